@@ -1,0 +1,1 @@
+"""How to talk to mailing providers; no Singer in here."""

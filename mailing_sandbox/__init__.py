@@ -1,0 +1,1 @@
+"""Local emulators of mailing providers, with fault injection."""

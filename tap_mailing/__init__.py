@@ -1,0 +1,1 @@
+"""Singer tap: mailing providers to records."""

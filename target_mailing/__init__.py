@@ -1,0 +1,1 @@
+"""Singer target: contact records to mailing providers."""
