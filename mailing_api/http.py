@@ -1,0 +1,172 @@
+"""One HTTP client per account: authentication, time-outs, retries, pace and errors in one place."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Self, TypeVar
+
+import httpx
+
+from mailing_api.errors import MailingError, ProviderFault, RateLimited, UnreadableAnswer
+from mailing_api.pace import Pace
+from mailing_api.retry import RetryPolicy, parse_retry_after, retry_delay
+
+__all__ = ["HttpClient"]
+
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
+
+# httpx and httpcore log full URLs and headers; paths and queries may hold addresses.
+for _name in ("httpx", "httpcore"):
+    logging.getLogger(_name).setLevel(logging.WARNING)
+
+
+class HttpClient:
+    """Sends requests to one account of one provider; safe to share between threads."""
+
+    def __init__(
+        self,
+        *,
+        provider: str,
+        account: str,
+        base_url: str,
+        auth: httpx.Auth,
+        user_agent: str,
+        read_error: Callable[[str, httpx.Response], MailingError],
+        retry: RetryPolicy | None = None,
+        pace: Pace | None = None,
+        timeout: float = 60.0,
+        connections: int = 8,
+        transport: httpx.BaseTransport | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """Make a client; no request is sent.
+
+        Args:
+            provider: the provider's name, for messages.
+            account: the account's label from the settings, for messages; never a credential.
+            base_url: scheme and host.
+            auth: how requests are authenticated.
+            user_agent: sent with every request.
+            read_error: turns "what was asked" and a response outside 2xx and 304 into an error to raise.
+            retry: how patient to be.
+            pace: the account's rate of requests.
+            timeout: seconds to wait for a connection or the next bytes.
+            connections: connections kept open.
+            transport: replaces the network, for tests.
+            sleep: waits between attempts.
+        """
+        self._name = f"{provider} account {account!r}"
+        self._read_error = read_error
+        self._retry = retry or RetryPolicy()
+        self._pace = pace or Pace()
+        self._sleep = sleep
+        self._client = httpx.Client(
+            base_url=base_url,
+            auth=auth,
+            timeout=timeout,
+            transport=transport,
+            headers={"User-Agent": user_agent, "Accept": "application/json"},
+            limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
+            follow_redirects=False,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._client.close()
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        decode: Callable[[httpx.Response], T],
+        *,
+        route: str,
+        params: Mapping[str, Any] | None = None,
+        content: bytes | None = None,
+        content_type: str = "application/json",
+        idempotent: bool = False,
+    ) -> T:
+        """Send a request, again if that is safe and useful, and return its decoded answer.
+
+        Args:
+            method: HTTP method.
+            path: path below the base URL, with IDs or addresses filled in and quoted.
+            decode: reads the answer (2xx or 304); a ValueError it raises means an unreadable answer.
+            route: the path as a template, for logs and errors; holds no address.
+            params: query parameters.
+            content: the body, already encoded.
+            content_type: the body's media type.
+            idempotent: sending it twice has the effect of sending it once (GET always is).
+
+        Raises:
+            MailingError: see `mailing_api.errors`; `maybe_done` tells that the work may have been done.
+        """
+        asked = f"{self._name}: {method} {route}"
+        headers = {"Content-Type": content_type} if content is not None else None
+        attempt = 0
+        while True:
+            attempt += 1
+            status: int | None = None
+            started = self._pace.wait()
+            try:
+                response = self._client.request(method, path, params=params, content=content, headers=headers)
+                status = response.status_code
+                if status < 400:
+                    answer = decode(response)
+                    self._pace.succeeded()
+                    return answer
+                error = self._refusal(asked, response, started)
+                cause: Exception | None = error if status < 500 and status != 429 else None
+            except httpx.TransportError as exc:
+                cause = exc
+                error = ProviderFault(
+                    f"{asked}: no answer ({type(exc).__name__}).",
+                    maybe_done=not isinstance(exc, (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)),
+                )
+            except ValueError as exc:  # msgspec.DecodeError and ValidationError are ValueErrors
+                error = UnreadableAnswer(
+                    f"{asked}: the answer could not be read ({type(exc).__name__}).",
+                    status=status,
+                    maybe_done=True,
+                )
+                cause = error
+            delay = retry_delay(
+                self._retry,
+                method=method,
+                idempotent=idempotent,
+                status=status,
+                attempt=attempt,
+                retry_after=error.retry_after,
+                exception=cause,
+                jitter=random.random(),  # noqa: S311
+            )
+            if delay is None:
+                # The cause may quote an address or a header, so it is not chained.
+                raise error from None
+            logger.info(
+                "%s: attempt %d failed (%s), next in %.1f s",
+                asked, attempt, status or type(cause).__name__, delay,
+            )  # fmt: skip
+            self._sleep(delay)
+
+    def _refusal(self, asked: str, response: httpx.Response, started: float) -> MailingError:
+        status = response.status_code
+        wait = parse_retry_after(response.headers.get("Retry-After"), now=datetime.now(UTC))
+        if status == 429:
+            self._pace.refused(started)
+            return RateLimited(f"{asked}: too many requests.", status=status, retry_after=wait)
+        error = self._read_error(asked, response)
+        error.retry_after = wait
+        return error

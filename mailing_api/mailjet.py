@@ -1,0 +1,373 @@
+"""Client of the Mailjet Email API v3: the contact side.
+
+Facts are from Mailjet's documentation and from recorded traffic; what no evidence settles is marked unverified.
+docs/mailjet.md tells them for users.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeVar
+from urllib.parse import quote, urlsplit
+
+import httpx
+import msgspec
+
+from mailing_api.errors import (
+    AuthenticationError,
+    ConfigurationError,
+    MailingError,
+    NotFound,
+    PermissionDenied,
+    ProviderFault,
+    RequestRefused,
+)
+from mailing_api.http import HttpClient
+from mailing_api.pace import Pace
+from mailing_api.pages import OffsetWalk
+from mailing_api.retry import RetryPolicy
+from mailing_api.settings import Setting, lookup
+
+__all__ = [
+    "MAILJET_SETTINGS",
+    "PAGE_SIZE",
+    "TERMINAL_STATUSES",
+    "Job",
+    "MailjetClient",
+    "is_configured",
+]
+
+Row = dict[str, Any]
+T = TypeVar("T")
+
+#: The greatest `Limit` that Mailjet documents.
+PAGE_SIZE: Final = 1000
+
+#: Job statuses after which nothing changes, in lower case; any other, known or not, is still under way.
+TERMINAL_STATUSES: Final = frozenset({"completed", "error", "abort", "aborted"})
+
+MAILJET_SETTINGS: Final = (
+    Setting(
+        name="mailjet_api_key",
+        title="Mailjet API key",
+        description="The API key (user name). Falls back to the environment variable MJ_APIKEY_PUBLIC.",
+        secret=True,
+        env="MJ_APIKEY_PUBLIC",
+    ),
+    Setting(
+        name="mailjet_secret_key",
+        title="Mailjet secret key",
+        description="The secret key (password). Falls back to the environment variable MJ_APIKEY_PRIVATE.",
+        secret=True,
+        env="MJ_APIKEY_PRIVATE",
+    ),
+    Setting(
+        name="mailjet_base_url",
+        title="Mailjet base URL",
+        description="Scheme and host of the API; accounts hosted elsewhere use another, such as "
+        "https://api.us.mailjet.com.",
+        default="https://api.mailjet.com",
+    ),
+    Setting(
+        name="mailjet_account",
+        title="Mailjet account label",
+        description="A name of your choice for this account, written to the `account` column. Not a credential.",
+        default="default",
+    ),
+)
+
+
+class _Envelope(msgspec.Struct):
+    Data: list[Row]
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """A managemanycontacts job as Mailjet shows it.
+
+    Attributes:
+        status: in lower case, trimmed.
+        error: text that may quote addresses; "" for none.
+        error_file: where the error file is, as given; "" for none.
+        count: contacts processed so far, if told.
+    """
+
+    status: str
+    error: str
+    error_file: str
+    count: int | None
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether the job can no longer change."""
+        return self.status in TERMINAL_STATUSES
+
+
+def is_configured(config: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether Mailjet is one of the providers set: its API key is given."""
+    return lookup(MAILJET_SETTINGS[0], config, environ) is not None
+
+
+class MailjetClient:
+    """One Mailjet account; safe to share between threads."""
+
+    def __init__(
+        self,
+        *,
+        api_key: str,
+        secret_key: str,
+        base_url: str = "https://api.mailjet.com",
+        account: str = "default",
+        user_agent: str = "mailing-api",
+        retry: RetryPolicy | None = None,
+        pace: Pace | None = None,
+        timeout: float = 60.0,
+        connections: int = 8,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        self.account = account
+        self._base_url = base_url.rstrip("/")
+        self._http = HttpClient(
+            provider="Mailjet",
+            account=account,
+            base_url=self._base_url,
+            auth=httpx.BasicAuth(api_key, secret_key),
+            user_agent=user_agent,
+            read_error=_read_error,
+            retry=retry,
+            pace=pace,
+            timeout=timeout,
+            connections=connections,
+            transport=transport,
+        )
+
+    @classmethod
+    def from_settings(
+        cls,
+        config: Mapping[str, Any],
+        *,
+        environ: Mapping[str, str] = os.environ,
+        **options: Any,
+    ) -> MailjetClient:
+        """Make a client from the `mailjet_` settings; `options` go to the constructor.
+
+        Raises:
+            ConfigurationError: a credential is missing or the base URL is no URL.
+        """
+        api_key, secret_key, base_url, account = (lookup(one, config, environ) for one in MAILJET_SETTINGS)
+        for setting, value in zip(MAILJET_SETTINGS[:2], (api_key, secret_key), strict=True):
+            if value is None:
+                raise ConfigurationError(
+                    f"Setting `{setting.name}` is missing: set it, or the environment variable {setting.env}."
+                )
+        parts = urlsplit(base_url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ConfigurationError(
+                "Setting `mailjet_base_url` is not a URL with scheme and host, such as https://api.mailjet.com."
+            )
+        return cls(api_key=api_key, secret_key=secret_key, base_url=base_url, account=account, **options)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._http.close()
+
+    # Reading
+
+    def rows(
+        self,
+        resource: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        key: Callable[[Row], int] = lambda row: int(row["ID"]),
+        ahead: int = 4,
+        ordered: bool = True,
+        limit: int = PAGE_SIZE,
+    ) -> OffsetWalk[Row]:
+        """All rows of a collection, page by page, by default in order of ID.
+
+        Args:
+            resource: for example `contact`; an unknown one is answered with a 500 by Mailjet.
+            params: filters, spelled as Mailjet spells them: it ignores a filter that it does not know.
+            key: a row's unique key.
+            ahead: requests under way at the same time.
+            ordered: ask for `Sort=ID`; False for a collection that cannot be sorted.
+            limit: rows per page, up to PAGE_SIZE.
+        """
+        query = {**(params or {}), **({"Sort": "ID"} if ordered else {})}
+
+        def fetch(offset: int, count: int) -> list[Row]:
+            return self.page(resource, {**query, "Limit": count, "Offset": offset})
+
+        return OffsetWalk(fetch, key, what=f"Mailjet {resource}", limit=limit, ahead=ahead, ordered=ordered)
+
+    def page(self, resource: str, params: Mapping[str, Any]) -> list[Row]:
+        """One page of a collection."""
+        return self._get(f"/v3/REST/{resource}", f"/v3/REST/{resource}", params)
+
+    def one(self, resource: str, key: int | str) -> Row:
+        """One object, by ID or by its unique key.
+
+        Raises:
+            NotFound: there is none.
+        """
+        path = f"/v3/REST/{resource}/{quote(str(key), safe='')}"
+        return _first(self._get(path, f"/v3/REST/{resource}/{{id}}"))
+
+    def memberships(self, contact: int | str) -> list[Row]:
+        """The lists of one contact, given by ID or address: ListID, IsActive, IsUnsub, SubscribedAt.
+
+        Raises:
+            NotFound: no such contact.
+        """
+        path = f"/v3/REST/contact/{quote(str(contact), safe='')}/getcontactslists"
+        return self._get(path, "/v3/REST/contact/{contact}/getcontactslists")
+
+    # Lists and properties
+
+    def create_list(self, name: str) -> Row:
+        """Make a list; a name is unique among live lists, so a repeated call is refused."""
+        return self._post("contactslist", {"Name": name})
+
+    def create_property(self, name: str, datatype: str) -> Row:
+        """Define a static contact property; datatype is str, int, float, bool or datetime.
+
+        Mailjet has been seen not to know a new property for some seconds (`Invalid key name`).
+        """
+        return self._post("contactmetadata", {"Name": name, "Datatype": datatype, "NameSpace": "static"})
+
+    # Bulk jobs
+
+    def submit_contacts(self, body: bytes, *, list_id: int | None) -> int:
+        """Start a managemanycontacts job and return its ID; 201 means accepted, not imported.
+
+        Args:
+            body: the JSON body, encoded: `Contacts`, and `Action` (on a list) or `ContactsLists` (account-wide).
+            list_id: the list, or None for the account-wide route.
+
+        Raises:
+            MailingError: with `maybe_done` where the job may exist although no ID came back.
+        """
+        if list_id is None:
+            path = route = "/v3/REST/contact/managemanycontacts"
+        else:
+            path = f"/v3/REST/contactslist/{list_id}/managemanycontacts"
+            route = "/v3/REST/contactslist/{list}/managemanycontacts"
+        return self._http.request("POST", path, _job_id, route=route, content=body)
+
+    def job(self, job_id: int, *, list_id: int | None) -> Job:
+        """How far a managemanycontacts job is.
+
+        Raises:
+            NotFound: unknown, or not visible yet.
+        """
+        if list_id is None:
+            path = f"/v3/REST/contact/managemanycontacts/{job_id}"
+            route = "/v3/REST/contact/managemanycontacts/{job}"
+        else:
+            path = f"/v3/REST/contactslist/{list_id}/managemanycontacts/{job_id}"
+            route = "/v3/REST/contactslist/{list}/managemanycontacts/{job}"
+        row = _first(self._get(path, route))
+        count = row.get("Count")
+        return Job(
+            status=str(row.get("Status") or "").strip().lower(),
+            error=str(row.get("Error") or ""),
+            error_file=str(row.get("ErrorFile") or ""),
+            count=int(count) if count not in (None, "") else None,
+        )
+
+    def job_errors(self, job_id: int, error_file: str) -> bytes:
+        """The raw error file of a managemanycontacts job; its schema is not published.
+
+        Args:
+            job_id: the job.
+            error_file: `ErrorFile` of the job. A URL on another host is not followed, since the credentials
+                would go there; the documented place is read instead.
+
+        Raises:
+            NotFound: there is no such file.
+        """
+        route = "/v3/DATA/batchjob/{job}/JSONError/application:json/LAST"
+        path = route.replace("{job}", str(job_id))
+        if error_file.startswith(f"{self._base_url}/"):
+            path = error_file.removeprefix(self._base_url)
+        elif error_file and "://" not in error_file:
+            path = f"/v3/{error_file.lstrip('/')}" if not error_file.startswith("/v3/") else error_file
+        return self._http.request("GET", path, lambda response: response.content, route=route)
+
+    # Plumbing
+
+    def _get(self, path: str, route: str, params: Mapping[str, Any] | None = None) -> list[Row]:
+        return self._http.request("GET", path, _rows, route=route, params=params)
+
+    def _post(self, resource: str, body: Row) -> Row:
+        path = f"/v3/REST/{resource}"
+        rows = self._http.request("POST", path, _rows, route=path, content=msgspec.json.encode(body))
+        return _first(rows)
+
+
+_ENVELOPE = msgspec.json.Decoder(_Envelope)
+_MESSAGE_CODE = re.compile(r"\b(?:MJ|CM)\d{2}\b")
+_MESSAGE_CODES = (
+    ("Object not found", "object_not_found"),
+    ("Source object not found", "source_object_not_found"),
+    ("Invalid key name", "invalid_key_name"),
+    ("Object properties invalid", "object_properties_invalid"),
+    ("Invalid json input", "invalid_json_input"),
+    ("Could not determine HTTP module", "unknown_path"),
+)
+
+
+def _rows(response: httpx.Response) -> list[Row]:
+    if response.status_code in {204, 304}:
+        return []
+    return _ENVELOPE.decode(response.content).Data
+
+
+def _first(rows: list[Row]) -> Row:
+    if not rows:
+        raise NotFound("Mailjet answered with no object.", code="empty")
+    return rows[0]
+
+
+def _job_id(response: httpx.Response) -> int:
+    rows = _rows(response)
+    if not rows or not str(rows[0].get("JobID", "")).isdecimal():
+        raise ValueError("no JobID")
+    return int(rows[0]["JobID"])
+
+
+def _read_error(asked: str, response: httpx.Response) -> MailingError:
+    """The error for a refusal. Bodies may be HTML, text or JSON, and quote addresses: only codes are kept."""
+    status = response.status_code
+    code, identifier = _error_code(response.content)
+    said = ", ".join(part for part in (f"HTTP {status}", code, identifier) if part)
+    what = f"{asked}: {said}."
+    if status == 401:
+        return AuthenticationError(what, status=status, code=code)
+    if status == 403:
+        return PermissionDenied(what, status=status, code=code)
+    if code == "unknown_path":
+        return RequestRefused(
+            f"{what} Check `mailjet_base_url`: the path is unknown there.", status=status, code=code
+        )
+    if status == 404:
+        return NotFound(what, status=status, code=code)
+    if status >= 500:
+        return ProviderFault(what, status=status, code=code, maybe_done=True)
+    return RequestRefused(what, status=status, code=code)
+
+
+def _error_code(body: bytes) -> tuple[str | None, str | None]:
+    try:
+        found = msgspec.json.decode(body)
+    except ValueError:
+        return None, None
+    if not isinstance(found, dict):
+        return None, None
+    message = str(found.get("ErrorMessage", ""))
+    code = next((name for text, name in _MESSAGE_CODES if message.startswith(text)), None)
+    if code is None and (match := _MESSAGE_CODE.search(message)):
+        code = match[0]
+    identifier = str(found.get("ErrorIdentifier", ""))
+    return code, f"error {identifier}" if re.fullmatch(r"[0-9A-Fa-f-]{36}", identifier) else None

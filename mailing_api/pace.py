@@ -1,0 +1,94 @@
+"""How fast to ask: additive increase, multiplicative decrease, without any header from the provider."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+__all__ = ["Pace"]
+
+_WINDOW = 2.0  # seconds over which the present rate is measured
+
+
+class Pace:
+    """The rate of requests of one account, shared by all its threads.
+
+    Until the provider first says "too many", only `max_per_second` limits. From then on the rate is halved by
+    each refusal (once for the requests that were under way together) and grows by `increase` requests per
+    second every second of success.
+    """
+
+    def __init__(
+        self,
+        max_per_second: float | None = None,
+        *,
+        increase: float = 0.5,
+        floor: float = 0.2,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """Make a pace.
+
+        Args:
+            max_per_second: requests per second never exceeded; None for no such limit.
+            increase: requests per second won back by each second without a refusal.
+            floor: requests per second below which the rate never falls.
+            clock: monotonic seconds.
+            sleep: waits for that many seconds.
+        """
+        self._limit = max_per_second
+        self._increase = increase
+        self._floor = floor
+        self._clock = clock
+        self._sleep = sleep
+        self._lock = threading.Lock()
+        self._rate = max_per_second
+        self._next = 0.0
+        self._decreased_at = float("-inf")
+        self._grown_at = 0.0
+        self._recent: list[float] = []
+
+    @property
+    def rate(self) -> float | None:
+        """Requests per second allowed now; None while nothing limits."""
+        return self._rate
+
+    def wait(self) -> float:
+        """Wait for this thread's turn; returns the time the request starts, to be given to `refused`."""
+        with self._lock:
+            now = self._clock()
+            start = now
+            if self._rate is not None:
+                start = max(now, self._next)
+                self._next = start + 1.0 / self._rate
+            self._recent.append(start)
+            if len(self._recent) > 1 and self._recent[0] < now - _WINDOW:
+                self._recent = [at for at in self._recent if at >= now - _WINDOW]
+        if start > now:
+            self._sleep(start - now)
+        return start
+
+    def succeeded(self) -> None:
+        """The provider answered without complaint."""
+        if self._rate is None or self._rate == self._limit:
+            return
+        with self._lock:
+            now = self._clock()
+            grown = self._rate + self._increase * max(0.0, now - self._grown_at)
+            self._grown_at = now
+            self._rate = grown if self._limit is None else min(grown, self._limit)
+
+    def refused(self, started: float) -> None:
+        """The provider answered 429 to the request that started at `started`."""
+        with self._lock:
+            if started <= self._decreased_at:
+                return  # it was under way when the rate was last lowered
+            now = self._clock()
+            rate = self._rate
+            if rate is None:
+                rate = max(1.0, len([at for at in self._recent if at >= now - _WINDOW]) / _WINDOW)
+            self._rate = max(self._floor, rate / 2.0)
+            self._decreased_at = now
+            self._grown_at = now
+            self._next = max(self._next, now + 1.0 / self._rate)

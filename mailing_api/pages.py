@@ -1,0 +1,154 @@
+"""Reading a listing by offset: pages fetched ahead, yielded in order, with proof that nothing was missed."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from itertools import pairwise
+from typing import Generic, TypeVar
+
+from mailing_api.errors import IncompleteExtraction
+from mailing_api.threads import DaemonPool
+
+__all__ = ["OffsetWalk"]
+
+T = TypeVar("T")
+
+
+class OffsetWalk(Generic[T]):
+    """An iterable over the pages of one listing.
+
+    Offset paging is no snapshot: a row deleted behind the reader moves all later rows forward, past the next
+    offset. So each page begins with the last row of the page before. Where that row has moved, the walk steps
+    back until it overlaps again. It ends only when a request beyond the last row brought nothing new, so a
+    provider that silently gives shorter pages is noticed too.
+
+    In a listing sorted by an ascending `key`, every row is yielded once. In an unsorted one (`ordered=False`)
+    the walk starts over where the overlap fails, so rows may be yielded again.
+    """
+
+    def __init__(
+        self,
+        fetch: Callable[[int, int], Sequence[T]],
+        key: Callable[[T], int],
+        *,
+        what: str,
+        limit: int = 1000,
+        ahead: int = 4,
+        ordered: bool = True,
+        max_rereads: int = 100,
+    ) -> None:
+        """Make a walk; nothing is fetched until it is iterated.
+
+        Args:
+            fetch: called with offset and limit, perhaps from other threads; returns at most `limit` rows.
+            key: a row's key, unique in the listing.
+            what: names the listing in errors.
+            limit: rows per page, 2 or more.
+            ahead: pages fetched at the same time.
+            ordered: rows come in ascending order of `key`.
+            max_rereads: steps back, or starts over, before giving up.
+        """
+        self._fetch = fetch
+        self._key = key
+        self._what = what
+        self._limit = limit
+        self._ahead = ahead
+        self._ordered = ordered
+        self._max_rereads = max_rereads
+
+    def __iter__(self) -> Iterator[Sequence[T]]:
+        """Yield the new rows page by page.
+
+        Raises:
+            IncompleteExtraction: rows out of order, or a gap that could not be reconciled.
+        """
+        with DaemonPool(self._ahead, "pages") as pool:
+            yield from self._walk(_Prefetch(pool, self._fetch, self._limit, self._ahead))
+
+    def _walk(self, pages: _Prefetch[T]) -> Iterator[Sequence[T]]:
+        offset = 0
+        last: int | None = None
+        rereads = 0
+        while True:
+            page = pages.take(offset)
+            if not self._overlaps(page, last, offset):
+                rereads += 1
+                if rereads > self._max_rereads:
+                    raise IncompleteExtraction(f"{self._what}: rows moved {rereads} times while being read.")
+                offset = max(0, offset - self._limit + 1) if self._ordered else 0
+                last = last if self._ordered else None
+                continue
+            fresh = self._fresh(page, last)
+            if fresh:
+                yield fresh
+                last = self._key(fresh[-1])
+            elif len(page) < self._limit:
+                return
+            offset += len(page) - 1
+
+    def _overlaps(self, page: Sequence[T], last: int | None, offset: int) -> bool:
+        if last is None:
+            return True
+        if self._ordered:
+            return offset == 0 or (len(page) > 0 and self._key(page[0]) <= last)
+        return len(page) > 0 and self._key(page[0]) == last
+
+    def _fresh(self, page: Sequence[T], last: int | None) -> Sequence[T]:
+        if not self._ordered:
+            return page if last is None else page[1:]
+        keys = [self._key(row) for row in page]
+        if any(a >= b for a, b in pairwise(keys)):
+            raise IncompleteExtraction(f"{self._what}: rows are not sorted as asked, so none can be proven read.")
+        if last is None or not keys or keys[0] > last:
+            return page
+        if keys[0] == last:
+            return page[1:]
+        return [row for row, key in zip(page, keys, strict=True) if key > last]
+
+
+class _Prefetch(Generic[T]):
+    """Pages requested before they are needed; starts with none and doubles while full pages come."""
+
+    def __init__(self, pool: DaemonPool, fetch: Callable[[int, int], Sequence[T]], limit: int, ahead: int) -> None:
+        self._pool = pool
+        self._fetch = fetch
+        self._limit = limit
+        self._ahead = ahead
+        self._window = 1
+        self._pending: deque[tuple[int, Future[Sequence[T]]]] = deque()
+
+    def take(self, offset: int) -> Sequence[T]:
+        if self._pending and self._pending[0][0] == offset:
+            future = self._pending.popleft()[1]
+        else:
+            self._discard()
+            future = self._request(offset)
+        if self._window > 1:
+            self._request_ahead(offset)
+        page = future.result()
+        if len(page) >= self._limit:
+            self._window = min(self._ahead, self._window * 2)
+        return page
+
+    def _request(self, offset: int) -> Future[Sequence[T]]:
+        return self._pool.submit(lambda: self._fetch(offset, self._limit))
+
+    def _request_ahead(self, offset: int) -> None:
+        # A page already known to be short is the last: nothing lies behind it.
+        if any(self._is_short(future) for _, future in self._pending):
+            return
+        stride = self._limit - 1
+        following = (self._pending[-1][0] if self._pending else offset) + stride
+        while len(self._pending) < self._window - 1:
+            self._pending.append((following, self._request(following)))
+            following += stride
+
+    def _is_short(self, future: Future[Sequence[T]]) -> bool:
+        return future.done() and (future.exception() is not None or len(future.result()) < self._limit)
+
+    def _discard(self) -> None:
+        for _, future in self._pending:
+            future.cancel()
+        self._pending.clear()

@@ -1,0 +1,93 @@
+"""Whether and when to send a request again: pure functions, no clock, no I/O."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+import httpx
+import msgspec
+
+from mailing_api.errors import MailingError, UnreadableAnswer
+
+__all__ = ["RetryPolicy", "parse_retry_after", "retry_delay"]
+
+#: Failures before the request reached the provider: the work was certainly not done.
+_NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+
+
+class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """How patient a client is. All times in seconds.
+
+    Defaults follow the observed behaviour of the providers: a 429 wants a longer rest and more tries than a
+    server fault (Mailjet publishes neither limit nor `Retry-After`).
+    """
+
+    throttle_base: float = 5.0
+    throttle_cap: float = 120.0
+    throttle_tries: int = 8
+    fault_base: float = 1.0
+    fault_cap: float = 60.0
+    fault_tries: int = 5
+    retry_after_cap: float = 3600.0
+
+
+def retry_delay(
+    policy: RetryPolicy,
+    *,
+    method: str,
+    idempotent: bool,
+    status: int | None,
+    attempt: int,
+    retry_after: float | None,
+    exception: Exception | None,
+    jitter: float,
+) -> float | None:
+    """Seconds to wait before the next attempt, or None to give up.
+
+    Args:
+        policy: the client's patience.
+        method: HTTP method; GET, HEAD, OPTIONS are idempotent whatever `idempotent` says.
+        idempotent: sending the request twice has the effect of sending it once.
+        status: HTTP status, or None when no answer came.
+        attempt: attempts made so far, 1 or more.
+        retry_after: seconds the provider asked for, already parsed; honoured up to `retry_after_cap`.
+        exception: what was raised, if anything: a transport failure or an unreadable answer.
+        jitter: a random number in [0, 1): full jitter, so that threads do not come back together.
+    """
+    safe = idempotent or method in {"GET", "HEAD", "OPTIONS"}
+    if status == 429:
+        base, cap, tries = policy.throttle_base, policy.throttle_cap, policy.throttle_tries
+    elif _is_fault(status, exception) and (safe or isinstance(exception, _NEVER_SENT)):
+        base, cap, tries = policy.fault_base, policy.fault_cap, policy.fault_tries
+    else:
+        return None
+    if attempt >= tries:
+        return None
+    if retry_after is not None:
+        return min(retry_after, policy.retry_after_cap) + jitter * base
+    return jitter * min(cap, base * 2.0 ** (attempt - 1))
+
+
+def _is_fault(status: int | None, exception: Exception | None) -> bool:
+    if isinstance(exception, (httpx.TransportError, UnreadableAnswer)):
+        return True
+    if isinstance(exception, MailingError):
+        return False
+    return status is not None and status >= 500
+
+
+def parse_retry_after(value: str | None, *, now: datetime) -> float | None:
+    """Seconds from a `Retry-After` header (RFC 9110: seconds or an HTTP date); None if unreadable."""
+    if value is None:
+        return None
+    text = value.strip()
+    if text.isdecimal():
+        return float(text)
+    try:
+        at = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    if at.tzinfo is None:
+        at = at.replace(tzinfo=UTC)
+    return max(0.0, (at - now).total_seconds())

@@ -1,0 +1,96 @@
+"""Settings as data: declared once per provider, offered under the same names by tap and target."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+import pendulum
+
+from mailing_api.errors import ConfigurationError
+
+__all__ = ["Setting", "duration", "json_schema", "lookup"]
+
+
+class Setting(msgspec.Struct, frozen=True, kw_only=True):
+    """One setting of a plugin.
+
+    Attributes:
+        name: flat, snake_case, prefixed by the provider where it belongs to one.
+        title: a few words for a form.
+        description: what it does, its unit and its default.
+        type: JSON Schema type or types.
+        default: used when unset; None for none.
+        secret: never shown.
+        env: official environment variable to fall back to.
+        allowed: the only values accepted; empty for any.
+    """
+
+    name: str
+    title: str
+    description: str
+    type: str | Sequence[str] = "string"
+    default: Any = None
+    secret: bool = False
+    env: str | None = None
+    allowed: Sequence[Any] = ()
+
+
+def json_schema(settings: Sequence[Setting]) -> dict[str, Any]:
+    """The settings as the JSON Schema of a plugin's configuration; every setting is optional and nullable."""
+    return {"type": "object", "properties": {setting.name: _property(setting) for setting in settings}}
+
+
+def _property(setting: Setting) -> dict[str, Any]:
+    types = [setting.type] if isinstance(setting.type, str) else list(setting.type)
+    found: dict[str, Any] = {
+        "type": [*types, "null"],
+        "title": setting.title,
+        "description": setting.description,
+    }
+    if setting.default is not None:
+        found["default"] = setting.default
+    if setting.allowed:
+        found["enum"] = [*setting.allowed, None]
+    if setting.secret:
+        found |= {"secret": True, "writeOnly": True}
+    return found
+
+
+def lookup(setting: Setting, config: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> Any:
+    """The value of a setting: from the configuration, else its environment variable, else its default."""
+    value = config.get(setting.name)
+    if value is None and setting.env is not None:
+        value = environ.get(setting.env) or None
+    return setting.default if value is None else value
+
+
+def duration(name: str, value: Any) -> float:
+    """Seconds of a setting given as a number of seconds or an ISO 8601 duration such as `PT6H` or `P7D`.
+
+    Raises:
+        ConfigurationError: neither of the two, or negative.
+    """
+    seconds: float | None = None
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        seconds = float(value)
+    elif isinstance(value, str):
+        try:
+            seconds = float(value)
+        except ValueError:
+            seconds = _iso_seconds(value)
+    if seconds is None or not 0 <= seconds < float("inf"):
+        raise ConfigurationError(
+            f"Setting `{name}` is {value!r}, which is no duration: give seconds, or ISO 8601 such as PT6H or P7D."
+        )
+    return seconds
+
+
+def _iso_seconds(value: str) -> float | None:
+    try:
+        parsed = pendulum.parse(value)
+    except ValueError:
+        return None
+    return parsed.total_seconds() if isinstance(parsed, pendulum.Duration) else None
