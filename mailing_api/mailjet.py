@@ -348,9 +348,7 @@ def _read_error(asked: str, response: httpx.Response) -> MailingError:
     if status == 403:
         return PermissionDenied(what, status=status, code=code)
     if code == "unknown_path":
-        return RequestRefused(
-            f"{what} Check `mailjet_base_url`: the path is unknown there.", status=status, code=code
-        )
+        return RequestRefused(f"{what} Check `mailjet_base_url`: the path is unknown there.", status=status, code=code)
     if status == 404:
         return NotFound(what, status=status, code=code)
     if status >= 500:

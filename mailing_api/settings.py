@@ -11,7 +11,7 @@ import pendulum
 
 from mailing_api.errors import ConfigurationError
 
-__all__ = ["Setting", "duration", "json_schema", "lookup"]
+__all__ = ["Setting", "duration", "json_schema", "lookup", "without_values"]
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,6 +65,15 @@ def lookup(setting: Setting, config: Mapping[str, Any], environ: Mapping[str, st
     if value is None and setting.env is not None:
         value = environ.get(setting.env) or None
     return setting.default if value is None else value
+
+
+def without_values(config: Mapping[str, Any], message: str) -> str:
+    """A validation message that quotes no setting's value: JSON Schema validators begin theirs with it."""
+    for value in config.values():
+        quoted = repr(value)
+        if message.startswith(f"{quoted} "):
+            return f"The value given{message[len(quoted) :]}"
+    return message
 
 
 def duration(name: str, value: Any) -> float:

@@ -27,7 +27,7 @@ def timestamp(value: Any) -> str | None:
         return f"{value[:19]}.000000Z"
     parsed = pendulum.parse(value, tz="UTC")
     if not isinstance(parsed, pendulum.DateTime):
-        raise ValueError("not a date-time")  # noqa: TRY004 - callers handle one exception for unreadable values
+        raise ValueError("not a date-time")
     return timestamp_of(parsed)
 
 

@@ -1,0 +1,157 @@
+"""Cutting rows into batches, by number, bytes and age, with one address in at most one unfinished batch; no I/O."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+import msgspec
+
+__all__ = ["Batcher", "OpenBatch", "Row"]
+
+
+class Row(msgspec.Struct):
+    """A contact on its way.
+
+    Attributes:
+        lines: input lines that this row settles: its own last, before it those it superseded. Empty for a row of
+            an earlier run.
+        stream: name in the input.
+        key: keyed hash of the stream's key, if it has one.
+        drops_key: the key is gone from the source.
+        email: the contact's address as it is sent; "" while only the key is known.
+        address: the same, folded so that equal ones are equal.
+        id: keyed hash of destination and address.
+        action: what is to be done.
+        contact: the contact in the destination's own encoding.
+        fingerprint: of action and contact.
+        record: the RECORD's record as it came, for the rejects file.
+        attempt: how often this record was tried, 1 for the first time.
+        resubmitted: an earlier submission of this content may have arrived.
+    """
+
+    lines: list[int]
+    stream: str
+    key: bytes | None
+    drops_key: bool
+    email: str
+    address: str
+    id: bytes
+    action: str
+    contact: bytes
+    fingerprint: bytes
+    record: bytes
+    attempt: int = 1
+    resubmitted: bool = False
+
+
+class OpenBatch:
+    """Rows of one action that are not sent yet, one per address."""
+
+    __slots__ = ("action", "opened_at", "rows", "size")
+
+    def __init__(self, action: str, opened_at: float) -> None:
+        self.action = action
+        self.opened_at = opened_at
+        self.rows: dict[str, Row] = {}
+        self.size = 0
+
+
+class Batcher:
+    """The batches of one destination.
+
+    An address is held from its first row in an open batch until `free`. A later row for it joins that row if the
+    batch is still open and the action the same: the later content is laid over the earlier (the earlier row is
+    superseded). Otherwise it waits, and rows of one address never overtake each other.
+    """
+
+    def __init__(self, *, max_rows: int, max_bytes: int, max_age: float, overlay: Callable[[Row, Row], Row]) -> None:
+        """Make an empty batcher.
+
+        Args:
+            max_rows: rows of a full batch.
+            max_bytes: bytes of a full batch's encoded contacts; one larger contact goes alone.
+            max_age: seconds after which a batch is due although it is not full.
+            overlay: the row that has the effect of the first followed by the second.
+        """
+        self._max_rows = max_rows
+        self._max_bytes = max_bytes
+        self._max_age = max_age
+        self._overlay = overlay
+        self._open: dict[str, OpenBatch] = {}
+        self._due: deque[OpenBatch] = deque()
+        self._holder: dict[str, OpenBatch] = {}
+        self._waiting: dict[str, deque[Row]] = {}
+        self.waiting_rows = 0
+
+    def add(self, row: Row, now: float) -> None:
+        """Take in a row, `now` in the clock of `max_age`."""
+        holder = self._holder.get(row.address)
+        if holder is None:
+            self._put(row, now)
+        elif holder is self._open.get(row.action) and row.address not in self._waiting:
+            before = holder.rows[row.address]
+            after = self._overlay(before, row)
+            holder.rows[row.address] = after
+            holder.size += len(after.contact) - len(before.contact)
+        else:
+            self._waiting.setdefault(row.address, deque()).append(row)
+            self.waiting_rows += 1
+
+    def is_held(self, address: str) -> bool:
+        """Whether a row of this address is on its way."""
+        return address in self._holder
+
+    def has_due(self) -> bool:
+        """Whether a batch is full."""
+        return bool(self._due)
+
+    def next_due(self) -> OpenBatch | None:
+        """A full batch, oldest first; its addresses stay held until `free`."""
+        return self._due.popleft() if self._due else None
+
+    def close_old(self, now: float) -> None:
+        """Make every batch due that is older than `max_age`."""
+        for batch in [batch for batch in self._open.values() if now - batch.opened_at >= self._max_age]:
+            self._close(batch)
+
+    def close_all(self) -> None:
+        """Make every batch due, as at the end of input."""
+        for batch in list(self._open.values()):
+            self._close(batch)
+
+    def oldest(self) -> float | None:
+        """When the oldest open batch was opened."""
+        return min((batch.opened_at for batch in self._open.values()), default=None)
+
+    def is_empty(self) -> bool:
+        """Whether no row is here or on its way."""
+        return not self._holder
+
+    def free(self, addresses: list[str], now: float) -> None:
+        """These addresses' rows have their outcome: rows that waited for them come in."""
+        for address in addresses:
+            del self._holder[address]
+        for address in addresses:
+            waiting = self._waiting.pop(address, None)
+            if waiting:
+                self.waiting_rows -= len(waiting)
+                for row in waiting:
+                    self.add(row, now)
+
+    def _put(self, row: Row, now: float) -> None:
+        batch = self._open.get(row.action)
+        if batch is not None and batch.size + len(row.contact) > self._max_bytes:
+            self._close(batch)
+            batch = None
+        if batch is None:
+            batch = self._open[row.action] = OpenBatch(row.action, now)
+        batch.rows[row.address] = row
+        batch.size += len(row.contact)
+        self._holder[row.address] = batch
+        if len(batch.rows) >= self._max_rows:
+            self._close(batch)
+
+    def _close(self, batch: OpenBatch) -> None:
+        del self._open[batch.action]
+        self._due.append(batch)

@@ -1,0 +1,85 @@
+"""Which STATE may leave: pure bookkeeping over input line numbers, no I/O.
+
+Every input line has a number, from 1. A line is settled when nothing more can become of it: a SCHEMA at once, a
+RECORD when its row has its outcome. A STATE may leave when it and all lines before it are settled (P1), so STATE
+moves to the end of the longest settled prefix, in whatever order batches finish (P2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+__all__ = ["Ledger"]
+
+
+class Ledger:
+    """Settled lines as one prefix and, behind it, as few runs as there are gaps."""
+
+    def __init__(self, *, max_waiting: int = 64) -> None:
+        """Make a ledger with nothing settled.
+
+        Args:
+            max_waiting: STATEs kept at most. Beyond that every second one is forgotten, which only makes the
+                steps between released STATEs longer.
+        """
+        self._prefix = 0
+        self._start_of: dict[int, int] = {}  # last line of a run -> its first line
+        self._end_of: dict[int, int] = {}  # first line of a run -> its last line
+        self._waiting: list[tuple[int, Any]] = []
+        self._max_waiting = max_waiting
+
+    @property
+    def prefix(self) -> int:
+        """The last line such that it and every line before it are settled."""
+        return self._prefix
+
+    def settle(self, lines: Iterable[int]) -> None:
+        """Settle these lines.
+
+        Raises:
+            ValueError: a line was settled before; every row has one outcome (P4).
+        """
+        start = end = 0
+        for line in sorted(lines):
+            if line == end + 1 and start:
+                end = line
+                continue
+            if start:
+                self._settle_run(start, end)
+            start = end = line
+        if start:
+            self._settle_run(start, end)
+
+    def state(self, line: int, value: Any) -> None:
+        """A STATE arrived at this line; it waits for the lines before it."""
+        self._waiting.append((line, value))
+        self._settle_run(line, line)
+        if len(self._waiting) > self._max_waiting:
+            self._waiting = self._waiting[1::2] if len(self._waiting) % 2 == 0 else self._waiting[::2]
+
+    def release(self) -> Any | None:
+        """The newest STATE that may leave and has not, or None. Older ones are forgotten."""
+        ready = 0
+        while ready < len(self._waiting) and self._waiting[ready][0] <= self._prefix:
+            ready += 1
+        if not ready:
+            return None
+        value = self._waiting[ready - 1][1]
+        del self._waiting[:ready]
+        return value
+
+    def _settle_run(self, start: int, end: int) -> None:
+        if start <= self._prefix or start in self._end_of or end in self._start_of:
+            raise ValueError(f"a line from {start} to {end} is settled already")
+        if (before := self._start_of.pop(start - 1, None)) is not None:
+            del self._end_of[before]
+            start = before
+        if (after := self._end_of.pop(end + 1, None)) is not None:
+            del self._start_of[after]
+            end = after
+        if start == self._prefix + 1:
+            self._prefix = end
+        else:
+            self._end_of[start] = end
+            self._start_of[end] = start

@@ -1,0 +1,65 @@
+"""Who may be written to: a contact, what the provider knows and the settings decide; pure (P5)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import msgspec
+
+__all__ = ["Actions", "Consent", "Withheld", "decide", "may_remove"]
+
+Consent = Literal["respect", "force"]
+
+
+class Actions(msgspec.Struct, frozen=True, kw_only=True):
+    """What a destination can do with a contact.
+
+    Attributes:
+        known: all actions.
+        remove: takes a contact off the list.
+        unsubscribe: records an opt-out.
+        respectful: for an action that would undo an opt-out, the one that does the same but leaves opt-outs alone.
+        removing_erases_opt_out: a removed contact's opt-out is forgotten by the provider.
+    """
+
+    known: frozenset[str]
+    remove: str
+    unsubscribe: str
+    respectful: Mapping[str, str]
+    removing_erases_opt_out: bool
+
+
+class Withheld(msgspec.Struct, frozen=True):
+    """The row is not sent, for the sake of consent; `reason` is a stable code."""
+
+    reason: str
+
+
+def decide(actions: Actions, *, status: str | None, action: str, deleted: bool, consent: Consent) -> str | Withheld:
+    """The action to take for a row, or that it is withheld.
+
+    A row's own status comes first, whatever the settings say: an opt-out is recorded, somebody excluded or not
+    yet confirmed is not sent. Only `consent: force` lets an action undo an opt-out at the provider.
+
+    Args:
+        actions: what the destination can do.
+        status: the row's `subscription_status`, one of the canonical values, or None.
+        action: what the row or the settings ask for.
+        deleted: the row says that the contact is gone from the source.
+        consent: the setting.
+    """
+    if deleted:
+        return actions.remove
+    if status == "unsubscribed":
+        return actions.unsubscribe
+    if status in {"excluded", "pending"}:
+        return Withheld(status)
+    if consent == "respect":
+        return actions.respectful.get(action, action)
+    return action
+
+
+def may_remove(actions: Actions, *, unsubscribed: bool, consent: Consent) -> bool:
+    """Whether a member may be removed, given whether the provider has an opt-out of theirs."""
+    return not (unsubscribed and actions.removing_erases_opt_out and consent == "respect")

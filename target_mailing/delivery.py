@@ -1,0 +1,446 @@
+"""Delivering: batches go through their steps, jobs are followed to their end, rows get their outcomes.
+
+One thread, the caller's, owns everything that is remembered: batches, journal, outcomes. Other threads only talk to
+providers: `jobs_in_flight` of them take steps, one looks at jobs. What they find comes back through the inbox, so
+that nothing here needs a lock. Knows no provider.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import Any
+
+import msgspec
+
+from mailing_api.errors import MailingError, ProviderFault, RateLimited, UnreadableAnswer
+from mailing_api.threads import DaemonPool
+from target_mailing.batches import OpenBatch, Row
+from target_mailing.journal import Journal, Reject, StoredBatch
+from target_mailing.lanes import Lane
+from target_mailing.outcomes import Outcome, Outcomes
+from target_mailing.steps import Again, Done, Finished, Progress, Refusal, Step, Work
+
+__all__ = ["Delivery", "DeliveryFailed"]
+
+logger = logging.getLogger(__name__)
+
+#: Looks at a job that may fail in a row (each already retried by the client) before the run gives up.
+_MAX_FAILED_LOOKS = 10
+#: Times that a submission's reply may be lost before the batch is cut in halves.
+_MAX_LOST = 3
+#: Calls that finding out the failing rows of one batch may take.
+MAX_SPLIT_CALLS = 32
+
+
+class DeliveryFailed(Exception):
+    """A batch could not be followed to its end; it stays in the journal, and the next run goes on with it."""
+
+
+class _Family:
+    """A batch and what it was split into share one budget of calls."""
+
+    def __init__(self) -> None:
+        self.calls_left = MAX_SPLIT_CALLS
+
+
+class _Batch(msgspec.Struct, eq=False):
+    """A batch on its way through its steps."""
+
+    number: int
+    lane: Lane
+    action: str
+    rows: list[Row]
+    steps: Sequence[Step]
+    created_at: float
+    family: _Family
+    at: int = 0
+    evidence: dict[str, dict[str, Any]] = {}
+    begun_at: float = 0.0
+    polls: int = 0
+    failed_looks: int = 0
+    lost: int = 0
+    recovered: bool = False
+
+    @property
+    def step(self) -> Step:
+        return self.steps[self.at]
+
+
+class Delivery:
+    """Everything under way in one run."""
+
+    def __init__(
+        self,
+        *,
+        journal: Journal,
+        outcomes: Outcomes,
+        jobs_in_flight: int,
+        notify: Callable[[Callable[[], None]], None],
+    ) -> None:
+        """Make a delivery with nothing under way.
+
+        Args:
+            journal: the local memory.
+            outcomes: is told how rows end.
+            jobs_in_flight: batches under way at the same time.
+            notify: called from other threads with what the owning thread is to call next.
+        """
+        self._journal = journal
+        self._outcomes = outcomes
+        self._jobs_in_flight = jobs_in_flight
+        self._notify = notify
+        self._workers = DaemonPool(jobs_in_flight, "steps")
+        self._poller = DaemonPool(1, "poller")
+        self._lanes: dict[str, Lane] = {}
+        self._under_way: set[int] = set()
+        self._looks: list[tuple[float, int, _Batch]] = []
+        self._order = itertools.count()
+        self._started_at = time.time()
+        self._ending = False
+        self.error: Exception | None = None
+        self.counts: Counter[str] = Counter()
+
+    # For the owning thread
+
+    def lane(self, name: str, make: Callable[[], Lane]) -> Lane:
+        """The lane of a destination; a new one first goes on with what an earlier run left unfinished."""
+        lane = self._lanes.get(name)
+        if lane is None:
+            lane = self._lanes[name] = make()
+            for stored in self._journal.unfinished(name):
+                self._resume(lane, stored)
+        return lane
+
+    def offer(self, lane: Lane, rows: list[Row]) -> None:
+        """Take in rows of one lane, in order."""
+        if lane.recovering:
+            lane.held.extend(rows)
+        else:
+            lane.offer(rows, time.monotonic())
+
+    def may_take_more(self) -> bool:
+        """Whether more input should be read now; what is in memory stays bounded."""
+        return not any(lane.is_crowded() for lane in self._lanes.values())
+
+    def pump(self) -> None:
+        """Send what is due, as far as jobs may be in flight."""
+        now = time.monotonic()
+        while self._looks and self._looks[0][0] <= now:
+            self._take_step(heapq.heappop(self._looks)[2])
+        for lane in self._lanes.values():
+            if self._ending:
+                lane.batcher.close_all()
+            else:
+                lane.batcher.close_old(now)
+        if self.error is not None:
+            return
+        for lane in self._lanes.values():
+            while not lane.recovering and len(self._under_way) < self._jobs_in_flight:
+                due = lane.batcher.next_due()
+                if due is None:
+                    break
+                self._start(lane, due)
+                if self._ending:
+                    lane.batcher.close_all()
+
+    def next_event_at(self) -> float | None:
+        """When `pump` next has something to do by itself (monotonic seconds)."""
+        times = [self._looks[0][0]] if self._looks else []
+        for lane in self._lanes.values():
+            oldest = lane.batcher.oldest()
+            if oldest is not None:
+                times.append(oldest + lane.policy.batch_max_age)
+        return min(times, default=None)
+
+    def end(self) -> None:
+        """No more rows will come: batches go whatever their size."""
+        self._ending = True
+
+    def fail(self, error: Exception) -> None:
+        """Submit nothing more; jobs under way are still followed to their end."""
+        if self.error is None:
+            self.error = error
+
+    def is_idle(self) -> bool:
+        """Whether nothing is under way; with an error, what was not begun is left."""
+        if self._under_way:
+            return False
+        return self.error is not None or all(lane.is_empty() for lane in self._lanes.values())
+
+    def unfinished(self) -> int:
+        """Batches under way."""
+        return len(self._under_way)
+
+    # Batches
+
+    def _start(self, lane: Lane, due: OpenBatch) -> None:
+        rows = lane.still_to_send(list(due.rows.values()))
+        if rows:
+            number = self._journal.begin_batch(lane.destination.name, due.action, rows)
+            self._launch(self._batch(number, lane, due.action, rows, _Family()))
+
+    def _batch(self, number: int, lane: Lane, action: str, rows: list[Row], family: _Family) -> _Batch:
+        return _Batch(number, lane, action, rows, lane.destination.steps(action), time.time(), family)
+
+    def _launch(self, batch: _Batch) -> None:
+        self._under_way.add(batch.number)
+        self.counts["batches"] += 1
+        self.counts["resubmitted"] += sum(row.resubmitted for row in batch.rows)
+        self._begin_step(batch)
+
+    def _resume(self, lane: Lane, stored: StoredBatch) -> None:
+        steps = lane.destination.steps(stored.action)
+        begun_for_good = [step for step in steps if not step.repeatable and step.name in stored.steps]
+        if not begun_for_good:
+            self._journal.discard(stored.number)  # nothing of it was sent, and its rows come again
+            return
+        done = {name: evidence for name, evidence in stored.steps.items() if evidence is not None}
+        batch = _Batch(
+            stored.number, lane, stored.action, stored.rows, steps, stored.created_at, _Family(),
+            evidence=done, recovered=True,
+        )  # fmt: skip
+        for row in batch.rows:
+            row.lines = []
+        batch.at = next(at for at, step in enumerate(steps) if step.name not in done)
+        batch.begun_at = stored.begun.get(batch.step.name, stored.created_at)
+        lane.recovering += 1
+        self._under_way.add(batch.number)
+        self.counts["resumed"] += 1
+        logger.info("Resuming batch %d of an earlier run at step %r", batch.number, batch.step.name)
+        if batch.step.name in stored.steps and not batch.step.repeatable:
+            self._recover_step(batch)
+        else:
+            self._begin_step(batch)
+
+    def _begin_step(self, batch: _Batch) -> None:
+        if self.error is not None and not batch.step.repeatable and not batch.step.watches:
+            self._leave(batch, self.error)
+            return
+        if batch.step.watches:
+            batch.begun_at = batch.begun_at or time.time()
+        else:
+            batch.begun_at = self._journal.begin_step(batch.number, batch.step.name)
+        batch.polls = 0
+        self._take_step(batch)
+
+    def _take_step(self, batch: _Batch) -> None:
+        step, work = batch.step, self._work(batch)
+        pool = self._poller if step.watches else self._workers
+        pool.submit(lambda: step.run(work)).add_done_callback(
+            lambda future: self._notify(lambda: self._step_taken(batch, future))
+        )
+
+    def _recover_step(self, batch: _Batch) -> None:
+        step, work = batch.step, self._work(batch, known=True)
+        self._workers.submit(lambda: step.recover(work)).add_done_callback(
+            lambda future: self._notify(lambda: self._step_recovered(batch, future))
+        )
+
+    def _work(self, batch: _Batch, *, known: bool = False) -> Work:
+        return Work(
+            action=batch.action,
+            rows=batch.rows,
+            evidence=dict(batch.evidence),
+            polls=batch.polls,
+            begun_at=batch.begun_at,
+            known=self._journal.evidence(batch.lane.destination.name, batch.step.name) if known else (),
+        )
+
+    def _step_taken(self, batch: _Batch, future: Future[Progress]) -> None:
+        error = future.exception()
+        if error is None:
+            batch.failed_looks = 0
+            self._progress(batch, future.result())
+        elif not isinstance(error, MailingError):
+            self._leave(batch, error)
+        elif batch.step.watches and isinstance(error, (RateLimited, ProviderFault, UnreadableAnswer)):
+            batch.failed_looks += 1  # which says nothing about the job
+            if batch.failed_looks < _MAX_FAILED_LOOKS:
+                self._look_again(batch, batch.lane.policy.poll_max_interval)
+            else:
+                self._leave(batch, error)
+        elif error.maybe_done and not batch.step.repeatable:
+            logger.warning("Batch %d: the reply of step %r was lost: %s", batch.number, batch.step.name, error)
+            self._recover_step(batch)
+        else:
+            if not batch.step.repeatable:
+                self._journal.forget_step(batch.number, batch.step.name)
+            self._leave(batch, error)
+
+    def _progress(self, batch: _Batch, progress: Progress) -> None:
+        if isinstance(progress, Done):
+            self._step_done(batch, progress)
+        elif isinstance(progress, Finished):
+            self._finish(batch, progress)
+        else:
+            self._wait(batch, progress)
+
+    def _step_done(self, batch: _Batch, done: Done) -> None:
+        self._journal.end_step(batch.number, batch.step.name, done.evidence)
+        batch.evidence[batch.step.name] = done.evidence
+        batch.at += 1
+        batch.begun_at = 0.0
+        self._begin_step(batch)
+
+    def _step_recovered(self, batch: _Batch, future: Future[Done | None]) -> None:
+        error = future.exception()
+        if error is not None:
+            self._leave(batch, error)
+        elif (done := future.result()) is not None:
+            logger.info("Batch %d: step %r had been done; going on from there", batch.number, batch.step.name)
+            self.counts["adopted"] += 1
+            self._step_done(batch, done)
+        elif batch.recovered:
+            # Nobody knows. STATE has not moved past these rows, so they come again and go out again.
+            self._journal.discard(batch.number, uncertain=[(row.id, row.fingerprint) for row in batch.rows])
+            self._ended(batch)
+        elif self.error is not None:
+            self._leave(batch, self.error)
+        else:
+            self._submit_again(batch)
+
+    def _submit_again(self, batch: _Batch) -> None:
+        batch.lost += 1
+        if batch.lost < _MAX_LOST:
+            self.counts["resubmitted"] += len(batch.rows)
+            self._begin_step(batch)
+        elif len(batch.rows) > 1:
+            # The connection may be cut because the batch is too large.
+            self._finish(batch, Finished(unresolved=True, reason="the reply was lost again and again"))
+        else:
+            self._leave(batch, DeliveryFailed("The reply to a batch of one row was lost again and again."))
+
+    def _wait(self, batch: _Batch, again: Again) -> None:
+        policy, now = batch.lane.policy, time.time()
+        if now - batch.created_at > policy.job_abandon:
+            reason = f"the job had not ended after {policy.job_abandon:.0f} s"
+            refusal = Refusal("unconfirmed", reason)
+            self._finish(batch, Finished(rejected=dict.fromkeys(range(len(batch.rows)), refusal)))
+        elif now - max(batch.created_at, self._started_at) > policy.job_timeout:
+            self._leave(
+                batch,
+                DeliveryFailed(
+                    f"Setting `job_timeout`: batch {batch.number} ({_evidence(batch)}) had not ended after "
+                    f"{policy.job_timeout:.0f} s. It is in the journal; the next run follows it again."
+                ),
+            )
+        else:
+            self._look_again(batch, again.after)
+
+    def _look_again(self, batch: _Batch, after: float) -> None:
+        batch.polls += 1
+        heapq.heappush(self._looks, (time.monotonic() + after, next(self._order), batch))
+
+    # Ends
+
+    def _leave(self, batch: _Batch, error: BaseException) -> None:
+        """The run fails at this batch, which stays in the journal."""
+        logger.debug("Batch %d is left at step %r", batch.number, batch.step.name)
+        self.fail(error if isinstance(error, Exception) else DeliveryFailed(type(error).__name__))
+        self._under_way.discard(batch.number)
+
+    def _ended(self, batch: _Batch) -> None:
+        self._under_way.discard(batch.number)
+        if batch.recovered:
+            batch.lane.recovering -= 1
+            if not batch.lane.recovering:
+                held, batch.lane.held = batch.lane.held, []
+                batch.lane.offer(held, time.monotonic())
+
+    def _finish(self, batch: _Batch, finished: Finished) -> None:
+        rejected = dict(finished.rejected)
+        undecided = [
+            at
+            for at in (range(len(batch.rows)) if finished.unresolved else finished.resend)
+            if at not in rejected and at not in finished.withheld
+        ]
+        following: list[list[Row]] = []
+        if undecided and not batch.recovered:
+            following = self._divide(batch, undecided, finished, rejected)
+        self._settle(batch, finished, rejected, undecided, following)
+
+    def _divide(
+        self, batch: _Batch, undecided: list[int], finished: Finished, rejected: dict[int, Refusal]
+    ) -> list[list[Row]]:
+        """Batches for the rows of which nobody can tell; or, where that leads nowhere, their rejection."""
+        if finished.unresolved and len(undecided) == 1:
+            rejected[undecided[0]] = Refusal("not_imported", finished.reason)
+            return []
+        parts = 2 if finished.unresolved else 1
+        if self.error is not None or batch.family.calls_left < parts:
+            for at in undecided:
+                rejected[at] = Refusal("unconfirmed", finished.reason)
+            return []
+        batch.family.calls_left -= parts
+        rows = [batch.rows[at] for at in undecided]
+        for row in rows:
+            row.resubmitted = True
+        middle = (len(rows) + 1) // parts
+        return [rows[:middle], rows[middle:]] if parts == 2 else [rows]
+
+    def _settle(
+        self,
+        batch: _Batch,
+        finished: Finished,
+        rejected: dict[int, Refusal],
+        undecided: list[int],
+        following: list[list[Row]],
+    ) -> None:
+        lane = batch.lane
+        moving = set(undecided) - rejected.keys()
+        withheld = set(finished.withheld)
+        ends: list[tuple[list[int], Outcome, str | None]] = []
+        delivered: list[Row] = []
+        rejects: list[Reject] = []
+        now = time.time()
+        for at, row in enumerate(batch.rows):
+            if at in moving:
+                continue
+            if (refusal := rejected.get(at)) is not None:
+                ends.append((row.lines, Outcome.REJECTED, refusal.code))
+                rejects.append(
+                    Reject(row.stream, row.record, refusal.code, refusal.reason, finished.job, row.attempt, now)
+                )
+            elif at in withheld:
+                ends.append((row.lines, Outcome.WITHHELD, "opted_out_at_provider"))
+            else:
+                ends.append((row.lines, Outcome.DELIVERED, None))
+                delivered.append(row)
+        numbers = self._journal.settle(
+            batch.number,
+            destination=lane.destination.name,
+            action=batch.action,
+            outcomes=Counter(str(outcome) for _, outcome, _ in ends),
+            confirmed=[(row.id, row.fingerprint) for row in delivered],
+            uncertain=[(batch.rows[at].id, batch.rows[at].fingerprint) for at in moving] if batch.recovered else (),
+            forgotten=[batch.rows[at].id for at in rejected],
+            keys=[(row.key, row.email, row.id) for row in delivered if row.key and not row.drops_key],
+            dropped_keys=[row.key for row in delivered if row.key and row.drops_key],
+            # Rows of an earlier run come again and are judged then.
+            rejects=[] if batch.recovered else rejects,
+            following=following,
+        )
+        self.counts["recovered"] += len(delivered) if batch.recovered else 0
+        self._outcomes.settle_all([end for end in ends if end[0]])
+        logger.info(
+            "Batch %d (%s, %d rows) has ended: %s", batch.number, _evidence(batch), len(batch.rows),
+            ", ".join(f"{n} {name}" for name, n in Counter(str(outcome) for _, outcome, _ in ends).items())
+            or "split",
+        )  # fmt: skip
+        if not batch.recovered:
+            lane.free([row for at, row in enumerate(batch.rows) if at not in moving], time.monotonic())
+        self._ended(batch)
+        for number, rows in zip(numbers, following, strict=True):
+            self._launch(self._batch(number, lane, batch.action, rows, batch.family))
+
+
+def _evidence(batch: _Batch) -> str:
+    """The provider's names of what was done, for logs: steps note numbers and codes there, never addresses."""
+    found = [f"{name} {value}" for noted in batch.evidence.values() for name, value in noted.items() if name == "job"]
+    return ", ".join(found) or "not submitted"

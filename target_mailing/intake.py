@@ -1,0 +1,201 @@
+"""From lines to rows: Singer messages are read, streams compiled, and every record becomes a row or ends."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from singer_sdk.exceptions import RecordsWithoutSchemaException
+from singer_sdk.mapper import PluginMapper
+
+from target_mailing.batches import Row
+from target_mailing.checkpoint import Ledger
+from target_mailing.delivery import Delivery
+from target_mailing.journal import Journal, Reject
+from target_mailing.lanes import Lane
+from target_mailing.outcomes import Outcome, Outcomes
+from target_mailing.reader import InputError, Message, parse
+from target_mailing.rejects import RejectsFile
+from target_mailing.settings import StreamSettings
+from target_mailing.streams import Stream, is_accepted
+
+__all__ = ["Intake"]
+
+logger = logging.getLogger("target-mailing.intake")
+
+_DECODER = msgspec.json.Decoder()
+
+
+class _Taken:
+    """What became of a chunk of lines, until it is handed on all at once."""
+
+    def __init__(self) -> None:
+        self.rows: dict[int, tuple[Lane, list[Row]]] = {}
+        self.rejects: list[Reject] = []
+        self.ends: list[tuple[list[int], Outcome, str | None]] = []
+
+
+class Intake:
+    """Takes in the lines of one input."""
+
+    def __init__(
+        self,
+        *,
+        config: Mapping[str, Any],
+        mapper: PluginMapper | None,
+        journal: Journal,
+        ledger: Ledger,
+        outcomes: Outcomes,
+        delivery: Delivery,
+        rejects: RejectsFile,
+        open_lane: Callable[[StreamSettings], Lane],
+    ) -> None:
+        """Make an intake.
+
+        Args:
+            config: the plugin's settings.
+            mapper: the SDK's stream maps and flattening, or None when there are none.
+            journal: the local memory.
+            ledger: is told of STATEs and of lines that are no rows.
+            outcomes: is told of rows that end here.
+            delivery: gets the others.
+            rejects: is told of streams' columns.
+            open_lane: makes the lane of a stream's destination.
+        """
+        self._config = config
+        self._mapper = mapper
+        self._journal = journal
+        self._ledger = ledger
+        self._outcomes = outcomes
+        self._delivery = delivery
+        self._rejects = rejects
+        self._open_lane = open_lane
+        self.messages: Counter[str] = Counter()
+        self._streams: dict[str, list[Stream | None]] = {}
+        self._schemas: dict[str, tuple[bytes, Sequence[str]]] = {}
+
+    def take(self, first: int, lines: Sequence[bytes]) -> None:
+        """Take in a chunk of lines, numbered from `first`; those before a faulty one count.
+
+        Raises:
+            InputError: a line is no Singer message.
+            RecordsWithoutSchemaException: a record came before its SCHEMA.
+            ConfigurationError: a stream does not fit the settings.
+            MailingError: the destination could not be asked.
+        """
+        taken = _Taken()
+        try:
+            for number, line in enumerate(lines, first):
+                self._take_line(number, line, taken)
+        finally:
+            if taken.rejects:
+                self._journal.note_rows(rejects=taken.rejects)
+            self._outcomes.settle_all(taken.ends)
+            for lane, rows in taken.rows.values():
+                self._delivery.offer(lane, rows)
+
+    def _take_line(self, number: int, line: bytes, taken: _Taken) -> None:
+        if not line or line.isspace():
+            self._ledger.settle([number])
+            return
+        message = parse(number, line)
+        self.messages[message.type] += 1
+        if message.type == "RECORD":
+            self._take_record(number, message, taken)
+        elif message.type == "STATE":
+            if not bytes(message.value):
+                raise InputError(f"Line {number} of the input is a STATE without a value.")
+            self._ledger.state(number, bytes(message.value))
+        elif message.type == "SCHEMA":
+            self._take_schema(number, message)
+            self._ledger.settle([number])
+        elif message.type == "ACTIVATE_VERSION":
+            logger.debug("Line %d: ACTIVATE_VERSION is ignored; absence never removes a contact", number)
+            self._ledger.settle([number])
+        else:
+            raise InputError(f"Line {number} of the input has the type {message.type!r}, which is not supported.")
+
+    # Records
+
+    def _take_record(self, number: int, message: Message, taken: _Taken) -> None:
+        streams = self._streams.get(message.stream)
+        if streams is None:
+            raise RecordsWithoutSchemaException(
+                f"Line {number} of the input is a record of stream {message.stream!r}, whose SCHEMA has not come. "
+                "Correct the tap."
+            )
+        raw = bytes(message.record)
+        if not raw.startswith(b"{"):
+            raise InputError(f"Line {number} of the input is a RECORD without a record.")
+        record = _DECODER.decode(raw)
+        if self._mapper is None:
+            self._take_row(number, streams[0], record, raw, taken)
+            return
+        mapped = [
+            (stream, found)
+            for stream, stream_map in zip(streams, self._mapper.stream_maps[message.stream], strict=True)
+            if (found := stream_map.transform(copy.copy(record))) is not None
+        ]
+        if len(mapped) > 1:
+            self._outcomes.expect(number, len(mapped))
+        for stream, found in mapped:
+            self._take_row(number, stream, found, raw, taken)
+        if not mapped:
+            taken.ends.append(([number], Outcome.SKIPPED, None))
+
+    def _take_row(self, number: int, stream: Stream | None, record: dict[str, Any], raw: bytes, taken: _Taken) -> None:
+        if stream is None:
+            taken.ends.append(([number], Outcome.SKIPPED, None))
+            return
+        found = stream.take(number, record, raw)
+        if isinstance(found, Row):
+            lane = stream.lane
+            of_lane = taken.rows.get(id(lane))
+            if of_lane is None:
+                of_lane = taken.rows[id(lane)] = (lane, [])
+            of_lane[1].append(found)
+            return
+        outcome, code, reject = found
+        taken.ends.append(([number], outcome, code))
+        if reject is not None:
+            taken.rejects.append(reject)
+
+    # Streams
+
+    def _take_schema(self, number: int, message: Message) -> None:
+        name, keys = message.stream, message.key_properties or []
+        raw = bytes(message.schema)
+        if self._schemas.get(name) == (raw, keys):
+            return
+        schema = _DECODER.decode(raw) if raw else None
+        if not isinstance(schema, dict) or not isinstance(schema.get("properties"), dict):
+            raise InputError(f"Line {number} of the input is a SCHEMA of stream {name!r} without properties.")
+        self._rejects.declare(name, schema["properties"], keys)
+        if self._mapper is None:
+            self._streams[name] = [self._stream(name, name, schema, keys)]
+        else:
+            self._mapper.register_raw_stream_schema(name, schema, keys)
+            self._streams[name] = [
+                self._stream(one.stream_alias, name, one.transformed_schema, one.transformed_key_properties or [])
+                for one in self._mapper.stream_maps[name]
+            ]
+        self._schemas[name] = (raw, keys)
+
+    def _stream(self, name: str, source: str, schema: Mapping[str, Any], keys: Sequence[str]) -> Stream | None:
+        settings = StreamSettings.resolve(self._config, name)
+        if not is_accepted(name, schema.get("properties", {}), settings):
+            logger.info("Stream %r is skipped: it is not one of contacts", name)
+            return None
+        return Stream(
+            stream=name,
+            source=source,
+            schema=schema,
+            key_properties=keys,
+            settings=settings,
+            lane=self._open_lane(settings),
+            journal=self._journal,
+        )

@@ -1,0 +1,457 @@
+"""The target's local memory: what is on its way, how far it is, and what was confirmed.
+
+A SQLite file. It holds contact data (payloads of unfinished batches, rejects not yet written, the address of each
+key), so its mode is 0600; payloads are erased when their batch is settled. Addresses and contents that were
+confirmed are remembered as keyed hashes only; the key is random and lives in the journal.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import socket
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import filelock
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert as insert_into
+
+from target_mailing.batches import Row
+
+__all__ = ["Journal", "JournalError", "Known", "Reject", "StoredBatch"]
+
+_VERSION = "1"
+
+_metadata = sa.MetaData()
+_meta = sa.Table(
+    "meta",
+    _metadata,
+    sa.Column("name", sa.String, primary_key=True),
+    sa.Column("value", sa.LargeBinary, nullable=False),
+)
+_batches = sa.Table(
+    "batches",
+    _metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("destination", sa.String, nullable=False, index=True),
+    sa.Column("action", sa.String, nullable=False),
+    sa.Column("state", sa.String, nullable=False),  # open, settled, split, lost
+    sa.Column("created_at", sa.Float, nullable=False),
+    sa.Column("payload", sa.LargeBinary),
+    sa.Column("outcomes", sa.String),
+)
+_steps = sa.Table(
+    "steps",
+    _metadata,
+    sa.Column("batch", sa.Integer, primary_key=True),
+    sa.Column("name", sa.String, primary_key=True),
+    sa.Column("begun_at", sa.Float, nullable=False),
+    sa.Column("evidence", sa.String),  # JSON; null until the step is done
+)
+_contacts = sa.Table(
+    "contacts",
+    _metadata,
+    sa.Column("id", sa.LargeBinary, primary_key=True),  # keyed hash of destination and address
+    sa.Column("fingerprint", sa.LargeBinary, nullable=False),
+    sa.Column("confirmed_at", sa.Float),  # null: submitted, but nobody knows
+    sqlite_with_rowid=False,
+)
+_keys = sa.Table(
+    "keys",
+    _metadata,
+    sa.Column("id", sa.LargeBinary, primary_key=True),  # keyed hash of destination, stream and key
+    sa.Column("email", sa.String, nullable=False),
+    sa.Column("contact", sa.LargeBinary, nullable=False, index=True),
+    sqlite_with_rowid=False,
+)
+_rejects = sa.Table(
+    "rejects",
+    _metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("stream", sa.String, nullable=False),
+    sa.Column("record", sa.LargeBinary, nullable=False),
+    sa.Column("code", sa.String, nullable=False),
+    sa.Column("reason", sa.String, nullable=False),
+    sa.Column("job", sa.String),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("at", sa.Float, nullable=False),
+)
+
+
+class JournalError(Exception):
+    """The journal cannot be opened or written; the message says where and what to do."""
+
+
+class Known(msgspec.Struct, frozen=True):
+    """What the journal knows of a contact: content last submitted, and when it was confirmed, if it was."""
+
+    fingerprint: bytes
+    confirmed_at: float | None
+
+
+class StoredBatch(msgspec.Struct):
+    """An unfinished batch of an earlier run.
+
+    Attributes:
+        steps: evidence of each step begun; None for one that was begun and not finished.
+        begun: when each step was begun (Unix seconds).
+        created_at: when the batch was made (Unix seconds).
+    """
+
+    number: int
+    action: str
+    rows: list[Row]
+    steps: dict[str, dict[str, Any] | None]
+    begun: dict[str, float]
+    created_at: float
+
+
+class Reject(msgspec.Struct):
+    """A row that could not be delivered, until it is written to the rejects file."""
+
+    stream: str
+    record: bytes
+    code: str
+    reason: str
+    job: str | None
+    attempt: int
+    at: float
+
+
+class Journal:
+    """One journal, held by one process at a time."""
+
+    def __init__(self, path: Path | None) -> None:
+        """Open or make the journal and take its lock.
+
+        Args:
+            path: the file; None keeps the journal in memory, so that nothing is remembered after the run.
+
+        Raises:
+            JournalError: another process holds it, or it cannot be written.
+        """
+        self.path = path
+        self._lock = None if path is None else _take_lock(path)
+        url = "sqlite://" if path is None else f"sqlite:///{path}"
+        self._engine = sa.create_engine(url, hide_parameters=True, poolclass=sa.StaticPool)
+        try:
+            with self._writing():
+                self._connection = self._engine.connect()
+                self._set_up()
+                self._secret = self._read_secret()
+        except JournalError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if hasattr(self, "_connection"):
+            self._connection.close()
+        self._engine.dispose()
+        if self._lock is not None and self.path is not None:
+            _holder_file(self.path).unlink(missing_ok=True)
+            self._lock.release()
+
+    # Hashes
+
+    def contact_id(self, destination: str, address: str) -> bytes:
+        """The keyed hash under which a destination's contact is remembered."""
+        return hashlib.blake2b(f"{destination}\0{address}".encode(), key=self._secret, digest_size=16).digest()
+
+    def key_id(self, destination: str, stream: str, key: bytes) -> bytes:
+        """The keyed hash of a stream's key at a destination."""
+        head = f"{destination}\0{stream}\0".encode()
+        return hashlib.blake2b(head + key, key=self._secret, digest_size=16).digest()
+
+    def fingerprint(self, action: str, contact: bytes) -> bytes:
+        """The keyed hash of what is done with a contact."""
+        return hashlib.blake2b(action.encode() + b"\0" + contact, key=self._secret, digest_size=16).digest()
+
+    # What is known
+
+    def contacts(self, ids: Sequence[bytes]) -> dict[bytes, Known]:
+        """What is known of these contacts."""
+        query = sa.select(_contacts).where(_contacts.c.id.in_(ids))
+        return {row.id: Known(row.fingerprint, row.confirmed_at) for row in self._connection.execute(query)}
+
+    def emails(self, keys: Sequence[bytes]) -> dict[bytes, str]:
+        """The address last delivered under each of these keys."""
+        query = sa.select(_keys.c.id, _keys.c.email).where(_keys.c.id.in_(keys))
+        return {row.id: row.email for row in self._connection.execute(query)}
+
+    def is_shared(self, contact: bytes, key: bytes) -> bool:
+        """Whether a contact is held by another key, too."""
+        query = sa.select(_keys.c.id).where(_keys.c.contact == contact, _keys.c.id != key).limit(1)
+        return self._connection.execute(query).first() is not None
+
+    def unfinished(self, destination: str) -> list[StoredBatch]:
+        """The batches of this destination that have no outcome yet, oldest first."""
+        query = (
+            sa.select(_batches)
+            .where(_batches.c.destination == destination, _batches.c.state == "open")
+            .order_by(_batches.c.id)
+        )
+        found = []
+        for batch in self._connection.execute(query).all():
+            steps = self._connection.execute(sa.select(_steps).where(_steps.c.batch == batch.id)).all()
+            found.append(
+                StoredBatch(
+                    number=batch.id,
+                    action=batch.action,
+                    rows=msgspec.msgpack.decode(batch.payload, type=list[Row]),
+                    steps={s.name: None if s.evidence is None else msgspec.json.decode(s.evidence) for s in steps},
+                    begun={s.name: s.begun_at for s in steps},
+                    created_at=batch.created_at,
+                )
+            )
+        return found
+
+    def evidence(self, destination: str, step: str) -> list[dict[str, Any]]:
+        """What every batch of this destination noted when the step was done, settled batches included."""
+        query = (
+            sa.select(_steps.c.evidence)
+            .join(_batches, _batches.c.id == _steps.c.batch)
+            .where(_batches.c.destination == destination, _steps.c.name == step, _steps.c.evidence.is_not(None))
+        )
+        return [msgspec.json.decode(row.evidence) for row in self._connection.execute(query)]
+
+    # What happens
+
+    def begin_batch(self, destination: str, action: str, rows: Sequence[Row]) -> int:
+        """Note a batch that is about to be sent; returns its number."""
+        with self._writing():
+            return self._insert_batch(destination, action, rows)
+
+    def begin_step(self, batch: int, step: str) -> float:
+        """Note that a step is about to be taken; returns the time noted (Unix seconds)."""
+        now = time.time()
+        with self._writing():
+            self._upsert(_steps, [{"batch": batch, "name": step, "begun_at": now, "evidence": None}])
+        return now
+
+    def end_step(self, batch: int, step: str, evidence: dict[str, Any]) -> None:
+        """Note what a step brought."""
+        text = msgspec.json.encode(evidence).decode()
+        with self._writing():
+            self._connection.execute(
+                sa.update(_steps).where(_steps.c.batch == batch, _steps.c.name == step).values(evidence=text)
+            )
+
+    def forget_step(self, batch: int, step: str) -> None:
+        """Note that a step begun did certainly not happen."""
+        with self._writing():
+            self._connection.execute(sa.delete(_steps).where(_steps.c.batch == batch, _steps.c.name == step))
+
+    def settle(
+        self,
+        batch: int,
+        *,
+        destination: str,
+        action: str,
+        outcomes: dict[str, int],
+        confirmed: Iterable[tuple[bytes, bytes]] = (),
+        uncertain: Iterable[tuple[bytes, bytes]] = (),
+        forgotten: Iterable[bytes] = (),
+        keys: Iterable[tuple[bytes, str, bytes]] = (),
+        dropped_keys: Iterable[bytes] = (),
+        rejects: Sequence[Reject] = (),
+        following: Sequence[Sequence[Row]] = (),
+    ) -> list[int]:
+        """In one transaction: a batch has its outcomes, its payload is erased, its undecided rows get new batches.
+
+        Args:
+            batch: its number.
+            destination: of the batch.
+            action: of the batch.
+            outcomes: how many rows ended how.
+            confirmed: contact and fingerprint of what the provider now certainly has.
+            uncertain: contact and fingerprint of what the provider may have.
+            forgotten: contacts of which nothing is certain any more.
+            keys: key, address and contact that belong together now.
+            dropped_keys: keys whose contact is gone.
+            rejects: rows for the rejects file.
+            following: rows that have no outcome yet, as batches that take them on.
+
+        Returns:
+            The numbers of the following batches.
+        """
+        now = time.time()
+        with self._writing():
+            self._close_batch(batch, "settled", outcomes)
+            self._note_contacts(confirmed, now)
+            self._note_contacts(uncertain, None)
+            self._delete(_contacts, forgotten)
+            self._upsert(_keys, [{"id": key, "email": email, "contact": contact} for key, email, contact in keys])
+            self._delete(_keys, dropped_keys)
+            self._insert_rejects(rejects)
+            return [self._insert_batch(destination, action, rows) for rows in following]
+
+    def note_rows(self, *, keys: Iterable[tuple[bytes, str, bytes]] = (), rejects: Sequence[Reject] = ()) -> None:
+        """Note what became of rows that need no batch."""
+        with self._writing():
+            self._upsert(_keys, [{"id": key, "email": email, "contact": contact} for key, email, contact in keys])
+            self._insert_rejects(rejects)
+
+    def discard(self, batch: int, *, uncertain: Iterable[tuple[bytes, bytes]] = ()) -> None:
+        """Forget a batch whose rows will come again.
+
+        Args:
+            batch: its number.
+            uncertain: contact and fingerprint of rows that the provider may have received.
+        """
+        with self._writing():
+            self._close_batch(batch, "lost", {})
+            self._note_contacts(uncertain, None)
+
+    def pending_rejects(self) -> Iterator[tuple[int, Reject]]:
+        """Rejects that are not in a rejects file yet, with their numbers."""
+        for row in self._connection.execute(sa.select(_rejects).order_by(_rejects.c.id)).all():
+            yield (
+                row.id,
+                Reject(
+                    stream=row.stream,
+                    record=row.record,
+                    code=row.code,
+                    reason=row.reason,
+                    job=row.job,
+                    attempt=row.attempt,
+                    at=row.at,
+                ),
+            )
+
+    def erase_rejects(self, up_to: int) -> None:
+        """These rejects are safe in a file."""
+        with self._writing():
+            self._connection.execute(sa.delete(_rejects).where(_rejects.c.id <= up_to))
+
+    def forget_before(self, moment: float) -> None:
+        """Forget contacts confirmed, and batches settled, before this time (Unix seconds)."""
+        old = sa.select(_batches.c.id).where(_batches.c.state != "open", _batches.c.created_at < moment)
+        with self._writing():
+            self._connection.execute(sa.delete(_contacts).where(_contacts.c.confirmed_at < moment))
+            self._connection.execute(sa.delete(_steps).where(_steps.c.batch.in_(old)))
+            self._connection.execute(
+                sa.delete(_batches).where(_batches.c.state != "open", _batches.c.created_at < moment)
+            )
+
+    # Plumbing
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+            if hasattr(self, "_connection"):
+                self._connection.commit()
+        except (sa.exc.DBAPIError, OSError) as exc:
+            # The statement is left out: `hide_parameters` covers values, not every driver's message.
+            cause = exc.orig if isinstance(exc, sa.exc.DBAPIError) else exc
+            with suppress(sa.exc.SQLAlchemyError):
+                self._connection.rollback()
+            raise JournalError(
+                f"Setting `journal`: {self.path or 'memory'} cannot be written ({cause}). Make room or choose another "
+                "place; nothing that is not noted there is acknowledged."
+            ) from None
+
+    def _set_up(self) -> None:
+        if self.path is not None:
+            self.path.chmod(0o600)
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON"):
+            self._connection.exec_driver_sql(f"PRAGMA {pragma}")
+        _metadata.create_all(self._connection)
+
+    def _read_secret(self) -> bytes:
+        def read(name: str) -> bytes | None:
+            return self._connection.execute(sa.select(_meta.c.value).where(_meta.c.name == name)).scalar()
+
+        version = read("version")
+        if version is None:
+            self._connection.execute(
+                sa.insert(_meta),
+                [
+                    {"name": "version", "value": _VERSION.encode()},
+                    {"name": "secret", "value": secrets.token_bytes(32)},
+                ],
+            )
+        elif version != _VERSION.encode():
+            raise JournalError(f"Setting `journal`: {self.path} was made by another version of this program.")
+        found = read("secret")
+        assert found is not None  # noqa: S101 - written with the version
+        return found
+
+    def _insert_batch(self, destination: str, action: str, rows: Sequence[Row]) -> int:
+        result = self._connection.execute(
+            sa.insert(_batches).values(
+                destination=destination,
+                action=action,
+                state="open",
+                created_at=time.time(),
+                payload=msgspec.msgpack.encode(rows),
+            )
+        )
+        number = result.inserted_primary_key
+        assert number is not None  # noqa: S101 - the table has one
+        return int(number[0])
+
+    def _close_batch(self, batch: int, state: str, outcomes: dict[str, int]) -> None:
+        self._connection.execute(
+            sa.update(_batches)
+            .where(_batches.c.id == batch)
+            .values(state=state, payload=None, outcomes=msgspec.json.encode(outcomes).decode())
+        )
+
+    def _note_contacts(self, contacts: Iterable[tuple[bytes, bytes]], confirmed_at: float | None) -> None:
+        self._upsert(
+            _contacts,
+            [{"id": one, "fingerprint": what, "confirmed_at": confirmed_at} for one, what in contacts],
+        )
+
+    def _insert_rejects(self, rejects: Sequence[Reject]) -> None:
+        if rejects:
+            self._connection.execute(sa.insert(_rejects), [msgspec.structs.asdict(one) for one in rejects])
+
+    def _upsert(self, table: sa.Table, values: list[dict[str, Any]]) -> None:
+        if not values:
+            return
+        statement = insert_into(table)
+        others = {c.name: statement.excluded[c.name] for c in table.columns if not c.primary_key}
+        self._connection.execute(
+            statement.on_conflict_do_update(index_elements=list(table.primary_key.columns), set_=others), values
+        )
+
+    def _delete(self, table: sa.Table, ids: Iterable[bytes]) -> None:
+        values = [{"gone": one} for one in ids]
+        if values:
+            self._connection.execute(sa.delete(table).where(table.c.id == sa.bindparam("gone")), values)
+
+
+def _holder_file(path: Path) -> Path:
+    return path.with_name(f"{path.name}.holder")
+
+
+def _take_lock(path: Path) -> filelock.BaseFileLock:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = filelock.FileLock(path.with_name(f"{path.name}.lock"), mode=0o600)
+        lock.acquire(blocking=False)
+        if not path.exists():
+            os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+        _holder_file(path).write_text(f"process {os.getpid()} on {socket.gethostname()}", encoding="utf-8")
+    except filelock.Timeout:
+        try:
+            holder = _holder_file(path).read_text(encoding="utf-8")
+        except OSError:
+            holder = "another process"
+        raise JournalError(
+            f"Setting `journal`: {path} is held by {holder}. Wait for it to end, or give this pipeline another journal."
+        ) from None
+    except OSError as exc:
+        raise JournalError(
+            f"Setting `journal`: {path} cannot be written ({exc.strerror}). Choose a place that can be."
+        ) from None
+    return lock

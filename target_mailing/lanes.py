@@ -1,0 +1,188 @@
+"""One destination's rows between the input and its batches: what is unchanged, moved, deleted or to be sent."""
+
+from __future__ import annotations
+
+import time
+from typing import Literal
+
+import msgspec
+
+from target_mailing.batches import Batcher, Row
+from target_mailing.journal import Journal, Known, Reject
+from target_mailing.mapping import MappedContact, fold_address
+from target_mailing.outcomes import Outcome, Outcomes
+from target_mailing.steps import Destination
+
+__all__ = ["Lane", "LanePolicy"]
+
+
+class LanePolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """How a destination is served; all times in seconds."""
+
+    send: Literal["changed", "all"] = "changed"
+    resend_window: float = 7 * 86400.0
+    on_key_change: Literal["remove", "keep"] = "remove"
+    batch_rows: int = 5000
+    batch_bytes: int = 4_000_000
+    batch_max_age: float = 60.0
+    job_timeout: float = 6 * 3600.0
+    job_abandon: float = 48 * 3600.0
+    poll_max_interval: float = 30.0
+
+
+class Lane:
+    """The way of rows to one destination."""
+
+    def __init__(self, destination: Destination, policy: LanePolicy, *, journal: Journal, outcomes: Outcomes) -> None:
+        self.destination = destination
+        self.policy = policy
+        self.recovering = 0
+        self.held: list[Row] = []
+        self._journal = journal
+        self._outcomes = outcomes
+        self._keys_under_way: dict[bytes, str] = {}
+        self.batcher = Batcher(
+            max_rows=policy.batch_rows,
+            max_bytes=policy.batch_bytes,
+            max_age=policy.batch_max_age,
+            overlay=self._overlay,
+        )
+
+    def is_empty(self) -> bool:
+        """Whether no row is here or on its way."""
+        return not self.held and self.batcher.is_empty()
+
+    def is_crowded(self) -> bool:
+        """Whether no more rows should come for now."""
+        return (
+            self.batcher.has_due()
+            or self.batcher.waiting_rows >= self.policy.batch_rows
+            or len(self.held) >= self.policy.batch_rows
+        )
+
+    def offer(self, rows: list[Row], now: float) -> None:
+        """Take in rows, in order: each gets its outcome or joins a batch; `now` in monotonic seconds."""
+        known = self._journal.contacts([row.id for row in rows if row.email])
+        keys = [row.key for row in rows if row.key is not None]
+        emails = self._journal.emails(keys) if keys else {}
+        moved: list[tuple[bytes, str, bytes]] = []
+        rejects: list[Reject] = []
+        ends: list[tuple[list[int], Outcome, str | None]] = []
+        for row in rows:
+            if row.key is not None:
+                before = self._keys_under_way.get(row.key) or emails.get(row.key)
+                if row.drops_key:
+                    end = self._delete(row, before, known, rejects)
+                    if end is not None:
+                        ends.append(end)
+                        continue
+                elif before is None or fold_address(before) != row.address:
+                    moved.append((row.key, row.email, row.id))
+                    if before is not None and self.policy.on_key_change == "remove":
+                        self._remove_old(row, before, now)
+            if self._is_unchanged(row, known.get(row.id)):
+                ends.append((row.lines, Outcome.UNCHANGED, None))
+                continue
+            if row.key is not None and not row.drops_key:
+                self._keys_under_way[row.key] = row.email
+            self.batcher.add(row, now)
+        settled = [one for one in moved if one[0] not in self._keys_under_way]
+        if settled or rejects:
+            self._journal.note_rows(keys=settled, rejects=rejects)
+        self._outcomes.settle_all(ends)
+
+    def _delete(
+        self, row: Row, before: str | None, known: dict[bytes, Known], rejects: list[Reject]
+    ) -> tuple[list[int], Outcome, str | None] | None:
+        """Make a deleted row a removal; or, where there is nothing to remove, its end."""
+        assert row.key is not None  # noqa: S101 - only called for keyed rows
+        if not row.email:
+            if before is None:
+                code, reason = "unknown_key", "a delete with only its key, which was never delivered from here"
+                rejects.append(Reject(row.stream, row.record, code, reason, None, row.attempt, time.time()))
+                return row.lines, Outcome.REJECTED, code
+            self._fill(row, before)
+            known.update(self._journal.contacts([row.id]))
+        return (row.lines, Outcome.UNCHANGED, None) if self._is_shared(row, row.key) else None
+
+    def still_to_send(self, rows: list[Row]) -> list[Row]:
+        """A closed batch without the rows whose overlaid content turned out to be unchanged."""
+        overlaid = [row for row in rows if len(row.lines) > 1]
+        if not overlaid:
+            return rows
+        known = self._journal.contacts([row.id for row in overlaid])
+        now_known = [row for row in overlaid if self._is_confirmed(row, known.get(row.id))]
+        if not now_known:
+            return rows
+        self._outcomes.settle_all([(row.lines, Outcome.UNCHANGED, None) for row in now_known])
+        self.free(now_known, time.monotonic())
+        unchanged = {id(row) for row in now_known}
+        return [row for row in rows if id(row) not in unchanged]
+
+    def free(self, rows: list[Row], now: float) -> None:
+        """These rows have their outcome; others of their addresses may go now."""
+        for row in rows:
+            if row.key is not None and self._keys_under_way.get(row.key) == row.email:
+                del self._keys_under_way[row.key]
+        self.batcher.free([row.address for row in rows], now)
+
+    def _fill(self, row: Row, email: str) -> None:
+        contact = MappedContact(email, {}, {}, None, None, deleted=True)
+        row.email = email
+        row.address = fold_address(email)
+        row.id = self._journal.contact_id(self.destination.name, row.address)
+        row.contact = self.destination.encode(contact, row.action)
+        row.fingerprint = self._journal.fingerprint(row.action, row.contact)
+
+    def _remove_old(self, row: Row, email: str, now: float) -> None:
+        """The row's key had another address: that one leaves, and the row ends when both have."""
+        assert row.key is not None  # noqa: S101 - only called for keyed rows
+        old = Row(
+            lines=[row.lines[-1]],
+            stream=row.stream,
+            key=None,
+            drops_key=False,
+            email="",
+            address="",
+            id=b"",
+            action=self.destination.actions.remove,
+            contact=b"",
+            fingerprint=b"",
+            record=row.record,
+            attempt=row.attempt,
+        )
+        self._fill(old, email)
+        if not self._is_shared(old, row.key):
+            self._outcomes.expect(row.lines[-1], 2)
+            self.batcher.add(old, now)
+
+    def _is_shared(self, row: Row, key: bytes) -> bool:
+        """Whether the contact is held by another key, too."""
+        if self._journal.is_shared(row.id, key):
+            return True
+        return any(fold_address(one) == row.address and other != key for other, one in self._keys_under_way.items())
+
+    def _is_unchanged(self, row: Row, known: Known | None) -> bool:
+        if known is None or self.batcher.is_held(row.address):
+            return False
+        if known.confirmed_at is None:
+            row.resubmitted = known.fingerprint == row.fingerprint
+            return False
+        return self._is_confirmed(row, known)
+
+    def _is_confirmed(self, row: Row, known: Known | None) -> bool:
+        return (
+            self.policy.send == "changed"
+            and known is not None
+            and known.confirmed_at is not None
+            and known.fingerprint == row.fingerprint
+            and time.time() - known.confirmed_at < self.policy.resend_window
+        )
+
+    def _overlay(self, earlier: Row, later: Row) -> Row:
+        contact = self.destination.overlay(earlier.contact, later.contact)
+        later.lines = earlier.lines + later.lines
+        if contact != later.contact:
+            later.contact = contact
+            later.fingerprint = self._journal.fingerprint(later.action, contact)
+        return later

@@ -1,0 +1,128 @@
+"""The rejects file: a Singer stream of the rows that were not delivered, to be mended and piped back in."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import msgspec
+
+from mailing_api.errors import ConfigurationError
+from mailing_api.values import timestamp_of
+from target_mailing.journal import Reject
+
+__all__ = ["REJECT_COLUMNS", "RejectsFile", "strip_reject_columns"]
+
+REJECT_COLUMNS = ("_reject_code", "_reject_reason", "_reject_job", "_reject_attempt", "_reject_at")
+
+_ANYTHING = {"type": ["string", "number", "integer", "boolean", "object", "array", "null"]}
+
+
+class RejectsFile:
+    """One file per run, made when the first reject is written; mode 0600, for it holds contact data."""
+
+    def __init__(self, folder: Path) -> None:
+        """Choose the file's name.
+
+        Raises:
+            ConfigurationError: the folder cannot be written.
+        """
+        self.rows = 0
+        self._keys: dict[str, Sequence[str]] = {}
+        self._columns: dict[str, dict[str, Any]] = {}
+        self._file: BinaryIO | None = None
+        moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+        self.path = folder / f"rejects-{moment}-{os.getpid()}.singer"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self.path.touch(mode=0o600)
+            self.path.unlink()
+        except OSError as exc:
+            raise _unwritable(folder, exc) from None
+
+    def declare(self, stream: str, columns: Mapping[str, Any], keys: Sequence[str]) -> None:
+        """A stream's columns and key, as its SCHEMA gives them."""
+        self._columns[stream] = {name: _ANYTHING for name in columns if name not in REJECT_COLUMNS}
+        self._keys[stream] = keys
+
+    def write(self, rejects: Iterable[Reject]) -> None:
+        """Append rejects and wait until they are on disk.
+
+        Raises:
+            ConfigurationError: the file cannot be written.
+        """
+        try:
+            if self._file is None:
+                self._file = os.fdopen(os.open(self.path, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600), "wb")
+                self._declared: dict[str, int] = {}
+            for reject in rejects:
+                self._append(self._file, reject)
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as exc:
+            raise _unwritable(self.path, exc) from None
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()
+
+    def _append(self, file: BinaryIO, reject: Reject) -> None:
+        record = msgspec.json.decode(reject.record)
+        columns = self._columns.setdefault(reject.stream, {})
+        columns.update({name: _ANYTHING for name in record if name not in columns})
+        if self._declared.get(reject.stream) != len(columns):
+            self._declared[reject.stream] = len(columns)
+            _write_line(file, self._schema(reject.stream, columns))
+        record |= dict(
+            zip(
+                REJECT_COLUMNS,
+                (
+                    reject.code,
+                    reject.reason,
+                    reject.job,
+                    reject.attempt,
+                    timestamp_of(datetime.fromtimestamp(reject.at, UTC)),
+                ),
+                strict=True,
+            )
+        )
+        _write_line(file, {"type": "RECORD", "stream": reject.stream, "record": record})
+        self.rows += 1
+
+    def _schema(self, stream: str, columns: Mapping[str, Any]) -> dict[str, Any]:
+        about = {
+            "_reject_code": {"type": "string"},
+            "_reject_reason": {"type": "string"},
+            "_reject_job": {"type": ["string", "null"]},
+            "_reject_attempt": {"type": "integer"},
+            "_reject_at": {"type": "string", "format": "date-time"},
+        }
+        return {
+            "type": "SCHEMA",
+            "stream": stream,
+            "schema": {"type": "object", "properties": {**columns, **about}},
+            "key_properties": list(self._keys.get(stream, ())),
+        }
+
+
+def strip_reject_columns(record: dict[str, Any]) -> int:
+    """Take the columns of a rejects file off a record that is piped back in; returns the attempts made so far."""
+    attempts = record.get("_reject_attempt")
+    for column in REJECT_COLUMNS:
+        record.pop(column, None)
+    return attempts if isinstance(attempts, int) else 0
+
+
+def _write_line(file: BinaryIO, message: dict[str, Any]) -> None:
+    file.write(msgspec.json.encode(message) + b"\n")
+
+
+def _unwritable(path: Path, exc: OSError) -> ConfigurationError:
+    return ConfigurationError(
+        f"Setting `rejects_path`: {path} cannot be written ({exc.strerror}). Choose a place that can be; rejects are "
+        "written before STATE moves past them."
+    )

@@ -1,0 +1,242 @@
+"""One run: the thread that owns everything waits here for lines, for news of jobs, and for the clock."""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from itertools import islice
+from typing import IO, Any
+
+from singer_sdk.mapper import PluginMapper
+
+from target_mailing.checkpoint import Ledger
+from target_mailing.delivery import Delivery
+from target_mailing.intake import Intake
+from target_mailing.journal import Journal, JournalError
+from target_mailing.lanes import Lane
+from target_mailing.outcomes import Outcome, Outcomes, RejectLimit
+from target_mailing.reader import InputError, LineReader
+from target_mailing.rejects import RejectsFile
+from target_mailing.settings import StreamSettings
+
+__all__ = ["Run", "StdoutClosedError", "Terminated", "TooManyRejectsError"]
+
+logger = logging.getLogger("target-mailing.run")
+
+#: Seconds between two STATEs at least; the last one always goes.
+_STATE_INTERVAL = 1.0
+#: Rows before `max_rejected` is judged for the first time; at the end it always is.
+_JUDGED_FROM = 1000
+
+
+class TooManyRejectsError(Exception):
+    """`max_rejected` is exceeded."""
+
+
+class StdoutClosedError(Exception):
+    """Nobody reads the STATE any more."""
+
+
+class Terminated(BaseException):
+    """A signal asked the run to end."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(signum)
+        self.signum = signum
+
+
+class Run:
+    """Delivers one input."""
+
+    def __init__(
+        self,
+        *,
+        config: Mapping[str, Any],
+        mapper: PluginMapper | None,
+        journal: Journal,
+        rejects: RejectsFile,
+        limit: RejectLimit,
+        open_lane: Callable[[StreamSettings, Delivery, Outcomes], Lane],
+        jobs_in_flight: int,
+    ) -> None:
+        """Make a run; nothing is read or sent.
+
+        Args:
+            config: the plugin's settings.
+            mapper: the SDK's stream maps and flattening, or None when there are none.
+            journal: open; closed by the caller.
+            rejects: where rejects are written.
+            limit: of `max_rejected`.
+            open_lane: makes the lane of a stream's destination.
+            jobs_in_flight: batches under way at the same time.
+        """
+        self._journal = journal
+        self._rejects = rejects
+        self._limit = limit
+        self._open_lane = open_lane
+        self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._ledger = Ledger()
+        self.outcomes = Outcomes(self._ledger)
+        self.delivery = Delivery(
+            journal=journal, outcomes=self.outcomes, jobs_in_flight=jobs_in_flight, notify=self._inbox.put
+        )
+        self.intake = Intake(
+            config=config,
+            mapper=mapper,
+            journal=journal,
+            ledger=self._ledger,
+            outcomes=self.outcomes,
+            delivery=self.delivery,
+            rejects=rejects,
+            open_lane=self._open,
+        )
+        self._chunks: deque[tuple[int, list[bytes]]] = deque()
+        self._input_ended = False
+        self._state_at = float("-inf")
+        self._may_release = True
+        self._is_blocked = False
+
+    def __call__(self, source: IO[Any] | None) -> None:
+        """Read the input to its end and follow everything sent.
+
+        Raises:
+            Exception: the first error, after what was under way has ended and settled STATE has left.
+            Terminated: a signal came; settled STATE has left.
+        """
+        reader = LineReader(source, take=self._lines_came, end=self._input_came_to_an_end)
+        reader.start()
+        try:
+            while not self._is_over():
+                self._wait(reader)
+                if self._input_ended and not self._chunks:
+                    self.delivery.end()
+                self._guarded(self.delivery.pump)
+                self._release_state(final=False)
+        except Terminated:
+            self._release_state(final=True)
+            raise
+        self._release_state(final=True)
+        if self.delivery.error is not None:
+            raise self.delivery.error
+
+    def terminate(self, signum: int) -> None:
+        """End within seconds: called by the signal handler, in the thread that runs this."""
+        if self._is_blocked:
+            raise Terminated(signum)
+        self._inbox.put(lambda: _terminate(signum))
+
+    def _is_over(self) -> bool:
+        if not self.delivery.is_idle():
+            return False
+        return self.delivery.error is not None or (self._input_ended and not self._chunks)
+
+    def _wait(self, reader: LineReader) -> None:
+        """Take in a chunk of lines if there is one and room for it, else wait for something to happen."""
+        if self._chunks and self.delivery.error is None and self.delivery.may_take_more():
+            first, lines = self._chunks.popleft()
+            reader.more()
+            self._guarded(lambda: self.intake.take(first, lines))
+        else:
+            due = self.delivery.next_event_at()
+            try:
+                event = self._inbox.get(timeout=1.0 if due is None else min(1.0, max(0.0, due - time.monotonic())))
+            except queue.Empty:
+                return
+            self._guarded(event)
+        while not self._inbox.empty():
+            self._guarded(self._inbox.get())
+
+    def _guarded(self, call: Callable[[], None]) -> None:
+        """Make a call; its error ends the run, but what is under way comes to its end first."""
+        try:
+            call()
+        except JournalError:
+            self._may_release = False  # what happens from now on cannot be remembered
+            raise
+        except Exception as error:  # noqa: BLE001 - raised again when the run is over
+            self.delivery.fail(error)
+
+    def _open(self, settings: StreamSettings) -> Lane:
+        self._is_blocked = True
+        try:
+            return self._open_lane(settings, self.delivery, self.outcomes)
+        finally:
+            self._is_blocked = False
+
+    # From the reader's thread
+
+    def _lines_came(self, first: int, lines: list[bytes]) -> None:
+        self._inbox.put(lambda: self._chunks.append((first, lines)))
+
+    def _input_came_to_an_end(self, error: InputError | None) -> None:
+        self._inbox.put(lambda: self._end_input(error))
+
+    def _end_input(self, error: InputError | None) -> None:
+        self._input_ended = True
+        if error is not None:
+            raise error
+
+    # STATE
+
+    def _release_state(self, *, final: bool) -> None:
+        """Let the newest STATE out that may leave: rejects before it are on disk, and not too many."""
+        now = time.monotonic()
+        if not self._may_release or (not final and now - self._state_at < _STATE_INTERVAL):
+            return
+        self._judge(final=final)
+        state = self._ledger.release() if self._may_release else None
+        if state is None and not final:
+            return
+        try:
+            self._write_rejects()
+            if state is not None:
+                _write_line(state)
+                self._state_at = now
+        except Exception as error:  # noqa: BLE001 - raised again when the run is over
+            self._may_release = False
+            self.delivery.fail(error)
+
+    def _judge(self, *, final: bool) -> None:
+        rows, rejected = self.outcomes.rows, self.outcomes.counts[Outcome.REJECTED]
+        if (final or rows >= _JUDGED_FROM) and self._limit.is_exceeded(rejected, rows):
+            self._may_release = False
+            self.delivery.fail(
+                TooManyRejectsError(
+                    f"Setting `max_rejected`: {rejected} of {rows} rows were rejected, more than {self._limit}. No "
+                    f"STATE leaves, so a rerun judges them again. See {self._rejects.path}."
+                )
+            )
+
+    def _write_rejects(self) -> None:
+        while pending := list(islice(self._journal.pending_rejects(), 1000)):
+            self._rejects.write(reject for _, reject in pending)
+            self._journal.erase_rejects(pending[-1][0])
+
+
+def _terminate(signum: int) -> None:
+    raise Terminated(signum)
+
+
+def _write_line(state: bytes) -> None:
+    """Write a STATE to standard output.
+
+    Raises:
+        StdoutClosedError: nobody reads it.
+    """
+    try:
+        if (binary := getattr(sys.stdout, "buffer", None)) is not None:
+            binary.write(state + b"\n")
+        else:
+            sys.stdout.write(state.decode() + "\n")
+        sys.stdout.flush()
+    except OSError:
+        # What is still buffered would fail again when the program ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise StdoutClosedError(
+            "Standard output is closed: nobody takes the STATE, so it is not acknowledged."
+        ) from None

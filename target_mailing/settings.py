@@ -1,0 +1,377 @@
+"""The target's settings: declared, read, and resolved for each stream."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import msgspec
+
+from mailing_api.errors import ConfigurationError
+from mailing_api.mailjet import MAILJET_SETTINGS
+from mailing_api.settings import Setting, duration, lookup
+from target_mailing.outcomes import RejectLimit
+
+__all__ = ["NO_JOURNAL", "SETTINGS", "StreamSettings", "default_folder", "journal_path", "reject_limit"]
+
+#: Value of `journal` for none.
+NO_JOURNAL: Final = "off"
+
+SETTINGS: Final = (
+    *MAILJET_SETTINGS,
+    Setting(
+        name="mailjet_property_delay",
+        title="Mailjet property delay",
+        description="Seconds to wait after creating a property; Mailjet has been seen not to know a new one at once.",
+        type=["number", "string"],
+        default=3,
+    ),
+    Setting(
+        name="destination",
+        title="Destination",
+        description="The provider to deliver to; needed only when several are set.",
+        allowed=["mailjet"],
+    ),
+    Setting(
+        name="list",
+        title="List",
+        description="The list to deliver to: its ID, name or address. With `scope: account` it may be an array of any "
+        "number of lists, or unset.",
+        type=["string", "integer", "array"],
+    ),
+    Setting(
+        name="scope",
+        title="Scope",
+        description="`list`: contacts go to the one list. `account`: they go to the account, and to all lists named.",
+        default="list",
+        allowed=["list", "account"],
+    ),
+    Setting(
+        name="create_list",
+        title="Create list",
+        description="Make the list if no list has that name.",
+        type="boolean",
+        default=False,
+    ),
+    Setting(
+        name="action",
+        title="Action",
+        description="What is done with each contact: `addnoforce` adds and updates but never re-subscribes; `addforce` "
+        "also re-subscribes, only with `consent: force`; `remove` takes off the list; `unsub` records an opt-out.",
+        default="addnoforce",
+        allowed=["addnoforce", "addforce", "remove", "unsub"],
+    ),
+    Setting(
+        name="action_column",
+        title="Action column",
+        description="A column that holds the row's own action; where it is null, `action` applies.",
+    ),
+    Setting(
+        name="mapping",
+        title="Mapping",
+        description="Canonical column or property -> the stream's column that holds it, such as "
+        '{"email": "email_address"}. Columns with canonical names need none.',
+        type="object",
+        default={},
+    ),
+    Setting(
+        name="properties",
+        title="Properties",
+        description="Other columns that go to contact properties of the same name: an array of columns, or `all`.",
+        type=["array", "string"],
+    ),
+    Setting(
+        name="create_properties",
+        title="Create properties",
+        description="Define properties that are listed and do not exist, typed by the stream's schema.",
+        type="boolean",
+        default=False,
+    ),
+    Setting(
+        name="nulls",
+        title="Nulls",
+        description="`skip`: a null leaves the property as it is. `clear`: it clears the property.",
+        default="skip",
+        allowed=["skip", "clear"],
+    ),
+    Setting(
+        name="consent",
+        title="Consent",
+        description="`respect`: opt-outs at the provider are never undone. `force`: `action: addforce` re-subscribes, "
+        "and removing may erase an opt-out. A row's own `subscription_status` is obeyed in either case.",
+        default="respect",
+        allowed=["respect", "force"],
+    ),
+    Setting(
+        name="route",
+        title="Route",
+        description="How contacts travel: `json`, the provider's JSON bulk jobs.",
+        default="json",
+        allowed=["json"],
+    ),
+    Setting(
+        name="send",
+        title="Send",
+        description="`changed`: rows confirmed with the same content within `resend_window` are not sent again. `all`: "
+        "every row is sent.",
+        default="changed",
+        allowed=["changed", "all"],
+    ),
+    Setting(
+        name="resend_window",
+        title="Resend window",
+        description="How long a confirmed row counts as known: seconds, or ISO 8601 such as P7D.",
+        type=["number", "string"],
+        default="P7D",
+    ),
+    Setting(
+        name="batch_rows",
+        title="Batch rows",
+        description="Rows per bulk job at most, 1 to 10000.",
+        type="integer",
+        default=5000,
+    ),
+    Setting(
+        name="batch_bytes",
+        title="Batch bytes",
+        description="Bytes of contacts per bulk job at most.",
+        type="integer",
+        default=4_000_000,
+    ),
+    Setting(
+        name="batch_max_age",
+        title="Batch age",
+        description="A batch goes when it is this old although it is not full, also while no input comes: seconds, or "
+        "ISO 8601.",
+        type=["number", "string"],
+        default=60,
+    ),
+    Setting(
+        name="jobs_in_flight",
+        title="Jobs in flight",
+        description="Bulk jobs under way at the same time.",
+        type="integer",
+        default=4,
+    ),
+    Setting(
+        name="job_timeout",
+        title="Job timeout",
+        description="The run fails when a job takes longer; the next run follows it again. Seconds, or ISO 8601.",
+        type=["number", "string"],
+        default="PT6H",
+    ),
+    Setting(
+        name="job_abandon",
+        title="Job abandon",
+        description="A job that takes longer is given up: its rows are rejected as `unconfirmed`. Seconds, or ISO.",
+        type=["number", "string"],
+        default="PT48H",
+    ),
+    Setting(
+        name="poll_interval",
+        title="Poll interval",
+        description="Seconds before the first look at a job; grows by half each time.",
+        type=["number", "string"],
+        default=2,
+    ),
+    Setting(
+        name="poll_max_interval",
+        title="Longest poll interval",
+        description="Seconds between looks at a job at most.",
+        type=["number", "string"],
+        default=30,
+    ),
+    Setting(
+        name="max_rejected",
+        title="Max rejected",
+        description="Rejects beyond which no STATE leaves and the run fails: a number of rows, or a share such as "
+        "`10%`. Judged after 1000 rows and at the end.",
+        type=["integer", "string"],
+        default="10%",
+    ),
+    Setting(
+        name="rejects_path",
+        title="Rejects path",
+        description="Folder for the rejects files; by default `rejects` beside the journal.",
+    ),
+    Setting(
+        name="journal",
+        title="Journal",
+        description="File in which the target remembers what is under way and what was confirmed. By default one per "
+        "account and list in $MELTANO_PROJECT_ROOT/.meltano/target-mailing, else in the XDG state folder. `off` keeps "
+        "it in memory: delivery is then at-least-once, and an interrupted job is not followed again.",
+    ),
+    Setting(
+        name="on_unknown_stream",
+        title="On unknown stream",
+        description="What to do with a stream that is not one of contacts and not named in `streams`.",
+        default="fail",
+        allowed=["fail", "skip"],
+    ),
+    Setting(
+        name="on_key_change",
+        title="On key change",
+        description="When a row's address changes under the same key, `remove` takes the old address off the list.",
+        default="remove",
+        allowed=["remove", "keep"],
+    ),
+    Setting(
+        name="streams",
+        title="Streams",
+        description="Stream name or pattern -> settings that differ for it, such as "
+        '{"crm-*": {"mapping": {"email": "mail"}}}. Naming a stream also accepts it.',
+        type="object",
+        default={},
+    ),
+    Setting(
+        name="max_requests_per_second",
+        title="Requests per second",
+        description="Requests per second never exceeded; by default only the provider's own refusals slow down.",
+        type="number",
+    ),
+    Setting(
+        name="request_timeout",
+        title="Request timeout",
+        description="Seconds to wait for an answer.",
+        type=["number", "string"],
+        default=60,
+    ),
+)
+
+_BY_NAME: Final = {setting.name: setting for setting in SETTINGS}
+_DURATIONS: Final = frozenset(
+    {"resend_window", "batch_max_age", "job_timeout", "job_abandon", "poll_interval", "poll_max_interval"}
+)
+
+
+class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings that may differ between streams, resolved for one; durations in seconds."""
+
+    list: str | int | Sequence[str | int] | None
+    scope: Literal["list", "account"]
+    create_list: bool
+    action: str
+    action_column: str | None
+    mapping: dict[str, str]
+    properties: Sequence[str] | str | None
+    create_properties: bool
+    nulls: Literal["skip", "clear"]
+    consent: Literal["respect", "force"]
+    route: Literal["json"]
+    send: Literal["changed", "all"]
+    resend_window: float
+    batch_rows: int
+    batch_bytes: int
+    batch_max_age: float
+    job_timeout: float
+    job_abandon: float
+    poll_interval: float
+    poll_max_interval: float
+    on_unknown_stream: Literal["fail", "skip"]
+    on_key_change: Literal["remove", "keep"]
+    named: bool
+
+    @classmethod
+    def resolve(cls, config: Mapping[str, Any], stream: str | None) -> StreamSettings:
+        """The settings for a stream: its exact name's overrides win over those of patterns that match.
+
+        Raises:
+            ConfigurationError: a value is of the wrong type or out of bounds, or cannot differ between streams.
+        """
+        names = [name for name in cls.__struct_fields__ if name != "named"]
+        values = {name: lookup(_BY_NAME[name], config) for name in names}
+        overrides = _overrides(config, stream) if stream is not None else []
+        for pattern, given in overrides:
+            if wrong := sorted(set(given) - set(names)):
+                raise ConfigurationError(
+                    f"Setting `streams.{pattern}`: {', '.join(wrong)} cannot be set for a stream. "
+                    f"These can: {', '.join(names)}."
+                )
+            values |= given
+        for name in _DURATIONS:
+            values[name] = duration(name, values[name])
+        for name, value in values.items():
+            values[name] = _convert(name, value)
+        found = cls(**values, named=bool(overrides))
+        if not 1 <= found.batch_rows <= 10_000:
+            raise ConfigurationError(f"Setting `batch_rows` is {found.batch_rows}; it must be 1 to 10000.")
+        if found.batch_bytes < 1:
+            raise ConfigurationError(f"Setting `batch_bytes` is {found.batch_bytes}; it must be positive.")
+        return found
+
+    @property
+    def lists(self) -> Sequence[str]:
+        """The lists named, as text."""
+        if self.list is None:
+            return []
+        if isinstance(self.list, (str, int)):
+            return [str(self.list)]
+        return [str(one) for one in self.list]
+
+
+_TYPES: Final = msgspec.structs.fields(StreamSettings)
+
+
+def _convert(name: str, value: Any) -> Any:
+    annotation = next(field.type for field in _TYPES if field.name == name)
+    try:
+        return msgspec.convert(value, annotation)
+    except msgspec.ValidationError:
+        allowed = _BY_NAME[name].allowed
+        expected = f"one of {', '.join(map(str, allowed))}" if allowed else f"of type {_BY_NAME[name].type}"
+        raise ConfigurationError(f"Setting `{name}` is {value!r}; it must be {expected}.") from None
+
+
+def _overrides(config: Mapping[str, Any], stream: str) -> list[tuple[str, dict[str, Any]]]:
+    streams = config.get("streams") or {}
+    matching = [
+        (pattern, given or {})
+        for pattern, given in streams.items()
+        if pattern == stream or fnmatchcase(stream, pattern)
+    ]
+    return sorted(matching, key=lambda one: one[0] == stream)
+
+
+def reject_limit(value: Any) -> RejectLimit:
+    """The limit of `max_rejected`.
+
+    Raises:
+        ConfigurationError: neither a number of rows nor a share.
+    """
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return RejectLimit(count=value)
+    if isinstance(value, str):
+        if match := re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*%\s*", value):
+            return RejectLimit(share=float(match[1]) / 100.0)
+        if value.strip().isdecimal():
+            return RejectLimit(count=int(value))
+    raise ConfigurationError(f"Setting `max_rejected` is {value!r}; give a number of rows, or a share such as 10%.")
+
+
+def default_folder(environ: Mapping[str, str] = os.environ) -> Path:
+    """Where journals and rejects are kept unless a setting says otherwise."""
+    if root := environ.get("MELTANO_PROJECT_ROOT"):
+        return Path(root) / ".meltano" / "target-mailing"
+    state = environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    return Path(state) / "target-mailing"
+
+
+def journal_path(config: Mapping[str, Any], account: str, environ: Mapping[str, str] = os.environ) -> Path | None:
+    """The journal's file; None for none.
+
+    The default's name tells account and list, so that pipelines to different lists can run side by side.
+    """
+    journal = lookup(_BY_NAME["journal"], config)
+    if journal == NO_JOURNAL:
+        return None
+    if journal is not None:
+        return Path(journal).expanduser()
+    where = f"{account}-{config.get('scope') or 'list'}-{config.get('list')}"
+    slug = re.sub(r"[^A-Za-z0-9]+", "-", where).strip("-")[:60]
+    digest = hashlib.blake2b(where.encode(), digest_size=4).hexdigest()
+    return default_folder(environ) / f"{slug}-{digest}.sqlite"

@@ -1,0 +1,130 @@
+"""What a destination is to the engine: fields, actions, an encoding, and a list of resumable steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from target_mailing.batches import Row
+from target_mailing.consent import Actions
+from target_mailing.mapping import Fields, MappedContact
+
+__all__ = ["Again", "Destination", "Done", "Finished", "Progress", "Refusal", "Step", "Work"]
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """Why a row was not taken: a stable code, and a reason that may quote data (for the rejects file only)."""
+
+    code: str
+    reason: str
+
+
+class Done(msgspec.Struct, frozen=True):
+    """The step is done; the evidence is what a later step, or a later run, needs to go on."""
+
+    evidence: dict[str, Any]
+
+
+class Again(msgspec.Struct, frozen=True):
+    """Nothing to tell yet: take this step once more after so many seconds."""
+
+    after: float
+
+
+class Finished(msgspec.Struct, frozen=True, kw_only=True):
+    """The batch has ended at the provider. Rows not named here were delivered.
+
+    Attributes:
+        job: the provider's name for the work.
+        rejected: by position in the batch, rows that the provider refused.
+        withheld: positions of rows that were not sent, for the sake of consent.
+        resend: positions of rows of which nobody can tell; sending them again does no harm.
+        unresolved: nobody can tell which rows failed: those neither rejected nor withheld are to be split.
+        reason: for rows that stay unresolved.
+    """
+
+    job: str | None = None
+    rejected: Mapping[int, Refusal] = {}
+    withheld: Sequence[int] = ()
+    resend: Sequence[int] = ()
+    unresolved: bool = False
+    reason: str = ""
+
+
+Progress = Done | Again | Finished
+
+
+class Work(msgspec.Struct, kw_only=True):
+    """What a step is given.
+
+    Attributes:
+        action: what is to be done with every row.
+        rows: the batch.
+        evidence: of the steps done so far, by step.
+        polls: how often this step said `Again`.
+        begun_at: when this step was first begun (Unix seconds).
+        known: evidence of the same step from all batches of this destination that the journal remembers.
+    """
+
+    action: str
+    rows: Sequence[Row]
+    evidence: Mapping[str, dict[str, Any]]
+    polls: int = 0
+    begun_at: float = 0.0
+    known: Sequence[Mapping[str, Any]] = ()
+
+
+class Step(Protocol):
+    """One call, or one watch, of a batch."""
+
+    @property
+    def name(self) -> str:
+        """Under which the journal keeps it."""
+
+    @property
+    def repeatable(self) -> bool:
+        """Taking the step twice has the effect of taking it once."""
+
+    @property
+    def watches(self) -> bool:
+        """The step only looks at a job under way, so its time-outs are those of jobs."""
+
+    def run(self, work: Work) -> Progress:
+        """Take the step. Called from another thread.
+
+        Raises:
+            MailingError: it failed; with `maybe_done`, nobody knows whether it had its effect.
+        """
+
+    def recover(self, work: Work) -> Done | None:
+        """Find out whether a step of unknown effect was done: its evidence, or None if the provider cannot tell."""
+
+
+class Destination(Protocol):
+    """Somewhere contacts go: one list, or one account."""
+
+    @property
+    def name(self) -> str:
+        """Provider, account and list; stable, since the journal remembers by it."""
+
+    @property
+    def actions(self) -> Actions:
+        """What can be done with a contact."""
+
+    @property
+    def fields(self) -> Fields:
+        """What it takes."""
+
+    def encode(self, contact: MappedContact, action: str) -> bytes:
+        """A contact in the provider's own form; equal contacts give equal bytes."""
+
+    def overlay(self, earlier: bytes, later: bytes) -> bytes:
+        """The contact that has the effect of the earlier followed by the later."""
+
+    def steps(self, action: str) -> Sequence[Step]:
+        """The steps of a batch, in order; the last ones say `Finished`."""
+
+    def create_properties(self, schemas: Mapping[str, Mapping[str, Any]]) -> None:
+        """Define properties for these columns, given by JSON Schema; `fields` then has them."""

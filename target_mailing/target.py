@@ -1,0 +1,252 @@
+"""TargetMailing: the Singer target; settings, command line, signals and exit codes."""
+
+from __future__ import annotations
+
+import sys
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import IO, Any, ClassVar
+
+import click
+import msgspec
+from singer_sdk import Target
+from singer_sdk.exceptions import ConfigValidationError, RecordsWithoutSchemaException
+from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities
+from singer_sdk.plugin_base import _ConfigInput
+from singer_sdk.singerlib.encoding.base import GenericSingerReader
+
+from mailing_api.errors import ConfigurationError, MailingError
+from mailing_api.settings import duration, json_schema, lookup, without_values
+from target_mailing.delivery import DeliveryFailed
+from target_mailing.destinations import Account
+from target_mailing.journal import Journal, JournalError
+from target_mailing.outcomes import Outcome
+from target_mailing.reader import InputError
+from target_mailing.rejects import RejectsFile
+from target_mailing.run import Run, StdoutClosedError, Terminated, TooManyRejectsError
+from target_mailing.settings import SETTINGS, StreamSettings, default_folder, journal_path, reject_limit
+
+__all__ = ["TargetMailing"]
+
+#: Errors whose message is all that a user needs.
+_EXPECTED = (
+    ConfigurationError,
+    MailingError,
+    DeliveryFailed,
+    InputError,
+    JournalError,
+    RecordsWithoutSchemaException,
+    StdoutClosedError,
+    TooManyRejectsError,
+)
+
+
+class _Lines(GenericSingerReader[str]):
+    """Gives the whole input to the run, instead of one message after the other to callbacks."""
+
+    default_input = sys.stdin
+
+    def __init__(self, take: Callable[[IO[str] | None], Counter[str]]) -> None:
+        super().__init__()
+        self._take = take
+
+    def process_lines(self, file_input: IO[str] | None, callbacks: Any) -> Counter[str]:  # noqa: ARG002
+        """Deliver the input."""
+        return self._take(file_input)
+
+    def deserialize_json(self, line: str) -> dict[str, Any]:
+        """Decode a line; the run decodes its own."""
+        found: dict[str, Any] = msgspec.json.decode(line)
+        return found
+
+
+class TargetMailing(Target):
+    """Delivers contacts to mailing providers, and says they were delivered only when they were.
+
+    Providers answer "accepted" and import later. This target follows every bulk job to its end, gives every row an
+    outcome, and only then lets STATE pass.
+    """
+
+    name = "target-mailing"
+    package_name = "tap-target-mailing"
+    config_jsonschema: ClassVar[dict[str, Any]] = json_schema(SETTINGS)
+    capabilities: ClassVar[list[CapabilitiesEnum]] = [
+        PluginCapabilities.ABOUT,
+        PluginCapabilities.STREAM_MAPS,
+        PluginCapabilities.FLATTENING,
+        PluginCapabilities.STRUCTURED_LOGGING,
+    ]
+
+    def __init__(self, **options: Any) -> None:
+        """Take the settings; see the SDK's Target."""
+        options.setdefault("message_reader", _Lines(self._deliver))
+        self._run: Run | None = None
+        super().__init__(**options)
+        if unknown := sorted(set(self.config) - set(self.config_jsonschema["properties"])):
+            self.logger.warning("Unknown settings are ignored: %s", ", ".join(unknown))
+
+    # Delivering
+
+    def _deliver(self, source: IO[str] | None) -> Counter[str]:
+        account = Account(self.config, user_agent=f"{self.name}/{self.plugin_version}")
+        journal, rejects = self._open_memory(account)
+        self._run = run = Run(
+            config=self.config,
+            mapper=self.mapper if self._has_maps() else None,
+            journal=journal,
+            rejects=rejects,
+            limit=reject_limit(self._setting("max_rejected")),
+            open_lane=lambda settings, delivery, outcomes: account.lane(settings, journal, delivery, outcomes),
+            jobs_in_flight=max(1, self._setting("jobs_in_flight")),
+        )
+        try:
+            run(source)
+        except Terminated as signal:
+            self.logger.warning(
+                "Stopped by signal %d: %d batches under way stay in the journal, and the next run follows them",
+                signal.signum,
+                run.delivery.unfinished(),
+            )
+            raise SystemExit(128 + signal.signum) from None
+        finally:
+            self._summarise(run, rejects)
+            rejects.close()
+            journal.close()
+            account.close()
+        return run.intake.messages
+
+    def _open_memory(self, account: Account) -> tuple[Journal, RejectsFile]:
+        path = journal_path(self.config, account.label)
+        folder = self.config.get("rejects_path")
+        rejects = RejectsFile(
+            Path(folder).expanduser() if folder else (path or default_folder() / "-").parent / "rejects"
+        )
+        journal = Journal(path)
+        if path is None:
+            self.logger.warning(
+                "Setting `journal` is off: delivery is at-least-once, and no job is followed after a stop"
+            )
+        else:
+            self.logger.info("Journal: %s", path)
+        window = duration("resend_window", self._setting("resend_window"))
+        journal.forget_before(time.time() - max(window, duration("job_abandon", self._setting("job_abandon"))))
+        return journal, rejects
+
+    def _has_maps(self) -> bool:
+        return bool(self.config.get("stream_maps") or self.config.get("flattening_enabled"))
+
+    def _setting(self, name: str) -> Any:
+        return lookup(next(one for one in SETTINGS if one.name == name), self.config)
+
+    def _summarise(self, run: Run, rejects: RejectsFile) -> None:
+        counts = run.outcomes.counts
+        found: dict[str, Any] = {
+            "rows": run.outcomes.rows,
+            **{str(outcome): counts[outcome] for outcome in Outcome},
+            "reasons": dict(run.outcomes.codes),
+            **{name: run.delivery.counts[name] for name in ("batches", "resumed", "adopted", "resubmitted")},
+        }
+        self.logger.info("Outcomes: %s", msgspec.json.encode(found).decode())
+        if rejects.rows:
+            self.logger.warning("%d rejects: %s", rejects.rows, rejects.path)
+
+    # Checking
+
+    def check(self) -> None:
+        """Try credentials, list, properties, journal and rejects path, without writing to the provider.
+
+        Raises:
+            MailingError: what is wrong.
+            JournalError: the journal cannot be used.
+        """
+        account = Account(self.config, user_agent=f"{self.name}/{self.plugin_version}")
+        journal, rejects = self._open_memory(account)
+        journal.close()
+        click.echo(f"journal: {journal.path or 'off'} can be written")
+        click.echo(f"rejects: {rejects.path.parent} can be written")
+        settings = StreamSettings.resolve(self.config, None)
+        reject_limit(self._setting("max_rejected"))
+        destination = account.destination(msgspec.structs.replace(settings, create_list=False))
+        click.echo(f"credentials: accepted by {account.provider}")
+        click.echo(f"destination: {destination.name}")
+        listed = [] if settings.properties in {None, "all"} else settings.properties
+        missing = [name for name in listed or () if name not in destination.fields.properties]
+        if missing and not settings.create_properties:
+            raise ConfigurationError(
+                f"Setting `properties`: {', '.join(missing)} are no properties of the account. Set `create_properties: "
+                "true`, define them at the provider, or leave them out."
+            )
+        click.echo(f"properties: {len(destination.fields.properties)} defined, {len(missing)} would be created")
+        account.close()
+
+    # The SDK's hooks
+
+    def _handle_termination(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        # The SDK's own handler drains everything and exits 0, which may acknowledge rows that were not delivered.
+        if self._run is None:
+            raise SystemExit(128 + signum)
+        self._run.terminate(signum)
+
+    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
+        try:
+            return super()._validate_config(raise_errors=raise_errors)
+        except ConfigValidationError as error:
+            raise ConfigValidationError(
+                "Config validation failed",
+                errors=[without_values(self._config, one) for one in error.errors],
+                schema={},
+            ) from None
+
+    @classmethod
+    def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
+        """Add the settings of stream maps and flattening; a Target's others have no meaning here."""
+        super(Target, cls).append_builtin_config(config_jsonschema)
+
+    @classmethod
+    def invoke(  # type: ignore[override]
+        cls,
+        *,
+        about: bool = False,
+        about_format: str | None = None,
+        config: _ConfigInput | None = None,
+        file_input: IO[str] | None = None,
+        check: bool = False,
+    ) -> None:
+        """Run from the command line; ends with exit code 1 and one line of log when something is wrong."""
+        super(Target, cls).invoke(about=about, about_format=about_format)
+        cls.print_version(print_fn=cls.logger.info)
+        config = config or _ConfigInput()
+        try:
+            target = cls(config=config.config, validate_config=True, parse_env_config=config.parse_env)
+            if check:
+                target.check()
+            else:
+                target.listen(file_input)
+        except _EXPECTED as error:
+            cls.logger.error("%s", error)  # noqa: TRY400 - the message says all
+            sys.exit(1)
+        except ConfigValidationError:
+            raise
+        except Exception as error:  # noqa: BLE001
+            # Its text may quote a row, so only its type and place are told.
+            places = traceback.extract_tb(error.__traceback__)
+            where = " < ".join(f"{Path(place.filename).name}:{place.lineno}" for place in reversed(places))
+            cls.logger.error("Unexpected %s at %s. Please report this.", type(error).__name__, where)  # noqa: TRY400
+            sys.exit(1)
+
+    @classmethod
+    def get_singer_command(cls) -> click.Command:
+        """The command line, with --check."""
+        command = super().get_singer_command()
+        command.params.append(
+            click.Option(
+                ["--check"],
+                is_flag=True,
+                help="Try credentials, list, properties, journal and rejects path without writing, and exit.",
+            )
+        )
+        return command
