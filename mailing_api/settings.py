@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-import pendulum
 
 from mailing_api.errors import ConfigurationError
 
@@ -98,6 +97,8 @@ def duration(name: str, value: Any) -> float:
 
 
 def _iso_seconds(value: str) -> float | None:
+    import pendulum  # noqa: PLC0415 - slow to import, and most programs are given seconds
+
     try:
         parsed = pendulum.parse(value)
     except ValueError:

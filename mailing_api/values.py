@@ -8,8 +8,6 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-import pendulum
-
 __all__ = ["boolean", "epoch", "integer", "number", "text", "timestamp", "timestamp_of", "to_epoch"]
 
 _LENGTH_OF_SECONDS = len("2024-03-05T09:41:07Z")
@@ -24,7 +22,10 @@ def timestamp(value: Any) -> str | None:
     if not value:
         return None
     if len(value) == _LENGTH_OF_SECONDS and value[19] == "Z" and value[10] == "T":
+        datetime.fromisoformat(value)  # raises where this only looks like a date
         return f"{value[:19]}.000000Z"
+    import pendulum  # noqa: PLC0415 - slow to import, and most programs never meet an odd date
+
     parsed = pendulum.parse(value, tz="UTC")
     if not isinstance(parsed, pendulum.DateTime):
         raise ValueError("not a date-time")

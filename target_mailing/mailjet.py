@@ -1,12 +1,11 @@
 """Mailjet as a destination: one list, or the account with any number of lists, by JSON bulk jobs.
 
-Steps: consent (removals only), submit, follow, errors. Facts and what is unverified: docs/mailjet.md.
+Facts and what is unverified: docs/mailjet.md.
 """
 
 from __future__ import annotations
 
 import math
-import random
 import re
 import time
 from collections.abc import Mapping, Sequence
@@ -14,29 +13,18 @@ from typing import Any, Final
 
 import msgspec
 
-from mailing_api.errors import ConfigurationError, MailingError, NotFound, RequestRefused
-from mailing_api.mailjet import Job, MailjetClient
+from mailing_api.errors import ConfigurationError, NotFound
+from mailing_api.mailjet import MailjetClient
 from mailing_api.values import boolean, epoch, integer, number, timestamp
-from target_mailing.consent import Actions, Consent, may_remove
-from target_mailing.mapping import Converter, Fields, MappedContact, fold_address
-from target_mailing.steps import Again, Done, Finished, Progress, Refusal, Step, Work
+from target_mailing.consent import Consent
+from target_mailing.mailjet_steps import ACTIONS, Follow, ReadConsent, ReadErrors, Submit
+from target_mailing.mapping import Converter, Fields, MappedContact
+from target_mailing.steps import Step
 
-__all__ = ["ACTIONS", "MailjetDestination", "MailjetTarget"]
-
-ACTIONS: Final = Actions(
-    known=frozenset({"addnoforce", "addforce", "remove", "unsub"}),
-    remove="remove",
-    unsubscribe="unsub",
-    respectful={"addforce": "addnoforce"},
-    removing_erases_opt_out=True,  # the membership row is deleted, and with it the flag
-)
+__all__ = ["MailjetDestination", "MailjetTarget"]
 
 #: A new property has been seen to be unknown to Mailjet for some seconds.
 _PROPERTY_DELAY: Final = 3.0
-#: Seconds during which an unknown job is taken as not visible yet.
-_JOB_APPEARS_WITHIN: Final = 60.0
-#: Seconds by which Mailjet's clock and ours may differ.
-_CLOCK_SKEW: Final = 120.0
 #: Greatest number of properties of an account, the address included.
 _MAX_PROPERTIES: Final = 200
 
@@ -116,11 +104,11 @@ class MailjetDestination:
 
     def steps(self, action: str) -> Sequence[Step]:
         """The steps of the JSON bulk route."""
-        submit = _Submit(self._client, self.list_id, self._lists)
-        follow = _Follow(self._client, self.list_id, self._target)
-        errors = _ReadErrors(self._client)
+        submit = Submit(self._client, self.list_id, self._lists)
+        follow = Follow(self._client, self.list_id, self._target.poll_interval, self._target.poll_max_interval)
+        errors = ReadErrors(self._client)
         if action == ACTIONS.remove:
-            return (_ReadConsent(self._client, self._lists, self._target.consent), submit, follow, errors)
+            return (ReadConsent(self._client, self._lists, self._target.consent), submit, follow, errors)
         return (submit, follow, errors)
 
     def create_properties(self, schemas: Mapping[str, Mapping[str, Any]]) -> None:
@@ -267,210 +255,3 @@ def _datatype(schema: Mapping[str, Any]) -> str:
         if name in names and "string" not in names:
             return datatype
     return "str"
-
-
-# Steps
-
-
-class _ReadConsent(msgspec.Struct, frozen=True):
-    """Finds who opted out: removing them would erase that."""
-
-    client: MailjetClient
-    lists: Sequence[int]
-    consent: Consent
-    name: str = "consent"
-    repeatable: bool = True
-    watches: bool = False
-
-    def run(self, work: Work) -> Progress:
-        withheld = [at for at, row in enumerate(work.rows) if not self._may_go(row.email)]
-        if len(withheld) == len(work.rows):
-            return Finished(withheld=withheld)
-        return Done({"withheld": withheld})
-
-    def recover(self, work: Work) -> Done | None:  # noqa: ARG002 - it is repeatable
-        return None
-
-    def _may_go(self, email: str) -> bool:
-        if self.consent == "force":
-            return True
-        try:
-            memberships = self.client.memberships(email)
-        except NotFound:
-            return True
-        opted_out = any(
-            boolean(row.get("IsUnsub", row.get("IsUnsubscribed")))
-            for row in memberships
-            if integer(row.get("ListID")) in self.lists
-        )
-        return may_remove(ACTIONS, unsubscribed=opted_out, consent=self.consent)
-
-
-class _Submit(msgspec.Struct, frozen=True):
-    """Starts the job. Not repeatable: a second call would start a second job."""
-
-    client: MailjetClient
-    list_id: int | None
-    lists: Sequence[int]
-    name: str = "submit"
-    repeatable: bool = False
-    watches: bool = False
-
-    def run(self, work: Work) -> Progress:
-        contacts = b",".join(row.contact for at, row in enumerate(work.rows) if at not in _withheld(work))
-        head: dict[str, Any] = {"Action": work.action}
-        if self.list_id is None:
-            head = {"ContactsLists": [{"ListID": one, "Action": work.action} for one in self.lists]}
-        body = msgspec.json.encode(head)[:-1] + b',"Contacts":[' + contacts + b"]}"
-        try:
-            return Done({"job": self.client.submit_contacts(body, list_id=self.list_id)})
-        except RequestRefused as error:
-            # A 400 for the whole call: nothing was done, and no row is named.
-            return Finished(unresolved=True, reason=f"refused ({error.code or error.status})", withheld=_withheld(work))
-
-    def recover(self, work: Work) -> Done | None:
-        """Adopt the one job that fits list, action and time and is nobody else's.
-
-        Which fields of `batchjob` a JSON bulk job fills is unverified: a job that shows nothing of the list is not
-        adopted. Account-wide jobs show no list, so they never are.
-        """
-        if self.list_id is None:
-            return None
-        ours = {noted.get("job") for noted in work.known}
-        rows = self.client.page("batchjob", {"RefID": self.list_id, "Sort": "ID DESC", "Limit": 100})
-        found = [
-            job
-            for row in rows
-            if integer(row.get("RefId")) == self.list_id
-            and str(row.get("Method", "")).lower() == work.action
-            and (job := integer(row.get("ID"))) not in ours
-            and _is_near(row, work.begun_at)
-        ]
-        return Done({"job": found[0], "adopted": True}) if len(found) == 1 else None
-
-
-def _is_near(row: Mapping[str, Any], begun_at: float) -> bool:
-    requested = integer(row.get("RequestAt")) or integer(row.get("JobStart"))
-    if not requested:
-        return True  # an unset time fits: the job may be waiting
-    return begun_at - _CLOCK_SKEW <= requested <= time.time() + _CLOCK_SKEW
-
-
-class _Follow(msgspec.Struct, frozen=True):
-    """Looks at the job until it has ended."""
-
-    client: MailjetClient
-    list_id: int | None
-    target: MailjetTarget
-    name: str = "follow"
-    repeatable: bool = True
-    watches: bool = True
-
-    def run(self, work: Work) -> Progress:
-        submitted = work.evidence["submit"]
-        job_id = int(submitted["job"])
-        try:
-            job = self.client.job(job_id, list_id=self.list_id)
-        except NotFound:
-            if time.time() - work.begun_at < _JOB_APPEARS_WITHIN:
-                return self._again(work)
-            return Finished(
-                job=str(job_id), unresolved=True, reason="the job is unknown to Mailjet", withheld=_withheld(work)
-            )
-        if not job.is_terminal:
-            return self._again(work)
-        sent = len(work.rows) - len(_withheld(work))
-        if submitted.get("adopted") and job.count is not None and job.count not in {0, sent}:
-            # It was somebody else's after all.
-            rows = [at for at in range(len(work.rows)) if at not in _withheld(work)]
-            return Finished(job=str(job_id), resend=rows, withheld=_withheld(work))
-        if job.status == "completed" and not job.error and not job.error_file:
-            return Finished(job=str(job_id), withheld=_withheld(work))
-        return Done({"status": job.status, "error_file": job.error_file, "error": _code(job)})
-
-    def recover(self, work: Work) -> Done | None:  # noqa: ARG002 - it is repeatable
-        return None
-
-    def _again(self, work: Work) -> Again:
-        wait = min(self.target.poll_max_interval, self.target.poll_interval * 1.5 ** min(work.polls, 40))
-        return Again(wait * random.uniform(0.8, 1.2))  # noqa: S311
-
-
-class _ReadErrors(msgspec.Struct, frozen=True):
-    """Reads the job's error file into row outcomes.
-
-    The file's schema is not published, so any shape is understood that names addresses. Whether the good rows of a
-    job in `Error` were imported is unverified: they are sent again, which changes nothing if they were.
-    """
-
-    client: MailjetClient
-    name: str = "errors"
-    repeatable: bool = True
-    watches: bool = False
-
-    def run(self, work: Work) -> Progress:
-        job_id = int(work.evidence["submit"]["job"])
-        ended = work.evidence["follow"]
-        withheld = _withheld(work)
-        refusals = self._refusals(work, job_id, str(ended.get("error_file", "")))
-        reason = f"the job ended in {ended['status']} without naming rows ({ended.get('error')})"
-        if not refusals:
-            return Finished(job=str(job_id), unresolved=True, reason=reason, withheld=withheld)
-        rest = [at for at in range(len(work.rows)) if at not in refusals and at not in withheld]
-        return Finished(job=str(job_id), rejected=refusals, resend=rest, withheld=withheld)
-
-    def recover(self, work: Work) -> Done | None:  # noqa: ARG002 - it is repeatable
-        return None
-
-    def _refusals(self, work: Work, job_id: int, error_file: str) -> dict[int, Refusal]:
-        try:
-            content = self.client.job_errors(job_id, error_file)
-        except NotFound:
-            return {}
-        except MailingError as error:
-            if error.status is not None and error.status < 500:
-                return {}
-            raise
-        named = _named_addresses(content)
-        return {
-            at: Refusal("refused_by_provider", named[row.address])
-            for at, row in enumerate(work.rows)
-            if row.address in named
-        }
-
-
-_ADDRESS_IN_TEXT = re.compile(r"[^\s@\"'<>,;:()\[\]{}\\]+@[^\s@\"'<>,;:()\[\]{}\\]+")
-
-
-def _named_addresses(content: bytes) -> dict[str, str]:
-    """Address -> what is said of it, from an error file of any shape: JSON entries that hold an address, or lines."""
-    try:
-        entries = list(_entries(msgspec.json.decode(content)))
-    except ValueError:
-        entries = content.decode("utf-8", "replace").splitlines()
-    found: dict[str, str] = {}
-    for entry in entries:
-        text = entry if isinstance(entry, str) else msgspec.json.encode(entry).decode()
-        for address in _ADDRESS_IN_TEXT.findall(text):
-            found.setdefault(fold_address(address), text[:500])
-    return found
-
-
-def _entries(value: Any) -> list[Any]:
-    """The innermost objects, or texts, of a JSON value."""
-    if isinstance(value, list):
-        return [entry for one in value for entry in _entries(one)]
-    if isinstance(value, dict):
-        nested = [one for one in value.values() if isinstance(one, list)]
-        return [entry for one in nested for entry in _entries(one)] if nested else [value]
-    return [str(value)]
-
-
-def _withheld(work: Work) -> list[int]:
-    return list(work.evidence.get("consent", {}).get("withheld", ()))
-
-
-def _code(job: Job) -> str:
-    """A word for the job's error that holds no data: Mailjet's text may quote addresses."""
-    match = re.search(r"\b[A-Z]{2}\d{2}\b", job.error)
-    return match[0] if match else ("error given" if job.error else "no error given")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import msgspec
 
@@ -76,21 +77,20 @@ class Work(msgspec.Struct, kw_only=True):
     known: Sequence[Mapping[str, Any]] = ()
 
 
-class Step(Protocol):
-    """One call, or one watch, of a batch."""
+class Step(ABC):
+    """One call, or one watch, of a batch.
 
-    @property
-    def name(self) -> str:
-        """Under which the journal keeps it."""
+    Attributes:
+        name: under which the journal keeps it.
+        repeatable: taking the step twice has the effect of taking it once.
+        watches: the step only looks at a job under way, so its time-outs are those of jobs.
+    """
 
-    @property
-    def repeatable(self) -> bool:
-        """Taking the step twice has the effect of taking it once."""
+    name: ClassVar[str]
+    repeatable: ClassVar[bool] = True
+    watches: ClassVar[bool] = False
 
-    @property
-    def watches(self) -> bool:
-        """The step only looks at a job under way, so its time-outs are those of jobs."""
-
+    @abstractmethod
     def run(self, work: Work) -> Progress:
         """Take the step. Called from another thread.
 
@@ -98,8 +98,9 @@ class Step(Protocol):
             MailingError: it failed; with `maybe_done`, nobody knows whether it had its effect.
         """
 
-    def recover(self, work: Work) -> Done | None:
+    def recover(self, work: Work) -> Done | None:  # noqa: ARG002 - only a step that is not repeatable needs it
         """Find out whether a step of unknown effect was done: its evidence, or None if the provider cannot tell."""
+        return None
 
 
 class Destination(Protocol):

@@ -14,7 +14,7 @@ from target_mailing.batches import Row
 from target_mailing.consent import Withheld, decide
 from target_mailing.journal import Journal, Reject
 from target_mailing.lanes import Lane
-from target_mailing.mapping import DELETED_AT, RowRejected, StreamMapping, fold_address
+from target_mailing.mapping import DELETED_AT, RowRejected, StreamMapping, chosen_properties, fold_address
 from target_mailing.outcomes import Outcome
 from target_mailing.rejects import strip_reject_columns
 from target_mailing.settings import StreamSettings
@@ -88,9 +88,12 @@ class Stream:
                 f"{', '.join(sorted(self._destination.actions.known))}. Leaving or opting out needs a `list`."
             )
         self._validate = _validator(stream, schema)
+        columns = schema.get("properties", {})
+        if settings.create_properties:
+            self._create_properties(columns)
         self._mapping = StreamMapping(
             stream=stream,
-            columns=list(schema.get("properties", {})),
+            columns=list(columns),
             fields=self._destination.fields,
             mapping=settings.mapping,
             properties=settings.properties,
@@ -101,6 +104,21 @@ class Stream:
         # A key that is the address needs no remembering.
         address = settings.mapping.get("email", "email")
         self._key = () if self._required == (address,) else self._required
+
+    def _create_properties(self, columns: Mapping[str, Mapping[str, Any]]) -> None:
+        settings = self._settings
+        chosen = chosen_properties(
+            stream=self._stream,
+            columns=list(columns),
+            fields=self._destination.fields,
+            mapping=settings.mapping,
+            properties=settings.properties,
+            action_column=settings.action_column,
+        )
+        known = self._destination.fields.properties
+        missing = {name: columns[column] for name, column in chosen.items() if name not in known and column in columns}
+        if missing:
+            self._destination.create_properties(missing)
 
     def take(self, line: int, record: dict[str, Any], raw: bytes) -> Row | End:
         """What becomes of a record.

@@ -1,0 +1,157 @@
+"""A Mailjet account in the sandbox, and a way to pipe a Singer stream into the target."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mailing_sandbox.server import Sandbox
+from target_mailing.target import TargetMailing
+
+LIST = "Spring readers"
+
+PROPERTIES = {"city": "str", "visits": "int", "score": "float", "vip": "bool", "birthday": "datetime"}
+
+COLUMNS = {
+    "id": {"type": "integer"},
+    "email": {"type": ["string", "null"]},
+    "name": {"type": ["string", "null"]},
+    "city": {"type": ["string", "null"]},
+    "visits": {"type": ["integer", "string", "null"]},
+    "properties": {"type": ["object", "null"]},
+    "subscription_status": {"type": ["string", "null"]},
+    "_sdc_deleted_at": {"type": ["string", "null"], "format": "date-time"},
+}
+
+
+def schema(stream: str = "people", columns: dict[str, Any] | None = None, keys: Iterable[str] = ("id",)):
+    properties = COLUMNS if columns is None else columns
+    return {
+        "type": "SCHEMA",
+        "stream": stream,
+        "schema": {"type": "object", "properties": properties},
+        "key_properties": list(keys),
+    }
+
+
+def person(number: int, *, stream: str = "people", **columns: Any):
+    record = {"id": number, "email": f"person{number}@example.com", "name": f"Person {number}", "city": "Lyon"}
+    return {"type": "RECORD", "stream": stream, "record": record | columns}
+
+
+def people(numbers: Iterable[int], **columns: Any):
+    return [person(number, **columns) for number in numbers]
+
+
+def state(value: Any):
+    return {"type": "STATE", "value": value}
+
+
+@dataclass
+class Result:
+    """What a run left: STATEs written, its outcomes, its error, its rejects."""
+
+    states: list[Any]
+    outcomes: dict[str, Any]
+    error: BaseException | None
+    rejects: list[dict[str, Any]]
+    log: str
+
+    def counts(self) -> dict[str, int]:
+        names = ("delivered", "unchanged", "withheld", "superseded", "skipped", "rejected")
+        return {name: self.outcomes[name] for name in names if self.outcomes[name]}
+
+
+@dataclass
+class Mailjet:
+    """The account, and the target's settings for it."""
+
+    sandbox: Sandbox
+    folder: Path
+    config: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def list_id(self) -> int:
+        return self.ids[LIST]
+
+    @property
+    def ids(self) -> dict[str, int]:
+        store = self.sandbox.mailjet._account.store
+        return {row.name: row.id for row in store.lists.rows}
+
+    def members(self, name: str = LIST) -> dict[str, dict[str, Any]]:
+        return self.sandbox.mailjet.members(self.ids[name])
+
+    def statuses(self, name: str = LIST) -> dict[str, str]:
+        return {email: member["status"] for email, member in self.members(name).items()}
+
+    def opt_out(self, email: str) -> None:
+        self.sandbox.mailjet.add_contacts([{"email": email, "list": self.list_id, "unsubscribed": True}])
+
+    def received(self) -> list[dict[str, Any]]:
+        return self.sandbox.mailjet.received()
+
+    def settings(self, **config: Any) -> dict[str, Any]:
+        merged = self.config | config
+        return {name: value for name, value in merged.items() if value is not None}
+
+    def deliver(self, messages: Iterable[Any], **config: Any) -> Result:
+        """Pipe messages (or a text) into the target, in this process."""
+        text = messages if isinstance(messages, str) else "".join(json.dumps(one) + "\n" for one in messages)
+        out, log, error = io.StringIO(), io.StringIO(), None
+        handler = logging.StreamHandler(log)
+        logger = logging.getLogger()
+        before = logger.level
+        logger.addHandler(handler)
+        logger.setLevel(logging.DEBUG)
+        known = set(self.folder.glob("rejects/*"))
+        try:
+            with contextlib.redirect_stdout(out):
+                TargetMailing(config=self.settings(**config)).listen(io.StringIO(text))
+        except Exception as exc:  # noqa: BLE001 - the test looks at it
+            error = exc
+        finally:
+            logger.removeHandler(handler)
+            logger.setLevel(before)
+        outcomes = [line.partition("Outcomes: ")[2] for line in log.getvalue().splitlines() if "Outcomes: " in line]
+        rejects = [
+            json.loads(line)
+            for path in sorted(set(self.folder.glob("rejects/*")) - known)
+            for line in path.read_text().splitlines()
+        ]
+        return Result(
+            states=[json.loads(line) for line in out.getvalue().splitlines()],
+            outcomes=json.loads(outcomes[-1]) if outcomes else {},
+            error=error,
+            rejects=[one for one in rejects if one["type"] == "RECORD"],
+            log=log.getvalue(),
+        )
+
+
+@pytest.fixture
+def mailjet(tmp_path):
+    with Sandbox(job_seconds=0.05) as sandbox:
+        sandbox.mailjet.add_list(LIST)
+        for name, datatype in PROPERTIES.items():
+            sandbox.mailjet.add_property(name, datatype)
+        config = {
+            "mailjet_api_key": sandbox.api_key,
+            "mailjet_secret_key": sandbox.secret_key,
+            "mailjet_base_url": sandbox.url,
+            "mailjet_property_delay": 0.05,
+            "list": LIST,
+            "properties": ["city", "visits"],
+            "journal": str(tmp_path / "journal.sqlite"),
+            "poll_interval": 0.03,
+            "poll_max_interval": 0.05,
+            "max_rejected": "100%",
+        }
+        yield Mailjet(sandbox, tmp_path, config)

@@ -1,0 +1,179 @@
+"""The journal: one holder, private, durable, and empty of contact data once batches are settled."""
+
+from __future__ import annotations
+
+import stat
+import subprocess
+import sys
+import time
+
+import pytest
+
+from target_mailing.batches import Row
+from target_mailing.journal import Journal, JournalError, Reject
+
+NOT_DELETED = False
+
+HOLD = """
+import time
+from pathlib import Path
+from target_mailing.journal import Journal
+journal = Journal(Path({path!r}))
+print("held", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "state" / "journal.sqlite"
+
+
+def row(journal, address, content=b'{"Email":"x"}'):
+    return Row(
+        [1], "people", b"k" + address.encode(), NOT_DELETED, address, address, journal.contact_id("d", address), "add",
+        content, journal.fingerprint("add", content), b'{"email":"%s"}' % address.encode(),
+    )  # fmt: skip
+
+
+def reject(record=b"{}"):
+    return Reject("people", record, "bad_address", "no address", None, 1, time.time())
+
+
+def test_it_is_private(path):
+    journal = Journal(path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    journal.close()
+
+
+def test_p9_a_second_holder_is_told_who_holds_it(path):
+    program = HOLD.format(path=str(path))
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(JournalError, match=f"journal.*process {holder.pid} on "):
+            Journal(path)
+        holder.kill()
+    Journal(path).close()
+
+
+def test_p9_a_place_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(JournalError, match=r"Setting `journal`: .*file/journal"):
+        Journal(tmp_path / "file" / "journal.sqlite")
+
+
+def test_p9_a_file_that_is_no_journal_is_refused_and_let_go(path):
+    path.parent.mkdir()
+    path.write_text("something else entirely, and long enough to be no database at all" * 20)
+    for _ in range(2):
+        with pytest.raises(JournalError, match="cannot be written"):
+            Journal(path)
+
+
+def test_p3_an_unfinished_batch_is_found_again_with_its_steps(path):
+    journal = Journal(path)
+    rows = [row(journal, "a@b.test"), row(journal, "c@d.test")]
+    number = journal.begin_batch("d", "add", rows)
+    journal.begin_step(number, "submit")
+    journal.end_step(number, "submit", {"job": 7})
+    journal.begin_step(number, "errors")
+    journal.close()
+
+    journal = Journal(path)
+    (stored,) = journal.unfinished("d")
+    assert stored.number == number
+    assert stored.rows == rows
+    assert stored.steps == {"submit": {"job": 7}, "errors": None}
+    assert journal.unfinished("other") == []
+    journal.close()
+
+
+def test_p3_a_settled_batch_is_remembered_by_hashes_and_keys(path):
+    journal = Journal(path)
+    one, other = row(journal, "a@b.test"), row(journal, "c@d.test")
+    number = journal.begin_batch("d", "add", [one, other])
+    journal.settle(
+        number, destination="d", action="add", outcomes={"delivered": 1, "rejected": 1},
+        confirmed=[(one.id, one.fingerprint)], forgotten=[other.id], keys=[(one.key, one.email, one.id)],
+        rejects=[reject(other.record)],
+    )  # fmt: skip
+    journal.close()
+
+    journal = Journal(path)
+    assert journal.unfinished("d") == []
+    known = journal.contacts([one.id, other.id])
+    assert known.keys() == {one.id}
+    assert known[one.id].fingerprint == one.fingerprint
+    assert journal.emails([one.key]) == {one.key: "a@b.test"}
+    assert journal.is_shared(one.id, b"another key")
+    assert not journal.is_shared(one.id, one.key)
+    ((number, found),) = journal.pending_rejects()
+    assert found.record == other.record
+    journal.erase_rejects(number)
+    assert list(journal.pending_rejects()) == []
+    journal.close()
+
+
+def test_p7_payloads_are_gone_from_the_file_when_settled(path):
+    journal = Journal(path)
+    secret = b'{"Email":"canary-payload"}'
+    one = row(journal, "canary-address@b.test", secret)
+    number = journal.begin_batch("d", "add", [one])
+    assert b"canary-payload" in path.read_bytes() + path.with_name(f"{path.name}-wal").read_bytes()
+    journal.settle(
+        number, destination="d", action="add", outcomes={"delivered": 1}, confirmed=[(one.id, one.fingerprint)]
+    )
+    journal.close()
+    left = b"".join(file.read_bytes() for file in path.parent.iterdir())
+    assert b"canary" not in left
+
+
+def test_hashes_differ_between_journals_so_they_cannot_be_guessed(tmp_path):
+    one, other = Journal(tmp_path / "1"), Journal(tmp_path / "2")
+    assert one.contact_id("d", "a@b.test") != other.contact_id("d", "a@b.test")
+    assert one.fingerprint("add", b"x") != one.fingerprint("remove", b"x")
+    one.close()
+    other.close()
+
+
+def test_p3_what_was_lost_is_uncertain(path):
+    journal = Journal(path)
+    one = row(journal, "a@b.test")
+    number = journal.begin_batch("d", "add", [one])
+    journal.discard(number, uncertain=[(one.id, one.fingerprint)])
+    assert journal.unfinished("d") == []
+    assert journal.contacts([one.id])[one.id].confirmed_at is None
+    journal.close()
+
+
+def test_following_batches_take_over_in_the_same_transaction(path):
+    journal = Journal(path)
+    rows = [row(journal, "a@b.test"), row(journal, "c@d.test")]
+    number = journal.begin_batch("d", "add", rows)
+    numbers = journal.settle(number, destination="d", action="add", outcomes={}, following=[[rows[0]], [rows[1]]])
+    assert [(one.number, one.rows) for one in journal.unfinished("d")] == list(
+        zip(numbers, [[rows[0]], [rows[1]]], strict=True)
+    )
+    journal.close()
+
+
+def test_old_entries_are_forgotten(path):
+    journal = Journal(path)
+    one = row(journal, "a@b.test")
+    number = journal.begin_batch("d", "add", [one])
+    journal.settle(
+        number, destination="d", action="add", outcomes={"delivered": 1}, confirmed=[(one.id, one.fingerprint)]
+    )
+    journal.forget_before(time.time() - 60)
+    assert journal.contacts([one.id])
+    journal.forget_before(time.time() + 60)
+    assert not journal.contacts([one.id])
+    journal.close()
+
+
+def test_in_memory_it_works_and_leaves_nothing(tmp_path):
+    journal = Journal(None)
+    number = journal.begin_batch("d", "add", [row(journal, "a@b.test")])
+    assert journal.unfinished("d")[0].number == number
+    journal.close()
+    assert list(tmp_path.iterdir()) == []

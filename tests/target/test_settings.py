@@ -1,0 +1,71 @@
+"""Settings: durations, overrides of streams, defaults, and errors that name them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mailing_api.errors import ConfigurationError
+from target_mailing.settings import SETTINGS, StreamSettings, journal_path
+
+
+def test_defaults_are_the_safe_ones():
+    found = StreamSettings.resolve({}, "people")
+    assert (found.action, found.consent, found.send, found.on_unknown_stream) == (
+        "addnoforce", "respect", "changed", "fail",
+    )  # fmt: skip
+    assert (found.resend_window, found.job_timeout, found.job_abandon) == (604800.0, 21600.0, 172800.0)
+    assert not found.named
+
+
+def test_overrides_apply_to_matching_streams_and_exact_names_win():
+    config = {
+        "nulls": "skip",
+        "streams": {"crm-*": {"nulls": "clear", "list": 7}, "crm-people": {"list": 8}},
+    }
+    people = StreamSettings.resolve(config, "crm-people")
+    assert (people.nulls, people.lists, people.named) == ("clear", ["8"], True)
+    assert StreamSettings.resolve(config, "crm-firms").lists == ["7"]
+    assert StreamSettings.resolve(config, "other").named is False
+
+
+@pytest.mark.parametrize("value", [90, "90", "PT1M30S"])
+def test_durations_are_seconds_or_iso_8601(value):
+    assert StreamSettings.resolve({"job_timeout": value}, None).job_timeout == 90.0
+
+
+@pytest.mark.parametrize(
+    ("config", "named"),
+    [
+        ({"job_timeout": "soon"}, "job_timeout"),
+        ({"job_timeout": "2024-01-01"}, "job_timeout"),
+        ({"resend_window": -1}, "resend_window"),
+        ({"nulls": "drop"}, "nulls"),
+        ({"batch_rows": 0}, "batch_rows"),
+        ({"batch_rows": 10_001}, "batch_rows"),
+        ({"mapping": "email=mail"}, "mapping"),
+        ({"streams": {"people": {"journal": "x"}}}, r"streams\.people.*journal"),
+    ],
+)
+def test_p9_a_wrong_value_names_its_setting(config, named):
+    with pytest.raises(ConfigurationError, match=named):
+        StreamSettings.resolve(config, "people")
+
+
+def test_the_journal_is_kept_per_account_and_list_in_the_project_else_in_the_state_folder(tmp_path):
+    meltano = {"MELTANO_PROJECT_ROOT": str(tmp_path)}
+    one = journal_path({"list": "News"}, "mailjet-default", meltano)
+    other = journal_path({"list": "Offers"}, "mailjet-default", meltano)
+    assert one is not None
+    assert one.parent == tmp_path / ".meltano" / "target-mailing"
+    assert one != other
+    assert journal_path({}, "mailjet-default", {"XDG_STATE_HOME": "/s"}).parent == Path("/s/target-mailing")
+    assert journal_path({"journal": "/tmp/j"}, "x", meltano) == Path("/tmp/j")
+    assert journal_path({"journal": "off"}, "x", meltano) is None
+
+
+def test_every_setting_has_words_for_people():
+    for setting in SETTINGS:
+        assert setting.title, setting.name
+        assert setting.description.endswith("."), setting.name
