@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final, TypeVar
 from urllib.parse import quote, urlsplit
 
@@ -23,6 +23,7 @@ from mailing_api.errors import (
     PermissionDenied,
     ProviderFault,
     RequestRefused,
+    UnreadableAnswer,
 )
 from mailing_api.http import HttpClient
 from mailing_api.pace import Pace
@@ -179,7 +180,7 @@ class MailjetClient:
         resource: str,
         *,
         params: Mapping[str, Any] | None = None,
-        key: Callable[[Row], int] = lambda row: int(row["ID"]),
+        key: str = "ID",
         ahead: int = 4,
         ordered: bool = True,
         limit: int = PAGE_SIZE,
@@ -189,7 +190,7 @@ class MailjetClient:
         Args:
             resource: for example `contact`; an unknown one is answered with a 500 by Mailjet.
             params: filters, spelled as Mailjet spells them: it ignores a filter that it does not know.
-            key: a row's unique key.
+            key: the field that is a row's unique key.
             ahead: requests under way at the same time.
             ordered: ask for `Sort=ID`; False for a collection that cannot be sorted.
             limit: rows per page, up to PAGE_SIZE.
@@ -199,7 +200,13 @@ class MailjetClient:
         def fetch(offset: int, count: int) -> list[Row]:
             return self.page(resource, {**query, "Limit": count, "Offset": offset})
 
-        return OffsetWalk(fetch, key, what=f"Mailjet {resource}", limit=limit, ahead=ahead, ordered=ordered)
+        def key_of(row: Row) -> int:
+            try:
+                return int(row[key])
+            except (KeyError, TypeError, ValueError):
+                raise UnreadableAnswer(f"Mailjet {resource}: a row without a usable {key}.") from None
+
+        return OffsetWalk(fetch, key_of, what=f"Mailjet {resource}", limit=limit, ahead=ahead, ordered=ordered)
 
     def page(self, resource: str, params: Mapping[str, Any]) -> list[Row]:
         """One page of a collection."""

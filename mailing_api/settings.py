@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 import msgspec
 
 from mailing_api.errors import ConfigurationError
 
-__all__ = ["Setting", "duration", "json_schema", "lookup", "without_values"]
+__all__ = ["Setting", "duration", "json_schema", "lookup", "plain", "without_values"]
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,6 +65,17 @@ def lookup(setting: Setting, config: Mapping[str, Any], environ: Mapping[str, st
     if value is None and setting.env is not None:
         value = environ.get(setting.env) or None
     return setting.default if value is None else value
+
+
+def plain(value: Any) -> Any:
+    """A configuration without Decimals, which is how the SDK reads the numbers of a file."""
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, Mapping):
+        return {name: plain(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [plain(one) for one in value]
+    return value
 
 
 def without_values(config: Mapping[str, Any], message: str) -> str:

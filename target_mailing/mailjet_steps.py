@@ -214,7 +214,7 @@ def _named_addresses(content: bytes) -> dict[str, str]:
 
 
 def _parts(value: Any) -> list[tuple[str, str]]:
-    """Each address in a JSON value, with the largest part that names no other; one said to have no error is left out."""
+    """Each address in a JSON value, with the largest part that names no other; without those said to be good."""
     said = value if isinstance(value, str) else msgspec.json.encode(value).decode()
     addresses = {fold_address(address) for address in _ADDRESS_IN_TEXT.findall(said)}
     if len(addresses) > 1 and isinstance(value, (dict, list)):

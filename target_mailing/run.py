@@ -188,8 +188,8 @@ class Run:
         now = time.monotonic()
         if not self._may_release or (not final and now - self._state_at < _STATE_INTERVAL):
             return
-        self._judge(final=final)
-        state = self._ledger.release() if self._may_release else None
+        # Too few rows to judge yet may be too many rejects already: then STATE waits.
+        state = None if self._is_exceeded(final=final) else self._ledger.release()
         if state is None and not final:
             return
         try:
@@ -201,9 +201,10 @@ class Run:
             self._may_release = False
             self.delivery.fail(error)
 
-    def _judge(self, *, final: bool) -> None:
+    def _is_exceeded(self, *, final: bool) -> bool:
         rows, rejected = self.outcomes.rows, self.outcomes.counts[Outcome.REJECTED]
-        if (final or rows >= _JUDGED_FROM) and self._limit.is_exceeded(rejected, rows):
+        exceeded = self._limit.is_exceeded(rejected, rows)
+        if exceeded and (final or rows >= _JUDGED_FROM):
             self._may_release = False
             self.delivery.fail(
                 TooManyRejectsError(
@@ -211,6 +212,7 @@ class Run:
                     f"STATE leaves, so a rerun judges them again. See {self._rejects.path}."
                 )
             )
+        return exceeded
 
     def _write_rejects(self) -> None:
         while pending := list(islice(self._journal.pending_rejects(), 1000)):

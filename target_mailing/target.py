@@ -20,7 +20,7 @@ from singer_sdk.plugin_base import _ConfigInput
 from singer_sdk.singerlib.encoding.base import GenericSingerReader
 
 from mailing_api.errors import ConfigurationError, MailingError
-from mailing_api.settings import duration, json_schema, lookup, without_values
+from mailing_api.settings import duration, json_schema, lookup, plain, without_values
 from target_mailing.delivery import DeliveryFailed
 from target_mailing.destinations import Account
 from target_mailing.journal import Journal, JournalError
@@ -84,6 +84,7 @@ class TargetMailing(Target):
     def __init__(self, **options: Any) -> None:
         """Take the settings; see the SDK's Target."""
         options.setdefault("message_reader", _Lines(self._deliver))
+        options["config"] = plain(options.get("config"))
         self._run: Run | None = None
         super().__init__(**options)
         if unknown := sorted(set(self.config) - set(self.config_jsonschema["properties"])):
@@ -122,10 +123,13 @@ class TargetMailing(Target):
     def _open_memory(self, account: Account) -> tuple[Journal, RejectsFile]:
         path = journal_path(self.config, account.label)
         folder = self.config.get("rejects_path")
-        rejects = RejectsFile(
-            Path(folder).expanduser() if folder else (path or default_folder() / "-").parent / "rejects"
-        )
         journal = Journal(path)
+        beside_journal = (path.parent if path is not None else default_folder()) / "rejects"
+        try:
+            rejects = RejectsFile(Path(folder).expanduser() if folder else beside_journal)
+        except ConfigurationError:
+            journal.close()
+            raise
         if path is None:
             self.logger.warning(
                 "Setting `journal` is off: delivery is at-least-once, and no job is followed after a stop"
@@ -173,12 +177,12 @@ class TargetMailing(Target):
         destination = account.destination(msgspec.structs.replace(settings, create_list=False))
         click.echo(f"credentials: accepted by {account.provider}")
         click.echo(f"destination: {destination.name}")
-        listed = [] if settings.properties in {None, "all"} else settings.properties
-        missing = [name for name in listed or () if name not in destination.fields.properties]
+        listed = [] if settings.properties is None or isinstance(settings.properties, str) else settings.properties
+        missing = [name for name in listed if name not in destination.fields.properties]
         if missing and not settings.create_properties:
             raise ConfigurationError(
-                f"Setting `properties`: {', '.join(missing)} are no properties of the account. Set `create_properties: "
-                "true`, define them at the provider, or leave them out."
+                f"Setting `properties`: {', '.join(missing)} are no properties of the account. Set "
+                "`create_properties: true`, define them at the provider, or leave them out."
             )
         click.echo(f"properties: {len(destination.fields.properties)} defined, {len(missing)} would be created")
         account.close()

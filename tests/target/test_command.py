@@ -1,0 +1,272 @@
+"""The command: exit codes, log lines, signals, kills, and what must never be printed."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.target.conftest import people, person, schema, state
+
+
+class Command:
+    """target-mailing as a process of its own."""
+
+    def __init__(self, mailjet, **config):
+        self.mailjet = mailjet
+        self.config = mailjet.folder / "config.json"
+        self.config.write_text(json.dumps(mailjet.settings(**config)))
+
+    def start(self, *options, level="INFO", **streams):
+        environment = os.environ | {
+            "TARGET_MAILING_LOGLEVEL": level,
+            "XDG_STATE_HOME": str(self.mailjet.folder / "state"),
+        }
+        return subprocess.Popen(
+            [sys.executable, "-m", "target_mailing", "--config", str(self.config), *options],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, **streams,
+        )  # fmt: skip
+
+    def run(self, messages, *options, level="INFO"):
+        text = messages if isinstance(messages, bytes) else lines(messages)
+        with self.start(*options, level=level) as process:
+            out, err = process.communicate(text, timeout=60)
+        return process.returncode, out.decode(), err.decode()
+
+
+def lines(messages):
+    return b"".join(json.dumps(one).encode() + b"\n" for one in messages)
+
+
+def until(look, seconds=15.0):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if found := look():
+            return found
+        time.sleep(0.02)
+    raise AssertionError("it did not happen in time")
+
+
+def test_a_run_prints_only_state_and_exits_0(mailjet):
+    code, out, err = Command(mailjet).run([schema(), *people(range(5)), state({"at": 5})])
+    assert (code, out) == (0, '{"at": 5}\n')
+    assert '"delivered":5' in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        (lines([schema(), *people(range(3)), state(1)])[:-4], "Line 5.*cut off"),
+        (lines([schema()]) + b"not json\n" + lines([state(1)]), "Line 2.*no Singer message"),
+        (lines([schema()]) + b'{"no": "type"}\n', "Line 2.*no Singer message"),
+        (lines([person(1), state(1)]), "Line 1.*'people'.*SCHEMA"),
+        (lines([schema(), {"type": "RECORD", "stream": "people", "record": 5}]), "Line 2.*RECORD without"),
+        (lines([schema(), {"type": "STATE"}]), "Line 2.*STATE without"),
+        (lines([schema(), {"type": "BATCH", "stream": "people", "manifest": []}]), "Line 2.*'BATCH'"),
+        (lines([{"type": "SCHEMA", "stream": "people", "schema": {}}]), "Line 1.*'people'.*without properties"),
+        (lines([schema("people", {"city": {"type": "string"}}, []), state(1)]), "Stream 'people'.*'email'"),
+        (lines([schema("x_contacts", {"city": {"type": "string"}}, []), state(1)]), "'x_contacts'.*column `email`"),
+        (lines([schema("people", {"email": {"type": "strong"}}, []), state(1)]), "'people'.*no valid JSON Schema"),
+    ],
+)
+def test_p9_bad_input_is_one_clear_line_and_no_state_passes_it(mailjet, text, named):
+    code, out, err = Command(mailjet, properties=None).run(text)
+    errors = [line for line in err.splitlines() if "ERROR" in line or "rror:" in line]
+    assert code == 1
+    assert out == ""
+    assert len(errors) == 1, err
+    assert re.search(named, errors[0]), errors
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("config", "named"),
+    [
+        ({"mailjet_secret_key": None}, "`mailjet_secret_key` is missing"),
+        ({"mailjet_api_key": None}, "No provider.*`mailjet_api_key`"),
+        ({"mailjet_secret_key": "wrong"}, "credentials"),
+        ({"mailjet_base_url": "nowhere"}, "`mailjet_base_url`"),
+        ({"list": None}, "`list`"),
+        ({"list": "No such list"}, "`list`.*'No such list'.*create_list"),
+        ({"list": 4711}, "`list`.*4711"),
+        ({"action": "dance"}, "action"),
+        ({"journal": "/proc/nowhere/journal"}, "`journal`.*/proc/nowhere"),
+        ({"rejects_path": "/proc/nowhere"}, "`rejects_path`.*/proc/nowhere"),
+        ({"properties": ["shoe_size"]}, "'people'.*'shoe_size'"),
+        ({"max_rejected": "lots"}, "`max_rejected`"),
+        ({"job_timeout": "soon"}, "`job_timeout`"),
+    ],
+)
+def test_p9_wrong_settings_are_one_clear_line_that_names_them(mailjet, config, named, monkeypatch):
+    for variable in ("MJ_APIKEY_PUBLIC", "MJ_APIKEY_PRIVATE"):
+        monkeypatch.delenv(variable, raising=False)
+    code, out, err = Command(mailjet, **config).run([schema(), person(1), state(1)])
+    errors = [line for line in err.splitlines() if "ERROR" in line and "validation failed" not in line]
+    assert (code, out) == (1, "")
+    assert len(errors) == 1, err
+    assert re.search(named, errors[0]), errors
+    assert "Traceback" not in err
+    assert mailjet.received() == []
+
+
+def test_p9_a_dead_server_is_one_clear_line(mailjet, monkeypatch):
+    mailjet.sandbox.stop()
+    monkeypatch.setenv("MAILING_TEST", "1")
+    code, out, err = Command(mailjet).run([schema(), person(1), state(1)])
+    assert (code, out) == (1, "")
+    assert "no answer (ConnectError)" in err
+    assert "Traceback" not in err
+
+
+def test_p3_killed_while_polling_the_next_run_follows_the_job_and_sends_only_what_is_new(mailjet):
+    mailjet.sandbox.mailjet.plan_jobs([{"hold": True}])
+    with Command(mailjet).start() as process:
+        process.stdin.write(lines([schema(), *people(range(6)), state(1)]))
+        process.stdin.close()
+        (job,) = until(mailjet.sandbox.mailjet.jobs)
+        until(lambda: mailjet.sandbox.mailjet.jobs()[0]["polls"] > 2)
+        process.kill()
+        assert process.stdout.read() == b""
+    mailjet.sandbox.mailjet.finish_job(job["id"])
+    rows = [person(5), person(2, city="Nice"), person(0), person(7), person(1), person(3), person(4)]
+    code, out, err = Command(mailjet).run([schema(), *rows, state(2)])
+    assert (code, out) == (0, "2\n")
+    assert '"unchanged":5' in err
+    assert '"resumed":1' in err
+    sent = [json.dumps(row["contact"], sort_keys=True) for row in mailjet.received()]
+    assert len(sent) == len(set(sent)) == 8
+    assert mailjet.members()["person2@example.com"]["properties"] == {"city": "Nice"}
+
+
+def test_p3_killed_before_the_reply_the_job_is_adopted_by_the_next_run(mailjet):
+    held = mailjet.sandbox.faults.add(kind="hold", method="POST", path="*/managemanycontacts", when="after")
+    with Command(mailjet).start() as process:
+        process.stdin.write(lines([schema(), *people(range(6)), state(1)]))
+        process.stdin.close()
+        held.wait_until_held()
+        process.kill()
+    held.release()
+    code, out, err = Command(mailjet).run([schema(), *people(range(6)), state(2)])
+    assert (code, out) == (0, "2\n")
+    assert '"adopted":1' in err
+    assert len(mailjet.received()) == 6
+
+
+def test_p3_killed_before_the_request_arrived_the_rows_are_sent_and_counted(mailjet):
+    held = mailjet.sandbox.faults.add(kind="hold", method="POST", path="*/managemanycontacts", when="before")
+    with Command(mailjet).start() as process:
+        process.stdin.write(lines([schema(), *people(range(6)), state(1)]))
+        process.stdin.close()
+        held.wait_until_held()
+        process.kill()
+    mailjet.sandbox.faults.clear()
+    mailjet.sandbox.mailjet.reset()
+    mailjet.sandbox.mailjet.add_list("Spring readers")
+    code, out, err = Command(mailjet, properties=None).run([schema(), *people(range(6)), state(2)])
+    assert (code, out) == (0, "2\n")
+    assert '"delivered":6' in err
+
+
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_ends_within_seconds_and_only_settled_state_leaves(mailjet, signum, code):
+    mailjet.sandbox.mailjet.plan_jobs([{}, {"hold": True}])
+    with Command(mailjet, batch_rows=2, jobs_in_flight=1).start() as process:
+        process.stdin.write(lines([schema(), *people([0, 1]), state(1), *people([2, 3]), state(2), *people([4, 5])]))
+        process.stdin.flush()
+        until(lambda: len(mailjet.sandbox.mailjet.jobs()) == 2)
+        asked = time.monotonic()
+        process.send_signal(signum)
+        assert process.wait(10) == code
+        assert time.monotonic() - asked < 5
+        assert process.stdout.read() == b"1\n"
+        err = process.stderr.read().decode()
+        process.stdin.close()
+    assert "stay in the journal" in err
+    assert "Traceback" not in err
+    assert len(mailjet.received()) == 4
+
+
+def test_a_signal_while_waiting_for_the_provider_ends_too(mailjet):
+    held = mailjet.sandbox.faults.add(kind="hold", method="GET", path="*contactslist", when="before")
+    with Command(mailjet).start() as process:
+        process.stdin.write(lines([schema(), person(1)]))
+        process.stdin.flush()
+        held.wait_until_held()
+        process.terminate()
+        assert process.wait(5) == 143
+        process.stdin.close()
+    held.release()
+
+
+def test_p1_a_closed_stdout_is_a_failed_run_and_no_traceback(mailjet):
+    with Command(mailjet).start() as process:
+        process.stdout.close()
+        process.stdout = None
+        _, err = process.communicate(lines([schema(), *people(range(3)), state(1)]), timeout=30)
+    assert process.returncode == 1
+    assert b"Standard output is closed" in err
+    assert b"Traceback" not in err
+
+
+def test_max_rejected_stops_state_and_a_rerun_leaves_what_was_delivered(mailjet):
+    rows = [schema(), *people(range(8)), person(8, email="nobody"), person(9, email="nobody"), state(1)]
+    code, out, err = Command(mailjet, max_rejected="10%").run(rows)
+    assert (code, out) == (1, "")
+    assert "`max_rejected`: 2 of 10 rows" in err
+    rows[-3:-1] = people([8, 9])
+    code, out, err = Command(mailjet, max_rejected="10%").run(rows)
+    assert (code, out) == (0, "1\n")
+    assert '"unchanged":8' in err
+
+
+def test_a_batch_goes_when_it_is_old_although_the_input_is_silent(mailjet):
+    with Command(mailjet, batch_max_age=0.2).start() as process:
+        process.stdin.write(lines([schema(), *people(range(3)), state(1)]))
+        process.stdin.flush()
+        assert process.stdout.readline() == b"1\n"
+        process.stdin.close()
+        assert process.wait(10) == 0
+
+
+def test_check_tries_everything_and_writes_nothing(mailjet):
+    code, out, _ = Command(mailjet).run(b"", "--check")
+    assert code == 0
+    assert [line.split(":")[0] for line in out.splitlines()] == [
+        "journal", "rejects", "credentials", "destination", "properties",
+    ]  # fmt: skip
+    assert all(call.startswith("GET ") for call in mailjet.sandbox.counters.calls)
+    code, _, err = Command(mailjet, properties=["shoe_size"]).run(b"", "--check")
+    assert code == 1
+    assert "shoe_size" in err
+
+
+def test_without_a_journal_it_is_said_that_delivery_is_at_least_once(mailjet):
+    code, out, err = Command(mailjet, journal="off").run([schema(), *people(range(3)), state(1)])
+    assert (code, out) == (0, "1\n")
+    assert "at-least-once" in err
+
+
+def test_p7_no_secret_and_no_address_is_ever_printed(mailjet):
+    mailjet.sandbox.mailjet.plan_jobs([{"bad_rows": ["canary4@example.com"]}])
+    mailjet.sandbox.faults.add(kind="html", method="GET", path="*/managemanycontacts/*")
+    mailjet.sandbox.faults.add(kind="status", status=500, method="GET", path="*/contactmetadata")
+    rows = [person(n, email=f"canary{n}@example.com", name=f"Canary Name {n}", city="Canaryville") for n in range(6)]
+    rows.append(person(7, email="canary.without.at"))
+    rows.append(person(8, email="canary8@example.com", visits="canary-visits"))
+    rows.append(person(9, email="canary9@example.com", _sdc_deleted_at="2026-01-01T00:00:00Z"))
+    code, out, err = Command(mailjet).run([schema(), *rows, state({"at": 1})], level="DEBUG")
+    assert code == 0, err
+    printed = (out + err).lower()
+    for canary in ("canary", mailjet.sandbox.secret_key, mailjet.sandbox.api_key):
+        assert canary not in printed, [line for line in printed.splitlines() if canary in line][:3]
+    broken = lines([schema()]) + b'{"type": "RECORD", "stream": "people", "record": {"email": "canary@x\n'
+    code, out, err = Command(mailjet).run(broken, level="DEBUG")
+    assert code == 1
+    assert "canary" not in out + err
