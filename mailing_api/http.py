@@ -71,6 +71,8 @@ class HttpClient:
             auth=auth,
             timeout=timeout,
             transport=transport,
+            # Loading the certificates takes longer than many a run; without TLS there is nothing to verify.
+            verify=base_url.startswith("https:"),
             headers={"User-Agent": user_agent, "Accept": "application/json"},
             limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
             follow_redirects=False,
@@ -128,7 +130,8 @@ class HttpClient:
                     self._pace.succeeded()
                     return answer
                 error = self._refusal(asked, response, started)
-                cause: Exception | None = error if status < 500 and status != 429 else None
+                passing = isinstance(error, (ProviderFault, RateLimited))
+                cause: Exception | None = None if passing else error
             except httpx.TransportError as exc:
                 cause = exc
                 error = ProviderFault(

@@ -10,7 +10,7 @@ import msgspec
 __all__ = ["Batcher", "OpenBatch", "Row"]
 
 
-class Row(msgspec.Struct):
+class Row(msgspec.Struct, gc=False):
     """A contact on its way.
 
     Attributes:
@@ -30,7 +30,7 @@ class Row(msgspec.Struct):
         resubmitted: an earlier submission of this content may have arrived.
     """
 
-    lines: list[int]
+    lines: tuple[int, ...]
     stream: str
     key: bytes | None
     drops_key: bool
@@ -132,11 +132,10 @@ class Batcher:
         """These addresses' rows have their outcome: rows that waited for them come in."""
         for address in addresses:
             del self._holder[address]
-        for address in addresses:
-            waiting = self._waiting.pop(address, None)
-            if waiting:
-                self.waiting_rows -= len(waiting)
-                for row in waiting:
+        if self._waiting:
+            for address in addresses:
+                for row in self._waiting.pop(address, ()):
+                    self.waiting_rows -= 1
                     self.add(row, now)
 
     def _put(self, row: Row, now: float) -> None:

@@ -206,7 +206,7 @@ class Delivery:
             evidence=done, recovered=True,
         )  # fmt: skip
         for row in batch.rows:
-            row.lines = []
+            row.lines = ()
         batch.at = next(at for at, step in enumerate(steps) if step.name not in done)
         batch.begun_at = stored.begun.get(batch.step.name, stored.created_at)
         lane.recovering += 1
@@ -298,7 +298,7 @@ class Delivery:
             self._step_done(batch, done)
         elif batch.recovered:
             # Nobody knows. STATE has not moved past these rows, so they come again and go out again.
-            self._journal.discard(batch.number, uncertain=[(row.id, row.fingerprint) for row in batch.rows])
+            self._journal.discard(batch.number, uncertain=batch.rows)
             self._ended(batch)
         elif self.error is not None:
             self._leave(batch, self.error)
@@ -394,47 +394,40 @@ class Delivery:
     ) -> None:
         lane = batch.lane
         moving = set(undecided) - rejected.keys()
-        withheld = set(finished.withheld)
-        ends: list[tuple[list[int], Outcome, str | None]] = []
-        delivered: list[Row] = []
+        withheld = set(finished.withheld) - rejected.keys()
+        others = moving | withheld | rejected.keys()
+        delivered = [row for at, row in enumerate(batch.rows) if at not in others] if others else batch.rows
+        ends: list[tuple[tuple[int, ...], Outcome, str | None]] = []
         rejects: list[Reject] = []
         now = time.time()
-        for at, row in enumerate(batch.rows):
-            if at in moving:
-                continue
-            if (refusal := rejected.get(at)) is not None:
-                ends.append((row.lines, Outcome.REJECTED, refusal.code))
-                rejects.append(
-                    Reject(row.stream, row.record, refusal.code, refusal.reason, finished.job, row.attempt, now)
-                )
-            elif at in withheld:
-                ends.append((row.lines, Outcome.WITHHELD, "opted_out_at_provider"))
-            else:
-                ends.append((row.lines, Outcome.DELIVERED, None))
-                delivered.append(row)
+        for at, refusal in rejected.items():
+            row = batch.rows[at]
+            ends.append((row.lines, Outcome.REJECTED, refusal.code))
+            rejects.append(Reject(row.stream, row.record, refusal.code, refusal.reason, finished.job, row.attempt, now))
+        ends.extend((batch.rows[at].lines, Outcome.WITHHELD, "opted_out_at_provider") for at in withheld)
+        counts = {"delivered": len(delivered), "rejected": len(rejected), "withheld": len(withheld)}
         numbers = self._journal.settle(
             batch.number,
             destination=lane.destination.name,
             action=batch.action,
-            outcomes=Counter(str(outcome) for _, outcome, _ in ends),
-            confirmed=[(row.id, row.fingerprint) for row in delivered],
-            uncertain=[(batch.rows[at].id, batch.rows[at].fingerprint) for at in moving] if batch.recovered else (),
+            outcomes=counts,
+            confirmed=delivered,
+            uncertain=[batch.rows[at] for at in moving] if batch.recovered else (),
             forgotten=[batch.rows[at].id for at in rejected],
-            keys=[(row.key, row.email, row.id) for row in delivered if row.key and not row.drops_key],
-            dropped_keys=[row.key for row in delivered if row.key and row.drops_key],
             # Rows of an earlier run come again and are judged then.
             rejects=[] if batch.recovered else rejects,
             following=following,
         )
-        self.counts["recovered"] += len(delivered) if batch.recovered else 0
-        self._outcomes.settle_all([end for end in ends if end[0]])
-        logger.info(
-            "Batch %d (%s, %d rows) has ended: %s", batch.number, _evidence(batch), len(batch.rows),
-            ", ".join(f"{n} {name}" for name, n in Counter(str(outcome) for _, outcome, _ in ends).items())
-            or "split",
-        )  # fmt: skip
+        if batch.recovered:
+            self.counts["recovered"] += len(delivered)
+        else:
+            self._outcomes.settle_all(ends)
+            self._outcomes.settle_same((row.lines for row in delivered), Outcome.DELIVERED)
+        told = ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "to be split"
+        logger.info("Batch %d (%s, %d rows) has ended: %s", batch.number, _evidence(batch), len(batch.rows), told)
         if not batch.recovered:
-            lane.free([row for at, row in enumerate(batch.rows) if at not in moving], time.monotonic())
+            ended = [row for at, row in enumerate(batch.rows) if at not in moving] if moving else batch.rows
+            lane.free(ended, time.monotonic())
         self._ended(batch)
         for number, rows in zip(numbers, following, strict=True):
             self._launch(self._batch(number, lane, batch.action, rows, batch.family))

@@ -21,7 +21,7 @@ from target_mailing.outcomes import Outcome, Outcomes
 from target_mailing.reader import InputError, Message, parse
 from target_mailing.rejects import RejectsFile
 from target_mailing.settings import StreamSettings
-from target_mailing.streams import Stream, is_accepted
+from target_mailing.streams import End, Stream, is_accepted
 
 __all__ = ["Intake"]
 
@@ -36,7 +36,7 @@ class _Taken:
     def __init__(self) -> None:
         self.rows: dict[int, tuple[Lane, list[Row]]] = {}
         self.rejects: list[Reject] = []
-        self.ends: list[tuple[list[int], Outcome, str | None]] = []
+        self.ends: list[tuple[tuple[int, ...], Outcome, str | None]] = []
 
 
 class Intake:
@@ -131,10 +131,11 @@ class Intake:
         raw = bytes(message.record)
         if not raw.startswith(b"{"):
             raise InputError(f"Line {number} of the input is a RECORD without a record.")
-        record = _DECODER.decode(raw)
         if self._mapper is None:
-            self._take_row(number, streams[0], record, raw, taken)
+            (stream,) = streams
+            self._end(number, None if stream is None else stream.take(number, raw), stream, taken)
             return
+        record = _DECODER.decode(raw)
         mapped = [
             (stream, found)
             for stream, stream_map in zip(streams, self._mapper.stream_maps[message.stream], strict=True)
@@ -143,26 +144,24 @@ class Intake:
         if len(mapped) > 1:
             self._outcomes.expect(number, len(mapped))
         for stream, found in mapped:
-            self._take_row(number, stream, found, raw, taken)
+            self._end(number, None if stream is None else stream.take_mapped(number, found, raw), stream, taken)
         if not mapped:
-            taken.ends.append(([number], Outcome.SKIPPED, None))
+            taken.ends.append(((number,), Outcome.SKIPPED, None))
 
-    def _take_row(self, number: int, stream: Stream | None, record: dict[str, Any], raw: bytes, taken: _Taken) -> None:
-        if stream is None:
-            taken.ends.append(([number], Outcome.SKIPPED, None))
-            return
-        found = stream.take(number, record, raw)
-        if isinstance(found, Row):
-            lane = stream.lane
-            of_lane = taken.rows.get(id(lane))
+    def _end(self, number: int, found: Row | End | None, stream: Stream | None, taken: _Taken) -> None:
+        """Note what became of a record."""
+        if stream is None or found is None:
+            taken.ends.append(((number,), Outcome.SKIPPED, None))
+        elif isinstance(found, Row):
+            of_lane = taken.rows.get(id(stream.lane))
             if of_lane is None:
-                of_lane = taken.rows[id(lane)] = (lane, [])
+                of_lane = taken.rows[id(stream.lane)] = (stream.lane, [])
             of_lane[1].append(found)
-            return
-        outcome, code, reject = found
-        taken.ends.append(([number], outcome, code))
-        if reject is not None:
-            taken.rejects.append(reject)
+        else:
+            outcome, code, reject = found
+            taken.ends.append(((number,), outcome, code))
+            if reject is not None:
+                taken.rejects.append(reject)
 
     # Streams
 

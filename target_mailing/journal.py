@@ -1,8 +1,11 @@
 """The target's local memory: what is on its way, how far it is, and what was confirmed.
 
-A SQLite file. It holds contact data (payloads of unfinished batches, rejects not yet written, the address of each
-key), so its mode is 0600; payloads are erased when their batch is settled. Addresses and contents that were
+A SQLite file. It holds contact data (the addresses of unfinished batches, rejects not yet written, the address of
+each key), so its mode is 0600; a batch's addresses are erased when it is settled. Addresses and contents that were
 confirmed are remembered as keyed hashes only; the key is random and lives in the journal.
+
+Statements that run for every row go to the driver as text: SQLAlchemy's handling of each parameter would take longer
+than the database.
 """
 
 from __future__ import annotations
@@ -14,19 +17,23 @@ import socket
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import filelock
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite import insert as insert_into
 
 from target_mailing.batches import Row
+from target_mailing.mapping import fold_address
 
 __all__ = ["Journal", "JournalError", "Known", "Reject", "StoredBatch"]
 
 _VERSION = "1"
+
+#: Keys looked up in one statement; SQLite's documented limit of parameters is 32,766.
+_MAX_IDS = 5000
 
 _metadata = sa.MetaData()
 _meta = sa.Table(
@@ -67,7 +74,7 @@ _keys = sa.Table(
     _metadata,
     sa.Column("id", sa.LargeBinary, primary_key=True),  # keyed hash of destination, stream and key
     sa.Column("email", sa.String, nullable=False),
-    sa.Column("contact", sa.LargeBinary, nullable=False, index=True),
+    sa.Column("contact", sa.LargeBinary, nullable=False),
     sqlite_with_rowid=False,
 )
 _rejects = sa.Table(
@@ -86,6 +93,16 @@ _rejects = sa.Table(
 
 class JournalError(Exception):
     """The journal cannot be opened or written; the message says where and what to do."""
+
+
+class _Sent(msgspec.Struct, array_like=True):
+    """What of a row a later run needs to settle it. Its content is not kept: rows of an unsettled batch come again."""
+
+    key: bytes | None
+    drops_key: bool
+    email: str
+    id: bytes
+    fingerprint: bytes
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -140,6 +157,8 @@ class Journal:
         self._lock = None if path is None else _take_lock(path)
         url = "sqlite://" if path is None else f"sqlite:///{path}"
         self._engine = sa.create_engine(url, hide_parameters=True, poolclass=sa.StaticPool)
+        self._can_search_contacts = False
+        self._mark = "?" if self._engine.dialect.paramstyle == "qmark" else "%s"
         try:
             with self._writing():
                 self._connection = self._engine.connect()
@@ -162,31 +181,38 @@ class Journal:
 
     def contact_id(self, destination: str, address: str) -> bytes:
         """The keyed hash under which a destination's contact is remembered."""
-        return hashlib.blake2b(f"{destination}\0{address}".encode(), key=self._secret, digest_size=16).digest()
+        return self._digest(f"{destination}\0{address}".encode())
 
     def key_id(self, destination: str, stream: str, key: bytes) -> bytes:
         """The keyed hash of a stream's key at a destination."""
-        head = f"{destination}\0{stream}\0".encode()
-        return hashlib.blake2b(head + key, key=self._secret, digest_size=16).digest()
+        return self._digest(f"{destination}\0{stream}\0".encode() + key)
 
     def fingerprint(self, action: str, contact: bytes) -> bytes:
         """The keyed hash of what is done with a contact."""
-        return hashlib.blake2b(action.encode() + b"\0" + contact, key=self._secret, digest_size=16).digest()
+        return self._digest(action.encode() + b"\0" + contact)
+
+    def _digest(self, content: bytes) -> bytes:
+        return hashlib.blake2b(content, key=self._secret, digest_size=16).digest()
 
     # What is known
 
     def contacts(self, ids: Sequence[bytes]) -> dict[bytes, Known]:
         """What is known of these contacts."""
-        query = sa.select(_contacts).where(_contacts.c.id.in_(ids))
-        return {row.id: Known(row.fingerprint, row.confirmed_at) for row in self._connection.execute(query)}
+        return {
+            one: Known(fingerprint, confirmed_at)
+            for one, fingerprint, confirmed_at in self._find("SELECT id, fingerprint, confirmed_at FROM contacts", ids)
+        }
 
     def emails(self, keys: Sequence[bytes]) -> dict[bytes, str]:
         """The address last delivered under each of these keys."""
-        query = sa.select(_keys.c.id, _keys.c.email).where(_keys.c.id.in_(keys))
-        return {row.id: row.email for row in self._connection.execute(query)}
+        return dict(self._find("SELECT id, email FROM keys", keys))
 
     def is_shared(self, contact: bytes, key: bytes) -> bool:
         """Whether a contact is held by another key, too."""
+        if not self._can_search_contacts:
+            # Made when first needed: most pipelines never ask, and every key written would pay for it.
+            self._connection.exec_driver_sql("CREATE INDEX IF NOT EXISTS keys_by_contact ON keys (contact)")
+            self._can_search_contacts = True
         query = sa.select(_keys.c.id).where(_keys.c.contact == contact, _keys.c.id != key).limit(1)
         return self._connection.execute(query).first() is not None
 
@@ -204,7 +230,7 @@ class Journal:
                 StoredBatch(
                     number=batch.id,
                     action=batch.action,
-                    rows=msgspec.msgpack.decode(batch.payload, type=list[Row]),
+                    rows=[_row(batch.action, sent) for sent in _PAYLOAD.decode(batch.payload)],
                     steps={s.name: None if s.evidence is None else msgspec.json.decode(s.evidence) for s in steps},
                     begun={s.name: s.begun_at for s in steps},
                     created_at=batch.created_at,
@@ -232,7 +258,8 @@ class Journal:
         """Note that a step is about to be taken; returns the time noted (Unix seconds)."""
         now = time.time()
         with self._writing():
-            self._upsert(_steps, [{"batch": batch, "name": step, "begun_at": now, "evidence": None}])
+            self._connection.execute(sa.delete(_steps).where(_steps.c.batch == batch, _steps.c.name == step))
+            self._connection.execute(sa.insert(_steps).values(batch=batch, name=step, begun_at=now, evidence=None))
         return now
 
     def end_step(self, batch: int, step: str, evidence: dict[str, Any]) -> None:
@@ -255,11 +282,9 @@ class Journal:
         destination: str,
         action: str,
         outcomes: dict[str, int],
-        confirmed: Iterable[tuple[bytes, bytes]] = (),
-        uncertain: Iterable[tuple[bytes, bytes]] = (),
+        confirmed: Sequence[Row] = (),
+        uncertain: Sequence[Row] = (),
         forgotten: Iterable[bytes] = (),
-        keys: Iterable[tuple[bytes, str, bytes]] = (),
-        dropped_keys: Iterable[bytes] = (),
         rejects: Sequence[Reject] = (),
         following: Sequence[Sequence[Row]] = (),
     ) -> list[int]:
@@ -270,11 +295,9 @@ class Journal:
             destination: of the batch.
             action: of the batch.
             outcomes: how many rows ended how.
-            confirmed: contact and fingerprint of what the provider now certainly has.
-            uncertain: contact and fingerprint of what the provider may have.
+            confirmed: rows that the provider now certainly has; their keys are remembered, or dropped with the row.
+            uncertain: rows that the provider may have.
             forgotten: contacts of which nothing is certain any more.
-            keys: key, address and contact that belong together now.
-            dropped_keys: keys whose contact is gone.
             rejects: rows for the rejects file.
             following: rows that have no outcome yet, as batches that take them on.
 
@@ -287,23 +310,23 @@ class Journal:
             self._note_contacts(confirmed, now)
             self._note_contacts(uncertain, None)
             self._delete(_contacts, forgotten)
-            self._upsert(_keys, [{"id": key, "email": email, "contact": contact} for key, email, contact in keys])
-            self._delete(_keys, dropped_keys)
+            self._put(_keys, [(row.key, row.email, row.id) for row in confirmed if row.key and not row.drops_key])
+            self._delete(_keys, [row.key for row in confirmed if row.key and row.drops_key])
             self._insert_rejects(rejects)
             return [self._insert_batch(destination, action, rows) for rows in following]
 
     def note_rows(self, *, keys: Iterable[tuple[bytes, str, bytes]] = (), rejects: Sequence[Reject] = ()) -> None:
         """Note what became of rows that need no batch."""
         with self._writing():
-            self._upsert(_keys, [{"id": key, "email": email, "contact": contact} for key, email, contact in keys])
+            self._put(_keys, list(keys))
             self._insert_rejects(rejects)
 
-    def discard(self, batch: int, *, uncertain: Iterable[tuple[bytes, bytes]] = ()) -> None:
+    def discard(self, batch: int, *, uncertain: Sequence[Row] = ()) -> None:
         """Forget a batch whose rows will come again.
 
         Args:
             batch: its number.
-            uncertain: contact and fingerprint of rows that the provider may have received.
+            uncertain: rows that the provider may have received.
         """
         with self._writing():
             self._close_batch(batch, "lost", {})
@@ -391,7 +414,9 @@ class Journal:
                 action=action,
                 state="open",
                 created_at=time.time(),
-                payload=msgspec.msgpack.encode(rows),
+                payload=msgspec.msgpack.encode(
+                    [_Sent(row.key, row.drops_key, row.email, row.id, row.fingerprint) for row in rows]
+                ),
             )
         )
         number = result.inserted_primary_key
@@ -405,29 +430,57 @@ class Journal:
             .values(state=state, payload=None, outcomes=msgspec.json.encode(outcomes).decode())
         )
 
-    def _note_contacts(self, contacts: Iterable[tuple[bytes, bytes]], confirmed_at: float | None) -> None:
-        self._upsert(
-            _contacts,
-            [{"id": one, "fingerprint": what, "confirmed_at": confirmed_at} for one, what in contacts],
-        )
+    def _note_contacts(self, rows: Sequence[Row], confirmed_at: float | None) -> None:
+        self._put(_contacts, [(row.id, row.fingerprint, confirmed_at) for row in rows])
 
     def _insert_rejects(self, rejects: Sequence[Reject]) -> None:
         if rejects:
             self._connection.execute(sa.insert(_rejects), [msgspec.structs.asdict(one) for one in rejects])
 
-    def _upsert(self, table: sa.Table, values: list[dict[str, Any]]) -> None:
-        if not values:
+    def _find(self, select: str, ids: Sequence[bytes]) -> list[Any]:
+        found: list[Any] = []
+        for at in range(0, len(ids), _MAX_IDS):
+            some = tuple(ids[at : at + _MAX_IDS])
+            marks = ",".join([self._mark] * len(some))
+            result = self._connection.exec_driver_sql(f"{select} WHERE id IN ({marks})", some)
+            found.extend(result.cursor.fetchall())
+        return found
+
+    def _put(self, table: sa.Table, rows: list[tuple[Any, ...]]) -> None:
+        """Insert or replace rows, each a tuple of all columns, the first being the key."""
+        if not rows:
             return
-        statement = insert_into(table)
-        others = {c.name: statement.excluded[c.name] for c in table.columns if not c.primary_key}
-        self._connection.execute(
-            statement.on_conflict_do_update(index_elements=list(table.primary_key.columns), set_=others), values
-        )
+        rows.sort(key=itemgetter(0))  # neighbours in the table are written together
+        names = [column.name for column in table.columns]
+        others = ",".join(f"{name}=excluded.{name}" for name in names[1:])
+        marks = ",".join([self._mark] * len(names))
+        insert = f"INSERT INTO {table.name} ({','.join(names)}) VALUES ({marks})"  # noqa: S608 - the names are ours
+        self._connection.exec_driver_sql(f"{insert} ON CONFLICT ({names[0]}) DO UPDATE SET {others}", rows)
 
     def _delete(self, table: sa.Table, ids: Iterable[bytes]) -> None:
-        values = [{"gone": one} for one in ids]
-        if values:
-            self._connection.execute(sa.delete(table).where(table.c.id == sa.bindparam("gone")), values)
+        rows = [(one,) for one in ids]
+        if rows:
+            self._connection.exec_driver_sql(f"DELETE FROM {table.name} WHERE id = {self._mark}", rows)  # noqa: S608
+
+
+_PAYLOAD = msgspec.msgpack.Decoder(list[_Sent])
+
+
+def _row(action: str, sent: _Sent) -> Row:
+    """A row of an earlier run: it settles no line of this input."""
+    return Row(
+        lines=(),
+        stream="",
+        key=sent.key,
+        drops_key=sent.drops_key,
+        email=sent.email,
+        address=fold_address(sent.email),
+        id=sent.id,
+        action=action,
+        contact=b"",
+        fingerprint=sent.fingerprint,
+        record=b"",
+    )
 
 
 def _holder_file(path: Path) -> Path:

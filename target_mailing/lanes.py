@@ -67,7 +67,7 @@ class Lane:
         emails = self._journal.emails(keys) if keys else {}
         moved: list[tuple[bytes, str, bytes]] = []
         rejects: list[Reject] = []
-        ends: list[tuple[list[int], Outcome, str | None]] = []
+        ends: list[tuple[tuple[int, ...], Outcome, str | None]] = []
         for row in rows:
             if row.key is not None:
                 before = self._keys_under_way.get(row.key) or emails.get(row.key)
@@ -80,7 +80,7 @@ class Lane:
                     moved.append((row.key, row.email, row.id))
                     if before is not None and self.policy.on_key_change == "remove":
                         self._remove_old(row, before, now)
-            if self._is_unchanged(row, known.get(row.id)):
+            if known and self._is_unchanged(row, known.get(row.id)):
                 ends.append((row.lines, Outcome.UNCHANGED, None))
                 continue
             if row.key is not None and not row.drops_key:
@@ -93,7 +93,7 @@ class Lane:
 
     def _delete(
         self, row: Row, before: str | None, known: dict[bytes, Known], rejects: list[Reject]
-    ) -> tuple[list[int], Outcome, str | None] | None:
+    ) -> tuple[tuple[int, ...], Outcome, str | None] | None:
         """Make a deleted row a removal; or, where there is nothing to remove, its end."""
         assert row.key is not None  # noqa: S101 - only called for keyed rows
         if not row.email:
@@ -121,9 +121,10 @@ class Lane:
 
     def free(self, rows: list[Row], now: float) -> None:
         """These rows have their outcome; others of their addresses may go now."""
+        under_way = self._keys_under_way
         for row in rows:
-            if row.key is not None and self._keys_under_way.get(row.key) == row.email:
-                del self._keys_under_way[row.key]
+            if row.key is not None and under_way.get(row.key) == row.email:
+                del under_way[row.key]
         self.batcher.free([row.address for row in rows], now)
 
     def _fill(self, row: Row, email: str) -> None:
@@ -138,7 +139,7 @@ class Lane:
         """The row's key had another address: that one leaves, and the row ends when both have."""
         assert row.key is not None  # noqa: S101 - only called for keyed rows
         old = Row(
-            lines=[row.lines[-1]],
+            lines=row.lines[-1:],
             stream=row.stream,
             key=None,
             drops_key=False,

@@ -62,7 +62,7 @@ class Fields(msgspec.Struct, frozen=True, kw_only=True):
     properties: Mapping[str, Converter]
 
 
-class MappedContact(msgspec.Struct):
+class MappedContact(msgspec.Struct, gc=False):
     """A row, understood.
 
     Attributes:

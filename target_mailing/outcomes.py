@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 
 from target_mailing.checkpoint import Ledger
@@ -69,6 +69,21 @@ class Outcomes:
             ValueError: a line had its outcome before.
         """
         self.settle_all([(lines, outcome, code)])
+
+    def settle_same(self, rows: Iterable[Sequence[int]], outcome: Outcome) -> None:
+        """Rows end, each given by its lines as in `settle`, all in the same way."""
+        if self._parts:
+            self.settle_all([(lines, outcome, None) for lines in rows])
+            return
+        ended = 0
+        done: list[int] = []
+        for lines in rows:
+            if lines:
+                ended += 1
+                done.extend(lines)
+        self.counts[outcome] += ended
+        self.counts[Outcome.SUPERSEDED] += len(done) - ended
+        self._ledger.settle(done)
 
     def settle_all(self, ends: Sequence[tuple[Sequence[int], Outcome, str | None]]) -> None:
         """Rows end, as in `settle`, all at once."""

@@ -6,7 +6,6 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import fastjsonschema
 import msgspec
 
 from mailing_api.errors import ConfigurationError
@@ -14,16 +13,18 @@ from target_mailing.batches import Row
 from target_mailing.consent import Withheld, decide
 from target_mailing.journal import Journal, Reject
 from target_mailing.lanes import Lane
-from target_mailing.mapping import DELETED_AT, RowRejected, StreamMapping, chosen_properties, fold_address
+from target_mailing.mapping import RowRejected, StreamMapping, chosen_properties, fold_address
 from target_mailing.outcomes import Outcome
+from target_mailing.records import RecordReader
 from target_mailing.rejects import strip_reject_columns
 from target_mailing.settings import StreamSettings
 
-__all__ = ["Stream", "is_accepted"]
+__all__ = ["End", "Stream", "is_accepted"]
 
 #: Streams of canonical contacts, whatever their settings.
 _PEOPLE = "mpdx_people"
 
+#: How a record ends without becoming a row: outcome, code, and the reject to be written.
 End = tuple[Outcome, str | None, Reject | None]
 
 
@@ -87,7 +88,7 @@ class Stream:
                 f"Setting `action` is {settings.action!r}, which is not possible here; these are: "
                 f"{', '.join(sorted(self._destination.actions.known))}. Leaving or opting out needs a `list`."
             )
-        self._validate = _validator(stream, schema)
+        self._reader = RecordReader(stream, schema)
         columns = schema.get("properties", {})
         if settings.create_properties:
             self._create_properties(columns)
@@ -101,6 +102,7 @@ class Stream:
             action_column=settings.action_column,
         )
         self._required = tuple(key_properties)
+        self._decisions: dict[tuple[str | None, str, bool], str | End] = {}
         # A key that is the address needs no remembering.
         address = settings.mapping.get("email", "email")
         self._key = () if self._required == (address,) else self._required
@@ -120,54 +122,52 @@ class Stream:
         if missing:
             self._destination.create_properties(missing)
 
-    def take(self, line: int, record: dict[str, Any], raw: bytes) -> Row | End:
+    def take(self, line: int, raw: bytes) -> Row | End:
         """What becomes of a record.
 
         Args:
             line: its number in the input.
-            record: decoded.
-            raw: as it came.
+            raw: the record as it came.
         """
-        attempt = 1
-        if "_reject_code" in record:
-            attempt += strip_reject_columns(record)
-            raw = msgspec.json.encode(record)
         try:
-            return self._row(line, record, raw, attempt)
+            return self._row(line, self._reader.read(raw), raw, 1)
         except RowRejected as no:
-            reject = Reject(self._source, raw, no.code, no.reason, None, attempt, time.time())
-            return Outcome.REJECTED, no.code, reject
+            return self._rejected(no, raw, 1)
+
+    def take_mapped(self, line: int, record: dict[str, Any], raw: bytes) -> Row | End:
+        """What becomes of a record that stream maps made of another; arguments as in `take`."""
+        try:
+            self._reader.check(record)
+            return self._row(line, record, raw, 1)
+        except RowRejected as no:
+            return self._rejected(no, raw, 1)
+
+    def _rejected(self, no: RowRejected, raw: bytes, attempt: int) -> End:
+        reject = Reject(self._source, raw, no.code, no.reason, None, attempt, time.time())
+        return Outcome.REJECTED, no.code, reject
 
     def _row(self, line: int, record: dict[str, Any], raw: bytes, attempt: int) -> Row | End:
+        if "_reject_code" in record:
+            return self._replayed(line, record, raw)
         for name in self._required:
             if record.get(name) is None:
                 raise RowRejected("missing_key", f"key column {name} is missing or null")
-        if record.get(DELETED_AT) is None:
-            try:
-                self._validate(record)
-            except fastjsonschema.JsonSchemaValueException as no:
-                raise RowRejected("schema_invalid", str(no.message)) from None
         contact = self._mapping(record)
-        actions, settings = self._destination.actions, self._settings
-        asked = settings.action if contact.action is None else contact.action
-        action = decide(actions, status=contact.status, action=asked, deleted=contact.deleted, consent=settings.consent)
-        if isinstance(action, Withheld):
-            return Outcome.WITHHELD, action.reason, None
-        if action not in actions.known:
-            if contact.status == "unsubscribed":
-                return Outcome.WITHHELD, "unsubscribed", None
-            raise RowRejected("unknown_action", f"action {action!r} is not possible here")
+        asked = self._settings.action if contact.action is None else contact.action
+        action = self._decide(contact.status, asked, contact.deleted)
+        if not isinstance(action, str):
+            return action
         key = None
         if self._key:
             values = msgspec.json.encode([record[name] for name in self._key])
             key = self._journal.key_id(self._destination.name, self._stream, values)
-        if contact.email is None and key is None:
-            raise RowRejected("unknown_key", "a delete without address or key")
         email = contact.email or ""
+        if not email and key is None:
+            raise RowRejected("unknown_key", "a delete without address or key")
         address = fold_address(email)
         encoded = self._destination.encode(contact, action)
         return Row(
-            [line],
+            (line,),
             self._source,
             key,
             contact.deleted and key is not None,
@@ -181,11 +181,32 @@ class Stream:
             attempt,
         )
 
+    def _replayed(self, line: int, record: dict[str, Any], raw: bytes) -> Row | End:
+        """A record from a rejects file, its extra columns taken off."""
+        whole = msgspec.json.decode(raw)
+        attempt = 1 + strip_reject_columns(whole)
+        strip_reject_columns(record)
+        raw = msgspec.json.encode(whole)
+        try:
+            return self._row(line, record, raw, attempt)
+        except RowRejected as no:
+            return self._rejected(no, raw, attempt)
 
-def _validator(stream: str, schema: Mapping[str, Any]) -> Any:
-    try:
-        return fastjsonschema.compile(dict(schema), use_formats=False, use_default=False)
-    except (fastjsonschema.JsonSchemaDefinitionException, SyntaxError, AttributeError, TypeError, ValueError) as exc:
-        raise ConfigurationError(
-            f"Stream {stream!r}: its SCHEMA is no valid JSON Schema ({type(exc).__name__}). Correct it at the tap."
-        ) from None
+    def _decide(self, status: str | None, asked: str, deleted: bool) -> str | End:
+        """The action for a row, or its end; the same few questions are asked for every row."""
+        question = (status, asked, deleted)
+        found = self._decisions.get(question)
+        if found is None:
+            found = self._decisions[question] = self._decision(status, asked, deleted)
+        return found
+
+    def _decision(self, status: str | None, asked: str, deleted: bool) -> str | End:
+        actions, consent = self._destination.actions, self._settings.consent
+        action = decide(actions, status=status, action=asked, deleted=deleted, consent=consent)
+        if isinstance(action, Withheld):
+            return Outcome.WITHHELD, action.reason, None
+        if action in actions.known:
+            return action
+        if status == "unsubscribed":
+            return Outcome.WITHHELD, "unsubscribed", None
+        raise RowRejected("unknown_action", f"action {action!r} is not possible here")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import time
 import traceback
@@ -222,6 +223,10 @@ class TargetMailing(Target):
     ) -> None:
         """Run from the command line; ends with exit code 1 and one line of log when something is wrong."""
         super(Target, cls).invoke(about=about, about_format=about_format)
+        # Tens of thousands of rows are in memory at any time and none is part of a cycle: the collector would look
+        # at all of them again and again.
+        gc.freeze()
+        gc.set_threshold(100_000, 50, 100)
         cls.print_version(print_fn=cls.logger.info)
         config = config or _ConfigInput()
         try:

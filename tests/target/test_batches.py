@@ -15,7 +15,7 @@ NOT_DELETED = False
 
 
 def row(line: int, address: str, action: str = "add", contact: bytes | None = None) -> Row:
-    return Row([line], "s", None, NOT_DELETED, address, address, b"", action, contact or b"%d;" % line, b"", b"{}")
+    return Row((line,), "s", None, NOT_DELETED, address, address, b"", action, contact or b"%d;" % line, b"", b"{}")
 
 
 def overlay(earlier: Row, later: Row) -> Row:
@@ -120,7 +120,7 @@ def test_a_later_row_of_the_same_batch_supersedes():
     batches.add(row(1, "a"), 0.0)
     batches.add(row(2, "a"), 0.0)
     batches.close_all()
-    assert [one.lines for one in taken(batches)[0]] == [[1, 2]]
+    assert [one.lines for one in taken(batches)[0]] == [(1, 2)]
 
 
 def test_a_row_waits_while_its_address_is_under_way_also_across_actions():
@@ -139,4 +139,4 @@ def test_a_row_waits_while_its_address_is_under_way_also_across_actions():
     assert [[one.action for one in rows] for rows in second] == [["unsub"]]
     batches.free(["a"], 0.0)
     batches.close_all()
-    assert [[one.lines for one in rows] for rows in taken(batches)] == [[[3]]]
+    assert [[one.lines for one in rows] for rows in taken(batches)] == [[(3,)]]

@@ -31,7 +31,7 @@ def path(tmp_path):
 
 def row(journal, address, content=b'{"Email":"x"}'):
     return Row(
-        [1], "people", b"k" + address.encode(), NOT_DELETED, address, address, journal.contact_id("d", address), "add",
+        (1,), "people", b"k" + address.encode(), NOT_DELETED, address, address, journal.contact_id("d", address), "add",
         content, journal.fingerprint("add", content), b'{"email":"%s"}' % address.encode(),
     )  # fmt: skip
 
@@ -82,7 +82,10 @@ def test_p3_an_unfinished_batch_is_found_again_with_its_steps(path):
     journal = Journal(path)
     (stored,) = journal.unfinished("d")
     assert stored.number == number
-    assert stored.rows == rows
+    assert [(one.email, one.id, one.fingerprint, one.key) for one in stored.rows] == [
+        (one.email, one.id, one.fingerprint, one.key) for one in rows
+    ]
+    assert all(one.lines == () for one in stored.rows)
     assert stored.steps == {"submit": {"job": 7}, "errors": None}
     assert journal.unfinished("other") == []
     journal.close()
@@ -94,7 +97,7 @@ def test_p3_a_settled_batch_is_remembered_by_hashes_and_keys(path):
     number = journal.begin_batch("d", "add", [one, other])
     journal.settle(
         number, destination="d", action="add", outcomes={"delivered": 1, "rejected": 1},
-        confirmed=[(one.id, one.fingerprint)], forgotten=[other.id], keys=[(one.key, one.email, one.id)],
+        confirmed=[one], forgotten=[other.id],
         rejects=[reject(other.record)],
     )  # fmt: skip
     journal.close()
@@ -116,13 +119,11 @@ def test_p3_a_settled_batch_is_remembered_by_hashes_and_keys(path):
 
 def test_p7_payloads_are_gone_from_the_file_when_settled(path):
     journal = Journal(path)
-    secret = b'{"Email":"canary-payload"}'
-    one = row(journal, "canary-address@b.test", secret)
+    one = row(journal, "canary-address@b.test")
+    one.key = None  # the address of a key is remembered, by design
     number = journal.begin_batch("d", "add", [one])
-    assert b"canary-payload" in path.read_bytes() + path.with_name(f"{path.name}-wal").read_bytes()
-    journal.settle(
-        number, destination="d", action="add", outcomes={"delivered": 1}, confirmed=[(one.id, one.fingerprint)]
-    )
+    assert b"canary-address" in path.read_bytes() + path.with_name(f"{path.name}-wal").read_bytes()
+    journal.settle(number, destination="d", action="add", outcomes={"delivered": 1}, confirmed=[one])
     journal.close()
     left = b"".join(file.read_bytes() for file in path.parent.iterdir())
     assert b"canary" not in left
@@ -140,7 +141,7 @@ def test_p3_what_was_lost_is_uncertain(path):
     journal = Journal(path)
     one = row(journal, "a@b.test")
     number = journal.begin_batch("d", "add", [one])
-    journal.discard(number, uncertain=[(one.id, one.fingerprint)])
+    journal.discard(number, uncertain=[one])
     assert journal.unfinished("d") == []
     assert journal.contacts([one.id])[one.id].confirmed_at is None
     journal.close()
@@ -151,9 +152,10 @@ def test_following_batches_take_over_in_the_same_transaction(path):
     rows = [row(journal, "a@b.test"), row(journal, "c@d.test")]
     number = journal.begin_batch("d", "add", rows)
     numbers = journal.settle(number, destination="d", action="add", outcomes={}, following=[[rows[0]], [rows[1]]])
-    assert [(one.number, one.rows) for one in journal.unfinished("d")] == list(
-        zip(numbers, [[rows[0]], [rows[1]]], strict=True)
-    )
+    assert [(one.number, [row.email for row in one.rows]) for one in journal.unfinished("d")] == [
+        (numbers[0], ["a@b.test"]),
+        (numbers[1], ["c@d.test"]),
+    ]
     journal.close()
 
 
@@ -161,9 +163,7 @@ def test_old_entries_are_forgotten(path):
     journal = Journal(path)
     one = row(journal, "a@b.test")
     number = journal.begin_batch("d", "add", [one])
-    journal.settle(
-        number, destination="d", action="add", outcomes={"delivered": 1}, confirmed=[(one.id, one.fingerprint)]
-    )
+    journal.settle(number, destination="d", action="add", outcomes={"delivered": 1}, confirmed=[one])
     journal.forget_before(time.time() - 60)
     assert journal.contacts([one.id])
     journal.forget_before(time.time() + 60)

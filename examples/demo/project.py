@@ -1,0 +1,94 @@
+"""The Meltano project: a copy of this repository's meltano.yml, run by real `meltano` commands."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from interrupts import Interrupts
+from processes import CommandFailed, running
+
+MELTANO_YML = Path(__file__).parents[2] / "meltano.yml"
+FORGOTTEN = ("TAP_", "TARGET_", "MELTANO_", "MJ_")
+"""Beginnings of environment variables that would change the settings: your own account's are not for the demo."""
+
+
+class OutcomesMissing(Exception):
+    """target-mailing ended without saying what became of the rows."""
+
+
+class Project:
+    """A folder with meltano.yml in it. The plugins installed there stay for the next demo; state does not."""
+
+    def __init__(self, interrupts: Interrupts, folder: Path, logs: Path, variables: Mapping[str, str]) -> None:
+        self._interrupts = interrupts
+        self._folder = folder
+        self._logs = logs
+        self._runs = 0
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(FORGOTTEN)}
+        # tap-mailing and target-mailing are in the environment that this program runs in.
+        path = os.pathsep.join([str(Path(sys.executable).parent), kept.get("PATH", os.defpath)])
+        # Meltano keeps its own logs in the user's state folder.
+        state = str(folder / ".meltano" / "state")
+        self._env = {**kept, **variables, "PATH": path, "XDG_STATE_HOME": state, "NO_COLOR": "1"}
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(MELTANO_YML, folder / "meltano.yml")
+        forget_state(folder)
+
+    def install(self) -> None:
+        """Install tap-postgres and target-postgres, unless they are."""
+        self._meltano("install", "install")
+
+    def run(self, name: str, *arguments: str) -> str:
+        """`meltano run`, and what it logged.
+
+        Raises:
+            CommandFailed: with the log to look at.
+        """
+        return self._meltano(name, "run", *arguments)
+
+    def _meltano(self, name: str, *arguments: str) -> str:
+        self._runs += 1
+        log = self._logs / f"{self._runs}-{name}.log"
+        command = ["meltano", "--environment=demo", "--log-format=uncolored", *arguments]
+        with (
+            log.open("w", encoding="utf-8") as output,
+            running(
+                self._interrupts,
+                [str(Path(sys.executable).with_name(command[0])), *command[1:]],
+                output=output,
+                env=self._env,
+                cwd=self._folder,
+            ) as process,
+        ):
+            status = process.wait()
+        if status:
+            raise CommandFailed(" ".join(command), status, log)
+        return log.read_text(encoding="utf-8")
+
+
+def forget_state(folder: Path) -> None:
+    """Remove what earlier runs left in a project, but for its installed plugins."""
+    system = folder / ".meltano"
+    shutil.rmtree(system / "run", ignore_errors=True)
+    for database in system.glob("meltano.db*"):
+        database.unlink()
+
+
+def outcomes(log: str) -> dict[str, Any]:
+    """What target-mailing says in its log about what became of the rows.
+
+    Raises:
+        OutcomesMissing: it says nothing.
+    """
+    _, found, rest = log.rpartition("Outcomes: ")
+    if not found:
+        raise OutcomesMissing("target-mailing did not log the outcomes of its rows")
+    value: dict[str, Any]
+    value, _ = json.JSONDecoder().raw_decode(rest)
+    return value

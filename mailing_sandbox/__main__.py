@@ -1,0 +1,96 @@
+"""The ``mailing-sandbox`` command."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mailing_sandbox.server import Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def switch(text: str) -> tuple[str, Any]:
+    """Take ``name=value`` apart."""
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise argparse.ArgumentTypeError(f"expected name=value, got {text!r}")
+    return name.strip(), value.strip()
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line's grammar."""
+    command = argparse.ArgumentParser(
+        prog="mailing-sandbox",
+        description="Run local emulators of mailing providers, for tests and trials. No mail is ever sent.",
+        epilog="Switches, faults and the control API under /_sandbox are described in docs/sandbox.md.",
+    )
+    command.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    command.add_argument("--port", type=int, default=8025, help="port, 0 for a free one (default: %(default)s)")
+    command.add_argument("--api-key", default="sandbox-key", help="API key to accept (default: %(default)s)")
+    command.add_argument("--secret-key", default="sandbox-secret", help="secret key to accept (default: %(default)s)")
+    command.add_argument("--contacts", type=int, default=0, metavar="N", help="seed N invented contacts (default: 0)")
+    command.add_argument("--seed", type=int, default=1, metavar="N", help="number the data is drawn from (default: 1)")
+    command.add_argument(
+        "--job-seconds", type=float, default=3.0, metavar="S", help="how long a bulk job takes (default: %(default)s)"
+    )
+    command.add_argument(
+        "--latency-ms", type=float, default=0, metavar="N", help="delay of every provider call (default: none)"
+    )
+    command.add_argument(
+        "--rate-limit", type=float, metavar="R", help="answer 429 beyond R calls a second (default: no limit)"
+    )
+    command.add_argument(
+        "--switch", type=switch, action="append", default=[], metavar="NAME=VALUE", help="set a switch; repeatable"
+    )
+    command.add_argument("--ready-file", type=Path, metavar="PATH", help="write the base URL there once listening")
+    return command
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the sandbox until SIGINT or SIGTERM."""
+    command = parser()
+    options = command.parse_args(arguments)
+    try:
+        sandbox = Sandbox(
+            contacts=options.contacts,
+            seed=options.seed,
+            job_seconds=options.job_seconds,
+            switches=dict(options.switch),
+            latency_ms=options.latency_ms,
+            rate_limit=options.rate_limit,
+            host=options.host,
+            port=options.port,
+            api_key=options.api_key,
+            secret_key=options.secret_key,
+        )
+    except ValueError as error:
+        command.error(str(error))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        sandbox.start()
+    except OSError as error:
+        command.error(f"cannot listen on {options.host}:{options.port}: {error}")
+    try:
+        print(  # noqa: T201
+            f"Mailing sandbox at {sandbox.url} (API key {sandbox.api_key}, secret key {sandbox.secret_key})",
+            flush=True,
+        )
+        if options.ready_file is not None:
+            draft = options.ready_file.with_name(options.ready_file.name + ".part")
+            draft.write_text(sandbox.url, encoding="utf-8")
+            draft.replace(options.ready_file)
+        sandbox.wait()
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        sandbox.stop()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

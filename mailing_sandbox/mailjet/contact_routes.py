@@ -1,0 +1,260 @@
+"""Routes of contacts, their data, and their subscriptions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from mailing_sandbox.mailjet import body, resources
+from mailing_sandbox.mailjet.records import rfc3339
+from mailing_sandbox.mailjet.refusal import Refusal, not_found
+from mailing_sandbox.mailjet.store import ACTIONS
+from mailing_sandbox.mailjet.values import echoed, typed
+from mailing_sandbox.provider import Reply
+
+if TYPE_CHECKING:
+    from mailing_sandbox.mailjet.account import Account
+    from mailing_sandbox.mailjet.records import Contact, MailingList
+    from mailing_sandbox.provider import Call
+
+WRITABLE = ("Email", "Name", "IsExcludedFromCampaigns")
+FIXED = (
+    "ID",
+    "CreatedAt",
+    "DeliveredCount",
+    "ExclusionFromCampaignsUpdatedAt",
+    "IsOptInPending",
+    "IsSpamComplaining",
+    "LastActivityAt",
+    "LastUpdateAt",
+    "UnsubscribedAt",
+    "UnsubscribedBy",
+)
+NOTHING_CHANGED = Reply(304, content_type=None, reason="Content not changed")
+DELETED = Reply(204, content_type=None, reason="No content")
+
+
+def found(account: Account, key: str) -> Contact:
+    """Return the contact of an ID or address; 404 otherwise."""
+    contact = account.store.find_contact(key)
+    if contact is None:
+        raise not_found()
+    return contact
+
+
+def create(account: Account, call: Call, _: dict[str, str]) -> Reply:
+    """Create a contact; a second one of the same address is MJ18."""
+    given = body.fields(account, call, "Contact", WRITABLE, FIXED)
+    email = body.address(given.get("Email"))
+    store = account.store
+    if store.fold(email) in store.by_email:
+        raise Refusal(400, f'MJ18 A Contact resource with value "{email}" for Email already exists.')
+    name = body.string(given.get("Name", ""), "Name")
+    excluded = body.boolean(given.get("IsExcludedFromCampaigns", False), "IsExcludedFromCampaigns")
+    contact = store.add_contact(email, name)
+    contact.excluded = excluded
+    if "IsExcludedFromCampaigns" in given:
+        contact.exclusion_updated = store.now()
+    return account.envelope([resources.contact(account, contact, {})], status=201)
+
+
+def read(account: Account, _: Call, params: dict[str, str]) -> Reply:
+    """Return one contact."""
+    return account.envelope([resources.contact(account, found(account, params["contact"]), {})])
+
+
+def update(account: Account, call: Call, params: dict[str, str]) -> Reply:
+    """Change a contact; the fields left out are kept."""
+    contact = found(account, params["contact"])
+    given = body.fields(account, call, "Contact", WRITABLE[1:], ("Email", *FIXED))
+    name = body.string(given.get("Name", contact.name), "Name")
+    flag = given.get("IsExcludedFromCampaigns", contact.excluded)
+    excluded = body.boolean(flag, "IsExcludedFromCampaigns")
+    if (name, excluded) == (contact.name, contact.excluded):
+        return NOTHING_CHANGED
+    now = account.store.now()
+    account.store.version += 1
+    contact.name = name
+    contact.updated = contact.active = now
+    if "IsExcludedFromCampaigns" in given:
+        account.store.set_excluded(contact, excluded, now)
+    return account.envelope([resources.contact(account, contact, {})])
+
+
+def refuse_delete(account: Account, _: Call, params: dict[str, str]) -> Reply:
+    """Refuse to delete a contact the old way (Mailjet reference, HTTP statuses)."""
+    found(account, params["contact"])
+    raise Refusal(401, "Operation not allowed")
+
+
+def anonymise(account: Account, _: Call, params: dict[str, str]) -> Reply:
+    """Delete a contact for good; an unknown ID is just as well."""
+    key = params["contact"]
+    if not key.isdecimal():
+        raise Refusal(400, "Contact ID must be a number")
+    contact = account.store.contacts.find(key)
+    if contact is not None and not contact.anonymised:
+        account.store.anonymise(contact)
+    return Reply(200, content_type=None, headers={"X-Mj-Request-Guid": str(uuid4())})
+
+
+# property values
+
+
+def read_values(account: Account, call: Call, params: dict[str, str]) -> Reply:
+    """Return one contact's property values."""
+    return account.envelope([resources.contactdata(account, found(account, params["contact"]), call.query)])
+
+
+def write_values(account: Account, call: Call, params: dict[str, str]) -> Reply:
+    """Set or clear property values; the answer echoes what was sent, as text."""
+    contact = found(account, params["contact"])
+    items = body.read(account, call, ["Data"]).get("Data")
+    if not isinstance(items, list) or not all(
+        isinstance(item, dict) and isinstance(item.get("Name"), str) for item in items
+    ):
+        raise Refusal(400, 'Property "Data" must be a list of Name and Value')
+    known = account.store.known_properties()
+    values: dict[int, str | None] = {}
+    echo: list[dict[str, str]] = []
+    for item in items:
+        name, value = item["Name"], item.get("Value")
+        definition = known.get(name)
+        if definition is None:
+            raise Refusal(400, f'Invalid key name: "{name}"')
+        if value is None:
+            values[definition.column] = None
+            continue
+        try:
+            values[definition.column] = account.store.cast(definition, value)
+        except ValueError as error:
+            problem = f'CM09 "{value}" is not a valid {definition.datatype} value for key {name}'
+            raise Refusal(400, f'[{{ "{name}" : "{problem}" }}]') from error
+        echo.append({"Name": name, "Value": echoed(value)})
+    if not account.store.set_values(contact, values):
+        return NOTHING_CHANGED
+    row = {"ContactID": contact.id, "Data": echo, "ID": contact.id, "MethodCollection": ""}
+    return account.envelope([row], status=201 if call.method == "POST" else 200)
+
+
+def clear_values(account: Account, _: Call, params: dict[str, str]) -> Reply:
+    """Clear all property values of a contact."""
+    contact = found(account, params["contact"])
+    account.store.set_values(contact, dict.fromkeys(range(len(contact.values))))
+    return DELETED
+
+
+# subscriptions
+
+
+def manage_contact(account: Account, call: Call, params: dict[str, str]) -> Reply:
+    """Create a contact if need be, set its name and properties, and act on one list."""
+    mailing_list = account.store.find_list(params["list"])
+    if mailing_list is None or mailing_list.deleted:
+        raise not_found()
+    given = body.read(account, call, ["Email", "Action", "Name", "Properties"])
+    properties = given.get("Properties")
+    values, problems = _checked(account, given, properties)
+    if problems:
+        raise Refusal(400, "Object properties invalid", problems)
+    contact = _managed(account, given, mailing_list, values)
+    row = {
+        "Action": given["Action"],
+        "ContactID": contact.id,
+        "Email": contact.email,
+        "Name": contact.name,
+        "Properties": {each.name: typed(each.datatype, text) for each, text in account.store.values_of(contact)},
+    }
+    return account.envelope([row], status=201)
+
+
+def _checked(account: Account, given: dict[str, Any], properties: Any) -> tuple[dict[int, str | None], dict[str, Any]]:
+    """Return the property values of a managecontact body by column, and what is wrong with it."""
+    problems: dict[str, Any] = {}
+    email = given.get("Email")
+    if email in (None, ""):
+        problems["Email"] = "MJ08 Property email is invalid: MJ03 A non-empty value is required"
+    elif not isinstance(email, str) or "@" not in email:
+        problems["Email"] = f'Invalid email address "{email}", reason: "No @ character in mail"'
+    action = given.get("Action") or ""
+    if not isinstance(action, str) or action.lower() not in ACTIONS:
+        problems["Action"] = f"Invalid action: {action}"
+    values: dict[int, str | None] = {}
+    if properties is None:
+        return values, problems
+    if not isinstance(properties, dict):
+        return values, problems | {"Properties": "Properties must be an object"}
+    known = account.store.known_properties()
+    faults: list[dict[str, str]] = []
+    for name, value in properties.items():
+        definition = known.get(name)
+        if definition is None:
+            faults.append({name: "Property not defined"})
+            continue
+        try:
+            values[definition.column] = None if value is None else account.store.cast(definition, value)
+        except ValueError:
+            faults.append({name: "Property type does not match definition"})
+    return values, problems | ({"Properties": faults} if faults else {})
+
+
+def _managed(
+    account: Account, given: dict[str, Any], mailing_list: MailingList, values: dict[int, str | None]
+) -> Contact:
+    store = account.store
+    contact = store.by_email.get(store.fold(given["Email"])) or store.add_contact(given["Email"])
+    name = given.get("Name")
+    if name or ("Name" in given and account.switches.empty_name == "clear"):
+        contact.name = str(name or "")
+        store.version += 1
+    if values:
+        store.set_values(contact, values)
+    store.act(mailing_list, contact, given["Action"].lower(), store.now())
+    return contact
+
+
+def manage_lists(account: Account, call: Call, params: dict[str, str]) -> Reply:
+    """Act on several lists for one contact that exists."""
+    contact = found(account, params["contact"])
+    given = body.read(account, call, ["ContactsLists"])
+    targets, faulty = targets_of(account, given.get("ContactsLists"))
+    if faulty and not account.switches.managecontactslists_partial:
+        targets = []
+    for mailing_list, action in targets:
+        account.store.act(mailing_list, contact, action, account.store.now())
+    if faulty:
+        raise Refusal(400, {"ContactsLists": faulty})
+    return account.envelope([{"ContactsLists": given["ContactsLists"]}], status=201)
+
+
+def targets_of(account: Account, entries: Any) -> tuple[list[tuple[MailingList, str]], list[dict[str, Any]]]:
+    """Return the lists and actions named by ContactsLists, and the faulty entries with their errors."""
+    if not isinstance(entries, list):
+        raise Refusal(400, 'Property "ContactsLists" must be a list of ListID and Action')
+    targets: list[tuple[MailingList, str]] = []
+    faulty: list[dict[str, Any]] = []
+    for entry in entries:
+        given = body.spelled(account, entry, ["ListID", "Action"]) if isinstance(entry, dict) else {}
+        mailing_list = account.store.lists.find(str(given.get("ListID", "")))
+        action = str(given.get("Action", "")).lower()
+        if mailing_list is None or mailing_list.deleted:
+            faulty.append(given | {"Error": "listID missing or not valid"})
+        elif action not in ACTIONS:
+            faulty.append(given | {"Error": "action missing or not valid"})
+        else:
+            targets.append((mailing_list, action))
+    return targets, faulty
+
+
+def lists_of_contact(account: Account, _: Call, params: dict[str, str]) -> Reply:
+    """Return a contact's memberships, the flag spelled IsUnsub here."""
+    rows = [
+        {
+            "IsActive": membership.is_active,
+            "IsUnsub": membership.is_unsubscribed,
+            "ListID": membership.list_id,
+            "SubscribedAt": rfc3339(membership.subscribed),
+        }
+        for membership in account.store.memberships_of(found(account, params["contact"]))
+    ]
+    return account.envelope(rows)

@@ -1,0 +1,40 @@
+"""The command line: the SDK's, with errors told in one line."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from typing import Any
+
+from singer_sdk.exceptions import ConfigValidationError, MapExpressionError, StreamMapConfigError
+from singer_sdk.plugin_base import SingerCommand
+
+from mailing_api.errors import MailingError
+
+__all__ = ["TapCommand"]
+
+
+class TapCommand(SingerCommand):
+    """Ends with status 1 and one line in the log for whatever goes wrong, also while options are read."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the command."""
+        try:
+            return super().main(*args, **kwargs)
+        except ConfigValidationError as exc:
+            for error in exc.errors:
+                self.logger.error("%s", error)  # noqa: TRY400
+        except Exception as exc:  # noqa: BLE001 - nothing is left to see to it
+            self.logger.error("%s", _told(exc))  # noqa: TRY400
+            # The places, not the exception: its text may quote a setting.
+            self.logger.debug("%s", "".join(traceback.format_tb(exc.__traceback__)))
+        sys.exit(1)
+
+
+def _told(exc: Exception) -> str:
+    if isinstance(exc, (MailingError, MapExpressionError, StreamMapConfigError, OSError)):
+        return str(exc)
+    # The SDK reads files with another JSON library than Python's own; both tell the place like this.
+    if isinstance(exc, ValueError) and hasattr(exc, "lineno") and hasattr(exc, "colno"):
+        return f"A file given to the tap is not JSON: line {exc.lineno}, column {exc.colno}."
+    return f"{type(exc).__name__}. Please report it with a log at level DEBUG."

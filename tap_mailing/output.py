@@ -1,0 +1,69 @@
+"""Singer messages to stdout: single messages as the SDK does, records a page at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any, NoReturn
+
+import msgspec
+from singer_sdk.contrib.msgspec import MsgSpecWriter
+from singer_sdk.singerlib.encoding.simple import Message
+
+__all__ = ["PageWriter", "leave"]
+
+logger = logging.getLogger(__name__)
+
+
+class _Record(msgspec.Struct, tag_field="type", tag="RECORD", gc=False):
+    stream: str
+    record: Any
+    time_extracted: str
+
+
+class PageWriter(MsgSpecWriter):
+    """Writes messages; a closed stdout ends the program with status 1 and one line in the log."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._encoder = msgspec.json.Encoder()
+
+    def write_message(self, message: Message) -> None:
+        """Write one message."""
+        try:
+            super().write_message(message)
+        except BrokenPipeError:
+            _output_closed()
+
+    def write_records(self, stream: str, rows: Iterable[Any], time_extracted: str) -> None:
+        """Write a page of records in one go.
+
+        Args:
+            stream: the stream's name.
+            rows: Structs, one a record.
+            time_extracted: when the page was read, RFC 3339.
+        """
+        lines: Sequence[_Record] = [_Record(stream, row, time_extracted) for row in rows]
+        if not lines:
+            return
+        try:
+            sys.stdout.buffer.write(self._encoder.encode_lines(lines))
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:
+            _output_closed()
+
+
+def leave(status: int) -> NoReturn:
+    """End the program at once: what stdout still holds is dropped, for its reader may never take it."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+    sys.exit(status)
+
+
+def _output_closed() -> NoReturn:
+    logger.error("stdout was closed by the program that reads it, so the run failed. See that program's log.")
+    leave(1)

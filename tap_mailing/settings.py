@@ -1,0 +1,100 @@
+"""Settings of the tap that belong to no provider."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from mailing_api import values
+from mailing_api.errors import ConfigurationError
+from mailing_api.settings import Setting, duration, lookup
+
+__all__ = ["TAP_SETTINGS", "Options"]
+
+_START_DATE = Setting(
+    name="start_date",
+    title="Start date",
+    description="Incremental streams read nothing older than this, such as 2024-01-31T00:00:00Z. Unset: everything.",
+)
+_LOOKBACK = Setting(
+    name="lookback",
+    title="Look-back",
+    description="How far before its bookmark an incremental stream reads again, in seconds or as an ISO 8601 duration "
+    "such as PT6H. It covers clocks that differ and changes that a provider shows late; how long a job takes does not "
+    "matter, since a job that is not finished holds the bookmark. Default: 86400, one day.",
+    type=("string", "number"),
+    default=86400,
+)
+_CONCURRENCY = Setting(
+    name="concurrency",
+    title="Concurrency",
+    description="Requests under way at the same time. Default: 4.",
+    type="integer",
+    default=4,
+)
+_RATE = Setting(
+    name="max_requests_per_second",
+    title="Requests per second",
+    description="Never ask faster than this. Unset: as fast as the provider allows; it is asked more slowly by itself "
+    "after an answer of too many requests.",
+    type="number",
+)
+_TIMEOUT = Setting(
+    name="request_timeout",
+    title="Request time-out",
+    description="Seconds to wait for a connection or for the next bytes of an answer. Default: 60.",
+    type="number",
+    default=60,
+)
+
+TAP_SETTINGS = (_START_DATE, _LOOKBACK, _CONCURRENCY, _RATE, _TIMEOUT)
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings, checked.
+
+    Attributes:
+        start_date: in the form of `mailing_api.values.timestamp`.
+        lookback: seconds.
+        concurrency: 1 or more.
+        max_requests_per_second: None for no limit.
+        request_timeout: seconds.
+    """
+
+    start_date: str | None
+    lookback: float
+    concurrency: int
+    max_requests_per_second: float | None
+    request_timeout: float
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Options:
+        """Read and check the settings.
+
+        Raises:
+            ConfigurationError: names the setting and what it takes.
+        """
+        return cls(
+            start_date=_start_date(lookup(_START_DATE, config)),
+            lookback=duration("lookback", lookup(_LOOKBACK, config)),
+            concurrency=_positive("concurrency", lookup(_CONCURRENCY, config)),
+            max_requests_per_second=_positive("max_requests_per_second", lookup(_RATE, config)),
+            request_timeout=_positive("request_timeout", lookup(_TIMEOUT, config)),
+        )
+
+
+def _start_date(value: Any) -> str | None:
+    try:
+        return values.timestamp(value)
+    except ValueError:
+        raise ConfigurationError(
+            f"Setting `start_date` is {value!r}, which is no date or date-time such as 2024-01-31T00:00:00Z."
+        ) from None
+
+
+def _positive(name: str, value: Any) -> Any:
+    if value is not None and value <= 0:
+        raise ConfigurationError(f"Setting `{name}` is {value!r}, but must be greater than 0.")
+    return value

@@ -1,0 +1,297 @@
+"""What the streams of all providers share: selection, shaping, incremental rules, failure.
+
+A stream moves whole pages: its provider's rows come in, columns are filled a page at a time, and records go out a
+page at a time. A stream map, flattening or the selection of a part of a column needs records one by one; then the
+SDK's own way is taken from there on.
+"""
+
+from __future__ import annotations
+
+import abc
+import traceback
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import Any, ClassVar, Generic, TypeVar
+
+import msgspec
+from singer_sdk import Stream
+from singer_sdk.exceptions import MapExpressionError
+from singer_sdk.helpers.conform import TypeConformanceLevel
+from singer_sdk.mapper import SameRecordTransform
+from singer_sdk.metrics import Counter
+from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
+from singer_sdk.tap_base import Tap
+
+from mailing_api import values
+from mailing_api.errors import AuthenticationError, ConfigurationError, MailingError
+from mailing_api.kinds import KINDS, column_schemas
+from tap_mailing.columns import Column, Row, constant
+from tap_mailing.connection import Client, Connection
+from tap_mailing.output import PageWriter
+
+__all__ = ["MailingStream"]
+
+C = TypeVar("C", bound=Client)
+
+_IDENTITY: dict[str, dict[str, Any]] = {name: {"type": "string"} for name in ("provider", "account", "id")}
+
+
+class MailingStream(Stream, abc.ABC, Generic[C]):
+    """One stream of one provider.
+
+    Attributes:
+        provider: for example `mailjet`.
+        kind: one of `mailing_api.kinds.KINDS`, whose columns the stream begins with; None for a stream that begins
+            with `provider`, `account` and `id` alone.
+        columns: in order: those of the kind that the provider fills, then the provider's own.
+        bookmark_column: the replication key; None for a stream that is always read in full.
+        ignored: provider fields deliberately not carried.
+        selected_by_default: False only for a stream that needs one request for each row.
+    """
+
+    provider: ClassVar[str]
+    kind: ClassVar[str | None] = None
+    columns: ClassVar[Sequence[Column]]
+    bookmark_column: ClassVar[str | None] = None
+    ignored: ClassVar[frozenset[str]] = frozenset()
+
+    #: When reading began.
+    started: str
+
+    # Rows are shaped to the schema here, column by column; converting them once more would cost half the run.
+    TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
+
+    def __init__(self, tap: Tap, connection: Connection[C]) -> None:
+        all_columns = self._all_columns("")
+        super().__init__(
+            tap, schema={"type": "object", "properties": {column.name: column.schema for column in all_columns}}
+        )
+        self.primary_keys = ("account", "id")
+        self.replication_key = self.bookmark_column
+        self.connection = connection
+        self._known = self.ignored.union(*(column.fields for column in all_columns))
+        self.failure: str | None = None
+        self.started = ""
+
+    # For the provider's streams
+
+    @abc.abstractmethod
+    def read(self, since: str | None) -> Iterable[Sequence[Row]]:
+        """The provider's rows, page by page.
+
+        Args:
+            since: of an incremental stream, read what changed from then on; None for everything.
+        """
+
+    @abc.abstractmethod
+    def sample(self, count: int) -> Sequence[Row]:
+        """Some of the provider's rows, by a single request."""
+
+    def seen(self, rows: Sequence[Row]) -> None:
+        """Rows were written; to be overridden where `conclude` needs to know them."""
+
+    def conclude(self, bookmark: str | None, started: str) -> Mapping[str, Any]:
+        """The stream's STATE after everything was read and written; empty to leave it as it was.
+
+        Args:
+            bookmark: where the bookmark stood.
+            started: when reading began; a bookmark never passes it.
+        """
+        del bookmark, started
+        return {}
+
+    def bookmark_at(self, value: str | None) -> dict[str, Any]:
+        """A bookmark as STATE entries."""
+        if value is None:
+            return {}
+        return {"replication_key": self.bookmark_column, "replication_key_value": value}
+
+    @property
+    def client(self) -> C:
+        """The account's client."""
+        return self.connection.client
+
+    @property
+    def concurrency(self) -> int:
+        """Requests that may be under way at the same time."""
+        return self.connection.options.concurrency
+
+    def wants(self, column: str) -> bool:
+        """Whether a column is selected."""
+        return column in self._selected
+
+    # The SDK's hooks
+
+    def get_records(self, context: Mapping[str, Any] | None) -> Iterable[dict[str, Any]]:
+        """All records one by one; no bookmark moves."""
+        del context
+        columns = self._read_columns()
+        names = [column.name for column in columns]
+        self.started = _now()
+        for rows in self.read(self._since(self._bookmark())):
+            for record in self._shape(columns, rows):
+                yield dict(zip(names, record, strict=True))
+
+    def get_replication_key_signpost(self, context: Mapping[str, Any] | None = None) -> None:
+        """None: bookmarks are held back here, at the end of the stream."""
+        del context
+
+    @property
+    def emit_activate_version_messages(self) -> bool:
+        """False: it would make a target delete old rows before the new ones are known to be complete."""
+        return False
+
+    def get_batch_config(self, config: Mapping[str, Any]) -> None:
+        """None: BATCH files would bypass selection and stream maps."""
+        del config
+
+    def _sync_records(
+        self, context: Mapping[str, Any] | None = None, *, write_messages: bool = True
+    ) -> Generator[dict[str, Any], Any, Any]:
+        # Overrides the SDK's loop over single records: it is the one place from which pages can be written whole,
+        # the bookmark can wait for the end, and a failure can leave the other streams to be read.
+        del context, write_messages
+        try:
+            with self.get_record_counter() as counter, self.get_sync_timer():
+                self._sync_pages(counter)
+        except Exception as exc:  # noqa: BLE001 - the tap goes on with the other streams and fails at its end
+            self._fail(exc)
+        else:
+            self.state_manager.is_flushed = False
+            self._write_state_message()
+        yield from ()
+
+    # Reading and writing
+
+    def _sync_pages(self, counter: Counter) -> None:
+        columns = self._read_columns()
+        bookmark = self._bookmark()
+        if self.bookmark_column is None and self.replication_method == REPLICATION_INCREMENTAL:
+            self.logger.warning("%s can only be read in full; the catalog asks for %s.", self.name, "INCREMENTAL")
+        self.started = _now()
+        limit = self.ABORT_AT_RECORD_COUNT
+        pages = self.read(self._since(bookmark)) if limit is None else [self.sample(limit)[:limit]]
+        write = self._writer(columns)
+        for rows in pages:
+            self._report_unknown(rows)
+            write(rows)
+            counter.increment(len(rows))
+            if limit is None:
+                self.seen(rows)
+        if limit is None and self._is_incremental and (state := self.conclude(bookmark, self.started)):
+            self.stream_state.clear()
+            self.stream_state.update(state)
+
+    def _writer(self, columns: Sequence[Column]) -> Any:
+        names = [column.name for column in columns]
+        output = self._tap.message_writer
+        if isinstance(output, PageWriter) and self._writes_whole_pages:
+            record = msgspec.defstruct("Record", [(name, Any) for name in names], gc=False)
+
+            def write_page(rows: Sequence[Row]) -> None:
+                filled = self._fill(columns, rows)
+                output.write_records(self.name, map(record, *filled), _now())
+
+            return write_page
+
+        def write_each(rows: Sequence[Row]) -> None:
+            for found in self._shape(columns, rows):
+                self._write_record_message(dict(zip(names, found, strict=True)))
+
+        return write_each
+
+    @property
+    def _writes_whole_pages(self) -> bool:
+        (stream_map, *others) = self.stream_maps
+        in_parts = any(len(breadcrumb) > 2 and not chosen for breadcrumb, chosen in self.mask.items())
+        return (
+            not others
+            and type(stream_map) is SameRecordTransform
+            and not stream_map.flattening_enabled
+            and not in_parts
+        )
+
+    def _shape(self, columns: Sequence[Column], rows: Sequence[Row]) -> Iterator[tuple[Any, ...]]:
+        return zip(*self._fill(columns, rows), strict=True)
+
+    def _fill(self, columns: Sequence[Column], rows: Sequence[Row]) -> list[Sequence[Any]]:
+        return [column.read(rows, self.name) for column in columns]
+
+    def _all_columns(self, account: str) -> list[Column]:
+        declared = {column.name: column for column in self.columns}
+        fixed = {"provider": self.provider, "account": account}
+        shared = column_schemas(KINDS[self.kind]) if self.kind else _IDENTITY
+        found = []
+        for name, schema in shared.items():
+            column = declared.pop(name, None)
+            if column is None:
+                found.append(constant(name, schema, fixed.get(name)))
+            else:
+                found.append(msgspec.structs.replace(column, schema=schema))
+        return [*found, *declared.values()]
+
+    def _read_columns(self) -> list[Column]:
+        return [column for column in self._all_columns(self.client.account) if column.name in self._selected]
+
+    @cached_property
+    def _selected(self) -> frozenset[str]:
+        offered = self.effective_schema.get("properties", {})
+        return frozenset(name for name in self.schema["properties"] if name in offered and self._is_selected(name))
+
+    def _is_selected(self, name: str) -> bool:
+        return self.mask["properties", name]
+
+    def _report_unknown(self, rows: Sequence[Row]) -> None:
+        unknown = set().union(*rows) - self._known
+        if unknown:
+            self._known |= unknown
+            self.logger.warning(
+                "Fields that this version does not know were left out: %s. Please report them.",
+                ", ".join(sorted(unknown)),
+            )
+
+    # Bookmarks
+
+    @property
+    def _is_incremental(self) -> bool:
+        return self.bookmark_column is not None and self.replication_method == REPLICATION_INCREMENTAL
+
+    def _bookmark(self) -> str | None:
+        if not self._is_incremental or self.stream_state.get("replication_key") != self.bookmark_column:
+            return None
+        try:
+            return values.timestamp(self.stream_state.get("replication_key_value"))
+        except (TypeError, ValueError):
+            raise ConfigurationError(
+                f"STATE of stream {self.name}: `replication_key_value` is no date-time. Correct it, or remove the "
+                "stream's bookmark to read everything again."
+            ) from None
+
+    def _since(self, bookmark: str | None) -> str | None:
+        options = self.connection.options
+        if not self._is_incremental or bookmark is None:
+            return options.start_date if self._is_incremental else None
+        earlier = datetime.fromisoformat(bookmark) - timedelta(seconds=options.lookback)
+        return max(values.timestamp_of(earlier), options.start_date or "")
+
+    # Failure
+
+    def _fail(self, exc: Exception) -> None:
+        self.failure = type(exc).__name__
+        if isinstance(exc, AuthenticationError) and not self.connection.refused(exc):
+            self.logger.info("%s was not read: the credentials were refused before.", self.name)
+            return
+        if isinstance(exc, MailingError):
+            said = str(exc)
+        elif isinstance(exc, MapExpressionError):
+            said = f"a stream map failed: {exc}"
+        else:
+            said = f"{type(exc).__name__}. This is a defect of the tap; please report it with a log at level DEBUG."
+        self.logger.error("%s was not read to its end: %s", self.name, said)
+        # The places, not the exception: its text may quote a row.
+        self.logger.debug("%s", "".join(traceback.format_tb(exc.__traceback__)))
+
+
+def _now() -> str:
+    return values.timestamp_of(datetime.now(UTC))

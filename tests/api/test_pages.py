@@ -1,0 +1,172 @@
+"""P6, completeness: a walk yields every row that was there throughout, or fails."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mailing_api.errors import IncompleteExtraction, ProviderFault
+from mailing_api.pages import OffsetWalk
+
+
+class Listing:
+    """A provider's collection that changes before chosen requests."""
+
+    def __init__(self, keys, changes=(), most=None):
+        self.rows = list(keys)
+        self.changes = list(changes)
+        self.most = most
+        self.requests = []
+        self.lock = threading.Lock()
+
+    def fetch(self, offset, limit):
+        with self.lock:
+            if self.changes:
+                self.changes.pop(0)(self.rows)
+            self.requests.append((offset, limit))
+            return list(self.rows[offset : offset + min(limit, self.most or limit)])
+
+    def walk(self, **options):
+        options = {"limit": 5, "ahead": 1, **options}
+        return OffsetWalk(self.fetch, lambda row: row, what="Listing", **options)
+
+    def read(self, **options):
+        return [row for page in self.walk(**options) for row in page]
+
+
+@pytest.mark.parametrize("ahead", [1, 4])
+@pytest.mark.parametrize("count", [0, 1, 4, 5, 6, 9, 10, 20, 21, 97])
+def test_a_quiet_listing_is_read_whole(count, ahead):
+    listing = Listing(range(count))
+    assert listing.read(ahead=ahead) == list(range(count))
+
+
+@pytest.mark.parametrize("ahead", [1, 4])
+def test_an_exact_multiple_of_the_limit_ends(ahead):
+    assert Listing(range(13)).read(limit=5, ahead=ahead) == list(range(13))
+    assert Listing(range(5)).read(limit=5, ahead=ahead) == list(range(5))
+
+
+def test_nothing_is_fetched_before_it_is_iterated():
+    listing = Listing(range(3))
+    listing.walk()
+    assert listing.requests == []
+
+
+@given(count=st.integers(0, 60), limit=st.integers(3, 10), most=st.integers(2, 10), ahead=st.sampled_from([1, 3]))
+def test_p6_shorter_pages_than_asked_for_are_noticed(count, limit, most, ahead):
+    assert Listing(range(count), most=most).read(limit=limit, ahead=ahead) == list(range(count))
+
+
+@st.composite
+def changes(draw):
+    """Deletions anywhere, additions at the end, before each of the first requests."""
+
+    def change(rows):
+        for position in sorted(doomed, reverse=True):
+            if position < len(rows):
+                del rows[position]
+        start = max(rows, default=1000) + 1000
+        rows.extend(range(start, start + added))
+
+    doomed = draw(st.sets(st.integers(0, 40), max_size=6))
+    added = draw(st.integers(0, 3))
+    return change
+
+
+@given(count=st.integers(0, 40), limit=st.integers(2, 9), script=st.lists(changes(), max_size=12))
+@settings(max_examples=300)
+def test_p6_every_row_that_stayed_is_yielded_once(count, limit, script):
+    listing = Listing(range(count), script)
+    found = listing.read(limit=limit)
+    assert found == sorted(set(found))
+    assert set(range(count)) & set(listing.rows) <= set(found)
+
+
+def test_p6_holds_while_pages_are_fetched_ahead():
+    chance = random.Random(7)
+
+    def change(rows):
+        for _ in range(chance.randint(0, 3)):
+            if rows:
+                del rows[chance.randrange(len(rows))]
+        rows.extend(range(rows[-1] + 1, rows[-1] + 1 + chance.randint(0, 2)) if rows else ())
+
+    for _ in range(50):
+        listing = Listing(range(200), [change] * 60)
+        found = listing.read(limit=7, ahead=4)
+        assert found == sorted(set(found))
+        assert set(range(200)) & set(listing.rows) <= set(found)
+
+
+@given(script=st.lists(changes(), max_size=8), count=st.integers(0, 40))
+def test_p6_an_unsorted_listing_starts_over_when_rows_move(script, count):
+    keys = random.Random(count).sample(range(count), count)
+    listing = Listing(keys, script)
+    found = listing.read(limit=6, ordered=False)
+    assert set(keys) & set(listing.rows) <= set(found)
+
+
+def test_p6_a_listing_that_ignores_the_order_fails():
+    with pytest.raises(IncompleteExtraction, match="Listing: rows are not sorted"):
+        Listing([3, 1, 2]).read()
+
+
+def test_p6_a_listing_that_never_holds_still_fails():
+    def shrink(rows):
+        del rows[0:3]
+
+    listing = Listing(range(1000), [shrink] * 300)
+    with pytest.raises(IncompleteExtraction, match="rows moved 4 times"):
+        listing.read(max_rereads=3)
+
+
+@pytest.mark.parametrize("ahead", [1, 4])
+def test_a_failing_page_fails_the_walk_after_the_pages_before_it(ahead):
+    listing = Listing(range(50))
+    found = []
+
+    def fetch(offset, limit):
+        if offset >= 20:
+            raise ProviderFault("down")
+        return listing.fetch(offset, limit)
+
+    walk = OffsetWalk(fetch, lambda row: row, what="Listing", limit=5, ahead=ahead)
+    with pytest.raises(ProviderFault):
+        found.extend(row for page in walk for row in page)
+    assert found == list(range(21))
+
+
+def test_pages_are_fetched_side_by_side():
+    listing = Listing(range(200))
+    active, most = [], []
+
+    def fetch(offset, limit):
+        active.append(offset)
+        most.append(len(active))
+        time.sleep(0.005)
+        active.remove(offset)
+        return listing.fetch(offset, limit)
+
+    walk = OffsetWalk(fetch, lambda row: row, what="Listing", limit=5, ahead=4)
+    assert [row for page in walk for row in page] == listing.rows
+    assert 2 <= max(most) <= 4
+
+
+def test_a_walk_left_early_leaves_no_thread_behind():
+    def threads():
+        return [thread for thread in threading.enumerate() if thread.name.startswith("pages")]
+
+    pages = iter(Listing(range(100)).walk(ahead=4))
+    next(pages)
+    next(pages)
+    assert threads()
+    pages.close()
+    for thread in threads():
+        thread.join(5)
+    assert not threads()

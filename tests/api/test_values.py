@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailing_api import values
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("2024-03-05T09:41:07Z", "2024-03-05T09:41:07.000000Z"),
+        ("2024-03-05T09:41:07", "2024-03-05T09:41:07.000000Z"),
+        ("2024-03-05 09:41:07", "2024-03-05T09:41:07.000000Z"),
+        ("2024-03-05T11:41:07+02:00", "2024-03-05T09:41:07.000000Z"),
+        ("2024-03-05T09:41:07.25Z", "2024-03-05T09:41:07.250000Z"),
+        ("2024-03-05", "2024-03-05T00:00:00.000000Z"),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_timestamps(value, expected):
+    assert values.timestamp(value) == expected
+
+
+@pytest.mark.parametrize(
+    "value", ["soon", "P1D", "2024-13-05T09:41:07Z", "2024-03-05T0x:41:07Z", "2024-03-05/2024-03-06"]
+)
+def test_what_is_no_timestamp_is_refused(value):
+    with pytest.raises(ValueError):  # noqa: PT011
+        values.timestamp(value)
+
+
+@given(st.datetimes(min_value=datetime(1970, 1, 1), max_value=datetime(2200, 1, 1)))  # noqa: DTZ001
+def test_timestamps_compare_as_text(moment):
+    aware = moment.replace(tzinfo=UTC)
+    later = aware + timedelta(microseconds=1)
+    assert values.timestamp_of(aware) < values.timestamp_of(later)
+    east = aware.astimezone(timezone(timedelta(hours=5, minutes=30)))
+    assert values.timestamp_of(east) == values.timestamp_of(aware)
+    assert values.to_epoch(values.timestamp_of(aware)) == int(aware.timestamp())
+
+
+@pytest.mark.parametrize(("value", "expected"), [(0, None), ("0", None), ("", None), (None, None)])
+def test_an_unset_epoch_is_none(value, expected):
+    assert values.epoch(value) is expected
+
+
+def test_an_epoch_is_a_moment_in_utc():
+    assert values.epoch(1709632800) == values.epoch("1709632800") == "2024-03-05T10:00:00.000000Z"
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(5, 5), ("5", 5), (5.0, 5), (True, 1), ("", None), (None, None), (98765432123456789, 98765432123456789)],
+)
+def test_integers(value, expected):
+    assert values.integer(value) == expected
+
+
+@pytest.mark.parametrize("value", [1.5, "1.5", "many"])
+def test_what_is_no_integer_is_refused(value):
+    with pytest.raises(ValueError):  # noqa: PT011
+        values.integer(value)
+
+
+@pytest.mark.parametrize(("value", "expected"), [(1, 1.0), ("1.5", 1.5), ("", None), (None, None)])
+def test_numbers(value, expected):
+    assert values.number(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(True, True), (False, False), ("true", True), ("False", False), (1, True), ("0", False), ("", None), (None, None)],
+)
+def test_booleans(value, expected):
+    assert values.boolean(value) is expected
+
+
+def test_what_is_no_boolean_is_refused():
+    with pytest.raises(ValueError, match="neither"):
+        values.boolean("maybe")
+
+
+@pytest.mark.parametrize(("value", "expected"), [("a", "a"), ("", None), (None, None), (5, "5")])
+def test_texts(value, expected):
+    assert values.text(value) == expected

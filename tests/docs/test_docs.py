@@ -1,0 +1,307 @@
+"""What README and docs say is what the code does: settings, streams, columns, codes, targets, links, examples."""
+
+from __future__ import annotations
+
+import ast
+import re
+import unicodedata
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from mailing_api.kinds import KINDS, column_schemas
+from tap_mailing.tap import TapMailing
+from target_mailing.outcomes import Outcome
+from target_mailing.target import TargetMailing
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+PLUGINS = {plugin.name: plugin for plugin in (TapMailing, TargetMailing)}
+ROOMS = ("mailing_api", "tap_mailing", "target_mailing")
+MAY_IMPORT = {
+    "mailing_api": {"mailing_api"},
+    "tap_mailing": {"tap_mailing", "mailing_api"},
+    "target_mailing": {"target_mailing", "mailing_api"},
+    "mailing_sandbox": {"mailing_sandbox"},
+}
+STREAMS = TapMailing(validate_config=False).discover_streams()
+IDENTITY = ("provider", "account", "id")
+
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+each_plugin = pytest.mark.parametrize("plugin", PLUGINS)
+each_stream = pytest.mark.parametrize("stream", STREAMS, ids=lambda stream: stream.name)
+
+
+# Reading Markdown
+
+
+def text_of(page: Path) -> str:
+    return page.read_text(encoding="utf-8")
+
+
+def lines_with_fences(text: str) -> Iterator[tuple[str, str | None]]:
+    """Each line, and the language of the code fence that it is in; None outside of fences."""
+    language: str | None = None
+    for line in text.splitlines():
+        if line.startswith("```"):
+            language = None if language is not None else line.removeprefix("```").strip()
+        else:
+            yield line, language
+
+
+def headings(text: str) -> list[str]:
+    prose = [line for line, language in lines_with_fences(text) if language is None]
+    return [line.lstrip("#").strip() for line in prose if line.startswith("#")]
+
+
+def anchor(heading: str) -> str:
+    """As GitHub makes it."""
+    plain = re.sub(r"[`*]|\]\([^)]*\)|\[", "", heading).lower()
+    kept = (one for one in plain if one in " -_" or unicodedata.category(one)[0] in "LN")
+    return "".join(kept).replace(" ", "-")
+
+
+def section(text: str, heading: str) -> str:
+    """What stands under a heading, up to the next one."""
+    found: list[str] = []
+    inside = False
+    for line, language in lines_with_fences(text):
+        if language is None and line.startswith("#"):
+            inside = line.lstrip("#").strip() == heading
+        elif inside:
+            found.append(line)
+    assert found, f"no section {heading!r}"
+    return "\n".join(found)
+
+
+def table(text: str) -> list[list[str]]:
+    """The rows of all tables in a text, without their heads."""
+    rows: list[list[str]] = []
+    for block in re.split(r"\n(?!\|)", f"\n{text}"):
+        lines = [line for line in block.splitlines() if line.startswith("|")]
+        rows += [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+    return rows
+
+
+def code_in(cell: str) -> list[str]:
+    return re.findall(r"`([^`]+)`", cell)
+
+
+def fences(text: str, language: str) -> list[str]:
+    pattern = rf"^```{language}\n(.*?)^```$"
+    return re.findall(pattern, text, flags=re.MULTILINE | re.DOTALL)
+
+
+def code_of(text: str) -> str:
+    """Everything in fences and between backticks."""
+    fenced = [line for line, language in lines_with_fences(text) if language is not None]
+    prose = [line for line, language in lines_with_fences(text) if language is None]
+    return "\n".join([*fenced, *code_in("\n".join(prose))])
+
+
+README = text_of(ROOT / "README.md")
+MAILJET = text_of(ROOT / "docs" / "mailjet.md")
+REJECTS = text_of(ROOT / "docs" / "rejects.md")
+GUARANTEES = text_of(ROOT / "docs" / "guarantees.md")
+DESIGN = text_of(ROOT / "docs" / "design.md")
+
+
+# Settings
+
+
+def built_in(plugin: str) -> set[str]:
+    """The settings that the SDK adds."""
+    schema: dict[str, Any] = {"properties": {}}
+    PLUGINS[plugin].append_builtin_config(schema)
+    return set(schema["properties"])
+
+
+def shown(default: Any) -> str:
+    if default is None:
+        return ""
+    return str(default).lower() if isinstance(default, bool) else str(default)
+
+
+@each_plugin
+def test_the_settings_table_is_that_of_the_code(plugin):
+    settings = PLUGINS[plugin].config_jsonschema["properties"]
+    declared = {name: shown(one.get("default")) for name, one in settings.items() if name not in built_in(plugin)}
+    rows = table(section(README, f"Settings of {plugin}"))
+    told = {name: default.strip("`") for [name], default in ((code_in(row[0]), row[1]) for row in rows)}
+    assert told == declared
+    assert len(rows) == len(told)
+    assert all(row[2] for row in rows)
+
+
+@each_plugin
+def test_the_settings_of_the_sdk_are_named(plugin):
+    assert built_in(plugin) == {one for one in code_in(section(README, "Settings of both")) if one.islower()}
+
+
+@each_plugin
+def test_settings_named_in_examples_exist_and_are_declared(plugin):
+    examples = [yaml.safe_load(one) for one in fences(README, "yaml")]
+    plugins = [one for each in examples for some in each["plugins"].values() for one in some if one["name"] == plugin]
+    assert plugins
+    for one in plugins:
+        declared = {setting["name"] for setting in one["settings"]}
+        assert declared <= PLUGINS[plugin].config_jsonschema["properties"].keys()
+        assert one["config"].keys() <= declared
+        assert set(one["capabilities"]) == {str(capability) for capability in PLUGINS[plugin].capabilities}
+        assert one["executable"] == plugin
+
+
+# Streams
+
+
+def test_the_streams_table_is_what_discovery_finds():
+    found = []
+    for stream in STREAMS:
+        key = f", `{stream.replication_key}`" if stream.replication_key else ""
+        found.append(
+            [
+                f"`{stream.name}`",
+                f"`{stream.kind}`" if stream.kind else "",
+                {"INCREMENTAL": "incremental", "FULL_TABLE": "full"}[stream.replication_method] + key,
+                ", ".join(f"`{one}`" for one in stream.primary_keys),
+                "yes" if stream.selected_by_default else "no",
+            ]
+        )
+    rows = table(section(README, "Streams of tap-mailing"))
+    assert sorted(row[:-1] for row in rows) == sorted(found)
+    assert all(row[-1] for row in rows)
+
+
+@each_stream
+def test_the_columns_of_a_stream_are_told(stream):
+    shared = column_schemas(KINDS[stream.kind]) if stream.kind else IDENTITY
+    own = [name for name in stream.schema["properties"] if name not in shared]
+    told = section(MAILJET, f"`{stream.name}`").partition("Own columns:")[2]
+    assert code_in(told) == own
+
+
+def test_the_canonical_columns_are_told():
+    rows = table(section(MAILJET, "Canonical columns"))
+    told = {kind: code_in(columns) for [kind], columns in ((code_in(row[0]), row[1]) for row in rows)}
+    used = {stream.kind for stream in STREAMS if stream.kind}
+    assert told == {kind: [one for one in column_schemas(KINDS[kind]) if one not in IDENTITY] for kind in used}
+
+
+@each_stream
+def test_a_full_stream_says_why(stream):
+    told = section(MAILJET, f"`{stream.name}`")
+    assert ("**In full**" in told) is (stream.replication_method == "FULL_TABLE")
+
+
+# Outcomes and codes
+
+
+def test_the_outcomes_are_told():
+    assert {code_in(row[0])[0] for row in table(section(GUARANTEES, "Outcomes"))} >= set(Outcome)
+
+
+def reject_codes(source: str) -> Iterator[str]:
+    """Codes given to RowRejected and Refusal, or to a variable `code`."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call):
+            if ast.unparse(node.func) in {"RowRejected", "Refusal"}:
+                yield ast.literal_eval(node.args[0])
+        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Tuple):
+            names = [one.id for one in node.targets[0].elts if isinstance(one, ast.Name)]
+            if names[:1] == ["code"] and isinstance(node.value, ast.Tuple):
+                yield ast.literal_eval(node.value.elts[0])
+
+
+def test_the_reject_codes_are_told():
+    sources = [text_of(path) for path in (ROOT / "target_mailing").glob("*.py")]
+    codes = set(chain.from_iterable(map(reject_codes, sources)))
+    assert {"bad_address", "unconfirmed", "unknown_key"} <= codes
+    assert codes == {code_in(row[0])[0] for row in table(section(REJECTS, "Codes"))}
+
+
+# Commands, links, names
+
+
+@each_page
+def test_make_targets_exist(page):
+    makefile = text_of(ROOT / "Makefile")
+    targets = set(re.findall(r"^([a-z]+):", makefile, flags=re.MULTILINE))
+    named = re.findall(r"(?:^|\n|`)make ([a-z]+)", code_of(text_of(page)))
+    assert set(named) <= targets
+
+
+def test_the_readme_names_both_commands():
+    assert {"make demo", "make test"} <= set(re.findall(r"^make [a-z]+", code_of(README), flags=re.MULTILINE))
+
+
+@each_page
+def test_relative_links_lead_somewhere(page):
+    prose = "\n".join(line for line, language in lines_with_fences(text_of(page)) if language is None)
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose):
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, fragment = target.partition("#")
+        linked = (page.parent / path).resolve() if path else page
+        assert linked.exists(), target
+        assert linked.is_relative_to(ROOT), target
+        if fragment:
+            assert fragment in {anchor(heading) for heading in headings(text_of(linked))}, target
+
+
+@each_page
+def test_tests_and_modules_that_are_named_exist(page):
+    text = text_of(page)
+    tests = "\n".join(text_of(path) for path in (ROOT / "tests").rglob("test_*.py"))
+    for name in re.findall(r"\btest_p\d_\w+", text):
+        assert f"def {name}(" in tests, name
+    folders = "|".join((*ROOMS, "mailing_sandbox", "tests", "docs", "benchmarks", "examples"))
+    for path in re.findall(rf"\b(?:{folders})/[\w/]+\.(?:py|md)\b", text):
+        assert (ROOT / path).exists(), path
+
+
+def test_every_promise_is_told_and_names_its_tests():
+    titles = [heading for heading in headings(GUARANTEES) if re.match(r"P\d ", heading)]
+    assert [title[:2] for title in titles] == [f"P{number}" for number in range(1, 10)]
+    for title in titles:
+        assert f"test_{title[:2].lower()}_" in section(GUARANTEES, title), title
+
+
+@each_page
+def test_nothing_is_said_of_this_machine(page):
+    text = text_of(page)
+    assert "../shared" not in text
+    assert not re.findall(r"(?<![\w.:/])/(?:home|root|work|tmp|opt|usr|var|Users)/\S*", text)
+
+
+@each_page
+def test_yaml_examples_parse(page):
+    for example in fences(text_of(page), "yaml"):
+        assert isinstance(yaml.safe_load(example), dict)
+
+
+# The rooms
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_the_modules_of_a_room_are_told(room):
+    rows = table(section(DESIGN, room))
+    modules = {path.name for path in (ROOT / room).glob("*.py") if not path.name.startswith("__")}
+    assert {code_in(row[0])[0] for row in rows} == modules
+
+
+@pytest.mark.parametrize("room", MAY_IMPORT)
+def test_a_room_imports_only_what_it_may(room):
+    for path in (ROOT / room).rglob("*.py"):
+        for node in ast.walk(ast.parse(text_of(path))):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                names = [node.module]
+            elif isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            else:
+                continue
+            used = {name.partition(".")[0] for name in names} & MAY_IMPORT.keys()
+            assert used <= MAY_IMPORT[room], path

@@ -1,0 +1,36 @@
+"""The sandbox must be able to disagree with the clients: it shares no code with them."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import mailing_sandbox
+
+PACKAGE = Path(mailing_sandbox.__file__).parent
+FORBIDDEN = {"mailing_api", "tap_mailing", "target_mailing", "singer_sdk"}
+
+
+def imports(source: str) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found.update(alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module.partition(".")[0])
+    return found
+
+
+def test_the_scan_sees_every_form_of_import():
+    assert imports("import mailing_api.http\nif 1:\n    from tap_mailing import tap") == {"mailing_api", "tap_mailing"}
+
+
+def test_the_sandbox_imports_none_of_the_clients():
+    files = sorted(PACKAGE.rglob("*.py"))
+    assert len(files) > 20
+    assert {file.name: imports(file.read_text()) & FORBIDDEN for file in files} == {file.name: set() for file in files}
+
+
+def test_only_the_assembly_knows_a_provider():
+    general = [file for file in PACKAGE.glob("*.py") if file.name != "server.py"]
+    assert [file.name for file in general if "mailing_sandbox.mailjet" in file.read_text()] == []

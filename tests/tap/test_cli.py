@@ -1,0 +1,202 @@
+"""The program as a shell sees it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from mailing_api.mailjet import MAILJET_SETTINGS
+from mailing_sandbox.server import Sandbox
+from tap_mailing.settings import TAP_SETTINGS
+
+COMMAND = [sys.executable, "-m", "tap_mailing"]
+
+
+def run(*arguments, config=None, tmp_path=None, env=None):
+    if config is not None:
+        path = tmp_path / "config.json"
+        path.write_text(json.dumps(config) if isinstance(config, dict) else config)
+        arguments = (f"--config={path}", *arguments)
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("MJ_", "TAP_MAILING_"))}
+    return subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, env=clean | (env or {}), check=False)
+
+
+def test_discovery_needs_no_settings():
+    found = run("--discover")
+    assert found.returncode == 0
+    streams = json.loads(found.stdout)["streams"]
+    assert len(streams) == 9
+    assert all(stream["key_properties"] == ["account", "id"] for stream in streams)
+    assert {stream["stream"] for stream in streams if stream.get("replication_key")} == {
+        "mailjet_import_jobs",
+        "mailjet_list_signups",
+        "mailjet_list_unsubscribes",
+    }
+
+
+def test_about_tells_every_setting():
+    about = json.loads(run("--about", "--format=json").stdout)
+    properties = about["settings"]["properties"]
+    for setting in (*MAILJET_SETTINGS, *TAP_SETTINGS):
+        assert properties[setting.name]["title"]
+        assert properties[setting.name]["description"]
+    assert "mailjet_include_anonymized" in properties
+    assert not {"batch", "activate-version"} & set(about["capabilities"])
+    assert {"catalog", "state", "discover", "stream-maps", "schema-flattening"} <= set(about["capabilities"])
+
+
+def test_version():
+    found = run("--version")
+    assert found.stdout.startswith("tap-mailing v0.")
+
+
+def test_one_record_of_each_stream_by_one_request_each(sandbox, tap, tmp_path):
+    sandbox.counters.reset()
+    found = run("--test", config=tap.settings(sandbox), tmp_path=tmp_path)
+    assert found.returncode == 0, found.stderr
+    output = tap.Run(found.stdout)
+    assert all(len(output.records(stream)) == 1 for stream in output.streams)
+    assert len(output.streams) == 9
+    assert sandbox.counters.total_calls == 9
+    assert "ERROR" not in found.stderr
+    assert not any(bookmark for bookmark in output.state["bookmarks"].values())
+
+
+def test_a_test_with_wrong_credentials_fails(sandbox, tap, tmp_path):
+    config = tap.settings(sandbox, mailjet_secret_key="canary-secret")
+    found = run("--test", config=config, tmp_path=tmp_path, env={"TAP_MAILING_LOGLEVEL": "DEBUG"})
+    assert found.returncode == 1
+    assert "Check the credentials" in found.stderr
+    assert "canary" not in found.stderr + found.stdout
+
+
+def test_a_run_and_its_state(sandbox, tap, tmp_path):
+    found = run(config=tap.settings(sandbox), tmp_path=tmp_path)
+    assert found.returncode == 0, found.stderr
+    state = tmp_path / "state.json"
+    state.write_text(json.dumps(tap.Run(found.stdout).state))
+    second = run(f"--state={state}", config=tap.settings(sandbox), tmp_path=tmp_path)
+    assert len(second.stdout) < len(found.stdout)
+    for stream in ("mailjet_import_jobs", "mailjet_list_signups"):
+        assert tap.Run(second.stdout).bookmark(stream) == tap.Run(found.stdout).bookmark(stream)
+
+
+def test_settings_come_from_the_environment_too(sandbox):
+    env = {
+        "MJ_APIKEY_PUBLIC": sandbox.api_key,
+        "MJ_APIKEY_PRIVATE": sandbox.secret_key,
+        "TAP_MAILING_MAILJET_BASE_URL": sandbox.url,
+    }
+    found = run("--config=ENV", "--test", env=env)
+    assert found.returncode == 0, found.stderr
+
+
+def test_p7_no_secret_and_no_address_is_logged_at_debug(sandbox, tap, tmp_path):
+    config = tap.settings(sandbox)
+    found = run(config=config, tmp_path=tmp_path, env={"TAP_MAILING_LOGLEVEL": "DEBUG"})
+    assert found.returncode == 0
+    assert "DEBUG" in found.stderr
+    addresses = {record["email"] for record in tap.Run(found.stdout).records("mailjet_contacts")}
+    assert len(addresses) > 30
+    for secret in (sandbox.api_key, sandbox.secret_key, *addresses):
+        assert secret not in found.stderr
+    assert not any(address in json.dumps(tap.Run(found.stdout).state) for address in addresses)
+
+
+def one_error(found):
+    assert found.returncode == 1
+    assert "Traceback" not in found.stderr
+    (line,) = [line for line in found.stderr.splitlines() if "ERROR" in line]
+    return line
+
+
+def test_p9_missing_credentials_are_one_line():
+    assert "`mailjet_api_key` is missing" in one_error(run())
+
+
+@pytest.mark.parametrize("arguments", [(), ("--test",)])
+def test_p7_a_setting_of_the_wrong_type_is_told_without_its_value(tmp_path, arguments):
+    config = {"mailjet_api_key": ["canary-key"], "mailjet_secret_key": "x"}
+    found = run(*arguments, config=config, tmp_path=tmp_path, env={"TAP_MAILING_LOGLEVEL": "DEBUG"})
+    assert "`mailjet_api_key`" in found.stderr
+    assert "canary" not in found.stderr
+    assert found.returncode == 1
+    assert "Traceback" not in found.stderr
+
+
+@pytest.mark.parametrize("option", ["config", "state", "catalog"])
+def test_p9_a_file_that_is_not_json_is_told(tmp_path, option):
+    path = tmp_path / "file.json"
+    path.write_text('{"canary": }')
+    line = one_error(run(f"--{option}={path}"))
+    assert "not JSON" in line
+    assert "canary" not in line
+
+
+def test_p9_a_file_that_does_not_exist_is_told(tmp_path):
+    assert "nowhere.json" in one_error(run(f"--config={tmp_path}/nowhere.json"))
+
+
+def test_a_failed_run_says_which_streams(sandbox, tap, tmp_path):
+    sandbox.faults.add(kind="status", status=403, path="/v3/REST/contact", times=None)
+    found = run(config=tap.settings(sandbox), tmp_path=tmp_path)
+    assert found.returncode == 1
+    assert "Traceback" not in found.stderr
+    assert "1 of 9 streams were not read to their end: mailjet_contacts (PermissionDenied)" in found.stderr
+    assert len(tap.Run(found.stdout).streams) == 9
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_ends_the_run_at_once(sandbox, tap, tmp_path, number, status):
+    fault = sandbox.faults.add(kind="hold", path="/v3/REST/contactfilter")
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(tap.settings(sandbox)))
+    process = subprocess.Popen(
+        [*COMMAND, f"--config={path}"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    fault.wait_until_held()
+    started = time.monotonic()
+    process.send_signal(number)
+    output, log = process.communicate(timeout=10)
+    assert time.monotonic() - started < 3
+    assert process.returncode == status
+    assert "Traceback" not in log
+    for line in output.splitlines():
+        json.loads(line)
+
+
+def test_a_signal_ends_a_run_whose_reader_sleeps(tap, tmp_path):
+    with Sandbox(contacts=3000) as sandbox:
+        path = tmp_path / "config.json"
+        path.write_text(json.dumps(tap.settings(sandbox)))
+        process = subprocess.Popen([*COMMAND, f"--config={path}"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        for line in process.stderr:
+            if b"Beginning sync of 'mailjet_contacts'" in line:
+                break
+        time.sleep(0.5)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=5) == 143
+        process.stdout.close()
+        process.stderr.close()
+
+
+def test_a_closed_stdout_is_a_failed_run_with_one_line(tap, tmp_path):
+    with Sandbox(contacts=3000) as sandbox:
+        path = tmp_path / "config.json"
+        path.write_text(json.dumps(tap.settings(sandbox)))
+        process = subprocess.Popen([*COMMAND, f"--config={path}"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        process.stdout.read(10)
+        process.stdout.close()
+        log = process.stderr.read().decode()
+        process.stderr.close()
+        assert process.wait(timeout=10) == 1
+        assert "Traceback" not in log
+        assert "BrokenPipe" not in log
+        assert len([line for line in log.splitlines() if "ERROR" in line]) == 1
+        assert "stdout was closed" in log
