@@ -41,5 +41,5 @@ $(READY): pyproject.toml
 	@echo 'Making the environment in .venv'
 	@$(PYTHON) -m venv --clear .venv
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check uv
-	@$(BIN)/python -m uv pip install -q --python $(BIN)/python --editable '.[sandbox]' --group dev
+	@$(BIN)/python -m uv pip install -q --compile-bytecode --python $(BIN)/python --editable '.[sandbox]' --group dev
 	@touch $(READY)

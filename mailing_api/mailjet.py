@@ -6,6 +6,7 @@ docs/mailjet.md tells them for users.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Mapping
@@ -129,6 +130,8 @@ class MailjetClient:
     ) -> None:
         self.account = account
         self._base_url = base_url.rstrip("/")
+        #: Tells this account from others with the same label; holds no secret.
+        self.identity = hashlib.blake2b(f"{self._base_url} {api_key}".encode(), digest_size=4).hexdigest()
         self._http = HttpClient(
             provider="Mailjet",
             account=account,

@@ -11,7 +11,7 @@ import msgspec
 
 from mailing_api.errors import ConfigurationError
 
-__all__ = ["Setting", "duration", "json_schema", "lookup", "plain", "without_values"]
+__all__ = ["Setting", "duration", "json_schema", "lookup", "plain", "positive", "without_values"]
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,6 +106,17 @@ def duration(name: str, value: Any) -> float:
             f"Setting `{name}` is {value!r}, which is no duration: give seconds, or ISO 8601 such as PT6H or P7D."
         )
     return seconds
+
+
+def positive(name: str, value: Any) -> Any:
+    """A number above 0, as it was given.
+
+    Raises:
+        ConfigurationError: it is 0 or less, or no number.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
+        raise ConfigurationError(f"Setting `{name}` is {value!r}; it must be above 0.")
+    return value
 
 
 def _iso_seconds(value: str) -> float | None:

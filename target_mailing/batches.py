@@ -36,10 +36,10 @@ class Row(msgspec.Struct, gc=False):
     drops_key: bool
     email: str
     address: str
-    id: bytes
+    id: int
     action: str
     contact: bytes
-    fingerprint: bytes
+    fingerprint: int
     record: bytes
     attempt: int = 1
     resubmitted: bool = False

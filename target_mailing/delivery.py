@@ -223,10 +223,11 @@ class Delivery:
             self._leave(batch, self.error)
             return
         if batch.step.watches:
+            # A job needs a moment; one of an earlier run had it.
             batch.begun_at = batch.begun_at or time.time()
-        else:
-            batch.begun_at = self._journal.begin_step(batch.number, batch.step.name)
-        batch.polls = 0
+            self._look_later(batch, 0.0 if batch.recovered else batch.lane.policy.poll_interval)
+            return
+        batch.begun_at = self._journal.begin_step(batch.number, batch.step.name)
         self._take_step(batch)
 
     def _take_step(self, batch: _Batch) -> None:
@@ -286,6 +287,7 @@ class Delivery:
         batch.evidence[batch.step.name] = done.evidence
         batch.at += 1
         batch.begun_at = 0.0
+        batch.polls = 0
         self._begin_step(batch)
 
     def _step_recovered(self, batch: _Batch, future: Future[Done | None]) -> None:
@@ -335,6 +337,9 @@ class Delivery:
 
     def _look_again(self, batch: _Batch, after: float) -> None:
         batch.polls += 1
+        self._look_later(batch, after)
+
+    def _look_later(self, batch: _Batch, after: float) -> None:
         heapq.heappush(self._looks, (time.monotonic() + after, next(self._order), batch))
 
     # Ends
@@ -405,6 +410,7 @@ class Delivery:
             ends.append((row.lines, Outcome.REJECTED, refusal.code))
             rejects.append(Reject(row.stream, row.record, refusal.code, refusal.reason, finished.job, row.attempt, now))
         ends.extend((batch.rows[at].lines, Outcome.WITHHELD, "opted_out_at_provider") for at in withheld)
+        unconfirmed = {at for at, refusal in rejected.items() if refusal.code == "unconfirmed"}
         counts = {"delivered": len(delivered), "rejected": len(rejected), "withheld": len(withheld)}
         numbers = self._journal.settle(
             batch.number,
@@ -412,8 +418,8 @@ class Delivery:
             action=batch.action,
             outcomes=counts,
             confirmed=delivered,
-            uncertain=[batch.rows[at] for at in moving] if batch.recovered else (),
-            forgotten=[batch.rows[at].id for at in rejected],
+            uncertain=[batch.rows[at] for at in (*moving, *unconfirmed)] if batch.recovered else (),
+            forgotten=[batch.rows[at].id for at in rejected if not batch.recovered or at not in unconfirmed],
             # Rows of an earlier run come again and are judged then.
             rejects=[] if batch.recovered else rejects,
             following=following,
@@ -424,6 +430,8 @@ class Delivery:
             self._outcomes.settle_all(ends)
             self._outcomes.settle_same((row.lines for row in delivered), Outcome.DELIVERED)
         told = ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "to be split"
+        if batch.recovered and len(delivered) < len(batch.rows):
+            told += "; those not delivered come again in the input and are judged then"
         logger.info("Batch %d (%s, %d rows) has ended: %s", batch.number, _evidence(batch), len(batch.rows), told)
         if not batch.recovered:
             ended = [row for at, row in enumerate(batch.rows) if at not in moving] if moving else batch.rows

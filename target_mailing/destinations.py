@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from mailing_api import mailjet
 from mailing_api.errors import ConfigurationError
 from mailing_api.mailjet import MailjetClient
 from mailing_api.pace import Pace
-from mailing_api.settings import duration
+from mailing_api.settings import duration, positive
 from target_mailing.delivery import Delivery
 from target_mailing.journal import Journal
 from target_mailing.lanes import Lane, LanePolicy
@@ -44,10 +46,11 @@ class Account:
             raise ConfigurationError(f"Several providers are set: name one in `destination` ({', '.join(present)}).")
         self.provider = present[0]
         self._property_delay = duration("mailjet_property_delay", config.get("mailjet_property_delay", 3))
+        rate = config.get("max_requests_per_second")
         self._client = MailjetClient.from_settings(
             config,
             user_agent=user_agent,
-            pace=Pace(config.get("max_requests_per_second")),
+            pace=Pace(None if rate is None else positive("max_requests_per_second", rate)),
             timeout=duration("request_timeout", config.get("request_timeout", 60)),
         )
         self.label = f"{self.provider}-{self._client.account}"
@@ -57,14 +60,14 @@ class Account:
         """Close the connections."""
         self._client.close()
 
-    def destination(self, settings: StreamSettings) -> MailjetDestination:
-        """The destination that these settings name.
+    def destination(self, settings: StreamSettings, *, dry_run: bool = False) -> MailjetDestination:
+        """The destination that these settings name; with `dry_run`, a list that would be made is only named.
 
         Raises:
             ConfigurationError: its list is missing or wrong.
             MailingError: the provider could not be asked.
         """
-        return MailjetDestination(self._client, self._target(settings))
+        return MailjetDestination(self._client, self._target(settings), dry_run=dry_run)
 
     def lane(self, settings: StreamSettings, journal: Journal, delivery: Delivery, outcomes: Outcomes) -> Lane:
         """The lane to a stream's destination.
@@ -74,7 +77,7 @@ class Account:
         """
         policy = LanePolicy(**{name: getattr(settings, name) for name in LanePolicy.__struct_fields__})
         destination = self.destination(settings)
-        how = (policy, self._target(settings))
+        how = (policy, msgspec.structs.replace(self._target(settings), lists=()))
         if self._settings_of.setdefault(destination.name, how) != how:
             raise ConfigurationError(
                 "Setting `streams`: two streams deliver to the same list with different settings. Only mapping, "

@@ -6,6 +6,8 @@ import copy
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -34,7 +36,7 @@ class _Taken:
     """What became of a chunk of lines, until it is handed on all at once."""
 
     def __init__(self) -> None:
-        self.rows: dict[int, tuple[Lane, list[Row]]] = {}
+        self.rows: list[tuple[Lane, Row]] = []
         self.rejects: list[Reject] = []
         self.ends: list[tuple[tuple[int, ...], Outcome, str | None]] = []
 
@@ -95,8 +97,8 @@ class Intake:
             if taken.rejects:
                 self._journal.note_rows(rejects=taken.rejects)
             self._outcomes.settle_all(taken.ends)
-            for lane, rows in taken.rows.values():
-                self._delivery.offer(lane, rows)
+            for lane, rows in groupby(taken.rows, key=itemgetter(0)):
+                self._delivery.offer(lane, [row for _, row in rows])
 
     def _take_line(self, number: int, line: bytes, taken: _Taken) -> None:
         if not line or line.isspace():
@@ -153,10 +155,7 @@ class Intake:
         if stream is None or found is None:
             taken.ends.append(((number,), Outcome.SKIPPED, None))
         elif isinstance(found, Row):
-            of_lane = taken.rows.get(id(stream.lane))
-            if of_lane is None:
-                of_lane = taken.rows[id(stream.lane)] = (stream.lane, [])
-            of_lane[1].append(found)
+            taken.rows.append((stream.lane, found))
         else:
             outcome, code, reject = found
             taken.ends.append(((number,), outcome, code))

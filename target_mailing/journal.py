@@ -32,6 +32,14 @@ __all__ = ["Journal", "JournalError", "Known", "Reject", "StoredBatch"]
 
 _VERSION = "1"
 
+_PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=FULL",  # what is noted survives a power cut, too
+    "secure_delete=ON",  # what is erased is overwritten
+    "cache_size=-16384",
+    "wal_autocheckpoint=8192",  # pages: hashes land all over the table, and a page written once serves many of them
+)
+
 #: Keys looked up in one statement; SQLite's documented limit of parameters is 32,766.
 _MAX_IDS = 5000
 
@@ -64,17 +72,17 @@ _steps = sa.Table(
 _contacts = sa.Table(
     "contacts",
     _metadata,
-    sa.Column("id", sa.LargeBinary, primary_key=True),  # keyed hash of destination and address
-    sa.Column("fingerprint", sa.LargeBinary, nullable=False),
+    # 64 bits: two contacts of one hash would only be sent once too often.
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=False),
+    sa.Column("fingerprint", sa.BigInteger, nullable=False),
     sa.Column("confirmed_at", sa.Float),  # null: submitted, but nobody knows
-    sqlite_with_rowid=False,
 )
 _keys = sa.Table(
     "keys",
     _metadata,
     sa.Column("id", sa.LargeBinary, primary_key=True),  # keyed hash of destination, stream and key
     sa.Column("email", sa.String, nullable=False),
-    sa.Column("contact", sa.LargeBinary, nullable=False),
+    sa.Column("contact", sa.BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
 _rejects = sa.Table(
@@ -101,14 +109,14 @@ class _Sent(msgspec.Struct, array_like=True):
     key: bytes | None
     drops_key: bool
     email: str
-    id: bytes
-    fingerprint: bytes
+    id: int
+    fingerprint: int
 
 
 class Known(msgspec.Struct, frozen=True):
     """What the journal knows of a contact: content last submitted, and when it was confirmed, if it was."""
 
-    fingerprint: bytes
+    fingerprint: int
     confirmed_at: float | None
 
 
@@ -163,10 +171,13 @@ class Journal:
             with self._writing():
                 self._connection = self._engine.connect()
                 self._set_up()
-                self._secret = self._read_secret()
+                secret = self._read_secret()
         except JournalError:
             self.close()
             raise
+
+        self._short_hash = hashlib.blake2b(key=secret, digest_size=8)
+        self._long_hash = hashlib.blake2b(key=secret, digest_size=16)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -179,24 +190,28 @@ class Journal:
 
     # Hashes
 
-    def contact_id(self, destination: str, address: str) -> bytes:
+    def contact_id(self, destination: str, address: str) -> int:
         """The keyed hash under which a destination's contact is remembered."""
-        return self._digest(f"{destination}\0{address}".encode())
+        return self._short(f"{destination}\0{address}".encode())
 
     def key_id(self, destination: str, stream: str, key: bytes) -> bytes:
         """The keyed hash of a stream's key at a destination."""
-        return self._digest(f"{destination}\0{stream}\0".encode() + key)
+        found = self._long_hash.copy()
+        found.update(f"{destination}\0{stream}\0".encode() + key)
+        return found.digest()
 
-    def fingerprint(self, action: str, contact: bytes) -> bytes:
+    def fingerprint(self, action: str, contact: bytes) -> int:
         """The keyed hash of what is done with a contact."""
-        return self._digest(action.encode() + b"\0" + contact)
+        return self._short(action.encode() + b"\0" + contact)
 
-    def _digest(self, content: bytes) -> bytes:
-        return hashlib.blake2b(content, key=self._secret, digest_size=16).digest()
+    def _short(self, content: bytes) -> int:
+        found = self._short_hash.copy()
+        found.update(content)
+        return int.from_bytes(found.digest(), signed=True)
 
     # What is known
 
-    def contacts(self, ids: Sequence[bytes]) -> dict[bytes, Known]:
+    def contacts(self, ids: Sequence[int]) -> dict[int, Known]:
         """What is known of these contacts."""
         return {
             one: Known(fingerprint, confirmed_at)
@@ -207,7 +222,7 @@ class Journal:
         """The address last delivered under each of these keys."""
         return dict(self._find("SELECT id, email FROM keys", keys))
 
-    def is_shared(self, contact: bytes, key: bytes) -> bool:
+    def is_shared(self, contact: int, key: bytes) -> bool:
         """Whether a contact is held by another key, too."""
         if not self._can_search_contacts:
             # Made when first needed: most pipelines never ask, and every key written would pay for it.
@@ -284,7 +299,7 @@ class Journal:
         outcomes: dict[str, int],
         confirmed: Sequence[Row] = (),
         uncertain: Sequence[Row] = (),
-        forgotten: Iterable[bytes] = (),
+        forgotten: Iterable[int] = (),
         rejects: Sequence[Reject] = (),
         following: Sequence[Sequence[Row]] = (),
     ) -> list[int]:
@@ -315,7 +330,7 @@ class Journal:
             self._insert_rejects(rejects)
             return [self._insert_batch(destination, action, rows) for rows in following]
 
-    def note_rows(self, *, keys: Iterable[tuple[bytes, str, bytes]] = (), rejects: Sequence[Reject] = ()) -> None:
+    def note_rows(self, *, keys: Iterable[tuple[bytes, str, int]] = (), rejects: Sequence[Reject] = ()) -> None:
         """Note what became of rows that need no batch."""
         with self._writing():
             self._put(_keys, list(keys))
@@ -384,7 +399,7 @@ class Journal:
     def _set_up(self) -> None:
         if self.path is not None:
             self.path.chmod(0o600)
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON"):
+        for pragma in _PRAGMAS:
             self._connection.exec_driver_sql(f"PRAGMA {pragma}")
         _metadata.create_all(self._connection)
 
@@ -437,7 +452,7 @@ class Journal:
         if rejects:
             self._connection.execute(sa.insert(_rejects), [msgspec.structs.asdict(one) for one in rejects])
 
-    def _find(self, select: str, ids: Sequence[bytes]) -> list[Any]:
+    def _find(self, select: str, ids: Sequence[int] | Sequence[bytes]) -> list[Any]:
         found: list[Any] = []
         for at in range(0, len(ids), _MAX_IDS):
             some = tuple(ids[at : at + _MAX_IDS])
@@ -457,7 +472,7 @@ class Journal:
         insert = f"INSERT INTO {table.name} ({','.join(names)}) VALUES ({marks})"  # noqa: S608 - the names are ours
         self._connection.exec_driver_sql(f"{insert} ON CONFLICT ({names[0]}) DO UPDATE SET {others}", rows)
 
-    def _delete(self, table: sa.Table, ids: Iterable[bytes]) -> None:
+    def _delete(self, table: sa.Table, ids: Iterable[int] | Iterable[bytes]) -> None:
         rows = [(one,) for one in ids]
         if rows:
             self._connection.exec_driver_sql(f"DELETE FROM {table.name} WHERE id = {self._mark}", rows)  # noqa: S608

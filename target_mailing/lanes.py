@@ -27,6 +27,7 @@ class LanePolicy(msgspec.Struct, frozen=True, kw_only=True):
     batch_max_age: float = 60.0
     job_timeout: float = 6 * 3600.0
     job_abandon: float = 48 * 3600.0
+    poll_interval: float = 2.0
     poll_max_interval: float = 30.0
 
 
@@ -41,6 +42,7 @@ class Lane:
         self._journal = journal
         self._outcomes = outcomes
         self._keys_under_way: dict[bytes, str] = {}
+        self._removes_old = policy.on_key_change == "remove" and destination.actions.remove in destination.actions.known
         self.batcher = Batcher(
             max_rows=policy.batch_rows,
             max_bytes=policy.batch_bytes,
@@ -65,7 +67,7 @@ class Lane:
         known = self._journal.contacts([row.id for row in rows if row.email])
         keys = [row.key for row in rows if row.key is not None]
         emails = self._journal.emails(keys) if keys else {}
-        moved: list[tuple[bytes, str, bytes]] = []
+        moved: list[tuple[bytes, str, int]] = []
         rejects: list[Reject] = []
         ends: list[tuple[tuple[int, ...], Outcome, str | None]] = []
         for row in rows:
@@ -78,7 +80,7 @@ class Lane:
                         continue
                 elif before is None or fold_address(before) != row.address:
                     moved.append((row.key, row.email, row.id))
-                    if before is not None and self.policy.on_key_change == "remove":
+                    if before is not None and self._removes_old:
                         self._remove_old(row, before, now)
             if known and self._is_unchanged(row, known.get(row.id)):
                 ends.append((row.lines, Outcome.UNCHANGED, None))
@@ -92,7 +94,7 @@ class Lane:
         self._outcomes.settle_all(ends)
 
     def _delete(
-        self, row: Row, before: str | None, known: dict[bytes, Known], rejects: list[Reject]
+        self, row: Row, before: str | None, known: dict[int, Known], rejects: list[Reject]
     ) -> tuple[tuple[int, ...], Outcome, str | None] | None:
         """Make a deleted row a removal; or, where there is nothing to remove, its end."""
         assert row.key is not None  # noqa: S101 - only called for keyed rows
@@ -145,10 +147,10 @@ class Lane:
             drops_key=False,
             email="",
             address="",
-            id=b"",
+            id=0,
             action=self.destination.actions.remove,
             contact=b"",
-            fingerprint=b"",
+            fingerprint=0,
             record=row.record,
             attempt=row.attempt,
         )

@@ -9,16 +9,17 @@ import math
 import re
 import time
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
 
 from mailing_api.errors import ConfigurationError, NotFound
 from mailing_api.mailjet import MailjetClient
-from mailing_api.values import boolean, epoch, integer, number, timestamp
+from mailing_api.values import boolean, integer, number, timestamp, timestamp_of
 from target_mailing.consent import Consent
 from target_mailing.mailjet_steps import ACTIONS, Follow, ReadConsent, ReadErrors, Submit
-from target_mailing.mapping import Converter, Fields, MappedContact
+from target_mailing.mapping import Field, Fields, MappedContact
 from target_mailing.steps import Step
 
 __all__ = ["MailjetDestination", "MailjetTarget"]
@@ -52,8 +53,8 @@ class MailjetTarget(msgspec.Struct, frozen=True, kw_only=True):
 class MailjetDestination:
     """One list, or one account, of Mailjet."""
 
-    def __init__(self, client: MailjetClient, target: MailjetTarget) -> None:
-        """Find the lists and read the account's properties.
+    def __init__(self, client: MailjetClient, target: MailjetTarget, *, dry_run: bool = False) -> None:
+        """Find the lists and read the account's properties; with `dry_run`, a list that is to be made gets the ID 0.
 
         Raises:
             ConfigurationError: a list is missing, deleted or named ambiguously.
@@ -66,9 +67,9 @@ class MailjetDestination:
             )
         self._client = client
         self._target = target
-        self._lists = [_find_list(client, one, create=target.create_list) for one in target.lists]
+        self._lists = [_find_list(client, one, target, dry_run=dry_run) for one in target.lists]
         where = f"list:{self._lists[0]}" if not target.account_wide else f"account:{sorted(self._lists)}"
-        self.name = f"mailjet:{client.account}:{where}"
+        self.name = f"mailjet:{client.account}:{client.identity}:{where}"
         self.fields = self._read_fields()
         # Without a list there is nothing to leave: Mailjet only adds and updates the account's contacts.
         known = ACTIONS.known if self._lists else ACTIONS.known - {ACTIONS.remove, ACTIONS.unsubscribe}
@@ -132,18 +133,18 @@ class MailjetDestination:
                 return
 
     def _read_fields(self) -> Fields:
-        properties: dict[str, Converter] = {}
+        properties: dict[str, Field] = {}
         for page in self._client.rows("contactmetadata"):
             for row in page:
                 if str(row.get("NameSpace", "static")).lower() == "static":
-                    properties[str(row["Name"])] = _CONVERTERS.get(str(row.get("Datatype", "str")).lower(), _text)
-        return Fields(columns={"name": _text, "first_name": _text, "last_name": _text}, properties=properties)
+                    properties[str(row["Name"])] = _FIELDS.get(str(row.get("Datatype", "str")).lower(), _TEXT)
+        return Fields(columns={"name": _TEXT, "first_name": _TEXT, "last_name": _TEXT}, properties=properties)
 
 
 # Lists
 
 
-def _find_list(client: MailjetClient, wanted: str, *, create: bool) -> int:
+def _find_list(client: MailjetClient, wanted: str, target: MailjetTarget, *, dry_run: bool) -> int:
     """The ID of a list given by ID, name or address."""
     if wanted.isdecimal():
         row = _list_at(client, wanted)
@@ -158,8 +159,8 @@ def _find_list(client: MailjetClient, wanted: str, *, create: bool) -> int:
                 f"Setting `list`: several Mailjet lists are named {wanted!r} ({ids}); give the ID."
             )
         row = rows[0] if rows else _list_at(client, wanted)
-        if row is None and create:
-            row = client.create_list(wanted)
+        if row is None and target.create_list:
+            row = {"ID": 0} if dry_run else client.create_list(wanted)
         if row is None:
             raise ConfigurationError(
                 f"Setting `list`: Mailjet has no list with the name or address {wanted!r}. Correct it, or set "
@@ -194,7 +195,7 @@ def _int(value: Any) -> int:
     if isinstance(value, bool):
         raise ValueError("no whole number")
     try:
-        found = integer(value)
+        found = None if _is_odd(value) else integer(value)
     except (ValueError, TypeError):
         found = None
     if found is None:
@@ -206,12 +207,17 @@ def _float(value: Any) -> float:
     if isinstance(value, bool):
         raise ValueError("no number")
     try:
-        found = number(value)
+        found = None if _is_odd(value) else number(value)
     except (ValueError, TypeError):
         found = None
     if found is None or not math.isfinite(found):
         raise ValueError("no number")
     return found
+
+
+def _is_odd(value: Any) -> bool:
+    """Python reads 1_000 as a number; nobody who sends it means that."""
+    return isinstance(value, str) and "_" in value
 
 
 def _bool(value: Any) -> bool:
@@ -225,24 +231,27 @@ def _bool(value: Any) -> bool:
 
 
 def _datetime(value: Any) -> str:
+    found = None
     try:
         if isinstance(value, (int, float)) and not isinstance(value, bool):
-            found = epoch(int(value))
-        else:
+            found = timestamp_of(datetime.fromtimestamp(value, UTC))
+        elif re.match(r"\d{4}-\d\d-\d\d", value):  # no guesses from a year or a time of day alone
             found = timestamp(value)
     except (ValueError, TypeError, OverflowError):
-        found = None
+        pass
     if found is None:
         raise ValueError("no date-time")
     return f"{found[:19]}Z"
 
 
-_CONVERTERS: Final[Mapping[str, Converter]] = {
-    "str": _text,
-    "int": _int,
-    "float": _float,
-    "bool": _bool,
-    "datetime": _datetime,
+_TEXT: Final = Field(_text, str)
+
+_FIELDS: Final[Mapping[str, Field]] = {
+    "str": _TEXT,
+    "int": Field(_int, int),
+    "float": Field(_float, float),
+    "bool": Field(_bool, bool),
+    "datetime": Field(_datetime),
 }
 
 

@@ -15,6 +15,7 @@ __all__ = [
     "CANONICAL_COLUMNS",
     "DELETED_AT",
     "Converter",
+    "Field",
     "Fields",
     "MappedContact",
     "RowRejected",
@@ -50,16 +51,28 @@ class RowRejected(Exception):
         self.reason = reason
 
 
+class Field(msgspec.Struct, frozen=True):
+    """One field of a destination.
+
+    Attributes:
+        convert: makes a value fit.
+        exact: values of exactly this type fit as they are.
+    """
+
+    convert: Converter
+    exact: type | None = None
+
+
 class Fields(msgspec.Struct, frozen=True, kw_only=True):
     """What a destination takes.
 
     Attributes:
-        columns: its converter for each canonical column that it knows.
-        properties: its converter for each of the account's own fields.
+        columns: the canonical columns that it knows.
+        properties: the account's own fields.
     """
 
-    columns: Mapping[str, Converter]
-    properties: Mapping[str, Converter]
+    columns: Mapping[str, Field]
+    properties: Mapping[str, Field]
 
 
 class MappedContact(msgspec.Struct, gc=False):
@@ -163,35 +176,38 @@ class StreamMapping:
             return MappedContact(None if value is None else clean_address(value), {}, {}, None, None, deleted=True)
         email = clean_address(value)
         status = None if self._status is None else record.get(self._status)
-        if status is not None and status not in _STATUSES:
+        if status is not None and (not isinstance(status, str) or status not in _STATUSES):
             raise RowRejected("bad_subscription_status", f"column {self._status}: {status!r} is not known")
         columns: dict[str, Any] = {}
-        for column, name, convert in self._columns:
+        for column, name, field in self._columns:
             value = record.get(column)
             if value is not None:
-                columns[name] = _convert(column, value, convert)
+                columns[name] = value if type(value) is field.exact else _convert(column, value, field)
         properties: dict[str, Any] = {}
         if self._object is not None and (values := record.get(self._object)) is not None:
             self._from_object(values, properties)
-        for column, name, convert in self._properties:
+        for column, name, field in self._properties:
             value = record.get(column)
             if value is not None:
-                properties[name] = _convert(column, value, convert)
+                properties[name] = value if type(value) is field.exact else _convert(column, value, field)
             elif self._clear_nulls and column in record:
                 properties[name] = None
         action = None if self._action is None else record.get(self._action)
+        if action is not None and not isinstance(action, str):
+            raise RowRejected("unknown_action", f"column {self._action}: {action!r} is no action")
         return MappedContact(email, columns, properties, status, action, deleted=False)
 
     def _from_object(self, values: Any, properties: dict[str, Any]) -> None:
         if not isinstance(values, dict):
             raise RowRejected("wrong_type", f"column {self._object}: not an object")
-        converters = self._fields.properties
+        fields = self._fields.properties
         for name, value in values.items():
-            convert = converters.get(name)
-            if convert is None:
+            field = fields.get(name)
+            if field is None:
                 raise RowRejected("unknown_property", f"column {self._object}: {name!r} is no property of the account")
             if value is not None:
-                properties[name] = _convert(f"{self._object}.{name}", value, convert)
+                exact = type(value) is field.exact
+                properties[name] = value if exact else _convert(f"{self._object}.{name}", value, field)
             elif self._clear_nulls:
                 properties[name] = None
 
@@ -249,8 +265,8 @@ def fold_address(address: str) -> str:
     return address.lower()
 
 
-def _convert(column: str, value: Any, convert: Converter) -> Any:
+def _convert(column: str, value: Any, field: Field) -> Any:
     try:
-        return convert(value)
+        return field.convert(value)
     except (ValueError, TypeError, OverflowError) as exc:
         raise RowRejected("wrong_type", f"column {column}: {value!r} is {exc}") from None

@@ -14,7 +14,7 @@ from mailing_api.errors import ConfigurationError
 from mailing_api.values import timestamp_of
 from target_mailing.journal import Reject
 
-__all__ = ["REJECT_COLUMNS", "RejectsFile", "strip_reject_columns"]
+__all__ = ["REJECT_COLUMNS", "RejectsFile", "without_reject_columns"]
 
 REJECT_COLUMNS = ("_reject_code", "_reject_reason", "_reject_job", "_reject_attempt", "_reject_at")
 
@@ -34,7 +34,7 @@ class RejectsFile:
         self._keys: dict[str, Sequence[str]] = {}
         self._columns: dict[str, dict[str, Any]] = {}
         self._file: BinaryIO | None = None
-        moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+        moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
         self.path = folder / f"rejects-{moment}-{os.getpid()}.singer"
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -109,12 +109,14 @@ class RejectsFile:
         }
 
 
-def strip_reject_columns(record: dict[str, Any]) -> int:
-    """Take the columns of a rejects file off a record that is piped back in; returns the attempts made so far."""
+def without_reject_columns(raw: bytes) -> tuple[bytes, int]:
+    """A record without the columns that a rejects file adds, and which attempt this is: 1 unless it came from one."""
+    if b'"_reject_' not in raw:
+        return raw, 1
+    record = msgspec.json.decode(raw)
     attempts = record.get("_reject_attempt")
-    for column in REJECT_COLUMNS:
-        record.pop(column, None)
-    return attempts if isinstance(attempts, int) else 0
+    kept = {name: value for name, value in record.items() if name not in REJECT_COLUMNS}
+    return msgspec.json.encode(kept), 1 + (attempts if isinstance(attempts, int) else 0)
 
 
 def _write_line(file: BinaryIO, message: dict[str, Any]) -> None:

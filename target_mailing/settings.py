@@ -168,7 +168,7 @@ SETTINGS: Final = (
     Setting(
         name="job_abandon",
         title="Job abandon",
-        description="A job that takes longer is given up: its rows are rejected as `unconfirmed`. Seconds, or ISO.",
+        description="A job that takes longer is given up: its rows are `unconfirmed`. Seconds, or ISO 8601.",
         type=["number", "string"],
         default="PT48H",
     ),

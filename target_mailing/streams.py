@@ -16,7 +16,7 @@ from target_mailing.lanes import Lane
 from target_mailing.mapping import RowRejected, StreamMapping, chosen_properties, fold_address
 from target_mailing.outcomes import Outcome
 from target_mailing.records import RecordReader
-from target_mailing.rejects import strip_reject_columns
+from target_mailing.rejects import without_reject_columns
 from target_mailing.settings import StreamSettings
 
 __all__ = ["End", "Stream", "is_accepted"]
@@ -42,10 +42,12 @@ def is_accepted(stream: str, columns: Mapping[str, Any], settings: StreamSetting
         return True
     if settings.on_unknown_stream == "skip":
         return False
+    address = settings.mapping.get("email", "email")
+    why = f"it has no column {address!r}" if address not in columns else "it is another kind of a provider's stream"
     raise ConfigurationError(
-        f"Stream {stream!r} is not one of contacts: it is not called *_contacts and has no column "
-        f"{settings.mapping.get('email', 'email')!r} of its own. Name it in `streams` to deliver it, leave it out at "
-        "the tap, or set `on_unknown_stream: skip`."
+        f"Stream {stream!r} is not one of contacts: it is not called *_contacts, and {why}. Leave it out at the tap "
+        "(with tap-mailing, select only streams of contacts), name it in `streams` to deliver it all the same, or set "
+        "`on_unknown_stream: skip`."
     )
 
 
@@ -130,25 +132,27 @@ class Stream:
             raw: the record as it came.
         """
         try:
-            return self._row(line, self._reader.read(raw), raw, 1)
+            return self._row(line, self._reader.read(raw), raw)
         except RowRejected as no:
-            return self._rejected(no, raw, 1)
+            return self._rejected(no, raw)
 
     def take_mapped(self, line: int, record: dict[str, Any], raw: bytes) -> Row | End:
         """What becomes of a record that stream maps made of another; arguments as in `take`."""
         try:
             self._reader.check(record)
-            return self._row(line, record, raw, 1)
+            return self._row(line, record, raw)
         except RowRejected as no:
-            return self._rejected(no, raw, 1)
+            return self._rejected(no, raw)
 
-    def _rejected(self, no: RowRejected, raw: bytes, attempt: int) -> End:
+    def _rejected(self, no: RowRejected, raw: bytes) -> End:
+        raw, attempt = without_reject_columns(raw)
         reject = Reject(self._source, raw, no.code, no.reason, None, attempt, time.time())
         return Outcome.REJECTED, no.code, reject
 
-    def _row(self, line: int, record: dict[str, Any], raw: bytes, attempt: int) -> Row | End:
+    def _row(self, line: int, record: dict[str, Any], raw: bytes) -> Row | End:
+        attempt = 1
         if "_reject_code" in record:
-            return self._replayed(line, record, raw)
+            raw, attempt = without_reject_columns(raw)
         for name in self._required:
             if record.get(name) is None:
                 raise RowRejected("missing_key", f"key column {name} is missing or null")
@@ -180,17 +184,6 @@ class Stream:
             raw,
             attempt,
         )
-
-    def _replayed(self, line: int, record: dict[str, Any], raw: bytes) -> Row | End:
-        """A record from a rejects file, its extra columns taken off."""
-        whole = msgspec.json.decode(raw)
-        attempt = 1 + strip_reject_columns(whole)
-        strip_reject_columns(record)
-        raw = msgspec.json.encode(whole)
-        try:
-            return self._row(line, record, raw, attempt)
-        except RowRejected as no:
-            return self._rejected(no, raw, attempt)
 
     def _decide(self, status: str | None, asked: str, deleted: bool) -> str | End:
         """The action for a row, or its end; the same few questions are asked for every row."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import sys
 import time
-import traceback
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -15,35 +14,22 @@ from typing import IO, Any, ClassVar
 import click
 import msgspec
 from singer_sdk import Target
-from singer_sdk.exceptions import ConfigValidationError, RecordsWithoutSchemaException
+from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities
 from singer_sdk.plugin_base import _ConfigInput
 from singer_sdk.singerlib.encoding.base import GenericSingerReader
 
-from mailing_api.errors import ConfigurationError, MailingError
-from mailing_api.settings import duration, json_schema, lookup, plain, without_values
-from target_mailing.delivery import DeliveryFailed
+from mailing_api.errors import ConfigurationError
+from mailing_api.settings import duration, json_schema, lookup, plain, positive, without_values
+from target_mailing.command import TargetCommand
 from target_mailing.destinations import Account
-from target_mailing.journal import Journal, JournalError
+from target_mailing.journal import Journal
 from target_mailing.outcomes import Outcome
-from target_mailing.reader import InputError
 from target_mailing.rejects import RejectsFile
-from target_mailing.run import Run, StdoutClosedError, Terminated, TooManyRejectsError
+from target_mailing.run import Run, Terminated
 from target_mailing.settings import SETTINGS, StreamSettings, default_folder, journal_path, reject_limit
 
 __all__ = ["TargetMailing"]
-
-#: Errors whose message is all that a user needs.
-_EXPECTED = (
-    ConfigurationError,
-    MailingError,
-    DeliveryFailed,
-    InputError,
-    JournalError,
-    RecordsWithoutSchemaException,
-    StdoutClosedError,
-    TooManyRejectsError,
-)
 
 
 class _Lines(GenericSingerReader[str]):
@@ -66,11 +52,7 @@ class _Lines(GenericSingerReader[str]):
 
 
 class TargetMailing(Target):
-    """Delivers contacts to mailing providers, and says they were delivered only when they were.
-
-    Providers answer "accepted" and import later. This target follows every bulk job to its end, gives every row an
-    outcome, and only then lets STATE pass.
-    """
+    """Delivers contacts to mailing providers and lets STATE pass only when every bulk job has ended."""
 
     name = "target-mailing"
     package_name = "tap-target-mailing"
@@ -103,7 +85,7 @@ class TargetMailing(Target):
             rejects=rejects,
             limit=reject_limit(self._setting("max_rejected")),
             open_lane=lambda settings, delivery, outcomes: account.lane(settings, journal, delivery, outcomes),
-            jobs_in_flight=max(1, self._setting("jobs_in_flight")),
+            jobs_in_flight=positive("jobs_in_flight", self._setting("jobs_in_flight")),
         )
         try:
             run(source)
@@ -175,7 +157,7 @@ class TargetMailing(Target):
         click.echo(f"rejects: {rejects.path.parent} can be written")
         settings = StreamSettings.resolve(self.config, None)
         reject_limit(self._setting("max_rejected"))
-        destination = account.destination(msgspec.structs.replace(settings, create_list=False))
+        destination = account.destination(settings, dry_run=True)
         click.echo(f"credentials: accepted by {account.provider}")
         click.echo(f"destination: {destination.name}")
         listed = [] if settings.properties is None or isinstance(settings.properties, str) else settings.properties
@@ -221,7 +203,7 @@ class TargetMailing(Target):
         file_input: IO[str] | None = None,
         check: bool = False,
     ) -> None:
-        """Run from the command line; ends with exit code 1 and one line of log when something is wrong."""
+        """Run from the command line."""
         super(Target, cls).invoke(about=about, about_format=about_format)
         # Tens of thousands of rows are in memory at any time and none is part of a cycle: the collector would look
         # at all of them again and again.
@@ -229,33 +211,26 @@ class TargetMailing(Target):
         gc.set_threshold(100_000, 50, 100)
         cls.print_version(print_fn=cls.logger.info)
         config = config or _ConfigInput()
-        try:
-            target = cls(config=config.config, validate_config=True, parse_env_config=config.parse_env)
-            if check:
-                target.check()
-            else:
-                target.listen(file_input)
-        except _EXPECTED as error:
-            cls.logger.error("%s", error)  # noqa: TRY400 - the message says all
-            sys.exit(1)
-        except ConfigValidationError:
-            raise
-        except Exception as error:  # noqa: BLE001
-            # Its text may quote a row, so only its type and place are told.
-            places = traceback.extract_tb(error.__traceback__)
-            where = " < ".join(f"{Path(place.filename).name}:{place.lineno}" for place in reversed(places))
-            cls.logger.error("Unexpected %s at %s. Please report this.", type(error).__name__, where)  # noqa: TRY400
-            sys.exit(1)
+        target = cls(config=config.config, validate_config=True, parse_env_config=config.parse_env)
+        if check:
+            target.check()
+        else:
+            target.listen(file_input)
 
     @classmethod
     def get_singer_command(cls) -> click.Command:
         """The command line, with --check."""
-        command = super().get_singer_command()
-        command.params.append(
-            click.Option(
-                ["--check"],
-                is_flag=True,
-                help="Try credentials, list, properties, journal and rejects path without writing, and exit.",
-            )
+        given = super().get_singer_command()
+        check = click.Option(
+            ["--check"],
+            is_flag=True,
+            help="Try credentials, list, properties, journal and rejects path without writing, and exit.",
         )
-        return command
+        return TargetCommand(
+            name=given.name,
+            callback=given.callback,
+            params=[*given.params, check],
+            context_settings=given.context_settings,
+            help="Deliver contacts to a mailing provider, following every bulk job to its end.",
+            logger=cls.logger,
+        )

@@ -21,7 +21,7 @@ LIST = "Spring readers"
 PROPERTIES = {"city": "str", "visits": "int", "score": "float", "vip": "bool", "birthday": "datetime"}
 
 COLUMNS = {
-    "id": {"type": "integer"},
+    "id": {"type": ["integer", "null"]},
     "email": {"type": ["string", "null"]},
     "name": {"type": ["string", "null"]},
     "city": {"type": ["string", "null"]},

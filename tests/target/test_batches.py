@@ -15,7 +15,7 @@ NOT_DELETED = False
 
 
 def row(line: int, address: str, action: str = "add", contact: bytes | None = None) -> Row:
-    return Row((line,), "s", None, NOT_DELETED, address, address, b"", action, contact or b"%d;" % line, b"", b"{}")
+    return Row((line,), "s", None, NOT_DELETED, address, address, 0, action, contact or b"%d;" % line, 0, b"{}")
 
 
 def overlay(earlier: Row, later: Row) -> Row:

@@ -102,6 +102,8 @@ def test_p9_bad_input_is_one_clear_line_and_no_state_passes_it(mailjet, text, na
         ({"properties": ["shoe_size"]}, "'people'.*'shoe_size'"),
         ({"max_rejected": "lots"}, "`max_rejected`"),
         ({"job_timeout": "soon"}, "`job_timeout`"),
+        ({"max_requests_per_second": 0}, "`max_requests_per_second`"),
+        ({"jobs_in_flight": 0}, "`jobs_in_flight`"),
     ],
 )
 def test_p9_wrong_settings_are_one_clear_line_that_names_them(mailjet, config, named, monkeypatch):
@@ -245,6 +247,27 @@ def test_check_tries_everything_and_writes_nothing(mailjet):
     code, _, err = Command(mailjet, properties=["shoe_size"]).run(b"", "--check")
     assert code == 1
     assert "shoe_size" in err
+
+
+def test_check_says_what_would_be_made(mailjet):
+    config = {"list": "Brand new", "create_list": True, "properties": ["since"], "create_properties": True}
+    code, out, _ = Command(mailjet, **config).run(b"", "--check")
+    assert code == 0
+    assert "list:0" in out
+    assert "1 would be created" in out
+    assert all(call.startswith("GET ") for call in mailjet.sandbox.counters.calls)
+
+
+@pytest.mark.parametrize(("content", "named"), [(None, "was not found"), ("{not json", "not JSON: line 1")])
+def test_p9_a_configuration_that_cannot_be_read_is_one_clear_line(mailjet, content, named):
+    command = Command(mailjet)
+    command.config.unlink()
+    if content is not None:
+        command.config.write_text(content)
+    code, out, err = command.run(b"")
+    assert (code, out) == (1, "")
+    assert named in err
+    assert "Traceback" not in err
 
 
 def test_without_a_journal_it_is_said_that_delivery_is_at_least_once(mailjet):

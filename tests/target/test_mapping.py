@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailing_api.errors import ConfigurationError
-from target_mailing.mapping import Fields, RowRejected, StreamMapping, clean_address
+from target_mailing.mapping import Field, Fields, RowRejected, StreamMapping, clean_address
 
 
 def whole(value):
@@ -16,7 +16,11 @@ def whole(value):
     return value
 
 
-FIELDS = Fields(columns={"name": str, "first_name": str}, properties={"city": str, "visits": whole, "company": str})
+TEXT = Field(str, str)
+FIELDS = Fields(
+    columns={"name": TEXT, "first_name": TEXT},
+    properties={"city": TEXT, "visits": Field(whole), "company": TEXT},
+)
 COLUMNS = ["id", "email", "name", "city", "visits", "company", "properties", "subscription_status", "op"]
 
 

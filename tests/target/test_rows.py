@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from mailing_sandbox.server import Sandbox
 from tests.target.conftest import people, person, schema, state
 
 
@@ -270,3 +271,57 @@ def test_stream_maps_rename_filter_and_hash(mailjet):
     assert result.counts() == {"skipped": 2, "delivered": 2}
     assert mailjet.statuses().keys() == {"x-person2@example.com", "x-person3@example.com"}
     assert result.states == [1]
+
+
+def test_p9_a_value_of_the_wrong_kind_in_a_deciding_column_is_a_reject(mailjet):
+    columns = {"email": {"type": "string"}, "subscription_status": {}, "verb": {}}
+    rows = [
+        {"type": "RECORD", "stream": "people", "record": {"email": "a@b.test", "subscription_status": ["x"]}},
+        {"type": "RECORD", "stream": "people", "record": {"email": "c@d.test", "verb": {"a": 1}}},
+    ]
+    result = mailjet.deliver([schema(columns=columns, keys=[]), *rows], properties=None, action_column="verb")
+    assert result.outcomes["reasons"] == {"bad_subscription_status": 1, "unknown_action": 1}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("birthday", "12:00", None),
+        ("birthday", "2024", None),
+        ("birthday", 0, "1970-01-01T00:00:00Z"),
+        ("birthday", "1990-02-03", "1990-02-03T00:00:00Z"),
+        ("visits", "1_000", None),
+        ("visits", 3.0, "3"),
+        ("visits", 3.5, None),
+        ("visits", True, None),
+        ("score", "1_0.5", None),
+        ("vip", 1, "true"),
+        ("vip", "yes", None),
+        ("city", True, None),
+    ],
+)
+def test_types_are_never_guessed(mailjet, name, value, expected):
+    result = mailjet.deliver([schema(), person(1, city=None, properties={name: value})])
+    if expected is None:
+        assert result.outcomes["reasons"] == {"wrong_type": 1}
+    else:
+        assert mailjet.members()["person1@example.com"]["properties"] == {name: expected}
+
+
+def test_accounts_with_the_same_label_are_told_apart(mailjet):
+    mailjet.deliver([schema(), person(1)])
+    with Sandbox(job_seconds=0.05, api_key="other-key") as other:
+        other.mailjet.add_list("Spring readers")
+        other.mailjet.add_property("city")
+        other.mailjet.add_property("visits", "int")
+        settings = {"mailjet_base_url": other.url, "mailjet_api_key": other.api_key}
+        assert mailjet.deliver([schema(), person(1)], **settings).counts() == {"delivered": 1}
+        assert other.mailjet.contacts().keys() == {"person1@example.com"}
+
+
+def test_without_a_list_a_changed_address_removes_nothing(mailjet):
+    account = {"scope": "account", "list": None}
+    mailjet.deliver([schema(), person(1)], **account)
+    result = mailjet.deliver([schema(), person(1, email="new@example.com")], **account)
+    assert result.counts() == {"delivered": 1}
+    assert result.outcomes["batches"] == 1

@@ -1,0 +1,64 @@
+"""The command line: the SDK's, with --check, and errors told in one line."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+from singer_sdk.exceptions import (
+    ConfigValidationError,
+    MapExpressionError,
+    RecordsWithoutSchemaException,
+    StreamMapConfigError,
+)
+from singer_sdk.plugin_base import SingerCommand
+
+from mailing_api.errors import MailingError
+from target_mailing.delivery import DeliveryFailed
+from target_mailing.journal import JournalError
+from target_mailing.reader import InputError
+from target_mailing.run import StdoutClosedError, TooManyRejectsError
+
+__all__ = ["TargetCommand"]
+
+#: Errors whose text is written for users and holds no row.
+_TOLD = (
+    MailingError,
+    DeliveryFailed,
+    InputError,
+    JournalError,
+    StdoutClosedError,
+    TooManyRejectsError,
+    RecordsWithoutSchemaException,
+    MapExpressionError,
+    StreamMapConfigError,
+    OSError,
+)
+
+
+class TargetCommand(SingerCommand):
+    """Ends with status 1 and one line in the log for whatever goes wrong, also while options are read."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the command."""
+        try:
+            return super().main(*args, **kwargs)
+        except ConfigValidationError as exc:
+            for error in exc.errors:
+                self.logger.error("%s", error)  # noqa: TRY400
+        except Exception as exc:  # noqa: BLE001 - nothing is left to see to it
+            self.logger.error("%s", _words(exc))  # noqa: TRY400
+        sys.exit(1)
+
+
+def _words(exc: Exception) -> str:
+    if isinstance(exc, _TOLD):
+        return str(exc)
+    if isinstance(exc, ValueError) and hasattr(exc, "lineno") and hasattr(exc, "colno"):
+        return f"The file given by --config is not JSON: line {exc.lineno}, column {exc.colno}."
+    # Its text may quote a row, so only its type and its places are told.
+    places = traceback.extract_tb(exc.__traceback__)
+    where = " < ".join(f"{Path(place.filename).name}:{place.lineno}" for place in reversed(places))
+    return f"Unexpected {type(exc).__name__} at {where}. Please report this."
