@@ -107,8 +107,21 @@ class Intake:
         message = parse(number, line)
         self.messages[message.type] += 1
         if message.type == "RECORD":
-            self._take_record(number, message, taken)
-        elif message.type == "STATE":
+            streams = self._streams.get(message.stream)
+            raw = bytes(message.record)
+            if streams is None or not raw.startswith(b"{"):
+                raise _no_record(number, message.stream, known=streams is not None)
+            if self._mapper is None:
+                stream = streams[0]
+                self._end(number, None if stream is None else stream.take(number, raw), stream, taken)
+            else:
+                self._take_mapped(number, message.stream, self._mapper, raw, taken)
+        else:
+            self._take_other(number, message)
+
+    def _take_other(self, number: int, message: Message) -> None:
+        """Take in a message that is no record."""
+        if message.type == "STATE":
             if not bytes(message.value):
                 raise InputError(f"Line {number} of the input is a STATE without a value.")
             self._ledger.state(number, bytes(message.value))
@@ -123,24 +136,12 @@ class Intake:
 
     # Records
 
-    def _take_record(self, number: int, message: Message, taken: _Taken) -> None:
-        streams = self._streams.get(message.stream)
-        if streams is None:
-            raise RecordsWithoutSchemaException(
-                f"Line {number} of the input is a record of stream {message.stream!r}, whose SCHEMA has not come. "
-                "Correct the tap."
-            )
-        raw = bytes(message.record)
-        if not raw.startswith(b"{"):
-            raise InputError(f"Line {number} of the input is a RECORD without a record.")
-        if self._mapper is None:
-            (stream,) = streams
-            self._end(number, None if stream is None else stream.take(number, raw), stream, taken)
-            return
+    def _take_mapped(self, number: int, name: str, mapper: PluginMapper, raw: bytes, taken: _Taken) -> None:
+        """Take in a record through the SDK's stream maps, which may make none or several of it."""
         record = _DECODER.decode(raw)
         mapped = [
             (stream, found)
-            for stream, stream_map in zip(streams, self._mapper.stream_maps[message.stream], strict=True)
+            for stream, stream_map in zip(self._streams[name], mapper.stream_maps[name], strict=True)
             if (found := stream_map.transform(copy.copy(record))) is not None
         ]
         if len(mapped) > 1:
@@ -197,3 +198,11 @@ class Intake:
             lane=self._open_lane(settings),
             journal=self._journal,
         )
+
+
+def _no_record(number: int, stream: str, *, known: bool) -> Exception:
+    if known:
+        return InputError(f"Line {number} of the input is a RECORD without a record.")
+    return RecordsWithoutSchemaException(
+        f"Line {number} of the input is a record of stream {stream!r}, whose SCHEMA has not come. Correct the tap."
+    )

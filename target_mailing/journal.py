@@ -177,6 +177,7 @@ class Journal:
             raise
 
         self._short_hash = hashlib.blake2b(key=secret, digest_size=8)
+        self._destination_hashes: dict[str, hashlib.blake2b] = {}
         self._long_hash = hashlib.blake2b(key=secret, digest_size=16)
 
     def close(self) -> None:
@@ -192,7 +193,13 @@ class Journal:
 
     def contact_id(self, destination: str, address: str) -> int:
         """The keyed hash under which a destination's contact is remembered."""
-        return self._short(f"{destination}\0{address}".encode())
+        found = self._destination_hashes.get(destination)
+        if found is None:
+            found = self._destination_hashes[destination] = self._short_hash.copy()
+            found.update(f"{destination}\0".encode())
+        found = found.copy()
+        found.update(address.encode())
+        return int.from_bytes(found.digest(), signed=True)
 
     def key_id(self, destination: str, stream: str, key: bytes) -> bytes:
         """The keyed hash of a stream's key at a destination."""
@@ -202,11 +209,8 @@ class Journal:
 
     def fingerprint(self, action: str, contact: bytes) -> int:
         """The keyed hash of what is done with a contact."""
-        return self._short(action.encode() + b"\0" + contact)
-
-    def _short(self, content: bytes) -> int:
         found = self._short_hash.copy()
-        found.update(content)
+        found.update(action.encode() + b"\0" + contact)
         return int.from_bytes(found.digest(), signed=True)
 
     # What is known

@@ -256,6 +256,8 @@ def clean_address(value: Any) -> str:
     """
     if not isinstance(value, str) or not _ADDRESS.fullmatch(address := value.strip()):
         raise RowRejected("bad_address", "missing" if value is None else f"{value!r} is no e-mail address")
+    if address.islower():
+        return address
     local, _, domain = address.rpartition("@")
     return f"{local}@{domain.lower()}"
 

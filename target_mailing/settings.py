@@ -125,9 +125,9 @@ SETTINGS: Final = (
     Setting(
         name="resend_window",
         title="Resend window",
-        description="How long a confirmed row counts as known: seconds, or ISO 8601 such as P7D.",
+        description="How long a confirmed row counts as known: seconds, or ISO 8601 such as P7D, which is the default.",
         type=["number", "string"],
-        default="P7D",
+        default=604_800,
     ),
     Setting(
         name="batch_rows",
@@ -161,16 +161,18 @@ SETTINGS: Final = (
     Setting(
         name="job_timeout",
         title="Job timeout",
-        description="The run fails when a job takes longer; the next run follows it again. Seconds, or ISO 8601.",
+        description="The run fails when a job takes longer; the next run follows it again. Seconds, or ISO 8601 such as "
+        "PT6H, which is the default.",
         type=["number", "string"],
-        default="PT6H",
+        default=21_600,
     ),
     Setting(
         name="job_abandon",
         title="Job abandon",
-        description="A job that takes longer is given up: its rows are `unconfirmed`. Seconds, or ISO 8601.",
+        description="A job that takes longer is given up and its rows are `unconfirmed`. Seconds, or ISO 8601 such as "
+        "PT48H, which is the default.",
         type=["number", "string"],
-        default="PT48H",
+        default=172_800,
     ),
     Setting(
         name="poll_interval",

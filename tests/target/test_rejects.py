@@ -61,7 +61,7 @@ def test_records_that_fail_the_schema_again_count_their_attempts_too(mailjet):
         "type": "RECORD",
         "stream": "people",
         "record": {"id": "x", "email": "a@b.test", "_reject_code": "schema_invalid", "_reject_attempt": 4},
-    }  # noqa: E501
+    }
     (reject,) = mailjet.deliver([strict, replayed], properties=None).rejects
     assert reject["record"]["_reject_attempt"] == 5
 
