@@ -1,4 +1,4 @@
-"""The least that can write: msgspec lines in, httpx bulk calls out, every job followed, nothing checked or remembered."""
+"""The least that can write: msgspec lines in, httpx bulk calls out, jobs followed; nothing checked or remembered."""
 
 from __future__ import annotations
 

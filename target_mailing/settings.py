@@ -161,7 +161,7 @@ SETTINGS: Final = (
     Setting(
         name="job_timeout",
         title="Job timeout",
-        description="The run fails when a job takes longer; the next run follows it again. Seconds, or ISO 8601 such as "
+        description="The run fails when a job takes longer; the next run follows it again. Seconds, or ISO such as "
         "PT6H, which is the default.",
         type=["number", "string"],
         default=21_600,
