@@ -52,3 +52,4 @@ class DaemonPool:
                 future.set_result(call())
             except BaseException as exc:  # noqa: BLE001 - the caller of result() decides
                 future.set_exception(exc)
+            del item, future, call  # or what they hold would stay in memory until the next call

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from mailing_sandbox.server import Sandbox
@@ -51,6 +53,28 @@ def parser() -> argparse.ArgumentParser:
     return command
 
 
+def serve_until_signalled(sandbox: Sandbox, ready_file: Path | None) -> int:
+    """Say where the sandbox is, and wait for SIGINT or SIGTERM; 1 when the server broke down instead."""
+    # The signals are queued, not raised: an exception inside Thread.join() makes Python 3.11 take a running thread
+    # for an ended one, and a second signal would cut the stopping short.
+    signals: SimpleQueue[int] = SimpleQueue()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda arrived, _: signals.put(arrived))
+    print(  # noqa: T201
+        f"Mailing sandbox at {sandbox.url} (API key {sandbox.api_key}, secret key {sandbox.secret_key})",
+        flush=True,
+    )
+    if ready_file is not None:
+        draft = ready_file.with_name(ready_file.name + ".part")
+        draft.write_text(sandbox.url, encoding="utf-8")
+        draft.replace(ready_file)
+    while sandbox.running:
+        with suppress(Empty):
+            signals.get(timeout=1)
+            return 0
+    return 1
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the sandbox until SIGINT or SIGTERM."""
     command = parser()
@@ -68,28 +92,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             api_key=options.api_key,
             secret_key=options.secret_key,
         )
+        sandbox.start()
+    except KeyboardInterrupt:
+        return 130
     except ValueError as error:
         command.error(str(error))
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        sandbox.start()
     except OSError as error:
         command.error(f"cannot listen on {options.host}:{options.port}: {error}")
     try:
-        print(  # noqa: T201
-            f"Mailing sandbox at {sandbox.url} (API key {sandbox.api_key}, secret key {sandbox.secret_key})",
-            flush=True,
-        )
-        if options.ready_file is not None:
-            draft = options.ready_file.with_name(options.ready_file.name + ".part")
-            draft.write_text(sandbox.url, encoding="utf-8")
-            draft.replace(options.ready_file)
-        sandbox.wait()
-    except KeyboardInterrupt:
-        return 0
+        return serve_until_signalled(sandbox, options.ready_file)
     finally:
         sandbox.stop()
-    return 0
 
 
 if __name__ == "__main__":

@@ -28,6 +28,9 @@ class Row(msgspec.Struct, gc=False):
         record: the RECORD's record as it came, for the rejects file.
         attempt: how often this record was tried, 1 for the first time.
         resubmitted: an earlier submission of this content may have arrived.
+        also: keys of rows that this one superseded; the contact is theirs, too.
+        followers: rows that wait for the end of this one, because what they are to be depends on it.
+        blocked: it is such a row, and keeps its place until `Batcher.unblock`.
     """
 
     lines: tuple[int, ...]
@@ -43,6 +46,9 @@ class Row(msgspec.Struct, gc=False):
     record: bytes
     attempt: int = 1
     resubmitted: bool = False
+    also: tuple[bytes, ...] = ()
+    followers: tuple[Row, ...] = ()
+    blocked: bool = False
 
 
 class OpenBatch:
@@ -82,21 +88,34 @@ class Batcher:
         self._due: deque[OpenBatch] = deque()
         self._holder: dict[str, OpenBatch] = {}
         self._waiting: dict[str, deque[Row]] = {}
+        self._parked = OpenBatch("", 0.0)
         self.waiting_rows = 0
 
     def add(self, row: Row, now: float) -> None:
         """Take in a row, `now` in the clock of `max_age`."""
         holder = self._holder.get(row.address)
         if holder is None:
-            self._put(row, now)
+            if row.blocked:
+                self._parked.rows[row.address] = row
+                self._holder[row.address] = self._parked
+            else:
+                self._put(row, now)
+        elif row.blocked:
+            self._wait(row)
         elif holder is self._open.get(row.action) and row.address not in self._waiting:
             before = holder.rows[row.address]
             after = self._overlay(before, row)
             holder.rows[row.address] = after
             holder.size += len(after.contact) - len(before.contact)
         else:
-            self._waiting.setdefault(row.address, deque()).append(row)
-            self.waiting_rows += 1
+            self._wait(row)
+
+    def unblock(self, row: Row, now: float) -> None:
+        """A blocked row may go as soon as its turn comes."""
+        row.blocked = False
+        if self._parked.rows.get(row.address) is row:
+            del self._parked.rows[row.address]
+            self._put(row, now)
 
     def is_held(self, address: str) -> bool:
         """Whether a row of this address is on its way."""
@@ -137,6 +156,10 @@ class Batcher:
                 for row in self._waiting.pop(address, ()):
                     self.waiting_rows -= 1
                     self.add(row, now)
+
+    def _wait(self, row: Row) -> None:
+        self._waiting.setdefault(row.address, deque()).append(row)
+        self.waiting_rows += 1
 
     def _put(self, row: Row, now: float) -> None:
         batch = self._open.get(row.action)

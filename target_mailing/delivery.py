@@ -434,6 +434,8 @@ class Delivery:
             told += "; those not delivered come again in the input and are judged then"
         logger.info("Batch %d (%s, %d rows) has ended: %s", batch.number, _evidence(batch), len(batch.rows), told)
         if not batch.recovered:
+            for at in withheld:
+                lane.opted_out(batch.rows[at])
             ended = [row for at, row in enumerate(batch.rows) if at not in moving] if moving else batch.rows
             lane.free(ended, time.monotonic())
         self._ended(batch)

@@ -329,7 +329,9 @@ class Journal:
             self._note_contacts(confirmed, now)
             self._note_contacts(uncertain, None)
             self._delete(_contacts, forgotten)
-            self._put(_keys, [(row.key, row.email, row.id) for row in confirmed if row.key and not row.drops_key])
+            keys = [(row.key, row.email, row.id) for row in confirmed if row.key and not row.drops_key]
+            keys.extend((key, row.email, row.id) for row in confirmed if row.also for key in row.also)
+            self._put(_keys, keys)
             self._delete(_keys, [row.key for row in confirmed if row.key and row.drops_key])
             self._insert_rejects(rejects)
             return [self._insert_batch(destination, action, rows) for rows in following]

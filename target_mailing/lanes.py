@@ -71,17 +71,16 @@ class Lane:
         rejects: list[Reject] = []
         ends: list[tuple[tuple[int, ...], Outcome, str | None]] = []
         for row in rows:
-            if row.key is not None:
-                before = self._keys_under_way.get(row.key) or emails.get(row.key)
-                if row.drops_key:
-                    end = self._delete(row, before, known, rejects)
-                    if end is not None:
-                        ends.append(end)
-                        continue
-                elif before is None or fold_address(before) != row.address:
-                    moved.append((row.key, row.email, row.id))
-                    if before is not None and self._removes_old:
-                        self._remove_old(row, before, now)
+            before = None if row.key is None else self._keys_under_way.get(row.key) or emails.get(row.key)
+            if row.drops_key:
+                end = self._delete(row, before, known, rejects)
+                if end is not None:
+                    ends.append(end)
+                    continue
+            elif row.key is not None and (before is None or fold_address(before) != row.address):
+                moved.append((row.key, row.email, row.id))
+                if before is not None:
+                    self._leave(row, before, now)
             if known and self._is_unchanged(row, known.get(row.id)):
                 ends.append((row.lines, Outcome.UNCHANGED, None))
                 continue
@@ -122,12 +121,22 @@ class Lane:
         return [row for row in rows if id(row) not in unchanged]
 
     def free(self, rows: list[Row], now: float) -> None:
-        """These rows have their outcome; others of their addresses may go now."""
+        """These rows have their outcome; others of their addresses, and their followers, may go now."""
         under_way = self._keys_under_way
         for row in rows:
-            if row.key is not None and under_way.get(row.key) == row.email:
-                del under_way[row.key]
+            for key in (row.key, *row.also) if row.also else (row.key,):
+                if key is not None and under_way.get(key) == row.email:
+                    del under_way[key]
         self.batcher.free([row.address for row in rows], now)
+        for row in rows:
+            for follower in row.followers:
+                self.batcher.unblock(follower, now)
+
+    def opted_out(self, row: Row) -> None:
+        """A row was withheld because its contact opted out: whoever follows it under a new address has, too."""
+        for follower in row.followers:
+            follower.action = self.destination.actions.unsubscribe
+            follower.fingerprint = self._journal.fingerprint(follower.action, follower.contact)
 
     def _fill(self, row: Row, email: str) -> None:
         contact = MappedContact(email, {}, {}, None, None, deleted=True)
@@ -137,9 +146,21 @@ class Lane:
         row.contact = self.destination.encode(contact, row.action)
         row.fingerprint = self._journal.fingerprint(row.action, row.contact)
 
-    def _remove_old(self, row: Row, email: str, now: float) -> None:
-        """The row's key had another address: that one leaves, and the row ends when both have."""
-        assert row.key is not None  # noqa: S101 - only called for keyed rows
+    def _leave(self, row: Row, before: str, now: float) -> None:
+        """The row's key had another address: that one leaves first, and tells whether the person opted out."""
+        if not self._removes_old:
+            return
+        assert row.key is not None  # noqa: S101 - `before` is known by it
+        old = self._removal(row, before)
+        if self._is_shared(old, row.key):
+            return
+        self._outcomes.expect(row.lines[-1], 2)
+        old.followers = (row,)
+        row.blocked = True
+        self.batcher.add(old, now)
+
+    def _removal(self, row: Row, email: str) -> Row:
+        """The removal of the address that a row's key had before."""
         old = Row(
             lines=row.lines[-1:],
             stream=row.stream,
@@ -155,9 +176,7 @@ class Lane:
             attempt=row.attempt,
         )
         self._fill(old, email)
-        if not self._is_shared(old, row.key):
-            self._outcomes.expect(row.lines[-1], 2)
-            self.batcher.add(old, now)
+        return old
 
     def _is_shared(self, row: Row, key: bytes) -> bool:
         """Whether the contact is held by another key, too."""
@@ -185,6 +204,10 @@ class Lane:
     def _overlay(self, earlier: Row, later: Row) -> Row:
         contact = self.destination.overlay(earlier.contact, later.contact)
         later.lines = earlier.lines + later.lines
+        later.followers = earlier.followers + later.followers
+        if earlier.also or (earlier.key is not None and earlier.key != later.key):
+            keys = (*earlier.also, *([earlier.key] if earlier.key is not None else []))
+            later.also = tuple(key for key in dict.fromkeys(keys) if key != later.key)
         if contact != later.contact:
             later.contact = contact
             later.fingerprint = self._journal.fingerprint(later.action, contact)

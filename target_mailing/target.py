@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 import time
 from collections import Counter
@@ -205,10 +204,6 @@ class TargetMailing(Target):
     ) -> None:
         """Run from the command line."""
         super(Target, cls).invoke(about=about, about_format=about_format)
-        # Tens of thousands of rows are in memory at any time and none is part of a cycle: the collector would look
-        # at all of them again and again.
-        gc.freeze()
-        gc.set_threshold(100_000, 50, 100)
         cls.print_version(print_fn=cls.logger.info)
         config = config or _ConfigInput()
         target = cls(config=config.config, validate_config=True, parse_env_config=config.parse_env)

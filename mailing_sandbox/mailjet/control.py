@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from starlette.routing import Route
@@ -14,6 +14,14 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from mailing_sandbox.mailjet.emulator import Mailjet
+
+
+async def rows(request: Request, *needed: str) -> list[dict[str, Any]]:
+    """Decode a body that must be a list of objects with certain keys; ValueError otherwise."""
+    decoded = msgspec.json.decode(await request.body())
+    if not isinstance(decoded, list) or not all(isinstance(row, dict) and row.keys() >= {*needed} for row in decoded):
+        raise ValueError(f"the body must be a list of objects, each with {' and '.join(needed)}")
+    return decoded
 
 
 class Routes:
@@ -32,6 +40,7 @@ class Routes:
             Route("/received", self.received, methods=["GET"]),
             Route("/contacts", self.contacts, methods=["GET"]),
             Route("/contacts", self.add_contacts, methods=["POST"]),
+            Route("/signups", self.add_signups, methods=["POST"]),
             Route("/lists", self.add_list, methods=["POST"]),
             Route("/lists/{list}/members", self.members, methods=["GET"]),
             Route("/properties", self.add_property, methods=["POST"]),
@@ -76,10 +85,14 @@ class Routes:
 
     async def add_contacts(self, request: Request) -> Response:
         """Create contacts and memberships."""
-        rows = msgspec.json.decode(await request.body())
-        if not isinstance(rows, list) or not all(isinstance(row, dict) and "email" in row for row in rows):
-            raise ValueError("the body must be a list of objects, each with an email")
-        return answer({"ids": self._mailjet.add_contacts(rows)}, 201)
+        return answer({"ids": self._mailjet.add_contacts(await rows(request, "email"))}, 201)
+
+    async def add_signups(self, request: Request) -> Response:
+        """Let people sign up."""
+        signups = await rows(request, "email", "list")
+        if not all(isinstance(row.get("confirmed", False), bool) for row in signups):
+            raise ValueError("confirmed must be true or false")
+        return answer({"ids": self._mailjet.add_signups(signups)}, 201)
 
     async def add_list(self, request: Request) -> Response:
         """Create a list."""

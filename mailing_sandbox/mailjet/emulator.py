@@ -12,6 +12,7 @@ import msgspec
 from mailing_sandbox.mailjet.account import Account
 from mailing_sandbox.mailjet.control import Routes
 from mailing_sandbox.mailjet.jobs import End, Job, Plan
+from mailing_sandbox.mailjet.records import Signup
 from mailing_sandbox.mailjet.refusal import Dropped, Refusal
 from mailing_sandbox.mailjet.routes import Router
 from mailing_sandbox.mailjet.seed import fill
@@ -213,6 +214,40 @@ class Mailjet:
                 membership = mailing_list.members[contact.id]
                 store.set_unsubscribed(membership, unsubscribed=bool(given["unsubscribed"]), at=store.now())
         return contact.id
+
+    def add_signups(self, signups: Iterable[Mapping[str, Any]]) -> list[int]:
+        """Let people sign up now by a form: `list` (ID), `email`, `confirmed` (false unless given).
+
+        A contact is made where there is none; memberships stay as they are. Returns the sign-ups' IDs. ValueError
+        when a list does not exist.
+        """
+        with self.lock:
+            return [self._add_signup(signup) for signup in signups]
+
+    def _add_signup(self, given: Mapping[str, Any]) -> int:
+        store = self._account.store
+        mailing_list = self._list(given["list"])
+        email = str(given["email"])
+        contact = store.by_email.get(store.fold(email)) or store.add_contact(email)
+        confirmed = bool(given.get("confirmed", False))
+        store.version += 1
+        number = store.next_id("signup")
+        store.signups.append(
+            Signup(
+                id=number,
+                contact_id=contact.id,
+                list_id=mailing_list.id,
+                email=contact.email,
+                signed_up=store.now(),
+                confirmed=store.now() if confirmed else 0,
+                ip="192.0.2.1",
+                confirm_ip="198.51.100.1" if confirmed else "",
+                key=f"{number:016x}",
+                source="widget",
+                source_id=4000,
+            )
+        )
+        return number
 
     def _list(self, key: int | str) -> MailingList:
         mailing_list = self._account.store.find_list(str(key))

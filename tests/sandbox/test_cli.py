@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx
@@ -20,21 +23,88 @@ from mailing_sandbox.faults import Kind, Rule
 DOCS = (Path(__file__).parents[2] / "docs" / "sandbox.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT])
-def test_it_serves_until_a_signal_and_writes_its_url(tmp_path, end):
+@contextmanager
+def command(tmp_path, *options):
+    """The command as a process, and its URL once it serves."""
     ready = tmp_path / "ready"
-    command = [sys.executable, "-m", "mailing_sandbox", "--port", "0", "--contacts", "5", "--switch", "job_polls=2"]
-    with subprocess.Popen([*command, "--ready-file", str(ready)], stdout=subprocess.PIPE, text=True) as process:
-        deadline = time.monotonic() + 20
-        while not ready.exists() and time.monotonic() < deadline:
-            time.sleep(0.01)
-        url = ready.read_text()
+    with subprocess.Popen(
+        [sys.executable, "-m", "mailing_sandbox", "--port=0", f"--ready-file={ready}", *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            deadline = time.monotonic() + 20
+            while not ready.exists() and process.poll() is None and time.monotonic() < deadline:
+                time.sleep(0.01)
+            yield process, ready.read_text()
+        finally:
+            process.kill()
+
+
+each_end = pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT])
+
+
+@each_end
+def test_it_serves_until_a_signal_and_writes_its_url(tmp_path, end):
+    with command(tmp_path, "--contacts=5", "--switch=job_polls=2") as (process, url):
         assert httpx.get(f"{url}/_sandbox/switches").json()["job_polls"] == 2
         assert httpx.get(f"{url}/v3/REST/contact", auth=("sandbox-key", "sandbox-secret")).json()["Count"] == 5
         process.send_signal(end)
-        printed, _ = process.communicate(timeout=10)
-    assert process.returncode == 0
+        printed, complaints = process.communicate(timeout=10)
+    assert (process.returncode, complaints) == (0, "")
     assert printed == f"Mailing sandbox at {url} (API key sandbox-key, secret key sandbox-secret)\n"
+
+
+@each_end
+def test_a_signal_ends_it_quietly_whatever_its_clients_are_at(tmp_path, end):
+    with command(tmp_path, "--latency-ms=1") as (process, url), ExitStack() as stack:
+        address = ("127.0.0.1", int(url.rpartition(":")[2]))
+        auth = ("sandbox-key", "sandbox-secret")
+        clients = [
+            stack.enter_context(httpx.Client(base_url=url, auth=auth, timeout=20, verify=False)) for _ in range(30)
+        ]
+        for client in clients:
+            assert client.get("/v3/REST/contact").status_code == 200  # the connection stays, idle
+        clients[0].post("/_sandbox/faults", json={"kind": "hold", "method": "POST", "times": None})
+        uploading = stack.enter_context(socket.create_connection(address))
+        uploading.sendall(b"POST /v3/REST/contact HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{")
+        pool = stack.enter_context(ThreadPoolExecutor(20))
+        held = [
+            pool.submit(client.post, "/v3/REST/contact", json={"Email": f"p{place}@example.com"})
+            for place, client in enumerate(clients[10:])
+        ]
+        deadline = time.monotonic() + 10
+        while clients[0].get("/_sandbox/faults").json()[0]["waiting"] < len(held) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        process.send_signal(end)
+        _, complaints = process.communicate(timeout=10)
+        assert [answer.result().status_code for answer in held] == [201] * len(held)
+        assert uploading.recv(1) == b""
+    assert (process.returncode, complaints) == (0, "")
+
+
+def test_a_second_signal_does_not_disturb_the_end(tmp_path):
+    with (
+        command(tmp_path) as (process, url),
+        socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2]))) as uploading,
+    ):
+        uploading.sendall(b"POST /v3/REST/contact HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{")
+        httpx.get(f"{url}/_sandbox/clock")
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.2)
+        process.send_signal(signal.SIGTERM)
+        _, complaints = process.communicate(timeout=10)
+    assert (process.returncode, complaints) == (0, "")
+
+
+def test_interrupted_while_it_makes_contacts_it_ends_quietly(monkeypatch, capsys):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mailing_sandbox.__main__.Sandbox", interrupt)
+    assert main([]) == 130
+    assert capsys.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 
@@ -108,6 +109,43 @@ def test_contacts_can_be_put_in_directly(sandbox, control):
         assert control.post("/mailjet/contacts", json=wrong).status_code == 400
     for path in ("lists", "properties"):
         assert control.post(f"/mailjet/{path}", json={}).status_code == 400
+
+
+def test_signups_can_be_put_in_directly(sandbox, api, control):
+    list_id = sandbox.mailjet.add_list("News")
+    (known,) = sandbox.mailjet.add_contacts([{"email": "Ada@example.com"}])
+    sandbox.clock.freeze()
+    now = int(sandbox.clock.now())
+    rows = [{"list": list_id, "email": "ada@example.com", "confirmed": True}, {"list": list_id, "email": "b@mail.test"}]
+    ids = control.post("/mailjet/signups", json=rows).json()["ids"]
+    shown = api.get("/v3/REST/contactslistsignup?Sort=ID").json()["Data"]
+    assert [row["ID"] for row in shown] == ids
+    assert [(row["Email"], row["SignupAt"], row["ConfirmAt"]) for row in shown] == [
+        ("Ada@example.com", now, now),
+        ("b@mail.test", now, 0),
+    ]
+    assert [row["ContactID"] for row in shown] == [known, sandbox.mailjet.contacts()["b@mail.test"]["id"]]
+    assert {row["ListID"] for row in shown} == {list_id}
+    assert sandbox.mailjet.members(list_id) == {}
+    sandbox.clock.advance(60)
+    sandbox.mailjet.add_signups([{"list": list_id, "email": "c@mail.test"}])
+    assert api.get(f"/v3/REST/contactslistsignup?MinSignupAt={now + 60}").json()["Count"] == 1
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"list": 1, "email": "a@example.com"},
+        [{"email": "a@example.com"}],
+        [{"list": 1, "email": "a@example.com"}],
+        [{"list": "{list}", "email": "a@example.com", "confirmed": "no"}],
+    ],
+)
+def test_signups_that_do_not_fit_are_refused(sandbox, control, wrong):
+    list_id = sandbox.mailjet.add_list("News")
+    body = json.dumps(wrong).replace('"{list}"', str(list_id))
+    answer = control.post("/mailjet/signups", content=body)
+    assert (answer.status_code, list(answer.json())) == (400, ["error"])
 
 
 def test_received_rows(sandbox, api, control):

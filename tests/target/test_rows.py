@@ -186,14 +186,32 @@ def test_an_address_that_changes_twice_in_one_input_leaves_only_the_last(mailjet
     assert mailjet.statuses().keys() == {"c@example.com"}
 
 
-def test_an_address_that_another_key_still_has_is_not_removed(mailjet):
-    mailjet.deliver([schema(), person(1, email="both@example.com"), person(2, email="both@example.com"), person(3)])
-    mailjet.deliver([schema(), person(2, email="both@example.com")], send="all")
-    gone = {"_sdc_deleted_at": "2026-01-01T00:00:00Z"}
-    mailjet.deliver([schema(), person(1, email="both@example.com"), person(2, email="both@example.com")], send="all")
-    result = mailjet.deliver([schema(), person(1, email="both@example.com", **gone), state(1)])
+@pytest.mark.parametrize("deleted", [1, 2])
+def test_an_address_that_another_key_still_has_is_not_removed(mailjet, deleted):
+    both = {"email": "both@example.com"}
+    mailjet.deliver([schema(), person(1, **both), person(2, **both), person(3)])
+    gone = {"id": deleted, "_sdc_deleted_at": "2026-01-01T00:00:00Z"}
+    result = mailjet.deliver([schema(), {"type": "RECORD", "stream": "people", "record": gone}, state(1)])
     assert result.counts() == {"unchanged": 1}
     assert "both@example.com" in mailjet.statuses()
+    moved = mailjet.deliver([schema(), person(3 - deleted, email="new@example.com")])
+    assert moved.counts() == {"delivered": 1}
+    assert "new@example.com" in mailjet.statuses()
+
+
+def test_p5_somebody_who_opted_out_stays_so_under_a_new_address(mailjet):
+    mailjet.deliver([schema(), *people([1, 2])])
+    mailjet.opt_out("person1@example.com")
+    moved = [person(1, email="new1@example.com"), person(2, email="new2@example.com")]
+    result = mailjet.deliver([schema(), *moved, state(1)])
+    assert result.counts() == {"delivered": 1, "withheld": 1}
+    assert mailjet.statuses() == {
+        "person1@example.com": "unsubscribed",
+        "new1@example.com": "unsubscribed",
+        "new2@example.com": "subscribed",
+    }
+    mailjet.deliver([schema(), *moved, state(2)])
+    assert mailjet.statuses()["new1@example.com"] == "unsubscribed"
 
 
 def test_streams_that_are_not_of_contacts_are_refused_before_any_call(mailjet):
