@@ -11,9 +11,7 @@ than the database.
 from __future__ import annotations
 
 import hashlib
-import os
 import secrets
-import socket
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -21,11 +19,12 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-import filelock
 import msgspec
 import sqlalchemy as sa
 
+from target_mailing import tables
 from target_mailing.batches import Row
+from target_mailing.lock import JournalError, holder_file, take_lock
 from target_mailing.mapping import fold_address
 
 __all__ = ["Journal", "JournalError", "Known", "Reject", "StoredBatch"]
@@ -42,65 +41,6 @@ _PRAGMAS = (
 
 #: Keys looked up in one statement; SQLite's documented limit of parameters is 32,766.
 _MAX_IDS = 5000
-
-_metadata = sa.MetaData()
-_meta = sa.Table(
-    "meta",
-    _metadata,
-    sa.Column("name", sa.String, primary_key=True),
-    sa.Column("value", sa.LargeBinary, nullable=False),
-)
-_batches = sa.Table(
-    "batches",
-    _metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("destination", sa.String, nullable=False, index=True),
-    sa.Column("action", sa.String, nullable=False),
-    sa.Column("state", sa.String, nullable=False),  # open, settled, split, lost
-    sa.Column("created_at", sa.Float, nullable=False),
-    sa.Column("payload", sa.LargeBinary),
-    sa.Column("outcomes", sa.String),
-)
-_steps = sa.Table(
-    "steps",
-    _metadata,
-    sa.Column("batch", sa.Integer, primary_key=True),
-    sa.Column("name", sa.String, primary_key=True),
-    sa.Column("begun_at", sa.Float, nullable=False),
-    sa.Column("evidence", sa.String),  # JSON; null until the step is done
-)
-_contacts = sa.Table(
-    "contacts",
-    _metadata,
-    # 64 bits: two contacts of one hash would only be sent once too often.
-    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=False),
-    sa.Column("fingerprint", sa.BigInteger, nullable=False),
-    sa.Column("confirmed_at", sa.Float),  # null: submitted, but nobody knows
-)
-_keys = sa.Table(
-    "keys",
-    _metadata,
-    sa.Column("id", sa.LargeBinary, primary_key=True),  # keyed hash of destination, stream and key
-    sa.Column("email", sa.String, nullable=False),
-    sa.Column("contact", sa.BigInteger, nullable=False),
-    sqlite_with_rowid=False,
-)
-_rejects = sa.Table(
-    "rejects",
-    _metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("stream", sa.String, nullable=False),
-    sa.Column("record", sa.LargeBinary, nullable=False),
-    sa.Column("code", sa.String, nullable=False),
-    sa.Column("reason", sa.String, nullable=False),
-    sa.Column("job", sa.String),
-    sa.Column("attempt", sa.Integer, nullable=False),
-    sa.Column("at", sa.Float, nullable=False),
-)
-
-
-class JournalError(Exception):
-    """The journal cannot be opened or written; the message says where and what to do."""
 
 
 class _Sent(msgspec.Struct, array_like=True):
@@ -162,7 +102,7 @@ class Journal:
             JournalError: another process holds it, or it cannot be written.
         """
         self.path = path
-        self._lock = None if path is None else _take_lock(path)
+        self._lock = None if path is None else take_lock(path)
         url = "sqlite://" if path is None else f"sqlite:///{path}"
         self._engine = sa.create_engine(url, hide_parameters=True, poolclass=sa.StaticPool)
         self._can_search_contacts = False
@@ -186,7 +126,7 @@ class Journal:
             self._connection.close()
         self._engine.dispose()
         if self._lock is not None and self.path is not None:
-            _holder_file(self.path).unlink(missing_ok=True)
+            holder_file(self.path).unlink(missing_ok=True)
             self._lock.release()
 
     # Hashes
@@ -232,19 +172,19 @@ class Journal:
             # Made when first needed: most pipelines never ask, and every key written would pay for it.
             self._connection.exec_driver_sql("CREATE INDEX IF NOT EXISTS keys_by_contact ON keys (contact)")
             self._can_search_contacts = True
-        query = sa.select(_keys.c.id).where(_keys.c.contact == contact, _keys.c.id != key).limit(1)
+        query = sa.select(tables.keys.c.id).where(tables.keys.c.contact == contact, tables.keys.c.id != key).limit(1)
         return self._connection.execute(query).first() is not None
 
     def unfinished(self, destination: str) -> list[StoredBatch]:
         """The batches of this destination that have no outcome yet, oldest first."""
         query = (
-            sa.select(_batches)
-            .where(_batches.c.destination == destination, _batches.c.state == "open")
-            .order_by(_batches.c.id)
+            sa.select(tables.batches)
+            .where(tables.batches.c.destination == destination, tables.batches.c.state == "open")
+            .order_by(tables.batches.c.id)
         )
         found = []
         for batch in self._connection.execute(query).all():
-            steps = self._connection.execute(sa.select(_steps).where(_steps.c.batch == batch.id)).all()
+            steps = self._connection.execute(sa.select(tables.steps).where(tables.steps.c.batch == batch.id)).all()
             found.append(
                 StoredBatch(
                     number=batch.id,
@@ -260,9 +200,13 @@ class Journal:
     def evidence(self, destination: str, step: str) -> list[dict[str, Any]]:
         """What every batch of this destination noted when the step was done, settled batches included."""
         query = (
-            sa.select(_steps.c.evidence)
-            .join(_batches, _batches.c.id == _steps.c.batch)
-            .where(_batches.c.destination == destination, _steps.c.name == step, _steps.c.evidence.is_not(None))
+            sa.select(tables.steps.c.evidence)
+            .join(tables.batches, tables.batches.c.id == tables.steps.c.batch)
+            .where(
+                tables.batches.c.destination == destination,
+                tables.steps.c.name == step,
+                tables.steps.c.evidence.is_not(None),
+            )
         )
         return [msgspec.json.decode(row.evidence) for row in self._connection.execute(query)]
 
@@ -277,8 +221,12 @@ class Journal:
         """Note that a step is about to be taken; returns the time noted (Unix seconds)."""
         now = time.time()
         with self._writing():
-            self._connection.execute(sa.delete(_steps).where(_steps.c.batch == batch, _steps.c.name == step))
-            self._connection.execute(sa.insert(_steps).values(batch=batch, name=step, begun_at=now, evidence=None))
+            self._connection.execute(
+                sa.delete(tables.steps).where(tables.steps.c.batch == batch, tables.steps.c.name == step)
+            )
+            self._connection.execute(
+                sa.insert(tables.steps).values(batch=batch, name=step, begun_at=now, evidence=None)
+            )
         return now
 
     def end_step(self, batch: int, step: str, evidence: dict[str, Any]) -> None:
@@ -286,13 +234,17 @@ class Journal:
         text = msgspec.json.encode(evidence).decode()
         with self._writing():
             self._connection.execute(
-                sa.update(_steps).where(_steps.c.batch == batch, _steps.c.name == step).values(evidence=text)
+                sa.update(tables.steps)
+                .where(tables.steps.c.batch == batch, tables.steps.c.name == step)
+                .values(evidence=text)
             )
 
     def forget_step(self, batch: int, step: str) -> None:
         """Note that a step begun did certainly not happen."""
         with self._writing():
-            self._connection.execute(sa.delete(_steps).where(_steps.c.batch == batch, _steps.c.name == step))
+            self._connection.execute(
+                sa.delete(tables.steps).where(tables.steps.c.batch == batch, tables.steps.c.name == step)
+            )
 
     def settle(
         self,
@@ -328,18 +280,18 @@ class Journal:
             self._close_batch(batch, "settled", outcomes)
             self._note_contacts(confirmed, now)
             self._note_contacts(uncertain, None)
-            self._delete(_contacts, forgotten)
+            self._delete(tables.contacts, forgotten)
             keys = [(row.key, row.email, row.id) for row in confirmed if row.key and not row.drops_key]
             keys.extend((key, row.email, row.id) for row in confirmed if row.also for key in row.also)
-            self._put(_keys, keys)
-            self._delete(_keys, [row.key for row in confirmed if row.key and row.drops_key])
+            self._put(tables.keys, keys)
+            self._delete(tables.keys, [row.key for row in confirmed if row.key and row.drops_key])
             self._insert_rejects(rejects)
             return [self._insert_batch(destination, action, rows) for rows in following]
 
     def note_rows(self, *, keys: Iterable[tuple[bytes, str, int]] = (), rejects: Sequence[Reject] = ()) -> None:
         """Note what became of rows that need no batch."""
         with self._writing():
-            self._put(_keys, list(keys))
+            self._put(tables.keys, list(keys))
             self._insert_rejects(rejects)
 
     def discard(self, batch: int, *, uncertain: Sequence[Row] = ()) -> None:
@@ -355,7 +307,7 @@ class Journal:
 
     def pending_rejects(self) -> Iterator[tuple[int, Reject]]:
         """Rejects that are not in a rejects file yet, with their numbers."""
-        for row in self._connection.execute(sa.select(_rejects).order_by(_rejects.c.id)).all():
+        for row in self._connection.execute(sa.select(tables.rejects).order_by(tables.rejects.c.id)).all():
             yield (
                 row.id,
                 Reject(
@@ -372,16 +324,18 @@ class Journal:
     def erase_rejects(self, up_to: int) -> None:
         """These rejects are safe in a file."""
         with self._writing():
-            self._connection.execute(sa.delete(_rejects).where(_rejects.c.id <= up_to))
+            self._connection.execute(sa.delete(tables.rejects).where(tables.rejects.c.id <= up_to))
 
     def forget_before(self, moment: float) -> None:
         """Forget contacts confirmed, and batches settled, before this time (Unix seconds)."""
-        old = sa.select(_batches.c.id).where(_batches.c.state != "open", _batches.c.created_at < moment)
+        old = sa.select(tables.batches.c.id).where(
+            tables.batches.c.state != "open", tables.batches.c.created_at < moment
+        )
         with self._writing():
-            self._connection.execute(sa.delete(_contacts).where(_contacts.c.confirmed_at < moment))
-            self._connection.execute(sa.delete(_steps).where(_steps.c.batch.in_(old)))
+            self._connection.execute(sa.delete(tables.contacts).where(tables.contacts.c.confirmed_at < moment))
+            self._connection.execute(sa.delete(tables.steps).where(tables.steps.c.batch.in_(old)))
             self._connection.execute(
-                sa.delete(_batches).where(_batches.c.state != "open", _batches.c.created_at < moment)
+                sa.delete(tables.batches).where(tables.batches.c.state != "open", tables.batches.c.created_at < moment)
             )
 
     # Plumbing
@@ -407,16 +361,16 @@ class Journal:
             self.path.chmod(0o600)
         for pragma in _PRAGMAS:
             self._connection.exec_driver_sql(f"PRAGMA {pragma}")
-        _metadata.create_all(self._connection)
+        tables.metadata.create_all(self._connection)
 
     def _read_secret(self) -> bytes:
         def read(name: str) -> bytes | None:
-            return self._connection.execute(sa.select(_meta.c.value).where(_meta.c.name == name)).scalar()
+            return self._connection.execute(sa.select(tables.meta.c.value).where(tables.meta.c.name == name)).scalar()
 
         version = read("version")
         if version is None:
             self._connection.execute(
-                sa.insert(_meta),
+                sa.insert(tables.meta),
                 [
                     {"name": "version", "value": _VERSION.encode()},
                     {"name": "secret", "value": secrets.token_bytes(32)},
@@ -430,7 +384,7 @@ class Journal:
 
     def _insert_batch(self, destination: str, action: str, rows: Sequence[Row]) -> int:
         result = self._connection.execute(
-            sa.insert(_batches).values(
+            sa.insert(tables.batches).values(
                 destination=destination,
                 action=action,
                 state="open",
@@ -446,17 +400,17 @@ class Journal:
 
     def _close_batch(self, batch: int, state: str, outcomes: dict[str, int]) -> None:
         self._connection.execute(
-            sa.update(_batches)
-            .where(_batches.c.id == batch)
+            sa.update(tables.batches)
+            .where(tables.batches.c.id == batch)
             .values(state=state, payload=None, outcomes=msgspec.json.encode(outcomes).decode())
         )
 
     def _note_contacts(self, rows: Sequence[Row], confirmed_at: float | None) -> None:
-        self._put(_contacts, [(row.id, row.fingerprint, confirmed_at) for row in rows])
+        self._put(tables.contacts, [(row.id, row.fingerprint, confirmed_at) for row in rows])
 
     def _insert_rejects(self, rejects: Sequence[Reject]) -> None:
         if rejects:
-            self._connection.execute(sa.insert(_rejects), [msgspec.structs.asdict(one) for one in rejects])
+            self._connection.execute(sa.insert(tables.rejects), [msgspec.structs.asdict(one) for one in rejects])
 
     def _find(self, select: str, ids: Sequence[int] | Sequence[bytes]) -> list[Any]:
         found: list[Any] = []
@@ -502,30 +456,3 @@ def _row(action: str, sent: _Sent) -> Row:
         fingerprint=sent.fingerprint,
         record=b"",
     )
-
-
-def _holder_file(path: Path) -> Path:
-    return path.with_name(f"{path.name}.holder")
-
-
-def _take_lock(path: Path) -> filelock.BaseFileLock:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock = filelock.FileLock(path.with_name(f"{path.name}.lock"), mode=0o600)
-        lock.acquire(blocking=False)
-        if not path.exists():
-            os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
-        _holder_file(path).write_text(f"process {os.getpid()} on {socket.gethostname()}", encoding="utf-8")
-    except filelock.Timeout:
-        try:
-            holder = _holder_file(path).read_text(encoding="utf-8")
-        except OSError:
-            holder = "another process"
-        raise JournalError(
-            f"Setting `journal`: {path} is held by {holder}. Wait for it to end, or give this pipeline another journal."
-        ) from None
-    except OSError as exc:
-        raise JournalError(
-            f"Setting `journal`: {path} cannot be written ({exc.strerror}). Choose a place that can be."
-        ) from None
-    return lock

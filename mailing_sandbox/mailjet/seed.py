@@ -18,6 +18,8 @@ ANCHOR = 1_735_725_600
 """2025-01-01T10:00:00Z: everything invented happened in the year before."""
 
 DAY = 86_400
+HOUR = 3_600
+MOST_IMPORTS = 5_000
 SIMPLE_FROM = 200_000
 """From this many contacts on, one list and two properties each: fast to make and light to keep."""
 
@@ -86,6 +88,7 @@ def fill(account: Account, contacts: int, seed: int) -> None:
             store.anonymise(contact)
     lists[6].deleted = True
     _segments(account)
+    _hourly_imports(account, lists, min(contacts // 4, MOST_IMPORTS))
     _jobs(account, lists)
     store.version += 1
 
@@ -178,7 +181,7 @@ def _memberships(account: Account, drawn: random.Random, people: list[Contact], 
 
 def _signups(account: Account, drawn: random.Random, people: list[Contact], lists: list[MailingList]) -> None:
     signups = account.store.signups
-    for place, contact in enumerate(people[:: max(len(people) // 200, 1)]):
+    for place, contact in enumerate(people[:: min(max(len(people) // 200, 1), 4)]):
         confirmed = contact.created + 600 if drawn.random() < 0.7 else 0
         signups.append(
             Signup(
@@ -207,6 +210,32 @@ def _segments(account: Account) -> None:
         ("Last year's", "HasClickedSince(365)", "deleted"),
     ):
         store.segments.append(Segment(id=store.next_id("segment"), name=name, expression=expression, status=status))
+
+
+def _hourly_imports(account: Account, lists: list[MailingList], count: int) -> None:
+    """Add the history of a CRM that imported a small file every hour."""
+    for place in range(count):
+        requested = ANCHOR - 50 * DAY - (count - place) * HOUR
+        mailing_list, total = lists[place % 4], 1 + place % 90
+        account.jobs.table.append(
+            Job(
+                id=account.jobs.next_id(),
+                route="csv",
+                job_type="Contact list import csv",
+                method="addnoforce",
+                status="Completed",
+                targets=[(mailing_list.id, "addnoforce")],
+                ref_id=mailing_list.id,
+                data_id=account.jobs.data_id(),
+                total=total,
+                current=total,
+                header=["email", "name"],
+                requested=requested,
+                started=requested + 15,
+                alive=requested + 40,
+                ended=requested + 40,
+            )
+        )
 
 
 def _jobs(account: Account, lists: list[MailingList]) -> None:

@@ -150,7 +150,7 @@ def test_batchjob_filters(sandbox, api, name, value, statuses):
 
 def test_bounds_of_min_and_max_filters(sandbox, api):
     sandbox.seed(10)
-    at = api.get("/v3/REST/batchjob?Limit=1").json()["Data"][0]["RequestAt"]
+    at = api.get("/v3/REST/batchjob?Data=98765432123456789").json()["Data"][0]["RequestAt"]
 
     def first(query):
         return len(api.get(f"/v3/REST/batchjob?{query}&Data=98765432123456789").json()["Data"])

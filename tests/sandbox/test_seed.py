@@ -67,7 +67,20 @@ def test_jobs_of_every_end(seeded):
     assert 98765432123456789 in {job["DataID"] for job in jobs}
     assert 0 in {job["RequestAt"] for job in jobs}
     assert "Send newsletter" in {job["JobType"] for job in jobs}
-    assert len(seeded["csvimport"]) == 4
+    assert sum(job["JobType"] == "Contact list import csv" for job in jobs) == len(seeded["csvimport"])
+
+
+@pytest.mark.parametrize(("contacts", "imports", "signups"), [(8, 2, 8), (400, 100, 200), (2000, 500, 500)])
+def test_a_larger_account_has_more_of_a_past(sandbox, api, contacts, imports, signups):
+    sandbox.seed(contacts)
+    kinds = [job["JobType"] for job in api.get("/v3/REST/batchjob?Limit=0").json()["Data"]]
+    assert kinds.count("Contact list import csv") == imports + 4
+    assert api.get("/v3/REST/contactslistsignup?countOnly=1").json()["Total"] == signups
+
+
+def test_the_past_has_an_end(sandbox, api):
+    sandbox.seed(30_000)
+    assert api.get("/v3/REST/csvimport?countOnly=1").json()["Total"] == 5_004
 
 
 def test_seeding_is_quick():

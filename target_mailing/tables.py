@@ -1,0 +1,62 @@
+"""The journal's tables."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+__all__ = ["batches", "contacts", "keys", "meta", "metadata", "rejects", "steps"]
+
+metadata = sa.MetaData()
+meta = sa.Table(
+    "meta",
+    metadata,
+    sa.Column("name", sa.String, primary_key=True),
+    sa.Column("value", sa.LargeBinary, nullable=False),
+)
+batches = sa.Table(
+    "batches",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("destination", sa.String, nullable=False, index=True),
+    sa.Column("action", sa.String, nullable=False),
+    sa.Column("state", sa.String, nullable=False),  # open, settled, split, lost
+    sa.Column("created_at", sa.Float, nullable=False),
+    sa.Column("payload", sa.LargeBinary),
+    sa.Column("outcomes", sa.String),
+)
+steps = sa.Table(
+    "steps",
+    metadata,
+    sa.Column("batch", sa.Integer, primary_key=True),
+    sa.Column("name", sa.String, primary_key=True),
+    sa.Column("begun_at", sa.Float, nullable=False),
+    sa.Column("evidence", sa.String),  # JSON; null until the step is done
+)
+contacts = sa.Table(
+    "contacts",
+    metadata,
+    # 64 bits: two contacts of one hash would only be sent once too often.
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=False),
+    sa.Column("fingerprint", sa.BigInteger, nullable=False),
+    sa.Column("confirmed_at", sa.Float),  # null: submitted, but nobody knows
+)
+keys = sa.Table(
+    "keys",
+    metadata,
+    sa.Column("id", sa.LargeBinary, primary_key=True),  # keyed hash of destination, stream and key
+    sa.Column("email", sa.String, nullable=False),
+    sa.Column("contact", sa.BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+rejects = sa.Table(
+    "rejects",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("stream", sa.String, nullable=False),
+    sa.Column("record", sa.LargeBinary, nullable=False),
+    sa.Column("code", sa.String, nullable=False),
+    sa.Column("reason", sa.String, nullable=False),
+    sa.Column("job", sa.String),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("at", sa.Float, nullable=False),
+)
