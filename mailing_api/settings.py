@@ -11,7 +11,7 @@ import msgspec
 
 from mailing_api.errors import ConfigurationError
 
-__all__ = ["Setting", "duration", "json_schema", "lookup", "plain", "positive", "without_values"]
+__all__ = ["Setting", "duration", "from_environ", "json_schema", "lookup", "misfit", "plain", "positive"]
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,6 +67,43 @@ def lookup(setting: Setting, config: Mapping[str, Any], environ: Mapping[str, st
     return setting.default if value is None else value
 
 
+def from_environ(schema: Mapping[str, Any], prefix: str, environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
+    """The settings that environment variables give, such as `TAP_MAILING_START_DATE`.
+
+    A value is read as JSON where the setting may be other than text, and taken as text where that fails.
+
+    Raises:
+        ConfigurationError: it fits no type of the setting.
+    """
+    found: dict[str, Any] = {}
+    for name, one in schema.get("properties", {}).items():
+        text = environ.get(f"{prefix}{name.upper()}")
+        if text is not None:
+            given = one.get("type", "string")
+            found[name] = _typed(name, text, {given} if isinstance(given, str) else set(given))
+    return found
+
+
+def _typed(name: str, text: str, types: set[str]) -> Any:
+    if types <= {"string", "null"}:
+        return text
+    try:
+        value = msgspec.json.decode(text)
+    except ValueError:
+        value = None
+    kinds = {bool: "boolean", int: "integer", float: "number", list: "array", dict: "object"}
+    kind = kinds.get(type(value))
+    if kind in types or (kind == "integer" and "number" in types):
+        return value
+    if "boolean" in types and text.lower() in {"true", "1", "yes", "on", "false", "0", "no", "off"}:
+        return text.lower() in {"true", "1", "yes", "on"}
+    if "string" in types:
+        return text
+    raise ConfigurationError(
+        f"Setting `{name}`: its environment variable holds nothing of type {' or '.join(sorted(types - {'null'}))}."
+    )
+
+
 def plain(value: Any) -> Any:
     """A configuration without Decimals, which is how the SDK reads the numbers of a file."""
     if isinstance(value, Decimal):
@@ -78,13 +115,19 @@ def plain(value: Any) -> Any:
     return value
 
 
-def without_values(config: Mapping[str, Any], message: str) -> str:
-    """A validation message that quotes no setting's value: JSON Schema validators begin theirs with it."""
-    for value in config.values():
-        quoted = repr(value)
-        if message.startswith(f"{quoted} "):
-            return f"The value given{message[len(quoted) :]}"
-    return message
+def misfit(path: Sequence[Any], schema: Mapping[str, Any]) -> str:
+    """What to say of a setting that does not fit its JSON Schema; validators' own words quote its value.
+
+    Args:
+        path: the setting's name, and where in it the fault is.
+        schema: of all settings.
+    """
+    one = schema.get("properties", {}).get(path[0], {}) if path else {}
+    allowed = [str(value) for value in one.get("enum", ()) if value is not None]
+    types = one.get("type", ())
+    names = [types] if isinstance(types, str) else [name for name in types if name != "null"]
+    expected = f"one of {', '.join(allowed)}" if allowed else f"of type {' or '.join(names)}"
+    return f"Setting `{'.'.join(map(str, path))}` is not as expected; it must be {expected}."
 
 
 def duration(name: str, value: Any) -> float:

@@ -10,7 +10,9 @@ from typing import Any, ClassVar
 import click
 import httpx
 from singer_sdk import Stream, Tap
+from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.exceptions import ConfigValidationError
+from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities, TapCapabilities
 from singer_sdk.plugin_base import JSONSchemaValidator
 
@@ -18,7 +20,7 @@ from mailing_api.errors import MailingError
 from mailing_api.mailjet import MAILJET_SETTINGS, MailjetClient
 from mailing_api.pace import Pace
 from mailing_api.retry import RetryPolicy
-from mailing_api.settings import json_schema
+from mailing_api.settings import from_environ, json_schema, misfit, plain
 from tap_mailing import mailjet
 from tap_mailing.command import TapCommand
 from tap_mailing.connection import Connection
@@ -68,6 +70,7 @@ class TapMailing(Tap):
         """
         self._transport = transport
         self._retry = retry
+        options["config"] = plain(options.get("config"))
         super().__init__(**options)
 
     def discover_streams(self) -> Sequence[Stream]:
@@ -168,11 +171,19 @@ class TapMailing(Tap):
 
     # Settings
 
+    @classproperty
+    def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805 - as in the SDK, whose own reads no setting of two types
+        parse_environment_config({}, cls._env_var_prefix)  # loads a .env file
+        cls.append_builtin_config(cls.config_jsonschema)
+        return from_environ(cls.config_jsonschema, cls._env_var_prefix)
+
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
         # The SDK's messages quote the value that is wrong, which may be a secret.
         schema = self.config_jsonschema
         self.append_builtin_config(schema)
-        errors = [_setting_error(error) for error in JSONSchemaValidator(schema).iter_errors(self._config)]
+        errors = [
+            misfit(error.absolute_path, schema) for error in JSONSchemaValidator(schema).iter_errors(self._config)
+        ]
         if errors and raise_errors:
             raise ConfigValidationError("Settings are wrong.", errors=errors, schema=schema)
         for error in errors:
@@ -181,8 +192,3 @@ class TapMailing(Tap):
         if unknown:
             self.logger.warning("Settings that this tap does not have are ignored: %s.", ", ".join(unknown))
         return errors
-
-
-def _setting_error(error: Any) -> str:
-    name = ".".join(map(str, error.absolute_path))
-    return f"Setting `{name}` is not as expected: {error.validator} {error.validator_value!r}."

@@ -28,7 +28,7 @@ from target_mailing.steps import Again, Done, Finished, Progress, Refusal, Step,
 
 __all__ = ["Delivery", "DeliveryFailed"]
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("target-mailing.delivery")
 
 #: Looks at a job that may fail in a row (each already retried by the client) before the run gives up.
 _MAX_FAILED_LOOKS = 10
@@ -285,6 +285,8 @@ class Delivery:
     def _step_done(self, batch: _Batch, done: Done) -> None:
         self._journal.end_step(batch.number, batch.step.name, done.evidence)
         batch.evidence[batch.step.name] = done.evidence
+        if not batch.step.repeatable:
+            logger.info("Batch %d (%d rows, %s): %s", batch.number, len(batch.rows), batch.action, _evidence(batch))
         batch.at += 1
         batch.begun_at = 0.0
         batch.polls = 0
@@ -446,4 +448,4 @@ class Delivery:
 def _evidence(batch: _Batch) -> str:
     """The provider's names of what was done, for logs: steps note numbers and codes there, never addresses."""
     found = [f"{name} {value}" for noted in batch.evidence.values() for name, value in noted.items() if name == "job"]
-    return ", ".join(found) or "not submitted"
+    return ", ".join(found) or "no job"

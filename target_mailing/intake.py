@@ -189,13 +189,15 @@ class Intake:
         if not is_accepted(name, schema.get("properties", {}), settings):
             logger.info("Stream %r is skipped: it is not one of contacts", name)
             return None
+        lane = self._open_lane(settings)
+        logger.info("Stream %r goes to %s (%s)", name, lane.destination.name, settings.action)
         return Stream(
             stream=name,
             source=source,
             schema=schema,
             key_properties=keys,
             settings=settings,
-            lane=self._open_lane(settings),
+            lane=lane,
             journal=self._journal,
         )
 

@@ -13,13 +13,15 @@ from typing import IO, Any, ClassVar
 import click
 import msgspec
 from singer_sdk import Target
+from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.exceptions import ConfigValidationError
+from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities
-from singer_sdk.plugin_base import _ConfigInput
+from singer_sdk.plugin_base import JSONSchemaValidator, _ConfigInput
 from singer_sdk.singerlib.encoding.base import GenericSingerReader
 
 from mailing_api.errors import ConfigurationError
-from mailing_api.settings import duration, json_schema, lookup, plain, positive, without_values
+from mailing_api.settings import duration, from_environ, json_schema, lookup, misfit, plain, positive
 from target_mailing.command import TargetCommand
 from target_mailing.destinations import Account
 from target_mailing.journal import Journal
@@ -69,8 +71,6 @@ class TargetMailing(Target):
         options["config"] = plain(options.get("config"))
         self._run: Run | None = None
         super().__init__(**options)
-        if unknown := sorted(set(self.config) - set(self.config_jsonschema["properties"])):
-            self.logger.warning("Unknown settings are ignored: %s", ", ".join(unknown))
 
     # Delivering
 
@@ -177,15 +177,25 @@ class TargetMailing(Target):
             raise SystemExit(128 + signum)
         self._run.terminate(signum)
 
+    @classproperty
+    def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805 - as in the SDK, whose own reads no setting of two types
+        parse_environment_config({}, cls._env_var_prefix)  # loads a .env file
+        cls.append_builtin_config(cls.config_jsonschema)
+        return from_environ(cls.config_jsonschema, cls._env_var_prefix)
+
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
-        try:
-            return super()._validate_config(raise_errors=raise_errors)
-        except ConfigValidationError as error:
-            raise ConfigValidationError(
-                "Config validation failed",
-                errors=[without_values(self._config, one) for one in error.errors],
-                schema={},
-            ) from None
+        # The SDK's messages quote the value that is wrong, which may be a secret.
+        schema = self.config_jsonschema
+        self.append_builtin_config(schema)
+        errors = [
+            misfit(error.absolute_path, schema) for error in JSONSchemaValidator(schema).iter_errors(self._config)
+        ]
+        if errors and raise_errors:
+            raise ConfigValidationError("Settings are wrong.", errors=errors, schema=schema)
+        unknown = sorted(self._config.keys() - schema["properties"].keys())
+        if unknown:
+            self.logger.warning("Settings that this target does not have are ignored: %s", ", ".join(unknown))
+        return errors
 
     @classmethod
     def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:

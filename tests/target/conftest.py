@@ -79,6 +79,10 @@ class Mailjet:
     config: dict[str, Any] = field(default_factory=dict)
 
     @property
+    def secret(self) -> bytes:
+        return self.sandbox.secret_key.encode()
+
+    @property
     def list_id(self) -> int:
         return self.ids[LIST]
 

@@ -270,6 +270,19 @@ def test_p9_a_configuration_that_cannot_be_read_is_one_clear_line(mailjet, conte
     assert "Traceback" not in err
 
 
+def test_settings_come_from_the_environment_too(mailjet, monkeypatch):
+    given = mailjet.settings(properties=["city"]) | {"list": "Spring readers", "jobs_in_flight": 2}
+    for name, value in given.items():
+        text = value if isinstance(value, str) else json.dumps(value)
+        monkeypatch.setenv(f"TARGET_MAILING_{name.upper()}", text)
+    command = [sys.executable, "-m", "target_mailing", "--config=ENV"]
+    done = subprocess.run(
+        command, input=lines([schema(), person(1), state(1)]), capture_output=True, check=False, cwd=mailjet.folder
+    )
+    assert (done.returncode, done.stdout) == (0, b"1\n"), done.stderr
+    assert mailjet.secret not in done.stderr
+
+
 def test_without_a_journal_it_is_said_that_delivery_is_at_least_once(mailjet):
     code, out, err = Command(mailjet, journal="off").run([schema(), *people(range(3)), state(1)])
     assert (code, out) == (0, "1\n")
