@@ -13,7 +13,8 @@ SELECT
     'subscribed' AS subscription_status,
     timestamp '2026-01-01' + row_number() OVER (ORDER BY id) * interval '1 minute' AS updated_at
 FROM mailing.mailjet_contacts
-WHERE subscription_status = 'unknown' AND properties IS NOT NULL
+-- Where a contact has no properties, target-postgres has written JSON's null, not SQL's.
+WHERE subscription_status = 'unknown' AND jsonb_typeof(properties::jsonb) = 'object'
 ORDER BY id
 LIMIT {people};
 

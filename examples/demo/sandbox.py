@@ -40,6 +40,10 @@ class Sandbox:
         """Let these members of a list click on "unsubscribe"."""
         self._control("POST", "contacts", [{"email": one, "list": list_id, "unsubscribed": True} for one in emails])
 
+    def sign_up(self, list_id: int, emails: list[str]) -> None:
+        """Let these people fill in a list's sign-up form, and confirm."""
+        self._control("POST", "signups", [{"email": one, "list": list_id, "confirmed": True} for one in emails])
+
     def members(self, list_id: int) -> dict[str, dict[str, Any]]:
         """A list's members by address: status, name and properties."""
         found: dict[str, dict[str, Any]] = self._control("GET", f"lists/{list_id}/members")

@@ -18,8 +18,12 @@ def test_goes_from_mailjet_to_the_warehouse_and_back(start_demo):
     first, again = summary["extractions"]
     for stream in ("import jobs", "sign-ups", "unsubscribes"):
         assert again["rows"][stream] < first["rows"][stream]
+    assert again["rows"]["import jobs"] == 1
+    assert 3 <= again["rows"]["sign-ups"] < 20
     assert again["rows"]["unsubscribes"] == 5
     assert summary["warehouse"]["mailjet_import_jobs"] == first["rows"]["import jobs"]
+    assert summary["warehouse"]["mailjet_list_signups"] == first["rows"]["sign-ups"] + 3
+    assert summary["warehouse"]["mailjet_list_unsubscribes"] == first["rows"]["unsubscribes"] + 5
 
     everything, changes, everything_again = summary["deliveries"].values()
     assert everything["bulk_calls"] == everything["batches"] > 1
