@@ -6,8 +6,6 @@ import copy
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from itertools import groupby
-from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -36,7 +34,8 @@ class _Taken:
     """What became of a chunk of lines, until it is handed on all at once."""
 
     def __init__(self) -> None:
-        self.rows: list[tuple[Lane, Row]] = []
+        self.rows: list[Row] = []
+        self.lane: Lane | None = None
         self.rejects: list[Reject] = []
         self.ends: list[tuple[tuple[int, ...], Outcome, str | None]] = []
 
@@ -97,8 +96,7 @@ class Intake:
             if taken.rejects:
                 self._journal.note_rows(rejects=taken.rejects)
             self._outcomes.settle_all(taken.ends)
-            for lane, rows in groupby(taken.rows, key=itemgetter(0)):
-                self._delivery.offer(lane, [row for _, row in rows])
+            self._offer(taken)
 
     def _take_line(self, number: int, line: bytes, taken: _Taken) -> None:
         if not line or line.isspace():
@@ -155,13 +153,22 @@ class Intake:
         """Note what became of a record."""
         if stream is None or found is None:
             taken.ends.append(((number,), Outcome.SKIPPED, None))
-        elif isinstance(found, Row):
-            taken.rows.append((stream.lane, found))
-        else:
+        elif type(found) is Row:
+            if stream.lane is not taken.lane:
+                self._offer(taken)
+                taken.lane = stream.lane
+            taken.rows.append(found)
+        elif isinstance(found, tuple):
             outcome, code, reject = found
             taken.ends.append(((number,), outcome, code))
             if reject is not None:
                 taken.rejects.append(reject)
+
+    def _offer(self, taken: _Taken) -> None:
+        """Hand on the rows gathered so far, all of one lane."""
+        if taken.lane is not None and taken.rows:
+            rows, taken.rows = taken.rows, []
+            self._delivery.offer(taken.lane, rows)
 
     # Streams
 

@@ -3,9 +3,6 @@
 A SQLite file. It holds contact data (the addresses of unfinished batches, rejects not yet written, the address of
 each key), so its mode is 0600; a batch's addresses are erased when it is settled. Addresses and contents that were
 confirmed are remembered as keyed hashes only; the key is random and lives in the journal.
-
-Statements that run for every row go to the driver as text: SQLAlchemy's handling of each parameter would take longer
-than the database.
 """
 
 from __future__ import annotations
@@ -15,7 +12,6 @@ import secrets
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +20,7 @@ import sqlalchemy as sa
 
 from target_mailing import tables
 from target_mailing.batches import Row
+from target_mailing.hashed import HashedTable
 from target_mailing.lock import JournalError, holder_file, take_lock
 from target_mailing.mapping import fold_address
 
@@ -38,9 +35,6 @@ _PRAGMAS = (
     "cache_size=-16384",
     "wal_autocheckpoint=8192",  # pages: hashes land all over the table, and a page written once serves many of them
 )
-
-#: Keys looked up in one statement; SQLite's documented limit of parameters is 32,766.
-_MAX_IDS = 5000
 
 
 class _Sent(msgspec.Struct, array_like=True):
@@ -106,12 +100,13 @@ class Journal:
         url = "sqlite://" if path is None else f"sqlite:///{path}"
         self._engine = sa.create_engine(url, hide_parameters=True, poolclass=sa.StaticPool)
         self._can_search_contacts = False
-        self._mark = "?" if self._engine.dialect.paramstyle == "qmark" else "%s"
         try:
             with self._writing():
                 self._connection = self._engine.connect()
                 self._set_up()
                 secret = self._read_secret()
+                self._contacts = HashedTable(self._connection, tables.contacts, tables.contacts_log)
+                self._keys = HashedTable(self._connection, tables.keys, tables.keys_log)
         except JournalError:
             self.close()
             raise
@@ -122,6 +117,10 @@ class Journal:
 
     def close(self) -> None:
         """Let go of the file."""
+        if hasattr(self, "_keys"):
+            with suppress(JournalError), self._writing():  # else the next run does it
+                self._contacts.merge()
+                self._keys.merge()
         if hasattr(self, "_connection"):
             self._connection.close()
         self._engine.dispose()
@@ -157,17 +156,15 @@ class Journal:
 
     def contacts(self, ids: Sequence[int]) -> dict[int, Known]:
         """What is known of these contacts."""
-        return {
-            one: Known(fingerprint, confirmed_at)
-            for one, fingerprint, confirmed_at in self._find("SELECT id, fingerprint, confirmed_at FROM contacts", ids)
-        }
+        return {one: Known(fingerprint, at) for one, fingerprint, at in self._contacts.find(ids).values()}
 
     def emails(self, keys: Sequence[bytes]) -> dict[bytes, str]:
         """The address last delivered under each of these keys."""
-        return dict(self._find("SELECT id, email FROM keys", keys))
+        return {key: entry[1] for key, entry in self._keys.find(keys).items()}
 
     def is_shared(self, contact: int, key: bytes) -> bool:
         """Whether a contact is held by another key, too."""
+        self._keys.merge()
         if not self._can_search_contacts:
             # Made when first needed: most pipelines never ask, and every key written would pay for it.
             self._connection.exec_driver_sql("CREATE INDEX IF NOT EXISTS keys_by_contact ON keys (contact)")
@@ -213,8 +210,8 @@ class Journal:
     # What happens
 
     def begin_batch(self, destination: str, action: str, rows: Sequence[Row]) -> int:
-        """Note a batch that is about to be sent; returns its number."""
-        with self._writing():
+        """Note a batch that is about to be sent, on disk with its first step at the latest; returns its number."""
+        with self._writing(commit=False):
             return self._insert_batch(destination, action, rows)
 
     def begin_step(self, batch: int, step: str) -> float:
@@ -280,18 +277,18 @@ class Journal:
             self._close_batch(batch, "settled", outcomes)
             self._note_contacts(confirmed, now)
             self._note_contacts(uncertain, None)
-            self._delete(tables.contacts, forgotten)
+            self._contacts.drop(forgotten)
             keys = [(row.key, row.email, row.id) for row in confirmed if row.key and not row.drops_key]
             keys.extend((key, row.email, row.id) for row in confirmed if row.also for key in row.also)
-            self._put(tables.keys, keys)
-            self._delete(tables.keys, [row.key for row in confirmed if row.key and row.drops_key])
+            self._keys.put(keys)
+            self._keys.drop([row.key for row in confirmed if row.key and row.drops_key])
             self._insert_rejects(rejects)
             return [self._insert_batch(destination, action, rows) for rows in following]
 
     def note_rows(self, *, keys: Iterable[tuple[bytes, str, int]] = (), rejects: Sequence[Reject] = ()) -> None:
         """Note what became of rows that need no batch."""
         with self._writing():
-            self._put(tables.keys, list(keys))
+            self._keys.put(list(keys))
             self._insert_rejects(rejects)
 
     def discard(self, batch: int, *, uncertain: Sequence[Row] = ()) -> None:
@@ -332,6 +329,7 @@ class Journal:
             tables.batches.c.state != "open", tables.batches.c.created_at < moment
         )
         with self._writing():
+            self._contacts.merge()
             self._connection.execute(sa.delete(tables.contacts).where(tables.contacts.c.confirmed_at < moment))
             self._connection.execute(sa.delete(tables.steps).where(tables.steps.c.batch.in_(old)))
             self._connection.execute(
@@ -341,15 +339,15 @@ class Journal:
     # Plumbing
 
     @contextmanager
-    def _writing(self) -> Iterator[None]:
+    def _writing(self, *, commit: bool = True) -> Iterator[None]:
         try:
             yield
-            if hasattr(self, "_connection"):
+            if commit:
                 self._connection.commit()
         except (sa.exc.DBAPIError, OSError) as exc:
             # The statement is left out: `hide_parameters` covers values, not every driver's message.
             cause = exc.orig if isinstance(exc, sa.exc.DBAPIError) else exc
-            with suppress(sa.exc.SQLAlchemyError):
+            with suppress(sa.exc.SQLAlchemyError, AttributeError):  # it may not even be open
                 self._connection.rollback()
             raise JournalError(
                 f"Setting `journal`: {self.path or 'memory'} cannot be written ({cause}). Make room or choose another "
@@ -406,36 +404,11 @@ class Journal:
         )
 
     def _note_contacts(self, rows: Sequence[Row], confirmed_at: float | None) -> None:
-        self._put(tables.contacts, [(row.id, row.fingerprint, confirmed_at) for row in rows])
+        self._contacts.put([(row.id, row.fingerprint, confirmed_at) for row in rows])
 
     def _insert_rejects(self, rejects: Sequence[Reject]) -> None:
         if rejects:
             self._connection.execute(sa.insert(tables.rejects), [msgspec.structs.asdict(one) for one in rejects])
-
-    def _find(self, select: str, ids: Sequence[int] | Sequence[bytes]) -> list[Any]:
-        found: list[Any] = []
-        for at in range(0, len(ids), _MAX_IDS):
-            some = tuple(ids[at : at + _MAX_IDS])
-            marks = ",".join([self._mark] * len(some))
-            result = self._connection.exec_driver_sql(f"{select} WHERE id IN ({marks})", some)
-            found.extend(result.cursor.fetchall())
-        return found
-
-    def _put(self, table: sa.Table, rows: list[tuple[Any, ...]]) -> None:
-        """Insert or replace rows, each a tuple of all columns, the first being the key."""
-        if not rows:
-            return
-        rows.sort(key=itemgetter(0))  # neighbours in the table are written together
-        names = [column.name for column in table.columns]
-        others = ",".join(f"{name}=excluded.{name}" for name in names[1:])
-        marks = ",".join([self._mark] * len(names))
-        insert = f"INSERT INTO {table.name} ({','.join(names)}) VALUES ({marks})"  # noqa: S608 - the names are ours
-        self._connection.exec_driver_sql(f"{insert} ON CONFLICT ({names[0]}) DO UPDATE SET {others}", rows)
-
-    def _delete(self, table: sa.Table, ids: Iterable[int] | Iterable[bytes]) -> None:
-        rows = [(one,) for one in ids]
-        if rows:
-            self._connection.exec_driver_sql(f"DELETE FROM {table.name} WHERE id = {self._mark}", rows)  # noqa: S608
 
 
 _PAYLOAD = msgspec.msgpack.Decoder(list[_Sent])

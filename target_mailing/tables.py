@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-__all__ = ["batches", "contacts", "keys", "meta", "metadata", "rejects", "steps"]
+__all__ = ["batches", "contacts", "contacts_log", "keys", "keys_log", "meta", "metadata", "rejects", "steps"]
 
 metadata = sa.MetaData()
 meta = sa.Table(
@@ -47,6 +47,22 @@ keys = sa.Table(
     sa.Column("email", sa.String, nullable=False),
     sa.Column("contact", sa.BigInteger, nullable=False),
     sqlite_with_rowid=False,
+)
+contacts_log = sa.Table(
+    "contacts_log",
+    metadata,
+    sa.Column("n", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
+    sa.Column("id", sa.BigInteger, nullable=False),
+    sa.Column("fingerprint", sa.BigInteger),  # null: nothing is known any more
+    sa.Column("confirmed_at", sa.Float),
+)
+keys_log = sa.Table(
+    "keys_log",
+    metadata,
+    sa.Column("n", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
+    sa.Column("id", sa.LargeBinary, nullable=False),
+    sa.Column("email", sa.String),  # null: the key is gone
+    sa.Column("contact", sa.BigInteger),
 )
 rejects = sa.Table(
     "rejects",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import time
 from collections import Counter
@@ -214,6 +215,8 @@ class TargetMailing(Target):
     ) -> None:
         """Run from the command line."""
         super(Target, cls).invoke(about=about, about_format=about_format)
+        # What is loaded by now stays; the collector need not look at it again and again while rows pass.
+        gc.freeze()
         cls.print_version(print_fn=cls.logger.info)
         config = config or _ConfigInput()
         target = cls(config=config.config, validate_config=True, parse_env_config=config.parse_env)

@@ -122,6 +122,7 @@ def test_p7_payloads_are_gone_from_the_file_when_settled(path):
     one = row(journal, "canary-address@b.test")
     one.key = None  # the address of a key is remembered, by design
     number = journal.begin_batch("d", "add", [one])
+    journal.begin_step(number, "submit")
     assert b"canary-address" in path.read_bytes() + path.with_name(f"{path.name}-wal").read_bytes()
     journal.settle(number, destination="d", action="add", outcomes={"delivered": 1}, confirmed=[one])
     journal.close()

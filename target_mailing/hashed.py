@@ -1,0 +1,111 @@
+"""A table whose keys are hashes, written at the pace of a table that only grows.
+
+Hashes land all over a table: a batch of five thousand touches nearly as many pages. So entries are appended to a log
+first, in the transaction that they belong to, and merged into the table by tens of thousands, when one page written
+serves many of them. The log's entries are in memory, too, where they are looked up first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from operator import itemgetter
+from typing import Any
+
+import sqlalchemy as sa
+
+__all__ = ["HashedTable"]
+
+#: Entries in the log before they are merged.
+_MERGE_AT = 50_000
+#: Keys looked up in one statement; SQLite's documented limit of parameters is 32,766.
+_MAX_IDS = 5000
+
+Entry = tuple[Any, ...]
+
+
+class HashedTable:
+    """Entries (key, value, ...) of one table and its log; the caller commits."""
+
+    def __init__(self, connection: sa.Connection, table: sa.Table, log: sa.Table) -> None:
+        """Open the table; what an earlier run left in the log is merged.
+
+        Args:
+            connection: to the journal; statements go to its driver as text, because SQLAlchemy's handling of each
+                parameter would take longer than the database.
+            table: its first column is the key, its second is never null.
+            log: a number of its own, then the table's columns, of which all but the key may be null.
+        """
+        self._connection = connection
+        self._mark = "?" if connection.dialect.paramstyle == "qmark" else "%s"
+        self._columns = [column.name for column in table.columns]
+        self._table = table.name
+        self._log = log.name
+        self._recent: dict[Any, Entry | None] = {}
+        # A new journal is not searched: everything is in the log.
+        self._has_entries = connection.execute(sa.select(table).limit(1)).first() is not None
+        left = connection.execute(sa.select(*(log.c[name] for name in self._columns)).order_by(log.c.n))
+        for row in left:
+            self._recent[row[0]] = None if row[1] is None else tuple(row)
+        self.merge()
+
+    def find(self, keys: Sequence[Any]) -> dict[Any, Entry]:
+        """The entries of these keys, by key."""
+        found: dict[Any, Entry] = {}
+        recent = self._recent
+        if recent:
+            here = [key for key in keys if key in recent]
+            if here:
+                found = {key: entry for key in here if (entry := recent[key]) is not None}
+                keys = [key for key in keys if key not in recent]
+        if not self._has_entries:
+            return found
+        select = f"SELECT {','.join(self._columns)} FROM {self._table}"  # noqa: S608 - the names are ours
+        for at in range(0, len(keys), _MAX_IDS):
+            some = tuple(keys[at : at + _MAX_IDS])
+            marks = ",".join([self._mark] * len(some))
+            result = self._connection.exec_driver_sql(f"{select} WHERE {self._columns[0]} IN ({marks})", some)
+            found.update((entry[0], entry) for entry in result.cursor.fetchall())
+        return found
+
+    def put(self, entries: list[Entry]) -> None:
+        """Add entries, or replace those of the same key."""
+        if entries:
+            self._append(entries)
+            self._recent.update((entry[0], entry) for entry in entries)
+            self._merge_if_due()
+
+    def drop(self, keys: Iterable[Any]) -> None:
+        """Take out the entries of these keys."""
+        nothing = (None,) * (len(self._columns) - 1)
+        entries = [(key, *nothing) for key in keys]
+        if entries:
+            self._append(entries)
+            self._recent.update((entry[0], None) for entry in entries)
+            self._merge_if_due()
+
+    def merge(self) -> None:
+        """Bring the log's entries into the table."""
+        if not self._recent:
+            return
+        key, *others = self._columns
+        marks = ",".join([self._mark] * len(self._columns))
+        sets = ",".join(f"{name}=excluded.{name}" for name in others)
+        insert = f"INSERT INTO {self._table} ({','.join(self._columns)}) VALUES ({marks})"  # noqa: S608
+        entries = sorted((entry for entry in self._recent.values() if entry is not None), key=itemgetter(0))
+        if entries:
+            self._connection.exec_driver_sql(f"{insert} ON CONFLICT ({key}) DO UPDATE SET {sets}", entries)
+        gone = [(one,) for one, entry in self._recent.items() if entry is None]
+        if gone:
+            self._connection.exec_driver_sql(f"DELETE FROM {self._table} WHERE {key} = {self._mark}", gone)  # noqa: S608
+        self._connection.exec_driver_sql(f"DELETE FROM {self._log}")  # noqa: S608
+        self._recent.clear()
+        self._has_entries = True
+
+    def _merge_if_due(self) -> None:
+        if len(self._recent) >= _MERGE_AT:
+            self.merge()
+
+    def _append(self, entries: list[Entry]) -> None:
+        marks = ",".join([self._mark] * len(self._columns))
+        insert = f"INSERT INTO {self._log} ({','.join(self._columns)}) VALUES ({marks})"  # noqa: S608
+        self._connection.exec_driver_sql(insert, entries)
