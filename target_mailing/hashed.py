@@ -16,7 +16,7 @@ import sqlalchemy as sa
 __all__ = ["HashedTable"]
 
 #: Entries in the log before they are merged.
-_MERGE_AT = 50_000
+_MERGE_AT = 65_536
 #: Keys looked up in one statement; SQLite's documented limit of parameters is 32,766.
 _MAX_IDS = 5000
 
@@ -27,7 +27,7 @@ class HashedTable:
     """Entries (key, value, ...) of one table and its log; the caller commits."""
 
     def __init__(self, connection: sa.Connection, table: sa.Table, log: sa.Table) -> None:
-        """Open the table; what an earlier run left in the log is merged.
+        """Open the table, with what earlier runs left in the log.
 
         Args:
             connection: to the journal; statements go to its driver as text, because SQLAlchemy's handling of each
@@ -46,7 +46,6 @@ class HashedTable:
         left = connection.execute(sa.select(*(log.c[name] for name in self._columns)).order_by(log.c.n))
         for row in left:
             self._recent[row[0]] = None if row[1] is None else tuple(row)
-        self.merge()
 
     def find(self, keys: Sequence[Any]) -> dict[Any, Entry]:
         """The entries of these keys, by key."""
@@ -71,7 +70,7 @@ class HashedTable:
         """Add entries, or replace those of the same key."""
         if entries:
             self._append(entries)
-            self._recent.update((entry[0], entry) for entry in entries)
+            self._recent.update(zip(map(itemgetter(0), entries), entries, strict=True))
             self._merge_if_due()
 
     def drop(self, keys: Iterable[Any]) -> None:

@@ -104,23 +104,17 @@ class Journal:
             with self._writing():
                 self._connection = self._engine.connect()
                 self._set_up()
-                secret = self._read_secret()
+                self._secret = self._read_secret()
                 self._contacts = HashedTable(self._connection, tables.contacts, tables.contacts_log)
                 self._keys = HashedTable(self._connection, tables.keys, tables.keys_log)
         except JournalError:
             self.close()
             raise
 
-        self._short_hash = hashlib.blake2b(key=secret, digest_size=8)
-        self._destination_hashes: dict[str, hashlib.blake2b] = {}
-        self._long_hash = hashlib.blake2b(key=secret, digest_size=16)
+        self._hashes: dict[str | tuple[str, ...], hashlib.blake2b] = {}
 
     def close(self) -> None:
         """Let go of the file."""
-        if hasattr(self, "_keys"):
-            with suppress(JournalError), self._writing():  # else the next run does it
-                self._contacts.merge()
-                self._keys.merge()
         if hasattr(self, "_connection"):
             self._connection.close()
         self._engine.dispose()
@@ -132,25 +126,29 @@ class Journal:
 
     def contact_id(self, destination: str, address: str) -> int:
         """The keyed hash under which a destination's contact is remembered."""
-        found = self._destination_hashes.get(destination)
-        if found is None:
-            found = self._destination_hashes[destination] = self._short_hash.copy()
-            found.update(f"{destination}\0".encode())
-        found = found.copy()
+        found = self._begun(destination, 8).copy()
         found.update(address.encode())
         return int.from_bytes(found.digest(), signed=True)
 
     def key_id(self, destination: str, stream: str, key: bytes) -> bytes:
         """The keyed hash of a stream's key at a destination."""
-        found = self._long_hash.copy()
-        found.update(f"{destination}\0{stream}\0".encode() + key)
+        found = self._begun((destination, stream), 16).copy()
+        found.update(key)
         return found.digest()
 
     def fingerprint(self, action: str, contact: bytes) -> int:
         """The keyed hash of what is done with a contact."""
-        found = self._short_hash.copy()
-        found.update(action.encode() + b"\0" + contact)
+        found = self._begun((action,), 8).copy()
+        found.update(contact)
         return int.from_bytes(found.digest(), signed=True)
+
+    def _begun(self, what: str | tuple[str, ...], size: int) -> hashlib.blake2b:
+        """A hash that has taken in what most rows have in common; to be copied."""
+        found = self._hashes.get(what)
+        if found is None:
+            found = self._hashes[what] = hashlib.blake2b(key=self._secret, digest_size=size)
+            found.update(f"{what}\0".encode())
+        return found
 
     # What is known
 
@@ -324,12 +322,14 @@ class Journal:
             self._connection.execute(sa.delete(tables.rejects).where(tables.rejects.c.id <= up_to))
 
     def forget_before(self, moment: float) -> None:
-        """Forget contacts confirmed, and batches settled, before this time (Unix seconds)."""
+        """Forget contacts confirmed, and batches settled, before this time (Unix seconds).
+
+        What is still in a log is forgotten some time after it was merged.
+        """
         old = sa.select(tables.batches.c.id).where(
             tables.batches.c.state != "open", tables.batches.c.created_at < moment
         )
         with self._writing():
-            self._contacts.merge()
             self._connection.execute(sa.delete(tables.contacts).where(tables.contacts.c.confirmed_at < moment))
             self._connection.execute(sa.delete(tables.steps).where(tables.steps.c.batch.in_(old)))
             self._connection.execute(
