@@ -43,7 +43,7 @@ class Row(msgspec.Struct, gc=False):
     action: str
     contact: bytes
     fingerprint: int
-    record: bytes
+    record: msgspec.Raw
     attempt: int = 1
     resubmitted: bool = False
     also: tuple[bytes, ...] = ()

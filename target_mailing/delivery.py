@@ -410,7 +410,8 @@ class Delivery:
         for at, refusal in rejected.items():
             row = batch.rows[at]
             ends.append((row.lines, Outcome.REJECTED, refusal.code))
-            rejects.append(Reject(row.stream, row.record, refusal.code, refusal.reason, finished.job, row.attempt, now))
+            record = bytes(row.record)
+            rejects.append(Reject(row.stream, record, refusal.code, refusal.reason, finished.job, row.attempt, now))
         ends.extend((batch.rows[at].lines, Outcome.WITHHELD, "opted_out_at_provider") for at in withheld)
         unconfirmed = {at for at, refusal in rejected.items() if refusal.code == "unconfirmed"}
         counts = {"delivered": len(delivered), "rejected": len(rejected), "withheld": len(withheld)}

@@ -19,6 +19,7 @@ from target_mailing.journal import Journal, Reject
 from target_mailing.lanes import Lane
 from target_mailing.outcomes import Outcome, Outcomes
 from target_mailing.reader import InputError, Message, parse
+from target_mailing.records import NoRecordError, decode_record
 from target_mailing.rejects import RejectsFile
 from target_mailing.settings import StreamSettings
 from target_mailing.streams import End, Stream, is_accepted
@@ -106,14 +107,19 @@ class Intake:
         self.messages[message.type] += 1
         if message.type == "RECORD":
             streams = self._streams.get(message.stream)
-            raw = bytes(message.record)
-            if streams is None or not raw.startswith(b"{"):
-                raise _no_record(number, message.stream, known=streams is not None)
-            if self._mapper is None:
-                stream = streams[0]
-                self._end(number, None if stream is None else stream.take(number, raw), stream, taken)
-            else:
-                self._take_mapped(number, message.stream, self._mapper, raw, taken)
+            if streams is None:
+                raise RecordsWithoutSchemaException(
+                    f"Line {number} of the input is a record of stream {message.stream!r}, whose SCHEMA has not come. "
+                    "Correct the tap."
+                )
+            try:
+                if self._mapper is None:
+                    stream = streams[0]
+                    self._end(number, None if stream is None else stream.take(number, message.record), stream, taken)
+                else:
+                    self._take_mapped(number, message.stream, self._mapper, message.record, taken)
+            except NoRecordError:
+                raise InputError(f"Line {number} of the input is a RECORD without a record.") from None
         else:
             self._take_other(number, message)
 
@@ -134,9 +140,9 @@ class Intake:
 
     # Records
 
-    def _take_mapped(self, number: int, name: str, mapper: PluginMapper, raw: bytes, taken: _Taken) -> None:
+    def _take_mapped(self, number: int, name: str, mapper: PluginMapper, raw: msgspec.Raw, taken: _Taken) -> None:
         """Take in a record through the SDK's stream maps, which may make none or several of it."""
-        record = _DECODER.decode(raw)
+        record = decode_record(raw)
         mapped = [
             (stream, found)
             for stream, stream_map in zip(self._streams[name], mapper.stream_maps[name], strict=True)
@@ -207,11 +213,3 @@ class Intake:
             lane=lane,
             journal=self._journal,
         )
-
-
-def _no_record(number: int, stream: str, *, known: bool) -> Exception:
-    if known:
-        return InputError(f"Line {number} of the input is a RECORD without a record.")
-    return RecordsWithoutSchemaException(
-        f"Line {number} of the input is a record of stream {stream!r}, whose SCHEMA has not come. Correct the tap."
-    )

@@ -126,28 +126,28 @@ class Journal:
 
     def contact_id(self, destination: str, address: str) -> int:
         """The keyed hash under which a destination's contact is remembered."""
-        found = self._begun(destination, 8).copy()
+        found = (self._hashes.get(destination) or self._begin(destination, 8)).copy()
         found.update(address.encode())
         return int.from_bytes(found.digest(), signed=True)
 
     def key_id(self, destination: str, stream: str, key: bytes) -> bytes:
         """The keyed hash of a stream's key at a destination."""
-        found = self._begun((destination, stream), 16).copy()
+        what = (destination, stream)
+        found = (self._hashes.get(what) or self._begin(what, 16)).copy()
         found.update(key)
         return found.digest()
 
     def fingerprint(self, action: str, contact: bytes) -> int:
         """The keyed hash of what is done with a contact."""
-        found = self._begun((action,), 8).copy()
+        what = (action,)
+        found = (self._hashes.get(what) or self._begin(what, 8)).copy()
         found.update(contact)
         return int.from_bytes(found.digest(), signed=True)
 
-    def _begun(self, what: str | tuple[str, ...], size: int) -> hashlib.blake2b:
-        """A hash that has taken in what most rows have in common; to be copied."""
-        found = self._hashes.get(what)
-        if found is None:
-            found = self._hashes[what] = hashlib.blake2b(key=self._secret, digest_size=size)
-            found.update(f"{what}\0".encode())
+    def _begin(self, what: str | tuple[str, ...], size: int) -> hashlib.blake2b:
+        """A hash that has taken in what most rows have in common; kept, to be copied."""
+        found = self._hashes[what] = hashlib.blake2b(key=self._secret, digest_size=size)
+        found.update(f"{what}\0".encode())
         return found
 
     # What is known
@@ -427,5 +427,5 @@ def _row(action: str, sent: _Sent) -> Row:
         action=action,
         contact=b"",
         fingerprint=sent.fingerprint,
-        record=b"",
+        record=msgspec.Raw(),
     )

@@ -100,7 +100,7 @@ class Lane:
         if not row.email:
             if before is None:
                 code, reason = "unknown_key", "a delete with only its key, which was never delivered from here"
-                rejects.append(Reject(row.stream, row.record, code, reason, None, row.attempt, time.time()))
+                rejects.append(Reject(row.stream, bytes(row.record), code, reason, None, row.attempt, time.time()))
                 return row.lines, Outcome.REJECTED, code
             self._fill(row, before)
             known.update(self._journal.contacts([row.id]))

@@ -16,7 +16,7 @@ from mailing_api.errors import ConfigurationError
 from target_mailing.mapping import DELETED_AT, RowRejected
 from target_mailing.rejects import REJECT_COLUMNS
 
-__all__ = ["RecordReader"]
+__all__ = ["NoRecordError", "RecordReader", "decode_record"]
 
 #: Keywords that constrain nothing, or nothing that is checked here (formats are not).
 _WORDS = frozenset({"type", "format", "title", "description", "default", "examples", "$comment", "deprecated"})
@@ -29,6 +29,22 @@ _SCALARS: Mapping[str, Any] = {
 }
 
 _decode = msgspec.json.Decoder().decode
+
+
+class NoRecordError(Exception):
+    """A RECORD message holds no record."""
+
+
+def decode_record(raw: msgspec.Raw) -> dict[str, Any]:
+    """A record as it came.
+
+    Raises:
+        NoRecordError: it is no object.
+    """
+    found = _decode(raw) if bytes(raw) else None
+    if not isinstance(found, dict):
+        raise NoRecordError
+    return found
 
 
 class RecordReader:
@@ -54,20 +70,21 @@ class RecordReader:
         record_type = _record_type(schema)
         self._read = None if record_type is None else msgspec.json.Decoder(record_type).decode
 
-    def read(self, raw: bytes) -> dict[str, Any]:
+    def read(self, raw: msgspec.Raw) -> dict[str, Any]:
         """A record; columns that the schema does not have may be left out.
 
         Raises:
+            NoRecordError: it is no object.
             RowRejected: it does not fit the schema. A deleted record need not, for it may hold only its key.
         """
         if self._read is not None:
             try:
                 found: dict[str, Any] = self._read(raw)
-            except msgspec.ValidationError:
-                pass  # the validator knows whether, and why
+            except msgspec.DecodeError:
+                pass  # below it is known whether, and why
             else:
                 return found
-        record: dict[str, Any] = _decode(raw)
+        record = decode_record(raw)
         self.check(record)
         return record
 

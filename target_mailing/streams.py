@@ -124,7 +124,7 @@ class Stream:
         if missing:
             self._destination.create_properties(missing)
 
-    def take(self, line: int, raw: bytes) -> Row | End:
+    def take(self, line: int, raw: msgspec.Raw) -> Row | End:
         """What becomes of a record.
 
         Args:
@@ -136,7 +136,7 @@ class Stream:
         except RowRejected as no:
             return self._rejected(no, raw)
 
-    def take_mapped(self, line: int, record: dict[str, Any], raw: bytes) -> Row | End:
+    def take_mapped(self, line: int, record: dict[str, Any], raw: msgspec.Raw) -> Row | End:
         """What becomes of a record that stream maps made of another; arguments as in `take`."""
         try:
             self._reader.check(record)
@@ -144,15 +144,16 @@ class Stream:
         except RowRejected as no:
             return self._rejected(no, raw)
 
-    def _rejected(self, no: RowRejected, raw: bytes) -> End:
-        raw, attempt = without_reject_columns(raw)
-        reject = Reject(self._source, raw, no.code, no.reason, None, attempt, time.time())
+    def _rejected(self, no: RowRejected, raw: msgspec.Raw) -> End:
+        kept, attempt = without_reject_columns(bytes(raw))
+        reject = Reject(self._source, kept, no.code, no.reason, None, attempt, time.time())
         return Outcome.REJECTED, no.code, reject
 
-    def _row(self, line: int, record: dict[str, Any], raw: bytes) -> Row | End:
+    def _row(self, line: int, record: dict[str, Any], raw: msgspec.Raw) -> Row | End:
         attempt = 1
         if "_reject_code" in record:
-            raw, attempt = without_reject_columns(raw)
+            kept, attempt = without_reject_columns(bytes(raw))
+            raw = msgspec.Raw(kept)
         for name in self._required:
             if record.get(name) is None:
                 raise RowRejected("missing_key", f"key column {name} is missing or null")
