@@ -12,11 +12,8 @@ import itertools
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any
-
-import msgspec
 
 from mailing_api.errors import MailingError, ProviderFault, RateLimited, UnreadableAnswer
 from mailing_api.threads import DaemonPool
@@ -24,7 +21,8 @@ from target_mailing.batches import OpenBatch, Row
 from target_mailing.journal import Journal, Reject, StoredBatch
 from target_mailing.lanes import Lane
 from target_mailing.outcomes import Outcome, Outcomes
-from target_mailing.steps import Again, Done, Finished, Progress, Refusal, Step, Work
+from target_mailing.steps import Again, Done, Finished, Progress, Refusal, Work
+from target_mailing.under_way import Batch, Family
 
 __all__ = ["Delivery", "DeliveryFailed"]
 
@@ -34,42 +32,10 @@ logger = logging.getLogger("target-mailing.delivery")
 _MAX_FAILED_LOOKS = 10
 #: Times that a submission's reply may be lost before the batch is cut in halves.
 _MAX_LOST = 3
-#: Calls that finding out the failing rows of one batch may take.
-MAX_SPLIT_CALLS = 32
 
 
 class DeliveryFailed(Exception):
     """A batch could not be followed to its end; it stays in the journal, and the next run goes on with it."""
-
-
-class _Family:
-    """A batch and what it was split into share one budget of calls."""
-
-    def __init__(self) -> None:
-        self.calls_left = MAX_SPLIT_CALLS
-
-
-class _Batch(msgspec.Struct, eq=False):
-    """A batch on its way through its steps."""
-
-    number: int
-    lane: Lane
-    action: str
-    rows: list[Row]
-    steps: Sequence[Step]
-    created_at: float
-    family: _Family
-    at: int = 0
-    evidence: dict[str, dict[str, Any]] = {}
-    begun_at: float = 0.0
-    polls: int = 0
-    failed_looks: int = 0
-    lost: int = 0
-    recovered: bool = False
-
-    @property
-    def step(self) -> Step:
-        return self.steps[self.at]
 
 
 class Delivery:
@@ -99,7 +65,7 @@ class Delivery:
         self._poller = DaemonPool(1, "poller")
         self._lanes: dict[str, Lane] = {}
         self._under_way: set[int] = set()
-        self._looks: list[tuple[float, int, _Batch]] = []
+        self._looks: list[tuple[float, int, Batch]] = []
         self._order = itertools.count()
         self._started_at = time.time()
         self._ending = False
@@ -183,12 +149,12 @@ class Delivery:
         rows = lane.still_to_send(list(due.rows.values()))
         if rows:
             number = self._journal.begin_batch(lane.destination.name, due.action, rows)
-            self._launch(self._batch(number, lane, due.action, rows, _Family()))
+            self._launch(self._batch(number, lane, due.action, rows, Family()))
 
-    def _batch(self, number: int, lane: Lane, action: str, rows: list[Row], family: _Family) -> _Batch:
-        return _Batch(number, lane, action, rows, lane.destination.steps(action), time.time(), family)
+    def _batch(self, number: int, lane: Lane, action: str, rows: list[Row], family: Family) -> Batch:
+        return Batch(number, lane, action, rows, lane.destination.steps(action), time.time(), family)
 
-    def _launch(self, batch: _Batch) -> None:
+    def _launch(self, batch: Batch) -> None:
         self._under_way.add(batch.number)
         self.counts["batches"] += 1
         self.counts["resubmitted"] += sum(row.resubmitted for row in batch.rows)
@@ -201,8 +167,8 @@ class Delivery:
             self._journal.discard(stored.number)  # nothing of it was sent, and its rows come again
             return
         done = {name: evidence for name, evidence in stored.steps.items() if evidence is not None}
-        batch = _Batch(
-            stored.number, lane, stored.action, stored.rows, steps, stored.created_at, _Family(),
+        batch = Batch(
+            stored.number, lane, stored.action, stored.rows, steps, stored.created_at, Family(),
             evidence=done, recovered=True,
         )  # fmt: skip
         for row in batch.rows:
@@ -218,7 +184,7 @@ class Delivery:
         else:
             self._begin_step(batch)
 
-    def _begin_step(self, batch: _Batch) -> None:
+    def _begin_step(self, batch: Batch) -> None:
         if self.error is not None and not batch.step.repeatable and not batch.step.watches:
             self._leave(batch, self.error)
             return
@@ -230,20 +196,20 @@ class Delivery:
         batch.begun_at = self._journal.begin_step(batch.number, batch.step.name)
         self._take_step(batch)
 
-    def _take_step(self, batch: _Batch) -> None:
+    def _take_step(self, batch: Batch) -> None:
         step, work = batch.step, self._work(batch)
         pool = self._poller if step.watches else self._workers
         pool.submit(lambda: step.run(work)).add_done_callback(
             lambda future: self._notify(lambda: self._step_taken(batch, future))
         )
 
-    def _recover_step(self, batch: _Batch) -> None:
+    def _recover_step(self, batch: Batch) -> None:
         step, work = batch.step, self._work(batch, known=True)
         self._workers.submit(lambda: step.recover(work)).add_done_callback(
             lambda future: self._notify(lambda: self._step_recovered(batch, future))
         )
 
-    def _work(self, batch: _Batch, *, known: bool = False) -> Work:
+    def _work(self, batch: Batch, *, known: bool = False) -> Work:
         return Work(
             action=batch.action,
             rows=batch.rows,
@@ -253,7 +219,7 @@ class Delivery:
             known=self._journal.evidence(batch.lane.destination.name, batch.step.name) if known else (),
         )
 
-    def _step_taken(self, batch: _Batch, future: Future[Progress]) -> None:
+    def _step_taken(self, batch: Batch, future: Future[Progress]) -> None:
         error = future.exception()
         if error is None:
             batch.failed_looks = 0
@@ -274,7 +240,7 @@ class Delivery:
                 self._journal.forget_step(batch.number, batch.step.name)
             self._leave(batch, error)
 
-    def _progress(self, batch: _Batch, progress: Progress) -> None:
+    def _progress(self, batch: Batch, progress: Progress) -> None:
         if isinstance(progress, Done):
             self._step_done(batch, progress)
         elif isinstance(progress, Finished):
@@ -282,17 +248,17 @@ class Delivery:
         else:
             self._wait(batch, progress)
 
-    def _step_done(self, batch: _Batch, done: Done) -> None:
+    def _step_done(self, batch: Batch, done: Done) -> None:
         self._journal.end_step(batch.number, batch.step.name, done.evidence)
         batch.evidence[batch.step.name] = done.evidence
         if not batch.step.repeatable:
-            logger.info("Batch %d (%d rows, %s): %s", batch.number, len(batch.rows), batch.action, _evidence(batch))
+            logger.info("Batch %d (%d rows, %s): %s", batch.number, len(batch.rows), batch.action, batch.jobs)
         batch.at += 1
         batch.begun_at = 0.0
         batch.polls = 0
         self._begin_step(batch)
 
-    def _step_recovered(self, batch: _Batch, future: Future[Done | None]) -> None:
+    def _step_recovered(self, batch: Batch, future: Future[Done | None]) -> None:
         error = future.exception()
         if error is not None:
             self._leave(batch, error)
@@ -309,7 +275,7 @@ class Delivery:
         else:
             self._submit_again(batch)
 
-    def _submit_again(self, batch: _Batch) -> None:
+    def _submit_again(self, batch: Batch) -> None:
         batch.lost += 1
         if batch.lost < _MAX_LOST:
             self.counts["resubmitted"] += len(batch.rows)
@@ -320,7 +286,7 @@ class Delivery:
         else:
             self._leave(batch, DeliveryFailed("The reply to a batch of one row was lost again and again."))
 
-    def _wait(self, batch: _Batch, again: Again) -> None:
+    def _wait(self, batch: Batch, again: Again) -> None:
         policy, now = batch.lane.policy, time.time()
         if now - batch.created_at > policy.job_abandon:
             reason = f"the job had not ended after {policy.job_abandon:.0f} s"
@@ -330,29 +296,29 @@ class Delivery:
             self._leave(
                 batch,
                 DeliveryFailed(
-                    f"Setting `job_timeout`: batch {batch.number} ({_evidence(batch)}) had not ended after "
+                    f"Setting `job_timeout`: batch {batch.number} ({batch.jobs}) had not ended after "
                     f"{policy.job_timeout:.0f} s. It is in the journal; the next run follows it again."
                 ),
             )
         else:
             self._look_again(batch, again.after)
 
-    def _look_again(self, batch: _Batch, after: float) -> None:
+    def _look_again(self, batch: Batch, after: float) -> None:
         batch.polls += 1
         self._look_later(batch, after)
 
-    def _look_later(self, batch: _Batch, after: float) -> None:
+    def _look_later(self, batch: Batch, after: float) -> None:
         heapq.heappush(self._looks, (time.monotonic() + after, next(self._order), batch))
 
     # Ends
 
-    def _leave(self, batch: _Batch, error: BaseException) -> None:
+    def _leave(self, batch: Batch, error: BaseException) -> None:
         """The run fails at this batch, which stays in the journal."""
         logger.debug("Batch %d is left at step %r", batch.number, batch.step.name)
         self.fail(error if isinstance(error, Exception) else DeliveryFailed(type(error).__name__))
         self._under_way.discard(batch.number)
 
-    def _ended(self, batch: _Batch) -> None:
+    def _ended(self, batch: Batch) -> None:
         self._under_way.discard(batch.number)
         if batch.recovered:
             batch.lane.recovering -= 1
@@ -360,7 +326,7 @@ class Delivery:
                 held, batch.lane.held = batch.lane.held, []
                 batch.lane.offer(held, time.monotonic())
 
-    def _finish(self, batch: _Batch, finished: Finished) -> None:
+    def _finish(self, batch: Batch, finished: Finished) -> None:
         rejected = dict(finished.rejected)
         undecided = [
             at
@@ -373,7 +339,7 @@ class Delivery:
         self._settle(batch, finished, rejected, undecided, following)
 
     def _divide(
-        self, batch: _Batch, undecided: list[int], finished: Finished, rejected: dict[int, Refusal]
+        self, batch: Batch, undecided: list[int], finished: Finished, rejected: dict[int, Refusal]
     ) -> list[list[Row]]:
         """Batches for the rows of which nobody can tell; or, where that leads nowhere, their rejection."""
         if finished.unresolved and len(undecided) == 1:
@@ -393,7 +359,7 @@ class Delivery:
 
     def _settle(
         self,
-        batch: _Batch,
+        batch: Batch,
         finished: Finished,
         rejected: dict[int, Refusal],
         undecided: list[int],
@@ -435,7 +401,7 @@ class Delivery:
         told = ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "to be split"
         if batch.recovered and len(delivered) < len(batch.rows):
             told += "; those not delivered come again in the input and are judged then"
-        logger.info("Batch %d (%s, %d rows) has ended: %s", batch.number, _evidence(batch), len(batch.rows), told)
+        logger.info("Batch %d (%s, %d rows) has ended: %s", batch.number, batch.jobs, len(batch.rows), told)
         if not batch.recovered:
             for at in withheld:
                 lane.opted_out(batch.rows[at])
@@ -444,9 +410,3 @@ class Delivery:
         self._ended(batch)
         for number, rows in zip(numbers, following, strict=True):
             self._launch(self._batch(number, lane, batch.action, rows, batch.family))
-
-
-def _evidence(batch: _Batch) -> str:
-    """The provider's names of what was done, for logs: steps note numbers and codes there, never addresses."""
-    found = [f"{name} {value}" for noted in batch.evidence.values() for name, value in noted.items() if name == "job"]
-    return ", ".join(found) or "no job"

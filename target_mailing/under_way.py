@@ -1,0 +1,66 @@
+"""A batch on its way: its rows, how far it is, and what it may still cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from target_mailing.batches import Row
+from target_mailing.lanes import Lane
+from target_mailing.steps import Step
+
+__all__ = ["MAX_SPLIT_CALLS", "Batch", "Family"]
+
+#: Calls that finding out the failing rows of one batch may take.
+MAX_SPLIT_CALLS = 32
+
+
+class Family:
+    """A batch and what it was split into share one budget of calls."""
+
+    def __init__(self) -> None:
+        self.calls_left = MAX_SPLIT_CALLS
+
+
+class Batch(msgspec.Struct, eq=False):
+    """A batch on its way through its steps.
+
+    Attributes:
+        number: in the journal.
+        created_at: when it was made (Unix seconds).
+        at: the position of the step that it is at.
+        evidence: of the steps done, by step.
+        begun_at: when its step was begun (Unix seconds); 0 for not yet.
+        polls: how often its step found nothing to tell.
+        failed_looks: looks at its job that failed in a row.
+        lost: times that the reply to its step was lost.
+        recovered: it is of an earlier run.
+    """
+
+    number: int
+    lane: Lane
+    action: str
+    rows: list[Row]
+    steps: Sequence[Step]
+    created_at: float
+    family: Family
+    at: int = 0
+    evidence: dict[str, dict[str, Any]] = {}
+    begun_at: float = 0.0
+    polls: int = 0
+    failed_looks: int = 0
+    lost: int = 0
+    recovered: bool = False
+
+    @property
+    def step(self) -> Step:
+        """The step that it is at."""
+        return self.steps[self.at]
+
+    @property
+    def jobs(self) -> str:
+        """The provider's names of what was done, for logs: steps note numbers and codes there, never addresses."""
+        found = [f"{name} {one}" for noted in self.evidence.values() for name, one in noted.items() if name == "job"]
+        return ", ".join(found) or "no job"
