@@ -148,11 +148,10 @@ class Delivery:
     def _start(self, lane: Lane, due: OpenBatch) -> None:
         rows = lane.still_to_send(list(due.rows.values()))
         if rows:
-            number = self._journal.begin_batch(lane.destination.name, due.action, rows)
-            self._launch(self._batch(number, lane, due.action, rows, Family()))
-
-    def _batch(self, number: int, lane: Lane, action: str, rows: list[Row], family: Family) -> Batch:
-        return Batch(number, lane, action, rows, lane.destination.steps(action), time.time(), family)
+            route = lane.destination.route(due.action, rows)
+            number = self._journal.begin_batch(lane.destination.name, due.action, route, rows)
+            steps = lane.destination.steps(due.action, route)
+            self._launch(Batch(number, lane, due.action, route, rows, steps, time.time(), Family()))
 
     def _launch(self, batch: Batch) -> None:
         self._under_way.add(batch.number)
@@ -161,14 +160,14 @@ class Delivery:
         self._begin_step(batch)
 
     def _resume(self, lane: Lane, stored: StoredBatch) -> None:
-        steps = lane.destination.steps(stored.action)
+        steps = lane.destination.steps(stored.action, stored.route)
         begun_for_good = [step for step in steps if not step.repeatable and step.name in stored.steps]
         if not begun_for_good:
             self._journal.discard(stored.number)  # nothing of it was sent, and its rows come again
             return
         done = {name: evidence for name, evidence in stored.steps.items() if evidence is not None}
         batch = Batch(
-            stored.number, lane, stored.action, stored.rows, steps, stored.created_at, Family(),
+            stored.number, lane, stored.action, stored.route, stored.rows, steps, stored.created_at, Family(),
             evidence=done, recovered=True,
         )  # fmt: skip
         for row in batch.rows:
@@ -385,6 +384,7 @@ class Delivery:
             batch.number,
             destination=lane.destination.name,
             action=batch.action,
+            route=batch.route,
             outcomes=counts,
             confirmed=delivered,
             uncertain=[batch.rows[at] for at in (*moving, *unconfirmed)] if batch.recovered else (),
@@ -409,4 +409,4 @@ class Delivery:
             lane.free(ended, time.monotonic())
         self._ended(batch)
         for number, rows in zip(numbers, following, strict=True):
-            self._launch(self._batch(number, lane, batch.action, rows, batch.family))
+            self._launch(Batch(number, lane, batch.action, batch.route, rows, batch.steps, now, batch.family))

@@ -26,7 +26,7 @@ from target_mailing.mapping import fold_address
 
 __all__ = ["Journal", "JournalError", "Known", "Reject", "StoredBatch"]
 
-_VERSION = "1"
+_VERSION = "2"
 
 _PRAGMAS = (
     "journal_mode=WAL",
@@ -65,6 +65,7 @@ class StoredBatch(msgspec.Struct):
 
     number: int
     action: str
+    route: str
     rows: list[Row]
     steps: dict[str, dict[str, Any] | None]
     begun: dict[str, float]
@@ -184,6 +185,7 @@ class Journal:
                 StoredBatch(
                     number=batch.id,
                     action=batch.action,
+                    route=batch.route,
                     rows=[_row(batch.action, sent) for sent in _PAYLOAD.decode(batch.payload)],
                     steps={s.name: None if s.evidence is None else msgspec.json.decode(s.evidence) for s in steps},
                     begun={s.name: s.begun_at for s in steps},
@@ -207,10 +209,10 @@ class Journal:
 
     # What happens
 
-    def begin_batch(self, destination: str, action: str, rows: Sequence[Row]) -> int:
+    def begin_batch(self, destination: str, action: str, route: str, rows: Sequence[Row]) -> int:
         """Note a batch that is about to be sent, on disk with its first step at the latest; returns its number."""
         with self._writing(commit=False):
-            return self._insert_batch(destination, action, rows)
+            return self._insert_batch(destination, action, route, rows)
 
     def begin_step(self, batch: int, step: str) -> float:
         """Note that a step is about to be taken; returns the time noted (Unix seconds)."""
@@ -247,6 +249,7 @@ class Journal:
         *,
         destination: str,
         action: str,
+        route: str,
         outcomes: dict[str, int],
         confirmed: Sequence[Row] = (),
         uncertain: Sequence[Row] = (),
@@ -260,6 +263,7 @@ class Journal:
             batch: its number.
             destination: of the batch.
             action: of the batch.
+            route: of the batch.
             outcomes: how many rows ended how.
             confirmed: rows that the provider now certainly has; their keys are remembered, or dropped with the row.
             uncertain: rows that the provider may have.
@@ -281,7 +285,7 @@ class Journal:
             self._keys.put(keys)
             self._keys.drop([row.key for row in confirmed if row.key and row.drops_key])
             self._insert_rejects(rejects)
-            return [self._insert_batch(destination, action, rows) for rows in following]
+            return [self._insert_batch(destination, action, route, rows) for rows in following]
 
     def note_rows(self, *, keys: Iterable[tuple[bytes, str, int]] = (), rejects: Sequence[Reject] = ()) -> None:
         """Note what became of rows that need no batch."""
@@ -380,11 +384,12 @@ class Journal:
         assert found is not None  # noqa: S101 - written with the version
         return found
 
-    def _insert_batch(self, destination: str, action: str, rows: Sequence[Row]) -> int:
+    def _insert_batch(self, destination: str, action: str, route: str, rows: Sequence[Row]) -> int:
         result = self._connection.execute(
             sa.insert(tables.batches).values(
                 destination=destination,
                 action=action,
+                route=route,
                 state="open",
                 created_at=time.time(),
                 payload=msgspec.msgpack.encode(

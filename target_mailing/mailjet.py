@@ -17,6 +17,7 @@ import msgspec
 from mailing_api.errors import ConfigurationError, NotFound
 from mailing_api.mailjet import MailjetClient
 from mailing_api.values import boolean, integer, number, timestamp, timestamp_of
+from target_mailing.batches import Row
 from target_mailing.consent import Consent
 from target_mailing.mailjet_steps import ACTIONS, Follow, ReadConsent, ReadErrors, Submit
 from target_mailing.mapping import Field, Fields, MappedContact
@@ -103,7 +104,11 @@ class MailjetDestination:
         found = {**below, **above, **({"Properties": properties} if properties else {})}
         return msgspec.json.encode(found, order="deterministic")
 
-    def steps(self, action: str) -> Sequence[Step]:
+    def route(self, action: str, rows: Sequence[Row]) -> str:  # noqa: ARG002 - there is one route
+        """The JSON bulk route."""
+        return "json"
+
+    def steps(self, action: str, route: str) -> Sequence[Step]:  # noqa: ARG002 - there is one route
         """The steps of the JSON bulk route."""
         submit = Submit(self._client, self.list_id, self._lists)
         follow = Follow(self._client, self.list_id, self._target.poll_interval, self._target.poll_max_interval)

@@ -124,8 +124,11 @@ class Destination(Protocol):
     def overlay(self, earlier: bytes, later: bytes) -> bytes:
         """The contact that has the effect of the earlier followed by the later."""
 
-    def steps(self, action: str) -> Sequence[Step]:
-        """The steps of a batch, in order; the last ones say `Finished`."""
+    def route(self, action: str, rows: Sequence[Row]) -> str:
+        """The way that a batch of these rows goes, by a name that the journal keeps for later runs."""
+
+    def steps(self, action: str, route: str) -> Sequence[Step]:
+        """The steps of a batch on that route, in order; the last ones say `Finished`."""
 
     def create_properties(self, schemas: Mapping[str, Mapping[str, Any]]) -> None:
         """Define properties for these columns, given by JSON Schema; `fields` then has them."""

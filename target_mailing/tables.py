@@ -19,6 +19,7 @@ batches = sa.Table(
     sa.Column("id", sa.Integer, primary_key=True),
     sa.Column("destination", sa.String, nullable=False, index=True),
     sa.Column("action", sa.String, nullable=False),
+    sa.Column("route", sa.String, nullable=False),
     sa.Column("state", sa.String, nullable=False),  # open, settled, split, lost
     sa.Column("created_at", sa.Float, nullable=False),
     sa.Column("payload", sa.LargeBinary),

@@ -29,6 +29,7 @@ class Batch(msgspec.Struct, eq=False):
 
     Attributes:
         number: in the journal.
+        route: the way that it goes.
         created_at: when it was made (Unix seconds).
         at: the position of the step that it is at.
         evidence: of the steps done, by step.
@@ -42,6 +43,7 @@ class Batch(msgspec.Struct, eq=False):
     number: int
     lane: Lane
     action: str
+    route: str
     rows: list[Row]
     steps: Sequence[Step]
     created_at: float

@@ -73,7 +73,7 @@ def test_p9_a_file_that_is_no_journal_is_refused_and_let_go(path):
 def test_p3_an_unfinished_batch_is_found_again_with_its_steps(path):
     journal = Journal(path)
     rows = [row(journal, "a@b.test"), row(journal, "c@d.test")]
-    number = journal.begin_batch("d", "add", rows)
+    number = journal.begin_batch("d", "add", "json", rows)
     journal.begin_step(number, "submit")
     journal.end_step(number, "submit", {"job": 7})
     journal.begin_step(number, "errors")
@@ -94,9 +94,9 @@ def test_p3_an_unfinished_batch_is_found_again_with_its_steps(path):
 def test_p3_a_settled_batch_is_remembered_by_hashes_and_keys(path):
     journal = Journal(path)
     one, other = row(journal, "a@b.test"), row(journal, "c@d.test")
-    number = journal.begin_batch("d", "add", [one, other])
+    number = journal.begin_batch("d", "add", "json", [one, other])
     journal.settle(
-        number, destination="d", action="add", outcomes={"delivered": 1, "rejected": 1},
+        number, destination="d", action="add", route="json", outcomes={"delivered": 1, "rejected": 1},
         confirmed=[one], forgotten=[other.id],
         rejects=[reject(other.record)],
     )  # fmt: skip
@@ -121,10 +121,10 @@ def test_p7_payloads_are_gone_from_the_file_when_settled(path):
     journal = Journal(path)
     one = row(journal, "canary-address@b.test")
     one.key = None  # the address of a key is remembered, by design
-    number = journal.begin_batch("d", "add", [one])
+    number = journal.begin_batch("d", "add", "json", [one])
     journal.begin_step(number, "submit")
     assert b"canary-address" in path.read_bytes() + path.with_name(f"{path.name}-wal").read_bytes()
-    journal.settle(number, destination="d", action="add", outcomes={"delivered": 1}, confirmed=[one])
+    journal.settle(number, destination="d", action="add", route="json", outcomes={"delivered": 1}, confirmed=[one])
     journal.close()
     left = b"".join(file.read_bytes() for file in path.parent.iterdir())
     assert b"canary" not in left
@@ -141,7 +141,7 @@ def test_hashes_differ_between_journals_so_they_cannot_be_guessed(tmp_path):
 def test_p3_what_was_lost_is_uncertain(path):
     journal = Journal(path)
     one = row(journal, "a@b.test")
-    number = journal.begin_batch("d", "add", [one])
+    number = journal.begin_batch("d", "add", "json", [one])
     journal.discard(number, uncertain=[one])
     assert journal.unfinished("d") == []
     assert journal.contacts([one.id])[one.id].confirmed_at is None
@@ -151,8 +151,10 @@ def test_p3_what_was_lost_is_uncertain(path):
 def test_following_batches_take_over_in_the_same_transaction(path):
     journal = Journal(path)
     rows = [row(journal, "a@b.test"), row(journal, "c@d.test")]
-    number = journal.begin_batch("d", "add", rows)
-    numbers = journal.settle(number, destination="d", action="add", outcomes={}, following=[[rows[0]], [rows[1]]])
+    number = journal.begin_batch("d", "add", "json", rows)
+    numbers = journal.settle(
+        number, destination="d", action="add", route="json", outcomes={}, following=[[rows[0]], [rows[1]]]
+    )
     assert [(one.number, [row.email for row in one.rows]) for one in journal.unfinished("d")] == [
         (numbers[0], ["a@b.test"]),
         (numbers[1], ["c@d.test"]),
@@ -163,8 +165,8 @@ def test_following_batches_take_over_in_the_same_transaction(path):
 def test_old_entries_are_forgotten(path):
     journal = Journal(path)
     one = row(journal, "a@b.test")
-    number = journal.begin_batch("d", "add", [one])
-    journal.settle(number, destination="d", action="add", outcomes={"delivered": 1}, confirmed=[one])
+    number = journal.begin_batch("d", "add", "json", [one])
+    journal.settle(number, destination="d", action="add", route="json", outcomes={"delivered": 1}, confirmed=[one])
     journal._contacts.merge()
     journal.forget_before(time.time() - 60)
     assert journal.contacts([one.id])
@@ -175,7 +177,7 @@ def test_old_entries_are_forgotten(path):
 
 def test_in_memory_it_works_and_leaves_nothing(tmp_path):
     journal = Journal(None)
-    number = journal.begin_batch("d", "add", [row(journal, "a@b.test")])
+    number = journal.begin_batch("d", "add", "json", [row(journal, "a@b.test")])
     assert journal.unfinished("d")[0].number == number
     journal.close()
     assert list(tmp_path.iterdir()) == []
