@@ -1,8 +1,9 @@
 """A table whose keys are hashes, written at the pace of a table that only grows.
 
 Hashes land all over a table: a batch of five thousand touches nearly as many pages. So entries are appended to a log
-first, in the transaction that they belong to, and merged into the table by tens of thousands, when one page written
-serves many of them. The log's entries are in memory, too, where they are looked up first.
+first, a batch of them in one row and in the transaction that they belong to, and merged into the table by tens of
+thousands, when one page written serves many of them. The log's entries are in memory, too, where they are looked up
+first.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from operator import itemgetter
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 
 __all__ = ["HashedTable"]
@@ -21,6 +23,8 @@ _MERGE_AT = 65_536
 _MAX_IDS = 5000
 
 Entry = tuple[Any, ...]
+
+_LOGGED = msgspec.msgpack.Decoder(list[Entry])
 
 
 class HashedTable:
@@ -33,7 +37,7 @@ class HashedTable:
             connection: to the journal; statements go to its driver as text, because SQLAlchemy's handling of each
                 parameter would take longer than the database.
             table: its first column is the key, its second is never null.
-            log: a number of its own, then the table's columns, of which all but the key may be null.
+            log: a number of its own, and entries, encoded.
         """
         self._connection = connection
         self._mark = "?" if connection.dialect.paramstyle == "qmark" else "%s"
@@ -43,19 +47,18 @@ class HashedTable:
         self._recent: dict[Any, Entry | None] = {}
         # A new journal is not searched: everything is in the log.
         self._has_entries = connection.execute(sa.select(table).limit(1)).first() is not None
-        left = connection.execute(sa.select(*(log.c[name] for name in self._columns)).order_by(log.c.n))
-        for row in left:
-            self._recent[row[0]] = None if row[1] is None else tuple(row)
+        for entries in connection.execute(sa.select(log.c.entries).order_by(log.c.n)).scalars():
+            self._remember(_LOGGED.decode(entries))
 
     def find(self, keys: Sequence[Any]) -> dict[Any, Entry]:
         """The entries of these keys, by key."""
         found: dict[Any, Entry] = {}
         recent = self._recent
         if recent:
-            here = [key for key in keys if key in recent]
+            here = recent.keys() & keys
             if here:
                 found = {key: entry for key in here if (entry := recent[key]) is not None}
-                keys = [key for key in keys if key not in recent]
+                keys = [key for key in keys if key not in here]
         if not self._has_entries:
             return found
         select = f"SELECT {','.join(self._columns)} FROM {self._table}"  # noqa: S608 - the names are ours
@@ -69,18 +72,15 @@ class HashedTable:
     def put(self, entries: list[Entry]) -> None:
         """Add entries, or replace those of the same key."""
         if entries:
-            self._append(entries)
-            self._recent.update(zip(map(itemgetter(0), entries), entries, strict=True))
-            self._merge_if_due()
+            insert = f"INSERT INTO {self._log} (entries) VALUES ({self._mark})"  # noqa: S608 - the name is ours
+            self._connection.exec_driver_sql(insert, (msgspec.msgpack.encode(entries),))
+            self._remember(entries)
+            if len(self._recent) >= _MERGE_AT:
+                self.merge()
 
     def drop(self, keys: Iterable[Any]) -> None:
         """Take out the entries of these keys."""
-        nothing = (None,) * (len(self._columns) - 1)
-        entries = [(key, *nothing) for key in keys]
-        if entries:
-            self._append(entries)
-            self._recent.update((entry[0], None) for entry in entries)
-            self._merge_if_due()
+        self.put([(key,) for key in keys])
 
     def merge(self) -> None:
         """Bring the log's entries into the table."""
@@ -100,11 +100,6 @@ class HashedTable:
         self._recent.clear()
         self._has_entries = True
 
-    def _merge_if_due(self) -> None:
-        if len(self._recent) >= _MERGE_AT:
-            self.merge()
-
-    def _append(self, entries: list[Entry]) -> None:
-        marks = ",".join([self._mark] * len(self._columns))
-        insert = f"INSERT INTO {self._log} ({','.join(self._columns)}) VALUES ({marks})"  # noqa: S608
-        self._connection.exec_driver_sql(insert, entries)
+    def _remember(self, entries: list[Entry]) -> None:
+        """An entry of a key alone says that it was taken out."""
+        self._recent.update((entry[0], entry if len(entry) > 1 else None) for entry in entries)

@@ -53,17 +53,13 @@ contacts_log = sa.Table(
     "contacts_log",
     metadata,
     sa.Column("n", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
-    sa.Column("id", sa.BigInteger, nullable=False),
-    sa.Column("fingerprint", sa.BigInteger),  # null: nothing is known any more
-    sa.Column("confirmed_at", sa.Float),
+    sa.Column("entries", sa.LargeBinary, nullable=False),  # msgpack; see hashed.py
 )
 keys_log = sa.Table(
     "keys_log",
     metadata,
     sa.Column("n", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
-    sa.Column("id", sa.LargeBinary, nullable=False),
-    sa.Column("email", sa.String),  # null: the key is gone
-    sa.Column("contact", sa.BigInteger),
+    sa.Column("entries", sa.LargeBinary, nullable=False),
 )
 rejects = sa.Table(
     "rejects",
