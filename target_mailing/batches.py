@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 import msgspec
 
+from target_mailing.lines import Lines
+
 __all__ = ["Batcher", "OpenBatch", "Row"]
 
 
@@ -25,8 +27,7 @@ class Row(msgspec.Struct, gc=False):
         action: what is to be done.
         contact: the contact in the destination's own encoding.
         fingerprint: of action and contact.
-        record: the RECORD's record as it came, for the rejects file.
-        attempt: how often this record was tried, 1 for the first time.
+        source: where the last of its lines is, for the rejects file; None for a row of an earlier run.
         resubmitted: an earlier submission of this content may have arrived.
         also: keys of rows that this one superseded; the contact is theirs, too.
         followers: rows that wait for the end of this one, because what they are to be depends on it.
@@ -43,8 +44,7 @@ class Row(msgspec.Struct, gc=False):
     action: str
     contact: bytes
     fingerprint: int
-    record: msgspec.Raw
-    attempt: int = 1
+    source: Lines | None
     resubmitted: bool = False
     also: tuple[bytes, ...] = ()
     followers: tuple[Row, ...] = ()

@@ -18,7 +18,7 @@ from singer_sdk.plugin_base import SingerCommand
 from mailing_api.errors import MailingError
 from target_mailing.delivery import DeliveryFailed
 from target_mailing.journal import JournalError
-from target_mailing.reader import InputError
+from target_mailing.lines import InputError
 from target_mailing.run import StdoutClosedError, TooManyRejectsError
 
 __all__ = ["TargetCommand"]

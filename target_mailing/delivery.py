@@ -371,12 +371,11 @@ class Delivery:
         delivered = [row for at, row in enumerate(batch.rows) if at not in others] if others else batch.rows
         ends: list[tuple[tuple[int, ...], Outcome, str | None]] = []
         rejects: list[Reject] = []
-        now = time.time()
         for at, refusal in rejected.items():
             row = batch.rows[at]
             ends.append((row.lines, Outcome.REJECTED, refusal.code))
-            record = bytes(row.record)
-            rejects.append(Reject(row.stream, record, refusal.code, refusal.reason, finished.job, row.attempt, now))
+            if not batch.recovered:  # rows of an earlier run come again and are judged then
+                rejects.append(Reject.of(row, refusal.code, refusal.reason, finished.job))
         ends.extend((batch.rows[at].lines, Outcome.WITHHELD, "opted_out_at_provider") for at in withheld)
         unconfirmed = {at for at, refusal in rejected.items() if refusal.code == "unconfirmed"}
         counts = {"delivered": len(delivered), "rejected": len(rejected), "withheld": len(withheld)}
@@ -389,8 +388,7 @@ class Delivery:
             confirmed=delivered,
             uncertain=[batch.rows[at] for at in (*moving, *unconfirmed)] if batch.recovered else (),
             forgotten=[batch.rows[at].id for at in rejected if not batch.recovered or at not in unconfirmed],
-            # Rows of an earlier run come again and are judged then.
-            rejects=[] if batch.recovered else rejects,
+            rejects=rejects,
             following=following,
         )
         if batch.recovered:
@@ -409,4 +407,4 @@ class Delivery:
             lane.free(ended, time.monotonic())
         self._ended(batch)
         for number, rows in zip(numbers, following, strict=True):
-            self._launch(Batch(number, lane, batch.action, batch.route, rows, batch.steps, now, batch.family))
+            self._launch(Batch(number, lane, batch.action, batch.route, rows, batch.steps, time.time(), batch.family))

@@ -48,7 +48,7 @@ class HashedTable:
         # A new journal is not searched: everything is in the log.
         self._has_entries = connection.execute(sa.select(table).limit(1)).first() is not None
         for entries in connection.execute(sa.select(log.c.entries).order_by(log.c.n)).scalars():
-            self._remember(_LOGGED.decode(entries))
+            self._recent.update((e[0], e if len(e) > 1 else None) for e in _LOGGED.decode(entries))
 
     def find(self, keys: Sequence[Any]) -> dict[Any, Entry]:
         """The entries of these keys, by key."""
@@ -71,16 +71,12 @@ class HashedTable:
 
     def put(self, entries: list[Entry]) -> None:
         """Add entries, or replace those of the same key."""
-        if entries:
-            insert = f"INSERT INTO {self._log} (entries) VALUES ({self._mark})"  # noqa: S608 - the name is ours
-            self._connection.exec_driver_sql(insert, (msgspec.msgpack.encode(entries),))
-            self._remember(entries)
-            if len(self._recent) >= _MERGE_AT:
-                self.merge()
+        self._note(entries, zip(map(itemgetter(0), entries), entries, strict=True))
 
     def drop(self, keys: Iterable[Any]) -> None:
         """Take out the entries of these keys."""
-        self.put([(key,) for key in keys])
+        gone = [(key,) for key in keys]
+        self._note(gone, ((key, None) for (key,) in gone))
 
     def merge(self) -> None:
         """Bring the log's entries into the table."""
@@ -100,6 +96,11 @@ class HashedTable:
         self._recent.clear()
         self._has_entries = True
 
-    def _remember(self, entries: list[Entry]) -> None:
-        """An entry of a key alone says that it was taken out."""
-        self._recent.update((entry[0], entry if len(entry) > 1 else None) for entry in entries)
+    def _note(self, logged: list[Entry], recent: Iterable[tuple[Any, Entry | None]]) -> None:
+        """Note entries in the log; one of a key alone says that it was taken out."""
+        if logged:
+            insert = f"INSERT INTO {self._log} (entries) VALUES ({self._mark})"  # noqa: S608 - the name is ours
+            self._connection.exec_driver_sql(insert, (msgspec.msgpack.encode(logged),))
+            self._recent.update(recent)
+            if len(self._recent) >= _MERGE_AT:
+                self.merge()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -17,8 +17,9 @@ from target_mailing.checkpoint import Ledger
 from target_mailing.delivery import Delivery
 from target_mailing.journal import Journal, Reject
 from target_mailing.lanes import Lane
+from target_mailing.lines import InputError, Lines
+from target_mailing.messages import Message, parse
 from target_mailing.outcomes import Outcome, Outcomes
-from target_mailing.reader import InputError, Message, parse
 from target_mailing.records import NoRecordError, decode_record
 from target_mailing.rejects import RejectsFile
 from target_mailing.settings import StreamSettings
@@ -79,9 +80,11 @@ class Intake:
         self.messages: Counter[str] = Counter()
         self._streams: dict[str, list[Stream | None]] = {}
         self._schemas: dict[str, tuple[bytes, Sequence[str]]] = {}
+        #: Whose records are expected next, and are decoded at once with their messages.
+        self._current: Stream | None = None
 
-    def take(self, first: int, lines: Sequence[bytes]) -> None:
-        """Take in a chunk of lines, numbered from `first`; those before a faulty one count.
+    def take(self, lines: Lines) -> None:
+        """Take in lines; those before a faulty one count.
 
         Raises:
             InputError: a line is no Singer message.
@@ -90,41 +93,48 @@ class Intake:
             MailingError: the destination could not be asked.
         """
         taken = _Taken()
+        expected = 0
         try:
-            for number, line in enumerate(lines, first):
-                self._take_line(number, line, taken)
+            for number, message in enumerate(self._messages(lines), lines.first):
+                stream = self._current
+                if message is None:
+                    self._ledger.settle([number])
+                elif message.type != "RECORD":
+                    self._take_other(number, message)
+                elif (
+                    stream is not None
+                    and type(message) is stream.message_type
+                    and message.stream == stream.source
+                    and message.record is not None
+                ):
+                    expected += 1
+                    self._end(number, stream.take(number, message.record, lines), stream, taken)
+                else:
+                    self._take_record(number, message.stream, lines, taken)
         finally:
+            self.messages["RECORD"] += expected
             if taken.rejects:
                 self._journal.note_rows(rejects=taken.rejects)
             self._outcomes.settle_all(taken.ends)
             self._offer(taken)
 
-    def _take_line(self, number: int, line: bytes, taken: _Taken) -> None:
-        if not line or line.isspace():
-            self._ledger.settle([number])
-            return
-        message = parse(number, line)
-        self.messages[message.type] += 1
-        if message.type == "RECORD":
-            streams = self._streams.get(message.stream)
-            if streams is None:
-                raise RecordsWithoutSchemaException(
-                    f"Line {number} of the input is a record of stream {message.stream!r}, whose SCHEMA has not come. "
-                    "Correct the tap."
-                )
-            try:
-                if self._mapper is None:
-                    stream = streams[0]
-                    self._end(number, None if stream is None else stream.take(number, message.record), stream, taken)
-                else:
-                    self._take_mapped(number, message.stream, self._mapper, message.record, taken)
-            except NoRecordError:
-                raise InputError(f"Line {number} of the input is a RECORD without a record.") from None
-        else:
-            self._take_other(number, message)
+    def _messages(self, lines: Lines) -> Iterable[Message | None]:
+        """The lines' messages, None for a blank line: decoded at once if all are alike."""
+        decoder = None if self._current is None else self._current.decoder
+        found = None if decoder is None else decoder.all(lines)
+        return self._one_by_one(lines) if found is None else found
+
+    def _one_by_one(self, lines: Lines) -> Iterator[Message | None]:
+        for number, line in enumerate(lines.each, lines.first):
+            if not line or line.isspace():
+                yield None
+            else:
+                expected = None if self._current is None else self._current.decode(line)
+                yield parse(number, line) if expected is None else expected
 
     def _take_other(self, number: int, message: Message) -> None:
         """Take in a message that is no record."""
+        self.messages[message.type] += 1
         if message.type == "STATE":
             if not bytes(message.value):
                 raise InputError(f"Line {number} of the input is a STATE without a value.")
@@ -140,18 +150,37 @@ class Intake:
 
     # Records
 
-    def _take_mapped(self, number: int, name: str, mapper: PluginMapper, raw: msgspec.Raw, taken: _Taken) -> None:
-        """Take in a record through the SDK's stream maps, which may make none or several of it."""
-        record = decode_record(raw)
+    def _take_record(self, number: int, name: str, lines: Lines, taken: _Taken) -> None:
+        """Take in a record that was not expected: of another stream, mapped, or not fitting its type."""
+        self.messages["RECORD"] += 1
+        streams = self._streams.get(name)
+        if streams is None:
+            raise RecordsWithoutSchemaException(
+                f"Line {number} of the input is a record of stream {name!r}, whose SCHEMA has not come. "
+                "Correct the tap."
+            )
+        line = lines.each[number - lines.first]
+        if self._mapper is None:
+            stream = streams[0]
+            if stream is None:
+                found = None
+            elif (message := stream.decode(line)) is not None:
+                self._current = stream
+                found = stream.take(number, message.record, lines)
+            else:
+                found = stream.take_checked(number, _record(number, line), lines)
+            self._end(number, found, stream, taken)
+            return
+        record = _record(number, line)
         mapped = [
-            (stream, found)
-            for stream, stream_map in zip(self._streams[name], mapper.stream_maps[name], strict=True)
-            if (found := stream_map.transform(copy.copy(record))) is not None
+            (stream, made)
+            for stream, stream_map in zip(streams, self._mapper.stream_maps[name], strict=True)
+            if (made := stream_map.transform(copy.copy(record))) is not None
         ]
         if len(mapped) > 1:
             self._outcomes.expect(number, len(mapped))
-        for stream, found in mapped:
-            self._end(number, None if stream is None else stream.take_mapped(number, found, raw), stream, taken)
+        for stream, made in mapped:
+            self._end(number, None if stream is None else stream.take_checked(number, made, lines), stream, taken)
         if not mapped:
             taken.ends.append(((number,), Outcome.SKIPPED, None))
 
@@ -196,6 +225,7 @@ class Intake:
                 for one in self._mapper.stream_maps[name]
             ]
         self._schemas[name] = (raw, keys)
+        self._current = None
 
     def _stream(self, name: str, source: str, schema: Mapping[str, Any], keys: Sequence[str]) -> Stream | None:
         settings = StreamSettings.resolve(self._config, name)
@@ -213,3 +243,10 @@ class Intake:
             lane=lane,
             journal=self._journal,
         )
+
+
+def _record(number: int, line: bytes) -> dict[str, Any]:
+    try:
+        return decode_record(parse(number, line).record)
+    except NoRecordError:
+        raise InputError(f"Line {number} of the input is a RECORD without a record.") from None

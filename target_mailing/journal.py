@@ -7,7 +7,6 @@ confirmed are remembered as keyed hashes only; the key is random and lives in th
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,6 +20,7 @@ import sqlalchemy as sa
 from target_mailing import tables
 from target_mailing.batches import Row
 from target_mailing.hashed import HashedTable
+from target_mailing.hashes import Hashes
 from target_mailing.lock import JournalError, holder_file, take_lock
 from target_mailing.mapping import fold_address
 
@@ -83,6 +83,13 @@ class Reject(msgspec.Struct):
     attempt: int
     at: float
 
+    @classmethod
+    def of(cls, row: Row, code: str, reason: str, job: str | None = None) -> Reject:
+        """The reject of a row."""
+        assert row.source is not None  # noqa: S101 - rows of an earlier run come again, and are judged then
+        record, attempt = row.source.record(row.lines[-1])
+        return cls(row.stream, record, code, reason, job, attempt, time.time())
+
 
 class Journal:
     """One journal, held by one process at a time."""
@@ -105,14 +112,12 @@ class Journal:
             with self._writing():
                 self._connection = self._engine.connect()
                 self._set_up()
-                self._secret = self._read_secret()
+                self.hashes = Hashes(self._read_secret())
                 self._contacts = HashedTable(self._connection, tables.contacts, tables.contacts_log)
                 self._keys = HashedTable(self._connection, tables.keys, tables.keys_log)
         except JournalError:
             self.close()
             raise
-
-        self._hashes: dict[str | tuple[str, ...], hashlib.blake2b] = {}
 
     def close(self) -> None:
         """Let go of the file."""
@@ -127,29 +132,11 @@ class Journal:
 
     def contact_id(self, destination: str, address: str) -> int:
         """The keyed hash under which a destination's contact is remembered."""
-        found = (self._hashes.get(destination) or self._begin(destination, 8)).copy()
-        found.update(address.encode())
-        return int.from_bytes(found.digest(), signed=True)
-
-    def key_id(self, destination: str, stream: str, key: bytes) -> bytes:
-        """The keyed hash of a stream's key at a destination."""
-        what = (destination, stream)
-        found = (self._hashes.get(what) or self._begin(what, 16)).copy()
-        found.update(key)
-        return found.digest()
+        return self.hashes.contact_id(destination)(address)
 
     def fingerprint(self, action: str, contact: bytes) -> int:
         """The keyed hash of what is done with a contact."""
-        what = (action,)
-        found = (self._hashes.get(what) or self._begin(what, 8)).copy()
-        found.update(contact)
-        return int.from_bytes(found.digest(), signed=True)
-
-    def _begin(self, what: str | tuple[str, ...], size: int) -> hashlib.blake2b:
-        """A hash that has taken in what most rows have in common; kept, to be copied."""
-        found = self._hashes[what] = hashlib.blake2b(key=self._secret, digest_size=size)
-        found.update(f"{what}\0".encode())
-        return found
+        return self.hashes.fingerprint(action)(contact)
 
     # What is known
 
@@ -432,5 +419,5 @@ def _row(action: str, sent: _Sent) -> Row:
         action=action,
         contact=b"",
         fingerprint=sent.fingerprint,
-        record=msgspec.Raw(),
+        source=None,
     )

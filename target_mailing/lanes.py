@@ -100,7 +100,7 @@ class Lane:
         if not row.email:
             if before is None:
                 code, reason = "unknown_key", "a delete with only its key, which was never delivered from here"
-                rejects.append(Reject(row.stream, bytes(row.record), code, reason, None, row.attempt, time.time()))
+                rejects.append(Reject.of(row, code, reason))
                 return row.lines, Outcome.REJECTED, code
             self._fill(row, before)
             known.update(self._journal.contacts([row.id]))
@@ -172,8 +172,7 @@ class Lane:
             action=self.destination.actions.remove,
             contact=b"",
             fingerprint=0,
-            record=row.record,
-            attempt=row.attempt,
+            source=row.source,
         )
         self._fill(old, email)
         return old

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
+from msgspec import UNSET
 
 from mailing_api.errors import ConfigurationError
 from mailing_api.kinds import Contact, column_schemas
@@ -20,6 +21,7 @@ __all__ = [
     "MappedContact",
     "RowRejected",
     "StreamMapping",
+    "Values",
     "chosen_properties",
     "fold_address",
 ]
@@ -31,6 +33,9 @@ CANONICAL_COLUMNS = tuple(column_schemas(Contact))
 
 #: The Singer column that says when a row was deleted at the source.
 DELETED_AT = "_sdc_deleted_at"
+
+#: A row's values of the columns that its mapping needs, in their order.
+Values = tuple[Any, ...]
 
 _ABOUT_THE_ROW = frozenset({"provider", "account", "id", "created_at", "updated_at"})
 _STATUSES = frozenset({"subscribed", "unsubscribed", "excluded", "pending", "unknown"})
@@ -142,12 +147,15 @@ class StreamMapping:
                 f"Stream {stream!r} has no column `email`. Name the column that holds the address in `mapping`, for "
                 f'example {{"email": "email_address"}}, or leave the stream out.'
             )
-        self._email = sources.pop("email")
-        self._status = sources.pop("subscription_status", None)
-        self._object = sources.pop("properties", None)
-        self._action = action_column
+        #: The columns that a row is mapped from, each with the value that stands for its absence.
+        self.needed: list[tuple[str, Any]] = [(sources.pop("email"), None), (DELETED_AT, None)]
+        self._status = self._place(sources.pop("subscription_status", None))
+        self._object = self._place(sources.pop("properties", None))
+        self._action = self._place(action_column)
         self._columns = [
-            (column, name, fields.columns[name]) for name, column in sources.items() if name in fields.columns
+            (self._place(column), name, fields.columns[name])
+            for name, column in sources.items()
+            if name in fields.columns
         ]
         chosen = chosen_properties(
             stream=stream,
@@ -162,52 +170,76 @@ class StreamMapping:
                 f"Stream {stream!r}: {', '.join(map(repr, unknown))} in `properties` or `mapping` is no property of "
                 "the account. Set `create_properties: true`, define it at the provider, or leave it out."
             )
-        self._properties = [(column, name, fields.properties[name]) for name, column in chosen.items()]
+        absent = UNSET if clear_nulls else None
+        self._properties = [
+            (self._place(column, absent), name, fields.properties[name]) for name, column in chosen.items()
+        ]
 
-    def __call__(self, record: Mapping[str, Any]) -> MappedContact:
-        """Map a row.
+    def _place(self, column: str | None, absent: Any = None) -> int:
+        """Where the values of a column will be; 0 for none."""
+        if column is None:
+            return 0
+        self.needed.append((column, absent))
+        return len(self.needed) - 1
+
+    def __call__(self, values: Values) -> MappedContact:
+        """Map a row, given its values of the columns `needed`; more may follow them.
 
         Raises:
             RowRejected: bad_address, bad_subscription_status, wrong_type, unknown_property.
         """
-        deleted = record.get(DELETED_AT) is not None
-        value = record.get(self._email)
-        if deleted:
-            return MappedContact(None if value is None else clean_address(value), {}, {}, None, None, deleted=True)
-        email = clean_address(value)
-        status = None if self._status is None else record.get(self._status)
-        if status is not None and (not isinstance(status, str) or status not in _STATUSES):
-            raise RowRejected("bad_subscription_status", f"column {self._status}: {status!r} is not known")
+        email, deleted_at = values[0], values[1]
+        if deleted_at is not None:
+            return MappedContact(None if email is None else clean_address(email), {}, {}, None, None, deleted=True)
+        email = clean_address(email)
+        status = self._status_of(values) if self._status else None
+        action = self._action_of(values) if self._action else None
         columns: dict[str, Any] = {}
-        for column, name, field in self._columns:
-            value = record.get(column)
+        for at, name, field in self._columns:
+            value = values[at]
             if value is not None:
-                columns[name] = value if type(value) is field.exact else _convert(column, value, field)
+                columns[name] = value if type(value) is field.exact else _convert(self._said(at), value, field)
         properties: dict[str, Any] = {}
-        if self._object is not None and (values := record.get(self._object)) is not None:
-            self._from_object(values, properties)
-        for column, name, field in self._properties:
-            value = record.get(column)
-            if value is not None:
-                properties[name] = value if type(value) is field.exact else _convert(column, value, field)
-            elif self._clear_nulls and column in record:
-                properties[name] = None
-        action = None if self._action is None else record.get(self._action)
-        if action is not None and not isinstance(action, str):
-            raise RowRejected("unknown_action", f"column {self._action}: {action!r} is no action")
+        if self._object and (given := values[self._object]) is not None:
+            self._from_object(given, properties)
+        for at, name, field in self._properties:
+            value = values[at]
+            if type(value) is field.exact:
+                properties[name] = value
+            elif value is None:
+                if self._clear_nulls:
+                    properties[name] = None
+            elif value is not UNSET:
+                properties[name] = _convert(self._said(at), value, field)
         return MappedContact(email, columns, properties, status, action, deleted=False)
 
+    def _status_of(self, values: Values) -> str | None:
+        status = values[self._status]
+        if status is None or (isinstance(status, str) and status in _STATUSES):
+            return status
+        raise RowRejected("bad_subscription_status", f"{self._said(self._status)}: {status!r} is not known")
+
+    def _action_of(self, values: Values) -> str | None:
+        action = values[self._action]
+        if action is None or isinstance(action, str):
+            return action
+        raise RowRejected("unknown_action", f"{self._said(self._action)}: {action!r} is no action")
+
+    def _said(self, at: int) -> str:
+        return f"column {self.needed[at][0]}"
+
     def _from_object(self, values: Any, properties: dict[str, Any]) -> None:
+        column = self._said(self._object)
         if not isinstance(values, dict):
-            raise RowRejected("wrong_type", f"column {self._object}: not an object")
+            raise RowRejected("wrong_type", f"{column}: not an object")
         fields = self._fields.properties
         for name, value in values.items():
             field = fields.get(name)
             if field is None:
-                raise RowRejected("unknown_property", f"column {self._object}: {name!r} is no property of the account")
+                raise RowRejected("unknown_property", f"{column}: {name!r} is no property of the account")
             if value is not None:
                 exact = type(value) is field.exact
-                properties[name] = value if exact else _convert(f"{self._object}.{name}", value, field)
+                properties[name] = value if exact else _convert(f"{column}.{name}", value, field)
             elif self._clear_nulls:
                 properties[name] = None
 
@@ -267,8 +299,8 @@ def fold_address(address: str) -> str:
     return address.lower()
 
 
-def _convert(column: str, value: Any, field: Field) -> Any:
+def _convert(where: str, value: Any, field: Field) -> Any:
     try:
         return field.convert(value)
     except (ValueError, TypeError, OverflowError) as exc:
-        raise RowRejected("wrong_type", f"column {column}: {value!r} is {exc}") from None
+        raise RowRejected("wrong_type", f"{where}: {value!r} is {exc}") from None

@@ -1,4 +1,4 @@
-"""Singer messages as numbered lines, read in a thread of their own so that a silent input blocks nothing."""
+"""The input, read as numbered lines in a thread of its own, so that a silent input blocks nothing."""
 
 from __future__ import annotations
 
@@ -7,43 +7,11 @@ import threading
 from collections.abc import Callable
 from typing import IO, Any
 
-import msgspec
+from target_mailing.lines import InputError, Lines
 
-__all__ = ["InputError", "LineReader", "Message", "parse"]
+__all__ = ["LineReader"]
 
 _CHUNK = 1 << 18
-
-
-class InputError(Exception):
-    """The input is not a whole Singer stream; the message names the line."""
-
-
-class Message(msgspec.Struct):
-    """A Singer message, its payload not decoded yet."""
-
-    type: str
-    stream: str = ""
-    record: msgspec.Raw = msgspec.Raw(b"")
-    schema: msgspec.Raw = msgspec.Raw(b"")
-    value: msgspec.Raw = msgspec.Raw(b"")
-    key_properties: list[str] | None = None
-
-
-_DECODER = msgspec.json.Decoder(Message)
-
-
-def parse(number: int, line: bytes) -> Message:
-    """The message in a line.
-
-    Raises:
-        InputError: it is none. The line is not quoted, for it may hold addresses.
-    """
-    try:
-        return _DECODER.decode(line)
-    except msgspec.MsgspecError:
-        raise InputError(
-            f"Line {number} of the input is no Singer message. Check what the tap writes to its standard output."
-        ) from None
 
 
 class LineReader:
@@ -53,7 +21,7 @@ class LineReader:
         self,
         source: IO[Any] | None,
         *,
-        take: Callable[[int, list[bytes]], None],
+        take: Callable[[Lines], None],
         end: Callable[[InputError | None], None],
         credits_: int = 2,
     ) -> None:
@@ -61,7 +29,7 @@ class LineReader:
 
         Args:
             source: where to read; None for standard input.
-            take: is given the number of the first line and the lines, from another thread.
+            take: is given the lines, from another thread.
             end: is called once after the last line, from that thread.
             credits_: chunks handed over at most before `more` is called.
         """
@@ -90,12 +58,12 @@ class LineReader:
         read = getattr(self._source, "read1", self._source.read)
         number, rest = 1, b""
         while data := read(_CHUNK):
-            lines = (rest + (data.encode() if isinstance(data, str) else data)).split(b"\n")
-            rest = lines.pop()
-            if lines:
+            whole, end, rest = (rest + (data.encode() if isinstance(data, str) else data)).rpartition(b"\n")
+            if end:
                 self._credits.acquire()
-                self._take(number, lines)
+                lines = Lines(number, whole + end)
                 number += len(lines)
+                self._take(lines)
         if rest.strip():
             return InputError(
                 f"Line {number} of the input is cut off: it has no line end. The tap was stopped, or its output lost."

@@ -6,15 +6,17 @@ accept, and every schema that says more, is left to a JSON Schema validator, so 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Literal, NotRequired, TypedDict
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from functools import partial
+from operator import attrgetter
+from typing import Any, Literal
 
 import fastjsonschema
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from mailing_api.errors import ConfigurationError
-from target_mailing.mapping import DELETED_AT, RowRejected
-from target_mailing.rejects import REJECT_COLUMNS
+from target_mailing.mapping import DELETED_AT, RowRejected, Values
 
 __all__ = ["NoRecordError", "RecordReader", "decode_record"]
 
@@ -35,23 +37,36 @@ class NoRecordError(Exception):
     """A RECORD message holds no record."""
 
 
-def decode_record(raw: msgspec.Raw) -> dict[str, Any]:
+def decode_record(raw: msgspec.Raw | None) -> dict[str, Any]:
     """A record as it came.
 
     Raises:
         NoRecordError: it is no object.
     """
-    found = _decode(raw) if bytes(raw) else None
+    found = None if raw is None else _decode(raw)
     if not isinstance(found, dict):
         raise NoRecordError
     return found
 
 
 class RecordReader:
-    """Reads the records of one stream."""
+    """Reads the records of one stream.
 
-    def __init__(self, stream: str, schema: Mapping[str, Any]) -> None:
+    Attributes:
+        record_type: what msgspec makes of a record that fits the schema; None where the schema says too much for it.
+        values: the needed values of a record of that type.
+    """
+
+    record_type: type | None
+    values: Callable[[Any], Values]
+
+    def __init__(self, stream: str, schema: Mapping[str, Any], needed: Sequence[tuple[str, Any]]) -> None:
         """Compile the schema.
+
+        Args:
+            stream: for messages.
+            schema: JSON Schema of the records.
+            needed: two or more columns, each with the value that stands for its absence.
 
         Raises:
             ConfigurationError: it is no valid JSON Schema.
@@ -67,53 +82,68 @@ class RecordReader:
         ) as exc:
             what = f"its SCHEMA is no valid JSON Schema ({type(exc).__name__})"
             raise ConfigurationError(f"Stream {stream!r}: {what}. Correct it at the tap.") from None
-        record_type = _record_type(schema)
-        self._read = None if record_type is None else msgspec.json.Decoder(record_type).decode
+        self._needed = needed
+        columns = _columns(schema)
+        self.record_type = None
+        if columns is not None:
+            for name, _ in needed:
+                columns.setdefault(name, Any)
+            names = list(columns)
+            told_apart = {name for name, absent in needed if absent is UNSET}
+            self.record_type = _record_type(columns, schema.get("required", ()), told_apart)
+            self.values = attrgetter(*(f"_{names.index(name)}" for name, _ in needed))
+            if any(name in told_apart and absent is None for name, absent in needed):
+                self.values = partial(_with_absents, self.values, [absent for _, absent in needed])
 
-    def read(self, raw: msgspec.Raw) -> dict[str, Any]:
-        """A record; columns that the schema does not have may be left out.
+    def check(self, record: Mapping[str, Any]) -> Values:
+        """The needed values of a record that is decoded already.
 
         Raises:
-            NoRecordError: it is no object.
             RowRejected: it does not fit the schema. A deleted record need not, for it may hold only its key.
-        """
-        if self._read is not None:
-            try:
-                found: dict[str, Any] = self._read(raw)
-            except msgspec.DecodeError:
-                pass  # below it is known whether, and why
-            else:
-                return found
-        record = decode_record(raw)
-        self.check(record)
-        return record
-
-    def check(self, record: Mapping[str, Any]) -> None:
-        """Check a record that is decoded already.
-
-        Raises:
-            RowRejected: as in `read`.
         """
         if record.get(DELETED_AT) is None:
             try:
                 self._validate(record)
             except fastjsonschema.JsonSchemaValueException as no:
                 raise RowRejected("schema_invalid", str(no.message)) from None
+        return tuple(record.get(name, absent) for name, absent in self._needed)
 
 
-def _record_type(schema: Mapping[str, Any]) -> Any:
-    """A type that accepts only records that the schema accepts, or None if there is none."""
+def _columns(schema: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The columns' types if a record of such columns, and no other, is what the schema accepts; else None."""
     if schema.keys() - _WORDS - {"$schema", "$id", "properties", "required", "additionalProperties"}:
         return None
     if schema.get("additionalProperties", True) is not True or not _is_object(schema.get("type", "object")):
         return None
     columns = {name: _column_type(column) for name, column in schema.get("properties", {}).items()}
-    required = set(schema.get("required", ()))
-    if any(column is _UNKNOWN for column in columns.values()) or required - columns.keys():
+    if any(column is _UNKNOWN for column in columns.values()) or set(schema.get("required", ())) - columns.keys():
         return None
-    columns = dict.fromkeys((DELETED_AT, *REJECT_COLUMNS), Any) | columns
-    found = {name: column if name in required else NotRequired[column] for name, column in columns.items()}
-    return TypedDict("Record", found)  # type: ignore[operator]
+    return columns
+
+
+def _with_absents(get: Callable[[Any], Values], absents: Sequence[Any], record: Any) -> Values:
+    """The values of a record; a column used in several ways may stand for its absence in several ways, too."""
+    return tuple(absent if value is UNSET else value for value, absent in zip(get(record), absents, strict=True))
+
+
+def _record_type(columns: Mapping[str, Any], required: Iterable[str], told_apart: Container[str]) -> type | None:
+    """A struct of these columns, whose attributes are called after their positions.
+
+    An absent column is null, or UNSET if that is to be told from null.
+    """
+    fields: list[Any] = []
+    for at, (name, column) in enumerate(columns.items()):
+        if name in required:
+            fields.append((f"_{at}", column))
+        elif name in told_apart:
+            fields.append((f"_{at}", column | UnsetType, UNSET))
+        else:
+            fields.append((f"_{at}", column, None))
+    try:
+        rename = {f"_{at}": name for at, name in enumerate(columns)}
+        return msgspec.defstruct("Record", fields, rename=rename, kw_only=True, gc=False)
+    except ValueError:  # a name that msgspec does not take
+        return None
 
 
 _UNKNOWN = object()

@@ -13,10 +13,9 @@ import msgspec
 from mailing_api.errors import ConfigurationError
 from mailing_api.values import timestamp_of
 from target_mailing.journal import Reject
+from target_mailing.lines import REJECT_COLUMNS
 
-__all__ = ["REJECT_COLUMNS", "RejectsFile", "without_reject_columns"]
-
-REJECT_COLUMNS = ("_reject_code", "_reject_reason", "_reject_job", "_reject_attempt", "_reject_at")
+__all__ = ["RejectsFile"]
 
 _ANYTHING = {"type": ["string", "number", "integer", "boolean", "object", "array", "null"]}
 
@@ -107,16 +106,6 @@ class RejectsFile:
             "schema": {"type": "object", "properties": {**columns, **about}},
             "key_properties": list(self._keys.get(stream, ())),
         }
-
-
-def without_reject_columns(raw: bytes) -> tuple[bytes, int]:
-    """A record without the columns that a rejects file adds, and which attempt this is: 1 unless it came from one."""
-    if b'"_reject_' not in raw:
-        return raw, 1
-    record = msgspec.json.decode(raw)
-    attempts = record.get("_reject_attempt")
-    kept = {name: value for name, value in record.items() if name not in REJECT_COLUMNS}
-    return msgspec.json.encode(kept), 1 + (attempts if isinstance(attempts, int) else 0)
 
 
 def _write_line(file: BinaryIO, message: dict[str, Any]) -> None:

@@ -19,8 +19,9 @@ from target_mailing.delivery import Delivery
 from target_mailing.intake import Intake
 from target_mailing.journal import Journal, JournalError
 from target_mailing.lanes import Lane
+from target_mailing.lines import InputError, Lines
 from target_mailing.outcomes import Outcome, Outcomes, RejectLimit
-from target_mailing.reader import InputError, LineReader
+from target_mailing.reader import LineReader
 from target_mailing.rejects import RejectsFile
 from target_mailing.settings import StreamSettings
 
@@ -95,7 +96,7 @@ class Run:
             rejects=rejects,
             open_lane=self._open,
         )
-        self._chunks: deque[tuple[int, list[bytes]]] = deque()
+        self._chunks: deque[Lines] = deque()
         self._input_ended = False
         self._state_at = float("-inf")
         self._may_release = True
@@ -138,9 +139,9 @@ class Run:
     def _wait(self, reader: LineReader) -> None:
         """Take in a chunk of lines if there is one and room for it, else wait for something to happen."""
         if self._chunks and self.delivery.error is None and self.delivery.may_take_more():
-            first, lines = self._chunks.popleft()
+            lines = self._chunks.popleft()
             reader.more()
-            self._guarded(lambda: self.intake.take(first, lines))
+            self._guarded(lambda: self.intake.take(lines))
         else:
             due = self.delivery.next_event_at()
             try:
@@ -170,8 +171,8 @@ class Run:
 
     # From the reader's thread
 
-    def _lines_came(self, first: int, lines: list[bytes]) -> None:
-        self._inbox.put(lambda: self._chunks.append((first, lines)))
+    def _lines_came(self, lines: Lines) -> None:
+        self._inbox.put(lambda: self._chunks.append(lines))
 
     def _input_came_to_an_end(self, error: InputError | None) -> None:
         self._inbox.put(lambda: self._end_input(error))

@@ -13,10 +13,11 @@ from target_mailing.batches import Row
 from target_mailing.consent import Withheld, decide
 from target_mailing.journal import Journal, Reject
 from target_mailing.lanes import Lane
-from target_mailing.mapping import RowRejected, StreamMapping, chosen_properties, fold_address
+from target_mailing.lines import Lines
+from target_mailing.mapping import RowRejected, StreamMapping, Values, chosen_properties, fold_address
+from target_mailing.messages import Message, MessageDecoder
 from target_mailing.outcomes import Outcome
 from target_mailing.records import RecordReader
-from target_mailing.rejects import without_reject_columns
 from target_mailing.settings import StreamSettings
 
 __all__ = ["End", "Stream", "is_accepted"]
@@ -51,8 +52,21 @@ def is_accepted(stream: str, columns: Mapping[str, Any], settings: StreamSetting
     )
 
 
+_encode = msgspec.json.Encoder().encode
+
+
 class Stream:
-    """Turns the records of one stream into rows, or into their end."""
+    """Turns the records of one stream into rows, or into their end.
+
+    Attributes:
+        lane: where its rows go.
+        source: its name in the input.
+        decoder: of messages of this stream with their records; None where its records are checked one by one.
+        message_type: what it decodes.
+    """
+
+    decoder: MessageDecoder | None
+    message_type: type[Message] | None
 
     def __init__(
         self,
@@ -81,16 +95,17 @@ class Stream:
         """
         self.lane = lane
         self._stream = stream
-        self._source = source
+        self.source = source
         self._settings = settings
-        self._journal = journal
+        hashes, there = journal.hashes, lane.destination.name
+        self._contact_id, self._key_id = hashes.contact_id(there), hashes.key_id(there, stream)
+        self._fingerprint = hashes.fingerprint
         self._destination = lane.destination
         if settings.action not in self._destination.actions.known:
             raise ConfigurationError(
                 f"Setting `action` is {settings.action!r}, which is not possible here; these are: "
                 f"{', '.join(sorted(self._destination.actions.known))}. Leaving or opting out needs a `list`."
             )
-        self._reader = RecordReader(stream, schema)
         columns = schema.get("properties", {})
         if settings.create_properties:
             self._create_properties(columns)
@@ -104,6 +119,12 @@ class Stream:
             action_column=settings.action_column,
         )
         self._required = tuple(key_properties)
+        self._keys_at = len(self._mapping.needed)
+        needed = [*self._mapping.needed, *((name, None) for name in self._required)]
+        self._reader = RecordReader(stream, schema, needed)
+        record_type = self._reader.record_type
+        self.decoder = None if record_type is None else MessageDecoder(record_type)
+        self.message_type = None if self.decoder is None else self.decoder.message_type
         self._decisions: dict[tuple[str | None, str, bool], str | End] = {}
         # A key that is the address needs no remembering.
         address = settings.mapping.get("email", "email")
@@ -124,48 +145,48 @@ class Stream:
         if missing:
             self._destination.create_properties(missing)
 
-    def take(self, line: int, raw: msgspec.Raw) -> Row | End:
-        """What becomes of a record.
+    def decode(self, line: bytes) -> Message | None:
+        """The message of a line with its record; None where it is none, or its record does not fit."""
+        return None if self.decoder is None else self.decoder.one(line)
+
+    def take(self, line: int, record: Any, source: Lines) -> Row | End:
+        """What becomes of a record that `decoder` decoded.
 
         Args:
             line: its number in the input.
-            raw: the record as it came.
+            record: the record.
+            source: where the line is.
         """
         try:
-            return self._row(line, self._reader.read(raw), raw)
+            return self._row(line, self._reader.values(record), source)
         except RowRejected as no:
-            return self._rejected(no, raw)
+            return self._rejected(no, line, source)
 
-    def take_mapped(self, line: int, record: dict[str, Any], raw: msgspec.Raw) -> Row | End:
-        """What becomes of a record that stream maps made of another; arguments as in `take`."""
+    def take_checked(self, line: int, record: dict[str, Any], source: Lines) -> Row | End:
+        """What becomes of a record that was decoded without a check; arguments as in `take`."""
         try:
-            self._reader.check(record)
-            return self._row(line, record, raw)
+            return self._row(line, self._reader.check(record), source)
         except RowRejected as no:
-            return self._rejected(no, raw)
+            return self._rejected(no, line, source)
 
-    def _rejected(self, no: RowRejected, raw: msgspec.Raw) -> End:
-        kept, attempt = without_reject_columns(bytes(raw))
-        reject = Reject(self._source, kept, no.code, no.reason, None, attempt, time.time())
-        return Outcome.REJECTED, no.code, reject
+    def _rejected(self, no: RowRejected, line: int, source: Lines) -> End:
+        record, attempt = source.record(line)
+        return Outcome.REJECTED, no.code, Reject(self.source, record, no.code, no.reason, None, attempt, time.time())
 
-    def _row(self, line: int, record: dict[str, Any], raw: msgspec.Raw) -> Row | End:
-        attempt = 1
-        if "_reject_code" in record:
-            kept, attempt = without_reject_columns(bytes(raw))
-            raw = msgspec.Raw(kept)
-        for name in self._required:
-            if record.get(name) is None:
+    def _row(self, line: int, values: Values, source: Lines) -> Row | End:
+        key = None
+        if self._required:
+            given = values[self._keys_at :]
+            if None in given:
+                name = self._required[given.index(None)]
                 raise RowRejected("missing_key", f"key column {name} is missing or null")
-        contact = self._mapping(record)
+            if self._key:
+                key = self._key_id(_encode(given))
+        contact = self._mapping(values)
         asked = self._settings.action if contact.action is None else contact.action
         action = self._decide(contact.status, asked, contact.deleted)
         if not isinstance(action, str):
             return action
-        key = None
-        if self._key:
-            values = msgspec.json.encode([record[name] for name in self._key])
-            key = self._journal.key_id(self._destination.name, self._stream, values)
         email = contact.email or ""
         if not email and key is None:
             raise RowRejected("unknown_key", "a delete without address or key")
@@ -173,17 +194,16 @@ class Stream:
         encoded = self._destination.encode(contact, action)
         return Row(
             (line,),
-            self._source,
+            self.source,
             key,
             contact.deleted and key is not None,
             email,
             address,
-            self._journal.contact_id(self._destination.name, address),
+            self._contact_id(address),
             action,
             encoded,
-            self._journal.fingerprint(action, encoded),
-            raw,
-            attempt,
+            self._fingerprint(action)(encoded),
+            source,
         )
 
     def _decide(self, status: str | None, asked: str, deleted: bool) -> str | End:

@@ -215,8 +215,9 @@ class TargetMailing(Target):
     ) -> None:
         """Run from the command line."""
         super(Target, cls).invoke(about=about, about_format=about_format)
-        # What is loaded by now stays; the collector need not look at it again and again while rows pass.
+        # What is loaded by now stays, and rows hold no cycles: the collector need not look often while they pass.
         gc.freeze()
+        gc.set_threshold(50_000, 20, 20)
         cls.print_version(print_fn=cls.logger.info)
         config = config or _ConfigInput()
         target = cls(config=config.config, validate_config=True, parse_env_config=config.parse_env)

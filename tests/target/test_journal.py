@@ -11,6 +11,7 @@ import pytest
 
 from target_mailing.batches import Row
 from target_mailing.journal import Journal, JournalError, Reject
+from target_mailing.lines import Lines
 
 NOT_DELETED = False
 
@@ -32,12 +33,8 @@ def path(tmp_path):
 def row(journal, address, content=b'{"Email":"x"}'):
     return Row(
         (1,), "people", b"k" + address.encode(), NOT_DELETED, address, address, journal.contact_id("d", address), "add",
-        content, journal.fingerprint("add", content), b'{"email":"%s"}' % address.encode(),
+        content, journal.fingerprint("add", content), Lines(1, b'{"record":{"email":"%s"}}\n' % address.encode()),
     )  # fmt: skip
-
-
-def reject(record=b"{}"):
-    return Reject("people", record, "bad_address", "no address", None, 1, time.time())
 
 
 def test_it_is_private(path):
@@ -98,7 +95,7 @@ def test_p3_a_settled_batch_is_remembered_by_hashes_and_keys(path):
     journal.settle(
         number, destination="d", action="add", route="json", outcomes={"delivered": 1, "rejected": 1},
         confirmed=[one], forgotten=[other.id],
-        rejects=[reject(other.record)],
+        rejects=[Reject.of(other, "bad_address", "no address")],
     )  # fmt: skip
     journal.close()
 
@@ -111,7 +108,7 @@ def test_p3_a_settled_batch_is_remembered_by_hashes_and_keys(path):
     assert journal.is_shared(one.id, b"another key")
     assert not journal.is_shared(one.id, one.key)
     ((number, found),) = journal.pending_rejects()
-    assert found.record == other.record
+    assert found.record == b'{"email":"c@d.test"}'
     journal.erase_rejects(number)
     assert list(journal.pending_rejects()) == []
     journal.close()

@@ -1,0 +1,71 @@
+"""Singer messages, decoded from the input's lines: many at once where they are alike."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from target_mailing.lines import InputError, Lines
+
+__all__ = ["Message", "MessageDecoder", "parse"]
+
+
+class Message(msgspec.Struct, gc=False):
+    """A Singer message, its payload not decoded yet."""
+
+    type: str
+    stream: str = ""
+    record: Any = None
+    schema: msgspec.Raw = msgspec.Raw(b"")
+    value: msgspec.Raw = msgspec.Raw(b"")
+    key_properties: list[str] | None = None
+
+
+def _decoder(record_type: Any) -> msgspec.json.Decoder[Message]:
+    """A decoder of messages whose `record`, if there is one, is of this type."""
+    found = msgspec.defstruct("Message", [("record", record_type, None)], bases=(Message,), gc=False)
+    return msgspec.json.Decoder(found)
+
+
+_UNTYPED = _decoder(msgspec.Raw)
+
+
+def parse(number: int, line: bytes) -> Message:
+    """The message in a line, its record raw.
+
+    Raises:
+        InputError: it is none. The line is not quoted, for it may hold addresses.
+    """
+    try:
+        return _UNTYPED.decode(line)
+    except msgspec.MsgspecError:
+        raise InputError(
+            f"Line {number} of the input is no Singer message. Check what the tap writes to its standard output."
+        ) from None
+
+
+class MessageDecoder:
+    """Decodes messages whose records have one type."""
+
+    def __init__(self, record_type: type) -> None:
+        """Compile a decoder; `record_type` is what msgspec makes of a record."""
+        self._decoder = _decoder(record_type)
+        self.message_type: type[Message] = self._decoder.type
+
+    def all(self, lines: Lines) -> list[Message] | None:
+        """The messages of these lines, one each; None where that is not so, or a record does not fit."""
+        try:
+            found = self._decoder.decode_lines(lines.data)
+        except msgspec.MsgspecError:
+            return None
+        # Objects are told from each other by their braces, so make sure that each has a line of its own.
+        return found if lines.data.count(b"}\n{") + 1 == len(lines) == len(found) else None
+
+    def one(self, line: bytes) -> Message | None:
+        """The message of a line with its record; None where it is none, or its record does not fit."""
+        try:
+            found = self._decoder.decode(line)
+        except msgspec.MsgspecError:
+            return None
+        return None if found.record is None else found
