@@ -1,8 +1,8 @@
 """The target's local memory: what is on its way, how far it is, and what was confirmed.
 
-A SQLite file. It holds contact data (the addresses of unfinished batches, rejects not yet written, the address of
-each key), so its mode is 0600; a batch's addresses are erased when it is settled. Addresses and contents that were
-confirmed are remembered as keyed hashes only; the key is random and lives in the journal.
+It holds contact data (the addresses of unfinished batches, rejects not yet written, the address of each key), so it
+is for its owner alone; a batch's addresses are erased when it is settled. Addresses and contents that were confirmed
+are remembered as keyed hashes only; the key is random and lives in the journal.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import secrets
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -21,20 +20,12 @@ from target_mailing import tables
 from target_mailing.batches import Row
 from target_mailing.hashed import HashedTable
 from target_mailing.hashes import Hashes
-from target_mailing.lock import JournalError, holder_file, take_lock
 from target_mailing.mapping import fold_address
+from target_mailing.stores import JournalError, Store
 
 __all__ = ["Journal", "JournalError", "Known", "Reject", "StoredBatch"]
 
 _VERSION = "2"
-
-_PRAGMAS = (
-    "journal_mode=WAL",
-    "synchronous=FULL",  # what is noted survives a power cut, too
-    "secure_delete=ON",  # what is erased is overwritten
-    "cache_size=-16384",
-    "wal_autocheckpoint=8192",  # pages: hashes land all over the table, and a page written once serves many of them
-)
 
 
 class _Sent(msgspec.Struct, array_like=True):
@@ -94,24 +85,21 @@ class Reject(msgspec.Struct):
 class Journal:
     """One journal, held by one process at a time."""
 
-    def __init__(self, path: Path | None) -> None:
-        """Open or make the journal and take its lock.
+    def __init__(self, store: Store) -> None:
+        """Open or make the journal.
 
         Args:
-            path: the file; None keeps the journal in memory, so that nothing is remembered after the run.
+            store: where it is kept; this journal closes it.
 
         Raises:
             JournalError: another process holds it, or it cannot be written.
         """
-        self.path = path
-        self._lock = None if path is None else take_lock(path)
-        url = "sqlite://" if path is None else f"sqlite:///{path}"
-        self._engine = sa.create_engine(url, hide_parameters=True, poolclass=sa.StaticPool)
+        self._store = store
         self._can_search_contacts = False
         try:
-            with self._writing():
-                self._connection = self._engine.connect()
-                self._set_up()
+            with self._transaction():
+                self._connection = store.open()
+                tables.metadata.create_all(self._connection)
                 self.hashes = Hashes(self._read_secret())
                 self._contacts = HashedTable(self._connection, tables.contacts, tables.contacts_log)
                 self._keys = HashedTable(self._connection, tables.keys, tables.keys_log)
@@ -119,14 +107,16 @@ class Journal:
             self.close()
             raise
 
+    @property
+    def place(self) -> str:
+        """Where it is kept, for messages and logs."""
+        return self._store.name
+
     def close(self) -> None:
-        """Let go of the file."""
+        """Let go of the store."""
         if hasattr(self, "_connection"):
             self._connection.close()
-        self._engine.dispose()
-        if self._lock is not None and self.path is not None:
-            holder_file(self.path).unlink(missing_ok=True)
-            self._lock.release()
+        self._store.close()
 
     # Hashes
 
@@ -142,21 +132,24 @@ class Journal:
 
     def contacts(self, ids: Sequence[int]) -> dict[int, Known]:
         """What is known of these contacts."""
-        return {one: Known(fingerprint, at) for one, fingerprint, at in self._contacts.find(ids).values()}
+        with self._transaction():
+            return {one: Known(fingerprint, at) for one, fingerprint, at in self._contacts.find(ids).values()}
 
     def emails(self, keys: Sequence[bytes]) -> dict[bytes, str]:
         """The address last delivered under each of these keys."""
-        return {key: entry[1] for key, entry in self._keys.find(keys).items()}
+        with self._transaction():
+            return {key: entry[1] for key, entry in self._keys.find(keys).items()}
 
     def is_shared(self, contact: int, key: bytes) -> bool:
         """Whether a contact is held by another key, too."""
-        self._keys.merge()
-        if not self._can_search_contacts:
-            # Made when first needed: most pipelines never ask, and every key written would pay for it.
-            self._connection.exec_driver_sql("CREATE INDEX IF NOT EXISTS keys_by_contact ON keys (contact)")
-            self._can_search_contacts = True
         query = sa.select(tables.keys.c.id).where(tables.keys.c.contact == contact, tables.keys.c.id != key).limit(1)
-        return self._connection.execute(query).first() is not None
+        with self._transaction():
+            self._keys.merge()
+            if not self._can_search_contacts:
+                # Made when first needed: most pipelines never ask, and every key written would pay for it.
+                self._connection.exec_driver_sql("CREATE INDEX IF NOT EXISTS keys_by_contact ON keys (contact)")
+                self._can_search_contacts = True
+            return self._connection.execute(query).first() is not None
 
     def unfinished(self, destination: str) -> list[StoredBatch]:
         """The batches of this destination that have no outcome yet, oldest first."""
@@ -165,21 +158,25 @@ class Journal:
             .where(tables.batches.c.destination == destination, tables.batches.c.state == "open")
             .order_by(tables.batches.c.id)
         )
-        found = []
-        for batch in self._connection.execute(query).all():
-            steps = self._connection.execute(sa.select(tables.steps).where(tables.steps.c.batch == batch.id)).all()
-            found.append(
+        with self._transaction():
+            return [
                 StoredBatch(
                     number=batch.id,
                     action=batch.action,
                     route=batch.route,
                     rows=[_row(batch.action, sent) for sent in _PAYLOAD.decode(batch.payload)],
-                    steps={s.name: None if s.evidence is None else msgspec.json.decode(s.evidence) for s in steps},
-                    begun={s.name: s.begun_at for s in steps},
+                    steps={
+                        step.name: None if step.evidence is None else msgspec.json.decode(step.evidence)
+                        for step in self._steps(batch.id)
+                    },
+                    begun={step.name: step.begun_at for step in self._steps(batch.id)},
                     created_at=batch.created_at,
                 )
-            )
-        return found
+                for batch in self._connection.execute(query).all()
+            ]
+
+    def _steps(self, batch: int) -> Sequence[sa.Row[Any]]:
+        return self._connection.execute(sa.select(tables.steps).where(tables.steps.c.batch == batch)).all()
 
     def evidence(self, destination: str, step: str) -> list[dict[str, Any]]:
         """What every batch of this destination noted when the step was done, settled batches included."""
@@ -192,19 +189,20 @@ class Journal:
                 tables.steps.c.evidence.is_not(None),
             )
         )
-        return [msgspec.json.decode(row.evidence) for row in self._connection.execute(query)]
+        with self._transaction():
+            return [msgspec.json.decode(row.evidence) for row in self._connection.execute(query)]
 
     # What happens
 
     def begin_batch(self, destination: str, action: str, route: str, rows: Sequence[Row]) -> int:
         """Note a batch that is about to be sent, on disk with its first step at the latest; returns its number."""
-        with self._writing(commit=False):
+        with self._transaction(commit=False):
             return self._insert_batch(destination, action, route, rows)
 
     def begin_step(self, batch: int, step: str) -> float:
         """Note that a step is about to be taken; returns the time noted (Unix seconds)."""
         now = time.time()
-        with self._writing():
+        with self._transaction():
             self._connection.execute(
                 sa.delete(tables.steps).where(tables.steps.c.batch == batch, tables.steps.c.name == step)
             )
@@ -216,7 +214,7 @@ class Journal:
     def end_step(self, batch: int, step: str, evidence: dict[str, Any]) -> None:
         """Note what a step brought."""
         text = msgspec.json.encode(evidence).decode()
-        with self._writing():
+        with self._transaction():
             self._connection.execute(
                 sa.update(tables.steps)
                 .where(tables.steps.c.batch == batch, tables.steps.c.name == step)
@@ -225,7 +223,7 @@ class Journal:
 
     def forget_step(self, batch: int, step: str) -> None:
         """Note that a step begun did certainly not happen."""
-        with self._writing():
+        with self._transaction():
             self._connection.execute(
                 sa.delete(tables.steps).where(tables.steps.c.batch == batch, tables.steps.c.name == step)
             )
@@ -262,7 +260,7 @@ class Journal:
             The numbers of the following batches.
         """
         now = time.time()
-        with self._writing():
+        with self._transaction():
             self._close_batch(batch, "settled", outcomes)
             self._note_contacts(confirmed, now)
             self._note_contacts(uncertain, None)
@@ -276,7 +274,7 @@ class Journal:
 
     def note_rows(self, *, keys: Iterable[tuple[bytes, str, int]] = (), rejects: Sequence[Reject] = ()) -> None:
         """Note what became of rows that need no batch."""
-        with self._writing():
+        with self._transaction():
             self._keys.put(list(keys))
             self._insert_rejects(rejects)
 
@@ -287,29 +285,21 @@ class Journal:
             batch: its number.
             uncertain: rows that the provider may have received.
         """
-        with self._writing():
+        with self._transaction():
             self._close_batch(batch, "lost", {})
             self._note_contacts(uncertain, None)
 
-    def pending_rejects(self) -> Iterator[tuple[int, Reject]]:
-        """Rejects that are not in a rejects file yet, with their numbers."""
-        for row in self._connection.execute(sa.select(tables.rejects).order_by(tables.rejects.c.id)).all():
-            yield (
-                row.id,
-                Reject(
-                    stream=row.stream,
-                    record=row.record,
-                    code=row.code,
-                    reason=row.reason,
-                    job=row.job,
-                    attempt=row.attempt,
-                    at=row.at,
-                ),
-            )
+    def pending_rejects(self, most: int) -> list[tuple[int, Reject]]:
+        """So many rejects at most that are not in a rejects file yet, oldest first, with their numbers."""
+        columns = tables.rejects.c
+        query = sa.select(columns.id, *(columns[name] for name in Reject.__struct_fields__))
+        with self._transaction():
+            found = self._connection.execute(query.order_by(columns.id).limit(most))
+            return [(number, Reject(*values)) for number, *values in found]
 
     def erase_rejects(self, up_to: int) -> None:
         """These rejects are safe in a file."""
-        with self._writing():
+        with self._transaction():
             self._connection.execute(sa.delete(tables.rejects).where(tables.rejects.c.id <= up_to))
 
     def forget_before(self, moment: float) -> None:
@@ -320,7 +310,7 @@ class Journal:
         old = sa.select(tables.batches.c.id).where(
             tables.batches.c.state != "open", tables.batches.c.created_at < moment
         )
-        with self._writing():
+        with self._transaction():
             self._connection.execute(sa.delete(tables.contacts).where(tables.contacts.c.confirmed_at < moment))
             self._connection.execute(sa.delete(tables.steps).where(tables.steps.c.batch.in_(old)))
             self._connection.execute(
@@ -330,27 +320,21 @@ class Journal:
     # Plumbing
 
     @contextmanager
-    def _writing(self, *, commit: bool = True) -> Iterator[None]:
+    def _transaction(self, *, commit: bool = True) -> Iterator[None]:
+        """Read or write, and end the transaction, so that none stays open while the run waits."""
         try:
             yield
             if commit:
                 self._connection.commit()
         except (sa.exc.DBAPIError, OSError) as exc:
             # The statement is left out: `hide_parameters` covers values, not every driver's message.
-            cause = exc.orig if isinstance(exc, sa.exc.DBAPIError) else exc
+            cause = str(exc.orig if isinstance(exc, sa.exc.DBAPIError) else exc).partition("\n")[0]
             with suppress(sa.exc.SQLAlchemyError, AttributeError):  # it may not even be open
                 self._connection.rollback()
             raise JournalError(
-                f"Setting `journal`: {self.path or 'memory'} cannot be written ({cause}). Make room or choose another "
+                f"Setting `journal`: {self._store.name} cannot be written ({cause}). Mend that, or choose another "
                 "place; nothing that is not noted there is acknowledged."
             ) from None
-
-    def _set_up(self) -> None:
-        if self.path is not None:
-            self.path.chmod(0o600)
-        for pragma in _PRAGMAS:
-            self._connection.exec_driver_sql(f"PRAGMA {pragma}")
-        tables.metadata.create_all(self._connection)
 
     def _read_secret(self) -> bytes:
         def read(name: str) -> bytes | None:
@@ -366,7 +350,7 @@ class Journal:
                 ],
             )
         elif version != _VERSION.encode():
-            raise JournalError(f"Setting `journal`: {self.path} was made by another version of this program.")
+            raise JournalError(f"Setting `journal`: {self._store.name} was made by another version of this program.")
         found = read("secret")
         assert found is not None  # noqa: S101 - written with the version
         return found
@@ -400,7 +384,9 @@ class Journal:
 
     def _insert_rejects(self, rejects: Sequence[Reject]) -> None:
         if rejects:
-            self._connection.execute(sa.insert(tables.rejects), [msgspec.structs.asdict(one) for one in rejects])
+            # PostgreSQL's text takes no NUL, which a provider's message may hold.
+            values = [msgspec.structs.asdict(one) | {"reason": one.reason.replace("\0", "")} for one in rejects]
+            self._connection.execute(sa.insert(tables.rejects), values)
 
 
 _PAYLOAD = msgspec.msgpack.Decoder(list[_Sent])

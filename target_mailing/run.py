@@ -9,7 +9,6 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from itertools import islice
 from typing import IO, Any
 
 from singer_sdk.mapper import PluginMapper
@@ -216,7 +215,7 @@ class Run:
         return exceeded
 
     def _write_rejects(self) -> None:
-        while pending := list(islice(self._journal.pending_rejects(), 1000)):
+        while pending := self._journal.pending_rejects(1000):
             self._rejects.write(reject for _, reject in pending)
             self._journal.erase_rejects(pending[-1][0])
 

@@ -16,8 +16,9 @@ from mailing_api.errors import ConfigurationError
 from mailing_api.mailjet import MAILJET_SETTINGS
 from mailing_api.settings import Setting, duration, lookup
 from target_mailing.outcomes import RejectLimit
+from target_mailing.stores import FileStore, JournalError, MemoryStore, PostgresStore, Store
 
-__all__ = ["NO_JOURNAL", "SETTINGS", "StreamSettings", "default_folder", "journal_path", "reject_limit"]
+__all__ = ["NO_JOURNAL", "SETTINGS", "StreamSettings", "default_folder", "journal_store", "reject_limit"]
 
 #: Value of `journal` for none.
 NO_JOURNAL: Final = "off"
@@ -204,9 +205,11 @@ SETTINGS: Final = (
     Setting(
         name="journal",
         title="Journal",
-        description="File in which the target remembers what is under way and what was confirmed. By default one per "
-        "account and list in $MELTANO_PROJECT_ROOT/.meltano/target-mailing, else in the XDG state folder. `off` keeps "
-        "it in memory: delivery is then at-least-once, and an interrupted job is not followed again.",
+        description="Where the target remembers what is under way and what was confirmed: a file, or a postgresql:// "
+        "URL for workers that share no disk. By default a file per account and list in "
+        "$MELTANO_PROJECT_ROOT/.meltano/target-mailing, else in the XDG state folder. `off` keeps it in memory: "
+        "delivery is then at-least-once, and an interrupted job is not followed again.",
+        secret=True,  # a URL may hold a password
     ),
     Setting(
         name="on_unknown_stream",
@@ -363,17 +366,25 @@ def default_folder(environ: Mapping[str, str] = os.environ) -> Path:
     return Path(state) / "target-mailing"
 
 
-def journal_path(config: Mapping[str, Any], account: str, environ: Mapping[str, str] = os.environ) -> Path | None:
-    """The journal's file; None for none.
+def journal_store(config: Mapping[str, Any], account: str, environ: Mapping[str, str] = os.environ) -> Store:
+    """Where the journal is kept.
 
-    The default's name tells account and list, so that pipelines to different lists can run side by side.
+    The default's name tells account and list, so that pipelines to different lists can run side by side; so does a
+    schema's in PostgreSQL.
+
+    Raises:
+        JournalError: it is a URL that cannot be used.
     """
     journal = lookup(_BY_NAME["journal"], config)
     if journal == NO_JOURNAL:
-        return None
-    if journal is not None:
-        return Path(journal).expanduser()
+        return MemoryStore()
     where = f"{account}-{config.get('scope') or 'list'}-{config.get('list')}"
-    slug = re.sub(r"[^A-Za-z0-9]+", "-", where).strip("-")[:60]
-    digest = hashlib.blake2b(where.encode(), digest_size=4).hexdigest()
-    return default_folder(environ) / f"{slug}-{digest}.sqlite"
+    if journal is None:
+        slug = re.sub(r"[^A-Za-z0-9]+", "-", where).strip("-")[:60]
+        digest = hashlib.blake2b(where.encode(), digest_size=4).hexdigest()
+        return FileStore(default_folder(environ) / f"{slug}-{digest}.sqlite")
+    if re.match(r"postgres(ql)?(\+psycopg)?://", journal):
+        return PostgresStore(journal, where)
+    if "://" in journal:
+        raise JournalError("Setting `journal` is a URL of another kind; give a file, a postgresql:// URL, or `off`.")
+    return FileStore(Path(journal).expanduser())

@@ -29,7 +29,8 @@ from target_mailing.journal import Journal
 from target_mailing.outcomes import Outcome
 from target_mailing.rejects import RejectsFile
 from target_mailing.run import Run, Terminated
-from target_mailing.settings import SETTINGS, StreamSettings, default_folder, journal_path, reject_limit
+from target_mailing.settings import SETTINGS, StreamSettings, default_folder, journal_store, reject_limit
+from target_mailing.stores import FileStore, MemoryStore
 
 __all__ = ["TargetMailing"]
 
@@ -104,21 +105,21 @@ class TargetMailing(Target):
         return run.intake.messages
 
     def _open_memory(self, account: Account) -> tuple[Journal, RejectsFile]:
-        path = journal_path(self.config, account.label)
+        store = journal_store(self.config, account.label)
         folder = self.config.get("rejects_path")
-        journal = Journal(path)
-        beside_journal = (path.parent if path is not None else default_folder()) / "rejects"
+        journal = Journal(store)
+        beside_journal = (store.path.parent if isinstance(store, FileStore) else default_folder()) / "rejects"
         try:
             rejects = RejectsFile(Path(folder).expanduser() if folder else beside_journal)
         except ConfigurationError:
             journal.close()
             raise
-        if path is None:
+        if isinstance(store, MemoryStore):
             self.logger.warning(
                 "Setting `journal` is off: delivery is at-least-once, and no job is followed after a stop"
             )
         else:
-            self.logger.info("Journal: %s", path)
+            self.logger.info("Journal: %s", store.name)
         window = duration("resend_window", self._setting("resend_window"))
         journal.forget_before(time.time() - max(window, duration("job_abandon", self._setting("job_abandon"))))
         return journal, rejects
@@ -153,7 +154,7 @@ class TargetMailing(Target):
         account = Account(self.config, user_agent=f"{self.name}/{self.plugin_version}")
         journal, rejects = self._open_memory(account)
         journal.close()
-        click.echo(f"journal: {journal.path or 'off'} can be written")
+        click.echo(f"journal: {journal.place} can be written")
         click.echo(f"rejects: {rejects.path.parent} can be written")
         settings = StreamSettings.resolve(self.config, None)
         reject_limit(self._setting("max_rejected"))

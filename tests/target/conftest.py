@@ -15,6 +15,7 @@ import pytest
 
 from mailing_sandbox.server import Sandbox
 from target_mailing.target import TargetMailing
+from tests.postgresql import postgresql
 
 LIST = "Spring readers"
 
@@ -138,6 +139,12 @@ class Mailjet:
             rejects=[one for one in rejects if one["type"] == "RECORD"],
             log=log.getvalue(),
         )
+
+
+@pytest.fixture(scope="session")
+def postgresql_url():
+    with postgresql() as url:
+        yield url
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from target_mailing.journal import Journal
 from target_mailing.lines import InputError, Lines
 from target_mailing.mailjet_steps import ACTIONS
 from target_mailing.mapping import Field, Fields
+from target_mailing.stores import MemoryStore
 
 TEXT = Field(str, str)
 
@@ -51,7 +52,7 @@ class Gathered:
 
 def take(pieces, **config):
     """Take in pieces of an input; returns what came of them, and the prefix of lines that are no rows."""
-    gathered, ledger, journal = Gathered(), Ledger(), Journal(None)
+    gathered, ledger, journal = Gathered(), Ledger(), Journal(MemoryStore())
     intake = Intake(
         config=config, mapper=None, ledger=ledger, outcomes=gathered, delivery=gathered,
         journal=SimpleNamespace(

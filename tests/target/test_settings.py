@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from mailing_api.errors import ConfigurationError
-from target_mailing.settings import SETTINGS, StreamSettings, journal_path
+from target_mailing.settings import SETTINGS, StreamSettings, journal_store
+from target_mailing.stores import JournalError, MemoryStore
 
 
 def test_defaults_are_the_safe_ones():
@@ -55,14 +56,29 @@ def test_p9_a_wrong_value_names_its_setting(config, named):
 
 def test_the_journal_is_kept_per_account_and_list_in_the_project_else_in_the_state_folder(tmp_path):
     meltano = {"MELTANO_PROJECT_ROOT": str(tmp_path)}
-    one = journal_path({"list": "News"}, "mailjet-default", meltano)
-    other = journal_path({"list": "Offers"}, "mailjet-default", meltano)
-    assert one is not None
-    assert one.parent == tmp_path / ".meltano" / "target-mailing"
-    assert one != other
-    assert journal_path({}, "mailjet-default", {"XDG_STATE_HOME": "/s"}).parent == Path("/s/target-mailing")
-    assert journal_path({"journal": "/tmp/j"}, "x", meltano) == Path("/tmp/j")
-    assert journal_path({"journal": "off"}, "x", meltano) is None
+    one = journal_store({"list": "News"}, "mailjet-default", meltano)
+    other = journal_store({"list": "Offers"}, "mailjet-default", meltano)
+    assert one.path.parent == tmp_path / ".meltano" / "target-mailing"
+    assert one.path != other.path
+    assert journal_store({}, "mailjet-default", {"XDG_STATE_HOME": "/s"}).path.parent == Path("/s/target-mailing")
+    assert journal_store({"journal": "/tmp/j"}, "x", meltano).path == Path("/tmp/j")
+    assert isinstance(journal_store({"journal": "off"}, "x", meltano), MemoryStore)
+
+
+def test_a_journal_in_postgresql_has_a_schema_per_account_and_list_and_shows_no_password():
+    url = "postgresql://loader:canary@db.test/state?password=canary"
+    one = journal_store({"journal": url, "list": "News"}, "mailjet-default")
+    other = journal_store({"journal": url, "list": "Offers"}, "mailjet-default")
+    assert one.name != other.name
+    assert "canary" not in one.name
+    assert one.name.startswith("PostgreSQL db.test/state, schema target_mailing_mailjet_default_list_news_")
+
+
+@pytest.mark.parametrize("journal", ["mysql://u@h/d", "postgresql://u:p@h:port/d"])
+def test_p9_a_journal_url_that_cannot_be_used_names_the_setting_and_shows_no_password(journal):
+    with pytest.raises(JournalError, match="Setting `journal` is ") as no:
+        journal_store({"journal": journal, "list": 1}, "mailjet-default")
+    assert "u:p" not in str(no.value)
 
 
 def test_every_setting_has_words_for_people():

@@ -1,0 +1,196 @@
+"""Where a journal is kept: in a file, in memory, or in a PostgreSQL schema; one process holds it at a time."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import socket
+import time
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Final
+
+import filelock
+import sqlalchemy as sa
+
+__all__ = ["FileStore", "JournalError", "MemoryStore", "PostgresStore", "Store"]
+
+_PRAGMAS: Final = (
+    "journal_mode=WAL",
+    "synchronous=FULL",  # what is noted survives a power cut, too
+    "secure_delete=ON",  # what is erased is overwritten
+    "cache_size=-16384",
+    "wal_autocheckpoint=8192",  # pages: hashes land all over the table, and a page written once serves many of them
+)
+
+#: Seconds to wait for a lock in PostgreSQL: the server learns a moment late that a killed holder is gone.
+_LOCK_PATIENCE: Final = 5.0
+
+
+class JournalError(Exception):
+    """The journal cannot be opened or written; the message says where and what to do."""
+
+
+class Store(ABC):
+    """A place for a journal.
+
+    Attributes:
+        name: for messages and logs; holds no password.
+    """
+
+    name: str
+
+    @abstractmethod
+    def open(self) -> sa.Connection:
+        """Connect, and hold the place until `close`.
+
+        Raises:
+            JournalError: another process holds it, or it cannot be used.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of the place."""
+
+
+class MemoryStore(Store):
+    """Nothing is remembered after the run."""
+
+    name = "memory"
+
+    def __init__(self) -> None:
+        self._engine = sa.create_engine("sqlite://", hide_parameters=True, poolclass=sa.StaticPool)
+
+    def open(self) -> sa.Connection:
+        """Connect."""
+        return self._engine.connect()
+
+    def close(self) -> None:
+        """Forget everything."""
+        self._engine.dispose()
+
+
+class FileStore(Store):
+    """A SQLite file, for its owner alone."""
+
+    def __init__(self, path: Path) -> None:
+        """Name the file; it is made when it is opened."""
+        self.path = path
+        self.name = str(path)
+        self._lock = filelock.FileLock(path.with_name(f"{path.name}.lock"), mode=0o600)
+        self._holder = path.with_name(f"{path.name}.holder")
+        self._engine = sa.create_engine(f"sqlite:///{path}", hide_parameters=True, poolclass=sa.StaticPool)
+
+    def open(self) -> sa.Connection:
+        """Take the file's lock, make the file, private, where there is none, and connect."""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._lock.acquire(blocking=False)
+            if not self.path.exists():
+                os.close(os.open(self.path, os.O_CREAT | os.O_WRONLY, 0o600))
+            self._holder.write_text(_who_we_are(), encoding="utf-8")
+        except filelock.Timeout:
+            try:
+                holder = self._holder.read_text(encoding="utf-8")
+            except OSError:
+                holder = "another process"
+            raise _held(self.name, holder) from None
+        except OSError as exc:
+            raise JournalError(
+                f"Setting `journal`: {self.name} cannot be written ({exc.strerror}). Choose a place that can be."
+            ) from None
+        self.path.chmod(0o600)
+        connection = self._engine.connect()
+        for pragma in _PRAGMAS:
+            connection.exec_driver_sql(f"PRAGMA {pragma}")
+        return connection
+
+    def close(self) -> None:
+        """Close the file and let go of its lock."""
+        self._engine.dispose()
+        if self._lock.is_locked:
+            self._holder.unlink(missing_ok=True)
+            self._lock.release()
+
+
+class PostgresStore(Store):
+    """A schema of a PostgreSQL database, held by an advisory lock of the session."""
+
+    def __init__(self, url: str, pipeline: str) -> None:
+        """Name the place.
+
+        Args:
+            url: as SQLAlchemy and libpq take it: `postgresql://user:password@host/database`; what is left out comes
+                from libpq's environment variables, such as PGPASSWORD.
+            pipeline: account and list, so that pipelines with one database do not meet.
+
+        Raises:
+            JournalError: it is no URL, or psycopg is not installed.
+        """
+        digest = hashlib.blake2b(pipeline.encode(), digest_size=4).hexdigest()
+        slug = re.sub(r"[^a-z0-9]+", "_", pipeline.lower()).strip("_")[:38]
+        self._schema = f"target_mailing_{slug}_{digest}"
+        try:
+            address = sa.make_url(url).set(drivername="postgresql+psycopg")
+            # Not the URL: a password may stand in its query, too.
+            self.name = f"PostgreSQL {address.host or ''}/{address.database or ''}, schema {self._schema}"
+            self._engine = sa.create_engine(
+                address,
+                hide_parameters=True,
+                poolclass=sa.StaticPool,
+                connect_args={
+                    "application_name": _who_we_are()[:63],
+                    # A worker that is gone without a word is noticed, and its lock is free, within a minute.
+                    "keepalives_idle": 30,
+                    "keepalives_interval": 10,
+                    "keepalives_count": 3,
+                },
+            )
+        except ImportError:
+            raise JournalError(
+                "Setting `journal`: a journal in PostgreSQL needs psycopg. Install tap-target-mailing[postgresql]."
+            ) from None
+        except (sa.exc.ArgumentError, ValueError):
+            raise JournalError(
+                "Setting `journal` is no URL that can be read; write postgresql://user:password@host/database, special "
+                "characters of the password percent-encoded."
+            ) from None
+
+    def open(self) -> sa.Connection:
+        """Connect, take the lock, and make the schema where there is none."""
+        connection = self._engine.connect()
+        lock = sa.func.hashtextextended(self._schema, 0)
+        deadline = time.monotonic() + _LOCK_PATIENCE
+        while not connection.execute(sa.select(sa.func.pg_try_advisory_lock(lock))).scalar():
+            if time.monotonic() > deadline:
+                raise _held(self.name, self._holder(connection))
+            time.sleep(0.2)
+        connection.exec_driver_sql(f'CREATE SCHEMA IF NOT EXISTS "{self._schema}"')
+        connection.exec_driver_sql(f'SET search_path TO "{self._schema}"')
+        connection.exec_driver_sql("SET synchronous_commit TO on")  # what is noted survives a crash of the server
+        connection.commit()
+        return connection
+
+    def close(self) -> None:
+        """End the session, and with it the lock."""
+        self._engine.dispose()
+
+    def _holder(self, connection: sa.Connection) -> str:
+        query = sa.text(
+            "SELECT application_name FROM pg_locks JOIN pg_stat_activity USING (pid) "
+            "WHERE locktype = 'advisory' AND granted AND objsubid = 1 "
+            "AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
+            "AND (classid::bigint << 32 | objid::bigint) = hashtextextended(:schema, 0)"
+        )
+        return connection.execute(query, {"schema": self._schema}).scalar() or "another session"
+
+
+def _who_we_are() -> str:
+    return f"process {os.getpid()} on {socket.gethostname()}"
+
+
+def _held(place: str, holder: str) -> JournalError:
+    return JournalError(
+        f"Setting `journal`: {place} is held by {holder}. Wait for it to end, or give this pipeline another journal."
+    )
