@@ -19,9 +19,10 @@ from mailing_api.mailjet import MailjetClient
 from mailing_api.values import boolean, integer, number, timestamp, timestamp_of
 from target_mailing.batches import Row
 from target_mailing.consent import Consent
+from target_mailing.mailjet_read_back import ReadBack
 from target_mailing.mailjet_steps import ACTIONS, Follow, ReadConsent, ReadErrors, Submit
 from target_mailing.mapping import Field, Fields, MappedContact
-from target_mailing.steps import Step
+from target_mailing.steps import Finished, Step
 
 __all__ = ["MailjetDestination", "MailjetTarget"]
 
@@ -116,6 +117,10 @@ class MailjetDestination:
         if action == ACTIONS.remove:
             return (ReadConsent(self._client, self._lists, self._target.consent), submit, follow, errors)
         return (submit, follow, errors)
+
+    def read_back(self, verdict: Finished, doubtful: Sequence[int]) -> Step:
+        """Looks at each contact and its memberships."""
+        return ReadBack(self._client, self._lists, verdict, doubtful)
 
     def create_properties(self, schemas: Mapping[str, Mapping[str, Any]]) -> None:
         """Define a static property for each column, of the type that its JSON Schema has.

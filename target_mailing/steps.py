@@ -130,5 +130,11 @@ class Destination(Protocol):
     def steps(self, action: str, route: str) -> Sequence[Step]:
         """The steps of a batch on that route, in order; the last ones say `Finished`."""
 
+    def read_back(self, verdict: Finished, doubtful: Sequence[int]) -> Step | None:
+        """A step that looks for rows which the verdict rejects only because no job can tell whether they arrived.
+
+        It says `Finished`: the verdict, without those that are there. None where the provider cannot be asked.
+        """
+
     def create_properties(self, schemas: Mapping[str, Mapping[str, Any]]) -> None:
         """Define properties for these columns, given by JSON Schema; `fields` then has them."""
