@@ -161,9 +161,11 @@ class Delivery:
 
     def _resume(self, lane: Lane, stored: StoredBatch) -> None:
         steps = lane.destination.steps(stored.action, stored.route)
-        begun_for_good = [step for step in steps if not step.repeatable and step.name in stored.steps]
-        if not begun_for_good:
-            self._journal.discard(stored.number)  # nothing of it was sent, and its rows come again
+        begun = [step for step in steps if step.name in stored.steps]
+        if all(step.repeatable for step in begun):
+            # Its rows come again, and what was done of it is done again.
+            may_have_arrived = any(step.sends for step in begun)
+            self._journal.discard(stored.number, uncertain=stored.rows if may_have_arrived else ())
             return
         done = {name: evidence for name, evidence in stored.steps.items() if evidence is not None}
         batch = Batch(

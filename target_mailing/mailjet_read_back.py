@@ -77,7 +77,7 @@ def is_as_asked(action: str, lists: Sequence[int], memberships: Sequence[Mapping
         return all(opted_out.get(one) is True for one in lists)
     if action in ACTIONS.respectful:  # an action that undoes opt-outs
         return all(opted_out.get(one) is False for one in lists)
-    return all(one in opted_out for one in lists)
+    return action in ACTIONS.respectful.values() and all(one in opted_out for one in lists)
 
 
 def holds_values(asked: Mapping[str, Any], told: Sequence[Mapping[str, Any]]) -> bool:

@@ -67,7 +67,7 @@ class Fields(msgspec.Struct, frozen=True, kw_only=True):
     """What a destination takes.
 
     Attributes:
-        columns: the canonical columns that it knows.
+        columns: the canonical columns that it knows, and columns of its own.
         properties: the account's own fields.
     """
 
@@ -127,7 +127,7 @@ class StreamMapping:
         self._clear_nulls = clear_nulls
         self._fields = fields
         known = set(columns)
-        sources = {name: name for name in CANONICAL_COLUMNS if name in known} | dict(mapping)
+        sources = {name: name for name in (*CANONICAL_COLUMNS, *fields.columns) if name in known} | dict(mapping)
         for name, column in mapping.items():
             if column not in known:
                 raise ConfigurationError(
@@ -149,6 +149,7 @@ class StreamMapping:
         self._columns = [
             (column, name, fields.columns[name]) for name, column in sources.items() if name in fields.columns
         ]
+        self._own = [one for one in self._columns if one[1] not in CANONICAL_COLUMNS]
         chosen = chosen_properties(
             stream=stream,
             columns=columns,
@@ -173,7 +174,13 @@ class StreamMapping:
         deleted = record.get(DELETED_AT) is not None
         value = record.get(self._email)
         if deleted:
-            return MappedContact(None if value is None else clean_address(value), {}, {}, None, None, deleted=True)
+            address = None if value is None else clean_address(value)
+            own = {
+                name: _convert(column, given, field)
+                for column, name, field in self._own
+                if (given := record.get(column)) is not None
+            }
+            return MappedContact(address, own, {}, None, None, deleted=True)
         email = clean_address(value)
         status = None if self._status is None else record.get(self._status)
         if status is not None and (not isinstance(status, str) or status not in _STATUSES):
@@ -233,6 +240,7 @@ def chosen_properties(
     }
     if properties == "all":
         taken = {"email", "subscription_status", "properties", action_column, *mapping.values()} | _ABOUT_THE_ROW
+        taken |= fields.columns.keys() - set(CANONICAL_COLUMNS)
         for column in columns:
             canonical = column in CANONICAL_COLUMNS and column not in fields.properties
             if column not in taken and not canonical and not column.startswith(("_sdc_", "_reject_")):
