@@ -41,6 +41,7 @@ class MailingError(Exception):
         code: the provider's own error code, or our name for its message; never free text.
         retry_after: seconds the provider asked to wait, if it did.
         maybe_done: the provider may have done the work although the call failed.
+        said: the provider's own words, "" for none. They may quote addresses: never to be logged or raised.
     """
 
     advice: ClassVar[str] = ""
@@ -53,12 +54,14 @@ class MailingError(Exception):
         code: str | None = None,
         retry_after: float | None = None,
         maybe_done: bool = False,
+        said: str = "",
     ) -> None:
         super().__init__(f"{what} {self.advice}".strip())
         self.status = status
         self.code = code
         self.retry_after = retry_after
         self.maybe_done = maybe_done
+        self.said = said
 
 
 class ConfigurationError(MailingError):

@@ -307,13 +307,17 @@ class MailjetClient:
 
     # Plumbing
 
+    def write(self, method: str, path: str, body: Row, *, route: str, idempotent: bool = False) -> list[Row]:
+        """Send an object and return the rows of the answer, none for a 304; arguments as in `HttpClient.request`."""
+        content = msgspec.json.encode(body)
+        return self._http.request(method, path, _rows, route=route, content=content, idempotent=idempotent)
+
     def _get(self, path: str, route: str, params: Mapping[str, Any] | None = None) -> list[Row]:
         return self._http.request("GET", path, _rows, route=route, params=params)
 
     def _post(self, resource: str, body: Row) -> Row:
         path = f"/v3/REST/{resource}"
-        rows = self._http.request("POST", path, _rows, route=path, content=msgspec.json.encode(body))
-        return _first(rows)
+        return _first(self.write("POST", path, body, route=path))
 
 
 _ENVELOPE = msgspec.json.Decoder(_Envelope)
@@ -348,9 +352,9 @@ def _job_id(response: httpx.Response) -> int:
 
 
 def _read_error(asked: str, response: httpx.Response) -> MailingError:
-    """The error for a refusal. Bodies may be HTML, text or JSON, and quote addresses: only codes are kept."""
+    """The error for a refusal. Bodies may be HTML, text or JSON, and quote addresses: its text has only codes."""
     status = response.status_code
-    code, identifier = _error_code(response.content)
+    code, identifier, message = _error_code(response.content)
     said = ", ".join(part for part in (f"HTTP {status}", code, identifier) if part)
     what = f"{asked}: {said}."
     if status == 401:
@@ -360,22 +364,24 @@ def _read_error(asked: str, response: httpx.Response) -> MailingError:
     if code == "unknown_path":
         return RequestRefused(f"{what} Check `mailjet_base_url`: the path is unknown there.", status=status, code=code)
     if status == 404:
-        return NotFound(what, status=status, code=code)
+        return NotFound(what, status=status, code=code, said=message)
     if status >= 500:
         return ProviderFault(what, status=status, code=code, maybe_done=True)
-    return RequestRefused(what, status=status, code=code)
+    return RequestRefused(what, status=status, code=code, said=message)
 
 
-def _error_code(body: bytes) -> tuple[str | None, str | None]:
+def _error_code(body: bytes) -> tuple[str | None, str | None, str]:
+    """The code of an error, its identifier, and what it says."""
     try:
         found = msgspec.json.decode(body)
     except ValueError:
-        return None, None
+        return None, None, ""
     if not isinstance(found, dict):
-        return None, None
-    message = str(found.get("ErrorMessage", ""))
+        return None, None, ""
+    given = found.get("ErrorMessage", "")
+    message = given if isinstance(given, str) else msgspec.json.encode(given).decode()
     code = next((name for text, name in _MESSAGE_CODES if message.startswith(text)), None)
     if code is None and (match := _MESSAGE_CODE.search(message)):
         code = match[0]
     identifier = str(found.get("ErrorIdentifier", ""))
-    return code, f"error {identifier}" if re.fullmatch(r"[0-9A-Fa-f-]{36}", identifier) else None
+    return code, f"error {identifier}" if re.fullmatch(r"[0-9A-Fa-f-]{36}", identifier) else None, message[:500]

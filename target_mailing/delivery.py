@@ -12,7 +12,7 @@ import itertools
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 
 from mailing_api.errors import MailingError, ProviderFault, RateLimited, UnreadableAnswer
@@ -161,9 +161,11 @@ class Delivery:
 
     def _resume(self, lane: Lane, stored: StoredBatch) -> None:
         steps = lane.destination.steps(stored.action, stored.route)
-        begun_for_good = [step for step in steps if not step.repeatable and step.name in stored.steps]
-        if not begun_for_good:
-            self._journal.discard(stored.number)  # nothing of it was sent, and its rows come again
+        begun = [step for step in steps if step.name in stored.steps]
+        if all(step.repeatable for step in begun):
+            # Its rows come again, and what was done of it is done again.
+            may_have_arrived = any(step.sends for step in begun)
+            self._journal.discard(stored.number, uncertain=stored.rows if may_have_arrived else ())
             return
         done = {name: evidence for name, evidence in stored.steps.items() if evidence is not None}
         batch = Batch(
@@ -288,9 +290,8 @@ class Delivery:
     def _wait(self, batch: Batch, again: Again) -> None:
         policy, now = batch.lane.policy, time.time()
         if now - batch.created_at > policy.job_abandon:
-            reason = f"the job had not ended after {policy.job_abandon:.0f} s"
-            refusal = Refusal("unconfirmed", reason)
-            self._finish(batch, Finished(rejected=dict.fromkeys(range(len(batch.rows)), refusal)))
+            refusal = Refusal("unconfirmed", f"the job had not ended after {policy.job_abandon:.0f} s")
+            self._give_up(batch, Finished(), dict.fromkeys(range(len(batch.rows)), refusal))
         elif now - max(batch.created_at, self._started_at) > policy.job_timeout:
             self._leave(
                 batch,
@@ -326,28 +327,24 @@ class Delivery:
                 batch.lane.offer(held, time.monotonic())
 
     def _finish(self, batch: Batch, finished: Finished) -> None:
-        rejected = dict(finished.rejected)
         undecided = [
             at
             for at in (range(len(batch.rows)) if finished.unresolved else finished.resend)
-            if at not in rejected and at not in finished.withheld
+            if at not in finished.rejected and at not in finished.withheld
         ]
         following: list[list[Row]] = []
         if undecided and not batch.recovered:
-            following = self._divide(batch, undecided, finished, rejected)
-        self._settle(batch, finished, rejected, undecided, following)
+            following = self._divide(batch, undecided, parts=2 if finished.unresolved else 1)
+            if not following:
+                is_alone, why = finished.unresolved and len(undecided) == 1, finished.reason
+                refusal = Refusal("not_imported", why) if is_alone else Refusal("unconfirmed", why)
+                self._give_up(batch, finished, dict.fromkeys(undecided, refusal))
+                return
+        self._settle(batch, finished, undecided, following)
 
-    def _divide(
-        self, batch: Batch, undecided: list[int], finished: Finished, rejected: dict[int, Refusal]
-    ) -> list[list[Row]]:
-        """Batches for the rows of which nobody can tell; or, where that leads nowhere, their rejection."""
-        if finished.unresolved and len(undecided) == 1:
-            rejected[undecided[0]] = Refusal("not_imported", finished.reason)
-            return []
-        parts = 2 if finished.unresolved else 1
-        if self.error is not None or batch.family.calls_left < parts:
-            for at in undecided:
-                rejected[at] = Refusal("unconfirmed", finished.reason)
+    def _divide(self, batch: Batch, undecided: list[int], parts: int) -> list[list[Row]]:
+        """Batches for the rows of which nobody can tell; none where that leads nowhere, or costs too many calls."""
+        if len(undecided) < parts or self.error is not None or batch.family.calls_left < parts:
             return []
         batch.family.calls_left -= parts
         rows = [batch.rows[at] for at in undecided]
@@ -356,15 +353,27 @@ class Delivery:
         middle = (len(rows) + 1) // parts
         return [rows[:middle], rows[middle:]] if parts == 2 else [rows]
 
+    def _give_up(self, batch: Batch, finished: Finished, refusals: Mapping[int, Refusal]) -> None:
+        """No job can tell whether these rows arrived: they are refused, unless the provider can be asked for them."""
+        rejected = {**finished.rejected, **refusals}
+        verdict = Finished(job=finished.job, rejected=rejected, withheld=finished.withheld)
+        # Rows of an earlier run have no content to compare; they come again in the input.
+        step = None if batch.recovered else batch.lane.destination.read_back(verdict, list(refusals))
+        if step is None:
+            self._finish(batch, verdict)
+            return
+        logger.info("Batch %d (%s): looking for %d rows at the provider", batch.number, batch.jobs, len(refusals))
+        batch.steps, batch.at = (step,), 0
+        self._begin_step(batch)
+
     def _settle(
         self,
         batch: Batch,
         finished: Finished,
-        rejected: dict[int, Refusal],
         undecided: list[int],
         following: list[list[Row]],
     ) -> None:
-        lane = batch.lane
+        lane, rejected = batch.lane, finished.rejected
         moving = set(undecided) - rejected.keys()
         withheld = set(finished.withheld) - rejected.keys()
         others = moving | withheld | rejected.keys()

@@ -16,6 +16,7 @@ from target_mailing.delivery import Delivery
 from target_mailing.journal import Journal
 from target_mailing.lanes import Lane, LanePolicy
 from target_mailing.mailjet import MailjetDestination, MailjetTarget
+from target_mailing.mailjet_contact import MAX_ROWS
 from target_mailing.outcomes import Outcomes
 from target_mailing.settings import StreamSettings
 
@@ -76,6 +77,8 @@ class Account:
             ConfigurationError: two streams want the same destination served in different ways.
         """
         policy = LanePolicy(**{name: getattr(settings, name) for name in LanePolicy.__struct_fields__})
+        if settings.route == "contact":
+            policy = msgspec.structs.replace(policy, batch_rows=min(policy.batch_rows, MAX_ROWS))
         destination = self.destination(settings)
         how = (policy, msgspec.structs.replace(self._target(settings), lists=()))
         if self._settings_of.setdefault(destination.name, how) != how:
@@ -90,6 +93,7 @@ class Account:
             lists=tuple(settings.lists),
             account_wide=settings.scope == "account",
             create_list=settings.create_list,
+            route=settings.route,
             consent=settings.consent,
             poll_interval=settings.poll_interval,
             poll_max_interval=settings.poll_max_interval,

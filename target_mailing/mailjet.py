@@ -1,4 +1,4 @@
-"""Mailjet as a destination: one list, or the account with any number of lists, by JSON bulk jobs.
+"""Mailjet as a destination: one list, or the account with any number of lists, by JSON bulk jobs or contact by contact.
 
 Facts and what is unverified: docs/mailjet.md.
 """
@@ -10,7 +10,7 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -19,9 +19,12 @@ from mailing_api.mailjet import MailjetClient
 from mailing_api.values import boolean, integer, number, timestamp, timestamp_of
 from target_mailing.batches import Row
 from target_mailing.consent import Consent
+from target_mailing.mailjet_contact import ManageContacts
+from target_mailing.mailjet_lists import ListsColumn, actions_of, laid_over
+from target_mailing.mailjet_read_back import ReadBack
 from target_mailing.mailjet_steps import ACTIONS, Follow, ReadConsent, ReadErrors, Submit
-from target_mailing.mapping import Field, Fields, MappedContact
-from target_mailing.steps import Step
+from target_mailing.mapping import Field, Fields, MappedContact, RowRejected
+from target_mailing.steps import Finished, Step
 
 __all__ = ["MailjetDestination", "MailjetTarget"]
 
@@ -35,9 +38,10 @@ class MailjetTarget(msgspec.Struct, frozen=True, kw_only=True):
     """Where contacts are to go.
 
     Attributes:
-        lists: IDs, addresses or names; exactly one unless account_wide.
+        lists: IDs, addresses or names; exactly one unless account_wide, or none by contact.
         account_wide: one call for the account with all lists in it, instead of one list's own call.
         create_list: make a list that is named and does not exist.
+        route: by JSON bulk jobs, or by the calls for a single contact, where rows may name their own lists.
         consent: whether removing may erase an opt-out.
         poll_interval: seconds before the first look at a job; grows by half up to poll_max_interval.
     """
@@ -45,6 +49,7 @@ class MailjetTarget(msgspec.Struct, frozen=True, kw_only=True):
     lists: Sequence[str]
     account_wide: bool = False
     create_list: bool = False
+    route: Literal["json", "contact"] = "json"
     consent: Consent = "respect"
     poll_interval: float = 2.0
     poll_max_interval: float = 30.0
@@ -61,28 +66,34 @@ class MailjetDestination:
             ConfigurationError: a list is missing, deleted or named ambiguously.
             MailingError: Mailjet could not be asked.
         """
-        if not target.account_wide and len(target.lists) != 1:
+        by_contact = target.route == "contact"
+        if not target.account_wide and len(target.lists) != 1 and (target.lists or not by_contact):
             raise ConfigurationError(
-                "Setting `list`: give the one Mailjet list to deliver to, by ID, name or address (several, or none, "
-                "only with `scope: account`)."
+                "Setting `list`: give the one Mailjet list to deliver to, by ID, name or address (several only with "
+                "`scope: account`, none with that or with `route: contact`)."
             )
         self._client = client
         self._target = target
         self._lists = [_find_list(client, one, target, dry_run=dry_run) for one in target.lists]
-        where = f"list:{self._lists[0]}" if not target.account_wide else f"account:{sorted(self._lists)}"
+        where = f"list:{self._lists[0] if self._lists else 'of-each-row'}"
+        if target.account_wide:
+            where = f"account:{sorted(self._lists)}"
         self.name = f"mailjet:{client.account}:{client.identity}:{where}"
+        self._lists_column = (
+            ListsColumn(row for page in client.rows("contactslist") for row in page) if by_contact else None
+        )
         self.fields = self._read_fields()
         # Without a list there is nothing to leave: Mailjet only adds and updates the account's contacts.
-        known = ACTIONS.known if self._lists else ACTIONS.known - {ACTIONS.remove, ACTIONS.unsubscribe}
+        known = ACTIONS.known if self._lists or by_contact else ACTIONS.known - {ACTIONS.remove, ACTIONS.unsubscribe}
         self.actions = msgspec.structs.replace(ACTIONS, known=known)
 
     @property
     def list_id(self) -> int | None:
-        """The list whose own route is used; None account-wide."""
-        return None if self._target.account_wide else self._lists[0]
+        """The list whose own route is used; None account-wide, or where each row names its own."""
+        return None if self._target.account_wide or not self._lists else self._lists[0]
 
     def encode(self, contact: MappedContact, action: str) -> bytes:
-        """A contact as managemanycontacts takes it; a removal needs only the address."""
+        """A contact as managemanycontacts takes it, by contact with its `Lists`; a removal needs no other content."""
         found: dict[str, Any] = {"Email": contact.email}
         if action != ACTIONS.remove:
             columns = contact.columns
@@ -93,6 +104,13 @@ class MailjetDestination:
                 found["Name"] = name
             if contact.properties:
                 found["Properties"] = contact.properties
+        if self._lists_column is not None:
+            named = contact.columns.get("lists")
+            if named is not None or self._lists:
+                named = [(one, None) for one in self._lists] if named is None else named
+                found["Lists"] = actions_of(named, action, self._target.consent)
+            elif not contact.deleted:
+                raise RowRejected("unknown_list", "the row names no `lists`, and there is no setting `list`")
         return msgspec.json.encode(found, order="deterministic")
 
     def overlay(self, earlier: bytes, later: bytes) -> bytes:
@@ -102,20 +120,28 @@ class MailjetDestination:
         below, above = msgspec.json.decode(earlier), msgspec.json.decode(later)
         properties = {**below.get("Properties", {}), **above.get("Properties", {})}
         found = {**below, **above, **({"Properties": properties} if properties else {})}
+        if "Lists" in below and "Lists" in above:
+            found["Lists"] = laid_over(below["Lists"], above["Lists"], self._target.consent)
         return msgspec.json.encode(found, order="deterministic")
 
-    def route(self, action: str, rows: Sequence[Row]) -> str:  # noqa: ARG002 - there is one route
-        """The JSON bulk route."""
-        return "json"
+    def route(self, action: str, rows: Sequence[Row]) -> str:  # noqa: ARG002 - the setting decides
+        """The route of the setting."""
+        return self._target.route
 
-    def steps(self, action: str, route: str) -> Sequence[Step]:  # noqa: ARG002 - there is one route
-        """The steps of the JSON bulk route."""
+    def steps(self, action: str, route: str) -> Sequence[Step]:
+        """The steps of a route; by contact it is one."""
+        if route == "contact":
+            return (ManageContacts(self._client, self._target.consent),)
         submit = Submit(self._client, self.list_id, self._lists)
         follow = Follow(self._client, self.list_id, self._target.poll_interval, self._target.poll_max_interval)
         errors = ReadErrors(self._client)
         if action == ACTIONS.remove:
             return (ReadConsent(self._client, self._lists, self._target.consent), submit, follow, errors)
         return (submit, follow, errors)
+
+    def read_back(self, verdict: Finished, doubtful: Sequence[int]) -> Step:
+        """Looks at each contact and its memberships."""
+        return ReadBack(self._client, self._lists, verdict, doubtful)
 
     def create_properties(self, schemas: Mapping[str, Mapping[str, Any]]) -> None:
         """Define a static property for each column, of the type that its JSON Schema has.
@@ -143,7 +169,10 @@ class MailjetDestination:
             for row in page:
                 if str(row.get("NameSpace", "static")).lower() == "static":
                     properties[str(row["Name"])] = _FIELDS.get(str(row.get("Datatype", "str")).lower(), _TEXT)
-        return Fields(columns={"name": _TEXT, "first_name": _TEXT, "last_name": _TEXT}, properties=properties)
+        columns = {"name": _TEXT, "first_name": _TEXT, "last_name": _TEXT}
+        if self._lists_column is not None:
+            columns["lists"] = Field(self._lists_column)
+        return Fields(columns=columns, properties=properties)
 
 
 # Lists

@@ -72,7 +72,7 @@ class Fields(msgspec.Struct, frozen=True, kw_only=True):
     """What a destination takes.
 
     Attributes:
-        columns: the canonical columns that it knows.
+        columns: the canonical columns that it knows, and columns of its own.
         properties: the account's own fields.
     """
 
@@ -132,7 +132,7 @@ class StreamMapping:
         self._clear_nulls = clear_nulls
         self._fields = fields
         known = set(columns)
-        sources = {name: name for name in CANONICAL_COLUMNS if name in known} | dict(mapping)
+        sources = {name: name for name in (*CANONICAL_COLUMNS, *fields.columns) if name in known} | dict(mapping)
         for name, column in mapping.items():
             if column not in known:
                 raise ConfigurationError(
@@ -157,6 +157,7 @@ class StreamMapping:
             for name, column in sources.items()
             if name in fields.columns
         ]
+        self._own = [one for one in self._columns if one[1] not in CANONICAL_COLUMNS]
         chosen = chosen_properties(
             stream=stream,
             columns=columns,
@@ -190,7 +191,12 @@ class StreamMapping:
         """
         email, deleted_at = values[0], values[1]
         if deleted_at is not None:
-            return MappedContact(None if email is None else clean_address(email), {}, {}, None, None, deleted=True)
+            own = {
+                name: _convert(self._said(at), given, field)
+                for at, name, field in self._own
+                if (given := values[at]) is not None
+            }
+            return MappedContact(None if email is None else clean_address(email), own, {}, None, None, deleted=True)
         email = clean_address(email)
         status = self._status_of(values) if self._status else None
         action = self._action_of(values) if self._action else None
@@ -265,6 +271,7 @@ def chosen_properties(
     }
     if properties == "all":
         taken = {"email", "subscription_status", "properties", action_column, *mapping.values()} | _ABOUT_THE_ROW
+        taken |= fields.columns.keys() - set(CANONICAL_COLUMNS)
         for column in columns:
             canonical = column in CANONICAL_COLUMNS and column not in fields.properties
             if column not in taken and not canonical and not column.startswith(("_sdc_", "_reject_")):

@@ -42,7 +42,7 @@ SETTINGS: Final = (
         name="list",
         title="List",
         description="The list to deliver to: its ID, name or address. With `scope: account` it may be an array of any "
-        "number of lists, or unset.",
+        "number of lists, or unset; with `route: contact` it may be unset, too.",
         type=["string", "integer", "array"],
     ),
     Setting(
@@ -111,9 +111,10 @@ SETTINGS: Final = (
     Setting(
         name="route",
         title="Route",
-        description="How contacts travel: `json`, the provider's JSON bulk jobs.",
+        description="How contacts travel: `json`, the provider's JSON bulk jobs; `contact`, by calls for one contact "
+        "after the other, for small loads: rows may then name their own lists in a column `lists`.",
         default="json",
-        allowed=["json"],
+        allowed=["json", "contact"],
     ),
     Setting(
         name="send",
@@ -267,7 +268,7 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
     create_properties: bool
     nulls: Literal["skip", "clear"]
     consent: Literal["respect", "force"]
-    route: Literal["json"]
+    route: Literal["json", "contact"]
     send: Literal["changed", "all"]
     resend_window: float
     batch_rows: int

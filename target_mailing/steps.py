@@ -84,11 +84,13 @@ class Step(ABC):
         name: under which the journal keeps it.
         repeatable: taking the step twice has the effect of taking it once.
         watches: the step only looks at a job under way, so its time-outs are those of jobs.
+        sends: a repeatable step by which rows arrive, so that after a kill some of them may have.
     """
 
     name: ClassVar[str]
     repeatable: ClassVar[bool] = True
     watches: ClassVar[bool] = False
+    sends: ClassVar[bool] = False
 
     @abstractmethod
     def run(self, work: Work) -> Progress:
@@ -119,7 +121,11 @@ class Destination(Protocol):
         """What it takes."""
 
     def encode(self, contact: MappedContact, action: str) -> bytes:
-        """A contact in the provider's own form; equal contacts give equal bytes."""
+        """A contact in the provider's own form; equal contacts give equal bytes.
+
+        Raises:
+            RowRejected: it cannot be delivered; never for one that is deleted.
+        """
 
     def overlay(self, earlier: bytes, later: bytes) -> bytes:
         """The contact that has the effect of the earlier followed by the later."""
@@ -129,6 +135,12 @@ class Destination(Protocol):
 
     def steps(self, action: str, route: str) -> Sequence[Step]:
         """The steps of a batch on that route, in order; the last ones say `Finished`."""
+
+    def read_back(self, verdict: Finished, doubtful: Sequence[int]) -> Step | None:
+        """A step that looks for rows which the verdict rejects only because no job can tell whether they arrived.
+
+        It says `Finished`: the verdict, without those that are there. None where the provider cannot be asked.
+        """
 
     def create_properties(self, schemas: Mapping[str, Mapping[str, Any]]) -> None:
         """Define properties for these columns, given by JSON Schema; `fields` then has them."""

@@ -171,7 +171,7 @@ def test_p1_after_job_timeout_the_run_fails_and_the_next_one_follows_the_job(mai
 
 
 def test_after_job_abandon_the_rows_are_unconfirmed(mailjet):
-    mailjet.sandbox.mailjet.plan_jobs([{"end": "stall"}])
+    mailjet.sandbox.mailjet.plan_jobs([{"hold": True}])
     result = mailjet.deliver([schema(), *people(range(3)), state(1)], job_abandon=0.3)
     assert result.counts() == {"rejected": 3}
     assert result.outcomes["reasons"] == {"unconfirmed": 3}

@@ -1,0 +1,125 @@
+"""The step of Mailjet's single-contact route: one row after the other, each with its outcome in the answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from mailing_api.errors import NotFound, RequestRefused
+from mailing_api.mailjet import MailjetClient
+from mailing_api.mailjet_contacts import ContactCalls
+from mailing_api.values import boolean, integer
+from target_mailing.batches import Row
+from target_mailing.consent import Consent, may_remove
+from target_mailing.mailjet_lists import action_on
+from target_mailing.mailjet_steps import ACTIONS
+from target_mailing.steps import Finished, Progress, Refusal, Step, Work
+
+__all__ = ["MAX_ROWS", "ManageContacts"]
+
+#: Rows of a batch at most: a batch is what comes again after a kill, and several go side by side.
+MAX_ROWS: Final = 100
+
+_STAGES: Final = {
+    "contact": "the contact was refused",
+    "properties": "a property was refused, and no list was touched",
+    "lists": "a list was refused, and it is unverified whether the others were done: take it that none was",
+}
+
+
+class _Contact(msgspec.Struct):
+    Email: str
+    Name: str | None = None
+    Properties: dict[str, Any] = {}
+    Lists: dict[int, str] | None = None
+
+
+@dataclass(frozen=True)
+class ManageContacts(Step):
+    """Creates or updates each contact, and acts on its lists. All its calls converge, so it may be taken again."""
+
+    client: MailjetClient
+    consent: Consent
+    name = "contacts"
+    sends = True
+
+    def run(self, work: Work) -> Progress:
+        """Deliver row by row."""
+        rejected: dict[int, Refusal] = {}
+        withheld: list[int] = []
+        for at, row in enumerate(work.rows):
+            refusal, is_withheld = self._deliver(row, work.action)
+            if refusal is not None:
+                rejected[at] = refusal
+            elif is_withheld:
+                withheld.append(at)
+        return Finished(rejected=rejected, withheld=withheld)
+
+    def _deliver(self, row: Row, action: str) -> tuple[Refusal | None, bool]:
+        """Why a row is refused, if it is; and whether it is withheld."""
+        contact = msgspec.json.decode(row.contact, type=_Contact)
+        lists = self._lists(row, contact, action)
+        if lists is None:
+            return Refusal("unknown_list", "a removal without `lists`, and there is no setting `list`"), False
+        only_leaves = action == ACTIONS.remove or bool(lists and set(lists.values()) == {ACTIONS.remove})
+        to_do, kept = self._allowed(contact.Email, lists)
+        stage = "contact"
+        calls = ContactCalls(self.client)
+        try:
+            key: int | str = contact.Email
+            if not only_leaves:
+                key = calls.put(contact.Email, contact.Name)
+                stage = "properties"
+                if contact.Properties:
+                    calls.set_values(key, contact.Properties)
+            stage = "lists"
+            if to_do:
+                calls.act_on_lists(key, to_do)
+        except (RequestRefused, NotFound) as error:
+            if error.status not in {None, 400, 404}:
+                raise
+            return Refusal("refused_by_provider", f"{_STAGES[stage]}: {error.said or error.status}"), False
+        # Whoever follows a removal is the same person under a new address, and has opted out where this one has.
+        return None, bool(kept) and (len(kept) == len(lists) or bool(row.followers))
+
+    def _lists(self, row: Row, contact: _Contact, action: str) -> Mapping[int, str] | None:
+        """List ID -> action; None for a removal from nobody knows where.
+
+        An old address leaves the lists that the row names under its new one.
+        """
+        if row.followers:
+            followers = [msgspec.json.decode(one.contact, type=_Contact).Lists or {} for one in row.followers]
+            if found := dict.fromkeys(sorted({one for lists in followers for one in lists}), ACTIONS.remove):
+                return found
+        if contact.Lists is None:
+            return None
+        return {one: action_on(action, own, self.consent) for one, own in contact.Lists.items()}
+
+    def _allowed(self, email: str, lists: Mapping[int, str]) -> tuple[dict[int, str], Sequence[int]]:
+        """What may be done, and the lists that are not left so that an opt-out is kept; nobody leaves twice."""
+        leaving = [one for one, action in lists.items() if action == ACTIONS.remove]
+        if not leaving:
+            return dict(lists), ()
+        opted_out = self._opt_outs(email)
+        kept = [
+            one
+            for one in leaving
+            if not may_remove(ACTIONS, unsubscribed=opted_out.get(one, False), consent=self.consent)
+        ]
+        left = {one for one in leaving if one in opted_out and one not in kept}
+        return {one: action for one, action in lists.items() if action != ACTIONS.remove or one in left}, kept
+
+    def _opt_outs(self, email: str) -> dict[int, bool]:
+        """The lists that a contact is on, and whether it opted out of each."""
+        try:
+            memberships = self.client.memberships(email)
+        except NotFound:
+            return {}
+        return {
+            int(number): bool(boolean(row.get("IsUnsub", row.get("IsUnsubscribed"))))
+            for row in memberships
+            if (number := integer(row.get("ListID"))) is not None
+        }

@@ -1,0 +1,103 @@
+"""Looking at Mailjet, contact by contact, for rows of which no job can tell whether they arrived.
+
+Being on the list does not prove that a row's name and properties came with it, so all that it asked for is compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from mailing_api.errors import NotFound, PermissionDenied, RequestRefused
+from mailing_api.mailjet import MailjetClient
+from mailing_api.values import boolean, integer, number
+from target_mailing.batches import Row
+from target_mailing.mailjet_steps import ACTIONS
+from target_mailing.steps import Finished, Progress, Step, Work
+
+__all__ = ["ReadBack", "holds_values", "is_as_asked"]
+
+
+@dataclass(frozen=True)
+class ReadBack(Step):
+    """Asks for each doubtful row what Mailjet holds, by at most three calls; those that are there were delivered.
+
+    Attributes:
+        lists: to which the batch went; none where it only went to the account.
+        verdict: how the batch ends if none of the rows is found.
+        doubtful: positions of the rows to look for.
+    """
+
+    client: MailjetClient
+    lists: Sequence[int]
+    verdict: Finished
+    doubtful: Sequence[int]
+    name = "read_back"
+
+    def run(self, work: Work) -> Progress:
+        """Look for the rows."""
+        withheld = {*self.verdict.withheld, *work.evidence.get("consent", {}).get("withheld", ())}
+        found = {at for at in self.doubtful if at not in withheld and self._is_there(work.rows[at], work.action)}
+        rejected = {at: why for at, why in self.verdict.rejected.items() if at not in found | withheld}
+        return msgspec.structs.replace(self.verdict, rejected=rejected, withheld=sorted(withheld))
+
+    def _is_there(self, row: Row, action: str) -> bool:
+        try:
+            memberships = self.client.memberships(row.email)
+        except NotFound:
+            return action == ACTIONS.remove
+        except (PermissionDenied, RequestRefused):
+            return False  # which leaves it in doubt
+        if not is_as_asked(action, self.lists, memberships):
+            return False
+        return action == ACTIONS.remove or self._holds(row)
+
+    def _holds(self, row: Row) -> bool:
+        """Whether the contact, which exists, has the name and the properties that the row has."""
+        asked = msgspec.json.decode(row.contact)
+        try:
+            if "Name" in asked and self.client.one("contact", row.email).get("Name") != asked["Name"]:
+                return False
+            if "Properties" not in asked:
+                return True
+            return holds_values(asked["Properties"], self.client.one("contactdata", row.email).get("Data") or ())
+        except (NotFound, PermissionDenied, RequestRefused):
+            return False
+
+
+def is_as_asked(action: str, lists: Sequence[int], memberships: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether somebody's memberships are on all of these lists what the action makes of them."""
+    opted_out = {integer(row.get("ListID")): _opted_out(row) for row in memberships}
+    if action == ACTIONS.remove:
+        return not any(one in opted_out for one in lists)
+    if action == ACTIONS.unsubscribe:
+        return all(opted_out.get(one) is True for one in lists)
+    if action in ACTIONS.respectful:  # an action that undoes opt-outs
+        return all(opted_out.get(one) is False for one in lists)
+    return action in ACTIONS.respectful.values() and all(one in opted_out for one in lists)
+
+
+def holds_values(asked: Mapping[str, Any], told: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether the values that `contactdata` tells, all of them as text, are those asked for; None is none."""
+    values = {str(item.get("Name")): item.get("Value") for item in told}
+    return all(_is_same(value, values.get(name)) for name, value in asked.items())
+
+
+def _is_same(asked: Any, told: Any) -> bool:
+    if asked is None or asked == "":
+        return told is None or told == ""
+    try:
+        if isinstance(asked, bool):
+            return boolean(told) is asked
+        if isinstance(asked, (int, float)):
+            return (integer(told) if isinstance(asked, int) else number(told)) == asked
+    except ValueError:
+        return False
+    return bool(told == asked)
+
+
+def _opted_out(membership: Mapping[str, Any]) -> bool:
+    return bool(boolean(membership.get("IsUnsub", membership.get("IsUnsubscribed"))))
