@@ -91,6 +91,7 @@ class Account:
             account_wide=settings.scope == "account",
             create_list=settings.create_list,
             consent=settings.consent,
+            route=settings.route,
             poll_interval=settings.poll_interval,
             poll_max_interval=settings.poll_max_interval,
             property_delay=self._property_delay,

@@ -62,9 +62,11 @@ SETTINGS: Final = (
         name="action",
         title="Action",
         description="What is done with each contact: `addnoforce` adds and updates but never re-subscribes; `addforce` "
-        "also re-subscribes, only with `consent: force`; `remove` takes off the list; `unsub` records an opt-out.",
+        "also re-subscribes, only with `consent: force`; `remove` takes off the list; `unsub` records an opt-out; "
+        "`excludemarketing` excludes from all campaigns of the account; `includemarketing` undoes that, only with "
+        "`consent: force`.",
         default="addnoforce",
-        allowed=["addnoforce", "addforce", "remove", "unsub"],
+        allowed=["addnoforce", "addforce", "remove", "unsub", "excludemarketing", "includemarketing"],
     ),
     Setting(
         name="action_column",
@@ -103,16 +105,18 @@ SETTINGS: Final = (
         name="consent",
         title="Consent",
         description="`respect`: opt-outs at the provider are never undone. `force`: `action: addforce` re-subscribes, "
-        "and removing may erase an opt-out. A row's own `subscription_status` is obeyed in either case.",
+        "`includemarketing` lifts exclusions, and removing may erase an opt-out. A row's own `subscription_status` is "
+        "obeyed in either case.",
         default="respect",
         allowed=["respect", "force"],
     ),
     Setting(
         name="route",
         title="Route",
-        description="How contacts travel: `json`, the provider's JSON bulk jobs.",
+        description="How contacts travel: `json`, by the provider's JSON bulk jobs; `csv`, in CSV files wherever one "
+        "can hold the row; `auto`, in CSV files where one can hold many rows. The provider ends up with the same.",
         default="json",
-        allowed=["json"],
+        allowed=["json", "csv", "auto"],
     ),
     Setting(
         name="send",
@@ -264,7 +268,7 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
     create_properties: bool
     nulls: Literal["skip", "clear"]
     consent: Literal["respect", "force"]
-    route: Literal["json"]
+    route: Literal["json", "csv", "auto"]
     send: Literal["changed", "all"]
     resend_window: float
     batch_rows: int
