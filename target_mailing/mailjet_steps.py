@@ -114,6 +114,7 @@ class Submit(Step):
         if self.list_id is None:
             return None
         ours = {noted.get("job") for noted in work.known}
+        files = {noted["data"] for noted in work.known if "data" in noted}  # of CSV imports
         rows = self.client.page("batchjob", {"RefID": self.list_id, "Sort": "ID DESC", "Limit": 100})
         found = [
             job
@@ -121,6 +122,7 @@ class Submit(Step):
             if integer(row.get("RefId")) == self.list_id
             and str(row.get("Method", "")).lower() == work.action
             and (job := integer(row.get("ID"))) not in ours
+            and integer(row.get("DataID")) not in files
             and is_near(row, work.begun_at)
         ]
         return Done({"job": found[0], "adopted": True}) if len(found) == 1 else None
