@@ -8,41 +8,31 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 from collections.abc import Mapping
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
 import httpx
 import msgspec
 
-from mailing_api.errors import (
-    AuthenticationError,
-    ConfigurationError,
-    MailingError,
-    NotFound,
-    PermissionDenied,
-    ProviderFault,
-    RequestRefused,
-    UnreadableAnswer,
-)
+from mailing_api.errors import ConfigurationError, UnreadableAnswer
 from mailing_api.http import HttpClient
+from mailing_api.mailjet_answers import Row, bare_id, first, new_id, read_error, rows_of
 from mailing_api.pace import Pace
 from mailing_api.pages import OffsetWalk
 from mailing_api.retry import RetryPolicy
 from mailing_api.settings import Setting, lookup
+from mailing_api.values import integer
 
 __all__ = [
     "MAILJET_SETTINGS",
     "PAGE_SIZE",
     "TERMINAL_STATUSES",
+    "CsvImport",
     "Job",
     "MailjetClient",
     "is_configured",
 ]
-
-Row = dict[str, Any]
-T = TypeVar("T")
 
 #: The greatest `Limit` that Mailjet documents.
 PAGE_SIZE: Final = 1000
@@ -81,10 +71,6 @@ MAILJET_SETTINGS: Final = (
 )
 
 
-class _Envelope(msgspec.Struct):
-    Data: list[Row]
-
-
 class Job(msgspec.Struct, frozen=True, kw_only=True):
     """A managemanycontacts job as Mailjet shows it.
 
@@ -99,6 +85,23 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     error: str
     error_file: str
     count: int | None
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether the job can no longer change."""
+        return self.status in TERMINAL_STATUSES
+
+
+class CsvImport(msgspec.Struct, frozen=True, kw_only=True):
+    """A csvimport job as Mailjet shows it.
+
+    Attributes:
+        status: in lower case, trimmed.
+        errors: rows in error; None where Mailjet gives no number (documentation samples have an empty text).
+    """
+
+    status: str
+    errors: int | None
 
     @property
     def is_terminal(self) -> bool:
@@ -138,7 +141,7 @@ class MailjetClient:
             base_url=self._base_url,
             auth=httpx.BasicAuth(api_key, secret_key),
             user_agent=user_agent,
-            read_error=_read_error,
+            read_error=read_error,
             retry=retry,
             pace=pace,
             timeout=timeout,
@@ -222,7 +225,7 @@ class MailjetClient:
             NotFound: there is none.
         """
         path = f"/v3/REST/{resource}/{quote(str(key), safe='')}"
-        return _first(self._get(path, f"/v3/REST/{resource}/{{id}}"))
+        return first(self._get(path, f"/v3/REST/{resource}/{{id}}"))
 
     def memberships(self, contact: int | str) -> list[Row]:
         """The lists of one contact, given by ID or address: ListID, IsActive, IsUnsub, SubscribedAt.
@@ -263,7 +266,7 @@ class MailjetClient:
         else:
             path = f"/v3/REST/contactslist/{list_id}/managemanycontacts"
             route = "/v3/REST/contactslist/{list}/managemanycontacts"
-        return self._http.request("POST", path, _job_id, route=route, content=body)
+        return self._http.request("POST", path, new_id("JobID"), route=route, content=body)
 
     def job(self, job_id: int, *, list_id: int | None) -> Job:
         """How far a managemanycontacts job is.
@@ -277,10 +280,10 @@ class MailjetClient:
         else:
             path = f"/v3/REST/contactslist/{list_id}/managemanycontacts/{job_id}"
             route = "/v3/REST/contactslist/{list}/managemanycontacts/{job}"
-        row = _first(self._get(path, route))
+        row = first(self._get(path, route))
         count = row.get("Count")
         return Job(
-            status=str(row.get("Status") or "").strip().lower(),
+            status=_status(row),
             error=str(row.get("Error") or ""),
             error_file=str(row.get("ErrorFile") or ""),
             count=int(count) if count not in (None, "") else None,
@@ -305,83 +308,83 @@ class MailjetClient:
             path = f"/v3/{error_file.lstrip('/')}" if not error_file.startswith("/v3/") else error_file
         return self._http.request("GET", path, lambda response: response.content, route=route)
 
+    # CSV imports
+
+    def upload_csv(self, content: bytes, *, list_id: int) -> int:
+        """Upload a file and return its ID, for `start_import`; a second upload only leaves an unused file.
+
+        Args:
+            content: the CSV as it is, in UTF-8.
+            list_id: a list, under whose path files are uploaded, also those that concern no list.
+
+        Raises:
+            NotFound: no such list.
+        """
+        path = f"/v3/DATA/contactslist/{list_id}/CSVData/text:plain"
+        route = "/v3/DATA/contactslist/{list}/CSVData/text:plain"
+        return self._http.request(
+            "POST", path, bare_id, route=route, content=content, content_type="text/plain", idempotent=True
+        )
+
+    def start_import(self, data_id: int, *, method: str, list_id: int | None, options: str = "") -> int:
+        """Start a csvimport job of an uploaded file and return its ID; 201 means accepted, not imported.
+
+        What a second import of the same file does is unverified: to start again, upload again.
+
+        Args:
+            data_id: the file.
+            method: addforce, addnoforce, remove, unsub, excludemarketing or includemarketing.
+            list_id: the list; None for the last two methods, which are refused with one.
+            options: `ImportOptions`, a JSON document as text; needed for a file without header.
+
+        Raises:
+            MailingError: with `maybe_done` where the job may exist although no ID came back.
+        """
+        path = "/v3/REST/csvimport"
+        body: Row = {"DataID": data_id, "Method": method}
+        if list_id is not None:
+            body["ContactsListID"] = list_id
+        if options:
+            body["ImportOptions"] = options
+        return self._http.request("POST", path, new_id("ID"), route=path, content=msgspec.json.encode(body))
+
+    def csv_import(self, job_id: int) -> CsvImport:
+        """How far a csvimport job is.
+
+        Raises:
+            NotFound: unknown, or not visible yet.
+        """
+        row = self.one("csvimport", job_id)
+        try:
+            errors = integer(row.get("Errcount"))
+        except (ValueError, TypeError):
+            errors = None
+        return CsvImport(status=_status(row), errors=errors)
+
+    def csv_errors(self, job_id: int) -> bytes:
+        """The raw error file of a csvimport job: the rows in error, each followed by the reason.
+
+        Raises:
+            NotFound: there is no such file, as for a job without errors.
+        """
+        route = "/v3/DATA/BatchJob/{job}/CSVError/text:csv"
+        path = route.replace("{job}", str(job_id))
+        return self._http.request("GET", path, lambda response: response.content, route=route)
+
     # Plumbing
 
     def write(self, method: str, path: str, body: Row, *, route: str, idempotent: bool = False) -> list[Row]:
         """Send an object and return the rows of the answer, none for a 304; arguments as in `HttpClient.request`."""
         content = msgspec.json.encode(body)
-        return self._http.request(method, path, _rows, route=route, content=content, idempotent=idempotent)
+        return self._http.request(method, path, rows_of, route=route, content=content, idempotent=idempotent)
 
     def _get(self, path: str, route: str, params: Mapping[str, Any] | None = None) -> list[Row]:
-        return self._http.request("GET", path, _rows, route=route, params=params)
+        return self._http.request("GET", path, rows_of, route=route, params=params)
 
     def _post(self, resource: str, body: Row) -> Row:
         path = f"/v3/REST/{resource}"
-        return _first(self.write("POST", path, body, route=path))
+        return first(self.write("POST", path, body, route=path))
 
 
-_ENVELOPE = msgspec.json.Decoder(_Envelope)
-_MESSAGE_CODE = re.compile(r"\b(?:MJ|CM)\d{2}\b")
-_MESSAGE_CODES = (
-    ("Object not found", "object_not_found"),
-    ("Source object not found", "source_object_not_found"),
-    ("Invalid key name", "invalid_key_name"),
-    ("Object properties invalid", "object_properties_invalid"),
-    ("Invalid json input", "invalid_json_input"),
-    ("Could not determine HTTP module", "unknown_path"),
-)
-
-
-def _rows(response: httpx.Response) -> list[Row]:
-    if response.status_code in {204, 304}:
-        return []
-    return _ENVELOPE.decode(response.content).Data
-
-
-def _first(rows: list[Row]) -> Row:
-    if not rows:
-        raise NotFound("Mailjet answered with no object.", code="empty")
-    return rows[0]
-
-
-def _job_id(response: httpx.Response) -> int:
-    rows = _rows(response)
-    if not rows or not str(rows[0].get("JobID", "")).isdecimal():
-        raise ValueError("no JobID")
-    return int(rows[0]["JobID"])
-
-
-def _read_error(asked: str, response: httpx.Response) -> MailingError:
-    """The error for a refusal. Bodies may be HTML, text or JSON, and quote addresses: its text has only codes."""
-    status = response.status_code
-    code, identifier, message = _error_code(response.content)
-    said = ", ".join(part for part in (f"HTTP {status}", code, identifier) if part)
-    what = f"{asked}: {said}."
-    if status == 401:
-        return AuthenticationError(what, status=status, code=code)
-    if status == 403:
-        return PermissionDenied(what, status=status, code=code)
-    if code == "unknown_path":
-        return RequestRefused(f"{what} Check `mailjet_base_url`: the path is unknown there.", status=status, code=code)
-    if status == 404:
-        return NotFound(what, status=status, code=code, said=message)
-    if status >= 500:
-        return ProviderFault(what, status=status, code=code, maybe_done=True)
-    return RequestRefused(what, status=status, code=code, said=message)
-
-
-def _error_code(body: bytes) -> tuple[str | None, str | None, str]:
-    """The code of an error, its identifier, and what it says."""
-    try:
-        found = msgspec.json.decode(body)
-    except ValueError:
-        return None, None, ""
-    if not isinstance(found, dict):
-        return None, None, ""
-    given = found.get("ErrorMessage", "")
-    message = given if isinstance(given, str) else msgspec.json.encode(given).decode()
-    code = next((name for text, name in _MESSAGE_CODES if message.startswith(text)), None)
-    if code is None and (match := _MESSAGE_CODE.search(message)):
-        code = match[0]
-    identifier = str(found.get("ErrorIdentifier", ""))
-    return code, f"error {identifier}" if re.fullmatch(r"[0-9A-Fa-f-]{36}", identifier) else None, message[:500]
+def _status(row: Row) -> str:
+    return str(row.get("Status") or "").strip().lower()

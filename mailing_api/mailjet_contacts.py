@@ -11,7 +11,8 @@ from typing import Any
 from urllib.parse import quote
 
 from mailing_api.errors import NotFound, RequestRefused, UnreadableAnswer
-from mailing_api.mailjet import MailjetClient, Row
+from mailing_api.mailjet import MailjetClient
+from mailing_api.mailjet_answers import Row
 from mailing_api.values import integer
 
 __all__ = ["ContactCalls"]

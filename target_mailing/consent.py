@@ -20,6 +20,8 @@ class Actions(msgspec.Struct, frozen=True, kw_only=True):
         remove: takes a contact off the list.
         unsubscribe: records an opt-out.
         respectful: for an action that would undo an opt-out, the one that does the same but leaves opt-outs alone.
+        only_forced: actions that do nothing but undo, so that without `consent: force` nothing is left of them.
+        account_wide: actions that concern the contact itself, and no list.
         removing_erases_opt_out: a removed contact's opt-out is forgotten by the provider.
     """
 
@@ -27,6 +29,8 @@ class Actions(msgspec.Struct, frozen=True, kw_only=True):
     remove: str
     unsubscribe: str
     respectful: Mapping[str, str]
+    only_forced: frozenset[str] = frozenset()
+    account_wide: frozenset[str] = frozenset()
     removing_erases_opt_out: bool
 
 
@@ -56,6 +60,8 @@ def decide(actions: Actions, *, status: str | None, action: str, deleted: bool, 
     if status in {"excluded", "pending"}:
         return Withheld(status)
     if consent == "respect":
+        if action in actions.only_forced:
+            return Withheld("exclusion_kept")
         return actions.respectful.get(action, action)
     return action
 

@@ -17,9 +17,9 @@ from concurrent.futures import Future
 
 from mailing_api.errors import MailingError, ProviderFault, RateLimited, UnreadableAnswer
 from mailing_api.threads import DaemonPool
-from target_mailing.batches import OpenBatch, Row
+from target_mailing.batches import Row
 from target_mailing.journal import Journal, Reject, StoredBatch
-from target_mailing.lanes import Lane
+from target_mailing.lanes import Lane, ReadyBatch
 from target_mailing.outcomes import Outcome, Outcomes
 from target_mailing.steps import Again, Done, Finished, Progress, Refusal, Work
 from target_mailing.under_way import Batch, Family
@@ -108,12 +108,10 @@ class Delivery:
             return
         for lane in self._lanes.values():
             while not lane.recovering and len(self._under_way) < self._jobs_in_flight:
-                due = lane.batcher.next_due()
-                if due is None:
+                ready = lane.next_batch(ending=self._ending)
+                if ready is None:
                     break
-                self._start(lane, due)
-                if self._ending:
-                    lane.batcher.close_all()
+                self._start(lane, ready)
 
     def next_event_at(self) -> float | None:
         """When `pump` next has something to do by itself (monotonic seconds)."""
@@ -145,13 +143,11 @@ class Delivery:
 
     # Batches
 
-    def _start(self, lane: Lane, due: OpenBatch) -> None:
-        rows = lane.still_to_send(list(due.rows.values()))
-        if rows:
-            route = lane.destination.route(due.action, rows)
-            number = self._journal.begin_batch(lane.destination.name, due.action, route, rows)
-            steps = lane.destination.steps(due.action, route)
-            self._launch(Batch(number, lane, due.action, route, rows, steps, time.time(), Family()))
+    def _start(self, lane: Lane, ready: ReadyBatch) -> None:
+        action, route, rows = ready.action, ready.route, ready.rows
+        number = self._journal.begin_batch(lane.destination.name, action, route, rows)
+        steps = lane.destination.steps(action, route)
+        self._launch(Batch(number, lane, action, route, rows, steps, time.time(), Family()))
 
     def _launch(self, batch: Batch) -> None:
         self._under_way.add(batch.number)
@@ -174,7 +170,9 @@ class Delivery:
         )  # fmt: skip
         for row in batch.rows:
             row.lines = ()
-        batch.at = next(at for at, step in enumerate(steps) if step.name not in done)
+        # A step of unknown effect comes first: those before it may have been begun again to repeat it.
+        unknown = [step for step in begun if not step.repeatable and step.name not in done]
+        batch.at = next(at for at, step in enumerate(steps) if (step in unknown if unknown else step.name not in done))
         batch.begun_at = stored.begun.get(batch.step.name, stored.created_at)
         lane.recovering += 1
         self._under_way.add(batch.number)
@@ -217,7 +215,7 @@ class Delivery:
             evidence=dict(batch.evidence),
             polls=batch.polls,
             begun_at=batch.begun_at,
-            known=self._journal.evidence(batch.lane.destination.name, batch.step.name) if known else (),
+            known=self._journal.evidence(batch.lane.destination.name) if known else (),
         )
 
     def _step_taken(self, batch: Batch, future: Future[Progress]) -> None:
@@ -280,6 +278,7 @@ class Delivery:
         batch.lost += 1
         if batch.lost < _MAX_LOST:
             self.counts["resubmitted"] += len(batch.rows)
+            batch.rewind()
             self._begin_step(batch)
         elif len(batch.rows) > 1:
             # The connection may be cut because the batch is too large.

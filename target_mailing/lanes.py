@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from typing import Literal
 
 import msgspec
@@ -13,7 +14,7 @@ from target_mailing.mapping import MappedContact, fold_address
 from target_mailing.outcomes import Outcome, Outcomes
 from target_mailing.steps import Destination
 
-__all__ = ["Lane", "LanePolicy"]
+__all__ = ["Lane", "LanePolicy", "ReadyBatch"]
 
 
 class LanePolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,6 +32,14 @@ class LanePolicy(msgspec.Struct, frozen=True, kw_only=True):
     poll_max_interval: float = 30.0
 
 
+class ReadyBatch(msgspec.Struct, frozen=True):
+    """Rows that are to be sent now, by one action and one route."""
+
+    action: str
+    route: str
+    rows: list[Row]
+
+
 class Lane:
     """The way of rows to one destination."""
 
@@ -42,6 +51,7 @@ class Lane:
         self._journal = journal
         self._outcomes = outcomes
         self._keys_under_way: dict[bytes, str] = {}
+        self._ready: deque[ReadyBatch] = deque()
         self._removes_old = policy.on_key_change == "remove" and destination.actions.remove in destination.actions.known
         self.batcher = Batcher(
             max_rows=policy.batch_rows,
@@ -57,7 +67,8 @@ class Lane:
     def is_crowded(self) -> bool:
         """Whether no more rows should come for now."""
         return (
-            self.batcher.has_due()
+            bool(self._ready)
+            or self.batcher.has_due()
             or self.batcher.waiting_rows >= self.policy.batch_rows
             or len(self.held) >= self.policy.batch_rows
         )
@@ -106,7 +117,20 @@ class Lane:
             known.update(self._journal.contacts([row.id]))
         return (row.lines, Outcome.UNCHANGED, None) if self._is_shared(row, row.key) else None
 
-    def still_to_send(self, rows: list[Row]) -> list[Row]:
+    def next_batch(self, *, ending: bool) -> ReadyBatch | None:
+        """The next batch to send; one that is due may go as several. When ending, batches go whatever their size."""
+        while not self._ready:
+            if ending:
+                self.batcher.close_all()
+            due = self.batcher.next_due()
+            if due is None:
+                return None
+            rows = self._still_to_send(list(due.rows.values()))
+            parts = self.destination.parts(due.action, rows) if rows else ()
+            self._ready.extend(ReadyBatch(due.action, route, part) for route, part in parts)
+        return self._ready.popleft()
+
+    def _still_to_send(self, rows: list[Row]) -> list[Row]:
         """A closed batch without the rows whose overlaid content turned out to be unchanged."""
         overlaid = [row for row in rows if len(row.lines) > 1]
         if not overlaid:
@@ -148,7 +172,7 @@ class Lane:
 
     def _leave(self, row: Row, before: str, now: float) -> None:
         """The row's key had another address: that one leaves first, and tells whether the person opted out."""
-        if not self._removes_old:
+        if not self._removes_old or row.action in self.destination.actions.account_wide:
             return
         assert row.key is not None  # noqa: S101 - `before` is known by it
         old = self._removal(row, before)

@@ -1,10 +1,11 @@
-"""Mailjet as a destination: one list, or the account with any number of lists, by JSON bulk jobs or contact by contact.
+"""Mailjet as a destination: one list, or the account with any number of lists, by bulk jobs or contact by contact.
 
 Facts and what is unverified: docs/mailjet.md.
 """
 
 from __future__ import annotations
 
+import logging
 import math
 import re
 import time
@@ -20,6 +21,8 @@ from mailing_api.values import boolean, integer, number, timestamp, timestamp_of
 from target_mailing.batches import Row
 from target_mailing.consent import Consent
 from target_mailing.mailjet_contact import ManageContacts
+from target_mailing.mailjet_csv import cut, files
+from target_mailing.mailjet_csv_steps import FollowImport, Import, ReadImportErrors, Upload
 from target_mailing.mailjet_lists import ListsColumn, actions_of, laid_over
 from target_mailing.mailjet_read_back import ReadBack
 from target_mailing.mailjet_steps import ACTIONS, Follow, ReadConsent, ReadErrors, Submit
@@ -28,10 +31,15 @@ from target_mailing.steps import Finished, Step
 
 __all__ = ["MailjetDestination", "MailjetTarget"]
 
+logger = logging.getLogger("target-mailing.mailjet")
+
 #: A new property has been seen to be unknown to Mailjet for some seconds.
 _PROPERTY_DELAY: Final = 3.0
 #: Greatest number of properties of an account, the address included.
 _MAX_PROPERTIES: Final = 200
+#: Rows from which `route: auto` prefers a file. Mailjet's own shop plug-in sends as many in one JSON call, so up to
+#: there JSON is well tried and takes one call less; the limits of larger calls are only known from reports.
+_MANY_ROWS: Final = 2500
 
 
 class MailjetTarget(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,16 +49,17 @@ class MailjetTarget(msgspec.Struct, frozen=True, kw_only=True):
         lists: IDs, addresses or names; exactly one unless account_wide, or none by contact.
         account_wide: one call for the account with all lists in it, instead of one list's own call.
         create_list: make a list that is named and does not exist.
-        route: by JSON bulk jobs, or by the calls for a single contact, where rows may name their own lists.
         consent: whether removing may erase an opt-out.
+        route: JSON bulk jobs; CSV imports where a file can hold the row, or these for many rows only; or the calls for
+            a single contact, where rows may name their own lists.
         poll_interval: seconds before the first look at a job; grows by half up to poll_max_interval.
     """
 
     lists: Sequence[str]
     account_wide: bool = False
     create_list: bool = False
-    route: Literal["json", "contact"] = "json"
     consent: Consent = "respect"
+    route: Literal["json", "csv", "auto", "contact"] = "json"
     poll_interval: float = 2.0
     poll_max_interval: float = 30.0
     property_delay: float = _PROPERTY_DELAY
@@ -72,6 +81,11 @@ class MailjetDestination:
                 "Setting `list`: give the one Mailjet list to deliver to, by ID, name or address (several only with "
                 "`scope: account`, none with that or with `route: contact`)."
             )
+        if target.account_wide and target.route == "csv":
+            raise ConfigurationError(
+                "Setting `route` is 'csv', but Mailjet imports CSV files into one list only: set `scope: list`, or "
+                "`route: auto`."
+            )
         self._client = client
         self._target = target
         self._lists = [_find_list(client, one, target, dry_run=dry_run) for one in target.lists]
@@ -82,20 +96,26 @@ class MailjetDestination:
         self._lists_column = (
             ListsColumn(row for page in client.rows("contactslist") for row in page) if by_contact else None
         )
+        self._datatypes: dict[str, str] = {}
         self.fields = self._read_fields()
-        # Without a list there is nothing to leave: Mailjet only adds and updates the account's contacts.
-        known = ACTIONS.known if self._lists or by_contact else ACTIONS.known - {ACTIONS.remove, ACTIONS.unsubscribe}
-        self.actions = msgspec.structs.replace(ACTIONS, known=known)
+        self._told_of_json = False
+        self.actions = msgspec.structs.replace(ACTIONS, known=self._known_actions())
 
     @property
     def list_id(self) -> int | None:
         """The list whose own route is used; None account-wide, or where each row names its own."""
         return None if self._target.account_wide or not self._lists else self._lists[0]
 
+    def _known_actions(self) -> frozenset[str]:
+        if self._lists_column is not None:
+            return ACTIONS.known - ACTIONS.account_wide
+        # Without a list there is nothing to leave, and no place for a file: Mailjet only adds and updates contacts.
+        return ACTIONS.known if self._lists else frozenset({"addnoforce", "addforce"})
+
     def encode(self, contact: MappedContact, action: str) -> bytes:
-        """A contact as managemanycontacts takes it, by contact with its `Lists`; a removal needs no other content."""
+        """A contact as Mailjet takes it, by contact with its `Lists`; removing and excluding need only the address."""
         found: dict[str, Any] = {"Email": contact.email}
-        if action != ACTIONS.remove:
+        if action != ACTIONS.remove and action not in ACTIONS.account_wide:
             columns = contact.columns
             name = columns.get("name") or " ".join(
                 columns[part] for part in ("first_name", "last_name") if columns.get(part)
@@ -124,20 +144,41 @@ class MailjetDestination:
             found["Lists"] = laid_over(below["Lists"], above["Lists"], self._target.consent)
         return msgspec.json.encode(found, order="deterministic")
 
-    def route(self, action: str, rows: Sequence[Row]) -> str:  # noqa: ARG002 - the setting decides
-        """The route of the setting."""
-        return self._target.route
+    def parts(self, action: str, rows: list[Row]) -> Sequence[tuple[str, list[Row]]]:
+        """Files of the rows that may go so, by the setting, and one JSON batch of the others."""
+        if action in ACTIONS.account_wide:  # which only CSV imports know
+            return [("csv", file) for file in cut(rows)]
+        route = self._target.route
+        if route in {"json", "contact"} or self.list_id is None:
+            return [("contact" if route == "contact" else "json", rows)]
+        made, others = files(rows, self._datatypes, least=1 if route == "csv" else _MANY_ROWS)
+        if others and route == "csv" and not self._told_of_json:
+            self._told_of_json = True
+            logger.info(
+                "Setting `route` is 'csv': rows that a file cannot hold, such as those with a name, go by JSON jobs"
+            )
+        return [*(("csv", file) for file in made), *([("json", others)] if others else [])]
 
     def steps(self, action: str, route: str) -> Sequence[Step]:
-        """The steps of a route; by contact it is one."""
+        """The steps of a route; removals by bulk job begin with consent, and by contact there is one step."""
+        client, target = self._client, self._target
         if route == "contact":
-            return (ManageContacts(self._client, self._target.consent),)
-        submit = Submit(self._client, self.list_id, self._lists)
-        follow = Follow(self._client, self.list_id, self._target.poll_interval, self._target.poll_max_interval)
-        errors = ReadErrors(self._client)
-        if action == ACTIONS.remove:
-            return (ReadConsent(self._client, self._lists, self._target.consent), submit, follow, errors)
-        return (submit, follow, errors)
+            return (ManageContacts(client, target.consent),)
+        steps: tuple[Step, ...]
+        if route == "csv":
+            steps = (
+                Upload(client, self._lists[0], self._datatypes),
+                Import(client, None if action in ACTIONS.account_wide else self.list_id),
+                FollowImport(client, target.poll_interval, target.poll_max_interval),
+                ReadImportErrors(client),
+            )
+        else:
+            steps = (
+                Submit(client, self.list_id, self._lists),
+                Follow(client, self.list_id, target.poll_interval, target.poll_max_interval),
+                ReadErrors(client),
+            )
+        return (ReadConsent(client, self._lists, target.consent), *steps) if action == ACTIONS.remove else steps
 
     def read_back(self, verdict: Finished, doubtful: Sequence[int]) -> Step:
         """Looks at each contact and its memberships."""
@@ -164,14 +205,16 @@ class MailjetDestination:
                 return
 
     def _read_fields(self) -> Fields:
-        properties: dict[str, Field] = {}
+        datatypes: dict[str, str] = {}
         for page in self._client.rows("contactmetadata"):
             for row in page:
                 if str(row.get("NameSpace", "static")).lower() == "static":
-                    properties[str(row["Name"])] = _FIELDS.get(str(row.get("Datatype", "str")).lower(), _TEXT)
+                    datatypes[str(row["Name"])] = str(row.get("Datatype", "str")).lower()
+        self._datatypes = datatypes
         columns = {"name": _TEXT, "first_name": _TEXT, "last_name": _TEXT}
         if self._lists_column is not None:
             columns["lists"] = Field(self._lists_column)
+        properties = {name: _FIELDS.get(datatype, _TEXT) for name, datatype in datatypes.items()}
         return Fields(columns=columns, properties=properties)
 
 

@@ -18,18 +18,32 @@ from target_mailing.consent import Actions, Consent, may_remove
 from target_mailing.mapping import fold_address
 from target_mailing.steps import Again, Done, Finished, Progress, Refusal, Step, Work
 
-__all__ = ["ACTIONS", "Follow", "ReadConsent", "ReadErrors", "Submit"]
+__all__ = [
+    "ACTIONS",
+    "JOB_APPEARS_WITHIN",
+    "Follow",
+    "ReadConsent",
+    "ReadErrors",
+    "Submit",
+    "is_near",
+    "look_again",
+    "refused",
+    "sent_rows",
+    "withheld_rows",
+]
 
 ACTIONS: Final = Actions(
-    known=frozenset({"addnoforce", "addforce", "remove", "unsub"}),
+    known=frozenset({"addnoforce", "addforce", "remove", "unsub", "excludemarketing", "includemarketing"}),
     remove="remove",
     unsubscribe="unsub",
     respectful={"addforce": "addnoforce"},
+    only_forced=frozenset({"includemarketing"}),
+    account_wide=frozenset({"excludemarketing", "includemarketing"}),
     removing_erases_opt_out=True,  # the membership row is deleted, and with it the flag
 )
 
 #: Seconds during which an unknown job is taken as not visible yet.
-_JOB_APPEARS_WITHIN: Final = 60.0
+JOB_APPEARS_WITHIN: Final = 60.0
 #: Seconds by which Mailjet's clock and ours may differ.
 _CLOCK_SKEW: Final = 120.0
 
@@ -81,7 +95,7 @@ class Submit(Step):
 
     def run(self, work: Work) -> Progress:
         """Post the batch."""
-        contacts = b",".join(work.rows[at].contact for at in _sent(work))
+        contacts = b",".join(work.rows[at].contact for at in sent_rows(work))
         head: dict[str, Any] = {"Action": work.action}
         if self.list_id is None:
             head = {"ContactsLists": [{"ListID": one, "Action": work.action} for one in self.lists]}
@@ -89,8 +103,7 @@ class Submit(Step):
         try:
             return Done({"job": self.client.submit_contacts(body, list_id=self.list_id)})
         except RequestRefused as error:
-            # A 400 for the whole call: nothing was done, and no row is named.
-            return Finished(unresolved=True, reason=f"refused ({error.code or error.status})", withheld=_withheld(work))
+            return refused(work, error)
 
     def recover(self, work: Work) -> Done | None:
         """Adopt the one job that fits list, action and time and is nobody else's.
@@ -101,6 +114,7 @@ class Submit(Step):
         if self.list_id is None:
             return None
         ours = {noted.get("job") for noted in work.known}
+        files = {noted["data"] for noted in work.known if "data" in noted}  # of CSV imports
         rows = self.client.page("batchjob", {"RefID": self.list_id, "Sort": "ID DESC", "Limit": 100})
         found = [
             job
@@ -108,12 +122,20 @@ class Submit(Step):
             if integer(row.get("RefId")) == self.list_id
             and str(row.get("Method", "")).lower() == work.action
             and (job := integer(row.get("ID"))) not in ours
-            and _is_near(row, work.begun_at)
+            and integer(row.get("DataID")) not in files
+            and is_near(row, work.begun_at)
         ]
         return Done({"job": found[0], "adopted": True}) if len(found) == 1 else None
 
 
-def _is_near(row: Mapping[str, Any], begun_at: float) -> bool:
+def refused(work: Work, error: RequestRefused) -> Finished:
+    """How a batch ends whose call was refused as a whole: nothing was done, and no row is named."""
+    reason = f"refused ({error.code or error.status})"
+    return Finished(unresolved=True, reason=reason, withheld=withheld_rows(work))
+
+
+def is_near(row: Mapping[str, Any], begun_at: float) -> bool:
+    """Whether a row of `batchjob` may be of a call made at this time (Unix seconds)."""
     requested = integer(row.get("RequestAt")) or integer(row.get("JobStart"))
     if not requested:
         return True  # an unset time fits: the job may be waiting
@@ -138,24 +160,26 @@ class Follow(Step):
         try:
             job = self.client.job(job_id, list_id=self.list_id)
         except NotFound:
-            if time.time() - work.begun_at < _JOB_APPEARS_WITHIN:
-                return self._again(work)
+            if time.time() - work.begun_at < JOB_APPEARS_WITHIN:
+                return look_again(work, self.poll_interval, self.poll_max_interval)
             return Finished(
-                job=str(job_id), unresolved=True, reason="the job is unknown to Mailjet", withheld=_withheld(work)
+                job=str(job_id), unresolved=True, reason="the job is unknown to Mailjet", withheld=withheld_rows(work)
             )
         if not job.is_terminal:
-            return self._again(work)
-        sent = _sent(work)
+            return look_again(work, self.poll_interval, self.poll_max_interval)
+        sent = sent_rows(work)
         if submitted.get("adopted") and job.count is not None and job.count not in {0, len(sent)}:
             # It was somebody else's after all.
-            return Finished(job=str(job_id), resend=sent, withheld=_withheld(work))
+            return Finished(job=str(job_id), resend=sent, withheld=withheld_rows(work))
         if job.status == "completed" and not job.error and not job.error_file:
-            return Finished(job=str(job_id), withheld=_withheld(work))
+            return Finished(job=str(job_id), withheld=withheld_rows(work))
         return Done({"status": job.status, "error_file": job.error_file, "error": _code(job)})
 
-    def _again(self, work: Work) -> Again:
-        wait = min(self.poll_max_interval, self.poll_interval * 1.5 ** min(work.polls, 40))
-        return Again(wait * random.uniform(0.8, 1.2))  # noqa: S311
+
+def look_again(work: Work, interval: float, longest: float) -> Again:
+    """When to look at a job again: later each time, up to the longest (seconds), and never all at once."""
+    wait = min(longest, interval * 1.5 ** min(work.polls, 40))
+    return Again(wait * random.uniform(0.8, 1.2))  # noqa: S311
 
 
 @dataclass(frozen=True)
@@ -173,12 +197,12 @@ class ReadErrors(Step):
         """Read the file."""
         job_id = int(work.evidence["submit"]["job"])
         ended = work.evidence["follow"]
-        withheld = _withheld(work)
+        withheld = withheld_rows(work)
         refusals = self._refusals(work, job_id, str(ended.get("error_file", "")))
         reason = f"the job ended in {ended['status']} without naming rows ({ended.get('error')})"
         if not refusals:
             return Finished(job=str(job_id), unresolved=True, reason=reason, withheld=withheld)
-        rest = [at for at in _sent(work) if at not in refusals]
+        rest = [at for at in sent_rows(work) if at not in refusals]
         return Finished(job=str(job_id), rejected=refusals, resend=rest, withheld=withheld)
 
     def _refusals(self, work: Work, job_id: int, error_file: str) -> dict[int, Refusal]:
@@ -227,11 +251,12 @@ def _parts(value: Any) -> list[tuple[str, str]]:
     return [(address, said) for address in addresses]
 
 
-def _withheld(work: Work) -> list[int]:
+def withheld_rows(work: Work) -> list[int]:
+    """The positions of the rows that are not sent, for the sake of consent."""
     return list(work.evidence.get("consent", {}).get("withheld", ()))
 
 
-def _sent(work: Work) -> list[int]:
+def sent_rows(work: Work) -> list[int]:
     """The positions of the rows that the job holds."""
     noted = work.evidence.get("consent", {})
     left_out = {*noted.get("withheld", ()), *noted.get("absent", ())}

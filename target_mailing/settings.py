@@ -63,9 +63,11 @@ SETTINGS: Final = (
         name="action",
         title="Action",
         description="What is done with each contact: `addnoforce` adds and updates but never re-subscribes; `addforce` "
-        "also re-subscribes, only with `consent: force`; `remove` takes off the list; `unsub` records an opt-out.",
+        "also re-subscribes, only with `consent: force`; `remove` takes off the list; `unsub` records an opt-out; "
+        "`excludemarketing` excludes from all campaigns of the account; `includemarketing` undoes that, only with "
+        "`consent: force`.",
         default="addnoforce",
-        allowed=["addnoforce", "addforce", "remove", "unsub"],
+        allowed=["addnoforce", "addforce", "remove", "unsub", "excludemarketing", "includemarketing"],
     ),
     Setting(
         name="action_column",
@@ -104,17 +106,20 @@ SETTINGS: Final = (
         name="consent",
         title="Consent",
         description="`respect`: opt-outs at the provider are never undone. `force`: `action: addforce` re-subscribes, "
-        "and removing may erase an opt-out. A row's own `subscription_status` is obeyed in either case.",
+        "`includemarketing` lifts exclusions, and removing may erase an opt-out. A row's own `subscription_status` is "
+        "obeyed in either case.",
         default="respect",
         allowed=["respect", "force"],
     ),
     Setting(
         name="route",
         title="Route",
-        description="How contacts travel: `json`, the provider's JSON bulk jobs; `contact`, by calls for one contact "
-        "after the other, for small loads: rows may then name their own lists in a column `lists`.",
+        description="How contacts travel: `json`, by the provider's JSON bulk jobs; `csv`, in CSV files wherever one "
+        "can hold the row; `auto`, in CSV files where one can hold many rows, so that the provider ends up with the "
+        "same; `contact`, by calls for one contact after the other, for small loads: rows may then name their own "
+        "lists in a column `lists`.",
         default="json",
-        allowed=["json", "contact"],
+        allowed=["json", "csv", "auto", "contact"],
     ),
     Setting(
         name="send",
@@ -268,7 +273,7 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
     create_properties: bool
     nulls: Literal["skip", "clear"]
     consent: Literal["respect", "force"]
-    route: Literal["json", "contact"]
+    route: Literal["json", "csv", "auto", "contact"]
     send: Literal["changed", "all"]
     resend_window: float
     batch_rows: int

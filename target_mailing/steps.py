@@ -66,7 +66,7 @@ class Work(msgspec.Struct, kw_only=True):
         evidence: of the steps done so far, by step.
         polls: how often this step said `Again`.
         begun_at: when this step was first begun (Unix seconds).
-        known: evidence of the same step from all batches of this destination that the journal remembers.
+        known: what the steps of all batches of this destination noted, as far as the journal remembers.
     """
 
     action: str
@@ -85,12 +85,14 @@ class Step(ABC):
         repeatable: taking the step twice has the effect of taking it once.
         watches: the step only looks at a job under way, so its time-outs are those of jobs.
         sends: a repeatable step by which rows arrive, so that after a kill some of them may have.
+        again_from: the earlier step from which taking this one again begins; None for itself.
     """
 
     name: ClassVar[str]
     repeatable: ClassVar[bool] = True
     watches: ClassVar[bool] = False
     sends: ClassVar[bool] = False
+    again_from: ClassVar[str | None] = None
 
     @abstractmethod
     def run(self, work: Work) -> Progress:
@@ -130,8 +132,8 @@ class Destination(Protocol):
     def overlay(self, earlier: bytes, later: bytes) -> bytes:
         """The contact that has the effect of the earlier followed by the later."""
 
-    def route(self, action: str, rows: Sequence[Row]) -> str:
-        """The way that a batch of these rows goes, by a name that the journal keeps for later runs."""
+    def parts(self, action: str, rows: list[Row]) -> Sequence[tuple[str, list[Row]]]:
+        """The batches that these rows go in, each with its route: a name that the journal keeps for later runs."""
 
     def steps(self, action: str, route: str) -> Sequence[Step]:
         """The steps of a batch on that route, in order; the last ones say `Finished`."""

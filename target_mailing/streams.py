@@ -104,7 +104,12 @@ class Stream:
         if settings.action not in self._destination.actions.known:
             raise ConfigurationError(
                 f"Setting `action` is {settings.action!r}, which is not possible here; these are: "
-                f"{', '.join(sorted(self._destination.actions.known))}. Leaving or opting out needs a `list`."
+                f"{', '.join(sorted(self._destination.actions.known))}. All others need a `list`."
+            )
+        if settings.action in self._destination.actions.only_forced and settings.consent != "force":
+            raise ConfigurationError(
+                f"Setting `action` is {settings.action!r}, which lets people be written to again who must not be now: "
+                "it needs `consent: force`. Set that too, or choose another action."
             )
         columns = schema.get("properties", {})
         if settings.create_properties:

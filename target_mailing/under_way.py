@@ -61,6 +61,13 @@ class Batch(msgspec.Struct, eq=False):
         """The step that it is at."""
         return self.steps[self.at]
 
+    def rewind(self) -> None:
+        """Go back to where its step begins when it is taken again; what was noted from there on counts no more."""
+        begin = self.step.again_from or self.step.name
+        self.at = next(at for at, step in enumerate(self.steps) if step.name == begin)
+        for step in self.steps[self.at :]:
+            self.evidence.pop(step.name, None)
+
     @property
     def jobs(self) -> str:
         """The provider's names of what was done, for logs: steps note numbers and codes there, never addresses."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 
 import httpx
@@ -11,6 +12,7 @@ from mailing_api.errors import (
     AuthenticationError,
     ConfigurationError,
     IncompleteExtraction,
+    MailingError,
     NotFound,
     PermissionDenied,
     ProviderFault,
@@ -193,3 +195,70 @@ def test_the_base_url_may_have_a_slash_at_its_end():
     network = Network(rows())
     client(network, base_url="https://api.us.mailjet.com/").page("contact", {})
     assert str(network.requests[0].url) == "https://api.us.mailjet.com/v3/REST/contact"
+
+
+# CSV imports
+
+
+@pytest.mark.parametrize("answer", [{"ID": 98765432123456789}, {"ID": "98765432123456789"}])
+def test_a_file_is_uploaded_as_it_is_and_again_if_the_reply_was_lost(answer):
+    network = Network(httpx.ReadError(""), httpx.Response(200, json=answer))
+    assert client(network).upload_csv("email\nzoë@inbox.test\n".encode(), list_id=7) == 98765432123456789
+    assert len(network.requests) == 2
+    request = network.requests[-1]
+    assert request.url.path == "/v3/DATA/contactslist/7/CSVData/text:plain"
+    assert request.headers["Content-Type"] == "text/plain"
+    assert request.content == "email\nzoë@inbox.test\n".encode()
+
+
+@pytest.mark.parametrize("answer", [httpx.Response(200, html="<html>"), httpx.Response(200, json={"Data": []})])
+def test_an_upload_without_an_id_in_its_answer_is_unreadable(answer):
+    with pytest.raises(UnreadableAnswer):
+        client(Network(answer)).upload_csv(b"email\n", list_id=7)
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        ({"method": "remove", "list_id": 7}, {"Method": "remove", "ContactsListID": 7}),
+        ({"method": "excludemarketing", "list_id": None}, {"Method": "excludemarketing"}),
+        (
+            {"method": "unsub", "list_id": 7, "options": '{"FieldNames":["email"]}'},
+            {"Method": "unsub", "ContactsListID": 7, "ImportOptions": '{"FieldNames":["email"]}'},
+        ),
+    ],
+)
+def test_an_import_names_its_file_and_a_list_only_if_it_concerns_one(given, sent):
+    network = Network(httpx.Response(201, json={"Count": 1, "Data": [{"ID": 5}], "Total": 1}))
+    assert client(network).start_import(98765432123456789, **given) == 5
+    (request,) = network.requests
+    assert request.url.path == "/v3/REST/csvimport"
+    assert json.loads(request.content) == {"DataID": 98765432123456789, **sent}
+
+
+@pytest.mark.parametrize("answer", [httpx.ReadError(""), httpx.Response(500), httpx.Response(201, html="<html>")])
+def test_an_import_whose_reply_was_lost_is_not_posted_again(answer):
+    network = Network(answer)
+    with pytest.raises(MailingError) as caught:
+        client(network).start_import(1, method="unsub", list_id=7)
+    assert caught.value.maybe_done
+    assert len(network.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [({"Errcount": 3}, 3), ({"Errcount": "3"}, 3), ({"Errcount": 0}, 0), ({"Errcount": ""}, None), ({}, None),
+     ({"Errcount": None}, None), ({"Errcount": "many"}, None), ({"Errcount": []}, None)],
+)  # fmt: skip
+def test_the_number_of_errors_may_be_missing(told, expected):
+    found = client(Network(rows({"ID": 5, "Status": " Completed ", **told}))).csv_import(5)
+    assert (found.status, found.is_terminal, found.errors) == ("completed", True, expected)
+
+
+def test_an_error_file_is_given_as_it_came():
+    network = Network(httpx.Response(200, content=b"\xff, ###x\n", headers={"Content-Type": "text/csv"}))
+    assert client(network).csv_errors(5) == b"\xff, ###x\n"
+    assert network.requests[0].url.path == "/v3/DATA/BatchJob/5/CSVError/text:csv"
+    missing = {"ErrorInfo": "", "ErrorMessage": "Source object not found", "StatusCode": 404}
+    with pytest.raises(NotFound):
+        client(Network(httpx.Response(404, json=missing, headers={"Content-Type": "text/csv"}))).csv_errors(5)

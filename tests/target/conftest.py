@@ -52,6 +52,15 @@ def people(numbers: Iterable[int], **columns: Any):
     return [person(number, **columns) for number in numbers]
 
 
+def reader(number: int, **columns: Any):
+    """Somebody without a name, which no file can hold."""
+    return person(number, name=None, **columns)
+
+
+def readers(numbers: Iterable[int], **columns: Any):
+    return [reader(number, **columns) for number in numbers]
+
+
 def state(value: Any):
     return {"type": "STATE", "value": value}
 
@@ -141,6 +150,16 @@ class Mailjet:
         )
 
 
+def imports(mailjet: Mailjet) -> list[dict[str, Any]]:
+    """The jobs of CSV files."""
+    return [job for job in mailjet.sandbox.mailjet.jobs() if job["route"] == "csv"]
+
+
+def files(mailjet: Mailjet) -> list[str]:
+    """The files uploaded."""
+    return [content.decode() for content in mailjet.sandbox.mailjet._account.jobs.uploads.values()]
+
+
 @pytest.fixture(scope="session")
 def postgresql_url():
     with postgresql() as url:
@@ -166,3 +185,10 @@ def mailjet(tmp_path):
             "max_rejected": "100%",
         }
         yield Mailjet(sandbox, tmp_path, config)
+
+
+@pytest.fixture
+def by_csv(mailjet):
+    """The same account, by the CSV route."""
+    mailjet.config["route"] = "csv"
+    return mailjet

@@ -22,6 +22,14 @@ from target_mailing.mailjet_steps import ACTIONS
         (None, "addforce", "respect", "addnoforce"),
         ("subscribed", "addforce", "respect", "addnoforce"),
         (None, "addforce", "force", "addforce"),
+        (None, "excludemarketing", "respect", "excludemarketing"),
+        ("unsubscribed", "excludemarketing", "respect", "unsub"),
+        ("excluded", "excludemarketing", "respect", Withheld("excluded")),
+        (None, "includemarketing", "respect", Withheld("exclusion_kept")),
+        ("subscribed", "includemarketing", "respect", Withheld("exclusion_kept")),
+        ("excluded", "includemarketing", "force", Withheld("excluded")),
+        ("unsubscribed", "includemarketing", "force", "unsub"),
+        (None, "includemarketing", "force", "includemarketing"),
     ],
 )
 def test_p5_a_rows_own_status_comes_before_the_action(status, action, consent, expected):

@@ -1,0 +1,125 @@
+"""Mailjet's answers, read: the envelope around objects, and what a refusal means; pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import msgspec
+
+from mailing_api.errors import (
+    AuthenticationError,
+    MailingError,
+    NotFound,
+    PermissionDenied,
+    ProviderFault,
+    RequestRefused,
+)
+
+__all__ = ["Row", "bare_id", "first", "new_id", "read_error", "rows_of"]
+
+Row = dict[str, Any]
+
+
+class _Envelope(msgspec.Struct):
+    Data: list[Row]
+
+
+_ENVELOPE = msgspec.json.Decoder(_Envelope)
+_OBJECT = msgspec.json.Decoder(Row)
+_MESSAGE_CODE = re.compile(r"\b(?:MJ|CM)\d{2}\b")
+_MESSAGE_CODES = (
+    ("Object not found", "object_not_found"),
+    ("Source object not found", "source_object_not_found"),
+    ("Invalid key name", "invalid_key_name"),
+    ("Object properties invalid", "object_properties_invalid"),
+    ("Invalid json input", "invalid_json_input"),
+    ("Could not determine HTTP module", "unknown_path"),
+)
+
+
+def rows_of(response: httpx.Response) -> list[Row]:
+    """The objects of an answer; none for 204 and for 304, which means that nothing changed.
+
+    Raises:
+        ValueError: no envelope.
+    """
+    if response.status_code in {204, 304}:
+        return []
+    return _ENVELOPE.decode(response.content).Data
+
+
+def first(rows: list[Row]) -> Row:
+    """The one object asked for.
+
+    Raises:
+        NotFound: there is none.
+    """
+    if not rows:
+        raise NotFound("Mailjet answered with no object.", code="empty")
+    return rows[0]
+
+
+def new_id(name: str) -> Callable[[httpx.Response], int]:
+    """Makes a reader of the ID, exact at any size, that the first object of an answer has in this field.
+
+    The reader raises ValueError where there is none.
+    """
+
+    def read(response: httpx.Response) -> int:
+        return _whole(next(iter(rows_of(response)), {}), name)
+
+    return read
+
+
+def bare_id(response: httpx.Response) -> int:
+    """The ID in the answer to an upload, which comes without envelope; may be beyond 2^53.
+
+    Raises:
+        ValueError: there is none.
+    """
+    return _whole(_OBJECT.decode(response.content), "ID")
+
+
+def _whole(row: Row, name: str) -> int:
+    if not str(row.get(name, "")).isdecimal():
+        raise ValueError(f"no {name}")
+    return int(row[name])
+
+
+def read_error(asked: str, response: httpx.Response) -> MailingError:
+    """The error for a refusal. Bodies may be HTML, text or JSON, and quote addresses: its text has only codes."""
+    status = response.status_code
+    code, identifier, message = _error_code(response.content)
+    said = ", ".join(part for part in (f"HTTP {status}", code, identifier) if part)
+    what = f"{asked}: {said}."
+    if status == 401:
+        return AuthenticationError(what, status=status, code=code)
+    if status == 403:
+        return PermissionDenied(what, status=status, code=code)
+    if code == "unknown_path":
+        return RequestRefused(f"{what} Check `mailjet_base_url`: the path is unknown there.", status=status, code=code)
+    if status == 404:
+        return NotFound(what, status=status, code=code, said=message)
+    if status >= 500:
+        return ProviderFault(what, status=status, code=code, maybe_done=True)
+    return RequestRefused(what, status=status, code=code, said=message)
+
+
+def _error_code(body: bytes) -> tuple[str | None, str | None, str]:
+    """The code of an error, its identifier, and what it says."""
+    try:
+        found = msgspec.json.decode(body)
+    except ValueError:
+        return None, None, ""
+    if not isinstance(found, dict):
+        return None, None, ""
+    given = found.get("ErrorMessage", "")
+    message = given if isinstance(given, str) else msgspec.json.encode(given).decode()
+    code = next((name for text, name in _MESSAGE_CODES if message.startswith(text)), None)
+    if code is None and (match := _MESSAGE_CODE.search(message)):
+        code = match[0]
+    identifier = str(found.get("ErrorIdentifier", ""))
+    return code, f"error {identifier}" if re.fullmatch(r"[0-9A-Fa-f-]{36}", identifier) else None, message[:500]
