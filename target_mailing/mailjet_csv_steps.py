@@ -79,7 +79,7 @@ class Import(Step):
             and (job := integer(row.get("ID"))) not in ours
             and is_near(row, work.begun_at)
         ]
-        return Done({"job": found[0]}) if len(found) == 1 else None
+        return Done({"job": found[0]}, certain=True) if len(found) == 1 else None
 
 
 @dataclass(frozen=True)

@@ -23,9 +23,15 @@ class Refusal(msgspec.Struct, frozen=True):
 
 
 class Done(msgspec.Struct, frozen=True):
-    """The step is done; the evidence is what a later step, or a later run, needs to go on."""
+    """The step is done.
+
+    Attributes:
+        evidence: what a later step, or a later run, needs to go on.
+        certain: where a step of unknown effect was found to be done: nobody else can have done it.
+    """
 
     evidence: dict[str, Any]
+    certain: bool = False
 
 
 class Again(msgspec.Struct, frozen=True):
