@@ -96,15 +96,28 @@ def test_numbers_of_any_kind_are_understood(by_csv, switches, bad):
     assert result.outcomes["batches"] == 1
 
 
-@pytest.mark.parametrize(("bad", "named"), [([], 0), (["person1@example.com"], 1)])
-def test_a_job_that_tells_no_number_is_asked_for_its_file(by_csv, bad, named):
-    by_csv.sandbox.mailjet.plan_jobs([{"bad_rows": bad, "seconds": 0}])
+@pytest.fixture
+def without_numbers(by_csv):
+    """Imports say that they are completed, and nothing else."""
     done = json.dumps({"Count": 1, "Data": [{"ID": 1, "Status": "Completed"}], "Total": 1})
     look = {"kind": "status", "status": 200, "content": done, "method": "GET", "path": f"{IMPORT}/*", "times": None}
     by_csv.sandbox.faults.add(**look)
-    result = by_csv.deliver([schema(), *readers(range(3)), state(1)])
+    return by_csv
+
+
+@pytest.mark.parametrize(("bad", "named"), [([], 0), (["person1@example.com"], 1)])
+def test_a_job_that_tells_no_number_is_asked_for_its_file(without_numbers, bad, named):
+    without_numbers.sandbox.mailjet.plan_jobs([{"bad_rows": bad, "seconds": 0}])
+    result = without_numbers.deliver([schema(), *readers(range(3)), state(1)])
     assert result.counts() == {"delivered": 3 - named} | ({"rejected": named} if named else {})
-    assert by_csv.sandbox.counters.calls["GET /v3/DATA/batchjob/{job}/CSVError/{mime}"] == 1
+    assert without_numbers.sandbox.counters.calls["GET /v3/DATA/batchjob/{job}/CSVError/{mime}"] == 1
+
+
+def test_a_job_that_tells_no_number_is_no_success_if_its_file_cannot_be_read(without_numbers):
+    without_numbers.sandbox.faults.add(kind="status", status=400, method="GET", path=ERRORS)
+    result = without_numbers.deliver([schema(), *readers(range(4)), state(1)])
+    assert result.counts() == {"delivered": 4}
+    assert (result.outcomes["batches"], result.outcomes["resubmitted"]) == (3, 4)
 
 
 def test_a_call_that_is_refused_as_a_whole_is_split(by_csv):
@@ -129,7 +142,7 @@ def test_uploads_cut_off_while_nothing_else_is_answered_either_fail_the_run(by_c
     by_csv.sandbox.faults.add(kind="reset", method="GET", path=IMPORT, times=None)
     failed = by_csv.deliver([schema(), *readers(range(8)), state(1)])
     assert failed.error is not None
-    assert (failed.states, failed.counts()) == ([], {})
+    assert (failed.states, failed.counts(), failed.outcomes["batches"]) == ([], {}, 1)
     by_csv.sandbox.faults.clear()
     assert by_csv.deliver([schema(), *readers(range(8)), state(1)]).counts() == {"delivered": 8}
 
@@ -201,7 +214,7 @@ def test_an_import_that_never_arrived_is_posted_again_with_a_new_file(by_csv):
     by_csv.sandbox.mailjet.plan_jobs([{"hold": True}])
     by_csv.deliver([schema(), reader(77), state(1)], job_timeout=0.1, journal=str(by_csv.folder / "other"))
     by_csv.sandbox.faults.add(kind="reset", method="POST", path=IMPORT)
-    result = by_csv.deliver([schema(), *readers(range(5)), state(1)])
+    result = by_csv.deliver([schema(), *readers(range(5)), state(1)], job_timeout=10)
     assert result.counts() == {"delivered": 5}
     assert (result.outcomes["adopted"], result.outcomes["resubmitted"]) == (0, 5)
     assert by_csv.sandbox.counters.calls["POST /v3/DATA/contactslist/{list}/CSVData/{mime}"] == 3
@@ -215,12 +228,30 @@ def test_an_import_lost_again_and_again_is_cut(by_csv):
     assert sorted(job["total"] for job in imports(by_csv)) == [3, 3]
 
 
-def test_a_lost_json_call_never_adopts_an_import(by_csv):
-    """The list, the action and the time fit; the import is of a batch of ours."""
-    by_csv.sandbox.faults.add(kind="reset", method="POST", path="*/managemanycontacts")
-    result = by_csv.deliver([schema(), reader(1), state(1), person(2), state(2)], jobs_in_flight=1)
-    assert result.counts() == {"delivered": 2}
-    assert (result.outcomes["adopted"], result.outcomes["resubmitted"]) == (0, 1)
+@pytest.mark.parametrize("shown", [True, False])
+def test_a_lost_json_call_never_adopts_an_import_of_ours(by_csv, shown):
+    """The list, the action and the time fit. The import has ended, or nobody knows its number yet."""
+    held = by_csv.sandbox.faults.add(kind="hold", method="POST", path=IMPORT) if shown else None
+    with Command(by_csv, batch_rows=1, jobs_in_flight=2).start() as process:
+        process.stdin.write(lines([schema(), reader(1), state(1)]))
+        process.stdin.flush()
+        if held is not None:
+            held.wait_until_held()
+        else:
+            assert process.stdout.readline() == b"1\n"
+            by_csv.sandbox.mailjet.set_job(imports(by_csv)[0]["id"], {"DataID": 0})
+        lost = by_csv.sandbox.faults.add(kind="reset", method="POST", path="*/managemanycontacts")
+        process.stdin.write(lines([person(2), state(2)]))
+        process.stdin.close()
+        until(lambda: lost.hits)
+        until(lambda: len(by_csv.sandbox.mailjet.jobs()) == 2)
+        if held is not None:
+            held.release()
+        assert process.stdout.read().endswith(b"2\n")
+        err = process.stderr.read().decode()
+    assert '"delivered":2' in err
+    assert '"adopted":0' in err
+    assert '"resubmitted":1' in err
     assert len(by_csv.members()) == 2
 
 
