@@ -288,9 +288,9 @@ class Delivery:
     def _wait(self, batch: Batch, again: Again) -> None:
         policy, now = batch.lane.policy, time.time()
         if now - batch.created_at > policy.job_abandon:
-            reason = f"the job had not ended after {policy.job_abandon:.0f} s"
-            refusal = Refusal("unconfirmed", reason)
-            self._finish(batch, Finished(rejected=dict.fromkeys(range(len(batch.rows)), refusal)))
+            refusal = Refusal("unconfirmed", f"the job had not ended after {policy.job_abandon:.0f} s")
+            sent = [at for at in range(len(batch.rows)) if at not in again.withheld]
+            self._finish(batch, Finished(rejected=dict.fromkeys(sent, refusal), withheld=again.withheld))
         elif now - max(batch.created_at, self._started_at) > policy.job_timeout:
             self._leave(
                 batch,

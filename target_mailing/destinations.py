@@ -90,7 +90,6 @@ class Account:
             lists=tuple(settings.lists),
             account_wide=settings.scope == "account",
             create_list=settings.create_list,
-            consent=settings.consent,
             poll_interval=settings.poll_interval,
             poll_max_interval=settings.poll_max_interval,
             property_delay=self._property_delay,

@@ -18,7 +18,6 @@ from mailing_api.errors import ConfigurationError, NotFound
 from mailing_api.mailjet import MailjetClient
 from mailing_api.values import boolean, integer, number, timestamp, timestamp_of
 from target_mailing.batches import Row
-from target_mailing.consent import Consent
 from target_mailing.mailjet_steps import ACTIONS, Follow, ReadConsent, ReadErrors, Submit
 from target_mailing.mapping import Field, Fields, MappedContact
 from target_mailing.steps import Step
@@ -38,14 +37,12 @@ class MailjetTarget(msgspec.Struct, frozen=True, kw_only=True):
         lists: IDs, addresses or names; exactly one unless account_wide.
         account_wide: one call for the account with all lists in it, instead of one list's own call.
         create_list: make a list that is named and does not exist.
-        consent: whether removing may erase an opt-out.
         poll_interval: seconds before the first look at a job; grows by half up to poll_max_interval.
     """
 
     lists: Sequence[str]
     account_wide: bool = False
     create_list: bool = False
-    consent: Consent = "respect"
     poll_interval: float = 2.0
     poll_max_interval: float = 30.0
     property_delay: float = _PROPERTY_DELAY
@@ -84,7 +81,7 @@ class MailjetDestination:
     def encode(self, contact: MappedContact, action: str) -> bytes:
         """A contact as managemanycontacts takes it; a removal needs only the address."""
         found: dict[str, Any] = {"Email": contact.email}
-        if action != ACTIONS.remove:
+        if action not in {ACTIONS.ask, ACTIONS.remove}:
             columns = contact.columns
             name = columns.get("name") or " ".join(
                 columns[part] for part in ("first_name", "last_name") if columns.get(part)
@@ -113,8 +110,9 @@ class MailjetDestination:
         submit = Submit(self._client, self.list_id, self._lists)
         follow = Follow(self._client, self.list_id, self._target.poll_interval, self._target.poll_max_interval)
         errors = ReadErrors(self._client)
-        if action == ACTIONS.remove:
-            return (ReadConsent(self._client, self._lists, self._target.consent), submit, follow, errors)
+        if action in {ACTIONS.ask, ACTIONS.remove}:
+            consent = ReadConsent(self._client, self._lists)
+            return (consent,) if action == ACTIONS.ask else (consent, submit, follow, errors)
         return (submit, follow, errors)
 
     def create_properties(self, schemas: Mapping[str, Mapping[str, Any]]) -> None:

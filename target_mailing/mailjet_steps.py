@@ -14,7 +14,7 @@ import msgspec
 from mailing_api.errors import MailingError, NotFound, RequestRefused
 from mailing_api.mailjet import Job, MailjetClient
 from mailing_api.values import boolean, integer
-from target_mailing.consent import Actions, Consent, may_remove
+from target_mailing.consent import Actions, may_remove
 from target_mailing.mapping import fold_address
 from target_mailing.steps import Again, Done, Finished, Progress, Refusal, Step, Work
 
@@ -23,6 +23,7 @@ __all__ = ["ACTIONS", "Follow", "ReadConsent", "ReadErrors", "Submit"]
 ACTIONS: Final = Actions(
     known=frozenset({"addnoforce", "addforce", "remove", "unsub"}),
     remove="remove",
+    ask="ask",
     unsubscribe="unsub",
     respectful={"addforce": "addnoforce"},
     removing_erases_opt_out=True,  # the membership row is deleted, and with it the flag
@@ -38,12 +39,12 @@ _CLOCK_SKEW: Final = 120.0
 class ReadConsent(Step):
     """Finds who opted out, since removing them would erase that, and whom Mailjet does not know.
 
-    Whether a bulk removal of an unknown address creates the contact is unverified, so it is not sent.
+    It is all that is done for the action `ask`. Whether a bulk removal of an unknown address creates the contact is
+    unverified, so it is not sent.
     """
 
     client: MailjetClient
     lists: Sequence[int]
-    consent: Consent
     name = "consent"
 
     def run(self, work: Work) -> Progress:
@@ -55,15 +56,15 @@ class ReadConsent(Step):
             except NotFound:
                 absent.append(at)
                 continue
-            if not may_remove(ACTIONS, unsubscribed=self._opted_out(memberships), consent=self.consent):
+            if not may_remove(ACTIONS, unsubscribed=self._opted_out(memberships)):
                 withheld.append(at)
-        if len(withheld) + len(absent) == len(work.rows):
+        if work.action == ACTIONS.ask or len(withheld) + len(absent) == len(work.rows):
             return Finished(withheld=withheld)
         return Done({"withheld": withheld, "absent": absent})
 
     def _opted_out(self, memberships: Sequence[Mapping[str, Any]]) -> bool:
         return any(
-            boolean(row.get("IsUnsub", row.get("IsUnsubscribed")))
+            boolean(row.get("IsUnsub", row.get("IsUnsubscribed"))) is not False  # without the flag nobody can tell
             for row in memberships
             if integer(row.get("ListID")) in self.lists
         )
@@ -155,7 +156,7 @@ class Follow(Step):
 
     def _again(self, work: Work) -> Again:
         wait = min(self.poll_max_interval, self.poll_interval * 1.5 ** min(work.polls, 40))
-        return Again(wait * random.uniform(0.8, 1.2))  # noqa: S311
+        return Again(wait * random.uniform(0.8, 1.2), withheld=_withheld(work))  # noqa: S311
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,7 @@ class MappedContact(msgspec.Struct, gc=False):
         email: the address as it is sent: trimmed, its domain in lower case. None only for a deleted row.
         columns: values of canonical columns that the row has and the destination knows.
         properties: values of the account's own fields; None clears one.
-        status: the row's `subscription_status`.
+        status: the row's `subscription_status`; of a deleted row only `unsubscribed` is of interest.
         action: what the row asks for, or None for the setting's.
         deleted: the row says that the contact is gone from the source.
     """
@@ -172,10 +172,13 @@ class StreamMapping:
         """
         deleted = record.get(DELETED_AT) is not None
         value = record.get(self._email)
-        if deleted:
-            return MappedContact(None if value is None else clean_address(value), {}, {}, None, None, deleted=True)
-        email = clean_address(value)
         status = None if self._status is None else record.get(self._status)
+        if deleted:
+            # What else it holds is not checked: it may be null, or what was there when the row was deleted.
+            email = None if value is None else clean_address(value)
+            told = "unsubscribed" if status == "unsubscribed" else None
+            return MappedContact(email, {}, {}, told, None, deleted=True)
+        email = clean_address(value)
         if status is not None and (not isinstance(status, str) or status not in _STATUSES):
             raise RowRejected("bad_subscription_status", f"column {self._status}: {status!r} is not known")
         columns: dict[str, Any] = {}
