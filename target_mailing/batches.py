@@ -20,7 +20,7 @@ class Row(msgspec.Struct, gc=False):
             an earlier run.
         stream: name in the input.
         key: keyed hash of the stream's key, if it has one.
-        drops_key: the key is gone from the source.
+        drops_key: when this is done, the key holds no contact any more.
         email: the contact's address as it is sent; "" while only the key is known.
         address: the same, folded so that equal ones are equal.
         id: keyed hash of destination and address.

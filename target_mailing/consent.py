@@ -18,6 +18,7 @@ class Actions(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         known: all actions.
         remove: takes a contact off the list.
+        ask: only finds out whether a contact opted out; no row can wish for it.
         unsubscribe: records an opt-out.
         respectful: for an action that would undo an opt-out, the one that does the same but leaves opt-outs alone.
         only_forced: actions that do nothing but undo, so that without `consent: force` nothing is left of them.
@@ -27,6 +28,7 @@ class Actions(msgspec.Struct, frozen=True, kw_only=True):
 
     known: frozenset[str]
     remove: str
+    ask: str
     unsubscribe: str
     respectful: Mapping[str, str]
     only_forced: frozenset[str] = frozenset()
@@ -44,7 +46,8 @@ def decide(actions: Actions, *, status: str | None, action: str, deleted: bool, 
     """The action to take for a row, or that it is withheld.
 
     A row's own status comes first, whatever the settings say: an opt-out is recorded, somebody excluded or not
-    yet confirmed is not sent. Only `consent: force` lets an action undo an opt-out at the provider.
+    yet confirmed is not sent. Only `consent: force` lets an action undo an opt-out at the provider. Somebody who is
+    gone is removed, unless an opt-out that the row tells of would be forgotten with it.
 
     Args:
         actions: what the destination can do.
@@ -53,7 +56,7 @@ def decide(actions: Actions, *, status: str | None, action: str, deleted: bool, 
         deleted: the row says that the contact is gone from the source.
         consent: the setting.
     """
-    if deleted:
+    if deleted and not (status == "unsubscribed" and actions.removing_erases_opt_out):
         return actions.remove
     if status == "unsubscribed":
         return actions.unsubscribe
@@ -66,6 +69,9 @@ def decide(actions: Actions, *, status: str | None, action: str, deleted: bool, 
     return action
 
 
-def may_remove(actions: Actions, *, unsubscribed: bool, consent: Consent) -> bool:
-    """Whether a member may be removed, given whether the provider has an opt-out of theirs."""
-    return not (unsubscribed and actions.removing_erases_opt_out and consent == "respect")
+def may_remove(actions: Actions, *, unsubscribed: bool) -> bool:
+    """Whether a member may be removed, given whether the provider has an opt-out of theirs.
+
+    No setting allows it: whoever erases an opt-out has anybody who adds the contact later undo it unknowingly.
+    """
+    return not (unsubscribed and actions.removing_erases_opt_out)

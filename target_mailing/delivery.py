@@ -307,7 +307,8 @@ class Delivery:
         policy, now = batch.lane.policy, time.time()
         if now - batch.created_at > policy.job_abandon:
             refusal = Refusal("unconfirmed", f"the job had not ended after {policy.job_abandon:.0f} s")
-            self._give_up(batch, Finished(), dict.fromkeys(range(len(batch.rows)), refusal))
+            sent = [at for at in range(len(batch.rows)) if at not in again.withheld]
+            self._give_up(batch, Finished(withheld=again.withheld), dict.fromkeys(sent, refusal))
         elif now - max(batch.created_at, self._started_at) > policy.job_timeout:
             self._leave(
                 batch,

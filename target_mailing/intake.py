@@ -21,7 +21,7 @@ from target_mailing.lines import InputError, Lines
 from target_mailing.messages import Message, parse
 from target_mailing.outcomes import Outcome, Outcomes
 from target_mailing.records import NoRecordError, decode_record
-from target_mailing.rejects import RejectsFile
+from target_mailing.rejects import RejectsFile, key_properties
 from target_mailing.settings import StreamSettings
 from target_mailing.streams import End, Stream, is_accepted
 
@@ -208,13 +208,14 @@ class Intake:
     # Streams
 
     def _take_schema(self, number: int, message: Message) -> None:
-        name, keys = message.stream, message.key_properties or []
+        name, given = message.stream, message.key_properties or []
         raw = bytes(message.schema)
-        if self._schemas.get(name) == (raw, keys):
+        if self._schemas.get(name) == (raw, given):
             return
         schema = _DECODER.decode(raw) if raw else None
         if not isinstance(schema, dict) or not isinstance(schema.get("properties"), dict):
             raise InputError(f"Line {number} of the input is a SCHEMA of stream {name!r} without properties.")
+        keys = key_properties(schema, given)
         self._rejects.declare(name, schema["properties"], keys)
         if self._mapper is None:
             self._streams[name] = [self._stream(name, name, schema, keys)]
@@ -224,7 +225,7 @@ class Intake:
                 self._stream(one.stream_alias, name, one.transformed_schema, one.transformed_key_properties or [])
                 for one in self._mapper.stream_maps[name]
             ]
-        self._schemas[name] = (raw, keys)
+        self._schemas[name] = (raw, given)
         self._current = None
 
     def _stream(self, name: str, source: str, schema: Mapping[str, Any], keys: Sequence[str]) -> Stream | None:

@@ -136,20 +136,20 @@ class Journal:
             return {one: Known(fingerprint, at) for one, fingerprint, at in self._contacts.find(ids).values()}
 
     def emails(self, keys: Sequence[bytes]) -> dict[bytes, str]:
-        """The address last delivered under each of these keys."""
+        """The address last delivered under each of these keys; "" for a key that is gone since."""
         with self._transaction():
             return {key: entry[1] for key, entry in self._keys.find(keys).items()}
 
-    def is_shared(self, contact: int, key: bytes) -> bool:
-        """Whether a contact is held by another key, too."""
-        query = sa.select(tables.keys.c.id).where(tables.keys.c.contact == contact, tables.keys.c.id != key).limit(1)
+    def keys_of(self, contact: int) -> Sequence[bytes]:
+        """The keys that a contact was last delivered under."""
         with self._transaction():
             self._keys.merge()
             if not self._can_search_contacts:
                 # Made when first needed: most pipelines never ask, and every key written would pay for it.
                 self._connection.exec_driver_sql("CREATE INDEX IF NOT EXISTS keys_by_contact ON keys (contact)")
                 self._can_search_contacts = True
-            return self._connection.execute(query).first() is not None
+            query = sa.select(tables.keys.c.id).where(tables.keys.c.contact == contact)
+            return self._connection.execute(query).scalars().all()
 
     def unfinished(self, destination: str) -> list[StoredBatch]:
         """The batches of this destination that have no outcome yet, oldest first."""
@@ -262,7 +262,7 @@ class Journal:
             action: of the batch.
             route: of the batch.
             outcomes: how many rows ended how.
-            confirmed: rows that the provider now certainly has; their keys are remembered, or dropped with the row.
+            confirmed: rows that the provider now certainly has; their keys are remembered, or that they are gone.
             uncertain: rows that the provider may have.
             forgotten: contacts of which nothing is certain any more.
             rejects: rows for the rejects file.
@@ -277,17 +277,16 @@ class Journal:
             self._note_contacts(confirmed, now)
             self._note_contacts(uncertain, None)
             self._contacts.drop(forgotten)
-            keys = [(row.key, row.email, row.id) for row in confirmed if row.key and not row.drops_key]
-            keys.extend((key, row.email, row.id) for row in confirmed if row.also for key in row.also)
+            keys = [_held(row.key, row) for row in confirmed if row.key]
+            keys.extend(_held(key, row) for row in confirmed if row.also for key in row.also)
             self._keys.put(keys)
-            self._keys.drop([row.key for row in confirmed if row.key and row.drops_key])
             self._insert_rejects(rejects)
             return [self._insert_batch(destination, action, route, rows) for rows in following]
 
-    def note_rows(self, *, keys: Iterable[tuple[bytes, str, int]] = (), rejects: Sequence[Reject] = ()) -> None:
-        """Note what became of rows that need no batch."""
+    def note_rows(self, *, unchanged: Iterable[Row] = (), rejects: Sequence[Reject] = ()) -> None:
+        """Note what became of rows that need no batch; of those unchanged their keys are remembered."""
         with self._transaction():
-            self._keys.put(list(keys))
+            self._keys.put([_held(row.key, row) for row in unchanged if row.key])
             self._insert_rejects(rejects)
 
     def discard(self, batch: int, *, uncertain: Sequence[Row] = ()) -> None:
@@ -402,6 +401,11 @@ class Journal:
 
 
 _PAYLOAD = msgspec.msgpack.Decoder(list[_Sent])
+
+
+def _held(key: bytes, row: Row) -> tuple[bytes, str, int]:
+    """A key with what it holds now. One that is gone is kept as such: its delete may come again after a stop."""
+    return (key, "", 0) if row.drops_key else (key, row.email, row.id)
 
 
 def _row(action: str, sent: _Sent) -> Row:

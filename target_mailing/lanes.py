@@ -52,7 +52,11 @@ class Lane:
         self._outcomes = outcomes
         self._keys_under_way: dict[bytes, str] = {}
         self._ready: deque[ReadyBatch] = deque()
-        self._removes_old = policy.on_key_change == "remove" and destination.actions.remove in destination.actions.known
+        self._keys_leaving: set[bytes] = set()
+        self._has_opt_outs = destination.actions.remove in destination.actions.known
+        self._removes_old = policy.on_key_change == "remove" and self._has_opt_outs
+        #: Contacts that are not to be subscribed in this run: the former address of their key opted out.
+        self._opted_out: set[int] = set()
         self.batcher = Batcher(
             max_rows=policy.batch_rows,
             max_bytes=policy.batch_bytes,
@@ -78,44 +82,75 @@ class Lane:
         known = self._journal.contacts([row.id for row in rows if row.email])
         keys = [row.key for row in rows if row.key is not None]
         emails = self._journal.emails(keys) if keys else {}
-        moved: list[tuple[bytes, str, int]] = []
+        settled: list[Row] = []
         rejects: list[Reject] = []
         ends: list[tuple[tuple[int, ...], Outcome, str | None]] = []
         for row in rows:
             before = None if row.key is None else self._keys_under_way.get(row.key) or emails.get(row.key)
-            if row.drops_key:
-                end = self._delete(row, before, known, rejects)
-                if end is not None:
-                    ends.append(end)
-                    continue
-            elif row.key is not None and (before is None or fold_address(before) != row.address):
-                moved.append((row.key, row.email, row.id))
-                if before is not None:
-                    self._leave(row, before, now)
-            if known and self._is_unchanged(row, known.get(row.id)):
-                ends.append((row.lines, Outcome.UNCHANGED, None))
+            end = self._prepare(row, before, known, rejects, now)
+            if end is None:
+                if row.key is not None:
+                    self._hold(row.key, row)
+                self.batcher.add(row, now)
                 continue
-            if row.key is not None and not row.drops_key:
-                self._keys_under_way[row.key] = row.email
-            self.batcher.add(row, now)
-        settled = [one for one in moved if one[0] not in self._keys_under_way]
+            ends.append(end)
+            if row.key is not None and end[1] is Outcome.UNCHANGED and before != ("" if row.drops_key else row.email):
+                settled.append(row)
+                if row.drops_key:
+                    self._keys_leaving.add(row.key)
         if settled or rejects:
-            self._journal.note_rows(keys=settled, rejects=rejects)
+            self._journal.note_rows(unchanged=settled, rejects=rejects)
+            self._keys_leaving.difference_update(row.key for row in settled if row.key is not None)
         self._outcomes.settle_all(ends)
+
+    def _prepare(
+        self, row: Row, before: str | None, known: dict[int, Known], rejects: list[Reject], now: float
+    ) -> tuple[tuple[int, ...], Outcome, str | None] | None:
+        """Make a row what is to be done for it, given its key's address before ("" if the key was gone); or its end."""
+        if row.drops_key:
+            end = self._delete(row, before, known, rejects)
+            if end is not None:
+                return end
+            # Where an opt-out is recorded instead, the key is remembered, so that it follows to another address.
+            row.drops_key = row.action != self.destination.actions.unsubscribe
+        elif row.action == self.destination.actions.remove:
+            row.drops_key = True
+        if before and fold_address(before) != row.address:
+            self._leave(row, before, now)
+        if known and self._is_unchanged(row, known.get(row.id)):
+            return row.lines, Outcome.UNCHANGED, None
+        return None
 
     def _delete(
         self, row: Row, before: str | None, known: dict[int, Known], rejects: list[Reject]
     ) -> tuple[tuple[int, ...], Outcome, str | None] | None:
         """Make a deleted row a removal; or, where there is nothing to remove, its end."""
         assert row.key is not None  # noqa: S101 - only called for keyed rows
+        actions = self.destination.actions
         if not row.email:
             if before is None:
                 code, reason = "unknown_key", "a delete with only its key, which was never delivered from here"
                 rejects.append(Reject.of(row, code, reason))
                 return row.lines, Outcome.REJECTED, code
+            if not before:
+                return row.lines, Outcome.UNCHANGED, None
             self._fill(row, before)
             known.update(self._journal.contacts([row.id]))
-        return (row.lines, Outcome.UNCHANGED, None) if self._is_shared(row, row.key) else None
+        if row.action == actions.remove and self._is_shared(row, row.key):
+            if row.key not in self._keys_under_way:
+                return row.lines, Outcome.UNCHANGED, None
+            # The key's own contact is on its way, and will be remembered; only after that it is gone.
+            row.action = actions.ask
+            row.fingerprint = self._journal.fingerprint(row.action, row.contact)
+        return None
+
+    def _hold(self, key: bytes, row: Row) -> None:
+        """A row of this key is on its way."""
+        if row.drops_key:
+            self._keys_leaving.add(key)
+        else:
+            self._keys_leaving.discard(key)
+            self._keys_under_way[key] = row.email
 
     def next_batch(self, *, ending: bool) -> ReadyBatch | None:
         """The next batch to send; one that is due may go as several. When ending, batches go whatever their size."""
@@ -132,35 +167,65 @@ class Lane:
 
     def _still_to_send(self, rows: list[Row]) -> list[Row]:
         """A closed batch without the rows whose overlaid content turned out to be unchanged."""
-        overlaid = [row for row in rows if len(row.lines) > 1]
-        if not overlaid:
+        changed = [row for row in rows if len(row.lines) > 1 or row.id in self._opted_out]
+        if not changed:
             return rows
-        known = self._journal.contacts([row.id for row in overlaid])
-        now_known = [row for row in overlaid if self._is_confirmed(row, known.get(row.id))]
-        if not now_known:
+        known = self._journal.contacts([row.id for row in changed])
+        ended: dict[int, Row] = {}
+        ends: list[tuple[tuple[int, ...], Outcome, str | None]] = []
+        for row in changed:
+            if row.id in self._opted_out and self._may_subscribe(row):
+                ends.append((row.lines, Outcome.WITHHELD, "opted_out_at_provider"))
+            elif self._is_confirmed(row, known.get(row.id)):
+                ends.append((row.lines, Outcome.UNCHANGED, None))
+            else:
+                continue
+            ended[id(row)] = row
+        if not ended:
             return rows
-        self._outcomes.settle_all([(row.lines, Outcome.UNCHANGED, None) for row in now_known])
-        self.free(now_known, time.monotonic())
-        unchanged = {id(row) for row in now_known}
-        return [row for row in rows if id(row) not in unchanged]
+        self._outcomes.settle_all(ends)
+        self.free(list(ended.values()), time.monotonic())
+        return [row for row in rows if id(row) not in ended]
 
     def free(self, rows: list[Row], now: float) -> None:
         """These rows have their outcome; others of their addresses, and their followers, may go now."""
         under_way = self._keys_under_way
         for row in rows:
             for key in (row.key, *row.also) if row.also else (row.key,):
-                if key is not None and under_way.get(key) == row.email:
+                if row.drops_key and key is not None:
+                    self._keys_leaving.discard(key)
+                elif key is not None and under_way.get(key) == row.email:
                     del under_way[key]
         self.batcher.free([row.address for row in rows], now)
         for row in rows:
+            if row.followers and row.id in self._opted_out:
+                self.opted_out(row)
             for follower in row.followers:
                 self.batcher.unblock(follower, now)
 
     def opted_out(self, row: Row) -> None:
-        """A row was withheld because its contact opted out: whoever follows it under a new address has, too."""
+        """A row was withheld because its contact opted out: whoever follows it under a new address has, too.
+
+        The journal leaves the key at the old address, which is asked about again when the key comes again: a provider
+        may not record the opt-out of somebody who is no member.
+        """
+        actions = self.destination.actions
         for follower in row.followers:
-            follower.action = self.destination.actions.unsubscribe
-            follower.fingerprint = self._journal.fingerprint(follower.action, follower.contact)
+            if follower.action in actions.respectful:
+                continue
+            if follower.action != actions.remove:
+                follower.action = actions.unsubscribe
+                follower.fingerprint = self._journal.fingerprint(follower.action, follower.contact)
+                self._opted_out.add(follower.id)
+            if follower.key is not None and self._keys_under_way.get(follower.key) == follower.email:
+                del self._keys_under_way[follower.key]
+            follower.key = None
+
+    def _may_subscribe(self, row: Row) -> bool:
+        """Whether a row adds its contact, and nobody said that opt-outs are to be undone."""
+        actions = self.destination.actions
+        others = {actions.remove, actions.ask, actions.unsubscribe, *actions.respectful, *actions.account_wide}
+        return row.action not in others
 
     def _fill(self, row: Row, email: str) -> None:
         contact = MappedContact(email, {}, {}, None, None, deleted=True)
@@ -171,29 +236,31 @@ class Lane:
         row.fingerprint = self._journal.fingerprint(row.action, row.contact)
 
     def _leave(self, row: Row, before: str, now: float) -> None:
-        """The row's key had another address: that one leaves first, and tells whether the person opted out."""
-        if not self._removes_old or row.action in self.destination.actions.account_wide:
+        """The row's key had another address: that one leaves or is kept, and tells whether the person opted out."""
+        if not self._has_opt_outs or row.action in self.destination.actions.account_wide:
             return
         assert row.key is not None  # noqa: S101 - `before` is known by it
-        old = self._removal(row, before)
-        if self._is_shared(old, row.key):
-            return
+        old = self._former(row, before, self.destination.actions.remove)
+        if not self._removes_old or self._is_shared(old, row.key):
+            if not self._may_subscribe(row):
+                return
+            old = self._former(row, before, self.destination.actions.ask)
         self._outcomes.expect(row.lines[-1], 2)
         old.followers = (row,)
         row.blocked = True
         self.batcher.add(old, now)
 
-    def _removal(self, row: Row, email: str) -> Row:
-        """The removal of the address that a row's key had before."""
+    def _former(self, row: Row, email: str, action: str) -> Row:
+        """What is done with the address that a row's key had before."""
         old = Row(
             lines=row.lines[-1:],
             stream=row.stream,
             key=None,
-            drops_key=False,
+            drops_key=True,
             email="",
             address="",
             id=0,
-            action=self.destination.actions.remove,
+            action=action,
             contact=b"",
             fingerprint=0,
             source=row.source,
@@ -203,12 +270,16 @@ class Lane:
 
     def _is_shared(self, row: Row, key: bytes) -> bool:
         """Whether the contact is held by another key, too."""
-        if self._journal.is_shared(row.id, key):
-            return True
-        return any(fold_address(one) == row.address and other != key for other, one in self._keys_under_way.items())
+        under_way, leaving = self._keys_under_way, self._keys_leaving
+        for one in self._journal.keys_of(row.id):
+            if one != key and one not in leaving and one not in under_way:
+                return True
+        return any(
+            fold_address(email) == row.address and one != key and one not in leaving for one, email in under_way.items()
+        )
 
     def _is_unchanged(self, row: Row, known: Known | None) -> bool:
-        if known is None or self.batcher.is_held(row.address):
+        if known is None or row.blocked or self.batcher.is_held(row.address):
             return False
         if known.confirmed_at is None:
             row.resubmitted = known.fingerprint == row.fingerprint

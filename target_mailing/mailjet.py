@@ -49,7 +49,7 @@ class MailjetTarget(msgspec.Struct, frozen=True, kw_only=True):
         lists: IDs, addresses or names; exactly one unless account_wide, or none by contact.
         account_wide: one call for the account with all lists in it, instead of one list's own call.
         create_list: make a list that is named and does not exist.
-        consent: whether removing may erase an opt-out.
+        consent: whether `addforce` in a row's own lists re-subscribes.
         route: JSON bulk jobs; CSV imports where a file can hold the row, or these for many rows only; or the calls for
             a single contact, where rows may name their own lists.
         poll_interval: seconds before the first look at a job; grows by half up to poll_max_interval.
@@ -115,7 +115,7 @@ class MailjetDestination:
     def encode(self, contact: MappedContact, action: str) -> bytes:
         """A contact as Mailjet takes it, by contact with its `Lists`; removing and excluding need only the address."""
         found: dict[str, Any] = {"Email": contact.email}
-        if action != ACTIONS.remove and action not in ACTIONS.account_wide:
+        if action not in {ACTIONS.ask, ACTIONS.remove, *ACTIONS.account_wide}:
             columns = contact.columns
             name = columns.get("name") or " ".join(
                 columns[part] for part in ("first_name", "last_name") if columns.get(part)
@@ -141,7 +141,7 @@ class MailjetDestination:
         properties = {**below.get("Properties", {}), **above.get("Properties", {})}
         found = {**below, **above, **({"Properties": properties} if properties else {})}
         if "Lists" in below and "Lists" in above:
-            found["Lists"] = laid_over(below["Lists"], above["Lists"], self._target.consent)
+            found["Lists"] = laid_over(below["Lists"], above["Lists"])
         return msgspec.json.encode(found, order="deterministic")
 
     def parts(self, action: str, rows: list[Row]) -> Sequence[tuple[str, list[Row]]]:
@@ -164,6 +164,9 @@ class MailjetDestination:
         client, target = self._client, self._target
         if route == "contact":
             return (ManageContacts(client, target.consent),)
+        consent = ReadConsent(client, self._lists)
+        if action == ACTIONS.ask:
+            return (consent,)
         steps: tuple[Step, ...]
         if route == "csv":
             steps = (
@@ -178,7 +181,7 @@ class MailjetDestination:
                 Follow(client, self.list_id, target.poll_interval, target.poll_max_interval),
                 ReadErrors(client),
             )
-        return (ReadConsent(client, self._lists, target.consent), *steps) if action == ACTIONS.remove else steps
+        return (consent, *steps) if action == ACTIONS.remove else steps
 
     def read_back(self, verdict: Finished, doubtful: Sequence[int]) -> Step:
         """Looks at each contact and its memberships."""

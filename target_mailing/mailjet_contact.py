@@ -64,6 +64,9 @@ class ManageContacts(Step):
         lists = self._lists(row, contact, action)
         if lists is None:
             return Refusal("unknown_list", "a removal without `lists`, and there is no setting `list`"), False
+        if action == ACTIONS.ask:
+            opted_out = self._opt_outs(contact.Email)
+            return None, any(opted_out.get(one, False) for one in lists)
         only_leaves = action == ACTIONS.remove or bool(lists and set(lists.values()) == {ACTIONS.remove})
         to_do, kept = self._allowed(contact.Email, lists)
         stage = "contact"
@@ -104,11 +107,7 @@ class ManageContacts(Step):
         if not leaving:
             return dict(lists), ()
         opted_out = self._opt_outs(email)
-        kept = [
-            one
-            for one in leaving
-            if not may_remove(ACTIONS, unsubscribed=opted_out.get(one, False), consent=self.consent)
-        ]
+        kept = [one for one in leaving if not may_remove(ACTIONS, unsubscribed=opted_out.get(one, False))]
         left = {one for one in leaving if one in opted_out and one not in kept}
         return {one: action for one, action in lists.items() if action != ACTIONS.remove or one in left}, kept
 
@@ -119,7 +118,8 @@ class ManageContacts(Step):
         except NotFound:
             return {}
         return {
-            int(number): bool(boolean(row.get("IsUnsub", row.get("IsUnsubscribed"))))
+            # Without the flag nobody can tell, so it is taken as an opt-out.
+            int(number): boolean(row.get("IsUnsub", row.get("IsUnsubscribed"))) is not False
             for row in memberships
             if (number := integer(row.get("ListID"))) is not None
         }

@@ -63,7 +63,7 @@ def _own_action(entry: Mapping[str, Any]) -> str | None:
     action = entry.get("action")
     if action is not None and not isinstance(action, str):
         raise ValueError(_SHAPE)
-    if action is not None and action not in ACTIONS.known:
+    if action is not None and action not in ACTIONS.known - ACTIONS.account_wide:
         raise RowRejected("unknown_action", f"list {entry.get('list')!r}: {action!r} is no action")
     return action
 
@@ -72,7 +72,7 @@ def actions_of(named: Sequence[tuple[int, str | None]], action: str, consent: Co
     """List ID, as text -> what is done there, for a row of this action; None is an entry without its own."""
     found: dict[str, str] = {}
     for number, own in named:
-        found = laid_over(found, {str(number): action_on(action, own, consent)}, consent)
+        found = laid_over(found, {str(number): action_on(action, own, consent)})
     return found
 
 
@@ -88,13 +88,13 @@ def action_on(action: str, own: str | None, consent: Consent) -> str:
     return ACTIONS.respectful.get(wanted, wanted) if consent == "respect" else wanted
 
 
-def laid_over(earlier: Mapping[str, str], later: Mapping[str, str], consent: Consent) -> dict[str, str]:
+def laid_over(earlier: Mapping[str, str], later: Mapping[str, str]) -> dict[str, str]:
     """List ID, as text -> the one action that has the effect of the earlier followed by the later, or less of it."""
     found = dict(earlier)
     for number, action in later.items():
         before = earlier.get(number)
-        # An opt-out is neither undone by adding nor, unless forced, forgotten by removing; nor is a forced adding.
+        # An opt-out is neither undone by adding nor forgotten by removing; nor is a forced adding undone by adding.
         stays = action in ACTIONS.respectful.values() and before in {ACTIONS.unsubscribe, *ACTIONS.respectful}
-        stays = stays or (action == ACTIONS.remove and before == ACTIONS.unsubscribe and consent == "respect")
+        stays = stays or (action == ACTIONS.remove and before == ACTIONS.unsubscribe)
         found[number] = before if before is not None and stays else action
     return found

@@ -14,7 +14,7 @@ import msgspec
 from mailing_api.errors import MailingError, NotFound, RequestRefused
 from mailing_api.mailjet import Job, MailjetClient
 from mailing_api.values import boolean, integer
-from target_mailing.consent import Actions, Consent, may_remove
+from target_mailing.consent import Actions, may_remove
 from target_mailing.mapping import fold_address
 from target_mailing.steps import Again, Done, Finished, Progress, Refusal, Step, Work
 
@@ -35,6 +35,7 @@ __all__ = [
 ACTIONS: Final = Actions(
     known=frozenset({"addnoforce", "addforce", "remove", "unsub", "excludemarketing", "includemarketing"}),
     remove="remove",
+    ask="ask",
     unsubscribe="unsub",
     respectful={"addforce": "addnoforce"},
     only_forced=frozenset({"includemarketing"}),
@@ -52,12 +53,12 @@ _CLOCK_SKEW: Final = 120.0
 class ReadConsent(Step):
     """Finds who opted out, since removing them would erase that, and whom Mailjet does not know.
 
-    Whether a bulk removal of an unknown address creates the contact is unverified, so it is not sent.
+    It is all that is done for the action `ask`. Whether a bulk removal of an unknown address creates the contact is
+    unverified, so it is not sent.
     """
 
     client: MailjetClient
     lists: Sequence[int]
-    consent: Consent
     name = "consent"
 
     def run(self, work: Work) -> Progress:
@@ -69,15 +70,15 @@ class ReadConsent(Step):
             except NotFound:
                 absent.append(at)
                 continue
-            if not may_remove(ACTIONS, unsubscribed=self._opted_out(memberships), consent=self.consent):
+            if not may_remove(ACTIONS, unsubscribed=self._opted_out(memberships)):
                 withheld.append(at)
-        if len(withheld) + len(absent) == len(work.rows):
+        if work.action == ACTIONS.ask or len(withheld) + len(absent) == len(work.rows):
             return Finished(withheld=withheld)
         return Done({"withheld": withheld, "absent": absent})
 
     def _opted_out(self, memberships: Sequence[Mapping[str, Any]]) -> bool:
         return any(
-            boolean(row.get("IsUnsub", row.get("IsUnsubscribed")))
+            boolean(row.get("IsUnsub", row.get("IsUnsubscribed"))) is not False  # without the flag nobody can tell
             for row in memberships
             if integer(row.get("ListID")) in self.lists
         )
@@ -179,7 +180,7 @@ class Follow(Step):
 def look_again(work: Work, interval: float, longest: float) -> Again:
     """When to look at a job again: later each time, up to the longest (seconds), and never all at once."""
     wait = min(longest, interval * 1.5 ** min(work.polls, 40))
-    return Again(wait * random.uniform(0.8, 1.2))  # noqa: S311
+    return Again(wait * random.uniform(0.8, 1.2), withheld=withheld_rows(work))  # noqa: S311
 
 
 @dataclass(frozen=True)

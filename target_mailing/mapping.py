@@ -87,7 +87,7 @@ class MappedContact(msgspec.Struct, gc=False):
         email: the address as it is sent: trimmed, its domain in lower case. None only for a deleted row.
         columns: values of canonical columns that the row has and the destination knows.
         properties: values of the account's own fields; None clears one.
-        status: the row's `subscription_status`.
+        status: the row's `subscription_status`; of a deleted row only `unsubscribed` is of interest.
         action: what the row asks for, or None for the setting's.
         deleted: the row says that the contact is gone from the source.
     """
@@ -191,12 +191,7 @@ class StreamMapping:
         """
         email, deleted_at = values[0], values[1]
         if deleted_at is not None:
-            own = {
-                name: _convert(self._said(at), given, field)
-                for at, name, field in self._own
-                if (given := values[at]) is not None
-            }
-            return MappedContact(None if email is None else clean_address(email), own, {}, None, None, deleted=True)
+            return self._deleted(email, values)
         email = clean_address(email)
         status = self._status_of(values) if self._status else None
         action = self._action_of(values) if self._action else None
@@ -218,6 +213,16 @@ class StreamMapping:
             elif value is not UNSET:
                 properties[name] = _convert(self._said(at), value, field)
         return MappedContact(email, columns, properties, status, action, deleted=False)
+
+    def _deleted(self, email: Any, values: Values) -> MappedContact:
+        """A deleted row: most of what it holds is not checked, for it may be null, or what was there at its end."""
+        own = {
+            name: _convert(self._said(at), given, field)
+            for at, name, field in self._own
+            if (given := values[at]) is not None
+        }
+        told = "unsubscribed" if self._status and values[self._status] == "unsubscribed" else None
+        return MappedContact(None if email is None else clean_address(email), own, {}, told, None, deleted=True)
 
     def _status_of(self, values: Values) -> str | None:
         status = values[self._status]

@@ -15,7 +15,11 @@ from mailing_api.values import timestamp_of
 from target_mailing.journal import Reject
 from target_mailing.lines import REJECT_COLUMNS
 
-__all__ = ["RejectsFile"]
+__all__ = ["RejectsFile", "key_properties"]
+
+#: Where the SCHEMAs of the file name the stream's key. As `key_properties` it would make other targets refuse a row
+#: that was rejected for want of its key, and overwrite a reject by the next one of the same key.
+_KEYS = "x-key-properties"
 
 _ANYTHING = {"type": ["string", "number", "integer", "boolean", "object", "array", "null"]}
 
@@ -103,9 +107,21 @@ class RejectsFile:
         return {
             "type": "SCHEMA",
             "stream": stream,
-            "schema": {"type": "object", "properties": {**columns, **about}},
-            "key_properties": list(self._keys.get(stream, ())),
+            "schema": {
+                "type": "object",
+                "properties": {**columns, **about},
+                _KEYS: list(self._keys.get(stream, ())),
+            },
+            "key_properties": [],
         }
+
+
+def key_properties(schema: Mapping[str, Any], given: Sequence[str] | None) -> Sequence[str]:
+    """A stream's key: what its SCHEMA message gives, or in a rejects file what the schema itself tells."""
+    told = schema.get(_KEYS)
+    if given or not isinstance(told, list):
+        return given or []
+    return [name for name in told if isinstance(name, str)]
 
 
 def _write_line(file: BinaryIO, message: dict[str, Any]) -> None:

@@ -35,9 +35,15 @@ class Done(msgspec.Struct, frozen=True):
 
 
 class Again(msgspec.Struct, frozen=True):
-    """Nothing to tell yet: take this step once more after so many seconds."""
+    """Nothing to tell yet.
+
+    Attributes:
+        after: seconds until this step is to be taken once more.
+        withheld: as in `Finished`, should there never be more to tell.
+    """
 
     after: float
+    withheld: Sequence[int] = ()
 
 
 class Finished(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,7 +73,7 @@ class Work(msgspec.Struct, kw_only=True):
     """What a step is given.
 
     Attributes:
-        action: what is to be done with every row.
+        action: what is to be done with every row; it may be the destination's `ask`.
         rows: the batch.
         evidence: of the steps done so far, by step.
         polls: how often this step said `Again`.

@@ -116,8 +116,7 @@ def test_p3_a_settled_batch_is_remembered_by_hashes_and_keys(open_journal):
     assert known.keys() == {one.id}
     assert known[one.id].fingerprint == one.fingerprint
     assert journal.emails([one.key]) == {one.key: "a@b.test"}
-    assert journal.is_shared(one.id, b"another key")
-    assert not journal.is_shared(one.id, one.key)
+    assert list(journal.keys_of(one.id)) == [one.key]
     ((number, found),) = journal.pending_rejects(10)
     assert found.record == b'{"email":"c@d.test"}'
     journal.erase_rejects(number)

@@ -1,0 +1,341 @@
+"""P5, as a machine: no sequence of rows, actions, reruns and opt-outs subscribes somebody who opted out.
+
+The real target delivers to the real sandbox. The machine plays the source, the people and the settings, and looks
+after each run at what the provider holds. An opt-out may be undone only by a row of `action: addforce`, in a run with
+`consent: force`.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from operator import itemgetter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, event, note, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+
+from mailing_sandbox.server import Sandbox
+from tests.target.conftest import COLUMNS, LIST, Mailjet, schema, state
+
+ADDRESSES = ("ada@example.com", "bob@example.com", "eve@example.com")
+OTHER_LIST = "Firms"
+#: Where syncing a journal takes no time; no promise about power cuts is tested here.
+MEMORY = Path("/dev/shm")
+SCOPES: dict[str, dict[str, Any]] = {
+    "one list": {"list": LIST},
+    "the account, one list": {"scope": "account", "list": [LIST]},
+    "the account, two lists": {"scope": "account", "list": [LIST, OTHER_LIST]},
+}
+FAULTS = {
+    "none": None,
+    "refused before the job": {"kind": "status", "status": 403, "method": "POST", "path": "*managemanycontacts"},
+    "reply lost": {"kind": "reply_lost", "method": "POST", "path": "*managemanycontacts"},
+    "stopped following": {"kind": "status", "status": 403, "method": "GET", "path": "*managemanycontacts/*"},
+    "stopped asking": {"kind": "status", "status": 403, "method": "GET", "path": "*getcontactslists"},
+}
+
+addresses = st.sampled_from(ADDRESSES)
+changes = st.tuples(
+    st.sampled_from(["row"] * 5 + ["delete", "delete by key"]),
+    st.integers(1, 3),
+    addresses,
+    st.sampled_from([None] * 6 + ["subscribed", "unsubscribed", "excluded", "pending"]),
+    st.sampled_from([None] * 6 + ["addnoforce", "addforce", "remove", "unsub"]),
+)
+COLUMNS_WITH_VERB = COLUMNS | {"verb": {"type": ["string", "null"]}}
+WITHHELD = {"excluded", "pending"}
+
+
+class Consent(RuleBasedStateMachine):
+    """People, a source with a few keys and addresses, and runs that may fail."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = Path(tempfile.mkdtemp(prefix="consent-", dir=MEMORY if MEMORY.is_dir() else None))
+        self.rows: list[dict[str, Any]] = []  # not acknowledged yet
+        self.opted_out: set[tuple[str, str]] = set()  # list, address
+        self.address_of: dict[int, str | None] = {}  # where a key's last address was put; None for not certain
+        self.addresses_ever: dict[int, set[str]] = {}
+        self.leavers: set[int] = set()
+        self.forced: set[str] = set()  # what runs since the last whole one may have subscribed again
+        self.counter = 0
+
+    @initialize(scope=st.sampled_from(sorted(SCOPES)), unsub_creates_membership=st.booleans(), clean=st.booleans())
+    def begin(self, scope: str, unsub_creates_membership: bool, clean: bool) -> None:
+        sandbox.reset()
+        sandbox.faults.clear()
+        sandbox.switches.change({"unsub_creates_membership": unsub_creates_membership})
+        for name in (LIST, OTHER_LIST):
+            sandbox.mailjet.add_list(name)
+        sandbox.mailjet.add_property("city")
+        self.unsub_creates_membership = unsub_creates_membership
+        self.lists = [LIST, OTHER_LIST] if scope == "the account, two lists" else [LIST]
+        config = {
+            "mailjet_api_key": sandbox.api_key,
+            "mailjet_secret_key": sandbox.secret_key,
+            "mailjet_base_url": sandbox.url,
+            "properties": ["city"],
+            "action_column": "verb",
+            "journal": str(self.folder / "journal.sqlite"),
+            "poll_interval": 0.005,
+            "poll_max_interval": 0.01,
+            "max_rejected": "100%",
+        }
+        self.mailjet = Mailjet(sandbox, self.folder, config | SCOPES[scope])
+        if not clean:
+            sandbox.mailjet.add_contacts([{"email": ADDRESSES[0], "list": self.mailjet.list_id, "unsubscribed": True}])
+            self.opted_out.add((LIST, ADDRESSES[0]))
+
+    def teardown(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    # What happens at the source
+
+    def change(self, kind: str, key: int, address: str, status: str | None, verb: str | None) -> None:
+        self.counter += 1
+        gone = {"id": key, "_sdc_deleted_at": "2026-01-01T00:00:00Z"}
+        if kind == "delete by key":
+            self.rows.append(gone)
+        elif kind == "delete":
+            self.rows.append(gone | {"email": address, "subscription_status": status})
+        else:
+            city = (None, "Lyon", f"City {self.counter}")[self.counter % 3]
+            email = address.upper() if self.counter % 5 == 0 else address
+            self.rows.append({"id": key, "email": email, "subscription_status": status, "verb": verb, "city": city})
+        if kind != "delete by key":
+            self.addresses_ever.setdefault(key, set()).add(address)
+        if kind != "row" or verb == "remove":
+            self.leavers.add(key)
+
+    # What happens at the provider
+
+    def opt_out(self, one: int) -> None:
+        members = [(name, address) for name in self.lists for address in sorted(self.statuses(name))]
+        if members:
+            name, address = members[one % len(members)]
+            sandbox.mailjet.add_contacts([{"email": address, "list": self.mailjet.ids[name], "unsubscribed": True}])
+            self.opted_out.add((name, address))
+
+    # Runs
+
+    @rule(
+        gone=st.lists(st.integers(0, 5), max_size=2),
+        changed=st.lists(changes, max_size=3, unique_by=itemgetter(1)) | st.lists(changes, max_size=5),
+        action=st.sampled_from(["addnoforce", "addnoforce", "addnoforce", "addforce", "addforce", "remove", "unsub"]),
+        consent=st.sampled_from(["respect", "respect", "force"]),
+        send=st.sampled_from(["changed", "all"]),
+        nulls=st.sampled_from(["skip", "clear"]),
+        on_key_change=st.sampled_from(["remove", "remove", "keep"]),
+        batch_rows=st.integers(1, 4),
+        jobs_in_flight=st.integers(1, 3),
+        fault=st.sampled_from(["none", "none", *FAULTS]),
+        skip=st.integers(0, 2),
+        comes_again=st.sampled_from([False, False, False, True]),
+        leaver=st.none() | st.integers(0, 5),
+    )
+    def run(
+        self,
+        *,
+        gone: list[int],
+        changed: list[tuple[str, int, str, str | None, str | None]],
+        fault: str,
+        skip: int,
+        comes_again: bool,
+        leaver: int | None,
+        action: str,
+        consent: str,
+        **config: Any,
+    ) -> None:
+        sandbox.clock.advance(60)  # jobs that a failed run left have ended: nobody opts out in the middle of a removal
+        for one in gone:
+            self.opt_out(one)
+        for one in changed:
+            self.change(*one)
+        before = {name: self.statuses(name) for name in self.lists}
+        sandbox.faults.clear()
+        if FAULTS[fault] is not None:
+            sandbox.faults.add(**FAULTS[fault], skip=skip)
+        if consent == "force":
+            self.forced |= {
+                folded(row["email"])
+                for row in self.rows
+                if "verb" in row
+                and (row["verb"] or action) == "addforce"
+                and row["subscription_status"] not in {"unsubscribed", *WITHHELD}
+            }
+        with self.opting_out_meanwhile(leaver) as left:
+            result = self.mailjet.deliver(
+                [schema(columns=COLUMNS_WITH_VERB), *self.messages(), state(1)],
+                action=action, consent=consent, **config,
+            )  # fmt: skip
+        note(f"{result.counts()} {result.error!r}")
+        assert result.error is None or fault != "none", result.log
+        event(f"run {'failed' if result.error else 'ended'}")
+        self.opted_out |= left
+        self.check_opt_outs()
+        if result.error is None:
+            assert result.outcomes["rows"] == len(self.rows)
+            self.check_the_sources_word(before)
+            self.check_changed_addresses(before)
+            self.check_force(config["send"])
+            self.note_keys(before)
+            self.forced = set()
+            if not comes_again:
+                self.rows = []
+        else:
+            for row in self.rows:
+                self.address_of[row["id"]] = None
+        for name in self.lists:
+            # From now on all of them count, those that rows asked for as well.
+            self.opted_out |= {(name, one) for one, status in self.statuses(name).items() if status == "unsubscribed"}
+
+    def messages(self) -> Iterator[dict[str, Any]]:
+        for row in self.rows:
+            yield {"type": "RECORD", "stream": "people", "record": row}
+
+    @contextmanager
+    def opting_out_meanwhile(self, one: int | None) -> Iterator[set[tuple[str, str]]]:
+        """Somebody opts out while a job is being submitted: not somebody who may be leaving, see the guarantees."""
+        left: set[tuple[str, str]] = set()
+        moving = {row["id"] for row in self.rows}
+        leaving = {
+            one
+            for key in moving
+            for one in self.addresses_ever.get(key, ())
+            if key in self.leavers or len(self.addresses_ever[key]) > 1
+        }
+        staying = sorted(self.statuses(LIST).keys() - leaving)
+        if one is None or not staying:
+            yield left
+            return
+        address = staying[one % len(staying)]
+        fault = sandbox.faults.add(kind="hold", method="POST", path="*managemanycontacts")
+        ended = threading.Event()
+
+        def opt_out() -> None:
+            while not fault.waiting and not ended.wait(0.002):
+                pass
+            if fault.waiting:
+                self.mailjet.opt_out(address)
+                left.add((LIST, address))
+            fault.release()
+
+        thread = threading.Thread(target=opt_out)
+        thread.start()
+        try:
+            yield left
+        finally:
+            ended.set()
+            thread.join()
+            if left:
+                event("opted out while a job was submitted")
+
+    # What must hold
+
+    def statuses(self, name: str) -> dict[str, str]:
+        return {folded(email): status for email, status in self.mailjet.statuses(name).items()}
+
+    def check_opt_outs(self) -> None:
+        """Nobody who opted out is subscribed, and no opt-out is forgotten, but by force."""
+        for name, address in sorted(self.opted_out):
+            found = self.statuses(name).get(address)
+            if address in self.forced and found != "unsubscribed":
+                self.opted_out.discard((name, address))
+                event(f"{found or 'removed'} after force")
+            else:
+                assert found == "unsubscribed", f"the opt-out of {address} from {name} became {found}"
+
+    def check_the_sources_word(self, before: dict[str, dict[str, str]]) -> None:
+        """Whoever opted out at the source is not subscribed."""
+        for row in self.rows:
+            address = folded(row.get("email"))
+            if row.get("subscription_status") != "unsubscribed" or address is None or address in self.forced:
+                continue
+            for name in self.lists:
+                if self.unsub_creates_membership:
+                    assert self.statuses(name).get(address) == "unsubscribed"
+                elif address in before[name]:
+                    assert self.statuses(name).get(address) != "subscribed"
+
+    def check_changed_addresses(self, before: dict[str, dict[str, str]]) -> None:
+        """Whoever opted out is not subscribed under a new address."""
+        for key, (row,) in self.keys_of_one_row():
+            old, new = self.address_of.get(key), folded(row.get("email"))
+            if not old or new in {old, None} or new in self.forced or "_sdc_deleted_at" in row:
+                continue
+            if any(before[name].get(old) == "unsubscribed" for name in self.lists):
+                event("an opted-out person's address changed")
+                for name in self.lists:
+                    now = self.statuses(name).get(new)
+                    assert now != "subscribed" or before[name].get(new) == "subscribed", f"{old} -> {new}"
+
+    def check_force(self, send: str) -> None:
+        """By force people are subscribed again: so the other checks can fail."""
+        touched = [folded(row.get("email")) for row in self.rows]
+        if send != "all" or None in touched:
+            return
+        for key, (row,) in self.keys_of_one_row():
+            address = folded(row["email"])
+            if address in self.forced and touched.count(address) == 1 and self.address_of.get(key, address) == address:
+                assert all(self.statuses(name)[address] == "subscribed" for name in self.lists)
+
+    def note_keys(self, before: dict[str, dict[str, str]]) -> None:
+        """Where the journal has each key now, as far as it is certain."""
+        single = dict(self.keys_of_one_row())
+        for key in {row["id"] for row in self.rows}:
+            last = [row for row in self.rows if row["id"] == key][-1]
+            old, new = self.address_of.get(key, ""), folded(last.get("email"))
+            stays = old and any(before[name].get(old) == "unsubscribed" for name in self.lists)
+            if "_sdc_deleted_at" not in last and new is not None and self.statuses(LIST).get(new) == "subscribed":
+                put = last["subscription_status"] not in WITHHELD and last["verb"] != "remove"
+                self.address_of[key] = new if put else None
+            elif (
+                key not in single
+                or not stays
+                or (
+                    new in self.forced
+                    or list(self.address_of.values()).count(old) > 1
+                    or None in self.address_of.values()
+                )
+            ):
+                self.address_of[key] = None
+
+    def keys_of_one_row(self) -> Iterator[tuple[int, tuple[dict[str, Any]]]]:
+        ids = [row["id"] for row in self.rows]
+        return ((row["id"], (row,)) for row in self.rows if ids.count(row["id"]) == 1)
+
+
+def folded(address: str | None) -> str | None:
+    return None if address is None else address.lower()
+
+
+sandbox: Sandbox
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _a_sandbox() -> Iterator[None]:
+    global sandbox
+    with Sandbox(job_seconds=0.005) as sandbox:
+        yield
+
+
+QUICK = settings(
+    max_examples=40, stateful_step_count=8, deadline=None, derandomize=True, database=None,
+    suppress_health_check=list(HealthCheck),
+)  # fmt: skip
+
+
+class TestP5NobodyWhoOptedOutIsSubscribedAgain(Consent.TestCase):
+    settings = QUICK
+
+
+@pytest.mark.slow
+class TestP5NobodyWhoOptedOutIsSubscribedAgainThoroughly(Consent.TestCase):
+    settings = settings(QUICK, max_examples=600, stateful_step_count=12, derandomize=False)
