@@ -102,8 +102,8 @@ SETTINGS: Final = (
     Setting(
         name="consent",
         title="Consent",
-        description="`respect`: opt-outs at the provider are never undone. `force`: `action: addforce` re-subscribes. A "
-        "row's own `subscription_status` is obeyed, and no removal erases an opt-out, in either case.",
+        description="`respect`: opt-outs at the provider are never undone. `force`: `action: addforce` re-subscribes. "
+        "A row's own `subscription_status` is obeyed, and no removal erases an opt-out, in either case.",
         default="respect",
         allowed=["respect", "force"],
     ),

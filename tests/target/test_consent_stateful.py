@@ -350,4 +350,4 @@ class TestP5NobodyWhoOptedOutIsSubscribedAgain(Consent.TestCase):
 
 @pytest.mark.slow
 class TestP5NobodyWhoOptedOutIsSubscribedAgainThoroughly(Consent.TestCase):
-    settings = settings(QUICK, max_examples=600, stateful_step_count=12, derandomize=False)
+    settings = settings(QUICK, max_examples=200, stateful_step_count=12, derandomize=False)
