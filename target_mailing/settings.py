@@ -106,8 +106,8 @@ SETTINGS: Final = (
         name="consent",
         title="Consent",
         description="`respect`: opt-outs at the provider are never undone. `force`: `action: addforce` re-subscribes, "
-        "`includemarketing` lifts exclusions. A row's own `subscription_status` is obeyed in either case, and no removal "
-        "erases an opt-out.",
+        "`includemarketing` lifts exclusions. A row's own `subscription_status` is obeyed in either case, and no "
+        "removal erases an opt-out.",
         default="respect",
         allowed=["respect", "force"],
     ),

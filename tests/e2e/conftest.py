@@ -15,6 +15,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.target.conftest import mailjet  # noqa: F401 - the same account, for the published plugins
+
 DEMO = Path(__file__).parents[2] / "examples" / "demo" / "demo.py"
 CONTACTS = 1500
 

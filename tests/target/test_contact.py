@@ -183,7 +183,10 @@ def test_one_entry_has_the_effect_of_two_or_leaves_the_person_out():
     actions = ("addnoforce", "addforce", "remove", "unsub")
     for status, first, second in itertools.product(("absent", "subscribed", "opted out"), actions, actions):
         (one,) = laid_over({"5": first}, {"5": second}).values()
-        assert after(status, one) == after(after(status, first), second), (status, first, second)
+        expected = after(after(status, first), second)
+        if (status, first, second) == ("opted out", "addforce", "remove"):
+            expected = "opted out"  # one action cannot do both, and the safe one stays
+        assert after(status, one) == expected, (status, first, second)
 
 
 def test_all_columns_as_properties_leaves_the_lists_out(contacts):
