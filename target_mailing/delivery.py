@@ -32,6 +32,8 @@ logger = logging.getLogger("target-mailing.delivery")
 _MAX_FAILED_LOOKS = 10
 #: Times that a submission's reply may be lost before the batch is cut in halves.
 _MAX_LOST = 3
+#: Seconds during which a job may be mistaken for another batch's; more than any destination looks back for one.
+_MISTAKEN_WITHIN = 600.0
 
 
 class DeliveryFailed(Exception):
@@ -248,8 +250,10 @@ class Delivery:
             self._wait(batch, progress)
 
     def _step_done(self, batch: Batch, done: Done) -> None:
-        self._journal.end_step(batch.number, batch.step.name, done.evidence)
-        batch.evidence[batch.step.name] = done.evidence
+        # How often it was submitted before, since those jobs, if there are any, stay unknown.
+        evidence = done.evidence | {"lost": batch.lost} if batch.lost and not batch.step.repeatable else done.evidence
+        self._journal.end_step(batch.number, batch.step.name, evidence)
+        batch.evidence[batch.step.name] = evidence
         if not batch.step.repeatable:
             logger.info("Batch %d (%d rows, %s): %s", batch.number, len(batch.rows), batch.action, batch.jobs)
         batch.at += 1
@@ -261,7 +265,7 @@ class Delivery:
         error = future.exception()
         if error is not None:
             self._leave(batch, error)
-        elif (done := future.result()) is not None:
+        elif (done := future.result()) is not None and not self._is_contested(batch, done):
             logger.info("Batch %d: step %r had been done; going on from there", batch.number, batch.step.name)
             self.counts["adopted"] += 1
             self._step_done(batch, done)
@@ -273,6 +277,17 @@ class Delivery:
             self._leave(batch, self.error)
         else:
             self._submit_again(batch)
+
+    def _is_contested(self, batch: Batch, done: Done) -> bool:
+        """Whether what was found may be another batch's: it is noted there, or nobody knows what became of that one.
+
+        Asked after the provider was, so that every batch whose job could be seen by then has noted its submission.
+        """
+        others = self._journal.noted_by_others(
+            batch.lane.destination.name, batch.step.name, batch=batch.number, since=batch.begun_at - _MISTAKEN_WITHIN
+        )
+        job = done.evidence.get("job")
+        return any(noted is None or noted.get("lost") or noted.get("job") == job for noted in others)
 
     def _submit_again(self, batch: Batch) -> None:
         batch.lost += 1
