@@ -81,7 +81,7 @@ class Account:
         if self._settings_of.setdefault(destination.name, how) != how:
             raise ConfigurationError(
                 "Setting `streams`: two streams deliver to the same list with different settings. Only mapping, "
-                "properties, nulls and actions may differ between them."
+                "properties, nulls, actions and consent may differ between them."
             )
         return delivery.lane(destination.name, lambda: Lane(destination, policy, journal=journal, outcomes=outcomes))
 
