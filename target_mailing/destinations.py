@@ -84,7 +84,7 @@ class Account:
         if self._settings_of.setdefault(destination.name, how) != how:
             raise ConfigurationError(
                 "Setting `streams`: two streams deliver to the same list with different settings. Only mapping, "
-                "properties, nulls and actions may differ between them."
+                "properties, nulls, actions and (but for `route: contact`) consent may differ between them."
             )
         return delivery.lane(destination.name, lambda: Lane(destination, policy, journal=journal, outcomes=outcomes))
 
@@ -93,7 +93,8 @@ class Account:
             lists=tuple(settings.lists),
             account_wide=settings.scope == "account",
             create_list=settings.create_list,
-            consent=settings.consent,
+            # By bulk job the rows' actions were decided before; only lists that a row names are decided there.
+            consent=settings.consent if settings.route == "contact" else "respect",
             route=settings.route,
             poll_interval=settings.poll_interval,
             poll_max_interval=settings.poll_max_interval,

@@ -204,21 +204,6 @@ class Journal:
             found = self._connection.execute(query).scalars()
             return [None if evidence is None else msgspec.json.decode(evidence) for evidence in found]
 
-    def noted_by_others(self, destination: str, step: str, *, batch: int, since: float) -> list[dict[str, Any] | None]:
-        """What other batches of this destination noted of this step, begun since then; None for no end of it."""
-        query = (
-            sa.select(tables.steps.c.evidence)
-            .join(tables.batches, tables.batches.c.id == tables.steps.c.batch)
-            .where(
-                tables.batches.c.destination == destination,
-                tables.batches.c.id != batch,
-                tables.steps.c.name == step,
-                tables.steps.c.begun_at >= since,
-            )
-        )
-        found = self._connection.execute(query)
-        return [None if row.evidence is None else msgspec.json.decode(row.evidence) for row in found]
-
     # What happens
 
     def begin_batch(self, destination: str, action: str, route: str, rows: Sequence[Row]) -> int:

@@ -1,0 +1,188 @@
+"""What the settings do, each shown by what the provider holds and which STATE leaves."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from target_mailing.run import TooManyRejectsError
+from tests.target.conftest import people, person, schema, state
+
+
+def bad(numbers):
+    return people(numbers, email="nobody")
+
+
+# max_rejected
+
+
+@pytest.mark.parametrize(
+    ("limit", "exceeded"), [(2, True), (3, False), ("20%", True), ("30%", False), ("0%", True), (0, True)]
+)
+def test_max_rejected_is_judged_at_the_end(mailjet, limit, exceeded):
+    result = mailjet.deliver([schema(), *people(range(7)), *bad(range(7, 10)), state(1)], max_rejected=limit)
+    assert isinstance(result.error, TooManyRejectsError) is exceeded
+    assert result.states == ([] if exceeded else [1])
+    # What was on its way is followed to its end in either case.
+    assert result.counts() == {"delivered": 7, "rejected": 3}
+    assert len(mailjet.statuses()) == 7
+
+
+@pytest.mark.parametrize("limit", [2, "20%"])
+def test_max_rejected_rerun_judges_the_rejected_again_and_leaves_what_was_delivered(mailjet, limit):
+    rows = [*people(range(7)), *bad(range(7, 10))]
+    mailjet.deliver([schema(), *rows, state(1)], max_rejected=limit)
+    mailjet.sandbox.counters.reset()
+    still = mailjet.deliver([schema(), *rows, state(1)], max_rejected=limit)
+    assert isinstance(still.error, TooManyRejectsError)
+    assert still.counts() == {"unchanged": 7, "rejected": 3}
+    mended = mailjet.deliver([schema(), *people(range(9)), *bad([9]), state(1)], max_rejected=limit)
+    assert mended.error is None
+    assert mended.counts() == {"unchanged": 7, "delivered": 2, "rejected": 1}
+    assert mended.states == [1]
+    assert mailjet.sandbox.counters.rows_received == {"contactslist/managemanycontacts": 2}
+
+
+def test_max_rejected_counts_what_the_provider_refused(mailjet):
+    refused = [f"person{number}@example.com" for number in range(3)]
+    mailjet.sandbox.mailjet.plan_jobs([{"bad_rows": refused}])
+    result = mailjet.deliver([schema(), *people(range(10)), state(1)], max_rejected="20%")
+    assert isinstance(result.error, TooManyRejectsError)
+    assert result.states == []
+    again = mailjet.deliver([schema(), *people(range(10)), state(1)], max_rejected="20%")
+    assert again.counts() == {"unchanged": 7, "delivered": 3}
+    assert again.states == [1]
+
+
+def test_max_rejected_once_exceeded_nothing_more_is_sent(mailjet):
+    rows = [*bad(range(1000)), *people(range(1000, 1500)), state(1)]
+    result = mailjet.deliver([schema(), *rows], max_rejected="50%", batch_rows=100)
+    assert isinstance(result.error, TooManyRejectsError)
+    assert result.states == []
+    assert len(mailjet.received()) < 500
+
+
+# resend_window and send
+
+
+def test_resend_window_is_counted_from_the_confirmation(mailjet):
+    mailjet.deliver([schema(), *people(range(3))], resend_window="PT1H")
+    assert mailjet.deliver([schema(), *people(range(3))], resend_window="PT1H").counts() == {"unchanged": 3}
+    time.sleep(0.2)
+    assert mailjet.deliver([schema(), *people(range(3))], resend_window=0.1).counts() == {"delivered": 3}
+    assert mailjet.deliver([schema(), *people(range(3))], resend_window="PT1H").counts() == {"unchanged": 3}
+
+
+def test_send_all_puts_right_what_was_changed_at_the_provider(mailjet):
+    mailjet.deliver([schema(), *people(range(3))])
+    mailjet.sandbox.mailjet.add_contacts([{"email": "person1@example.com", "name": "Somebody"}])
+    assert mailjet.deliver([schema(), *people(range(3))]).counts() == {"unchanged": 3}
+    assert mailjet.members()["person1@example.com"]["name"] == "Somebody"
+    assert mailjet.deliver([schema(), *people(range(3))], send="all").counts() == {"delivered": 3}
+    assert mailjet.members()["person1@example.com"]["name"] == "Person 1"
+    assert mailjet.deliver([schema(), *people(range(3))]).counts() == {"unchanged": 3}
+
+
+# nulls
+
+
+@pytest.mark.parametrize(("nulls", "left"), [("skip", {"city": "Lyon", "visits": "3", "score": "1.5"}), ("clear", {})])
+def test_nulls_in_columns_and_in_the_properties_object(mailjet, nulls, left):
+    mailjet.deliver([schema(), person(1, visits=3, properties={"score": 1.5})])
+    row = person(1, city=None, visits=None, properties={"score": None}, name=None)
+    assert mailjet.deliver([schema(), row], nulls=nulls).counts() == {"delivered": 1}
+    member = mailjet.members()["person1@example.com"]
+    assert (member["name"], member["properties"]) == ("Person 1", left)
+
+
+def test_a_column_that_is_absent_clears_nothing(mailjet):
+    mailjet.deliver([schema(), person(1, visits=3)])
+    mailjet.deliver([schema(), person(1, name="Ada")], nulls="clear")
+    assert mailjet.members()["person1@example.com"]["properties"] == {"city": "Lyon", "visits": "3"}
+
+
+# on_key_change
+
+
+def test_on_key_change_keep_leaves_the_old_address_for_good(mailjet):
+    mailjet.deliver([schema(), person(1)])
+    moved = person(1, email="new@example.com")
+    assert mailjet.deliver([schema(), moved], on_key_change="keep").counts() == {"delivered": 1}
+    assert mailjet.statuses().keys() == {"person1@example.com", "new@example.com"}
+    assert mailjet.deliver([schema(), moved], on_key_change="remove").counts() == {"unchanged": 1}
+    assert mailjet.deliver([schema(), person(1, email="third@example.com")]).counts() == {"delivered": 1}
+    assert mailjet.statuses().keys() == {"person1@example.com", "third@example.com"}
+
+
+# on_unknown_stream and streams
+
+ORDERS = {"id": {"type": "integer"}, "total": {"type": "number"}}
+
+
+def test_on_unknown_stream_may_differ_by_pattern(mailjet):
+    order = {"type": "RECORD", "stream": "shop-orders", "record": {"id": 1, "total": 9.5}}
+    rows = [schema(), schema("shop-orders", ORDERS), order, person(1), state(1)]
+    failed = mailjet.deliver(rows)
+    assert "'shop-orders'" in str(failed.error)
+    assert failed.states == []
+    skipped = mailjet.deliver(rows, on_unknown_stream="skip")
+    assert skipped.counts() == {"skipped": 1, "delivered": 1}
+    assert skipped.states == [1]
+
+
+def test_a_stream_that_is_named_must_have_an_address(mailjet):
+    order = {"type": "RECORD", "stream": "shop-orders", "record": {"id": 1, "total": 9.5}}
+    result = mailjet.deliver([schema("shop-orders", ORDERS), order], properties=None, streams={"shop-*": {}})
+    assert "no column `email`" in str(result.error)
+
+
+def test_streams_overrides_by_pattern_apply_to_names_after_stream_maps(mailjet):
+    mailjet.sandbox.mailjet.add_list("Firms")
+    columns = {"id": {"type": "integer"}, "mail": {"type": "string"}, "town": {"type": ["string", "null"]}}
+    config = {
+        "properties": None,
+        "stream_maps": {"raw": {"__alias__": "crm-firms"}, "people": {"__alias__": "crm-people"}},
+        "streams": {
+            "crm-*": {"nulls": "clear", "properties": ["city"]},
+            "crm-firms": {"list": "Firms", "mapping": {"email": "mail", "city": "town"}, "properties": []},
+            "raw": {"action": "unsub"},
+            "leavers": {"action": "unsub", "properties": []},
+        },
+    }
+    leaver = {"type": "RECORD", "stream": "leavers", "record": {"email": "person1@example.com"}}
+    firm = {"type": "RECORD", "stream": "raw", "record": {"id": 1, "mail": "office@example.com", "town": "Graz"}}
+    rows = [
+        schema(),
+        schema("raw", columns),
+        schema("leavers", {"email": {"type": "string"}}, []),
+        *people([1, 2]),
+        firm,
+        leaver,
+        person(2, city=None),
+    ]
+    result = mailjet.deliver(rows, **config, batch_rows=1)
+    assert result.error is None
+    assert mailjet.statuses() == {"person1@example.com": "unsubscribed", "person2@example.com": "subscribed"}
+    assert mailjet.members()["person2@example.com"]["properties"] == {}
+    assert mailjet.members()["person1@example.com"]["properties"] == {"city": "Lyon"}
+    assert mailjet.statuses("Firms") == {"office@example.com": "subscribed"}
+    assert mailjet.members("Firms")["office@example.com"]["properties"] == {"city": "Graz"}
+
+
+@pytest.mark.parametrize(
+    ("override", "named"),
+    [({"send": "all"}, "`streams`"), ({"max_rejected": 1}, "`streams.others`"), ({"batch_rows": 7}, "`streams`")],
+)
+def test_p9_streams_to_one_list_cannot_be_served_in_different_ways(mailjet, override, named):
+    rows = [schema(), schema("others"), person(1), person(2, stream="others")]
+    assert named in str(mailjet.deliver(rows, streams={"others": override}).error)
+
+
+def test_p5_force_for_one_stream_holds_for_that_stream_only(mailjet):
+    for number in (1, 2):
+        mailjet.opt_out(f"person{number}@example.com")
+    forced = {"again": {"action": "addforce", "consent": "force"}}
+    rows = [schema(), schema("again"), person(1), person(2, stream="again")]
+    assert mailjet.deliver(rows, action="addforce", streams=forced).error is None
+    assert mailjet.statuses() == {"person1@example.com": "unsubscribed", "person2@example.com": "subscribed"}
