@@ -1,0 +1,95 @@
+"""Listings: paging, search and order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+
+from mailing_sandbox.postgrid.refusal import invalid
+from mailing_sandbox.postgrid.table import Dated
+from mailing_sandbox.provider import Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mailing_sandbox.postgrid.account import Account
+    from mailing_sandbox.postgrid.table import Table
+    from mailing_sandbox.provider import Call
+
+DEFAULT_LIMIT = 10
+MAX_LIMIT = 100
+ABSENT = object()
+
+Record = TypeVar("Record", bound=Dated)
+
+
+def number(call: Call, name: str, default: int) -> int:
+    """Return a parameter that must be a whole number, not below 0."""
+    text = call.query.get(name, "")
+    if not text:
+        return default
+    if not (text.isascii() and text.isdigit()):
+        raise invalid(f"'{name}' must be a whole number, 0 or more.")
+    return int(text)
+
+
+def limit_of(account: Account, call: Call) -> int:
+    """Return how many rows a page may have."""
+    limit = number(call, "limit", DEFAULT_LIMIT)
+    if limit > MAX_LIMIT:
+        if account.switches.postgrid_limit_over_max == "error":
+            raise invalid(f"'limit' must not be above {MAX_LIMIT}.")
+        return MAX_LIMIT
+    if limit == 0 and account.switches.postgrid_limit_zero != "empty":
+        if account.switches.postgrid_limit_zero == "error":
+            raise invalid("'limit' must be above 0.")
+        return DEFAULT_LIMIT
+    return limit
+
+
+def page(
+    account: Account,
+    call: Call,
+    resource: str,
+    table: Table[Record],
+    show: Callable[[Record], dict[str, Any]],
+) -> Reply:
+    """Answer one page of a table; `totalCount` is that of what the search found."""
+    skip, limit = number(call, "skip", 0), limit_of(account, call)
+    found = table.ordered(account.switches.postgrid_order)
+    search = call.query.get("search", "")
+    if search:
+        before = account.clock.now() - account.switches.postgrid_search_delay_seconds
+        fits = criterion(search)
+        found = [row for row in found if row.created <= before and fits(show(row))]
+    rows = [show(row) for row in found[skip : skip + limit]]
+    account.counters.served(resource, len(rows))
+    body = {"object": "list", "totalCount": len(found), "skip": skip, "limit": limit, "data": rows}
+    return Reply(200, msgspec.json.encode(body))
+
+
+def criterion(search: str) -> Callable[[dict[str, Any]], bool]:
+    """Return what a row must fulfil: a JSON object compares fields by their paths, anything else is looked for."""
+    try:
+        wanted = msgspec.json.decode(search)
+    except msgspec.DecodeError:
+        wanted = None
+    if isinstance(wanted, dict):
+        fields = wanted
+        return lambda row: all(at(row, path) == value for path, value in fields.items())
+    text = search.strip()
+    if len(text) > 1 and text[0] == text[-1] == '"':
+        text = text[1:-1]
+    needle = text.lower()
+    return lambda row: needle in msgspec.json.encode(row).decode().lower()
+
+
+def at(row: dict[str, Any], path: str) -> Any:
+    """Return the value at a path with dots."""
+    place: Any = row
+    for step in path.split("."):
+        if not isinstance(place, dict) or step not in place:
+            return ABSENT
+        place = place[step]
+    return place
