@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from mailing_sandbox.postgrid.body import read
 from mailing_sandbox.postgrid.refusal import invalid
 
 if TYPE_CHECKING:
@@ -16,10 +17,10 @@ WINDOW = 86_400.0
 
 
 class Answer(NamedTuple):
-    """One answer, the body that it was given to, and when."""
+    """One answer, the call that it was given to, and when."""
 
     reply: Reply
-    body: bytes
+    call: Call
     at: float
 
 
@@ -46,8 +47,13 @@ class Answers:
         known = self._kept.get((call.path, key))
         if known is None:
             reply = work()
-            self._kept[call.path, key] = Answer(reply, call.body, now)
+            self._kept[call.path, key] = Answer(reply, call, now)
             return reply
-        if strict and known.body != call.body:
+        if strict and not alike(known.call, call):
             raise invalid("the idempotency key was used with another body.")
         return known.reply
+
+
+def alike(one: Call, other: Call) -> bool:
+    """Tell whether two calls ask for the same; each multipart body has a boundary of its own."""
+    return one.body == other.body or read(one).fields == read(other).fields
