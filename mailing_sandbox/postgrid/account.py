@@ -103,10 +103,13 @@ class Account:
 
     @switches.setter
     def switches(self, value: Switches) -> None:
+        identity = [name for name in value.__struct_fields__ if name.startswith("postgrid_dedupe_")]
+        compared_alike = all(getattr(value, name) == getattr(self._switches, name) for name in identity)
         self._switches = value
         for mode in self.modes:
             mode.store.switches = value
-            mode.store.reidentify()
+            if not compared_alike:
+                mode.store.reidentify()
 
     def tick(self) -> None:
         """Let pass what has happened since the last look."""

@@ -79,7 +79,7 @@ def read(call: Call, *, multipart: bool = True) -> Body:
         return Body(nested(parts(call.body, header.get_param("boundary"))), form=True)
     try:
         decoded = msgspec.json.decode(call.body) if call.body else {}
-    except msgspec.DecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise invalid("the body must be valid JSON.") from error
     if not isinstance(decoded, dict):
         raise invalid("the body must be an object.")

@@ -154,6 +154,8 @@ class PostGrid:
 
     def _add_contact(self, given: dict[str, Any], mode: Mode) -> str:
         number, at = given.pop("list", None), given.pop("at", None)
+        if not (at is None or isinstance(at, int | float)):
+            raise ValueError("at must be a number")
         mailing_list = None if number is None else mode.store.lists.get(str(number))
         if number is not None and mailing_list is None:
             raise ValueError(f"there is no list {number}")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 DEFAULT_LIMIT = 10
 MAX_LIMIT = 100
+DIGITS = 15
 ABSENT = object()
 
 Record = TypeVar("Record", bound=Dated)
@@ -29,7 +30,7 @@ def number(call: Call, name: str, default: int) -> int:
     text = call.query.get(name, "")
     if not text:
         return default
-    if not (text.isascii() and text.isdigit()):
+    if not (text.isascii() and text.isdigit() and len(text) <= DIGITS):
         raise invalid(f"'{name}' must be a whole number, 0 or more.")
     return int(text)
 
@@ -61,28 +62,40 @@ def page(
     search = call.query.get("search", "")
     if search:
         before = account.clock.now() - account.switches.postgrid_search_delay_seconds
-        fits = criterion(search)
-        found = [row for row in found if row.created <= before and fits(show(row))]
+        fits = criterion(search, show)
+        found = [row for row in found if row.created <= before and fits(row)]
     rows = [show(row) for row in found[skip : skip + limit]]
     account.counters.served(resource, len(rows))
     body = {"object": "list", "totalCount": len(found), "skip": skip, "limit": limit, "data": rows}
     return Reply(200, msgspec.json.encode(body))
 
 
-def criterion(search: str) -> Callable[[dict[str, Any]], bool]:
+def criterion(search: str, show: Callable[[Record], dict[str, Any]]) -> Callable[[Record], bool]:
     """Return what a row must fulfil: a JSON object compares fields by their paths, anything else is looked for."""
     try:
         wanted = msgspec.json.decode(search)
-    except msgspec.DecodeError:
+    except (ValueError, RecursionError):
         wanted = None
     if isinstance(wanted, dict):
-        fields = wanted
-        return lambda row: all(at(row, path) == value for path, value in fields.items())
+        # Looking up a metadata key among many is common; those rows need not be written out to be compared.
+        light = {path: value for path, value in wanted.items() if path.partition(".")[0] == "metadata"}
+        other = {path: value for path, value in wanted.items() if path not in light}
+        return lambda row: fulfils(told(row), light) and (not other or fulfils(show(row), other))
     text = search.strip()
     if len(text) > 1 and text[0] == text[-1] == '"':
         text = text[1:-1]
     needle = text.lower()
-    return lambda row: needle in msgspec.json.encode(row).decode().lower()
+    return lambda row: needle in msgspec.json.encode(show(row)).decode().lower()
+
+
+def told(row: Dated) -> dict[str, Any]:
+    """Return the metadata of a row as its answer has it."""
+    return {} if row.metadata is None else {"metadata": row.metadata}
+
+
+def fulfils(row: dict[str, Any], wanted: dict[str, Any]) -> bool:
+    """Tell whether all paths have the values wanted."""
+    return all(at(row, path) == value for path, value in wanted.items())
 
 
 def at(row: dict[str, Any], path: str) -> Any:

@@ -81,6 +81,7 @@ def test_keys_addresses_and_files(sandbox, control, client_of):
         ("POST", "/contacts", {"firstName": "A"}),
         ("POST", "/contacts", [{"firstName": "A"}]),
         ("POST", "/contacts", [PERSON | {"list": "mailing_list_0"}]),
+        ("POST", "/contacts", [PERSON | {"at": "now"}]),
         ("POST", "/lists", {}),
         ("POST", "/lists", {"description": "A", "metadata": 1}),
         ("POST", "/imports", {"content": CSV, "mapping": {"firstName": 1}}),
