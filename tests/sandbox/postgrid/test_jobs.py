@@ -291,6 +291,15 @@ def test_imports_that_are_not_completed(sandbox, pg):
 # Plans
 
 
+def test_a_contact_deleted_while_its_job_runs_is_not_found(sandbox, pg, number):
+    contact = pg.contact()["id"]
+    pg.job(number, addContacts=[contact])
+    pg.client.delete(f"/contacts/{contact}")
+    sandbox.clock.advance(5)
+    row = pg.get("mailing_lists", number)
+    assert (row["status"], types(row)) == ("completed", ["operational_error"])
+
+
 def test_a_held_job_waits_until_it_is_finished(sandbox, pg, number):
     sandbox.postgrid.plan_jobs([{"hold": True}])
     contact = pg.contact()["id"]
