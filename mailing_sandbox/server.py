@@ -16,6 +16,7 @@ from mailing_sandbox.counters import Counters
 from mailing_sandbox.faults import Faults
 from mailing_sandbox.gateway import Gateway, RateLimit
 from mailing_sandbox.mailjet import Mailjet
+from mailing_sandbox.postgrid import PostGrid
 from mailing_sandbox.protocol import Protocol
 from mailing_sandbox.switches import SwitchBoard
 
@@ -52,9 +53,11 @@ class Sandbox:
         self.counters = Counters()
         self.faults = Faults()
         self.mailjet = Mailjet(self.clock, self.counters, api_key, secret_key)
-        self.providers = (self.mailjet,)
+        self.postgrid = PostGrid(self.clock, self.counters)
+        self.providers = (self.mailjet, self.postgrid)
         self.switches = SwitchBoard(self.providers)
-        self.switches.change({"job_seconds": job_seconds, **(switches or {})})
+        durations = ("job_seconds", "postgrid_job_seconds", "postgrid_import_seconds")
+        self.switches.change(dict.fromkeys(durations, job_seconds) | dict(switches or {}))
         if contacts:
             self.seed(contacts, seed)
         self._limit = RateLimit(rate_limit)

@@ -33,4 +33,14 @@ def test_the_sandbox_imports_none_of_the_clients():
 
 def test_only_the_assembly_knows_a_provider():
     general = [file for file in PACKAGE.glob("*.py") if file.name != "server.py"]
-    assert [file.name for file in general if "mailing_sandbox.mailjet" in file.read_text()] == []
+    providers = [folder.name for folder in PACKAGE.iterdir() if (folder / "emulator.py").exists()]
+    assert {"mailjet", "postgrid"} <= set(providers)
+    named = [(file.name, one) for file in general for one in providers if f"mailing_sandbox.{one}" in file.read_text()]
+    assert named == []
+
+
+def test_no_provider_knows_another():
+    for folder in (path.parent for path in PACKAGE.glob("*/emulator.py")):
+        others = {f"mailing_sandbox.{path.parent.name}" for path in PACKAGE.glob("*/emulator.py")}
+        others.remove(f"mailing_sandbox.{folder.name}")
+        assert [(file.name, one) for file in folder.glob("*.py") for one in others if one in file.read_text()] == []
