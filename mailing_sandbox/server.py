@@ -17,6 +17,7 @@ from mailing_sandbox.faults import Faults
 from mailing_sandbox.gateway import Gateway, RateLimit
 from mailing_sandbox.mailjet import Mailjet
 from mailing_sandbox.protocol import Protocol
+from mailing_sandbox.ses import Ses, Storage
 from mailing_sandbox.switches import SwitchBoard
 
 if TYPE_CHECKING:
@@ -52,9 +53,11 @@ class Sandbox:
         self.counters = Counters()
         self.faults = Faults()
         self.mailjet = Mailjet(self.clock, self.counters, api_key, secret_key)
-        self.providers = (self.mailjet,)
+        self.storage = Storage(self.clock, api_key, secret_key)
+        self.ses = Ses(self.clock, self.counters, self.storage)
+        self.providers = (self.mailjet, self.ses, self.storage)
         self.switches = SwitchBoard(self.providers)
-        self.switches.change({"job_seconds": job_seconds, **(switches or {})})
+        self.switches.change({"job_seconds": job_seconds, "ses_job_seconds": job_seconds, **(switches or {})})
         if contacts:
             self.seed(contacts, seed)
         self._limit = RateLimit(rate_limit)
@@ -125,6 +128,7 @@ class Sandbox:
         self._server.stop()
         self._thread.join()
         self._socket.close()
+        self.storage.reset()
         self._server = self._thread = self._socket = None
 
     def __enter__(self) -> Self:
