@@ -69,7 +69,7 @@ class Account:
     def objects(self) -> Objects:
         """The S3 that import jobs read: the sandbox's own, or the one of the switch `ses_s3_endpoint`."""
         endpoint = self.switches.ses_s3_endpoint
-        if not endpoint:
+        if endpoint == "own":
             return self.storage.objects
         if endpoint not in self._elsewhere:
             from mailing_sandbox.ses.elsewhere import Elsewhere  # noqa: PLC0415 - loads botocore
@@ -86,7 +86,8 @@ class Account:
         """Return a pre-signed URL of a file that SES left, where the client of this call reaches S3."""
         from mailing_sandbox.ses.signing import presign  # noqa: PLC0415 - loads botocore
 
-        endpoint = self.switches.ses_s3_endpoint or self.endpoint
+        elsewhere = self.switches.ses_s3_endpoint
+        endpoint = self.endpoint if elsewhere == "own" else elsewhere
         url = f"{endpoint.rstrip('/')}{path_of(self.files_bucket, file)}"
         return presign(url, self.storage.keyring.first, "us-east-1", seconds)
 

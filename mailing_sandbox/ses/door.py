@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mailing_sandbox.ses.model import Model
+from mailing_sandbox.ses.model import model
 from mailing_sandbox.ses.refusal import Refusal
 from mailing_sandbox.ses.signing import BadSignature, Signed, verify
 
@@ -29,7 +29,7 @@ class Door:
     """Lets requests in."""
 
     def __init__(self, keyring: Keyring) -> None:
-        self.model = Model()
+        self.model = model()
         self._keyring = keyring
 
     def enter(self, call: Call, switches: Switches, now: float) -> Signed:
@@ -39,8 +39,8 @@ class Door:
         except BadSignature as bad:
             code = CODES.get(bad.kind, switches.ses_signature_error)
             raise Refusal(code, bad.message, 403) from bad
-        served = {name.strip() for name in switches.ses_regions.split(",") if name.strip()} or self.model.regions
-        if signed.region not in served:
+        named = {name.strip() for name in switches.ses_regions.split(",")}
+        if signed.region not in (self.model.regions if "all" in named else named):
             message = f"Credential should be scoped to a valid region, not '{signed.region}'. "
             raise Refusal(switches.ses_signature_error, message, 403)
         return signed

@@ -169,7 +169,7 @@ class Load:
     def _from_json(self, line: bytes) -> Row:
         try:
             record = msgspec.json.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise BadRecord("The line is not valid JSON") from error
         if not isinstance(record, dict):
             raise BadRecord("The line is not a JSON object")
@@ -259,7 +259,7 @@ def is_object(text: str) -> bool:
     """Tell whether a text is a JSON object."""
     try:
         return isinstance(msgspec.json.decode(text), dict)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return False
 
 

@@ -19,9 +19,12 @@ if TYPE_CHECKING:
     from mailing_sandbox.ses.account import Region
     from mailing_sandbox.ses.imports import Failure
 
-End = Literal["completed", "failed", "failed_halfway", "cancelled", "stall"]
-ENDS: tuple[End, ...] = ("completed", "failed", "failed_halfway", "cancelled")
-TERMINAL = ("COMPLETED", "FAILED", "CANCELLED")
+End = Literal["completed", "failed", "failed_halfway", "cancelled", "error", "stall"]
+ENDS: tuple[End, ...] = ("completed", "failed", "failed_halfway", "cancelled", "error")
+TERMINAL = ("COMPLETED", "FAILED", "CANCELLED", "ERROR")
+CUT = {"failed_halfway": "FAILED", "cancelled": "CANCELLED", "error": "ERROR"}
+"""Planned ends that come after half of the records, and their statuses."""
+
 BEGINNING = 0.2
 """Share of a job's time at which it is PROCESSING: the object is read, records go in steadily from here."""
 
@@ -177,7 +180,7 @@ def _advance(region: Region, job: ImportJob, share: float) -> None:
             _end(region, job, "FAILED", str(error))
             return
     load = cast("Load", job.load)
-    whole = job.total // 2 if job.plan.end in ("failed_halfway", "cancelled") else job.total
+    whole = job.total // 2 if job.plan.end in CUT else job.total
     progress = (share - BEGINNING) / (1 - BEGINNING)
     target = whole if share >= 1 else min(whole, int(job.total * progress + 1e-6))
     if target > job.done:
@@ -190,9 +193,8 @@ def _advance(region: Region, job: ImportJob, share: float) -> None:
         job.failed = len(load.failures)
         _touch_list(region)
     if share >= 1:
-        ends = {"failed_halfway": "FAILED", "cancelled": "CANCELLED"}
-        status = ends.get(job.plan.end, "COMPLETED")
-        _end(region, job, status, job.plan.message if status == "FAILED" else "")
+        status = CUT.get(job.plan.end, "COMPLETED")
+        _end(region, job, status, job.plan.message if status in ("FAILED", "ERROR") else "")
 
 
 def _open(region: Region, job: ImportJob) -> None:
@@ -208,6 +210,8 @@ def _open(region: Region, job: ImportJob) -> None:
     ):
         raise Unreadable(f"Unable to read s3://{job.bucket}/{job.key}: AccessDenied")
     content = objects.read(job.bucket, job.key)
+    if 0 < switches.ses_max_file_bytes < len(content):
+        raise BadObject(f"The file has {len(content)} bytes; the limit is {switches.ses_max_file_bytes}")
     load = Load(region, content, job.data_format, job.action, job.contact_list)
     limit = load.limit()
     if limit and load.total > limit:

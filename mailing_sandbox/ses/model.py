@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
@@ -76,7 +77,7 @@ class Model:
             return {}
         try:
             body = msgspec.json.decode(call.body)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise Refusal("SerializationException", "The request body is not valid JSON") from error
         if not isinstance(body, dict):
             raise Refusal("SerializationException", "Start of structure or map found where not expected.")
@@ -86,6 +87,12 @@ class Model:
         """Return an answer with modelled members only, None left out, times encoded."""
         shape = self._service.operation_model(operation).output_shape
         return {} if shape is None else _rendered(shape, result, iso)
+
+
+@cache
+def model() -> Model:
+    """Return the model; it is read from its file once in a process."""
+    return Model()
 
 
 def _refused(value: object, shape: Shape) -> Refusal:

@@ -76,5 +76,5 @@ def contacts_of(sent: Sent) -> list[Any]:
 def _decoded(line: str) -> Any:
     try:
         return msgspec.json.decode(line)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return line

@@ -140,13 +140,13 @@ class Storage:
             signed = old or verify(call, service, self.keyring, now=now, skew=900)
         except BadSignature as bad:
             status = 400 if bad.kind in ("incomplete", "scope", "expired") else 403
-            return _error(status, CODES[bad.kind], bad.message)
+            return _error(status, CODES[bad.kind], bad.message, service)
         if service == "sts":
             action = "sts:AssumeRole" if b"Action=AssumeRole" in call.body else "sts:GetCallerIdentity"
         else:
             action = (ACTIONS if len(call.segments) > 2 else BUCKET_ACTIONS).get(call.method, "s3:PutObject")
         denial = self.keyring.denial(signed.key, action)
-        return None if denial is None else _error(403, "AccessDenied", denial)
+        return None if denial is None else _error(403, "AccessDenied", denial, service)
 
     def _learn(self, body: bytes) -> None:
         """Let the keys of an assumed role call, until they expire by the emulated time."""
@@ -191,6 +191,8 @@ class Storage:
         """Nothing is invented here: objects are what clients put."""
 
 
-def _error(status: int, code: str, message: str) -> Reply:
+def _error(status: int, code: str, message: str, service: str = "s3") -> Reply:
     body = f"<Error><Code>{code}</Code><Message>{escape(message)}</Message></Error>"
+    if service == "sts":
+        body = f"<ErrorResponse>{body}</ErrorResponse>"
     return Reply(status, f'<?xml version="1.0" encoding="UTF-8"?>\n{body}'.encode(), "application/xml")

@@ -15,7 +15,7 @@ class Switches(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Behaviours that nobody outside AWS could verify, and limits. `docs/sandbox.md` describes each."""
 
     # requests and answers
-    ses_regions: str = ""
+    ses_regions: str = "all"
     ses_clock_skew_seconds: Seconds = 300.0
     ses_signature_error: Literal["InvalidSignatureException", "SignatureDoesNotMatch"] = "InvalidSignatureException"
     ses_requests_per_second: Seconds = 0.0
@@ -64,11 +64,12 @@ class Switches(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ses_max_contacts_delete: Number = 0
     ses_max_suppressions_put: Number = 100_000
     ses_max_suppressions_delete: Number = 10_000
+    ses_max_file_bytes: Number = 0
     ses_failed_records: Literal["json", "csv", "input", "missing"] = "json"
     ses_failed_url_seconds: Number = 3600
     ses_keep_received: bool = True
 
     # storage
-    ses_s3_endpoint: str = ""
+    ses_s3_endpoint: str = "own"
     ses_bucket_region: Literal["same", "any"] = "same"
     ses_bucket_policy: Literal["ignored", "required"] = "ignored"
