@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -15,7 +15,7 @@ from botocore.model import ServiceModel, Shape
 from mailing_sandbox.ses.refusal import Refusal, constraint, invalid
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from mailing_sandbox.provider import Call
 
@@ -37,6 +37,7 @@ class Model:
     def __init__(self) -> None:
         loader = Loader()
         self._service = ServiceModel(loader.load_service_model("sesv2", "service-2"), "sesv2")
+        self._renderers: dict[tuple[str, bool], Callable[[Any], Any] | None] = {}
         self.regions = frozenset(
             region
             for partition in loader.load_data("endpoints")["partitions"]
@@ -85,8 +86,12 @@ class Model:
 
     def render(self, operation: str, result: Mapping[str, Any], *, iso: bool) -> dict[str, Any]:
         """Return an answer with modelled members only, None left out, times encoded."""
-        shape = self._service.operation_model(operation).output_shape
-        return {} if shape is None else _rendered(shape, result, iso)
+        name = (operation, iso)
+        if name not in self._renderers:
+            shape = self._service.operation_model(operation).output_shape
+            self._renderers[name] = None if shape is None else _renderer(shape, iso)
+        encode = self._renderers[name]
+        return {} if encode is None else cast("dict[str, Any]", encode(result))
 
 
 @cache
@@ -188,18 +193,27 @@ def _joined(path: str, name: str) -> str:
     return f"{path}.{spelled}" if path else spelled
 
 
-def _rendered(shape: Shape, value: Any, iso: bool) -> Any:
+def _renderer(shape: Shape, iso: bool) -> Callable[[Any], Any] | None:
+    """Return what encodes values of a shape, built once since pages are long; None where they stay as they are."""
     if shape.type_name == "structure":
-        return {
-            name: _rendered(member, value[name], iso)
-            for name, member in shape.members.items()
-            if value.get(name) is not None
-        }
+        members = [(name, _renderer(member, iso)) for name, member in shape.members.items()]
+
+        def structure(value: Mapping[str, Any]) -> dict[str, Any]:
+            found = {}
+            for name, encode in members:
+                each = value.get(name)
+                if each is not None:
+                    found[name] = each if encode is None else encode(each)
+            return found
+
+        return structure
     if shape.type_name == "list":
-        return [_rendered(shape.member, each, iso) for each in value]
+        inner = _renderer(shape.member, iso)
+        return None if inner is None else lambda value: [inner(each) for each in value]
     if shape.type_name == "timestamp":
-        if iso:
-            text = datetime.fromtimestamp(value, UTC).isoformat(timespec="milliseconds")
-            return text.replace("+00:00", "Z")
-        return round(value, 3)
-    return value
+        return _iso if iso else lambda value: round(value, 3)
+    return None
+
+
+def _iso(moment: float) -> str:
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

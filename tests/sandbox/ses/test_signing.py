@@ -76,6 +76,11 @@ def test_without_a_signature(sandbox):
             answer = plain.get(ACCOUNT, headers=headers)
             assert answer.status_code == 403
             assert answer.headers["x-amzn-errortype"] == "MissingAuthenticationTokenException"
+        day = "Credential=sandbox-key/20250101/us-east-1/ses/aws4_request, SignedHeaders=host, Signature=0"
+        undated = plain.get(ACCOUNT, headers={"authorization": f"AWS4-HMAC-SHA256 {day}"})
+        assert undated.headers["x-amzn-errortype"] == "IncompleteSignatureException"
+        misdated = {"authorization": f"AWS4-HMAC-SHA256 {day}", "x-amz-date": "20250102T000000Z"}
+        assert plain.get(ACCOUNT, headers=misdated).headers["x-amzn-errortype"] == "InvalidSignatureException"
         for odd in ("AWS4-HMAC-SHA256 nonsense", "AWS4-HMAC-SHA256 Credential=a, SignedHeaders=host, Signature=0"):
             answer = plain.get(ACCOUNT, headers={"authorization": odd})
             assert answer.headers["x-amzn-errortype"] == "IncompleteSignatureException"

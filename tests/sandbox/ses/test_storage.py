@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -59,6 +60,30 @@ def test_pre_signed_urls_of_both_versions(sandbox, s3, version):
     expired = one.generate_presigned_url("get_object", Params={"Bucket": "imports", "Key": KEY}, ExpiresIn=-5)
     assert "expired" in httpx.get(expired).text
     one.close()
+
+
+@pytest.mark.parametrize("version", [None, "s3v4"])
+def test_pre_signed_urls_of_temporary_keys_end_with_them(sandbox, s3, version):
+    s3.put_object(Bucket="imports", Key="rows", Body=b"hello")
+    sandbox.ses.add_key("ASIATEMP", "its-secret", "its-token", seconds=60)
+
+    def presigned(key="ASIATEMP", token="its-token"):
+        keys = {"aws_access_key_id": key, "aws_secret_access_key": "its-secret", "aws_session_token": token}
+        config = Config(signature_version=version)
+        one = boto3.client("s3", endpoint_url=f"{sandbox.url}/s3", region_name="us-east-1", config=config, **keys)
+        with contextlib.closing(one):
+            return one.generate_presigned_url("get_object", Params={"Bucket": "imports", "Key": "rows"})
+
+    assert httpx.get(presigned()).content == b"hello"
+    assert "InvalidAccessKeyId" in httpx.get(presigned(key="AKIANOBODY")).text
+    assert "InvalidAccessKeyId" in httpx.get(presigned(token="another")).text
+    sandbox.clock.advance(61)
+    assert httpx.get(presigned()).status_code in (400, 403)
+
+
+@pytest.mark.parametrize("query", ["X-Amz-Signature=0", "X-Amz-Signature=0&X-Amz-Expires=many"])
+def test_a_pre_signed_url_with_parts_missing_is_refused(sandbox, query):
+    assert httpx.get(f"{sandbox.url}/s3/imports/rows?{query}").status_code == 400
 
 
 def test_a_payload_hash_of_another_body_is_refused(sandbox, s3):
