@@ -184,7 +184,7 @@ def test_empty_cells(sandbox, api, list_id, rule, kept):
         ("ignored", 1, "Completed"),
     ],
 )
-def test_thresholds(sandbox, api, list_id, rule, threshold, status):
+def test_thresholds(sandbox, api, list_id, rule, threshold, status):  # noqa: PLR0917
     sandbox.switches.change({"error_threshold": rule})
     job = submit(api, list_id, "email\nbad\nworse\nworst\nfine@example.com\n", ErrTreshold=threshold)
     assert read(api, job)["Status"] == status

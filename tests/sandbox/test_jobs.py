@@ -121,7 +121,7 @@ def test_a_job_with_no_time_ends_at_once(sandbox, api, list_id):
     ("words", "running", "aborted"),
     [("full", "Importing", "Abort"), ("short", "In Progress", "Error"), ("aborted", "Importing", "Aborted")],
 )
-def test_vocabularies(sandbox, api, list_id, words, running, aborted):
+def test_vocabularies(sandbox, api, list_id, words, running, aborted):  # noqa: PLR0917
     sandbox.switches.change({"status_words": words})
     sandbox.mailjet.plan_jobs([{"end": "stall"}])
     job = submit(api, list_id, contacts(3))
@@ -214,7 +214,7 @@ def test_nothing_is_loaded_where_bad_rows_spoil_the_job(sandbox, api, list_id):
         ("missing", 404, b'{"ErrorInfo":"","ErrorMessage":"Source object not found"'),
     ],
 )
-def test_shapes_of_the_error_file(sandbox, api, list_id, shape, status, body):
+def test_shapes_of_the_error_file(sandbox, api, list_id, shape, status, body):  # noqa: PLR0917
     sandbox.switches.change({"error_file": shape})
     path = poll(api, list_id, submit(api, list_id, [{"Email": "bad"}]))["ErrorFile"]
     answer = api.get(f"/v3/{path}")
@@ -241,7 +241,7 @@ def test_a_row_changes_what_it_names_and_null_clears(sandbox, api, list_id):
 
 @pytest.mark.parametrize(("rule", "name"), [("clear", ""), ("keep", "Ada")])
 @pytest.mark.parametrize("empty", ["", None])
-def test_empty_names(sandbox, api, list_id, rule, name, empty):
+def test_empty_names(sandbox, api, list_id, rule, name, empty):  # noqa: PLR0917
     sandbox.switches.change({"empty_name": rule})
     submit(api, list_id, [{"Email": "a@example.com", "Name": "Ada"}])
     submit(api, list_id, [{"Email": "a@example.com", "Name": empty}])

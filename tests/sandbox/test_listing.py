@@ -23,7 +23,7 @@ def test_limits(api, people, limit, rows):
 
 
 @pytest.mark.parametrize(("rule", "status", "rows"), [("clamp", 200, 1000), ("error", 400, 0), ("default", 200, 10)])
-def test_a_limit_above_the_maximum(sandbox, api, people, rule, status, rows):
+def test_a_limit_above_the_maximum(sandbox, api, people, rule, status, rows):  # noqa: PLR0917
     sandbox.switches.change({"limit_above_maximum": rule})
     answer = api.get("/v3/REST/contact?Limit=1001")
     assert answer.status_code == status

@@ -153,7 +153,7 @@ def test_attributes_that_are_no_object_are_kept_or_refused(sandbox, ses, newslet
         ("lower", "ann@example.com", {"Ann@EXAMPLE.com", "ann@example.com"}),
     ],
 )
-def test_the_case_of_an_address(sandbox, ses, newsletter, rule, kept, same):
+def test_the_case_of_an_address(sandbox, ses, newsletter, rule, kept, same):  # noqa: PLR0917
     sandbox.switches.change({"ses_contact_case": rule})
     ses.create_contact(ContactListName=LIST, EmailAddress="Ann@Example.com")
     assert [*sandbox.ses.contacts()] == [kept]
@@ -203,7 +203,7 @@ def everybody(sandbox, newsletter):
         ("OPT_OUT", "Offers", True, "plain out gone"),
     ],
 )
-def test_filters(ses, everybody, status, topic, by_default, names):
+def test_filters(ses, everybody, status, topic, by_default, names):  # noqa: PLR0917
     wanted = {"FilteredStatus": status}
     if topic:
         wanted["TopicFilter"] = {"TopicName": topic, "UseDefaultIfPreferenceUnavailable": by_default}

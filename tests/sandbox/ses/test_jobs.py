@@ -275,7 +275,7 @@ def test_a_bucket_policy_is_needed_by_switch(sandbox, ses, s3, newsletter):
         ("ses_max_suppressions_delete", None, "DELETE", {"emailAddress": "a@example.com"}),
     ],
 )
-def test_too_many_records_fail_the_job(sandbox, imported, newsletter, switch, name, action, row):
+def test_too_many_records_fail_the_job(sandbox, imported, newsletter, switch, name, action, row):  # noqa: PLR0917
     sandbox.switches.change({switch: 3})
     assert imported(lines(*[row] * 3), name=name, action=action)["JobStatus"] == "COMPLETED"
     job = imported(lines(*[row] * 4), name=name, action=action)
@@ -319,7 +319,7 @@ def test_a_job_goes_on_by_polls(sandbox, ses, s3, newsletter, look):
 
 
 @pytest.mark.parametrize(("switch", "expected"), [("absent", {}), ("zero", {0}), ("progress", {0, 5})])
-def test_the_counters_of_a_running_job_are_a_switch(sandbox, ses, s3, newsletter, switch, expected):
+def test_the_counters_of_a_running_job_are_a_switch(sandbox, ses, s3, newsletter, switch, expected):  # noqa: PLR0917
     sandbox.switches.change({"ses_job_seconds": 100, "ses_running_counts": switch})
     sandbox.clock.freeze()
     s3.put_object(Bucket="imports", Key="rows", Body=people(10))
@@ -345,7 +345,7 @@ def test_whether_failed_records_are_processed_ones_is_a_switch(sandbox, imported
         ("error", "ERROR", 2, "out of luck"),
     ],
 )
-def test_a_planned_end(sandbox, imported, newsletter, end, status, written, said):
+def test_a_planned_end(sandbox, imported, newsletter, end, status, written, said):  # noqa: PLR0917
     sandbox.ses.plan_jobs([{"end": end, "message": "out of luck"}])
     job = imported(people(4), name=LIST)
     assert counts(job) == (status, written, 0)

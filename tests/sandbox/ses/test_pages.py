@@ -51,7 +51,7 @@ def rows(pages):
 @pytest.mark.parametrize("listing", LISTINGS)
 @pytest.mark.parametrize("order", ["natural", "shuffled"])
 @pytest.mark.parametrize("empty", ["never", "first", "between", "last"])
-def test_a_walk_meets_every_row_once(sandbox, ses, full, listing, order, empty):
+def test_a_walk_meets_every_row_once(sandbox, ses, full, listing, order, empty):  # noqa: PLR0917
     sandbox.switches.change({"ses_list_order": order, "ses_empty_pages": empty})
     pages = walk(ses, listing, PageSize=5)
     assert len(rows(pages)) == len({*rows(pages)}) == ROWS

@@ -181,7 +181,7 @@ def test_a_token_of_another_region_is_refused(sandbox, client):
     ("body", None, "com.amazonaws.sesv2#NotFoundException"),
 ])  # fmt: skip
 @pytest.mark.parametrize("key", ["message", "Message"])
-def test_where_an_error_tells_its_type_is_a_switch(sandbox, wire, ses, style, header, body, key):
+def test_where_an_error_tells_its_type_is_a_switch(sandbox, wire, ses, style, header, body, key):  # noqa: PLR0917
     sandbox.switches.change({"ses_error_type": style, "ses_message_key": key})
     answer = wire("GET", "/v2/email/import-jobs/none")
     assert answer.status_code == 404
