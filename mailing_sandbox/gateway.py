@@ -216,7 +216,7 @@ class Connection:
         headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in reply.headers.items()]
         if reply.content_type is not None:
             headers.append((b"content-type", reply.content_type.encode()))
-        if reply.status not in (204, 304):
+        if reply.status not in (204, 304) and not any(name == b"content-length" for name, _ in headers):
             headers.append((b"content-length", str(len(reply.body)).encode()))
         if reply.reason:
             headers.append((REASON, reply.reason.encode("ascii", "replace")))

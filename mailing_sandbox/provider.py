@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 
 class Call(msgspec.Struct, frozen=True):
-    """One request. `segments` are the decoded parts of the path, `query` holds the first value of each name."""
+    """One request. `segments` are the decoded parts of the path, `query` holds the first value of each name.
+
+    `raw_path` and `raw_query` are as they came, for providers that check a signature over them.
+    """
 
     method: str
     path: str
@@ -22,6 +25,8 @@ class Call(msgspec.Struct, frozen=True):
     query: dict[str, str]
     headers: dict[str, str]
     body: bytes
+    raw_path: str = ""
+    raw_query: str = ""
 
     @classmethod
     def of(cls, method: str, raw_path: str, query: str, headers: dict[str, str], body: bytes) -> Call:
@@ -30,7 +35,7 @@ class Call(msgspec.Struct, frozen=True):
         first: dict[str, str] = {}
         for name, value in parse_qsl(query, keep_blank_values=True):
             first.setdefault(name.lower(), value)
-        return cls(method, "/" + "/".join(segments), segments, first, headers, body)
+        return cls(method, "/" + "/".join(segments), segments, first, headers, body, raw_path, query)
 
 
 class Reply(msgspec.Struct):

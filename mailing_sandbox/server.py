@@ -18,6 +18,7 @@ from mailing_sandbox.gateway import Gateway, RateLimit
 from mailing_sandbox.mailjet import Mailjet
 from mailing_sandbox.postgrid import PostGrid
 from mailing_sandbox.protocol import Protocol
+from mailing_sandbox.ses import Ses, Storage
 from mailing_sandbox.switches import SwitchBoard
 
 if TYPE_CHECKING:
@@ -54,9 +55,11 @@ class Sandbox:
         self.faults = Faults()
         self.mailjet = Mailjet(self.clock, self.counters, api_key, secret_key)
         self.postgrid = PostGrid(self.clock, self.counters)
-        self.providers = (self.mailjet, self.postgrid)
+        self.storage = Storage(self.clock, api_key, secret_key)
+        self.ses = Ses(self.clock, self.counters, self.storage)
+        self.providers = (self.mailjet, self.postgrid, self.ses, self.storage)
         self.switches = SwitchBoard(self.providers)
-        durations = ("job_seconds", "postgrid_job_seconds", "postgrid_import_seconds")
+        durations = ("job_seconds", "postgrid_job_seconds", "postgrid_import_seconds", "ses_job_seconds")
         self.switches.change(dict.fromkeys(durations, job_seconds) | dict(switches or {}))
         if contacts:
             self.seed(contacts, seed)
@@ -128,6 +131,7 @@ class Sandbox:
         self._server.stop()
         self._thread.join()
         self._socket.close()
+        self.storage.reset()
         self._server = self._thread = self._socket = None
 
     def __enter__(self) -> Self:

@@ -34,7 +34,7 @@ def test_the_sandbox_imports_none_of_the_clients():
 def test_only_the_assembly_knows_a_provider():
     general = [file for file in PACKAGE.glob("*.py") if file.name != "server.py"]
     providers = [folder.name for folder in PACKAGE.iterdir() if (folder / "emulator.py").exists()]
-    assert {"mailjet", "postgrid"} <= set(providers)
+    assert {"mailjet", "postgrid", "ses"} <= set(providers)
     named = [(file.name, one) for file in general for one in providers if f"mailing_sandbox.{one}" in file.read_text()]
     assert named == []
 
