@@ -16,7 +16,8 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     """What to do to which calls.
 
     `path` is a glob, matched without case against the decoded path without its query; ``*`` also crosses slashes.
-    The first `skip` matching calls pass untouched, the next `times` are hit (``None``: for ever).
+    The first `skip` matching calls pass untouched, the next `times` are hit (``None``: for ever). With `done`, the
+    work of a call that is answered by a `status` was done all the same.
     """
 
     kind: Kind
@@ -30,6 +31,7 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     content: str | None = None
     headers: dict[str, str] = {}
     when: Literal["before", "after"] = "after"
+    done: bool = False
     seconds: float = 1.0
 
     def matches(self, method: str, path: str) -> bool:

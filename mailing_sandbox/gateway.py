@@ -103,6 +103,8 @@ class Gateway:
             await connection.reset()
             return
         if rule.kind == "status":
+            if rule.done:
+                provider.answer(call)
             await connection.reply(injected(rule, provider))
             return
         waits = rule.kind in ("hold", "slow")

@@ -31,7 +31,7 @@ class Row(msgspec.Struct, gc=False):
         resubmitted: an earlier submission of this content may have arrived.
         also: keys of rows that this one superseded; the contact is theirs, too.
         followers: rows that wait for the end of this one, because what they are to be depends on it.
-        blocked: it is such a row, and keeps its place until `Batcher.unblock`.
+        blocked: how many rows it waits for in this way; it keeps its place until `Batcher.unblock` came as often.
     """
 
     lines: tuple[int, ...]
@@ -48,7 +48,7 @@ class Row(msgspec.Struct, gc=False):
     resubmitted: bool = False
     also: tuple[bytes, ...] = ()
     followers: tuple[Row, ...] = ()
-    blocked: bool = False
+    blocked: int = 0
 
 
 class OpenBatch:
@@ -111,8 +111,10 @@ class Batcher:
             self._wait(row)
 
     def unblock(self, row: Row, now: float) -> None:
-        """A blocked row may go as soon as its turn comes."""
-        row.blocked = False
+        """One of those that a blocked row waits for has ended; after the last it may go as soon as its turn comes."""
+        row.blocked -= 1
+        if row.blocked:
+            return
         if self._parked.rows.get(row.address) is row:
             del self._parked.rows[row.address]
             self._put(row, now)

@@ -307,8 +307,8 @@ class Delivery:
         policy, now = batch.lane.policy, time.time()
         if now - batch.created_at > policy.job_abandon:
             refusal = Refusal("unconfirmed", f"the job had not ended after {policy.job_abandon:.0f} s")
-            sent = [at for at in range(len(batch.rows)) if at not in again.withheld]
-            self._give_up(batch, Finished(withheld=again.withheld), dict.fromkeys(sent, refusal))
+            sent = [at for at in range(len(batch.rows)) if at not in batch.withheld]
+            self._give_up(batch, Finished(withheld=batch.withheld), dict.fromkeys(sent, refusal))
         elif now - max(batch.created_at, self._started_at) > policy.job_timeout:
             self._leave(
                 batch,
@@ -412,8 +412,14 @@ class Delivery:
             route=batch.route,
             outcomes=counts,
             confirmed=delivered,
-            uncertain=[batch.rows[at] for at in (*moving, *unconfirmed)] if batch.recovered else (),
-            forgotten=[batch.rows[at].id for at in rejected if not batch.recovered or at not in unconfirmed],
+            uncertain=[batch.rows[at] for at in (*moving, *unconfirmed)],
+            forgotten=[batch.rows[at].id for at in rejected if at not in unconfirmed],
+            kept=[
+                (follower.key, row.email, row.id)
+                for row in (batch.rows[at] for at in rejected)
+                for follower in row.followers
+                if follower.key is not None
+            ],
             rejects=rejects,
             following=following,
         )

@@ -20,6 +20,7 @@ from target_mailing import tables
 from target_mailing.batches import Row
 from target_mailing.hashed import HashedTable
 from target_mailing.hashes import Hashes
+from target_mailing.keys import Keys
 from target_mailing.mapping import fold_address
 from target_mailing.stores import JournalError, Store
 
@@ -95,14 +96,13 @@ class Journal:
             JournalError: another process holds it, or it cannot be written.
         """
         self._store = store
-        self._can_search_contacts = False
         try:
             with self._transaction():
                 self._connection = store.open()
                 tables.metadata.create_all(self._connection)
                 self.hashes = Hashes(self._read_secret())
                 self._contacts = HashedTable(self._connection, tables.contacts, tables.contacts_log)
-                self._keys = HashedTable(self._connection, tables.keys, tables.keys_log)
+                self._keys = Keys(self._connection)
         except JournalError:
             self.close()
             raise
@@ -138,18 +138,21 @@ class Journal:
     def emails(self, keys: Sequence[bytes]) -> dict[bytes, str]:
         """The address last delivered under each of these keys; "" for a key that is gone since."""
         with self._transaction():
-            return {key: entry[1] for key, entry in self._keys.find(keys).items()}
+            return self._keys.emails(keys)
 
     def keys_of(self, contact: int) -> Sequence[bytes]:
         """The keys that a contact was last delivered under."""
         with self._transaction():
-            self._keys.merge()
-            if not self._can_search_contacts:
-                # Made when first needed: most pipelines never ask, and every key written would pay for it.
-                self._connection.exec_driver_sql("CREATE INDEX IF NOT EXISTS keys_by_contact ON keys (contact)")
-                self._can_search_contacts = True
-            query = sa.select(tables.keys.c.id).where(tables.keys.c.contact == contact)
-            return self._connection.execute(query).scalars().all()
+            return self._keys.of(contact)
+
+    @property
+    def has_strays(self) -> bool:
+        """Whether any key has a stray."""
+        return self._keys.has_strays
+
+    def strays(self, key: bytes | None) -> Sequence[str]:
+        """Addresses that may be at the provider under a key, beside its own."""
+        return self._keys.strays(key)
 
     def unfinished(self, destination: str) -> list[StoredBatch]:
         """The batches of this destination that have no outcome yet, oldest first."""
@@ -251,6 +254,7 @@ class Journal:
         confirmed: Sequence[Row] = (),
         uncertain: Sequence[Row] = (),
         forgotten: Iterable[int] = (),
+        kept: Iterable[tuple[bytes, str, int]] = (),
         rejects: Sequence[Reject] = (),
         following: Sequence[Sequence[Row]] = (),
     ) -> list[int]:
@@ -265,6 +269,7 @@ class Journal:
             confirmed: rows that the provider now certainly has; their keys are remembered, or that they are gone.
             uncertain: rows that the provider may have.
             forgotten: contacts of which nothing is certain any more.
+            kept: keys and their former addresses, each with its contact, that were to be removed and were not.
             rejects: rows for the rejects file.
             following: rows that have no outcome yet, as batches that take them on.
 
@@ -275,18 +280,18 @@ class Journal:
         with self._transaction():
             self._close_batch(batch, "settled", outcomes)
             self._note_contacts(confirmed, now)
+            self._keys.confirm(confirmed)
             self._note_contacts(uncertain, None)
+            self._keys.doubt(uncertain)
+            self._keys.keep(kept)
             self._contacts.drop(forgotten)
-            keys = [_held(row.key, row) for row in confirmed if row.key]
-            keys.extend(_held(key, row) for row in confirmed if row.also for key in row.also)
-            self._keys.put(keys)
             self._insert_rejects(rejects)
             return [self._insert_batch(destination, action, route, rows) for rows in following]
 
-    def note_rows(self, *, unchanged: Iterable[Row] = (), rejects: Sequence[Reject] = ()) -> None:
+    def note_rows(self, *, unchanged: Sequence[Row] = (), rejects: Sequence[Reject] = ()) -> None:
         """Note what became of rows that need no batch; of those unchanged their keys are remembered."""
         with self._transaction():
-            self._keys.put([_held(row.key, row) for row in unchanged if row.key])
+            self._keys.note(unchanged)
             self._insert_rejects(rejects)
 
     def discard(self, batch: int, *, uncertain: Sequence[Row] = ()) -> None:
@@ -299,6 +304,7 @@ class Journal:
         with self._transaction():
             self._close_batch(batch, "lost", {})
             self._note_contacts(uncertain, None)
+            self._keys.doubt(uncertain)
 
     def pending_rejects(self, most: int) -> list[tuple[int, Reject]]:
         """So many rejects at most that are not in a rejects file yet, oldest first, with their numbers."""
@@ -401,11 +407,6 @@ class Journal:
 
 
 _PAYLOAD = msgspec.msgpack.Decoder(list[_Sent])
-
-
-def _held(key: bytes, row: Row) -> tuple[bytes, str, int]:
-    """A key with what it holds now. One that is gone is kept as such: its delete may come again after a stop."""
-    return (key, "", 0) if row.drops_key else (key, row.email, row.id)
 
 
 def _row(action: str, sent: _Sent) -> Row:

@@ -117,6 +117,8 @@ class Lane:
             row.drops_key = True
         if before and fold_address(before) != row.address:
             self._leave(row, before, now)
+        if self._journal.has_strays:
+            self._leave_strays(row, before, now)
         if known and self._is_unchanged(row, known.get(row.id)):
             return row.lines, Outcome.UNCHANGED, None
         return None
@@ -128,6 +130,7 @@ class Lane:
         assert row.key is not None  # noqa: S101 - only called for keyed rows
         actions = self.destination.actions
         if not row.email:
+            before = before or next(iter(self._journal.strays(row.key)), before)
             if before is None:
                 code, reason = "unknown_key", "a delete with only its key, which was never delivered from here"
                 rejects.append(Reject.of(row, code, reason))
@@ -213,7 +216,7 @@ class Lane:
         for follower in row.followers:
             if follower.action in actions.respectful:
                 continue
-            if follower.action != actions.remove:
+            if follower.action not in {actions.remove, actions.ask}:
                 follower.action = actions.unsubscribe
                 follower.fingerprint = self._journal.fingerprint(follower.action, follower.contact)
                 self._opted_out.add(follower.id)
@@ -235,19 +238,26 @@ class Lane:
         row.contact = self.destination.encode(contact, row.action)
         row.fingerprint = self._journal.fingerprint(row.action, row.contact)
 
+    def _leave_strays(self, row: Row, before: str | None, now: float) -> None:
+        for stray in self._journal.strays(row.key):
+            if fold_address(stray) not in {row.address, fold_address(before or "")}:
+                self._leave(row, stray, now)
+
     def _leave(self, row: Row, before: str, now: float) -> None:
-        """The row's key had another address: that one leaves or is kept, and tells whether the person opted out."""
+        """The row's key had, or may have, another address: that one leaves or is kept, and tells of an opt-out."""
         if not self._has_opt_outs or row.action in self.destination.actions.account_wide:
             return
         assert row.key is not None  # noqa: S101 - `before` is known by it
         old = self._former(row, before, self.destination.actions.remove)
+        if self._removes_old and self._has_left(old):
+            return
         if not self._removes_old or self._is_shared(old, row.key):
             if not self._may_subscribe(row):
                 return
             old = self._former(row, before, self.destination.actions.ask)
         self._outcomes.expect(row.lines[-1], 2)
         old.followers = (row,)
-        row.blocked = True
+        row.blocked += 1
         self.batcher.add(old, now)
 
     def _former(self, row: Row, email: str, action: str) -> Row:
@@ -267,6 +277,11 @@ class Lane:
         )
         self._fill(old, email)
         return old
+
+    def _has_left(self, old: Row) -> bool:
+        """Whether the removal was confirmed before, and its key's new address never was."""
+        held = self.batcher.is_held(old.address)
+        return not held and self._is_confirmed(old, self._journal.contacts([old.id]).get(old.id))
 
     def _is_shared(self, row: Row, key: bytes) -> bool:
         """Whether the contact is held by another key, too."""

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from mailing_api.errors import MailingError, NotFound, RequestRefused
+from mailing_api.errors import MailingError, NotFound, RateLimited, RequestRefused
 from mailing_api.mailjet import Job, MailjetClient
 from mailing_api.values import boolean, integer
 from target_mailing.consent import Actions, may_remove
@@ -180,7 +180,7 @@ class Follow(Step):
 def look_again(work: Work, interval: float, longest: float) -> Again:
     """When to look at a job again: later each time, up to the longest (seconds), and never all at once."""
     wait = min(longest, interval * 1.5 ** min(work.polls, 40))
-    return Again(wait * random.uniform(0.8, 1.2), withheld=withheld_rows(work))  # noqa: S311
+    return Again(wait * random.uniform(0.8, 1.2))  # noqa: S311
 
 
 @dataclass(frozen=True)
@@ -211,6 +211,8 @@ class ReadErrors(Step):
             content = self.client.job_errors(job_id, error_file)
         except NotFound:
             return {}
+        except RateLimited:
+            raise  # which says nothing about the file
         except MailingError as error:
             if error.status is not None and error.status < 500:
                 return {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -65,6 +66,8 @@ class RejectsFile:
                 self._append(self._file, reject)
             self._file.flush()
             os.fsync(self._file.fileno())
+            if not os.fstat(self._file.fileno()).st_nlink:
+                raise FileNotFoundError(errno.ENOENT, "somebody removed it")
         except OSError as exc:
             raise _unwritable(self.path, exc) from None
 

@@ -26,7 +26,8 @@ class Done(msgspec.Struct, frozen=True):
     """The step is done.
 
     Attributes:
-        evidence: what a later step, or a later run, needs to go on.
+        evidence: what a later step, or a later run, needs to go on. Positions under `withheld` are of rows that are
+            not sent, for the sake of consent, whatever becomes of the others.
         certain: where a step of unknown effect was found to be done: nobody else can have done it.
     """
 
@@ -35,15 +36,9 @@ class Done(msgspec.Struct, frozen=True):
 
 
 class Again(msgspec.Struct, frozen=True):
-    """Nothing to tell yet.
-
-    Attributes:
-        after: seconds until this step is to be taken once more.
-        withheld: as in `Finished`, should there never be more to tell.
-    """
+    """Nothing to tell yet: take this step once more after so many seconds."""
 
     after: float
-    withheld: Sequence[int] = ()
 
 
 class Finished(msgspec.Struct, frozen=True, kw_only=True):

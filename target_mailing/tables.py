@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-__all__ = ["batches", "contacts", "contacts_log", "keys", "keys_log", "meta", "metadata", "rejects", "steps"]
+__all__ = [
+    "batches", "contacts", "contacts_log", "keys", "keys_log", "meta", "metadata", "rejects", "steps", "strays",
+]  # fmt: skip
 
 metadata = sa.MetaData()
 meta = sa.Table(
@@ -60,6 +62,15 @@ keys_log = sa.Table(
     metadata,
     sa.Column("n", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
     sa.Column("entries", sa.LargeBinary, nullable=False),
+)
+strays = sa.Table(
+    "strays",
+    metadata,
+    sa.Column("key", sa.LargeBinary, primary_key=True),
+    sa.Column("email", sa.String, primary_key=True),
+    sa.Column("contact", sa.BigInteger, nullable=False),
+    sa.Column("stuck", sa.Boolean, nullable=False),
+    sqlite_with_rowid=False,
 )
 rejects = sa.Table(
     "rejects",

@@ -69,6 +69,11 @@ class Batch(msgspec.Struct, eq=False):
             self.evidence.pop(step.name, None)
 
     @property
+    def withheld(self) -> list[int]:
+        """Positions of rows that a step done did not let pass, for the sake of consent."""
+        return [at for noted in self.evidence.values() for at in noted.get("withheld", ())]
+
+    @property
     def jobs(self) -> str:
         """The provider's names of what was done, for logs: steps note numbers and codes there, never addresses."""
         found = [f"{name} {one}" for noted in self.evidence.values() for name, one in noted.items() if name == "job"]

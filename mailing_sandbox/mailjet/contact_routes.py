@@ -47,6 +47,8 @@ def create(account: Account, call: Call, _: dict[str, str]) -> Reply:
     given = body.fields(account, call, "Contact", WRITABLE, FIXED)
     email = body.address(given.get("Email"))
     store = account.store
+    if store.fold(email) in store.refused:
+        raise Refusal(400, f'Invalid email address "{email}", reason: "Refused"')
     if store.fold(email) in store.by_email:
         raise Refusal(400, f'MJ18 A Contact resource with value "{email}" for Email already exists.')
     name = body.string(given.get("Name", ""), "Name")

@@ -215,6 +215,11 @@ class Mailjet:
                 store.set_unsubscribed(membership, unsubscribed=bool(given["unsubscribed"]), at=store.now())
         return contact.id
 
+    def refuse(self, emails: Iterable[str]) -> None:
+        """Refuse these addresses from now on, as a contact and in every job, whatever is wrong with them."""
+        with self.lock:
+            self._account.store.refused.update(self._account.store.fold(email) for email in emails)
+
     def add_signups(self, signups: Iterable[Mapping[str, Any]]) -> list[int]:
         """Let people sign up now by a form: `list` (ID), `email`, `confirmed` (false unless given).
 
@@ -298,6 +303,11 @@ class Mailjet:
             raise ValueError(f"plan refused: {error}") from error
         with self.lock:
             self._account.jobs.plans.extend(planned)
+
+    def forget_plans(self) -> None:
+        """The next jobs go as they do without a plan."""
+        with self.lock:
+            self._account.jobs.plans.clear()
 
     def jobs(self) -> list[dict[str, Any]]:
         """Return every job as it stands now, without counting as a poll."""

@@ -82,6 +82,7 @@ class Job:
             "total": self.total,
             "current": self.current,
             "errors": len(self.errors) or self.error_count,
+            "refused": [error.email for error in self.errors],
             "error": self.error,
             "polls": self.polls,
             "plan": msgspec.to_builtins(self.plan),
@@ -133,7 +134,7 @@ class Jobs:
         job.hidden_polls = store.switches.job_404_polls
         if job.load is not None:
             job.total = job.load.total
-            job.load.spoil(job.plan.bad_rows)
+            job.load.spoil([*job.plan.bad_rows, *store.refused])
         self.table.append(job)
         self._active.append(job)
         self._begin_waiting()

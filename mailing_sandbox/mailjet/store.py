@@ -52,6 +52,7 @@ class Store:
             "signup": 880_100,
         }
         self._anonymised: list[Contact] = []
+        self.refused: set[str] = set()
 
     def now(self) -> int:
         """Return the emulated time in whole Unix seconds."""

@@ -1,0 +1,199 @@
+"""The faults: how each strikes a run, at a step's call or in a job, and how a run that is struck ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.faults import people
+from tests.faults.process import HASTY, Target, until
+from tests.faults.routes import Call
+from tests.faults.world import World
+
+__all__ = ["FAULTS", "JOB_FAULTS", "Blow", "Fault", "kill"]
+
+BEFORE, AFTER = "before", "after"
+
+
+@dataclass
+class Blow:
+    """A run with the first rows, that is to be struck.
+
+    Attributes:
+        world: in which.
+        call: at which it is struck; for a fault of jobs, the one that shows the job.
+        side: before the work of that call is done, or after it, when the answer is on its way.
+        skip: such calls, or jobs, that pass.
+        module: what Python runs.
+        settings: of the run.
+    """
+
+    world: World
+    call: Call
+    side: str
+    skip: int = 0
+    module: str = HASTY
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    def start(self, **options: Any) -> Target:
+        """Start the run."""
+        return self.world.start(people.rows_first(), module=self.module, **self.settings | options)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A fault.
+
+    Attributes:
+        strike: starts the run and strikes it.
+        plan: for a fault of jobs: lets so many of the next jobs go well, and the one after them wrong.
+        codes: with which it may exit.
+        sides: of a call on which it is possible.
+        said: what the log then says.
+        settings: of the struck run.
+        healed: what happens between the struck run and the next one, other than that the fault is over.
+        settings_again: of the next run.
+    """
+
+    strike: Callable[[Blow], None]
+    codes: tuple[int, ...] = (0,)
+    sides: tuple[str, ...] = (BEFORE, AFTER)
+    said: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    healed: Callable[[World], None] = lambda world: None
+    settings_again: Mapping[str, Any] = field(default_factory=dict)
+    plan: Callable[[World, int], None] | None = None
+
+
+# At a call that the sandbox holds
+
+
+def at_held_call(hurt: Callable[[World, Target], None], **options: Any) -> Callable[[Blow], None]:
+    """The call is held, something happens, the call goes on."""
+
+    def strike(blow: Blow) -> None:
+        call, world = blow.call, blow.world
+        hold = world.sandbox.faults.add(
+            kind="hold", method=call.method, path=call.path, when=blow.side, skip=blow.skip, times=1
+        )
+        target = blow.start(**options)
+        until(lambda: hold.waiting or target.over, "the call")
+        assert hold.waiting, f"it ended before the call:\n{target.log}"
+        hurt(world, target)
+        if target.over:
+            until(lambda: not hold.waiting, "the sandbox seeing that its client has gone")
+        hold.release()
+
+    return strike
+
+
+def terminate(_: World, target: Target) -> None:
+    target.terminate()
+    target.wait(5)
+
+
+def fill_disk(world: World, target: Target) -> None:
+    target.limit_files(world.journal.with_name(f"{world.journal.name}-wal").stat().st_size)
+
+
+kill = at_held_call(lambda _, target: target.kill())
+
+
+# At a call that is answered in another way
+
+
+def answered(**rule: Any) -> Callable[[Blow], None]:
+    """The call gets another answer."""
+
+    def strike(blow: Blow) -> None:
+        done = {"done": True} if rule["kind"] == "status" and blow.side == AFTER else {}
+        blow.world.sandbox.faults.add(
+            method=blow.call.method, path=blow.call.path, skip=blow.skip, **{"times": 2, **rule, **done}
+        )
+        blow.start()
+
+    return strike
+
+
+def either(before: Callable[[Blow], None], after: Callable[[Blow], None]) -> Callable[[Blow], None]:
+    """One blow for each side."""
+    return lambda blow: (before if blow.side == BEFORE else after)(blow)
+
+
+#: Where the input is cut: after both addresses that Mailjet refuses, and some of every kind.
+CUT_AT = 50
+
+FAULTS = {
+    "sigterm": Fault(at_held_call(terminate), codes=(143,), said="stay in the journal"),
+    "429": Fault(answered(kind="status", status=429, body="html", times=4), sides=(BEFORE,)),
+    "429-for-long": Fault(
+        answered(kind="status", status=429, body="html", times=None), codes=(1,), sides=(BEFORE,),
+        said="too many requests",
+    ),
+    "5xx": Fault(answered(kind="status", status=502, body="html")),
+    "5xx-for-long": Fault(answered(kind="status", status=500, times=None), sides=(BEFORE,), codes=(1,)),
+    "lost": Fault(either(answered(kind="reset"), answered(kind="reply_lost"))),
+    "cut": Fault(answered(kind="cut_body"), sides=(AFTER,)),
+    "html": Fault(either(answered(kind="status", status=200, body="html"), answered(kind="html"))),
+    "emptied": Fault(
+        at_held_call(lambda world, _: world.empty()), codes=(0, 1), settings_again={"send": "all"},
+    ),
+    "journal-full": Fault(at_held_call(fill_disk), codes=(1,), said="Setting `journal`: .* cannot be written"),
+    "rejects-gone": Fault(
+        at_held_call(lambda world, _: world.lose_rejects()), codes=(1,),
+        said="Setting `rejects_path`: .* cannot be written",
+    ),
+    "stdout-closed": Fault(
+        at_held_call(lambda _, target: target.close_stdout()), codes=(1,), said="Standard output is closed"
+    ),
+    "input-cut": Fault(
+        at_held_call(lambda _, target: target.cut_input(), cut_at=CUT_AT), codes=(1,),
+        said="the input is cut off", settings={"batch_max_age": 0.1},
+    ),
+}  # fmt: skip
+
+
+# In a job
+
+
+def in_job(plan: Mapping[str, Any], error_file: str | None = None, **options: Any) -> Fault:
+    """A fault of one job, wherever its run is then; `error_file`: its kind, as the sandbox has it, or `unreadable`."""
+
+    def prepare(world: World, skip: int) -> None:
+        world.sandbox.mailjet.plan_jobs([*[{}] * skip, plan])
+        if error_file == "unreadable":
+            path = "/v3/DATA/batchjob/*"
+            world.sandbox.faults.add(kind="status", status=200, body="text", content="\x00\x01%", path=path)
+        elif error_file is not None:
+            world.sandbox.mailjet.change(error_file=error_file)
+
+    def strike(blow: Blow) -> None:
+        prepare(blow.world, blow.skip)
+        blow.start()
+
+    return Fault(strike, sides=(AFTER,), plan=prepare, **options)
+
+
+def finish_jobs(world: World) -> None:
+    """Jobs that stood still come to their end."""
+    for job in world.sandbox.mailjet.jobs():
+        world.sandbox.mailjet.finish_job(job["id"])
+
+
+STALLED = {"end": "stall"}
+WITH_ERRORS = {"end": "completed_with_errors"}
+TIMED_OUT = {"codes": (1,), "said": "Setting `job_timeout`", "settings": {"job_timeout": 1.0}}
+
+JOB_FAULTS = {
+    "job-error": in_job({"end": "error"}),
+    "job-error-naming-a-row": in_job({"end": "error", "bad_rows": [1]}),
+    "job-aborted": in_job({"end": "abort"}),
+    "job-completed-with-errors": in_job(WITH_ERRORS),
+    "error-file-missing": in_job(WITH_ERRORS, "missing"),
+    "error-file-empty": in_job(WITH_ERRORS, "empty"),
+    "error-file-unreadable": in_job(WITH_ERRORS, "unreadable"),
+    "job-stalled-past-timeout": in_job(STALLED, **TIMED_OUT, healed=finish_jobs),
+    "job-stalled-past-timeout-then-past-abandon": in_job(STALLED, **TIMED_OUT, settings_again={"job_abandon": 1.0}),
+    "job-stalled-past-abandon": in_job(STALLED, settings={"job_abandon": 1.0}),
+}

@@ -1,0 +1,24 @@
+"""`target-mailing`, the real command, with less patience: it waits shorter where no setting says how long.
+
+Every STATE that may leave does so at once, retries come after moments, and a job that stays unknown is given up soon.
+So each case takes seconds, and a STATE that is ahead of its rows has no time in which they could catch up.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from mailing_api import http
+from mailing_api.pace import Pace
+from mailing_api.retry import RetryPolicy
+from target_mailing import destinations, mailjet_steps, run
+from target_mailing.target import TargetMailing
+
+QUICK = RetryPolicy(throttle_base=0.02, throttle_cap=0.1, fault_base=0.02, fault_cap=0.1)
+
+if __name__ == "__main__":
+    run._STATE_INTERVAL = 0.0
+    http.RetryPolicy = lambda: QUICK  # type: ignore[assignment, misc]
+    destinations.Pace = partial(Pace, floor=100.0)  # type: ignore[assignment, misc]
+    mailjet_steps._JOB_APPEARS_WITHIN = 0.4  # type: ignore[misc]
+    TargetMailing.cli()

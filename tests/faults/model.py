@@ -1,0 +1,109 @@
+"""What Mailjet must hold after rows were delivered: a small model of the rules, which knows no code of the target.
+
+It takes rows one after the other, as if each were delivered at once. What batches, jobs, faults and reruns make of
+them must come to the same.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from tests.faults.people import PROPERTIES, REFUSED, Record
+
+Fate = Literal["sent", "withheld", "rejected", "unchanged"]
+
+
+@dataclass
+class Member:
+    """Somebody on the list."""
+
+    status: Literal["subscribed", "unsubscribed"]
+    name: str = ""
+    properties: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Model:
+    """One list, what of its contacts outlives a membership, and the addresses that keys have.
+
+    Attributes:
+        members: by address, folded.
+        contacts: the same and those who left, in the state in which they left.
+        keys: address by key of the stream.
+        touched: addresses that rows had an effect on.
+    """
+
+    members: dict[str, Member] = field(default_factory=dict)
+    contacts: dict[str, Member] = field(default_factory=dict)
+    keys: dict[int, str] = field(default_factory=dict)
+    deleted: set[int] = field(default_factory=set)
+    touched: set[str] = field(default_factory=set)
+
+    def copy(self) -> Model:
+        return copy.deepcopy(self)
+
+    def after(self, rows: Iterable[Record]) -> Model:
+        """The model after these rows, touched by them alone."""
+        found = self.copy()
+        found.touched = set()
+        for row in rows:
+            found.take(row)
+        return found
+
+    def put(self, email: str, *, subscribed: bool = True) -> None:
+        """Somebody is put on the list, or opts out, at Mailjet."""
+        self._join(email.lower()).status = "subscribed" if subscribed else "unsubscribed"
+
+    def take(self, row: Mapping[str, Any]) -> Fate:
+        """Deliver a row."""
+        key, email = int(row["id"]), (row.get("email") or "").lower()
+        if row.get("_sdc_deleted_at"):
+            return self._delete(key, email)
+        if "@" not in email or not isinstance(row.get("visits", 0), int) or email in REFUSED:
+            return "rejected"
+        if row.get("subscription_status") == "excluded":
+            return "withheld"
+        before = self.keys.get(key, email)
+        self.keys[key] = email
+        fate: Fate = "sent"
+        leaves = row.get("subscription_status") == "unsubscribed"
+        if before != email and before not in self.keys.values() and self._remove(before) == "withheld":
+            fate, leaves = "withheld", True
+        if row.get("action") == "remove":
+            return self._remove(email)
+        self.touched.add(email)
+        member = self._join(email)
+        if leaves:
+            member.status = "unsubscribed"
+        member.name = row["name"]
+        member.properties |= {name: str(row[name]) for name in PROPERTIES}
+        return fate
+
+    def _join(self, email: str) -> Member:
+        contact = self.contacts.setdefault(email, Member("subscribed"))
+        if email not in self.members:
+            contact.status = "subscribed"
+            self.members[email] = contact
+        return contact
+
+    def _remove(self, email: str) -> Fate:
+        self.touched.add(email)
+        if email in self.members and self.members[email].status == "unsubscribed":
+            return "withheld"  # the opt-out would be forgotten
+        self.members.pop(email, None)
+        return "sent"
+
+    def _delete(self, key: int, email: str) -> Fate:
+        known = email or self.keys.get(key)
+        if known is None:
+            return "unchanged" if key in self.deleted else "rejected"
+        if any(one == known and other != key for other, one in self.keys.items()):
+            return "unchanged"
+        fate = self._remove(known)
+        if fate == "sent":
+            self.keys.pop(key, None)
+            self.deleted.add(key)
+        return fate

@@ -1,0 +1,41 @@
+"""Cases that cover every pair of values of their factors, found greedily; the same every time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import combinations, product
+from typing import Any
+
+__all__ = ["cover", "pairs_of"]
+
+Case = dict[str, Any]
+Pair = tuple[tuple[str, Any], tuple[str, Any]]
+
+
+def cover(factors: Mapping[str, Sequence[Any]], is_possible: Callable[[Case], bool]) -> list[Case]:
+    """Cases such that every pair of values that is in any possible case is in one of these.
+
+    Args:
+        factors: their values; the first ones should have the most, for fewer cases.
+        is_possible: whether a whole case makes sense.
+    """
+    possible = [case for case in _all(factors) if is_possible(case)]
+    missing = dict.fromkeys(pair for case in possible for pair in pairs_of(case))
+    found: list[Case] = []
+    while missing:
+        first = next(iter(missing))
+        fitting = [case for case in possible if all(case[name] == value for name, value in first)]
+        best = max(fitting, key=lambda case: sum(pair in missing for pair in pairs_of(case)))
+        found.append(best)
+        for pair in pairs_of(best):
+            missing.pop(pair, None)
+    return found
+
+
+def pairs_of(case: Case) -> list[Pair]:
+    """Every pair of a case's values."""
+    return list(combinations(case.items(), 2))
+
+
+def _all(factors: Mapping[str, Sequence[Any]]) -> list[Case]:
+    return [dict(zip(factors, values, strict=True)) for values in product(*factors.values())]

@@ -1,0 +1,76 @@
+"""The routes of Mailjet, as a table: each one's settings, and the call by which each of its steps is seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["ROUTES", "Call", "Route"]
+
+
+@dataclass(frozen=True)
+class Call:
+    """A step's call, as the sandbox sees it: method, and a glob of paths."""
+
+    method: str
+    path: str
+
+
+@dataclass(frozen=True)
+class Route:
+    """One way of a batch.
+
+    Attributes:
+        settings: that choose it.
+        steps: the calls of its steps, in order. They are called alike on all routes: `consent` (of removals),
+            `upload`, `submit` (not repeatable), `follow`, `errors`.
+        recover: the call that finds out whether `submit` was done; None where it is only done again.
+        names: what the journal calls those steps that it calls otherwise.
+        switches: of the sandbox.
+    """
+
+    settings: Mapping[str, Any]
+    steps: Mapping[str, Call]
+    recover: Call | None = None
+    names: Mapping[str, str] = field(default_factory=dict)
+    switches: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def boundaries(self) -> list[str]:
+        """Where a run may be struck: at the start, when the list is looked up, and at each step."""
+        return ["start", *self.steps]
+
+    @property
+    def has_jobs(self) -> bool:
+        """Whether jobs follow the submission, which may go wrong."""
+        return "follow" in self.steps
+
+    def skips(self, step: str) -> int:
+        """How many calls of a step pass before one that comes later; of error files there are few."""
+        return 1 if step == "errors" else 5
+
+    def call(self, step: str) -> Call:
+        """The call of a step, of the start or of the recovery."""
+        if step == "start":
+            return Call("GET", "/v3/REST/contactslist")
+        if step == "recover":
+            assert self.recover is not None
+            return self.recover
+        return self.steps[step]
+
+
+CONSENT = Call("GET", "/v3/REST/contact/*/getcontactslists")
+
+ROUTES = {
+    "json": Route(
+        settings={"route": "json"},
+        steps={
+            "consent": CONSENT,
+            "submit": Call("POST", "/v3/REST/contactslist/*/managemanycontacts"),
+            "follow": Call("GET", "/v3/REST/contactslist/*/managemanycontacts/*"),
+            "errors": Call("GET", "/v3/DATA/batchjob/*/JSONError/*"),
+        },
+        recover=Call("GET", "/v3/REST/batchjob"),
+    ),
+}

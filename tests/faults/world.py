@@ -1,0 +1,359 @@
+"""The world of a case: a Mailjet account in the sandbox, runs of the target against it, and what is checked of them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mailing_sandbox.server import Sandbox
+from tests.faults import people
+from tests.faults.model import Model
+from tests.faults.people import Record
+from tests.faults.process import HASTY, Target
+from tests.faults.routes import Route
+
+__all__ = ["Ground", "Run", "World"]
+
+LIST = "Readers"
+SETTLED = ("delivered", "unchanged", "withheld", "superseded", "skipped", "rejected")
+
+
+@dataclass
+class Run:
+    """What a run left.
+
+    Attributes:
+        rows: of its input.
+        code: its exit code.
+        states: how many rows are before each STATE that left.
+        log: its standard error.
+        outcomes: the totals that it told, if it could.
+        excess: rows that Mailjet received in it although it had received the same before.
+        rejected: keys of the rows in the rejects file that it wrote.
+        rejects_left: by the run before, in the journal.
+        fates: how many rows ought to end how, for each of what Mailjet may have held before.
+    """
+
+    rows: list[Record]
+    code: int
+    states: list[int]
+    log: str
+    outcomes: dict[str, Any] = field(default_factory=dict)
+    excess: int = 0
+    rejected: list[int] = field(default_factory=list)
+    rejects_left: int = 0
+    fates: list[Counter[str]] = field(default_factory=list)
+
+
+class Ground:
+    """A sandbox, and the journal that a run before all cases left; shared by the cases of one process."""
+
+    def __init__(self, sandbox: Sandbox, folder: Path) -> None:
+        self.sandbox = sandbox
+        self.folder = folder
+        self._switches = sandbox.switches.as_dict()
+        self._journals: dict[str, Path] = {}
+
+    def reset(self, **switches: Any) -> None:
+        """An account with a list, properties, and nobody in it."""
+        self.sandbox.faults.clear()
+        self.sandbox.reset()
+        self.sandbox.counters.reset()
+        self.sandbox.switches.change(self._switches | switches)
+        self.furnish()
+
+    def furnish(self) -> None:
+        """Make list and properties; in an empty account they get the same IDs every time."""
+        self.list_id = self.sandbox.mailjet.add_list(LIST)
+        for name, datatype in people.PROPERTIES.items():
+            self.sandbox.mailjet.add_property(name, datatype)
+        self.sandbox.mailjet.refuse(people.REFUSED)
+
+    def journal(self, route: Route) -> Path:
+        """The journal after the run before the first, on this route."""
+        name = str(route.settings["route"])
+        if name not in self._journals:
+            self.reset()
+            folder = self.folder / name
+            folder.mkdir()
+            world = World(self, route, folder, Model())
+            run = world.run(people.rows_before())
+            assert run.code == run.outcomes["rejected"] == 0, run.log
+            self._journals[name] = world.journal
+        return self._journals[name]
+
+
+class World:
+    """One case's account, settings and runs."""
+
+    def __init__(self, ground: Ground, route: Route, folder: Path, model: Model, **settings: Any) -> None:
+        self.ground = ground
+        self.sandbox = ground.sandbox
+        self.route = route
+        self.folder = folder
+        self.journal = folder / "journal.sqlite"
+        self.rejects = folder / "rejects"
+        self.settings = {
+            "mailjet_api_key": self.sandbox.api_key,
+            "mailjet_secret_key": self.sandbox.secret_key,
+            "mailjet_base_url": self.sandbox.url,
+            "list": LIST,
+            "journal": str(self.journal),
+            "poll_interval": 0.02,
+            "poll_max_interval": 0.05,
+            "request_timeout": 20,
+            "max_rejected": "100%",
+            **people.SETTINGS,
+            **route.settings,
+            **settings,
+        }
+        #: What Mailjet may hold when the next run starts: if the runs so far did nothing, and if they did all.
+        self.starts = [model]
+        self.target: Target | None = None
+        self.problems: list[str] = []
+        #: Rejects that were on disk when somebody removed the file.
+        self.lost_rejects: set[int] = set()
+        #: Mailjet has forgotten what it held.
+        self.emptied = False
+        self._rows_seen = 0
+
+    @classmethod
+    def begin(
+        cls, ground: Ground, route: Route, folder: Path, *, switches: Mapping[str, Any], **settings: Any
+    ) -> World:
+        """The account as the run before the first left it, and what others did in it since."""
+        journal = ground.journal(route)
+        ground.reset(**{**route.switches, **switches})
+        model = Model().after(people.rows_before())
+        for email in people.members():
+            model.put(email)
+        for email in people.opting_out("before"):
+            model.put(email, subscribed=False)
+        ground.sandbox.mailjet.add_contacts(
+            {
+                "email": email,
+                "name": member.name,
+                "properties": member.properties,
+                "list": ground.list_id,
+                "unsubscribed": member.status == "unsubscribed",
+            }
+            for email, member in model.members.items()
+        )
+        world = cls(ground, route, folder, model, **settings)
+        shutil.copyfile(journal, world.journal)
+        return world
+
+    # What others do
+
+    def opt_out(self, emails: Sequence[str]) -> None:
+        """These people opt out at Mailjet."""
+        self.sandbox.mailjet.add_contacts(
+            {"email": one, "list": self.ground.list_id, "unsubscribed": True, **self._name(one)} for one in emails
+        )
+        for model in self.starts:
+            for email in emails:
+                model.put(email, subscribed=False)
+
+    def _name(self, email: str) -> dict[str, str]:
+        contact = self.sandbox.mailjet.contacts().get(email)
+        return {} if contact is None else {"name": contact["name"]}
+
+    def empty(self) -> None:
+        """Mailjet starts again with nothing but the list."""
+        self.emptied = True
+        self.sandbox.reset()
+        self.ground.furnish()
+        self._rows_seen = 0
+
+    def take_stock(self) -> None:
+        """What Mailjet holds now is what it held, since it has forgotten the rest."""
+        model = Model(keys=dict(self.starts[-1].keys), deleted=set(self.starts[-1].deleted))
+        for email, (status, name, properties) in self.held().items():
+            model.put(email, subscribed=status == "subscribed")
+            model.members[email].name, model.members[email].properties = name, properties
+        self.starts = [model]
+
+    # Runs
+
+    def start(self, rows: list[Record], *, module: str = HASTY, cut_at: int | None = None, **settings: Any) -> Target:
+        """Start a run; it is `target` from now on."""
+        self._rejects_left = self.count_in_journal("rejects") if self.journal.exists() else 0
+        config = self.folder / "config.json"
+        self._settings = self.settings | settings
+        config.write_text(json.dumps(self._settings))
+        self._rows, self._files, self._rejected_before = rows, set(self.rejects.glob("*")), self._rejected()
+        self.target = Target(
+            config, people.lines(rows), module=module, cut_at=cut_at, witness=lambda state: self._look(state["rows"])
+        )
+        return self.target
+
+    def finish(self) -> Run:
+        """Wait for the run's end, and check what holds of every run."""
+        assert self.target is not None
+        target, rows = self.target, self._rows
+        code = target.wait()
+        run = Run(rows, code, [state["rows"] for state in target.states], target.log)
+        told = [line.partition("Outcomes: ")[2] for line in run.log.splitlines() if "Outcomes: " in line]
+        run.outcomes = json.loads(told[-1]) if told else {}
+        run.rejects_left = self._rejects_left
+        run.rejected = [key for file in sorted(set(self.rejects.glob("*")) - self._files) for key in _keys(file)]
+        self._check_what_was_printed(run, target.printed)
+        self._check_totals(run)
+        self._count_received(run)
+        run.fates = [_fates(start, rows) for start in self.starts]
+        whole = code == 0 and run.outcomes["rejected"] <= max(one["rejected"] for one in run.fates)
+        self.starts = [*([] if whole else self.starts[:1]), self.starts[-1].after(rows)]
+        assert not self.problems, "\n".join([*self.problems, run.log])
+        return run
+
+    def run(self, rows: list[Record], **options: Any) -> Run:
+        """A run that nobody disturbs."""
+        self.start(rows, **options)
+        return self.finish()
+
+    # Checks
+
+    def held(self) -> dict[str, tuple[str, str, dict[str, str]]]:
+        """What Mailjet holds: status, name and properties by address."""
+        members = self.sandbox.mailjet.members(self.ground.list_id)
+        return {
+            email.lower(): (member["status"], member["name"], member["properties"]) for email, member in members.items()
+        }
+
+    def _look(self, done: int) -> None:
+        """A STATE has left: every row before it must have reached its end."""
+        received, jobs = self.sandbox.mailjet.received(), self.sandbox.mailjet.jobs()
+        held, rejected = self.held(), self._rejected()
+        waiting = {job["id"] for job in jobs if not _is_over(job)}
+        last_job = {_address(row): row["job"] for row in received}
+        prefixes = [start.after(self._rows[:done]) for start in self.starts]
+        after = [prefix.after(self._rows[done:]) for prefix in prefixes]
+        later = {address for one in after for address in one.touched}
+        refused = [row for row in self._rows if row["id"] in rejected]
+        excused = {address for start in self.starts for row in refused for address in start.after([row]).touched}
+        for address in {address for one in prefixes for address in one.touched} - excused:
+            if last_job.get(address) in waiting and address not in later:
+                self.problems.append(f"STATE {done} left while a job had {address}")
+            expected = [_told(one, address) for one in (*prefixes, *after)]
+            if not self.emptied and expected.count(expected[0]) == len(expected) and held.get(address) != expected[0]:
+                self.problems.append(f"STATE {done}: {address} is {held.get(address)}, not {expected[0]}")
+        for row in self._rows[:done]:
+            fates = {start.after(self._rows[: self._rows.index(row)]).take(row) for start in self.starts}
+            if fates == {"rejected"} and row["id"] not in rejected | self.lost_rejects:
+                self.problems.append(f"STATE {done} left before the reject of row {row['id']} was in a file")
+
+    def _rejected(self) -> set[int]:
+        return {key for file in self.rejects.glob("*") for key in _keys(file)}
+
+    def lose_rejects(self) -> None:
+        """The folder of the rejects is removed."""
+        self.lost_rejects |= self._rejected()
+        shutil.rmtree(self.rejects)
+
+    def _check_what_was_printed(self, run: Run, printed: bytes) -> None:
+        """P7, and P9's single line."""
+        text = (run.log + printed.decode()).lower()
+        for secret in ("canary", self.sandbox.api_key, self.sandbox.secret_key):
+            assert secret not in text, [line for line in text.splitlines() if secret in line][:3]
+        assert "traceback" not in text, run.log
+
+    def _check_totals(self, run: Run) -> None:
+        """P4: no row has two outcomes, and in a whole run each has one."""
+        settled = sum(run.outcomes.get(name, 0) for name in SETTLED)
+        assert settled == run.outcomes.get("rows", 0)
+        assert settled == len(run.rows) if run.code == 0 else settled <= len(run.rows), run.log
+        assert run.states == sorted(set(run.states)), "STATE never goes back"
+        if run.code == 0:
+            assert run.states[-1] == len(run.rows), run.log
+
+    def _count_received(self, run: Run) -> None:
+        """What Mailjet received twice is counted; or, where the run could not tell, the first job went wrong.
+
+        A row that was refused by name is not counted: whenever it comes again, it is tried again. Nor is one of several
+        rows of an address, which may follow each other in turn.
+        """
+        received, jobs = self.sandbox.mailjet.received(), {job["id"]: job for job in self.sandbox.mailjet.jobs()}
+        several = Counter(str(row.get("email")).lower() for row in run.rows)
+        rejected = {str(row.get("email")).lower() for row in run.rows if row["id"] in self._rejected_before}
+        jobs_of: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+        again: list[str] = []
+        for at, row in enumerate(received):
+            address, job = _address(row), jobs[row["job"]]
+            before = jobs_of.setdefault((address, row["action"], json.dumps(row["contact"], sort_keys=True)), [])
+            judged = address in rejected or several[address] > 1 or any(_refused(one, address) for one in before)
+            if at >= self._rows_seen and before and not judged:
+                again.append(f"{row['action']} {address}")
+                if not run.outcomes and any(map(_is_good, before)):
+                    self.problems.append(f"{again[-1]} went again although its job had ended well")
+            before.append(job)
+        self._rows_seen, run.excess = len(received), len(again)
+        sends_all = self._settings.get("send") == "all"
+        if run.outcomes and not sends_all and run.excess > run.outcomes["resubmitted"]:
+            self.problems.append(f"{len(again)} rows went again, {run.outcomes['resubmitted']} were counted: {again}")
+
+    def check_end(self, run: Run) -> None:
+        """After a run that nothing disturbed: Mailjet holds what the rows say, and every row has its outcome."""
+        assert run.code == 0, f"exit code {run.code}\n{run.log}"
+        expected = {address: _told(self.starts[-1], address) for address in self.starts[-1].members}
+        held = self.held()
+        wrong = [one for one in {*held, *expected} if held.get(one) != expected.get(one)]
+        assert not wrong, [(one, held.get(one), expected.get(one)) for one in wrong]
+        assert people.address("stranger") not in self.sandbox.mailjet.contacts()
+        if not self.emptied:
+            for fate in ("withheld", "rejected"):
+                counts = [one[fate] for one in run.fates]
+                assert min(counts) <= run.outcomes[fate] <= max(counts), f"{fate}: {counts} expected\n{run.log}"
+        assert run.outcomes["rejected"] <= len(run.rejected) == run.outcomes["rejected"] + run.rejects_left
+        assert self.count_in_journal("batches WHERE state = 'open' OR payload IS NOT NULL") == 0
+        assert self.count_in_journal("rejects") == 0
+
+    def count_in_journal(self, what: str) -> int:
+        """How many rows of a table there are."""
+        journal = sqlite3.connect(self.journal)
+        try:
+            return int(journal.execute(f"SELECT count(*) FROM {what}").fetchone()[0])
+        finally:
+            journal.close()
+
+
+def _fates(model: Model, rows: Sequence[Record]) -> Counter[str]:
+    model = model.copy()
+    return Counter(model.take(row) for row in rows)
+
+
+def _told(model: Model, address: str) -> tuple[str, str, dict[str, str]] | None:
+    member = model.members.get(address)
+    return None if member is None else (member.status, member.name, member.properties)
+
+
+def _address(row: Mapping[str, Any]) -> str:
+    contact = {name.lower(): value for name, value in row["contact"].items()}
+    return str(contact["email"]).lower()
+
+
+def _is_over(job: Mapping[str, Any]) -> bool:
+    return job["status"] in {"Completed", "Error", "Abort"}
+
+
+def _is_good(job: Mapping[str, Any]) -> bool:
+    return job["status"] == "Completed" and not job["errors"] and not job["error"]
+
+
+def _refused(job: Mapping[str, Any], address: str) -> bool:
+    return address in map(str.lower, job["refused"])
+
+
+def _keys(file: Path) -> list[int]:
+    """The keys of the rows in a rejects file; a last line that is being written does not count."""
+    try:
+        whole = file.read_bytes().rpartition(b"\n")[0]
+    except FileNotFoundError:
+        return []
+    messages = [json.loads(line) for line in whole.splitlines()]
+    return [one["record"]["id"] for one in messages if one["type"] == "RECORD"]
