@@ -72,6 +72,7 @@ class Model:
         leaves = row.get("subscription_status") == "unsubscribed"
         if before != email and before not in self.keys.values() and self._remove(before) == "withheld":
             fate, leaves = "withheld", True
+            self.keys[key] = before  # so that it is asked about again
         if row.get("action") == "remove":
             return self._remove(email)
         self.touched.add(email)

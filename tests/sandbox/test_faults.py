@@ -50,6 +50,12 @@ def test_a_server_error_has_an_identifier(sandbox, api):
     assert len(answer.json()["ErrorIdentifier"]) == 36
 
 
+def test_a_status_after_the_work_was_done(sandbox, api):
+    sandbox.faults.add(kind="status", status=504, body="html", done=True)
+    assert post(api).status_code == 504
+    assert list(sandbox.mailjet.contacts()) == ["a@example.com"]
+
+
 def test_find_then_create_race(sandbox, api):
     sandbox.mailjet.add_contacts([{"email": "a@example.com"}])
     sandbox.faults.add(kind="status", status=404, path="/v3/REST/contact/*", method="GET")

@@ -449,3 +449,21 @@ def test_job_ids_are_not_used_again_after_a_reset(sandbox, api, list_id):
     again = sandbox.mailjet.add_list("News")
     assert api.get(f"/v3/REST/contactslist/{again}/managemanycontacts/{job}").status_code == 404
     assert submit(api, again, contacts(1)) > job
+
+
+def test_refused_addresses_fail_in_every_job_and_are_told(sandbox, api, list_id):
+    sandbox.mailjet.refuse(["P1@example.com"])
+    for _ in range(2):
+        poll(api, list_id, submit(api, list_id, contacts(3)))
+    assert [job["refused"] for job in sandbox.mailjet.jobs()] == [["p1@example.com"]] * 2
+    assert sandbox.mailjet.members(list_id).keys() == {"p0@example.com", "p2@example.com"}
+    refused = api.post("/v3/REST/contact", json={"Email": "p1@example.com"})
+    assert (refused.status_code, "p1@example.com" in refused.json()["ErrorMessage"]) == (400, True)
+    sandbox.reset()
+    assert api.post("/v3/REST/contact", json={"Email": "p1@example.com"}).status_code == 201
+
+
+def test_plans_not_used_can_be_forgotten(sandbox, api, list_id):
+    sandbox.mailjet.plan_jobs([{"end": "error"}])
+    sandbox.mailjet.forget_plans()
+    assert poll(api, list_id, submit(api, list_id, contacts(2)))["Status"] == "Completed"
