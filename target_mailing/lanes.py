@@ -152,7 +152,7 @@ class Lane:
         for row in changed:
             if row.id in self._opted_out and self._may_subscribe(row):
                 ends.append((row.lines, Outcome.WITHHELD, "opted_out_at_provider"))
-            elif self._is_confirmed(row, known.get(row.id)):
+            elif not row.followers and self._is_confirmed(row, known.get(row.id)):
                 ends.append((row.lines, Outcome.UNCHANGED, None))
             else:
                 continue
@@ -189,7 +189,7 @@ class Lane:
         for follower in row.followers:
             if follower.action in actions.respectful:
                 continue
-            if follower.action != actions.remove:
+            if follower.action not in {actions.remove, actions.ask}:
                 follower.action = actions.unsubscribe
                 follower.fingerprint = self._journal.fingerprint(follower.action, follower.contact)
                 self._opted_out.add(follower.id)
