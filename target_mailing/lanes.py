@@ -179,7 +179,7 @@ class Lane:
         for row in changed:
             if row.id in self._opted_out and self._may_subscribe(row):
                 ends.append((row.lines, Outcome.WITHHELD, "opted_out_at_provider"))
-            elif self._is_confirmed(row, known.get(row.id)):
+            elif not row.followers and self._is_confirmed(row, known.get(row.id)):
                 ends.append((row.lines, Outcome.UNCHANGED, None))
             else:
                 continue

@@ -121,6 +121,18 @@ def test_p5_an_opt_out_follows_where_the_old_address_is_kept(mailjet, config):
     assert statuses["new3@example.com"] == "subscribed"
 
 
+def test_p5_an_opt_out_follows_also_where_the_removal_was_confirmed_before(mailjet):
+    columns = {"no": {"type": "integer"}, "email": {"type": "string"}}
+    leaver = {"type": "RECORD", "stream": "leavers", "record": {"no": 7, "email": "person1@example.com"}}
+    leavers = {"streams": {"leavers": {"action": "remove", "properties": []}}}
+    streams = [schema(), schema("leavers", columns, ["no"])]
+    mailjet.deliver([*streams, person(1), leaver], **leavers)
+    mailjet.opt_out("person1@example.com")
+    result = mailjet.deliver([*streams, person(1, email="new@example.com"), leaver], **leavers)
+    assert result.outcomes["withheld"] >= 1
+    assert mailjet.statuses() == {"person1@example.com": "unsubscribed", "new@example.com": "unsubscribed"}
+
+
 def test_p5_an_opt_out_follows_through_several_addresses_at_once(mailjet):
     mailjet.deliver([schema(), person(1)])
     mailjet.opt_out("person1@example.com")
