@@ -16,6 +16,7 @@ from mailing_sandbox.counters import Counters
 from mailing_sandbox.faults import Faults
 from mailing_sandbox.gateway import Gateway, RateLimit
 from mailing_sandbox.mailjet import Mailjet
+from mailing_sandbox.mpdx import Mpdx
 from mailing_sandbox.protocol import Protocol
 from mailing_sandbox.switches import SwitchBoard
 
@@ -52,7 +53,8 @@ class Sandbox:
         self.counters = Counters()
         self.faults = Faults()
         self.mailjet = Mailjet(self.clock, self.counters, api_key, secret_key)
-        self.providers = (self.mailjet,)
+        self.mpdx = Mpdx(self.clock, self.counters, secret_key)
+        self.providers = (self.mailjet, self.mpdx)
         self.switches = SwitchBoard(self.providers)
         self.switches.change({"job_seconds": job_seconds, **(switches or {})})
         if contacts:
