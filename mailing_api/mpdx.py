@@ -266,8 +266,10 @@ class MpdxClient:
 
     def _next_ticket(self, exc: MailingError, attempt: int) -> float | None:
         """Seconds until another ticket is worth making; None where none is."""
-        if isinstance(exc, PermissionDenied) and attempt == 1:
+        if attempt == 1 and isinstance(exc, PermissionDenied):
             return 0.0  # somebody used the ticket
+        if attempt == 1 and isinstance(exc, AuthenticationError):
+            return 0.0 if self._session.renew(self._session.ensure()) else None
         if attempt >= _MOST_TICKETS or not isinstance(exc, (ProviderFault, RateLimited, UnreadableAnswer)):
             return None
         return retry_delay(

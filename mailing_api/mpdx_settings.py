@@ -75,15 +75,16 @@ def named(wanted: Sequence[str] | None, found: Sequence[dict[str, Any]]) -> list
     if wanted is None:
         return list(found)
     chosen: dict[str, dict[str, Any]] = {}
-    for name in wanted:
+    for place, name in enumerate(wanted, 1):
         fitting = [one for one in found if one["id"] == str(name).lower()] or [
             one for one in found if one.get("name") == name
         ]
         if len(fitting) != 1:
-            many = (
-                "several account lists have this name; give the ID" if fitting else "the token's user sees no such one"
+            # Account lists bear people's names, so the entry is not quoted.
+            why = (
+                "is the name of several account lists; give the ID" if fitting else "is none that the token's user sees"
             )
-            raise ConfigurationError(f"Setting `mpdx_account_lists` names {name!r}, but {many}.")
+            raise ConfigurationError(f"Setting `mpdx_account_lists`: entry {place} {why}.")
         chosen[fitting[0]["id"]] = fitting[0]
     return list(chosen.values())
 

@@ -22,7 +22,8 @@ class MpdxStream(MailingStream[MpdxClient]):
         type: of the listing's resources.
         since_filter: the name of the filter by time, whose value is a range of dates.
         since_field: the attribute that it filters, and the bookmark's.
-        linked: relationships whose resources are wanted, each with those attributes of it that are read.
+        linked: relationships whose resources are wanted, each with those attributes of it that are read; they are
+            called as the type of these resources is.
     """
 
     provider = "mpdx"
@@ -72,16 +73,12 @@ class MpdxStream(MailingStream[MpdxClient]):
         return [name for name in self.linked if name in self._attributes()]
 
     def _fields(self) -> dict[str, Sequence[str]]:
-        linked = {_TYPES[name]: self.linked[name] for name in self._include()}
+        linked = {name: self.linked[name] for name in self._include()}
         return {self.type: sorted(self._attributes() | {self.since_field}), **linked}
 
     def _attributes(self) -> set[str]:
         """The attributes and relationships that the selected columns are made of."""
         return {field for column in self.columns if self.wants(column.name) for field in column.fields} - {"id"}
-
-
-#: The types of linked resources, by relationship.
-_TYPES = {"addresses": "addresses", "email_addresses": "email_addresses", "phone_numbers": "phone_numbers"}
 
 
 def distinct(pages: Iterable[Sequence[Row]], repeats: str) -> Iterator[Sequence[Row]]:

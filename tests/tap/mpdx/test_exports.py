@@ -216,6 +216,13 @@ def test_a_token_refused_at_the_download_is_not_worth_another_ticket(audience, m
     assert used(mpdx) == [False]
 
 
+def test_a_token_refused_at_the_download_is_renewed_where_that_is_possible(audience, sandbox, read):
+    sandbox.faults.add(kind="status", status=401, path=FILE)
+    assert read(EXPORTS, mpdx_access_token=sandbox.secret_key).error is None
+    assert used(sandbox.mpdx) == [False, True]
+    assert len(read.wire.bodies("user/authenticate")) == 2
+
+
 def test_an_empty_export_has_no_rows(home, read):
     run = read(EXPORTS, EXPORT_ROWS)
     assert [record["row_count"] for record in run.records(EXPORTS)] == [0]

@@ -95,17 +95,17 @@ def test_an_unreadable_exchange_is_told(make, sandbox, read):
 @pytest.mark.parametrize("wanted", [["Nowhere"], ["00000000-0000-4000-8000-000000000000"]])
 def test_p9_an_unknown_account_list_is_named(make, read, caplog, wanted):
     make("A")
-    run = read(CONTACTS, mpdx_account_lists=wanted)
+    run = read(CONTACTS, mpdx_account_lists=["Stateside", *wanted])
     assert "ConfigurationError" in str(run.error)
     (line,) = errors(caplog)
-    assert "`mpdx_account_lists`" in line
-    assert wanted[0] in line
+    assert "`mpdx_account_lists`: entry 2 is none that the token's user sees" in line
+    assert wanted[0] not in line
 
 
 def test_p9_a_name_of_two_account_lists_is_told(mpdx, home, read, caplog):
     mpdx.add_account_list("Stateside")
     read(CONTACTS, mpdx_account_lists=["Stateside"])
-    assert "several account lists have this name" in errors(caplog)[0]
+    assert "entry 1 is the name of several account lists; give the ID" in errors(caplog)[0]
 
 
 @pytest.mark.parametrize(
