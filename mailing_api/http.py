@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Self, TypeVar
+from typing import Any, BinaryIO, Self, TypeVar
 
 import httpx
 
@@ -38,6 +38,8 @@ class HttpClient:
         auth: httpx.Auth,
         user_agent: str,
         read_error: Callable[[str, httpx.Response], MailingError],
+        headers: Mapping[str, str] | None = None,
+        wait_headers: Sequence[str] = ("Retry-After",),
         retry: RetryPolicy | None = None,
         pace: Pace | None = None,
         timeout: float = 60.0,
@@ -54,6 +56,8 @@ class HttpClient:
             auth: how requests are authenticated.
             user_agent: sent with every request.
             read_error: turns "what was asked" and a response outside 2xx and 304 into an error to raise.
+            headers: more headers for every request; they win over those that are sent by default.
+            wait_headers: where the provider says how long to wait: seconds or an HTTP date; the first found counts.
             retry: how patient to be.
             pace: the account's rate of requests.
             timeout: seconds to wait for a connection or the next bytes.
@@ -63,6 +67,7 @@ class HttpClient:
         """
         self._name = f"{provider} account {account!r}"
         self._read_error = read_error
+        self._wait_headers = wait_headers
         self._retry = retry or RetryPolicy()
         self._pace = pace or Pace()
         self._sleep = sleep
@@ -73,7 +78,7 @@ class HttpClient:
             transport=transport,
             # Loading the certificates takes longer than many a run; without TLS there is nothing to verify.
             verify=base_url.startswith("https:"),
-            headers={"User-Agent": user_agent, "Accept": "application/json"},
+            headers={"User-Agent": user_agent, "Accept": "application/json", **(headers or {})},
             limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
             follow_redirects=False,
         )
@@ -99,6 +104,8 @@ class HttpClient:
         content: bytes | None = None,
         content_type: str = "application/json",
         idempotent: bool = False,
+        once: bool = False,
+        into: BinaryIO | None = None,
     ) -> T:
         """Send a request, again if that is safe and useful, and return its decoded answer.
 
@@ -110,7 +117,9 @@ class HttpClient:
             params: query parameters.
             content: the body, already encoded.
             content_type: the body's media type.
-            idempotent: sending it twice has the effect of sending it once (GET always is).
+            idempotent: sending it twice has the effect of sending it once (GET is, unless `once` is set).
+            once: never send it again, whatever comes of it.
+            into: receives the body of an answer below 400 as it arrives; `decode` gets an answer without it.
 
         Raises:
             MailingError: see `mailing_api.errors`; `maybe_done` tells that the work may have been done.
@@ -123,7 +132,8 @@ class HttpClient:
             status: int | None = None
             started = self._pace.wait()
             try:
-                response = self._client.request(method, path, params=params, content=content, headers=headers)
+                request = self._client.build_request(method, path, params=params, content=content, headers=headers)
+                response = self._send(request, into)
                 status = response.status_code
                 if status < 400:
                     answer = decode(response)
@@ -145,16 +155,18 @@ class HttpClient:
                     maybe_done=True,
                 )
                 cause = error
-            delay = retry_delay(
-                self._retry,
-                method=method,
-                idempotent=idempotent,
-                status=status,
-                attempt=attempt,
-                retry_after=error.retry_after,
-                exception=cause,
-                jitter=random.random(),  # noqa: S311
-            )
+            delay = None
+            if not once:
+                delay = retry_delay(
+                    self._retry,
+                    method=method,
+                    idempotent=idempotent,
+                    status=status,
+                    attempt=attempt,
+                    retry_after=error.retry_after,
+                    exception=cause,
+                    jitter=random.random(),  # noqa: S311
+                )
             if delay is None:
                 # The cause may quote an address or a header, so it is not chained.
                 raise error from None
@@ -164,9 +176,26 @@ class HttpClient:
             )  # fmt: skip
             self._sleep(delay)
 
+    def _send(self, request: httpx.Request, into: BinaryIO | None) -> httpx.Response:
+        if into is None:
+            return self._client.send(request)
+        response = self._client.send(request, stream=True)
+        try:
+            if response.status_code >= 400:
+                response.read()
+            else:
+                into.seek(0)
+                into.truncate()
+                for chunk in response.iter_bytes():
+                    into.write(chunk)
+        finally:
+            response.close()
+        return response
+
     def _refusal(self, asked: str, response: httpx.Response, started: float) -> MailingError:
         status = response.status_code
-        wait = parse_retry_after(response.headers.get("Retry-After"), now=datetime.now(UTC))
+        told = (response.headers.get(name) for name in self._wait_headers)
+        wait = next((parse_retry_after(each, now=datetime.now(UTC)) for each in told if each), None)
         if status == 429:
             self._pace.refused(started)
             return RateLimited(f"{asked}: too many requests.", status=status, retry_after=wait)

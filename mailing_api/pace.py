@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 
 __all__ = ["Pace"]
@@ -14,7 +15,7 @@ _WINDOW = 2.0  # seconds over which the present rate is measured
 class Pace:
     """The rate of requests of one account, shared by all its threads.
 
-    Until the provider first says "too many", only `max_per_second` limits. From then on the rate is halved by
+    Until the provider first says "too many", only `max_per_second` and `most` limit. From then on the rate is halved by
     each refusal (once for the requests that were under way together) and grows by `increase` requests per
     second every second of success.
     """
@@ -23,6 +24,8 @@ class Pace:
         self,
         max_per_second: float | None = None,
         *,
+        most: int | None = None,
+        within: float = 1.0,
         increase: float = 0.5,
         floor: float = 0.2,
         clock: Callable[[], float] = time.monotonic,
@@ -32,12 +35,16 @@ class Pace:
 
         Args:
             max_per_second: requests per second never exceeded; None for no such limit.
+            most: requests never exceeded in any `within` seconds, however they are spread; None for no such limit.
+            within: seconds that `most` is for.
             increase: requests per second won back by each second without a refusal.
             floor: requests per second below which the rate never falls.
             clock: monotonic seconds.
             sleep: waits for that many seconds.
         """
         self._limit = max_per_second
+        self._within = within
+        self._starts: deque[float] | None = deque(maxlen=most) if most else None
         self._increase = increase
         self._floor = floor
         self._clock = clock
@@ -61,6 +68,11 @@ class Pace:
             start = now
             if self._rate is not None:
                 start = max(now, self._next)
+            if self._starts is not None:
+                if len(self._starts) == self._starts.maxlen:
+                    start = max(start, self._starts[0] + self._within)
+                self._starts.append(start)
+            if self._rate is not None:
                 self._next = start + 1.0 / self._rate
             self._recent.append(start)
             if len(self._recent) > 1 and self._recent[0] < now - _WINDOW:

@@ -16,6 +16,7 @@ from mailing_sandbox.counters import Counters
 from mailing_sandbox.faults import Faults
 from mailing_sandbox.gateway import Gateway, RateLimit
 from mailing_sandbox.mailjet import Mailjet
+from mailing_sandbox.mpdx import Mpdx
 from mailing_sandbox.postgrid import PostGrid
 from mailing_sandbox.protocol import Protocol
 from mailing_sandbox.ses import Ses, Storage
@@ -54,10 +55,11 @@ class Sandbox:
         self.counters = Counters()
         self.faults = Faults()
         self.mailjet = Mailjet(self.clock, self.counters, api_key, secret_key)
+        self.mpdx = Mpdx(self.clock, self.counters, secret_key)
         self.postgrid = PostGrid(self.clock, self.counters)
         self.storage = Storage(self.clock, api_key, secret_key)
         self.ses = Ses(self.clock, self.counters, self.storage)
-        self.providers = (self.mailjet, self.postgrid, self.ses, self.storage)
+        self.providers = (self.mailjet, self.mpdx, self.postgrid, self.ses, self.storage)
         self.switches = SwitchBoard(self.providers)
         durations = ("job_seconds", "postgrid_job_seconds", "postgrid_import_seconds", "ses_job_seconds")
         self.switches.change(dict.fromkeys(durations, job_seconds) | dict(switches or {}))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 from mailing_api.errors import AuthenticationError
 from tap_mailing.settings import Options
 
-__all__ = ["Client", "Connection"]
+__all__ = ["Client", "Closing", "Connection"]
 
 
 class Client(Protocol):
@@ -20,7 +20,15 @@ class Client(Protocol):
         """Close all connections."""
 
 
+class Closing(Protocol):
+    """Something that holds what must be given back."""
+
+    def close(self) -> None:
+        """Give it back."""
+
+
 C = TypeVar("C", bound=Client)
+T = TypeVar("T", bound=Closing)
 
 
 class Connection(Generic[C]):
@@ -38,6 +46,7 @@ class Connection(Generic[C]):
         self._options: Options | None = None
         self._client: C | None = None
         self._refusal: AuthenticationError | None = None
+        self._shared: dict[Callable[[C], Any], Closing] = {}
 
     @property
     def options(self) -> Options:
@@ -64,6 +73,12 @@ class Connection(Generic[C]):
             self._client = self._open_client(self.options)
         return self._client
 
+    def shared(self, make: Callable[[C], T]) -> T:
+        """What several streams of a run need, made by the first of them that asks for it; closed with the rest."""
+        if make not in self._shared:
+            self._shared[make] = make(self.client)
+        return cast("T", self._shared[make])
+
     def open(self) -> None:
         """Check the settings and make the client; nothing is sent.
 
@@ -79,7 +94,9 @@ class Connection(Generic[C]):
         return is_new
 
     def close(self) -> None:
-        """Close what is open."""
+        """Close what is open, and what was shared."""
+        while self._shared:
+            self._shared.popitem()[1].close()
         if self._client is not None:
             self._client.close()
             self._client = None

@@ -13,6 +13,8 @@ from itertools import chain, islice
 from typing import Any
 
 from mailing_api import values
+from mailing_api.mailjet import MAILJET_SETTINGS, MailjetClient
+from mailing_api.pace import Pace
 from tap_mailing.ahead import in_order
 from tap_mailing.columns import (
     TIMESTAMP,
@@ -27,12 +29,13 @@ from tap_mailing.columns import (
     text,
     timestamp,
 )
-from tap_mailing.mailjet_contacts import Contacts
+from tap_mailing.mailjet_contacts import INCLUDE_ANONYMIZED, Contacts
 from tap_mailing.mailjet_jobs import ImportJobs
 from tap_mailing.mailjet_stream import MailjetStream, by_id
 from tap_mailing.merge import union
+from tap_mailing.provider import Provider
 
-__all__ = ["STREAMS"]
+__all__ = ["PROVIDER", "STREAMS"]
 
 
 def _counters(*fields: str) -> tuple[Column, ...]:
@@ -280,4 +283,20 @@ STREAMS: tuple[type[MailjetStream], ...] = (
     ListStatistics,
     ListSignups,
     ListUnsubscribes,
+)
+
+
+def _connect(
+    config: Mapping[str, Any], *, max_requests_per_second: float | None = None, **options: Any
+) -> MailjetClient:
+    return MailjetClient.from_settings(config, pace=Pace(max_requests_per_second), **options)
+
+
+PROVIDER = Provider(
+    name="mailjet",
+    title="Mailjet",
+    settings=(*MAILJET_SETTINGS, INCLUDE_ANONYMIZED),
+    signs=MAILJET_SETTINGS[:1],
+    connect=_connect,
+    streams=STREAMS,
 )

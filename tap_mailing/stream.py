@@ -45,16 +45,20 @@ class MailingStream(Stream, abc.ABC, Generic[C]):
         kind: one of `mailing_api.kinds.KINDS`, whose columns the stream begins with; None for a stream that begins
             with `provider`, `account` and `id` alone.
         columns: in order: those of the kind that the provider fills, then the provider's own.
+        keys: the columns that make a row's key.
         bookmark_column: the replication key; None for a stream that is always read in full.
         ignored: provider fields deliberately not carried.
-        selected_by_default: False only for a stream that needs one request for each row.
+        selected_by_default: False only for a stream that needs one request for each row, or that leaves a trace.
+        leaves_trace: reading it leaves something behind at the provider, so it is never read by a test.
     """
 
     provider: ClassVar[str]
     kind: ClassVar[str | None] = None
     columns: ClassVar[Sequence[Column]]
+    keys: ClassVar[Sequence[str]] = ("account", "id")
     bookmark_column: ClassVar[str | None] = None
     ignored: ClassVar[frozenset[str]] = frozenset()
+    leaves_trace: ClassVar[bool] = False
 
     #: When reading began.
     started: str
@@ -67,7 +71,7 @@ class MailingStream(Stream, abc.ABC, Generic[C]):
         super().__init__(
             tap, schema={"type": "object", "properties": {column.name: column.schema for column in all_columns}}
         )
-        self.primary_keys = ("account", "id")
+        self.primary_keys = tuple(self.keys)
         self.replication_key = self.bookmark_column
         self.connection = connection
         self._known = self.ignored.union(*(column.fields for column in all_columns))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
+from itertools import chain
 from types import FrameType
 from typing import Any, ClassVar
 
@@ -16,16 +18,14 @@ from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities, TapCapabilities
 from singer_sdk.plugin_base import JSONSchemaValidator
 
-from mailing_api.errors import MailingError
-from mailing_api.mailjet import MAILJET_SETTINGS, MailjetClient
-from mailing_api.pace import Pace
+from mailing_api.errors import ConfigurationError, MailingError
 from mailing_api.retry import RetryPolicy
 from mailing_api.settings import from_environ, json_schema, misfit, plain
-from tap_mailing import mailjet
 from tap_mailing.command import TapCommand
-from tap_mailing.connection import Connection
-from tap_mailing.mailjet_contacts import INCLUDE_ANONYMIZED
+from tap_mailing.connection import Client, Connection
 from tap_mailing.output import PageWriter, leave
+from tap_mailing.provider import Provider
+from tap_mailing.providers import PROVIDERS, chosen
 from tap_mailing.settings import TAP_SETTINGS, Options
 from tap_mailing.stream import MailingStream
 
@@ -41,7 +41,9 @@ class TapMailing(Tap):
 
     name = "tap-mailing"
     package_name = "tap-target-mailing"
-    config_jsonschema: ClassVar[dict[str, Any]] = json_schema((*MAILJET_SETTINGS, INCLUDE_ANONYMIZED, *TAP_SETTINGS))
+    config_jsonschema: ClassVar[dict[str, Any]] = json_schema(
+        (*chain.from_iterable(provider.settings for provider in PROVIDERS), *TAP_SETTINGS)
+    )
     # Not among them: BATCH, whose files would bypass selection and stream maps, and ACTIVATE_VERSION.
     capabilities: ClassVar[list[CapabilitiesEnum]] = [
         TapCapabilities.CATALOG,
@@ -74,9 +76,12 @@ class TapMailing(Tap):
         super().__init__(**options)
 
     def discover_streams(self) -> Sequence[Stream]:
-        """All streams of all providers, whichever of them are set."""
-        connection = Connection(lambda: Options.from_config(self.config), self._connect_mailjet)
-        return [stream(self, connection) for stream in mailjet.STREAMS]
+        """All streams of the providers that are set; of all providers where none is."""
+        found: list[Stream] = []
+        for provider in chosen(self.config) or PROVIDERS:
+            connection = Connection(lambda: Options.from_config(self.config), partial(self._connect, provider))
+            found += [stream(self, connection) for stream in provider.streams]
+        return found
 
     def sync_all(self) -> None:  # type: ignore[misc]  # final in the SDK for type checkers only
         """Read all selected streams; one that fails does not keep the others from being read.
@@ -85,25 +90,32 @@ class TapMailing(Tap):
             ConfigurationError: before anything is read or written.
             StreamsFailed: at the end, naming the streams that were not read to their end.
         """
-        chosen = [stream for stream in self.streams.values() if stream.selected]
-        self._check_catalog(chosen)
-        with self._connected(chosen):
+        selected = [stream for stream in self.streams.values() if stream.selected]
+        self._check_providers()
+        self._check_catalog(selected)
+        with self._connected(selected):
             super().sync_all()
-        self._report(chosen)
+        self._report(selected)
 
     def run_sync_dry_run(  # type: ignore[misc]  # final in the SDK for type checkers only
         self, dry_run_record_limit: int | None = 1, streams: Iterable[Stream] | None = None
     ) -> bool:
-        """Read up to that many records of each stream, by one request each, selected or not.
+        """Read up to that many records of each stream, selected or not, by as few requests as that takes.
+
+        Streams that would leave a trace at their provider are not read.
 
         Raises:
             ConfigurationError: before anything is read or written.
             StreamsFailed: at the end, naming the streams that could not be read.
         """
-        chosen = list(self.streams.values() if streams is None else streams)
-        with self._connected(chosen):
-            super().run_sync_dry_run(dry_run_record_limit, chosen)
-        self._report(chosen)
+        self._check_providers()
+        tried = [stream for stream in self.streams.values() if not getattr(stream, "leaves_trace", False)]
+        if streams is not None:
+            tried = [stream for stream in tried if stream in list(streams)]
+        with self._connected(tried):
+            super().run_sync_dry_run(dry_run_record_limit, tried)
+        self._tell_providers(tried)
+        self._report(tried)
         return True
 
     @classmethod
@@ -121,44 +133,78 @@ class TapMailing(Tap):
 
     # The run
 
-    def _connect_mailjet(self, options: Options) -> MailjetClient:
-        return MailjetClient.from_settings(
+    def _connect(self, provider: Provider, options: Options) -> Client:
+        return provider.connect(
             self.config,
+            max_requests_per_second=options.max_requests_per_second,
             user_agent=f"{self.name}/{self.plugin_version}",
             retry=self._retry,
-            pace=Pace(options.max_requests_per_second),
             timeout=options.request_timeout,
             connections=options.concurrency,
             transport=self._transport,
         )
 
     @contextmanager
-    def _connected(self, chosen: Iterable[Stream]) -> Iterator[None]:
-        connections = {stream.connection for stream in chosen if isinstance(stream, MailingStream)}
+    def _connected(self, streams: Iterable[Stream]) -> Iterator[None]:
+        connections = {stream.connection: None for stream in streams if isinstance(stream, MailingStream)}
         try:
+            wrong: dict[str, None] = {}
             for connection in connections:
-                connection.open()
+                try:
+                    connection.open()
+                except ConfigurationError as exc:
+                    wrong[str(exc)] = None
+            if wrong:
+                raise ConfigurationError(" ".join(wrong))
             yield
         finally:
             for connection in connections:
                 connection.close()
 
-    def _check_catalog(self, chosen: Sequence[Stream]) -> None:
+    def _check_providers(self) -> None:
+        if not chosen(self.config):
+            told = ", ".join(provider.told_signs for provider in PROVIDERS)
+            raise ConfigurationError(f"No provider is set. Set the credentials of at least one: {told}.")
+
+    def _check_catalog(self, selected: Sequence[Stream]) -> None:
         offered = self.input_catalog.streams if self.input_catalog else []
-        unknown = sorted({entry.tap_stream_id for entry in offered} - self.streams.keys())
+        for provider in PROVIDERS:
+            names = set(provider.stream_names) - self.streams.keys()
+            unset = sorted(
+                entry.tap_stream_id
+                for entry in offered
+                if entry.tap_stream_id in names and entry.metadata.root.selected is True
+            )
+            if unset:
+                raise ConfigurationError(
+                    f"The catalog selects {', '.join(unset)}, but {provider.told_signs} is missing: set it, or take "
+                    "these streams out of the selection."
+                )
+        known = set(chain.from_iterable(provider.stream_names for provider in PROVIDERS))
+        unknown = sorted({entry.tap_stream_id for entry in offered} - known)
         if unknown:
             self.logger.warning("The catalog names streams that this tap does not have: %s.", ", ".join(unknown))
-        if not chosen:
+        if not selected:
             self.logger.warning("No stream is selected, so nothing is read.")
 
-    def _report(self, chosen: Sequence[Stream]) -> None:
+    def _tell_providers(self, tried: Sequence[Stream]) -> None:
+        streams = [stream for stream in self.streams.values() if isinstance(stream, MailingStream)]
+        for provider in chosen(self.config):
+            own = [stream for stream in streams if stream.provider == provider.name and stream in tried]
+            readable = sum(stream.failure is None for stream in own)
+            self.logger.info("%s: %d of %d streams could be read.", provider.title, readable, len(own))
+        untried = [stream.name for stream in streams if stream.leaves_trace]
+        if untried:
+            self.logger.info("Not tried, since reading them leaves a trace at the provider: %s.", ", ".join(untried))
+
+    def _report(self, tried: Sequence[Stream]) -> None:
         failures = {
-            stream.name: stream.failure for stream in chosen if isinstance(stream, MailingStream) and stream.failure
+            stream.name: stream.failure for stream in tried if isinstance(stream, MailingStream) and stream.failure
         }
         if failures:
             named = ", ".join(f"{name} ({failure})" for name, failure in failures.items())
             raise StreamsFailed(
-                f"{len(failures)} of {len(chosen)} streams were not read to their end: {named}. Their bookmarks did "
+                f"{len(failures)} of {len(tried)} streams were not read to their end: {named}. Their bookmarks did "
                 "not move; the reasons are in the log above."
             )
 

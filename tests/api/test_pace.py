@@ -110,3 +110,20 @@ def test_threads_share_one_pace():
         thread.join()
     starts.sort()
     assert min(b - a for a, b in pairwise(starts)) >= 0.0009
+
+
+def test_no_window_holds_more_than_the_most():
+    now = [100.0]
+    pace = Pace(most=3, within=2.0, clock=lambda: now[0], sleep=lambda seconds: now.__setitem__(0, now[0] + seconds))
+    assert [pace.wait() for _ in range(2)] == [100.0, 100.0]
+    now[0] = 101.5
+    assert [pace.wait() for _ in range(3)] == [101.5, 102.0, 102.0]
+    assert pace.wait() == 103.5
+
+
+def test_a_window_and_a_rate_hold_together():
+    now = [0.0]
+    pace = Pace(
+        10, most=2, within=1.0, clock=lambda: now[0], sleep=lambda seconds: now.__setitem__(0, now[0] + seconds)
+    )
+    assert [round(pace.wait(), 3) for _ in range(4)] == [0.0, 0.1, 1.0, 1.1]

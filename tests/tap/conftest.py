@@ -49,9 +49,10 @@ class Run:
         return self.state["bookmarks"][stream].get("replication_key_value")
 
 
-def catalog(*streams, without=(), tap=None):
-    """A catalog that selects some streams, without some of their columns."""
-    found = (tap or TapMailing(config={}, validate_config=False, setup_mapper=False)).catalog_dict
+def catalog(*streams, without=(), config=None):
+    """A catalog that selects some of the streams that settings offer, without some of their columns."""
+    known = {name: one for name, one in (config or {}).items() if name in TapMailing.config_jsonschema["properties"]}
+    found = TapMailing(config=known, validate_config=False, setup_mapper=False).catalog_dict
     for stream in found["streams"]:
         for entry in stream["metadata"]:
             if not entry["breadcrumb"]:
@@ -68,7 +69,7 @@ def run_tap(config, *streams, state=None, transport=None, without=(), retry=HAST
     with contextlib.redirect_stdout(output):
         tap = TapMailing(
             config=config,
-            catalog=options.get("catalog") or catalog(*streams, without=without),
+            catalog=options.get("catalog") or catalog(*streams, without=without, config=config),
             state=state,
             transport=transport,
             retry=retry,

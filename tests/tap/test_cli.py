@@ -12,6 +12,7 @@ import time
 import pytest
 
 from mailing_api.mailjet import MAILJET_SETTINGS
+from mailing_api.mpdx import MPDX_SETTINGS
 from mailing_sandbox.server import Sandbox
 from tap_mailing.settings import TAP_SETTINGS
 
@@ -31,19 +32,24 @@ def test_discovery_needs_no_settings():
     found = run("--discover")
     assert found.returncode == 0
     streams = json.loads(found.stdout)["streams"]
-    assert len(streams) == 9
-    assert all(stream["key_properties"] == ["account", "id"] for stream in streams)
+    assert {stream["stream"].partition("_")[0] for stream in streams} == {"mailjet", "mpdx"}
+    assert len(streams) == 15
+    others = {stream["stream"] for stream in streams if stream["key_properties"] != ["account", "id"]}
+    assert others == {"mpdx_contact_export_rows"}
     assert {stream["stream"] for stream in streams if stream.get("replication_key")} == {
         "mailjet_import_jobs",
         "mailjet_list_signups",
         "mailjet_list_unsubscribes",
+        "mpdx_contacts",
+        "mpdx_people",
+        "mpdx_deleted_contacts",
     }
 
 
 def test_about_tells_every_setting():
     about = json.loads(run("--about", "--format=json").stdout)
     properties = about["settings"]["properties"]
-    for setting in (*MAILJET_SETTINGS, *TAP_SETTINGS):
+    for setting in (*MAILJET_SETTINGS, *MPDX_SETTINGS, *TAP_SETTINGS):
         assert properties[setting.name]["title"]
         assert properties[setting.name]["description"]
     assert "mailjet_include_anonymized" in properties
@@ -116,8 +122,17 @@ def one_error(found):
     return line
 
 
-def test_p9_missing_credentials_are_one_line():
-    assert "`mailjet_api_key` is missing" in one_error(run())
+@pytest.mark.parametrize("arguments", [(), ("--test",)])
+def test_p9_missing_credentials_are_one_line(arguments):
+    found = run(*arguments)
+    line = one_error(found)
+    assert "No provider is set" in line
+    assert "`mailjet_api_key` (Mailjet), `mpdx_token` or `mpdx_access_token` (MPDX)" in line
+    assert found.stdout == ""
+
+
+def test_p9_a_missing_second_credential_is_one_line(tmp_path):
+    assert "`mailjet_secret_key` is missing" in one_error(run(config={"mailjet_api_key": "x"}, tmp_path=tmp_path))
 
 
 @pytest.mark.parametrize("arguments", [(), ("--test",)])

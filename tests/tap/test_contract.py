@@ -9,12 +9,14 @@ from mailing_sandbox.server import Sandbox
 from tap_mailing.tap import TapMailing
 
 CONFIG = {"mailjet_api_key": "sandbox-key", "mailjet_secret_key": "sandbox-secret"}
+MPDX_CONFIG = {"mpdx_access_token": "sandbox-secret"}
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _running():
     with Sandbox(contacts=60, seed=3) as sandbox:
-        CONFIG["mailjet_base_url"] = sandbox.url
+        CONFIG["mailjet_base_url"] = MPDX_CONFIG["mpdx_base_url"] = sandbox.url
+        sandbox.mpdx.delete_contact(next(iter(sandbox.mpdx.contacts())))
         yield
 
 
@@ -23,4 +25,17 @@ TestContract = get_tap_test_class(
     config=CONFIG,
     suite_config=SuiteConfig(max_records_limit=None),
     parse_env_config=False,
+)
+
+# Some columns are null in every household of the sandbox, and exports are read on demand only.
+TestMpdxContract = pytest.mark.filterwarnings("ignore:No records were available to test")(
+    get_tap_test_class(
+        TapMailing,
+        config=MPDX_CONFIG,
+        suite_config=SuiteConfig(
+            max_records_limit=None,
+            ignore_no_records_for_streams=["mpdx_contact_exports", "mpdx_contact_export_rows"],
+        ),
+        parse_env_config=False,
+    )
 )

@@ -83,7 +83,8 @@ def assert_rows_equal_schema(run, stream):
 
 
 def test_every_stream_is_offered():
-    assert TapMailing(config={}, validate_config=False, setup_mapper=False).streams.keys() == STREAMS.keys()
+    tap = TapMailing(config={"mailjet_api_key": "x"}, validate_config=False, setup_mapper=False)
+    assert tap.streams.keys() == STREAMS.keys()
 
 
 @pytest.mark.parametrize(("stream", "kind"), STREAMS.items())

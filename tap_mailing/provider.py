@@ -1,0 +1,50 @@
+"""What the tap asks of a provider: its settings, its client and its streams."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
+
+import msgspec
+
+from mailing_api.settings import Setting, lookup
+from tap_mailing.connection import Client
+from tap_mailing.stream import MailingStream
+
+__all__ = ["Provider"]
+
+
+class Provider(msgspec.Struct, frozen=True, kw_only=True):
+    """One provider as the tap sees it; `providers.py` lists them all.
+
+    Attributes:
+        name: as in the names of its streams and settings.
+        title: as people write it.
+        settings: all of its settings, those of single streams too.
+        signs: the settings of which any one, where it is set, makes this one of the run's providers.
+        connect: makes the client from the configuration; keyword arguments are `max_requests_per_second` and those of
+            `mailing_api.http.HttpClient`: `user_agent`, `retry`, `timeout`, `connections` and `transport`.
+        streams: the classes of its streams.
+    """
+
+    name: str
+    title: str
+    settings: Sequence[Setting]
+    signs: Sequence[Setting]
+    connect: Callable[..., Client]
+    streams: Sequence[type[MailingStream[Any]]]
+
+    def is_set(self, config: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> bool:
+        """Whether the settings name this provider."""
+        return any(lookup(sign, config, environ) for sign in self.signs)
+
+    @property
+    def stream_names(self) -> list[str]:
+        """The names of its streams."""
+        return [cast("Any", stream).name for stream in self.streams]  # the SDK declares it for instances only
+
+    @property
+    def told_signs(self) -> str:
+        """The settings that name this provider, for messages."""
+        return " or ".join(f"`{sign.name}`" for sign in self.signs) + f" ({self.title})"
