@@ -67,6 +67,7 @@ class Delivery:
         self._poller = DaemonPool(1, "poller")
         self._lanes: dict[str, Lane] = {}
         self._under_way: set[int] = set()
+        self._submitting: set[int] = set()
         self._looks: list[tuple[float, int, Batch]] = []
         self._order = itertools.count()
         self._started_at = time.time()
@@ -139,6 +140,10 @@ class Delivery:
             return False
         return self.error is not None or all(lane.is_empty() for lane in self._lanes.values())
 
+    def is_submitting(self) -> bool:
+        """Whether a call is on its way that must not be made twice."""
+        return bool(self._submitting)
+
     def unfinished(self) -> int:
         """Batches under way."""
         return len(self._under_way)
@@ -199,6 +204,8 @@ class Delivery:
 
     def _take_step(self, batch: Batch) -> None:
         step, work = batch.step, self._work(batch)
+        if not step.repeatable:
+            self._submitting.add(batch.number)
         pool = self._poller if step.watches else self._workers
         pool.submit(lambda: step.run(work)).add_done_callback(
             lambda future: self._notify(lambda: self._step_taken(batch, future))
@@ -221,6 +228,7 @@ class Delivery:
         )
 
     def _step_taken(self, batch: Batch, future: Future[Progress]) -> None:
+        self._submitting.discard(batch.number)
         error = future.exception()
         if error is None:
             batch.failed_looks = 0
@@ -256,9 +264,7 @@ class Delivery:
         batch.evidence[batch.step.name] = evidence
         if not batch.step.repeatable:
             logger.info("Batch %d (%d rows, %s): %s", batch.number, len(batch.rows), batch.action, batch.jobs)
-        batch.at += 1
-        batch.begun_at = 0.0
-        batch.polls = 0
+        batch.advance()
         self._begin_step(batch)
 
     def _step_recovered(self, batch: Batch, future: Future[Done | None]) -> None:

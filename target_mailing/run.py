@@ -9,12 +9,13 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import IO, Any
 
 from singer_sdk.mapper import PluginMapper
 
 from target_mailing.checkpoint import Ledger
-from target_mailing.delivery import Delivery
+from target_mailing.delivery import Delivery, DeliveryFailed
 from target_mailing.intake import Intake
 from target_mailing.journal import Journal, JournalError
 from target_mailing.lanes import Lane
@@ -30,6 +31,8 @@ logger = logging.getLogger("target-mailing.run")
 
 #: Seconds between two STATEs at least; the last one always goes.
 _STATE_INTERVAL = 1.0
+#: Seconds that a signal leaves to replies of what is being submitted, which spare the next run from sending it again.
+_REPLY_PATIENCE = 2.5
 #: Rows before `max_rejected` is judged for the first time; at the end it always is.
 _JUDGED_FROM = 1000
 
@@ -118,6 +121,7 @@ class Run:
                 self._guarded(self.delivery.pump)
                 self._release_state(final=False)
         except Terminated:
+            self._await_replies()
             self._release_state(final=True)
             raise
         self._release_state(final=True)
@@ -129,6 +133,14 @@ class Run:
         if self._is_blocked:
             raise Terminated(signum)
         self._inbox.put(lambda: _terminate(signum))
+
+    def _await_replies(self) -> None:
+        """Submit nothing more, but for a moment take in what became of that which is on its way; unless told again."""
+        self.delivery.fail(DeliveryFailed("The run was stopped by a signal."))
+        deadline = time.monotonic() + _REPLY_PATIENCE
+        with suppress(Terminated, queue.Empty):
+            while self.delivery.is_submitting() and (left := deadline - time.monotonic()) > 0:
+                self._guarded(self._inbox.get(timeout=left))
 
     def _is_over(self) -> bool:
         if not self.delivery.is_idle():

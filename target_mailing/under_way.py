@@ -61,6 +61,12 @@ class Batch(msgspec.Struct, eq=False):
         """The step that it is at."""
         return self.steps[self.at]
 
+    def advance(self) -> None:
+        """Go to the next step."""
+        self.at += 1
+        self.begun_at = 0.0
+        self.polls = 0
+
     def rewind(self) -> None:
         """Go back to where its step begins when it is taken again; what was noted from there on counts no more."""
         begin = self.step.again_from or self.step.name

@@ -195,6 +195,39 @@ def test_a_signal_ends_within_seconds_and_only_settled_state_leaves(mailjet, sig
     assert len(mailjet.received()) == 4
 
 
+def test_a_signal_leaves_a_moment_to_the_reply_of_a_submission_so_that_nothing_goes_twice(mailjet):
+    held = [mailjet.sandbox.faults.add(kind="hold", method="POST", path="*/managemanycontacts") for _ in range(2)]
+    with Command(mailjet, batch_rows=2, jobs_in_flight=2).start() as process:
+        process.stdin.write(lines([schema(), *people(range(8)), state(1)]))
+        process.stdin.close()
+        for one in held:
+            one.wait_until_held()
+        process.terminate()
+        for one in held:
+            one.release()
+        assert process.wait(5) == 143
+        assert process.stdout.read() == b""
+    assert len(mailjet.received()) == 4
+    code, out, err = Command(mailjet).run([schema(), *people(range(8)), state(1)])
+    assert (code, out) == (0, "1\n")
+    assert '"resumed":2' in err
+    assert '"resubmitted":0' in err
+    assert len(mailjet.received()) == 8
+
+
+def test_a_signal_does_not_wait_long_for_a_reply(mailjet):
+    held = mailjet.sandbox.faults.add(kind="hold", method="POST", path="*/managemanycontacts")
+    with Command(mailjet).start() as process:
+        process.stdin.write(lines([schema(), person(1), state(1)]))
+        process.stdin.close()
+        held.wait_until_held()
+        asked = time.monotonic()
+        process.terminate()
+        assert process.wait(10) == 143
+        assert time.monotonic() - asked < 5
+    held.release()
+
+
 def test_a_signal_while_waiting_for_the_provider_ends_too(mailjet):
     held = mailjet.sandbox.faults.add(kind="hold", method="GET", path="*contactslist", when="before")
     with Command(mailjet).start() as process:
