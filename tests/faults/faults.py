@@ -156,17 +156,21 @@ FAULTS = {
 
 # In a job
 
+ERROR_FILES: Mapping[str, Mapping[str, Any]] = {
+    "missing": {"status": 404, "times": None},
+    "empty": {"status": 200, "content": "", "times": None},
+    "unreadable": {"status": 200, "content": "\x00\x01%"},
+}
+
 
 def in_job(plan: Mapping[str, Any], error_file: str | None = None, **options: Any) -> Fault:
-    """A fault of one job, wherever its run is then; `error_file`: its kind, as the sandbox has it, or `unreadable`."""
+    """A fault of one job, wherever its run is then; `error_file`: what is wrong with the next one that is read."""
 
     def prepare(world: World, skip: int) -> None:
         world.sandbox.mailjet.plan_jobs([*[{}] * skip, plan])
-        if error_file == "unreadable":
-            path = "/v3/DATA/batchjob/*"
-            world.sandbox.faults.add(kind="status", status=200, body="text", content="\x00\x01%", path=path)
-        elif error_file is not None:
-            world.sandbox.mailjet.change(error_file=error_file)
+        if error_file is not None:
+            answer = ERROR_FILES[error_file]
+            world.sandbox.faults.add(kind="status", body="text", path=world.route.call("errors").path, **answer)
 
     def strike(blow: Blow) -> None:
         prepare(blow.world, blow.skip)

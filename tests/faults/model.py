@@ -79,7 +79,7 @@ class Model:
         member = self._join(email)
         if leaves:
             member.status = "unsubscribed"
-        member.name = row["name"]
+        member.name = row.get("name", member.name)
         member.properties |= {name: str(row[name]) for name in PROPERTIES}
         return fate
 

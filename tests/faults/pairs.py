@@ -12,15 +12,20 @@ Case = dict[str, Any]
 Pair = tuple[tuple[str, Any], tuple[str, Any]]
 
 
-def cover(factors: Mapping[str, Sequence[Any]], is_possible: Callable[[Case], bool]) -> list[Case]:
+def cover(
+    factors: Mapping[str, Sequence[Any]], is_possible: Callable[[Case], bool], given: Sequence[Case] = ()
+) -> list[Case]:
     """Cases such that every pair of values that is in any possible case is in one of these.
 
     Args:
         factors: their values; the first ones should have the most, for fewer cases.
         is_possible: whether a whole case makes sense.
+        given: cases that there are already; they are not among those returned.
     """
     possible = [case for case in _all(factors) if is_possible(case)]
     missing = dict.fromkeys(pair for case in possible for pair in pairs_of(case))
+    for pair in {pair for case in given for pair in pairs_of(case)}:
+        missing.pop(pair, None)
     found: list[Case] = []
     while missing:
         first = next(iter(missing))

@@ -178,13 +178,16 @@ def members() -> list[str]:
     return [one.member for one in SITUATIONS if one.member is not None]
 
 
-def lines(rows: Sequence[Record], per_state: int = ROWS_PER_STATE) -> list[bytes]:
+def lines(rows: Sequence[Record], per_state: int = ROWS_PER_STATE, *, without: Sequence[str] = ()) -> list[bytes]:
     """A Singer stream of these rows; each STATE tells how many of them are before it."""
     found: list[Record] = [
         {
             "type": "SCHEMA",
             "stream": STREAM,
-            "schema": {"type": "object", "properties": COLUMNS},
+            "schema": {
+                "type": "object",
+                "properties": {column: schema for column, schema in COLUMNS.items() if column not in without},
+            },
             "key_properties": ["id"],
         }
     ]

@@ -24,17 +24,17 @@ class Route:
     Attributes:
         settings: that choose it.
         steps: the calls of its steps, in order. They are called alike on all routes: `consent` (of removals),
-            `upload`, `submit` (not repeatable), `follow`, `errors`.
+            `upload`, `submit` (not repeatable if it starts a job), `follow`, `errors`.
         recover: the call that finds out whether `submit` was done; None where it is only done again.
         names: what the journal calls those steps that it calls otherwise.
-        switches: of the sandbox.
+        without: columns that its rows do not have.
     """
 
     settings: Mapping[str, Any]
     steps: Mapping[str, Call]
     recover: Call | None = None
     names: Mapping[str, str] = field(default_factory=dict)
-    switches: Mapping[str, Any] = field(default_factory=dict)
+    without: tuple[str, ...] = ()
 
     @property
     def boundaries(self) -> list[str]:
@@ -61,6 +61,7 @@ class Route:
 
 
 CONSENT = Call("GET", "/v3/REST/contact/*/getcontactslists")
+JOBS = Call("GET", "/v3/REST/batchjob")
 
 ROUTES = {
     "json": Route(
@@ -71,6 +72,27 @@ ROUTES = {
             "follow": Call("GET", "/v3/REST/contactslist/*/managemanycontacts/*"),
             "errors": Call("GET", "/v3/DATA/batchjob/*/JSONError/*"),
         },
-        recover=Call("GET", "/v3/REST/batchjob"),
+        recover=JOBS,
+    ),
+    "csv": Route(
+        settings={"route": "csv"},
+        steps={
+            "consent": CONSENT,
+            "upload": Call("POST", "/v3/DATA/contactslist/*/CSVData/*"),
+            "submit": Call("POST", "/v3/REST/csvimport"),
+            "follow": Call("GET", "/v3/REST/csvimport/*"),
+            "errors": Call("GET", "/v3/DATA/BatchJob/*/CSVError/*"),
+        },
+        recover=JOBS,
+        names={"submit": "import"},
+        without=("name",),  # which a file cannot hold, so that the row would go by JSON
+    ),
+    "contact": Route(
+        settings={"route": "contact"},
+        steps={
+            "consent": CONSENT,
+            "submit": Call("POST", "/v3/REST/contact/*/managecontactslists"),
+        },
+        names={"submit": "contacts"},
     ),
 }

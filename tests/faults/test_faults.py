@@ -56,7 +56,7 @@ def kills():
         for step, side, nth in product(route.boundaries, (BEFORE, AFTER), ("first", "later")):
             if step != "start" or nth == "first":
                 one = Kill(name, step, side, nth)
-                quick = nth == "first" and step in ("submit", "follow")
+                quick = nth == "first" and step in (("submit", "follow") if name == "json" else ("submit",))
                 yield pytest.param(one, id=one.name, marks=[] if quick else [pytest.mark.slow])
 
 
@@ -72,6 +72,8 @@ def test_p3_killed(ground, tmp_path, at):
     last = rerun(world, [first], from_state=not is_first, seed=at.name)
     if is_first and (at.step, at.side) == ("submit", AFTER) and route.recover is not None:
         assert last.outcomes["adopted"] == 1
+    if is_first and (at.step, at.side) == ("submit", AFTER) and route.recover is None:
+        assert last.outcomes["resubmitted"] > 0
     world.check_end(last)
 
 
@@ -125,12 +127,12 @@ class Case:
         return "-".join((self.route, step, self.side, self.fault, *rest))
 
 
-def factors():
+def factors(routes):
     return {
         "fault": [*FAULTS, *JOB_FAULTS],
-        "step": [*dict.fromkeys(step for route in ROUTES.values() for step in route.boundaries), "recover"],
+        "step": [*dict.fromkeys(step for name in routes for step in ROUTES[name].boundaries), "recover"],
         "side": [BEFORE, AFTER],
-        "route": list(ROUTES),
+        "route": routes,
         "account": list(ACCOUNTS),
         "nth": ["first", "later"],
         "phase": ["live", "resumed"],
@@ -153,7 +155,10 @@ def is_possible(case):
 
 
 def cases():
-    found = [Case(**case) for case in cover(factors(), is_possible)]
+    by_json = cover(factors(["json"]), is_possible)
+    of_all = factors(list(ROUTES))
+    of_all["step"].reverse()  # of cases that are as good the first is taken: rather a late step than the start
+    found = [Case(**case) for case in (*by_json, *cover(of_all, is_possible, by_json))]
     quick = {case.fault: case for case in reversed(found) if case.phase == "live" and case.fault in QUICK}
     return [
         pytest.param(case, id=case.name, marks=[] if quick.get(case.fault) is case else [pytest.mark.slow])

@@ -129,7 +129,7 @@ class World:
     ) -> World:
         """The account as the run before the first left it, and what others did in it since."""
         journal = ground.journal(route)
-        ground.reset(**{**route.switches, **switches})
+        ground.reset(**switches)
         model = Model().after(people.rows_before())
         for email in people.members():
             model.put(email)
@@ -184,12 +184,18 @@ class World:
     def start(self, rows: list[Record], *, module: str = HASTY, cut_at: int | None = None, **settings: Any) -> Target:
         """Start a run; it is `target` from now on."""
         self._rejects_left = self.count_in_journal("rejects") if self.journal.exists() else 0
+        without = self.route.without
+        rows = [{column: value for column, value in row.items() if column not in without} for row in rows]
         config = self.folder / "config.json"
         self._settings = self.settings | settings
         config.write_text(json.dumps(self._settings))
         self._rows, self._files, self._rejected_before = rows, set(self.rejects.glob("*")), self._rejected()
         self.target = Target(
-            config, people.lines(rows), module=module, cut_at=cut_at, witness=lambda state: self._look(state["rows"])
+            config,
+            people.lines(rows, without=without),
+            module=module,
+            cut_at=cut_at,
+            witness=lambda state: self._look(state["rows"]),
         )
         return self.target
 
@@ -281,6 +287,7 @@ class World:
         rows of an address, which may follow each other in turn.
         """
         received, jobs = self.sandbox.mailjet.received(), {job["id"]: job for job in self.sandbox.mailjet.jobs()}
+        assert {job["route"] for job in jobs.values()} <= {self.route.settings["route"]}
         several = Counter(str(row.get("email")).lower() for row in run.rows)
         rejected = {str(row.get("email")).lower() for row in run.rows if row["id"] in self._rejected_before}
         jobs_of: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
