@@ -249,9 +249,7 @@ class Lane:
             return
         assert row.key is not None  # noqa: S101 - `before` is known by it
         old = self._former(row, before, self.destination.actions.remove)
-        if self._removes_old and self._has_left(old):
-            return
-        if not self._removes_old or self._is_shared(old, row.key):
+        if not self._removes_old or self._is_shared(old, row.key) or self._has_left(old):
             if not self._may_subscribe(row):
                 return
             old = self._former(row, before, self.destination.actions.ask)
