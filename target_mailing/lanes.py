@@ -53,10 +53,14 @@ class Lane:
         self._keys_under_way: dict[bytes, str] = {}
         self._ready: deque[ReadyBatch] = deque()
         self._keys_leaving: set[bytes] = set()
-        self._has_opt_outs = destination.actions.remove in destination.actions.known
+        self._remove = destination.actions.remove
+        self._unsubscribe = destination.actions.unsubscribe
+        self._has_opt_outs = self._remove in destination.actions.known
         self._removes_old = policy.on_key_change == "remove" and self._has_opt_outs
         #: Contacts that are not to be subscribed in this run: the former address of their key opted out.
         self._opted_out: set[int] = set()
+        #: Contacts of which a row of this run said that they opted out.
+        self._unsubscribed: set[int] = set()
         self.batcher = Batcher(
             max_rows=policy.batch_rows,
             max_bytes=policy.batch_bytes,
@@ -107,14 +111,12 @@ class Lane:
         self, row: Row, before: str | None, known: dict[int, Known], rejects: list[Reject], now: float
     ) -> tuple[tuple[int, ...], Outcome, str | None] | None:
         """Make a row what is to be done for it, given its key's address before ("" if the key was gone); or its end."""
-        if row.drops_key:
-            end = self._delete(row, before, known, rejects)
-            if end is not None:
-                return end
-            # Where an opt-out is recorded instead, the key is remembered, so that it follows to another address.
-            row.drops_key = row.action != self.destination.actions.unsubscribe
-        elif row.action == self.destination.actions.remove:
-            row.drops_key = True
+        if row.drops_key and (end := self._delete(row, before, known, rejects)) is not None:
+            return end
+        if not self.destination.has_lists_by_row:
+            self._keep_opt_out(row)
+        # Where an opt-out is recorded instead, the key is remembered, so that it follows to another address.
+        row.drops_key = row.action == self._remove or (row.drops_key and row.action != self._unsubscribe)
         if before and fold_address(before) != row.address:
             self._leave(row, before, now)
         if self._journal.has_strays:
@@ -146,6 +148,17 @@ class Lane:
             row.action = actions.ask
             row.fingerprint = self._journal.fingerprint(row.action, row.contact)
         return None
+
+    def _keep_opt_out(self, row: Row) -> None:
+        """What a row of this run said stays: an opt-out is neither undone by adding nor forgotten by removing.
+
+        The provider sees to that only for members, and somebody may have left before the opt-out came.
+        """
+        if row.action == self._unsubscribe:
+            self._unsubscribed.add(row.id)
+        elif row.id in self._unsubscribed and (row.action == self._remove or self._may_subscribe(row)):
+            row.action = self._unsubscribe
+            row.fingerprint = self._journal.fingerprint(row.action, row.contact)
 
     def _hold(self, key: bytes, row: Row) -> None:
         """A row of this key is on its way."""

@@ -26,7 +26,7 @@ from target_mailing.mailjet_csv_steps import FollowImport, Import, ReadImportErr
 from target_mailing.mailjet_lists import ListsColumn, actions_of, laid_over
 from target_mailing.mailjet_read_back import ReadBack
 from target_mailing.mailjet_steps import ACTIONS, Follow, ReadConsent, ReadErrors, Submit
-from target_mailing.mapping import Field, Fields, MappedContact, RowRejected
+from target_mailing.mapping import Field, Fields, MappedContact, RowRejected, fold_address
 from target_mailing.steps import Finished, Step
 
 __all__ = ["MailjetDestination", "MailjetTarget"]
@@ -96,10 +96,17 @@ class MailjetDestination:
         self._lists_column = (
             ListsColumn(row for page in client.rows("contactslist") for row in page) if by_contact else None
         )
+        #: By folded address and list, opt-outs that rows told of.
+        self._opted_out: set[tuple[str, str]] = set()
         self._datatypes: dict[str, str] = {}
         self.fields = self._read_fields()
         self._told_of_json = False
         self.actions = msgspec.structs.replace(ACTIONS, known=self._known_actions())
+
+    @property
+    def has_lists_by_row(self) -> bool:
+        """By contact they have."""
+        return self._lists_column is not None
 
     @property
     def list_id(self) -> int | None:
@@ -128,10 +135,20 @@ class MailjetDestination:
             named = contact.columns.get("lists")
             if named is not None or self._lists:
                 named = [(one, None) for one in self._lists] if named is None else named
-                found["Lists"] = actions_of(named, action, self._target.consent)
+                found["Lists"] = self._actions_on_lists(contact, named, action)
             elif not contact.deleted:
                 raise RowRejected("unknown_list", "the row names no `lists`, and there is no setting `list`")
         return msgspec.json.encode(found, order="deterministic")
+
+    def _actions_on_lists(
+        self, contact: MappedContact, named: Sequence[tuple[int, str | None]], action: str
+    ) -> dict[str, str]:
+        asked = actions_of(named, action, self._target.consent)
+        address = fold_address(contact.email or "")
+        before = {one: ACTIONS.unsubscribe for one in asked if (address, one) in self._opted_out}
+        found = laid_over(before, asked)
+        self._opted_out.update((address, one) for one in found if found[one] == ACTIONS.unsubscribe)
+        return found
 
     def overlay(self, earlier: bytes, later: bytes) -> bytes:
         """Present fields are updated and absent ones untouched, so the later contact is laid over the earlier."""

@@ -129,6 +129,13 @@ class Destination(Protocol):
     def fields(self) -> Fields:
         """What it takes."""
 
+    @property
+    def has_lists_by_row(self) -> bool:
+        """Whether a row's action holds for the lists that it names only.
+
+        `encode` then sees to it that no list is added to of which an earlier row of the run opted the contact out.
+        """
+
     def encode(self, contact: MappedContact, action: str) -> bytes:
         """A contact in the provider's own form; equal contacts give equal bytes.
 

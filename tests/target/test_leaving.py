@@ -158,6 +158,48 @@ def test_p5_an_opt_out_follows_again_and_again(mailjet, creates):
     assert mailjet.statuses()["person1@example.com"] == "unsubscribed"
 
 
+@pytest.mark.parametrize("creates", [True, False])
+@pytest.mark.parametrize("config", [{}, {"batch_rows": 1, "jobs_in_flight": 1}, {"route": "contact"}])
+@pytest.mark.parametrize("on_key_change", ["remove", "keep"])
+def test_p5_an_opt_out_told_by_the_source_outlives_the_leaving_and_adding_of_other_keys(
+    mailjet, creates, config, on_key_change
+):
+    mailjet.sandbox.switches.change({"unsub_creates_membership": creates})
+    config = config | {"on_key_change": on_key_change}
+    mailjet.deliver([schema(), *people([1, 2])], **config)
+    told = {"email": "person1@example.com", "subscription_status": "unsubscribed"}
+    rows = [person(1, email="new@example.com"), person(3, **told), person(2, email="person1@example.com")]
+    for _ in range(3):
+        assert mailjet.deliver([schema(), *rows], **config).error is None
+        assert mailjet.statuses().get("person1@example.com") != "subscribed"
+        assert mailjet.statuses()["new@example.com"] == "subscribed"
+
+
+@pytest.mark.parametrize("on_key_change", ["remove", "keep"])
+@pytest.mark.parametrize("same", [True, False])
+def test_p5_somebody_who_opted_out_at_both_addresses_is_not_added_by_another_key(mailjet, on_key_change, same):
+    mailjet.sandbox.switches.change({"unsub_creates_membership": False})
+    config = {"on_key_change": on_key_change, "batch_rows": 1}
+    mailjet.deliver([schema(), person(1)])
+    mailjet.opt_out("person1@example.com")
+    new = {"email": "new@example.com", "name": "New"} | ({} if same else {"city": "Nice"})
+    rows = [person(1, **new, subscription_status="unsubscribed"), person(2, email="new@example.com", name="New")]
+    for _ in range(3):
+        assert mailjet.deliver([schema(), *rows], **config).error is None
+        assert mailjet.statuses() == {"person1@example.com": "unsubscribed"}
+
+
+def test_p5_an_opt_out_of_one_list_says_nothing_of_another(mailjet):
+    mailjet.sandbox.switches.change({"unsub_creates_membership": False})
+    other = mailjet.sandbox.mailjet.add_list("Firms")
+    columns = schema()["schema"]["properties"] | {"lists": {"type": "array"}}
+    ids = [{"list": mailjet.list_id}, {"list": other}]
+    out = person(1, lists=ids[:1], subscription_status="unsubscribed")
+    rows = [out, person(2, email="person1@example.com", lists=ids)]
+    assert mailjet.deliver([schema(columns=columns), *rows], route="contact", batch_rows=1).error is None
+    assert (mailjet.statuses(), mailjet.statuses("Firms")) == ({}, {"person1@example.com": "subscribed"})
+
+
 def test_p5_an_abandoned_removal_does_not_lose_the_opt_outs_that_were_found(mailjet):
     mailjet.deliver([schema(), *people([1, 2])])
     mailjet.opt_out("person1@example.com")
