@@ -9,6 +9,7 @@ first.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from operator import itemgetter
 from typing import Any
 
@@ -21,6 +22,8 @@ __all__ = ["HashedTable"]
 _MERGE_AT = 65_536
 #: Keys looked up in one statement; SQLite's documented limit of parameters is 32,766.
 _MAX_IDS = 5000
+#: Entries written by one statement, which takes half as long as one statement each.
+_ROWS_AT_ONCE = 200
 
 Entry = tuple[Any, ...]
 
@@ -82,19 +85,25 @@ class HashedTable:
         """Bring the log's entries into the table."""
         if not self._recent:
             return
-        key, *others = self._columns
-        marks = ",".join([self._mark] * len(self._columns))
-        sets = ",".join(f"{name}=excluded.{name}" for name in others)
-        insert = f"INSERT INTO {self._table} ({','.join(self._columns)}) VALUES ({marks})"  # noqa: S608
+        key = self._columns[0]
         entries = sorted((entry for entry in self._recent.values() if entry is not None), key=itemgetter(0))
-        if entries:
-            self._connection.exec_driver_sql(f"{insert} ON CONFLICT ({key}) DO UPDATE SET {sets}", entries)
+        for at in range(0, len(entries), _ROWS_AT_ONCE):
+            some = entries[at : at + _ROWS_AT_ONCE]
+            self._connection.exec_driver_sql(self._upsert(len(some)), tuple(chain.from_iterable(some)))
         gone = [(one,) for one, entry in self._recent.items() if entry is None]
         if gone:
             self._connection.exec_driver_sql(f"DELETE FROM {self._table} WHERE {key} = {self._mark}", gone)  # noqa: S608
         self._connection.exec_driver_sql(f"DELETE FROM {self._log}")  # noqa: S608
         self._recent.clear()
         self._has_entries = True
+
+    def _upsert(self, rows: int) -> str:
+        key, *others = self._columns
+        marks = f"({','.join([self._mark] * len(self._columns))})"
+        values = ",".join([marks] * rows)
+        sets = ",".join(f"{name}=excluded.{name}" for name in others)
+        insert = f"INSERT INTO {self._table} ({','.join(self._columns)}) VALUES {values}"  # noqa: S608
+        return f"{insert} ON CONFLICT ({key}) DO UPDATE SET {sets}"
 
     def _note(self, logged: list[Entry], recent: Iterable[tuple[Any, Entry | None]]) -> None:
         """Note entries in the log; one of a key alone says that it was taken out."""

@@ -5,8 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from functools import cache
+from struct import Struct
 
 __all__ = ["Hashes"]
+
+_integer = Struct(">q").unpack
 
 
 class Hashes:
@@ -30,7 +33,7 @@ class Hashes:
         def contact_id(address: str) -> int:
             found = begun.copy()
             found.update(address.encode())
-            return int.from_bytes(found.digest(), signed=True)
+            return _integer(found.digest())[0]  # type: ignore[no-any-return]
 
         return contact_id
 
@@ -52,10 +55,11 @@ class Hashes:
         def fingerprint(contact: bytes) -> int:
             found = begun.copy()
             found.update(contact)
-            return int.from_bytes(found.digest(), signed=True)
+            return _integer(found.digest())[0]  # type: ignore[no-any-return]
 
         return fingerprint
 
     def _begin(self, *what: str, size: int) -> hashlib.blake2b:
         """A hash that has taken in what the values of a kind have in common."""
-        return hashlib.blake2b(f"{what}\0".encode(), key=self._secret, digest_size=size)
+        kind = hashlib.blake2b(f"{what}".encode(), digest_size=hashlib.blake2b.PERSON_SIZE).digest()
+        return hashlib.blake2b(key=self._secret, person=kind, digest_size=size)

@@ -108,7 +108,11 @@ class Intake:
                     and message.record is not None
                 ):
                     expected += 1
-                    self._end(number, stream.take(number, message.record, lines), stream, taken)
+                    found = stream.take(number, message.record, lines)
+                    if type(found) is Row and stream.lane is taken.lane:
+                        taken.rows.append(found)
+                    else:
+                        self._end(number, found, stream, taken)
                 else:
                     self._take_record(number, message.stream, lines, taken)
         finally:

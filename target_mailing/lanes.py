@@ -57,6 +57,7 @@ class Lane:
         self._unsubscribe = destination.actions.unsubscribe
         self._has_opt_outs = self._remove in destination.actions.known
         self._removes_old = policy.on_key_change == "remove" and self._has_opt_outs
+        self._has_strays = False
         #: Contacts that are not to be subscribed in this run: the former address of their key opted out.
         self._opted_out: set[int] = set()
         #: Contacts of which a row of this run said that they opted out.
@@ -86,6 +87,7 @@ class Lane:
         known = self._journal.contacts([row.id for row in rows if row.email])
         keys = [row.key for row in rows if row.key is not None]
         emails = self._journal.emails(keys) if keys else {}
+        self._has_strays = self._journal.has_strays
         settled: list[Row] = []
         rejects: list[Reject] = []
         ends: list[tuple[tuple[int, ...], Outcome, str | None]] = []
@@ -113,13 +115,13 @@ class Lane:
         """Make a row what is to be done for it, given its key's address before ("" if the key was gone); or its end."""
         if row.drops_key and (end := self._delete(row, before, known, rejects)) is not None:
             return end
-        if not self.destination.has_lists_by_row:
+        if (self._unsubscribed or row.action == self._unsubscribe) and not self.destination.has_lists_by_row:
             self._keep_opt_out(row)
         # Where an opt-out is recorded instead, the key is remembered, so that it follows to another address.
         row.drops_key = row.action == self._remove or (row.drops_key and row.action != self._unsubscribe)
         if before and fold_address(before) != row.address:
             self._leave(row, before, now)
-        if self._journal.has_strays:
+        if self._has_strays:
             self._leave_strays(row, before, now)
         if known and self._is_unchanged(row, known.get(row.id)):
             return row.lines, Outcome.UNCHANGED, None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
-
 import msgspec
 
 __all__ = ["REJECT_COLUMNS", "InputError", "Lines"]
@@ -26,24 +24,15 @@ _RECORDED = msgspec.json.Decoder(_Recorded)
 class Lines:
     """Some lines of the input, as one piece."""
 
-    def __init__(self, first: int, data: bytes) -> None:
+    def __init__(self, first: int, each: list[bytes]) -> None:
         """Take a piece of the input.
 
         Args:
             first: the number of its first line, from 1.
-            data: whole lines, each with its line end.
+            each: the lines, without their line ends.
         """
         self.first = first
-        self.data = data
-
-    def __len__(self) -> int:
-        """How many lines these are."""
-        return self.data.count(b"\n")
-
-    @cached_property
-    def each(self) -> list[bytes]:
-        """The lines, without their line ends."""
-        return self.data.split(b"\n")[:-1]
+        self.each = each
 
     def record(self, number: int) -> tuple[bytes, int]:
         """The record in the line of this number, and which attempt this is.

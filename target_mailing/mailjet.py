@@ -41,6 +41,11 @@ _MAX_PROPERTIES: Final = 200
 #: there JSON is well tried and takes one call less; the limits of larger calls are only known from reports.
 _MANY_ROWS: Final = 2500
 
+#: Equal contacts are equal bytes.
+_encode = msgspec.json.Encoder(order="deterministic").encode
+#: Actions for which the address is enough.
+_BY_ADDRESS: Final = frozenset({ACTIONS.ask, ACTIONS.remove, *ACTIONS.account_wide})
+
 
 class MailjetTarget(msgspec.Struct, frozen=True, kw_only=True):
     """Where contacts are to go.
@@ -122,7 +127,7 @@ class MailjetDestination:
     def encode(self, contact: MappedContact, action: str) -> bytes:
         """A contact as Mailjet takes it, by contact with its `Lists`; removing and excluding need only the address."""
         found: dict[str, Any] = {"Email": contact.email}
-        if action not in {ACTIONS.ask, ACTIONS.remove, *ACTIONS.account_wide}:
+        if action not in _BY_ADDRESS:
             columns = contact.columns
             name = columns.get("name") or " ".join(
                 columns[part] for part in ("first_name", "last_name") if columns.get(part)
@@ -138,7 +143,7 @@ class MailjetDestination:
                 found["Lists"] = self._actions_on_lists(contact, named, action)
             elif not contact.deleted:
                 raise RowRejected("unknown_list", "the row names no `lists`, and there is no setting `list`")
-        return msgspec.json.encode(found, order="deterministic")
+        return _encode(found)
 
     def _actions_on_lists(
         self, contact: MappedContact, named: Sequence[tuple[int, str | None]], action: str
@@ -159,7 +164,7 @@ class MailjetDestination:
         found = {**below, **above, **({"Properties": properties} if properties else {})}
         if "Lists" in below and "Lists" in above:
             found["Lists"] = laid_over(below["Lists"], above["Lists"])
-        return msgspec.json.encode(found, order="deterministic")
+        return _encode(found)
 
     def parts(self, action: str, rows: list[Row]) -> Sequence[tuple[str, list[Row]]]:
         """Files of the rows that may go so, by the setting, and one JSON batch of the others."""

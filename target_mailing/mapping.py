@@ -39,7 +39,7 @@ Values = tuple[Any, ...]
 
 _ABOUT_THE_ROW = frozenset({"provider", "account", "id", "created_at", "updated_at"})
 _STATUSES = frozenset({"subscribed", "unsubscribed", "excluded", "pending", "unknown"})
-_ADDRESS = re.compile(r"[^\s@\x00-\x1f\x7f]{1,64}@[^\s@\x00-\x1f\x7f]{1,255}")
+_is_address = re.compile(r"[^\s@\x00-\x1f\x7f]{1,64}@[^\s@\x00-\x1f\x7f]{1,255}").fullmatch
 
 
 class RowRejected(Exception):
@@ -153,7 +153,7 @@ class StreamMapping:
         self._object = self._place(sources.pop("properties", None))
         self._action = self._place(action_column)
         self._columns = [
-            (self._place(column), name, fields.columns[name])
+            (self._place(column), name, fields.columns[name].exact, fields.columns[name])
             for name, column in sources.items()
             if name in fields.columns
         ]
@@ -173,7 +173,8 @@ class StreamMapping:
             )
         absent = UNSET if clear_nulls else None
         self._properties = [
-            (self._place(column, absent), name, fields.properties[name]) for name, column in chosen.items()
+            (self._place(column, absent), name, fields.properties[name].exact, fields.properties[name])
+            for name, column in chosen.items()
         ]
 
     def _place(self, column: str | None, absent: Any = None) -> int:
@@ -196,16 +197,16 @@ class StreamMapping:
         status = self._status_of(values) if self._status else None
         action = self._action_of(values) if self._action else None
         columns: dict[str, Any] = {}
-        for at, name, field in self._columns:
+        for at, name, exact, field in self._columns:
             value = values[at]
             if value is not None:
-                columns[name] = value if type(value) is field.exact else _convert(self._said(at), value, field)
+                columns[name] = value if type(value) is exact else _convert(self._said(at), value, field)
         properties: dict[str, Any] = {}
         if self._object and (given := values[self._object]) is not None:
             self._from_object(given, properties)
-        for at, name, field in self._properties:
+        for at, name, exact, field in self._properties:
             value = values[at]
-            if type(value) is field.exact:
+            if type(value) is exact:
                 properties[name] = value
             elif value is None:
                 if self._clear_nulls:
@@ -218,7 +219,7 @@ class StreamMapping:
         """A deleted row: most of what it holds is not checked, for it may be null, or what was there at its end."""
         own = {
             name: _convert(self._said(at), given, field)
-            for at, name, field in self._own
+            for at, name, _, field in self._own
             if (given := values[at]) is not None
         }
         told = "unsubscribed" if self._status and values[self._status] == "unsubscribed" else None
@@ -298,7 +299,7 @@ def clean_address(value: Any) -> str:
     Raises:
         RowRejected: it cannot be an address; only what every provider refuses is refused here.
     """
-    if not isinstance(value, str) or not _ADDRESS.fullmatch(address := value.strip()):
+    if not isinstance(value, str) or not _is_address(address := value.strip()):
         raise RowRejected("bad_address", "missing" if value is None else f"{value!r} is no e-mail address")
     if address.islower():
         return address

@@ -56,11 +56,9 @@ class MessageDecoder:
     def all(self, lines: Lines) -> list[Message] | None:
         """The messages of these lines, one each; None where that is not so, or a record does not fit."""
         try:
-            found = self._decoder.decode_lines(lines.data)
+            return list(map(self._decoder.decode, lines.each))
         except msgspec.MsgspecError:
             return None
-        # Objects are told from each other by their braces, so make sure that each has a line of its own.
-        return found if lines.data.count(b"}\n{") + 1 == len(lines) == len(found) else None
 
     def one(self, line: bytes) -> Message | None:
         """The message of a line with its record; None where it is none, or its record does not fit."""

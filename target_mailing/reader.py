@@ -61,9 +61,9 @@ class LineReader:
             whole, end, rest = (rest + (data.encode() if isinstance(data, str) else data)).rpartition(b"\n")
             if end:
                 self._credits.acquire()
-                lines = Lines(number, whole + end)
-                number += len(lines)
-                self._take(lines)
+                each = whole.split(b"\n")
+                self._take(Lines(number, each))
+                number += len(each)
         if rest.strip():
             return InputError(
                 f"Line {number} of the input is cut off: it has no line end. The tap was stopped, or its output lost."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -101,6 +101,7 @@ class Stream:
         self._contact_id, self._key_id = hashes.contact_id(there), hashes.key_id(there, stream)
         self._fingerprint = hashes.fingerprint
         self._destination = lane.destination
+        self._contact_of = lane.destination.encode
         if settings.action not in self._destination.actions.known:
             raise ConfigurationError(
                 f"Setting `action` is {settings.action!r}, which is not possible here; these are: "
@@ -128,7 +129,10 @@ class Stream:
         needed = [*self._mapping.needed, *((name, None) for name in self._required)]
         self._reader = RecordReader(stream, schema, needed)
         record_type = self._reader.record_type
-        self.decoder = None if record_type is None else MessageDecoder(record_type)
+        self.decoder = None
+        if record_type is not None:
+            self.decoder = MessageDecoder(record_type)
+            self._values = self._reader.values
         self.message_type = None if self.decoder is None else self.decoder.message_type
         self._decisions: dict[tuple[str | None, str, bool], str | End] = {}
         # A key that is the address needs no remembering.
@@ -162,41 +166,32 @@ class Stream:
             record: the record.
             source: where the line is.
         """
-        try:
-            return self._row(line, self._reader.values(record), source)
-        except RowRejected as no:
-            return self._rejected(no, line, source)
+        return self._row(line, record, self._values, source)
 
     def take_checked(self, line: int, record: dict[str, Any], source: Lines) -> Row | End:
         """What becomes of a record that was decoded without a check; arguments as in `take`."""
-        try:
-            return self._row(line, self._reader.check(record), source)
-        except RowRejected as no:
-            return self._rejected(no, line, source)
+        return self._row(line, record, self._reader.check, source)
 
     def _rejected(self, no: RowRejected, line: int, source: Lines) -> End:
         record, attempt = source.record(line)
         return Outcome.REJECTED, no.code, Reject(self.source, record, no.code, no.reason, None, attempt, time.time())
 
-    def _row(self, line: int, values: Values, source: Lines) -> Row | End:
-        key = None
-        if self._required:
-            given = values[self._keys_at :]
-            if None in given:
-                name = self._required[given.index(None)]
-                raise RowRejected("missing_key", f"key column {name} is missing or null")
-            if self._key:
-                key = self._key_id(_encode(given))
-        contact = self._mapping(values)
-        asked = self._settings.action if contact.action is None else contact.action
-        action = self._decide(contact.status, asked, contact.deleted)
-        if not isinstance(action, str):
-            return action
-        email = contact.email or ""
-        if not email and key is None:
-            raise RowRejected("unknown_key", "a delete without address or key")
-        address = fold_address(email)
-        encoded = self._destination.encode(contact, action)
+    def _row(self, line: int, record: Any, values_of: Callable[[Any], Values], source: Lines) -> Row | End:
+        try:
+            values = values_of(record)
+            key = self._key_of(values) if self._required else None
+            contact = self._mapping(values)
+            asked = self._settings.action if contact.action is None else contact.action
+            action = self._decide(contact.status, asked, contact.deleted)
+            if not isinstance(action, str):
+                return action
+            email = contact.email or ""
+            if not email and key is None:
+                return self._rejected(RowRejected("unknown_key", "a delete without address or key"), line, source)
+            address = fold_address(email)
+            encoded = self._contact_of(contact, action)
+        except RowRejected as no:
+            return self._rejected(no, line, source)
         return Row(
             (line,),
             self.source,
@@ -210,6 +205,13 @@ class Stream:
             self._fingerprint(action)(encoded),
             source,
         )
+
+    def _key_of(self, values: Values) -> bytes | None:
+        given = values[self._keys_at :]
+        if None in given:
+            name = self._required[given.index(None)]
+            raise RowRejected("missing_key", f"key column {name} is missing or null")
+        return self._key_id(_encode(given)) if self._key else None
 
     def _decide(self, status: str | None, asked: str, deleted: bool) -> str | End:
         """The action for a row, or its end; the same few questions are asked for every row."""

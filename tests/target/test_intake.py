@@ -64,9 +64,9 @@ def take(pieces, **config):
     number, error = 1, None
     try:
         for piece in pieces:
-            lines = Lines(number, piece)
-            number += len(lines)
-            intake.take(lines)
+            each = piece.split(b"\n")[:-1]
+            intake.take(Lines(number, each))
+            number += len(each)
     except InputError as exc:
         error = str(exc)
     finally:

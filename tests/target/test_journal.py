@@ -44,7 +44,7 @@ def open_journal(request, tmp_path):
 def row(journal, address, content=b'{"Email":"x"}'):
     return Row(
         (1,), "people", b"k" + address.encode(), NOT_DELETED, address, address, journal.contact_id("d", address), "add",
-        content, journal.fingerprint("add", content), Lines(1, b'{"record":{"email":"%s"}}\n' % address.encode()),
+        content, journal.fingerprint("add", content), Lines(1, [b'{"record":{"email":"%s"}}' % address.encode()]),
     )  # fmt: skip
 
 
