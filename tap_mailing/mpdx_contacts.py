@@ -10,7 +10,7 @@ from mailing_api.countries import country_code
 from tap_mailing.columns import TIMESTAMP, Column, Row, boolean, computed, identifier, integer, number, text, timestamp
 from tap_mailing.mpdx_stream import MpdxStream
 
-__all__ = ["EVERY_STATUS", "Contacts", "address_country", "objects"]
+__all__ = ["EVERY_STATUS", "Contacts", "address_country", "identifiers", "is_left_alone", "objects"]
 
 #: Without it MPDX leaves out hidden contacts, so that one that becomes hidden would be missed for good.
 EVERY_STATUS = "active,hidden,null"
@@ -82,8 +82,13 @@ def _country(row: Row) -> str | None:
     return address_country(address.get("country"), row.get("home_country")) if address else None
 
 
+def is_left_alone(row: Row) -> bool:
+    """Whether a household is not to be written to in any way."""
+    return bool(row.get("deceased")) or row.get("status") in _HIDDEN
+
+
 def _status(row: Row) -> str:
-    if row.get("deceased") or row.get("status") in _HIDDEN:
+    if is_left_alone(row):
         return "excluded"
     return _BY_NEWSLETTER.get(row.get("send_newsletter") or "", "unknown")
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from mailing_api import values
 from tap_mailing.columns import TIMESTAMP, Row, boolean, computed, identifier, integer, text, timestamp
-from tap_mailing.mpdx_contacts import EVERY_STATUS, identifiers, objects
+from tap_mailing.mpdx_contacts import EVERY_STATUS, identifiers, is_left_alone, objects
 from tap_mailing.mpdx_stream import MpdxStream, distinct
 
 __all__ = ["People"]
@@ -34,14 +34,28 @@ def _name(row: Row) -> str | None:
     return " ".join(filter(None, (values.text(row.get("first_name")), values.text(row.get("last_name"))))) or None
 
 
+#: What a household's newsletter says of e-mail. None is no opt-out of these people: they are only not written to.
+_BY_NEWSLETTER = {"Email": "subscribed", "Both": "subscribed", "Physical": "excluded", "None": "excluded"}
+
+
+def _wish(household: Row) -> str:
+    if is_left_alone(household):
+        return "excluded"
+    return _BY_NEWSLETTER.get(household.get("send_newsletter") or "", "unknown")
+
+
 def _status(row: Row) -> str:
+    """One's own opt-out decides, else the household that wants most; MPDX itself writes by e-mail to no others."""
     if values.boolean(row.get("optout_enewsletter")):
         return "unsubscribed"
-    return "excluded" if values.boolean(row.get("deceased")) else "unknown"
+    if values.boolean(row.get("deceased")):
+        return "excluded"
+    wishes = {row["wishes"].get(one, "unknown") for one in row.get("parent_contacts") or ()} or {"unknown"}
+    return next(wish for wish in ("subscribed", "unknown", "excluded") if wish in wishes)
 
 
 class People(MpdxStream):
-    """Everybody in the households, each once.
+    """Everybody in the households, each once, with what their households want by e-mail.
 
     An opt-out that Mailchimp reports to MPDX does not move `updated_at`, so only reading in full finds it.
     """
@@ -51,6 +65,7 @@ class People(MpdxStream):
     path = "contacts/people"
     type = "people"
     bookmark_column = "updated_at"
+    ignored = frozenset({"wishes"})
     linked: ClassVar = {
         "email_addresses": [name for name in _EMAIL if name != "id"],
         "phone_numbers": [name for name in _PHONE if name != "id"],
@@ -64,7 +79,7 @@ class People(MpdxStream):
         text("company", "employer"),
         text("job_title", "occupation"),
         computed("phone", ("phone_numbers",), lambda row: _primary("phone_numbers", "number", row)),
-        computed("subscription_status", ("optout_enewsletter", "deceased"), _status),
+        computed("subscription_status", ("optout_enewsletter", "deceased", "parent_contacts"), _status),
         timestamp("created_at", "created_at"),
         timestamp("updated_at", "updated_at"),
         identifiers("contact_ids", "parent_contacts"),
@@ -94,7 +109,26 @@ class People(MpdxStream):
 
     def read(self, since: str | None) -> Iterator[Sequence[Row]]:
         """People who changed since then; MPDX may list a person once for each of their households."""
-        return distinct(super().read(since), "parent_contacts")
+        pages = distinct(super().read(since), "parent_contacts")
+        wishes: dict[str, str] = {}
+        for at, page in enumerate(pages):
+            if at == 0 and page and self.wants("subscription_status"):
+                wishes = self._wishes()
+            yield [{**row, "wishes": wishes} for row in page]
+
+    def sample(self, count: int) -> Sequence[Row]:
+        """The first people."""
+        return [{**row, "wishes": {}} for row in super().sample(count)]
+
+    def _wishes(self) -> dict[str, str]:
+        """What each household wants by e-mail, by ID. A household that is left out is one that nobody knows of."""
+        pages = self.client.rows(
+            "contacts",
+            filters=self.client.scope() | {"status": EVERY_STATUS},
+            applied=["status"],
+            fields={"contacts": ("deceased", "send_newsletter", "status")},
+        )
+        return {row["id"]: _wish(row) for page in pages for row in page}
 
     def _attributes(self) -> set[str]:
         return super()._attributes() | {"parent_contacts"}

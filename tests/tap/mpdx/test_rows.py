@@ -196,6 +196,37 @@ def test_p5_an_opt_out_is_an_opt_out(make, read, fields, email, status):
     assert (record["email"], record["subscription_status"]) == (email, status)
 
 
+@pytest.mark.parametrize(
+    ("households", "status"),
+    [
+        ([{"send_newsletter": "Email"}], "subscribed"),
+        ([{"send_newsletter": "Both"}], "subscribed"),
+        ([{"send_newsletter": "Physical"}], "excluded"),
+        ([{"send_newsletter": "None"}], "excluded"),
+        ([{"send_newsletter": ""}], "unknown"),
+        ([{"send_newsletter": None}], "unknown"),
+        ([{"send_newsletter": "Email", "status": "Never Ask"}], "excluded"),
+        ([{"send_newsletter": "Email"}, {"send_newsletter": "None"}], "subscribed"),
+        ([{"send_newsletter": "None"}, {"send_newsletter": None}], "unknown"),
+    ],
+)
+def test_p5_people_of_households_that_want_no_e_mail_are_excluded(make, mpdx, read, households, status):
+    first, *others = make({"name": "A", "people": [{"first_name": "Tom"}], **households[0]}, *(
+        {"name": "B", **household} for household in households[1:]
+    ))  # fmt: skip
+    for other in others:
+        mpdx.join_contact(other, mpdx.contacts()[first]["people"][0]["id"])
+    assert [record["subscription_status"] for record in read(PEOPLE).records(PEOPLE)] == [status]
+
+
+def test_households_are_only_asked_for_where_their_wish_is_wanted(make, read, wire):
+    make({"name": "A", "people": [{"first_name": "Tom"}]})
+    read(PEOPLE, without={"subscription_status"})
+    assert wire.asked("contacts") == []
+    read(PEOPLE)
+    assert len(wire.asked("contacts")) >= 1
+
+
 @pytest.mark.parametrize("repeated", [True, False])
 def test_a_person_of_two_households_comes_once(make, mpdx, sandbox, read, repeated):
     sandbox.switches.change({"mpdx_people_repeated": repeated})
