@@ -31,7 +31,6 @@ __all__ = [
     "CsvImport",
     "Job",
     "MailjetClient",
-    "is_configured",
 ]
 
 #: The greatest `Limit` that Mailjet documents.
@@ -107,11 +106,6 @@ class CsvImport(msgspec.Struct, frozen=True, kw_only=True):
     def is_terminal(self) -> bool:
         """Whether the job can no longer change."""
         return self.status in TERMINAL_STATUSES
-
-
-def is_configured(config: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> bool:
-    """Whether Mailjet is one of the providers set: its API key is given."""
-    return lookup(MAILJET_SETTINGS[0], config, environ) is not None
 
 
 class MailjetClient:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 import traceback
 from pathlib import Path
@@ -44,9 +43,6 @@ class TargetCommand(SingerCommand):
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run the command."""
-        # Rows hold no cycles, and there are many of them.
-        gc.freeze()
-        gc.set_threshold(50_000, 50, 50)
         try:
             return super().main(*args, **kwargs)
         except ConfigValidationError as exc:

@@ -11,7 +11,7 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import msgspec
 
@@ -64,7 +64,7 @@ class MailjetTarget(msgspec.Struct, frozen=True, kw_only=True):
     account_wide: bool = False
     create_list: bool = False
     consent: Consent = "respect"
-    route: Literal["json", "csv", "auto", "contact"] = "json"
+    route: str = "json"
     poll_interval: float = 2.0
     poll_max_interval: float = 30.0
     property_delay: float = _PROPERTY_DELAY

@@ -13,31 +13,28 @@ from typing import Any, Final, Literal
 import msgspec
 
 from mailing_api.errors import ConfigurationError
-from mailing_api.mailjet import MAILJET_SETTINGS
 from mailing_api.settings import Setting, duration, lookup
 from target_mailing.outcomes import RejectLimit
 from target_mailing.stores import FileStore, JournalError, MemoryStore, PostgresStore, Store
 
-__all__ = ["NO_JOURNAL", "SETTINGS", "StreamSettings", "default_folder", "journal_store", "reject_limit"]
+__all__ = [
+    "MOST_ROWS",
+    "NO_JOURNAL",
+    "TARGET_SETTINGS",
+    "StreamSettings",
+    "default_folder",
+    "journal_store",
+    "reject_limit",
+]
 
 #: Value of `journal` for none.
 NO_JOURNAL: Final = "off"
 
-SETTINGS: Final = (
-    *MAILJET_SETTINGS,
-    Setting(
-        name="mailjet_property_delay",
-        title="Mailjet property delay",
-        description="Seconds to wait after creating a property; Mailjet has been seen not to know a new one at once.",
-        type=["number", "string"],
-        default=3,
-    ),
-    Setting(
-        name="destination",
-        title="Destination",
-        description="The provider to deliver to; needed only when several are set.",
-        allowed=["mailjet"],
-    ),
+#: Rows of a batch at most, whatever the settings.
+MOST_ROWS: Final = 10_000
+
+#: Those that belong to no provider.
+TARGET_SETTINGS: Final = (
     Setting(
         name="list",
         title="List",
@@ -114,11 +111,10 @@ SETTINGS: Final = (
     Setting(
         name="route",
         title="Route",
-        description="How contacts travel: `json`, by the provider's JSON bulk jobs; `csv`, in CSV files wherever one "
-        "can hold the row; `auto`, in CSV files where one can hold many rows, so that the provider ends up with the "
-        "same; `contact`, by calls for one contact after the other, for small loads: rows may then name their own "
-        "lists in a column `lists`.",
-        default="json",
+        description="How contacts travel. Mailjet: `json` (the default), by JSON bulk jobs; `csv`, in CSV files "
+        "wherever one can hold the row; `auto`, in CSV files where one can hold many rows, so that Mailjet ends up "
+        "with the same; `contact`, by calls for one contact after the other, for small loads: rows may then name "
+        "their own lists in a column `lists`.",
         allowed=["json", "csv", "auto", "contact"],
     ),
     Setting(
@@ -254,7 +250,7 @@ SETTINGS: Final = (
     ),
 )
 
-_BY_NAME: Final = {setting.name: setting for setting in SETTINGS}
+_BY_NAME: Final = {setting.name: setting for setting in TARGET_SETTINGS}
 _DURATIONS: Final = frozenset(
     {"resend_window", "batch_max_age", "job_timeout", "job_abandon", "poll_interval", "poll_max_interval"}
 )
@@ -273,7 +269,7 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
     create_properties: bool
     nulls: Literal["skip", "clear"]
     consent: Literal["respect", "force"]
-    route: Literal["json", "csv", "auto", "contact"]
+    route: str | None
     send: Literal["changed", "all"]
     resend_window: float
     batch_rows: int
@@ -309,8 +305,8 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
         for name, value in values.items():
             values[name] = _convert(name, value)
         found = cls(**values, named=bool(overrides))
-        if not 1 <= found.batch_rows <= 10_000:
-            raise ConfigurationError(f"Setting `batch_rows` is {found.batch_rows}; it must be 1 to 10000.")
+        if not 1 <= found.batch_rows <= MOST_ROWS:
+            raise ConfigurationError(f"Setting `batch_rows` is {found.batch_rows}; it must be 1 to {MOST_ROWS}.")
         if found.batch_bytes < 1:
             raise ConfigurationError(f"Setting `batch_bytes` is {found.batch_bytes}; it must be positive.")
         return found

@@ -22,33 +22,40 @@ from target_mailing.settings import StreamSettings
 
 __all__ = ["End", "Stream", "is_accepted"]
 
-#: Streams of canonical contacts, whatever their settings.
+#: Streams of canonical contacts that are not called so.
 _PEOPLE = "mpdx_people"
+#: Streams of canonical contacts that have postal addresses only.
+_HOUSEHOLDS = frozenset({"mpdx_contacts", "postgrid_contacts"})
 
 #: How a record ends without becoming a row: outcome, code, and the reject to be written.
 End = tuple[Outcome, str | None, Reject | None]
 
 
 def is_accepted(stream: str, columns: Mapping[str, Any], settings: StreamSettings) -> bool:
-    """Whether a stream is one of contacts.
+    """Whether a stream is one of contacts with e-mail addresses.
 
     Other canonical kinds have addresses, too (a suppression list does), so an address alone does not make one.
 
     Raises:
         ConfigurationError: it is not, and `on_unknown_stream` is `fail`.
     """
-    if settings.named or stream.endswith("_contacts") or stream == _PEOPLE:
+    address = settings.mapping.get("email", "email")
+    if stream in _HOUSEHOLDS and address == "email":
+        why = "it has households with postal addresses, and no e-mail addresses"
+    elif settings.named or stream.endswith("_contacts") or stream == _PEOPLE:
         return True
-    if "provider" not in columns and settings.mapping.get("email", "email") in columns:
+    elif address not in columns:
+        why = f"it is not called *_contacts, and it has no column {address!r}"
+    elif "provider" in columns:
+        why = "it is not called *_contacts, and it is another kind of a provider's stream"
+    else:
         return True
     if settings.on_unknown_stream == "skip":
         return False
-    address = settings.mapping.get("email", "email")
-    why = f"it has no column {address!r}" if address not in columns else "it is another kind of a provider's stream"
     raise ConfigurationError(
-        f"Stream {stream!r} is not one of contacts: it is not called *_contacts, and {why}. Leave it out at the tap "
-        "(with tap-mailing, select only streams of contacts), name it in `streams` to deliver it all the same, or set "
-        "`on_unknown_stream: skip`."
+        f"Stream {stream!r} is not one of contacts with e-mail addresses: {why}. Leave it out at the tap (with "
+        "tap-mailing, select only streams of contacts), name it in `streams` with a `mapping` for `email` to deliver "
+        "it all the same, or set `on_unknown_stream: skip`."
     )
 
 

@@ -24,12 +24,13 @@ from singer_sdk.singerlib.encoding.base import GenericSingerReader
 from mailing_api.errors import ConfigurationError
 from mailing_api.settings import duration, from_environ, json_schema, lookup, misfit, plain, positive
 from target_mailing.command import TargetCommand
-from target_mailing.destinations import Account
+from target_mailing.destinations import Destinations
 from target_mailing.journal import Journal
 from target_mailing.outcomes import Outcome
+from target_mailing.providers import SETTINGS
 from target_mailing.rejects import RejectsFile
 from target_mailing.run import Run, Terminated
-from target_mailing.settings import SETTINGS, StreamSettings, default_folder, journal_store, reject_limit
+from target_mailing.settings import StreamSettings, default_folder, journal_store, reject_limit
 from target_mailing.stores import FileStore, MemoryStore
 
 __all__ = ["TargetMailing"]
@@ -77,15 +78,15 @@ class TargetMailing(Target):
     # Delivering
 
     def _deliver(self, source: IO[str] | None) -> Counter[str]:
-        account = Account(self.config, user_agent=f"{self.name}/{self.plugin_version}")
-        journal, rejects = self._open_memory(account)
+        destinations = Destinations(self.config, user_agent=f"{self.name}/{self.plugin_version}")
+        journal, rejects = self._open_memory(destinations)
         self._run = run = Run(
             config=self.config,
             mapper=self.mapper if self._has_maps() else None,
             journal=journal,
             rejects=rejects,
             limit=reject_limit(self._setting("max_rejected")),
-            open_lane=lambda settings, delivery, outcomes: account.lane(settings, journal, delivery, outcomes),
+            open_lane=lambda settings, delivery, outcomes: destinations.lane(settings, journal, delivery, outcomes),
             jobs_in_flight=positive("jobs_in_flight", self._setting("jobs_in_flight")),
         )
         try:
@@ -101,11 +102,11 @@ class TargetMailing(Target):
             self._summarise(run, rejects)
             rejects.close()
             journal.close()
-            account.close()
+            destinations.close()
         return run.intake.messages
 
-    def _open_memory(self, account: Account) -> tuple[Journal, RejectsFile]:
-        store = journal_store(self.config, account.label)
+    def _open_memory(self, destinations: Destinations) -> tuple[Journal, RejectsFile]:
+        store = journal_store(self.config, destinations.label)
         folder = self.config.get("rejects_path")
         journal = Journal(store)
         beside_journal = (store.path.parent if isinstance(store, FileStore) else default_folder()) / "rejects"
@@ -151,15 +152,15 @@ class TargetMailing(Target):
             MailingError: what is wrong.
             JournalError: the journal cannot be used.
         """
-        account = Account(self.config, user_agent=f"{self.name}/{self.plugin_version}")
-        journal, rejects = self._open_memory(account)
+        destinations = Destinations(self.config, user_agent=f"{self.name}/{self.plugin_version}")
+        journal, rejects = self._open_memory(destinations)
         journal.close()
         click.echo(f"journal: {journal.place} can be written")
         click.echo(f"rejects: {rejects.path.parent} can be written")
         settings = StreamSettings.resolve(self.config, None)
         reject_limit(self._setting("max_rejected"))
-        destination = account.destination(settings, dry_run=True)
-        click.echo(f"credentials: accepted by {account.provider}")
+        destination = destinations.find(settings, dry_run=True)
+        click.echo(f"credentials: accepted by {destinations.provider.title}")
         click.echo(f"destination: {destination.name}")
         listed = [] if settings.properties is None or isinstance(settings.properties, str) else settings.properties
         missing = [name for name in listed if name not in destination.fields.properties]
@@ -169,7 +170,7 @@ class TargetMailing(Target):
                 "`create_properties: true`, define them at the provider, or leave them out."
             )
         click.echo(f"properties: {len(destination.fields.properties)} defined, {len(missing)} would be created")
-        account.close()
+        destinations.close()
 
     # The SDK's hooks
 

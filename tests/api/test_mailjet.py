@@ -20,7 +20,7 @@ from mailing_api.errors import (
     RequestRefused,
     UnreadableAnswer,
 )
-from mailing_api.mailjet import MailjetClient, is_configured
+from mailing_api.mailjet import MailjetClient
 from mailing_api.pace import Pace
 from mailing_api.retry import RetryPolicy
 
@@ -186,8 +186,6 @@ def test_p9_a_base_url_that_is_none_is_told(url):
 
 def test_the_official_environment_variables_are_fall_backs():
     environ = {"MJ_APIKEY_PUBLIC": "a", "MJ_APIKEY_PRIVATE": "b"}
-    assert is_configured({}, environ)
-    assert not is_configured({}, {})
     MailjetClient.from_settings({}, environ=environ).close()
 
 

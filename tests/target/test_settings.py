@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from mailing_api.errors import ConfigurationError
-from target_mailing.settings import SETTINGS, StreamSettings, journal_store
+from target_mailing.providers import SETTINGS
+from target_mailing.settings import StreamSettings, journal_store
 from target_mailing.stores import JournalError, MemoryStore
 
 

@@ -1,0 +1,83 @@
+"""What the target asks of a provider: its settings, its account, and destinations in it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import msgspec
+
+from mailing_api.errors import ConfigurationError
+from mailing_api.settings import Setting, lookup
+from target_mailing.settings import StreamSettings
+from target_mailing.steps import Destination
+
+__all__ = ["Account", "Provider"]
+
+
+class Account(Protocol):
+    """One account of a provider."""
+
+    @property
+    def label(self) -> str:
+        """The account's label from the settings."""
+
+    def destination(self, settings: StreamSettings, *, dry_run: bool = False) -> Destination:
+        """The destination that these settings name; with `dry_run`, a list that would be made is only named.
+
+        Raises:
+            ConfigurationError: its list, or a setting, is missing or wrong.
+            MailingError: the provider could not be asked.
+        """
+
+    def manner(self, settings: StreamSettings) -> Any:
+        """What of these settings decides how a destination is served; equal for streams that may share one."""
+
+    def most_rows(self, settings: StreamSettings) -> int:
+        """Rows of a batch at most."""
+
+    def close(self) -> None:
+        """Close the connections."""
+
+
+class Provider(msgspec.Struct, frozen=True, kw_only=True):
+    """One provider as the target sees it; `providers.py` lists them all.
+
+    Attributes:
+        name: as in `destination` and in the names of its settings.
+        title: as people write it.
+        settings: all of its settings.
+        signs: the settings of which any one, where it is set, makes this one of the run's providers.
+        wanted: what to set, for messages.
+        routes: values of `route` that it has, its default first.
+        connect: makes the account from the configuration; nothing is asked yet. Keyword arguments are `user_agent`,
+            `timeout` (seconds) and `max_requests_per_second`.
+    """
+
+    name: str
+    title: str
+    settings: Sequence[Setting]
+    signs: Sequence[Setting]
+    wanted: str
+    routes: Sequence[str]
+    connect: Callable[..., Account]
+
+    def is_set(self, config: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> bool:
+        """Whether the settings name this provider."""
+        return any(lookup(sign, config, environ) for sign in self.signs)
+
+    def with_route(self, settings: StreamSettings) -> StreamSettings:
+        """These settings with this provider's default route, where they have none.
+
+        Raises:
+            ConfigurationError: the provider has no such route.
+        """
+        if settings.route is None:
+            return msgspec.structs.replace(settings, route=self.routes[0])
+        if settings.route not in self.routes:
+            raise ConfigurationError(
+                f"Setting `route` is {settings.route!r}, which {self.title} does not have; these are: "
+                f"{', '.join(self.routes)}."
+            )
+        return settings
