@@ -48,6 +48,7 @@ def moment(value: Any) -> str | None:
 
     Raises:
         ValueError: neither of the two.
+        OSError, OverflowError: a number that is too large.
     """
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return timestamp(value)

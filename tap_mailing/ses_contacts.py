@@ -81,7 +81,7 @@ class Contacts(SesStream):
         for name in self.connection.shared(ContactLists).names(region):
             try:
                 for page in self.client.contacts(region, name, **options):
-                    rows = [row for row in page if (self.moment_of(row) or since or "") >= (since or "")]
+                    rows = [row for row in page if self.is_due(row, since)]
                     yield [{**row, "ContactListName": name} for row in rows]
             except NotFound:
                 self.logger.info("%s: a contact list in %s was deleted while it was read.", self.name, region)

@@ -82,9 +82,7 @@ class ImportJobs(SesStream):
         options = {} if size is None else {"size": size}
         for page in self.client.import_jobs(region, destination=destination and destination.upper(), **options):
             rows = [flat(row) for row in page]
-            yield [
-                row for row in rows if not _is_terminal(row) or (self.moment_of(row) or since or "") >= (since or "")
-            ]
+            yield [row for row in rows if not _is_terminal(row) or self.is_due(row, since)]
 
     def seen(self, rows: Sequence[Row]) -> None:
         """Keep each region's latest moment, and hold the bookmark where a job is open."""

@@ -91,6 +91,10 @@ class SesStream(MailingStream[SesClient]):
         except (ArithmeticError, OSError, TypeError, ValueError):
             raise UnreadableAnswer(f"Stream {self.name}: field {self.moment_field} holds no date-time.") from None
 
+    def is_due(self, row: Row, since: str | None) -> bool:
+        """Whether a row was changed from then on, as far as it tells."""
+        return since is None or (self.moment_of(row) or since) >= since
+
     def seen(self, rows: Sequence[Row]) -> None:
         """Keep each region's latest moment."""
         if self.moment_field:

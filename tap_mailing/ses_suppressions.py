@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 
 from mailing_api.ses_answers import flat
 from tap_mailing.columns import Row, identifier, moment, text
@@ -30,14 +30,15 @@ class Suppressions(SesStream):
         text("tenant_name", "TenantName"),
     )
 
-    def pages(self, region: str, since: str | None, size: int | None = None) -> Iterable[Sequence[Row]]:
+    def pages(self, region: str, since: str | None, size: int | None = None) -> Iterator[Sequence[Row]]:
         """Addresses suppressed, or suppressed again, from `since` on.
 
         The range ends when reading began, so that an address that is suppressed again meanwhile does not move about.
         """
         options = {} if size is None else {"size": size}
         until = self.started if self._is_incremental and size is None else None
-        return self.client.suppressions(region, since=since, until=until, **options)
+        for page in self.client.suppressions(region, since=since, until=until, **options):
+            yield [row for row in page if self.is_due(row, since)]
 
 
 class SuppressionDetails(DetailStream, Suppressions):
