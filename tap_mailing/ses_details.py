@@ -76,7 +76,8 @@ class DetailStream(SesStream):
         if bookmark is None:
             return super().since(region)
         start = self.connection.options.start_date or ""
-        was_cut = region in self.stream_state.get("cut", ())
+        cut = self.stream_state.get("cut")
+        was_cut = isinstance(cut, list) and region in cut
         return max(bookmark if was_cut else self._earlier(bookmark), start)
 
     def conclude(self, bookmark: str | None, started: str) -> Mapping[str, Any]:

@@ -99,7 +99,7 @@ class ImportJobs(SesStream):
 
     def _bookmarks(self) -> dict[str, str]:
         # Jobs of the other destination, older than the bookmark, were never read.
-        return super()._bookmarks() if self.stream_state.get("destination") in {None, self._destination} else {}
+        return super()._bookmarks() if self.stream_state.get("destination") in (None, self._destination) else {}
 
     @property
     def _destination(self) -> str | None:
