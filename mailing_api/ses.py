@@ -106,11 +106,13 @@ class SesClient:
             timeout=timeout,
         )
         shared = pace or Pace()
+        given = dict.fromkeys(self.regions, endpoint_url) if endpoint_url else None
+        endpoints = given or self._session.endpoints(self.regions)
         self._http = {
             region: HttpClient(
                 provider=f"Amazon SES {region}",
                 account=account,
-                base_url=endpoint_url or self._session.endpoint(region),
+                base_url=endpoints[region],
                 auth=SigV4(self._session, region),
                 user_agent=user_agent,
                 read_error=read_error,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from functools import partial
 from typing import Any
 
@@ -100,8 +100,8 @@ class AwsSession:
             self._credentials = found
             return True
 
-    def endpoint(self, region: str) -> str:
-        """Where Amazon SES is in that region, as AWS's variables and configuration files have it.
+    def endpoints(self, regions: Sequence[str]) -> dict[str, str]:
+        """Where Amazon SES is in each region, as AWS's variables and configuration files have it.
 
         Raises:
             ConfigurationError: there is no such region, or a configuration file is wrong.
@@ -110,16 +110,17 @@ class AwsSession:
         try:
             partitions = session.get_available_partitions()
             known = {one for each in partitions for one in session.get_available_regions("sesv2", each)}
-            if region not in known:
+            unknown = [region for region in regions if region not in known]
+            if unknown:
                 raise ConfigurationError(
-                    f"Setting `ses_regions` has {region!r}; this version of botocore knows no Amazon SES there. "
+                    f"Setting `ses_regions` has {unknown[0]!r}; this version of botocore knows no Amazon SES there. "
                     "Correct it, upgrade botocore, or set `ses_endpoint_url`."
                 )
             session.set_credentials("unused", "unused")  # or it would look for some, perhaps by requests
-            client = session.create_client("sesv2", region_name=region)
+            clients = {region: session.create_client("sesv2", region_name=region) for region in regions}
         except exceptions.BotoCoreError as exc:
             raise _told(exc) from None
-        return str(client.meta.endpoint_url)
+        return {region: str(client.meta.endpoint_url) for region, client in clients.items()}
 
     def _session(self) -> Any:
         session = Session(profile=self._profile)
