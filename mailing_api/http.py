@@ -55,7 +55,8 @@ class HttpClient:
             base_url: scheme and host.
             auth: how requests are authenticated.
             user_agent: sent with every request.
-            read_error: turns "what was asked" and a response outside 2xx and 304 into an error to raise.
+            read_error: turns "what was asked" and a response outside 2xx and 304 into an error to raise; `RateLimited`
+                is waited out as a 429 is, whatever its status.
             headers: more headers for every request; they win over those that are sent by default.
             wait_headers: where the provider says how long to wait: seconds or an HTTP date; the first found counts.
             retry: how patient to be.
@@ -106,6 +107,7 @@ class HttpClient:
         idempotent: bool = False,
         once: bool = False,
         into: BinaryIO | None = None,
+        pace: Pace | None = None,
     ) -> T:
         """Send a request, again if that is safe and useful, and return its decoded answer.
 
@@ -120,26 +122,34 @@ class HttpClient:
             idempotent: sending it twice has the effect of sending it once (GET is, unless `once` is set).
             once: never send it again, whatever comes of it.
             into: receives the body of an answer below 400 as it arrives; `decode` gets an answer without it.
+            pace: of what this request asks, where the provider limits that by itself: it is waited for as well as the
+                account's, and a refusal slows this one alone.
 
         Raises:
             MailingError: see `mailing_api.errors`; `maybe_done` tells that the work may have been done.
         """
         asked = f"{self._name}: {method} {route}"
         headers = {"Content-Type": content_type} if content is not None else None
+        own = pace or self._pace
         attempt = 0
         while True:
             attempt += 1
             status: int | None = None
-            started = self._pace.wait()
+            if pace is not None:
+                self._pace.wait()
+            started = own.wait()
             try:
                 request = self._client.build_request(method, path, params=params, content=content, headers=headers)
                 response = self._send(request, into)
                 status = response.status_code
                 if status < 400:
                     answer = decode(response)
-                    self._pace.succeeded()
+                    own.succeeded()
                     return answer
-                error = self._refusal(asked, response, started)
+                error = self._refusal(asked, response)
+                if isinstance(error, RateLimited):
+                    own.refused(started)
+                    status = 429
                 passing = isinstance(error, (ProviderFault, RateLimited))
                 cause: Exception | None = None if passing else error
             except httpx.TransportError as exc:
@@ -192,12 +202,11 @@ class HttpClient:
             response.close()
         return response
 
-    def _refusal(self, asked: str, response: httpx.Response, started: float) -> MailingError:
+    def _refusal(self, asked: str, response: httpx.Response) -> MailingError:
         status = response.status_code
         told = (response.headers.get(name) for name in self._wait_headers)
         wait = next((parse_retry_after(each, now=datetime.now(UTC)) for each in told if each), None)
         if status == 429:
-            self._pace.refused(started)
             return RateLimited(f"{asked}: too many requests.", status=status, retry_after=wait)
         error = self._read_error(asked, response)
         error.retry_after = wait

@@ -10,7 +10,7 @@ import hashlib
 import os
 from collections.abc import Mapping
 from typing import Any, Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import httpx
 import msgspec
@@ -21,7 +21,7 @@ from mailing_api.mailjet_answers import Row, bare_id, first, new_id, read_error,
 from mailing_api.pace import Pace
 from mailing_api.pages import OffsetWalk
 from mailing_api.retry import RetryPolicy
-from mailing_api.settings import Setting, lookup
+from mailing_api.settings import Setting, check_url, lookup
 from mailing_api.values import integer
 
 __all__ = [
@@ -162,11 +162,7 @@ class MailjetClient:
                 raise ConfigurationError(
                     f"Setting `{setting.name}` is missing: set it, or the environment variable {setting.env}."
                 )
-        parts = urlsplit(base_url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ConfigurationError(
-                "Setting `mailjet_base_url` is not a URL with scheme and host, such as https://api.mailjet.com."
-            )
+        check_url("mailjet_base_url", base_url, "https://api.mailjet.com")
         return cls(api_key=api_key, secret_key=secret_key, base_url=base_url, account=account, **options)
 
     def close(self) -> None:

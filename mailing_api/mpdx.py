@@ -33,11 +33,11 @@ from mailing_api.http import HttpClient
 from mailing_api.mpdx_documents import MEDIA_TYPE, Page, covering, page, read_error, resource, row
 from mailing_api.mpdx_export import MailingExport, check
 from mailing_api.mpdx_session import MpdxSession
-from mailing_api.mpdx_settings import DEFAULT_EXPORT_FILTER, MPDX_SETTINGS, check_base_url, export_filter, named
+from mailing_api.mpdx_settings import DEFAULT_EXPORT_FILTER, MPDX_SETTINGS, export_filter, named
 from mailing_api.pace import Pace
 from mailing_api.pages import OffsetWalk
 from mailing_api.retry import RetryPolicy, retry_delay
-from mailing_api.settings import lookup
+from mailing_api.settings import check_url, lookup
 
 __all__ = ["MPDX_SETTINGS", "MpdxClient", "mpdx_pace"]
 
@@ -120,7 +120,7 @@ class MpdxClient:
         found = {setting.name.removeprefix("mpdx_"): lookup(setting, config, environ) for setting in MPDX_SETTINGS}
         if not found["token"] and not found["access_token"]:
             raise ConfigurationError("Setting `mpdx_token` is missing: set it, or `mpdx_access_token`.")
-        check_base_url(found["base_url"])
+        check_url("mpdx_base_url", found["base_url"], "https://api.mpdx.org")
         found["export_filter"] = export_filter(found["export_filter"])
         if found["account_lists"] is not None and not found["account_lists"]:
             raise ConfigurationError("Setting `mpdx_account_lists` names none; leave it out to read all.")

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from mailing_api.errors import ConfigurationError
 from mailing_api.settings import Setting
 
-__all__ = ["DEFAULT_EXPORT_FILTER", "MPDX_SETTINGS", "check_base_url", "export_filter", "named"]
+__all__ = ["DEFAULT_EXPORT_FILTER", "MPDX_SETTINGS", "export_filter", "named"]
 
 #: What the official web application uses for its physical newsletter.
 DEFAULT_EXPORT_FILTER: Final = {"newsletter": "address", "status": "active"}
@@ -55,15 +54,6 @@ MPDX_SETTINGS: Final = (
         default="default",
     ),
 )
-
-
-def check_base_url(url: str) -> None:
-    """Raise ConfigurationError unless it is a URL with scheme and host."""
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ConfigurationError(
-            "Setting `mpdx_base_url` is not a URL with scheme and host, such as https://api.mpdx.org."
-        )
 
 
 def named(wanted: Sequence[str] | None, found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

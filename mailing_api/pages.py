@@ -1,4 +1,4 @@
-"""Reading a listing by offset: pages fetched ahead, yielded in order, with proof that nothing was missed."""
+"""Reading a listing: by offset, fetched ahead, with proof that nothing was missed; or from page to page by tokens."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from concurrent.futures import Future
 from itertools import pairwise
 from typing import Generic, TypeVar
 
-from mailing_api.errors import IncompleteExtraction
+from mailing_api.errors import IncompleteExtraction, MailingError
 from mailing_api.threads import DaemonPool
 
-__all__ = ["OffsetWalk"]
+__all__ = ["OffsetWalk", "TokenWalk"]
 
 T = TypeVar("T")
 
@@ -106,6 +106,62 @@ class OffsetWalk(Generic[T]):
         if keys[0] == last:
             return page[1:]
         return [row for row, key in zip(page, keys, strict=True) if key > last]
+
+
+class TokenWalk(Generic[T]):
+    """An iterable over the pages of a listing in which each page holds a token for the next.
+
+    Only the page without a token is the last one; a page without rows may be followed by more. Where the provider no
+    longer takes a token, the walk starts over, so rows may be yielded again.
+    """
+
+    def __init__(
+        self,
+        fetch: Callable[[str | None], tuple[Sequence[T], str | None]],
+        *,
+        what: str,
+        is_stale: Callable[[MailingError], bool],
+        max_restarts: int = 3,
+    ) -> None:
+        """Make a walk; nothing is fetched until it is iterated.
+
+        Args:
+            fetch: called with a token, None for the first page; returns rows and the next token, if there is one.
+            what: names the listing in errors.
+            is_stale: whether a refused request was refused for its token.
+            max_restarts: times to start over before giving up.
+        """
+        self._fetch = fetch
+        self._what = what
+        self._is_stale = is_stale
+        self._max_restarts = max_restarts
+
+    def __iter__(self) -> Iterator[Sequence[T]]:
+        """Yield the pages that have rows.
+
+        Raises:
+            IncompleteExtraction: the pages could not be followed to their end.
+        """
+        token: str | None = None
+        restarts = 0
+        while True:
+            try:
+                rows, following = self._fetch(token)
+            except MailingError as exc:
+                if token is None or not self._is_stale(exc):
+                    raise
+                restarts += 1
+                if restarts > self._max_restarts:
+                    raise IncompleteExtraction(f"{self._what}: its tokens were refused {restarts} times.") from None
+                token = None
+                continue
+            if rows:
+                yield rows
+            if not following:
+                return
+            if following == token:
+                raise IncompleteExtraction(f"{self._what}: a page names itself as the next one.")
+            token = following
 
 
 class _Prefetch(Generic[T]):

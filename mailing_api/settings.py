@@ -6,12 +6,13 @@ import os
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
 from mailing_api.errors import ConfigurationError
 
-__all__ = ["Setting", "duration", "from_environ", "json_schema", "lookup", "misfit", "plain", "positive"]
+__all__ = ["Setting", "check_url", "duration", "from_environ", "json_schema", "lookup", "misfit", "plain", "positive"]
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,6 +129,13 @@ def misfit(path: Sequence[Any], schema: Mapping[str, Any]) -> str:
     names = [types] if isinstance(types, str) else [name for name in types if name != "null"]
     expected = f"one of {', '.join(allowed)}" if allowed else f"of type {' or '.join(names)}"
     return f"Setting `{'.'.join(map(str, path))}` is not as expected; it must be {expected}."
+
+
+def check_url(name: str, value: str, example: str) -> None:
+    """Raise ConfigurationError unless the value is a URL with scheme and host."""
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ConfigurationError(f"Setting `{name}` is not a URL with scheme and host, such as {example}.")
 
 
 def duration(name: str, value: Any) -> float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-__all__ = ["boolean", "epoch", "integer", "number", "text", "timestamp", "timestamp_of", "to_epoch"]
+__all__ = ["boolean", "epoch", "integer", "moment", "number", "text", "timestamp", "timestamp_of", "to_epoch"]
 
 _LENGTH_OF_SECONDS = len("2024-03-05T09:41:07Z")
 
@@ -41,6 +41,18 @@ def epoch(value: Any) -> str | None:
     """Unix seconds (number or text) in the form of `timestamp`; 0 and "" are None."""
     seconds = integer(value)
     return timestamp_of(datetime.fromtimestamp(seconds, UTC)) if seconds else None
+
+
+def moment(value: Any) -> str | None:
+    """Unix seconds as a number, perhaps with a fraction, or a date-time text, in the form of `timestamp`.
+
+    Raises:
+        ValueError: neither of the two.
+        OSError, OverflowError: a number that is too large.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return timestamp(value)
+    return timestamp_of(datetime.fromtimestamp(value, UTC)) if value else None
 
 
 def to_epoch(value: str) -> int:

@@ -26,6 +26,7 @@ __all__ = [
     "identifier",
     "integer",
     "json_text",
+    "moment",
     "number",
     "text",
     "timestamp",
@@ -101,6 +102,11 @@ def timestamp(name: str, field: str) -> Column:
 def epoch(name: str, field: str) -> Column:
     """A date-time from Unix seconds."""
     return _column(name, field, TIMESTAMP, _moments(values.epoch))
+
+
+def moment(name: str, field: str) -> Column:
+    """A date-time from Unix seconds with a fraction, or from a text."""
+    return _column(name, field, TIMESTAMP, _moments(values.moment))
 
 
 def json_text(name: str, field: str) -> Column:

@@ -1,14 +1,14 @@
-"""Rows kept on disk by ID, for a listing that can be neither sorted nor filtered."""
+"""Rows kept on disk, by ID or in order of a moment, for a listing that can be neither sorted nor filtered."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Self
 
 import msgspec
 
-__all__ = ["Spill"]
+__all__ = ["Backlog", "Spill"]
 
 _MOST_PARAMETERS = 500
 
@@ -42,4 +42,31 @@ class Spill:
 
     def close(self) -> None:
         """Drop everything."""
+        self._database.close()
+
+
+class Backlog:
+    """Rows in order of a moment, kept as `Spill` keeps them."""
+
+    def __init__(self) -> None:
+        self._database = sqlite3.connect("")
+        self._database.execute("CREATE TABLE rows (key TEXT PRIMARY KEY, moment TEXT NOT NULL, row BLOB NOT NULL)")
+
+    def add(self, rows: Iterable[tuple[str, str, Any]]) -> None:
+        """Keep rows, each with its key and its moment; a later one of the same key replaces the earlier."""
+        encoded = ((key, moment, msgspec.json.encode(row)) for key, moment, row in rows)
+        self._database.executemany("INSERT OR REPLACE INTO rows VALUES (?, ?, ?)", encoded)
+
+    def __iter__(self) -> Iterator[tuple[str, Any]]:
+        """Each moment with its row, the oldest first."""
+        for moment, row in self._database.execute("SELECT moment, row FROM rows ORDER BY moment, key"):
+            yield moment, msgspec.json.decode(row)
+
+    def __len__(self) -> int:
+        return int(self._database.execute("SELECT COUNT(*) FROM rows").fetchone()[0])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self._database.close()

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mailing_api.errors import IncompleteExtraction, ProviderFault
-from mailing_api.pages import OffsetWalk
+from mailing_api.errors import IncompleteExtraction, ProviderFault, RequestRefused
+from mailing_api.pages import OffsetWalk, TokenWalk
 
 
 class Listing:
@@ -170,3 +170,47 @@ def test_a_walk_left_early_leaves_no_thread_behind():
     for thread in threads():
         thread.join(5)
     assert not threads()
+
+
+def by_tokens(*answers, stale=lambda _: True):
+    """A walk over answers in turn: rows and a token, or an exception."""
+    left = iter(answers)
+    asked = []
+
+    def fetch(token):
+        asked.append(token)
+        found = next(left)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    walk = TokenWalk(fetch, what="Listing", is_stale=stale)
+    return walk, asked
+
+
+def test_tokens_are_followed_to_the_page_without_one():
+    walk, asked = by_tokens(([1], "a"), ([], "b"), ([2], "c"), ([], None))
+    assert list(walk) == [[1], [2]]
+    assert asked == [None, "a", "b", "c"]
+
+
+def test_p6_a_token_that_is_refused_starts_over():
+    walk, asked = by_tokens(([1], "a"), RequestRefused("old"), ([1], "b"), ([2], None))
+    assert list(walk) == [[1], [1], [2]]
+    assert asked == [None, "a", None, "b"]
+
+
+def test_p6_only_a_refused_token_starts_over():
+    for answers, stale in [([RequestRefused("first")], True), ([([1], "a"), RequestRefused("no")], False)]:
+        walk, _ = by_tokens(*answers, stale=lambda _, stale=stale: stale)
+        with pytest.raises(RequestRefused):
+            list(walk)
+
+
+@pytest.mark.parametrize(
+    "answers", [[([1], "a"), ([2], "a")], [([1], "a"), RequestRefused("old")] * 4], ids=["circle", "always refused"]
+)
+def test_p6_tokens_that_lead_nowhere_fail(answers):
+    walk, _ = by_tokens(*answers)
+    with pytest.raises(IncompleteExtraction):
+        list(walk)

@@ -55,6 +55,28 @@ def test_an_epoch_is_a_moment_in_utc():
 
 @pytest.mark.parametrize(
     ("value", "expected"),
+    [
+        (1709632800, "2024-03-05T10:00:00.000000Z"),
+        (1709632800.25, "2024-03-05T10:00:00.250000Z"),
+        ("2024-03-05T10:00:00.250Z", "2024-03-05T10:00:00.250000Z"),
+        (0, None),
+        (0.0, None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_a_moment_is_a_number_or_a_text(value, expected):
+    assert values.moment(value) == expected
+
+
+@pytest.mark.parametrize("value", [True, "soon", [1], 1e18])
+def test_what_is_no_moment_is_refused(value):
+    with pytest.raises((ValueError, TypeError, OverflowError, OSError)):
+        values.moment(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
     [(5, 5), ("5", 5), (5.0, 5), (True, 1), ("", None), (None, None), (98765432123456789, 98765432123456789)],
 )
 def test_integers(value, expected):

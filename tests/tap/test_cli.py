@@ -13,6 +13,7 @@ import pytest
 
 from mailing_api.mailjet import MAILJET_SETTINGS
 from mailing_api.mpdx import MPDX_SETTINGS
+from mailing_api.ses import SES_SETTINGS
 from mailing_sandbox.server import Sandbox
 from tap_mailing.settings import TAP_SETTINGS
 
@@ -32,10 +33,10 @@ def test_discovery_needs_no_settings():
     found = run("--discover")
     assert found.returncode == 0
     streams = json.loads(found.stdout)["streams"]
-    assert {stream["stream"].partition("_")[0] for stream in streams} == {"mailjet", "mpdx"}
-    assert len(streams) == 15
+    assert {stream["stream"].partition("_")[0] for stream in streams} == {"mailjet", "mpdx", "ses"}
+    assert len(streams) == 24
     others = {stream["stream"] for stream in streams if stream["key_properties"] != ["account", "id"]}
-    assert others == {"mpdx_contact_export_rows"}
+    assert {name for name in others if not name.startswith("ses_")} == {"mpdx_contact_export_rows"}
     assert {stream["stream"] for stream in streams if stream.get("replication_key")} == {
         "mailjet_import_jobs",
         "mailjet_list_signups",
@@ -43,13 +44,19 @@ def test_discovery_needs_no_settings():
         "mpdx_contacts",
         "mpdx_people",
         "mpdx_deleted_contacts",
+        "ses_import_jobs",
+        "ses_import_job_details",
+        "ses_contacts",
+        "ses_contact_details",
+        "ses_suppressions",
+        "ses_suppression_details",
     }
 
 
 def test_about_tells_every_setting():
     about = json.loads(run("--about", "--format=json").stdout)
     properties = about["settings"]["properties"]
-    for setting in (*MAILJET_SETTINGS, *MPDX_SETTINGS, *TAP_SETTINGS):
+    for setting in (*MAILJET_SETTINGS, *MPDX_SETTINGS, *SES_SETTINGS, *TAP_SETTINGS):
         assert properties[setting.name]["title"]
         assert properties[setting.name]["description"]
     assert "mailjet_include_anonymized" in properties
