@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import csv
-from collections import deque
 from typing import Any, NamedTuple
 
 import msgspec
 
+from mailing_sandbox.latest import Latest
 from mailing_sandbox.mailjet.csvload import options_of, records
-
-CAP = 200_000
-"""Rows kept; beyond it the oldest calls are forgotten."""
 
 
 class Sent(NamedTuple):
@@ -24,29 +21,17 @@ class Sent(NamedTuple):
     options: str | None
 
 
-class Received:
+class Received(Latest[Sent]):
     """The bodies of the latest bulk calls, taken apart only when somebody asks."""
-
-    def __init__(self) -> None:
-        self._sent: deque[Sent] = deque()
-        self._rows = 0
-
-    def clear(self) -> None:
-        """Forget all of them."""
-        self._sent.clear()
-        self._rows = 0
 
     def keep(self, sent: Sent) -> None:
         """Keep one call."""
-        self._sent.append(sent)
-        self._rows += sent.rows
-        while self._rows > CAP and len(self._sent) > 1:
-            self._rows -= self._sent.popleft().rows
+        self.add(sent, sent.rows)
 
     def rows(self) -> list[dict[str, Any]]:
         """Return every row kept, once for each list of its call: job, list, action and the contact as sent."""
         found: list[dict[str, Any]] = []
-        for sent in self._sent:
+        for sent in self:
             targets: list[tuple[int | None, str | None]] = [*sent.targets] or [(None, None)]
             for contact in contacts_of(sent):
                 for number, action in targets:

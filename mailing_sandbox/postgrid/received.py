@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-from collections import deque
 from typing import Any, NamedTuple
 
-CAP = 200_000
-"""Rows kept; beyond it the oldest calls are forgotten."""
+from mailing_sandbox.latest import Latest
 
 
 class Sent(NamedTuple):
@@ -20,29 +18,17 @@ class Sent(NamedTuple):
     file: bytes | None = None
 
 
-class Received:
+class Received(Latest[Sent]):
     """The latest calls that carried rows."""
-
-    def __init__(self) -> None:
-        self._sent: deque[Sent] = deque()
-        self._rows = 0
-
-    def clear(self) -> None:
-        """Forget all of them."""
-        self._sent.clear()
-        self._rows = 0
 
     def keep(self, sent: Sent) -> None:
         """Keep one call."""
-        self._sent.append(sent)
-        self._rows += sent.size
-        while self._rows > CAP and len(self._sent) > 1:
-            self._rows -= self._sent.popleft().size
+        self.add(sent, sent.size)
 
     def rows(self) -> list[dict[str, Any]]:
         """Return every row kept: `route`, `live`, what the route concerns by its ID, and the `row` itself."""
         found: list[dict[str, Any]] = []
-        for sent in self._sent:
+        for sent in self:
             rows = sent.rows if sent.file is None else cells_of(sent.file)
             found += [sent.about | {"row": row} for row in rows]
         return found

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import csv
-from collections import deque
 from typing import Any, NamedTuple
 
 import msgspec
 
-CAP = 200_000
-"""Rows kept; beyond it the oldest calls are forgotten."""
+from mailing_sandbox.latest import Latest
 
 
 class Sent(NamedTuple):
@@ -25,24 +23,12 @@ class Sent(NamedTuple):
     data_format: str
 
 
-class Received:
+class Received(Latest[Sent]):
     """The latest objects and calls, taken apart only when somebody asks."""
-
-    def __init__(self) -> None:
-        self._sent: deque[Sent] = deque()
-        self._rows = 0
-
-    def clear(self) -> None:
-        """Forget all of them."""
-        self._sent.clear()
-        self._rows = 0
 
     def keep(self, sent: Sent) -> None:
         """Keep one object or call."""
-        self._sent.append(sent)
-        self._rows += sent.rows
-        while self._rows > CAP and len(self._sent) > 1:
-            self._rows -= self._sent.popleft().rows
+        self.add(sent, sent.rows)
 
     def rows(self) -> list[dict[str, Any]]:
         """Return every row kept: job, operation, region, list, action and the contact as sent."""
@@ -55,7 +41,7 @@ class Received:
                 "action": sent.action,
                 "contact": contact,
             }
-            for sent in self._sent
+            for sent in self
             for contact in contacts_of(sent)
         ]
 

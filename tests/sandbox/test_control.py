@@ -162,7 +162,7 @@ def test_received_rows(sandbox, api, control):
 
 
 def test_only_the_latest_received_rows_are_kept(monkeypatch, sandbox, api):
-    monkeypatch.setattr("mailing_sandbox.mailjet.received.CAP", 4)
+    monkeypatch.setattr("mailing_sandbox.latest.CAP", 4)
     list_id = sandbox.mailjet.add_list("News")
     for call in range(4):
         rows = [{"Email": f"p{call}{n}@example.com"} for n in range(2)]

@@ -147,7 +147,7 @@ def test_received_rows_need_not_be_kept(sandbox, pg):
 
 
 def test_only_the_latest_rows_are_kept(sandbox, pg, monkeypatch):
-    monkeypatch.setattr("mailing_sandbox.postgrid.received.CAP", 3)
+    monkeypatch.setattr("mailing_sandbox.latest.CAP", 3)
     for name in ("A", "B", "C", "D"):
         pg.contact(firstName=name)
     assert [each["row"]["firstName"] for each in sandbox.postgrid.received()] == ["B", "C", "D"]
