@@ -142,8 +142,12 @@ class Control:
         return answer({})
 
     async def seed(self, request: Request) -> Response:
-        """Fill every provider with invented data."""
+        """Fill providers with invented data: every one, or those named."""
         body = await fields(request)
-        for provider in self._providers:
-            provider.seed(int(body.get("contacts", 0)), int(body.get("seed", 1)))
+        known = {provider.name: provider for provider in self._providers}
+        wanted = body.get("providers", list(known))
+        if unknown := sorted(set(wanted) - known.keys()):
+            raise ValueError(f"no such provider: {', '.join(unknown)}; there are {', '.join(known)}")
+        for name in wanted:
+            known[name].seed(int(body.get("contacts", 0)), int(body.get("seed", 1)))
         return answer({})

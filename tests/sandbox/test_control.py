@@ -87,6 +87,14 @@ def test_reset_empties_the_data_and_keeps_the_rest(sandbox, api, control):
     assert control.post("/seed", json={"contacts": 1, "seed": 2}).status_code == 400
 
 
+def test_some_providers_are_filled(sandbox, control):
+    assert control.post("/seed", json={"contacts": 7, "seed": 5, "providers": ["mpdx"]}).status_code == 200
+    assert len(sandbox.mpdx.contacts()) == 7
+    assert sandbox.postgrid.contacts() == {}
+    answer = control.post("/seed", json={"contacts": 7, "seed": 5, "providers": ["mailgrid"]})
+    assert (answer.status_code, "mailgrid" in answer.text) == (400, True)
+
+
 def test_contacts_can_be_put_in_directly(sandbox, control):
     list_id = control.post("/mailjet/lists", json={"name": "News"}).json()["id"]
     control.post("/mailjet/properties", json={"name": "age", "datatype": "int"})
