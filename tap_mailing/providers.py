@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tap_mailing import mailjet, mpdx
+from tap_mailing import mailjet, mpdx, postgrid
 from tap_mailing.provider import Provider
 
 __all__ = ["PROVIDERS", "chosen"]
 
-PROVIDERS: tuple[Provider, ...] = (mailjet.PROVIDER, mpdx.PROVIDER)
+PROVIDERS: tuple[Provider, ...] = (mailjet.PROVIDER, mpdx.PROVIDER, postgrid.PROVIDER)
 
 
 def chosen(config: Mapping[str, Any]) -> Sequence[Provider]:
