@@ -115,10 +115,10 @@ class UnsortedWalk(Generic[T]):
     goes to the listing's beginning or end, or stays where it is. So newest first is as good as oldest first, by
     creation as by change.
 
-    Each page begins with the last row of the page before. Rows added at the beginning push known rows there: no harm.
-    A row that is not known there means that rows have gone, and the walk steps back until it meets one that is. At
-    the end the beginning is read again, down to a row that stands there unchanged since an earlier look: a row that
-    was changed before it was reached, and moved to the beginning, is found there.
+    Each page begins with the last row of the page before. Rows added at the beginning push more known rows into it: no
+    harm. A page without a row that is known as it stands there may have a gap before it, since rows have gone, and the
+    walk steps back until it meets one that is. At the end the beginning is read again, down to a row that stands there
+    unchanged since an earlier look: a row that was changed before it was reached, and moved to the beginning, is found.
 
     Rows may be yielded again, as they were or changed. Memory does not grow with the listing.
     """
@@ -181,7 +181,7 @@ class UnsortedWalk(Generic[T]):
         while True:
             page = pages.take(offset)
             rows = [((self._key(row), self._version(row)), row) for row in page]
-            if offset and not (rows and rows[0][0][0] in known):
+            if offset and not any(known.has(*mark) for mark, _ in rows):
                 back += 1
                 if back > self._max_rereads + reached // self._limit:
                     raise self._moved(back)
@@ -190,14 +190,15 @@ class UnsortedWalk(Generic[T]):
             if reached == 0:
                 unmoved.update(mark for mark, _ in rows)
             end = next((place for place, (mark, _) in enumerate(rows) if mark in stops), None)
-            fresh = [row for mark, row in rows[:end] if known.is_new(*mark)]
+            fresh = [row for mark, row in rows[:end] if not known.has(*mark)]
             if fresh:
                 yield fresh
             if end is not None:
                 return offset == 0
-            if not fresh and len(page) < self._limit:
+            is_further = any(mark[0] not in known for mark, _ in rows)
+            if not is_further and len(page) < self._limit:
                 return reached == 0
-            idle = 0 if fresh else idle + 1
+            idle = 0 if is_further else idle + 1
             if idle > self._max_rereads:
                 raise self._moved(idle)
             known.add(mark for mark, _ in rows)
@@ -218,9 +219,9 @@ class _Recent:
     def __contains__(self, key: Hashable) -> bool:
         return key in self._rows
 
-    def is_new(self, key: Hashable, version: Hashable) -> bool:
-        """Whether this row was not met, or has changed since."""
-        return key not in self._rows or self._rows[key] != version
+    def has(self, key: Hashable, version: Hashable) -> bool:
+        """Whether this row was met as it is."""
+        return key in self._rows and self._rows[key] == version
 
     def add(self, rows: Iterable[tuple[Hashable, Hashable]]) -> None:
         """Remember rows, and forget the oldest."""

@@ -133,6 +133,7 @@ class Listing:
 
     def __init__(self, fetch: Callable[[int, int], Page], *, what: str, ahead: int) -> None:
         self.began: str | None = None
+        self._total: int | None = None
         self._ask = fetch
         self._what = what
         self._ahead = ahead
@@ -146,12 +147,15 @@ class Listing:
         yield from UnsortedWalk(self._fetch, _key, _version, what=self._what, limit=PAGE_SIZE, ahead=self._ahead)
 
     def _fetch(self, skip: int, limit: int) -> Sequence[Row]:
+        if self._total is not None and skip >= self._total:
+            return ()  # asked for ahead, without need
         asked = time.monotonic()
         found = self._ask(skip, limit)
         if self.began is None and found.made is not None:
             self.began = timestamp_of(found.made - timedelta(seconds=time.monotonic() - asked))
         if found.total is not None and len(found.rows) < min(2, found.total - skip):
             raise UnreadableAnswer(f"{self._what}: pages are too short to prove that nothing is missed.")
+        self._total = found.total
         return found.rows
 
 

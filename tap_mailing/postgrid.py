@@ -14,7 +14,7 @@ from mailing_api.postgrid import POSTGRID_SETTINGS, PostgridClient, postgrid_pac
 from mailing_api.settings import Setting, lookup
 from tap_mailing.columns import Row, boolean, computed, constant, identifier, integer, mapping, objects, text, timestamp
 from tap_mailing.postgrid_contacts import Contacts, ListMembers
-from tap_mailing.postgrid_stream import PostgridStream
+from tap_mailing.postgrid_stream import ChangesStream
 from tap_mailing.provider import Provider
 
 __all__ = ["INCLUDE_SIGNED_URLS", "PROVIDER"]
@@ -32,7 +32,7 @@ _TEXT: dict[str, Any] = {"type": ["string", "null"]}
 _MESSAGE = {"type": _TEXT, "message": _TEXT}
 
 
-class MailingLists(PostgridStream):
+class MailingLists(ChangesStream):
     """The lists. A job that changes a list shows in its `status` until it has ended, and then in its `errors`."""
 
     name = "postgrid_mailing_lists"
@@ -82,7 +82,7 @@ def _flat(row: Row) -> Row:
     return found
 
 
-class ImportJobs(PostgridStream):
+class ImportJobs(ChangesStream):
     """CSV files of people, which PostGrid validates in the background. Their people are not among the contacts."""
 
     name = "postgrid_import_jobs"

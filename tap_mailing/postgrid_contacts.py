@@ -11,7 +11,7 @@ from mailing_api import values
 from mailing_api.countries import country_code
 from mailing_api.errors import ConfigurationError, UnreadableAnswer
 from tap_mailing.columns import Row, boolean, computed, constant, identifier, mapping, text, timestamp
-from tap_mailing.postgrid_stream import PostgridStream
+from tap_mailing.postgrid_stream import ChangesStream, PostgridStream
 
 __all__ = ["Contacts", "ListMembers"]
 
@@ -52,7 +52,7 @@ def _list_id(value: Any) -> str:
     return value
 
 
-class Contacts(PostgridStream):
+class Contacts(ChangesStream):
     """The addresses that were created one by one. People of imports are not among them."""
 
     name = "postgrid_contacts"
@@ -95,7 +95,6 @@ class ListMembers(PostgridStream):
     name = "postgrid_list_members"
     kind = "list_members"
     resource = "contacts"
-    bookmark_column = None
     selected_by_default = False
     columns = (
         computed("id", ("list", "id"), lambda row: f"{row['list']}/{row['id']}"),
@@ -112,9 +111,13 @@ class ListMembers(PostgridStream):
         Raises:
             ConfigurationError: there are contacts, and none of them tells its lists.
         """
-        self._contacts = self._telling = 0
-        yield from super().read(since)
-        if self._contacts and not self._telling:
+        del since
+        contacts = telling = 0
+        for page in self.client.rows(self.resource, ahead=self.concurrency):
+            contacts += len(page)
+            telling += sum(_LISTS in row for row in page)
+            yield self.shaped(page)
+        if contacts and not telling:
             raise ConfigurationError(
                 f"Stream {self.name}: PostGrid does not tell here which lists a contact is on. Take the stream out of "
                 "the selection."
@@ -122,8 +125,6 @@ class ListMembers(PostgridStream):
 
     def shaped(self, page: Sequence[Row]) -> Sequence[Row]:
         """A row for each list of each contact."""
-        self._contacts += len(page)
-        self._telling += sum(_LISTS in row for row in page)
         try:
             lists = list(map(_list_ids, page))
         except (LookupError, TypeError, ValueError):

@@ -11,14 +11,11 @@ from mailing_api.postgrid import PostgridClient, Resource
 from tap_mailing.columns import Row
 from tap_mailing.stream import MailingStream
 
-__all__ = ["PostgridStream"]
+__all__ = ["ChangesStream", "PostgridStream"]
 
 
 class PostgridStream(MailingStream[PostgridClient]):
     """A stream over one collection.
-
-    PostGrid filters by no date, so the collection is read whole each time; rows that did not change since the bookmark
-    are dropped here.
 
     Attributes:
         resource: the collection.
@@ -26,8 +23,31 @@ class PostgridStream(MailingStream[PostgridClient]):
 
     provider = "postgrid"
     resource: ClassVar[Resource]
-    bookmark_column: ClassVar[str | None] = "updated_at"
     ignored = frozenset({"object"})  # the name of the resource
+
+    def read(self, since: str | None) -> Iterator[Sequence[Row]]:
+        """All rows."""
+        del since
+        for page in self.client.rows(self.resource, ahead=self.concurrency):
+            yield self.shaped(page)
+
+    def sample(self, count: int) -> Sequence[Row]:
+        """The first rows."""
+        return self.shaped(self.client.sample(self.resource, count))
+
+    def shaped(self, page: Sequence[Row]) -> Sequence[Row]:
+        """The rows of a page as the columns read them."""
+        return page
+
+
+class ChangesStream(PostgridStream):
+    """A stream of what changed in a collection.
+
+    PostGrid filters by no date, so the collection is read whole each time; rows that did not change since the bookmark
+    are dropped here.
+    """
+
+    bookmark_column = "updated_at"
 
     def read(self, since: str | None) -> Iterator[Sequence[Row]]:
         """The rows that changed since then, and those that can change without anybody's doing."""
@@ -37,14 +57,6 @@ class PostgridStream(MailingStream[PostgridClient]):
         for page in self._listing:
             rows = self.shaped(page)
             yield rows if since is None else [row for row in rows if self._is_wanted(row, since)]
-
-    def sample(self, count: int) -> Sequence[Row]:
-        """The first rows."""
-        return self.shaped(self.client.sample(self.resource, count))
-
-    def shaped(self, page: Sequence[Row]) -> Sequence[Row]:
-        """The rows of a page as the columns read them."""
-        return page
 
     def is_settled(self, row: Row) -> bool:
         """Whether the row stays as it is unless somebody changes it."""
