@@ -63,7 +63,7 @@ _REFUSAL = msgspec.json.Decoder(_Refusal)
 #: What `type` may look like; anything else could be a quote.
 _CODE = re.compile(r"[a-z][a-z0-9_.]{1,79}")
 
-_KEY = re.compile(r"\b(?:test|live)_\w+")
+_KEY = re.compile(r"\b(?:test|live)_\w{8,}")
 _SIGNATURE = re.compile(r"(https?://[^\s?\"'<>]+)\?[^\s\"'<>]*")
 
 

@@ -32,8 +32,8 @@ def test_discovery_needs_no_settings():
     found = run("--discover")
     assert found.returncode == 0
     streams = json.loads(found.stdout)["streams"]
-    assert {stream["stream"].partition("_")[0] for stream in streams} == {"mailjet", "mpdx"}
-    assert len(streams) == 15
+    assert {stream["stream"].partition("_")[0] for stream in streams} == {"mailjet", "mpdx", "postgrid"}
+    assert len(streams) == 19
     others = {stream["stream"] for stream in streams if stream["key_properties"] != ["account", "id"]}
     assert others == {"mpdx_contact_export_rows"}
     assert {stream["stream"] for stream in streams if stream.get("replication_key")} == {
@@ -43,6 +43,9 @@ def test_discovery_needs_no_settings():
         "mpdx_contacts",
         "mpdx_people",
         "mpdx_deleted_contacts",
+        "postgrid_contacts",
+        "postgrid_import_jobs",
+        "postgrid_mailing_lists",
     }
 
 
