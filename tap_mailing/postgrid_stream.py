@@ -13,6 +13,8 @@ from tap_mailing.stream import MailingStream
 
 __all__ = ["ChangesStream", "PostgridStream"]
 
+_MODES = {True: "live", False: "test"}
+
 
 class PostgridStream(MailingStream[PostgridClient]):
     """A stream over one collection.
@@ -44,7 +46,7 @@ class ChangesStream(PostgridStream):
     """A stream of what changed in a collection.
 
     PostGrid filters by no date, so the collection is read whole each time; rows that did not change since the bookmark
-    are dropped here.
+    are dropped here. STATE also holds whether the data were live: a bookmark of test data means nothing for them.
     """
 
     bookmark_column = "updated_at"
@@ -53,8 +55,14 @@ class ChangesStream(PostgridStream):
         """The rows that changed since then, and those that can change without anybody's doing."""
         self._latest = ""
         self._open_since: str | None = None
+        self._live: bool | None = None
         self._listing = self.client.rows(self.resource, ahead=self.concurrency)
         for page in self._listing:
+            if self._live is None and page:
+                self._live = page[0].get("live")
+                if self._is_other_data():
+                    self.logger.info("STATE is that of %s data, so everything is read.", _MODES[not self._live])
+                    since = self.connection.options.start_date
             rows = self.shaped(page)
             yield rows if since is None else [row for row in rows if self._is_wanted(row, since)]
 
@@ -78,11 +86,16 @@ class ChangesStream(PostgridStream):
         timestamps may have no fractions: what changes later in the same second would seem to be older.
         """
         began = f"{min(started, self._listing.began or started)[:19]}.000000Z"
-        latest = max(bookmark or "", min(self._latest, began))
+        latest = max("" if self._is_other_data() else bookmark or "", min(self._latest, began))
         if self._open_since is not None and self._open_since < latest:
             self.logger.info("A row that is still being worked on holds the bookmark at %s.", self._open_since)
             latest = self._open_since
-        return self.bookmark_at(latest or None)
+        live = self.stream_state.get("live") if self._live is None else self._live
+        return self.bookmark_at(latest or None) | ({} if live is None else {"live": live})
+
+    def _is_other_data(self) -> bool:
+        before = self.stream_state.get("live")
+        return None not in (before, self._live) and before != self._live
 
     def _is_wanted(self, row: Row, since: str) -> bool:
         moment = self._changed(row)

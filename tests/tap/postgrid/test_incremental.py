@@ -304,3 +304,26 @@ def test_a_full_read_needs_no_bookmark_and_leaves_none(world, tap):
     run = tap.run(config | {"max_requests_per_second": 1e6}, catalog=chosen, transport=world.wire)
     assert len(run.records(CONTACTS)) == 1
     assert run.bookmark(CONTACTS) is None
+
+
+def test_p6_a_bookmark_of_test_data_hides_no_live_data(world, read):
+    old = {"addressLine1": "3 Mill Lane", "countryCode": "CA", "at": world.clock.now() - 10 * 86_400}
+    world.make("Testing")
+    world.pg.add_contacts([{"firstName": name, **old} for name in ("Amara", "Noor")], live=True)
+    first = read(CONTACTS)
+    second = read(CONTACTS, state=first.state, postgrid_api_key=world.pg.live_key)
+    assert sorted(names(second)) == ["Amara", "Noor"]
+    assert second.bookmark(CONTACTS) < first.bookmark(CONTACTS)
+    third = read(CONTACTS, state=second.state, postgrid_api_key=world.pg.live_key, lookback=0)
+    assert third.state == second.state
+    bounded = read(
+        CONTACTS, state=first.state, postgrid_api_key=world.pg.live_key, start_date=stamp(world.clock.now() - 86_400)
+    )
+    assert names(bounded) == []
+
+
+def test_an_empty_account_keeps_what_state_says(world, read):
+    (key,) = world.make("Testing")
+    first = read(CONTACTS)
+    world.delete(key)
+    assert read(CONTACTS, state=first.state).state == first.state

@@ -6,6 +6,7 @@ import json
 
 import pytest
 from jsonschema import Draft202012Validator
+from postgrid import PostGrid
 
 from mailing_api.kinds import KINDS, column_schemas
 from tap_mailing.tap import TapMailing
@@ -62,6 +63,23 @@ def test_rows_of_all_streams_equal_their_schemas(world, read, caplog):
     assert len(run.records(CONTACTS)) == 320
     assert "does not know" not in caplog.text
     assert {status for _, _, status in world.wire.contract.checked} == {200}
+
+
+def test_the_official_client_reads_the_same(world, read):
+    world.pg.seed(230)
+    run = read()
+    with PostGrid(print_mail_api_key=world.pg.test_key, base_url=world.sandbox.url, max_retries=0) as official:
+        mail = official.print_mail
+        contacts = {
+            one.id: (one.first_name, one.company_name, one.address_line1, one.country_code, one.address_status)
+            for one in mail.contacts.list(limit=100)
+        }
+        lists = {one.id: (one.description, one.status, len(one.errors or ())) for one in mail.mailing_lists.list()}
+        imports = {one.id: (one.status, one.valid_row_count) for one in mail.mailing_list_imports.list()}
+    fields = ("first_name", "company", "address_line1", "address_country", "address_status")
+    assert {one["id"]: tuple(one[name] for name in fields) for one in run.records(CONTACTS)} == contacts
+    assert {one["id"]: (one["name"], one["status"], len(one["errors"])) for one in run.records(LISTS)} == lists
+    assert {one["id"]: (one["status"], one["valid_row_count"]) for one in run.records(IMPORTS)} == imports
 
 
 def test_a_contact_has_the_canonical_columns(world, read):
