@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from itertools import pairwise
 from typing import Generic, TypeVar
@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 from mailing_api.errors import IncompleteExtraction, MailingError
 from mailing_api.threads import DaemonPool
 
-__all__ = ["OffsetWalk", "TokenWalk"]
+__all__ = ["OffsetWalk", "TokenWalk", "UnsortedWalk"]
 
 T = TypeVar("T")
 
@@ -162,6 +162,130 @@ class TokenWalk(Generic[T]):
             if following == token:
                 raise IncompleteExtraction(f"{self._what}: a page names itself as the next one.")
             token = following
+
+
+class UnsortedWalk(Generic[T]):
+    """An iterable over the pages of a listing whose order is unknown, while rows come, change and go.
+
+    What is relied upon: rows that stay as they are keep their order among each other; a row that is added or changed
+    goes to the listing's beginning or end, or stays where it is. So newest first is as good as oldest first, by
+    creation as by change.
+
+    Each page begins with the last row of the page before. Rows added at the beginning push more known rows into it: no
+    harm. A page without a row that is known as it stands there may have a gap before it, since rows have gone, and the
+    walk steps back until it meets one that is. At the end the beginning is read again, down to a row that stands there
+    unchanged since an earlier look: a row that was changed before it was reached, and moved to the beginning, is found.
+
+    Rows may be yielded again, as they were or changed. Memory does not grow with the listing.
+    """
+
+    def __init__(
+        self,
+        fetch: Callable[[int, int], Sequence[T]],
+        key: Callable[[T], Hashable],
+        version: Callable[[T], Hashable],
+        *,
+        what: str,
+        limit: int = 100,
+        ahead: int = 4,
+        max_rereads: int = 100,
+    ) -> None:
+        """Make a walk; nothing is fetched until it is iterated.
+
+        Args:
+            fetch: called with offset and limit, perhaps from other threads; returns at most `limit` rows, and not a
+                single one where there are more.
+            key: a row's key, unique in the listing.
+            version: changes with every change that moves the row.
+            what: names the listing in errors.
+            limit: rows per page, 2 or more.
+            ahead: pages fetched at the same time.
+            max_rereads: how often a way is tried that leads nowhere: steps back (for each page read, one more is
+                granted), pages that bring nothing new, or looks at the beginning.
+        """
+        self._fetch = fetch
+        self._key = key
+        self._version = version
+        self._what = what
+        self._limit = limit
+        self._ahead = ahead
+        self._max_rereads = max_rereads
+
+    def __iter__(self) -> Iterator[Sequence[T]]:
+        """Yield the rows page by page.
+
+        Raises:
+            IncompleteExtraction: rows moved faster than they could be read.
+        """
+        unmoved: set[tuple[Hashable, Hashable]] = set()
+        with DaemonPool(self._ahead, "pages") as pool:
+            for _ in range(self._max_rereads):
+                pages = _Prefetch(pool, self._fetch, self._limit, self._ahead)
+                if (yield from self._walk(pages, unmoved)):
+                    return
+        raise self._moved(self._max_rereads)
+
+    def _walk(self, pages: _Prefetch[T], unmoved: set[tuple[Hashable, Hashable]]) -> Generator[Sequence[T], None, bool]:
+        """Walk down to the end, or to a row that is among `unmoved`; add the rows of the first page to these.
+
+        Returns:
+            whether nothing can have moved meanwhile: one page showed all of that at once.
+        """
+        known = _Recent(10 * self._limit)
+        stops = frozenset(unmoved)
+        offset = reached = back = idle = 0
+        while True:
+            page = pages.take(offset)
+            rows = [((self._key(row), self._version(row)), row) for row in page]
+            if offset and not any(known.has(*mark) for mark, _ in rows):
+                back += 1
+                if back > self._max_rereads + reached // self._limit:
+                    raise self._moved(back)
+                offset = max(0, offset - self._limit + 1)
+                continue
+            if reached == 0:
+                unmoved.update(mark for mark, _ in rows)
+            end = next((place for place, (mark, _) in enumerate(rows) if mark in stops), None)
+            fresh = [row for mark, row in rows[:end] if not known.has(*mark)]
+            if fresh:
+                yield fresh
+            if end is not None:
+                return offset == 0
+            is_further = any(mark[0] not in known for mark, _ in rows)
+            if not is_further and len(page) < self._limit:
+                return reached == 0
+            idle = 0 if is_further else idle + 1
+            if idle > self._max_rereads:
+                raise self._moved(idle)
+            known.add(mark for mark, _ in rows)
+            offset += len(page) - 1
+            reached = max(reached, offset)
+
+    def _moved(self, times: int) -> IncompleteExtraction:
+        return IncompleteExtraction(f"{self._what}: rows moved {times} times while being read.")
+
+
+class _Recent:
+    """The rows met last, by key, each with its version."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._rows: dict[Hashable, Hashable] = {}
+
+    def __contains__(self, key: Hashable) -> bool:
+        return key in self._rows
+
+    def has(self, key: Hashable, version: Hashable) -> bool:
+        """Whether this row was met as it is."""
+        return key in self._rows and self._rows[key] == version
+
+    def add(self, rows: Iterable[tuple[Hashable, Hashable]]) -> None:
+        """Remember rows, and forget the oldest."""
+        for key, version in rows:
+            self._rows.pop(key, None)
+            self._rows[key] = version
+        while len(self._rows) > self._size:
+            del self._rows[next(iter(self._rows))]
 
 
 class _Prefetch(Generic[T]):

@@ -74,7 +74,7 @@ def _is_fault(status: int | None, exception: Exception | None) -> bool:
         return True
     if isinstance(exception, MailingError):
         return False
-    return status is not None and status >= 500
+    return status is not None and (status >= 500 or status == 408)
 
 
 def parse_retry_after(value: str | None, *, now: datetime) -> float | None:

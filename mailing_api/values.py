@@ -11,6 +11,7 @@ from typing import Any
 __all__ = ["boolean", "epoch", "integer", "moment", "number", "text", "timestamp", "timestamp_of", "to_epoch"]
 
 _LENGTH_OF_SECONDS = len("2024-03-05T09:41:07Z")
+_LENGTH_OF_MILLISECONDS = len("2024-03-05T09:41:07.250Z")
 
 
 def timestamp(value: Any) -> str | None:
@@ -24,6 +25,9 @@ def timestamp(value: Any) -> str | None:
     if len(value) == _LENGTH_OF_SECONDS and value[19] == "Z" and value[10] == "T":
         datetime.fromisoformat(value)  # raises where this only looks like a date
         return f"{value[:19]}.000000Z"
+    if len(value) == _LENGTH_OF_MILLISECONDS and value[23] == "Z" and value[19] == "." and value[10] == "T":
+        datetime.fromisoformat(value)
+        return f"{value[:23]}000Z"
     import pendulum  # noqa: PLC0415 - slow to import, and most programs never meet an odd date
 
     parsed = pendulum.parse(value, tz="UTC")

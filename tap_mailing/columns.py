@@ -6,7 +6,7 @@ to see; only the others are converted value by value.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
@@ -26,8 +26,10 @@ __all__ = [
     "identifier",
     "integer",
     "json_text",
+    "mapping",
     "moment",
     "number",
+    "objects",
     "text",
     "timestamp",
 ]
@@ -114,6 +116,34 @@ def json_text(name: str, field: str) -> Column:
     return _column(name, field, {"type": ["string", "null"]}, _each(_as_json))
 
 
+def mapping(name: str, field: str, values_schema: dict[str, Any] | None = None) -> Column:
+    """An object with keys of the account's own choice, as it is.
+
+    Args:
+        name: snake_case.
+        field: the provider's.
+        values_schema: JSON Schema of what the keys hold; unset for anything.
+    """
+    schema = {"type": ["object", "null"], "additionalProperties": values_schema or True}
+    return _column(name, field, schema, _each(_as_object))
+
+
+def objects(name: str, field: str, shape: Mapping[str, Mapping[str, Any]]) -> Column:
+    """An array of objects with these members; unset is empty.
+
+    Args:
+        name: snake_case.
+        field: the provider's.
+        shape: the members, each with its JSON Schema: texts, flags and date-times.
+    """
+
+    def convert(found: Any) -> list[Row]:
+        return [{key: _member(one.get(key), schema) for key, schema in shape.items()} for one in found or ()]
+
+    items = {"type": "object", "properties": dict(shape)}
+    return _column(name, field, {"type": ["array", "null"], "items": items}, _each(convert))
+
+
 def computed(
     name: str, fields: Sequence[str], function: Callable[[Row], Any], schema: dict[str, Any] | None = None
 ) -> Column:
@@ -183,6 +213,18 @@ def _integers(found: Sequence[Any]) -> Sequence[Any]:
 
 def _booleans(found: Sequence[Any]) -> Sequence[Any]:
     return found if set(map(type, found)) == {bool} else list(map(values.boolean, found))
+
+
+def _as_object(value: Any) -> Any:
+    if value is not None and not isinstance(value, dict):
+        raise TypeError("not an object")
+    return value
+
+
+def _member(value: Any, schema: Mapping[str, Any]) -> Any:
+    if schema.get("format") == "date-time":
+        return values.timestamp(value)
+    return values.boolean(value) if "boolean" in schema["type"] else _text(value)
 
 
 def _as_json(value: Any) -> str | None:

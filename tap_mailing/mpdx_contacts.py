@@ -7,10 +7,22 @@ from typing import Any, ClassVar
 
 from mailing_api import values
 from mailing_api.countries import country_code
-from tap_mailing.columns import TIMESTAMP, Column, Row, boolean, computed, identifier, integer, number, text, timestamp
+from tap_mailing.columns import (
+    TIMESTAMP,
+    Column,
+    Row,
+    boolean,
+    computed,
+    identifier,
+    integer,
+    number,
+    objects,
+    text,
+    timestamp,
+)
 from tap_mailing.mpdx_stream import MpdxStream
 
-__all__ = ["EVERY_STATUS", "Contacts", "address_country", "identifiers", "is_left_alone", "objects"]
+__all__ = ["EVERY_STATUS", "Contacts", "address_country", "identifiers", "is_left_alone"]
 
 #: Without it MPDX leaves out hidden contacts, so that one that becomes hidden would be missed for good.
 EVERY_STATUS = "active,hidden,null"
@@ -34,16 +46,6 @@ _ADDRESS_FIELDS: dict[str, dict[str, Any]] = {
 }
 
 
-def objects(name: str, field: str, shape: Mapping[str, Mapping[str, Any]]) -> Column:
-    """A column with the linked resources of a row, as an array of objects."""
-
-    def found(row: Row) -> list[Row]:
-        return [{key: _value(one.get(key), schema) for key, schema in shape.items()} for one in row.get(field) or ()]
-
-    items = {"type": "object", "properties": dict(shape)}
-    return computed(name, (field,), found, {"type": ["array", "null"], "items": items})
-
-
 def identifiers(name: str, field: str) -> Column:
     """A column with the IDs of linked resources."""
     schema = {"type": ["array", "null"], "items": {"type": "string"}}
@@ -53,12 +55,6 @@ def identifiers(name: str, field: str) -> Column:
 def address_country(country: str | None, home: str | None) -> str | None:
     """The ISO code of an address: MPDX leaves the country out where it is that of the account list."""
     return country_code(country) if country else country_code(home) or "US"
-
-
-def _value(value: Any, schema: Mapping[str, Any]) -> Any:
-    if schema.get("format") == "date-time":
-        return values.timestamp(value)
-    return values.boolean(value) if "boolean" in schema["type"] else values.text(value)
 
 
 def _mailing_address(row: Row) -> Mapping[str, Any]:

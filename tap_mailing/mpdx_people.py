@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
 from mailing_api import values
-from tap_mailing.columns import TIMESTAMP, Row, boolean, computed, identifier, integer, text, timestamp
-from tap_mailing.mpdx_contacts import EVERY_STATUS, identifiers, is_left_alone, objects
+from tap_mailing.columns import TIMESTAMP, Row, boolean, computed, identifier, integer, objects, text, timestamp
+from tap_mailing.mpdx_contacts import EVERY_STATUS, identifiers, is_left_alone
 from tap_mailing.mpdx_stream import MpdxStream, distinct
 
 __all__ = ["People"]

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tap_mailing import mailjet, mpdx, ses
+from tap_mailing import mailjet, mpdx, postgrid, ses
 from tap_mailing.provider import Provider
 
 __all__ = ["PROVIDERS", "chosen"]
 
-PROVIDERS: tuple[Provider, ...] = (mailjet.PROVIDER, mpdx.PROVIDER, ses.PROVIDER)
+PROVIDERS: tuple[Provider, ...] = (mailjet.PROVIDER, mpdx.PROVIDER, postgrid.PROVIDER, ses.PROVIDER)
 
 
 def chosen(config: Mapping[str, Any]) -> Sequence[Provider]:

@@ -26,7 +26,7 @@ def delay(**changes):
     return retry_delay(POLICY, **{**asked, **changes})
 
 
-@pytest.mark.parametrize("status", [500, 502, 503, 504, 429])
+@pytest.mark.parametrize("status", [408, 500, 502, 503, 504, 429])
 def test_a_get_is_tried_again(status):
     assert delay(status=status) is not None
 

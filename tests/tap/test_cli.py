@@ -33,8 +33,8 @@ def test_discovery_needs_no_settings():
     found = run("--discover")
     assert found.returncode == 0
     streams = json.loads(found.stdout)["streams"]
-    assert {stream["stream"].partition("_")[0] for stream in streams} == {"mailjet", "mpdx", "ses"}
-    assert len(streams) == 24
+    assert {stream["stream"].partition("_")[0] for stream in streams} == {"mailjet", "mpdx", "postgrid", "ses"}
+    assert len(streams) == 28
     others = {stream["stream"] for stream in streams if stream["key_properties"] != ["account", "id"]}
     assert {name for name in others if not name.startswith("ses_")} == {"mpdx_contact_export_rows"}
     assert {stream["stream"] for stream in streams if stream.get("replication_key")} == {
@@ -50,6 +50,9 @@ def test_discovery_needs_no_settings():
         "ses_contact_details",
         "ses_suppressions",
         "ses_suppression_details",
+        "postgrid_contacts",
+        "postgrid_import_jobs",
+        "postgrid_mailing_lists",
     }
 
 

@@ -23,11 +23,12 @@ def offered(**config):
 
 
 def test_streams_are_those_of_the_providers_that_are_set():
-    assert offered() == offered(start_date="2024-01-01") == {"mailjet", "mpdx", "ses"}
+    assert offered() == offered(start_date="2024-01-01") == {"mailjet", "mpdx", "postgrid", "ses"}
     assert offered(mailjet_api_key="x", mpdx_token="") == {"mailjet"}
     assert offered(mpdx_token="x") == offered(mpdx_access_token="x") == {"mpdx"}
     assert offered(mailjet_api_key="x", mpdx_token="y") == {"mailjet", "mpdx"}
     assert offered(ses_regions=["eu-west-1"]) == {"ses"}
+    assert offered(postgrid_api_key="x") == offered(postgrid_api_key="x", postgrid_live=True) == {"postgrid"}
 
 
 def test_both_are_read_in_one_run(both, tap):

@@ -1,0 +1,179 @@
+"""Client of PostGrid Print & Mail (print-mail/v1): contacts, mailing lists and mailing list imports.
+
+Facts are from PostGrid's documentation, its official clients and published recordings; what no evidence settles is
+marked unverified. docs/postgrid.md tells them for users.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from datetime import timedelta
+from functools import partial
+from typing import Any, Final, Literal
+
+import httpx
+
+from mailing_api.errors import ConfigurationError, UnreadableAnswer
+from mailing_api.http import HttpClient
+from mailing_api.pace import Pace
+from mailing_api.pages import UnsortedWalk
+from mailing_api.postgrid_answers import Page, Row, page, read_error
+from mailing_api.postgrid_settings import POSTGRID_SETTINGS, check_key, endpoint, wrong_mode
+from mailing_api.retry import RetryPolicy
+from mailing_api.settings import lookup
+from mailing_api.values import timestamp_of
+
+__all__ = ["PAGE_SIZE", "POSTGRID_SETTINGS", "Listing", "PostgridClient", "Resource", "postgrid_pace"]
+
+Resource = Literal["contacts", "mailing_lists", "mailing_list_imports"]
+
+#: The greatest `limit` that PostGrid's own library sends; what happens above is unverified.
+PAGE_SIZE: Final = 100
+
+
+def postgrid_pace(max_per_second: float | None = None) -> Pace:
+    """A pace that is careful unless told otherwise: PostGrid does not publish its limits.
+
+    Another product of PostGrid's allows 5 requests a second.
+    """
+    return Pace(4.0 if max_per_second is None else max_per_second)
+
+
+class PostgridClient:
+    """One PostGrid account, its test data or its live data; safe to share between threads."""
+
+    def __init__(
+        self,
+        *,
+        api_key: str,
+        base_url: str = "https://api.postgrid.com",
+        account: str = "default",
+        live: bool | None = None,
+        user_agent: str = "mailing-api",
+        retry: RetryPolicy | None = None,
+        pace: Pace | None = None,
+        timeout: float = 60.0,
+        connections: int = 8,
+        transport: httpx.BaseTransport | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.account = account
+        self._live = live
+        self._http = HttpClient(
+            provider="PostGrid",
+            account=account,
+            base_url=endpoint(base_url),
+            auth=_ApiKey(api_key),
+            user_agent=user_agent,
+            read_error=partial(read_error, key=api_key),
+            retry=retry,
+            pace=pace or postgrid_pace(),
+            timeout=timeout,
+            connections=connections,
+            transport=transport,
+            sleep=sleep,
+        )
+
+    @classmethod
+    def from_settings(
+        cls, config: Mapping[str, Any], *, environ: Mapping[str, str] = os.environ, **options: Any
+    ) -> PostgridClient:
+        """Make a client from the `postgrid_` settings; `options` go to the constructor.
+
+        Raises:
+            ConfigurationError: a setting is missing or wrong.
+        """
+        api_key, base_url, account, live = (lookup(one, config, environ) for one in POSTGRID_SETTINGS)
+        if not api_key:
+            raise ConfigurationError(
+                "Setting `postgrid_api_key` is missing: set it, or the environment variable "
+                f"{POSTGRID_SETTINGS[0].env}."
+            )
+        check_key(api_key, live=live)
+        return cls(api_key=api_key, base_url=base_url, account=account, live=live, **options)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._http.close()
+
+    # Reading
+
+    def rows(self, resource: Resource, *, ahead: int = 4) -> Listing:
+        """All rows of a collection, page by page, in no order that is known; a row may come more than once.
+
+        Args:
+            resource: the collection.
+            ahead: requests under way at the same time.
+        """
+        return Listing(partial(self._page, resource), what=f"PostGrid {resource}", ahead=ahead)
+
+    def sample(self, resource: Resource, count: int) -> Sequence[Row]:
+        """The first rows of a collection, up to a page."""
+        return self._page(resource, 0, min(count, PAGE_SIZE)).rows
+
+    def _page(self, resource: Resource, skip: int, limit: int) -> Page:
+        route = f"/{resource}"
+        found = self._http.request("GET", route, page, route=route, params={"skip": skip, "limit": limit})
+        if found.skip not in (None, skip):
+            raise UnreadableAnswer(f"PostGrid {resource}: an answer begins at another row than was asked for.")
+        if self._live is not None and any(row.get("live") is (not self._live) for row in found.rows):
+            raise wrong_mode(live=self._live)
+        return found
+
+
+class Listing:
+    """All rows of one collection, page by page.
+
+    Attributes:
+        began: a moment not after that at which the first answer was made, by PostGrid's clock, as
+            `mailing_api.values.timestamp`; None before it came, and where it did not tell.
+    """
+
+    def __init__(self, fetch: Callable[[int, int], Page], *, what: str, ahead: int) -> None:
+        self.began: str | None = None
+        self._total: int | None = None
+        self._ask = fetch
+        self._what = what
+        self._ahead = ahead
+
+    def __iter__(self) -> Iterator[Sequence[Row]]:
+        """Yield the rows.
+
+        Raises:
+            MailingError: an answer failed, or not every row can be proven read.
+        """
+        yield from UnsortedWalk(self._fetch, _key, _version, what=self._what, limit=PAGE_SIZE, ahead=self._ahead)
+
+    def _fetch(self, skip: int, limit: int) -> Sequence[Row]:
+        if self._total is not None and skip >= self._total:
+            return ()  # asked for ahead, without need
+        asked = time.monotonic()
+        found = self._ask(skip, limit)
+        if self.began is None and found.made is not None:
+            self.began = timestamp_of(found.made - timedelta(seconds=time.monotonic() - asked))
+        if found.total is not None and len(found.rows) < min(2, found.total - skip):
+            raise UnreadableAnswer(f"{self._what}: pages are too short to prove that nothing is missed.")
+        self._total = found.total
+        return found.rows
+
+
+def _key(row: Row) -> str:
+    return str(row["id"])
+
+
+def _version(row: Row) -> str:
+    return str(row.get("updatedAt"))
+
+
+class _ApiKey(httpx.Auth):
+    """Sends the key in the header that PostGrid reads it from."""
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """Add the header."""
+        request.headers["X-API-Key"] = self._key
+        yield request

@@ -1,0 +1,128 @@
+"""PostGrid's answers, read: pages of a listing, and what a refusal means; pure."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import httpx
+import msgspec
+
+from mailing_api.errors import (
+    AuthenticationError,
+    MailingError,
+    NotFound,
+    PermissionDenied,
+    ProviderFault,
+    RequestRefused,
+)
+
+__all__ = ["Page", "Row", "page", "read_error"]
+
+Row = dict[str, Any]
+
+
+class Page(msgspec.Struct):
+    """One page of a listing.
+
+    Attributes:
+        rows: each with its `id`.
+        total: rows of the whole listing when this page was made; None if not told, though that is documented.
+        skip: rows before this page; likewise.
+        made: when the answer was made, by the server's clock; None if not told.
+    """
+
+    rows: list[Row]
+    total: int | None
+    skip: int | None
+    made: datetime | None
+
+
+class _List(msgspec.Struct):
+    data: list[Row]
+    totalCount: int | None = None  # noqa: N815 - as PostGrid writes it
+    skip: int | None = None
+
+
+_LIST = msgspec.json.Decoder(_List)
+
+
+class _Said(msgspec.Struct):
+    type: str = ""
+    message: str = ""
+
+
+class _Refusal(msgspec.Struct):
+    error: _Said
+
+
+_REFUSAL = msgspec.json.Decoder(_Refusal)
+
+#: What `type` may look like; anything else could be a quote.
+_CODE = re.compile(r"[a-z][a-z0-9_.]{1,79}")
+
+_KEY = re.compile(r"\b(?:test|live)_\w{8,}")
+_SIGNATURE = re.compile(r"(https?://[^\s?\"'<>]+)\?[^\s\"'<>]*")
+
+
+def page(response: httpx.Response) -> Page:
+    """Read a page.
+
+    Raises:
+        ValueError: not a page, or a row without its ID.
+    """
+    found = _LIST.decode(response.content)
+    if not all(isinstance(row.get("id"), str) and row["id"] for row in found.data):
+        raise ValueError("a row without its id")
+    return Page(found.data, found.totalCount, found.skip, _moment(response.headers.get("Date", "")))
+
+
+def _moment(date: str) -> datetime | None:
+    try:
+        found = parsedate_to_datetime(date)
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def read_error(asked: str, response: httpx.Response, *, key: str) -> MailingError:
+    """The error for a refusal. A body may be HTML; its message may quote addresses and does quote a wrong key.
+
+    Args:
+        asked: what was asked, for the error's text.
+        response: the answer.
+        key: the API key, to be taken out of what PostGrid says.
+    """
+    status = response.status_code
+    code, message = _told(response.content)
+    what = f"{asked}: {', '.join(filter(None, (f'HTTP {status}', code)))}."
+    # A missing permission is a 401 here.
+    if status == 403 or code == "permission_missing_error":
+        return PermissionDenied(what, status=status, code=code)
+    if status == 401:
+        return AuthenticationError(what, status=status, code=code)
+    if status >= 500 or status == 408:
+        return ProviderFault(what, status=status, code=code, maybe_done=True)
+    said = redacted(message, key)[:500]
+    if status == 404:
+        is_path = code in {None, "not_found_error"}
+        hint = " The path may be unknown: see `postgrid_base_url`." if is_path else ""
+        return NotFound(f"{what}{hint}", status=status, code=code, said=said)
+    return RequestRefused(what, status=status, code=code, said=said)
+
+
+def redacted(text: str, key: str) -> str:
+    """A text without API keys and without what signs the URLs in it."""
+    bare = text.replace(key, "[key]") if key else text
+    return _SIGNATURE.sub(r"\1?[signature]", _KEY.sub("[key]", bare))
+
+
+def _told(body: bytes) -> tuple[str | None, str]:
+    """The code of a refusal, and what it says."""
+    try:
+        found = _REFUSAL.decode(body).error
+    except ValueError:
+        return None, ""
+    return (found.type if _CODE.fullmatch(found.type) and not _KEY.search(found.type) else None), found.message
