@@ -23,8 +23,8 @@ CSV = "first,street,country\nAmara,12 Lakeshore Rd W,CA\nNoor,3 Mill Lane,CA\n"
 class Wire(httpx.BaseTransport):
     """The network, each exchange held against the OpenAPI document and kept.
 
-    `before` may do something ahead of a request, named by resource and number. `clock` writes the answers' dates; without
-    one they have none.
+    `before` may do something ahead of a request, named by resource and number. `clock` writes the answers' dates;
+    without one they have none.
     """
 
     def __init__(self, contract):
