@@ -141,6 +141,13 @@ def test_p6_a_row_edited_before_it_was_reached_is_found_at_the_beginning():
     assert listing.requests[-1] == (0, 5)
 
 
+def test_p6_a_row_that_moves_while_the_beginning_is_read_again_is_found_all_the_same():
+    still = [lambda _: None]
+    first, again = (lambda listing: listing.edit(*range(8))), (lambda listing: listing.edit(1))
+    listing = Listing(40, "updated_desc", changes=[*still * 4, first, *still * 7, again])
+    assert set(listing.read()) == set(range(40))
+
+
 def test_a_row_that_was_edited_comes_again_as_it_is_now():
     listing = Listing(40, "updated_desc", changes=[*[lambda _: None] * 5, lambda listing: listing.edit(38)])
     found = [(row["created"], row["updated"]) for page in listing.walk() for row in page]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import email.utils
 import logging
+import threading
 
 import httpx
 import pytest
@@ -22,7 +23,8 @@ CSV = "first,street,country\nAmara,12 Lakeshore Rd W,CA\nNoor,3 Mill Lane,CA\n"
 class Wire(httpx.BaseTransport):
     """The network, each exchange held against the OpenAPI document and kept.
 
-    `before` may do something ahead of a request, named by resource and number; `clock` writes the answers' dates.
+    `before` may do something ahead of a request, named by resource and number. `clock` writes the answers' dates;
+    without one they have none.
     """
 
     def __init__(self, contract):
@@ -30,18 +32,21 @@ class Wire(httpx.BaseTransport):
         self.requests = []
         self.before = {}
         self.clock = None
+        self._lock = threading.Lock()
         self._network = httpx.HTTPTransport()
 
     def handle_request(self, request):
         resource = request.url.path.rpartition("/")[2]
-        number = sum(one.url.path == request.url.path for one in self.requests) + 1
-        self.requests.append(request)
-        act = self.before.pop((resource, number), None)
-        if act is not None:
-            act()
+        with self._lock:
+            number = sum(one.url.path == request.url.path for one in self.requests) + 1
+            self.requests.append(request)
+            act = self.before.pop((resource, number), None)
+            if act is not None:
+                act()
         response = self._network.handle_request(request)
         response.read()
         response.request = request
+        del response.headers["Date"]
         if self.clock is not None:
             response.headers["Date"] = email.utils.formatdate(self.clock.now(), usegmt=True)
         if self.contract is not None:

@@ -231,6 +231,21 @@ def test_a_server_whose_clock_is_behind_hides_no_change(crowd, world, read, orde
     assert {*names(second)} >= {"Name 249", "Name 000", "Name 010", "Name 240"}
 
 
+def test_what_changes_in_the_second_in_which_reading_began_is_not_missed(crowd, world, read):
+    world.pg.change(postgrid_milliseconds=False)
+    world.wire.clock = None
+    world.clock._offset = 0
+
+    def edit():
+        world.touch("Name 249")  # was read before
+        world.clock.advance(5)
+        world.touch("Name 000")  # will be read with its change
+
+    world.wire.before["contacts", 2] = edit
+    first = read(CONTACTS, lookback=0)
+    assert {"Name 249", "Name 000"} <= {*names(read(CONTACTS, lookback=0, state=first.state))}
+
+
 # Jobs that are not at their end
 
 

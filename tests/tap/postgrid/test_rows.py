@@ -188,6 +188,12 @@ def test_ugly_rows_equal_their_schema_too(read_one, stream, row):
     assert_rows_equal_schema(run, stream)
 
 
+def test_a_row_that_does_not_tell_when_it_changed_is_read_always(read_one):
+    run = read_one(CONTACTS, {"updatedAt": None}, start_date="2026-01-01")
+    assert [record["updated_at"] for record in run.records(CONTACTS)] == [None]
+    assert run.bookmark(CONTACTS) is None
+
+
 @pytest.mark.parametrize(
     ("stream", "row", "field"),
     [
