@@ -23,6 +23,12 @@ WITHHELD = {"excluded", "pending"}
 ACCOUNT = ("mailjet_api_key", "mailjet_secret_key", "mailjet_base_url")
 
 
+@pytest.fixture(autouse=True)
+def _no_aws_of_this_machine(monkeypatch, tmp_path):
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+
+
 @pytest.fixture
 def sandbox():
     with Sandbox(job_seconds=0.05, switches={"mpdx_rate_limit": 0}) as running:
@@ -59,6 +65,34 @@ def mpdx(sandbox):
         ]
     )  # fmt: skip
     return {"mpdx_base_url": sandbox.url, "mpdx_token": sandbox.mpdx.token()}
+
+
+@pytest.fixture
+def ses(sandbox):
+    """A contact list with two topics: who takes one, who takes none, who opted out of all, and who never chose."""
+    sandbox.ses.add_list("Readers", topics={"news": "OPT_OUT"})
+    sandbox.ses.add_contacts(
+        [
+            {"email": "some@example.com", "topics": {"news": "OPT_IN"}},
+            {"email": "none@example.com", "topics": {"news": "OPT_OUT"}},
+            {"email": "all@example.com", "unsubscribed": True},
+            {"email": "never@example.com"},
+        ]
+    )
+    return {
+        "ses_regions": ["us-east-1"],
+        "ses_endpoint_url": sandbox.url,
+        "ses_aws_access_key_id": sandbox.api_key,
+        "ses_aws_secret_access_key": sandbox.secret_key,
+        "ses_requests_per_second": 1e6,
+    }
+
+
+@pytest.fixture
+def postgrid(sandbox):
+    """A few postal addresses, and the tap's settings to read them."""
+    sandbox.postgrid.seed(3)
+    return {"postgrid_base_url": sandbox.url, "postgrid_api_key": "test_sk_sandbox", "max_requests_per_second": 1e6}
 
 
 def extract(config: dict[str, Any], stream: str) -> str:
@@ -126,11 +160,24 @@ def test_contacts_of_mailjet_go_to_a_list_of_another_account(mailjet, tmp_path):
             assert given(back[email]["properties"]) == given(record["properties"])
 
 
-def test_households_without_e_mail_end_in_one_clear_error_before_any_call(mpdx, mailjet):
-    text = extract(mpdx, "mpdx_contacts")
+def test_contacts_of_amazon_ses_go_to_a_mailjet_list(ses, mailjet):
+    text = extract(ses, "ses_contacts")
+    result = mailjet.deliver(text)
+    assert result.error is None, result.log
+    assert result.counts() == {"delivered": 3, "withheld": 1}
+    assert mailjet.statuses() == {
+        "all@example.com": "unsubscribed", "some@example.com": "subscribed", "none@example.com": "unsubscribed",
+    }  # fmt: skip
+    assert result.outcomes["reasons"] == {"excluded": 1}
+
+
+@pytest.mark.parametrize("stream", ["mpdx_contacts", "postgrid_contacts"])
+def test_households_without_e_mail_end_in_one_clear_error_before_any_call(request, mailjet, stream):
+    text = extract(request.getfixturevalue(stream.partition("_")[0]), stream)
+    assert records(text)
     before = mailjet.sandbox.counters.total_calls
     result = mailjet.deliver(text)
-    assert "Stream 'mpdx_contacts' is not one of contacts with e-mail addresses" in str(result.error)
+    assert f"Stream '{stream}' is not one of contacts with e-mail addresses" in str(result.error)
     assert result.states == []
     assert mailjet.sandbox.counters.total_calls == before
 
