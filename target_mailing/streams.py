@@ -142,6 +142,8 @@ class Stream:
             self._values = self._reader.values
         self.message_type = None if self.decoder is None else self.decoder.message_type
         self._decisions: dict[tuple[str | None, str, bool], str | End] = {}
+        # In a provider's own stream, people whom nobody can write to by e-mail are no fault.
+        self._may_lack_address = "provider" in columns
         # A key that is the address needs no remembering.
         address = settings.mapping.get("email", "email")
         self._key = () if self._required == (address,) else self._required
@@ -186,6 +188,8 @@ class Stream:
     def _row(self, line: int, record: Any, values_of: Callable[[Any], Values], source: Lines) -> Row | End:
         try:
             values = values_of(record)
+            if values[0] is None and values[1] is None and self._may_lack_address:
+                return Outcome.SKIPPED, "no_address", None
             key = self._key_of(values) if self._required else None
             contact = self._mapping(values)
             asked = self._settings.action if contact.action is None else contact.action

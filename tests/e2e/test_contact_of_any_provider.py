@@ -17,6 +17,7 @@ PEOPLE = {
     "Tom": {"emails": ["Tom@Example.com"], "last_name": "Albright", "employer": "Mill"},
     "Nina": {"emails": ["nina@example.com"], "last_name": "Albright", "optout_enewsletter": True},
     "Ada": {"emails": ["ada@example.com"], "deceased": True},
+    "Max": {"emails": []},
 }
 
 WITHHELD = {"excluded", "pending"}
@@ -125,8 +126,8 @@ def test_people_of_mpdx_go_to_a_mailjet_list(mpdx, mailjet):
     text = extract(mpdx, "mpdx_people")
     result = mailjet.deliver(text)
     assert result.error is None, result.log
-    assert result.counts() == {"delivered": 2, "withheld": 2}
-    assert result.outcomes["reasons"] == {"excluded": 2}
+    assert result.counts() == {"delivered": 2, "withheld": 2, "skipped": 1}
+    assert result.outcomes["reasons"] == {"excluded": 2, "no_address": 1}
     members = mailjet.members()
     assert mailjet.statuses() == {"tom@example.com": "subscribed", "nina@example.com": "unsubscribed"}
     sent = records(text)
