@@ -10,7 +10,7 @@ READY := .venv/.ready
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
 
-demo: $(READY) ## Mailjet to PostgreSQL and back by Meltano, on a local sandbox: no account needed
+demo: $(READY) ## Four providers to PostgreSQL and on to Mailjet by Meltano, on a local sandbox: no account needed
 	@$(BIN)/python examples/demo/demo.py
 
 test: $(READY) ## The whole test suite

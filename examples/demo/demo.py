@@ -1,8 +1,8 @@
-"""Mailjet to a warehouse and back, on this machine alone: `make demo`.
+"""Four providers to a warehouse, from there to Mailjet, and from MPDX to Mailjet, on this machine alone: `make demo`.
 
-A sandbox stands in for Mailjet, and a PostgreSQL server from the package registry is the warehouse. Between them runs
-Meltano, with this repository's meltano.yml. Whatever is claimed on the way is checked; the first claim that does not
-hold ends the demo with status 1.
+A sandbox stands in for the providers, and a PostgreSQL server from the package registry is the warehouse. Between them
+runs Meltano, with this repository's meltano.yml. Whatever is claimed on the way is checked; the first claim that does
+not hold ends the demo with status 1.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ from warehouse import QueryFailed, Warehouse
 
 HERE = Path(__file__).parent
 LIST = "CRM people"
+SUPPORTERS = "Supporters"
+PROVIDERS = {"mailjet", "mpdx", "postgrid", "ses"}
 MARK = "made-by-the-demo"
 FAULTS = {"bad_address": 1, "wrong_type": 1, "unknown_property": 1}
 OPTED_OUT_IN_THE_CRM = range(201, 221)
@@ -66,7 +68,7 @@ class Extraction(NamedTuple):
 
 
 class Demo:
-    """The story: extract, extract again, deliver, deliver changes, deliver everything again."""
+    """The story: extract, extract again, deliver, deliver changes, deliver everything again, deliver from MPDX."""
 
     def __init__(self, sandbox: Sandbox, warehouse: Warehouse, project: Project, people: int) -> None:
         self._sandbox = sandbox
@@ -85,12 +87,13 @@ class Demo:
         self._deliver_everything()
         self._deliver_changes()
         self._deliver_everything_again()
+        self._deliver_from_mpdx()
         self.summary["seconds"] = round(time.monotonic() - self._began, 1)
 
-    # From Mailjet to the warehouse
+    # From the providers to the warehouse
 
     def _extract_twice(self) -> None:
-        self._say("Mailjet -> PostgreSQL: meltano run tap-mailing target-postgres")
+        self._say("Mailjet, MPDX, PostGrid, Amazon SES -> PostgreSQL: meltano run tap-mailing target-postgres")
         first = self._extract("extract")
         expected = self._expected()
         job = self._sandbox.finish_running_job()
@@ -116,6 +119,8 @@ class Demo:
             {label: second.rows[label] for label in INCREMENTAL} == expected,
             "of these three, the second run read what changed and the look-back, nothing else",
         )
+        providers = {row.partition("_")[0] for row, count in self._tables().items() if count}
+        self._check(providers == PROVIDERS, "the warehouse has rows of all four providers")
         self.summary["warehouse"] = self._tables()
 
     def _expected(self) -> dict[str, int]:
@@ -142,8 +147,8 @@ class Demo:
         rows = {label: self._written(table, since) for label, (table, _) in INCREMENTAL.items()}
         rest = sum(self._written(table, since) for table in self._tables()) - sum(rows.values())
         return Extraction(
-            {**requests, "others, in full": calls.total() - sum(requests.values())},
-            {**rows, "others, in full": rest},
+            {**requests, "all others": calls.total() - sum(requests.values())},
+            {**rows, "all others": rest},
             seconds,
         )
 
@@ -175,8 +180,8 @@ class Demo:
                 f"{label:14}{first.requests[label]:12,}{first.rows[label]:10,}{CHANGED.get(label, ''):>12}"
                 f"{second.requests[label]:12,}{second.rows[label]:10,}"
             )
-        print("The first three are incremental: the second run asks for changes since the first and looks back one day")
-        print("more, in case something came late. Mailjet has no such filter for the others.\n")
+        print("The first three are incremental streams of Mailjet: the second run asks for changes since the first and")
+        print("looks back one day more, in case something came late. Most others have no such filter.\n")
         self.summary["extractions"] = [first._asdict(), second._asdict()]
 
     # From the warehouse to a Mailjet list
@@ -237,9 +242,30 @@ class Demo:
         self._check(found["bulk_calls"] == 0, "no bulk call was made")
         self._check(self._members() == before, "read back: the list is as it was")
 
-    def _deliver(self, name: str, *options: str) -> dict[str, Any]:
+    # From MPDX to a Mailjet list
+
+    def _deliver_from_mpdx(self) -> None:
+        pipeline = ("tap-mailing--mpdx-people", "target-mailing--supporters")
+        self._say(f"MPDX -> Mailjet list {SUPPORTERS!r}, with no mapping: meltano run {' '.join(pipeline)}")
+        found = self._deliver("deliver-from-mpdx", pipeline=pipeline)
+        members = self._members(SUPPORTERS)
+        self._check(found["rejected"] == 0, "nobody is rejected; people without an address are skipped")
+        told = self._warehouse.rows(
+            "SELECT lower(email) AS email, subscription_status FROM mailing.mpdx_people WHERE email IS NOT NULL"
+        )
+        opted_out = {row["email"] for row in told if row["subscription_status"] == "unsubscribed"}
+        wanted = {row["email"] for row in told if row["subscription_status"] != "excluded"}
+        self._check(members.keys() == wanted, f"read back: {len(members):,} members, all but those who are excluded")
+        self._check(
+            unsubscribed(members) == opted_out,
+            f"read back: the {len(opted_out)} who opted out at MPDX are unsubscribed, nobody else is",
+        )
+
+    def _deliver(
+        self, name: str, *options: str, pipeline: tuple[str, str] = ("tap-postgres", "target-mailing")
+    ) -> dict[str, Any]:
         self._sandbox.count_from_here()
-        found = outcomes(self._project.run(name, *options, "tap-postgres", "target-mailing"))
+        found = outcomes(self._project.run(name, *options, *pipeline))
         found["bulk_calls"] = calls_of(self._sandbox.calls(), ("managemanycontacts",), method="POST")
         self.summary.setdefault("deliveries", {})[name] = found
         settled = sum(
@@ -248,8 +274,8 @@ class Demo:
         self._check(settled == found["rows"], f"{found['rows']:,} rows, each with one outcome")
         return found
 
-    def _members(self) -> dict[str, dict[str, Any]]:
-        members = self._sandbox.members(self._sandbox.lists()[LIST])
+    def _members(self, name: str = LIST) -> dict[str, dict[str, Any]]:
+        members = self._sandbox.members(self._sandbox.lists()[name])
         return {email.lower(): member for email, member in members.items()}
 
     def _addresses(self, people: range) -> set[str]:
@@ -293,7 +319,7 @@ def print_summary(summary: Mapping[str, Any], output: Path) -> None:
     print("\nIn the warehouse")
     for table, rows in summary["warehouse"].items():
         print(f"  {table:32}{rows:10,} rows")
-    names = ("delivered", "unchanged", "superseded", "rejected")
+    names = ("delivered", "unchanged", "withheld", "superseded", "skipped", "rejected")
     print(f"\n{'Outcomes':28}" + "".join(f"{name:>12}" for name in (*names, "jobs")))
     for run, found in summary["deliveries"].items():
         print(f"  {run:26}" + "".join(f"{found[name]:12,}" for name in (*names, "batches")))
@@ -365,7 +391,9 @@ def run(interrupts: Interrupts, contacts: int, output: Path) -> dict[str, Any]:
 
 def main() -> int:
     """Run the demo; the status is 0 when everything it claims holds."""
-    parser = argparse.ArgumentParser(description="Mailjet to PostgreSQL and back by Meltano, on a local sandbox.")
+    parser = argparse.ArgumentParser(
+        description="Four providers to PostgreSQL, and on to Mailjet, by Meltano and on a local sandbox."
+    )
     parser.add_argument("--contacts", type=int, default=20_000, metavar="N", help="default: %(default)s; at least 1000")
     parser.add_argument("--output", type=Path, default=Path("output", "demo"), metavar="FOLDER", help="%(default)s")
     options = parser.parse_args()

@@ -1,4 +1,4 @@
-"""The sandbox: an emulated Mailjet account on a local port, and its control API."""
+"""The sandbox: emulated accounts of all providers on a local port, and its control API."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from interrupts import Interrupts
 from processes import CommandFailed, running
 
 START_SECONDS = 60.0
+CONTACTS_ELSEWHERE = 500
+"""Contacts of each provider but Mailjet."""
 
 
 class Sandbox:
@@ -73,9 +75,9 @@ class Sandbox:
 
 @contextmanager
 def started(interrupts: Interrupts, *, contacts: int, logs: Path, folder: Path) -> Iterator[Sandbox]:
-    """A sandbox with invented contacts, for the time of the block."""
+    """A sandbox with so many invented contacts at Mailjet, and some elsewhere, for the time of the block."""
     ready = folder / "sandbox-url"
-    options = [f"--contacts={contacts}", "--port=0", "--job-seconds=1.5", f"--ready-file={ready}"]
+    options = ["--port=0", "--job-seconds=1.5", f"--ready-file={ready}"]
     command = [sys.executable, "-m", "mailing_sandbox", *options]
     log = logs / "sandbox.log"
     with (
@@ -88,4 +90,7 @@ def started(interrupts: Interrupts, *, contacts: int, logs: Path, folder: Path) 
                 raise CommandFailed("mailing-sandbox", process.poll() or 1, log)
             time.sleep(0.05)
         with httpx.Client(base_url=url, timeout=60.0, trust_env=False) as client:
+            client.post("/_sandbox/seed", json={"contacts": contacts, "providers": ["mailjet"]}).raise_for_status()
+            others = {"contacts": CONTACTS_ELSEWHERE, "providers": ["mpdx", "postgrid", "ses"]}
+            client.post("/_sandbox/seed", json=others).raise_for_status()
             yield Sandbox(url, client)

@@ -25,7 +25,10 @@ def test_goes_from_mailjet_to_the_warehouse_and_back(start_demo):
     assert summary["warehouse"]["mailjet_list_signups"] == first["rows"]["sign-ups"] + 3
     assert summary["warehouse"]["mailjet_list_unsubscribes"] == first["rows"]["unsubscribes"] + 5
 
-    everything, changes, everything_again = summary["deliveries"].values()
+    everything, changes, everything_again, from_mpdx = summary["deliveries"].values()
+    assert from_mpdx["delivered"] > 300
+    assert from_mpdx["rejected"] == 0
+    assert {table.partition("_")[0] for table in summary["warehouse"]} == {"mailjet", "mpdx", "postgrid", "ses"}
     assert everything["bulk_calls"] == everything["batches"] > 1
     assert everything["rejected"] == 3
     assert everything["superseded"] == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -92,5 +93,16 @@ def test_configuration_sets_declared_settings_only(section):
     for environment in PROJECT["environments"]:
         configured += environment.get("config", {}).get("plugins", {}).get(section, [])
     for plugin in configured:
-        names = {setting["name"] for setting in plugins[plugin["name"]]["settings"]}
+        found = plugins[plugin["name"]]
+        parent = plugins[found.get("inherit_from", found["name"])]
+        names = {setting["name"] for setting in parent["settings"]}
         assert set(plugin.get("config", {})) <= names
+
+
+def test_streams_that_leave_a_trace_or_take_a_call_for_each_row_are_left_out():
+    """Meltano would select them, whatever the tap's own default is."""
+    left_out = [rule[1:].rpartition(".")[0] for rule in declared("extractors")["select"] if rule.startswith("!")]
+    streams = TapMailing(validate_config=False, setup_mapper=False).discover_streams()
+    unselected = {stream.name for stream in streams if not stream.selected_by_default}
+    assert unselected
+    assert {stream.name for stream in streams if any(fnmatch(stream.name, rule) for rule in left_out)} == unselected
