@@ -52,7 +52,11 @@ class Snapshots(msgspec.Struct, frozen=True):
 
 
 class Changes:
-    """Writes the rows of one walk of a stream that are new or changed, and says which are gone."""
+    """Writes the rows of one walk of a stream that are new or changed, and says which are gone.
+
+    Attributes:
+        compares: whether there is a generation to compare with; otherwise all rows count as new, and none as gone.
+    """
 
     def __init__(
         self,
@@ -96,7 +100,8 @@ class Changes:
         scope = hashlib.blake2b(snapshots.scope, key=store.secret, digest_size=_KEY_BYTES).digest()
         named = self._state.get(fixed["account"])
         self._walk = Walk(store, snapshots.part, scope=scope, named=named if isinstance(named, str) else None)
-        if not self._walk.compares:
+        self.compares = self._walk.compares
+        if not self.compares:
             why = "the snapshot lacks the one that STATE names, or settings differ" if named else "STATE names none"
             logger.info("%s: no generation to compare with (%s), so all rows count as new.", stream, why)
 

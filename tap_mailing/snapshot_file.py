@@ -53,12 +53,11 @@ class FileStore(Store):
         self._holder = path.with_name(f"{path.name}.holder")
         self._database: sqlite3.Connection | None = None
 
-    def find(self, part: int, keys: Sequence[str], since: int) -> dict[str, Found]:
-        """Those of the rows that are there since a walk."""
+    def find(self, part: int, keys: Sequence[str]) -> dict[str, Found]:
+        """Those of the rows that are there."""
         found = self._run(
-            "SELECT key, place, hash, written FROM entries WHERE part = ? AND written >= ? "
-            "AND key IN (SELECT value FROM json_each(?))",
-            (part, since, msgspec.json.encode(keys).decode()),
+            "SELECT key, place, hash, written FROM entries WHERE part = ? AND key IN (SELECT value FROM json_each(?))",
+            (part, msgspec.json.encode(keys).decode()),
         )
         return {key: (place, row, written) for key, place, row, written in found}
 

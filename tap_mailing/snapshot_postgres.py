@@ -76,11 +76,11 @@ class PostgresStore(Store):
         self._error: type[Exception] = psycopg.Error
         self._database: psycopg.Connection[Any] | None = None
 
-    def find(self, part: int, keys: Sequence[str], since: int) -> dict[str, Found]:
-        """Those of the rows that are there since a walk."""
+    def find(self, part: int, keys: Sequence[str]) -> dict[str, Found]:
+        """Those of the rows that are there."""
         found = self._run(
-            "SELECT key, place, hash, written FROM entries WHERE part = ? AND written >= ? AND key = ANY(?)",
-            (part, since, list(keys)),
+            "SELECT key, place, hash, written FROM entries WHERE part = ? AND key = ANY(?)",
+            (part, list(keys)),
         )
         return {key: (place, row, written) for key, place, row, written in found}
 

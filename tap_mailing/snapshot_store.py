@@ -104,31 +104,30 @@ class Store(abc.ABC):
 
     # Rows
 
-    def extent(self, part: int, since: int) -> tuple[int, int, int]:
-        """How many rows there are since a walk; the least place of any row, and the next that is free."""
-        ((live, first, last),) = self._run(
-            "SELECT SUM(CASE WHEN written >= ? THEN 1 ELSE 0 END), MIN(place), MAX(place) FROM entries WHERE part = ?",
-            (since, part),
+    def extent(self, part: int) -> tuple[int, int, int]:
+        """How many rows there are, the least of their places, and the first after them."""
+        ((count, first, last),) = self._run(
+            "SELECT COUNT(*), MIN(place), MAX(place) FROM entries WHERE part = ?", (part,)
         )
-        return (0, 0, 0) if last is None else (int(live), int(first), int(last) + 1)
+        return (count, first, last + 1) if count else (0, 0, 0)
 
     @abc.abstractmethod
-    def find(self, part: int, keys: Sequence[str], since: int) -> dict[str, Found]:
-        """Those of the rows that are there since a walk."""
+    def find(self, part: int, keys: Sequence[str]) -> dict[str, Found]:
+        """Those of the rows that are there."""
 
     @abc.abstractmethod
     def put(self, part: int, number: int, notes: Collection[Note]) -> None:
         """Note rows, each key once, as written by a walk."""
 
-    def scan(self, part: int, since: int, before: int, size: int) -> Iterator[list[tuple[str, int]]]:
-        """Keys and places of the rows since a walk that were last written before another, some at a time."""
+    def scan(self, part: int, before: int, size: int) -> Iterator[list[tuple[str, int]]]:
+        """Keys and places of the rows that were last written before a walk, some at a time."""
         last = ""
         while page := self._run(
             "SELECT key, place, written FROM entries WHERE part = ? AND key > ? ORDER BY key LIMIT ?",
             (part, last, size),
         ):
             last = page[-1][0]
-            yield [(key, place) for key, place, written in page if since <= written < before]
+            yield [(key, place) for key, place, written in page if written < before]
 
     # The place
 

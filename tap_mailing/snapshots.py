@@ -55,14 +55,14 @@ class Walk:
             self.compares = False
             self._base, self._since = 0, self._number
         store.commit()
-        self._live, self._first, self._next = store.extent(part, self._since)
+        self._live, self._first, self._next = store.extent(part)
         # A crash can make nothing untrue where nothing is known; then one commit at the end will do.
         self._commits_pages = self._next > 0
         self._met = bytearray((self._next - self._first) // 8 + 1 if self.compares else 0)
 
     def changed(self, keys: Sequence[str], hashes: Sequence[int]) -> list[int]:
         """Which rows of a page are new or changed, by their places in it; to be written now, they are noted as such."""
-        known = self._store.find(self._part, keys, self._since) if self.compares else {}
+        known = self._store.find(self._part, keys) if self.compares else {}
         found: list[int] = []
         notes: dict[str, Note] = {}
         base, number, first, met = self._base, self._number, self._first, self._met
@@ -90,7 +90,7 @@ class Walk:
         """
         if not self.compares or int.from_bytes(self._met).bit_count() == self._live:
             return
-        for page in self._store.scan(self._part, self._since, self._number, _SCAN):
+        for page in self._store.scan(self._part, self._number, _SCAN):
             lost = [(key, place, None) for key, place in page if not self._has_met(place)]
             self._note(lost)
             if lost:
