@@ -222,6 +222,13 @@ class Runs:
         return written
 
 
+#: Numbers and their new names, None for those that are removed.
+edits = st.dictionaries(st.integers(1, 9), st.sampled_from([None, "a", "b", "c"]), max_size=5)
+#: How much of what was written is loaded.
+shares = st.sampled_from([0.0, 0.5, 1.0])
+randoms = st.randoms(use_true_random=False)
+
+
 class Pipeline(RuleBasedStateMachine):
     """A source, a warehouse, the STATE between them, and runs that may go wrong."""
 
@@ -241,59 +248,57 @@ class Pipeline(RuleBasedStateMachine):
     def begin(self, names):
         self.source = dict(enumerate(names, 1))
 
-    @rule(key=st.integers(1, 9), name=st.sampled_from("abc"))
-    def change(self, key, name):
-        self.source[key] = name
-
-    @rule(key=st.integers(1, 9))
-    def remove(self, key):
-        self.source.pop(key, None)
-
-    @rule()
-    def select_other_columns(self):
-        self.shape = "narrow" if self.shape == "wide" else "wide"
-
-    @rule(random=st.randoms(use_true_random=False))
-    def load(self, random):
+    @rule(edits=edits, random=randoms)
+    def load(self, edits, random):
+        self._edit(edits)
         self._load(random)
 
-    @rule(random=st.randoms(use_true_random=False))
-    def load_twice(self, random):
+    @rule(edits=edits, random=randoms)
+    def load_twice(self, edits, random):
+        self._edit(edits)
         self._load(random)
         assert self._load(None) == []
 
-    @rule(share=st.floats(0, 1), random=st.randoms(use_true_random=False))
-    def lose_the_load(self, share, random):
+    @rule(edits=edits, share=shares, random=randoms)
+    def lose_the_load(self, edits, share, random):
+        self._edit(edits)
         written = self._run(Ending(self.place, None, killed=False), random)
         self._apply(written[: round(share * len(written))])
 
-    @rule(
-        after=st.integers(0, 4), killed=st.booleans(), share=st.floats(0, 1), random=st.randoms(use_true_random=False)
-    )
-    def break_off(self, after, killed, share, random):
+    @rule(edits=edits, after=st.integers(0, 4), killed=st.booleans(), share=shares, random=randoms)
+    def break_off(self, edits, after, killed, share, random):
         event("killed" if killed else "failed")
+        self._edit(edits)
         written = self._run(Ending(self.place, after, killed), random)
         assert written.state is None
         self._apply(written[: round(share * len(written))])
 
     @rule()
-    def refresh(self):
-        self.state, self.warehouse = None, {}
-
-    @rule()
-    def lose_the_state(self):
-        self.state = None
+    def select_other_columns(self):
+        self.shape = "narrow" if self.shape == "wide" else "wide"
 
     @rule()
     def back_up(self):
         self.backup = (self.state, dict(self.warehouse), self.loaded_shape)
 
-    @rule()
-    def restore(self):
-        self.state, self.warehouse, self.loaded_shape = self.backup[0], dict(self.backup[1]), self.backup[2]
+    @rule(how=st.sampled_from(["restored", "refreshed", "STATE lost"]))
+    def go_back(self, how):
+        if how == "restored":
+            self.state, self.warehouse, self.loaded_shape = self.backup[0], dict(self.backup[1]), self.backup[2]
+        elif how == "refreshed":
+            self.state, self.warehouse = None, {}
+        else:
+            self.state = None
 
     def teardown(self):
         self.place.close()
+
+    def _edit(self, edits: Mapping[int, str | None]) -> None:
+        for key, name in edits.items():
+            if name is None:
+                self.source.pop(key, None)
+            else:
+                self.source[key] = name
 
     def _load(self, random: Random | None) -> Written:
         before = dict(self.warehouse)
