@@ -64,7 +64,8 @@ class FileStore(Store):
     def put(self, part: int, number: int, notes: Collection[Note]) -> None:
         """Note rows, each key once, as written by a walk."""
         statement = (
-            "INSERT INTO entries (part, key, place, hash, written) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
+            "INSERT INTO entries (part, key, place, hash, written) VALUES (?, ?, ?, ?, ?) "
+            "ON CONFLICT (part, key) DO UPDATE SET "
             "place = excluded.place, hash = excluded.hash, written = excluded.written"
         )
         with self._telling():

@@ -163,7 +163,7 @@ class MailingStream(Stream, abc.ABC, Generic[C]):
         if self.detects_changes and entry is not None:
             properties = entry.schema.properties or {}
             entry.schema.properties = properties | {DELETED_AT.name: Schema.from_dict(DELETED_AT.schema)}
-            entry.metadata["properties", DELETED_AT.name].inclusion = Metadata.InclusionType.AUTOMATIC
+            _include(entry.metadata)
         super().apply_catalog(catalog)
 
     @property
@@ -171,7 +171,7 @@ class MailingStream(Stream, abc.ABC, Generic[C]):
         """The SDK's; the column that tells deletions cannot be deselected."""
         found = super().metadata
         if self.detects_changes:
-            found["properties", DELETED_AT.name].inclusion = Metadata.InclusionType.AUTOMATIC
+            _include(found)
         return found
 
     def get_records(self, context: Mapping[str, Any] | None) -> Iterable[dict[str, Any]]:
@@ -371,3 +371,9 @@ class MailingStream(Stream, abc.ABC, Generic[C]):
         self.logger.error("%s was not read to its end: %s", self.name, said)
         # The places, not the exception: its text may quote a row.
         self.logger.debug("%s", "".join(traceback.format_tb(exc.__traceback__)))
+
+
+def _include(metadata: MetadataMapping) -> None:
+    # A catalog without metadata selects everything; one entry would end that.
+    if metadata:
+        metadata["properties", DELETED_AT.name].inclusion = Metadata.InclusionType.AUTOMATIC

@@ -9,6 +9,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -301,6 +302,15 @@ def test_the_column_cannot_be_deselected_and_older_catalogs_need_not_have_it(sou
     assert told(run) == [(1, None)]
 
 
+def test_a_catalog_without_metadata_selects_everything_as_ever(source, tap):
+    chosen = tap.catalog(CONTACTS)
+    chosen["streams"] = [stream | {"metadata": []} for stream in chosen["streams"] if stream["stream"] == CONTACTS]
+    source.has(contact(1))
+    run = source.run(catalog=chosen)
+    assert told(run) == [(1, "Ada")]
+    assert DELETED_AT in run.schema(CONTACTS)["properties"]
+
+
 def test_keys_cannot_be_left_out_of_the_selection(source):
     source.has(contact(1))
     source.run(without=("id", "account"))
@@ -390,7 +400,7 @@ def test_equal_rows_have_other_hashes_in_other_snapshots(fake, tmp_path):
     for name in ("one", "other"):
         source = Source(fake(contact=[contact(1)]), {"path": str(tmp_path / name)})
         source.run()
-        with sqlite3.connect(tmp_path / name) as database:
+        with closing(sqlite3.connect(tmp_path / name)) as database:
             kept += database.execute("SELECT hash FROM entries").fetchall()
     assert kept[0] != kept[1]
 
@@ -402,7 +412,7 @@ def test_rows_of_generations_that_were_dropped_are_dropped(at_file, file):
     at_file.state = None
     at_file.run()
     at_file.run()
-    with sqlite3.connect(file) as database:
+    with closing(sqlite3.connect(file)) as database:
         assert database.execute("SELECT key FROM entries").fetchall() == [("1",)]
         assert database.execute("SELECT count(*) FROM generations").fetchone() == (2,)
 
@@ -509,8 +519,9 @@ def test_pipelines_of_other_accounts_share_a_database_at_once(at_file, postgresq
 def test_a_snapshot_of_another_version_is_told(at_file, file):
     at_file.has(contact(1))
     at_file.run()
-    with sqlite3.connect(file) as database:
+    with closing(sqlite3.connect(file)) as database:
         database.execute("UPDATE constants SET value = x'39' WHERE name = 'format'")
+        database.commit()
     run = at_file.run()
     assert "was made by another version" in str(run.error)
     assert run.messages == []
