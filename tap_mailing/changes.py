@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 #: The column that says that a row is gone; unset in all others.
 DELETED_AT: Final = constant("_sdc_deleted_at", TIMESTAMP, None)
 
+_PACKER: Final = msgspec.msgpack.Encoder(order="deterministic")
 _HASH_BYTES: Final = 8
 _KEY_BYTES: Final = 16
 
@@ -112,15 +113,10 @@ class Changes:
             filled: the page's columns.
             keys: its key columns.
         """
-        encoded = list(map(self._encode, self._records.structs(filled)))
-        copy, number = self._begun.copy, int.from_bytes
-        hashes = []
-        for one in encoded:
-            digest = copy()
-            digest.update(one)
-            hashes.append(number(digest.digest(), "big", signed=True))
-        changed = self._walk.changed(self._texts(keys), hashes)
-        self._records.write_some(filled, [(at, msgspec.Raw(encoded[at])) for at in changed])
+        changed = self._walk.changed(self._texts(keys), self._hashes(filled))
+        if changed:
+            all_changed = len(changed) == len(filled[0])
+            self._records.write(filled if all_changed else [[column[at] for at in changed] for column in filled])
         return len(changed)
 
     def write_gone(self) -> int:
@@ -142,6 +138,21 @@ class Changes:
         """Keep the walk, which was read and written to its end, as a generation; returns the entry of STATE."""
         return {**self._state, self._fixed["account"]: self._walk.complete()}
 
+    def _hashes(self, filled: Filled) -> list[int]:
+        # The values alone, packed: a fraction of a record's JSON. The columns' names are in the shape.
+        rows = list(zip(*filled, strict=True))
+        try:
+            packed = list(map(_PACKER.encode, rows))
+        except OverflowError:
+            packed = list(map(_packed, rows))
+        copy, number = self._begun.copy, int.from_bytes
+        hashes = []
+        for one in packed:
+            digest = copy()
+            digest.update(one)
+            hashes.append(number(digest.digest(), "big", signed=True))
+        return hashes
+
     def _texts(self, keys: Filled) -> Sequence[str]:
         if self._is_plain and not self._hides_keys:
             return keys[0]
@@ -155,3 +166,10 @@ class Changes:
 
     def _columns_of(self, key: str) -> dict[str, Any]:
         return {self._keys[0]: key} if self._is_plain else dict(zip(self._keys, msgspec.json.decode(key), strict=True))
+
+
+def _packed(row: tuple[Any, ...]) -> bytes:
+    try:
+        return _PACKER.encode(row)
+    except OverflowError:  # a number of more than 64 bits
+        return msgspec.json.encode(row, order="deterministic")

@@ -20,22 +20,9 @@ Filled = Sequence[Sequence[Any]]
 class Records(abc.ABC):
     """Writes the records of one stream. A page comes as its columns, filled."""
 
-    def __init__(self, names: Sequence[str]) -> None:
-        """Write records of these columns."""
-        self.names = names
-        self._record = msgspec.defstruct("Record", [(name, Any) for name in names], gc=False)
-
-    def structs(self, filled: Filled) -> Iterable[msgspec.Struct]:
-        """A page's records, as Structs."""
-        return map(self._record, *filled)
-
     @abc.abstractmethod
     def write(self, filled: Filled) -> None:
         """Write a page."""
-
-    @abc.abstractmethod
-    def write_some(self, filled: Filled, chosen: Sequence[tuple[int, msgspec.Raw]]) -> None:
-        """Write some of a page's records: those at these places, which are encoded already."""
 
     @abc.abstractmethod
     def write_apart(self, records: Sequence[Mapping[str, Any]]) -> None:
@@ -46,19 +33,14 @@ class PageRecords(Records):
     """A page at a time."""
 
     def __init__(self, names: Sequence[str], stream: str, output: PageWriter) -> None:
-        """Write to an output."""
-        super().__init__(names)
+        """Write records of these columns to an output."""
+        self._record = msgspec.defstruct("Record", [(name, Any) for name in names], gc=False)
         self._stream = stream
         self._output = output
 
     def write(self, filled: Filled) -> None:
         """Write a page."""
-        self._write(self.structs(filled))
-
-    def write_some(self, filled: Filled, chosen: Sequence[tuple[int, msgspec.Raw]]) -> None:
-        """Write some of a page's records."""
-        del filled
-        self._write([encoded for _, encoded in chosen])
+        self._write(map(self._record, *filled))
 
     def write_apart(self, records: Sequence[Mapping[str, Any]]) -> None:
         """Write records that have some of the columns only."""
@@ -72,24 +54,19 @@ class SingleRecords(Records):
     """One by one, as the SDK writes them: through stream maps, flattening, and the selection of parts of a column."""
 
     def __init__(self, names: Sequence[str], write: Callable[[dict[str, Any]], None]) -> None:
-        """Write by a function of the SDK."""
-        super().__init__(names)
+        """Write records of these columns by a function of the SDK."""
+        self._names = names
         self._write_one = write
 
     def write(self, filled: Filled) -> None:
         """Write a page."""
         for found in zip(*filled, strict=True):
-            self._write_one(dict(zip(self.names, found, strict=True)))
-
-    def write_some(self, filled: Filled, chosen: Sequence[tuple[int, msgspec.Raw]]) -> None:
-        """Write some of a page's records."""
-        for at, _ in chosen:
-            self._write_one({name: column[at] for name, column in zip(self.names, filled, strict=True)})
+            self._write_one(dict(zip(self._names, found, strict=True)))
 
     def write_apart(self, records: Sequence[Mapping[str, Any]]) -> None:
         """Write records that have some of the columns only; the others are null, since a stream map may ask for any."""
         for one in records:
-            self._write_one({**dict.fromkeys(self.names), **one})
+            self._write_one({**dict.fromkeys(self._names), **one})
 
 
 def now() -> str:

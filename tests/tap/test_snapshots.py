@@ -17,7 +17,8 @@ import pytest
 from mailing_api.errors import ConfigurationError
 from mailing_sandbox.server import Sandbox
 from tap_mailing import snapshot_file, snapshot_postgres
-from tap_mailing.mailjet import ListMembers
+from tap_mailing.columns import text
+from tap_mailing.mailjet import ContactProperties, ListMembers
 from tap_mailing.snapshot_file import FileStore
 from tap_mailing.snapshot_postgres import PostgresStore
 from tap_mailing.tap import StreamsFailed, TapMailing
@@ -352,6 +353,37 @@ def test_flattened_records_are_compared_too(source):
     source.run(config=flat)
     source.has(contact(2))
     assert told(source.run(config=flat)) == [(1, None)]
+
+
+def test_numbers_of_any_size_are_compared(source):
+    source.has(contact(1, DeliveredCount=2**70), contact(2))
+    assert len(source.run().records(CONTACTS)) == 2
+    assert told(source.run()) == []
+    source.has(contact(1, DeliveredCount=2**70 + 1), contact(2))
+    assert told(source.run()) == [(1, "Ada")]
+
+
+def test_a_column_of_another_name_or_type_makes_a_row_a_changed_one(source, monkeypatch):
+    source.mailjet.collections["contactmetadata"] = [{"ID": 1, "Name": "city", "Datatype": "str"}]
+    properties = "mailjet_contact_properties"
+    source.run(properties)
+    assert source.run(properties).records(properties) == []
+    columns = ContactProperties.columns
+    monkeypatch.setattr(ContactProperties, "columns", (*columns[:-1], text("renamed", "NameSpace")))
+    (record,) = source.run(properties).records(properties)
+    assert record["renamed"] is None
+
+
+def test_properties_in_another_order_are_the_same(source):
+    source.has(contact(1))
+    source.mailjet.collections["contactmetadata"] = [
+        {"ID": number, "Name": name, "Datatype": "str"} for number, name in enumerate("ab", 1)
+    ]
+    items = [{"Name": name, "Value": name} for name in "ab"]
+    source.mailjet.collections["contactdata"] = [{"ID": 1, "ContactID": 1, "Data": items}]
+    assert source.run().records(CONTACTS)[0]["properties"] == {"a": "a", "b": "b"}
+    source.mailjet.collections["contactdata"] = [{"ID": 1, "ContactID": 1, "Data": items[::-1]}]
+    assert told(source.run()) == []
 
 
 def test_keys_of_several_columns(source, monkeypatch):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from random import Random
@@ -128,16 +128,12 @@ class Sink(Records):
     """Takes records in place of stdout."""
 
     def __init__(self, written: Written, ending: Ending) -> None:
-        super().__init__(["id", "part", "name"])
         self._written = written
         self._ending = ending
 
     def write(self, filled: Any) -> None:
-        raise AssertionError("only changes are written")
-
-    def write_some(self, filled: Any, chosen: Any) -> None:
         self._ending.write()
-        self._written += [(int(filled[0][at]), filled[2][at]) for at, _ in chosen]
+        self._written += [(int(key), name) for key, _, name in zip(*filled, strict=True)]
 
     def write_apart(self, records: Sequence[Mapping[str, Any]]) -> None:
         self._ending.write()
@@ -193,8 +189,9 @@ class Runs:
         written = Written()
         write_records, complete = PageWriter.write_records, Changes.complete
 
-        def write(writer: PageWriter, stream: str, records: Sequence[Any], at: str) -> None:
+        def write(writer: PageWriter, stream: str, records: Iterable[Any], at: str) -> None:
             ending.write()
+            records = list(records)
             write_records(writer, stream, records, at)
             for one in json.loads(msgspec.json.encode(records)):
                 written.append((int(one["id"]), None if one[DELETED_AT.name] else one["name"]))
