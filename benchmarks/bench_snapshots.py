@@ -105,7 +105,8 @@ def main() -> None:
         each = chosen.contacts // 1000
         few = f"{each:,} changed, {each:,} gone"
         runs: dict[str, list[Measure]] = {PLAIN: [], "first walk": [pipeline.run()], "nothing changed": [], few: []}
-        print(f"{size(file):.0f} MB on disk")
+        if not chosen.url:
+            print(f"{size(file):.0f} MB on disk")
         for _ in range(chosen.times):
             runs[PLAIN].append(plain_walk(plain, folder))
             runs["nothing changed"].append(pipeline.run())
