@@ -98,7 +98,10 @@ class Changes:
         self._begun = hashlib.blake2b(shape + b"\0", key=store.secret, digest_size=_HASH_BYTES)
         self._begun_key = hashlib.blake2b(b"key\0", key=store.secret, digest_size=_KEY_BYTES)
         self._encode = msgspec.json.Encoder().encode
-        scope = hashlib.blake2b(snapshots.scope, key=store.secret, digest_size=_KEY_BYTES).digest()
+        # Keys of another form are those of other rows, so they belong to what is compared.
+        scope = hashlib.blake2b(
+            msgspec.json.encode([snapshots.scope, self._keys, hides_keys]), key=store.secret, digest_size=_KEY_BYTES
+        ).digest()
         named = self._state.get(fixed["account"])
         self._walk = Walk(store, snapshots.part, scope=scope, named=named if isinstance(named, str) else None)
         self.compares = self._walk.compares

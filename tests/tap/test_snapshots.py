@@ -396,6 +396,14 @@ def test_keys_of_several_columns(source, monkeypatch):
     assert (record["contact_id"], record["list_id"], "id" in record) == ("10", "21", False)
 
 
+def test_p6_a_key_of_another_form_makes_nothing_gone(source, monkeypatch):
+    source.has(contact(1), contact(2))
+    source.run()
+    monkeypatch.setattr("tap_mailing.mailjet_contacts.Contacts.keys", ("account", "email"))
+    source.has(contact(1))
+    assert told(source.run()) == [(1, "Ada")]
+
+
 # What is kept
 
 
