@@ -39,6 +39,12 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
         """Whether the settings name this provider."""
         return any(lookup(sign, config, environ) for sign in self.signs)
 
+    def scope(self, config: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> bytes:
+        """The settings that may limit what the provider lists: all that are no secret and not as by default."""
+        found = {one.name: lookup(one, config, environ) for one in self.settings if not one.secret}
+        given = {one.name: found[one.name] for one in self.settings if found.get(one.name) != one.default}
+        return msgspec.json.encode(given, order="deterministic")
+
     @property
     def stream_names(self) -> list[str]:
         """The names of its streams."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -11,7 +12,7 @@ from mailing_api import values
 from mailing_api.errors import ConfigurationError
 from mailing_api.settings import Setting, duration, lookup
 
-__all__ = ["TAP_SETTINGS", "Options"]
+__all__ = ["TAP_SETTINGS", "Options", "SnapshotPlace"]
 
 _START_DATE = Setting(
     name="start_date",
@@ -49,7 +50,29 @@ _TIMEOUT = Setting(
     default=60,
 )
 
-TAP_SETTINGS = (_START_DATE, _LOOKBACK, _CONCURRENCY, _RATE, _TIMEOUT)
+_CHANGE_DETECTION = Setting(
+    name="change_detection",
+    title="Change detection",
+    description="Where to keep a snapshot of the streams that a provider cannot filter: `path`, a file, or `url`, "
+    "postgresql://. Of these streams only new and changed rows are written then, and a record with `_sdc_deleted_at` "
+    "for each row that is gone. Unset: every run writes all of their rows.",
+    type="object",
+    secret=True,
+)
+
+TAP_SETTINGS = (_START_DATE, _LOOKBACK, _CONCURRENCY, _RATE, _TIMEOUT, _CHANGE_DETECTION)
+
+
+class SnapshotPlace(msgspec.Struct, frozen=True, kw_only=True):
+    """Where snapshots are kept.
+
+    Attributes:
+        path: of a file, or
+        url: of a PostgreSQL database; it may hold a password.
+    """
+
+    path: Path | None = None
+    url: str | None = None
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +84,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         concurrency: 1 or more.
         max_requests_per_second: None for no limit.
         request_timeout: seconds.
+        change_detection: None where every run writes all rows.
     """
 
     start_date: str | None
@@ -68,6 +92,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     concurrency: int
     max_requests_per_second: float | None
     request_timeout: float
+    change_detection: SnapshotPlace | None
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Options:
@@ -82,6 +107,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
             concurrency=_positive("concurrency", lookup(_CONCURRENCY, config)),
             max_requests_per_second=_positive("max_requests_per_second", lookup(_RATE, config)),
             request_timeout=_positive("request_timeout", lookup(_TIMEOUT, config)),
+            change_detection=_place(lookup(_CHANGE_DETECTION, config)),
         )
 
 
@@ -98,3 +124,18 @@ def _positive(name: str, value: Any) -> Any:
     if value is not None and value <= 0:
         raise ConfigurationError(f"Setting `{name}` is {value!r}, but must be greater than 0.")
     return value
+
+
+def _place(value: Any) -> SnapshotPlace | None:
+    if value is None:
+        return None
+    given = {name: one for name, one in value.items() if one is not None}
+    path, url = given.get("path"), given.get("url")
+    if len(given) == 1 and isinstance(path, str) and path:
+        return SnapshotPlace(path=Path(path).expanduser())
+    if len(given) == 1 and isinstance(url, str) and url.startswith(("postgresql:", "postgres:", "postgresql+psycopg:")):
+        return SnapshotPlace(url=url)
+    # Not quoted: a password may stand in it.
+    raise ConfigurationError(
+        "Setting `change_detection` must be an object with either `path`, a file, or `url`, postgresql://…"
+    )

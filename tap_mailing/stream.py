@@ -10,7 +10,7 @@ from __future__ import annotations
 import abc
 import traceback
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -20,19 +20,36 @@ from singer_sdk.exceptions import MapExpressionError
 from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.metrics import Counter
-from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
+from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL, Catalog, Metadata, MetadataMapping
+from singer_sdk.singerlib.schema import Schema
 from singer_sdk.tap_base import Tap
 
 from mailing_api import values
 from mailing_api.errors import AuthenticationError, ConfigurationError, MailingError
 from mailing_api.kinds import KINDS, column_schemas
+from tap_mailing.changes import DELETED_AT, Changes, Snapshots
 from tap_mailing.columns import Column, Row, constant
 from tap_mailing.connection import Client, Connection
 from tap_mailing.output import PageWriter
+from tap_mailing.records import PageRecords, Records, SingleRecords, now
 
 __all__ = ["MailingStream"]
 
 C = TypeVar("C", bound=Client)
+
+#: The entry of a stream's STATE that names the generation of each account's snapshot.
+_SNAPSHOTS = "snapshots"
+
+#: Settings by which the SDK makes records of rows.
+_MAPPING_SETTINGS = (
+    "stream_maps",
+    "stream_map_config",
+    "faker_config",
+    "flattening_enabled",
+    "flattening_max_depth",
+    "flattening_max_key_length",
+    "flattening_separator",
+)
 
 _IDENTITY: dict[str, dict[str, Any]] = {name: {"type": "string"} for name in ("provider", "account", "id")}
 
@@ -50,6 +67,9 @@ class MailingStream(Stream, abc.ABC, Generic[C]):
         ignored: provider fields deliberately not carried.
         selected_by_default: False only for a stream that needs one request for each row, or that leaves a trace.
         leaves_trace: reading it leaves something behind at the provider, so it is never read by a test.
+        filtered_here: the provider cannot be asked what changed, although there is a bookmark: every walk is over all
+            rows, and `read` leaves the older ones out.
+        address_in_key: the key may hold an e-mail address, which a snapshot does not keep.
     """
 
     provider: ClassVar[str]
@@ -59,6 +79,8 @@ class MailingStream(Stream, abc.ABC, Generic[C]):
     bookmark_column: ClassVar[str | None] = None
     ignored: ClassVar[frozenset[str]] = frozenset()
     leaves_trace: ClassVar[bool] = False
+    filtered_here: ClassVar[bool] = False
+    address_in_key: ClassVar[bool] = False
 
     #: When reading began.
     started: str
@@ -67,6 +89,7 @@ class MailingStream(Stream, abc.ABC, Generic[C]):
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
 
     def __init__(self, tap: Tap, connection: Connection[C]) -> None:
+        self.detects_changes = self.can_detect_changes() and tap.config.get("change_detection") is not None
         all_columns = self._all_columns("")
         super().__init__(
             tap, schema={"type": "object", "properties": {column.name: column.schema for column in all_columns}}
@@ -76,7 +99,14 @@ class MailingStream(Stream, abc.ABC, Generic[C]):
         self.connection = connection
         self._known = self.ignored.union(*(column.fields for column in all_columns))
         self.failure: str | None = None
+        #: Set for a run that is to write only what changed.
+        self.snapshots: Snapshots | None = None
         self.started = ""
+
+    @classmethod
+    def can_detect_changes(cls) -> bool:
+        """Whether `change_detection` is for this stream: every run reads all of its rows, and they stay the same."""
+        return (cls.bookmark_column is None or cls.filtered_here) and not cls.leaves_trace
 
     # For the provider's streams
 
@@ -127,12 +157,29 @@ class MailingStream(Stream, abc.ABC, Generic[C]):
 
     # The SDK's hooks
 
+    def apply_catalog(self, catalog: Catalog) -> None:
+        """Apply a catalog. The column that tells deletions is there although an older catalog may lack it."""
+        entry = catalog.get_stream(self.name)
+        if self.detects_changes and entry is not None:
+            properties = entry.schema.properties or {}
+            entry.schema.properties = properties | {DELETED_AT.name: Schema.from_dict(DELETED_AT.schema)}
+            _include(entry.metadata)
+        super().apply_catalog(catalog)
+
+    @property
+    def metadata(self) -> MetadataMapping:
+        """The SDK's; the column that tells deletions cannot be deselected."""
+        found = super().metadata
+        if self.detects_changes:
+            _include(found)
+        return found
+
     def get_records(self, context: Mapping[str, Any] | None) -> Iterable[dict[str, Any]]:
         """All records one by one; no bookmark moves."""
         del context
         columns = self._read_columns()
         names = [column.name for column in columns]
-        self.started = _now()
+        self.started = now()
         for rows in self.read(self._since(self._bookmark())):
             for record in self._shape(columns, rows):
                 yield dict(zip(names, record, strict=True))
@@ -173,37 +220,66 @@ class MailingStream(Stream, abc.ABC, Generic[C]):
         bookmark = self._bookmark()
         if self.bookmark_column is None and self.replication_method == REPLICATION_INCREMENTAL:
             self.logger.warning("%s can only be read in full; the catalog asks for %s.", self.name, "INCREMENTAL")
-        self.started = _now()
+        self.started = now()
+        records = self._records(columns)
         limit = self.ABORT_AT_RECORD_COUNT
-        pages = self.read(self._since(bookmark)) if limit is None else [self.sample(limit)[:limit]]
-        write = self._writer(columns)
+        changes = self._begin_changes(columns, records) if limit is None else None
+        if limit is not None:
+            pages: Iterable[Sequence[Row]] = [self.sample(limit)[:limit]]
+        else:
+            pages = self.read(self._since(bookmark) if changes is None else None)
         for rows in pages:
             self._report_unknown(rows)
-            write(rows)
-            counter.increment(len(rows))
+            filled = self._fill(columns, rows)
+            if changes is None:
+                records.write(filled)
+                counter.increment(len(rows))
+            else:
+                counter.increment(changes.write(filled, self._fill(self._key_columns, rows)))
             if limit is None:
                 self.seen(rows)
+        if changes is not None:
+            counter.increment(changes.write_gone())
         if limit is None and self._is_incremental and (state := self.conclude(bookmark, self.started)):
             self.stream_state.clear()
             self.stream_state.update(state)
+        if changes is not None:
+            self.stream_state[_SNAPSHOTS] = changes.complete()
 
-    def _writer(self, columns: Sequence[Column]) -> Any:
+    def _records(self, columns: Sequence[Column]) -> Records:
         names = [column.name for column in columns]
         output = self._tap.message_writer
         if isinstance(output, PageWriter) and self._writes_whole_pages:
-            record = msgspec.defstruct("Record", [(name, Any) for name in names], gc=False)
+            return PageRecords(names, self.name, output)
+        return SingleRecords(names, self._write_record_message)
 
-            def write_page(rows: Sequence[Row]) -> None:
-                filled = self._fill(columns, rows)
-                output.write_records(self.name, map(record, *filled), _now())
+    def _begin_changes(self, columns: Sequence[Column], records: Records) -> Changes | None:
+        if self.snapshots is None:
+            if self.stream_state.pop(_SNAPSHOTS, None) is not None:
+                # The snapshot does not see what is written from here on, so STATE must not name it any more.
+                self.state_manager.is_flushed = False
+                self._write_state_message()
+            return None
+        made_by = [
+            [(column.name, column.schema) for column in columns],
+            sorted(breadcrumb for breadcrumb, chosen in self.mask.items() if not chosen),
+            [self.config.get(setting) for setting in _MAPPING_SETTINGS],
+        ]
+        return Changes(
+            self.snapshots,
+            records,
+            stream=self.name,
+            fixed={"provider": self.provider, "account": self.client.account},
+            keys=self._key_columns,
+            hides_keys=self.address_in_key,
+            shape=msgspec.json.encode(made_by, order="deterministic"),
+            state=self.stream_state.get(_SNAPSHOTS),
+        )
 
-            return write_page
-
-        def write_each(rows: Sequence[Row]) -> None:
-            for found in self._shape(columns, rows):
-                self._write_record_message(dict(zip(names, found, strict=True)))
-
-        return write_each
+    @cached_property
+    def _key_columns(self) -> Sequence[Column]:
+        """Those that tell the rows of one account apart."""
+        return [column for column in self._all_columns("") if column.name in self.keys and column.fields]
 
     @property
     def _writes_whole_pages(self) -> bool:
@@ -233,7 +309,7 @@ class MailingStream(Stream, abc.ABC, Generic[C]):
                 found.append(constant(name, schema, fixed.get(name)))
             else:
                 found.append(msgspec.structs.replace(column, schema=schema))
-        return [*found, *declared.values()]
+        return [*found, *declared.values(), *((DELETED_AT,) if self.detects_changes else ())]
 
     def _read_columns(self) -> list[Column]:
         return [column for column in self._all_columns(self.client.account) if column.name in self._selected]
@@ -297,5 +373,7 @@ class MailingStream(Stream, abc.ABC, Generic[C]):
         self.logger.debug("%s", "".join(traceback.format_tb(exc.__traceback__)))
 
 
-def _now() -> str:
-    return values.timestamp_of(datetime.now(UTC))
+def _include(metadata: MetadataMapping) -> None:
+    # A catalog without metadata selects everything; one entry would end that.
+    if metadata:
+        metadata["properties", DELETED_AT.name].inclusion = Metadata.InclusionType.AUTOMATIC

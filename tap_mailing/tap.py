@@ -21,6 +21,7 @@ from singer_sdk.plugin_base import JSONSchemaValidator
 from mailing_api.errors import ConfigurationError, MailingError
 from mailing_api.retry import RetryPolicy
 from mailing_api.settings import from_environ, json_schema, misfit, plain
+from tap_mailing.changes import Snapshots, open_store
 from tap_mailing.command import TapCommand
 from tap_mailing.connection import Client, Connection
 from tap_mailing.output import PageWriter, leave
@@ -83,6 +84,11 @@ class TapMailing(Tap):
             found += [stream(self, connection) for stream in provider.streams]
         return found
 
+    def setup_mapper(self) -> None:
+        """Make the stream maps, over the catalog as the streams complete it."""
+        _ = self.streams
+        super().setup_mapper()
+
     def sync_all(self) -> None:  # type: ignore[misc]  # final in the SDK for type checkers only
         """Read all selected streams; one that fails does not keep the others from being read.
 
@@ -93,7 +99,7 @@ class TapMailing(Tap):
         selected = [stream for stream in self.streams.values() if stream.selected]
         self._check_providers()
         self._check_catalog(selected)
-        with self._connected(selected):
+        with self._connected(selected), self._remembering(selected):
             super().sync_all()
         self._report(selected)
 
@@ -160,6 +166,21 @@ class TapMailing(Tap):
         finally:
             for connection in connections:
                 connection.close()
+
+    @contextmanager
+    def _remembering(self, selected: Iterable[Stream]) -> Iterator[None]:
+        detecting = [one for one in selected if isinstance(one, MailingStream) and one.detects_changes]
+        place = Options.from_config(self.config).change_detection
+        if place is None or not detecting:
+            yield
+            return
+        scopes = {provider.name: provider.scope(self.config) for provider in PROVIDERS}
+        with open_store(place) as store:
+            self.logger.info("Snapshots are in %s.", store.name)
+            for stream in detecting:
+                part = store.part(stream.name, stream.client.account)
+                stream.snapshots = Snapshots(store, part, scopes[stream.provider])
+            yield
 
     def _check_providers(self) -> None:
         if not chosen(self.config):

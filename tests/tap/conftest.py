@@ -13,6 +13,7 @@ from mailing_api.errors import MailingError
 from mailing_api.retry import RetryPolicy
 from mailing_sandbox.server import Sandbox
 from tap_mailing.tap import TapMailing
+from tests.postgresql import postgresql
 
 #: As patient as ever, but without the waiting.
 HASTY = RetryPolicy(throttle_base=0, fault_base=0)
@@ -151,6 +152,12 @@ def sandbox():
     """A sandbox of one's own."""
     with Sandbox(contacts=40, seed=1) as sandbox:
         yield sandbox
+
+
+@pytest.fixture(scope="session")
+def postgresql_url():
+    with postgresql() as url:
+        yield url
 
 
 def settings_of(sandbox, **more):

@@ -1,0 +1,152 @@
+"""Snapshots in a SQLite file, for its owner alone."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import filelock
+import msgspec
+
+from mailing_api.errors import ConfigurationError
+from tap_mailing.snapshot_store import Found, Note, Store, held, who_we_are
+
+__all__ = ["FileStore"]
+
+_PRAGMAS: Final = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "cache_size=-16384",
+    "wal_autocheckpoint=8192",
+)
+
+
+_TABLES: Final = (
+    "CREATE TABLE IF NOT EXISTS constants (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID",
+    (
+        "CREATE TABLE IF NOT EXISTS parts (part INTEGER PRIMARY KEY, stream TEXT NOT NULL, account TEXT NOT NULL, "
+        "last INTEGER NOT NULL, UNIQUE (stream, account))"
+    ),
+    (
+        "CREATE TABLE IF NOT EXISTS generations (part INTEGER, name TEXT, number INTEGER NOT NULL, "
+        "since INTEGER NOT NULL, scope BLOB NOT NULL, PRIMARY KEY (part, name)) WITHOUT ROWID"
+    ),
+    (
+        "CREATE TABLE IF NOT EXISTS entries (part INTEGER, key TEXT, place INTEGER NOT NULL, hash INTEGER, "
+        "written INTEGER NOT NULL, PRIMARY KEY (part, key)) WITHOUT ROWID"
+    ),
+)
+
+
+class FileStore(Store):
+    """The file is made where there is none. Its lock is held while the store is open."""
+
+    def __init__(self, path: Path) -> None:
+        """Name the file; nothing is done."""
+        self.name = str(path)
+        self._path = path
+        self._lock = filelock.FileLock(path.with_name(f"{path.name}.lock"), mode=0o600)
+        self._holder = path.with_name(f"{path.name}.holder")
+        self._database: sqlite3.Connection | None = None
+
+    def find(self, part: int, keys: Sequence[str]) -> dict[str, Found]:
+        """Those of the rows that are there."""
+        found = self._run(
+            "SELECT key, place, hash, written FROM entries WHERE part = ? AND key IN (SELECT value FROM json_each(?))",
+            (part, msgspec.json.encode(keys).decode()),
+        )
+        return {key: (place, row, written) for key, place, row, written in found}
+
+    def put(self, part: int, number: int, notes: Collection[Note]) -> None:
+        """Note rows, each key once, as written by a walk."""
+        statement = (
+            "INSERT INTO entries (part, key, place, hash, written) VALUES (?, ?, ?, ?, ?) "
+            "ON CONFLICT (part, key) DO UPDATE SET "
+            "place = excluded.place, hash = excluded.hash, written = excluded.written"
+        )
+        with self._telling():
+            # In order of the keys, each page of the table is touched once.
+            self._opened.executemany(statement, [(part, key, place, row, number) for key, place, row in sorted(notes)])
+
+    def commit(self) -> None:
+        """Keep what was noted, so that it survives a power cut."""
+        with self._telling():
+            self._opened.commit()
+
+    def rollback(self) -> None:
+        """Forget what was not committed."""
+        with self._telling():
+            self._opened.rollback()
+
+    def close(self) -> None:
+        """Close the file and let go of its lock."""
+        if self._database is not None:
+            with contextlib.suppress(sqlite3.Error):
+                self._database.close()
+            self._database = None
+        if self._lock.is_locked:
+            self._holder.unlink(missing_ok=True)
+            self._lock.release()
+
+    @property
+    def _opened(self) -> sqlite3.Connection:
+        if self._database is None:
+            raise RuntimeError("not open")
+        return self._database
+
+    def _connect(self) -> None:
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._lock.acquire(blocking=False)
+            if not self._path.exists():
+                os.close(os.open(self._path, os.O_CREAT | os.O_WRONLY, 0o600))
+            self._path.chmod(0o600)
+            self._holder.write_text(who_we_are(), encoding="utf-8")
+        except filelock.Timeout:
+            try:
+                holder = self._holder.read_text(encoding="utf-8")
+            except OSError:
+                holder = "another process"
+            raise held(self.name, holder) from None
+        except OSError as exc:
+            raise self._unusable(exc.strerror or type(exc).__name__) from None
+        with self._telling():
+            self._database = sqlite3.connect(self._path)
+            for statement in (*(f"PRAGMA {pragma}" for pragma in _PRAGMAS), *_TABLES):
+                self._database.execute(statement)
+
+    def _hold(self, stream: str, account: str) -> None:
+        """Nothing more to do: the whole file is held."""
+
+    def _run(self, statement: str, parameters: Sequence[Any] = ()) -> list[Any]:
+        with self._telling():
+            return self._opened.execute(statement, parameters).fetchall()
+
+    @contextlib.contextmanager
+    def _telling(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as exc:
+            # The kind alone; SQLite's own words may name tables and columns, which help nobody.
+            kind = getattr(exc, "sqlite_errorname", type(exc).__name__)
+            raise self._unusable(_KINDS.get(kind, kind)) from None
+
+    def _unusable(self, why: str) -> ConfigurationError:
+        return ConfigurationError(
+            f"Setting `change_detection`: {self.name} cannot be used ({why}). Choose a place that can be written, or "
+            "make room there."
+        )
+
+
+_KINDS: Final = {
+    "SQLITE_FULL": "the disk is full",
+    "SQLITE_NOTADB": "this is no SQLite file",
+    "SQLITE_CORRUPT": "the file is damaged",
+    "SQLITE_CANTOPEN": "it cannot be opened",
+    "SQLITE_READONLY": "it is read-only",
+    "SQLITE_IOERR": "the disk failed",
+}

@@ -1,0 +1,178 @@
+"""Snapshots in a PostgreSQL database, for workers that share no disk."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import time
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from mailing_api.errors import ConfigurationError
+from tap_mailing.snapshot_store import Found, Note, Store, held, who_we_are
+
+if TYPE_CHECKING:
+    import psycopg
+
+__all__ = ["PostgresStore"]
+
+_SCHEMA: Final = "tap_mailing"
+
+#: Seconds to wait for a lock: the server learns a moment late that a killed holder is gone.
+_LOCK_PATIENCE: Final = 5.0
+
+
+_TABLES: Final = (
+    "CREATE TABLE IF NOT EXISTS constants (name text PRIMARY KEY, value bytea NOT NULL)",
+    (
+        "CREATE TABLE IF NOT EXISTS parts (part bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, stream text NOT NULL, "
+        "account text NOT NULL, last bigint NOT NULL, UNIQUE (stream, account))"
+    ),
+    (
+        "CREATE TABLE IF NOT EXISTS generations (part bigint, name text, number bigint NOT NULL, "
+        "since bigint NOT NULL, scope bytea NOT NULL, PRIMARY KEY (part, name))"
+    ),
+    (
+        'CREATE TABLE IF NOT EXISTS entries (part bigint, key text COLLATE "C", place bigint NOT NULL, hash bigint, '
+        "written bigint NOT NULL, PRIMARY KEY (part, key))"
+    ),
+)
+
+
+class PostgresStore(Store):
+    """Tables in the schema `tap_mailing`. Of each stream and account an advisory lock of the session is held.
+
+    Every statement commits by itself, so that no transaction stays open while the provider is asked.
+    """
+
+    def __init__(self, url: str) -> None:
+        """Name the place; nothing is done.
+
+        Args:
+            url: as libpq takes it: `postgresql://user:password@host/database`; what is left out comes from libpq's
+                environment variables, such as PGPASSWORD.
+
+        Raises:
+            ConfigurationError: it is no URL, or psycopg is not installed.
+        """
+        try:
+            import psycopg  # noqa: PLC0415 - an extra, and slow to import
+            from psycopg import conninfo  # noqa: PLC0415
+        except ImportError:
+            raise ConfigurationError(
+                "Setting `change_detection`: a snapshot in PostgreSQL needs psycopg. Install "
+                "tap-target-mailing[postgresql]."
+            ) from None
+        self._url = re.sub(r"^postgres(?:ql)?(?:\+psycopg)?://", "postgresql://", url)
+        try:
+            found = conninfo.conninfo_to_dict(self._url)
+        except psycopg.Error:
+            raise ConfigurationError(
+                "Setting `change_detection`: `url` cannot be read; write postgresql://user:password@host/database, "
+                "special characters of the password percent-encoded."
+            ) from None
+        # Not the URL: a password may stand in its query, too.
+        self.name = f"PostgreSQL {found.get('host', '')}/{found.get('dbname', '')}, schema {_SCHEMA}"
+        self._error: type[Exception] = psycopg.Error
+        self._database: psycopg.Connection[Any] | None = None
+
+    def find(self, part: int, keys: Sequence[str]) -> dict[str, Found]:
+        """Those of the rows that are there."""
+        found = self._run(
+            "SELECT key, place, hash, written FROM entries WHERE part = ? AND key = ANY(?)",
+            (part, list(keys)),
+        )
+        return {key: (place, row, written) for key, place, row, written in found}
+
+    def put(self, part: int, number: int, notes: Collection[Note]) -> None:
+        """Note rows, each key once, as written by a walk."""
+        keys, places, rows = (list(column) for column in zip(*notes, strict=True))
+        self._run(
+            "INSERT INTO entries (part, key, place, hash, written) "
+            "SELECT ?, key, place, hash, ? "
+            "FROM unnest(?::text[], ?::bigint[], ?::bigint[]) AS noted (key, place, hash) "
+            "ON CONFLICT (part, key) DO UPDATE SET place = excluded.place, hash = excluded.hash, "
+            "written = excluded.written",
+            (part, number, keys, places, rows),
+        )
+
+    def commit(self) -> None:
+        """Nothing to do: each statement is kept."""
+
+    def rollback(self) -> None:
+        """Nothing to do."""
+
+    def close(self) -> None:
+        """End the session, and with it the locks."""
+        if self._database is not None:
+            with contextlib.suppress(self._error):
+                self._database.close()
+            self._database = None
+
+    def _connect(self) -> None:
+        import psycopg  # noqa: PLC0415
+
+        try:
+            self._database = psycopg.connect(
+                self._url,
+                autocommit=True,
+                application_name=who_we_are()[:63],
+                # A worker that is gone without a word is noticed, and its locks are free, within a minute.
+                keepalives_idle=30,
+                keepalives_interval=10,
+                keepalives_count=3,
+            )
+        except psycopg.Error:
+            # Its words may quote the address and the user.
+            raise ConfigurationError(
+                f"Setting `change_detection`: no connection to {self.name}. Check that it can be reached, and user, "
+                "password and database in the URL."
+            ) from None
+        # Two runs at once would both find that there is no schema.
+        self._run("SELECT pg_advisory_lock(hashtextextended(?, 0))", (_SCHEMA,))
+        if not self._run("SELECT 1 FROM pg_namespace WHERE nspname = ?", (_SCHEMA,)):
+            self._run(f"CREATE SCHEMA {_SCHEMA}")
+        self._run(f"SET search_path TO {_SCHEMA}")
+        self._run("SET synchronous_commit TO on")  # what is noted survives a crash of the server
+        for statement in _TABLES:
+            self._run(statement)
+        self._run("SELECT pg_advisory_unlock(hashtextextended(?, 0))", (_SCHEMA,))
+
+    def _hold(self, stream: str, account: str) -> None:
+        what = f"{_SCHEMA} {stream} {account}"
+        deadline = time.monotonic() + _LOCK_PATIENCE
+        while not self._run("SELECT pg_try_advisory_lock(hashtextextended(?, 0))", (what,))[0][0]:
+            if time.monotonic() > deadline:
+                raise held(f"stream {stream} in {self.name}", self._holder(what))
+            time.sleep(0.2)
+
+    def _holder(self, what: str) -> str:
+        found = self._run(
+            "SELECT application_name FROM pg_locks JOIN pg_stat_activity USING (pid) "
+            "WHERE locktype = 'advisory' AND granted AND objsubid = 1 "
+            "AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
+            "AND (classid::bigint << 32 | objid::bigint) = hashtextextended(?, 0)",
+            (what,),
+        )
+        return str(found[0][0]) if found else "another session"
+
+    def _run(self, statement: str, parameters: Sequence[Any] = ()) -> list[Any]:
+        if self._database is None:
+            raise RuntimeError("not open")
+        try:
+            cursor = self._database.execute(statement.replace("?", "%s"), parameters or None)
+            return cursor.fetchall() if cursor.description else []
+        except self._error as exc:
+            # The code alone; the server's own words may quote values.
+            code = getattr(exc, "sqlstate", None) or ""
+            raise ConfigurationError(
+                f"Setting `change_detection`: {self.name} cannot be used "
+                f"({_KINDS.get(code) or (code and f'SQLSTATE {code}') or 'the connection was lost'})."
+            ) from None
+
+
+_KINDS: Final = {
+    "42501": "the user lacks a permission; it needs a schema of its own, or the right to make one",
+    "53100": "the server's disk is full",
+    "25006": "the server is read-only",
+}
