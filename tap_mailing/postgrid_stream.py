@@ -50,6 +50,7 @@ class ChangesStream(PostgridStream):
     """
 
     bookmark_column = "updated_at"
+    filtered_here = True
 
     def read(self, since: str | None) -> Iterator[Sequence[Row]]:
         """The rows that changed since then, and those that can change without anybody's doing."""

@@ -59,6 +59,8 @@ class Contacts(SesStream):
     kind = "contacts"
     keys = ("account", "region", "list_id", "id")
     bookmark_column = "updated_at"
+    filtered_here = True
+    address_in_key = True
     moment_field = "LastUpdatedTimestamp"
     columns = (
         identifier("id", "EmailAddress"),

@@ -37,6 +37,7 @@ class DetailStream(SesStream):
     """
 
     selected_by_default = False
+    filtered_here = False  # a run does not always come to all rows
 
     def detail(self, region: str, row: Row) -> Row:
         """The row by its own call.

@@ -82,7 +82,7 @@ class SesStream(MailingStream[SesClient]):
 
     def since(self, region: str) -> str | None:
         """From when on a region is read."""
-        return self._since(self._bookmarks().get(region))
+        return None if self.detects_changes else self._since(self._bookmarks().get(region))
 
     def moment_of(self, row: Row) -> str | None:
         """When a row was last changed, as the bookmark has it."""

@@ -342,3 +342,15 @@ def test_an_empty_account_keeps_what_state_says(world, read):
     first = read(CONTACTS)
     world.delete(key)
     assert read(CONTACTS, state=first.state).state == first.state
+
+
+def test_p6_with_change_detection_deleted_contacts_are_told(world, read, tmp_path):
+    noted = {"change_detection": {"path": str(tmp_path / "snapshot.sqlite")}}
+    amara, noor = world.make("Amara", "Noor")
+    first = read(CONTACTS, **noted)
+    assert sorted(first.ids(CONTACTS)) == sorted([amara, noor])
+    world.delete(amara)
+    (kim,) = world.make("Kim")
+    second = read(CONTACTS, state=first.state, **noted)
+    assert {one["id"]: bool(one["_sdc_deleted_at"]) for one in second.records(CONTACTS)} == {kim: False, amara: True}
+    assert read(CONTACTS, state=second.state, **noted).records(CONTACTS) == []

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from mailing_api.errors import ConfigurationError
+from tap_mailing.tap import TapMailing
 
 from .conftest import (
     AWAY,
@@ -361,3 +362,25 @@ def test_streams_read_in_full_have_no_bookmark(people, ses, read):
     second = read(LISTS, TOPICS, "ses_account", state=first.state)
     assert not any(second.state["bookmarks"].values())
     assert second.ids(TOPICS) == first.ids(TOPICS) == ["News", "Offers"]
+
+
+def test_p6_with_change_detection_everybody_is_read_and_no_address_is_kept(people, ses, read, tmp_path, caplog):
+    path = tmp_path / "snapshot.sqlite"
+    noted = {"change_detection": {"path": str(path)}}
+    people("ann", "bob")
+    first = read(CONTACTS, **noted)
+    assert sorted(first.ids(CONTACTS)) == ["ann@example.com", "bob@example.com"]
+    ses.remove_contacts(["ann@example.com"], region=HOME)
+    people("cid")
+    second = read(CONTACTS, state=first.state, **noted)
+    assert second.ids(CONTACTS) == ["cid@example.com"]
+    assert "ses_contacts: 1 rows are gone" in caplog.text
+    assert b"@example.com" not in path.read_bytes()
+
+
+def test_details_are_never_compared():
+    config = {"ses_regions": [HOME], "change_detection": {"path": "x"}}
+    streams = TapMailing(config=config, validate_config=False, setup_mapper=False).streams
+    assert {name for name, stream in streams.items() if stream.detects_changes} == {
+        CONTACTS, LISTS, TOPICS, "ses_account",
+    }  # fmt: skip
