@@ -12,8 +12,6 @@ import msgspec
 from tap_mailing.columns import TIMESTAMP, Column, constant
 from tap_mailing.records import Filled, Records, now
 from tap_mailing.settings import SnapshotPlace
-from tap_mailing.snapshot_file import FileStore
-from tap_mailing.snapshot_postgres import PostgresStore
 from tap_mailing.snapshot_store import Store
 from tap_mailing.snapshots import Walk
 
@@ -35,7 +33,14 @@ def open_store(place: SnapshotPlace) -> Store:
     Raises:
         ConfigurationError: its URL cannot be read.
     """
-    return FileStore(place.path) if place.path is not None else PostgresStore(place.url or "")
+    # Slow to import, and most runs need neither.
+    if place.path is not None:
+        from tap_mailing.snapshot_file import FileStore  # noqa: PLC0415
+
+        return FileStore(place.path)
+    from tap_mailing.snapshot_postgres import PostgresStore  # noqa: PLC0415
+
+    return PostgresStore(place.url or "")
 
 
 class Snapshots(msgspec.Struct, frozen=True):

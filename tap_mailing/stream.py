@@ -230,12 +230,7 @@ class MailingStream(Stream, abc.ABC, Generic[C]):
             pages = self.read(self._since(bookmark) if changes is None else None)
         for rows in pages:
             self._report_unknown(rows)
-            filled = self._fill(columns, rows)
-            if changes is None:
-                records.write(filled)
-                counter.increment(len(rows))
-            else:
-                counter.increment(changes.write(filled, self._fill(self._key_columns, rows)))
+            counter.increment(self._write_page(columns, records, changes, rows))
             if limit is None:
                 self.seen(rows)
         if changes is not None:
@@ -245,6 +240,16 @@ class MailingStream(Stream, abc.ABC, Generic[C]):
             self.stream_state.update(state)
         if changes is not None:
             self.stream_state[_SNAPSHOTS] = changes.complete()
+
+    def _write_page(
+        self, columns: Sequence[Column], records: Records, changes: Changes | None, rows: Sequence[Row]
+    ) -> int:
+        # A function of its own, so that its columns are not in memory while the next page is waited for.
+        filled = self._fill(columns, rows)
+        if changes is not None:
+            return changes.write(filled, self._fill(self._key_columns, rows))
+        records.write(filled)
+        return len(rows)
 
     def _records(self, columns: Sequence[Column]) -> Records:
         names = [column.name for column in columns]
