@@ -339,7 +339,7 @@ def _a_sandbox() -> Iterator[None]:
 
 
 QUICK = settings(
-    max_examples=25, stateful_step_count=8, deadline=None, derandomize=True, database=None,
+    max_examples=12, stateful_step_count=8, deadline=None, derandomize=True, database=None,
     suppress_health_check=list(HealthCheck),
 )  # fmt: skip
 

@@ -255,6 +255,7 @@ def test_a_lost_json_call_never_adopts_an_import_of_ours(by_csv, shown):
     assert len(by_csv.members()) == 2
 
 
+@pytest.mark.slow
 def test_p3_killed_after_the_upload_the_rows_are_imported_once(by_csv):
     held = by_csv.sandbox.faults.add(kind="hold", method="POST", path=UPLOAD, when="after")
     _killed_when(by_csv, held.wait_until_held)
@@ -266,6 +267,7 @@ def test_p3_killed_after_the_upload_the_rows_are_imported_once(by_csv):
     assert len(by_csv.received()) == 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_p3_killed_before_the_reply_of_the_import(by_csv, when):
     held = by_csv.sandbox.faults.add(kind="hold", method="POST", path=IMPORT, when=when)
@@ -278,6 +280,7 @@ def test_p3_killed_before_the_reply_of_the_import(by_csv, when):
     assert all(one in err for one in counts[when]), err
 
 
+@pytest.mark.slow
 def test_p3_killed_while_uploading_again_the_rows_go_again_and_are_counted(by_csv):
     by_csv.sandbox.faults.add(kind="reset", method="POST", path=IMPORT)
     held = by_csv.sandbox.faults.add(kind="hold", method="POST", path=UPLOAD, when="before", skip=1)
@@ -289,6 +292,7 @@ def test_p3_killed_while_uploading_again_the_rows_go_again_and_are_counted(by_cs
     assert len(by_csv.received()) == 6
 
 
+@pytest.mark.slow
 def test_p3_killed_while_polling_the_next_run_follows_the_import(by_csv):
     by_csv.sandbox.mailjet.plan_jobs([{"hold": True, "bad_rows": ["person2@example.com"]}])
     _killed_when(by_csv, lambda: until(lambda: imports(by_csv) and imports(by_csv)[0]["polls"] > 2))

@@ -111,7 +111,7 @@ MESSAGES = st.one_of(
 
 
 @given(messages=st.lists(MESSAGES, max_size=25), data=st.data())
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_lines_decoded_at_once_become_what_they_become_one_by_one(messages, data):
     messages = [schema("a", **WIDE), schema("b", **WIDE), *messages]
     lines = [b"  \n" if one is None else json.dumps(one).encode() + b"\n" for one in messages]

@@ -13,6 +13,8 @@ import pytest
 from tests.target.conftest import people, schema, state
 from tests.target.test_command import until
 
+pytestmark = pytest.mark.slow
+
 ROWS = 40
 
 
