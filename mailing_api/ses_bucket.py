@@ -26,6 +26,7 @@ from mailing_api.errors import (
     RequestRefused,
 )
 from mailing_api.http import HttpClient
+from mailing_api.pace import Pace
 from mailing_api.ses_signing import AwsSession, SigV4
 
 __all__ = ["Bucket"]
@@ -74,6 +75,7 @@ class Bucket:
             base_url=f"{parts.scheme}://{name + '.' if host else ''}{parts.netloc}",
             auth=SigV4(session, region, "s3"),
             read_error=_read_error,
+            pace=Pace(floor=2.0),  # S3 takes thousands a second
             **connection,
         )
 

@@ -156,8 +156,10 @@ class Storage:
 
     def _misfit(self, call: Call, region: str) -> Reply | None:
         """Look at what moto does not: the region that a request is signed for, and the digest of its body."""
-        found = self.objects.region_of(call.segments[1]) if self.switches.s3_regions and region else None
-        if found is not None and found != region:
+        found = self.objects.region_of(call.segments[1])
+        if found is None:
+            return None
+        if self.switches.s3_regions and region and found != region:
             reply = _error(301, "PermanentRedirect", "The bucket must be addressed using the specified endpoint.")
             reply.headers = {"x-amz-bucket-region": found}
             return reply

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from mailing_sandbox.server import Sandbox
-from target_mailing import ses_account, ses_steps
 from mailing_api.retry import RetryPolicy
+from mailing_sandbox.server import Sandbox
+from mailing_sandbox.ses.jobs import submit
+from target_mailing import ses_account, ses_steps
 from tests.target.conftest import Mailjet
 
 LIST = "Readers"
@@ -55,6 +56,12 @@ class Ses(Mailjet):
     def suppress(self, *emails: str) -> None:
         self.ses.add_suppressions([{"email": one} for one in emails], region=REGION)
 
+    def occupy_a_slot(self) -> str:
+        """A job of somebody else's, that is under way until it is finished."""
+        self.ses.plan_jobs([{"hold": True}])
+        region = self.ses._account.region(REGION)
+        return submit(region, name=None, action="PUT", bucket="theirs", key="rows", data_format="JSON").id
+
     def jobs(self) -> list[dict[str, Any]]:
         return self.ses.jobs()
 
@@ -79,7 +86,9 @@ def _no_aws_of_this_machine(monkeypatch, tmp_path):
 @pytest.fixture(autouse=True)
 def _little_patience(monkeypatch):
     monkeypatch.setattr(
-        ses_account, "PATIENCE", RetryPolicy(throttle_base=0.02, throttle_cap=0.1, fault_base=0.02, fault_cap=0.1)
+        ses_account,
+        "PATIENCE",
+        RetryPolicy(throttle_base=0.02, throttle_cap=0.1, throttle_tries=30, fault_base=0.02, fault_cap=0.1),
     )
     monkeypatch.setattr(ses_steps, "SLOT_WAIT", 0.1)
     monkeypatch.setattr(ses_steps, "JOB_APPEARS_WITHIN", 0.3)

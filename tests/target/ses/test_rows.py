@@ -176,9 +176,10 @@ def test_without_a_bucket_rows_go_one_by_one_in_small_batches(bare):
 
 def test_both_routes_make_the_same_contacts(ses):
     there = [
-        {"email": f"person{n}@example.com", "unsubscribed": n % 2 == 0, "topics": {"News": "OPT_OUT"}, "attributes": {"a": n}}
+        {"email": f"person{n}@example.com", "unsubscribed": n % 2 == 0, "topics": {"News": "OPT_OUT"}}
+        | {"attributes": {"a": n}}
         for n in range(4)
-    ]  # fmt: skip
+    ]
     columns = {"topic_News": ANY, "topic_Offers": ANY}
     rows = [
         *people(range(3), topic_News="OPT_IN", topic_Offers="OPT_OUT"),
