@@ -111,7 +111,7 @@ class Bucket:
         first = next(parts, b"")
         second = next(parts, None)
         if second is None:
-            self._request("PUT", key, _nothing, content=first)
+            self._request("PUT", key, _tag, content=first)
             return len(first)
         upload = {"uploadId": self._request("POST", key, _upload_id, params={"uploads": ""}, content=b"")}
         tags, size = [], 0
