@@ -104,6 +104,7 @@ class HttpClient:
         params: Mapping[str, Any] | None = None,
         content: bytes | None = None,
         content_type: str = "application/json",
+        headers: Mapping[str, str] | None = None,
         idempotent: bool = False,
         once: bool = False,
         into: BinaryIO | None = None,
@@ -119,6 +120,7 @@ class HttpClient:
             params: query parameters.
             content: the body, already encoded.
             content_type: the body's media type.
+            headers: more headers for this request.
             idempotent: sending it twice has the effect of sending it once (GET is, unless `once` is set).
             once: never send it again, whatever comes of it.
             into: receives the body of an answer below 400 as it arrives; `decode` gets an answer without it.
@@ -129,7 +131,7 @@ class HttpClient:
             MailingError: see `mailing_api.errors`; `maybe_done` tells that the work may have been done.
         """
         asked = f"{self._name}: {method} {route}"
-        headers = {"Content-Type": content_type} if content is not None else None
+        own_headers = {**({"Content-Type": content_type} if content is not None else {}), **(headers or {})}
         own = pace or self._pace
         attempt = 0
         while True:
@@ -139,7 +141,7 @@ class HttpClient:
                 self._pace.wait()
             started = own.wait()
             try:
-                request = self._client.build_request(method, path, params=params, content=content, headers=headers)
+                request = self._client.build_request(method, path, params=params, content=content, headers=own_headers)
                 response = self._send(request, into)
                 status = response.status_code
                 if status < 400:

@@ -10,13 +10,12 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import httpx
 
 from mailing_api import values
 from mailing_api.errors import (
-    AuthenticationError,
     ConfigurationError,
     MailingError,
     PermissionDenied,
@@ -41,6 +40,9 @@ from mailing_api.ses_operations import (
 )
 from mailing_api.ses_settings import SES_SETTINGS, check
 from mailing_api.settings import lookup
+
+if TYPE_CHECKING:
+    from mailing_api.ses_bucket import Bucket
 
 __all__ = ["SES_SETTINGS", "TERMINAL_STATUSES", "SesClient"]
 
@@ -106,22 +108,25 @@ class SesClient:
             timeout=timeout,
         )
         shared = pace or Pace()
+        self._connection: dict[str, Any] = {
+            "account": account,
+            "user_agent": user_agent,
+            "retry": retry or _PATIENCE,
+            "timeout": timeout,
+            "connections": connections,
+            "transport": transport,
+            "sleep": sleep,
+        }
         given = dict.fromkeys(self.regions, endpoint_url) if endpoint_url else None
         endpoints = given or self._session.endpoints(self.regions)
         self._http = {
             region: HttpClient(
                 provider=f"Amazon SES {region}",
-                account=account,
                 base_url=endpoints[region],
                 auth=SigV4(self._session, region),
-                user_agent=user_agent,
                 read_error=read_error,
-                retry=retry or _PATIENCE,
                 pace=shared,
-                timeout=timeout,
-                connections=connections,
-                transport=transport,
-                sleep=sleep,
+                **self._connection,
             )
             for region in self.regions
         }
@@ -214,6 +219,24 @@ class SesClient:
         found = self._object(region, GET_SUPPRESSED_DESTINATION, {"EmailAddress": email})
         return dict(found.get("SuppressedDestination") or {})
 
+    # Writing: see `ses_writing`
+
+    def call(self, region: str, operation: Operation, members: Mapping[str, Any]) -> Row:
+        """What an operation answers."""
+        return self._object(region, operation, members)
+
+    def bucket(self, region: str, name: str, *, endpoint_url: str | None = None) -> Bucket:
+        """A bucket of Amazon S3 in that region, asked by the same credentials; close it when done.
+
+        Args:
+            region: one of `regions`.
+            name: of the bucket.
+            endpoint_url: where S3 is; None for AWS's own, or what AWS's variables say.
+        """
+        from mailing_api.ses_bucket import Bucket  # noqa: PLC0415 - loads botocore
+
+        return Bucket(self._session, region, name, endpoint_url=endpoint_url, **self._connection)
+
     # Calls
 
     def _walk(
@@ -274,13 +297,7 @@ class SesClient:
         members: Mapping[str, Any],
         decode: Callable[[httpx.Response], T],
     ) -> T:
-        used = self._session.credentials()
-        try:
-            return self._send(region, operation, members, decode)
-        except AuthenticationError:
-            if not self._session.renew(used):
-                raise
-        return self._send(region, operation, members, decode)
+        return self._session.renewing(lambda: self._send(region, operation, members, decode))
 
     def _send(
         self, region: str, operation: Operation, members: Mapping[str, Any], decode: Callable[[httpx.Response], T]

@@ -15,6 +15,11 @@ from urllib.parse import quote
 import msgspec
 
 __all__ = [
+    "CREATE_CONTACT",
+    "CREATE_CONTACT_LIST",
+    "CREATE_IMPORT_JOB",
+    "DELETE_CONTACT",
+    "DELETE_SUPPRESSED_DESTINATION",
     "GET_ACCOUNT",
     "GET_CONTACT",
     "GET_CONTACT_LIST",
@@ -24,6 +29,8 @@ __all__ = [
     "LIST_CONTACT_LISTS",
     "LIST_IMPORT_JOBS",
     "LIST_SUPPRESSED_DESTINATIONS",
+    "PUT_SUPPRESSED_DESTINATION",
+    "UPDATE_CONTACT",
     "Operation",
 ]
 
@@ -55,7 +62,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
 
     def body_of(self, members: Mapping[str, Any]) -> bytes | None:
         """The body; None where the method has none."""
-        if self.method == "GET":
+        if self.method in {"GET", "DELETE"}:
             return None
         others = {name: value for name, value in members.items() if name not in {*self.in_path, *self.query}}
         # As botocore writes it, so that a test can compare signatures.
@@ -89,4 +96,24 @@ LIST_SUPPRESSED_DESTINATIONS: Final = Operation(
 )
 GET_SUPPRESSED_DESTINATION: Final = Operation(
     name="GetSuppressedDestination", method="GET", path="/v2/email/suppression/addresses/{EmailAddress}"
+)
+
+CREATE_CONTACT_LIST: Final = Operation(name="CreateContactList", method="POST", path="/v2/email/contact-lists")
+CREATE_IMPORT_JOB: Final = Operation(name="CreateImportJob", method="POST", path="/v2/email/import-jobs")
+#: Where a first reply was lost, the second call is refused because the contact exists: for callers who expect that.
+CREATE_CONTACT: Final = Operation(name="CreateContact", method="POST", path=f"{_LIST}/contacts", idempotent=True)
+UPDATE_CONTACT: Final = Operation(
+    name="UpdateContact", method="PUT", path=f"{_LIST}/contacts/{{EmailAddress}}", idempotent=True
+)
+DELETE_CONTACT: Final = Operation(
+    name="DeleteContact", method="DELETE", path=f"{_LIST}/contacts/{{EmailAddress}}", idempotent=True
+)
+PUT_SUPPRESSED_DESTINATION: Final = Operation(
+    name="PutSuppressedDestination", method="PUT", path="/v2/email/suppression/addresses", idempotent=True
+)
+DELETE_SUPPRESSED_DESTINATION: Final = Operation(
+    name="DeleteSuppressedDestination",
+    method="DELETE",
+    path="/v2/email/suppression/addresses/{EmailAddress}",
+    idempotent=True,
 )

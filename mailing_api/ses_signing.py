@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 from botocore import exceptions
-from botocore.auth import SigV4Auth
+from botocore.auth import S3SigV4Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
@@ -22,6 +22,8 @@ from botocore.session import Session
 from mailing_api.errors import AuthenticationError, ConfigurationError, MailingError, PermissionDenied, ProviderFault
 
 __all__ = ["AwsSession", "SigV4"]
+
+T = TypeVar("T")
 
 # It logs what it signs, session tokens and paths with addresses among that.
 logging.getLogger("botocore").setLevel(logging.WARNING)
@@ -100,14 +102,32 @@ class AwsSession:
             self._credentials = found
             return True
 
+    def renewing(self, call: Callable[[], T]) -> T:
+        """What a call returns; made once more with other credentials if these are refused and others are at hand.
+
+        Raises:
+            MailingError: what the call raised.
+        """
+        used = self.credentials()
+        try:
+            return call()
+        except AuthenticationError:
+            if not self.renew(used):
+                raise
+        return call()
+
+    def s3_endpoint(self, region: str) -> str:
+        """Where Amazon S3 is in a region, as AWS's variables and configuration files have it."""
+        return self._endpoints("s3", [region])[region]
+
     def endpoints(self, regions: Sequence[str]) -> dict[str, str]:
         """Where Amazon SES is in each region, as AWS's variables and configuration files have it.
 
         Raises:
             ConfigurationError: there is no such region, or a configuration file is wrong.
         """
-        session = self._session()
         try:
+            session = self._session()
             partitions = session.get_available_partitions()
             known = {one for each in partitions for one in session.get_available_regions("sesv2", each)}
             unknown = [region for region in regions if region not in known]
@@ -116,8 +136,15 @@ class AwsSession:
                     f"Setting `ses_regions` has {unknown[0]!r}; this version of botocore knows no Amazon SES there. "
                     "Correct it, upgrade botocore, or set `ses_endpoint_url`."
                 )
+        except exceptions.BotoCoreError as exc:
+            raise _told(exc) from None
+        return self._endpoints("sesv2", regions)
+
+    def _endpoints(self, service: str, regions: Sequence[str]) -> dict[str, str]:
+        try:
+            session = self._session()
             session.set_credentials("unused", "unused")  # or it would look for some, perhaps by requests
-            clients = {region: session.create_client("sesv2", region_name=region) for region in regions}
+            clients = {region: session.create_client(service, region_name=region) for region in regions}
         except exceptions.BotoCoreError as exc:
             raise _told(exc) from None
         return {region: str(client.meta.endpoint_url) for region, client in clients.items()}
@@ -165,14 +192,19 @@ class AwsSession:
             raise _told(exc) from None
 
 
+_SIGNED = frozenset({"host", "content-type", "content-md5"})
+
+
 class SigV4(httpx.Auth):
-    """Signs each request, and each attempt anew."""
+    """Signs each request, and each attempt anew; by S3's own variant for the service `s3`."""
 
     requires_request_body = True
 
-    def __init__(self, session: AwsSession, region: str) -> None:
+    def __init__(self, session: AwsSession, region: str, service: str = "ses") -> None:
         self._session = session
         self._region = region
+        self._service = service
+        self._kind = S3SigV4Auth if service == "s3" else SigV4Auth
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """Put date, token and signature into the headers."""
@@ -181,9 +213,9 @@ class SigV4(httpx.Auth):
             url=str(request.url),
             data=request.content,
             # No others: proxies may change them.
-            headers={name: value for name, value in request.headers.items() if name in {"host", "content-type"}},
+            headers={name: value for name, value in request.headers.items() if name in _SIGNED},
         )
-        SigV4Auth(self._session.credentials(), "ses", self._region).add_auth(signed)
+        self._kind(self._session.credentials(), self._service, self._region).add_auth(signed)
         request.headers.update(dict(signed.headers.items()))
         yield request
 

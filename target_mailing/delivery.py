@@ -101,7 +101,9 @@ class Delivery:
         """Send what is due, as far as jobs may be in flight."""
         now = time.monotonic()
         while self._looks and self._looks[0][0] <= now:
-            self._take_step(heapq.heappop(self._looks)[2])
+            batch = heapq.heappop(self._looks)[2]
+            # A batch that was rewound is at a step that was not begun.
+            (self._take_step if batch.begun_at else self._begin_step)(batch)
         for lane in self._lanes.values():
             if self._ending:
                 lane.batcher.close_all()
@@ -225,6 +227,7 @@ class Delivery:
             polls=batch.polls,
             begun_at=batch.begun_at,
             known=self._journal.evidence(batch.lane.destination.name) if known else (),
+            resumed=batch.recovered,
         )
 
     def _step_taken(self, batch: Batch, future: Future[Progress]) -> None:
@@ -324,6 +327,10 @@ class Delivery:
                 ),
             )
         else:
+            if again.rewind:
+                self._journal.forget_step(batch.number, batch.step.name)
+                batch.rewind()
+                batch.begun_at = 0.0
             self._look_again(batch, again.after)
 
     def _look_again(self, batch: Batch, after: float) -> None:

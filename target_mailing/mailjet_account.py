@@ -13,7 +13,7 @@ from mailing_api.settings import Setting, duration, lookup
 from target_mailing.mailjet import MailjetDestination, MailjetTarget
 from target_mailing.mailjet_contact import MAX_ROWS
 from target_mailing.provider import Provider
-from target_mailing.settings import MOST_ROWS, StreamSettings
+from target_mailing.settings import StreamSettings
 
 __all__ = ["PROVIDER"]
 
@@ -49,7 +49,7 @@ class MailjetAccount:
 
     def most_rows(self, settings: StreamSettings) -> int:
         """Contact by contact, a batch is what comes again after a kill."""
-        return MAX_ROWS if settings.route == "contact" else MOST_ROWS
+        return MAX_ROWS if settings.route == "contact" else PROVIDER.most_rows
 
     def _target(self, settings: StreamSettings) -> MailjetTarget:
         return MailjetTarget(

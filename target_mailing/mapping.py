@@ -74,10 +74,12 @@ class Fields(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         columns: the canonical columns that it knows, and columns of its own.
         properties: the account's own fields.
+        own_prefix: columns that begin so must be among the destination's own; "" for no such rule.
     """
 
     columns: Mapping[str, Field]
     properties: Mapping[str, Field]
+    own_prefix: str = ""
 
 
 class MappedContact(msgspec.Struct, gc=False):
@@ -141,6 +143,13 @@ class StreamMapping:
         if action_column is not None and action_column not in known:
             raise ConfigurationError(
                 f"Stream {stream!r}: `action_column` is {action_column!r}, which the stream does not have."
+            )
+        own = [column for column in columns if fields.own_prefix and column.startswith(fields.own_prefix)]
+        if unknown := sorted(set(own) - set(sources.values())):
+            raise ConfigurationError(
+                f"Stream {stream!r}: {', '.join(map(repr, unknown))} is nothing that the destination knows, which has: "
+                f"{', '.join(sorted(one for one in fields.columns if one.startswith(fields.own_prefix)))}. Correct it, "
+                "name what it is meant for in `mapping`, or leave the column out."
             )
         if "email" not in sources:
             raise ConfigurationError(

@@ -51,6 +51,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
         signs: the settings of which any one, where it is set, makes this one of the run's providers.
         wanted: what to set, for messages.
         routes: values of `route` that it has, its default first.
+        most_rows: greatest `batch_rows`.
         connect: makes the account from the configuration; nothing is asked yet. Keyword arguments are `user_agent`,
             `timeout` (seconds) and `max_requests_per_second`.
     """
@@ -62,6 +63,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     wanted: str
     routes: Sequence[str]
     connect: Callable[..., Account]
+    most_rows: int = 10_000
 
     def is_set(self, config: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> bool:
         """Whether the settings name this provider."""
@@ -71,8 +73,12 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
         """These settings with this provider's default route, where they have none.
 
         Raises:
-            ConfigurationError: the provider has no such route.
+            ConfigurationError: the provider has no such route, or takes fewer rows at once.
         """
+        if settings.batch_rows > self.most_rows:
+            raise ConfigurationError(
+                f"Setting `batch_rows` is {settings.batch_rows}; for {self.title} it must be 1 to {self.most_rows}."
+            )
         if settings.route is None:
             return msgspec.structs.replace(settings, route=self.routes[0])
         if settings.route not in self.routes:

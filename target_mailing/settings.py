@@ -18,7 +18,6 @@ from target_mailing.outcomes import RejectLimit
 from target_mailing.stores import FileStore, JournalError, MemoryStore, PostgresStore, Store
 
 __all__ = [
-    "MOST_ROWS",
     "NO_JOURNAL",
     "TARGET_SETTINGS",
     "StreamSettings",
@@ -29,9 +28,6 @@ __all__ = [
 
 #: Value of `journal` for none.
 NO_JOURNAL: Final = "off"
-
-#: Rows of a batch at most, whatever the settings.
-MOST_ROWS: Final = 10_000
 
 #: Those that belong to no provider.
 TARGET_SETTINGS: Final = (
@@ -114,8 +110,9 @@ TARGET_SETTINGS: Final = (
         description="How contacts travel. Mailjet: `json` (the default), by JSON bulk jobs; `csv`, in CSV files "
         "wherever one can hold the row; `auto`, in CSV files where one can hold many rows, so that Mailjet ends up "
         "with the same; `contact`, by calls for one contact after the other, for small loads: rows may then name "
-        "their own lists in a column `lists`.",
-        allowed=["json", "csv", "auto", "contact"],
+        "their own lists in a column `lists`. Amazon SES: `import`, by import jobs from S3; `direct`, by calls for one "
+        "contact after the other; `auto` (the default), by import jobs where there is a bucket and many rows go.",
+        allowed=["json", "csv", "auto", "contact", "import", "direct"],
     ),
     Setting(
         name="send",
@@ -135,7 +132,7 @@ TARGET_SETTINGS: Final = (
     Setting(
         name="batch_rows",
         title="Batch rows",
-        description="Rows per bulk job at most, 1 to 10000.",
+        description="Rows per bulk job at most; Mailjet takes 10000, Amazon SES a million.",
         type="integer",
         default=5000,
     ),
@@ -305,8 +302,8 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
         for name, value in values.items():
             values[name] = _convert(name, value)
         found = cls(**values, named=bool(overrides))
-        if not 1 <= found.batch_rows <= MOST_ROWS:
-            raise ConfigurationError(f"Setting `batch_rows` is {found.batch_rows}; it must be 1 to {MOST_ROWS}.")
+        if found.batch_rows < 1:
+            raise ConfigurationError(f"Setting `batch_rows` is {found.batch_rows}; it must be 1 or more.")
         if found.batch_bytes < 1:
             raise ConfigurationError(f"Setting `batch_bytes` is {found.batch_bytes}; it must be positive.")
         return found

@@ -36,9 +36,14 @@ class Done(msgspec.Struct, frozen=True):
 
 
 class Again(msgspec.Struct, frozen=True):
-    """Nothing to tell yet: take this step once more after so many seconds."""
+    """Nothing to tell yet: take this step once more after so many seconds.
+
+    Attributes:
+        rewind: nothing was done, and what earlier steps found may be old by then: begin at the step's `again_from`.
+    """
 
     after: float
+    rewind: bool = False
 
 
 class Finished(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,6 +79,7 @@ class Work(msgspec.Struct, kw_only=True):
         polls: how often this step said `Again`.
         begun_at: when this step was first begun (Unix seconds).
         known: what the steps of all batches of this destination noted, as far as the journal remembers.
+        resumed: the batch is of an earlier run: its rows have no content, and come again in the input.
     """
 
     action: str
@@ -82,6 +88,7 @@ class Work(msgspec.Struct, kw_only=True):
     polls: int = 0
     begun_at: float = 0.0
     known: Sequence[Mapping[str, Any]] = ()
+    resumed: bool = False
 
 
 class Step(ABC):

@@ -153,6 +153,12 @@ class TargetMailing(Target):
             JournalError: the journal cannot be used.
         """
         destinations = Destinations(self.config, user_agent=f"{self.name}/{self.plugin_version}")
+        try:
+            self._check(destinations)
+        finally:
+            destinations.close()
+
+    def _check(self, destinations: Destinations) -> None:
         journal, rejects = self._open_memory(destinations)
         journal.close()
         click.echo(f"journal: {journal.place} can be written")
@@ -170,7 +176,6 @@ class TargetMailing(Target):
                 "`create_properties: true`, define them at the provider, or leave them out."
             )
         click.echo(f"properties: {len(destination.fields.properties)} defined, {len(missing)} would be created")
-        destinations.close()
 
     # The SDK's hooks
 

@@ -47,12 +47,15 @@ class Account:
         self.pager = Pager()
         self.received = Received()
         self.endpoint = ""
+        self.resets = -1
         self.clear()
 
     def clear(self) -> None:
         """Forget all data and plans."""
+        self.resets += 1
         self.regions: dict[str, Region] = {}
         self.plans: deque[Plan] = deque()
+        self.refused: set[str] = set()
         self.received.clear()
 
     def region(self, name: str) -> Region:

@@ -8,7 +8,7 @@ import msgspec
 
 from mailing_sandbox.ses.imports import is_object
 from mailing_sandbox.ses.received import Sent
-from mailing_sandbox.ses.records import Contact, is_address
+from mailing_sandbox.ses.records import Contact, folded, is_address
 from mailing_sandbox.ses.refusal import Refusal, bad_request, not_found
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def create_contact(region: Region, given: dict[str, Any]) -> None:
     """Create a contact; AlreadyExistsException when there is one of this address."""
     preferences = _preferences(given)
     email = given["EmailAddress"]
-    if not is_address(email):
+    if folded(email, "lower") in region.account.refused or not is_address(email):
         raise bad_request("Email address is not valid")
     row = region.list_named(given["ContactListName"])
     _check(region, row, given, preferences)

@@ -265,6 +265,16 @@ class Ses:
         with self.lock:
             self._account.plans.extend(planned)
 
+    def forget_plans(self) -> None:
+        """The next import jobs go as they do without a plan."""
+        with self.lock:
+            self._account.plans.clear()
+
+    def refuse(self, emails: Iterable[str]) -> None:
+        """Take these addresses for bad from now on, as contacts, over the API and in import jobs."""
+        with self.lock:
+            self._account.refused.update(folded(email, "lower") for email in emails)
+
     def jobs(self) -> list[dict[str, Any]]:
         """Return every import job of every region as it stands now, without counting as a poll."""
         with self.lock:

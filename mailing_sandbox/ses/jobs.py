@@ -97,7 +97,8 @@ def submit(region: Region, *, name: str | None, action: str, bucket: str, key: s
     number = region.imports.next_number()
     job = ImportJob(
         number=number,
-        id=job_id(region.name, "import", number),
+        # AWS gives no ID twice, also not after a reset.
+        id=job_id(region.name, f"import{region.account.resets or ''}", number),
         contact_list=name,
         action=action,
         bucket=bucket,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import itertools
 import time
+from base64 import b64encode
 from datetime import datetime
 from functools import cached_property
+from hashlib import md5
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
@@ -55,9 +57,11 @@ HOP = {"content-length", "connection", "date", "server", "transfer-encoding"}
 
 
 class StorageSwitches(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`s3_signatures`: whether S3 and STS look at signatures."""
+    """What S3 looks at: signatures (STS, too), the digest of a body, the region that a request is signed for."""
 
     s3_signatures: bool = True
+    s3_digests: bool = True
+    s3_regions: bool = True
 
 
 class Storage:
@@ -146,7 +150,23 @@ class Storage:
         else:
             action = (ACTIONS if len(call.segments) > 2 else BUCKET_ACTIONS).get(call.method, "s3:PutObject")
         denial = self.keyring.denial(signed.key, action)
-        return None if denial is None else _error(403, "AccessDenied", denial, service)
+        if denial is not None:
+            return _error(403, "AccessDenied", denial, service)
+        return self._misfit(call, signed.region) if service == "s3" and len(call.segments) > 2 else None
+
+    def _misfit(self, call: Call, region: str) -> Reply | None:
+        """Look at what moto does not: the region that a request is signed for, and the digest of its body."""
+        found = self.objects.region_of(call.segments[1])
+        if found is None:
+            return None
+        if self.switches.s3_regions and region and found != region:
+            reply = _error(301, "PermanentRedirect", "The bucket must be addressed using the specified endpoint.")
+            reply.headers = {"x-amz-bucket-region": found}
+            return reply
+        digest = call.headers.get("content-md5")
+        if self.switches.s3_digests and digest is not None and digest != _digest(call.body):
+            return _error(400, "BadDigest", "The Content-MD5 you specified did not match what we received.")
+        return None
 
     def _learn(self, body: bytes) -> None:
         """Let the keys of an assumed role call, until they expire by the emulated time."""
@@ -189,6 +209,10 @@ class Storage:
 
     def seed(self, contacts: int, seed: int) -> None:
         """Nothing is invented here: objects are what clients put."""
+
+
+def _digest(body: bytes) -> str:
+    return b64encode(md5(body, usedforsecurity=False).digest()).decode()
 
 
 def _error(status: int, code: str, message: str, service: str = "s3") -> Reply:

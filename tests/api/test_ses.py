@@ -31,6 +31,7 @@ from mailing_api.errors import (
 from mailing_api.retry import RetryPolicy
 from mailing_api.ses import SES_SETTINGS, SesClient
 from mailing_api.ses_operations import Operation
+from mailing_api.ses_writing import SesWriter
 
 HASTY = RetryPolicy(throttle_base=0, fault_base=0)
 KEYS = {
@@ -78,6 +79,24 @@ class Wire:
     def __call__(self, request):
         self.requests.append(request)
         return self._answer if isinstance(self._answer, httpx.Response) else httpx.Response(200, json=self._answer)
+
+
+CONTACT = {
+    "UnsubscribeAll": False,
+    "TopicPreferences": [{"TopicName": "News", "SubscriptionStatus": "OPT_OUT"}],
+    "AttributesData": '{"city":"Zürich"}',
+}
+INTO_LIST = {"ContactListDestination": {"ContactListName": "My-list", "ContactListImportAction": "PUT"}}
+
+
+def writer(ses):
+    return SesWriter(ses, "eu-west-1")
+
+
+def ignoring_the_answer(call):
+    with pytest.raises(UnreadableAnswer) as told:
+        call()
+    assert told.value.maybe_done
 
 
 #: Each call of the client, the operation that it is, and its members as botocore is given them.
@@ -130,6 +149,45 @@ CALLS = {
     "suppression": (
         lambda ses: ses.suppression("eu-west-1", NASTY),
         "GetSuppressedDestination",
+        {"EmailAddress": NASTY},
+    ),
+    "create list": (
+        lambda ses: writer(ses).create_list("My-list"),
+        "CreateContactList",
+        {"ContactListName": "My-list"},
+    ),
+    "create job": (
+        lambda ses: ignoring_the_answer(lambda: writer(ses).create_job(INTO_LIST, "s3://bucket/a/key.jsonl")),
+        "CreateImportJob",
+        {
+            "ImportDestination": INTO_LIST,
+            "ImportDataSource": {"S3Url": "s3://bucket/a/key.jsonl", "DataFormat": "JSON"},
+        },
+    ),
+    "job": (lambda ses: writer(ses).job("a-1"), "GetImportJob", {"JobId": "a-1"}),
+    "create contact": (
+        lambda ses: writer(ses).create_contact("My list", NASTY, CONTACT),
+        "CreateContact",
+        {"ContactListName": "My list", "EmailAddress": NASTY, **CONTACT},
+    ),
+    "update contact": (
+        lambda ses: writer(ses).update_contact("My list", NASTY, CONTACT),
+        "UpdateContact",
+        {"ContactListName": "My list", "EmailAddress": NASTY, **CONTACT},
+    ),
+    "delete contact": (
+        lambda ses: writer(ses).delete_contact("My list", NASTY),
+        "DeleteContact",
+        {"ContactListName": "My list", "EmailAddress": NASTY},
+    ),
+    "suppress": (
+        lambda ses: writer(ses).suppress(NASTY, "BOUNCE"),
+        "PutSuppressedDestination",
+        {"EmailAddress": NASTY, "Reason": "BOUNCE"},
+    ),
+    "unsuppress": (
+        lambda ses: writer(ses).unsuppress(NASTY),
+        "DeleteSuppressedDestination",
         {"EmailAddress": NASTY},
     ),
 }

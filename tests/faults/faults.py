@@ -121,7 +121,7 @@ def either(before: Callable[[Blow], None], after: Callable[[Blow], None]) -> Cal
     return lambda blow: (before if blow.side == BEFORE else after)(blow)
 
 
-#: Where the input is cut: after both addresses that Mailjet refuses, and some of every kind.
+#: Where the input is cut: after both addresses that are refused, and some of every kind.
 CUT_AT = 50
 
 FAULTS = {
@@ -163,11 +163,11 @@ ERROR_FILES: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-def in_job(plan: Mapping[str, Any], error_file: str | None = None, **options: Any) -> Fault:
-    """A fault of one job, wherever its run is then; `error_file`: what is wrong with the next one that is read."""
+def in_job(plan: str, error_file: str | None = None, **options: Any) -> Fault:
+    """A fault of one job, by its name among an account's plans; `error_file`: what is wrong with the next one read."""
 
     def prepare(world: World, skip: int) -> None:
-        world.sandbox.mailjet.plan_jobs([*[{}] * skip, plan])
+        world.account.plan_jobs([*[{}] * skip, world.account.plans[plan]])
         if error_file is not None:
             answer = ERROR_FILES[error_file]
             world.sandbox.faults.add(kind="status", body="text", path=world.route.call("errors").path, **answer)
@@ -181,18 +181,16 @@ def in_job(plan: Mapping[str, Any], error_file: str | None = None, **options: An
 
 def finish_jobs(world: World) -> None:
     """Jobs that stood still come to their end."""
-    for job in world.sandbox.mailjet.jobs():
-        world.sandbox.mailjet.finish_job(job["id"])
+    world.account.finish_jobs()
 
 
-STALLED = {"end": "stall"}
-WITH_ERRORS = {"end": "completed_with_errors"}
+STALLED, WITH_ERRORS = "stalled", "with errors"
 TIMED_OUT = {"codes": (1,), "said": "Setting `job_timeout`", "settings": {"job_timeout": 1.0}}
 
 JOB_FAULTS = {
-    "job-error": in_job({"end": "error"}),
-    "job-error-naming-a-row": in_job({"end": "error", "bad_rows": [1]}),
-    "job-aborted": in_job({"end": "abort"}),
+    "job-error": in_job("failed"),
+    "job-error-naming-a-row": in_job("failed naming a row"),
+    "job-aborted": in_job("aborted"),
     "job-completed-with-errors": in_job(WITH_ERRORS),
     "error-file-missing": in_job(WITH_ERRORS, "missing"),
     "error-file-empty": in_job(WITH_ERRORS, "empty"),

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from functools import partial
 
-from mailing_api import http
+from mailing_api import http, ses, ses_bucket
 from mailing_api.pace import Pace
 from mailing_api.retry import RetryPolicy
-from target_mailing import mailjet_account, mailjet_csv_steps, mailjet_steps, run
+from target_mailing import mailjet_account, mailjet_csv_steps, mailjet_steps, run, ses_account, ses_steps
 from target_mailing.target import TargetMailing
 
 QUICK = RetryPolicy(throttle_base=0.02, throttle_cap=0.1, fault_base=0.02, fault_cap=0.1)
@@ -20,6 +20,9 @@ if __name__ == "__main__":
     run._STATE_INTERVAL = 0.0
     http.RetryPolicy = lambda: QUICK  # type: ignore[assignment, misc]
     mailjet_account.Pace = partial(Pace, floor=100.0)  # type: ignore[assignment, misc]
-    for steps in (mailjet_steps, mailjet_csv_steps):
+    ses_account.PATIENCE = QUICK  # type: ignore[misc]
+    ses._SLOWEST = 100.0
+    ses_bucket.Pace = lambda **_: Pace(floor=100.0)  # type: ignore[assignment, misc]
+    for steps in (mailjet_steps, mailjet_csv_steps, ses_steps):
         steps.JOB_APPEARS_WITHIN = 0.4  # type: ignore[misc]
     TargetMailing.cli()

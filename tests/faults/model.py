@@ -1,4 +1,4 @@
-"""What Mailjet must hold after rows were delivered: a small model of the rules, which knows no code of the target.
+"""What the provider must hold after rows were delivered: a small model of the rules, which knows no code of the target.
 
 It takes rows one after the other, as if each were delivered at once. What batches, jobs, faults and reruns make of
 them must come to the same.
@@ -54,7 +54,7 @@ class Model:
         return found
 
     def put(self, email: str, *, subscribed: bool = True) -> None:
-        """Somebody is put on the list, or opts out, at Mailjet."""
+        """Somebody is put on the list, or opts out, at the provider."""
         self._join(email.lower()).status = "subscribed" if subscribed else "unsubscribed"
 
     def take(self, row: Mapping[str, Any]) -> Fate:
@@ -62,7 +62,7 @@ class Model:
         key, email = int(row["id"]), (row.get("email") or "").lower()
         if row.get("_sdc_deleted_at"):
             return self._delete(key, email)
-        if "@" not in email or not isinstance(row.get("visits", 0), int) or email in REFUSED:
+        if "@" not in email or isinstance(row.get("properties"), str) or email in REFUSED:
             return "rejected"
         if row.get("subscription_status") == "excluded":
             return "withheld"

@@ -1,7 +1,7 @@
 """The people of the fault table: what each row says in the first run and in the rerun, and who opts out when.
 
-Each situation is one key of the stream. What Mailjet must hold after the rerun does not depend on how far the first
-run came: every situation's last record decides, and an opt-out stays whatever comes. Every value that must never be
+Each situation is one key of the stream. What is held after the rerun does not depend on how far the first run
+came: every situation's last record decides, and an opt-out stays whatever comes. Every value that must never be
 printed holds the word "canary".
 """
 
@@ -22,7 +22,8 @@ COLUMNS = {
     "email": {"type": ["string", "null"]},
     "name": {"type": ["string", "null"]},
     "city": {"type": ["string", "null"]},
-    "visits": {"type": ["integer", "string", "null"]},
+    "visits": {"type": ["integer", "null"]},
+    "properties": {"type": ["object", "string", "null"]},
     "action": {"type": ["string", "null"]},
     "subscription_status": {"type": ["string", "null"]},
     "_sdc_deleted_at": {"type": ["string", "null"], "format": "date-time"},
@@ -41,7 +42,7 @@ class Situation:
         first: its record in the first run.
         again: its record in the rerun; None: the same.
         member: an address that was put on the list by somebody else.
-        opted_out: an address, and when its owner opted out at Mailjet: before the first run, or before the rerun.
+        opted_out: an address, and when its owner opted out at the provider: before the first run, or before the rerun.
     """
 
     name: str
@@ -79,28 +80,28 @@ def plain(number: int) -> Situation:
 
 
 REFUSED = (address("refused1"), address("refused2"))
-"""Addresses that Mailjet refuses, although nothing is wrong with their form."""
+"""Addresses that the provider refuses, although nothing is wrong with their form."""
 
 SPECIAL = (
     Situation("an address that is none", add("bad") | {"email": "canary.without.at"}),
     Situation("removed by the row's action", off("removed"), member=address("removed")),
-    Situation("unsubscribed at the source, unknown to Mailjet", unsubscribed("leaver1")),
+    Situation("unsubscribed at the source, unknown to the provider", unsubscribed("leaver1")),
     Situation("changed its address", add("new1"), before=add("old1")),
     Situation("deleted by its key", gone(), before=add("deleted1")),
     Situation("opted out, then added", add("out1", 2), member=address("out1"), opted_out=(address("out1"), "before")),
     Situation("opted out, then removed", off("out2"), member=address("out2"), opted_out=(address("out2"), "before")),
-    Situation("refused by Mailjet", add("refused1")),
+    Situation("refused by the provider", add("refused1")),
     Situation("moved between the runs", add("there1"), again=add("elsewhere1")),
     Situation("added, deleted by its key between the runs", add("short1"), again=gone()),
-    Situation("a value of the wrong type", add("wrong", visits="canary-visits")),
+    Situation("a value of the wrong type", add("wrong", properties="canary-visits")),
     Situation("opted out, changed its address", add("new2"), before=add("old2"), opted_out=(address("old2"), "before")),
     Situation("one of two keys of an address, then deleted", gone(), before=add("shared1")),
     Situation("the other of these keys", add("shared1"), before=add("shared1")),
     Situation("an address of two rows", add("twin", 1)),
     Situation("the same address, spelled differently", add("twin", 2, email="Twin@Canary.example")),
-    Situation("refused by Mailjet, in another batch", add("refused2")),
+    Situation("refused by the provider, in another batch", add("refused2")),
     Situation("removed, then added", off("back1"), again=add("back1"), member=address("back1")),
-    Situation("unknown to Mailjet, removed", off("stranger")),
+    Situation("unknown to the provider, removed", off("stranger")),
     Situation("excluded at the source", add("excluded", subscription_status="excluded")),
     Situation("unsubscribed at the source, a member", unsubscribed("leaver2"), member=address("leaver2")),
     Situation("unsubscribed at the source between the runs", add("leaver3"), again=unsubscribed("leaver3")),
@@ -169,7 +170,7 @@ def rows_again(*, done: int, rejected: Iterable[int], seed: str) -> list[Record]
 
 
 def opting_out(when: Literal["before", "between"]) -> list[str]:
-    """Addresses of those who opt out at Mailjet then."""
+    """Addresses of those who opt out at the provider then."""
     return [one.opted_out[0] for one in SITUATIONS if one.opted_out is not None and one.opted_out[1] == when]
 
 

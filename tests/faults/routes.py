@@ -1,4 +1,4 @@
-"""The routes of Mailjet, as a table: each one's settings, and the call by which each of its steps is seen."""
+"""The routes of all providers, as a table: each one's settings, and the call by which each of its steps is seen."""
 
 from __future__ import annotations
 
@@ -24,10 +24,12 @@ class Route:
     Attributes:
         settings: that choose it.
         steps: the calls of its steps, in order. They are called alike on all routes: `consent` (of removals),
-            `upload`, `submit` (not repeatable if it starts a job), `follow`, `errors`.
+            `upload`, `submit` (not repeatable if it starts a job), `follow`, `clear`, `errors`.
+        start: the lookup of the list.
         recover: the call that finds out whether `submit` was done; None where it is only done again.
         names: what the journal calls those steps that it calls otherwise.
         without: columns that its rows do not have.
+        provider: whose it is.
     """
 
     settings: Mapping[str, Any]
@@ -35,6 +37,8 @@ class Route:
     recover: Call | None = None
     names: Mapping[str, str] = field(default_factory=dict)
     without: tuple[str, ...] = ()
+    start: Call = Call("GET", "/v3/REST/contactslist")
+    provider: str = "mailjet"
 
     @property
     def boundaries(self) -> list[str]:
@@ -53,7 +57,7 @@ class Route:
     def call(self, step: str) -> Call:
         """The call of a step, of the start or of the recovery."""
         if step == "start":
-            return Call("GET", "/v3/REST/contactslist")
+            return self.start
         if step == "recover":
             assert self.recover is not None
             return self.recover
@@ -62,6 +66,11 @@ class Route:
 
 CONSENT = Call("GET", "/v3/REST/contact/*/getcontactslists")
 JOBS = Call("GET", "/v3/REST/batchjob")
+
+#: One contact, and the list: globs of paths cross slashes.
+OBJECT = "/s3/imports/target-mailing/*.jsonl"
+CONTACTS = "/v2/email/contact-lists/Readers/contacts"
+READERS = Call("GET", "/v2/email/contact-lists/Readers")
 
 ROUTES = {
     "json": Route(
@@ -94,5 +103,27 @@ ROUTES = {
             "submit": Call("POST", "/v3/REST/contact/*/managecontactslists"),
         },
         names={"submit": "contacts"},
+    ),
+    "import": Route(
+        settings={"route": "import"},
+        steps={
+            "consent": Call("GET", f"{CONTACTS}/*"),
+            "upload": Call("PUT", OBJECT),
+            "submit": Call("POST", "/v2/email/import-jobs"),
+            "follow": Call("GET", "/v2/email/import-jobs/*"),
+            "clear": Call("DELETE", OBJECT),
+            "errors": Call("GET", "/s3/*/failed-records/*"),
+        },
+        recover=Call("POST", "/v2/email/import-jobs/list"),
+        names={"errors": "outcome"},
+        start=READERS,
+        provider="ses",
+    ),
+    "direct": Route(
+        settings={"route": "direct"},
+        steps={"consent": Call("GET", f"{CONTACTS}/*"), "submit": Call("POST", CONTACTS)},
+        names={"submit": "contacts"},
+        start=READERS,
+        provider="ses",
     ),
 }

@@ -1,4 +1,4 @@
-"""Route by step boundary by fault: after each, a rerun of other rows, and Mailjet holds what the rows say (P1-P5, P7).
+"""Route by step boundary by fault: after each, a rerun of other rows, and all is held that the rows say (P1-P5, P7).
 
 A boundary is a side of a step's call: before its work was done, or after it, before the answer came. Names of cases:
 route, step, side, fault, then what else varies.
@@ -24,13 +24,8 @@ QUICK = {
     "sigterm", "5xx", "lost", "journal-full", "rejects-gone", "stdout-closed", "input-cut",
     "job-error", "job-completed-with-errors", "job-stalled-past-timeout",
 }  # fmt: skip
-#: What Mailjet may do otherwise; nobody outside knows which.
-ACCOUNTS = {
-    "usual": {},
-    "silent": {"bulk_job_names_list": False, "error_file": "text", "status_words": "short"},
-    "strict": {"good_rows_loaded": False, "error_file": "nested", "error_file_path": "absolute"},
-    "late": {"job_404_polls": 1, "request_at_zero": True, "remove_creates_contact": False, "error_file_path": "empty"},
-}
+#: What the provider may do otherwise.
+SWITCHES = ["usual", "silent", "strict", "late"]
 
 
 # SIGKILL: the whole product
@@ -106,7 +101,7 @@ class Case:
         nth: such a call, or job.
         phase: in a run from its start, or in one that goes on after a kill.
         jobs_in_flight: the setting.
-        account: what Mailjet does otherwise.
+        account: what the provider does otherwise.
         again: where the rerun starts.
     """
 
@@ -133,7 +128,7 @@ def factors(routes):
         "step": [*dict.fromkeys(step for name in routes for step in ROUTES[name].boundaries), "recover"],
         "side": [BEFORE, AFTER],
         "route": routes,
-        "account": list(ACCOUNTS),
+        "account": SWITCHES,
         "nth": ["first", "later"],
         "phase": ["live", "resumed"],
         "jobs_in_flight": [1, 3],
@@ -171,7 +166,12 @@ def test_p1_to_p5_struck(ground, tmp_path, case):
     route = ROUTES[case.route]
     fault: Fault = (FAULTS | JOB_FAULTS)[case.fault]
     world = World.begin(
-        ground, route, tmp_path, switches=ACCOUNTS[case.account], batch_rows=8, jobs_in_flight=case.jobs_in_flight
+        ground,
+        route,
+        tmp_path,
+        switches=ground.accounts[route.provider].switches[case.account],
+        batch_rows=8,
+        jobs_in_flight=case.jobs_in_flight,
     )
     runs: list[Run] = []
     if case.phase == "resumed":
@@ -198,7 +198,7 @@ def test_p1_to_p5_struck(ground, tmp_path, case):
 def rerun(world, runs, *, from_state, seed, **settings):
     """The next run: people opted out meanwhile, rows changed, their order too, and batches are cut differently."""
     world.sandbox.faults.clear()
-    world.sandbox.mailjet.forget_plans()
+    world.account.forget_plans()
     world.opt_out(people.opting_out("between"))
     if world.emptied:
         world.take_stock()

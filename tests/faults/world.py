@@ -1,4 +1,4 @@
-"""The world of a case: a Mailjet account in the sandbox, runs of the target against it, and what is checked of them."""
+"""The world of a case: an account in the sandbox, runs of the target against it, and what is checked of them."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any
 
 from mailing_sandbox.server import Sandbox
 from tests.faults import people
+from tests.faults.accounts import ACCOUNTS, Account, Job
 from tests.faults.model import Model
 from tests.faults.people import Record
 from tests.faults.process import HASTY, Target
@@ -20,7 +21,6 @@ from tests.faults.routes import Route
 
 __all__ = ["Ground", "Run", "World"]
 
-LIST = "Readers"
 SETTLED = ("delivered", "unchanged", "withheld", "superseded", "skipped", "rejected")
 
 
@@ -34,10 +34,10 @@ class Run:
         states: how many rows are before each STATE that left.
         log: its standard error.
         outcomes: the totals that it told, if it could.
-        excess: rows that Mailjet received in it although it had received the same before.
+        excess: rows that the provider received in it although it had received the same before.
         rejected: keys of the rows in the rejects file that it wrote.
         rejects_left: by the run before, in the journal.
-        fates: how many rows ought to end how, for each of what Mailjet may have held before.
+        fates: how many rows ought to end how, for each of what the provider may have held before.
     """
 
     rows: list[Record]
@@ -56,30 +56,24 @@ class Ground:
 
     def __init__(self, sandbox: Sandbox, folder: Path) -> None:
         self.sandbox = sandbox
+        self.accounts = {name: account(sandbox) for name, account in ACCOUNTS.items()}
         self.folder = folder
         self._switches = sandbox.switches.as_dict()
         self._journals: dict[str, Path] = {}
 
-    def reset(self, **switches: Any) -> None:
-        """An account with a list, properties, and nobody in it."""
+    def reset(self, account: Account, **switches: Any) -> None:
+        """An account with a list, and nobody in it; in an empty one all gets the same IDs every time."""
         self.sandbox.faults.clear()
         self.sandbox.reset()
         self.sandbox.counters.reset()
         self.sandbox.switches.change(self._switches | switches)
-        self.furnish()
-
-    def furnish(self) -> None:
-        """Make list and properties; in an empty account they get the same IDs every time."""
-        self.list_id = self.sandbox.mailjet.add_list(LIST)
-        for name, datatype in people.PROPERTIES.items():
-            self.sandbox.mailjet.add_property(name, datatype)
-        self.sandbox.mailjet.refuse(people.REFUSED)
+        account.furnish()
 
     def journal(self, route: Route) -> Path:
         """The journal after the run before the first, on this route."""
         name = str(route.settings["route"])
         if name not in self._journals:
-            self.reset()
+            self.reset(self.accounts[route.provider])
             folder = self.folder / name
             folder.mkdir()
             world = World(self, route, folder, Model())
@@ -95,15 +89,13 @@ class World:
     def __init__(self, ground: Ground, route: Route, folder: Path, model: Model, **settings: Any) -> None:
         self.ground = ground
         self.sandbox = ground.sandbox
+        self.account = ground.accounts[route.provider]
         self.route = route
         self.folder = folder
         self.journal = folder / "journal.sqlite"
         self.rejects = folder / "rejects"
         self.settings = {
-            "mailjet_api_key": self.sandbox.api_key,
-            "mailjet_secret_key": self.sandbox.secret_key,
-            "mailjet_base_url": self.sandbox.url,
-            "list": LIST,
+            **self.account.settings(),
             "journal": str(self.journal),
             "poll_interval": 0.02,
             "poll_max_interval": 0.05,
@@ -113,13 +105,13 @@ class World:
             **route.settings,
             **settings,
         }
-        #: What Mailjet may hold when the next run starts: if the runs so far did nothing, and if they did all.
+        #: What the provider may hold when the next run starts: if the runs so far did nothing, and if they did all.
         self.starts = [model]
         self.target: Target | None = None
         self.problems: list[str] = []
         #: Rejects that were on disk when somebody removed the file.
         self.lost_rejects: set[int] = set()
-        #: Mailjet has forgotten what it held.
+        #: The provider has forgotten what it held.
         self.emptied = False
         self._rows_seen = 0
 
@@ -129,22 +121,14 @@ class World:
     ) -> World:
         """The account as the run before the first left it, and what others did in it since."""
         journal = ground.journal(route)
-        ground.reset(**switches)
+        account = ground.accounts[route.provider]
+        ground.reset(account, **switches)
         model = Model().after(people.rows_before())
         for email in people.members():
             model.put(email)
         for email in people.opting_out("before"):
             model.put(email, subscribed=False)
-        ground.sandbox.mailjet.add_contacts(
-            {
-                "email": email,
-                "name": member.name,
-                "properties": member.properties,
-                "list": ground.list_id,
-                "unsubscribed": member.status == "unsubscribed",
-            }
-            for email, member in model.members.items()
-        )
+        account.put(model.members)
         world = cls(ground, route, folder, model, **settings)
         shutil.copyfile(journal, world.journal)
         return world
@@ -152,29 +136,23 @@ class World:
     # What others do
 
     def opt_out(self, emails: Sequence[str]) -> None:
-        """These people opt out at Mailjet."""
-        self.sandbox.mailjet.add_contacts(
-            {"email": one, "list": self.ground.list_id, "unsubscribed": True, **self._name(one)} for one in emails
-        )
+        """These people opt out at the provider."""
+        self.account.opt_out(emails)
         for model in self.starts:
             for email in emails:
                 model.put(email, subscribed=False)
 
-    def _name(self, email: str) -> dict[str, str]:
-        contact = self.sandbox.mailjet.contacts().get(email)
-        return {} if contact is None else {"name": contact["name"]}
-
     def empty(self) -> None:
-        """Mailjet starts again with nothing but the list."""
+        """The provider starts again with nothing but the list."""
         self.emptied = True
         self.sandbox.reset()
-        self.ground.furnish()
+        self.account.furnish()
         self._rows_seen = 0
 
     def take_stock(self) -> None:
-        """What Mailjet holds now is what it held, since it has forgotten the rest."""
+        """What the provider holds now is what it held, since it has forgotten the rest."""
         model = Model(keys=dict(self.starts[-1].keys), deleted=set(self.starts[-1].deleted))
-        for email, (status, name, properties) in self.held().items():
+        for email, (status, name, properties) in self.account.held().items():
             model.put(email, subscribed=status == "subscribed")
             model.members[email].name, model.members[email].properties = name, properties
         self.starts = [model]
@@ -225,18 +203,11 @@ class World:
 
     # Checks
 
-    def held(self) -> dict[str, tuple[str, str, dict[str, str]]]:
-        """What Mailjet holds: status, name and properties by address."""
-        members = self.sandbox.mailjet.members(self.ground.list_id)
-        return {
-            email.lower(): (member["status"], member["name"], member["properties"]) for email, member in members.items()
-        }
-
     def _look(self, done: int) -> None:
         """A STATE has left: every row before it must have reached its end."""
-        received, jobs = self.sandbox.mailjet.received(), self.sandbox.mailjet.jobs()
-        held, rejected = self.held(), self._rejected()
-        waiting = {job["id"] for job in jobs if not _is_over(job)}
+        received, jobs = self.account.received(), self.account.jobs()
+        held, rejected = self.account.held(), self._rejected()
+        waiting = {name for name, job in jobs.items() if not job.is_over}
         last_job = {_address(row): row["job"] for row in received}
         prefixes = [start.after(self._rows[:done]) for start in self.starts]
         after = [prefix.after(self._rows[done:]) for prefix in prefixes]
@@ -281,24 +252,24 @@ class World:
             assert run.states[-1] == len(run.rows), run.log
 
     def _count_received(self, run: Run) -> None:
-        """What Mailjet received twice is counted; or, where the run could not tell, the first job went wrong.
+        """What the provider received twice is counted; or, where the run could not tell, the first job went wrong.
 
         A row that was refused by name is not counted: whenever it comes again, it is tried again. Nor is one of several
         rows of an address, which may follow each other in turn.
         """
-        received, jobs = self.sandbox.mailjet.received(), {job["id"]: job for job in self.sandbox.mailjet.jobs()}
-        assert {job["route"] for job in jobs.values()} <= {self.route.settings["route"]}
+        received, jobs = self.account.received(), self.account.jobs()
+        assert {job.route for job in jobs.values()} <= {self.route.settings["route"]}
         several = Counter(str(row.get("email")).lower() for row in run.rows)
         rejected = {str(row.get("email")).lower() for row in run.rows if row["id"] in self._rejected_before}
-        jobs_of: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+        jobs_of: dict[tuple[str, str, str], list[Job]] = {}
         again: list[str] = []
         for at, row in enumerate(received):
             address, job = _address(row), jobs[row["job"]]
             before = jobs_of.setdefault((address, row["action"], json.dumps(row["contact"], sort_keys=True)), [])
-            judged = address in rejected or several[address] > 1 or any(_refused(one, address) for one in before)
+            judged = address in rejected or several[address] > 1 or any(address in one.refused for one in before)
             if at >= self._rows_seen and before and not judged:
                 again.append(f"{row['action']} {address}")
-                if not run.outcomes and any(map(_is_good, before)):
+                if not run.outcomes and any(one.is_good for one in before):
                     self.problems.append(f"{again[-1]} went again although its job had ended well")
             before.append(job)
         self._rows_seen, run.excess = len(received), len(again)
@@ -307,13 +278,13 @@ class World:
             self.problems.append(f"{len(again)} rows went again, {run.outcomes['resubmitted']} were counted: {again}")
 
     def check_end(self, run: Run) -> None:
-        """After a run that nothing disturbed: Mailjet holds what the rows say, and every row has its outcome."""
+        """After a run that nothing disturbed: the provider holds what the rows say, and every row has its outcome."""
         assert run.code == 0, f"exit code {run.code}\n{run.log}"
         expected = {address: _told(self.starts[-1], address) for address in self.starts[-1].members}
-        held = self.held()
+        held = self.account.held()
         wrong = [one for one in {*held, *expected} if held.get(one) != expected.get(one)]
         assert not wrong, [(one, held.get(one), expected.get(one)) for one in wrong]
-        assert people.address("stranger") not in self.sandbox.mailjet.contacts()
+        assert people.address("stranger") not in self.account.contacts()
         if not self.emptied:
             for fate in ("withheld", "rejected"):
                 counts = [one[fate] for one in run.fates]
@@ -342,20 +313,7 @@ def _told(model: Model, address: str) -> tuple[str, str, dict[str, str]] | None:
 
 
 def _address(row: Mapping[str, Any]) -> str:
-    contact = {name.lower(): value for name, value in row["contact"].items()}
-    return str(contact["email"]).lower()
-
-
-def _is_over(job: Mapping[str, Any]) -> bool:
-    return job["status"] in {"Completed", "Error", "Abort"}
-
-
-def _is_good(job: Mapping[str, Any]) -> bool:
-    return job["status"] == "Completed" and not job["errors"] and not job["error"]
-
-
-def _refused(job: Mapping[str, Any], address: str) -> bool:
-    return address in map(str.lower, job["refused"])
+    return str(row["email"]).lower()
 
 
 def _keys(file: Path) -> list[int]:

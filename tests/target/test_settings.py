@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mailing_api.errors import ConfigurationError
-from target_mailing.providers import SETTINGS
+from target_mailing.providers import PROVIDERS, SETTINGS
 from target_mailing.settings import StreamSettings, journal_store
 from target_mailing.stores import JournalError, MemoryStore
 
@@ -45,7 +45,6 @@ def test_durations_are_seconds_or_iso_8601(value):
         ({"resend_window": -1}, "resend_window"),
         ({"nulls": "drop"}, "nulls"),
         ({"batch_rows": 0}, "batch_rows"),
-        ({"batch_rows": 10_001}, "batch_rows"),
         ({"mapping": "email=mail"}, "mapping"),
         ({"streams": {"people": {"journal": "x"}}}, r"streams\.people.*journal"),
     ],
@@ -53,6 +52,14 @@ def test_durations_are_seconds_or_iso_8601(value):
 def test_p9_a_wrong_value_names_its_setting(config, named):
     with pytest.raises(ConfigurationError, match=named):
         StreamSettings.resolve(config, "people")
+
+
+@pytest.mark.parametrize(("provider", "most"), [(0, 10_000), (1, 1_000_000)])
+def test_p9_a_batch_of_more_rows_than_the_provider_takes_is_refused(provider, most):
+    one = PROVIDERS[provider]
+    assert one.with_route(StreamSettings.resolve({"batch_rows": most}, "people")).batch_rows == most
+    with pytest.raises(ConfigurationError, match=f"`batch_rows` .* it must be 1 to {most}"):
+        one.with_route(StreamSettings.resolve({"batch_rows": most + 1}, "people"))
 
 
 def test_the_journal_is_kept_per_account_and_list_in_the_project_else_in_the_state_folder(tmp_path):

@@ -531,3 +531,27 @@ def test_exports_need_the_deliverability_manager(sandbox, ses):
     span = {"MessageInsightsDataSource": {"StartDate": 1735689600, "EndDate": 1735776000}}
     with pytest.raises(ClientError, match="Virtual Deliverability Manager"):
         ses.create_export_job(ExportDataSource=span, ExportDestination={"DataFormat": "CSV"})
+
+
+def test_addresses_that_are_refused_fail_alone_in_jobs_and_calls(sandbox, ses, imported, newsletter):
+    sandbox.ses.refuse(["Ann@example.com"])
+    rows = lines({"emailAddress": "ann@example.com"}, {"emailAddress": "bob@example.com"})
+    assert counts(imported(rows, name=LIST)) == ("COMPLETED", 2, 1)
+    assert [*sandbox.ses.contacts()] == ["bob@example.com"]
+    with pytest.raises(ClientError) as refused:
+        ses.create_contact(ContactListName=LIST, EmailAddress="ann@example.com")
+    assert refused.value.response["Error"]["Code"] == "BadRequestException"
+
+
+def test_no_job_has_the_id_of_one_before_a_reset(sandbox, ses, newsletter):
+    first = start(ses, name=LIST)
+    sandbox.ses.reset()
+    sandbox.ses.add_list(LIST)
+    assert start(ses, name=LIST) != first
+
+
+def test_plans_are_forgotten(sandbox, ses, s3, newsletter):
+    sandbox.ses.plan_jobs([{"end": "failed"}])
+    sandbox.ses.forget_plans()
+    s3.put_object(Bucket="imports", Key="rows", Body=lines(ANN))
+    assert ses.get_import_job(JobId=start(ses, name=LIST))["JobStatus"] == "COMPLETED"

@@ -231,3 +231,27 @@ def test_mailjet_alone_loads_neither_botocore_nor_moto():
     """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "set()"
+
+
+def test_a_digest_of_another_body_is_refused_and_nothing_is_written(sandbox, s3):
+    with pytest.raises(ClientError) as refused:
+        s3.put_object(Bucket="imports", Key="rows", Body=b"hello", ContentMD5="AAAAAAAAAAAAAAAAAAAAAA==")
+    assert code(refused) == "BadDigest"
+    assert s3.list_objects_v2(Bucket="imports")["KeyCount"] == 0
+    sandbox.switches.change({"s3_digests": False})
+    s3.put_object(Bucket="imports", Key="rows", Body=b"hello", ContentMD5="AAAAAAAAAAAAAAAAAAAAAA==")
+
+
+def test_a_request_signed_for_another_region_is_led_to_the_bucket_s_own(sandbox, s3):
+    keys = Credentials(sandbox.api_key, sandbox.secret_key)
+
+    def head():
+        host = sandbox.url.partition("//")[2]
+        signed = AWSRequest("GET", f"{sandbox.url}/s3/imports/rows", headers={"host": host})
+        S3SigV4Auth(keys, "s3", "eu-west-1").add_auth(signed)
+        return httpx.get(signed.url, headers=dict(signed.headers.items()))
+
+    assert head().status_code == 301
+    assert head().headers["x-amz-bucket-region"] == "us-east-1"
+    sandbox.switches.change({"s3_regions": False})
+    assert head().status_code == 404

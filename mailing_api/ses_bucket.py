@@ -1,0 +1,261 @@
+"""A bucket of Amazon S3, as far as import jobs of Amazon SES need one: their objects, and what they write of failures.
+
+Import it late: it loads botocore, an extra of this package.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from itertools import chain
+from typing import Any, Final, TypeVar
+from urllib.parse import quote, urlsplit
+from xml.sax.saxutils import escape
+
+import httpx
+
+from mailing_api.errors import (
+    AuthenticationError,
+    ConfigurationError,
+    MailingError,
+    NotFound,
+    PermissionDenied,
+    ProviderFault,
+    RateLimited,
+    RequestRefused,
+)
+from mailing_api.http import HttpClient
+from mailing_api.pace import Pace
+from mailing_api.ses_signing import AwsSession, SigV4
+
+__all__ = ["Bucket"]
+
+T = TypeVar("T")
+
+#: Bytes of a part of a larger object; AWS wants 5 MiB at least, and takes 10,000 parts.
+PART_SIZE: Final = 8 * 1024 * 1024
+
+_AWS_HOSTS: Final = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws", ".amazonaws.eu")
+#: A bucket whose name has dots fits no certificate as a host.
+_IS_HOST = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]").fullmatch
+#: An MD5 that the probe's body does not have.
+_WRONG_DIGEST: Final = "AAAAAAAAAAAAAAAAAAAAAA=="
+_THROTTLED: Final = frozenset({"SlowDown", "ThrottlingException", "RequestLimitExceeded", "TooManyRequests"})
+_CREDENTIALS: Final = frozenset(
+    {"ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "SignatureDoesNotMatch", "RequestTimeTooSkewed"}
+)
+
+
+class Bucket:
+    """One bucket; safe to share between threads."""
+
+    def __init__(
+        self, session: AwsSession, region: str, name: str, *, endpoint_url: str | None = None, **connection: Any
+    ) -> None:
+        """Make a client; nothing is asked.
+
+        Args:
+            session: whose credentials are used.
+            region: in which the bucket is to be.
+            name: of the bucket.
+            endpoint_url: where S3 is; None for AWS's own, or what AWS's variables say.
+            connection: more arguments of `HttpClient`.
+        """
+        self.name = name
+        self._session = session
+        self._region = region
+        self._connection = connection
+        endpoint = endpoint_url or session.s3_endpoint(region)
+        parts = urlsplit(endpoint)
+        host = (parts.hostname or "").endswith(_AWS_HOSTS) and _IS_HOST(name)
+        self._path = parts.path.rstrip("/") + ("" if host else f"/{quote(name, safe='')}")
+        self._http = HttpClient(
+            provider="Amazon S3",
+            base_url=f"{parts.scheme}://{name + '.' if host else ''}{parts.netloc}",
+            auth=SigV4(session, region, "s3"),
+            read_error=_read_error,
+            pace=Pace(floor=2.0),  # S3 takes thousands a second
+            **connection,
+        )
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._http.close()
+
+    def check(self, prefix: str) -> None:
+        """Find out whether objects can be written, without writing one: S3 must refuse one with a wrong digest.
+
+        Raises:
+            ConfigurationError: they cannot be.
+        """
+        key = f"{prefix}.write-test"
+        try:
+            self._request("PUT", key, _nothing, content=b"", headers={"Content-MD5": _WRONG_DIGEST})
+        except PermissionDenied:
+            raise ConfigurationError(
+                f"Setting `ses_s3_bucket`: the credentials may not write to the bucket {self.name!r} below "
+                f"{prefix!r}: they need s3:PutObject there."
+            ) from None
+        except NotFound:
+            raise ConfigurationError(f"Setting `ses_s3_bucket`: there is no bucket {self.name!r}.") from None
+        except RequestRefused as error:
+            if error.code not in {"BadDigest", "InvalidDigest"}:
+                raise
+            return
+        self.delete(key)  # an S3 of somebody else's that does not compare digests
+
+    def put(self, key: str, chunks: Iterable[bytes]) -> int:
+        """Write an object, a large one in parts, of which one at a time is in memory; returns its bytes."""
+        parts = _parts(chunks)
+        first = next(parts, b"")
+        second = next(parts, None)
+        if second is None:
+            self._request("PUT", key, _tag, content=first)
+            return len(first)
+        upload = {"uploadId": self._request("POST", key, _upload_id, params={"uploads": ""}, content=b"")}
+        tags, size = [], 0
+        try:
+            for number, part in enumerate(chain((first, second), parts), 1):
+                tags.append(self._request("PUT", key, _tag, params={"partNumber": number, **upload}, content=part))
+                size += len(part)
+            self._complete(key, upload, tags)
+        except BaseException:
+            with suppress(MailingError):
+                self._request("DELETE", key, _nothing, params=upload)  # or its parts would stay, and cost
+            raise
+        return size
+
+    def _complete(self, key: str, upload: dict[str, str], tags: list[str]) -> None:
+        numbered = "".join(
+            f"<Part><PartNumber>{number}</PartNumber><ETag>{escape(tag)}</ETag></Part>"
+            for number, tag in enumerate(tags, 1)
+        )
+        content = f"<CompleteMultipartUpload>{numbered}</CompleteMultipartUpload>".encode()
+        try:
+            self._request("POST", key, _no_error, params=upload, content=content)
+        except NotFound:
+            if not self.has(key):  # where the first reply was lost, the upload is over
+                raise
+
+    def has(self, key: str) -> bool:
+        """Whether there is such an object.
+
+        Raises:
+            PermissionDenied: nobody can tell: without s3:ListBucket, S3 answers so for those that are missing, too.
+        """
+        try:
+            self._request("HEAD", key, _nothing)
+        except NotFound:
+            return False
+        return True
+
+    def delete(self, key: str) -> None:
+        """Delete an object, or see that it is gone."""
+        self._request("DELETE", key, _nothing)
+
+    def read_signed(self, url: str) -> bytes:
+        """What a URL that carries its own signature leads to. It is a secret.
+
+        Raises:
+            MailingError: the URL is no such, has expired, or leads to nothing.
+        """
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise RequestRefused("Amazon S3: GET (failed records): the URL is none.")
+        http = HttpClient(
+            provider="Amazon S3",
+            base_url=f"{parts.scheme}://{parts.netloc}",
+            auth=httpx.Auth(),  # ours would make S3 refuse it
+            read_error=_read_error,
+            **self._connection,
+        )
+        try:
+            return http.request("GET", url, lambda answer: answer.content, route="(failed records)")
+        finally:
+            http.close()
+
+    def _request(self, method: str, key: str, decode: Callable[[httpx.Response], T], **options: Any) -> T:
+        def decoded(answer: httpx.Response) -> T:
+            self._must_be_here(answer)
+            return decode(answer)
+
+        try:
+            return self._session.renewing(
+                lambda: self._http.request(
+                    method,
+                    f"{self._path}/{quote(key, safe='/~')}",
+                    decoded,
+                    route="/{bucket}/{key}",
+                    content_type="application/x-ndjson",
+                    idempotent=True,
+                    **options,
+                )
+            )
+        except RequestRefused as error:
+            if error.code in {"AuthorizationHeaderMalformed", "IllegalLocationConstraintException"}:
+                raise self._elsewhere() from None
+            raise
+
+    def _must_be_here(self, answer: httpx.Response) -> None:
+        """S3 answers with a redirection where a bucket is in another region."""
+        if answer.status_code >= 300:
+            raise self._elsewhere(answer.headers.get("x-amz-bucket-region"))
+
+    def _elsewhere(self, region: str | None = None) -> ConfigurationError:
+        return ConfigurationError(
+            f"Setting `ses_s3_bucket`: the bucket {self.name!r} is in {region or 'another region'}, and not in "
+            f"{self._region}, the region of `ses_regions`. Amazon SES reads from a bucket of its own region."
+        )
+
+
+def _parts(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    held = bytearray()
+    for chunk in chunks:
+        held += chunk
+        if len(held) >= PART_SIZE:
+            yield bytes(held)
+            held.clear()
+    if held:
+        yield bytes(held)
+
+
+def _nothing(answer: httpx.Response) -> None:
+    """Nothing of the answer is wanted."""
+
+
+def _no_error(answer: httpx.Response) -> None:
+    """S3 begins to answer before it is done, so that an error may come with status 200."""
+    if "<Error>" in answer.text:
+        raise ValueError("an error")
+
+
+def _upload_id(answer: httpx.Response) -> str:
+    found = re.search(r"<UploadId>([^<]+)</UploadId>", answer.text)
+    if found is None:
+        raise ValueError("no UploadId")
+    return found[1]
+
+
+def _tag(answer: httpx.Response) -> str:
+    if "etag" not in answer.headers:
+        raise ValueError("no ETag")
+    return answer.headers["etag"]
+
+
+def _read_error(asked: str, response: httpx.Response) -> MailingError:
+    """The error for a refusal; S3's messages quote keys."""
+    status = response.status_code
+    found = re.search(r"<Code>([A-Za-z]{1,80})</Code>", response.text[:4000])
+    code = found[1] if found else None
+    what = f"{asked}: {', '.join(filter(None, (f'HTTP {status}', code)))}."
+    kind: type[MailingError] = ProviderFault if status >= 500 else RequestRefused
+    if code in _THROTTLED:
+        kind = RateLimited
+    elif code in _CREDENTIALS:
+        kind = AuthenticationError
+    elif status == 403:
+        kind = PermissionDenied
+    elif status == 404:
+        kind = NotFound
+    return kind(what, status=status, code=code, maybe_done=status >= 500)

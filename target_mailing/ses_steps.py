@@ -1,0 +1,315 @@
+"""The steps of Amazon SES's import jobs: consent (removals only), upload, submit, follow, clear, outcome.
+
+An object has a name that no other has, and a job tells which object it reads. So a job is found again for certain.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import re
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final, Literal
+from uuid import uuid4
+
+from mailing_api.errors import ConfigurationError, MailingError, NotFound, PermissionDenied, RequestRefused
+from mailing_api.ses_answers import Row as Answer
+from mailing_api.ses_writing import Job
+from mailing_api.values import timestamp
+from target_mailing.ses_failures import named_addresses
+from target_mailing.ses_place import ACTIONS, Place
+from target_mailing.steps import Again, Done, Finished, Progress, Refusal, Step, Work
+
+if TYPE_CHECKING:
+    from mailing_api.ses_bucket import Bucket
+
+__all__ = [
+    "JOB_APPEARS_WITHIN",
+    "SLOT_WAIT",
+    "Clear",
+    "Consent",
+    "Follow",
+    "Outcome",
+    "Stage",
+    "Submit",
+    "SubmitRemoval",
+    "Upload",
+]
+
+logger = logging.getLogger("target-mailing.ses")
+
+#: Seconds during which an unknown job is taken as not visible yet.
+JOB_APPEARS_WITHIN: Final = 60.0
+#: Seconds after which it is tried again where as many jobs are under way as there may be.
+SLOT_WAIT: Final = 20.0
+#: Seconds by which AWS's clock and ours may differ.
+_CLOCK_SKEW: Final = 120.0
+#: What a failed job says if Amazon SES may not read the object; AWS publishes no wording.
+_says_unreadable = re.compile(
+    r"access.?denied|forbidden|permission|not authori[sz]ed|unable to (read|access)|kms|NoSuchBucket", re.IGNORECASE
+).search
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Where the objects of import jobs are.
+
+    Attributes:
+        prefix: of their keys.
+        keeps: objects are left there when their job has ended.
+    """
+
+    bucket: Bucket
+    prefix: str
+    keeps: bool = False
+
+    def new_key(self) -> str:
+        """A key that no other object has."""
+        return f"{self.prefix}{uuid4().hex}.jsonl"
+
+    def url(self, key: str) -> str:
+        """As a job names its object."""
+        return f"s3://{self.bucket.name}/{key}"
+
+    def clear(self, key: str) -> None:
+        """Delete an object. It holds contact data, but failing to do so tells nothing about the rows."""
+        try:
+            self.bucket.delete(key)
+        except MailingError as error:
+            logger.warning("An object in the bucket of `ses_s3_bucket` could not be deleted: %s", error)
+
+
+@dataclass(frozen=True)
+class Consent(Step):
+    """Finds who opted out, since removing them would erase that, and who is not there; all there is to `ask`."""
+
+    place: Place
+    name = "consent"
+
+    def run(self, work: Work) -> Progress:
+        """Look for all of them."""
+        found = self.place.look(work.rows, work.action)
+        withheld = list(found.withheld)
+        if work.action == ACTIONS.ask or len(withheld) + len(found.absent) == len(work.rows):
+            return Finished(withheld=withheld)
+        return Done({"withheld": withheld, "absent": list(found.absent)})
+
+
+@dataclass(frozen=True)
+class Upload(Step):
+    """Reads what is there, and writes the object: what each contact is to be then. One more object does no harm."""
+
+    place: Place
+    stage: Stage
+    name = "upload"
+
+    def run(self, work: Work) -> Progress:
+        """Write one object."""
+        key = self.stage.new_key()
+        rows = [work.rows[at] for at in sent_rows(work)]
+        try:
+            self.stage.bucket.put(key, self.place.lines(rows, work.action))
+        except MailingError as error:
+            if error.maybe_done:
+                self.stage.clear(key)
+            raise
+        return Done({"key": key})
+
+
+@dataclass(frozen=True)
+class Submit(Step):
+    """Starts the job. Not repeatable: a second call would start a second job."""
+
+    place: Place
+    stage: Stage
+    name = "submit"
+    repeatable = False
+    again_from = "upload"
+
+    def run(self, work: Work) -> Progress:
+        """Start it, or wait until fewer jobs are under way; who opted out is looked up anew then."""
+        key = work.evidence["upload"]["key"]
+        try:
+            return Done({"job": self.place.writer.create_job(self.place.destination(work.action), self.stage.url(key))})
+        except MailingError as error:
+            if not error.maybe_done:
+                self.stage.clear(key)  # no job will read it
+            if isinstance(error, RequestRefused) and error.code == "LimitExceededException":
+                logger.info("Amazon SES has as many import jobs under way as it takes: waiting for one to end")
+                return Again(SLOT_WAIT * random.uniform(0.8, 1.2), rewind=True)  # noqa: S311
+            raise
+
+    def recover(self, work: Work) -> Done | None:
+        """Adopt the job that reads this batch's object. If there is none, the object goes, so that none comes to be."""
+        uploaded = work.evidence.get("upload")
+        if uploaded is None:
+            return None
+        ours = {noted.get("job") for noted in work.known}
+        client, region = self.place.writer.client, self.place.writer.region
+        for page in client.import_jobs(region, destination=self.place.kind):
+            for row in page:
+                job = str(row.get("JobId"))
+                if job in ours or not _is_near(row, work.begun_at):
+                    continue
+                with suppress(NotFound):
+                    if self.place.writer.job(job).source == self.stage.url(uploaded["key"]):
+                        return Done({"job": job}, certain=True)
+        self.stage.clear(uploaded["key"])
+        return None
+
+
+class SubmitRemoval(Submit):
+    """The same for removals: who opted out meanwhile is found by asking again."""
+
+    again_from = "consent"
+
+
+def _is_near(row: Answer, begun_at: float) -> bool:
+    """Whether a job may be of a call made at this time (Unix seconds)."""
+    created = row.get("CreatedTimestamp")
+    if not isinstance(created, (int, float)):
+        try:
+            text = timestamp(created)
+        except ValueError:
+            text = None
+        if text is None:
+            return True  # an unset time fits
+        created = datetime.fromisoformat(text).timestamp()
+    return begun_at - _CLOCK_SKEW <= created <= time.time() + _CLOCK_SKEW
+
+
+@dataclass(frozen=True)
+class Follow(Step):
+    """Looks at the job until it has ended."""
+
+    place: Place
+    stage: Stage
+    poll_interval: float
+    poll_max_interval: float
+    name = "follow"
+    watches = True
+
+    def run(self, work: Work) -> Progress:
+        """Look once."""
+        job_id = str(work.evidence["submit"]["job"])
+        try:
+            job = self.place.writer.job(job_id)
+        except NotFound:
+            if time.time() - work.begun_at < JOB_APPEARS_WITHIN:
+                return self._later(work)
+            return Done({"status": "unknown", "processed": None, "failed": None, "cause": None})
+        if not job.is_terminal:
+            return self._later(work)
+        cause = None if job.status == "COMPLETED" else self._cause(work, job)
+        return Done({"status": job.status, "processed": job.processed, "failed": job.failed, "cause": cause})
+
+    def _cause(self, work: Work, job: Job) -> Literal["gone", "unreadable"] | None:
+        """Why a job failed that could not read its object, if that is why."""
+        if job.processed:
+            return None
+        try:
+            if not self.stage.bucket.has(work.evidence["upload"]["key"]):
+                return "gone"
+        except PermissionDenied:
+            pass  # then nobody can tell
+        return "unreadable" if _says_unreadable(job.error) else None
+
+    def _later(self, work: Work) -> Again:
+        """Later each time, up to the longest (seconds), and never all at once."""
+        wait = min(self.poll_max_interval, self.poll_interval * 1.5 ** min(work.polls, 40))
+        return Again(wait * random.uniform(0.8, 1.2))  # noqa: S311
+
+
+@dataclass(frozen=True)
+class Clear(Step):
+    """Deletes the object: it holds contact data, and nobody reads it any more."""
+
+    stage: Stage
+    name = "clear"
+
+    def run(self, work: Work) -> Progress:
+        """Delete it."""
+        self.stage.clear(work.evidence["upload"]["key"])
+        return Done({})
+
+
+@dataclass(frozen=True)
+class Outcome(Step):
+    """Compares the job's counters with what was sent, and reads the file of failed records into row outcomes."""
+
+    place: Place
+    stage: Stage
+    name = "outcome"
+
+    def run(self, work: Work) -> Progress:
+        """Tell how the rows ended."""
+        ended, job_id = work.evidence["follow"], str(work.evidence["submit"]["job"])
+        sent, withheld = sent_rows(work), withheld_rows(work)
+        processed, failed = ended["processed"], ended["failed"] or 0
+        if ended["status"] != "COMPLETED":
+            return self._failed(work, job_id, ended)
+        # Whether those that failed are among those processed is unverified.
+        adds_up = processed is None or len(sent) in {processed, processed + failed}
+        if adds_up and not failed:
+            return Finished(job=job_id, withheld=withheld)
+        refusals = self._refusals(work, job_id) if failed else {}
+        if len(refusals) > failed:
+            refusals = {}  # it is read wrongly
+        if adds_up and len(refusals) == failed:
+            return Finished(job=job_id, rejected=self._still_refused(work, refusals), withheld=withheld)
+        # Some rows failed, or were not reached, and nobody says which: all others go again, which changes nothing
+        # for those that arrived.
+        if refusals:
+            rest = [at for at in sent if at not in refusals]
+            return Finished(job=job_id, rejected=refusals, resend=rest, withheld=withheld)
+        reason = f"the import ended with {processed} records processed and {failed} failed, of {len(sent)}"
+        return Finished(job=job_id, unresolved=True, reason=reason, withheld=withheld)
+
+    def _failed(self, work: Work, job_id: str, ended: dict[str, Any]) -> Finished:
+        """A job that ended badly as a whole: some of its rows may have arrived."""
+        withheld = withheld_rows(work)
+        if ended["cause"] == "unreadable" and not work.resumed:
+            raise ConfigurationError(
+                f"Setting `ses_s3_bucket`: Amazon SES could not read what was put into the bucket "
+                f"{self.stage.bucket.name!r} (import job {job_id}). The bucket's policy must let ses.amazonaws.com do "
+                "s3:GetObject there, and a key of AWS KMS must let it do kms:Decrypt; the bucket must be in the region "
+                "of `ses_regions`."
+            )
+        if ended["cause"] is not None:
+            return Finished(job=job_id, resend=sent_rows(work), withheld=withheld)
+        reason = f"the import ended in {ended['status']} without naming rows"
+        return Finished(job=job_id, unresolved=True, reason=reason, withheld=withheld)
+
+    def _refusals(self, work: Work, job_id: str) -> dict[int, Refusal]:
+        """By position, what the file says; nothing where there is none, or it cannot be had."""
+        by_address = {work.rows[at].address: at for at in sent_rows(work)}
+        try:
+            url = self.place.writer.job(job_id).failures
+            content = self.stage.bucket.read_signed(url) if url else b""
+        except (NotFound, RequestRefused, PermissionDenied):
+            return {}
+        named = named_addresses(content, by_address.keys())
+        return {by_address[address]: Refusal("refused_by_provider", said) for address, said in named.items()}
+
+    def _still_refused(self, work: Work, refusals: dict[int, Refusal]) -> dict[int, Refusal]:
+        """Without removals of addresses that are gone, which fail, and are what was wanted."""
+        if work.action != ACTIONS.remove:
+            return refusals
+        rows = [work.rows[at] for at in refusals]
+        is_gone = dict(zip(refusals, self.place.arrived(rows, work.action), strict=True))
+        return {at: refusal for at, refusal in refusals.items() if not is_gone[at]}
+
+
+def withheld_rows(work: Work) -> list[int]:
+    """The positions of the rows that are not sent, for the sake of consent."""
+    return list(work.evidence.get("consent", {}).get("withheld", ()))
+
+
+def sent_rows(work: Work) -> list[int]:
+    """The positions of the rows that the job holds."""
+    noted = work.evidence.get("consent", {})
+    left_out = {*noted.get("withheld", ()), *noted.get("absent", ())}
+    return [at for at in range(len(work.rows)) if at not in left_out]

@@ -1,0 +1,211 @@
+"""The bucket of import jobs over a fake network: signed as botocore does, parts, refusals without quotes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import botocore.auth
+import botocore.session
+import httpx
+import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.config import Config
+
+from mailing_api import ses_bucket
+from mailing_api.errors import (
+    AuthenticationError,
+    ConfigurationError,
+    MailingError,
+    NotFound,
+    PermissionDenied,
+    ProviderFault,
+    RateLimited,
+    UnreadableAnswer,
+)
+from mailing_api.retry import RetryPolicy
+from mailing_api.ses import SesClient
+
+KEY = "some folder/Zoë+1~a.jsonl"
+KEYS = ("AKIDEXAMPLE", "canary-secret", "canary+token/==")
+UPLOAD = "<r><UploadId>up/1+2</UploadId></r>"
+
+
+@pytest.fixture(autouse=True)
+def _no_aws_of_this_machine(monkeypatch, tmp_path):
+    for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+
+
+class Wire:
+    """Keeps requests; answers them in turn, and then always with the last."""
+
+    def __init__(self, *answers):
+        self.requests = []
+        self._answers = list(answers) or [httpx.Response(200, headers={"etag": '"1"'})]
+
+    def __call__(self, request):
+        self.requests.append(request)
+        return self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+
+    def seen(self):
+        return [(one.method, one.url.query.decode()) for one in self.requests]
+
+
+def bucket(wire, name="imports", endpoint_url=None):
+    ses = SesClient(
+        regions=["eu-west-1"],
+        aws_access_key_id=KEYS[0],
+        aws_secret_access_key=KEYS[1],
+        aws_session_token=KEYS[2],
+        transport=httpx.MockTransport(wire),
+        retry=RetryPolicy(throttle_base=0, fault_base=0, throttle_tries=2, fault_tries=2),
+        sleep=lambda _: None,
+    )
+    return ses.bucket("eu-west-1", name, endpoint_url=endpoint_url)
+
+
+def error(code, status):
+    return httpx.Response(status, text=f"<Error><Code>{code}</Code><Message>canary@example.com</Message></Error>")
+
+
+TAGGED = httpx.Response(200, headers={"etag": '"tag"'})
+
+
+@pytest.mark.parametrize(("name", "style"), [("imports", "virtual"), ("my.imports", "path")])
+def test_an_object_is_written_as_botocore_would(monkeypatch, name, style):
+    frozen = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
+    monkeypatch.setattr(botocore.auth, "get_current_datetime", lambda *_, **__: frozen.replace(tzinfo=None))
+    wire = Wire()
+    assert bucket(wire, name).put(KEY, [b"one\n", b"two\n"]) == 8
+    (ours,) = wire.requests
+    assert ours.content == b"one\ntwo\n"
+
+    session = botocore.session.Session()
+    session.set_credentials(*KEYS)
+    config = Config(
+        s3={"addressing_style": style, "payload_signing_enabled": True}, request_checksum_calculation="when_required"
+    )
+    theirs = session.create_client("s3", region_name="eu-west-1", config=config)
+    kept = []
+
+    class Raw:
+        def stream(self, **_):
+            yield b""
+
+    def keep(request, **_):
+        kept.append(request)
+        return AWSResponse(request.url, 200, {}, Raw())
+
+    theirs.meta.events.register("before-send.s3", keep)
+    theirs.meta.events.unregister("before-call.s3.PutObject")
+    theirs.put_object(Bucket=name, Key=KEY, Body=b"one\ntwo\n", ContentType="application/x-ndjson")
+    theirs.close()
+    assert str(ours.url) == kept[0].url
+    assert ours.headers["x-amz-content-sha256"] == kept[0].headers["X-Amz-Content-SHA256"].decode()
+    assert ours.headers["authorization"].startswith("AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20260304/eu-west-1/s3/")
+
+
+def test_another_endpoint_has_the_bucket_in_its_path():
+    wire = Wire()
+    bucket(wire, endpoint_url="http://127.0.0.1:9000/s3/").put("a/b", [b"x"])
+    assert str(wire.requests[0].url) == "http://127.0.0.1:9000/s3/imports/a/b"
+
+
+def test_an_object_without_content_is_written():
+    wire = Wire()
+    assert bucket(wire).put("key", []) == 0
+    assert wire.requests[0].content == b""
+
+
+def test_a_large_object_goes_in_parts(monkeypatch):
+    monkeypatch.setattr(ses_bucket, "PART_SIZE", 4)
+    wire = Wire(httpx.Response(200, text=UPLOAD), TAGGED, TAGGED, TAGGED, httpx.Response(200, text="<ok/>"))
+    assert bucket(wire).put("key", [b"abc", b"de", b"fghij", b"k"]) == 11
+    upload = "uploadId=up%2F1%2B2"
+    parts = [("PUT", f"partNumber={number}&{upload}") for number in (1, 2, 3)]
+    assert wire.seen() == [("POST", "uploads="), *parts, ("POST", upload)]
+    assert [one.content for one in wire.requests[1:4]] == [b"abcde", b"fghij", b"k"]
+    assert b'<PartNumber>3</PartNumber><ETag>"tag"</ETag>' in wire.requests[4].content
+
+
+@pytest.mark.parametrize(
+    ("answers", "kind"),
+    [
+        ([error("InternalError", 500)] * 2, ProviderFault),
+        ([TAGGED, TAGGED, error("InternalError", 200), error("InternalError", 200)], UnreadableAnswer),
+        ([TAGGED, TAGGED, error("NoSuchUpload", 404), httpx.Response(404)], NotFound),
+    ],
+)
+def test_parts_that_come_to_nothing_are_given_up(monkeypatch, answers, kind):
+    monkeypatch.setattr(ses_bucket, "PART_SIZE", 4)
+    wire = Wire(httpx.Response(200, text=UPLOAD), *answers, httpx.Response(204))
+    with pytest.raises(kind):
+        bucket(wire).put("key", [b"abcde", b"f"])
+    assert wire.seen()[-1] == ("DELETE", "uploadId=up%2F1%2B2")
+
+
+def test_an_upload_whose_last_reply_was_lost_is_found_to_be_there(monkeypatch):
+    monkeypatch.setattr(ses_bucket, "PART_SIZE", 4)
+    wire = Wire(httpx.Response(200, text=UPLOAD), TAGGED, TAGGED, error("NoSuchUpload", 404), httpx.Response(200))
+    assert bucket(wire).put("key", [b"abcde", b"f"]) == 6
+    assert wire.seen()[-1] == ("HEAD", "")
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "said"),
+    [
+        (error("AccessDenied", 403), PermissionDenied, "AccessDenied"),
+        (error("NoSuchKey", 404), NotFound, "NoSuchKey"),
+        (error("SlowDown", 503), RateLimited, ""),
+        (error("InternalError", 500), ProviderFault, "InternalError"),
+        (error("ExpiredToken", 400), AuthenticationError, "ExpiredToken"),
+        (error("AuthorizationHeaderMalformed", 400), ConfigurationError, "another region"),
+        (httpx.Response(301, headers={"x-amz-bucket-region": "us-west-2"}), ConfigurationError, "is in us-west-2"),
+        (httpx.Response(200, text="<html>"), UnreadableAnswer, ""),
+    ],
+)
+def test_p7_a_refusal_says_who_must_act_and_quotes_nothing(answer, kind, said):
+    with pytest.raises(kind) as told:
+        bucket(Wire(answer)).put("key", [b"x"])
+    assert type(told.value) is kind
+    assert said in str(told.value)
+    assert "canary" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (error("BadDigest", 400), None),
+        (error("InvalidDigest", 400), None),
+        (error("AccessDenied", 403), "s3:PutObject"),
+        (error("NoSuchBucket", 404), "no bucket"),
+        (error("InvalidBucketName", 400), "InvalidBucketName"),
+    ],
+)
+def test_p9_a_check_tells_whether_objects_can_be_written(answer, said):
+    wire = Wire(answer)
+    if said is None:
+        bucket(wire).check("mine/")
+    else:
+        with pytest.raises(MailingError, match=said):
+            bucket(wire).check("mine/")
+    (request,) = wire.requests
+    assert request.url.path == "/mine/.write-test"
+    assert request.content == b""
+
+
+def test_what_an_s3_without_digests_took_is_deleted():
+    wire = Wire(TAGGED, httpx.Response(204))
+    bucket(wire).check("mine/")
+    assert wire.seen() == [("PUT", ""), ("DELETE", "")]
+
+
+def test_signed_urls_are_read_without_a_signature_of_ours():
+    wire = Wire(httpx.Response(200, content=b"failed"))
+    assert bucket(wire).read_signed("https://ses-files.s3.amazonaws.com/a?X-Amz-Signature=1%2F2") == b"failed"
+    (request,) = wire.requests
+    assert "authorization" not in request.headers
+    assert str(request.url) == "https://ses-files.s3.amazonaws.com/a?X-Amz-Signature=1%2F2"
+    with pytest.raises(MailingError, match="is none"):
+        bucket(wire).read_signed("file:///etc/passwd")
