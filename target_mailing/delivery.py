@@ -343,6 +343,8 @@ class Delivery:
 
     def _wait(self, batch: Batch, again: Again) -> None:
         policy, now = batch.lane.policy, time.time()
+        if not batch.step.repeatable:
+            self._journal.forget_step(batch.number, batch.step.name)
         if now - batch.created_at > policy.job_abandon:
             refusal = Refusal("unconfirmed", f"the job had not ended after {policy.job_abandon:.0f} s")
             sent = [at for at in range(len(batch.rows)) if at not in batch.withheld and at not in batch.refused]
@@ -356,8 +358,6 @@ class Delivery:
                 ),
             )
         else:
-            if not batch.step.repeatable:
-                self._journal.forget_step(batch.number, batch.step.name)
             self._look_again(batch, again.after)
 
     def _look_again(self, batch: Batch, after: float) -> None:
