@@ -1,4 +1,4 @@
-"""Client of PostGrid Print & Mail (print-mail/v1): contacts, mailing lists and mailing list imports.
+"""Client of PostGrid Print & Mail (print-mail/v1): contacts, mailing lists with their jobs, and mailing list imports.
 
 Facts are from PostGrid's documentation, its official clients and published recordings; what no evidence settles is
 marked unverified. docs/postgrid.md tells them for users.
@@ -9,25 +9,32 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from typing import Any, Final, Literal
+from urllib.parse import quote
 
 import httpx
+import msgspec
 
-from mailing_api.errors import ConfigurationError, UnreadableAnswer
+from mailing_api.errors import ConfigurationError, NotFound, UnreadableAnswer
 from mailing_api.http import HttpClient
 from mailing_api.pace import Pace
 from mailing_api.pages import UnsortedWalk
-from mailing_api.postgrid_answers import Page, Row, page, read_error
+from mailing_api.postgrid_answers import Page, Row, code, one, page, read_error
 from mailing_api.postgrid_settings import POSTGRID_SETTINGS, check_key, endpoint, wrong_mode
 from mailing_api.retry import RetryPolicy
 from mailing_api.settings import lookup
 from mailing_api.values import timestamp_of
 
-__all__ = ["PAGE_SIZE", "POSTGRID_SETTINGS", "Listing", "PostgridClient", "Resource", "postgrid_pace"]
+__all__ = [
+    "PAGE_SIZE", "POSTGRID_SETTINGS", "JobWork", "Listing", "MailingList", "PostgridClient", "Resource",
+    "postgrid_pace",
+]  # fmt: skip
 
 Resource = Literal["contacts", "mailing_lists", "mailing_list_imports"]
+JobWork = Literal["addContacts", "removeContacts", "addMailingListImports", "removeMailingListImports"]
 
 #: The greatest `limit` that PostGrid's own library sends; what happens above is unverified.
 PAGE_SIZE: Final = 100
@@ -113,14 +120,112 @@ class PostgridClient:
         """The first rows of a collection, up to a page."""
         return self._page(resource, 0, min(count, PAGE_SIZE)).rows
 
-    def _page(self, resource: Resource, skip: int, limit: int) -> Page:
+    # Contacts
+
+    def create_contact(self, fields: bytes) -> Row:
+        """Make a contact, or find the identical one, whose description is then replaced; twice is as good as once.
+
+        Args:
+            fields: as JSON.
+        """
+        route = "/contacts"
+        return self._http.request("POST", route, self._object, route=route, content=fields, idempotent=True)
+
+    def contact(self, contact: str) -> Row:
+        """A contact; `NotFound` where there is none."""
+        return self._one("GET", "contacts", contact)
+
+    def contacts_with(self, key: str, value: str) -> Sequence[Row]:
+        """The contacts, up to a page, whose metadata has this value; a search taken as text would find others, too."""
+        search = msgspec.json.encode({f"metadata.{key}": value}).decode()
+        found = self._page("contacts", 0, PAGE_SIZE, search=search).rows
+        return [row for row in found if (row.get("metadata") or {}).get(key) == value]
+
+    def delete_contact(self, contact: str) -> None:
+        """Delete a contact for good, from all lists; one that is not there is fine."""
+        with suppress(NotFound):
+            self._one("DELETE", "contacts", contact, idempotent=True)
+
+    # Mailing lists
+
+    def mailing_list(self, mailing_list: str) -> MailingList:
+        """A list as it stands; `NotFound` where there is none."""
+        return _mailing_list(self._one("GET", "mailing_lists", mailing_list))
+
+    def create_mailing_list(self, description: str, metadata: Mapping[str, str]) -> MailingList:
+        """Make a list."""
+        route = "/mailing_lists"
+        content = msgspec.json.encode({"description": description, "metadata": metadata})
+        return _mailing_list(self._http.request("POST", route, self._object, route=route, content=content))
+
+    def update_metadata(self, mailing_list: str, metadata: Mapping[str, Any]) -> None:
+        """Replace a list's metadata; whether keys that are left out stay is unverified, so give them all."""
+        content = msgspec.json.encode({"metadata": metadata})
+        path, route = f"/mailing_lists/{quote(mailing_list, safe='')}", "/mailing_lists/{id}"
+        self._http.request("POST", path, lambda _: None, route=route, content=content, idempotent=True)
+
+    def submit_job(self, mailing_list: str, work: JobWork, ids: Sequence[str]) -> None:
+        """Start a job on a list. Once only: a second call is a second job, or is refused because the first one runs.
+
+        Args:
+            mailing_list: its ID.
+            work: what is to be done.
+            ids: 1 to 500 of contacts, 1 to 10 of imports.
+        """
+        path, route = f"/mailing_lists/{quote(mailing_list, safe='')}/jobs", "/mailing_lists/{id}/jobs"
+        content = msgspec.json.encode({work: ids})
+        self._http.request("POST", path, lambda _: None, route=route, content=content, once=True)
+
+    # Plumbing
+
+    def _one(self, method: str, resource: Resource, key: str, *, idempotent: bool = False) -> Row:
+        path = f"/{resource}/{quote(key, safe='')}"
+        return self._http.request(method, path, self._object, route=f"/{resource}/{{id}}", idempotent=idempotent)
+
+    def _object(self, response: httpx.Response) -> Row:
+        found = one(response)
+        if self._live is not None and found.get("live") is (not self._live):
+            raise wrong_mode(live=self._live)
+        return found
+
+    def _page(self, resource: Resource, skip: int, limit: int, *, search: str | None = None) -> Page:
         route = f"/{resource}"
-        found = self._http.request("GET", route, page, route=route, params={"skip": skip, "limit": limit})
+        params: dict[str, Any] = {"skip": skip, "limit": limit} | ({} if search is None else {"search": search})
+        found = self._http.request("GET", route, page, route=route, params=params)
         if found.skip not in (None, skip):
             raise UnreadableAnswer(f"PostGrid {resource}: an answer begins at another row than was asked for.")
         if self._live is not None and any(row.get("live") is (not self._live) for row in found.rows):
             raise wrong_mode(live=self._live)
         return found
+
+
+class MailingList(msgspec.Struct, frozen=True):
+    """A list as it stands.
+
+    Attributes:
+        busy: a job is under way; any status that is not known counts as one.
+        errors: how the last job ended, each of a type.
+        updated_at: as PostGrid writes it; None if it does not.
+    """
+
+    id: str
+    description: str | None
+    metadata: Mapping[str, Any]
+    busy: bool
+    errors: Sequence[str]
+    updated_at: str | None
+
+
+def _mailing_list(row: Row) -> MailingList:
+    errors = row.get("errors") or ()
+    return MailingList(
+        str(row["id"]),
+        row.get("description"),
+        row.get("metadata") or {},
+        row.get("status") != "completed",
+        [code(str(each.get("type")) if isinstance(each, dict) else "") or "error" for each in errors],
+        row.get("updatedAt"),
+    )
 
 
 class Listing:

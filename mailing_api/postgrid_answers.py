@@ -19,7 +19,7 @@ from mailing_api.errors import (
     RequestRefused,
 )
 
-__all__ = ["Page", "Row", "page", "read_error"]
+__all__ = ["Page", "Row", "code", "one", "page", "read_error"]
 
 Row = dict[str, Any]
 
@@ -47,6 +47,7 @@ class _List(msgspec.Struct):
 
 
 _LIST = msgspec.json.Decoder(_List)
+_ROW = msgspec.json.Decoder(Row)
 
 
 class _Said(msgspec.Struct):
@@ -77,6 +78,23 @@ def page(response: httpx.Response) -> Page:
     if not all(isinstance(row.get("id"), str) and row["id"] for row in found.data):
         raise ValueError("a row without its id")
     return Page(found.data, found.totalCount, found.skip, _moment(response.headers.get("Date", "")))
+
+
+def one(response: httpx.Response) -> Row:
+    """Read a single object.
+
+    Raises:
+        ValueError: not one, or without its ID.
+    """
+    found = _ROW.decode(response.content)
+    if not isinstance(found.get("id"), str) or not found["id"]:
+        raise ValueError("an object without its id")
+    return found
+
+
+def code(kind: str) -> str | None:
+    """The type of an error if it is a word, and no quote."""
+    return kind if _CODE.fullmatch(kind) and not _KEY.search(kind) else None
 
 
 def _moment(date: str) -> datetime | None:
@@ -125,4 +143,4 @@ def _told(body: bytes) -> tuple[str | None, str]:
         found = _REFUSAL.decode(body).error
     except ValueError:
         return None, ""
-    return (found.type if _CODE.fullmatch(found.type) and not _KEY.search(found.type) else None), found.message
+    return code(found.type), found.message

@@ -21,7 +21,8 @@ class Row(msgspec.Struct, gc=False):
         stream: name in the input.
         key: keyed hash of the stream's key, if it has one.
         drops_key: when this is done, the key holds no contact any more.
-        email: the contact's address as it is sent; "" while only the key is known.
+        email: the contact's address as it is sent, or what else tells it apart (`Fields.identify`); "" while only the
+            key is known.
         address: the same, folded so that equal ones are equal.
         id: keyed hash of destination and address.
         action: what is to be done.
@@ -32,6 +33,8 @@ class Row(msgspec.Struct, gc=False):
         also: keys of rows that this one superseded; the contact is theirs, too.
         followers: rows that wait for the end of this one, because what they are to be depends on it.
         blocked: how many rows it waits for in this way; it keeps its place until `Batcher.unblock` came as often.
+        reference: stream and key in words, where the destination has the provider keep them; else empty.
+        left_by: keys that had this contact, and for whose sake it is removed after their new one was added.
     """
 
     lines: tuple[int, ...]
@@ -49,6 +52,8 @@ class Row(msgspec.Struct, gc=False):
     also: tuple[bytes, ...] = ()
     followers: tuple[Row, ...] = ()
     blocked: int = 0
+    reference: tuple[str, ...] = ()
+    left_by: tuple[bytes, ...] = ()
 
 
 class OpenBatch:
@@ -118,6 +123,18 @@ class Batcher:
         if self._parked.rows.get(row.address) is row:
             del self._parked.rows[row.address]
             self._put(row, now)
+
+    def withdraw(self, row: Row, now: float) -> None:
+        """Take out a row that is still blocked: it is not to be sent."""
+        if self._parked.rows.get(row.address) is row:
+            del self._parked.rows[row.address]
+            self.free([row.address], now)
+            return
+        waiting = self._waiting[row.address]
+        waiting.remove(row)
+        self.waiting_rows -= 1
+        if not waiting:
+            del self._waiting[row.address]
 
     def is_held(self, address: str) -> bool:
         """Whether a row of this address is on its way."""

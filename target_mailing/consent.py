@@ -24,6 +24,9 @@ class Actions(msgspec.Struct, frozen=True, kw_only=True):
         only_forced: actions that do nothing but undo, so that without `consent: force` nothing is left of them.
         account_wide: actions that concern the contact itself, and no list.
         removing_erases_opt_out: a removed contact's opt-out is forgotten by the provider.
+        old_first: where a key's contact changes, the old one is handled before the new one, since it may tell of an
+            opt-out. Otherwise the new one is added first, so that nobody is missing in between, and the old one, which
+            tells nothing, is removed after that.
     """
 
     known: frozenset[str]
@@ -34,6 +37,7 @@ class Actions(msgspec.Struct, frozen=True, kw_only=True):
     only_forced: frozenset[str] = frozenset()
     account_wide: frozenset[str] = frozenset()
     removing_erases_opt_out: bool
+    old_first: bool = True
 
 
 class Withheld(msgspec.Struct, frozen=True):

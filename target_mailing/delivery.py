@@ -11,15 +11,17 @@ import heapq
 import itertools
 import logging
 import time
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+
+import msgspec
 
 from mailing_api.errors import MailingError, ProviderFault, RateLimited, UnreadableAnswer
 from mailing_api.threads import DaemonPool
 from target_mailing.batches import Row
 from target_mailing.journal import Journal, Reject, StoredBatch
-from target_mailing.lanes import Lane, ReadyBatch
+from target_mailing.lanes import Lane, ReadyBatch, left_behind
 from target_mailing.outcomes import Outcome, Outcomes
 from target_mailing.steps import Again, Done, Finished, Progress, Refusal, Work
 from target_mailing.under_way import Batch, Family
@@ -68,6 +70,8 @@ class Delivery:
         self._lanes: dict[str, Lane] = {}
         self._under_way: set[int] = set()
         self._submitting: set[int] = set()
+        self._queued: dict[str, deque[Batch]] = {}
+        self._name = journal.name
         self._looks: list[tuple[float, int, Batch]] = []
         self._order = itertools.count()
         self._started_at = time.time()
@@ -101,9 +105,7 @@ class Delivery:
         """Send what is due, as far as jobs may be in flight."""
         now = time.monotonic()
         while self._looks and self._looks[0][0] <= now:
-            batch = heapq.heappop(self._looks)[2]
-            # A batch that was rewound is at a step that was not begun.
-            (self._take_step if batch.begun_at else self._begin_step)(batch)
+            self._look(heapq.heappop(self._looks)[2])
         for lane in self._lanes.values():
             if self._ending:
                 lane.batcher.close_all()
@@ -112,7 +114,7 @@ class Delivery:
         if self.error is not None:
             return
         for lane in self._lanes.values():
-            while not lane.recovering and len(self._under_way) < self._jobs_in_flight:
+            while not lane.recovering and lane.has_room() and len(self._under_way) < self._jobs_in_flight:
                 ready = lane.next_batch(ending=self._ending)
                 if ready is None:
                     break
@@ -154,7 +156,9 @@ class Delivery:
 
     def _start(self, lane: Lane, ready: ReadyBatch) -> None:
         action, route, rows = ready.action, ready.route, ready.rows
-        number = self._journal.begin_batch(lane.destination.name, action, route, rows)
+        # What is to leave after these rows came is noted with them, so that no kill in between lets it stay.
+        left = left_behind(rows)
+        number = self._journal.begin_batch(lane.destination.name, action, route, rows, kept=left)
         steps = lane.destination.steps(action, route)
         self._launch(Batch(number, lane, action, route, rows, steps, time.time(), Family()))
 
@@ -162,7 +166,11 @@ class Delivery:
         self._under_way.add(batch.number)
         self.counts["batches"] += 1
         self.counts["resubmitted"] += sum(row.resubmitted for row in batch.rows)
-        self._begin_step(batch)
+        if batch.lane.has_room():
+            batch.lane.under_way += 1
+            self._begin_step(batch)
+        else:  # one that another was split into
+            self._queued.setdefault(batch.lane.destination.name, deque()).append(batch)
 
     def _resume(self, lane: Lane, stored: StoredBatch) -> None:
         steps = lane.destination.steps(stored.action, stored.route)
@@ -183,7 +191,9 @@ class Delivery:
         unknown = [step for step in begun if not step.repeatable and step.name not in done]
         batch.at = next(at for at, step in enumerate(steps) if (step in unknown if unknown else step.name not in done))
         batch.begun_at = stored.begun.get(batch.step.name, stored.created_at)
+        batch.refused = dict.fromkeys(batch.left_out, Refusal("refused_by_provider", ""))
         lane.recovering += 1
+        lane.under_way += 1
         self._under_way.add(batch.number)
         self.counts["resumed"] += 1
         logger.info("Resuming batch %d of an earlier run at step %r", batch.number, batch.step.name)
@@ -203,6 +213,13 @@ class Delivery:
             return
         batch.begun_at = self._journal.begin_step(batch.number, batch.step.name)
         self._take_step(batch)
+
+    def _look(self, batch: Batch) -> None:
+        """Take a step once more that had nothing to tell."""
+        if batch.step.watches and batch.begun_at:
+            self._take_step(batch)
+        else:
+            self._begin_step(batch)
 
     def _take_step(self, batch: Batch) -> None:
         step, work = batch.step, self._work(batch)
@@ -228,7 +245,16 @@ class Delivery:
             begun_at=batch.begun_at,
             known=self._journal.evidence(batch.lane.destination.name) if known else (),
             resumed=batch.recovered,
+            names=self._names(batch),
+            journal=self._name,
         )
+
+    def _names(self, batch: Batch) -> Mapping[int, Sequence[str]]:
+        """What the provider calls the rows' contacts, where the step asks for it."""
+        if not batch.step.uses_names:
+            return {}
+        removing = batch.step.spares_shared or batch.action == batch.lane.destination.actions.remove
+        return batch.lane.names(batch.rows, removing=removing)
 
     def _step_taken(self, batch: Batch, future: Future[Progress]) -> None:
         self._submitting.discard(batch.number)
@@ -263,7 +289,11 @@ class Delivery:
     def _step_done(self, batch: Batch, done: Done) -> None:
         # How often it was submitted before, since those jobs, if there are any, stay unknown.
         evidence = done.evidence | {"lost": batch.lost} if batch.lost and not batch.step.repeatable else done.evidence
-        self._journal.end_step(batch.number, batch.step.name, evidence)
+        if done.refused:
+            batch.refused |= done.refused
+            evidence = evidence | {"refused": sorted(done.refused)}
+        names = [(batch.rows[at].id, name) for at, names in done.names.items() for name in names]
+        self._journal.end_step(batch.number, batch.step.name, evidence, names)
         batch.evidence[batch.step.name] = evidence
         if not batch.step.repeatable:
             logger.info("Batch %d (%d rows, %s): %s", batch.number, len(batch.rows), batch.action, batch.jobs)
@@ -314,9 +344,11 @@ class Delivery:
 
     def _wait(self, batch: Batch, again: Again) -> None:
         policy, now = batch.lane.policy, time.time()
+        if not batch.step.repeatable:
+            self._journal.forget_step(batch.number, batch.step.name)
         if now - batch.created_at > policy.job_abandon:
             refusal = Refusal("unconfirmed", f"the job had not ended after {policy.job_abandon:.0f} s")
-            sent = [at for at in range(len(batch.rows)) if at not in batch.withheld]
+            sent = [at for at in range(len(batch.rows)) if at not in batch.withheld and at not in batch.refused]
             self._give_up(batch, Finished(withheld=batch.withheld), dict.fromkeys(sent, refusal))
         elif now - max(batch.created_at, self._started_at) > policy.job_timeout:
             self._leave(
@@ -328,7 +360,6 @@ class Delivery:
             )
         else:
             if again.rewind:
-                self._journal.forget_step(batch.number, batch.step.name)
                 batch.rewind()
                 batch.begun_at = 0.0
             self._look_again(batch, again.after)
@@ -347,9 +378,15 @@ class Delivery:
         logger.debug("Batch %d is left at step %r", batch.number, batch.step.name)
         self.fail(error if isinstance(error, Exception) else DeliveryFailed(type(error).__name__))
         self._under_way.discard(batch.number)
+        for queued in self._queued.pop(batch.lane.destination.name, ()):  # of which nothing was begun
+            self._under_way.discard(queued.number)
 
     def _ended(self, batch: Batch) -> None:
         self._under_way.discard(batch.number)
+        batch.lane.under_way -= 1
+        if (queued := self._queued.get(batch.lane.destination.name)) and batch.lane.has_room():
+            batch.lane.under_way += 1
+            self._begin_step(queued.popleft())
         if batch.recovered:
             batch.lane.recovering -= 1
             if not batch.lane.recovering:
@@ -357,6 +394,8 @@ class Delivery:
                 batch.lane.offer(held, time.monotonic())
 
     def _finish(self, batch: Batch, finished: Finished) -> None:
+        if batch.refused:
+            finished = msgspec.structs.replace(finished, rejected={**batch.refused, **finished.rejected})
         undecided = [
             at
             for at in (range(len(batch.rows)) if finished.unresolved else finished.resend)
@@ -448,6 +487,8 @@ class Delivery:
         if not batch.recovered:
             for at in withheld:
                 lane.opted_out(batch.rows[at])
+            for at in rejected:
+                lane.refused(batch.rows[at])
             ended = [row for at, row in enumerate(batch.rows) if at not in moving] if moving else batch.rows
             lane.free(ended, time.monotonic())
         self._ended(batch)

@@ -60,7 +60,10 @@ class Destinations:
             ConfigurationError: two streams want the same destination served in different ways.
         """
         settings = self.provider.with_route(settings)
-        policy = LanePolicy(**{name: getattr(settings, name) for name in LanePolicy.__struct_fields__})
+        policy = LanePolicy(
+            **{name: getattr(settings, name) for name in LanePolicy.__struct_fields__ if name != "batches_at_once"},
+            batches_at_once=self.provider.batches_at_once,
+        )
         rows = min(policy.batch_rows, self._account.most_rows(settings))
         policy = msgspec.structs.replace(policy, batch_rows=rows)
         destination = self._account.destination(settings)

@@ -20,10 +20,11 @@ from target_mailing.lanes import Lane
 from target_mailing.lines import InputError, Lines
 from target_mailing.messages import Message, parse
 from target_mailing.outcomes import Outcome, Outcomes
+from target_mailing.reach import BY_EMAIL, Reach
 from target_mailing.records import NoRecordError, decode_record
 from target_mailing.rejects import RejectsFile, key_properties
 from target_mailing.settings import StreamSettings
-from target_mailing.streams import End, Stream, is_accepted
+from target_mailing.streams import End, Stream
 
 __all__ = ["Intake"]
 
@@ -56,6 +57,7 @@ class Intake:
         delivery: Delivery,
         rejects: RejectsFile,
         open_lane: Callable[[StreamSettings], Lane],
+        reach: Reach = BY_EMAIL,
     ) -> None:
         """Make an intake.
 
@@ -68,6 +70,7 @@ class Intake:
             delivery: gets the others.
             rejects: is told of streams' columns.
             open_lane: makes the lane of a stream's destination.
+            reach: how the provider reaches people.
         """
         self._config = config
         self._mapper = mapper
@@ -77,6 +80,7 @@ class Intake:
         self._delivery = delivery
         self._rejects = rejects
         self._open_lane = open_lane
+        self._reach = reach
         self.messages: Counter[str] = Counter()
         self._streams: dict[str, list[Stream | None]] = {}
         self._schemas: dict[str, tuple[bytes, Sequence[str]]] = {}
@@ -234,7 +238,7 @@ class Intake:
 
     def _stream(self, name: str, source: str, schema: Mapping[str, Any], keys: Sequence[str]) -> Stream | None:
         settings = StreamSettings.resolve(self._config, name)
-        if not is_accepted(name, schema.get("properties", {}), settings):
+        if not self._reach.accepts(name, schema.get("properties", {}), settings):
             logger.info("Stream %r is skipped: it is not one of contacts", name)
             return None
         lane = self._open_lane(settings)

@@ -22,7 +22,8 @@ from target_mailing.hashed import HashedTable
 from target_mailing.hashes import Hashes
 from target_mailing.keys import Keys
 from target_mailing.mapping import fold_address
-from target_mailing.stores import JournalError, Store
+from target_mailing.names import Names
+from target_mailing.stores import JournalError, MemoryStore, Store
 
 __all__ = ["Journal", "JournalError", "Known", "Reject", "StoredBatch"]
 
@@ -103,9 +104,15 @@ class Journal:
                 self.hashes = Hashes(self._read_secret())
                 self._contacts = HashedTable(self._connection, tables.contacts, tables.contacts_log)
                 self._keys = Keys(self._connection)
+                self._names = Names(self._connection)
         except JournalError:
             self.close()
             raise
+
+    @property
+    def name(self) -> str:
+        """A name that tells nothing but which journal it is; "" for one that ends with the run."""
+        return "" if isinstance(self._store, MemoryStore) else self.hashes.key_id("", "journal")(b"").hex()
 
     @property
     def place(self) -> str:
@@ -153,6 +160,17 @@ class Journal:
     def strays(self, key: bytes | None) -> Sequence[str]:
         """Addresses that may be at the provider under a key, beside its own."""
         return self._keys.strays(key)
+
+    def names(self, contacts: Sequence[int]) -> dict[int, list[str]]:
+        """What the provider calls these contacts."""
+        with self._transaction():
+            return self._names.of(contacts)
+
+    def holders(self, names: Sequence[str]) -> dict[str, dict[int, Sequence[bytes]]]:
+        """By name, the contacts that the provider calls so, each with the keys that it was last delivered under."""
+        with self._transaction():
+            found = self._names.contacts(names)
+            return {name: {one: self._keys.of(one) for one in contacts} for name, contacts in found.items()}
 
     def unfinished(self, destination: str) -> list[StoredBatch]:
         """The batches of this destination that have no outcome yet, oldest first."""
@@ -209,9 +227,21 @@ class Journal:
 
     # What happens
 
-    def begin_batch(self, destination: str, action: str, route: str, rows: Sequence[Row]) -> int:
-        """Note a batch that is about to be sent, on disk with its first step at the latest; returns its number."""
+    def begin_batch(
+        self,
+        destination: str,
+        action: str,
+        route: str,
+        rows: Sequence[Row],
+        *,
+        kept: Iterable[tuple[bytes, str, int]] = (),
+    ) -> int:
+        """Note a batch that is about to be sent, on disk with its first step at the latest; returns its number.
+
+        `kept` is as in `settle`.
+        """
         with self._transaction(commit=False):
+            self._keys.keep(kept)
             return self._insert_batch(destination, action, route, rows)
 
     def begin_step(self, batch: int, step: str) -> float:
@@ -226,10 +256,11 @@ class Journal:
             )
         return now
 
-    def end_step(self, batch: int, step: str, evidence: dict[str, Any]) -> None:
-        """Note what a step brought."""
+    def end_step(self, batch: int, step: str, evidence: dict[str, Any], names: Iterable[tuple[int, str]] = ()) -> None:
+        """Note what a step brought, and what the provider calls contacts."""
         text = msgspec.json.encode(evidence).decode()
         with self._transaction():
+            self._names.add(names)
             self._connection.execute(
                 sa.update(tables.steps)
                 .where(tables.steps.c.batch == batch, tables.steps.c.name == step)
@@ -269,7 +300,7 @@ class Journal:
             confirmed: rows that the provider now certainly has; their keys are remembered, or that they are gone.
             uncertain: rows that the provider may have.
             forgotten: contacts of which nothing is certain any more.
-            kept: keys and their former addresses, each with its contact, that were to be removed and were not.
+            kept: keys and their former addresses, each with its contact, that are to be removed and are not yet.
             rejects: rows for the rejects file.
             following: rows that have no outcome yet, as batches that take them on.
 
@@ -288,10 +319,17 @@ class Journal:
             self._insert_rejects(rejects)
             return [self._insert_batch(destination, action, route, rows) for rows in following]
 
-    def note_rows(self, *, unchanged: Sequence[Row] = (), rejects: Sequence[Reject] = ()) -> None:
-        """Note what became of rows that need no batch; of those unchanged their keys are remembered."""
+    def note_rows(
+        self,
+        *,
+        unchanged: Sequence[Row] = (),
+        rejects: Sequence[Reject] = (),
+        kept: Iterable[tuple[bytes, str, int]] = (),
+    ) -> None:
+        """Note what became of rows that need no batch: the keys of those unchanged are known; `kept` as in `settle`."""
         with self._transaction():
             self._keys.note(unchanged)
+            self._keys.keep(kept)
             self._insert_rejects(rejects)
 
     def discard(self, batch: int, *, uncertain: Sequence[Row] = ()) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -14,7 +15,7 @@ from target_mailing.mapping import MappedContact, fold_address
 from target_mailing.outcomes import Outcome, Outcomes
 from target_mailing.steps import Destination
 
-__all__ = ["Lane", "LanePolicy", "ReadyBatch"]
+__all__ = ["Lane", "LanePolicy", "ReadyBatch", "left_behind"]
 
 
 class LanePolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,6 +31,7 @@ class LanePolicy(msgspec.Struct, frozen=True, kw_only=True):
     job_abandon: float = 48 * 3600.0
     poll_interval: float = 2.0
     poll_max_interval: float = 30.0
+    batches_at_once: int | None = None
 
 
 class ReadyBatch(msgspec.Struct, frozen=True):
@@ -40,6 +42,11 @@ class ReadyBatch(msgspec.Struct, frozen=True):
     rows: list[Row]
 
 
+def left_behind(rows: Iterable[Row]) -> list[tuple[bytes, str, int]]:
+    """Keys of these rows with their former contacts, which are yet to be removed."""
+    return [(key, old.email, old.id) for row in rows for old in row.followers for key in old.left_by]
+
+
 class Lane:
     """The way of rows to one destination."""
 
@@ -47,6 +54,7 @@ class Lane:
         self.destination = destination
         self.policy = policy
         self.recovering = 0
+        self.under_way = 0
         self.held: list[Row] = []
         self._journal = journal
         self._outcomes = outcomes
@@ -57,7 +65,10 @@ class Lane:
         self._unsubscribe = destination.actions.unsubscribe
         self._has_opt_outs = self._remove in destination.actions.known
         self._removes_old = policy.on_key_change == "remove" and self._has_opt_outs
+        self._old_first = destination.actions.old_first
         self._has_strays = False
+        #: Removals that are off, because what was to replace them did not arrive.
+        self._off: list[Row] = []
         #: Contacts that are not to be subscribed in this run: the former address of their key opted out.
         self._opted_out: set[int] = set()
         #: Contacts of which a row of this run said that they opted out.
@@ -72,6 +83,10 @@ class Lane:
     def is_empty(self) -> bool:
         """Whether no row is here or on its way."""
         return not self.held and self.batcher.is_empty()
+
+    def has_room(self) -> bool:
+        """Whether one more batch may be under way."""
+        return self.policy.batches_at_once is None or self.under_way < self.policy.batches_at_once
 
     def is_crowded(self) -> bool:
         """Whether no more rows should come for now."""
@@ -105,7 +120,7 @@ class Lane:
                 if row.drops_key:
                     self._keys_leaving.add(row.key)
         if settled or rejects:
-            self._journal.note_rows(unchanged=settled, rejects=rejects)
+            self._journal.note_rows(unchanged=settled, rejects=rejects, kept=left_behind(settled))
             self._keys_leaving.difference_update(row.key for row in settled if row.key is not None)
         self._outcomes.settle_all(ends)
 
@@ -124,6 +139,8 @@ class Lane:
         if self._has_strays:
             self._leave_strays(row, before, now)
         if known and self._is_unchanged(row, known.get(row.id)):
+            for old in row.followers:  # nothing is to be waited for
+                self.batcher.unblock(old, now)
             return row.lines, Outcome.UNCHANGED, None
         return None
 
@@ -135,6 +152,8 @@ class Lane:
         actions = self.destination.actions
         if not row.email:
             before = before or next(iter(self._journal.strays(row.key)), before)
+            if before is None and row.reference:
+                before = f"?{row.key.hex()}"  # nobody here knows it, but the provider may
             if before is None:
                 code, reason = "unknown_key", "a delete with only its key, which was never delivered from here"
                 rejects.append(Reject.of(row, code, reason))
@@ -220,6 +239,33 @@ class Lane:
                 self.opted_out(row)
             for follower in row.followers:
                 self.batcher.unblock(follower, now)
+        if self._off:
+            off, self._off = self._off, []
+            for old in off:
+                self.batcher.withdraw(old, now)
+            self._outcomes.settle_all([(old.lines, Outcome.UNCHANGED, None) for old in off])
+
+    def refused(self, row: Row) -> None:
+        """A row was not delivered: where old contacts leave after the new one came, they stay."""
+        if not self._old_first:
+            self._off.extend(row.followers)
+            row.followers = ()
+
+    def names(self, rows: Sequence[Row], *, removing: bool) -> dict[int, Sequence[str]]:
+        """By position, what the provider calls the rows' contacts; when removing only what no other key has."""
+        known = self._journal.names([row.id for row in rows])
+        if removing and known:
+            holders = self._journal.holders([name for names in known.values() for name in names])
+            known = {
+                row.id: [name for name in known.get(row.id, ()) if not self._is_held(holders[name], row)]
+                for row in rows
+            }
+        return {at: names for at, row in enumerate(rows) if (names := known.get(row.id))}
+
+    def _is_held(self, holders: Mapping[int, Sequence[bytes]], row: Row) -> bool:
+        """Whether a name that a row's contact has is another key's contact, too."""
+        gone = {row.key, *row.also, *self._keys_leaving}
+        return any(key not in gone for keys in holders.values() for key in keys)
 
     def opted_out(self, row: Row) -> None:
         """A row was withheld because its contact opted out: whoever follows it under a new address has, too.
@@ -264,6 +310,14 @@ class Lane:
             return
         assert row.key is not None  # noqa: S101 - `before` is known by it
         old = self._former(row, before, self.destination.actions.remove)
+        if not self._old_first:
+            if self._removes_old and not self._is_shared(old, row.key):
+                self._outcomes.expect(row.lines[-1], 2)
+                old.left_by = (row.key,)
+                old.blocked += 1
+                row.followers = (*row.followers, old)
+                self.batcher.add(old, now)
+            return
         if not self._removes_old or self._is_shared(old, row.key) or self._has_left(old):
             if not self._may_subscribe(row):
                 return
@@ -327,6 +381,7 @@ class Lane:
         contact = self.destination.overlay(earlier.contact, later.contact)
         later.lines = earlier.lines + later.lines
         later.followers = earlier.followers + later.followers
+        later.left_by = earlier.left_by + later.left_by
         if earlier.also or (earlier.key is not None and earlier.key != later.key):
             keys = (*earlier.also, *([earlier.key] if earlier.key is not None else []))
             later.also = tuple(key for key in dict.fromkeys(keys) if key != later.key)

@@ -75,18 +75,25 @@ class Fields(msgspec.Struct, frozen=True, kw_only=True):
         columns: the canonical columns that it knows, and columns of its own.
         properties: the account's own fields.
         own_prefix: columns that begin so must be among the destination's own; "" for no such rule.
+        required: canonical columns that a stream must have.
+        identify: what tells contacts apart, given one and its action: equal texts for those that the provider takes
+            as the same, "" where only the row's key can tell, RowRejected where it cannot be delivered. None where it
+            is the e-mail address.
     """
 
     columns: Mapping[str, Field]
     properties: Mapping[str, Field]
     own_prefix: str = ""
+    required: Sequence[str] = ("email",)
+    identify: Callable[[MappedContact, str], str] | None = None
 
 
 class MappedContact(msgspec.Struct, gc=False):
     """A row, understood.
 
     Attributes:
-        email: the address as it is sent: trimmed, its domain in lower case. None only for a deleted row.
+        email: the address as it is sent: trimmed, its domain in lower case. None only for a deleted row, or where
+            contacts have none; else what `Fields.identify` gave.
         columns: values of canonical columns that the row has and the destination knows.
         properties: values of the account's own fields; None clears one.
         status: the row's `subscription_status`; of a deleted row only `unsubscribed` is of interest.
@@ -151,13 +158,19 @@ class StreamMapping:
                 f"{', '.join(sorted(one for one in fields.columns if one.startswith(fields.own_prefix)))}. Correct it, "
                 "name what it is meant for in `mapping`, or leave the column out."
             )
-        if "email" not in sources:
-            raise ConfigurationError(
-                f"Stream {stream!r} has no column `email`. Name the column that holds the address in `mapping`, for "
-                f'example {{"email": "email_address"}}, or leave the stream out.'
-            )
+        for name in fields.required:
+            if name not in sources:
+                raise ConfigurationError(
+                    f"Stream {stream!r} has no column `{name}`. Name the column that holds the address in `mapping`, "
+                    f'for example {{"{name}": "{name}_address"}}, or leave the stream out.'
+                )
+        by_email = fields.identify is None
+        self._address = clean_address if by_email else _no_address
         #: The columns that a row is mapped from, each with the value that stands for its absence.
-        self.needed: list[tuple[str, Any]] = [(sources.pop("email"), None), (DELETED_AT, None)]
+        self.needed: list[tuple[str, Any]] = [
+            (sources.pop("email") if by_email else sources[fields.required[0]], None),
+            (DELETED_AT, None),
+        ]
         self._status = self._place(sources.pop("subscription_status", None))
         self._object = self._place(sources.pop("properties", None))
         self._action = self._place(action_column)
@@ -202,7 +215,7 @@ class StreamMapping:
         email, deleted_at = values[0], values[1]
         if deleted_at is not None:
             return self._deleted(email, values)
-        email = clean_address(email)
+        email = self._address(email)
         status = self._status_of(values) if self._status else None
         action = self._action_of(values) if self._action else None
         columns: dict[str, Any] = {}
@@ -232,7 +245,7 @@ class StreamMapping:
             if (given := values[at]) is not None
         }
         told = "unsubscribed" if self._status and values[self._status] == "unsubscribed" else None
-        return MappedContact(None if email is None else clean_address(email), own, {}, told, None, deleted=True)
+        return MappedContact(None if email is None else self._address(email), own, {}, told, None, deleted=True)
 
     def _status_of(self, values: Values) -> str | None:
         status = values[self._status]
@@ -314,6 +327,10 @@ def clean_address(value: Any) -> str:
         return address
     local, _, domain = address.rpartition("@")
     return f"{local}@{domain.lower()}"
+
+
+def _no_address(_: Any) -> None:
+    """What a row's e-mail address is where nobody is reached by one."""
 
 
 def fold_address(address: str) -> str:

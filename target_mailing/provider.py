@@ -10,6 +10,7 @@ import msgspec
 
 from mailing_api.errors import ConfigurationError
 from mailing_api.settings import Setting, lookup
+from target_mailing.reach import BY_EMAIL, Reach
 from target_mailing.settings import StreamSettings
 from target_mailing.steps import Destination
 
@@ -50,8 +51,10 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
         settings: all of its settings.
         signs: the settings of which any one, where it is set, makes this one of the run's providers.
         wanted: what to set, for messages.
-        routes: values of `route` that it has, its default first.
+        routes: values of `route` that it has, its default first; none where that setting has no meaning.
         most_rows: greatest `batch_rows`.
+        reach: how it reaches people.
+        batches_at_once: batches under way at the same time to one destination; None for as many as the run may have.
         connect: makes the account from the configuration; nothing is asked yet. Keyword arguments are `user_agent`,
             `timeout` (seconds) and `max_requests_per_second`.
     """
@@ -64,6 +67,8 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     routes: Sequence[str]
     connect: Callable[..., Account]
     most_rows: int = 10_000
+    reach: Reach = BY_EMAIL
+    batches_at_once: int | None = None
 
     def is_set(self, config: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> bool:
         """Whether the settings name this provider."""
@@ -80,10 +85,10 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
                 f"Setting `batch_rows` is {settings.batch_rows}; for {self.title} it must be 1 to {self.most_rows}."
             )
         if settings.route is None:
-            return msgspec.structs.replace(settings, route=self.routes[0])
+            return msgspec.structs.replace(settings, route=self.routes[0]) if self.routes else settings
         if settings.route not in self.routes:
             raise ConfigurationError(
                 f"Setting `route` is {settings.route!r}, which {self.title} does not have; these are: "
-                f"{', '.join(self.routes)}."
+                f"{', '.join(self.routes) or f'none, see the settings that begin with `{self.name}_`'}."
             )
         return settings

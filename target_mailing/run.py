@@ -21,6 +21,7 @@ from target_mailing.journal import Journal, JournalError
 from target_mailing.lanes import Lane
 from target_mailing.lines import InputError, Lines
 from target_mailing.outcomes import Outcome, Outcomes, RejectLimit
+from target_mailing.reach import BY_EMAIL, Reach
 from target_mailing.reader import LineReader
 from target_mailing.rejects import RejectsFile
 from target_mailing.settings import StreamSettings
@@ -66,6 +67,7 @@ class Run:
         limit: RejectLimit,
         open_lane: Callable[[StreamSettings, Delivery, Outcomes], Lane],
         jobs_in_flight: int,
+        reach: Reach = BY_EMAIL,
     ) -> None:
         """Make a run; nothing is read or sent.
 
@@ -77,6 +79,7 @@ class Run:
             limit: of `max_rejected`.
             open_lane: makes the lane of a stream's destination.
             jobs_in_flight: batches under way at the same time.
+            reach: how the provider reaches people.
         """
         self._journal = journal
         self._rejects = rejects
@@ -97,6 +100,7 @@ class Run:
             delivery=self.delivery,
             rejects=rejects,
             open_lane=self._open,
+            reach=reach,
         )
         self._chunks: deque[Lines] = deque()
         self._input_ended = False

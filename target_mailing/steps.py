@@ -29,17 +29,22 @@ class Done(msgspec.Struct, frozen=True):
         evidence: what a later step, or a later run, needs to go on. Positions under `withheld` are of rows that are
             not sent, for the sake of consent, whatever becomes of the others.
         certain: where a step of unknown effect was found to be done: nobody else can have done it.
+        names: by position, what the provider calls the rows' contacts; the journal keeps it for later batches.
+        refused: by position, rows that the provider refused in this step; the others go on. Later steps, also those of
+            a later run, find their positions in the evidence under `refused`.
     """
 
     evidence: dict[str, Any]
     certain: bool = False
+    names: Mapping[int, Sequence[str]] = {}
+    refused: Mapping[int, Refusal] = {}
 
 
 class Again(msgspec.Struct, frozen=True):
-    """Nothing to tell yet: take this step once more after so many seconds.
+    """Nothing was done, and there is nothing to tell yet: take this step once more after so many seconds.
 
     Attributes:
-        rewind: nothing was done, and what earlier steps found may be old by then: begin at the step's `again_from`.
+        rewind: what earlier steps found may be old by then: begin at the step's `again_from`.
     """
 
     after: float
@@ -80,6 +85,8 @@ class Work(msgspec.Struct, kw_only=True):
         begun_at: when this step was first begun (Unix seconds).
         known: what the steps of all batches of this destination noted, as far as the journal remembers.
         resumed: the batch is of an earlier run: its rows have no content, and come again in the input.
+        names: for a step that `uses_names`: by position, what the provider calls the rows' contacts, as far as known.
+        journal: a name for this journal, the same in each run; "" for one that ends with the run.
     """
 
     action: str
@@ -89,6 +96,13 @@ class Work(msgspec.Struct, kw_only=True):
     begun_at: float = 0.0
     known: Sequence[Mapping[str, Any]] = ()
     resumed: bool = False
+    names: Mapping[int, Sequence[str]] = {}
+    journal: str = ""
+
+    @property
+    def refused(self) -> set[int]:
+        """Positions of rows that an earlier step did not let pass."""
+        return {at for noted in self.evidence.values() for at in noted.get("refused", ())}
 
 
 class Step(ABC):
@@ -100,6 +114,9 @@ class Step(ABC):
         watches: the step only looks at a job under way, so its time-outs are those of jobs.
         sends: a repeatable step by which rows arrive, so that after a kill some of them may have.
         again_from: the earlier step from which taking this one again begins; None for itself.
+        uses_names: it needs `Work.names`.
+        spares_shared: it removes contacts, so that these names are only those that no other key has; so are they for
+            all steps of a removal.
     """
 
     name: ClassVar[str]
@@ -107,6 +124,8 @@ class Step(ABC):
     watches: ClassVar[bool] = False
     sends: ClassVar[bool] = False
     again_from: ClassVar[str | None] = None
+    uses_names: ClassVar[bool] = False
+    spares_shared: ClassVar[bool] = False
 
     @abstractmethod
     def run(self, work: Work) -> Progress:

@@ -1,4 +1,4 @@
-"""One stream of the input: is it to be delivered, and what becomes of each of its records."""
+"""One stream of the input, and what becomes of each of its records."""
 
 from __future__ import annotations
 
@@ -20,43 +20,10 @@ from target_mailing.outcomes import Outcome
 from target_mailing.records import RecordReader
 from target_mailing.settings import StreamSettings
 
-__all__ = ["End", "Stream", "is_accepted"]
-
-#: Streams of canonical contacts that are not called so.
-_PEOPLE = "mpdx_people"
-#: Streams of canonical contacts that have postal addresses only.
-_HOUSEHOLDS = frozenset({"mpdx_contacts", "postgrid_contacts"})
+__all__ = ["End", "Stream"]
 
 #: How a record ends without becoming a row: outcome, code, and the reject to be written.
 End = tuple[Outcome, str | None, Reject | None]
-
-
-def is_accepted(stream: str, columns: Mapping[str, Any], settings: StreamSettings) -> bool:
-    """Whether a stream is one of contacts with e-mail addresses.
-
-    Other canonical kinds have addresses, too (a suppression list does), so an address alone does not make one.
-
-    Raises:
-        ConfigurationError: it is not, and `on_unknown_stream` is `fail`.
-    """
-    address = settings.mapping.get("email", "email")
-    if stream in _HOUSEHOLDS and address == "email":
-        why = "it has households with postal addresses, and no e-mail addresses"
-    elif settings.named or stream.endswith("_contacts") or stream == _PEOPLE:
-        return True
-    elif address not in columns:
-        why = f"it is not called *_contacts, and it has no column {address!r}"
-    elif "provider" in columns:
-        why = "it is not called *_contacts, and it is another kind of a provider's stream"
-    else:
-        return True
-    if settings.on_unknown_stream == "skip":
-        return False
-    raise ConfigurationError(
-        f"Stream {stream!r} is not one of contacts with e-mail addresses: {why}. Leave it out at the tap (with "
-        "tap-mailing, select only streams of contacts), name it in `streams` with a `mapping` for `email` to deliver "
-        "it all the same, or set `on_unknown_stream: skip`."
-    )
 
 
 _encode = msgspec.json.Encoder().encode
@@ -109,6 +76,7 @@ class Stream:
         self._fingerprint = hashes.fingerprint
         self._destination = lane.destination
         self._contact_of = lane.destination.encode
+        self._identify = lane.destination.fields.identify
         if settings.action not in self._destination.actions.known:
             raise ConfigurationError(
                 f"Setting `action` is {settings.action!r}, which is not possible here; these are: "
@@ -146,7 +114,7 @@ class Stream:
         self._may_lack_address = "provider" in columns
         # A key that is the address needs no remembering.
         address = settings.mapping.get("email", "email")
-        self._key = () if self._required == (address,) else self._required
+        self._key = () if self._required == (address,) and self._identify is None else self._required
 
     def _create_properties(self, columns: Mapping[str, Mapping[str, Any]]) -> None:
         settings = self._settings
@@ -196,14 +164,14 @@ class Stream:
             action = self._decide(contact.status, asked, contact.deleted)
             if not isinstance(action, str):
                 return action
-            email = contact.email or ""
+            email = contact.email or "" if self._identify is None else self._identify(contact, action)
             if not email and key is None:
                 return self._rejected(RowRejected("unknown_key", "a delete without address or key"), line, source)
             address = fold_address(email)
             encoded = self._contact_of(contact, action)
         except RowRejected as no:
             return self._rejected(no, line, source)
-        return Row(
+        row = Row(
             (line,),
             self.source,
             key,
@@ -216,6 +184,9 @@ class Stream:
             self._fingerprint(action)(encoded),
             source,
         )
+        if self._identify is not None and key is not None:
+            row.reference = (self._stream, "/".join(map(str, values[self._keys_at :])))
+        return row
 
     def _key_of(self, values: Values) -> bytes | None:
         given = values[self._keys_at :]

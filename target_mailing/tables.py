@@ -5,7 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 __all__ = [
-    "batches", "contacts", "contacts_log", "keys", "keys_log", "meta", "metadata", "rejects", "steps", "strays",
+    "batches", "contacts", "contacts_log", "keys", "keys_log", "meta", "metadata", "names", "rejects", "steps",
+    "strays",
 ]  # fmt: skip
 
 metadata = sa.MetaData()
@@ -70,6 +71,14 @@ strays = sa.Table(
     sa.Column("email", sa.String, primary_key=True),
     sa.Column("contact", sa.BigInteger, nullable=False),
     sa.Column("stuck", sa.Boolean, nullable=False),
+    sqlite_with_rowid=False,
+)
+names = sa.Table(
+    "names",
+    metadata,
+    # What the provider calls a contact, where its own ID is needed: of old, one contact may have had several.
+    sa.Column("contact", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("name", sa.String, primary_key=True, index=True),
     sqlite_with_rowid=False,
 )
 rejects = sa.Table(

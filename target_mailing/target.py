@@ -88,6 +88,7 @@ class TargetMailing(Target):
             limit=reject_limit(self._setting("max_rejected")),
             open_lane=lambda settings, delivery, outcomes: destinations.lane(settings, journal, delivery, outcomes),
             jobs_in_flight=positive("jobs_in_flight", self._setting("jobs_in_flight")),
+            reach=destinations.provider.reach,
         )
         try:
             run(source)

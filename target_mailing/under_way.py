@@ -9,7 +9,7 @@ import msgspec
 
 from target_mailing.batches import Row
 from target_mailing.lanes import Lane
-from target_mailing.steps import Step
+from target_mailing.steps import Refusal, Step
 
 __all__ = ["MAX_SPLIT_CALLS", "Batch", "Family"]
 
@@ -38,6 +38,7 @@ class Batch(msgspec.Struct, eq=False):
         failed_looks: looks at its job that failed in a row.
         lost: times that the reply to its step was lost.
         recovered: it is of an earlier run.
+        refused: by position, rows that a step refused while the others went on.
     """
 
     number: int
@@ -55,6 +56,7 @@ class Batch(msgspec.Struct, eq=False):
     failed_looks: int = 0
     lost: int = 0
     recovered: bool = False
+    refused: dict[int, Refusal] = {}
 
     @property
     def step(self) -> Step:
@@ -78,6 +80,11 @@ class Batch(msgspec.Struct, eq=False):
     def withheld(self) -> list[int]:
         """Positions of rows that a step done did not let pass, for the sake of consent."""
         return [at for noted in self.evidence.values() for at in noted.get("withheld", ())]
+
+    @property
+    def left_out(self) -> list[int]:
+        """Positions of rows that a step done did not let pass, because the provider refused them."""
+        return [at for noted in self.evidence.values() for at in noted.get("refused", ())]
 
     @property
     def jobs(self) -> str:

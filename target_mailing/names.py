@@ -1,0 +1,53 @@
+"""What providers call contacts, where a contact can only be removed by the provider's own ID."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import sqlalchemy as sa
+
+from target_mailing import tables
+
+__all__ = ["Names"]
+
+#: Values in one statement; SQLite's documented limit of parameters is 32,766.
+_AT_ONCE = 5000
+
+
+class Names:
+    """Names by contact; the caller commits.
+
+    A contact may have several: the provider may have made it anew, and nobody knows what became of the old one. A name
+    may belong to several contacts: the provider may take as the same what we do not.
+    """
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def of(self, contacts: Sequence[int]) -> dict[int, list[str]]:
+        """The names of these contacts, by contact."""
+        found: dict[int, list[str]] = {}
+        for contact, name in self._select(tables.names.c.contact, contacts):
+            found.setdefault(contact, []).append(name)
+        return found
+
+    def contacts(self, names: Sequence[str]) -> dict[str, list[int]]:
+        """The contacts of these names, by name."""
+        found: dict[str, list[int]] = {}
+        for contact, name in self._select(tables.names.c.name, names):
+            found.setdefault(name, []).append(contact)
+        return found
+
+    def add(self, names: Iterable[tuple[int, str]]) -> None:
+        """Add names, each with its contact."""
+        if wanted := dict.fromkeys(names):
+            known = {(contact, name) for contact, each in self.of([one for one, _ in wanted]).items() for name in each}
+            if new := [{"contact": contact, "name": name} for contact, name in wanted if (contact, name) not in known]:
+                self._connection.execute(sa.insert(tables.names), new)
+
+    def _select(self, column: sa.Column[int] | sa.Column[str], values: Sequence[object]) -> Iterable[tuple[int, str]]:
+        wanted = sorted(set(values), key=str)
+        query = sa.select(tables.names.c.contact, tables.names.c.name)
+        for at in range(0, len(wanted), _AT_ONCE):
+            some = self._connection.execute(query.where(column.in_(wanted[at : at + _AT_ONCE])))
+            yield from ((contact, name) for contact, name in some)

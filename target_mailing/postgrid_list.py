@@ -1,0 +1,81 @@
+"""PostGrid's mailing list that is delivered to: found, and marked with the route and the journal that fill it."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from mailing_api.errors import ConfigurationError, NotFound
+from mailing_api.postgrid import MailingList, PostgridClient
+
+__all__ = ["TargetList"]
+
+#: Keys of a list's metadata.
+_ROUTE: Final = "target_mailing_route"
+_JOURNAL: Final = "target_mailing_journal"
+#: Stands for a journal that ended with its run.
+_NONE: Final = "none"
+
+
+class TargetList:
+    """One list."""
+
+    def __init__(self, client: PostgridClient, wanted: str, *, route: str, create: bool, dry_run: bool) -> None:
+        """Find the list, by its ID or its description.
+
+        Args:
+            client: of the account.
+            wanted: ID or description.
+            route: how it is to be filled.
+            create: make it if there is none of that description.
+            dry_run: do not make it yet.
+
+        Raises:
+            ConfigurationError: it is missing, ambiguous, or was filled by another route.
+        """
+        self._client = client
+        self._route = route
+        found = _found(client, wanted)
+        if found is None and create:
+            found = None if dry_run else client.create_mailing_list(wanted, {_ROUTE: route})
+        elif found is None:
+            raise ConfigurationError(
+                f"Setting `list`: PostGrid has no mailing list with the ID or description {wanted!r}. Correct it, or "
+                "set `create_list: true`."
+            )
+        self.id = "" if found is None else found.id
+        before = route if found is None else found.metadata.get(_ROUTE, route)
+        if before != route:
+            raise ConfigurationError(
+                f"Setting `postgrid_route` is {route!r}, but the list was filled by route {before!r}: people delivered "
+                "by both would get two letters. Set that, or choose another list."
+            )
+
+    def is_known_to(self, journal: str) -> bool:
+        """Whether all that the list was filled with is in this journal; the first to fill a list marks it as its own.
+
+        Args:
+            journal: its name; "" for one that ends with the run.
+        """
+        metadata = self._client.mailing_list(self.id).metadata
+        if _JOURNAL in metadata:
+            return bool(metadata[_JOURNAL] == journal)
+        mark: dict[str, Any] = {_ROUTE: self._route, _JOURNAL: journal or _NONE}
+        self._client.update_metadata(self.id, {**metadata, **mark})
+        return True
+
+
+def _found(client: PostgridClient, wanted: str) -> MailingList | None:
+    if wanted.startswith("mailing_list_import_"):
+        raise ConfigurationError("Setting `list` is the ID of an import; give that of a mailing list.")
+    if wanted.startswith("mailing_list_"):
+        try:
+            return client.mailing_list(wanted)
+        except NotFound:
+            raise ConfigurationError(f"Setting `list`: PostGrid has no mailing list with the ID {wanted}.") from None
+    ids = {str(row["id"]) for page in client.rows("mailing_lists") for row in page if row.get("description") == wanted}
+    if len(ids) > 1:
+        raise ConfigurationError(
+            f"Setting `list`: several PostGrid mailing lists are described as {wanted!r} ({', '.join(sorted(ids))}); "
+            "give the ID."
+        )
+    return client.mailing_list(ids.pop()) if ids else None

@@ -1,0 +1,129 @@
+"""SIGKILL at every call of PostGrid's route `contacts`, before its work and after it; then a rerun with other rows."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from mailing_sandbox.server import Sandbox
+from tests.target.conftest import state
+from tests.target.postgrid.conftest import LIST, Postgrid, delete, household, households
+from tests.target.test_command import Command, lines
+
+ROOT = "/print-mail/v1"
+#: Each call of the flow, and its first and later occurrences that the rows below bring about.
+CALLS = {
+    "find the list": ("GET", f"{ROOT}/mailing_lists", (0,)),
+    "make a contact": ("POST", f"{ROOT}/contacts", (0, 1, 2)),
+    "mark or look at the list": ("GET", f"{ROOT}/mailing_lists/*", (0, 1, 2, 3, 4, 5)),
+    "submit": ("POST", f"{ROOT}/mailing_lists/*/jobs", (0, 1, 2, 3)),
+}
+BOUNDARIES = [(name, skip) for name, (_, _, skips) in CALLS.items() for skip in skips]
+
+BOTH = {"name": "Family Both", "address_line1": "5 Both Road"}
+
+FIRST = [household(n) for n in range(6)] + [household(6, **BOTH), household(7, **BOTH)]
+#: New, changed, deleted, unsubscribed, one of two that share a contact.
+SECOND = [
+    household(0, address_line1="10 New Street"),
+    household(8),
+    delete(1),
+    household(2, subscription_status="unsubscribed"),
+    delete(6),
+    household(3, name="Renamed"),
+]
+#: The same changed on, in another order.
+THIRD = [
+    household(3, name="Renamed again"),
+    household(2, subscription_status="unsubscribed"),
+    delete(6),
+    delete(1),
+    household(0, address_line1="11 Newer Street"),
+    delete(4),
+    household(8, address_city="York"),
+    household(7, **BOTH),
+]
+END = sorted([
+    ("Renamed again", "3 Mill Lane", "Leeds"), ("Family 0", "11 Newer Street", "Leeds"), ("Family 5", "5 Mill Lane", "Leeds"),
+    ("Family 8", "8 Mill Lane", "York"), ("Family Both", "5 Both Road", "Leeds"),
+])  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def sandbox():
+    with Sandbox(job_seconds=0.05) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def postgrid(sandbox, tmp_path):
+    sandbox.postgrid.reset()
+    sandbox.faults.clear()
+    sandbox.postgrid.add_list(LIST)
+    config = {
+        "postgrid_api_key": sandbox.postgrid.test_key,
+        "postgrid_base_url": sandbox.url,
+        "list": LIST,
+        "journal": str(tmp_path / "journal.sqlite"),
+        "batch_rows": 2,
+        "poll_interval": 0.03,
+        "poll_max_interval": 0.05,
+        "max_requests_per_second": 1000,
+        "max_rejected": "100%",
+    }
+    return Postgrid(sandbox, tmp_path, config)
+
+
+def on_list(postgrid):
+    return sorted((one["firstName"], one["addressLine1"], one["city"]) for one in postgrid.on_list().values())
+
+
+def kill_at(postgrid, messages, name, skip, when):
+    method, path, _ = CALLS[name]
+    fault = postgrid.sandbox.faults.add(kind="hold", method=method, path=path, skip=skip, when=when)
+    with Command(postgrid).start() as process:
+        process.stdin.write(lines(messages))
+        process.stdin.close()
+        fault.wait_until_held(timeout=30)
+        process.kill()
+        out = process.stdout.read()
+    postgrid.sandbox.faults.clear()
+    return [json.loads(line) for line in out.splitlines()]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize(("name", "skip"), BOUNDARIES)
+def test_p3_killed_at_any_call_the_list_ends_as_the_rows_say(postgrid, name, skip, when):
+    postgrid.deliver([households(), *FIRST, state(1)])
+    kill_at(postgrid, [households(), *SECOND, state(2)], name, skip, when)
+    result = postgrid.deliver([households(), *THIRD, state(3)])
+    assert result.error is None
+    assert result.states == [3]
+    assert sum(result.counts().values()) == len(THIRD)
+    assert on_list(postgrid) == END
+    assert postgrid.deliver([households(), *THIRD, state(3)]).counts() == {"unchanged": len(THIRD)}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize(("name", "skip"), BOUNDARIES)
+def test_p3_killed_at_any_call_the_same_rows_again_end_as_they_say(postgrid, name, skip, when):
+    postgrid.deliver([households(), *FIRST, state(1)])
+    kill_at(postgrid, [households(), *SECOND, state(2)], name, skip, when)
+    result = postgrid.deliver([households(), *SECOND, state(2)])
+    assert result.states == [2]
+    expected = {("Family 0", "10 New Street"), ("Family 8", "8 Mill Lane"), ("Renamed", "3 Mill Lane")}
+    expected |= {("Family 4", "4 Mill Lane"), ("Family 5", "5 Mill Lane"), ("Family Both", "5 Both Road")}
+    assert [(name, street) for name, street, _ in on_list(postgrid)] == sorted(expected)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_p3_killed_while_a_job_is_submitted_its_rows_are_counted_as_sent_again(postgrid, when):
+    states = kill_at(postgrid, [households(), household(1), household(2), state(1)], "submit", 0, when)
+    assert states == []
+    result = postgrid.deliver([households(), household(1), household(2), state(1)])
+    assert result.counts() == {"delivered": 2}
+    assert result.outcomes["resubmitted"] == 2
+    assert len(postgrid.on_list()) == 2

@@ -1,0 +1,87 @@
+"""A PostGrid account in the sandbox, with a list, and a way to pipe a Singer stream into the target."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from mailing_sandbox.server import Sandbox
+from tests.target.conftest import Mailjet, schema
+
+LIST = "Christmas letter"
+
+TEXT = {"type": ["string", "null"]}
+COLUMNS = {
+    "id": {"type": ["integer", "string", "null"]},
+    **dict.fromkeys(
+        (
+            "email", "name", "first_name", "last_name", "company", "job_title", "phone", "address_line1",
+            "address_line2", "address_city", "address_region", "address_postal_code", "address_country",
+            "subscription_status", "description",
+        ),
+        TEXT,
+    ),
+    "properties": {"type": ["object", "null"]},
+    "skip_verification": {"type": ["boolean", "null"]},
+    "_sdc_deleted_at": {"type": ["string", "null"], "format": "date-time"},
+}  # fmt: skip
+GONE = {"_sdc_deleted_at": "2026-01-01T00:00:00Z"}
+
+
+def households(keys=("id",)):
+    return schema("households", COLUMNS, keys)
+
+
+def household(number: int, *, stream: str = "households", **columns: Any):
+    record = {
+        "id": number,
+        "name": f"Family {number}",
+        "address_line1": f"{number} Mill Lane",
+        "address_city": "Leeds",
+        "address_country": "GB",
+    }
+    return {"type": "RECORD", "stream": stream, "record": record | columns}
+
+
+def delete(number: int, **columns: Any):
+    return {"type": "RECORD", "stream": "households", "record": {"id": number} | GONE | columns}
+
+
+@dataclass
+class Postgrid(Mailjet):
+    """The account, and the target's settings for it."""
+
+    @property
+    def number(self) -> str:
+        return next(one["id"] for one in self.sandbox.postgrid.lists().values() if one["description"] == LIST)
+
+    def on_list(self) -> dict[str, dict[str, Any]]:
+        """Who is on the list, as it was sent, by ID."""
+        return self.sandbox.postgrid.members(self.number)["contacts"]
+
+    def streets(self) -> list[str]:
+        """The first lines of the addresses on the list."""
+        return sorted(one["addressLine1"] for one in self.on_list().values())
+
+    def jobs(self) -> list[tuple[str, int]]:
+        """What was done to lists, and with how many."""
+        return [(job["action"], job["ids"]) for job in self.sandbox.postgrid.jobs()]
+
+
+@pytest.fixture
+def postgrid(tmp_path):
+    with Sandbox(job_seconds=0.05) as sandbox:
+        sandbox.postgrid.add_list(LIST)
+        config = {
+            "postgrid_api_key": sandbox.postgrid.test_key,
+            "postgrid_base_url": sandbox.url,
+            "list": LIST,
+            "journal": str(tmp_path / "journal.sqlite"),
+            "poll_interval": 0.03,
+            "poll_max_interval": 0.05,
+            "max_requests_per_second": 1000,
+            "max_rejected": "100%",
+        }
+        yield Postgrid(sandbox, tmp_path, config)
