@@ -30,6 +30,7 @@ class Route:
         names: what the journal calls those steps that it calls otherwise.
         without: columns that its rows do not have.
         provider: whose it is.
+        forgiving: a step whose failure is told, and fails no run.
     """
 
     settings: Mapping[str, Any]
@@ -39,6 +40,7 @@ class Route:
     without: tuple[str, ...] = ()
     start: Call = Call("GET", "/v3/REST/contactslist")
     provider: str = "mailjet"
+    forgiving: str | None = None
 
     @property
     def boundaries(self) -> list[str]:
@@ -68,7 +70,7 @@ CONSENT = Call("GET", "/v3/REST/contact/*/getcontactslists")
 JOBS = Call("GET", "/v3/REST/batchjob")
 
 #: One contact, and the list: globs of paths cross slashes.
-OBJECT = "/s3/imports/target-mailing/*.jsonl"
+OBJECT = "/s3/fault-table/target-mailing/*.jsonl"
 CONTACTS = "/v2/email/contact-lists/Readers/contacts"
 READERS = Call("GET", "/v2/email/contact-lists/Readers")
 
@@ -116,6 +118,7 @@ ROUTES = {
         },
         recover=Call("POST", "/v2/email/import-jobs/list"),
         names={"errors": "outcome"},
+        forgiving="clear",
         start=READERS,
         provider="ses",
     ),
