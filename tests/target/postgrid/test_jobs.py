@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from target_mailing.target import TargetMailing
 from tests.target.conftest import state
 from tests.target.postgrid.conftest import LIST, delete, household, households
 
@@ -186,12 +187,18 @@ def test_p3_a_contact_whose_reply_was_lost_is_made_once(postgrid, kind):
         {"postgrid_object_member": True, "postgrid_deleted": "shown"},
         {"postgrid_job_polls": 2},
     ],
-    ids=lambda switches: "-".join(switches),
+    ids="-".join,
 )
 def test_whatever_postgrid_does_the_list_ends_as_the_rows_say(postgrid, switches):
     postgrid.sandbox.switches.change(switches)
     postgrid.deliver(rows(4))
-    changed = [household(0, name="New name"), household(1, email="a@example.com"), delete(2), household(3), household(4)]
+    changed = [
+        household(0, name="New name"),
+        household(1, email="a@example.com"),
+        delete(2),
+        household(3),
+        household(4),
+    ]
     result = postgrid.deliver([households(), *changed, state(2)])
     assert result.states == [2]
     assert sorted(one["firstName"] for one in postgrid.on_list().values()) == [
@@ -203,9 +210,7 @@ def test_lists_are_filled_side_by_side(postgrid, plan):
     postgrid.sandbox.postgrid.add_list("Other")
     plan({"hold": True}, {"hold": True})
     others = [households() | {"stream": "others"}, *(household(n, stream="others") for n in range(2))]
-    thread, results = start(
-        postgrid, [*rows(2), *others], streams={"others": {"list": "Other"}}, batch_rows=1
-    )
+    thread, results = start(postgrid, [*rows(2), *others], streams={"others": {"list": "Other"}}, batch_rows=1)
     lists = postgrid.sandbox.postgrid.lists
     until(lambda: sum(one["status"] != "completed" for one in lists().values()) == 2)
     time.sleep(0.1)
@@ -267,8 +272,6 @@ def test_p9_a_route_of_mailjets_and_a_wrong_action_are_said(postgrid):
 
 
 def test_check_tries_everything_and_writes_nothing(postgrid, capsys):
-    from target_mailing.target import TargetMailing  # noqa: PLC0415
-
     TargetMailing(config=postgrid.settings()).check()
     assert "PostGrid" in capsys.readouterr().out
     assert all(call.startswith("GET ") for call in postgrid.sandbox.counters.calls)
