@@ -130,11 +130,10 @@ class Batcher:
             del self._parked.rows[row.address]
             self.free([row.address], now)
             return
-        waiting = self._waiting[row.address]
-        waiting.remove(row)
+        waiting = deque(one for one in self._waiting.pop(row.address) if one is not row)
         self.waiting_rows -= 1
-        if not waiting:
-            del self._waiting[row.address]
+        if waiting:
+            self._waiting[row.address] = waiting
 
     def is_held(self, address: str) -> bool:
         """Whether a row of this address is on its way."""

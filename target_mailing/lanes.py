@@ -119,9 +119,15 @@ class Lane:
                 settled.append(row)
                 if row.drops_key:
                     self._keys_leaving.add(row.key)
+                else:  # the journal is told below, and others of these rows may ask before
+                    self._keys_under_way[row.key] = row.email
         if settled or rejects:
             self._journal.note_rows(unchanged=settled, rejects=rejects, kept=left_behind(settled))
-            self._keys_leaving.difference_update(row.key for row in settled if row.key is not None)
+            for row in settled:
+                if row.key is not None:
+                    self._keys_leaving.discard(row.key)
+                    if self._keys_under_way.get(row.key) == row.email:
+                        del self._keys_under_way[row.key]
         self._outcomes.settle_all(ends)
 
     def _prepare(
@@ -311,12 +317,7 @@ class Lane:
         assert row.key is not None  # noqa: S101 - `before` is known by it
         old = self._former(row, before, self.destination.actions.remove)
         if not self._old_first:
-            if self._removes_old and not self._is_shared(old, row.key):
-                self._outcomes.expect(row.lines[-1], 2)
-                old.left_by = (row.key,)
-                old.blocked += 1
-                row.followers = (*row.followers, old)
-                self.batcher.add(old, now)
+            self._leave_after(row, old, now)
             return
         if not self._removes_old or self._is_shared(old, row.key) or self._has_left(old):
             if not self._may_subscribe(row):
@@ -326,6 +327,24 @@ class Lane:
         old.followers = (row,)
         row.blocked += 1
         self.batcher.add(old, now)
+
+    def _leave_after(self, row: Row, old: Row, now: float) -> None:
+        """The old contact of the row's key is removed after the row has come."""
+        assert row.key is not None  # noqa: S101 - the old contact is known by it
+        if self._keys_under_way.get(row.key) == old.email:
+            # The key is on its way there: the row must not overtake that, or the key would be left at the old one.
+            gate = self._former(row, old.email, self.destination.actions.ask)
+            gate.id = 0  # of no contact: nothing is to be remembered of it
+            gate.followers = (row,)
+            row.blocked += 1
+            self._outcomes.expect(row.lines[-1], 2)
+            self.batcher.add(gate, now)
+        if self._removes_old and not self._is_shared(old, row.key):
+            old.left_by = (row.key,)
+            old.blocked += 1
+            row.followers = (*row.followers, old)
+            self._outcomes.expect(row.lines[-1], 2)
+            self.batcher.add(old, now)
 
     def _former(self, row: Row, email: str, action: str) -> Row:
         """What is done with the address that a row's key had before."""

@@ -44,10 +44,15 @@ THIRD = [
     household(8, address_city="York"),
     household(7, **BOTH),
 ]
-END = sorted([
-    ("Renamed again", "3 Mill Lane", "Leeds"), ("Family 0", "11 Newer Street", "Leeds"), ("Family 5", "5 Mill Lane", "Leeds"),
-    ("Family 8", "8 Mill Lane", "York"), ("Family Both", "5 Both Road", "Leeds"),
-])  # fmt: skip
+END = sorted(
+    [
+        ("Renamed again", "3 Mill Lane", "Leeds"),
+        ("Family 0", "11 Newer Street", "Leeds"),
+        ("Family 5", "5 Mill Lane", "Leeds"),
+        ("Family 8", "8 Mill Lane", "York"),
+        ("Family Both", "5 Both Road", "Leeds"),
+    ]
+)
 
 
 @pytest.fixture(scope="module")

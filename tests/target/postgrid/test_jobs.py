@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from target_mailing.target import TargetMailing
 from tests.target.conftest import state
 from tests.target.postgrid.conftest import LIST, delete, household, households
 
@@ -186,7 +187,7 @@ def test_p3_a_contact_whose_reply_was_lost_is_made_once(postgrid, kind):
         {"postgrid_object_member": True, "postgrid_deleted": "shown"},
         {"postgrid_job_polls": 2},
     ],
-    ids=lambda switches: "-".join(switches),
+    ids="-".join,
 )
 def test_whatever_postgrid_does_the_list_ends_as_the_rows_say(postgrid, switches):
     postgrid.sandbox.switches.change(switches)
@@ -271,8 +272,6 @@ def test_p9_a_route_of_mailjets_and_a_wrong_action_are_said(postgrid):
 
 
 def test_check_tries_everything_and_writes_nothing(postgrid, capsys):
-    from target_mailing.target import TargetMailing  # noqa: PLC0415
-
     TargetMailing(config=postgrid.settings()).check()
     assert "PostGrid" in capsys.readouterr().out
     assert all(call.startswith("GET ") for call in postgrid.sandbox.counters.calls)

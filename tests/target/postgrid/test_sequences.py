@@ -1,0 +1,65 @@
+"""Whatever rows come in whatever order, over several runs: who is on the list is who the rows say (P1, P5)."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mailing_sandbox.server import Sandbox
+from tests.target.conftest import state
+from tests.target.postgrid.conftest import LIST, Postgrid, delete, household, households
+
+#: Some are one contact to PostGrid alone, and to us two.
+STREETS = ("1 Mill Lane", "1 MILL LANE", "2 Mill Lane", "3 Mill Lane")
+KEYS = st.integers(1, 4)
+CHANGES = st.tuples(KEYS, st.sampled_from((*STREETS, None)))
+RUNS = st.lists(st.tuples(st.lists(CHANGES, min_size=1, max_size=7), st.integers(1, 4)), min_size=1, max_size=4)
+
+
+@pytest.fixture(scope="module")
+def sandbox():
+    with Sandbox(job_seconds=0.0) as sandbox:
+        yield sandbox
+
+
+def row(key, street):
+    return delete(key) if street is None else household(key, name="Same", address_line1=street)
+
+
+@pytest.mark.slow
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(runs=RUNS, compares=st.sampled_from(["standardised", "sent"]))
+def test_p1_the_list_is_what_the_rows_say_whatever_comes(sandbox, runs, compares):
+    sandbox.postgrid.reset()
+    sandbox.switches.change({"postgrid_dedupe_compares": compares})
+    sandbox.postgrid.add_list(LIST)
+    wanted = {}
+    with tempfile.TemporaryDirectory() as folder:
+        config = {
+            "postgrid_api_key": sandbox.postgrid.test_key,
+            "postgrid_base_url": sandbox.url,
+            "list": LIST,
+            "journal": f"{folder}/journal.sqlite",
+            "poll_interval": 0.01,
+            "poll_max_interval": 0.02,
+            "max_requests_per_second": 1000,
+            "max_rejected": "100%",
+        }
+        postgrid = Postgrid(sandbox, Path(folder), config)
+        for number, (changes, size) in enumerate(runs):
+            rows = [row(*change) for change in changes]
+            wanted |= dict(changes)
+            result = postgrid.deliver([households(), *rows, state(number)], batch_rows=size)
+            assert result.error is None
+            assert result.states == [number]
+            assert sum(result.counts().values()) == len(rows)
+            streets = {street for street in wanted.values() if street is not None}
+            if compares == "standardised":
+                streets = {street.upper() for street in streets}
+                assert sorted(street.upper() for street in postgrid.streets()) == sorted(streets)
+            else:
+                assert postgrid.streets() == sorted(streets)
