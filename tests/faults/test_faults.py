@@ -19,11 +19,8 @@ from tests.faults.process import HASTY, PLAIN
 from tests.faults.routes import ROUTES
 from tests.faults.world import Run, World
 
-#: One case of each of these is in the quick suite.
-QUICK = {
-    "sigterm", "5xx", "lost", "journal-full", "rejects-gone", "stdout-closed", "input-cut",
-    "job-error", "job-completed-with-errors", "job-stalled-past-timeout",
-}  # fmt: skip
+pytestmark = pytest.mark.slow
+
 #: What the provider may do otherwise.
 SWITCHES = ["usual", "silent", "strict", "late"]
 
@@ -51,8 +48,7 @@ def kills():
         for step, side, nth in product(route.boundaries, (BEFORE, AFTER), ("first", "later")):
             if step != "start" or nth == "first":
                 one = Kill(name, step, side, nth)
-                quick = nth == "first" and step in (("submit", "follow") if name == "json" else ("submit",))
-                yield pytest.param(one, id=one.name, marks=[] if quick else [pytest.mark.slow])
+                yield pytest.param(one, id=one.name)
 
 
 @pytest.mark.parametrize("at", list(kills()))
@@ -79,7 +75,6 @@ def test_p3_killed(ground, tmp_path, at):
     world.check_end(last)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("side", [BEFORE, AFTER])
 @pytest.mark.parametrize("name", [name for name, route in ROUTES.items() if route.recover])
 def test_p3_killed_again_while_looking_for_its_job(ground, tmp_path, name, side):
@@ -163,11 +158,7 @@ def cases():
     of_all = factors(list(ROUTES))
     of_all["step"].reverse()  # of cases that are as good the first is taken: rather a late step than the start
     found = [Case(**case) for case in (*by_json, *cover(of_all, is_possible, by_json))]
-    quick = {case.fault: case for case in reversed(found) if case.phase == "live" and case.fault in QUICK}
-    return [
-        pytest.param(case, id=case.name, marks=[] if quick.get(case.fault) is case else [pytest.mark.slow])
-        for case in found
-    ]
+    return [pytest.param(case, id=case.name) for case in found]
 
 
 @pytest.mark.parametrize("case", cases())
