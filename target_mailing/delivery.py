@@ -12,7 +12,7 @@ import itertools
 import logging
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 
 import msgspec
@@ -245,16 +245,9 @@ class Delivery:
             begun_at=batch.begun_at,
             known=self._journal.evidence(batch.lane.destination.name) if known else (),
             resumed=batch.recovered,
-            names=self._names(batch),
+            names=batch.names,
             journal=self._name,
         )
-
-    def _names(self, batch: Batch) -> Mapping[int, Sequence[str]]:
-        """What the provider calls the rows' contacts, where the step asks for it."""
-        if not batch.step.uses_names:
-            return {}
-        removing = batch.step.spares_shared or batch.action == batch.lane.destination.actions.remove
-        return batch.lane.names(batch.rows, removing=removing)
 
     def _step_taken(self, batch: Batch, future: Future[Progress]) -> None:
         self._submitting.discard(batch.number)
@@ -403,24 +396,13 @@ class Delivery:
         ]
         following: list[list[Row]] = []
         if undecided and not batch.recovered:
-            following = self._divide(batch, undecided, parts=2 if finished.unresolved else 1)
+            following = [] if self.error else batch.divide(undecided, parts=2 if finished.unresolved else 1)
             if not following:
                 is_alone, why = finished.unresolved and len(undecided) == 1, finished.reason
                 refusal = Refusal("not_imported", why) if is_alone else Refusal("unconfirmed", why)
                 self._give_up(batch, finished, dict.fromkeys(undecided, refusal))
                 return
         self._settle(batch, finished, undecided, following)
-
-    def _divide(self, batch: Batch, undecided: list[int], parts: int) -> list[list[Row]]:
-        """Batches for the rows of which nobody can tell; none where that leads nowhere, or costs too many calls."""
-        if len(undecided) < parts or self.error is not None or batch.family.calls_left < parts:
-            return []
-        batch.family.calls_left -= parts
-        rows = [batch.rows[at] for at in undecided]
-        for row in rows:
-            row.resubmitted = True
-        middle = (len(rows) + 1) // parts
-        return [rows[:middle], rows[middle:]] if parts == 2 else [rows]
 
     def _give_up(self, batch: Batch, finished: Finished, refusals: Mapping[int, Refusal]) -> None:
         """No job can tell whether these rows arrived: they are refused, unless the provider can be asked for them."""
@@ -466,12 +448,7 @@ class Delivery:
             confirmed=delivered,
             uncertain=[batch.rows[at] for at in (*moving, *unconfirmed)],
             forgotten=[batch.rows[at].id for at in rejected if at not in unconfirmed],
-            kept=[
-                (follower.key, row.email, row.id)
-                for row in (batch.rows[at] for at in rejected)
-                for follower in row.followers
-                if follower.key is not None
-            ],
+            kept=batch.kept(rejected),
             rejects=rejects,
             following=following,
         )

@@ -16,28 +16,17 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from target_mailing import tables
+from target_mailing import payload, tables
 from target_mailing.batches import Row
 from target_mailing.hashed import HashedTable
 from target_mailing.hashes import Hashes
 from target_mailing.keys import Keys
-from target_mailing.mapping import fold_address
 from target_mailing.names import Names
 from target_mailing.stores import JournalError, MemoryStore, Store
 
 __all__ = ["Journal", "JournalError", "Known", "Reject", "StoredBatch"]
 
 _VERSION = "2"
-
-
-class _Sent(msgspec.Struct, array_like=True):
-    """What of a row a later run needs to settle it. Its content is not kept: rows of an unsettled batch come again."""
-
-    key: bytes | None
-    drops_key: bool
-    email: str
-    id: int
-    fingerprint: int
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -185,7 +174,7 @@ class Journal:
                     number=batch.id,
                     action=batch.action,
                     route=batch.route,
-                    rows=[_row(batch.action, sent) for sent in _PAYLOAD.decode(batch.payload)],
+                    rows=payload.decoded(batch.action, batch.payload),
                     steps={
                         step.name: None if step.evidence is None else msgspec.json.decode(step.evidence)
                         for step in self._steps(batch.id)
@@ -418,9 +407,7 @@ class Journal:
                 route=route,
                 state="open",
                 created_at=time.time(),
-                payload=msgspec.msgpack.encode(
-                    [_Sent(row.key, row.drops_key, row.email, row.id, row.fingerprint) for row in rows]
-                ),
+                payload=payload.encoded(rows),
             )
         )
         number = result.inserted_primary_key
@@ -442,23 +429,3 @@ class Journal:
             # PostgreSQL's text takes no NUL, which a provider's message may hold.
             values = [msgspec.structs.asdict(one) | {"reason": one.reason.replace("\0", "")} for one in rejects]
             self._connection.execute(sa.insert(tables.rejects), values)
-
-
-_PAYLOAD = msgspec.msgpack.Decoder(list[_Sent])
-
-
-def _row(action: str, sent: _Sent) -> Row:
-    """A row of an earlier run: it settles no line of this input."""
-    return Row(
-        lines=(),
-        stream="",
-        key=sent.key,
-        drops_key=sent.drops_key,
-        email=sent.email,
-        address=fold_address(sent.email),
-        id=sent.id,
-        action=action,
-        contact=b"",
-        fingerprint=sent.fingerprint,
-        source=None,
-    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -85,6 +85,34 @@ class Batch(msgspec.Struct, eq=False):
     def left_out(self) -> list[int]:
         """Positions of rows that a step done did not let pass, because the provider refused them."""
         return [at for noted in self.evidence.values() for at in noted.get("refused", ())]
+
+    @property
+    def names(self) -> Mapping[int, Sequence[str]]:
+        """By position, what the provider calls the rows' contacts, where the step that it is at asks for it."""
+        if not self.step.uses_names:
+            return {}
+        removing = self.step.spares_shared or self.action == self.lane.destination.actions.remove
+        return self.lane.names(self.rows, removing=removing)
+
+    def divide(self, undecided: Sequence[int], parts: int) -> list[list[Row]]:
+        """Batches for the rows of which nobody can tell; none where that leads nowhere, or costs too many calls."""
+        if len(undecided) < parts or self.family.calls_left < parts:
+            return []
+        self.family.calls_left -= parts
+        rows = [self.rows[at] for at in undecided]
+        for row in rows:
+            row.resubmitted = True
+        middle = (len(rows) + 1) // parts
+        return [rows[:middle], rows[middle:]] if parts == 2 else [rows]
+
+    def kept(self, rejected: Iterable[int]) -> list[tuple[bytes, str, int]]:
+        """Keys of the rows that waited for one of these, which were to remove a former contact, with that contact."""
+        return [
+            (follower.key, self.rows[at].email, self.rows[at].id)
+            for at in rejected
+            for follower in self.rows[at].followers
+            if follower.key is not None
+        ]
 
     @property
     def jobs(self) -> str:

@@ -111,6 +111,7 @@ def test_where_the_new_address_is_refused_the_old_one_stays(postgrid):
         (1, "refused_by_provider")
     ]
     assert postgrid.streets() == ["1 Mill Lane", "9 New Street"]
+    assert postgrid.deliver([households(), household(1)]).counts() == {"unchanged": 1}
     assert postgrid.deliver([households(), household(1, email="no@example.com")]).counts() == {"delivered": 1}
     assert {one.get("email") for one in postgrid.on_list().values()} == {"no@example.com", None}
     assert len(postgrid.on_list()) == 2
