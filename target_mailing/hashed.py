@@ -22,6 +22,8 @@ __all__ = ["HashedTable"]
 _MERGE_AT = 65_536
 #: Keys looked up in one statement; SQLite's documented limit of parameters is 32,766.
 _MAX_IDS = 5000
+#: Places of marks, by which a new table knows most keys that it does not have: a byte each.
+_PLACES = 1 << 21
 #: Entries written by one statement, which takes half as long as one statement each.
 _ROWS_AT_ONCE = 200
 
@@ -52,6 +54,8 @@ class HashedTable:
         self._has_entries = connection.execute(sa.select(table).limit(1)).first() is not None
         for entries in connection.execute(sa.select(log.c.entries).order_by(log.c.n)).scalars():
             self._recent.update((e[0], e if len(e) > 1 else None) for e in _LOGGED.decode(entries))
+        # The keys of a table that was not made in this run are not all known.
+        self._marks = None if self._has_entries else bytearray(_PLACES)
 
     def find(self, keys: Sequence[Any]) -> dict[Any, Entry]:
         """The entries of these keys, by key."""
@@ -64,6 +68,8 @@ class HashedTable:
                 keys = [key for key in keys if key not in here]
         if not self._has_entries:
             return found
+        if (places := self._marks) is not None:
+            keys = [key for key in keys if places[hash(key) % _PLACES]]
         select = f"SELECT {','.join(self._columns)} FROM {self._table}"  # noqa: S608 - the names are ours
         for at in range(0, len(keys), _MAX_IDS):
             some = tuple(keys[at : at + _MAX_IDS])
@@ -90,6 +96,9 @@ class HashedTable:
         for at in range(0, len(entries), _ROWS_AT_ONCE):
             some = entries[at : at + _ROWS_AT_ONCE]
             self._connection.exec_driver_sql(self._upsert(len(some)), tuple(chain.from_iterable(some)))
+        if (places := self._marks) is not None:
+            for entry in entries:
+                places[hash(entry[0]) % _PLACES] = 1
         gone = [(one,) for one, entry in self._recent.items() if entry is None]
         if gone:
             self._connection.exec_driver_sql(f"DELETE FROM {self._table} WHERE {key} = {self._mark}", gone)  # noqa: S608

@@ -73,7 +73,7 @@ class Stream:
         self._settings = settings
         hashes, there = journal.hashes, lane.destination.name
         self._contact_id, self._key_id = hashes.contact_id(there), hashes.key_id(there, stream)
-        self._fingerprint = hashes.fingerprint
+        self._fingerprints = {one: hashes.fingerprint(one) for one in lane.destination.actions.known}
         self._destination = lane.destination
         self._contact_of = lane.destination.encode
         self._identify = lane.destination.fields.identify
@@ -161,7 +161,8 @@ class Stream:
             key = self._key_of(values) if self._required else None
             contact = self._mapping(values)
             asked = self._settings.action if contact.action is None else contact.action
-            action = self._decide(contact.status, asked, contact.deleted)
+            question = (contact.status, asked, contact.deleted)
+            action = self._decisions.get(question) or self._decide(question)
             if not isinstance(action, str):
                 return action
             email = contact.email or "" if self._identify is None else self._identify(contact, action)
@@ -181,7 +182,7 @@ class Stream:
             self._contact_id(address),
             action,
             encoded,
-            self._fingerprint(action)(encoded),
+            self._fingerprints[action](encoded),
             source,
         )
         if self._identify is not None and key is not None:
@@ -195,12 +196,9 @@ class Stream:
             raise RowRejected("missing_key", f"key column {name} is missing or null")
         return self._key_id(_encode(given)) if self._key else None
 
-    def _decide(self, status: str | None, asked: str, deleted: bool) -> str | End:
+    def _decide(self, question: tuple[str | None, str, bool]) -> str | End:
         """The action for a row, or its end; the same few questions are asked for every row."""
-        question = (status, asked, deleted)
-        found = self._decisions.get(question)
-        if found is None:
-            found = self._decisions[question] = self._decision(status, asked, deleted)
+        found = self._decisions[question] = self._decision(*question)
         return found
 
     def _decision(self, status: str | None, asked: str, deleted: bool) -> str | End:
