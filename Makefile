@@ -14,10 +14,10 @@ demo: $(READY) ## Four providers to PostgreSQL and on to Mailjet by Meltano, on 
 	@$(BIN)/python examples/demo/demo.py
 
 test: $(READY) ## The whole test suite
-	@$(BIN)/python -m pytest -n 2
+	@$(BIN)/python -m pytest -n 2 --dist worksteal
 
 quick: $(READY) ## The tests that take no more than a few seconds each
-	@$(BIN)/python -m pytest -n 2 -m 'not slow'
+	@$(BIN)/python -m pytest -n 2 --dist worksteal -m 'not slow'
 
 lint: $(READY) ## Style and types
 	@$(BIN)/ruff check .
