@@ -314,10 +314,19 @@ class Journal:
         unchanged: Sequence[Row] = (),
         rejects: Sequence[Reject] = (),
         kept: Iterable[tuple[bytes, str, int]] = (),
+        stay: Sequence[Row] = (),
     ) -> None:
-        """Note what became of rows that need no batch: the keys of those unchanged are known; `kept` as in `settle`."""
+        """Note what became of rows that need no batch.
+
+        Args:
+            unchanged: rows whose keys have their addresses, or are gone, with nothing to be done at the provider.
+            rejects: rows for the rejects file.
+            kept: as in `settle`.
+            stay: removals of addresses that are to stay, because another key has them.
+        """
         with self._transaction():
             self._keys.note(unchanged)
+            self._keys.stay(stay)
             self._keys.keep(kept)
             self._insert_rejects(rejects)
 

@@ -68,13 +68,13 @@ class Keys:
 
     def note(self, rows: Sequence[Row]) -> None:
         """The keys of these rows have their addresses, or are gone, as they were known to be."""
-        self._table.put([_held(row.key, row) for row in rows if row.key])
-
-    def confirm(self, rows: Sequence[Row]) -> None:
-        """These rows certainly arrived: their keys have their addresses, or are gone."""
         entries = [_held(row.key, row) for row in rows if row.key]
         entries.extend(_held(key, row) for row in rows if row.also for key in row.also)
         self._table.put(entries)
+
+    def confirm(self, rows: Sequence[Row]) -> None:
+        """These rows certainly arrived: their keys have their addresses, or are gone."""
+        self.note(rows)
         if self._strays:
             self._forget_strays(rows)
 
@@ -85,6 +85,11 @@ class Keys:
     def keep(self, addresses: Iterable[tuple[bytes, str, int]]) -> None:
         """Removing these addresses of keys, each with its contact, failed."""
         self._add_strays(addresses, stuck=True)
+
+    def stay(self, rows: Sequence[Row]) -> None:
+        """The addresses of these removals are another key's: nobody is to remove them for those that left them."""
+        if self._strays and rows:
+            self._forget_strays(rows)
 
     def _add_strays(self, addresses: Iterable[tuple[bytes, str, int]], *, stuck: bool) -> None:
         new = []

@@ -60,7 +60,8 @@ class Lane:
         self._outcomes = outcomes
         self._keys_under_way: dict[bytes, str] = {}
         self._ready: deque[ReadyBatch] = deque()
-        self._keys_leaving: set[bytes] = set()
+        #: Keys with a removal under way, and the address that it is of.
+        self._keys_leaving: dict[bytes, str] = {}
         self._remove = destination.actions.remove
         self._unsubscribe = destination.actions.unsubscribe
         self._has_opt_outs = self._remove in destination.actions.known
@@ -118,16 +119,12 @@ class Lane:
             if row.key is not None and end[1] is Outcome.UNCHANGED and before != ("" if row.drops_key else row.email):
                 settled.append(row)
                 if row.drops_key:
-                    self._keys_leaving.add(row.key)
+                    self._keys_leaving[row.key] = row.email
                 else:  # the journal is told below, and others of these rows may ask before
                     self._keys_under_way[row.key] = row.email
         if settled or rejects:
             self._journal.note_rows(unchanged=settled, rejects=rejects, kept=left_behind(settled))
-            for row in settled:
-                if row.key is not None:
-                    self._keys_leaving.discard(row.key)
-                    if self._keys_under_way.get(row.key) == row.email:
-                        del self._keys_under_way[row.key]
+            self._let_go(settled)
         self._outcomes.settle_all(ends)
 
     def _prepare(
@@ -140,6 +137,8 @@ class Lane:
             self._keep_opt_out(row)
         # Where an opt-out is recorded instead, the key is remembered, so that it follows to another address.
         row.drops_key = row.action == self._remove or (row.drops_key and row.action != self._unsubscribe)
+        if not self._old_first:
+            self._wait_for_earlier(row, now)
         if before and fold_address(before) != row.address:
             self._leave(row, before, now)
         if self._has_strays:
@@ -168,7 +167,7 @@ class Lane:
                 return row.lines, Outcome.UNCHANGED, None
             self._fill(row, before)
             known.update(self._journal.contacts([row.id]))
-        if row.action == actions.remove and self._is_shared(row, row.key):
+        if self._old_first and row.action == actions.remove and self._is_shared(row, row.key):
             if row.key not in self._keys_under_way:
                 return row.lines, Outcome.UNCHANGED, None
             # The key's own contact is on its way, and will be remembered; only after that it is gone.
@@ -190,10 +189,19 @@ class Lane:
     def _hold(self, key: bytes, row: Row) -> None:
         """A row of this key is on its way."""
         if row.drops_key:
-            self._keys_leaving.add(key)
+            self._keys_leaving[key] = row.email
         else:
-            self._keys_leaving.discard(key)
+            self._keys_leaving.pop(key, None)
             self._keys_under_way[key] = row.email
+
+    def _let_go(self, rows: Iterable[Row]) -> None:
+        """These rows are no longer on their way for their keys; others may be, of other addresses."""
+        for row in rows:
+            held = self._keys_leaving if row.drops_key else self._keys_under_way
+            for key in (row.key, *row.also) if row.also else (row.key,):
+                email = None if key is None else held.get(key)
+                if key is not None and email is not None and (email == row.email or fold_address(email) == row.address):
+                    del held[key]
 
     def next_batch(self, *, ending: bool) -> ReadyBatch | None:
         """The next batch to send; one that is due may go as several. When ending, batches go whatever their size."""
@@ -209,36 +217,45 @@ class Lane:
         return self._ready.popleft()
 
     def _still_to_send(self, rows: list[Row]) -> list[Row]:
-        """A closed batch without the rows whose overlaid content turned out to be unchanged."""
+        """A closed batch without the rows that turned out to have nothing to do.
+
+        Overlaid content may be unchanged; and where a new contact comes before its former one leaves, only now it is
+        known whether another key has that one.
+        """
+        spared: list[Row] = []
+        if not self._old_first:
+            spared = [row for row in rows if row.action == self._remove and self._is_kept_by_others(row)]
         changed = [row for row in rows if len(row.lines) > 1 or row.id in self._opted_out]
-        if not changed:
+        if not changed and not spared:
             return rows
         known = self._journal.contacts([row.id for row in changed])
-        ended: dict[int, Row] = {}
-        ends: list[tuple[tuple[int, ...], Outcome, str | None]] = []
+        ended: dict[int, Row] = {id(row): row for row in spared}
+        unchanged = list(spared)
+        ends: list[tuple[tuple[int, ...], Outcome, str | None]] = [
+            (row.lines, Outcome.UNCHANGED, None) for row in spared
+        ]
         for row in changed:
+            if id(row) in ended:
+                continue
             if row.id in self._opted_out and self._may_subscribe(row):
                 ends.append((row.lines, Outcome.WITHHELD, "opted_out_at_provider"))
             elif not row.followers and self._is_confirmed(row, known.get(row.id)):
                 ends.append((row.lines, Outcome.UNCHANGED, None))
+                unchanged.append(row)
             else:
                 continue
             ended[id(row)] = row
         if not ended:
             return rows
+        if unchanged:  # whose keys may have come to this address, or left it, just now
+            self._journal.note_rows(unchanged=unchanged, stay=spared)
         self._outcomes.settle_all(ends)
         self.free(list(ended.values()), time.monotonic())
         return [row for row in rows if id(row) not in ended]
 
     def free(self, rows: list[Row], now: float) -> None:
         """These rows have their outcome; others of their addresses, and their followers, may go now."""
-        under_way = self._keys_under_way
-        for row in rows:
-            for key in (row.key, *row.also) if row.also else (row.key,):
-                if row.drops_key and key is not None:
-                    self._keys_leaving.discard(key)
-                elif key is not None and under_way.get(key) == row.email:
-                    del under_way[key]
+        self._let_go(rows)
         self.batcher.free([row.address for row in rows], now)
         for row in rows:
             if row.followers and row.id in self._opted_out:
@@ -272,6 +289,11 @@ class Lane:
         """Whether a name that a row's contact has is another key's contact, too."""
         gone = {row.key, *row.also, *self._keys_leaving}
         return any(key not in gone for keys in holders.values() for key in keys)
+
+    def _is_kept_by_others(self, row: Row) -> bool:
+        """Whether a contact to be removed is that of a key that neither left it nor is about to."""
+        gone = {row.key, *row.also, *self._keys_leaving}
+        return any(key not in gone for key in self._journal.keys_of(row.id))
 
     def opted_out(self, row: Row) -> None:
         """A row was withheld because its contact opted out: whoever follows it under a new address has, too.
@@ -331,20 +353,28 @@ class Lane:
     def _leave_after(self, row: Row, old: Row, now: float) -> None:
         """The old contact of the row's key is removed after the row has come."""
         assert row.key is not None  # noqa: S101 - the old contact is known by it
-        if self._keys_under_way.get(row.key) == old.email:
-            # The key is on its way there: the row must not overtake that, or the key would be left at the old one.
-            gate = self._former(row, old.email, self.destination.actions.ask)
-            gate.id = 0  # of no contact: nothing is to be remembered of it
-            gate.followers = (row,)
-            row.blocked += 1
-            self._outcomes.expect(row.lines[-1], 2)
-            self.batcher.add(gate, now)
-        if self._removes_old and not self._is_shared(old, row.key):
+        if self._removes_old:
             old.left_by = (row.key,)
             old.blocked += 1
             row.followers = (*row.followers, old)
             self._outcomes.expect(row.lines[-1], 2)
             self.batcher.add(old, now)
+
+    def _wait_for_earlier(self, row: Row, now: float) -> None:
+        """The row does not overtake what is on its way for its key at other addresses.
+
+        That would leave the key at one of those; and what they remove may be the same contact to the provider.
+        """
+        if row.key is None:
+            return
+        for email in (self._keys_under_way.get(row.key), self._keys_leaving.get(row.key)):
+            if email is not None and fold_address(email) != row.address:
+                gate = self._former(row, email, self.destination.actions.ask)
+                gate.id = 0  # of no contact: nothing is to be remembered of it
+                gate.followers = (row,)
+                row.blocked += 1
+                self._outcomes.expect(row.lines[-1], 2)
+                self.batcher.add(gate, now)
 
     def _former(self, row: Row, email: str, action: str) -> Row:
         """What is done with the address that a row's key had before."""

@@ -232,8 +232,10 @@ class SesAccount(Account):
         )
 
     def opt_out(self, emails: Sequence[str]) -> None:
-        # An import under way would overwrite it: that is a gap which nobody can close.
-        until(lambda: all(job.is_over for job in self.jobs().values()), "the end of all jobs")
+        # An import under way would overwrite it: that is a gap which nobody can close. One that stands still does not.
+        imports = self.sandbox.ses._account.region(REGION).imports
+        moving = [one for one in self.jobs() if imports.get(one).plan.end != "stall"]
+        until(lambda: all(self.jobs()[one].is_over for one in moving), "the end of all jobs")
         known = self.sandbox.ses.contacts(region=REGION)
         self.sandbox.ses.add_contacts(
             ({"email": one, **known.get(one, {}), "unsubscribed": True} for one in emails), region=REGION

@@ -53,6 +53,24 @@ def test_an_address_that_both_its_keys_leave_in_one_input_is_removed(mailjet):
     assert mailjet.statuses().keys() == {"one@example.com", "two@example.com"}
 
 
+def test_a_key_that_comes_to_an_address_just_delivered_has_it_too(mailjet):
+    rows = [person(1), *(person(key, email="both@example.com", name="Both") for key in (1, 1, 2))]
+    counts = mailjet.deliver([schema(), *rows], batch_rows=2).counts()
+    assert counts["superseded"] + counts["unchanged"] == 2
+    assert mailjet.deliver([schema(), delete(1)]).counts() == {"unchanged": 1}
+    assert mailjet.statuses().keys() == {"both@example.com"}
+    assert mailjet.deliver([schema(), delete(2)]).counts() == {"delivered": 1}
+    assert mailjet.statuses() == {}
+
+
+def test_an_address_that_two_keys_spell_in_two_ways_is_removed_with_the_last_of_them(mailjet):
+    rows = [person(1, email="Both@example.com"), person(2, email="both@example.com")]
+    mailjet.deliver([schema(), *rows, state(1)], batch_rows=2)
+    result = mailjet.deliver([schema(), *rows, delete(1), delete(2), state(2)], send="all")
+    assert result.error is None
+    assert mailjet.statuses() == {}
+
+
 def test_a_row_removed_by_its_action_holds_its_address_no_more(mailjet):
     mailjet.deliver([schema(), *people([1, 2])])
     columns = {"no": {"type": "integer"}, "email": {"type": "string"}}
