@@ -7,8 +7,6 @@ that nothing here needs a lock. Knows no provider.
 
 from __future__ import annotations
 
-import heapq
-import itertools
 import logging
 import time
 from collections import Counter, deque
@@ -20,11 +18,12 @@ import msgspec
 from mailing_api.errors import MailingError, ProviderFault, RateLimited, UnreadableAnswer
 from mailing_api.threads import DaemonPool
 from target_mailing.batches import Row
-from target_mailing.journal import Journal, Reject, StoredBatch
+from target_mailing.ends import Ends
+from target_mailing.journal import Journal, StoredBatch
 from target_mailing.lanes import Lane, ReadyBatch, left_behind
 from target_mailing.outcomes import Outcome, Outcomes
 from target_mailing.steps import Again, Done, Finished, Progress, Refusal, Work
-from target_mailing.under_way import Batch, Family
+from target_mailing.under_way import Batch, Family, Looks
 
 __all__ = ["Delivery", "DeliveryFailed"]
 
@@ -72,8 +71,7 @@ class Delivery:
         self._submitting: set[int] = set()
         self._queued: dict[str, deque[Batch]] = {}
         self._name = journal.name
-        self._looks: list[tuple[float, int, Batch]] = []
-        self._order = itertools.count()
+        self._looks = Looks()
         self._started_at = time.time()
         self._ending = False
         self.error: Exception | None = None
@@ -104,8 +102,8 @@ class Delivery:
     def pump(self) -> None:
         """Send what is due, as far as jobs may be in flight."""
         now = time.monotonic()
-        while self._looks and self._looks[0][0] <= now:
-            self._look(heapq.heappop(self._looks)[2])
+        for batch in self._looks.due(now):
+            self._look(batch)
         for lane in self._lanes.values():
             if self._ending:
                 lane.batcher.close_all()
@@ -122,7 +120,8 @@ class Delivery:
 
     def next_event_at(self) -> float | None:
         """When `pump` next has something to do by itself (monotonic seconds)."""
-        times = [self._looks[0][0]] if self._looks else []
+        look = self._looks.next_at()
+        times = [] if look is None else [look]
         for lane in self._lanes.values():
             oldest = lane.batcher.oldest()
             if oldest is not None:
@@ -180,18 +179,7 @@ class Delivery:
             may_have_arrived = any(step.sends for step in begun)
             self._journal.discard(stored.number, uncertain=stored.rows if may_have_arrived else ())
             return
-        done = {name: evidence for name, evidence in stored.steps.items() if evidence is not None}
-        batch = Batch(
-            stored.number, lane, stored.action, stored.route, stored.rows, steps, stored.created_at, Family(),
-            evidence=done, recovered=True,
-        )  # fmt: skip
-        for row in batch.rows:
-            row.lines = ()
-        # A step of unknown effect comes first: those before it may have been begun again to repeat it.
-        unknown = [step for step in begun if not step.repeatable and step.name not in done]
-        batch.at = next(at for at, step in enumerate(steps) if (step in unknown if unknown else step.name not in done))
-        batch.begun_at = stored.begun.get(batch.step.name, stored.created_at)
-        batch.refused = dict.fromkeys(batch.left_out, Refusal("refused_by_provider", ""))
+        batch = Batch.of_earlier_run(lane, stored, steps)
         lane.recovering += 1
         lane.under_way += 1
         self._under_way.add(batch.number)
@@ -209,7 +197,7 @@ class Delivery:
         if batch.step.watches:
             # A job needs a moment; one of an earlier run had it.
             batch.begun_at = batch.begun_at or time.time()
-            self._look_later(batch, 0.0 if batch.recovered else batch.lane.policy.poll_interval)
+            self._looks.add(batch, 0.0 if batch.recovered else batch.lane.policy.poll_interval)
             return
         batch.begun_at = self._journal.begin_step(batch.number, batch.step.name)
         self._take_step(batch)
@@ -359,10 +347,7 @@ class Delivery:
 
     def _look_again(self, batch: Batch, after: float) -> None:
         batch.polls += 1
-        self._look_later(batch, after)
-
-    def _look_later(self, batch: Batch, after: float) -> None:
-        heapq.heappush(self._looks, (time.monotonic() + after, next(self._order), batch))
+        self._looks.add(batch, after)
 
     # Ends
 
@@ -424,50 +409,36 @@ class Delivery:
         undecided: list[int],
         following: list[list[Row]],
     ) -> None:
-        lane, rejected = batch.lane, finished.rejected
-        moving = set(undecided) - rejected.keys()
-        withheld = set(finished.withheld) - rejected.keys()
-        others = moving | withheld | rejected.keys()
-        delivered = [row for at, row in enumerate(batch.rows) if at not in others] if others else batch.rows
-        ends: list[tuple[tuple[int, ...], Outcome, str | None]] = []
-        rejects: list[Reject] = []
-        for at, refusal in rejected.items():
-            row = batch.rows[at]
-            ends.append((row.lines, Outcome.REJECTED, refusal.code))
-            if not batch.recovered:  # rows of an earlier run come again and are judged then
-                rejects.append(Reject.of(row, refusal.code, refusal.reason, finished.job))
-        ends.extend((batch.rows[at].lines, Outcome.WITHHELD, "opted_out_at_provider") for at in withheld)
-        unconfirmed = {at for at, refusal in rejected.items() if refusal.code == "unconfirmed"}
-        counts = {"delivered": len(delivered), "rejected": len(rejected), "withheld": len(withheld)}
+        lane = batch.lane
+        ends = Ends.of(batch, finished, undecided)
         numbers = self._journal.settle(
             batch.number,
             destination=lane.destination.name,
             action=batch.action,
             route=batch.route,
-            outcomes=counts,
-            confirmed=delivered,
-            uncertain=[batch.rows[at] for at in (*moving, *unconfirmed)],
-            forgotten=[batch.rows[at].id for at in rejected if at not in unconfirmed],
-            kept=batch.kept(rejected),
-            rejects=rejects,
+            outcomes=ends.counts,
+            confirmed=ends.delivered,
+            uncertain=ends.uncertain,
+            forgotten=ends.forgotten,
+            kept=batch.kept(finished.rejected),
+            rejects=ends.rejects,
             following=following,
         )
         if batch.recovered:
-            self.counts["recovered"] += len(delivered)
+            self.counts["recovered"] += len(ends.delivered)
         else:
-            self._outcomes.settle_all(ends)
-            self._outcomes.settle_same((row.lines for row in delivered), Outcome.DELIVERED)
-        told = ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "to be split"
-        if batch.recovered and len(delivered) < len(batch.rows):
+            self._outcomes.settle_all(ends.told)
+            self._outcomes.settle_same((row.lines for row in ends.delivered), Outcome.DELIVERED)
+        told = ", ".join(f"{count} {name}" for name, count in ends.counts.items() if count) or "to be split"
+        if batch.recovered and len(ends.delivered) < len(batch.rows):
             told += "; those not delivered come again in the input and are judged then"
         logger.info("Batch %d (%s, %d rows) has ended: %s", batch.number, batch.jobs, len(batch.rows), told)
         if not batch.recovered:
-            for at in withheld:
-                lane.opted_out(batch.rows[at])
-            for at in rejected:
-                lane.refused(batch.rows[at])
-            ended = [row for at, row in enumerate(batch.rows) if at not in moving] if moving else batch.rows
-            lane.free(ended, time.monotonic())
+            for row in ends.withheld:
+                lane.opted_out(row)
+            for row in ends.refused:
+                lane.refused(row)
+            lane.free(ends.ended, time.monotonic())
         self._ended(batch)
         for number, rows in zip(numbers, following, strict=True):
             self._launch(Batch(number, lane, batch.action, batch.route, rows, batch.steps, time.time(), batch.family))

@@ -1,17 +1,21 @@
-"""A batch on its way: its rows, how far it is, and what it may still cost."""
+"""Batches on their way: their rows, how far they are, what they may still cost, when they are looked at."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+import heapq
+import itertools
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Self
 
 import msgspec
 
 from target_mailing.batches import Row
+from target_mailing.journal import StoredBatch
 from target_mailing.lanes import Lane
 from target_mailing.steps import Refusal, Step
 
-__all__ = ["MAX_SPLIT_CALLS", "Batch", "Family"]
+__all__ = ["MAX_SPLIT_CALLS", "Batch", "Family", "Looks"]
 
 #: Calls that finding out the failing rows of one batch may take.
 MAX_SPLIT_CALLS = 32
@@ -57,6 +61,25 @@ class Batch(msgspec.Struct, eq=False):
     lost: int = 0
     recovered: bool = False
     refused: dict[int, Refusal] = {}
+
+    @classmethod
+    def of_earlier_run(cls, lane: Lane, stored: StoredBatch, steps: Sequence[Step]) -> Self:
+        """A batch that an earlier run left unfinished, at the step where it goes on."""
+        done = {name: evidence for name, evidence in stored.steps.items() if evidence is not None}
+        batch = cls(
+            stored.number, lane, stored.action, stored.route, stored.rows, steps, stored.created_at, Family(),
+            evidence=done, recovered=True,
+        )  # fmt: skip
+        for row in batch.rows:
+            row.lines = ()
+        # A step of unknown effect comes first: those before it may have been begun again to repeat it.
+        unknown = [
+            step for step in steps if step.name in stored.steps and not step.repeatable and step.name not in done
+        ]
+        batch.at = next(at for at, step in enumerate(steps) if (step in unknown if unknown else step.name not in done))
+        batch.begun_at = stored.begun.get(batch.step.name, stored.created_at)
+        batch.refused = dict.fromkeys(batch.left_out, Refusal("refused_by_provider", ""))
+        return batch
 
     @property
     def step(self) -> Step:
@@ -119,3 +142,24 @@ class Batch(msgspec.Struct, eq=False):
         """The provider's names of what was done, for logs: steps note numbers and codes there, never addresses."""
         found = [f"{name} {one}" for noted in self.evidence.values() for name, one in noted.items() if name == "job"]
         return ", ".join(found) or "no job"
+
+
+class Looks:
+    """Which batch is looked at when."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[float, int, Batch]] = []
+        self._order = itertools.count()
+
+    def add(self, batch: Batch, after: float) -> None:
+        """Look at a batch so many seconds from now."""
+        heapq.heappush(self._heap, (time.monotonic() + after, next(self._order), batch))
+
+    def due(self, now: float) -> Iterator[Batch]:
+        """The batches to be looked at by now (monotonic seconds), each taken out."""
+        while self._heap and self._heap[0][0] <= now:
+            yield heapq.heappop(self._heap)[2]
+
+    def next_at(self) -> float | None:
+        """When a batch is to be looked at next (monotonic seconds)."""
+        return self._heap[0][0] if self._heap else None

@@ -1,0 +1,70 @@
+"""How the rows of a batch end, by what its last step said."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Self
+
+import msgspec
+
+from target_mailing.batches import Row
+from target_mailing.journal import Reject
+from target_mailing.outcomes import Outcome
+from target_mailing.steps import Finished
+from target_mailing.under_way import Batch
+
+__all__ = ["Ends"]
+
+
+class Ends(msgspec.Struct, frozen=True, kw_only=True):
+    """The ends of a batch's rows.
+
+    Attributes:
+        delivered: rows that the provider now certainly has.
+        withheld: rows that were not sent for the sake of consent.
+        refused: rows that were rejected.
+        uncertain: rows that the provider may have.
+        forgotten: contacts of which nothing is certain any more.
+        ended: all rows but those that go on in other batches.
+        told: lines, outcome and code of all that ended otherwise than as delivered.
+        rejects: for the rejects file.
+    """
+
+    delivered: Sequence[Row]
+    withheld: Sequence[Row]
+    refused: Sequence[Row]
+    uncertain: Sequence[Row]
+    forgotten: Sequence[int]
+    ended: list[Row]
+    told: Sequence[tuple[tuple[int, ...], Outcome, str | None]]
+    rejects: Sequence[Reject]
+
+    @classmethod
+    def of(cls, batch: Batch, finished: Finished, undecided: Sequence[int]) -> Self:
+        """The ends of a batch, of which the rows at the undecided positions go on."""
+        rows, rejected = batch.rows, finished.rejected
+        moving = set(undecided) - rejected.keys()
+        withheld = [at for at in dict.fromkeys(finished.withheld) if at not in rejected]
+        others = moving.union(withheld, rejected)
+        unconfirmed = {at for at, refusal in rejected.items() if refusal.code == "unconfirmed"}
+        return cls(
+            delivered=[row for at, row in enumerate(rows) if at not in others] if others else rows,
+            withheld=[rows[at] for at in withheld],
+            refused=[rows[at] for at in rejected],
+            uncertain=[rows[at] for at in (*moving, *unconfirmed)],
+            forgotten=[rows[at].id for at in rejected if at not in unconfirmed],
+            ended=[row for at, row in enumerate(rows) if at not in moving] if moving else rows,
+            told=[
+                *((rows[at].lines, Outcome.REJECTED, refusal.code) for at, refusal in rejected.items()),
+                *((rows[at].lines, Outcome.WITHHELD, "opted_out_at_provider") for at in withheld),
+            ],
+            # Rows of an earlier run come again and are judged then.
+            rejects=[]
+            if batch.recovered
+            else [Reject.of(rows[at], one.code, one.reason, finished.job) for at, one in rejected.items()],
+        )
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many rows ended how."""
+        return {"delivered": len(self.delivered), "rejected": len(self.refused), "withheld": len(self.withheld)}
