@@ -1,7 +1,25 @@
-"""`python -m target_mailing`."""
+"""`target-mailing`, and `python -m target_mailing`."""
 
 from __future__ import annotations
 
-from target_mailing.target import TargetMailing
+import gc
 
-TargetMailing.cli()
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Run the target from the command line.
+
+    What is loaded stays, so the collector is off meanwhile: it takes a tenth of the start otherwise.
+    """
+    gc.disable()
+    from target_mailing.target import TargetMailing  # noqa: PLC0415
+
+    gc.freeze()
+    gc.set_threshold(500_000, 20, 20)  # rows hold no cycles, and most end before so many are here
+    gc.enable()
+    TargetMailing.cli()
+
+
+if __name__ == "__main__":
+    main()

@@ -93,12 +93,13 @@ class HashedTable:
             return
         key = self._columns[0]
         entries = sorted((entry for entry in self._recent.values() if entry is not None), key=itemgetter(0))
-        for at in range(0, len(entries), _ROWS_AT_ONCE):
-            some = entries[at : at + _ROWS_AT_ONCE]
-            self._connection.exec_driver_sql(self._upsert(len(some)), tuple(chain.from_iterable(some)))
         if (places := self._marks) is not None:
-            for entry in entries:
-                places[hash(entry[0]) % _PLACES] = 1
+            at = [hash(entry[0]) % _PLACES for entry in entries]
+            self._write([entry for entry, place in zip(entries, at, strict=True) if not places[place]], is_new=True)
+            entries = [entry for entry, place in zip(entries, at, strict=True) if places[place]]
+            for place in at:
+                places[place] = 1
+        self._write(entries, is_new=False)
         gone = [(one,) for one, entry in self._recent.items() if entry is None]
         if gone:
             self._connection.exec_driver_sql(f"DELETE FROM {self._table} WHERE {key} = {self._mark}", gone)  # noqa: S608
@@ -106,13 +107,20 @@ class HashedTable:
         self._recent.clear()
         self._has_entries = True
 
-    def _upsert(self, rows: int) -> str:
+    def _write(self, entries: Sequence[Entry], *, is_new: bool) -> None:
+        """Write entries; those that are not new may replace others."""
+        for at in range(0, len(entries), _ROWS_AT_ONCE):
+            some = entries[at : at + _ROWS_AT_ONCE]
+            insert = self._insert(len(some), replaces=not is_new)
+            self._connection.exec_driver_sql(insert, tuple(chain.from_iterable(some)))
+
+    def _insert(self, rows: int, *, replaces: bool) -> str:
         key, *others = self._columns
         marks = f"({','.join([self._mark] * len(self._columns))})"
         values = ",".join([marks] * rows)
-        sets = ",".join(f"{name}=excluded.{name}" for name in others)
         insert = f"INSERT INTO {self._table} ({','.join(self._columns)}) VALUES {values}"  # noqa: S608
-        return f"{insert} ON CONFLICT ({key}) DO UPDATE SET {sets}"
+        sets = ",".join(f"{name}=excluded.{name}" for name in others)
+        return f"{insert} ON CONFLICT ({key}) DO UPDATE SET {sets}" if replaces else insert
 
     def _note(self, logged: list[Entry], recent: Iterable[tuple[Any, Entry | None]]) -> None:
         """Note entries in the log; one of a key alone says that it was taken out."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 import time
 from collections import Counter
@@ -223,9 +222,6 @@ class TargetMailing(Target):
     ) -> None:
         """Run from the command line."""
         super(Target, cls).invoke(about=about, about_format=about_format)
-        # What is loaded by now stays, and rows hold no cycles: the collector need not look often while they pass.
-        gc.freeze()
-        gc.set_threshold(50_000, 20, 20)
         cls.print_version(print_fn=cls.logger.info)
         config = config or _ConfigInput()
         target = cls(config=config.config, validate_config=True, parse_env_config=config.parse_env)

@@ -26,8 +26,8 @@ PIPELINE = ("tap-postgres", "target-mailing")
 LAUNCHER = f"""#!{sys.executable}
 import sys
 sys.path.insert(0, {str(ROOT)!r})
-from target_mailing.target import TargetMailing
-TargetMailing.cli()
+from target_mailing.__main__ import main
+main()
 """
 
 
