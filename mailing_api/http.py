@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, BinaryIO, Self, TypeVar
+from typing import Any, BinaryIO, Self, TypedDict, TypeVar
 
 import httpx
 
@@ -15,7 +15,7 @@ from mailing_api.errors import MailingError, ProviderFault, RateLimited, Unreada
 from mailing_api.pace import Pace
 from mailing_api.retry import RetryPolicy, parse_retry_after, retry_delay
 
-__all__ = ["HttpClient"]
+__all__ = ["Connection", "HttpClient"]
 
 T = TypeVar("T")
 
@@ -24,6 +24,18 @@ logger = logging.getLogger(__name__)
 # httpx and httpcore log full URLs and headers; paths and queries may hold addresses.
 for _name in ("httpx", "httpcore"):
     logging.getLogger(_name).setLevel(logging.WARNING)
+
+
+class Connection(TypedDict, total=False):
+    """How a client talks, whatever the provider: options of `HttpClient`, where they are explained."""
+
+    user_agent: str
+    retry: RetryPolicy | None
+    pace: Pace | None
+    timeout: float
+    connections: int
+    transport: httpx.BaseTransport | None
+    sleep: Callable[[float], None]
 
 
 class HttpClient:
@@ -36,8 +48,8 @@ class HttpClient:
         account: str,
         base_url: str,
         auth: httpx.Auth,
-        user_agent: str,
         read_error: Callable[[str, httpx.Response], MailingError],
+        user_agent: str = "mailing-api",
         headers: Mapping[str, str] | None = None,
         wait_headers: Sequence[str] = ("Retry-After",),
         retry: RetryPolicy | None = None,

@@ -9,18 +9,16 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, Unpack
 from urllib.parse import quote
 
 import httpx
 import msgspec
 
 from mailing_api.errors import ConfigurationError, UnreadableAnswer
-from mailing_api.http import HttpClient
+from mailing_api.http import Connection, HttpClient
 from mailing_api.mailjet_answers import Row, bare_id, first, new_id, read_error, rows_of
-from mailing_api.pace import Pace
 from mailing_api.pages import OffsetWalk
-from mailing_api.retry import RetryPolicy
 from mailing_api.settings import Setting, check_url, lookup
 from mailing_api.values import integer
 
@@ -118,12 +116,7 @@ class MailjetClient:
         secret_key: str,
         base_url: str = "https://api.mailjet.com",
         account: str = "default",
-        user_agent: str = "mailing-api",
-        retry: RetryPolicy | None = None,
-        pace: Pace | None = None,
-        timeout: float = 60.0,
-        connections: int = 8,
-        transport: httpx.BaseTransport | None = None,
+        **connection: Unpack[Connection],
     ) -> None:
         self.account = account
         self._base_url = base_url.rstrip("/")
@@ -134,13 +127,8 @@ class MailjetClient:
             account=account,
             base_url=self._base_url,
             auth=httpx.BasicAuth(api_key, secret_key),
-            user_agent=user_agent,
             read_error=read_error,
-            retry=retry,
-            pace=pace,
-            timeout=timeout,
-            connections=connections,
-            transport=transport,
+            **connection,
         )
 
     @classmethod

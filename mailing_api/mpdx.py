@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from tempfile import SpooledTemporaryFile
-from typing import Any, BinaryIO, TypeVar, cast
+from typing import Any, BinaryIO, TypeVar, Unpack, cast
 
 import httpx
 import msgspec
@@ -29,7 +29,7 @@ from mailing_api.errors import (
     RateLimited,
     UnreadableAnswer,
 )
-from mailing_api.http import HttpClient
+from mailing_api.http import Connection, HttpClient
 from mailing_api.mpdx_documents import MEDIA_TYPE, Page, covering, page, read_error, resource, row
 from mailing_api.mpdx_export import MailingExport, check
 from mailing_api.mpdx_session import MpdxSession
@@ -74,20 +74,15 @@ class MpdxClient:
         account: str = "default",
         account_lists: Sequence[str] | None = None,
         export_filter: Mapping[str, str] | None = None,
-        user_agent: str = "mailing-api",
-        retry: RetryPolicy | None = None,
-        pace: Pace | None = None,
-        timeout: float = 60.0,
-        connections: int = 8,
-        transport: httpx.BaseTransport | None = None,
-        sleep: Callable[[float], None] = time.sleep,
+        **connection: Unpack[Connection],
     ) -> None:
         self.account = account
         self._wanted = account_lists
         self._export_filter = DEFAULT_EXPORT_FILTER if export_filter is None else export_filter
         self._known: list[Row] | None = None
-        self._retry = retry or RetryPolicy()
-        self._sleep = sleep
+        self._retry = connection.get("retry") or RetryPolicy()
+        self._sleep = connection.get("sleep", time.sleep)
+        connection["pace"] = connection.get("pace") or mpdx_pace()
         self._access_token = access_token
         self._session = MpdxSession(token, None if token or not access_token else self._exchange)
         self._http = HttpClient(
@@ -95,17 +90,11 @@ class MpdxClient:
             account=account,
             base_url=base_url.rstrip("/").removesuffix("/api/v2"),
             auth=self._session,
-            user_agent=user_agent,
             read_error=read_error,
             # The language decides about words in greetings; without it, each user has their own.
             headers={"Accept": MEDIA_TYPE, "Content-Type": MEDIA_TYPE, "Accept-Language": "en-US"},
             wait_headers=("Retry-After", "X-RateLimit-Reset"),
-            retry=self._retry,
-            pace=pace or mpdx_pace(),
-            timeout=timeout,
-            connections=connections,
-            transport=transport,
-            sleep=sleep,
+            **connection,
         )
 
     @classmethod

@@ -12,19 +12,18 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Unpack
 from urllib.parse import quote
 
 import httpx
 import msgspec
 
 from mailing_api.errors import ConfigurationError, NotFound, UnreadableAnswer
-from mailing_api.http import HttpClient
+from mailing_api.http import Connection, HttpClient
 from mailing_api.pace import Pace
 from mailing_api.pages import UnsortedWalk
 from mailing_api.postgrid_answers import Page, Row, code, one, page, read_error
 from mailing_api.postgrid_settings import POSTGRID_SETTINGS, check_key, endpoint, wrong_mode
-from mailing_api.retry import RetryPolicy
 from mailing_api.settings import lookup
 from mailing_api.values import timestamp_of
 
@@ -58,29 +57,18 @@ class PostgridClient:
         base_url: str = "https://api.postgrid.com",
         account: str = "default",
         live: bool | None = None,
-        user_agent: str = "mailing-api",
-        retry: RetryPolicy | None = None,
-        pace: Pace | None = None,
-        timeout: float = 60.0,
-        connections: int = 8,
-        transport: httpx.BaseTransport | None = None,
-        sleep: Callable[[float], None] = time.sleep,
+        **connection: Unpack[Connection],
     ) -> None:
         self.account = account
         self._live = live
+        connection["pace"] = connection.get("pace") or postgrid_pace()
         self._http = HttpClient(
             provider="PostGrid",
             account=account,
             base_url=endpoint(base_url),
             auth=_ApiKey(api_key),
-            user_agent=user_agent,
             read_error=partial(read_error, key=api_key),
-            retry=retry,
-            pace=pace or postgrid_pace(),
-            timeout=timeout,
-            connections=connections,
-            transport=transport,
-            sleep=sleep,
+            **connection,
         )
 
     @classmethod

@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, Unpack
 
 import httpx
 
@@ -21,7 +21,7 @@ from mailing_api.errors import (
     PermissionDenied,
     RequestRefused,
 )
-from mailing_api.http import HttpClient
+from mailing_api.http import Connection, HttpClient
 from mailing_api.pace import Pace
 from mailing_api.pages import TokenWalk
 from mailing_api.retry import RetryPolicy
@@ -77,13 +77,7 @@ class SesClient:
         endpoint_url: str | None = None,
         requests_per_second: float = 1.0,
         account: str = "default",
-        user_agent: str = "mailing-api",
-        retry: RetryPolicy | None = None,
-        pace: Pace | None = None,
-        timeout: float = 60.0,
-        connections: int = 8,
-        transport: httpx.BaseTransport | None = None,
-        sleep: Callable[[float], None] = time.sleep,
+        **connection: Unpack[Connection],
     ) -> None:
         try:
             from mailing_api.ses_signing import AwsSession, SigV4  # noqa: PLC0415 - loads botocore
@@ -95,7 +89,7 @@ class SesClient:
         self.account = account
         self.regions = tuple(dict.fromkeys(regions))
         self._rate = requests_per_second
-        self._sleep = sleep
+        self._sleep = connection.get("sleep", time.sleep)
         self._paces: dict[tuple[str, str], Pace] = {}
         self._session = AwsSession(
             access_key_id=aws_access_key_id,
@@ -105,27 +99,20 @@ class SesClient:
             assume_role_arn=assume_role_arn,
             assume_role_external_id=assume_role_external_id,
             region=self.regions[0],
-            timeout=timeout,
+            timeout=connection.get("timeout", 60.0),
         )
-        shared = pace or Pace()
-        self._connection: dict[str, Any] = {
-            "account": account,
-            "user_agent": user_agent,
-            "retry": retry or _PATIENCE,
-            "timeout": timeout,
-            "connections": connections,
-            "transport": transport,
-            "sleep": sleep,
-        }
+        connection["pace"] = connection.get("pace") or Pace()
+        connection["retry"] = connection.get("retry") or _PATIENCE
+        self._connection = connection
         given = dict.fromkeys(self.regions, endpoint_url) if endpoint_url else None
         endpoints = given or self._session.endpoints(self.regions)
         self._http = {
             region: HttpClient(
                 provider=f"Amazon SES {region}",
+                account=account,
                 base_url=endpoints[region],
                 auth=SigV4(self._session, region),
                 read_error=read_error,
-                pace=shared,
                 **self._connection,
             )
             for region in self.regions
@@ -235,7 +222,7 @@ class SesClient:
         """
         from mailing_api.ses_bucket import Bucket  # noqa: PLC0415 - loads botocore
 
-        return Bucket(self._session, region, name, endpoint_url=endpoint_url, **self._connection)
+        return Bucket(self._session, region, name, endpoint_url=endpoint_url, account=self.account, **self._connection)
 
     # Calls
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from itertools import chain
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, Unpack
 from urllib.parse import quote, urlsplit
 from xml.sax.saxutils import escape
 
@@ -25,7 +25,7 @@ from mailing_api.errors import (
     RateLimited,
     RequestRefused,
 )
-from mailing_api.http import HttpClient
+from mailing_api.http import Connection, HttpClient
 from mailing_api.pace import Pace
 from mailing_api.ses_signing import AwsSession, SigV4
 
@@ -51,7 +51,14 @@ class Bucket:
     """One bucket; safe to share between threads."""
 
     def __init__(
-        self, session: AwsSession, region: str, name: str, *, endpoint_url: str | None = None, **connection: Any
+        self,
+        session: AwsSession,
+        region: str,
+        name: str,
+        *,
+        endpoint_url: str | None = None,
+        account: str = "default",
+        **connection: Unpack[Connection],
     ) -> None:
         """Make a client; nothing is asked.
 
@@ -60,11 +67,14 @@ class Bucket:
             region: in which the bucket is to be.
             name: of the bucket.
             endpoint_url: where S3 is; None for AWS's own, or what AWS's variables say.
-            connection: more arguments of `HttpClient`.
+            account: the account's label, for messages.
+            connection: how to talk.
         """
         self.name = name
         self._session = session
         self._region = region
+        self._account = account
+        connection["pace"] = Pace(floor=2.0)  # S3 takes thousands a second
         self._connection = connection
         endpoint = endpoint_url or session.s3_endpoint(region)
         parts = urlsplit(endpoint)
@@ -72,10 +82,10 @@ class Bucket:
         self._path = parts.path.rstrip("/") + ("" if host else f"/{quote(name, safe='')}")
         self._http = HttpClient(
             provider="Amazon S3",
+            account=account,
             base_url=f"{parts.scheme}://{name + '.' if host else ''}{parts.netloc}",
             auth=SigV4(session, region, "s3"),
             read_error=_read_error,
-            pace=Pace(floor=2.0),  # S3 takes thousands a second
             **connection,
         )
 
@@ -165,6 +175,7 @@ class Bucket:
             raise RequestRefused("Amazon S3: GET (failed records): the URL is none.")
         http = HttpClient(
             provider="Amazon S3",
+            account=self._account,
             base_url=f"{parts.scheme}://{parts.netloc}",
             auth=httpx.Auth(),  # ours would make S3 refuse it
             read_error=_read_error,
