@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import filelock
 import msgspec
 
 from mailing_api.errors import ConfigurationError
-from tap_mailing.snapshot_store import Found, Note, Store, held, who_we_are
+from mailing_api.holding import Held, HeldFile
+from tap_mailing.snapshot_store import Found, Note, Store, held
 
 __all__ = ["FileStore"]
 
@@ -48,9 +47,7 @@ class FileStore(Store):
     def __init__(self, path: Path) -> None:
         """Name the file; nothing is done."""
         self.name = str(path)
-        self._path = path
-        self._lock = filelock.FileLock(path.with_name(f"{path.name}.lock"), mode=0o600)
-        self._holder = path.with_name(f"{path.name}.holder")
+        self._file = HeldFile(path)
         self._database: sqlite3.Connection | None = None
 
     def find(self, part: int, keys: Sequence[str]) -> dict[str, Found]:
@@ -88,9 +85,7 @@ class FileStore(Store):
             with contextlib.suppress(sqlite3.Error):
                 self._database.close()
             self._database = None
-        if self._lock.is_locked:
-            self._holder.unlink(missing_ok=True)
-            self._lock.release()
+        self._file.let_go()
 
     @property
     def _opened(self) -> sqlite3.Connection:
@@ -100,22 +95,13 @@ class FileStore(Store):
 
     def _connect(self) -> None:
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._lock.acquire(blocking=False)
-            if not self._path.exists():
-                os.close(os.open(self._path, os.O_CREAT | os.O_WRONLY, 0o600))
-            self._path.chmod(0o600)
-            self._holder.write_text(who_we_are(), encoding="utf-8")
-        except filelock.Timeout:
-            try:
-                holder = self._holder.read_text(encoding="utf-8")
-            except OSError:
-                holder = "another process"
-            raise held(self.name, holder) from None
+            self._file.hold()
+        except Held as exc:
+            raise held(self.name, exc.holder) from None
         except OSError as exc:
             raise self._unusable(exc.strerror or type(exc).__name__) from None
         with self._telling():
-            self._database = sqlite3.connect(self._path)
+            self._database = sqlite3.connect(self._file.path)
             for statement in (*(f"PRAGMA {pragma}" for pragma in _PRAGMAS), *_TABLES):
                 self._database.execute(statement)
 

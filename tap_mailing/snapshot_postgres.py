@@ -9,7 +9,8 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from mailing_api.errors import ConfigurationError
-from tap_mailing.snapshot_store import Found, Note, Store, held, who_we_are
+from mailing_api.holding import HOLDER_OF_LOCK, KEEPALIVE, LOCK_PATIENCE, who_we_are
+from tap_mailing.snapshot_store import Found, Note, Store, held
 
 if TYPE_CHECKING:
     import psycopg
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
 __all__ = ["PostgresStore"]
 
 _SCHEMA: Final = "tap_mailing"
-
-#: Seconds to wait for a lock: the server learns a moment late that a killed holder is gone.
-_LOCK_PATIENCE: Final = 5.0
 
 
 _TABLES: Final = (
@@ -114,13 +112,7 @@ class PostgresStore(Store):
 
         try:
             self._database = psycopg.connect(
-                self._url,
-                autocommit=True,
-                application_name=who_we_are()[:63],
-                # A worker that is gone without a word is noticed, and its locks are free, within a minute.
-                keepalives_idle=30,
-                keepalives_interval=10,
-                keepalives_count=3,
+                self._url, autocommit=True, application_name=who_we_are()[:63], **KEEPALIVE
             )
         except psycopg.Error:
             # Its words may quote the address and the user.
@@ -140,20 +132,14 @@ class PostgresStore(Store):
 
     def _hold(self, stream: str, account: str) -> None:
         what = f"{_SCHEMA} {stream} {account}"
-        deadline = time.monotonic() + _LOCK_PATIENCE
+        deadline = time.monotonic() + LOCK_PATIENCE
         while not self._run("SELECT pg_try_advisory_lock(hashtextextended(?, 0))", (what,))[0][0]:
             if time.monotonic() > deadline:
                 raise held(f"stream {stream} in {self.name}", self._holder(what))
             time.sleep(0.2)
 
     def _holder(self, what: str) -> str:
-        found = self._run(
-            "SELECT application_name FROM pg_locks JOIN pg_stat_activity USING (pid) "
-            "WHERE locktype = 'advisory' AND granted AND objsubid = 1 "
-            "AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
-            "AND (classid::bigint << 32 | objid::bigint) = hashtextextended(?, 0)",
-            (what,),
-        )
+        found = self._run(HOLDER_OF_LOCK.format("?"), (what,))
         return str(found[0][0]) if found else "another session"
 
     def _run(self, statement: str, parameters: Sequence[Any] = ()) -> list[Any]:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import abc
-import os
 import secrets
-import socket
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Final, Self
 
@@ -13,7 +11,7 @@ import msgspec
 
 from mailing_api.errors import ConfigurationError
 
-__all__ = ["Found", "Generation", "Note", "Store", "held", "who_we_are"]
+__all__ = ["Found", "Generation", "Note", "Store", "held"]
 
 #: A row as it is noted: key, place, and hash, which is None for a row that is gone.
 Note = tuple[str, int, int | None]
@@ -167,11 +165,6 @@ class Store(abc.ABC):
         self._run("INSERT INTO constants (name, value) VALUES (?, ?) ON CONFLICT DO NOTHING", (name, value))
         ((found,),) = self._run("SELECT value FROM constants WHERE name = ?", (name,))
         return bytes(found)
-
-
-def who_we_are() -> str:
-    """This process, for the message to another one."""
-    return f"process {os.getpid()} on {socket.gethostname()}"
 
 
 def held(place: str, holder: str) -> ConfigurationError:

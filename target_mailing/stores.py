@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
-import socket
 import time
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Final
 
-import filelock
 import sqlalchemy as sa
+
+from mailing_api.holding import HOLDER_OF_LOCK, KEEPALIVE, LOCK_PATIENCE, Held, HeldFile, who_we_are
 
 __all__ = ["FileStore", "JournalError", "MemoryStore", "PostgresStore", "Store"]
 
@@ -23,9 +22,6 @@ _PRAGMAS: Final = (
     "cache_size=-16384",
     "wal_autocheckpoint=8192",  # pages: hashes land all over the table, and a page written once serves many of them
 )
-
-#: Seconds to wait for a lock in PostgreSQL: the server learns a moment late that a killed holder is gone.
-_LOCK_PATIENCE: Final = 5.0
 
 
 class JournalError(Exception):
@@ -78,29 +74,19 @@ class FileStore(Store):
         """Name the file; it is made when it is opened."""
         self.path = path
         self.name = str(path)
-        self._lock = filelock.FileLock(path.with_name(f"{path.name}.lock"), mode=0o600)
-        self._holder = path.with_name(f"{path.name}.holder")
+        self._file = HeldFile(path)
         self._engine = sa.create_engine(f"sqlite:///{path}", hide_parameters=True, poolclass=sa.StaticPool)
 
     def open(self) -> sa.Connection:
         """Take the file's lock, make the file, private, where there is none, and connect."""
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._lock.acquire(blocking=False)
-            if not self.path.exists():
-                os.close(os.open(self.path, os.O_CREAT | os.O_WRONLY, 0o600))
-            self._holder.write_text(_who_we_are(), encoding="utf-8")
-        except filelock.Timeout:
-            try:
-                holder = self._holder.read_text(encoding="utf-8")
-            except OSError:
-                holder = "another process"
-            raise _held(self.name, holder) from None
+            self._file.hold()
+        except Held as exc:
+            raise _held(self.name, exc.holder) from None
         except OSError as exc:
             raise JournalError(
                 f"Setting `journal`: {self.name} cannot be written ({exc.strerror}). Choose a place that can be."
             ) from None
-        self.path.chmod(0o600)
         connection = self._engine.connect()
         for pragma in _PRAGMAS:
             connection.exec_driver_sql(f"PRAGMA {pragma}")
@@ -109,9 +95,7 @@ class FileStore(Store):
     def close(self) -> None:
         """Close the file and let go of its lock."""
         self._engine.dispose()
-        if self._lock.is_locked:
-            self._holder.unlink(missing_ok=True)
-            self._lock.release()
+        self._file.let_go()
 
 
 class PostgresStore(Store):
@@ -139,13 +123,7 @@ class PostgresStore(Store):
                 address,
                 hide_parameters=True,
                 poolclass=sa.StaticPool,
-                connect_args={
-                    "application_name": _who_we_are()[:63],
-                    # A worker that is gone without a word is noticed, and its lock is free, within a minute.
-                    "keepalives_idle": 30,
-                    "keepalives_interval": 10,
-                    "keepalives_count": 3,
-                },
+                connect_args={"application_name": who_we_are()[:63], **KEEPALIVE},
             )
         except ImportError:
             raise JournalError(
@@ -161,7 +139,7 @@ class PostgresStore(Store):
         """Connect, take the lock, and make the schema where there is none."""
         connection = self._engine.connect()
         lock = sa.func.hashtextextended(self._schema, 0)
-        deadline = time.monotonic() + _LOCK_PATIENCE
+        deadline = time.monotonic() + LOCK_PATIENCE
         while not connection.execute(sa.select(sa.func.pg_try_advisory_lock(lock))).scalar():
             if time.monotonic() > deadline:
                 raise _held(self.name, self._holder(connection))
@@ -177,17 +155,8 @@ class PostgresStore(Store):
         self._engine.dispose()
 
     def _holder(self, connection: sa.Connection) -> str:
-        query = sa.text(
-            "SELECT application_name FROM pg_locks JOIN pg_stat_activity USING (pid) "
-            "WHERE locktype = 'advisory' AND granted AND objsubid = 1 "
-            "AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
-            "AND (classid::bigint << 32 | objid::bigint) = hashtextextended(:schema, 0)"
-        )
+        query = sa.text(HOLDER_OF_LOCK.format(":schema"))
         return connection.execute(query, {"schema": self._schema}).scalar() or "another session"
-
-
-def _who_we_are() -> str:
-    return f"process {os.getpid()} on {socket.gethostname()}"
 
 
 def _held(place: str, holder: str) -> JournalError:

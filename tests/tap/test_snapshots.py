@@ -537,7 +537,7 @@ def test_a_full_disk_fails_the_stream_and_nothing_is_lost(at_file, monkeypatch):
 
 
 def test_two_runs_at_once_are_refused(source, monkeypatch):
-    monkeypatch.setattr(snapshot_postgres, "_LOCK_PATIENCE", 0.1)
+    monkeypatch.setattr(snapshot_postgres, "LOCK_PATIENCE", 0.1)
     source.has(contact(1))
     path, url = source.place.get("path"), source.place.get("url")
     with FileStore(Path(path)) if path else PostgresStore(url) as other:
