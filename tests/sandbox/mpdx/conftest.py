@@ -3,7 +3,9 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from mailing_sandbox import Sandbox
+from tests.mpdx import home, make, mpdx, sandbox
+
+__all__ = ["MEDIA_TYPE", "Api", "home", "make", "mpdx", "sandbox"]
 
 MEDIA_TYPE = "application/vnd.api+json"
 
@@ -40,39 +42,10 @@ class Api:
 
 
 @pytest.fixture
-def sandbox():
-    """An empty sandbox without a limit of requests."""
-    with Sandbox(switches={"mpdx_rate_limit": 0}) as running:
-        yield running
-
-
-@pytest.fixture
-def mpdx(sandbox):
-    return sandbox.mpdx
-
-
-@pytest.fixture
 def api(sandbox):
     found = Api(sandbox)
     yield found
     found.client.close()
-
-
-@pytest.fixture
-def home(mpdx):
-    """An account list in the United States."""
-    return mpdx.add_account_list("Stateside")
-
-
-@pytest.fixture
-def make(mpdx, home):
-    """Make contacts of names, or of names with attributes; returns their IDs."""
-
-    def contacts(*given, **shared):
-        rows = [{"name": one} if isinstance(one, str) else one for one in given]
-        return mpdx.add_contacts([{"account_list": home, **shared, **row} for row in rows])
-
-    return contacts
 
 
 @pytest.fixture

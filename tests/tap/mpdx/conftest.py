@@ -6,7 +6,9 @@ import logging
 import httpx
 import pytest
 
-from mailing_sandbox import Sandbox
+from tests.mpdx import home, make, mpdx, sandbox
+
+__all__ = ["Wire", "home", "make", "mpdx", "sandbox"]
 
 CONTACTS = "mpdx_contacts"
 PEOPLE = "mpdx_people"
@@ -45,34 +47,6 @@ class Wire(httpx.BaseTransport):
     def bodies(self, path):
         found = [one for one in self.requests if one.url.path == f"/api/v2/{path}" and one.method == "POST"]
         return [json.loads(one.content)["data"] for one in found]
-
-
-@pytest.fixture
-def sandbox():
-    """An empty sandbox without a limit of requests."""
-    with Sandbox(switches={"mpdx_rate_limit": 0}) as running:
-        yield running
-
-
-@pytest.fixture
-def mpdx(sandbox):
-    return sandbox.mpdx
-
-
-@pytest.fixture
-def home(mpdx):
-    return mpdx.add_account_list("Stateside")
-
-
-@pytest.fixture
-def make(mpdx, home):
-    """Make contacts of names, or of names with attributes; returns their IDs."""
-
-    def contacts(*given, **shared):
-        rows = [{"name": one} if isinstance(one, str) else one for one in given]
-        return mpdx.add_contacts([{"account_list": home, **shared, **row} for row in rows])
-
-    return contacts
 
 
 @pytest.fixture
