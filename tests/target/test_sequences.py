@@ -1,0 +1,66 @@
+"""Whatever rows come in whatever order, over several runs: who is on the list is who the rows say (P1)."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from mailing_sandbox.server import Sandbox
+from tests.target.conftest import LIST, Mailjet, person, schema, state
+
+#: The first two are one address.
+ADDRESSES = ("ada@example.com", "Ada@example.com", "bob@example.com", "eve@example.com")
+#: A key comes to an address, or is deleted, by its key alone or with its address.
+CHANGES = st.tuples(st.integers(1, 4), st.sampled_from((*ADDRESSES, None)))
+ROUTES = st.sampled_from(["json", "csv", "contact"])
+RUNS = st.lists(st.tuples(st.lists(CHANGES, min_size=1, max_size=7), st.integers(1, 4), ROUTES), min_size=1, max_size=4)
+
+
+@pytest.fixture(scope="module")
+def sandbox():
+    with Sandbox(job_seconds=0.0) as sandbox:
+        yield sandbox
+
+
+def row(key, address):
+    if address is None:
+        gone = {"id": key, "_sdc_deleted_at": "2026-01-01T00:00:00Z"}
+        return {"type": "RECORD", "stream": "people", "record": gone}
+    return person(key, email=address, name="Same")
+
+
+@pytest.mark.slow
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@example([([(1, ADDRESSES[2]), (1, ADDRESSES[0]), (1, ADDRESSES[0]), (2, ADDRESSES[0])], 2, "json"),
+          ([(1, ADDRESSES[2])], 1, "json")])  # fmt: skip
+@given(runs=RUNS)
+def test_p1_the_list_is_what_the_rows_say_whatever_comes(sandbox, runs):
+    sandbox.reset()
+    sandbox.mailjet.add_list(LIST)
+    wanted = {}
+    with tempfile.TemporaryDirectory() as folder:
+        config = {
+            "mailjet_api_key": sandbox.api_key,
+            "mailjet_secret_key": sandbox.secret_key,
+            "mailjet_base_url": sandbox.url,
+            "list": LIST,
+            "journal": f"{folder}/journal.sqlite",
+            "poll_interval": 0.01,
+            "poll_max_interval": 0.02,
+            "max_rejected": "100%",
+        }
+        mailjet = Mailjet(sandbox, Path(folder), config)
+        for number, (changes, size, route) in enumerate(runs):
+            result = mailjet.deliver(
+                [schema(), *(row(*change) for change in changes), state(number)], batch_rows=size, route=route
+            )
+            assert result.error is None
+            assert result.states == [number]
+            assert sum(result.counts().values()) == len(changes)
+            wanted |= dict(changes)
+            here = {address.lower() for address in wanted.values() if address is not None}
+            assert {email.lower() for email in mailjet.statuses()} == here
