@@ -287,13 +287,16 @@ class Lane:
 
     def _is_held(self, holders: Mapping[int, Sequence[bytes]], row: Row) -> bool:
         """Whether a name that a row's contact has is another key's contact, too."""
-        gone = {row.key, *row.also, *self._keys_leaving}
-        return any(key not in gone for keys in holders.values() for key in keys)
+        return any(self._are_others(keys, row) for keys in holders.values())
 
     def _is_kept_by_others(self, row: Row) -> bool:
         """Whether a contact to be removed is that of a key that neither left it nor is about to."""
+        return self._are_others(self._journal.keys_of(row.id), row)
+
+    def _are_others(self, keys: Iterable[bytes], row: Row) -> bool:
+        """Whether any of these keys is not the row's, nor about to leave."""
         gone = {row.key, *row.also, *self._keys_leaving}
-        return any(key not in gone for key in self._journal.keys_of(row.id))
+        return any(key not in gone for key in keys)
 
     def opted_out(self, row: Row) -> None:
         """A row was withheld because its contact opted out: whoever follows it under a new address has, too.
