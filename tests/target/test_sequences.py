@@ -17,7 +17,11 @@ ADDRESSES = ("ada@example.com", "Ada@example.com", "bob@example.com", "eve@examp
 #: A key comes to an address, or is deleted, by its key alone or with its address.
 CHANGES = st.tuples(st.integers(1, 4), st.sampled_from((*ADDRESSES, None)))
 ROUTES = st.sampled_from(["json", "csv", "contact"])
-RUNS = st.lists(st.tuples(st.lists(CHANGES, min_size=1, max_size=7), st.integers(1, 4), ROUTES), min_size=1, max_size=4)
+#: A call of which the answer is lost, or that stops the run; its rows come again.
+STOPS = st.none() | st.tuples(st.sampled_from(["reply_lost", "status"]), st.integers(0, 20))
+RUNS = st.lists(
+    st.tuples(st.lists(CHANGES, min_size=1, max_size=7), st.integers(1, 4), ROUTES, STOPS), min_size=1, max_size=4
+)
 
 
 @pytest.fixture(scope="module")
@@ -33,10 +37,17 @@ def row(key, address):
     return person(key, email=address, name="Same")
 
 
+def stop(sandbox, stopped):
+    """Let one call fail."""
+    if stopped is not None:
+        kind, skip = stopped
+        sandbox.faults.add(kind=kind, skip=skip, **({"status": 403} if kind == "status" else {}))
+
+
 @pytest.mark.slow
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
-@example([([(1, ADDRESSES[2]), (1, ADDRESSES[0]), (1, ADDRESSES[0]), (2, ADDRESSES[0])], 2, "json"),
-          ([(1, ADDRESSES[2])], 1, "json")])  # fmt: skip
+@example([([(1, ADDRESSES[2]), (1, ADDRESSES[0]), (1, ADDRESSES[0]), (2, ADDRESSES[0])], 2, "json", None),
+          ([(1, ADDRESSES[2])], 1, "json", None)])  # fmt: skip
 @given(runs=RUNS)
 def test_p1_the_list_is_what_the_rows_say_whatever_comes(sandbox, runs):
     sandbox.reset()
@@ -54,10 +65,15 @@ def test_p1_the_list_is_what_the_rows_say_whatever_comes(sandbox, runs):
             "max_rejected": "100%",
         }
         mailjet = Mailjet(sandbox, Path(folder), config)
-        for number, (changes, size, route) in enumerate(runs):
-            result = mailjet.deliver(
-                [schema(), *(row(*change) for change in changes), state(number)], batch_rows=size, route=route
-            )
+        for number, (changes, size, route, stopped) in enumerate(runs):
+            rows = [row(*change) for change in changes]
+            stop(sandbox, stopped)
+            result = mailjet.deliver([schema(), *rows, state(number)], batch_rows=size, route=route)
+            sandbox.faults.clear()
+            if result.error is not None:
+                assert stopped is not None
+                assert result.states == []
+                result = mailjet.deliver([schema(), *rows, state(number)], batch_rows=size, route=route)
             assert result.error is None
             assert result.states == [number]
             assert sum(result.counts().values()) == len(changes)

@@ -17,7 +17,9 @@ from tests.target.postgrid.conftest import LIST, Postgrid, delete, household, ho
 STREETS = ("1 Mill Lane", "1 MILL LANE", "2 Mill Lane", "3 Mill Lane")
 KEYS = st.integers(1, 4)
 CHANGES = st.tuples(KEYS, st.sampled_from((*STREETS, None)))
-RUNS = st.lists(st.tuples(st.lists(CHANGES, min_size=1, max_size=7), st.integers(1, 4)), min_size=1, max_size=4)
+#: A call of which the answer is lost, or that stops the run; its rows come again.
+STOPS = st.none() | st.tuples(st.sampled_from(["reply_lost", "status"]), st.integers(0, 20))
+RUNS = st.lists(st.tuples(st.lists(CHANGES, min_size=1, max_size=7), st.integers(1, 4), STOPS), min_size=1, max_size=4)
 
 
 @pytest.fixture(scope="module")
@@ -30,16 +32,27 @@ def row(key, street):
     return delete(key) if street is None else household(key, name="Same", address_line1=street)
 
 
+def stop(sandbox, stop):
+    """Let one call fail."""
+    if stop is not None:
+        kind, skip = stop
+        sandbox.faults.add(kind=kind, skip=skip, **({"status": 403} if kind == "status" else {}))
+
+
 @pytest.mark.slow
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @example(  # the key that came to share a contact within one batch
-    [([(1, STREETS[1]), (1, STREETS[0]), (1, STREETS[0]), (2, STREETS[0])], 2), ([(1, STREETS[2])], 1)], "standardised"
+    [
+        ([(1, STREETS[1]), (1, STREETS[0]), (1, STREETS[0]), (2, STREETS[0])], 2, None),
+        ([(1, STREETS[2])], 1, None),
+    ],
+    "standardised",
 )
 @example(  # one key deletes a contact while the other is on its way to a new one
-    [([(1, STREETS[2]), (2, STREETS[2]), (1, STREETS[0]), (2, None)], 1)], "sent"
+    [([(1, STREETS[2]), (2, STREETS[2]), (1, STREETS[0]), (2, None)], 1, None)], "sent"
 )
-@example([([(1, None), (1, STREETS[2]), (2, STREETS[0])], 2)], "sent")  # a delete of what only PostGrid may know
-@example([([(1, STREETS[1])], 2), ([(1, None), (1, STREETS[0]), (2, STREETS[3])], 2)], "standardised")
+@example([([(1, None), (1, STREETS[2]), (2, STREETS[0])], 2, None)], "sent")  # a delete of what only PostGrid may know
+@example([([(1, STREETS[1])], 2, None), ([(1, None), (1, STREETS[0]), (2, STREETS[3])], 2, None)], "standardised")
 @given(runs=RUNS, compares=st.sampled_from(["standardised", "sent"]))
 def test_p1_the_list_is_what_the_rows_say_whatever_comes(sandbox, runs, compares):
     sandbox.postgrid.reset()
@@ -58,10 +71,16 @@ def test_p1_the_list_is_what_the_rows_say_whatever_comes(sandbox, runs, compares
             "max_rejected": "100%",
         }
         postgrid = Postgrid(sandbox, Path(folder), config)
-        for number, (changes, size) in enumerate(runs):
+        for number, (changes, size, stopped) in enumerate(runs):
             rows = [row(*change) for change in changes]
             wanted |= dict(changes)
+            stop(sandbox, stopped)
             result = postgrid.deliver([households(), *rows, state(number)], batch_rows=size)
+            sandbox.faults.clear()
+            if result.error is not None:
+                assert stopped is not None
+                assert result.states == []
+                result = postgrid.deliver([households(), *rows, state(number)], batch_rows=size)
             assert result.error is None
             assert result.states == [number]
             assert sum(result.counts().values()) == len(rows)
