@@ -123,7 +123,7 @@ def main() -> None:
     """Run what the options ask for and print a table."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--contacts", type=int, default=100_000)
-    options.add_argument("--times", type=int, default=3)
+    options.add_argument("--times", type=int, default=5)
     options.add_argument("--million", action="store_true")
     chosen = options.parse_args()
     rows = 1_000_000 if chosen.million else chosen.contacts
