@@ -12,13 +12,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import sandbox as sandboxes
 import warehouse as warehouses
 from interrupts import Interrupts
-from processes import CommandFailed
+from processes import PATIENCE, CommandFailed
 from sandbox import Sandbox
 from warehouse import Warehouse
 
@@ -68,7 +68,11 @@ def wait_for(command: Sequence[str], variables: Mapping[str, str]) -> int:
         try:
             return process.wait()
         finally:
-            process.terminate()
+            # As a terminal that is closed: a shell pays no attention to SIGTERM.
+            process.send_signal(signal.SIGHUP)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(PATIENCE)
+            process.kill()
 
 
 def run(command: Sequence[str]) -> int:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 
-from tests.e2e.meltano import Run
+from tests.e2e.meltano import Run, until
 from tests.e2e.test_contact_of_any_provider import extract
 from tests.e2e.test_households_by_post import printed, records
 from tests.e2e.warehouse import Warehouse
@@ -23,6 +26,7 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
 
+PLAYGROUND = (sys.executable, EXAMPLES / "demo" / "playground.py")
 #: Tells the shell's variables, and stays until its input ends.
 SHELL = "import json, os, sys; print(json.dumps(dict(os.environ)), flush=True); sys.stdin.read()"
 REGION = "eu-west-1"
@@ -111,13 +115,31 @@ class Example:
         return {name: json.loads(outcomes) for name, outcomes in found}
 
 
+@pytest.mark.parametrize(
+    ("name", "task"),
+    [
+        ("warehouse_to_mailing", "tap-postgres target-mailing--mailjet"),
+        ("warehouse_to_mailing", "tap-postgres target-mailing--ses"),
+        ("mpdx_to_postgrid", "tap-mailing target-mailing"),
+    ],
+)
+def test_outside_of_the_playground_its_environment_reaches_nobody(tmp_path, name, task):
+    """Although the variables of real accounts are set."""
+    shutil.copy(EXAMPLES / name / "meltano.yml", tmp_path)
+    text = (EXAMPLES / name / ".env.example").read_text(encoding="utf-8")
+    mine = dict.fromkeys(re.findall(r"^#?(\w+)=", text, re.MULTILINE), "mine")
+    run = Run(tmp_path, ("run", "--no-install", *task.split()), os.environ | mine)
+    assert run.end() == 1
+    assert re.search(r"Environment variable 'SANDBOX_\w+' referenced but not set", run.said), run.said
+
+
 @pytest.fixture
 def playground(monkeypatch, request, tmp_path):
     """Makes the example that the test names; what is set on this machine must not matter."""
     for name in ("MJ_APIKEY_PUBLIC", "AWS_ACCESS_KEY_ID", "TARGET_MAILING_LIST", "MELTANO_ENVIRONMENT"):
         monkeypatch.setenv(name, "mine")
     with subprocess.Popen(
-        [sys.executable, EXAMPLES / "demo" / "playground.py", sys.executable, "-c", SHELL],
+        [*PLAYGROUND, sys.executable, "-c", SHELL],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True,
     ) as process:  # fmt: skip
         assert process.stdin is not None
@@ -180,6 +202,29 @@ def contacts(example: Example) -> dict[str, dict[str, Any]]:
         email: {name: one[name] for name in names} | {"attributes": json.loads(one["attributes"])}
         for email, one in found.items()
     }
+
+
+def command(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
+def test_the_playground_ends_with_its_shell_and_all_of_it_with_a_signal(tmp_path):
+    variables = tmp_path / "variables"
+    shell = ["bash", "--norc", "-ic", f'echo "$SANDBOX_FOLDER" > "{variables}"; cat; true']
+    with subprocess.Popen([*PLAYGROUND, *shell], stdin=subprocess.PIPE, start_new_session=True) as process:
+        folder = until(lambda: variables.exists() and variables.read_text().strip())
+        running = psutil.Process(process.pid).children(recursive=True)
+        # The server is nobody's child.
+        running += [one for one in psutil.process_iter() if f"{folder}/pg" in command(one)]
+        assert {"bash", "postgres", "cat"} <= {one.name() for one in running}
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 143
+    _, left = psutil.wait_procs(running, 10)
+    assert [one for one in left if one.status() != psutil.STATUS_ZOMBIE] == []
+    assert not Path(folder).exists()
 
 
 @pytest.mark.parametrize("playground", ["warehouse_to_mailing"], indirect=True)
