@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -118,8 +119,7 @@ class Example:
 @pytest.mark.parametrize(
     ("name", "task"),
     [
-        ("warehouse_to_mailing", "tap-postgres target-mailing--mailjet"),
-        ("warehouse_to_mailing", "tap-postgres target-mailing--ses"),
+        ("warehouse_to_mailing", "deliver"),
         ("mpdx_to_postgrid", "tap-mailing target-mailing"),
     ],
 )
@@ -231,7 +231,7 @@ def test_the_playground_ends_with_its_shell_and_all_of_it_with_a_signal(tmp_path
 def test_a_warehouse_to_mailjet_and_ses(playground):
     example = playground
     first = example.follow_the_readme("meltano install")
-    assert [one | {"batches": 0} for one in first.values()] == [example.told_by_the_readme() | {"batches": 0}] * 2
+    assert [*first.values()] == [example.told_by_the_readme()] * 2
     table = wanted(example)
     assert members(example) == {email: at_mailjet(row) for email, row in table.items()}
     assert contacts(example) == {email: at_ses(row) for email, row in table.items()}
@@ -258,14 +258,15 @@ def test_a_warehouse_to_mailjet_and_ses(playground):
     assert contacts(example) == {email: at_ses(row) for email, row in table.items()}
     refused.append(("9", "bad_address"))
     assert (example.rejects("mailjet"), example.rejects("ses")) == (refused, refused)
-    latest = example.warehouse.run("SELECT max(changed_at AT TIME ZONE 'UTC') FROM crm.customers").strip()
+    (row,) = example.warehouse.rows("SELECT extract(epoch FROM max(changed_at)) AS latest FROM crm.customers")
     moved = {example.bookmark(one, "crm-customers") for one in pipelines}
-    assert {one.replace("T", " ").removesuffix("+00:00") for one in moved} == {latest}
+    assert {datetime.fromisoformat(one).timestamp() for one in moved} == {row["latest"]}
 
-    received = [example.see(f"{provider}/received") for provider in ("mailjet", "ses")]
-    third = example.meltano("run", "deliver")
-    assert [counts(one) for one in third.values()] == [{"rows": 1, "unchanged": 1}] * 2
-    assert [example.see(f"{provider}/received") for provider in ("mailjet", "ses")] == received
+    # To Mailjet the demo does the same.
+    received = example.see("ses/received")
+    (third,) = example.meltano("run", "tap-postgres", "target-mailing--ses").values()
+    assert counts(third) == {"rows": 1, "unchanged": 1}
+    assert example.see("ses/received") == received
     assert {example.bookmark(one, "crm-customers") for one in pipelines} == moved
 
 
