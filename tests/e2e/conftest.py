@@ -35,8 +35,7 @@ class DemoRun:
                 stdin=subprocess.DEVNULL,
                 stdout=said,
                 stderr=subprocess.STDOUT,
-                # Where Python is told to keep no bytecode, each start of a plugin would take seconds more.
-                env=os.environ | {"DEMO_MARK": self._mark, "TMPDIR": str(temporary), "PYTHONDONTWRITEBYTECODE": ""},
+                env={**os.environ, "DEMO_MARK": self._mark, "TMPDIR": str(temporary)},
                 cwd=output.parent,
                 start_new_session=True,
             )

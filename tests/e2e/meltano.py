@@ -112,8 +112,6 @@ class Project:
             "NO_COLOR": "1",
             "PGTZ": "UTC",
             "DEMO_OUTPUT": str(folder),
-            # Where Python is told to keep no bytecode, each start of a plugin would take seconds more.
-            "PYTHONDONTWRITEBYTECODE": "",
             # The table is there from the start, so its catalog may be kept.
             "TAP_POSTGRES__USE_CACHED_CATALOG": "true",
             **variables,
