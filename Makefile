@@ -5,13 +5,16 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help demo test quick lint bench clean
+.PHONY: help demo playground test quick lint bench clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
 
 demo: $(READY) ## Four providers to PostgreSQL and on to Mailjet by Meltano, on a local sandbox: no account needed
 	@$(BIN)/python examples/demo/demo.py
+
+playground: $(READY) ## A shell to try the examples in: a local sandbox, PostgreSQL and Meltano; no account needed
+	@$(BIN)/python examples/demo/playground.py
 
 test: $(READY) ## The whole test suite
 	@$(BIN)/python -m pytest -n 2 --dist worksteal
@@ -23,7 +26,7 @@ lint: $(READY) ## Style and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@MYPYPATH=examples/demo $(BIN)/mypy examples/demo/demo.py
+	@MYPYPATH=examples/demo $(BIN)/mypy examples/demo/demo.py examples/demo/playground.py
 
 bench: $(READY) ## Ratios to an ordinary tap and target; takes several minutes
 	@$(BIN)/python benchmarks/bench_tap.py

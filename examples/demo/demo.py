@@ -8,12 +8,10 @@ not hold ends the demo with status 1.
 from __future__ import annotations
 
 import argparse
-import atexit
 import json
 import os
 import shutil
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -34,6 +32,8 @@ HERE = Path(__file__).parent
 LIST = "CRM people"
 SUPPORTERS = "Supporters"
 PROVIDERS = {"mailjet", "mpdx", "postgrid", "ses"}
+CONTACTS_ELSEWHERE = 500
+"""Contacts of each provider but Mailjet."""
 MARK = "made-by-the-demo"
 FAULTS = {"bad_address": 1, "wrong_type": 1, "unknown_property": 1}
 OPTED_OUT_IN_THE_CRM = range(201, 221)
@@ -357,21 +357,15 @@ def prepare(output: Path) -> Path:
     return output
 
 
-def temporary_folder() -> Path:
-    """A folder for PostgreSQL's data and socket, whose path may not hold a space."""
-    folder = tempfile.mkdtemp(prefix="mailing-demo-", dir="/tmp" if " " in tempfile.gettempdir() else None)
-    # Not sooner than at exit: the PostgreSQL package takes its lock there once more.
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return Path(folder)
-
-
 def run(interrupts: Interrupts, contacts: int, output: Path) -> dict[str, Any]:
     """Start everything, tell the story, stop everything."""
     logs = prepare(output) / "logs"
     with ExitStack() as stack:
-        temporary = temporary_folder()
+        temporary = warehouses.temporary_folder()
         print(f"Starting a sandbox with {contacts:,} contacts and a PostgreSQL server", flush=True)
-        sandbox = stack.enter_context(sandboxes.started(interrupts, contacts=contacts, logs=logs, folder=temporary))
+        sandbox = stack.enter_context(sandboxes.started(interrupts, logs=logs, folder=temporary))
+        sandbox.seed(contacts, "mailjet")
+        sandbox.seed(CONTACTS_ELSEWHERE, "mpdx", "postgrid", "ses")
         warehouse = stack.enter_context(warehouses.started(interrupts, temporary))
         variables = {
             "SANDBOX_URL": sandbox.url,

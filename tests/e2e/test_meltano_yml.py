@@ -1,8 +1,10 @@
-"""meltano.yml names every setting of the two plugins, as the code has it."""
+"""meltano.yml names every setting of the two plugins, as the code has it; the examples' name some of them."""
 
 from __future__ import annotations
 
 import copy
+import re
+from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -13,13 +15,19 @@ import yaml
 from tap_mailing.tap import TapMailing
 from target_mailing.target import TargetMailing
 
-PROJECT = yaml.safe_load((Path(__file__).parents[2] / "meltano.yml").read_text(encoding="utf-8"))
+ROOT = Path(__file__).parents[2]
+EXAMPLES = {one.parent.name: yaml.safe_load(one.read_text("utf-8")) for one in ROOT.glob("examples/*/meltano.yml")}
+PROJECT = yaml.safe_load((ROOT / "meltano.yml").read_text(encoding="utf-8"))
 PLUGINS = {"extractors": TapMailing, "loaders": TargetMailing}
 KINDS = {"integer": "integer", "number": "decimal"} | {one: one for one in ("boolean", "object", "array", "string")}
+#: What may stand for a secret: a variable, or what the sandbox has for a key.
+ALLOWED = ("$", "test_sk_sandbox")
 #: What Meltano's kinds cannot say: a value of several types is passed on as it stands.
 SEVERAL = "string"
 
 each_plugin = pytest.mark.parametrize("section", PLUGINS)
+each_project = pytest.mark.parametrize("project", [PROJECT, *EXAMPLES.values()], ids=["this repository", *EXAMPLES])
+each_example = pytest.mark.parametrize("example", EXAMPLES)
 
 
 def declared(section: str) -> dict[str, Any]:
@@ -86,17 +94,69 @@ def test_capabilities_are_those_of_the_plugin(section):
     assert set(declared(section)["capabilities"]) == {one.value for one in PLUGINS[section].capabilities}
 
 
-@pytest.mark.parametrize("section", ["extractors", "loaders"])
-def test_configuration_sets_declared_settings_only(section):
-    plugins = {plugin["name"]: plugin for plugin in PROJECT["plugins"][section]}
-    configured = [*plugins.values()]
-    for environment in PROJECT["environments"]:
-        configured += environment.get("config", {}).get("plugins", {}).get(section, [])
-    for plugin in configured:
-        found = plugins[plugin["name"]]
-        parent = plugins[found.get("inherit_from", found["name"])]
-        names = {setting["name"] for setting in parent["settings"]}
-        assert set(plugin.get("config", {})) <= names
+def plugins_of(project: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {plugin["name"]: plugin for section in ("extractors", "loaders") for plugin in project["plugins"][section]}
+
+
+def configured(project: dict[str, Any]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """Each plugin that a configuration is for, with it; of one that inherits, what it inherits from."""
+    plugins = plugins_of(project)
+    given = [*plugins.values()]
+    for environment in project["environments"]:
+        for section in ("extractors", "loaders"):
+            given += environment.get("config", {}).get("plugins", {}).get(section, [])
+    for one in given:
+        plugin = plugins[one["name"]]
+        yield plugins[plugin.get("inherit_from", plugin["name"])], one.get("config", {})
+
+
+@each_project
+def test_configuration_sets_declared_settings_only(project):
+    for plugin, config in configured(project):
+        assert set(config) <= {setting["name"] for setting in plugin["settings"]}, plugin["name"]
+
+
+@each_project
+def test_no_secret_stands_in_the_file(project):
+    for plugin, config in configured(project):
+        secrets = {setting["name"] for setting in plugin["settings"] if setting.get("sensitive")} - {"journal"}
+        assert all(str(config[name]).startswith(ALLOWED) for name in secrets & config.keys()), plugin["name"]
+
+
+@each_example
+def test_an_example_declares_plugins_and_settings_as_this_repository(example):
+    ours = plugins_of(PROJECT)
+    for name, plugin in plugins_of(EXAMPLES[example]).items():
+        if "inherit_from" in plugin:
+            continue
+        assert all(plugin[key] == ours[name][key] for key in ("namespace", "executable", "capabilities")), name
+        assert [one for one in ours[name]["settings"] if one in plugin["settings"]] == plugin["settings"], name
+        if "pip_url" in ours[name]:
+            assert plugin["pip_url"] == ours[name]["pip_url"]
+
+
+@each_example
+def test_the_tasks_of_an_example_name_its_plugins(example):
+    tasks = [task for job in EXAMPLES[example].get("jobs", []) for task in job["tasks"]]
+    readme = (ROOT / "examples" / example / "README.md").read_text(encoding="utf-8")
+    jobs = {job["name"] for job in EXAMPLES[example].get("jobs", [])}
+    runs = re.findall(r"meltano (?:--environment=\w+ )?run ([\w -]+)", readme)
+    assert runs
+    assert {name for text in (*tasks, *runs) for name in text.split()} <= plugins_of(EXAMPLES[example]).keys() | jobs
+
+
+@each_example
+def test_variables_of_an_example_are_given_by_the_playground_or_told_by_its_readme(example):
+    folder = ROOT / "examples" / example
+    sandbox, prod = EXAMPLES[example]["environments"]
+    shared = yaml.safe_dump(EXAMPLES[example]["plugins"])
+    given = (ROOT / "examples" / "demo" / "playground.py").read_text(encoding="utf-8")
+    assert set(re.findall(r"\$(\w+)", yaml.safe_dump(sandbox))) <= set(re.findall(r'"(SANDBOX_\w+)":', given))
+    assert not re.findall(r"\$\w+", shared)
+    told = set(re.findall(r"`([A-Z0-9_]{5,})`", (folder / "README.md").read_text(encoding="utf-8")))
+    written = set(re.findall(r"^#?([A-Z0-9_]+)=", (folder / ".env.example").read_text(encoding="utf-8"), re.MULTILINE))
+    assert set(re.findall(r"\$(\w+)", yaml.safe_dump(prod))) <= written
+    assert written <= told
 
 
 def test_streams_that_leave_a_trace_or_take_a_call_for_each_row_are_left_out():

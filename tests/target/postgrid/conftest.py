@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -70,18 +73,25 @@ class Postgrid(Mailjet):
         return [(job["action"], job["ids"]) for job in self.sandbox.postgrid.jobs()]
 
 
-@pytest.fixture
-def postgrid(tmp_path):
-    with Sandbox(job_seconds=0.05) as sandbox:
+@contextmanager
+def account(folder: Path, **switches: Any) -> Iterator[Postgrid]:
+    """The account in a sandbox of its own."""
+    with Sandbox(job_seconds=0.05, switches=switches) as sandbox:
         sandbox.postgrid.add_list(LIST)
         config = {
             "postgrid_api_key": sandbox.postgrid.test_key,
             "postgrid_base_url": sandbox.url,
             "list": LIST,
-            "journal": str(tmp_path / "journal.sqlite"),
+            "journal": str(folder / "journal.sqlite"),
             "poll_interval": 0.03,
             "poll_max_interval": 0.05,
             "max_requests_per_second": 1000,
             "max_rejected": "100%",
         }
-        yield Postgrid(sandbox, tmp_path, config)
+        yield Postgrid(sandbox, folder, config)
+
+
+@pytest.fixture
+def postgrid(tmp_path):
+    with account(tmp_path) as found:
+        yield found
