@@ -245,7 +245,7 @@ class PostgridClient:
             return None
         try:
             return self._files.request("GET", url, lambda response: response.content, route="(an import's report)")
-        except MailingError:
+        except (MailingError, httpx.InvalidURL):
             return None
 
     def delete_import(self, number: str) -> None:
