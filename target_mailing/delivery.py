@@ -493,7 +493,7 @@ class Delivery:
         if batch.recovered:
             self.counts["recovered"] += len(delivered)
         else:
-            lane.delivered += len(delivered)
+            lane.delivered += len(delivered) if batch.action != lane.destination.actions.ask else 0
             lane.holds_state &= batch.route != _CLOSING
             self._outcomes.settle_all(ends)
             self._outcomes.settle_same((row.lines for row in delivered), Outcome.DELIVERED)

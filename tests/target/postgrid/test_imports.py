@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from target_mailing.journal import Journal
+from target_mailing.stores import FileStore
 from tests.target.conftest import state
 from tests.target.postgrid.conftest import LIST, delete, household, households
 
@@ -84,6 +86,10 @@ def test_each_country_has_its_import_and_a_job_takes_ten(by_import):
 
 def test_nobody_is_sent_again_who_is_there_however_long_ago(by_import):
     by_import.deliver(rows(0, 1))
+    journal = Journal(FileStore(by_import.folder / "journal.sqlite"))
+    with journal._transaction():
+        journal._contacts.merge()  # what is in its log would not be forgotten yet
+    journal.close()
     long_after = {"resend_window": 0, "job_abandon": 0.001}
     assert by_import.deliver(rows(1, 0), **long_after).counts() == {"unchanged": 2}
     assert by_import.deliver(rows(2, 1, 0), resend_window=0).counts() == {"unchanged": 2, "delivered": 1}
@@ -180,7 +186,7 @@ def test_many_old_imports_leave_ten_at_a_time(by_import):
 def test_p1_a_run_that_did_not_end_well_replaces_nothing(by_import, ends):
     by_import.deliver(rows(1, 2))
     if ends == "cut":
-        result = replace(by_import, rows(3)[:-1])
+        result = replace(by_import, [*rows(3), household(4)], batch_rows=1)
         assert "cut off" in str(result.error)
     elif ends == "rejects":
         result = replace(by_import, [*rows(3), household(4, address_line1=None), state(2)], max_rejected=0)
@@ -195,6 +201,15 @@ def test_p1_a_run_that_did_not_end_well_replaces_nothing(by_import, ends):
         assert "postgrid_replace" in str(by_import.deliver(rows(5)).error)
         assert replace(by_import, rows(5)).error is None
         assert streets(by_import) == ["5 Mill Lane"]
+
+
+def test_a_run_of_which_postgrid_took_nobody_replaces_nothing(by_import):
+    by_import.deliver(rows(1, 2))
+    by_import.sandbox.postgrid.plan_imports([{"errors": ["no_valid_contacts_error"]}] * 2)
+    moved = [household(3), household(3, address_line1="9 New Street"), state(2)]
+    result = replace(by_import, [households(), *moved], batch_rows=1)
+    assert result.counts() == {"rejected": 2}
+    assert streets(by_import) == ["1 Mill Lane", "2 Mill Lane"]
 
 
 def test_old_imports_that_do_not_leave_fail_the_run_and_leave_with_the_next(by_import):
