@@ -18,17 +18,18 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
-from mailing_api.errors import ConfigurationError, NotFound, UnreadableAnswer
+from mailing_api.errors import ConfigurationError, MailingError, NotFound, UnreadableAnswer
 from mailing_api.http import Connection, HttpClient
 from mailing_api.pace import Pace
 from mailing_api.pages import UnsortedWalk
 from mailing_api.postgrid_answers import Page, Row, code, one, page, read_error
+from mailing_api.postgrid_form import multipart
 from mailing_api.postgrid_settings import POSTGRID_SETTINGS, check_key, endpoint, wrong_mode
 from mailing_api.settings import lookup
 from mailing_api.values import timestamp_of
 
 __all__ = [
-    "PAGE_SIZE", "POSTGRID_SETTINGS", "JobWork", "Listing", "MailingList", "PostgridClient", "Resource",
+    "PAGE_SIZE", "POSTGRID_SETTINGS", "Import", "JobWork", "Listing", "MailingList", "PostgridClient", "Resource",
     "postgrid_pace",
 ]  # fmt: skip
 
@@ -70,6 +71,17 @@ class PostgridClient:
             read_error=partial(read_error, key=api_key),
             **connection,
         )
+        # Reports are elsewhere, by links that are good for anybody: the key must not go there.
+        elsewhere: Connection = {**connection, "pace": None}
+        self._files = HttpClient(
+            provider="PostGrid",
+            account=account,
+            base_url="https://",
+            auth=httpx.Auth(),
+            headers={"Accept": "*/*"},
+            read_error=partial(read_error, key=api_key),
+            **elsewhere,
+        )
 
     @classmethod
     def from_settings(
@@ -92,6 +104,7 @@ class PostgridClient:
     def close(self) -> None:
         """Close all connections."""
         self._http.close()
+        self._files.close()
 
     # Reading
 
@@ -164,6 +177,67 @@ class PostgridClient:
         content = msgspec.json.encode({work: ids})
         self._http.request("POST", path, lambda _: None, route=route, content=content, once=True)
 
+    # Mailing list imports
+
+    def create_import(
+        self,
+        file: bytes,
+        *,
+        columns: Mapping[str, str],
+        variables: Mapping[str, str],
+        metadata: Mapping[str, str],
+        key: str,
+    ) -> str:
+        """Upload a CSV file of people, whose validation begins; returns the import's ID.
+
+        That a key makes a second call give the same import is likely, and unverified.
+
+        Args:
+            file: as CSV in UTF-8, with a header.
+            columns: fields of a contact, and the header's names for them.
+            variables: merge variables, and the header's names for them.
+            metadata: to find the import by.
+            key: tells this upload from others.
+        """
+        route = "/mailing_list_imports"
+        fields = {"fileType": "csv", "receiverAddressMapping": columns, "metadata": metadata}
+        if variables:
+            fields["receiverMergeVariableMapping"] = variables
+        content, content_type = multipart(fields, file)
+        headers = {"Idempotency-Key": key}
+        made = self._http.request(
+            "POST", route, self._object, route=route, content=content, content_type=content_type, headers=headers
+        )
+        return str(made["id"])
+
+    def imported(self, number: str) -> Import:
+        """An import as it stands; `NotFound` where there is none."""
+        return _import(self._one("GET", "mailing_list_imports", number))
+
+    def imports_with(self, key: str, value: str) -> Mapping[str, Mapping[str, Any]]:
+        """The metadata, by ID, of all imports whose metadata has this value; found without the help of search."""
+        return {
+            str(row["id"]): metadata
+            for page in self.rows("mailing_list_imports")
+            for row in page
+            if (metadata := row.get("metadata") or {}).get(key) == value
+        }
+
+    def import_report(self, number: str) -> bytes | None:
+        """What PostGrid tells of each row of an import; None where it tells nothing, or that cannot be had."""
+        url = self._one("GET", "mailing_list_imports", number).get("reportURL")
+        if not isinstance(url, str) or not url.startswith(("https://", "http://")):
+            return None
+        try:
+            return self._files.request("GET", url, lambda response: response.content, route="(an import's report)")
+        except (MailingError, httpx.InvalidURL):
+            return None
+
+    def delete_import(self, number: str) -> None:
+        """Delete an import for good; one that is not there is fine."""
+        with suppress(NotFound):
+            self._one("DELETE", "mailing_list_imports", number, idempotent=True)
+
     # Plumbing
 
     def _one(self, method: str, resource: Resource, key: str, *, idempotent: bool = False) -> Row:
@@ -204,16 +278,55 @@ class MailingList(msgspec.Struct, frozen=True):
     updated_at: str | None
 
 
+class Import(msgspec.Struct, frozen=True):
+    """A mailing list import as it stands.
+
+    Attributes:
+        validating: it has not ended; any status that is not known counts as this one.
+        usable: it may be added to a list.
+        valid: rows that are people; likewise `invalid`, those left out.
+        errors: why it is not usable, each of a type.
+        notes: what else there is to say, each of a type.
+    """
+
+    id: str
+    validating: bool
+    usable: bool
+    valid: int
+    invalid: int
+    errors: Sequence[str]
+    notes: Sequence[str]
+
+
 def _mailing_list(row: Row) -> MailingList:
-    errors = row.get("errors") or ()
     return MailingList(
         str(row["id"]),
         row.get("description"),
         row.get("metadata") or {},
         row.get("status") != "completed",
-        [code(str(each.get("type")) if isinstance(each, dict) else "") or "error" for each in errors],
+        _types(row.get("errors")),
         row.get("updatedAt"),
     )
+
+
+def _import(row: Row) -> Import:
+    status = row.get("status")
+    counts = (row.get("validRowCount"), row.get("invalidRowCount"))
+    valid, invalid = (each if isinstance(each, int) else 0 for each in counts)
+    return Import(
+        str(row["id"]),
+        validating=status not in {"completed", "changes_required"},
+        usable=status == "completed",
+        valid=valid,
+        invalid=invalid,
+        errors=_types(row.get("errors")),
+        notes=_types(row.get("notes")),
+    )
+
+
+def _types(told: Sequence[Any] | None) -> list[str]:
+    """What errors or notes are of; never their words."""
+    return [code(str(each.get("type")) if isinstance(each, dict) else "") or "error" for each in told or ()]
 
 
 class Listing:

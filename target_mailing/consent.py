@@ -27,6 +27,8 @@ class Actions(msgspec.Struct, frozen=True, kw_only=True):
         old_first: where a key's contact changes, the old one is handled before the new one, since it may tell of an
             opt-out. Otherwise the new one is added first, so that nobody is missing in between, and the old one, which
             tells nothing, is removed after that.
+        permanent: who has arrived can neither change nor leave, and would be there twice if sent again. Whatever asks
+            for that is rejected.
     """
 
     known: frozenset[str]
@@ -38,6 +40,7 @@ class Actions(msgspec.Struct, frozen=True, kw_only=True):
     account_wide: frozenset[str] = frozenset()
     removing_erases_opt_out: bool
     old_first: bool = True
+    permanent: bool = False
 
 
 class Withheld(msgspec.Struct, frozen=True):

@@ -33,6 +33,8 @@ logger = logging.getLogger("target-mailing.delivery")
 _MAX_FAILED_LOOKS = 10
 #: Times that a submission's reply may be lost before the batch is cut in halves.
 _MAX_LOST = 3
+#: The route of the batch without rows that ends a run.
+_CLOSING = "closing"
 #: Seconds during which a job may be mistaken for another batch's; more than any destination looks back for one.
 _MISTAKEN_WITHIN = 600.0
 
@@ -132,6 +134,36 @@ class Delivery:
         """No more rows will come: batches go whatever their size."""
         self._ending = True
 
+    def close(self, *, is_whole: bool) -> bool:
+        """All rows have ended, and well: begin what is left to do for destinations that start over, if anything is.
+
+        Args:
+            is_whole: nothing speaks against the input being all of it.
+        """
+        lanes = [lane for lane in self._lanes.values() if lane.holds_state and self.error is None]
+        for lane in lanes:
+            name = lane.destination.name
+            if not lane.delivered:
+                logger.warning("Nothing was delivered to %s, so what was there before stays", name)
+                lane.holds_state = False
+            elif not is_whole:
+                self.fail(
+                    DeliveryFailed(
+                        "The input ended without a STATE after its last row, so it may be cut off: what was there "
+                        "before stays, beside what was delivered now. Run again with the whole input."
+                    )
+                )
+                return False
+            else:
+                number = self._journal.begin_batch(name, "", _CLOSING, [])
+                self._launch(Batch(number, lane, "", _CLOSING, [], lane.destination.closing(), time.time(), Family()))
+        return bool(self._under_way)
+
+    @property
+    def holds_state(self) -> bool:
+        """Whether no STATE may leave, since what the run does counts only as a whole."""
+        return any(lane.holds_state for lane in self._lanes.values())
+
     def fail(self, error: Exception) -> None:
         """Submit nothing more; jobs under way are still followed to their end."""
         if self.error is None:
@@ -173,7 +205,7 @@ class Delivery:
 
     def _resume(self, lane: Lane, stored: StoredBatch) -> None:
         steps = lane.destination.steps(stored.action, stored.route)
-        begun = [step for step in steps if step.name in stored.steps]
+        begun = [step for step in steps if step.name in stored.steps and stored.route != _CLOSING]
         if all(step.repeatable for step in begun):
             # Its rows come again, and what was done of it is done again.
             may_have_arrived = any(step.sends for step in begun)
@@ -291,7 +323,7 @@ class Delivery:
             self._step_done(batch, done)
         elif batch.recovered:
             # Nobody knows. STATE has not moved past these rows, so they come again and go out again.
-            self._journal.discard(batch.number, uncertain=batch.rows)
+            self._journal.discard(batch.number, uncertain=() if batch.step.prepares else batch.rows)
             self._ended(batch)
         elif self.error is not None:
             self._leave(batch, self.error)
@@ -314,12 +346,13 @@ class Delivery:
     def _submit_again(self, batch: Batch) -> None:
         batch.lost += 1
         if batch.lost < _MAX_LOST:
-            self.counts["resubmitted"] += len(batch.rows)
+            self.counts["resubmitted"] += 0 if batch.step.prepares else len(batch.rows)
             batch.rewind()
             self._begin_step(batch)
         elif len(batch.rows) > 1:
             # The connection may be cut because the batch is too large.
-            self._finish(batch, Finished(unresolved=True, reason="the reply was lost again and again"))
+            why = "the reply was lost again and again"
+            self._finish(batch, Finished(unresolved=True, absent=batch.step.prepares, reason=why))
         else:
             self._leave(batch, DeliveryFailed("The reply to a batch of one row was lost again and again."))
 
@@ -381,10 +414,15 @@ class Delivery:
         ]
         following: list[list[Row]] = []
         if undecided and not batch.recovered:
-            following = [] if self.error else batch.divide(undecided, parts=2 if finished.unresolved else 1)
+            following = (
+                []
+                if self.error
+                else batch.divide(undecided, parts=2 if finished.unresolved else 1, absent=finished.absent)
+            )
             if not following:
                 is_alone, why = finished.unresolved and len(undecided) == 1, finished.reason
-                refusal = Refusal("not_imported", why) if is_alone else Refusal("unconfirmed", why)
+                is_told = is_alone or finished.absent
+                refusal = Refusal("not_imported", why) if is_told else Refusal("unconfirmed", why)
                 self._give_up(batch, finished, dict.fromkeys(undecided, refusal))
                 return
         self._settle(batch, finished, undecided, following)
@@ -427,6 +465,8 @@ class Delivery:
         if batch.recovered:
             self.counts["recovered"] += len(ends.delivered)
         else:
+            lane.delivered += len(ends.delivered) if batch.action != lane.destination.actions.ask else 0
+            lane.holds_state &= batch.route != _CLOSING
             self._outcomes.settle_all(ends.told)
             self._outcomes.settle_same((row.lines for row in ends.delivered), Outcome.DELIVERED)
         told = ", ".join(f"{count} {name}" for name, count in ends.counts.items() if count) or "to be split"

@@ -51,7 +51,7 @@ class Ends(msgspec.Struct, frozen=True, kw_only=True):
             delivered=[row for at, row in enumerate(rows) if at not in others] if others else rows,
             withheld=[rows[at] for at in withheld],
             refused=[rows[at] for at in rejected],
-            uncertain=[rows[at] for at in (*moving, *unconfirmed)],
+            uncertain=[rows[at] for at in (*(() if finished.absent else moving), *unconfirmed)],
             forgotten=[rows[at].id for at in rejected if at not in unconfirmed],
             ended=[row for at, row in enumerate(rows) if at not in moving] if moving else rows,
             told=[

@@ -82,10 +82,16 @@ class Intake:
         self._open_lane = open_lane
         self._reach = reach
         self.messages: Counter[str] = Counter()
+        self._covered = 0
         self._streams: dict[str, list[Stream | None]] = {}
         self._schemas: dict[str, tuple[bytes, Sequence[str]]] = {}
         #: Whose records are expected next, and are decoded at once with their messages.
         self._current: Stream | None = None
+
+    @property
+    def ends_in_state(self) -> bool:
+        """Whether a STATE came after the last record."""
+        return self._covered == self.messages["RECORD"]
 
     def take(self, lines: Lines) -> None:
         """Take in lines; those before a faulty one count.
@@ -105,6 +111,8 @@ class Intake:
                     self._ledger.settle([number])
                 elif message.type != "RECORD":
                     self._take_other(number, message)
+                    if message.type == "STATE":
+                        self._covered = self.messages["RECORD"] + expected
                 elif (
                     stream is not None
                     and type(message) is stream.message_type

@@ -27,6 +27,8 @@ from target_mailing.stores import JournalError, MemoryStore, Store
 __all__ = ["Journal", "JournalError", "Known", "Reject", "StoredBatch"]
 
 _VERSION = "2"
+#: Stands in the journal of a destination where whoever is forgotten would be delivered to twice.
+_KEEPS_CONTACTS = "keeps_contacts"
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -355,8 +357,14 @@ class Journal:
         with self._transaction():
             self._connection.execute(sa.delete(tables.rejects).where(tables.rejects.c.id <= up_to))
 
+    def keep_contacts(self) -> None:
+        """From now on, in this run and all later ones, no contact is forgotten with time."""
+        with self._transaction():
+            if self._read_meta(_KEEPS_CONTACTS) is None:
+                self._connection.execute(sa.insert(tables.meta).values(name=_KEEPS_CONTACTS, value=b""))
+
     def forget_before(self, moment: float) -> None:
-        """Forget contacts confirmed, and batches settled, before this time (Unix seconds).
+        """Forget contacts confirmed, unless they are kept, and batches settled, before this time (Unix seconds).
 
         What is still in a log is forgotten some time after it was merged.
         """
@@ -364,7 +372,8 @@ class Journal:
             tables.batches.c.state != "open", tables.batches.c.created_at < moment
         )
         with self._transaction():
-            self._connection.execute(sa.delete(tables.contacts).where(tables.contacts.c.confirmed_at < moment))
+            if self._read_meta(_KEEPS_CONTACTS) is None:
+                self._connection.execute(sa.delete(tables.contacts).where(tables.contacts.c.confirmed_at < moment))
             self._connection.execute(sa.delete(tables.steps).where(tables.steps.c.batch.in_(old)))
             self._connection.execute(
                 sa.delete(tables.batches).where(tables.batches.c.state != "open", tables.batches.c.created_at < moment)
@@ -390,10 +399,7 @@ class Journal:
             ) from None
 
     def _read_secret(self) -> bytes:
-        def read(name: str) -> bytes | None:
-            return self._connection.execute(sa.select(tables.meta.c.value).where(tables.meta.c.name == name)).scalar()
-
-        version = read("version")
+        version = self._read_meta("version")
         if version is None:
             self._connection.execute(
                 sa.insert(tables.meta),
@@ -404,9 +410,12 @@ class Journal:
             )
         elif version != _VERSION.encode():
             raise JournalError(f"Setting `journal`: {self._store.name} was made by another version of this program.")
-        found = read("secret")
+        found = self._read_meta("secret")
         assert found is not None  # noqa: S101 - written with the version
         return found
+
+    def _read_meta(self, name: str) -> bytes | None:
+        return self._connection.execute(sa.select(tables.meta.c.value).where(tables.meta.c.name == name)).scalar()
 
     def _insert_batch(self, destination: str, action: str, route: str, rows: Sequence[Row]) -> int:
         result = self._connection.execute(

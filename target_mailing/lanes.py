@@ -13,6 +13,7 @@ from target_mailing.batches import Batcher, Row
 from target_mailing.journal import Journal, Known, Reject
 from target_mailing.mapping import MappedContact, fold_address
 from target_mailing.outcomes import Outcome, Outcomes
+from target_mailing.permanent import Permanent
 from target_mailing.steps import Destination
 
 __all__ = ["Lane", "LanePolicy", "ReadyBatch", "left_behind"]
@@ -55,6 +56,9 @@ class Lane:
         self.policy = policy
         self.recovering = 0
         self.under_way = 0
+        #: Rows of this run that arrived; and whether STATE waits until the run is closed.
+        self.delivered = 0
+        self.holds_state = destination.starts_over
         self.held: list[Row] = []
         self._journal = journal
         self._outcomes = outcomes
@@ -67,6 +71,9 @@ class Lane:
         self._has_opt_outs = self._remove in destination.actions.known
         self._removes_old = policy.on_key_change == "remove" and self._has_opt_outs
         self._old_first = destination.actions.old_first
+        self._permanent = (
+            Permanent(destination, journal, may_replace=self._removes_old) if destination.actions.permanent else None
+        )
         self._has_strays = False
         #: Removals that are off, because what was to replace them did not arrive.
         self._off: list[Row] = []
@@ -133,12 +140,16 @@ class Lane:
         """Make a row what is to be done for it, given its key's address before ("" if the key was gone); or its end."""
         if row.drops_key and (end := self._delete(row, before, known, rejects)) is not None:
             return end
+        if self._permanent is not None and not row.email and row.key is not None:
+            self._fill(row, before or f"?{row.key.hex()}")
         if (self._unsubscribed or row.action == self._unsubscribe) and not self.destination.has_lists_by_row:
             self._keep_opt_out(row)
         # Where an opt-out is recorded instead, the key is remembered, so that it follows to another address.
         row.drops_key = row.action == self._remove or (row.drops_key and row.action != self._unsubscribe)
         if not self._old_first:
             self._wait_for_earlier(row, now)
+        if self._permanent is not None:
+            return None  # what becomes of it is told when all that came before it has ended
         if before and fold_address(before) != row.address:
             self._leave(row, before, now)
         if self._has_strays:
@@ -222,6 +233,11 @@ class Lane:
         Overlaid content may be unchanged; and where a new contact comes before its former one leaves, only now it is
         known whether another key has that one.
         """
+        if self._permanent is not None:
+            judged = self._permanent.judge(rows)
+            self._outcomes.settle_all(judged.ends)
+            self.free(judged.ended, time.monotonic())
+            return judged.going
         spared: list[Row] = []
         if not self._old_first:
             spared = [row for row in rows if row.action == self._remove and self._is_kept_by_others(row)]

@@ -73,6 +73,9 @@ class MailjetTarget(msgspec.Struct, frozen=True, kw_only=True):
 class MailjetDestination:
     """One list, or one account, of Mailjet."""
 
+    starts_over = False
+    holds_since = 0.0
+
     def __init__(self, client: MailjetClient, target: MailjetTarget, *, dry_run: bool = False) -> None:
         """Find the lists and read the account's properties; with `dry_run`, a list that is to be made gets the ID 0.
 
@@ -204,6 +207,10 @@ class MailjetDestination:
                 ReadErrors(client),
             )
         return (consent, *steps) if action == ACTIONS.remove else steps
+
+    def closing(self) -> Sequence[Step]:
+        """Nothing."""
+        return ()
 
     def read_back(self, verdict: Finished, doubtful: Sequence[int]) -> Step:
         """Looks at each contact and its memberships."""

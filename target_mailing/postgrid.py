@@ -48,6 +48,8 @@ class PostgridTarget(msgspec.Struct, frozen=True, kw_only=True):
         create_list: make a list that is described and does not exist.
         route: how the list is filled.
         delete_old: contacts that leave the list are deleted if they are on no other.
+        replace: by import, what earlier runs delivered leaves.
+        allow_duplicates: by import, deliver although nobody knows who is on the list.
         poll_interval: seconds before the first look at a job; grows by half up to poll_max_interval.
     """
 
@@ -55,6 +57,8 @@ class PostgridTarget(msgspec.Struct, frozen=True, kw_only=True):
     create_list: bool = False
     route: str = "contacts"
     delete_old: bool = False
+    replace: bool = False
+    allow_duplicates: bool = False
     poll_interval: float = 2.0
     poll_max_interval: float = 30.0
 
@@ -63,6 +67,8 @@ class PostgridDestination:
     """One mailing list of PostGrid."""
 
     has_lists_by_row = False
+    starts_over = False
+    holds_since = 0.0
 
     def __init__(self, client: PostgridClient, target: PostgridTarget, *, dry_run: bool = False) -> None:
         """Find the list.
@@ -117,6 +123,10 @@ class PostgridDestination:
             ReadOldErrors(client, number, "removeContacts", is_last=not delete),
             *([DeleteContacts(client, "submit_old")] if delete else []),
         )
+
+    def closing(self) -> Sequence[Step]:
+        """Nothing."""
+        return ()
 
     def read_back(self, verdict: Finished, doubtful: Sequence[int]) -> None:
         """Nothing more can be asked."""

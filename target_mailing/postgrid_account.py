@@ -11,9 +11,11 @@ from mailing_api.errors import ConfigurationError
 from mailing_api.postgrid import POSTGRID_SETTINGS, PostgridClient, postgrid_pace
 from mailing_api.settings import Setting, lookup
 from target_mailing.postgrid import MAX_ROWS, PostgridDestination, PostgridTarget
+from target_mailing.postgrid_import import PostgridImports
 from target_mailing.provider import Provider
 from target_mailing.reach import BY_POST
-from target_mailing.settings import StreamSettings
+from target_mailing.settings import NO_JOURNAL, StreamSettings
+from target_mailing.steps import Destination
 
 __all__ = ["PROVIDER"]
 
@@ -30,36 +32,85 @@ _DELETE_OLD: Final = Setting(
 )
 
 
+_REPLACE: Final = Setting(
+    name="postgrid_replace",
+    title="PostGrid: replace",
+    description="With `route: import`: the input is all that is to be on the list. What earlier runs delivered is "
+    "taken off it when all rows of this one are on it and the run has ended well; only then STATE leaves.",
+    type="boolean",
+    default=False,
+)
+
+_ALLOW_DUPLICATES: Final = Setting(
+    name="postgrid_allow_duplicate_import",
+    title="PostGrid: allow duplicate imports",
+    description="With `route: import`: deliver also with `journal: off`, or with another journal than the one that "
+    "filled the list, although people who are on it may then be on it twice and get two letters.",
+    type="boolean",
+    default=False,
+)
+
+
 class PostgridAccount:
     """One account of PostGrid, its test data or its live data."""
 
-    def __init__(self, client: PostgridClient, *, delete_old: bool) -> None:
-        """Take the client, and whether contacts that leave a list are deleted."""
+    def __init__(
+        self, client: PostgridClient, *, delete_old: bool, replace: bool, allow_duplicates: bool, has_journal: bool
+    ) -> None:
+        """Take the client.
+
+        Args:
+            client: of the account.
+            delete_old: contacts that leave a list are deleted.
+            replace: lists filled by imports are replaced.
+            allow_duplicates: they may be filled although nobody knows who is on them.
+            has_journal: what is delivered is remembered after the run.
+        """
         self._client = client
         self._delete_old = delete_old
+        self._replace = replace
+        self._allow_duplicates = allow_duplicates
+        self._has_journal = has_journal
         self.label = client.account
 
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
 
-    def destination(self, settings: StreamSettings, *, dry_run: bool = False) -> PostgridDestination:
+    def destination(self, settings: StreamSettings, *, dry_run: bool = False) -> Destination:
         """One list."""
-        return PostgridDestination(self._client, self._target(settings), dry_run=dry_run)
+        if settings.route != "import":
+            if self._replace:
+                raise ConfigurationError("Setting `postgrid_replace` needs `route: import`; by contacts none does.")
+            return PostgridDestination(self._client, self._target(settings), dry_run=dry_run)
+        if not self._has_journal and not self._allow_duplicates:
+            raise ConfigurationError(
+                "Setting `journal` is off, but with `route: import` only the journal knows who is on the list: whoever "
+                "is sent again would get two letters. Set it; `postgrid_allow_duplicate_import: true` takes the risk."
+            )
+        if settings.send == "all" and not self._replace:
+            raise ConfigurationError(
+                "Setting `send: all` would put everybody on the list twice with `route: import`. To send all rows, "
+                "set `postgrid_replace: true`, which takes off what was there."
+            )
+        return PostgridImports(self._client, self._target(settings), dry_run=dry_run)
 
     def manner(self, settings: StreamSettings) -> Any:
         """All that does not name the list."""
         return msgspec.structs.replace(self._target(settings), lists=())
 
-    def most_rows(self, settings: StreamSettings) -> int:  # noqa: ARG002 - whatever they are
-        """As many as one job may name."""
-        return MAX_ROWS
+    def most_rows(self, settings: StreamSettings) -> int:
+        """By contacts as many as one job may name; PostGrid publishes no limit of an import's rows."""
+        return PROVIDER.most_rows if settings.route == "import" else MAX_ROWS
 
     def _target(self, settings: StreamSettings) -> PostgridTarget:
         return PostgridTarget(
             lists=tuple(settings.lists),
             create_list=settings.create_list,
+            route=settings.route or "contacts",
             delete_old=self._delete_old,
+            replace=self._replace,
+            allow_duplicates=self._allow_duplicates,
             poll_interval=settings.poll_interval,
             poll_max_interval=settings.poll_max_interval,
         )
@@ -76,16 +127,22 @@ def _connect(
     client = PostgridClient.from_settings(
         {**config, _LIVE.name: bool(live)}, pace=postgrid_pace(max_requests_per_second), **options
     )
-    return PostgridAccount(client, delete_old=bool(lookup(_DELETE_OLD, config)))
+    return PostgridAccount(
+        client,
+        delete_old=bool(lookup(_DELETE_OLD, config)),
+        replace=bool(lookup(_REPLACE, config)),
+        allow_duplicates=bool(lookup(_ALLOW_DUPLICATES, config)),
+        has_journal=config.get("journal") != NO_JOURNAL,
+    )
 
 
 PROVIDER: Final = Provider(
     name="postgrid",
     title="PostGrid",
-    settings=(*POSTGRID_SETTINGS, _DELETE_OLD),
+    settings=(*POSTGRID_SETTINGS, _DELETE_OLD, _REPLACE, _ALLOW_DUPLICATES),
     signs=(_API_KEY,),
     wanted="`postgrid_api_key`, or the environment variable POSTGRID_PRINT_MAIL_API_KEY",
-    routes=(),
+    routes=("contacts", "import"),
     connect=_connect,
     reach=BY_POST,
     batches_at_once=1,

@@ -12,7 +12,7 @@ from mailing_api.countries import country_code
 from mailing_api.values import boolean
 from target_mailing.mapping import CANONICAL_COLUMNS, Field, Fields, MappedContact, RowRejected
 
-__all__ = ["EXTERNAL_ID", "EXTERNAL_STREAM", "encoded", "fields", "identity", "with_reference"]
+__all__ = ["EXTERNAL_ID", "EXTERNAL_STREAM", "FLAGS", "encoded", "fields", "identity", "with_reference"]
 
 #: Where the row's key, and its stream, stand in a contact's metadata.
 EXTERNAL_ID: Final = "external_id"
@@ -33,7 +33,8 @@ _TEXTS: Final[Mapping[str, str]] = {
     "address_country": "countryCode",
     "description": "description",
 }
-_FLAGS: Final[Mapping[str, str]] = {
+#: Columns that are true or false.
+FLAGS: Final[Mapping[str, str]] = {
     "skip_verification": "skipVerification",
     "force_verified_status": "forceVerifiedStatus",
     "secret": "secret",
@@ -68,7 +69,7 @@ def encoded(contact: MappedContact) -> bytes:
     if "firstName" not in found and "companyName" not in found:
         raise RowRejected("bad_address", "neither a name nor a company")
     found["countryCode"] = country
-    found |= {name: True for column, name in _FLAGS.items() if contact.columns.get(column)}
+    found |= {name: True for column, name in FLAGS.items() if contact.columns.get(column)}
     metadata = {name: value for name, value in contact.properties.items() if value is not None}
     if metadata:
         found["metadata"] = metadata
@@ -110,7 +111,7 @@ def with_reference(body: bytes, reference: tuple[str, ...]) -> bytes:
 
 def fields(identify: Any) -> Fields:
     """What PostGrid takes: any name is a key of the metadata."""
-    columns = {"name": _TEXT, **dict.fromkeys(_TEXTS, _TEXT), **dict.fromkeys(_FLAGS, _FLAG)}
+    columns = {"name": _TEXT, **dict.fromkeys(_TEXTS, _TEXT), **dict.fromkeys(FLAGS, _FLAG)}
     return Fields(
         columns=columns,
         properties=_Metadata(),

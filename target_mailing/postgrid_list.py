@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from mailing_api.errors import ConfigurationError, NotFound
@@ -34,6 +35,8 @@ class TargetList:
         """
         self._client = client
         self._route = route
+        #: As it was when it was found.
+        self.metadata: Mapping[str, Any] = {}
         found = _found(client, wanted)
         if found is None and create:
             found = None if dry_run else client.create_mailing_list(wanted, {_ROUTE: route})
@@ -42,11 +45,13 @@ class TargetList:
                 f"Setting `list`: PostGrid has no mailing list with the ID or description {wanted!r}. Correct it, or "
                 "set `create_list: true`."
             )
-        self.id = "" if found is None else found.id
-        before = route if found is None else found.metadata.get(_ROUTE, route)
+        self.id = ""
+        if found is not None:
+            self.id, self.metadata = found.id, found.metadata
+        before = self.metadata.get(_ROUTE, route)
         if before != route:
             raise ConfigurationError(
-                f"Setting `postgrid_route` is {route!r}, but the list was filled by route {before!r}: people delivered "
+                f"Setting `route` is {route!r}, but the list was filled by route {before!r}: people delivered "
                 "by both would get two letters. Set that, or choose another list."
             )
 
@@ -59,9 +64,14 @@ class TargetList:
         metadata = self._client.mailing_list(self.id).metadata
         if _JOURNAL in metadata:
             return bool(metadata[_JOURNAL] == journal)
-        mark: dict[str, Any] = {_ROUTE: self._route, _JOURNAL: journal or _NONE}
-        self._client.update_metadata(self.id, {**metadata, **mark})
+        self.mark(journal, {})
         return True
+
+    def mark(self, journal: str, marks: Mapping[str, str]) -> None:
+        """Mark the list with its route, a journal, and more, beside what its metadata holds now."""
+        metadata = self._client.mailing_list(self.id).metadata
+        given = {_ROUTE: self._route, _JOURNAL: journal or _NONE, **marks}
+        self._client.update_metadata(self.id, {**metadata, **given})
 
 
 def _found(client: PostgridClient, wanted: str) -> MailingList | None:

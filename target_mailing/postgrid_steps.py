@@ -175,8 +175,8 @@ class Submit(Step):
                 if self._look().busy:
                     return self.polls.again(work.polls)
                 if attempt == 1:  # it was not busy both times: perhaps it does not take a contact that is gone
-                    ids = [one for one in ids if self._exists(one)]
-                if not ids and self.work == "removeContacts":
+                    ids = [one for one in ids if self.exists(one)]
+                if not ids and self.work.startswith("remove"):
                     return self.nothing(work)
                 if attempt == 2 or not ids:
                     return Finished(unresolved=True, reason=f"the job was refused ({error.code or error.status})")
@@ -201,7 +201,8 @@ class Submit(Step):
             error.maybe_done = False  # no job was begun by looking
             raise
 
-    def _exists(self, contact: str) -> bool:
+    def exists(self, contact: str) -> bool:
+        """Whether a contact is there."""
         try:
             self.client.contact(contact)
         except NotFound:

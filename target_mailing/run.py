@@ -118,7 +118,7 @@ class Run:
         reader = LineReader(source, take=self._lines_came, end=self._input_came_to_an_end)
         reader.start()
         try:
-            while not self._is_over():
+            while not self._is_over() or self._closes():
                 self._wait(reader)
                 if self._input_ended and not self._chunks:
                     self.delivery.end()
@@ -150,6 +150,12 @@ class Run:
         if not self.delivery.is_idle():
             return False
         return self.delivery.error is not None or (self._input_ended and not self._chunks)
+
+    def _closes(self) -> bool:
+        """Whether something was left to do after all rows, and is begun now."""
+        if self.delivery.error is not None or not self.delivery.holds_state or self._is_exceeded(final=True):
+            return False
+        return self.delivery.close(is_whole=self.intake.ends_in_state)
 
     def _wait(self, reader: LineReader) -> None:
         """Take in a chunk of lines if there is one and room for it, else wait for something to happen."""
@@ -205,7 +211,8 @@ class Run:
         if not self._may_release or (not final and now - self._state_at < _STATE_INTERVAL):
             return
         # Too few rows to judge yet may be too many rejects already: then STATE waits.
-        state = None if self._is_exceeded(final=final) else self._ledger.release()
+        is_held = self._is_exceeded(final=final) or self.delivery.holds_state
+        state = None if is_held else self._ledger.release()
         if state is None and not final:
             return
         try:

@@ -47,6 +47,8 @@ class _Destination:
 
     actions = ACTIONS
     has_lists_by_row = False
+    starts_over = False
+    holds_since = 0.0
 
     def __init__(self, name: str, place: Place, manner: Manner, fields: Fields) -> None:
         """Take a place, and how it is served."""
@@ -78,6 +80,10 @@ class _Destination:
         follow = Follow(place, stage, manner.poll_interval, manner.poll_max_interval)
         steps = (Upload(place, stage), submit, follow, *([] if stage.keeps else [Clear(stage)]), Outcome(place, stage))
         return (consent, *steps) if action == ACTIONS.remove else steps
+
+    def closing(self) -> Sequence[Step]:
+        """Nothing."""
+        return ()
 
     def read_back(self, verdict: Finished, doubtful: Sequence[int]) -> Step:
         """Looks at what is there."""

@@ -111,8 +111,10 @@ TARGET_SETTINGS: Final = (
         "wherever one can hold the row; `auto`, in CSV files where one can hold many rows, so that Mailjet ends up "
         "with the same; `contact`, by calls for one contact after the other, for small loads: rows may then name "
         "their own lists in a column `lists`. Amazon SES: `import`, by import jobs from S3; `direct`, by calls for one "
-        "contact after the other; `auto` (the default), by import jobs where there is a bucket and many rows go.",
-        allowed=["json", "csv", "auto", "contact", "import", "direct"],
+        "contact after the other; `auto` (the default), by import jobs where there is a bucket and many rows go. "
+        "PostGrid: `contacts` (the default), a contact for each row; `import`, in CSV files, which leave the list only "
+        "as a whole. A list of PostGrid's stays with its route.",
+        allowed=["json", "csv", "auto", "contact", "contacts", "import", "direct"],
     ),
     Setting(
         name="send",

@@ -60,6 +60,7 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True):
         withheld: positions of rows that were not sent, for the sake of consent.
         resend: positions of rows of which nobody can tell; sending them again does no harm.
         unresolved: nobody can tell which rows failed: those neither rejected nor withheld are to be split.
+        absent: whatever is unresolved, or to be sent again, certainly did not arrive.
         reason: for rows that stay unresolved.
     """
 
@@ -68,6 +69,7 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True):
     withheld: Sequence[int] = ()
     resend: Sequence[int] = ()
     unresolved: bool = False
+    absent: bool = False
     reason: str = ""
 
 
@@ -113,6 +115,8 @@ class Step(ABC):
         repeatable: taking the step twice has the effect of taking it once.
         watches: the step only looks at a job under way, so its time-outs are those of jobs.
         sends: a repeatable step by which rows arrive, so that after a kill some of them may have.
+        prepares: a step that is not repeatable, by which no row arrives: if nobody can tell whether it was done, no row
+            is in doubt.
         again_from: the earlier step from which taking this one again begins; None for itself.
         uses_names: it needs `Work.names`.
         spares_shared: it removes contacts, so that these names are only those that no other key has; so are they for
@@ -123,6 +127,7 @@ class Step(ABC):
     repeatable: ClassVar[bool] = True
     watches: ClassVar[bool] = False
     sends: ClassVar[bool] = False
+    prepares: ClassVar[bool] = False
     again_from: ClassVar[str | None] = None
     uses_names: ClassVar[bool] = False
     spares_shared: ClassVar[bool] = False
@@ -156,6 +161,14 @@ class Destination(Protocol):
         """What it takes."""
 
     @property
+    def starts_over(self) -> bool:
+        """Whether each run delivers all that is to be there: what was there before leaves when it has ended well."""
+
+    @property
+    def holds_since(self) -> float:
+        """What was confirmed before this moment (Unix seconds) is not there any more; 0 where that cannot be."""
+
+    @property
     def has_lists_by_row(self) -> bool:
         """Whether a row's action holds for the lists that it names only.
 
@@ -177,6 +190,13 @@ class Destination(Protocol):
 
     def steps(self, action: str, route: str) -> Sequence[Step]:
         """The steps of a batch on that route, in order; the last ones say `Finished`."""
+
+    def closing(self) -> Sequence[Step]:
+        """The steps that end a run in which rows were delivered, and every row has its outcome; for `starts_over`.
+
+        They are taken before the run's STATE leaves, and given no rows. A run that is stopped before their end does
+        not go on with them later: the next one has its own.
+        """
 
     def read_back(self, verdict: Finished, doubtful: Sequence[int]) -> Step | None:
         """A step that looks for rows which the verdict rejects only because no job can tell whether they arrived.

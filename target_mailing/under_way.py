@@ -117,14 +117,14 @@ class Batch(msgspec.Struct, eq=False):
         removing = self.step.spares_shared or self.action == self.lane.destination.actions.remove
         return self.lane.names(self.rows, removing=removing)
 
-    def divide(self, undecided: Sequence[int], parts: int) -> list[list[Row]]:
+    def divide(self, undecided: Sequence[int], parts: int, *, absent: bool) -> list[list[Row]]:
         """Batches for the rows of which nobody can tell; none where that leads nowhere, or costs too many calls."""
         if len(undecided) < parts or self.family.calls_left < parts:
             return []
         self.family.calls_left -= parts
         rows = [self.rows[at] for at in undecided]
         for row in rows:
-            row.resubmitted = True
+            row.resubmitted = not absent
         middle = (len(rows) + 1) // parts
         return [rows[:middle], rows[middle:]] if parts == 2 else [rows]
 

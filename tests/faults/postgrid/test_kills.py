@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
-from mailing_sandbox.server import Sandbox
+from tests.faults.postgrid.conftest import kill
 from tests.target.conftest import state
-from tests.target.postgrid.conftest import LIST, Postgrid, delete, household, households
-from tests.target.test_command import Command, lines
+from tests.target.postgrid.conftest import delete, household, households
 
 ROOT = "/print-mail/v1"
 #: Each call of the flow, and its first and later occurrences that the rows below bring about.
@@ -20,6 +17,12 @@ CALLS = {
     "submit": ("POST", f"{ROOT}/mailing_lists/*/jobs", (0, 1, 2, 3)),
 }
 BOUNDARIES = [(name, skip) for name, (_, _, skips) in CALLS.items() for skip in skips]
+#: Each boundary, before its work and after it: once with the same rows again, once with others, in turns.
+CASES = [
+    (name, skip, when, "same" if (number + late) % 2 else "others")
+    for number, (name, skip) in enumerate(BOUNDARIES)
+    for late, when in enumerate(("before", "after"))
+]
 
 BOTH = {"name": "Family Both", "address_line1": "5 Both Road"}
 
@@ -53,31 +56,16 @@ END = sorted(
         ("Family Both", "5 Both Road", "Leeds"),
     ]
 )
-
-
-@pytest.fixture(scope="module")
-def sandbox():
-    with Sandbox(job_seconds=0.05) as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-def postgrid(sandbox, tmp_path):
-    sandbox.postgrid.reset()
-    sandbox.faults.clear()
-    sandbox.postgrid.add_list(LIST)
-    config = {
-        "postgrid_api_key": sandbox.postgrid.test_key,
-        "postgrid_base_url": sandbox.url,
-        "list": LIST,
-        "journal": str(tmp_path / "journal.sqlite"),
-        "batch_rows": 2,
-        "poll_interval": 0.03,
-        "poll_max_interval": 0.05,
-        "max_requests_per_second": 1000,
-        "max_rejected": "100%",
-    }
-    return Postgrid(sandbox, tmp_path, config)
+END_OF_SECOND = sorted(
+    [
+        ("Family 0", "10 New Street"),
+        ("Family 8", "8 Mill Lane"),
+        ("Renamed", "3 Mill Lane"),
+        ("Family 4", "4 Mill Lane"),
+        ("Family 5", "5 Mill Lane"),
+        ("Family Both", "5 Both Road"),
+    ]
+)
 
 
 def on_list(postgrid):
@@ -86,42 +74,24 @@ def on_list(postgrid):
 
 def kill_at(postgrid, messages, name, skip, when):
     method, path, _ = CALLS[name]
-    fault = postgrid.sandbox.faults.add(kind="hold", method=method, path=path, skip=skip, when=when)
-    with Command(postgrid).start() as process:
-        process.stdin.write(lines(messages))
-        process.stdin.close()
-        fault.wait_until_held(timeout=30)
-        process.kill()
-        out = process.stdout.read()
-    postgrid.sandbox.faults.clear()
-    return [json.loads(line) for line in out.splitlines()]
+    return kill(postgrid, messages, method=method, path=path, skip=skip, when=when)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize(("name", "skip"), BOUNDARIES)
-def test_p3_killed_at_any_call_the_list_ends_as_the_rows_say(postgrid, name, skip, when):
+@pytest.mark.parametrize(("name", "skip", "when", "again"), CASES)
+def test_p3_killed_at_any_call_the_list_ends_as_the_rows_say(postgrid, name, skip, when, again):
     postgrid.deliver([households(), *FIRST, state(1)])
     kill_at(postgrid, [households(), *SECOND, state(2)], name, skip, when)
-    result = postgrid.deliver([households(), *THIRD, state(3)])
+    if again == "same":
+        result = postgrid.deliver([households(), *SECOND, state(3)])
+        assert [(family, street) for family, street, _ in on_list(postgrid)] == END_OF_SECOND
+    else:
+        result = postgrid.deliver([households(), *THIRD, state(3)])
+        assert sum(result.counts().values()) == len(THIRD)
+        assert on_list(postgrid) == END
+        assert postgrid.deliver([households(), *THIRD, state(3)]).counts() == {"unchanged": len(THIRD)}
     assert result.error is None
     assert result.states == [3]
-    assert sum(result.counts().values()) == len(THIRD)
-    assert on_list(postgrid) == END
-    assert postgrid.deliver([households(), *THIRD, state(3)]).counts() == {"unchanged": len(THIRD)}
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize(("name", "skip"), BOUNDARIES)
-def test_p3_killed_at_any_call_the_same_rows_again_end_as_they_say(postgrid, name, skip, when):
-    postgrid.deliver([households(), *FIRST, state(1)])
-    kill_at(postgrid, [households(), *SECOND, state(2)], name, skip, when)
-    result = postgrid.deliver([households(), *SECOND, state(2)])
-    assert result.states == [2]
-    expected = {("Family 0", "10 New Street"), ("Family 8", "8 Mill Lane"), ("Renamed", "3 Mill Lane")}
-    expected |= {("Family 4", "4 Mill Lane"), ("Family 5", "5 Mill Lane"), ("Family Both", "5 Both Road")}
-    assert [(name, street) for name, street, _ in on_list(postgrid)] == sorted(expected)
 
 
 @pytest.mark.parametrize("when", ["before", "after"])

@@ -289,3 +289,27 @@ def test_an_import_goes_by_looks_or_as_planned(sandbox, pg):
     assert pg.get("mailing_list_imports", held)["status"] == "completed"
     with pytest.raises(ValueError, match="has ended"):
         sandbox.postgrid.finish_import(held)
+
+
+def test_lines_that_a_plan_leaves_out_are_invalid_everywhere(sandbox, pg):
+    sandbox.postgrid.plan_imports([{"invalid": [3]}])
+    row = pg.imported(HEADER + GOOD + FOREIGN.replace("US", "CA") + GOOD)
+    assert (row["validRowCount"], row["invalidRowCount"], types(row["notes"])) == (2, 1, ["skipped_invalid_contacts"])
+    report = list(csv.DictReader(io.StringIO(fetch(row["reportURL"]).text)))
+    assert [each["result"] for each in report] == ["imported", "skipped", "imported"]
+
+
+def test_rows_that_a_plan_does_not_count_are_people_all_the_same(sandbox, pg):
+    sandbox.postgrid.plan_imports([{"uncounted": 1}])
+    row = pg.imported(HEADER + GOOD + GOOD)
+    assert (row["status"], row["validRowCount"], row["invalidRowCount"]) == ("completed", 1, 0)
+
+
+def test_all_imports_are_shown_to_tests_without_a_poll(sandbox, pg):
+    sandbox.postgrid.change(postgrid_import_polls=1)
+    number = pg.upload().json()["id"]
+    for _ in range(2):
+        shown = httpx.get(f"{sandbox.url}/_sandbox/postgrid/imports", trust_env=False).json()
+        assert shown[number]["status"] == "validating"
+    assert pg.get("mailing_list_imports", number)["status"] == "completed"
+    assert sandbox.postgrid.imports()[number]["validRowCount"] == 2

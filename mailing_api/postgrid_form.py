@@ -1,0 +1,31 @@
+"""Uploads to PostGrid: a file and fields as one form, objects as fields with brackets; pure."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+
+__all__ = ["multipart"]
+
+
+def multipart(fields: Mapping[str, Any], file: bytes) -> tuple[bytes, str]:
+    """The body of an upload, and its media type.
+
+    Args:
+        fields: texts, and objects of texts.
+        file: a CSV file, which goes as `file`.
+    """
+    flat: dict[str, str] = {}
+    for name, value in fields.items():
+        if isinstance(value, Mapping):
+            flat |= {f"{name}[{key}]": text for key, text in value.items()}
+        else:
+            flat[name] = value
+    # Equal uploads are equal to the last byte, as whoever sends one twice would have it.
+    kind = f"multipart/form-data; boundary={hashlib.blake2b(file, digest_size=16).hexdigest()}"
+    files = {"file": ("rows.csv", file, "text/csv")}
+    request = httpx.Request("POST", "https://", data=flat, files=files, headers={"Content-Type": kind})
+    return request.read(), kind

@@ -1,0 +1,151 @@
+"""PostGrid's route `import` as a destination: one mailing list, filled by CSV imports, which only leave as a whole.
+
+Facts and what is unverified: docs/postgrid.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import Any, Final
+
+import msgspec
+
+from mailing_api.errors import ConfigurationError
+from mailing_api.postgrid import PostgridClient
+from target_mailing.batches import Row
+from target_mailing.mapping import MappedContact, RowRejected
+from target_mailing.postgrid import PostgridTarget
+from target_mailing.postgrid_contact import FLAGS, encoded, fields
+from target_mailing.postgrid_csv import country_of
+from target_mailing.postgrid_import_list import ImportList
+from target_mailing.postgrid_import_steps import (
+    MAX_IMPORTS,
+    Check,
+    CreateImports,
+    FollowUndone,
+    Judge,
+    Plan,
+    SubmitImports,
+    Undo,
+    Undone,
+    Validate,
+)
+from target_mailing.postgrid_replace import Collect, DeleteOld, FollowOldImports, SubmitOldImports
+from target_mailing.postgrid_steps import ACTIONS, Follow, Nothing, Polls
+from target_mailing.steps import Finished, Step
+
+__all__ = ["PostgridImports"]
+
+_ACTIONS: Final = msgspec.structs.replace(ACTIONS, permanent=True)
+_LEAVING: Final = frozenset({ACTIONS.remove, ACTIONS.unsubscribe, ACTIONS.ask})
+
+
+class PostgridImports:
+    """One mailing list of PostGrid, filled by imports."""
+
+    has_lists_by_row = False
+
+    def __init__(self, client: PostgridClient, target: PostgridTarget, *, dry_run: bool = False) -> None:
+        """Find the list.
+
+        Raises:
+            ConfigurationError: it is missing, ambiguous, or filled by another route.
+            MailingError: PostGrid could not be asked.
+        """
+        if len(target.lists) != 1:
+            raise ConfigurationError("Setting `list`: give the one PostGrid mailing list to deliver to.")
+        self._client = client
+        self._run_name = secrets.token_hex(8)
+        self._list = ImportList(
+            client,
+            target.lists[0],
+            run_name=self._run_name,
+            replace=target.replace,
+            allow_duplicates=target.allow_duplicates,
+            create=target.create_list,
+            dry_run=dry_run,
+        )
+        self._polls = Polls(target.poll_interval, target.poll_max_interval)
+        # Batches of a run that was to replace the list, and of the run before it, are nothing to go on with.
+        self._route = f"import-{self._run_name}" if target.replace else "import"
+        self.name = f"postgrid:{client.account}:list:{self._list.id}"
+        self.actions = _ACTIONS
+        self.fields = fields(_identify)
+        self.starts_over = target.replace
+        self.holds_since = self._list.holds_since
+
+    def encode(self, contact: MappedContact, action: str) -> bytes:
+        """All that a row of the file says; one that leaves needs nothing."""
+        return b"{}" if action in _LEAVING else _checked(contact)
+
+    def overlay(self, earlier: bytes, later: bytes) -> bytes:  # noqa: ARG002 - contacts are never updated
+        """The later contact: both are the same one."""
+        return later
+
+    def parts(self, action: str, rows: list[Row]) -> Sequence[tuple[str, list[Row]]]:
+        """Batches of as many countries as one job may name imports, with the rows of each country together."""
+        if action in _LEAVING:
+            return [(self._route, rows)]
+        rows = sorted(rows, key=lambda row: country_of(row.contact))
+        countries = [list(group) for _, group in groupby(rows, lambda row: country_of(row.contact))]
+        chunks = [countries[at : at + MAX_IMPORTS] for at in range(0, len(countries), MAX_IMPORTS)]
+        return [(self._route, [row for country in chunk for row in country]) for chunk in chunks]
+
+    def steps(self, action: str, route: str) -> Sequence[Step]:
+        """The steps of a batch."""
+        if action == ACTIONS.ask or route != self._route:
+            return (Nothing(),)
+        client, number, polls = self._client, self._list.id, self._polls
+        return (
+            Plan(self._list),
+            CreateImports(client, number, self._run_name),
+            Validate(client, polls),
+            Check(client),
+            SubmitImports(client, number, "addMailingListImports", polls),
+            Follow(client, number, polls),
+            Judge(),
+            Undo(client, number, "removeMailingListImports", polls),
+            FollowUndone(client, number, polls),
+            Undone(client),
+        )
+
+    def closing(self) -> Sequence[Step]:
+        """The steps by which what earlier runs delivered leaves."""
+        client, number, polls = self._client, self._list.id, self._polls
+        return (
+            Collect(client, self._list, self._run_name),
+            SubmitOldImports(client, number, "removeMailingListImports", polls),
+            FollowOldImports(client, number, polls),
+            DeleteOld(client),
+        )
+
+    def read_back(self, verdict: Finished, doubtful: Sequence[int]) -> None:
+        """Nothing more can be asked."""
+
+    def create_properties(self, schemas: Mapping[str, Mapping[str, Any]]) -> None:
+        """Nothing: any name is a merge variable."""
+
+
+def _checked(contact: MappedContact) -> bytes:
+    for column in FLAGS:
+        if contact.columns.get(column):
+            raise RowRejected("not_by_import", f"column {column}: route `import` cannot tell PostGrid so")
+    for name in contact.properties:
+        if "." in name:
+            raise RowRejected("not_by_import", f"property {name}: a merge variable's name has no period")
+    return encoded(contact)
+
+
+def _identify(contact: MappedContact, action: str) -> str:
+    """All of a contact, since nothing of it can change; where it leaves, perhaps only its row's key can tell."""
+    if contact.deleted:
+        return ""
+    try:
+        return hashlib.blake2b(_checked(contact), digest_size=16).hexdigest()
+    except RowRejected:
+        if action in _LEAVING:
+            return ""
+        raise

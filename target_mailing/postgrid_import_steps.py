@@ -1,0 +1,283 @@
+"""The steps of PostGrid's route `import`: files uploaded, validated, checked; added to the list by one job, or undone.
+
+An import that is on no list prints nothing, so that one too many does no harm before the job. Nobody can ask a list for
+its imports: where its job went wrong they are taken off again, so that it is known for certain.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, ClassVar, Final
+
+from mailing_api.errors import MailingError, NotFound
+from mailing_api.postgrid import Import, PostgridClient
+from target_mailing.postgrid_csv import country_of, left_out, written
+from target_mailing.postgrid_import_list import ImportList
+from target_mailing.postgrid_steps import Follow, Polls, Submit
+from target_mailing.steps import Done, Finished, Progress, Refusal, Step, Work
+
+__all__ = [
+    "LIST",
+    "MAX_IMPORTS",
+    "RUN",
+    "Check",
+    "CreateImports",
+    "FollowUndone",
+    "Judge",
+    "Plan",
+    "SubmitImports",
+    "TakeOff",
+    "Undo",
+    "Undone",
+    "Validate",
+]
+
+#: Imports that one job may name (docs/postgrid.md).
+MAX_IMPORTS: Final = 10
+#: Keys of an import's metadata: the list that it is for, the run, the batch, and its part of that.
+LIST: Final = "target_mailing_list"
+RUN: Final = "target_mailing_run"
+_BATCH: Final = "target_mailing_batch"
+_PART: Final = "target_mailing_part"
+
+
+@dataclass(frozen=True)
+class Plan(Step):
+    """Sees to it that the list may be filled, and names the batch."""
+
+    mailing_list: ImportList
+    name = "plan"
+
+    def run(self, work: Work) -> Progress:
+        """Mark the list."""
+        self.mailing_list.admit(work.journal)
+        return Done({"batch": secrets.token_hex(8)})
+
+
+@dataclass(frozen=True)
+class CreateImports(Step):
+    """Uploads a file for each country: PostGrid may refuse one of several."""
+
+    client: PostgridClient
+    mailing_list: str
+    run_name: str
+    name = "imports"
+    repeatable = False
+    prepares = True
+
+    def run(self, work: Work) -> Progress:
+        """Upload one after the other."""
+        made = []
+        begin = 0
+        for part, (_, group) in enumerate(groupby(work.rows, lambda row: country_of(row.contact))):
+            rows = [row.contact for row in group]
+            file = written(rows)
+            number = self.client.create_import(
+                file.content,
+                columns=file.columns,
+                variables=file.variables,
+                metadata={
+                    LIST: self.mailing_list,
+                    RUN: self.run_name,
+                    _BATCH: work.evidence["plan"]["batch"],
+                    _PART: f"{part}:{begin}:{begin + len(rows)}",
+                },
+                key=secrets.token_hex(16),
+            )
+            made.append({"id": number, "begin": begin, "end": begin + len(rows)})
+            begin += len(rows)
+        return _uploaded(made)
+
+    def recover(self, work: Work) -> Done | None:
+        """Look for the uploads of this batch; where one is missing the others are of no use."""
+        found: dict[int, dict[str, Any]] = {}
+        spare = []
+        for number, metadata in self.client.imports_with(_BATCH, work.evidence["plan"]["batch"]).items():
+            part, begin, end = map(int, str(metadata[_PART]).split(":"))
+            if part in found:
+                spare.append(number)
+            else:
+                found[part] = {"id": number, "begin": begin, "end": end}
+        made = [found[part] for part in sorted(found)]
+        is_whole = bool(made) and made[-1]["end"] == len(work.rows)
+        is_whole = is_whole and sum(one["end"] - one["begin"] for one in made) == len(work.rows)
+        for number in spare if is_whole else [*spare, *(one["id"] for one in made)]:
+            self.client.delete_import(number)
+        return _uploaded(made) if is_whole else None
+
+
+def _uploaded(made: list[dict[str, Any]]) -> Done:
+    return Done({"job": ", ".join(one["id"] for one in made), "made": made}, certain=True)
+
+
+@dataclass(frozen=True)
+class Validate(Step):
+    """Looks at the imports until all have been validated."""
+
+    client: PostgridClient
+    polls: Polls
+    name = "validate"
+    watches = True
+
+    def run(self, work: Work) -> Progress:
+        """Look at each once."""
+        found: list[dict[str, Any]] = []
+        for one in work.evidence["imports"]["made"]:
+            try:
+                now = self.client.imported(one["id"])
+            except NotFound:
+                now = Import(one["id"], validating=False, usable=False, valid=0, invalid=0, errors=["gone"], notes=[])
+            if now.validating:
+                return self.polls.again(work.polls)
+            counts = {"valid": now.valid, "invalid": now.invalid}
+            found.append(one | counts | {"usable": now.usable, "errors": [*now.errors], "notes": [*now.notes]})
+        return Done({"found": found})
+
+
+@dataclass(frozen=True)
+class Check(Step):
+    """Judges the imports: each must hold all of its rows, but for those that PostGrid's report names.
+
+    If one is not what it should be, none is used, and the batch is split.
+    """
+
+    client: PostgridClient
+    name = "check"
+
+    def run(self, work: Work) -> Progress:
+        """Judge one after the other; what is of no use is deleted."""
+        ids: list[str] = []
+        refused: dict[int, Refusal] = {}
+        for one in work.evidence["validate"]["found"]:
+            verdict = self._judged(one)
+            if isinstance(verdict, str):
+                for each in work.evidence["validate"]["found"]:
+                    self.client.delete_import(each["id"])
+                return Finished(unresolved=True, absent=True, reason=verdict)
+            refused |= {one["begin"] + at: Refusal("refused_by_provider", why) for at, why in verdict.items()}
+            if len(verdict) < one["end"] - one["begin"]:
+                ids.append(one["id"])
+            else:
+                self.client.delete_import(one["id"])
+        return Done({"ids": ids}, refused=refused)
+
+    def _judged(self, one: dict[str, Any]) -> dict[int, str] | str:
+        """By position in the import, rows that it left out; or why it is of no use."""
+        rows = one["end"] - one["begin"]
+        if not one["usable"]:
+            if one["errors"] == ["no_valid_contacts_error"]:
+                return dict.fromkeys(range(rows), "the import has no valid row")
+            return f"the import needs changes: {', '.join(one['errors']) or 'nobody knows which'}"
+        if one["valid"] + one["invalid"] != rows:
+            notes = f" ({', '.join(one['notes'])})" if one["notes"] else ""
+            return f"the import tells of {one['valid'] + one['invalid']} rows and not of {rows}{notes}"
+        if not one["invalid"]:
+            return {}
+        report = self.client.import_report(one["id"])
+        found = None if report is None else left_out(report, rows, one["invalid"])
+        return "the import left out rows, and its report does not say which" if found is None else found
+
+
+@dataclass(frozen=True)
+class SubmitImports(Submit):
+    """Adds the imports to the list. One that is on it stays, and stays one, so this may be done again."""
+
+    name = "submit"
+    repeatable = True
+    uses_names = False
+    source: ClassVar[str] = "check"
+
+    def run(self, work: Work) -> Progress:
+        """Wait, or post the job."""
+        try:
+            progress = super().run(work)
+        except MailingError as error:
+            if not error.maybe_done:
+                raise
+            return self.polls.again(work.polls)
+        if isinstance(progress, Finished) and progress.unresolved:
+            # An earlier call, whose reply was lost, may have been taken all the same.
+            return Done({"none": True, "ids": self.ids(work), "failed": progress.reason})
+        return progress
+
+    def ids(self, work: Work) -> list[list[str]]:
+        """The imports."""
+        return [[one] for one in work.evidence[self.source]["ids"]]
+
+    def exists(self, contact: str) -> bool:  # noqa: ARG002 - whichever it is
+        """Whether to ask for this one when the others were refused with it: always, since none may be missing."""
+        return True
+
+
+class TakeOff(SubmitImports):
+    """Takes imports off the list, as many of them as may be on it."""
+
+    def ids(self, work: Work) -> list[list[str]]:
+        """Those that are there."""
+        return [each for each in super().ids(work) if self._is_there(each[0])]
+
+    def nothing(self, work: Work) -> Progress:  # noqa: ARG002 - there are none
+        """Nobody is to be taken off."""
+        return Done({"none": True, "ids": []})
+
+    def _is_there(self, number: str) -> bool:
+        try:
+            self.client.imported(number)
+        except NotFound:
+            return False
+        except MailingError as error:
+            error.maybe_done = False  # no job was begun by looking
+            raise
+        return True
+
+
+@dataclass(frozen=True)
+class Judge(Step):
+    """Judges the job: with no errors on the list, all its rows have arrived."""
+
+    name = "errors"
+
+    def run(self, work: Work) -> Progress:
+        """Judge it."""
+        submitted, errors = work.evidence["submit"], work.evidence["follow"]["errors"]
+        if failed := submitted.get("failed"):
+            return Done({"reason": failed, "ids": work.evidence["check"]["ids"]})
+        if not errors:
+            return Finished(job=work.evidence["imports"]["job"])
+        reason = f"the list's job ended with {', '.join(sorted(set(errors)))}"
+        return Done({"reason": reason, "ids": work.evidence["check"]["ids"]})
+
+
+class Undo(TakeOff):
+    """Takes those of the batch off the list again."""
+
+    name = "undo"
+    source = "errors"
+
+
+class FollowUndone(Follow):
+    """Looks at the list until they are off it."""
+
+    name = "follow_undo"
+    after = "undo"
+
+
+@dataclass(frozen=True)
+class Undone(Step):
+    """Judges that: only if nothing went wrong the rows are certainly not there, and may go again."""
+
+    client: PostgridClient
+    name = "undone"
+
+    def run(self, work: Work) -> Progress:
+        """Judge it, and delete the imports."""
+        reason = work.evidence["errors"]["reason"]
+        undo, now = work.evidence["undo"], work.evidence["follow_undo"]["errors"]
+        if undo.get("failed") or now:
+            doubtful = Refusal("unconfirmed", reason)
+            return Finished(rejected={at: doubtful for at in range(len(work.rows)) if at not in work.refused})
+        for number in work.evidence["errors"]["ids"]:
+            self.client.delete_import(number)
+        return Finished(unresolved=True, absent=True, reason=reason)

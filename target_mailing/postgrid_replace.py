@@ -1,0 +1,72 @@
+"""How a run that replaces a PostGrid list ends: imports of earlier runs are taken off it, ten at a time, and deleted.
+
+What is left to do can be read from PostGrid at any time: the imports that are for this list, and not of this run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mailing_api.errors import ProviderFault
+from mailing_api.postgrid import PostgridClient
+from target_mailing.postgrid_import_list import ImportList
+from target_mailing.postgrid_import_steps import LIST, MAX_IMPORTS, RUN, TakeOff
+from target_mailing.postgrid_steps import Follow
+from target_mailing.steps import Again, Done, Finished, Progress, Step, Work
+
+__all__ = ["Collect", "DeleteOld", "FollowOldImports", "SubmitOldImports"]
+
+
+@dataclass(frozen=True)
+class Collect(Step):
+    """Finds old imports; when there are none left, the list is replaced."""
+
+    client: PostgridClient
+    mailing_list: ImportList
+    run_name: str
+    name = "collect"
+
+    def run(self, work: Work) -> Progress:
+        """Read the imports."""
+        found = self.client.imports_with(LIST, self.mailing_list.id)
+        old = sorted(number for number, metadata in found.items() if metadata.get(RUN) != self.run_name)
+        if not old:
+            self.mailing_list.replaced(work.journal)
+            return Finished()
+        return Done({"ids": old[:MAX_IMPORTS]})
+
+
+class SubmitOldImports(TakeOff):
+    """Takes them off the list."""
+
+    name = "submit_old"
+    source = "collect"
+
+
+class FollowOldImports(Follow):
+    """Looks at the list until they are off it."""
+
+    name = "follow_old"
+    after = "submit_old"
+
+
+@dataclass(frozen=True)
+class DeleteOld(Step):
+    """Deletes them, and goes on with the next."""
+
+    client: PostgridClient
+    name = "delete_old"
+    again_from = "collect"
+
+    def run(self, work: Work) -> Progress:
+        """Delete one after the other; only what is certainly on no list."""
+        failed = work.evidence["submit_old"].get("failed")
+        errors = work.evidence["follow_old"]["errors"]
+        if failed or errors:
+            raise ProviderFault(
+                "PostGrid: earlier imports could not be taken off the list, beside those of this run "
+                f"({failed or ', '.join(sorted(set(errors)))}). Send no letters before a run has ended well."
+            )
+        for number in work.evidence["collect"]["ids"]:
+            self.client.delete_import(number)
+        return Again(0.0, rewind=True)

@@ -1,0 +1,403 @@
+"""Households on a PostGrid list by route `import`: who comes, who cannot change, and how all are replaced."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from target_mailing.journal import Journal
+from target_mailing.stores import FileStore
+from tests.target.conftest import state
+from tests.target.postgrid.conftest import LIST, delete, household, households
+
+ROOT = "/print-mail/v1"
+ABROAD = ("GB", "US", "CA", "FR", "DE", "NL", "BE", "CH", "AT", "IT", "ES", "PT")
+
+
+@pytest.fixture
+def by_import(postgrid):
+    postgrid.config |= {"route": "import"}
+    postgrid.sandbox.switches.change({"postgrid_import_seconds": 0.05})
+    return postgrid
+
+
+def people(postgrid):
+    """Who is on the list by imports."""
+    return [one for each in postgrid.sandbox.postgrid.members(postgrid.number)["imports"].values() for one in each]
+
+
+def streets(postgrid):
+    return sorted(one["addressLine1"] for one in people(postgrid))
+
+
+def imports(postgrid):
+    return list(postgrid.sandbox.postgrid.imports().values())
+
+
+def rows(*numbers, **columns):
+    return [households(), *(household(n, **columns) for n in numbers), state(1)]
+
+
+def test_p1_households_arrive_by_one_import_and_state_leaves_after_them(by_import):
+    result = by_import.deliver(rows(0, 1, 2))
+    assert result.error is None
+    assert result.counts() == {"delivered": 3}
+    assert result.states == [1]
+    assert streets(by_import) == ["0 Mill Lane", "1 Mill Lane", "2 Mill Lane"]
+    assert by_import.jobs() == [("addMailingListImports", 1)]
+    assert by_import.sandbox.postgrid.contacts() == {}
+
+
+def test_every_column_arrives(by_import):
+    told = {
+        "email": "noor@example.com", "first_name": "Noor", "last_name": "Haddad", "company": 'Mill, "Old" Ltd',
+        "job_title": "Miller", "phone": "+44 113 4960000", "address_line2": "Flat 4", "address_region": "West Yorks",
+        "address_postal_code": "LS1 4AA", "address_country": "United Kingdom", "description": "Friend\nof long",
+        "properties": {"tier": "gold", "since": 1999},
+    }  # fmt: skip
+    assert by_import.deliver(rows(7, **told)).counts() == {"delivered": 1}
+    assert people(by_import) == [
+        {
+            "firstName": "Noor", "lastName": "Haddad", "companyName": 'Mill, "Old" Ltd', "jobTitle": "Miller",
+            "email": "noor@example.com", "phoneNumber": "+44 113 4960000", "addressLine1": "7 Mill Lane",
+            "addressLine2": "Flat 4", "city": "Leeds", "provinceOrState": "West Yorks", "postalOrZip": "LS1 4AA",
+            "countryCode": "GB", "description": "Friend\nof long",
+        }
+    ]  # fmt: skip
+    (row,) = imports(by_import)
+    variables = row["file"]["receiverMergeVariableMapping"]
+    (sent,) = (one["row"] for one in by_import.sandbox.postgrid.received() if "job" not in one["route"])
+    assert {name: sent[title] for name, title in variables.items()} == {"tier": "gold", "since": "1999"}
+
+
+def test_each_country_has_its_import_and_a_job_takes_ten(by_import):
+    every = [household(n, address_country=ABROAD[n % 12]) for n in range(24)]
+    result = by_import.deliver([households(), *every, state(1)])
+    assert result.counts() == {"delivered": 24}
+    assert by_import.jobs() == [("addMailingListImports", 10), ("addMailingListImports", 2)]
+    imports = by_import.sandbox.postgrid.members(by_import.number)["imports"].values()
+    assert sorted(len(each) for each in imports) == [2] * 12
+    assert all(len({one["countryCode"] for one in each}) == 1 for each in imports)
+
+
+# Who is there
+
+
+def test_nobody_is_sent_again_who_is_there_however_long_ago(by_import):
+    by_import.deliver(rows(0, 1))
+    journal = Journal(FileStore(by_import.folder / "journal.sqlite"))
+    with journal._transaction():
+        journal._contacts.merge()  # what is in its log would not be forgotten yet
+    journal.close()
+    long_after = {"resend_window": 0, "job_abandon": 0.001}
+    assert by_import.deliver(rows(1, 0), **long_after).counts() == {"unchanged": 2}
+    assert by_import.deliver(rows(2, 1, 0), resend_window=0).counts() == {"unchanged": 2, "delivered": 1}
+    assert streets(by_import) == ["0 Mill Lane", "1 Mill Lane", "2 Mill Lane"]
+
+
+def test_a_row_that_comes_twice_in_a_run_prints_once(by_import):
+    rounds = [household(n) for _ in range(3) for n in (0, 1, 2)]
+    result = by_import.deliver([households(), *rounds, state(1)], batch_rows=2)
+    assert result.error is None
+    assert sum(result.counts().values()) == 9
+    assert streets(by_import) == ["0 Mill Lane", "1 Mill Lane", "2 Mill Lane"]
+
+
+def test_two_keys_of_one_household_print_once(by_import):
+    both = {"name": "Both", "address_line1": "5 Both Road"}
+    assert by_import.deliver(rows(1, **both)).counts() == {"delivered": 1}
+    assert by_import.deliver(rows(2, **both)).counts() == {"unchanged": 1}
+    assert streets(by_import) == ["5 Both Road"]
+
+
+def test_who_arrived_can_neither_change_nor_leave(by_import):
+    by_import.deliver(rows(1, 2, 3, 4))
+    told = [
+        household(1, address_line1="9 New Street"),
+        household(2, description="Only this is new"),
+        delete(3),
+        household(4, subscription_status="unsubscribed"),
+        household(5, subscription_status="unsubscribed"),
+        delete(6),
+        household(7),
+    ]
+    result = by_import.deliver([households(), *told, state(2)])
+    assert result.counts() == {"rejected": 4, "withheld": 1, "unchanged": 1, "delivered": 1}
+    assert result.outcomes["reasons"] == {"cannot_change": 2, "cannot_leave": 2, "unsubscribed": 1}
+    assert {one["record"]["id"] for one in result.rejects if one["type"] == "RECORD"} == {1, 2, 3, 4}
+    assert streets(by_import) == ["1 Mill Lane", "2 Mill Lane", "3 Mill Lane", "4 Mill Lane", "7 Mill Lane"]
+
+
+def test_a_row_that_changes_on_its_way_prints_once(by_import):
+    moves = [household(1, address_line1=line) for line in ("1 A", "2 B", "1 A")]
+    result = by_import.deliver([households(), *moves, delete(1), state(1)])
+    assert result.error is None
+    assert sum(result.counts().values()) == 4
+    assert streets(by_import) == ["1 A"]
+
+
+def test_p5_two_opt_outs_without_address_are_both_told(by_import):
+    by_import.deliver(rows(1, 2))
+    gone = {"subscription_status": "unsubscribed", "address_line1": None}
+    assert by_import.deliver(rows(1, 2, **gone)).outcomes["reasons"] == {"cannot_leave": 2}
+
+
+# Replacing
+
+
+def replace(postgrid, messages, **config):
+    return postgrid.deliver(messages, postgrid_replace=True, **config)
+
+
+def test_all_are_replaced_when_a_run_has_ended_well(by_import):
+    kept = by_import.sandbox.postgrid.add_import("f,a,c\nOwn,1 Own Road,GB\n", {"firstName": "f"})
+    by_import.deliver(rows(1, 2, 3))
+    told = [household(1), household(2, address_line1="9 New Street"), household(4), delete(3)]
+    result = replace(by_import, [households(), *told, state(2)])
+    assert result.error is None
+    assert result.counts() == {"delivered": 3, "unchanged": 1}
+    assert result.states == [2]
+    assert streets(by_import) == ["1 Mill Lane", "4 Mill Lane", "9 New Street"]
+    assert [action for action, _ in by_import.jobs()][1:] == ["addMailingListImports", "removeMailingListImports"]
+    left = {one["id"] for one in imports(by_import)}
+    assert left == {kept, *by_import.sandbox.postgrid.members(by_import.number)["imports"]}
+
+
+def test_after_a_replacement_rows_can_be_added_again(by_import):
+    by_import.deliver(rows(1, 2))
+    replace(by_import, rows(1, 3))
+    result = by_import.deliver(rows(1, 2, 3))
+    assert result.counts() == {"unchanged": 2, "delivered": 1}
+    assert streets(by_import) == ["1 Mill Lane", "2 Mill Lane", "3 Mill Lane"]
+    assert by_import.deliver([households(), delete(1), household(2, name="New")]).counts() == {"rejected": 2}
+
+
+def test_many_old_imports_leave_ten_at_a_time(by_import):
+    by_import.deliver([households(), *(household(n, address_country=ABROAD[n]) for n in range(12)), state(1)])
+    assert replace(by_import, rows(50)).states == [1]
+    assert by_import.jobs()[2:] == [
+        ("addMailingListImports", 1), ("removeMailingListImports", 10), ("removeMailingListImports", 2),
+    ]  # fmt: skip
+    assert streets(by_import) == ["50 Mill Lane"]
+
+
+@pytest.mark.parametrize("ends", ["cut", "rejects", "empty"])
+def test_p1_a_run_that_did_not_end_well_replaces_nothing(by_import, ends):
+    by_import.deliver(rows(1, 2))
+    if ends == "cut":
+        result = replace(by_import, [*rows(3), household(4)], batch_rows=1)
+        assert "cut off" in str(result.error)
+    elif ends == "rejects":
+        result = replace(by_import, [*rows(3), household(4, address_line1=None), state(2)], max_rejected=0)
+        assert "max_rejected" in str(result.error)
+    else:
+        result = replace(by_import, [households(), state(2)])
+        assert result.error is None
+        assert "Nothing was delivered" in result.log
+    assert result.states == ([2] if ends == "empty" else [])
+    assert {"1 Mill Lane", "2 Mill Lane"} <= set(streets(by_import))
+    if ends != "empty":
+        assert "postgrid_replace" in str(by_import.deliver(rows(5)).error)
+        assert replace(by_import, rows(5)).error is None
+        assert streets(by_import) == ["5 Mill Lane"]
+
+
+def test_a_run_of_which_postgrid_took_nobody_replaces_nothing(by_import):
+    by_import.deliver(rows(1, 2))
+    by_import.sandbox.postgrid.plan_imports([{"errors": ["no_valid_contacts_error"]}] * 2)
+    moved = [household(3), household(3, address_line1="9 New Street"), state(2)]
+    result = replace(by_import, [households(), *moved], batch_rows=1)
+    assert result.counts() == {"rejected": 2}
+    assert streets(by_import) == ["1 Mill Lane", "2 Mill Lane"]
+
+
+def test_old_imports_that_do_not_leave_fail_the_run_and_leave_with_the_next(by_import):
+    by_import.deliver(rows(1))
+    by_import.sandbox.postgrid.plan_jobs([{}, {"errors": ["internal_service_error"]}])
+    result = replace(by_import, rows(2))
+    assert result.states == []
+    assert "internal_service_error" in str(result.error)
+    assert streets(by_import) == ["1 Mill Lane", "2 Mill Lane"]
+    assert replace(by_import, rows(2)).states == [1]
+    assert streets(by_import) == ["2 Mill Lane"]
+
+
+# Imports and jobs that go wrong
+
+
+def test_rows_that_an_import_left_out_are_read_from_its_report(by_import):
+    by_import.sandbox.postgrid.plan_imports([{"invalid": [3]}])
+    # Kosovo has no code in the standard: an import without any valid row.
+    told = [*(household(n) for n in (1, 2, 3)), household(4, address_country="Kosovo"), state(1)]
+    result = by_import.deliver([households(), *told])
+    assert result.counts() == {"delivered": 2, "rejected": 2}
+    assert result.outcomes["reasons"] == {"refused_by_provider": 2}
+    assert {one["record"]["id"] for one in result.rejects if one["type"] == "RECORD"} == {2, 4}
+    assert streets(by_import) == ["1 Mill Lane", "3 Mill Lane"]
+    assert len(imports(by_import)) == 1
+
+
+@pytest.mark.parametrize("error", ["multiple_countries_error", "invalid_contact_count_error", "internal_service_error"])
+def test_an_import_that_needs_changes_is_split_before_anything_is_on_the_list(by_import, error):
+    by_import.sandbox.postgrid.plan_imports([{"errors": [error]}])
+    result = by_import.deliver(rows(0, 1, 2))
+    assert result.counts() == {"delivered": 3}
+    assert result.outcomes["resubmitted"] == 0
+    assert streets(by_import) == ["0 Mill Lane", "1 Mill Lane", "2 Mill Lane"]
+    assert by_import.jobs() == [("addMailingListImports", 1)] * 2
+    assert len(imports(by_import)) == 2
+
+
+def test_an_import_that_always_needs_changes_rejects_its_rows(by_import):
+    by_import.sandbox.postgrid.plan_imports([{"errors": ["internal_service_error"]}] * 20)
+    result = by_import.deliver(rows(0, 1))
+    assert result.counts() == {"rejected": 2}
+    assert result.outcomes["reasons"] == {"not_imported": 2}
+    assert by_import.jobs() == []
+    by_import.sandbox.postgrid._account.import_plans.clear()
+    assert by_import.deliver(rows(0, 1)).counts() == {"delivered": 2}
+
+
+def test_counts_that_do_not_add_up_split_the_batch(by_import):
+    by_import.sandbox.switches.change({"postgrid_test_row_cap": 4})
+    by_import.sandbox.postgrid.plan_imports([{}, {"uncounted": 1}])
+    result = by_import.deliver(rows(*range(7)))
+    assert result.counts() == {"delivered": 7}
+    made = by_import.sandbox.postgrid.members(by_import.number)["imports"].values()
+    assert sorted(len(each) for each in made) == [2, 2, 3]
+
+
+@pytest.mark.parametrize("report", ["missing", "unreadable"])
+def test_without_a_report_the_batch_is_split_until_the_row_is_found(by_import, report):
+    how = {"kind": "status", "status": 404} if report == "missing" else {"kind": "html"}
+    by_import.sandbox.faults.add(method="GET", path="/postgrid-files/*", times=None, **how)
+    # Of four rows the second is left out, then of the first two, then it alone.
+    by_import.sandbox.postgrid.plan_imports([{"invalid": [3]}, {"invalid": [3]}, {}, {}, {"invalid": [2]}])
+    result = by_import.deliver(rows(0, 1, 2, 3))
+    assert result.counts() == {"delivered": 3, "rejected": 1}
+    assert len(streets(by_import)) == 3
+
+
+@pytest.mark.parametrize(
+    ("error", "applied"),
+    [
+        ("mailing_list_imports_not_found_error", "none"),
+        ("download_file_error", "half"),
+        ("operational_error", "all"),
+        ("internal_service_error", "all"),
+    ],
+)
+def test_a_job_that_failed_is_undone_before_its_rows_go_again(by_import, error, applied):
+    by_import.sandbox.postgrid.plan_jobs([{"errors": [error], "applied": applied}])
+    result = by_import.deliver(rows(0, 1, 2))
+    assert result.counts() == {"delivered": 3}
+    assert streets(by_import) == ["0 Mill Lane", "1 Mill Lane", "2 Mill Lane"]
+    assert [action for action, _ in by_import.jobs()][:2] == ["addMailingListImports", "removeMailingListImports"]
+
+
+def test_where_that_cannot_be_undone_rows_are_unconfirmed_and_never_sent_again(by_import):
+    failed = {"errors": ["operational_error"], "applied": "all"}
+    by_import.sandbox.postgrid.plan_jobs([failed, {"errors": ["operational_error"], "applied": "none"}])
+    assert by_import.deliver(rows(0, 1)).outcomes["reasons"] == {"unconfirmed": 2}
+    assert by_import.deliver(rows(0, 1)).outcomes["reasons"] == {"unconfirmed": 2}
+    assert streets(by_import) == ["0 Mill Lane", "1 Mill Lane"]
+    assert replace(by_import, rows(0, 1)).counts() == {"delivered": 2}
+    assert streets(by_import) == ["0 Mill Lane", "1 Mill Lane"]
+
+
+@pytest.mark.parametrize("status", [400, 409, 422])
+def test_a_busy_list_is_waited_for(by_import, status):
+    by_import.sandbox.switches.change({"postgrid_busy_status": status})
+    by_import.sandbox.faults.add(kind="status", status=status, method="POST", path=f"{ROOT}/mailing_lists/*/jobs")
+    assert by_import.deliver(rows(0)).counts() == {"delivered": 1}
+    assert streets(by_import) == ["0 Mill Lane"]
+
+
+def test_p1_a_list_that_is_busy_for_ever_holds_state(by_import):
+    by_import.sandbox.postgrid.plan_jobs([{"hold": True}])
+    result = by_import.deliver(rows(0), job_timeout=0.5)
+    assert "job_timeout" in str(result.error)
+    assert result.states == []
+    by_import.sandbox.postgrid.finish_job(by_import.number)
+    result = by_import.deliver(rows(1, 0))
+    assert result.states == [1]
+    assert streets(by_import) == ["0 Mill Lane", "1 Mill Lane"]
+
+
+# Lost replies
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("mailing_list_imports", "reset"),
+        ("mailing_list_imports", "reply_lost"),
+        ("mailing_list_imports", "html"),
+        ("mailing_lists/*/jobs", "reset"),
+        ("mailing_lists/*/jobs", "reply_lost"),
+    ],
+)
+def test_p3_a_lost_reply_makes_nobody_twice(by_import, path, kind):
+    by_import.sandbox.faults.add(method="POST", path=f"{ROOT}/{path}", kind=kind)
+    result = by_import.deliver([households(), household(0), household(1, address_country="US"), state(1)])
+    assert result.counts() == {"delivered": 2}
+    assert streets(by_import) == ["0 Mill Lane", "1 Mill Lane"]
+    assert len(imports(by_import)) == 2
+
+
+# Bad input and settings
+
+
+def test_p9_without_a_journal_it_refuses_unless_told(by_import):
+    assert "two letters" in str(by_import.deliver(rows(0), journal="off").error)
+    assert by_import.sandbox.postgrid.received() == []
+    allowed = by_import.deliver(rows(0), journal="off", postgrid_allow_duplicate_import=True)
+    assert allowed.counts() == {"delivered": 1}
+
+
+def test_p9_a_list_that_another_journal_filled_is_refused_unless_told_or_replaced(by_import):
+    by_import.deliver(rows(0))
+    other = {"journal": str(by_import.folder / "another.sqlite")}
+    result = by_import.deliver(rows(0, 1), **other)
+    assert "another journal" in str(result.error)
+    assert result.states == []
+    assert streets(by_import) == ["0 Mill Lane"]
+    assert replace(by_import, rows(0, 1), **other).error is None
+    assert streets(by_import) == ["0 Mill Lane", "1 Mill Lane"]
+    assert by_import.deliver(rows(2), **other).counts() == {"delivered": 1}
+    assert by_import.deliver(rows(3)).error is not None
+    assert by_import.deliver(rows(3), postgrid_allow_duplicate_import=True).counts() == {"delivered": 1}
+
+
+def test_p9_a_list_stays_with_its_route(by_import):
+    by_import.deliver(rows(0))
+    assert "two letters" in str(by_import.deliver(rows(1), route="contacts").error)
+    assert by_import.sandbox.postgrid.lists()[by_import.number]["metadata"]["target_mailing_route"] == "import"
+    by_import.deliver(rows(0), route="contacts", list="Other", create_list=True)
+    assert "two letters" in str(by_import.deliver(rows(1), list="Other").error)
+
+
+def test_p9_settings_that_would_print_twice_are_refused(by_import):
+    assert "postgrid_replace" in str(by_import.deliver(rows(0), send="all").error)
+    assert "`route: import`" in str(by_import.deliver(rows(0), route="contacts", postgrid_replace=True).error)
+    assert by_import.sandbox.postgrid.received() == []
+
+
+@pytest.mark.parametrize("columns", [{"skip_verification": True}, {"properties": {"a.b": 1}}], ids=str)
+def test_p9_what_an_import_cannot_say_is_rejected(by_import, columns):
+    assert by_import.deliver(rows(0, **columns)).outcomes["reasons"] == {"not_by_import": 1}
+
+
+def test_p7_no_address_no_key_and_no_signature_in_log_or_journal(by_import):
+    told = [household(1), household(2, address_country="Kosovo"), state(1)]
+    by_import.sandbox.postgrid.plan_imports([{"invalid": [2]}])
+    by_import.sandbox.faults.add(kind="status", status=500, method="GET", path="/postgrid-files/*", times=2)
+    result = by_import.deliver([households(), *told])
+    journal = (by_import.folder / "journal.sqlite").read_bytes()
+    said = result.log + json.dumps(result.rejects) + str(result.error)
+    for secret in ("signature=", "postgrid-files", by_import.sandbox.postgrid.test_key):
+        assert secret not in said
+        assert secret.encode() not in journal
+    assert "Mill Lane" not in result.log
+    assert LIST not in result.log
