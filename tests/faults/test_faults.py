@@ -68,7 +68,11 @@ def test_p3_killed(ground, tmp_path, at):
         jobs_in_flight=1 if is_first else 3,
     )
     skip = 0 if is_first else route.skips(at.step)
-    kill(Blow(world, route.call(at.step), at.side, skip, PLAIN if is_first else HASTY))
+    kill(
+        Blow(
+            world, route.call(at.step), at.side, skip, PLAIN if is_first and route.account != "suppressions" else HASTY
+        )
+    )
     first = world.finish()
     assert first.code == -9
     last = rerun(world, [first], from_state=not is_first, seed=at.name)
