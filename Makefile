@@ -34,6 +34,7 @@ bench: $(READY) ## Ratios to an ordinary tap and target; takes several minutes
 	@$(BIN)/python benchmarks/bench_tap.py --latency
 	@$(BIN)/python benchmarks/bench_tap.py --million
 	@$(BIN)/python benchmarks/bench_snapshots.py
+	@$(BIN)/python benchmarks/bench_calls.py
 	@$(BIN)/python benchmarks/bench_target.py --million
 
 clean: ## Remove the environment and what was made here; not .meltano, where state and journals are

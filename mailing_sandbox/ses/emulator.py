@@ -271,7 +271,7 @@ class Ses:
             self._account.plans.clear()
 
     def refuse(self, emails: Iterable[str]) -> None:
-        """Take these addresses for bad from now on, as contacts, over the API and in import jobs."""
+        """Take these addresses for bad from now on, over the API and in import jobs."""
         with self.lock:
             self._account.refused.update(folded(email, "lower") for email in emails)
 

@@ -149,8 +149,7 @@ class Load:
         return self._from_suppression_cells(record) if self._list_name is None else self._from_contact_cells(record)
 
     def _check(self, position: int, row: Row, contacts: ContactList | None) -> None:
-        refused = contacts is not None and folded(row.email, "lower") in self._region.account.refused
-        if refused or not is_address(row.email):
+        if folded(row.email, "lower") in self._region.account.refused or not is_address(row.email):
             raise BadRecord(f"Invalid email address: {row.email}")
         if self._spoiled and (position in self._spoiled or row.email.lower() in self._spoiled):
             raise BadRecord(SIMULATED)

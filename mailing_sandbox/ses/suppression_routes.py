@@ -52,7 +52,7 @@ def get_suppressed_destination(region: Region, given: dict[str, Any]) -> dict[st
 def put_suppressed_destination(region: Region, given: dict[str, Any]) -> None:
     """Suppress an address, or change the reason."""
     region.require_production("PutSuppressedDestination")
-    if not is_address(given["EmailAddress"]):
+    if folded(given["EmailAddress"], "lower") in region.account.refused or not is_address(given["EmailAddress"]):
         raise bad_request("Email address is not valid")
     suppress(region.suppressed(given.get("TenantName")), given["EmailAddress"], given["Reason"], region.now())
     _written(region, "PutSuppressedDestination", "PUT", given)

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.faults import people
+from tests.faults.accounts import ACCOUNTS
 from tests.faults.process import HASTY, Target, until
-from tests.faults.routes import Call
+from tests.faults.routes import Call, Route
 from tests.faults.world import World
 
 __all__ = ["FAULTS", "JOB_FAULTS", "Blow", "Fault", "kill"]
@@ -48,6 +49,9 @@ class Fault:
     Attributes:
         strike: starts the run and strikes it.
         plan: for a fault of jobs: lets so many of the next jobs go well, and the one after them wrong.
+        of: for a fault of jobs: the name of that among an account's plans.
+        at_file: it needs an error file to go wrong with.
+        beside: other jobs are to go on beside the one that it happens to.
         codes: with which it may exit.
         sides: of a call on which it is possible.
         said: what the log then says.
@@ -64,6 +68,17 @@ class Fault:
     healed: Callable[[World], None] = lambda world: None
     settings_again: Mapping[str, Any] = field(default_factory=dict)
     plan: Callable[[World, int], None] | None = None
+    of: str | None = None
+    at_file: bool = False
+    beside: bool = False
+
+    def has_meaning(self, route: Route) -> bool:
+        """Whether it can happen on a route, whose jobs may end otherwise, tell of errors otherwise, or go in a row."""
+        if self.of is None:
+            return True
+        if (self.at_file and not route.has_error_files) or (self.beside and route.is_single_file):
+            return False
+        return route.has_jobs and self.of in ACCOUNTS[route.account].plans
 
 
 # At a call that the sandbox holds
@@ -75,7 +90,7 @@ def at_held_call(hurt: Callable[[World, Target], None], **options: Any) -> Calla
     def strike(blow: Blow) -> None:
         call, world = blow.call, blow.world
         hold = world.sandbox.faults.add(
-            kind="hold", method=call.method, path=call.path, when=blow.side, skip=blow.skip, times=1
+            kind="hold", method=call.method, path=call.path, when=blow.side, skip=call.after + blow.skip, times=1
         )
         target = blow.start(**options)
         until(lambda: hold.waiting or target.over, "the call")
@@ -109,7 +124,10 @@ def answered(**rule: Any) -> Callable[[Blow], None]:
     def strike(blow: Blow) -> None:
         done = {"done": True} if rule["kind"] == "status" and blow.side == AFTER else {}
         blow.world.sandbox.faults.add(
-            method=blow.call.method, path=blow.call.path, skip=blow.skip, **{"times": 2, **rule, **done}
+            method=blow.call.method,
+            path=blow.call.path,
+            skip=blow.call.after + blow.skip,
+            **{"times": 2, **rule, **done},
         )
         blow.start()
 
@@ -176,7 +194,7 @@ def in_job(plan: str, error_file: str | None = None, **options: Any) -> Fault:
         prepare(blow.world, blow.skip)
         blow.start()
 
-    return Fault(strike, sides=(AFTER,), plan=prepare, **options)
+    return Fault(strike, sides=(AFTER,), plan=prepare, of=plan, at_file=error_file is not None, **options)
 
 
 def finish_jobs(world: World) -> None:
@@ -196,6 +214,8 @@ JOB_FAULTS = {
     "error-file-empty": in_job(WITH_ERRORS, "empty"),
     "error-file-unreadable": in_job(WITH_ERRORS, "unreadable"),
     "job-stalled-past-timeout": in_job(STALLED, **TIMED_OUT, healed=finish_jobs),
-    "job-stalled-past-timeout-then-past-abandon": in_job(STALLED, **TIMED_OUT, settings_again={"job_abandon": 1.0}),
-    "job-stalled-past-abandon": in_job(STALLED, settings={"job_abandon": 1.0}),
+    "job-stalled-past-timeout-then-past-abandon": in_job(
+        STALLED, **TIMED_OUT, settings_again={"job_abandon": 1.0}, beside=True
+    ),
+    "job-stalled-past-abandon": in_job(STALLED, settings={"job_abandon": 1.0}, beside=True),
 }

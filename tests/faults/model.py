@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from tests.faults.people import PROPERTIES, REFUSED, Record
 
@@ -42,10 +42,23 @@ class Model:
     deleted: set[int] = field(default_factory=set)
     touched: set[str] = field(default_factory=set)
 
-    def copy(self) -> Model:
+    @staticmethod
+    def address(row: Mapping[str, Any]) -> str:
+        """What tells the contact of a row apart."""
+        return str(row.get("email")).lower()
+
+    def copy(self) -> Self:
         return copy.deepcopy(self)
 
-    def after(self, rows: Iterable[Record]) -> Model:
+    def holding(self, held: Mapping[str, tuple[str, str, dict[str, str]]]) -> Self:
+        """The same keys, at a provider that holds these, and has forgotten all else."""
+        found = type(self)(keys=dict(self.keys), deleted=set(self.deleted))
+        for address, (status, name, properties) in held.items():
+            found.put(address, subscribed=status == "subscribed")
+            found.members[address].name, found.members[address].properties = name, properties
+        return found
+
+    def after(self, rows: Iterable[Record]) -> Self:
         """The model after these rows, touched by them alone."""
         found = self.copy()
         found.touched = set()
@@ -108,3 +121,89 @@ class Model:
             self.keys.pop(key, None)
             self.deleted.add(key)
         return fate
+
+
+class SuppressionModel(Model):
+    """The suppression list, which nothing is withheld from, once addresses may be taken off it; names are reasons."""
+
+    @staticmethod
+    def reason(row: Mapping[str, Any]) -> str | None:
+        """Why a row says that somebody is suppressed."""
+        if "visits" not in row:
+            return None
+        return ("COMPLAINT", "BOUNCE")[(row["visits"] + ("subscription_status" in row)) % 2]
+
+    @staticmethod
+    def bounced() -> Member:
+        """Somebody who is suppressed by Amazon SES itself."""
+        return Member("unsubscribed", "BOUNCE")
+
+    def put(self, email: str, *, subscribed: bool = False) -> None:
+        self.members.setdefault(email.lower(), self.bounced())
+
+    def take(self, row: Mapping[str, Any]) -> Fate:
+        fate = super().take(row)
+        for member in self.members.values():
+            member.status = "unsubscribed"
+        reason, email = self.reason(row), (row.get("email") or "").lower()
+        if fate == "sent" and reason and email in self.members:
+            self.members[email] = Member("unsubscribed", reason)
+        return fate
+
+    def _remove(self, email: str) -> Fate:
+        self.touched.add(email)
+        self.members.pop(email, None)
+        return "sent"
+
+
+class PostalModel(Model):
+    """A list of letters, each to a name at an address: what changes is another letter, and nobody ever opts out there.
+
+    Members are known by what makes them a letter of their own.
+    """
+
+    @staticmethod
+    def letter(name: str, street: str, city: str = "") -> str:
+        """A letter, by all that tells it apart."""
+        return f"{name}|{street}|{city}".lower()
+
+    @classmethod
+    def address(cls, row: Mapping[str, Any]) -> str:
+        return cls.letter(str(row.get("name")), str(row.get("email")), str(row.get("city")))
+
+    def put(self, email: str, *, subscribed: bool = True) -> None:
+        if subscribed:
+            self.members[email if "|" in email else self.letter("somebody else's", email)] = Member("subscribed")
+
+    def take(self, row: Mapping[str, Any]) -> Fate:
+        key, email = int(row["id"]), row.get("email") or ""
+        if row.get("_sdc_deleted_at") or row.get("action") == "remove":
+            return self._leave(key)
+        if "@" not in email or isinstance(row.get("properties"), str) or email in REFUSED:
+            return "rejected"
+        if row.get("subscription_status") == "excluded":
+            return "withheld"
+        letter, before = self.address(row), self.keys.get(key)
+        self.keys[key] = letter
+        if row.get("subscription_status") == "unsubscribed":
+            self._drop(letter)
+        else:
+            self.touched.add(letter)
+            self.members[letter] = Member("subscribed")
+        if before is not None and before != letter:
+            self._leave_behind(before)
+        return "sent"
+
+    def _leave(self, key: int) -> Fate:
+        before = self.keys.pop(key, None)
+        if before is not None:
+            self._leave_behind(before)
+        return "sent"
+
+    def _leave_behind(self, letter: str) -> None:
+        if letter not in self.keys.values():
+            self._drop(letter)
+
+    def _drop(self, letter: str) -> None:
+        self.touched.add(letter)
+        self.members.pop(letter, None)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -179,21 +179,23 @@ def members() -> list[str]:
     return [one.member for one in SITUATIONS if one.member is not None]
 
 
-def lines(rows: Sequence[Record], per_state: int = ROWS_PER_STATE, *, without: Sequence[str] = ()) -> list[bytes]:
-    """A Singer stream of these rows; each STATE tells how many of them are before it."""
+def lines(rows: Sequence[Record], more: Mapping[str, Mapping[str, Any]], *, without: Sequence[str] = ()) -> list[bytes]:
+    """A Singer stream of these rows, with more columns, or fewer; each STATE tells how many of them are before it."""
     found: list[Record] = [
         {
             "type": "SCHEMA",
             "stream": STREAM,
             "schema": {
                 "type": "object",
-                "properties": {column: schema for column, schema in COLUMNS.items() if column not in without},
+                "properties": {
+                    column: schema for column, schema in {**COLUMNS, **more}.items() if column not in without
+                },
             },
             "key_properties": ["id"],
         }
     ]
     for count, row in enumerate(rows, 1):
         found.append({"type": "RECORD", "stream": STREAM, "record": row})
-        if count % per_state == 0 or count == len(rows):
+        if count % ROWS_PER_STATE == 0 or count == len(rows):
             found.append({"type": "STATE", "value": {"rows": count}})
     return [json.dumps(one).encode() + b"\n" for one in found]

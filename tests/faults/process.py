@@ -15,9 +15,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["PLAIN", "Target", "until"]
+from tests.faults.nursery import ROOT, Nursery
 
-ROOT = Path(__file__).parents[2]
+__all__ = ["HASTY", "PLAIN", "Target", "until"]
+
 PLAIN, HASTY = "target_mailing", "tests.faults.hasty"
 
 
@@ -39,7 +40,7 @@ class Target:
         config: Path,
         lines: Sequence[bytes],
         *,
-        module: str = HASTY,
+        nursery: Nursery | None,
         cut_at: int | None = None,
         witness: Callable[[Any], None],
     ) -> None:
@@ -48,7 +49,7 @@ class Target:
         Args:
             config: the file of its settings.
             lines: its input.
-            module: what Python runs.
+            nursery: where it is forked; None for the plain command.
             cut_at: the line before which the input waits for `cut_input`.
             witness: is called with each STATE as it leaves, from another thread.
         """
@@ -62,15 +63,21 @@ class Target:
         self._stdout_closed = threading.Event()
         readable, written = os.pipe()
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("MJ_", "TARGET_"))}
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", module, "--config", str(config)],
-            stdin=subprocess.PIPE,
-            stdout=written,
-            stderr=subprocess.PIPE,
-            cwd=ROOT,
-            env=environment
-            | {"PYTHONPATH": str(ROOT), "TARGET_MAILING_LOGLEVEL": "DEBUG", "XDG_STATE_HOME": str(config.parent)},
-        )
+        environment |= {
+            "PYTHONPATH": str(ROOT), "TARGET_MAILING_LOGLEVEL": "DEBUG", "XDG_STATE_HOME": str(config.parent)
+        }  # fmt: skip
+        arguments = ["--config", str(config)]
+        if nursery is None:
+            self._process: Any = subprocess.Popen(
+                [sys.executable, "-m", PLAIN, *arguments],
+                stdin=subprocess.PIPE,
+                stdout=written,
+                stderr=subprocess.PIPE,
+                cwd=ROOT,
+                env=environment,
+            )
+        else:
+            self._process = nursery.fork(arguments, environment, written)
         os.close(written)
         self._threads = [
             threading.Thread(target=work, daemon=True)

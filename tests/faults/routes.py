@@ -11,10 +11,11 @@ __all__ = ["ROUTES", "Call", "Route"]
 
 @dataclass(frozen=True)
 class Call:
-    """A step's call, as the sandbox sees it: method, and a glob of paths."""
+    """A step's call, as the sandbox sees it: method, a glob of paths, and how many of a run's first are others'."""
 
     method: str
     path: str
+    after: int = 0
 
 
 @dataclass(frozen=True)
@@ -23,14 +24,18 @@ class Route:
 
     Attributes:
         settings: that choose it.
-        steps: the calls of its steps, in order. They are called alike on all routes: `consent` (of removals),
-            `upload`, `submit` (not repeatable if it starts a job), `follow`, `clear`, `errors`.
+        steps: the calls of its steps, in order. They are called alike on all routes: `consent` (what is asked before
+            removals), `upload`, `submit` (not repeatable if it starts a job), `follow`, `clear`, `errors`.
         start: the lookup of the list.
         recover: the call that finds out whether `submit` was done; None where it is only done again.
         names: what the journal calls those steps that it calls otherwise.
         without: columns that its rows do not have.
-        provider: whose it is.
+        account: whose it is.
         forgiving: a step whose failure is told, and fails no run.
+        way: what its jobs say they came by.
+        provoked: steps that are taken only where a job ended so, by the name of the plan.
+        has_error_files: its jobs name the rows that failed in files.
+        is_single_file: its list takes one job at a time.
     """
 
     settings: Mapping[str, Any]
@@ -39,8 +44,12 @@ class Route:
     names: Mapping[str, str] = field(default_factory=dict)
     without: tuple[str, ...] = ()
     start: Call = Call("GET", "/v3/REST/contactslist")
-    provider: str = "mailjet"
+    account: str = "mailjet"
     forgiving: str | None = None
+    way: str = ""
+    provoked: Mapping[str, str] = field(default_factory=dict)
+    has_error_files: bool = True
+    is_single_file: bool = False
 
     @property
     def boundaries(self) -> list[str]:
@@ -69,10 +78,22 @@ class Route:
 CONSENT = Call("GET", "/v3/REST/contact/*/getcontactslists")
 JOBS = Call("GET", "/v3/REST/batchjob")
 
-#: One contact, and the list: globs of paths cross slashes.
 OBJECT = "/s3/fault-table/target-mailing/*.jsonl"
 CONTACTS = "/v2/email/contact-lists/Readers/contacts"
 READERS = Call("GET", "/v2/email/contact-lists/Readers")
+SUPPRESSIONS = "/v2/email/suppression/addresses"
+ACCOUNT = Call("GET", "/v2/email/account")
+#: The steps of an import job, but for consent.
+IMPORT = {
+    "upload": Call("PUT", OBJECT),
+    "submit": Call("POST", "/v2/email/import-jobs"),
+    "follow": Call("GET", "/v2/email/import-jobs/*"),
+    "clear": Call("DELETE", OBJECT),
+    "errors": Call("GET", "/s3/*/failed-records/*"),
+}
+IMPORT_JOBS = Call("POST", "/v2/email/import-jobs/list")
+
+POSTGRID = "/print-mail/v1"
 
 ROUTES = {
     "json": Route(
@@ -110,23 +131,53 @@ ROUTES = {
         settings={"route": "import"},
         steps={
             "consent": Call("GET", f"{CONTACTS}/*"),
-            "upload": Call("PUT", OBJECT),
-            "submit": Call("POST", "/v2/email/import-jobs"),
-            "follow": Call("GET", "/v2/email/import-jobs/*"),
-            "clear": Call("DELETE", OBJECT),
-            "errors": Call("GET", "/s3/*/failed-records/*"),
+            **IMPORT,
         },
-        recover=Call("POST", "/v2/email/import-jobs/list"),
+        recover=IMPORT_JOBS,
         names={"errors": "outcome"},
         forgiving="clear",
         start=READERS,
-        provider="ses",
+        account="ses",
     ),
     "direct": Route(
         settings={"route": "direct"},
         steps={"consent": Call("GET", f"{CONTACTS}/*"), "submit": Call("POST", CONTACTS)},
         names={"submit": "contacts"},
         start=READERS,
-        provider="ses",
+        account="ses",
+    ),
+    "import-suppressions": Route(
+        settings={"route": "import"},
+        steps={"consent": Call("GET", f"{SUPPRESSIONS}/*"), **IMPORT},
+        recover=IMPORT_JOBS,
+        names={"errors": "outcome"},
+        forgiving="clear",
+        start=ACCOUNT,
+        account="suppressions",
+    ),
+    "direct-suppressions": Route(
+        settings={"route": "direct"},
+        steps={"consent": Call("DELETE", f"{SUPPRESSIONS}/*"), "submit": Call("PUT", SUPPRESSIONS)},
+        names={"consent": "removal", "submit": "contacts"},
+        start=ACCOUNT,
+        account="suppressions",
+    ),
+    "letters": Route(
+        settings={},
+        steps={
+            "consent": Call("GET", f"{POSTGRID}/contacts"),
+            "upload": Call("POST", f"{POSTGRID}/contacts"),
+            "submit": Call("POST", f"{POSTGRID}/mailing_lists/*/jobs"),
+            # The list is looked at when the run starts, when a batch begins, and before each job.
+            "follow": Call("GET", f"{POSTGRID}/mailing_lists/*", after=3),
+            "errors": Call("GET", f"{POSTGRID}/contacts/*"),
+        },
+        names={"consent": "find", "upload": "contacts"},
+        start=Call("GET", f"{POSTGRID}/mailing_lists"),
+        account="postgrid",
+        way="contacts",
+        provoked={"errors": "with errors"},
+        has_error_files=False,
+        is_single_file=True,
     ),
 }

@@ -13,10 +13,12 @@ from typing import Any
 
 from mailing_sandbox.server import Sandbox
 from tests.faults import people
-from tests.faults.accounts import ACCOUNTS, Account, Job
+from tests.faults.account import Account, Job
+from tests.faults.accounts import ACCOUNTS
 from tests.faults.model import Model
+from tests.faults.nursery import Nursery
 from tests.faults.people import Record
-from tests.faults.process import HASTY, Target
+from tests.faults.process import HASTY, PLAIN, Target
 from tests.faults.routes import Route
 
 __all__ = ["Ground", "Run", "World"]
@@ -54,8 +56,9 @@ class Run:
 class Ground:
     """A sandbox, and the journal that a run before all cases left; shared by the cases of one process."""
 
-    def __init__(self, sandbox: Sandbox, folder: Path) -> None:
+    def __init__(self, sandbox: Sandbox, nursery: Nursery, folder: Path) -> None:
         self.sandbox = sandbox
+        self.nursery = nursery
         self.accounts = {name: account(sandbox) for name, account in ACCOUNTS.items()}
         self.folder = folder
         self._switches = sandbox.switches.as_dict()
@@ -71,14 +74,16 @@ class Ground:
 
     def journal(self, route: Route) -> Path:
         """The journal after the run before the first, on this route."""
-        name = str(route.settings["route"])
+        account = self.accounts[route.account]
+        name = f"{route.account}-{route.settings.get('route')}"
         if name not in self._journals:
-            self.reset(self.accounts[route.provider])
+            self.reset(account, **account.switches["usual"])
             folder = self.folder / name
             folder.mkdir()
-            world = World(self, route, folder, Model())
+            world = World(self, route, folder, account.model())
             run = world.run(people.rows_before())
             assert run.code == run.outcomes["rejected"] == 0, run.log
+            account.keep()
             self._journals[name] = world.journal
         return self._journals[name]
 
@@ -89,7 +94,7 @@ class World:
     def __init__(self, ground: Ground, route: Route, folder: Path, model: Model, **settings: Any) -> None:
         self.ground = ground
         self.sandbox = ground.sandbox
-        self.account = ground.accounts[route.provider]
+        self.account = ground.accounts[route.account]
         self.route = route
         self.folder = folder
         self.journal = folder / "journal.sqlite"
@@ -121,9 +126,9 @@ class World:
     ) -> World:
         """The account as the run before the first left it, and what others did in it since."""
         journal = ground.journal(route)
-        account = ground.accounts[route.provider]
+        account = ground.accounts[route.account]
         ground.reset(account, **switches)
-        model = Model().after(people.rows_before())
+        model = account.model().after(people.rows_before())
         for email in people.members():
             model.put(email)
         for email in people.opting_out("before"):
@@ -151,11 +156,7 @@ class World:
 
     def take_stock(self) -> None:
         """What the provider holds now is what it held, since it has forgotten the rest."""
-        model = Model(keys=dict(self.starts[-1].keys), deleted=set(self.starts[-1].deleted))
-        for email, (status, name, properties) in self.account.held().items():
-            model.put(email, subscribed=status == "subscribed")
-            model.members[email].name, model.members[email].properties = name, properties
-        self.starts = [model]
+        self.starts = [self.starts[-1].holding(self.account.held())]
 
     # Runs
 
@@ -163,15 +164,18 @@ class World:
         """Start a run; it is `target` from now on."""
         self._rejects_left = self.count_in_journal("rejects") if self.journal.exists() else 0
         without = self.route.without
-        rows = [{column: value for column, value in row.items() if column not in without} for row in rows]
+        rows = [
+            {column: value for column, value in self.account.record(row).items() if column not in without}
+            for row in rows
+        ]
         config = self.folder / "config.json"
         self._settings = self.settings | settings
         config.write_text(json.dumps(self._settings))
         self._rows, self._files, self._rejected_before = rows, set(self.rejects.glob("*")), self._rejected()
         self.target = Target(
             config,
-            people.lines(rows, without=without),
-            module=module,
+            people.lines(rows, self.account.columns, without=without),
+            nursery=None if module == PLAIN else self.ground.nursery,
             cut_at=cut_at,
             witness=lambda state: self._look(state["rows"]),
         )
@@ -258,17 +262,18 @@ class World:
         rows of an address, which may follow each other in turn.
         """
         received, jobs = self.account.received(), self.account.jobs()
-        assert {job.route for job in jobs.values()} <= {self.route.settings["route"]}
-        several = Counter(str(row.get("email")).lower() for row in run.rows)
-        rejected = {str(row.get("email")).lower() for row in run.rows if row["id"] in self._rejected_before}
+        assert {job.route for job in jobs.values()} <= {self.route.settings.get("route", self.route.way)}
+        address = self.account.model.address
+        several = Counter(address(row) for row in run.rows)
+        rejected = {address(row) for row in run.rows if row["id"] in self._rejected_before}
         jobs_of: dict[tuple[str, str, str], list[Job]] = {}
         again: list[str] = []
         for at, row in enumerate(received):
-            address, job = _address(row), jobs[row["job"]]
-            before = jobs_of.setdefault((address, row["action"], json.dumps(row["contact"], sort_keys=True)), [])
-            judged = address in rejected or several[address] > 1 or any(address in one.refused for one in before)
+            email, job = _address(row), jobs[row["job"]]
+            before = jobs_of.setdefault((email, row["action"], json.dumps(row["contact"], sort_keys=True)), [])
+            judged = email in rejected or several[email] > 1 or any(email in one.refused for one in before)
             if at >= self._rows_seen and before and not judged:
-                again.append(f"{row['action']} {address}")
+                again.append(f"{row['action']} {email}")
                 if not run.outcomes and any(one.is_good for one in before):
                     self.problems.append(f"{again[-1]} went again although its job had ended well")
             before.append(job)
@@ -284,7 +289,7 @@ class World:
         held = self.account.held()
         wrong = [one for one in {*held, *expected} if held.get(one) != expected.get(one)]
         assert not wrong, [(one, held.get(one), expected.get(one)) for one in wrong]
-        assert people.address("stranger") not in self.account.contacts()
+        assert not any(people.address("stranger") in one for one in self.account.contacts())
         if not self.emptied:
             for fate in ("withheld", "rejected"):
                 counts = [one[fate] for one in run.fates]
