@@ -349,4 +349,4 @@ class TestP5NobodyWhoOptedOutOfAmazonSesIsSubscribedAgain(Consent.TestCase):
 
 @pytest.mark.slow
 class TestP5NobodyWhoOptedOutOfAmazonSesIsSubscribedAgainThoroughly(Consent.TestCase):
-    settings = settings(QUICK, max_examples=100, stateful_step_count=12, derandomize=False)
+    settings = settings(QUICK, max_examples=30, stateful_step_count=12, derandomize=False)
