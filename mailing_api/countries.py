@@ -9,8 +9,6 @@ import unicodedata
 from functools import cache
 from typing import Final
 
-import pycountry
-
 __all__ = ["country_code"]
 
 #: By code, further names; XK is no part of the standard, but in use.
@@ -38,6 +36,8 @@ def _folded(name: str) -> str:
 
 @cache
 def _codes() -> dict[str, str]:
+    import pycountry  # noqa: PLC0415 - takes a while, and only those who write letters need it
+
     found = {
         _folded(text): country.alpha_2
         for country in pycountry.countries

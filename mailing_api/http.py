@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, BinaryIO, Self, TypedDict, TypeVar
+from typing import Any, BinaryIO, Final, Self, TypedDict, TypeVar
 
 import httpx
 
@@ -24,6 +24,10 @@ logger = logging.getLogger(__name__)
 # httpx and httpcore log full URLs and headers; paths and queries may hold addresses.
 for _name in ("httpx", "httpcore"):
     logging.getLogger(_name).setLevel(logging.WARNING)
+
+
+#: The stream of an answer that was read.
+_READ: Final = httpx.ByteStream(b"")
 
 
 class Connection(TypedDict, total=False):
@@ -201,10 +205,10 @@ class HttpClient:
             self._sleep(delay)
 
     def _send(self, request: httpx.Request, into: BinaryIO | None) -> httpx.Response:
-        if into is None:
-            return self._client.send(request)
-        response = self._client.send(request, stream=True)
+        response = self._client.send(request, stream=into is not None)
         try:
+            if into is None:
+                return response
             if response.status_code >= 400:
                 response.read()
             else:
@@ -212,9 +216,11 @@ class HttpClient:
                 into.truncate()
                 for chunk in response.iter_bytes():
                     into.write(chunk)
+            return response
         finally:
             response.close()
-        return response
+            # It and its stream hold each other, and with them what was sent, which may be large.
+            response.stream = _READ
 
     def _refusal(self, asked: str, response: httpx.Response) -> MailingError:
         status = response.status_code
