@@ -16,10 +16,10 @@ from singer_sdk.exceptions import (
 from singer_sdk.plugin_base import SingerCommand
 
 from mailing_api.errors import MailingError
-from target_mailing.delivery import DeliveryFailed
 from target_mailing.journal import JournalError
 from target_mailing.lines import InputError
 from target_mailing.run import StdoutClosedError, TooManyRejectsError
+from target_mailing.under_way import DeliveryFailed
 
 __all__ = ["TargetCommand"]
 

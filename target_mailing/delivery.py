@@ -18,14 +18,16 @@ import msgspec
 from mailing_api.errors import MailingError, ProviderFault, RateLimited, UnreadableAnswer
 from mailing_api.threads import DaemonPool
 from target_mailing.batches import Row
+from target_mailing.closing import CLOSING, to_be_closed
+from target_mailing.contested import is_contested
 from target_mailing.ends import Ends
 from target_mailing.journal import Journal, StoredBatch
 from target_mailing.lanes import Lane, ReadyBatch, left_behind
 from target_mailing.outcomes import Outcome, Outcomes
 from target_mailing.steps import Again, Done, Finished, Progress, Refusal, Work
-from target_mailing.under_way import Batch, Family, Looks
+from target_mailing.under_way import Batch, DeliveryFailed, Family, Looks
 
-__all__ = ["Delivery", "DeliveryFailed"]
+__all__ = ["Delivery"]
 
 logger = logging.getLogger("target-mailing.delivery")
 
@@ -33,14 +35,6 @@ logger = logging.getLogger("target-mailing.delivery")
 _MAX_FAILED_LOOKS = 10
 #: Times that a submission's reply may be lost before the batch is cut in halves.
 _MAX_LOST = 3
-#: The route of the batch without rows that ends a run.
-_CLOSING = "closing"
-#: Seconds during which a job may be mistaken for another batch's; more than any destination looks back for one.
-_MISTAKEN_WITHIN = 600.0
-
-
-class DeliveryFailed(Exception):
-    """A batch could not be followed to its end; it stays in the journal, and the next run goes on with it."""
 
 
 class Delivery:
@@ -140,26 +134,15 @@ class Delivery:
         Args:
             is_whole: nothing speaks against the input being all of it.
         """
-        lanes = [lane for lane in self._lanes.values() if lane.holds_state and self.error is None]
-        for lane in lanes:
-            name = lane.destination.name
-            if not lane.delivered:
-                logger.warning("Nothing was delivered to %s, so what was there before stays", name)
-                lane.holds_state = False
-            elif not is_whole:
-                self.fail(
-                    DeliveryFailed(
-                        "The input ended without a STATE after its last row, so it may be cut off: what was there "
-                        "before stays, beside what was delivered now. Run again with the whole input."
-                    )
-                )
-                return False
-            else:
-                number = self._journal.begin_batch(name, "", _CLOSING, [])
-                self._launch(Batch(number, lane, "", _CLOSING, [], lane.destination.closing(), time.time(), Family()))
+        try:
+            for lane in to_be_closed(self._lanes.values(), is_whole=is_whole):
+                name, steps = lane.destination.name, lane.destination.closing()
+                number = self._journal.begin_batch(name, "", CLOSING, [])
+                self._launch(Batch(number, lane, "", CLOSING, [], steps, time.time(), Family()))
+        except DeliveryFailed as error:
+            self.fail(error)
         return bool(self._under_way)
 
-    @property
     def holds_state(self) -> bool:
         """Whether no STATE may leave, since what the run does counts only as a whole."""
         return any(lane.holds_state for lane in self._lanes.values())
@@ -205,7 +188,7 @@ class Delivery:
 
     def _resume(self, lane: Lane, stored: StoredBatch) -> None:
         steps = lane.destination.steps(stored.action, stored.route)
-        begun = [step for step in steps if step.name in stored.steps and stored.route != _CLOSING]
+        begun = [step for step in steps if step.name in stored.steps and stored.route != CLOSING]
         if all(step.repeatable for step in begun):
             # Its rows come again, and what was done of it is done again.
             may_have_arrived = any(step.sends for step in begun)
@@ -308,7 +291,7 @@ class Delivery:
         names = [(batch.rows[at].id, name) for at, names in done.names.items() for name in names]
         self._journal.end_step(batch.number, batch.step.name, evidence, names)
         batch.evidence[batch.step.name] = evidence
-        if not batch.step.repeatable:
+        if "job" in done.evidence:
             logger.info("Batch %d (%d rows, %s): %s", batch.number, len(batch.rows), batch.action, batch.jobs)
         batch.advance()
         self._begin_step(batch)
@@ -317,7 +300,7 @@ class Delivery:
         error = future.exception()
         if error is not None:
             self._leave(batch, error)
-        elif (done := future.result()) is not None and not self._is_contested(batch, done):
+        elif (done := future.result()) is not None and not is_contested(self._journal, batch, done):
             logger.info("Batch %d: step %r had been done; going on from there", batch.number, batch.step.name)
             self.counts["adopted"] += 1
             self._step_done(batch, done)
@@ -329,19 +312,6 @@ class Delivery:
             self._leave(batch, self.error)
         else:
             self._submit_again(batch)
-
-    def _is_contested(self, batch: Batch, done: Done) -> bool:
-        """Whether what was found may be another batch's: it is noted there, or nobody knows what became of that one.
-
-        Asked after the provider was, so that every batch whose job could be seen by then has noted its submission.
-        """
-        others = self._journal.noted_by_others(
-            batch.lane.destination.name, batch.step.name, batch=batch.number, since=batch.begun_at - _MISTAKEN_WITHIN
-        )
-        job = done.evidence.get("job")
-        if done.certain:
-            return any(noted is not None and noted.get("job") == job for noted in others)
-        return any(noted is None or noted.get("lost") or noted.get("job") == job for noted in others)
 
     def _submit_again(self, batch: Batch) -> None:
         batch.lost += 1
@@ -414,14 +384,12 @@ class Delivery:
         ]
         following: list[list[Row]] = []
         if undecided and not batch.recovered:
-            following = (
-                []
-                if self.error
-                else batch.divide(undecided, parts=2 if finished.unresolved else 1, absent=finished.absent)
-            )
+            if self.error is None:
+                parts = 2 if finished.unresolved else 1
+                following = batch.divide(undecided, parts=parts, absent=finished.absent)
             if not following:
-                is_alone, why = finished.unresolved and len(undecided) == 1, finished.reason
-                is_told = is_alone or finished.absent
+                is_told = finished.absent or (finished.unresolved and len(undecided) == 1)
+                why = finished.reason
                 refusal = Refusal("not_imported", why) if is_told else Refusal("unconfirmed", why)
                 self._give_up(batch, finished, dict.fromkeys(undecided, refusal))
                 return
@@ -466,7 +434,7 @@ class Delivery:
             self.counts["recovered"] += len(ends.delivered)
         else:
             lane.delivered += len(ends.delivered) if batch.action != lane.destination.actions.ask else 0
-            lane.holds_state &= batch.route != _CLOSING
+            lane.holds_state &= batch.route != CLOSING
             self._outcomes.settle_all(ends.told)
             self._outcomes.settle_same((row.lines for row in ends.delivered), Outcome.DELIVERED)
         told = ", ".join(f"{count} {name}" for name, count in ends.counts.items() if count) or "to be split"

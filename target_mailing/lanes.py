@@ -11,6 +11,7 @@ import msgspec
 
 from target_mailing.batches import Batcher, Row
 from target_mailing.journal import Journal, Known, Reject
+from target_mailing.keys_under_way import KeysUnderWay
 from target_mailing.mapping import MappedContact, fold_address
 from target_mailing.outcomes import Outcome, Outcomes
 from target_mailing.permanent import Permanent
@@ -62,10 +63,8 @@ class Lane:
         self.held: list[Row] = []
         self._journal = journal
         self._outcomes = outcomes
-        self._keys_under_way: dict[bytes, str] = {}
+        self._keys = KeysUnderWay()
         self._ready: deque[ReadyBatch] = deque()
-        #: Keys with a removal under way, and the address that it is of.
-        self._keys_leaving: dict[bytes, str] = {}
         self._remove = destination.actions.remove
         self._unsubscribe = destination.actions.unsubscribe
         self._has_opt_outs = self._remove in destination.actions.known
@@ -115,23 +114,23 @@ class Lane:
         rejects: list[Reject] = []
         ends: list[tuple[tuple[int, ...], Outcome, str | None]] = []
         for row in rows:
-            before = None if row.key is None else self._keys_under_way.get(row.key) or emails.get(row.key)
+            before = None if row.key is None else self._keys.coming.get(row.key) or emails.get(row.key)
             end = self._prepare(row, before, known, rejects, now)
             if end is None:
                 if row.key is not None:
-                    self._hold(row.key, row)
+                    self._keys.hold(row.key, row)
                 self.batcher.add(row, now)
                 continue
             ends.append(end)
             if row.key is not None and end[1] is Outcome.UNCHANGED and before != ("" if row.drops_key else row.email):
                 settled.append(row)
                 if row.drops_key:
-                    self._keys_leaving[row.key] = row.email
+                    self._keys.leaving[row.key] = row.email
                 else:  # the journal is told below, and others of these rows may ask before
-                    self._keys_under_way[row.key] = row.email
+                    self._keys.coming[row.key] = row.email
         if settled or rejects:
             self._journal.note_rows(unchanged=settled, rejects=rejects, kept=left_behind(settled))
-            self._let_go(settled)
+            self._keys.let_go(settled)
         self._outcomes.settle_all(ends)
 
     def _prepare(
@@ -179,7 +178,7 @@ class Lane:
             self._fill(row, before)
             known.update(self._journal.contacts([row.id]))
         if self._old_first and row.action == actions.remove and self._is_shared(row, row.key):
-            if row.key not in self._keys_under_way:
+            if row.key not in self._keys.coming:
                 return row.lines, Outcome.UNCHANGED, None
             # The key's own contact is on its way, and will be remembered; only after that it is gone.
             row.action = actions.ask
@@ -196,23 +195,6 @@ class Lane:
         elif row.id in self._unsubscribed and (row.action == self._remove or self._may_subscribe(row)):
             row.action = self._unsubscribe
             row.fingerprint = self._journal.fingerprint(row.action, row.contact)
-
-    def _hold(self, key: bytes, row: Row) -> None:
-        """A row of this key is on its way."""
-        if row.drops_key:
-            self._keys_leaving[key] = row.email
-        else:
-            self._keys_leaving.pop(key, None)
-            self._keys_under_way[key] = row.email
-
-    def _let_go(self, rows: Iterable[Row]) -> None:
-        """These rows are no longer on their way for their keys; others may be, of other addresses."""
-        for row in rows:
-            held = self._keys_leaving if row.drops_key else self._keys_under_way
-            for key in (row.key, *row.also) if row.also else (row.key,):
-                email = None if key is None else held.get(key)
-                if key is not None and email is not None and (email == row.email or fold_address(email) == row.address):
-                    del held[key]
 
     def next_batch(self, *, ending: bool) -> ReadyBatch | None:
         """The next batch to send; one that is due may go as several. When ending, batches go whatever their size."""
@@ -271,7 +253,7 @@ class Lane:
 
     def free(self, rows: list[Row], now: float) -> None:
         """These rows have their outcome; others of their addresses, and their followers, may go now."""
-        self._let_go(rows)
+        self._keys.let_go(rows)
         self.batcher.free([row.address for row in rows], now)
         for row in rows:
             if row.followers and row.id in self._opted_out:
@@ -311,7 +293,7 @@ class Lane:
 
     def _are_others(self, keys: Iterable[bytes], row: Row) -> bool:
         """Whether any of these keys is not the row's, nor about to leave."""
-        gone = {row.key, *row.also, *self._keys_leaving}
+        gone = {row.key, *row.also, *self._keys.leaving}
         return any(key not in gone for key in keys)
 
     def opted_out(self, row: Row) -> None:
@@ -328,8 +310,8 @@ class Lane:
                 follower.action = actions.unsubscribe
                 follower.fingerprint = self._journal.fingerprint(follower.action, follower.contact)
                 self._opted_out.add(follower.id)
-            if follower.key is not None and self._keys_under_way.get(follower.key) == follower.email:
-                del self._keys_under_way[follower.key]
+            if follower.key is not None and self._keys.coming.get(follower.key) == follower.email:
+                del self._keys.coming[follower.key]
             follower.key = None
 
     def _may_subscribe(self, row: Row) -> bool:
@@ -361,7 +343,9 @@ class Lane:
             self._leave_after(row, old, now)
             return
         if not self._removes_old or self._is_shared(old, row.key) or self._has_left(old):
-            if not self._may_subscribe(row):
+            coming = self._keys.coming.get(row.key)
+            is_on_its_way = coming is not None and fold_address(coming) == old.address
+            if not (self._may_subscribe(row) or is_on_its_way):  # it may not overtake its key
                 return
             old = self._former(row, before, self.destination.actions.ask)
         self._outcomes.expect(row.lines[-1], 2)
@@ -386,7 +370,7 @@ class Lane:
         """
         if row.key is None:
             return
-        for email in (self._keys_under_way.get(row.key), self._keys_leaving.get(row.key)):
+        for email in (self._keys.coming.get(row.key), self._keys.leaving.get(row.key)):
             if email is not None and fold_address(email) != row.address:
                 gate = self._former(row, email, self.destination.actions.ask)
                 gate.id = 0  # of no contact: nothing is to be remembered of it
@@ -420,12 +404,12 @@ class Lane:
 
     def _is_shared(self, row: Row, key: bytes) -> bool:
         """Whether the contact is held by another key, too."""
-        under_way, leaving = self._keys_under_way, self._keys_leaving
+        coming, leaving = self._keys.coming, self._keys.leaving
         for one in self._journal.keys_of(row.id):
-            if one != key and one not in leaving and one not in under_way:
+            if one != key and one not in leaving and one not in coming:
                 return True
         return any(
-            fold_address(email) == row.address and one != key and one not in leaving for one, email in under_way.items()
+            fold_address(email) == row.address and one != key and one not in leaving for one, email in coming.items()
         )
 
     def _is_unchanged(self, row: Row, known: Known | None) -> bool:

@@ -15,7 +15,7 @@ from typing import IO, Any
 from singer_sdk.mapper import PluginMapper
 
 from target_mailing.checkpoint import Ledger
-from target_mailing.delivery import Delivery, DeliveryFailed
+from target_mailing.delivery import Delivery
 from target_mailing.intake import Intake
 from target_mailing.journal import Journal, JournalError
 from target_mailing.lanes import Lane
@@ -25,6 +25,7 @@ from target_mailing.reach import BY_EMAIL, Reach
 from target_mailing.reader import LineReader
 from target_mailing.rejects import RejectsFile
 from target_mailing.settings import StreamSettings
+from target_mailing.under_way import DeliveryFailed
 
 __all__ = ["Run", "StdoutClosedError", "Terminated", "TooManyRejectsError"]
 
@@ -153,7 +154,7 @@ class Run:
 
     def _closes(self) -> bool:
         """Whether something was left to do after all rows, and is begun now."""
-        if self.delivery.error is not None or not self.delivery.holds_state or self._is_exceeded(final=True):
+        if self.delivery.error is not None or not self.delivery.holds_state() or self._is_exceeded(final=True):
             return False
         return self.delivery.close(is_whole=self.intake.ends_in_state)
 
@@ -211,7 +212,7 @@ class Run:
         if not self._may_release or (not final and now - self._state_at < _STATE_INTERVAL):
             return
         # Too few rows to judge yet may be too many rejects already: then STATE waits.
-        is_held = self._is_exceeded(final=final) or self.delivery.holds_state
+        is_held = self._is_exceeded(final=final) or self.delivery.holds_state()
         state = None if is_held else self._ledger.release()
         if state is None and not final:
             return

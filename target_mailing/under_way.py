@@ -15,10 +15,14 @@ from target_mailing.journal import StoredBatch
 from target_mailing.lanes import Lane
 from target_mailing.steps import Refusal, Step
 
-__all__ = ["MAX_SPLIT_CALLS", "Batch", "Family", "Looks"]
+__all__ = ["MAX_SPLIT_CALLS", "Batch", "DeliveryFailed", "Family", "Looks"]
 
 #: Calls that finding out the failing rows of one batch may take.
 MAX_SPLIT_CALLS = 32
+
+
+class DeliveryFailed(Exception):
+    """A batch could not be followed to its end; it stays in the journal, and the next run goes on with it."""
 
 
 class Family:

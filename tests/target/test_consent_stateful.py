@@ -7,6 +7,7 @@ after each run at what the provider holds. An opt-out may be undone only by a ro
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import threading
@@ -350,4 +351,5 @@ class TestP5NobodyWhoOptedOutIsSubscribedAgain(Consent.TestCase):
 
 @pytest.mark.slow
 class TestP5NobodyWhoOptedOutIsSubscribedAgainThoroughly(Consent.TestCase):
-    settings = settings(QUICK, max_examples=200, stateful_step_count=12, derandomize=False)
+    #: CI repeats the same examples, so that what it says of a change is about that change.
+    settings = settings(QUICK, max_examples=200, stateful_step_count=12, derandomize="CI" in os.environ)

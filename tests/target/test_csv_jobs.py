@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from target_mailing.delivery import DeliveryFailed
+from target_mailing.under_way import DeliveryFailed
 from tests.target.conftest import files, imports, person, reader, readers, schema, state
 from tests.target.test_command import Command, lines, until
 

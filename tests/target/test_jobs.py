@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from mailing_api.errors import AuthenticationError
-from target_mailing.delivery import DeliveryFailed
+from target_mailing.under_way import DeliveryFailed
 from tests.target.conftest import people, person, schema, state
 
 SUBMIT = "/v3/REST/contactslist/*/managemanycontacts"

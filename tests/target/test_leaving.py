@@ -207,6 +207,15 @@ def test_p5_somebody_who_opted_out_at_both_addresses_is_not_added_by_another_key
         assert mailjet.statuses() == {"person1@example.com": "unsubscribed"}
 
 
+def test_p5_a_row_does_not_overtake_an_earlier_one_of_its_key(mailjet):
+    eve, bob, kim = ({"email": f"{name}@example.com"} for name in ("eve", "bob", "kim"))
+    rows = [person(2, **eve), person(1, **eve), person(1, **bob)]
+    mailjet.deliver([schema(), *rows], action="addforce", consent="force", batch_rows=1)
+    mailjet.opt_out("bob@example.com")
+    assert mailjet.deliver([schema(), person(1, **kim)]).counts() == {"withheld": 1}
+    assert mailjet.statuses().get("kim@example.com") != "subscribed"
+
+
 def test_p5_an_opt_out_of_one_list_says_nothing_of_another(mailjet):
     mailjet.sandbox.switches.change({"unsub_creates_membership": False})
     other = mailjet.sandbox.mailjet.add_list("Firms")
