@@ -166,7 +166,7 @@ class PostgridClient:
         self._http.request("POST", path, lambda _: None, route=route, content=content, idempotent=True)
 
     def submit_job(self, mailing_list: str, work: JobWork, ids: Sequence[str]) -> None:
-        """Start a job on a list. Once only: a second call is a second job, or is refused because the first one runs.
+        """Start a job on a list. A second call is a second job, or is refused because the first one runs.
 
         Args:
             mailing_list: its ID.
@@ -175,7 +175,7 @@ class PostgridClient:
         """
         path, route = f"/mailing_lists/{quote(mailing_list, safe='')}/jobs", "/mailing_lists/{id}/jobs"
         content = msgspec.json.encode({work: ids})
-        self._http.request("POST", path, lambda _: None, route=route, content=content, once=True)
+        self._http.request("POST", path, lambda _: None, route=route, content=content)
 
     # Mailing list imports
 

@@ -16,7 +16,7 @@ import botocore.awsrequest
 import botocore.session
 import sqlalchemy.dialects.sqlite
 
-from mailing_api import http, ses, ses_bucket
+from mailing_api import http, postgrid, ses, ses_bucket
 from mailing_api.pace import Pace
 from mailing_api.retry import RetryPolicy
 from target_mailing import mailjet_account, mailjet_csv_steps, mailjet_steps, run, ses_account, ses_steps
@@ -31,6 +31,7 @@ if __name__ == "__main__":
     run._STATE_INTERVAL = 0.0
     http.RetryPolicy = lambda: QUICK  # type: ignore[assignment, misc]
     http.Pace = partial(Pace, floor=100.0)  # type: ignore[assignment, misc]
+    postgrid.Pace = partial(Pace, floor=100.0)  # type: ignore[assignment, misc]
     mailjet_account.Pace = partial(Pace, floor=100.0)  # type: ignore[assignment, misc]
     ses_account.PATIENCE = QUICK  # type: ignore[misc]
     ses._SLOWEST = 100.0
