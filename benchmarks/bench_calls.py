@@ -33,6 +33,9 @@ KINDS: Mapping[str, str] = {
     "GET /v3/REST/csvimport": "looks at jobs",
     "import-jobs/{JobId}": "looks at jobs",
     "GET /print-mail/v1/mailing_lists/{id}": "looks at jobs",
+    "POST /print-mail/v1/mailing_list_imports": "files",
+    "DELETE /print-mail/v1/mailing_list_imports": "files deleted",
+    "mailing_list_imports/{id}": "looks at jobs",
     "/contacts/list": "pages of the listing",
     "GET /v2/email/suppression/addresses": "pages of the listing",
     "managemanycontacts": "jobs",
@@ -100,6 +103,8 @@ def cases(sandbox: Sandbox) -> Iterator[Case]:
     yield Case("SES suppression list", "import", MANY, ses | suppressions | {"route": "import"})
     yield Case("SES suppression list", "direct", FEW, ses | suppressions | {"route": "direct"})
     yield Case("PostGrid", "contacts", FEW, postgrid)
+    # Nobody can change there, so all are replaced.
+    yield Case("PostGrid", "import", MANY, postgrid | {"route": "import", "postgrid_replace": True})
 
 
 def prepare(sandbox: Sandbox) -> None:
@@ -133,6 +138,7 @@ def write_input(path: Path, rows: int, visit: int) -> None:
                 "address_country": "GB",
             }
             file.write(json.dumps({"type": "RECORD", "stream": "people", "record": record}) + "\n")
+        file.write(json.dumps({"type": "STATE", "value": {"at": rows}}) + "\n")
 
 
 def kind_of(call: str) -> str:

@@ -24,7 +24,7 @@ from target_mailing.ends import Ends
 from target_mailing.journal import Journal, StoredBatch
 from target_mailing.lanes import Lane, ReadyBatch, left_behind
 from target_mailing.outcomes import Outcome, Outcomes
-from target_mailing.steps import Again, Done, Finished, Progress, Refusal, Work
+from target_mailing.steps import Again, Done, Finished, Progress, Refusal
 from target_mailing.under_way import Batch, DeliveryFailed, Family, Looks
 
 __all__ = ["Delivery"]
@@ -225,7 +225,7 @@ class Delivery:
             self._begin_step(batch)
 
     def _take_step(self, batch: Batch) -> None:
-        step, work = batch.step, self._work(batch)
+        step, work = batch.step, batch.work(journal=self._name)
         if not step.repeatable:
             self._submitting.add(batch.number)
         pool = self._poller if step.watches else self._workers
@@ -234,22 +234,10 @@ class Delivery:
         )
 
     def _recover_step(self, batch: Batch) -> None:
-        step, work = batch.step, self._work(batch, known=True)
+        known = self._journal.evidence(batch.lane.destination.name)
+        step, work = batch.step, batch.work(journal=self._name, known=known)
         self._workers.submit(lambda: step.recover(work)).add_done_callback(
             lambda future: self._notify(lambda: self._step_recovered(batch, future))
-        )
-
-    def _work(self, batch: Batch, *, known: bool = False) -> Work:
-        return Work(
-            action=batch.action,
-            rows=batch.rows,
-            evidence=dict(batch.evidence),
-            polls=batch.polls,
-            begun_at=batch.begun_at,
-            known=self._journal.evidence(batch.lane.destination.name) if known else (),
-            resumed=batch.recovered,
-            names=batch.names,
-            journal=self._name,
         )
 
     def _step_taken(self, batch: Batch, future: Future[Progress]) -> None:

@@ -220,35 +220,23 @@ class Lane:
             self._outcomes.settle_all(judged.ends)
             self.free(judged.ended, time.monotonic())
             return judged.going
-        spared: list[Row] = []
-        if not self._old_first:
-            spared = [row for row in rows if row.action == self._remove and self._is_kept_by_others(row)]
+        spared = [] if self._old_first else [row for row in rows if self._is_spared(row)]
         changed = [row for row in rows if len(row.lines) > 1 or row.id in self._opted_out]
         if not changed and not spared:
             return rows
         known = self._journal.contacts([row.id for row in changed])
-        ended: dict[int, Row] = {id(row): row for row in spared}
-        unchanged = list(spared)
-        ends: list[tuple[tuple[int, ...], Outcome, str | None]] = [
-            (row.lines, Outcome.UNCHANGED, None) for row in spared
-        ]
+        unchanged, withheld = {id(row): row for row in spared}, {}
         for row in changed:
-            if id(row) in ended:
-                continue
             if row.id in self._opted_out and self._may_subscribe(row):
-                ends.append((row.lines, Outcome.WITHHELD, "opted_out_at_provider"))
+                withheld[id(row)] = row
             elif not row.followers and self._is_confirmed(row, known.get(row.id)):
-                ends.append((row.lines, Outcome.UNCHANGED, None))
-                unchanged.append(row)
-            else:
-                continue
-            ended[id(row)] = row
-        if not ended:
-            return rows
+                unchanged[id(row)] = row
         if unchanged:  # whose keys may have come to this address, or left it, just now
-            self._journal.note_rows(unchanged=unchanged, stay=spared)
-        self._outcomes.settle_all(ends)
-        self.free(list(ended.values()), time.monotonic())
+            self._journal.note_rows(unchanged=[*unchanged.values()], stay=spared)
+        self._outcomes.settle_all([(row.lines, Outcome.UNCHANGED, None) for row in unchanged.values()])
+        self._outcomes.settle_all([(row.lines, Outcome.WITHHELD, "opted_out_at_provider") for row in withheld.values()])
+        ended = unchanged | withheld
+        self.free([*ended.values()], time.monotonic())
         return [row for row in rows if id(row) not in ended]
 
     def free(self, rows: list[Row], now: float) -> None:
@@ -287,9 +275,9 @@ class Lane:
         """Whether a name that a row's contact has is another key's contact, too."""
         return any(self._are_others(keys, row) for keys in holders.values())
 
-    def _is_kept_by_others(self, row: Row) -> bool:
+    def _is_spared(self, row: Row) -> bool:
         """Whether a contact to be removed is that of a key that neither left it nor is about to."""
-        return self._are_others(self._journal.keys_of(row.id), row)
+        return row.action == self._remove and self._are_others(self._journal.keys_of(row.id), row)
 
     def _are_others(self, keys: Iterable[bytes], row: Row) -> bool:
         """Whether any of these keys is not the row's, nor about to leave."""

@@ -13,7 +13,7 @@ import msgspec
 from target_mailing.batches import Row
 from target_mailing.journal import StoredBatch
 from target_mailing.lanes import Lane
-from target_mailing.steps import Refusal, Step
+from target_mailing.steps import Refusal, Step, Work
 
 __all__ = ["MAX_SPLIT_CALLS", "Batch", "DeliveryFailed", "Family", "Looks"]
 
@@ -120,6 +120,20 @@ class Batch(msgspec.Struct, eq=False):
             return {}
         removing = self.step.spares_shared or self.action == self.lane.destination.actions.remove
         return self.lane.names(self.rows, removing=removing)
+
+    def work(self, *, journal: str, known: Sequence[Mapping[str, Any]] = ()) -> Work:
+        """What the step that it is at is given; `journal` and `known` as in `Work`."""
+        return Work(
+            action=self.action,
+            rows=self.rows,
+            evidence=dict(self.evidence),
+            polls=self.polls,
+            begun_at=self.begun_at,
+            known=known,
+            resumed=self.recovered,
+            names=self.names,
+            journal=journal,
+        )
 
     def divide(self, undecided: Sequence[int], parts: int, *, absent: bool) -> list[list[Row]]:
         """Batches for the rows of which nobody can tell; none where that leads nowhere, or costs too many calls."""

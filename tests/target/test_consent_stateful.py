@@ -7,28 +7,24 @@ after each run at what the provider holds. An opt-out may be undone only by a ro
 
 from __future__ import annotations
 
-import os
 import shutil
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from operator import itemgetter
-from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, event, note, settings
+from hypothesis import event, note
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from mailing_sandbox.server import Sandbox
 from tests.target.conftest import COLUMNS, LIST, Mailjet, schema, state
+from tests.target.machines import WITHHELD, folded, journal_folder, quick, rows_alone, thorough
 
 ADDRESSES = ("ada@example.com", "bob@example.com", "eve@example.com", "kim@example.com")
 OTHER_LIST = "Firms"
-#: Where syncing a journal takes no time; no promise about power cuts is tested here.
-MEMORY = Path("/dev/shm")
 SCOPES: dict[str, dict[str, Any]] = {
     "one list": {"list": LIST},
     "the account, one list": {"scope": "account", "list": [LIST]},
@@ -51,7 +47,6 @@ changes = st.tuples(
     st.sampled_from([None] * 6 + ["addnoforce", "addforce", "remove", "unsub"]),
 )
 COLUMNS_WITH_VERB = COLUMNS | {"verb": {"type": ["string", "null"]}}
-WITHHELD = {"excluded", "pending"}
 
 
 class Consent(RuleBasedStateMachine):
@@ -59,7 +54,7 @@ class Consent(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.folder = Path(tempfile.mkdtemp(prefix="consent-", dir=MEMORY if MEMORY.is_dir() else None))
+        self.folder = journal_folder()
         self.rows: list[dict[str, Any]] = []  # not acknowledged yet
         self.opted_out: set[tuple[str, str]] = set()  # list, address
         self.address_of: dict[int, str | None] = {}  # where a key's last address was put; None for not certain
@@ -277,7 +272,7 @@ class Consent(RuleBasedStateMachine):
 
     def check_changed_addresses(self, before: dict[str, dict[str, str]], action: str) -> None:
         """Whoever opted out is not subscribed under a new address."""
-        for key, (row,) in self.keys_of_one_row():
+        for key, row in rows_alone(self.rows):
             old, new = self.address_of.get(key), folded(row.get("email"))
             if not old or new in {old, None} or new in self.forced or "_sdc_deleted_at" in row:
                 continue
@@ -294,14 +289,14 @@ class Consent(RuleBasedStateMachine):
         touched = [folded(row.get("email")) for row in self.rows]
         if send != "all" or any("_sdc_deleted_at" in row for row in self.rows):
             return
-        for _, (row,) in self.keys_of_one_row():
+        for _, row in rows_alone(self.rows):
             address = folded(row["email"])
             if address in self.forced_now and touched.count(address) == 1:
                 assert all(self.statuses(name)[address] == "subscribed" for name in self.lists)
 
     def note_keys(self, before: dict[str, dict[str, str]], action: str) -> None:
         """Where the journal has each key now, as far as it is certain."""
-        single = dict(self.keys_of_one_row())
+        single = dict(rows_alone(self.rows))
         for key in {row["id"] for row in self.rows}:
             last = [row for row in self.rows if row["id"] == key][-1]
             old, new = self.address_of.get(key, ""), folded(last.get("email"))
@@ -320,14 +315,6 @@ class Consent(RuleBasedStateMachine):
             ):
                 self.address_of[key] = None
 
-    def keys_of_one_row(self) -> Iterator[tuple[int, tuple[dict[str, Any]]]]:
-        ids = [row["id"] for row in self.rows]
-        return ((row["id"], (row,)) for row in self.rows if ids.count(row["id"]) == 1)
-
-
-def folded(address: str | None) -> str | None:
-    return None if address is None else address.lower()
-
 
 sandbox: Sandbox
 
@@ -339,17 +326,10 @@ def _a_sandbox() -> Iterator[None]:
         yield
 
 
-QUICK = settings(
-    max_examples=12, stateful_step_count=8, deadline=None, derandomize=True, database=None,
-    suppress_health_check=list(HealthCheck),
-)  # fmt: skip
-
-
 class TestP5NobodyWhoOptedOutIsSubscribedAgain(Consent.TestCase):
-    settings = QUICK
+    settings = quick(12)
 
 
 @pytest.mark.slow
 class TestP5NobodyWhoOptedOutIsSubscribedAgainThoroughly(Consent.TestCase):
-    #: CI repeats the same examples, so that what it says of a change is about that change.
-    settings = settings(QUICK, max_examples=200, stateful_step_count=12, derandomize="CI" in os.environ)
+    settings = thorough(200)

@@ -7,27 +7,23 @@ people do at Amazon SES are random. By force alone is an opt-out undone; that of
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from operator import itemgetter
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from hypothesis import HealthCheck, event, note, settings
+from hypothesis import event, note
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from mailing_sandbox.server import Sandbox
 from tests.target.conftest import COLUMNS, schema, state
+from tests.target.machines import WITHHELD, folded, journal_folder, quick, rows_alone, thorough
 from tests.target.ses.conftest import LIST, REGION, Ses
 
 ADDRESSES = ("ann@example.com", "bob@example.com", "cy@example.com", "dee@example.com")
 BUCKET = "consent"
-#: A journal on a disk waits for it; no promise about power cuts is tested here.
-MEMORY = Path("/dev/shm")
 #: By route; of jobs too, which end as planned.
 FAULTS: dict[str, dict[str, dict[str, Any] | None]] = {
     "import": {
@@ -60,7 +56,6 @@ changes = st.tuples(
     st.sampled_from([None, None, "OPT_IN", "OPT_OUT"]),
 )
 TABLE = schema(columns=COLUMNS | {name: {"type": ["string", "null"]} for name in ("verb", "topic_News")})
-WITHHELD = {"excluded", "pending"}
 
 
 class Seen(NamedTuple):
@@ -79,7 +74,7 @@ class Consent(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.folder = Path(tempfile.mkdtemp(prefix="consent-", dir=MEMORY if MEMORY.is_dir() else None))
+        self.folder = journal_folder()
         self.rows: list[dict[str, Any]] = []  # not acknowledged yet
         self.unsubscribed: set[str] = set()
         self.declined: set[str] = set()
@@ -294,7 +289,7 @@ class Consent(RuleBasedStateMachine):
     def check_changed_addresses(self, before: dict[str, Seen], action: str) -> None:
         """Whoever opted out, if only of a topic, is not subscribed under a new address."""
         now = self.seen()
-        for key, row in self.keys_of_one_row():
+        for key, row in rows_alone(self.rows):
             old, new = self.address_of.get(key), folded(row.get("email"))
             if not old or new in {old, None} or new in self.forced or not puts(row, action):
                 continue
@@ -304,7 +299,7 @@ class Consent(RuleBasedStateMachine):
 
     def note_keys(self, action: str) -> None:
         """Where the journal has each key now, as far as it is certain."""
-        now, single = self.seen(), dict(self.keys_of_one_row())
+        now, single = self.seen(), dict(rows_alone(self.rows))
         for key in {row["id"] for row in self.rows}:
             row = single.get(key)
             new = None if row is None else folded(row.get("email"))
@@ -312,20 +307,12 @@ class Consent(RuleBasedStateMachine):
             if row is not None and new in now and puts(row, action) and (before == new or not now[new].unsubscribed):
                 self.address_of[key] = new
 
-    def keys_of_one_row(self) -> Iterator[tuple[int, dict[str, Any]]]:
-        ids = [row["id"] for row in self.rows]
-        return ((row["id"], row) for row in self.rows if ids.count(row["id"]) == 1)
-
 
 def puts(row: dict[str, Any], action: str) -> bool:
     """Whether a row puts its address somewhere."""
     if "_sdc_deleted_at" in row or row["subscription_status"] in WITHHELD:
         return False
     return (row["verb"] or action) != "remove"
-
-
-def folded(address: str | None) -> str | None:
-    return None if address is None else address.lower()
 
 
 sandbox: Sandbox
@@ -338,17 +325,10 @@ def _a_sandbox() -> Iterator[None]:
         yield
 
 
-QUICK = settings(
-    max_examples=15, stateful_step_count=8, deadline=None, derandomize=True, database=None,
-    suppress_health_check=list(HealthCheck),
-)  # fmt: skip
-
-
 class TestP5NobodyWhoOptedOutOfAmazonSesIsSubscribedAgain(Consent.TestCase):
-    settings = QUICK
+    settings = quick(15)
 
 
 @pytest.mark.slow
 class TestP5NobodyWhoOptedOutOfAmazonSesIsSubscribedAgainThoroughly(Consent.TestCase):
-    #: CI repeats the same examples, so that what it says of a change is about that change.
-    settings = settings(QUICK, max_examples=30, stateful_step_count=12, derandomize="CI" in os.environ)
+    settings = thorough(30)
