@@ -181,29 +181,32 @@ class PostgridClient:
 
     def create_import(
         self,
-        file: bytes,
+        file: bytes | str,
         *,
         columns: Mapping[str, str],
         variables: Mapping[str, str],
         metadata: Mapping[str, str],
         key: str,
     ) -> str:
-        """Upload a CSV file of people, whose validation begins; returns the import's ID.
+        """Give PostGrid a CSV file of people, whose validation begins; returns the import's ID.
 
         That a key makes a second call give the same import is likely, and unverified.
 
         Args:
-            file: as CSV in UTF-8, with a header.
+            file: as CSV in UTF-8, with a header; or the URL from which PostGrid fetches it.
             columns: fields of a contact, and the header's names for them.
             variables: merge variables, and the header's names for them.
             metadata: to find the import by.
             key: tells this upload from others.
         """
         route = "/mailing_list_imports"
-        fields = {"fileType": "csv", "receiverAddressMapping": columns, "metadata": metadata}
+        fields: dict[str, Any] = {"fileType": "csv", "receiverAddressMapping": columns, "metadata": metadata}
         if variables:
             fields["receiverMergeVariableMapping"] = variables
-        content, content_type = multipart(fields, file)
+        if isinstance(file, str):
+            content, content_type = msgspec.json.encode(fields | {"file": file}), "application/json"
+        else:
+            content, content_type = multipart(fields, file)
         headers = {"Idempotency-Key": key}
         made = self._http.request(
             "POST", route, self._object, route=route, content=content, content_type=content_type, headers=headers

@@ -42,7 +42,7 @@ from mailing_api.ses_settings import SES_SETTINGS, check
 from mailing_api.settings import lookup
 
 if TYPE_CHECKING:
-    from mailing_api.ses_bucket import Bucket
+    from mailing_api.s3 import Bucket
 
 __all__ = ["SES_SETTINGS", "TERMINAL_STATUSES", "SesClient"]
 
@@ -80,7 +80,7 @@ class SesClient:
         **connection: Unpack[Connection],
     ) -> None:
         try:
-            from mailing_api.ses_signing import AwsSession, SigV4  # noqa: PLC0415 - loads botocore
+            from mailing_api.aws import AwsSession, SigV4  # noqa: PLC0415 - loads botocore
         except ImportError:
             raise ConfigurationError(
                 "Setting `ses_regions` is set, but the package botocore is not installed: install this project with "
@@ -220,7 +220,7 @@ class SesClient:
             name: of the bucket.
             endpoint_url: where S3 is; None for AWS's own, or what AWS's variables say.
         """
-        from mailing_api.ses_bucket import Bucket  # noqa: PLC0415 - loads botocore
+        from mailing_api.s3 import Bucket  # noqa: PLC0415 - loads botocore
 
         return Bucket(self._session, region, name, endpoint_url=endpoint_url, account=self.account, **self._connection)
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from mailing_api.errors import ConfigurationError
-from mailing_api.settings import Setting, check_url, positive
+from mailing_api.settings import Setting, check_url, is_aws_region, positive
 
 __all__ = ["SES_SETTINGS", "check"]
 
@@ -73,9 +72,6 @@ SES_SETTINGS: Final = (
     ),
 )
 
-#: A region becomes part of the host that gets a signed request.
-_REGION = re.compile(r"[a-z0-9]+(-[a-z0-9]+)+")
-
 
 def check(found: Mapping[str, Any]) -> None:
     """Check the values, by names without `ses_`.
@@ -94,7 +90,7 @@ def _check_regions(regions: Sequence[Any] | None) -> None:
     if not regions:
         raise ConfigurationError("Setting `ses_regions` is missing: name at least one region, such as eu-west-1.")
     for region in regions:
-        if not isinstance(region, str) or _REGION.fullmatch(region) is None:
+        if not is_aws_region(region):
             raise ConfigurationError(f"Setting `ses_regions` has {region!r}, which is no region such as eu-west-1.")
 
 

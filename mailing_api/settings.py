@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
@@ -12,7 +13,21 @@ import msgspec
 
 from mailing_api.errors import ConfigurationError
 
-__all__ = ["Setting", "check_url", "duration", "from_environ", "json_schema", "lookup", "misfit", "plain", "positive"]
+__all__ = [
+    "Setting",
+    "check_url",
+    "duration",
+    "from_environ",
+    "is_aws_region",
+    "json_schema",
+    "lookup",
+    "misfit",
+    "plain",
+    "positive",
+]
+
+#: A region becomes part of the host that gets a signed request.
+_AWS_REGION = re.compile(r"[a-z0-9]+(-[a-z0-9]+)+")
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,6 +151,11 @@ def check_url(name: str, value: str, example: str) -> None:
     parts = urlsplit(value)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ConfigurationError(f"Setting `{name}` is not a URL with scheme and host, such as {example}.")
+
+
+def is_aws_region(value: Any) -> bool:
+    """Whether this could be the name of a region of AWS."""
+    return isinstance(value, str) and _AWS_REGION.fullmatch(value) is not None
 
 
 def duration(name: str, value: Any) -> float:

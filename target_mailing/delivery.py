@@ -425,7 +425,8 @@ class Delivery:
             lane.holds_state &= batch.route != CLOSING
             self._outcomes.settle_all(ends.told)
             self._outcomes.settle_same((row.lines for row in ends.delivered), Outcome.DELIVERED)
-        told = ", ".join(f"{count} {name}" for name, count in ends.counts.items() if count) or "to be split"
+        nobody = "to be split" if batch.rows else "what was there before has left"
+        told = ", ".join(f"{count} {name}" for name, count in ends.counts.items() if count) or nobody
         if batch.recovered and len(ends.delivered) < len(batch.rows):
             told += "; those not delivered come again in the input and are judged then"
         logger.info("Batch %d (%s, %d rows) has ended: %s", batch.number, batch.jobs, len(batch.rows), told)

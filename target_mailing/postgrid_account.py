@@ -12,6 +12,7 @@ from mailing_api.postgrid import POSTGRID_SETTINGS, PostgridClient, postgrid_pac
 from mailing_api.settings import Setting, lookup
 from target_mailing.postgrid import MAX_ROWS, PostgridDestination, PostgridTarget
 from target_mailing.postgrid_import import PostgridImports
+from target_mailing.postgrid_links import LINK_SETTINGS, Links
 from target_mailing.provider import Provider
 from target_mailing.reach import BY_POST
 from target_mailing.settings import NO_JOURNAL, StreamSettings
@@ -55,18 +56,27 @@ class PostgridAccount:
     """One account of PostGrid, its test data or its live data."""
 
     def __init__(
-        self, client: PostgridClient, *, delete_old: bool, replace: bool, allow_duplicates: bool, has_journal: bool
+        self,
+        client: PostgridClient,
+        *,
+        links: Links | None,
+        delete_old: bool,
+        replace: bool,
+        allow_duplicates: bool,
+        has_journal: bool,
     ) -> None:
         """Take the client.
 
         Args:
             client: of the account.
+            links: where files of imports are put; None to upload them.
             delete_old: contacts that leave a list are deleted.
             replace: lists filled by imports are replaced.
             allow_duplicates: they may be filled although nobody knows who is on them.
             has_journal: what is delivered is remembered after the run.
         """
         self._client = client
+        self._links = links
         self._delete_old = delete_old
         self._replace = replace
         self._allow_duplicates = allow_duplicates
@@ -75,6 +85,8 @@ class PostgridAccount:
 
     def close(self) -> None:
         """Close the connections."""
+        if self._links is not None:
+            self._links.close()
         self._client.close()
 
     def destination(self, settings: StreamSettings, *, dry_run: bool = False) -> Destination:
@@ -93,7 +105,9 @@ class PostgridAccount:
                 "Setting `send: all` would put everybody on the list twice with `route: import`. To send all rows, "
                 "set `postgrid_replace: true`, which takes off what was there."
             )
-        return PostgridImports(self._client, self._target(settings), dry_run=dry_run)
+        if self._links is not None:
+            self._links.check()
+        return PostgridImports(self._client, self._target(settings), self._links, dry_run=dry_run)
 
     def manner(self, settings: StreamSettings) -> Any:
         """All that does not name the list."""
@@ -124,11 +138,13 @@ def _connect(
         raise ConfigurationError(
             "Setting `postgrid_live` must be true for a live key: what is delivered to may be printed and posted."
         )
+    links = Links.from_settings(config, **options)
     client = PostgridClient.from_settings(
         {**config, _LIVE.name: bool(live)}, pace=postgrid_pace(max_requests_per_second), **options
     )
     return PostgridAccount(
         client,
+        links=links,
         delete_old=bool(lookup(_DELETE_OLD, config)),
         replace=bool(lookup(_REPLACE, config)),
         allow_duplicates=bool(lookup(_ALLOW_DUPLICATES, config)),
@@ -139,7 +155,7 @@ def _connect(
 PROVIDER: Final = Provider(
     name="postgrid",
     title="PostGrid",
-    settings=(*POSTGRID_SETTINGS, _DELETE_OLD, _REPLACE, _ALLOW_DUPLICATES),
+    settings=(*POSTGRID_SETTINGS, _DELETE_OLD, _REPLACE, _ALLOW_DUPLICATES, *LINK_SETTINGS),
     signs=(_API_KEY,),
     wanted="`postgrid_api_key`, or the environment variable POSTGRID_PRINT_MAIL_API_KEY",
     routes=("contacts", "import"),

@@ -24,6 +24,7 @@ from target_mailing.postgrid_import_list import ImportList
 from target_mailing.postgrid_import_steps import (
     MAX_IMPORTS,
     Check,
+    Clear,
     CreateImports,
     FollowUndone,
     Judge,
@@ -33,6 +34,7 @@ from target_mailing.postgrid_import_steps import (
     Undone,
     Validate,
 )
+from target_mailing.postgrid_links import Links
 from target_mailing.postgrid_replace import Collect, DeleteOld, FollowOldImports, SubmitOldImports
 from target_mailing.postgrid_steps import ACTIONS, Follow, Nothing, Polls
 from target_mailing.steps import Finished, Step
@@ -48,8 +50,10 @@ class PostgridImports:
 
     has_lists_by_row = False
 
-    def __init__(self, client: PostgridClient, target: PostgridTarget, *, dry_run: bool = False) -> None:
-        """Find the list.
+    def __init__(
+        self, client: PostgridClient, target: PostgridTarget, links: Links | None, *, dry_run: bool = False
+    ) -> None:
+        """Find the list; without `links` files are uploaded.
 
         Raises:
             ConfigurationError: it is missing, ambiguous, or filled by another route.
@@ -58,6 +62,7 @@ class PostgridImports:
         if len(target.lists) != 1:
             raise ConfigurationError("Setting `list`: give the one PostGrid mailing list to deliver to.")
         self._client = client
+        self._links = links
         self._run_name = secrets.token_hex(8)
         self._list = ImportList(
             client,
@@ -101,8 +106,9 @@ class PostgridImports:
         client, number, polls = self._client, self._list.id, self._polls
         return (
             Plan(self._list),
-            CreateImports(client, number, self._run_name),
+            CreateImports(client, number, self._run_name, self._links),
             Validate(client, polls),
+            *([] if self._links is None else [Clear(self._links)]),
             Check(client),
             SubmitImports(client, number, "addMailingListImports", polls),
             Follow(client, number, polls),

@@ -1,4 +1,4 @@
-"""The steps of PostGrid's route `import`: files uploaded, validated, checked; added to the list by one job, or undone.
+"""The steps of PostGrid's route `import`: files made, validated, checked; added to the list by one job, or undone.
 
 An import that is on no list prints nothing, so that one too many does no harm before the job. Nobody can ask a list for
 its imports: where its job went wrong they are taken off again, so that it is known for certain.
@@ -7,14 +7,16 @@ its imports: where its job went wrong they are taken off again, so that it is kn
 from __future__ import annotations
 
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, ClassVar, Final
 
 from mailing_api.errors import MailingError, NotFound
 from mailing_api.postgrid import Import, PostgridClient
-from target_mailing.postgrid_csv import country_of, left_out, written
+from target_mailing.postgrid_csv import File, country_of, left_out, written
 from target_mailing.postgrid_import_list import ImportList
+from target_mailing.postgrid_links import Links
 from target_mailing.postgrid_steps import Follow, Polls, Submit
 from target_mailing.steps import Done, Finished, Progress, Refusal, Step, Work
 
@@ -23,6 +25,7 @@ __all__ = [
     "MAX_IMPORTS",
     "RUN",
     "Check",
+    "Clear",
     "CreateImports",
     "FollowUndone",
     "Judge",
@@ -45,7 +48,7 @@ _PART: Final = "target_mailing_part"
 
 @dataclass(frozen=True)
 class Plan(Step):
-    """Sees to it that the list may be filled, and names the batch."""
+    """Sees to it that the list may be filled, and names the batch and how many imports it takes."""
 
     mailing_list: ImportList
     name = "plan"
@@ -53,45 +56,61 @@ class Plan(Step):
     def run(self, work: Work) -> Progress:
         """Mark the list."""
         self.mailing_list.admit(work.journal)
-        return Done({"batch": secrets.token_hex(8)})
+        return Done({"batch": secrets.token_hex(8), "parts": len(_by_country(work))})
 
 
 @dataclass(frozen=True)
 class CreateImports(Step):
-    """Uploads a file for each country: PostGrid may refuse one of several."""
+    """Makes an import for each country: PostGrid may refuse one of several. Its file is uploaded, or linked to."""
 
     client: PostgridClient
     mailing_list: str
     run_name: str
+    links: Links | None
     name = "imports"
     repeatable = False
     prepares = True
 
     def run(self, work: Work) -> Progress:
-        """Upload one after the other."""
+        """Make one after the other."""
+        batch = work.evidence["plan"]["batch"]
         made = []
         begin = 0
-        for part, (_, group) in enumerate(groupby(work.rows, lambda row: country_of(row.contact))):
-            rows = [row.contact for row in group]
-            file = written(rows)
-            number = self.client.create_import(
-                file.content,
-                columns=file.columns,
-                variables=file.variables,
-                metadata={
-                    LIST: self.mailing_list,
-                    RUN: self.run_name,
-                    _BATCH: work.evidence["plan"]["batch"],
-                    _PART: f"{part}:{begin}:{begin + len(rows)}",
-                },
-                key=secrets.token_hex(16),
-            )
+        for part, rows in enumerate(_by_country(work)):
+            metadata = {
+                LIST: self.mailing_list,
+                RUN: self.run_name,
+                _BATCH: batch,
+                _PART: f"{part}:{begin}:{begin + len(rows)}",
+            }
+            try:
+                number = self._create(written(rows), metadata, f"{batch}-{part}")
+            except MailingError as error:
+                if not error.maybe_done:
+                    self._drop(made, work)
+                raise
             made.append({"id": number, "begin": begin, "end": begin + len(rows)})
             begin += len(rows)
-        return _uploaded(made)
+        return _created(made)
+
+    def _create(self, file: File, metadata: dict[str, str], name: str) -> str:
+        return self.client.create_import(
+            file.content if self.links is None else self._link(self.links, name, file.content),
+            columns=file.columns,
+            variables=file.variables,
+            metadata=metadata,
+            key=secrets.token_hex(16),
+        )
+
+    def _link(self, links: Links, name: str, content: bytes) -> str:
+        try:
+            return links.put(name, content)
+        except MailingError as error:
+            error.maybe_done = False  # no import was made
+            raise
 
     def recover(self, work: Work) -> Done | None:
-        """Look for the uploads of this batch; where one is missing the others are of no use."""
+        """Look for the imports of this batch; where one is missing the others are of no use."""
         found: dict[int, dict[str, Any]] = {}
         spare = []
         for number, metadata in self.client.imports_with(_BATCH, work.evidence["plan"]["batch"]).items():
@@ -105,10 +124,28 @@ class CreateImports(Step):
         is_whole = is_whole and sum(one["end"] - one["begin"] for one in made) == len(work.rows)
         for number in spare if is_whole else [*spare, *(one["id"] for one in made)]:
             self.client.delete_import(number)
-        return _uploaded(made) if is_whole else None
+        if is_whole:
+            return _created(made)
+        if self.links is not None:
+            clear(self.links, work)
+        return None
+
+    def _drop(self, made: list[dict[str, Any]], work: Work) -> None:
+        """Without all of its imports, those of a batch that were made are of no use, nor are its files."""
+        with suppress(MailingError):  # an import that is on no list prints nothing
+            for one in made:
+                self.client.delete_import(one["id"])
+        if self.links is not None:
+            clear(self.links, work)
 
 
-def _uploaded(made: list[dict[str, Any]]) -> Done:
+def _by_country(work: Work) -> list[list[bytes]]:
+    """The rows' contacts; those of a country follow each other."""
+    contacts = [row.contact for row in work.rows]
+    return [list(group) for _, group in groupby(contacts, country_of)]
+
+
+def _created(made: list[dict[str, Any]]) -> Done:
     return Done({"job": ", ".join(one["id"] for one in made), "made": made}, certain=True)
 
 
@@ -134,6 +171,26 @@ class Validate(Step):
             counts = {"valid": now.valid, "invalid": now.invalid}
             found.append(one | counts | {"usable": now.usable, "errors": [*now.errors], "notes": [*now.notes]})
         return Done({"found": found})
+
+
+@dataclass(frozen=True)
+class Clear(Step):
+    """Deletes the files that were linked to: they hold contact data, and nobody reads them any more."""
+
+    links: Links
+    name = "clear"
+
+    def run(self, work: Work) -> Progress:
+        """Delete one after the other."""
+        clear(self.links, work)
+        return Done({})
+
+
+def clear(links: Links, work: Work) -> None:
+    """Delete the files of a batch, as many as there are."""
+    planned = work.evidence["plan"]
+    for part in range(planned["parts"]):
+        links.clear(f"{planned['batch']}-{part}")
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from target_mailing.ses_place import ACTIONS, Place
 from target_mailing.steps import Again, Done, Finished, Progress, Refusal, Step, Work
 
 if TYPE_CHECKING:
-    from mailing_api.ses_bucket import Bucket
+    from mailing_api.s3 import Bucket
 
 __all__ = [
     "JOB_APPEARS_WITHIN",

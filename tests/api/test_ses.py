@@ -635,7 +635,7 @@ def test_p9_a_wrong_setting_is_named(config, named):
 
 def test_p9_without_botocore_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "botocore", None)
-    monkeypatch.delitem(sys.modules, "mailing_api.ses_signing", raising=False)
+    monkeypatch.delitem(sys.modules, "mailing_api.aws", raising=False)
     with pytest.raises(ConfigurationError, match=r"botocore is not installed.*extra `ses`"):
         from_settings()
 

@@ -16,7 +16,7 @@ import botocore.awsrequest
 import botocore.session
 import sqlalchemy.dialects.sqlite
 
-from mailing_api import http, postgrid, ses, ses_bucket
+from mailing_api import http, postgrid, s3, ses
 from mailing_api.pace import Pace
 from mailing_api.retry import RetryPolicy
 from target_mailing import mailjet_account, mailjet_csv_steps, mailjet_steps, run, ses_account, ses_steps
@@ -35,7 +35,7 @@ if __name__ == "__main__":
     mailjet_account.Pace = partial(Pace, floor=100.0)  # type: ignore[assignment, misc]
     ses_account.PATIENCE = QUICK  # type: ignore[misc]
     ses._SLOWEST = 100.0
-    ses_bucket.Pace = lambda **_: Pace(floor=100.0)  # type: ignore[assignment, misc]
+    s3.Pace = lambda **_: Pace(floor=100.0)  # type: ignore[assignment, misc]
     for steps in (mailjet_steps, mailjet_csv_steps, ses_steps):
         steps.JOB_APPEARS_WITHIN = 0.4  # type: ignore[misc]
     serve(int(sys.argv[1]))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections import Counter
 
 import pytest
@@ -16,13 +17,13 @@ from tests.faults.postgrid.test_import_kills import ADDING, REPLACING, ROOT, by_
 from tests.faults.process import Target
 from tests.faults.routes import Call
 from tests.target.conftest import state
-from tests.target.postgrid.conftest import households
+from tests.target.postgrid.conftest import LIST, households
 
 __all__ = ["by_import"]
 
 #: Whoever has nothing to say about the list: those that strike at a call, and those that strike the process.
 ANSWERS = ("429", "429-for-long", "5xx", "5xx-for-long", "lost", "cut", "html")
-PROCESS = ("sigterm", "journal-full", "stdout-closed", "input-cut")
+PROCESS = ("sigterm", "journal-full", "stdout-closed", "emptied", "rejects-gone", "input-cut")
 #: A report that cannot be had is told, and fails no run.
 REPORT = ("GET", "/postgrid-files/*")
 
@@ -32,7 +33,8 @@ def cases():
     found = []
     for replaces, calls in ((False, ADDING), (True, REPLACING)):
         for turn, ((method, path), times) in enumerate(calls.items()):
-            strikes = () if method == "GET" else PROCESS[: 3 if replaces else 4]  # it ends after its input
+            # One that replaces ends after its input, and here it rejects nobody.
+            strikes = () if method == "GET" else PROCESS[: -2 if replaces else None]
             for number, name in enumerate((*ANSWERS, *strikes)):
                 sides = FAULTS[name].sides
                 found.append((name, method, path, sides[(turn + number) % len(sides)], number % times, replaces))
@@ -62,6 +64,13 @@ class World:
         self.target = Target(config, lines, nursery=self._nursery, cut_at=cut_at, witness=lambda _: None)
         return self.target
 
+    def lose_rejects(self):
+        shutil.rmtree(self._postgrid.folder / "rejects")
+
+    def empty(self):
+        self.sandbox.postgrid.reset()
+        self.sandbox.postgrid.add_list(LIST)
+
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", cases(), ids=named_by)
@@ -84,6 +93,8 @@ def test_p1_to_p4_struck(by_import, ground, case):
     by_import.sandbox.faults.clear()
     by_import.sandbox.postgrid._account.import_plans.clear()
 
+    # Of a list that lost some, nobody knows whom: all are replaced.
+    by_import.config |= {"postgrid_replace": replaces or name == "emptied"}
     result = by_import.deliver([households(), *rows(6, 5, 2, 4), *([] if replaces else rows(1)), state(3)])
     assert result.error is None
     assert result.states == [3]

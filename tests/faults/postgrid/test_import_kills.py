@@ -11,7 +11,7 @@ import pytest
 
 from tests.faults.postgrid.conftest import kill
 from tests.target.conftest import state
-from tests.target.postgrid.conftest import delete, household, households
+from tests.target.postgrid.conftest import delete, household, households, link_files, objects
 
 ROOT = "/print-mail/v1"
 LISTS, IMPORTS = f"{ROOT}/mailing_lists", f"{ROOT}/mailing_list_imports"
@@ -31,6 +31,13 @@ REPLACING = {
     ("POST", IMPORTS): 2,
     ("GET", IMPORTS): 2,
     ("DELETE", f"{IMPORTS}/*"): 1,
+}
+#: Each file is written, looked at, linked to, and deleted when all have been validated.
+LINKING = {
+    ("PUT", "/s3/*"): 3,
+    ("HEAD", "/s3/*"): 2,
+    ("POST", IMPORTS): 2,
+    ("DELETE", "/s3/*"): 2,
 }
 
 
@@ -91,6 +98,19 @@ def test_p3_killed_while_adding_nobody_is_lost_and_nobody_is_there_twice(by_impo
     assert len(refused) <= 1
     assert by_import.deliver([households(), *rows(6, 5, 2, 1, 4), state(4)]).counts().get("delivered", 0) <= 1
     assert streets(by_import) == named(1, 2, 4, 5, 6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("call", cases(LINKING), ids=named_by)
+def test_p3_killed_while_linking_nobody_is_lost_and_no_file_stays(by_import, monkeypatch, tmp_path, call):
+    link_files(by_import, monkeypatch, tmp_path)
+    assert kill(by_import, [households(), *rows(1, 2, 3, 4), state(1)], **call) == []
+    result = by_import.deliver([households(), *rows(4, 2, 3, 5), state(2)])
+    assert result.error is None
+    assert result.states == [2]
+    there = streets(by_import)
+    assert there in (named(1, 2, 3, 4, 5), named(2, 3, 4, 5))
+    assert objects(by_import.sandbox) == []
 
 
 @pytest.mark.slow

@@ -95,3 +95,30 @@ def account(folder: Path, **switches: Any) -> Iterator[Postgrid]:
 def postgrid(tmp_path):
     with account(tmp_path) as found:
         yield found
+
+
+FILES, FILES_REGION = "mail-files", "us-east-1"
+
+
+def link_files(postgrid: Postgrid, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Files of imports go into a bucket of the sandbox, by credentials of the environment."""
+    sandbox = postgrid.sandbox
+    sandbox.storage.add_bucket(FILES, FILES_REGION)
+    postgrid.config |= {
+        "postgrid_s3_bucket": FILES,
+        "postgrid_s3_region": FILES_REGION,
+        "postgrid_s3_endpoint_url": f"{sandbox.url}/s3",
+    }
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", sandbox.api_key)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", sandbox.secret_key)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(folder / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(folder / "credentials"))
+
+
+def objects(sandbox: Sandbox) -> list[str]:
+    """The keys in that bucket."""
+    answer = sandbox.storage._own("GET", f"/{FILES}", "list-type=2", b"")
+    return [part.partition("</Key>")[0] for part in answer.body.decode().split("<Key>")[1:]]

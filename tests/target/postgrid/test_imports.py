@@ -81,6 +81,16 @@ def test_each_country_has_its_import_and_a_job_takes_ten(by_import):
     assert all(len({one["countryCode"] for one in each}) == 1 for each in imports)
 
 
+def test_where_one_country_is_refused_none_is_left_behind(by_import):
+    by_import.sandbox.faults.add(kind="status", status=400, method="POST", path=f"{ROOT}/mailing_list_imports", skip=1)
+    result = by_import.deliver([households(), household(1), household(2, address_country="US"), state(1)])
+    assert result.error is not None
+    assert result.states == []
+    assert imports(by_import) == []
+    by_import.sandbox.faults.clear()
+    assert by_import.deliver(rows(1, 2)).counts() == {"delivered": 2}
+
+
 # Who is there
 
 

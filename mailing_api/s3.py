@@ -1,4 +1,4 @@
-"""A bucket of Amazon S3, as far as import jobs of Amazon SES need one: their objects, and what they write of failures.
+"""A bucket of Amazon S3, for what providers fetch: the objects of import jobs, and links to files.
 
 Import it late: it loads botocore, an extra of this package.
 """
@@ -15,6 +15,7 @@ from xml.sax.saxutils import escape
 
 import httpx
 
+from mailing_api.aws import AwsSession, SigV4, link
 from mailing_api.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -27,7 +28,6 @@ from mailing_api.errors import (
 )
 from mailing_api.http import Connection, HttpClient
 from mailing_api.pace import Pace
-from mailing_api.ses_signing import AwsSession, SigV4
 
 __all__ = ["Bucket"]
 
@@ -58,6 +58,8 @@ class Bucket:
         *,
         endpoint_url: str | None = None,
         account: str = "default",
+        setting: str = "ses_s3_bucket",
+        region_setting: str = "ses_regions",
         **connection: Unpack[Connection],
     ) -> None:
         """Make a client; nothing is asked.
@@ -68,9 +70,13 @@ class Bucket:
             name: of the bucket.
             endpoint_url: where S3 is; None for AWS's own, or what AWS's variables say.
             account: the account's label, for messages.
+            setting: what names the bucket, for messages.
+            region_setting: what names the region.
             connection: how to talk.
         """
         self.name = name
+        self._setting = setting
+        self._region_setting = region_setting
         self._session = session
         self._region = region
         self._account = account
@@ -80,10 +86,11 @@ class Bucket:
         parts = urlsplit(endpoint)
         host = (parts.hostname or "").endswith(_AWS_HOSTS) and _IS_HOST(name)
         self._path = parts.path.rstrip("/") + ("" if host else f"/{quote(name, safe='')}")
+        self._origin = f"{parts.scheme}://{name + '.' if host else ''}{parts.netloc}"
         self._http = HttpClient(
             provider="Amazon S3",
             account=account,
-            base_url=f"{parts.scheme}://{name + '.' if host else ''}{parts.netloc}",
+            base_url=self._origin,
             auth=SigV4(session, region, "s3"),
             read_error=_read_error,
             **connection,
@@ -104,26 +111,27 @@ class Bucket:
             self._request("PUT", key, _nothing, content=b"", headers={"Content-MD5": _WRONG_DIGEST})
         except PermissionDenied:
             raise ConfigurationError(
-                f"Setting `ses_s3_bucket`: the credentials may not write to the bucket {self.name!r} below "
+                f"Setting `{self._setting}`: the credentials may not write to the bucket {self.name!r} below "
                 f"{prefix!r}: they need s3:PutObject there."
             ) from None
         except NotFound:
-            raise ConfigurationError(f"Setting `ses_s3_bucket`: there is no bucket {self.name!r}.") from None
+            raise ConfigurationError(f"Setting `{self._setting}`: there is no bucket {self.name!r}.") from None
         except RequestRefused as error:
             if error.code not in {"BadDigest", "InvalidDigest"}:
                 raise
             return
         self.delete(key)  # an S3 of somebody else's that does not compare digests
 
-    def put(self, key: str, chunks: Iterable[bytes]) -> int:
+    def put(self, key: str, chunks: Iterable[bytes], *, content_type: str = "application/x-ndjson") -> int:
         """Write an object, a large one in parts, of which one at a time is in memory; returns its bytes."""
         parts = _parts(chunks)
         first = next(parts, b"")
         second = next(parts, None)
         if second is None:
-            self._request("PUT", key, _tag, content=first)
+            self._request("PUT", key, _tag, content=first, content_type=content_type)
             return len(first)
-        upload = {"uploadId": self._request("POST", key, _upload_id, params={"uploads": ""}, content=b"")}
+        begun = self._request("POST", key, _upload_id, params={"uploads": ""}, content=b"", content_type=content_type)
+        upload = {"uploadId": begun}
         tags, size = [], 0
         try:
             for number, part in enumerate(chain((first, second), parts), 1):
@@ -164,6 +172,15 @@ class Bucket:
         """Delete an object, or see that it is gone."""
         self._request("DELETE", key, _nothing)
 
+    def link(self, key: str, *, seconds: int) -> str:
+        """A URL by which anybody may read the object until then. It is a secret.
+
+        Args:
+            key: of the object.
+            seconds: 604,800 at most; it ends earlier where the credentials do.
+        """
+        return link(self._session, self._region, f"{self._origin}{self._quoted(key)}", seconds=seconds)
+
     def read_signed(self, url: str) -> bytes:
         """What a URL that carries its own signature leads to. It is a secret.
 
@@ -186,7 +203,15 @@ class Bucket:
         finally:
             http.close()
 
-    def _request(self, method: str, key: str, decode: Callable[[httpx.Response], T], **options: Any) -> T:
+    def _request(
+        self,
+        method: str,
+        key: str,
+        decode: Callable[[httpx.Response], T],
+        *,
+        content_type: str = "application/octet-stream",
+        **options: Any,
+    ) -> T:
         def decoded(answer: httpx.Response) -> T:
             self._must_be_here(answer)
             return decode(answer)
@@ -195,10 +220,10 @@ class Bucket:
             return self._session.renewing(
                 lambda: self._http.request(
                     method,
-                    f"{self._path}/{quote(key, safe='/~')}",
+                    self._quoted(key),
                     decoded,
                     route="/{bucket}/{key}",
-                    content_type="application/x-ndjson",
+                    content_type=content_type,
                     idempotent=True,
                     **options,
                 )
@@ -208,6 +233,9 @@ class Bucket:
                 raise self._elsewhere() from None
             raise
 
+    def _quoted(self, key: str) -> str:
+        return f"{self._path}/{quote(key, safe='/~')}"
+
     def _must_be_here(self, answer: httpx.Response) -> None:
         """S3 answers with a redirection where a bucket is in another region."""
         if answer.status_code >= 300:
@@ -215,8 +243,8 @@ class Bucket:
 
     def _elsewhere(self, region: str | None = None) -> ConfigurationError:
         return ConfigurationError(
-            f"Setting `ses_s3_bucket`: the bucket {self.name!r} is in {region or 'another region'}, and not in "
-            f"{self._region}, the region of `ses_regions`. Amazon SES reads from a bucket of its own region."
+            f"Setting `{self._setting}`: the bucket {self.name!r} is in {region or 'another region'}, "
+            f"and not in {self._region}, the region of `{self._region_setting}`."
         )
 
 

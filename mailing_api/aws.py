@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import httpx
 from botocore import exceptions
-from botocore.auth import S3SigV4Auth, SigV4Auth
+from botocore.auth import S3SigV4Auth, S3SigV4QueryAuth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
@@ -21,7 +21,7 @@ from botocore.session import Session
 
 from mailing_api.errors import AuthenticationError, ConfigurationError, MailingError, PermissionDenied, ProviderFault
 
-__all__ = ["AwsSession", "SigV4"]
+__all__ = ["AwsSession", "SigV4", "link"]
 
 T = TypeVar("T")
 
@@ -56,6 +56,7 @@ class AwsSession:
         assume_role_external_id: str | None = None,
         region: str,
         timeout: float = 60.0,
+        settings: str = "`ses_aws_access_key_id` and `ses_aws_secret_access_key`, `ses_aws_profile`, or ",
     ) -> None:
         """Make a session.
 
@@ -68,6 +69,7 @@ class AwsSession:
             assume_role_external_id: what the role asks for.
             region: where the role is assumed.
             timeout: seconds to wait for botocore's own requests.
+            settings: what may name credentials beside AWS's own chain, for messages.
         """
         self._keys = (access_key_id, secret_access_key, session_token)
         self._profile = profile
@@ -75,6 +77,7 @@ class AwsSession:
         self._external_id = assume_role_external_id
         self._region = region
         self._timeout = timeout
+        self._settings = settings
         self._lock = threading.Lock()
         self._credentials: Any = None
 
@@ -171,8 +174,8 @@ class AwsSession:
             raise _told(exc) from None
         if found is None:
             raise AuthenticationError(
-                "No AWS credentials were found. Set `ses_aws_access_key_id` and `ses_aws_secret_access_key`, "
-                "`ses_aws_profile`, or whatever AWS's credential chain looks at."
+                f"No AWS credentials were found. Set {self._settings}whatever AWS's credential chain looks at, such as "
+                "environment variables."
             )
         return self._assumed(session, found) if self._role else found
 
@@ -218,6 +221,13 @@ class SigV4(httpx.Auth):
         self._kind(self._session.credentials(), self._service, self._region).add_auth(signed)
         request.headers.update(dict(signed.headers.items()))
         yield request
+
+
+def link(session: AwsSession, region: str, url: str, *, seconds: int) -> str:
+    """The URL of an object of Amazon S3, signed so that whoever has it may read that for so long."""
+    request = AWSRequest(method="GET", url=url)
+    S3SigV4QueryAuth(session.credentials(), "s3", region, expires=seconds).add_auth(request)
+    return str(request.url)
 
 
 def _told(exc: Exception) -> MailingError:

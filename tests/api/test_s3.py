@@ -11,7 +11,7 @@ import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 
-from mailing_api import ses_bucket
+from mailing_api import s3
 from mailing_api.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -119,7 +119,7 @@ def test_an_object_without_content_is_written():
 
 
 def test_a_large_object_goes_in_parts(monkeypatch):
-    monkeypatch.setattr(ses_bucket, "PART_SIZE", 4)
+    monkeypatch.setattr(s3, "PART_SIZE", 4)
     wire = Wire(httpx.Response(200, text=UPLOAD), TAGGED, TAGGED, TAGGED, httpx.Response(200, text="<ok/>"))
     assert bucket(wire).put("key", [b"abc", b"de", b"fghij", b"k"]) == 11
     upload = "uploadId=up%2F1%2B2"
@@ -138,7 +138,7 @@ def test_a_large_object_goes_in_parts(monkeypatch):
     ],
 )
 def test_parts_that_come_to_nothing_are_given_up(monkeypatch, answers, kind):
-    monkeypatch.setattr(ses_bucket, "PART_SIZE", 4)
+    monkeypatch.setattr(s3, "PART_SIZE", 4)
     wire = Wire(httpx.Response(200, text=UPLOAD), *answers, httpx.Response(204))
     with pytest.raises(kind):
         bucket(wire).put("key", [b"abcde", b"f"])
@@ -146,7 +146,7 @@ def test_parts_that_come_to_nothing_are_given_up(monkeypatch, answers, kind):
 
 
 def test_an_upload_whose_last_reply_was_lost_is_found_to_be_there(monkeypatch):
-    monkeypatch.setattr(ses_bucket, "PART_SIZE", 4)
+    monkeypatch.setattr(s3, "PART_SIZE", 4)
     wire = Wire(httpx.Response(200, text=UPLOAD), TAGGED, TAGGED, error("NoSuchUpload", 404), httpx.Response(200))
     assert bucket(wire).put("key", [b"abcde", b"f"]) == 6
     assert wire.seen()[-1] == ("HEAD", "")
