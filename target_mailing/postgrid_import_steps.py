@@ -74,7 +74,7 @@ class CreateImports(Step):
     def run(self, work: Work) -> Progress:
         """Make one after the other."""
         batch = work.evidence["plan"]["batch"]
-        made = []
+        made: list[dict[str, Any]] = []
         begin = 0
         for part, rows in enumerate(_by_country(work)):
             metadata = {
