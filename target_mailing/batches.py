@@ -35,6 +35,7 @@ class Row(msgspec.Struct, gc=False):
         blocked: how many rows it waits for in this way; it keeps its place until `Batcher.unblock` came as often.
         reference: stream and key in words, where the destination has the provider keep them; else empty.
         left_by: keys that had this contact, and for whose sake it is removed after their new one was added.
+        lost_address: the key has no address any more, but was not deleted.
     """
 
     lines: tuple[int, ...]
@@ -54,6 +55,7 @@ class Row(msgspec.Struct, gc=False):
     blocked: int = 0
     reference: tuple[str, ...] = ()
     left_by: tuple[bytes, ...] = ()
+    lost_address: bool = False
 
 
 class OpenBatch:

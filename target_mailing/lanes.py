@@ -162,11 +162,13 @@ class Lane:
     def _delete(
         self, row: Row, before: str | None, known: dict[int, Known], rejects: list[Reject]
     ) -> tuple[tuple[int, ...], Outcome, str | None] | None:
-        """Make a deleted row a removal; or, where there is nothing to remove, its end."""
+        """Make the row of a key that is to leave a removal; or, where there is nothing to remove, its end."""
         assert row.key is not None  # noqa: S101 - only called for keyed rows
         actions = self.destination.actions
         if not row.email:
             before = before or next(iter(self._journal.strays(row.key)), before)
+            if before is None and row.lost_address and (row.action == actions.remove or not row.reference):
+                return row.lines, Outcome.SKIPPED, "no_address"
             if before is None and row.reference:
                 before = f"?{row.key.hex()}"  # nobody here knows it, but the provider may
             if before is None:

@@ -239,13 +239,25 @@ class StreamMapping:
 
     def _deleted(self, email: Any, values: Values) -> MappedContact:
         """A deleted row: most of what it holds is not checked, for it may be null, or what was there at its end."""
-        own = {
+        told = "unsubscribed" if self._status and values[self._status] == "unsubscribed" else None
+        address = None if email is None else self._address(email)
+        return MappedContact(address, self._own_of(values), {}, told, None, deleted=True)
+
+    def without_address(self, values: Values) -> MappedContact:
+        """A row of somebody who has no address: only their key can tell who it is, as with a deleted one.
+
+        Raises:
+            RowRejected: bad_subscription_status, wrong_type.
+        """
+        status = self._status_of(values) if self._status else None
+        return MappedContact(None, self._own_of(values), {}, status, None, deleted=True)
+
+    def _own_of(self, values: Values) -> dict[str, Any]:
+        return {
             name: _convert(self._said(at), given, field)
             for at, name, _, field in self._own
             if (given := values[at]) is not None
         }
-        told = "unsubscribed" if self._status and values[self._status] == "unsubscribed" else None
-        return MappedContact(None if email is None else self._address(email), own, {}, told, None, deleted=True)
 
     def _status_of(self, values: Values) -> str | None:
         status = values[self._status]

@@ -56,8 +56,9 @@ def encoded(contact: MappedContact) -> bytes:
     for column, name in _TEXTS.items():
         text = (contact.columns.get(column) or "").strip()
         if text:
-            if len(text) > (_LONGEST_DESCRIPTION if column == "description" else _LONGEST):
-                raise RowRejected("bad_address", f"column {column}: longer than {_LONGEST} characters")
+            most = _LONGEST_DESCRIPTION if column == "description" else _LONGEST
+            if len(text) > most:
+                raise RowRejected("bad_address", f"column {column}: longer than {most} characters")
             found[name] = text
     _name(contact, found)
     country = country_code(found.get("countryCode"))

@@ -79,13 +79,27 @@ class ImportList(TargetList):
             return
         if self._replace:
             self.mark(journal, {_REPLACING: self._run_name})
-        elif not self.is_known_to(journal) and not self._allow_duplicates:
+        elif self._allow_duplicates or self.belongs_to(journal):
+            self.is_known_to(journal)
+        else:
             raise ConfigurationError(
-                "Setting `journal`: the list was filled with another journal, so nobody here knows who is on it, and "
-                "who is sent again would get two letters. Use that journal, or replace all with "
-                "`postgrid_replace: true`; `postgrid_allow_duplicate_import: true` takes the risk."
+                "Setting `journal`: the list was filled with another journal, so nobody here knows all who are on it, "
+                "and who is sent again would get two letters. Use that journal if it was the only one, or replace all "
+                "with `postgrid_replace: true`; `postgrid_allow_duplicate_import: true` takes the risk."
             )
         self._is_marked = True
+
+    def check_mark(self) -> None:
+        """Before anything is taken off the list: see whether no other run has begun to replace it meanwhile.
+
+        Raises:
+            ConfigurationError: one has, and will take off what this run delivered.
+        """
+        if self._client.mailing_list(self.id).metadata.get(_REPLACING) != self._run_name:
+            raise ConfigurationError(
+                "Setting `list`: another run has begun to replace the same list. It takes off what this one delivered, "
+                "so this one has not succeeded. Let one run at a time deliver to a list."
+            )
 
     def replaced(self, journal: str) -> None:
         """Nothing of earlier runs is on the list any more."""

@@ -15,6 +15,8 @@ _ROUTE: Final = "target_mailing_route"
 _JOURNAL: Final = "target_mailing_journal"
 #: Stands for a journal that ended with its run.
 _NONE: Final = "none"
+#: Stands for one and others.
+_SEVERAL: Final = "several"
 
 
 class TargetList:
@@ -55,17 +57,27 @@ class TargetList:
                 "by both would get two letters. Set that, or choose another list."
             )
 
+    def belongs_to(self, journal: str) -> bool:
+        """Whether no other journal filled the list."""
+        return bool(self._client.mailing_list(self.id).metadata.get(_JOURNAL, journal) == journal)
+
     def is_known_to(self, journal: str) -> bool:
-        """Whether all that the list was filled with is in this journal; the first to fill a list marks it as its own.
+        """Whether all that the list was filled with is in this journal, which is about to change what is there.
+
+        The first to fill a list marks it as its own. When another one comes, none knows all of it any more.
 
         Args:
             journal: its name; "" for one that ends with the run.
         """
         metadata = self._client.mailing_list(self.id).metadata
-        if _JOURNAL in metadata:
-            return bool(metadata[_JOURNAL] == journal)
-        self.mark(journal, {})
-        return True
+        if _JOURNAL not in metadata:
+            self.mark(journal, {})
+            return True
+        if metadata[_JOURNAL] == journal:
+            return True
+        if metadata[_JOURNAL] not in {_NONE, _SEVERAL}:
+            self.mark(_SEVERAL, {})
+        return False
 
     def mark(self, journal: str, marks: Mapping[str, str]) -> None:
         """Mark the list with its route, a journal, and more, beside what its metadata holds now."""

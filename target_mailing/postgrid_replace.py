@@ -29,6 +29,7 @@ class Collect(Step):
     def run(self, work: Work) -> Progress:
         """Read the imports."""
         found = self.client.imports_with(LIST, self.mailing_list.id)
+        self.mailing_list.check_mark()  # after that, or another run's might be among them
         old = sorted(number for number, metadata in found.items() if metadata.get(RUN) != self.run_name)
         if not old:
             self.mailing_list.replaced(work.journal)

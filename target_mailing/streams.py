@@ -156,12 +156,14 @@ class Stream:
     def _row(self, line: int, record: Any, values_of: Callable[[Any], Values], source: Lines) -> Row | End:
         try:
             values = values_of(record)
-            if values[0] is None and values[1] is None and self._may_lack_address:
-                return Outcome.SKIPPED, "no_address", None
+            lost_address = values[0] is None and values[1] is None and self._may_lack_address
             key = self._key_of(values) if self._required else None
-            contact = self._mapping(values)
+            contact = self._mapping.without_address(values) if lost_address else self._mapping(values)
+            if lost_address and (key is None or not self._may_leave(contact.status)):
+                return Outcome.SKIPPED, "no_address", None
             asked = self._settings.action if contact.action is None else contact.action
-            question = (contact.status, asked, contact.deleted)
+            is_gone = contact.deleted and not (lost_address and contact.status == "unsubscribed")
+            question = (contact.status, asked, is_gone)
             action = self._decisions.get(question) or self._decide(question)
             if not isinstance(action, str):
                 return action
@@ -184,10 +186,18 @@ class Stream:
             encoded,
             self._fingerprints[action](encoded),
             source,
+            lost_address=lost_address,
         )
         if self._identify is not None and key is not None:
             row.reference = (self._stream, "/".join(map(str, values[self._keys_at :])))
         return row
+
+    def _may_leave(self, status: str | None) -> bool:
+        """Whether somebody who has no address any more leaves where they were: whoever opted out does."""
+        if status == "unsubscribed":
+            return True
+        moves = self._settings.on_key_change == "remove" and self._destination.actions.remove in self._fingerprints
+        return moves and status not in {"excluded", "pending"}
 
     def _key_of(self, values: Values) -> bytes | None:
         given = values[self._keys_at :]

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
 
 from mailing_sandbox.server import Sandbox
-from tests.target.conftest import Mailjet, schema
+from tests.target.conftest import Mailjet, Result, schema
 
 LIST = "Christmas letter"
 
@@ -71,6 +72,14 @@ class Postgrid(Mailjet):
     def jobs(self) -> list[tuple[str, int]]:
         """What was done to lists, and with how many."""
         return [(job["action"], job["ids"]) for job in self.sandbox.postgrid.jobs()]
+
+
+def start(postgrid: Postgrid, messages: list[Any], **config: Any) -> tuple[Thread, list[Result]]:
+    """Deliver in a thread; the list holds the result when it is over."""
+    results: list[Result] = []
+    thread = Thread(target=lambda: results.append(postgrid.deliver(messages, **config)))
+    thread.start()
+    return thread, results
 
 
 @contextmanager

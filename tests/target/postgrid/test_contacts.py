@@ -189,6 +189,15 @@ def test_without_a_journal_a_changed_row_replaces_its_contact(postgrid):
     assert postgrid.streets() == ["9 New Street"]
 
 
+def test_a_changed_row_replaces_what_another_journal_put_there_meanwhile(postgrid):
+    postgrid.deliver([households(), household(1), household(2)])
+    other = str(postgrid.folder / "another.sqlite")
+    postgrid.deliver([households(), household(1, address_line1="9 New Street")], journal=other)
+    assert postgrid.streets() == ["2 Mill Lane", "9 New Street"]
+    postgrid.deliver([households(), household(1, address_line1="10 Last Street")])
+    assert postgrid.streets() == ["10 Last Street", "2 Mill Lane"]
+
+
 def test_a_known_list_is_not_searched(postgrid):
     postgrid.deliver([households(), household(1)])
     postgrid.deliver([households(), household(1, address_line1="9 New Street"), household(2), delete(1)])

@@ -9,7 +9,7 @@ import pytest
 from target_mailing.journal import Journal
 from target_mailing.stores import FileStore
 from tests.target.conftest import state
-from tests.target.postgrid.conftest import LIST, delete, household, households
+from tests.target.postgrid.conftest import LIST, delete, household, households, start
 
 ROOT = "/print-mail/v1"
 ABROAD = ("GB", "US", "CA", "FR", "DE", "NL", "BE", "CH", "AT", "IT", "ES", "PT")
@@ -378,6 +378,33 @@ def test_p9_a_list_that_another_journal_filled_is_refused_unless_told_or_replace
     assert by_import.deliver(rows(2), **other).counts() == {"delivered": 1}
     assert by_import.deliver(rows(3)).error is not None
     assert by_import.deliver(rows(3), postgrid_allow_duplicate_import=True).counts() == {"delivered": 1}
+
+
+def test_p9_a_list_that_several_journals_filled_is_known_to_none_of_them(by_import):
+    by_import.deliver(rows(1))
+    other = {"journal": str(by_import.folder / "another.sqlite"), "postgrid_allow_duplicate_import": True}
+    assert by_import.deliver(rows(2), **other).counts() == {"delivered": 1}
+    refused = by_import.deliver(rows(1, 2))
+    assert "another journal" in str(refused.error)
+    assert streets(by_import) == ["1 Mill Lane", "2 Mill Lane"]
+    assert replace(by_import, rows(1, 2)).error is None
+    assert by_import.deliver(rows(2, 3)).counts() == {"unchanged": 1, "delivered": 1}
+    assert streets(by_import) == ["1 Mill Lane", "2 Mill Lane", "3 Mill Lane"]
+
+
+def test_p1_of_two_runs_that_replace_a_list_at_once_the_later_does(by_import):
+    replace(by_import, rows(1))
+    hold = by_import.sandbox.faults.add(kind="hold", method="GET", path=f"{ROOT}/mailing_list_imports", times=1)
+    earlier = {"journal": str(by_import.folder / "earlier.sqlite"), "postgrid_replace": True}
+    thread, results = start(by_import, rows(1, 2), **earlier)
+    hold.wait_until_held(timeout=30)
+    later = {"journal": str(by_import.folder / "later.sqlite"), "postgrid_replace": True}
+    assert by_import.deliver(rows(1, 3), **later).error is None
+    hold.release()
+    thread.join()
+    assert "another run has begun to replace the same list" in str(results[0].error)
+    assert results[0].states == []
+    assert streets(by_import) == ["1 Mill Lane", "3 Mill Lane"]
 
 
 def test_p9_a_list_stays_with_its_route(by_import):

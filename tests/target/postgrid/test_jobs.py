@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 import time
 
 import pytest
 
 from target_mailing.target import TargetMailing
 from tests.target.conftest import state
-from tests.target.postgrid.conftest import LIST, delete, household, households
+from tests.target.postgrid.conftest import LIST, delete, household, households, start
 
 JOBS = "/print-mail/v1/mailing_lists/*/jobs"
 
@@ -21,14 +20,6 @@ def plan(postgrid):
 
 def rows(count, **columns):
     return [households(), *(household(n, **columns) for n in range(count)), state(1)]
-
-
-def start(postgrid, messages, **config):
-    """Deliver in a thread; the list holds the result when it is over."""
-    results = []
-    thread = threading.Thread(target=lambda: results.append(postgrid.deliver(messages, **config)))
-    thread.start()
-    return thread, results
 
 
 def until(condition):
