@@ -116,8 +116,8 @@ def read_error(asked: str, response: httpx.Response, *, key: str) -> MailingErro
     status = response.status_code
     code, message = _told(response.content)
     what = f"{asked}: {', '.join(filter(None, (f'HTTP {status}', code)))}."
-    # A missing permission is a 401 here.
-    if status == 403 or code == "permission_missing_error":
+    # A missing permission is a 401 here; what is to be paid first is no row's fault.
+    if status in {402, 403} or code == "permission_missing_error":
         return PermissionDenied(what, status=status, code=code)
     if status == 401:
         return AuthenticationError(what, status=status, code=code)

@@ -93,7 +93,7 @@ class PostgridAccount:
         """One list."""
         if settings.route != "import":
             if self._replace:
-                raise ConfigurationError("Setting `postgrid_replace` is for `route: import`: set that, or leave it out.")
+                raise ConfigurationError("Setting `postgrid_replace` needs `route: import`: set that, or leave it out.")
             return PostgridDestination(self._client, self._target(settings), dry_run=dry_run)
         if not self._has_journal and not self._allow_duplicates:
             raise ConfigurationError(

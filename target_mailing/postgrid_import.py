@@ -6,6 +6,7 @@ Facts and what is unverified: docs/postgrid.md.
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 from collections.abc import Mapping, Sequence
 from itertools import groupby
@@ -42,6 +43,7 @@ from target_mailing.steps import Finished, Step
 __all__ = ["PostgridImports"]
 
 _ACTIONS: Final = msgspec.structs.replace(ACTIONS, permanent=True)
+_is_variable = re.compile(r"[^.\[\]]+").fullmatch
 _LEAVING: Final = frozenset({ACTIONS.remove, ACTIONS.unsubscribe, ACTIONS.ask})
 
 
@@ -140,8 +142,8 @@ def _checked(contact: MappedContact) -> bytes:
         if contact.columns.get(column):
             raise RowRejected("not_by_import", f"column {column}: route `import` cannot tell PostGrid so")
     for name in contact.properties:
-        if "." in name:
-            raise RowRejected("not_by_import", f"property {name}: a merge variable's name has no period")
+        if not _is_variable(name):
+            raise RowRejected("not_by_import", f"property {name!r}: a merge variable's name has no period or bracket")
     return encoded(contact)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, ClassVar, Final
 
-from mailing_api.errors import MailingError, NotFound
+from mailing_api.errors import MailingError, NotFound, RequestRefused
 from mailing_api.postgrid import Import, PostgridClient
 from target_mailing.postgrid_csv import File, country_of, left_out, written
 from target_mailing.postgrid_import_list import ImportList
@@ -39,6 +39,8 @@ __all__ = [
 
 #: Imports that one job may name (docs/postgrid.md).
 MAX_IMPORTS: Final = 10
+#: Refusals of an import that may be about its rows.
+_FILE_REFUSED: Final = frozenset({400, 413, 415, 422})
 #: Keys of an import's metadata: the list that it is for, the run, the batch, and its part of that.
 LIST: Final = "target_mailing_list"
 RUN: Final = "target_mailing_run"
@@ -88,6 +90,8 @@ class CreateImports(Step):
             except MailingError as error:
                 if not error.maybe_done:
                     self._drop(made, work)
+                if isinstance(error, RequestRefused) and error.status in _FILE_REFUSED:
+                    return Finished(unresolved=True, absent=True, reason=self._refused(error))
                 raise
             made.append({"id": number, "begin": begin, "end": begin + len(rows)})
             begin += len(rows)
@@ -101,6 +105,10 @@ class CreateImports(Step):
             metadata=metadata,
             key=secrets.token_hex(16),
         )
+
+    def _refused(self, error: RequestRefused) -> str:
+        why = f"the import was refused ({error.code or f'HTTP {error.status}'})"
+        return why if self.links else f"{why}; if all are, PostGrid may take links alone: set `postgrid_s3_bucket`"
 
     def _link(self, links: Links, name: str, content: bytes) -> str:
         try:
