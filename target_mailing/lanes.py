@@ -264,7 +264,7 @@ class Lane:
         """By position, what the provider calls the rows' contacts; when removing only what no other key has."""
         known = self._journal.names([row.id for row in rows])
         if removing and known:
-            holders = self._journal.holders([name for names in known.values() for name in names])
+            holders = self._journal.holders(self.destination.name, [name for names in known.values() for name in names])
             known = {
                 row.id: [name for name in known.get(row.id, ()) if not self._is_held(holders[name], row)]
                 for row in rows
