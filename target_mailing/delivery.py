@@ -277,7 +277,7 @@ class Delivery:
             batch.refused |= done.refused
             evidence = evidence | {"refused": sorted(done.refused)}
         names = [(batch.rows[at].id, name) for at, names in done.names.items() for name in names]
-        self._journal.end_step(batch.number, batch.step.name, evidence, names)
+        self._journal.end_step(batch.lane.destination.name, batch.number, batch.step.name, evidence, names)
         batch.evidence[batch.step.name] = evidence
         if "job" in done.evidence:
             logger.info("Batch %d (%d rows, %s): %s", batch.number, len(batch.rows), batch.action, batch.jobs)

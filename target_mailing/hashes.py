@@ -13,7 +13,7 @@ _integer = Struct(">q").unpack
 
 
 class Hashes:
-    """The hashes of one journal; each method gives the function for one kind of values, made once."""
+    """The hashes of one journal; each is made once, and where values are many, as the function for one kind of them."""
 
     def __init__(self, secret: bytes) -> None:
         """Make the hashes.
@@ -22,9 +22,14 @@ class Hashes:
             secret: without it nobody can tell what was hashed; 1 to 64 bytes.
         """
         self._secret = secret
+        self.destination_id = cache(self._destination_id)
         self.contact_id = cache(self._contact_id)
         self.key_id = cache(self._key_id)
         self.fingerprint = cache(self._fingerprint)
+
+    def _destination_id(self, destination: str) -> int:
+        """Of a destination: 64 bits."""
+        return _integer(self._begin("destination", destination, size=8).digest())[0]  # type: ignore[no-any-return]
 
     def _contact_id(self, destination: str) -> Callable[[str], int]:
         """Of the addresses at a destination: 64 bits."""

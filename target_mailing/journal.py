@@ -26,7 +26,7 @@ from target_mailing.stores import JournalError, MemoryStore, Store
 
 __all__ = ["Journal", "JournalError", "Known", "Reject", "StoredBatch"]
 
-_VERSION = "2"
+_VERSION = "3"
 #: Stands in the journal of a destination where whoever is forgotten would be delivered to twice.
 _KEEPS_CONTACTS = "keeps_contacts"
 
@@ -157,10 +157,10 @@ class Journal:
         with self._transaction():
             return self._names.of(contacts)
 
-    def holders(self, names: Sequence[str]) -> dict[str, dict[int, Sequence[bytes]]]:
-        """By name, the contacts that the provider calls so, each with the keys that it was last delivered under."""
+    def holders(self, destination: str, names: Sequence[str]) -> dict[str, dict[int, Sequence[bytes]]]:
+        """By name, the contacts of a destination that are called so, each with the keys last delivered under."""
         with self._transaction():
-            found = self._names.contacts(names)
+            found = self._names.contacts(self.hashes.destination_id(destination), names)
             return {name: {one: self._keys.of(one) for one in contacts} for name, contacts in found.items()}
 
     def unfinished(self, destination: str) -> list[StoredBatch]:
@@ -247,11 +247,13 @@ class Journal:
             )
         return now
 
-    def end_step(self, batch: int, step: str, evidence: dict[str, Any], names: Iterable[tuple[int, str]] = ()) -> None:
-        """Note what a step brought, and what the provider calls contacts."""
+    def end_step(
+        self, destination: str, batch: int, step: str, evidence: dict[str, Any], names: Iterable[tuple[int, str]] = ()
+    ) -> None:
+        """Note what a step of a destination's batch brought, and what the provider calls contacts."""
         text = msgspec.json.encode(evidence).decode()
         with self._transaction():
-            self._names.add(names)
+            self._names.add(self.hashes.destination_id(destination), names)
             self._connection.execute(
                 sa.update(tables.steps)
                 .where(tables.steps.c.batch == batch, tables.steps.c.name == step)
@@ -375,9 +377,7 @@ class Journal:
             if self._read_meta(_KEEPS_CONTACTS) is None:
                 self._connection.execute(sa.delete(tables.contacts).where(tables.contacts.c.confirmed_at < moment))
             self._connection.execute(sa.delete(tables.steps).where(tables.steps.c.batch.in_(old)))
-            self._connection.execute(
-                sa.delete(tables.batches).where(tables.batches.c.state != "open", tables.batches.c.created_at < moment)
-            )
+            self._connection.execute(sa.delete(tables.batches).where(tables.batches.c.id.in_(old)))
 
     # Plumbing
 

@@ -263,10 +263,10 @@ class Lane:
             row.followers = ()
 
     def names(self, rows: Sequence[Row], *, removing: bool) -> dict[int, Sequence[str]]:
-        """By position, what the provider calls the rows' contacts; when removing only what no other key has."""
+        """By position, what the provider calls the rows' contacts; when removing only what nobody else has."""
         known = self._journal.names([row.id for row in rows])
         if removing and known:
-            holders = self._journal.holders([name for names in known.values() for name in names])
+            holders = self._journal.holders(self.destination.name, [name for names in known.values() for name in names])
             known = {
                 row.id: [name for name in known.get(row.id, ()) if not self._is_held(holders[name], row)]
                 for row in rows
@@ -274,8 +274,12 @@ class Lane:
         return {at: names for at, row in enumerate(rows) if (names := known.get(row.id))}
 
     def _is_held(self, holders: Mapping[int, Sequence[bytes]], row: Row) -> bool:
-        """Whether a name that a row's contact has is another key's contact, too."""
-        return any(self._are_others(keys, row) for keys in holders.values())
+        """Whether a name that a row's contact has is another key's contact, too.
+
+        A row that came is there under its new name for all keys of its contact, so that none needs an old one.
+        """
+        needing = [keys for contact, keys in holders.items() if row.action == self._remove or contact != row.id]
+        return any(self._are_others(keys, row) for keys in needing)
 
     def _is_spared(self, row: Row) -> bool:
         """Whether a contact to be removed is that of a key that neither left it nor is about to."""

@@ -18,7 +18,8 @@ class Names:
     """Names by contact; the caller commits.
 
     A contact may have several: the provider may have made it anew, and nobody knows what became of the old one. A name
-    may belong to several contacts: the provider may take as the same what we do not.
+    may belong to several contacts: the provider may take as the same what we do not, and a contact of the account that
+    is on two of its lists has one name, but is two contacts here.
     """
 
     def __init__(self, connection: sa.Connection) -> None:
@@ -31,23 +32,30 @@ class Names:
             found.setdefault(contact, []).append(name)
         return found
 
-    def contacts(self, names: Sequence[str]) -> dict[str, list[int]]:
-        """The contacts of these names, by name."""
+    def contacts(self, destination: int, names: Sequence[str]) -> dict[str, list[int]]:
+        """The contacts of these names at one destination, by name."""
         found: dict[str, list[int]] = {}
-        for contact, name in self._select(tables.names.c.name, names):
+        for contact, name in self._select(tables.names.c.name, names, tables.names.c.destination == destination):
             found.setdefault(name, []).append(contact)
         return found
 
-    def add(self, names: Iterable[tuple[int, str]]) -> None:
-        """Add names, each with its contact."""
+    def add(self, destination: int, names: Iterable[tuple[int, str]]) -> None:
+        """Add names, each with its contact, all at one destination."""
         if wanted := dict.fromkeys(names):
             known = {(contact, name) for contact, each in self.of([one for one, _ in wanted]).items() for name in each}
-            if new := [{"contact": contact, "name": name} for contact, name in wanted if (contact, name) not in known]:
+            new = [
+                {"contact": contact, "name": name, "destination": destination}
+                for contact, name in wanted
+                if (contact, name) not in known
+            ]
+            if new:
                 self._connection.execute(sa.insert(tables.names), new)
 
-    def _select(self, column: sa.Column[int] | sa.Column[str], values: Sequence[object]) -> Iterable[tuple[int, str]]:
+    def _select(
+        self, column: sa.Column[int] | sa.Column[str], values: Sequence[object], *where: sa.ColumnElement[bool]
+    ) -> Iterable[tuple[int, str]]:
         wanted = sorted(set(values), key=str)
-        query = sa.select(tables.names.c.contact, tables.names.c.name)
+        query = sa.select(tables.names.c.contact, tables.names.c.name).where(*where)
         for at in range(0, len(wanted), _AT_ONCE):
             some = self._connection.execute(query.where(column.in_(wanted[at : at + _AT_ONCE])))
             yield from ((contact, name) for contact, name in some)

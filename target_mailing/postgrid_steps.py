@@ -284,7 +284,10 @@ class ReadErrors(Step):
 
 
 class SubmitOld(Submit):
-    """Takes off the list what the rows' contacts were called before: PostGrid made them anew, or we forgot them."""
+    """Takes off the list what the rows' contacts were called before: PostGrid made them anew, or we forgot them.
+
+    Of a row that was refused nothing new came, so what was there stays.
+    """
 
     name = "submit_old"
     spares_shared = True
@@ -292,7 +295,9 @@ class SubmitOld(Submit):
     def ids(self, work: Work) -> list[list[str]]:
         """The old contacts of each row."""
         made = {one for each in work.evidence["contacts"]["ids"] for one in each}
-        return [[one for one in work.names.get(at, ()) if one not in made] for at in range(len(work.rows))]
+        refused = work.refused
+        names = {at: names for at, names in work.names.items() if at not in refused}
+        return [[one for one in names.get(at, ()) if one not in made] for at in range(len(work.rows))]
 
     def nothing(self, work: Work) -> Progress:  # noqa: ARG002 - there are none
         """Nobody is replaced."""

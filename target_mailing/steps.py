@@ -119,8 +119,8 @@ class Step(ABC):
             is in doubt.
         again_from: the earlier step from which taking this one again begins; None for itself.
         uses_names: it needs `Work.names`.
-        spares_shared: it removes contacts, so that these names are only those that no other key has; so are they for
-            all steps of a removal.
+        spares_shared: it removes what the rows' contacts were called before, so that these names are only those that
+            no other contact has which a key has. For all steps of a removal they are those that no other key has.
     """
 
     name: ClassVar[str]

@@ -79,6 +79,7 @@ names = sa.Table(
     # What the provider calls a contact, where its own ID is needed: of old, one contact may have had several.
     sa.Column("contact", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("name", sa.String, primary_key=True, index=True),
+    sa.Column("destination", sa.BigInteger, nullable=False),  # keyed hash; a contact is of one, a name of several
     sqlite_with_rowid=False,
 )
 rejects = sa.Table(

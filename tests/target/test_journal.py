@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
 import stat
 import subprocess
 import sys
 import time
+from contextlib import closing
 
 import pytest
 
@@ -78,12 +80,22 @@ def test_p9_a_file_that_is_no_journal_is_refused_and_let_go(path):
             Journal(FileStore(path))
 
 
+def test_p9_a_journal_of_another_version_is_refused_and_let_go(path):
+    Journal(FileStore(path)).close()
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("UPDATE meta SET value = x'32' WHERE name = 'version'")
+        database.commit()
+    for _ in range(2):
+        with pytest.raises(JournalError, match="was made by another version"):
+            Journal(FileStore(path))
+
+
 def test_p3_an_unfinished_batch_is_found_again_with_its_steps(open_journal):
     journal = open_journal()
     rows = [row(journal, "a@b.test"), row(journal, "c@d.test")]
     number = journal.begin_batch("d", "add", "json", rows)
     journal.begin_step(number, "submit")
-    journal.end_step(number, "submit", {"job": 7})
+    journal.end_step("d", number, "submit", {"job": 7})
     journal.begin_step(number, "errors")
     journal.close()
 

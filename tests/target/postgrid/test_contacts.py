@@ -117,6 +117,14 @@ def test_where_the_new_address_is_refused_the_old_one_stays(postgrid):
     assert len(postgrid.on_list()) == 2
 
 
+def test_where_the_same_contact_is_refused_with_another_description_the_old_one_stays(postgrid):
+    postgrid.deliver([households(), household(1)])
+    postgrid.sandbox.faults.add(kind="status", status=422, method="POST", path="/print-mail/v1/contacts")
+    result = postgrid.deliver([households(), household(1, description="Friend"), household(2)])
+    assert result.counts() == {"rejected": 1, "delivered": 1}
+    assert postgrid.streets() == ["1 Mill Lane", "2 Mill Lane"]
+
+
 def test_old_contacts_may_be_kept(postgrid):
     postgrid.deliver([households(), household(1)])
     postgrid.deliver([households(), household(1, address_line1="9 New Street")], on_key_change="keep")
@@ -158,6 +166,21 @@ def test_two_rows_that_only_postgrid_takes_for_the_same_leave_together(postgrid)
     postgrid.deliver([households(), household(1, name="Both"), household(2, name="Both", address_line1="1 MILL LANE")])
     postgrid.deliver([households(), delete(1), delete(2)])
     assert postgrid.on_list() == {}
+
+
+@pytest.mark.parametrize("rows_at_once", [1, 5])
+def test_a_household_of_two_rows_gets_one_letter_where_the_row_is_part_of_the_contact(postgrid, rows_at_once):
+    postgrid.sandbox.switches.change({"postgrid_dedupe_includes_metadata": True})
+    same = {"name": "Both", "address_line1": "5 Both Road"}
+    rows = [household(1, **same), household(3), household(2, **same)]
+    postgrid.deliver([households(), *rows], batch_rows=rows_at_once)
+    assert postgrid.streets() == ["3 Mill Lane", "5 Both Road"]
+    postgrid.deliver([households(), household(1, **same)], send="all")
+    assert postgrid.streets() == ["3 Mill Lane", "5 Both Road"]
+    postgrid.deliver([households(), delete(1)])
+    assert postgrid.streets() == ["3 Mill Lane", "5 Both Road"]
+    postgrid.deliver([households(), delete(2)])
+    assert postgrid.streets() == ["3 Mill Lane"]
 
 
 def test_a_delete_that_the_journal_does_not_know_finds_its_contact_by_its_external_id(postgrid):
