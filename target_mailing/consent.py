@@ -23,6 +23,7 @@ class Actions(msgspec.Struct, frozen=True, kw_only=True):
         respectful: for an action that would undo an opt-out, the one that does the same but leaves opt-outs alone.
         only_forced: actions that do nothing but undo, so that without `consent: force` nothing is left of them.
         account_wide: actions that concern the contact itself, and no list.
+        records_opt_outs: the provider does; else who opted out is only absent, and may be put there by another row.
         removing_erases_opt_out: a removed contact's opt-out is forgotten by the provider.
         old_first: where a key's contact changes, the old one is handled before the new one, since it may tell of an
             opt-out. Otherwise the new one is added first, so that nobody is missing in between, and the old one, which
@@ -38,6 +39,7 @@ class Actions(msgspec.Struct, frozen=True, kw_only=True):
     respectful: Mapping[str, str]
     only_forced: frozenset[str] = frozenset()
     account_wide: frozenset[str] = frozenset()
+    records_opt_outs: bool = True
     removing_erases_opt_out: bool
     old_first: bool = True
     permanent: bool = False

@@ -143,8 +143,7 @@ class Lane:
             self._fill(row, before or f"?{row.key.hex()}")
         if (self._unsubscribed or row.action == self._unsubscribe) and not self.destination.has_lists_by_row:
             self._keep_opt_out(row)
-        # Where an opt-out is recorded instead, the key is remembered, so that it follows to another address.
-        row.drops_key = row.action == self._remove or (row.drops_key and row.action != self._unsubscribe)
+        row.drops_key = self._drops_key(row)
         if not self._old_first:
             self._wait_for_earlier(row, now)
         if self._permanent is not None:
@@ -158,6 +157,12 @@ class Lane:
                 self.batcher.unblock(old, now)
             return row.lines, Outcome.UNCHANGED, None
         return None
+
+    def _drops_key(self, row: Row) -> bool:
+        """Whether a row's key has no contact afterwards; an opt-out that is recorded follows it to another address."""
+        if row.action == self._unsubscribe:
+            return not self.destination.actions.records_opt_outs
+        return row.drops_key or row.action == self._remove
 
     def _delete(
         self, row: Row, before: str | None, known: dict[int, Known], rejects: list[Reject]

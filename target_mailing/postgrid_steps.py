@@ -40,6 +40,7 @@ ACTIONS: Final = Actions(
     ask="ask",
     unsubscribe="unsub",
     respectful={},
+    records_opt_outs=False,
     removing_erases_opt_out=False,
     old_first=False,
 )

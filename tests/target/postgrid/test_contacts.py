@@ -183,6 +183,17 @@ def test_a_household_of_two_rows_gets_one_letter_where_the_row_is_part_of_the_co
     assert postgrid.streets() == ["3 Mill Lane"]
 
 
+def test_p5_who_opted_out_does_not_keep_the_contact_of_another_row_on_the_list(postgrid):
+    both = {"name": "Both", "address_line1": "5 Both Road"}
+    postgrid.deliver([households(), household(1, **both), household(2, **both), state(1)])
+    opted_out = household(1, subscription_status="unsubscribed", **both)
+    assert postgrid.deliver([households(), opted_out, state(2)]).counts() == {"delivered": 1}
+    assert postgrid.deliver([households(), household(2, **both), state(3)]).counts() == {"delivered": 1}
+    assert postgrid.deliver([households(), delete(2), state(4)]).counts() == {"delivered": 1}
+    assert postgrid.on_list() == {}
+    assert postgrid.deliver([households(), opted_out, delete(1), state(5)]).counts()["unchanged"] >= 1
+
+
 def test_a_delete_that_the_journal_does_not_know_finds_its_contact_by_its_external_id(postgrid):
     postgrid.deliver([households(), household(1), household(2)])
     other = str(postgrid.folder / "another.sqlite")
