@@ -41,14 +41,18 @@ class Done(msgspec.Struct, frozen=True):
 
 
 class Again(msgspec.Struct, frozen=True):
-    """Nothing was done, and there is nothing to tell yet: take this step once more after so many seconds.
+    """There is nothing to tell yet: take this step once more after so many seconds.
 
     Attributes:
-        rewind: what earlier steps found may be old by then: begin at the step's `again_from`.
+        rewind: what earlier steps found may be old by then: begin at the step's `again_from`, which finds in the
+            evidence what it noted itself the last time.
+        maybe_done: of a step that is not repeatable: nobody knows whether it was done, which does no harm. Else nothing
+            was done.
     """
 
     after: float
     rewind: bool = False
+    maybe_done: bool = False
 
 
 class Finished(msgspec.Struct, frozen=True, kw_only=True):
