@@ -73,7 +73,7 @@ class Submit(Step):
 
     Its evidence: `ids` of each row; `rest`, those that the next job is to name; `gone`, those that are not there any
     more; `before`, when the list had changed last; `at`, when the job was posted (Unix seconds); `none`, where there is
-    no job, with `failed`, why it was refused.
+    no job, with `failed`, why it was refused, and `lost`, whether an earlier call may have begun one.
 
     Attributes:
         find: the IDs of each row.
@@ -124,7 +124,7 @@ class Submit(Step):
         if now.busy or refused is None or work.polls < _LOOKS:
             return self.polls.again(work.polls)
         why = f"the job was refused ({refused.code or refused.status})"
-        return Done({**noted, "rest": [], "none": True, "failed": why})
+        return Done({**noted, "rest": [], "none": True, "failed": why, "lost": work.maybe_done})
 
     def _tries(self, ids: list[str], looks: int) -> Iterator[list[str]]:
         """Whom to name, as long as the list is free and refuses all the same."""

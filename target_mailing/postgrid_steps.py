@@ -176,7 +176,8 @@ class ReadErrors(Step):
             doubtful = [at for at, why in wrong.items() if why != "gone" and work.rows[at].resubmitted]
         elif len(wrong) == len(sent) and "gone" not in wrong.values():
             if len(sent) > 1 or "unknown" not in wrong.values():
-                return Finished(unresolved=True, reason=reason)
+                absent = "failed" in submitted and "unknown" not in wrong.values()
+                return Finished(unresolved=True, absent=absent, reason=reason)
             doubtful = sent
         noted = {"wrong": sorted(wrong.keys() - set(doubtful)), "doubtful": doubtful, "reason": reason} if wrong else {}
         if self.is_last or (wrong and len(wrong) == len(sent)):
@@ -191,13 +192,15 @@ class ReadErrors(Step):
         wrong: dict[int, Wrong] = {at: "gone" for at, each in ids.items() if not gone.isdisjoint(each)}
         if not followed["trouble"]:
             return wrong
-        failed = bool(submitted.get("failed"))
         for at in ids.keys() - wrong.keys():
-            # Of many that no job took it is not worth asking.
-            why = "elsewhere" if failed and len(ids) > 1 else self._why_wrong(ids[at], set(submitted["rest"]))
+            if "failed" not in submitted:
+                why = self._why_wrong(ids[at], set(submitted["rest"]))
+            elif submitted["lost"] or work.rows[at].resubmitted:  # an earlier job may yet do what this one did not
+                why = "unknown"
+            else:
+                why = "elsewhere"
             if why is not None:
-                # An earlier job may have had what this one had not.
-                wrong[at] = "unknown" if failed and work.rows[at].resubmitted else why
+                wrong[at] = why
         return wrong
 
     def _why_wrong(self, contacts: Sequence[str], rest: set[str]) -> Wrong | None:

@@ -88,6 +88,7 @@ class Work(msgspec.Struct, kw_only=True):
         rows: the batch.
         evidence: of the steps done so far, by step.
         polls: how often this step said `Again`.
+        maybe_done: this step said that it may have been done before.
         begun_at: when this step was first begun (Unix seconds).
         known: what the steps of all batches of this destination noted, as far as the journal remembers.
         resumed: the batch is of an earlier run: its rows have no content, and come again in the input.
@@ -99,6 +100,7 @@ class Work(msgspec.Struct, kw_only=True):
     rows: Sequence[Row]
     evidence: Mapping[str, dict[str, Any]]
     polls: int = 0
+    maybe_done: bool = False
     begun_at: float = 0.0
     known: Sequence[Mapping[str, Any]] = ()
     resumed: bool = False

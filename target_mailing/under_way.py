@@ -131,6 +131,7 @@ class Batch(msgspec.Struct, eq=False):
             rows=self.rows,
             evidence=dict(self.evidence),
             polls=self.polls,
+            maybe_done=self.maybe_done,
             begun_at=self.begun_at,
             known=known,
             resumed=self.recovered,

@@ -102,6 +102,24 @@ def test_rows_that_came_in_a_job_that_failed_leave_their_old_contacts(postgrid, 
     assert sorted(one["city"] for one in postgrid.on_list().values()) == ["Leeds", *["York"] * 4]
 
 
+def test_rows_that_did_not_come_keep_their_old_contacts_when_others_leave_theirs(postgrid, plan, another):
+    postgrid.deliver(rows(4))
+    plan({"errors": ["operational_error"], "applied": "half"}, {}, *([{"errors": ["operational_error"]}] * 9))
+    result = postgrid.deliver(rows(4, address_line1="9 New Street"), journal=another)
+    assert result.counts() == {"delivered": 2, "rejected": 2}
+    assert postgrid.streets() == ["2 Mill Lane", "3 Mill Lane", "9 New Street", "9 New Street", "99 Mill Lane"]
+
+
+def test_a_row_that_no_job_takes_is_rejected_and_its_old_contact_stays(postgrid, another):
+    postgrid.deliver(rows(2))
+    postgrid.sandbox.faults.add(kind="status", status=422, method="POST", path=JOBS, times=None)
+    result = postgrid.deliver(rows(2, address_line1="9 New Street"))
+    assert result.outcomes["reasons"] == {"not_imported": 2}
+    assert result.outcomes["resubmitted"] == 0
+    postgrid.sandbox.faults.clear()
+    assert postgrid.streets() == ["0 Mill Lane", "1 Mill Lane", "99 Mill Lane"]
+
+
 def test_rows_that_left_in_a_job_that_failed_are_deleted_where_that_is_set(postgrid, plan):
     postgrid.deliver(rows(4))
     plan({"errors": ["operational_error"], "applied": "half"})
@@ -173,6 +191,27 @@ def test_p1_nobody_joins_a_list_between_the_look_at_his_contact_and_its_deletion
     assert results[0].counts() == {"delivered": 2}
     assert postgrid.streets() == ["1 Mill Lane"]
     assert streets_of(postgrid, other) == []
+
+
+def test_p1_a_contact_that_a_job_is_about_to_put_on_a_list_is_not_deleted(postgrid, plan):
+    other = postgrid.sandbox.postgrid.add_list("Other")
+    others = households() | {"stream": "others"}
+    config = {**OTHERS, "postgrid_delete_old_contacts": True}
+    postgrid.deliver([others, household(1, stream="others")], **config)
+    plan({"seconds": 0.5})
+    root = "/print-mail/v1"
+    leave = postgrid.sandbox.faults.add(kind="hold", method="POST", path=f"{root}/mailing_lists/{other}/jobs")
+    deletion = postgrid.sandbox.faults.add(kind="hold", method="DELETE", path=f"{root}/contacts/*")
+    gone = delete(1) | {"stream": "others"}
+    thread, results = start(postgrid, [households(), household(1), others, gone, state(2)], **config)
+    leave.wait_until_held(timeout=30)
+    until(lambda: len(postgrid.jobs()) == 2)
+    leave.release()
+    until(lambda: all(job["ended"] for job in postgrid.sandbox.postgrid.jobs()[:2]))
+    deletion.release()
+    thread.join(30)
+    assert results[0].counts() == {"delivered": 2}
+    assert postgrid.streets() == ["1 Mill Lane"]
 
 
 # Jobs that show late
