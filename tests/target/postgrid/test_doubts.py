@@ -200,8 +200,9 @@ def test_p1_a_contact_that_a_job_is_about_to_put_on_a_list_is_not_deleted(postgr
     postgrid.deliver([others, household(1, stream="others")], **config)
     plan({"seconds": 0.5})
     root = "/print-mail/v1"
-    leave = postgrid.sandbox.faults.add(kind="hold", method="POST", path=f"{root}/mailing_lists/{other}/jobs")
-    deletion = postgrid.sandbox.faults.add(kind="hold", method="DELETE", path=f"{root}/contacts/*")
+    faults = postgrid.sandbox.faults
+    leave = faults.add(kind="hold", method="POST", path=f"{root}/mailing_lists/{other}/jobs", when="before")
+    deletion = faults.add(kind="hold", method="DELETE", path=f"{root}/contacts/*", when="before")
     gone = delete(1) | {"stream": "others"}
     thread, results = start(postgrid, [households(), household(1), others, gone, state(2)], **config)
     leave.wait_until_held(timeout=30)
