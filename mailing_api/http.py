@@ -125,6 +125,7 @@ class HttpClient:
         once: bool = False,
         into: BinaryIO | None = None,
         pace: Pace | None = None,
+        redirects: bool = False,
     ) -> T:
         """Send a request, again if that is safe and useful, and return its decoded answer.
 
@@ -139,9 +140,10 @@ class HttpClient:
             headers: more headers for this request.
             idempotent: sending it twice has the effect of sending it once (GET is, unless `once` is set).
             once: never send it again, whatever comes of it.
-            into: receives the body of an answer below 400 as it arrives; `decode` gets an answer without it.
+            into: receives the body of a 2xx as it arrives; `decode` gets an answer without it.
             pace: of what this request asks, where the provider limits that by itself: it is waited for as well as the
                 account's, and a refusal slows this one alone.
+            redirects: a redirection is an answer, too, that `decode` reads; else it is an error: none is followed.
 
         Raises:
             MailingError: see `mailing_api.errors`; `maybe_done` tells that the work may have been done.
@@ -160,7 +162,7 @@ class HttpClient:
                 request = self._client.build_request(method, path, params=params, content=content, headers=own_headers)
                 response = self._send(request, into)
                 status = response.status_code
-                if status < 400:
+                if _is_answer(status) or (redirects and status < 400):
                     answer = decode(response)
                     own.succeeded()
                     return answer
@@ -209,7 +211,7 @@ class HttpClient:
         try:
             if into is None:
                 return response
-            if response.status_code >= 400:
+            if not _is_answer(response.status_code):
                 response.read()
             else:
                 into.seek(0)
@@ -228,6 +230,16 @@ class HttpClient:
         wait = next((parse_retry_after(each, now=datetime.now(UTC)) for each in told if each), None)
         if status == 429:
             return RateLimited(f"{asked}: too many requests.", status=status, retry_after=wait)
+        if status < 400:
+            # Whether it did the work is unknown: what answered may not even be the provider.
+            return UnreadableAnswer(
+                f"{asked}: the answer could not be read: HTTP {status} leads elsewhere.", status=status, maybe_done=True
+            )
         error = self._read_error(asked, response)
         error.retry_after = wait
         return error
+
+
+def _is_answer(status: int) -> bool:
+    """Whether it says what was asked for: a 304 says that nothing changed."""
+    return status < 300 or status == 304

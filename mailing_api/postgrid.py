@@ -22,7 +22,7 @@ from mailing_api.errors import ConfigurationError, MailingError, NotFound, Unrea
 from mailing_api.http import Connection, HttpClient
 from mailing_api.pace import Pace
 from mailing_api.pages import UnsortedWalk
-from mailing_api.postgrid_answers import Page, Row, code, one, page, read_error
+from mailing_api.postgrid_answers import Page, Row, code, one, page, read_error, something
 from mailing_api.postgrid_form import multipart
 from mailing_api.postgrid_settings import POSTGRID_SETTINGS, check_key, endpoint, wrong_mode
 from mailing_api.settings import lookup
@@ -137,10 +137,13 @@ class PostgridClient:
         return self._one("GET", "contacts", contact)
 
     def contacts_with(self, key: str, value: str) -> Sequence[Row]:
-        """The contacts, up to a page, whose metadata has this value; a search taken as text would find others, too."""
-        search = msgspec.json.encode({f"metadata.{key}": value}).decode()
-        found = self._page("contacts", 0, PAGE_SIZE, search=search).rows
-        return [row for row in found if (row.get("metadata") or {}).get(key) == value]
+        """The contacts whose metadata has this value; a search taken as text would find others, too."""
+        fetch = partial(self._page, "contacts", search=msgspec.json.encode({f"metadata.{key}": value}).decode())
+        first = fetch(0, PAGE_SIZE)
+        is_all = len(first.rows) < PAGE_SIZE if first.total is None else len(first.rows) >= first.total
+        pages = [first.rows] if is_all else Listing(fetch, what="PostGrid contacts searched for", ahead=1)
+        found = {str(row["id"]): row for rows in pages for row in rows}
+        return [row for row in found.values() if (row.get("metadata") or {}).get(key) == value]
 
     def delete_contact(self, contact: str) -> None:
         """Delete a contact for good, from all lists; one that is not there is fine."""
@@ -163,7 +166,7 @@ class PostgridClient:
         """Replace a list's metadata; whether keys that are left out stay is unverified, so give them all."""
         content = msgspec.json.encode({"metadata": metadata})
         path, route = f"/mailing_lists/{quote(mailing_list, safe='')}", "/mailing_lists/{id}"
-        self._http.request("POST", path, lambda _: None, route=route, content=content, idempotent=True)
+        self._http.request("POST", path, something, route=route, content=content, idempotent=True)
 
     def submit_job(self, mailing_list: str, work: JobWork, ids: Sequence[str]) -> None:
         """Start a job on a list. A second call is a second job, or is refused because the first one runs.
@@ -175,7 +178,7 @@ class PostgridClient:
         """
         path, route = f"/mailing_lists/{quote(mailing_list, safe='')}/jobs", "/mailing_lists/{id}/jobs"
         content = msgspec.json.encode({work: ids})
-        self._http.request("POST", path, lambda _: None, route=route, content=content)
+        self._http.request("POST", path, something, route=route, content=content)
 
     # Mailing list imports
 
@@ -245,7 +248,11 @@ class PostgridClient:
 
     def _one(self, method: str, resource: Resource, key: str, *, idempotent: bool = False) -> Row:
         path = f"/{resource}/{quote(key, safe='')}"
-        return self._http.request(method, path, self._object, route=f"/{resource}/{{id}}", idempotent=idempotent)
+        route = f"/{resource}/{{id}}"
+        found = self._http.request(method, path, self._object, route=route, idempotent=idempotent)
+        if method == "GET" and found.get("deleted") is True:  # which reading may show instead of a 404: unverified
+            raise NotFound(f"PostGrid: GET {route}: it was deleted.")
+        return found
 
     def _object(self, response: httpx.Response) -> Row:
         found = one(response)

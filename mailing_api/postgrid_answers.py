@@ -19,7 +19,7 @@ from mailing_api.errors import (
     RequestRefused,
 )
 
-__all__ = ["Page", "Row", "code", "one", "page", "read_error"]
+__all__ = ["Page", "Row", "code", "one", "page", "read_error", "something"]
 
 Row = dict[str, Any]
 
@@ -90,6 +90,15 @@ def one(response: httpx.Response) -> Row:
     if not isinstance(found.get("id"), str) or not found["id"]:
         raise ValueError("an object without its id")
     return found
+
+
+def something(response: httpx.Response) -> None:
+    """Read an object of which nothing is wanted.
+
+    Raises:
+        ValueError: not one, so that it need not be PostGrid who answered.
+    """
+    _ROW.decode(response.content)
 
 
 def code(kind: str) -> str | None:

@@ -225,6 +225,7 @@ class Bucket:
                     route="/{bucket}/{key}",
                     content_type=content_type,
                     idempotent=True,
+                    redirects=True,
                     **options,
                 )
             )

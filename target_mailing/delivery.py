@@ -258,8 +258,7 @@ class Delivery:
             logger.warning("Batch %d: the reply of step %r was lost: %s", batch.number, batch.step.name, error)
             self._recover_step(batch)
         else:
-            if not batch.step.repeatable:
-                self._journal.forget_step(batch.number, batch.step.name)
+            self._forget_step(batch)
             self._leave(batch, error)
 
     def _progress(self, batch: Batch, progress: Progress) -> None:
@@ -316,8 +315,10 @@ class Delivery:
 
     def _wait(self, batch: Batch, again: Again) -> None:
         policy, now = batch.lane.policy, time.time()
-        if not batch.step.repeatable:
-            self._journal.forget_step(batch.number, batch.step.name)
+        if again.maybe_done:
+            batch.maybe_done = True
+            self.counts["resubmitted"] += 0 if batch.step.repeatable else len(batch.rows)
+        self._forget_step(batch)
         if now - batch.created_at > policy.job_abandon:
             refusal = Refusal("unconfirmed", f"the job had not ended after {policy.job_abandon:.0f} s")
             sent = [at for at in range(len(batch.rows)) if at not in batch.withheld and at not in batch.refused]
@@ -335,6 +336,11 @@ class Delivery:
                 batch.rewind()
                 batch.begun_at = 0.0
             self._look_again(batch, again.after)
+
+    def _forget_step(self, batch: Batch) -> None:
+        """A step begun did not happen; noted stays what may be done twice, or may have been done before."""
+        if not batch.step.repeatable and not batch.maybe_done:
+            self._journal.forget_step(batch.number, batch.step.name)
 
     def _look_again(self, batch: Batch, after: float) -> None:
         batch.polls += 1

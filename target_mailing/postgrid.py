@@ -6,6 +6,7 @@ Facts and what is unverified: docs/postgrid.md.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -15,27 +16,28 @@ from mailing_api.postgrid import PostgridClient
 from target_mailing.batches import Row
 from target_mailing.mapping import MappedContact, RowRejected
 from target_mailing.postgrid_contact import encoded, fields, identity
+from target_mailing.postgrid_job import MAX_CONTACTS, Follow, Joining, Polls, Submit, is_there
 from target_mailing.postgrid_list import TargetList
 from target_mailing.postgrid_steps import (
     ACTIONS,
     CreateContacts,
     DeleteContacts,
     FindContacts,
-    Follow,
     FollowOld,
     Nothing,
-    Polls,
     ReadErrors,
     ReadOldErrors,
-    Submit,
     SubmitOld,
+    leaving,
+    made,
+    replaced,
 )
 from target_mailing.steps import Finished, Step
 
 __all__ = ["MAX_ROWS", "PostgridDestination", "PostgridTarget"]
 
-#: Contacts that one job may name (docs/postgrid.md).
-MAX_ROWS: Final = 500
+#: One job names the contacts of a batch.
+MAX_ROWS: Final = MAX_CONTACTS
 
 _REMOVALS: Final = frozenset({ACTIONS.remove, ACTIONS.unsubscribe, ACTIONS.ask})
 
@@ -70,8 +72,10 @@ class PostgridDestination:
     starts_over = False
     holds_since = 0.0
 
-    def __init__(self, client: PostgridClient, target: PostgridTarget, *, dry_run: bool = False) -> None:
-        """Find the list.
+    def __init__(
+        self, client: PostgridClient, target: PostgridTarget, joining: Joining, *, dry_run: bool = False
+    ) -> None:
+        """Find the list; `joining` is the account's.
 
         Raises:
             ConfigurationError: it is missing, ambiguous, or filled by another route.
@@ -81,6 +85,7 @@ class PostgridDestination:
             raise ConfigurationError("Setting `list`: give the one PostGrid mailing list to deliver to.")
         self._client = client
         self._target = target
+        self._joining = joining
         self._list = TargetList(client, target.lists[0], route=target.route, create=target.create_list, dry_run=dry_run)
         self.name = f"postgrid:{client.account}:list:{self._list.id}"
         self.actions = ACTIONS
@@ -102,26 +107,27 @@ class PostgridDestination:
         """The steps of a batch."""
         if action == ACTIONS.ask:
             return (Nothing(),)
-        client, number = self._client, self._list.id
+        client, number, joining = self._client, self._list.id, self._joining
         polls = Polls(self._target.poll_interval, self._target.poll_max_interval)
         delete = self._target.delete_old
+        exists = partial(is_there, client.contact)
         if action in _REMOVALS:
             return (
-                FindContacts(client),
-                Submit(client, number, "removeContacts", polls),
+                FindContacts(client, self._list),
+                Submit(client, number, "removeContacts", polls, leaving, exists),
                 Follow(client, number, polls),
                 ReadErrors(client, number, "removeContacts", is_last=not delete),
-                *([DeleteContacts(client, "submit")] if delete else []),
+                *([DeleteContacts(client, "submit", joining)] if delete else []),
             )
         return (
             CreateContacts(client, self._list),
-            Submit(client, number, "addContacts", polls),
+            Submit(client, number, "addContacts", polls, made, exists, joining),
             Follow(client, number, polls),
             ReadErrors(client, number, "addContacts", is_last=False),
-            SubmitOld(client, number, "removeContacts", polls),
+            SubmitOld(client, number, "removeContacts", polls, replaced, exists),
             FollowOld(client, number, polls),
             ReadOldErrors(client, number, "removeContacts", is_last=not delete),
-            *([DeleteContacts(client, "submit_old")] if delete else []),
+            *([DeleteContacts(client, "submit_old", joining)] if delete else []),
         )
 
     def closing(self) -> Sequence[Step]:

@@ -12,6 +12,7 @@ from mailing_api.postgrid import POSTGRID_SETTINGS, PostgridClient, postgrid_pac
 from mailing_api.settings import Setting, lookup
 from target_mailing.postgrid import MAX_ROWS, PostgridDestination, PostgridTarget
 from target_mailing.postgrid_import import PostgridImports
+from target_mailing.postgrid_job import Joining
 from target_mailing.postgrid_links import LINK_SETTINGS, Links
 from target_mailing.provider import Provider
 from target_mailing.reach import BY_POST
@@ -81,6 +82,7 @@ class PostgridAccount:
         self._replace = replace
         self._allow_duplicates = allow_duplicates
         self._has_journal = has_journal
+        self._joining = Joining()
         self.label = client.account
 
     def close(self) -> None:
@@ -94,7 +96,7 @@ class PostgridAccount:
         if settings.route != "import":
             if self._replace:
                 raise ConfigurationError("Setting `postgrid_replace` needs `route: import`: set that, or leave it out.")
-            return PostgridDestination(self._client, self._target(settings), dry_run=dry_run)
+            return PostgridDestination(self._client, self._target(settings), self._joining, dry_run=dry_run)
         if not self._has_journal and not self._allow_duplicates:
             raise ConfigurationError(
                 "Setting `journal` is off, but with `route: import` only the journal knows who is on the list: whoever "

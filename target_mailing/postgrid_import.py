@@ -34,10 +34,13 @@ from target_mailing.postgrid_import_steps import (
     Undo,
     Undone,
     Validate,
+    checked,
+    still_there,
 )
+from target_mailing.postgrid_job import Follow, Polls
 from target_mailing.postgrid_links import Links
 from target_mailing.postgrid_replace import Collect, DeleteOld, FollowOldImports, SubmitOldImports
-from target_mailing.postgrid_steps import ACTIONS, Follow, Nothing, Polls
+from target_mailing.postgrid_steps import ACTIONS, Nothing
 from target_mailing.steps import Finished, Step
 
 __all__ = ["PostgridImports"]
@@ -112,10 +115,10 @@ class PostgridImports:
             Validate(client, polls),
             *([] if self._links is None else [Clear(self._links)]),
             Check(client),
-            SubmitImports(client, number, "addMailingListImports", polls),
+            SubmitImports(client, number, "addMailingListImports", polls, checked),
             Follow(client, number, polls),
             Judge(),
-            Undo(client, number, "removeMailingListImports", polls),
+            Undo(client, number, "removeMailingListImports", polls, still_there(client, "errors")),
             FollowUndone(client, number, polls),
             Undone(client),
         )
@@ -125,7 +128,7 @@ class PostgridImports:
         client, number, polls = self._client, self._list.id, self._polls
         return (
             Collect(client, self._list, self._run_name),
-            SubmitOldImports(client, number, "removeMailingListImports", polls),
+            SubmitOldImports(client, number, "removeMailingListImports", polls, still_there(client, "collect")),
             FollowOldImports(client, number, polls),
             DeleteOld(client),
         )

@@ -7,17 +7,19 @@ its imports: where its job went wrong they are taken off again, so that it is kn
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from mailing_api.errors import MailingError, NotFound, RequestRefused
 from mailing_api.postgrid import Import, PostgridClient
 from target_mailing.postgrid_csv import File, country_of, left_out, written
 from target_mailing.postgrid_import_list import ImportList
+from target_mailing.postgrid_job import Follow, Polls, Submit, is_there
 from target_mailing.postgrid_links import Links
-from target_mailing.postgrid_steps import Follow, Polls, Submit
 from target_mailing.steps import Done, Finished, Progress, Refusal, Step, Work
 
 __all__ = [
@@ -31,10 +33,11 @@ __all__ = [
     "Judge",
     "Plan",
     "SubmitImports",
-    "TakeOff",
     "Undo",
     "Undone",
     "Validate",
+    "checked",
+    "still_there",
 ]
 
 #: Imports that one job may name (docs/postgrid.md).
@@ -245,81 +248,41 @@ class Check(Step):
         return "the import left out rows, and its report does not say which" if found is None else found
 
 
-@dataclass(frozen=True)
 class SubmitImports(Submit):
-    """Adds the imports to the list. One that is on it stays, and stays one, so this may be done again."""
+    """Starts a job of imports. One that is on the list stays, and stays one, so this may be done again."""
 
-    name = "submit"
     repeatable = True
     uses_names = False
-    source: ClassVar[str] = "check"
-
-    def run(self, work: Work) -> Progress:
-        """Wait, or post the job."""
-        try:
-            progress = super().run(work)
-        except MailingError as error:
-            if not error.maybe_done:
-                raise
-            return self.polls.again(work.polls)
-        if isinstance(progress, Finished) and progress.unresolved:
-            # An earlier call, whose reply was lost, may have been taken all the same.
-            return Done({"none": True, "ids": self.ids(work), "failed": progress.reason})
-        return progress
-
-    def ids(self, work: Work) -> list[list[str]]:
-        """The imports."""
-        return [[one] for one in work.evidence[self.source]["ids"]]
-
-    def exists(self, contact: str) -> bool:  # noqa: ARG002 - whichever it is
-        """Whether to ask for this one when the others were refused with it: always, since none may be missing."""
-        return True
 
 
-class TakeOff(SubmitImports):
-    """Takes imports off the list, as many of them as may be on it."""
+def checked(work: Work) -> list[list[str]]:
+    """The imports to be put on the list."""
+    return [[one] for one in work.evidence["check"]["ids"]]
 
-    def ids(self, work: Work) -> list[list[str]]:
-        """Those that are there."""
-        return [each for each in super().ids(work) if self._is_there(each[0])]
 
-    def nothing(self, work: Work) -> Progress:  # noqa: ARG002 - there are none
-        """Nobody is to be taken off."""
-        return Done({"none": True, "ids": []})
-
-    def _is_there(self, number: str) -> bool:
-        try:
-            self.client.imported(number)
-        except NotFound:
-            return False
-        except MailingError as error:
-            error.maybe_done = False  # no job was begun by looking
-            raise
-        return True
+def still_there(client: PostgridClient, step: str) -> Callable[[Work], list[list[str]]]:
+    """Those of the imports that a step noted which there are: a job to take them off would miss the others."""
+    exists = partial(is_there, client.imported)
+    return lambda work: [[one] for one in work.evidence[step]["ids"] if exists(one)]
 
 
 @dataclass(frozen=True)
 class Judge(Step):
-    """Judges the job: with no errors on the list, all its rows have arrived."""
+    """Judges the job: if nothing went wrong, all its rows have arrived."""
 
     name = "errors"
 
     def run(self, work: Work) -> Progress:
         """Judge it."""
-        submitted, errors = work.evidence["submit"], work.evidence["follow"]["errors"]
-        if failed := submitted.get("failed"):
-            return Done({"reason": failed, "ids": work.evidence["check"]["ids"]})
-        if not errors:
-            return Finished(job=work.evidence["imports"]["job"])
-        reason = f"the list's job ended with {', '.join(sorted(set(errors)))}"
-        return Done({"reason": reason, "ids": work.evidence["check"]["ids"]})
+        if trouble := work.evidence["follow"]["trouble"]:
+            return Done({"reason": trouble, "ids": work.evidence["check"]["ids"]})
+        return Finished(job=work.evidence["imports"]["job"])
 
 
-class Undo(TakeOff):
+class Undo(SubmitImports):
     """Takes those of the batch off the list again."""
 
     name = "undo"
-    source = "errors"
 
 
 class FollowUndone(Follow):
@@ -339,8 +302,7 @@ class Undone(Step):
     def run(self, work: Work) -> Progress:
         """Judge it, and delete the imports."""
         reason = work.evidence["errors"]["reason"]
-        undo, now = work.evidence["undo"], work.evidence["follow_undo"]["errors"]
-        if undo.get("failed") or now:
+        if work.evidence["follow_undo"]["trouble"]:
             doubtful = Refusal("unconfirmed", reason)
             return Finished(rejected={at: doubtful for at in range(len(work.rows)) if at not in work.refused})
         for number in work.evidence["errors"]["ids"]:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from mailing_api.errors import ProviderFault
 from mailing_api.postgrid import PostgridClient
 from target_mailing.postgrid_import_list import ImportList
-from target_mailing.postgrid_import_steps import LIST, MAX_IMPORTS, RUN, TakeOff
-from target_mailing.postgrid_steps import Follow
+from target_mailing.postgrid_import_steps import LIST, MAX_IMPORTS, RUN, SubmitImports
+from target_mailing.postgrid_job import Follow
 from target_mailing.steps import Again, Done, Finished, Progress, Step, Work
 
 __all__ = ["Collect", "DeleteOld", "FollowOldImports", "SubmitOldImports"]
@@ -37,11 +37,10 @@ class Collect(Step):
         return Done({"ids": old[:MAX_IMPORTS]})
 
 
-class SubmitOldImports(TakeOff):
+class SubmitOldImports(SubmitImports):
     """Takes them off the list."""
 
     name = "submit_old"
-    source = "collect"
 
 
 class FollowOldImports(Follow):
@@ -61,12 +60,10 @@ class DeleteOld(Step):
 
     def run(self, work: Work) -> Progress:
         """Delete one after the other; only what is certainly on no list."""
-        failed = work.evidence["submit_old"].get("failed")
-        errors = work.evidence["follow_old"]["errors"]
-        if failed or errors:
+        if trouble := work.evidence["follow_old"]["trouble"]:
             raise ProviderFault(
                 "PostGrid: earlier imports could not be taken off the list, beside those of this run "
-                f"({failed or ', '.join(sorted(set(errors)))}). Send no letters before a run has ended well."
+                f"({trouble}). Send no letters before a run has ended well."
             )
         for number in work.evidence["collect"]["ids"]:
             self.client.delete_import(number)

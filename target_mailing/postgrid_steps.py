@@ -1,20 +1,21 @@
-"""The steps of PostGrid's route `contacts`: make or find the contacts, submit the list's job, follow it, its errors.
+"""The steps of PostGrid's route `contacts`: make or find the contacts, judge the list's job by them, delete the old.
 
-A list takes one job at a time, a job has no ID, and one that failed ends like any other: only the list's errors tell.
+Errors of a job name nobody, and whether those of an earlier one stay is unverified: contacts tell where they are.
 """
 
 from __future__ import annotations
 
-import random
-import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import ClassVar, Final, Literal
 
-from mailing_api.errors import MailingError, NotFound, RequestRefused
-from mailing_api.postgrid import JobWork, MailingList, PostgridClient
+import msgspec
+
+from mailing_api.errors import NotFound, RequestRefused
+from mailing_api.postgrid import JobWork, PostgridClient
 from target_mailing.consent import Actions
 from target_mailing.postgrid_contact import EXTERNAL_ID, EXTERNAL_STREAM, with_reference
+from target_mailing.postgrid_job import Follow, Joining, Submit
 from target_mailing.postgrid_list import TargetList
 from target_mailing.steps import Again, Done, Finished, Progress, Refusal, Step, Work
 
@@ -23,14 +24,14 @@ __all__ = [
     "CreateContacts",
     "DeleteContacts",
     "FindContacts",
-    "Follow",
     "FollowOld",
     "Nothing",
-    "Polls",
     "ReadErrors",
     "ReadOldErrors",
-    "Submit",
     "SubmitOld",
+    "leaving",
+    "made",
+    "replaced",
 ]
 
 #: PostGrid keeps no opt-outs, so one is kept by being on no list.
@@ -45,23 +46,8 @@ ACTIONS: Final = Actions(
     old_first=False,
 )
 
-#: Seconds during which a list that looks untouched is taken for one whose job has not begun yet.
-_JOB_APPEARS_WITHIN: Final = 10.0
-#: Refusals of a job that mean a busy list, or that something is wrong with it: which is which is unverified.
-_PERHAPS_BUSY: Final = frozenset({400, 409, 422})
-
-
-@dataclass(frozen=True)
-class Polls:
-    """Seconds between two looks at a list: longer each time, up to the longest, and never all at once."""
-
-    interval: float
-    longest: float
-
-    def again(self, polls: int) -> Again:
-        """When to look again, after so many looks."""
-        wait = min(self.longest, self.interval * 1.5 ** min(polls, 40))
-        return Again(wait * random.uniform(0.8, 1.2))  # noqa: S311
+#: Why a row's contacts are not known to be where they should be: one is no more, one is elsewhere, or nobody tells.
+Wrong = Literal["gone", "elsewhere", "unknown"]
 
 
 @dataclass(frozen=True)
@@ -107,141 +93,64 @@ class CreateContacts(Step):
 
 @dataclass(frozen=True)
 class FindContacts(Step):
-    """Looks for contacts to be removed of which the journal knows no ID, by what their metadata says of the row."""
+    """Looks for contacts to be removed by what their metadata says of the row.
+
+    Those that the journal knows are enough only where no other journal filled the list.
+    """
 
     client: PostgridClient
+    mailing_list: TargetList
     name = "find"
     uses_names = True
 
     def run(self, work: Work) -> Progress:
         """Look for each."""
+        is_known = self.mailing_list.is_known_to(work.journal)
         names = {
             at: ids
             for at, row in enumerate(work.rows)
-            if at not in work.names and row.reference and (ids := found(self.client, row.reference))
+            if not (is_known and at in work.names) and (ids := found(self.client, row.reference))
         }
         return Done({}, names=names)
 
 
 def found(client: PostgridClient, reference: tuple[str, ...]) -> list[str]:
-    """The contacts that were made for a row."""
+    """The contacts that were made for a row; what has its key and not its stream is somebody else's."""
     if not reference:
         return []
     stream, key = reference
     return [
         str(row["id"])
         for row in client.contacts_with(EXTERNAL_ID, key)
-        if row["metadata"].get(EXTERNAL_STREAM, stream) == stream
+        if row["metadata"].get(EXTERNAL_STREAM) == stream
     ]
 
 
-@dataclass(frozen=True)
-class Submit(Step):
-    """Starts the list's job as soon as the list takes one.
-
-    Whether a call whose reply was lost began a job cannot be told, since jobs have no ID and others may work on the
-    list, too. So it is made again when the list is free: who is on it already stays, who is gone stays gone.
-    """
-
-    client: PostgridClient
-    mailing_list: str
-    work: JobWork
-    polls: Polls
-    name = "submit"
-    repeatable = False
-    uses_names = True
-
-    def run(self, work: Work) -> Progress:
-        """Wait, or post the job."""
-        before = self._look()
-        ids = self.ids(work)
-        if not any(ids):
-            return self.nothing(work)
-        if before.busy:
-            return self.polls.again(work.polls)
-        flat = list(dict.fromkeys(one for each in ids for one in each))
-        ended = self._post(flat, work)
-        if ended is not None:
-            return ended
-        return Done({"job": self.mailing_list, "ids": ids, "before": before.updated_at, "errors": before.errors})
-
-    def _post(self, ids: list[str], work: Work) -> Progress | None:
-        """Post the job; says how it ends where it was not taken."""
-        for attempt in range(3):
-            try:
-                self.client.submit_job(self.mailing_list, self.work, ids)
-            except RequestRefused as error:
-                if error.status not in _PERHAPS_BUSY:
-                    raise
-                if self._look().busy:
-                    return self.polls.again(work.polls)
-                if attempt == 1:  # it was not busy both times: perhaps it does not take a contact that is gone
-                    ids = [one for one in ids if self.exists(one)]
-                if not ids and self.work.startswith("remove"):
-                    return self.nothing(work)
-                if attempt == 2 or not ids:
-                    return Finished(unresolved=True, reason=f"the job was refused ({error.code or error.status})")
-            else:
-                break
-        return None
-
-    def ids(self, work: Work) -> list[list[str]]:
-        """The contacts of each row."""
-        if self.work == "removeContacts":
-            return [list(work.names.get(at, ())) for at in range(len(work.rows))]
-        return [list(each) for each in work.evidence["contacts"]["ids"]]
-
-    def nothing(self, work: Work) -> Progress:  # noqa: ARG002 - what comes after it may matter elsewhere
-        """What it means that there is nobody to be put on the list, or to be taken off it."""
-        return Finished()
-
-    def _look(self) -> MailingList:
-        try:
-            return self.client.mailing_list(self.mailing_list)
-        except MailingError as error:
-            error.maybe_done = False  # no job was begun by looking
-            raise
-
-    def exists(self, contact: str) -> bool:
-        """Whether a contact is there."""
-        try:
-            self.client.contact(contact)
-        except NotFound:
-            return False
-        except MailingError as error:
-            error.maybe_done = False
-            raise
-        return True
+# Whom the list's jobs name, row by row
 
 
-@dataclass(frozen=True)
-class Follow(Step):
-    """Looks at the list until its job has ended."""
+def made(work: Work) -> list[list[str]]:
+    """The contacts that were made."""
+    return [list(each) for each in work.evidence["contacts"]["ids"]]
 
-    client: PostgridClient
-    mailing_list: str
-    polls: Polls
-    name = "follow"
-    watches = True
-    after: ClassVar[str] = "submit"
 
-    def run(self, work: Work) -> Progress:
-        """Look once."""
-        submitted = work.evidence[self.after]
-        if submitted.get("none"):
-            return Done({"errors": []})
-        now = self.client.mailing_list(self.mailing_list)
-        untouched = now.updated_at is not None and now.updated_at == submitted["before"]
-        if now.busy or (untouched and time.time() - work.begun_at < _JOB_APPEARS_WITHIN):
-            return self.polls.again(work.polls)
-        return Done({"errors": list(now.errors)})
+def leaving(work: Work) -> list[list[str]]:
+    """The contacts by which the rows are known."""
+    return [list(work.names.get(at, ())) for at in range(len(work.rows))]
+
+
+def replaced(work: Work) -> list[list[str]]:
+    """What the contacts were called before: PostGrid made them anew, or we forgot them. Who did not come has none."""
+    new = {one for each in made(work) for one in each}
+    stays = work.refused.union(_noted("wrong", work), _noted("doubtful", work))
+    return [[] if at in stays else [one for one in each if one not in new] for at, each in enumerate(leaving(work))]
 
 
 @dataclass(frozen=True)
 class ReadErrors(Step):
-    """Where the list tells of errors, looks for each contact whether it is where it should be.
+    """Where a job may not have gone well, looks for each contact whether it is where it should be; begins the next.
 
-    Errors name nobody, and whether those of an earlier job stay is unverified.
+    Its evidence: `wrong`, positions of rows to be sent again at the end, and `doubtful`, of those that are not.
     """
 
     client: PostgridClient
@@ -249,60 +158,85 @@ class ReadErrors(Step):
     work: JobWork
     is_last: bool
     name = "errors"
+    again_from = "submit"
     after: ClassVar[str] = "submit"
     followed: ClassVar[str] = "follow"
 
     def run(self, work: Work) -> Progress:
         """Judge the job."""
-        errors = work.evidence[self.followed]["errors"]
-        if not errors:
-            return Finished() if self.is_last else Done({})
-        wrong = self._wrong(work.evidence[self.after]["ids"], work.refused)
-        if not wrong:
-            return Finished() if self.is_last else Done({})
-        reason = f"the list's job ended with {', '.join(sorted(set(errors)))}"
-        if len(wrong) == len(work.rows) - len(work.refused):
-            return Finished(unresolved=True, reason=reason)
-        return Finished(resend=wrong, reason=reason)
+        submitted, followed = work.evidence[self.after], work.evidence[self.followed]
+        wrong = self._wrong(work)
+        if rest := set(submitted["rest"]):
+            if not wrong:
+                return Again(0.0, rewind=True)
+            wrong |= {at: "elsewhere" for at, each in enumerate(submitted["ids"]) if not rest.isdisjoint(each)}
+        sent = [at for at in range(len(work.rows)) if at not in work.refused]
+        reason = followed["trouble"] or "a contact was deleted before the list's job"
+        doubtful: list[int] = []
+        if not followed["shown"]:  # perhaps it only begins later, so that one more is worth it
+            doubtful = [at for at, why in wrong.items() if why != "gone" and work.rows[at].resubmitted]
+        elif len(wrong) == len(sent) and "gone" not in wrong.values():
+            if len(sent) > 1 or "unknown" not in wrong.values():
+                absent = "failed" in submitted and "unknown" not in wrong.values()
+                return Finished(unresolved=True, absent=absent, reason=reason)
+            doubtful = sent
+        noted = {"wrong": sorted(wrong.keys() - set(doubtful)), "doubtful": doubtful, "reason": reason} if wrong else {}
+        if self.is_last or (wrong and len(wrong) == len(sent)):
+            return _finished(msgspec.structs.replace(work, evidence={**work.evidence, self.name: noted}))
+        return Done(noted)
 
-    def _wrong(self, ids: Sequence[Sequence[str]], refused: set[int]) -> list[int]:
-        """Positions of rows that are not known to be where they should."""
-        return [
-            at
-            for at, each in enumerate(ids)
-            if at not in refused and not all(self._is_right(contact) for contact in each)
-        ]
+    def _wrong(self, work: Work) -> dict[int, Wrong]:
+        """The rows that are not known to be where they should be, by position."""
+        submitted, followed = work.evidence[self.after], work.evidence[self.followed]
+        ids = {at: each for at, each in enumerate(submitted["ids"]) if each and at not in work.refused}
+        gone = set(submitted["gone"]) if self.work == "addContacts" else set()
+        wrong: dict[int, Wrong] = {at: "gone" for at, each in ids.items() if not gone.isdisjoint(each)}
+        if not followed["trouble"]:
+            return wrong
+        for at in ids.keys() - wrong.keys():
+            if "failed" not in submitted:
+                why = self._why_wrong(ids[at], set(submitted["rest"]))
+            elif submitted["lost"] or work.rows[at].resubmitted:  # an earlier job may yet do what this one did not
+                why = "unknown"
+            else:
+                why = "elsewhere"
+            if why is not None:
+                wrong[at] = why
+        return wrong
 
-    def _is_right(self, contact: str) -> bool:
+    def _why_wrong(self, contacts: Sequence[str], rest: set[str]) -> Wrong | None:
+        """Why a row is wrong, as far as a job has named its contacts."""
+        return next((why for one in contacts if one not in rest and (why := self._where(one)) is not None), None)
+
+    def _where(self, contact: str) -> Wrong | None:
         is_added = self.work == "addContacts"
         try:
             lists = self.client.contact(contact).get("mailingLists")
         except NotFound:
-            return not is_added
+            return "gone" if is_added else None
         if lists is None:  # which PostGrid may not tell
-            return False
-        return (self.mailing_list in {one.get("id") if isinstance(one, dict) else one for one in lists}) == is_added
+            return "unknown"
+        on = {one.get("id") if isinstance(one, dict) else one for one in lists}
+        return None if (self.mailing_list in on) == is_added else "elsewhere"
+
+
+def _noted(name: Literal["wrong", "doubtful"], work: Work) -> list[int]:
+    """Positions of rows that steps found so."""
+    return [at for noted in work.evidence.values() for at in noted.get(name, ())]
+
+
+def _finished(work: Work) -> Finished:
+    """The end of a batch of which steps may have found rows wrong."""
+    reason = "; ".join(noted["reason"] for noted in work.evidence.values() if "wrong" in noted)
+    rejected: Mapping[int, Refusal] = dict.fromkeys(_noted("doubtful", work), Refusal("unconfirmed", reason))
+    return Finished(resend=_noted("wrong", work), rejected=rejected, reason=reason)
 
 
 class SubmitOld(Submit):
-    """Takes off the list what the rows' contacts were called before: PostGrid made them anew, or we forgot them.
-
-    Of a row that was refused nothing new came, so what was there stays.
-    """
+    """Takes contacts off the list that were replaced. Of a row that was refused nothing new came: its old ones stay."""
 
     name = "submit_old"
     spares_shared = True
-
-    def ids(self, work: Work) -> list[list[str]]:
-        """The old contacts of each row."""
-        made = {one for each in work.evidence["contacts"]["ids"] for one in each}
-        refused = work.refused
-        names = {at: names for at, names in work.names.items() if at not in refused}
-        return [[one for one in names.get(at, ()) if one not in made] for at in range(len(work.rows))]
-
-    def nothing(self, work: Work) -> Progress:  # noqa: ARG002 - there are none
-        """Nobody is replaced."""
-        return Done({"none": True, "ids": []})
 
 
 class FollowOld(Follow):
@@ -316,24 +250,31 @@ class ReadOldErrors(ReadErrors):
     """Judges the job that took them off."""
 
     name = "errors_old"
+    again_from = "submit_old"
     after = "submit_old"
     followed = "follow_old"
 
 
 @dataclass(frozen=True)
 class DeleteContacts(Step):
-    """Deletes contacts that were taken off the list, if they are known to be on no other."""
+    """Deletes contacts that were taken off the list, if they are on no other, and not about to be."""
 
     client: PostgridClient
     after: str
+    joining: Joining
     name = "delete"
 
     def run(self, work: Work) -> Progress:
         """Delete one after the other."""
         for contact in dict.fromkeys(one for each in work.evidence[self.after]["ids"] for one in each):
-            try:
-                if self.client.contact(contact).get("mailingLists") == []:
-                    self.client.delete_contact(contact)
-            except NotFound:
-                continue
-        return Finished()
+            with self.joining.spared(contact) as is_spared:
+                if not is_spared:
+                    self._delete(contact)
+        return _finished(work)
+
+    def _delete(self, contact: str) -> None:
+        try:
+            if self.client.contact(contact).get("mailingLists") == []:
+                self.client.delete_contact(contact)
+        except NotFound:
+            return

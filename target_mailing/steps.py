@@ -41,14 +41,18 @@ class Done(msgspec.Struct, frozen=True):
 
 
 class Again(msgspec.Struct, frozen=True):
-    """Nothing was done, and there is nothing to tell yet: take this step once more after so many seconds.
+    """There is nothing to tell yet: take this step once more after so many seconds.
 
     Attributes:
-        rewind: what earlier steps found may be old by then: begin at the step's `again_from`.
+        rewind: what earlier steps found may be old by then: begin at the step's `again_from`, which finds in the
+            evidence what it noted itself the last time.
+        maybe_done: of a step that is not repeatable: nobody knows whether it was done, which does no harm. Else nothing
+            was done.
     """
 
     after: float
     rewind: bool = False
+    maybe_done: bool = False
 
 
 class Finished(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,6 +88,7 @@ class Work(msgspec.Struct, kw_only=True):
         rows: the batch.
         evidence: of the steps done so far, by step.
         polls: how often this step said `Again`.
+        maybe_done: this step said that it may have been done before.
         begun_at: when this step was first begun (Unix seconds).
         known: what the steps of all batches of this destination noted, as far as the journal remembers.
         resumed: the batch is of an earlier run: its rows have no content, and come again in the input.
@@ -95,6 +100,7 @@ class Work(msgspec.Struct, kw_only=True):
     rows: Sequence[Row]
     evidence: Mapping[str, dict[str, Any]]
     polls: int = 0
+    maybe_done: bool = False
     begun_at: float = 0.0
     known: Sequence[Mapping[str, Any]] = ()
     resumed: bool = False

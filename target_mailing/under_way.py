@@ -45,6 +45,7 @@ class Batch(msgspec.Struct, eq=False):
         polls: how often its step found nothing to tell.
         failed_looks: looks at its job that failed in a row.
         lost: times that the reply to its step was lost.
+        maybe_done: its step, which is taken again, may have been done before.
         recovered: it is of an earlier run.
         refused: by position, rows that a step refused while the others went on.
     """
@@ -63,6 +64,7 @@ class Batch(msgspec.Struct, eq=False):
     polls: int = 0
     failed_looks: int = 0
     lost: int = 0
+    maybe_done: bool = False
     recovered: bool = False
     refused: dict[int, Refusal] = {}
 
@@ -95,12 +97,13 @@ class Batch(msgspec.Struct, eq=False):
         self.at += 1
         self.begun_at = 0.0
         self.polls = 0
+        self.maybe_done = False
 
     def rewind(self) -> None:
-        """Go back to where its step begins when it is taken again; what was noted from there on counts no more."""
+        """Go back to where its step begins when it is taken again; what was noted after it counts no more."""
         begin = self.step.again_from or self.step.name
         self.at = next(at for at, step in enumerate(self.steps) if step.name == begin)
-        for step in self.steps[self.at :]:
+        for step in self.steps[self.at + 1 :]:
             self.evidence.pop(step.name, None)
 
     @property
@@ -128,6 +131,7 @@ class Batch(msgspec.Struct, eq=False):
             rows=self.rows,
             evidence=dict(self.evidence),
             polls=self.polls,
+            maybe_done=self.maybe_done,
             begun_at=self.begun_at,
             known=known,
             resumed=self.recovered,

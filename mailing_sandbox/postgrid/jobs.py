@@ -31,6 +31,7 @@ class Job:
     action: Action
     ids: list[str]
     course: Course
+    begun: bool = False
     applied: bool = False
     ended: bool = False
     before: list[dict[str, str]] = field(default_factory=list)
@@ -49,6 +50,7 @@ class Job:
             "live": self.mailing_list.live,
             "action": self.action,
             "ids": len(self.ids),
+            "begun": self.begun,
             "applied": self.applied,
             "ended": self.ended,
             "polls": self.course.polls,
@@ -74,7 +76,7 @@ class Jobs:
     def submit(self, mailing_list: MailingList, action: Action, ids: list[str]) -> Job:
         """Start a job, with the next plan if there is one; refused while another runs or where switches say so."""
         store = self._store
-        if mailing_list.status != "completed":
+        if mailing_list.id in self._active:
             status = store.switches.postgrid_busy_status
             raise Refusal(status, "mailing_list_busy_error", "A job is running on this mailing list")
         self._reject(action, ids)
@@ -85,16 +87,23 @@ class Jobs:
             mailing_list=mailing_list,
             action=action,
             ids=ids,
-            course=Course(plan, now),
-            before=mailing_list.errors,
+            course=Course(plan, now + store.switches.postgrid_job_delay_seconds),
         )
-        if store.switches.postgrid_errors_cleared:
-            job.before = mailing_list.errors = []
-        mailing_list.status = plan.shown(job.first_status)
-        self._touch(mailing_list, now)
         self.all.append(job)
         self._active[mailing_list.id] = job
+        self._begin(job, now)
         return job
+
+    def _begin(self, job: Job, now: float) -> None:
+        """Let the list show a job when it begins: at once, unless a switch says otherwise."""
+        if job.begun or (now < job.course.begun and not job.course.due):
+            return
+        job.begun = True
+        job.before = job.mailing_list.errors
+        if self._store.switches.postgrid_errors_cleared:
+            job.before = job.mailing_list.errors = []
+        job.mailing_list.status = job.course.plan.shown(job.first_status)
+        self._touch(job.mailing_list, min(now, job.course.begun))
 
     def _reject(self, action: Action, ids: list[str]) -> None:
         """Refuse at once what otherwise ends a job with errors, where the switches say so."""
@@ -119,7 +128,7 @@ class Jobs:
         """Count one look of a client at a list."""
         job = self._active.get(mailing_list.id)
         if job is not None:
-            job.course.polls += 1
+            job.course.polls += job.begun
             self._step(job)
 
     def finish(self, mailing_list: MailingList, errors: list[str] | None = None) -> None:
@@ -139,6 +148,9 @@ class Jobs:
     def _step(self, job: Job) -> None:
         store = self._store
         switches = store.switches
+        self._begin(job, store.clock.now())
+        if not job.begun:
+            return
         now, seconds, needed = store.clock.now(), switches.postgrid_job_seconds, switches.postgrid_job_polls
         share = job.course.share(now, seconds, needed)
         counting = 1.0 - switches.postgrid_counting_share

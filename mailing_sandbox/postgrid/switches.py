@@ -61,6 +61,7 @@ class Switches(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     postgrid_job_response_status: Literal["new", "completed"] = "new"
     postgrid_job_seconds: Seconds = 3.0
     postgrid_job_polls: Number = 0
+    postgrid_job_delay_seconds: Seconds = 0.0
     postgrid_counting_share: Share = 0.25
     postgrid_errors_cleared: bool = True
     postgrid_status_moves_updated_at: bool = True

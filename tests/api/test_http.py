@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from mailing_api.errors import MailingError, RateLimited, RequestRefused
+from mailing_api.errors import MailingError, RateLimited, RequestRefused, UnreadableAnswer
 from mailing_api.http import HttpClient
 from mailing_api.pace import Pace
 from mailing_api.retry import RetryPolicy
@@ -63,3 +63,18 @@ def test_other_refusals_slow_nothing():
     with pytest.raises(MailingError):
         get(made(lambda _: httpx.Response(400)), pace=own)
     assert own.rate is None
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307])
+def test_a_redirection_is_no_answer(status):
+    requests = []
+    client = made(lambda request: requests.append(request) or httpx.Response(status, headers={"Location": "/else"}))
+    with pytest.raises(UnreadableAnswer, match="base URL") as raised:
+        client.request("POST", "/", lambda _: "done", route="/")
+    assert raised.value.maybe_done
+    assert len(requests) == 1
+    assert client.request("POST", "/", lambda answer: answer.status_code, route="/", redirects=True) == status
+
+
+def test_nothing_changed_is_an_answer():
+    assert made(lambda _: httpx.Response(304)).request("PUT", "/", lambda _: "done", route="/") == "done"

@@ -44,6 +44,15 @@ def test_a_job_is_posted_once_whatever_comes():
         assert answers.asked == [("POST", f"/mailing_lists/{LIST}/jobs", {"addContacts": ["contact_1"]})]
 
 
+@pytest.mark.parametrize("odd", [httpx.Response(302), httpx.Response(200, html="<p>canary</p>"), httpx.Response(200)])
+def test_p1_an_odd_answer_to_a_job_or_a_mark_is_none(odd):
+    with pytest.raises(UnreadableAnswer) as raised:
+        client(Answers(odd)).submit_job(LIST, "addContacts", ["contact_1"])
+    assert raised.value.maybe_done
+    with pytest.raises(UnreadableAnswer):
+        client(Answers(*[odd] * 9)).update_metadata(LIST, {})
+
+
 @pytest.mark.parametrize("status", [400, 409, 422])
 def test_a_busy_list_refuses(status):
     with pytest.raises(RequestRefused) as raised:
@@ -59,6 +68,22 @@ def test_a_search_taken_for_text_finds_nobody_else():
     ]
     answers = Answers({"object": "list", "totalCount": 3, "skip": 0, "limit": 100, "data": rows})
     assert [row["id"] for row in client(answers).contacts_with("external_id", "7")] == ["contact_1"]
+
+
+def test_a_search_is_read_to_its_end():
+    rows = [{"id": f"contact_{n}", "metadata": {"external_id": "7"}} for n in range(250)]
+    asked = []
+
+    def answer(request):
+        asked.append(request)
+        skip, limit = (int(request.url.params[name]) for name in ("skip", "limit"))
+        page = rows[skip : skip + limit]
+        return httpx.Response(200, json={"object": "list", "totalCount": len(rows), "skip": skip, "data": page})
+
+    assert len(client(answer).contacts_with("external_id", "7")) == 250
+    del asked[:], rows[100:]
+    assert len(client(answer).contacts_with("external_id", "7")) == 100
+    assert len(asked) == 1
 
 
 def test_a_contact_that_is_gone_is_deleted():

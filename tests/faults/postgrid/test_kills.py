@@ -7,6 +7,7 @@ import pytest
 from tests.faults.postgrid.conftest import kill
 from tests.target.conftest import state
 from tests.target.postgrid.conftest import delete, household, households
+from tests.target.postgrid.test_doubts import versions
 
 ROOT = "/print-mail/v1"
 #: Each call of the flow, and its first and later occurrences that the rows below bring about.
@@ -102,3 +103,18 @@ def test_p3_killed_while_a_job_is_submitted_its_rows_are_counted_as_sent_again(p
     assert result.counts() == {"delivered": 2}
     assert result.outcomes["resubmitted"] == 2
     assert len(postgrid.on_list()) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("skip", [1, 2])
+def test_p3_killed_at_one_of_the_jobs_that_a_step_needs_all_older_versions_leave(postgrid, skip, when):
+    postgrid.deliver([households(), household(99), state(1)])
+    versions(postgrid, keys=6, count=105)
+    rows = [household(n) for n in range(6)]
+    postgrid.config |= {"batch_rows": 100, "journal": str(postgrid.folder / "another.sqlite")}
+    assert kill_at(postgrid, [households(), *rows, state(1)], "submit", skip, when) == []
+    result = postgrid.deliver([households(), *rows, state(1)])
+    assert result.error is None
+    assert result.states == [1]
+    assert postgrid.streets() == sorted(["99 Mill Lane", *(f"{n} Mill Lane" for n in range(6))])

@@ -22,6 +22,25 @@ def types(row):
     return [each["type"] for each in row["errors"]]
 
 
+def test_a_job_may_show_late(sandbox, pg, number):
+    """Until then the list looks as before, and refuses another job."""
+    sandbox.postgrid.change(postgrid_job_delay_seconds=3)
+    someone = pg.contact()["id"]
+    before = pg.get("mailing_lists", number)
+    path = f"/mailing_lists/{number}/jobs"
+    assert pg.client.post(path, json={"addContacts": [someone]}).json() == before
+    sandbox.clock.advance(2)
+    assert pg.get("mailing_lists", number) == before
+    assert pg.client.post(path, json={"addContacts": [someone]}).status_code == 422
+    sandbox.clock.advance(2)
+    shown = pg.get("mailing_lists", number)
+    assert (shown["status"], shown["updatedAt"] > before["updatedAt"]) == ("creating_contacts", True)
+    assert pg.get("contacts", someone)["mailingLists"] == []
+    sandbox.clock.advance(3)
+    assert pg.get("mailing_lists", number)["status"] == "completed"
+    assert pg.get("contacts", someone)["mailingLists"] == [number]
+
+
 # Lists
 
 
