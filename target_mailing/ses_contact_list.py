@@ -207,8 +207,10 @@ class ContactList:
 
     def _read(self, email: str) -> State | None:
         """One contact as it is now, however it is spelled there."""
-        state = self._look_up([email]).found.get(fold_address(email))
-        return None if state is None else self._alone(state)
+        there, address = self._look_up([email]), fold_address(email)
+        if address in there.refused:
+            raise there.refused[address]
+        return self._alone(there.found[address]) if address in there.found else None
 
     def _alone(self, state: State) -> State | None:
         """A contact as it is now, with its attributes, which a listing does not show; without where that is refused."""
@@ -241,7 +243,7 @@ def _found(rows: Sequence[Row], there: LookedUp[State]) -> Found:
     for at, row in enumerate(rows):
         state = there.found.get(row.address)
         if row.address in there.refused:
-            refused[at] = there.refused[row.address]
+            refused[at] = refusal_of(there.refused[row.address])
         elif state is None:
             absent.append(at)
         elif state.has_opted_out:

@@ -10,7 +10,6 @@ import msgspec
 from mailing_api.errors import RequestRefused
 from target_mailing.mapping import fold_address
 from target_mailing.ses_place import refusal_of
-from target_mailing.steps import Refusal
 
 __all__ = ["FEW", "LookedUp", "look_up"]
 
@@ -28,11 +27,11 @@ class LookedUp(msgspec.Struct, Generic[T], frozen=True):
 
     Attributes:
         found: what is known of those that are there.
-        refused: those about which the provider takes no question, and that no listing showed.
+        refused: those about which the provider takes no question, and that no listing showed; see `refusal_of`.
     """
 
     found: Mapping[str, T]
-    refused: Mapping[str, Refusal]
+    refused: Mapping[str, RequestRefused]
 
 
 def look_up(
@@ -97,15 +96,16 @@ class _Search(Generic[T]):
                 return number, False
         return number, True
 
-    def ask(self, missing: Iterable[str], ask: Callable[[str], T | None]) -> dict[str, Refusal]:
+    def ask(self, missing: Iterable[str], ask: Callable[[str], T | None]) -> dict[str, RequestRefused]:
         """Ask about each of these; those that are refused."""
-        refused = {}
+        refused: dict[str, RequestRefused] = {}
         for folded in missing:
             for spelling in dict.fromkeys((self.wanted[folded], folded)):
                 try:
                     known = ask(spelling)
                 except RequestRefused as error:
-                    refused[folded] = refusal_of(error)
+                    refusal_of(error)
+                    refused[folded] = error
                     break
                 if known is not None:
                     self._take(spelling, known)

@@ -71,7 +71,7 @@ class SuppressionList:
             return Found(withheld=range(len(rows)))
         listed = self._look_up(rows)
         there = {at: one for at, row in enumerate(rows) if (one := listed.found.get(row.address)) is not None}
-        refused = {at: why for at, row in enumerate(rows) if (why := listed.refused.get(row.address)) is not None}
+        refused = {at: refusal_of(why) for at, row in enumerate(rows) if (why := listed.refused.get(row.address))}
         return Found(
             absent=[at for at in range(len(rows)) if at not in there and at not in refused],
             refused=refused,

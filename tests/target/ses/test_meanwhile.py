@@ -160,15 +160,15 @@ def test_a_row_without_attributes_keeps_those_of_an_address_with_a_slash_if_amaz
 
 @pytest.mark.parametrize("place", ["contact_list", "suppression_list"])
 @pytest.mark.parametrize("gone", [False, True])
-def test_an_address_that_cannot_be_asked_about_is_refused_alone(ses, place, gone):
+def test_an_address_that_cannot_be_asked_about_is_refused_alone(either, place, gone):
     if place == "suppression_list":
-        ses.config |= {"ses_target": place, "ses_allow_unsuppress": True, "list": None, "properties": None}
-    ses.ses.change(ses_path_checked=True)
-    ses.ses.refuse(["odd@example.com"])
-    ses.add({"email": ADA})
-    ses.suppress(ADA)
+        either.config |= {"ses_target": place, "ses_allow_unsuppress": True, "list": None, "properties": None}
+    either.ses.change(ses_path_checked=True)
+    either.ses.refuse(["odd@example.com"])
+    either.add({"email": ADA})
+    either.suppress(ADA)
     rows = [person(9, email="odd@example.com", **(GONE if gone else {})), *people((1, 2), **(GONE if gone else {}))]
-    result = ses.deliver([schema(), *rows, state(1)])
+    result = either.deliver([schema(), *rows, state(1)])
     assert result.error is None
     assert result.counts() == {"delivered": 2, "rejected": 1}
     assert result.states == [1]
@@ -176,11 +176,11 @@ def test_an_address_that_cannot_be_asked_about_is_refused_alone(ses, place, gone
     assert "odd@example.com" not in result.log
 
 
-def test_p5_an_address_that_cannot_be_asked_about_when_it_changes_is_refused_alone(ses):
-    ses.deliver([schema(), person(1)])
-    ses.ses.change(ses_path_checked=True)
-    ses.ses.refuse([ADA])
-    result = ses.deliver([schema(), person(1, email="new@example.com"), state(1)])
+def test_p5_an_address_that_cannot_be_asked_about_when_it_changes_is_refused_alone(either):
+    either.deliver([schema(), person(1)])
+    either.ses.change(ses_path_checked=True)
+    either.ses.refuse([ADA])
+    result = either.deliver([schema(), person(1, email="new@example.com"), state(1)])
     assert result.error is None
     assert result.states == [1]
 
