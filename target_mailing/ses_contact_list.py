@@ -165,7 +165,7 @@ class ContactList:
 
         def silenced() -> State | None:
             state = self._ask(email)
-            if state is None or state.unsubscribed or not state.has_opted_out:
+            if state is None or state.unsubscribed:
                 return None
             return msgspec.structs.replace(state, unsubscribed=True)
 
