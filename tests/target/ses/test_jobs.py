@@ -8,6 +8,8 @@ import threading
 
 import pytest
 
+from mailing_api.errors import ProviderFault
+from mailing_api.ses_writing import SesWriter
 from tests.target.conftest import people, person, schema, state
 from tests.target.ses.conftest import BUCKET, GONE, REGION
 
@@ -158,6 +160,23 @@ def test_as_many_jobs_as_there_may_be_mean_waiting(ses):
     assert result.states == [1]
     assert len(ses.jobs()) == 4
     assert result.outcomes["resubmitted"] == 0
+    assert ses.objects() == []
+
+
+def test_a_job_whose_start_never_reached_amazon_ses_is_started_later(ses, monkeypatch):
+    start, failures = SesWriter.create_job, [ProviderFault("Amazon SES: no answer.")] * 2
+
+    def unreached(*given):
+        if failures:
+            raise failures.pop()
+        return start(*given)
+
+    monkeypatch.setattr(SesWriter, "create_job", unreached)
+    result = ses.deliver([schema(), *people(range(3)), state(1)])
+    assert result.counts() == {"delivered": 3}
+    assert result.outcomes["resubmitted"] == 0
+    assert result.states == [1]
+    assert len(ses.jobs()) == 1
     assert ses.objects() == []
 
 
