@@ -6,7 +6,9 @@ unverified. docs/ses.md tells them for users.
 
 from __future__ import annotations
 
+import logging
 import os
+import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -19,12 +21,15 @@ from mailing_api.errors import (
     ConfigurationError,
     MailingError,
     PermissionDenied,
+    ProviderFault,
+    RateLimited,
     RequestRefused,
+    UnreadableAnswer,
 )
 from mailing_api.http import Connection, HttpClient
 from mailing_api.pace import Pace
 from mailing_api.pages import TokenWalk
-from mailing_api.retry import RetryPolicy
+from mailing_api.retry import RetryPolicy, retry_delay
 from mailing_api.ses_answers import Row, answer, is_stale_token, page_of, read_error, refuses_page_size
 from mailing_api.ses_operations import (
     GET_ACCOUNT,
@@ -47,6 +52,8 @@ if TYPE_CHECKING:
 __all__ = ["SES_SETTINGS", "TERMINAL_STATUSES", "SesClient"]
 
 T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
 
 #: Statuses of jobs that can no longer change. The documentation's prose names ERROR, which its enum does not have.
 TERMINAL_STATUSES: Final = frozenset({"COMPLETED", "FAILED", "CANCELLED", "ERROR"})
@@ -102,7 +109,7 @@ class SesClient:
             timeout=connection.get("timeout", 60.0),
         )
         connection["pace"] = connection.get("pace") or Pace()
-        connection["retry"] = connection.get("retry") or _PATIENCE
+        self._retry = connection["retry"] = connection.get("retry") or _PATIENCE
         self._connection = connection
         given = dict.fromkeys(self.regions, endpoint_url) if endpoint_url else None
         endpoints = given or self._session.endpoints(self.regions)
@@ -212,6 +219,29 @@ class SesClient:
         """What an operation answers."""
         return self._object(region, operation, members)
 
+    def rest(self, error: MailingError, attempt: int) -> None:
+        """Wait after a call that is not repeated by itself has failed, `attempt` times so far.
+
+        Raises:
+            MailingError: that error, where it is none that passes, or patience has run out.
+        """
+        if not isinstance(error, (RateLimited, ProviderFault, UnreadableAnswer)):
+            raise error
+        delay = retry_delay(
+            self._retry,
+            method="PUT",
+            idempotent=True,
+            status=429 if isinstance(error, RateLimited) else error.status or 500,
+            attempt=attempt,
+            retry_after=error.retry_after,
+            exception=error if isinstance(error, UnreadableAnswer) else None,
+            jitter=random.random(),  # noqa: S311
+        )
+        if delay is None:
+            raise error
+        logger.info("%s Attempt %d failed, next in %.1f s", error, attempt, delay)
+        self._sleep(delay)
+
     def bucket(self, region: str, name: str, *, endpoint_url: str | None = None) -> Bucket:
         """A bucket of Amazon S3 in that region, asked by the same credentials; close it when done.
 
@@ -297,6 +327,7 @@ class SesClient:
             params=operation.query_of(members),
             content=operation.body_of(members),
             idempotent=operation.idempotent,
+            once=operation.once,
             pace=self._pace(region, operation),
         )
 

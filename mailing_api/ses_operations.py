@@ -44,6 +44,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
         path: with members in braces.
         query: members that go into the query; all others that are not in the path go into a JSON body.
         idempotent: calling it twice has the effect of calling it once.
+        once: it is never sent again as it was, since what it says, or stands for, may be old by then.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     query: Sequence[str] = ()
     idempotent: bool = False
+    once: bool = False
 
     def path_of(self, members: Mapping[str, Any]) -> str:
         """The path with its members filled in. Each is one segment, whatever it holds."""
@@ -99,14 +101,14 @@ GET_SUPPRESSED_DESTINATION: Final = Operation(
 )
 
 CREATE_CONTACT_LIST: Final = Operation(name="CreateContactList", method="POST", path="/v2/email/contact-lists")
-CREATE_IMPORT_JOB: Final = Operation(name="CreateImportJob", method="POST", path="/v2/email/import-jobs")
+CREATE_IMPORT_JOB: Final = Operation(name="CreateImportJob", method="POST", path="/v2/email/import-jobs", once=True)
 #: Where a first reply was lost, the second call is refused because the contact exists: for callers who expect that.
 CREATE_CONTACT: Final = Operation(name="CreateContact", method="POST", path=f"{_LIST}/contacts", idempotent=True)
 UPDATE_CONTACT: Final = Operation(
-    name="UpdateContact", method="PUT", path=f"{_LIST}/contacts/{{EmailAddress}}", idempotent=True
+    name="UpdateContact", method="PUT", path=f"{_LIST}/contacts/{{EmailAddress}}", once=True
 )
 DELETE_CONTACT: Final = Operation(
-    name="DeleteContact", method="DELETE", path=f"{_LIST}/contacts/{{EmailAddress}}", idempotent=True
+    name="DeleteContact", method="DELETE", path=f"{_LIST}/contacts/{{EmailAddress}}", once=True
 )
 PUT_SUPPRESSED_DESTINATION: Final = Operation(
     name="PutSuppressedDestination", method="PUT", path="/v2/email/suppression/addresses", idempotent=True

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
-from mailing_api.errors import RequestRefused, UnreadableAnswer
+from mailing_api.errors import MailingError, NotFound, RequestRefused, UnreadableAnswer
 from mailing_api.ses import TERMINAL_STATUSES, SesClient
 from mailing_api.ses_answers import Row
 from mailing_api.ses_operations import (
@@ -19,6 +19,7 @@ from mailing_api.ses_operations import (
     DELETE_SUPPRESSED_DESTINATION,
     PUT_SUPPRESSED_DESTINATION,
     UPDATE_CONTACT,
+    Operation,
 )
 from mailing_api.values import integer
 
@@ -110,14 +111,39 @@ class SesWriter:
             return False
         return True
 
-    def update_contact(self, contact_list: str, email: str, members: Mapping[str, Any]) -> None:
-        """Write a contact anew: attributes and opt-out that are not given are gone."""
-        named = {"ContactListName": contact_list, "EmailAddress": email}
-        self.client.call(self.region, UPDATE_CONTACT, {**named, **members})
+    def update_contact(self, contact_list: str, wanted: Callable[[], Mapping[str, Any] | None]) -> bool:
+        """Write a contact anew: attributes and opt-out that are not given are gone.
 
-    def delete_contact(self, contact_list: str, email: str) -> None:
-        """Delete a contact, and its opt-outs with it."""
-        self.client.call(self.region, DELETE_CONTACT, {"ContactListName": contact_list, "EmailAddress": email})
+        A call that failed is not repeated as it was: somebody else may have written meanwhile, perhaps an opt-out.
+
+        Args:
+            contact_list: its list.
+            wanted: looks at what is there, before each try, and tells all members; None if there is nothing to write.
+
+        Returns:
+            Whether it was written; not if there is no such contact, or nothing to write.
+        """
+        return self._with_fresh(UPDATE_CONTACT, contact_list, wanted)
+
+    def delete_contact(self, contact_list: str, wanted: Callable[[], Mapping[str, Any] | None]) -> bool:
+        """Delete a contact, and its opt-outs with it; in the manner of `update_contact`."""
+        return self._with_fresh(DELETE_CONTACT, contact_list, wanted)
+
+    def _with_fresh(
+        self, operation: Operation, contact_list: str, wanted: Callable[[], Mapping[str, Any] | None]
+    ) -> bool:
+        attempt = 0
+        while (members := wanted()) is not None:
+            attempt += 1
+            try:
+                self.client.call(self.region, operation, {"ContactListName": contact_list, **members})
+            except NotFound:
+                return False
+            except MailingError as error:
+                self.client.rest(error, attempt)
+            else:
+                return True
+        return False
 
     # Suppressions
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+import logging
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -14,11 +14,13 @@ from mailing_api.ses_writing import SesWriter
 from target_mailing.batches import Row
 from target_mailing.mapping import fold_address
 from target_mailing.ses_contact import State, Told, line_of, members_of, merged
-from target_mailing.ses_lookup import look_up
-from target_mailing.ses_place import ACTIONS, Found
+from target_mailing.ses_lookup import LookedUp, look_up
+from target_mailing.ses_place import ACTIONS, Found, refusal_of, spelling_of
 from target_mailing.steps import Refusal
 
-__all__ = ["ContactList", "refusal_of"]
+__all__ = ["ContactList"]
+
+logger = logging.getLogger("target-mailing.ses")
 
 #: Records that an import takes: AWS documents a million, and for removals nothing; that of suppressions is taken.
 _MOST_PUT: Final = 1_000_000
@@ -55,136 +57,207 @@ class ContactList:
         if action == ACTIONS.remove:
             yield from (msgspec.json.encode({"emailAddress": row.email}) + b"\n" for row in rows)
             return
-        states = self._states([row.email for row in rows]) if self._preserves else {}
+        states = self._what_stays(rows) if self._preserves else {}
         for row in rows:
             told = _decode(row.contact)
-            state = states.get(row.address)
-            if state is not None and not told.attributes:
-                state = self._with_attributes(state)
-            yield line_of(merged(told, unsubscribe=action == ACTIONS.unsubscribe, state=state))
+            yield line_of(merged(told, unsubscribe=action == ACTIONS.unsubscribe, state=states.get(row.address)))
 
-    def look(self, rows: Sequence[Row], action: str) -> Found:
+    def look(self, rows: Sequence[Row]) -> Found:
+        """Who opted out, and who is no contact."""
+        return _found(rows, self._look_up([row.email for row in rows]))
+
+    def hold_back(self, rows: Sequence[Row]) -> Found:
         """Who opted out, and who is no contact.
 
         Somebody who opted out of a topic only, and is to be removed, is kept, too, but unsubscribed from everything.
+        That takes two calls each, so it is looked once more afterwards who opted out.
         """
-        states = self._states([row.email for row in rows])
-        withheld, absent = [], []
-        for at, row in enumerate(rows):
-            state = states.get(row.address)
-            if state is None:
-                absent.append(at)
-            elif state.has_opted_out:
-                withheld.append(at)
-                if action == ACTIONS.remove:
-                    self._silence(state)
-        return Found(withheld, absent)
+        emails = [row.email for row in rows]
+        done: set[str] = set()
+        while True:
+            there = self._look_up(emails)
+            declined = {
+                address: state.email
+                for address, state in there.found.items()
+                if state.has_opted_out and not state.unsubscribed and address not in done
+            }
+            if not declined:
+                return _found(rows, there)
+            for email in declined.values():
+                self._silence(email)
+            done |= declined.keys()
 
     def deliver(self, row: Row, action: str) -> Refusal | bool:
         """By one call for somebody new, three for others."""
         try:
-            if action in {ACTIONS.remove, ACTIONS.ask}:
-                return self._leave(row.email, action)
+            if action == ACTIONS.ask:
+                state = self._read(row.email)
+                return state is not None and state.has_opted_out
+            if action == ACTIONS.remove:
+                return self._remove(row.email)
             self._write(row, unsubscribe=action == ACTIONS.unsubscribe)
         except RequestRefused as error:
             return refusal_of(error)
         return False
 
-    def _leave(self, email: str, action: str) -> bool:
-        state = self._states([email]).get(fold_address(email))
-        if state is None:
-            return False
-        if state.has_opted_out:
-            if action == ACTIONS.remove:
-                self._silence(state)
-            return True
-        if action == ACTIONS.remove:
-            with suppress(NotFound):  # which is what was wanted
-                self.writer.delete_contact(self._name, state.email)
-        return False
-
-    def _write(self, row: Row, *, unsubscribe: bool) -> None:
-        told = _decode(row.contact)
-        new = merged(told, unsubscribe=unsubscribe, state=None)
-        # Somebody may be there under another spelling.
-        is_new = row.email == row.address or not self._preserves
-        for _ in range(_TRIES):
-            if is_new and self.writer.create_contact(self._name, new.email, members_of(new)):
-                return
-            state: State | None = State(told.email)
-            if self._preserves:
-                state = self._states([row.email]).get(row.address)
-            is_new = True
-            if state is None:
-                continue
-            if not told.attributes and self._preserves:
-                state = self._with_attributes(state)
-            wanted = merged(told, unsubscribe=unsubscribe, state=state)
-            try:
-                self.writer.update_contact(self._name, wanted.email, members_of(wanted))
-            except NotFound:
-                continue
-            return
-        raise ProviderFault("Amazon SES: a contact exists and does not exist, again and again.", maybe_done=True)
-
-    def _silence(self, state: State) -> None:
-        """Nothing is sent to this contact any more, and its choices stay."""
-        if state.unsubscribed:
-            return
-        state = self._with_attributes(state)
-        try:
-            members = members_of(msgspec.structs.replace(state, unsubscribed=True))
-            self.writer.update_contact(self._name, state.email, members)
-        except NotFound:
-            pass  # gone, and the opt-out with it
-
     def arrived(self, rows: Sequence[Row], action: str) -> Sequence[bool]:
         """Whether writing them once more would change nothing."""
-        states = self._states([row.email for row in rows])
-        return [self._is_there(row, action, states.get(row.address)) for row in rows]
+        there = self._look_up([row.email for row in rows])
+        return [
+            row.address not in there.refused and self._is_there(row, action, there.found.get(row.address))
+            for row in rows
+        ]
 
     def _is_there(self, row: Row, action: str, state: State | None) -> bool:
         if action == ACTIONS.remove or state is None:
             return action == ACTIONS.remove and state is None
         told = _decode(row.contact)
         if told.attributes:
-            state = self._with_attributes(state)
+            state = self._alone(state)
+            if state is None:
+                return False
         wanted = merged(told, unsubscribe=action == ACTIONS.unsubscribe, state=state)
         return wanted == state or (
             msgspec.structs.replace(wanted, attributes=None) == msgspec.structs.replace(state, attributes=None)
             and _attributes(wanted) == _attributes(state)
         )
 
+    # Writing
+
+    def _remove(self, email: str) -> bool:
+        """Delete a contact; whether it opted out, so that it stays."""
+        declined: list[str] = []
+
+        def leaving() -> Mapping[str, Any] | None:
+            state = self._read(email)
+            if state is None:
+                return None
+            if state.has_opted_out:
+                declined.append(state.email)
+                return None
+            return {"EmailAddress": state.email}
+
+        self.writer.delete_contact(self._name, leaving)
+        for spelling in declined:
+            self._silence(spelling)
+        return bool(declined)
+
+    def _write(self, row: Row, *, unsubscribe: bool) -> None:
+        told = _decode(row.contact)
+        new = merged(told, unsubscribe=unsubscribe, state=None)
+        # Somebody may be there under another spelling.
+        is_new = row.email == row.address or not self._preserves
+
+        def wanted() -> State | None:
+            state = self._read(row.email) if self._preserves else State(told.email)
+            return None if state is None else merged(told, unsubscribe=unsubscribe, state=state)
+
+        for _ in range(_TRIES):
+            if is_new and self.writer.create_contact(self._name, new.email, members_of(new)):
+                return
+            if self._update(wanted):
+                return
+            is_new = True
+        raise ProviderFault("Amazon SES: a contact exists and does not exist, again and again.", maybe_done=True)
+
+    def _silence(self, email: str) -> None:
+        """Nothing is sent to this contact any more, and its choices stay."""
+
+        def silenced() -> State | None:
+            state = self._ask(email)
+            if state is None or state.unsubscribed:
+                return None
+            return msgspec.structs.replace(state, unsubscribed=True)
+
+        try:
+            self._update(silenced)
+        except RequestRefused as error:
+            refusal_of(error)
+            logger.warning(
+                "Somebody who declined a topic at Amazon SES is to be removed, so they stay there, but they cannot be "
+                "unsubscribed from everything: calls for one contact do not take their address, as it is with those "
+                "that have a slash. An import does that: deliver their row with `subscription_status: unsubscribed`."
+            )
+
+    def _update(self, wanted: Callable[[], State | None]) -> bool:
+        """Write what is wanted, given what is there at that moment; False if there is nothing to write to."""
+
+        def members() -> Mapping[str, Any] | None:
+            state = wanted()
+            return None if state is None else {"EmailAddress": state.email, **members_of(state)}
+
+        return self.writer.update_contact(self._name, members)
+
     # Reading
 
-    def _states(self, emails: Sequence[str]) -> Mapping[str, State]:
-        """The contacts of these addresses that there are, by folded address."""
-        return look_up(emails, ask=self._state, pages=self._pages, both=State.with_opt_outs_of)
+    def _look_up(self, emails: Sequence[str], known: Collection[str] | None = None) -> LookedUp[State]:
+        """The contacts of these addresses that there are."""
+        return look_up(emails, ask=self._ask, pages=self._pages, both=State.with_opt_outs_of, known=known)
 
     def _pages(self) -> Iterator[Sequence[tuple[str, State]]]:
         for page in self.writer.client.contacts(self.writer.region, self._name):
             states = [State.of(row) for row in page]
             yield [(state.email, state) for state in states]
 
-    def _state(self, email: str) -> State | None:
+    def _ask(self, email: str) -> State | None:
         try:
             return State.of(self.writer.client.contact(self.writer.region, self._name, email))
         except NotFound:
             return None
 
-    def _with_attributes(self, state: State) -> State:
-        """The same with its attributes, which a listing does not show."""
-        if state.attributes is not UNSET or "/" in state.email:
+    def _read(self, email: str) -> State | None:
+        """One contact as it is now, however it is spelled there."""
+        there, address = self._look_up([email]), fold_address(email)
+        if address in there.refused:
+            raise there.refused[address]
+        return self._alone(there.found[address]) if address in there.found else None
+
+    def _alone(self, state: State) -> State | None:
+        """A contact as it is now, with its attributes, which a listing does not show; without where that is refused."""
+        if state.attributes is not UNSET:
             return state
-        alone = self._state(state.email)
-        return msgspec.structs.replace(state, attributes=None if alone is None else alone.attributes)
+        try:
+            return self._ask(state.email)
+        except RequestRefused as error:
+            refusal_of(error)
+            return state
+
+    def _what_stays(self, rows: Sequence[Row]) -> Mapping[str, State]:
+        """The contacts that there are of these rows, with the attributes of those whose rows bring none.
+
+        Attributes take a call each. So when all of them are known, what people chose is read once more.
+        """
+        emails = [row.email for row in rows]
+        bare = [row.address for row in rows if not _decode(row.contact).attributes]
+        there = self._look_up(emails).found
+        asked: dict[str, State | None] = {}
+        while unknown := [one for one in bare if one not in asked and one in there and there[one].attributes is UNSET]:
+            asked |= {one: self._alone(there[one]) for one in unknown}
+            there = self._look_up(emails, known=there.keys()).found
+        return {address: _with_attributes(state, asked.get(address)) for address, state in there.items()}
 
 
-def refusal_of(error: RequestRefused) -> Refusal:
-    """Why a row was refused; raises the error where the row is not to blame."""
-    if error.code != "BadRequestException":
-        raise error
-    return Refusal("refused_by_provider", error.said or str(error.code))
+def _found(rows: Sequence[Row], there: LookedUp[State]) -> Found:
+    withheld, absent = [], []
+    refused, spelled = {}, {}
+    for at, row in enumerate(rows):
+        state = there.found.get(row.address)
+        if row.address in there.refused:
+            refused[at] = refusal_of(there.refused[row.address])
+        elif state is None:
+            absent.append(at)
+        elif state.has_opted_out:
+            withheld.append(at)
+        elif letters := spelling_of(row.email, state.email):
+            spelled[at] = letters
+    return Found(withheld, absent, refused, spelled)
+
+
+def _with_attributes(state: State, asked: State | None) -> State:
+    """A contact as a listing shows it, with what a call for it alone showed."""
+    if asked is None or state.attributes is not UNSET:
+        return state
+    return msgspec.structs.replace(state.with_opt_outs_of(asked), attributes=asked.attributes)
 
 
 def _attributes(state: State) -> Any:

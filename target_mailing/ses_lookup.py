@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final, Generic, TypeVar
 
-from target_mailing.mapping import fold_address
+import msgspec
 
-__all__ = ["FEW", "look_up"]
+from mailing_api.errors import RequestRefused
+from target_mailing.mapping import fold_address
+from target_mailing.ses_place import refusal_of
+
+__all__ = ["FEW", "LookedUp", "look_up"]
 
 T = TypeVar("T")
 
 #: Addresses up to which each is asked about by itself.
 FEW: Final = 20
+
+#: Times to read a listing in which people stand that an earlier reading did not show.
+_READINGS: Final = 3
+
+
+class LookedUp(msgspec.Struct, Generic[T], frozen=True):
+    """What came of it, by folded address.
+
+    Attributes:
+        found: what is known of those that are there.
+        refused: those about which the provider takes no question, and that no listing showed; see `refusal_of`.
+    """
+
+    found: Mapping[str, T]
+    refused: Mapping[str, RequestRefused]
 
 
 def look_up(
@@ -21,28 +40,38 @@ def look_up(
     ask: Callable[[str], T | None],
     pages: Callable[[], Iterable[Sequence[tuple[str, T]]]],
     both: Callable[[T, T], T],
-) -> Mapping[str, T]:
-    """What is known of those addresses that are there, by folded address.
+    known: Collection[str] | None = None,
+) -> LookedUp[T]:
+    """What is known of those addresses that are there.
 
     Nothing tells how long a listing is. So it is read for as many pages as there are addresses; if it goes on, the
     addresses that did not come yet are asked about one by one. Those with a slash can only be found in the listing.
 
+    Nor is it a snapshot: tokens are positions, so that a page passes people over when others before them were deleted
+    meanwhile. So nobody counts as not there because one reading did not show them: they are asked about, or where that
+    takes more calls, the listing is read again, until a reading shows nobody whom those before it passed over.
+
     Args:
         emails: of whom.
-        ask: what is known of one address.
+        ask: what is known of one address; raises RequestRefused where it is not taken.
         pages: the listing: addresses, and what is known of them.
         both: what is known of two that differ in case only, of which the first is spelled as asked for.
+        known: folded addresses that a moment ago were there: whoever else is not shown is not looked for any further.
     """
     search = _Search({fold_address(email): email for email in emails}, both)
     has_slash = any("/" in email for email in search.wanted)
-    if (len(search.wanted) > FEW or has_slash) and search.read(pages(), None if has_slash else len(search.wanted)):
-        return search.found
-    for folded, email in search.wanted.items():
-        if folded not in search.found:
-            for spelling in dict.fromkeys((email, folded)):
-                if (known := ask(spelling)) is not None:
-                    search.take(spelling, known)
-    return search.found
+    if len(search.wanted) > FEW or has_slash:
+        most = None if has_slash else len(search.wanted)
+        for reading in range(1, _READINGS + 1):
+            before = len(search.found)
+            read, is_whole = search.read(pages(), most)
+            missing = search.missing(known)
+            shows_more = reading == 1 or len(search.found) > before
+            if is_whole and not (read and missing and shows_more):
+                return LookedUp(search.found, {})
+            if not is_whole or (len(missing) <= read and not any("/" in one for one in missing)):
+                break
+    return LookedUp(search.found, search.ask(search.missing(known), ask))
 
 
 class _Search(Generic[T]):
@@ -53,16 +82,36 @@ class _Search(Generic[T]):
         self.found: dict[str, T] = {}
         self._both = both
 
-    def read(self, pages: Iterable[Sequence[tuple[str, T]]], most: int | None) -> bool:
-        """Read so many pages at most; whether there were no more."""
+    def missing(self, known: Collection[str] | None) -> list[str]:
+        """Those that are still to be looked for."""
+        return [one for one in self.wanted if one not in self.found and (known is None or one in known)]
+
+    def read(self, pages: Iterable[Sequence[tuple[str, T]]], most: int | None) -> tuple[int, bool]:
+        """Read so many pages at most; how many it read, and whether there were no more."""
+        number = 0
         for number, page in enumerate(pages, 1):
             for email, known in page:
-                self.take(email, known)
+                self._take(email, known)
             if number == most:
-                return False
-        return True
+                return number, False
+        return number, True
 
-    def take(self, email: str, known: T) -> None:
+    def ask(self, missing: Iterable[str], ask: Callable[[str], T | None]) -> dict[str, RequestRefused]:
+        """Ask about each of these; those that are refused."""
+        refused: dict[str, RequestRefused] = {}
+        for folded in missing:
+            for spelling in dict.fromkeys((self.wanted[folded], folded)):
+                try:
+                    known = ask(spelling)
+                except RequestRefused as error:
+                    refusal_of(error)
+                    refused[folded] = error
+                    break
+                if known is not None:
+                    self._take(spelling, known)
+        return refused
+
+    def _take(self, email: str, known: T) -> None:
         """Keep what is known of an address, if it is wanted."""
         folded = fold_address(email)
         if folded not in self.wanted:

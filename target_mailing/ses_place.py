@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 import msgspec
 
+from mailing_api.errors import RequestRefused
 from mailing_api.ses_writing import SesWriter
 from target_mailing.batches import Row
 from target_mailing.consent import Actions
 from target_mailing.steps import Refusal
 
-__all__ = ["ACTIONS", "Found", "Place"]
+__all__ = ["ACTIONS", "Found", "Place", "refusal_of", "respelled", "spelling_of"]
 
 ACTIONS: Final = Actions(
     known=frozenset({"addnoforce", "addforce", "remove", "unsub"}),
@@ -25,15 +26,37 @@ ACTIONS: Final = Actions(
 
 
 class Found(msgspec.Struct, frozen=True):
-    """What was found of rows that are to be removed, by position.
+    """What was found of rows that are to be removed, or only asked about, by position.
 
     Attributes:
         withheld: they stay, for the sake of consent.
         absent: they are not there.
+        refused: Amazon SES does not take a question about them.
+        spelled: how Amazon SES spells the others, where that differs from the row's spelling; see `spelling_of`.
     """
 
-    withheld: Sequence[int]
-    absent: Sequence[int]
+    withheld: Sequence[int] = ()
+    absent: Sequence[int] = ()
+    refused: Mapping[int, Refusal] = {}
+    spelled: Mapping[int, Sequence[int]] = {}
+
+
+def spelling_of(email: str, there: str) -> list[int]:
+    """Which letters of an address have the other case there. Evidence outlives its batch, so it holds no address."""
+    letters = [at for at, (ours, theirs) in enumerate(zip(email, there, strict=False)) if ours != theirs]
+    return letters if respelled(email, letters) == there else []
+
+
+def respelled(email: str, letters: Collection[int]) -> str:
+    """The address with the case of these letters changed."""
+    return "".join(one.swapcase() if at in letters else one for at, one in enumerate(email))
+
+
+def refusal_of(error: RequestRefused) -> Refusal:
+    """Why a row was refused; raises the error where the row is not to blame."""
+    if error.code != "BadRequestException":
+        raise error
+    return Refusal("refused_by_provider", error.said or str(error.code))
 
 
 class Place(Protocol):
@@ -56,8 +79,11 @@ class Place(Protocol):
     def lines(self, rows: Sequence[Row], action: str) -> Iterator[bytes]:
         """The lines of an import job's file, with what is there and is to stay."""
 
-    def look(self, rows: Sequence[Row], action: str) -> Found:
-        """Who of those to be removed, or only asked about, opted out, and who is not there."""
+    def look(self, rows: Sequence[Row]) -> Found:
+        """Who of those that are asked about opted out, and who is not there; nothing is written."""
+
+    def hold_back(self, rows: Sequence[Row]) -> Found:
+        """Who of those to be removed may not be, and who is not there; whoever stays is sent nothing any more."""
 
     def deliver(self, row: Row, action: str) -> Refusal | bool:
         """Deliver one row by calls of its own; why it is refused, or whether it is withheld.

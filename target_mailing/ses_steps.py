@@ -9,18 +9,30 @@ import logging
 import random
 import re
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Literal
 from uuid import uuid4
 
-from mailing_api.errors import ConfigurationError, MailingError, NotFound, PermissionDenied, RequestRefused
+import msgspec
+
+from mailing_api.errors import (
+    ConfigurationError,
+    MailingError,
+    NotFound,
+    PermissionDenied,
+    ProviderFault,
+    RateLimited,
+    RequestRefused,
+)
 from mailing_api.ses_answers import Row as Answer
 from mailing_api.ses_writing import Job
 from mailing_api.values import timestamp
+from target_mailing.batches import Row
 from target_mailing.ses_failures import named_addresses
-from target_mailing.ses_place import ACTIONS, Place
+from target_mailing.ses_place import ACTIONS, Place, respelled
 from target_mailing.steps import Again, Done, Finished, Progress, Refusal, Step, Work
 
 if TYPE_CHECKING:
@@ -84,18 +96,20 @@ class Stage:
 
 @dataclass(frozen=True)
 class Consent(Step):
-    """Finds who opted out, since removing them would erase that, and who is not there; all there is to `ask`."""
+    """Holds back who opted out, since removing them would erase that, and who is not there; `ask` only looks."""
 
     place: Place
     name = "consent"
 
     def run(self, work: Work) -> Progress:
         """Look for all of them."""
-        found = self.place.look(work.rows, work.action)
-        withheld = list(found.withheld)
-        if work.action == ACTIONS.ask or len(withheld) + len(found.absent) == len(work.rows):
-            return Finished(withheld=withheld)
-        return Done({"withheld": withheld, "absent": list(found.absent)})
+        is_removal = work.action == ACTIONS.remove
+        found = self.place.hold_back(work.rows) if is_removal else self.place.look(work.rows)
+        withheld, absent = list(found.withheld), list(found.absent)
+        if not is_removal or len(withheld) + len(absent) + len(found.refused) == len(work.rows):
+            return Finished(withheld=withheld, rejected=found.refused)
+        noted = {"withheld": withheld, "absent": absent, "spelled": [[at, one] for at, one in found.spelled.items()]}
+        return Done(noted, refused=found.refused)
 
 
 @dataclass(frozen=True)
@@ -109,7 +123,8 @@ class Upload(Step):
     def run(self, work: Work) -> Progress:
         """Write one object."""
         key = self.stage.new_key()
-        rows = [work.rows[at] for at in sent_rows(work)]
+        spelled = dict(work.evidence.get("consent", {}).get("spelled", ()))
+        rows = [_as_spelled(work.rows[at], spelled.get(at, ())) for at in sent_rows(work)]
         try:
             self.stage.bucket.put(key, self.place.lines(rows, work.action))
         except MailingError as error:
@@ -130,17 +145,17 @@ class Submit(Step):
     again_from = "upload"
 
     def run(self, work: Work) -> Progress:
-        """Start it, or wait until fewer jobs are under way; who opted out is looked up anew then."""
+        """Start it, or wait until that can be done; who opted out is looked up anew then."""
         key = work.evidence["upload"]["key"]
         try:
             return Done({"job": self.place.writer.create_job(self.place.destination(work.action), self.stage.url(key))})
         except MailingError as error:
             if not error.maybe_done:
                 self.stage.clear(key)  # no job will read it
-            if isinstance(error, RequestRefused) and error.code == "LimitExceededException":
-                logger.info("Amazon SES has as many import jobs under way as it takes: waiting for one to end")
-                return Again(SLOT_WAIT * random.uniform(0.8, 1.2), rewind=True)  # noqa: S311
-            raise
+            if not _passes(error):
+                raise
+            logger.info("An import job is not started yet, and what it is to read is read anew: %s", error)
+            return Again(max(error.retry_after or 0.0, SLOT_WAIT * random.uniform(0.8, 1.2)), rewind=True)  # noqa: S311
 
     def recover(self, work: Work) -> Done | None:
         """Adopt the job that reads this batch's object. If there is none, the object goes, so that none comes to be."""
@@ -165,6 +180,13 @@ class SubmitRemoval(Submit):
     """The same for removals: who opted out meanwhile is found by asking again."""
 
     again_from = "consent"
+
+
+def _passes(error: MailingError) -> bool:
+    """Whether a job was certainly not started, and may be later: too many are under way, or calls made."""
+    if isinstance(error, RequestRefused):
+        return error.code == "LimitExceededException"
+    return isinstance(error, RateLimited) or (isinstance(error, ProviderFault) and not error.maybe_done)
 
 
 def _is_near(row: Answer, begun_at: float) -> bool:
@@ -311,5 +333,10 @@ def withheld_rows(work: Work) -> list[int]:
 def sent_rows(work: Work) -> list[int]:
     """The positions of the rows that the job holds."""
     noted = work.evidence.get("consent", {})
-    left_out = {*noted.get("withheld", ()), *noted.get("absent", ())}
+    left_out = {*noted.get("withheld", ()), *noted.get("absent", ()), *work.refused}
     return [at for at in range(len(work.rows)) if at not in left_out]
+
+
+def _as_spelled(row: Row, letters: Sequence[int]) -> Row:
+    """A row whose address is spelled as Amazon SES does."""
+    return msgspec.structs.replace(row, email=respelled(row.email, letters)) if letters else row

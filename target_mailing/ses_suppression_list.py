@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
@@ -10,9 +11,8 @@ import msgspec
 from mailing_api.errors import NotFound, RequestRefused
 from mailing_api.ses_writing import SesWriter
 from target_mailing.batches import Row
-from target_mailing.ses_contact_list import refusal_of
-from target_mailing.ses_lookup import look_up
-from target_mailing.ses_place import ACTIONS, Found
+from target_mailing.ses_lookup import LookedUp, look_up
+from target_mailing.ses_place import ACTIONS, Found, refusal_of, spelling_of
 from target_mailing.steps import Refusal
 
 __all__ = ["REASONS", "Suppressed", "SuppressionList"]
@@ -25,7 +25,7 @@ _MOST_DELETE: Final = 10_000
 
 
 class Suppressed(msgspec.Struct):
-    """What a row says, as it is kept in a batch."""
+    """What a row says, as it is kept in a batch; or what is on the list."""
 
     email: str
     reason: str = "COMPLAINT"
@@ -61,14 +61,22 @@ class SuppressionList:
                 found["reason"] = _decode(row.contact).reason
             yield msgspec.json.encode(found) + b"\n"
 
-    def look(self, rows: Sequence[Row], action: str) -> Found:
-        """Nobody is taken off who may not be. Somebody who is asked about may be added, so no opt-out is in the way."""
-        if action == ACTIONS.ask:
-            return Found((), ())
+    def look(self, rows: Sequence[Row]) -> Found:  # noqa: ARG002 - whoever is asked about may be added
+        """No opt-out is in the way."""
+        return Found()
+
+    def hold_back(self, rows: Sequence[Row]) -> Found:
+        """Nobody is taken off who may not be."""
         if not self._may_remove:
-            return Found(range(len(rows)), ())
-        reasons = self._reasons([row.email for row in rows])
-        return Found((), [at for at, row in enumerate(rows) if row.address not in reasons])
+            return Found(withheld=range(len(rows)))
+        listed = self._look_up(rows)
+        there = {at: one for at, row in enumerate(rows) if (one := listed.found.get(row.address)) is not None}
+        refused = {at: refusal_of(why) for at, row in enumerate(rows) if (why := listed.refused.get(row.address))}
+        return Found(
+            absent=[at for at in range(len(rows)) if at not in there and at not in refused],
+            refused=refused,
+            spelled={at: found for at, one in there.items() if (found := spelling_of(rows[at].email, one.email))},
+        )
 
     def deliver(self, row: Row, action: str) -> Refusal | bool:
         """By one call."""
@@ -76,32 +84,39 @@ class SuppressionList:
             if action == ACTIONS.remove:
                 if not self._may_remove:
                     return True
-                self.writer.unsuppress(row.email)
+                self._take_off(row)
             elif action != ACTIONS.ask:
                 self.writer.suppress(row.email, _decode(row.contact).reason)
-        except NotFound:
-            pass  # it is not on the list, which is what was wanted
         except RequestRefused as error:
             return refusal_of(error)
         return False
 
+    def _take_off(self, row: Row) -> None:
+        for spelling in dict.fromkeys((row.email, row.address)):
+            with suppress(NotFound):  # which is what was wanted
+                self.writer.unsuppress(spelling)
+
     def arrived(self, rows: Sequence[Row], action: str) -> Sequence[bool]:
         """Whether they are on the list, with their reason, or off it."""
-        reasons = self._reasons([row.email for row in rows])
+        listed = self._look_up(rows)
         if action == ACTIONS.remove:
-            return [row.address not in reasons for row in rows]
-        return [reasons.get(row.address) == _decode(row.contact).reason for row in rows]
+            return [row.address not in listed.found and row.address not in listed.refused for row in rows]
+        found = ((row, listed.found.get(row.address)) for row in rows)
+        return [one is not None and one.reason == _decode(row.contact).reason for row, one in found]
 
-    def _reasons(self, emails: Sequence[str]) -> Mapping[str, str]:
-        """The reasons of those addresses that are on the list, by folded address."""
-        return look_up(emails, ask=self._reason, pages=self._pages, both=lambda one, _: one)
+    def _look_up(self, rows: Sequence[Row]) -> LookedUp[Suppressed]:
+        """Those of these addresses that are on the list."""
+        emails = [row.email for row in rows]
+        return look_up(emails, ask=self._ask, pages=self._pages, both=lambda one, _: one)
 
-    def _pages(self) -> Iterator[Sequence[tuple[str, str]]]:
+    def _pages(self) -> Iterator[Sequence[tuple[str, Suppressed]]]:
         for page in self.writer.client.suppressions(self.writer.region):
-            yield [(str(row["EmailAddress"]), str(row["Reason"])) for row in page]
+            listed = [Suppressed(str(row["EmailAddress"]), str(row["Reason"])) for row in page]
+            yield [(one.email, one) for one in listed]
 
-    def _reason(self, email: str) -> str | None:
+    def _ask(self, email: str) -> Suppressed | None:
         try:
-            return str(self.writer.client.suppression(self.writer.region, email).get("Reason"))
+            row = self.writer.client.suppression(self.writer.region, email)
         except NotFound:
             return None
+        return Suppressed(str(row.get("EmailAddress") or email), str(row.get("Reason")))

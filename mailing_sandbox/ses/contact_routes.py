@@ -134,9 +134,11 @@ def _found(region: Region, given: dict[str, Any]) -> tuple[ContactList, Contact]
 
 
 def address_in_path(region: Region, given: dict[str, Any]) -> str:
-    """Return the address of a path; one with a slash is refused unless the switch allows it."""
+    """Return the address of a path; refused as the switches say: one with a slash, and what is no address."""
     email: str = given["EmailAddress"]
     if "/" in email and region.switches.ses_slash_in_path == "refused":
+        raise bad_request("Email address is not valid")
+    if region.switches.ses_path_checked and (folded(email, "lower") in region.account.refused or not is_address(email)):
         raise bad_request("Email address is not valid")
     return email
 

@@ -25,11 +25,15 @@ Row = TypeVar("Row", bound=Numbered)
 
 
 class Place(msgspec.Struct, frozen=True, array_like=True):
-    """Where a walk stands: after the row that sorts at `after`. `walk` names its order, 0 the natural one."""
+    """Where a walk stands: after the row that sorts at `after`, or after the first `passed` rows.
+
+    `walk` names its order, 0 the natural one.
+    """
 
     scope: str
     walk: int = 0
     after: tuple[int, int] | None = None
+    passed: int = 0
     empty_next: bool = False
 
 
@@ -106,7 +110,8 @@ class Pager:
             rows = sorted(rows, key=sort)
         elif newest_first:
             rows = rows[::-1]
-        start = 0 if place.after is None else bisect_right(rows, place.after, key=sort)
+        by_row = 0 if place.after is None else bisect_right(rows, place.after, key=sort)
+        start = by_row if switches.ses_next_page == "row" else min(place.passed, len(rows))
         page: list[Row] = []
         stop = start
         scanned = switches.ses_filtered_pages == "scanned"
@@ -122,4 +127,5 @@ class Pager:
         if not more and not (switches.ses_empty_pages == "last" and stop > start):
             return page, None
         between = switches.ses_empty_pages == "between" and more
-        return page, self.token(msgspec.structs.replace(place, after=sort(rows[stop - 1]), empty_next=between))
+        there = msgspec.structs.replace(place, after=sort(rows[stop - 1]), passed=stop, empty_next=between)
+        return page, self.token(there)

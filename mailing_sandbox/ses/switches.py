@@ -28,6 +28,7 @@ class Switches(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     # listing
     ses_last_token: Literal["null", "absent"] = "null"  # noqa: S105
     ses_list_order: Literal["natural", "shuffled"] = "natural"
+    ses_next_page: Literal["row", "position"] = "row"
     ses_empty_pages: Literal["never", "first", "between", "last"] = "never"
     ses_filtered_pages: Literal["full", "scanned"] = "full"
     ses_max_page: Count = 1000
@@ -41,6 +42,7 @@ class Switches(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     # contacts, lists, suppressions
     ses_contact_case: Literal["domain", "exact", "lower"] = "domain"
     ses_slash_in_path: Literal["refused", "accepted"] = "refused"
+    ses_path_checked: bool = False
     ses_attributes_checked: bool = False
     ses_topic_update: Literal["replace", "merge"] = "replace"
     ses_list_update: Literal["replace", "keep"] = "replace"

@@ -171,12 +171,12 @@ CALLS = {
         {"ContactListName": "My list", "EmailAddress": NASTY, **CONTACT},
     ),
     "update contact": (
-        lambda ses: writer(ses).update_contact("My list", NASTY, CONTACT),
+        lambda ses: writer(ses).update_contact("My list", lambda: {"EmailAddress": NASTY, **CONTACT}),
         "UpdateContact",
         {"ContactListName": "My list", "EmailAddress": NASTY, **CONTACT},
     ),
     "delete contact": (
-        lambda ses: writer(ses).delete_contact("My list", NASTY),
+        lambda ses: writer(ses).delete_contact("My list", lambda: {"EmailAddress": NASTY}),
         "DeleteContact",
         {"ContactListName": "My list", "EmailAddress": NASTY},
     ),

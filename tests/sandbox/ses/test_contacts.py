@@ -178,6 +178,18 @@ def test_a_slash_in_a_path_is_refused_unless_the_switch_allows_it(sandbox, ses, 
         assert call()
 
 
+def test_what_is_no_address_is_refused_in_a_path_where_the_switch_says_so(sandbox, ses, newsletter):
+    sandbox.ses.refuse(["odd@example.com"])
+    for email in ("odd@example.com", "x@y"):
+        calls = (
+            lambda: ses.get_contact(ContactListName=LIST, EmailAddress=email),  # noqa: B023 - called at once
+            lambda: ses.get_suppressed_destination(EmailAddress=email),  # noqa: B023
+        )
+        for checked, expected in ((False, "NotFoundException"), (True, "BadRequestException")):
+            sandbox.switches.change({"ses_path_checked": checked})
+            assert [refused(call) for call in calls] == [expected, expected]
+
+
 @pytest.fixture
 def everybody(sandbox, newsletter):
     """Contacts whose names tell their state: News is opt-in by default, Offers opt-out."""

@@ -48,11 +48,24 @@ def rows(pages):
     return [row for page in pages for row in page]
 
 
+@pytest.mark.parametrize(("follows", "passed_over"), [("row", 0), ("position", 3)])
+def test_a_page_passes_over_rows_where_others_were_deleted_if_the_switch_says_so(
+    sandbox, ses, full, follows, passed_over
+):
+    sandbox.switches.change({"ses_next_page": follows})
+    call = LISTINGS["contacts"][0]
+    first = call(ses, PageSize=5)
+    sandbox.ses.remove_contacts([row["EmailAddress"] for row in first["Contacts"][:3]])
+    rest = call(ses, PageSize=1000, NextToken=first["NextToken"])
+    assert len(rest["Contacts"]) == ROWS - 5 - passed_over
+
+
+@pytest.mark.parametrize("follows", ["row", "position"])
 @pytest.mark.parametrize("listing", LISTINGS)
 @pytest.mark.parametrize("order", ["natural", "shuffled"])
 @pytest.mark.parametrize("empty", ["never", "first", "between", "last"])
-def test_a_walk_meets_every_row_once(sandbox, ses, full, listing, order, empty):  # noqa: PLR0917
-    sandbox.switches.change({"ses_list_order": order, "ses_empty_pages": empty})
+def test_a_walk_meets_every_row_once(sandbox, ses, full, listing, order, empty, follows):  # noqa: PLR0917
+    sandbox.switches.change({"ses_list_order": order, "ses_empty_pages": empty, "ses_next_page": follows})
     pages = walk(ses, listing, PageSize=5)
     assert len(rows(pages)) == len({*rows(pages)}) == ROWS
     sizes = [len(page) for page in pages]

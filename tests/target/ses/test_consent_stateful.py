@@ -48,7 +48,7 @@ ENDS = ["failed", "failed_halfway", "cancelled"]
 
 Change = tuple[str, int, str, str | None, str | None, str | None]
 changes = st.tuples(
-    st.sampled_from(["row"] * 4 + ["move"] * 2 + ["delete"] * 2 + ["delete by key"]),
+    st.sampled_from(["row"] * 4 + ["move"] * 2 + ["delete"] * 2 + ["delete by key", "stranger leaves"]),
     st.integers(1, 3),
     st.sampled_from(ADDRESSES),
     st.sampled_from([None] * 6 + ["subscribed", "unsubscribed", "unsubscribed", "excluded", "pending"]),
@@ -84,15 +84,18 @@ class Consent(RuleBasedStateMachine):
         self.counter = 0
 
     @initialize(
-        put=st.sampled_from(["replace", "merge"]), updates=st.sampled_from(["replace", "merge"]), keys=st.integers(0, 2)
+        put=st.sampled_from(["replace", "merge"]),
+        updates=st.sampled_from(["replace", "merge"]),
+        case=st.sampled_from(["lower", "domain", "exact"]),
+        keys=st.integers(0, 2),
     )
-    def begin(self, put: str, updates: str, keys: int) -> None:
+    def begin(self, put: str, updates: str, case: str, keys: int) -> None:
         sandbox.reset()
         sandbox.faults.clear()
         sandbox.storage.reset()
         sandbox.storage.add_bucket(BUCKET, REGION)
         sandbox.switches.change(
-            {"ses_import_put": put, "ses_topic_update": updates, "ses_contact_case": "lower", "ses_job_seconds": 0.005}
+            {"ses_import_put": put, "ses_topic_update": updates, "ses_contact_case": case, "ses_job_seconds": 0.005}
         )
         sandbox.ses.add_list(LIST, {"News": "OPT_IN"}, region=REGION)
         config = {
@@ -133,6 +136,12 @@ class Consent(RuleBasedStateMachine):
         gone = {"id": key, "_sdc_deleted_at": "2026-01-01T00:00:00Z"}
         if kind == "delete by key":
             self.rows.append(gone)
+        elif kind == "stranger leaves":  # who declined a topic, and is known to no key
+            stranger = f"stranger{self.counter}@example.com"
+            self.ses.add({"email": stranger, "topics": {"News": "OPT_OUT"}})
+            self.declined.add(stranger)
+            leaves = {"id": 100 + self.counter, "email": stranger, "subscription_status": None}
+            self.rows.append(gone | leaves)
         elif kind == "delete":
             self.rows.append(gone | {"email": address, "subscription_status": status})
         else:
@@ -149,7 +158,7 @@ class Consent(RuleBasedStateMachine):
             known = contacts[address]
             more = {"unsubscribed": True} if of_all else {"topics": known["topics"] | {"News": "OPT_OUT"}}
             self.ses.add({"email": address, **known, **more})
-            (self.unsubscribed if of_all else self.declined).add(address)
+            (self.unsubscribed if of_all else self.declined).add(folded(address) or address)
 
     # Runs
 
@@ -241,10 +250,14 @@ class Consent(RuleBasedStateMachine):
     # What must hold
 
     def seen(self) -> dict[str, Seen]:
-        found = self.ses.contacts().items()
-        return {
-            one: Seen(contact["unsubscribed"], contact["topics"].get("News") == "OPT_OUT") for one, contact in found
-        }
+        """Everybody there; of spellings that Amazon SES tells apart, the opt-outs of each count."""
+        found: dict[str, Seen] = {}
+        for spelling, contact in self.ses.contacts().items():
+            address = folded(spelling) or spelling
+            before = found.get(address, Seen(unsubscribed=False, declined=False))
+            declined = contact["topics"].get("News") == "OPT_OUT"
+            found[address] = Seen(before.unsubscribed or contact["unsubscribed"], before.declined or declined)
+        return found
 
     def check_opt_outs(self) -> None:
         """Nobody who opted out is subscribed, and no opt-out is forgotten, but by force."""
@@ -274,7 +287,7 @@ class Consent(RuleBasedStateMachine):
             if address is None or address in self.forced:
                 continue
             found = now.get(address)
-            if row["subscription_status"] == "unsubscribed":
+            if row["subscription_status"] == "unsubscribed" or address.startswith("stranger"):
                 assert found is not None, row
                 assert found.unsubscribed, row
             elif (

@@ -8,6 +8,8 @@ import threading
 
 import pytest
 
+from mailing_api.errors import ProviderFault
+from mailing_api.ses_writing import SesWriter
 from tests.target.conftest import people, person, schema, state
 from tests.target.ses.conftest import BUCKET, GONE, REGION
 
@@ -161,6 +163,23 @@ def test_as_many_jobs_as_there_may_be_mean_waiting(ses):
     assert ses.objects() == []
 
 
+def test_a_job_whose_start_never_reached_amazon_ses_is_started_later(ses, monkeypatch):
+    start, failures = SesWriter.create_job, [ProviderFault("Amazon SES: no answer.")] * 2
+
+    def unreached(*given):
+        if failures:
+            raise failures.pop()
+        return start(*given)
+
+    monkeypatch.setattr(SesWriter, "create_job", unreached)
+    result = ses.deliver([schema(), *people(range(3)), state(1)])
+    assert result.counts() == {"delivered": 3}
+    assert result.outcomes["resubmitted"] == 0
+    assert result.states == [1]
+    assert len(ses.jobs()) == 1
+    assert ses.objects() == []
+
+
 def test_a_slot_that_never_comes_free_fails_the_run_by_job_timeout_and_nothing_was_sent(ses):
     ses.ses.change(ses_jobs_at_once=1)
     foreign = ses.occupy_a_slot()
@@ -193,13 +212,12 @@ def test_faults_of_s3_are_tried_again(ses, method):
 
 
 def test_an_s3_that_takes_nothing_fails_the_run_and_the_next_one_delivers(ses):
-    fault = ses.sandbox.faults.add(kind="status", status=500, method="PUT", path=OBJECTS, skip=1, times=None)
+    ses.sandbox.faults.add(kind="status", status=500, method="PUT", path=OBJECTS, skip=1, times=None)
     result = ses.deliver([schema(), *people(range(3)), state(1)])
     assert "Amazon S3" in str(result.error)
     assert result.states == []
     assert ses.jobs() == []
     ses.sandbox.faults.clear()
-    assert fault
     assert ses.deliver([schema(), *people(range(3)), state(1)]).counts() == {"delivered": 3}
 
 

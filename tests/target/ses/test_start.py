@@ -7,7 +7,7 @@ import pytest
 from mailing_api.errors import MailingError
 from target_mailing.target import TargetMailing
 from tests.target.conftest import person, schema, state
-from tests.target.ses.conftest import BUCKET, LIST, REGION
+from tests.target.ses.conftest import LIST, REGION
 
 
 def sandboxed(ses):
@@ -95,4 +95,3 @@ def test_several_providers_need_a_destination(ses):
     both = {"mailjet_api_key": "a", "mailjet_secret_key": "b"}
     assert "name one in `destination` (mailjet, ses)" in str(ses.deliver([schema()], **both).error)
     assert ses.deliver([schema(), person(1)], destination="ses", **both).counts() == {"delivered": 1}
-    assert BUCKET
