@@ -75,6 +75,7 @@ class Bucket:
             connection: how to talk.
         """
         self.name = name
+        self._endpoint_url = endpoint_url
         self._setting = setting
         self._region_setting = region_setting
         self._session = session
@@ -99,6 +100,19 @@ class Bucket:
     def close(self) -> None:
         """Close all connections."""
         self._http.close()
+
+    def sibling(self, name: str) -> Bucket:
+        """Another bucket, reached in the same way; to be closed by itself."""
+        return Bucket(
+            self._session,
+            self._region,
+            name,
+            endpoint_url=self._endpoint_url,
+            account=self._account,
+            setting=self._setting,
+            region_setting=self._region_setting,
+            **self._connection,
+        )
 
     def check(self, prefix: str) -> None:
         """Find out whether objects can be written, without writing one: S3 must refuse one with a wrong digest.
