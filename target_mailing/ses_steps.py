@@ -333,7 +333,7 @@ class Outcome(Step):
         try:
             content = self.stage.bucket.read_signed(url) if url else b""
         except MailingError as error:  # the URL's credentials are not ours, and its host is not to stop us for ever
-            cause = error.code or type(error).__name__
+            cause = str(error).removesuffix(error.advice)
             logger.warning("Import job %s: its file of failed records counts as missing: %s", job_id, cause)
             return {}
         named = named_addresses(content, by_address.keys())

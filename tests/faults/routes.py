@@ -31,7 +31,7 @@ class Route:
         names: what the journal calls those steps that it calls otherwise.
         without: columns that its rows do not have.
         account: whose it is.
-        forgiving: a step whose failure is told, and fails no run.
+        forgiving: steps whose failure is told, and fails no run.
         way: what its jobs say they came by.
         provoked: steps that are taken only where a job ended so, by the name of the plan.
         has_error_files: its jobs name the rows that failed in files.
@@ -45,7 +45,7 @@ class Route:
     without: tuple[str, ...] = ()
     start: Call = Call("GET", "/v3/REST/contactslist")
     account: str = "mailjet"
-    forgiving: str | None = None
+    forgiving: tuple[str, ...] = ()
     way: str = ""
     provoked: Mapping[str, str] = field(default_factory=dict)
     has_error_files: bool = True
@@ -135,7 +135,7 @@ ROUTES = {
         },
         recover=IMPORT_JOBS,
         names={"errors": "outcome"},
-        forgiving="clear",
+        forgiving=("clear", "errors"),
         start=READERS,
         account="ses",
     ),
@@ -151,7 +151,7 @@ ROUTES = {
         steps={"consent": Call("GET", f"{SUPPRESSIONS}/*"), **IMPORT},
         recover=IMPORT_JOBS,
         names={"errors": "outcome"},
-        forgiving="clear",
+        forgiving=("clear", "errors"),
         start=ACCOUNT,
         account="suppressions",
     ),
