@@ -189,7 +189,7 @@ class Bucket:
 
     def delete(self, key: str) -> None:
         """Delete an object, or see that it is gone."""
-        self._request("DELETE", key, _nothing)
+        self._request("DELETE", key, _empty)
 
     def link(self, key: str, *, seconds: int) -> str:
         """A URL by which anybody may read the object until then. It is a secret.
@@ -289,6 +289,12 @@ def _parts(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 def _nothing(answer: httpx.Response) -> None:
     """Nothing of the answer is wanted."""
+
+
+def _empty(answer: httpx.Response) -> None:
+    """Somebody in between may have answered, with a page of their own."""
+    if answer.content:
+        raise ValueError("an answer that is not S3's")
 
 
 def _no_error(answer: httpx.Response) -> None:

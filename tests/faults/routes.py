@@ -24,6 +24,8 @@ class Route:
 
     Attributes:
         settings: that choose it.
+        others: other calls by which it does what it does, struck by a kill before and after them, and the rows of a
+            batch there; more of these where only larger batches make the call.
         steps: the calls of its steps, in order. They are called alike on all routes: `consent` (what is asked before
             removals), `upload`, `submit` (not repeatable if it starts a job), `follow`, `clear`, `errors`.
         start: the lookup of the list.
@@ -41,6 +43,7 @@ class Route:
     settings: Mapping[str, Any]
     steps: Mapping[str, Call]
     recover: Call | None = None
+    others: Mapping[str, tuple[Call, int]] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
     without: tuple[str, ...] = ()
     start: Call = Call("GET", "/v3/REST/contactslist")
@@ -134,6 +137,8 @@ ROUTES = {
             **IMPORT,
         },
         recover=IMPORT_JOBS,
+        # Up to 20 people are asked about one by one.
+        others={"listing": (Call("POST", f"{CONTACTS}/list"), 40)},
         names={"errors": "outcome"},
         forgiving=("clear", "errors"),
         start=READERS,
@@ -142,6 +147,7 @@ ROUTES = {
     "direct": Route(
         settings={"route": "direct"},
         steps={"consent": Call("GET", f"{CONTACTS}/*"), "submit": Call("POST", CONTACTS)},
+        others={"update": (Call("PUT", f"{CONTACTS}/*"), 8), "delete": (Call("DELETE", f"{CONTACTS}/*"), 8)},
         names={"submit": "contacts"},
         start=READERS,
         account="ses",
