@@ -20,9 +20,11 @@ from mailing_api.threads import DaemonPool
 from target_mailing.batches import Row
 from target_mailing.closing import CLOSING, to_be_closed
 from target_mailing.contested import is_contested
+from target_mailing.deadlines import overdue
 from target_mailing.ends import Ends
 from target_mailing.journal import Journal, StoredBatch
 from target_mailing.lanes import Lane, ReadyBatch, left_behind
+from target_mailing.leftovers import goes_on, undo
 from target_mailing.outcomes import Outcome, Outcomes
 from target_mailing.steps import Again, Done, Finished, Progress, Refusal
 from target_mailing.under_way import Batch, DeliveryFailed, Family, Looks
@@ -116,13 +118,9 @@ class Delivery:
 
     def next_event_at(self) -> float | None:
         """When `pump` next has something to do by itself (monotonic seconds)."""
-        look = self._looks.next_at()
-        times = [] if look is None else [look]
-        for lane in self._lanes.values():
-            oldest = lane.batcher.oldest()
-            if oldest is not None:
-                times.append(oldest + lane.policy.batch_max_age)
-        return min(times, default=None)
+        opened = [(lane.batcher.oldest(), lane.policy.batch_max_age) for lane in self._lanes.values()]
+        times = [self._looks.next_at(), *(at + age for at, age in opened if at is not None)]
+        return min((at for at in times if at is not None), default=None)
 
     def end(self) -> None:
         """No more rows will come: batches go whatever their size."""
@@ -188,16 +186,14 @@ class Delivery:
 
     def _resume(self, lane: Lane, stored: StoredBatch) -> None:
         steps = lane.destination.steps(stored.action, stored.route)
-        begun = [step for step in steps if step.name in stored.steps and stored.route != CLOSING]
-        if all(step.repeatable for step in begun):
-            # Its rows come again, and what was done of it is done again.
-            may_have_arrived = any(step.sends for step in begun)
-            self._journal.discard(stored.number, uncertain=stored.rows if may_have_arrived else ())
-            return
+        is_followed = goes_on(lane.destination, stored, steps)
         batch = Batch.of_earlier_run(lane, stored, steps)
         lane.recovering += 1
         lane.under_way += 1
         self._under_way.add(batch.number)
+        if not is_followed:
+            self._discard(batch, is_uncertain=any(step.sends and step.name in stored.steps for step in steps))
+            return
         self.counts["resumed"] += 1
         logger.info("Resuming batch %d of an earlier run at step %r", batch.number, batch.step.name)
         if batch.step.name in stored.steps and not batch.step.repeatable:
@@ -205,8 +201,22 @@ class Delivery:
         else:
             self._begin_step(batch)
 
+    def _discard(self, batch: Batch, *, is_uncertain: bool) -> None:
+        """Forget a batch of an earlier run. STATE has not moved past its rows, so they come again and go out again."""
+
+        def discarded() -> None:
+            self._journal.discard(batch.number, uncertain=batch.rows if is_uncertain else ())
+            self._ended(batch)
+
+        self._undo(batch, discarded)
+
+    def _undo(self, batch: Batch, then: Callable[[], None]) -> None:
+        """Clear away what the steps taken left of a batch that goes no further; then go on, whatever came of that."""
+        steps, work = batch.taken, batch.work(journal=self._name)
+        self._workers.submit(lambda: undo(steps, work)).add_done_callback(lambda _: self._notify(then))
+
     def _begin_step(self, batch: Batch) -> None:
-        if self.error is not None and not batch.step.repeatable and not batch.step.watches:
+        if self.error is not None and batch.is_to_submit:
             self._leave(batch, self.error)
             return
         if batch.step.watches:
@@ -214,7 +224,7 @@ class Delivery:
             batch.begun_at = batch.begun_at or time.time()
             self._looks.add(batch, 0.0 if batch.recovered else batch.lane.policy.poll_interval)
             return
-        batch.begun_at = self._journal.begin_step(batch.number, batch.step.name)
+        batch.begin(self._journal.begin_step(batch.number, batch.step.name))
         self._take_step(batch)
 
     def _look(self, batch: Batch) -> None:
@@ -261,6 +271,12 @@ class Delivery:
             self._forget_step(batch)
             self._leave(batch, error)
 
+    def _forget_step(self, batch: Batch) -> None:
+        """The step that it is at did not happen; noted stays what may be done twice, or may have been done before."""
+        if not batch.step.repeatable and not batch.maybe_done:
+            self._journal.forget_step(batch.number, batch.step.name)
+            batch.begun_at = 0.0
+
     def _progress(self, batch: Batch, progress: Progress) -> None:
         if isinstance(progress, Done):
             self._step_done(batch, progress)
@@ -292,9 +308,7 @@ class Delivery:
             self.counts["adopted"] += 1
             self._step_done(batch, done)
         elif batch.recovered:
-            # Nobody knows. STATE has not moved past these rows, so they come again and go out again.
-            self._journal.discard(batch.number, uncertain=() if batch.step.prepares else batch.rows)
-            self._ended(batch)
+            self._discard(batch, is_uncertain=not batch.step.prepares)  # nobody knows
         elif self.error is not None:
             self._leave(batch, self.error)
         else:
@@ -309,38 +323,26 @@ class Delivery:
         elif len(batch.rows) > 1:
             # The connection may be cut because the batch is too large.
             why = "the reply was lost again and again"
-            self._finish(batch, Finished(unresolved=True, absent=batch.step.prepares, reason=why))
+            verdict = Finished(unresolved=True, absent=batch.step.prepares, reason=why)
+            self._undo(batch, lambda: self._finish(batch, verdict))
         else:
             self._leave(batch, DeliveryFailed("The reply to a batch of one row was lost again and again."))
 
     def _wait(self, batch: Batch, again: Again) -> None:
-        policy, now = batch.lane.policy, time.time()
         if again.maybe_done:
             batch.maybe_done = True
             self.counts["resubmitted"] += 0 if batch.step.repeatable else len(batch.rows)
         self._forget_step(batch)
-        if now - batch.created_at > policy.job_abandon:
-            refusal = Refusal("unconfirmed", f"the job had not ended after {policy.job_abandon:.0f} s")
+        reason = overdue(batch, run_began=self._started_at)
+        if isinstance(reason, Refusal):
             sent = [at for at in range(len(batch.rows)) if at not in batch.withheld and at not in batch.refused]
-            self._give_up(batch, Finished(withheld=batch.withheld), dict.fromkeys(sent, refusal))
-        elif now - max(batch.created_at, self._started_at) > policy.job_timeout:
-            self._leave(
-                batch,
-                DeliveryFailed(
-                    f"Setting `job_timeout`: batch {batch.number} ({batch.jobs}) had not ended after "
-                    f"{policy.job_timeout:.0f} s. It is in the journal; the next run follows it again."
-                ),
-            )
+            verdict, refusals = Finished(withheld=batch.withheld), dict.fromkeys(sent, reason)
+            self._undo(batch, lambda: self._give_up(batch, verdict, refusals))
+        elif reason is not None:
+            self._leave(batch, reason)
         else:
-            if again.rewind:
-                batch.rewind()
-                batch.begun_at = 0.0
+            batch.put_off(rewind=again.rewind)
             self._look_again(batch, again.after)
-
-    def _forget_step(self, batch: Batch) -> None:
-        """A step begun did not happen; noted stays what may be done twice, or may have been done before."""
-        if not batch.step.repeatable and not batch.maybe_done:
-            self._journal.forget_step(batch.number, batch.step.name)
 
     def _look_again(self, batch: Batch, after: float) -> None:
         batch.polls += 1
@@ -352,7 +354,10 @@ class Delivery:
         """The run fails at this batch, which stays in the journal."""
         logger.debug("Batch %d is left at step %r", batch.number, batch.step.name)
         self.fail(error if isinstance(error, Exception) else DeliveryFailed(type(error).__name__))
-        self._under_way.discard(batch.number)
+        if all(step.repeatable for step in batch.taken):  # nothing was submitted: the next run begins it anew
+            self._undo(batch, lambda: self._under_way.discard(batch.number))
+        else:
+            self._under_way.discard(batch.number)
         for queued in self._queued.pop(batch.lane.destination.name, ()):  # of which nothing was begun
             self._under_way.discard(queued.number)
 
@@ -431,17 +436,13 @@ class Delivery:
             lane.holds_state &= batch.route != CLOSING
             self._outcomes.settle_all(ends.told)
             self._outcomes.settle_same((row.lines for row in ends.delivered), Outcome.DELIVERED)
-        nobody = "to be split" if batch.rows else "what was there before has left"
-        told = ", ".join(f"{count} {name}" for name, count in ends.counts.items() if count) or nobody
-        if batch.recovered and len(ends.delivered) < len(batch.rows):
-            told += "; those not delivered come again in the input and are judged then"
-        logger.info("Batch %d (%s, %d rows) has ended: %s", batch.number, batch.jobs, len(batch.rows), told)
-        if not batch.recovered:
             for row in ends.withheld:
                 lane.opted_out(row)
             for row in ends.refused:
                 lane.refused(row)
             lane.free(ends.ended, time.monotonic())
+        told = ends.said_of(batch)
+        logger.info("Batch %d (%s, %d rows) has ended: %s", batch.number, batch.jobs, len(batch.rows), told)
         self._ended(batch)
         for number, rows in zip(numbers, following, strict=True):
             self._launch(Batch(number, lane, batch.action, batch.route, rows, batch.steps, time.time(), batch.family))

@@ -68,3 +68,11 @@ class Ends(msgspec.Struct, frozen=True, kw_only=True):
     def counts(self) -> dict[str, int]:
         """How many rows ended how."""
         return {"delivered": len(self.delivered), "rejected": len(self.refused), "withheld": len(self.withheld)}
+
+    def said_of(self, batch: Batch) -> str:
+        """The same, for logs."""
+        nobody = "to be split" if batch.rows else "what was there before has left"
+        told = ", ".join(f"{count} {name}" for name, count in self.counts.items() if count) or nobody
+        if batch.recovered and len(self.delivered) < len(batch.rows):
+            told += "; those not delivered come again in the input and are judged then"
+        return told

@@ -9,7 +9,7 @@ import logging
 import math
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -207,6 +207,10 @@ class MailjetDestination:
                 ReadErrors(client),
             )
         return (consent, *steps) if action == ACTIONS.remove else steps
+
+    def goes_on(self, route: str, begun: Collection[str]) -> bool:  # noqa: ARG002 - nothing stands in the way
+        """Always."""
+        return True
 
     def closing(self) -> Sequence[Step]:
         """Nothing."""

@@ -5,7 +5,7 @@ Facts and what is unverified: docs/postgrid.md.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -129,6 +129,10 @@ class PostgridDestination:
             ReadOldErrors(client, number, "removeContacts", is_last=not delete),
             *([DeleteContacts(client, "submit_old", joining)] if delete else []),
         )
+
+    def goes_on(self, route: str, begun: Collection[str]) -> bool:  # noqa: ARG002 - nothing stands in the way
+        """Always."""
+        return True
 
     def closing(self) -> Sequence[Step]:
         """Nothing."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import groupby
 from typing import Any, Final
 
@@ -79,7 +79,6 @@ class PostgridImports:
             dry_run=dry_run,
         )
         self._polls = Polls(target.poll_interval, target.poll_max_interval)
-        # Batches of a run that was to replace the list, and of the run before it, are nothing to go on with.
         self._route = f"import-{self._run_name}" if target.replace else "import"
         self.name = f"postgrid:{client.account}:list:{self._list.id}"
         self.actions = _ACTIONS
@@ -104,13 +103,13 @@ class PostgridImports:
         chunks = [countries[at : at + MAX_IMPORTS] for at in range(0, len(countries), MAX_IMPORTS)]
         return [(self._route, [row for country in chunk for row in country]) for chunk in chunks]
 
-    def steps(self, action: str, route: str) -> Sequence[Step]:
+    def steps(self, action: str, route: str) -> Sequence[Step]:  # noqa: ARG002 - there is one way
         """The steps of a batch."""
-        if action == ACTIONS.ask or route != self._route:
+        if action == ACTIONS.ask:
             return (Nothing(),)
         client, number, polls = self._client, self._list.id, self._polls
         return (
-            Plan(self._list),
+            Plan(self._list, self._links),
             CreateImports(client, number, self._run_name, self._links),
             Validate(client, polls),
             *([] if self._links is None else [Clear(self._links)]),
@@ -122,6 +121,10 @@ class PostgridImports:
             FollowUndone(client, number, polls),
             Undone(client),
         )
+
+    def goes_on(self, route: str, begun: Collection[str]) -> bool:  # noqa: ARG002 - whichever they are
+        """Those of a run that was to replace the list, and of the run before it, are nothing to go on with."""
+        return route == self._route
 
     def closing(self) -> Sequence[Step]:
         """The steps by which what earlier runs delivered leaves."""

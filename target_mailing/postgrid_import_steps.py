@@ -56,12 +56,18 @@ class Plan(Step):
     """Sees to it that the list may be filled, and names the batch and how many imports it takes."""
 
     mailing_list: ImportList
+    links: Links | None
     name = "plan"
 
     def run(self, work: Work) -> Progress:
         """Mark the list."""
         self.mailing_list.admit(work.journal)
         return Done({"batch": secrets.token_hex(8), "parts": len(_by_country(work))})
+
+    def undo(self, work: Work) -> None:
+        """Delete the files that it named, as many as there are."""
+        if self.links is not None and self.name in work.evidence:
+            clear(self.links, work)
 
 
 @dataclass(frozen=True)
@@ -92,8 +98,10 @@ class CreateImports(Step):
                 number = self._create(written(rows), metadata, f"{batch}-{part}")
             except MailingError as error:
                 if not error.maybe_done:
-                    self._drop(made, work)
+                    self._drop(made)
                 if isinstance(error, RequestRefused) and error.status in _FILE_REFUSED:
+                    if self.links is not None:
+                        clear(self.links, work)
                     return Finished(unresolved=True, absent=True, reason=self._refused(error))
                 raise
             made.append({"id": number, "begin": begin, "end": begin + len(rows)})
@@ -135,19 +143,13 @@ class CreateImports(Step):
         is_whole = is_whole and sum(one["end"] - one["begin"] for one in made) == len(work.rows)
         for number in spare if is_whole else [*spare, *(one["id"] for one in made)]:
             self.client.delete_import(number)
-        if is_whole:
-            return _created(made)
-        if self.links is not None:
-            clear(self.links, work)
-        return None
+        return _created(made) if is_whole else None
 
-    def _drop(self, made: list[dict[str, Any]], work: Work) -> None:
-        """Without all of its imports, those of a batch that were made are of no use, nor are its files."""
+    def _drop(self, made: list[dict[str, Any]]) -> None:
+        """Without all of its imports, those of a batch that were made are of no use."""
         with suppress(MailingError):  # an import that is on no list prints nothing
             for one in made:
                 self.client.delete_import(one["id"])
-        if self.links is not None:
-            clear(self.links, work)
 
 
 def _by_country(work: Work) -> list[list[bytes]]:

@@ -5,11 +5,12 @@ Facts and what is unverified: docs/ses.md.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final, Literal
 
 import msgspec
 
+from mailing_api.errors import ConfigurationError
 from target_mailing.batches import Row
 from target_mailing.mapping import Field, Fields, MappedContact, RowRejected
 from target_mailing.ses_contact import AnyField, Told, encode_contact, fields_of, laid_over
@@ -17,7 +18,7 @@ from target_mailing.ses_contact_list import ContactList
 from target_mailing.ses_direct import MAX_ROWS, Deliver, ReadBack
 from target_mailing.ses_lookup import FEW
 from target_mailing.ses_place import ACTIONS, Place
-from target_mailing.ses_steps import Clear, Consent, Follow, Outcome, Stage, Submit, SubmitRemoval, Upload
+from target_mailing.ses_steps import Clear, Consent, Follow, Outcome, Plan, Stage, Submit, SubmitRemoval, Upload
 from target_mailing.ses_suppression_list import REASONS, Suppressed, SuppressionList
 from target_mailing.steps import Finished, Step
 
@@ -78,8 +79,19 @@ class _Destination:
             return (consent,)
         submit = (SubmitRemoval if action == ACTIONS.remove else Submit)(place, stage)
         follow = Follow(place, stage, manner.poll_interval, manner.poll_max_interval)
-        steps = (Upload(place, stage), submit, follow, *([] if stage.keeps else [Clear(stage)]), Outcome(place, stage))
+        outcome = Outcome(place, stage, manner.poll_interval)
+        clear = () if stage.keeps else (Clear(stage),)
+        steps = (Plan(stage), Upload(place, stage), submit, follow, *clear, outcome)
         return (consent, *steps) if action == ACTIONS.remove else steps
+
+    def goes_on(self, route: str, begun: Collection[str]) -> bool:
+        """Unless it is an import, and there is no bucket now."""
+        if self._manner.stage is None and route == "import" and {*begun} != {Consent.name}:
+            raise ConfigurationError(
+                f"Setting `ses_s3_bucket`: an import of an earlier run is unfinished at {self.name}. Set the bucket "
+                "again, until a run has followed that import to its end."
+            )
+        return True
 
     def closing(self) -> Sequence[Step]:
         """Nothing."""

@@ -30,6 +30,8 @@ logger = logging.getLogger("target-mailing.ses")
 #: To be told "too many" means to wait, and others may use the account, too: about a quarter of an hour.
 PATIENCE: Final = RetryPolicy(throttle_base=1.0, throttle_cap=30.0, throttle_tries=60, fault_cap=30.0, fault_tries=8)
 
+_NO_LIST: Final = "there is none"
+
 _OWN_SETTINGS: Final = (
     Setting(
         name="ses_target",
@@ -202,7 +204,7 @@ class SesAccount:
         if len(settings.lists) != 1:
             raise ConfigurationError(
                 "Setting `list`: give the name of the contact list to deliver to"
-                f"{self._lists_there()}; or set `ses_target: suppression_list`."
+                f" ({self._lists_there()}); or set `ses_target: suppression_list`."
             )
         if not self._preserves and settings.consent != "force":
             raise ConfigurationError(
@@ -226,10 +228,17 @@ class SesAccount:
         try:
             found = self._client.contact_list(self._region, name)
         except NotFound:
+            there = self._lists_there()
             if not settings.create_list:
                 raise ConfigurationError(
-                    f"Setting `list`: Amazon SES {self._region} has no contact list {name!r}{self._lists_there()}. "
+                    f"Setting `list`: Amazon SES {self._region} has no contact list {name!r} ({there}). "
                     "Correct it, or `ses_regions`, or set `create_list: true`."
+                ) from None
+            if there != _NO_LIST:
+                raise ConfigurationError(
+                    f"Setting `create_list`: Amazon SES {self._region} has no contact list {name!r}, and it cannot be "
+                    f"made, since AWS allows one list a region ({there}). Name that one in `list`, and tell groups of "
+                    "people apart by its topics; or deliver to another region, named in `ses_regions`."
                 ) from None
             if not dry_run:
                 self._writer.create_list(name)
@@ -238,7 +247,7 @@ class SesAccount:
 
     def _lists_there(self) -> str:
         names = [str(row.get("ContactListName")) for page in self._client.contact_lists(self._region) for row in page]
-        return f" (there is {', '.join(map(repr, names))})" if names else " (there is none)"
+        return f"there is {', '.join(map(repr, names))}" if names else _NO_LIST
 
 
 def _connect(config: Mapping[str, Any], *, max_requests_per_second: float | None = None, **options: Any) -> SesAccount:

@@ -1,4 +1,4 @@
-"""The steps of Amazon SES's import jobs: consent (removals only), upload, submit, follow, clear, outcome.
+"""The steps of Amazon SES's import jobs: consent (removals only), plan, upload, submit, follow, clear, outcome.
 
 An object has a name that no other has, and a job tells which object it reads. So a job is found again for certain.
 """
@@ -9,8 +9,8 @@ import logging
 import random
 import re
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, closing, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -45,6 +45,7 @@ __all__ = [
     "Consent",
     "Follow",
     "Outcome",
+    "Plan",
     "Stage",
     "Submit",
     "SubmitRemoval",
@@ -57,6 +58,8 @@ logger = logging.getLogger("target-mailing.ses")
 JOB_APPEARS_WITHIN: Final = 60.0
 #: Seconds after which it is tried again where as many jobs are under way as there may be.
 SLOT_WAIT: Final = 20.0
+#: Looks at a job that has ended, and does not tell how many records it processed, nor how many failed.
+_MORE_LOOKS: Final = 2
 #: Seconds by which AWS's clock and ours may differ.
 _CLOCK_SKEW: Final = 120.0
 #: What a failed job says if Amazon SES may not read the object; AWS publishes no wording.
@@ -82,16 +85,27 @@ class Stage:
         """A key that no other object has."""
         return f"{self.prefix}{uuid4().hex}.jsonl"
 
-    def url(self, key: str) -> str:
+    def url(self, key: str, bucket: str = "") -> str:
         """As a job names its object."""
-        return f"s3://{self.bucket.name}/{key}"
+        return f"s3://{bucket or self.bucket.name}/{key}"
 
-    def clear(self, key: str) -> None:
+    def clear(self, key: str, bucket: str = "") -> None:
         """Delete an object. It holds contact data, but failing to do so tells nothing about the rows."""
         try:
-            self.bucket.delete(key)
+            with self._holding(bucket) as found:
+                found.delete(key)
         except MailingError as error:
             logger.warning("An object in the bucket of `ses_s3_bucket` could not be deleted: %s", error)
+
+    def has(self, key: str, bucket: str = "") -> bool:
+        """Whether an object is there; errors as `Bucket.has`."""
+        with self._holding(bucket) as found:
+            return found.has(key)
+
+    def _holding(self, bucket: str) -> AbstractContextManager[Bucket]:
+        """The bucket of an object, which an earlier run may have put into another one; "" for that of the settings."""
+        own = bucket in {"", self.bucket.name}
+        return nullcontext(self.bucket) if own else closing(self.bucket.sibling(bucket))
 
 
 @dataclass(frozen=True)
@@ -113,6 +127,18 @@ class Consent(Step):
 
 
 @dataclass(frozen=True)
+class Plan(Step):
+    """Names the object before it is there, so that whoever goes on with the batch can delete it."""
+
+    stage: Stage
+    name = "plan"
+
+    def run(self, work: Work) -> Progress:  # noqa: ARG002 - nothing depends on it
+        """Name it."""
+        return Done({"key": self.stage.new_key(), "bucket": self.stage.bucket.name})
+
+
+@dataclass(frozen=True)
 class Upload(Step):
     """Reads what is there, and writes the object: what each contact is to be then. One more object does no harm."""
 
@@ -122,16 +148,15 @@ class Upload(Step):
 
     def run(self, work: Work) -> Progress:
         """Write one object."""
-        key = self.stage.new_key()
         spelled = dict(work.evidence.get("consent", {}).get("spelled", ()))
         rows = [_as_spelled(work.rows[at], spelled.get(at, ())) for at in sent_rows(work)]
-        try:
-            self.stage.bucket.put(key, self.place.lines(rows, work.action))
-        except MailingError as error:
-            if error.maybe_done:
-                self.stage.clear(key)
-            raise
-        return Done({"key": key})
+        self.stage.bucket.put(work.evidence["plan"]["key"], self.place.lines(rows, work.action))
+        return Done(work.evidence["plan"])
+
+    def undo(self, work: Work) -> None:
+        """Delete it: no job is to read it any more."""
+        if "plan" in work.evidence:
+            self.stage.clear(**work.evidence["plan"])
 
 
 @dataclass(frozen=True)
@@ -142,7 +167,7 @@ class Submit(Step):
     stage: Stage
     name = "submit"
     repeatable = False
-    again_from = "upload"
+    again_from = "plan"
 
     def run(self, work: Work) -> Progress:
         """Start it, or wait until that can be done; who opted out is looked up anew then."""
@@ -170,9 +195,9 @@ class Submit(Step):
                 if job in ours or not _is_near(row, work.begun_at):
                     continue
                 with suppress(NotFound):
-                    if self.place.writer.job(job).source == self.stage.url(uploaded["key"]):
+                    if self.place.writer.job(job).source == self.stage.url(**uploaded):
                         return Done({"job": job}, certain=True)
-        self.stage.clear(uploaded["key"])
+        self.stage.clear(**uploaded)
         return None
 
 
@@ -222,18 +247,18 @@ class Follow(Step):
         except NotFound:
             if time.time() - work.begun_at < JOB_APPEARS_WITHIN:
                 return self._later(work)
-            return Done({"status": "unknown", "processed": None, "failed": None, "cause": None})
+            return Done({"status": "unknown", "cause": None})
         if not job.is_terminal:
             return self._later(work)
         cause = None if job.status == "COMPLETED" else self._cause(work, job)
-        return Done({"status": job.status, "processed": job.processed, "failed": job.failed, "cause": cause})
+        return Done({"status": job.status, "cause": cause, **told_by(job)})
 
     def _cause(self, work: Work, job: Job) -> Literal["gone", "unreadable"] | None:
         """Why a job failed that could not read its object, if that is why."""
         if job.processed:
             return None
         try:
-            if not self.stage.bucket.has(work.evidence["upload"]["key"]):
+            if not self.stage.has(**work.evidence["upload"]):
                 return "gone"
         except PermissionDenied:
             pass  # then nobody can tell
@@ -254,7 +279,7 @@ class Clear(Step):
 
     def run(self, work: Work) -> Progress:
         """Delete it."""
-        self.stage.clear(work.evidence["upload"]["key"])
+        self.stage.clear(**work.evidence["upload"])
         return Done({})
 
 
@@ -264,31 +289,45 @@ class Outcome(Step):
 
     place: Place
     stage: Stage
+    look_again_after: float
     name = "outcome"
 
     def run(self, work: Work) -> Progress:
         """Tell how the rows ended."""
         ended, job_id = work.evidence["follow"], str(work.evidence["submit"]["job"])
-        sent, withheld = sent_rows(work), withheld_rows(work)
-        processed, failed = ended["processed"], ended["failed"] or 0
         if ended["status"] != "COMPLETED":
             return self._failed(work, job_id, ended)
+        if is_uncounted(ended):
+            ended = self._looked_again(job_id)
+            if is_uncounted(ended) and work.polls < _MORE_LOOKS - 1:
+                return Again(self.look_again_after)
+        sent, withheld = sent_rows(work), withheld_rows(work)
+        processed, failed = ended["processed"], ended["failed"]
         # Whether those that failed are among those processed is unverified.
-        adds_up = processed is None or len(sent) in {processed, processed + failed}
-        if adds_up and not failed:
+        adds_up = not is_uncounted(ended) and processed in {None, len(sent), len(sent) - (failed or 0)}
+        has_failures = bool(failed or ended.get("failures"))
+        if adds_up and not has_failures:
             return Finished(job=job_id, withheld=withheld)
-        refusals = self._refusals(work, job_id) if failed else {}
-        if len(refusals) > failed:
+        refusals = self._refusals(work, job_id) if has_failures else {}
+        if failed is not None and len(refusals) > failed:
             refusals = {}  # it is read wrongly
-        if adds_up and len(refusals) == failed:
-            return Finished(job=job_id, rejected=self._still_refused(work, refusals), withheld=withheld)
+        rejected = self._still_refused(work, refusals)
+        if adds_up and failed and len(refusals) == failed:
+            return Finished(job=job_id, rejected=rejected, withheld=withheld)
         # Some rows failed, or were not reached, and nobody says which: all others go again, which changes nothing
         # for those that arrived.
         if refusals:
             rest = [at for at in sent if at not in refusals]
-            return Finished(job=job_id, rejected=refusals, resend=rest, withheld=withheld)
+            return Finished(job=job_id, rejected=rejected, resend=rest, withheld=withheld)
         reason = f"the import ended with {processed} records processed and {failed} failed, of {len(sent)}"
         return Finished(job=job_id, unresolved=True, reason=reason, withheld=withheld)
+
+    def _looked_again(self, job_id: str) -> dict[str, Any]:
+        """What a job that has ended tells now; nothing if it is not there any more."""
+        try:
+            return told_by(self.place.writer.job(job_id))
+        except NotFound:
+            return {"processed": None, "failed": None}
 
     def _failed(self, work: Work, job_id: str, ended: dict[str, Any]) -> Finished:
         """A job that ended badly as a whole: some of its rows may have arrived."""
@@ -298,7 +337,7 @@ class Outcome(Step):
                 f"Setting `ses_s3_bucket`: Amazon SES could not read what was put into the bucket "
                 f"{self.stage.bucket.name!r} (import job {job_id}). The bucket's policy must let ses.amazonaws.com do "
                 "s3:GetObject there, and a key of AWS KMS must let it do kms:Decrypt; the bucket must be in the region "
-                "of `ses_regions`."
+                "of `ses_regions`. Or the object was deleted meanwhile, which S3 tells only whoever has s3:ListBucket."
             )
         if ended["cause"] is not None:
             return Finished(job=job_id, resend=sent_rows(work), withheld=withheld)
@@ -310,8 +349,13 @@ class Outcome(Step):
         by_address = {work.rows[at].address: at for at in sent_rows(work)}
         try:
             url = self.place.writer.job(job_id).failures
-            content = self.stage.bucket.read_signed(url) if url else b""
         except (NotFound, RequestRefused, PermissionDenied):
+            return {}
+        try:
+            content = self.stage.bucket.read_signed(url) if url else b""
+        except MailingError as error:  # the URL's credentials are not ours, and its host is not to stop us for ever
+            cause = str(error).removesuffix(error.advice)
+            logger.warning("Import job %s: its file of failed records counts as missing: %s", job_id, cause)
             return {}
         named = named_addresses(content, by_address.keys())
         return {by_address[address]: Refusal("refused_by_provider", said) for address, said in named.items()}
@@ -323,6 +367,16 @@ class Outcome(Step):
         rows = [work.rows[at] for at in refusals]
         is_gone = dict(zip(refusals, self.place.arrived(rows, work.action), strict=True))
         return {at: refusal for at, refusal in refusals.items() if not is_gone[at]}
+
+
+def told_by(job: Job) -> dict[str, Any]:
+    """What a job tells of its records, to be noted; never the URL of those that failed."""
+    return {"processed": job.processed, "failed": job.failed, "failures": bool(job.failures or job.error)}
+
+
+def is_uncounted(ended: Mapping[str, Any]) -> bool:
+    """Whether a job that has ended tells nothing of its records."""
+    return ended["processed"] is None and ended["failed"] is None
 
 
 def withheld_rows(work: Work) -> list[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
 import msgspec
@@ -146,6 +146,13 @@ class Step(ABC):
             MailingError: it failed; with `maybe_done`, nobody knows whether it had its effect.
         """
 
+    def undo(self, work: Work) -> None:  # noqa: B027 - most leave nothing
+        """Clear away what the step, taken or only begun, left for this batch, which goes no further.
+
+        Called from another thread, for each step that was taken: of a batch that ends before it was submitted, or that
+        is given up. It may be called again. Whatever it raises is told in the log only.
+        """
+
     def recover(self, work: Work) -> Done | None:  # noqa: ARG002 - only a step that is not repeatable needs it
         """Find out whether a step of unknown effect was done: its evidence, or None if the provider cannot tell."""
         return None
@@ -196,6 +203,17 @@ class Destination(Protocol):
 
     def steps(self, action: str, route: str) -> Sequence[Step]:
         """The steps of a batch on that route, in order; the last ones say `Finished`."""
+
+    def goes_on(self, route: str, begun: Collection[str]) -> bool:
+        """Whether a batch that an earlier run left unfinished on that route may be gone on with.
+
+        Args:
+            route: that the journal kept.
+            begun: the names of the steps that were begun.
+
+        Raises:
+            ConfigurationError: it may, but these settings do not allow it.
+        """
 
     def closing(self) -> Sequence[Step]:
         """The steps that end a run in which rows were delivered, and every row has its outcome; for `starts_over`.

@@ -42,6 +42,8 @@ class Batch(msgspec.Struct, eq=False):
         at: the position of the step that it is at.
         evidence: of the steps done, by step.
         begun_at: when its step was begun (Unix seconds); 0 for not yet.
+        since: when the call was begun whose effect is waited for (Unix seconds).
+        put_off_at: the position of the latest step that was put off; -1 for none.
         polls: how often its step found nothing to tell.
         failed_looks: looks at its job that failed in a row.
         lost: times that the reply to its step was lost.
@@ -61,6 +63,8 @@ class Batch(msgspec.Struct, eq=False):
     at: int = 0
     evidence: dict[str, dict[str, Any]] = {}
     begun_at: float = 0.0
+    since: float = 0.0
+    put_off_at: int = -1
     polls: int = 0
     failed_looks: int = 0
     lost: int = 0
@@ -82,8 +86,16 @@ class Batch(msgspec.Struct, eq=False):
         unknown = [
             step for step in steps if step.name in stored.steps and not step.repeatable and step.name not in done
         ]
-        batch.at = next(at for at, step in enumerate(steps) if (step in unknown if unknown else step.name not in done))
+        # Whatever stands before one that was done and is not to be repeated is over, noted or not.
+        over = max((at for at, step in enumerate(steps) if step.name in done and not step.repeatable), default=-1)
+        ahead = [step for at, step in enumerate(steps) if at > over and step.name not in done]
+        batch.at = steps.index((unknown or ahead or steps[-1:])[0])
         batch.begun_at = stored.begun.get(batch.step.name, stored.created_at)
+        # A step that may be repeated was begun anew each time that it was put off.
+        begun = [step for step in batch.taken if step is not batch.step or not step.repeatable]
+        batch.since = max(
+            (stored.begun[step.name] for step in begun if step.name in stored.begun), default=stored.created_at
+        )
         batch.refused = dict.fromkeys(batch.left_out, Refusal("refused_by_provider", ""))
         return batch
 
@@ -92,8 +104,35 @@ class Batch(msgspec.Struct, eq=False):
         """The step that it is at."""
         return self.steps[self.at]
 
+    @property
+    def taken(self) -> Sequence[Step]:
+        """The steps that were begun, but for one that certainly did not happen."""
+        return self.steps[: self.at + (self.begun_at > 0.0)]
+
+    @property
+    def is_to_submit(self) -> bool:
+        """Whether a step comes next that is not to be repeated; or comes later, and is the first."""
+        before, ahead = self.steps[: self.at], self.steps[self.at :]
+        is_unsent = all(step.repeatable for step in before)
+        return not self.step.repeatable or (is_unsent and not all(step.repeatable for step in ahead))
+
+    def begin(self, now: float) -> None:
+        """Begin the step that it is at; on the way back to one that was put off, that has been waited for already."""
+        self.begun_at = now
+        if self.at > self.put_off_at:
+            self.since = now
+
+    def put_off(self, *, rewind: bool) -> None:
+        """Take the step that it is at later, with those before it that are to be taken again then."""
+        self.put_off_at = max(self.put_off_at, self.at)
+        if rewind:
+            self.rewind()
+
     def advance(self) -> None:
         """Go to the next step."""
+        if self.at == self.put_off_at:
+            self.since = self.begun_at
+            self.put_off_at = -1
         self.at += 1
         self.begun_at = 0.0
         self.polls = 0
@@ -103,6 +142,10 @@ class Batch(msgspec.Struct, eq=False):
         """Go back to where its step begins when it is taken again; what was noted after it counts no more."""
         begin = self.step.again_from or self.step.name
         self.at = next(at for at, step in enumerate(self.steps) if step.name == begin)
+        self.begun_at = 0.0
+        for step in self.steps[self.at :]:
+            for at in self.evidence.get(step.name, {}).get("refused", ()):
+                self.refused.pop(at, None)
         for step in self.steps[self.at + 1 :]:
             self.evidence.pop(step.name, None)
 

@@ -104,4 +104,8 @@ def _counts(region: Region, job: ImportJob) -> tuple[int | None, int | None]:
         return None, None
     if not job.terminal and region.switches.ses_running_counts == "zero":
         return 0, 0
+    if job.terminal and region.switches.ses_ended_counts != "given":
+        job.looks_after_end += 1
+        if region.switches.ses_ended_counts == "absent" or job.looks_after_end == 1:
+            return None, None
     return job.done - (0 if region.switches.ses_processed_includes_failed else job.failed), job.failed

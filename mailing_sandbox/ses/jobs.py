@@ -66,6 +66,7 @@ class ImportJob:
     error: str = ""
     failed_file: str = ""
     polls: int = 0
+    looks_after_end: int = 0
     load: Load | None = None
 
     @property

@@ -56,6 +56,7 @@ class Switches(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     ses_jobs_at_once: Number = 20
     ses_job_retention_days: Seconds = 0.0
     ses_running_counts: Literal["absent", "zero", "progress"] = "absent"
+    ses_ended_counts: Literal["given", "late", "absent"] = "given"
     ses_processed_includes_failed: bool = True
     ses_import_put: Literal["replace", "merge"] = "replace"
     ses_noop_import_touches: bool = True

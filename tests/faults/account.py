@@ -79,6 +79,10 @@ class Account(ABC):
     def received(self) -> list[dict[str, Any]]:
         """The rows of all jobs: `job`, `action`, `email`, `contact`."""
 
+    def files(self) -> Sequence[str]:
+        """The files with contact data that are in a bucket."""
+        return []
+
     @abstractmethod
     def jobs(self) -> dict[Any, Job]:
         """All jobs, by name."""

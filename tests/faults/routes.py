@@ -24,6 +24,8 @@ class Route:
 
     Attributes:
         settings: that choose it.
+        others: other calls by which it does what it does, struck by a kill before and after them, and the rows of a
+            batch there; more of these where only larger batches make the call.
         steps: the calls of its steps, in order. They are called alike on all routes: `consent` (what is asked before
             removals), `upload`, `submit` (not repeatable if it starts a job), `follow`, `clear`, `errors`.
         start: the lookup of the list.
@@ -31,7 +33,7 @@ class Route:
         names: what the journal calls those steps that it calls otherwise.
         without: columns that its rows do not have.
         account: whose it is.
-        forgiving: a step whose failure is told, and fails no run.
+        forgiving: steps whose failure is told, and fails no run.
         way: what its jobs say they came by.
         provoked: steps that are taken only where a job ended so, by the name of the plan.
         has_error_files: its jobs name the rows that failed in files.
@@ -41,11 +43,12 @@ class Route:
     settings: Mapping[str, Any]
     steps: Mapping[str, Call]
     recover: Call | None = None
+    others: Mapping[str, tuple[Call, int]] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
     without: tuple[str, ...] = ()
     start: Call = Call("GET", "/v3/REST/contactslist")
     account: str = "mailjet"
-    forgiving: str | None = None
+    forgiving: tuple[str, ...] = ()
     way: str = ""
     provoked: Mapping[str, str] = field(default_factory=dict)
     has_error_files: bool = True
@@ -134,14 +137,17 @@ ROUTES = {
             **IMPORT,
         },
         recover=IMPORT_JOBS,
+        # Up to 20 people are asked about one by one.
+        others={"listing": (Call("POST", f"{CONTACTS}/list"), 40)},
         names={"errors": "outcome"},
-        forgiving="clear",
+        forgiving=("clear", "errors"),
         start=READERS,
         account="ses",
     ),
     "direct": Route(
         settings={"route": "direct"},
         steps={"consent": Call("GET", f"{CONTACTS}/*"), "submit": Call("POST", CONTACTS)},
+        others={"update": (Call("PUT", f"{CONTACTS}/*"), 8), "delete": (Call("DELETE", f"{CONTACTS}/*"), 8)},
         names={"submit": "contacts"},
         start=READERS,
         account="ses",
@@ -151,7 +157,7 @@ ROUTES = {
         steps={"consent": Call("GET", f"{SUPPRESSIONS}/*"), **IMPORT},
         recover=IMPORT_JOBS,
         names={"errors": "outcome"},
-        forgiving="clear",
+        forgiving=("clear", "errors"),
         start=ACCOUNT,
         account="suppressions",
     ),

@@ -100,6 +100,10 @@ class SesAccount(Account):
         rows = [row for row in self.sandbox.ses.received() if row["job"] is not None]
         return [row | {"email": row["contact"]["emailAddress"]} for row in rows]
 
+    def files(self) -> Sequence[str]:
+        answer = self.sandbox.storage._own("GET", f"/{BUCKET}", "list-type=2&prefix=target-mailing/", b"")
+        return [part.partition("</Key>")[0] for part in answer.body.decode().split("<Key>")[1:]]
+
     def jobs(self) -> dict[Any, Job]:
         imports = self.sandbox.ses._account.region(REGION).imports
         return {

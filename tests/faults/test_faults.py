@@ -83,6 +83,42 @@ def test_p3_killed(ground, tmp_path, at):
     world.check_end(last)
 
 
+def others():
+    for name, route in ROUTES.items():
+        yield from product([name], route.others, (BEFORE, AFTER))
+
+
+@pytest.mark.parametrize("at", list(others()), ids="-".join)
+def test_p3_killed_at_other_calls(ground, tmp_path, at):
+    """Such as are made for some rows only, or where a batch is large."""
+    name, other, side = at
+    route = ROUTES[name]
+    call, batch_rows = route.others[other]
+    switches = ground.accounts[route.account].switches["usual"]
+    world = World.begin(ground, route, tmp_path, switches=switches, batch_rows=batch_rows)
+    kill(Blow(world, call, side))
+    first = world.finish()
+    assert first.code == -9
+    world.check_end(rerun(world, [first], from_state=side == AFTER, seed=f"{name}-{side}"))
+
+
+def test_changes_at_the_same_moment_are_waited_for(ground, tmp_path):
+    """As Amazon SES tells of them; what was changed meanwhile stays."""
+    route = ROUTES["direct"]
+    call, batch_rows = route.others["update"]
+    world = World.begin(
+        ground, route, tmp_path, switches=ground.accounts["ses"].switches["usual"], batch_rows=batch_rows
+    )
+    conflict = world.sandbox.faults.add(
+        kind="status", status=500, method=call.method, path=call.path, times=3,
+        headers={"x-amzn-ErrorType": "ConcurrentModificationException"},
+    )  # fmt: skip
+    first = world.run(people.rows_first())
+    assert conflict.hits == 3
+    assert first.code == 0
+    world.check_end(rerun(world, [first], from_state=True, seed="conflict"))
+
+
 @pytest.mark.parametrize("side", [BEFORE, AFTER])
 @pytest.mark.parametrize(
     "name", [name for name, route in ROUTES.items() if route.recover and route.account != "suppressions"]
@@ -200,7 +236,7 @@ def test_p1_to_p5_struck(ground, tmp_path, case):
     else:
         fault.strike(blow)
     runs.append(world.finish())
-    assert runs[-1].code in (*fault.codes, *((0,) if case.step == route.forgiving else ())), runs[-1].log
+    assert runs[-1].code in (*fault.codes, *((0,) if case.step in route.forgiving else ())), runs[-1].log
     assert re.search(fault.said, runs[-1].log), runs[-1].log
     fault.healed(world)
     last = rerun(world, runs, from_state=case.again == "from-state", seed=case.name, **fault.settings_again)

@@ -118,6 +118,8 @@ class World:
         self.lost_rejects: set[int] = set()
         #: The provider has forgotten what it held.
         self.emptied = False
+        #: Files of which runs said that they could not delete them.
+        self.told_files = 0
         self._rows_seen = 0
 
     @classmethod
@@ -188,6 +190,7 @@ class World:
         code = target.wait()
         run = Run(rows, code, [state["rows"] for state in target.states], target.log)
         told = [line.partition("Outcomes: ")[2] for line in run.log.splitlines() if "Outcomes: " in line]
+        self.told_files += run.log.count("could not be deleted")
         run.outcomes = json.loads(told[-1]) if told else {}
         run.rejects_left = self._rejects_left
         run.rejected = [key for file in sorted(set(self.rejects.glob("*")) - self._files) for key in _keys(file)]
@@ -297,6 +300,7 @@ class World:
         assert run.outcomes["rejected"] <= len(run.rejected) == run.outcomes["rejected"] + run.rejects_left
         assert self.count_in_journal("batches WHERE state = 'open' OR payload IS NOT NULL") == 0
         assert self.count_in_journal("rejects") == 0
+        assert len(self.account.files()) <= self.told_files
 
     def count_in_journal(self, what: str) -> int:
         """How many rows of a table there are."""

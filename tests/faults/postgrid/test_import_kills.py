@@ -114,6 +114,18 @@ def test_p3_killed_while_linking_nobody_is_lost_and_no_file_stays(by_import, mon
 
 
 @pytest.mark.slow
+def test_p7_killed_while_linking_in_a_run_that_replaces_no_file_stays(by_import, monkeypatch, tmp_path):
+    link_files(by_import, monkeypatch, tmp_path)
+    by_import.config |= {"postgrid_replace": True}
+    put = {"method": "PUT", "path": "/s3/*.csv", "skip": 0, "when": "after"}
+    assert kill(by_import, [households(), *rows(1, 2, 3), state(1)], **put) == []
+    assert len(objects(by_import.sandbox)) == 1
+    assert by_import.deliver([households(), *rows(2, 4), state(2)]).error is None
+    assert streets(by_import) == named(2, 4)
+    assert objects(by_import.sandbox) == []
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("call", cases(REPLACING), ids=named_by)
 def test_p3_killed_while_replacing_the_next_run_replaces_all(by_import, call):
     by_import.deliver([households(), *rows(1, 2, 4), state(1)])

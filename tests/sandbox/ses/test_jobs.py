@@ -329,6 +329,19 @@ def test_the_counters_of_a_running_job_are_a_switch(sandbox, ses, s3, newsletter
     assert {found[name] for name in ("ProcessedRecordsCount", "FailedRecordsCount") if name in found} == {*expected}
 
 
+@pytest.mark.parametrize(
+    ("switch", "expected"), [("given", [True, True]), ("late", [False, True]), ("absent", [False, False])]
+)
+def test_the_counters_of_a_job_that_has_ended_are_a_switch(sandbox, ses, s3, newsletter, switch, expected):  # noqa: PLR0917
+    sandbox.switches.change({"ses_job_seconds": 0, "ses_ended_counts": switch})
+    s3.put_object(Bucket="imports", Key="rows", Body=people(2))
+    job = start(ses, name=LIST)
+    found = [ses.get_import_job(JobId=job) for _ in range(2)]
+    assert {one["JobStatus"] for one in found} == {"COMPLETED"}
+    for name in ("ProcessedRecordsCount", "FailedRecordsCount"):
+        assert [name in one for one in found] == expected
+
+
 @pytest.mark.parametrize(("included", "processed"), [(True, 3), (False, 2)])
 def test_whether_failed_records_are_processed_ones_is_a_switch(sandbox, imported, newsletter, included, processed):
     sandbox.switches.change({"ses_processed_includes_failed": included})

@@ -70,6 +70,23 @@ def test_an_import_whose_reply_was_lost_has_its_file_for_as_long_as_it_needs_it(
     assert objects(by_link.sandbox) == []
 
 
+def test_files_of_a_batch_that_was_given_up_are_not_kept(by_link):
+    by_link.sandbox.postgrid.plan_imports([{"stall": True}])
+    result = by_link.deliver(rows(1), job_abandon=0.3)
+    assert result.counts() == {"rejected": 1}
+    assert objects(by_link.sandbox) == []
+
+
+def test_files_of_a_replacing_run_that_did_not_end_are_deleted_by_the_next_one(by_link):
+    by_link.sandbox.postgrid.plan_imports([{"stall": True}])
+    result = by_link.deliver(rows(1), job_timeout=0.3, postgrid_replace=True)
+    assert "job_timeout" in str(result.error)
+    assert len(objects(by_link.sandbox)) == 1
+    assert by_link.deliver(rows(2), postgrid_replace=True).states == [1]
+    assert streets(by_link) == ["2 Mill Lane"]
+    assert objects(by_link.sandbox) == []
+
+
 def test_a_file_that_cannot_be_deleted_costs_nobody_a_letter(by_link, caplog):
     by_link.sandbox.faults.add(kind="status", status=403, method="DELETE", path="/s3/*")
     result = by_link.deliver(rows(1))

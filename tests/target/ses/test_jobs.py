@@ -56,12 +56,21 @@ def test_without_a_file_of_failed_records_the_batch_is_split_until_they_are_alon
     assert len(ses.jobs()) > 1
 
 
-@pytest.mark.parametrize("fault", ["expired", "broken"])
-def test_a_file_that_cannot_be_had_counts_as_missing(ses, fault):
-    status = {"expired": 403, "broken": 404}[fault]
-    ses.sandbox.faults.add(kind="status", status=status, method="GET", path="/s3/*/failed-records/*", times=1)
-    result = ses.deliver([schema(), *people(range(3)), person(9, email="x@y"), state(1)])
-    assert result.counts() == {"delivered": 3, "rejected": 1}
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"status": 403},
+        {"status": 404},
+        {"status": 400, "body": "text", "content": "<Error><Code>ExpiredToken</Code></Error>"},
+        {"status": 503},
+    ],
+    ids=["expired", "broken", "its credentials expired", "its host fails"],
+)
+def test_a_file_that_cannot_be_had_counts_as_missing(ses, answer):
+    ses.sandbox.faults.add(kind="status", method="GET", path="/s3/*/failed-records/*", times=None, **answer)
+    result = ses.deliver([schema(), person(1), person(9, email="x@y"), state(1)])
+    assert result.error is None
+    assert result.counts() == {"delivered": 1, "rejected": 1}
 
 
 def test_counters_with_and_without_those_that_failed_add_up(ses):
@@ -81,6 +90,40 @@ def test_p1_counters_that_do_not_add_up_settle_nothing(ses):
     assert len(ses.jobs()) == 3
     assert result.outcomes["resubmitted"] == 4
     assert result.states == [1]
+
+
+def answered(ses, told):
+    """Nothing is imported, and each job that has ended is told so."""
+    ses.ses.plan_jobs([{"hold": True}] * 40)
+    ses.sandbox.faults.add(
+        kind="status", status=200, method="GET", path="/v2/email/import-jobs/*", times=None,
+        body="text", content=json.dumps({"JobStatus": "COMPLETED", **told}),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {},
+        {"FailureInfo": {"FailedRecordsS3Url": "http://127.0.0.1:9/x"}},
+        {"ProcessedRecordsCount": 2, "FailureInfo": {"FailedRecordsS3Url": "no-url"}},
+        {"ProcessedRecordsCount": 2, "FailedRecordsCount": 0, "FailureInfo": {"ErrorMessage": "no"}},
+    ],
+    ids=["nothing", "failures", "failures besides a counter", "an error"],
+)
+def test_p1_a_job_that_does_not_say_that_all_is_well_delivers_nobody(ses, told):
+    answered(ses, told)
+    result = ses.deliver([schema(), *people(range(2)), state(1)])
+    assert result.counts() == {"rejected": 2}
+    assert ses.contacts() == {}
+
+
+@pytest.mark.parametrize(("when", "jobs"), [("late", 1), ("absent", 3)])
+def test_counters_that_do_not_come_with_the_end_are_looked_for_again(ses, when, jobs):
+    ses.ses.change(ses_ended_counts=when)
+    result = ses.deliver([schema(), *people(range(2)), state(1)])
+    assert result.counts() == {"delivered": 2}
+    assert len(ses.jobs()) == jobs
 
 
 @pytest.mark.parametrize("end", ["failed", "failed_halfway", "cancelled", "error"])
@@ -123,6 +166,40 @@ def test_a_removal_that_fails_because_nobody_is_there_any_more_is_delivered(ses)
     run.join(60)
     assert results[0].counts() == {"delivered": 2}
     assert ses.contacts().keys() == {BOB}
+
+
+def test_removals_of_whom_some_are_named_as_failed_are_delivered_if_they_are_gone(ses):
+    """The file names one of two that failed: both had left meanwhile."""
+    ses.add(*({"email": f"person{n}@example.com"} for n in range(3)))
+    hold = ses.sandbox.faults.add(kind="hold", when="before", **SUBMIT)
+    ses.sandbox.faults.add(
+        kind="status",
+        status=200,
+        method="GET",
+        path="/s3/*/failed-records/*",
+        body="text",
+        content="person0@example.com",
+    )
+    results = []
+    rows = [schema(), *people(range(3), **GONE), state(1)]
+    run = threading.Thread(target=lambda: results.append(ses.deliver(rows)))
+    run.start()
+    hold.wait_until_held()
+    ses.ses.remove_contacts(["person0@example.com", ADA], region=REGION)
+    hold.release()
+    run.join(60)
+    assert results[0].counts() == {"delivered": 3}
+    assert ses.contacts() == {}
+
+
+def test_an_object_that_nobody_may_look_for_is_told_to_be_unreadable_or_gone(ses):
+    """Without s3:ListBucket, S3 does not tell the one from the other."""
+    ses.sandbox.faults.add(kind="status", status=403, method="HEAD", path=OBJECTS, times=None, body="empty")
+    ses.ses.change(ses_bucket_policy="required")
+    error = str(ses.deliver([schema(), *people(range(3)), state(1)]).error)
+    assert "s3:GetObject" in error
+    assert "Or the object was deleted meanwhile" in error
+    assert "s3:ListBucket" in error
 
 
 def test_an_object_that_is_gone_is_uploaded_again(ses):

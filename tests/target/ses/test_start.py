@@ -23,6 +23,11 @@ HINDRANCES = {
     "sandboxed": (sandboxed, {}, "sandbox"),
     "sandboxed suppressions": (sandboxed, {"ses_target": "suppression_list", "list": None}, "sandbox"),
     "no such list": (None, {"list": "Nobody's"}, f"no contact list \"Nobody's\" (there is '{LIST}')"),
+    "a second list": (
+        None,
+        {"list": "Fresh", "create_list": True},
+        f"AWS allows one list a region (there is '{LIST}')",
+    ),
     "no list": (None, {"list": None}, "Setting `list`"),
     "two lists": (None, {"list": ["a", "b"]}, "Setting `list`"),
     "no such topic": (None, {"mapping": {"topic_Nws": "city"}}, "has: News, Offers"),
@@ -72,6 +77,11 @@ def test_a_check_tells_that_all_is_well_and_writes_nothing(ses, capsys):
     assert f"destination: ses:default:{REGION}:contact-list:{LIST}" in told
     assert ses.objects() == []
     assert ses.contacts() == {}
+
+
+def test_a_check_tells_that_a_second_list_cannot_be_made(ses):
+    with pytest.raises(MailingError, match="AWS allows one list a region"):
+        TargetMailing(config=ses.settings(list="Fresh", create_list=True)).check()
 
 
 def test_a_check_makes_no_list(bare):
