@@ -15,6 +15,7 @@ from singer_sdk.mapper import PluginMapper
 from target_mailing.batches import Row
 from target_mailing.checkpoint import Ledger
 from target_mailing.delivery import Delivery
+from target_mailing.entries import Entries
 from target_mailing.journal import Journal, Reject
 from target_mailing.lanes import Lane
 from target_mailing.lines import InputError, Lines
@@ -24,7 +25,7 @@ from target_mailing.reach import BY_EMAIL, Reach
 from target_mailing.records import NoRecordError, decode_record
 from target_mailing.rejects import RejectsFile, key_properties
 from target_mailing.settings import StreamSettings
-from target_mailing.streams import End, Stream
+from target_mailing.streams import End, Stream, meek_action
 
 __all__ = ["Intake"]
 
@@ -81,6 +82,8 @@ class Intake:
         self._rejects = rejects
         self._open_lane = open_lane
         self._reach = reach
+        #: Those of the setting `streams`.
+        self.entries = Entries(config)
         self.messages: Counter[str] = Counter()
         self._covered = 0
         self._streams: dict[str, list[Stream | None]] = {}
@@ -247,10 +250,15 @@ class Intake:
     def _stream(self, name: str, source: str, schema: Mapping[str, Any], keys: Sequence[str]) -> Stream | None:
         settings = StreamSettings.resolve(self._config, name)
         if not self._reach.accepts(name, schema.get("properties", {}), settings):
+            self.entries.met(name, skipped=True)
             logger.info("Stream %r is skipped: it is not one of contacts", name)
             return None
+        self.entries.met(name)
         lane = self._open_lane(settings)
-        logger.info("Stream %r goes to %s (%s)", name, lane.destination.name, settings.action)
+        where = lane.destination.name
+        lists = [repr(one) for one in settings.lists if not where.endswith(f":{one}")]
+        told = ", ".join([where, *lists])
+        logger.info("Stream %r goes to %s (%s)", name, told, meek_action(settings, lane.destination))
         return Stream(
             stream=name,
             source=source,

@@ -132,6 +132,12 @@ class Run:
         self._release_state(final=True)
         if self.delivery.error is not None:
             raise self.delivery.error
+        self.intake.entries.check()
+
+    @property
+    def has_worked(self) -> bool:
+        """Whether any row was read, or any batch was followed."""
+        return self.intake.messages["RECORD"] > 0 or bool(self.delivery.counts.total())
 
     def terminate(self, signum: int) -> None:
         """End within seconds: called by the signal handler, in the thread that runs this."""

@@ -22,6 +22,7 @@ __all__ = [
     "TARGET_SETTINGS",
     "StreamSettings",
     "default_folder",
+    "is_entry_of",
     "journal_store",
     "reject_limit",
 ]
@@ -230,7 +231,8 @@ TARGET_SETTINGS: Final = (
         name="streams",
         title="Streams",
         description="Stream name or pattern -> settings that differ for it, such as "
-        '{"crm-*": {"mapping": {"email": "mail"}}}. Naming a stream also accepts it.',
+        '{"crm-*": {"mapping": {"email": "mail"}}}. Naming a stream also accepts it. The run fails at its end if an '
+        "entry with `action`, `action_column`, `consent`, `list` or `scope` fitted no stream and some stream had none.",
         type="object",
         default={},
     ),
@@ -335,12 +337,13 @@ def _convert(name: str, value: Any) -> Any:
 
 def _overrides(config: Mapping[str, Any], stream: str) -> list[tuple[str, dict[str, Any]]]:
     streams = config.get("streams") or {}
-    matching = [
-        (pattern, given or {})
-        for pattern, given in streams.items()
-        if pattern == stream or fnmatchcase(stream, pattern)
-    ]
+    matching = [(pattern, given or {}) for pattern, given in streams.items() if is_entry_of(pattern, stream)]
     return sorted(matching, key=lambda one: one[0] == stream)
+
+
+def is_entry_of(pattern: str, stream: str) -> bool:
+    """Whether an entry of `streams` holds for a stream."""
+    return pattern == stream or fnmatchcase(stream, pattern)
 
 
 def reject_limit(value: Any) -> RejectLimit:

@@ -104,6 +104,7 @@ def test_p9_bad_input_is_one_clear_line_and_no_state_passes_it(mailjet, text, na
         ({"job_timeout": "soon"}, "`job_timeout`"),
         ({"max_requests_per_second": 0}, "`max_requests_per_second`"),
         ({"jobs_in_flight": 0}, "`jobs_in_flight`"),
+        ({"request_timeout": 0}, "`request_timeout`"),
     ],
 )
 def test_p9_wrong_settings_are_one_clear_line_that_names_them(mailjet, config, named, monkeypatch):
@@ -124,7 +125,8 @@ def test_p9_a_dead_server_is_one_clear_line(mailjet, monkeypatch):
     monkeypatch.setenv("MAILING_TEST", "1")
     code, out, err = Command(mailjet).run([schema(), person(1), state(1)])
     assert (code, out) == (1, "")
-    assert "no answer (ConnectError)" in err
+    host = mailjet.config["mailjet_base_url"].removeprefix("http://")
+    assert f"no answer (ConnectError): {host} cannot be reached, Connection refused. Check `mailjet_base_url`." in err
     assert "Traceback" not in err
 
 
@@ -291,13 +293,40 @@ def test_check_tries_everything_and_writes_nothing(mailjet):
     assert "shoe_size" in err
 
 
+def test_check_looks_at_the_entries_of_streams_too(mailjet):
+    streams = {"new-*": {"list": "Brand new", "create_list": True}, "people": {}}
+    code, out, _ = Command(mailjet, streams=streams).run(b"", "--check")
+    assert code == 0
+    assert "destination of streams.new-*: Mailjet, list 'Brand new' would be created\n" in out
+    assert f"destination of streams.people: mailjet:default:{'.' * 8}" in re.sub(":[0-9a-f]{8}:", f":{'.' * 8}:", out)
+
+
 def test_check_says_what_would_be_made(mailjet):
     config = {"list": "Brand new", "create_list": True, "properties": ["since"], "create_properties": True}
     code, out, _ = Command(mailjet, **config).run(b"", "--check")
     assert code == 0
-    assert "list:0" in out
+    assert "destination: Mailjet, list 'Brand new' would be created\n" in out
     assert "1 would be created" in out
     assert all(call.startswith("GET ") for call in mailjet.sandbox.counters.calls)
+
+
+@pytest.mark.parametrize(
+    ("config", "named"),
+    [
+        ({"action": "includemarketing"}, "`action`.*`consent: force`"),
+        ({"scope": "account", "list": None, "action": "unsub"}, "`action`.*All others need a `list`"),
+        ({"route": "contact", "action": "excludemarketing"}, r"`action`.*unsub\.$"),
+        ({"streams": {"people": {"acton": "unsub"}}}, r"`streams\.people`.*acton"),
+        ({"streams": {"people": {"list": "No such list"}}}, "`list`.*'No such list'"),
+        ({"streams": {"people": {"properties": ["shoe_size"]}}}, r"`streams\.people\.properties`.*shoe_size"),
+        ({"jobs_in_flight": 0}, "`jobs_in_flight`"),
+    ],
+)
+def test_p9_check_refuses_what_a_run_refuses(mailjet, config, named):
+    code, _, err = Command(mailjet, **config).run(b"", "--check")
+    (error,) = [line for line in err.splitlines() if "ERROR" in line]
+    assert code == 1
+    assert re.search(named, error), error
 
 
 @pytest.mark.parametrize(("content", "named"), [(None, "was not found"), ("{not json", "not JSON: line 1")])
