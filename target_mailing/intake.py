@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -19,6 +18,7 @@ from target_mailing.entries import Entries
 from target_mailing.journal import Journal, Reject
 from target_mailing.lanes import Lane
 from target_mailing.lines import InputError, Lines
+from target_mailing.maps import StreamMaps
 from target_mailing.messages import Message, parse
 from target_mailing.outcomes import Outcome, Outcomes
 from target_mailing.reach import BY_EMAIL, Reach
@@ -74,7 +74,7 @@ class Intake:
             reach: how the provider reaches people.
         """
         self._config = config
-        self._mapper = mapper
+        self._maps = None if mapper is None else StreamMaps(mapper, config)
         self._journal = journal
         self._ledger = ledger
         self._outcomes = outcomes
@@ -179,7 +179,7 @@ class Intake:
                 "Correct the tap."
             )
         line = lines.each[number - lines.first]
-        if self._mapper is None:
+        if self._maps is None:
             stream = streams[0]
             if stream is None:
                 found = None
@@ -191,11 +191,8 @@ class Intake:
             self._end(number, found, stream, taken)
             return
         record = _record(number, line)
-        mapped = [
-            (stream, made)
-            for stream, stream_map in zip(streams, self._mapper.stream_maps[name], strict=True)
-            if (made := stream_map.transform(copy.copy(record))) is not None
-        ]
+        found_by = zip(streams, self._maps.transformed(name, record), strict=True)
+        mapped = [(stream, made) for stream, made in found_by if made is not None]
         if len(mapped) > 1:
             self._outcomes.expect(number, len(mapped))
         for stream, made in mapped:
@@ -236,13 +233,12 @@ class Intake:
             raise InputError(f"Line {number} of the input is a SCHEMA of stream {name!r} without properties.")
         keys = key_properties(schema, given)
         self._rejects.declare(name, schema["properties"], keys)
-        if self._mapper is None:
+        if self._maps is None:
             self._streams[name] = [self._stream(name, name, schema, keys)]
         else:
-            self._mapper.register_raw_stream_schema(name, schema, keys)
             self._streams[name] = [
                 self._stream(one.stream_alias, name, one.transformed_schema, one.transformed_key_properties or [])
-                for one in self._mapper.stream_maps[name]
+                for one in self._maps.register(name, schema, keys)
             ]
         self._schemas[name] = (raw, given)
         self._current = None

@@ -22,7 +22,8 @@ from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities
 from singer_sdk.plugin_base import JSONSchemaValidator, _ConfigInput
 from singer_sdk.singerlib.encoding.base import GenericSingerReader
 
-from mailing_api.settings import duration, from_environ, json_schema, lookup, misfit, plain, positive
+from mailing_api.errors import ConfigurationError
+from mailing_api.settings import duration, filled, from_environ, json_schema, lookup, misfit, plain, positive
 from target_mailing.command import TargetCommand
 from target_mailing.destinations import Destinations
 from target_mailing.journal import Journal
@@ -73,7 +74,7 @@ class TargetMailing(Target):
     def __init__(self, **options: Any) -> None:
         """Take the settings; see the SDK's Target."""
         options.setdefault("message_reader", _Lines(self._deliver))
-        options["config"] = plain(options.get("config"))
+        options["config"] = filled(plain(options.get("config")))
         self._run: Run | None = None
         super().__init__(**options)
 
@@ -114,8 +115,16 @@ class TargetMailing(Target):
         store = journal_store(self.config, destinations.label)
         folder = self.config.get("rejects_path")
         beside_journal = (store.path.parent if isinstance(store, FileStore) else default_folder()) / "rejects"
-        window = duration("resend_window", self._setting("resend_window"))
-        window = max(window, duration("job_abandon", self._setting("job_abandon")))
+        window, abandon, patience = (
+            duration(name, self._setting(name)) for name in ("resend_window", "job_abandon", "job_timeout")
+        )
+        if abandon < patience:
+            self.logger.warning(
+                "Setting `job_abandon` (%g s) is less than `job_timeout` (%g s), so jobs are given up before a run "
+                "could fail and the next one follow them",
+                abandon,
+                patience,
+            )
         with ExitStack() as opened:
             journal = opened.enter_context(closing(Journal(store)))
             rejects = RejectsFile(Path(folder).expanduser() if folder else beside_journal)
@@ -125,7 +134,7 @@ class TargetMailing(Target):
                 )
             else:
                 self.logger.info("Journal: %s", store.name)
-            journal.forget_before(time.time() - window)
+            journal.forget_before(time.time() - max(window, abandon))
             opened.pop_all()
         return journal, rejects
 
@@ -243,7 +252,10 @@ class TargetMailing(Target):
         super(Target, cls).invoke(about=about, about_format=about_format)
         cls.print_version(print_fn=cls.logger.info)
         config = config or _ConfigInput()
-        target = cls(config=config.config, validate_config=True, parse_env_config=config.parse_env)
+        try:
+            target = cls(config=config.config, validate_config=True, parse_env_config=config.parse_env)
+        except ConfigValidationError as exc:  # which the SDK's command would tell in several lines
+            raise ConfigurationError(" ".join(exc.errors)) from None
         if check:
             target.check()
         else:

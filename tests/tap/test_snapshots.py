@@ -486,7 +486,7 @@ def test_p9_a_text_is_no_place(at_file):
 
     with pytest.raises(ConfigValidationError) as caught:
         at_file.run(place="canary")
-    assert caught.value.errors == ["Setting `change_detection` is not as expected; it must be of type object."]
+    assert caught.value.errors == ["Setting `change_detection` is not as expected; it must be an object."]
 
 
 def test_p9_a_place_that_cannot_be_written_is_told_before_anything_is_written(at_file, file):

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -105,17 +106,21 @@ def test_p9_bad_input_is_one_clear_line_and_no_state_passes_it(mailjet, text, na
         ({"max_requests_per_second": 0}, "`max_requests_per_second`"),
         ({"jobs_in_flight": 0}, "`jobs_in_flight`"),
         ({"request_timeout": 0}, "`request_timeout`"),
+        ({"stream_maps": {"people": {"city": "nofunc(email)"}}}, r"`stream_maps`, people.city: .* nofunc\(email\)"),
+        ({"stream_maps": {"people": {"city": "int(name)"}}}, "`stream_maps`, people: .*ValueError"),
+        ({"stream_maps": {"people": {"id": None}}}, "`stream_maps`, people: .*'id'"),
     ],
 )
 def test_p9_wrong_settings_are_one_clear_line_that_names_them(mailjet, config, named, monkeypatch):
     for variable in ("MJ_APIKEY_PUBLIC", "MJ_APIKEY_PRIVATE"):
         monkeypatch.delenv(variable, raising=False)
     code, out, err = Command(mailjet, **config).run([schema(), person(1), state(1)])
-    errors = [line for line in err.splitlines() if "ERROR" in line and "validation failed" not in line]
+    errors = [line for line in err.splitlines() if "ERROR" in line]
     assert (code, out) == (1, "")
     assert len(errors) == 1, err
     assert re.search(named, errors[0]), errors
     assert "Traceback" not in err
+    assert "Outcomes" not in err
     assert mailjet.received() == []
 
 
@@ -258,6 +263,55 @@ def test_p1_a_closed_stdout_is_a_failed_run_and_no_traceback(mailjet):
     assert process.returncode == 1
     assert b"Standard output is closed" in err
     assert b"Traceback" not in err
+
+
+def test_p1_a_stdout_that_cannot_be_written_is_told_with_the_systems_reason(mailjet):
+    command = Command(mailjet)
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "target_mailing", "--config", str(command.config)],
+            input=lines([schema(), person(1), state(1)]), stdout=full, stderr=subprocess.PIPE, check=False,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert b"Standard output cannot be written (No space left on device)" in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("plugin", ["target_mailing", "tap_mailing"])
+def test_p1_a_stdout_that_is_not_there_is_told_before_anything_is_done(mailjet, plugin):
+    command = Command(mailjet)
+    done = subprocess.run(
+        ["sh", "-c", f"exec {sys.executable} -m {plugin} --config {command.config} >&-"],
+        input=lines([schema(), person(1), state(1)]), stderr=subprocess.PIPE, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    (line,) = done.stderr.decode().splitlines()
+    assert "is closed" in line
+    assert mailjet.sandbox.counters.total_calls == 0
+
+
+@pytest.mark.parametrize("plugin", ["target_mailing", "tap_mailing"])
+def test_a_keyboard_interrupt_while_modules_load_ends_quietly(plugin):
+    program = f"import gc, os; from {plugin}.__main__ import main; gc.disable = lambda: os.kill(os.getpid(), 2); main()"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
+
+
+def test_settings_that_are_empty_texts_are_unset(mailjet, monkeypatch):
+    monkeypatch.setenv("TARGET_MAILING_ACTION", "")
+    config = {"rejects_path": "", "action_column": "", "route": "", "mailjet_account": ""}
+    code, out, err = Command(mailjet, **config).run([schema(), person(1), state(1)])
+    assert (code, out) == (0, "1\n"), err
+    code, _, err = Command(mailjet, journal="", list="").run([schema(), person(1), state(1)])
+    assert code == 1
+    assert "Journal: " + str(mailjet.folder / "state") in err
+    assert "Setting `list`: give the one Mailjet list" in err
+
+
+def test_a_job_that_is_given_up_before_it_is_late_is_warned_of(mailjet):
+    code, _, err = Command(mailjet, job_abandon="PT1H").run([schema(), person(1), state(1)])
+    assert code == 0
+    assert "`job_abandon` (3600 s) is less than `job_timeout` (21600 s)" in err
 
 
 @pytest.mark.slow
