@@ -50,9 +50,7 @@ class StreamMaps:
             # These texts quote expressions, never a row.
             said = str(exc)
         except Exception as exc:  # noqa: BLE001 - an expression may do anything
-            said = (
-                f"an expression failed with {type(exc).__name__}; see to values that it does not expect, such as null."
-            )
+            said = f"{otherwise} ({type(exc).__name__})."
         else:
             return
         maps = self._given.get(stream)
