@@ -52,16 +52,18 @@ class Entries:
         """
         if not self._unused or not self._streams:
             return
-        came = f"Setting `streams`: no stream came for %s; these came: {_listed(self._streams)}"
         grave = [one for one in self._unused if self._without and _is_grave(self._entries[one])]
         if light := [one for one in self._unused if one not in grave]:
-            logger.warning(came, _listed(light))
+            logger.warning("%s", self._told(light))
         if grave:
             raise ConfigurationError(
-                f"{came % _listed(grave)}. All rows were delivered, those of {_listed(self._without)} by the general "
+                f"{self._told(grave)}. The rows were delivered, those of {_listed(self._without)} by the general "
                 "settings. If that is right, take the entry out. Else correct its name, mend what was delivered, and "
                 "give the target these rows again."
             )
+
+    def _told(self, entries: list[str]) -> str:
+        return f"Setting `streams`: no stream came for {_listed(entries)}; these came: {_listed(self._streams)}"
 
 
 def _is_grave(entry: Any) -> bool:

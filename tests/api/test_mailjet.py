@@ -105,6 +105,12 @@ def test_p7_an_error_says_who_must_act_and_nothing_secret(caplog, answer, error,
     assert caught.value.__cause__ is None
 
 
+def test_an_answer_that_cannot_be_read_is_not_told_as_a_status(caplog):
+    caplog.set_level(logging.INFO)
+    client(Network(httpx.Response(200, html="<html>"), rows())).page("contact", {})
+    assert "attempt 1 failed (unreadable answer)" in caplog.text
+
+
 def test_p9_the_setting_is_named_where_nothing_was_found_at_all():
     missing = httpx.Response(404, html="")
     with pytest.raises(NotFound, match="check `mailjet_base_url`, too"):
