@@ -8,11 +8,12 @@
     ├── RequestRefused         you, or us: the provider read the request and refused it
     ├── RateLimited            nobody: slow down; seen only when patience ran out
     ├── ProviderFault          the provider: it failed, or its reply never arrived
+    │   └── Unreachable        you, or the network: there is nobody at the address of the settings
     ├── UnreadableAnswer       us: the answer is not what the documentation says
     └── IncompleteExtraction   run again: the listing changed faster than it could be read
 
 A message never holds a secret, an address or text from the provider (its messages quote addresses): only the
-provider, the account's label, the route template, the HTTP status and a code.
+provider, the account's label, the route template, the HTTP status and a code, or the host that cannot be reached.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ __all__ = [
     "ProviderFault",
     "RateLimited",
     "RequestRefused",
+    "Unreachable",
     "UnreadableAnswer",
 ]
 
@@ -100,6 +102,12 @@ class ProviderFault(MailingError):
     """The provider failed, could not be reached, or its reply was lost."""
 
     advice = "This is on the provider's side or the network between; run again later."
+
+
+class Unreachable(ProviderFault):
+    """No connection to the provider could be made; nothing was sent."""
+
+    advice = "If that is right, the network between is at fault, or the provider; run again later."
 
 
 class UnreadableAnswer(MailingError):

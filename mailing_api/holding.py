@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
+import sqlite3
+from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any, Final
 
 import filelock
+import msgspec
 
-__all__ = ["HOLDER_OF_LOCK", "KEEPALIVE", "LOCK_PATIENCE", "Held", "HeldFile", "who_we_are"]
+__all__ = ["HOLDER_OF_LOCK", "KEEPALIVE", "LOCK_PATIENCE", "Foreign", "Held", "HeldFile", "Mark", "who_we_are"]
 
 #: Seconds to wait for a lock in PostgreSQL: the server learns a moment late that a killed holder is gone.
 LOCK_PATIENCE: Final = 5.0
@@ -36,12 +41,36 @@ class Held(Exception):
         self.holder = holder
 
 
-class HeldFile:
-    """A file for its owner alone, held by a lock beside it."""
+class Foreign(Exception):
+    """What is there is not ours; the text says what it is, and what to do."""
 
-    def __init__(self, path: Path) -> None:
+
+class Mark(msgspec.Struct, frozen=True, kw_only=True):
+    """What tells a SQLite file of ours.
+
+    Attributes:
+        application_id: stands in the file's header, but for files that were made before there was one.
+        tables: some that every such file has.
+    """
+
+    application_id: int
+    tables: AbstractSet[str]
+
+
+#: SQLite's file format: what a file begins with, and where its application ID is, four bytes with the highest first.
+_MAGIC: Final = b"SQLite format 3\0"
+_APPLICATION_ID: Final = slice(68, 72)
+
+_LEFT: Final = "and is left as it is; give a file of its own"
+
+
+class HeldFile:
+    """A SQLite file for its owner alone, held by a lock beside it."""
+
+    def __init__(self, path: Path, mark: Mark) -> None:
         """Name the file; nothing is done."""
         self.path = path
+        self._mark = mark
         self._lock = filelock.FileLock(path.with_name(f"{path.name}.lock"), mode=0o600)
         self._holder = path.with_name(f"{path.name}.holder")
 
@@ -49,9 +78,11 @@ class HeldFile:
         """Take the lock, and make the file, empty and private, where there is none.
 
         Raises:
+            Foreign: what is there is no file of ours; nothing was changed.
             Held: another process holds it.
             OSError: it cannot be written.
         """
+        self._check()
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         try:
             self._lock.acquire(blocking=False)
@@ -61,6 +92,46 @@ class HeldFile:
             os.close(os.open(self.path, os.O_CREAT | os.O_WRONLY, 0o600))
         self.path.chmod(0o600)
         self._holder.write_text(who_we_are(), encoding="utf-8")
+
+    def mark(self, execute: Callable[[str], Any]) -> None:
+        """Mark the file as ours: before anything else, so that the mark is in the file itself and not in a log.
+
+        Args:
+            execute: runs a statement in the file.
+        """
+        ((found,),) = execute("PRAGMA application_id").fetchall()
+        if found != self._mark.application_id:
+            execute(f"PRAGMA application_id={self._mark.application_id}")
+
+    def _check(self) -> None:
+        """Look at what is there, and leave no trace of that."""
+        if self.path.is_dir():
+            raise Foreign("is a folder; give a file in it")
+        if not self.path.exists():
+            return
+        if not self.path.is_file():
+            raise Foreign("is no file; give one")
+        with self.path.open("rb") as file:
+            head = file.read(100)
+        if not head:
+            return
+        if not head.startswith(_MAGIC):
+            raise Foreign(f"is no SQLite file, {_LEFT}")
+        found = int.from_bytes(head[_APPLICATION_ID])
+        if found != self._mark.application_id and (found or not self._has_our_tables()):
+            raise Foreign(f"is a database of something else, {_LEFT}")
+
+    def _has_our_tables(self) -> bool:
+        """Whether a file without application ID has our tables, or none yet."""
+        # Immutable, SQLite leaves nothing beside the file; with a log beside it, it is all there already.
+        log = self.path.with_name(f"{self.path.name}-wal")
+        mode = "mode=ro" if log.exists() and log.stat().st_size else "immutable=1"
+        try:
+            with contextlib.closing(sqlite3.connect(f"{self.path.absolute().as_uri()}?{mode}", uri=True)) as database:
+                names = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        except sqlite3.Error:
+            return False
+        return not names or self._mark.tables <= names
 
     def let_go(self) -> None:
         """Let go of the lock, if it was taken."""

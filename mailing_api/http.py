@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, Final, Self, TypedDict, TypeVar
 
 import httpx
 
-from mailing_api.errors import MailingError, ProviderFault, RateLimited, UnreadableAnswer
+from mailing_api.errors import MailingError, NotFound, ProviderFault, RateLimited, Unreachable, UnreadableAnswer
 from mailing_api.pace import Pace
 from mailing_api.retry import RetryPolicy, parse_retry_after, retry_delay
 
@@ -51,6 +51,7 @@ class HttpClient:
         provider: str,
         account: str,
         base_url: str,
+        located_by: str = "",
         auth: httpx.Auth,
         read_error: Callable[[str, httpx.Response], MailingError],
         user_agent: str = "mailing-api",
@@ -69,6 +70,7 @@ class HttpClient:
             provider: the provider's name, for messages.
             account: the account's label from the settings, for messages; never a credential.
             base_url: scheme and host.
+            located_by: the setting that may say another base URL, for messages; "" for none.
             auth: how requests are authenticated.
             user_agent: sent with every request.
             read_error: turns "what was asked" and a response outside 2xx and 304 into an error to raise; `RateLimited`
@@ -83,6 +85,8 @@ class HttpClient:
             sleep: waits between attempts.
         """
         self._name = f"{provider} account {account!r}"
+        self._located_by = located_by
+        self._has_found = False
         self._read_error = read_error
         self._wait_headers = wait_headers
         self._retry = retry or RetryPolicy()
@@ -165,6 +169,7 @@ class HttpClient:
                 if _is_answer(status) or (redirects and status < 400):
                     answer = decode(response)
                     own.succeeded()
+                    self._has_found = True
                     return answer
                 error = self._refusal(asked, response)
                 if isinstance(error, RateLimited):
@@ -172,11 +177,14 @@ class HttpClient:
                     status = 429
                 passing = isinstance(error, (ProviderFault, RateLimited))
                 cause: Exception | None = None if passing else error
+            except (httpx.ConnectError, httpx.ConnectTimeout) as exc:
+                cause = exc
+                error = self._unreachable(asked, request.url, exc)
             except httpx.TransportError as exc:
                 cause = exc
                 error = ProviderFault(
                     f"{asked}: no answer ({type(exc).__name__}).",
-                    maybe_done=not isinstance(exc, (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)),
+                    maybe_done=not isinstance(exc, httpx.PoolTimeout),
                 )
             except ValueError as exc:  # msgspec.DecodeError and ValidationError are ValueErrors
                 error = UnreadableAnswer(
@@ -200,10 +208,9 @@ class HttpClient:
             if delay is None:
                 # The cause may quote an address or a header, so it is not chained.
                 raise error from None
-            logger.info(
-                "%s: attempt %d failed (%s), next in %.1f s",
-                asked, attempt, status or type(cause).__name__, delay,
-            )  # fmt: skip
+            is_unreadable = isinstance(cause, UnreadableAnswer)
+            why = "unreadable answer" if is_unreadable else status or type(cause).__name__
+            logger.info("%s: attempt %d failed (%s), next in %.1f s", asked, attempt, why, delay)
             self._sleep(delay)
 
     def _send(self, request: httpx.Request, into: BinaryIO | None) -> httpx.Response:
@@ -236,8 +243,27 @@ class HttpClient:
                 f"{asked}: the answer could not be read: HTTP {status} leads elsewhere.", status=status, maybe_done=True
             )
         error = self._read_error(asked, response)
+        if isinstance(error, NotFound) and self._located_by and not self._has_found:
+            error.args = (f"{error} Nothing was found there at all so far: check `{self._located_by}`, too.",)
         error.retry_after = wait
         return error
+
+    def _unreachable(self, asked: str, url: httpx.URL, exc: httpx.TransportError) -> ProviderFault:
+        """What is said when there was no connection: the host, without the path, which may hold an address."""
+        where = url.netloc.decode("ascii", "replace")
+        told = f"{asked}: no answer ({type(exc).__name__}): {where} cannot be reached"
+        if why := _system_reason(exc):
+            told += f", {why}"
+        if self._located_by and url.host == self._client.base_url.host:
+            return Unreachable(f"{told}. Check `{self._located_by}`.")
+        return ProviderFault(f"{told}.")
+
+
+def _system_reason(exc: BaseException | None) -> str:
+    """What the system said, such as that a name is unknown; httpx's own words may be anything."""
+    while exc is not None and not isinstance(exc, OSError):
+        exc = exc.__cause__ or exc.__context__
+    return (exc.strerror or "").rstrip(".") if exc is not None else ""
 
 
 def _is_answer(status: int) -> bool:

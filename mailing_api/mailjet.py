@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Mapping
 from typing import Any, Final, Unpack
 from urllib.parse import quote
@@ -36,6 +37,9 @@ PAGE_SIZE: Final = 1000
 
 #: Job statuses after which nothing changes, in lower case; any other, known or not, is still under way.
 TERMINAL_STATUSES: Final = frozenset({"completed", "error", "abort", "aborted"})
+
+#: What all routes begin with is no part of the base URL, but often taken for one.
+_VERSION: Final = re.compile(r"/v3(/REST|/DATA)?$")
 
 MAILJET_SETTINGS: Final = (
     Setting(
@@ -119,13 +123,14 @@ class MailjetClient:
         **connection: Unpack[Connection],
     ) -> None:
         self.account = account
-        self._base_url = base_url.rstrip("/")
+        self._base_url = _VERSION.sub("", base_url.rstrip("/"))
         #: Tells this account from others with the same label; holds no secret.
         self.identity = hashlib.blake2b(f"{self._base_url} {api_key}".encode(), digest_size=4).hexdigest()
         self._http = HttpClient(
             provider="Mailjet",
             account=account,
             base_url=self._base_url,
+            located_by="mailjet_base_url",
             auth=httpx.BasicAuth(api_key, secret_key),
             read_error=read_error,
             **connection,

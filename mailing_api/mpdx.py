@@ -89,6 +89,7 @@ class MpdxClient:
             provider="MPDX",
             account=account,
             base_url=base_url.rstrip("/").removesuffix("/api/v2"),
+            located_by="mpdx_base_url",
             auth=self._session,
             read_error=read_error,
             # The language decides about words in greetings; without it, each user has their own.

@@ -67,6 +67,7 @@ class PostgridClient:
             provider="PostGrid",
             account=account,
             base_url=endpoint(base_url),
+            located_by="postgrid_base_url",
             auth=_ApiKey(api_key),
             read_error=partial(read_error, key=api_key),
             **connection,

@@ -118,6 +118,7 @@ class SesClient:
                 provider=f"Amazon SES {region}",
                 account=account,
                 base_url=endpoints[region],
+                located_by="ses_endpoint_url",
                 auth=SigV4(self._session, region),
                 read_error=read_error,
                 **self._connection,

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import msgspec
@@ -17,6 +17,7 @@ __all__ = [
     "Setting",
     "check_url",
     "duration",
+    "filled",
     "from_environ",
     "is_aws_region",
     "json_schema",
@@ -42,6 +43,7 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
         secret: never shown.
         env: official environment variable to fall back to.
         allowed: the only values accepted; empty for any.
+        form: what it must be, for messages, where the types do not say enough.
     """
 
     name: str
@@ -52,6 +54,12 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     secret: bool = False
     env: str | None = None
     allowed: Sequence[Any] = ()
+    form: str = ""
+
+    @property
+    def expected(self) -> str:
+        """What it must be, for messages."""
+        return self.form or _expected(self.type, self.allowed)
 
 
 def json_schema(settings: Sequence[Setting]) -> dict[str, Any]:
@@ -84,7 +92,7 @@ def lookup(setting: Setting, config: Mapping[str, Any], environ: Mapping[str, st
 
 
 def from_environ(schema: Mapping[str, Any], prefix: str, environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
-    """The settings that environment variables give, such as `TAP_MAILING_START_DATE`.
+    """The settings that environment variables give, such as `TAP_MAILING_START_DATE`; an empty one gives none.
 
     A value is read as JSON where the setting may be other than text, and taken as text where that fails.
 
@@ -94,7 +102,7 @@ def from_environ(schema: Mapping[str, Any], prefix: str, environ: Mapping[str, s
     found: dict[str, Any] = {}
     for name, one in schema.get("properties", {}).items():
         text = environ.get(f"{prefix}{name.upper()}")
-        if text is not None:
+        if text:
             given = one.get("type", "string")
             found[name] = _typed(name, text, {given} if isinstance(given, str) else set(given))
     return found
@@ -131,6 +139,13 @@ def plain(value: Any) -> Any:
     return value
 
 
+def filled(config: Any) -> Any:
+    """A configuration without settings that are an empty text, which is what forms and .env files make of unset."""
+    if not isinstance(config, Mapping):
+        return config
+    return {name: value for name, value in config.items() if value != ""}
+
+
 def misfit(path: Sequence[Any], schema: Mapping[str, Any]) -> str:
     """What to say of a setting that does not fit its JSON Schema; validators' own words quote its value.
 
@@ -139,11 +154,25 @@ def misfit(path: Sequence[Any], schema: Mapping[str, Any]) -> str:
         schema: of all settings.
     """
     one = schema.get("properties", {}).get(path[0], {}) if path else {}
-    allowed = [str(value) for value in one.get("enum", ()) if value is not None]
-    types = one.get("type", ())
-    names = [types] if isinstance(types, str) else [name for name in types if name != "null"]
-    expected = f"one of {', '.join(allowed)}" if allowed else f"of type {' or '.join(names)}"
+    expected = _expected(one.get("type", ()), [value for value in one.get("enum", ()) if value is not None])
     return f"Setting `{'.'.join(map(str, path))}` is not as expected; it must be {expected}."
+
+
+_KINDS: Final = {
+    "array": "an array",
+    "boolean": "true or false",
+    "integer": "a whole number",
+    "number": "a number",
+    "object": "an object",
+    "string": "a text",
+}
+
+
+def _expected(types: str | Sequence[str], allowed: Sequence[Any]) -> str:
+    if allowed:
+        return f"one of {', '.join(map(str, allowed))}"
+    names = [types] if isinstance(types, str) else [name for name in types if name != "null"]
+    return " or ".join(_KINDS.get(name, name) for name in names)
 
 
 def check_url(name: str, value: str, example: str) -> None:

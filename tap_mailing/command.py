@@ -19,11 +19,13 @@ class TapCommand(SingerCommand):
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run the command."""
+        if sys.stdout is None:  # as in `>&-`
+            self.logger.error("stdout is closed: nobody could take the records. Leave it open.")
+            sys.exit(1)
         try:
             return super().main(*args, **kwargs)
         except ConfigValidationError as exc:
-            for error in exc.errors:
-                self.logger.error("%s", error)  # noqa: TRY400
+            self.logger.error("%s", " ".join(exc.errors))  # noqa: TRY400
         except Exception as exc:  # noqa: BLE001 - nothing is left to see to it
             self.logger.error("%s", _told(exc))  # noqa: TRY400
             # The places, not the exception: its text may quote a setting.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Generic, Protocol, TypeVar, cast
 
-from mailing_api.errors import AuthenticationError
+from mailing_api.errors import AuthenticationError, Unreachable
 from tap_mailing.settings import Options
 
 __all__ = ["Client", "Closing", "Connection"]
@@ -45,7 +45,7 @@ class Connection(Generic[C]):
         self._open_client = open_client
         self._options: Options | None = None
         self._client: C | None = None
-        self._refusal: AuthenticationError | None = None
+        self._refusal: AuthenticationError | Unreachable | None = None
         self._shared: dict[Callable[[C], Any], Closing] = {}
 
     @property
@@ -66,6 +66,7 @@ class Connection(Generic[C]):
         Raises:
             ConfigurationError: a setting is missing or wrong.
             AuthenticationError: the credentials were refused before; they are not tried again.
+            Unreachable: nobody was there before.
         """
         if self._refusal is not None:
             raise self._refusal
@@ -87,8 +88,8 @@ class Connection(Generic[C]):
         """
         _ = self.client
 
-    def refused(self, refusal: AuthenticationError) -> bool:
-        """The provider does not know the credentials; tells whether that is new."""
+    def refused(self, refusal: AuthenticationError | Unreachable) -> bool:
+        """The provider does not know the credentials, or cannot be reached; tells whether that is new."""
         is_new = self._refusal is None
         self._refusal = refusal
         return is_new

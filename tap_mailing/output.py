@@ -25,7 +25,7 @@ class _Record(msgspec.Struct, tag_field="type", tag="RECORD", gc=False):
 
 
 class PageWriter(MsgSpecWriter):
-    """Writes messages; a closed stdout ends the program with status 1 and one line in the log."""
+    """Writes messages; a stdout that cannot be written ends the program with status 1 and one line in the log."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -35,8 +35,8 @@ class PageWriter(MsgSpecWriter):
         """Write one message."""
         try:
             super().write_message(message)
-        except BrokenPipeError:
-            _output_closed()
+        except OSError as exc:
+            _output_failed(exc)
 
     def write_records(self, stream: str, rows: Iterable[Any], time_extracted: str) -> None:
         """Write a page of records in one go.
@@ -52,8 +52,8 @@ class PageWriter(MsgSpecWriter):
         try:
             sys.stdout.buffer.write(self._encoder.encode_lines(lines))
             sys.stdout.buffer.flush()
-        except BrokenPipeError:
-            _output_closed()
+        except OSError as exc:
+            _output_failed(exc)
 
 
 def leave(status: int) -> NoReturn:
@@ -64,6 +64,9 @@ def leave(status: int) -> NoReturn:
     sys.exit(status)
 
 
-def _output_closed() -> NoReturn:
-    logger.error("stdout was closed by the program that reads it, so the run failed. See that program's log.")
+def _output_failed(exc: OSError) -> NoReturn:
+    if isinstance(exc, BrokenPipeError):
+        logger.error("stdout was closed by the program that reads it, so the run failed. See that program's log.")
+    else:
+        logger.error("stdout cannot be written (%s), so the run failed.", exc.strerror)
     leave(1)

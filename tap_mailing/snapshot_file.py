@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from mailing_api.errors import ConfigurationError
-from mailing_api.holding import Held, HeldFile
+from mailing_api.holding import Foreign, Held, HeldFile, Mark
 from tap_mailing.snapshot_store import Found, Note, Store, held
 
 __all__ = ["FileStore"]
@@ -23,6 +23,7 @@ _PRAGMAS: Final = (
     "wal_autocheckpoint=8192",
 )
 
+_MARK: Final = Mark(application_id=0x744D536E, tables=frozenset({"constants", "parts", "generations", "entries"}))
 
 _TABLES: Final = (
     "CREATE TABLE IF NOT EXISTS constants (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID",
@@ -47,7 +48,7 @@ class FileStore(Store):
     def __init__(self, path: Path) -> None:
         """Name the file; nothing is done."""
         self.name = str(path)
-        self._file = HeldFile(path)
+        self._file = HeldFile(path, _MARK)
         self._database: sqlite3.Connection | None = None
 
     def find(self, part: int, keys: Sequence[str]) -> dict[str, Found]:
@@ -98,10 +99,13 @@ class FileStore(Store):
             self._file.hold()
         except Held as exc:
             raise held(self.name, exc.holder) from None
+        except Foreign as exc:
+            raise ConfigurationError(f"Setting `change_detection.path`: {self.name} {exc}.") from None
         except OSError as exc:
             raise self._unusable(exc.strerror or type(exc).__name__) from None
         with self._telling():
             self._database = sqlite3.connect(self._file.path)
+            self._file.mark(self._database.execute)
             for statement in (*(f"PRAGMA {pragma}" for pragma in _PRAGMAS), *_TABLES):
                 self._database.execute(statement)
 

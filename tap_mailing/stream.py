@@ -25,7 +25,7 @@ from singer_sdk.singerlib.schema import Schema
 from singer_sdk.tap_base import Tap
 
 from mailing_api import values
-from mailing_api.errors import AuthenticationError, ConfigurationError, MailingError
+from mailing_api.errors import AuthenticationError, ConfigurationError, MailingError, Unreachable
 from mailing_api.kinds import KINDS, column_schemas
 from tap_mailing.changes import DELETED_AT, Changes, Snapshots
 from tap_mailing.columns import Column, Row, constant
@@ -364,8 +364,9 @@ class MailingStream(Stream, abc.ABC, Generic[C]):
 
     def _fail(self, exc: Exception) -> None:
         self.failure = type(exc).__name__
-        if isinstance(exc, AuthenticationError) and not self.connection.refused(exc):
-            self.logger.info("%s was not read: the credentials were refused before.", self.name)
+        if isinstance(exc, (AuthenticationError, Unreachable)) and not self.connection.refused(exc):
+            why = "the credentials were refused" if isinstance(exc, AuthenticationError) else "nobody was reached"
+            self.logger.info("%s was not read: %s before.", self.name, why)
             return
         if isinstance(exc, MailingError):
             said = str(exc)

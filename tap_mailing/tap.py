@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import chain
@@ -20,7 +20,7 @@ from singer_sdk.plugin_base import JSONSchemaValidator
 
 from mailing_api.errors import ConfigurationError, MailingError
 from mailing_api.retry import RetryPolicy
-from mailing_api.settings import from_environ, json_schema, misfit, plain
+from mailing_api.settings import filled, from_environ, json_schema, misfit, plain
 from tap_mailing.changes import Snapshots, open_store
 from tap_mailing.command import TapCommand
 from tap_mailing.connection import Client, Connection
@@ -73,7 +73,9 @@ class TapMailing(Tap):
         """
         self._transport = transport
         self._retry = retry
-        options["config"] = plain(options.get("config"))
+        options["config"] = filled(plain(options.get("config")))
+        _check_shape(options.get("state"), "--state", "bookmarks")
+        _check_shape(options.get("catalog"), "--catalog", "streams")
         super().__init__(**options)
 
     def discover_streams(self) -> Sequence[Stream]:
@@ -123,6 +125,14 @@ class TapMailing(Tap):
         self._tell_providers(tried)
         self._report(tried)
         return True
+
+    @classmethod
+    def invoke(cls, **options: Any) -> None:
+        """Run from the command line."""
+        try:
+            super().invoke(**options)
+        except ConfigValidationError as exc:  # which the SDK's command would tell in several lines
+            raise ConfigurationError(" ".join(exc.errors)) from None
 
     @classmethod
     def get_singer_command(cls) -> click.Command:
@@ -259,3 +269,13 @@ class TapMailing(Tap):
         if unknown:
             self.logger.warning("Settings that this tap does not have are ignored: %s.", ", ".join(unknown))
         return errors
+
+
+def _check_shape(given: Any, option: str, part: str) -> None:
+    """Raise ConfigurationError for JSON that is neither STATE nor catalog; what is no JSON is left to the SDK."""
+    kind = {"bookmarks": dict, "streams": list}[part]
+    found = given.get(part) if isinstance(given, Mapping) else None
+    if isinstance(given, (list, int, float)) or (found is not None and not isinstance(found, kind)):
+        raise ConfigurationError(
+            f"The file given by {option} holds JSON of another form: give an object with `{part}`, as the tap writes."
+        )

@@ -43,11 +43,13 @@ class TargetCommand(SingerCommand):
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run the command."""
+        if sys.stdout is None:  # as in `>&-`
+            self.logger.error("Standard output is closed: nobody could take the STATE. Leave it open.")
+            sys.exit(1)
         try:
             return super().main(*args, **kwargs)
         except ConfigValidationError as exc:
-            for error in exc.errors:
-                self.logger.error("%s", error)  # noqa: TRY400
+            self.logger.error("%s", " ".join(exc.errors))  # noqa: TRY400
         except Exception as exc:  # noqa: BLE001 - nothing is left to see to it
             self.logger.error("%s", _words(exc))  # noqa: TRY400
         sys.exit(1)

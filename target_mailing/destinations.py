@@ -30,12 +30,12 @@ class Destinations:
             ConfigurationError: no provider, several, or a setting of it is missing.
         """
         self.provider = chosen(config)
-        rate = config.get("max_requests_per_second")
+        rate, timeout = config.get("max_requests_per_second"), config.get("request_timeout")
         self._account = self.provider.connect(
             config,
             user_agent=user_agent,
             max_requests_per_second=None if rate is None else positive("max_requests_per_second", rate),
-            timeout=duration("request_timeout", config.get("request_timeout", 60)),
+            timeout=positive("request_timeout", duration("request_timeout", 60 if timeout is None else timeout)),
         )
         self.label = f"{self.provider.name}-{self._account.label}"
         self._manner_of: dict[str, Any] = {}
@@ -44,14 +44,27 @@ class Destinations:
         """Close the connections."""
         self._account.close()
 
-    def find(self, settings: StreamSettings, *, dry_run: bool = False) -> Destination:
-        """The destination that these settings name; with `dry_run`, a list that would be made is only named.
+    def look(self, settings: StreamSettings) -> tuple[Destination, str]:
+        """The destination that these settings name, and words for it; a list that a run would make is not made.
 
         Raises:
             ConfigurationError: its list is missing or wrong.
             MailingError: the provider could not be asked.
         """
-        return self._account.destination(self.provider.with_route(settings), dry_run=dry_run)
+        settings = self.provider.with_route(settings)
+        if settings.create_list:
+            try:
+                found = self._account.destination(msgspec.structs.replace(settings, create_list=False), dry_run=True)
+            except ConfigurationError:  # something else may be wrong; then it is the next look that fails
+                found = self._account.destination(settings, dry_run=True)
+                named = ", ".join(map(repr, settings.lists))
+                lists = (
+                    f"list {named}" if len(settings.lists) == 1 else f"those of the lists {named} that are not there"
+                )
+                return found, f"{self.provider.title}, {lists} would be created"
+        else:
+            found = self._account.destination(settings, dry_run=True)
+        return found, found.name
 
     def lane(self, settings: StreamSettings, journal: Journal, delivery: Delivery, outcomes: Outcomes) -> Lane:
         """The lane to a stream's destination.

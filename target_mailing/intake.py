@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -15,16 +14,18 @@ from singer_sdk.mapper import PluginMapper
 from target_mailing.batches import Row
 from target_mailing.checkpoint import Ledger
 from target_mailing.delivery import Delivery
+from target_mailing.entries import Entries
 from target_mailing.journal import Journal, Reject
 from target_mailing.lanes import Lane
 from target_mailing.lines import InputError, Lines
+from target_mailing.maps import StreamMaps
 from target_mailing.messages import Message, parse
 from target_mailing.outcomes import Outcome, Outcomes
 from target_mailing.reach import BY_EMAIL, Reach
 from target_mailing.records import NoRecordError, decode_record
 from target_mailing.rejects import RejectsFile, key_properties
 from target_mailing.settings import StreamSettings
-from target_mailing.streams import End, Stream
+from target_mailing.streams import End, Stream, meek_action
 
 __all__ = ["Intake"]
 
@@ -73,7 +74,7 @@ class Intake:
             reach: how the provider reaches people.
         """
         self._config = config
-        self._mapper = mapper
+        self._maps = None if mapper is None else StreamMaps(mapper, config)
         self._journal = journal
         self._ledger = ledger
         self._outcomes = outcomes
@@ -81,6 +82,8 @@ class Intake:
         self._rejects = rejects
         self._open_lane = open_lane
         self._reach = reach
+        #: Those of the setting `streams`.
+        self.entries = Entries(config)
         self.messages: Counter[str] = Counter()
         self._covered = 0
         self._streams: dict[str, list[Stream | None]] = {}
@@ -176,7 +179,7 @@ class Intake:
                 "Correct the tap."
             )
         line = lines.each[number - lines.first]
-        if self._mapper is None:
+        if self._maps is None:
             stream = streams[0]
             if stream is None:
                 found = None
@@ -188,11 +191,8 @@ class Intake:
             self._end(number, found, stream, taken)
             return
         record = _record(number, line)
-        mapped = [
-            (stream, made)
-            for stream, stream_map in zip(streams, self._mapper.stream_maps[name], strict=True)
-            if (made := stream_map.transform(copy.copy(record))) is not None
-        ]
+        found_by = zip(streams, self._maps.transformed(name, record), strict=True)
+        mapped = [(stream, made) for stream, made in found_by if made is not None]
         if len(mapped) > 1:
             self._outcomes.expect(number, len(mapped))
         for stream, made in mapped:
@@ -233,13 +233,12 @@ class Intake:
             raise InputError(f"Line {number} of the input is a SCHEMA of stream {name!r} without properties.")
         keys = key_properties(schema, given)
         self._rejects.declare(name, schema["properties"], keys)
-        if self._mapper is None:
+        if self._maps is None:
             self._streams[name] = [self._stream(name, name, schema, keys)]
         else:
-            self._mapper.register_raw_stream_schema(name, schema, keys)
             self._streams[name] = [
                 self._stream(one.stream_alias, name, one.transformed_schema, one.transformed_key_properties or [])
-                for one in self._mapper.stream_maps[name]
+                for one in self._maps.register(name, schema, keys)
             ]
         self._schemas[name] = (raw, given)
         self._current = None
@@ -247,10 +246,15 @@ class Intake:
     def _stream(self, name: str, source: str, schema: Mapping[str, Any], keys: Sequence[str]) -> Stream | None:
         settings = StreamSettings.resolve(self._config, name)
         if not self._reach.accepts(name, schema.get("properties", {}), settings):
+            self.entries.met(name, skipped=True)
             logger.info("Stream %r is skipped: it is not one of contacts", name)
             return None
+        self.entries.met(name)
         lane = self._open_lane(settings)
-        logger.info("Stream %r goes to %s (%s)", name, lane.destination.name, settings.action)
+        where = lane.destination.name
+        lists = [repr(one) for one in settings.lists if not where.endswith(f":{one}")]
+        told = ", ".join([where, *lists])
+        logger.info("Stream %r goes to %s (%s)", name, told, meek_action(settings, lane.destination))
         return Stream(
             stream=name,
             source=source,

@@ -251,7 +251,7 @@ class MailjetDestination:
         if self._lists_column is not None:
             columns["lists"] = Field(self._lists_column)
         properties = {name: _FIELDS.get(datatype, _TEXT) for name, datatype in datatypes.items()}
-        return Fields(columns=columns, properties=properties)
+        return Fields(columns=columns, properties=properties, defines_properties=True)
 
 
 # Lists

@@ -24,6 +24,7 @@ __all__ = [
     "Values",
     "chosen_properties",
     "fold_address",
+    "no_property",
 ]
 
 #: Turns a column's value into the destination's; raises ValueError, whose text may be shown in the rejects file.
@@ -74,6 +75,7 @@ class Fields(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         columns: the canonical columns that it knows, and columns of its own.
         properties: the account's own fields.
+        defines_properties: a property must be defined at the provider before it can be used.
         own_prefix: columns that begin so must be among the destination's own; "" for no such rule.
         required: canonical columns that a stream must have.
         identify: what tells contacts apart, given one and its action: equal texts for those that the provider takes
@@ -83,6 +85,7 @@ class Fields(msgspec.Struct, frozen=True, kw_only=True):
 
     columns: Mapping[str, Field]
     properties: Mapping[str, Field]
+    defines_properties: bool = False
     own_prefix: str = ""
     required: Sequence[str] = ("email",)
     identify: Callable[[MappedContact, str], str] | None = None
@@ -189,10 +192,7 @@ class StreamMapping:
             action_column=action_column,
         )
         if unknown := sorted(name for name in chosen if name not in fields.properties):
-            raise ConfigurationError(
-                f"Stream {stream!r}: {', '.join(map(repr, unknown))} in `properties` or `mapping` is no property of "
-                "the account. Set `create_properties: true`, define it at the provider, or leave it out."
-            )
+            raise no_property(f"Stream {stream!r}", unknown, fields)
         absent = UNSET if clear_nulls else None
         self._properties = [
             (self._place(column, absent), name, fields.properties[name].exact, fields.properties[name])
@@ -325,6 +325,14 @@ def chosen_properties(
             )
         chosen.update({column: column for column in wanted})
     return chosen
+
+
+def no_property(who: str, names: Sequence[str], fields: Fields) -> ConfigurationError:
+    """What is said of names in `properties` or `mapping` that are no properties of the account."""
+    told = f"{who}: {', '.join(map(repr, names))} in `properties` or `mapping` is no property of the account"
+    if fields.defines_properties:
+        return ConfigurationError(f"{told}. Set `create_properties: true`, define it at the provider, or leave it out.")
+    return ConfigurationError(f"{told}, but a field of each contact: take it out of `properties`.")
 
 
 def clean_address(value: Any) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -72,9 +73,10 @@ class RejectsFile:
             raise _unwritable(self.path, exc) from None
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file. What `write` could not write is tried once more, in vain or not: it has told."""
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):
+                self._file.close()
 
     def _append(self, file: BinaryIO, reject: Reject) -> None:
         record = msgspec.json.decode(reject.record)

@@ -44,7 +44,7 @@ class TooManyRejectsError(Exception):
 
 
 class StdoutClosedError(Exception):
-    """Nobody reads the STATE any more."""
+    """The STATE cannot be written, most often because nobody reads it any more."""
 
 
 class Terminated(BaseException):
@@ -132,6 +132,12 @@ class Run:
         self._release_state(final=True)
         if self.delivery.error is not None:
             raise self.delivery.error
+        self.intake.entries.check()
+
+    @property
+    def has_worked(self) -> bool:
+        """Whether any row has its outcome, or any batch was sent or followed."""
+        return bool(self.outcomes.rows or self.delivery.counts.total())
 
     def terminate(self, signum: int) -> None:
         """End within seconds: called by the signal handler, in the thread that runs this."""
@@ -252,7 +258,7 @@ def _write_line(state: bytes) -> None:
     """Write a STATE to standard output.
 
     Raises:
-        StdoutClosedError: nobody reads it.
+        StdoutClosedError: that cannot be done.
     """
     try:
         if (binary := getattr(sys.stdout, "buffer", None)) is not None:
@@ -260,9 +266,11 @@ def _write_line(state: bytes) -> None:
         else:
             sys.stdout.write(state.decode() + "\n")
         sys.stdout.flush()
-    except OSError:
+    except OSError as exc:
         # What is still buffered would fail again when the program ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise StdoutClosedError(
-            "Standard output is closed: nobody takes the STATE, so it is not acknowledged."
-        ) from None
+        if isinstance(exc, BrokenPipeError):
+            said = "Standard output is closed: nobody takes the STATE"
+        else:
+            said = f"Standard output cannot be written ({exc.strerror}): the STATE did not leave"
+        raise StdoutClosedError(f"{said}, so it is not acknowledged.") from None

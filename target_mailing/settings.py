@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from mailing_api.errors import ConfigurationError
-from mailing_api.settings import Setting, duration, lookup
+from mailing_api.settings import Setting, duration, filled, lookup
 from target_mailing.outcomes import RejectLimit
 from target_mailing.stores import FileStore, JournalError, MemoryStore, PostgresStore, Store
 
@@ -22,6 +22,7 @@ __all__ = [
     "TARGET_SETTINGS",
     "StreamSettings",
     "default_folder",
+    "is_entry_of",
     "journal_store",
     "reject_limit",
 ]
@@ -37,6 +38,7 @@ TARGET_SETTINGS: Final = (
         description="The list to deliver to: its ID, name or address. With `scope: account` it may be an array of any "
         "number of lists, or unset; with `route: contact` it may be unset, too.",
         type=["string", "integer", "array"],
+        form="an ID, a name or an address, or an array of these",
     ),
     Setting(
         name="scope",
@@ -74,12 +76,14 @@ TARGET_SETTINGS: Final = (
         '{"email": "email_address"}. Columns with canonical names need none.',
         type="object",
         default={},
+        form='an object of column names, such as {"email": "email_address"}',
     ),
     Setting(
         name="properties",
         title="Properties",
         description="Other columns that go to contact properties of the same name: an array of columns, or `all`.",
         type=["array", "string"],
+        form="an array of column names, or `all`",
     ),
     Setting(
         name="create_properties",
@@ -172,7 +176,7 @@ TARGET_SETTINGS: Final = (
         name="job_abandon",
         title="Job abandon",
         description="A job that takes longer is given up and its rows are `unconfirmed`. Seconds, or ISO 8601 such as "
-        "PT48H, which is the default.",
+        "PT48H, which is the default. Less than `job_timeout` makes that one meaningless.",
         type=["number", "string"],
         default=172_800,
     ),
@@ -230,7 +234,8 @@ TARGET_SETTINGS: Final = (
         name="streams",
         title="Streams",
         description="Stream name or pattern -> settings that differ for it, such as "
-        '{"crm-*": {"mapping": {"email": "mail"}}}. Naming a stream also accepts it.',
+        '{"crm-*": {"mapping": {"email": "mail"}}}. Naming a stream also accepts it. The run fails at its end if an '
+        "entry with `action`, `action_column`, `consent`, `list` or `scope` fitted no stream and some stream had none.",
         type="object",
         default={},
     ),
@@ -253,6 +258,10 @@ _BY_NAME: Final = {setting.name: setting for setting in TARGET_SETTINGS}
 _DURATIONS: Final = frozenset(
     {"resend_window", "batch_max_age", "job_timeout", "job_abandon", "poll_interval", "poll_max_interval"}
 )
+
+
+#: Seconds between two looks at a job at least.
+_LEAST_POLL: Final = 0.01
 
 
 class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -293,17 +302,25 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
         values = {name: lookup(_BY_NAME[name], config) for name in names}
         overrides = _overrides(config, stream) if stream is not None else []
         for pattern, given in overrides:
+            if not isinstance(given, Mapping):
+                raise ConfigurationError(f"Setting `streams.{pattern}` must be an object of settings for the stream.")
             if wrong := sorted(set(given) - set(names)):
                 raise ConfigurationError(
                     f"Setting `streams.{pattern}`: {', '.join(wrong)} cannot be set for a stream. "
                     f"These can: {', '.join(names)}."
                 )
-            values |= given
+            values |= filled(given)
         for name in _DURATIONS:
             values[name] = duration(name, values[name])
         for name, value in values.items():
             values[name] = _convert(name, value)
         found = cls(**values, named=bool(overrides))
+        for name in ("poll_interval", "poll_max_interval"):
+            if values[name] < _LEAST_POLL:
+                raise ConfigurationError(
+                    f"Setting `{name}` is {values[name]:g} seconds, which would flood the provider; it must be "
+                    f"{_LEAST_POLL} or more."
+                )
         if found.batch_rows < 1:
             raise ConfigurationError(f"Setting `batch_rows` is {found.batch_rows}; it must be 1 or more.")
         if found.batch_bytes < 1:
@@ -328,19 +345,19 @@ def _convert(name: str, value: Any) -> Any:
     try:
         return msgspec.convert(value, annotation)
     except msgspec.ValidationError:
-        allowed = _BY_NAME[name].allowed
-        expected = f"one of {', '.join(map(str, allowed))}" if allowed else f"of type {_BY_NAME[name].type}"
-        raise ConfigurationError(f"Setting `{name}` is {value!r}; it must be {expected}.") from None
+        shown = msgspec.json.encode(value).decode()
+        raise ConfigurationError(f"Setting `{name}` is {shown}; it must be {_BY_NAME[name].expected}.") from None
 
 
 def _overrides(config: Mapping[str, Any], stream: str) -> list[tuple[str, dict[str, Any]]]:
     streams = config.get("streams") or {}
-    matching = [
-        (pattern, given or {})
-        for pattern, given in streams.items()
-        if pattern == stream or fnmatchcase(stream, pattern)
-    ]
+    matching = [(pattern, given or {}) for pattern, given in streams.items() if is_entry_of(pattern, stream)]
     return sorted(matching, key=lambda one: one[0] == stream)
+
+
+def is_entry_of(pattern: str, stream: str) -> bool:
+    """Whether an entry of `streams` holds for a stream."""
+    return pattern == stream or fnmatchcase(stream, pattern)
 
 
 def reject_limit(value: Any) -> RejectLimit:

@@ -11,7 +11,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from mailing_api.holding import HOLDER_OF_LOCK, KEEPALIVE, LOCK_PATIENCE, Held, HeldFile, who_we_are
+from mailing_api.holding import HOLDER_OF_LOCK, KEEPALIVE, LOCK_PATIENCE, Foreign, Held, HeldFile, Mark, who_we_are
 
 __all__ = ["FileStore", "JournalError", "MemoryStore", "PostgresStore", "Store"]
 
@@ -22,6 +22,8 @@ _PRAGMAS: Final = (
     "cache_size=-16384",
     "wal_autocheckpoint=8192",  # pages: hashes land all over the table, and a page written once serves many of them
 )
+
+_MARK: Final = Mark(application_id=0x744D4A6C, tables=frozenset({"meta", "batches", "steps", "rejects"}))
 
 
 class JournalError(Exception):
@@ -74,20 +76,27 @@ class FileStore(Store):
         """Name the file; it is made when it is opened."""
         self.path = path
         self.name = str(path)
-        self._file = HeldFile(path)
+        self._file = HeldFile(path, _MARK)
         self._engine = sa.create_engine(f"sqlite:///{path}", hide_parameters=True, poolclass=sa.StaticPool)
 
     def open(self) -> sa.Connection:
-        """Take the file's lock, make the file, private, where there is none, and connect."""
+        """Take the file's lock, make the file, private, where there is none, and connect.
+
+        Raises:
+            JournalError: there is something else, which is left as it is; or as of any store.
+        """
         try:
             self._file.hold()
         except Held as exc:
             raise _held(self.name, exc.holder) from None
+        except Foreign as exc:
+            raise JournalError(f"Setting `journal`: {self.name} {exc}.") from None
         except OSError as exc:
             raise JournalError(
                 f"Setting `journal`: {self.name} cannot be written ({exc.strerror}). Choose a place that can be."
             ) from None
         connection = self._engine.connect()
+        self._file.mark(connection.exec_driver_sql)
         for pragma in _PRAGMAS:
             connection.exec_driver_sql(f"PRAGMA {pragma}")
         return connection

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -19,12 +20,15 @@ from target_mailing.messages import Message, MessageDecoder
 from target_mailing.outcomes import Outcome
 from target_mailing.records import RecordReader
 from target_mailing.settings import StreamSettings
+from target_mailing.steps import Destination
 
-__all__ = ["End", "Stream"]
+__all__ = ["End", "Stream", "check_action", "meek_action"]
 
 #: How a record ends without becoming a row: outcome, code, and the reject to be written.
 End = tuple[Outcome, str | None, Reject | None]
 
+
+logger = logging.getLogger("target-mailing.streams")
 
 _encode = msgspec.json.Encoder().encode
 
@@ -77,15 +81,15 @@ class Stream:
         self._destination = lane.destination
         self._contact_of = lane.destination.encode
         self._identify = lane.destination.fields.identify
-        if settings.action not in self._destination.actions.known:
-            raise ConfigurationError(
-                f"Setting `action` is {settings.action!r}, which is not possible here; these are: "
-                f"{', '.join(sorted(self._destination.actions.known))}. All others need a `list`."
-            )
-        if settings.action in self._destination.actions.only_forced and settings.consent != "force":
-            raise ConfigurationError(
-                f"Setting `action` is {settings.action!r}, which lets people be written to again who must not be now: "
-                "it needs `consent: force`. Set that too, or choose another action."
+        check_action(settings, lane.destination)
+        asked = settings.action
+        if (meek := meek_action(settings, lane.destination)) != asked:
+            logger.warning(
+                "Stream %r: setting `action` is %r, but without `consent: force` it is taken as %r, which leaves "
+                "opt-outs alone. Set either to what you mean",
+                stream,
+                asked,
+                meek,
             )
         columns = schema.get("properties", {})
         if settings.create_properties:
@@ -221,3 +225,29 @@ class Stream:
         if status == "unsubscribed":
             return Outcome.WITHHELD, "unsubscribed", None
         raise RowRejected("unknown_action", f"action {action!r} is not possible here")
+
+
+def check_action(settings: StreamSettings, destination: Destination) -> None:
+    """See whether the setting `action` is possible at a destination.
+
+    Raises:
+        ConfigurationError: it is not.
+    """
+    actions = destination.actions
+    if settings.action not in actions.known:
+        wants_list = settings.scope == "account" and not settings.lists
+        raise ConfigurationError(
+            f"Setting `action` is {settings.action!r}, which is not possible here; these are: "
+            f"{', '.join(sorted(actions.known))}.{' All others need a `list`.' if wants_list else ''}"
+        )
+    if settings.action in actions.only_forced and settings.consent != "force":
+        raise ConfigurationError(
+            f"Setting `action` is {settings.action!r}, which lets people be written to again who must not be now: "
+            "it needs `consent: force`. Set that too, or choose another action."
+        )
+
+
+def meek_action(settings: StreamSettings, destination: Destination) -> str:
+    """What the setting `action` comes to, given the setting `consent`."""
+    asked = settings.action
+    return asked if settings.consent == "force" else destination.actions.respectful.get(asked, asked)

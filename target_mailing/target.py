@@ -6,6 +6,8 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import IO, Any, ClassVar
@@ -21,16 +23,18 @@ from singer_sdk.plugin_base import JSONSchemaValidator, _ConfigInput
 from singer_sdk.singerlib.encoding.base import GenericSingerReader
 
 from mailing_api.errors import ConfigurationError
-from mailing_api.settings import duration, from_environ, json_schema, lookup, misfit, plain, positive
+from mailing_api.settings import duration, filled, from_environ, json_schema, lookup, misfit, plain, positive
 from target_mailing.command import TargetCommand
 from target_mailing.destinations import Destinations
 from target_mailing.journal import Journal
+from target_mailing.mapping import no_property
 from target_mailing.outcomes import Outcome
 from target_mailing.providers import SETTINGS
 from target_mailing.rejects import RejectsFile
 from target_mailing.run import Run, Terminated
 from target_mailing.settings import StreamSettings, default_folder, journal_store, reject_limit
 from target_mailing.stores import FileStore, MemoryStore
+from target_mailing.streams import check_action
 
 __all__ = ["TargetMailing"]
 
@@ -70,59 +74,68 @@ class TargetMailing(Target):
     def __init__(self, **options: Any) -> None:
         """Take the settings; see the SDK's Target."""
         options.setdefault("message_reader", _Lines(self._deliver))
-        options["config"] = plain(options.get("config"))
+        options["config"] = filled(plain(options.get("config")))
         self._run: Run | None = None
         super().__init__(**options)
 
     # Delivering
 
     def _deliver(self, source: IO[str] | None) -> Counter[str]:
-        destinations = Destinations(self.config, user_agent=f"{self.name}/{self.plugin_version}")
-        journal, rejects = self._open_memory(destinations)
-        self._run = run = Run(
-            config=self.config,
-            mapper=self.mapper if self._has_maps() else None,
-            journal=journal,
-            rejects=rejects,
-            limit=reject_limit(self._setting("max_rejected")),
-            open_lane=lambda settings, delivery, outcomes: destinations.lane(settings, journal, delivery, outcomes),
-            jobs_in_flight=positive("jobs_in_flight", self._setting("jobs_in_flight")),
-            reach=destinations.provider.reach,
-        )
-        try:
-            run(source)
-        except Terminated as signal:
-            self.logger.warning(
-                "Stopped by signal %d: %d batches under way stay in the journal, and the next run follows them",
-                signal.signum,
-                run.delivery.unfinished(),
+        with ExitStack() as opened:
+            destinations = opened.enter_context(closing(self._destinations()))
+            journal, rejects = self._open_memory(destinations)
+            opened.enter_context(closing(journal))
+            opened.enter_context(closing(rejects))
+            self._run = run = Run(
+                config=self.config,
+                mapper=self.mapper if self._has_maps() else None,
+                journal=journal,
+                rejects=rejects,
+                limit=reject_limit(self._setting("max_rejected")),
+                open_lane=lambda settings, delivery, outcomes: destinations.lane(settings, journal, delivery, outcomes),
+                jobs_in_flight=positive("jobs_in_flight", self._setting("jobs_in_flight")),
+                reach=destinations.provider.reach,
             )
-            raise SystemExit(128 + signal.signum) from None
-        finally:
-            self._summarise(run, rejects)
-            rejects.close()
-            journal.close()
-            destinations.close()
-        return run.intake.messages
+            opened.push(partial(self._summarise, run, rejects))
+            try:
+                run(source)
+            except Terminated as signal:
+                self.logger.warning(
+                    "Stopped by signal %d: %d batches under way stay in the journal, and the next run follows them",
+                    signal.signum,
+                    run.delivery.unfinished(),
+                )
+                raise SystemExit(128 + signal.signum) from None
+            return run.intake.messages
+
+    def _destinations(self) -> Destinations:
+        return Destinations(self.config, user_agent=f"{self.name}/{self.plugin_version}")
 
     def _open_memory(self, destinations: Destinations) -> tuple[Journal, RejectsFile]:
         store = journal_store(self.config, destinations.label)
         folder = self.config.get("rejects_path")
-        journal = Journal(store)
         beside_journal = (store.path.parent if isinstance(store, FileStore) else default_folder()) / "rejects"
-        try:
-            rejects = RejectsFile(Path(folder).expanduser() if folder else beside_journal)
-        except ConfigurationError:
-            journal.close()
-            raise
-        if isinstance(store, MemoryStore):
+        window, abandon, patience = (
+            duration(name, self._setting(name)) for name in ("resend_window", "job_abandon", "job_timeout")
+        )
+        if abandon < patience:
             self.logger.warning(
-                "Setting `journal` is off: delivery is at-least-once, and no job is followed after a stop"
+                "Setting `job_abandon` (%g s) is less than `job_timeout` (%g s), so jobs are given up before a run "
+                "could fail and the next one follow them",
+                abandon,
+                patience,
             )
-        else:
-            self.logger.info("Journal: %s", store.name)
-        window = duration("resend_window", self._setting("resend_window"))
-        journal.forget_before(time.time() - max(window, duration("job_abandon", self._setting("job_abandon"))))
+        with ExitStack() as opened:
+            journal = opened.enter_context(closing(Journal(store)))
+            rejects = RejectsFile(Path(folder).expanduser() if folder else beside_journal)
+            if isinstance(store, MemoryStore):
+                self.logger.warning(
+                    "Setting `journal` is off: delivery is at-least-once, and no job is followed after a stop"
+                )
+            else:
+                self.logger.info("Journal: %s", store.name)
+            journal.forget_before(time.time() - max(window, abandon))
+            opened.pop_all()
         return journal, rejects
 
     def _has_maps(self) -> bool:
@@ -131,7 +144,9 @@ class TargetMailing(Target):
     def _setting(self, name: str) -> Any:
         return lookup(next(one for one in SETTINGS if one.name == name), self.config)
 
-    def _summarise(self, run: Run, rejects: RejectsFile) -> None:
+    def _summarise(self, run: Run, rejects: RejectsFile, failure: type[BaseException] | None, *_: object) -> None:
+        if failure is not None and not run.has_worked:
+            return  # a wrong setting, most often: zeros would only hide it
         counts = run.outcomes.counts
         found: dict[str, Any] = {
             "rows": run.outcomes.rows,
@@ -152,30 +167,43 @@ class TargetMailing(Target):
             MailingError: what is wrong.
             JournalError: the journal cannot be used.
         """
-        destinations = Destinations(self.config, user_agent=f"{self.name}/{self.plugin_version}")
-        try:
+        with closing(self._destinations()) as destinations:
             self._check(destinations)
-        finally:
-            destinations.close()
 
     def _check(self, destinations: Destinations) -> None:
         journal, rejects = self._open_memory(destinations)
         journal.close()
         click.echo(f"journal: {journal.place} can be written")
         click.echo(f"rejects: {rejects.path.parent} can be written")
-        settings = StreamSettings.resolve(self.config, None)
         reject_limit(self._setting("max_rejected"))
-        destination = destinations.find(settings, dry_run=True)
+        positive("jobs_in_flight", self._setting("jobs_in_flight"))
+        settings = StreamSettings.resolve(self.config, None)
+        by_entry = {
+            pattern: StreamSettings.resolve(self.config, pattern) for pattern in self.config.get("streams") or {}
+        }
+        told, properties = self._check_destination(destinations, settings, "Setting `properties`")
         click.echo(f"credentials: accepted by {destinations.provider.title}")
-        click.echo(f"destination: {destination.name}")
+        click.echo(f"destination: {told}")
+        for pattern, own in by_entry.items():
+            told, _ = self._check_destination(destinations, own, f"Setting `streams.{pattern}.properties`")
+            click.echo(f"destination of streams.{pattern}: {told}")
+        if properties is not None:
+            click.echo(f"properties: {properties}")
+
+    def _check_destination(
+        self, destinations: Destinations, settings: StreamSettings, who: str
+    ) -> tuple[str, str | None]:
+        """What is said of a destination, and of its properties; None where these need no definition."""
+        found, told = destinations.look(settings)
+        check_action(settings, found)
+        fields = found.fields
         listed = [] if settings.properties is None or isinstance(settings.properties, str) else settings.properties
-        missing = [name for name in listed if name not in destination.fields.properties]
-        if missing and not settings.create_properties:
-            raise ConfigurationError(
-                f"Setting `properties`: {', '.join(missing)} are no properties of the account. Set "
-                "`create_properties: true`, define them at the provider, or leave them out."
-            )
-        click.echo(f"properties: {len(destination.fields.properties)} defined, {len(missing)} would be created")
+        missing = [name for name in listed if name not in fields.properties]
+        if missing and not (settings.create_properties and fields.defines_properties):
+            raise no_property(who, missing, fields)
+        if not fields.defines_properties:
+            return told, None
+        return told, f"{len(fields.properties)} defined, {len(missing)} would be created"
 
     # The SDK's hooks
 
@@ -224,7 +252,10 @@ class TargetMailing(Target):
         super(Target, cls).invoke(about=about, about_format=about_format)
         cls.print_version(print_fn=cls.logger.info)
         config = config or _ConfigInput()
-        target = cls(config=config.config, validate_config=True, parse_env_config=config.parse_env)
+        try:
+            target = cls(config=config.config, validate_config=True, parse_env_config=config.parse_env)
+        except ConfigValidationError as exc:  # which the SDK's command would tell in several lines
+            raise ConfigurationError(" ".join(exc.errors)) from None
         if check:
             target.check()
         else:

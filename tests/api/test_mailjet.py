@@ -18,6 +18,7 @@ from mailing_api.errors import (
     ProviderFault,
     RateLimited,
     RequestRefused,
+    Unreachable,
     UnreadableAnswer,
 )
 from mailing_api.mailjet import MailjetClient
@@ -87,7 +88,8 @@ EFP = {"ErrorInfo": "EFPWebError", "ErrorMessage": 'Could not determine HTTP mod
         (httpx.Response(200, content=b'{"Data": [{"Email": "canary'), UnreadableAnswer, "could not be read", 5),
         (httpx.Response(200, json={"Data": "canary"}), UnreadableAnswer, "could not be read", 5),
         (httpx.ReadTimeout("canary"), ProviderFault, "ReadTimeout", 5),
-        (httpx.ConnectError("canary"), ProviderFault, "ConnectError", 5),
+        (httpx.ConnectError("canary"), Unreachable, "api.mailjet.com cannot be reached. Check `mailjet_base_url`", 5),
+        (httpx.ConnectTimeout("canary"), Unreachable, "no answer (ConnectTimeout): api.mailjet.com cannot", 5),
         (httpx.RemoteProtocolError("canary"), ProviderFault, "RemoteProtocolError", 5),
     ],
 )
@@ -101,6 +103,32 @@ def test_p7_an_error_says_who_must_act_and_nothing_secret(caplog, answer, error,
     assert len(network.requests) == tries
     assert "canary" not in str(caught.value) + caplog.text
     assert caught.value.__cause__ is None
+
+
+def test_an_answer_that_cannot_be_read_is_not_told_as_a_status(caplog):
+    caplog.set_level(logging.INFO)
+    client(Network(httpx.Response(200, html="<html>"), rows())).page("contact", {})
+    assert "attempt 1 failed (unreadable answer)" in caplog.text
+
+
+def test_p9_the_setting_is_named_where_nothing_was_found_at_all():
+    missing = httpx.Response(404, html="")
+    with pytest.raises(NotFound, match="check `mailjet_base_url`, too"):
+        client(Network(missing)).page("contact", {})
+    network = Network(rows(), missing)
+    one = client(network)
+    one.page("contact", {})
+    with pytest.raises(NotFound) as caught:
+        one.page("contact", {})
+    assert "mailjet_base_url" not in str(caught.value)
+
+
+@pytest.mark.parametrize("path", ["", "/", "/v3", "/v3/REST/"])
+def test_a_base_url_may_end_in_what_all_routes_begin_with(path):
+    network = Network(rows())
+    client(network, base_url=f"https://api.mailjet.com{path}").page("contact", {"Limit": 1})
+    (request,) = network.requests
+    assert str(request.url) == "https://api.mailjet.com/v3/REST/contact?Limit=1"
 
 
 def test_the_credentials_are_sent_as_basic_authentication():

@@ -13,6 +13,7 @@ from mailing_api.settings import (
     Setting,
     check_url,
     duration,
+    filled,
     from_environ,
     json_schema,
     lookup,
@@ -61,7 +62,14 @@ def test_p9_an_environment_variable_that_fits_no_type_names_its_setting(name, te
 
 def test_p7_what_is_said_of_a_wrong_setting_does_not_quote_it():
     assert misfit(["verb"], SCHEMA) == "Setting `verb` is not as expected; it must be one of add, remove."
-    assert misfit(["list", 0], SCHEMA).startswith("Setting `list.0` is not as expected; it must be of type string or")
+    assert misfit(["list", 0], SCHEMA).startswith("Setting `list.0` is not as expected; it must be a text or")
+
+
+def test_an_empty_text_is_no_setting():
+    assert filled({"list": "", "label": None, "count": 0, "mapping": {"": ""}}) == {
+        "label": None, "count": 0, "mapping": {"": ""},
+    }  # fmt: skip
+    assert from_environ(SCHEMA, "X_", {"X_LABEL": "", "X_COUNT": ""}) == {}
 
 
 def test_a_setting_falls_back_to_its_environment_variable_and_its_default():

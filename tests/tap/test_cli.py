@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -149,7 +150,7 @@ def test_p9_a_missing_second_credential_is_one_line(tmp_path):
 def test_p7_a_setting_of_the_wrong_type_is_told_without_its_value(tmp_path, arguments):
     config = {"mailjet_api_key": ["canary-key"], "mailjet_secret_key": "x"}
     found = run(*arguments, config=config, tmp_path=tmp_path, env={"TAP_MAILING_LOGLEVEL": "DEBUG"})
-    assert "`mailjet_api_key`" in found.stderr
+    assert "`mailjet_api_key`" in one_error(found)
     assert "canary" not in found.stderr
     assert found.returncode == 1
     assert "Traceback" not in found.stderr
@@ -162,6 +163,27 @@ def test_p9_a_file_that_is_not_json_is_told(tmp_path, option):
     line = one_error(run(f"--{option}={path}"))
     assert "not JSON" in line
     assert "canary" not in line
+
+
+@pytest.mark.parametrize(
+    ("option", "content", "part"),
+    [("state", "[1]", "bookmarks"), ("state", '{"bookmarks": [1]}', "bookmarks"), ("catalog", "[1]", "streams")],
+)
+def test_p9_a_file_of_another_form_is_told(tmp_path, option, content, part):
+    path = tmp_path / "file.json"
+    path.write_text(content)
+    line = one_error(run(f"--{option}={path}", config={"mailjet_api_key": "x"}, tmp_path=tmp_path))
+    assert f"--{option} holds JSON of another form: give an object with `{part}`" in line
+
+
+def test_p9_a_stdout_that_cannot_be_written_is_told_with_the_systems_reason(sandbox, tap, tmp_path):
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(tap.settings(sandbox)))
+    with Path("/dev/full").open("w") as full:
+        found = subprocess.run(
+            [*COMMAND, f"--config={path}"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert "stdout cannot be written (No space left on device)" in one_error(found)
 
 
 def test_p9_a_file_that_does_not_exist_is_told(tmp_path):

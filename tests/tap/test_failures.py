@@ -95,6 +95,23 @@ def test_wrong_credentials_are_tried_once(fake, caplog, body):
     assert run.records("mailjet_contacts") == []
 
 
+def test_a_server_that_is_not_there_is_asked_for_by_one_stream_only(fake, caplog):
+    caplog.set_level(logging.INFO)
+    mailjet = fake()
+
+    def nobody(_):
+        raise httpx.ConnectError("canary")
+
+    for resource in ("contact", "contactslist", "contactfilter", "contactmetadata", "contactdata"):
+        mailjet.broken[resource] = nobody
+    run = mailjet.read("mailjet_contact_filters", "mailjet_contacts", "mailjet_mailing_lists")
+    assert len({resource for resource, *_ in mailjet.requests}) == 1
+    (told,) = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
+    assert "cannot be reached. Check `mailjet_base_url`." in told
+    assert caplog.text.count("was not read: nobody was reached before.") == 2
+    assert "3 of 3 streams" in str(run.error)
+
+
 def test_p9_a_missing_credential_is_named_before_anything_is_written(fake):
     mailjet = fake()
     run = mailjet.read("mailjet_contacts", config={"mailjet_secret_key": None})

@@ -486,7 +486,7 @@ def test_p9_a_text_is_no_place(at_file):
 
     with pytest.raises(ConfigValidationError) as caught:
         at_file.run(place="canary")
-    assert caught.value.errors == ["Setting `change_detection` is not as expected; it must be of type object."]
+    assert caught.value.errors == ["Setting `change_detection` is not as expected; it must be an object."]
 
 
 def test_p9_a_place_that_cannot_be_written_is_told_before_anything_is_written(at_file, file):
@@ -494,13 +494,35 @@ def test_p9_a_place_that_cannot_be_written_is_told_before_anything_is_written(at
     run = at_file.run(place={"path": str(file / "snapshot")})
     assert f"Setting `change_detection`: {file / 'snapshot'} cannot be used" in str(run.error)
     assert run.messages == []
-    run = at_file.run(place={"path": str(file.parent)})
-    assert "cannot be used" in str(run.error)
-    assert run.messages == []
     run = at_file.run()
-    assert "this is no SQLite file" in str(run.error)
+    assert f"Setting `change_detection.path`: {file} is no SQLite file" in str(run.error)
     assert run.messages == []
     assert file.read_text() == "in the way"
+
+
+def test_p9_a_folder_or_the_database_of_something_else_is_refused_and_left_as_it_is(at_file, file, tmp_path):
+    (tmp_path / "folder").mkdir(mode=0o755)
+    run = at_file.run(place={"path": str(tmp_path / "folder")})
+    assert "Setting `change_detection.path`: " in str(run.error)
+    assert "is a folder; give a file in it" in str(run.error)
+    assert run.messages == []
+    assert stat.S_IMODE((tmp_path / "folder").stat().st_mode) == 0o755
+    with closing(sqlite3.connect(file)) as database:
+        database.execute("CREATE TABLE constants (name TEXT)")
+    file.chmod(0o644)
+    content = file.read_bytes()
+    run = at_file.run()
+    assert "is a database of something else" in str(run.error)
+    assert (file.read_bytes(), stat.S_IMODE(file.stat().st_mode)) == (content, 0o644)
+    assert not list(file.parent.glob(f"{file.name}?*"))
+
+
+def test_a_snapshot_of_before_there_were_marks_opens(at_file, file):
+    at_file.has(contact(1))
+    at_file.run()
+    with closing(sqlite3.connect(file)) as database:
+        database.execute("PRAGMA application_id=0")
+    assert at_file.run().records(CONTACTS) == []
 
 
 def test_p9_a_database_that_cannot_be_reached_is_told_without_its_password(at_file, caplog):

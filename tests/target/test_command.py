@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -104,17 +105,22 @@ def test_p9_bad_input_is_one_clear_line_and_no_state_passes_it(mailjet, text, na
         ({"job_timeout": "soon"}, "`job_timeout`"),
         ({"max_requests_per_second": 0}, "`max_requests_per_second`"),
         ({"jobs_in_flight": 0}, "`jobs_in_flight`"),
+        ({"request_timeout": 0}, "`request_timeout`"),
+        ({"stream_maps": {"people": {"city": "nofunc(email)"}}}, r"`stream_maps`, people.city: .* nofunc\(email\)"),
+        ({"stream_maps": {"people": {"city": "int(name)"}}}, "`stream_maps`, people: .*ValueError"),
+        ({"stream_maps": {"people": {"id": None}}}, "`stream_maps`, people: .*'id'"),
     ],
 )
 def test_p9_wrong_settings_are_one_clear_line_that_names_them(mailjet, config, named, monkeypatch):
     for variable in ("MJ_APIKEY_PUBLIC", "MJ_APIKEY_PRIVATE"):
         monkeypatch.delenv(variable, raising=False)
     code, out, err = Command(mailjet, **config).run([schema(), person(1), state(1)])
-    errors = [line for line in err.splitlines() if "ERROR" in line and "validation failed" not in line]
+    errors = [line for line in err.splitlines() if "ERROR" in line]
     assert (code, out) == (1, "")
     assert len(errors) == 1, err
     assert re.search(named, errors[0]), errors
     assert "Traceback" not in err
+    assert "Outcomes" not in err
     assert mailjet.received() == []
 
 
@@ -124,7 +130,8 @@ def test_p9_a_dead_server_is_one_clear_line(mailjet, monkeypatch):
     monkeypatch.setenv("MAILING_TEST", "1")
     code, out, err = Command(mailjet).run([schema(), person(1), state(1)])
     assert (code, out) == (1, "")
-    assert "no answer (ConnectError)" in err
+    host = mailjet.config["mailjet_base_url"].removeprefix("http://")
+    assert f"no answer (ConnectError): {host} cannot be reached, Connection refused. Check `mailjet_base_url`." in err
     assert "Traceback" not in err
 
 
@@ -258,6 +265,55 @@ def test_p1_a_closed_stdout_is_a_failed_run_and_no_traceback(mailjet):
     assert b"Traceback" not in err
 
 
+def test_p1_a_stdout_that_cannot_be_written_is_told_with_the_systems_reason(mailjet):
+    command = Command(mailjet)
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "target_mailing", "--config", str(command.config)],
+            input=lines([schema(), person(1), state(1)]), stdout=full, stderr=subprocess.PIPE, check=False,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert b"Standard output cannot be written (No space left on device)" in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("plugin", ["target_mailing", "tap_mailing"])
+def test_p1_a_stdout_that_is_not_there_is_told_before_anything_is_done(mailjet, plugin):
+    command = Command(mailjet)
+    done = subprocess.run(
+        ["sh", "-c", f"exec {sys.executable} -m {plugin} --config {command.config} >&-"],
+        input=lines([schema(), person(1), state(1)]), stderr=subprocess.PIPE, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    (line,) = done.stderr.decode().splitlines()
+    assert "is closed" in line
+    assert mailjet.sandbox.counters.total_calls == 0
+
+
+@pytest.mark.parametrize("plugin", ["target_mailing", "tap_mailing"])
+def test_a_keyboard_interrupt_while_modules_load_ends_quietly(plugin):
+    program = f"import gc, os; from {plugin}.__main__ import main; gc.disable = lambda: os.kill(os.getpid(), 2); main()"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")
+
+
+def test_settings_that_are_empty_texts_are_unset(mailjet, monkeypatch):
+    monkeypatch.setenv("TARGET_MAILING_ACTION", "")
+    config = {"rejects_path": "", "action_column": "", "route": "", "mailjet_account": ""}
+    code, out, err = Command(mailjet, **config).run([schema(), person(1), state(1)])
+    assert (code, out) == (0, "1\n"), err
+    code, _, err = Command(mailjet, journal="", list="").run([schema(), person(1), state(1)])
+    assert code == 1
+    assert "Journal: " + str(mailjet.folder / "state") in err
+    assert "Setting `list`: give the one Mailjet list" in err
+
+
+def test_a_job_that_is_given_up_before_it_is_late_is_warned_of(mailjet):
+    code, _, err = Command(mailjet, job_abandon="PT1H").run([schema(), person(1), state(1)])
+    assert code == 0
+    assert "`job_abandon` (3600 s) is less than `job_timeout` (21600 s)" in err
+
+
 @pytest.mark.slow
 def test_max_rejected_stops_state_and_a_rerun_leaves_what_was_delivered(mailjet):
     rows = [schema(), *people(range(8)), person(8, email="nobody"), person(9, email="nobody"), state(1)]
@@ -291,13 +347,40 @@ def test_check_tries_everything_and_writes_nothing(mailjet):
     assert "shoe_size" in err
 
 
+def test_check_looks_at_the_entries_of_streams_too(mailjet):
+    streams = {"new-*": {"list": "Brand new", "create_list": True}, "people": {}}
+    code, out, _ = Command(mailjet, streams=streams).run(b"", "--check")
+    assert code == 0
+    assert "destination of streams.new-*: Mailjet, list 'Brand new' would be created\n" in out
+    assert f"destination of streams.people: mailjet:default:{'.' * 8}" in re.sub(":[0-9a-f]{8}:", f":{'.' * 8}:", out)
+
+
 def test_check_says_what_would_be_made(mailjet):
     config = {"list": "Brand new", "create_list": True, "properties": ["since"], "create_properties": True}
     code, out, _ = Command(mailjet, **config).run(b"", "--check")
     assert code == 0
-    assert "list:0" in out
+    assert "destination: Mailjet, list 'Brand new' would be created\n" in out
     assert "1 would be created" in out
     assert all(call.startswith("GET ") for call in mailjet.sandbox.counters.calls)
+
+
+@pytest.mark.parametrize(
+    ("config", "named"),
+    [
+        ({"action": "includemarketing"}, "`action`.*`consent: force`"),
+        ({"scope": "account", "list": None, "action": "unsub"}, "`action`.*All others need a `list`"),
+        ({"route": "contact", "action": "excludemarketing"}, r"`action`.*unsub\.$"),
+        ({"streams": {"people": {"acton": "unsub"}}}, r"`streams\.people`.*acton"),
+        ({"streams": {"people": {"list": "No such list"}}}, "`list`.*'No such list'"),
+        ({"streams": {"people": {"properties": ["shoe_size"]}}}, r"`streams\.people\.properties`.*shoe_size"),
+        ({"jobs_in_flight": 0}, "`jobs_in_flight`"),
+    ],
+)
+def test_p9_check_refuses_what_a_run_refuses(mailjet, config, named):
+    code, _, err = Command(mailjet, **config).run(b"", "--check")
+    (error,) = [line for line in err.splitlines() if "ERROR" in line]
+    assert code == 1
+    assert re.search(named, error), error
 
 
 @pytest.mark.parametrize(("content", "named"), [(None, "was not found"), ("{not json", "not JSON: line 1")])

@@ -81,7 +81,7 @@ class Consent(RuleBasedStateMachine):
             "properties": ["city"],
             "action_column": "verb",
             "journal": str(self.folder / "journal.sqlite"),
-            "poll_interval": 0.005,
+            "poll_interval": 0.01,
             "poll_max_interval": 0.01,
             "max_rejected": "100%",
         }

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import stat
 import subprocess
 import sys
 import time
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -72,12 +74,68 @@ def test_p9_a_place_that_cannot_be_written_is_named(tmp_path):
         Journal(FileStore(tmp_path / "file" / "journal.sqlite"))
 
 
-def test_p9_a_file_that_is_no_journal_is_refused_and_let_go(path):
-    path.parent.mkdir()
+def _text(path):
     path.write_text("something else entirely, and long enough to be no database at all" * 20)
+
+
+def _database(path):
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("CREATE TABLE meta (name TEXT, value TEXT)")
+        database.commit()
+
+
+def _other_mark(path):
+    Journal(FileStore(path)).close()
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA application_id=1234")
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (_text, "is no SQLite file"),
+        (_database, "is a database of something else"),
+        (_other_mark, "is a database of something else"),
+        (Path.mkdir, "is a folder; give a file in it"),
+        (os.mkfifo, "is no file; give one"),
+    ],
+)
+def test_p9_what_is_no_journal_is_refused_and_left_as_it_is(path, make, said):
+    path.parent.mkdir()
+    make(path)
+    path.chmod(0o755)
+    beside = sorted(path.parent.iterdir())
+    before = path.read_bytes() if path.is_file() else None
     for _ in range(2):
-        with pytest.raises(JournalError, match="cannot be written"):
+        with pytest.raises(JournalError, match=f"Setting `journal`: .*{said}"):
             Journal(FileStore(path))
+    assert stat.S_IMODE(path.stat().st_mode) == 0o755
+    assert sorted(path.parent.iterdir()) == beside
+    assert before is None or path.read_bytes() == before
+
+
+@pytest.mark.parametrize("is_closed", [True, False])
+def test_a_journal_of_before_there_were_marks_opens(path, is_closed):
+    Journal(FileStore(path)).close()
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA application_id=0")
+    holder = None
+    if not is_closed:  # what it holds may then be in the log beside it
+        holder = sqlite3.connect(path)
+        holder.execute("INSERT INTO meta (name, value) VALUES ('x', x'00')")
+        holder.commit()
+    Journal(FileStore(path)).close()
+    if holder is not None:
+        holder.close()
+    with closing(sqlite3.connect(path)) as database:
+        assert database.execute("PRAGMA application_id").fetchone() != (0,)
+
+
+def test_an_empty_file_becomes_a_journal(path):
+    path.parent.mkdir()
+    path.touch()
+    Journal(FileStore(path)).close()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
 def test_p9_a_journal_of_another_version_is_refused_and_let_go(path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 
 from tests.target.conftest import people, person, schema, state
@@ -80,3 +81,23 @@ def test_rejects_left_in_the_journal_are_written_by_the_next_run(mailjet, monkey
     result = mailjet.deliver([schema(), person(1), state(2)])
     assert [one["record"]["id"] for one in result.rejects] == [2]
     assert result.states == [2]
+
+
+def test_p9_a_full_disk_under_the_rejects_file_is_told_as_such_and_the_rest_is_closed(mailjet, monkeypatch):
+    really_open = os.open
+
+    def full(path, flags, *mode, **more):
+        is_rejects_file = str(path).endswith(".singer") and flags & os.O_APPEND
+        return really_open("/dev/full" if is_rejects_file else path, flags, *mode, **more)
+
+    messages = [schema(), *people(range(3), email="nobody"), state(1)]
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", full)
+        result = mailjet.deliver(messages)
+    assert "Setting `rejects_path`: " in str(result.error)
+    assert "No space left on device" in str(result.error)
+    assert result.states == []
+    assert not (mailjet.folder / "journal.sqlite.holder").exists()
+    again = mailjet.deliver(messages)
+    assert (again.error, again.states) == (None, [1])
+    assert {one["record"]["id"] for one in again.rejects} == {0, 1, 2}

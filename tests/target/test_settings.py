@@ -32,6 +32,10 @@ def test_overrides_apply_to_matching_streams_and_exact_names_win():
     assert StreamSettings.resolve(config, "other").named is False
 
 
+def test_an_empty_text_in_an_override_is_no_setting():
+    assert StreamSettings.resolve({"list": "News", "streams": {"*": {"list": ""}}}, "people").lists == ["News"]
+
+
 @pytest.mark.parametrize("value", [90, "90", "PT1M30S"])
 def test_durations_are_seconds_or_iso_8601(value):
     assert StreamSettings.resolve({"job_timeout": value}, None).job_timeout == 90.0
@@ -46,6 +50,15 @@ def test_durations_are_seconds_or_iso_8601(value):
         ({"nulls": "drop"}, "nulls"),
         ({"batch_rows": 0}, "batch_rows"),
         ({"mapping": "email=mail"}, "mapping"),
+        (
+            {"mapping": {"email": 5}},
+            r'`mapping` is {"email":5}; it must be an object of column names, such as {"email"',
+        ),
+        ({"properties": [5]}, r"`properties` is \[5\]; it must be an array of column names, or `all`"),
+        ({"list": {"id": True}}, r'`list` is {"id":true}; it must be an ID, a name or an address'),
+        ({"poll_interval": 0}, "`poll_interval` is 0 seconds.*0.01 or more"),
+        ({"poll_max_interval": 0.001}, "`poll_max_interval` is 0.001 seconds"),
+        ({"streams": {"people": "remove"}}, r"`streams\.people` must be an object"),
         ({"streams": {"people": {"journal": "x"}}}, r"streams\.people.*journal"),
     ],
 )

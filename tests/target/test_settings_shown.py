@@ -131,6 +131,38 @@ def test_on_unknown_stream_may_differ_by_pattern(mailjet):
     assert skipped.states == [1]
 
 
+@pytest.mark.parametrize(
+    "entry", [{"action": "remove"}, {"action_column": "city"}, {"consent": "force"}, {"list": 1}, {"scope": "account"}]
+)
+def test_p5_an_entry_of_streams_that_fits_no_stream_fails_the_run_at_its_end(mailjet, entry):
+    result = mailjet.deliver([schema(), person(1), state(1)], streams={"peple": entry})
+    assert (result.counts(), result.states) == ({"delivered": 1}, [1])
+    assert "`streams`: no stream came for 'peple'; these came: 'people'." in str(result.error)
+    (told,) = [line for line in result.log.splitlines() if "fits stream" in line]
+    assert "'people'" in told
+    assert "'peple'" in told
+
+
+@pytest.mark.parametrize(
+    "streams",
+    [
+        {"peple": {"nulls": "clear"}},
+        {"peple": {"action": "remove"}, "people": {}},
+        {"x-*": {"action": "remove"}, "pe*": {}},
+    ],
+)
+def test_an_entry_of_streams_that_fits_no_stream_and_is_not_missed_is_told_only(mailjet, streams):
+    result = mailjet.deliver([schema(), person(1), state(1)], streams=streams)
+    assert (result.error, result.states) == (None, [1])
+    assert f"no stream came for {next(iter(streams))!r}; these came: 'people'" in result.log
+
+
+def test_entries_of_streams_are_not_missed_where_no_stream_came(mailjet):
+    result = mailjet.deliver([state(1)], streams={"leavers": {"action": "remove"}})
+    assert (result.error, result.states) == (None, [1])
+    assert "no stream came" not in result.log
+
+
 def test_a_stream_that_is_named_must_have_an_address(mailjet):
     order = {"type": "RECORD", "stream": "shop-orders", "record": {"id": 1, "total": 9.5}}
     result = mailjet.deliver([schema("shop-orders", ORDERS), order], properties=None, streams={"shop-*": {}})
@@ -186,3 +218,14 @@ def test_p5_force_for_one_stream_holds_for_that_stream_only(mailjet):
     rows = [schema(), schema("again"), person(1), person(2, stream="again")]
     assert mailjet.deliver(rows, action="addforce", streams=forced).error is None
     assert mailjet.statuses() == {"person1@example.com": "unsubscribed", "person2@example.com": "subscribed"}
+
+
+def test_p5_addforce_that_is_not_forced_is_told_and_the_list_is_named_as_it_was_given(mailjet):
+    log = mailjet.deliver([schema(), person(1)], action="addforce").log
+    assert "Stream 'people': setting `action` is 'addforce', but without `consent: force` it is taken as" in log
+    (told,) = [line for line in log.splitlines() if line.startswith("Stream 'people' goes to mailjet:")]
+    assert told.endswith(f":list:{mailjet.list_id}, 'Spring readers' (addnoforce)")
+    log = mailjet.deliver([schema(), person(1)], action="addforce", consent="force", list=mailjet.list_id).log
+    assert "is taken as" not in log
+    (told,) = [line for line in log.splitlines() if line.startswith("Stream 'people' goes to mailjet:")]
+    assert told.endswith(f":list:{mailjet.list_id} (addforce)")

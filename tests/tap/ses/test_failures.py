@@ -105,7 +105,7 @@ def test_an_expired_session_token_is_told_once_and_no_bookmark_moves(people, ses
 
 def test_a_dead_server_is_told(people, read, caplog):
     run = read(ACCOUNT, ses_endpoint_url="http://127.0.0.1:9")
-    assert "ses_account (ProviderFault)" in str(run.error)
+    assert "ses_account (Unreachable)" in str(run.error)
     (line,) = errors(caplog)
     assert "no answer (ConnectError)" in line
     assert "run again later" in line
