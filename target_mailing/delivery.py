@@ -291,8 +291,9 @@ class Delivery:
         if done.refused:
             batch.refused |= done.refused
             evidence = evidence | {"refused": sorted(done.refused)}
-        names = [(batch.rows[at].id, name) for at, names in done.names.items() for name in names]
-        self._journal.end_step(batch.lane.destination.name, batch.number, batch.step.name, evidence, names)
+        names, left = batch.with_contacts(done.names), batch.with_contacts(done.left)
+        there = batch.lane.destination.name
+        self._journal.end_step(there, batch.number, batch.step.name, evidence, names=names, left=left)
         batch.evidence[batch.step.name] = evidence
         if "job" in done.evidence:
             logger.info("Batch %d (%d rows, %s): %s", batch.number, len(batch.rows), batch.action, batch.jobs)

@@ -21,7 +21,7 @@ from target_mailing.batches import Row
 from target_mailing.hashed import HashedTable
 from target_mailing.hashes import Hashes
 from target_mailing.keys import Keys
-from target_mailing.names import Names
+from target_mailing.names import Named, Names
 from target_mailing.stores import JournalError, MemoryStore, Store
 
 __all__ = ["Journal", "JournalError", "Known", "Reject", "StoredBatch"]
@@ -248,12 +248,13 @@ class Journal:
         return now
 
     def end_step(
-        self, destination: str, batch: int, step: str, evidence: dict[str, Any], names: Iterable[tuple[int, str]] = ()
+        self, destination: str, batch: int, step: str, evidence: dict[str, Any], *, names: Named = (), left: Named = ()
     ) -> None:
-        """Note what a step of a destination's batch brought, and what the provider calls contacts."""
+        """Note what a step of a destination's batch brought, and what the provider calls contacts, or no longer."""
         text = msgspec.json.encode(evidence).decode()
         with self._transaction():
             self._names.add(self.hashes.destination_id(destination), names)
+            self._names.drop(left)
             self._connection.execute(
                 sa.update(tables.steps)
                 .where(tables.steps.c.batch == batch, tables.steps.c.name == step)

@@ -8,7 +8,10 @@ import sqlalchemy as sa
 
 from target_mailing import tables
 
-__all__ = ["Names"]
+__all__ = ["Named", "Names"]
+
+#: Names, each with its contact.
+Named = Iterable[tuple[int, str]]
 
 #: Values in one statement; SQLite's documented limit of parameters is 32,766.
 _AT_ONCE = 5000
@@ -39,7 +42,7 @@ class Names:
             found.setdefault(name, []).append(contact)
         return found
 
-    def add(self, destination: int, names: Iterable[tuple[int, str]]) -> None:
+    def add(self, destination: int, names: Named) -> None:
         """Add names, each with its contact, all at one destination."""
         if wanted := dict.fromkeys(names):
             known = {(contact, name) for contact, each in self.of([one for one, _ in wanted]).items() for name in each}
@@ -50,6 +53,13 @@ class Names:
             ]
             if new:
                 self._connection.execute(sa.insert(tables.names), new)
+
+    def drop(self, names: Named) -> None:
+        """Forget names, each of its contact."""
+        for contact, name in names:
+            self._connection.execute(
+                sa.delete(tables.names).where(tables.names.c.contact == contact, tables.names.c.name == name)
+            )
 
     def _select(
         self, column: sa.Column[int] | sa.Column[str], values: Sequence[object], *where: sa.ColumnElement[bool]

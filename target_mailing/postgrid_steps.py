@@ -240,10 +240,20 @@ class SubmitOld(Submit):
 
 
 class FollowOld(Follow):
-    """Looks at the list until those are off it."""
+    """Looks at the list until those are off it, and then do not stand for their rows any more."""
 
     name = "follow_old"
     after = "submit_old"
+
+    def run(self, work: Work) -> Progress:
+        """Look once."""
+        progress = super().run(work)
+        if not isinstance(progress, Done) or progress.evidence["trouble"]:
+            return progress
+        submitted = work.evidence[self.after]
+        rest = set(submitted["rest"])
+        left = {at: [one for one in each if one not in rest] for at, each in enumerate(submitted["ids"])}
+        return msgspec.structs.replace(progress, left=left)
 
 
 class ReadOldErrors(ReadErrors):

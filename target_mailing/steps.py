@@ -30,6 +30,7 @@ class Done(msgspec.Struct, frozen=True):
             not sent, for the sake of consent, whatever becomes of the others.
         certain: where a step of unknown effect was found to be done: nobody else can have done it.
         names: by position, what the provider calls the rows' contacts; the journal keeps it for later batches.
+        left: by position, such names that stand for the contacts no more; the journal forgets them.
         refused: by position, rows that the provider refused in this step; the others go on. Later steps, also those of
             a later run, find their positions in the evidence under `refused`.
     """
@@ -37,6 +38,7 @@ class Done(msgspec.Struct, frozen=True):
     evidence: dict[str, Any]
     certain: bool = False
     names: Mapping[int, Sequence[str]] = {}
+    left: Mapping[int, Sequence[str]] = {}
     refused: Mapping[int, Refusal] = {}
 
 

@@ -167,6 +167,10 @@ class Batch(msgspec.Struct, eq=False):
         removing = self.step.spares_shared or self.action == self.lane.destination.actions.remove
         return self.lane.names(self.rows, removing=removing)
 
+    def with_contacts(self, names: Mapping[int, Sequence[str]]) -> list[tuple[int, str]]:
+        """Names by position, each with the row's contact."""
+        return [(self.rows[at].id, name) for at, each in names.items() for name in each]
+
     def work(self, *, journal: str, known: Sequence[Mapping[str, Any]] = ()) -> Work:
         """What the step that it is at is given; `journal` and `known` as in `Work`."""
         return Work(

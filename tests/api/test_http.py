@@ -36,6 +36,7 @@ def test_a_request_waits_for_its_own_pace_and_for_the_accounts():
     assert [round(seconds, 1) for seconds in slept["account"]] == [0.1, 0.2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [429, 400])
 def test_a_refusal_slows_the_pace_of_its_request_alone(status):
     account, own = Pace(), Pace()

@@ -152,6 +152,7 @@ def test_an_upload_whose_last_reply_was_lost_is_found_to_be_there(monkeypatch):
     assert wire.seen()[-1] == ("HEAD", "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("answer", "kind", "said"),
     [
@@ -173,6 +174,7 @@ def test_p7_a_refusal_says_who_must_act_and_quotes_nothing(answer, kind, said):
     assert "canary" not in str(told.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("answer", "said"),
     [

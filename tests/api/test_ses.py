@@ -283,6 +283,7 @@ class Raw:
         yield b"{}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("token", [KEYS["aws_session_token"], None])
 @each_call
 def test_signatures_are_those_of_botocore_to_the_byte(botocore_sends, name, token):

@@ -109,6 +109,7 @@ def changes(draw):
     return change
 
 
+@pytest.mark.slow
 @given(
     count=st.integers(0, 50), limit=st.integers(2, 9), script=st.lists(changes(), max_size=12),
     order=st.sampled_from(sorted(set(ORDERS) - {"none"})), ahead=st.sampled_from([1, 3]),

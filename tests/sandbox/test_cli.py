@@ -56,6 +56,7 @@ def test_it_serves_until_a_signal_and_writes_its_url(tmp_path, end):
     assert printed == f"Mailing sandbox at {url} (API key sandbox-key, secret key sandbox-secret)\n"
 
 
+@pytest.mark.slow
 @each_end
 def test_a_signal_ends_it_quietly_whatever_its_clients_are_at(tmp_path, end):
     with command(tmp_path, "--latency-ms=1") as (process, url), ExitStack() as stack:
@@ -84,6 +85,7 @@ def test_a_signal_ends_it_quietly_whatever_its_clients_are_at(tmp_path, end):
     assert (process.returncode, complaints) == (0, "")
 
 
+@pytest.mark.slow
 def test_a_second_signal_does_not_disturb_the_end(tmp_path):
     with (
         command(tmp_path) as (process, url),

@@ -73,6 +73,7 @@ def call(method, path, body=b"", query=None):
     return Call(method, "/" + "/".join(segments), segments, query or {}, HEADERS, body)
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(route=st.sampled_from(ROUTES), segment=SEGMENTS, body=JSON, query=QUERIES)
 def test_every_route_answers_everything(emulator, route, segment, body, query):

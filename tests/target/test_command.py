@@ -61,6 +61,7 @@ def test_a_run_prints_only_state_and_exits_0(mailjet):
     assert "Traceback" not in err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "named"),
     [
@@ -87,6 +88,7 @@ def test_p9_bad_input_is_one_clear_line_and_no_state_passes_it(mailjet, text, na
     assert "Traceback" not in err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("config", "named"),
     [
@@ -281,7 +283,7 @@ def test_p1_a_stdout_that_cannot_be_written_is_told_with_the_systems_reason(mail
 def test_p1_a_stdout_that_is_not_there_is_told_before_anything_is_done(mailjet, plugin):
     command = Command(mailjet)
     done = subprocess.run(
-        ["sh", "-c", f"exec {sys.executable} -m {plugin} --config {command.config} >&-"],
+        ["sh", "-c", 'exec "$0" -m "$1" --config "$2" >&-', sys.executable, plugin, str(command.config)],
         input=lines([schema(), person(1), state(1)]), stderr=subprocess.PIPE, check=False,
     )  # fmt: skip
     assert done.returncode == 1
@@ -364,6 +366,7 @@ def test_check_says_what_would_be_made(mailjet):
     assert all(call.startswith("GET ") for call in mailjet.sandbox.counters.calls)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("config", "named"),
     [

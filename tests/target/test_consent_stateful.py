@@ -332,4 +332,4 @@ class TestP5NobodyWhoOptedOutIsSubscribedAgain(Consent.TestCase):
 
 @pytest.mark.slow
 class TestP5NobodyWhoOptedOutIsSubscribedAgainThoroughly(Consent.TestCase):
-    settings = thorough(200)
+    settings = thorough(120)

@@ -67,6 +67,7 @@ rows = st.lists(st.tuples(st.none() | st.sampled_from(["Ada", ""]), properties),
 actions = st.sampled_from(["addnoforce", "addforce", "unsub", "remove"])
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows, actions, st.sampled_from(["skip", "clear"]), st.booleans())
 def test_what_mailjet_ends_up_holding_is_the_same_by_either_route(mailjet, batch, action, nulls, opted_out):

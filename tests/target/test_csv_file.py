@@ -68,6 +68,7 @@ def shown(value, datatype):
     return value.replace("T", " ").removesuffix("Z") if datatype == "datetime" else str(value)
 
 
+@pytest.mark.slow
 @given(batches())
 def test_any_contacts_read_back_the_same(batch):
     file = write([contact(email, **properties) for email, properties in batch], DATATYPES)
@@ -221,6 +222,7 @@ def test_no_error_file_is_too_odd(content):
     named_addresses(content)
 
 
+@pytest.mark.slow
 @given(batches(texts=st.text(st.characters(codec="utf-8"), max_size=12)), st.booleans())
 def test_rows_as_they_were_written_are_found_in_the_error_file(batch, has_header):
     kept = [(email, values) for email, values in batch if columns_of(contact(email, **values), DATATYPES) is not None]

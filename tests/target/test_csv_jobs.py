@@ -11,6 +11,9 @@ from target_mailing.under_way import DeliveryFailed
 from tests.target.conftest import files, imports, person, reader, readers, schema, state
 from tests.target.test_command import Command, lines, until
 
+#: Each waits for jobs of a sandbox of its own.
+pytestmark = pytest.mark.slow
+
 UPLOAD = "/v3/DATA/contactslist/*/CSVData/*"
 IMPORT = "/v3/REST/csvimport"
 ERRORS = "/v3/DATA/BatchJob/*/CSVError/*"

@@ -110,6 +110,7 @@ MESSAGES = st.one_of(
 )
 
 
+@pytest.mark.slow
 @given(messages=st.lists(MESSAGES, max_size=25), data=st.data())
 @settings(max_examples=60, deadline=None)
 def test_lines_decoded_at_once_become_what_they_become_one_by_one(messages, data):

@@ -190,6 +190,7 @@ def test_p2_a_failing_batch_neither_holds_back_nor_resends_those_before_it(mailj
     assert len(mailjet.received()) == 6
 
 
+@pytest.mark.slow
 def test_too_many_requests_are_waited_out(mailjet, monkeypatch):
     monkeypatch.setattr("mailing_api.http.random.random", lambda: 0.0)
     mailjet.sandbox.faults.add(kind="status", status=429, body="html", times=1, headers={"Retry-After": "0"})

@@ -158,6 +158,7 @@ def test_p5_an_opt_out_follows_through_several_addresses_at_once(mailjet):
     assert set(mailjet.statuses().values()) == {"unsubscribed"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("creates", [True, False])
 def test_p5_an_opt_out_follows_again_and_again(mailjet, creates):
     """Whether the provider records the opt-out of somebody who is no member is unverified."""
@@ -176,6 +177,7 @@ def test_p5_an_opt_out_follows_again_and_again(mailjet, creates):
     assert mailjet.statuses()["person1@example.com"] == "unsubscribed"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("creates", [True, False])
 @pytest.mark.parametrize("config", [{}, {"batch_rows": 1, "jobs_in_flight": 1}, {"route": "contact"}])
 @pytest.mark.parametrize("on_key_change", ["remove", "keep"])
@@ -193,6 +195,7 @@ def test_p5_an_opt_out_told_by_the_source_outlives_the_leaving_and_adding_of_oth
         assert mailjet.statuses()["new@example.com"] == "subscribed"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("on_key_change", ["remove", "keep"])
 @pytest.mark.parametrize("same", [True, False])
 def test_p5_somebody_who_opted_out_at_both_addresses_is_not_added_by_another_key(mailjet, on_key_change, same):

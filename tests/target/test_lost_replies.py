@@ -44,6 +44,7 @@ def addresses(numbers):
     return {f"person{number}@example.com" for number in numbers}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arrived", [0, 1], ids=["the first arrived", "the second arrived"])
 def test_p3_killed_with_two_replies_missing_one_job_is_taken_for_neither(mailjet, fault, arrived):
     held = [fault("hold", when="after" if at == arrived else "before") for at in range(2)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 
@@ -45,7 +46,7 @@ def stop(sandbox, stopped):
 
 
 @pytest.mark.slow
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize="CI" in os.environ)
 @example([([(1, ADDRESSES[2]), (1, ADDRESSES[0]), (1, ADDRESSES[0]), (2, ADDRESSES[0])], 2, "json", None),
           ([(1, ADDRESSES[2])], 1, "json", None)])  # fmt: skip
 @given(runs=RUNS)

@@ -60,6 +60,7 @@ def fresh():
     return sandbox.postgrid
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(
     st.sampled_from([(method, path) for path, works in ROUTES.items() for method in works]),

@@ -60,6 +60,7 @@ def test_a_page_passes_over_rows_where_others_were_deleted_if_the_switch_says_so
     assert len(rest["Contacts"]) == ROWS - 5 - passed_over
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("follows", ["row", "position"])
 @pytest.mark.parametrize("listing", LISTINGS)
 @pytest.mark.parametrize("order", ["natural", "shuffled"])

@@ -124,6 +124,7 @@ def test_p9_a_wrong_setting_is_named_before_anything_is_written(read, setting, v
     assert run.messages == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("told", ["reset", "retry_after"])
 def test_a_refusal_for_too_many_requests_is_waited_out_as_told(make, sandbox, read, told):
     make("A")

@@ -149,6 +149,7 @@ def run_command(tmp_path, config, *arguments):
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [(), ("--test",)])
 def test_p7_the_command_shows_no_secret_and_no_traceback(people, settings, tmp_path, monkeypatch, arguments):
     people("ann", "bob")

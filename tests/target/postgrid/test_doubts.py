@@ -8,6 +8,9 @@ from tests.target.conftest import state
 from tests.target.postgrid.conftest import delete, household, households
 from tests.target.postgrid.test_jobs import JOBS, rows, start, until
 
+#: Each waits for jobs of a sandbox of its own.
+pytestmark = pytest.mark.slow
+
 OTHERS = {"streams": {"others": {"list": "Other"}}}
 
 

@@ -11,6 +11,9 @@ from target_mailing.stores import FileStore
 from tests.target.conftest import state
 from tests.target.postgrid.conftest import LIST, delete, household, households, start
 
+#: Each waits for jobs of a sandbox of its own.
+pytestmark = pytest.mark.slow
+
 ROOT = "/print-mail/v1"
 ABROAD = ("GB", "US", "CA", "FR", "DE", "NL", "BE", "CH", "AT", "IT", "ES", "PT")
 

@@ -10,6 +10,9 @@ from target_mailing.target import TargetMailing
 from tests.target.conftest import state
 from tests.target.postgrid.conftest import LIST, delete, household, households, start
 
+#: Each waits for jobs of a sandbox of its own.
+pytestmark = pytest.mark.slow
+
 JOBS = "/print-mail/v1/mailing_lists/*/jobs"
 
 

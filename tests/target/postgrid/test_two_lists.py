@@ -7,6 +7,9 @@ import pytest
 from tests.target.conftest import state
 from tests.target.postgrid.conftest import LIST, delete, household, households
 
+#: Each waits for jobs of a sandbox of its own.
+pytestmark = pytest.mark.slow
+
 OTHER = "Newsletter"
 MOVED = household(1, address_line1="9 New Street")
 OPTED_OUT = household(1, subscription_status="unsubscribed")

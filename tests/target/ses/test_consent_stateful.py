@@ -338,6 +338,7 @@ def _a_sandbox() -> Iterator[None]:
         yield
 
 
+@pytest.mark.slow
 class TestP5NobodyWhoOptedOutOfAmazonSesIsSubscribedAgain(Consent.TestCase):
     settings = quick(15)
 

@@ -56,6 +56,7 @@ def test_without_a_file_of_failed_records_the_batch_is_split_until_they_are_alon
     assert len(ses.jobs()) > 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "answer",
     [
@@ -281,6 +282,7 @@ def test_a_request_a_second_is_kept_to(either):
     assert result.states == [1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])
 def test_faults_of_s3_are_tried_again(ses, method):
     ses.sandbox.faults.add(kind="status", status=503, method=method, path=OBJECTS, times=3, skip=int(method == "PUT"))

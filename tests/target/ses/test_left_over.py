@@ -12,6 +12,9 @@ from tests.faults.process import until
 from tests.target.conftest import people, schema, state
 from tests.target.ses.conftest import BUCKET, GONE
 
+#: Each waits for jobs of a sandbox of its own.
+pytestmark = pytest.mark.slow
+
 ADA = "person1@example.com"
 SUBMIT = {"method": "POST", "path": "/v2/email/import-jobs"}
 PUT = {"method": "PUT", "path": f"/s3/{BUCKET}/*.jsonl"}
