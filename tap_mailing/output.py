@@ -13,7 +13,7 @@ import msgspec
 from singer_sdk.contrib.msgspec import MsgSpecWriter
 from singer_sdk.singerlib.encoding.simple import Message
 
-__all__ = ["PageWriter", "leave"]
+__all__ = ["PageWriter"]
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ class PageWriter(MsgSpecWriter):
             _output_failed(exc)
 
 
-def leave(status: int) -> NoReturn:
+def _leave(status: int) -> NoReturn:
     """End the program at once: what stdout still holds is dropped, for its reader may never take it."""
     with contextlib.suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -69,4 +69,4 @@ def _output_failed(exc: OSError) -> NoReturn:
         logger.error("stdout was closed by the program that reads it, so the run failed. See that program's log.")
     else:
         logger.error("stdout cannot be written (%s), so the run failed.", exc.strerror)
-    leave(1)
+    _leave(1)

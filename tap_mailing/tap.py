@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -24,7 +25,7 @@ from mailing_api.settings import filled, from_environ, json_schema, misfit, plai
 from tap_mailing.changes import Snapshots, open_store
 from tap_mailing.command import TapCommand
 from tap_mailing.connection import Client, Connection
-from tap_mailing.output import PageWriter, leave
+from tap_mailing.output import PageWriter
 from tap_mailing.provider import Provider
 from tap_mailing.providers import PROVIDERS, chosen
 from tap_mailing.settings import TAP_SETTINGS, Options
@@ -244,7 +245,7 @@ class TapMailing(Tap):
         # move has been written already, at the end of its stream.
         del frame
         self.logger.error("Stopped by signal %d before everything was read.", signum)
-        leave(128 + signum)
+        os._exit(128 + signum)  # nothing may hold it up: neither a call under way nor whoever catches exceptions
 
     # Settings
 
