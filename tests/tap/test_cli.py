@@ -18,6 +18,9 @@ from mailing_api.ses import SES_SETTINGS
 from mailing_sandbox.server import Sandbox
 from tap_mailing.settings import TAP_SETTINGS
 
+#: Each starts the command as a process.
+pytestmark = pytest.mark.slow
+
 COMMAND = [sys.executable, "-m", "tap_mailing"]
 
 

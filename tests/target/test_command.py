@@ -15,6 +15,9 @@ import pytest
 
 from tests.target.conftest import people, person, schema, state
 
+#: Each starts the command as a process.
+pytestmark = pytest.mark.slow
+
 
 class Command:
     """target-mailing as a process of its own."""
@@ -61,7 +64,6 @@ def test_a_run_prints_only_state_and_exits_0(mailjet):
     assert "Traceback" not in err
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "named"),
     [
@@ -88,7 +90,6 @@ def test_p9_bad_input_is_one_clear_line_and_no_state_passes_it(mailjet, text, na
     assert "Traceback" not in err
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("config", "named"),
     [
@@ -126,7 +127,6 @@ def test_p9_wrong_settings_are_one_clear_line_that_names_them(mailjet, config, n
     assert mailjet.received() == []
 
 
-@pytest.mark.slow
 def test_p9_a_dead_server_is_one_clear_line(mailjet, monkeypatch):
     mailjet.sandbox.stop()
     monkeypatch.setenv("MAILING_TEST", "1")
@@ -137,7 +137,6 @@ def test_p9_a_dead_server_is_one_clear_line(mailjet, monkeypatch):
     assert "Traceback" not in err
 
 
-@pytest.mark.slow
 def test_p3_killed_while_polling_the_next_run_follows_the_job_and_sends_only_what_is_new(mailjet):
     mailjet.sandbox.mailjet.plan_jobs([{"hold": True}])
     with Command(mailjet).start() as process:
@@ -158,7 +157,6 @@ def test_p3_killed_while_polling_the_next_run_follows_the_job_and_sends_only_wha
     assert mailjet.members()["person2@example.com"]["properties"] == {"city": "Nice"}
 
 
-@pytest.mark.slow
 def test_p3_killed_before_the_reply_the_job_is_adopted_by_the_next_run(mailjet):
     held = mailjet.sandbox.faults.add(kind="hold", method="POST", path="*/managemanycontacts", when="after")
     with Command(mailjet).start() as process:
@@ -173,7 +171,6 @@ def test_p3_killed_before_the_reply_the_job_is_adopted_by_the_next_run(mailjet):
     assert len(mailjet.received()) == 6
 
 
-@pytest.mark.slow
 def test_p3_killed_before_the_request_arrived_the_rows_are_sent_and_counted(mailjet):
     held = mailjet.sandbox.faults.add(kind="hold", method="POST", path="*/managemanycontacts", when="before")
     with Command(mailjet).start() as process:
@@ -189,7 +186,6 @@ def test_p3_killed_before_the_request_arrived_the_rows_are_sent_and_counted(mail
     assert '"delivered":6' in err
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("signum", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_ends_within_seconds_and_only_settled_state_leaves(mailjet, signum, code):
     mailjet.sandbox.mailjet.plan_jobs([{}, {"hold": True}])
@@ -209,7 +205,6 @@ def test_a_signal_ends_within_seconds_and_only_settled_state_leaves(mailjet, sig
     assert len(mailjet.received()) == 4
 
 
-@pytest.mark.slow
 def test_a_signal_leaves_a_moment_to_the_reply_of_a_submission_so_that_nothing_goes_twice(mailjet):
     held = [mailjet.sandbox.faults.add(kind="hold", method="POST", path="*/managemanycontacts") for _ in range(2)]
     with Command(mailjet, batch_rows=2, jobs_in_flight=2).start() as process:
@@ -230,7 +225,6 @@ def test_a_signal_leaves_a_moment_to_the_reply_of_a_submission_so_that_nothing_g
     assert len(mailjet.received()) == 8
 
 
-@pytest.mark.slow
 def test_a_signal_does_not_wait_long_for_a_reply(mailjet):
     held = mailjet.sandbox.faults.add(kind="hold", method="POST", path="*/managemanycontacts")
     with Command(mailjet).start() as process:
@@ -244,7 +238,6 @@ def test_a_signal_does_not_wait_long_for_a_reply(mailjet):
     held.release()
 
 
-@pytest.mark.slow
 def test_a_signal_while_waiting_for_the_provider_ends_too(mailjet):
     held = mailjet.sandbox.faults.add(kind="hold", method="GET", path="*contactslist", when="before")
     with Command(mailjet).start() as process:
@@ -316,7 +309,6 @@ def test_a_job_that_is_given_up_before_it_is_late_is_warned_of(mailjet):
     assert "`job_abandon` (3600 s) is less than `job_timeout` (21600 s)" in err
 
 
-@pytest.mark.slow
 def test_max_rejected_stops_state_and_a_rerun_leaves_what_was_delivered(mailjet):
     rows = [schema(), *people(range(8)), person(8, email="nobody"), person(9, email="nobody"), state(1)]
     code, out, err = Command(mailjet, max_rejected="10%").run(rows)
@@ -366,7 +358,6 @@ def test_check_says_what_would_be_made(mailjet):
     assert all(call.startswith("GET ") for call in mailjet.sandbox.counters.calls)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("config", "named"),
     [
@@ -417,7 +408,6 @@ def test_without_a_journal_it_is_said_that_delivery_is_at_least_once(mailjet):
     assert "at-least-once" in err
 
 
-@pytest.mark.slow
 def test_p7_no_secret_and_no_address_is_ever_printed(mailjet):
     mailjet.sandbox.mailjet.plan_jobs([{"bad_rows": ["canary4@example.com"]}])
     mailjet.sandbox.faults.add(kind="html", method="GET", path="*/managemanycontacts/*")
