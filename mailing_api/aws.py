@@ -56,7 +56,7 @@ class AwsSession:
         assume_role_external_id: str | None = None,
         region: str,
         timeout: float = 60.0,
-        settings: str = "`ses_aws_access_key_id` and `ses_aws_secret_access_key`, `ses_aws_profile`, or ",
+        prefix: str = "",
     ) -> None:
         """Make a session.
 
@@ -69,7 +69,7 @@ class AwsSession:
             assume_role_external_id: what the role asks for.
             region: where the role is assumed.
             timeout: seconds to wait for botocore's own requests.
-            settings: what may name credentials beside AWS's own chain, for messages.
+            prefix: of the settings that these arguments come from, for messages; "" where there are none.
         """
         self._keys = (access_key_id, secret_access_key, session_token)
         self._profile = profile
@@ -77,7 +77,7 @@ class AwsSession:
         self._external_id = assume_role_external_id
         self._region = region
         self._timeout = timeout
-        self._settings = settings
+        self._prefix = prefix
         self._lock = threading.Lock()
         self._credentials: Any = None
 
@@ -119,37 +119,31 @@ class AwsSession:
                 raise
         return call()
 
-    def s3_endpoint(self, region: str) -> str:
-        """Where Amazon S3 is in a region, as AWS's variables and configuration files have it."""
-        return self._endpoints("s3", [region])[region]
-
-    def endpoints(self, regions: Sequence[str]) -> dict[str, str]:
-        """Where Amazon SES is in each region, as AWS's variables and configuration files have it.
+    def regions(self, service: str) -> set[str]:
+        """The regions in which this version of botocore knows a service, by botocore's name of it.
 
         Raises:
-            ConfigurationError: there is no such region, or a configuration file is wrong.
+            ConfigurationError: a configuration file is wrong.
         """
         try:
             session = self._session()
             partitions = session.get_available_partitions()
-            known = {one for each in partitions for one in session.get_available_regions("sesv2", each)}
-            unknown = [region for region in regions if region not in known]
-            if unknown:
-                raise ConfigurationError(
-                    f"Setting `ses_regions` has {unknown[0]!r}; this version of botocore knows no Amazon SES there. "
-                    "Correct it, upgrade botocore, or set `ses_endpoint_url`."
-                )
+            return {one for each in partitions for one in session.get_available_regions(service, each)}
         except exceptions.BotoCoreError as exc:
-            raise _told(exc) from None
-        return self._endpoints("sesv2", regions)
+            raise self._told(exc) from None
 
-    def _endpoints(self, service: str, regions: Sequence[str]) -> dict[str, str]:
+    def endpoints(self, service: str, regions: Sequence[str]) -> dict[str, str]:
+        """Where a service is in each region, as AWS's variables and configuration files have it.
+
+        Raises:
+            ConfigurationError: a configuration file is wrong.
+        """
         try:
             session = self._session()
             session.set_credentials("unused", "unused")  # or it would look for some, perhaps by requests
             clients = {region: session.create_client(service, region_name=region) for region in regions}
         except exceptions.BotoCoreError as exc:
-            raise _told(exc) from None
+            raise self._told(exc) from None
         return {region: str(client.meta.endpoint_url) for region, client in clients.items()}
 
     def _session(self) -> Any:
@@ -171,10 +165,12 @@ class AwsSession:
                 session.set_credentials(access_key, secret_key, token)
             found = session.get_credentials()
         except (exceptions.BotoCoreError, exceptions.ClientError) as exc:
-            raise _told(exc) from None
+            raise self._told(exc) from None
         if found is None:
+            one = f"`{self._prefix}aws_"
+            own = f"{one}access_key_id` and {one}secret_access_key`, {one}profile`, or " if self._prefix else ""
             raise AuthenticationError(
-                f"No AWS credentials were found. Set {self._settings}whatever AWS's credential chain looks at, such as "
+                f"No AWS credentials were found. Set {own}whatever AWS's credential chain looks at, such as "
                 "environment variables."
             )
         return self._assumed(session, found) if self._role else found
@@ -192,7 +188,37 @@ class AwsSession:
         try:
             return found.get_frozen_credentials()
         except (exceptions.BotoCoreError, exceptions.ClientError) as exc:
-            raise _told(exc) from None
+            raise self._told(exc) from None
+
+    def _told(self, exc: Exception) -> MailingError:
+        """The error for what botocore raised; its own texts quote settings and answers."""
+        if isinstance(exc, exceptions.ClientError):
+            return self._role_refused(exc)
+        name = type(exc).__name__
+        if isinstance(exc, exceptions.ProfileNotFound):
+            own = f"`{self._prefix}aws_profile`, or " if self._prefix else ""
+            return ConfigurationError(f"The AWS profile does not exist: check {own}AWS_PROFILE of the environment.")
+        if isinstance(exc, _MISCONFIGURED):
+            return ConfigurationError(f"AWS's configuration files or variables cannot be used ({name}): correct them.")
+        if isinstance(exc, _UNREACHABLE):
+            return ProviderFault(f"AWS credentials could not be had: no answer ({name}).")
+        return AuthenticationError(f"AWS credentials could not be had ({name}).")
+
+    def _role_refused(self, exc: Any) -> MailingError:
+        code = str(exc.response.get("Error", {}).get("Code", ""))
+        status = exc.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+        told = code if code.isalpha() else f"HTTP {status}"
+        if code.startswith("AccessDenied"):
+            own = f"of `{self._prefix}assume_role_arn` or " if self._prefix else ""
+            return PermissionDenied(
+                f"AWS: the role {own}of the profile could not be assumed ({told}). The credentials may not do "
+                "sts:AssumeRole, or the role does not trust them.",
+                status=status,
+                code=told,
+            )
+        if isinstance(status, int) and status >= 500:
+            return ProviderFault(f"AWS: a role could not be assumed ({told}).", status=status, code=told)
+        return AuthenticationError(f"AWS: a role could not be assumed ({told}).", status=status, code=told)
 
 
 _SIGNED = frozenset({"host", "content-type", "content-md5"})
@@ -203,7 +229,7 @@ class SigV4(httpx.Auth):
 
     requires_request_body = True
 
-    def __init__(self, session: AwsSession, region: str, service: str = "ses") -> None:
+    def __init__(self, session: AwsSession, region: str, service: str) -> None:
         self._session = session
         self._region = region
         self._service = service
@@ -228,35 +254,3 @@ def link(session: AwsSession, region: str, url: str, *, seconds: int) -> str:
     request = AWSRequest(method="GET", url=url)
     S3SigV4QueryAuth(session.credentials(), "s3", region, expires=seconds).add_auth(request)
     return str(request.url)
-
-
-def _told(exc: Exception) -> MailingError:
-    """The error for what botocore raised; its own texts quote settings and answers."""
-    if isinstance(exc, exceptions.ClientError):
-        return _role_refused(exc)
-    name = type(exc).__name__
-    if isinstance(exc, exceptions.ProfileNotFound):
-        return ConfigurationError(
-            "The AWS profile does not exist: check `ses_aws_profile`, or AWS_PROFILE of the environment."
-        )
-    if isinstance(exc, _MISCONFIGURED):
-        return ConfigurationError(f"AWS's configuration files or variables cannot be used ({name}): correct them.")
-    if isinstance(exc, _UNREACHABLE):
-        return ProviderFault(f"AWS credentials could not be had: no answer ({name}).")
-    return AuthenticationError(f"AWS credentials could not be had ({name}).")
-
-
-def _role_refused(exc: Any) -> MailingError:
-    code = str(exc.response.get("Error", {}).get("Code", ""))
-    status = exc.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
-    told = code if code.isalpha() else f"HTTP {status}"
-    if code.startswith("AccessDenied"):
-        return PermissionDenied(
-            f"AWS: the role of `ses_assume_role_arn` or of the profile could not be assumed ({told}). The credentials "
-            "may not do sts:AssumeRole, or the role does not trust them.",
-            status=status,
-            code=told,
-        )
-    if isinstance(status, int) and status >= 500:
-        return ProviderFault(f"AWS: a role could not be assumed ({told}).", status=status, code=told)
-    return AuthenticationError(f"AWS: a role could not be assumed ({told}).", status=status, code=told)

@@ -63,8 +63,8 @@ class Bucket:
         *,
         endpoint_url: str | None = None,
         account: str = "default",
-        setting: str = "ses_s3_bucket",
-        region_setting: str = "ses_regions",
+        setting: str,
+        region_setting: str,
         **connection: Unpack[Connection],
     ) -> None:
         """Make a client; nothing is asked.
@@ -88,7 +88,7 @@ class Bucket:
         self._account = account
         connection["pace"] = Pace(floor=2.0)  # S3 takes thousands a second
         self._connection = connection
-        endpoint = endpoint_url or session.s3_endpoint(region)
+        endpoint = endpoint_url or session.endpoints("s3", [region])[region]
         parts = urlsplit(endpoint)
         host = (parts.hostname or "").endswith(_AWS_HOSTS) and _IS_HOST(name)
         self._path = parts.path.rstrip("/") + ("" if host else f"/{quote(name, safe='')}")

@@ -107,19 +107,19 @@ class SesClient:
             assume_role_external_id=assume_role_external_id,
             region=self.regions[0],
             timeout=connection.get("timeout", 60.0),
+            prefix="ses_",
         )
         connection["pace"] = connection.get("pace") or Pace()
         self._retry = connection["retry"] = connection.get("retry") or _PATIENCE
         self._connection = connection
-        given = dict.fromkeys(self.regions, endpoint_url) if endpoint_url else None
-        endpoints = given or self._session.endpoints(self.regions)
+        endpoints = dict.fromkeys(self.regions, endpoint_url) if endpoint_url else self._endpoints()
         self._http = {
             region: HttpClient(
                 provider=f"Amazon SES {region}",
                 account=account,
                 base_url=endpoints[region],
                 located_by="ses_endpoint_url",
-                auth=SigV4(self._session, region),
+                auth=SigV4(self._session, region, "ses"),
                 read_error=read_error,
                 **self._connection,
             )
@@ -253,9 +253,28 @@ class SesClient:
         """
         from mailing_api.s3 import Bucket  # noqa: PLC0415 - loads botocore
 
-        return Bucket(self._session, region, name, endpoint_url=endpoint_url, account=self.account, **self._connection)
+        return Bucket(
+            self._session,
+            region,
+            name,
+            endpoint_url=endpoint_url,
+            account=self.account,
+            setting="ses_s3_bucket",
+            region_setting="ses_regions",
+            **self._connection,
+        )
 
     # Calls
+
+    def _endpoints(self) -> dict[str, str]:
+        """Where Amazon SES is in each region."""
+        known = self._session.regions("sesv2")
+        if unknown := [region for region in self.regions if region not in known]:
+            raise ConfigurationError(
+                f"Setting `ses_regions` has {unknown[0]!r}; this version of botocore knows no Amazon SES there. "
+                "Correct it, upgrade botocore, or set `ses_endpoint_url`."
+            )
+        return self._session.endpoints("sesv2", self.regions)
 
     def _walk(
         self, region: str, operation: Operation, member: str, members: Mapping[str, Any], size: int

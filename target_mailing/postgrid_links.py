@@ -91,7 +91,7 @@ class Links:
                 "Setting `postgrid_s3_bucket` is set, but the package botocore is not installed: install this project "
                 "with its extra `s3`."
             ) from None
-        session = AwsSession(region=region, timeout=connection.get("timeout", 60.0), settings="")
+        session = AwsSession(region=region, timeout=connection.get("timeout", 60.0))
         found = Bucket(
             session,
             region,
