@@ -176,9 +176,17 @@ class Run:
                 event = self._inbox.get(timeout=1.0 if due is None else min(1.0, max(0.0, due - time.monotonic())))
             except queue.Empty:
                 return
-            self._guarded(event)
+            self._see_to(event)
         while not self._inbox.empty():
-            self._guarded(self._inbox.get())
+            self._see_to(self._inbox.get())
+
+    def _see_to(self, event: Callable[[], None]) -> None:
+        """Take in what happened. An error is a defect: what it was about stays under way, so nobody may wait for it."""
+        try:
+            event()
+        except Exception:
+            self._may_release = False
+            raise
 
     def _guarded(self, call: Callable[[], None]) -> None:
         """Make a call; its error ends the run, but what is under way comes to its end first."""

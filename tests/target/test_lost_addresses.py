@@ -24,7 +24,9 @@ def household(number, **columns):
     return post.household(number, stream="mpdx_contacts", provider="mpdx", **columns)
 
 
-def test_p5_whoever_opted_out_and_has_no_address_any_more_is_unsubscribed_at_the_old_one(mailjet):
+@pytest.mark.parametrize("moves", ["remove", "keep"])
+def test_p5_whoever_opted_out_and_has_no_address_any_more_is_unsubscribed_at_the_old_one(mailjet, moves):
+    mailjet.config["on_key_change"] = moves
     mailjet.deliver([PEOPLE, somebody(1), somebody(2), state(1)])
     told = [PEOPLE, somebody(1, email=None, subscription_status="unsubscribed"), state(2)]
     result = mailjet.deliver(told)
