@@ -8,6 +8,9 @@ import pytest
 
 from .conftest import CONTACTS, CSV, IMPORTS, LISTS, MAPPING, MEMBERS, names
 
+#: Each waits for answers of a sandbox of its own.
+pytestmark = pytest.mark.slow
+
 MANY = 250
 """More than two pages."""
 

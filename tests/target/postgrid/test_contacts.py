@@ -9,6 +9,9 @@ import pytest
 from tests.target.conftest import state
 from tests.target.postgrid.conftest import COLUMNS, delete, household, households
 
+#: Each waits for answers of a sandbox of its own.
+pytestmark = pytest.mark.slow
+
 
 def test_p1_households_are_delivered_and_state_leaves_after_them(postgrid):
     result = postgrid.deliver([households(), *(household(n) for n in range(3)), state(1)])

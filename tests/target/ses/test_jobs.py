@@ -13,6 +13,9 @@ from mailing_api.ses_writing import SesWriter
 from tests.target.conftest import people, person, schema, state
 from tests.target.ses.conftest import BUCKET, GONE, REGION
 
+#: Each waits for answers of a sandbox of its own.
+pytestmark = pytest.mark.slow
+
 ADA = "person1@example.com"
 BOB = "person2@example.com"
 SUBMIT = {"method": "POST", "path": "/v2/email/import-jobs"}
@@ -56,7 +59,6 @@ def test_without_a_file_of_failed_records_the_batch_is_split_until_they_are_alon
     assert len(ses.jobs()) > 1
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "answer",
     [
@@ -274,7 +276,6 @@ def test_throttled_calls_are_waited_for(either):
     assert result.counts() == {"delivered": 3}
 
 
-@pytest.mark.slow
 def test_a_request_a_second_is_kept_to(either):
     either.sandbox.switches.change({"ses_requests_per_second": 1})
     result = either.deliver([schema(), *people(range(6)), state(1)], ses_requests_per_second=None)
@@ -282,7 +283,6 @@ def test_a_request_a_second_is_kept_to(either):
     assert result.states == [1]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])
 def test_faults_of_s3_are_tried_again(ses, method):
     ses.sandbox.faults.add(kind="status", status=503, method=method, path=OBJECTS, times=3, skip=int(method == "PUT"))
