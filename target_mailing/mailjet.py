@@ -20,13 +20,14 @@ from mailing_api.mailjet import MailjetClient
 from mailing_api.values import boolean, integer, number, timestamp, timestamp_of
 from target_mailing.batches import Row
 from target_mailing.consent import Consent
+from target_mailing.fields import Field, Fields, RowRejected
 from target_mailing.mailjet_contact import ManageContacts
 from target_mailing.mailjet_csv import cut, files
 from target_mailing.mailjet_csv_steps import FollowImport, Import, ReadImportErrors, Upload
 from target_mailing.mailjet_lists import ListsColumn, actions_of, laid_over
 from target_mailing.mailjet_read_back import ReadBack
 from target_mailing.mailjet_steps import ACTIONS, Follow, ReadConsent, ReadErrors, Submit
-from target_mailing.mapping import Field, Fields, MappedContact, RowRejected, fold_address
+from target_mailing.mapping import MappedContact, fold_address
 from target_mailing.steps import Finished, Step
 
 __all__ = ["MailjetDestination", "MailjetTarget"]

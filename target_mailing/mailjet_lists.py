@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from mailing_api.values import boolean
 from target_mailing.consent import Consent
+from target_mailing.fields import RowRejected
 from target_mailing.mailjet_steps import ACTIONS
-from target_mailing.mapping import RowRejected
 
 __all__ = ["ListsColumn", "action_on", "actions_of", "laid_over"]
 

@@ -3,34 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 from msgspec import UNSET
 
 from mailing_api.errors import ConfigurationError
-from mailing_api.kinds import Contact, column_schemas
+from target_mailing.fields import Fields, RowRejected, converted
+from target_mailing.properties import CANONICAL_COLUMNS, chosen_properties, no_property
 
 __all__ = [
-    "CANONICAL_COLUMNS",
     "DELETED_AT",
-    "Converter",
-    "Field",
-    "Fields",
     "MappedContact",
-    "RowRejected",
     "StreamMapping",
     "Values",
-    "chosen_properties",
     "fold_address",
-    "no_property",
 ]
-
-#: Turns a column's value into the destination's; raises ValueError, whose text may be shown in the rejects file.
-Converter = Callable[[Any], Any]
-
-CANONICAL_COLUMNS = tuple(column_schemas(Contact))
 
 #: The Singer column that says when a row was deleted at the source.
 DELETED_AT = "_sdc_deleted_at"
@@ -38,57 +27,8 @@ DELETED_AT = "_sdc_deleted_at"
 #: A row's values of the columns that its mapping needs, in their order.
 Values = tuple[Any, ...]
 
-_ABOUT_THE_ROW = frozenset({"provider", "account", "id", "created_at", "updated_at"})
 _STATUSES = frozenset({"subscribed", "unsubscribed", "excluded", "pending", "unknown"})
 _is_address = re.compile(r"[^\s@\x00-\x1f\x7f]{1,64}@[^\s@\x00-\x1f\x7f]{1,255}").fullmatch
-
-
-class RowRejected(Exception):
-    """This row cannot be delivered.
-
-    Attributes:
-        code: stable, holds no data.
-        reason: for people; may quote the row, so it goes to the rejects file only.
-    """
-
-    def __init__(self, code: str, reason: str) -> None:
-        super().__init__(code)
-        self.code = code
-        self.reason = reason
-
-
-class Field(msgspec.Struct, frozen=True):
-    """One field of a destination.
-
-    Attributes:
-        convert: makes a value fit.
-        exact: values of exactly this type fit as they are.
-    """
-
-    convert: Converter
-    exact: type | None = None
-
-
-class Fields(msgspec.Struct, frozen=True, kw_only=True):
-    """What a destination takes.
-
-    Attributes:
-        columns: the canonical columns that it knows, and columns of its own.
-        properties: the account's own fields.
-        defines_properties: a property must be defined at the provider before it can be used.
-        own_prefix: columns that begin so must be among the destination's own; "" for no such rule.
-        required: canonical columns that a stream must have.
-        identify: what tells contacts apart, given one and its action: equal texts for those that the provider takes
-            as the same, "" where only the row's key can tell, RowRejected where it cannot be delivered. None where it
-            is the e-mail address.
-    """
-
-    columns: Mapping[str, Field]
-    properties: Mapping[str, Field]
-    defines_properties: bool = False
-    own_prefix: str = ""
-    required: Sequence[str] = ("email",)
-    identify: Callable[[MappedContact, str], str] | None = None
 
 
 class MappedContact(msgspec.Struct, gc=False):
@@ -222,7 +162,7 @@ class StreamMapping:
         for at, name, exact, field in self._columns:
             value = values[at]
             if value is not None:
-                columns[name] = value if type(value) is exact else _convert(self._said(at), value, field)
+                columns[name] = value if type(value) is exact else converted(self._said(at), value, field)
         properties: dict[str, Any] = {}
         if self._object and (given := values[self._object]) is not None:
             self._from_object(given, properties)
@@ -234,7 +174,7 @@ class StreamMapping:
                 if self._clear_nulls:
                     properties[name] = None
             elif value is not UNSET:
-                properties[name] = _convert(self._said(at), value, field)
+                properties[name] = converted(self._said(at), value, field)
         return MappedContact(email, columns, properties, status, action, deleted=False)
 
     def _deleted(self, email: Any, values: Values) -> MappedContact:
@@ -254,7 +194,7 @@ class StreamMapping:
 
     def _own_of(self, values: Values) -> dict[str, Any]:
         return {
-            name: _convert(self._said(at), given, field)
+            name: converted(self._said(at), given, field)
             for at, name, _, field in self._own
             if (given := values[at]) is not None
         }
@@ -285,54 +225,9 @@ class StreamMapping:
                 raise RowRejected("unknown_property", f"{column}: {name!r} is no property of the account")
             if value is not None:
                 exact = type(value) is field.exact
-                properties[name] = value if exact else _convert(f"{column}.{name}", value, field)
+                properties[name] = value if exact else converted(f"{column}.{name}", value, field)
             elif self._clear_nulls:
                 properties[name] = None
-
-
-def chosen_properties(
-    *,
-    stream: str,
-    columns: Sequence[str],
-    fields: Fields,
-    mapping: Mapping[str, str],
-    properties: Sequence[str] | str | None,
-    action_column: str | None,
-) -> dict[str, str]:
-    """The properties that a stream's columns go to, each with its column; arguments as in `StreamMapping`.
-
-    Raises:
-        ConfigurationError: a listed column is missing.
-    """
-    chosen = {
-        name: column
-        for name, column in mapping.items()
-        if name not in {"email", "subscription_status", "properties", *fields.columns} | _ABOUT_THE_ROW
-    }
-    if properties == "all":
-        taken = {"email", "subscription_status", "properties", action_column, *mapping.values()} | _ABOUT_THE_ROW
-        taken |= fields.columns.keys() - set(CANONICAL_COLUMNS)
-        for column in columns:
-            canonical = column in CANONICAL_COLUMNS and column not in fields.properties
-            if column not in taken and not canonical and not column.startswith(("_sdc_", "_reject_")):
-                chosen.setdefault(column, column)
-    elif properties:
-        wanted = [properties] if isinstance(properties, str) else properties
-        if missing := [column for column in wanted if column not in columns]:
-            raise ConfigurationError(
-                f"Stream {stream!r}: `properties` lists {', '.join(map(repr, missing))}, "
-                "which the stream does not have."
-            )
-        chosen.update({column: column for column in wanted})
-    return chosen
-
-
-def no_property(who: str, names: Sequence[str], fields: Fields) -> ConfigurationError:
-    """What is said of names in `properties` or `mapping` that are no properties of the account."""
-    told = f"{who}: {', '.join(map(repr, names))} in `properties` or `mapping` is no property of the account"
-    if fields.defines_properties:
-        return ConfigurationError(f"{told}. Set `create_properties: true`, define it at the provider, or leave it out.")
-    return ConfigurationError(f"{told}, but a field of each contact: take it out of `properties`.")
 
 
 def clean_address(value: Any) -> str:
@@ -356,10 +251,3 @@ def _no_address(_: Any) -> None:
 def fold_address(address: str) -> str:
     """An address such that those which a provider may take as the same are the same (case is ignored)."""
     return address.lower()
-
-
-def _convert(where: str, value: Any, field: Field) -> Any:
-    try:
-        return field.convert(value)
-    except (ValueError, TypeError, OverflowError) as exc:
-        raise RowRejected("wrong_type", f"{where}: {value!r} is {exc}") from None

@@ -14,7 +14,8 @@ import msgspec
 from mailing_api.errors import ConfigurationError
 from mailing_api.postgrid import PostgridClient
 from target_mailing.batches import Row
-from target_mailing.mapping import MappedContact, RowRejected
+from target_mailing.fields import RowRejected
+from target_mailing.mapping import MappedContact
 from target_mailing.postgrid_contact import encoded, fields, identity
 from target_mailing.postgrid_job import MAX_CONTACTS, Follow, Joining, Polls, Submit, is_there
 from target_mailing.postgrid_list import TargetList

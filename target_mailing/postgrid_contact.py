@@ -10,7 +10,9 @@ import msgspec
 
 from mailing_api.countries import country_code
 from mailing_api.values import boolean
-from target_mailing.mapping import CANONICAL_COLUMNS, Field, Fields, MappedContact, RowRejected
+from target_mailing.fields import Field, Fields, RowRejected
+from target_mailing.mapping import MappedContact
+from target_mailing.properties import CANONICAL_COLUMNS
 
 __all__ = ["EXTERNAL_ID", "EXTERNAL_STREAM", "FLAGS", "encoded", "fields", "identity", "with_reference"]
 

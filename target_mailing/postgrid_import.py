@@ -17,7 +17,8 @@ import msgspec
 from mailing_api.errors import ConfigurationError
 from mailing_api.postgrid import PostgridClient
 from target_mailing.batches import Row
-from target_mailing.mapping import MappedContact, RowRejected
+from target_mailing.fields import RowRejected
+from target_mailing.mapping import MappedContact
 from target_mailing.postgrid import PostgridTarget
 from target_mailing.postgrid_contact import FLAGS, encoded, fields
 from target_mailing.postgrid_csv import country_of

@@ -16,7 +16,8 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from mailing_api.errors import ConfigurationError
-from target_mailing.mapping import DELETED_AT, RowRejected, Values
+from target_mailing.fields import RowRejected
+from target_mailing.mapping import DELETED_AT, Values
 
 __all__ = ["NoRecordError", "RecordReader", "decode_record"]
 

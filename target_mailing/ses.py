@@ -12,7 +12,8 @@ import msgspec
 
 from mailing_api.errors import ConfigurationError
 from target_mailing.batches import Row
-from target_mailing.mapping import Field, Fields, MappedContact, RowRejected
+from target_mailing.fields import Field, Fields, RowRejected
+from target_mailing.mapping import MappedContact
 from target_mailing.ses_contact import AnyField, Told, encode_contact, fields_of, laid_over
 from target_mailing.ses_contact_list import ContactList
 from target_mailing.ses_direct import MAX_ROWS, Deliver, ReadBack

@@ -10,7 +10,9 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from mailing_api import values
-from target_mailing.mapping import CANONICAL_COLUMNS, Field, Fields, MappedContact
+from target_mailing.fields import Field, Fields
+from target_mailing.mapping import MappedContact
+from target_mailing.properties import CANONICAL_COLUMNS
 
 __all__ = ["AnyField", "State", "Told", "encode_contact", "fields_of", "laid_over", "line_of", "members_of", "merged"]
 

@@ -10,7 +10,8 @@ import msgspec
 
 from target_mailing.batches import Row
 from target_mailing.consent import Actions
-from target_mailing.mapping import Fields, MappedContact
+from target_mailing.fields import Fields
+from target_mailing.mapping import MappedContact
 
 __all__ = ["Again", "Destination", "Done", "Finished", "Progress", "Refusal", "Step", "Work"]
 

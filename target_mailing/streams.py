@@ -12,12 +12,14 @@ import msgspec
 from mailing_api.errors import ConfigurationError
 from target_mailing.batches import Row
 from target_mailing.consent import Withheld, decide
+from target_mailing.fields import RowRejected
 from target_mailing.journal import Journal, Reject
 from target_mailing.lanes import Lane
 from target_mailing.lines import Lines
-from target_mailing.mapping import RowRejected, StreamMapping, Values, chosen_properties, fold_address
+from target_mailing.mapping import StreamMapping, Values, fold_address
 from target_mailing.messages import Message, MessageDecoder
 from target_mailing.outcomes import Outcome
+from target_mailing.properties import chosen_properties
 from target_mailing.records import RecordReader
 from target_mailing.settings import StreamSettings
 from target_mailing.steps import Destination

@@ -27,8 +27,8 @@ from mailing_api.settings import duration, filled, from_environ, json_schema, lo
 from target_mailing.command import TargetCommand
 from target_mailing.destinations import Destinations
 from target_mailing.journal import Journal
-from target_mailing.mapping import no_property
 from target_mailing.outcomes import Outcome
+from target_mailing.properties import no_property
 from target_mailing.providers import SETTINGS
 from target_mailing.rejects import RejectsFile
 from target_mailing.run import Run, Terminated

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from target_mailing.checkpoint import Ledger
+from target_mailing.fields import Field, Fields
 from target_mailing.intake import Intake
 from target_mailing.journal import Journal
 from target_mailing.lines import InputError, Lines
 from target_mailing.mailjet_steps import ACTIONS
-from target_mailing.mapping import Field, Fields
 from target_mailing.stores import MemoryStore
 
 TEXT = Field(str, str)

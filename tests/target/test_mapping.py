@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailing_api.errors import ConfigurationError
-from target_mailing.mapping import Field, Fields, RowRejected, StreamMapping, clean_address
+from target_mailing.fields import Field, Fields, RowRejected
+from target_mailing.mapping import StreamMapping, clean_address
 
 
 def whole(value):
