@@ -32,8 +32,9 @@ from mailing_api.errors import (
 from mailing_api.http import Connection, HttpClient
 from mailing_api.mpdx_documents import MEDIA_TYPE, Page, covering, page, read_error, resource, row
 from mailing_api.mpdx_export import MailingExport, check
+from mailing_api.mpdx_filter import DEFAULT_EXPORT_FILTER, export_filter
 from mailing_api.mpdx_session import MpdxSession
-from mailing_api.mpdx_settings import DEFAULT_EXPORT_FILTER, MPDX_SETTINGS, export_filter, named
+from mailing_api.mpdx_settings import MPDX_SETTINGS, named
 from mailing_api.pace import Pace
 from mailing_api.pages import OffsetWalk
 from mailing_api.retry import RetryPolicy, retry_delay

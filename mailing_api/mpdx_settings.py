@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from mailing_api.errors import ConfigurationError
+from mailing_api.mpdx_filter import DEFAULT_EXPORT_FILTER
 from mailing_api.settings import Setting
 
-__all__ = ["DEFAULT_EXPORT_FILTER", "MPDX_SETTINGS", "export_filter", "named"]
-
-#: What the official web application uses for its physical newsletter.
-DEFAULT_EXPORT_FILTER: Final = {"newsletter": "address", "status": "active"}
+__all__ = ["MPDX_SETTINGS", "named"]
 
 MPDX_SETTINGS: Final = (
     Setting(
@@ -42,7 +40,8 @@ MPDX_SETTINGS: Final = (
     Setting(
         name="mpdx_export_filter",
         title="MPDX export filter",
-        description="Which contacts an export holds: names and values of MPDX's contact filters. Without `status`, "
+        description="Which contacts an export holds: names and values of MPDX's contact filters. A filter or a value "
+        "that MPDX is not known to have is refused, since MPDX would ignore it and export everybody. Without `status`, "
         "hidden contacts are left out. Default: active contacts that get the newsletter by post.",
         type="object",
         default=DEFAULT_EXPORT_FILTER,
@@ -77,28 +76,3 @@ def named(wanted: Sequence[str] | None, found: Sequence[dict[str, Any]]) -> list
             raise ConfigurationError(f"Setting `mpdx_account_lists`: entry {place} {why}.")
         chosen[fitting[0]["id"]] = fitting[0]
     return list(chosen.values())
-
-
-def export_filter(given: Mapping[str, Any]) -> dict[str, str]:
-    """An export's filter with texts only: MPDX ignores other values.
-
-    Raises:
-        ConfigurationError: a value is neither a text nor a list of texts.
-    """
-    found = {}
-    for name, value in given.items():
-        if name == "account_list_id":
-            raise ConfigurationError(
-                "Setting `mpdx_export_filter` has `account_list_id`; give it under `mpdx_account_lists`."
-            )
-        if isinstance(value, list):
-            found[name] = ",".join(map(_text, value))
-        elif isinstance(value, Mapping) or value is None:
-            raise ConfigurationError(f"Setting `mpdx_export_filter`: `{name}` must be a text, or a list of texts.")
-        else:
-            found[name] = _text(value)
-    return found
-
-
-def _text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)

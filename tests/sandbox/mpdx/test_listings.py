@@ -159,6 +159,11 @@ def test_hidden_contacts_are_missing_unless_asked_for(api, make):
         ("both", "Both"),
         ("none", "None"),
         ("no_value", "unset blank"),
+        # Words that MPDX does not know filter nothing, those of the attribute itself among them.
+        ("Physical", "Physical Email Both None unset blank"),
+        ("Address", "Physical Email Both None unset blank"),
+        ("address,email", "Physical Email Both None unset blank"),
+        ("everybody", "Physical Email Both None unset blank"),
     ],
 )
 def test_newsletter_filter(api, make, value, found):

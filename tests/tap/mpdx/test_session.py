@@ -116,6 +116,7 @@ def test_p9_a_name_of_two_account_lists_is_told(mpdx, home, read, caplog):
         ("mpdx_export_filter", {"account_list_id": "x"}),
         ("mpdx_export_filter", {"status": None}),
         ("mpdx_export_filter", {"status": {"active": True}}),
+        ("mpdx_export_filter", {"newsletter": "Physical"}),
     ],
 )
 def test_p9_a_wrong_setting_is_named_before_anything_is_written(read, setting, value):

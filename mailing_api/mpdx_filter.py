@@ -1,0 +1,146 @@
+"""MPDX's contact filters, as an export takes them: the known names, and the values that each one understands.
+
+MPDX ignores a filter or a value that it does not know, and then exports everybody. So nothing leaves here that is not
+known to filter (an old copy of MPDX's server, and its published documentation).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from mailing_api.errors import ConfigurationError
+
+__all__ = ["DEFAULT_EXPORT_FILTER", "EXPORT_FILTERS", "export_filter"]
+
+#: What the official web application uses for its physical newsletter.
+DEFAULT_EXPORT_FILTER: Final = {"newsletter": "address", "status": "active"}
+
+_STATUSES: Final = (
+    "active", "hidden", "null",
+    "Never Contacted", "Ask in Future", "Cultivate Relationship", "Contact for Appointment", "Appointment Scheduled",
+    "Call for Decision", "Partner - Financial", "Partner - Special", "Partner - Pray",
+    "Not Interested", "Unresponsive", "Never Ask", "Research Abandoned", "Expired Referral",
+)  # fmt: skip
+_NEWSLETTERS: Final = ("all", "address", "email", "address_only", "email_only", "both", "none", "no_value")
+_FLAG: Final = ("true", "false")
+_YES_NO: Final = ("Yes", "No")
+
+_MOMENT: Final = r"\d{4}-\d\d-\d\d(?:T\d\d:\d\d:\d\dZ)?"
+_RANGE: Final = re.compile(rf"({_MOMENT})\.\.\.?({_MOMENT})", re.ASCII)
+
+_UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
+
+#: Checks one value of a list; returns what was expected instead, None where it fits.
+Check = Callable[[str], str | None]
+
+
+def _one_of(words: Sequence[str]) -> Check:
+    def check(value: str) -> str | None:
+        return None if value in words else f"one of: {', '.join(words)}"
+
+    return check
+
+
+def _any_text(_: str) -> str | None:
+    return None
+
+
+def _identifier(value: str) -> str | None:
+    return None if _UUID.fullmatch(value) else "an ID, such as 7d0c3c5e-0b1f-4a57-9a52-2f6f3f1f8a11"
+
+
+def _date_range(value: str) -> str | None:
+    # MPDX takes any other form for the single day of its first date.
+    found = _RANGE.fullmatch(value)
+    try:
+        if found and [datetime.fromisoformat(end) for end in found.groups()]:
+            return None
+    except ValueError:  # a thirtieth of February
+        pass
+    return "two dates or two date-times in UTC, such as 2024-03-01..2024-03-31"
+
+
+#: The filters that take a single value.
+_SINGLE: Final[Mapping[str, Check]] = {
+    "newsletter": _one_of(_NEWSLETTERS),
+    "any_tags": _one_of(_FLAG),
+    "address_historic": _one_of(_FLAG),
+    "address_valid": _one_of(("false",)),
+    "status_valid": _one_of(_FLAG),
+    "no_appeals": _one_of(_FLAG),
+    "tasks_all_completed": _one_of(("true",)),
+    "primary_address": _one_of(("primary", "active", "inactive")),
+    "contact_type": _one_of(("person", "company")),
+    "contact_info_addr": _one_of(_YES_NO),
+    "contact_info_email": _one_of(_YES_NO),
+    "contact_info_phone": _one_of(_YES_NO),
+    "contact_info_mobile": _one_of(_YES_NO),
+    "contact_info_work_phone": _one_of(_YES_NO),
+    "updated_at": _date_range,
+    "name_like": _any_text,
+    "wildcard_search": _any_text,
+}
+
+#: The filters that take several values, as an array or as a text with commas.
+_SEVERAL: Final[Mapping[str, Check]] = {
+    "ids": _identifier,
+    "not_ids": _identifier,
+    "status": _one_of(_STATUSES),
+    "donation": _one_of(("none", "one", "first", "last")),
+    **dict.fromkeys(("tags", "exclude_tags", "city", "state", "country", "region", "metro_area"), _any_text),
+    **dict.fromkeys(("church", "locale", "timezone"), _any_text),
+}
+
+#: Every filter that an export may have.
+EXPORT_FILTERS: Final = tuple(sorted((*_SINGLE, *_SEVERAL)))
+
+
+def export_filter(given: Mapping[str, Any]) -> dict[str, str]:
+    """An export's filter with texts only: MPDX ignores other values.
+
+    Raises:
+        ConfigurationError: a name or a value that MPDX is not known to understand: it would ignore it, and export
+            everybody.
+    """
+    if not given:
+        raise ConfigurationError(
+            "Setting `mpdx_export_filter` is empty, which would export every active contact, also those who get no "
+            "letters. Leave the setting out for the newsletter by post, or ask for everybody with "
+            '{"status": "active"}.'
+        )
+    return {name: _value(name, value) for name, value in given.items()}
+
+
+def _value(name: str, value: Any) -> str:
+    if name == "account_list_id":
+        raise ConfigurationError(
+            "Setting `mpdx_export_filter` has `account_list_id`; give it under `mpdx_account_lists`."
+        )
+    check = _SINGLE.get(name) or _SEVERAL.get(name)
+    if check is None:
+        why = "MPDX ignores it in exports" if name.startswith("reverse_") else "MPDX is not known to have it"
+        raise ConfigurationError(
+            f"Setting `mpdx_export_filter` has the filter {name!r}, but {why}: everybody would be exported. Known "
+            f"filters: {', '.join(EXPORT_FILTERS)}."
+        )
+    texts = [_text(name, part) for part in value] if isinstance(value, list) else [_text(name, value)]
+    if name in _SEVERAL:
+        texts = [part.strip() for text in texts for part in text.split(",")]
+    elif len(texts) > 1:
+        raise ConfigurationError(f"Setting `mpdx_export_filter`: `{name}` takes a single value, not {len(texts)}.")
+    for text in texts or [""]:
+        expected = check(text) if text else "a text that is not blank: MPDX ignores a filter without a value"
+        if expected:
+            raise ConfigurationError(f"Setting `mpdx_export_filter`: `{name}` is {text!r}, but must be {expected}.")
+    return ",".join(texts)
+
+
+def _text(name: str, value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (str, int, float)):
+        return str(value).strip()
+    raise ConfigurationError(f"Setting `mpdx_export_filter`: `{name}` must be a text, or an array of texts.")
