@@ -24,6 +24,7 @@ from target_mailing.outcomes import Outcome, Outcomes
 from target_mailing.reach import BY_EMAIL, Reach
 from target_mailing.records import NoRecordError, decode_record
 from target_mailing.rejects import RejectsFile, key_properties
+from target_mailing.schema_safety import safe_schema
 from target_mailing.settings import StreamSettings
 from target_mailing.streams import End, Stream, meek_action
 
@@ -231,6 +232,7 @@ class Intake:
         schema = _DECODER.decode(raw) if raw else None
         if not isinstance(schema, dict) or not isinstance(schema.get("properties"), dict):
             raise InputError(f"Line {number} of the input is a SCHEMA of stream {name!r} without properties.")
+        schema = safe_schema(name, schema)
         keys = key_properties(schema, given)
         self._rejects.declare(name, schema["properties"], keys)
         if self._maps is None:

@@ -18,6 +18,7 @@ from msgspec import UNSET, UnsetType
 from mailing_api.errors import ConfigurationError
 from target_mailing.fields import RowRejected
 from target_mailing.mapping import DELETED_AT, Values
+from target_mailing.schema_safety import NO_DOCUMENTS
 
 __all__ = ["NoRecordError", "RecordReader", "decode_record"]
 
@@ -73,14 +74,10 @@ class RecordReader:
             ConfigurationError: it is no valid JSON Schema.
         """
         try:
-            self._validate = fastjsonschema.compile(dict(schema), use_formats=False, use_default=False)
-        except (
-            fastjsonschema.JsonSchemaDefinitionException,
-            SyntaxError,
-            AttributeError,
-            TypeError,
-            ValueError,
-        ) as exc:
+            self._validate = fastjsonschema.compile(
+                dict(schema), handlers=NO_DOCUMENTS, use_formats=False, use_default=False
+            )
+        except Exception as exc:  # noqa: BLE001 - what a compiler makes of a wrong schema may be anything
             what = f"its SCHEMA is no valid JSON Schema ({type(exc).__name__})"
             raise ConfigurationError(f"Stream {stream!r}: {what}. Correct it at the tap.") from None
         self._needed = needed
@@ -107,6 +104,8 @@ class RecordReader:
                 self._validate(record)
             except fastjsonschema.JsonSchemaValueException as no:
                 raise RowRejected("schema_invalid", str(no.message)) from None
+            except (ArithmeticError, RecursionError, TypeError) as exc:
+                raise RowRejected("schema_invalid", f"it cannot be checked ({type(exc).__name__})") from None
         return tuple(record.get(name, absent) for name, absent in self._needed)
 
 
