@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from mailing_api.addresses import fold_address
 from target_mailing.batches import Row
-from target_mailing.mapping import fold_address
 
 __all__ = ["KeysUnderWay"]
 

@@ -9,10 +9,11 @@ from typing import Literal
 
 import msgspec
 
+from mailing_api.addresses import fold_address
 from target_mailing.batches import Batcher, Row
 from target_mailing.journal import Journal, Known, Reject
 from target_mailing.keys_under_way import KeysUnderWay
-from target_mailing.mapping import MappedContact, fold_address
+from target_mailing.mapping import MappedContact
 from target_mailing.outcomes import Outcome, Outcomes
 from target_mailing.permanent import Permanent
 from target_mailing.steps import Destination

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import msgspec
 
+from mailing_api.addresses import fold_address
 from mailing_api.errors import ConfigurationError, NotFound
 from mailing_api.mailjet import MailjetClient
 from mailing_api.values import boolean, integer, number, timestamp, timestamp_of
@@ -27,7 +28,7 @@ from target_mailing.mailjet_csv_steps import FollowImport, Import, ReadImportErr
 from target_mailing.mailjet_lists import ListsColumn, actions_of, laid_over
 from target_mailing.mailjet_read_back import ReadBack
 from target_mailing.mailjet_steps import ACTIONS, Follow, ReadConsent, ReadErrors, Submit
-from target_mailing.mapping import MappedContact, fold_address
+from target_mailing.mapping import MappedContact
 from target_mailing.steps import Finished, Step
 
 __all__ = ["MailjetDestination", "MailjetTarget"]

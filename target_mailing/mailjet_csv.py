@@ -11,8 +11,8 @@ from typing import Any, Final
 
 import msgspec
 
+from mailing_api.addresses import fold_address
 from target_mailing.batches import Row
-from target_mailing.mapping import fold_address
 
 __all__ = ["CsvFile", "columns_of", "cut", "files", "named_addresses", "write"]
 

@@ -11,11 +11,11 @@ from typing import Any, Final
 
 import msgspec
 
+from mailing_api.addresses import fold_address
 from mailing_api.errors import MailingError, NotFound, RateLimited, RequestRefused
 from mailing_api.mailjet import Job, MailjetClient
 from mailing_api.values import boolean, integer
 from target_mailing.consent import Actions, may_remove
-from target_mailing.mapping import fold_address
 from target_mailing.steps import Again, Done, Finished, Progress, Refusal, Step, Work
 
 __all__ = [

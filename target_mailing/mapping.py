@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 from msgspec import UNSET
 
+from mailing_api.addresses import sent_address
 from mailing_api.errors import ConfigurationError
 from target_mailing.fields import Fields, RowRejected, converted
 from target_mailing.properties import CANONICAL_COLUMNS, chosen_properties, no_property
@@ -18,7 +18,6 @@ __all__ = [
     "MappedContact",
     "StreamMapping",
     "Values",
-    "fold_address",
 ]
 
 #: The Singer column that says when a row was deleted at the source.
@@ -28,7 +27,6 @@ DELETED_AT = "_sdc_deleted_at"
 Values = tuple[Any, ...]
 
 _STATUSES = frozenset({"subscribed", "unsubscribed", "excluded", "pending", "unknown"})
-_is_address = re.compile(r"[^\s@\x00-\x1f\x7f]{1,64}@[^\s@\x00-\x1f\x7f]{1,255}").fullmatch
 
 
 class MappedContact(msgspec.Struct, gc=False):
@@ -231,23 +229,19 @@ class StreamMapping:
 
 
 def clean_address(value: Any) -> str:
-    """An e-mail address as it is sent: trimmed, domain in lower case.
+    """A row's e-mail address as it is sent.
 
     Raises:
-        RowRejected: it cannot be an address; only what every provider refuses is refused here.
+        RowRejected: it does not have the shape of an address.
     """
-    if not isinstance(value, str) or not _is_address(address := value.strip()):
-        raise RowRejected("bad_address", "missing" if value is None else f"{value!r} is no e-mail address")
-    if address.islower():
-        return address
-    local, _, domain = address.rpartition("@")
-    return f"{local}@{domain.lower()}"
+    if not isinstance(value, str) or not value.strip():
+        blank = value is None or isinstance(value, str)
+        raise RowRejected("bad_address", "missing" if blank else f"{value!r} is not an e-mail address")
+    try:
+        return sent_address(value)
+    except ValueError:
+        raise RowRejected("bad_address", f"{value!r} is not an e-mail address") from None
 
 
 def _no_address(_: Any) -> None:
     """What a row's e-mail address is where nobody is reached by one."""
-
-
-def fold_address(address: str) -> str:
-    """An address such that those which a provider may take as the same are the same (case is ignored)."""
-    return address.lower()

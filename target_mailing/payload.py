@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import msgspec
 
+from mailing_api.addresses import fold_address
 from target_mailing.batches import Row
-from target_mailing.mapping import fold_address
 
 __all__ = ["decoded", "encoded"]
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import msgspec
 
+from mailing_api.addresses import fold_address
 from target_mailing.batches import Row
 from target_mailing.journal import Journal, Known, Reject
-from target_mailing.mapping import fold_address
 from target_mailing.outcomes import Outcome
 from target_mailing.steps import Destination, Refusal
 

@@ -9,10 +9,10 @@ from typing import Any, Final
 import msgspec
 from msgspec import UNSET
 
+from mailing_api.addresses import fold_address
 from mailing_api.errors import NotFound, ProviderFault, RequestRefused
 from mailing_api.ses_writing import SesWriter
 from target_mailing.batches import Row
-from target_mailing.mapping import fold_address
 from target_mailing.ses_contact import State, Told, line_of, members_of, merged
 from target_mailing.ses_lookup import LookedUp, look_up
 from target_mailing.ses_place import ACTIONS, Found, refusal_of, spelling_of

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from target_mailing.mapping import fold_address
+from mailing_api.addresses import fold_address
 
 __all__ = ["named_addresses"]
 

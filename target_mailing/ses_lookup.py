@@ -7,8 +7,8 @@ from typing import Final, Generic, TypeVar
 
 import msgspec
 
+from mailing_api.addresses import fold_address
 from mailing_api.errors import RequestRefused
-from target_mailing.mapping import fold_address
 from target_mailing.ses_place import refusal_of
 
 __all__ = ["FEW", "LookedUp", "look_up"]

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from mailing_api.addresses import fold_address
 from mailing_api.errors import ConfigurationError
 from target_mailing.batches import Row
 from target_mailing.consent import Withheld, decide
@@ -16,7 +17,7 @@ from target_mailing.fields import RowRejected
 from target_mailing.journal import Journal, Reject
 from target_mailing.lanes import Lane
 from target_mailing.lines import Lines
-from target_mailing.mapping import StreamMapping, Values, fold_address
+from target_mailing.mapping import StreamMapping, Values
 from target_mailing.messages import Message, MessageDecoder
 from target_mailing.outcomes import Outcome
 from target_mailing.properties import chosen_properties

@@ -25,7 +25,7 @@ def test_it_is_private_and_holds_the_record_as_it_came(mailjet):
     (reject,) = result.rejects
     kept = {name: value for name, value in reject["record"].items() if not name.startswith("_reject_")}
     assert kept == record
-    assert reject["record"]["_reject_reason"] == "'nobody' is no e-mail address"
+    assert reject["record"]["_reject_reason"] == "'nobody' is not an e-mail address"
     assert reject["record"]["_reject_at"].endswith("Z")
 
 

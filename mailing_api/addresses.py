@@ -1,0 +1,165 @@
+"""E-mail addresses: how one is cleaned before it is sent, when two are the same mailbox, and what no server accepts.
+
+An address is sent as it was given, without blanks, hidden characters and the quotes or brackets around it. Addresses
+are compared by `fold_address` only.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+
+import idna
+
+__all__ = ["check_address", "fold_address", "sent_address"]
+
+#: Addresses of this form, nearly all of them, need no cleaning, and every mail server accepts their syntax.
+_ORDINARY = re.compile(
+    r"(?=.{3,64}\Z)[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*@(?:[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*\.)+[A-Za-z]{2,}\Z"
+)
+#: Control characters, the characters that Unicode calls default ignorable, and the blank braille pattern; characters
+#: of the category "format" are hidden, too.
+_HIDDEN = re.compile(
+    "[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
+    "\u202a-\u202e\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3"
+    "\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
+#: Separators of a domain's labels that Unicode's compatibility forms leave as they are.
+_DOTS = str.maketrans(dict.fromkeys("\u3002\uff61", "."))
+_OPENING = "<([{\"'`\u2018\u201a\u201b\u201c\u201e\u201f\u00ab\u2039\u300c"
+_CLOSING = ">)]}\"'`\u2019\u2018\u201d\u201c\u00bb\u203a\u300d"
+_SCHEME = re.compile(r"mailto:(?://)?", re.IGNORECASE)
+#: "Ada Lovelace <ada@example.com>"
+_NAMED = re.compile(r"[^<>]*<([^<>]*@[^<>]*)>")
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"(?=@[^@]*\Z)')
+_ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
+_AROUND_AT = re.compile(r"\s*@\s*")
+_FINAL_DOT = re.compile(r"(?<=[^.])\.\Z")
+_SHAPE = re.compile(r'(?:[^\s@\ud800-\udfff]+|"(?:[^"\\\ud800-\udfff]|\\.)*")@[^\s@\ud800-\udfff]+')
+#: Stand for characters that were lost, so that nobody can tell which address it was.
+_LOST = re.compile("[\ufffc\ufffd]")
+#: Names that no public name server knows.
+_SPECIAL_USE = re.compile(r"\.(?:arpa|invalid|local|localhost|onion|test)\Z", re.IGNORECASE)
+
+_LONGEST = 320
+
+
+def sent_address(text: str) -> str:
+    """An address as it is sent: without blanks and hidden characters, and without quotes or brackets around it.
+
+    Compatibility forms of characters, such as full-width letters, become the characters themselves. The domain is in
+    lower case, without a final dot. An ordinary address stays as it is, but for blanks and its domain's case.
+
+    Raises:
+        ValueError: it does not even have the shape of an address; the text holds no data.
+    """
+    bare = text.strip()
+    if not _ORDINARY.match(bare):
+        return _cleaned(bare)
+    if bare.islower():
+        return bare
+    local, _, domain = bare.rpartition("@")
+    return f"{local}@{domain.lower()}"
+
+
+def fold_address(address: str) -> str:
+    """An address in the form in which equal mailboxes are equal; of an ordinary one it is the lower case.
+
+    What has no shape of an address is put in lower case only.
+    """
+    if _ORDINARY.match(address):
+        return address.lower()
+    return _folded(address)
+
+
+def check_address(address: str, *, ascii_only: bool = False) -> None:
+    """See whether mail servers accept an address, given as it is sent; nothing is looked up.
+
+    Args:
+        address: what `sent_address` gave.
+        ascii_only: letters beyond ASCII are not taken before the `@`.
+
+    Raises:
+        ValueError: they do not; the text may quote parts of the address.
+    """
+    if _ORDINARY.match(address):
+        return
+    from email_validator import EmailNotValidError, validate_email  # noqa: PLC0415 - few addresses need it
+
+    if _LOST.search(address):
+        raise ValueError("a character was lost: the address holds a replacement character")
+    # Whether a name is known to the public is the provider's business.
+    checked = _SPECIAL_USE.sub(".example", address)
+    try:
+        validate_email(checked, allow_smtputf8=not ascii_only, strict=True, check_deliverability=False)
+    except EmailNotValidError as no:
+        raise ValueError(str(no).rstrip(".")) from None
+
+
+def _cleaned(text: str) -> str:
+    """The address in a text, without everything that surrounds it or hides in it; its domain in lower case."""
+    if len(text) > 2 * _LONGEST:
+        raise ValueError("too long for an e-mail address")
+    bare = _without_hidden(unicodedata.normalize("NFKC", _without_hidden(text))).strip()
+    before = ""
+    while bare != before:
+        before = bare
+        bare = _unwrapped(bare)
+    local, at, domain = bare.rpartition("@")
+    bare = f"{local}{at}{_lower(domain)}"
+    if len(bare) > _LONGEST or not _SHAPE.fullmatch(bare):
+        raise ValueError("no e-mail address")
+    return bare
+
+
+def _without_hidden(text: str) -> str:
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(one for one in _HIDDEN.sub("", text) if unicodedata.category(one) != "Cf")
+
+
+def _unwrapped(text: str) -> str:
+    """A text without its outermost quotes or brackets, if it has any."""
+    bare = text
+    if named := _NAMED.fullmatch(bare):
+        bare = named[1]
+    if scheme := _SCHEME.match(bare):
+        bare = bare[scheme.end() :].partition("?")[0]
+    if (quoted := _QUOTED.match(bare)) is None:
+        bare = bare.lstrip(_OPENING)
+    elif _ATOMS.fullmatch(plain := re.sub(r"\\(.)", r"\1", quoted[1])):
+        bare = plain + bare[quoted.end() :]
+    return _FINAL_DOT.sub("", _AROUND_AT.sub("@", bare.rstrip(_CLOSING)).translate(_DOTS).strip())
+
+
+def _lower(domain: str) -> str:
+    """A domain in lower case: beyond ASCII as Unicode maps names for name servers."""
+    if domain.isascii():
+        return domain.lower()
+    try:
+        return idna.uts46_remap(domain, std3_rules=False, transitional=False)
+    except (idna.IDNAError, UnicodeError):
+        return unicodedata.normalize("NFKC", domain.lower())
+
+
+@lru_cache(maxsize=1024)
+def _folded(address: str) -> str:
+    try:
+        cleaned = _cleaned(address)
+    except ValueError:
+        return address.lower()
+    local, _, domain = cleaned.rpartition("@")
+    # The Greek letter sigma has two lower-case forms.
+    local = unicodedata.normalize("NFKC", local.lower()).replace("\u03c2", "\u03c3")
+    return f"{local}@{'.'.join(map(_label, domain.split('.')))}"
+
+
+def _label(label: str) -> str:
+    """A label of a domain as name servers know it, so that Unicode and Punycode are the same."""
+    if label.isascii() and not label.startswith("xn--"):
+        return label
+    try:
+        return idna.alabel(label).decode("ascii")
+    except (idna.IDNAError, UnicodeError):
+        return label
