@@ -211,13 +211,25 @@ class MailjetClient:
         return first(self._get(path, f"/v3/REST/{resource}/{{id}}"))
 
     def memberships(self, contact: int | str) -> list[Row]:
-        """The lists of one contact, given by ID or address: ListID, IsActive, IsUnsub, SubscribedAt.
+        """All lists of one contact, given by ID or address: ListID, IsActive, IsUnsub, SubscribedAt.
+
+        Whether Mailjet's default of ten rows applies here is unverified, so as many as possible are asked for; and
+        whether it heeds `Offset`, so a page without a new list ends the reading.
 
         Raises:
             NotFound: no such contact.
         """
         path = f"/v3/REST/contact/{quote(str(contact), safe='')}/getcontactslists"
-        return self._get(path, "/v3/REST/contact/{contact}/getcontactslists")
+        rows: list[Row] = []
+        known: set[str] = set()
+        while True:
+            query = {"Limit": PAGE_SIZE} | ({"Offset": len(rows)} if rows else {})
+            page = self._get(path, "/v3/REST/contact/{contact}/getcontactslists", query)
+            rows += page
+            before = len(known)
+            known.update(str(row.get("ListID")) for row in page)
+            if len(page) < PAGE_SIZE or len(known) == before:
+                return rows
 
     # Lists and properties
 

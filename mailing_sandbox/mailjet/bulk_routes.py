@@ -291,6 +291,11 @@ def upload(account: Account, call: Call, params: dict[str, str]) -> Reply:
     return Reply(200, msgspec.json.encode({"ID": account.jobs.upload(call.body)}))
 
 
+def upload_nowhere(_: Account, __: Call, ___: dict[str, str]) -> Reply:
+    """Refuse a file whose path names no list."""
+    raise Refusal(400, "Invalid resource ID: a contacts list is required")
+
+
 def mime(segment: str) -> str:
     """Return the media type that a DATA path writes with a colon."""
     return segment.replace(":", "/", 1)

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 JSON_ENCODED = "List index (0) out of bounds"
 NO_EMAIL = "Email column not found"
 CRITICAL = "Stopped by a critical error"
-TOO_MANY = "More than 200 properties"
 DATE_PARTS = {"yyyy": "%Y", "yy": "%y", "mm": "%m", "dd": "%d", "hh": "%H", "nn": "%M", "ss": "%S"}
 
 
@@ -73,12 +72,13 @@ class CsvLoad:
         if not any(name.lower() == "email" for name in self.header):
             return NO_EMAIL
         known = {each.name: each for each in self._store.properties.rows if each.namespace == "static"}
-        new = [name for name in self.header if name.lower() != "email" and name not in known]
+        folded = self._store.property_key
+        new = [folded(name) for name in self.header if name.lower() != "email" and folded(name) not in known]
         if len(known) + len(new) > MAX_PROPERTIES:
-            return TOO_MANY
+            return f"The number of properties ({len(known) + len(new) + 1}) exceeds the limit of 200"
         for name in dict.fromkeys(new):
             known[name] = self._store.add_property(name)
-        self._columns = [None if name.lower() == "email" else known[name] for name in self.header]
+        self._columns = [None if name.lower() == "email" else known[folded(name)] for name in self.header]
         return None
 
     def spoil(self, rows: Sequence[str | int]) -> None:
@@ -108,7 +108,7 @@ class CsvLoad:
             raise BadRow(f"Too {'few' if len(cells) < len(self.header) else 'many'} columns at line")
         place = self._columns.index(None)
         email = cells[place].strip()
-        if fault_of_address(email) is not None:
+        if fault_of_address(email) is not None and (not email or self._store.switches.bad_addresses == "refused"):
             raise BadRow("Wrong email format", self.header[place])
         key = self._store.fold(email)
         if key in self._seen:

@@ -203,9 +203,10 @@ class Mailjet:
         known = {each.name: each for each in store.properties.rows}
         values = {}
         for name, value in dict(given.get("properties") or {}).items():
-            if name not in known:
+            definition = known.get(store.property_key(name))
+            if definition is None:
                 raise ValueError(f"there is no property {name!r}")
-            values[known[name].column] = None if value is None else store.cast(known[name], value)
+            values[definition.column] = None if value is None else store.cast(definition, value)
         store.set_values(contact, values)
         if given.get("list") is not None:
             mailing_list = self._list(given["list"])

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from mailing_sandbox.mailjet.records import Contact, MailingList, Membership, Property
     from mailing_sandbox.provider import Call, Reply
 
-LOWERCASE = re.compile(r"[a-z0-9_]+")
+ALLOWED = {"lowercase": re.compile(r"[a-z0-9_]+"), "letters": re.compile(r"[A-Za-z]+")}
+"""What the switch `property_names` lets a name be made of."""
 
 
 def list_of(account: Account, key: str) -> MailingList:
@@ -30,13 +31,26 @@ def list_of(account: Account, key: str) -> MailingList:
 
 def create_list(account: Account, call: Call, _: dict[str, str]) -> Reply:
     """Create a list; its name must be new among the live ones."""
-    given = body.fields(account, call, "ContactsList", ("Name", "IsDeleted"), ("ID", "Address", "CreatedAt"))
+    given = body.fields(account, call, "ContactsList", ("Name", "IsDeleted", "Address"), ("ID", "CreatedAt"))
+    _refuse_address(given)
     name = body.string(given.get("Name", ""), "Name")
     if not name:
         raise Refusal(400, "MJ08 Property name is invalid: MJ03 A non-empty value is required")
+    _refuse_length(account, name)
     _refuse_taken(account, name)
     mailing_list = account.store.add_list(name)
     return account.envelope([resources.contactslist(account, mailing_list, {})], status=201)
+
+
+def _refuse_address(given: dict[str, Any]) -> None:
+    if "Address" in given:
+        raise Refusal(401, "Internal error: List address is automatically generated and can't be changed")
+
+
+def _refuse_length(account: Account, name: str) -> None:
+    most = account.switches.max_name_length
+    if most and len(name) > most:
+        raise Refusal(400, f"MJ08 Property name is invalid: MJ05 Value may have at most length {most}")
 
 
 def _refuse_taken(account: Account, name: str) -> None:
@@ -52,13 +66,15 @@ def read_list(account: Account, _: Call, params: dict[str, str]) -> Reply:
 def update_list(account: Account, call: Call, params: dict[str, str]) -> Reply:
     """Rename, delete or restore a list."""
     mailing_list = list_of(account, params["list"])
-    fixed = ("ID", "Address", "CreatedAt", "SubscriberCount")
-    given = body.fields(account, call, "ContactsList", ("Name", "IsDeleted"), fixed)
+    fixed = ("ID", "CreatedAt", "SubscriberCount")
+    given = body.fields(account, call, "ContactsList", ("Name", "IsDeleted", "Address"), fixed)
+    _refuse_address(given)
     name = body.string(given.get("Name", mailing_list.name), "Name")
     deleted = body.boolean(given.get("IsDeleted", mailing_list.deleted), "IsDeleted")
     if (name, deleted) == (mailing_list.name, mailing_list.deleted):
         return NOTHING_CHANGED
     if name != mailing_list.name:
+        _refuse_length(account, name)
         _refuse_taken(account, name)
     account.store.version += 1
     mailing_list.name, mailing_list.deleted = name, deleted
@@ -158,7 +174,7 @@ def delete_membership(account: Account, _: Call, params: dict[str, str]) -> Repl
 def property_of(account: Account, key: str) -> Property:
     """Return the definition of an ID or of ``namespace|name``; 404 otherwise."""
     for each in account.store.properties.rows:
-        if key in (str(each.id), f"{each.namespace}|{each.name}"):
+        if account.store.property_key(key) in (str(each.id), f"{each.namespace}|{each.name}"):
             return each
     raise not_found()
 
@@ -166,13 +182,15 @@ def property_of(account: Account, key: str) -> Property:
 def create_property(account: Account, call: Call, _: dict[str, str]) -> Reply:
     """Define a property."""
     given = body.fields(account, call, "ContactMetadata", ("Name", "Datatype", "NameSpace"), ("ID",))
-    name = body.string(given.get("Name", ""), "Name")
+    name = account.store.property_key(body.string(given.get("Name", ""), "Name"))
     datatype = body.string(given.get("Datatype", "str"), "Datatype").lower()
     namespace = body.string(given.get("NameSpace", "static"), "NameSpace").lower()
     _check_property(account, name, datatype)
     if namespace not in ("static", "historic"):
-        raise Refusal(400, f'Invalid value "{namespace}" for property "NameSpace"')
+        raise Refusal(400, _coded(account, "CM02", f"Unknown namespace : {namespace}"))
     if any((each.name, each.namespace) == (name, namespace) for each in account.store.properties.rows):
+        if account.switches.old_error_codes:
+            raise Refusal(400, f'CM01 Property "{name}" already exists')
         raise Refusal(400, f'MJ18 A ContactMetadata resource with value "{name}" for Name already exists.')
     if len(account.store.properties) >= MAX_PROPERTIES:
         raise Refusal(400, "The maximum of 200 contact properties is reached")
@@ -181,10 +199,21 @@ def create_property(account: Account, call: Call, _: dict[str, str]) -> Reply:
 
 
 def _check_property(account: Account, name: str, datatype: str) -> None:
-    if not name or (account.switches.property_names == "lowercase" and not LOWERCASE.fullmatch(name)):
+    if not name:
+        raise Refusal(
+            400, "MJ08 Property name is invalid: " + _coded(account, "MJ04", "Value must have at least length 1")
+        )
+    allowed = ALLOWED.get(account.switches.property_names)
+    if allowed is not None and not allowed.fullmatch(name):
         raise Refusal(400, f'Invalid value "{name}" for property "Name"')
+    _refuse_length(account, name)
     if datatype not in DATATYPES:
-        raise Refusal(400, f'Invalid value "{datatype}" for property "Datatype"')
+        raise Refusal(400, _coded(account, "CM08", f'"{datatype}" is not a valid datatype'))
+
+
+def _coded(account: Account, code: str, message: str) -> str:
+    """Return a message with the code that a client of 2013 lists for it, where the switch `old_error_codes` says so."""
+    return f"{code} {message}" if account.switches.old_error_codes else message
 
 
 def read_property(account: Account, _: Call, params: dict[str, str]) -> Reply:
@@ -196,7 +225,7 @@ def update_property(account: Account, call: Call, params: dict[str, str]) -> Rep
     """Rename a property or change its datatype; values already kept stay as they are."""
     definition = property_of(account, params["property"])
     given = body.fields(account, call, "ContactMetadata", ("Name", "Datatype"), ("ID", "NameSpace"))
-    name = body.string(given.get("Name", definition.name), "Name")
+    name = account.store.property_key(body.string(given.get("Name", definition.name), "Name"))
     datatype = body.string(given.get("Datatype", definition.datatype), "Datatype").lower()
     _check_property(account, name, datatype)
     if (name, datatype) == (definition.name, definition.datatype):

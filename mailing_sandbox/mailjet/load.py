@@ -114,20 +114,21 @@ class JsonLoad:
             raise BadRow("Contact is not an object")
         email = contact.get("Email")
         reason = fault_of_address(email)
-        if reason is not None or not isinstance(email, str):
+        is_bad = reason is not None and self._store.switches.bad_addresses == "refused"
+        if is_bad or not isinstance(email, str) or not email:
             raise BadRow(f'Invalid email address "{email}", reason: "{reason}"', "Email")
         if self._spoiled and (position in self._spoiled or email.lower() in self._spoiled):
             raise BadRow(SIMULATED)
         if "Name" in contact and not isinstance(contact["Name"], str | None):
             raise BadRow("Name is not a string", "Name")
         given = contact.get("Properties")
-        if given is None:
+        if given is None or isinstance(given, str):  # JSON text is accepted and ignored, as users report
             return email, None
         if not isinstance(given, dict):
             raise BadRow("Properties is not an object", "Properties")
         values: dict[int, str | None] = {}
         for name, value in given.items():
-            definition = known.get(name)
+            definition = known.get(self._store.property_key(name))
             if definition is None:
                 raise BadRow("Property not defined", name)
             try:

@@ -140,6 +140,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v3/REST/batchjob/{job}", bulk.read_batchjob),
     Route("PUT", "/v3/REST/batchjob/{job}", bulk.update_batchjob),
     Route("POST", "/v3/DATA/contactslist/{list}/CSVData/{mime}", bulk.upload),
+    Route("POST", "/v3/DATA/contactslist/CSVData/{mime}", bulk.upload_nowhere),
     Route("GET", "/v3/DATA/batchjob/{job}/CSVError/{mime}", bulk.csv_errors),
     Route("GET", "/v3/DATA/batchjob/{job}/JSONError/{mime}", bulk.json_errors),
     Route("GET", "/v3/DATA/batchjob/{job}/JSONError/{mime}/LAST", bulk.json_errors),

@@ -23,6 +23,10 @@ MAX_PROPERTIES = 199
 """Definitions per account: 200 with the e-mail column (Mailjet reference, size limits)."""
 
 
+class TooLongError(ValueError):
+    """A value is longer than the switch `max_value_bytes` lets it be; the text is Mailjet's."""
+
+
 class Store:
     """The data of one account. `version` grows with every change, so that listings know when to look again."""
 
@@ -209,13 +213,17 @@ class Store:
         return self.properties.append(
             Property(
                 id=self.next_id("property"),
-                name=name,
+                name=self.property_key(name),
                 datatype=datatype,
                 namespace=namespace,
                 column=column,
                 created=self.clock.now(),
             )
         )
+
+    def property_key(self, name: str) -> str:
+        """Return a property's name as it is kept and compared: Mailjet was reported to keep them in lower case."""
+        return name.lower() if self.switches.property_case == "lower" else name
 
     def known_properties(self) -> dict[str, Property]:
         """Return the definitions usable now, by name: a new one may take a while (switch `property_delay_seconds`)."""
@@ -227,8 +235,14 @@ class Store:
         }
 
     def cast(self, definition: Property, value: Any) -> str:
-        """Return a value as it is kept; ValueError when it does not match the definition."""
-        return cast(definition.datatype, value, numbers_as_text=self.switches.str_accepts_numbers)
+        """Return a value as it is kept; ValueError when it does not match the definition, or is too long."""
+        text = cast(definition.datatype, value, numbers_as_text=self.switches.str_accepts_numbers)
+        most = self.switches.max_value_bytes
+        if most and len(text.encode()) > most:
+            raise TooLongError(
+                f"CM06 Length of value ({len(text.encode())} bytes) exceeds maximum data length ({most} bytes)"
+            )
+        return text
 
     def set_values(self, contact: Contact, values: Mapping[int, str | None]) -> bool:
         """Set property values by column, None clears; tell whether anything changed."""

@@ -15,7 +15,7 @@ class Switches(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     # transport
     gateway_json_401: bool = False
-    body_keys: Literal["sensitive", "insensitive"] = "sensitive"
+    body_keys: Literal["insensitive", "sensitive"] = "insensitive"
     idempotency_key: bool = False
     quoted_numbers: bool = False
     max_body_bytes: Number = 5 * 1024 * 1024
@@ -37,7 +37,11 @@ class Switches(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     empty_name: Literal["clear", "keep"] = "clear"
     bool_text: Literal["true", "True", "1"] = "true"
     str_accepts_numbers: bool = False
-    property_names: Literal["any", "lowercase"] = "any"
+    property_case: Literal["lower", "exact"] = "lower"
+    property_names: Literal["any", "lowercase", "letters"] = "any"
+    old_error_codes: bool = True
+    max_name_length: Number = 0
+    max_value_bytes: Number = 0
     property_delay_seconds: Seconds = 0.0
     list_alt: Literal["name", "address"] = "name"
     subscriber_count_includes_unsubscribed: bool = False
@@ -45,6 +49,8 @@ class Switches(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     remove_creates_contact: bool = True
     unsub_creates_membership: bool = True
     managecontactslists_partial: bool = False
+    contact_lists_limit: bool = True
+    contact_lists_dates: bool = True
 
     # bulk jobs
     job_seconds: Seconds = 3.0
@@ -55,6 +61,7 @@ class Switches(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     status_words: Literal["full", "short", "aborted"] = "full"
     duplicates: Literal["first", "last"] = "last"
     good_rows_loaded: bool = True
+    bad_addresses: Literal["refused", "imported"] = "refused"
     list_bulk_exclusion: bool = True
     error_file: Literal["list", "nested", "text", "missing", "empty"] = "list"
     error_file_path: Literal["relative", "absolute", "empty"] = "relative"

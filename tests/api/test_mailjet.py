@@ -197,7 +197,17 @@ def test_no_object_is_not_found():
 def test_memberships_of_a_contact():
     network = Network(rows({"ListID": 1, "IsUnsub": False}))
     assert client(network).memberships("a@inbox.test") == [{"ListID": 1, "IsUnsub": False}]
-    assert network.requests[0].url.raw_path.endswith(b"/contact/a%40inbox.test/getcontactslists")
+    assert network.requests[0].url.raw_path.endswith(b"/contact/a%40inbox.test/getcontactslists?Limit=1000")
+
+
+@pytest.mark.parametrize("heeded", [True, False])
+def test_more_memberships_than_a_page_are_all_read_and_a_repeated_page_ends_it(heeded):
+    everything = [{"ListID": number} for number in range(1500)]
+    pages = [everything[:1000], everything[1000:]] if heeded else [everything[:1000]] * 3
+    network = Network(*(rows(*page) for page in pages))
+    found = client(network).memberships(1)
+    assert {row["ListID"] for row in found} == set(range(1500 if heeded else 1000))
+    assert [request.url.params.get("Offset") for request in network.requests] == [None, "1000"]
 
 
 @pytest.mark.parametrize("missing", ["mailjet_api_key", "mailjet_secret_key"])

@@ -69,6 +69,34 @@ def test_invalid_addresses(api):
     assert api.post("/v3/REST/contact", json={"Email": "a b@example.com"}).status_code == 400
 
 
+LOOK_UPS = ["contact/{}", "contact/{}/getcontactslists", "contactdata/{}"]
+
+
+@pytest.mark.parametrize("path", LOOK_UPS)
+def test_looking_for_what_is_no_address_is_refused_and_not_unknown(sandbox, api, path):
+    sandbox.mailjet.refuse(["odd@example.com"])
+    for key, reason in [("nobody", "No @ character in mail"), ("odd@example.com", "Refused")]:
+        answer = api.get("/v3/REST/" + path.format(key))
+        said = f'Unexpected error during GET: Invalid email address "{key}", reason: "{reason}"'
+        assert (answer.status_code, answer.json()["ErrorMessage"]) == (400, said)
+    assert api.get("/v3/REST/" + path.format("ada@example.com")).status_code == 404
+    assert api.get("/v3/REST/" + path.format("123")).status_code == 404
+
+
+def test_changing_what_is_no_address_is_refused_without_the_method(api):
+    for path in ("contact/nobody", "contactdata/nobody"):
+        said = api.put(f"/v3/REST/{path}", json={}).json()["ErrorMessage"]
+        assert said == 'Invalid email address "nobody", reason: "No @ character in mail"'
+
+
+def test_bad_addresses_may_be_imported_and_are_still_not_found(sandbox, api, list_id):
+    sandbox.switches.change({"bad_addresses": "imported"})
+    rows = [{"Email": "nobody"}, {"Email": ""}]
+    api.post(f"/v3/REST/contactslist/{list_id}/managemanycontacts", json={"Action": "addnoforce", "Contacts": rows})
+    assert list(sandbox.mailjet.members(list_id)) == ["nobody"]
+    assert api.get("/v3/REST/contact/nobody").status_code == 400
+
+
 def test_a_bulk_body_posted_to_contact(api):
     answer = api.post("/v3/REST/contact", json={"Contacts": []})
     assert answer.json()["ErrorMessage"] == 'Invalid json input: object ""->"TContact" has no property "Contacts"'
@@ -234,6 +262,59 @@ def test_property_definitions(sandbox, api):
     assert values(api) == {}
 
 
+def test_property_names_are_kept_in_lower_case_unless_a_switch_says_otherwise(sandbox, api):
+    made = api.post("/v3/REST/contactmetadata", json={"Name": "City"}).json()["Data"][0]
+    assert made["Name"] == "city"
+    again = api.post("/v3/REST/contactmetadata", json={"Name": "CITY"})
+    assert (again.status_code, again.json()["ErrorMessage"]) == (400, 'CM01 Property "city" already exists')
+    create(api, "a@example.com")
+    api.put("/v3/REST/contactdata/a@example.com", json={"Data": [{"Name": "CITY", "Value": "Lyon"}]})
+    assert values(api) == {"city": "Lyon"}
+    sandbox.switches.change({"property_case": "exact", "old_error_codes": False})
+    assert api.post("/v3/REST/contactmetadata", json={"Name": "CITY"}).json()["Data"][0]["Name"] == "CITY"
+    assert api.post("/v3/REST/contactmetadata", json={"Name": "CITY"}).json()["ErrorMessage"].startswith("MJ18")
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"NameSpace": "odd"}, "CM02 Unknown namespace : odd"),
+        ({"Datatype": "blob"}, 'CM08 "blob" is not a valid datatype'),
+        ({"Name": ""}, "MJ08 Property name is invalid: MJ04 Value must have at least length 1"),
+        ({"Name": "n" * 21}, "MJ08 Property name is invalid: MJ05 Value may have at most length 20"),
+    ],
+)
+def test_refused_definitions_have_the_codes_of_the_old_client(sandbox, api, fields, message):
+    sandbox.switches.change({"max_name_length": 20})
+    answer = api.post("/v3/REST/contactmetadata", json={"Name": "age"} | fields)
+    assert (answer.status_code, answer.json()["ErrorMessage"]) == (400, message)
+
+
+@pytest.mark.parametrize(("datatype", "code"), [("int", "CM03"), ("bool", "CM04"), ("float", "CM05")])
+def test_values_that_do_not_fit_have_the_code_of_their_type(api, typed, datatype, code):
+    assert f'"{code} "soon" is not a valid' in put(api, **{f"a_{datatype}": "soon"}).json()["ErrorMessage"]
+
+
+def test_values_may_be_too_long(sandbox, api, typed):
+    sandbox.switches.change({"max_value_bytes": 3})
+    assert "CM06 Length of value (4 bytes)" in put(api, a_str="long").json()["ErrorMessage"]
+
+
+def test_values_without_their_envelope_are_an_unknown_key(api, typed):
+    for body in ({"Data": {"a_str": "x"}}, {"a_str": "x"}):
+        answer = api.put("/v3/REST/contactdata/A@example.com", json=body)
+        assert (answer.status_code, answer.json()["ErrorMessage"]) == (400, 'Invalid key name: "a_str"')
+
+
+def test_properties_as_json_text_are_accepted_and_ignored(sandbox, api, list_id):
+    sandbox.mailjet.add_property("city")
+    row = {"Email": "a@example.com", "Properties": '{"city": "Lyon"}'}
+    path = f"/v3/REST/contactslist/{list_id}"
+    assert api.post(f"{path}/managecontact", json=row | {"Action": "addnoforce"}).status_code == 201
+    assert api.post(f"{path}/managemanycontacts", json={"Action": "addnoforce", "Contacts": [row]}).status_code == 201
+    assert sandbox.mailjet.members(list_id)["a@example.com"]["properties"] == {}
+
+
 def test_property_names_can_be_strict(sandbox, api):
     assert api.post("/v3/REST/contactmetadata", json={"Name": "Shoe Size"}).status_code == 201
     sandbox.switches.change({"property_names": "lowercase"})
@@ -258,6 +339,29 @@ def test_lists(api):
     assert api.put(f"/v3/REST/contactslist/{row['ID']}", json={"Name": "Old"}).json()["Data"][0]["Name"] == "Old"
     assert api.put(f"/v3/REST/contactslist/{row['ID']}", json={"Name": "Old"}).status_code == 304
     assert api.get("/v3/REST/contactslist/1").status_code == 404
+
+
+def test_a_list_gets_its_address_from_mailjet(api, list_id):
+    said = "Internal error: List address is automatically generated and can't be changed"
+    for answer in (
+        api.post("/v3/REST/contactslist", json={"Name": "Own", "Address": "own"}),
+        api.put(f"/v3/REST/contactslist/{list_id}", json={"Address": "own"}),
+    ):
+        assert (answer.status_code, answer.json()["ErrorMessage"]) == (401, said)
+
+
+def test_a_file_without_a_list_is_refused_in_json(api):
+    answer = api.post("/v3/DATA/contactslist/CSVData/text:plain", content=b"email\n")
+    assert (answer.status_code, answer.json()["StatusCode"]) == (400, 400)
+
+
+@pytest.mark.parametrize(("limits", "query", "count"), [(True, "", 10), (True, "?Limit=1000", 12), (False, "", 12)])
+def test_the_lists_of_a_contact_come_as_many_as_asked_for(sandbox, api, limits, query, count):
+    sandbox.switches.change({"contact_lists_limit": limits, "contact_lists_dates": False})
+    numbers = [sandbox.mailjet.add_list(f"List {n}") for n in range(12)]
+    sandbox.mailjet.add_contacts([{"email": "a@example.com", "list": number} for number in numbers])
+    rows = api.get(f"/v3/REST/contact/a@example.com/getcontactslists{query}").json()["Data"]
+    assert (len(rows), {row["SubscribedAt"] for row in rows}) == (count, {""})
 
 
 def manage(api, list_id, action, email="a@example.com", **fields):

@@ -105,6 +105,6 @@ def test_an_idempotency_key_is_ignored_unless_switched_on(sandbox, api):
 
 
 def test_body_keys(sandbox, api):
-    assert api.post("/v3/REST/contact", json={"email": "ada@example.com"}).status_code == 400
-    sandbox.switches.change({"body_keys": "insensitive"})
     assert api.post("/v3/REST/contact", json={"email": "ada@example.com"}).status_code == 201
+    sandbox.switches.change({"body_keys": "sensitive"})
+    assert api.post("/v3/REST/contact", json={"email": "bo@example.com"}).status_code == 400

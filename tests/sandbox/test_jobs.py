@@ -256,6 +256,7 @@ def test_duplicates_in_one_call(sandbox, api, list_id, rule, name):
 
 
 def test_misspelled_keys_lose_their_values(sandbox, api, list_id):
+    sandbox.switches.change({"body_keys": "sensitive"})
     submit(api, list_id, [{"Email": "a@example.com", "name": "Ada", "properties": {"city": "Lyon"}}])
     assert sandbox.mailjet.members(list_id)["a@example.com"] | {"status": ""} == {
         "status": "", "name": "", "properties": {}, "excluded": False,
