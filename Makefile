@@ -1,14 +1,24 @@
 # Plain GNU make; needs python3 (3.11 or later) and a package registry. `make` alone lists the targets.
 # Paths are relative, so the folder's own name may hold spaces.
+# What is installed is what `requirements/` locks, unless a target says otherwise.
 
 PYTHON ?= python3
-BIN := .venv/bin
-READY := .venv/.ready
+VENV ?= .venv
+WORKERS ?= 2
+# Where the state machines begin. On CI always the same, so that what it says of a change is about that change.
+SEED ?= $(if $(CI),1,$(shell date +%s))
+MINUTES ?= 10
 
-.PHONY: help demo playground test quick lint bench clean
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+UV := $(BIN)/python -m uv
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+COMPILE := pip compile -q --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock'
+
+.PHONY: help demo playground test quick test-all test-deep lint bench lock newest lowest clean
 
 help: ## List the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
 
 demo: $(READY) ## Four providers to PostgreSQL and on to Mailjet by Meltano, on a local sandbox: no account needed
 	@$(BIN)/python examples/demo/demo.py
@@ -16,11 +26,18 @@ demo: $(READY) ## Four providers to PostgreSQL and on to Mailjet by Meltano, on 
 playground: $(READY) ## A shell to try the examples in: a local sandbox, PostgreSQL and Meltano; no account needed
 	@$(BIN)/python examples/demo/playground.py
 
-test: $(READY) ## The whole test suite
-	@$(BIN)/python -m pytest -n 2 --dist worksteal
+test: $(READY) ## Every promise, route and provider, in some minutes
+	@$(PYTEST) -m 'not exhaustive'
 
-quick: $(READY) ## The tests that take no more than a few seconds each
-	@$(BIN)/python -m pytest -n 2 --dist worksteal -m 'not slow'
+quick: $(READY) ## The tests that take a second at most
+	@$(PYTEST) -m 'not slow and not exhaustive'
+
+test-all: $(READY) ## What `make test` leaves out: the whole fault tables, the long state machines (SEED=n repeats them)
+	@echo 'The state machines begin at SEED=$(SEED)'
+	@SEARCH=long $(PYTEST) -m 'exhaustive or machine' --hypothesis-seed=$(SEED)
+
+test-deep: $(READY) ## The state machines with new seeds, until one fails or MINUTES (10) are over
+	@$(BIN)/python tests/deep.py --minutes $(MINUTES) --seed $(SEED) --workers $(WORKERS)
 
 lint: $(READY) ## Style and types
 	@$(BIN)/ruff check .
@@ -37,14 +54,30 @@ bench: $(READY) ## Ratios to an ordinary tap and target; takes several minutes
 	@$(BIN)/python benchmarks/bench_calls.py
 	@$(BIN)/python benchmarks/bench_target.py --million
 
-clean: ## Remove the environment and what was made here; not .meltano, where state and journals are
-	@rm -rf .venv output/demo build dist .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+lock: $(READY) ## Lock the newest versions that pyproject.toml allows
+	@$(UV) $(COMPILE) --upgrade --extra sandbox --extra postgresql --group dev pyproject.toml -o requirements/dev.txt
+	@echo uv | $(UV) $(COMPILE) --upgrade - -o requirements/uv.txt
+
+newest: ## The quick tests with the newest versions that pyproject.toml allows, not those locked
+	@$(MAKE) --no-print-directory quick VENV=.venv-newest RESOLUTION=highest
+
+lowest: ## The quick tests with the lowest versions that pyproject.toml allows
+	@$(MAKE) --no-print-directory quick VENV=.venv-lowest RESOLUTION=lowest-direct
+
+clean: ## Remove the environments and what was made here; not .meltano, where state and journals are
+	@rm -rf .venv .venv-* output/demo build dist .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(READY): pyproject.toml
+$(READY): pyproject.toml requirements/dev.txt requirements/uv.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed; name one: make PYTHON=python3.12")'
-	@echo 'Making the environment in .venv'
-	@$(PYTHON) -m venv --clear .venv
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check uv
-	@$(BIN)/python -m uv pip install -q --compile-bytecode --python $(BIN)/python --editable '.[sandbox]' --group dev
+	@echo 'Making the environment in $(VENV)'
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes -r requirements/uv.txt
+ifdef RESOLUTION
+	@$(UV) pip install -q --python $(BIN)/python --resolution $(RESOLUTION) --editable '.[sandbox]' --group dev
+	@$(BIN)/python requirements/moved.py
+else
+	@$(UV) pip install -q --compile-bytecode --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	@$(UV) pip install -q --python $(BIN)/python --no-deps --no-build-isolation --editable .
+endif
 	@touch $(READY)

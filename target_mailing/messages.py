@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -22,13 +22,14 @@ class Message(msgspec.Struct, gc=False):
     key_properties: list[str] | None = None
 
 
-def _decoder(record_type: Any) -> msgspec.json.Decoder[Message]:
-    """A decoder of messages whose `record`, if there is one, is of this type."""
-    found = msgspec.defstruct("Message", [("record", record_type, None)], bases=(Message,), gc=False)
-    return msgspec.json.Decoder(found)
+def _message_type(record_type: Any) -> type[Message]:
+    """The type of messages whose `record`, if there is one, is of this type."""
+    return cast(
+        "type[Message]", msgspec.defstruct("Message", [("record", record_type, None)], bases=(Message,), gc=False)
+    )
 
 
-_UNTYPED = _decoder(msgspec.Raw)
+_UNTYPED = msgspec.json.Decoder(_message_type(msgspec.Raw))
 
 
 def parse(number: int, line: bytes) -> Message:
@@ -50,8 +51,9 @@ class MessageDecoder:
 
     def __init__(self, record_type: type) -> None:
         """Compile a decoder; `record_type` is what msgspec makes of a record."""
-        self._decoder = _decoder(record_type)
-        self.message_type: type[Message] = self._decoder.type
+        #: The type of the messages: a struct of its own for each type of record.
+        self.message_type = _message_type(record_type)
+        self._decoder = msgspec.json.Decoder(self.message_type)
 
     def all(self, lines: Lines) -> list[Message] | None:
         """The messages of these lines, one each; None where that is not so, or a record does not fit."""

@@ -234,8 +234,8 @@ def test_the_reject_codes_are_told():
 @each_page
 def test_make_targets_exist(page):
     makefile = text_of(ROOT / "Makefile")
-    targets = set(re.findall(r"^([a-z]+):", makefile, flags=re.MULTILINE))
-    named = re.findall(r"(?:^|\n|`)make ([a-z]+)", code_of(text_of(page)))
+    targets = set(re.findall(r"^([a-z-]+):", makefile, flags=re.MULTILINE))
+    named = re.findall(r"(?:^|\n|`)make ([a-z-]+)", code_of(text_of(page)))
     assert set(named) <= targets
 
 

@@ -23,17 +23,22 @@ def cover(
         given: cases that there are already; they are not among those returned.
     """
     possible = [case for case in _all(factors) if is_possible(case)]
-    missing = dict.fromkeys(pair for case in possible for pair in pairs_of(case))
-    for pair in {pair for case in given for pair in pairs_of(case)}:
-        missing.pop(pair, None)
+    pairs = [pairs_of(case) for case in possible]
+    having: dict[Pair, list[int]] = {}
+    for at, of_case in enumerate(pairs):
+        for pair in of_case:
+            having.setdefault(pair, []).append(at)
+    covered = {pair for case in given for pair in pairs_of(case)}
+    missing = dict.fromkeys(pair for pair in having if pair not in covered)
+    gains = [sum(pair in missing for pair in of_case) for of_case in pairs]
     found: list[Case] = []
     while missing:
-        first = next(iter(missing))
-        fitting = [case for case in possible if all(case[name] == value for name, value in first)]
-        best = max(fitting, key=lambda case: sum(pair in missing for pair in pairs_of(case)))
-        found.append(best)
-        for pair in pairs_of(best):
-            missing.pop(pair, None)
+        best = max(having[next(iter(missing))], key=gains.__getitem__)
+        found.append(possible[best])
+        for pair in pairs[best]:
+            if missing.pop(pair, pair) is None:
+                for at in having[pair]:
+                    gains[at] -= 1
     return found
 
 

@@ -31,6 +31,7 @@ from tap_mailing.output import PageWriter
 from tap_mailing.records import Records
 from tap_mailing.settings import SnapshotPlace
 from tap_mailing.snapshot_store import Store
+from tests.searching import examples
 
 CONTACTS = "mailjet_contacts"
 ACCOUNT = "north"
@@ -342,20 +343,24 @@ def check(drive: Walks | Runs, make_place: Callable[[], File | Database], exampl
 
 
 @pytest.mark.slow
+@pytest.mark.machine
 def test_p6_walks_with_a_file_end_with_what_the_source_has():
-    check(Walks(), File, 200)
+    check(Walks(), File, examples(60, 400))
 
 
 @pytest.mark.slow
+@pytest.mark.machine
 def test_p6_walks_with_postgresql_end_with_what_the_source_has(postgresql_url):
-    check(Walks(), lambda: Database(postgresql_url), 40)
+    check(Walks(), lambda: Database(postgresql_url), examples(15, 80))
 
 
 @pytest.mark.slow
+@pytest.mark.machine
 def test_p6_runs_with_a_file_end_with_what_the_source_has(fake):
-    check(Runs(fake), File, 20)
+    check(Runs(fake), File, examples(8, 40))
 
 
 @pytest.mark.slow
+@pytest.mark.machine
 def test_p6_runs_with_postgresql_end_with_what_the_source_has(fake, postgresql_url):
-    check(Runs(fake), lambda: Database(postgresql_url), 10)
+    check(Runs(fake), lambda: Database(postgresql_url), examples(5, 20))

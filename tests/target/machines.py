@@ -1,38 +1,18 @@
-"""What the state machines of consent share: how long they search, where their journals are, how rows are looked at."""
+"""What the state machines of consent share: where their journals are, how rows are looked at."""
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from hypothesis import HealthCheck, settings
-
-__all__ = ["WITHHELD", "folded", "journal_folder", "quick", "rows_alone", "thorough"]
+__all__ = ["WITHHELD", "folded", "journal_folder", "rows_alone"]
 
 #: Statuses of rows that neither put nor take anybody.
 WITHHELD = {"excluded", "pending"}
 #: Where syncing a journal takes no time; no promise about power cuts is tested here.
 _MEMORY = Path("/dev/shm")
-
-
-def quick(examples: int) -> settings:
-    """The same few examples every time."""
-    return settings(
-        max_examples=examples,
-        stateful_step_count=8,
-        deadline=None,
-        derandomize=True,
-        database=None,
-        suppress_health_check=list(HealthCheck),
-    )
-
-
-def thorough(examples: int) -> settings:
-    """More and longer ones. CI repeats the same, so that what it says of a change is about that change."""
-    return settings(quick(examples), stateful_step_count=12, derandomize="CI" in os.environ)
 
 
 def journal_folder() -> Path:

@@ -20,8 +20,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from mailing_sandbox.server import Sandbox
+from tests.searching import machine
 from tests.target.conftest import COLUMNS, LIST, Mailjet, schema, state
-from tests.target.machines import WITHHELD, folded, journal_folder, quick, rows_alone, thorough
+from tests.target.machines import WITHHELD, folded, journal_folder, rows_alone
 
 ADDRESSES = ("ada@example.com", "bob@example.com", "eve@example.com", "kim@example.com")
 OTHER_LIST = "Firms"
@@ -326,10 +327,7 @@ def _a_sandbox() -> Iterator[None]:
         yield
 
 
-class TestP5NobodyWhoOptedOutIsSubscribedAgain(Consent.TestCase):
-    settings = quick(12)
-
-
 @pytest.mark.slow
-class TestP5NobodyWhoOptedOutIsSubscribedAgainThoroughly(Consent.TestCase):
-    settings = thorough(120)
+@pytest.mark.machine
+class TestP5NobodyWhoOptedOutIsSubscribedAgain(Consent.TestCase):
+    settings = machine(short=15, long=120)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mailing_sandbox.server import Sandbox
+from tests.searching import machine
 from tests.target.conftest import LIST, Mailjet, person, schema, state
 
 #: The first two are one address.
@@ -46,7 +46,8 @@ def stop(sandbox, stopped):
 
 
 @pytest.mark.slow
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize="CI" in os.environ)
+@pytest.mark.machine
+@machine(short=12, long=120)
 @example([([(1, ADDRESSES[2]), (1, ADDRESSES[0]), (1, ADDRESSES[0]), (2, ADDRESSES[0])], 2, "json", None),
           ([(1, ADDRESSES[2])], 1, "json", None)])  # fmt: skip
 @given(runs=RUNS)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mailing_sandbox.server import Sandbox
+from tests.searching import machine
 from tests.target.conftest import state
 from tests.target.postgrid.conftest import LIST, Postgrid, delete, household, households
 
@@ -41,8 +41,9 @@ def stop(sandbox, stop):
 
 
 @pytest.mark.slow
+@pytest.mark.machine
 @pytest.mark.parametrize("by_row", [False, True], ids=["one-of-all-rows", "one-of-each-row"])
-@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck), derandomize="CI" in os.environ)
+@machine(short=8, long=60)
 @example(  # the key that came to share a contact within one batch
     [
         ([(1, STREETS[1]), (1, STREETS[0]), (1, STREETS[0]), (2, STREETS[0])], 2, None),

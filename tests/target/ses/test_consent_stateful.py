@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from mailing_sandbox.server import Sandbox
+from tests.searching import machine
 from tests.target.conftest import COLUMNS, schema, state
-from tests.target.machines import WITHHELD, folded, journal_folder, quick, rows_alone, thorough
+from tests.target.machines import WITHHELD, folded, journal_folder, rows_alone
 from tests.target.ses.conftest import LIST, REGION, Ses
 
 ADDRESSES = ("ann@example.com", "bob@example.com", "cy@example.com", "dee@example.com")
@@ -339,10 +340,6 @@ def _a_sandbox() -> Iterator[None]:
 
 
 @pytest.mark.slow
+@pytest.mark.machine
 class TestP5NobodyWhoOptedOutOfAmazonSesIsSubscribedAgain(Consent.TestCase):
-    settings = quick(15)
-
-
-@pytest.mark.slow
-class TestP5NobodyWhoOptedOutOfAmazonSesIsSubscribedAgainThoroughly(Consent.TestCase):
-    settings = thorough(30)
+    settings = machine(short=8, long=45)
