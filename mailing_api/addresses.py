@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import idna
 
-__all__ = ["check_address", "fold_address", "sent_address"]
+__all__ = ["check_address", "fold_address", "sent_address", "without_hidden"]
 
 #: Addresses of this form, nearly all of them, need no cleaning, and every mail server accepts their syntax.
 _ORDINARY = re.compile(
@@ -101,7 +101,7 @@ def _cleaned(text: str) -> str:
     """The address in a text, without everything that surrounds it or hides in it; its domain in lower case."""
     if len(text) > 2 * _LONGEST:
         raise ValueError("too long for an e-mail address")
-    bare = _without_hidden(unicodedata.normalize("NFKC", _without_hidden(text))).strip()
+    bare = without_hidden(unicodedata.normalize("NFKC", without_hidden(text))).strip()
     before = ""
     while bare != before:
         before = bare
@@ -113,7 +113,8 @@ def _cleaned(text: str) -> str:
     return bare
 
 
-def _without_hidden(text: str) -> str:
+def without_hidden(text: str) -> str:
+    """A text without control, format and other characters that nobody can see; spaces and line breaks stay."""
     if text.isascii() and text.isprintable():
         return text
     return "".join(one for one in _HIDDEN.sub("", text) if unicodedata.category(one) != "Cf")

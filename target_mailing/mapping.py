@@ -8,20 +8,17 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
-from mailing_api.addresses import sent_address
+from mailing_api.addresses import sent_address, without_hidden
 from mailing_api.errors import ConfigurationError
+from target_mailing.deletion import DELETED_AT, deletion_column, is_deleted
 from target_mailing.fields import Fields, RowRejected, converted
 from target_mailing.properties import CANONICAL_COLUMNS, chosen_properties, no_property
 
 __all__ = [
-    "DELETED_AT",
     "MappedContact",
     "StreamMapping",
     "Values",
 ]
-
-#: The Singer column that says when a row was deleted at the source.
-DELETED_AT = "_sdc_deleted_at"
 
 #: A row's values of the columns that its mapping needs, in their order.
 Values = tuple[Any, ...]
@@ -105,12 +102,14 @@ class StreamMapping:
                     f"Stream {stream!r} has no column `{name}`. Name the column that holds the address in `mapping`, "
                     f'for example {{"{name}": "{name}_address"}}, or leave the stream out.'
                 )
+        self.deletion_column = deletion_column(stream, columns, mapping)
+        sources.pop(DELETED_AT, None)
         by_email = fields.identify is None
         self._address = clean_address if by_email else _no_address
         #: The columns that a row is mapped from, each with the value that stands for its absence.
         self.needed: list[tuple[str, Any]] = [
             (sources.pop("email") if by_email else sources[fields.required[0]], None),
-            (DELETED_AT, None),
+            (self.deletion_column, None),
         ]
         self._status = self._place(sources.pop("subscription_status", None))
         self._object = self._place(sources.pop("properties", None))
@@ -148,10 +147,10 @@ class StreamMapping:
         """Map a row, given its values of the columns `needed`; more may follow them.
 
         Raises:
-            RowRejected: bad_address, bad_subscription_status, wrong_type, unknown_property.
+            RowRejected: bad_address, bad_deletion_mark, bad_subscription_status, wrong_type, unknown_property.
         """
-        email, deleted_at = values[0], values[1]
-        if deleted_at is not None:
+        email, mark = values[0], values[1]
+        if mark is not None and is_deleted(self.deletion_column, mark):
             return self._deleted(email, values)
         email = self._address(email)
         status = self._status_of(values) if self._status else None
@@ -176,10 +175,25 @@ class StreamMapping:
         return MappedContact(email, columns, properties, status, action, deleted=False)
 
     def _deleted(self, email: Any, values: Values) -> MappedContact:
-        """A deleted row: most of what it holds is not checked, for it may be null, or what was there at its end."""
+        """A deleted row: most of what it holds is not checked, for it may be null, or what was there at its end.
+
+        Where its address was erased, whatever stands in its place counts as none, and the row's key decides.
+        """
         told = "unsubscribed" if self._status and values[self._status] == "unsubscribed" else None
-        address = None if email is None else self._address(email)
+        try:
+            address = self._address(email)
+        except RowRejected:
+            address = None
         return MappedContact(address, self._own_of(values), {}, told, None, deleted=True)
+
+    def lacks_address(self, values: Values) -> bool:
+        """Whether a row that is not deleted has no address.
+
+        Raises:
+            RowRejected: bad_deletion_mark.
+        """
+        is_blank = values[0] is None or (isinstance(values[0], str) and not without_hidden(values[0]).strip())
+        return is_blank and not is_deleted(self.deletion_column, values[1])
 
     def without_address(self, values: Values) -> MappedContact:
         """A row of somebody who has no address: only their key can tell who it is, as with a deleted one.

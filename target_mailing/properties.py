@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from mailing_api.errors import ConfigurationError
 from mailing_api.kinds import Contact, column_schemas
+from target_mailing.deletion import DELETED_AT
 from target_mailing.fields import Fields
 
 __all__ = ["CANONICAL_COLUMNS", "chosen_properties", "no_property"]
@@ -32,7 +33,7 @@ def chosen_properties(
     chosen = {
         name: column
         for name, column in mapping.items()
-        if name not in {"email", "subscription_status", "properties", *fields.columns} | _ABOUT_THE_ROW
+        if name not in {DELETED_AT, "email", "subscription_status", "properties", *fields.columns} | _ABOUT_THE_ROW
     }
     if properties == "all":
         taken = {"email", "subscription_status", "properties", action_column, *mapping.values()} | _ABOUT_THE_ROW

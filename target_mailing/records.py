@@ -16,8 +16,9 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from mailing_api.errors import ConfigurationError
+from target_mailing.deletion import is_deleted
 from target_mailing.fields import RowRejected
-from target_mailing.mapping import DELETED_AT, Values
+from target_mailing.mapping import Values
 from target_mailing.schema_safety import NO_DOCUMENTS
 
 __all__ = ["NoRecordError", "RecordReader", "decode_record"]
@@ -68,7 +69,8 @@ class RecordReader:
         Args:
             stream: for messages.
             schema: JSON Schema of the records.
-            needed: two or more columns, each with the value that stands for its absence.
+            needed: two or more columns, each with the value that stands for its absence; the second holds the
+                deletion mark.
 
         Raises:
             ConfigurationError: it is no valid JSON Schema.
@@ -81,6 +83,7 @@ class RecordReader:
             what = f"its SCHEMA is no valid JSON Schema ({type(exc).__name__})"
             raise ConfigurationError(f"Stream {stream!r}: {what}. Correct it at the tap.") from None
         self._needed = needed
+        self._deletion_column = needed[1][0]
         columns = _columns(schema)
         self.record_type = None
         if columns is not None:
@@ -99,7 +102,7 @@ class RecordReader:
         Raises:
             RowRejected: it does not fit the schema. A deleted record need not, for it may hold only its key.
         """
-        if record.get(DELETED_AT) is None:
+        if not is_deleted(self._deletion_column, record.get(self._deletion_column)):
             try:
                 self._validate(record)
             except fastjsonschema.JsonSchemaValueException as no:

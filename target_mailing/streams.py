@@ -163,8 +163,8 @@ class Stream:
     def _row(self, line: int, record: Any, values_of: Callable[[Any], Values], source: Lines) -> Row | End:
         try:
             values = values_of(record)
-            lost_address = values[0] is None and values[1] is None and self._may_lack_address
             key = self._key_of(values) if self._required else None
+            lost_address = self._may_lack_address and self._mapping.lacks_address(values)
             contact = self._mapping.without_address(values) if lost_address else self._mapping(values)
             if lost_address and (key is None or not self._may_leave(contact.status)):
                 return Outcome.SKIPPED, "no_address", None

@@ -1,0 +1,97 @@
+"""The deletion mark of a row: which column holds it, and which of its values say that the row is deleted; pure."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from mailing_api.addresses import without_hidden
+from mailing_api.errors import ConfigurationError
+from target_mailing.fields import RowRejected
+
+__all__ = ["DELETED_AT", "deletion_column", "is_deleted", "looks_like_deletion"]
+
+#: The Singer column that says when a row was deleted at the source.
+DELETED_AT: Final = "_sdc_deleted_at"
+
+#: What flag columns, CSV files, spreadsheets and databases write for "not deleted".
+_ALIVE: Final = frozenset(
+    {"0", "f", "false", "n", "no", "off", "none", "null", "nil", "nan", "nat", "na", "n/a", "n.a.", "#n/a"}
+    | {"-", "--", "\\n", "undefined", "never", "unset", "active", "alive"}
+)
+_DATE: Final = re.compile(r"(\d{4})-?(\d\d)-?(\d\d)")
+_TIME: Final = re.compile(
+    r"(?:[Tt]|\s+)[0-2]\d(?::?[0-5]\d(?::?[0-6]\d(?:[.,]\d+)?)?)?\s*(?:[Zz]|UTC|GMT|[+-]\d\d(?::?\d\d)?)?(?:\s*UTC)?"
+)
+#: Years outside these bounds stand for "no date", or for "for ever".
+_YEARS: Final = range(1971, 9000)
+_IN_NAMES: Final = re.compile(r"delet|remov|eras(?:ed|ure)|purge|tombstone")
+
+
+def deletion_column(stream: str, columns: Sequence[str], mapping: Mapping[str, str]) -> str:
+    """The column that holds a stream's deletion mark; it may be absent.
+
+    Raises:
+        ConfigurationError: a column of another name seems to hold it, so its deletions would be added.
+    """
+    if DELETED_AT in mapping:
+        return mapping[DELETED_AT]
+    if DELETED_AT in columns:
+        return DELETED_AT
+    alike = [column for column in columns if column.lower().startswith("_sdc") and looks_like_deletion(column)]
+    if len(alike) == 1 and alike[0].lower() == DELETED_AT:
+        return alike[0]
+    if alike:
+        raise ConfigurationError(
+            f"Stream {stream!r}: column {alike[0]!r} looks like a deletion mark, but only {DELETED_AT!r} is read as "
+            f'one, so deleted rows would be added. Set `mapping` to {{"{DELETED_AT}": "{alike[0]}"}} to have it read, '
+            "or leave the column out at the tap."
+        )
+    return DELETED_AT
+
+
+def looks_like_deletion(column: str) -> bool:
+    """Whether a column's name suggests that it marks deleted rows."""
+    return _IN_NAMES.search(column.lower()) is not None
+
+
+def is_deleted(column: str, value: Any) -> bool:
+    """Whether a deletion mark says that its row is deleted: a date-time does; null, blank and "no" do not.
+
+    Raises:
+        RowRejected: bad_deletion_mark: it says neither.
+    """
+    if value is None or value is False:
+        return False
+    if isinstance(value, str):
+        text = without_hidden(value).strip()
+        if not text or text.lower() in _ALIVE or _is_zero(text):
+            return False
+        if _is_moment(text):
+            return True
+    elif isinstance(value, (int, float)) and value is not True and (value == 0 or math.isnan(value)):
+        return False
+    raise RowRejected(
+        "bad_deletion_mark",
+        f"column {column}: {value!r} is neither blank nor an ISO 8601 date-time, so the row may or may not be deleted",
+    )
+
+
+def _is_zero(text: str) -> bool:
+    """Whether it is 0 in another form, such as `0.00`, or MySQL's date of zeros."""
+    return not text.strip("0.,:+- TtZz") and "0" in text
+
+
+def _is_moment(text: str) -> bool:
+    date = _DATE.match(text)
+    if date is None or not (date.end() == len(text) or _TIME.fullmatch(text, date.end())):
+        return False
+    year, month, day = map(int, date.groups())
+    try:
+        datetime(year, month, day)  # noqa: DTZ001 - only whether there is such a day
+    except ValueError:
+        return False
+    return year in _YEARS and (date.end() > len("20260101") or date.end() < len(text))
