@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from mailing_api import values
-from mailing_api.errors import NotFound
+from mailing_api.errors import ConfigurationError, NotFound
 from mailing_api.mailjet import TERMINAL_STATUSES
 from tap_mailing.ahead import in_order
 from tap_mailing.columns import Row, computed, epoch, identifier, integer, text
@@ -47,6 +47,7 @@ class ImportJobs(MailjetStream):
     kind = "import_jobs"
     resource = "batchjob"
     bookmark_column = "created_at"
+    state_members: ClassVar[Mapping[str, type]] = {**MailjetStream.state_members, "undated_jobs": list}
     ignored = frozenset(
         # The same facts as in the batch job.
         _CSV + field
@@ -116,7 +117,12 @@ class ImportJobs(MailjetStream):
         return state | ({"undated_jobs": self._undated} if self._undated else {})
 
     def _read_undated(self) -> list[Row]:
-        numbers = [number for number in self.stream_state.get("undated_jobs", ()) if isinstance(number, int)]
+        numbers = self.stream_state.get("undated_jobs", ())
+        if not all(type(number) is int for number in numbers):
+            raise ConfigurationError(
+                f"STATE of stream {self.name}: `undated_jobs` must be an array of whole numbers. Correct it, or remove "
+                "the stream's entry to read everything again."
+            )
         calls = [partial(self._one, "batchjob", number) for number in sorted(numbers)]
         return [row for row in in_order(calls, self.concurrency) if row is not None]
 

@@ -25,6 +25,7 @@ class PostgridStream(MailingStream[PostgridClient]):
 
     provider = "postgrid"
     resource: ClassVar[Resource]
+    state_members: ClassVar[Mapping[str, type]] = {**MailingStream.state_members, "live": bool}
     ignored = frozenset({"object"})  # the name of the resource
 
     def read(self, since: str | None) -> Iterator[Sequence[Row]]:

@@ -51,6 +51,12 @@ class SesStream(MailingStream[SesClient]):
     provider = "ses"
     keys: ClassVar[Sequence[str]] = ("account", "region", "id")
     moment_field: ClassVar[str] = ""
+    state_members: ClassVar[Mapping[str, type]] = {
+        **MailingStream.state_members,
+        "regions": dict,
+        "destination": str,
+        "cut": list,
+    }
 
     @abc.abstractmethod
     def pages(self, region: str, since: str | None, size: int | None = None) -> Iterable[Sequence[Row]]:

@@ -20,13 +20,13 @@ from singer_sdk.exceptions import MapExpressionError
 from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.metrics import Counter
-from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL, Catalog, Metadata, MetadataMapping
-from singer_sdk.singerlib.schema import Schema
+from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL, Catalog, MetadataMapping
 from singer_sdk.tap_base import Tap
 
 from mailing_api import values
 from mailing_api.errors import AuthenticationError, ConfigurationError, MailingError, Unreachable
 from mailing_api.kinds import KINDS, column_schemas
+from tap_mailing.catalog_file import complete, include
 from tap_mailing.changes import DELETED_AT, Changes, Snapshots
 from tap_mailing.columns import Column, Row, constant
 from tap_mailing.connection import Client, Connection
@@ -70,6 +70,7 @@ class MailingStream(Stream, abc.ABC, Generic[C]):
         filtered_here: the provider cannot be asked what changed, although there is a bookmark: every walk is over all
             rows, and `read` leaves the older ones out.
         address_in_key: the key may hold an e-mail address, which a snapshot does not keep.
+        state_members: what its entry of STATE may hold beside the replication key, each with its type in JSON.
     """
 
     provider: ClassVar[str]
@@ -81,6 +82,7 @@ class MailingStream(Stream, abc.ABC, Generic[C]):
     leaves_trace: ClassVar[bool] = False
     filtered_here: ClassVar[bool] = False
     address_in_key: ClassVar[bool] = False
+    state_members: ClassVar[Mapping[str, type]] = {_SNAPSHOTS: dict}
 
     #: When reading began.
     started: str
@@ -158,12 +160,12 @@ class MailingStream(Stream, abc.ABC, Generic[C]):
     # The SDK's hooks
 
     def apply_catalog(self, catalog: Catalog) -> None:
-        """Apply a catalog. The column that tells deletions is there although an older catalog may lack it."""
+        """Apply a catalog. Keys, and the column that tells deletions, are there although the catalog may lack them."""
         entry = catalog.get_stream(self.name)
-        if self.detects_changes and entry is not None:
-            properties = entry.schema.properties or {}
-            entry.schema.properties = properties | {DELETED_AT.name: Schema.from_dict(DELETED_AT.schema)}
-            _include(entry.metadata)
+        if entry is not None:
+            automatic = {*self.keys, *filter(None, [self.bookmark_column])}
+            automatic |= {DELETED_AT.name} if self.detects_changes else set()
+            complete(entry, self.schema, automatic, selected=self.selected_by_default)
         super().apply_catalog(catalog)
 
     @property
@@ -171,7 +173,7 @@ class MailingStream(Stream, abc.ABC, Generic[C]):
         """The SDK's; the column that tells deletions cannot be deselected."""
         found = super().metadata
         if self.detects_changes:
-            _include(found)
+            include(found, DELETED_AT.name)
         return found
 
     def get_records(self, context: Mapping[str, Any] | None) -> Iterable[dict[str, Any]]:
@@ -377,9 +379,3 @@ class MailingStream(Stream, abc.ABC, Generic[C]):
         self.logger.error("%s was not read to its end: %s", self.name, said)
         # The places, not the exception: its text may quote a row.
         self.logger.debug("%s", "".join(traceback.format_tb(exc.__traceback__)))
-
-
-def _include(metadata: MetadataMapping) -> None:
-    # A catalog without metadata selects everything; one entry would end that.
-    if metadata:
-        metadata["properties", DELETED_AT.name].inclusion = Metadata.InclusionType.AUTOMATIC

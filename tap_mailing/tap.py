@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import chain
@@ -18,17 +18,21 @@ from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities, TapCapabilities
 from singer_sdk.plugin_base import JSONSchemaValidator
+from singer_sdk.singerlib.catalog import Catalog
 
 from mailing_api.errors import ConfigurationError, MailingError
 from mailing_api.retry import RetryPolicy
 from mailing_api.settings import filled, from_environ, json_schema, misfit, plain
+from tap_mailing.catalog_file import read_catalog
 from tap_mailing.changes import Snapshots, open_store
 from tap_mailing.command import TapCommand
 from tap_mailing.connection import Client, Connection
+from tap_mailing.given_files import checked
 from tap_mailing.output import PageWriter
 from tap_mailing.provider import Provider
 from tap_mailing.providers import PROVIDERS, chosen
 from tap_mailing.settings import TAP_SETTINGS, Options
+from tap_mailing.state_file import read_state
 from tap_mailing.stream import MailingStream
 
 __all__ = ["StreamsFailed", "TapMailing"]
@@ -75,8 +79,11 @@ class TapMailing(Tap):
         self._transport = transport
         self._retry = retry
         options["config"] = filled(plain(options.get("config")))
-        _check_shape(options.get("state"), "--state", "bookmarks")
-        _check_shape(options.get("catalog"), "--catalog", "streams")
+        known = {name: one for each in PROVIDERS for name, one in zip(each.stream_names, each.streams, strict=True)}
+        options["state"] = read_state(options.get("state"), known)
+        self._foreign_streams: list[str] = []
+        if options.get("catalog") is not None and not isinstance(options["catalog"], Catalog):
+            options["catalog"], self._foreign_streams = read_catalog(options["catalog"], known)
         super().__init__(**options)
 
     def discover_streams(self) -> Sequence[Stream]:
@@ -130,6 +137,9 @@ class TapMailing(Tap):
     @classmethod
     def invoke(cls, **options: Any) -> None:
         """Run from the command line."""
+        for option in ("state", "catalog"):
+            if options.get(option) is not None:
+                options[option] = checked(options[option], f"--{option}")
         try:
             super().invoke(**options)
         except ConfigValidationError as exc:  # which the SDK's command would tell in several lines
@@ -212,10 +222,9 @@ class TapMailing(Tap):
                     f"The catalog selects {', '.join(unset)}, but {provider.told_signs} is missing: set it, or take "
                     "these streams out of the selection."
                 )
-        known = set(chain.from_iterable(provider.stream_names for provider in PROVIDERS))
-        unknown = sorted({entry.tap_stream_id for entry in offered} - known)
-        if unknown:
-            self.logger.warning("The catalog names streams that this tap does not have: %s.", ", ".join(unknown))
+        if self._foreign_streams:
+            foreign = ", ".join(self._foreign_streams)
+            self.logger.warning("The catalog names streams that this tap does not have: %s.", foreign)
         if not selected:
             self.logger.warning("No stream is selected, so nothing is read.")
 
@@ -270,13 +279,3 @@ class TapMailing(Tap):
         if unknown:
             self.logger.warning("Settings that this tap does not have are ignored: %s.", ", ".join(unknown))
         return errors
-
-
-def _check_shape(given: Any, option: str, part: str) -> None:
-    """Raise ConfigurationError for JSON that is neither STATE nor catalog; what is no JSON is left to the SDK."""
-    kind = {"bookmarks": dict, "streams": list}[part]
-    found = given.get(part) if isinstance(given, Mapping) else None
-    if isinstance(given, (list, int, float)) or (found is not None and not isinstance(found, kind)):
-        raise ConfigurationError(
-            f"The file given by {option} holds JSON of another form: give an object with `{part}`, as the tap writes."
-        )

@@ -189,6 +189,25 @@ def test_p9_a_stdout_that_cannot_be_written_is_told_with_the_systems_reason(sand
     assert "stdout cannot be written (No space left on device)" in one_error(found)
 
 
+@pytest.mark.parametrize("arguments", [("--discover",), ("--about",), ("--help",)])
+@pytest.mark.parametrize("taken", [0, 10])
+def test_a_reader_that_has_seen_enough_of_a_text_meets_no_complaint(arguments, taken):
+    process = subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert len(process.stdout.read(taken)) == taken
+    process.stdout.close()
+    log = process.stderr.read().decode()
+    process.stderr.close()
+    process.wait(timeout=10)
+    assert [line for line in log.splitlines() if "INFO" not in line] == []
+
+
+def test_p9_a_whole_state_message_is_told_with_what_to_give(tmp_path):
+    path = tmp_path / "state.json"
+    path.write_text('{"type": "STATE", "value": {"bookmarks": {}}}')
+    line = one_error(run(f"--state={path}", config={"mailjet_api_key": "x"}, tmp_path=tmp_path))
+    assert "give what stands under `value`" in line
+
+
 def test_p9_a_file_that_does_not_exist_is_told(tmp_path):
     assert "nowhere.json" in one_error(run(f"--config={tmp_path}/nowhere.json"))
 
