@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import idna
 
-__all__ = ["check_address", "fold_address", "sent_address", "without_hidden"]
+__all__ = ["check_address", "fold_address", "is_reachable", "sent_address", "without_hidden"]
 
 #: Addresses of this form, nearly all of them, need no cleaning, and every mail server accepts their syntax.
 _ORDINARY = re.compile(
@@ -41,6 +41,9 @@ _SHAPE = re.compile(r'(?:[^\s@\ud800-\udfff]+|"(?:[^"\\\ud800-\udfff]|\\.)*")@[^
 _LOST = re.compile("[\ufffc\ufffd]")
 #: Names that no public name server knows.
 _SPECIAL_USE = re.compile(r"\.(?:arpa|invalid|local|localhost|onion|test)\Z", re.IGNORECASE)
+
+#: Names that are reserved so that nobody has them.
+_NOBODYS = re.compile(r"\.(?:invalid|localhost)\Z", re.IGNORECASE)
 
 _LONGEST = 320
 
@@ -95,6 +98,15 @@ def check_address(address: str, *, ascii_only: bool = False) -> None:
         validate_email(checked, allow_smtputf8=not ascii_only, strict=True, check_deliverability=False)
     except EmailNotValidError as no:
         raise ValueError(str(no).rstrip(".")) from None
+
+
+def is_reachable(address: str) -> bool:
+    """Whether an address, given as it is sent, may be that of somebody; what erasing put in its place is not."""
+    try:
+        check_address(address)
+    except ValueError:
+        return False
+    return _NOBODYS.search(address) is None
 
 
 def _cleaned(text: str) -> str:

@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from mailing_api.addresses import fold_address
+from mailing_api.addresses import fold_address, is_reachable
 from target_mailing.batches import Batcher, Row
 from target_mailing.journal import Journal, Known, Reject
 from target_mailing.keys_under_way import KeysUnderWay
@@ -144,15 +144,15 @@ class Lane:
             self._fill(row, before or f"?{row.key.hex()}")
         if (self._unsubscribed or row.action == self._unsubscribe) and not self.destination.has_lists_by_row:
             self._keep_opt_out(row)
-        is_deleted, row.drops_key = row.drops_key, self._drops_key(row)
+        row.drops_key = self._drops_key(row)
         if not self._old_first:
             self._wait_for_earlier(row, now)
         if self._permanent is not None:
             return None  # what becomes of it is told when all that came before it has ended
         if before and fold_address(before) != row.address:
-            self._leave(row, before, now, is_deleted=is_deleted)
+            self._leave(row, before, now)
         if self._has_strays:
-            self._leave_strays(row, before, now, is_deleted=is_deleted)
+            self._leave_strays(row, before, now)
         if known and self._is_unchanged(row, known.get(row.id)):
             for old in row.followers:  # nothing is to be waited for
                 self.batcher.unblock(old, now)
@@ -171,7 +171,7 @@ class Lane:
         """Make the row of a key that is to leave a removal; or, where there is nothing to remove, its end."""
         assert row.key is not None  # noqa: S101 - only called for keyed rows
         actions = self.destination.actions
-        if not row.email:
+        if not row.email or (before and not is_reachable(row.email)):
             before = before or next(iter(self._journal.strays(row.key)), before)
             if before is None and row.lost_address and (row.action == actions.remove or not row.reference):
                 return row.lines, Outcome.SKIPPED, "no_address"
@@ -328,26 +328,21 @@ class Lane:
         row.contact = self.destination.encode(contact, row.action)
         row.fingerprint = self._journal.fingerprint(row.action, row.contact)
 
-    def _leave_strays(self, row: Row, before: str | None, now: float, *, is_deleted: bool) -> None:
+    def _leave_strays(self, row: Row, before: str | None, now: float) -> None:
         for stray in self._journal.strays(row.key):
             if fold_address(stray) not in {row.address, fold_address(before or "")}:
-                self._leave(row, stray, now, is_deleted=is_deleted)
+                self._leave(row, stray, now)
 
-    def _leave(self, row: Row, before: str, now: float, *, is_deleted: bool) -> None:
-        """The row's key had, or may have, another address: that one leaves or is kept, and tells of an opt-out.
-
-        Whoever is deleted leaves in any case: an erased address is no changed one.
-        """
+    def _leave(self, row: Row, before: str, now: float) -> None:
+        """The row's key had, or may have, another address: that one leaves or is kept, and tells of an opt-out."""
         if not self._has_opt_outs or row.action in self.destination.actions.account_wide:
             return
         assert row.key is not None  # noqa: S101 - `before` is known by it
         old = self._former(row, before, self.destination.actions.remove)
-        removes_old = self._removes_old or is_deleted
         if not self._old_first:
-            if removes_old:
-                self._leave_after(row, old, now)
+            self._leave_after(row, old, now)
             return
-        if not removes_old or self._is_shared(old, row.key) or self._has_left(old):
+        if not self._removes_old or self._is_shared(old, row.key) or self._has_left(old):
             coming = self._keys.coming.get(row.key)
             is_on_its_way = coming is not None and fold_address(coming) == old.address
             if not (self._may_subscribe(row) or is_on_its_way):  # it may not overtake its key
@@ -361,11 +356,12 @@ class Lane:
     def _leave_after(self, row: Row, old: Row, now: float) -> None:
         """The old contact of the row's key is removed after the row has come."""
         assert row.key is not None  # noqa: S101 - the old contact is known by it
-        old.left_by = (row.key,)
-        old.blocked += 1
-        row.followers = (*row.followers, old)
-        self._outcomes.expect(row.lines[-1], 2)
-        self.batcher.add(old, now)
+        if self._removes_old:
+            old.left_by = (row.key,)
+            old.blocked += 1
+            row.followers = (*row.followers, old)
+            self._outcomes.expect(row.lines[-1], 2)
+            self.batcher.add(old, now)
 
     def _wait_for_earlier(self, row: Row, now: float) -> None:
         """The row does not overtake what is on its way for its key at other addresses.

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailing_api.addresses import check_address, fold_address, sent_address
+from mailing_api.addresses import check_address, fold_address, is_reachable, sent_address
 
 #: Characters without a visible form, of every kind.
 HIDDEN = [
@@ -250,3 +250,18 @@ def test_what_has_not_the_shape_of_an_address_is_none(text):
     with pytest.raises(ValueError, match="e-mail address"):
         sent_address(text)
     assert fold_address(text) == text.lower()
+
+
+@pytest.mark.parametrize(
+    ("address", "reachable"),
+    [
+        ("ada@example.com", True),
+        ("ada@example.test", True),
+        ("erased-1@erased.invalid", False),
+        ("gone@localhost", False),
+        ("gone@a.localhost", False),
+        ("gone@erased", False),
+    ],
+)
+def test_an_erased_address_is_nobodys(address, reachable):
+    assert is_reachable(address) is reachable
