@@ -10,7 +10,6 @@ from typing import Any
 from singer_sdk.exceptions import (
     ConfigValidationError,
     MapExpressionError,
-    RecordsWithoutSchemaException,
     StreamMapConfigError,
 )
 from singer_sdk.plugin_base import SingerCommand
@@ -31,7 +30,6 @@ _TOLD = (
     JournalError,
     StdoutClosedError,
     TooManyRejectsError,
-    RecordsWithoutSchemaException,
     MapExpressionError,
     StreamMapConfigError,
     OSError,

@@ -7,22 +7,28 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-import msgspec
-from singer_sdk.exceptions import RecordsWithoutSchemaException
 from singer_sdk.mapper import PluginMapper
 
 from target_mailing.batches import Row
 from target_mailing.checkpoint import Ledger
 from target_mailing.delivery import Delivery
 from target_mailing.entries import Entries
+from target_mailing.fields import RowRejected
 from target_mailing.journal import Journal, Reject
 from target_mailing.lanes import Lane
 from target_mailing.lines import InputError, Lines
 from target_mailing.maps import StreamMaps
-from target_mailing.messages import Message, parse
+from target_mailing.messages import (
+    DamagedRecord,
+    Message,
+    parse,
+    parse_record,
+    schema_value,
+    state_value,
+    unsupported,
+)
 from target_mailing.outcomes import Outcome, Outcomes
 from target_mailing.reach import BY_EMAIL, Reach
-from target_mailing.records import NoRecordError, decode_record
 from target_mailing.rejects import RejectsFile, key_properties
 from target_mailing.schema_safety import safe_schema
 from target_mailing.settings import StreamSettings
@@ -31,8 +37,6 @@ from target_mailing.streams import End, Stream, meek_action
 __all__ = ["Intake"]
 
 logger = logging.getLogger("target-mailing.intake")
-
-_DECODER = msgspec.json.Decoder()
 
 
 class _Taken:
@@ -88,7 +92,7 @@ class Intake:
         self.messages: Counter[str] = Counter()
         self._covered = 0
         self._streams: dict[str, list[Stream | None]] = {}
-        self._schemas: dict[str, tuple[bytes, Sequence[str]]] = {}
+        self._schemas: dict[str, tuple[bytes, Any]] = {}
         #: Whose records are expected next, and are decoded at once with their messages.
         self._current: Stream | None = None
 
@@ -101,8 +105,7 @@ class Intake:
         """Take in lines; those before a faulty one count.
 
         Raises:
-            InputError: a line is no Singer message.
-            RecordsWithoutSchemaException: a record came before its SCHEMA.
+            InputError: a line is no Singer message, or a record came before its SCHEMA.
             ConfigurationError: a stream does not fit the settings.
             MailingError: the destination could not be asked.
         """
@@ -154,11 +157,8 @@ class Intake:
 
     def _take_other(self, number: int, message: Message) -> None:
         """Take in a message that is no record."""
-        self.messages[message.type] += 1
         if message.type == "STATE":
-            if not bytes(message.value):
-                raise InputError(f"Line {number} of the input is a STATE without a value.")
-            self._ledger.state(number, bytes(message.value))
+            self._ledger.state(number, state_value(number, message))
         elif message.type == "SCHEMA":
             self._take_schema(number, message)
             self._ledger.settle([number])
@@ -166,7 +166,8 @@ class Intake:
             logger.debug("Line %d: ACTIVATE_VERSION is ignored; absence never removes a contact", number)
             self._ledger.settle([number])
         else:
-            raise InputError(f"Line {number} of the input has the type {message.type!r}, which is not supported.")
+            raise unsupported(number, message)
+        self.messages[message.type] += 1
 
     # Records
 
@@ -175,29 +176,40 @@ class Intake:
         self.messages["RECORD"] += 1
         streams = self._streams.get(name)
         if streams is None:
-            raise RecordsWithoutSchemaException(
+            raise InputError(
                 f"Line {number} of the input is a record of stream {name!r}, whose SCHEMA has not come. "
                 "Correct the tap."
             )
         line = lines.each[number - lines.first]
-        if self._maps is None:
-            stream = streams[0]
-            if stream is None:
-                found = None
-            elif (message := stream.decode(line)) is not None:
-                self._current = stream
-                found = stream.take(number, message.record, lines)
-            else:
-                found = stream.take_checked(number, _record(number, line), lines)
-            self._end(number, found, stream, taken)
+        if self._maps is None and (stream := streams[0]) is not None and (message := stream.decode(line)) is not None:
+            self._current = stream
+            self._end(number, stream.take(number, message.record, lines), stream, taken)
             return
-        record = _record(number, line)
-        found_by = zip(streams, self._maps.transformed(name, record), strict=True)
-        mapped = [(stream, made) for stream, made in found_by if made is not None]
+        record = parse_record(number, line)
+        if isinstance(record, DamagedRecord):
+            stream = next((one for one in streams if one is not None), None)
+            no = RowRejected("unreadable", record.reason)
+            self._end(number, None if stream is None else stream.rejected(no, number, lines), stream, taken)
+        elif self._maps is None:
+            stream = streams[0]
+            self._end(number, None if stream is None else stream.take_checked(number, record, lines), stream, taken)
+        else:
+            self._take_mapped(number, self._maps.transformed(name, record), streams, lines, taken)
+
+    def _take_mapped(
+        self,
+        number: int,
+        made: Sequence[dict[str, Any] | None],
+        streams: Sequence[Stream | None],
+        lines: Lines,
+        taken: _Taken,
+    ) -> None:
+        """Take in what the stream's maps made of a record."""
+        mapped = [(stream, record) for stream, record in zip(streams, made, strict=True) if record is not None]
         if len(mapped) > 1:
             self._outcomes.expect(number, len(mapped))
-        for stream, made in mapped:
-            self._end(number, None if stream is None else stream.take_checked(number, made, lines), stream, taken)
+        for stream, record in mapped:
+            self._end(number, None if stream is None else stream.take_checked(number, record, lines), stream, taken)
         if not mapped:
             taken.ends.append(((number,), Outcome.SKIPPED, None))
 
@@ -225,15 +237,12 @@ class Intake:
     # Streams
 
     def _take_schema(self, number: int, message: Message) -> None:
-        name, given = message.stream, message.key_properties or []
-        raw = bytes(message.schema)
-        if self._schemas.get(name) == (raw, given):
+        name, given = message.stream, (bytes(message.schema), message.key_properties)
+        if self._schemas.get(name) == given:
             return
-        schema = _DECODER.decode(raw) if raw else None
-        if not isinstance(schema, dict) or not isinstance(schema.get("properties"), dict):
-            raise InputError(f"Line {number} of the input is a SCHEMA of stream {name!r} without properties.")
+        schema, told_keys = schema_value(number, message)
         schema = safe_schema(name, schema)
-        keys = key_properties(schema, given)
+        keys = key_properties(schema, told_keys)
         self._rejects.declare(name, schema["properties"], keys)
         if self._maps is None:
             self._streams[name] = [self._stream(name, name, schema, keys)]
@@ -242,7 +251,7 @@ class Intake:
                 self._stream(one.stream_alias, name, one.transformed_schema, one.transformed_key_properties or [])
                 for one in self._maps.register(name, schema, keys)
             ]
-        self._schemas[name] = (raw, given)
+        self._schemas[name] = given
         self._current = None
 
     def _stream(self, name: str, source: str, schema: Mapping[str, Any], keys: Sequence[str]) -> Stream | None:
@@ -266,10 +275,3 @@ class Intake:
             lane=lane,
             journal=self._journal,
         )
-
-
-def _record(number: int, line: bytes) -> dict[str, Any]:
-    try:
-        return decode_record(parse(number, line).record)
-    except NoRecordError:
-        raise InputError(f"Line {number} of the input is a RECORD without a record.") from None

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
+
+from target_mailing.unreadable import is_deep, recovered
 
 __all__ = ["REJECT_COLUMNS", "InputError", "Lines"]
 
@@ -15,10 +19,12 @@ class InputError(Exception):
 
 
 class _Recorded(msgspec.Struct):
-    record: msgspec.Raw
+    record: dict[str, Any]
 
 
 _RECORDED = msgspec.json.Decoder(_Recorded)
+#: Attempts that are counted: an integer of any journal.
+_MOST_ATTEMPTS = 2**31 - 1
 
 
 class Lines:
@@ -39,10 +45,20 @@ class Lines:
 
         A record that comes from a rejects file is given as it was before, without the columns that the file adds.
         """
-        raw = bytes(_RECORDED.decode(self.each[number - self.first]).record)
-        if b'"_reject_' not in raw:
-            return raw, 1
-        record = msgspec.json.decode(raw)
+        record = _record(self.each[number - self.first])
         attempts = record.get("_reject_attempt")
         kept = {name: value for name, value in record.items() if name not in REJECT_COLUMNS}
-        return msgspec.json.encode(kept), 1 + (attempts if isinstance(attempts, int) else 0)
+        if not isinstance(attempts, int) or not 0 < attempts < _MOST_ATTEMPTS:
+            attempts = 0
+        return msgspec.json.encode(kept), 1 + attempts
+
+
+def _record(line: bytes) -> dict[str, Any]:
+    """The record in a line; what of it is no JSON stands as text."""
+    try:
+        if not is_deep(line):
+            return _RECORDED.decode(line).record
+    except msgspec.MsgspecError:
+        pass
+    found = recovered(line)
+    return {} if found is None else found.record

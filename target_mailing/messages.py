@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, cast
 
 import msgspec
 
 from target_mailing.lines import InputError, Lines
+from target_mailing.unreadable import decode, defect, is_deep, recovered
 
-__all__ = ["Message", "MessageDecoder", "parse"]
+__all__ = [
+    "DamagedRecord",
+    "Message",
+    "MessageDecoder",
+    "parse",
+    "parse_record",
+    "schema_value",
+    "state_value",
+    "unsupported",
+]
+
+#: A type that may be shown; other texts may be anything, an address too.
+_TYPE = re.compile(r"[A-Z_]{1,32}")
 
 
 class Message(msgspec.Struct, gc=False):
@@ -19,7 +33,7 @@ class Message(msgspec.Struct, gc=False):
     record: Any = None
     schema: msgspec.Raw = msgspec.Raw(b"")
     value: msgspec.Raw = msgspec.Raw(b"")
-    key_properties: list[str] | None = None
+    key_properties: Any = None
 
 
 def _message_type(record_type: Any) -> type[Message]:
@@ -32,18 +46,110 @@ def _message_type(record_type: Any) -> type[Message]:
 _UNTYPED = msgspec.json.Decoder(_message_type(msgspec.Raw))
 
 
+class DamagedRecord(Message):
+    """A RECORD message of which some is no JSON.
+
+    Attributes:
+        reason: the columns that are none, and what is wrong with them; for the rejects file.
+    """
+
+    reason: str = ""
+
+
 def parse(number: int, line: bytes) -> Message:
-    """The message in a line, its record raw.
+    """The message in a line, its record raw; a DamagedRecord where that is no JSON.
 
     Raises:
         InputError: it is none. The line is not quoted, for it may hold addresses.
     """
     try:
-        return _UNTYPED.decode(line)
+        found = None if is_deep(line) else _UNTYPED.decode(line)
+    except (msgspec.MsgspecError, RecursionError):
+        found = None
+    return found or _damaged(number, line)
+
+
+def parse_record(number: int, line: bytes) -> dict[str, Any] | DamagedRecord:
+    """The record in a line; a DamagedRecord where that is no JSON.
+
+    Raises:
+        InputError: the message has none.
+    """
+    raw = parse(number, line).record
+    try:
+        record = None if raw is None else msgspec.json.decode(raw)
     except msgspec.MsgspecError:
+        return _damaged(number, line)
+    if not isinstance(record, dict):
+        raise InputError(f"Line {number} of the input is a RECORD without a record.")
+    return record
+
+
+def _damaged(number: int, line: bytes) -> DamagedRecord:
+    found = recovered(line)
+    if found is None:
         raise InputError(
-            f"Line {number} of the input is no Singer message. Check what the tap writes to its standard output."
-        ) from None
+            f"Line {number} of the input is no Singer message: {defect(line)}. Check what the tap writes to its "
+            "standard output."
+        )
+    return DamagedRecord("RECORD", found.stream, reason=f"line {number} of the input: {found.reason}")
+
+
+def state_value(number: int, message: Message) -> bytes:
+    """The value of a STATE message, as it came.
+
+    Raises:
+        InputError: it has none, or one that is no object.
+    """
+    value = bytes(message.value)
+    if not value:
+        raise InputError(f"Line {number} of the input is a STATE without a value.")
+    try:
+        found = decode(value)
+    except ValueError:
+        raise InputError(f"Line {number} of the input is a STATE that cannot be read: {defect(value)}.") from None
+    if not isinstance(found, dict):
+        raise InputError(
+            f"Line {number} of the input is a STATE whose value is not an object but {_kind(found)}. Check the tap."
+        )
+    return value
+
+
+def schema_value(number: int, message: Message) -> tuple[dict[str, Any], list[str]]:
+    """The schema and the key columns of a SCHEMA message.
+
+    Raises:
+        InputError: it has no schema with properties, or something else stands for the key columns.
+    """
+    raw, keys = bytes(message.schema), message.key_properties
+    where = f"Line {number} of the input is a SCHEMA of stream {message.stream!r}"
+    try:
+        schema = decode(raw) if raw else None
+    except ValueError:
+        raise InputError(f"{where} that cannot be read: {defect(raw)}.") from None
+    if not isinstance(schema, dict) or not isinstance(schema.get("properties"), dict):
+        raise InputError(f"{where} without properties.")
+    if keys is None:
+        return schema, []
+    if not isinstance(keys, list) or not all(isinstance(name, str) for name in keys):
+        raise InputError(f"{where} whose `key_properties` is not an array of column names. Correct the tap.")
+    return schema, keys
+
+
+def unsupported(number: int, message: Message) -> InputError:
+    """What to say of a message of another type."""
+    if message.type == "BATCH":
+        return InputError(
+            f"Line {number} of the input has the type 'BATCH', which is not supported. Make the tap write records: "
+            "remove `batch_config` from its settings."
+        )
+    shown = repr(message.type) if _TYPE.fullmatch(message.type) else "that is no Singer type"
+    return InputError(f"Line {number} of the input has the type {shown}, which is not supported.")
+
+
+def _kind(value: Any) -> str:
+    kinds = {str: "a text", bool: "true or false", list: "an array", type(None): "null"}
+    return kinds.get(type(value), "a number")
 
 
 class MessageDecoder:
@@ -58,14 +164,14 @@ class MessageDecoder:
     def all(self, lines: Lines) -> list[Message] | None:
         """The messages of these lines, one each; None where that is not so, or a record does not fit."""
         try:
-            return list(map(self._decoder.decode, lines.each))
-        except msgspec.MsgspecError:
+            return None if any(map(is_deep, lines.each)) else list(map(self._decoder.decode, lines.each))
+        except (msgspec.MsgspecError, RecursionError):
             return None
 
     def one(self, line: bytes) -> Message | None:
         """The message of a line with its record; None where it is none, or its record does not fit."""
         try:
-            found = self._decoder.decode(line)
-        except msgspec.MsgspecError:
+            found = None if is_deep(line) else self._decoder.decode(line)
+        except (msgspec.MsgspecError, RecursionError):
             return None
-        return None if found.record is None else found
+        return None if found is None or found.record is None else found

@@ -21,7 +21,7 @@ from target_mailing.fields import RowRejected
 from target_mailing.mapping import Values
 from target_mailing.schema_safety import NO_DOCUMENTS
 
-__all__ = ["NoRecordError", "RecordReader", "decode_record"]
+__all__ = ["RecordReader"]
 
 #: Keywords that constrain nothing, or nothing that is checked here (formats are not).
 _WORDS = frozenset({"type", "format", "title", "description", "default", "examples", "$comment", "deprecated"})
@@ -32,24 +32,6 @@ _SCALARS: Mapping[str, Any] = {
     "boolean": bool,
     "null": None,
 }
-
-_decode = msgspec.json.Decoder().decode
-
-
-class NoRecordError(Exception):
-    """A RECORD message holds no record."""
-
-
-def decode_record(raw: msgspec.Raw | None) -> dict[str, Any]:
-    """A record as it came.
-
-    Raises:
-        NoRecordError: it is no object.
-    """
-    found = None if raw is None else _decode(raw)
-    if not isinstance(found, dict):
-        raise NoRecordError
-    return found
 
 
 class RecordReader:

@@ -68,6 +68,7 @@ class Run:
         limit: RejectLimit,
         open_lane: Callable[[StreamSettings, Delivery, Outcomes], Lane],
         jobs_in_flight: int,
+        max_line_bytes: int,
         reach: Reach = BY_EMAIL,
     ) -> None:
         """Make a run; nothing is read or sent.
@@ -80,6 +81,7 @@ class Run:
             limit: of `max_rejected`.
             open_lane: makes the lane of a stream's destination.
             jobs_in_flight: batches under way at the same time.
+            max_line_bytes: of a line of the input.
             reach: how the provider reaches people.
         """
         self._journal = journal
@@ -104,7 +106,10 @@ class Run:
             reach=reach,
         )
         self._chunks: deque[Lines] = deque()
+        self._max_line_bytes = max_line_bytes
         self._input_ended = False
+        #: What is wrong with the input; what stands before it is delivered first.
+        self._input_error: InputError | None = None
         self._state_at = float("-inf")
         self._may_release = True
         self._is_blocked = False
@@ -116,7 +121,9 @@ class Run:
             Exception: the first error, after what was under way has ended and settled STATE has left.
             Terminated: a signal came; settled STATE has left.
         """
-        reader = LineReader(source, take=self._lines_came, end=self._input_came_to_an_end)
+        reader = LineReader(
+            source, take=self._lines_came, end=self._input_came_to_an_end, max_line_bytes=self._max_line_bytes
+        )
         reader.start()
         try:
             while not self._is_over() or self._closes():
@@ -132,6 +139,8 @@ class Run:
         self._release_state(final=True)
         if self.delivery.error is not None:
             raise self.delivery.error
+        if self._input_error is not None:
+            raise self._input_error
         self.intake.entries.check()
 
     @property
@@ -160,7 +169,9 @@ class Run:
 
     def _closes(self) -> bool:
         """Whether something was left to do after all rows, and is begun now."""
-        if self.delivery.error is not None or not self.delivery.holds_state() or self._is_exceeded(final=True):
+        if self.delivery.error is not None or self._input_error is not None:
+            return False
+        if not self.delivery.holds_state() or self._is_exceeded(final=True):
             return False
         return self.delivery.close(is_whole=self.intake.ends_in_state)
 
@@ -169,7 +180,7 @@ class Run:
         if self._chunks and self.delivery.error is None and self.delivery.may_take_more():
             lines = self._chunks.popleft()
             reader.more()
-            self._guarded(lambda: self.intake.take(lines))
+            self._guarded(lambda: self._take(lines))
         else:
             due = self.delivery.next_event_at()
             try:
@@ -179,6 +190,13 @@ class Run:
             self._see_to(event)
         while not self._inbox.empty():
             self._see_to(self._inbox.get())
+
+    def _take(self, lines: Lines) -> None:
+        try:
+            self.intake.take(lines)
+        except InputError as error:
+            self._input_ended, self._input_error = True, error
+            self._chunks.clear()
 
     def _see_to(self, event: Callable[[], None]) -> None:
         """Take in what happened. An error is a defect: what it was about stays under way, so nobody may wait for it."""
@@ -208,15 +226,18 @@ class Run:
     # From the reader's thread
 
     def _lines_came(self, lines: Lines) -> None:
-        self._inbox.put(lambda: self._chunks.append(lines))
+        self._inbox.put(lambda: self._add(lines))
 
     def _input_came_to_an_end(self, error: InputError | None) -> None:
         self._inbox.put(lambda: self._end_input(error))
 
     def _end_input(self, error: InputError | None) -> None:
         self._input_ended = True
-        if error is not None:
-            raise error
+        self._input_error = self._input_error or error
+
+    def _add(self, lines: Lines) -> None:
+        if not self._input_ended:
+            self._chunks.append(lines)
 
     # STATE
 

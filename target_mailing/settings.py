@@ -203,6 +203,13 @@ TARGET_SETTINGS: Final = (
         default="10%",
     ),
     Setting(
+        name="max_line_bytes",
+        title="Longest line",
+        description="Bytes of a line of the input at most; a longer one is an error.",
+        type="integer",
+        default=67_108_864,
+    ),
+    Setting(
         name="rejects_path",
         title="Rejects path",
         description="Folder for the rejects files; by default `rejects` beside the journal.",

@@ -156,7 +156,8 @@ class Stream:
         """What becomes of a record that was decoded without a check; arguments as in `take`."""
         return self._row(line, record, self._reader.check, source)
 
-    def _rejected(self, no: RowRejected, line: int, source: Lines) -> End:
+    def rejected(self, no: RowRejected, line: int, source: Lines) -> End:
+        """The end of a record that cannot be delivered."""
         record, attempt = source.record(line)
         return Outcome.REJECTED, no.code, Reject(self.source, record, no.code, no.reason, None, attempt, time.time())
 
@@ -176,11 +177,11 @@ class Stream:
                 return action
             email = contact.email or "" if self._identify is None else self._identify(contact, action)
             if not email and key is None:
-                return self._rejected(RowRejected("unknown_key", "a delete without address or key"), line, source)
+                return self.rejected(RowRejected("unknown_key", "a delete without address or key"), line, source)
             address = fold_address(email)
             encoded = self._contact_of(contact, action)
         except RowRejected as no:
-            return self._rejected(no, line, source)
+            return self.rejected(no, line, source)
         row = Row(
             (line,),
             self.source,

@@ -27,6 +27,7 @@ from mailing_api.settings import duration, filled, from_environ, json_schema, lo
 from target_mailing.command import TargetCommand
 from target_mailing.destinations import Destinations
 from target_mailing.journal import Journal
+from target_mailing.lines import InputError
 from target_mailing.outcomes import Outcome
 from target_mailing.properties import no_property
 from target_mailing.providers import SETTINGS
@@ -81,6 +82,8 @@ class TargetMailing(Target):
     # Delivering
 
     def _deliver(self, source: IO[str] | None) -> Counter[str]:
+        if source is None and sys.stdin is None:  # as in `<&-`
+            raise InputError("Standard input is closed: there is nothing to deliver. Pipe the tap's output into it.")
         with ExitStack() as opened:
             destinations = opened.enter_context(closing(self._destinations()))
             journal, rejects = self._open_memory(destinations)
@@ -94,6 +97,7 @@ class TargetMailing(Target):
                 limit=reject_limit(self._setting("max_rejected")),
                 open_lane=lambda settings, delivery, outcomes: destinations.lane(settings, journal, delivery, outcomes),
                 jobs_in_flight=positive("jobs_in_flight", self._setting("jobs_in_flight")),
+                max_line_bytes=positive("max_line_bytes", self._setting("max_line_bytes")),
                 reach=destinations.provider.reach,
             )
             opened.push(partial(self._summarise, run, rejects))
@@ -177,6 +181,7 @@ class TargetMailing(Target):
         click.echo(f"rejects: {rejects.path.parent} can be written")
         reject_limit(self._setting("max_rejected"))
         positive("jobs_in_flight", self._setting("jobs_in_flight"))
+        positive("max_line_bytes", self._setting("max_line_bytes"))
         settings = StreamSettings.resolve(self.config, None)
         by_entry = {
             pattern: StreamSettings.resolve(self.config, pattern) for pattern in self.config.get("streams") or {}

@@ -62,7 +62,8 @@ def readers(numbers: Iterable[int], **columns: Any):
 
 
 def state(value: Any):
-    return {"type": "STATE", "value": value}
+    """A STATE; one that is called by a number holds that, for the value is an object."""
+    return {"type": "STATE", "value": value if isinstance(value, dict) else {"number": value}}
 
 
 @dataclass
@@ -142,12 +143,16 @@ class Mailjet:
             for line in path.read_text().splitlines()
         ]
         return Result(
-            states=[json.loads(line) for line in out.getvalue().splitlines()],
+            states=[_called(json.loads(line)) for line in out.getvalue().splitlines()],
             outcomes=json.loads(outcomes[-1]) if outcomes else {},
             error=error,
             rejects=[one for one in rejects if one["type"] == "RECORD"],
             log=log.getvalue(),
         )
+
+
+def _called(value: dict[str, Any]) -> Any:
+    return value["number"] if value.keys() == {"number"} else value
 
 
 def imports(mailjet: Mailjet) -> list[dict[str, Any]]:

@@ -149,7 +149,7 @@ def test_p3_killed_while_polling_the_next_run_follows_the_job_and_sends_only_wha
     mailjet.sandbox.mailjet.finish_job(job["id"])
     rows = [person(5), person(2, city="Nice"), person(0), person(7), person(1), person(3), person(4)]
     code, out, err = Command(mailjet).run([schema(), *rows, state(2)])
-    assert (code, out) == (0, "2\n")
+    assert (code, out) == (0, '{"number": 2}\n')
     assert '"unchanged":5' in err
     assert '"resumed":1' in err
     sent = [json.dumps(row["contact"], sort_keys=True) for row in mailjet.received()]
@@ -166,7 +166,7 @@ def test_p3_killed_before_the_reply_the_job_is_adopted_by_the_next_run(mailjet):
         process.kill()
     held.release()
     code, out, err = Command(mailjet).run([schema(), *people(range(6)), state(2)])
-    assert (code, out) == (0, "2\n")
+    assert (code, out) == (0, '{"number": 2}\n')
     assert '"adopted":1' in err
     assert len(mailjet.received()) == 6
 
@@ -182,7 +182,7 @@ def test_p3_killed_before_the_request_arrived_the_rows_are_sent_and_counted(mail
     mailjet.sandbox.mailjet.reset()
     mailjet.sandbox.mailjet.add_list("Spring readers")
     code, out, err = Command(mailjet, properties=None).run([schema(), *people(range(6)), state(2)])
-    assert (code, out) == (0, "2\n")
+    assert (code, out) == (0, '{"number": 2}\n')
     assert '"delivered":6' in err
 
 
@@ -197,7 +197,7 @@ def test_a_signal_ends_within_seconds_and_only_settled_state_leaves(mailjet, sig
         process.send_signal(signum)
         assert process.wait(10) == code
         assert time.monotonic() - asked < 5
-        assert process.stdout.read() == b"1\n"
+        assert process.stdout.read() == b'{"number": 1}\n'
         err = process.stderr.read().decode()
         process.stdin.close()
     assert "stay in the journal" in err
@@ -219,7 +219,7 @@ def test_a_signal_leaves_a_moment_to_the_reply_of_a_submission_so_that_nothing_g
         assert process.stdout.read() == b""
     assert len(mailjet.received()) == 4
     code, out, err = Command(mailjet).run([schema(), *people(range(8)), state(1)])
-    assert (code, out) == (0, "1\n")
+    assert (code, out) == (0, '{"number": 1}\n')
     assert '"resumed":2' in err
     assert '"resubmitted":0' in err
     assert len(mailjet.received()) == 8
@@ -296,7 +296,7 @@ def test_settings_that_are_empty_texts_are_unset(mailjet, monkeypatch):
     monkeypatch.setenv("TARGET_MAILING_ACTION", "")
     config = {"rejects_path": "", "action_column": "", "route": "", "mailjet_account": ""}
     code, out, err = Command(mailjet, **config).run([schema(), person(1), state(1)])
-    assert (code, out) == (0, "1\n"), err
+    assert (code, out) == (0, '{"number": 1}\n'), err
     code, _, err = Command(mailjet, journal="", list="").run([schema(), person(1), state(1)])
     assert code == 1
     assert "Journal: " + str(mailjet.folder / "state") in err
@@ -316,7 +316,7 @@ def test_max_rejected_stops_state_and_a_rerun_leaves_what_was_delivered(mailjet)
     assert "`max_rejected`: 2 of 10 rows" in err
     rows[-3:-1] = people([8, 9])
     code, out, err = Command(mailjet, max_rejected="10%").run(rows)
-    assert (code, out) == (0, "1\n")
+    assert (code, out) == (0, '{"number": 1}\n')
     assert '"unchanged":8' in err
 
 
@@ -324,7 +324,7 @@ def test_a_batch_goes_when_it_is_old_although_the_input_is_silent(mailjet):
     with Command(mailjet, batch_max_age=0.2).start() as process:
         process.stdin.write(lines([schema(), *people(range(3)), state(1)]))
         process.stdin.flush()
-        assert process.stdout.readline() == b"1\n"
+        assert process.stdout.readline() == b'{"number": 1}\n'
         process.stdin.close()
         assert process.wait(10) == 0
 
@@ -398,13 +398,13 @@ def test_settings_come_from_the_environment_too(mailjet, monkeypatch):
     done = subprocess.run(
         command, input=lines([schema(), person(1), state(1)]), capture_output=True, check=False, cwd=mailjet.folder
     )
-    assert (done.returncode, done.stdout) == (0, b"1\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, b'{"number": 1}\n'), done.stderr
     assert mailjet.secret not in done.stderr
 
 
 def test_without_a_journal_it_is_said_that_delivery_is_at_least_once(mailjet):
     code, out, err = Command(mailjet, journal="off").run([schema(), *people(range(3)), state(1)])
-    assert (code, out) == (0, "1\n")
+    assert (code, out) == (0, '{"number": 1}\n')
     assert "at-least-once" in err
 
 

@@ -241,7 +241,7 @@ def test_a_lost_json_call_never_adopts_an_import_of_ours(by_csv, shown):
         if held is not None:
             held.wait_until_held()
         else:
-            assert process.stdout.readline() == b"1\n"
+            assert process.stdout.readline() == b'{"number": 1}\n'
             by_csv.sandbox.mailjet.set_job(imports(by_csv)[0]["id"], {"DataID": 0})
         lost = by_csv.sandbox.faults.add(kind="reset", method="POST", path="*/managemanycontacts")
         process.stdin.write(lines([person(2), state(2)]))
@@ -250,7 +250,7 @@ def test_a_lost_json_call_never_adopts_an_import_of_ours(by_csv, shown):
         until(lambda: len(by_csv.sandbox.mailjet.jobs()) == 2)
         if held is not None:
             held.release()
-        assert process.stdout.read().endswith(b"2\n")
+        assert process.stdout.read().endswith(b'{"number": 2}\n')
         err = process.stderr.read().decode()
     assert '"delivered":2' in err
     assert '"adopted":0' in err
@@ -264,7 +264,7 @@ def test_p3_killed_after_the_upload_the_rows_are_imported_once(by_csv):
     _killed_when(by_csv, held.wait_until_held)
     held.release()
     code, out, err = Command(by_csv).run([schema(), *readers(range(6)), state(2)])
-    assert (code, out) == (0, "2\n")
+    assert (code, out) == (0, '{"number": 2}\n')
     assert '"delivered":6' in err
     assert '"resubmitted":0' in err
     assert len(by_csv.received()) == 6
@@ -277,7 +277,7 @@ def test_p3_killed_before_the_reply_of_the_import(by_csv, when):
     _killed_when(by_csv, held.wait_until_held)
     held.release()
     code, out, err = Command(by_csv).run([schema(), *readers(range(6)), state(2)])
-    assert (code, out) == (0, "2\n")
+    assert (code, out) == (0, '{"number": 2}\n')
     assert len(by_csv.received()) == 6
     counts = {"after": ['"adopted":1', '"unchanged":6'], "before": ['"adopted":0', '"resubmitted":6', '"delivered":6']}
     assert all(one in err for one in counts[when]), err
@@ -290,7 +290,7 @@ def test_p3_killed_while_uploading_again_the_rows_go_again_and_are_counted(by_cs
     _killed_when(by_csv, held.wait_until_held)
     by_csv.sandbox.faults.clear()
     code, out, err = Command(by_csv).run([schema(), *readers(range(6)), state(2)])
-    assert (code, out) == (0, "2\n")
+    assert (code, out) == (0, '{"number": 2}\n')
     assert '"resubmitted":6' in err
     assert len(by_csv.received()) == 6
 
@@ -301,7 +301,7 @@ def test_p3_killed_while_polling_the_next_run_follows_the_import(by_csv):
     _killed_when(by_csv, lambda: until(lambda: imports(by_csv) and imports(by_csv)[0]["polls"] > 2))
     by_csv.sandbox.mailjet.finish_job(imports(by_csv)[0]["id"])
     code, out, err = Command(by_csv).run([schema(), *readers(range(7)), state(2)])
-    assert (code, out) == (0, "2\n")
+    assert (code, out) == (0, '{"number": 2}\n')
     assert '"unchanged":5' in err
     assert '"delivered":2' in err
     assert len(by_csv.received()) == 8

@@ -34,7 +34,7 @@ def test_p2_state_waits_for_the_first_of_four_jobs_that_finish_in_reverse_order(
         assert written == []
     mailjet.sandbox.mailjet.finish_job(jobs[0])
     run.join(10)
-    assert written == [b"3"]
+    assert written == [b'{"number": 3}']
 
 
 def test_p1_no_state_leaves_while_a_job_is_under_way(mailjet, monkeypatch):
@@ -48,7 +48,7 @@ def test_p1_no_state_leaves_while_a_job_is_under_way(mailjet, monkeypatch):
     assert written == []
     mailjet.sandbox.mailjet.finish_job(job["id"])
     run.join(10)
-    assert written == [b"1"]
+    assert written == [b'{"number": 1}']
 
 
 def test_batches_are_cut_by_rows_and_no_more_jobs_are_in_flight_than_allowed(mailjet):

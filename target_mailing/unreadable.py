@@ -1,0 +1,200 @@
+"""Lines that the JSON decoder does not take: what is wrong with them, and what of a record can be told all the same."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+import msgspec
+
+__all__ = ["MOST_LEVELS", "Recovered", "decode", "defect", "is_deep", "recovered"]
+
+#: Levels of objects and arrays in a line at most. Everything that is done with a value takes a piece of the stack for
+#: each, so more could be read and then not be written.
+MOST_LEVELS: Final = 100
+
+#: With a string as a whole; what is no string ends where JSON's own characters begin.
+_TOKEN: Final = re.compile(rb'[ \t\r\n]*+("(?:[^"\\]++|\\.)*+"|[{}\[\],:]|[^ \t\r\n{}\[\],:"]++)', re.DOTALL)
+_BRACKETS: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"|([{\[])|[}\]]', re.DOTALL)
+_STRING: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+_NO_NUMBER: Final = re.compile(rb"-?\b(?:NaN|Infinity)\b")
+_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
+_CONTROL: Final = re.compile(rb"[\x00-\x1f]")
+_OPENING: Final = frozenset({b"{", b"["})
+_CLOSING: Final = frozenset({b"}", b"]"})
+
+#: How an input begins that is no text in UTF-8.
+_OTHER_BEGINNINGS: Final = {
+    b"\x1f\x8b": "it is compressed with gzip; decompress it first",
+    b"\x28\xb5\x2f\xfd": "it is compressed with Zstandard; decompress it first",
+    b"BZh": "it is compressed with bzip2; decompress it first",
+    b"PK\x03\x04": "it is a ZIP archive; give it unpacked",
+    b"\xef\xbb\xbf": "it begins with a byte order mark; write UTF-8 without one",
+    b"\xff\xfe": "it is text in UTF-16; write UTF-8",
+    b"\xfe\xff": "it is text in UTF-16; write UTF-8",
+}
+
+
+class Recovered(msgspec.Struct):
+    """What can be told of a RECORD message that is no JSON.
+
+    Attributes:
+        stream: the stream's name.
+        record: the record; what is no JSON stands as text.
+        reason: the columns that are none, and what is wrong with them.
+    """
+
+    stream: str
+    record: dict[str, Any]
+    reason: str
+
+
+def is_deep(line: bytes) -> bool:
+    """Whether a line is nested deeper than it may be."""
+    if len(line) <= 2 * MOST_LEVELS or line.count(b"[") + line.count(b"{") <= MOST_LEVELS:
+        return False
+    level = 0
+    for found in _BRACKETS.finditer(line):
+        if found[1]:
+            level += 1
+            if level > MOST_LEVELS:
+                return True
+        elif found[0] in {b"}", b"]"}:
+            level -= 1
+    return False
+
+
+def decode(line: bytes) -> Any:
+    """The value of some JSON.
+
+    Raises:
+        ValueError: it is none, or nested deeper than it may be.
+    """
+    if is_deep(line):
+        raise ValueError("nested too deeply")
+    return msgspec.json.decode(line)
+
+
+def recovered(line: bytes) -> Recovered | None:
+    """What can be told of the RECORD message in a line; None where it is none, or nothing can be told."""
+    message = _members(line)
+    if message is None or _text(message.get("type")) != "RECORD":
+        return None
+    stream, columns = _text(message.get("stream")), _members(message.get("record", b""))
+    if stream is None or columns is None:
+        return None
+    record: dict[str, Any] = {}
+    wrong = []
+    for name, raw in columns.items():
+        try:
+            record[name] = decode(raw)
+        except ValueError:
+            text = raw.decode("utf-8", "backslashreplace")
+            record[name] = text[1:-1] if text.startswith('"') else text
+            wrong.append(f"column {name}: {defect(raw)}")
+    return Recovered(stream, record, "; ".join(wrong) or defect(line))
+
+
+def defect(raw: bytes) -> str:
+    """What is wrong with something that is no JSON; it quotes nothing of it."""
+    beginning = next((one for one in _OTHER_BEGINNINGS if raw.startswith(one)), None)
+    if beginning is not None:
+        return _OTHER_BEGINNINGS[beginning]
+    if is_deep(raw):
+        return f"it is nested deeper than {MOST_LEVELS} levels"
+    if found := _NO_NUMBER.search(_STRING.sub(b'""', raw)):
+        return f"{found[0].decode()} is no number of JSON"
+    if any(_CONTROL.search(string[0]) for string in _STRING.finditer(raw)):
+        return "it holds a control character that is not escaped"
+    return _decoding_error(raw)
+
+
+def _decoding_error(raw: bytes) -> str:
+    try:
+        msgspec.json.decode(raw.decode())
+    except UnicodeDecodeError:
+        return "it holds bytes that are not UTF-8"
+    except msgspec.ValidationError:
+        return "it holds a number that is out of range"
+    except msgspec.MsgspecError:
+        return "it holds half of a surrogate pair" if _SURROGATE.search(raw) else "it is not JSON"
+    return "it is JSON, but no object of this kind"
+
+
+def _text(raw: bytes | None) -> str | None:
+    try:
+        found = None if raw is None else msgspec.json.decode(raw, type=str)
+    except ValueError:
+        return None
+    return found
+
+
+class _NoObjectError(ValueError):
+    """Some bytes are no JSON object."""
+
+
+class _Tokens:
+    """Reads some JSON token by token."""
+
+    def __init__(self, raw: bytes) -> None:
+        self._raw = raw.rstrip()
+        self._found: re.Match[bytes] | None = None
+
+    def next(self) -> bytes:
+        """The next token; an object that ends too early is none."""
+        if self.is_over() or (found := _TOKEN.match(self._raw, self._at)) is None:
+            raise _NoObjectError
+        self._found = found
+        return found[1]
+
+    def value(self) -> bytes:
+        """The next value, not decoded: up to the bracket that closes it, whatever stands between."""
+        token = self.next()
+        start, level = self._start, int(token in _OPENING)
+        if token in b"}],:":
+            raise _NoObjectError
+        while level:
+            token = self.next()
+            level += (token in _OPENING) - (token in _CLOSING)
+        return self._raw[start : self._at]
+
+    def is_over(self) -> bool:
+        """Whether nothing is left."""
+        return self._at >= len(self._raw)
+
+    @property
+    def _start(self) -> int:
+        return self._found.start(1) if self._found else 0
+
+    @property
+    def _at(self) -> int:
+        return self._found.end() if self._found else 0
+
+
+def _members(raw: bytes) -> dict[str, bytes] | None:
+    """The members of an object, not decoded; None where it is no object, whatever its values are."""
+    tokens, found = _Tokens(raw), {}
+    try:
+        token = tokens.next()
+        if token != b"{":
+            return None
+        if (token := tokens.next()) == b"}":
+            return {} if tokens.is_over() else None
+        while True:
+            name = token
+            if not name.startswith(b'"') or tokens.next() != b":":
+                return None
+            found[_name(name)] = tokens.value()
+            token = tokens.next()
+            if token == b"}":
+                return found if tokens.is_over() else None
+            if token != b",":
+                return None
+            token = tokens.next()
+    except _NoObjectError:
+        return None
+
+
+def _name(token: bytes) -> str:
+    found = _text(token)
+    return token[1:-1].decode("utf-8", "backslashreplace") if found is None else found
