@@ -48,7 +48,7 @@ class Lines:
         record = _record(self.each[number - self.first])
         attempts = record.get("_reject_attempt")
         kept = {name: value for name, value in record.items() if name not in REJECT_COLUMNS}
-        if not isinstance(attempts, int) or not 0 < attempts < _MOST_ATTEMPTS:
+        if isinstance(attempts, bool) or not isinstance(attempts, int) or not 0 < attempts < _MOST_ATTEMPTS:
             attempts = 0
         return msgspec.json.encode(kept), 1 + attempts
 

@@ -75,9 +75,11 @@ def parse_record(number: int, line: bytes) -> dict[str, Any] | DamagedRecord:
     Raises:
         InputError: the message has none.
     """
-    raw = parse(number, line).record
+    message = parse(number, line)
+    if isinstance(message, DamagedRecord):
+        return message
     try:
-        record = None if raw is None else msgspec.json.decode(raw)
+        record = None if message.record is None else msgspec.json.decode(message.record)
     except msgspec.MsgspecError:
         return _damaged(number, line)
     if not isinstance(record, dict):

@@ -65,7 +65,7 @@ def test_p9_a_value_that_is_no_json_costs_its_row_at_most(value, said, column, c
         record(value, column, b"2@y.test"),
         record(b'"Rome"', email=b"3@y.test"),
     ]
-    rows, ends, rejects, prefix, messages, error = take([piece(*lines, **columns)])
+    rows, _, rejects, _, messages, error = take([piece(*lines, **columns)])
     assert error is None
     assert [row[0] for row in rows if row[2] != "2@y.test"] == [(2,), (4,)]
     assert messages["RECORD"] == 3
@@ -87,7 +87,7 @@ def test_the_reason_names_column_and_defect(value, said):
 
 
 @pytest.mark.parametrize(
-    "value", [b"5", b"1" * 30, b"9" * 300, b"1e300", b"1e-400", b'"\\ud83d\\ude00"', b"[" * 99 + b"]" * 99, b"-0"]
+    "value", [b"5", b"1" * 30, b"9" * 300, b"1e300", b"1e-400", b'"\\ud83d\\ude00"', b"[" * 98 + b"]" * 98, b"-0"]
 )
 def test_what_is_json_is_read(value):
     decode(value)
@@ -155,7 +155,7 @@ def test_p9_line_numbers_are_told():
     ],
 )
 def test_p9_a_line_that_cannot_be_read_is_named_with_its_defect_and_those_before_it_count(line, said):
-    rows, *_, prefix, _, error = take([piece(record(b'"Lyon"')), line + b"\n" + record(b'"Rome"')])
+    rows, *_, error = take([piece(record(b'"Lyon"')), line + b"\n" + record(b'"Rome"')])
     assert [row[0] for row in rows] == [(2,)]
     assert re.search(f"^Line 3 of the input .*{said}", error), error
     assert "ada@" not in error
@@ -163,7 +163,8 @@ def test_p9_a_line_that_cannot_be_read_is_named_with_its_defect_and_those_before
 
 @pytest.mark.parametrize(
     "text",
-    [b"", b"{", b"{}x", b'{"a"}', b'{"a":}', b'{"a":1,}', b'{"a":1 "b":2}', b"[]", b'{"a":{]', b'{"a":1}}', b'{5:1}', b'{"a":[}'],
+    [b"", b"{", b"{}x", b'{"a"}', b'{"a":}', b'{"a":1,}', b'{"a":1 "b":2}', b"[]", b'{"a":{]', b'{"a":1}}', b"{5:1}",
+     b'{"a":[}'],
 )  # fmt: skip
 def test_no_object_is_recovered_from_what_is_none(text):
     assert recovered(text) is None
@@ -190,9 +191,7 @@ def test_no_change_of_a_byte_stops_more_than_one_line(data):
     for _ in range(data.draw(st.integers(1, 3))):
         line[data.draw(st.integers(0, len(line) - 1))] = data.draw(st.integers(0, 255).filter(lambda one: one != 10))
     cut = data.draw(st.integers(0, len(line)))
-    rows, _, rejects, _, messages, error = take(
-        [piece(record(b'"Lyon"'), bytes(line[:cut]) + b"\n", record(b'"Rome"'))]
-    )
+    rows, *_, messages, error = take([piece(record(b'"Lyon"'), bytes(line[:cut]) + b"\n", record(b'"Rome"'))])
     assert rows[0][0] == (2,)
     assert error is None or error.startswith("Line 3 of the input ")
     assert (error is None) == (rows[-1][0] == (4,)) or messages["RECORD"] == 1
@@ -257,9 +256,6 @@ def test_p9_whatever_fails_while_reading_ends_the_run(failure):
 
 
 def test_a_long_line_is_joined_once():
-    class Counting(bytes):
-        copied = 0
-
     source = Chunks(*[b"x" * 1000 for _ in range(5000)], b"\n")
     lines, _ = read(source, max_line_bytes=10**8)
     assert len(lines[0][1]) == 5_000_000
