@@ -7,13 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from target_mailing.values import shown
+
 if TYPE_CHECKING:
     from target_mailing.mapping import MappedContact
 
-__all__ = ["Converter", "Field", "Fields", "RowRejected", "converted"]
+__all__ = ["UNFIT", "Converter", "Field", "Fields", "RowRejected", "wrong_type"]
 
-#: Turns a column's value into the destination's; raises ValueError, whose text may be shown in the rejects file.
+#: Turns a column's value into the destination's, or into None where it counts as a null. It raises ValueError, whose
+#: text says what the value is and may be shown in the rejects file.
 Converter = Callable[[Any], Any]
+
+
+#: What a converter may raise.
+UNFIT = (ValueError, OverflowError, RecursionError)
 
 
 class RowRejected(Exception):
@@ -35,11 +42,9 @@ class Field(msgspec.Struct, frozen=True):
 
     Attributes:
         convert: makes a value fit.
-        exact: values of exactly this type fit as they are.
     """
 
     convert: Converter
-    exact: type | None = None
 
 
 class Fields(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,13 +69,7 @@ class Fields(msgspec.Struct, frozen=True, kw_only=True):
     identify: Callable[[MappedContact, str], str] | None = None
 
 
-def converted(where: str, value: Any, field: Field) -> Any:
-    """A value as a field takes it.
-
-    Raises:
-        RowRejected: wrong_type; or what the field itself raises.
-    """
-    try:
-        return field.convert(value)
-    except (ValueError, TypeError, OverflowError) as exc:
-        raise RowRejected("wrong_type", f"{where}: {value!r} is {exc}") from None
+def wrong_type(where: str, value: Any, error: Exception) -> RowRejected:
+    """What is said of a value that a converter raised this error for."""
+    why = error if isinstance(error, ValueError) and not isinstance(error, UnicodeError) else "too large"
+    return RowRejected("wrong_type", f"{where}: {shown(value)} is {why}")

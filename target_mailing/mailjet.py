@@ -6,11 +6,9 @@ Facts and what is unverified: docs/mailjet.md.
 from __future__ import annotations
 
 import logging
-import math
 import re
 import time
 from collections.abc import Collection, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
@@ -18,7 +16,7 @@ import msgspec
 from mailing_api.addresses import fold_address
 from mailing_api.errors import ConfigurationError, NotFound
 from mailing_api.mailjet import MailjetClient
-from mailing_api.values import boolean, integer, number, timestamp, timestamp_of
+from mailing_api.values import boolean
 from target_mailing.batches import Row
 from target_mailing.consent import Consent
 from target_mailing.fields import Field, Fields, RowRejected
@@ -26,9 +24,11 @@ from target_mailing.mailjet_contact import ManageContacts
 from target_mailing.mailjet_csv import cut, files
 from target_mailing.mailjet_csv_steps import FollowImport, Import, ReadImportErrors, Upload
 from target_mailing.mailjet_lists import ListsColumn, actions_of, laid_over
+from target_mailing.mailjet_properties import FIELDS, TEXT, datatype_of
 from target_mailing.mailjet_read_back import ReadBack
 from target_mailing.mailjet_steps import ACTIONS, Follow, ReadConsent, ReadErrors, Submit
 from target_mailing.mapping import MappedContact
+from target_mailing.properties import PropertyNames
 from target_mailing.steps import Finished, Step
 
 __all__ = ["MailjetDestination", "MailjetTarget"]
@@ -222,24 +222,25 @@ class MailjetDestination:
         """Looks at each contact and its memberships."""
         return ReadBack(self._client, self._lists, verdict, doubtful)
 
-    def create_properties(self, schemas: Mapping[str, Mapping[str, Any]]) -> None:
-        """Define a static property for each column, of the type that its JSON Schema has.
+    def create_properties(self, types: Mapping[str, Collection[str]]) -> None:
+        """Define a static property for each column, of the type that its values have.
 
         Raises:
             ConfigurationError: the account would have more properties than Mailjet allows.
         """
-        if len(self.fields.properties) + len(schemas) >= _MAX_PROPERTIES:
+        if len(self.fields.properties) + len(types) >= _MAX_PROPERTIES:
             raise ConfigurationError(
                 f"Setting `create_properties`: the account would have more than {_MAX_PROPERTIES} properties, "
                 "Mailjet's limit. List fewer columns in `properties`."
             )
-        for name, schema in schemas.items():
-            self._client.create_property(name, _datatype(schema))
+        for name, found in types.items():
+            self._client.create_property(name, datatype_of(found))
         deadline = time.monotonic() + 60.0
         while True:
             time.sleep(self._target.property_delay)
             self.fields = self._read_fields()
-            if schemas.keys() <= self.fields.properties.keys() or time.monotonic() > deadline:
+            names = PropertyNames(self.fields)
+            if all(names.find(name) for name in types) or time.monotonic() > deadline:
                 return
 
     def _read_fields(self) -> Fields:
@@ -249,10 +250,10 @@ class MailjetDestination:
                 if str(row.get("NameSpace", "static")).lower() == "static":
                     datatypes[str(row["Name"])] = str(row.get("Datatype", "str")).lower()
         self._datatypes = datatypes
-        columns = {"name": _TEXT, "first_name": _TEXT, "last_name": _TEXT}
+        columns = dict.fromkeys(("name", "first_name", "last_name"), TEXT)
         if self._lists_column is not None:
             columns["lists"] = Field(self._lists_column)
-        properties = {name: _FIELDS.get(datatype, _TEXT) for name, datatype in datatypes.items()}
+        properties = {name: FIELDS.get(datatype, TEXT) for name, datatype in datatypes.items()}
         return Fields(columns=columns, properties=properties, defines_properties=True)
 
 
@@ -293,89 +294,3 @@ def _list_at(client: MailjetClient, key: str) -> dict[str, Any] | None:
         return client.one("contactslist", key)
     except NotFound:
         return None
-
-
-# Property types
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ValueError("no text")
-    return str(value)
-
-
-def _int(value: Any) -> int:
-    if isinstance(value, bool):
-        raise ValueError("no whole number")
-    try:
-        found = None if _is_odd(value) else integer(value)
-    except (ValueError, TypeError):
-        found = None
-    if found is None:
-        raise ValueError("no whole number")
-    return found
-
-
-def _float(value: Any) -> float:
-    if isinstance(value, bool):
-        raise ValueError("no number")
-    try:
-        found = None if _is_odd(value) else number(value)
-    except (ValueError, TypeError):
-        found = None
-    if found is None or not math.isfinite(found):
-        raise ValueError("no number")
-    return found
-
-
-def _is_odd(value: Any) -> bool:
-    """Python reads 1_000 as a number; nobody who sends it means that."""
-    return isinstance(value, str) and "_" in value
-
-
-def _bool(value: Any) -> bool:
-    try:
-        found = boolean(value)
-    except ValueError:
-        found = None
-    if found is None:
-        raise ValueError("neither true nor false")
-    return found
-
-
-def _datetime(value: Any) -> str:
-    found = None
-    try:
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
-            found = timestamp_of(datetime.fromtimestamp(value, UTC))
-        elif re.match(r"\d{4}-\d\d-\d\d", value):  # no guesses from a year or a time of day alone
-            found = timestamp(value)
-    except (ValueError, TypeError, OverflowError):
-        pass
-    if found is None:
-        raise ValueError("no date-time")
-    return f"{found[:19]}Z"
-
-
-_TEXT: Final = Field(_text, str)
-
-_FIELDS: Final[Mapping[str, Field]] = {
-    "str": _TEXT,
-    "int": Field(_int, int),
-    "float": Field(_float, float),
-    "bool": Field(_bool, bool),
-    "datetime": Field(_datetime),
-}
-
-
-def _datatype(schema: Mapping[str, Any]) -> str:
-    types = schema.get("type", "string")
-    names = {types} if isinstance(types, str) else set(types)
-    if schema.get("format") in {"date-time", "date"}:
-        return "datetime"
-    for name, datatype in (("boolean", "bool"), ("number", "float"), ("integer", "int")):
-        if name in names and "string" not in names:
-            return datatype
-    return "str"

@@ -9,6 +9,7 @@ from mailing_api.values import boolean
 from target_mailing.consent import Consent
 from target_mailing.fields import RowRejected
 from target_mailing.mailjet_steps import ACTIONS
+from target_mailing.values import from_json_text, whole_float
 
 __all__ = ["ListsColumn", "action_on", "actions_of", "laid_over"]
 
@@ -31,21 +32,26 @@ class ListsColumn:
                 self._named.setdefault(str(row.get("Name", "")), set()).add(number)
                 self._addressed[str(row.get("Address", ""))] = number
 
-    def __call__(self, value: Any) -> list[tuple[int, str | None]]:
-        """The lists of a row by ID, each with the entry's own action, if it has one.
+    def __call__(self, value: Any) -> list[tuple[int, str | None]] | None:
+        """The lists of a row by ID, each with the entry's own action, if it has one; None for a blank.
 
         Raises:
             ValueError: the value is of another shape.
             RowRejected: unknown_list, unknown_action.
         """
-        if not isinstance(value, list):
+        found = from_json_text(value, "an array")
+        if found is None:
+            return None
+        if not isinstance(found, list):
             raise ValueError(_SHAPE)
-        return [(self._list(one), _own_action(one)) for one in value]
+        return [(self._list(one), _own_action(one)) for one in found]
 
     def _list(self, entry: Any) -> int:
         if not isinstance(entry, dict) or not entry.keys() <= _KEYS:
             raise ValueError(_SHAPE)
         wanted = entry.get("list")
+        if isinstance(wanted, float):
+            wanted = whole_float(wanted)
         if isinstance(wanted, bool) or not isinstance(wanted, (int, str)):
             raise ValueError(_SHAPE)
         if isinstance(wanted, int) or wanted.isdecimal():

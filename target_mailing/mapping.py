@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -11,8 +11,9 @@ from msgspec import UNSET
 from mailing_api.addresses import sent_address, without_hidden
 from mailing_api.errors import ConfigurationError
 from target_mailing.deletion import DELETED_AT, deletion_column, is_deleted
-from target_mailing.fields import Fields, RowRejected, converted
-from target_mailing.properties import CANONICAL_COLUMNS, chosen_properties, no_property
+from target_mailing.fields import UNFIT, Converter, Fields, RowRejected, wrong_type
+from target_mailing.properties import CANONICAL_COLUMNS, PropertyNames, chosen_properties, no_property
+from target_mailing.values import from_json_text
 
 __all__ = [
     "MappedContact",
@@ -60,6 +61,7 @@ class StreamMapping:
         properties: Sequence[str] | str | None,
         clear_nulls: bool,
         action_column: str | None,
+        structures: Collection[str] = (),
     ) -> None:
         """Compile the mapping.
 
@@ -72,12 +74,14 @@ class StreamMapping:
                 the canonical ones.
             clear_nulls: a null clears the property instead of leaving it as it is.
             action_column: a column that holds the row's action.
+            structures: the columns whose values are all objects or arrays.
 
         Raises:
             ConfigurationError: a column is missing, or a property is unknown to the destination.
         """
         self._clear_nulls = clear_nulls
         self._fields = fields
+        self._names = PropertyNames(fields)
         known = set(columns)
         sources = {name: name for name in (*CANONICAL_COLUMNS, *fields.columns) if name in known} | dict(mapping)
         for name, column in mapping.items():
@@ -115,7 +119,7 @@ class StreamMapping:
         self._object = self._place(sources.pop("properties", None))
         self._action = self._place(action_column)
         self._columns = [
-            (self._place(column), name, fields.columns[name].exact, fields.columns[name])
+            (self._place(column), name, fields.columns[name].convert)
             for name, column in sources.items()
             if name in fields.columns
         ]
@@ -127,13 +131,13 @@ class StreamMapping:
             mapping=mapping,
             properties=properties,
             action_column=action_column,
+            structures=structures,
         )
         if unknown := sorted(name for name in chosen if name not in fields.properties):
             raise no_property(f"Stream {stream!r}", unknown, fields)
         absent = UNSET if clear_nulls else None
         self._properties = [
-            (self._place(column, absent), name, fields.properties[name].exact, fields.properties[name])
-            for name, column in chosen.items()
+            (self._place(column, absent), name, fields.properties[name].convert) for name, column in chosen.items()
         ]
 
     def _place(self, column: str | None, absent: Any = None) -> int:
@@ -155,23 +159,23 @@ class StreamMapping:
         email = self._address(email)
         status = self._status_of(values) if self._status else None
         action = self._action_of(values) if self._action else None
-        columns: dict[str, Any] = {}
-        for at, name, exact, field in self._columns:
-            value = values[at]
-            if value is not None:
-                columns[name] = value if type(value) is exact else converted(self._said(at), value, field)
+        columns = self._converted(self._columns, values)
         properties: dict[str, Any] = {}
         if self._object and (given := values[self._object]) is not None:
             self._from_object(given, properties)
-        for at, name, exact, field in self._properties:
-            value = values[at]
-            if type(value) is exact:
-                properties[name] = value
-            elif value is None:
-                if self._clear_nulls:
+        at = 0
+        try:
+            for at, name, convert in self._properties:
+                value = values[at]
+                if value is not None and value is not UNSET:
+                    value = convert(value)
+                if value is not None:
+                    if value is not UNSET:
+                        properties[name] = value
+                elif self._clear_nulls:
                     properties[name] = None
-            elif value is not UNSET:
-                properties[name] = converted(self._said(at), value, field)
+        except UNFIT as exc:
+            raise wrong_type(self._said(at), values[at], exc) from None
         return MappedContact(email, columns, properties, status, action, deleted=False)
 
     def _deleted(self, email: Any, values: Values) -> MappedContact:
@@ -205,11 +209,20 @@ class StreamMapping:
         return MappedContact(None, self._own_of(values), {}, status, None, deleted=True)
 
     def _own_of(self, values: Values) -> dict[str, Any]:
-        return {
-            name: converted(self._said(at), given, field)
-            for at, name, _, field in self._own
-            if (given := values[at]) is not None
-        }
+        return self._converted(self._own, values)
+
+    def _converted(self, columns: Sequence[tuple[int, str, Converter]], values: Values) -> dict[str, Any]:
+        """The values that these columns have, as the destination takes them."""
+        found: dict[str, Any] = {}
+        at = 0
+        try:
+            for at, name, convert in columns:
+                value = values[at]
+                if value is not None and (value := convert(value)) is not None:
+                    found[name] = value
+        except UNFIT as exc:
+            raise wrong_type(self._said(at), values[at], exc) from None
+        return found
 
     def _status_of(self, values: Values) -> str | None:
         status = values[self._status]
@@ -219,27 +232,37 @@ class StreamMapping:
 
     def _action_of(self, values: Values) -> str | None:
         action = values[self._action]
-        if action is None or isinstance(action, str):
-            return action
+        if action is None:
+            return None
+        if isinstance(action, str):
+            return action.strip() or None
         raise RowRejected("unknown_action", f"{self._said(self._action)}: {action!r} is no action")
 
     def _said(self, at: int) -> str:
         return f"column {self.needed[at][0]}"
 
-    def _from_object(self, values: Any, properties: dict[str, Any]) -> None:
+    def _from_object(self, given: Any, properties: dict[str, Any]) -> None:
         column = self._said(self._object)
+        try:
+            values = from_json_text(given, "an object")
+        except UNFIT as exc:
+            raise wrong_type(column, given, exc) from None
+        if values is None:
+            return
         if not isinstance(values, dict):
             raise RowRejected("wrong_type", f"{column}: not an object")
-        fields = self._fields.properties
         for name, value in values.items():
-            field = fields.get(name)
-            if field is None:
+            own = self._names.find(name)
+            if own is None:
                 raise RowRejected("unknown_property", f"{column}: {name!r} is no property of the account")
-            if value is not None:
-                exact = type(value) is field.exact
-                properties[name] = value if exact else converted(f"{column}.{name}", value, field)
-            elif self._clear_nulls:
-                properties[name] = None
+            if own != name and (own in values or own in properties):
+                raise RowRejected("unknown_property", f"{column}: {name!r} and another name are the property {own!r}")
+            try:
+                found = None if value is None else self._fields.properties[own].convert(value)
+            except UNFIT as exc:
+                raise wrong_type(f"{column}.{name}", value, exc) from None
+            if found is not None or self._clear_nulls:
+                properties[own] = found
 
 
 def clean_address(value: Any) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -142,7 +142,7 @@ class PostgridDestination:
     def read_back(self, verdict: Finished, doubtful: Sequence[int]) -> None:
         """Nothing more can be asked."""
 
-    def create_properties(self, schemas: Mapping[str, Mapping[str, Any]]) -> None:
+    def create_properties(self, types: Mapping[str, Collection[str]]) -> None:
         """Nothing: metadata takes any key."""
 
 

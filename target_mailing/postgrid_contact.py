@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from mailing_api.countries import country_code
-from mailing_api.values import boolean
+from target_mailing import values
 from target_mailing.fields import Field, Fields, RowRejected
 from target_mailing.mapping import MappedContact
 from target_mailing.properties import CANONICAL_COLUMNS
@@ -56,8 +56,7 @@ def encoded(contact: MappedContact) -> bytes:
     """
     found: dict[str, Any] = {}
     for column, name in _TEXTS.items():
-        text = (contact.columns.get(column) or "").strip()
-        if text:
+        if text := contact.columns.get(column):
             most = _LONGEST_DESCRIPTION if column == "description" else _LONGEST
             if len(text) > most:
                 raise RowRejected("bad_address", f"column {column}: longer than {most} characters")
@@ -83,7 +82,7 @@ def _name(contact: MappedContact, found: dict[str, Any]) -> None:
     """PostGrid wants a first name, which may be the full one, or a company."""
     if "firstName" in found:
         return
-    last, name = found.get("lastName"), (contact.columns.get("name") or "").strip()
+    last, name = found.get("lastName"), contact.columns.get("name", "")
     if last and "companyName" in found and name in {"", last}:
         return
     if name or last:
@@ -114,42 +113,29 @@ def with_reference(body: bytes, reference: tuple[str, ...]) -> bytes:
 
 def fields(identify: Any) -> Fields:
     """What PostGrid takes: any name is a key of the metadata."""
-    columns = {"name": _TEXT, **dict.fromkeys(_TEXTS, _TEXT), **dict.fromkeys(FLAGS, _FLAG)}
     return Fields(
-        columns=columns,
+        columns=_FIELDS,
         properties=_Metadata(),
         required=("address_line1", "address_country"),
         identify=identify,
     )
 
 
-def _text(value: Any) -> str:
-    if isinstance(value, str):
-        return value
+def _metadata(value: Any) -> str | None:
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, (int, float)):
-        return str(value)
-    raise ValueError("no text")
+    if isinstance(value, (dict, list)):
+        return msgspec.json.encode(values.json_value(value)).decode()
+    return values.text(value)
 
 
-def _plain(value: Any) -> str:
-    return msgspec.json.encode(value).decode() if isinstance(value, (dict, list)) else _text(value)
-
-
-def _flag(value: Any) -> bool:
-    try:
-        found = boolean(value)
-    except ValueError:
-        found = None
-    if found is None:
-        raise ValueError("neither true nor false")
-    return found
-
-
-_TEXT: Final = Field(_text, str)
-_FLAG: Final = Field(_flag, bool)
-_VALUE: Final = Field(_plain, str)
+_FIELDS: Final[Mapping[str, Field]] = {
+    **dict.fromkeys(("name", *_TEXTS), Field(values.digits)),
+    "address_postal_code": Field(values.postal_code),
+    "description": Field(values.text),
+    **dict.fromkeys(FLAGS, Field(values.flag)),
+}
+_VALUE: Final = Field(_metadata)
 
 
 class _Metadata(Mapping[str, Field]):

@@ -10,7 +10,7 @@ import re
 import secrets
 from collections.abc import Collection, Mapping, Sequence
 from itertools import groupby
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -140,7 +140,7 @@ class PostgridImports:
     def read_back(self, verdict: Finished, doubtful: Sequence[int]) -> None:
         """Nothing more can be asked."""
 
-    def create_properties(self, schemas: Mapping[str, Mapping[str, Any]]) -> None:
+    def create_properties(self, types: Mapping[str, Collection[str]]) -> None:
         """Nothing: any name is a merge variable."""
 
 

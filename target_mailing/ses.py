@@ -22,6 +22,7 @@ from target_mailing.ses_place import ACTIONS, Place
 from target_mailing.ses_steps import Clear, Consent, Follow, Outcome, Plan, Stage, Submit, SubmitRemoval, Upload
 from target_mailing.ses_suppression_list import REASONS, Suppressed, SuppressionList
 from target_mailing.steps import Finished, Step
+from target_mailing.values import trimmed
 
 __all__ = ["Contacts", "Manner", "Suppressions"]
 
@@ -102,7 +103,7 @@ class _Destination:
         """Looks at what is there."""
         return ReadBack(self._place, verdict, doubtful)
 
-    def create_properties(self, schemas: Mapping[str, Mapping[str, Any]]) -> None:
+    def create_properties(self, types: Mapping[str, Collection[str]]) -> None:
         """Attributes need no definition."""
 
 
@@ -150,7 +151,8 @@ class Suppressions(_Destination):
         return later
 
 
-def _reason(value: Any) -> str:
-    if not isinstance(value, str) or value.strip().upper() not in REASONS:
+def _reason(value: Any) -> str | None:
+    found = trimmed(value).upper() if isinstance(value, str) else None
+    if found not in ("", *REASONS):
         raise ValueError("neither BOUNCE nor COMPLAINT")
-    return value.strip().upper()
+    return found or None

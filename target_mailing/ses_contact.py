@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from mailing_api import values
+from target_mailing import values
 from target_mailing.fields import Field, Fields
 from target_mailing.mapping import MappedContact
 from target_mailing.properties import CANONICAL_COLUMNS
@@ -181,42 +180,49 @@ def fields_of(topics: Collection[str]) -> Fields:
     return Fields(columns=columns, properties=AnyField(), own_prefix=TOPIC_PREFIX)
 
 
-def _json(value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError("no number that JSON has")
-    return value
-
-
-_JSON: Final = Field(_json, str)
+_JSON: Final = Field(values.json_value)
 
 
 def _choice_of(topic: str) -> Field:
-    return Field(lambda value: {topic: _status(value)})
+    def convert(value: Any) -> dict[str, Status] | None:
+        status = _status(value)
+        return None if status is None else {topic: status}
+
+    return Field(convert)
 
 
-def _status(value: Any) -> Status:
-    word = value.strip().upper() if isinstance(value, str) else value
-    if word in {"OPT_IN", "OPT_OUT"}:
+def _status(value: Any) -> Status | None:
+    """What somebody chose; None where the row does not say."""
+    word = values.trimmed(value).upper() if isinstance(value, str) else value
+    if word in ("OPT_IN", "OPT_OUT"):
         return "OPT_IN" if word == "OPT_IN" else "OPT_OUT"
     try:
-        choice = values.boolean(value)
+        choice = values.flag(value)
     except ValueError:
-        choice = None
-    if choice is None:
-        raise ValueError("neither OPT_IN nor OPT_OUT")
-    return "OPT_IN" if choice else "OPT_OUT"
+        raise ValueError("neither OPT_IN nor OPT_OUT") from None
+    return None if choice is None else "OPT_IN" if choice else "OPT_OUT"
 
 
 def _preferences(topics: frozenset[str]) -> Any:
     """Reads choices as `tap-mailing` writes them, a list of objects, or as one object."""
 
-    def convert(value: Any) -> dict[str, Status]:
-        if isinstance(value, list):
-            value = {one.get("topic_name"): one.get("subscription_status") for one in value if isinstance(one, dict)}
-        if not isinstance(value, dict):
+    def convert(value: Any) -> dict[str, Status] | None:
+        given = values.from_json_text(value, "a list of preferences")
+        if given is None:
+            return None
+        if isinstance(given, list) and all(isinstance(one, dict) for one in given):
+            told = [(one.get("topic_name"), one.get("subscription_status")) for one in given]
+        elif isinstance(given, dict):
+            told = list(given.items())
+        else:
             raise ValueError("no list of preferences")
-        if unknown := [name for name in value if name not in topics]:
-            raise ValueError(f"of a topic that the contact list does not have: {unknown[0]!r}")
-        return {name: _status(status) for name, status in value.items()}
+        found: dict[str, Status] = {}
+        for name, status in told:
+            if not isinstance(name, str) or name not in topics:
+                raise ValueError(f"of a topic that the contact list does not have: {name!r}")
+            choice = None if status is None else _status(status)
+            if choice is not None and found.get(name) != "OPT_OUT":
+                found[name] = choice
+        return found
 
     return convert

@@ -231,5 +231,5 @@ class Destination(Protocol):
         It says `Finished`: the verdict, without those that are there. None where the provider cannot be asked.
         """
 
-    def create_properties(self, schemas: Mapping[str, Mapping[str, Any]]) -> None:
-        """Define properties for these columns, given by JSON Schema; `fields` then has them."""
+    def create_properties(self, types: Mapping[str, Collection[str]]) -> None:
+        """Define properties of these names, for values of these types (see `column_types`); `fields` then has them."""

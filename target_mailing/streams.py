@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -12,6 +12,7 @@ import msgspec
 from mailing_api.addresses import fold_address
 from mailing_api.errors import ConfigurationError
 from target_mailing.batches import Row
+from target_mailing.column_types import holds_structures_only, types_of
 from target_mailing.consent import Withheld, decide
 from target_mailing.fields import RowRejected
 from target_mailing.journal import Journal, Reject
@@ -20,10 +21,11 @@ from target_mailing.lines import Lines
 from target_mailing.mapping import StreamMapping, Values
 from target_mailing.messages import Message, MessageDecoder
 from target_mailing.outcomes import Outcome
-from target_mailing.properties import chosen_properties
+from target_mailing.properties import PropertyNames, chosen_properties
 from target_mailing.records import RecordReader
 from target_mailing.settings import StreamSettings
 from target_mailing.steps import Destination
+from target_mailing.values import number_text, whole_float
 
 __all__ = ["End", "Stream", "check_action", "meek_action"]
 
@@ -33,7 +35,7 @@ End = tuple[Outcome, str | None, Reject | None]
 
 logger = logging.getLogger("target-mailing.streams")
 
-_encode = msgspec.json.Encoder().encode
+_encode = msgspec.json.Encoder(order="deterministic").encode
 
 
 class Stream:
@@ -95,8 +97,10 @@ class Stream:
                 meek,
             )
         columns = schema.get("properties", {})
+        types = {name: types_of(column, schema) for name, column in columns.items()}
+        structures = {name for name, found in types.items() if holds_structures_only(found)}
         if settings.create_properties:
-            self._create_properties(columns)
+            self._create_properties(types, structures)
         self._mapping = StreamMapping(
             stream=stream,
             columns=list(columns),
@@ -105,7 +109,9 @@ class Stream:
             properties=settings.properties,
             clear_nulls=settings.nulls == "clear",
             action_column=settings.action_column,
+            structures=structures,
         )
+        self._tell_of(structures)
         self._required = tuple(key_properties)
         self._keys_at = len(self._mapping.needed)
         needed = [*self._mapping.needed, *((name, None) for name in self._required)]
@@ -123,20 +129,32 @@ class Stream:
         address = settings.mapping.get("email", "email")
         self._key = () if self._required == (address,) and self._identify is None else self._required
 
-    def _create_properties(self, columns: Mapping[str, Mapping[str, Any]]) -> None:
-        settings = self._settings
+    def _create_properties(self, types: Mapping[str, Collection[str]], structures: Collection[str]) -> None:
+        settings, fields = self._settings, self._destination.fields
         chosen = chosen_properties(
             stream=self._stream,
-            columns=list(columns),
-            fields=self._destination.fields,
+            columns=list(types),
+            fields=fields,
             mapping=settings.mapping,
             properties=settings.properties,
             action_column=settings.action_column,
+            structures=structures,
         )
-        known = self._destination.fields.properties
-        missing = {name: columns[column] for name, column in chosen.items() if name not in known and column in columns}
+        names = PropertyNames(fields)
+        missing = {name: types[column] for name, column in chosen.items() if column in types and not names.like(name)}
         if missing:
             self._destination.create_properties(missing)
+
+    def _tell_of(self, structures: Collection[str]) -> None:
+        """Say which columns `properties: all` leaves out."""
+        used = {name for name, _ in self._mapping.needed}
+        left_out = [repr(name) for name in sorted(structures) if name not in used]
+        if left_out and self._settings.properties == "all" and self._destination.fields.defines_properties:
+            logger.warning(
+                "Stream %r: `properties: all` leaves out %s, since no property can hold objects or arrays",
+                self._stream,
+                ", ".join(left_out),
+            )
 
     def decode(self, line: bytes) -> Message | None:
         """The message of a line with its record; None where it is none, or its record does not fit."""
@@ -197,7 +215,7 @@ class Stream:
             lost_address=lost_address,
         )
         if self._identify is not None and key is not None:
-            row.reference = (self._stream, "/".join(map(str, values[self._keys_at :])))
+            row.reference = (self._stream, "/".join(map(_key_text, values[self._keys_at :])))
         return row
 
     def _may_leave(self, status: str | None) -> bool:
@@ -212,7 +230,7 @@ class Stream:
         if None in given:
             name = self._required[given.index(None)]
             raise RowRejected("missing_key", f"key column {name} is missing or null")
-        return self._key_id(_encode(given)) if self._key else None
+        return self._key_id(_encode(_whole(given))) if self._key else None
 
     def _decide(self, question: tuple[str | None, str, bool]) -> str | End:
         """The action for a row, or its end; the same few questions are asked for every row."""
@@ -229,6 +247,19 @@ class Stream:
         if status == "unsubscribed":
             return Outcome.WITHHELD, "unsubscribed", None
         raise RowRejected("unknown_action", f"action {action!r} is not possible here")
+
+
+def _whole(key: Values) -> Values:
+    """A key that is the same whether its numbers came as floats or not."""
+    if any(type(one) is float for one in key):
+        return tuple(whole_float(one) if type(one) is float else one for one in key)
+    return key
+
+
+def _key_text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return number_text(value) if type(value) in {int, float} else _encode(value).decode()
 
 
 def check_action(settings: StreamSettings, destination: Destination) -> None:

@@ -132,7 +132,7 @@ def test_p5_removing_an_opted_out_member_by_csv_is_withheld(by_csv):
 
 
 def test_rows_that_a_file_cannot_hold_go_by_json_and_that_is_told_once(by_csv):
-    rows = [*readers(range(3)), person(3), reader(4, city=""), reader(5, city=None), reader(6, city="Ly\non")]
+    rows = [*readers(range(3)), person(3), reader(4, city="a\tb"), reader(5, city=""), reader(6, city="Ly\non")]
     result = by_csv.deliver([schema(), *rows, person(7), state(1)], batch_rows=4)
     assert result.counts() == {"delivered": 8}
     assert by_csv.sandbox.counters.rows_received == {"csvimport": 4, "contactslist/managemanycontacts": 4}

@@ -18,7 +18,7 @@ from target_mailing.lines import InputError, Lines
 from target_mailing.mailjet_steps import ACTIONS
 from target_mailing.stores import MemoryStore
 
-TEXT = Field(str, str)
+TEXT = Field(str)
 
 
 class Anywhere:

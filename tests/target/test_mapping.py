@@ -17,7 +17,7 @@ def whole(value):
     return value
 
 
-TEXT = Field(str, str)
+TEXT = Field(str)
 FIELDS = Fields(
     columns={"name": TEXT, "first_name": TEXT},
     properties={"city": TEXT, "visits": Field(whole), "company": TEXT},

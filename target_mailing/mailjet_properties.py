@@ -1,0 +1,36 @@
+"""Mailjet's types of properties: what each takes of a row, and which one fits a column; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Final
+
+from target_mailing import values
+from target_mailing.column_types import DATE_TIME
+from target_mailing.fields import Field
+
+__all__ = ["FIELDS", "TEXT", "datatype_of"]
+
+TEXT: Final = Field(values.text)
+
+#: By Mailjet's name of the type.
+FIELDS: Final[Mapping[str, Field]] = {
+    "str": TEXT,
+    "int": Field(values.whole),
+    "float": Field(values.decimal),
+    "bool": Field(values.flag),
+    "datetime": Field(values.moment),
+}
+
+_ALONE: Final = (
+    ({"boolean"}, "bool"),
+    ({"integer"}, "int"),
+    ({"integer", "number"}, "float"),
+    ({DATE_TIME}, "datetime"),
+)
+
+
+def datatype_of(types: Collection[str]) -> str:
+    """The type of property that takes all values of a column of these types, see `column_types`."""
+    found = {*types} - {"null"}
+    return next((datatype for alone, datatype in _ALONE if found and found <= alone), "str")
