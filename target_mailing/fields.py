@@ -42,9 +42,11 @@ class Field(msgspec.Struct, frozen=True):
 
     Attributes:
         convert: makes a value fit.
+        for_removals: rows that leave need it, too; whatever else a deleted row holds is not looked at.
     """
 
     convert: Converter
+    for_removals: bool = False
 
 
 class Fields(msgspec.Struct, frozen=True, kw_only=True):

@@ -252,7 +252,7 @@ class MailjetDestination:
         self._datatypes = datatypes
         columns = dict.fromkeys(("name", "first_name", "last_name"), TEXT)
         if self._lists_column is not None:
-            columns["lists"] = Field(self._lists_column)
+            columns["lists"] = Field(self._lists_column, for_removals=True)
         properties = {name: FIELDS.get(datatype, TEXT) for name, datatype in datatypes.items()}
         return Fields(columns=columns, properties=properties, defines_properties=True)
 

@@ -123,7 +123,7 @@ class StreamMapping:
             for name, column in sources.items()
             if name in fields.columns
         ]
-        self._own = [one for one in self._columns if one[1] not in CANONICAL_COLUMNS]
+        self._for_removals = [one for one in self._columns if fields.columns[one[1]].for_removals]
         chosen = chosen_properties(
             stream=stream,
             columns=columns,
@@ -188,7 +188,7 @@ class StreamMapping:
             address = self._address(email)
         except RowRejected:
             address = None
-        return MappedContact(address, self._own_of(values), {}, told, None, deleted=True)
+        return MappedContact(address, self._converted(self._for_removals, values), {}, told, None, deleted=True)
 
     def lacks_address(self, values: Values) -> bool:
         """Whether a row that is not deleted has no address.
@@ -206,10 +206,7 @@ class StreamMapping:
             RowRejected: bad_subscription_status, wrong_type.
         """
         status = self._status_of(values) if self._status else None
-        return MappedContact(None, self._own_of(values), {}, status, None, deleted=True)
-
-    def _own_of(self, values: Values) -> dict[str, Any]:
-        return self._converted(self._own, values)
+        return MappedContact(None, self._converted(self._for_removals, values), {}, status, None, deleted=True)
 
     def _converted(self, columns: Sequence[tuple[int, str, Converter]], values: Values) -> dict[str, Any]:
         """The values that these columns have, as the destination takes them."""
