@@ -11,7 +11,6 @@ import os
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeVar, Unpack
 
 import httpx
@@ -203,8 +202,7 @@ class SesClient:
         """
         members = {}
         if since is not None:
-            earlier = datetime.fromisoformat(since) - timedelta(seconds=1)
-            members["StartDate"] = f"{values.timestamp_of(earlier)[:19]}Z"
+            members["StartDate"] = f"{values.earlier(since, 1)[:19]}Z"
         if until is not None:
             members["EndDate"] = f"{until[:19]}Z"
         return self._walk(region, LIST_SUPPRESSED_DESTINATIONS, "SuppressedDestinationSummaries", members, size)

@@ -5,22 +5,51 @@ Timestamps come out as RFC 3339 in UTC with fixed microseconds, so that they com
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Any
+import math
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
 
-__all__ = ["boolean", "epoch", "integer", "moment", "number", "text", "timestamp", "timestamp_of", "to_epoch"]
+__all__ = [
+    "EARLIEST",
+    "boolean",
+    "date_time",
+    "earlier",
+    "epoch",
+    "integer",
+    "moment",
+    "number",
+    "text",
+    "timestamp",
+    "timestamp_of",
+    "to_epoch",
+]
+
+#: No provider has anything older, and some refuse to be asked for it. In the form of `timestamp`.
+EARLIEST: Final = "1970-01-01T00:00:00.000000Z"
 
 _LENGTH_OF_SECONDS = len("2024-03-05T09:41:07Z")
 _LENGTH_OF_MILLISECONDS = len("2024-03-05T09:41:07.250Z")
 
+# Nothing is guessed: neither a day for a time, nor a month for a year, nor a time for a day in `date_time`.
+_TIME = r"\d\d:\d\d:\d\d(?:[.,]\d+)?"
+_OFFSET = r" ?(?:[Zz]|[+-]\d\d(?::?\d\d)?)"
+_DATE_TIME = re.compile(rf"(\d{{4}}-\d\d-\d\d)[Tt ]({_TIME})({_OFFSET})?", re.ASCII)
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_INTEGER = re.compile(r"-?(?:0|[1-9]\d*)", re.ASCII)
+_NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
+
 
 def timestamp(value: Any) -> str | None:
-    """A date-time text as `2024-03-05T09:41:07.000000Z`; one without an offset is UTC; unset is None.
+    """A date-time text as `2024-03-05T09:41:07.000000Z`; one without an offset is UTC, a date its midnight.
+
+    Unset is None.
 
     Raises:
-        ValueError: not a date-time.
+        ValueError: neither a date-time nor a date.
+        TypeError: not a text.
     """
-    if not value:
+    if _is_unset(value):
         return None
     if len(value) == _LENGTH_OF_SECONDS and value[19] == "Z" and value[10] == "T":
         datetime.fromisoformat(value)  # raises where this only looks like a date
@@ -28,17 +57,50 @@ def timestamp(value: Any) -> str | None:
     if len(value) == _LENGTH_OF_MILLISECONDS and value[23] == "Z" and value[19] == "." and value[10] == "T":
         datetime.fromisoformat(value)
         return f"{value[:23]}000Z"
-    import pendulum  # noqa: PLC0415 - slow to import, and most programs never meet an odd date
+    if _DATE.fullmatch(value):
+        datetime.fromisoformat(value)
+        return f"{value}T00:00:00.000000Z"
+    return date_time(value)
 
-    parsed = pendulum.parse(value, tz="UTC")
-    if not isinstance(parsed, pendulum.DateTime):
+
+def date_time(value: Any) -> str | None:
+    """A whole date-time, which tells its day and its second, in the form of `timestamp`.
+
+    Raises:
+        ValueError: anything else, a date among it.
+        TypeError: not a text.
+    """
+    if _is_unset(value):
+        return None
+    found = _DATE_TIME.fullmatch(value)
+    if found is None:
         raise ValueError("not a date-time")
-    return timestamp_of(parsed)
+    day, time, offset = found.groups()
+    aware = datetime.fromisoformat(f"{day}T{time}{(offset or 'Z').strip().upper()}")
+    try:
+        return timestamp_of(aware)
+    except OverflowError:  # in UTC it is before the first year, or after the last
+        raise ValueError("not a date-time in UTC") from None
+
+
+def _is_unset(value: Any) -> bool:
+    if value is not None and not isinstance(value, str):
+        raise TypeError("not a text")
+    return not value
 
 
 def timestamp_of(moment: datetime) -> str:
     """An aware datetime in the form of `timestamp`."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def earlier(moment: str, seconds: float) -> str:
+    """So long before a moment, in the form of `timestamp`, though not before `EARLIEST`."""
+    try:
+        found = timestamp_of(datetime.fromisoformat(moment) - timedelta(seconds=seconds))
+    except OverflowError:
+        return EARLIEST
+    return max(found, EARLIEST)
 
 
 def epoch(value: Any) -> str | None:
@@ -68,26 +130,36 @@ def integer(value: Any) -> int | None:
     """A whole number, also given as text; unset is None. Exact at any size.
 
     Raises:
-        ValueError: not a whole number.
+        ValueError: not a whole number, or a text that is written otherwise, such as `007`.
     """
     if type(value) is int:
         return value
     if value is None or value == "":
         return None
-    if isinstance(value, float) and not value.is_integer():
-        raise ValueError("not a whole number")
-    return int(value)
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, str) and _INTEGER.fullmatch(value):
+        return int(value)
+    raise ValueError("not a whole number")
 
 
 def number(value: Any) -> float | None:
     """A number, also given as text; unset is None.
 
     Raises:
-        ValueError: not a number.
+        ValueError: not a number, one that is not finite, or a text that is written otherwise, such as `1_000`.
+        OverflowError: too large.
     """
     if value is None or value == "":
         return None
-    return float(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        raise ValueError("not a number")
+    if isinstance(value, str) and not _NUMBER.fullmatch(value):
+        raise ValueError("not a number")
+    found = float(value)
+    if not math.isfinite(found):
+        raise ValueError("not finite")
+    return found
 
 
 def boolean(value: Any) -> bool | None:
@@ -109,7 +181,11 @@ def boolean(value: Any) -> bool | None:
 
 
 def text(value: Any) -> str | None:
-    """A text; "" is None; a number becomes its digits."""
+    """A text; "" is None; a number becomes its digits, and a flag as JSON writes it."""
     if value is None or value == "":
         return None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
     return value if type(value) is str else str(value)

@@ -84,7 +84,9 @@ class Contacts(MailjetStream):
         return bool(lookup(INCLUDE_ANONYMIZED, self.config))
 
     def _with_properties(self) -> Iterator[Sequence[Row]]:
-        definitions = chain.from_iterable(self.walk({}, resource="contactmetadata"))
+        definitions = list(chain.from_iterable(self.walk({}, resource="contactmetadata")))
+        # Of two definitions of one name, the values are those of the static one: `historic` is an older kind.
+        definitions.sort(key=lambda row: str(row.get("NameSpace")).lower() == "static")
         casts = {row.get("Name"): _CASTS.get(str(row.get("Datatype")).lower(), values.text) for row in definitions}
         contacts = self.walk(self.filters(), share=2)
         data = self.walk(self.filters(), resource="contactdata", share=2)
@@ -98,7 +100,7 @@ _CASTS: dict[str, Callable[[Any], Any]] = {
     "int": values.integer,
     "float": values.number,
     "bool": values.boolean,
-    "datetime": values.timestamp,
+    "datetime": values.date_time,
 }
 
 

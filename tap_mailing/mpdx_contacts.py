@@ -58,14 +58,14 @@ def address_country(country: str | None, home: str | None) -> str | None:
 
 
 def _mailing_address(row: Row) -> Mapping[str, Any]:
-    """The primary address, else the first; never a historic or undeliverable one, and of two the older."""
+    """The primary address, else the first, in MPDX's own order; never a historic or undeliverable one."""
     usable = [
         one
         for one in row.get("addresses") or ()
         if not one.get("historic") and str(one.get("street") or "").strip().upper() != _UNDELIVERABLE
     ]
-    usable.sort(key=lambda one: (not one.get("primary_mailing_address"), str(one.get("created_at") or "")))
-    return usable[0] if usable else {}
+    primary = (one for one in usable if one.get("primary_mailing_address"))
+    return next(primary, usable[0] if usable else {})
 
 
 def _lines(row: Row) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
 from typing import Any
 
 from mailing_api import values
@@ -122,7 +121,7 @@ class DetailStream(SesStream):
 
     def _earlier(self, moment: str) -> str:
         lookback = min(self.connection.options.lookback, _MOST_LOOKBACK)
-        return values.timestamp_of(datetime.fromisoformat(moment) - timedelta(seconds=lookback))
+        return values.earlier(moment, lookback)
 
     @property
     def _most(self) -> int | None:

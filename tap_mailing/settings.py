@@ -17,7 +17,8 @@ __all__ = ["TAP_SETTINGS", "Options", "SnapshotPlace"]
 _START_DATE = Setting(
     name="start_date",
     title="Start date",
-    description="Incremental streams read nothing older than this, such as 2024-01-31T00:00:00Z. Unset: everything.",
+    description="Incremental streams read nothing older than this, such as 2024-01-31T00:00:00Z. Unset, or a date "
+    "before 1970: everything.",
 )
 _LOOKBACK = Setting(
     name="lookback",
@@ -79,7 +80,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """The settings, checked.
 
     Attributes:
-        start_date: in the form of `mailing_api.values.timestamp`.
+        start_date: in the form of `mailing_api.values.timestamp`; None for everything.
         lookback: seconds.
         concurrency: 1 or more.
         max_requests_per_second: None for no limit.
@@ -113,11 +114,13 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
 def _start_date(value: Any) -> str | None:
     try:
-        return values.timestamp(value)
-    except ValueError:
+        found = values.timestamp(value)
+    except (TypeError, ValueError):
         raise ConfigurationError(
             f"Setting `start_date` is {value!r}, which is no date or date-time such as 2024-01-31T00:00:00Z."
         ) from None
+    # Older than anything: some providers refuse to be asked for it, and all give everything where nothing is asked.
+    return found if found and found > values.EARLIEST else None
 
 
 def _positive(name: str, value: Any) -> Any:

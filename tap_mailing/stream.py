@@ -10,7 +10,6 @@ from __future__ import annotations
 import abc
 import traceback
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -359,8 +358,8 @@ class MailingStream(Stream, abc.ABC, Generic[C]):
         options = self.connection.options
         if not self._is_incremental or bookmark is None:
             return options.start_date if self._is_incremental else None
-        earlier = datetime.fromisoformat(bookmark) - timedelta(seconds=options.lookback)
-        return max(values.timestamp_of(earlier), options.start_date or "")
+        since = max(values.earlier(bookmark, options.lookback), options.start_date or "")
+        return since if since > values.EARLIEST else None
 
     # Failure
 

@@ -44,6 +44,7 @@ class Routes:
             Route("/lists", self.add_list, methods=["POST"]),
             Route("/lists/{list}/members", self.members, methods=["GET"]),
             Route("/properties", self.add_property, methods=["POST"]),
+            Route("/properties/{name}", self.retype, methods=["PATCH"]),
         ]
 
     async def jobs(self, _: Request) -> Response:
@@ -113,4 +114,12 @@ class Routes:
         body = await fields(request)
         if not isinstance(body.get("name"), str):
             raise ValueError("name must be a string")
-        return answer({"id": self._mailjet.add_property(body["name"], str(body.get("datatype", "str")))}, 201)
+        if body.get("namespace", "static") not in ("static", "historic"):
+            raise ValueError("namespace must be static or historic")
+        add = self._mailjet.historic if body.get("namespace") == "historic" else self._mailjet.add_property
+        return answer({"id": add(body["name"], str(body.get("datatype", "str")))}, 201)
+
+    async def retype(self, request: Request) -> Response:
+        """Give a property another type; values stay."""
+        self._mailjet.retype(request.path_params["name"], str((await fields(request)).get("datatype")))
+        return answer({})

@@ -184,6 +184,22 @@ class Mailjet:
         with self.lock:
             return self._account.store.add_property(name, datatype).id
 
+    def historic(self, name: str, datatype: str = "str") -> int:
+        """Define a property in the namespace `historic`, perhaps beside a static one of that name; return its ID."""
+        with self.lock:
+            return self._account.store.add_property(name, datatype, "historic").id
+
+    def retype(self, name: str, datatype: str) -> None:
+        """Give a static property another type; what contacts hold stays. ValueError when there is none of that name."""
+        with self.lock:
+            store = self._account.store
+            for definition in store.properties.rows:
+                if (definition.name, definition.namespace) == (store.property_key(name), "static"):
+                    store.version += 1
+                    definition.datatype = datatype
+                    return
+            raise ValueError(f"there is no property {name!r}")
+
     def add_contacts(self, contacts: Iterable[Mapping[str, Any]]) -> list[int]:
         """Create or change contacts: `email`, `name`, `list` (ID), `unsubscribed`, `excluded`, `properties`.
 
@@ -200,7 +216,8 @@ class Mailjet:
         contact.name = str(given.get("name", contact.name))
         if "excluded" in given:
             store.set_excluded(contact, bool(given["excluded"]), store.now())
-        known = {each.name: each for each in store.properties.rows}
+        rows = sorted(store.properties.rows, key=lambda each: each.namespace == "static")
+        known = {each.name: each for each in rows}
         values = {}
         for name, value in dict(given.get("properties") or {}).items():
             definition = known.get(store.property_key(name))

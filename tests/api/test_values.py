@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -20,6 +21,10 @@ from mailing_api import values
         ("2024-03-05T09:41:07.250Z", "2024-03-05T09:41:07.250000Z"),
         ("2024-03-05T09:41:07.2503Z", "2024-03-05T09:41:07.250300Z"),
         ("2024-03-05", "2024-03-05T00:00:00.000000Z"),
+        ("2024-03-05t09:41:07z", "2024-03-05T09:41:07.000000Z"),
+        ("2024-03-05 09:41:07 +0200", "2024-03-05T07:41:07.000000Z"),
+        ("2024-03-05T09:41:07.123456789Z", "2024-03-05T09:41:07.123456Z"),
+        ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00.000000Z"),
         ("", None),
         (None, None),
     ],
@@ -37,11 +42,74 @@ def test_timestamps(value, expected):
         "2024-03-05T0x:41:07Z",
         "2024-13-05T09:41:07.250Z",
         "2024-03-05/2024-03-06",
+        "12:30",
+        "12:30:00",
+        "2024",
+        "2024-03",
+        "202403",
+        "2024-W10-2",
+        "2024-065",
+        "20240305T094107Z",
+        "2024-03-05T09",
+        "2024-03-05T09:41",
+        "2024-03-05T25:41:07Z",
+        "2024-02-30",
+        "24-03-05",
+        "T09:41:07",
+        "now",
+        "\u0661\u0669\u0669\u0669-\u0660\u0661-\u0660\u0661",
+        "2024-03-05T09:41:07Z ",
+        "0001-01-01T00:00:00+02:00",
+        "9999-12-31T23:59:59-02:00",
     ],
 )
 def test_what_is_no_timestamp_is_refused(value):
     with pytest.raises(ValueError):  # noqa: PT011
         values.timestamp(value)
+
+
+@pytest.mark.parametrize("value", [0, 1709632800, False, [], {}, ["2024-03-05"]])
+def test_what_is_no_text_is_no_timestamp(value):
+    with pytest.raises(TypeError):
+        values.timestamp(value)
+
+
+@given(st.text(alphabet="0123456789-:TZ.W+ ", max_size=30))
+def test_a_date_time_tells_its_own_day_and_second(value):
+    try:
+        found = values.date_time(value)
+    except ValueError:
+        return
+    if found is not None:
+        parsed = datetime.fromisoformat(found)
+        own = datetime.fromisoformat(value[:19].replace(" ", "T")).replace(tzinfo=UTC)
+        assert abs(parsed - own) < timedelta(days=1, seconds=1)
+
+
+@given(st.text(alphabet="0123456789-+_.eEnaif ", max_size=9) | st.text(max_size=5))
+def test_a_number_in_text_is_what_a_json_reader_makes_of_it(value):
+    for read, kind in ((values.integer, int), (values.number, float)):
+        try:
+            found = read(value)
+        except (ValueError, OverflowError):
+            continue
+        if value:
+            assert found == json.loads(value)
+            assert type(found) is kind
+
+
+@pytest.mark.parametrize(
+    ("moment", "seconds", "expected"),
+    [
+        ("2024-03-05T09:41:07.000000Z", 7, "2024-03-05T09:41:00.000000Z"),
+        ("2024-03-05T09:41:07.000000Z", 1e30, values.EARLIEST),
+        ("2024-03-05T09:41:07.000000Z", 1e11, values.EARLIEST),
+        ("0001-01-01T00:00:00.000000Z", 60, values.EARLIEST),
+        ("1970-01-01T00:00:01.000000Z", 60, values.EARLIEST),
+    ],
+)
+def test_earlier_ends_where_no_provider_has_anything(moment, seconds, expected):
+    assert values.earlier(moment, seconds) == expected
 
 
 @given(st.datetimes(min_value=datetime(1970, 1, 1), max_value=datetime(2200, 1, 1)))  # noqa: DTZ001
@@ -87,13 +155,15 @@ def test_what_is_no_moment_is_refused(value):
 
 @pytest.mark.parametrize(
     ("value", "expected"),
-    [(5, 5), ("5", 5), (5.0, 5), (True, 1), ("", None), (None, None), (98765432123456789, 98765432123456789)],
+    [(5, 5), ("5", 5), (5.0, 5), ("-5", -5), ("", None), (None, None), (98765432123456789, 98765432123456789)],
 )
 def test_integers(value, expected):
     assert values.integer(value) == expected
 
 
-@pytest.mark.parametrize("value", [1.5, "1.5", "many"])
+@pytest.mark.parametrize(
+    "value", [1.5, "1.5", "many", True, "1_000", "007", "+5", " 5", "\u0663", "0x5", [5], float("nan")]
+)
 def test_what_is_no_integer_is_refused(value):
     with pytest.raises(ValueError):  # noqa: PT011
         values.integer(value)
@@ -102,6 +172,12 @@ def test_what_is_no_integer_is_refused(value):
 @pytest.mark.parametrize(("value", "expected"), [(1, 1.0), ("1.5", 1.5), ("", None), (None, None)])
 def test_numbers(value, expected):
     assert values.number(value) == expected
+
+
+@pytest.mark.parametrize("value", ["NaN", "inf", "-Infinity", "1e999", "1_000.5", "007.5", ".5", "5.", " 5", True, [5]])
+def test_what_is_no_number_is_refused(value):
+    with pytest.raises(ValueError):  # noqa: PT011
+        values.number(value)
 
 
 @pytest.mark.parametrize(
@@ -117,6 +193,12 @@ def test_what_is_no_boolean_is_refused():
         values.boolean("maybe")
 
 
-@pytest.mark.parametrize(("value", "expected"), [("a", "a"), ("", None), (None, None), (5, "5")])
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        *(("a", "a"), ("", None), (None, None)),
+        *((5, "5"), (5.0, "5"), (5.5, "5.5"), (True, "true"), (False, "false")),
+    ],
+)
 def test_texts(value, expected):
     assert values.text(value) == expected

@@ -169,12 +169,36 @@ def settings_of(sandbox, **more):
     }
 
 
+def settings_of_all(sandbox, **more):
+    """Settings of all providers; the sandbox must not limit MPDX's requests."""
+    return {
+        **settings_of(sandbox),
+        "mpdx_base_url": sandbox.url,
+        "mpdx_access_token": sandbox.secret_key,
+        "ses_endpoint_url": sandbox.url,
+        "ses_regions": ["us-east-1"],
+        "ses_aws_access_key_id": sandbox.api_key,
+        "ses_aws_secret_access_key": sandbox.secret_key,
+        "ses_requests_per_second": 1e6,
+        "postgrid_base_url": sandbox.url,
+        "postgrid_api_key": sandbox.postgrid.test_key,
+        "max_requests_per_second": 1e6,
+        **more,
+    }
+
+
 @pytest.fixture
 def config(filled):
     return settings_of(filled)
 
 
+@pytest.fixture(scope="session")
+def tap_functions():
+    """As `tap`, for fixtures that outlive a test."""
+    return SimpleNamespace(run=run_tap, catalog=catalog, settings=settings_of, settings_of_all=settings_of_all, Run=Run)
+
+
 @pytest.fixture
-def tap():
+def tap(tap_functions):
     """The functions of this file, for tests that make their own runs."""
-    return SimpleNamespace(run=run_tap, catalog=catalog, settings=settings_of, Run=Run)
+    return tap_functions

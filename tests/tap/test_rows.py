@@ -267,6 +267,42 @@ def test_properties_are_typed_by_their_definitions(fake):
     ]
 
 
+@pytest.mark.parametrize(
+    ("datatype", "value", "expected"),
+    [
+        *(("datetime", value, value) for value in ("12:30", "2024", "2024-03", "2024-03-05", "now", "P1D", "24:00:00")),
+        ("datetime", "2024-03-05T09:41:07+02:00", "2024-03-05T07:41:07.000000Z"),
+        *(("int", value, value) for value in ("1_000", "007", "+49", " 5", "1.0", "NaN", "\u0663", "1e3")),
+        ("int", "-12", -12),
+        *(("float", value, value) for value in ("1_000", "NaN", "inf", "-Infinity", "1e999", "01.5", "0x1p3")),
+        ("float", "1e3", 1000.0),
+        *(("bool", value, value) for value in ("yes", "2", "tru")),
+        ("bool", "1", True),
+    ],
+)
+def test_a_value_that_is_no_whole_one_of_its_type_stays_text(sandbox, tap, datatype, value, expected):
+    sandbox.reset()
+    sandbox.mailjet.add_property("when", "str")
+    sandbox.mailjet.add_contacts([{"email": "ada@example.com", "properties": {"when": value}}])
+    sandbox.mailjet.retype("when", datatype)
+    (record,) = tap.run(tap.settings(sandbox), "mailjet_contacts").records("mailjet_contacts")
+    assert record["properties"] == {"when": expected}
+    assert type(record["properties"]["when"]) is type(expected)
+
+
+@pytest.mark.parametrize("historic_first", [True, False])
+def test_a_historic_definition_does_not_type_static_values_of_its_name(sandbox, tap, historic_first):
+    sandbox.reset()
+    if historic_first:
+        sandbox.mailjet.historic("score", "str")
+    sandbox.mailjet.add_property("score", "int")
+    if not historic_first:
+        sandbox.mailjet.historic("score", "str")
+    sandbox.mailjet.add_contacts([{"email": "ada@example.com", "properties": {"score": 7}}])
+    (record,) = tap.run(tap.settings(sandbox), "mailjet_contacts").records("mailjet_contacts")
+    assert record["properties"] == {"score": 7}
+
+
 def test_properties_of_many_pages_meet_their_contacts(fake):
     numbers = range(1, 3500)
     mailjet = fake(

@@ -146,6 +146,20 @@ def test_which_address_is_the_one_to_write_to(make, read, addresses, line):
     assert len(record["addresses"]) == len(addresses)
 
 
+@pytest.mark.parametrize("primary", [None, 0, 1, 2])
+def test_the_address_is_that_of_mpdxs_own_export_whatever_their_age(mpdx, make, read, primary):
+    addresses = [
+        {"street": name, "city": name, "primary_mailing_address": primary == at} for at, name in enumerate("abc")
+    ]
+    (key,) = make({"name": "A", "addresses": addresses, "send_newsletter": "Both"})
+    mpdx._store.contacts[key].addresses.reverse()  # the linkage is no longer by age, as after a merge
+    run = read(CONTACTS, EXPORT_ROWS)
+    (household,), (exported,) = run.records(CONTACTS), run.records(EXPORT_ROWS)
+    assert (
+        household["address_line1"] == exported["mailing_street_address"] == ("c" if primary is None else "abc"[primary])
+    )
+
+
 @pytest.mark.parametrize(
     ("home_country", "country", "code"),
     [("Canada", None, "CA"), ("Canada", "Germany", "DE"), (None, None, "US"), ("Canada", "Atlantis", None)],
