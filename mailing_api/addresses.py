@@ -12,7 +12,7 @@ from functools import lru_cache
 
 import idna
 
-__all__ = ["check_address", "fold_address", "is_reachable", "sent_address", "without_hidden"]
+__all__ = ["check_address", "fold_address", "is_reachable", "sent_address", "with_ascii_domain", "without_hidden"]
 
 #: Addresses of this form, nearly all of them, need no cleaning, and every mail server accepts their syntax.
 _ORDINARY = re.compile(
@@ -64,6 +64,14 @@ def sent_address(text: str) -> str:
         return bare
     local, _, domain = bare.rpartition("@")
     return f"{local}@{domain.lower()}"
+
+
+def with_ascii_domain(address: str) -> str:
+    """An address, given as it is sent, with its domain in Punycode where it has letters beyond ASCII."""
+    if address.isascii():
+        return address
+    local, _, domain = address.rpartition("@")
+    return f"{local}@{'.'.join(map(_label, domain.split('.')))}"
 
 
 def fold_address(address: str) -> str:

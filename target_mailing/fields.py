@@ -57,6 +57,7 @@ class Fields(msgspec.Struct, frozen=True, kw_only=True):
         properties: the account's own fields.
         defines_properties: a property must be defined at the provider before it can be used.
         own_prefix: columns that begin so must be among the destination's own; "" for no such rule.
+        ascii_only: e-mail addresses must be ASCII, their domains in Punycode.
         required: canonical columns that a stream must have.
         identify: what tells contacts apart, given one and its action: equal texts for those that the provider takes
             as the same, "" where only the row's key can tell, RowRejected where it cannot be delivered. None where it
@@ -67,6 +68,7 @@ class Fields(msgspec.Struct, frozen=True, kw_only=True):
     properties: Mapping[str, Field]
     defines_properties: bool = False
     own_prefix: str = ""
+    ascii_only: bool = False
     required: Sequence[str] = ("email",)
     identify: Callable[[MappedContact, str], str] | None = None
 

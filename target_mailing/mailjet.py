@@ -29,6 +29,7 @@ from target_mailing.mailjet_read_back import ReadBack
 from target_mailing.mailjet_steps import ACTIONS, Follow, ReadConsent, ReadErrors, Submit
 from target_mailing.mapping import MappedContact
 from target_mailing.properties import PropertyNames
+from target_mailing.row_address import require_valid
 from target_mailing.steps import Finished, Step
 
 __all__ = ["MailjetDestination", "MailjetTarget"]
@@ -45,6 +46,8 @@ _MANY_ROWS: Final = 2500
 
 #: Equal contacts are equal bytes.
 _encode = msgspec.json.Encoder(order="deterministic").encode
+#: Actions after which somebody may be written to who was not before.
+_ADDING: Final = frozenset({"addnoforce", "addforce", "includemarketing"})
 #: Actions for which the address is enough.
 _BY_ADDRESS: Final = frozenset({ACTIONS.ask, ACTIONS.remove, *ACTIONS.account_wide})
 
@@ -148,6 +151,8 @@ class MailjetDestination:
                 found["Lists"] = self._actions_on_lists(contact, named, action)
             elif not contact.deleted:
                 raise RowRejected("unknown_list", "the row names no `lists`, and there is no setting `list`")
+        if not _ADDING.isdisjoint((found.get("Lists") or {0: action}).values()):
+            require_valid(contact.email or "")
         return _encode(found)
 
     def _actions_on_lists(

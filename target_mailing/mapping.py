@@ -8,11 +8,12 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
-from mailing_api.addresses import sent_address, without_hidden
+from mailing_api.addresses import without_hidden
 from mailing_api.errors import ConfigurationError
 from target_mailing.deletion import DELETED_AT, deletion_column, is_deleted
 from target_mailing.fields import UNFIT, Converter, Fields, RowRejected, wrong_type
 from target_mailing.properties import CANONICAL_COLUMNS, PropertyNames, chosen_properties, no_property
+from target_mailing.row_address import ascii_address, clean_address
 from target_mailing.values import from_json_text
 
 __all__ = [
@@ -109,7 +110,7 @@ class StreamMapping:
         self.deletion_column = deletion_column(stream, columns, mapping)
         sources.pop(DELETED_AT, None)
         by_email = fields.identify is None
-        self._address = clean_address if by_email else _no_address
+        self._address = (ascii_address if fields.ascii_only else clean_address) if by_email else _no_address
         #: The columns that a row is mapped from, each with the value that stands for its absence.
         self.needed: list[tuple[str, Any]] = [
             (sources.pop("email") if by_email else sources[fields.required[0]], None),
@@ -260,21 +261,6 @@ class StreamMapping:
                 raise wrong_type(f"{column}.{name}", value, exc) from None
             if found is not None or self._clear_nulls:
                 properties[own] = found
-
-
-def clean_address(value: Any) -> str:
-    """A row's e-mail address as it is sent.
-
-    Raises:
-        RowRejected: it does not have the shape of an address.
-    """
-    if not isinstance(value, str) or not value.strip():
-        blank = value is None or isinstance(value, str)
-        raise RowRejected("bad_address", "missing" if blank else f"{value!r} is not an e-mail address")
-    try:
-        return sent_address(value)
-    except ValueError:
-        raise RowRejected("bad_address", f"{value!r} is not an e-mail address") from None
 
 
 def _no_address(_: Any) -> None:

@@ -14,6 +14,7 @@ from mailing_api.errors import ConfigurationError
 from target_mailing.batches import Row
 from target_mailing.fields import Field, Fields, RowRejected
 from target_mailing.mapping import MappedContact
+from target_mailing.row_address import require_valid
 from target_mailing.ses_contact import AnyField, Told, encode_contact, fields_of, laid_over
 from target_mailing.ses_contact_list import ContactList
 from target_mailing.ses_direct import MAX_ROWS, Deliver, ReadBack
@@ -121,6 +122,8 @@ class Contacts(_Destination):
 
     def encode(self, contact: MappedContact, action: str) -> bytes:
         """What the row says of the contact."""
+        if action not in {*_BY_ADDRESS, ACTIONS.unsubscribe}:
+            require_valid(contact.email or "", ascii_only=True)
         return encode_contact(contact, force=action in ACTIONS.respectful, by_address=action in _BY_ADDRESS)
 
     def overlay(self, earlier: bytes, later: bytes) -> bytes:
@@ -135,7 +138,7 @@ class Suppressions(_Destination):
 
     def __init__(self, name: str, place: SuppressionList, manner: Manner) -> None:
         """Take the list."""
-        fields = Fields(columns={"reason": Field(_reason)}, properties=AnyField())
+        fields = Fields(columns={"reason": Field(_reason)}, properties=AnyField(), ascii_only=True)
         super().__init__(name, place, manner, fields)
 
     def encode(self, contact: MappedContact, action: str) -> bytes:

@@ -177,7 +177,7 @@ def fields_of(topics: Collection[str]) -> Fields:
         # Warehouses like to spell columns in lower case.
         columns |= dict.fromkeys((f"{TOPIC_PREFIX}{topic}", f"{TOPIC_PREFIX}{topic.lower()}"), _choice_of(topic))
     columns |= {PREFERENCES: Field(_preferences(frozenset(topics))), _DEFAULTS: Field(lambda value: value)}
-    return Fields(columns=columns, properties=AnyField(), own_prefix=TOPIC_PREFIX)
+    return Fields(columns=columns, properties=AnyField(), own_prefix=TOPIC_PREFIX, ascii_only=True)
 
 
 _JSON: Final = Field(values.json_value)

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from mailing_api.errors import ConfigurationError
 from target_mailing.fields import Field, Fields, RowRejected
-from target_mailing.mapping import StreamMapping, clean_address
+from target_mailing.mapping import StreamMapping
+from target_mailing.row_address import clean_address
 
 
 def whole(value):

@@ -120,7 +120,8 @@ def test_p4_superseded_rows_end_with_the_one_that_supersedes_them(either):
 
 
 def test_p9_a_bad_row_is_rejected_and_the_others_are_delivered(either):
-    result = either.deliver([schema(), person(1, email="nobody"), person(2), person(3, email="x@y"), state(1)])
+    either.ses.refuse(["x@y.example"])
+    result = either.deliver([schema(), person(1, email="nobody"), person(2), person(3, email="x@y.example"), state(1)])
     assert result.counts() == {"delivered": 1, "rejected": 2}
     assert result.outcomes["reasons"] == {"bad_address": 1, "refused_by_provider": 1}
     assert result.states == [1]
