@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Final, TypeVar
 
 import msgspec
 
 from target_mailing.lines import Lines
 
 __all__ = ["Batcher", "OpenBatch", "Row"]
+
+
+_T = TypeVar("_T")
+
+#: Superseded rows that an open batch takes, as a multiple of the rows of a full one.
+_SUPERSEDED: Final = 4
 
 
 class Row(msgspec.Struct, gc=False):
@@ -29,6 +36,7 @@ class Row(msgspec.Struct, gc=False):
         contact: the contact in the destination's own encoding.
         fingerprint: of action and contact.
         source: where the last of its lines is, for the rejects file; None for a row of an earlier run.
+        sources: where the lines before it are.
         resubmitted: an earlier submission of this content may have arrived.
         also: keys of rows that this one superseded; the contact is theirs, too.
         followers: rows that wait for the end of this one, because what they are to be depends on it.
@@ -36,9 +44,10 @@ class Row(msgspec.Struct, gc=False):
         reference: stream and key in words, where the destination has the provider keep them; else empty.
         left_by: keys that had this contact, and for whose sake it is removed after their new one was added.
         lost_address: the key has no address any more, but was not deleted.
+        turn: its place among all rows of keys, for `KeysUnderWay`.
     """
 
-    lines: tuple[int, ...]
+    lines: Sequence[int]
     stream: str
     key: bytes | None
     drops_key: bool
@@ -50,24 +59,66 @@ class Row(msgspec.Struct, gc=False):
     fingerprint: int
     source: Lines | None
     resubmitted: bool = False
-    also: tuple[bytes, ...] = ()
-    followers: tuple[Row, ...] = ()
+    also: Collection[bytes] = ()
+    followers: Sequence[Row] = ()
     blocked: int = 0
     reference: tuple[str, ...] = ()
-    left_by: tuple[bytes, ...] = ()
+    left_by: Sequence[bytes] = ()
     lost_address: bool = False
+    sources: Sequence[Lines] = ()
+    turn: int = 0
+
+    def supersede(self, earlier: Row) -> None:
+        """Take over what an earlier row of the same address settles, holds and is waited for by.
+
+        What the earlier row gathered is passed on, not copied: many rows of one address may come in a row.
+        """
+        if earlier.source is not None and earlier.source is not self.source:
+            earlier.sources = _joined(earlier.sources, (earlier.source,))
+        self.turn = max(self.turn, earlier.turn)
+        self.lines = _joined(earlier.lines, self.lines)
+        self.sources = _joined(earlier.sources, self.sources)
+        self.followers = _joined(earlier.followers, self.followers)
+        self.left_by = _joined(earlier.left_by, self.left_by)
+        if earlier.also or (earlier.key is not None and earlier.key != self.key):
+            keys = earlier.also if isinstance(earlier.also, dict) else dict.fromkeys(earlier.also)
+            keys |= dict.fromkeys(self.also)
+            if earlier.key is not None:
+                keys[earlier.key] = None
+            if self.key is not None:
+                keys.pop(self.key, None)
+            self.also = keys
+
+    def records(self) -> Iterator[tuple[bytes, int]]:
+        """The records of all of its lines, oldest first, as `Lines.record` gives them."""
+        assert self.source is not None  # noqa: S101 - rows of an earlier run come again, and are judged then
+        sources = [*self.sources, self.source]
+        for line in self.lines:
+            if line not in sources[-1]:
+                sources.append(next(source for source in sources if line in source))
+            yield sources[-1].record(line)
+
+
+def _joined(earlier: Sequence[_T], later: Sequence[_T]) -> Sequence[_T]:
+    """Both, in this order; a list that is the earlier one is extended."""
+    if not earlier:
+        return later
+    joined = earlier if isinstance(earlier, list) else [*earlier]
+    joined.extend(later)
+    return joined
 
 
 class OpenBatch:
     """Rows of one action that are not sent yet, one per address."""
 
-    __slots__ = ("action", "opened_at", "rows", "size")
+    __slots__ = ("action", "opened_at", "rows", "size", "superseded")
 
     def __init__(self, action: str, opened_at: float) -> None:
         self.action = action
         self.opened_at = opened_at
         self.rows: dict[str, Row] = {}
         self.size = 0
+        self.superseded = 0
 
 
 class Batcher:
@@ -114,6 +165,9 @@ class Batcher:
             after = self._overlay(before, row)
             holder.rows[row.address] = after
             holder.size += len(after.contact) - len(before.contact)
+            holder.superseded += 1
+            if holder.superseded >= _SUPERSEDED * self._max_rows:  # their lines are in memory, too
+                self._close(holder)
         else:
             self._wait(row)
 

@@ -9,7 +9,7 @@ import msgspec
 
 from target_mailing.batches import Row
 from target_mailing.journal import Reject
-from target_mailing.outcomes import Outcome
+from target_mailing.outcomes import End, Outcome
 from target_mailing.steps import Finished
 from target_mailing.under_way import Batch
 
@@ -36,7 +36,7 @@ class Ends(msgspec.Struct, frozen=True, kw_only=True):
     uncertain: Sequence[Row]
     forgotten: Sequence[int]
     ended: list[Row]
-    told: Sequence[tuple[tuple[int, ...], Outcome, str | None]]
+    told: Sequence[End]
     rejects: Sequence[Reject]
 
     @classmethod
@@ -61,7 +61,11 @@ class Ends(msgspec.Struct, frozen=True, kw_only=True):
             # Rows of an earlier run come again and are judged then.
             rejects=[]
             if batch.recovered
-            else [Reject.of(rows[at], one.code, one.reason, finished.job) for at, one in rejected.items()],
+            else [
+                reject
+                for at, one in rejected.items()
+                for reject in Reject.of(rows[at], one.code, one.reason, finished.job)
+            ],
         )
 
     @property

@@ -68,11 +68,10 @@ class Reject(msgspec.Struct):
     at: float
 
     @classmethod
-    def of(cls, row: Row, code: str, reason: str, job: str | None = None) -> Reject:
-        """The reject of a row."""
-        assert row.source is not None  # noqa: S101 - rows of an earlier run come again, and are judged then
-        record, attempt = row.source.record(row.lines[-1])
-        return cls(row.stream, record, code, reason, job, attempt, time.time())
+    def of(cls, row: Row, code: str, reason: str, job: str | None = None) -> list[Reject]:
+        """The rejects of a row: its record, after those that it superseded, whose content it was to deliver too."""
+        now = time.time()
+        return [cls(row.stream, record, code, reason, job, attempt, now) for record, attempt in row.records()]
 
 
 class Journal:

@@ -14,7 +14,7 @@ from target_mailing.batches import Batcher, Row
 from target_mailing.journal import Journal, Known, Reject
 from target_mailing.keys_under_way import KeysUnderWay
 from target_mailing.mapping import MappedContact
-from target_mailing.outcomes import Outcome, Outcomes
+from target_mailing.outcomes import End, Outcome, Outcomes
 from target_mailing.permanent import Permanent
 from target_mailing.steps import Destination
 
@@ -113,22 +113,18 @@ class Lane:
         self._has_strays = self._journal.has_strays
         settled: list[Row] = []
         rejects: list[Reject] = []
-        ends: list[tuple[tuple[int, ...], Outcome, str | None]] = []
+        ends: list[End] = []
         for row in rows:
-            before = None if row.key is None else self._keys.coming.get(row.key) or emails.get(row.key)
+            before = None if row.key is None else self._keys.coming_to(row.key) or emails.get(row.key)
             end = self._prepare(row, before, known, rejects, now)
             if end is None:
-                if row.key is not None:
-                    self._keys.hold(row.key, row)
+                self._keys.hold(row)
                 self.batcher.add(row, now)
                 continue
             ends.append(end)
             if row.key is not None and end[1] is Outcome.UNCHANGED and before != ("" if row.drops_key else row.email):
                 settled.append(row)
-                if row.drops_key:
-                    self._keys.leaving[row.key] = row.email
-                else:  # the journal is told below, and others of these rows may ask before
-                    self._keys.coming[row.key] = row.email
+                self._keys.hold(row)  # the journal is told below, and others of these rows may ask before
         if settled or rejects:
             self._journal.note_rows(unchanged=settled, rejects=rejects, kept=left_behind(settled))
             self._keys.let_go(settled)
@@ -136,7 +132,7 @@ class Lane:
 
     def _prepare(
         self, row: Row, before: str | None, known: dict[int, Known], rejects: list[Reject], now: float
-    ) -> tuple[tuple[int, ...], Outcome, str | None] | None:
+    ) -> End | None:
         """Make a row what is to be done for it, given its key's address before ("" if the key was gone); or its end."""
         if row.drops_key and (end := self._delete(row, before, known, rejects)) is not None:
             return end
@@ -165,9 +161,7 @@ class Lane:
             return not self.destination.actions.records_opt_outs
         return row.drops_key or row.action == self._remove
 
-    def _delete(
-        self, row: Row, before: str | None, known: dict[int, Known], rejects: list[Reject]
-    ) -> tuple[tuple[int, ...], Outcome, str | None] | None:
+    def _delete(self, row: Row, before: str | None, known: dict[int, Known], rejects: list[Reject]) -> End | None:
         """Make the row of a key that is to leave a removal; or, where there is nothing to remove, its end."""
         assert row.key is not None  # noqa: S101 - only called for keyed rows
         actions = self.destination.actions
@@ -179,14 +173,14 @@ class Lane:
                 before = f"?{row.key.hex()}"  # nobody here knows it, but the provider may
             if before is None:
                 code, reason = "unknown_key", "a delete with only its key, which was never delivered from here"
-                rejects.append(Reject.of(row, code, reason))
+                rejects.extend(Reject.of(row, code, reason))
                 return row.lines, Outcome.REJECTED, code
             if not before:
                 return row.lines, Outcome.UNCHANGED, None
             self._fill(row, before)
             known.update(self._journal.contacts([row.id]))
         if self._old_first and row.action == actions.remove and self._is_shared(row, row.key):
-            if row.key not in self._keys.coming:
+            if not self._keys.is_coming(row.key):
                 return row.lines, Outcome.UNCHANGED, None
             # The key's own contact is on its way, and will be remembered; only after that it is gone.
             row.action = actions.ask
@@ -293,8 +287,8 @@ class Lane:
 
     def _are_others(self, keys: Iterable[bytes], row: Row) -> bool:
         """Whether any of these keys is not the row's, nor about to leave."""
-        gone = {row.key, *row.also, *self._keys.leaving}
-        return any(key not in gone for key in keys)
+        gone = {row.key, *row.also}
+        return any(key not in gone and not self._keys.is_leaving(key) for key in keys)
 
     def opted_out(self, row: Row) -> None:
         """A row was withheld because its contact opted out: whoever follows it under a new address has, too.
@@ -310,8 +304,7 @@ class Lane:
                 follower.action = actions.unsubscribe
                 follower.fingerprint = self._journal.fingerprint(follower.action, follower.contact)
                 self._opted_out.add(follower.id)
-            if follower.key is not None and self._keys.coming.get(follower.key) == follower.email:
-                del self._keys.coming[follower.key]
+            self._keys.let_go([follower])
             follower.key = None
 
     def _may_subscribe(self, row: Row) -> bool:
@@ -343,7 +336,7 @@ class Lane:
             self._leave_after(row, old, now)
             return
         if not self._removes_old or self._is_shared(old, row.key) or self._has_left(old):
-            coming = self._keys.coming.get(row.key)
+            coming = self._keys.coming_to(row.key)
             is_on_its_way = coming is not None and fold_address(coming) == old.address
             if not (self._may_subscribe(row) or is_on_its_way):  # it may not overtake its key
                 return
@@ -370,7 +363,7 @@ class Lane:
         """
         if row.key is None:
             return
-        for email in (self._keys.coming.get(row.key), self._keys.leaving.get(row.key)):
+        for email in (self._keys.coming_to(row.key), self._keys.leaving_from(row.key)):
             if email is not None and fold_address(email) != row.address:
                 gate = self._former(row, email, self.destination.actions.ask)
                 gate.id = 0  # of no contact: nothing is to be remembered of it
@@ -404,13 +397,12 @@ class Lane:
 
     def _is_shared(self, row: Row, key: bytes) -> bool:
         """Whether the contact is held by another key, too."""
-        coming, leaving = self._keys.coming, self._keys.leaving
-        for one in self._journal.keys_of(row.id):
-            if one != key and one not in leaving and one not in coming:
-                return True
-        return any(
-            fold_address(email) == row.address and one != key and one not in leaving for one, email in coming.items()
-        )
+        keys = self._keys
+        if any(
+            one != key and not keys.is_leaving(one) and not keys.is_coming(one) for one in self._journal.keys_of(row.id)
+        ):
+            return True
+        return keys.others_coming_to(row.address, key)
 
     def _is_unchanged(self, row: Row, known: Known | None) -> bool:
         if known is None or row.blocked or self.batcher.is_held(row.address):
@@ -431,12 +423,7 @@ class Lane:
 
     def _overlay(self, earlier: Row, later: Row) -> Row:
         contact = self.destination.overlay(earlier.contact, later.contact)
-        later.lines = earlier.lines + later.lines
-        later.followers = earlier.followers + later.followers
-        later.left_by = earlier.left_by + later.left_by
-        if earlier.also or (earlier.key is not None and earlier.key != later.key):
-            keys = (*earlier.also, *([earlier.key] if earlier.key is not None else []))
-            later.also = tuple(key for key in dict.fromkeys(keys) if key != later.key)
+        later.supersede(earlier)
         if contact != later.contact:
             later.contact = contact
             later.fingerprint = self._journal.fingerprint(later.action, contact)

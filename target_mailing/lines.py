@@ -40,6 +40,10 @@ class Lines:
         self.first = first
         self.each = each
 
+    def __contains__(self, number: int) -> bool:
+        """Whether the line of this number is here."""
+        return 0 <= number - self.first < len(self.each)
+
     def record(self, number: int) -> tuple[bytes, int]:
         """The record in the line of this number, and which attempt this is.
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from target_mailing.checkpoint import Ledger
 
-__all__ = ["Outcome", "Outcomes", "RejectLimit"]
+__all__ = ["End", "Outcome", "Outcomes", "RejectLimit"]
 
 
 class Outcome(StrEnum):
@@ -21,6 +21,9 @@ class Outcome(StrEnum):
     SUPERSEDED = "superseded"
     SKIPPED = "skipped"
 
+
+#: The lines of a row, its own last, its outcome, and the code of that.
+End = tuple[Sequence[int], Outcome, str | None]
 
 _RANK = {outcome: rank for rank, outcome in enumerate(Outcome)}
 
@@ -85,7 +88,7 @@ class Outcomes:
         self.counts[Outcome.SUPERSEDED] += len(done) - ended
         self._ledger.settle(done)
 
-    def settle_all(self, ends: Sequence[tuple[Sequence[int], Outcome, str | None]]) -> None:
+    def settle_all(self, ends: Sequence[End]) -> None:
         """Rows end, as in `settle`, all at once."""
         done: list[int] = []
         for lines, outcome, code in ends:

@@ -9,7 +9,7 @@ import msgspec
 from mailing_api.addresses import fold_address
 from target_mailing.batches import Row
 from target_mailing.journal import Journal, Known, Reject
-from target_mailing.outcomes import Outcome
+from target_mailing.outcomes import End, Outcome
 from target_mailing.steps import Destination, Refusal
 
 __all__ = ["Judged", "Permanent"]
@@ -24,7 +24,7 @@ class Judged(msgspec.Struct):
 
     going: list[Row]
     ended: list[Row]
-    ends: list[tuple[tuple[int, ...], Outcome, str | None]]
+    ends: list[End]
 
 
 class Permanent:
@@ -66,7 +66,7 @@ class Permanent:
                 continue
             judged.ended.append(row)
             if isinstance(end, Refusal):
-                rejects.append(Reject.of(row, end.code, end.reason))
+                rejects.extend(Reject.of(row, end.code, end.reason))
                 judged.ends.append((row.lines, Outcome.REJECTED, end.code))
             elif end is Outcome.WITHHELD:
                 judged.ends.append((row.lines, end, "unsubscribed"))

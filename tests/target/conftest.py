@@ -121,6 +121,10 @@ class Mailjet:
     def deliver(self, messages: Iterable[Any], **config: Any) -> Result:
         """Pipe messages (or a text) into the target, in this process."""
         text = messages if isinstance(messages, str) else "".join(json.dumps(one) + "\n" for one in messages)
+        return self.deliver_from(io.StringIO(text), **config)
+
+    def deliver_from(self, source: Any, **config: Any) -> Result:
+        """Let the target read from something."""
         out, log, error = io.StringIO(), io.StringIO(), None
         handler = logging.StreamHandler(log)
         logger = logging.getLogger()
@@ -130,7 +134,7 @@ class Mailjet:
         known = set(self.folder.glob("rejects/*"))
         try:
             with contextlib.redirect_stdout(out):
-                TargetMailing(config=self.settings(**config)).listen(io.StringIO(text))
+                TargetMailing(config=self.settings(**config)).listen(source)
         except Exception as exc:  # noqa: BLE001 - the test looks at it
             error = exc
         finally:

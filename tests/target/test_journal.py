@@ -176,7 +176,7 @@ def test_p3_a_settled_batch_is_remembered_by_hashes_and_keys(open_journal):
     journal.settle(
         number, destination="d", action="add", route="json", outcomes={"delivered": 1, "rejected": 1},
         confirmed=[one], forgotten=[other.id],
-        rejects=[Reject.of(other, "bad_address", "no address")],
+        rejects=Reject.of(other, "bad_address", "no address"),
     )  # fmt: skip
     journal.close()
 
