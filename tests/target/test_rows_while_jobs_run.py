@@ -60,7 +60,7 @@ class Feed:
     def __exit__(self, *_: object) -> None:
         del self._sandbox.counters.call
 
-    def read1(self, _size: int = -1) -> bytes:
+    def read(self, _size: int = -1) -> bytes:
         calls, looks = self._pause
         self._sandbox.switches.change(dict.fromkeys(("job_polls", "ses_job_polls", "postgrid_job_polls"), looks))
         with self._called:
