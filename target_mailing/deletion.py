@@ -12,7 +12,7 @@ from mailing_api.addresses import without_hidden
 from mailing_api.errors import ConfigurationError
 from target_mailing.fields import RowRejected
 
-__all__ = ["DELETED_AT", "deletion_column", "is_deleted", "looks_like_deletion"]
+__all__ = ["DELETED_AT", "deletion_column", "is_deleted", "is_moment", "looks_like_deletion"]
 
 #: The Singer column that says when a row was deleted at the source.
 DELETED_AT: Final = "_sdc_deleted_at"
@@ -70,7 +70,7 @@ def is_deleted(column: str, value: Any) -> bool:
         text = without_hidden(value).strip()
         if not text or text.lower() in _ALIVE or _is_zero(text):
             return False
-        if _is_moment(text):
+        if is_moment(text):
             return True
     elif isinstance(value, (int, float)) and value is not True and (value == 0 or math.isnan(value)):
         return False
@@ -85,7 +85,8 @@ def _is_zero(text: str) -> bool:
     return not text.strip("0.,:+- TtZz") and "0" in text
 
 
-def _is_moment(text: str) -> bool:
+def is_moment(text: str) -> bool:
+    """Whether a text is an ISO 8601 date, with or without a time, of the years in which rows are deleted."""
     date = _DATE.match(text)
     if date is None or not (date.end() == len(text) or _TIME.fullmatch(text, date.end())):
         return False

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from mailing_api.values import boolean
 from target_mailing.consent import Consent
+from target_mailing.consent_words import asks_for_opt_out
 from target_mailing.fields import RowRejected
 from target_mailing.mailjet_steps import ACTIONS
 from target_mailing.values import from_json_text, whole_float
@@ -69,6 +70,8 @@ def _own_action(entry: Mapping[str, Any]) -> str | None:
     action = entry.get("action")
     if action is not None and not isinstance(action, str):
         raise ValueError(_SHAPE)
+    if action is not None:
+        action = ACTIONS.unsubscribe if asks_for_opt_out(action) else action.strip().lower() or None
     if action is not None and action not in ACTIONS.known - ACTIONS.account_wide:
         raise RowRejected("unknown_action", f"list {entry.get('list')!r}: {action!r} is no action")
     return action

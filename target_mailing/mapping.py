@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -10,6 +11,7 @@ from msgspec import UNSET
 
 from mailing_api.addresses import without_hidden
 from mailing_api.errors import ConfigurationError
+from target_mailing.consent_words import status_reader
 from target_mailing.deletion import DELETED_AT, deletion_column, is_deleted
 from target_mailing.fields import UNFIT, Converter, Fields, RowRejected, wrong_type
 from target_mailing.properties import CANONICAL_COLUMNS, PropertyNames, chosen_properties, no_property
@@ -24,8 +26,6 @@ __all__ = [
 
 #: A row's values of the columns that its mapping needs, in their order.
 Values = tuple[Any, ...]
-
-_STATUSES = frozenset({"subscribed", "unsubscribed", "excluded", "pending", "unknown"})
 
 
 class MappedContact(msgspec.Struct, gc=False):
@@ -116,7 +116,9 @@ class StreamMapping:
             (sources.pop("email") if by_email else sources[fields.required[0]], None),
             (self.deletion_column, None),
         ]
-        self._status = self._place(sources.pop("subscription_status", None))
+        status_column = sources.pop("subscription_status", None)
+        self._status = self._place(status_column)
+        self._read_status = status_reader(status_column or "subscription_status")
         self._object = self._place(sources.pop("properties", None))
         self._action = self._place(action_column)
         self._columns = [
@@ -160,7 +162,16 @@ class StreamMapping:
         email = self._address(email)
         status = self._status_of(values) if self._status else None
         action = self._action_of(values) if self._action else None
-        columns = self._converted(self._columns, values)
+        try:
+            columns, properties = self._converted(self._columns, values), self._properties_of(values)
+        except RowRejected:
+            if status != "unsubscribed":
+                raise
+            # Nothing that else is wrong with a row may lose an opt-out.
+            columns, properties = self._converted(self._for_removals, values), {}
+        return MappedContact(email, columns, properties, status, action, deleted=False)
+
+    def _properties_of(self, values: Values) -> dict[str, Any]:
         properties: dict[str, Any] = {}
         if self._object and (given := values[self._object]) is not None:
             self._from_object(given, properties)
@@ -177,19 +188,35 @@ class StreamMapping:
                     properties[name] = None
         except UNFIT as exc:
             raise wrong_type(self._said(at), values[at], exc) from None
-        return MappedContact(email, columns, properties, status, action, deleted=False)
+        return properties
 
     def _deleted(self, email: Any, values: Values) -> MappedContact:
         """A deleted row: most of what it holds is not checked, for it may be null, or what was there at its end.
 
         Where its address was erased, whatever stands in its place counts as none, and the row's key decides.
         """
-        told = "unsubscribed" if self._status and values[self._status] == "unsubscribed" else None
+        told = None
+        if self._status:
+            with suppress(RowRejected):
+                told = "unsubscribed" if self._status_of(values) == "unsubscribed" else None
         try:
             address = self._address(email)
         except RowRejected:
             address = None
         return MappedContact(address, self._converted(self._for_removals, values), {}, told, None, deleted=True)
+
+    def need_not_fit(self, record: Mapping[str, Any]) -> bool:
+        """Whether a record counts though it does not fit its SCHEMA: it is deleted, or it tells of an opt-out.
+
+        Raises:
+            RowRejected: bad_deletion_mark.
+        """
+        if is_deleted(self.deletion_column, record.get(self.deletion_column)):
+            return True
+        try:
+            return bool(self._status) and self._read_status(record.get(self.needed[self._status][0])) == "unsubscribed"
+        except ValueError:
+            return False
 
     def lacks_address(self, values: Values) -> bool:
         """Whether a row that is not deleted has no address.
@@ -224,16 +251,19 @@ class StreamMapping:
 
     def _status_of(self, values: Values) -> str | None:
         status = values[self._status]
-        if status is None or (isinstance(status, str) and status in _STATUSES):
-            return status
-        raise RowRejected("bad_subscription_status", f"{self._said(self._status)}: {status!r} is not known")
+        if status is None:
+            return None
+        try:
+            return self._read_status(status)
+        except ValueError as no:
+            raise RowRejected("bad_subscription_status", f"{self._said(self._status)}: {status!r} is {no}") from None
 
     def _action_of(self, values: Values) -> str | None:
         action = values[self._action]
         if action is None:
             return None
         if isinstance(action, str):
-            return action.strip() or None
+            return action.strip().lower() or None
         raise RowRejected("unknown_action", f"{self._said(self._action)}: {action!r} is no action")
 
     def _said(self, at: int) -> str:

@@ -16,7 +16,6 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from mailing_api.errors import ConfigurationError
-from target_mailing.deletion import is_deleted
 from target_mailing.fields import RowRejected
 from target_mailing.mapping import Values
 from target_mailing.schema_safety import NO_DOCUMENTS
@@ -45,14 +44,21 @@ class RecordReader:
     record_type: type | None
     values: Callable[[Any], Values]
 
-    def __init__(self, stream: str, schema: Mapping[str, Any], needed: Sequence[tuple[str, Any]]) -> None:
+    def __init__(
+        self,
+        stream: str,
+        schema: Mapping[str, Any],
+        needed: Sequence[tuple[str, Any]],
+        *,
+        need_not_fit: Callable[[Mapping[str, Any]], bool] = lambda _: False,
+    ) -> None:
         """Compile the schema.
 
         Args:
             stream: for messages.
             schema: JSON Schema of the records.
-            needed: two or more columns, each with the value that stands for its absence; the second holds the
-                deletion mark.
+            needed: two or more columns, each with the value that stands for its absence.
+            need_not_fit: whether a record counts though it does not fit the schema.
 
         Raises:
             ConfigurationError: it is no valid JSON Schema.
@@ -65,7 +71,7 @@ class RecordReader:
             what = f"its SCHEMA is no valid JSON Schema ({type(exc).__name__})"
             raise ConfigurationError(f"Stream {stream!r}: {what}. Correct it at the tap.") from None
         self._needed = needed
-        self._deletion_column = needed[1][0]
+        self._need_not_fit = need_not_fit
         columns = _columns(schema)
         self.record_type = None
         if columns is not None:
@@ -82,9 +88,9 @@ class RecordReader:
         """The needed values of a record that is decoded already.
 
         Raises:
-            RowRejected: it does not fit the schema. A deleted record need not, for it may hold only its key.
+            RowRejected: it does not fit the schema, and is none that need not; or what tells these apart raises.
         """
-        if not is_deleted(self._deletion_column, record.get(self._deletion_column)):
+        if not self._need_not_fit(record):
             try:
                 self._validate(record)
             except fastjsonschema.JsonSchemaValueException as no:

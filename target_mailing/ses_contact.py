@@ -9,6 +9,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from target_mailing import values
+from target_mailing.consent_words import choice_of
 from target_mailing.fields import Field, Fields
 from target_mailing.mapping import MappedContact
 from target_mailing.properties import CANONICAL_COLUMNS
@@ -193,13 +194,7 @@ def _choice_of(topic: str) -> Field:
 
 def _status(value: Any) -> Status | None:
     """What somebody chose; None where the row does not say."""
-    word = values.trimmed(value).upper() if isinstance(value, str) else value
-    if word in ("OPT_IN", "OPT_OUT"):
-        return "OPT_IN" if word == "OPT_IN" else "OPT_OUT"
-    try:
-        choice = values.flag(value)
-    except ValueError:
-        raise ValueError("neither OPT_IN nor OPT_OUT") from None
+    choice = choice_of(value)
     return None if choice is None else "OPT_IN" if choice else "OPT_OUT"
 
 

@@ -14,6 +14,7 @@ from mailing_api.errors import ConfigurationError
 from target_mailing.batches import Row
 from target_mailing.column_types import holds_structures_only, types_of
 from target_mailing.consent import Withheld, decide
+from target_mailing.consent_words import asks_for_opt_out
 from target_mailing.fields import RowRejected
 from target_mailing.journal import Journal, Reject
 from target_mailing.lanes import Lane
@@ -115,7 +116,7 @@ class Stream:
         self._required = tuple(key_properties)
         self._keys_at = len(self._mapping.needed)
         needed = [*self._mapping.needed, *((name, None) for name in self._required)]
-        self._reader = RecordReader(stream, schema, needed)
+        self._reader = RecordReader(stream, schema, needed, need_not_fit=self._mapping.need_not_fit)
         record_type = self._reader.record_type
         self.decoder = None
         if record_type is not None:
@@ -239,6 +240,8 @@ class Stream:
 
     def _decision(self, status: str | None, asked: str, deleted: bool) -> str | End:
         actions, consent = self._destination.actions, self._settings.consent
+        if asks_for_opt_out(asked):
+            asked = actions.unsubscribe
         action = decide(actions, status=status, action=asked, deleted=deleted, consent=consent)
         if isinstance(action, Withheld):
             return Outcome.WITHHELD, action.reason, None

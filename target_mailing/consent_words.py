@@ -1,0 +1,136 @@
+"""The words in which sources tell whether somebody may be written to: statuses, yes and no, opt-outs; pure (P5).
+
+A word that is not known never counts as consent: it raises ValueError, and the row is a reject.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from mailing_api.addresses import without_hidden
+from target_mailing.deletion import is_moment
+
+__all__ = ["asks_for_opt_out", "choice_of", "looks_like_consent", "status_reader"]
+
+#: How a status is told, letters and digits only -> what it is called here.
+_STATUSES: Final[Mapping[str, str]] = {
+    word: status
+    for status, words in {
+        "subscribed": "subscribed subscribe sub active optin optedin in confirmed doubleoptin",
+        "unsubscribed": "unsubscribed unsubscribe unsub unsubbed optout optedout out notsubscribed neversubscribed "
+        "nonsubscribed nosubscription cancelled canceled revoked withdrawn declined objected complained complaint spam "
+        "markedasspam reportedspam donotcontact donotemail donotmail donotsend nomail noemail unsubscribedall",
+        "excluded": "excluded exclude suppressed blocked blacklisted blocklisted bounced bounce hardbounce hardbounced "
+        "cleaned invalid undeliverable inactive disabled deleted archived junk",
+        "pending": "pending unconfirmed notconfirmed awaitingconfirmation waiting optinpending pendingoptin "
+        "transactional",
+        "unknown": "unknown",
+    }.items()
+    for word in words.split()
+}
+_YES: Final = frozenset(
+    {
+        "yes",
+        "y",
+        "true",
+        "t",
+        "1",
+        "on",
+        "optin",
+        "optedin",
+        "in",
+        "subscribed",
+        "agreed",
+        "accepted",
+        "granted",
+        "allowed",
+    }
+)
+_NO: Final = frozenset(
+    {"no", "n", "false", "f", "0", "off", "optout", "optedout", "out", "unsubscribed", "notsubscribed", "declined"}
+    | {"denied", "refused", "revoked", "withdrawn", "never"}
+)
+_OPT_OUTS: Final = frozenset({"unsub", "unsubscribe", "unsubscribed", "optout", "optedout"})
+
+_SEPARATORS: Final = re.compile(r"[\s_./-]+")
+#: Names of columns in which "yes" means that somebody must not be written to.
+_OPT_OUT_NAMES: Final = re.compile(
+    r"(?<!not)(?:unsub|opt(?:ed)?out|donot|dont|nomail|noemail|nocontact|nomarketing|nonewsletter|suppress|exclu(?:ded?|sion)|"
+    r"blocked|blocklist|blacklist|bounced|complain|spam|objected|objection|withdrew|withdrawn|revoked|cancell?ed|declined)"
+)
+_CONSENT_NAMES: Final = re.compile(
+    _OPT_OUT_NAMES.pattern + r"|subscri|opt(?:ed)?in|consent|permission|newsletter|marketing|gdpr|"
+    r"(?:mail|contact|member|list|customer|lead)status\Z|\Astatus\Z|mailable|contactable|"
+    r"(?:allow|accept|receive|send)s?e?mail|mail(?:s|ing|ings)?(?:allowed|accepted|permitted|ok)"
+)
+
+
+def choice_of(value: Any) -> bool | None:
+    """Whether somebody chose to be written to; None for a null or a blank.
+
+    Raises:
+        ValueError: it is no word or number for yes or no.
+    """
+    word = _word(value)
+    if not word:
+        return None
+    if word in _YES:
+        return True
+    if word in _NO:
+        return False
+    raise ValueError("neither yes nor no, OPT_IN nor OPT_OUT")
+
+
+def status_reader(column: str) -> Callable[[Any], str | None]:
+    """What reads a column of statuses: it gives `subscription_status` in canonical words, None for a null or a blank.
+
+    In a column that is called after opt-outs, such as `unsubscribed`, yes and times tell of one, and no of nothing; in
+    any other, yes is `subscribed` and no `unsubscribed`.
+    """
+    tells_opt_outs = _OPT_OUT_NAMES.search(_letters(column)) is not None
+
+    def status_of(value: Any) -> str | None:
+        word = _word(value)
+        if not word:
+            return None
+        if (status := _STATUSES.get(word)) is not None:
+            return status
+        if tells_opt_outs and isinstance(value, str) and is_moment(value.strip()):
+            return "unsubscribed"
+        if word in _YES:
+            return "unsubscribed" if tells_opt_outs else "subscribed"
+        if word in _NO:
+            return None if tells_opt_outs else "unsubscribed"
+        raise ValueError("not known")
+
+    return status_of
+
+
+def asks_for_opt_out(action: str) -> bool:
+    """Whether a row's action is an opt-out, however it is spelled."""
+    return _word(action) in _OPT_OUTS
+
+
+def looks_like_consent(column: str) -> bool:
+    """Whether a column's name suggests that it tells who may be written to."""
+    return _CONSENT_NAMES.search(_letters(column)) is not None
+
+
+def _word(value: Any) -> str:
+    """A value as it stands in the vocabularies: lower case, no separators; a whole number as its digits."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float)):
+        return "1" if value == 1 else "0" if value == 0 else "?"
+    if not isinstance(value, str):
+        return "?"
+    text = without_hidden(value).strip().casefold()
+    return "1" if text == "1.0" else "0" if text == "0.0" else _SEPARATORS.sub("", text) or ("?" if text else "")
+
+
+def _letters(column: str) -> str:
+    return _SEPARATORS.sub("", column.casefold())

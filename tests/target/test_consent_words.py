@@ -1,0 +1,224 @@
+"""The words of consent: read in any spelling, and never taken for consent where they are not known."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from target_mailing.consent_words import asks_for_opt_out, choice_of, looks_like_consent, status_reader
+from tests.target.conftest import COLUMNS, Mailjet, person, schema, state
+from tests.target.ses.conftest import TOPICS, _no_aws_of_this_machine, bare, ses  # noqa: F401 - fixtures
+
+YES = [
+    True,
+    1,
+    1.0,
+    "1",
+    "1.0",
+    "yes",
+    "YES",
+    "y",
+    "true",
+    "T",
+    "on",
+    "OPT_IN",
+    "opt-in",
+    "Opted in",
+    "opt in",
+    " yes\u200b",
+]
+NO = [
+    False,
+    0,
+    0.0,
+    "0",
+    "0.0",
+    "no",
+    "No",
+    "n",
+    "false",
+    "F",
+    "off",
+    "OPT_OUT",
+    "opt-out",
+    "Opted out",
+    "unsubscribed",
+]
+BLANK = [None, "", " ", "\u00a0", "\u200b", "\ufeff "]
+UNCLEAR = ["perhaps", 2, -1, 0.5, float("nan"), "10", "x", "?", "-", [], {}, ["yes"], "yes/no", "not sure"]
+
+UNSUBSCRIBED = [
+    "unsubscribed", "Unsubscribed", "UNSUBSCRIBED", " unsubscribed ", "unsubscribed\u200b", "unsub", "Unsubscribe",
+    "opted out",
+    "Opted-Out", "OPT_OUT", "optout", "opt out", "not subscribed", "complained", "do not contact", *NO,
+]  # fmt: skip
+SUBSCRIBED = ["subscribed", "Subscribed", "SUBSCRIBED ", "opted in", "OPT_IN", "Opt-in", *YES]
+HELD_BACK = {
+    "excluded": ["Excluded", "bounced", "Hard bounce", "cleaned", "suppressed", "blacklisted"],
+    "pending": ["Pending", "unconfirmed"],
+}
+
+
+@pytest.mark.parametrize(("values", "choice"), [(YES, True), (NO, False), (BLANK, None)])
+def test_usual_words_and_numbers_for_yes_and_no_are_understood(values, choice):
+    assert {repr(one): choice_of(one) for one in values} == {repr(one): choice for one in values}
+
+
+@pytest.mark.parametrize("value", UNCLEAR, ids=repr)
+def test_p5_an_unknown_word_is_no_consent(value):
+    with pytest.raises(ValueError, match="neither"):
+        choice_of(value)
+    with pytest.raises(ValueError, match="not known"):
+        status_reader("subscription_status")(value)
+
+
+@pytest.mark.parametrize(
+    "column", ["subscription_status", "status", "newsletter", "email_opt_in", "is_subscribed", "not_unsubscribed"]
+)
+def test_statuses_are_read_in_any_spelling(column):
+    read = status_reader(column)
+    assert {repr(one): read(one) for one in UNSUBSCRIBED} == {repr(one): "unsubscribed" for one in UNSUBSCRIBED}
+    assert {repr(one): read(one) for one in SUBSCRIBED} == {repr(one): "subscribed" for one in SUBSCRIBED}
+    assert {read(one) for one in BLANK} == {None}
+    for status, words in HELD_BACK.items():
+        assert {read(one) for one in words} == {status}
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        "unsubscribed",
+        "Opted Out",
+        "email_opt_out",
+        "do_not_email",
+        "is_blacklisted",
+        "unsubscribed_at",
+        "HasOptedOutOfEmail",
+    ],
+)
+def test_p5_yes_in_a_column_of_opt_outs_is_an_opt_out(column):
+    read = status_reader(column)
+    assert {read(one) for one in [True, 1, "yes", "Y", "t", "2026-01-01T00:00:00Z", "2026-01-01", "unsubscribed"]} == {
+        "unsubscribed"
+    }
+    assert {read(one) for one in [*BLANK, False, 0, "no", "F"]} == {None}
+    with pytest.raises(ValueError, match="not known"):
+        read("perhaps")
+
+
+consenting = {None, "subscribed", "unknown"}
+
+
+@given(st.text(), st.sampled_from(["subscription_status", "unsubscribed"]))
+def test_p5_no_unknown_text_counts_as_consent(text, column):
+    try:
+        found = status_reader(column)(text)
+    except ValueError:
+        return
+    assert found not in consenting or choice_like(text)
+
+
+def choice_like(text):
+    word = "".join(one for one in text.casefold() if one.isalnum())
+    return len(word) < 12
+
+
+@pytest.mark.parametrize(
+    ("action", "asked"), [("unsub", True), ("Unsubscribe", True), ("OPT-OUT", True), ("addnoforce", False)]
+)
+def test_an_opt_out_by_action_is_one_in_any_spelling(action, asked):
+    assert asks_for_opt_out(action) is asked
+
+
+@pytest.mark.parametrize(
+    "column", ["unsubscribed", "Opted Out", "E-mail consent", "status", "email_status", "newsletter", "do_not_mail"]
+)
+def test_columns_that_tell_of_consent_are_known_by_their_names(column):
+    assert looks_like_consent(column)
+
+
+@pytest.mark.parametrize(
+    "column", ["id", "email", "name", "city", "order_status", "visits", "updated_at", "postal_code", "_sdc_batched_at"]
+)
+def test_other_columns_are_not(column):
+    assert not looks_like_consent(column)
+
+
+# Every route
+
+ANY = COLUMNS | {"subscription_status": {}, "op": {}}
+
+
+def told(statuses, column="subscription_status"):
+    rows = [person(at, name=None, **{column: one}) for at, one in enumerate(statuses)]
+    return [schema(columns=ANY), *rows, state(1)]
+
+
+WORDS = [*UNSUBSCRIBED, *BLANK, *(one for one in UNCLEAR if one == one)]  # noqa: PLR0124 - JSON has no NaN
+AFTER = ["unsubscribed"] * len(UNSUBSCRIBED) + ["subscribed"] * (len(WORDS) - len(UNSUBSCRIBED))
+
+
+@pytest.mark.parametrize("route", ["json", "csv", "contact"])
+def test_p5_opt_outs_in_other_words_reach_mailjet(mailjet: Mailjet, route):
+    emails = [f"person{at}@example.com" for at in range(len(WORDS))]
+    mailjet.sandbox.mailjet.add_contacts([{"email": one, "list": mailjet.list_id} for one in emails])
+    result = mailjet.deliver(told(WORDS), route=route, properties=None)
+    assert (result.error, result.states) == (None, [1])
+    assert result.outcomes["reasons"] == {"bad_subscription_status": len(UNCLEAR) - 1}
+    assert mailjet.statuses() == dict(zip(emails, AFTER, strict=True))
+
+
+@pytest.mark.parametrize("route", ["import", "direct"])
+def test_p5_opt_outs_in_other_words_reach_ses(ses, route):  # noqa: F811
+    emails = [f"person{at}@example.com" for at in range(len(WORDS))]
+    ses.add(*({"email": one} for one in emails))
+    result = ses.deliver(told(WORDS), route=route, properties=None)
+    assert result.outcomes["reasons"] == {"bad_subscription_status": len(UNCLEAR) - 1}
+    found = {email: one["unsubscribed"] for email, one in ses.contacts().items()}
+    assert found == {email: after == "unsubscribed" for email, after in zip(emails, AFTER, strict=True)}
+
+
+@pytest.mark.parametrize("route", ["import", "direct"])
+def test_p5_topics_are_declined_in_usual_words(ses, route):  # noqa: F811
+    values = [*YES, *NO, *BLANK, *(one for one in UNCLEAR if one == one)]  # noqa: PLR0124
+    columns = COLUMNS | {f"topic_{name}": {} for name in TOPICS}
+    rows = [person(at, name=None, topic_News=one) for at, one in enumerate(values)]
+    result = ses.deliver([schema(columns=columns), *rows, state(1)], route=route, properties=None)
+    assert result.outcomes["reasons"] == {"wrong_type": len(UNCLEAR) - 1}
+    wanted = [*[{"News": "OPT_IN"}] * len(YES), *[{"News": "OPT_OUT"}] * len(NO), *[{}] * len(BLANK)]
+    found = {email: one["topics"] for email, one in ses.contacts().items()}
+    assert found == {f"person{at}@example.com": one for at, one in enumerate(wanted)}
+
+
+@pytest.mark.parametrize("action", ["unsub", "UNSUB", " Unsub ", "unsubscribe", "Unsubscribed", "opt-out"])
+@pytest.mark.parametrize("route", ["json", "contact"])
+def test_p5_an_action_column_may_spell_an_opt_out_as_it_likes(mailjet: Mailjet, action, route):
+    mailjet.deliver(told([None]), route=route, properties=None)
+    assert mailjet.deliver(told([action], "op"), action_column="op", route=route, properties=None).rejects == []
+    assert mailjet.statuses() == {"person0@example.com": "unsubscribed"}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"visits": "many"}, {"visits": [1]}, {"city": {"a": 1}}, {"properties": "{"}, {"properties": {"shoe_size": 1}}],
+)
+def test_p5_nothing_else_that_is_wrong_with_a_row_loses_its_opt_out(mailjet: Mailjet, wrong):
+    mailjet.deliver([schema(), person(1)])
+    result = mailjet.deliver([schema(), person(1, subscription_status="Unsubscribed", **wrong), state(1)])
+    assert (result.rejects, result.states) == ([], [1])
+    assert mailjet.statuses() == {"person1@example.com": "unsubscribed"}
+    assert mailjet.deliver([schema(), person(2, **wrong)]).counts() == {"rejected": 1}
+
+
+def test_p5_a_flag_of_opt_outs_may_be_mapped_to_the_status(mailjet: Mailjet):
+    columns = {"id": {}, "E-mail": {}, "unsubscribed": {}}
+    flags = ["yes", "", "no", None, "2026-01-01", "?"]
+    rows = [{"id": at, "E-mail": f"person{at}@example.com", "unsubscribed": one} for at, one in enumerate(flags)]
+    messages = [schema(columns=columns), *({"type": "RECORD", "stream": "people", "record": one} for one in rows)]
+    mapping = {"email": "E-mail", "subscription_status": "unsubscribed"}
+    result = mailjet.deliver(messages, mapping=mapping, properties=None)
+    assert result.outcomes["reasons"] == {"bad_subscription_status": 1}
+    assert [mailjet.statuses().get(f"person{at}@example.com") for at in range(6)] == [
+        "unsubscribed", "subscribed", "subscribed", "subscribed", "unsubscribed", None,
+    ]  # fmt: skip
