@@ -54,7 +54,7 @@ def test_topics_come_from_columns_of_their_own_whatever_their_case(either):
     rows = [
         person(1, topic_News="OPT_OUT", topic_offers=True),
         person(2, topic_News=False, topic_offers=None),
-        person(3, topic_News="opt_in", topic_offers="no"),
+        person(3, topic_News="opt_in", topic_offers="perhaps"),
     ]
     result = either.deliver([table(**columns), *rows])
     assert result.counts() == {"delivered": 2, "rejected": 1}
