@@ -24,8 +24,19 @@ class ContactCalls:
     def __init__(self, client: MailjetClient) -> None:
         self._client = client
 
-    def put(self, email: str, name: str | None) -> int:
-        """Find or create a contact, see to its name (None leaves it), and return its ID.
+    def find(self, email: str) -> Row | None:
+        """The contact of an address, if there is one.
+
+        Raises:
+            RequestRefused: Mailjet takes it for no address.
+        """
+        try:
+            return self._client.one("contact", email)
+        except NotFound:
+            return None
+
+    def put(self, email: str, name: str | None, found: Row | None) -> int:
+        """Create a contact unless it was found, see to its name (None leaves it), and return its ID.
 
         Mailjet has been seen to say of one address that it is unknown and, at once, that it exists (MJ18): then it is
         looked up again.
@@ -34,9 +45,7 @@ class ContactCalls:
             RequestRefused: Mailjet takes it for no address.
             NotFound: Mailjet insists on both.
         """
-        try:
-            found = self._client.one("contact", email)
-        except NotFound:
+        if found is None:
             try:
                 return _id(self._create(email, name))
             except RequestRefused as error:

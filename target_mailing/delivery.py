@@ -26,7 +26,7 @@ from target_mailing.journal import Journal, StoredBatch
 from target_mailing.lanes import Lane, ReadyBatch, left_behind
 from target_mailing.leftovers import goes_on, undo
 from target_mailing.outcomes import Outcome, Outcomes
-from target_mailing.steps import Again, Done, Finished, Progress, Refusal
+from target_mailing.steps import Again, Done, Finished, Progress, Refusal, is_large, too_large
 from target_mailing.under_way import Batch, DeliveryFailed, Family, Looks
 
 __all__ = ["Delivery"]
@@ -295,6 +295,8 @@ class Delivery:
         there = batch.lane.destination.name
         self._journal.end_step(there, batch.number, batch.step.name, evidence, names=names, left=left)
         batch.evidence[batch.step.name] = evidence
+        if not batch.step.repeatable:
+            batch.lane.answered = max(batch.lane.answered, sum(len(row.contact) for row in batch.rows))
         if "job" in done.evidence:
             logger.info("Batch %d (%d rows, %s): %s", batch.number, len(batch.rows), batch.action, batch.jobs)
         batch.advance()
@@ -326,6 +328,16 @@ class Delivery:
             why = "the reply was lost again and again"
             verdict = Finished(unresolved=True, absent=batch.step.prepares, reason=why)
             self._undo(batch, lambda: self._finish(batch, verdict))
+        else:
+            self._judge_lost_row(batch)
+
+    def _judge_lost_row(self, batch: Batch) -> None:
+        """A row by itself was never answered, while the provider answers what else it is asked: it may be too large."""
+        size = len(batch.rows[0].contact)
+        if is_large(size, batch.lane.answered):
+            verdict = Finished(absent=batch.step.prepares)
+            refusal = too_large(size, f"no answer came in {_MAX_LOST} attempts, while others were answered")
+            self._undo(batch, lambda: self._give_up(batch, verdict, {0: refusal}))
         else:
             self._leave(batch, DeliveryFailed("The reply to a batch of one row was lost again and again."))
 

@@ -58,6 +58,8 @@ class Lane:
         self.policy = policy
         self.recovering = 0
         self.under_way = 0
+        #: Bytes of the largest submission that was answered.
+        self.answered = 0
         #: Rows of this run that arrived; and whether STATE waits until the run is closed.
         self.delivered = 0
         self.holds_state = destination.starts_over

@@ -26,6 +26,7 @@ from target_mailing.mailjet_csv_steps import FollowImport, Import, ReadImportErr
 from target_mailing.mailjet_lists import ListsColumn, actions_of, laid_over
 from target_mailing.mailjet_properties import FIELDS, TEXT, datatype_of
 from target_mailing.mailjet_read_back import ReadBack
+from target_mailing.mailjet_refusals import UnknownProperties
 from target_mailing.mailjet_steps import ACTIONS, Follow, ReadConsent, ReadErrors, Submit
 from target_mailing.mapping import MappedContact
 from target_mailing.properties import PropertyNames
@@ -114,6 +115,7 @@ class MailjetDestination:
         self._datatypes: dict[str, str] = {}
         self.fields = self._read_fields()
         self._told_of_json = False
+        self._unknown_properties = UnknownProperties(target.property_delay)
         self.actions = msgspec.structs.replace(ACTIONS, known=self._known_actions())
 
     @property
@@ -195,7 +197,7 @@ class MailjetDestination:
         """The steps of a route; removals by bulk job begin with consent, and by contact there is one step."""
         client, target = self._client, self._target
         if route == "contact":
-            return (ManageContacts(client, target.consent),)
+            return (ManageContacts(client, target.consent, self._unknown_properties),)
         consent = ReadConsent(client, self._lists)
         if action == ACTIONS.ask:
             return (consent,)
@@ -211,7 +213,7 @@ class MailjetDestination:
             steps = (
                 Submit(client, self.list_id, self._lists),
                 Follow(client, self.list_id, target.poll_interval, target.poll_max_interval),
-                ReadErrors(client),
+                ReadErrors(client, self._unknown_properties),
             )
         return (consent, *steps) if action == ACTIONS.remove else steps
 

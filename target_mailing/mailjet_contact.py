@@ -8,13 +8,14 @@ from typing import Any, Final
 
 import msgspec
 
-from mailing_api.errors import NotFound, RequestRefused
+from mailing_api.errors import MailingError, NotFound, RequestRefused
 from mailing_api.mailjet import MailjetClient
 from mailing_api.mailjet_contacts import ContactCalls
 from mailing_api.values import boolean, integer
 from target_mailing.batches import Row
 from target_mailing.consent import Consent, may_remove
 from target_mailing.mailjet_lists import action_on
+from target_mailing.mailjet_refusals import UnknownProperties, about_one, is_no_address
 from target_mailing.mailjet_steps import ACTIONS
 from target_mailing.steps import Finished, Progress, Refusal, Step, Work
 
@@ -24,6 +25,8 @@ __all__ = ["MAX_ROWS", "ManageContacts"]
 MAX_ROWS: Final = 100
 
 _STAGES: Final = {
+    "opt-outs": "looking for the contact's lists was refused",
+    "look-up": "looking for the contact was refused",
     "contact": "the contact was refused",
     "properties": "a property was refused, and no list was touched",
     "lists": "a list was refused, and it is unverified whether the others were done: take it that none was",
@@ -43,6 +46,7 @@ class ManageContacts(Step):
 
     client: MailjetClient
     consent: Consent
+    unknown_properties: UnknownProperties
     name = "contacts"
     sends = True
 
@@ -50,43 +54,70 @@ class ManageContacts(Step):
         """Deliver row by row."""
         rejected: dict[int, Refusal] = {}
         withheld: list[int] = []
+        answered = 0
         for at, row in enumerate(work.rows):
-            refusal, is_withheld = self._deliver(row, work.action)
+            refusal, is_withheld = self._deliver(row, work.action, answered)
             if refusal is not None:
                 rejected[at] = refusal
             elif is_withheld:
                 withheld.append(at)
+            else:
+                answered = max(answered, len(row.contact))
         return Finished(rejected=rejected, withheld=withheld)
 
-    def _deliver(self, row: Row, action: str) -> tuple[Refusal | None, bool]:
-        """Why a row is refused, if it is; and whether it is withheld."""
+    def _deliver(self, row: Row, action: str, answered: int) -> tuple[Refusal | None, bool]:
+        """Why a row is refused, if it is; and whether it is withheld; `answered` as in `about_one`."""
         contact = msgspec.json.decode(row.contact, type=_Contact)
         lists = self._lists(row, contact, action)
         if lists is None:
             return Refusal("unknown_list", "a removal without `lists`, and there is no setting `list`"), False
-        if action == ACTIONS.ask:
-            opted_out = self._opt_outs(contact.Email)
-            return None, any(opted_out.get(one, False) for one in lists)
-        only_leaves = action == ACTIONS.remove or bool(lists and set(lists.values()) == {ACTIONS.remove})
-        to_do, kept = self._allowed(contact.Email, lists)
-        stage = "contact"
-        calls = ContactCalls(self.client)
+        stage = "opt-outs"
         try:
+            if action == ACTIONS.ask:
+                opted_out = self._opt_outs(contact.Email)
+                return None, any(opted_out.get(one, False) for one in lists)
+            only_leaves = action == ACTIONS.remove or bool(lists and set(lists.values()) == {ACTIONS.remove})
+            to_do, kept = self._allowed(contact.Email, lists)
+            stage = "look-up"
+            calls = ContactCalls(self.client)
             key: int | str = contact.Email
             if not only_leaves:
-                key = calls.put(contact.Email, contact.Name)
+                there = calls.find(contact.Email)
+                stage = "contact"
+                key = calls.put(contact.Email, contact.Name, there)
                 stage = "properties"
                 if contact.Properties:
-                    calls.set_values(key, contact.Properties)
+                    self._set_values(calls, key, contact.Properties)
             stage = "lists"
             if to_do:
                 calls.act_on_lists(key, to_do)
-        except (RequestRefused, NotFound) as error:
-            if error.status not in {None, 400, 404}:
-                raise
-            return Refusal("refused_by_provider", f"{_STAGES[stage]}: {error.said or error.status}"), False
+        except MailingError as error:
+            is_former = action == ACTIONS.ask or bool(row.followers)
+            if stage == "opt-outs" and is_former and is_no_address(error):
+                return None, False  # nobody to remove, nor to have opted out
+            refusal = about_one(
+                error,
+                probe=lambda: self.client.memberships(1) if stage == "opt-outs" else self.client.one("contact", 1),
+                writes=stage not in {"opt-outs", "look-up"},
+                what=_STAGES[stage],
+                size=len(row.contact),
+                answered=answered,
+            )
+            # Of somebody who is followed by another address, nobody can tell then whether they opted out.
+            return (None, True) if stage == "opt-outs" and is_former else (refusal, False)
         # Whoever follows a removal is the same person under a new address, and has opted out where this one has.
         return None, bool(kept) and (len(kept) == len(lists) or bool(row.followers))
+
+    def _set_values(self, calls: ContactCalls, contact: int, values: Mapping[str, Any]) -> None:
+        """Set property values, again for a while where a property, which is defined, is said to be unknown."""
+        while True:
+            try:
+                calls.set_values(contact, values)
+            except RequestRefused as error:
+                if error.code != "invalid_key_name" or not self.unknown_properties.wait(error.said):
+                    raise
+            else:
+                return
 
     def _lists(self, row: Row, contact: _Contact, action: str) -> Mapping[int, str] | None:
         """List ID -> action; None for a removal from nobody knows where.

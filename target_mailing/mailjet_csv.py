@@ -11,10 +11,11 @@ from typing import Any, Final
 
 import msgspec
 
-from mailing_api.addresses import fold_address
 from target_mailing.batches import Row
+from target_mailing.error_reports import MAX_REASON
+from target_mailing.named_addresses import NamedAddresses
 
-__all__ = ["CsvFile", "columns_of", "cut", "files", "named_addresses", "write"]
+__all__ = ["CsvErrors", "CsvFile", "columns_of", "cut", "errors_of", "files", "write"]
 
 #: Bytes of a file, about: as many as a large user of CSV imports uploads at a time. Mailjet publishes no limit.
 _MAX_BYTES: Final = 2 * 1024 * 1024
@@ -162,21 +163,38 @@ _BEFORE_REASON = re.compile(r',\s*"?\s+###')
 _FIRST_CELL = re.compile(r'\s*(?:"((?:[^"]|"")*)"|([^,]*))')
 
 
-def named_addresses(content: bytes) -> dict[str, str]:
-    """Address, folded -> what is said of it, from an error file.
+class CsvErrors(msgspec.Struct, frozen=True):
+    """What an error file says.
+
+    Attributes:
+        named: folded address -> what is said of it.
+        others: lines of which nobody can tell whose they are.
+    """
+
+    named: Mapping[str, str]
+    others: int
+
+
+def errors_of(content: bytes, addresses: NamedAddresses) -> CsvErrors:
+    """What an error file says of a batch's addresses.
 
     Its lines are those of the rows in error, as they were or cut short, with one cell more: ` ###message` or
     ` ###message###column`. So the address is in the first cell, and the reason after the last ` ###`. A header has no
     such cell, and whether there is one is unverified for a file that had none.
     """
-    found: dict[str, str] = {}
+    named: dict[str, str] = {}
+    others = 0
     for line in re.split(r"\r\n|\r|\n", content.decode("utf-8-sig", "replace")):
         *_, before = [None, *_BEFORE_REASON.finditer(line)]
         first = _FIRST_CELL.match(line)
         if before is None or first is None:
             continue
-        address = first[2] if first[1] is None else first[1].replace('""', '"')
+        cell = first[2] if first[1] is None else first[1].replace('""', '"')
         message, _, column = line[before.end() :].strip().removesuffix('"').replace('""', '"').partition("###")
         said = f"{message.strip()} ({column.strip()})" if column.strip() else message.strip()
-        found.setdefault(fold_address(address.strip()), said[:500])
-    return found
+        address = addresses.whole(cell)
+        if address is None:
+            others += 1
+        else:
+            named.setdefault(address, said[:MAX_REASON])
+    return CsvErrors(named, others)

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from mailing_api.errors import NotFound, ProviderFault, RequestRefused
 from mailing_api.mailjet import MailjetClient
 from mailing_api.values import integer
-from target_mailing.mailjet_csv import named_addresses, write
+from target_mailing.mailjet_csv import CsvErrors, errors_of, write
 from target_mailing.mailjet_steps import JOB_APPEARS_WITHIN, is_near, look_again, refused, sent_rows, withheld_rows
-from target_mailing.steps import Done, Finished, Progress, Refusal, Step, Work
+from target_mailing.named_addresses import NamedAddresses
+from target_mailing.steps import Done, Finished, Progress, Refusal, Step, Work, is_large, too_large
 
 __all__ = ["FollowImport", "Import", "ReadImportErrors", "Upload"]
 
@@ -33,10 +34,15 @@ class Upload(Step):
         except RequestRefused as error:
             return refused(work, error)
         except ProviderFault as error:
-            if error.status is not None or len(work.rows) == 1:
+            sent = sent_rows(work)
+            size = len(work.rows[sent[0]].contact)
+            if error.status is not None or (len(sent) == 1 and not is_large(size, 0)):
                 raise
             # The connection may be cut because the file is too large: not so if nothing else is answered either.
             self.client.page("csvimport", {"Limit": 1})
+            if len(sent) == 1:
+                refusal = too_large(size, "the connection was cut each time")
+                return Finished(rejected={sent[0]: refusal}, withheld=withheld_rows(work))
             return Finished(
                 unresolved=True, reason="the upload was cut off again and again", withheld=withheld_rows(work)
             )
@@ -120,14 +126,15 @@ class ReadImportErrors(Step):
         """Read the file."""
         job_id = int(work.evidence["import"]["job"])
         status, errors = work.evidence["follow"]["status"], work.evidence["follow"]["errors"] or 0
-        told = self._named(job_id)
-        named = told or {}
+        sent = sent_rows(work)
+        told = self._errors(job_id, NamedAddresses(work.rows[at].email for at in sent))
+        named = {} if told is None else told.named
         refusals = {
             at: Refusal("refused_by_provider", named[work.rows[at].address])
-            for at in sent_rows(work)
+            for at in sent
             if work.rows[at].address in named
         }
-        if told is not None and status == "completed" and len(refusals) >= max(errors, len(named)):
+        if told is not None and not told.others and status == "completed" and len(refusals) >= errors:
             return Finished(job=str(job_id), rejected=refusals, withheld=withheld_rows(work))
         # Some rows failed, or were not reached, and nobody says which: all others go again, which changes nothing
         # for those that arrived.
@@ -137,11 +144,11 @@ class ReadImportErrors(Step):
         reason = f"the import ended in {status} with {errors} errors, without naming rows"
         return Finished(job=str(job_id), unresolved=True, reason=reason, withheld=withheld_rows(work))
 
-    def _named(self, job_id: int) -> dict[str, str] | None:
-        """What the file says, by address; nothing if there is no file, None if it cannot be read."""
+    def _errors(self, job_id: int, addresses: NamedAddresses) -> CsvErrors | None:
+        """What the file says; nothing if there is no file, None if it cannot be read."""
         try:
-            return named_addresses(self.client.csv_errors(job_id))
+            return errors_of(self.client.csv_errors(job_id), addresses)
         except NotFound:
-            return {}
+            return CsvErrors({}, 0)
         except RequestRefused:
             return None

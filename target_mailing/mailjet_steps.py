@@ -11,12 +11,14 @@ from typing import Any, Final
 
 import msgspec
 
-from mailing_api.addresses import fold_address
 from mailing_api.errors import MailingError, NotFound, RateLimited, RequestRefused
 from mailing_api.mailjet import Job, MailjetClient
 from mailing_api.values import boolean, integer
 from target_mailing.consent import Actions, may_remove
-from target_mailing.steps import Again, Done, Finished, Progress, Refusal, Step, Work
+from target_mailing.error_reports import refused_rows
+from target_mailing.mailjet_refusals import UnknownProperties, about_one, is_no_address, is_unknown_property
+from target_mailing.named_addresses import NamedAddresses
+from target_mailing.steps import Again, Done, Finished, Progress, Refusal, Step, Work, too_large
 
 __all__ = [
     "ACTIONS",
@@ -64,17 +66,28 @@ class ReadConsent(Step):
     def run(self, work: Work) -> Progress:
         """Ask for each contact's memberships."""
         withheld, absent = [], []
+        refused: dict[int, Refusal] = {}
         for at, row in enumerate(work.rows):
             try:
                 memberships = self.client.memberships(row.email)
             except NotFound:
                 absent.append(at)
-                continue
-            if not may_remove(ACTIONS, unsubscribed=self._opted_out(memberships)):
-                withheld.append(at)
-        if work.action == ACTIONS.ask or len(withheld) + len(absent) == len(work.rows):
-            return Finished(withheld=withheld)
-        return Done({"withheld": withheld, "absent": absent})
+            except MailingError as error:
+                is_former = work.action == ACTIONS.ask or bool(row.followers)
+                if is_former and is_no_address(error):  # nobody to remove, nor to have opted out
+                    absent.append(at)
+                    continue
+                refusal = about_one(error, probe=lambda: self.client.memberships(1), what="looking for the contact")
+                if is_former:
+                    withheld.append(at)  # nobody can tell, and whoever follows is added by it
+                else:
+                    refused[at] = refusal
+            else:
+                if not may_remove(ACTIONS, unsubscribed=self._opted_out(memberships)):
+                    withheld.append(at)
+        if work.action == ACTIONS.ask or len(withheld) + len(absent) + len(refused) == len(work.rows):
+            return Finished(withheld=withheld, rejected=refused)
+        return Done({"withheld": withheld, "absent": absent}, refused=refused)
 
     def _opted_out(self, memberships: Sequence[Mapping[str, Any]]) -> bool:
         return any(
@@ -131,6 +144,10 @@ class Submit(Step):
 
 def refused(work: Work, error: RequestRefused) -> Finished:
     """How a batch ends whose call was refused as a whole: nothing was done, and no row is named."""
+    sent = sent_rows(work)
+    if error.status == 413 and len(sent) == 1:
+        refusal = too_large(len(work.rows[sent[0]].contact), f"refused with HTTP {error.status}")
+        return Finished(rejected={sent[0]: refusal}, withheld=withheld_rows(work))
     reason = f"refused ({error.code or error.status})"
     return Finished(unresolved=True, reason=reason, withheld=withheld_rows(work))
 
@@ -174,7 +191,8 @@ class Follow(Step):
             return Finished(job=str(job_id), resend=sent, withheld=withheld_rows(work))
         if job.status == "completed" and not job.error and not job.error_file:
             return Finished(job=str(job_id), withheld=withheld_rows(work))
-        return Done({"status": job.status, "error_file": job.error_file, "error": _code(job)})
+        ended = {"status": job.status, "error_file": job.error_file, "error": _code(job)}
+        return Done(ended | ({"unknown_property": True} if is_unknown_property(job.error) else {}))
 
 
 def look_again(work: Work, interval: float, longest: float) -> Again:
@@ -187,11 +205,13 @@ def look_again(work: Work, interval: float, longest: float) -> Again:
 class ReadErrors(Step):
     """Reads the job's error file into row outcomes.
 
-    The file's schema is not published, so any shape is understood that names addresses. Whether the good rows of a
+    The file's schema is not published, so any shape is understood that names addresses. Rows go again for a while of
+    which it says that a property is unknown, since that passes. Whether the good rows of a
     job in `Error` were imported is unverified: they are sent again, which changes nothing if they were.
     """
 
     client: MailjetClient
+    unknown_properties: UnknownProperties
     name = "errors"
 
     def run(self, work: Work) -> Progress:
@@ -200,8 +220,12 @@ class ReadErrors(Step):
         ended = work.evidence["follow"]
         withheld = withheld_rows(work)
         refusals = self._refusals(work, job_id, str(ended.get("error_file", "")))
-        reason = f"the job ended in {ended['status']} without naming rows ({ended.get('error')})"
-        if not refusals:
+        # Mappings have seen to it that all properties of the rows are defined.
+        passing = {at: refusal for at, refusal in refusals.items() if is_unknown_property(refusal.reason)}
+        if passing and self.unknown_properties.wait(passing[min(passing)].reason):
+            refusals = {at: refusal for at, refusal in refusals.items() if at not in passing}
+        elif not refusals and not (ended.get("unknown_property") and self.unknown_properties.wait("job")):
+            reason = f"the job ended in {ended['status']} without naming rows ({ended.get('error')})"
             return Finished(job=str(job_id), unresolved=True, reason=reason, withheld=withheld)
         rest = [at for at in sent_rows(work) if at not in refusals]
         return Finished(job=str(job_id), rejected=refusals, resend=rest, withheld=withheld)
@@ -217,41 +241,23 @@ class ReadErrors(Step):
             if error.status is not None and error.status < 500:
                 return {}
             raise
-        named = _named_addresses(content)
+        sent = sent_rows(work)
+        addresses = NamedAddresses(work.rows[at].email for at in sent)
+        named = refused_rows(content, addresses, properties=_properties_of(work))
         return {
-            at: Refusal("refused_by_provider", named[row.address])
-            for at, row in enumerate(work.rows)
-            if row.address in named
+            at: Refusal("refused_by_provider", named[work.rows[at].address])
+            for at in sent
+            if work.rows[at].address in named
         }
 
 
-_ADDRESS_IN_TEXT = re.compile(r"[^\s@\"'<>,;:()\[\]{}\\]+@[^\s@\"'<>,;:()\[\]{}\\]+")
+def _properties_of(work: Work) -> set[str]:
+    contacts = [msgspec.json.decode(row.contact, type=_Properties) for row in work.rows if row.contact]
+    return {name for contact in contacts for name in contact.properties}
 
 
-def _named_addresses(content: bytes) -> dict[str, str]:
-    """Address -> what is said of it, from an error file of any shape: the smallest parts that name one address."""
-    try:
-        parts = _parts(msgspec.json.decode(content))
-    except ValueError:
-        parts = _parts(content.decode("utf-8", "replace").splitlines())
-    found: dict[str, str] = {}
-    for address, said in parts:
-        found.setdefault(address, said[:500])
-    return found
-
-
-def _parts(value: Any) -> list[tuple[str, str]]:
-    """Each address in a JSON value, with the largest part that names no other; without those said to be good."""
-    said = value if isinstance(value, str) else msgspec.json.encode(value).decode()
-    addresses = {fold_address(address) for address in _ADDRESS_IN_TEXT.findall(said)}
-    if len(addresses) > 1 and isinstance(value, (dict, list)):
-        children = value if isinstance(value, list) else list(value.values())
-        return [part for child in children for part in _parts(child)]
-    if isinstance(value, dict):
-        errors = [told for name, told in value.items() if "error" in name.lower()]
-        if errors and not any(errors):
-            return []
-    return [(address, said) for address in addresses]
+class _Properties(msgspec.Struct):
+    properties: dict[str, Any] = msgspec.field(name="Properties", default_factory=dict)
 
 
 def withheld_rows(work: Work) -> list[int]:
@@ -262,7 +268,7 @@ def withheld_rows(work: Work) -> list[int]:
 def sent_rows(work: Work) -> list[int]:
     """The positions of the rows that the job holds."""
     noted = work.evidence.get("consent", {})
-    left_out = {*noted.get("withheld", ()), *noted.get("absent", ())}
+    left_out = {*noted.get("withheld", ()), *noted.get("absent", ()), *work.refused}
     return [at for at in range(len(work.rows)) if at not in left_out]
 
 

@@ -31,7 +31,8 @@ from mailing_api.ses_answers import Row as Answer
 from mailing_api.ses_writing import Job
 from mailing_api.values import timestamp
 from target_mailing.batches import Row
-from target_mailing.ses_failures import named_addresses
+from target_mailing.error_reports import refused_rows
+from target_mailing.named_addresses import NamedAddresses
 from target_mailing.ses_place import ACTIONS, Place, respelled
 from target_mailing.steps import Again, Done, Finished, Progress, Refusal, Step, Work
 
@@ -357,7 +358,8 @@ class Outcome(Step):
             cause = str(error).removesuffix(error.advice)
             logger.warning("Import job %s: its file of failed records counts as missing: %s", job_id, cause)
             return {}
-        named = named_addresses(content, by_address.keys())
+        addresses = NamedAddresses(work.rows[at].email for at in by_address.values())
+        named = refused_rows(content, addresses, is_counted=True)
         return {by_address[address]: Refusal("refused_by_provider", said) for address, said in named.items()}
 
     def _still_refused(self, work: Work, refusals: dict[int, Refusal]) -> dict[int, Refusal]:

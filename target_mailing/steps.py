@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Final, Protocol
 
 import msgspec
 
@@ -13,7 +13,21 @@ from target_mailing.consent import Actions
 from target_mailing.fields import Fields
 from target_mailing.mapping import MappedContact
 
-__all__ = ["Again", "Destination", "Done", "Finished", "Progress", "Refusal", "Step", "Work"]
+__all__ = [
+    "Again",
+    "Destination",
+    "Done",
+    "Finished",
+    "Progress",
+    "Refusal",
+    "Step",
+    "Work",
+    "is_large",
+    "too_large",
+]
+
+#: Bytes of a row below which its size is not to blame for a connection that is cut.
+_LARGE: Final = 1024
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -21,6 +35,16 @@ class Refusal(msgspec.Struct, frozen=True):
 
     code: str
     reason: str
+
+
+def is_large(size: int, answered: int) -> bool:
+    """Whether a row of so many bytes may be too large for a call; `answered` is the largest amount that was not."""
+    return size > max(answered, _LARGE)
+
+
+def too_large(size: int, why: str) -> Refusal:
+    """The refusal of a row that fits into no call."""
+    return Refusal("too_large", f"{size:,} bytes as they are sent are too large for a call: {why}. Shorten its values.")
 
 
 class Done(msgspec.Struct, frozen=True):

@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mailing_api.addresses import fold_address
 from target_mailing import mailjet_csv
 from target_mailing.batches import Row
-from target_mailing.mailjet_csv import columns_of, cut, files, named_addresses, write
+from target_mailing.mailjet_csv import CsvErrors, columns_of, cut, errors_of, files, write
+from target_mailing.named_addresses import NamedAddresses
 
 NOT_DELETED = False
 
@@ -190,6 +192,10 @@ def test_a_line_is_never_longer_than_its_contact_as_json(batch):
 # The error file
 
 
+def addressed(*emails):
+    return NamedAddresses(emails)
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -205,7 +211,7 @@ def test_a_line_is_never_longer_than_its_contact_as_json(batch):
         ('a@b.test,"Lyon, ###not me"," ###Value ""x, y"" is bad###city"\n', {"a@b.test": 'Value "x, y" is bad (city)'}),
         ("a@b.test,x, ###Value could not be converted, sorry###city\n",
          {"a@b.test": "Value could not be converted, sorry (city)"}),
-        ('a@b.test,"Lyon ""L""\n", ###Stopped by a critical error\n', {'"': "Stopped by a critical error"}),
+        ('a@b.test,"Lyon ""L""\n", ###Stopped by a critical error\n', {}),
         ('"""a,b""@c.test", ###x\n', {'"a,b"@c.test': "x"}),
         ("a@b.test,1\nc@d.test,2, ###x\n", {"c@d.test": "x"}),
         ("<html><body>Bad gateway</body></html>", {}),
@@ -214,12 +220,18 @@ def test_a_line_is_never_longer_than_its_contact_as_json(batch):
     ],
 )  # fmt: skip
 def test_an_error_file_is_read_by_its_last_reason(text, expected):
-    assert named_addresses(text.encode()) == expected
+    addresses = addressed("ada@inbox.test", "noor@inbox.test", "lee@inbox.test", "a@b.test", '"a,b"@c.test', "c@d.test")
+    assert errors_of(text.encode(), addresses).named == expected
+
+
+def test_lines_that_are_no_row_of_the_batch_are_counted():
+    text = "email,error\na@b.test, ###Wrong\nsomebody, ###Wrong\n"
+    assert errors_of(text.encode(), addressed("a@b.test", "c@d.test")) == CsvErrors({"a@b.test": "Wrong"}, 1)
 
 
 @given(st.binary())
 def test_no_error_file_is_too_odd(content):
-    named_addresses(content)
+    errors_of(content, addressed("a@b.test"))
 
 
 @pytest.mark.slow
@@ -230,5 +242,5 @@ def test_rows_as_they_were_written_are_found_in_the_error_file(batch, has_header
     for email, properties in kept:
         line = write([contact(email, **properties)], DATATYPES).content.decode().splitlines()[-1]
         lines.append(f"{line}, ###Value could not be converted###city")
-    found = named_addresses("\n".join(lines).encode())
-    assert found == {email.lower(): "Value could not be converted (city)" for email, _ in kept}
+    found = errors_of("\n".join(lines).encode(), addressed(*(email for email, _ in kept)))
+    assert found.named == {fold_address(email): "Value could not be converted (city)" for email, _ in kept}
