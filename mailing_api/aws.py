@@ -9,6 +9,7 @@ import logging
 import threading
 from collections.abc import Callable, Generator, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
@@ -19,23 +20,18 @@ from botocore.config import Config
 from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
 from botocore.session import Session
 
+from mailing_api import aws_chain
+from mailing_api.certificates import Authorities, authorities
 from mailing_api.errors import AuthenticationError, ConfigurationError, MailingError, PermissionDenied, ProviderFault
+from mailing_api.urls import check_encrypted
 
 __all__ = ["AwsSession", "SigV4", "link"]
 
 T = TypeVar("T")
 
-# It logs what it signs, session tokens and paths with addresses among that.
-logging.getLogger("botocore").setLevel(logging.WARNING)
-
-_UNREACHABLE = (exceptions.ConnectionError, exceptions.HTTPClientError)
-_MISCONFIGURED = (
-    exceptions.ConfigNotFound,
-    exceptions.ConfigParseError,
-    exceptions.InvalidConfigError,
-    exceptions.PartialCredentialsError,
-    exceptions.ProfileNotFound,
-)
+# It logs what it signs, session tokens and paths with addresses among that; and failures, which are told here, with
+# tracebacks that quote answers.
+logging.getLogger("botocore").setLevel(logging.ERROR)
 
 
 class AwsSession:
@@ -56,6 +52,7 @@ class AwsSession:
         assume_role_external_id: str | None = None,
         region: str,
         timeout: float = 60.0,
+        allow_http: bool = False,
         prefix: str = "",
     ) -> None:
         """Make a session.
@@ -69,6 +66,7 @@ class AwsSession:
             assume_role_external_id: what the role asks for.
             region: where the role is assumed.
             timeout: seconds to wait for botocore's own requests.
+            allow_http: http:// may lead to another machine.
             prefix: of the settings that these arguments come from, for messages; "" where there are none.
         """
         self._keys = (access_key_id, secret_access_key, session_token)
@@ -77,9 +75,11 @@ class AwsSession:
         self._external_id = assume_role_external_id
         self._region = region
         self._timeout = timeout
+        self._allow_http = allow_http
         self._prefix = prefix
         self._lock = threading.Lock()
         self._credentials: Any = None
+        self._method: str | None = None
 
     def credentials(self) -> Any:
         """The credentials as they are now: `access_key`, `secret_key` and `token`, renewed where they are about to end.
@@ -91,6 +91,29 @@ class AwsSession:
             if self._credentials is None:
                 self._credentials = self._find()
             return self._frozen(self._credentials)
+
+    def origin(self) -> str:
+        """Where the credentials come from, for messages."""
+        if self._keys[0]:
+            names = ("access_key_id", "secret_access_key", *(("session_token",) if self._keys[2] else ()))
+            found = " and ".join(f"`{self._prefix}aws_{name}`" for name in names)
+        else:
+            method = None if self._credentials is None else self._credentials.method
+            found = aws_chain.part_of(self._method or method)
+        if self._profile:
+            found += f" of the profile in `{self._prefix}aws_profile`"
+        return f"`{self._prefix}assume_role_arn` and {found}" if self._role else found
+
+    def authorities(self) -> Authorities | None:
+        """The certificate authorities that AWS's variable or profile names; None if they name none.
+
+        Raises:
+            ConfigurationError: a configuration file is wrong.
+        """
+        try:
+            return _authorities(Session(profile=self._profile))
+        except Exception as exc:  # noqa: BLE001 - configuration files may make botocore raise anything
+            raise self._misconfigured(exc) from None
 
     def renew(self, refused: Any) -> bool:
         """After credentials were refused: whether others are at hand now.
@@ -129,8 +152,8 @@ class AwsSession:
             session = self._session()
             partitions = session.get_available_partitions()
             return {one for each in partitions for one in session.get_available_regions(service, each)}
-        except exceptions.BotoCoreError as exc:
-            raise self._told(exc) from None
+        except Exception as exc:  # noqa: BLE001 - configuration files may make botocore raise anything
+            raise self._misconfigured(exc) from None
 
     def endpoints(self, service: str, regions: Sequence[str]) -> dict[str, str]:
         """Where a service is in each region, as AWS's variables and configuration files have it.
@@ -142,8 +165,8 @@ class AwsSession:
             session = self._session()
             session.set_credentials("unused", "unused")  # or it would look for some, perhaps by requests
             clients = {region: session.create_client(service, region_name=region) for region in regions}
-        except exceptions.BotoCoreError as exc:
-            raise self._told(exc) from None
+        except Exception as exc:  # noqa: BLE001 - configuration files may make botocore raise anything
+            raise self._misconfigured(exc) from None
         return {region: str(client.meta.endpoint_url) for region, client in clients.items()}
 
     def _session(self) -> Any:
@@ -155,16 +178,28 @@ class AwsSession:
                 retries={"mode": "standard", "total_max_attempts": 3},
             )
         )
+        if not session.get_config_variable("region"):
+            session.set_config_variable("region", self._region)  # of AWS STS, where a profile names a role
+        trusted = _authorities(session) or authorities()
+        if trusted is not None and Path(trusted.path).is_file():  # botocore takes no folder
+            session.set_config_variable("ca_bundle", trusted.path)
+        session.register("before-send", self._before_send)
+        session.register("needs-retry", _no_retry_of_certificates)
         return session
 
+    def _before_send(self, request: Any, **_: Any) -> None:
+        check_encrypted(httpx.URL(request.url), "AWS_ENDPOINT_URL", allow_http=self._allow_http)
+
     def _find(self) -> Any:
-        session = self._session()
         access_key, secret_key, token = self._keys
         try:
+            session = self._session()
             if access_key:
                 session.set_credentials(access_key, secret_key, token)
-            found = session.get_credentials()
-        except (exceptions.BotoCoreError, exceptions.ClientError) as exc:
+                found = session.get_credentials()
+            else:
+                found = aws_chain.load(session)
+        except Exception as exc:  # noqa: BLE001 - configuration files may make botocore raise anything
             raise self._told(exc) from None
         if found is None:
             one = f"`{self._prefix}aws_"
@@ -173,6 +208,7 @@ class AwsSession:
                 f"No AWS credentials were found. Set {own}whatever AWS's credential chain looks at, such as "
                 "environment variables."
             )
+        self._method = found.method
         return self._assumed(session, found) if self._role else found
 
     def _assumed(self, session: Any, found: Any) -> Any:
@@ -180,29 +216,35 @@ class AwsSession:
             partial(session.create_client, region_name=self._region),
             found,
             self._role,
+            mfa_prompter=aws_chain.reject_prompt,
             extra_args={"ExternalId": self._external_id} if self._external_id else {},
         )
         return DeferredRefreshableCredentials(fetcher.fetch_credentials, "assume-role")
 
     def _frozen(self, found: Any) -> Any:
         try:
-            return found.get_frozen_credentials()
-        except (exceptions.BotoCoreError, exceptions.ClientError) as exc:
+            frozen = found.get_frozen_credentials()
+        except Exception as exc:  # noqa: BLE001 - files and commands of others may raise anything
             raise self._told(exc) from None
+        aws_chain.check_characters(frozen, self.origin())
+        return frozen
 
     def _told(self, exc: Exception) -> MailingError:
-        """The error for what botocore raised; its own texts quote settings and answers."""
+        """The error for what botocore raised while it looked for credentials."""
         if isinstance(exc, exceptions.ClientError):
             return self._role_refused(exc)
-        name = type(exc).__name__
         if isinstance(exc, exceptions.ProfileNotFound):
             own = f"`{self._prefix}aws_profile`, or " if self._prefix else ""
             return ConfigurationError(f"The AWS profile does not exist: check {own}AWS_PROFILE of the environment.")
-        if isinstance(exc, _MISCONFIGURED):
-            return ConfigurationError(f"AWS's configuration files or variables cannot be used ({name}): correct them.")
-        if isinstance(exc, _UNREACHABLE):
-            return ProviderFault(f"AWS credentials could not be had: no answer ({name}).")
-        return AuthenticationError(f"AWS credentials could not be had ({name}).")
+        return aws_chain.failure(exc, self._method, role=f"`{self._prefix}assume_role_arn`" if self._role else "")
+
+    def _misconfigured(self, exc: Exception) -> MailingError:
+        """The error for what botocore raised while it read its configuration, for which nothing is asked."""
+        if isinstance(exc, (MailingError, exceptions.ProfileNotFound)):
+            return self._told(exc)
+        return ConfigurationError(
+            f"AWS's configuration files or environment variables cannot be used ({type(exc).__name__}): correct them."
+        )
 
     def _role_refused(self, exc: Any) -> MailingError:
         code = str(exc.response.get("Error", {}).get("Code", ""))
@@ -218,7 +260,21 @@ class AwsSession:
             )
         if isinstance(status, int) and status >= 500:
             return ProviderFault(f"AWS: a role could not be assumed ({told}).", status=status, code=told)
-        return AuthenticationError(f"AWS: a role could not be assumed ({told}).", status=status, code=told)
+        return AuthenticationError(
+            f"AWS: a role could not be assumed ({told}). Check {self.origin()}.", status=status, code=told
+        )
+
+
+def _authorities(session: Any) -> Authorities | None:
+    if path := session.get_config_variable("ca_bundle", methods=("env",)):
+        return Authorities(path, "the environment variable AWS_CA_BUNDLE")
+    path = session.get_config_variable("ca_bundle", methods=("config",))
+    return Authorities(path, "`ca_bundle` of the AWS profile") if path else None
+
+
+def _no_retry_of_certificates(caught_exception: Any = None, **_: Any) -> None:
+    if isinstance(caught_exception, exceptions.SSLError):
+        raise caught_exception
 
 
 _SIGNED = frozenset({"host", "content-type", "content-md5"})

@@ -9,7 +9,8 @@
     ├── RateLimited            nobody: slow down; seen only when patience ran out
     ├── ProviderFault          the provider: it failed, or its reply never arrived
     │   └── Unreachable        you, or the network: there is nobody at the address of the settings
-    ├── UnreadableAnswer       us: the answer is not what the documentation says
+    ├── UntrustedCertificate   you, or the network: the server cannot prove who it is; nothing was sent
+    ├── UnreadableAnswer       the provider, or a proxy: the answer is not what the documentation says
     └── IncompleteExtraction   run again: the listing changed faster than it could be read
 
 A message never holds a secret, an address or text from the provider (its messages quote addresses): only the
@@ -32,6 +33,7 @@ __all__ = [
     "RequestRefused",
     "Unreachable",
     "UnreadableAnswer",
+    "UntrustedCertificate",
 ]
 
 
@@ -71,9 +73,7 @@ class ConfigurationError(MailingError):
 
 
 class AuthenticationError(MailingError):
-    """The provider does not accept the credentials."""
-
-    advice = "Check the credentials in the settings: they are wrong, revoked or belong to another region."
+    """The provider does not accept the credentials, or there are none; the message names where they come from."""
 
 
 class PermissionDenied(MailingError):
@@ -110,10 +110,14 @@ class Unreachable(ProviderFault):
     advice = "If that is right, the network between is at fault, or the provider; run again later."
 
 
+class UntrustedCertificate(MailingError):
+    """The server's certificate is not valid for its name, or nobody trusted signed it; nothing was sent."""
+
+
 class UnreadableAnswer(MailingError):
     """An answer came that the provider's documentation does not allow."""
 
-    advice = "Check the base URL; if it is right, please report this."
+    advice = "Check the base URL; if it is right, the provider or a proxy answered wrongly: run again later."
 
 
 class IncompleteExtraction(MailingError):

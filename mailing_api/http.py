@@ -5,19 +5,37 @@ from __future__ import annotations
 import logging
 import random
 import time
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, BinaryIO, Final, Self, TypedDict, TypeVar
 
 import httpx
 
-from mailing_api.errors import MailingError, NotFound, ProviderFault, RateLimited, Unreachable, UnreadableAnswer
+from mailing_api import bodies
+from mailing_api.certificates import Authorities, authorities, nobody, trust
+from mailing_api.errors import (
+    AuthenticationError,
+    ConfigurationError,
+    MailingError,
+    NotFound,
+    ProviderFault,
+    RateLimited,
+    UnreadableAnswer,
+)
+from mailing_api.failures import Way
+from mailing_api.network import Addresses, Network
 from mailing_api.pace import Pace
+from mailing_api.proxies import proxy_for
 from mailing_api.retry import RetryPolicy, parse_retry_after, retry_delay
+from mailing_api.urls import check_encrypted, parse
 
-__all__ = ["Connection", "HttpClient"]
+__all__ = ["Connection", "HttpClient", "ReadError"]
 
 T = TypeVar("T")
+
+#: From what was asked, and a response that is a refusal, to the error to raise.
+ReadError = Callable[[str, httpx.Response], MailingError]
 
 logger = logging.getLogger(__name__)
 
@@ -25,9 +43,15 @@ logger = logging.getLogger(__name__)
 for _name in ("httpx", "httpcore"):
     logging.getLogger(_name).setLevel(logging.WARNING)
 
+#: Bytes of an answer in memory at most, and of one that goes to a file, after decompression.
+_MOST: Final = 64 * 2**20
+_MOST_IN_FILE: Final = 2 * 2**30
 
 #: The stream of an answer that was read.
 _READ: Final = httpx.ByteStream(b"")
+
+#: Bytes of a refusal: of a longer one only the status counts.
+_MOST_OF_REFUSAL: Final = 2**20
 
 
 class Connection(TypedDict, total=False):
@@ -38,6 +62,7 @@ class Connection(TypedDict, total=False):
     pace: Pace | None
     timeout: float
     connections: int
+    allow_http: bool
     transport: httpx.BaseTransport | None
     sleep: Callable[[float], None]
 
@@ -52,8 +77,9 @@ class HttpClient:
         account: str,
         base_url: str,
         located_by: str = "",
+        credentials: Callable[[], str] = lambda: "the credentials",
         auth: httpx.Auth,
-        read_error: Callable[[str, httpx.Response], MailingError],
+        read_error: ReadError,
         user_agent: str = "mailing-api",
         headers: Mapping[str, str] | None = None,
         wait_headers: Sequence[str] = ("Retry-After",),
@@ -61,6 +87,9 @@ class HttpClient:
         pace: Pace | None = None,
         timeout: float = 60.0,
         connections: int = 8,
+        allow_http: bool = False,
+        trusted: Authorities | None = None,
+        addresses: Addresses | None = None,
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -71,6 +100,7 @@ class HttpClient:
             account: the account's label from the settings, for messages; never a credential.
             base_url: scheme and host.
             located_by: the setting that may say another base URL, for messages; "" for none.
+            credentials: names the settings that hold the credentials, for messages.
             auth: how requests are authenticated.
             user_agent: sent with every request.
             read_error: turns "what was asked" and a response outside 2xx and 304 into an error to raise; `RateLimited`
@@ -79,11 +109,24 @@ class HttpClient:
             wait_headers: where the provider says how long to wait: seconds or an HTTP date; the first found counts.
             retry: how patient to be.
             pace: the account's rate of requests.
-            timeout: seconds to wait for a connection or the next bytes.
+            timeout: seconds to wait for a connection, and for a whole answer, which has longer if it is large.
             connections: connections kept open.
+            allow_http: http:// may lead to another machine.
+            trusted: certificate authorities that go before those of the environment.
+            addresses: looks up the host and may refuse it, where no proxy does.
             transport: replaces the network, for tests.
             sleep: waits between attempts.
+
+        Raises:
+            ConfigurationError: the base URL, a proxy or a file of certificates cannot be used.
         """
+        url = parse(base_url)
+        if url is None:
+            raise ConfigurationError(f"The base URL of {provider} is not a URL with scheme and host.")
+        check_encrypted(url, located_by, allow_http=allow_http)
+        proxy = None if transport is not None else proxy_for(url)
+        chosen = trusted or authorities()
+        self._way = Way(located_by=located_by, credentials=credentials, proxy=proxy, authorities=chosen)
         self._name = f"{provider} account {account!r}"
         self._located_by = located_by
         self._has_found = False
@@ -92,16 +135,28 @@ class HttpClient:
         self._retry = retry or RetryPolicy()
         self._pace = pace or Pace()
         self._sleep = sleep
+        is_encrypted = url.scheme == "https"
         self._client = httpx.Client(
-            base_url=base_url,
+            base_url=url,
             auth=auth,
             timeout=timeout,
-            transport=transport,
-            # Loading the certificates takes longer than many a run; without TLS there is nothing to verify.
-            verify=base_url.startswith("https:"),
-            headers={"User-Agent": user_agent, "Accept": "application/json", **(headers or {})},
-            limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
+            transport=transport
+            or Network(
+                certificates=trust(chosen) if is_encrypted else nobody(),
+                timeout=timeout,
+                connections=connections,
+                proxy=proxy,
+                proxy_certificates=trust(chosen) if proxy is not None and proxy.url.scheme == "https" else None,
+                addresses=addresses,
+            ),
+            headers={
+                "User-Agent": user_agent,
+                "Accept": "application/json",
+                "Accept-Encoding": bodies.ACCEPTED,
+                **(headers or {}),
+            },
             follow_redirects=False,
+            trust_env=False,
         )
 
     def __enter__(self) -> Self:
@@ -136,7 +191,7 @@ class HttpClient:
         Args:
             method: HTTP method.
             path: path below the base URL, with IDs or addresses filled in and quoted.
-            decode: reads the answer (2xx or 304); a ValueError it raises means an unreadable answer.
+            decode: reads the answer (2xx or 304); any exception but a `MailingError` means an unreadable answer.
             route: the path as a template, for logs and errors; holds no address.
             params: query parameters.
             content: the body, already encoded.
@@ -162,12 +217,12 @@ class HttpClient:
             if pace is not None:
                 self._pace.wait()
             started = own.wait()
+            request = self._build(asked, method, path, params=params, content=content, headers=own_headers)
             try:
-                request = self._client.build_request(method, path, params=params, content=content, headers=own_headers)
-                response = self._send(request, into)
+                response = self._send(asked, request, into)
                 status = response.status_code
                 if _is_answer(status) or (redirects and status < 400):
-                    answer = decode(response)
+                    answer = self._decoded(asked, response, decode)
                     own.succeeded()
                     self._has_found = True
                     return answer
@@ -177,22 +232,12 @@ class HttpClient:
                     status = 429
                 passing = isinstance(error, (ProviderFault, RateLimited))
                 cause: Exception | None = None if passing else error
-            except (httpx.ConnectError, httpx.ConnectTimeout) as exc:
-                cause = exc
-                error = self._unreachable(asked, request.url, exc)
             except httpx.TransportError as exc:
-                cause = exc
-                error = ProviderFault(
-                    f"{asked}: no answer ({type(exc).__name__}).",
-                    maybe_done=not isinstance(exc, httpx.PoolTimeout),
-                )
-            except ValueError as exc:  # msgspec.DecodeError and ValidationError are ValueErrors
-                error = UnreadableAnswer(
-                    f"{asked}: the answer could not be read ({type(exc).__name__}).",
-                    status=status,
-                    maybe_done=True,
-                )
-                cause = error
+                error = self._way.failed(asked, request.url, exc)
+                cause = exc if isinstance(error, ProviderFault) else error
+            except _Misread as exc:
+                status = exc.error.status
+                error = cause = exc.error
             delay = None
             if not once:
                 delay = retry_delay(
@@ -213,23 +258,42 @@ class HttpClient:
             logger.info("%s: attempt %d failed (%s), next in %.1f s", asked, attempt, why, delay)
             self._sleep(delay)
 
-    def _send(self, request: httpx.Request, into: BinaryIO | None) -> httpx.Response:
-        response = self._client.send(request, stream=into is not None)
+    def _build(self, asked: str, method: str, path: str, **parts: Any) -> httpx.Request:
         try:
-            if into is None:
-                return response
+            return self._client.build_request(method, path, **parts)
+        except (httpx.InvalidURL, ValueError):
+            raise self._way.unsendable(asked) from None
+
+    def _send(self, asked: str, request: httpx.Request, into: BinaryIO | None) -> httpx.Response:
+        """The answer with its body, which is in `into` if that is given and the request succeeded."""
+        try:
+            response = self._client.send(request, stream=True)
+        except UnicodeEncodeError:  # of a credential
+            raise self._way.unsendable(asked) from None
+        try:
             if not _is_answer(response.status_code):
-                response.read()
-            else:
-                into.seek(0)
-                into.truncate()
-                for chunk in response.iter_bytes():
-                    into.write(chunk)
-            return response
+                return _refusal_of(response)
+            if into is None:
+                return bodies.read(response, _MOST)
+            into.seek(0)
+            into.truncate()
+            return bodies.read(response, _MOST_IN_FILE, into)
+        except bodies.Unreadable as exc:
+            raise _Misread(_unreadable(asked, response.status_code, str(exc))) from None
         finally:
             response.close()
             # It and its stream hold each other, and with them what was sent, which may be large.
             response.stream = _READ
+
+    def _decoded(self, asked: str, response: httpx.Response, decode: Callable[[httpx.Response], T]) -> T:
+        try:
+            return decode(response)
+        except MailingError:
+            raise
+        except Exception as exc:  # noqa: BLE001 - whatever an answer does to its reader, it is the answer's fault
+            # The places, not the exception: its text may quote a row.
+            logger.debug("%s: %s", asked, "".join(traceback.format_tb(exc.__traceback__)))
+            raise _Misread(_unreadable(asked, response.status_code, type(exc).__name__)) from None
 
     def _refusal(self, asked: str, response: httpx.Response) -> MailingError:
         status = response.status_code
@@ -237,33 +301,43 @@ class HttpClient:
         wait = next((parse_retry_after(each, now=datetime.now(UTC)) for each in told if each), None)
         if status == 429:
             return RateLimited(f"{asked}: too many requests.", status=status, retry_after=wait)
+        if status == 407:
+            return self._way.proxy_wants_login(asked)
         if status < 400:
             # Whether it did the work is unknown: what answered may not even be the provider.
-            return UnreadableAnswer(
-                f"{asked}: the answer could not be read: HTTP {status} leads elsewhere.", status=status, maybe_done=True
-            )
-        error = self._read_error(asked, response)
+            return _unreadable(asked, status, f"HTTP {status} leads elsewhere")
+        error = self._error_of(asked, response)
         if isinstance(error, NotFound) and self._located_by and not self._has_found:
             error.args = (f"{error} Nothing was found there at all so far: check `{self._located_by}`, too.",)
+        if isinstance(error, AuthenticationError):
+            error.args = (f"{error} Check {self._way.credentials()}: wrong, revoked, or of another account.",)
         error.retry_after = wait
         return error
 
-    def _unreachable(self, asked: str, url: httpx.URL, exc: httpx.TransportError) -> ProviderFault:
-        """What is said when there was no connection: the host, without the path, which may hold an address."""
-        where = url.netloc.decode("ascii", "replace")
-        told = f"{asked}: no answer ({type(exc).__name__}): {where} cannot be reached"
-        if why := _system_reason(exc):
-            told += f", {why}"
-        if self._located_by and url.host == self._client.base_url.host:
-            return Unreachable(f"{told}. Check `{self._located_by}`.")
-        return ProviderFault(f"{told}.")
+    def _error_of(self, asked: str, response: httpx.Response) -> MailingError:
+        try:
+            return self._read_error(asked, response)
+        except Exception:  # noqa: BLE001 - as for answers; then the status alone tells
+            return self._read_error(asked, bodies.with_body(response, b""))
 
 
-def _system_reason(exc: BaseException | None) -> str:
-    """What the system said, such as that a name is unknown; httpx's own words may be anything."""
-    while exc is not None and not isinstance(exc, OSError):
-        exc = exc.__cause__ or exc.__context__
-    return (exc.strerror or "").rstrip(".") if exc is not None else ""
+class _Misread(Exception):
+    """Carries the error for an answer that could not be read, which may be worth another attempt."""
+
+    def __init__(self, error: UnreadableAnswer) -> None:
+        super().__init__()
+        self.error = error
+
+
+def _unreadable(asked: str, status: int, why: str) -> UnreadableAnswer:
+    return UnreadableAnswer(f"{asked}: the answer could not be read ({why}).", status=status, maybe_done=True)
+
+
+def _refusal_of(response: httpx.Response) -> httpx.Response:
+    try:
+        return bodies.read(response, _MOST_OF_REFUSAL)
+    except bodies.Unreadable:
+        return bodies.with_body(response, b"")
 
 
 def _is_answer(status: int) -> bool:

@@ -20,7 +20,8 @@ from mailing_api.errors import ConfigurationError, UnreadableAnswer
 from mailing_api.http import Connection, HttpClient
 from mailing_api.mailjet_answers import Row, bare_id, first, new_id, read_error, rows_of
 from mailing_api.pages import OffsetWalk
-from mailing_api.settings import Setting, check_url, lookup
+from mailing_api.settings import Setting, lookup, named
+from mailing_api.urls import check_url
 from mailing_api.values import integer
 
 __all__ = [
@@ -47,6 +48,7 @@ MAILJET_SETTINGS: Final = (
         title="Mailjet API key",
         description="The API key (user name). Falls back to the environment variable MJ_APIKEY_PUBLIC.",
         secret=True,
+        credential=True,
         env="MJ_APIKEY_PUBLIC",
     ),
     Setting(
@@ -54,6 +56,7 @@ MAILJET_SETTINGS: Final = (
         title="Mailjet secret key",
         description="The secret key (password). Falls back to the environment variable MJ_APIKEY_PRIVATE.",
         secret=True,
+        credential=True,
         env="MJ_APIKEY_PRIVATE",
     ),
     Setting(
@@ -131,6 +134,7 @@ class MailjetClient:
             account=account,
             base_url=self._base_url,
             located_by="mailjet_base_url",
+            credentials=lambda: named(MAILJET_SETTINGS[:2]),
             auth=httpx.BasicAuth(api_key, secret_key),
             read_error=read_error,
             **connection,
@@ -296,12 +300,21 @@ class MailjetClient:
             NotFound: there is no such file.
         """
         route = "/v3/DATA/batchjob/{job}/JSONError/application:json/LAST"
-        path = route.replace("{job}", str(job_id))
-        if error_file.startswith(f"{self._base_url}/"):
-            path = error_file.removeprefix(self._base_url)
-        elif error_file and "://" not in error_file:
-            path = f"/v3/{error_file.lstrip('/')}" if not error_file.startswith("/v3/") else error_file
+        path = self._path_of(error_file) or route.replace("{job}", str(job_id))
         return self._http.request("GET", path, lambda response: response.content, route=route)
+
+    def _path_of(self, error_file: str) -> str | None:
+        """The path of an error file as a job gives it; None where it is on another host, or none."""
+        try:
+            url = httpx.URL(error_file)
+        except httpx.InvalidURL:
+            return None
+        if url.is_absolute_url:
+            base = str(httpx.URL(self._base_url)).rstrip("/")
+            return str(url).removeprefix(base) if str(url).startswith(f"{base}/") else None
+        if url.scheme or url.host or not url.path.strip("/"):
+            return None
+        return str(url) if url.path.startswith("/v3/") else f"/v3/{str(url).lstrip('/')}"
 
     # CSV imports
 

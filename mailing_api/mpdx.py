@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from tempfile import SpooledTemporaryFile
 from typing import Any, BinaryIO, TypeVar, Unpack, cast
+from urllib.parse import quote
 
 import httpx
 import msgspec
@@ -38,7 +39,8 @@ from mailing_api.mpdx_settings import MPDX_SETTINGS, named
 from mailing_api.pace import Pace
 from mailing_api.pages import OffsetWalk
 from mailing_api.retry import RetryPolicy, retry_delay
-from mailing_api.settings import check_url, lookup
+from mailing_api.settings import lookup
+from mailing_api.urls import check_url
 
 __all__ = ["MPDX_SETTINGS", "MpdxClient", "mpdx_pace"]
 
@@ -91,6 +93,7 @@ class MpdxClient:
             account=account,
             base_url=base_url.rstrip("/").removesuffix("/api/v2"),
             located_by="mpdx_base_url",
+            credentials=lambda: "`mpdx_token`" if token or not access_token else "`mpdx_access_token`",
             auth=self._session,
             read_error=read_error,
             # The language decides about words in greetings; without it, each user has their own.
@@ -243,7 +246,7 @@ class MpdxClient:
         try:
             count = self._http.request(
                 "GET",
-                f"/api/v2/contacts/exports/mailing/{ticket['id']}.csv",
+                f"/api/v2/contacts/exports/mailing/{quote(ticket['id'], safe='')}.csv",
                 lambda _: check(file),
                 route="/api/v2/contacts/exports/mailing/{export}.csv",
                 once=True,

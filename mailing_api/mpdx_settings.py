@@ -17,6 +17,7 @@ MPDX_SETTINGS: Final = (
         title="MPDX token",
         description="A JSON Web Token of MPDX. It lasts 30 days and cannot be renewed; `mpdx_access_token` can.",
         secret=True,
+        credential=True,
     ),
     Setting(
         name="mpdx_access_token",
@@ -24,6 +25,7 @@ MPDX_SETTINGS: Final = (
         description="An Okta access token, exchanged for a JSON Web Token of MPDX when a run begins, and again when "
         "that expires. Not used where `mpdx_token` is set.",
         secret=True,
+        credential=True,
     ),
     Setting(
         name="mpdx_base_url",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
+from hashlib import blake2b
 from itertools import pairwise
 from typing import Generic, TypeVar
 
@@ -122,6 +123,7 @@ class TokenWalk(Generic[T]):
         what: str,
         is_stale: Callable[[MailingError], bool],
         max_restarts: int = 3,
+        max_empty: int = 1000,
     ) -> None:
         """Make a walk; nothing is fetched until it is iterated.
 
@@ -130,11 +132,13 @@ class TokenWalk(Generic[T]):
             what: names the listing in errors.
             is_stale: whether a refused request was refused for its token.
             max_restarts: times to start over before giving up.
+            max_empty: pages without a row in succession before giving up.
         """
         self._fetch = fetch
         self._what = what
         self._is_stale = is_stale
         self._max_restarts = max_restarts
+        self._max_empty = max_empty
 
     def __iter__(self) -> Iterator[Sequence[T]]:
         """Yield the pages that have rows.
@@ -143,7 +147,8 @@ class TokenWalk(Generic[T]):
             IncompleteExtraction: the pages could not be followed to their end.
         """
         token: str | None = None
-        restarts = 0
+        seen: set[bytes] = set()
+        restarts = empty = 0
         while True:
             try:
                 rows, following = self._fetch(token)
@@ -154,13 +159,19 @@ class TokenWalk(Generic[T]):
                 if restarts > self._max_restarts:
                     raise IncompleteExtraction(f"{self._what}: its tokens were refused {restarts} times.") from None
                 token = None
+                seen.clear()
                 continue
             if rows:
                 yield rows
             if not following:
                 return
-            if following == token:
-                raise IncompleteExtraction(f"{self._what}: a page names itself as the next one.")
+            mark = blake2b(following.encode("utf-8", "surrogatepass"), digest_size=12).digest()  # tokens may be long
+            if mark in seen:
+                raise IncompleteExtraction(f"{self._what}: the pages go round in a circle: a token came twice.")
+            seen.add(mark)
+            empty = 0 if rows else empty + 1
+            if empty > self._max_empty:
+                raise IncompleteExtraction(f"{self._what}: more than {self._max_empty} pages in succession had no row.")
             token = following
 
 

@@ -6,6 +6,7 @@ marked unverified. docs/postgrid.md tells them for users.
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -18,6 +19,7 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
+from mailing_api.downloads import Downloads
 from mailing_api.errors import ConfigurationError, MailingError, NotFound, UnreadableAnswer
 from mailing_api.http import Connection, HttpClient
 from mailing_api.pace import Pace
@@ -25,13 +27,15 @@ from mailing_api.pages import UnsortedWalk
 from mailing_api.postgrid_answers import Page, Row, code, one, page, read_error, something
 from mailing_api.postgrid_form import multipart
 from mailing_api.postgrid_settings import POSTGRID_SETTINGS, check_key, endpoint, wrong_mode
-from mailing_api.settings import lookup
+from mailing_api.settings import lookup, named
 from mailing_api.values import timestamp_of
 
 __all__ = [
     "PAGE_SIZE", "POSTGRID_SETTINGS", "Import", "JobWork", "Listing", "MailingList", "PostgridClient", "Resource",
     "postgrid_pace",
 ]  # fmt: skip
+
+logger = logging.getLogger(__name__)
 
 Resource = Literal["contacts", "mailing_lists", "mailing_list_imports"]
 JobWork = Literal["addContacts", "removeContacts", "addMailingListImports", "removeMailingListImports"]
@@ -68,20 +72,18 @@ class PostgridClient:
             account=account,
             base_url=endpoint(base_url),
             located_by="postgrid_base_url",
+            credentials=lambda: named(POSTGRID_SETTINGS[:1]),
             auth=_ApiKey(api_key),
             read_error=partial(read_error, key=api_key),
             **connection,
         )
         # Reports are elsewhere, by links that are good for anybody: the key must not go there.
-        elsewhere: Connection = {**connection, "pace": None}
-        self._files = HttpClient(
+        self._files = Downloads(
             provider="PostGrid",
             account=account,
-            base_url="https://",
-            auth=httpx.Auth(),
-            headers={"Accept": "*/*"},
+            base_url=endpoint(base_url),
             read_error=partial(read_error, key=api_key),
-            **elsewhere,
+            **connection,
         )
 
     @classmethod
@@ -105,7 +107,6 @@ class PostgridClient:
     def close(self) -> None:
         """Close all connections."""
         self._http.close()
-        self._files.close()
 
     # Reading
 
@@ -233,11 +234,12 @@ class PostgridClient:
     def import_report(self, number: str) -> bytes | None:
         """What PostGrid tells of each row of an import; None where it tells nothing, or that cannot be had."""
         url = self._one("GET", "mailing_list_imports", number).get("reportURL")
-        if not isinstance(url, str) or not url.startswith(("https://", "http://")):
+        if not isinstance(url, str):
             return None
         try:
-            return self._files.request("GET", url, lambda response: response.content, route="(an import's report)")
-        except (MailingError, httpx.InvalidURL):
+            return self._files.fetch(url, what="the report of an import")
+        except MailingError as error:
+            logger.warning("%s", error)
             return None
 
     def delete_import(self, number: str) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from typing import Final
-from urllib.parse import urlsplit
 
 from mailing_api.errors import ConfigurationError
 from mailing_api.settings import Setting
+from mailing_api.urls import check_url
 
 __all__ = ["POSTGRID_SETTINGS", "check_key", "endpoint", "wrong_mode"]
 
@@ -20,6 +20,7 @@ POSTGRID_SETTINGS: Final = (
         description="The API key of the Print & Mail product: test_sk_… or live_sk_…, which open separate data. Falls "
         "back to the environment variable POSTGRID_PRINT_MAIL_API_KEY.",
         secret=True,
+        credential=True,
         env="POSTGRID_PRINT_MAIL_API_KEY",
     ),
     Setting(
@@ -51,13 +52,9 @@ def endpoint(url: str) -> str:
     Raises:
         ConfigurationError: not a URL with scheme and host.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
-        raise ConfigurationError(
-            "Setting `postgrid_base_url` is not a URL with scheme and host, such as https://api.postgrid.com."
-        )
-    bare = url.rstrip("/")
-    return bare if parts.path.strip("/") else bare + _PRODUCT
+    parsed = check_url("postgrid_base_url", url, "https://api.postgrid.com")
+    bare = str(parsed).rstrip("/")
+    return bare if parsed.path.strip("/") else bare + _PRODUCT
 
 
 def check_key(key: str, *, live: bool | None) -> None:
@@ -68,10 +65,8 @@ def check_key(key: str, *, live: bool | None) -> None:
         live: whether it must open live data (True) or test data (False); None for either.
 
     Raises:
-        ConfigurationError: it cannot be a key, or its beginning says that it opens the other data.
+        ConfigurationError: its beginning says that it opens the other data.
     """
-    if not (key.isascii() and key.isprintable()) or " " in key:
-        raise ConfigurationError("Setting `postgrid_api_key` holds spaces or signs that no key has; copy it again.")
     is_test, is_live = key.startswith("test_"), key.startswith("live_")
     if (live and is_test) or (live is False and is_live):
         raise wrong_mode(live=live)

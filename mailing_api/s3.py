@@ -14,9 +14,9 @@ from urllib.parse import quote, urlsplit
 from xml.sax.saxutils import escape
 
 import httpx
-import msgspec
 
 from mailing_api.aws import AwsSession, SigV4, link
+from mailing_api.downloads import Downloads
 from mailing_api.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -29,7 +29,6 @@ from mailing_api.errors import (
 )
 from mailing_api.http import Connection, HttpClient
 from mailing_api.pace import Pace
-from mailing_api.retry import RetryPolicy
 
 __all__ = ["Bucket"]
 
@@ -37,9 +36,6 @@ T = TypeVar("T")
 
 #: Bytes of a part of a larger object; AWS wants 5 MiB at least, and takes 10,000 parts.
 PART_SIZE: Final = 8 * 1024 * 1024
-
-#: Times that a URL with a signature of its own is asked.
-_SIGNED_TRIES: Final = 4
 
 _AWS_HOSTS: Final = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws", ".amazonaws.eu")
 #: A bucket whose name has dots fits no certificate as a host.
@@ -62,6 +58,7 @@ class Bucket:
         name: str,
         *,
         endpoint_url: str | None = None,
+        endpoint_setting: str = "",
         account: str = "default",
         setting: str,
         region_setting: str,
@@ -74,6 +71,7 @@ class Bucket:
             region: in which the bucket is to be.
             name: of the bucket.
             endpoint_url: where S3 is; None for AWS's own, or what AWS's variables say.
+            endpoint_setting: what gives the endpoint, for messages.
             account: the account's label, for messages.
             setting: what names the bucket, for messages.
             region_setting: what names the region.
@@ -81,6 +79,7 @@ class Bucket:
         """
         self.name = name
         self._endpoint_url = endpoint_url
+        self._endpoint_setting = endpoint_setting
         self._setting = setting
         self._region_setting = region_setting
         self._session = session
@@ -97,9 +96,16 @@ class Bucket:
             provider="Amazon S3",
             account=account,
             base_url=self._origin,
+            located_by=endpoint_setting,
+            credentials=session.origin,
+            trusted=session.authorities(),
             auth=SigV4(session, region, "s3"),
             read_error=_read_error,
             **connection,
+        )
+
+        self._files = Downloads(
+            provider="Amazon S3", account=account, base_url=self._origin, read_error=_read_error, **connection
         )
 
     def close(self) -> None:
@@ -113,6 +119,7 @@ class Bucket:
             self._region,
             name,
             endpoint_url=self._endpoint_url,
+            endpoint_setting=self._endpoint_setting,
             account=self._account,
             setting=self._setting,
             region_setting=self._region_setting,
@@ -203,33 +210,10 @@ class Bucket:
     def read_signed(self, url: str) -> bytes:
         """What a URL that carries its own signature leads to. It is a secret.
 
-        Its host is anybody's, so neither waited for as long as ours, nor is our pace slowed down by it.
-
         Raises:
             MailingError: the URL is no such, has expired, or leads to nothing.
         """
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise RequestRefused("Amazon S3: GET (failed records): the URL is none.")
-        ours = self._connection.get("retry") or RetryPolicy()
-        retry = msgspec.structs.replace(
-            ours,
-            throttle_tries=min(ours.throttle_tries, _SIGNED_TRIES),
-            fault_tries=min(ours.fault_tries, _SIGNED_TRIES),
-        )
-        connection: Connection = {**self._connection, "retry": retry, "pace": Pace(floor=2.0)}
-        http = HttpClient(
-            provider="Amazon S3",
-            account=self._account,
-            base_url=f"{parts.scheme}://{parts.netloc}",
-            auth=httpx.Auth(),  # ours would make S3 refuse it
-            read_error=_read_error,
-            **connection,
-        )
-        try:
-            return http.request("GET", url, lambda answer: answer.content, route="(failed records)")
-        finally:
-            http.close()
+        return self._files.fetch(url, what="the failed records")
 
     def _request(
         self,

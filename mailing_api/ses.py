@@ -106,11 +106,13 @@ class SesClient:
             assume_role_external_id=assume_role_external_id,
             region=self.regions[0],
             timeout=connection.get("timeout", 60.0),
+            allow_http=connection.get("allow_http", False),
             prefix="ses_",
         )
         connection["pace"] = connection.get("pace") or Pace()
         self._retry = connection["retry"] = connection.get("retry") or _PATIENCE
         self._connection = connection
+        trusted = self._session.authorities()
         endpoints = dict.fromkeys(self.regions, endpoint_url) if endpoint_url else self._endpoints()
         self._http = {
             region: HttpClient(
@@ -118,6 +120,8 @@ class SesClient:
                 account=account,
                 base_url=endpoints[region],
                 located_by="ses_endpoint_url",
+                credentials=self._session.origin,
+                trusted=trusted,
                 auth=SigV4(self._session, region, "ses"),
                 read_error=read_error,
                 **self._connection,
@@ -256,6 +260,7 @@ class SesClient:
             region,
             name,
             endpoint_url=endpoint_url,
+            endpoint_setting="ses_s3_endpoint_url",
             account=self.account,
             setting="ses_s3_bucket",
             region_setting="ses_regions",

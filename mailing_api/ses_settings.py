@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from mailing_api.errors import ConfigurationError
-from mailing_api.settings import Setting, check_url, is_aws_region, positive
+from mailing_api.settings import Setting, is_aws_region, positive
+from mailing_api.urls import check_url
 
 __all__ = ["SES_SETTINGS", "check"]
 
@@ -23,18 +24,21 @@ SES_SETTINGS: Final = (
         description="An access key. Unset: what AWS's own credential chain finds, such as environment variables, "
         "profiles, single sign-on, or the role of the machine.",
         secret=True,
+        credential=True,
     ),
     Setting(
         name="ses_aws_secret_access_key",
         title="AWS secret access key",
         description="The secret of `ses_aws_access_key_id`.",
         secret=True,
+        credential=True,
     ),
     Setting(
         name="ses_aws_session_token",
         title="AWS session token",
         description="The session token, where that key is a temporary one.",
         secret=True,
+        credential=True,
     ),
     Setting(
         name="ses_aws_profile",

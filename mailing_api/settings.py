@@ -7,24 +7,26 @@ import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import msgspec
 
 from mailing_api.errors import ConfigurationError
 
 __all__ = [
+    "ALLOW_HTTP",
     "Setting",
-    "check_url",
     "duration",
     "filled",
     "from_environ",
+    "given",
     "is_aws_region",
     "json_schema",
     "lookup",
     "misfit",
+    "named",
     "plain",
     "positive",
+    "unsendable",
 ]
 
 #: A region becomes part of the host that gets a signed request.
@@ -41,6 +43,7 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
         type: JSON Schema type or types.
         default: used when unset; None for none.
         secret: never shown.
+        credential: a key or a token, which travels in a header: visible ASCII characters only.
         env: official environment variable to fall back to.
         allowed: the only values accepted; empty for any.
         form: what it must be, for messages, where the types do not say enough.
@@ -52,6 +55,7 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     type: str | Sequence[str] = "string"
     default: Any = None
     secret: bool = False
+    credential: bool = False
     env: str | None = None
     allowed: Sequence[Any] = ()
     form: str = ""
@@ -60,6 +64,23 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     def expected(self) -> str:
         """What it must be, for messages."""
         return self.form or _expected(self.type, self.allowed)
+
+
+#: A setting of tap and target that belongs to no provider.
+ALLOW_HTTP: Final = Setting(
+    name="allow_http",
+    title="Allow http://",
+    description="Accept base URLs and endpoints that begin with http:// and lead to another machine: credentials and "
+    "contacts travel unencrypted then. Without it only https:// is accepted, and http:// to this machine.",
+    type="boolean",
+    default=False,
+)
+
+
+def named(settings: Sequence[Setting]) -> str:
+    """Settings and the environment variables that they fall back to, for messages."""
+    each = [f"`{one.name}`" + (f" (or {one.env} of the environment)" if one.env else "") for one in settings]
+    return " and ".join(each)
 
 
 def json_schema(settings: Sequence[Setting]) -> dict[str, Any]:
@@ -84,11 +105,40 @@ def _property(setting: Setting) -> dict[str, Any]:
 
 
 def lookup(setting: Setting, config: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> Any:
-    """The value of a setting: from the configuration, else its environment variable, else its default."""
+    """The value of a setting: from the configuration, else its environment variable, else its default.
+
+    Raises:
+        ConfigurationError: it is a credential, and holds a character that none has.
+    """
+    value = given(setting, config, environ)
+    if setting.credential and isinstance(value, str) and (why := unsendable(value)):
+        is_own = config.get(setting.name) is not None
+        source = f"Setting `{setting.name}`" if is_own else f"Environment variable {setting.env} (`{setting.name}`)"
+        raise ConfigurationError(f"{source} {why}, which no key and no token does: copy it again.")
+    return setting.default if value is None else value
+
+
+def given(setting: Setting, config: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> Any:
+    """The value of a setting as it is given, unchecked; None where only its default counts."""
     value = config.get(setting.name)
     if value is None and setting.env is not None:
-        value = environ.get(setting.env) or None
-    return setting.default if value is None else value
+        return environ.get(setting.env) or None
+    return value
+
+
+def unsendable(credential: str) -> str:
+    """What a credential holds that none has, since it travels in a header; "" for nothing."""
+    bad = next((sign for sign in credential if not "!" <= sign <= "~"), None)
+    if bad is None:
+        return ""
+    if not credential.strip():
+        return "holds only blanks"
+    where = "begins with" if credential[0] == bad else "ends with" if credential[-1] == bad else "holds"
+    if bad in "\r\n":
+        return f"{where} a line break"
+    if bad in " \t":
+        return f"{where} a {'blank' if bad == ' ' else 'tab'}"
+    return f"{where} the character U+{ord(bad):04X}"
 
 
 def from_environ(schema: Mapping[str, Any], prefix: str, environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
@@ -173,13 +223,6 @@ def _expected(types: str | Sequence[str], allowed: Sequence[Any]) -> str:
         return f"one of {', '.join(map(str, allowed))}"
     names = [types] if isinstance(types, str) else [name for name in types if name != "null"]
     return " or ".join(_KINDS.get(name, name) for name in names)
-
-
-def check_url(name: str, value: str, example: str) -> None:
-    """Raise ConfigurationError unless the value is a URL with scheme and host."""
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ConfigurationError(f"Setting `{name}` is not a URL with scheme and host, such as {example}.")
 
 
 def is_aws_region(value: Any) -> bool:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Generic, Protocol, TypeVar, cast
 
-from mailing_api.errors import AuthenticationError, Unreachable
+from mailing_api.errors import AuthenticationError, ConfigurationError, Unreachable, UntrustedCertificate
 from tap_mailing.settings import Options
 
-__all__ = ["Client", "Closing", "Connection"]
+__all__ = ["Client", "Closing", "Connection", "Refusal"]
 
 
 class Client(Protocol):
@@ -30,6 +30,9 @@ class Closing(Protocol):
 C = TypeVar("C", bound=Client)
 T = TypeVar("T", bound=Closing)
 
+#: What is told once for all streams of a provider.
+Refusal = AuthenticationError | Unreachable | UntrustedCertificate | ConfigurationError
+
 
 class Connection(Generic[C]):
     """One provider's account, shared by its streams and opened when first needed."""
@@ -45,7 +48,8 @@ class Connection(Generic[C]):
         self._open_client = open_client
         self._options: Options | None = None
         self._client: C | None = None
-        self._refusal: AuthenticationError | Unreachable | None = None
+        self._refusal: Refusal | None = None
+        self._told: set[str] = set()
         self._shared: dict[Callable[[C], Any], Closing] = {}
 
     @property
@@ -67,6 +71,7 @@ class Connection(Generic[C]):
             ConfigurationError: a setting is missing or wrong.
             AuthenticationError: the credentials were refused before; they are not tried again.
             Unreachable: nobody was there before.
+            UntrustedCertificate: the server could not prove who it is.
         """
         if self._refusal is not None:
             raise self._refusal
@@ -88,10 +93,15 @@ class Connection(Generic[C]):
         """
         _ = self.client
 
-    def refused(self, refusal: AuthenticationError | Unreachable) -> bool:
-        """The provider does not know the credentials, or cannot be reached; tells whether that is new."""
-        is_new = self._refusal is None
-        self._refusal = refusal
+    def refused(self, refusal: Refusal) -> bool:
+        """Take note of an error that concerns the whole provider; tells whether it is new.
+
+        Other streams are not tried any more, unless a setting is wrong: they may not need it.
+        """
+        is_new = str(refusal) not in self._told
+        self._told.add(str(refusal))
+        if not isinstance(refusal, ConfigurationError):
+            self._refusal = refusal
         return is_new
 
     def close(self) -> None:

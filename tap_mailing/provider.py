@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import msgspec
 
-from mailing_api.settings import Setting, lookup
+from mailing_api.settings import Setting, given, lookup
 from tap_mailing.connection import Client
 from tap_mailing.stream import MailingStream
 
@@ -24,7 +24,8 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
         settings: all of its settings, those of single streams too.
         signs: the settings of which any one, where it is set, makes this one of the run's providers.
         connect: makes the client from the configuration; keyword arguments are `max_requests_per_second` and those of
-            `mailing_api.http.HttpClient`: `user_agent`, `retry`, `timeout`, `connections` and `transport`.
+            `mailing_api.http.HttpClient`: `user_agent`, `retry`, `timeout`, `connections`, `allow_http` and
+            `transport`.
         streams: the classes of its streams.
     """
 
@@ -37,7 +38,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
 
     def is_set(self, config: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> bool:
         """Whether the settings name this provider."""
-        return any(lookup(sign, config, environ) for sign in self.signs)
+        return any(given(sign, config, environ) for sign in self.signs)
 
     def scope(self, config: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> bytes:
         """The settings that may limit what the provider lists: all that are no secret and not as by default."""

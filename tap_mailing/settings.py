@@ -10,7 +10,7 @@ import msgspec
 
 from mailing_api import values
 from mailing_api.errors import ConfigurationError
-from mailing_api.settings import Setting, duration, lookup
+from mailing_api.settings import ALLOW_HTTP, Setting, duration, lookup
 
 __all__ = ["TAP_SETTINGS", "Options", "SnapshotPlace"]
 
@@ -46,7 +46,8 @@ _RATE = Setting(
 _TIMEOUT = Setting(
     name="request_timeout",
     title="Request time-out",
-    description="Seconds to wait for a connection or for the next bytes of an answer. Default: 60.",
+    description="Seconds to wait for a connection, and for a whole answer; a large one has longer, as long as it keeps "
+    "coming. Default: 60.",
     type="number",
     default=60,
 )
@@ -61,7 +62,7 @@ _CHANGE_DETECTION = Setting(
     secret=True,
 )
 
-TAP_SETTINGS = (_START_DATE, _LOOKBACK, _CONCURRENCY, _RATE, _TIMEOUT, _CHANGE_DETECTION)
+TAP_SETTINGS = (_START_DATE, _LOOKBACK, _CONCURRENCY, _RATE, _TIMEOUT, ALLOW_HTTP, _CHANGE_DETECTION)
 
 
 class SnapshotPlace(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,6 +86,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         concurrency: 1 or more.
         max_requests_per_second: None for no limit.
         request_timeout: seconds.
+        allow_http: http:// may lead to another machine.
         change_detection: None where every run writes all rows.
     """
 
@@ -93,6 +95,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     concurrency: int
     max_requests_per_second: float | None
     request_timeout: float
+    allow_http: bool
     change_detection: SnapshotPlace | None
 
     @classmethod
@@ -108,6 +111,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
             concurrency=_positive("concurrency", lookup(_CONCURRENCY, config)),
             max_requests_per_second=_positive("max_requests_per_second", lookup(_RATE, config)),
             request_timeout=_positive("request_timeout", lookup(_TIMEOUT, config)),
+            allow_http=lookup(ALLOW_HTTP, config) is True,
             change_detection=_place(lookup(_CHANGE_DETECTION, config)),
         )
 

@@ -23,12 +23,12 @@ from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL, Catalog, Metad
 from singer_sdk.tap_base import Tap
 
 from mailing_api import values
-from mailing_api.errors import AuthenticationError, ConfigurationError, MailingError, Unreachable
+from mailing_api.errors import ConfigurationError, MailingError
 from mailing_api.kinds import KINDS, column_schemas
 from tap_mailing.catalog_file import complete, include
 from tap_mailing.changes import DELETED_AT, Changes, Snapshots
 from tap_mailing.columns import Column, Row, constant
-from tap_mailing.connection import Client, Connection
+from tap_mailing.connection import Client, Connection, Refusal
 from tap_mailing.output import PageWriter
 from tap_mailing.records import PageRecords, Records, SingleRecords, now
 
@@ -365,9 +365,8 @@ class MailingStream(Stream, abc.ABC, Generic[C]):
 
     def _fail(self, exc: Exception) -> None:
         self.failure = type(exc).__name__
-        if isinstance(exc, (AuthenticationError, Unreachable)) and not self.connection.refused(exc):
-            why = "the credentials were refused" if isinstance(exc, AuthenticationError) else "nobody was reached"
-            self.logger.info("%s was not read: %s before.", self.name, why)
+        if isinstance(exc, Refusal) and not self.connection.refused(exc):
+            self.logger.info("%s was not read, for the reason told before.", self.name)
             return
         if isinstance(exc, MailingError):
             said = str(exc)

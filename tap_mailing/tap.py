@@ -168,6 +168,7 @@ class TapMailing(Tap):
             retry=self._retry,
             timeout=options.request_timeout,
             connections=options.concurrency,
+            allow_http=options.allow_http,
             transport=self._transport,
         )
 

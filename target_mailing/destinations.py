@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from mailing_api.errors import ConfigurationError
-from mailing_api.settings import duration, positive
+from mailing_api.settings import ALLOW_HTTP, duration, lookup, positive
 from target_mailing.delivery import Delivery
 from target_mailing.journal import Journal
 from target_mailing.lanes import Lane, LanePolicy
@@ -36,6 +36,7 @@ class Destinations:
             user_agent=user_agent,
             max_requests_per_second=None if rate is None else positive("max_requests_per_second", rate),
             timeout=positive("request_timeout", duration("request_timeout", 60 if timeout is None else timeout)),
+            allow_http=lookup(ALLOW_HTTP, config) is True,
         )
         self.label = f"{self.provider.name}-{self._account.label}"
         self._manner_of: dict[str, Any] = {}

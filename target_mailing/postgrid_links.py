@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from mailing_api.errors import ConfigurationError, MailingError, PermissionDenied
-from mailing_api.settings import Setting, check_url, is_aws_region, lookup
+from mailing_api.settings import Setting, is_aws_region, lookup
+from mailing_api.urls import check_url
 
 if TYPE_CHECKING:
     from mailing_api.s3 import Bucket
@@ -91,12 +92,17 @@ class Links:
                 "Setting `postgrid_s3_bucket` is set, but the package botocore is not installed: install this project "
                 "with its extra `s3`."
             ) from None
-        session = AwsSession(region=region, timeout=connection.get("timeout", 60.0))
+        session = AwsSession(
+            region=region,
+            timeout=connection.get("timeout", 60.0),
+            allow_http=connection.get("allow_http", False),
+        )
         found = Bucket(
             session,
             region,
             bucket,
             endpoint_url=url,
+            endpoint_setting="postgrid_s3_endpoint_url",
             setting="postgrid_s3_bucket",
             region_setting="postgrid_s3_region",
             **connection,

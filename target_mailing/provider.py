@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import msgspec
 
 from mailing_api.errors import ConfigurationError
-from mailing_api.settings import Setting, lookup
+from mailing_api.settings import Setting, given
 from target_mailing.reach import BY_EMAIL, Reach
 from target_mailing.settings import StreamSettings
 from target_mailing.steps import Destination
@@ -56,7 +56,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
         reach: how it reaches people.
         batches_at_once: batches under way at the same time to one destination; None for as many as the run may have.
         connect: makes the account from the configuration; nothing is asked yet. Keyword arguments are `user_agent`,
-            `timeout` (seconds) and `max_requests_per_second`.
+            `timeout` (seconds), `allow_http` and `max_requests_per_second`.
     """
 
     name: str
@@ -72,7 +72,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
 
     def is_set(self, config: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> bool:
         """Whether the settings name this provider."""
-        return any(lookup(sign, config, environ) for sign in self.signs)
+        return any(given(sign, config, environ) for sign in self.signs)
 
     def with_route(self, settings: StreamSettings) -> StreamSettings:
         """These settings with this provider's default route, where they have none.

@@ -11,7 +11,8 @@ from mailing_api.pace import Pace
 from mailing_api.retry import RetryPolicy
 from mailing_api.ses import SES_SETTINGS, SesClient
 from mailing_api.ses_writing import SesWriter
-from mailing_api.settings import Setting, check_url, lookup
+from mailing_api.settings import Setting, lookup
+from mailing_api.urls import check_url
 from target_mailing.provider import Provider
 from target_mailing.ses import Contacts, Manner, Suppressions
 from target_mailing.ses_contact import TOPIC_PREFIX, fields_of

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from mailing_api.errors import ConfigurationError
-from mailing_api.settings import Setting, duration, filled, lookup
+from mailing_api.settings import ALLOW_HTTP, Setting, duration, filled, lookup
 from target_mailing.outcomes import RejectLimit
 from target_mailing.stores import FileStore, JournalError, MemoryStore, PostgresStore, Store
 
@@ -255,10 +255,12 @@ TARGET_SETTINGS: Final = (
     Setting(
         name="request_timeout",
         title="Request timeout",
-        description="Seconds to wait for an answer.",
+        description="Seconds to wait for a connection, and for a whole answer; a large one has longer, as long as it "
+        "keeps coming.",
         type=["number", "string"],
         default=60,
     ),
+    ALLOW_HTTP,
 )
 
 _BY_NAME: Final = {setting.name: setting for setting in TARGET_SETTINGS}

@@ -15,7 +15,7 @@ def made(answer, read_error=lambda asked, _: RequestRefused(asked), **options):
     patience = {"retry": RetryPolicy(throttle_base=0, throttle_tries=3), "sleep": lambda _: None}
     options = patience | {"pace": Pace(sleep=lambda _: None)} | options
     return HttpClient(
-        provider="Test", account="default", base_url="http://test", auth=httpx.Auth(), user_agent="test",
+        provider="Test", account="default", base_url="https://test", auth=httpx.Auth(), user_agent="test",
         read_error=read_error, transport=httpx.MockTransport(answer), **options,
     )  # fmt: skip
 

@@ -159,7 +159,7 @@ def test_time_that_passed_before_an_answer_counts_as_before_it_began():
     ("answer", "error", "said", "tries"),
     [
         (refusal(401, "missing_auth_error"), AuthenticationError, "missing_auth_error", 1),
-        (refusal(401, "invalid_api_key_error", f"Invalid API key {KEY}"), AuthenticationError, "credentials", 1),
+        (refusal(401, "invalid_api_key_error", f"Invalid API key {KEY}"), AuthenticationError, "postgrid_api_key", 1),
         (httpx.Response(401), AuthenticationError, "HTTP 401", 1),
         (refusal(401, "permission_missing_error"), PermissionDenied, "administrator", 1),
         (refusal(403, "some_error"), PermissionDenied, "some_error", 1),

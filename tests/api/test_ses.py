@@ -378,7 +378,7 @@ def test_p6_tokens_that_are_always_refused_fail():
 
 
 def test_p6_a_page_that_names_itself_fails():
-    with pytest.raises(IncompleteExtraction, match="names itself"):
+    with pytest.raises(IncompleteExtraction, match="came twice"):
         read(listing(page("a", token="1"), page("b", token="1")))
 
 

@@ -14,7 +14,7 @@ from .conftest import CONTACTS, CSV, IMPORTS, LISTS, MAPPING, errors, names
 def test_a_wrong_key_is_one_error_and_is_tried_once(world, read, caplog):
     run = read(CONTACTS, LISTS, IMPORTS, postgrid_api_key="test_sk_canary")
     (line,) = errors(caplog)
-    assert "HTTP 401, invalid_api_key_error. Check the credentials" in line
+    assert "HTTP 401, invalid_api_key_error. Check `postgrid_api_key`" in line
     assert "3 of 3 streams" in str(run.error)
     assert len(world.wire.requests) == 1
     assert "canary" not in caplog.text + str(run.error)

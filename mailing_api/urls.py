@@ -1,0 +1,144 @@
+"""URLs from settings and from providers, read by the parser that the connections use; and where hosts are."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import socket
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import httpx
+
+from mailing_api.errors import ConfigurationError
+
+__all__ = [
+    "Address",
+    "Resolver",
+    "check_encrypted",
+    "check_url",
+    "is_loopback",
+    "literal",
+    "parse",
+    "port_of",
+    "reach",
+    "resolve",
+]
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+#: From a host and a port to the addresses that the host's name stands for.
+Resolver = Callable[[str, int], Sequence[Address]]
+
+#: A host's name, in punycode where it is not ASCII.
+_NAME: Final = re.compile(r"[A-Za-z0-9_.-]+").fullmatch
+
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+
+#: Networks whose IPv6 addresses stand for IPv4 addresses: the last 32 bits.
+_NAT64: Final = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("::ffff:0:0:0/96"))
+
+
+def parse(text: Any) -> httpx.URL | None:
+    """An http or https URL with a host; None for anything else."""
+    try:
+        url = httpx.URL(text)
+    except (httpx.InvalidURL, TypeError, ValueError):
+        return None
+    is_host = _NAME(url.raw_host.decode("ascii", "replace")) or literal(url.host) is not None
+    return url if url.scheme in _DEFAULT_PORTS and is_host else None
+
+
+def check_url(name: str, value: Any, example: str) -> httpx.URL:
+    """The base URL that a setting gives.
+
+    Raises:
+        ConfigurationError: it is no URL with scheme and host, or holds more than these and a path. It is not quoted:
+            a password may stand in it.
+    """
+    url = parse(value)
+    if url is None:
+        raise ConfigurationError(f"Setting `{name}` is not a URL with scheme and host, such as {example}.")
+    if url.userinfo:
+        raise ConfigurationError(f"Setting `{name}` holds a user name or a password: give a URL such as {example}.")
+    if url.query or url.fragment:
+        raise ConfigurationError(f"Setting `{name}` holds a query or a fragment: give a URL such as {example}.")
+    return url
+
+
+def check_encrypted(url: httpx.URL, setting: str, *, allow_http: bool) -> None:
+    """Refuse http:// to another machine: credentials and contacts could be read and changed on the way.
+
+    Args:
+        url: where requests are to go.
+        setting: what gave the URL, for messages; "" if unknown.
+        allow_http: the setting of that name.
+
+    Raises:
+        ConfigurationError: the URL begins with http://, its host is not this machine, and that is not allowed.
+    """
+    if url.scheme == "http" and not allow_http and not is_loopback(url.host):
+        what = f"Setting `{setting}`" if setting else "The URL in use"
+        raise ConfigurationError(
+            f"{what} begins with http:// and names the host {url.host}: credentials and contacts would travel "
+            "unencrypted. Use https://, or set `allow_http: true` if the network between is trusted."
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine, by its spelling; no name is looked up."""
+    name = host.lower().rstrip(".")
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    address = literal(host)
+    return address is not None and reach(address) == "loopback"
+
+
+def resolve(host: str, port: int) -> Sequence[Address]:
+    """The addresses of a host, looked up if it is a name.
+
+    Raises:
+        OSError: the name is unknown.
+    """
+    address = literal(host)
+    if address is not None:
+        return [address]
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except UnicodeError:
+        raise OSError("the name is not valid") from None
+    return [ipaddress.ip_address(place[4][0]) for place in found]
+
+
+def reach(address: Address) -> str:
+    """From where an address can be reached: `public`, or the name of a smaller place."""
+    address = _plain(address)
+    if address.is_loopback:
+        return "loopback"
+    if address.is_link_local:
+        return "link-local"
+    if address.is_multicast or address.is_unspecified or not (address.is_global or address.is_private):
+        return "special"
+    return "public" if address.is_global else f"private IPv{address.version}"
+
+
+def port_of(url: httpx.URL) -> int:
+    """The port of a URL, that of its scheme if it names none."""
+    return url.port or _DEFAULT_PORTS[url.scheme]
+
+
+def literal(host: str) -> Address | None:
+    """The address that a host is, if it is no name."""
+    try:
+        return ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return None
+
+
+def _plain(address: Address) -> Address:
+    """The IPv4 address that an IPv6 address stands for, if it does."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return address
+    if any(address in network for network in _NAT64):
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour or address
