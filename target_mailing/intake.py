@@ -92,6 +92,8 @@ class Intake:
         self.messages: Counter[str] = Counter()
         self._covered = 0
         self._streams: dict[str, list[Stream | None]] = {}
+        #: What was said of streams' columns.
+        self._told: set[str] = set()
         self._schemas: dict[str, tuple[bytes, Any]] = {}
         #: Whose records are expected next, and are decoded at once with their messages.
         self._current: Stream | None = None
@@ -266,7 +268,7 @@ class Intake:
         lists = [repr(one) for one in settings.lists if not where.endswith(f":{one}")]
         told = ", ".join([where, *lists])
         logger.info("Stream %r goes to %s (%s)", name, told, meek_action(settings, lane.destination))
-        return Stream(
+        stream = Stream(
             stream=name,
             source=source,
             schema=schema,
@@ -275,3 +277,9 @@ class Intake:
             lane=lane,
             journal=self._journal,
         )
+        if stream.report.line not in self._told:  # a SCHEMA may come again and again
+            self._told.add(stream.report.line)
+            logger.info("%s", stream.report.line)
+            for warning in stream.report.warnings:
+                logger.warning("%s", warning)
+        return stream

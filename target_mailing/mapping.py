@@ -142,6 +142,22 @@ class StreamMapping:
         self._properties = [
             (self._place(column, absent), name, fields.properties[name].convert) for name, column in chosen.items()
         ]
+        #: The columns that are read, each with what it is at the destination.
+        self.sent: list[tuple[str, str]] = [
+            *([(self.needed[0][0], "email")] if by_email else []),
+            *((self.needed[at][0], name) for at, name, _ in self._columns),
+            *((self.needed[at][0], name) for at, name, _ in self._properties),
+            *((self.needed[at][0], name) for at, name in self._roles() if at),
+        ]
+
+    def _roles(self) -> Sequence[tuple[int, str]]:
+        """The places of the columns that are no fields, each with its role; 0 for none."""
+        return (
+            (self._object, "properties"),
+            (self._status, "subscription_status"),
+            (self._action, "action"),
+            (1, DELETED_AT),
+        )
 
     def _place(self, column: str | None, absent: Any = None) -> int:
         """Where the values of a column will be; 0 for none."""

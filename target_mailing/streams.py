@@ -12,10 +12,11 @@ import msgspec
 from mailing_api.addresses import fold_address
 from mailing_api.errors import ConfigurationError
 from target_mailing.batches import Row
+from target_mailing.column_report import ColumnReport, column_report
 from target_mailing.column_types import holds_structures_only, types_of
 from target_mailing.consent import Withheld, decide
 from target_mailing.consent_words import asks_for_opt_out
-from target_mailing.fields import RowRejected
+from target_mailing.fields import Fields, RowRejected
 from target_mailing.journal import Journal, Reject
 from target_mailing.lanes import Lane
 from target_mailing.lines import Lines
@@ -28,7 +29,7 @@ from target_mailing.settings import StreamSettings
 from target_mailing.steps import Destination
 from target_mailing.values import number_text, whole_float
 
-__all__ = ["End", "Stream", "check_action", "meek_action"]
+__all__ = ["End", "Stream", "check_action", "compiled", "meek_action"]
 
 #: How a record ends without becoming a row: outcome, code, and the reject to be written.
 End = tuple[Outcome, str | None, Reject | None]
@@ -45,6 +46,7 @@ class Stream:
     Attributes:
         lane: where its rows go.
         source: its name in the input.
+        report: what is said of its columns.
         decoder: of messages of this stream with their records; None where its records are checked one by one.
         message_type: what it decodes.
     """
@@ -98,21 +100,9 @@ class Stream:
                 meek,
             )
         columns = schema.get("properties", {})
-        types = {name: types_of(column, schema) for name, column in columns.items()}
-        structures = {name for name, found in types.items() if holds_structures_only(found)}
         if settings.create_properties:
-            self._create_properties(types, structures)
-        self._mapping = StreamMapping(
-            stream=stream,
-            columns=list(columns),
-            fields=self._destination.fields,
-            mapping=settings.mapping,
-            properties=settings.properties,
-            clear_nulls=settings.nulls == "clear",
-            action_column=settings.action_column,
-            structures=structures,
-        )
-        self._tell_of(structures)
+            self._create_properties(schema)
+        self._mapping, self.report = compiled(stream, schema, key_properties, self._destination.fields, settings)
         self._required = tuple(key_properties)
         self._keys_at = len(self._mapping.needed)
         needed = [*self._mapping.needed, *((name, None) for name in self._required)]
@@ -130,8 +120,9 @@ class Stream:
         address = settings.mapping.get("email", "email")
         self._key = () if self._required == (address,) and self._identify is None else self._required
 
-    def _create_properties(self, types: Mapping[str, Collection[str]], structures: Collection[str]) -> None:
+    def _create_properties(self, schema: Mapping[str, Any]) -> None:
         settings, fields = self._settings, self._destination.fields
+        types = _types(schema)
         chosen = chosen_properties(
             stream=self._stream,
             columns=list(types),
@@ -139,23 +130,12 @@ class Stream:
             mapping=settings.mapping,
             properties=settings.properties,
             action_column=settings.action_column,
-            structures=structures,
+            structures=_structures(types),
         )
         names = PropertyNames(fields)
         missing = {name: types[column] for name, column in chosen.items() if column in types and not names.like(name)}
         if missing:
             self._destination.create_properties(missing)
-
-    def _tell_of(self, structures: Collection[str]) -> None:
-        """Say which columns `properties: all` leaves out."""
-        used = {name for name, _ in self._mapping.needed}
-        left_out = [repr(name) for name in sorted(structures) if name not in used]
-        if left_out and self._settings.properties == "all" and self._destination.fields.defines_properties:
-            logger.warning(
-                "Stream %r: `properties: all` leaves out %s, since no property can hold objects or arrays",
-                self._stream,
-                ", ".join(left_out),
-            )
 
     def decode(self, line: bytes) -> Message | None:
         """The message of a line with its record; None where it is none, or its record does not fit."""
@@ -263,6 +243,44 @@ def _key_text(value: Any) -> str:
     if isinstance(value, str):
         return value
     return number_text(value) if type(value) in {int, float} else _encode(value).decode()
+
+
+def compiled(
+    stream: str, schema: Mapping[str, Any], keys: Sequence[str], fields: Fields, settings: StreamSettings
+) -> tuple[StreamMapping, ColumnReport]:
+    """The mapping of a stream's rows, and what is said of its columns.
+
+    Raises:
+        ConfigurationError: its columns do not fit the settings.
+    """
+    columns = list(schema.get("properties", {}))
+    structures = _structures(_types(schema))
+    mapping = StreamMapping(
+        stream=stream,
+        columns=columns,
+        fields=fields,
+        mapping=settings.mapping,
+        properties=settings.properties,
+        clear_nulls=settings.nulls == "clear",
+        action_column=settings.action_column,
+        structures=structures,
+    )
+    takes_all = settings.properties == "all"
+    report = column_report(stream, columns, mapping.sent, keys=keys, all_properties=takes_all)
+    used = {name for name, _ in mapping.needed}
+    left_out = [repr(name) for name in sorted(structures) if name not in used]
+    if left_out and takes_all and fields.defines_properties:
+        why = f"leaves out {', '.join(left_out)}, since no property can hold objects or arrays"
+        report = ColumnReport(report.line, [*report.warnings, f"Stream {stream!r}: `properties: all` {why}"])
+    return mapping, report
+
+
+def _types(schema: Mapping[str, Any]) -> dict[str, Collection[str]]:
+    return {name: types_of(column, schema) for name, column in schema.get("properties", {}).items()}
+
+
+def _structures(types: Mapping[str, Collection[str]]) -> set[str]:
+    return {name for name, found in types.items() if holds_structures_only(found)}
 
 
 def check_action(settings: StreamSettings, destination: Destination) -> None:

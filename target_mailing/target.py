@@ -28,6 +28,7 @@ from target_mailing.command import TargetCommand
 from target_mailing.destinations import Destinations
 from target_mailing.journal import Journal
 from target_mailing.lines import InputError
+from target_mailing.maps import StreamMaps
 from target_mailing.outcomes import Outcome
 from target_mailing.properties import no_property
 from target_mailing.providers import SETTINGS
@@ -35,6 +36,7 @@ from target_mailing.rejects import RejectsFile
 from target_mailing.run import Run, Terminated
 from target_mailing.settings import StreamSettings, default_folder, journal_store, reject_limit
 from target_mailing.stores import FileStore, MemoryStore
+from target_mailing.stream_check import StreamCheck, given_input
 from target_mailing.streams import check_action
 
 __all__ = ["TargetMailing"]
@@ -164,15 +166,34 @@ class TargetMailing(Target):
 
     # Checking
 
-    def check(self) -> None:
+    def check(self, source: IO[str] | None = None) -> None:
         """Try credentials, list, properties, journal and rejects path, without writing to the provider.
+
+        Args:
+            source: an input whose SCHEMAs are checked, too.
 
         Raises:
             MailingError: what is wrong.
             JournalError: the journal cannot be used.
+            InputError: the input is not a Singer stream.
         """
         with closing(self._destinations()) as destinations:
             self._check(destinations)
+            if source is not None:
+                self._check_streams(destinations, source)
+
+    def _check_streams(self, destinations: Destinations, source: IO[str]) -> None:
+        check = StreamCheck(
+            self.config,
+            maps=StreamMaps(self.mapper, self.config) if self._has_maps() else None,
+            reach=destinations.provider.reach,
+            look=lambda settings: destinations.look(settings)[0],
+            max_line_bytes=positive("max_line_bytes", self._setting("max_line_bytes")),
+        )
+        for report in check(source):
+            click.echo(report.line)
+            for warning in report.warnings:
+                self.logger.warning("%s", warning)
 
     def _check(self, destinations: Destinations) -> None:
         journal, rejects = self._open_memory(destinations)
@@ -262,7 +283,7 @@ class TargetMailing(Target):
         except ConfigValidationError as exc:  # which the SDK's command would tell in several lines
             raise ConfigurationError(" ".join(exc.errors)) from None
         if check:
-            target.check()
+            target.check(given_input(file_input))
         else:
             target.listen(file_input)
 
@@ -273,7 +294,8 @@ class TargetMailing(Target):
         check = click.Option(
             ["--check"],
             is_flag=True,
-            help="Try credentials, list, properties, journal and rejects path without writing, and exit.",
+            help="Try credentials, list, properties, journal and rejects path without writing, and exit. With an input "
+            "(--input or standard input), say also which columns of its streams are sent.",
         )
         return TargetCommand(
             name=given.name,
