@@ -12,7 +12,15 @@ from functools import lru_cache
 
 import idna
 
-__all__ = ["check_address", "fold_address", "is_reachable", "sent_address", "with_ascii_domain", "without_hidden"]
+__all__ = [
+    "check_address",
+    "fold_address",
+    "is_reachable",
+    "other_spelling",
+    "sent_address",
+    "with_ascii_domain",
+    "without_hidden",
+]
 
 #: Addresses of this form, nearly all of them, need no cleaning, and every mail server accepts their syntax.
 _ORDINARY = re.compile(
@@ -72,6 +80,21 @@ def with_ascii_domain(address: str) -> str:
         return address
     local, _, domain = address.rpartition("@")
     return f"{local}@{'.'.join(map(_label, domain.split('.')))}"
+
+
+def other_spelling(address: str) -> str | None:
+    """An address, given as it is sent, with its domain in Unicode instead of Punycode, or the other way round."""
+    if not address.isascii():
+        other = with_ascii_domain(address)
+    elif "@xn--" in (lowered := address.lower()) or ".xn--" in lowered:
+        local, _, domain = address.rpartition("@")
+        try:
+            other = f"{local}@{idna.decode(domain)}"
+        except (idna.IDNAError, UnicodeError):
+            return None
+    else:
+        return None
+    return None if other == address else other
 
 
 def fold_address(address: str) -> str:

@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from mailing_api.addresses import fold_address, is_reachable
+from mailing_api.addresses import fold_address, is_reachable, other_spelling
 from target_mailing.batches import Batcher, Row
 from target_mailing.journal import Journal, Known, Reject
 from target_mailing.keys_under_way import KeysUnderWay
@@ -155,6 +155,7 @@ class Lane:
             for old in row.followers:  # nothing is to be waited for
                 self.batcher.unblock(old, now)
             return row.lines, Outcome.UNCHANGED, None
+        self._leave_spelling(row, now)
         return None
 
     def _drops_key(self, row: Row) -> bool:
@@ -302,7 +303,9 @@ class Lane:
         for follower in row.followers:
             if follower.action in actions.respectful:
                 continue
-            if follower.action not in {actions.remove, actions.ask}:
+            if follower.address == row.address and follower.action != self._remove:
+                self._opted_out.add(follower.id)  # the same mailbox: there is nobody to be unsubscribed
+            elif follower.action not in {actions.remove, actions.ask}:
                 follower.action = actions.unsubscribe
                 follower.fingerprint = self._journal.fingerprint(follower.action, follower.contact)
                 self._opted_out.add(follower.id)
@@ -346,6 +349,24 @@ class Lane:
         self._outcomes.expect(row.lines[-1], 2)
         old.followers = (row,)
         row.blocked += 1
+        self.batcher.add(old, now)
+
+    def _leave_spelling(self, row: Row, now: float) -> None:
+        """The same mailbox may be there by the other form of its domain: that contact leaves first, or is asked about.
+
+        So there is one contact, and it is known whether it opted out.
+        """
+        actions, other = self.destination.actions, other_spelling(row.email)
+        if other is None or self.destination.fields.ascii_only or not (self._has_opt_outs and self._old_first):
+            return
+        if row.action in {actions.ask, *actions.account_wide}:
+            return
+        removes = self._removes_old or row.action in {self._remove, self._unsubscribe}
+        old = self._former(row, other, self._remove if removes else actions.ask)
+        old.id = 0  # of no other contact: nothing is to be remembered of it
+        old.followers = (row,)
+        row.blocked += 1
+        self._outcomes.expect(row.lines[-1], 2)
         self.batcher.add(old, now)
 
     def _leave_after(self, row: Row, old: Row, now: float) -> None:

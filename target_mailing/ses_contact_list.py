@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import UNSET
 
-from mailing_api.addresses import fold_address
+from mailing_api.addresses import fold_address, other_spelling
 from mailing_api.errors import NotFound, ProviderFault, RequestRefused
 from mailing_api.ses_writing import SesWriter
 from target_mailing.batches import Row
@@ -146,7 +146,7 @@ class ContactList:
         told = _decode(row.contact)
         new = merged(told, unsubscribe=unsubscribe, state=None)
         # Somebody may be there under another spelling.
-        is_new = row.email == row.address or not self._preserves
+        is_new = (row.email == row.address and other_spelling(row.email) is None) or not self._preserves
 
         def wanted() -> State | None:
             state = self._read(row.email) if self._preserves else State(told.email)

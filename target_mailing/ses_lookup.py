@@ -7,7 +7,7 @@ from typing import Final, Generic, TypeVar
 
 import msgspec
 
-from mailing_api.addresses import fold_address
+from mailing_api.addresses import fold_address, other_spelling
 from mailing_api.errors import RequestRefused
 from target_mailing.ses_place import refusal_of
 
@@ -100,11 +100,14 @@ class _Search(Generic[T]):
         """Ask about each of these; those that are refused."""
         refused: dict[str, RequestRefused] = {}
         for folded in missing:
-            for spelling in dict.fromkeys((self.wanted[folded], folded)):
+            other = other_spelling(folded)
+            for spelling in dict.fromkeys((self.wanted[folded], folded, other or folded)):
                 try:
                     known = ask(spelling)
                 except RequestRefused as error:
                     refusal_of(error)
+                    if spelling == other:  # which Amazon SES may not take at all
+                        continue
                     refused[folded] = error
                     break
                 if known is not None:

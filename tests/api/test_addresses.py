@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailing_api.addresses import check_address, fold_address, is_reachable, sent_address
+from mailing_api.addresses import check_address, fold_address, is_reachable, other_spelling, sent_address
 
 #: Characters without a visible form, of every kind.
 HIDDEN = [
@@ -265,3 +265,20 @@ def test_what_has_not_the_shape_of_an_address_is_none(text):
 )
 def test_an_erased_address_is_nobodys(address, reachable):
     assert is_reachable(address) is reachable
+
+
+@pytest.mark.parametrize(
+    ("address", "other"),
+    [
+        ("ada@m\u00fcnchen.example", "ada@xn--mnchen-3ya.example"),
+        ("Ada@a.xn--mnchen-3ya.example", "Ada@a.m\u00fcnchen.example"),
+        ("ada@example.com", None),
+        ("xn--ada@example.com", None),
+        ("jos\u00e9@example.com", None),
+        ("ada@xn--abc.example", None),
+        ("0123456789abcdef", None),
+    ],
+)
+def test_a_domain_beyond_ascii_has_two_forms(address, other):
+    assert other_spelling(address) == other
+    assert other is None or (other_spelling(other) == address and fold_address(other) == fold_address(address))

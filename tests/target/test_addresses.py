@@ -111,3 +111,41 @@ def test_p5_no_check_of_syntax_stands_before_an_opt_out_or_an_exclusion(mailjet:
     assert mailjet.deliver(messages, action_column="op", properties=None, route=route).rejects == []
     (member,) = mailjet.members().values()
     assert (member["status"] == "unsubscribed") != member["excluded"]
+
+
+# Two forms of one domain
+
+FORMS = ["ada@m\u00fcnchen.example", "ada@xn--mnchen-3ya.example"]
+
+
+@pytest.mark.parametrize(("there", "given"), [FORMS, FORMS[::-1], FORMS[:1] * 2, FORMS[1:] * 2])
+@pytest.mark.parametrize("keep", ["remove", "keep"])
+@pytest.mark.parametrize("route", ["json", "csv", "contact"])
+def test_p5_the_other_form_of_a_domain_gets_around_no_opt_out(mailjet: Mailjet, route, there, given, keep):
+    mailjet.opt_out(there)
+    result = mailjet.deliver(rows([given]), route=route, properties=None, on_key_change=keep)
+    assert (result.error, result.states, result.rejects) == (None, [1], [])
+    assert mailjet.statuses() == {there: "unsubscribed"}
+    assert [*mailjet.sandbox.mailjet.contacts()] == [there]
+
+
+@pytest.mark.parametrize("columns", [{}, {"subscription_status": "unsubscribed"}, GONE])
+@pytest.mark.parametrize(("there", "given"), [FORMS, FORMS[::-1]])
+@pytest.mark.parametrize("route", ["json", "csv", "contact"])
+def test_the_two_forms_of_a_domain_are_one_member(mailjet: Mailjet, route, there, given, columns):
+    mailjet.sandbox.mailjet.add_contacts([{"email": there, "list": mailjet.list_id}])
+    result = mailjet.deliver(rows([given], **columns), route=route, properties=None)
+    assert (result.error, result.rejects) == (None, [])
+    after = {} if columns == GONE else {given: "unsubscribed" if columns else "subscribed"}
+    assert mailjet.statuses() == after
+    again = mailjet.deliver(rows([given], **columns), route=route, properties=None)
+    assert again.counts() == {"unchanged": 1}
+
+
+@pytest.mark.parametrize(("there", "given"), [FORMS, FORMS[::-1]])
+@pytest.mark.parametrize("route", ["import", "direct"])
+def test_p5_the_other_form_of_a_domain_gets_around_no_opt_out_at_ses(ses, route, there, given):  # noqa: F811
+    ses.add({"email": there, "unsubscribed": True})
+    result = ses.deliver(rows([given]), route=route, properties=None)
+    assert (result.error, result.rejects) == (None, [])
+    assert {email: one["unsubscribed"] for email, one in ses.contacts().items()} == {there: True}
