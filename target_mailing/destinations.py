@@ -40,6 +40,8 @@ class Destinations:
         )
         self.label = f"{self.provider.name}-{self._account.label}"
         self._manner_of: dict[str, Any] = {}
+        #: By settings: each is asked for once a run.
+        self._found: dict[bytes, Destination] = {}
 
     def close(self) -> None:
         """Close the connections."""
@@ -80,7 +82,10 @@ class Destinations:
         )
         rows = min(policy.batch_rows, self._account.most_rows(settings))
         policy = msgspec.structs.replace(policy, batch_rows=rows)
-        destination = self._account.destination(settings)
+        same = msgspec.json.encode(settings)
+        destination = self._found.get(same)
+        if destination is None:
+            destination = self._found[same] = self._account.destination(settings)
         manner = (policy, self._account.manner(settings))
         if self._manner_of.setdefault(destination.name, manner) != manner:
             raise ConfigurationError(

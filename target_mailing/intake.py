@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from singer_sdk.mapper import PluginMapper
+import msgspec
+from singer_sdk.mapper import PluginMapper, StreamMap
 
 from target_mailing.batches import Row
 from target_mailing.checkpoint import Ledger
@@ -37,6 +38,18 @@ from target_mailing.streams import End, Stream, meek_action
 __all__ = ["Intake"]
 
 logger = logging.getLogger("target-mailing.intake")
+
+#: SCHEMAs of a stream that are kept compiled.
+_MOST_KEPT = 32
+
+
+class _Compiled(msgspec.Struct, frozen=True):
+    """What a SCHEMA was made into, kept for when it comes again."""
+
+    streams: list[Stream | None]
+    maps: Sequence[StreamMap]
+    columns: Sequence[str]
+    keys: Sequence[str]
 
 
 class _Taken:
@@ -94,7 +107,8 @@ class Intake:
         self._streams: dict[str, list[Stream | None]] = {}
         #: What was said of streams' columns.
         self._told: set[str] = set()
-        self._schemas: dict[str, tuple[bytes, Any]] = {}
+        self._compiled: dict[str, dict[tuple[bytes, str], _Compiled]] = {}
+        self._schemas: dict[str, tuple[bytes, str]] = {}
         #: Whose records are expected next, and are decoded at once with their messages.
         self._current: Stream | None = None
 
@@ -239,22 +253,35 @@ class Intake:
     # Streams
 
     def _take_schema(self, number: int, message: Message) -> None:
-        name, given = message.stream, (bytes(message.schema), message.key_properties)
+        name, given = message.stream, (bytes(message.schema), repr(message.key_properties))
         if self._schemas.get(name) == given:
             return
-        schema, told_keys = schema_value(number, message)
-        schema = safe_schema(name, schema)
-        keys = key_properties(schema, told_keys)
-        self._rejects.declare(name, schema["properties"], keys)
-        if self._maps is None:
-            self._streams[name] = [self._stream(name, name, schema, keys)]
-        else:
-            self._streams[name] = [
-                self._stream(one.stream_alias, name, one.transformed_schema, one.transformed_key_properties or [])
-                for one in self._maps.register(name, schema, keys)
-            ]
+        kept = self._compiled.setdefault(name, {})
+        found = kept.get(given)
+        if found is None:
+            found = self._compile(name, *schema_value(number, message))
+            if len(kept) == _MOST_KEPT:
+                del kept[next(iter(kept))]
+            kept[given] = found
+        self._rejects.declare(name, found.columns, found.keys)
+        if self._maps is not None:
+            self._maps.use(name, found.maps)
+        self._streams[name] = found.streams
         self._schemas[name] = given
         self._current = None
+
+    def _compile(self, name: str, schema: dict[str, Any], told_keys: Sequence[str] | None) -> _Compiled:
+        schema = safe_schema(name, schema)
+        keys = key_properties(schema, told_keys)
+        columns = list(schema["properties"])
+        if self._maps is None:
+            return _Compiled([self._stream(name, name, schema, keys)], [], columns, keys)
+        maps = self._maps.register(name, schema, keys)
+        streams = [
+            self._stream(one.stream_alias, name, one.transformed_schema, one.transformed_key_properties or [])
+            for one in maps
+        ]
+        return _Compiled(streams, maps, columns, keys)
 
     def _stream(self, name: str, source: str, schema: Mapping[str, Any], keys: Sequence[str]) -> Stream | None:
         settings = StreamSettings.resolve(self._config, name)

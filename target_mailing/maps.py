@@ -33,6 +33,10 @@ class StreamMaps:
             self._mapper.register_raw_stream_schema(stream, schema, list(keys))
         return self._mapper.stream_maps[stream]
 
+    def use(self, stream: str, maps: Sequence[StreamMap]) -> None:
+        """Take these maps of a stream, which `register` gave, from now on."""
+        self._mapper.stream_maps[stream] = list(maps)
+
     def transformed(self, stream: str, record: dict[str, Any]) -> list[dict[str, Any] | None]:
         """What each of the stream's maps makes of a record; None where it leaves it out.
 

@@ -6,6 +6,7 @@ accept, and every schema that says more, is left to a JSON Schema validator, so 
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from functools import partial
 from operator import attrgetter
@@ -16,14 +17,13 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from mailing_api.errors import ConfigurationError
+from target_mailing.dialects import checked_schema
 from target_mailing.fields import RowRejected
 from target_mailing.mapping import Values
 from target_mailing.schema_safety import NO_DOCUMENTS
 
 __all__ = ["RecordReader"]
 
-#: Keywords that constrain nothing, or nothing that is checked here (formats are not).
-_WORDS = frozenset({"type", "format", "title", "description", "default", "examples", "$comment", "deprecated"})
 _SCALARS: Mapping[str, Any] = {
     "string": str,
     "integer": int,
@@ -50,36 +50,31 @@ class RecordReader:
         schema: Mapping[str, Any],
         needed: Sequence[tuple[str, Any]],
         *,
+        checks: bool = True,
         need_not_fit: Callable[[Mapping[str, Any]], bool] = lambda _: False,
     ) -> None:
-        """Compile the schema.
+        """Compile the schema, as far as it is about columns that are needed.
 
         Args:
             stream: for messages.
-            schema: JSON Schema of the records.
+            schema: JSON Schema of the records, of any draft.
             needed: two or more columns, each with the value that stands for its absence.
+            checks: records are checked against the schema.
             need_not_fit: whether a record counts though it does not fit the schema.
 
         Raises:
             ConfigurationError: it is no valid JSON Schema.
         """
-        try:
-            self._validate = fastjsonschema.compile(
-                dict(schema), handlers=NO_DOCUMENTS, use_formats=False, use_default=False
-            )
-        except Exception as exc:  # noqa: BLE001 - what a compiler makes of a wrong schema may be anything
-            what = f"its SCHEMA is no valid JSON Schema ({type(exc).__name__})"
-            raise ConfigurationError(f"Stream {stream!r}: {what}. Correct it at the tap.") from None
+        names = list(dict.fromkeys(name for name, _ in needed))
+        checked = checked_schema(schema if checks else {}, names)
+        self._validate = _compiled(stream, checked) if checks else None
         self._needed = needed
         self._need_not_fit = need_not_fit
-        columns = _columns(schema)
         self.record_type = None
-        if columns is not None:
-            for name, _ in needed:
-                columns.setdefault(name, Any)
-            names = list(columns)
+        columns = {name: _column_type(checked["properties"].get(name, {})) for name in names}
+        if _UNKNOWN not in columns.values():
             told_apart = {name for name, absent in needed if absent is UNSET}
-            self.record_type = _record_type(columns, schema.get("required", ()), told_apart)
+            self.record_type = _record_type(columns, checked["required"], told_apart)
             self.values = attrgetter(*(f"_{names.index(name)}" for name, _ in needed))
             if any(name in told_apart and absent is None for name, absent in needed):
                 self.values = partial(_with_absents, self.values, [absent for _, absent in needed])
@@ -90,7 +85,7 @@ class RecordReader:
         Raises:
             RowRejected: it does not fit the schema, and is none that need not; or what tells these apart raises.
         """
-        if not self._need_not_fit(record):
+        if self._validate is not None and not self._need_not_fit(record):
             try:
                 self._validate(record)
             except fastjsonschema.JsonSchemaValueException as no:
@@ -100,16 +95,30 @@ class RecordReader:
         return tuple(record.get(name, absent) for name, absent in self._needed)
 
 
-def _columns(schema: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The columns' types if a record of such columns, and no other, is what the schema accepts; else None."""
-    if schema.keys() - _WORDS - {"$schema", "$id", "properties", "required", "additionalProperties"}:
-        return None
-    if schema.get("additionalProperties", True) is not True or not _is_object(schema.get("type", "object")):
-        return None
-    columns = {name: _column_type(column) for name, column in schema.get("properties", {}).items()}
-    if any(column is _UNKNOWN for column in columns.values()) or set(schema.get("required", ())) - columns.keys():
-        return None
-    return columns
+def _compiled(stream: str, schema: dict[str, Any]) -> Callable[[Any], Any]:
+    try:
+        return _compile(schema)
+    except Exception as exc:  # noqa: BLE001 - what a compiler makes of a wrong schema may be anything
+        why = type(exc).__name__
+    for name, column in schema["properties"].items():
+        try:
+            _compile(schema | {"properties": {name: column}})
+        except Exception:  # noqa: BLE001 - see above
+            where = f"the SCHEMA of its column {name!r}"
+            break
+    else:
+        where = "its SCHEMA"
+    raise ConfigurationError(
+        f"Stream {stream!r}: {where} is no valid JSON Schema ({why}). Correct it at the tap, or set "
+        "`validate_records: false`."
+    )
+
+
+def _compile(schema: dict[str, Any]) -> Callable[[Any], Any]:
+    found: Callable[[Any], Any] = fastjsonschema.compile(
+        copy.deepcopy(schema), handlers=NO_DOCUMENTS, use_formats=False, use_default=False
+    )
+    return found
 
 
 def _with_absents(get: Callable[[Any], Values], absents: Sequence[Any], record: Any) -> Values:
@@ -144,7 +153,7 @@ def _column_type(column: Any) -> Any:
     """The type of a column; _UNKNOWN where its schema says more than types."""
     if not isinstance(column, Mapping):
         return _UNKNOWN
-    words = column.keys() - _WORDS
+    words = column.keys() - {"type"}
     names = column.get("type")
     if names is None:
         return Any if not words else _UNKNOWN
@@ -174,7 +183,3 @@ def _option(name: str, column: Mapping[str, Any], words: Iterable[str]) -> Any:
         inner = Any if values is True else _column_type(values)
         return _UNKNOWN if inner is _UNKNOWN else dict.__class_getitem__((str, inner))
     return _UNKNOWN
-
-
-def _is_object(names: Any) -> bool:
-    return "object" in ([names] if isinstance(names, str) else names)

@@ -48,7 +48,7 @@ class RejectsFile:
         except OSError as exc:
             raise _unwritable(folder, exc) from None
 
-    def declare(self, stream: str, columns: Mapping[str, Any], keys: Sequence[str]) -> None:
+    def declare(self, stream: str, columns: Iterable[str], keys: Sequence[str]) -> None:
         """A stream's columns and key, as its SCHEMA gives them."""
         self._columns[stream] = {name: _ANYTHING for name in columns if name not in REJECT_COLUMNS}
         self._keys[stream] = keys

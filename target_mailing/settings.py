@@ -100,6 +100,14 @@ TARGET_SETTINGS: Final = (
         allowed=["skip", "clear"],
     ),
     Setting(
+        name="validate_records",
+        title="Validate records",
+        description="Reject rows whose values do not fit the tap's own SCHEMA. Only columns that are used are looked "
+        "at: those that are sent, mapped or in the key. `false`: values need only fit what the destination takes.",
+        type="boolean",
+        default=True,
+    ),
+    Setting(
         name="consent",
         title="Consent",
         description="`respect`: opt-outs at the provider are never undone. `force`: `action: addforce` re-subscribes, "
@@ -285,6 +293,7 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
     properties: Sequence[str] | str | None
     create_properties: bool
     nulls: Literal["skip", "clear"]
+    validate_records: bool
     consent: Literal["respect", "force"]
     route: str | None
     send: Literal["changed", "all"]

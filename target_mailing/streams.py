@@ -106,7 +106,13 @@ class Stream:
         self._required = tuple(key_properties)
         self._keys_at = len(self._mapping.needed)
         needed = [*self._mapping.needed, *((name, None) for name in self._required)]
-        self._reader = RecordReader(stream, schema, needed, need_not_fit=self._mapping.need_not_fit)
+        self._reader = RecordReader(
+            stream,
+            schema,
+            needed,
+            checks=settings.validate_records,
+            need_not_fit=self._mapping.need_not_fit,
+        )
         record_type = self._reader.record_type
         self.decoder = None
         if record_type is not None:

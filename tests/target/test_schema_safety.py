@@ -14,7 +14,7 @@ from target_mailing.records import RecordReader
 from target_mailing.schema_safety import safe_schema
 from tests.target.conftest import person, schema, state
 
-NEEDED = [("email", None), ("_sdc_deleted_at", None)]
+NEEDED = [("email", None), ("_sdc_deleted_at", None), ("x", None)]
 TEXT = {"type": "string"}
 
 
