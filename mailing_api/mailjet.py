@@ -11,7 +11,6 @@ import os
 import re
 from collections.abc import Mapping
 from typing import Any, Final, Unpack
-from urllib.parse import quote
 
 import httpx
 import msgspec
@@ -20,6 +19,7 @@ from mailing_api.errors import ConfigurationError, UnreadableAnswer
 from mailing_api.http import Connection, HttpClient
 from mailing_api.mailjet_answers import Row, bare_id, first, new_id, read_error, rows_of
 from mailing_api.pages import OffsetWalk
+from mailing_api.paths import segment
 from mailing_api.settings import Setting, lookup, named
 from mailing_api.urls import check_url
 from mailing_api.values import integer
@@ -211,7 +211,7 @@ class MailjetClient:
         Raises:
             NotFound: there is none.
         """
-        path = f"/v3/REST/{resource}/{quote(str(key), safe='')}"
+        path = f"/v3/REST/{resource}/{segment(key)}"
         return first(self._get(path, f"/v3/REST/{resource}/{{id}}"))
 
     def memberships(self, contact: int | str) -> list[Row]:
@@ -223,7 +223,7 @@ class MailjetClient:
         Raises:
             NotFound: no such contact.
         """
-        path = f"/v3/REST/contact/{quote(str(contact), safe='')}/getcontactslists"
+        path = f"/v3/REST/contact/{segment(contact)}/getcontactslists"
         rows: list[Row] = []
         known: set[str] = set()
         while True:

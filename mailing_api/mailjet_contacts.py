@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote
 
 from mailing_api.errors import NotFound, RequestRefused, UnreadableAnswer
 from mailing_api.mailjet import MailjetClient
 from mailing_api.mailjet_answers import Row
+from mailing_api.paths import segment
 from mailing_api.values import integer
 
 __all__ = ["ContactCalls"]
@@ -82,7 +82,7 @@ class ContactCalls:
         return rows[0] if rows else {}
 
     def _write(self, method: str, route: str, contact: int | str, body: Row) -> None:
-        path = route.replace("{contact}", quote(str(contact), safe=""))
+        path = route.replace("{contact}", segment(contact))
         self._client.write(method, f"/v3/REST/{path}", body, route=f"/v3/REST/{route}", idempotent=True)
 
 

@@ -15,7 +15,6 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from tempfile import SpooledTemporaryFile
 from typing import Any, BinaryIO, TypeVar, Unpack, cast
-from urllib.parse import quote
 
 import httpx
 import msgspec
@@ -38,6 +37,7 @@ from mailing_api.mpdx_session import MpdxSession
 from mailing_api.mpdx_settings import MPDX_SETTINGS, named
 from mailing_api.pace import Pace
 from mailing_api.pages import OffsetWalk
+from mailing_api.paths import segment
 from mailing_api.retry import RetryPolicy, retry_delay
 from mailing_api.settings import lookup
 from mailing_api.urls import check_url
@@ -246,7 +246,7 @@ class MpdxClient:
         try:
             count = self._http.request(
                 "GET",
-                f"/api/v2/contacts/exports/mailing/{quote(ticket['id'], safe='')}.csv",
+                f"/api/v2/contacts/exports/mailing/{segment(ticket['id'])}.csv",
                 lambda _: check(file),
                 route="/api/v2/contacts/exports/mailing/{export}.csv",
                 once=True,

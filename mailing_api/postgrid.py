@@ -14,7 +14,6 @@ from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from typing import Any, Final, Literal, Unpack
-from urllib.parse import quote
 
 import httpx
 import msgspec
@@ -24,6 +23,7 @@ from mailing_api.errors import ConfigurationError, MailingError, NotFound, Unrea
 from mailing_api.http import Connection, HttpClient
 from mailing_api.pace import Pace
 from mailing_api.pages import UnsortedWalk
+from mailing_api.paths import segment
 from mailing_api.postgrid_answers import Page, Row, code, one, page, read_error, something
 from mailing_api.postgrid_form import multipart
 from mailing_api.postgrid_settings import POSTGRID_SETTINGS, check_key, endpoint, wrong_mode
@@ -164,10 +164,14 @@ class PostgridClient:
         content = msgspec.json.encode({"description": description, "metadata": metadata})
         return _mailing_list(self._http.request("POST", route, self._object, route=route, content=content))
 
+    def delete_mailing_list(self, mailing_list: str) -> None:
+        """Delete a list; its contacts stay."""
+        self._one("DELETE", "mailing_lists", mailing_list, idempotent=True)
+
     def update_metadata(self, mailing_list: str, metadata: Mapping[str, Any]) -> None:
         """Replace a list's metadata; whether keys that are left out stay is unverified, so give them all."""
         content = msgspec.json.encode({"metadata": metadata})
-        path, route = f"/mailing_lists/{quote(mailing_list, safe='')}", "/mailing_lists/{id}"
+        path, route = f"/mailing_lists/{segment(mailing_list)}", "/mailing_lists/{id}"
         self._http.request("POST", path, something, route=route, content=content, idempotent=True)
 
     def submit_job(self, mailing_list: str, work: JobWork, ids: Sequence[str]) -> None:
@@ -178,7 +182,7 @@ class PostgridClient:
             work: what is to be done.
             ids: 1 to 500 of contacts, 1 to 10 of imports.
         """
-        path, route = f"/mailing_lists/{quote(mailing_list, safe='')}/jobs", "/mailing_lists/{id}/jobs"
+        path, route = f"/mailing_lists/{segment(mailing_list)}/jobs", "/mailing_lists/{id}/jobs"
         content = msgspec.json.encode({work: ids})
         self._http.request("POST", path, something, route=route, content=content)
 
@@ -250,7 +254,7 @@ class PostgridClient:
     # Plumbing
 
     def _one(self, method: str, resource: Resource, key: str, *, idempotent: bool = False) -> Row:
-        path = f"/{resource}/{quote(key, safe='')}"
+        path = f"/{resource}/{segment(key)}"
         route = f"/{resource}/{{id}}"
         found = self._http.request(method, path, self._object, route=route, idempotent=idempotent)
         if method == "GET" and found.get("deleted") is True:  # which reading may show instead of a 404: unverified

@@ -10,9 +10,10 @@ import json
 from collections.abc import Mapping, Sequence
 from string import Formatter
 from typing import Any, Final
-from urllib.parse import quote
 
 import msgspec
+
+from mailing_api.paths import segment
 
 __all__ = [
     "CREATE_CONTACT",
@@ -56,7 +57,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
 
     def path_of(self, members: Mapping[str, Any]) -> str:
         """The path with its members filled in. Each is one segment, whatever it holds."""
-        return self.path.format(**{name: quote(str(members[name]), safe="") for name in self.in_path})
+        return self.path.format(**{name: segment(str(members[name])) for name in self.in_path})
 
     def query_of(self, members: Mapping[str, Any]) -> dict[str, Any] | None:
         """The query's parameters; None for none."""

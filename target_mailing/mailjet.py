@@ -6,7 +6,6 @@ Facts and what is unverified: docs/mailjet.md.
 from __future__ import annotations
 
 import logging
-import re
 import time
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
@@ -14,9 +13,8 @@ from typing import Any, Final
 import msgspec
 
 from mailing_api.addresses import fold_address
-from mailing_api.errors import ConfigurationError, NotFound
+from mailing_api.errors import ConfigurationError
 from mailing_api.mailjet import MailjetClient
-from mailing_api.values import boolean
 from target_mailing.batches import Row
 from target_mailing.consent import Consent
 from target_mailing.fields import Field, Fields, RowRejected
@@ -27,6 +25,7 @@ from target_mailing.mailjet_lists import ListsColumn, actions_of, laid_over
 from target_mailing.mailjet_properties import FIELDS, TEXT, datatype_of
 from target_mailing.mailjet_read_back import ReadBack
 from target_mailing.mailjet_refusals import UnknownProperties
+from target_mailing.mailjet_setup import define_properties, find_list
 from target_mailing.mailjet_steps import ACTIONS, Follow, ReadConsent, ReadErrors, Submit
 from target_mailing.mapping import MappedContact
 from target_mailing.properties import PropertyNames
@@ -102,7 +101,7 @@ class MailjetDestination:
             )
         self._client = client
         self._target = target
-        self._lists = [_find_list(client, one, target, dry_run=dry_run) for one in target.lists]
+        self._lists = [find_list(client, one, create=target.create_list, dry_run=dry_run) for one in target.lists]
         where = f"list:{self._lists[0] if self._lists else 'of-each-row'}"
         if target.account_wide:
             where = f"account:{sorted(self._lists)}"
@@ -233,15 +232,14 @@ class MailjetDestination:
         """Define a static property for each column, of the type that its values have.
 
         Raises:
-            ConfigurationError: the account would have more properties than Mailjet allows.
+            ConfigurationError: the account would have more properties than Mailjet allows, or Mailjet refuses one.
         """
         if len(self.fields.properties) + len(types) >= _MAX_PROPERTIES:
             raise ConfigurationError(
                 f"Setting `create_properties`: the account would have more than {_MAX_PROPERTIES} properties, "
                 "Mailjet's limit. List fewer columns in `properties`."
             )
-        for name, found in types.items():
-            self._client.create_property(name, datatype_of(found))
+        define_properties(self._client, {name: datatype_of(found) for name, found in types.items()})
         deadline = time.monotonic() + 60.0
         while True:
             time.sleep(self._target.property_delay)
@@ -262,42 +260,3 @@ class MailjetDestination:
             columns["lists"] = Field(self._lists_column, for_removals=True)
         properties = {name: FIELDS.get(datatype, TEXT) for name, datatype in datatypes.items()}
         return Fields(columns=columns, properties=properties, defines_properties=True)
-
-
-# Lists
-
-
-def _find_list(client: MailjetClient, wanted: str, target: MailjetTarget, *, dry_run: bool) -> int:
-    """The ID of a list given by ID, name or address."""
-    if wanted.isdecimal():
-        row = _list_at(client, wanted)
-        if row is None:
-            raise ConfigurationError(f"Setting `list`: Mailjet has no list with the ID {wanted}.")
-    else:
-        # Mailjet ignores a filter that it does not know, so what comes back is compared.
-        rows = [row for row in client.page("contactslist", {"Name": wanted, "Limit": 100}) if row.get("Name") == wanted]
-        if len(rows) > 1:
-            ids = ", ".join(str(row["ID"]) for row in rows)
-            raise ConfigurationError(
-                f"Setting `list`: several Mailjet lists are named {wanted!r} ({ids}); give the ID."
-            )
-        row = rows[0] if rows else _list_at(client, wanted)
-        if row is None and target.create_list:
-            row = {"ID": 0} if dry_run else client.create_list(wanted)
-        if row is None:
-            raise ConfigurationError(
-                f"Setting `list`: Mailjet has no list with the name or address {wanted!r}. Correct it, or set "
-                "`create_list: true`."
-            )
-    if boolean(row.get("IsDeleted")):
-        raise ConfigurationError(f"Setting `list`: the Mailjet list {wanted!r} is deleted; choose another.")
-    return int(row["ID"])
-
-
-def _list_at(client: MailjetClient, key: str) -> dict[str, Any] | None:
-    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", key):
-        return None
-    try:
-        return client.one("contactslist", key)
-    except NotFound:
-        return None

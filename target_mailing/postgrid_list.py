@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from mailing_api.errors import ConfigurationError, NotFound
+from mailing_api.errors import ConfigurationError, NotFound, PermissionDenied, RequestRefused
 from mailing_api.postgrid import MailingList, PostgridClient
 
 __all__ = ["TargetList"]
@@ -41,7 +41,7 @@ class TargetList:
         self.metadata: Mapping[str, Any] = {}
         found = _found(client, wanted)
         if found is None and create:
-            found = None if dry_run else client.create_mailing_list(wanted, {_ROUTE: route})
+            found = None if dry_run else _made(client, wanted, route)
         elif found is None:
             raise ConfigurationError(
                 f"Setting `list`: PostGrid has no mailing list with the ID or description {wanted!r}. Correct it, or "
@@ -86,6 +86,29 @@ class TargetList:
         self._client.update_metadata(self.id, {**metadata, **given})
 
 
+def _made(client: PostgridClient, wanted: str, route: str) -> MailingList:
+    """A new list; or the one that another worker made at the same time: PostGrid allows two of one description."""
+    try:
+        made = client.create_mailing_list(wanted, {_ROUTE: route})
+    except (RequestRefused, PermissionDenied) as error:
+        raise ConfigurationError(
+            f"Setting `create_list`: PostGrid refuses to make a mailing list described as {wanted!r} "
+            f"({error.code or f'HTTP {error.status}'}). Choose another description in `list`, or make the list at "
+            "PostGrid by hand."
+        ) from None
+    first = min(_described(client, wanted), default=("", made.id))[1]
+    if first == made.id:
+        return made
+    client.delete_mailing_list(made.id)
+    return client.mailing_list(first)
+
+
+def _described(client: PostgridClient, wanted: str) -> set[tuple[str, str]]:
+    """The lists of a description: when each was made, and its ID."""
+    rows = (row for page in client.rows("mailing_lists") for row in page if row.get("description") == wanted)
+    return {(str(row.get("createdAt", "")), str(row["id"])) for row in rows}
+
+
 def _found(client: PostgridClient, wanted: str) -> MailingList | None:
     if wanted.startswith("mailing_list_import_"):
         raise ConfigurationError("Setting `list` is the ID of an import; give that of a mailing list.")
@@ -94,7 +117,7 @@ def _found(client: PostgridClient, wanted: str) -> MailingList | None:
             return client.mailing_list(wanted)
         except NotFound:
             raise ConfigurationError(f"Setting `list`: PostGrid has no mailing list with the ID {wanted}.") from None
-    ids = {str(row["id"]) for page in client.rows("mailing_lists") for row in page if row.get("description") == wanted}
+    ids = {number for _, number in _described(client, wanted)}
     if len(ids) > 1:
         raise ConfigurationError(
             f"Setting `list`: several PostGrid mailing lists are described as {wanted!r} ({', '.join(sorted(ids))}); "

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from mailing_api.errors import ConfigurationError
 from target_mailing.target import TargetMailing
 from tests.target.conftest import state
 from tests.target.postgrid.conftest import LIST, delete, household, households, start
@@ -243,6 +244,25 @@ def test_a_list_is_made_where_that_is_set(postgrid):
     assert postgrid.deliver(rows(1), list="Easter", create_list=True).counts() == {"delivered": 1}
     assert postgrid.deliver(rows(2), list="Easter", create_list=True).counts() == {"delivered": 1, "unchanged": 1}
     assert [one["description"] for one in postgrid.sandbox.postgrid.lists().values()] == [LIST, "Easter"]
+
+
+def test_of_two_lists_made_at_the_same_time_the_older_one_is_filled(postgrid):
+    nothing = '{"object": "list", "data": [], "totalCount": 0, "skip": 0, "limit": 100}'
+    path = "/print-mail/v1/mailing_lists"
+    postgrid.sandbox.faults.add(kind="status", status=200, content=nothing, method="GET", path=path)
+    assert postgrid.deliver(rows(1), create_list=True).counts() == {"delivered": 1}
+    assert len(postgrid.sandbox.postgrid.lists()) == 1
+    assert len(postgrid.on_list()) == 1
+
+
+@pytest.mark.parametrize("status", [400, 403])
+def test_a_list_that_postgrid_refuses_to_make_is_named(postgrid, status):
+    path = "/print-mail/v1/mailing_lists"
+    postgrid.sandbox.faults.add(kind="status", status=status, method="POST", path=path, times=None)
+    error = postgrid.deliver(rows(1), list="Easter", create_list=True).error
+    assert isinstance(error, ConfigurationError)
+    assert "`create_list`" in str(error)
+    assert "'Easter'" in str(error)
 
 
 def test_p9_a_list_that_another_route_fills_is_refused(postgrid):
