@@ -1,10 +1,12 @@
 """Countries: names and codes as people and providers write them, read into ISO 3166-1 alpha-2.
 
-The standard itself is pycountry's; here is only what people write and the standard does not have.
+The standard itself is pycountry's; here is only what people write and the standard does not have: the other English
+names of Unicode CLDR, those of the World Bank and of older editions of the standard.
 """
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from functools import cache
 from typing import Final
@@ -13,13 +15,29 @@ __all__ = ["country_code"]
 
 #: By code, further names; XK is no part of the standard, but in use.
 _ALSO: Final = """
-AE UAE|BA Bosnia|BN Brunei|BQ Caribbean Netherlands|BS The Bahamas|CD Democratic Republic of the Congo/DR Congo
-CI Ivory Coast|CV Cape Verde|FK Falkland Islands|FM Micronesia
-GB UK/Great Britain/England/Scotland/Wales/Northern Ireland
-GM The Gambia|KR Republic of Korea/Korea|MF Saint Martin|MK Macedonia|MM Burma|MO Macau|NL The Netherlands/Holland
-PS Palestine/Palestinian Territory|RU Russia|SH Saint Helena|SX Sint Maarten|SZ Swaziland|TL East Timor|TR Turkey
-US America|VA Vatican City/Holy See|VI US Virgin Islands|XK XK/Kosovo
+AE UAE|BA Bosnia|BN Brunei|BQ Caribbean Netherlands|BY Byelorussia|CC Cocos Islands|CD DR Congo/Congo Kinshasa/DRC
+CD Congo DRC/Zaire/Zaire Republic/Congo Democratic Republic|CG Congo Brazzaville/Congo Republic|CI Ivory Coast
+CV Cape Verde|CZ Czech Republic|EG Egypt Arab Republic|FK Falkland Islands/Falkland Islands Islas Malvinas|FM Micronesia
+GB UK/Great Britain/England/Scotland/Wales/Northern Ireland|GS South Georgia|HK Hong Kong SAR/Hong Kong SAR China
+HK Hong Kong China|HM Heard and McDonald Islands|IE Republic of Ireland/Eire|IO Chagos Archipelago
+KG Kyrgyz Republic|KP Korea North/Korea DPR|KR Korea/Korea South|LA Lao PDR|LY Libyan Arab Jamahiriya
+MF Saint Martin|MK Macedonia/Macedonia the former Yugoslav Republic of/FYROM/Former Yugoslav Republic of Macedonia
+MM Burma/Myanmar Burma/Burma Socialist Republic Union|MK Macedonia FYROM
+MO Macau/Macao SAR/Macao SAR China/Macao China/Macau SAR/Macau SAR China|NL Holland
+NZ Aotearoa New Zealand|PM Saint Pierre et Miquelon|PN Pitcairn Islands|PS Palestine/Palestinian Territory
+PS Palestinian Territories/Palestinian Territory Occupied/Occupied Palestinian Territory/West Bank and Gaza
+RU Russia/Russia Russian Federation|SH Saint Helena|SJ Svalbard|SK Slovak Republic|SX Sint Maarten|SZ Swaziland|TF French Southern and Antarctic Lands
+TL East Timor|TR Turkey|US America|UM US Outlying Islands|VA Vatican City/Holy See/Vatican|VC Saint Vincent
+VC Saint Vincent and Grenadines|VE Venezuela RB|VI US Virgin Islands|WF Wallis and Futuna Islands|XK XK/XKX/Kosovo
 """
+
+#: Words that names have or have not.
+_SMALL: Final = frozenset({"and", "et", "of", "the"})
+_SHORT: Final = {
+    "dem": "democratic", "fed": "federated", "is": "islands", "peoples": "people", "rep": "republic", "st": "saint",
+    "sts": "states",
+}  # fmt: skip
+_words = re.compile(r"\w+").findall
 
 
 def country_code(name: str | None) -> str | None:
@@ -27,15 +45,19 @@ def country_code(name: str | None) -> str | None:
     return _codes().get(_folded(name)) if name else None
 
 
-def _folded(name: str) -> str:
-    """A name without accents, dots, case and outer space, and with `St` and `&` written out."""
-    plain = unicodedata.normalize("NFKD", name).replace("\u2019", "'").casefold()
-    words = "".join(one for one in plain if not unicodedata.combining(one) and one != ".").replace("&", " and ").split()
-    return " ".join("saint" if word == "st" else word for word in words)
+def _folded(name: str) -> tuple[str, ...]:
+    """A name's words in one order, without accents, case and marks: an inverted name has the same ones."""
+    plain = unicodedata.normalize("NFKD", name).casefold()
+    marks = {".", "'", "\u2019", "\u02bc", "`"}
+    bare = "".join(one for one in plain if one not in marks and not unicodedata.combining(one))
+    words = _words(bare)
+    if len(words) > 1:
+        words = [_SHORT.get(word, word) for word in words if word not in _SMALL]
+    return tuple(sorted(words))
 
 
 @cache
-def _codes() -> dict[str, str]:
+def _codes() -> dict[tuple[str, ...], str]:
     import pycountry  # noqa: PLC0415 - takes a while, and only those who write letters need it
 
     found = {
