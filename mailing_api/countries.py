@@ -15,20 +15,22 @@ __all__ = ["country_code"]
 
 #: By code, further names; XK is no part of the standard, but in use.
 _ALSO: Final = """
-AE UAE|BA Bosnia|BN Brunei|BQ Caribbean Netherlands|BY Byelorussia|CC Cocos Islands|CD DR Congo/Congo Kinshasa/DRC
-CD Congo DRC/Zaire/Zaire Republic/Congo Democratic Republic|CG Congo Brazzaville/Congo Republic|CI Ivory Coast
-CV Cape Verde|CZ Czech Republic|EG Egypt Arab Republic|FK Falkland Islands/Falkland Islands Islas Malvinas|FM Micronesia
-GB UK/Great Britain/England/Scotland/Wales/Northern Ireland|GS South Georgia|HK Hong Kong SAR/Hong Kong SAR China
-HK Hong Kong China|HM Heard and McDonald Islands|IE Republic of Ireland/Eire|IO Chagos Archipelago
-KG Kyrgyz Republic|KP Korea North/Korea DPR|KR Korea/Korea South|LA Lao PDR|LY Libyan Arab Jamahiriya
-MF Saint Martin|MK Macedonia/Macedonia the former Yugoslav Republic of/FYROM/Former Yugoslav Republic of Macedonia
-MM Burma/Myanmar Burma/Burma Socialist Republic Union|MK Macedonia FYROM
-MO Macau/Macao SAR/Macao SAR China/Macao China/Macau SAR/Macau SAR China|NL Holland
-NZ Aotearoa New Zealand|PM Saint Pierre et Miquelon|PN Pitcairn Islands|PS Palestine/Palestinian Territory
+AE UAE|BA Bosnia|BN Brunei|BQ Caribbean Netherlands|BY Byelorussia|CC Cocos Islands
+CD Congo DRC/Zaire/Zaire Republic/Congo Democratic Republic|CD DR Congo/Congo Kinshasa/DRC
+CG Congo Brazzaville/Congo Republic|CI Ivory Coast|CV Cape Verde|CZ Czech Republic|EG Egypt Arab Republic
+FK Falkland Islands/Falkland Islands Islas Malvinas|FM Micronesia
+GB UK/Great Britain/England/Scotland/Wales/Northern Ireland|GS South Georgia|HK Hong Kong China
+HK Hong Kong SAR/Hong Kong SAR China|HM Heard and McDonald Islands|IE Republic of Ireland/Eire|IO Chagos Archipelago
+KG Kyrgyz Republic|KP Korea North/Korea DPR|KR Korea/Korea South|LA Lao PDR|LY Libyan Arab Jamahiriya|MF Saint Martin
+MK Macedonia FYROM|MK Macedonia/Macedonia the former Yugoslav Republic of/FYROM/Former Yugoslav Republic of Macedonia
+MM Burma/Myanmar Burma/Burma Socialist Republic Union
+MO Macau/Macao SAR/Macao SAR China/Macao China/Macau SAR/Macau SAR China|NL Holland|NZ Aotearoa New Zealand
+PM Saint Pierre et Miquelon|PN Pitcairn Islands|PS Palestine/Palestinian Territory
 PS Palestinian Territories/Palestinian Territory Occupied/Occupied Palestinian Territory/West Bank and Gaza
-RU Russia/Russia Russian Federation|SH Saint Helena|SJ Svalbard|SK Slovak Republic|SX Sint Maarten|SZ Swaziland|TF French Southern and Antarctic Lands
-TL East Timor|TR Turkey|US America|UM US Outlying Islands|VA Vatican City/Holy See/Vatican|VC Saint Vincent
-VC Saint Vincent and Grenadines|VE Venezuela RB|VI US Virgin Islands|WF Wallis and Futuna Islands|XK XK/XKX/Kosovo
+RU Russia/Russia Russian Federation|SH Saint Helena|SJ Svalbard|SK Slovak Republic|SX Sint Maarten|SZ Swaziland
+TF French Southern and Antarctic Lands|TL East Timor|TR Turkey|UM US Outlying Islands|US America
+VA Vatican City/Holy See/Vatican|VC Saint Vincent|VC Saint Vincent and Grenadines|VE Venezuela RB|VI US Virgin Islands
+WF Wallis and Futuna Islands|XK XK/XKX/Kosovo
 """
 
 #: Words that names have or have not.

@@ -91,7 +91,8 @@ def _is_unset(value: Any) -> bool:
 
 def timestamp_of(moment: datetime) -> str:
     """An aware datetime in the form of `timestamp`."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    # strftime gives years before 1000 fewer than four digits.
+    return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
 def earlier(moment: str, seconds: float) -> str:

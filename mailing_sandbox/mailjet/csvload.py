@@ -12,7 +12,7 @@ import msgspec
 
 from mailing_sandbox.mailjet.load import SIMULATED, BadRow, RowError
 from mailing_sandbox.mailjet.store import MAX_PROPERTIES
-from mailing_sandbox.mailjet.values import fault_of_address
+from mailing_sandbox.mailjet.values import fault_of_address, in_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -138,7 +138,7 @@ class CsvLoad:
             raise ValueError("datetimes need ImportOptions with a DateTimeFormat")
         try:
             moment = datetime.strptime(cell, self._pattern).replace(tzinfo=UTC)
-            return (moment - timedelta(hours=self._options.TimezoneOffset)).strftime("%Y-%m-%dT%H:%M:%SZ")
+            return in_seconds(moment - timedelta(hours=self._options.TimezoneOffset))
         except (OverflowError, re.error) as error:
             raise ValueError(f"{cell!r} does not fit {self._options.DateTimeFormat!r}") from error
 

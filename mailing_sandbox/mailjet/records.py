@@ -10,6 +10,8 @@ from typing import Generic, Protocol, TypeVar
 
 import msgspec
 
+from mailing_sandbox.mailjet.values import in_seconds
+
 
 class Contact(msgspec.Struct, gc=False, kw_only=True):
     """One contact. Times are Unix seconds, 0 for unset; `values` holds property values by column, as text."""
@@ -153,4 +155,4 @@ class MailingList:
 @lru_cache(maxsize=200_000)
 def rfc3339(seconds: int) -> str:
     """Render Unix seconds as Mailjet does; unset (0) is an empty string."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if seconds else ""
+    return in_seconds(datetime.fromtimestamp(seconds, UTC)) if seconds else ""

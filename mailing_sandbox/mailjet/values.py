@@ -79,7 +79,12 @@ def _moment(value: Any) -> str:
             raise ValueError(f"{value!r} is no moment")
     except (OverflowError, OSError) as error:
         raise ValueError(f"{value!r} is out of range") from error
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return in_seconds(moment)
+
+
+def in_seconds(moment: datetime) -> str:
+    """Return a moment in UTC with a year of four digits, which strftime does not give to all."""
+    return f"{moment.replace(tzinfo=None).isoformat(timespec='seconds')}Z"
 
 
 def typed(datatype: str, text: str) -> Any:

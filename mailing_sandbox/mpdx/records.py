@@ -162,4 +162,4 @@ class Ticket(Stored, kw_only=True, gc=False):
 
 def moment(seconds: float) -> str:
     """Render Unix seconds as MPDX does: UTC, whole seconds, cut off."""
-    return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{datetime.fromtimestamp(int(seconds), UTC).replace(tzinfo=None).isoformat()}Z"

@@ -202,3 +202,10 @@ def test_what_is_no_boolean_is_refused():
 )
 def test_texts(value, expected):
     assert values.text(value) == expected
+
+
+@pytest.mark.parametrize("year", [1, 9, 99, 999, 1000, 9999])
+def test_years_have_four_digits(year):
+    expected = f"{year:04}-03-05T09:41:07.000000Z"
+    assert values.timestamp_of(datetime(year, 3, 5, 9, 41, 7, tzinfo=UTC)) == expected
+    assert values.timestamp(f"{year:04}-03-05 09:41:07+00:00") == expected
