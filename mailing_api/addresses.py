@@ -39,11 +39,11 @@ _OPENING = "<([{\"'`\u2018\u201a\u201b\u201c\u201e\u201f\u00ab\u2039\u300c"
 _CLOSING = ">)]}\"'`\u2019\u2018\u201d\u201c\u00bb\u203a\u300d"
 _SCHEME = re.compile(r"mailto:(?://)?", re.IGNORECASE)
 #: "Ada Lovelace <ada@example.com>"
-_NAMED = re.compile(r"[^<>]*<([^<>]*@[^<>]*)>")
+_NAMED = re.compile(r".*<([^<>]*@[^<>]*)(?:>[^\w@]*)?", re.DOTALL)
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"(?=@[^@]*\Z)')
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 _AROUND_AT = re.compile(r"\s*@\s*")
-_FINAL_DOT = re.compile(r"(?<=[^.])\.\Z")
+_FINAL_DOT = re.compile(r"\.+\Z")
 _SHAPE = re.compile(r'(?:[^\s@\ud800-\udfff]+|"(?:[^"\\\ud800-\udfff]|\\.)*")@[^\s@\ud800-\udfff]+')
 #: Stand for characters that were lost, so that nobody can tell which address it was.
 _LOST = re.compile("[\ufffc\ufffd]")
@@ -83,9 +83,14 @@ def with_ascii_domain(address: str) -> str:
 
 
 def other_spelling(address: str) -> str | None:
-    """An address, given as it is sent, with its domain in Unicode instead of Punycode, or the other way round."""
+    """An address, given as it is sent, with its domain in Unicode instead of Punycode, or the other way round.
+
+    Where only the part before the `@` is not ASCII: with the marks of its letters as characters of their own.
+    """
     if not address.isascii():
         other = with_ascii_domain(address)
+        if other == address:
+            other = unicodedata.normalize("NFD", address)
     elif "@xn--" in (lowered := address.lower()) or ".xn--" in lowered:
         local, _, domain = address.rpartition("@")
         try:
@@ -166,7 +171,7 @@ def without_hidden(text: str) -> str:
 def _unwrapped(text: str) -> str:
     """A text without its outermost quotes or brackets, if it has any."""
     bare = text
-    if named := _NAMED.fullmatch(bare):
+    if not _QUOTED.match(bare) and (named := _NAMED.fullmatch(bare)):
         bare = named[1]
     if scheme := _SCHEME.match(bare):
         bare = bare[scheme.end() :].partition("?")[0]

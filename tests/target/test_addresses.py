@@ -118,7 +118,12 @@ def test_p5_no_check_of_syntax_stands_before_an_opt_out_or_an_exclusion(mailjet:
 FORMS = ["ada@m\u00fcnchen.example", "ada@xn--mnchen-3ya.example"]
 
 
-@pytest.mark.parametrize(("there", "given"), [FORMS, FORMS[::-1], FORMS[:1] * 2, FORMS[1:] * 2])
+LETTERS = ["jose\u0301@example.com", "jos\u00e9@example.com"]
+
+
+@pytest.mark.parametrize(
+    ("there", "given"), [FORMS, FORMS[::-1], FORMS[:1] * 2, FORMS[1:] * 2, LETTERS, LETTERS[::-1], LETTERS[:1] * 2]
+)
 @pytest.mark.parametrize("keep", ["remove", "keep"])
 @pytest.mark.parametrize("route", ["json", "csv", "contact"])
 def test_p5_the_other_form_of_a_domain_gets_around_no_opt_out(mailjet: Mailjet, route, there, given, keep):
