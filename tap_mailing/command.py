@@ -10,6 +10,7 @@ from singer_sdk.exceptions import ConfigValidationError, MapExpressionError, Str
 from singer_sdk.plugin_base import SingerCommand
 
 from mailing_api.errors import MailingError
+from mailing_api.standard_output import install
 
 __all__ = ["TapCommand"]
 
@@ -22,8 +23,12 @@ class TapCommand(SingerCommand):
         if sys.stdout is None:  # as in `>&-`
             self.logger.error("stdout is closed: nobody could take the records. Leave it open.")
             sys.exit(1)
+        install()
         try:
             return super().main(*args, **kwargs)
+        except SystemExit as end:
+            self._flush(end)
+            raise
         except ConfigValidationError as exc:
             self.logger.error("%s", " ".join(exc.errors))  # noqa: TRY400
         except Exception as exc:  # noqa: BLE001 - nothing is left to see to it
@@ -31,6 +36,17 @@ class TapCommand(SingerCommand):
             # The places, not the exception: its text may quote a setting.
             self.logger.debug("%s", "".join(traceback.format_tb(exc.__traceback__)))
         sys.exit(1)
+
+    def _flush(self, end: SystemExit) -> None:
+        """See that what was printed has left, before the program ends well."""
+        try:
+            sys.stdout.flush()
+        except BrokenPipeError:  # as in `--about | head`: its reader has seen enough
+            sys.exit(end.code or 1)
+        except OSError as exc:
+            if not end.code:
+                self.logger.error("stdout cannot be written (%s), so the run failed.", exc.strerror)  # noqa: TRY400
+                sys.exit(1)
 
 
 def _told(exc: Exception) -> str:

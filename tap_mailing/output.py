@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import os
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
@@ -56,17 +54,9 @@ class PageWriter(MsgSpecWriter):
             _output_failed(exc)
 
 
-def _leave(status: int) -> NoReturn:
-    """End the program at once: what stdout still holds is dropped, for its reader may never take it."""
-    with contextlib.suppress(OSError, ValueError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-    sys.exit(status)
-
-
 def _output_failed(exc: OSError) -> NoReturn:
     if isinstance(exc, BrokenPipeError):
         logger.error("stdout was closed by the program that reads it, so the run failed. See that program's log.")
     else:
         logger.error("stdout cannot be written (%s), so the run failed.", exc.strerror)
-    _leave(1)
+    sys.exit(1)

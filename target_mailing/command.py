@@ -15,6 +15,7 @@ from singer_sdk.exceptions import (
 from singer_sdk.plugin_base import SingerCommand
 
 from mailing_api.errors import MailingError
+from mailing_api.standard_output import install
 from target_mailing.journal import JournalError
 from target_mailing.lines import InputError
 from target_mailing.run import StdoutClosedError, TooManyRejectsError
@@ -44,13 +45,28 @@ class TargetCommand(SingerCommand):
         if sys.stdout is None:  # as in `>&-`
             self.logger.error("Standard output is closed: nobody could take the STATE. Leave it open.")
             sys.exit(1)
+        install()
         try:
             return super().main(*args, **kwargs)
+        except SystemExit as end:
+            self._flush(end)
+            raise
         except ConfigValidationError as exc:
             self.logger.error("%s", " ".join(exc.errors))  # noqa: TRY400
         except Exception as exc:  # noqa: BLE001 - nothing is left to see to it
             self.logger.error("%s", _words(exc))  # noqa: TRY400
         sys.exit(1)
+
+    def _flush(self, end: SystemExit) -> None:
+        """See that what was printed has left, before the program ends well."""
+        try:
+            sys.stdout.flush()
+        except BrokenPipeError:  # as in `--about | head`: its reader has seen enough
+            sys.exit(end.code or 1)
+        except OSError as exc:
+            if not end.code:
+                self.logger.error("Standard output cannot be written (%s).", exc.strerror)  # noqa: TRY400
+                sys.exit(1)
 
 
 def _words(exc: Exception) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import queue
 import sys
 import time
@@ -14,6 +13,7 @@ from typing import IO, Any
 
 from singer_sdk.mapper import PluginMapper
 
+from mailing_api.standard_output import hurry
 from target_mailing.checkpoint import Ledger
 from target_mailing.delivery import Delivery
 from target_mailing.intake import Intake
@@ -35,6 +35,8 @@ logger = logging.getLogger("target-mailing.run")
 _STATE_INTERVAL = 1.0
 #: Seconds that a signal leaves to replies of what is being submitted, which spare the next run from sending it again.
 _REPLY_PATIENCE = 2.5
+#: Seconds that a signal leaves to whoever takes STATE to take one that is being written.
+_OUTPUT_PATIENCE = 1.0
 #: Rows before `max_rejected` is judged for the first time; at the end it always is.
 _JUDGED_FROM = 1000
 
@@ -135,6 +137,8 @@ class Run:
         except Terminated:
             self._await_replies()
             self._release_state(final=True)
+            if isinstance(self.delivery.error, StdoutClosedError):
+                logger.error("%s", self.delivery.error)  # noqa: TRY400 - it says everything
             raise
         self._release_state(final=True)
         if self.delivery.error is not None:
@@ -152,6 +156,7 @@ class Run:
         """End within seconds: called by the signal handler, in the thread that runs this."""
         if self._is_blocked:
             raise Terminated(signum)
+        hurry(_OUTPUT_PATIENCE)
         self._inbox.put(lambda: _terminate(signum))
 
     def _await_replies(self) -> None:
@@ -296,10 +301,8 @@ def _write_line(state: bytes) -> None:
             sys.stdout.write(state.decode() + "\n")
         sys.stdout.flush()
     except OSError as exc:
-        # What is still buffered would fail again when the program ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if isinstance(exc, BrokenPipeError):
             said = "Standard output is closed: nobody takes the STATE"
         else:
-            said = f"Standard output cannot be written ({exc.strerror}): the STATE did not leave"
+            said = f"Standard output cannot be written ({exc.strerror}): the STATE did not leave as a whole"
         raise StdoutClosedError(f"{said}, so it is not acknowledged.") from None
