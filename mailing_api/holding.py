@@ -1,11 +1,15 @@
-"""What one process holds at a time: a file of its own, or a lock in PostgreSQL, and who it is that holds it."""
+"""A file that one process holds at a time, and who it is that holds it."""
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
+import re
 import socket
 import sqlite3
+import stat
+import struct
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from pathlib import Path
@@ -14,19 +18,9 @@ from typing import Any, Final
 import filelock
 import msgspec
 
-__all__ = ["HOLDER_OF_LOCK", "KEEPALIVE", "LOCK_PATIENCE", "Foreign", "Held", "HeldFile", "Mark", "who_we_are"]
+from mailing_api.folders import make_private
 
-#: Seconds to wait for a lock in PostgreSQL: the server learns a moment late that a killed holder is gone.
-LOCK_PATIENCE: Final = 5.0
-#: libpq's options by which a worker that is gone without a word is noticed, and its locks are free, within a minute.
-KEEPALIVE: Final[dict[str, Any]] = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
-#: PostgreSQL: who holds the advisory lock of a text's hash; to be formatted with the sign of the text's parameter.
-HOLDER_OF_LOCK: Final = (
-    "SELECT application_name FROM pg_locks JOIN pg_stat_activity USING (pid) "
-    "WHERE locktype = 'advisory' AND granted AND objsubid = 1 "
-    "AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
-    "AND (classid::bigint << 32 | objid::bigint) = hashtextextended({}, 0)"
-)
+__all__ = ["Foreign", "Held", "HeldFile", "Mark", "who_we_are"]
 
 
 class Held(Exception):
@@ -61,71 +55,148 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True):
 _MAGIC: Final = b"SQLite format 3\0"
 _APPLICATION_ID: Final = slice(68, 72)
 
+#: What may be said of a holder; anybody may have written the file beside a database.
+_HOLDER: Final = re.compile(r"process \d{1,10} on [A-Za-z0-9._-]{1,253}")
+
+#: In the page of SQLite's own locks, which begin at a gigabyte and take 512 bytes: no content is ever there.
+_LOCK_BYTE: Final = 0x40000000 + 1024
+
 _LEFT: Final = "and is left as it is; give a file of its own"
 
 
 class HeldFile:
-    """A SQLite file for its owner alone, held by a lock beside it."""
+    """A SQLite file for its owner alone, held by a lock on the file that was opened, whatever its name is."""
 
     def __init__(self, path: Path, mark: Mark) -> None:
-        """Name the file; nothing is done."""
+        """Name the file; nothing is done.
+
+        Attributes:
+            is_new: nothing was in the file when it was opened.
+        """
         self.path = path
+        self.is_new = False
         self._mark = mark
-        self._lock = filelock.FileLock(path.with_name(f"{path.name}.lock"), mode=0o600)
         self._holder = path.with_name(f"{path.name}.holder")
+        self._log = path.with_name(f"{path.name}-wal")
+        # By the name alone: for runs of versions that know no other lock.
+        self._lock = filelock.FileLock(path.with_name(f"{path.name}.lock"), mode=0o600)
+        self._descriptor: int | None = None
+        self._opened: dict[Path, tuple[int, int]] = {}
 
     def hold(self) -> None:
-        """Take the lock, and make the file, empty and private, where there is none.
+        """Lock the file; make it, empty and private, where there is none. Links are not followed.
 
         Raises:
             Foreign: what is there is no file of ours; nothing was changed.
             Held: another process holds it.
             OSError: it cannot be written.
         """
-        self._check()
-        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.check()
+        make_private(self.path.parent)
         try:
             self._lock.acquire(blocking=False)
         except filelock.Timeout:
             raise Held(self._who_holds()) from None
-        if not self.path.exists():
-            os.close(os.open(self.path, os.O_CREAT | os.O_WRONLY, 0o600))
-        self.path.chmod(0o600)
-        self._holder.write_text(who_we_are(), encoding="utf-8")
+        flags = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        self._descriptor = os.open(self.path, flags | os.O_CREAT, 0o600)
+        if not _lock(self._descriptor):
+            raise Held(self._who_holds())
+        self.is_new = self._look(self._descriptor)
+        os.fchmod(self._descriptor, 0o600)
+        self._opened[self.path] = _identity(os.fstat(self._descriptor))
+        self._write_holder()
+
+    def check(self) -> bool:
+        """Look at what is there, and leave no trace of that; returns whether the file is there and holds something.
+
+        Raises:
+            Foreign: it is no file of ours.
+            OSError: it cannot be looked at.
+        """
+        try:
+            found = self.path.lstat()
+        except FileNotFoundError:
+            return False
+        if stat.S_ISLNK(found.st_mode):
+            raise Foreign("is a symbolic link; give the path of the file itself")
+        if stat.S_ISDIR(found.st_mode):
+            raise Foreign("is a folder; give a file in it")
+        if not stat.S_ISREG(found.st_mode):
+            raise Foreign("is no file; give one")
+        descriptor = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            return not self._look(descriptor)
+        finally:
+            os.close(descriptor)
 
     def mark(self, execute: Callable[[str], Any]) -> None:
         """Mark the file as ours: before anything else, so that the mark is in the file itself and not in a log.
 
         Args:
             execute: runs a statement in the file.
+
+        Raises:
+            Foreign: something else is there by now.
         """
+        if not self.is_there:
+            raise Foreign("was replaced while it was opened; run again")
         ((found,),) = execute("PRAGMA application_id").fetchall()
         if found != self._mark.application_id:
             execute(f"PRAGMA application_id={self._mark.application_id}")
 
-    def _check(self) -> None:
-        """Look at what is there, and leave no trace of that."""
-        if self.path.is_dir():
-            raise Foreign("is a folder; give a file in it")
-        if not self.path.exists():
-            return
-        if not self.path.is_file():
+    @property
+    def is_there(self) -> bool:
+        """Whether the file that is held, and SQLite's log beside it, still are what their names stand for."""
+        try:
+            if self._log not in self._opened:
+                with contextlib.suppress(FileNotFoundError):
+                    self._opened[self._log] = _identity(self._log.lstat())
+            return all(_identity(path.lstat()) == identity for path, identity in self._opened.items())
+        except OSError:
+            return False
+
+    def let_go(self, close: Callable[[], Any]) -> None:
+        """Let go of the file.
+
+        Args:
+            close: closes the database, and so lets go of its lock.
+        """
+        if self._opened:
+            with contextlib.suppress(OSError):
+                self._holder.unlink(missing_ok=True)
+        close()
+        # Only now: a process that closes a file may lose all of its locks on it, SQLite's among them.
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+        self._descriptor, self._opened = None, {}
+        self._lock.release()
+
+    def _look(self, descriptor: int) -> bool:
+        """Whether an opened file is empty; Foreign if it is not ours."""
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
             raise Foreign("is no file; give one")
-        with self.path.open("rb") as file:
-            head = file.read(100)
+        if found.st_nlink > 1:
+            raise Foreign("has other names, too (hard links), by which another run could use it; remove them")
+        for beside in (self._log, self.path.with_name(f"{self.path.name}-shm")):
+            with contextlib.suppress(FileNotFoundError):
+                other = beside.lstat()
+                if not stat.S_ISREG(other.st_mode) or other.st_uid != found.st_uid:
+                    raise Foreign(f"has a {beside.name} beside it that is not its own; look who made that")
+        head = os.pread(descriptor, 100, 0)
         if not head:
-            return
+            return True
         if not head.startswith(_MAGIC):
             raise Foreign(f"is no SQLite file, {_LEFT}")
-        found = int.from_bytes(head[_APPLICATION_ID])
-        if found != self._mark.application_id and (found or not self._has_our_tables()):
+        application = int.from_bytes(head[_APPLICATION_ID])
+        if application != self._mark.application_id and (application or not self._has_our_tables()):
             raise Foreign(f"is a database of something else, {_LEFT}")
+        return False
 
     def _has_our_tables(self) -> bool:
         """Whether a file without application ID has our tables, or none yet."""
         # Immutable, SQLite leaves nothing beside the file; with a log beside it, it is all there already.
-        log = self.path.with_name(f"{self.path.name}-wal")
-        mode = "mode=ro" if log.exists() and log.stat().st_size else "immutable=1"
+        mode = "mode=ro" if self._log.exists() and self._log.stat().st_size else "immutable=1"
         try:
             with contextlib.closing(sqlite3.connect(f"{self.path.absolute().as_uri()}?{mode}", uri=True)) as database:
                 names = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
@@ -133,17 +204,44 @@ class HeldFile:
             return False
         return not names or self._mark.tables <= names
 
-    def let_go(self) -> None:
-        """Let go of the lock, if it was taken."""
-        if self._lock.is_locked:
-            self._holder.unlink(missing_ok=True)
-            self._lock.release()
+    def _write_holder(self) -> None:
+        """Say who holds the file. What is there by that name is replaced, and never written through."""
+        draft = self.path.with_name(f"{self.path.name}.holder-{os.getpid()}")
+        with contextlib.suppress(OSError):  # nothing but a message depends on it
+            draft.unlink(missing_ok=True)
+            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(who_we_are())
+            draft.replace(self._holder)
 
     def _who_holds(self) -> str:
         try:
-            return self._holder.read_text(encoding="utf-8")
+            descriptor = os.open(self._holder, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            with os.fdopen(descriptor, "rb") as file:
+                told = file.read(300).decode("utf-8", "replace")
         except OSError:
-            return "another process"
+            told = ""
+        return told if _HOLDER.fullmatch(told) else "another process"
+
+
+def _lock(descriptor: int) -> bool:
+    """Lock a byte of an open file that SQLite never uses; whether that could be done. The lock ends with the file."""
+    if not hasattr(fcntl, "F_OFD_SETLK"):
+        try:
+            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _LOCK_BYTE)
+        except (BlockingIOError, PermissionError):
+            return False
+        return True
+    try:
+        # Of the open file, not of the process: it stays when another descriptor of the file is closed.
+        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, struct.pack("hhqqi", fcntl.F_WRLCK, os.SEEK_SET, _LOCK_BYTE, 1, 0))
+    except (BlockingIOError, PermissionError):
+        return False
+    return True
+
+
+def _identity(found: os.stat_result) -> tuple[int, int]:
+    return found.st_dev, found.st_ino
 
 
 def who_we_are() -> str:

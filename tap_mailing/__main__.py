@@ -6,6 +6,8 @@ import gc
 import os
 import signal
 
+from mailing_api.log_settings import set_up
+
 __all__ = ["main"]
 
 
@@ -20,7 +22,7 @@ def main() -> None:
 
     gc.freeze()
     gc.enable()
-    TapMailing.cli()
+    set_up("tap-mailing", lambda: TapMailing.cli)()
 
 
 def _leave(*_: object) -> None:

@@ -8,8 +8,9 @@ from typing import Any
 
 import msgspec
 
-from mailing_api import values
+from mailing_api import postgresql, values
 from mailing_api.errors import ConfigurationError
+from mailing_api.folders import NoHomeError, expanded
 from mailing_api.settings import ALLOW_HTTP, Setting, duration, lookup
 
 __all__ = ["TAP_SETTINGS", "Options", "SnapshotPlace"]
@@ -138,11 +139,25 @@ def _place(value: Any) -> SnapshotPlace | None:
         return None
     given = {name: one for name, one in value.items() if one is not None}
     path, url = given.get("path"), given.get("url")
-    if len(given) == 1 and isinstance(path, str) and path:
-        return SnapshotPlace(path=Path(path).expanduser())
-    if len(given) == 1 and isinstance(url, str) and url.startswith(("postgresql:", "postgres:", "postgresql+psycopg:")):
+    if len(given) == 1 and isinstance(path, str):
+        return SnapshotPlace(path=_path(path))
+    if len(given) == 1 and isinstance(url, str) and postgresql.is_database(url):
         return SnapshotPlace(url=url)
     # Not quoted: a password may stand in it.
     raise ConfigurationError(
         "Setting `change_detection` must be an object with either `path`, a file, or `url`, postgresql://…"
     )
+
+
+def _path(value: str) -> Path:
+    if postgresql.is_database(value):
+        raise ConfigurationError("Setting `change_detection`: `path` is no file's name; is it meant as `url`?")
+    try:
+        return expanded(value)
+    except NoHomeError:
+        raise ConfigurationError(
+            "Setting `change_detection`: `path` begins with `~`, but there is no home folder: HOME is no absolute "
+            "path, and this user has no entry in the password file. Set HOME, or give an absolute path."
+        ) from None
+    except ValueError as exc:
+        raise ConfigurationError(f"Setting `change_detection`: `path` is no path: {exc}.") from None

@@ -74,6 +74,11 @@ class FileStore(Store):
         """Keep what was noted, so that it survives a power cut."""
         with self._telling():
             self._opened.commit()
+        if not self._file.is_there:
+            raise ConfigurationError(
+                f"Setting `change_detection`: {self.name} was removed or replaced while this run held it. What is "
+                "noted from now on would be lost. Put the file back if it was moved, and run again."
+            )
 
     def rollback(self) -> None:
         """Forget what was not committed."""
@@ -82,11 +87,13 @@ class FileStore(Store):
 
     def close(self) -> None:
         """Close the file and let go of its lock."""
+        self._file.let_go(self._close)
+
+    def _close(self) -> None:
         if self._database is not None:
             with contextlib.suppress(sqlite3.Error):
                 self._database.close()
             self._database = None
-        self._file.let_go()
 
     @property
     def _opened(self) -> sqlite3.Connection:
@@ -97,6 +104,9 @@ class FileStore(Store):
     def _connect(self) -> None:
         try:
             self._file.hold()
+            with self._telling():
+                self._database = sqlite3.connect(self._file.path)
+                self._file.mark(self._database.execute)
         except Held as exc:
             raise held(self.name, exc.holder) from None
         except Foreign as exc:
@@ -104,8 +114,6 @@ class FileStore(Store):
         except OSError as exc:
             raise self._unusable(exc.strerror or type(exc).__name__) from None
         with self._telling():
-            self._database = sqlite3.connect(self._file.path)
-            self._file.mark(self._database.execute)
             for statement in (*(f"PRAGMA {pragma}" for pragma in _PRAGMAS), *_TABLES):
                 self._database.execute(statement)
 

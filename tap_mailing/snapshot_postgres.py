@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import time
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from mailing_api import postgresql
 from mailing_api.errors import ConfigurationError
-from mailing_api.holding import HOLDER_OF_LOCK, KEEPALIVE, LOCK_PATIENCE, who_we_are
+from mailing_api.holding import who_we_are
+from mailing_api.postgresql import LOCK_PATIENCE
 from tap_mailing.snapshot_store import Found, Note, Store, held
 
 if TYPE_CHECKING:
@@ -55,22 +58,15 @@ class PostgresStore(Store):
         """
         try:
             import psycopg  # noqa: PLC0415 - an extra, and slow to import
-            from psycopg import conninfo  # noqa: PLC0415
         except ImportError:
             raise ConfigurationError(
                 "Setting `change_detection`: a snapshot in PostgreSQL needs psycopg. Install "
                 "tap-target-mailing[postgresql]."
             ) from None
-        self._url = re.sub(r"^postgres(?:ql)?(?:\+psycopg)?://", "postgresql://", url)
-        try:
-            found = conninfo.conninfo_to_dict(self._url)
-        except psycopg.Error:
-            raise ConfigurationError(
-                "Setting `change_detection`: `url` cannot be read; write postgresql://user:password@host/database, "
-                "special characters of the password percent-encoded."
-            ) from None
-        # Not the URL: a password may stand in its query, too.
-        self.name = f"PostgreSQL {found.get('host', '')}/{found.get('dbname', '')}, schema {_SCHEMA}"
+        if problem := postgresql.problem_of(url):
+            raise ConfigurationError(f"Setting `change_detection`: `url` {problem}.")
+        self._url = re.sub(r"^postgres(?:ql)?(?:\+psycopg)?://", "postgresql://", url, flags=re.IGNORECASE)
+        self.name = f"{postgresql.named(url, os.environ)}, schema {_SCHEMA}"
         self._error: type[Exception] = psycopg.Error
         self._database: psycopg.Connection[Any] | None = None
 
@@ -112,19 +108,25 @@ class PostgresStore(Store):
 
         try:
             self._database = psycopg.connect(
-                self._url, autocommit=True, application_name=who_we_are()[:63], **KEEPALIVE
+                self._url, autocommit=True, application_name=who_we_are()[:63], **postgresql.KEEPALIVE
             )
-        except psycopg.Error:
-            # Its words may quote the address and the user.
+        except psycopg.Error as exc:
             raise ConfigurationError(
-                f"Setting `change_detection`: no connection to {self.name}. Check that it can be reached, and user, "
-                "password and database in the URL."
+                f"Setting `change_detection`: no connection to {self.name} ({postgresql.failure(exc)})."
             ) from None
+        # Nothing of what others put into a schema is to be called instead of PostgreSQL's own.
+        self._run("SELECT pg_catalog.set_config('search_path', '', false)")
         # Two runs at once would both find that there is no schema.
         self._run("SELECT pg_advisory_lock(hashtextextended(?, 0))", (_SCHEMA,))
         if not self._run("SELECT 1 FROM pg_namespace WHERE nspname = ?", (_SCHEMA,)):
             self._run(f"CREATE SCHEMA {_SCHEMA}")
-        self._run(f"SET search_path TO {_SCHEMA}")
+        if foreign := self._run(postgresql.FOREIGN_OBJECTS.format("?"), (_SCHEMA,)):
+            raise ConfigurationError(
+                f"Setting `change_detection`: in {self.name}, {foreign[0][0]} is not this role's own, so that it might "
+                "do more than keep a snapshot. Find out who made it. A schema that was made beforehand has to belong "
+                "to the role: CREATE SCHEMA ... AUTHORIZATION."
+            )
+        self._run(f"SET search_path TO {_SCHEMA}, pg_temp")
         self._run("SET synchronous_commit TO on")  # what is noted survives a crash of the server
         for statement in _TABLES:
             self._run(statement)
@@ -139,7 +141,7 @@ class PostgresStore(Store):
             time.sleep(0.2)
 
     def _holder(self, what: str) -> str:
-        found = self._run(HOLDER_OF_LOCK.format("?"), (what,))
+        found = self._run(postgresql.HOLDER_OF_LOCK.format("?"), (what,))
         return str(found[0][0]) if found else "another session"
 
     def _run(self, statement: str, parameters: Sequence[Any] = ()) -> list[Any]:
@@ -149,16 +151,9 @@ class PostgresStore(Store):
             cursor = self._database.execute(statement.replace("?", "%s"), parameters or None)
             return cursor.fetchall() if cursor.description else []
         except self._error as exc:
-            # The code alone; the server's own words may quote values.
-            code = getattr(exc, "sqlstate", None) or ""
-            raise ConfigurationError(
-                f"Setting `change_detection`: {self.name} cannot be used "
-                f"({_KINDS.get(code) or (code and f'SQLSTATE {code}') or 'the connection was lost'})."
-            ) from None
+            raise self._unusable(exc) from None
 
-
-_KINDS: Final = {
-    "42501": "the user lacks a permission; it needs a schema of its own, or the right to make one",
-    "53100": "the server's disk is full",
-    "25006": "the server is read-only",
-}
+    def _unusable(self, error: Exception) -> ConfigurationError:
+        return ConfigurationError(
+            f"Setting `change_detection`: {self.name} cannot be used ({postgresql.failure(error)})."
+        )

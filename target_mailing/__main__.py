@@ -6,6 +6,8 @@ import gc
 import os
 import signal
 
+from mailing_api.log_settings import set_up
+
 __all__ = ["main"]
 
 
@@ -21,7 +23,7 @@ def main() -> None:
     gc.freeze()
     gc.set_threshold(500_000, 20, 20)  # rows hold no cycles, and most end before so many are here
     gc.enable()
-    TargetMailing.cli()
+    set_up("target-mailing", lambda: TargetMailing.cli)()
 
 
 def _leave(*_: object) -> None:

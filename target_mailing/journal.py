@@ -88,14 +88,14 @@ class Journal:
         """
         self._store = store
         try:
-            with self._transaction():
+            with self._reading():
                 self._connection = store.open()
                 tables.metadata.create_all(self._connection)
                 self.hashes = Hashes(self._read_secret())
                 self._contacts = HashedTable(self._connection, tables.contacts, tables.contacts_log)
                 self._keys = Keys(self._connection)
                 self._names = Names(self._connection)
-        except JournalError:
+        except BaseException:
             self.close()
             raise
 
@@ -129,17 +129,17 @@ class Journal:
 
     def contacts(self, ids: Sequence[int]) -> dict[int, Known]:
         """What is known of these contacts."""
-        with self._transaction():
+        with self._reading():
             return {one: Known(fingerprint, at) for one, fingerprint, at in self._contacts.find(ids).values()}
 
     def emails(self, keys: Sequence[bytes]) -> dict[bytes, str]:
         """The address last delivered under each of these keys; "" for a key that is gone since."""
-        with self._transaction():
+        with self._reading():
             return self._keys.emails(keys)
 
     def keys_of(self, contact: int) -> Sequence[bytes]:
         """The keys that a contact was last delivered under."""
-        with self._transaction():
+        with self._reading():
             return self._keys.of(contact)
 
     @property
@@ -153,12 +153,12 @@ class Journal:
 
     def names(self, contacts: Sequence[int]) -> dict[int, list[str]]:
         """What the provider calls these contacts."""
-        with self._transaction():
+        with self._reading():
             return self._names.of(contacts)
 
     def holders(self, destination: str, names: Sequence[str]) -> dict[str, dict[int, Sequence[bytes]]]:
         """By name, the contacts of a destination that are called so, each with the keys last delivered under."""
-        with self._transaction():
+        with self._reading():
             found = self._names.contacts(self.hashes.destination_id(destination), names)
             return {name: {one: self._keys.of(one) for one in contacts} for name, contacts in found.items()}
 
@@ -169,7 +169,7 @@ class Journal:
             .where(tables.batches.c.destination == destination, tables.batches.c.state == "open")
             .order_by(tables.batches.c.id)
         )
-        with self._transaction():
+        with self._reading():
             return [
                 StoredBatch(
                     number=batch.id,
@@ -196,7 +196,7 @@ class Journal:
             .join(tables.batches, tables.batches.c.id == tables.steps.c.batch)
             .where(tables.batches.c.destination == destination, tables.steps.c.evidence.is_not(None))
         )
-        with self._transaction():
+        with self._reading():
             return [msgspec.json.decode(row.evidence) for row in self._connection.execute(query)]
 
     def noted_by_others(self, destination: str, step: str, *, batch: int, since: float) -> list[dict[str, Any] | None]:
@@ -211,7 +211,7 @@ class Journal:
                 tables.steps.c.begun_at >= since,
             )
         )
-        with self._transaction():
+        with self._reading():
             found = self._connection.execute(query).scalars()
             return [None if evidence is None else msgspec.json.decode(evidence) for evidence in found]
 
@@ -350,7 +350,7 @@ class Journal:
         """So many rejects at most that are not in a rejects file yet, oldest first, with their numbers."""
         columns = tables.rejects.c
         query = sa.select(columns.id, *(columns[name] for name in Reject.__struct_fields__))
-        with self._transaction():
+        with self._reading():
             found = self._connection.execute(query.order_by(columns.id).limit(most))
             return [(number, Reject(*values)) for number, *values in found]
 
@@ -388,15 +388,30 @@ class Journal:
             yield
             if commit:
                 self._connection.commit()
-        except (sa.exc.DBAPIError, OSError) as exc:
-            # The statement is left out: `hide_parameters` covers values, not every driver's message.
-            cause = str(exc.orig if isinstance(exc, sa.exc.DBAPIError) else exc).partition("\n")[0]
-            with suppress(sa.exc.SQLAlchemyError, AttributeError):  # it may not even be open
-                self._connection.rollback()
+                self._store.check()
+        except self._store.errors as exc:
+            self._roll_back()
             raise JournalError(
-                f"Setting `journal`: {self._store.name} cannot be written ({cause}). Mend that, or choose another "
-                "place; nothing that is not noted there is acknowledged."
+                f"Setting `journal`: {self._store.name} {self._store.failure(exc)}; nothing that is not noted there is "
+                "acknowledged."
             ) from None
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Read, in a transaction; what is there may be anything."""
+        try:
+            with self._transaction():
+                yield
+        except (msgspec.MsgspecError, UnicodeError, AttributeError, LookupError, TypeError, ValueError) as exc:
+            self._roll_back()
+            raise JournalError(
+                f"Setting `journal`: {self._store.name} is damaged ({type(exc).__name__} while it was read). Restore "
+                "it from a backup, or move it away and keep it: a new journal remembers nothing."
+            ) from exc
+
+    def _roll_back(self) -> None:
+        with suppress(sa.exc.SQLAlchemyError, AttributeError):  # it may not even be open
+            self._connection.rollback()
 
     def _read_secret(self) -> bytes:
         version = self._read_meta("version")
@@ -411,7 +426,8 @@ class Journal:
         elif version != _VERSION.encode():
             raise JournalError(f"Setting `journal`: {self._store.name} was made by another version of this program.")
         found = self._read_meta("secret")
-        assert found is not None  # noqa: S101 - written with the version
+        if found is None:
+            raise ValueError("no secret")
         return found
 
     def _read_meta(self, name: str) -> bytes | None:

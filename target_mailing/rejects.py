@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 import msgspec
 
 from mailing_api.errors import ConfigurationError
+from mailing_api.folders import make_private
 from mailing_api.values import timestamp_of
 from target_mailing.journal import Reject
 from target_mailing.lines import REJECT_COLUMNS
@@ -22,6 +23,9 @@ __all__ = ["RejectsFile", "key_properties"]
 #: Where the SCHEMAs of the file name the stream's key. As `key_properties` it would make other targets refuse a row
 #: that was rejected for want of its key, and overwrite a reject by the next one of the same key.
 _KEYS = "x-key-properties"
+
+#: A file that nobody made before, neither as a link.
+_NEW = os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
 
 _ANYTHING = {"type": ["string", "number", "integer", "boolean", "object", "array", "null"]}
 
@@ -42,8 +46,8 @@ class RejectsFile:
         moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
         self.path = folder / f"rejects-{moment}-{os.getpid()}.singer"
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            self.path.touch(mode=0o600)
+            make_private(folder)
+            os.close(os.open(self.path, _NEW, 0o600))
             self.path.unlink()
         except OSError as exc:
             raise _unwritable(folder, exc) from None
@@ -61,7 +65,7 @@ class RejectsFile:
         """
         try:
             if self._file is None:
-                self._file = os.fdopen(os.open(self.path, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600), "wb")
+                self._file = os.fdopen(os.open(self.path, _NEW, 0o600), "wb")
                 self._declared: dict[str, int] = {}
             for reject in rejects:
                 self._append(self._file, reject)

@@ -13,9 +13,11 @@ from typing import Any, Final, Literal
 import msgspec
 
 from mailing_api.errors import ConfigurationError
+from mailing_api.folders import NoHomeError, expanded, state_folder
+from mailing_api.postgresql import is_database
 from mailing_api.settings import ALLOW_HTTP, Setting, duration, filled, lookup
 from target_mailing.outcomes import RejectLimit
-from target_mailing.stores import FileStore, JournalError, MemoryStore, PostgresStore, Store
+from target_mailing.stores import FileStore, MemoryStore, PostgresStore, Store
 
 __all__ = [
     "NO_JOURNAL",
@@ -24,6 +26,7 @@ __all__ = [
     "default_folder",
     "is_entry_of",
     "journal_store",
+    "place_of",
     "reject_limit",
 ]
 
@@ -394,12 +397,39 @@ def reject_limit(value: Any) -> RejectLimit:
     raise ConfigurationError(f"Setting `max_rejected` is {value!r}; give a number of rows, or a share such as 10%.")
 
 
-def default_folder(environ: Mapping[str, str] = os.environ) -> Path:
-    """Where journals and rejects are kept unless a setting says otherwise."""
+def default_folder(name: str, environ: Mapping[str, str] = os.environ) -> Path:
+    """Where journals and rejects are kept unless a setting says otherwise.
+
+    Raises:
+        ConfigurationError: there is no such place; `name` is the setting to choose one by.
+    """
     if root := environ.get("MELTANO_PROJECT_ROOT"):
         return Path(root) / ".meltano" / "target-mailing"
-    state = environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
-    return Path(state) / "target-mailing"
+    try:
+        return state_folder("target-mailing", environ)
+    except NoHomeError:
+        raise ConfigurationError(f"Setting `{name}` is not set, and {_NO_HOME}, or set `{name}`.") from None
+
+
+def place_of(name: str, value: str) -> Path:
+    """The path that a setting names.
+
+    Raises:
+        ConfigurationError: no file can have this name, or its `~` stands for nothing.
+    """
+    try:
+        return expanded(value)
+    except NoHomeError:
+        raise ConfigurationError(
+            f"Setting `{name}` begins with `~`, but {_NO_HOME}, or give an absolute path."
+        ) from None
+    except ValueError as exc:
+        raise ConfigurationError(f"Setting `{name}` is no path: {exc}.") from None
+
+
+_NO_HOME: Final = (
+    "there is no home folder: HOME is no absolute path, and this user has no entry in the password file. Set HOME"
+)
 
 
 def journal_store(config: Mapping[str, Any], account: str, environ: Mapping[str, str] = os.environ) -> Store:
@@ -409,6 +439,7 @@ def journal_store(config: Mapping[str, Any], account: str, environ: Mapping[str,
     schema's in PostgreSQL.
 
     Raises:
+        ConfigurationError: it is a path that cannot be used.
         JournalError: it is a URL that cannot be used.
     """
     journal = lookup(_BY_NAME["journal"], config)
@@ -418,9 +449,7 @@ def journal_store(config: Mapping[str, Any], account: str, environ: Mapping[str,
     if journal is None:
         slug = re.sub(r"[^A-Za-z0-9]+", "-", where).strip("-")[:60]
         digest = hashlib.blake2b(where.encode(), digest_size=4).hexdigest()
-        return FileStore(default_folder(environ) / f"{slug}-{digest}.sqlite")
-    if re.match(r"postgres(ql)?(\+psycopg)?://", journal):
+        return FileStore(default_folder("journal", environ) / f"{slug}-{digest}.sqlite")
+    if is_database(journal):
         return PostgresStore(journal, where)
-    if "://" in journal:
-        raise JournalError("Setting `journal` is a URL of another kind; give a file, a postgresql:// URL, or `off`.")
-    return FileStore(Path(journal).expanduser())
+    return FileStore(place_of("journal", journal))

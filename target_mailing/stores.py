@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
+import sqlite3
 import time
 from abc import ABC, abstractmethod
 from pathlib import Path
@@ -11,7 +13,8 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from mailing_api.holding import HOLDER_OF_LOCK, KEEPALIVE, LOCK_PATIENCE, Foreign, Held, HeldFile, Mark, who_we_are
+from mailing_api import postgresql
+from mailing_api.holding import Foreign, Held, HeldFile, Mark, who_we_are
 
 __all__ = ["FileStore", "JournalError", "MemoryStore", "PostgresStore", "Store"]
 
@@ -26,6 +29,20 @@ _PRAGMAS: Final = (
 _MARK: Final = Mark(application_id=0x744D4A6C, tables=frozenset({"meta", "batches", "steps", "rejects"}))
 
 
+_ELSEWHERE: Final = "Mend that, or choose another place"
+#: What SQLite's errors say, by the beginning of their names.
+_FAILURES: Final = {
+    "SQLITE_FULL": f"cannot be written (the disk is full). {_ELSEWHERE}",
+    "SQLITE_IOERR": f"cannot be written (the disk failed). {_ELSEWHERE}",
+    "SQLITE_READONLY": f"cannot be written (it is read-only). {_ELSEWHERE}",
+    "SQLITE_CANTOPEN": f"cannot be written (it cannot be opened). {_ELSEWHERE}",
+    "SQLITE_CORRUPT": "is damaged. Restore it from a backup, or move it away and keep it: a new journal remembers "
+    "nothing",
+    "SQLITE_NOTADB": "is damaged. Restore it from a backup, or move it away and keep it: a new journal remembers "
+    "nothing",
+}
+
+
 class JournalError(Exception):
     """The journal cannot be opened or written; the message says where and what to do."""
 
@@ -38,6 +55,8 @@ class Store(ABC):
     """
 
     name: str
+    #: What may be raised when the place is used; the driver's own, where SQLAlchemy does not stand between.
+    errors: tuple[type[Exception], ...] = (sa.exc.SQLAlchemyError, OSError)
 
     @abstractmethod
     def open(self) -> sa.Connection:
@@ -50,6 +69,17 @@ class Store(ABC):
     @abstractmethod
     def close(self) -> None:
         """Let go of the place."""
+
+    def failure(self, error: Exception) -> str:
+        """Words for an error of the driver, which holds none of the driver's own: these may quote a password."""
+        return f"cannot be used ({type(error).__name__})"
+
+    def check(self) -> None:  # noqa: B027 - most places cannot be taken away unnoticed
+        """See whether what was noted is still kept.
+
+        Raises:
+            JournalError: the place was taken away.
+        """
 
 
 class MemoryStore(Store):
@@ -72,21 +102,29 @@ class MemoryStore(Store):
 class FileStore(Store):
     """A SQLite file, for its owner alone."""
 
+    errors = (*Store.errors, sqlite3.Error)
+
     def __init__(self, path: Path) -> None:
         """Name the file; it is made when it is opened."""
         self.path = path
         self.name = str(path)
         self._file = HeldFile(path, _MARK)
-        self._engine = sa.create_engine(f"sqlite:///{path}", hide_parameters=True, poolclass=sa.StaticPool)
+        self._engine = sa.create_engine(
+            sa.URL.create("sqlite", database=str(path)),
+            hide_parameters=True,
+            poolclass=sa.StaticPool,
+        )
 
     def open(self) -> sa.Connection:
-        """Take the file's lock, make the file, private, where there is none, and connect.
+        """Make the file, private, where there is none, connect, and lock it.
 
         Raises:
             JournalError: there is something else, which is left as it is; or as of any store.
         """
         try:
             self._file.hold()
+            connection = self._engine.connect()
+            self._file.mark(connection.exec_driver_sql)
         except Held as exc:
             raise _held(self.name, exc.holder) from None
         except Foreign as exc:
@@ -95,16 +133,34 @@ class FileStore(Store):
             raise JournalError(
                 f"Setting `journal`: {self.name} cannot be written ({exc.strerror}). Choose a place that can be."
             ) from None
-        connection = self._engine.connect()
-        self._file.mark(connection.exec_driver_sql)
         for pragma in _PRAGMAS:
             connection.exec_driver_sql(f"PRAGMA {pragma}")
         return connection
 
+    def failure(self, error: Exception) -> str:
+        """Words for an error of SQLite."""
+        kind = getattr(getattr(error, "orig", error), "sqlite_errorname", "")
+        said = next((words for name, words in _FAILURES.items() if kind.startswith(name)), None)
+        if said is None and isinstance(error, OSError):
+            said = f"cannot be written ({error.strerror}). Mend that, or choose another place"
+        return said or f"cannot be written ({kind or type(error).__name__}). Mend that, or choose another place"
+
+    def check(self) -> None:
+        """See whether the file is still what its name stands for."""
+        if not self._file.is_there:
+            raise JournalError(
+                f"Setting `journal`: {self.name} was removed or replaced while this run held it. What is noted from "
+                "now on would be lost, so no STATE leaves. Put the file back if it was moved, and run again."
+            )
+
+    @property
+    def is_new(self) -> bool:
+        """Whether nothing was there."""
+        return self._file.is_new
+
     def close(self) -> None:
         """Close the file and let go of its lock."""
-        self._engine.dispose()
-        self._file.let_go()
+        self._file.let_go(self._engine.dispose)
 
 
 class PostgresStore(Store):
@@ -124,47 +180,66 @@ class PostgresStore(Store):
         digest = hashlib.blake2b(pipeline.encode(), digest_size=4).hexdigest()
         slug = re.sub(r"[^a-z0-9]+", "_", pipeline.lower()).strip("_")[:38]
         self._schema = f"target_mailing_{slug}_{digest}"
+        self.is_new = False
+        if problem := postgresql.problem_of(url):
+            raise JournalError(f"Setting `journal` {problem}.")
+        self.name = f"{postgresql.named(url, os.environ)}, schema {self._schema}"
         try:
-            address = sa.make_url(url).set(drivername="postgresql+psycopg")
-            # Not the URL: a password may stand in its query, too.
-            self.name = f"PostgreSQL {address.host or ''}/{address.database or ''}, schema {self._schema}"
             self._engine = sa.create_engine(
-                address,
+                sa.make_url(url).set(drivername="postgresql+psycopg"),
                 hide_parameters=True,
                 poolclass=sa.StaticPool,
-                connect_args={"application_name": who_we_are()[:63], **KEEPALIVE},
+                connect_args={"application_name": who_we_are()[:63], **postgresql.KEEPALIVE},
             )
         except ImportError:
             raise JournalError(
                 "Setting `journal`: a journal in PostgreSQL needs psycopg. Install tap-target-mailing[postgresql]."
             ) from None
-        except (sa.exc.ArgumentError, ValueError):
-            raise JournalError(
-                "Setting `journal` is no URL that can be read; write postgresql://user:password@host/database, special "
-                "characters of the password percent-encoded."
-            ) from None
 
     def open(self) -> sa.Connection:
-        """Connect, take the lock, and make the schema where there is none."""
+        """Connect, take the lock, and make the schema where there is none.
+
+        Raises:
+            JournalError: something in the schema is not this role's own; or as of any store.
+        """
         connection = self._engine.connect()
-        lock = sa.func.hashtextextended(self._schema, 0)
-        deadline = time.monotonic() + LOCK_PATIENCE
-        while not connection.execute(sa.select(sa.func.pg_try_advisory_lock(lock))).scalar():
+        # Nothing of what others put into a schema is to be called instead of PostgreSQL's own.
+        connection.exec_driver_sql("SELECT pg_catalog.set_config('search_path', '', false)")
+        lock = sa.text("SELECT pg_catalog.pg_try_advisory_lock(pg_catalog.hashtextextended(:schema, 0))")
+        deadline = time.monotonic() + postgresql.LOCK_PATIENCE
+        while not connection.execute(lock, {"schema": self._schema}).scalar():
             if time.monotonic() > deadline:
                 raise _held(self.name, self._holder(connection))
             time.sleep(0.2)
-        connection.exec_driver_sql(f'CREATE SCHEMA IF NOT EXISTS "{self._schema}"')
-        connection.exec_driver_sql(f'SET search_path TO "{self._schema}"')
+        self.is_new = not self._is_there(connection)
+        if self.is_new:
+            connection.exec_driver_sql(f'CREATE SCHEMA IF NOT EXISTS "{self._schema}"')
+        query = sa.text(postgresql.FOREIGN_OBJECTS.format(":schema"))
+        if foreign := connection.execute(query, {"schema": self._schema}).scalar():
+            raise JournalError(
+                f"Setting `journal`: in {self.name}, {foreign} is not this role's own, so that it might do more than "
+                "keep a journal. Find out who made it. A schema that was made beforehand has to belong to the role: "
+                "CREATE SCHEMA ... AUTHORIZATION."
+            )
+        connection.exec_driver_sql(f'SET search_path TO "{self._schema}", pg_temp')
         connection.exec_driver_sql("SET synchronous_commit TO on")  # what is noted survives a crash of the server
         connection.commit()
         return connection
+
+    def _is_there(self, connection: sa.Connection) -> bool:
+        query = sa.text("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = :schema")
+        return connection.execute(query, {"schema": self._schema}).scalar() is not None
+
+    def failure(self, error: Exception) -> str:
+        """Words for an error of PostgreSQL or its driver."""
+        return f"cannot be used ({postgresql.failure(error)})"
 
     def close(self) -> None:
         """End the session, and with it the lock."""
         self._engine.dispose()
 
     def _holder(self, connection: sa.Connection) -> str:
-        query = sa.text(HOLDER_OF_LOCK.format(":schema"))
+        query = sa.text(postgresql.HOLDER_OF_LOCK.format(":schema"))
         return connection.execute(query, {"schema": self._schema}).scalar() or "another session"
 
 

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from functools import partial
-from pathlib import Path
 from types import FrameType
 from typing import IO, Any, ClassVar
 
@@ -34,7 +33,7 @@ from target_mailing.properties import no_property
 from target_mailing.providers import SETTINGS
 from target_mailing.rejects import RejectsFile
 from target_mailing.run import Run, Terminated
-from target_mailing.settings import StreamSettings, default_folder, journal_store, reject_limit
+from target_mailing.settings import StreamSettings, default_folder, journal_store, place_of, reject_limit
 from target_mailing.stores import FileStore, MemoryStore
 from target_mailing.stream_check import StreamCheck, given_input
 from target_mailing.streams import check_action
@@ -119,8 +118,12 @@ class TargetMailing(Target):
 
     def _open_memory(self, destinations: Destinations) -> tuple[Journal, RejectsFile]:
         store = journal_store(self.config, destinations.label)
-        folder = self.config.get("rejects_path")
-        beside_journal = (store.path.parent if isinstance(store, FileStore) else default_folder()) / "rejects"
+        if folder := self.config.get("rejects_path"):
+            rejects_folder = place_of("rejects_path", folder)
+        elif isinstance(store, FileStore):
+            rejects_folder = store.path.parent / "rejects"
+        else:
+            rejects_folder = default_folder("rejects_path") / "rejects"
         window, abandon, patience = (
             duration(name, self._setting(name)) for name in ("resend_window", "job_abandon", "job_timeout")
         )
@@ -133,7 +136,7 @@ class TargetMailing(Target):
             )
         with ExitStack() as opened:
             journal = opened.enter_context(closing(Journal(store)))
-            rejects = RejectsFile(Path(folder).expanduser() if folder else beside_journal)
+            rejects = RejectsFile(rejects_folder)
             if isinstance(store, MemoryStore):
                 self.logger.warning(
                     "Setting `journal` is off: delivery is at-least-once, and no job is followed after a stop"

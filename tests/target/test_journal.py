@@ -119,14 +119,14 @@ def test_a_journal_of_before_there_were_marks_opens(path, is_closed):
     Journal(FileStore(path)).close()
     with closing(sqlite3.connect(path)) as database:
         database.execute("PRAGMA application_id=0")
-    holder = None
     if not is_closed:  # what it holds may then be in the log beside it
-        holder = sqlite3.connect(path)
-        holder.execute("INSERT INTO meta (name, value) VALUES ('x', x'00')")
-        holder.commit()
+        with closing(sqlite3.connect(path)) as database:
+            database.execute("INSERT INTO meta (name, value) VALUES ('x', x'00')")
+            database.commit()
+            left = {file.name: file.read_bytes() for file in path.parent.iterdir()}
+        for name, content in left.items():
+            (path.parent / name).write_bytes(content)
     Journal(FileStore(path)).close()
-    if holder is not None:
-        holder.close()
     with closing(sqlite3.connect(path)) as database:
         assert database.execute("PRAGMA application_id").fetchone() != (0,)
 

@@ -157,7 +157,7 @@ def check(case, result, left):
     """Every row has its outcome, and the rejects come out, also those that the run before left."""
     rows = sum(message["type"] == "RECORD" for message in cases.second(case))
     assert result.error is None, result.log
-    assert result.states == [2]
+    assert len(result.states) == 1
     assert sum(result.outcomes[outcome] for outcome in Outcome) == rows
     assert len(result.rejects) == left + result.outcomes["rejected"]
     assert [one["record"]["id"] for one in result.rejects].count(6) >= 1

@@ -308,4 +308,4 @@ def _row(case: Case, number: int, **columns: Any) -> dict[str, Any]:
 
 
 def _state(value: int) -> dict[str, Any]:
-    return {"type": "STATE", "value": value}
+    return {"type": "STATE", "value": {"number": value}}

@@ -1,0 +1,47 @@
+"""Environment variables by which logging is set up, checked before anything else is done."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Mapping
+from typing import NoReturn, TypeVar
+
+__all__ = ["set_up"]
+
+Command = TypeVar("Command")
+
+
+def set_up(program: str, load: Callable[[], Command]) -> Command:
+    """Load a command, which sets up logging by the environment; ends with status 1 and one line if that is wrong.
+
+    Args:
+        program: name of the command, such as `tap-mailing`.
+        load: returns the command.
+    """
+    if wrong := _wrong_level(program):
+        _end(wrong)
+    try:
+        return load()
+    except Exception as exc:
+        if "SINGER_SDK_LOG_CONFIG" not in os.environ:
+            raise
+        _end(
+            f"The environment variable SINGER_SDK_LOG_CONFIG names no usable log configuration ({type(exc).__name__}). "
+            "Correct the file, or unset the variable."
+        )
+
+
+def _wrong_level(program: str, environ: Mapping[str, str] = os.environ) -> str | None:
+    own = f"{program.upper().replace('-', '_')}_LOGLEVEL"
+    name = own if environ.get(own) else "LOGLEVEL"
+    level = environ.get(name)
+    if not level or level.upper() in logging.getLevelNamesMapping():
+        return None
+    return f"The environment variable {name} is no log level; give DEBUG, INFO, WARNING, ERROR or CRITICAL."
+
+
+def _end(line: str) -> NoReturn:
+    sys.stderr.write(f"{line}\n")
+    sys.exit(1)
