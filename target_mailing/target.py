@@ -29,7 +29,7 @@ from target_mailing.journal import Journal
 from target_mailing.lines import InputError
 from target_mailing.maps import StreamMaps
 from target_mailing.outcomes import Outcome
-from target_mailing.properties import no_property
+from target_mailing.properties import PropertyNames, no_property
 from target_mailing.providers import SETTINGS
 from target_mailing.rejects import RejectsFile
 from target_mailing.run import Run, Terminated
@@ -227,7 +227,8 @@ class TargetMailing(Target):
         check_action(settings, found)
         fields = found.fields
         listed = [] if settings.properties is None or isinstance(settings.properties, str) else settings.properties
-        missing = [name for name in listed if name not in fields.properties]
+        names = PropertyNames(fields)
+        missing = [name for name in listed if names.find(name) is None]
         if missing and not (settings.create_properties and fields.defines_properties):
             raise no_property(who, missing, fields)
         if not fields.defines_properties:
