@@ -72,6 +72,8 @@ class Delivery:
         self._looks = Looks()
         self._started_at = time.time()
         self._ending = False
+        #: No new batch is to begin for now, however many rows wait.
+        self.is_held = False
         self.error: Exception | None = None
         self.counts: Counter[str] = Counter()
 
@@ -95,7 +97,7 @@ class Delivery:
 
     def may_take_more(self) -> bool:
         """Whether more input should be read now; what is in memory stays bounded."""
-        return not any(lane.is_crowded() for lane in self._lanes.values())
+        return self.is_held or not any(lane.is_crowded() for lane in self._lanes.values())
 
     def pump(self) -> None:
         """Send what is due, as far as jobs may be in flight."""
@@ -107,7 +109,7 @@ class Delivery:
                 lane.batcher.close_all()
             else:
                 lane.batcher.close_old(now)
-        if self.error is not None:
+        if self.error is not None or self.is_held:
             return
         for lane in self._lanes.values():
             while not lane.recovering and lane.has_room() and len(self._under_way) < self._jobs_in_flight:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from singer_sdk.mapper import PluginMapper, StreamMap
@@ -17,7 +17,7 @@ from target_mailing.entries import Entries
 from target_mailing.fields import RowRejected
 from target_mailing.journal import Journal, Reject
 from target_mailing.lanes import Lane
-from target_mailing.lines import InputError, Lines
+from target_mailing.lines import REJECT_COLUMNS, InputError, Lines
 from target_mailing.maps import StreamMaps
 from target_mailing.messages import (
     DamagedRecord,
@@ -50,6 +50,9 @@ class _Compiled(msgspec.Struct, frozen=True):
     maps: Sequence[StreamMap]
     columns: Sequence[str]
     keys: Sequence[str]
+
+
+_OF_REJECTS: Final = frozenset(REJECT_COLUMNS)
 
 
 class _Taken:
@@ -109,6 +112,8 @@ class Intake:
         self._told: set[str] = set()
         self._compiled: dict[str, dict[tuple[bytes, str], _Compiled]] = {}
         self._schemas: dict[str, tuple[bytes, str]] = {}
+        #: Streams that are of a rejects file.
+        self._replayed: set[str] = set()
         #: Whose records are expected next, and are decoded at once with their messages.
         self._current: Stream | None = None
 
@@ -143,6 +148,8 @@ class Intake:
                     and message.record is not None
                 ):
                     expected += 1
+                    if stream.source in self._replayed:
+                        self._outcomes.replayed.add(number)
                     found = stream.take(number, message.record, lines)
                     if type(found) is Row and stream.lane is taken.lane:
                         taken.rows.append(found)
@@ -190,6 +197,8 @@ class Intake:
     def _take_record(self, number: int, name: str, lines: Lines, taken: _Taken) -> None:
         """Take in a record that was not expected: of another stream, mapped, or not fitting its type."""
         self.messages["RECORD"] += 1
+        if name in self._replayed:
+            self._outcomes.replayed.add(number)
         streams = self._streams.get(name)
         if streams is None:
             raise InputError(
@@ -268,6 +277,10 @@ class Intake:
             self._maps.use(name, found.maps)
         self._streams[name] = found.streams
         self._schemas[name] = given
+        if _OF_REJECTS.issubset(found.columns):
+            self._replayed.add(name)
+        else:
+            self._replayed.discard(name)
         self._current = None
 
     def _compile(self, name: str, schema: dict[str, Any], told_keys: Sequence[str] | None) -> _Compiled:

@@ -21,6 +21,7 @@ from target_mailing.batches import Row
 from target_mailing.hashed import HashedTable
 from target_mailing.hashes import Hashes
 from target_mailing.keys import Keys
+from target_mailing.known_rejects import KnownRejects
 from target_mailing.names import Named, Names
 from target_mailing.stores import JournalError, MemoryStore, Store
 
@@ -95,6 +96,7 @@ class Journal:
                 self._contacts = HashedTable(self._connection, tables.contacts, tables.contacts_log)
                 self._keys = Keys(self._connection)
                 self._names = Names(self._connection)
+                self._known_rejects = KnownRejects(self._connection)
         except BaseException:
             self.close()
             raise
@@ -354,9 +356,19 @@ class Journal:
             found = self._connection.execute(query.order_by(columns.id).limit(most))
             return [(number, Reject(*values)) for number, *values in found]
 
-    def erase_rejects(self, up_to: int) -> None:
-        """These rejects are safe in a file."""
+    def reject_id(self, reject: Reject) -> int:
+        """The keyed hash by which the same reject of the same row is known again."""
+        return self.fingerprint("reject", b"\0".join((reject.stream.encode(), reject.code.encode(), reject.record)))
+
+    def written_rejects(self, ids: Sequence[int]) -> dict[int, tuple[int, str]]:
+        """Of these rejects those that are in a file that is still there, with their attempts and files."""
         with self._transaction():
+            return self._known_rejects.of(ids)
+
+    def erase_rejects(self, up_to: int, *, written: Iterable[tuple[int, int, str]] = ()) -> None:
+        """These rejects are safe in a file; `written` has hash, attempt and file of each."""
+        with self._transaction():
+            self._known_rejects.note(written)
             self._connection.execute(sa.delete(tables.rejects).where(tables.rejects.c.id <= up_to))
 
     def keep_contacts(self) -> None:
@@ -378,6 +390,7 @@ class Journal:
                 self._connection.execute(sa.delete(tables.contacts).where(tables.contacts.c.confirmed_at < moment))
             self._connection.execute(sa.delete(tables.steps).where(tables.steps.c.batch.in_(old)))
             self._connection.execute(sa.delete(tables.batches).where(tables.batches.c.id.in_(old)))
+            self._known_rejects.forget_before(moment)
 
     # Plumbing
 

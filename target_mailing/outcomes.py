@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 
 from target_mailing.checkpoint import Ledger
 
-__all__ = ["End", "Outcome", "Outcomes", "RejectLimit"]
+__all__ = ["End", "Outcome", "Outcomes", "Replayed"]
 
 
 class Outcome(StrEnum):
@@ -28,22 +29,27 @@ End = tuple[Sequence[int], Outcome, str | None]
 _RANK = {outcome: rank for rank, outcome in enumerate(Outcome)}
 
 
-class RejectLimit:
-    """How many rejects are too many."""
+class Replayed:
+    """The lines of the input whose rows were rejects before, as runs of consecutive lines."""
 
-    def __init__(self, *, count: int | None = None, share: float | None = None) -> None:
-        """Make a limit of a number of rows, or of a share of them (0 to 1)."""
-        self._count = count
-        self._share = share
+    def __init__(self) -> None:
+        self.rows = 0
+        self._firsts: list[int] = []
+        self._lasts: list[int] = []
 
-    def is_exceeded(self, rejected: int, rows: int) -> bool:
-        """Whether so many of so many rows are too many."""
-        if self._count is not None:
-            return rejected > self._count
-        return self._share is not None and rejected > self._share * rows
+    def add(self, line: int) -> None:
+        """A line, greater than those before it."""
+        self.rows += 1
+        if self._lasts and self._lasts[-1] == line - 1:
+            self._lasts[-1] = line
+        else:
+            self._firsts.append(line)
+            self._lasts.append(line)
 
-    def __str__(self) -> str:
-        return f"{self._count} rows" if self._count is not None else f"{self._share:.2%} of the rows"
+    def __contains__(self, line: int) -> bool:
+        """Whether the row of this line was a reject before."""
+        at = bisect_right(self._firsts, line) - 1
+        return at >= 0 and line <= self._lasts[at]
 
 
 class Outcomes:
@@ -54,6 +60,9 @@ class Outcomes:
         self._parts: dict[int, tuple[int, Outcome, str | None]] = {}
         self.counts: Counter[Outcome] = Counter()
         self.codes: Counter[str] = Counter()
+        self.replayed = Replayed()
+        #: Rejected rows that were rejects before.
+        self.rejected_again = 0
 
     @property
     def rows(self) -> int:
@@ -108,6 +117,8 @@ class Outcomes:
                 return
             outcome, code = worst, worst_code
         self.counts[outcome] += 1
+        if outcome is Outcome.REJECTED and self.replayed.rows and line in self.replayed:
+            self.rejected_again += 1
         if code is not None:
             self.codes[code] += 1
         done.append(line)

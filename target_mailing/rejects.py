@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -40,11 +41,13 @@ class RejectsFile:
             ConfigurationError: the folder cannot be written.
         """
         self.rows = 0
+        #: Rejects of this run that are in files of earlier ones, by file.
+        self.earlier: Counter[str] = Counter()
         self._keys: dict[str, Sequence[str]] = {}
         self._columns: dict[str, dict[str, Any]] = {}
         self._file: BinaryIO | None = None
         moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
-        self.path = folder / f"rejects-{moment}-{os.getpid()}.singer"
+        self.path = folder.absolute() / f"rejects-{moment}-{os.getpid()}.singer"
         try:
             make_private(folder)
             os.close(os.open(self.path, _NEW, 0o600))
@@ -57,12 +60,18 @@ class RejectsFile:
         self._columns[stream] = {name: _ANYTHING for name in columns if name not in REJECT_COLUMNS}
         self._keys[stream] = keys
 
-    def write(self, rejects: Iterable[Reject]) -> None:
+    def kept(self, files: Iterable[str]) -> None:
+        """Rejects of this run are in files of earlier ones, as they are; each is named once for each of them."""
+        self.earlier.update(files)
+
+    def write(self, rejects: Sequence[Reject]) -> None:
         """Append rejects and wait until they are on disk.
 
         Raises:
             ConfigurationError: the file cannot be written.
         """
+        if not rejects:
+            return
         try:
             if self._file is None:
                 self._file = os.fdopen(os.open(self.path, _NEW, 0o600), "wb")

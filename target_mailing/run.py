@@ -20,9 +20,10 @@ from target_mailing.intake import Intake
 from target_mailing.journal import Journal, JournalError
 from target_mailing.lanes import Lane
 from target_mailing.lines import InputError, Lines
-from target_mailing.outcomes import Outcome, Outcomes, RejectLimit
+from target_mailing.outcomes import Outcome, Outcomes
 from target_mailing.reach import BY_EMAIL, Reach
 from target_mailing.reader import LineReader
+from target_mailing.reject_limit import RejectLimit
 from target_mailing.rejects import RejectsFile
 from target_mailing.settings import StreamSettings
 from target_mailing.under_way import DeliveryFailed
@@ -37,8 +38,8 @@ _STATE_INTERVAL = 1.0
 _REPLY_PATIENCE = 2.5
 #: Seconds that a signal leaves to whoever takes STATE to take one that is being written.
 _OUTPUT_PATIENCE = 1.0
-#: Rows before `max_rejected` is judged for the first time; at the end it always is.
-_JUDGED_FROM = 1000
+#: Attempt and file of a reject that is in no file.
+_NEVER = (0, "")
 
 
 class TooManyRejectsError(Exception):
@@ -114,6 +115,7 @@ class Run:
         self._input_error: InputError | None = None
         self._state_at = float("-inf")
         self._may_release = True
+        self._has_too_many_rejects = False
         self._is_blocked = False
 
     def __call__(self, source: IO[Any] | None) -> None:
@@ -132,6 +134,7 @@ class Run:
                 self._wait(reader)
                 if self._input_ended and not self._chunks:
                     self.delivery.end()
+                self._judge_rejects()
                 self._guarded(self.delivery.pump)
                 self._release_state(final=False)
         except Terminated:
@@ -176,7 +179,7 @@ class Run:
         """Whether something was left to do after all rows, and is begun now."""
         if self.delivery.error is not None or self._input_error is not None:
             return False
-        if not self.delivery.holds_state() or self._is_exceeded(final=True):
+        if not self.delivery.holds_state() or self._has_too_many_rejects:
             return False
         return self.delivery.close(is_whole=self.intake.ends_in_state)
 
@@ -251,8 +254,8 @@ class Run:
         now = time.monotonic()
         if not self._may_release or (not final and now - self._state_at < _STATE_INTERVAL):
             return
-        # Too few rows to judge yet may be too many rejects already: then STATE waits.
-        is_held = self._is_exceeded(final=final) or self.delivery.holds_state()
+        self._judge_rejects()
+        is_held = self._has_too_many_rejects or self.delivery.holds_state()
         state = None if is_held else self._ledger.release()
         if state is None and not final:
             return
@@ -265,23 +268,42 @@ class Run:
             self._may_release = False
             self.delivery.fail(error)
 
-    def _is_exceeded(self, *, final: bool) -> bool:
-        rows, rejected = self.outcomes.rows, self.outcomes.counts[Outcome.REJECTED]
-        exceeded = self._limit.is_exceeded(rejected, rows)
-        if exceeded and (final or rows >= _JUDGED_FROM):
-            self._may_release = False
+    def _judge_rejects(self) -> None:
+        """See whether too many rows were rejected: then nothing is sent and no STATE leaves, now or for good."""
+        outcomes, read = self.outcomes, self.intake.messages["RECORD"]
+        rejected, again = outcomes.counts[Outcome.REJECTED], outcomes.replayed.rows
+        verdict = self._limit.judge(
+            rejected,
+            rejected_again=outcomes.rejected_again,
+            read=read,
+            read_again=again,
+            whole=self._input_ended and not self._chunks,
+            strict=self.delivery.holds_state(),
+        )
+        self._has_too_many_rejects = self.delivery.is_held = verdict.exceeded
+        if verdict.final:
+            of = f"{rejected} of {read} rows were rejected"
+            if again:
+                of += f" ({outcomes.rejected_again} of {again} that were rejects before, which a share leaves out)"
             self.delivery.fail(
                 TooManyRejectsError(
-                    f"Setting `max_rejected`: {rejected} of {rows} rows were rejected, more than {self._limit}. No "
-                    f"STATE leaves, so a rerun judges them again. See {self._rejects.path}."
+                    f"Setting `max_rejected`: {of}, more than {self._limit}. Nothing more is sent and no STATE leaves, "
+                    f"so a rerun judges these rows again. See {self._rejects.path}."
                 )
             )
-        return exceeded
 
     def _write_rejects(self) -> None:
         while pending := self._journal.pending_rejects(1000):
-            self._rejects.write(reject for _, reject in pending)
-            self._journal.erase_rejects(pending[-1][0])
+            rejects = {self._journal.reject_id(reject): reject for _, reject in pending}
+            known = self._journal.written_rejects([*rejects])
+            current = {
+                one: known[one] for one, reject in rejects.items() if known.get(one, _NEVER)[0] >= reject.attempt
+            }
+            self._rejects.write([reject for one, reject in rejects.items() if one not in current])
+            self._rejects.kept(file for _, file in current.values())
+            here = str(self._rejects.path)
+            written = [(one, *current.get(one, (reject.attempt, here))) for one, reject in rejects.items()]
+            self._journal.erase_rejects(pending[-1][0], written=written)
 
 
 def _terminate(signum: int) -> None:

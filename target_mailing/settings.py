@@ -16,7 +16,7 @@ from mailing_api.errors import ConfigurationError
 from mailing_api.folders import NoHomeError, expanded, state_folder
 from mailing_api.postgresql import is_database
 from mailing_api.settings import ALLOW_HTTP, Setting, duration, filled, lookup
-from target_mailing.outcomes import RejectLimit
+from target_mailing.reject_limit import RejectLimit
 from target_mailing.stores import FileStore, MemoryStore, PostgresStore, Store
 
 __all__ = [
@@ -208,8 +208,9 @@ TARGET_SETTINGS: Final = (
     Setting(
         name="max_rejected",
         title="Max rejected",
-        description="Rejects beyond which no STATE leaves and the run fails: a number of rows, or a share such as "
-        "`10%`. Judged after 1000 rows and at the end.",
+        description="Rejects beyond which nothing more is sent, no STATE leaves and the run fails: a number of rows, "
+        "or a share of the rows read, such as `10%`. A share is judged from 1000 rows on and at the end, and counts "
+        "from 10 rejects on (`0%`: from the first).",
         type=["integer", "string"],
         default="10%",
     ),

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 __all__ = [
-    "batches", "contacts", "contacts_log", "keys", "keys_log", "meta", "metadata", "names", "rejects", "steps",
-    "strays",
+    "batches", "contacts", "contacts_log", "keys", "keys_log", "known_rejects", "meta", "metadata", "names", "rejects",
+    "steps", "strays",
 ]  # fmt: skip
 
 metadata = sa.MetaData()
@@ -81,6 +81,15 @@ names = sa.Table(
     sa.Column("name", sa.String, primary_key=True, index=True),
     sa.Column("destination", sa.BigInteger, nullable=False),  # keyed hash; a contact is of one, a name of several
     sqlite_with_rowid=False,
+)
+known_rejects = sa.Table(
+    "known_rejects",
+    metadata,
+    # Keyed hash of stream, code and record.
+    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=False),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("file", sa.String, nullable=False),
+    sa.Column("at", sa.Float, nullable=False),
 )
 rejects = sa.Table(
     "rejects",

@@ -166,6 +166,8 @@ class TargetMailing(Target):
         self.logger.info("Outcomes: %s", msgspec.json.encode(found).decode())
         if rejects.rows:
             self.logger.warning("%d rejects: %s", rejects.rows, rejects.path)
+        for file, count in sorted(rejects.earlier.items()):
+            self.logger.warning("%d rejects as before: %s", count, file)
 
     # Checking
 

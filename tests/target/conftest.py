@@ -120,8 +120,13 @@ class Mailjet:
 
     def deliver(self, messages: Iterable[Any], **config: Any) -> Result:
         """Pipe messages (or a text) into the target, in this process."""
-        text = messages if isinstance(messages, str) else "".join(json.dumps(one) + "\n" for one in messages)
+        text = messages if isinstance(messages, str) else self.text(messages)
         return self.deliver_from(io.StringIO(text), **config)
+
+    @staticmethod
+    def text(messages: Iterable[Any]) -> str:
+        """Messages as lines."""
+        return "".join(json.dumps(one) + "\n" for one in messages)
 
     def deliver_from(self, source: Any, **config: Any) -> Result:
         """Let the target read from something."""

@@ -52,6 +52,11 @@ def test_p4_a_second_outcome_is_an_error():
         (5, 5, 10, False),
         (5, 6, 10, True),
         ("5", 6, 10, True),
+        ("10%", 9, 50, False),
+        ("10%", 10, 50, True),
+        ("10%", 2, 2, True),
+        ("0%", 1, 9, True),
+        ("100%", 9, 9, False),
         (0, 1, 10, True),
     ],
 )

@@ -1,0 +1,68 @@
+"""The limit of `max_rejected`: how many rejects are too many, and when that is known; pure."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+__all__ = ["RejectLimit", "Verdict"]
+
+#: Rows read before a share is judged for good; at the end of the input it always is.
+_JUDGED_FROM: Final = 1000
+#: Rejects from which on a share fails a run: among a few rows a share says little.
+_LEAST_REJECTS: Final = 10
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What the limit says of a run so far.
+
+    Attributes:
+        exceeded: too many rows were rejected so far, so that nothing is to be sent and no STATE may leave.
+        final: rows to come cannot change that.
+    """
+
+    exceeded: bool
+    final: bool
+
+
+class RejectLimit:
+    """How many rejects are too many."""
+
+    def __init__(self, *, count: int | None = None, share: float | None = None) -> None:
+        """Make a limit of a number of rows, or of a share of them (0 to 1)."""
+        self._count = count
+        self._share = share
+
+    def is_exceeded(self, rejected: int, rows: int, *, strict: bool = False) -> bool:
+        """Whether so many rejects of so many rows are too many.
+
+        A share is exceeded from ten rejects on, unless it is zero, every row was rejected, or it is to be `strict`.
+        """
+        if self._count is not None:
+            return rejected > self._count
+        if self._share is None or rejected <= self._share * rows:
+            return False
+        return strict or rejected >= _LEAST_REJECTS or self._share == 0 or rejected == rows
+
+    def judge(
+        self, rejected: int, *, rejected_again: int, read: int, read_again: int, whole: bool, strict: bool
+    ) -> Verdict:
+        """Judge a run.
+
+        Args:
+            rejected: rows rejected so far.
+            rejected_again: those of them that were rejects before; a share does not count them.
+            read: rows read so far, whether or not they have ended.
+            read_again: those of them that were rejects before.
+            whole: no more rows will come.
+            strict: few rejects count, too: whoever is missing is taken off.
+        """
+        if self._count is not None:
+            exceeded = self.is_exceeded(rejected, read)
+            return Verdict(exceeded, exceeded)
+        exceeded = self.is_exceeded(rejected - rejected_again, read - read_again, strict=strict)
+        return Verdict(exceeded, exceeded and (whole or self._share == 0 or read >= _JUDGED_FROM))
+
+    def __str__(self) -> str:
+        return f"{self._count} rows" if self._count is not None else f"{self._share:.2%} of the rows"
