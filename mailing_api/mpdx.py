@@ -156,7 +156,7 @@ class MpdxClient:
     ) -> OffsetWalk[Row]:
         """All rows of a listing in order of creation, page by page.
 
-        Where rows moved while it was read it is read again from the start, so a row may come more than once.
+        Where rows moved while it was read, some are read again, so a row may come more than once.
 
         Args:
             path: below `/api/v2`, such as `contacts/people`.
@@ -180,7 +180,7 @@ class MpdxClient:
                 raise UnreadableAnswer(f"MPDX {path}: pages are too short to prove that nothing is missed.")
             return rows
 
-        return OffsetWalk(fetch, _key, what=f"MPDX {path}", limit=most, ahead=1, ordered=False)
+        return OffsetWalk(fetch, _key, what=f"MPDX {path}", limit=most, ahead=1, ordered=False, stable=True)
 
     def sample(
         self,

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Hashable, Iterator, Sequence
 from concurrent.futures import Future
 from hashlib import blake2b
-from itertools import pairwise
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from mailing_api.errors import IncompleteExtraction, MailingError
+from mailing_api.page_places import REMEMBERED_PAGES, KnownRows, Overlap, Place, Recent, SortedPlace
 from mailing_api.threads import DaemonPool
 
 __all__ = ["OffsetWalk", "TokenWalk", "UnsortedWalk"]
 
 T = TypeVar("T")
+
+#: Rows of so many first pages may tell that what stands above them was read.
+_LOOKED_AT_PAGES: Final = 10
 
 
 class OffsetWalk(Generic[T]):
@@ -22,11 +25,13 @@ class OffsetWalk(Generic[T]):
 
     Offset paging is no snapshot: a row deleted behind the reader moves all later rows forward, past the next
     offset. So each page begins with the last row of the page before. Where that row has moved, the walk steps
-    back until it overlaps again. It ends only when a request beyond the last row brought nothing new, so a
-    provider that silently gives shorter pages is noticed too.
+    back until it overlaps again, each time twice as far, and the pages after that overlap more. It ends only
+    when a request for the last row brought nothing behind it, so a provider that silently gives shorter pages is
+    noticed too.
 
-    In a listing sorted by an ascending `key`, every row is yielded once. In an unsorted one (`ordered=False`)
-    the walk starts over where the overlap fails, so rows may be yielded again.
+    In a listing sorted by an ascending `key`, every row is yielded once. In one in another order
+    (`ordered=False`) rows may be yielded again: where rows keep their order among each other (`stable`), the walk
+    steps back, too, until a page begins with a row that it knows; otherwise it starts over.
     """
 
     def __init__(
@@ -38,18 +43,21 @@ class OffsetWalk(Generic[T]):
         limit: int = 1000,
         ahead: int = 4,
         ordered: bool = True,
+        stable: bool = False,
         max_rereads: int = 100,
     ) -> None:
         """Make a walk; nothing is fetched until it is iterated.
 
         Args:
-            fetch: called with offset and limit, perhaps from other threads; returns at most `limit` rows.
+            fetch: called with offset and limit, perhaps from other threads; returns at most `limit` rows, and not a
+                single one where there are more.
             key: a row's key, unique in the listing.
             what: names the listing in errors.
             limit: rows per page, 2 or more.
             ahead: pages fetched at the same time.
             ordered: rows come in ascending order of `key`.
-            max_rereads: steps back, or starts over, before giving up.
+            stable: where they do not, they keep their order among each other, and new ones come last.
+            max_rereads: steps back, or starts over, before giving up; for each page read one more is granted.
         """
         self._fetch = fetch
         self._key = key
@@ -57,6 +65,7 @@ class OffsetWalk(Generic[T]):
         self._limit = limit
         self._ahead = ahead
         self._ordered = ordered
+        self._stable = stable
         self._max_rereads = max_rereads
 
     def __iter__(self) -> Iterator[Sequence[T]]:
@@ -69,44 +78,37 @@ class OffsetWalk(Generic[T]):
             yield from self._walk(_Prefetch(pool, self._fetch, self._limit, self._ahead))
 
     def _walk(self, pages: _Prefetch[T]) -> Iterator[Sequence[T]]:
-        offset = 0
-        last: int | None = None
-        rereads = 0
+        offset = reached = rereads = idle = pages_read = 0
+        place = self._place()
+        overlap = Overlap()
         while True:
-            page = pages.take(offset)
-            if not self._overlaps(page, last, offset):
+            page = pages.take(offset, overlap.within(self._limit))
+            if offset and not place.is_in(page):
                 rereads += 1
-                if rereads > self._max_rereads:
+                if rereads > self._max_rereads + pages_read:
                     raise IncompleteExtraction(f"{self._what}: rows moved {rereads} times while being read.")
-                offset = max(0, offset - self._limit + 1) if self._ordered else 0
-                last = last if self._ordered else None
+                if self._ordered or self._stable:
+                    offset = overlap.back(offset)
+                else:
+                    offset, place = 0, self._place()
                 continue
-            fresh = self._fresh(page, last)
+            fresh = place.behind(page)
             if fresh:
                 yield fresh
-                last = self._key(fresh[-1])
-            elif len(page) < self._limit:
+                # Where the walk starts over, only what it reaches for the first time is progress.
+                pages_read += self._ordered or self._stable or offset >= reached
+            elif len(page) <= 1:
                 return
-            offset += len(page) - 1
+            idle = idle + 1 if offset >= reached and not fresh else 0
+            if idle > self._max_rereads:
+                raise IncompleteExtraction(f"{self._what}: {idle} pages in a row held nothing new.")
+            offset = overlap.forward(offset, len(page))
+            reached = max(reached, offset)
 
-    def _overlaps(self, page: Sequence[T], last: int | None, offset: int) -> bool:
-        if last is None:
-            return True
+    def _place(self) -> Place[T]:
         if self._ordered:
-            return offset == 0 or (len(page) > 0 and self._key(page[0]) <= last)
-        return len(page) > 0 and self._key(page[0]) == last
-
-    def _fresh(self, page: Sequence[T], last: int | None) -> Sequence[T]:
-        if not self._ordered:
-            return page if last is None else page[1:]
-        keys = [self._key(row) for row in page]
-        if any(a >= b for a, b in pairwise(keys)):
-            raise IncompleteExtraction(f"{self._what}: rows are not sorted as asked, so none can be proven read.")
-        if last is None or not keys or keys[0] > last:
-            return page
-        if keys[0] == last:
-            return page[1:]
-        return [row for row, key in zip(page, keys, strict=True) if key > last]
+            return SortedPlace(self._key, self._what)
+        return KnownRows(self._key, REMEMBERED_PAGES * self._limit if self._stable else 1)
 
 
 class TokenWalk(Generic[T]):
@@ -237,24 +239,25 @@ class UnsortedWalk(Generic[T]):
         raise self._moved(self._max_rereads)
 
     def _walk(self, pages: _Prefetch[T], unmoved: set[tuple[Hashable, Hashable]]) -> Generator[Sequence[T], None, bool]:
-        """Walk down to the end, or to a row that is among `unmoved`; add the rows of the first page to these.
+        """Walk down to the end, or to a row that is among `unmoved`; add the rows of the first pages to these.
 
         Returns:
             whether nothing can have moved meanwhile: one page showed all of that at once.
         """
-        known = _Recent(10 * self._limit)
+        known = Recent(10 * self._limit)
         stops = frozenset(unmoved)
-        offset = reached = back = idle = 0
+        offset = reached = rereads = idle = 0
+        overlap = Overlap()
         while True:
-            page = pages.take(offset)
+            page = pages.take(offset, overlap.within(self._limit))
             rows = [((self._key(row), self._version(row)), row) for row in page]
             if offset and not any(known.has(*mark) for mark, _ in rows):
-                back += 1
-                if back > self._max_rereads + reached // self._limit:
-                    raise self._moved(back)
-                offset = max(0, offset - self._limit + 1)
+                rereads += 1
+                if rereads > self._max_rereads + reached // self._limit:
+                    raise self._moved(rereads)
+                offset = overlap.back(offset)
                 continue
-            if reached == 0:
+            if reached < _LOOKED_AT_PAGES * self._limit:
                 unmoved.update(mark for mark, _ in rows)
             end = next((place for place, (mark, _) in enumerate(rows) if mark in stops), None)
             fresh = [row for mark, row in rows[:end] if not known.has(*mark)]
@@ -269,34 +272,11 @@ class UnsortedWalk(Generic[T]):
             if idle > self._max_rereads:
                 raise self._moved(idle)
             known.add(mark for mark, _ in rows)
-            offset += len(page) - 1
+            offset = overlap.forward(offset, len(page))
             reached = max(reached, offset)
 
     def _moved(self, times: int) -> IncompleteExtraction:
         return IncompleteExtraction(f"{self._what}: rows moved {times} times while being read.")
-
-
-class _Recent:
-    """The rows met last, by key, each with its version."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._rows: dict[Hashable, Hashable] = {}
-
-    def __contains__(self, key: Hashable) -> bool:
-        return key in self._rows
-
-    def has(self, key: Hashable, version: Hashable) -> bool:
-        """Whether this row was met as it is."""
-        return key in self._rows and self._rows[key] == version
-
-    def add(self, rows: Iterable[tuple[Hashable, Hashable]]) -> None:
-        """Remember rows, and forget the oldest."""
-        for key, version in rows:
-            self._rows.pop(key, None)
-            self._rows[key] = version
-        while len(self._rows) > self._size:
-            del self._rows[next(iter(self._rows))]
 
 
 class _Prefetch(Generic[T]):
@@ -310,14 +290,15 @@ class _Prefetch(Generic[T]):
         self._window = 1
         self._pending: deque[tuple[int, Future[Sequence[T]]]] = deque()
 
-    def take(self, offset: int) -> Sequence[T]:
+    def take(self, offset: int, overlap: int = 1) -> Sequence[T]:
+        """The page at an offset; `overlap` is how many of its rows the page after it will probably show, too."""
         if self._pending and self._pending[0][0] == offset:
             future = self._pending.popleft()[1]
         else:
             self._discard()
             future = self._request(offset)
         if self._window > 1:
-            self._request_ahead(offset)
+            self._request_ahead(offset, self._limit - overlap)
         page = future.result()
         if len(page) >= self._limit:
             self._window = min(self._ahead, self._window * 2)
@@ -326,11 +307,10 @@ class _Prefetch(Generic[T]):
     def _request(self, offset: int) -> Future[Sequence[T]]:
         return self._pool.submit(lambda: self._fetch(offset, self._limit))
 
-    def _request_ahead(self, offset: int) -> None:
+    def _request_ahead(self, offset: int, stride: int) -> None:
         # A page already known to be short is the last: nothing lies behind it.
         if any(self._is_short(future) for _, future in self._pending):
             return
-        stride = self._limit - 1
         following = (self._pending[-1][0] if self._pending else offset) + stride
         while len(self._pending) < self._window - 1:
             self._pending.append((following, self._request(following)))

@@ -112,18 +112,85 @@ def test_p6_an_unsorted_listing_starts_over_when_rows_move(script, count):
     assert set(keys) & set(listing.rows) <= set(found)
 
 
+class Shrinking:
+    """Many rows in order; before each request, `gone(request)` more of the first ones are deleted."""
+
+    def __init__(self, count, gone):
+        self.count = count
+        self.gone = gone
+        self.first = 0
+        self.requests = 0
+
+    def fetch(self, offset, limit):
+        self.requests += 1
+        self.first = min(self.count, self.first + self.gone(self.requests))
+        return range(min(self.count, self.first + offset), min(self.count, self.first + offset + limit))
+
+
+MODES = {"ordered": {}, "stable": {"ordered": False, "stable": True}}
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(("gone", "every"), [(1, 1), (1, 2), (1, 10), (30, 10), (3, 1)])
+def test_p6_a_long_walk_lives_through_any_number_of_deletions(mode, gone, every):
+    listing = Shrinking(100_000, lambda number: gone * (number % every == 0))
+    walk = OffsetWalk(listing.fetch, lambda row: row, what="Listing", limit=100, ahead=1, **MODES[mode])
+    found = [row for page in walk for row in page]
+    assert set(range(listing.first, listing.count)) <= set(found)
+    assert len(found) == len(set(found))
+    assert listing.requests < 5 * listing.count / 100
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_p6_many_deletions_at_once_cost_few_steps_back(mode):
+    listing = Shrinking(100_000, lambda number: 15_000 * (number == 300))
+    walk = OffsetWalk(listing.fetch, lambda row: row, what="Listing", limit=100, ahead=1, **MODES[mode])
+    found = {row for page in walk for row in page}
+    assert found == set(range(100_000))
+    assert listing.requests < 2 * 1000 + 300
+
+
+@given(count=st.integers(0, 60), limit=st.integers(2, 9), script=st.lists(changes(), max_size=30))
+@settings(max_examples=300)
+def test_p6_every_row_that_stayed_is_yielded_where_the_order_is_stable(count, limit, script):
+    keys = random.Random(count).sample(range(count), count)
+    listing = Listing(keys, script)
+    found = listing.read(limit=limit, ordered=False, stable=True)
+    assert set(keys) & set(listing.rows) <= set(found)
+
+
+@given(
+    count=st.integers(0, 60),
+    limit=st.integers(3, 10),
+    most=st.integers(2, 10),
+    script=st.lists(changes(), max_size=12),
+    mode=st.sampled_from(sorted(MODES)),
+)
+@settings(max_examples=300)
+def test_p6_shorter_pages_and_deletions_together_hide_nothing(count, limit, most, script, mode):
+    listing = Listing(range(count), script, most=most)
+    found = listing.read(limit=limit, **MODES[mode])
+    assert set(range(count)) & set(listing.rows) <= set(found)
+
+
+@pytest.mark.parametrize("mode", [*MODES, "unknown"])
+def test_p6_a_server_that_ignores_the_offset_fails(mode):
+    options = MODES.get(mode, {"ordered": False})
+    walk = OffsetWalk(lambda *_: [1, 2, 3], lambda row: row, what="Listing", limit=3, ahead=1, **options)
+    with pytest.raises(IncompleteExtraction, match="Listing: "):
+        list(walk)
+
+
 def test_p6_a_listing_that_ignores_the_order_fails():
     with pytest.raises(IncompleteExtraction, match="Listing: rows are not sorted"):
         Listing([3, 1, 2]).read()
 
 
 def test_p6_a_listing_that_never_holds_still_fails():
-    def shrink(rows):
-        del rows[0:3]
-
-    listing = Listing(range(1000), [shrink] * 300)
-    with pytest.raises(IncompleteExtraction, match="rows moved 4 times"):
-        listing.read(max_rereads=3)
+    listing = Shrinking(100_000, lambda _: 200)
+    walk = OffsetWalk(listing.fetch, lambda row: row, what="Listing", limit=100, ahead=1, max_rereads=3)
+    with pytest.raises(IncompleteExtraction, match="Listing: rows moved"):
+        list(walk)
 
 
 @pytest.mark.parametrize("ahead", [1, 4])

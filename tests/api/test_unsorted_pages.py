@@ -238,3 +238,19 @@ def test_nothing_is_fetched_before_it_is_iterated():
     listing = Listing(3)
     listing.walk()
     assert listing.requests == []
+
+
+@pytest.mark.parametrize("gone", [lambda number: number % 2, lambda number: 15_000 * (number == 300)])
+def test_p6_a_long_walk_lives_through_any_number_of_deletions(gone):
+    first = requests = 0
+
+    def fetch(offset, limit):
+        nonlocal first, requests
+        requests += 1
+        first = min(50_000, first + gone(requests))
+        return range(min(50_000, first + offset), min(50_000, first + offset + limit))
+
+    walk = UnsortedWalk(fetch, lambda row: row, lambda _: 0, what="Listing", limit=100, ahead=1)
+    found = {row for page in walk for row in page}
+    assert set(range(first, 50_000)) <= found
+    assert requests < 4 * 500
