@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, Final
 
@@ -222,6 +222,8 @@ def moment(value: Any) -> str | None:
     Raises:
         ValueError: it is none, or before the year 1 or after 9999.
     """
+    if isinstance(value, date):  # stream maps can make one
+        value = value.isoformat()
     if isinstance(value, str):
         found = trimmed(value)
         if not found:
@@ -283,7 +285,11 @@ def _inner(value: Any, depth: int) -> Any:
         return {name: _inner(one, depth + 1) for name, one in value.items()}
     if isinstance(value, (list, tuple)):
         return [_inner(one, depth + 1) for one in value]
-    return value
+    if value is None or isinstance(value, int):
+        return value
+    if isinstance(value, date):  # stream maps can make one
+        return value.isoformat()
+    raise ValueError("no value that JSON has")
 
 
 def from_json_text(value: Any, wanted: str) -> Any:
