@@ -65,10 +65,14 @@ _OBEYED = frozenset({"email", "subscription_status", "action", DELETED_AT})
 
 
 def _warning(stream: str, names: Sequence[str], meaning: str, target: str) -> str:
-    which = f"column {names[0]!r} seems" if len(names) == 1 else f"columns {', '.join(map(repr, names))} seem"
+    example = f'{{"{target}": "{names[0]}"}}'
+    if len(names) == 1:
+        which, them = f"column {names[0]!r} seems {meaning}, but is", "it"
+    else:
+        which, them = f"columns {', '.join(map(repr, names))} seem {meaning}, but are", "one of them"
     return (
-        f"Stream {stream!r}: {which} {meaning}, but nobody obeys it. If so, name it in the setting `mapping`, as in "
-        f'{{"{target}": "{names[0]}"}}; if it means something else, leave it out at the tap'
+        f"Stream {stream!r}: {which} ignored. To have {them} obeyed, set `mapping` to {example}; if that is not what "
+        "the name means, deselect the column at the tap"
     )
 
 
