@@ -26,7 +26,8 @@ from target_mailing.journal import Journal, StoredBatch
 from target_mailing.lanes import Lane, ReadyBatch, left_behind
 from target_mailing.leftovers import goes_on, undo
 from target_mailing.outcomes import Outcome, Outcomes
-from target_mailing.steps import Again, Done, Finished, Progress, Refusal, is_large, too_large
+from target_mailing.row_size import is_large, too_large
+from target_mailing.steps import Again, Done, Finished, Progress, Refusal
 from target_mailing.under_way import Batch, DeliveryFailed, Family, Looks
 
 __all__ = ["Delivery"]

@@ -12,7 +12,8 @@ from mailing_api.values import integer
 from target_mailing.mailjet_csv import CsvErrors, errors_of, write
 from target_mailing.mailjet_steps import JOB_APPEARS_WITHIN, is_near, look_again, refused, sent_rows, withheld_rows
 from target_mailing.named_addresses import NamedAddresses
-from target_mailing.steps import Done, Finished, Progress, Refusal, Step, Work, is_large, too_large
+from target_mailing.row_size import is_large, too_large
+from target_mailing.steps import Done, Finished, Progress, Refusal, Step, Work
 
 __all__ = ["FollowImport", "Import", "ReadImportErrors", "Upload"]
 

@@ -13,16 +13,15 @@ from mailing_api.errors import (
     MailingError,
     NotFound,
     PermissionDenied,
-    ProviderFault,
     RequestRefused,
-    Unreachable,
 )
-from target_mailing.steps import Refusal, is_large, too_large
+from target_mailing.row_size import refusal_by_size
+from target_mailing.steps import Refusal
 
 __all__ = ["UnknownProperties", "about_one", "is_no_address", "is_unknown_property"]
 
 #: Statuses that are about what was sent, whatever it was.
-_OF_THE_ROW: Final = frozenset({None, 400, 404, 409, 410, 413, 414, 422, 431})
+_OF_THE_ROW: Final = frozenset({None, 400, 404, 409, 410, 422})
 _NO_ADDRESS: Final = re.compile(r"invalid email address", re.IGNORECASE)
 _UNKNOWN_PROPERTY: Final = re.compile(r"invalid key name|property not defined", re.IGNORECASE)
 _LONGEST_WAIT: Final = 10.0
@@ -49,18 +48,16 @@ def about_one(
         size: bytes of the row.
         answered: bytes of the largest row whose calls were answered.
     """
+    by_size = refusal_by_size(error, size=size, answered=answered, probe=probe)
+    if by_size is not None:
+        return by_size
     if isinstance(error, (RequestRefused, NotFound)) and error.status in _OF_THE_ROW:
-        if error.status in {413, 414, 431}:
-            return too_large(size, f"refused with HTTP {error.status}")
         return Refusal("refused_by_provider", f"{what}: {error.said or error.code or error.status}")
     if error.code == "unknown_path" or (not writes and isinstance(error, (AuthenticationError, PermissionDenied))):
         if not _is_answered(probe):
             raise error
         said = error.code or f"HTTP {error.status}"
         return Refusal("refused_by_provider", f"{what}: {said}, while another contact can be looked for")
-    is_cut = isinstance(error, ProviderFault) and error.status is None and not isinstance(error, Unreachable)
-    if is_cut and is_large(size, answered) and _is_answered(probe):
-        return too_large(size, "the connection was cut each time")
     raise error
 
 

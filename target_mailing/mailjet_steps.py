@@ -18,7 +18,8 @@ from target_mailing.consent import Actions, may_remove
 from target_mailing.error_reports import refused_rows
 from target_mailing.mailjet_refusals import UnknownProperties, about_one, is_no_address, is_unknown_property
 from target_mailing.named_addresses import NamedAddresses
-from target_mailing.steps import Again, Done, Finished, Progress, Refusal, Step, Work, too_large
+from target_mailing.row_size import too_large
+from target_mailing.steps import Again, Done, Finished, Progress, Refusal, Step, Work
 
 __all__ = [
     "ACTIONS",

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar, Final, Literal
 
 import msgspec
 
-from mailing_api.errors import NotFound, RequestRefused
+from mailing_api.errors import NotFound, ProviderFault, RequestRefused
 from mailing_api.postgrid import JobWork, PostgridClient
 from target_mailing.consent import Actions
 from target_mailing.postgrid_contact import EXTERNAL_ID, EXTERNAL_STREAM, with_reference
 from target_mailing.postgrid_job import Follow, Joining, Submit
 from target_mailing.postgrid_list import TargetList
+from target_mailing.row_size import refusal_by_size
 from target_mailing.steps import Again, Done, Finished, Progress, Refusal, Step, Work
 
 __all__ = [
@@ -78,17 +80,26 @@ class CreateContacts(Step):
         ids: list[str | None] = []
         old: dict[int, list[str]] = {}
         refused: dict[int, Refusal] = {}
+        answered = 0
         for at, row in enumerate(work.rows):
             try:
                 ids.append(str(self.client.create_contact(with_reference(row.contact, row.reference))["id"]))
-            except RequestRefused as error:
+            except (RequestRefused, ProviderFault) as error:
                 ids.append(None)
-                refused[at] = Refusal("refused_by_provider", f"{error.said or error.status}")
+                refused[at] = self._refusal(error, len(row.contact), answered)
                 continue
+            answered = max(answered, len(row.contact))
             if looks_back and (before := [one for one in found(self.client, row.reference) if one != ids[-1]]):
                 old[at] = before
         names = {at: [one, *old.get(at, ())] for at, one in enumerate(ids) if one is not None}
         return Done({"ids": [[one] if one else [] for one in ids]}, names=names, refused=refused)
+
+    def _refusal(self, error: RequestRefused | ProviderFault, size: int, answered: int) -> Refusal:
+        probe = partial(self.client.mailing_list, self.mailing_list.id)
+        by_size = refusal_by_size(error, size=size, answered=answered, probe=probe)
+        if by_size is None and isinstance(error, ProviderFault):
+            raise error
+        return by_size or Refusal("refused_by_provider", f"{error.said or error.status}")
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from typing import Final
 
 import msgspec
 
-from mailing_api.errors import PermissionDenied, RequestRefused
+from mailing_api.errors import PermissionDenied, ProviderFault, RequestRefused
+from target_mailing.row_size import refusal_by_size
 from target_mailing.ses_place import Place
 from target_mailing.steps import Finished, Progress, Refusal, Step, Work
 
@@ -30,13 +31,28 @@ class Deliver(Step):
         """Deliver them all."""
         rejected: dict[int, Refusal] = {}
         withheld: list[int] = []
+        answered = 0
         for at, row in enumerate(work.rows):
-            end = self.place.deliver(row, work.action)
+            size = len(row.contact)
+            try:
+                end = self.place.deliver(row, work.action)
+            except (RequestRefused, ProviderFault) as error:
+                by_size = refusal_by_size(error, size=size, answered=answered, probe=self._look)
+                if by_size is None:
+                    raise
+                end = by_size
+            else:
+                answered = max(answered, size)
             if isinstance(end, Refusal):
                 rejected[at] = end
             elif end:
                 withheld.append(at)
         return Finished(rejected=rejected, withheld=withheld)
+
+    def _look(self) -> None:
+        """A call that takes nothing of a row along."""
+        writer = self.place.writer
+        next(iter(writer.client.contact_lists(writer.region)), None)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, ClassVar, Final, Protocol
+from typing import Any, ClassVar, Protocol
 
 import msgspec
 
@@ -22,12 +22,7 @@ __all__ = [
     "Refusal",
     "Step",
     "Work",
-    "is_large",
-    "too_large",
 ]
-
-#: Bytes of a row below which its size is not to blame for a connection that is cut.
-_LARGE: Final = 1024
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -35,16 +30,6 @@ class Refusal(msgspec.Struct, frozen=True):
 
     code: str
     reason: str
-
-
-def is_large(size: int, answered: int) -> bool:
-    """Whether a row of so many bytes may be too large for a call; `answered` is the largest amount that was not."""
-    return size > max(answered, _LARGE)
-
-
-def too_large(size: int, why: str) -> Refusal:
-    """The refusal of a row that fits into no call."""
-    return Refusal("too_large", f"{size:,} bytes as they are sent are too large for a call: {why}. Shorten its values.")
 
 
 class Done(msgspec.Struct, frozen=True):
