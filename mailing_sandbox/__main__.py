@@ -6,6 +6,7 @@ import argparse
 import signal
 import sys
 from contextlib import suppress
+from ipaddress import ip_address
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
@@ -51,6 +52,14 @@ def parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--ready-file", type=Path, metavar="PATH", help="write the base URL there once listening")
     return command
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches an address."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def serve_until_signalled(sandbox: Sandbox, ready_file: Path | None) -> int:
@@ -99,6 +108,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command.error(str(error))
     except OSError as error:
         command.error(f"cannot listen on {options.host}:{options.port}: {error}")
+    if not is_loopback(options.host):
+        print(  # noqa: T201
+            f"Warning: listening on {options.host}, so whoever reaches this machine can read and change what the "
+            "sandbox holds. Put no real contacts into it.",
+            file=sys.stderr,
+            flush=True,
+        )
     try:
         return serve_until_signalled(sandbox, options.ready_file)
     finally:

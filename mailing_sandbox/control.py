@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import msgspec
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.routing import Mount, Route
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 
     from starlette.requests import Request
 
@@ -19,6 +22,11 @@ if TYPE_CHECKING:
     from mailing_sandbox.faults import Faults
     from mailing_sandbox.provider import Provider
     from mailing_sandbox.switches import SwitchBoard
+
+    App = Callable[[MutableMapping[str, Any], Any, Any], Awaitable[None]]
+
+TYPES = ("application/json", "text/csv")
+"""Types that a page of another origin cannot send without asking first, which is never allowed."""
 
 
 def answer(content: Any, status: int = 200) -> Response:
@@ -34,7 +42,10 @@ def missing(what: str) -> Response:
 async def fields(request: Request) -> dict[str, Any]:
     """Decode a body that must be a JSON object; an absent body is an empty one. ValueError otherwise."""
     body = await request.body()
-    decoded = msgspec.json.decode(body) if body else {}
+    try:
+        decoded = msgspec.json.decode(body) if body else {}
+    except RecursionError:
+        raise ValueError("the body is nested too deeply") from None
     if not isinstance(decoded, dict):
         raise ValueError("the body must be a JSON object")
     return decoded
@@ -43,6 +54,43 @@ async def fields(request: Request) -> dict[str, Any]:
 async def refused(_: Request, error: Exception) -> Response:
     """Answer a value that does not fit."""
     return answer({"error": str(error)}, 400)
+
+
+def guarded(app: App) -> App:
+    """Refuse what a page in a browser could send: another name in `Host`, another origin, a body that is not JSON."""
+
+    async def serve(scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
+        headers = Headers(scope=scope)
+        wrong = None
+        if not is_local(headers.get("host", "")):
+            wrong = "the Host must be localhost, an address, or a name that ends in .localhost"
+        elif headers.get("origin", f"http://{headers.get('host')}") != f"http://{headers.get('host')}":
+            wrong = "requests of other origins are refused"
+        elif has_body(headers) and headers.get("content-type", "").partition(";")[0].strip().lower() not in TYPES:
+            wrong = f"the Content-Type must be {' or '.join(TYPES)}"
+        await (answer({"error": wrong}, 403) if wrong else app)(scope, receive, send)
+
+    return serve
+
+
+def is_local(host: str) -> bool:
+    """Whether a host, perhaps with a port, is an address or localhost: no name of somebody else's can lead here."""
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return False
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def has_body(headers: Headers) -> bool:
+    """Whether a request has a body."""
+    return headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
 
 
 class Control:
@@ -58,7 +106,7 @@ class Control:
         self._providers = providers
 
     def app(self) -> Starlette:
-        """Return the ASGI application."""
+        """Return the ASGI application; it is to be served `guarded`."""
         common = [
             Route("/faults", self.list_faults, methods=["GET"]),
             Route("/faults", self.add_fault, methods=["POST"]),

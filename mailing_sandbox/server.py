@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 import uvicorn
 
 from mailing_sandbox.clock import Clock
-from mailing_sandbox.control import Control
+from mailing_sandbox.control import Control, guarded
 from mailing_sandbox.counters import Counters
 from mailing_sandbox.faults import Faults
 from mailing_sandbox.gateway import Gateway, RateLimit
@@ -92,7 +92,7 @@ class Sandbox:
 
     def app(self, gateway: Gateway) -> Callable[..., Any]:
         """Return the ASGI application: the control API beside the providers."""
-        control = Control(self.clock, self.counters, self.faults, self.switches, self.providers).app()
+        control = guarded(Control(self.clock, self.counters, self.faults, self.switches, self.providers).app())
 
         async def serve(scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
             path = scope["path"]

@@ -15,6 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+import mailing_sandbox.__main__ as program
 from mailing_sandbox import Sandbox
 from mailing_sandbox.__main__ import main, parser
 from mailing_sandbox.control import Control
@@ -153,3 +154,13 @@ def test_every_control_route_is_documented():
         paths += [f"{route.path}{each.path}" for each in below] if below else [route.path]
     shown = {re.sub(r":\w+}", "}", path) for path in paths}
     assert {path for path in shown if f"`/_sandbox{path}`" not in DOCS} == set()
+
+
+@pytest.mark.parametrize(
+    ("host", "is_warned"), [("127.0.0.1", False), ("::1", False), ("localhost", False), ("0.0.0.0", True), ("::", True)]
+)
+def test_an_address_that_others_reach_is_warned_of(monkeypatch, capsys, host, is_warned):
+    monkeypatch.setattr(program, "serve_until_signalled", lambda *_: 0)
+    monkeypatch.setattr(Sandbox, "start", lambda _: None)
+    assert main(["--host", host, "--port", "0"]) == 0
+    assert ("Warning: listening on" in capsys.readouterr().err) is is_warned

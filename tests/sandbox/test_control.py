@@ -152,7 +152,7 @@ def test_signups_can_be_put_in_directly(sandbox, api, control):
 def test_signups_that_do_not_fit_are_refused(sandbox, control, wrong):
     list_id = sandbox.mailjet.add_list("News")
     body = json.dumps(wrong).replace('"{list}"', str(list_id))
-    answer = control.post("/mailjet/signups", content=body)
+    answer = control.post("/mailjet/signups", content=body, headers={"Content-Type": "application/json"})
     assert (answer.status_code, list(answer.json())) == (400, ["error"])
 
 
@@ -224,3 +224,45 @@ def test_a_taken_port_is_an_error(sandbox):
     port = int(sandbox.url.rpartition(":")[2])
     with pytest.raises(OSError, match="in use"):
         Sandbox(port=port).start()
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 200),
+        ({"Host": "localhost"}, 200),
+        ({"Host": "localhost:8025"}, 200),
+        ({"Host": "127.0.0.1:1"}, 200),
+        ({"Host": "[::1]:8025"}, 200),
+        ({"Host": "sandbox.localhost"}, 200),
+        ({"Host": "evil.example.com"}, 403),
+        ({"Host": "localhost.example.com"}, 403),
+        ({"Host": "127.0.0.1.example.com:8025"}, 403),
+        ({"Host": "[::1"}, 403),
+        ({"Host": ""}, 403),
+        ({"Origin": "https://evil.example.com"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": "http://localhost:3000"}, 403),
+        ({"Host": "localhost:8025", "Origin": "http://localhost:8025"}, 200),
+        ({"Content-Type": "text/plain"}, 403),
+        ({"Content-Type": "application/x-www-form-urlencoded"}, 403),
+        ({"Content-Type": "application/json; charset=utf-8"}, 200),
+    ],
+)
+def test_no_page_in_a_browser_can_steer_the_sandbox(sandbox, control, headers, status):
+    sent = {"Content-Type": "application/json", **headers}
+    before = sandbox.switches.as_dict()
+    answer = control.request("PATCH", "/switches", content=b"{}", headers=sent)
+    assert answer.status_code == status
+    assert sandbox.switches.as_dict() == before
+    if status == 403:
+        assert answer.json()["error"]
+    if "Content-Type" not in headers:
+        assert control.get("/mailjet/contacts", headers=headers).status_code == status
+
+
+@pytest.mark.parametrize("body", [b"[" * 100_000, b'{"a":' * 100_000, b"{", b"\xff", b"5"])
+def test_a_body_that_is_no_json_object_is_a_refusal(control, body):
+    answer = control.post("/mailjet/lists", content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 400
+    assert answer.json()["error"]

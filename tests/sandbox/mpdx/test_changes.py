@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import httpx
 import pytest
 
@@ -193,7 +191,7 @@ def test_what_does_not_fit_is_refused_by_the_control_api(sandbox, home, make):
             ("POST", "/account_lists", {}),
             ("POST", "/tokens", {"user": "nobody"}),
         ):
-            answer = control.request(method, path, content=b"" if body is None else json.dumps(body))
+            answer = control.request(method, path, json=body)
             assert (answer.status_code, list(answer.json())) == (400, ["error"]), path
 
 

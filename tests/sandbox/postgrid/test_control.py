@@ -67,7 +67,7 @@ def test_keys_addresses_and_files(sandbox, control, client_of):
     control.post("/postgrid/addresses", json={"1 Nowhere St": "failed"})
     row = client_of(sandbox.postgrid.live_key).post("/contacts", json=PERSON | {"addressLine1": "1 nowhere st"}).json()
     assert row["addressStatus"] == "failed"
-    path = control.post("/postgrid/files", content=CSV).json()["path"]
+    path = control.post("/postgrid/files", content=CSV, headers={"Content-Type": "text/csv"}).json()["path"]
     assert httpx.get(sandbox.url + path, trust_env=False).text == CSV
 
 
