@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-__all__ = ["NoHomeError", "expanded", "make_private", "state_folder"]
+__all__ = ["NoHomeError", "expanded", "make_private", "state_folder", "unmakable"]
 
 
 class NoHomeError(Exception):
@@ -60,3 +60,13 @@ def make_private(folder: Path) -> None:
         one.mkdir(mode=0o700, exist_ok=True)
     if not folder.is_dir():
         raise NotADirectoryError(20, "Not a directory", str(folder))
+
+
+def unmakable(path: Path) -> str | None:
+    """Why a file that is not there could not be made; None if it could. Nothing is done."""
+    folder = path.parent
+    while not folder.exists():
+        folder = folder.parent
+    if not folder.is_dir():
+        return f"{folder} is no folder"
+    return None if os.access(folder, os.W_OK | os.X_OK) else f"{folder} cannot be written"

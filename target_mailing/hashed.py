@@ -8,7 +8,7 @@ first.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from operator import itemgetter
 from typing import Any
@@ -49,6 +49,7 @@ class HashedTable:
         self._columns = [column.name for column in table.columns]
         self._table = table.name
         self._log = log.name
+        self._append = f"INSERT INTO {self._log} (entries) VALUES ({self._mark})"  # noqa: S608 - the name is ours
         self._recent: dict[Any, Entry | None] = {}
         # A new journal is not searched: everything is in the log.
         self._has_entries = connection.execute(sa.select(table).limit(1)).first() is not None
@@ -87,11 +88,23 @@ class HashedTable:
         gone = [(key,) for key in keys]
         self._note(gone, ((key, None) for (key,) in gone))
 
+    def erase(self, keys: Sequence[Any]) -> None:
+        """Leave nothing of what these keys had before their newest entry, in the log neither."""
+        self._delete(keys)
+        self._connection.exec_driver_sql(f"DELETE FROM {self._log}")  # noqa: S608 - the name is ours
+        newest = [(key,) if entry is None else entry for key, entry in self._recent.items()]
+        if newest:
+            self._connection.exec_driver_sql(self._append, (msgspec.msgpack.encode(newest),))
+
+    def merge_if(self, is_due: Callable[[Entry], bool]) -> None:
+        """Merge where an entry of the log is such a one."""
+        if any(entry is not None and is_due(entry) for entry in self._recent.values()):
+            self.merge()
+
     def merge(self) -> None:
         """Bring the log's entries into the table."""
         if not self._recent:
             return
-        key = self._columns[0]
         entries = sorted((entry for entry in self._recent.values() if entry is not None), key=itemgetter(0))
         if (places := self._marks) is not None:
             at = [hash(entry[0]) % _PLACES for entry in entries]
@@ -100,12 +113,15 @@ class HashedTable:
             for place in at:
                 places[place] = 1
         self._write(entries, is_new=False)
-        gone = [(one,) for one, entry in self._recent.items() if entry is None]
-        if gone:
-            self._connection.exec_driver_sql(f"DELETE FROM {self._table} WHERE {key} = {self._mark}", gone)  # noqa: S608
+        self._delete([one for one, entry in self._recent.items() if entry is None])
         self._connection.exec_driver_sql(f"DELETE FROM {self._log}")  # noqa: S608
         self._recent.clear()
         self._has_entries = True
+
+    def _delete(self, keys: Sequence[Any]) -> None:
+        if keys and self._has_entries:
+            delete = f"DELETE FROM {self._table} WHERE {self._columns[0]} = {self._mark}"  # noqa: S608
+            self._connection.exec_driver_sql(delete, [(key,) for key in keys])
 
     def _write(self, entries: Sequence[Entry], *, is_new: bool) -> None:
         """Write entries; those that are not new may replace others."""
@@ -125,8 +141,7 @@ class HashedTable:
     def _note(self, logged: list[Entry], recent: Iterable[tuple[Any, Entry | None]]) -> None:
         """Note entries in the log; one of a key alone says that it was taken out."""
         if logged:
-            insert = f"INSERT INTO {self._log} (entries) VALUES ({self._mark})"  # noqa: S608 - the name is ours
-            self._connection.exec_driver_sql(insert, (msgspec.msgpack.encode(logged),))
+            self._connection.exec_driver_sql(self._append, (msgspec.msgpack.encode(logged),))
             self._recent.update(recent)
             if len(self._recent) >= _MERGE_AT:
                 self.merge()

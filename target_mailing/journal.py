@@ -107,6 +107,11 @@ class Journal:
         return "" if isinstance(self._store, MemoryStore) else self.hashes.key_id("", "journal")(b"").hex()
 
     @property
+    def is_new(self) -> bool:
+        """Whether it was made just now, so that it remembers nothing."""
+        return self._store.is_new
+
+    @property
     def place(self) -> str:
         """Where it is kept, for messages and logs."""
         return self._store.name
@@ -380,14 +385,16 @@ class Journal:
     def forget_before(self, moment: float) -> None:
         """Forget contacts confirmed, unless they are kept, and batches settled, before this time (Unix seconds).
 
-        What is still in a log is forgotten some time after it was merged.
+        Keys that were deleted before are forgotten like contacts.
         """
         old = sa.select(tables.batches.c.id).where(
             tables.batches.c.state != "open", tables.batches.c.created_at < moment
         )
         with self._transaction():
             if self._read_meta(_KEEPS_CONTACTS) is None:
+                self._contacts.merge_if(lambda entry: entry[2] is not None and entry[2] < moment)
                 self._connection.execute(sa.delete(tables.contacts).where(tables.contacts.c.confirmed_at < moment))
+                self._keys.forget_before(moment)
             self._connection.execute(sa.delete(tables.steps).where(tables.steps.c.batch.in_(old)))
             self._connection.execute(sa.delete(tables.batches).where(tables.batches.c.id.in_(old)))
             self._known_rejects.forget_before(moment)
@@ -402,6 +409,8 @@ class Journal:
             if commit:
                 self._connection.commit()
                 self._store.check()
+                if self._has_erased():
+                    self._store.overwrite(self._connection)
         except self._store.errors as exc:
             self._roll_back()
             raise JournalError(
@@ -421,6 +430,14 @@ class Journal:
                 f"Setting `journal`: {self._store.name} is damaged ({type(exc).__name__} while it was read). Restore "
                 "it from a backup, or move it away and keep it: a new journal remembers nothing."
             ) from exc
+
+    def _has_erased(self) -> bool:
+        """Whether an address left since the last time."""
+        keys: Keys | None = getattr(self, "_keys", None)
+        if keys is None or not keys.has_erased:
+            return False
+        keys.has_erased = False
+        return True
 
     def _roll_back(self) -> None:
         with suppress(sa.exc.SQLAlchemyError, AttributeError):  # it may not even be open

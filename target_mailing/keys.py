@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 
 import msgspec
@@ -39,6 +40,8 @@ class Keys:
         self._connection = connection
         self._table = HashedTable(connection, tables.keys, tables.keys_log)
         self._can_search_contacts = False
+        #: An address left the table since somebody looked.
+        self.has_erased = False
         self._strays: dict[bytes, dict[str, _Stray]] = {}
         for key, email, contact, stuck in connection.execute(sa.select(tables.strays)):
             self._strays.setdefault(key, {})[email] = _Stray(contact, stuck)
@@ -68,9 +71,24 @@ class Keys:
 
     def note(self, rows: Sequence[Row]) -> None:
         """The keys of these rows have their addresses, or are gone, as they were known to be."""
-        entries = [_held(row.key, row) for row in rows if row.key]
-        entries.extend(_held(key, row) for row in rows if row.also for key in row.also)
+        now = int(time.time())
+        entries = [_held(row.key, row, now) for row in rows if row.key]
+        entries.extend(_held(key, row, now) for row in rows if row.also for key in row.also)
+        before = self._table.find([entry[0] for entry in entries])
         self._table.put(entries)
+        left = [key for key, email, _ in entries if key in before and before[key][1] not in ("", email)]
+        if left:
+            self._table.erase(left)
+            self.has_erased = True
+
+    def forget_before(self, moment: float) -> None:
+        """Forget keys that were deleted before this time (Unix seconds)."""
+        now = int(time.time())
+        self._table.merge_if(lambda entry: not entry[1] and -entry[2] < moment)
+        gone = tables.keys.c.email == ""
+        # Of those that an earlier version noted it is not known when; so it is now.
+        self._connection.execute(sa.update(tables.keys).where(gone, tables.keys.c.contact == 0).values(contact=-now))
+        self._connection.execute(sa.delete(tables.keys).where(gone, tables.keys.c.contact > -int(moment)))
 
     def confirm(self, rows: Sequence[Row]) -> None:
         """These rows certainly arrived: their keys have their addresses, or are gone."""
@@ -124,6 +142,9 @@ class Keys:
         self._connection.execute(sa.delete(tables.strays).where(*where), [{"k": k, "e": e} for k, e in which])
 
 
-def _held(key: bytes, row: Row) -> tuple[bytes, str, int]:
-    """A key with what it holds now. One that is gone is kept as such: its delete may come again after a stop."""
-    return (key, "", 0) if row.drops_key else (key, row.email, row.id)
+def _held(key: bytes, row: Row, now: int) -> tuple[bytes, str, int]:
+    """A key with what it holds now.
+
+    One that is gone is kept as such, with the time in place of a contact: its delete may come again after a stop.
+    """
+    return (key, "", -now) if row.drops_key else (key, row.email, row.id)

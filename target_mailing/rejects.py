@@ -25,8 +25,7 @@ __all__ = ["RejectsFile", "key_properties"]
 #: that was rejected for want of its key, and overwrite a reject by the next one of the same key.
 _KEYS = "x-key-properties"
 
-#: A file that nobody made before, neither as a link.
-_NEW = os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
+_SAFE = os.O_CREAT | os.O_NOFOLLOW | os.O_WRONLY | os.O_CLOEXEC
 
 _ANYTHING = {"type": ["string", "number", "integer", "boolean", "object", "array", "null"]}
 
@@ -50,7 +49,7 @@ class RejectsFile:
         self.path = folder.absolute() / f"rejects-{moment}-{os.getpid()}.singer"
         try:
             make_private(folder)
-            os.close(os.open(self.path, _NEW, 0o600))
+            os.close(os.open(self.path, _SAFE | os.O_EXCL, 0o600))
             self.path.unlink()
         except OSError as exc:
             raise _unwritable(folder, exc) from None
@@ -74,7 +73,7 @@ class RejectsFile:
             return
         try:
             if self._file is None:
-                self._file = os.fdopen(os.open(self.path, _NEW, 0o600), "wb")
+                self._file = os.fdopen(os.open(self.path, _SAFE | os.O_APPEND, 0o600), "wb")
                 self._declared: dict[str, int] = {}
             for reject in rejects:
                 self._append(self._file, reject)

@@ -14,6 +14,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from mailing_api import postgresql
+from mailing_api.folders import unmakable
 from mailing_api.holding import Foreign, Held, HeldFile, Mark, who_we_are
 
 __all__ = ["FileStore", "JournalError", "MemoryStore", "PostgresStore", "Store"]
@@ -57,6 +58,22 @@ class Store(ABC):
     name: str
     #: What may be raised when the place is used; the driver's own, where SQLAlchemy does not stand between.
     errors: tuple[type[Exception], ...] = (sa.exc.SQLAlchemyError, OSError)
+
+    @property
+    def is_new(self) -> bool:
+        """Whether nothing was there when it was opened."""
+        return True
+
+    def would_be_made(self) -> bool:
+        """Whether nothing is there; nothing is made.
+
+        Raises:
+            JournalError: it cannot be used, or could not be made.
+        """
+        return False
+
+    def overwrite(self, connection: sa.Connection) -> None:  # noqa: B027 - most places have no log
+        """Let nothing of what was erased stay in a log."""
 
     @abstractmethod
     def open(self) -> sa.Connection:
@@ -155,8 +172,26 @@ class FileStore(Store):
 
     @property
     def is_new(self) -> bool:
-        """Whether nothing was there."""
+        """Whether nothing was there when it was opened."""
         return self._file.is_new
+
+    def would_be_made(self) -> bool:
+        """Whether nothing is there, and the file could be made."""
+        try:
+            if self._file.check():
+                return False
+        except Foreign as exc:
+            raise JournalError(f"Setting `journal`: {self.name} {exc}.") from None
+        except OSError as exc:
+            raise JournalError(f"Setting `journal`: {self.name} {self.failure(exc)}.") from None
+        if why := unmakable(self.path):
+            raise JournalError(f"Setting `journal`: {self.name} could not be made ({why}). Choose another place.")
+        return True
+
+    def overwrite(self, connection: sa.Connection) -> None:
+        """Merge SQLite's log into the file, where what was erased is overwritten, and empty the log."""
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        connection.commit()
 
     def close(self) -> None:
         """Close the file and let go of its lock."""
@@ -180,7 +215,7 @@ class PostgresStore(Store):
         digest = hashlib.blake2b(pipeline.encode(), digest_size=4).hexdigest()
         slug = re.sub(r"[^a-z0-9]+", "_", pipeline.lower()).strip("_")[:38]
         self._schema = f"target_mailing_{slug}_{digest}"
-        self.is_new = False
+        self._is_new = False
         if problem := postgresql.problem_of(url):
             raise JournalError(f"Setting `journal` {problem}.")
         self.name = f"{postgresql.named(url, os.environ)}, schema {self._schema}"
@@ -211,8 +246,8 @@ class PostgresStore(Store):
             if time.monotonic() > deadline:
                 raise _held(self.name, self._holder(connection))
             time.sleep(0.2)
-        self.is_new = not self._is_there(connection)
-        if self.is_new:
+        self._is_new = not self._is_there(connection)
+        if self._is_new:
             connection.exec_driver_sql(f'CREATE SCHEMA IF NOT EXISTS "{self._schema}"')
         query = sa.text(postgresql.FOREIGN_OBJECTS.format(":schema"))
         if foreign := connection.execute(query, {"schema": self._schema}).scalar():
@@ -225,6 +260,27 @@ class PostgresStore(Store):
         connection.exec_driver_sql("SET synchronous_commit TO on")  # what is noted survives a crash of the server
         connection.commit()
         return connection
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the schema was not there when it was opened."""
+        return self._is_new
+
+    def would_be_made(self) -> bool:
+        """Whether there is no schema, and the role may make it."""
+        try:
+            with self._engine.connect() as connection:
+                if self._is_there(connection):
+                    return False
+                query = "SELECT pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE')"
+                if not connection.exec_driver_sql(query).scalar():
+                    raise JournalError(
+                        f"Setting `journal`: {self.name} could not be made: the role needs CREATE on the database, or "
+                        "the schema made for it beforehand (CREATE SCHEMA ... AUTHORIZATION)."
+                    )
+        except self.errors as exc:
+            raise JournalError(f"Setting `journal`: {self.name} {self.failure(exc)}.") from None
+        return True
 
     def _is_there(self, connection: sa.Connection) -> bool:
         query = sa.text("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = :schema")

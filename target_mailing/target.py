@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from functools import partial
+from pathlib import Path
 from types import FrameType
 from typing import IO, Any, ClassVar
 
@@ -22,6 +24,7 @@ from singer_sdk.plugin_base import JSONSchemaValidator, _ConfigInput
 from singer_sdk.singerlib.encoding.base import GenericSingerReader
 
 from mailing_api.errors import ConfigurationError
+from mailing_api.folders import unmakable
 from mailing_api.settings import duration, filled, from_environ, json_schema, lookup, misfit, plain, positive
 from target_mailing.command import TargetCommand
 from target_mailing.destinations import Destinations
@@ -34,7 +37,7 @@ from target_mailing.providers import SETTINGS
 from target_mailing.rejects import RejectsFile
 from target_mailing.run import Run, Terminated
 from target_mailing.settings import StreamSettings, default_folder, journal_store, place_of, reject_limit
-from target_mailing.stores import FileStore, MemoryStore
+from target_mailing.stores import FileStore, MemoryStore, Store
 from target_mailing.stream_check import StreamCheck, given_input
 from target_mailing.streams import check_action
 
@@ -116,14 +119,17 @@ class TargetMailing(Target):
     def _destinations(self) -> Destinations:
         return Destinations(self.config, user_agent=f"{self.name}/{self.plugin_version}")
 
-    def _open_memory(self, destinations: Destinations) -> tuple[Journal, RejectsFile]:
+    def _places(self, destinations: Destinations) -> tuple[Store, Path]:
+        """Where the journal is kept, and the folder of the rejects."""
         store = journal_store(self.config, destinations.label)
         if folder := self.config.get("rejects_path"):
-            rejects_folder = place_of("rejects_path", folder)
-        elif isinstance(store, FileStore):
-            rejects_folder = store.path.parent / "rejects"
-        else:
-            rejects_folder = default_folder("rejects_path") / "rejects"
+            return store, place_of("rejects_path", folder)
+        if isinstance(store, FileStore):
+            return store, store.path.parent / "rejects"
+        return store, default_folder("rejects_path") / "rejects"
+
+    def _open_memory(self, destinations: Destinations) -> tuple[Journal, RejectsFile]:
+        store, rejects_folder = self._places(destinations)
         window, abandon, patience = (
             duration(name, self._setting(name)) for name in ("resend_window", "job_abandon", "job_timeout")
         )
@@ -141,6 +147,10 @@ class TargetMailing(Target):
                 self.logger.warning(
                     "Setting `journal` is off: delivery is at-least-once, and no job is followed after a stop"
                 )
+            elif journal.is_new:
+                # A place that was named is most often not new: a volume may be missing.
+                level = logging.WARNING if self.config.get("journal") else logging.INFO
+                self.logger.log(level, "Journal: %s (new: remembers nothing)", store.name)
             else:
                 self.logger.info("Journal: %s", store.name)
             journal.forget_before(time.time() - max(window, abandon))
@@ -201,10 +211,24 @@ class TargetMailing(Target):
                 self.logger.warning("%s", warning)
 
     def _check(self, destinations: Destinations) -> None:
-        journal, rejects = self._open_memory(destinations)
-        journal.close()
-        click.echo(f"journal: {journal.place} can be written")
-        click.echo(f"rejects: {rejects.path.parent} can be written")
+        store, folder = self._places(destinations)
+        with closing(store):
+            is_new = store.would_be_made()
+        if is_new:
+            click.echo(f"journal: {store.name} would be created (new: remembers nothing)")
+        else:
+            store = self._places(destinations)[0]
+            Journal(store).close()
+            click.echo(f"journal: {store.name} can be written")
+        if folder.exists():
+            RejectsFile(folder).close()
+            click.echo(f"rejects: {folder} can be written")
+        elif why := unmakable(folder):
+            raise ConfigurationError(
+                f"Setting `rejects_path`: {folder} could not be made ({why}). Choose another place."
+            )
+        else:
+            click.echo(f"rejects: {folder} would be created")
         reject_limit(self._setting("max_rejected"))
         positive("jobs_in_flight", self._setting("jobs_in_flight"))
         positive("max_line_bytes", self._setting("max_line_bytes"))
