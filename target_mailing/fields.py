@@ -29,7 +29,10 @@ class RowRejected(Exception):
     Attributes:
         code: stable, holds no data.
         reason: for people; may quote the row, so it goes to the rejects file only.
+        opt_out: what of the row can be read and tells of an opt-out, which is delivered all the same.
     """
+
+    opt_out: MappedContact | None = None
 
     def __init__(self, code: str, reason: str) -> None:
         super().__init__(code)

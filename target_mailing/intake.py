@@ -33,7 +33,7 @@ from target_mailing.reach import BY_EMAIL, Reach
 from target_mailing.rejects import RejectsFile, key_properties
 from target_mailing.schema_safety import safe_schema
 from target_mailing.settings import StreamSettings
-from target_mailing.streams import End, Stream, meek_action
+from target_mailing.streams import Both, End, Stream, meek_action
 
 __all__ = ["Intake"]
 
@@ -238,7 +238,7 @@ class Intake:
         if not mapped:
             taken.ends.append(((number,), Outcome.SKIPPED, None))
 
-    def _end(self, number: int, found: Row | End | None, stream: Stream | None, taken: _Taken) -> None:
+    def _end(self, number: int, found: Row | End | Both | None, stream: Stream | None, taken: _Taken) -> None:
         """Note what became of a record."""
         if stream is None or found is None:
             taken.ends.append(((number,), Outcome.SKIPPED, None))
@@ -247,6 +247,10 @@ class Intake:
                 self._offer(taken)
                 taken.lane = stream.lane
             taken.rows.append(found)
+        elif isinstance(found, Both):
+            self._outcomes.expect(number, 2)
+            self._end(number, found.row, stream, taken)
+            self._end(number, found.end, stream, taken)
         elif isinstance(found, tuple):
             outcome, code, reject = found
             taken.ends.append(((number,), outcome, code))

@@ -180,11 +180,12 @@ class StreamMapping:
         action = self._action_of(values) if self._action else None
         try:
             columns, properties = self._converted(self._columns, values), self._properties_of(values)
-        except RowRejected:
-            if status != "unsubscribed":
-                raise
-            # Nothing that else is wrong with a row may lose an opt-out.
-            columns, properties = self._converted(self._for_removals, values), {}
+        except RowRejected as no:
+            if status == "unsubscribed":
+                with suppress(RowRejected):
+                    columns = self._converted(self._for_removals, values)
+                    no.opt_out = MappedContact(email, columns, {}, status, action, deleted=False)
+            raise
         return MappedContact(email, columns, properties, status, action, deleted=False)
 
     def _properties_of(self, values: Values) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -20,7 +21,7 @@ from target_mailing.fields import Fields, RowRejected
 from target_mailing.journal import Journal, Reject
 from target_mailing.lanes import Lane
 from target_mailing.lines import Lines
-from target_mailing.mapping import StreamMapping, Values
+from target_mailing.mapping import MappedContact, StreamMapping, Values
 from target_mailing.messages import Message, MessageDecoder
 from target_mailing.outcomes import Outcome
 from target_mailing.properties import PropertyNames, chosen_properties
@@ -29,7 +30,7 @@ from target_mailing.settings import StreamSettings
 from target_mailing.steps import Destination
 from target_mailing.values import number_text, whole_float
 
-__all__ = ["End", "Stream", "check_action", "compiled", "meek_action"]
+__all__ = ["Both", "End", "Stream", "check_action", "compiled", "meek_action"]
 
 #: How a record ends without becoming a row: outcome, code, and the reject to be written.
 End = tuple[Outcome, str | None, Reject | None]
@@ -38,6 +39,13 @@ End = tuple[Outcome, str | None, Reject | None]
 logger = logging.getLogger("target-mailing.streams")
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
+
+
+class Both(msgspec.Struct, frozen=True):
+    """A record that is rejected, and the row of the opt-out that it tells of all the same."""
+
+    row: Row
+    end: End
 
 
 class Stream:
@@ -147,7 +155,7 @@ class Stream:
         """The message of a line with its record; None where it is none, or its record does not fit."""
         return None if self.decoder is None else self.decoder.one(line)
 
-    def take(self, line: int, record: Any, source: Lines) -> Row | End:
+    def take(self, line: int, record: Any, source: Lines) -> Row | End | Both:
         """What becomes of a record that `decoder` decoded.
 
         Args:
@@ -157,7 +165,7 @@ class Stream:
         """
         return self._row(line, record, self._values, source)
 
-    def take_checked(self, line: int, record: dict[str, Any], source: Lines) -> Row | End:
+    def take_checked(self, line: int, record: dict[str, Any], source: Lines) -> Row | End | Both:
         """What becomes of a record that was decoded without a check; arguments as in `take`."""
         return self._row(line, record, self._reader.check, source)
 
@@ -166,27 +174,45 @@ class Stream:
         record, attempt = source.record(line)
         return Outcome.REJECTED, no.code, Reject(self.source, record, no.code, no.reason, None, attempt, time.time())
 
-    def _row(self, line: int, record: Any, values_of: Callable[[Any], Values], source: Lines) -> Row | End:
+    def _row(self, line: int, record: Any, values_of: Callable[[Any], Values], source: Lines) -> Row | End | Both:
+        values: Values = ()
+        key, lost_address = None, False
         try:
             values = values_of(record)
             key = self._key_of(values) if self._required else None
             lost_address = self._may_lack_address and self._mapping.lacks_address(values)
             contact = self._mapping.without_address(values) if lost_address else self._mapping(values)
-            if lost_address and (key is None or not self._may_leave(contact.status)):
-                return Outcome.SKIPPED, "no_address", None
-            asked = self._settings.action if contact.action is None else contact.action
-            is_gone = contact.deleted and not (lost_address and contact.status == "unsubscribed")
-            question = (contact.status, asked, is_gone)
-            action = self._decisions.get(question) or self._decide(question)
-            if not isinstance(action, str):
-                return action
-            email = contact.email or "" if self._identify is None else self._identify(contact, action)
-            if not email and key is None:
-                return self.rejected(RowRejected("unknown_key", "a delete without address or key"), line, source)
-            address = fold_address(email)
-            encoded = self._contact_of(contact, action)
+            return self._row_of(contact, values, key, line, source, lost_address=lost_address)
         except RowRejected as no:
-            return self.rejected(no, line, source)
+            end = self.rejected(no, line, source)
+            if no.opt_out is not None:
+                with suppress(RowRejected):
+                    row = self._row_of(no.opt_out, values, key, line, source, lost_address=lost_address)
+                    if isinstance(row, Row):
+                        return Both(row, end)
+            return end
+
+    def _row_of(
+        self, contact: MappedContact, values: Values, key: bytes | None, line: int, source: Lines, *, lost_address: bool
+    ) -> Row | End:
+        """The row that a contact makes, or its end.
+
+        Raises:
+            RowRejected: it cannot be delivered.
+        """
+        if lost_address and (key is None or not self._may_leave(contact.status)):
+            return Outcome.SKIPPED, "no_address", None
+        asked = self._settings.action if contact.action is None else contact.action
+        is_gone = contact.deleted and not (lost_address and contact.status == "unsubscribed")
+        question = (contact.status, asked, is_gone)
+        action = self._decisions.get(question) or self._decide(question)
+        if not isinstance(action, str):
+            return action
+        email = contact.email or "" if self._identify is None else self._identify(contact, action)
+        if not email and key is None:
+            raise RowRejected("unknown_key", "a delete without address or key")
+        address = fold_address(email)
+        encoded = self._contact_of(contact, action)
         row = Row(
             (line,),
             self.source,

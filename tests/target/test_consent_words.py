@@ -205,10 +205,19 @@ def test_p5_an_action_column_may_spell_an_opt_out_as_it_likes(mailjet: Mailjet, 
 )
 def test_p5_nothing_else_that_is_wrong_with_a_row_loses_its_opt_out(mailjet: Mailjet, wrong):
     mailjet.deliver([schema(), person(1)])
-    result = mailjet.deliver([schema(), person(1, subscription_status="Unsubscribed", **wrong), state(1)])
-    assert (result.rejects, result.states) == ([], [1])
-    assert mailjet.statuses() == {"person1@example.com": "unsubscribed"}
+    result = mailjet.deliver([schema(), person(1, subscription_status="Unsubscribed", **wrong), person(3), state(1)])
+    assert (result.error, result.states) == (None, [1])
+    assert mailjet.statuses() == {"person1@example.com": "unsubscribed", "person3@example.com": "subscribed"}
     assert mailjet.deliver([schema(), person(2, **wrong)]).counts() == {"rejected": 1}
+
+
+@pytest.mark.parametrize("route", ["json", "csv", "contact"])
+def test_p4_a_rejected_row_whose_opt_out_was_delivered_counts_once(mailjet: Mailjet, route):
+    mailjet.deliver([schema(), person(1)], route=route)
+    wrong = person(1, subscription_status="unsubscribed", visits="many")
+    result = mailjet.deliver([schema(), wrong, state(1)], route=route)
+    assert (result.counts(), result.states, len(result.rejects)) == ({"rejected": 1}, [1], 1)
+    assert mailjet.statuses() == {"person1@example.com": "unsubscribed"}
 
 
 def test_p5_a_flag_of_opt_outs_may_be_mapped_to_the_status(mailjet: Mailjet):
