@@ -224,3 +224,16 @@ def test_an_error_is_the_runs_where_it_is_no_refusal(mailjet):
     mailjet.sandbox.faults.add(kind="status", status=405, path="*getcontactslists", times=None)
     result = mailjet.deliver([schema(), person(1, **GONE), state(1)])
     assert isinstance(result.error, MailingError)
+
+
+@pytest.mark.parametrize("shape", ["list", "nested", "text"])
+def test_one_odd_address_among_thousands_costs_a_few_calls(mailjet, shape):
+    odd, good = "o'person7@example.com", "person7@example.com"
+    mailjet.sandbox.switches.change({"error_file": shape})
+    mailjet.sandbox.mailjet.refuse([odd])
+    rows = [person(number) for number in range(3019)]
+    result = mailjet.deliver([schema(), *rows, person(9999, email=odd), state({"n": 1})])
+    assert result.counts() == {"delivered": 3019, "rejected": 1}
+    assert [reject["record"]["email"] for reject in result.rejects] == [odd]
+    assert good not in result.rejects[0]["record"]["_reject_reason"].replace(odd, "")
+    assert sum(mailjet.sandbox.counters.calls.values()) <= 12
