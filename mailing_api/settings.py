@@ -230,6 +230,10 @@ def is_aws_region(value: Any) -> bool:
     return isinstance(value, str) and _AWS_REGION.fullmatch(value) is not None
 
 
+#: Seconds; no date is further away.
+_LONGEST: Final = 1e10
+
+
 def duration(name: str, value: Any) -> float:
     """Seconds of a setting given as a number of seconds or an ISO 8601 duration such as `PT6H` or `P7D`.
 
@@ -244,7 +248,7 @@ def duration(name: str, value: Any) -> float:
             seconds = float(value)
         except ValueError:
             seconds = _iso_seconds(value)
-    if seconds is None or not 0 <= seconds < float("inf"):
+    if seconds is None or not 0 <= seconds < _LONGEST:
         raise ConfigurationError(
             f"Setting `{name}` is {value!r}, which is no duration: give seconds, or ISO 8601 such as PT6H or P7D."
         )
@@ -267,6 +271,6 @@ def _iso_seconds(value: str) -> float | None:
 
     try:
         parsed = pendulum.parse(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return parsed.total_seconds() if isinstance(parsed, pendulum.Duration) else None

@@ -10,6 +10,7 @@ from singer_sdk.exceptions import ConfigValidationError, MapExpressionError, Str
 from singer_sdk.plugin_base import SingerCommand
 
 from mailing_api.errors import MailingError
+from mailing_api.log_filter import guard_logs
 from mailing_api.standard_output import install
 
 __all__ = ["TapCommand"]
@@ -24,6 +25,7 @@ class TapCommand(SingerCommand):
             self.logger.error("stdout is closed: nobody could take the records. Leave it open.")
             sys.exit(1)
         install()
+        guard_logs()
         try:
             return super().main(*args, **kwargs)
         except SystemExit as end:

@@ -257,7 +257,20 @@ class MailingStream(Stream, abc.ABC, Generic[C]):
         output = self._tap.message_writer
         if isinstance(output, PageWriter) and self._writes_whole_pages:
             return PageRecords(names, self.name, output)
-        return SingleRecords(names, self._write_record_message)
+        return SingleRecords(names, self._write_mapped)
+
+    def _write_mapped(self, record: dict[str, Any]) -> None:
+        try:
+            self._write_record_message(record)
+        except (MapExpressionError, MailingError):
+            raise
+        except Exception as exc:
+            if not self.config.get("stream_maps"):
+                raise
+            raise ConfigurationError(
+                f"Setting `stream_maps`, {self.name}: an expression failed on a row that it does not expect "
+                f"({type(exc).__name__})."
+            ) from None
 
     def _begin_changes(self, columns: Sequence[Column], records: Records) -> Changes | None:
         if self.snapshots is None:

@@ -17,9 +17,10 @@ from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities, TapCapabilities
-from singer_sdk.plugin_base import JSONSchemaValidator
+from singer_sdk.plugin_base import JSONSchemaValidator, _ConfigInput
 from singer_sdk.singerlib.catalog import Catalog
 
+from mailing_api.configuration import check_stream_maps, read_configuration, unusable
 from mailing_api.errors import ConfigurationError, MailingError
 from mailing_api.retry import RetryPolicy
 from mailing_api.settings import filled, from_environ, json_schema, misfit, plain
@@ -146,6 +147,13 @@ class TapMailing(Tap):
             raise ConfigurationError(" ".join(exc.errors)) from None
 
     @classmethod
+    def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> _ConfigInput:
+        """Read the files given by --config."""
+        del ctx, param
+        config, parse_env = read_configuration(value)
+        return _ConfigInput(config=config, parse_env=parse_env)
+
+    @classmethod
     def get_singer_command(cls) -> click.Command:
         """The SDK's command, with errors told in one line."""
         command = super().get_singer_command()
@@ -266,12 +274,14 @@ class TapMailing(Tap):
         return from_environ(cls.config_jsonschema, cls._env_var_prefix)
 
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
+        check_stream_maps(self._config.get("stream_maps"))
         # The SDK's messages quote the value that is wrong, which may be a secret.
         schema = self.config_jsonschema
         self.append_builtin_config(schema)
         errors = [
             misfit(error.absolute_path, schema) for error in JSONSchemaValidator(schema).iter_errors(self._config)
         ]
+        errors += unusable(self._config)
         if errors and raise_errors:
             raise ConfigValidationError("Settings are wrong.", errors=errors, schema=schema)
         for error in errors:

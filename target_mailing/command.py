@@ -15,6 +15,7 @@ from singer_sdk.exceptions import (
 from singer_sdk.plugin_base import SingerCommand
 
 from mailing_api.errors import MailingError
+from mailing_api.log_filter import guard_logs
 from mailing_api.standard_output import install
 from target_mailing.journal import JournalError
 from target_mailing.lines import InputError
@@ -46,6 +47,7 @@ class TargetCommand(SingerCommand):
             self.logger.error("Standard output is closed: nobody could take the STATE. Leave it open.")
             sys.exit(1)
         install()
+        guard_logs()
         try:
             return super().main(*args, **kwargs)
         except SystemExit as end:

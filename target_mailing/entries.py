@@ -35,6 +35,11 @@ class Entries:
         self._streams[stream] = None
         if fitting or skipped:
             return
+        if parts := [one for one in self._unused if stream.startswith(f"{one}.") and not self._entries[one]]:
+            raise ConfigurationError(
+                f"Setting `streams.{parts[0]}` is empty, and stream {stream!r} has no entry. Meltano splits names at "
+                f"dots: write `{stream.replace('.', '?')}`."
+            )
         if self._unused and not self._without:
             logger.warning(
                 "Setting `streams`: none of its entries fits stream %r, which goes by the general settings; so far no "

@@ -23,6 +23,7 @@ __all__ = [
     "NO_JOURNAL",
     "TARGET_SETTINGS",
     "StreamSettings",
+    "check_entries",
     "default_folder",
     "is_entry_of",
     "journal_store",
@@ -327,6 +328,7 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
             if not isinstance(given, Mapping):
                 raise ConfigurationError(f"Setting `streams.{pattern}` must be an object of settings for the stream.")
             if wrong := sorted(set(given) - set(names)):
+                _refuse_split_name(pattern, given, names)
                 raise ConfigurationError(
                     f"Setting `streams.{pattern}`: {', '.join(wrong)} cannot be set for a stream. "
                     f"These can: {', '.join(names)}."
@@ -375,6 +377,32 @@ def _overrides(config: Mapping[str, Any], stream: str) -> list[tuple[str, dict[s
     streams = config.get("streams") or {}
     matching = [(pattern, given or {}) for pattern, given in streams.items() if is_entry_of(pattern, stream)]
     return sorted(matching, key=lambda one: one[0] == stream)
+
+
+def _refuse_split_name(pattern: str, given: Mapping[str, Any], known: Sequence[str]) -> None:
+    """Raise ConfigurationError for an entry that is the first part of a name with dots, at which Meltano splits."""
+    rest = next((name for name, one in given.items() if name not in known and isinstance(one, Mapping)), None)
+    if rest is None:
+        return
+    parts, inner = [pattern, rest], given[rest]
+    while len(inner) == 1 and isinstance(one := inner[name := next(iter(inner))], Mapping) and name not in known:
+        parts.append(name)
+        inner = one
+    raise ConfigurationError(
+        f"Setting `streams.{pattern}` has no setting `{rest}`. Meltano splits names at dots: for the stream "
+        f"'{'.'.join(parts)}' write `{'?'.join(parts)}`, whose question marks stand for the dots."
+    )
+
+
+def check_entries(config: Mapping[str, Any]) -> None:
+    """See that the settings are right, those of each entry of `streams` included.
+
+    Raises:
+        ConfigurationError: they are not.
+    """
+    StreamSettings.resolve(config, None)
+    for pattern in config.get("streams") or {}:
+        StreamSettings.resolve(config, pattern)
 
 
 def is_entry_of(pattern: str, stream: str) -> bool:

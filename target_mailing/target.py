@@ -23,6 +23,7 @@ from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities
 from singer_sdk.plugin_base import JSONSchemaValidator, _ConfigInput
 from singer_sdk.singerlib.encoding.base import GenericSingerReader
 
+from mailing_api.configuration import check_stream_maps, read_configuration, unusable
 from mailing_api.errors import ConfigurationError
 from mailing_api.folders import unmakable
 from mailing_api.settings import duration, filled, from_environ, json_schema, lookup, misfit, plain, positive
@@ -36,7 +37,14 @@ from target_mailing.properties import PropertyNames, no_property
 from target_mailing.providers import SETTINGS
 from target_mailing.rejects import RejectsFile
 from target_mailing.run import Run, Terminated
-from target_mailing.settings import StreamSettings, default_folder, journal_store, place_of, reject_limit
+from target_mailing.settings import (
+    StreamSettings,
+    check_entries,
+    default_folder,
+    journal_store,
+    place_of,
+    reject_limit,
+)
 from target_mailing.stores import FileStore, MemoryStore, Store
 from target_mailing.stream_check import StreamCheck, given_input
 from target_mailing.streams import check_action
@@ -79,7 +87,13 @@ class TargetMailing(Target):
     def __init__(self, **options: Any) -> None:
         """Take the settings; see the SDK's Target."""
         options.setdefault("message_reader", _Lines(self._deliver))
-        options["config"] = filled(plain(options.get("config")))
+        given = plain(options.get("config"))
+        options["config"] = filled(given)
+        if isinstance(given, dict) and (empty := sorted(given.keys() - options["config"].keys())):
+            self.logger.warning(
+                "Settings that are empty count as unset: %s. An empty environment variable, in `.env` too, does that",
+                ", ".join(empty),
+            )
         self._run: Run | None = None
         super().__init__(**options)
 
@@ -88,6 +102,7 @@ class TargetMailing(Target):
     def _deliver(self, source: IO[str] | None) -> Counter[str]:
         if source is None and sys.stdin is None:  # as in `<&-`
             raise InputError("Standard input is closed: there is nothing to deliver. Pipe the tap's output into it.")
+        self._check_settings()
         with ExitStack() as opened:
             destinations = opened.enter_context(closing(self._destinations()))
             journal, rejects = self._open_memory(destinations)
@@ -115,6 +130,13 @@ class TargetMailing(Target):
                 )
                 raise SystemExit(128 + signal.signum) from None
             return run.intake.messages
+
+    def _check_settings(self) -> None:
+        """See that the settings are right before anything is made."""
+        check_entries(self.config)
+        reject_limit(self._setting("max_rejected"))
+        for name in ("jobs_in_flight", "max_line_bytes"):
+            positive(name, self._setting(name))
 
     def _destinations(self) -> Destinations:
         return Destinations(self.config, user_agent=f"{self.name}/{self.plugin_version}")
@@ -192,6 +214,7 @@ class TargetMailing(Target):
             JournalError: the journal cannot be used.
             InputError: the input is not a Singer stream.
         """
+        self._check_settings()
         with closing(self._destinations()) as destinations:
             self._check(destinations)
             if source is not None:
@@ -276,12 +299,14 @@ class TargetMailing(Target):
         return from_environ(cls.config_jsonschema, cls._env_var_prefix)
 
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
+        check_stream_maps(self._config.get("stream_maps"))
         # The SDK's messages quote the value that is wrong, which may be a secret.
         schema = self.config_jsonschema
         self.append_builtin_config(schema)
         errors = [
             misfit(error.absolute_path, schema) for error in JSONSchemaValidator(schema).iter_errors(self._config)
         ]
+        errors += unusable(self._config)
         if errors and raise_errors:
             raise ConfigValidationError("Settings are wrong.", errors=errors, schema=schema)
         unknown = sorted(self._config.keys() - schema["properties"].keys())
@@ -316,6 +341,13 @@ class TargetMailing(Target):
             target.check(given_input(file_input))
         else:
             target.listen(file_input)
+
+    @classmethod
+    def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> _ConfigInput:
+        """Read the files given by --config."""
+        del ctx, param
+        config, parse_env = read_configuration(value)
+        return _ConfigInput(config=config, parse_env=parse_env)
 
     @classmethod
     def get_singer_command(cls) -> click.Command:
