@@ -16,9 +16,11 @@ from mailing_api.errors import (
     PermissionDenied,
     ProviderFault,
     RequestRefused,
+    UnreadableAnswer,
 )
+from mailing_api.values import boolean, integer
 
-__all__ = ["Row", "bare_id", "first", "new_id", "read_error", "rows_of"]
+__all__ = ["Row", "bare_id", "first", "id_of", "new_id", "read_error", "rows_of"]
 
 Row = dict[str, Any]
 
@@ -26,6 +28,10 @@ Row = dict[str, Any]
 class _Envelope(msgspec.Struct):
     Data: list[Row]
 
+
+#: Fields that are whole numbers or flags wherever they stand, also as text.
+_NUMBERS = frozenset({"ID", "ListID", "ContactID", "RefId", "DataID", "JobID", "Count"})
+_FLAGS = frozenset({"IsDeleted", "IsUnsub", "IsUnsubscribed"})
 
 _ENVELOPE = msgspec.json.Decoder(_Envelope)
 _OBJECT = msgspec.json.Decoder(Row)
@@ -44,11 +50,23 @@ def rows_of(response: httpx.Response) -> list[Row]:
     """The objects of an answer; none for 204 and for 304, which means that nothing changed.
 
     Raises:
-        ValueError: no envelope.
+        ValueError: no envelope, or a number or a flag that is none.
     """
     if response.status_code in {204, 304}:
         return []
-    return _ENVELOPE.decode(response.content).Data
+    rows = _ENVELOPE.decode(response.content).Data
+    for row in rows:
+        _check(row)
+    return rows
+
+
+def _check(row: Row) -> None:
+    """Look at what is read without a look of its own."""
+    for name in row.keys() & _NUMBERS:
+        if type(row[name]) is not int:
+            integer(row[name])
+    for name in row.keys() & _FLAGS:
+        boolean(row[name])
 
 
 def first(rows: list[Row]) -> Row:
@@ -60,6 +78,18 @@ def first(rows: list[Row]) -> Row:
     if not rows:
         raise NotFound("Mailjet answered with no object.", code="empty")
     return rows[0]
+
+
+def id_of(row: Row) -> int:
+    """The ID of an object.
+
+    Raises:
+        UnreadableAnswer: it has none.
+    """
+    found = integer(row.get("ID"))
+    if found is None:
+        raise UnreadableAnswer("Mailjet: an object without an ID.")
+    return found
 
 
 def new_id(name: str) -> Callable[[httpx.Response], int]:

@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mailing_api.errors import NotFound, RequestRefused, UnreadableAnswer
+from mailing_api.errors import NotFound, RequestRefused
 from mailing_api.mailjet import MailjetClient
-from mailing_api.mailjet_answers import Row
+from mailing_api.mailjet_answers import Row, id_of
 from mailing_api.paths import segment
-from mailing_api.values import integer
 
 __all__ = ["ContactCalls"]
 
@@ -47,12 +46,12 @@ class ContactCalls:
         """
         if found is None:
             try:
-                return _id(self._create(email, name))
+                return id_of(self._create(email, name))
             except RequestRefused as error:
                 if error.code != "MJ18":
                     raise
             found = self._client.one("contact", email)
-        contact = _id(found)
+        contact = id_of(found)
         if name is not None and found.get("Name") != name:
             self._write("PUT", "contact/{contact}", contact, {"Name": name})
         return contact
@@ -84,10 +83,3 @@ class ContactCalls:
     def _write(self, method: str, route: str, contact: int | str, body: Row) -> None:
         path = route.replace("{contact}", segment(contact))
         self._client.write(method, f"/v3/REST/{path}", body, route=f"/v3/REST/{route}", idempotent=True)
-
-
-def _id(row: Row) -> int:
-    found = integer(row.get("ID"))
-    if found is None:
-        raise UnreadableAnswer("Mailjet contact: a row without an ID.")
-    return found

@@ -24,7 +24,7 @@ from mailing_api.http import Connection, HttpClient
 from mailing_api.pace import Pace
 from mailing_api.pages import UnsortedWalk
 from mailing_api.paths import segment
-from mailing_api.postgrid_answers import Page, Row, code, one, page, read_error, something
+from mailing_api.postgrid_answers import Page, Row, code, metadata_of, one, page, read_error, something
 from mailing_api.postgrid_form import multipart
 from mailing_api.postgrid_settings import POSTGRID_SETTINGS, check_key, endpoint, wrong_mode
 from mailing_api.settings import lookup, named
@@ -145,7 +145,7 @@ class PostgridClient:
         is_all = len(first.rows) < PAGE_SIZE if first.total is None else len(first.rows) >= first.total
         pages = [first.rows] if is_all else Listing(fetch, what="PostGrid contacts searched for", ahead=1)
         found = {str(row["id"]): row for rows in pages for row in rows}
-        return [row for row in found.values() if (row.get("metadata") or {}).get(key) == value]
+        return [row for row in found.values() if metadata_of(row).get(key) == value]
 
     def delete_contact(self, contact: str) -> None:
         """Delete a contact for good, from all lists; one that is not there is fine."""
@@ -232,7 +232,7 @@ class PostgridClient:
             str(row["id"]): metadata
             for page in self.rows("mailing_list_imports")
             for row in page
-            if (metadata := row.get("metadata") or {}).get(key) == value
+            if (metadata := metadata_of(row)).get(key) == value
         }
 
     def import_report(self, number: str) -> bytes | None:
@@ -370,8 +370,8 @@ class Listing:
         yield from UnsortedWalk(self._fetch, _key, _version, what=self._what, limit=PAGE_SIZE, ahead=self._ahead)
 
     def _fetch(self, skip: int, limit: int) -> Sequence[Row]:
-        if self._total is not None and skip >= self._total:
-            return ()  # asked for ahead, without need
+        if self._total is not None and skip >= self._total:  # asked for ahead, without need
+            return ()
         asked = time.monotonic()
         found = self._ask(skip, limit)
         if self.began is None and found.made is not None:

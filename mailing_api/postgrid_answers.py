@@ -19,7 +19,7 @@ from mailing_api.errors import (
     RequestRefused,
 )
 
-__all__ = ["Page", "Row", "code", "one", "page", "read_error", "something"]
+__all__ = ["Page", "Row", "code", "metadata_of", "one", "page", "read_error", "something"]
 
 Row = dict[str, Any]
 
@@ -45,6 +45,8 @@ class _List(msgspec.Struct):
     totalCount: int | None = None  # noqa: N815 - as PostGrid writes it
     skip: int | None = None
 
+
+_TYPES = {"metadata": dict, "errors": list, "notes": list, "status": str, "updatedAt": str}
 
 _LIST = msgspec.json.Decoder(_List)
 _ROW = msgspec.json.Decoder(Row)
@@ -87,9 +89,23 @@ def one(response: httpx.Response) -> Row:
         ValueError: not one, or without its ID.
     """
     found = _ROW.decode(response.content)
-    if not isinstance(found.get("id"), str) or not found["id"]:
-        raise ValueError("an object without its id")
+    _check(found)
     return found
+
+
+def _check(row: Row) -> None:
+    """Look at what is read without a look of its own."""
+    if not isinstance(row.get("id"), str) or not row["id"]:
+        raise ValueError("an object without its id")
+    for name, kind in _TYPES.items():
+        if row.get(name) is not None and not isinstance(row[name], kind):
+            raise ValueError("a member of another type")
+
+
+def metadata_of(row: Row) -> Row:
+    """The metadata of an object of a listing, where nobody looked at its type; empty where there is none."""
+    found = row.get("metadata")
+    return found if isinstance(found, dict) else {}
 
 
 def something(response: httpx.Response) -> None:

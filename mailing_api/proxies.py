@@ -11,7 +11,7 @@ import httpx
 import msgspec
 
 from mailing_api.errors import ConfigurationError
-from mailing_api.urls import port_of
+from mailing_api.urls import has_host, port_of
 
 __all__ = ["Proxy", "proxy_for"]
 
@@ -54,7 +54,7 @@ def proxy_for(url: httpx.URL) -> Proxy | None:
         found = httpx.URL(given if "://" in given else f"http://{given}")
     except httpx.InvalidURL:
         found = httpx.URL("")
-    if found.scheme not in _SCHEMES or not found.host:
+    if found.scheme not in _SCHEMES or not has_host(found):
         raise ConfigurationError(
             f"The proxy named by {named_by} is not a URL such as http://proxy.example.com:3128: correct or unset it."
         )

@@ -33,8 +33,31 @@ _ACTION = re.compile(r"\b(?:ses|sts|s3|kms):[A-Za-z]+")
 _REQUEST_ID = re.compile(r"[\w-]{1,64}")
 
 
+class _TopicPreference(msgspec.Struct):
+    TopicName: str
+    SubscriptionStatus: str
+
+
+class _Topic(msgspec.Struct):
+    TopicName: str
+
+
+class _Shape(msgspec.Struct):
+    """The types of the members that decide about people; whatever else there is may be anything."""
+
+    EmailAddress: str | None = None
+    UnsubscribeAll: bool | None = None
+    TopicPreferences: list[_TopicPreference] | None = None
+    AttributesData: str | None = None
+    Topics: list[_Topic] | None = None
+    ImportDataSource: Row | None = None
+    ImportDestination: Row | None = None
+    FailureInfo: Row | None = None
+
+
 def answer(response: httpx.Response) -> Row:
-    """The object that was answered; ValueError where it is none."""
+    """The object that was answered; ValueError where it is none, or has members of another type."""
+    _SHAPE.decode(response.content)
     return _OBJECT.decode(response.content)
 
 
@@ -134,3 +157,4 @@ def _code_and_message(response: httpx.Response) -> tuple[str | None, str]:
 
 
 _OBJECT = msgspec.json.Decoder(Row)
+_SHAPE = msgspec.json.Decoder(_Shape)

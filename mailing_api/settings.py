@@ -133,7 +133,9 @@ def unsendable(credential: str) -> str:
         return ""
     if not credential.strip():
         return "holds only blanks"
-    where = "begins with" if credential[0] == bad else "ends with" if credential[-1] == bad else "holds"
+    before, _, after = credential.partition(bad)
+    is_end = not any("!" <= sign <= "~" for sign in after)
+    where = "begins with" if not before else "ends with" if is_end else "holds"
     if bad in "\r\n":
         return f"{where} a line break"
     if bad in " \t":

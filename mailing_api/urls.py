@@ -17,6 +17,7 @@ __all__ = [
     "Resolver",
     "check_encrypted",
     "check_url",
+    "has_host",
     "is_loopback",
     "literal",
     "parse",
@@ -45,8 +46,12 @@ def parse(text: Any) -> httpx.URL | None:
         url = httpx.URL(text)
     except (httpx.InvalidURL, TypeError, ValueError):
         return None
-    is_host = _NAME(url.raw_host.decode("ascii", "replace")) or literal(url.host) is not None
-    return url if url.scheme in _DEFAULT_PORTS and is_host else None
+    return url if url.scheme in _DEFAULT_PORTS and has_host(url) else None
+
+
+def has_host(url: httpx.URL) -> bool:
+    """Whether a URL names a host, by an address or a name that may be one."""
+    return _NAME(url.raw_host.decode("ascii", "replace")) is not None or literal(url.host) is not None
 
 
 def check_url(name: str, value: Any, example: str) -> httpx.URL:

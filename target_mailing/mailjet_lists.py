@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
+from mailing_api.mailjet_answers import id_of
 from mailing_api.values import boolean
 from target_mailing.consent import Consent
 from target_mailing.consent_words import asks_for_opt_out
@@ -28,7 +29,7 @@ class ListsColumn:
         self._addressed: dict[str, int] = {}
         for row in rows:
             if not boolean(row.get("IsDeleted")):
-                number = int(row["ID"])
+                number = id_of(dict(row))
                 self._ids.add(number)
                 self._named.setdefault(str(row.get("Name", "")), set()).add(number)
                 self._addressed[str(row.get("Address", ""))] = number

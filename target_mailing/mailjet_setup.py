@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from mailing_api.errors import AuthenticationError, ConfigurationError, NotFound, PermissionDenied, RequestRefused
 from mailing_api.mailjet import MailjetClient
+from mailing_api.mailjet_answers import id_of
 from mailing_api.values import boolean
 
 __all__ = ["define_properties", "find_list"]
@@ -46,7 +47,7 @@ def find_list(client: MailjetClient, wanted: str, *, create: bool, dry_run: bool
             )
     if boolean(row.get("IsDeleted")):
         raise ConfigurationError(f"Setting `list`: the Mailjet list {wanted!r} is deleted; choose another.")
-    return int(row["ID"])
+    return id_of(row)
 
 
 def define_properties(client: MailjetClient, datatypes: Mapping[str, str]) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from mailing_api.errors import UnreadableAnswer
 from target_mailing import values
 from target_mailing.consent_words import choice_of
 from target_mailing.fields import Field, Fields
@@ -62,7 +63,18 @@ class State(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> State:
-        """From what GetContact or ListContacts shows. Whatever is no choice to be written to counts as an opt-out."""
+        """From what GetContact or ListContacts shows. Whatever is no choice to be written to counts as an opt-out.
+
+        Raises:
+            UnreadableAnswer: it shows no contact.
+        """
+        try:
+            return cls._of(row)
+        except (AttributeError, LookupError, TypeError):
+            raise UnreadableAnswer("Amazon SES: a contact is not in the form that AWS documents.") from None
+
+    @classmethod
+    def _of(cls, row: Mapping[str, Any]) -> State:
         attributes = row.get("AttributesData", None if "ContactListName" in row else UNSET)
         return cls(
             email=str(row["EmailAddress"]),

@@ -9,6 +9,7 @@ from mailing_api.downloads import Downloads
 from mailing_api.errors import RequestRefused
 from mailing_api.mailjet import MailjetClient
 from mailing_api.mpdx import MpdxClient
+from mailing_api.pace import Pace
 from mailing_api.postgrid import PostgridClient
 from mailing_api.retry import RetryPolicy
 from mailing_api.s3 import Bucket
@@ -23,7 +24,7 @@ KEYS = {"access_key_id": "AKIDCANARY", "secret_access_key": SECRET}
 
 
 def _options(options):
-    return {"retry": HASTY, "sleep": lambda _: None, **options}
+    return {"retry": HASTY, "sleep": lambda _: None, "pace": Pace(sleep=lambda _: None), **options}
 
 
 def mailjet(url, **options):
