@@ -48,7 +48,7 @@ class Switches(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     postgrid_unset_fields: Literal["absent", "null"] = "absent"
     postgrid_email_check: bool = False
     postgrid_merge_unit: bool = False
-    postgrid_hides_secret: bool = True
+    postgrid_hides_secret: bool = False
     postgrid_contact_lists: Literal["ids", "objects", "absent"] = "ids"
     postgrid_membership_moves_updated_at: bool = False
 

@@ -230,9 +230,39 @@ def test_contacts_have_greetings_of_their_people(api, make):
     people = [{"first_name": "Tom"}, {"first_name": "Nina"}, {"first_name": "Gus", "deceased": True}]
     make({"name": "Albright, Tom and Nina", "people": people}, "Church", {"name": "Stored", "greeting": ""})
     found = [(row["attributes"]["greeting"], row["attributes"]["envelope_greeting"]) for row in api.rows("contacts")]
-    assert found == [("Tom and Nina", "Tom and Nina Albright"), ("Church", "Church"), ("", "Stored")]
+    assert found == [("Tom and Nina", "Tom and Nina Albright"), ("Church", "Church"), ("Stored", "Stored")]
     spanish = api.get("contacts", {"Accept-Language": "es-MX,es;q=0.9"}).json()["data"][0]
     assert spanish["attributes"]["greeting"] == "Tom y Nina"
+
+
+@pytest.mark.parametrize(
+    ("name", "envelope"),
+    [
+        ("Smith, John, Jr", "John Smith"),
+        ("Smith, John and Jane, Dr", "John and Jane Smith"),
+        ("Smith, John & Jane", "John & Jane Smith"),
+        ("Smith,", "Smith"),
+        ("Smith", "Smith"),
+        ("Smith, John (Jack)", "John Smith"),
+        ("Smith, John (Jack) and Jane (Jen)", "John and Jane Smith"),
+        ("Smith, John & Jane (Doe)", "John Smith and Jane Doe"),
+        ("of the Ministry, Friends", "of the Ministry, Friends"),
+    ],
+)
+@pytest.mark.parametrize("stored", [None, "", " "])
+def test_an_envelopes_name_is_made_of_the_contacts(api, make, name, envelope, stored):
+    make({"name": name, "envelope_greeting": stored, "people": [{"first_name": "John"}]})
+    assert api.rows("contacts")[0]["attributes"]["envelope_greeting"] == envelope
+
+
+@pytest.mark.parametrize(
+    ("deceased", "greeting"), [((), "A and B"), ((0,), "B"), ((1,), "A"), ((2,), "A and B"), ((0, 2), "B")]
+)
+@pytest.mark.parametrize("stored", [None, "", " "])
+def test_a_greeting_names_the_living_of_primary_person_and_spouse(api, make, deceased, greeting, stored):
+    people = [{"first_name": name, "deceased": place in deceased} for place, name in enumerate("ABC")]
+    make({"name": "Smith, A and B", "greeting": stored, "people": people})
+    assert api.rows("contacts")[0]["attributes"]["greeting"] == greeting
 
 
 def test_everything_a_contact_shows_is_in_alphabetical_order(api, make):

@@ -99,7 +99,7 @@ def test_a_household_has_the_canonical_columns(make, mpdx, home, read):
         ({"name": "Castillo Community Church"}, None, "Castillo Community Church"),
         ({"name": "Castillo Church", "envelope_greeting": "Our friends"}, "Our friends", "Castillo Church"),
         ({"name": "Bauer, Lena", "envelope_greeting": "Ms Bauer"}, "Ms Bauer", None),
-        ({"name": "Bauer, Lena", "envelope_greeting": ""}, "Bauer, Lena", None),
+        ({"name": "Bauer, Lena", "envelope_greeting": ""}, "Lena Bauer", None),
     ],
 )
 def test_an_organisation_is_a_company(make, read, given, name, company):
