@@ -117,12 +117,20 @@ class FindContacts(Step):
     def run(self, work: Work) -> Progress:
         """Look for each."""
         is_known = self.mailing_list.is_known_to(work.journal)
-        names = {
-            at: ids
-            for at, row in enumerate(work.rows)
-            if not (is_known and at in work.names) and (ids := found(self.client, row.reference))
-        }
-        return Done({}, names=names)
+        names: dict[int, list[str]] = {}
+        refused: dict[int, Refusal] = {}
+        for at, row in enumerate(work.rows):
+            if is_known and at in work.names:
+                continue
+            try:
+                ids = found(self.client, row.reference)
+            except RequestRefused as error:
+                why = f"looking for the contact: {error.said or error.status}"
+                refused[at] = Refusal("refused_by_provider", why)
+                continue
+            if ids:
+                names[at] = ids
+        return Done({}, names=names, refused=refused)
 
 
 def found(client: PostgridClient, reference: tuple[str, ...]) -> list[str]:
@@ -146,8 +154,9 @@ def made(work: Work) -> list[list[str]]:
 
 
 def leaving(work: Work) -> list[list[str]]:
-    """The contacts by which the rows are known."""
-    return [list(work.names.get(at, ())) for at in range(len(work.rows))]
+    """The contacts by which the rows are known; of those that PostGrid does not look for nobody knows them all."""
+    refused = work.refused
+    return [[] if at in refused else list(work.names.get(at, ())) for at in range(len(work.rows))]
 
 
 def replaced(work: Work) -> list[list[str]]:

@@ -289,3 +289,16 @@ def test_check_tries_everything_and_writes_nothing(postgrid, capsys):
     TargetMailing(config=postgrid.settings()).check()
     assert "PostGrid" in capsys.readouterr().out
     assert all(call.startswith("GET ") for call in postgrid.sandbox.counters.calls)
+
+
+def test_one_household_that_cannot_be_looked_for_does_not_stop_the_removals_of_others(postgrid):
+    postgrid.deliver(rows(3))
+    fault = postgrid.sandbox.faults.add(
+        kind="status", status=400, method="GET", path="/print-mail/v1/contacts", skip=1, times=1
+    )
+    other = str(postgrid.folder / "other.sqlite")
+    result = postgrid.deliver([households(), *map(delete, range(3)), state({"n": 1})], journal=other)
+    assert fault.hits == 1
+    assert result.error is None
+    assert result.counts() == {"delivered": 2, "rejected": 1}
+    assert len(postgrid.on_list()) == 1
