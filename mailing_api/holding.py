@@ -20,7 +20,7 @@ import msgspec
 
 from mailing_api.folders import make_private
 
-__all__ = ["Foreign", "Held", "HeldFile", "Mark", "who_we_are"]
+__all__ = ["Foreign", "Held", "HeldFile", "Mark", "lock_file", "who_we_are"]
 
 
 class Held(Exception):
@@ -99,7 +99,7 @@ class HeldFile:
             raise Held(self._who_holds()) from None
         flags = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         self._descriptor = os.open(self.path, flags | os.O_CREAT, 0o600)
-        if not _lock(self._descriptor):
+        if not lock_file(self._descriptor):
             raise Held(self._who_holds())
         self.is_new = self._look(self._descriptor)
         os.fchmod(self._descriptor, 0o600)
@@ -224,7 +224,7 @@ class HeldFile:
         return told if _HOLDER.fullmatch(told) else "another process"
 
 
-def _lock(descriptor: int) -> bool:
+def lock_file(descriptor: int) -> bool:
     """Lock a byte of an open file that SQLite never uses; whether that could be done. The lock ends with the file."""
     if not hasattr(fcntl, "F_OFD_SETLK"):
         try:

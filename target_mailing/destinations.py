@@ -12,6 +12,7 @@ from mailing_api.settings import ALLOW_HTTP, duration, lookup, positive
 from target_mailing.delivery import Delivery
 from target_mailing.journal import Journal
 from target_mailing.lanes import Lane, LanePolicy
+from target_mailing.list_locks import ListLocks
 from target_mailing.outcomes import Outcomes
 from target_mailing.providers import chosen
 from target_mailing.settings import StreamSettings
@@ -39,6 +40,8 @@ class Destinations:
             allow_http=lookup(ALLOW_HTTP, config) is True,
         )
         self.label = f"{self.provider.name}-{self._account.label}"
+        #: Keeps other runs from the lists that this one delivers to.
+        self.lists: ListLocks | None = None
         self._manner_of: dict[str, Any] = {}
         #: By settings: each is asked for once a run.
         self._found: dict[bytes, Destination] = {}
@@ -86,6 +89,8 @@ class Destinations:
         destination = self._found.get(same)
         if destination is None:
             destination = self._found[same] = self._account.destination(settings)
+        if self.lists is not None:
+            self.lists.take(destination.name)
         manner = (policy, self._account.manner(settings))
         if self._manner_of.setdefault(destination.name, manner) != manner:
             raise ConfigurationError(

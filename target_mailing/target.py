@@ -31,6 +31,7 @@ from target_mailing.command import TargetCommand
 from target_mailing.destinations import Destinations
 from target_mailing.journal import Journal
 from target_mailing.lines import InputError
+from target_mailing.list_locks import ListLocks, locks_folder
 from target_mailing.maps import StreamMaps
 from target_mailing.outcomes import Outcome
 from target_mailing.properties import PropertyNames, no_property
@@ -108,6 +109,8 @@ class TargetMailing(Target):
             journal, rejects = self._open_memory(destinations)
             opened.enter_context(closing(journal))
             opened.enter_context(closing(rejects))
+            locks = ListLocks(locks_folder(), self.config, journal=journal.name, place=journal.place)
+            destinations.lists = opened.enter_context(closing(locks))
             self._run = run = Run(
                 config=self.config,
                 mapper=self.mapper if self._has_maps() else None,

@@ -1,0 +1,69 @@
+"""Two runs that write into one list do not run at once, whatever their journals; one after the other, they are told."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from tests.target.conftest import LIST, Mailjet, people, schema, state
+
+
+@pytest.fixture(autouse=True)
+def _state_folder(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "xdg"))
+    monkeypatch.delenv("MELTANO_PROJECT_ROOT", raising=False)
+
+
+def other(mailjet, **config):
+    folder = mailjet.folder / "other"
+    folder.mkdir(exist_ok=True)
+    return Mailjet(mailjet.sandbox, folder, mailjet.settings(rejects_path=str(folder / "rejects"), **config))
+
+
+def while_one_runs(mailjet, act):
+    """Deliver to the list, and act while its job is under way."""
+    hold = mailjet.sandbox.faults.add(kind="hold", method="POST", path="/v3/REST/contactslist/*/managemanycontacts")
+    results = []
+    one = threading.Thread(target=lambda: results.append(mailjet.deliver([schema(), *people(range(2)), state(1)])))
+    one.start()
+    try:
+        hold.wait_until_held(timeout=20)
+        found = act()
+    finally:
+        hold.release()
+        one.join()
+    assert results[0].error is None
+    return found
+
+
+@pytest.mark.parametrize("journal", ["file", "default", "off"])
+def test_a_list_that_streams_names_is_held_like_one_that_the_setting_names(mailjet, journal):
+    mailjet.sandbox.mailjet.add_list("Elsewhere")
+    own = {"file": str(mailjet.folder / "other.sqlite"), "default": None, "off": "off"}[journal]
+    second = other(mailjet, journal=own, list="Elsewhere", streams={"people": {"list": LIST}})
+    result = while_one_runs(mailjet, lambda: second.deliver([schema(), *people(range(2)), state(1)]))
+    assert "another run (process " in str(result.error)
+    assert result.states == []
+    assert second.deliver([schema(), *people(range(2)), state(1)]).error is None
+
+
+def test_lists_of_their_own_are_delivered_to_at_once(mailjet):
+    mailjet.sandbox.mailjet.add_list("Elsewhere")
+    second = other(mailjet, journal=str(mailjet.folder / "other.sqlite"), list="Elsewhere", route="contact")
+    assert while_one_runs(mailjet, lambda: second.deliver([schema(), *people(range(2)), state(1)])).error is None
+
+
+def test_one_after_the_other_two_journals_are_told(mailjet):
+    assert "had another journal" not in mailjet.deliver([schema(), *people(range(2)), state(1)]).log
+    assert "had another journal" not in mailjet.deliver([schema(), *people(range(2)), state(1)]).log
+    second = other(mailjet, journal=str(mailjet.folder / "other.sqlite"))
+    result = second.deliver([schema(), *people(range(2)), state(1)])
+    assert result.error is None
+    assert "had another journal" in result.log
+
+
+def test_without_a_place_for_locks_runs_go_on(mailjet, monkeypatch):
+    (mailjet.folder / "file").write_text("")
+    monkeypatch.setenv("XDG_STATE_HOME", str(mailjet.folder / "file"))
+    assert mailjet.deliver([schema(), *people(range(2)), state(1)]).error is None
