@@ -88,9 +88,10 @@ class AwsSession:
             MailingError: there are none, or they could not be renewed.
         """
         with self._lock:
-            if self._credentials is None:
-                self._credentials = self._find()
-            return self._frozen(self._credentials)
+            found = self._find() if self._credentials is None else self._credentials
+            frozen = self._frozen(found)
+            self._credentials = found  # what failed the first time is looked for anew
+            return frozen
 
     def origin(self) -> str:
         """Where the credentials come from, for messages."""
