@@ -8,6 +8,7 @@ from itertools import chain
 from typing import Any
 
 from mailing_api import values
+from mailing_api.errors import UnreadableAnswer
 from mailing_api.settings import Setting, lookup
 from tap_mailing.columns import Row, boolean, computed, identifier, integer, text, timestamp
 from tap_mailing.mailjet_stream import MailjetStream, by_id
@@ -109,11 +110,15 @@ def _properties(row: Row | None, casts: Mapping[Any, Callable[[Any], Any]]) -> d
         return None
     try:
         return {(name := item["Name"]): casts[name](item["Value"]) for item in row["Data"]} or None
-    except (ArithmeticError, LookupError, TypeError, ValueError):
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+        pass
+    try:
         return {
-            item["Name"]: _cast(item.get("Value"), casts.get(item["Name"], values.text))
+            str(item["Name"]): _cast(item.get("Value"), casts.get(item["Name"], values.text))
             for item in row.get("Data") or ()
         } or None
+    except (AttributeError, LookupError, TypeError):
+        raise UnreadableAnswer("Mailjet contactdata: field Data holds no names and values.") from None
 
 
 def _cast(value: Any, cast: Callable[[Any], Any]) -> Any:

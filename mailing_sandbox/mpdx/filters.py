@@ -88,7 +88,15 @@ def _has(found: Callable[[Contact], Iterable[Any]]) -> Callable[[str], Test]:
 
 
 def _kind(text: str) -> Test:
-    return lambda row: bool(row.people) is (text == "person")
+    # As for `newsletter`, a word that MPDX does not know filters nothing.
+    return lambda row: text not in ("person", "company") or bool(row.people) is (text == "person")
+
+
+def _church(text: str) -> Test:
+    wanted: set[str | None] = set(words(text))
+    if "none" in wanted:
+        wanted = {*wanted - {"none"}, None}
+    return lambda row: row.church_name in wanted
 
 
 def _wildcard(text: str) -> Test:
@@ -121,7 +129,7 @@ CONTACT: dict[str, Callable[[str], Test]] = {
     "country": _place("country"),
     "region": _place("region"),
     "metro_area": _place("metro_area"),
-    "church": _of_set(lambda row: row.church_name),
+    "church": _church,
     "contact_type": _kind,
     "contact_info_addr": _has(lambda row: (not address.historic for address in row.addresses)),
     "contact_info_email": _has(_emails),

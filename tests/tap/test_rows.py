@@ -303,6 +303,23 @@ def test_a_historic_definition_does_not_type_static_values_of_its_name(sandbox, 
     assert record["properties"] == {"score": 7}
 
 
+@pytest.mark.parametrize("given", [5, "x", {"a": 1}, [5], [None], ["x"], [{}], [{"Value": 1}], [{"Name": []}], [[]]])
+def test_property_values_of_another_shape_fail_the_stream_with_one_line(fake, caplog, given):
+    mailjet = fake(contact=[CONTACT], contactdata=[{"ID": CONTACT["ID"], "Data": given}], contactmetadata=DEFINITIONS)
+    run = mailjet.read("mailjet_contacts")
+    assert "UnreadableAnswer" in str(run.error)
+    assert "defect" not in caplog.text
+
+
+@pytest.mark.parametrize("given", [None, 5, True, [], {}, [1], 1.5])
+def test_a_property_value_of_any_type_is_itself_or_text(fake, given):
+    items = [{"Name": one["Name"], "Value": given} for one in DEFINITIONS]
+    mailjet = fake(contact=[CONTACT], contactdata=[{"ID": CONTACT["ID"], "Data": items}], contactmetadata=DEFINITIONS)
+    run = mailjet.read("mailjet_contacts")
+    assert run.error is None
+    assert_rows_equal_schema(run, "mailjet_contacts")
+
+
 def test_properties_of_many_pages_meet_their_contacts(fake):
     numbers = range(1, 3500)
     mailjet = fake(
