@@ -35,7 +35,10 @@ def find_list(client: MailjetClient, wanted: str, *, create: bool, dry_run: bool
     if wanted.isdecimal():
         row = _list_at(client, wanted)
         if row is None:
-            raise ConfigurationError(f"Setting `list`: Mailjet has no list with the ID {wanted}.")
+            raise ConfigurationError(
+                f"Setting `list`: Mailjet has no list with the ID {wanted}. Digits are always an ID; for a list whose "
+                "name is digits, give its ID or its address."
+            )
     else:
         row = _list_named(client, wanted) or _list_at(client, wanted)
         if row is None and create:

@@ -49,3 +49,10 @@ def test_an_entry_whose_question_marks_stand_for_dots_fits(mailjet):
     rows = [schema("crm.people"), person(1, stream="crm.people"), state(1)]
     result = mailjet.deliver(rows, streams={"crm?people": {"action": "unsub"}})
     assert (result.error, result.states) == (None, [1])
+
+
+def test_a_name_of_digits_is_told_to_be_an_id(mailjet):
+    mailjet.sandbox.mailjet.add_list("2025")
+    result = mailjet.deliver([schema(), person(1), state(1)], list="2025")
+    assert "no list with the ID 2025. Digits are always an ID" in str(result.error)
+    assert result.states == []
