@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -19,7 +20,7 @@ from mailing_api.values import timestamp_of
 from target_mailing.journal import Reject
 from target_mailing.lines import REJECT_COLUMNS
 
-__all__ = ["RejectsFile", "key_properties"]
+__all__ = ["RejectsFile", "delete_old", "key_properties"]
 
 #: Where the SCHEMAs of the file name the stream's key. As `key_properties` it would make other targets refuse a row
 #: that was rejected for want of its key, and overwrite a reject by the next one of the same key.
@@ -131,6 +132,18 @@ class RejectsFile:
             },
             "key_properties": [],
         }
+
+
+def delete_old(folder: Path, before: float) -> int:
+    """Delete the rejects files of a folder that were last written before this time (Unix seconds); how many it were."""
+    deleted = 0
+    for path in folder.glob("rejects-*.singer"):
+        with suppress(OSError):
+            found = path.lstat()
+            if stat.S_ISREG(found.st_mode) and found.st_mtime < before:
+                path.unlink()
+                deleted += 1
+    return deleted
 
 
 def key_properties(schema: Mapping[str, Any], given: Sequence[str] | None) -> Sequence[str]:

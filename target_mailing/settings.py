@@ -228,6 +228,13 @@ TARGET_SETTINGS: Final = (
         description="Folder for the rejects files; by default `rejects` beside the journal.",
     ),
     Setting(
+        name="rejects_keep",
+        title="Rejects kept",
+        description="How long rejects files are kept: seconds, or ISO 8601 such as P30D. Older ones in the folder are "
+        "deleted when a run starts. Unset: they are never deleted.",
+        type=["number", "string"],
+    ),
+    Setting(
         name="journal",
         title="Journal",
         description="Where the target remembers what is under way and what was confirmed: a file, or a postgresql:// "

@@ -36,7 +36,7 @@ from target_mailing.maps import StreamMaps
 from target_mailing.outcomes import Outcome
 from target_mailing.properties import PropertyNames, no_property
 from target_mailing.providers import SETTINGS
-from target_mailing.rejects import RejectsFile
+from target_mailing.rejects import RejectsFile, delete_old
 from target_mailing.run import Run, Terminated
 from target_mailing.settings import (
     StreamSettings,
@@ -178,6 +178,10 @@ class TargetMailing(Target):
                 self.logger.log(level, "Journal: %s (new: remembers nothing)", store.name)
             else:
                 self.logger.info("Journal: %s", store.name)
+            if (kept := self._setting("rejects_keep")) is not None:
+                before = time.time() - positive("rejects_keep", duration("rejects_keep", kept))
+                if deleted := delete_old(rejects_folder, before):
+                    self.logger.info("Setting `rejects_keep`: %d older rejects files were deleted", deleted)
             journal.forget_before(time.time() - max(window, abandon))
             opened.pop_all()
         return journal, rejects

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 import pytest
@@ -104,3 +105,17 @@ def test_a_check_makes_nothing(mailjet, capsys, request, tmp_path, place):
     assert mailjet.deliver([schema(), person(1, email="none"), state(1)], **more).error is None
     TargetMailing(config=mailjet.settings(**more)).check()
     assert capsys.readouterr().out.count("can be written") == 2
+
+
+@pytest.mark.parametrize(("keep", "left"), [(None, 2), ("P30D", 1), (3600, 1)])
+def test_rejects_files_are_kept_for_as_long_as_the_setting_says(mailjet, keep, left):
+    folder = mailjet.folder / "rejects"
+    assert mailjet.deliver([schema(), person(1, email="none"), state(1)]).error is None
+    (old,) = folder.iterdir()
+    os.utime(old, (0, 0))
+    other = folder / "notes.txt"
+    other.write_text("mine")
+    os.utime(other, (0, 0))
+    assert mailjet.deliver([schema(), person(2, email="none"), state(1)], rejects_keep=keep).error is None
+    assert len(list(folder.glob("rejects-*"))) == left
+    assert other.exists()
