@@ -42,14 +42,14 @@ QUICK = (
 FOR_EVER = 10**10
 
 
+def marks(case, end):
+    if case.name in QUICK:
+        return () if end == "done" else pytest.mark.slow
+    return pytest.mark.slow if end == "done" else (pytest.mark.slow, pytest.mark.exhaustive)
+
+
 def each(*ends):
-    return [
-        pytest.param(
-            case, end, id=f"{case.name}-{end}", marks=() if case.name in QUICK and end == "done" else pytest.mark.slow
-        )
-        for case in CASES
-        for end in ends
-    ]
+    return [pytest.param(case, end, id=f"{case.name}-{end}", marks=marks(case, end)) for case in CASES for end in ends]
 
 
 @pytest.fixture(autouse=True)
@@ -181,6 +181,7 @@ def test_p3_a_batch_left_at_a_step_is_followed_to_its_end(sandbox, monkeypatch, 
 
 
 @pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_p9_where_the_provider_forgot_everything_each_row_ends_or_the_run_says_why_not(
     sandbox, monkeypatch, tmp_path, case
