@@ -83,7 +83,7 @@ def test_sts_is_refused_in_the_same_way(monkeypatch, servers, wrong):
 def ask(client, server):
     """Call a client; an empty object is no answer for every one of them."""
     try:
-        client(f"https://localhost:{server.port}")
+        client(f"HTTPS://localhost:{server.port}")
     except (UntrustedCertificate, ConfigurationError):
         raise
     except MailingError:
