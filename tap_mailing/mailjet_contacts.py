@@ -88,7 +88,7 @@ class Contacts(MailjetStream):
         definitions = list(chain.from_iterable(self.walk({}, resource="contactmetadata")))
         # Of two definitions of one name, the values are those of the static one: `historic` is an older kind.
         definitions.sort(key=lambda row: str(row.get("NameSpace")).lower() == "static")
-        casts = {row.get("Name"): _CASTS.get(str(row.get("Datatype")).lower(), values.text) for row in definitions}
+        casts = {str(row.get("Name")): _CASTS.get(str(row.get("Datatype")).lower(), values.text) for row in definitions}
         contacts = self.walk(self.filters(), share=2)
         data = self.walk(self.filters(), resource="contactdata", share=2)
         for page, found in matched(contacts, data, by_id):

@@ -320,6 +320,17 @@ def test_a_property_value_of_any_type_is_itself_or_text(fake, given):
     assert_rows_equal_schema(run, "mailjet_contacts")
 
 
+@pytest.mark.parametrize("name", [None, 5, [], {}])
+def test_a_definition_with_a_name_of_another_type_does_no_harm(fake, name):
+    mailjet = fake(
+        contact=[CONTACT],
+        contactdata=[{"ID": CONTACT["ID"], "Data": [{"Name": "visits", "Value": "7"}]}],
+        contactmetadata=[*DEFINITIONS, {**DEFINITIONS[0], "ID": 99, "Name": name}],
+    )
+    (record,) = mailjet.read("mailjet_contacts").records("mailjet_contacts")
+    assert record["properties"] == {"visits": 7}
+
+
 def test_properties_of_many_pages_meet_their_contacts(fake):
     numbers = range(1, 3500)
     mailjet = fake(
