@@ -44,6 +44,8 @@ class Row(msgspec.Struct, gc=False):
         reference: stream and key in words, where the destination has the provider keep them; else empty.
         left_by: keys that had this contact, and for whose sake it is removed after their new one was added.
         lost_address: the key has no address any more, but was not deleted.
+        tells_changes: its stream tells changes in their order, so that another address of the same key is a change.
+        is_of_shared_key: its key stands for several addresses at once, so that none is a former one.
         turn: its place among all rows of keys, for `KeysUnderWay`.
     """
 
@@ -67,6 +69,8 @@ class Row(msgspec.Struct, gc=False):
     lost_address: bool = False
     sources: Sequence[Lines] = ()
     turn: int = 0
+    tells_changes: bool = True
+    is_of_shared_key: bool = False
 
     def supersede(self, earlier: Row) -> None:
         """Take over what an earlier row of the same address settles, holds and is waited for by.

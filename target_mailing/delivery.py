@@ -163,6 +163,10 @@ class Delivery:
         """Whether a call is on its way that must not be made twice."""
         return bool(self._submitting)
 
+    def repeated_keys(self) -> Counter[str]:
+        """By stream, rows whose key stands for other addresses, too."""
+        return sum((lane.repeated_keys for lane in self._lanes.values()), Counter())
+
     def unfinished(self) -> int:
         """Batches under way."""
         return len(self._under_way)

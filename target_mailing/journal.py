@@ -144,6 +144,16 @@ class Journal:
         with self._reading():
             return self._keys.emails(keys)
 
+    def shared_keys(self, keys: Sequence[bytes]) -> set[bytes]:
+        """Those of these keys that one run had with several addresses at once."""
+        with self._transaction():
+            return self._keys.shared(keys)
+
+    def share_keys(self, keys: Iterable[bytes]) -> None:
+        """Note that these keys, not known as such yet, stand for several addresses at once."""
+        with self._transaction():
+            self._keys.share(keys)
+
     def keys_of(self, contact: int) -> Sequence[bytes]:
         """The keys that a contact was last delivered under."""
         with self._reading():

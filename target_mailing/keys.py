@@ -15,6 +15,10 @@ from target_mailing.hashed import HashedTable
 __all__ = ["Keys"]
 
 
+#: Keys looked up in one statement.
+_AT_ONCE = 5000
+
+
 class _Stray(msgspec.Struct):
     """An address that may be at the provider under a key, beside the key's own.
 
@@ -45,6 +49,24 @@ class Keys:
         self._strays: dict[bytes, dict[str, _Stray]] = {}
         for key, email, contact, stuck in connection.execute(sa.select(tables.strays)):
             self._strays.setdefault(key, {})[email] = _Stray(contact, stuck)
+        self._has_shared = connection.execute(sa.select(tables.shared_keys).limit(1)).first() is not None
+
+    def shared(self, keys: Sequence[bytes]) -> set[bytes]:
+        """Those of these keys that one run had with several addresses at once."""
+        if not self._has_shared:
+            return set()
+        found: set[bytes] = set()
+        for at in range(0, len(keys), _AT_ONCE):
+            query = sa.select(tables.shared_keys.c.key).where(tables.shared_keys.c.key.in_(keys[at : at + _AT_ONCE]))
+            found.update(self._connection.execute(query).scalars())
+        return found
+
+    def share(self, keys: Iterable[bytes]) -> None:
+        """These keys stand for several addresses at once; they are not known as such yet."""
+        new = [{"key": key} for key in keys]
+        if new:
+            self._connection.execute(sa.insert(tables.shared_keys), new)
+            self._has_shared = True
 
     def emails(self, keys: Sequence[bytes]) -> dict[bytes, str]:
         """The address last confirmed under each of these keys; "" for a key that is gone since."""

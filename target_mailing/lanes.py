@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
@@ -16,6 +16,7 @@ from target_mailing.keys_under_way import KeysUnderWay
 from target_mailing.mapping import MappedContact
 from target_mailing.outcomes import End, Outcome, Outcomes
 from target_mailing.permanent import Permanent
+from target_mailing.seen_keys import SeenKeys
 from target_mailing.steps import Destination
 
 __all__ = ["Lane", "LanePolicy", "ReadyBatch", "left_behind"]
@@ -81,6 +82,9 @@ class Lane:
         self._off: list[Row] = []
         #: Contacts that are not to be subscribed in this run: the former address of their key opted out.
         self._opted_out: set[int] = set()
+        self._seen = SeenKeys()
+        #: By stream, rows whose key stands for other addresses, too.
+        self.repeated_keys: Counter[str] = Counter()
         #: Contacts of which a row of this run said that they opted out.
         self._unsubscribed: set[int] = set()
         self.batcher = Batcher(
@@ -112,12 +116,15 @@ class Lane:
         known = self._journal.contacts([row.id for row in rows if row.email])
         keys = [row.key for row in rows if row.key is not None]
         emails = self._journal.emails(keys) if keys else {}
+        shared = self._journal.shared_keys(keys) if keys else set()
         self._has_strays = self._journal.has_strays
         settled: list[Row] = []
         rejects: list[Reject] = []
         ends: list[End] = []
         for row in rows:
             before = None if row.key is None else self._keys.coming_to(row.key) or emails.get(row.key)
+            if row.key is not None and self._is_of_shared_key(row, before, shared):
+                row.is_of_shared_key, before = True, None
             end = self._prepare(row, before, known, rejects, now)
             if end is None:
                 self._keys.hold(row)
@@ -149,7 +156,7 @@ class Lane:
             return None  # what becomes of it is told when all that came before it has ended
         if before and fold_address(before) != row.address:
             self._leave(row, before, now)
-        if self._has_strays:
+        if self._has_strays and not row.is_of_shared_key:
             self._leave_strays(row, before, now)
         if known and self._is_unchanged(row, known.get(row.id)):
             for old in row.followers:  # nothing is to be waited for
@@ -157,6 +164,25 @@ class Lane:
             return row.lines, Outcome.UNCHANGED, None
         self._leave_spelling(row, now)
         return None
+
+    def _is_of_shared_key(self, row: Row, before: str | None, shared: set[bytes]) -> bool:
+        """Whether the row's key stands for several addresses at once, so that none of them is a former one.
+
+        In a stream that is no log a key with two addresses in one run is no key of a person: whoever has the other
+        address is somebody else, as far as can be known, and is not to be taken off.
+        """
+        assert row.key is not None  # noqa: S101 - only called for keyed rows
+        if row.tells_changes or self._permanent is not None:
+            return row.key in shared
+        is_other = bool(row.email and before) and fold_address(before or "") != row.address
+        if is_other and row.key not in shared and row.key in self._seen:
+            shared.add(row.key)
+            self._journal.share_keys([row.key])
+        self._seen.add(row.key)
+        if row.key not in shared:
+            return False
+        self.repeated_keys[row.stream] += is_other
+        return True
 
     def _drops_key(self, row: Row) -> bool:
         """Whether a row's key has no contact afterwards; an opt-out that is recorded follows it to another address."""
@@ -168,6 +194,10 @@ class Lane:
         """Make the row of a key that is to leave a removal; or, where there is nothing to remove, its end."""
         assert row.key is not None  # noqa: S101 - only called for keyed rows
         actions = self.destination.actions
+        if row.is_of_shared_key and not row.email:
+            code, reason = "unknown_key", "a delete with only its key, which stands for several addresses"
+            rejects.extend(Reject.of(row, code, reason))
+            return row.lines, Outcome.REJECTED, code
         if not row.email or (before and not is_reachable(row.email)):
             before = before or next(iter(self._journal.strays(row.key)), before)
             if before is None and row.lost_address and (row.action == actions.remove or not row.reference):

@@ -130,6 +130,8 @@ class Stream:
         self._decisions: dict[tuple[str | None, str, bool], str | End] = {}
         # In a provider's own stream, people whom nobody can write to by e-mail are no fault.
         self._may_lack_address = "provider" in columns
+        # A log has a key as often as it changed, a table once. Only logs have Singer's own mark of deletion.
+        self._tells_changes = any(_is_mark_of_deletion(name) for name in columns)
         # A key that is the address needs no remembering.
         address = settings.mapping.get("email", "email")
         self._key = () if self._required == (address,) and self._identify is None else self._required
@@ -226,6 +228,7 @@ class Stream:
             self._fingerprints[action](encoded),
             source,
             lost_address=lost_address,
+            tells_changes=self._tells_changes,
         )
         if self._identify is not None and key is not None:
             row.reference = (self._stream, "/".join(map(_key_text, values[self._keys_at :])))
@@ -240,9 +243,9 @@ class Stream:
 
     def _key_of(self, values: Values) -> bytes | None:
         given = values[self._keys_at :]
-        if None in given:
-            name = self._required[given.index(None)]
-            raise RowRejected("missing_key", f"key column {name} is missing or null")
+        if any(map(_is_blank, given)):
+            name = next(name for name, one in zip(self._required, given, strict=True) if _is_blank(one))
+            raise RowRejected("missing_key", f"key column {name} is missing, null or blank")
         return self._key_id(_encode(_whole(given))) if self._key else None
 
     def _decide(self, question: tuple[str | None, str, bool]) -> str | End:
@@ -262,6 +265,15 @@ class Stream:
         if status == "unsubscribed":
             return Outcome.WITHHELD, "unsubscribed", None
         raise RowRejected("unknown_action", f"action {action!r} is not possible here")
+
+
+def _is_blank(value: Any) -> bool:
+    return value is None or (type(value) is str and not value.strip())
+
+
+def _is_mark_of_deletion(column: str) -> bool:
+    name = column.lower()
+    return name.startswith("_sdc_") and name.endswith("deleted_at")
 
 
 def _whole(key: Values) -> Values:

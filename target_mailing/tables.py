@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 __all__ = [
     "batches", "contacts", "contacts_log", "keys", "keys_log", "known_rejects", "meta", "metadata", "names", "rejects",
-    "steps", "strays",
+    "shared_keys", "steps", "strays",
 ]  # fmt: skip
 
 metadata = sa.MetaData()
@@ -80,6 +80,13 @@ names = sa.Table(
     sa.Column("contact", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("name", sa.String, primary_key=True, index=True),
     sa.Column("destination", sa.BigInteger, nullable=False),  # keyed hash; a contact is of one, a name of several
+    sqlite_with_rowid=False,
+)
+shared_keys = sa.Table(
+    "shared_keys",
+    metadata,
+    # Keyed hash of destination, stream and key: one run had it with several addresses, none of which stands for it.
+    sa.Column("key", sa.LargeBinary, primary_key=True),
     sqlite_with_rowid=False,
 )
 known_rejects = sa.Table(

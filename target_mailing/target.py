@@ -203,6 +203,13 @@ class TargetMailing(Target):
             **{name: run.delivery.counts[name] for name in ("batches", "resumed", "adopted", "resubmitted")},
         }
         self.logger.info("Outcomes: %s", msgspec.json.encode(found).decode())
+        for stream, rows in run.delivery.repeated_keys().items():
+            self.logger.warning(
+                "Stream %r: %d rows have a key that another row has with another address. Such a key tells nobody "
+                "apart, so nobody was taken off for these rows. Correct the key, or the duplicates at the source",
+                stream,
+                rows,
+            )
         if rejects.rows:
             self.logger.warning("%d rejects: %s", rejects.rows, rejects.path)
         for file, count in sorted(rejects.earlier.items()):
