@@ -68,13 +68,16 @@ def started() -> Iterator[Warehouse]:
 class Plugin:
     """A plugin as meltano.yml has it, installed from the package registry."""
 
-    def __init__(self, name: str, folder: Path) -> None:
-        project = yaml.safe_load(MELTANO_YML.read_text(encoding="utf-8"))
-        plugins = [one for section in project["plugins"].values() for one in section]
+    def __init__(self, name: str, folder: Path, *, requirement: str | None = None) -> None:
+        """Install it; of a plugin that is not in meltano.yml `requirement` says what."""
+        if requirement is None:
+            project = yaml.safe_load(MELTANO_YML.read_text(encoding="utf-8"))
+            plugins = [one for section in project["plugins"].values() for one in section]
+            requirement = next(one["pip_url"] for one in plugins if one["name"] == name)
         self._name = name
         self._folder = folder
+        folder.mkdir(exist_ok=True)
         self.python = folder / name / "bin" / "python"
-        requirement = next(one["pip_url"] for one in plugins if one["name"] == name)
         self._uv("venv", "--python", sys.executable, str(folder / name))
         self._uv("pip", "install", "--python", str(self.python), requirement)
 
