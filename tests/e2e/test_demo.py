@@ -10,6 +10,7 @@ import pytest
 pytestmark = pytest.mark.slow
 
 
+@pytest.mark.exhaustive
 def test_goes_from_mailjet_to_the_warehouse_and_back(start_demo):
     demo = start_demo()
     assert demo.wait(seconds=240) == 0, demo.said
@@ -51,9 +52,9 @@ def test_goes_from_mailjet_to_the_warehouse_and_back(start_demo):
 @pytest.mark.parametrize(
     ("number", "while_running", "status"),
     [
-        (signal.SIGHUP, r"mailing_sandbox", 129),
-        (signal.SIGINT, r"\binitdb\b", 130),
-        (signal.SIGTERM, r"meltano .*\binstall\b", 143),
+        pytest.param(signal.SIGHUP, r"mailing_sandbox", 129, marks=pytest.mark.exhaustive),
+        pytest.param(signal.SIGINT, r"\binitdb\b", 130, marks=pytest.mark.exhaustive),
+        pytest.param(signal.SIGTERM, r"meltano .*\binstall\b", 143, marks=pytest.mark.exhaustive),
         (signal.SIGINT, r"bin/target-postgres\b", 130),
     ],
     ids=[

@@ -185,6 +185,7 @@ class Killings:
         faults.add(kind="slow", method="POST", path=SUBMIT, seconds=0.3, times=None)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("parts", [PEOPLE], indirect=True)
 def test_p3_meltano_killed_ten_times_in_a_row_ends_with_the_list_equal_to_the_table(parts):
     seed = int(os.environ.get("KILL_SEED", random.SystemRandom().randrange(10**6)))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import combinations, product
 from typing import Any
 
-__all__ = ["cover", "pairs_of"]
+import pytest
+
+__all__ = ["cover", "few", "pairs_of"]
 
 Case = dict[str, Any]
 Pair = tuple[tuple[str, Any], tuple[str, Any]]
@@ -45,6 +47,23 @@ def cover(
 def pairs_of(case: Case) -> list[Pair]:
     """Every pair of a case's values."""
     return list(combinations(case.items(), 2))
+
+
+def few(cases: Iterable[Any], *kinds: Callable[[Any], Any], name: Callable[[Any], str]) -> list[Any]:
+    """The cases as parameters of a test; those that are not needed to have everything once are `exhaustive`.
+
+    Args:
+        cases: of a table.
+        kinds: each tells of a case of which kind it is; one case of every kind stays.
+        name: of a case.
+    """
+    seen: set[tuple[int, Any]] = set()
+    found = []
+    for case in cases:
+        new = {(number, kind(case)) for number, kind in enumerate(kinds)} - seen
+        seen |= new
+        found.append(pytest.param(case, id=name(case), marks=() if new else pytest.mark.exhaustive))
+    return found
 
 
 def _all(factors: Mapping[str, Sequence[Any]]) -> list[Case]:

@@ -6,9 +6,11 @@ A call that changes something is struck before its work and after it, one that o
 from __future__ import annotations
 
 from collections import Counter
+from operator import itemgetter
 
 import pytest
 
+from tests.faults.pairs import few
 from tests.faults.postgrid.conftest import kill
 from tests.target.conftest import state
 from tests.target.postgrid.conftest import delete, household, households, link_files, objects
@@ -57,6 +59,10 @@ def named_by(call):
     return f"{call['when']}-{call['method']}-{call['path'].removeprefix(ROOT)}-{call['skip']}"
 
 
+#: `make test` strikes each call once, and each kind of call on both sides.
+KINDS = (itemgetter("method", "path"), itemgetter("method", "when"))
+
+
 @pytest.fixture
 def by_import(postgrid):
     postgrid.config |= {"route": "import", "batch_rows": 5000}
@@ -79,7 +85,7 @@ def rows(*numbers):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("call", cases(ADDING), ids=named_by)
+@pytest.mark.parametrize("call", few(cases(ADDING), *KINDS, name=named_by))
 def test_p3_killed_while_adding_nobody_is_lost_and_nobody_is_there_twice(by_import, call):
     by_import.deliver([households(), *rows(1), state(1)])
     # PostGrid leaves out the second of those at home, whenever it comes so.
@@ -101,7 +107,7 @@ def test_p3_killed_while_adding_nobody_is_lost_and_nobody_is_there_twice(by_impo
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("call", cases(LINKING), ids=named_by)
+@pytest.mark.parametrize("call", few(cases(LINKING), *KINDS, name=named_by))
 def test_p3_killed_while_linking_nobody_is_lost_and_no_file_stays(by_import, monkeypatch, tmp_path, call):
     link_files(by_import, monkeypatch, tmp_path)
     assert kill(by_import, [households(), *rows(1, 2, 3, 4), state(1)], **call) == []
@@ -126,7 +132,7 @@ def test_p7_killed_while_linking_in_a_run_that_replaces_no_file_stays(by_import,
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("call", cases(REPLACING), ids=named_by)
+@pytest.mark.parametrize("call", few(cases(REPLACING), *KINDS, name=named_by))
 def test_p3_killed_while_replacing_the_next_run_replaces_all(by_import, call):
     by_import.deliver([households(), *rows(1, 2, 4), state(1)])
     by_import.config |= {"postgrid_replace": True}
