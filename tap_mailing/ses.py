@@ -99,6 +99,7 @@ class Account(SesStream):
         text("vdm_optimized_shared_delivery", "VdmAttributes.GuardianAttributes.OptimizedSharedDelivery"),
         text("current_plan", "PricingAttributes.CurrentPlan"),
         text("next_plan", "PricingAttributes.NextPlan"),
+        text("shared_pool_delivery_mode", "DeliveryAttributes.SharedPoolDeliveryMode"),
     )
 
     def pages(self, region: str, since: str | None, size: int | None = None) -> Iterator[Sequence[Row]]:

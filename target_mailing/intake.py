@@ -17,7 +17,7 @@ from target_mailing.entries import Entries
 from target_mailing.fields import RowRejected
 from target_mailing.journal import Journal, Reject
 from target_mailing.lanes import Lane
-from target_mailing.lines import REJECT_COLUMNS, InputError, Lines
+from target_mailing.lines import REJECT_COLUMNS, Lines, RecordBeforeSchemaError
 from target_mailing.maps import StreamMaps
 from target_mailing.messages import (
     DamagedRecord,
@@ -201,7 +201,7 @@ class Intake:
             self._outcomes.replayed.add(number)
         streams = self._streams.get(name)
         if streams is None:
-            raise InputError(
+            raise RecordBeforeSchemaError(
                 f"Line {number} of the input is a record of stream {name!r}, whose SCHEMA has not come. "
                 "Correct the tap."
             )

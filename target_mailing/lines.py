@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from singer_sdk.exceptions import RecordsWithoutSchemaException
 
 from target_mailing.unreadable import is_deep, recovered
 
-__all__ = ["REJECT_COLUMNS", "InputError", "Lines"]
+__all__ = ["REJECT_COLUMNS", "InputError", "Lines", "RecordBeforeSchemaError"]
 
 #: What a rejects file adds to a record.
 REJECT_COLUMNS = ("_reject_code", "_reject_reason", "_reject_job", "_reject_attempt", "_reject_at")
@@ -16,6 +17,10 @@ REJECT_COLUMNS = ("_reject_code", "_reject_reason", "_reject_job", "_reject_atte
 
 class InputError(Exception):
     """The input is not a whole Singer stream; the message names the line."""
+
+
+class RecordBeforeSchemaError(InputError, RecordsWithoutSchemaException):
+    """A record came before its SCHEMA."""
 
 
 class _Recorded(msgspec.Struct):

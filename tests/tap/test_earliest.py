@@ -51,7 +51,7 @@ def test_a_start_date_before_everything_reads_everything(everything, tap, start)
         assert run.ids(stream) == whole.ids(stream)
 
 
-@pytest.mark.parametrize("lookback", [0, "P7D", "P9000Y", 1e30])
+@pytest.mark.parametrize("lookback", [0, "P7D", "P100Y", 9e9])
 @pytest.mark.parametrize("value", ["0001-01-01T00:00:00Z", "1970-01-01T00:00:00.000000Z"])
 def test_a_bookmark_before_everything_reads_everything(everything, tap, value, lookback):
     config, whole = everything

@@ -224,7 +224,14 @@ def test_a_generation_is_dropped_once_a_later_one_is_named(source, caplog):
     assert "the snapshot lacks the one that STATE names" in caplog.text
 
 
-@pytest.mark.parametrize("found", [[], "text", {"default": 5}, {"default": {}}])
+@pytest.mark.parametrize("found", [[], "text"])
+def test_p9_a_state_whose_snapshots_are_no_object_is_told(source, found):
+    source.has(contact(1))
+    with pytest.raises(ConfigurationError, match=r"`snapshots` is an? (array|text), but must be an object"):
+        source.run(state={"bookmarks": {CONTACTS: {"snapshots": found}}})
+
+
+@pytest.mark.parametrize("found", [{"default": 5}, {"default": {}}])
 def test_a_state_of_another_shape_names_none(source, found):
     source.has(contact(1))
     run = source.run(state={"bookmarks": {CONTACTS: {"snapshots": found}}})

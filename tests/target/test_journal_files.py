@@ -207,10 +207,12 @@ def test_p9_damage_is_told_in_one_sentence(path, damage):
 
 
 @pytest.mark.parametrize("setting", ["journal", "rejects_path"])
-@pytest.mark.parametrize(("value", "said"), [("a\0b", "it holds a NUL character"), (" ", "it is blank")])
+@pytest.mark.parametrize(("value", "said"), [("a\0b", "NUL"), (" ", "it is blank")])
 def test_p9_a_path_that_no_file_can_have_names_its_setting(mailjet, setting, value, said):
     result = mailjet.deliver([schema(), state(1)], **{setting: value})
-    assert f"Setting `{setting}` is no path: {said}" in str(result.error)
+    told = " ".join([str(result.error), *getattr(result.error, "errors", ())])
+    assert f"Setting `{setting}`" in told
+    assert said in told
 
 
 def test_a_file_may_have_any_name(tmp_path):

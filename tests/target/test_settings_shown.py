@@ -18,40 +18,40 @@ def bad(numbers):
 
 
 @pytest.mark.parametrize(
-    ("limit", "exceeded"), [(2, True), (3, False), ("20%", True), ("30%", False), ("0%", True), (0, True)]
+    ("limit", "exceeded"), [(29, True), (30, False), ("20%", True), ("30%", False), ("0%", True), (0, True)]
 )
-def test_max_rejected_is_judged_at_the_end(mailjet, limit, exceeded):
-    result = mailjet.deliver([schema(), *people(range(7)), *bad(range(7, 10)), state(1)], max_rejected=limit)
+def test_max_rejected_is_judged_before_anything_that_is_in_hand_is_sent(mailjet, limit, exceeded):
+    result = mailjet.deliver([schema(), *people(range(70)), *bad(range(70, 100)), state(1)], max_rejected=limit)
     assert isinstance(result.error, TooManyRejectsError) is exceeded
     assert result.states == ([] if exceeded else [1])
-    # What was on its way is followed to its end in either case.
-    assert result.counts() == {"delivered": 7, "rejected": 3}
-    assert len(mailjet.statuses()) == 7
+    assert result.counts() == ({"rejected": 30} if exceeded else {"delivered": 70, "rejected": 30})
+    assert len(mailjet.statuses()) == (0 if exceeded else 70)
 
 
-@pytest.mark.parametrize("limit", [2, "20%"])
+@pytest.mark.parametrize("limit", [29, "20%"])
 def test_max_rejected_rerun_judges_the_rejected_again_and_leaves_what_was_delivered(mailjet, limit):
-    rows = [*people(range(7)), *bad(range(7, 10))]
-    mailjet.deliver([schema(), *rows, state(1)], max_rejected=limit)
+    rows = [*people(range(70)), *bad(range(70, 100))]
+    mailjet.deliver([schema(), *people(range(70)), state(0)], max_rejected=limit)
     mailjet.sandbox.counters.reset()
-    still = mailjet.deliver([schema(), *rows, state(1)], max_rejected=limit)
-    assert isinstance(still.error, TooManyRejectsError)
-    assert still.counts() == {"unchanged": 7, "rejected": 3}
-    mended = mailjet.deliver([schema(), *people(range(9)), *bad([9]), state(1)], max_rejected=limit)
+    for _ in range(2):
+        still = mailjet.deliver([schema(), *rows, state(1)], max_rejected=limit)
+        assert isinstance(still.error, TooManyRejectsError)
+        assert still.counts() == {"unchanged": 70, "rejected": 30}
+    mended = mailjet.deliver([schema(), *people(range(90)), *bad(range(90, 100)), state(1)], max_rejected=limit)
     assert mended.error is None
-    assert mended.counts() == {"unchanged": 7, "delivered": 2, "rejected": 1}
+    assert mended.counts() == {"unchanged": 70, "delivered": 20, "rejected": 10}
     assert mended.states == [1]
-    assert mailjet.sandbox.counters.rows_received == {"contactslist/managemanycontacts": 2}
+    assert mailjet.sandbox.counters.rows_received == {"contactslist/managemanycontacts": 20}
 
 
 def test_max_rejected_counts_what_the_provider_refused(mailjet):
-    refused = [f"person{number}@example.com" for number in range(3)]
+    refused = [f"person{number}@example.com" for number in range(30)]
     mailjet.sandbox.mailjet.plan_jobs([{"bad_rows": refused}])
-    result = mailjet.deliver([schema(), *people(range(10)), state(1)], max_rejected="20%")
+    result = mailjet.deliver([schema(), *people(range(100)), state(1)], max_rejected="20%")
     assert isinstance(result.error, TooManyRejectsError)
     assert result.states == []
-    again = mailjet.deliver([schema(), *people(range(10)), state(1)], max_rejected="20%")
-    assert again.counts() == {"unchanged": 7, "delivered": 3}
+    again = mailjet.deliver([schema(), *people(range(100)), state(1)], max_rejected="20%")
+    assert again.counts() == {"unchanged": 70, "delivered": 30}
     assert again.states == [1]
 
 

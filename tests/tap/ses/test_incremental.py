@@ -213,7 +213,15 @@ def test_a_bookmark_without_regions_is_every_regions(people, ses, read, names):
     assert names(read(CONTACTS, ses_regions=[HOME, AWAY], lookback=0, state=state)) == ["new", "away"]
 
 
-@pytest.mark.parametrize("given", [5, [HOME], {HOME: "soon"}, {HOME: 5}])
+@pytest.mark.parametrize("given", [5, [HOME]])
+def test_p9_a_state_whose_regions_are_no_object_is_told(people, read, given):
+    people("ann")
+    bookmark = {"replication_key": "updated_at", "replication_key_value": dated(5), "regions": given}
+    with pytest.raises(ConfigurationError, match=r"`regions` is an? (array|number), but must be an object"):
+        read(CONTACTS, state={"bookmarks": {CONTACTS: bookmark}})
+
+
+@pytest.mark.parametrize("given", [{HOME: "soon"}, {HOME: 5}])
 def test_p9_a_state_that_holds_no_bookmarks_is_told(people, read, caplog, given):
     people("ann")
     bookmark = {"replication_key": "updated_at", "replication_key_value": dated(5), "regions": given}
