@@ -6,8 +6,10 @@ Import it late: it loads botocore, an extra of this package.
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from hashlib import md5
 from itertools import chain
 from typing import Any, Final, TypeVar, Unpack
 from urllib.parse import quote, urlsplit
@@ -42,6 +44,8 @@ _AWS_HOSTS: Final = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws", ".amazon
 _IS_HOST = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]").fullmatch
 #: An MD5 that the probe's body does not have.
 _WRONG_DIGEST: Final = "AAAAAAAAAAAAAAAAAAAAAA=="
+#: Not the body that the digest is of.
+_DAMAGED: Final = frozenset({"BadDigest", "InvalidDigest"})
 _THROTTLED: Final = frozenset({"SlowDown", "ThrottlingException", "RequestLimitExceeded", "TooManyRequests"})
 _CREDENTIALS: Final = frozenset(
     {"ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "SignatureDoesNotMatch", "RequestTimeTooSkewed"}
@@ -134,7 +138,7 @@ class Bucket:
         """
         key = f"{prefix}.write-test"
         try:
-            self._request("PUT", key, _nothing, content=b"", headers={"Content-MD5": _WRONG_DIGEST})
+            self._upload(key, _nothing, b"", digest=_WRONG_DIGEST)
         except PermissionDenied:
             raise ConfigurationError(
                 f"Setting `{self._setting}`: the credentials may not write to the bucket {self.name!r} below "
@@ -143,7 +147,7 @@ class Bucket:
         except NotFound:
             raise ConfigurationError(f"Setting `{self._setting}`: there is no bucket {self.name!r}.") from None
         except RequestRefused as error:
-            if error.code not in {"BadDigest", "InvalidDigest"}:
+            if error.code not in _DAMAGED:
                 raise
             return
         self.delete(key)  # an S3 of somebody else's that does not compare digests
@@ -154,14 +158,14 @@ class Bucket:
         first = next(parts, b"")
         second = next(parts, None)
         if second is None:
-            self._request("PUT", key, _tag, content=first, content_type=content_type)
+            self._upload(key, _tag, first, content_type=content_type)
             return len(first)
         begun = self._request("POST", key, _upload_id, params={"uploads": ""}, content=b"", content_type=content_type)
         upload = {"uploadId": begun}
         tags, size = [], 0
         try:
             for number, part in enumerate(chain((first, second), parts), 1):
-                tags.append(self._request("PUT", key, _tag, params={"partNumber": number, **upload}, content=part))
+                tags.append(self._upload(key, _tag, part, params={"partNumber": number, **upload}))
                 size += len(part)
             self._complete(key, upload, tags)
         except BaseException:
@@ -169,6 +173,13 @@ class Bucket:
                 self._request("DELETE", key, _nothing, params=upload)  # or its parts would stay, and cost
             raise
         return size
+
+    def _upload(
+        self, key: str, decode: Callable[[httpx.Response], T], content: bytes, *, digest: str = "", **options: Any
+    ) -> T:
+        """Send content with its digest, without which S3 refuses what Object Lock is to retain."""
+        headers = {"Content-MD5": digest or b64encode(md5(content, usedforsecurity=False).digest()).decode()}
+        return self._request("PUT", key, decode, content=content, headers=headers, **options)
 
     def _complete(self, key: str, upload: dict[str, str], tags: list[str]) -> None:
         numbered = "".join(

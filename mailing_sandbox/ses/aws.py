@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote
 
 from moto.moto_server.werkzeug_app import create_backend_app
-from moto.s3.models import s3_backends
+from moto.s3.models import FakeKey, s3_backends
 from werkzeug.test import run_wsgi_app
 
 if TYPE_CHECKING:
@@ -69,7 +69,9 @@ class Moto:
         """Forget the account's buckets and objects. moto's own reset would take those of all accounts."""
         backend = s3_backends[self._account]["aws"]
         for name, bucket in list(backend.buckets.items()):
-            for key in bucket.keys.values():
-                key.dispose()
+            for key in list(bucket.keys):
+                for version in bucket.keys.getlist(key):
+                    if isinstance(version, FakeKey):  # or it marks a deletion
+                        version.dispose()
             del backend.buckets[name]
             s3_backends.bucket_accounts.pop(name, None)

@@ -68,6 +68,11 @@ class Objects:
             return None
         return ET.fromstring(response.body).text or "us-east-1"  # noqa: S314 - an answer of our own S3
 
+    def retains(self, bucket: str) -> bool:
+        """Tell whether a bucket has Object Lock with a default retention period, which every new object gets."""
+        response = self._send("GET", path_of(bucket), "object-lock=", b"")
+        return response.status == 200 and b"<DefaultRetention>" in response.body
+
     def lets_ses_read(self, bucket: str, key: str, account: str) -> bool:
         """Tell whether a bucket's policy allows SES to read an object (SES reference, permissions)."""
         response = self._send("GET", path_of(bucket), "policy=", b"")

@@ -53,6 +53,8 @@ CODES = {
     "mismatch": "SignatureDoesNotMatch",
 }
 OWN = "AWS4-HMAC-SHA256 Credential=sandbox/20250101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0"
+DIGESTS = {"content-md5", "x-amz-sdk-checksum-algorithm"}
+"""One of them must come with what is uploaded to a bucket whose objects are retained, its parts too."""
 HOP = {"content-length", "connection", "date", "server", "transfer-encoding"}
 
 
@@ -166,6 +168,9 @@ class Storage:
         digest = call.headers.get("content-md5")
         if self.switches.s3_digests and digest is not None and digest != _digest(call.body):
             return _error(400, "BadDigest", "The Content-MD5 you specified did not match what we received.")
+        if call.method == "PUT" and not DIGESTS & call.headers.keys() and self.objects.retains(call.segments[1]):
+            text = "Content-MD5 OR x-amz-checksum- HTTP header is required for Put requests with Object Lock parameters"
+            return _error(400, "InvalidRequest", text)
         return None
 
     def _learn(self, body: bytes) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from datetime import UTC, datetime
+from hashlib import md5
 
 import botocore.auth
 import botocore.session
@@ -99,7 +101,8 @@ def test_an_object_is_written_as_botocore_would(monkeypatch, name, style):
 
     theirs.meta.events.register("before-send.s3", keep)
     theirs.meta.events.unregister("before-call.s3.PutObject")
-    theirs.put_object(Bucket=name, Key=KEY, Body=b"one\ntwo\n", ContentType="application/x-ndjson")
+    digest = "IJS2AdqsPWj1rtUdPCD3zQ=="
+    theirs.put_object(Bucket=name, Key=KEY, Body=b"one\ntwo\n", ContentType="application/x-ndjson", ContentMD5=digest)
     theirs.close()
     assert str(ours.url) == kept[0].url
     assert ours.headers["x-amz-content-sha256"] == kept[0].headers["X-Amz-Content-SHA256"].decode()
@@ -127,6 +130,9 @@ def test_a_large_object_goes_in_parts(monkeypatch):
     assert wire.seen() == [("POST", "uploads="), *parts, ("POST", upload)]
     assert [one.content for one in wire.requests[1:4]] == [b"abcde", b"fghij", b"k"]
     assert b'<PartNumber>3</PartNumber><ETag>"tag"</ETag>' in wire.requests[4].content
+    assert [one.headers["content-md5"] for one in wire.requests[1:4]] == [
+        b64encode(md5(one.content, usedforsecurity=False).digest()).decode() for one in wire.requests[1:4]
+    ]
 
 
 @pytest.mark.parametrize(

@@ -255,3 +255,44 @@ def test_a_request_signed_for_another_region_is_led_to_the_bucket_s_own(sandbox,
     assert head().headers["x-amz-bucket-region"] == "us-east-1"
     sandbox.switches.change({"s3_regions": False})
     assert head().status_code == 404
+
+
+@pytest.fixture
+def locked(s3):
+    """A bucket with Object Lock, whose objects are retained."""
+    s3.create_bucket(Bucket="locked", ObjectLockEnabledForBucket=True)
+    rule = {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": 1}}
+    s3.put_object_lock_configuration(
+        Bucket="locked", ObjectLockConfiguration={"ObjectLockEnabled": "Enabled", "Rule": rule}
+    )
+    return "locked"
+
+
+def put(sandbox, path, content=b"hello", **headers):
+    """PUT without a digest that nobody asked for."""
+    headers = {name.replace("_", "-"): value for name, value in headers.items()}
+    signed = AWSRequest(
+        "PUT",
+        f"{sandbox.url}/s3/{path}",
+        data=content,
+        headers={"host": sandbox.url.partition("//")[2], **headers},
+    )
+    S3SigV4Auth(Credentials(sandbox.api_key, sandbox.secret_key), "s3", "us-east-1").add_auth(signed)
+    return httpx.put(signed.url, headers=dict(signed.headers.items()), content=content)
+
+
+@pytest.mark.parametrize(
+    ("digest", "status"),
+    [
+        ({}, 400),
+        ({"content_md5": "XUFAKrxLKna5cZ2REBfFkg=="}, 200),
+        ({"content_md5": "AAAAAAAAAAAAAAAAAAAAAA=="}, 400),
+        ({"x_amz_sdk_checksum_algorithm": "CRC32", "x_amz_checksum_crc32": "NhCmhg=="}, 200),
+    ],
+)
+def test_what_object_lock_retains_needs_a_digest(sandbox, locked, digest, status):
+    assert put(sandbox, f"{locked}/rows", **digest).status_code == status
+    if not digest:
+        for path in ("rows", "rows?partNumber=1&uploadId=1"):
+            assert "InvalidRequest" in put(sandbox, f"{locked}/{path}").text
+        assert put(sandbox, "imports/rows").status_code == 200

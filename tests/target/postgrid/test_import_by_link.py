@@ -8,8 +8,9 @@ import sys
 import pytest
 
 from tests.target.conftest import state
-from tests.target.postgrid.conftest import household, households, link_files, objects
+from tests.target.postgrid.conftest import FILES, household, households, link_files, objects
 from tests.target.postgrid.test_imports import ABROAD, by_import, imports, rows, streets
+from tests.target.ses.conftest import retain_objects
 
 __all__ = ["by_import"]
 
@@ -31,6 +32,13 @@ def test_files_arrive_by_links_that_lead_nowhere_afterwards(by_link):
     assert streets(by_link) == [f"{n} Mill Lane" for n in range(6)]
     assert len(imports(by_link)) == 3
     assert objects(by_link.sandbox) == []
+
+
+def test_a_bucket_with_object_lock_takes_files(by_link):
+    retain_objects(by_link.sandbox, FILES)
+    result = by_link.deliver(rows(1, 2))
+    assert result.error is None
+    assert result.counts() == {"delivered": 2}
 
 
 def test_links_and_addresses_are_in_no_log(by_link, caplog):

@@ -31,6 +31,20 @@ CALLS = {
 }
 
 
+LOCK = (
+    b"<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled><Rule><DefaultRetention>"
+    b"<Mode>GOVERNANCE</Mode><Days>1</Days></DefaultRetention></Rule></ObjectLockConfiguration>"
+)
+VERSIONS = b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
+
+
+def retain_objects(sandbox, bucket) -> None:
+    """Turn a bucket of the sandbox into one with Object Lock, whose objects are retained for a day."""
+    assert sandbox.storage._own("PUT", f"/{bucket}", "versioning=", VERSIONS).status == 200
+    assert sandbox.storage._own("PUT", f"/{bucket}", "object-lock=", LOCK).status == 200
+    assert sandbox.storage.objects.retains(bucket)
+
+
 @dataclass
 class Ses(Mailjet):
     """The account, and the target's settings for it."""

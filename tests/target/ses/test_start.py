@@ -7,7 +7,7 @@ import pytest
 from mailing_api.errors import MailingError
 from target_mailing.target import TargetMailing
 from tests.target.conftest import person, schema, state
-from tests.target.ses.conftest import LIST, REGION
+from tests.target.ses.conftest import BUCKET, LIST, REGION, retain_objects
 
 
 def sandboxed(ses):
@@ -93,6 +93,13 @@ def test_a_check_makes_no_list(bare):
 def test_a_storage_that_compares_no_digests_is_left_as_it_was(ses):
     ses.sandbox.storage.change(s3_digests=False)
     TargetMailing(config=ses.settings()).check()
+    assert ses.objects() == []
+
+
+def test_what_a_check_of_a_bucket_with_object_lock_passes_the_run_can_do(ses):
+    retain_objects(ses.sandbox, BUCKET)
+    TargetMailing(config=ses.settings()).check()
+    assert ses.deliver([schema(), person(1), state(1)]).counts() == {"delivered": 1}
     assert ses.objects() == []
 
 
