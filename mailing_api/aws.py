@@ -21,8 +21,16 @@ from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshabl
 from botocore.session import Session
 
 from mailing_api import aws_chain
+from mailing_api.aws_errors import CLOCK, SKEWED, error_code, says_another_time
 from mailing_api.certificates import Authorities, authorities
-from mailing_api.errors import AuthenticationError, ConfigurationError, MailingError, PermissionDenied, ProviderFault
+from mailing_api.errors import (
+    AuthenticationError,
+    ConfigurationError,
+    MailingError,
+    PermissionDenied,
+    ProviderFault,
+    RequestRefused,
+)
 from mailing_api.urls import check_encrypted
 
 __all__ = ["AwsSession", "SigV4", "link"]
@@ -250,7 +258,7 @@ class AwsSession:
     def _role_refused(self, exc: Any) -> MailingError:
         code = str(exc.response.get("Error", {}).get("Code", ""))
         status = exc.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
-        told = code if code.isalpha() else f"HTTP {status}"
+        told = error_code(code) or f"HTTP {status}"
         if code.startswith("AccessDenied"):
             own = f"of `{self._prefix}assume_role_arn` or " if self._prefix else ""
             return PermissionDenied(
@@ -259,11 +267,17 @@ class AwsSession:
                 status=status,
                 code=told,
             )
+        if code in SKEWED or _is_of_another_time(exc):
+            return RequestRefused(f"AWS: a role could not be assumed ({told}). {CLOCK}", status=status, code=told)
         if isinstance(status, int) and status >= 500:
             return ProviderFault(f"AWS: a role could not be assumed ({told}).", status=status, code=told)
         return AuthenticationError(
             f"AWS: a role could not be assumed ({told}). Check {self.origin()}.", status=status, code=told
         )
+
+
+def _is_of_another_time(exc: Any) -> bool:
+    return says_another_time(str(exc.response.get("Error", {}).get("Message", "")))
 
 
 def _authorities(session: Any) -> Authorities | None:

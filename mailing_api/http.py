@@ -230,8 +230,7 @@ class HttpClient:
                 if isinstance(error, RateLimited):
                     own.refused(started)
                     status = 429
-                passing = isinstance(error, (ProviderFault, RateLimited))
-                cause: Exception | None = None if passing else error
+                cause: Exception | None = None if isinstance(error, RateLimited) else error
             except httpx.TransportError as exc:
                 error = self._way.failed(asked, request.url, exc)
                 cause = exc if isinstance(error, ProviderFault) else error

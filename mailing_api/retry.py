@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 import httpx
 import msgspec
 
-from mailing_api.errors import MailingError, UnreadableAnswer
+from mailing_api.errors import MailingError, ProviderFault, UnreadableAnswer
 
 __all__ = ["RetryPolicy", "parse_retry_after", "retry_delay"]
 
@@ -52,7 +52,7 @@ def retry_delay(
         status: HTTP status, or None when no answer came.
         attempt: attempts made so far, 1 or more.
         retry_after: seconds the provider asked for, already parsed; honoured up to `retry_after_cap`.
-        exception: what was raised, if anything: a transport failure or an unreadable answer.
+        exception: what was raised, if anything: a transport failure, an unreadable answer, or what the refusal means.
         jitter: a random number in [0, 1): full jitter, so that threads do not come back together.
     """
     safe = idempotent or method in {"GET", "HEAD", "OPTIONS"}
@@ -70,7 +70,7 @@ def retry_delay(
 
 
 def _is_fault(status: int | None, exception: Exception | None) -> bool:
-    if isinstance(exception, (httpx.TransportError, UnreadableAnswer)):
+    if isinstance(exception, (httpx.TransportError, ProviderFault, UnreadableAnswer)):
         return True
     if isinstance(exception, MailingError):
         return False

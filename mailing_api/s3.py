@@ -18,6 +18,7 @@ from xml.sax.saxutils import escape
 import httpx
 
 from mailing_api.aws import AwsSession, SigV4, link
+from mailing_api.aws_errors import CLOCK, SKEWED, error_code, passing
 from mailing_api.downloads import Downloads
 from mailing_api.errors import (
     AuthenticationError,
@@ -26,7 +27,6 @@ from mailing_api.errors import (
     NotFound,
     PermissionDenied,
     ProviderFault,
-    RateLimited,
     RequestRefused,
 )
 from mailing_api.http import Connection, HttpClient
@@ -46,10 +46,7 @@ _IS_HOST = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]").fullmatch
 _WRONG_DIGEST: Final = "AAAAAAAAAAAAAAAAAAAAAA=="
 #: Not the body that the digest is of.
 _DAMAGED: Final = frozenset({"BadDigest", "InvalidDigest"})
-_THROTTLED: Final = frozenset({"SlowDown", "ThrottlingException", "RequestLimitExceeded", "TooManyRequests"})
-_CREDENTIALS: Final = frozenset(
-    {"ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "SignatureDoesNotMatch", "RequestTimeTooSkewed"}
-)
+_CREDENTIALS: Final = frozenset({"ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "SignatureDoesNotMatch"})
 
 
 class Bucket:
@@ -138,7 +135,7 @@ class Bucket:
         """
         key = f"{prefix}.write-test"
         try:
-            self._upload(key, _nothing, b"", digest=_WRONG_DIGEST)
+            self._send(key, _nothing, b"", digest=_WRONG_DIGEST)
         except PermissionDenied:
             raise ConfigurationError(
                 f"Setting `{self._setting}`: the credentials may not write to the bucket {self.name!r} below "
@@ -158,14 +155,14 @@ class Bucket:
         first = next(parts, b"")
         second = next(parts, None)
         if second is None:
-            self._upload(key, _tag, first, content_type=content_type)
+            self._upload(key, first, content_type=content_type)
             return len(first)
         begun = self._request("POST", key, _upload_id, params={"uploads": ""}, content=b"", content_type=content_type)
         upload = {"uploadId": begun}
         tags, size = [], 0
         try:
             for number, part in enumerate(chain((first, second), parts), 1):
-                tags.append(self._upload(key, _tag, part, params={"partNumber": number, **upload}))
+                tags.append(self._upload(key, part, params={"partNumber": number, **upload}))
                 size += len(part)
             self._complete(key, upload, tags)
         except BaseException:
@@ -174,12 +171,21 @@ class Bucket:
             raise
         return size
 
-    def _upload(
-        self, key: str, decode: Callable[[httpx.Response], T], content: bytes, *, digest: str = "", **options: Any
+    def _upload(self, key: str, content: bytes, **options: Any) -> str:
+        """Write an object or a part; returns its tag."""
+        digest = b64encode(md5(content, usedforsecurity=False).digest()).decode()
+        try:
+            return self._send(key, _tag, content, digest=digest, **options)
+        except RequestRefused as error:
+            if error.code not in _DAMAGED:
+                raise
+        return self._send(key, _tag, content, digest=digest, **options)  # it was damaged on its way
+
+    def _send(
+        self, key: str, decode: Callable[[httpx.Response], T], content: bytes, *, digest: str, **options: Any
     ) -> T:
-        """Send content with its digest, without which S3 refuses what Object Lock is to retain."""
-        headers = {"Content-MD5": digest or b64encode(md5(content, usedforsecurity=False).digest()).decode()}
-        return self._request("PUT", key, decode, content=content, headers=headers, **options)
+        """Send content with a digest, without which S3 refuses what Object Lock is to retain."""
+        return self._request("PUT", key, decode, content=content, headers={"Content-MD5": digest}, **options)
 
     def _complete(self, key: str, upload: dict[str, str], tags: list[str]) -> None:
         numbered = "".join(
@@ -245,7 +251,7 @@ class Bucket:
                     method,
                     self._quoted(key),
                     decoded,
-                    route="/{bucket}/{key}",
+                    route=f"/{self.name}/{{key}}",
                     content_type=content_type,
                     idempotent=True,
                     redirects=True,
@@ -315,16 +321,16 @@ def _tag(answer: httpx.Response) -> str:
 def _read_error(asked: str, response: httpx.Response) -> MailingError:
     """The error for a refusal; S3's messages quote keys."""
     status = response.status_code
-    found = re.search(r"<Code>([A-Za-z]{1,80})</Code>", response.text[:4000])
-    code = found[1] if found else None
+    found = re.search(r"<Code>\s*([^<\s]{1,200})\s*</Code>", response.text[:4000])
+    code = error_code(found[1]) if found else None
     what = f"{asked}: {', '.join(filter(None, (f'HTTP {status}', code)))}."
-    kind: type[MailingError] = ProviderFault if status >= 500 else RequestRefused
-    if code in _THROTTLED:
-        kind = RateLimited
+    kind = passing(code) or (ProviderFault if status >= 500 else RequestRefused)
+    if code in SKEWED:
+        what += f" {CLOCK}"
     elif code in _CREDENTIALS:
         kind = AuthenticationError
     elif status == 403:
         kind = PermissionDenied
     elif status == 404:
         kind = NotFound
-    return kind(what, status=status, code=code, maybe_done=status >= 500)
+    return kind(what, status=status, code=code, maybe_done=status >= 500 or kind is ProviderFault)

@@ -237,7 +237,7 @@ class SesClient:
             status=429 if isinstance(error, RateLimited) else error.status or 500,
             attempt=attempt,
             retry_after=error.retry_after,
-            exception=error if isinstance(error, UnreadableAnswer) else None,
+            exception=error,
             jitter=random.random(),  # noqa: S311
         )
         if delay is None:

@@ -8,13 +8,13 @@ from typing import Any
 import httpx
 import msgspec
 
+from mailing_api.aws_errors import CLOCK, SKEWED, error_code, passing, says_another_time
 from mailing_api.errors import (
     AuthenticationError,
     MailingError,
     NotFound,
     PermissionDenied,
     ProviderFault,
-    RateLimited,
     RequestRefused,
 )
 
@@ -22,13 +22,11 @@ __all__ = ["Row", "answer", "flat", "is_stale_token", "page_of", "read_error", "
 
 Row = dict[str, Any]
 
-_THROTTLED = frozenset({"TooManyRequestsException", "ThrottlingException", "Throttling"})
 _EXPIRED = frozenset({"ExpiredTokenException", "ExpiredToken"})
 _UNKNOWN_KEY = frozenset({"UnrecognizedClientException", "InvalidClientTokenId"})
 _SIGNATURE = frozenset({"InvalidSignatureException", "SignatureDoesNotMatch"})
 _UNSIGNED = frozenset({"MissingAuthenticationTokenException", "IncompleteSignatureException"})
 
-_CODE = re.compile(r"[A-Za-z]{1,80}")
 _ACTION = re.compile(r"\b(?:ses|sts|s3|kms):[A-Za-z]+")
 _REQUEST_ID = re.compile(r"[\w-]{1,64}")
 
@@ -108,13 +106,16 @@ def read_error(asked: str, response: httpx.Response) -> MailingError:
     told = [f"HTTP {status}", code, f"request {request}" if _REQUEST_ID.fullmatch(request) else None]
     what = f"{asked}: {', '.join(filter(None, told))}."
     kind, cause = _meaning(status, code, said, asked.rpartition(" ")[2])
-    return kind(f"{what} {cause}".strip(), status=status, code=code, said=said, maybe_done=status >= 500)
+    maybe_done = status >= 500 or kind is ProviderFault
+    return kind(f"{what} {cause}".strip(), status=status, code=code, said=said, maybe_done=maybe_done)
 
 
 def _meaning(status: int, code: str | None, said: str, operation: str) -> tuple[type[MailingError], str]:
     """Which error it is, and what to add."""
-    if code in _THROTTLED:
-        return RateLimited, ""
+    if (kind := passing(code)) is not None:
+        return kind, ""
+    if code in SKEWED or (code in _SIGNATURE and says_another_time(said)):
+        return RequestRefused, CLOCK
     if (cause := _refused_credentials(code, said)) is not None:
         return AuthenticationError, cause
     if status == 403:
@@ -138,8 +139,6 @@ def _refused_credentials(code: str | None, said: str) -> str | None:
     if code in _SIGNATURE:
         if "valid region" in said:
             return "Setting `ses_regions` names a region that this endpoint does not serve."
-        if "expired" in said or "not yet current" in said:
-            return "The clock of this machine is wrong: set it."
         return "The secret access key does not fit the access key."
     return "The signature did not arrive whole: look for a proxy between." if code in _UNSIGNED else None
 
@@ -151,9 +150,9 @@ def _code_and_message(response: httpx.Response) -> tuple[str | None, str]:
     except ValueError:
         body = {}
     named = (response.headers.get("x-amzn-errortype"), body.get("__type"), body.get("code"))
-    codes = (_CODE.fullmatch(str(name).rpartition("#")[2].partition(":")[0]) for name in named if name)
+    codes = (error_code(str(name).rpartition("#")[2].partition(":")[0]) for name in named if name)
     message = body.get("message") or body.get("Message") or ""
-    return next((code[0] for code in codes if code), None), str(message)[:500]
+    return next(filter(None, codes), None), str(message)[:500]
 
 
 _OBJECT = msgspec.json.Decoder(Row)

@@ -40,7 +40,7 @@ def verify_old(call: Call, keyring: Keyring, *, now: float) -> Signed | None:
         raise BadSignature("unknown", "The AWS Access Key Id you provided does not exist in our records.")
     expired = not query["Expires"].isdigit() or int(query["Expires"]) < time.time()
     if expired or (key.expires is not None and now >= key.expires):
-        raise BadSignature("skewed", "Request has expired")
+        raise BadSignature("late", "Request has expired")
     request = AWSRequest(
         headers={name: value for name, value in call.headers.items() if name in ("content-type", "content-md5")}
     )

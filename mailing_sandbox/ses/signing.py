@@ -36,7 +36,8 @@ STREAMING = "STREAMING-"
 class BadSignature(Exception):
     """A request that is not, or not rightly, signed; `kind` is one of the words below.
 
-    missing, incomplete, unknown (no such key, or a wrong token), expired (token), skewed (date), scope, mismatch.
+    missing, incomplete, unknown (no such key, or a wrong token), expired (token), skewed (date), late (a URL whose
+    time is over), scope, mismatch.
     """
 
     def __init__(self, kind: str, message: str) -> None:
@@ -141,7 +142,7 @@ def _check_date(claim: Claim, skew: float) -> None:
     current = time.time()
     if claim.lifetime is not None:
         if current > signed + claim.lifetime:
-            raise BadSignature("skewed", "Request has expired")
+            raise BadSignature("late", "Request has expired")
     elif current - signed > skew:
         raise BadSignature("skewed", f"Signature expired: {claim.timestamp} is now earlier than allowed")
     elif signed - current > skew:

@@ -48,10 +48,12 @@ CODES = {
     "incomplete": "AuthorizationHeaderMalformed",
     "unknown": "InvalidAccessKeyId",
     "expired": "ExpiredToken",
-    "skewed": "AccessDenied",
+    "skewed": "RequestTimeTooSkewed",
+    "late": "AccessDenied",
     "scope": "AuthorizationHeaderMalformed",
     "mismatch": "SignatureDoesNotMatch",
 }
+STS_CODES = {"skewed": "SignatureDoesNotMatch"}
 OWN = "AWS4-HMAC-SHA256 Credential=sandbox/20250101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0"
 DIGESTS = {"content-md5", "x-amz-sdk-checksum-algorithm"}
 """One of them must come with what is uploaded to a bucket whose objects are retained, its parts too."""
@@ -112,7 +114,14 @@ class Storage:
 
     def error(self, status: int, message: str | None) -> Reply:
         """Return an error as S3 words it."""
-        codes = {403: "AccessDenied", 404: "NoSuchKey", 429: "SlowDown", 503: "SlowDown"}
+        codes = {
+            400: "RequestTimeout",
+            403: "AccessDenied",
+            404: "NoSuchKey",
+            409: "OperationAborted",
+            429: "SlowDown",
+            503: "SlowDown",
+        }
         return _error(status, codes.get(status, "InternalError"), message or "We encountered an internal error.")
 
     def answer(self, call: Call) -> Reply:
@@ -146,7 +155,8 @@ class Storage:
             signed = old or verify(call, service, self.keyring, now=now, skew=900)
         except BadSignature as bad:
             status = 400 if bad.kind in ("incomplete", "scope", "expired") else 403
-            return _error(status, CODES[bad.kind], bad.message, service)
+            code = STS_CODES.get(bad.kind) if service == "sts" else None
+            return _error(status, code or CODES[bad.kind], bad.message, service)
         if service == "sts":
             action = "sts:AssumeRole" if b"Action=AssumeRole" in call.body else "sts:GetCallerIdentity"
         else:

@@ -22,6 +22,7 @@ from mailing_api.errors import (
     PermissionDenied,
     ProviderFault,
     RateLimited,
+    RequestRefused,
     UnreadableAnswer,
 )
 from mailing_api.retry import RetryPolicy
@@ -167,6 +168,11 @@ def test_an_upload_whose_last_reply_was_lost_is_found_to_be_there(monkeypatch):
         (error("SlowDown", 503), RateLimited, ""),
         (error("InternalError", 500), ProviderFault, "InternalError"),
         (error("ExpiredToken", 400), AuthenticationError, "ExpiredToken"),
+        (error("RequestTimeout", 400), ProviderFault, "RequestTimeout"),
+        (error("OperationAborted", 409), ProviderFault, "OperationAborted"),
+        (error("RequestTimeTooSkewed", 403), RequestRefused, "RequestTimeTooSkewed. The clock of this machine"),
+        (error("KMS.DisabledException", 400), RequestRefused, "PUT /imports/{key}: HTTP 400, KMS.DisabledException"),
+        (error("ann@canary.example", 400), RequestRefused, "PUT /imports/{key}: HTTP 400."),
         (error("AuthorizationHeaderMalformed", 400), ConfigurationError, "another region"),
         (httpx.Response(301, headers={"x-amz-bucket-region": "us-west-2"}), ConfigurationError, "is in us-west-2"),
         (httpx.Response(200, text="<html>"), UnreadableAnswer, ""),
@@ -178,6 +184,21 @@ def test_p7_a_refusal_says_who_must_act_and_quotes_nothing(answer, kind, said):
     assert type(told.value) is kind
     assert said in str(told.value)
     assert "canary" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    "passing",
+    [
+        error("RequestTimeout", 400),
+        error("OperationAborted", 409),
+        error("ThrottlingException", 400),
+        error("BadDigest", 400),
+    ],
+)
+def test_what_passes_by_itself_is_tried_again(passing):
+    wire = Wire(passing, TAGGED)
+    assert bucket(wire).put("key", [b"x"]) == 1
+    assert len(wire.requests) == 2
 
 
 @pytest.mark.slow

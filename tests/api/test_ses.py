@@ -445,7 +445,10 @@ def test_a_refusal_slows_its_own_operation_alone():
         (refused("ExpiredTokenException", "canary", 403), AuthenticationError, "has expired", 1),
         (refused("UnrecognizedClientException", status=403), AuthenticationError, "region is not enabled", 1),
         (refused("InvalidSignatureException", "canary", 403), AuthenticationError, "secret access key does not", 1),
-        (refused("SignatureDoesNotMatch", "Signature expired: 2", 403), AuthenticationError, "clock of this", 1),
+        (refused("SignatureDoesNotMatch", "Signature expired: 2", 403), RequestRefused, "clock of this machine", 1),
+        (refused("RequestExpired", "canary"), RequestRefused, "clock of this machine", 1),
+        (refused("RequestTimeoutException"), ProviderFault, "HTTP 400, RequestTimeoutException", 5),
+        (refused("KMS.DisabledException"), RequestRefused, "HTTP 400, KMS.DisabledException", 1),
         (
             refused("InvalidSignatureException", "Credential should be scoped to a valid region, not 'x'", 403),
             AuthenticationError,

@@ -424,3 +424,11 @@ def test_lost_replies_of_single_calls_come_to_the_same(bare):
     assert result.counts() == {"delivered": 5}
     assert bare.seen(ADA)[0] is True
     assert len(bare.contacts()) == 4
+
+
+@pytest.mark.parametrize("status", [400, 409, 503])
+def test_what_passes_by_itself_at_the_bucket_ends_no_run(ses, status):
+    ses.sandbox.faults.add(kind="status", status=status, method="PUT", path="/s3/", times=2)
+    result = ses.deliver([schema(), person(1), state(1)])
+    assert result.error is None
+    assert result.counts() == {"delivered": 1}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from mailing_api.errors import MailingError
@@ -101,6 +103,17 @@ def test_what_a_check_of_a_bucket_with_object_lock_passes_the_run_can_do(ses):
     TargetMailing(config=ses.settings()).check()
     assert ses.deliver([schema(), person(1), state(1)]).counts() == {"delivered": 1}
     assert ses.objects() == []
+
+
+def test_a_clock_that_is_wrong_is_told_and_not_the_credentials(ses, monkeypatch):
+    monkeypatch.setattr(
+        "botocore.auth.get_current_datetime", lambda *_, **__: datetime(2020, 1, 2, tzinfo=UTC).replace(tzinfo=None)
+    )
+    ses.sandbox.switches.change({"ses_clock_skew_seconds": 0})  # then Amazon S3 is the first to notice
+    error = ses.deliver([schema(), person(1)]).error
+    assert "The clock of this machine is wrong" in str(error)
+    assert f"/{BUCKET}/" in str(error)
+    assert "secret" not in str(error)
 
 
 def test_a_sandboxed_account_may_still_deliver_one_by_one(ses):
