@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any, Final
 
-from mailing_api.errors import ConfigurationError, NotFound
+from mailing_api.errors import ConfigurationError
 from mailing_api.pace import Pace
 from mailing_api.retry import RetryPolicy
 from mailing_api.ses import SES_SETTINGS, SesClient
@@ -19,6 +19,7 @@ from target_mailing.ses_contact import TOPIC_PREFIX, fields_of
 from target_mailing.ses_contact_list import ContactList
 from target_mailing.ses_direct import MAX_ROWS
 from target_mailing.ses_place import ACTIONS
+from target_mailing.ses_setup import lists_there, topics_of
 from target_mailing.ses_steps import Stage
 from target_mailing.ses_suppression_list import SuppressionList
 from target_mailing.settings import StreamSettings
@@ -30,8 +31,6 @@ logger = logging.getLogger("target-mailing.ses")
 
 #: To be told "too many" means to wait, and others may use the account, too: about a quarter of an hour.
 PATIENCE: Final = RetryPolicy(throttle_base=1.0, throttle_cap=30.0, throttle_tries=60, fault_cap=30.0, fault_tries=8)
-
-_NO_LIST: Final = "there is none"
 
 _OWN_SETTINGS: Final = (
     Setting(
@@ -205,7 +204,7 @@ class SesAccount:
         if len(settings.lists) != 1:
             raise ConfigurationError(
                 "Setting `list`: give the name of the contact list to deliver to"
-                f" ({self._lists_there()}); or set `ses_target: suppression_list`."
+                f" ({lists_there(self._writer)}); or set `ses_target: suppression_list`."
             )
         if not self._preserves and settings.consent != "force":
             raise ConfigurationError(
@@ -214,7 +213,7 @@ class SesAccount:
             )
         name = settings.lists[0]
         if name not in self._topics:
-            self._topics[name] = self._read_topics(name, settings, dry_run=dry_run)
+            self._topics[name] = topics_of(self._writer, name, create=settings.create_list, dry_run=dry_run)
         topics = self._topics[name]
         known = fields_of(topics).columns
         wrong = [one for one in settings.mapping if one.startswith(TOPIC_PREFIX) and one not in known]
@@ -224,31 +223,6 @@ class SesAccount:
                 f"{', '.join(topics) or 'none'}."
             )
         return name, topics
-
-    def _read_topics(self, name: str, settings: StreamSettings, *, dry_run: bool) -> list[str]:
-        try:
-            found = self._client.contact_list(self._region, name)
-        except NotFound:
-            there = self._lists_there()
-            if not settings.create_list:
-                raise ConfigurationError(
-                    f"Setting `list`: Amazon SES {self._region} has no contact list {name!r} ({there}). "
-                    "Correct it, or `ses_regions`, or set `create_list: true`."
-                ) from None
-            if there != _NO_LIST:
-                raise ConfigurationError(
-                    f"Setting `create_list`: Amazon SES {self._region} has no contact list {name!r}, and it cannot be "
-                    f"made, since AWS allows one list a region ({there}). Name that one in `list`, and tell groups of "
-                    "people apart by its topics; or deliver to another region, named in `ses_regions`."
-                ) from None
-            if not dry_run:
-                self._writer.create_list(name)
-            return []
-        return [str(one.get("TopicName")) for one in found.get("Topics") or ()]
-
-    def _lists_there(self) -> str:
-        names = [str(row.get("ContactListName")) for page in self._client.contact_lists(self._region) for row in page]
-        return f"there is {', '.join(map(repr, names))}" if names else _NO_LIST
 
 
 def _connect(config: Mapping[str, Any], *, max_requests_per_second: float | None = None, **options: Any) -> SesAccount:

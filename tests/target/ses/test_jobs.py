@@ -428,7 +428,8 @@ def test_lost_replies_of_single_calls_come_to_the_same(bare):
 
 @pytest.mark.parametrize("status", [400, 409, 503])
 def test_what_passes_by_itself_at_the_bucket_ends_no_run(ses, status):
-    ses.sandbox.faults.add(kind="status", status=status, method="PUT", path="/s3/", times=2)
+    fault = ses.sandbox.faults.add(kind="status", status=status, method="PUT", path="/s3/*", times=2)
     result = ses.deliver([schema(), person(1), state(1)])
     assert result.error is None
+    assert fault.hits == 2
     assert result.counts() == {"delivered": 1}
