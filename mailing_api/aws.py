@@ -313,7 +313,11 @@ class SigV4(httpx.Auth):
             url=str(request.url),
             data=request.content,
             # No others: proxies may change them.
-            headers={name: value for name, value in request.headers.items() if name in _SIGNED},
+            headers={
+                name: value
+                for name, value in request.headers.items()
+                if name in _SIGNED or name.startswith("x-amz-server-side-")
+            },
         )
         self._kind(self._session.credentials(), self._service, self._region).add_auth(signed)
         request.headers.update(dict(signed.headers.items()))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from hashlib import md5
 from itertools import chain
@@ -31,6 +31,7 @@ from mailing_api.errors import (
 )
 from mailing_api.http import Connection, HttpClient
 from mailing_api.pace import Pace
+from mailing_api.s3_encryption import Encryption
 
 __all__ = ["Bucket"]
 
@@ -44,6 +45,7 @@ _AWS_HOSTS: Final = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws", ".amazon
 _IS_HOST = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]").fullmatch
 #: An MD5 that the probe's body does not have.
 _WRONG_DIGEST: Final = "AAAAAAAAAAAAAAAAAAAAAA=="
+_ACTION = re.compile(r"\b(?:kms|s3):[A-Z][A-Za-z]+")
 #: Not the body that the digest is of.
 _DAMAGED: Final = frozenset({"BadDigest", "InvalidDigest"})
 _CREDENTIALS: Final = frozenset({"ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "SignatureDoesNotMatch"})
@@ -63,6 +65,7 @@ class Bucket:
         account: str = "default",
         setting: str,
         region_setting: str,
+        encryption: Encryption,
         **connection: Unpack[Connection],
     ) -> None:
         """Make a client; nothing is asked.
@@ -76,6 +79,7 @@ class Bucket:
             account: the account's label, for messages.
             setting: what names the bucket, for messages.
             region_setting: what names the region.
+            encryption: what uploads say of it.
             connection: how to talk.
         """
         self.name = name
@@ -83,6 +87,7 @@ class Bucket:
         self._endpoint_setting = endpoint_setting
         self._setting = setting
         self._region_setting = region_setting
+        self._encryption = encryption
         self._session = session
         self._region = region
         self._account = account
@@ -124,6 +129,7 @@ class Bucket:
             account=self._account,
             setting=self._setting,
             region_setting=self._region_setting,
+            encryption=self._encryption,
             **self._connection,
         )
 
@@ -135,11 +141,11 @@ class Bucket:
         """
         key = f"{prefix}.write-test"
         try:
-            self._send(key, _nothing, b"", digest=_WRONG_DIGEST)
-        except PermissionDenied:
+            self._send(key, _nothing, b"", digest=_WRONG_DIGEST, headers=self._encryption.headers)
+        except PermissionDenied as error:
             raise ConfigurationError(
                 f"Setting `{self._setting}`: the credentials may not write to the bucket {self.name!r} below "
-                f"{prefix!r}: they need s3:PutObject there."
+                f"{prefix!r}. {self._needs(error.said)}"
             ) from None
         except NotFound:
             raise ConfigurationError(f"Setting `{self._setting}`: there is no bucket {self.name!r}.") from None
@@ -155,9 +161,17 @@ class Bucket:
         first = next(parts, b"")
         second = next(parts, None)
         if second is None:
-            self._upload(key, first, content_type=content_type)
+            self._upload(key, first, content_type=content_type, headers=self._encryption.headers)
             return len(first)
-        begun = self._request("POST", key, _upload_id, params={"uploads": ""}, content=b"", content_type=content_type)
+        begun = self._request(
+            "POST",
+            key,
+            _upload_id,
+            params={"uploads": ""},
+            content=b"",
+            content_type=content_type,
+            headers=self._encryption.headers,  # these hold for the parts, which S3 refuses if they repeat them
+        )
         upload = {"uploadId": begun}
         tags, size = [], 0
         try:
@@ -182,10 +196,19 @@ class Bucket:
         return self._send(key, _tag, content, digest=digest, **options)  # it was damaged on its way
 
     def _send(
-        self, key: str, decode: Callable[[httpx.Response], T], content: bytes, *, digest: str, **options: Any
+        self,
+        key: str,
+        decode: Callable[[httpx.Response], T],
+        content: bytes,
+        *,
+        digest: str,
+        headers: Mapping[str, str] | None = None,
+        **options: Any,
     ) -> T:
         """Send content with a digest, without which S3 refuses what Object Lock is to retain."""
-        return self._request("PUT", key, decode, content=content, headers={"Content-MD5": digest}, **options)
+        return self._request(
+            "PUT", key, decode, content=content, headers={"Content-MD5": digest, **(headers or {})}, **options
+        )
 
     def _complete(self, key: str, upload: dict[str, str], tags: list[str]) -> None:
         numbered = "".join(
@@ -262,6 +285,21 @@ class Bucket:
             if error.code in {"AuthorizationHeaderMalformed", "IllegalLocationConstraintException"}:
                 raise self._elsewhere() from None
             raise
+        except PermissionDenied as error:
+            if method in {"PUT", "POST"}:
+                error.args = (f"{error} {self._needs(error.said)}",)
+            raise
+
+    def _needs(self, said: str) -> str:
+        """What is missing to write, by S3's words."""
+        own = self._encryption
+        hint = f"another encryption header, correct `{own.setting}`"
+        if not own.headers:
+            hint = f"an encryption header, set `{own.setting}`"
+        if "explicit deny" in said:
+            return f"A policy denies it, perhaps the bucket's: if that demands {hint}."
+        action = _ACTION.search(said)
+        return f"It needs {action[0] if action else 's3:PutObject'}; if the bucket's policy demands {hint}."
 
     def _quoted(self, key: str) -> str:
         return f"{self._path}/{quote(key, safe='/~')}"
@@ -333,4 +371,7 @@ def _read_error(asked: str, response: httpx.Response) -> MailingError:
         kind = PermissionDenied
     elif status == 404:
         kind = NotFound
-    return kind(what, status=status, code=code, maybe_done=status >= 500 or kind is ProviderFault)
+    said = re.search(r"<Message>([^<]{1,2000})", response.text[:4000])
+    return kind(
+        what, status=status, code=code, said=said[1] if said else "", maybe_done=status >= 500 or kind is ProviderFault
+    )

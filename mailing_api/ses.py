@@ -29,6 +29,7 @@ from mailing_api.http import Connection, HttpClient
 from mailing_api.pace import Pace
 from mailing_api.pages import TokenWalk
 from mailing_api.retry import RetryPolicy, retry_delay
+from mailing_api.s3_encryption import Encryption
 from mailing_api.ses_answers import Row, answer, is_stale_token, page_of, read_error, refuses_page_size
 from mailing_api.ses_operations import (
     GET_ACCOUNT,
@@ -245,13 +246,16 @@ class SesClient:
         logger.info("%s Attempt %d failed, next in %.1f s", error, attempt, delay)
         self._sleep(delay)
 
-    def bucket(self, region: str, name: str, *, endpoint_url: str | None = None) -> Bucket:
+    def bucket(
+        self, region: str, name: str, *, endpoint_url: str | None = None, encryption: Encryption | None = None
+    ) -> Bucket:
         """A bucket of Amazon S3 in that region, asked by the same credentials; close it when done.
 
         Args:
             region: one of `regions`.
             name: of the bucket.
             endpoint_url: where S3 is; None for AWS's own, or what AWS's variables say.
+            encryption: what uploads say of it; None for nothing.
         """
         from mailing_api.s3 import Bucket  # noqa: PLC0415 - loads botocore
 
@@ -264,6 +268,7 @@ class SesClient:
             account=self.account,
             setting="ses_s3_bucket",
             region_setting="ses_regions",
+            encryption=encryption or Encryption("ses_s3_encryption"),
             **self._connection,
         )
 

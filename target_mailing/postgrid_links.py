@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from mailing_api.errors import ConfigurationError, MailingError, PermissionDenied
+from mailing_api.s3_encryption import encryption_of, encryption_settings
 from mailing_api.settings import Setting, is_aws_region, lookup
 from mailing_api.urls import check_url
 
@@ -48,6 +49,7 @@ LINK_SETTINGS: Final = (
         description="Where to reach Amazon S3, or a service like it. Unset: AWS's own endpoint, or what AWS's "
         "variables and profiles say.",
     ),
+    *encryption_settings("postgrid_s3_", "PostGrid: S3"),
 )
 
 
@@ -71,7 +73,8 @@ class Links:
         Raises:
             ConfigurationError: a setting is missing or wrong, or botocore is.
         """
-        bucket, region, prefix, url = (lookup(one, config, environ) for one in LINK_SETTINGS)
+        bucket, region, prefix, url, *_ = (lookup(one, config, environ) for one in LINK_SETTINGS)
+        encryption = encryption_of("postgrid_s3_", config)
         if not bucket:
             return None
         if "/" in bucket:
@@ -105,6 +108,7 @@ class Links:
             endpoint_setting="postgrid_s3_endpoint_url",
             setting="postgrid_s3_bucket",
             region_setting="postgrid_s3_region",
+            encryption=encryption,
             **connection,
         )
         return cls(found, prefix)

@@ -9,6 +9,7 @@ from typing import Any, Final
 from mailing_api.errors import ConfigurationError
 from mailing_api.pace import Pace
 from mailing_api.retry import RetryPolicy
+from mailing_api.s3_encryption import Encryption, encryption_of, encryption_settings
 from mailing_api.ses import SES_SETTINGS, SesClient
 from mailing_api.ses_writing import SesWriter
 from mailing_api.settings import Setting, lookup
@@ -58,6 +59,7 @@ _OWN_SETTINGS: Final = (
         title="S3 endpoint",
         description="Where to reach Amazon S3. Unset: AWS's own endpoint, or what AWS's variables and profiles say.",
     ),
+    *encryption_settings("ses_s3_", "S3"),
     Setting(
         name="ses_s3_keep_objects",
         title="Keep S3 objects",
@@ -104,12 +106,12 @@ class SesAccount:
         self._suppresses = own["ses_target"] == "suppression_list"
         self._preserves = bool(own["ses_preserve_unsubscribes"])
         self._may_unsuppress = bool(own["ses_allow_unsuppress"])
-        self._stage = self._stage_of(own)
+        self._stage = self._stage_of(own, encryption_of("ses_s3_", config))
         self._checked: set[str] = set()
         self._topics: dict[str, list[str]] = {}
         self.label = client.account
 
-    def _stage_of(self, own: Mapping[str, Any]) -> Stage | None:
+    def _stage_of(self, own: Mapping[str, Any], encryption: Encryption) -> Stage | None:
         bucket, prefix, url = own["ses_s3_bucket"], own["ses_s3_prefix"], own["ses_s3_endpoint_url"]
         if url:
             check_url("ses_s3_endpoint_url", url, "https://s3.eu-west-1.amazonaws.com")
@@ -119,7 +121,7 @@ class SesAccount:
             raise ConfigurationError("Setting `ses_s3_bucket` has a slash: give the bucket's name alone.")
         if prefix.startswith("/"):
             raise ConfigurationError("Setting `ses_s3_prefix` begins with a slash, which S3 would take as a folder.")
-        found = self._client.bucket(self._region, bucket, endpoint_url=url)
+        found = self._client.bucket(self._region, bucket, endpoint_url=url, encryption=encryption)
         return Stage(found, prefix, keeps=bool(own["ses_s3_keep_objects"]))
 
     def close(self) -> None:

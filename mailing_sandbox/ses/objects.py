@@ -8,8 +8,10 @@ from xml.etree import ElementTree as ET
 
 import msgspec
 
+from mailing_sandbox.ses.bucket_policy import allows_ses, denies_upload, listed
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 NAMESPACE = "{http://s3.amazonaws.com/doc/2006-03-01/}"
 
@@ -75,42 +77,21 @@ class Objects:
 
     def lets_ses_read(self, bucket: str, key: str, account: str) -> bool:
         """Tell whether a bucket's policy allows SES to read an object (SES reference, permissions)."""
+        return any(allows_ses(each, f"arn:aws:s3:::{bucket}/{key}", account) for each in self._policy(bucket))
+
+    def denies_upload(self, bucket: str, key: str, headers: Mapping[str, str]) -> bool:
+        """Tell whether a bucket's policy denies an upload with these headers."""
+        return any(denies_upload(each, f"arn:aws:s3:::{bucket}/{key}", headers) for each in self._policy(bucket))
+
+    def _policy(self, bucket: str) -> list[object]:
+        """Return the statements of a bucket's policy."""
         response = self._send("GET", path_of(bucket), "policy=", b"")
-        if response.status != 200:
-            return False
-        statements = msgspec.json.decode(response.body).get("Statement", [])
-        return any(_allows(each, f"arn:aws:s3:::{bucket}/{key}", account) for each in _list(statements))
+        return listed(msgspec.json.decode(response.body).get("Statement", [])) if response.status == 200 else []
 
 
 def path_of(bucket: str, key: str = "") -> str:
     """Return the path of a bucket or object."""
     return f"/{bucket}/{quote(key, safe='/~')}" if key else f"/{bucket}"
-
-
-def _list(value: object) -> list[object]:
-    return value if isinstance(value, list) else [value]
-
-
-def _allows(statement: object, resource: str, account: str) -> bool:
-    if not isinstance(statement, dict) or statement.get("Effect") != "Allow":
-        return False
-    principal = statement.get("Principal")
-    services = _list(principal.get("Service")) if isinstance(principal, dict) else [principal]
-    condition = statement.get("Condition", {}).get("StringEquals", {})
-    named = condition.get("aws:Referer", condition.get("aws:SourceAccount", condition.get("AWS:SourceAccount")))
-    return (
-        bool({"ses.amazonaws.com", "*"} & {*services})
-        and bool({"s3:GetObject", "s3:*", "*"} & {*_list(statement.get("Action"))})
-        and any(_covers(str(each), resource) for each in _list(statement.get("Resource")))
-        and (named is None or account in _list(named))
-    )
-
-
-def _covers(pattern: str, resource: str) -> bool:
-    start, star, end = pattern.partition("*")
-    if not star:
-        return pattern == resource
-    return resource.startswith(start) and resource.endswith(end) and len(resource) >= len(start) + len(end)
 
 
 def _code(response: Response) -> str:

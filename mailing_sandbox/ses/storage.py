@@ -164,10 +164,21 @@ class Storage:
         denial = self.keyring.denial(signed.key, action)
         if denial is not None:
             return _error(403, "AccessDenied", denial, service)
-        return self._misfit(call, signed.region) if service == "s3" and len(call.segments) > 2 else None
+        if service != "s3" or len(call.segments) < 3:
+            return None
+        return self._misfit(call, signed.region)
+
+    def _denied(self, call: Call) -> Reply | None:
+        """Look at what a bucket's policy says of headers; parts have none, since the upload that they are of had."""
+        begins = (call.method == "PUT" and "partnumber" not in call.query) or "uploads" in call.query
+        bucket, key = call.segments[1], "/".join(call.segments[2:])
+        if not begins or not self.objects.denies_upload(bucket, key, call.headers):
+            return None
+        text = "User is not authorized to perform: s3:PutObject with an explicit deny in a resource-based policy"
+        return _error(403, "AccessDenied", text)
 
     def _misfit(self, call: Call, region: str) -> Reply | None:
-        """Look at what moto does not: the region that a request is signed for, and the digest of its body."""
+        """Look at what moto does not: the region that is signed for, headers that are demanded, the body's digest."""
         found = self.objects.region_of(call.segments[1])
         if found is None:
             return None
@@ -175,6 +186,9 @@ class Storage:
             reply = _error(301, "PermanentRedirect", "The bucket must be addressed using the specified endpoint.")
             reply.headers = {"x-amz-bucket-region": found}
             return reply
+        denied = self._denied(call)
+        if denied is not None:
+            return denied
         digest = call.headers.get("content-md5")
         if self.switches.s3_digests and digest is not None and digest != _digest(call.body):
             return _error(400, "BadDigest", "The Content-MD5 you specified did not match what we received.")

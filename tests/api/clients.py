@@ -13,6 +13,7 @@ from mailing_api.pace import Pace
 from mailing_api.postgrid import PostgridClient
 from mailing_api.retry import RetryPolicy
 from mailing_api.s3 import Bucket
+from mailing_api.s3_encryption import Encryption
 from mailing_api.ses import SesClient
 
 #: As patient as ever, without the waiting.
@@ -59,6 +60,7 @@ def s3(url, **options):
         endpoint_setting="ses_s3_endpoint_url",
         setting="ses_s3_bucket",
         region_setting="ses_regions",
+        encryption=Encryption("ses_s3_encryption"),
         **_options(options),
     )
     with closing(bucket):

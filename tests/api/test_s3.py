@@ -26,10 +26,12 @@ from mailing_api.errors import (
     UnreadableAnswer,
 )
 from mailing_api.retry import RetryPolicy
+from mailing_api.s3_encryption import Encryption, encryption_of
 from mailing_api.ses import SesClient
 
 KEY = "some folder/Zoë+1~a.jsonl"
 KEYS = ("AKIDEXAMPLE", "canary-secret", "canary+token/==")
+KMS_KEY = "arn:aws:kms:eu-west-1:111122223333:alias/imports"
 UPLOAD = "<r><UploadId>up/1+2</UploadId></r>"
 
 
@@ -55,7 +57,7 @@ class Wire:
         return [(one.method, one.url.query.decode()) for one in self.requests]
 
 
-def bucket(wire, name="imports", endpoint_url=None):
+def bucket(wire, name="imports", **options):
     ses = SesClient(
         regions=["eu-west-1"],
         aws_access_key_id=KEYS[0],
@@ -65,7 +67,7 @@ def bucket(wire, name="imports", endpoint_url=None):
         retry=RetryPolicy(throttle_base=0, fault_base=0, throttle_tries=2, fault_tries=2),
         sleep=lambda _: None,
     )
-    return ses.bucket("eu-west-1", name, endpoint_url=endpoint_url)
+    return ses.bucket("eu-west-1", name, **options)
 
 
 def error(code, status):
@@ -75,12 +77,27 @@ def error(code, status):
 TAGGED = httpx.Response(200, headers={"etag": '"tag"'})
 
 
-@pytest.mark.parametrize(("name", "style"), [("imports", "virtual"), ("my.imports", "path")])
-def test_an_object_is_written_as_botocore_would(monkeypatch, name, style):
+@pytest.mark.parametrize(
+    ("name", "style", "encryption"),
+    [
+        ("imports", "virtual", {}),
+        ("my.imports", "path", {}),
+        ("imports", "virtual", {"ServerSideEncryption": "AES256"}),
+        ("imports", "virtual", {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": KMS_KEY}),
+    ],
+)
+def test_an_object_is_written_as_botocore_would(monkeypatch, name, style, encryption):
     frozen = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
     monkeypatch.setattr(botocore.auth, "get_current_datetime", lambda *_, **__: frozen.replace(tzinfo=None))
     wire = Wire()
-    assert bucket(wire, name).put(KEY, [b"one\n", b"two\n"]) == 8
+    said = encryption_of(
+        "ses_s3_",
+        {
+            "ses_s3_encryption": encryption.get("ServerSideEncryption"),
+            "ses_s3_kms_key_id": encryption.get("SSEKMSKeyId"),
+        },
+    )
+    assert bucket(wire, name, encryption=said).put(KEY, [b"one\n", b"two\n"]) == 8
     (ours,) = wire.requests
     assert ours.content == b"one\ntwo\n"
 
@@ -103,10 +120,16 @@ def test_an_object_is_written_as_botocore_would(monkeypatch, name, style):
     theirs.meta.events.register("before-send.s3", keep)
     theirs.meta.events.unregister("before-call.s3.PutObject")
     digest = "IJS2AdqsPWj1rtUdPCD3zQ=="
-    theirs.put_object(Bucket=name, Key=KEY, Body=b"one\ntwo\n", ContentType="application/x-ndjson", ContentMD5=digest)
+    theirs.put_object(
+        Bucket=name, Key=KEY, Body=b"one\ntwo\n", ContentType="application/x-ndjson", ContentMD5=digest, **encryption
+    )
     theirs.close()
     assert str(ours.url) == kept[0].url
     assert ours.headers["x-amz-content-sha256"] == kept[0].headers["X-Amz-Content-SHA256"].decode()
+    for header in ("x-amz-server-side-encryption", "x-amz-server-side-encryption-aws-kms-key-id"):
+        told = kept[0].headers.get(header)
+        assert ours.headers.get(header) == (told.decode() if isinstance(told, bytes) else told)
+        assert (f";{header}" in ours.headers["authorization"].partition("SignedHeaders=")[2]) == (told is not None)
     assert ours.headers["authorization"].startswith("AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20260304/eu-west-1/s3/")
 
 
@@ -134,6 +157,48 @@ def test_a_large_object_goes_in_parts(monkeypatch):
     assert [one.headers["content-md5"] for one in wire.requests[1:4]] == [
         b64encode(md5(one.content, usedforsecurity=False).digest()).decode() for one in wire.requests[1:4]
     ]
+
+
+def test_an_upload_in_parts_says_its_encryption_once(monkeypatch):
+    monkeypatch.setattr(s3, "PART_SIZE", 4)
+    wire = Wire(httpx.Response(200, text=UPLOAD), TAGGED, TAGGED, httpx.Response(200, text="<ok/>"))
+    said = Encryption("a_setting", {"x-amz-server-side-encryption": "AES256"})
+    assert bucket(wire, encryption=said).put("key", [b"abcde", b"f"]) == 6
+    assert [one.headers.get("x-amz-server-side-encryption") for one in wire.requests] == ["AES256", None, None, None]
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({"s3_kms_key_id": "key"}, "`s3_kms_key_id` needs `s3_encryption: aws:kms`"),
+        ({"s3_kms_key_id": "key", "s3_encryption": "AES256"}, "`s3_kms_key_id` needs `s3_encryption: aws:kms`"),
+        ({"s3_kms_key_id": "a key\r\n", "s3_encryption": "aws:kms"}, "`s3_kms_key_id` must be the ID"),
+        ({"s3_kms_key_id": "schlüssel", "s3_encryption": "aws:kms"}, "`s3_kms_key_id` must be the ID"),
+    ],
+)
+def test_settings_of_encryption_are_checked(config, said):
+    with pytest.raises(ConfigurationError, match=said):
+        encryption_of("s3_", config)
+
+
+@pytest.mark.parametrize(
+    ("words", "encryption", "said"),
+    [
+        ("is not authorized to perform: s3:PutObject", {}, "It needs s3:PutObject; .* set `a_setting`"),
+        ("Access Denied", {}, "It needs s3:PutObject; .* set `a_setting`"),
+        ("not authorized to perform: kms:GenerateDataKey on", {}, "It needs kms:GenerateDataKey"),
+        ("with an explicit deny in a resource-based policy", {}, "A policy denies it.*set `a_setting`"),
+        ("with an explicit deny", {"x-amz-server-side-encryption": "AES256"}, "another .* correct `a_setting`"),
+    ],
+)
+def test_a_refused_upload_says_what_it_may_need(monkeypatch, words, encryption, said):
+    monkeypatch.setattr(s3, "PART_SIZE", 4)
+    answer = httpx.Response(403, text=f"<Error><Code>AccessDenied</Code><Message>canary {words}</Message></Error>")
+    one = bucket(Wire(answer), encryption=Encryption("a_setting", encryption))
+    for act in (lambda: one.check("mine/"), lambda: one.put("k", [b"x"]), lambda: one.put("k", [b"abcde", b"f"])):
+        with pytest.raises(MailingError, match=said) as told:
+            act()
+        assert "canary" not in str(told.value)
 
 
 @pytest.mark.parametrize(

@@ -296,3 +296,36 @@ def test_what_object_lock_retains_needs_a_digest(sandbox, locked, digest, status
         for path in ("rows", "rows?partNumber=1&uploadId=1"):
             assert "InvalidRequest" in put(sandbox, f"{locked}/{path}").text
         assert put(sandbox, "imports/rows").status_code == 200
+
+
+SSE = "x-amz-server-side-encryption"
+
+
+@pytest.mark.parametrize(
+    ("condition", "allowed", "denied"),
+    [
+        ({"Null": {f"s3:{SSE}": "true"}}, [{SSE: "AES256"}], [{}]),
+        ({"StringNotEquals": {f"s3:{SSE}": "aws:kms"}}, [{SSE: "aws:kms"}], [{}, {SSE: "AES256"}]),
+        ({"StringNotEqualsIfExists": {f"s3:{SSE}": "aws:kms"}}, [{SSE: "aws:kms"}], [{}, {SSE: "AES256"}]),
+        ({"StringEquals": {f"s3:{SSE}": ["AES256"]}}, [{}, {SSE: "aws:kms"}], [{SSE: "AES256"}]),
+        ({"DateLessThan": {"aws:CurrentTime": "2020-01-01"}}, [{}], []),
+        ({}, [], [{SSE: "AES256"}, {}]),
+    ],
+)
+def test_a_bucket_policy_that_demands_headers_is_followed(sandbox, s3, condition, allowed, denied):
+    statement = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:PutObject",
+        "Resource": "arn:aws:s3:::imports/*",
+        "Condition": condition,
+    }
+    s3.put_bucket_policy(Bucket="imports", Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+    for headers in allowed:
+        assert put(sandbox, "imports/rows", **headers).status_code == 200
+    for headers in denied:
+        refused = put(sandbox, "imports/rows", **headers)
+        assert refused.status_code == 403
+        assert "explicit deny" in refused.text
+        if condition:
+            assert put(sandbox, "imports/rows?partNumber=1&uploadId=1", **headers).status_code != 403

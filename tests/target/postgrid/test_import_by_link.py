@@ -10,7 +10,7 @@ import pytest
 from tests.target.conftest import state
 from tests.target.postgrid.conftest import FILES, household, households, link_files, objects
 from tests.target.postgrid.test_imports import ABROAD, by_import, imports, rows, streets
-from tests.target.ses.conftest import retain_objects
+from tests.target.ses.conftest import demand_encryption, retain_objects
 
 __all__ = ["by_import"]
 
@@ -37,6 +37,14 @@ def test_files_arrive_by_links_that_lead_nowhere_afterwards(by_link):
 def test_a_bucket_with_object_lock_takes_files(by_link):
     retain_objects(by_link.sandbox, FILES)
     result = by_link.deliver(rows(1, 2))
+    assert result.error is None
+    assert result.counts() == {"delivered": 2}
+
+
+def test_a_bucket_whose_policy_demands_an_encryption_header_is_sent_one(by_link):
+    demand_encryption(by_link.sandbox, FILES, "AES256")
+    assert "`postgrid_s3_encryption`" in str(by_link.deliver(rows(1, 2)).error)
+    result = by_link.deliver(rows(1, 2), postgrid_s3_encryption="AES256")
     assert result.error is None
     assert result.counts() == {"delivered": 2}
 

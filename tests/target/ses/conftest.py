@@ -45,6 +45,19 @@ def retain_objects(sandbox, bucket) -> None:
     assert sandbox.storage.objects.retains(bucket)
 
 
+def demand_encryption(sandbox, bucket, algorithm) -> None:
+    """Give a bucket of the sandbox a policy that denies uploads without that header."""
+    statement = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:PutObject",
+        "Resource": f"arn:aws:s3:::{bucket}/*",
+        "Condition": {"StringNotEquals": {"s3:x-amz-server-side-encryption": algorithm}},
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]}).encode()
+    assert sandbox.storage._own("PUT", f"/{bucket}", "policy=", policy).status < 300
+
+
 @dataclass
 class Ses(Mailjet):
     """The account, and the target's settings for it."""

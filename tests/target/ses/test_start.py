@@ -9,7 +9,7 @@ import pytest
 from mailing_api.errors import MailingError
 from target_mailing.target import TargetMailing
 from tests.target.conftest import person, schema, state
-from tests.target.ses.conftest import BUCKET, LIST, REGION, retain_objects
+from tests.target.ses.conftest import BUCKET, LIST, REGION, demand_encryption, retain_objects
 
 
 def sandboxed(ses):
@@ -103,6 +103,18 @@ def test_what_a_check_of_a_bucket_with_object_lock_passes_the_run_can_do(ses):
     TargetMailing(config=ses.settings()).check()
     assert ses.deliver([schema(), person(1), state(1)]).counts() == {"delivered": 1}
     assert ses.objects() == []
+
+
+@pytest.mark.parametrize("algorithm", ["AES256", "aws:kms"])
+def test_a_bucket_whose_policy_demands_an_encryption_header_is_sent_one(ses, algorithm):
+    demand_encryption(ses.sandbox, BUCKET, algorithm)
+    for wrong in (None, "aws:kms:dsse"):
+        with pytest.raises(MailingError, match="`ses_s3_encryption`"):
+            TargetMailing(config=ses.settings(ses_s3_encryption=wrong)).check()
+        assert "`ses_s3_encryption`" in str(ses.deliver([schema(), person(1)], ses_s3_encryption=wrong).error)
+    config = {"ses_s3_encryption": algorithm}
+    TargetMailing(config=ses.settings(**config)).check()
+    assert ses.deliver([schema(), person(1), state(1)], **config).counts() == {"delivered": 1}
 
 
 def test_a_clock_that_is_wrong_is_told_and_not_the_credentials(ses, monkeypatch):
