@@ -22,6 +22,7 @@ from mailing_api.ses_writing import SesWriter
 __all__ = ["lists_there", "topics_of"]
 
 _NO_LIST: Final = "there is none"
+_NAMES: Final = "A name has the letters a to z and A to Z, digits, `-` and `_`, 64 at most"
 
 
 def topics_of(writer: SesWriter, name: str, *, create: bool, dry_run: bool) -> list[str]:
@@ -80,9 +81,8 @@ def _not_made(writer: SesWriter, name: str, error: MailingError) -> MailingError
         return _no_second(writer, name, there)
     return ConfigurationError(
         f"Setting `create_list`: Amazon SES {writer.region} refuses to make a contact list {name!r} "
-        f"({error.code or f'HTTP {error.status}'}). A name has 64 letters of English, digits, `-` and `_` at most, and "
-        "the credentials need ses:CreateContactList: choose another name in `list`, or make the list at Amazon SES by "
-        "hand."
+        f"({error.code or f'HTTP {error.status}'}). {_NAMES}, and the credentials need ses:CreateContactList: choose "
+        "another name in `list`, or make the list at Amazon SES by hand."
     )
 
 
@@ -99,3 +99,10 @@ def _list_named(writer: SesWriter, name: str) -> Row | None:
         return writer.client.contact_list(writer.region, name)
     except NotFound:
         return None
+    except RequestRefused as error:
+        if error.code != "BadRequestException":
+            raise
+        raise ConfigurationError(
+            f"Setting `list`: Amazon SES {writer.region} takes {name!r} for no name of a contact list. {_NAMES}: "
+            f"correct it ({lists_there(writer)})."
+        ) from None

@@ -11,8 +11,8 @@ import msgspec
 from mailing_sandbox.ses.objects import Objects, path_of
 from mailing_sandbox.ses.pages import Pager
 from mailing_sandbox.ses.received import Received
-from mailing_sandbox.ses.records import Table, folded
-from mailing_sandbox.ses.refusal import Refusal, not_found
+from mailing_sandbox.ses.records import Table, folded, is_address
+from mailing_sandbox.ses.refusal import Refusal, check_name, not_found
 from mailing_sandbox.ses.switches import Switches
 
 if TYPE_CHECKING:
@@ -130,6 +130,8 @@ class Region:
 
     def list_named(self, name: str) -> ContactList:
         """Return the contact list; NotFoundException when there is none of this name."""
+        if self.switches.ses_path_checked:
+            check_name(name, "contactListName")
         if self.contact_list is None or self.contact_list.name != name:
             raise not_found(f"List with name: {name} doesn't exist.")
         return self.contact_list
@@ -139,6 +141,16 @@ class Region:
         if tenant not in self.suppressions:
             raise not_found(f"Tenant {tenant} does not exist")
         return self.suppressions[tenant]
+
+    def refuses(self, email: object) -> bool:
+        """Tell whether this is no address that SES takes."""
+        if not isinstance(email, str) or not is_address(email) or folded(email, "lower") in self.account.refused:
+            return True
+        return self.switches.ses_ascii_addresses and not email.isascii()
+
+    def suppression_key(self, email: str) -> str:
+        """Return an address as the suppression list keeps it."""
+        return folded(email, self.switches.ses_suppression_case)
 
     def contact_key(self, email: str) -> str:
         """Return a contact's address as it is kept."""

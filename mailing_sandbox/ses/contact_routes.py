@@ -8,7 +8,7 @@ import msgspec
 
 from mailing_sandbox.ses.imports import is_object
 from mailing_sandbox.ses.received import Sent
-from mailing_sandbox.ses.records import Contact, folded, is_address
+from mailing_sandbox.ses.records import Contact
 from mailing_sandbox.ses.refusal import Refusal, bad_request, not_found
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def create_contact(region: Region, given: dict[str, Any]) -> None:
     """Create a contact; AlreadyExistsException when there is one of this address."""
     preferences = _preferences(given)
     email = given["EmailAddress"]
-    if folded(email, "lower") in region.account.refused or not is_address(email):
+    if region.refuses(email):
         raise bad_request("Email address is not valid")
     row = region.list_named(given["ContactListName"])
     _check(region, row, given, preferences)
@@ -96,8 +96,9 @@ def create_contact(region: Region, given: dict[str, Any]) -> None:
 def update_contact(region: Region, given: dict[str, Any]) -> None:
     """Write a contact; attributes and `UnsubscribeAll` that are not given are cleared."""
     preferences = _preferences(given)
+    address_in_path(region, given)
+    _check(region, region.list_named(given["ContactListName"]), given, preferences)
     row, contact = _found(region, given)
-    _check(region, row, given, preferences)
     if region.switches.ses_topic_update == "merge":
         preferences = contact.preferences | preferences
     contact.preferences = preferences
@@ -138,7 +139,7 @@ def address_in_path(region: Region, given: dict[str, Any]) -> str:
     email: str = given["EmailAddress"]
     if "/" in email and region.switches.ses_slash_in_path == "refused":
         raise bad_request("Email address is not valid")
-    if region.switches.ses_path_checked and (folded(email, "lower") in region.account.refused or not is_address(email)):
+    if region.switches.ses_path_checked and region.refuses(email):
         raise bad_request("Email address is not valid")
     return email
 

@@ -208,10 +208,10 @@ class Ses:
         """Suppress addresses: `email`, `reason` (BOUNCE unless given), `updated`. A tenant comes into being here."""
         with self.lock:
             place = self._current().region(region)
-            table = place.suppressions.setdefault(tenant, Table())
+            place.suppressions.setdefault(tenant, Table())
             for given in rows:
                 at = float(given.get("updated", place.now()))
-                suppress(table, _address(given), str(given.get("reason", "BOUNCE")), at)
+                suppress(place, _address(given), str(given.get("reason", "BOUNCE")), at, tenant=tenant)
 
     def suppressions(self, *, region: str = REGION, tenant: str | None = None) -> dict[str, str]:
         """Return the suppressed addresses and their reasons."""
@@ -222,9 +222,10 @@ class Ses:
     def remove_suppressions(self, emails: Iterable[str], *, region: str = REGION, tenant: str | None = None) -> None:
         """Take addresses off a suppression list."""
         with self.lock:
-            table = self._current().region(region).suppressions.get(tenant, Table())
+            place = self._current().region(region)
+            table = place.suppressions.get(tenant, Table())
             for email in emails:
-                table.remove(folded(email, "domain"))
+                table.remove(place.suppression_key(email))
 
     def profile(self, *, region: str = REGION, **fields: Any) -> dict[str, Any]:
         """Set some of what GetAccount shows of a region, such as `production_access`, and return all of it."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import msgspec
 
-from mailing_sandbox.ses.records import Contact, Suppression, Table, folded, is_address
+from mailing_sandbox.ses.records import Contact, Suppression
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -149,7 +149,7 @@ class Load:
         return self._from_suppression_cells(record) if self._list_name is None else self._from_contact_cells(record)
 
     def _check(self, position: int, row: Row, contacts: ContactList | None) -> None:
-        if folded(row.email, "lower") in self._region.account.refused or not is_address(row.email):
+        if self._region.refuses(row.email):
             raise BadRecord(f"Invalid email address: {row.email}")
         if self._spoiled and (position in self._spoiled or row.email.lower() in self._spoiled):
             raise BadRecord(SIMULATED)
@@ -237,15 +237,16 @@ class Load:
     def _write_suppression(self, row: Row) -> None:
         table = self._region.suppressed(None)
         if self._action == "DELETE":
-            if not table.remove(folded(row.email, "domain")):
+            if not table.remove(self._region.suppression_key(row.email)):
                 raise BadRecord("The address is not on the suppression list")
             return
-        suppress(table, row.email, row.reason, self._region.now())
+        suppress(self._region, row.email, row.reason, self._region.now())
 
 
-def suppress(table: Table[Suppression], email: str, reason: str, now: float) -> Suppression:
+def suppress(region: Region, email: str, reason: str, now: float, *, tenant: str | None = None) -> Suppression:
     """Put an address on a suppression list, or change what is there."""
-    key = folded(email, "domain")
+    key = region.suppression_key(email)
+    table = region.suppressed(tenant)
     row = table.get(key)
     if row is None:
         row = Suppression(number=table.next_number(), email=key, reason=reason, added=now, updated=now)

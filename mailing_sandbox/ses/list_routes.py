@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mailing_sandbox.ses.records import NAME, ContactList, Topic
-from mailing_sandbox.ses.refusal import bad_request, constraint, invalid
+from mailing_sandbox.ses.records import ContactList, Topic
+from mailing_sandbox.ses.refusal import bad_request, check_name
 
 if TYPE_CHECKING:
     from mailing_sandbox.ses.account import Region
@@ -68,7 +68,7 @@ def get_contact_list(region: Region, given: dict[str, Any]) -> dict[str, Any]:
 def create_contact_list(region: Region, given: dict[str, Any]) -> None:
     """Create the contact list; a region has one at most."""
     name = given["ContactListName"]
-    _check_name(name, "contactListName")
+    check_name(name, "contactListName")
     topics = _topics(given.get("Topics", []))
     _check_description(given.get("Description"))
     if region.contact_list is not None:
@@ -107,11 +107,6 @@ def delete_contact_list(region: Region, given: dict[str, Any]) -> None:
     region.contact_list = None
 
 
-def _check_name(name: str, path: str) -> None:
-    if NAME.fullmatch(name) is None:
-        raise invalid(constraint(f"'{name}'", path, f"satisfy regular expression pattern: ^{NAME.pattern}$"))
-
-
 def _check_description(text: str | None) -> None:
     if text is not None and len(text) > LONGEST_DESCRIPTION:
         raise bad_request(f"The description may have {LONGEST_DESCRIPTION} characters")
@@ -123,7 +118,7 @@ def _topics(given: list[dict[str, Any]]) -> dict[str, Topic]:
     found: dict[str, Topic] = {}
     for each in given:
         name = each["TopicName"]
-        _check_name(name, "topics.topicName")
+        check_name(name, "topics.topicName")
         if name in found:
             raise bad_request(f"The topic {name} is named twice")
         if len(each["DisplayName"]) > LONGEST_DISPLAY_NAME:

@@ -8,6 +8,7 @@ from uuid import uuid4
 import msgspec
 
 from mailing_sandbox.provider import Reply
+from mailing_sandbox.ses.records import NAME
 
 if TYPE_CHECKING:
     from mailing_sandbox.ses.switches import Switches
@@ -76,6 +77,12 @@ def invalid(*violations: str) -> Refusal:
     """Return the answer to violated constraints."""
     plural = "s" if len(violations) > 1 else ""
     return bad_request(f"{len(violations)} validation error{plural} detected: {'; '.join(violations)}")
+
+
+def check_name(name: str, path: str) -> None:
+    """Refuse what cannot be the name of a list or a topic."""
+    if NAME.fullmatch(name) is None:
+        raise invalid(constraint(f"'{name}'", path, f"satisfy regular expression pattern: ^{NAME.pattern}$"))
 
 
 def not_found(message: str) -> Refusal:

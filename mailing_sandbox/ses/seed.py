@@ -72,11 +72,10 @@ def _fill(region: Region, contacts: int, drawn: random.Random, seed: int) -> Non
 
 
 def _suppressions(region: Region, count: int, drawn: random.Random, seed: int) -> None:
-    table = region.suppressed(None)
     for place in range(count):
         at = ANCHOR - 300 * DAY + place * 290 * DAY // count + drawn.randrange(1000) / 1000
         reason = "COMPLAINT" if drawn.random() < 0.2 else "BOUNCE"
-        row = suppress(table, f"gone{seed}.{place}@{DOMAINS[place % len(DOMAINS)]}", reason, at)
+        row = suppress(region, f"gone{seed}.{place}@{DOMAINS[place % len(DOMAINS)]}", reason, at)
         if place % 3:
             row.attributes = {"MessageId": f"{drawn.getrandbits(64):016x}-000000", "FeedbackId": f"{seed}-{place}"}
 

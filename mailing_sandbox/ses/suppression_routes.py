@@ -9,7 +9,6 @@ import msgspec
 from mailing_sandbox.ses.contact_routes import address_in_path
 from mailing_sandbox.ses.imports import suppress
 from mailing_sandbox.ses.received import Sent
-from mailing_sandbox.ses.records import folded, is_address
 from mailing_sandbox.ses.refusal import Refusal, bad_request, not_found
 
 if TYPE_CHECKING:
@@ -52,9 +51,9 @@ def get_suppressed_destination(region: Region, given: dict[str, Any]) -> dict[st
 def put_suppressed_destination(region: Region, given: dict[str, Any]) -> None:
     """Suppress an address, or change the reason."""
     region.require_production("PutSuppressedDestination")
-    if folded(given["EmailAddress"], "lower") in region.account.refused or not is_address(given["EmailAddress"]):
+    if region.refuses(given["EmailAddress"]):
         raise bad_request("Email address is not valid")
-    suppress(region.suppressed(given.get("TenantName")), given["EmailAddress"], given["Reason"], region.now())
+    suppress(region, given["EmailAddress"], given["Reason"], region.now(), tenant=given.get("TenantName"))
     _written(region, "PutSuppressedDestination", "PUT", given)
 
 
@@ -67,7 +66,7 @@ def delete_suppressed_destination(region: Region, given: dict[str, Any]) -> None
 
 def _found(region: Region, given: dict[str, Any]) -> Suppression:
     email = address_in_path(region, given)
-    row = region.suppressed(given.get("TenantName")).get(folded(email, "domain"))
+    row = region.suppressed(given.get("TenantName")).get(region.suppression_key(email))
     if row is None:
         raise not_found(f"Email address {email} does not exist on your suppression list.")
     return row

@@ -41,11 +41,13 @@ class Switches(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     # contacts, lists, suppressions
     ses_contact_case: Literal["domain", "exact", "lower"] = "domain"
+    ses_suppression_case: Literal["domain", "exact", "lower"] = "domain"
     ses_slash_in_path: Literal["refused", "accepted"] = "refused"
-    ses_path_checked: bool = False
+    ses_path_checked: bool = True
+    ses_ascii_addresses: bool = True
     ses_attributes_checked: bool = False
-    ses_topic_update: Literal["replace", "merge"] = "replace"
-    ses_list_update: Literal["replace", "keep"] = "replace"
+    ses_topic_update: Literal["replace", "merge"] = "merge"
+    ses_list_update: Literal["replace", "keep"] = "keep"
     ses_contacts_touch_list: bool = False
     ses_date_bounds: Literal["inclusive", "exclusive"] = "inclusive"
     ses_dates_compare: Literal["updated", "added"] = "updated"

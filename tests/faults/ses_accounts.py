@@ -30,7 +30,7 @@ class SesAccount(Account):
         "strict": FOLDED
         | {"ses_processed_includes_failed": False, "ses_failed_records": "input", "ses_row_order": "shuffled"},
         "late": {"ses_timestamps": "iso", "ses_list_order": "shuffled", "ses_import_put": "merge",
-                 "ses_topic_update": "merge", "ses_contact_case": "lower"},
+                 "ses_topic_update": "replace", "ses_contact_case": "lower"},
     }  # fmt: skip
     plans: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "failed": {"end": "failed"},

@@ -138,6 +138,42 @@ def test_mistakes_are_found_in_the_order_of_the_provider(ses, newsletter):
     )
 
 
+def test_an_update_looks_at_topics_before_the_contact_and_at_addresses_before_the_list(ses, newsletter):
+    unknown = [{"TopicName": "Nope", "SubscriptionStatus": "OPT_IN"}]
+    update = ses.update_contact
+    with pytest.raises(ClientError, match="Topic Nope"):
+        update(ContactListName=LIST, EmailAddress="nobody@example.com", TopicPreferences=unknown)
+    assert refused(update, ContactListName=LIST, EmailAddress="nobody@example.com", TopicPreferences=NEWS) == (
+        "NotFoundException"
+    )
+    with pytest.raises(ClientError, match="Email address is not valid"):
+        update(ContactListName="None", EmailAddress="bad", TopicPreferences=unknown)
+
+
+@pytest.mark.parametrize("name", ["with space", "x" * 65, "a.b"])
+def test_what_cannot_be_the_name_of_a_list_is_refused_in_a_path_unless_the_switch_says_otherwise(sandbox, ses, name):
+    calls = (
+        lambda: ses.get_contact_list(ContactListName=name),
+        lambda: ses.delete_contact_list(ContactListName=name),
+        lambda: ses.list_contacts(ContactListName=name),
+        lambda: ses.get_contact(ContactListName=name, EmailAddress="ann@example.com"),
+    )
+    for checked, expected in ((True, "BadRequestException"), (False, "NotFoundException")):
+        sandbox.switches.change({"ses_path_checked": checked})
+        assert [refused(call) for call in calls] == [expected] * len(calls)
+
+
+def test_addresses_are_ascii_unless_the_switch_says_otherwise(sandbox, ses, newsletter):
+    given = {"ContactListName": LIST, "EmailAddress": "zoë@example.com"}
+    assert refused(ses.create_contact, **given) == "BadRequestException"
+    assert refused(ses.put_suppressed_destination, EmailAddress="zoë@example.com", Reason="BOUNCE") == (
+        "BadRequestException"
+    )
+    sandbox.switches.change({"ses_ascii_addresses": False})
+    ses.create_contact(**given)
+    assert ses.get_contact(**given)["EmailAddress"] == "zoë@example.com"
+
+
 def test_attributes_that_are_no_object_are_kept_or_refused(sandbox, ses, newsletter):
     given = {"ContactListName": LIST, "EmailAddress": "ann@example.com", "AttributesData": "no object"}
     ses.create_contact(**given)

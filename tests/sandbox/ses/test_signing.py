@@ -17,7 +17,7 @@ ACCOUNT = "/v2/email/account"
 def listed(sandbox):
     sandbox.ses.add_list("Newsletter", {"News": "OPT_IN"})
     odd = ["o'neil+a/b@example.com", "jürgen&co=x@example.com", "a%b#c?d@example.com"]
-    sandbox.switches.change({"ses_slash_in_path": "accepted"})
+    sandbox.switches.change({"ses_slash_in_path": "accepted", "ses_ascii_addresses": False})
     sandbox.ses.add_contacts([{"email": email} for email in odd])
     sandbox.ses.add_suppressions([{"email": email} for email in odd])
     return odd

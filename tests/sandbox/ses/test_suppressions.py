@@ -31,6 +31,29 @@ def test_putting_twice_changes_reason_and_date(sandbox, ses):
     assert code(refused) == "NotFoundException"
 
 
+@pytest.mark.parametrize(
+    ("rule", "kept", "same"),
+    [
+        ("domain", "Gone@example.com", ["Gone@EXAMPLE.com"]),
+        ("exact", "Gone@Example.com", []),
+        ("lower", "gone@example.com", ["Gone@EXAMPLE.com", "gone@EXAMPLE.com"]),
+    ],
+)
+def test_what_is_the_same_address_is_a_switch(sandbox, ses, rule, kept, same):
+    sandbox.switches.change({"ses_suppression_case": rule})
+    ses.put_suppressed_destination(EmailAddress="Gone@Example.com", Reason="BOUNCE")
+    assert sandbox.ses.suppressions() == {kept: "BOUNCE"}
+    found = [email for email in ("Gone@EXAMPLE.com", "gone@EXAMPLE.com") if is_there(ses, email)]
+    assert found == same
+
+
+def is_there(ses, email):
+    try:
+        return bool(ses.get_suppressed_destination(EmailAddress=email))
+    except ses.exceptions.NotFoundException:
+        return False
+
+
 def test_deleting_twice_fails(ses):
     ses.put_suppressed_destination(EmailAddress="gone@example.com", Reason="BOUNCE")
     ses.delete_suppressed_destination(EmailAddress="gone@example.com")

@@ -132,7 +132,8 @@ def test_times_are_the_same_as_numbers_and_as_text(people, sandbox, read):
     assert found == [("2023-11-14T22:13:20.000000Z", "2023-11-14T22:13:20.125000Z")] * 2
 
 
-def test_a_contact_has_the_canonical_columns(people, ses, read):
+def test_a_contact_has_the_canonical_columns(people, ses, read, sandbox):
+    sandbox.switches.change({"ses_ascii_addresses": False})
     people("Zoë", topics={"News": "OPT_OUT", "Offers": "OPT_IN"}, attributes={"city": "Oslo", "tier": 2, "tags": ["a"]})
     run = read(CONTACTS, CONTACT_DETAILS, ses_account="main")
     (listed,), (detailed,) = run.records(CONTACTS), run.records(CONTACT_DETAILS)

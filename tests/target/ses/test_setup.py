@@ -46,7 +46,6 @@ def test_a_list_that_could_not_be_made_for_a_fault_is_that_fault(bare):
 @pytest.mark.parametrize(
     ("name", "code", "status"),
     [
-        ("News & offers", None, 400),
         ("News", "AccessDeniedException", 403),
         ("News", "BadRequestException", 400),
         ("News", "LimitExceededException", 400),
@@ -54,13 +53,23 @@ def test_a_list_that_could_not_be_made_for_a_fault_is_that_fault(bare):
 )
 def test_a_list_that_is_refused_is_named_with_what_to_do(bare, name, code, status):
     bare.sandbox.ses._account.region(REGION).contact_list = None
-    if code is not None:
-        bare.sandbox.faults.add(
-            kind="status", status=status, message=f"{code}: canary@example.com", method="POST", path=LISTS
-        )
+    bare.sandbox.faults.add(
+        kind="status", status=status, message=f"{code}: canary@example.com", method="POST", path=LISTS
+    )
     result = bare.deliver([schema(), person(1), state(1)], create_list=True, list=name)
     assert isinstance(result.error, ConfigurationError)
-    for part in ("`create_list`", repr(name), code or "BadRequestException", "by hand"):
+    for part in ("`create_list`", repr(name), code, "by hand"):
         assert part in str(result.error)
     assert "canary" not in str(result.error)
     assert result.states == []
+
+
+@pytest.mark.parametrize("checked", [True, False])
+@pytest.mark.parametrize("create", [True, False])
+def test_what_cannot_be_a_name_is_named(bare, create, checked):
+    bare.sandbox.switches.change({"ses_path_checked": checked})
+    bare.sandbox.ses._account.region(REGION).contact_list = None
+    error = bare.deliver([schema(), person(1)], create_list=create, list="News & offers").error
+    assert isinstance(error, ConfigurationError)
+    assert "'News & offers'" in str(error)
+    assert "`list`" in str(error)

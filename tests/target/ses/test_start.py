@@ -24,7 +24,8 @@ def elsewhere(ses):
 HINDRANCES = {
     "sandboxed": (sandboxed, {}, "sandbox"),
     "sandboxed suppressions": (sandboxed, {"ses_target": "suppression_list", "list": None}, "sandbox"),
-    "no such list": (None, {"list": "Nobody's"}, f"no contact list \"Nobody's\" (there is '{LIST}')"),
+    "no such list": (None, {"list": "Nobodys"}, f"no contact list 'Nobodys' (there is '{LIST}')"),
+    "no name of a list": (None, {"list": "Nobody's"}, 'takes "Nobody\'s" for no name of a contact list'),
     "a second list": (
         None,
         {"list": "Fresh", "create_list": True},
