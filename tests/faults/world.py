@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sqlite3
 from collections import Counter
@@ -39,6 +40,7 @@ class Run:
         excess: rows that the provider received in it although it had received the same before.
         rejected: keys of the rows in the rejects file that it wrote.
         rejects_left: by the run before, in the journal.
+        rejects_before: rows whose reject stands in an earlier file.
         fates: how many rows ought to end how, for each of what the provider may have held before.
     """
 
@@ -50,6 +52,7 @@ class Run:
     excess: int = 0
     rejected: list[int] = field(default_factory=list)
     rejects_left: int = 0
+    rejects_before: int = 0
     fates: list[Counter[str]] = field(default_factory=list)
 
 
@@ -193,6 +196,7 @@ class World:
         self.told_files += run.log.count("could not be deleted")
         run.outcomes = json.loads(told[-1]) if told else {}
         run.rejects_left = self._rejects_left
+        run.rejects_before = sum(map(int, re.findall(r"(\d+) rejects as before: ", run.log)))
         run.rejected = [key for file in sorted(set(self.rejects.glob("*")) - self._files) for key in _keys(file)]
         self._check_what_was_printed(run, target.printed)
         self._check_totals(run)
@@ -297,7 +301,8 @@ class World:
             for fate in ("withheld", "rejected"):
                 counts = [one[fate] for one in run.fates]
                 assert min(counts) <= run.outcomes[fate] <= max(counts), f"{fate}: {counts} expected\n{run.log}"
-        assert run.outcomes["rejected"] <= len(run.rejected) == run.outcomes["rejected"] + run.rejects_left
+        rejects = len(run.rejected) + run.rejects_before
+        assert run.outcomes["rejected"] <= rejects == run.outcomes["rejected"] + run.rejects_left, run.log
         assert self.count_in_journal("batches WHERE state = 'open' OR payload IS NOT NULL") == 0
         assert self.count_in_journal("rejects") == 0
         assert len(self.account.files()) <= self.told_files

@@ -92,7 +92,7 @@ def test_a_test_with_wrong_credentials_fails(sandbox, tap, tmp_path):
     config = tap.settings(sandbox, mailjet_secret_key="canary-secret")
     found = run("--test", config=config, tmp_path=tmp_path, env={"TAP_MAILING_LOGLEVEL": "DEBUG"})
     assert found.returncode == 1
-    assert "Check the credentials" in found.stderr
+    assert "`mailjet_secret_key`" in found.stderr
     assert "canary" not in found.stderr + found.stdout
 
 

@@ -95,7 +95,7 @@ def test_p9_bad_input_is_one_clear_line_and_no_state_passes_it(mailjet, text, na
     [
         ({"mailjet_secret_key": None}, "`mailjet_secret_key` is missing"),
         ({"mailjet_api_key": None}, "No provider.*`mailjet_api_key`"),
-        ({"mailjet_secret_key": "wrong"}, "credentials"),
+        ({"mailjet_secret_key": "wrong"}, "`mailjet_secret_key`"),
         ({"mailjet_base_url": "nowhere"}, "`mailjet_base_url`"),
         ({"list": None}, "`list`"),
         ({"list": "No such list"}, "`list`.*'No such list'.*create_list"),
@@ -310,11 +310,12 @@ def test_a_job_that_is_given_up_before_it_is_late_is_warned_of(mailjet):
 
 
 def test_max_rejected_stops_state_and_a_rerun_leaves_what_was_delivered(mailjet):
-    rows = [schema(), *people(range(8)), person(8, email="nobody"), person(9, email="nobody"), state(1)]
+    refused = [f"person{number}@example.com" for number in range(12)]
+    mailjet.sandbox.mailjet.plan_jobs([{"bad_rows": refused}])
+    rows = [schema(), *people(range(20)), state(1)]
     code, out, err = Command(mailjet, max_rejected="10%").run(rows)
     assert (code, out) == (1, "")
-    assert "`max_rejected`: 2 of 10 rows" in err
-    rows[-3:-1] = people([8, 9])
+    assert "`max_rejected`: 12 of 20 rows" in err
     code, out, err = Command(mailjet, max_rejected="10%").run(rows)
     assert (code, out) == (0, '{"number": 1}\n')
     assert '"unchanged":8' in err

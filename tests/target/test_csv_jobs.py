@@ -164,7 +164,7 @@ def test_p1_state_waits_for_the_import_to_finish(by_csv, monkeypatch):
     assert written == []
     by_csv.sandbox.mailjet.finish_job(job["id"])
     run.join(20)
-    assert written == [b"1"]
+    assert written == [b'{"number": 1}']
 
 
 def test_a_job_not_visible_yet_is_waited_for_and_any_words_are_understood(by_csv):
