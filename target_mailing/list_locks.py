@@ -89,8 +89,12 @@ class ListLocks:
                 destination,
                 note.place,
             )
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, msgspec.json.encode(_Note(who_we_are(), self._journal, self._place)), 0)
+        note = _Note(who_we_are(), self._journal, self._place)
+        try:
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, msgspec.json.encode(note), 0)
+        except OSError as exc:  # the lock is held all the same
+            logger.debug("Other runs to the same list do not learn of this one (%s)", exc.strerror)
 
     def close(self) -> None:
         """Let go of all."""
