@@ -59,7 +59,7 @@ class Outcomes:
         self._ledger = ledger
         self._parts: dict[int, tuple[int, Outcome, str | None]] = {}
         self.counts: Counter[Outcome] = Counter()
-        self.codes: Counter[str] = Counter()
+        self._codes: Counter[tuple[Outcome, str]] = Counter()
         self.replayed = Replayed()
         #: Rejected rows that were rejects before.
         self.rejected_again = 0
@@ -68,6 +68,18 @@ class Outcomes:
     def rows(self) -> int:
         """Rows that have their outcome."""
         return self.counts.total()
+
+    @property
+    def codes(self) -> Counter[str]:
+        """How often each code was given."""
+        codes: Counter[str] = Counter()
+        for (_, code), count in self._codes.items():
+            codes[code] += count
+        return codes
+
+    def codes_of(self, outcome: Outcome) -> dict[str, int]:
+        """How often each code was given with an outcome, the most frequent first."""
+        return {code: count for (one, code), count in self._codes.most_common() if one is outcome}
 
     def expect(self, line: int, parts: int) -> None:
         """A row of this line has become so many; the line is settled by the last of them."""
@@ -120,5 +132,5 @@ class Outcomes:
         if outcome is Outcome.REJECTED and self.replayed.rows and line in self.replayed:
             self.rejected_again += 1
         if code is not None:
-            self.codes[code] += 1
+            self._codes[outcome, code] += 1
         done.append(line)

@@ -33,7 +33,6 @@ from target_mailing.journal import Journal
 from target_mailing.lines import InputError
 from target_mailing.list_locks import ListLocks, locks_folder
 from target_mailing.maps import StreamMaps
-from target_mailing.outcomes import Outcome
 from target_mailing.properties import PropertyNames, no_property
 from target_mailing.providers import SETTINGS
 from target_mailing.rejects import RejectsFile, delete_old
@@ -49,6 +48,7 @@ from target_mailing.settings import (
 from target_mailing.stores import FileStore, MemoryStore, Store
 from target_mailing.stream_check import StreamCheck, given_input
 from target_mailing.streams import check_action
+from target_mailing.summary import totals, totals_sentence
 
 __all__ = ["TargetMailing"]
 
@@ -195,14 +195,9 @@ class TargetMailing(Target):
     def _summarise(self, run: Run, rejects: RejectsFile, failure: type[BaseException] | None, *_: object) -> None:
         if failure is not None and not run.has_worked:
             return  # a wrong setting, most often: zeros would only hide it
-        counts = run.outcomes.counts
-        found: dict[str, Any] = {
-            "rows": run.outcomes.rows,
-            **{str(outcome): counts[outcome] for outcome in Outcome},
-            "reasons": dict(run.outcomes.codes),
-            **{name: run.delivery.counts[name] for name in ("batches", "resumed", "adopted", "resubmitted")},
-        }
-        self.logger.info("Outcomes: %s", msgspec.json.encode(found).decode())
+        outcomes, batches = run.outcomes, run.delivery.counts
+        # A format for people shows the sentence, a structured one the fields, too.
+        self.logger.info("%s", totals_sentence(outcomes, batches), extra={"outcomes": totals(outcomes, batches)})
         for stream, rows in run.delivery.repeated_keys().items():
             self.logger.warning(
                 "Stream %r: %d rows have a key that another row has with another address. Such a key tells nobody "

@@ -44,18 +44,21 @@ class Project:
         """Install tap-postgres and target-postgres, unless they are."""
         self._meltano("install", "install")
 
-    def run(self, name: str, *arguments: str) -> str:
-        """`meltano run`, and what it logged.
+    def run(self, name: str, *arguments: str) -> Path:
+        """`meltano run`, and the file of what it logged as JSON lines.
 
         Raises:
             CommandFailed: with the log to look at.
         """
         return self._meltano(name, "run", *arguments)
 
-    def _meltano(self, name: str, *arguments: str) -> str:
+    def _meltano(self, name: str, *arguments: str) -> Path:
         self._runs += 1
         log = self._logs / f"{self._runs}-{name}.log"
-        command = ["meltano", "--environment=demo", "--log-format=uncolored", *arguments]
+        lines = log.with_suffix(".jsonl")
+        config = self._folder / "logging.yaml"
+        config.write_text(logging_config(lines), encoding="utf-8")
+        command = ["meltano", "--environment=demo", f"--log-config={config}", *arguments]
         with (
             log.open("w", encoding="utf-8") as output,
             running(
@@ -69,7 +72,7 @@ class Project:
             status = process.wait()
         if status:
             raise CommandFailed(" ".join(command), status, log)
-        return log.read_text(encoding="utf-8")
+        return lines
 
 
 def forget_state(folder: Path) -> None:
@@ -80,15 +83,33 @@ def forget_state(folder: Path) -> None:
         database.unlink()
 
 
-def outcomes(log: str) -> dict[str, Any]:
-    """What target-mailing says in its log about what became of the rows.
+def logging_config(lines: Path) -> str:
+    """A log configuration of Meltano: text for people on standard error, and JSON lines, with all fields, in a file."""
+    return json.dumps(  # which is YAML, too
+        {
+            "version": 1,
+            "disable_existing_loggers": False,
+            "formatters": {
+                "console": {"()": "meltano.core.logging.console_log_formatter", "colors": False},
+                "json": {"()": "meltano.core.logging.json_formatter"},
+            },
+            "handlers": {
+                "console": {"class": "logging.StreamHandler", "formatter": "console", "stream": "ext://sys.stderr"},
+                "file": {"class": "logging.FileHandler", "formatter": "json", "filename": str(lines), "delay": True},
+            },
+            "root": {"level": "INFO", "handlers": ["console", "file"]},
+        }
+    )
+
+
+def outcomes(lines: Path) -> dict[str, Any]:
+    """What target-mailing says in a log of JSON lines about what became of the rows.
 
     Raises:
         OutcomesMissing: it says nothing.
     """
-    _, found, rest = log.rpartition("Outcomes: ")
-    if not found:
+    found = [json.loads(line) for line in lines.read_text(encoding="utf-8").splitlines()] if lines.exists() else []
+    told: list[dict[str, Any]] = [line["outcomes"] for line in found if "outcomes" in line]
+    if not told:
         raise OutcomesMissing("target-mailing did not log the outcomes of its rows")
-    value: dict[str, Any]
-    value, _ = json.JSONDecoder().raw_decode(rest)
-    return value
+    return told[-1]

@@ -17,6 +17,8 @@ from typing import Any
 
 import psutil
 
+from tests.totals import meltano_logging, meltano_totals
+
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 STATE_ID = "demo:tap-postgres-to-target-mailing"
@@ -46,9 +48,10 @@ class Run:
     def __init__(self, project: Path, arguments: tuple[str, ...], environment: Mapping[str, str]) -> None:
         self._mark = uuid.uuid4().hex
         self._said = project / f"{self._mark}.log"
+        config, self._lines = meltano_logging(project, self._mark)
         with self._said.open("w") as said:
             self.process = subprocess.Popen(
-                [BIN / "meltano", "--log-format=uncolored", *arguments],
+                [BIN / "meltano", f"--log-config={config}", *arguments],
                 stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT, cwd=project,
                 env={**environment, "RUN_MARK": self._mark}, start_new_session=True,
             )  # fmt: skip
@@ -60,8 +63,13 @@ class Run:
     @property
     def outcomes(self) -> dict[str, Any] | None:
         """What target-mailing told at its end, if it came to tell it."""
-        _, found, rest = self.said.rpartition("Outcomes: ")
-        return json.JSONDecoder().raw_decode(rest)[0] if found else None
+        found = [fields for _, fields in self.totals.values()]
+        return found[-1] if found else None
+
+    @property
+    def totals(self) -> dict[str, tuple[str, dict[str, Any]]]:
+        """The sentence and the fields of each target's totals."""
+        return meltano_totals(self._lines)
 
     def processes(self, name: str = "") -> list[psutil.Process]:
         """What is still there of the run; a name chooses. Zombies are not."""

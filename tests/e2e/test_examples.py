@@ -21,6 +21,7 @@ from tests.e2e.meltano import Run, until
 from tests.e2e.test_contact_of_any_provider import extract
 from tests.e2e.test_households_by_post import printed, records
 from tests.e2e.warehouse import Warehouse
+from tests.totals import meltano_logging, meltano_totals
 
 pytestmark = pytest.mark.slow
 
@@ -63,6 +64,8 @@ class Example:
         # What is there to be read is there from the start, so catalogs may be kept; that saves a start of the tap. And
         # where Python is told to keep no bytecode, each start of a plugin would take seconds more.
         self._variables = variables | {"TAP_POSTGRES__USE_CACHED_CATALOG": "true", "PYTHONDONTWRITEBYTECODE": ""}
+        #: What targets said at the end of the last run, by their names.
+        self.sentences: dict[str, str] = {}
         self._readme = (EXAMPLES / name / "README.md").read_text(encoding="utf-8")
         shutil.copytree(EXAMPLES / name, self._folder, ignore=shutil.ignore_patterns(".meltano", "tap-target-mailing"))
         (self._folder / "tap-target-mailing").symlink_to(ROOT)
@@ -75,11 +78,13 @@ class Example:
         """Run the commands of the first block that begins so, and return what each target told."""
         blocks = re.findall(r"^```\n(.*?)^```$", self._readme, re.MULTILINE | re.DOTALL)
         block = next(one for one in blocks if one.startswith(first))
+        config, lines = meltano_logging(self._folder, "readme")
         done = subprocess.run(
-            ["bash", "-ec", block], cwd=self._folder, env=self._variables, capture_output=True, text=True, check=False
-        )
+            ["bash", "-ec", block], cwd=self._folder, env=self._variables | {"MELTANO_CLI_LOG_CONFIG": str(config)},
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
-        return self._outcomes(done.stdout + done.stderr)
+        return self._outcomes(done.stdout + done.stderr, meltano_totals(lines))
 
     def meltano(self, *arguments: str) -> dict[str, Any]:
         """Run it, and return what each target told."""
@@ -88,10 +93,11 @@ class Example:
             assert run.end() == 0, run.said
         finally:
             run.kill()
-        return self._outcomes(run.said)
+        return self._outcomes(run.said, run.totals)
 
-    def told_by_the_readme(self) -> dict[str, int]:
-        return json.loads(self._readme.partition("\nOutcomes: ")[2].partition("\n")[0])
+    def told_by_the_readme(self) -> list[str]:
+        """The sentences of targets that it shows."""
+        return re.findall(r"^\d+ rows: .*$", self._readme, re.MULTILINE)
 
     def bookmark(self, name: str, stream: str) -> str:
         """As Meltano keeps it."""
@@ -111,10 +117,10 @@ class Example:
     def do(self, path: str, body: Any, method: str = "POST") -> Any:
         return self.sandbox.request(method, path, json=body).raise_for_status().json()
 
-    def _outcomes(self, said: str) -> dict[str, Any]:
+    def _outcomes(self, said: str, totals: dict[str, tuple[str, dict[str, Any]]]) -> dict[str, Any]:
         assert not re.search(r"@example\.|sandbox-secret", said), "nothing private is logged"
-        found = re.findall(r"(target-mailing\S*) +Outcomes: ({.*})", said)
-        return {name: json.loads(outcomes) for name, outcomes in found}
+        self.sentences = {name: sentence for name, (sentence, _) in totals.items()}
+        return {name: fields for name, (_, fields) in totals.items()}
 
 
 @pytest.mark.parametrize(
@@ -231,8 +237,8 @@ def test_the_playground_ends_with_its_shell_and_all_of_it_with_a_signal(tmp_path
 @pytest.mark.parametrize("playground", ["warehouse_to_mailing"], indirect=True)
 def test_a_warehouse_to_mailjet_and_ses(playground):
     example = playground
-    first = example.follow_the_readme("meltano install")
-    assert [*first.values()] == [example.told_by_the_readme()] * 2
+    example.follow_the_readme("meltano install")
+    assert [*example.sentences.values()] == example.told_by_the_readme() * 2
     table = wanted(example)
     assert members(example) == {email: at_mailjet(row) for email, row in table.items()}
     assert contacts(example) == {email: at_ses(row) for email, row in table.items()}
@@ -284,8 +290,8 @@ def opt_out_at_the_providers(example: Example) -> None:
 @pytest.mark.parametrize("playground", ["mpdx_to_postgrid"], indirect=True)
 def test_mpdx_to_a_print_list(playground):
     example = playground
-    (first,) = example.follow_the_readme("meltano install").values()
-    assert first == example.told_by_the_readme()
+    example.follow_the_readme("meltano install")
+    assert [*example.sentences.values()] == example.told_by_the_readme()
     expected = to_print(example)
     assert on_the_list(example) == expected
     assert len(expected) == 20

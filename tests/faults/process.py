@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.faults.nursery import ROOT, Nursery
+from tests.totals import ENVIRONMENT
 
 __all__ = ["HASTY", "PLAIN", "Target", "until"]
 
@@ -63,8 +64,8 @@ class Target:
         self._stdout_closed = threading.Event()
         readable, written = os.pipe()
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("MJ_", "TARGET_"))}
-        environment |= {
-            "PYTHONPATH": str(ROOT), "TARGET_MAILING_LOGLEVEL": "DEBUG", "XDG_STATE_HOME": str(config.parent)
+        environment |= ENVIRONMENT | {
+            "TARGET_MAILING_LOGLEVEL": "DEBUG", "XDG_STATE_HOME": str(config.parent)
         }  # fmt: skip
         arguments = ["--config", str(config)]
         if nursery is None:

@@ -21,6 +21,7 @@ from tests.faults.nursery import Nursery
 from tests.faults.people import Record
 from tests.faults.process import HASTY, PLAIN, Target
 from tests.faults.routes import Route
+from tests.totals import totals
 
 __all__ = ["Ground", "Run", "World"]
 
@@ -192,9 +193,8 @@ class World:
         target, rows = self.target, self._rows
         code = target.wait()
         run = Run(rows, code, [state["rows"] for state in target.states], target.log)
-        told = [line.partition("Outcomes: ")[2] for line in run.log.splitlines() if "Outcomes: " in line]
         self.told_files += run.log.count("could not be deleted")
-        run.outcomes = json.loads(told[-1]) if told else {}
+        run.outcomes = totals(run.log)
         run.rejects_left = self._rejects_left
         run.rejects_before = sum(map(int, re.findall(r"(\d+) rejects as before: ", run.log)))
         run.rejected = [key for file in sorted(set(self.rejects.glob("*")) - self._files) for key in _keys(file)]

@@ -131,7 +131,7 @@ class Mailjet:
     def deliver_from(self, source: Any, **config: Any) -> Result:
         """Let the target read from something."""
         out, log, error = io.StringIO(), io.StringIO(), None
-        handler = logging.StreamHandler(log)
+        handler = _Capture(log)
         logger = logging.getLogger()
         before = logger.level
         logger.addHandler(handler)
@@ -145,7 +145,6 @@ class Mailjet:
         finally:
             logger.removeHandler(handler)
             logger.setLevel(before)
-        outcomes = [line.partition("Outcomes: ")[2] for line in log.getvalue().splitlines() if "Outcomes: " in line]
         rejects = [
             json.loads(line)
             for path in sorted(set(self.folder.glob("rejects/*")) - known)
@@ -153,11 +152,23 @@ class Mailjet:
         ]
         return Result(
             states=[_called(json.loads(line)) for line in out.getvalue().splitlines()],
-            outcomes=json.loads(outcomes[-1]) if outcomes else {},
+            outcomes=handler.outcomes,
             error=error,
             rejects=[one for one in rejects if one["type"] == "RECORD"],
             log=log.getvalue(),
         )
+
+
+class _Capture(logging.StreamHandler):
+    """Keeps what is logged, and the fields of the totals."""
+
+    def __init__(self, log: io.StringIO) -> None:
+        super().__init__(log)
+        self.outcomes: dict[str, Any] = {}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.outcomes = getattr(record, "outcomes", self.outcomes)
+        super().emit(record)
 
 
 def _called(value: dict[str, Any]) -> Any:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 
 import pytest
 
 from tests.target.conftest import people, schema, state
 from tests.target.test_command import Command, lines
+from tests.totals import totals
 
 SUBMIT = "/v3/REST/contactslist/*/managemanycontacts"
 LOOK = "/v3/REST/batchjob"
@@ -31,7 +31,7 @@ def finished(process):
     """The outcomes of a run that ends well."""
     err = process.stderr.read().decode()
     assert process.wait(30) == 0, err
-    return json.loads(err.rpartition("Outcomes: ")[2].splitlines()[0])
+    return totals(err)
 
 
 def sent(mailjet):

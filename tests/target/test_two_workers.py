@@ -12,6 +12,7 @@ import pytest
 
 from tests.target.conftest import people, schema, state
 from tests.target.test_command import until
+from tests.totals import ENVIRONMENT
 
 pytestmark = pytest.mark.slow
 
@@ -28,9 +29,10 @@ class Worker:
         (self.folder / "config.json").write_text(json.dumps(config))
 
     def start(self):
+        own = {"XDG_STATE_HOME": str(self.folder / "state"), "HOME": str(self.folder)}
         return subprocess.Popen(
             [sys.executable, "-m", "target_mailing", "--config=config.json"],
-            cwd=self.folder, env=os.environ | {"XDG_STATE_HOME": str(self.folder / "state"), "HOME": str(self.folder)},
+            cwd=self.folder, env=os.environ | ENVIRONMENT | own,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
 
