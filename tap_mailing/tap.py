@@ -24,6 +24,7 @@ from mailing_api.configuration import check_stream_maps, read_configuration, unu
 from mailing_api.errors import ConfigurationError, MailingError
 from mailing_api.retry import RetryPolicy
 from mailing_api.settings import filled, from_environ, json_schema, misfit, plain
+from mailing_api.suggestions import did_you_mean
 from tap_mailing.catalog_file import read_catalog
 from tap_mailing.changes import Snapshots, open_store
 from tap_mailing.command import TapCommand
@@ -288,5 +289,6 @@ class TapMailing(Tap):
             self.logger.warning("%s", error)
         unknown = sorted(self._config.keys() - schema["properties"].keys())
         if unknown:
-            self.logger.warning("Settings that this tap does not have are ignored: %s.", ", ".join(unknown))
+            question = did_you_mean(unknown, schema["properties"])
+            self.logger.warning("Settings that this tap does not have are ignored: %s.%s", ", ".join(unknown), question)
         return errors

@@ -7,11 +7,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final
 
-from mailing_api.errors import AuthenticationError, ConfigurationError, NotFound, PermissionDenied, RequestRefused
+from mailing_api.errors import (
+    AuthenticationError,
+    ConfigurationError,
+    MailingError,
+    NotFound,
+    PermissionDenied,
+    RequestRefused,
+)
 from mailing_api.mailjet import MailjetClient
 from mailing_api.mailjet_answers import id_of
+from mailing_api.suggestions import did_you_mean
 from mailing_api.values import boolean
 
 __all__ = ["define_properties", "find_list"]
@@ -45,8 +54,8 @@ def find_list(client: MailjetClient, wanted: str, *, create: bool, dry_run: bool
             row = {"ID": 0} if dry_run else _create_list(client, wanted)
         if row is None:
             raise ConfigurationError(
-                f"Setting `list`: Mailjet has no list with the name or address {wanted!r}. Correct it, or set "
-                "`create_list: true`."
+                f"Setting `list`: Mailjet has no list with the name or address {wanted!r}.{_alike(client, wanted)} "
+                "Correct it, or set `create_list: true`."
             )
     if boolean(row.get("IsDeleted")):
         raise ConfigurationError(f"Setting `list`: the Mailjet list {wanted!r} is deleted; choose another.")
@@ -80,6 +89,14 @@ def _list_named(client: MailjetClient, wanted: str) -> dict[str, Any] | None:
         ids = ", ".join(str(row["ID"]) for row in rows)
         raise ConfigurationError(f"Setting `list`: several Mailjet lists are named {wanted!r} ({ids}); give the ID.")
     return rows[0] if rows else None
+
+
+def _alike(client: MailjetClient, wanted: str) -> str:
+    """A question that names a list with a similar name."""
+    with suppress(MailingError):  # what is wrong is told without it
+        rows = client.page("contactslist", {"Limit": 1000})
+        return did_you_mean([wanted], [row["Name"] for row in rows if isinstance(row.get("Name"), str)])
+    return ""
 
 
 def _create_list(client: MailjetClient, wanted: str) -> dict[str, Any]:

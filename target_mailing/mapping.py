@@ -11,6 +11,7 @@ from msgspec import UNSET
 
 from mailing_api.addresses import without_hidden
 from mailing_api.errors import ConfigurationError
+from mailing_api.suggestions import did_you_mean
 from target_mailing.consent_words import status_reader
 from target_mailing.deletion import DELETED_AT, deletion_column, is_deleted
 from target_mailing.fields import UNFIT, Converter, Fields, RowRejected, wrong_type
@@ -89,10 +90,12 @@ class StreamMapping:
             if column not in known:
                 raise ConfigurationError(
                     f"Stream {stream!r}: `mapping` takes {name!r} from column {column!r}, which the stream lacks."
+                    f"{did_you_mean([column], known)}"
                 )
         if action_column is not None and action_column not in known:
             raise ConfigurationError(
                 f"Stream {stream!r}: `action_column` is {action_column!r}, which the stream does not have."
+                f"{did_you_mean([action_column], known)}"
             )
         own = [column for column in columns if fields.own_prefix and column.startswith(fields.own_prefix)]
         if unknown := sorted(set(own) - set(sources.values())):

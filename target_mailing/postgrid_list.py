@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from mailing_api.errors import ConfigurationError, NotFound, PermissionDenied, RequestRefused
 from mailing_api.postgrid import MailingList, PostgridClient
+from mailing_api.suggestions import did_you_mean
 
 __all__ = ["TargetList"]
 
@@ -44,8 +45,8 @@ class TargetList:
             found = None if dry_run else _made(client, wanted, route)
         elif found is None:
             raise ConfigurationError(
-                f"Setting `list`: PostGrid has no mailing list with the ID or description {wanted!r}. Correct it, or "
-                "set `create_list: true`."
+                f"Setting `list`: PostGrid has no mailing list with the ID or description {wanted!r}."
+                f"{_alike(client, wanted)} Correct it, or set `create_list: true`."
             )
         self.id = ""
         if found is not None:
@@ -107,6 +108,12 @@ def _described(client: PostgridClient, wanted: str) -> set[tuple[str, str]]:
     """The lists of a description: when each was made, and its ID."""
     rows = (row for page in client.rows("mailing_lists") for row in page if row.get("description") == wanted)
     return {(str(row.get("createdAt", "")), str(row["id"])) for row in rows}
+
+
+def _alike(client: PostgridClient, wanted: str) -> str:
+    """A question that names a list with a similar description."""
+    rows = (row.get("description") for page in client.rows("mailing_lists") for row in page)
+    return did_you_mean([wanted], [name for name in rows if isinstance(name, str)])
 
 
 def _found(client: PostgridClient, wanted: str) -> MailingList | None:

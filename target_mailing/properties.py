@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from mailing_api.errors import ConfigurationError
 from mailing_api.kinds import Contact, column_schemas
+from mailing_api.suggestions import did_you_mean
 from target_mailing.deletion import DELETED_AT
 from target_mailing.fields import Fields
 
@@ -76,7 +77,7 @@ def chosen_properties(
         if missing := [column for column in wanted if column not in columns]:
             raise ConfigurationError(
                 f"Stream {stream!r}: `properties` lists {', '.join(map(repr, missing))}, "
-                "which the stream does not have."
+                f"which the stream does not have.{did_you_mean(missing, columns)}"
             )
         named.update({column: column for column in wanted})
     if unfit := sorted({column for column in named.values() if column in structures}):
@@ -117,5 +118,8 @@ def no_property(who: str, names: Sequence[str], fields: Fields) -> Configuration
             f"{told}, which has {', '.join(map(repr, alike))}: set `mapping` to say which of them is meant."
         )
     if fields.defines_properties:
-        return ConfigurationError(f"{told}. Set `create_properties: true`, define it at the provider, or leave it out.")
+        question = did_you_mean(names, [*fields.columns, *fields.properties])
+        return ConfigurationError(
+            f"{told}.{question} Set `create_properties: true`, define it at the provider, or leave it out."
+        )
     return ConfigurationError(f"{told}, but a field of each contact: take it out of `properties`.")

@@ -27,6 +27,7 @@ from mailing_api.configuration import check_stream_maps, read_configuration, unu
 from mailing_api.errors import ConfigurationError
 from mailing_api.folders import unmakable
 from mailing_api.settings import duration, filled, from_environ, json_schema, lookup, misfit, plain, positive
+from mailing_api.suggestions import did_you_mean
 from target_mailing.command import TargetCommand
 from target_mailing.destinations import Destinations
 from target_mailing.journal import Journal
@@ -223,13 +224,19 @@ class TargetMailing(Target):
             JournalError: the journal cannot be used.
             InputError: the input is not a Singer stream.
         """
-        self._check_settings()
-        with closing(self._destinations()) as destinations:
-            self._check(destinations)
-            if source is not None:
-                self._check_streams(destinations, source)
+        lines: list[str] = []
+        verdict = "check: failed; what is wrong is in the log"
+        try:
+            self._check_settings()
+            with closing(self._destinations()) as destinations:
+                self._check(destinations, lines.append)
+                if source is not None:
+                    self._check_streams(destinations, source, lines.append)
+            verdict = "check: passed, and nothing was written"
+        finally:
+            click.echo("\n".join([verdict, *lines]))
 
-    def _check_streams(self, destinations: Destinations, source: IO[str]) -> None:
+    def _check_streams(self, destinations: Destinations, source: IO[str], tell: Callable[[str], None]) -> None:
         check = StreamCheck(
             self.config,
             maps=StreamMaps(self.mapper, self.config) if self._has_maps() else None,
@@ -238,29 +245,29 @@ class TargetMailing(Target):
             max_line_bytes=positive("max_line_bytes", self._setting("max_line_bytes")),
         )
         for report in check(source):
-            click.echo(report.line)
+            tell(report.line)
             for warning in report.warnings:
                 self.logger.warning("%s", warning)
 
-    def _check(self, destinations: Destinations) -> None:
+    def _check(self, destinations: Destinations, tell: Callable[[str], None]) -> None:
         store, folder = self._places(destinations)
         with closing(store):
             is_new = store.would_be_made()
         if is_new:
-            click.echo(f"journal: {store.name} would be created (new: remembers nothing)")
+            tell(f"journal: {store.name} would be created (new: remembers nothing)")
         else:
             store = self._places(destinations)[0]
             Journal(store).close()
-            click.echo(f"journal: {store.name} can be written")
+            tell(f"journal: {store.name} can be written")
         if folder.exists():
             RejectsFile(folder).close()
-            click.echo(f"rejects: {folder} can be written")
+            tell(f"rejects: {folder} can be written")
         elif why := unmakable(folder):
             raise ConfigurationError(
                 f"Setting `rejects_path`: {folder} could not be made ({why}). Choose another place."
             )
         else:
-            click.echo(f"rejects: {folder} would be created")
+            tell(f"rejects: {folder} would be created")
         reject_limit(self._setting("max_rejected"))
         positive("jobs_in_flight", self._setting("jobs_in_flight"))
         positive("max_line_bytes", self._setting("max_line_bytes"))
@@ -269,13 +276,13 @@ class TargetMailing(Target):
             pattern: StreamSettings.resolve(self.config, pattern) for pattern in self.config.get("streams") or {}
         }
         told, properties = self._check_destination(destinations, settings, "Setting `properties`")
-        click.echo(f"credentials: accepted by {destinations.provider.title}")
-        click.echo(f"destination: {told}")
+        tell(f"credentials: accepted by {destinations.provider.title}")
+        tell(f"destination: {told}")
         for pattern, own in by_entry.items():
             told, _ = self._check_destination(destinations, own, f"Setting `streams.{pattern}.properties`")
-            click.echo(f"destination of streams.{pattern}: {told}")
+            tell(f"destination of streams.{pattern}: {told}")
         if properties is not None:
-            click.echo(f"properties: {properties}")
+            tell(f"properties: {properties}")
 
     def _check_destination(
         self, destinations: Destinations, settings: StreamSettings, who: str
@@ -320,7 +327,10 @@ class TargetMailing(Target):
             raise ConfigValidationError("Settings are wrong.", errors=errors, schema=schema)
         unknown = sorted(self._config.keys() - schema["properties"].keys())
         if unknown:
-            self.logger.warning("Settings that this target does not have are ignored: %s", ", ".join(unknown))
+            question = did_you_mean(unknown, schema["properties"])
+            self.logger.warning(
+                "Settings that this target does not have are ignored: %s.%s", ", ".join(unknown), question
+            )
         return errors
 
     @classmethod

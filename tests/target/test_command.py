@@ -332,11 +332,13 @@ def test_check_tries_everything_and_writes_nothing(mailjet):
     code, out, _ = Command(mailjet).run(b"", "--check")
     assert code == 0
     assert [line.split(":")[0] for line in out.splitlines()] == [
-        "journal", "rejects", "credentials", "destination", "properties",
+        "check", "journal", "rejects", "credentials", "destination", "properties",
     ]  # fmt: skip
     assert all(call.startswith("GET ") for call in mailjet.sandbox.counters.calls)
-    code, _, err = Command(mailjet, properties=["shoe_size"]).run(b"", "--check")
+    assert out.startswith("check: passed, and nothing was written\n")
+    code, out, err = Command(mailjet, properties=["shoe_size"]).run(b"", "--check")
     assert code == 1
+    assert out.startswith("check: failed; what is wrong is in the log\n")
     assert "shoe_size" in err
 
 

@@ -16,7 +16,8 @@ def check(postgrid, **config):
 def test_a_list_that_would_be_made_is_named_and_properties_need_no_definition(postgrid, capsys):
     check(postgrid, list="Nope", create_list=True, properties=["tier"])
     told = capsys.readouterr().out.splitlines()
-    assert told[2:] == ["credentials: accepted by PostGrid", "destination: PostGrid, list 'Nope' would be created"]
+    assert told[0] == "check: passed, and nothing was written"
+    assert told[3:] == ["credentials: accepted by PostGrid", "destination: PostGrid, list 'Nope' would be created"]
     check(postgrid, create_list=True)
     assert f"destination: postgrid:default:list:{postgrid.number}" in capsys.readouterr().out
     assert [one["description"] for one in postgrid.sandbox.postgrid.lists().values()] == [LIST]

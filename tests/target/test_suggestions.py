@@ -1,0 +1,47 @@
+"""A name that is almost right is answered with the right one."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from mailing_api.suggestions import did_you_mean
+from tests.target.conftest import LIST, people, schema, state
+
+
+@pytest.mark.parametrize(
+    ("wrong", "known", "question"),
+    [
+        (["lsit"], ["list", "route"], " Did you mean 'list'?"),
+        (["READERS"], ["Readers"], " Did you mean 'Readers'?"),
+        (["vists", "cty"], ["visits", "city"], " Did you mean 'visits' and 'city'?"),
+        (["vists", "visit"], ["visits"], " Did you mean 'visits'?"),
+        (["shoe_size"], ["visits", "city"], ""),
+        (["x"], [], ""),
+    ],
+)
+def test_the_nearest_name_is_asked_about(wrong, known, question):
+    assert did_you_mean(wrong, known) == question
+
+
+@pytest.mark.parametrize(
+    ("config", "meant"),
+    [
+        ({"list": LIST.lower() + "s"}, LIST),
+        ({"properties": ["vists"]}, "visits"),
+        ({"mapping": {"city": "citty"}}, "city"),
+        ({"mapping": {"vists": "city"}}, "visits"),
+        ({"action_column": "citty"}, "city"),
+    ],
+)
+def test_p9_an_error_asks_for_what_was_meant(mailjet, config, meant):
+    result = mailjet.deliver([schema(), *people(range(2)), state(1)], **config)
+    assert f"Did you mean {meant!r}?" in str(result.error)
+    assert mailjet.received() == []
+
+
+def test_a_setting_of_almost_the_right_name_is_asked_about(mailjet, caplog):
+    caplog.set_level(logging.WARNING)
+    mailjet.deliver([schema(), *people(range(2)), state(1)], conset="respect")
+    assert "are ignored: conset. Did you mean 'consent'?" in caplog.text
