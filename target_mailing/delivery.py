@@ -21,11 +21,12 @@ from target_mailing.batches import Row
 from target_mailing.closing import CLOSING, to_be_closed
 from target_mailing.contested import is_contested
 from target_mailing.deadlines import overdue
+from target_mailing.effects import effect_of
 from target_mailing.ends import Ends
 from target_mailing.journal import Journal, StoredBatch
 from target_mailing.lanes import Lane, ReadyBatch, left_behind
 from target_mailing.leftovers import goes_on, undo
-from target_mailing.outcomes import Outcome, Outcomes
+from target_mailing.outcomes import Outcomes
 from target_mailing.row_size import is_large, too_large
 from target_mailing.steps import Again, Done, Finished, Progress, Refusal
 from target_mailing.under_way import Batch, DeliveryFailed, Family, Looks
@@ -455,7 +456,8 @@ class Delivery:
             lane.delivered += len(ends.delivered) if batch.action != lane.destination.actions.ask else 0
             lane.holds_state &= batch.route != CLOSING
             self._outcomes.settle_all(ends.told)
-            self._outcomes.settle_same((row.lines for row in ends.delivered), Outcome.DELIVERED)
+            effect = effect_of(lane.destination.actions, batch.action)
+            self._outcomes.settle_delivered((row.lines for row in ends.delivered), effect)
             for row in ends.withheld:
                 lane.opted_out(row)
             for row in ends.refused:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from enum import StrEnum
 
 from target_mailing.checkpoint import Ledger
+from target_mailing.effects import Effect
 
 __all__ = ["End", "Outcome", "Outcomes", "Replayed"]
 
@@ -23,10 +24,15 @@ class Outcome(StrEnum):
     SKIPPED = "skipped"
 
 
-#: The lines of a row, its own last, its outcome, and the code of that.
+#: The lines of a row, its own last, its outcome, and the code of that; of a delivered row, its effect.
 End = tuple[Sequence[int], Outcome, str | None]
 
 _RANK = {outcome: rank for rank, outcome in enumerate(Outcome)}
+_EFFECT_RANK: dict[str | None, int] = {effect: rank for rank, effect in enumerate(Effect)}
+
+
+def _rank(outcome: Outcome, code: str | None) -> tuple[int, int]:
+    return _RANK[outcome], _EFFECT_RANK.get(code, 0) if outcome is Outcome.DELIVERED else 0
 
 
 class Replayed:
@@ -71,14 +77,15 @@ class Outcomes:
 
     @property
     def codes(self) -> Counter[str]:
-        """How often each code was given."""
+        """How often each code was given; effects are none."""
         codes: Counter[str] = Counter()
-        for (_, code), count in self._codes.items():
-            codes[code] += count
+        for (outcome, code), count in self._codes.items():
+            if outcome is not Outcome.DELIVERED:
+                codes[code] += count
         return codes
 
     def codes_of(self, outcome: Outcome) -> dict[str, int]:
-        """How often each code was given with an outcome, the most frequent first."""
+        """How often each code was given with an outcome, the most frequent first; of delivered rows, each effect."""
         return {code: count for (one, code), count in self._codes.most_common() if one is outcome}
 
     def expect(self, line: int, parts: int) -> None:
@@ -94,10 +101,10 @@ class Outcomes:
         """
         self.settle_all([(lines, outcome, code)])
 
-    def settle_same(self, rows: Iterable[Sequence[int]], outcome: Outcome) -> None:
-        """Rows end, each given by its lines as in `settle`, all in the same way."""
+    def settle_delivered(self, rows: Iterable[Sequence[int]], effect: Effect) -> None:
+        """Rows were delivered, each given by its lines as in `settle`, all with the same effect."""
         if self._parts:
-            self.settle_all([(lines, outcome, None) for lines in rows])
+            self.settle_all([(lines, Outcome.DELIVERED, effect) for lines in rows])
             return
         ended = 0
         done: list[int] = []
@@ -105,7 +112,8 @@ class Outcomes:
             if lines:
                 ended += 1
                 done.extend(lines)
-        self.counts[outcome] += ended
+        self.counts[Outcome.DELIVERED] += ended
+        self._codes[Outcome.DELIVERED, effect] += ended
         self.counts[Outcome.SUPERSEDED] += len(done) - ended
         self._ledger.settle(done)
 
@@ -122,7 +130,7 @@ class Outcomes:
     def _end(self, line: int, outcome: Outcome, code: str | None, done: list[int]) -> None:
         if line in self._parts:
             left, worst, worst_code = self._parts.pop(line)
-            if _RANK[outcome] < _RANK[worst]:
+            if _rank(outcome, code) < _rank(worst, worst_code):
                 worst, worst_code = outcome, code
             if left > 1:
                 self._parts[line] = (left - 1, worst, worst_code)

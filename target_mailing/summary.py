@@ -37,6 +37,7 @@ def totals(outcomes: Outcomes, batches: Mapping[str, int]) -> dict[str, Any]:
     return {
         "rows": outcomes.rows,
         **{str(outcome): outcomes.counts[outcome] for outcome in Outcome},
+        "effects": outcomes.codes_of(Outcome.DELIVERED),
         "reasons": dict(outcomes.codes),
         **{name: batches.get(name, 0) for name in ("batches", *_SELDOM)},
     }
@@ -45,7 +46,7 @@ def totals(outcomes: Outcomes, batches: Mapping[str, int]) -> dict[str, Any]:
 def totals_sentence(outcomes: Outcomes, batches: Mapping[str, int]) -> str:
     """The sentence for people, which leaves out what did not happen."""
     parts = [
-        f"{count} {outcome}{_details(outcomes.codes_of(outcome), count)}"
+        f"{count} {outcome}{_details(_names(outcomes, outcome), count)}"
         for outcome in _ORDER
         if (count := outcomes.counts[outcome])
     ]
@@ -58,6 +59,14 @@ def totals_sentence(outcomes: Outcomes, batches: Mapping[str, int]) -> str:
         if (count := batches.get(name, 0))
     ]
     return "; ".join([sentence, *seldom])
+
+
+def _names(outcomes: Outcomes, outcome: Outcome) -> dict[str, int]:
+    """The codes of an outcome as they are; effects are words."""
+    counts = outcomes.codes_of(outcome)
+    if outcome is Outcome.DELIVERED:
+        return {effect.replace("_", " "): count for effect, count in counts.items()}
+    return counts
 
 
 def _details(counts: Mapping[str, int], whole: int) -> str:

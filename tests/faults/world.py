@@ -257,6 +257,7 @@ class World:
         """P4: no row has two outcomes, and in a whole run each has one."""
         settled = sum(run.outcomes.get(name, 0) for name in SETTLED)
         assert settled == run.outcomes.get("rows", 0)
+        assert sum(run.outcomes.get("effects", {}).values()) == run.outcomes.get("delivered", 0), run.outcomes
         assert settled == len(run.rows) if run.code == 0 else settled <= len(run.rows), run.log
         assert run.states == sorted(set(run.states)), "STATE never goes back"
         if run.code == 0:

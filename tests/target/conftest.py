@@ -145,6 +145,8 @@ class Mailjet:
         finally:
             logger.removeHandler(handler)
             logger.setLevel(before)
+        totals = handler.outcomes
+        assert sum(totals.get("effects", {}).values()) == totals.get("delivered", 0), totals
         rejects = [
             json.loads(line)
             for path in sorted(set(self.folder.glob("rejects/*")) - known)

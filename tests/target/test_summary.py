@@ -9,9 +9,11 @@ import pytest
 from singer_sdk.logging import StructuredFormatter
 
 from target_mailing.checkpoint import Ledger
+from target_mailing.effects import Effect
 from target_mailing.outcomes import Outcome, Outcomes
 from target_mailing.summary import totals, totals_sentence
 from tests.target.conftest import people, person, schema, state
+from tests.target.test_reruns import deleted
 
 
 def outcomes_of(ends):
@@ -28,16 +30,20 @@ def outcomes_of(ends):
     ("ends", "batches", "sentence"),
     [
         ([], {}, "0 rows"),
-        ([(Outcome.DELIVERED, None, 1)], {"batches": 1}, "1 row: 1 delivered"),
+        ([(Outcome.DELIVERED, Effect.REMOVED, 1)], {"batches": 1}, "1 row: 1 delivered (removed)"),
         (
             [
                 (Outcome.REJECTED, "bad_address", 7),
                 (Outcome.WITHHELD, "pending", 18),
-                (Outcome.DELIVERED, None, 5),
+                (Outcome.DELIVERED, Effect.REMOVED, 2),
+                (Outcome.DELIVERED, Effect.ADDED_OR_UPDATED, 3),
                 (Outcome.UNCHANGED, None, 165),
             ],
             {},
-            "195 rows: 165 unchanged, 5 delivered, 18 withheld (pending), 7 rejected (bad_address)",
+            (
+                "195 rows: 165 unchanged, 5 delivered (3 added or updated, 2 removed), 18 withheld (pending), "
+                "7 rejected (bad_address)"
+            ),
         ),
         (
             [(Outcome.REJECTED, "wrong_type", 1), (Outcome.REJECTED, "bad_address", 2)],
@@ -63,6 +69,7 @@ def test_the_fields_name_everything_always():
     assert totals(outcomes_of([]), {}) == {
         "rows": 0,
         **dict.fromkeys(("rejected", "withheld", "delivered", "unchanged", "superseded", "skipped"), 0),
+        "effects": {},
         "reasons": {},
         **dict.fromkeys(("batches", "resumed", "adopted", "resubmitted"), 0),
     }
@@ -72,9 +79,30 @@ def test_a_run_says_the_sentence_and_a_structured_log_has_the_fields_beside_it(m
     caplog.set_level(logging.INFO)
     mailjet.deliver([schema(), *people(range(5)), person(5, email="nobody"), state(1)])
     (record,) = [one for one in caplog.records if hasattr(one, "outcomes")]
-    assert record.getMessage() == "6 rows: 5 delivered, 1 rejected (bad_address)"
+    assert record.getMessage() == "6 rows: 5 delivered (added or updated), 1 rejected (bad_address)"
     line = json.loads(StructuredFormatter().format(record))
     assert line["message"] == record.getMessage()
     fields = line["extra"]["outcomes"]
     assert (fields["rows"], fields["delivered"], fields["reasons"]) == (6, 5, {"bad_address": 1})
+    assert fields["effects"] == {"added_or_updated": 5}
     assert "{" not in line["message"]
+
+
+def test_what_was_done_is_told_apart(mailjet):
+    mailjet.deliver([schema(), *people(range(4)), state(1)])
+    opted_out = {"subscription_status": "unsubscribed"}
+    rows = [person(0, **opted_out), deleted(1), deleted(2), person(3, email="moved@example.com"), person(4)]
+    result = mailjet.deliver([schema(), *rows, state(2)])
+    # A changed address is one row, though the old one is taken off for it.
+    assert result.outcomes["effects"] == {"added_or_updated": 2, "removed": 2, "unsubscribed": 1}
+    excluded = mailjet.deliver([schema(), person(5), state(3)], action="excludemarketing", route="csv")
+    assert excluded.outcomes["effects"] == {"excluded": 1}
+
+
+def test_a_line_of_several_delivered_rows_has_the_effect_that_matters_most():
+    outcomes = Outcomes(Ledger())
+    outcomes.expect(1, 3)
+    for effect in (Effect.REMOVED, Effect.ADDED_OR_UPDATED, Effect.LOOKED_UP):
+        outcomes.settle_delivered([[1]], effect)
+    assert outcomes.codes_of(Outcome.DELIVERED) == {Effect.ADDED_OR_UPDATED: 1}
+    assert outcomes.codes == {}
