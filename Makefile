@@ -30,7 +30,7 @@ test: $(READY) ## Every promise, route and provider, in some minutes
 	@$(PYTEST) -m 'not exhaustive'
 
 quick: $(READY) ## The tests that take a second at most
-	@$(PYTEST) -m 'not slow and not exhaustive'
+	@$(PYTEST) -m 'not slow and not exhaustive' --ignore=tests/faults
 
 test-all: $(READY) ## What `make test` leaves out: the whole fault tables, the long state machines (SEED=n repeats them)
 	@echo 'The state machines begin at SEED=$(SEED)'

@@ -135,6 +135,7 @@ ordinary = st.from_regex(
 )
 
 
+@pytest.mark.slow
 @given(ordinary.filter(lambda one: not one.startswith("'")))
 def test_an_ordinary_address_is_sent_as_given_and_compared_in_lower_case(address):
     local, _, domain = address.rpartition("@")

@@ -122,6 +122,7 @@ def test_p9_a_command_without_credentials_is_named(machine, case, caplog):
     assert CANARY not in caplog.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("nested", [False, True])
 def test_p7_a_command_reads_nothing_of_standard_input(machine, nested):
     script = machine / "process.py"
@@ -263,6 +264,7 @@ def test_p9_wrong_variables_are_named(monkeypatch, variables, named):
     assert named in str(failed(assume_role_arn=ROLE))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [b"403 Forbidden", b"500 Internal Server Error", b"400 Bad Request"])
 def test_p9_a_role_that_sts_refuses_names_its_setting(monkeypatch, status):
     refusal = b"<ErrorResponse><Error><Code>AccessDenied</Code><Message>canary-secret</Message></Error></ErrorResponse>"

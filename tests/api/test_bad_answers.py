@@ -198,6 +198,7 @@ def changed(value, path, put):
     return [changed(one, path[1:], put) if place == path[0] else one for place, one in enumerate(value)]
 
 
+@pytest.mark.slow
 @pytest.mark.machine
 @settings(max_examples=examples(30, 1000))
 @given(data=st.data())
@@ -209,6 +210,7 @@ def test_p9_answers_with_a_value_of_another_type_are_one_of_the_errors(client, d
     outcome(client, transport=served(status, {}, body), retry=ONE_TRY)
 
 
+@pytest.mark.slow
 @pytest.mark.machine
 @settings(max_examples=examples(30, 1000))
 @given(data=st.data())

@@ -69,6 +69,7 @@ def test_a_wrong_certificate_is_refused_once_and_before_anything_is_sent(servers
     assert server.connections == before + 1
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("trusting")
 @pytest.mark.parametrize("wrong", WRONG)
 def test_sts_is_refused_in_the_same_way(monkeypatch, servers, wrong):

@@ -67,6 +67,7 @@ def test_p9_a_secret_of_the_environment_names_its_variable(name):
         lookup(setting, {}, {setting.env: "canary\n"})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("provider", COMPLETE)
 def test_p9_no_client_is_made_with_a_pasted_secret(provider):
     kind, config = COMPLETE[provider]

@@ -215,6 +215,7 @@ def test_a_ticket_is_asked_for_by_an_object_and_a_file_is_asked_for_once():
     assert requests[1].url.path != requests[3].url.path
 
 
+@pytest.mark.slow
 def test_a_large_file_is_read_from_disk():
     content = b"Contact Name,Greeting\n" + b'"Name, First","Dear\nyou"\n' * 200_000
 

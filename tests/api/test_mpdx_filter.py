@@ -80,6 +80,7 @@ def test_p9_what_would_export_everybody_is_refused_with_what_is_known(given, tol
     assert told in str(refusal.value)
 
 
+@pytest.mark.slow
 @given(
     st.dictionaries(
         st.one_of(st.sampled_from(EXPORT_FILTERS), st.text()),

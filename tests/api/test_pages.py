@@ -58,6 +58,7 @@ def test_nothing_is_fetched_before_it_is_iterated():
     assert listing.requests == []
 
 
+@pytest.mark.slow
 @given(count=st.integers(0, 60), limit=st.integers(3, 10), most=st.integers(2, 10), ahead=st.sampled_from([1, 3]))
 def test_p6_shorter_pages_than_asked_for_are_noticed(count, limit, most, ahead):
     assert Listing(range(count), most=most).read(limit=limit, ahead=ahead) == list(range(count))
@@ -79,6 +80,7 @@ def changes(draw):
     return change
 
 
+@pytest.mark.slow
 @given(count=st.integers(0, 40), limit=st.integers(2, 9), script=st.lists(changes(), max_size=12))
 @settings(max_examples=300)
 def test_p6_every_row_that_stayed_is_yielded_once(count, limit, script):
@@ -104,6 +106,7 @@ def test_p6_holds_while_pages_are_fetched_ahead():
         assert set(range(200)) & set(listing.rows) <= set(found)
 
 
+@pytest.mark.slow
 @given(script=st.lists(changes(), max_size=8), count=st.integers(0, 40))
 def test_p6_an_unsorted_listing_starts_over_when_rows_move(script, count):
     keys = random.Random(count).sample(range(count), count)
@@ -130,6 +133,7 @@ class Shrinking:
 MODES = {"ordered": {}, "stable": {"ordered": False, "stable": True}}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize(("gone", "every"), [(1, 1), (1, 2), (1, 10), (30, 10), (3, 1)])
 def test_p6_a_long_walk_lives_through_any_number_of_deletions(mode, gone, every):
@@ -141,6 +145,7 @@ def test_p6_a_long_walk_lives_through_any_number_of_deletions(mode, gone, every)
     assert listing.requests < 5 * listing.count / 100
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
 def test_p6_many_deletions_at_once_cost_few_steps_back(mode):
     listing = Shrinking(100_000, lambda number: 15_000 * (number == 300))
@@ -150,6 +155,7 @@ def test_p6_many_deletions_at_once_cost_few_steps_back(mode):
     assert listing.requests < 2 * 1000 + 300
 
 
+@pytest.mark.slow
 @given(count=st.integers(0, 60), limit=st.integers(2, 9), script=st.lists(changes(), max_size=30))
 @settings(max_examples=300)
 def test_p6_every_row_that_stayed_is_yielded_where_the_order_is_stable(count, limit, script):
@@ -159,6 +165,7 @@ def test_p6_every_row_that_stayed_is_yielded_where_the_order_is_stable(count, li
     assert set(keys) & set(listing.rows) <= set(found)
 
 
+@pytest.mark.slow
 @given(
     count=st.integers(0, 60),
     limit=st.integers(3, 10),

@@ -77,6 +77,7 @@ def error(code, status):
 TAGGED = httpx.Response(200, headers={"etag": '"tag"'})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "style", "encryption"),
     [
@@ -133,18 +134,21 @@ def test_an_object_is_written_as_botocore_would(monkeypatch, name, style, encryp
     assert ours.headers["authorization"].startswith("AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20260304/eu-west-1/s3/")
 
 
+@pytest.mark.slow
 def test_another_endpoint_has_the_bucket_in_its_path():
     wire = Wire()
     bucket(wire, endpoint_url="http://127.0.0.1:9000/s3/").put("a/b", [b"x"])
     assert str(wire.requests[0].url) == "http://127.0.0.1:9000/s3/imports/a/b"
 
 
+@pytest.mark.slow
 def test_an_object_without_content_is_written():
     wire = Wire()
     assert bucket(wire).put("key", []) == 0
     assert wire.requests[0].content == b""
 
 
+@pytest.mark.slow
 def test_a_large_object_goes_in_parts(monkeypatch):
     monkeypatch.setattr(s3, "PART_SIZE", 4)
     wire = Wire(httpx.Response(200, text=UPLOAD), TAGGED, TAGGED, TAGGED, httpx.Response(200, text="<ok/>"))
@@ -201,6 +205,7 @@ def test_a_refused_upload_says_what_it_may_need(monkeypatch, words, encryption, 
         assert "canary" not in str(told.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("answers", "kind"),
     [
@@ -217,6 +222,7 @@ def test_parts_that_come_to_nothing_are_given_up(monkeypatch, answers, kind):
     assert wire.seen()[-1] == ("DELETE", "uploadId=up%2F1%2B2")
 
 
+@pytest.mark.slow
 def test_an_upload_whose_last_reply_was_lost_is_found_to_be_there(monkeypatch):
     monkeypatch.setattr(s3, "PART_SIZE", 4)
     wire = Wire(httpx.Response(200, text=UPLOAD), TAGGED, TAGGED, error("NoSuchUpload", 404), httpx.Response(200))
@@ -289,12 +295,14 @@ def test_p9_a_check_tells_whether_objects_can_be_written(answer, said):
     assert request.content == b""
 
 
+@pytest.mark.slow
 def test_what_an_s3_without_digests_took_is_deleted():
     wire = Wire(TAGGED, httpx.Response(204))
     bucket(wire).check("mine/")
     assert wire.seen() == [("PUT", ""), ("DELETE", "")]
 
 
+@pytest.mark.slow
 def test_signed_urls_are_read_without_a_signature_of_ours():
     wire = Wire(httpx.Response(200, content=b"failed"))
     assert bucket(wire).read_signed("https://ses-files.s3.amazonaws.com/a?X-Amz-Signature=1%2F2") == b"failed"

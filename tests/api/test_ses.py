@@ -599,6 +599,7 @@ def test_p9_half_a_key_in_a_file_is_told(tmp_path):
         client(Wire(), **chain()).describe("eu-west-1")
 
 
+@pytest.mark.slow
 def test_a_role_that_nobody_answers_for_is_a_fault(monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:9")
     with pytest.raises(ProviderFault, match="no answer"):
@@ -649,6 +650,7 @@ def test_credentials_are_secrets_and_the_profile_is_none():
     assert secret == {"ses_aws_access_key_id", "ses_aws_secret_access_key", "ses_aws_session_token"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("environ", "host"),
     [

@@ -86,6 +86,7 @@ def test_the_beginning_is_read_again_at_the_end():
     assert [offset for offset, _ in listing.requests] == [0, 4, 8, 12, 16, 19, 0]
 
 
+@pytest.mark.slow
 @given(
     count=st.integers(0, 60), limit=st.integers(3, 10), most=st.integers(2, 10), ahead=st.sampled_from([1, 3]),
     order=st.sampled_from(sorted(ORDERS)),
@@ -121,6 +122,7 @@ def test_p6_every_row_that_stayed_is_yielded(count, limit, script, order, ahead)
     assert set(range(count)) & set(listing.rows) <= set(found)
 
 
+@pytest.mark.slow
 @given(count=st.integers(0, 50), limit=st.integers(2, 9), script=st.lists(changes(), max_size=12))
 def test_p6_rows_that_stayed_are_yielded_where_the_order_is_none_known(count, limit, script):
     listing = Listing(count, "none", changes=script)
@@ -198,6 +200,7 @@ def test_p6_a_beginning_that_never_stands_still_fails():
         listing.read(max_rereads=5)
 
 
+@pytest.mark.slow
 def test_p8_memory_does_not_grow_with_the_listing():
     def peak(count):
         rows = [{"created": number, "updated": number} for number in range(count)]

@@ -55,6 +55,7 @@ def test_http_to_another_machine_is_refused_for_sts(monkeypatch):
         sts("http://sts.provider.example", monkeypatch)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("service", ["sesv2", "s3"])
 def test_http_to_another_machine_is_refused_for_endpoints_of_the_environment(monkeypatch, service):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://aws.provider.example")

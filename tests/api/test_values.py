@@ -86,6 +86,7 @@ def test_a_date_time_tells_its_own_day_and_second(value):
         assert abs(parsed - own) < timedelta(days=1, seconds=1)
 
 
+@pytest.mark.slow
 @given(st.text(alphabet="0123456789-+_.eEnaif ", max_size=9) | st.text(max_size=5))
 def test_a_number_in_text_is_what_a_json_reader_makes_of_it(value):
     for read, kind in ((values.integer, int), (values.number, float)):

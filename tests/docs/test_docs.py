@@ -223,6 +223,7 @@ def reject_codes(source: str) -> Iterator[str]:
                 yield ast.literal_eval(node.value.elts[0])
 
 
+@pytest.mark.slow
 def test_the_reject_codes_are_told():
     sources = [text_of(path) for path in (ROOT / "target_mailing").glob("*.py")]
     codes = set(chain.from_iterable(map(reject_codes, sources)))

@@ -138,6 +138,7 @@ def test_people_of_mpdx_go_to_a_mailjet_list(mpdx, mailjet):
     assert result.states[-1] == json.loads(text.splitlines()[-1])["value"]
 
 
+@pytest.mark.slow
 def test_contacts_of_mailjet_go_to_a_list_of_another_account(mailjet, tmp_path):
     with Sandbox(contacts=60, seed=4) as elsewhere:
         names = {"mailjet_base_url": elsewhere.url, "mailjet_include_anonymized": False}
@@ -161,6 +162,7 @@ def test_contacts_of_mailjet_go_to_a_list_of_another_account(mailjet, tmp_path):
             assert given(back[email]["properties"]) == given(record["properties"])
 
 
+@pytest.mark.slow
 def test_contacts_of_amazon_ses_go_to_a_mailjet_list(ses, mailjet):
     text = extract(ses, "ses_contacts")
     result = mailjet.deliver(text)

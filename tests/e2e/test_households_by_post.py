@@ -41,6 +41,7 @@ def printed(row):
     return fields | ({"firstName": row["name"]} if row["name"] else {})
 
 
+@pytest.mark.slow
 def test_households_of_mpdx_go_to_a_print_list_with_every_field(postgrid):
     postgrid.sandbox.mpdx.seed(60)
     config = {"mpdx_base_url": postgrid.sandbox.url, "mpdx_token": postgrid.sandbox.mpdx.token()}
@@ -68,6 +69,7 @@ def test_households_of_mpdx_go_to_a_print_list_with_every_field(postgrid):
     assert again.outcomes["delivered"] == 0
 
 
+@pytest.mark.slow
 def test_contacts_of_postgrid_go_to_a_list_of_another_account_with_every_field(postgrid):
     with Sandbox(contacts=80, seed=4) as elsewhere:
         names = {"postgrid_base_url": elsewhere.url, "postgrid_api_key": elsewhere.postgrid.test_key}

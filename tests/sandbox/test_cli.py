@@ -46,6 +46,7 @@ def command(tmp_path, *options):
 each_end = pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT])
 
 
+@pytest.mark.slow
 @each_end
 def test_it_serves_until_a_signal_and_writes_its_url(tmp_path, end):
     with command(tmp_path, "--contacts=5", "--switch=job_polls=2") as (process, url):

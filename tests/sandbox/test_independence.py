@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
+import pytest
+
 import mailing_sandbox
 
 PACKAGE = Path(mailing_sandbox.__file__).parent
@@ -25,6 +27,7 @@ def test_the_scan_sees_every_form_of_import():
     assert imports("import mailing_api.http\nif 1:\n    from tap_mailing import tap") == {"mailing_api", "tap_mailing"}
 
 
+@pytest.mark.slow
 def test_the_sandbox_imports_none_of_the_clients():
     files = sorted(PACKAGE.rglob("*.py"))
     assert len(files) > 20

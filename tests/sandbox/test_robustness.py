@@ -96,6 +96,7 @@ OPTIONS = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(st.lists(CELLS, max_size=4).map(",".join), max_size=6), options=OPTIONS, header=st.booleans())
 def test_every_file_comes_to_an_end(importer, rows, options, header):

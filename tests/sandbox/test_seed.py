@@ -78,11 +78,13 @@ def test_a_larger_account_has_more_of_a_past(sandbox, api, contacts, imports, si
     assert api.get("/v3/REST/contactslistsignup?countOnly=1").json()["Total"] == signups
 
 
+@pytest.mark.slow
 def test_the_past_has_an_end(sandbox, api):
     sandbox.seed(30_000)
     assert api.get("/v3/REST/csvimport?countOnly=1").json()["Total"] == 5_004
 
 
+@pytest.mark.slow
 def test_seeding_is_quick():
     began = time.monotonic()
     sandbox = Sandbox(contacts=20_000)
@@ -90,6 +92,7 @@ def test_seeding_is_quick():
     assert len(sandbox.mailjet.contacts()) == 20_000
 
 
+@pytest.mark.slow
 def test_many_contacts_take_the_simple_path():
     with Sandbox(contacts=200_000) as sandbox, httpx.Client(base_url=sandbox.url, verify=False) as api:
         auth = (sandbox.api_key, sandbox.secret_key)

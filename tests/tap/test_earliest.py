@@ -37,11 +37,13 @@ def everything(tap_functions):
         yield config, run
 
 
+@pytest.mark.slow
 def test_the_table_holds_every_incremental_stream(everything):
     streams = TapMailing(config=everything[0]).streams
     assert {name for name, stream in streams.items() if stream.bookmark_column} == set(INCREMENTAL)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", ["0001-01-01", "0001-01-01T00:00:00Z", "1582-10-15", "1969-12-31T23:59:59Z"])
 def test_a_start_date_before_everything_reads_everything(everything, tap, start):
     config, whole = everything
@@ -51,6 +53,7 @@ def test_a_start_date_before_everything_reads_everything(everything, tap, start)
         assert run.ids(stream) == whole.ids(stream)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lookback", [0, "P7D", "P100Y", 9e9])
 @pytest.mark.parametrize("value", ["0001-01-01T00:00:00Z", "1970-01-01T00:00:00.000000Z"])
 def test_a_bookmark_before_everything_reads_everything(everything, tap, value, lookback):

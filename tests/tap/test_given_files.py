@@ -138,6 +138,7 @@ def test_p9_undated_jobs_that_are_no_numbers_fail_the_stream(fake, caplog):
     assert "`undated_jobs` must be an array of whole numbers" in caplog.text
 
 
+@pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(JSON | st.fixed_dictionaries({"bookmarks": JSON | st.dictionaries(st.sampled_from([JOBS, "x"]), JSON)}))
 def test_p9_whatever_state_holds_is_read_or_refused(state):
@@ -305,6 +306,7 @@ MEMBERS = [
 ]
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(
     st.dictionaries(

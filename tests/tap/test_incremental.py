@@ -111,6 +111,7 @@ def test_an_open_job_that_disappeared_is_let_go(fake):
     assert "undated_jobs" not in second.state["bookmarks"][JOBS]
 
 
+@pytest.mark.slow
 def test_an_old_job_that_opens_again_takes_the_bookmark_back(fake):
     mailjet = fake(batchjob=[job(1, T0), job(2, T0 + 9 * HOUR)])
     run = first(mailjet, JOBS)
@@ -151,6 +152,7 @@ def test_start_date_bounds_the_lookback_too(fake):
     assert mailjet.asked("batchjob")[0]["MinRequestAt"] == "2024-03-05T09:59:00Z"
 
 
+@pytest.mark.slow
 def test_p6_an_interrupted_run_leaves_the_bookmark_where_it_was(fake):
     mailjet = fake(batchjob=[job(number, T0 + number * HOUR) for number in range(1, 2500)])
     run = first(mailjet, JOBS)

@@ -31,6 +31,7 @@ def test_streams_are_those_of_the_providers_that_are_set():
     assert offered(postgrid_api_key="x") == offered(postgrid_api_key="x", postgrid_live=True) == {"postgrid"}
 
 
+@pytest.mark.slow
 def test_both_are_read_in_one_run(both, tap):
     run = tap.run(both)
     assert run.error is None

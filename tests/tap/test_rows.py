@@ -94,6 +94,7 @@ def test_a_stream_begins_with_the_columns_of_its_kind(stream, kind):
     assert list(properties.items())[: len(expected)] == list(expected.items())
 
 
+@pytest.mark.slow
 def test_rows_of_all_streams_equal_their_schemas(config, tap):
     run = tap.run(config)
     assert run.error is None
@@ -105,6 +106,7 @@ def test_rows_of_all_streams_equal_their_schemas(config, tap):
         assert len(keys) == len(set(keys))
 
 
+@pytest.mark.slow
 def test_numbers_as_text_make_the_same_rows(sandbox, tap):
     config = tap.settings(sandbox, start_date="2020-01-01")
     plain = tap.run(config)
@@ -228,6 +230,7 @@ def test_anonymized_contacts_are_marked_where_they_are_wanted(fake):
     assert mailjet.asked("contact")[0]["IncludeAnonymized"] == "true"
 
 
+@pytest.mark.slow
 def test_the_sandbox_agrees_on_anonymized_contacts(config, tap):
     without = tap.run(config, "mailjet_contacts").records("mailjet_contacts")
     with_them = tap.run({**config, "mailjet_include_anonymized": True}, "mailjet_contacts").records("mailjet_contacts")
@@ -331,6 +334,7 @@ def test_a_definition_with_a_name_of_another_type_does_no_harm(fake, name):
     assert record["properties"] == {"visits": 7}
 
 
+@pytest.mark.slow
 def test_properties_of_many_pages_meet_their_contacts(fake):
     numbers = range(1, 3500)
     mailjet = fake(

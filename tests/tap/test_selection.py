@@ -12,6 +12,7 @@ from tap_mailing.tap import TapMailing
 CONTACTS = "mailjet_contacts"
 
 
+@pytest.mark.slow
 def test_pages_and_single_records_are_the_same(config, tap):
     by_page = tap.run(config)
     one_by_one = tap.run({**config, "stream_maps": {f"{stream}": {} for stream in by_page.streams}})
@@ -21,6 +22,7 @@ def test_pages_and_single_records_are_the_same(config, tap):
         assert one_by_one.schema(stream)["properties"] == by_page.schema(stream)["properties"]
 
 
+@pytest.mark.slow
 def test_a_page_is_written_as_record_messages(config, tap):
     run = tap.run(config, CONTACTS)
     message = next(message for message in run.messages if message["type"] == "RECORD")
@@ -43,6 +45,7 @@ def test_only_selected_columns_are_written(config, tap):
     assert {"account", "id"} <= columns, "keys are always there"
 
 
+@pytest.mark.slow
 def test_a_column_that_an_older_catalog_lacks_is_left_out(config, tap):
     chosen = tap.catalog(CONTACTS)
     for stream in chosen["streams"]:
@@ -51,6 +54,7 @@ def test_a_column_that_an_older_catalog_lacks_is_left_out(config, tap):
     assert "is_anonymized" not in run.records(CONTACTS)[0]
 
 
+@pytest.mark.slow
 def test_a_part_of_a_column_can_be_left_out(config, tap):
     chosen = tap.catalog(CONTACTS)
     for stream in chosen["streams"]:
@@ -65,6 +69,7 @@ def test_a_part_of_a_column_can_be_left_out(config, tap):
     assert any("visits" in properties for properties in found)
 
 
+@pytest.mark.slow
 def test_stream_maps_hash_rename_filter_and_drop(config, tap):
     maps = {
         CONTACTS: {
@@ -86,6 +91,7 @@ def test_stream_maps_hash_rename_filter_and_drop(config, tap):
         assert "properties" not in record
 
 
+@pytest.mark.slow
 def test_flattening(config, tap):
     run = tap.run({**config, "flattening_enabled": True, "flattening_max_depth": 1}, CONTACTS)
     assert run.error is None
@@ -98,6 +104,7 @@ def test_bookmarks_move_with_stream_maps_too(config, tap):
     assert mapped.bookmark(jobs) == tap.run(config, jobs).bookmark(jobs)
 
 
+@pytest.mark.slow
 def test_a_writer_of_ones_own_is_used(config, capsys):
     tap = TapMailing(config=config, message_writer=SingerWriter())
     tap.streams[CONTACTS].sync()
@@ -105,6 +112,7 @@ def test_a_writer_of_ones_own_is_used(config, capsys):
     assert '"stream":"mailjet_contacts"' in capsys.readouterr().out.replace(": ", ":")
 
 
+@pytest.mark.slow
 def test_records_can_be_had_one_by_one(config, tap):
     stream = TapMailing(config=config).streams[CONTACTS]
     found = list(stream.get_records(None))
@@ -112,6 +120,7 @@ def test_records_can_be_had_one_by_one(config, tap):
     assert found == tap.run(config, CONTACTS).records(CONTACTS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "setting", [{"batch_config": {"encoding": {"format": "jsonl"}}}, {"emit_activate_version_messages": True}]
 )

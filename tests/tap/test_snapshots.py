@@ -90,6 +90,7 @@ def told(run, stream=CONTACTS):
 # What is written
 
 
+@pytest.mark.slow
 def test_only_what_is_new_or_changed_is_written_and_what_is_gone_is_told(source):
     source.has(contact(1), contact(2), contact(3))
     assert told(source.run()) == [(1, "Ada"), (2, "Ada"), (3, "Ada")]
@@ -427,6 +428,7 @@ def test_p7_a_snapshot_holds_ids_and_hashes_and_is_for_its_owner_alone(at_file, 
     assert {path.name for path in file.parent.iterdir()} <= {file.name, f"{file.name}.lock"}
 
 
+@pytest.mark.slow
 def test_p7_a_key_that_may_be_an_address_is_kept_as_a_digest_and_not_told(source, at_file, file, monkeypatch, caplog):
     monkeypatch.setattr("tap_mailing.mailjet_contacts.Contacts.address_in_key", True)
     monkeypatch.setattr("tap_mailing.mailjet_contacts.Contacts.keys", ("account", "email"))
@@ -553,6 +555,7 @@ def test_p9_a_user_who_may_not_make_the_schema_is_told(at_file, postgresql_url):
     assert run.messages == []
 
 
+@pytest.mark.slow
 def test_a_full_disk_fails_the_stream_and_nothing_is_lost(at_file, monkeypatch):
     at_file.has(contact(1))
     at_file.run()

@@ -94,6 +94,7 @@ def test_each_row_is_mapped_by_the_schema_before_it(mailjet):
     assert mailjet.members().keys() == {f"person{one}@example.com" for one in (1, 2, 4)}
 
 
+@pytest.mark.slow
 def test_many_schemas_of_a_stream_are_followed_and_the_list_is_looked_up_once(mailjet):
     def calls(count):
         mailjet.sandbox.counters.reset()

@@ -50,6 +50,7 @@ def test_p5_columns_that_look_like_opt_outs_or_deletions_and_are_not_read_are_wa
     assert '{"_sdc_deleted_at": "deleted_at"}' in log
 
 
+@pytest.mark.slow
 def test_p5_doing_what_the_warnings_say_obeys_the_columns_and_ends_the_warnings(mailjet: Mailjet):
     obeyed = {"subscription_status": "unsubscribed", "_sdc_deleted_at": "deleted_at"}
     result = mailjet.deliver(table(), mapping=SETTINGS["mapping"] | obeyed, properties=None)
@@ -80,6 +81,7 @@ def test_p7_a_file_without_header_shows_nobodys_data():
     assert report.line.endswith("city -> city; not sent: 1, column 2, column 3, column 4")
 
 
+@pytest.mark.slow
 def test_every_destination_says_it(ses, tmp_path):  # noqa: F811
     result = ses.deliver(table(), mapping={"email": "E-mail"}, properties=["Town"])
     assert "E-mail -> email, Town -> Town; not sent: id (key), unsubscribed, deleted_at, notes" in result.log

@@ -169,6 +169,7 @@ def test_p5_opt_outs_in_other_words_reach_mailjet(mailjet: Mailjet, route):
     assert mailjet.statuses() == dict(zip(emails, AFTER, strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("route", ["import", "direct"])
 def test_p5_opt_outs_in_other_words_reach_ses(ses, route):  # noqa: F811
     emails = [f"person{at}@example.com" for at in range(len(WORDS))]
@@ -199,6 +200,7 @@ def test_p5_an_action_column_may_spell_an_opt_out_as_it_likes(mailjet: Mailjet, 
     assert mailjet.statuses() == {"person0@example.com": "unsubscribed"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "wrong",
     [{"visits": "many"}, {"visits": [1]}, {"city": {"a": 1}}, {"properties": "{"}, {"properties": {"shoe_size": 1}}],

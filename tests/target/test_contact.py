@@ -196,6 +196,7 @@ def test_all_columns_as_properties_leaves_the_lists_out(contacts):
     assert result.counts() == {"delivered": 1}
 
 
+@pytest.mark.slow
 def test_small_batches_travel_side_by_side(contacts):
     fault = contacts.sandbox.faults.add(kind="hold", method="POST", path="/v3/REST/contact", when="before", times=None)
     results = []
@@ -336,6 +337,7 @@ def test_p5_opt_outs_at_the_source_become_opt_outs_on_every_list_that_is_not_lef
     assert contacts.statuses() == {}
 
 
+@pytest.mark.slow
 def test_p5_nobody_who_opted_out_is_removed_and_the_row_is_withheld_if_nothing_else_is_left(contacts):
     contacts.deliver([table(), *(on(n, "Firms", "Trials") for n in (1, 2, 3))])
     opt_out(contacts, ADA, "Firms")

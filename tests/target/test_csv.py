@@ -131,6 +131,7 @@ def test_p5_removing_an_opted_out_member_by_csv_is_withheld(by_csv):
 # Which way
 
 
+@pytest.mark.slow
 def test_rows_that_a_file_cannot_hold_go_by_json_and_that_is_told_once(by_csv):
     rows = [*readers(range(3)), person(3), reader(4, city="a\tb"), reader(5, city=""), reader(6, city="Ly\non")]
     result = by_csv.deliver([schema(), *rows, person(7), state(1)], batch_rows=4)
@@ -186,6 +187,7 @@ def test_a_property_that_no_longer_exists_is_never_made_as_text(by_csv):
 MANY = 2500
 
 
+@pytest.mark.slow
 def test_auto_sends_many_rows_of_the_same_columns_as_a_file_and_the_others_by_json(mailjet):
     rows = [*readers(range(MANY)), person(MANY), reader(MANY + 1, visits=1), reader(MANY + 2, city=None)]
     result = mailjet.deliver([schema(), *rows, state(1)], route="auto")

@@ -147,6 +147,7 @@ def test_what_a_file_may_not_hold_is_told(encoded):
     assert columns_of(encoded, DATATYPES | {"odd": "collection", "Email": "str", "a,b": "str"}) is None
 
 
+@pytest.mark.slow
 @given(batches(texts=st.text(st.characters(codec="utf-8"), max_size=12)))
 def test_a_row_in_a_file_is_one_line_without_empty_cells(batch):
     for email, properties in batch:
@@ -180,6 +181,7 @@ def test_files_are_cut_at_a_size_that_is_known_to_work(monkeypatch):
     assert [len(part) for part in cut(rows)] == [1] * 10
 
 
+@pytest.mark.slow
 @given(batches())
 def test_a_line_is_never_longer_than_its_contact_as_json(batch):
     for email, properties in batch:
@@ -229,6 +231,7 @@ def test_lines_that_are_no_row_of_the_batch_are_counted():
     assert errors_of(text.encode(), addressed("a@b.test", "c@d.test")) == CsvErrors({"a@b.test": "Wrong"}, 1)
 
 
+@pytest.mark.slow
 @given(st.binary())
 def test_no_error_file_is_too_odd(content):
     errors_of(content, addressed("a@b.test"))

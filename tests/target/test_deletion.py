@@ -62,6 +62,7 @@ json = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(json)
 def test_nothing_but_a_date_is_ever_a_deletion(value):
     try:
@@ -130,6 +131,7 @@ def judge(result):
     assert result.states == [1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("route", ["json", "csv", "contact"])
 def test_p5_at_mailjet_only_a_date_time_removes(mailjet: Mailjet, route):
     mailjet.sandbox.mailjet.add_contacts([{"email": one, "list": mailjet.list_id} for one in EMAILS])
@@ -137,6 +139,7 @@ def test_p5_at_mailjet_only_a_date_time_removes(mailjet: Mailjet, route):
     assert mailjet.statuses() == dict.fromkeys(EMAILS[: len(STAY)], "subscribed")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("route", ["import", "direct"])
 def test_p5_at_ses_only_a_date_time_removes(ses, route):  # noqa: F811
     ses.add(*({"email": one} for one in EMAILS))
@@ -144,6 +147,7 @@ def test_p5_at_ses_only_a_date_time_removes(ses, route):  # noqa: F811
     assert sorted(ses.contacts()) == sorted(EMAILS[: len(STAY)])
 
 
+@pytest.mark.slow
 def test_p5_only_a_date_time_lifts_a_suppression(ses):  # noqa: F811
     ses.suppress(*EMAILS)
     judge(
@@ -158,6 +162,7 @@ def test_p5_only_a_date_time_lifts_a_suppression(ses):  # noqa: F811
     assert sorted(ses.suppressed()) == sorted(EMAILS[: len(STAY)])
 
 
+@pytest.mark.slow
 def test_p5_at_postgrid_only_a_date_time_removes(tmp_path):
     columns = households()
     columns["schema"]["properties"]["_sdc_deleted_at"] = {}
@@ -180,6 +185,7 @@ ERASED = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keep", ["remove", "keep"])
 @pytest.mark.parametrize("route", ["json", "csv", "contact"])
 def test_a_delete_whose_address_was_erased_finds_it_by_its_key(mailjet: Mailjet, route, keep):

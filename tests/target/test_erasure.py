@@ -57,6 +57,7 @@ def test_p7_an_address_leaves_the_journal_with_its_key(mailjet, monkeypatch, col
     assert b"person2@example.com" in found
 
 
+@pytest.mark.slow
 def test_a_deleted_key_is_remembered_and_then_forgotten(mailjet, monkeypatch):
     gone = {"type": "RECORD", "stream": "people", "record": {"id": 1} | GONE}
     assert mailjet.deliver([schema(), person(1), state(1)]).counts() == {"delivered": 1}
@@ -87,6 +88,7 @@ def test_a_new_journal_is_told(mailjet, monkeypatch, named):
     assert "remembers nothing" not in second.log
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["file", "postgresql"])
 def test_a_check_makes_nothing(mailjet, capsys, request, tmp_path, place):
     from target_mailing.target import TargetMailing

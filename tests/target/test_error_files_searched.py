@@ -93,6 +93,7 @@ def deliver(folder, emails, refused, route, *, shape="list", content=None):
 batches = st.lists(local_parts.map("{}@example.com".format), min_size=2, max_size=8, unique=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("route", ["json", "csv"])
 @settings(max_examples=examples(4, 60), phases=PHASES)
 @given(batches, shapes, st.data())
@@ -102,6 +103,7 @@ def test_p4_only_those_are_rejected_that_mailjet_refused_whatever_their_characte
         deliver(Path(folder), emails, refused, route, shape=shape)
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(8, 120), phases=PHASES)
 @given(batches, st.data())
 def test_p4_only_those_are_rejected_that_mailjet_refused_whatever_its_error_file_holds(emails, data):

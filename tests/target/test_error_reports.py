@@ -118,6 +118,7 @@ def test_a_file_whose_length_is_known_may_name_everybody():
 LOCAL = st.text(st.sampled_from([*string.ascii_lowercase[:3], *ODD]), min_size=1, max_size=6)
 
 
+@pytest.mark.slow
 @given(st.lists(LOCAL.map("{}@example.com".format), min_size=2, max_size=8, unique=True), st.data())
 def test_whole_values_name_exactly_the_rows_refused_whatever_their_characters(emails, data):
     refused = data.draw(st.lists(st.sampled_from(emails), unique=True))
@@ -135,6 +136,7 @@ json_values = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(json_values | st.binary().map(lambda content: content.decode("latin-1")))
 def test_no_file_is_too_odd(content):
     assert named(content).keys() <= {ADA, BOB, "cleo@example.com"}

@@ -39,6 +39,7 @@ def judged(result, rows, *codes):
     assert "Traceback" not in result.log
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("nulls", ["skip", "clear"])
 @pytest.mark.parametrize("route", ["json", "csv", "contact"])
 def test_mailjet(mailjet, route, nulls):
@@ -55,6 +56,7 @@ def test_mailjet(mailjet, route, nulls):
         assert found.get("city", "") in VALUES or not found["city"].endswith(".0")
 
 
+@pytest.mark.slow
 def test_mailjet_objects_and_lists(mailjet):
     messages, rows = stream(["properties", "lists", "subscription_status", "verb"])
     result = mailjet.deliver(messages, properties=None, route="contact", action_column="verb")
@@ -63,6 +65,7 @@ def test_mailjet_objects_and_lists(mailjet):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("route", ["contacts", "import"])
 def test_postgrid(postgrid, route):  # noqa: F811
     fields = [
@@ -78,6 +81,7 @@ def test_postgrid(postgrid, route):  # noqa: F811
         assert not any("\x00" in text for text in contact.values() if isinstance(text, str))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("route", ["import", "direct"])
 def test_ses(ses, route):  # noqa: F811
     messages, rows = stream(["city", "name", "topic_News", "topic_preferences", "properties"])

@@ -77,6 +77,7 @@ def judge(statuses, result, opted_out, gone):
         assert after[mailbox] == "subscribed"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(examples(2, 40)))
 @pytest.mark.parametrize("route", ["json", "csv", "contact"])
 def test_p5_hostile_rows_at_mailjet(mailjet: Mailjet, route, seed):
@@ -90,6 +91,7 @@ def test_p5_hostile_rows_at_mailjet(mailjet: Mailjet, route, seed):
     assert len(mailjet.sandbox.mailjet.contacts()) == len(MAILBOXES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(examples(2, 40)))
 @pytest.mark.parametrize("route", ["import", "direct"])
 def test_p5_hostile_rows_at_ses(ses, route, seed):  # noqa: F811

@@ -18,6 +18,7 @@ def batches_of_one(count):
     return [schema(), *(line for n in range(count) for line in (person(n), state(n)))]
 
 
+@pytest.mark.slow
 def test_p2_state_waits_for_the_first_of_four_jobs_that_finish_in_reverse_order(mailjet, monkeypatch):
     mailjet.sandbox.mailjet.plan_jobs([{"hold": True}] * 4)
     written: list[bytes] = []
@@ -87,6 +88,7 @@ def test_a_row_that_the_provider_refuses_is_rejected_and_the_others_arrive(mailj
     assert reject["record"]["_reject_job"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error_file", ["missing", "empty"])
 def test_a_job_that_names_no_row_is_split_until_the_row_is_found(mailjet, error_file):
     mailjet.sandbox.mailjet.change(error_file=error_file, good_rows_loaded=False)
@@ -98,6 +100,7 @@ def test_a_job_that_names_no_row_is_split_until_the_row_is_found(mailjet, error_
     assert result.outcomes["batches"] <= 1 + 2 * 4
 
 
+@pytest.mark.slow
 def test_splitting_ends_after_so_many_calls_and_says_unconfirmed(mailjet):
     mailjet.sandbox.mailjet.change(error_file="missing")
     mailjet.sandbox.mailjet.plan_jobs([{"end": "error"}] * 200)

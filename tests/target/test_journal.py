@@ -58,6 +58,7 @@ def test_it_is_private(path):
     journal.close()
 
 
+@pytest.mark.slow
 def test_p9_a_second_holder_is_told_who_holds_it(path):
     program = HOLD.format(path=str(path))
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as holder:

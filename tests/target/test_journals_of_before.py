@@ -163,6 +163,7 @@ def check(case, result, left):
     assert [one["record"]["id"] for one in result.rejects].count(6) >= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("case", "end"), each("done", "not done"))
 def test_p3_a_batch_left_at_a_step_is_followed_to_its_end(sandbox, monkeypatch, tmp_path, case, end):
     calls = unpack(case, tmp_path)

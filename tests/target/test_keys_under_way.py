@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -53,6 +54,7 @@ def test_a_row_without_key_releases_the_keys_of_those_that_it_superseded():
     assert not keys.is_coming(KEY)
 
 
+@pytest.mark.slow
 @given(rows=ROWS, data=st.data())
 def test_whatever_ends_the_last_row_of_a_key_counts_until_it_ended(rows, data):
     under_way = [row(email, key, drops_key=drops) for key, email, drops in rows]

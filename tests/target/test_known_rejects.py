@@ -17,6 +17,7 @@ def records(result):
     return [(one["record"]["id"], one["record"]["_reject_attempt"]) for one in result.rejects]
 
 
+@pytest.mark.slow
 def test_each_current_reject_is_in_one_file_however_often_the_input_comes(mailjet):
     messages = [schema(), person(1, **BAD), person(2), state(1)]
     assert records(mailjet.deliver(messages)) == [(1, 1)]
@@ -45,6 +46,7 @@ def test_a_reject_whose_file_was_deleted_is_written_again(mailjet):
     assert records(mailjet.deliver(messages)) == [(1, 1)]
 
 
+@pytest.mark.slow
 def test_what_is_rejected_again_when_piped_back_moves_to_the_new_file(mailjet):
     messages = [schema(), *people([1, 2], **BAD), state(1)]
     mailjet.deliver(messages)

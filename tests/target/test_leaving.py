@@ -18,6 +18,7 @@ def delete(number, **columns):
 # Deletes
 
 
+@pytest.mark.slow
 def test_a_delete_by_key_that_comes_again_is_unchanged(mailjet):
     mailjet.deliver([schema(), *people([1, 2])])
     mailjet.deliver([schema(), delete(1), state(1)])
@@ -53,6 +54,7 @@ def test_an_address_that_both_its_keys_leave_in_one_input_is_removed(mailjet):
     assert mailjet.statuses().keys() == {"one@example.com", "two@example.com"}
 
 
+@pytest.mark.slow
 def test_a_key_that_comes_to_an_address_just_delivered_has_it_too(mailjet):
     rows = [person(1), *(person(key, email="both@example.com", name="Both") for key in (1, 1, 2))]
     counts = mailjet.deliver([schema(), *rows], batch_rows=2).counts()
@@ -71,6 +73,7 @@ def test_an_address_that_two_keys_spell_in_two_ways_is_removed_with_the_last_of_
     assert mailjet.statuses() == {}
 
 
+@pytest.mark.slow
 def test_a_row_removed_by_its_action_holds_its_address_no_more(mailjet):
     mailjet.deliver([schema(), *people([1, 2])])
     columns = {"no": {"type": "integer"}, "email": {"type": "string"}}
@@ -90,6 +93,7 @@ def test_a_deleted_row_with_another_address_takes_the_old_one_with_it(mailjet, h
     assert mailjet.statuses().keys() == left
 
 
+@pytest.mark.slow
 def test_p3_the_old_address_goes_also_where_the_new_one_was_delivered_before(mailjet):
     mailjet.deliver([schema(), person(1), person(2, name="Person 1")])
     moved = [schema(), person(1, email="person2@example.com"), state(1)]
@@ -113,6 +117,7 @@ def test_p5_no_removal_erases_an_opt_out_whatever_the_settings(mailjet, config):
     assert mailjet.statuses() == {"person1@example.com": "unsubscribed", "person2@example.com": "subscribed"}
 
 
+@pytest.mark.slow
 def test_p5_a_deleted_row_that_tells_of_an_opt_out_is_no_removal(mailjet):
     mailjet.deliver([schema(), *people([1, 2])])
     told = {"subscription_status": "unsubscribed"}
@@ -230,6 +235,7 @@ def test_p5_an_opt_out_of_one_list_says_nothing_of_another(mailjet):
     assert (mailjet.statuses(), mailjet.statuses("Firms")) == ({}, {"person1@example.com": "subscribed"})
 
 
+@pytest.mark.slow
 def test_p5_an_abandoned_removal_does_not_lose_the_opt_outs_that_were_found(mailjet):
     mailjet.deliver([schema(), *people([1, 2])])
     mailjet.opt_out("person1@example.com")

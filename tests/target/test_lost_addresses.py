@@ -24,6 +24,7 @@ def household(number, **columns):
     return post.household(number, stream="mpdx_contacts", provider="mpdx", **columns)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moves", ["remove", "keep"])
 def test_p5_whoever_opted_out_and_has_no_address_any_more_is_unsubscribed_at_the_old_one(mailjet, moves):
     mailjet.config["on_key_change"] = moves
@@ -39,6 +40,7 @@ def test_p5_whoever_opted_out_and_has_no_address_any_more_is_unsubscribed_at_the
     assert mailjet.statuses().get("new@example.com") != "subscribed"
 
 
+@pytest.mark.slow
 def test_whoever_has_no_address_any_more_leaves_the_old_one(mailjet):
     mailjet.deliver([PEOPLE, somebody(1), somebody(2), state(1)])
     gone = [PEOPLE, somebody(1, email=None), state(2)]
@@ -93,6 +95,7 @@ def test_without_a_journal_they_are_skipped(mailjet):
 # By post
 
 
+@pytest.mark.slow
 def test_p5_a_household_that_opted_out_and_has_no_address_any_more_is_on_no_list(postgrid):
     postgrid.deliver([HOUSEHOLDS, household(1), household(2), state(1)])
     told = [HOUSEHOLDS, household(1, address_line1=None, subscription_status="unsubscribed"), state(2)]

@@ -60,6 +60,7 @@ def test_p3_killed_with_two_replies_missing_one_job_is_taken_for_neither(mailjet
     assert (outcomes["adopted"], outcomes["resubmitted"]) == (0, 6)
 
 
+@pytest.mark.slow
 def test_p3_a_job_whose_own_reply_is_still_to_come_is_not_adopted_by_another_batch(mailjet, fault):
     other = fault("hold", when="after")
     fault("reset")
@@ -76,6 +77,7 @@ def test_p3_a_job_whose_own_reply_is_still_to_come_is_not_adopted_by_another_bat
     assert (outcomes["adopted"], outcomes["resubmitted"]) == (0, 3)
 
 
+@pytest.mark.slow
 def test_p3_a_job_that_an_earlier_run_could_not_adopt_is_not_adopted_later(mailjet, fault):
     held = [fault("hold", when=when) for when in ("after", "before")]
     with start(mailjet, range(6), batch_rows=3) as process:
@@ -90,6 +92,7 @@ def test_p3_a_job_that_an_earlier_run_could_not_adopt_is_not_adopted_later(mailj
     assert (outcomes["adopted"], outcomes["resubmitted"]) == (0, 6 + 3)
 
 
+@pytest.mark.slow
 def test_p3_a_job_that_this_run_could_not_adopt_is_not_adopted_later(mailjet, fault):
     fault("reply_lost")
     other = fault("hold", when="after")

@@ -28,6 +28,7 @@ def test_rows_of_an_abandoned_job_that_are_there_are_delivered_and_the_others_un
     assert result.states == [1]
 
 
+@pytest.mark.slow
 def test_when_splitting_costs_too_much_every_row_that_is_there_is_delivered(mailjet):
     mailjet.sandbox.mailjet.change(error_file="missing")
     mailjet.sandbox.mailjet.plan_jobs([{"end": "error"}] * 33)
@@ -143,6 +144,7 @@ def test_p3_rows_of_an_earlier_run_are_not_looked_for_but_come_again_and_are_cou
     assert "GET /v3/REST/contactdata/{contact}" not in mailjet.sandbox.counters.calls
 
 
+@pytest.mark.slow
 def test_p7_looking_for_rows_leaves_no_address_in_the_log(mailjet):
     holding(mailjet, {})
     result = mailjet.deliver([schema(), *people(range(3)), state(1)], **NEVER)

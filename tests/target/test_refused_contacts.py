@@ -208,6 +208,7 @@ def test_rows_of_a_job_that_does_not_know_a_property_for_a_moment_go_again(mailj
         assert mailjet.members()["person1@example.com"]["properties"]["town"] == "Lyon"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("route", ["json", "contact"])
 def test_rows_whose_property_stays_unknown_are_rejected_after_a_while_and_the_others_at_once(mailjet, route):
     mailjet.sandbox.switches.change({"property_delay_seconds": 3600})
@@ -226,6 +227,7 @@ def test_an_error_is_the_runs_where_it_is_no_refusal(mailjet):
     assert isinstance(result.error, MailingError)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", ["list", "nested", "text"])
 def test_one_odd_address_among_thousands_costs_a_few_calls(mailjet, shape):
     odd, good = "o'person7@example.com", "person7@example.com"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import stat
 
+import pytest
+
 from tests.target.conftest import people, person, schema, state
 
 
@@ -45,6 +47,7 @@ def test_p9_piped_back_in_it_delivers_exactly_what_was_mended_and_counts_attempt
     assert mailjet.sandbox.counters.rows_received == {"contactslist/managemanycontacts": 2}
 
 
+@pytest.mark.slow
 def test_what_the_provider_refused_names_the_job_and_can_be_sent_again(mailjet):
     mailjet.sandbox.mailjet.plan_jobs([{"bad_rows": ["person1@example.com"]}])
     first = mailjet.deliver([schema(), *people(range(3)), state(1)])

@@ -32,6 +32,7 @@ def test_each_column_of_a_key_must_hold_something(mailjet):
     assert result.rejects[0]["record"]["_reject_reason"] == "key column city is missing, null or blank"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("route", ["json", "csv", "contact"])
 @pytest.mark.parametrize(("key", "people"), [(7, 2), (0, 5), ("n/a", 3)])
 def test_people_of_one_key_all_stay_and_an_unchanged_file_changes_nothing(mailjet, route, key, people):
@@ -46,6 +47,7 @@ def test_people_of_one_key_all_stay_and_an_unchanged_file_changes_nothing(mailje
         assert " rows have a key that another row has with another address" in result.log
 
 
+@pytest.mark.slow
 def test_somebody_who_comes_with_the_key_of_somebody_known_takes_nobody_off(mailjet):
     first, second = person(1, email="ada@example.com"), person(1, email="bob@example.com")
     mailjet.deliver([table(), first, state(1)])
@@ -55,6 +57,7 @@ def test_somebody_who_comes_with_the_key_of_somebody_known_takes_nobody_off(mail
     assert result.counts() == {"unchanged": 2}
 
 
+@pytest.mark.slow
 def test_a_delete_by_a_key_of_several_takes_nobody_off_but_one_with_an_address_does(mailjet):
     rows = [person(1, email="ada@example.com"), person(1, email="bob@example.com")]
     mailjet.deliver([table(), *rows, state(1)])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from tests.target.conftest import person, schema, state
 
 GONE = "2026-01-01T00:00:00Z"
@@ -17,6 +19,7 @@ def bulk_rows(mailjet):
     return sorted(row["contact"]["Email"] for row in mailjet.received())
 
 
+@pytest.mark.slow
 def test_attempts_count_up_from_file_to_file_until_the_row_is_delivered(mailjet):
     bad = [person(1, properties={"shoe_size": 44}), person(2, email="nobody"), person(3, properties={"height": 1.7})]
     result = mailjet.deliver([schema(), person(0), *bad, state(1)])
@@ -37,6 +40,7 @@ def test_attempts_count_up_from_file_to_file_until_the_row_is_delivered(mailjet)
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_record_is_the_one_that_came_however_often_it_is_rejected(mailjet):
     record = {"id": 1, "email": "no", "odd": {"a": [1, {"b": None}], "ü": 2**60}, "visits": 1.25, "city": ["x"]}
     result = mailjet.deliver([schema(), {"type": "RECORD", "stream": "people", "record": record}])

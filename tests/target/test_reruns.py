@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 import threading
 
+import pytest
+
 from mailing_api.errors import ConfigurationError, RateLimited
 from tests.target.conftest import people, person, schema, state
 
@@ -44,6 +46,7 @@ def test_p3_a_delete_that_was_delivered_before_the_stop_is_unchanged(mailjet):
     assert again.outcomes["reasons"] == {"unknown_key": 1}
 
 
+@pytest.mark.slow
 def test_a_key_that_was_deleted_and_came_back_can_be_deleted_again(mailjet):
     mailjet.deliver([schema(), person(1), state(1)])
     mailjet.deliver([schema(), deleted(1), state(2)])
@@ -52,6 +55,7 @@ def test_a_key_that_was_deleted_and_came_back_can_be_deleted_again(mailjet):
     assert mailjet.members() == {}
 
 
+@pytest.mark.slow
 def test_p3_an_address_that_may_have_arrived_leaves_when_its_key_moves_on(mailjet):
     submitted_without_a_trace(mailjet, [schema(), *people(range(2)), state(1)])
     result = mailjet.deliver([schema(), person(0), person(1, email="elsewhere@example.com"), state(1)])
@@ -67,6 +71,7 @@ def test_p3_an_address_that_may_have_arrived_leaves_when_its_key_is_deleted(mail
     assert mailjet.statuses().keys() == {"person0@example.com"}
 
 
+@pytest.mark.slow
 def test_p3_both_addresses_that_a_key_may_have_leave(mailjet):
     mailjet.deliver([schema(), person(1, email="first@example.com"), state(1)])
     # The first address leaves; the batch with the second is lost.
@@ -89,6 +94,7 @@ def test_p5_an_opt_out_of_an_address_that_may_have_arrived_follows_its_key(mailj
     assert mailjet.statuses() == {"person1@example.com": "unsubscribed", "elsewhere@example.com": "unsubscribed"}
 
 
+@pytest.mark.slow
 def test_p5_an_opt_out_follows_its_key_also_when_the_removals_are_given_up(mailjet):
     rows = [person(1, email="old1@example.com"), person(2, email="old2@example.com")]
     mailjet.deliver([schema(), *rows, state(1)])
@@ -100,6 +106,7 @@ def test_p5_an_opt_out_follows_its_key_also_when_the_removals_are_given_up(mailj
     assert mailjet.statuses()["new1@example.com"] == "unsubscribed"
 
 
+@pytest.mark.slow
 def test_an_old_address_whose_removal_failed_is_removed_when_the_row_comes_again(mailjet):
     mailjet.deliver([schema(), person(1, email="old@example.com"), person(2), state(1)])
     mailjet.sandbox.mailjet.plan_jobs([{"bad_rows": ["old@example.com"]}])
@@ -111,6 +118,7 @@ def test_an_old_address_whose_removal_failed_is_removed_when_the_row_comes_again
     assert mailjet.statuses().keys() == {"new@example.com", "person2@example.com"}
 
 
+@pytest.mark.slow
 def test_an_old_address_is_not_removed_twice_when_the_new_one_was_never_sent(mailjet):
     mailjet.deliver([schema(), person(1, email="old@example.com"), state(1)])
     mailjet.sandbox.faults.add(kind="status", status=403, method="POST", path=SUBMIT, skip=1)

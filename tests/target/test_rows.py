@@ -18,6 +18,7 @@ def test_p1_rows_are_delivered_and_state_leaves_after_them(mailjet):
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_rows_confirmed_before_are_unchanged_and_cause_no_bulk_call(mailjet):
     mailjet.deliver([schema(), *people(range(10)), state(1)])
     mailjet.sandbox.counters.reset()
@@ -85,6 +86,7 @@ def test_types_are_converted_where_that_is_exact(mailjet):
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_nulls_clear_unassigns(mailjet):
     mailjet.deliver([schema(), person(1, visits=3)])
     mailjet.deliver([schema(), person(1, visits=None)])
@@ -139,6 +141,7 @@ def test_actions_by_a_column(mailjet):
     assert mailjet.statuses() == {"person1@example.com": "subscribed", "person2@example.com": "unsubscribed"}
 
 
+@pytest.mark.slow
 def test_deletes_remove_also_when_they_carry_only_the_key(mailjet):
     mailjet.deliver([schema(), *people(range(4))])
     gone = "2026-01-01T00:00:00Z"
@@ -156,6 +159,7 @@ def test_deletes_remove_also_when_they_carry_only_the_key(mailjet):
     assert "person1@example.com" in mailjet.statuses()
 
 
+@pytest.mark.slow
 def test_p5_removing_an_opted_out_member_is_withheld_so_that_the_opt_out_is_kept(mailjet):
     mailjet.deliver([schema(), *people([1, 2])])
     mailjet.sandbox.mailjet.add_contacts(
@@ -169,6 +173,7 @@ def test_p5_removing_an_opted_out_member_is_withheld_so_that_the_opt_out_is_kept
     assert mailjet.statuses() == {"person1@example.com": "unsubscribed", "person2@example.com": "subscribed"}
 
 
+@pytest.mark.slow
 def test_a_changed_address_adds_the_new_and_removes_the_old(mailjet):
     mailjet.deliver([schema(), *people([1, 2])])
     result = mailjet.deliver([schema(), person(1, email="new1@example.com"), person(2), state(1)])
@@ -179,6 +184,7 @@ def test_a_changed_address_adds_the_new_and_removes_the_old(mailjet):
     assert mailjet.statuses().keys() == {"new1@example.com", "person2@example.com", "new2@example.com"}
 
 
+@pytest.mark.slow
 def test_an_address_that_changes_twice_in_one_input_leaves_only_the_last(mailjet):
     mailjet.deliver([schema(), person(1)])
     result = mailjet.deliver([schema(), person(1, email="b@example.com"), person(1, email="c@example.com"), state(1)])
@@ -186,6 +192,7 @@ def test_an_address_that_changes_twice_in_one_input_leaves_only_the_last(mailjet
     assert mailjet.statuses().keys() == {"c@example.com"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("deleted", [1, 2])
 def test_an_address_that_another_key_still_has_is_not_removed(mailjet, deleted):
     both = {"email": "both@example.com"}
@@ -199,6 +206,7 @@ def test_an_address_that_another_key_still_has_is_not_removed(mailjet, deleted):
     assert "new@example.com" in mailjet.statuses()
 
 
+@pytest.mark.slow
 def test_p5_somebody_who_opted_out_stays_so_under_a_new_address(mailjet):
     mailjet.deliver([schema(), *people([1, 2])])
     mailjet.opt_out("person1@example.com")
@@ -223,6 +231,7 @@ def test_streams_that_are_not_of_contacts_are_refused_before_any_call(mailjet):
     assert mailjet.sandbox.counters.total_calls == 0
 
 
+@pytest.mark.slow
 def test_unknown_streams_may_be_skipped_and_named_ones_are_accepted(mailjet):
     columns = {"provider": {"type": "string"}, "email": {"type": "string"}}
     rows = [
@@ -255,6 +264,7 @@ def test_account_wide_with_several_lists_in_one_call(mailjet):
     assert mailjet.sandbox.counters.calls["POST /v3/REST/contact/managemanycontacts"] == 1
 
 
+@pytest.mark.slow
 def test_account_wide_without_a_list_only_adds_and_updates(mailjet):
     rows = [schema(), person(1), person(2, subscription_status="unsubscribed"), state(1)]
     result = mailjet.deliver(rows, scope="account", list=None)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import random
 
+import pytest
+
 from target_mailing.seen_keys import SeenKeys
 
 
+@pytest.mark.slow
 def test_every_key_that_came_is_known_and_no_other():
     draw = random.Random(1)
     keys = [draw.randbytes(16) for _ in range(70_000)]

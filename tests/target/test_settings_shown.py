@@ -66,6 +66,7 @@ def test_max_rejected_once_exceeded_nothing_more_is_sent(mailjet):
 # resend_window and send
 
 
+@pytest.mark.slow
 def test_resend_window_is_counted_from_the_confirmation(mailjet):
     mailjet.deliver([schema(), *people(range(3))], resend_window="PT1H")
     assert mailjet.deliver([schema(), *people(range(3))], resend_window="PT1H").counts() == {"unchanged": 3}
@@ -105,6 +106,7 @@ def test_a_column_that_is_absent_clears_nothing(mailjet):
 # on_key_change
 
 
+@pytest.mark.slow
 def test_on_key_change_keep_leaves_the_old_address_for_good(mailjet):
     mailjet.deliver([schema(), person(1)])
     moved = person(1, email="new@example.com")

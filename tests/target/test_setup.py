@@ -56,6 +56,7 @@ def test_what_mailjet_refuses_to_make_is_named_with_what_to_do(mailjet, resource
     assert result.states == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("switches", [{"property_names": "lowercase"}, {"max_name_length": 5}])
 def test_a_property_whose_name_is_refused_has_a_better_one_suggested(mailjet, switches):
     mailjet.sandbox.switches.change(switches)

@@ -97,6 +97,7 @@ def test_p8_a_batch_goes_when_it_superseded_several_times_its_rows():
     assert batches.waiting_rows == 8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keys", [1, 2, 500])
 def test_500_rows_of_one_address_are_one_job(mailjet, keys):
     rows = [person(number % keys, email=WHO, name=None, visits=number) for number in range(500)]

@@ -179,12 +179,14 @@ JSON = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(st.dictionaries(st.text(max_size=4), JSON, max_size=5), st.sampled_from([None, 1]))
 def test_all_columns_of_a_readable_record_are_recovered(columns, indent):
     message = {"type": "RECORD", "stream": "a", "record": columns, "time_extracted": float("nan")}
     assert recovered(json.dumps(message, indent=indent).encode()).record == columns
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_no_change_of_a_byte_stops_more_than_one_line(data):
     line = bytearray(record(b'{"a": [1, "\\u00e9"], "b": null}', b"properties"))[:-1]

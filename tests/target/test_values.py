@@ -171,6 +171,7 @@ def test_date_times_have_four_digits_for_the_year_and_are_never_guessed(given, e
         assert moment(given) == expected
 
 
+@pytest.mark.slow
 @given(st.datetimes())
 def test_every_date_time_comes_out_in_one_form(value):
     found = moment(value.isoformat())
@@ -178,6 +179,7 @@ def test_every_date_time_comes_out_in_one_form(value):
     assert found == f"{value.replace(microsecond=0).isoformat()}Z"
 
 
+@pytest.mark.slow
 @given(every_value)
 def test_p9_whatever_the_value_is_it_fits_or_is_said_to_be_unfit(value):
     for convert in CONVERTERS:

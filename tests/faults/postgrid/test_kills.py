@@ -103,6 +103,7 @@ def test_p3_killed_at_any_call_the_list_ends_as_the_rows_say(postgrid, case):
     assert result.states == [3]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_p3_killed_while_a_job_is_submitted_its_rows_are_counted_as_sent_again(postgrid, when):
     states = kill_at(postgrid, [households(), household(1), household(2), state(1)], "submit", 0, when)

@@ -99,6 +99,7 @@ def test_what_does_not_fit_is_named(control, method, path, body):
     assert answer.json()["error"]
 
 
+@pytest.mark.slow
 def test_errors_to_finish_with_must_be_a_list(control, pg):
     number = pg.list()["id"]
     assert control.post(f"/postgrid/lists/{number}/finish", json={"errors": "x"}).status_code == 400

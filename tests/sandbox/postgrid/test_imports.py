@@ -57,6 +57,7 @@ def test_an_import_validates_for_a_while(sandbox, pg):
     assert after["file"]["fileType"] == "csv"
 
 
+@pytest.mark.slow
 def test_its_file_and_report_can_be_fetched_for_a_while(sandbox, pg):
     sandbox.clock.freeze()
     number = pg.imported(HEADER + GOOD + BAD)["id"]

@@ -146,6 +146,7 @@ OPERATIONS = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_every_operation_of_the_client_is_driven(official):
     found = {
         f"{name} {operation}"
@@ -197,6 +198,7 @@ def test_the_client_reads_every_page(http):
     assert len({each.id for each in found}) == len(found) == 230
 
 
+@pytest.mark.slow
 def test_the_clients_retries_get_past_a_busy_service(sandbox, http):
     sandbox.faults.add(kind="status", status=429, path="*/contacts", headers={"retry-after-ms": "1"})
     sandbox.faults.add(kind="status", status=503, path="*/contacts", headers={"retry-after-ms": "1"})

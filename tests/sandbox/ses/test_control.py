@@ -35,6 +35,7 @@ def test_lists_contacts_and_suppressions(control):
     assert control.get("/ses/suppressions").json() == {}
 
 
+@pytest.mark.slow
 def test_jobs_are_planned_shown_and_finished(sandbox, ses, control, newsletter):
     control.post("/s3/buckets", json={"name": "imports", "region": "us-east-1"})
     assert control.post("/ses/jobs/plan", json={"next": [{"hold": True}]}).json() == {"planned": 1}
@@ -161,6 +162,7 @@ def client_of():
     return make
 
 
+@pytest.mark.slow
 def test_the_same_number_gives_the_same_data(client_of):
     first = everything(7, client_of)
     assert first == everything(7, client_of)
@@ -202,6 +204,7 @@ JUNK = ("", "x", "ann@example.com", "%00", "a%2Fb", "..", "é", "list", "'\"<>",
 VALUES = (None, "", "x", 0, -1, 2**70, True, [], [None], {}, {"x": 1}, "é\u0000", 1e308)
 
 
+@pytest.mark.slow
 def test_junk_never_breaks_the_emulator(sandbox, wire, newsletter):
     drawn = random.Random(4)
     members = [

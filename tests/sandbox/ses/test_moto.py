@@ -71,6 +71,7 @@ def kinds(value):
     return type(value).__name__
 
 
+@pytest.mark.slow
 def test_answers_have_the_same_shape(ses, theirs):
     ours = outcomes(ses)
     for name, answer in theirs.items():
@@ -83,6 +84,7 @@ def test_answers_have_the_same_shape(ses, theirs):
         assert left == right, name
 
 
+@pytest.mark.slow
 def test_values_are_the_same_where_they_are_no_dates(ses, theirs):
     ours = outcomes(ses)
     for name, member in (

@@ -81,6 +81,7 @@ def test_a_walk_meets_every_row_once(sandbox, ses, full, listing, order, empty, 
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("listing", LISTINGS)
 def test_the_order_may_differ_from_walk_to_walk(sandbox, ses, full, listing):
     natural = rows(walk(ses, listing))

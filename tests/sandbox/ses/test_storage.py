@@ -43,6 +43,7 @@ def test_an_upload_in_parts(s3):
     assert s3.head_object(Bucket="imports", Key=KEY)["ContentLength"] == 100
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", [None, "s3v4"])
 def test_pre_signed_urls_of_both_versions(sandbox, s3, version):
     one = boto3.client(
@@ -62,6 +63,7 @@ def test_pre_signed_urls_of_both_versions(sandbox, s3, version):
     one.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", [None, "s3v4"])
 def test_pre_signed_urls_of_temporary_keys_end_with_them(sandbox, s3, version):
     s3.put_object(Bucket="imports", Key="rows", Body=b"hello")
@@ -166,6 +168,7 @@ def test_assuming_a_role_can_be_denied(sandbox, client):
     assert code(refused) == "AccessDenied"
 
 
+@pytest.mark.slow
 def test_calls_of_s3_are_counted_and_faulted(sandbox, s3):
     sandbox.faults.add(kind="reply_lost", method="PUT", path="/s3/imports/rows")
     with pytest.raises(ConnectionClosedError):
@@ -220,6 +223,7 @@ def test_jobs_read_an_s3_of_somebody_else(sandbox, ses, newsletter, elsewhere):
     other.close()
 
 
+@pytest.mark.slow
 def test_mailjet_alone_loads_neither_botocore_nor_moto():
     script = """if True:
         import sys

@@ -81,6 +81,7 @@ def test_the_rows_are_those_of_the_file(audience, read):
     assert (third["contact_name"], third["country_code"]) == ("Castillo Church", None)
 
 
+@pytest.mark.slow
 def test_each_account_list_has_its_own_export(audience, home, mpdx, read):
     other = mpdx.add_account_list("Up north", "Canada")
     mpdx.add_contacts(
@@ -105,6 +106,7 @@ def test_the_filter_is_a_setting_and_its_values_are_sent_as_text(audience, wire,
     assert sent["any_tags"] == "true"
 
 
+@pytest.mark.slow
 def test_exports_are_made_on_demand_only(audience, sandbox, read, tap, caplog):
     mpdx = sandbox.mpdx
     config = {"mpdx_base_url": sandbox.url, "mpdx_token": mpdx.token()}

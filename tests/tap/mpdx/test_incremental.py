@@ -30,6 +30,7 @@ def dated(seconds):
     return moment(seconds).replace("Z", ".000000Z")
 
 
+@pytest.mark.slow
 def test_two_runs_with_changes_in_between(make, mpdx, sandbox, read, names):
     kept, changed, hidden, gone = make("Kept", "Changed", "Hidden", "Gone", addresses=[{"city": "Austin"}])
     sandbox.clock.advance(10)
@@ -53,6 +54,7 @@ def test_two_runs_with_changes_in_between(make, mpdx, sandbox, read, names):
     del kept
 
 
+@pytest.mark.slow
 def test_what_changes_in_the_second_of_the_bookmark_is_not_missed(make, mpdx, sandbox, read, names):
     sandbox.clock.freeze()
     sandbox.clock.advance(1.2 - sandbox.clock.now() % 1)
@@ -67,6 +69,7 @@ def test_what_changes_in_the_second_of_the_bookmark_is_not_missed(make, mpdx, sa
     del second
 
 
+@pytest.mark.slow
 def test_people_who_changed_are_read_and_those_of_a_changed_contact_are_not(make, mpdx, sandbox, read):
     (key,) = make(
         {"name": "A", "people": [{"first_name": "Tom", "emails": ["tom@example.com"]}, {"first_name": "Nina"}]}
@@ -85,6 +88,7 @@ def test_people_who_changed_are_read_and_those_of_a_changed_contact_are_not(make
     assert found[nina] == "unsubscribed"
 
 
+@pytest.mark.slow
 def test_p5_an_opt_out_from_mailchimp_is_found_by_reading_in_full_only(make, mpdx, sandbox, read):
     (key,) = make(
         {"name": "A", "people": [{"first_name": "Tom", "emails": ["tom@example.com"]}]}, send_newsletter="Both"
@@ -100,6 +104,7 @@ def test_p5_an_opt_out_from_mailchimp_is_found_by_reading_in_full_only(make, mpd
     assert first.error is None
 
 
+@pytest.mark.slow
 def test_a_range_is_asked_for_that_mpdx_understands(make, wire, read):
     make("A")
     first = read(CONTACTS)
@@ -114,6 +119,7 @@ def test_a_range_is_asked_for_that_mpdx_understands(make, wire, read):
     assert deleted["filter[types]"] == "Contact"
 
 
+@pytest.mark.slow
 def test_start_date_is_where_the_first_run_begins(make, mpdx, read, names):
     old, new = make("Old", "New")
     mpdx._store.contacts[old].updated = 1_600_000_000.5
@@ -123,6 +129,7 @@ def test_start_date_is_where_the_first_run_begins(make, mpdx, read, names):
     assert read(CONTACTS).bookmark(CONTACTS) == dated(1_700_000_000)
 
 
+@pytest.mark.slow
 def test_a_row_edited_while_paging_is_read_and_read_again(crowd, sandbox, wire, read, names):
     mpdx = sandbox.mpdx
     sandbox.clock.advance(30)
@@ -147,6 +154,7 @@ def test_p6_a_contact_merged_away_at_the_very_boundary_hides_no_other(crowd, mpd
     assert set(names(read(CONTACTS))) == {f"Name {number:03}" for number in range(MANY)}
 
 
+@pytest.mark.slow
 def test_p6_a_contact_that_enters_the_range_while_paging_hides_no_other(crowd, sandbox, wire, read, names):
     mpdx = sandbox.mpdx
     for key in crowd[:20]:
@@ -166,6 +174,7 @@ def test_contacts_added_while_paging_are_read(crowd, make, wire, read, names):
     assert len(names(run)) == MANY + 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("longest", [5, 7, 40])
 def test_shorter_pages_than_were_asked_for_are_noticed(make, sandbox, read, names, longest):
     make(*(f"Name {number}" for number in range(21)))
@@ -182,6 +191,7 @@ def test_p6_pages_too_short_to_overlap_prove_nothing(make, sandbox, read, longes
     assert "UnreadableAnswer" in str(read(CONTACTS).error)
 
 
+@pytest.mark.slow
 def test_p6_an_interrupted_run_leaves_the_bookmark_where_it_was(crowd, mpdx, sandbox, read, names):
     first = read(CONTACTS)
     sandbox.clock.advance(5)
@@ -197,6 +207,7 @@ def test_p6_an_interrupted_run_leaves_the_bookmark_where_it_was(crowd, mpdx, san
     assert len(third.records(CONTACTS)) == MANY
 
 
+@pytest.mark.slow
 def test_a_server_whose_clock_is_ahead_takes_the_bookmark_nowhere_ahead(make, mpdx, sandbox, read, names):
     sandbox.clock.advance(4 * 3600)
     first, second = make("First", "Second")
@@ -218,6 +229,7 @@ def test_p6_a_filter_that_is_not_applied_fails_the_stream(make, sandbox, read, c
     assert "did not apply the filter" in caplog.text
 
 
+@pytest.mark.slow
 def test_nothing_new_leaves_the_bookmarks(make, read):
     make({"name": "A", "people": [{"first_name": "Tom"}]})
     first = read(CONTACTS, PEOPLE, DELETED)

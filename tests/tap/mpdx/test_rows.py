@@ -33,6 +33,7 @@ def test_every_stream_is_offered_and_exports_are_not_selected():
         assert [*tap.streams[name].schema["properties"]][: len(shared)] == shared
 
 
+@pytest.mark.slow
 def test_rows_of_all_streams_equal_their_schemas(sandbox, mpdx, read, caplog):
     mpdx.seed(120)
     mpdx.delete_contact(next(iter(mpdx.contacts())))
@@ -233,6 +234,7 @@ def test_p5_people_of_households_that_want_no_e_mail_are_excluded(make, mpdx, re
     assert [record["subscription_status"] for record in read(PEOPLE).records(PEOPLE)] == [status]
 
 
+@pytest.mark.slow
 def test_households_are_only_asked_for_where_their_wish_is_wanted(make, read, wire):
     make({"name": "A", "people": [{"first_name": "Tom"}]})
     read(PEOPLE, without={"subscription_status"})
@@ -279,6 +281,7 @@ def test_requests_carry_the_headers_that_mpdx_wants(make, wire, read):
         assert "access_token" not in request.url.params
 
 
+@pytest.mark.slow
 def test_account_lists_are_chosen_by_id_or_name(mpdx, home, read):
     other = mpdx.add_account_list("Up north", "Canada")
     third = mpdx.add_account_list("Third")

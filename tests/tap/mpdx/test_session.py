@@ -60,6 +60,7 @@ def test_an_expired_token_is_one_error_and_the_bookmarks_stay(make, sandbox, wir
     assert not any(run.state["bookmarks"].values())
 
 
+@pytest.mark.slow
 def test_a_token_that_cannot_be_renewed_is_warned_of_in_time(make, sandbox, read, caplog):
     make("A")
     assert read(CONTACTS, mpdx_token=sandbox.mpdx.token(seconds=86400)).error is None
@@ -108,6 +109,7 @@ def test_p9_a_name_of_two_account_lists_is_told(mpdx, home, read, caplog):
     assert "entry 1 is the name of several account lists; give the ID" in errors(caplog)[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("setting", "value"),
     [

@@ -11,6 +11,7 @@ import pytest
 from .conftest import CONTACTS, CSV, IMPORTS, LISTS, MAPPING, errors, names
 
 
+@pytest.mark.slow
 def test_a_wrong_key_is_one_error_and_is_tried_once(world, read, caplog):
     run = read(CONTACTS, LISTS, IMPORTS, postgrid_api_key="test_sk_canary")
     (line,) = errors(caplog)
@@ -132,6 +133,7 @@ def test_a_passing_fault_is_survived(world, read, kind):
     assert names(read(CONTACTS)) == ["Amara"]
 
 
+@pytest.mark.slow
 def test_too_many_requests_are_waited_out(world, read):
     world.loosen(postgrid_rate=5, postgrid_burst=3, postgrid_retry_after=1)
     world.make(*(f"Name {number}" for number in range(120)))
@@ -140,6 +142,7 @@ def test_too_many_requests_are_waited_out(world, read):
     assert len(names(run)) == 120
 
 
+@pytest.mark.slow
 def test_without_a_setting_four_requests_are_made_a_second(world, read):
     world.make("Amara", "Noor")
     began = time.monotonic()

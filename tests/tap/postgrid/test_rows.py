@@ -50,6 +50,7 @@ def test_every_stream_is_offered_and_memberships_are_not_selected():
         assert [*tap.streams[name].schema["properties"]][: len(shared)] == shared
 
 
+@pytest.mark.slow
 def test_rows_of_all_streams_equal_their_schemas(world, read, caplog):
     world.pg.seed(320)
     run = read()
@@ -65,6 +66,7 @@ def test_rows_of_all_streams_equal_their_schemas(world, read, caplog):
     assert {status for _, _, status in world.wire.contract.checked} == {200}
 
 
+@pytest.mark.slow
 def test_the_official_client_reads_the_same(world, read):
     world.pg.seed(230)
     run = read()
@@ -271,6 +273,7 @@ def test_an_import_is_a_job(world, read):
     assert records[bad]["error"].startswith("multiple_countries_error: ")
 
 
+@pytest.mark.slow
 def test_p7_signed_urls_come_only_when_asked_for(world, read):
     world.pg.add_import(CSV, MAPPING)
     (record,) = read(IMPORTS, postgrid_include_signed_urls=True).records(IMPORTS)

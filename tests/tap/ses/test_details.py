@@ -24,6 +24,7 @@ def crowd(people):
     people(*((f"name{number}", number * 3600) for number in reversed(range(10))))
 
 
+@pytest.mark.slow
 def test_only_what_changed_since_the_bookmark_is_looked_up(people, wire, read):
     people(("ann", 1), ("bob", 2))
     first = read(CONTACT_DETAILS, lookback=0)
@@ -42,6 +43,7 @@ def test_the_listing_alone_looks_nobody_up(people, wire, read):
     assert looked_up(wire) == []
 
 
+@pytest.mark.slow
 def test_the_limit_stops_at_the_oldest_that_was_not_read_and_every_run_gets_on(crowd, wire, read, names):
     state, seen = None, []
     for expected in (["name0", "name1", "name2", "name3"], ["name4", "name5", "name6", "name7"], ["name8", "name9"]):
@@ -57,6 +59,7 @@ def test_the_limit_stops_at_the_oldest_that_was_not_read_and_every_run_gets_on(c
     assert looked_up(wire) == ["name8", "name9"], "a look-back of an hour"
 
 
+@pytest.mark.slow
 def test_what_changes_between_two_pieces_is_not_missed(crowd, people, read, names):
     first = read(CONTACT_DETAILS, ses_max_details=4)
     people(("name0", 20 * 3600), unsubscribed=True)
@@ -72,6 +75,7 @@ def test_what_changes_between_two_pieces_is_not_missed(crowd, people, read, name
     assert "cut" not in state["bookmarks"][CONTACT_DETAILS]
 
 
+@pytest.mark.slow
 def test_rows_of_the_same_moment_are_read_together_even_beyond_the_limit(people, read, names):
     people(("later", 10), *((f"name{number}", 5) for number in range(6)))
     first = read(CONTACT_DETAILS, ses_max_details=2)
@@ -81,6 +85,7 @@ def test_rows_of_the_same_moment_are_read_together_even_beyond_the_limit(people,
     assert names(second, CONTACT_DETAILS) == ["later"]
 
 
+@pytest.mark.slow
 def test_what_amazon_ses_shows_late_is_not_skipped_by_the_limit(people, read, names):
     now = datetime.now(UTC).timestamp() - 1.7e9
     people(("one", now - 300), ("two", now - 200), ("three", now - 100))
@@ -108,6 +113,7 @@ def test_reading_in_full_has_no_limit(crowd, wire, tap, settings):
     assert len(run.records(CONTACT_DETAILS)) == 10
 
 
+@pytest.mark.slow
 def test_p6_an_interrupted_run_leaves_the_bookmark_where_it_was(crowd, sandbox, read, names):
     first = read(CONTACT_DETAILS, ses_max_details=2)
     sandbox.faults.add(kind="status", status=403, path=f"/v2/email/{CONTACT}name*", skip=3, times=None)
@@ -143,6 +149,7 @@ def test_an_address_with_a_slash_may_come_without_details(people, ses, sandbox, 
     assert len(run.records(SUPPRESSION_DETAILS)) == 1
 
 
+@pytest.mark.slow
 def test_suppressions_are_looked_up_by_the_piece_too(ses, read, names):
     suppress(ses, *((f"name{number}", number * 3600) for number in range(5)))
     first = read(SUPPRESSION_DETAILS, ses_max_details=3)
@@ -151,6 +158,7 @@ def test_suppressions_are_looked_up_by_the_piece_too(ses, read, names):
     assert names(second, SUPPRESSION_DETAILS) == ["name3", "name4"]
 
 
+@pytest.mark.slow
 def test_a_listing_that_started_over_is_looked_up_once(crowd, sandbox, wire, read, names):
     sandbox.switches.change({"ses_max_page": 4})
     sandbox.faults.add(
@@ -160,6 +168,7 @@ def test_a_listing_that_started_over_is_looked_up_once(crowd, sandbox, wire, rea
     assert len(looked_up(wire)) == 10
 
 
+@pytest.mark.slow
 def test_jobs_are_looked_up_by_the_piece_and_again_while_they_are_open(ses, submit, sandbox, read):
     sandbox.clock._offset -= 10 * 86400
     jobs = []

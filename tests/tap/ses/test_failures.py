@@ -71,6 +71,7 @@ def test_a_missing_permission_is_told_by_its_action_and_others_are_read(people, 
     assert len(run.records(ACCOUNT)) == (stream != ACCOUNT)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", ["BadRequestException", "AccessDeniedException"])
 def test_a_sandboxed_account_is_told_with_its_region_and_what_to_do(sandbox, submit, read, caplog, code):
     submit()
@@ -85,6 +86,7 @@ def test_a_sandboxed_account_is_told_with_its_region_and_what_to_do(sandbox, sub
     assert not run.state["bookmarks"][JOBS]
 
 
+@pytest.mark.slow
 def test_an_expired_session_token_is_told_once_and_no_bookmark_moves(people, ses, sandbox, read, caplog):
     people("ann")
     ses.add_key("AKIDTEMPORARY", "canary-secret", "canary-token", seconds=60)
@@ -170,6 +172,7 @@ def test_p7_the_command_shows_no_secret_and_no_traceback(people, settings, tmp_p
 # Whose credentials
 
 
+@pytest.mark.slow
 def test_a_role_is_assumed_and_its_keys_sign(people, sandbox, wire, read, names, monkeypatch):  # noqa: PLR0917
     people("ann")
     monkeypatch.setenv("AWS_ENDPOINT_URL_STS", f"{sandbox.url}/sts")
@@ -180,6 +183,7 @@ def test_a_role_is_assumed_and_its_keys_sign(people, sandbox, wire, read, names,
     assert all(request.headers["x-amz-security-token"] for request in wire.requests)
 
 
+@pytest.mark.slow
 def test_a_role_that_may_not_be_assumed_is_told(people, ses, sandbox, read, caplog, monkeypatch):  # noqa: PLR0917
     ses.deny("sts:AssumeRole")
     monkeypatch.setenv("AWS_ENDPOINT_URL_STS", f"{sandbox.url}/sts")
@@ -190,6 +194,7 @@ def test_a_role_that_may_not_be_assumed_is_told(people, ses, sandbox, read, capl
     assert "111122223333" not in line
 
 
+@pytest.mark.slow
 def test_a_role_needs_right_credentials(sandbox, read, caplog, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL_STS", f"{sandbox.url}/sts")
     run = read(CONTACTS, LISTS, ses_assume_role_arn=ROLE, ses_aws_secret_access_key="canary-secret")

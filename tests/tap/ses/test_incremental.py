@@ -39,6 +39,7 @@ def suppress(ses, *rows, region=HOME):
 # Contacts
 
 
+@pytest.mark.slow
 def test_two_runs_of_contacts_with_changes_in_between(people, ses, read, names):
     people(("kept", 1), ("changed", 2), ("left", 3), ("gone", 4))
     first = read(CONTACTS, lookback=0)
@@ -60,6 +61,7 @@ def test_two_runs_of_contacts_with_changes_in_between(people, ses, read, names):
     assert sorted(names(everything)) == ["changed", "kept", "left", "new"], "reading in full shows who is gone"
 
 
+@pytest.mark.slow
 def test_ties_with_the_bookmark_are_not_missed(people, read, names):
     people(("ann", 5.25), ("bob", 5.25))
     first = read(CONTACTS, lookback=0)
@@ -69,6 +71,7 @@ def test_ties_with_the_bookmark_are_not_missed(people, read, names):
     assert second.bookmark(CONTACTS) == first.bookmark(CONTACTS) == dated(5.25)
 
 
+@pytest.mark.slow
 def test_the_look_back_finds_what_was_shown_late(people, read, names):
     people(("ann", 5000))
     first = read(CONTACTS)
@@ -77,6 +80,7 @@ def test_the_look_back_finds_what_was_shown_late(people, read, names):
     assert names(read(CONTACTS, state=first.state, lookback=3999)) == ["ann"]
 
 
+@pytest.mark.slow
 def test_start_date_is_where_the_first_run_begins(people, read, names):
     people(("old", 0), ("new", 100))
     first = read(CONTACTS, start_date=dated(50))
@@ -84,6 +88,7 @@ def test_start_date_is_where_the_first_run_begins(people, read, names):
     assert names(read(CONTACTS, start_date=dated(50), state=first.state, lookback="P9D")) == ["new"]
 
 
+@pytest.mark.slow
 def test_a_contact_edited_while_paging_is_read_and_read_again(people, sandbox, wire, read, names):
     people(*((f"name{number:02}", number) for number in range(25)))
     sandbox.switches.change({"ses_max_page": 10})
@@ -127,6 +132,7 @@ def test_p6_a_token_that_expired_starts_the_listing_over(people, ses, sandbox, r
     assert len(names(run, stream)) == 35, "the first page came twice"
 
 
+@pytest.mark.slow
 def test_p6_an_interrupted_run_leaves_the_bookmark_where_it_was(people, sandbox, read, names):
     people(*(f"name{number:02}" for number in range(25)))
     first = read(CONTACTS, LISTS)
@@ -144,6 +150,7 @@ def test_p6_an_interrupted_run_leaves_the_bookmark_where_it_was(people, sandbox,
     assert len(third.records(CONTACTS)) == 25
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stream", [CONTACTS, CONTACT_DETAILS, SUPPRESSIONS, SUPPRESSION_DETAILS, JOBS])
 def test_a_server_whose_clock_is_ahead_takes_no_bookmark_ahead(  # noqa: PLR0917
     ses, submit, people, sandbox, read, stream
@@ -180,6 +187,7 @@ def test_a_list_deleted_while_it_is_read_has_no_contacts(people, ses, wire, read
 # Regions
 
 
+@pytest.mark.slow
 def test_each_region_has_a_bookmark_of_its_own(people, ses, read, names):
     ses.add_list("Others", region=AWAY)
     people(("here", 100))
@@ -192,6 +200,7 @@ def test_each_region_has_a_bookmark_of_its_own(people, ses, read, names):
     assert sorted(names(second)) == ["here", "later", "there"]
 
 
+@pytest.mark.slow
 def test_a_region_that_is_added_is_read_from_the_beginning_and_one_left_out_waits(people, ses, read, names):
     ses.add_list("Others", region=AWAY)
     people(("here", 100))
@@ -221,6 +230,7 @@ def test_p9_a_state_whose_regions_are_no_object_is_told(people, read, given):
         read(CONTACTS, state={"bookmarks": {CONTACTS: bookmark}})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("given", [{HOME: "soon"}, {HOME: 5}])
 def test_p9_a_state_that_holds_no_bookmarks_is_told(people, read, caplog, given):
     people("ann")
@@ -243,6 +253,7 @@ def test_p6_one_region_that_fails_moves_no_bookmark(people, ses, sandbox, read):
 # Suppressions
 
 
+@pytest.mark.slow
 def test_two_runs_of_suppressions_with_changes_in_between(ses, wire, read, names):
     suppress(ses, ("kept", 1), ("again", 2), ("gone", 3))
     first = read(SUPPRESSIONS, lookback=0)
@@ -258,6 +269,7 @@ def test_two_runs_of_suppressions_with_changes_in_between(ses, wire, read, names
     assert asked["EndDate"].startswith("20")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bounds", ["inclusive", "exclusive"])
 def test_ties_are_not_missed_whatever_the_bounds_of_the_range(ses, sandbox, read, names, bounds):
     sandbox.switches.change({"ses_date_bounds": bounds})
@@ -268,6 +280,7 @@ def test_ties_are_not_missed_whatever_the_bounds_of_the_range(ses, sandbox, read
     assert {"cem", "dan", "ann"} <= {*names(second, SUPPRESSIONS)}
 
 
+@pytest.mark.slow
 def test_what_is_suppressed_while_paging_is_read_by_the_next_run(ses, sandbox, wire, read, names):
     sandbox.switches.change({"ses_max_page": 10})
     suppress(ses, *((f"name{number:02}", number) for number in range(25)))
@@ -302,6 +315,7 @@ def test_reading_in_full_asks_for_no_range(ses, wire, tap, settings):
 # Jobs
 
 
+@pytest.mark.slow
 def test_a_job_is_read_again_until_it_has_ended(ses, submit, sandbox, read):
     slow, quick = submit(), submit()
     sandbox.clock.advance(10)
@@ -347,6 +361,7 @@ def test_jobs_in_any_order(submit, ses, sandbox, read):
     assert run.bookmark(JOBS) == max(record["created_at"] for record in run.records(JOBS))
 
 
+@pytest.mark.slow
 def test_jobs_of_the_other_destination_are_not_missed_when_it_is_asked_for(ses, submit, sandbox, read):
     old = submit(contact_list=None)
     sandbox.clock.advance(10)
@@ -364,6 +379,7 @@ def test_jobs_of_the_other_destination_are_not_missed_when_it_is_asked_for(ses, 
 # Full tables
 
 
+@pytest.mark.slow
 def test_streams_read_in_full_have_no_bookmark(people, ses, read):
     people("ann")
     first = read(LISTS, TOPICS, "ses_account")
@@ -372,6 +388,7 @@ def test_streams_read_in_full_have_no_bookmark(people, ses, read):
     assert second.ids(TOPICS) == first.ids(TOPICS) == ["News", "Offers"]
 
 
+@pytest.mark.slow
 def test_p6_with_change_detection_everybody_is_read_and_no_address_is_kept(people, ses, read, tmp_path, caplog):
     path = tmp_path / "snapshot.sqlite"
     noted = {"change_detection": {"path": str(path)}}

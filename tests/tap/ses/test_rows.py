@@ -101,6 +101,7 @@ def test_every_field_inside_of_lists_is_carried(stream, column, shape):
         assert len(found.schema["properties"][column]["items"]["properties"]) == len(members)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("iso", [False, True])
 def test_rows_of_all_streams_equal_their_schemas(sandbox, read, caplog, iso):
     sandbox.ses.seed(300)
@@ -122,6 +123,7 @@ def test_rows_of_all_streams_equal_their_schemas(sandbox, read, caplog, iso):
     assert "does not know" not in caplog.text
 
 
+@pytest.mark.slow
 def test_times_are_the_same_as_numbers_and_as_text(people, sandbox, read):
     people(("ann", 0.125))
     found = []
@@ -204,6 +206,7 @@ def test_lists_and_their_topics(ses, wire, read):
     assert len(wire.asked("contact-lists")) == 2, "read once for three streams"
 
 
+@pytest.mark.slow
 def test_jobs_have_the_canonical_columns(ses, submit, sandbox, read):
     bad = submit()
     good = submit(contact_list=None, action="DELETE")
@@ -348,6 +351,7 @@ def test_only_selected_columns_are_written(people, read):
     assert record.keys() == {"account", "region", "list_id", "id", "email", "updated_at"}, "keys and bookmark as well"
 
 
+@pytest.mark.slow
 def test_a_test_reads_one_record_of_each_stream_and_tries_each_region(sandbox, wire, read):
     sandbox.ses.seed(300)
     run = read(test=True, ses_regions=[HOME, AWAY])

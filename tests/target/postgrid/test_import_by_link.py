@@ -23,6 +23,7 @@ def by_link(by_import, monkeypatch, tmp_path):
     return by_import
 
 
+@pytest.mark.slow
 def test_files_arrive_by_links_that_lead_nowhere_afterwards(by_link):
     every = [household(n, address_country=ABROAD[n % 3]) for n in range(6)]
     result = by_link.deliver([households(), *every, state(1)])
@@ -49,6 +50,7 @@ def test_a_bucket_whose_policy_demands_an_encryption_header_is_sent_one(by_link)
     assert result.counts() == {"delivered": 2}
 
 
+@pytest.mark.slow
 def test_links_and_addresses_are_in_no_log(by_link, caplog):
     caplog.set_level(logging.DEBUG)
     by_link.deliver(rows(1))
@@ -58,6 +60,7 @@ def test_links_and_addresses_are_in_no_log(by_link, caplog):
     assert "Mill Lane" not in told
 
 
+@pytest.mark.slow
 def test_files_that_postgrid_cannot_fetch_are_rejected_and_not_kept(by_link):
     by_link.sandbox.switches.change({"postgrid_fetch": "never"})
     result = by_link.deliver(rows(1, 2))
@@ -67,6 +70,7 @@ def test_files_that_postgrid_cannot_fetch_are_rejected_and_not_kept(by_link):
     assert objects(by_link.sandbox) == []
 
 
+@pytest.mark.slow
 def test_files_of_which_no_import_was_made_are_not_kept(by_link):
     by_link.sandbox.faults.add(
         kind="status", status=400, method="POST", path="/print-mail/v1/mailing_list_imports", skip=1, times=1
@@ -77,6 +81,7 @@ def test_files_of_which_no_import_was_made_are_not_kept(by_link):
     assert objects(by_link.sandbox) == []
 
 
+@pytest.mark.slow
 def test_an_import_whose_reply_was_lost_has_its_file_for_as_long_as_it_needs_it(by_link):
     by_link.sandbox.faults.add(kind="reply_lost", method="POST", path="/print-mail/v1/mailing_list_imports", times=1)
     result = by_link.deliver(rows(1, 2))
@@ -86,6 +91,7 @@ def test_an_import_whose_reply_was_lost_has_its_file_for_as_long_as_it_needs_it(
     assert objects(by_link.sandbox) == []
 
 
+@pytest.mark.slow
 def test_files_of_a_batch_that_was_given_up_are_not_kept(by_link):
     by_link.sandbox.postgrid.plan_imports([{"stall": True}])
     result = by_link.deliver(rows(1), job_abandon=0.3)
@@ -93,6 +99,7 @@ def test_files_of_a_batch_that_was_given_up_are_not_kept(by_link):
     assert objects(by_link.sandbox) == []
 
 
+@pytest.mark.slow
 def test_files_of_a_replacing_run_that_did_not_end_are_deleted_by_the_next_one(by_link):
     by_link.sandbox.postgrid.plan_imports([{"stall": True}])
     result = by_link.deliver(rows(1), job_timeout=0.3, postgrid_replace=True)
@@ -103,6 +110,7 @@ def test_files_of_a_replacing_run_that_did_not_end_are_deleted_by_the_next_one(b
     assert objects(by_link.sandbox) == []
 
 
+@pytest.mark.slow
 def test_a_file_that_cannot_be_deleted_costs_nobody_a_letter(by_link, caplog):
     by_link.sandbox.faults.add(kind="status", status=403, method="DELETE", path="/s3/*")
     result = by_link.deliver(rows(1))

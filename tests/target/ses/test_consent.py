@@ -28,6 +28,7 @@ def test_p5_opt_outs_at_the_provider_stay(either):
     assert either.seen("person3@example.com")[:2] == (False, {"News": "OPT_IN"})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [2, 50])
 def test_p5_opt_outs_stay_whether_people_are_asked_about_or_listed(ses, rows):
     ses.ses.change(ses_max_page=7, ses_empty_pages="between")
@@ -37,6 +38,7 @@ def test_p5_opt_outs_stay_whether_people_are_asked_about_or_listed(ses, rows):
         assert ses.seen(f"person{n}@example.com")[0] is (n % 2 == 0)
 
 
+@pytest.mark.slow
 def test_p5_only_addforce_with_consent_force_undoes_an_opt_out(either):
     either.add({"email": ADA, "unsubscribed": True, "topics": {"News": "OPT_OUT", "Offers": "OPT_OUT"}})
     either.deliver([table(), person(1, topic_News="OPT_IN")], action="addforce")
@@ -77,6 +79,7 @@ def test_p5_removing_somebody_who_declined_a_topic_unsubscribes_them_and_keeps_t
     assert either.contacts().keys() == {ADA}
 
 
+@pytest.mark.slow
 def test_a_deleted_row_that_tells_of_an_opt_out_records_it(either):
     either.add({"email": ADA, "attributes": {"a": 1}})
     assert either.deliver([schema(), person(1, subscription_status="unsubscribed", **GONE)]).counts() == {
@@ -85,6 +88,7 @@ def test_a_deleted_row_that_tells_of_an_opt_out_records_it(either):
     assert either.seen(ADA) == (True, {}, {"a": 1})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("on_key_change", ["remove", "keep"])
 def test_p5_an_opt_out_follows_to_a_changed_address(either, on_key_change):
     either.deliver([schema(), person(1)])
@@ -107,6 +111,7 @@ def test_opt_outs_are_overwritten_only_where_two_settings_say_so(either):
     assert either.calls().keys() <= {"put", "submit", "create", "update"}
 
 
+@pytest.mark.slow
 def test_p5_an_address_of_another_case_that_opted_out_counts(ses):
     ses.ses.change(ses_contact_case="exact")
     ses.add({"email": "person1@example.com", "unsubscribed": True, "topics": {"News": "OPT_OUT"}})
@@ -115,6 +120,7 @@ def test_p5_an_address_of_another_case_that_opted_out_counts(ses):
         assert all(contact["unsubscribed"] for contact in ses.contacts().values())
 
 
+@pytest.mark.slow
 def test_p5_an_opt_out_while_a_job_slot_is_waited_for_is_seen(ses):
     ses.ses.change(ses_jobs_at_once=1)
     foreign = ses.occupy_a_slot()

@@ -77,6 +77,7 @@ def test_p5_a_topic_declined_before_somebody_is_unsubscribed_stays(ses, failure)
     assert ses.seen(ADA)[:2] == (True, both)
 
 
+@pytest.mark.slow
 def test_p5_an_opt_out_while_the_start_of_a_job_is_throttled_stays(ses):
     ses.add({"email": ADA})
     ses.sandbox.faults.add(kind="status", status=429, method="POST", path="/v2/email/import-jobs", times=3)
@@ -87,6 +88,7 @@ def test_p5_an_opt_out_while_the_start_of_a_job_is_throttled_stays(ses):
     assert ses.objects() == []
 
 
+@pytest.mark.slow
 def test_writing_one_by_one_waits_where_that_is_throttled_for_long(bare):
     bare.add({"email": ADA})
     bare.sandbox.faults.add(kind="status", status=429, method="PUT", path="*/contacts/*", times=15)
@@ -97,6 +99,7 @@ def test_writing_one_by_one_waits_where_that_is_throttled_for_long(bare):
 # What is read long before it is written is read once more
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("who", [ADA, OTHER])
 def test_p5_an_opt_out_while_attributes_are_asked_for_stays(ses, who):
     ses.add(*({"email": f"person{n}@example.com", "attributes": {"a": n}} for n in range(30)))
@@ -121,6 +124,7 @@ def test_p5_an_opt_out_while_others_are_unsubscribed_stays(ses):
     assert all(ses.seen(f"person{n}@example.com")[:2] == (True, declined) for n in range(3))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gone", [False, True])
 @pytest.mark.parametrize("deleted", [2, 12])
 def test_p5_whom_a_page_of_the_listing_passed_over_is_not_new(ses, deleted, gone):
@@ -176,6 +180,7 @@ def test_an_address_that_cannot_be_asked_about_is_refused_alone(either, place, g
     assert "odd@example.com" not in result.log
 
 
+@pytest.mark.slow
 def test_p5_an_address_that_cannot_be_asked_about_when_it_changes_is_refused_alone(either):
     either.deliver([schema(), person(1)])
     either.ses.change(ses_path_checked=True)

@@ -36,6 +36,7 @@ def test_attributes_are_one_json_object_of_canonical_columns_and_properties(eith
     assert either.seen(ADA)[2] == expected
 
 
+@pytest.mark.slow
 def test_a_row_with_attributes_replaces_those_there_and_one_without_leaves_them(either):
     either.add({"email": ADA, "attributes": {"old": 1}}, {"email": BOB, "attributes": {"old": 2}})
     nothing = {"name": None, "city": None}
@@ -98,6 +99,7 @@ def test_p9_a_missing_topic_is_named_before_anything_is_written(either, columns,
     assert either.objects() == []
 
 
+@pytest.mark.slow
 def test_rows_are_unchanged_until_their_content_changes(either):
     either.deliver([schema(), *people(range(2))])
     either.sandbox.counters.reset()
@@ -128,6 +130,7 @@ def test_p9_a_bad_row_is_rejected_and_the_others_are_delivered(either):
     assert [row["record"]["_reject_code"] for row in result.rejects] == ["bad_address", "refused_by_provider"]
 
 
+@pytest.mark.slow
 def test_deleted_rows_leave_the_list_also_by_their_key_alone(either):
     either.deliver([schema(), *people(range(4))])
     gone = [person(1, **GONE), {"type": "RECORD", "stream": "people", "record": {"id": 2, **GONE}}]
@@ -137,6 +140,7 @@ def test_deleted_rows_leave_the_list_also_by_their_key_alone(either):
     assert either.deliver([schema(), *gone]).counts() == {"unchanged": 2}
 
 
+@pytest.mark.slow
 def test_a_changed_address_is_added_and_the_old_one_leaves(either):
     either.deliver([schema(), person(1)])
     assert either.deliver([schema(), person(1, email="new@example.com")]).counts() == {"delivered": 1}
@@ -152,6 +156,7 @@ def test_addresses_keep_the_spelling_that_amazon_ses_has(either):
     assert either.contacts().keys() == {"Person1@example.com"}
 
 
+@pytest.mark.slow
 def test_an_address_with_a_slash_goes_by_import(ses):
     ses.add({"email": "a/b@example.com", "unsubscribed": True})
     result = ses.deliver([schema(), person(1, email="a/b@example.com"), person(2)], route="auto")
@@ -168,6 +173,7 @@ def test_auto_takes_import_jobs_where_many_rows_go(ses, rows, jobs):
     assert len(ses.contacts()) == rows
 
 
+@pytest.mark.slow
 def test_without_a_bucket_rows_go_one_by_one_in_small_batches(bare):
     result = bare.deliver([schema(), *people(range(130)), state(1)])
     assert result.counts() == {"delivered": 130}
@@ -175,6 +181,7 @@ def test_without_a_bucket_rows_go_one_by_one_in_small_batches(bare):
     assert bare.calls() == {"create": 130}
 
 
+@pytest.mark.slow
 def test_both_routes_make_the_same_contacts(ses):
     there = [
         {"email": f"person{n}@example.com", "unsubscribed": n % 2 == 0, "topics": {"News": "OPT_OUT"}}

@@ -129,6 +129,7 @@ def test_a_clock_that_is_wrong_is_told_and_not_the_credentials(ses, monkeypatch)
     assert "secret" not in str(error)
 
 
+@pytest.mark.slow
 def test_a_sandboxed_account_may_still_deliver_one_by_one(ses):
     sandboxed(ses)
     assert ses.deliver([schema(), person(1)], route="direct").counts() == {"delivered": 1}

@@ -49,6 +49,7 @@ def test_p5_nobody_is_taken_off_unless_a_setting_says_so(suppressions):
     assert "`ses_allow_unsuppress: true`" in str(result.error)
 
 
+@pytest.mark.slow
 def test_with_the_setting_removals_take_them_off_and_strangers_count_as_delivered(suppressions):
     suppressions.suppress(ADA, BOB)
     result = suppressions.deliver([table(), *people((1, 3), **GONE), state(1)], ses_allow_unsuppress=True)
@@ -59,6 +60,7 @@ def test_with_the_setting_removals_take_them_off_and_strangers_count_as_delivere
     assert suppressions.suppressed() == {}
 
 
+@pytest.mark.slow
 def test_p5_a_changed_address_leaves_the_old_one_suppressed_and_suppresses_the_new(suppressions):
     suppressions.deliver([table(), person(1)])
     result = suppressions.deliver([table(), person(1, email="new@example.com")])
@@ -80,6 +82,7 @@ def test_p9_a_list_makes_no_sense_here(suppressions):
     assert "leave `list` out" in str(suppressions.deliver([table(), person(1)], list=LIST).error)
 
 
+@pytest.mark.slow
 def test_removals_are_cut_by_the_documented_limit(ses, monkeypatch):
     ses.config |= {"ses_target": "suppression_list", "list": None, "properties": None, "ses_allow_unsuppress": True}
     monkeypatch.setattr("target_mailing.ses_suppression_list._MOST_DELETE", 30)
