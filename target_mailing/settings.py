@@ -16,6 +16,7 @@ from mailing_api.errors import ConfigurationError
 from mailing_api.folders import NoHomeError, expanded, state_folder
 from mailing_api.postgresql import is_database
 from mailing_api.settings import ALLOW_HTTP, Setting, duration, filled, lookup
+from mailing_api.suggestions import did_you_mean
 from target_mailing.reject_limit import RejectLimit
 from target_mailing.stores import FileStore, MemoryStore, PostgresStore, Store
 
@@ -337,8 +338,8 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
             if wrong := sorted(set(given) - set(names)):
                 _refuse_split_name(pattern, given, names)
                 raise ConfigurationError(
-                    f"Setting `streams.{pattern}`: {', '.join(wrong)} cannot be set for a stream. "
-                    f"These can: {', '.join(names)}."
+                    f"Setting `streams.{pattern}`: {', '.join(wrong)} cannot be set for a stream."
+                    f"{did_you_mean(wrong, names)} These can: {', '.join(names)}."
                 )
             values |= filled(given)
         for name in _DURATIONS:

@@ -33,6 +33,7 @@ def test_the_nearest_name_is_asked_about(wrong, known, question):
         ({"mapping": {"city": "citty"}}, "city"),
         ({"mapping": {"vists": "city"}}, "visits"),
         ({"action_column": "citty"}, "city"),
+        ({"streams": {"people": {"acton": "unsub"}}}, "action"),
     ],
 )
 def test_p9_an_error_asks_for_what_was_meant(mailjet, config, meant):
