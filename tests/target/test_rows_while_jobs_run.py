@@ -18,6 +18,7 @@ from tests.searching import examples
 from tests.target.conftest import LIST, Mailjet, person, schema, state
 from tests.target.postgrid.conftest import Postgrid, delete, household, households
 from tests.target.ses.conftest import BUCKET, REGION, Ses
+from tests.target.ses.conftest import LIST as SES_LIST
 
 A, B, C = "a", "b", "c"
 GONE = {"_sdc_deleted_at": "2026-01-01T00:00:00Z"}
@@ -98,7 +99,7 @@ class World:
             keys = {"mailjet_api_key": self.sandbox.api_key, "mailjet_secret_key": self.sandbox.secret_key}
             return Mailjet(self.sandbox, folder, config | keys | {"mailjet_base_url": self.sandbox.url, "list": LIST})
         if self.provider == "ses":
-            self.sandbox.ses.add_list(LIST, {}, region=REGION)
+            self.sandbox.ses.add_list(SES_LIST, {}, region=REGION)
             self.sandbox.storage.add_bucket(BUCKET, REGION)
             bucket = {"ses_s3_bucket": BUCKET, "ses_s3_endpoint_url": f"{self.sandbox.url}/s3"}
             keys = {
@@ -106,7 +107,7 @@ class World:
                 "ses_aws_secret_access_key": self.sandbox.secret_key,
             }
             place = {"ses_regions": [REGION], "ses_endpoint_url": self.sandbox.url, "ses_requests_per_second": 1e6}
-            return Ses(self.sandbox, folder, config | keys | place | bucket | {"list": LIST})
+            return Ses(self.sandbox, folder, config | keys | place | bucket | {"list": SES_LIST})
         self.sandbox.postgrid.add_list("Christmas letter")
         keys = {"postgrid_api_key": self.sandbox.postgrid.test_key, "postgrid_base_url": self.sandbox.url}
         more = {"max_requests_per_second": 1000, "list": "Christmas letter"}
