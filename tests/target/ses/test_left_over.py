@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
+from contextlib import closing
 
 import pytest
 
@@ -74,9 +75,8 @@ def test_p3_a_lost_reply_is_found_when_another_bucket_is_set(ses):
 
 def test_p3_a_batch_at_a_step_that_is_not_known_is_not_forgotten(ses):
     leave_a_job(ses)
-    with sqlite3.connect(ses.config["journal"]) as journal:
+    with closing(sqlite3.connect(ses.config["journal"], isolation_level=None)) as journal:
         journal.execute("UPDATE steps SET name = 'launch' WHERE name = 'submit'")
-    journal.close()
     result = ses.deliver(ROWS)
     assert "took a step 'launch'" in str(result.error)
     assert result.states == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -199,7 +200,7 @@ def test_who_is_removed_is_named_as_amazon_ses_spells_them(either, place):
     result = either.deliver([schema(), person(1, email="Person1@Example.com", **GONE), state(1)])
     assert result.counts() == {"delivered": 1}
     assert (either.contacts() if place == "contact_list" else either.suppressed()).keys() == {"other@example.com"}
-    with sqlite3.connect(either.config["journal"]) as journal:
+    with closing(sqlite3.connect(either.config["journal"])) as journal:
         evidence = str(journal.execute("SELECT evidence FROM steps").fetchall()).lower()
     assert "example.com" not in evidence
     assert ADA not in result.log.lower()
