@@ -46,7 +46,7 @@ def printing(machine: Path, output: str, code: int = 0) -> str:
     """A command for `credential_process` that prints this."""
     script = machine / "process.py"
     script.write_text(f"import sys\nsys.stdout.buffer.write({output!r}.encode('latin-1'))\nsys.exit({code})\n")
-    return f"{sys.executable} {script}"
+    return f'"{sys.executable}" "{script}"'
 
 
 def keys(**more: object) -> str:
@@ -128,7 +128,7 @@ def test_p7_a_command_reads_nothing_of_standard_input(machine, nested):
     script = machine / "process.py"
     document = '{"Version": 1, "AccessKeyId": "AKID" + str(len(sys.stdin.read())), "SecretAccessKey": "x"}'
     script.write_text(f"import json, sys\nprint(json.dumps({document}))\n")
-    command = f"{sys.executable} {script}"
+    command = f'"{sys.executable}" "{script}"'
     if nested:
         role = f"[default]\nrole_arn = {ROLE}\nsource_profile = inner\n"
         (machine / "config").write_text(f"{role}[profile inner]\ncredential_process = {command}\n")
