@@ -11,10 +11,10 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from mailing_sandbox.server import Sandbox
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from mailing_sandbox.server import Sandbox
 
 
 def switch(text: str) -> tuple[str, Any]:
@@ -88,6 +88,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the sandbox until SIGINT or SIGTERM."""
     command = parser()
     options = command.parse_args(arguments)
+    try:
+        from mailing_sandbox.server import Sandbox  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        command.error(f"{error.name} is not installed. Install this package with its extra `sandbox`.")
     try:
         sandbox = Sandbox(
             contacts=options.contacts,

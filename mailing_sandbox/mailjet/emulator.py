@@ -273,7 +273,8 @@ class Mailjet:
         return number
 
     def _list(self, key: int | str) -> MailingList:
-        mailing_list = self._account.store.find_list(str(key))
+        store = self._account.store
+        mailing_list = store.find_list(str(key)) or store.live_list_named(str(key))
         if mailing_list is None:
             raise ValueError(f"there is no list {key}")
         return mailing_list

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import socket
@@ -106,7 +107,7 @@ def test_interrupted_while_it_makes_contacts_it_ends_quietly(monkeypatch, capsys
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("mailing_sandbox.__main__.Sandbox", interrupt)
+    monkeypatch.setattr("mailing_sandbox.server.Sandbox", interrupt)
     assert main([]) == 130
     assert capsys.readouterr() == ("", "")
 
@@ -165,3 +166,14 @@ def test_an_address_that_others_reach_is_warned_of(monkeypatch, capsys, host, is
     monkeypatch.setattr(Sandbox, "start", lambda _: None)
     assert main(["--host", host, "--port", "0"]) == 0
     assert ("Warning: listening on" in capsys.readouterr().err) is is_warned
+
+
+def test_the_command_says_which_extra_it_needs(tmp_path):
+    (tmp_path / "uvicorn.py").write_text("raise ModuleNotFoundError(name='uvicorn')", encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "mailing_sandbox"],
+        env=os.environ | {"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "uvicorn is not installed. Install this package with its extra `sandbox`." in done.stderr
+    assert "Traceback" not in done.stderr
