@@ -116,6 +116,15 @@ class Journal:
         """Where it is kept, for messages and logs."""
         return self._store.name
 
+    def hold_list(self, destination: str) -> str | None:
+        """Keep runs with other journals in the same place from a destination, as long as this one is open.
+
+        Returns:
+            The run that delivers to it now; None if there is none.
+        """
+        with self._transaction():
+            return self._store.hold_list(self._connection, destination)
+
     def close(self) -> None:
         """Let go of the store."""
         if hasattr(self, "_connection"):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import logging
 import os
+import stat
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -15,6 +17,7 @@ import msgspec
 from mailing_api.errors import ConfigurationError
 from mailing_api.folders import NoHomeError, make_private, state_folder
 from mailing_api.holding import lock_file, who_we_are
+from target_mailing.journal import Journal
 
 __all__ = ["ListLocks", "locks_folder"]
 
@@ -40,56 +43,75 @@ def locks_folder(environ: Mapping[str, str] = os.environ) -> Path | None:
 
 
 class ListLocks:
-    """The lists that a run delivers to. Runs of other users and machines are not seen."""
+    """The lists that a run delivers to.
 
-    def __init__(self, folder: Path | None, config: Mapping[str, Any], *, journal: str, place: str) -> None:
+    Runs of the same user on the same machine meet in a folder; runs whose journals are in one PostgreSQL database meet
+    there, whoever and wherever they are.
+    """
+
+    def __init__(self, folder: Path | None, config: Mapping[str, Any], journal: Journal) -> None:
         """Take nothing yet.
 
         Args:
-            folder: of the locks, the same for all runs; None for no locks.
+            folder: of the locks, the same for all runs; None for no locks in files.
             config: the plugin's settings.
-            journal: a name for the run's journal, the same in each run; "" for none.
-            place: where that is kept.
+            journal: of the run; the locks in its database end with it.
         """
         self._folder = folder
         telling: Iterable[str] = (f"{name}={config[name]}" for name in sorted(config) if name.endswith(_TELLING))
         self._account = "\n".join(telling)
-        self._journal, self._place = journal, place
-        self._held: dict[str, int] = {}
+        self._journal = journal
+        self._files: dict[str, int] = {}
+        self._taken: set[str] = set()
 
     def take(self, destination: str) -> None:
         """Take the lock of a destination, for as long as the run goes on.
 
         Raises:
             ConfigurationError: another run delivers to it.
+            JournalError: the journal cannot be used.
         """
-        if self._folder is None or destination in self._held:
+        if destination in self._taken:
             return
+        if self._folder is not None:
+            self._take_file(self._folder, destination)
+        if holder := self._journal.hold_list(destination):
+            raise _held(
+                destination,
+                holder,
+                "another journal of the same database. Wait for it to end. Runs to one list share a journal when "
+                "account, `scope` and `list` are the same in both.",
+            )
+        self._taken.add(destination)
+
+    def _take_file(self, folder: Path, destination: str) -> None:
         name = hashlib.blake2b(f"{destination}\n{self._account}".encode(), digest_size=16).hexdigest()
         try:
-            make_private(self._folder)
-            path = self._folder / f"{name}.lock"
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
+            make_private(folder)
+            path = folder / f"{name}.lock"
+            descriptor = _open(path)
         except OSError as exc:
             logger.debug("Other runs to the same list are not seen: no lock can be made (%s)", exc.strerror)
             return
         note = _note(os.pread(descriptor, 4096, 0))
         if not lock_file(descriptor):
             os.close(descriptor)
-            holder = note.holder if note else "another process"
-            raise ConfigurationError(
-                f"Settings `list` and `streams`: another run ({holder}) delivers to {destination} with another "
-                "journal. Wait for it to end. Runs to one list share a journal: set `journal` to the same file in both."
+            raise _held(
+                destination,
+                note.holder if note else "another process",
+                "another journal. Wait for it to end. Runs to one list share a journal: set `journal` to the same file "
+                "in both.",
             )
-        self._held[destination] = descriptor
-        if note and note.journal not in ("", self._journal) and self._journal and Path(note.place).exists():
+        self._files[destination] = descriptor
+        own = self._journal.name
+        if note and note.journal not in ("", own) and own and Path(note.place).exists():
             logger.warning(
                 "The last run to %s had another journal (%s), so this one knows neither its unfinished batches nor its "
                 "keys. Set `journal` to the same file for all pipelines to one list.",
                 destination,
                 note.place,
             )
-        note = _Note(who_we_are(), self._journal, self._place)
+        note = _Note(who_we_are(), own, self._journal.place)
         try:
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, msgspec.json.encode(note), 0)
@@ -97,10 +119,26 @@ class ListLocks:
             logger.debug("Other runs to the same list do not learn of this one (%s)", exc.strerror)
 
     def close(self) -> None:
-        """Let go of all."""
-        for descriptor in self._held.values():
+        """Let go of the files."""
+        for descriptor in self._files.values():
             os.close(descriptor)
-        self._held = {}
+        self._files = {}
+
+
+def _held(destination: str, holder: str, journal: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"Settings `list` and `streams`: another run ({holder}) delivers to {destination} with {journal}"
+    )
+
+
+def _open(path: Path) -> int:
+    """Open the file of a list, made where there is none; it is written, so nothing that may be another file's name."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1 or found.st_uid != os.geteuid():
+        os.close(descriptor)
+        raise OSError(errno.EPERM, "what is there is no file of its own")
+    return descriptor
 
 
 def _note(content: bytes) -> _Note | None:

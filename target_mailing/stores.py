@@ -87,6 +87,14 @@ class Store(ABC):
     def close(self) -> None:
         """Let go of the place."""
 
+    def hold_list(self, connection: sa.Connection, destination: str) -> str | None:  # noqa: ARG002
+        """Keep runs with other journals in the same place from a destination, until `close`.
+
+        Returns:
+            The run that delivers to it now; None if there is none, or if a place holds only one journal.
+        """
+        return None
+
     def failure(self, error: Exception) -> str:
         """Words for an error of the driver, which holds none of the driver's own: these may quote a password."""
         return f"cannot be used ({type(error).__name__})"
@@ -240,12 +248,8 @@ class PostgresStore(Store):
         connection = self._engine.connect()
         # Nothing of what others put into a schema is to be called instead of PostgreSQL's own.
         connection.exec_driver_sql("SELECT pg_catalog.set_config('search_path', '', false)")
-        lock = sa.text("SELECT pg_catalog.pg_try_advisory_lock(pg_catalog.hashtextextended(:schema, 0))")
-        deadline = time.monotonic() + postgresql.LOCK_PATIENCE
-        while not connection.execute(lock, {"schema": self._schema}).scalar():
-            if time.monotonic() > deadline:
-                raise _held(self.name, self._holder(connection))
-            time.sleep(0.2)
+        if holder := _lock(connection, self._schema):
+            raise _held(self.name, holder)
         self._is_new = not self._is_there(connection)
         if self._is_new:
             connection.exec_driver_sql(f'CREATE SCHEMA IF NOT EXISTS "{self._schema}"')
@@ -286,6 +290,10 @@ class PostgresStore(Store):
         query = sa.text("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = :schema")
         return connection.execute(query, {"schema": self._schema}).scalar() is not None
 
+    def hold_list(self, connection: sa.Connection, destination: str) -> str | None:
+        """Take an advisory lock of the database, whichever schema, user and machine the other run has."""
+        return _lock(connection, f"target-mailing list {destination}")
+
     def failure(self, error: Exception) -> str:
         """Words for an error of PostgreSQL or its driver."""
         return f"cannot be used ({postgresql.failure(error)})"
@@ -294,9 +302,17 @@ class PostgresStore(Store):
         """End the session, and with it the lock."""
         self._engine.dispose()
 
-    def _holder(self, connection: sa.Connection) -> str:
-        query = sa.text(postgresql.HOLDER_OF_LOCK.format(":schema"))
-        return connection.execute(query, {"schema": self._schema}).scalar() or "another session"
+
+def _lock(connection: sa.Connection, what: str) -> str | None:
+    """Take the advisory lock of a text, for the session; returns who holds it, or None if it was taken."""
+    query = sa.text("SELECT pg_catalog.pg_try_advisory_lock(pg_catalog.hashtextextended(:text, 0))")
+    deadline = time.monotonic() + postgresql.LOCK_PATIENCE
+    while not connection.execute(query, {"text": what}).scalar():
+        if time.monotonic() > deadline:
+            holder = sa.text(postgresql.HOLDER_OF_LOCK.format(":text"))
+            return connection.execute(holder, {"text": what}).scalar() or "another session"
+        time.sleep(0.2)
+    return None
 
 
 def _held(place: str, holder: str) -> JournalError:

@@ -110,7 +110,7 @@ class TargetMailing(Target):
             journal, rejects = self._open_memory(destinations)
             opened.enter_context(closing(journal))
             opened.enter_context(closing(rejects))
-            locks = ListLocks(locks_folder(), self.config, journal=journal.name, place=journal.place)
+            locks = ListLocks(locks_folder(), self.config, journal)
             destinations.lists = opened.enter_context(closing(locks))
             self._run = run = Run(
                 config=self.config,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import threading
 
 import pytest
 
+from mailing_api import postgresql
 from tests.target.conftest import LIST, Mailjet, people, schema, state
 
 
@@ -61,6 +63,50 @@ def test_one_after_the_other_two_journals_are_told(mailjet):
     result = second.deliver([schema(), *people(range(2)), state(1)])
     assert result.error is None
     assert "had another journal" in result.log
+
+
+@pytest.mark.slow
+def test_journals_in_one_database_keep_each_other_from_a_list_whatever_user_and_machine(
+    mailjet, monkeypatch, postgresql_url
+):
+    monkeypatch.setattr(postgresql, "LOCK_PATIENCE", 0.1)
+    elsewhere = f"Elsewhere of {mailjet.folder.name}"
+    mailjet.sandbox.mailjet.add_list(elsewhere)
+    mailjet.config |= {"journal": postgresql_url, "mailjet_account": mailjet.folder.name}
+    second = other(mailjet, list=elsewhere, streams={"people": {"list": LIST}})
+
+    def act():
+        # Another machine: nothing of the folder in which runs of one user meet is there.
+        monkeypatch.setenv("XDG_STATE_HOME", str(mailjet.folder / "other machine"))
+        rows = [schema(), *people(range(2)), state(1)]
+        return second.deliver(rows), second.deliver(rows, streams={}, route="contact")
+
+    refused, taken = while_one_runs(mailjet, act)
+    assert "another run (process " in str(refused.error)
+    assert "another journal of the same database" in str(refused.error)
+    assert refused.states == []
+    assert (taken.error, taken.states) == (None, [1])
+    assert second.deliver([schema(), *people(range(2)), state(1)]).error is None
+
+
+@pytest.mark.parametrize("kind", ["symbolic link", "hard link", "pipe", "folder"])
+def test_what_is_in_place_of_a_lock_is_never_written(mailjet, tmp_path, kind):
+    rows = [schema(), *people(range(2)), state(1)]
+    assert mailjet.deliver(rows).error is None
+    (lock,) = (tmp_path / "xdg/target-mailing/lists").iterdir()
+    lock.unlink()
+    precious = tmp_path / "precious"
+    precious.write_text("precious")
+    if kind == "symbolic link":
+        lock.symlink_to(precious)
+    elif kind == "hard link":
+        lock.hardlink_to(precious)
+    elif kind == "pipe":
+        os.mkfifo(lock)
+    else:
+        lock.mkdir()
+    assert mailjet.deliver(rows).error is None
+    assert precious.read_text() == "precious"
 
 
 def test_without_a_place_for_locks_runs_go_on(mailjet, monkeypatch):
