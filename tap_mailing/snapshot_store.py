@@ -87,6 +87,10 @@ class Store(abc.ABC):
         found = self._run("SELECT number, since, scope FROM generations WHERE part = ? AND name = ?", (part, name))
         return Generation(found[0][0], found[0][1], bytes(found[0][2])) if found else None
 
+    def has_generation(self, part: int) -> bool:
+        """Whether there is any."""
+        return bool(self._run("SELECT 1 FROM generations WHERE part = ? LIMIT 1", (part,)))
+
     def add_generation(self, part: int, name: str, generation: Generation) -> None:
         """Keep a generation."""
         of = (part, name, generation.number, generation.since, generation.scope)

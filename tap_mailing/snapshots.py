@@ -56,8 +56,9 @@ class Walk:
             self._base, self._since = 0, self._number
         store.commit()
         self._live, self._first, self._next = store.extent(part)
-        # A crash can make nothing untrue where nothing is known; then one commit at the end will do.
-        self._commits_pages = self._next > 0
+        # A crash can make nothing untrue where nothing is known; then one commit at the end will do. A generation is
+        # knowledge although it has no row: that the source was empty.
+        self._commits_pages = self._next > 0 or store.has_generation(part)
         self._met = bytearray((self._next - self._first) // 8 + 1 if self.compares else 0)
 
     def changed(self, keys: Sequence[str], hashes: Sequence[int]) -> list[int]:

@@ -14,11 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from mailing_api.errors import ConfigurationError
+from mailing_api.errors import ConfigurationError, ProviderFault
+from mailing_api.mailjet import MailjetClient
 from mailing_sandbox.server import Sandbox
 from tap_mailing import snapshot_file, snapshot_postgres
 from tap_mailing.columns import text
 from tap_mailing.mailjet import ContactProperties, ListMembers
+from tap_mailing.output import PageWriter
 from tap_mailing.snapshot_file import FileStore
 from tap_mailing.snapshot_postgres import PostgresStore
 from tap_mailing.tap import StreamsFailed, TapMailing
@@ -169,6 +171,27 @@ def test_p6_a_load_that_failed_loses_nothing(source):
     # Some of that may have been loaded, so what is as before is written again, and what came and went is told.
     source.has(contact(1), contact(2))
     assert told(source.run(state=loaded)) == [(1, "Ada"), (2, "Ada"), (3, None)]
+
+
+@pytest.mark.parametrize("state", [True, None], ids=["that STATE", "no STATE"])
+def test_p6_what_a_failed_walk_wrote_after_an_empty_one_is_told_as_gone(at_file, monkeypatch, state):
+    monkeypatch.setitem(MailjetClient.rows.__kwdefaults__, "limit", 2)
+    at_file.run()
+    with monkeypatch.context() as patch:
+        write, pages = PageWriter.write_records, []
+
+        def fail(self, stream, rows, at):
+            pages.append(stream)
+            if len(pages) > 1:
+                raise ProviderFault("It failed.")
+            write(self, stream, rows, at)
+
+        patch.setattr(PageWriter, "write_records", fail)
+        at_file.has(*map(contact, range(1, 5)))
+        run = at_file.run(state=state)
+        assert told(run) == [(1, "Ada"), (2, "Ada")]
+    at_file.has(*map(contact, range(2, 5)))
+    assert told(at_file.run()) == [(2, "Ada"), (3, "Ada"), (4, "Ada"), (1, None)]
 
 
 def test_p6_no_row_is_told_as_gone_by_a_walk_that_failed(source, monkeypatch):
