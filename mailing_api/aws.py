@@ -31,6 +31,7 @@ from mailing_api.errors import (
     ProviderFault,
     RequestRefused,
 )
+from mailing_api.secret_values import SECRETS
 from mailing_api.urls import check_encrypted
 
 __all__ = ["AwsSession", "SigV4", "link"]
@@ -236,6 +237,8 @@ class AwsSession:
         except Exception as exc:  # noqa: BLE001 - files and commands of others may raise anything
             raise self._told(exc) from None
         aws_chain.check_characters(frozen, self.origin())
+        SECRETS.add(frozen.secret_key)
+        SECRETS.add(frozen.token)
         return frozen
 
     def _told(self, exc: Exception) -> MailingError:

@@ -12,6 +12,8 @@ from typing import Any
 import httpx
 import msgspec
 
+from mailing_api.secret_values import SECRETS
+
 __all__ = ["MpdxSession"]
 
 logger = logging.getLogger(__name__)
@@ -57,7 +59,7 @@ class MpdxSession(httpx.Auth):
             ends = self.ends
             is_ending = ends is not None and ends - datetime.now(UTC) < _MARGIN
             if self._exchange is not None and (self._token is None or is_ending):
-                self._token = self._exchange()
+                self._take(self._exchange())
             return self._token or ""
 
     def renew(self, refused: str) -> bool:
@@ -71,7 +73,7 @@ class MpdxSession(httpx.Auth):
                 return True
             if self._exchange is None:
                 return False
-            self._token = self._exchange()
+            self._take(self._exchange())
             return True
 
     def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
@@ -79,6 +81,10 @@ class MpdxSession(httpx.Auth):
         if self._token is not None and "Authorization" not in request.headers:
             request.headers["Authorization"] = f"Bearer {self._token}"
         yield request
+
+    def _take(self, token: str) -> None:
+        SECRETS.add(token)
+        self._token = token
 
     def _warn(self) -> None:
         ends = self.ends

@@ -23,6 +23,7 @@ from singer_sdk.singerlib.catalog import Catalog
 from mailing_api.configuration import check_stream_maps, read_configuration, unusable
 from mailing_api.errors import ConfigurationError, MailingError
 from mailing_api.retry import RetryPolicy
+from mailing_api.secret_values import remember_secrets
 from mailing_api.settings import filled, from_environ, json_schema, misfit, plain
 from mailing_api.suggestions import did_you_mean
 from tap_mailing.catalog_file import read_catalog
@@ -40,6 +41,9 @@ from tap_mailing.stream import MailingStream
 __all__ = ["StreamsFailed", "TapMailing"]
 
 
+_SETTINGS = (*chain.from_iterable(provider.settings for provider in PROVIDERS), *TAP_SETTINGS)
+
+
 class StreamsFailed(MailingError):
     """Some streams could not be read to their end; the others were, and their bookmarks moved."""
 
@@ -49,9 +53,7 @@ class TapMailing(Tap):
 
     name = "tap-mailing"
     package_name = "tap-target-mailing"
-    config_jsonschema: ClassVar[dict[str, Any]] = json_schema(
-        (*chain.from_iterable(provider.settings for provider in PROVIDERS), *TAP_SETTINGS)
-    )
+    config_jsonschema: ClassVar[dict[str, Any]] = json_schema(_SETTINGS)
     # Not among them: BATCH, whose files would bypass selection and stream maps, and ACTIVATE_VERSION.
     capabilities: ClassVar[list[CapabilitiesEnum]] = [
         TapCapabilities.CATALOG,
@@ -275,6 +277,7 @@ class TapMailing(Tap):
         return from_environ(cls.config_jsonschema, cls._env_var_prefix)
 
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
+        remember_secrets(self._config, _SETTINGS)
         check_stream_maps(self._config.get("stream_maps"))
         # The SDK's messages quote the value that is wrong, which may be a secret.
         schema = self.config_jsonschema

@@ -26,6 +26,7 @@ from singer_sdk.singerlib.encoding.base import GenericSingerReader
 from mailing_api.configuration import check_stream_maps, read_configuration, unusable
 from mailing_api.errors import ConfigurationError
 from mailing_api.folders import unmakable
+from mailing_api.secret_values import remember_secrets
 from mailing_api.settings import duration, filled, from_environ, json_schema, lookup, misfit, plain, positive
 from mailing_api.suggestions import did_you_mean
 from target_mailing.command import TargetCommand
@@ -315,6 +316,7 @@ class TargetMailing(Target):
         return from_environ(cls.config_jsonschema, cls._env_var_prefix)
 
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
+        remember_secrets(self._config, SETTINGS)
         check_stream_maps(self._config.get("stream_maps"))
         # The SDK's messages quote the value that is wrong, which may be a secret.
         schema = self.config_jsonschema

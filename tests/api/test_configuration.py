@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import io
-import logging
-
 import pytest
 
 from mailing_api.configuration import check_stream_maps, read_configuration, unusable
 from mailing_api.errors import ConfigurationError
-from mailing_api.log_filter import LogFilter
 from mailing_api.settings import plain
 
 
@@ -78,38 +74,3 @@ def test_stream_maps_of_the_right_form_pass():
     check_stream_maps(
         {"__else__": None, "a": None, "b": "__NULL__", "c": {"x": None, "y": "z", "__else__": "__NULL__"}}
     )
-
-
-def shown(name, level, text, *args, **options):
-    stream = io.StringIO()
-    handler = logging.StreamHandler(stream)
-    handler.addFilter(LogFilter())
-    logger = logging.Logger(name, logging.DEBUG)  # noqa: LOG001
-    logger.addHandler(handler)
-    logger.log(level, text, *args, **options)
-    return stream.getvalue()
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["GET /contact/ada@example.com", "'ada@example.com'", "/ada%40example.com?x", "stream 'ada@example.com' came"],
-)
-@pytest.mark.parametrize("name", ["target-mailing.intake", "tap-mailing", "botocore"])
-def test_p7_no_log_line_shows_an_address(name, text):
-    assert "<address>" in shown(name, logging.WARNING, "%s", text)
-    assert "ada" not in shown(name, logging.WARNING, "%s", text).replace("<address>", "")
-
-
-def test_p7_control_characters_are_shown_as_such():
-    assert shown("tap-mailing", logging.INFO, "a\x1b[31m\rb\nc") == "a\\x1b[31m\\x0db\nc\n"
-
-
-def test_p7_libraries_tell_no_details_and_no_tracebacks():
-    assert shown("httpcore.http11", logging.DEBUG, "headers") == ""
-    assert shown("botocore.hooks", logging.INFO, "event") == ""
-    try:
-        int("ada@example.com")
-    except ValueError:
-        assert shown("botocore", logging.ERROR, "failed", exc_info=True) == "failed\n"
-        own = shown("target-mailing", logging.ERROR, "failed", exc_info=True)
-    assert "ValueError: invalid literal for int() with base 10: '<address>'" in own

@@ -426,3 +426,43 @@ def test_p7_no_secret_and_no_address_is_ever_printed(mailjet):
     code, out, err = Command(mailjet).run(broken, level="DEBUG")
     assert code == 1
     assert "canary" not in out + err
+
+
+#: A log configuration as a user may have it: everything at DEBUG, once for people and once for machines.
+DETAILED_LOGS = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "text": {"format": "%(name)s %(levelname)s %(message)s"},
+        "json": {"()": "singer_sdk.logging.StructuredFormatter"},
+    },
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "stream": "ext://sys.stderr", "formatter": "json"},
+        "file": {"class": "logging.FileHandler", "filename": "details.log", "formatter": "text"},
+    },
+    "root": {"level": "DEBUG", "handlers": ["stderr"]},
+    "loggers": {
+        name: {"level": "DEBUG", "handlers": ["file"]}
+        for name in ("httpx", "httpcore", "httpcore.http11", "sqlalchemy.engine", "singer_sdk", "mailing_api")
+    },
+}
+
+
+def test_p7_a_log_configuration_with_libraries_at_debug_shows_no_secret_and_nobody(mailjet):
+    (mailjet.folder / "logs.yml").write_text(json.dumps(DETAILED_LOGS))
+    rows = [person(n, email=f"canary{n}@example.com", name=f"Canary Name {n}", city="Canaryville") for n in range(6)]
+    rows.append(person(8, email="canary8@example.com", visits="canary-visits"))
+    maps = {"people": {"__filter__": "name", "city": "city.title()"}}
+    command = Command(mailjet, stream_maps=maps, mailjet_account="main")
+    environment = {"SINGER_SDK_LOG_CONFIG": str(mailjet.folder / "logs.yml")}
+    done = subprocess.run(
+        [sys.executable, "-m", "target_mailing", "--config", str(command.config)],
+        input=lines([schema(), *rows, state(1)]), capture_output=True, check=False, cwd=mailjet.folder,
+        env=os.environ | ENVIRONMENT | environment,
+    )  # fmt: skip
+    printed = (done.stdout + done.stderr + (mailjet.folder / "details.log").read_bytes()).decode()
+    assert done.returncode == 0, printed
+    assert "6 delivered" in printed
+    assert '"outcomes":{' in printed
+    for canary in ("canary", mailjet.sandbox.secret_key, mailjet.sandbox.api_key):
+        assert canary not in printed.lower(), [line for line in printed.splitlines() if canary in line.lower()][:3]

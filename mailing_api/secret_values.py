@@ -1,0 +1,154 @@
+"""The secrets that this process uses, so that its logs can leave them out: whole, in parts, and encoded."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
+from urllib.parse import quote, quote_plus, unquote
+
+from mailing_api.settings import Setting
+
+__all__ = ["SECRETS", "SecretValues", "remember_secrets"]
+
+#: What stands for a secret.
+_HIDDEN: Final = "<secret>"
+#: Characters of a secret at least; and of one that is hidden inside words, too.
+_SHORTEST: Final = 3
+_DISTINCT: Final = 8
+#: Characters of a piece of a password, such as a parser may cut it off, at least.
+_PIECE: Final = 5
+
+#: Variables of the environment that hold a secret and belong to no setting, or may hold one in a URL.
+_VARIABLES: Final = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN", "PGPASSWORD")
+_URL_VARIABLES: Final = ("http_proxy", "https_proxy", "all_proxy")
+
+_SOUNDS_SECRET = re.compile(r"secret|token|passw|api_?key|access_?key|private|credential", re.IGNORECASE).search
+#: A password in a URL's query, or in libpq's form of keys and values.
+_NAMED_PASSWORD: Final = re.compile(r"(?:passw(?:or)?d|pwd|token)\s*=\s*('(?:[^'\\]|\\.)*'?|[^\s&]+)", re.IGNORECASE)
+_SPECIAL: Final = re.compile(r"[\s:@/\\?#\[\]%&=;,'\"]+")
+#: What signs a request or opens a door, whoever has it: in URLs and in headers.
+_BEARING: Final = re.compile(
+    r"(?<=X-Amz-Signature=)[^&\s'\"]+|(?<=X-Amz-Security-Token=)[^&\s'\"]+|(?<=X-Amz-Credential=)[^&\s'\"]+"
+    r"|(?<=Bearer )[\w.~+/=-]{8,}|(?<=Basic )[\w+/=-]{8,}",
+    re.IGNORECASE,
+)
+
+
+class SecretValues:
+    """Secrets, and their forms in texts; safe to share between threads."""
+
+    def __init__(self) -> None:
+        self._forms: set[str] = set()
+        self._pattern: re.Pattern[str] | None = None
+        self._lock = threading.Lock()
+
+    def add(self, value: Any) -> None:
+        """Remember a key, a token or a password; what is no text is ignored."""
+        if isinstance(value, str):
+            self._take({form for line in {value, *value.splitlines()} for form in _forms(line.strip())})
+
+    def add_place(self, text: str) -> None:
+        """Remember the password in a URL, or in libpq's form of keys and values, if there is one."""
+        password = ""
+        if "@" in text:
+            before_host = text.rpartition("@")[0]
+            password = before_host.partition("://")[2] or before_host
+            password = password.partition(":")[2]
+        for one in (password, *(found[1].strip("'") for found in _NAMED_PASSWORD.finditer(text))):
+            if one:
+                self.add(one)
+                self.add(unquote(one))
+                self._take({piece for piece in _SPECIAL.split(one) if len(piece) >= _PIECE})
+
+    def hide(self, text: str) -> str:
+        """The text with all of them replaced, and with what bears a signature or a login replaced, too."""
+        pattern = self._pattern
+        if pattern is not None:
+            text = pattern.sub(_HIDDEN, text)
+        return _BEARING.sub(_HIDDEN, text)
+
+    def _take(self, forms: set[str]) -> None:
+        with self._lock:
+            if not forms <= self._forms:
+                self._forms |= forms
+                longest_first = sorted(self._forms, key=lambda form: (-len(form), form))
+                self._pattern = re.compile("|".join(map(_expression, longest_first)), re.IGNORECASE)
+
+
+#: Those of this process, for its logs are the process's, too.
+SECRETS: Final = SecretValues()
+
+
+def remember_secrets(
+    config: Mapping[str, Any],
+    settings: Sequence[Setting],
+    environ: Mapping[str, str] = os.environ,
+    into: SecretValues = SECRETS,
+) -> None:
+    """Remember whatever is secret in settings and environment, misspelt settings and passwords in URLs included.
+
+    Args:
+        config: as it is given.
+        settings: all of the plugin's.
+        environ: the environment.
+        into: takes them.
+    """
+    declared = {setting.name: setting for setting in settings}
+    for name, value in config.items():
+        setting = declared.get(name)
+        is_key = setting.credential if setting is not None else _SOUNDS_SECRET(str(name)) is not None
+        is_place = setting is not None and setting.secret and not is_key
+        for text in _texts(value):
+            if is_key:
+                into.add(text)
+            if is_place or "://" in text:
+                into.add_place(text)
+    variables = [*_VARIABLES, *(setting.env for setting in settings if setting.env and setting.credential)]
+    for variable in variables:
+        into.add(environ.get(variable))
+    for variable in _URL_VARIABLES:
+        for spelling in (variable, variable.upper()):
+            into.add_place(environ.get(spelling, ""))
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for one in value.values():
+            yield from _texts(one)
+    elif isinstance(value, Iterable) and not isinstance(value, (bytes, bytearray)):
+        for one in value:
+            yield from _texts(one)
+
+
+def _forms(secret: str) -> Iterator[str]:
+    """A secret as it is, and as URLs, JSON, Python, base64 (at any place of a longer text) and hexadecimals have it."""
+    if len(secret) < _SHORTEST:
+        return
+    raw = secret.encode("utf-8", "surrogatepass")
+    yield secret
+    yield quote(raw, safe="")
+    yield quote(raw)
+    yield quote_plus(raw)
+    yield json.dumps(secret)[1:-1]
+    yield json.dumps(secret, ensure_ascii=False)[1:-1]
+    yield repr(secret)[1:-1]
+    if len(secret) < _DISTINCT:
+        return
+    yield raw.hex()
+    for shift in range(3):
+        encoded = base64.b64encode(b"\0" * shift + raw).decode().rstrip("=")
+        inner = encoded[(shift * 8 + 5) // 6 : len(encoded) - (1 if (shift + len(raw)) % 3 else 0)]
+        yield inner
+        yield inner.translate(str.maketrans("+/", "-_"))
+
+
+def _expression(form: str) -> str:
+    escaped = re.escape(form)
+    return escaped if len(form) >= _DISTINCT else rf"(?<!\w){escaped}(?!\w)"
