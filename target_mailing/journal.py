@@ -2,12 +2,11 @@
 
 It holds contact data (the addresses of unfinished batches, rejects not yet written, the address of each key), so it
 is for its owner alone; a batch's addresses are erased when it is settled. Addresses and contents that were confirmed
-are remembered as keyed hashes only; the key is random and lives in the journal.
+are remembered as keyed hashes only; the key is random and lives in the journal, sealed by a setting if there is one.
 """
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -16,20 +15,19 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from target_mailing import payload, tables
+from target_mailing import tables
 from target_mailing.batches import Row
 from target_mailing.hashed import HashedTable
 from target_mailing.hashes import Hashes
+from target_mailing.journal_batches import JournalBatches, StoredBatch
+from target_mailing.journal_meta import JournalMeta
 from target_mailing.keys import Keys
 from target_mailing.known_rejects import KnownRejects
 from target_mailing.names import Named, Names
 from target_mailing.stores import JournalError, MemoryStore, Store
+from target_mailing.unwritten_rejects import Reject, UnwrittenRejects
 
 __all__ = ["Journal", "JournalError", "Known", "Reject", "StoredBatch"]
-
-_VERSION = "3"
-#: Stands in the journal of a destination where whoever is forgotten would be delivered to twice.
-_KEEPS_CONTACTS = "keeps_contacts"
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -39,60 +37,30 @@ class Known(msgspec.Struct, frozen=True):
     confirmed_at: float | None
 
 
-class StoredBatch(msgspec.Struct):
-    """An unfinished batch of an earlier run.
-
-    Attributes:
-        steps: evidence of each step begun; None for one that was begun and not finished.
-        begun: when each step was begun (Unix seconds).
-        created_at: when the batch was made (Unix seconds).
-    """
-
-    number: int
-    action: str
-    route: str
-    rows: list[Row]
-    steps: dict[str, dict[str, Any] | None]
-    begun: dict[str, float]
-    created_at: float
-
-
-class Reject(msgspec.Struct):
-    """A row that could not be delivered, until it is written to the rejects file."""
-
-    stream: str
-    record: bytes
-    code: str
-    reason: str
-    job: str | None
-    attempt: int
-    at: float
-
-    @classmethod
-    def of(cls, row: Row, code: str, reason: str, job: str | None = None) -> list[Reject]:
-        """The rejects of a row: its record, after those that it superseded, whose content it was to deliver too."""
-        now = time.time()
-        return [cls(row.stream, record, code, reason, job, attempt, now) for record, attempt in row.records()]
-
-
 class Journal:
     """One journal, held by one process at a time."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, hash_key: str | None = None) -> None:
         """Open or make the journal.
 
         Args:
             store: where it is kept; this journal closes it.
+            hash_key: what the key of its hashes is sealed with, at least 16 characters; None for nothing.
 
         Raises:
-            JournalError: another process holds it, or it cannot be written.
+            JournalError: another process holds it, it cannot be written, or `hash_key` is not as it was.
         """
         self._store = store
         try:
             with self._reading():
                 self._connection = store.open()
+                self._meta = JournalMeta(self._connection, store.name)
+                self._meta.check_version()
                 tables.metadata.create_all(self._connection)
-                self.hashes = Hashes(self._read_secret())
+                self._hash_key = self._meta.hash_key(hash_key)
+                self.hashes = Hashes(self._hash_key)
+                self._batches = JournalBatches(self._connection)
+                self._rejects = UnwrittenRejects(self._connection)
                 self._contacts = HashedTable(self._connection, tables.contacts, tables.contacts_log)
                 self._keys = Keys(self._connection)
                 self._names = Names(self._connection)
@@ -124,6 +92,17 @@ class Journal:
         """
         with self._transaction():
             return self._store.hold_list(self._connection, destination)
+
+    def seal(self, hash_key: str) -> bool:
+        """Seal the key of the hashes of a journal from before; returns whether it stood open until now."""
+        with self._transaction():
+            is_open = not self._meta.is_sealed
+            if is_open:
+                self._meta.seal(self._hash_key, hash_key)
+        if is_open:
+            with self._transaction():
+                self._store.overwrite(self._connection)
+        return is_open
 
     def close(self) -> None:
         """Let go of the store."""
@@ -190,56 +169,18 @@ class Journal:
 
     def unfinished(self, destination: str) -> list[StoredBatch]:
         """The batches of this destination that have no outcome yet, oldest first."""
-        query = (
-            sa.select(tables.batches)
-            .where(tables.batches.c.destination == destination, tables.batches.c.state == "open")
-            .order_by(tables.batches.c.id)
-        )
         with self._reading():
-            return [
-                StoredBatch(
-                    number=batch.id,
-                    action=batch.action,
-                    route=batch.route,
-                    rows=payload.decoded(batch.action, batch.payload),
-                    steps={
-                        step.name: None if step.evidence is None else msgspec.json.decode(step.evidence)
-                        for step in self._steps(batch.id)
-                    },
-                    begun={step.name: step.begun_at for step in self._steps(batch.id)},
-                    created_at=batch.created_at,
-                )
-                for batch in self._connection.execute(query).all()
-            ]
-
-    def _steps(self, batch: int) -> Sequence[sa.Row[Any]]:
-        return self._connection.execute(sa.select(tables.steps).where(tables.steps.c.batch == batch)).all()
+            return self._batches.unfinished(destination)
 
     def evidence(self, destination: str) -> list[dict[str, Any]]:
         """What the steps of every batch of this destination noted when they were done, settled batches included."""
-        query = (
-            sa.select(tables.steps.c.evidence)
-            .join(tables.batches, tables.batches.c.id == tables.steps.c.batch)
-            .where(tables.batches.c.destination == destination, tables.steps.c.evidence.is_not(None))
-        )
         with self._reading():
-            return [msgspec.json.decode(row.evidence) for row in self._connection.execute(query)]
+            return self._batches.evidence(destination)
 
     def noted_by_others(self, destination: str, step: str, *, batch: int, since: float) -> list[dict[str, Any] | None]:
         """What other batches of this destination noted of this step, begun since then; None for no end of it."""
-        query = (
-            sa.select(tables.steps.c.evidence)
-            .join(tables.batches, tables.batches.c.id == tables.steps.c.batch)
-            .where(
-                tables.batches.c.destination == destination,
-                tables.batches.c.id != batch,
-                tables.steps.c.name == step,
-                tables.steps.c.begun_at >= since,
-            )
-        )
         with self._reading():
-            found = self._connection.execute(query).scalars()
-            return [None if evidence is None else msgspec.json.decode(evidence) for evidence in found]
+            return self._batches.noted_by_others(destination, step, batch=batch, since=since)
 
     # What happens
 
@@ -258,19 +199,12 @@ class Journal:
         """
         with self._transaction(commit=False):
             self._keys.keep(kept)
-            return self._insert_batch(destination, action, route, rows)
+            return self._batches.add(destination, action, route, rows)
 
     def begin_step(self, batch: int, step: str) -> float:
         """Note that a step is about to be taken; returns the time noted (Unix seconds)."""
-        now = time.time()
         with self._transaction():
-            self._connection.execute(
-                sa.delete(tables.steps).where(tables.steps.c.batch == batch, tables.steps.c.name == step)
-            )
-            self._connection.execute(
-                sa.insert(tables.steps).values(batch=batch, name=step, begun_at=now, evidence=None)
-            )
-        return now
+            return self._batches.begin_step(batch, step)
 
     def end_step(
         self, destination: str, batch: int, step: str, evidence: dict[str, Any], *, names: Named = (), left: Named = ()
@@ -280,18 +214,12 @@ class Journal:
         with self._transaction():
             self._names.add(self.hashes.destination_id(destination), names)
             self._names.drop(left)
-            self._connection.execute(
-                sa.update(tables.steps)
-                .where(tables.steps.c.batch == batch, tables.steps.c.name == step)
-                .values(evidence=text)
-            )
+            self._batches.end_step(batch, step, text)
 
     def forget_step(self, batch: int, step: str) -> None:
         """Note that a step begun did certainly not happen."""
         with self._transaction():
-            self._connection.execute(
-                sa.delete(tables.steps).where(tables.steps.c.batch == batch, tables.steps.c.name == step)
-            )
+            self._batches.forget_step(batch, step)
 
     def settle(
         self,
@@ -328,15 +256,15 @@ class Journal:
         """
         now = time.time()
         with self._transaction():
-            self._close_batch(batch, "settled", outcomes)
+            self._batches.close(batch, "settled", outcomes)
             self._note_contacts(confirmed, now)
             self._keys.confirm(confirmed)
             self._note_contacts(uncertain, None)
             self._keys.doubt(uncertain)
             self._keys.keep(kept)
             self._contacts.drop(forgotten)
-            self._insert_rejects(rejects)
-            return [self._insert_batch(destination, action, route, rows) for rows in following]
+            self._rejects.add(rejects)
+            return [self._batches.add(destination, action, route, rows) for rows in following]
 
     def note_rows(
         self,
@@ -358,7 +286,7 @@ class Journal:
             self._keys.note(unchanged)
             self._keys.stay(stay)
             self._keys.keep(kept)
-            self._insert_rejects(rejects)
+            self._rejects.add(rejects)
 
     def discard(self, batch: int, *, uncertain: Sequence[Row] = ()) -> None:
         """Forget a batch whose rows will come again.
@@ -368,17 +296,14 @@ class Journal:
             uncertain: rows that the provider may have received.
         """
         with self._transaction():
-            self._close_batch(batch, "lost", {})
+            self._batches.close(batch, "lost", {})
             self._note_contacts(uncertain, None)
             self._keys.doubt(uncertain)
 
     def pending_rejects(self, most: int) -> list[tuple[int, Reject]]:
         """So many rejects at most that are not in a rejects file yet, oldest first, with their numbers."""
-        columns = tables.rejects.c
-        query = sa.select(columns.id, *(columns[name] for name in Reject.__struct_fields__))
         with self._reading():
-            found = self._connection.execute(query.order_by(columns.id).limit(most))
-            return [(number, Reject(*values)) for number, *values in found]
+            return self._rejects.oldest(most)
 
     def reject_id(self, reject: Reject) -> int:
         """The keyed hash by which the same reject of the same row is known again."""
@@ -393,29 +318,24 @@ class Journal:
         """These rejects are safe in a file; `written` has hash, attempt and file of each."""
         with self._transaction():
             self._known_rejects.note(written)
-            self._connection.execute(sa.delete(tables.rejects).where(tables.rejects.c.id <= up_to))
+            self._rejects.erase(up_to)
 
     def keep_contacts(self) -> None:
         """From now on, in this run and all later ones, no contact is forgotten with time."""
         with self._transaction():
-            if self._read_meta(_KEEPS_CONTACTS) is None:
-                self._connection.execute(sa.insert(tables.meta).values(name=_KEEPS_CONTACTS, value=b""))
+            self._meta.keep_contacts()
 
     def forget_before(self, moment: float) -> None:
         """Forget contacts confirmed, unless they are kept, and batches settled, before this time (Unix seconds).
 
         Keys that were deleted before are forgotten like contacts.
         """
-        old = sa.select(tables.batches.c.id).where(
-            tables.batches.c.state != "open", tables.batches.c.created_at < moment
-        )
         with self._transaction():
-            if self._read_meta(_KEEPS_CONTACTS) is None:
+            if not self._meta.keeps_contacts:
                 self._contacts.merge_if(lambda entry: entry[2] is not None and entry[2] < moment)
                 self._connection.execute(sa.delete(tables.contacts).where(tables.contacts.c.confirmed_at < moment))
                 self._keys.forget_before(moment)
-            self._connection.execute(sa.delete(tables.steps).where(tables.steps.c.batch.in_(old)))
-            self._connection.execute(sa.delete(tables.batches).where(tables.batches.c.id.in_(old)))
+            self._batches.forget_before(moment)
             self._known_rejects.forget_before(moment)
 
     # Plumbing
@@ -462,53 +382,5 @@ class Journal:
         with suppress(sa.exc.SQLAlchemyError, AttributeError):  # it may not even be open
             self._connection.rollback()
 
-    def _read_secret(self) -> bytes:
-        version = self._read_meta("version")
-        if version is None:
-            self._connection.execute(
-                sa.insert(tables.meta),
-                [
-                    {"name": "version", "value": _VERSION.encode()},
-                    {"name": "secret", "value": secrets.token_bytes(32)},
-                ],
-            )
-        elif version != _VERSION.encode():
-            raise JournalError(f"Setting `journal`: {self._store.name} was made by another version of this program.")
-        found = self._read_meta("secret")
-        if found is None:
-            raise ValueError("no secret")
-        return found
-
-    def _read_meta(self, name: str) -> bytes | None:
-        return self._connection.execute(sa.select(tables.meta.c.value).where(tables.meta.c.name == name)).scalar()
-
-    def _insert_batch(self, destination: str, action: str, route: str, rows: Sequence[Row]) -> int:
-        result = self._connection.execute(
-            sa.insert(tables.batches).values(
-                destination=destination,
-                action=action,
-                route=route,
-                state="open",
-                created_at=time.time(),
-                payload=payload.encoded(rows),
-            )
-        )
-        number = result.inserted_primary_key
-        assert number is not None  # noqa: S101 - the table has one
-        return int(number[0])
-
-    def _close_batch(self, batch: int, state: str, outcomes: dict[str, int]) -> None:
-        self._connection.execute(
-            sa.update(tables.batches)
-            .where(tables.batches.c.id == batch)
-            .values(state=state, payload=None, outcomes=msgspec.json.encode(outcomes).decode())
-        )
-
     def _note_contacts(self, rows: Sequence[Row], confirmed_at: float | None) -> None:
         self._contacts.put([(row.id, row.fingerprint, confirmed_at) for row in rows])
-
-    def _insert_rejects(self, rejects: Sequence[Reject]) -> None:
-        if rejects:
-            # PostgreSQL's text takes no NUL, which a provider's message may hold.
-            values = [msgspec.structs.asdict(one) | {"reason": one.reason.replace("\0", "")} for one in rejects]
-            self._connection.execute(sa.insert(tables.rejects), values)

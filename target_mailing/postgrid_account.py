@@ -10,13 +10,14 @@ import msgspec
 from mailing_api.errors import ConfigurationError
 from mailing_api.postgrid import POSTGRID_SETTINGS, PostgridClient, postgrid_pace
 from mailing_api.settings import Setting, lookup
+from target_mailing.places import NO_JOURNAL
 from target_mailing.postgrid import MAX_ROWS, PostgridDestination, PostgridTarget
 from target_mailing.postgrid_import import PostgridImports
 from target_mailing.postgrid_job import Joining
 from target_mailing.postgrid_links import LINK_SETTINGS, Links
 from target_mailing.provider import Provider
 from target_mailing.reach import BY_POST
-from target_mailing.settings import NO_JOURNAL, StreamSettings
+from target_mailing.settings import StreamSettings
 from target_mailing.steps import Destination
 
 __all__ = ["PROVIDER"]

@@ -8,8 +8,8 @@ from typing import Any, Final
 from mailing_api.errors import ConfigurationError
 from mailing_api.settings import Setting, lookup
 from target_mailing import mailjet_account, postgrid_account, ses_account
+from target_mailing.declared_settings import TARGET_SETTINGS
 from target_mailing.provider import Provider
-from target_mailing.settings import TARGET_SETTINGS
 
 __all__ = ["PROVIDERS", "SETTINGS", "chosen"]
 

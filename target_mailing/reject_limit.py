@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
+import re
+from typing import Any, Final
 
 import msgspec
 
-__all__ = ["RejectLimit", "Verdict"]
+from mailing_api.errors import ConfigurationError
+
+__all__ = ["RejectLimit", "Verdict", "reject_limit"]
 
 #: Rows read before a share is judged for good; at the end of the input it always is.
 _JUDGED_FROM: Final = 1000
@@ -66,3 +69,19 @@ class RejectLimit:
 
     def __str__(self) -> str:
         return f"{self._count} rows" if self._count is not None else f"{self._share:.2%} of the rows"
+
+
+def reject_limit(value: Any) -> RejectLimit:
+    """The limit of `max_rejected`.
+
+    Raises:
+        ConfigurationError: neither a number of rows nor a share.
+    """
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return RejectLimit(count=value)
+    if isinstance(value, str):
+        if match := re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*%\s*", value):
+            return RejectLimit(share=float(match[1]) / 100.0)
+        if value.strip().isdecimal():
+            return RejectLimit(count=int(value))
+    raise ConfigurationError(f"Setting `max_rejected` is {value!r}; give a number of rows, or a share such as 10%.")

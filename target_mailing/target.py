@@ -35,18 +35,13 @@ from target_mailing.journal import Journal
 from target_mailing.lines import InputError
 from target_mailing.list_locks import ListLocks, locks_folder
 from target_mailing.maps import StreamMaps
+from target_mailing.places import default_folder, journal_hash_key, journal_store, place_of, refuse_missing_journal
 from target_mailing.properties import PropertyNames, no_property
 from target_mailing.providers import SETTINGS
+from target_mailing.reject_limit import reject_limit
 from target_mailing.rejects import RejectsFile, delete_old
 from target_mailing.run import Run, Terminated
-from target_mailing.settings import (
-    StreamSettings,
-    check_entries,
-    default_folder,
-    journal_store,
-    place_of,
-    reject_limit,
-)
+from target_mailing.settings import StreamSettings, check_entries
 from target_mailing.stores import FileStore, MemoryStore, Store
 from target_mailing.stream_check import StreamCheck, given_input
 from target_mailing.streams import check_action
@@ -140,6 +135,7 @@ class TargetMailing(Target):
         """See that the settings are right before anything is made."""
         check_entries(self.config)
         reject_limit(self._setting("max_rejected"))
+        journal_hash_key(self.config)
         for name in ("jobs_in_flight", "max_line_bytes"):
             positive(name, self._setting(name))
 
@@ -168,7 +164,9 @@ class TargetMailing(Target):
                 patience,
             )
         with ExitStack() as opened:
-            journal = opened.enter_context(closing(Journal(store)))
+            hash_key = journal_hash_key(self.config)
+            refuse_missing_journal(self.config, store)
+            journal = opened.enter_context(closing(Journal(store, hash_key=hash_key)))
             rejects = RejectsFile(rejects_folder)
             if isinstance(store, MemoryStore):
                 self.logger.warning(
@@ -180,6 +178,8 @@ class TargetMailing(Target):
                 self.logger.log(level, "Journal: %s (new: remembers nothing)", store.name)
             else:
                 self.logger.info("Journal: %s", store.name)
+            if hash_key is not None and journal.seal(hash_key):
+                self.logger.info("Setting `journal_hash_key`: the journal takes it on, and needs it from now on")
             if (kept := self._setting("rejects_keep")) is not None:
                 before = time.time() - positive("rejects_keep", duration("rejects_keep", kept))
                 if deleted := delete_old(rejects_folder, before):
@@ -253,12 +253,13 @@ class TargetMailing(Target):
     def _check(self, destinations: Destinations, tell: Callable[[str], None]) -> None:
         store, folder = self._places(destinations)
         with closing(store):
+            refuse_missing_journal(self.config, store)
             is_new = store.would_be_made()
         if is_new:
             tell(f"journal: {store.name} would be created (new: remembers nothing)")
         else:
             store = self._places(destinations)[0]
-            Journal(store).close()
+            Journal(store, hash_key=journal_hash_key(self.config)).close()
             tell(f"journal: {store.name} can be written")
         if folder.exists():
             RejectsFile(folder).close()

@@ -14,7 +14,7 @@ import pytest
 
 from mailing_api.errors import ConfigurationError
 from target_mailing.journal import Journal, JournalError
-from target_mailing.settings import default_folder, journal_store
+from target_mailing.places import default_folder, journal_store
 from target_mailing.stores import FileStore
 from tests.target.conftest import people, person, schema, state
 from tests.target.test_journal import row
@@ -166,6 +166,7 @@ def _change(statement):
         _change("UPDATE contacts_log SET entries = x'91'"),
         _change("DELETE FROM meta WHERE name = 'secret'"),
         _change("UPDATE meta SET value = 5 WHERE name = 'secret'"),
+        _change("UPDATE meta SET value = zeroblob(32) WHERE name = 'secret'"),
         _change("UPDATE rejects SET record = 5, at = 'x'"),
         _change("DROP TABLE steps"),
     ],

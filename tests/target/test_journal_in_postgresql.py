@@ -12,7 +12,7 @@ from mailing_api.errors import ConfigurationError
 from tap_mailing.changes import open_store
 from tap_mailing.settings import Options
 from target_mailing.journal import Journal, JournalError
-from target_mailing.settings import journal_store
+from target_mailing.places import journal_store
 from target_mailing.stores import PostgresStore
 
 SECRET = "hunter2canary"

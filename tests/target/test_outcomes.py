@@ -7,7 +7,7 @@ import pytest
 from mailing_api.errors import ConfigurationError
 from target_mailing.checkpoint import Ledger
 from target_mailing.outcomes import Outcome, Outcomes
-from target_mailing.settings import reject_limit
+from target_mailing.reject_limit import reject_limit
 
 
 def test_p4_superseded_rows_end_with_the_row_that_supersedes_them():

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from mailing_api.errors import ConfigurationError
+from target_mailing.places import journal_store
 from target_mailing.providers import PROVIDERS, SETTINGS
-from target_mailing.settings import StreamSettings, journal_store
+from target_mailing.settings import StreamSettings
 from target_mailing.stores import JournalError, MemoryStore
 
 
