@@ -460,9 +460,10 @@ class Delivery:
             self._outcomes.settle_delivered((row.lines for row in ends.delivered), effect)
             for row in ends.withheld:
                 lane.opted_out(row)
-            for row in ends.refused:
-                lane.refused(row)
-            lane.free(ends.ended, time.monotonic())
+            now = time.monotonic()
+            for at, refusal in finished.rejected.items():
+                lane.refused(batch.rows[at], refusal, now)
+            lane.free(ends.ended, now)
         told = ends.said_of(batch)
         logger.info("Batch %d (%s, %d rows) has ended: %s", batch.number, batch.jobs, len(batch.rows), told)
         self._ended(batch)

@@ -14,10 +14,11 @@ from target_mailing.batches import Batcher, Row
 from target_mailing.journal import Journal, Known, Reject
 from target_mailing.keys_under_way import KeysUnderWay
 from target_mailing.mapping import MappedContact
+from target_mailing.opt_outs import OptOuts
 from target_mailing.outcomes import End, Outcome, Outcomes
 from target_mailing.permanent import Permanent
 from target_mailing.seen_keys import SeenKeys
-from target_mailing.steps import Destination
+from target_mailing.steps import Destination, Refusal
 
 __all__ = ["Lane", "LanePolicy", "ReadyBatch", "left_behind"]
 
@@ -71,6 +72,7 @@ class Lane:
         self._ready: deque[ReadyBatch] = deque()
         self._remove = destination.actions.remove
         self._unsubscribe = destination.actions.unsubscribe
+        self._opt_outs = OptOuts(destination, journal)
         self._has_opt_outs = self._remove in destination.actions.known
         self._removes_old = policy.on_key_change == "remove" and self._has_opt_outs
         self._old_first = destination.actions.old_first
@@ -80,13 +82,9 @@ class Lane:
         self._has_strays = False
         #: Removals that are off, because what was to replace them did not arrive.
         self._off: list[Row] = []
-        #: Contacts that are not to be subscribed in this run: the former address of their key opted out.
-        self._opted_out: set[int] = set()
         self._seen = SeenKeys()
         #: By stream, rows whose key stands for other addresses, too.
         self.repeated_keys: Counter[str] = Counter()
-        #: Contacts of which a row of this run said that they opted out.
-        self._unsubscribed: set[int] = set()
         self.batcher = Batcher(
             max_rows=policy.batch_rows,
             max_bytes=policy.batch_bytes,
@@ -147,8 +145,7 @@ class Lane:
             return end
         if self._permanent is not None and not row.email and row.key is not None:
             self._fill(row, before or f"?{row.key.hex()}")
-        if (self._unsubscribed or row.action == self._unsubscribe) and not self.destination.has_lists_by_row:
-            self._keep_opt_out(row)
+        self._opt_outs.keep(row)
         row.drops_key = self._drops_key(row)
         if not self._old_first:
             self._wait_for_earlier(row, now)
@@ -213,23 +210,28 @@ class Lane:
             self._fill(row, before)
             known.update(self._journal.contacts([row.id]))
         if self._old_first and row.action == actions.remove and self._is_shared(row, row.key):
-            if not self._keys.is_coming(row.key):
+            own = self._own_address(row, before)
+            if own is None and not self._keys.is_coming(row.key):
                 return row.lines, Outcome.UNCHANGED, None
-            # The key's own contact is on its way, and will be remembered; only after that it is gone.
-            row.action = actions.ask
-            row.fingerprint = self._journal.fingerprint(row.action, row.contact)
+            if own is None:
+                # The key's own contact is on its way, and will be remembered; only after that it is gone.
+                row.action = actions.ask
+                row.fingerprint = self._journal.fingerprint(row.action, row.contact)
+            else:
+                row.action = actions.remove if self._removes_old else actions.ask
+                self._fill(row, own)
+                known.update(self._journal.contacts([row.id]))
         return None
 
-    def _keep_opt_out(self, row: Row) -> None:
-        """What a row of this run said stays: an opt-out is neither undone by adding nor forgotten by removing.
-
-        The provider sees to that only for members, and somebody may have left before the opt-out came.
-        """
-        if row.action == self._unsubscribe:
-            self._unsubscribed.add(row.id)
-        elif row.id in self._unsubscribed and (row.action == self._remove or self._may_subscribe(row)):
-            row.action = self._unsubscribe
-            row.fingerprint = self._journal.fingerprint(row.action, row.contact)
+    def _own_address(self, row: Row, before: str | None) -> str | None:
+        """An address beside the row's at which its key is or may be, and no other key."""
+        assert row.key is not None  # noqa: S101 - only called for keyed rows
+        for email in (before, *self._journal.strays(row.key)):
+            if email and fold_address(email) != row.address:
+                old = self._former(row, email, self._remove)
+                if not self._is_shared(old, row.key):
+                    return email
+        return None
 
     def next_batch(self, *, ending: bool) -> ReadyBatch | None:
         """The next batch to send; one that is due may go as several. When ending, batches go whatever their size."""
@@ -256,13 +258,17 @@ class Lane:
             self.free(judged.ended, time.monotonic())
             return judged.going
         spared = [] if self._old_first else [row for row in rows if self._is_spared(row)]
-        changed = [row for row in rows if len(row.lines) > 1 or row.id in self._opted_out]
-        if not changed and not spared:
+        refused = self._refuse(rows)
+        followed = self._opt_outs.followed
+        changed = [row for row in rows if len(row.lines) > 1 or row.id in followed]
+        if not changed and not spared and not refused:
             return rows
         known = self._journal.contacts([row.id for row in changed])
         unchanged, withheld = {id(row): row for row in spared}, {}
         for row in changed:
-            if row.id in self._opted_out and self._may_subscribe(row):
+            if id(row) in refused:
+                continue
+            if self._opt_outs.is_withheld(row):
                 withheld[id(row)] = row
             elif not row.followers and self._is_confirmed(row, known.get(row.id)):
                 unchanged[id(row)] = row
@@ -270,16 +276,26 @@ class Lane:
             self._journal.note_rows(unchanged=[*unchanged.values()], stay=spared)
         self._outcomes.settle_all([(row.lines, Outcome.UNCHANGED, None) for row in unchanged.values()])
         self._outcomes.settle_all([(row.lines, Outcome.WITHHELD, "opted_out_at_provider") for row in withheld.values()])
-        ended = unchanged | withheld
+        ended = unchanged | withheld | refused
         self.free([*ended.values()], time.monotonic())
         return [row for row in rows if id(row) not in ended]
+
+    def _refuse(self, rows: Sequence[Row]) -> dict[int, Row]:
+        """End rows that would add people whose former address could not be asked about; by identity."""
+        refusals = [(row, refusal) for row in rows if (refusal := self._opt_outs.refusal(row)) is not None]
+        if refusals:
+            self._journal.note_rows(
+                rejects=[one for row, refusal in refusals for one in Reject.of(row, refusal.code, refusal.reason)]
+            )
+            self._outcomes.settle_all([(row.lines, Outcome.REJECTED, refusal.code) for row, refusal in refusals])
+        return {id(row): row for row, _ in refusals}
 
     def free(self, rows: list[Row], now: float) -> None:
         """These rows have their outcome; others of their addresses, and their followers, may go now."""
         self._keys.let_go(rows)
         self.batcher.free([row.address for row in rows], now)
         for row in rows:
-            if row.followers and row.id in self._opted_out:
+            if row.followers and row.id in self._opt_outs.followed:
                 self.opted_out(row)
             for follower in row.followers:
                 self.batcher.unblock(follower, now)
@@ -289,11 +305,22 @@ class Lane:
                 self.batcher.withdraw(old, now)
             self._outcomes.settle_all([(old.lines, Outcome.UNCHANGED, None) for old in off])
 
-    def refused(self, row: Row) -> None:
-        """A row was not delivered: where old contacts leave after the new one came, they stay."""
+    def refused(self, row: Row, refusal: Refusal, now: float) -> None:
+        """A row was not delivered: where old contacts leave after the new one came, they stay.
+
+        Where they are handled before it, and may have opted out for all that is known, the new one does not come.
+        """
         if not self._old_first:
             self._off.extend(row.followers)
             row.followers = ()
+        elif refusal.is_unasked and row.followers:
+            stopped = [one for one in self._opt_outs.stop(row, refusal) if one.blocked]
+            self._keys.let_go(stopped)
+            for one in stopped:
+                self.batcher.withdraw(one, now)
+                one.blocked = 0
+            # The record is in the rejects file: it is this row's, too.
+            self._outcomes.settle_all([(one.lines, Outcome.REJECTED, refusal.code) for one in stopped])
 
     def names(self, rows: Sequence[Row], *, removing: bool) -> dict[int, Sequence[str]]:
         """By position, what the provider calls the rows' contacts; when removing only what nobody else has."""
@@ -324,29 +351,11 @@ class Lane:
         return any(key not in gone and not self._keys.is_leaving(key) for key in keys)
 
     def opted_out(self, row: Row) -> None:
-        """A row was withheld because its contact opted out: whoever follows it under a new address has, too.
-
-        The journal leaves the key at the old address, which is asked about again when the key comes again: a provider
-        may not record the opt-out of somebody who is no member.
-        """
-        actions = self.destination.actions
-        for follower in row.followers:
-            if follower.action in actions.respectful:
-                continue
-            if follower.address == row.address and follower.action != self._remove:
-                self._opted_out.add(follower.id)  # the same mailbox: there is nobody to be unsubscribed
-            elif follower.action not in {actions.remove, actions.ask}:
-                follower.action = actions.unsubscribe
-                follower.fingerprint = self._journal.fingerprint(follower.action, follower.contact)
-                self._opted_out.add(follower.id)
-            self._keys.let_go([follower])
+        """A row was withheld because its contact opted out: whoever follows it under a new address has, too."""
+        following = self._opt_outs.follow(row)
+        self._keys.let_go(following)
+        for follower in following:
             follower.key = None
-
-    def _may_subscribe(self, row: Row) -> bool:
-        """Whether a row adds its contact, and nobody said that opt-outs are to be undone."""
-        actions = self.destination.actions
-        others = {actions.remove, actions.ask, actions.unsubscribe, *actions.respectful, *actions.account_wide}
-        return row.action not in others
 
     def _fill(self, row: Row, email: str) -> None:
         contact = MappedContact(email, {}, {}, None, None, deleted=True)
@@ -371,10 +380,6 @@ class Lane:
             self._leave_after(row, old, now)
             return
         if not self._removes_old or self._is_shared(old, row.key) or self._has_left(old):
-            coming = self._keys.coming_to(row.key)
-            is_on_its_way = coming is not None and fold_address(coming) == old.address
-            if not (self._may_subscribe(row) or is_on_its_way):  # it may not overtake its key
-                return
             old = self._former(row, before, self.destination.actions.ask)
         self._outcomes.expect(row.lines[-1], 2)
         old.followers = (row,)

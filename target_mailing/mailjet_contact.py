@@ -92,19 +92,18 @@ class ManageContacts(Step):
             if to_do:
                 calls.act_on_lists(key, to_do)
         except MailingError as error:
-            is_former = action == ACTIONS.ask or bool(row.followers)
-            if stage == "opt-outs" and is_former and is_no_address(error):
+            is_unasked = stage == "opt-outs"
+            if is_unasked and (action == ACTIONS.ask or row.followers) and is_no_address(error):
                 return None, False  # nobody to remove, nor to have opted out
             refusal = about_one(
                 error,
-                probe=lambda: self.client.memberships(1) if stage == "opt-outs" else self.client.one("contact", 1),
+                probe=lambda: self.client.memberships(1) if is_unasked else self.client.one("contact", 1),
                 writes=stage not in {"opt-outs", "look-up"},
                 what=_STAGES[stage],
                 size=len(row.contact),
                 answered=answered,
             )
-            # Of somebody who is followed by another address, nobody can tell then whether they opted out.
-            return (None, True) if stage == "opt-outs" and is_former else (refusal, False)
+            return msgspec.structs.replace(refusal, is_unasked=is_unasked), False
         # Whoever follows a removal is the same person under a new address, and has opted out where this one has.
         return None, bool(kept) and (len(kept) == len(lists) or bool(row.followers))
 

@@ -74,15 +74,11 @@ class ReadConsent(Step):
             except NotFound:
                 absent.append(at)
             except MailingError as error:
-                is_former = work.action == ACTIONS.ask or bool(row.followers)
-                if is_former and is_no_address(error):  # nobody to remove, nor to have opted out
-                    absent.append(at)
+                if is_no_address(error) and (work.action == ACTIONS.ask or row.followers):
+                    absent.append(at)  # nobody to remove, nor to have opted out
                     continue
                 refusal = about_one(error, probe=lambda: self.client.memberships(1), what="looking for the contact")
-                if is_former:
-                    withheld.append(at)  # nobody can tell, and whoever follows is added by it
-                else:
-                    refused[at] = refusal
+                refused[at] = msgspec.structs.replace(refusal, is_unasked=True)
             else:
                 if not may_remove(ACTIONS, unsubscribed=self._opted_out(memberships)):
                     withheld.append(at)

@@ -97,7 +97,8 @@ class ContactList:
                 return self._remove(row.email)
             self._write(row, unsubscribe=action == ACTIONS.unsubscribe)
         except RequestRefused as error:
-            return refusal_of(error)
+            is_unasked = action in {ACTIONS.ask, ACTIONS.remove}
+            return msgspec.structs.replace(refusal_of(error), is_unasked=is_unasked)
         return False
 
     def arrived(self, rows: Sequence[Row], action: str) -> Sequence[bool]:
@@ -243,7 +244,7 @@ def _found(rows: Sequence[Row], there: LookedUp[State]) -> Found:
     for at, row in enumerate(rows):
         state = there.found.get(row.address)
         if row.address in there.refused:
-            refused[at] = refusal_of(there.refused[row.address])
+            refused[at] = msgspec.structs.replace(refusal_of(there.refused[row.address]), is_unasked=True)
         elif state is None:
             absent.append(at)
         elif state.has_opted_out:

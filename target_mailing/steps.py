@@ -26,10 +26,17 @@ __all__ = [
 
 
 class Refusal(msgspec.Struct, frozen=True):
-    """Why a row was not taken: a stable code, and a reason that may quote data (for the rejects file only)."""
+    """Why a row was not taken.
+
+    Attributes:
+        code: stable.
+        reason: may quote data; for the rejects file only.
+        is_unasked: the provider refused to tell whether the contact opted out.
+    """
 
     code: str
     reason: str
+    is_unasked: bool = False
 
 
 class Done(msgspec.Struct, frozen=True):

@@ -24,11 +24,11 @@ def examples(short: int, long: int) -> int:
     return {"short": short, "long": long, "deep": 10 * long}[LENGTH]
 
 
-def machine(short: int, long: int, *, steps: int = 10, repeats: bool = False) -> settings:
-    """The settings of a state machine of whole runs of a plugin; one that `repeats` has the same examples on CI."""
+def machine(short: int, long: int, *, steps: int = 10) -> settings:
+    """The settings of a state machine of whole runs of a plugin."""
     return settings(
         settings.get_profile(LENGTH if LENGTH in {"long", "deep"} else "short"),
-        derandomize=LENGTH == "short" or (repeats and "CI" in os.environ),
+        derandomize=LENGTH == "short",
         max_examples=examples(short, long),
         stateful_step_count=steps,
         suppress_health_check=list(HealthCheck),

@@ -93,6 +93,48 @@ def test_a_deleted_row_with_another_address_takes_the_old_one_with_it(mailjet, h
     assert mailjet.statuses().keys() == left
 
 
+@pytest.mark.parametrize("how", ["remove", "keep"])
+@pytest.mark.parametrize("opted_out", [True, False])
+def test_p5_a_deleted_row_with_the_address_of_another_key_is_that_of_its_own_address(mailjet, how, opted_out):
+    """So a deletion is not lost, and whoever opted out is not forgotten by it."""
+    mailjet.deliver([schema(), *people([1, 2])])
+    if opted_out:
+        mailjet.opt_out("person2@example.com")
+    config = {"on_key_change": how}
+    result = mailjet.deliver([schema(), delete(2, email="person1@example.com"), state(1)], **config)
+    assert result.counts() == {"withheld" if opted_out else "delivered": 1}
+    statuses = mailjet.statuses()
+    assert statuses["person1@example.com"] == "subscribed"
+    assert ("person2@example.com" in statuses) is (opted_out or how == "keep")
+    assert mailjet.deliver([schema(), person(2, email="new@example.com")], **config).error is None
+    assert (mailjet.statuses()["new@example.com"] == "subscribed") is not opted_out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("told", [{}, {"email": "person1@example.com"}])
+def test_p3_a_deletion_takes_off_also_who_may_have_arrived_where_the_key_shares_its_address(mailjet, told):
+    both = {"email": "person1@example.com", "name": "Person 1"}
+    mailjet.deliver([schema(), person(1), person(2, **both)])
+    mailjet.sandbox.mailjet.plan_jobs([{"end": "stall"}])
+    given_up = mailjet.deliver([schema(), person(2, email="new@example.com")], job_abandon=0.3)
+    assert given_up.counts() == {"rejected": 1}
+    mailjet.sandbox.mailjet.add_contacts([{"email": "new@example.com", "list": mailjet.list_id}])
+    assert mailjet.deliver([schema(), delete(2, **told)]).counts() == {"delivered": 1}
+    assert mailjet.statuses().keys() == {"person1@example.com"}
+
+
+@pytest.mark.parametrize("how", ["remove", "keep"])
+def test_p5_an_opt_out_at_both_addresses_of_a_key_follows_to_the_next(mailjet, how):
+    """Whether the provider records the opt-out of somebody who is no member is unverified."""
+    mailjet.sandbox.switches.change({"unsub_creates_membership": False})
+    mailjet.deliver([schema(), person(1)])
+    mailjet.opt_out("person1@example.com")
+    for name, told in [("out", {"subscription_status": "unsubscribed"}), ("new", {})]:
+        row = person(1, email=f"{name}@example.com", **told)
+        assert mailjet.deliver([schema(), row], on_key_change=how).counts() == {"withheld": 1}
+    assert mailjet.statuses() == {"person1@example.com": "unsubscribed"}
+
+
 @pytest.mark.slow
 def test_p3_the_old_address_goes_also_where_the_new_one_was_delivered_before(mailjet):
     mailjet.deliver([schema(), person(1), person(2, name="Person 1")])

@@ -105,11 +105,24 @@ def test_somebody_whose_former_address_was_none_comes_under_the_new_one(mailjet,
 def test_p5_somebody_of_whom_nobody_can_tell_whether_they_opted_out_before_is_not_subscribed(
     mailjet, route, on_key_change
 ):
-    mailjet.deliver([schema(), person(1, email=ODD)], route=route)
+    """The row is rejected; nor does anybody opt out by it. Given again it is delivered."""
+    mailjet.deliver([schema(), person(1, email=ODD), person(2), person(3, email=ODD)], route=route)
+    before = mailjet.statuses()
     refuse_odd(mailjet, 400, "Something is odd")
-    result = mailjet.deliver([schema(), person(1), state(1)], route=route, on_key_change=on_key_change)
-    assert result.error is None
-    assert mailjet.statuses().get("person1@example.com") != "subscribed"
+    # To somebody else's address, to an own one twice; and whoever opts out does, whatever is known of them.
+    out = person(3, subscription_status="unsubscribed")
+    rows = [person(1, email="person2@example.com"), person(1), person(1, city="Nice"), out]
+    config = {"route": route, "on_key_change": on_key_change, "batch_rows": 2}
+    result = mailjet.deliver([schema(), *rows, state(1)], **config)
+    assert (result.error, result.states) == (None, [1])
+    assert result.outcomes["reasons"] == {"refused_by_provider": 4}
+    rejected = sorted((one["record"]["id"], one["record"]["city"]) for one in result.rejects)
+    assert rejected == [(1, "Lyon"), (1, "Lyon"), (1, "Nice"), (3, "Lyon")]
+    assert mailjet.statuses() == before | {"person3@example.com": "unsubscribed"}
+    mailjet.sandbox.faults.clear()
+    assert mailjet.deliver([schema(), *rows, state(2)], **config).counts().keys() <= {"delivered", "superseded"}
+    assert mailjet.statuses()["person1@example.com"] == "subscribed"
+    assert (ODD in mailjet.statuses()) is (on_key_change == "keep")
 
 
 @pytest.mark.parametrize("route", ROUTES)

@@ -47,6 +47,23 @@ def test_p5_only_addforce_with_consent_force_undoes_an_opt_out(either):
     assert either.seen(ADA)[:2] == (False, {"News": "OPT_IN", "Offers": "OPT_OUT"})
 
 
+@pytest.mark.parametrize("how", ["remove", "keep"])
+def test_p5_somebody_whose_former_address_cannot_be_asked_about_is_not_added(either, how):
+    either.deliver([schema(), *people((1, 2))])
+    either.add({"email": ADA, "unsubscribed": True})
+    content = '{"message": "Odd", "__type": "BadRequestException"}'
+    headers = {"x-amzn-ErrorType": "BadRequestException"}
+    fault = either.sandbox.faults.add(
+        kind="status", status=400, content=content, headers=headers, method="GET", path="*person1@*", times=None
+    )
+    moved = [person(1, email=BOB), person(1, email=NEW), person(1, email=NEW, city="Nice")]
+    result = either.deliver([schema(), *moved, state(1)], on_key_change=how, batch_rows=1)
+    assert (result.error, result.states) == (None, [1])
+    assert result.outcomes["reasons"] == {"refused_by_provider": 3}
+    assert sorted(one["record"]["email"] for one in result.rejects) == [NEW, NEW, BOB]
+    assert (fault.hits > 0, either.seen(BOB)[0], NEW in either.contacts()) == (True, False, False)
+
+
 def test_p5_opt_outs_at_the_source_arrive_and_the_excluded_are_withheld(either):
     either.add({"email": ADA, "topics": {"News": "OPT_IN"}, "attributes": {"a": 1}})
     rows = [
