@@ -20,26 +20,35 @@ class Overlap:
     """How many rows of a page the next one shows again: one where nothing moves, more where rows were deleted.
 
     Each step back goes twice as far as the one before, and so much is shown again afterwards; each page that goes well
-    halves it.
+    halves it. Where the walk has to step back again before it met a new row, pages show more of each other until it
+    does: otherwise it could pass over the same place for ever.
     """
 
     def __init__(self) -> None:
-        self.rows = 1
+        self._rows = 1
+        self._least = 1
+        self._went_on = False
 
     def back(self, offset: int) -> int:
         """The offset to try where nothing known stands at this one."""
-        self.rows *= 2
-        return max(0, offset - self.rows)
+        self._rows *= 2
+        if self._went_on:
+            self._least *= 2
+        self._went_on = False
+        return max(0, offset - self._rows)
 
-    def forward(self, offset: int, count: int) -> int:
-        """The offset of the page after one of `count` rows."""
+    def forward(self, offset: int, count: int, *, is_new: bool) -> int:
+        """The offset of the page after one of `count` rows, some of which may be new."""
         found = offset + count - self.within(count)
-        self.rows = max(1, self.rows // 2)
+        self._rows = max(1, self._rows // 2)
+        if is_new:
+            self._least = 1
+        self._went_on = not is_new
         return found
 
     def within(self, count: int) -> int:
-        """The overlap with a page of `count` rows, which leaves half of it."""
-        return min(self.rows, max(1, count // 2))
+        """The overlap with a page of `count` rows: about half of it, and more where that was too little."""
+        return max(min(self._rows, max(1, count // 2)), min(self._least, max(1, count - 1)))
 
 
 class Place(Protocol[T]):

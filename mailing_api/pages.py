@@ -19,6 +19,9 @@ T = TypeVar("T")
 #: Rows of so many first pages may tell that what stands above them was read.
 _LOOKED_AT_PAGES: Final = 10
 
+#: Steps back that a walk in an unknown order may take for each page that it reached.
+_STEPS_FOR_A_PAGE: Final = 10
+
 
 class OffsetWalk(Generic[T]):
     """An iterable over the pages of one listing.
@@ -57,7 +60,8 @@ class OffsetWalk(Generic[T]):
             ahead: pages fetched at the same time.
             ordered: rows come in ascending order of `key`.
             stable: where they do not, they keep their order among each other, and new ones come last.
-            max_rereads: steps back, or starts over, before giving up; for each page read one more is granted.
+            max_rereads: steps back in a row, without a new row, before giving up; also how often the walk starts over,
+                where each page read grants one more.
         """
         self._fetch = fetch
         self._key = key
@@ -78,23 +82,26 @@ class OffsetWalk(Generic[T]):
             yield from self._walk(_Prefetch(pool, self._fetch, self._limit, self._ahead))
 
     def _walk(self, pages: _Prefetch[T]) -> Iterator[Sequence[T]]:
-        offset = reached = rereads = idle = pages_read = 0
+        offset = reached = stuck = starts = idle = pages_read = 0
         place = self._place()
         overlap = Overlap()
         while True:
             page = pages.take(offset, overlap.within(self._limit))
             if offset and not place.is_in(page):
-                rereads += 1
-                if rereads > self._max_rereads + pages_read:
-                    raise IncompleteExtraction(f"{self._what}: rows moved {rereads} times while being read.")
+                stuck += 1
                 if self._ordered or self._stable:
                     offset = overlap.back(offset)
                 else:
                     offset, place = 0, self._place()
+                # In order of keys, the beginning is no new start: rows are told from those that were read.
+                starts += offset == 0 and not self._ordered
+                if stuck > self._max_rereads or starts > self._max_rereads + pages_read:
+                    raise IncompleteExtraction(f"{self._what}: rows moved {max(stuck, starts)} times while being read.")
                 continue
             fresh = place.behind(page)
             if fresh:
                 yield fresh
+                stuck = 0
                 # Where the walk starts over, only what it reaches for the first time is progress.
                 pages_read += self._ordered or self._stable or offset >= reached
             elif len(page) <= 1:
@@ -102,7 +109,7 @@ class OffsetWalk(Generic[T]):
             idle = idle + 1 if offset >= reached and not fresh else 0
             if idle > self._max_rereads:
                 raise IncompleteExtraction(f"{self._what}: {idle} pages in a row held nothing new.")
-            offset = overlap.forward(offset, len(page))
+            offset = overlap.forward(offset, len(page), is_new=bool(fresh))
             reached = max(reached, offset)
 
     def _place(self) -> Place[T]:
@@ -213,8 +220,8 @@ class UnsortedWalk(Generic[T]):
             what: names the listing in errors.
             limit: rows per page, 2 or more.
             ahead: pages fetched at the same time.
-            max_rereads: how often a way is tried that leads nowhere: steps back (for each page read, one more is
-                granted), pages that bring nothing new, or looks at the beginning.
+            max_rereads: how often a way is tried that leads nowhere: steps back (each page that was reached grants some
+                more), pages that bring nothing new, or looks at the beginning.
         """
         self._fetch = fetch
         self._key = key
@@ -253,7 +260,8 @@ class UnsortedWalk(Generic[T]):
             rows = [((self._key(row), self._version(row)), row) for row in page]
             if offset and not any(known.has(*mark) for mark, _ in rows):
                 rereads += 1
-                if rereads > self._max_rereads + reached // self._limit:
+                # How far it came is all that tells deletions from an order that is another one each time.
+                if rereads > self._max_rereads + _STEPS_FOR_A_PAGE * (reached // self._limit):
                     raise self._moved(rereads)
                 offset = overlap.back(offset)
                 continue
@@ -272,7 +280,7 @@ class UnsortedWalk(Generic[T]):
             if idle > self._max_rereads:
                 raise self._moved(idle)
             known.add(mark for mark, _ in rows)
-            offset = overlap.forward(offset, len(page))
+            offset = overlap.forward(offset, len(page), is_new=is_further)
             reached = max(reached, offset)
 
     def _moved(self, times: int) -> IncompleteExtraction:

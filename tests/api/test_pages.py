@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailing_api.errors import IncompleteExtraction, ProviderFault, RequestRefused
-from mailing_api.pages import OffsetWalk, TokenWalk
+from mailing_api.pages import OffsetWalk, TokenWalk, UnsortedWalk
 
 
 class Listing:
@@ -116,18 +116,21 @@ def test_p6_an_unsorted_listing_starts_over_when_rows_move(script, count):
 
 
 class Shrinking:
-    """Many rows in order; before each request, `gone(request)` more of the first ones are deleted."""
+    """Many rows in order; before each request, `gone(request)` more are deleted: those after the first `stay`."""
 
-    def __init__(self, count, gone):
+    def __init__(self, count, gone, stay=0):
         self.count = count
         self.gone = gone
-        self.first = 0
+        self.stay = stay
+        self.first = stay
         self.requests = 0
 
     def fetch(self, offset, limit):
         self.requests += 1
         self.first = min(self.count, self.first + self.gone(self.requests))
-        return range(min(self.count, self.first + offset), min(self.count, self.first + offset + limit))
+        moved = self.first - self.stay
+        end = min(self.count, moved + offset + limit)
+        return [*range(offset, min(offset + limit, self.stay)), *range(max(self.first, moved + offset), end)]
 
 
 MODES = {"ordered": {}, "stable": {"ordered": False, "stable": True}}
@@ -135,7 +138,7 @@ MODES = {"ordered": {}, "stable": {"ordered": False, "stable": True}}
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize(("gone", "every"), [(1, 1), (1, 2), (1, 10), (30, 10), (3, 1)])
+@pytest.mark.parametrize(("gone", "every"), [(1, 1), (1, 2), (1, 10), (30, 10), (3, 1), (30, 1)])
 def test_p6_a_long_walk_lives_through_any_number_of_deletions(mode, gone, every):
     listing = Shrinking(100_000, lambda number: gone * (number % every == 0))
     walk = OffsetWalk(listing.fetch, lambda row: row, what="Listing", limit=100, ahead=1, **MODES[mode])
@@ -143,6 +146,26 @@ def test_p6_a_long_walk_lives_through_any_number_of_deletions(mode, gone, every)
     assert set(range(listing.first, listing.count)) <= set(found)
     assert len(found) == len(set(found))
     assert listing.requests < 5 * listing.count / 100
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stay", [0, 3000])
+@pytest.mark.parametrize("mode", [*MODES, "unknown order"])
+def test_p6_a_walk_gets_on_whatever_share_of_a_page_each_request_loses(mode, stay):
+    # In an unknown order, where half of what is read is gone at once, nothing tells that from an order that changes.
+    for share in (5, 10, 20, 30, 40, *((50, 60, 80, 95) if mode in MODES else ())):
+        listing = Shrinking(15_000, lambda _, share=share: share, stay)
+        walk = (
+            OffsetWalk(listing.fetch, lambda row: row, what="Listing", limit=100, ahead=1, **MODES[mode])
+            if mode in MODES
+            else UnsortedWalk(listing.fetch, lambda row: row, lambda _: 0, what="Listing", limit=100, ahead=1)
+        )
+        found = [row for page in walk for row in page]
+        assert {*range(stay), *range(listing.first, listing.count)} <= set(found), share
+        if mode == "ordered":
+            assert len(found) == len(set(found)), share
+        if mode in MODES:
+            assert listing.requests < 5 * listing.count / 100, share
 
 
 @pytest.mark.slow
