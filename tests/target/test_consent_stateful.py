@@ -15,7 +15,7 @@ from operator import itemgetter
 from typing import Any
 
 import pytest
-from hypothesis import event, note
+from hypothesis import HealthCheck, event, given, note, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
@@ -325,6 +325,42 @@ def _a_sandbox() -> Iterator[None]:
     global sandbox
     with Sandbox(job_seconds=0.005) as sandbox:
         yield
+
+
+#: What searches found: how it began, and the runs with what is not as in `PLAIN`.
+FOUND: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]] = {
+    "a delete told with another key's address, of somebody who opted out": (
+        {"scope": "one list", "unsub_creates_membership": False, "keys": 0},
+        [
+            {"changed": [("row", 1, "ada@example.com", None, None), ("row", 2, "kim@example.com", None, None)]},
+            {
+                "changed": [("row", 1, "ada@example.com", None, None), ("delete", 2, "ada@example.com", None, None)],
+                "gone": [1],
+                "leaver": 0,
+            },
+            {"changed": [("move", 1, "ada@example.com", None, None)]},
+        ],
+    ),
+}
+PLAIN: dict[str, Any] = {
+    "gone": [], "action": "addnoforce", "consent": "respect", "send": "changed", "nulls": "skip", "batch_rows": 1,
+    "on_key_change": "remove", "jobs_in_flight": 1, "fault": "none", "skip": 0, "comes_again": False, "leaver": None,
+}  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("found", FOUND)
+@settings(max_examples=1, suppress_health_check=list(HealthCheck))
+@given(again=st.none())
+def test_p5_what_searches_found(found: str, again: None) -> None:
+    beginning, runs = FOUND[found]
+    machine = Consent()
+    try:
+        machine.begin(**beginning)
+        for config in runs:
+            machine.run(**(PLAIN | config))
+    finally:
+        machine.teardown()
 
 
 @pytest.mark.slow
