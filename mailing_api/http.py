@@ -90,6 +90,7 @@ class HttpClient:
         allow_http: bool = False,
         trusted: Authorities | None = None,
         addresses: Addresses | None = None,
+        explains_absence: bool = False,
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -114,6 +115,8 @@ class HttpClient:
             allow_http: http:// may lead to another machine.
             trusted: certificate authorities that go before those of the environment.
             addresses: looks up the host and may refuse it, where no proxy does.
+            explains_absence: the provider's own 404 has a code or a message. Without both, once anything was found at
+                the base URL, a proxy or a gateway answered, which must not pass for "there is no such object".
             transport: replaces the network, for tests.
             sleep: waits between attempts.
 
@@ -130,6 +133,7 @@ class HttpClient:
         self._name = f"{provider} account {account!r}"
         self._located_by = located_by
         self._has_found = False
+        self._explains_absence = explains_absence
         self._read_error = read_error
         self._wait_headers = wait_headers
         self._retry = retry or RetryPolicy()
@@ -306,7 +310,10 @@ class HttpClient:
             # Whether it did the work is unknown: what answered may not even be the provider.
             return _unreadable(asked, status, f"HTTP {status} leads elsewhere")
         error = self._error_of(asked, response)
-        if isinstance(error, NotFound) and self._located_by and not self._has_found:
+        if isinstance(error, NotFound) and self._has_found:
+            if self._explains_absence and not (error.code or error.said):
+                return _unreadable(asked, status, f"HTTP {status} that the provider did not explain")
+        elif isinstance(error, NotFound) and self._located_by:
             error.args = (f"{error} Nothing was found there at all so far: check `{self._located_by}`, too.",)
         if isinstance(error, AuthenticationError):
             error.args = (f"{error} Check {self._way.credentials()}: wrong, revoked, or of another account.",)

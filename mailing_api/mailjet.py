@@ -17,7 +17,7 @@ import msgspec
 
 from mailing_api.errors import ConfigurationError, UnreadableAnswer
 from mailing_api.http import Connection, HttpClient
-from mailing_api.mailjet_answers import Row, bare_id, first, new_id, read_error, rows_of
+from mailing_api.mailjet_answers import Row, bare_id, first, memberships_of, new_id, read_error, rows_of, written_rows
 from mailing_api.pages import OffsetWalk
 from mailing_api.paths import segment
 from mailing_api.settings import Setting, lookup, named
@@ -137,6 +137,7 @@ class MailjetClient:
             credentials=lambda: named(MAILJET_SETTINGS[:2]),
             auth=httpx.BasicAuth(api_key, secret_key),
             read_error=read_error,
+            explains_absence=True,
             **connection,
         )
 
@@ -224,11 +225,12 @@ class MailjetClient:
             NotFound: no such contact.
         """
         path = f"/v3/REST/contact/{segment(contact)}/getcontactslists"
+        route = "/v3/REST/contact/{contact}/getcontactslists"
         rows: list[Row] = []
         known: set[str] = set()
         while True:
             query = {"Limit": PAGE_SIZE} | ({"Offset": len(rows)} if rows else {})
-            page = self._get(path, "/v3/REST/contact/{contact}/getcontactslists", query)
+            page = self._http.request("GET", path, memberships_of, route=route, params=query)
             rows += page
             before = len(known)
             known.update(str(row.get("ListID")) for row in page)
@@ -384,7 +386,7 @@ class MailjetClient:
     def write(self, method: str, path: str, body: Row, *, route: str, idempotent: bool = False) -> list[Row]:
         """Send an object and return the rows of the answer, none for a 304; arguments as in `HttpClient.request`."""
         content = msgspec.json.encode(body)
-        return self._http.request(method, path, rows_of, route=route, content=content, idempotent=idempotent)
+        return self._http.request(method, path, written_rows, route=route, content=content, idempotent=idempotent)
 
     def _get(self, path: str, route: str, params: Mapping[str, Any] | None = None) -> list[Row]:
         return self._http.request("GET", path, rows_of, route=route, params=params)

@@ -20,7 +20,18 @@ from mailing_api.errors import (
 )
 from mailing_api.values import boolean, integer
 
-__all__ = ["Row", "bare_id", "first", "id_of", "new_id", "read_error", "rows_of"]
+__all__ = [
+    "Row",
+    "bare_id",
+    "first",
+    "id_of",
+    "memberships_of",
+    "name_of",
+    "new_id",
+    "read_error",
+    "rows_of",
+    "written_rows",
+]
 
 Row = dict[str, Any]
 
@@ -46,14 +57,21 @@ _MESSAGE_CODES = (
 )
 
 
+def written_rows(response: httpx.Response) -> list[Row]:
+    """The objects of the answer to a write; none for 204 and for 304, which means that nothing changed.
+
+    Raises:
+        ValueError: as for `rows_of`.
+    """
+    return [] if response.status_code in {204, 304} else rows_of(response)
+
+
 def rows_of(response: httpx.Response) -> list[Row]:
-    """The objects of an answer; none for 204 and for 304, which means that nothing changed.
+    """The objects of an answer.
 
     Raises:
         ValueError: no envelope, or a number or a flag that is none.
     """
-    if response.status_code in {204, 304}:
-        return []
     rows = _ENVELOPE.decode(response.content).Data
     for row in rows:
         _check(row)
@@ -67,6 +85,18 @@ def _check(row: Row) -> None:
             integer(row[name])
     for name in row.keys() & _FLAGS:
         boolean(row[name])
+
+
+def memberships_of(response: httpx.Response) -> list[Row]:
+    """The lists of a contact.
+
+    Raises:
+        ValueError: as for `rows_of`, or a membership without its list, which may be an opt-out from any.
+    """
+    rows = rows_of(response)
+    if any(integer(row.get("ListID")) is None for row in rows):
+        raise ValueError("a membership without a list")
+    return rows
 
 
 def first(rows: list[Row]) -> Row:
@@ -89,6 +119,18 @@ def id_of(row: Row) -> int:
     found = integer(row.get("ID"))
     if found is None:
         raise UnreadableAnswer("Mailjet: an object without an ID.")
+    return found
+
+
+def name_of(row: Row) -> str:
+    """The name of an object.
+
+    Raises:
+        UnreadableAnswer: it has none.
+    """
+    found = row.get("Name")
+    if not isinstance(found, str):
+        raise UnreadableAnswer("Mailjet: an object without a name.")
     return found
 
 

@@ -64,8 +64,7 @@ class PostgridClient:
         live: bool | None = None,
         **connection: Unpack[Connection],
     ) -> None:
-        self.account = account
-        self._live = live
+        self.account, self._live = account, live
         connection["pace"] = connection.get("pace") or postgrid_pace()
         self._http = HttpClient(
             provider="PostGrid",
@@ -75,6 +74,7 @@ class PostgridClient:
             credentials=lambda: named(POSTGRID_SETTINGS[:1]),
             auth=_ApiKey(api_key),
             read_error=partial(read_error, key=api_key),
+            explains_absence=True,
             **connection,
         )
         # Reports are elsewhere, by links that are good for anybody: the key must not go there.

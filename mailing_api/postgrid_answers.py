@@ -125,7 +125,7 @@ def code(kind: str) -> str | None:
 def _moment(date: str) -> datetime | None:
     try:
         found = parsedate_to_datetime(date)
-    except ValueError:
+    except (ValueError, OverflowError):  # the latter for a year of many digits
         return None
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 

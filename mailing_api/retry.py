@@ -86,7 +86,7 @@ def parse_retry_after(value: str | None, *, now: datetime) -> float | None:
         return float(text)
     try:
         at = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # the latter for a year of many digits
         return None
     if at.tzinfo is None:
         at = at.replace(tzinfo=UTC)

@@ -63,9 +63,12 @@ def page_of(found: Row, member: str) -> tuple[list[Row], str | None]:
     """The rows of a page, and the token of the next; the model lets both be absent.
 
     Raises:
-        ValueError: the rows are no list of objects, or the token is no text.
+        ValueError: the rows are no list of objects, the token is no text, or something else was answered.
     """
-    return msgspec.convert(found.get(member) or [], list[Row]), msgspec.convert(found.get("NextToken"), str | None)
+    rows = found.get(member)
+    if rows is None and found.keys() - {member, "NextToken"}:
+        raise ValueError("something else than a page")
+    return msgspec.convert([] if rows is None else rows, list[Row]), msgspec.convert(found.get("NextToken"), str | None)
 
 
 def flat(row: Row, prefix: str = "") -> Row:

@@ -24,14 +24,15 @@ def _status(row: Row) -> str:
     Somebody who takes no topic gets nothing that belongs to one: by their own choice, or by the topics' defaults
     because they never chose.
     """
-    if values.boolean(row.get("UnsubscribeAll")):
+    unsubscribed = values.boolean(row.get("UnsubscribeAll"))
+    if unsubscribed:
         return "unsubscribed"
     own, default = (
         {one.get("SubscriptionStatus") for one in row.get(field) or ()}
         for field in ("TopicPreferences", "TopicDefaultPreferences")
     )
     if "OPT_IN" in own | default or not own | default:
-        return "subscribed"
+        return "unknown" if unsubscribed is None else "subscribed"
     return "unsubscribed" if "OPT_OUT" in own else "excluded"
 
 

@@ -15,6 +15,7 @@ import msgspec
 from mailing_api.addresses import fold_address
 from mailing_api.errors import ConfigurationError
 from mailing_api.mailjet import MailjetClient
+from mailing_api.mailjet_answers import name_of
 from target_mailing.batches import Row
 from target_mailing.consent import Consent
 from target_mailing.fields import Field, Fields, RowRejected
@@ -253,7 +254,7 @@ class MailjetDestination:
         for page in self._client.rows("contactmetadata"):
             for row in page:
                 if str(row.get("NameSpace", "static")).lower() == "static":
-                    datatypes[str(row["Name"])] = str(row.get("Datatype", "str")).lower()
+                    datatypes[name_of(row)] = str(row.get("Datatype", "str")).lower()
         self._datatypes = datatypes
         columns = dict.fromkeys(("name", "first_name", "last_name"), TEXT)
         if self._lists_column is not None:

@@ -94,10 +94,11 @@ def _is_same(asked: Any, told: Any) -> bool:
             return boolean(told) is asked
         if isinstance(asked, (int, float)):
             return (integer(told) if isinstance(asked, int) else number(told)) == asked
-    except ValueError:
+    except (ValueError, OverflowError):
         return False
     return bool(told == asked)
 
 
-def _opted_out(membership: Mapping[str, Any]) -> bool:
-    return bool(boolean(membership.get("IsUnsub", membership.get("IsUnsubscribed"))))
+def _opted_out(membership: Mapping[str, Any]) -> bool | None:
+    """None where nobody can tell, which is as nobody asked."""
+    return boolean(membership.get("IsUnsub", membership.get("IsUnsubscribed")))

@@ -86,7 +86,7 @@ def _list_named(client: MailjetClient, wanted: str) -> dict[str, Any] | None:
     # Mailjet ignores a filter that it does not know, so what comes back is compared.
     rows = [row for row in client.page("contactslist", {"Name": wanted, "Limit": 100}) if row.get("Name") == wanted]
     if len(rows) > 1:
-        ids = ", ".join(str(row["ID"]) for row in rows)
+        ids = ", ".join(str(id_of(row)) for row in rows)
         raise ConfigurationError(f"Setting `list`: several Mailjet lists are named {wanted!r} ({ids}); give the ID.")
     return rows[0] if rows else None
 

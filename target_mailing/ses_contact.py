@@ -66,7 +66,7 @@ class State(msgspec.Struct, frozen=True):
         """From what GetContact or ListContacts shows. Whatever is no choice to be written to counts as an opt-out.
 
         Raises:
-            UnreadableAnswer: it shows no contact.
+            UnreadableAnswer: it shows no contact, or not whether this one unsubscribed.
         """
         try:
             return cls._of(row)
@@ -76,12 +76,15 @@ class State(msgspec.Struct, frozen=True):
     @classmethod
     def _of(cls, row: Mapping[str, Any]) -> State:
         attributes = row.get("AttributesData", None if "ContactListName" in row else UNSET)
+        unsubscribed, preferences = row["UnsubscribeAll"], row.get("TopicPreferences")
+        if not isinstance(unsubscribed, bool):
+            raise TypeError
         return cls(
             email=str(row["EmailAddress"]),
-            unsubscribed=bool(row.get("UnsubscribeAll")),
+            unsubscribed=unsubscribed,
             topics={
                 str(one["TopicName"]): "OPT_IN" if one.get("SubscriptionStatus") == "OPT_IN" else "OPT_OUT"
-                for one in row.get("TopicPreferences") or ()
+                for one in ([] if preferences is None else preferences)
             },
             attributes=attributes if attributes is UNSET or attributes is None else str(attributes),
         )

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from mailing_api.errors import NotFound, RequestRefused
+from mailing_api.errors import NotFound, RequestRefused, UnreadableAnswer
 from mailing_api.ses_writing import SesWriter
 from target_mailing.batches import Row
 from target_mailing.ses_lookup import LookedUp, look_up
@@ -111,7 +111,7 @@ class SuppressionList:
 
     def _pages(self) -> Iterator[Sequence[tuple[str, Suppressed]]]:
         for page in self.writer.client.suppressions(self.writer.region):
-            listed = [Suppressed(str(row["EmailAddress"]), str(row["Reason"])) for row in page]
+            listed = [_shown(row) for row in page]
             yield [(one.email, one) for one in listed]
 
     def _ask(self, email: str) -> Suppressed | None:
@@ -119,4 +119,16 @@ class SuppressionList:
             row = self.writer.client.suppression(self.writer.region, email)
         except NotFound:
             return None
-        return Suppressed(str(row.get("EmailAddress") or email), str(row.get("Reason")))
+        return _shown({"EmailAddress": email} | row)
+
+
+def _shown(row: Mapping[str, Any]) -> Suppressed:
+    """From what a look-up or a listing shows.
+
+    Raises:
+        UnreadableAnswer: it shows no suppressed address.
+    """
+    try:
+        return msgspec.convert({"email": row["EmailAddress"], "reason": row["Reason"]}, Suppressed)
+    except (KeyError, msgspec.ValidationError):
+        raise UnreadableAnswer("Amazon SES: a suppression is not in the form that AWS documents.") from None

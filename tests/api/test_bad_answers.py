@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from contextlib import closing
 
 import httpx
 import pytest
@@ -11,8 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailing_api.errors import MailingError, ProviderFault, UnreadableAnswer
+from mailing_api.mailjet import MailjetClient
+from mailing_api.postgrid import PostgridClient
 from mailing_api.retry import RetryPolicy
-from tests.api.clients import CLIENTS
+from mailing_api.ses_answers import page_of
+from tests.api.clients import CLIENTS, HASTY
 from tests.raw import answer, raw_server, saying
 from tests.searching import examples
 
@@ -226,3 +230,77 @@ def test_p9_answers_with_changed_bytes_are_one_of_the_errors(client, data):
     outcome(
         client, transport=served(200, {"Content-Encoding": "gzip"} if is_packed else {}, bytes(body)), retry=ONE_TRY
     )
+
+
+# Answers of somebody between, which must not pass for "there is nothing"
+
+EMPTY = {
+    "mailjet": {"Count": 0, "Data": [], "Total": 0},
+    "postgrid": {"object": "list", "totalCount": 0, "skip": 0, "limit": 1, "data": []},
+}
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>canary</html>", b"canary", b"{}", b'{"canary": 1}', b"[]"])
+@pytest.mark.parametrize(
+    ("make", "ask", "empty"),
+    [
+        (lambda **o: MailjetClient(api_key="a", secret_key="b", **o), lambda one: one.page("contact", {}), "mailjet"),
+        (lambda **o: PostgridClient(api_key="test_sk_a", **o), lambda one: one.sample("contacts", 1), "postgrid"),
+    ],
+    ids=["mailjet", "postgrid"],
+)
+def test_p9_a_404_that_the_provider_does_not_explain_is_asked_for_again(make, ask, empty, body):
+    found = {"json": EMPTY[empty]}
+    answers = [
+        {**found},
+        {"content": body, "status_code": 404},
+        {**found},
+        *[{"content": body, "status_code": 404}] * 5,
+    ]
+
+    def handle(_):
+        return httpx.Response(**{"status_code": 200} | answers.pop(0))
+
+    with closing(make(transport=httpx.MockTransport(handle), retry=HASTY, sleep=lambda _: None)) as client:
+        ask(client)
+        ask(client)
+        assert len(answers) == 5
+        with pytest.raises(UnreadableAnswer, match="HTTP 404 that the provider did not explain"):
+            ask(client)
+
+
+@pytest.mark.parametrize("status", [204, 304])
+def test_p5_no_content_is_no_empty_listing_of_mailjet(status):
+    error = outcome("mailjet", transport=served(status, {}, b""), retry=ONE_TRY)
+    assert isinstance(error, UnreadableAnswer)
+
+
+@pytest.mark.parametrize("row", [{}, {"ListID": None}, {"ListID": ""}, {"listid": 5}, {"ListID": "x"}])
+def test_p5_a_membership_without_its_list_may_be_an_opt_out_from_any(row):
+    body = json.dumps({"Data": [{"IsUnsub": True, **row}]}).encode()
+    client = MailjetClient(api_key="a", secret_key="b", transport=served(200, {}, body), retry=ONE_TRY)
+    with closing(client), pytest.raises(UnreadableAnswer):
+        client.memberships("ada@example.com")
+
+
+@pytest.mark.parametrize(
+    "found", [{"message": "canary"}, {"Contacts": 0}, {"Contacts": ""}, {"Contacts": False}, {"contacts": [], "a": 1}]
+)
+def test_p5_what_is_no_page_of_amazon_ses_is_no_empty_one(found):
+    with pytest.raises(ValueError, match=r"page|Expected"):
+        page_of(found, "Contacts")
+
+
+@pytest.mark.parametrize("found", [{}, {"Contacts": []}, {"Contacts": None}, {"NextToken": None}])
+def test_the_last_page_of_amazon_ses_may_hold_nothing(found):
+    assert page_of(found, "Contacts") == ([], None)
+
+
+@pytest.mark.parametrize("zone", ["GMT", "+0530", "EST"])
+@pytest.mark.parametrize("year", ["99999999999999", "0", "-1", "9999", "1"])
+@pytest.mark.parametrize("header", [b"Retry-After", b"Date"])
+@each_client
+def test_p9_dates_beyond_all_calendars_are_no_dates(client, header, year, zone):
+    moment = f"Fri, 31 Dec {year} 23:59:59 {zone}".encode()
+    for status in (200, 429, 503):
+        outcome(client, transport=served(status, [(header, moment)], b"{}"), retry=ONE_TRY)

@@ -115,7 +115,7 @@ def test_p9_the_setting_is_named_where_nothing_was_found_at_all():
     missing = httpx.Response(404, html="")
     with pytest.raises(NotFound, match="check `mailjet_base_url`, too"):
         client(Network(missing)).page("contact", {})
-    network = Network(rows(), missing)
+    network = Network(rows(), httpx.Response(404, json={"ErrorMessage": "Object not found", "StatusCode": 404}))
     one = client(network)
     one.page("contact", {})
     with pytest.raises(NotFound) as caught:

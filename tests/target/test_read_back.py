@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from target_mailing.mailjet_read_back import holds_values
+from target_mailing.mailjet_read_back import holds_values, is_as_asked
 from tests.target.conftest import people, person, schema, state
 
 ADA = "person1@example.com"
@@ -164,6 +164,9 @@ def test_p7_looking_for_rows_leaves_no_address_in_the_log(mailjet):
         (0, "0", True),
         (1.5, "1.50", True),
         (1.5, "x", False),
+        (1.5, 10**400, False),
+        (1.5, [1.5], False),
+        (12, 1e400, False),
         (True, "True", True),
         (True, "1", True),
         (False, "0", True),
@@ -179,3 +182,9 @@ def test_p7_looking_for_rows_leaves_no_address_in_the_log(mailjet):
 def test_values_are_compared_by_their_types_although_all_are_told_as_text(asked, told, is_same):
     data = [] if told is None else [{"Name": "it", "Value": told}]
     assert holds_values({"it": asked}, data) is is_same
+
+
+@pytest.mark.parametrize("action", ["addforce", "unsub"])
+@pytest.mark.parametrize("flag", [{}, {"IsUnsub": None}, {"IsUnsub": ""}])
+def test_p1_a_membership_that_does_not_tell_whether_somebody_unsubscribed_confirms_nothing(action, flag):
+    assert not is_as_asked(action, [5], [{"ListID": 5, **flag}])

@@ -6,6 +6,8 @@ from operator import itemgetter
 
 import pytest
 
+from mailing_api.errors import UnreadableAnswer
+from target_mailing.ses_contact import State
 from target_mailing.ses_lookup import look_up
 
 MANY = [f"person{n}@example.com" for n in range(30)]
@@ -50,3 +52,20 @@ def test_two_that_differ_in_case_are_both_taken_the_one_asked_for_first():
         both=lambda one, other: sorted(one + other, key=itemgetter(0)),
     )
     assert looked.found == {"ann@example.com": ["Ann@example.com", "ann@example.com"]}
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {},
+        {"UnsubscribeAll": None},
+        {"UnsubscribeAll": 0},
+        {"UnsubscribeAll": "false"},
+        {"UnsubscribeAll": False, "TopicPreferences": 0},
+        {"UnsubscribeAll": False, "TopicPreferences": [{"SubscriptionStatus": "OPT_OUT"}]},
+        {"UnsubscribeAll": False, "TopicPreferences": ["News"]},
+    ],
+)
+def test_p5_a_contact_that_does_not_tell_what_it_opted_out_of_is_no_contact(row):
+    with pytest.raises(UnreadableAnswer):
+        State.of({"EmailAddress": "ada@example.com", **row})
