@@ -47,6 +47,9 @@ for _name in ("httpx", "httpcore"):
 _MOST: Final = 64 * 2**20
 _MOST_IN_FILE: Final = 2 * 2**30
 
+#: Seconds of waiting of which nobody should have to guess the cause: only a provider asks for so many.
+_LONG_WAIT: Final = 150.0
+
 #: The stream of an answer that was read.
 _READ: Final = httpx.ByteStream(b"")
 
@@ -258,7 +261,8 @@ class HttpClient:
                 raise error from None
             is_unreadable = isinstance(cause, UnreadableAnswer)
             why = "unreadable answer" if is_unreadable else status or type(cause).__name__
-            logger.info("%s: attempt %d failed (%s), next in %.1f s", asked, attempt, why, delay)
+            level = logging.INFO if delay < _LONG_WAIT else logging.WARNING
+            logger.log(level, "%s: attempt %d failed (%s), next in %.1f s", asked, attempt, why, delay)
             self._sleep(delay)
 
     def _build(self, asked: str, method: str, path: str, **parts: Any) -> httpx.Request:

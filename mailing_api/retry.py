@@ -20,7 +20,8 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """How patient a client is. All times in seconds.
 
     Defaults follow the observed behaviour of the providers: a 429 wants a longer rest and more tries than a
-    server fault (Mailjet publishes neither limit nor `Retry-After`).
+    server fault (Mailjet publishes neither limit nor `Retry-After`). Waits that the provider asks for add up to about
+    `retry_after_cap`, and to twice that at most.
     """
 
     throttle_base: float = 5.0
@@ -51,7 +52,7 @@ def retry_delay(
         idempotent: sending the request twice has the effect of sending it once.
         status: HTTP status, or None when no answer came.
         attempt: attempts made so far, 1 or more.
-        retry_after: seconds the provider asked for, already parsed; honoured up to `retry_after_cap`.
+        retry_after: seconds the provider asked for, already parsed; honoured up to `retry_after_cap` in all.
         exception: what was raised, if anything: a transport failure, an unreadable answer, or what the refusal means.
         jitter: a random number in [0, 1): full jitter, so that threads do not come back together.
     """
@@ -65,6 +66,8 @@ def retry_delay(
     if attempt >= tries:
         return None
     if retry_after is not None:
+        if (attempt - 1) * retry_after >= policy.retry_after_cap:
+            return None  # as long as it asks for has been waited
         return min(retry_after, policy.retry_after_cap) + jitter * base
     return jitter * min(cap, base * 2.0 ** (attempt - 1))
 

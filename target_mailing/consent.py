@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-__all__ = ["Actions", "Consent", "Withheld", "decide", "may_remove"]
+__all__ = ["Actions", "Consent", "Withheld", "decide", "is_obeyed", "may_remove"]
 
 Consent = Literal["respect", "force"]
 
@@ -20,6 +20,8 @@ class Actions(msgspec.Struct, frozen=True, kw_only=True):
         remove: takes a contact off the list.
         ask: only finds out whether a contact opted out; no row can wish for it.
         unsubscribe: records an opt-out.
+        decline: records choices of somebody who is there not to get some of what is sent; no row can wish for it. ""
+            where there are no such choices.
         respectful: for an action that would undo an opt-out, the one that does the same but leaves opt-outs alone.
         only_forced: actions that do nothing but undo, so that without `consent: force` nothing is left of them.
         account_wide: actions that concern the contact itself, and no list.
@@ -36,6 +38,7 @@ class Actions(msgspec.Struct, frozen=True, kw_only=True):
     remove: str
     ask: str
     unsubscribe: str
+    decline: str = ""
     respectful: Mapping[str, str]
     only_forced: frozenset[str] = frozenset()
     account_wide: frozenset[str] = frozenset()
@@ -76,6 +79,12 @@ def decide(actions: Actions, *, status: str | None, action: str, deleted: bool, 
             return Withheld("exclusion_kept")
         return actions.respectful.get(action, action)
     return action
+
+
+def is_obeyed(actions: Actions, action: str) -> bool:
+    """Whether an action is taken although the rest of its row cannot be read: somebody is to get less than before."""
+    leaves = {actions.remove, actions.unsubscribe, *actions.account_wide}
+    return action in actions.known & leaves - actions.only_forced
 
 
 def may_remove(actions: Actions, *, unsubscribed: bool) -> bool:

@@ -12,7 +12,14 @@ from typing import Any, Final
 from mailing_api.addresses import without_hidden
 from target_mailing.deletion import is_moment
 
-__all__ = ["asks_for_opt_out", "choice_of", "looks_like_consent", "status_reader"]
+__all__ = [
+    "asks_for_opt_out",
+    "choice_of",
+    "choice_of_opt_out",
+    "looks_like_consent",
+    "status_reader",
+    "tells_opt_outs",
+]
 
 #: How a status is told, letters and digits only -> what it is called here.
 _STATUSES: Final[Mapping[str, str]] = {
@@ -53,6 +60,15 @@ _NO: Final = frozenset(
     | {"denied", "refused", "revoked", "withdrawn", "never"}
 )
 _OPT_OUTS: Final = frozenset({"unsub", "unsubscribe", "unsubscribed", "optout", "optedout"})
+#: In a column of opt-outs these alone are consent: whatever else means "yes" may say that the opt-out is in force.
+_OPT_INS: Final = frozenset({"subscribed", "optin", "optedin"})
+#: In a column of opt-outs: that there is one, and that there is none.
+_IS_SET: Final = frozenset({"yes", "y", "true", "t", "1", "on", "x", "\u2713", "\u2714", "\u2611"})
+_IS_NOT_SET: Final = frozenset({"no", "n", "false", "f", "0", "off", "never"})
+#: A date in another form than ISO 8601, with or without a time.
+_DATE: Final = re.compile(r"\d{1,4}([/.-])\d{1,2}\1\d{1,4}(?:[ T].*)?")
+#: The first time that a number of seconds, or of milliseconds, is taken for: in 1973.
+_FIRST_TIME: Final = 10**8
 
 _SEPARATORS: Final = re.compile(r"[\s_./-]+")
 #: Names of columns in which "yes" means that somebody must not be written to.
@@ -83,29 +99,69 @@ def choice_of(value: Any) -> bool | None:
     raise ValueError("neither yes nor no, OPT_IN nor OPT_OUT")
 
 
+def choice_of_opt_out(value: Any) -> bool | None:
+    """Whether somebody chose to be written to, by a value of a column of opt-outs; None where that says nothing.
+
+    Raises:
+        ValueError: it is no word, number or time that tells.
+    """
+    word = _word(value)
+    if not word or word in _IS_NOT_SET:
+        return None
+    if word in _OPT_INS:
+        return True
+    if word in _IS_SET or word in _NO or _STATUSES.get(word) == "unsubscribed" or _is_time(value):
+        return False
+    raise ValueError("neither yes nor no, OPT_IN nor OPT_OUT")
+
+
+def tells_opt_outs(column: str) -> bool:
+    """Whether a column is called after opt-outs, so that "yes" in it means that somebody must not be written to."""
+    return _OPT_OUT_NAMES.search(_letters(column)) is not None
+
+
 def status_reader(column: str) -> Callable[[Any], str | None]:
     """What reads a column of statuses: it gives `subscription_status` in canonical words, None for a null or a blank.
 
     In a column that is called after opt-outs, such as `unsubscribed`, yes and times tell of one, and no of nothing; in
     any other, yes is `subscribed` and no `unsubscribed`.
     """
-    tells_opt_outs = _OPT_OUT_NAMES.search(_letters(column)) is not None
+    return _status_of_opt_out if tells_opt_outs(column) else _status_of
 
-    def status_of(value: Any) -> str | None:
-        word = _word(value)
-        if not word:
-            return None
-        if (status := _STATUSES.get(word)) is not None:
-            return status
-        if tells_opt_outs and isinstance(value, str) and is_moment(value.strip()):
-            return "unsubscribed"
-        if word in _YES:
-            return "unsubscribed" if tells_opt_outs else "subscribed"
-        if word in _NO:
-            return None if tells_opt_outs else "unsubscribed"
-        raise ValueError("not known")
 
-    return status_of
+def _status_of(value: Any) -> str | None:
+    word = _word(value)
+    if not word:
+        return None
+    if (status := _STATUSES.get(word)) is not None:
+        return status
+    if word in _YES:
+        return "subscribed"
+    if word in _NO:
+        return "unsubscribed"
+    raise ValueError("not known")
+
+
+def _status_of_opt_out(value: Any) -> str | None:
+    status = _STATUSES.get(_word(value))
+    if status not in {None, "subscribed"}:
+        return status
+    try:
+        choice = choice_of_opt_out(value)
+    except ValueError:
+        raise ValueError("not known") from None
+    return None if choice is None else "subscribed" if choice else "unsubscribed"
+
+
+def _is_time(value: Any) -> bool:
+    if isinstance(value, str):
+        text = without_hidden(value).strip()
+        if is_moment(text):
+            return True
+        if _DATE.fullmatch(text):
+            return bool(text.strip("0/.- :T"))  # there are dates of zeros
+        return text.isdecimal() and int(text) >= _FIRST_TIME
+    return isinstance(value, (int, float)) and value >= _FIRST_TIME
 
 
 def asks_for_opt_out(action: str) -> bool:

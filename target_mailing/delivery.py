@@ -268,7 +268,7 @@ class Delivery:
             self._leave(batch, error)
         elif batch.step.watches and isinstance(error, (RateLimited, ProviderFault, UnreadableAnswer)):
             batch.failed_looks += 1  # which says nothing about the job
-            if batch.failed_looks < _MAX_FAILED_LOOKS:
+            if batch.failed_looks < _MAX_FAILED_LOOKS and overdue(batch, run_began=self._started_at) is None:
                 self._look_again(batch, batch.lane.policy.poll_max_interval)
             else:
                 self._leave(batch, error)

@@ -29,10 +29,7 @@ class RowRejected(Exception):
     Attributes:
         code: stable, holds no data.
         reason: for people; may quote the row, so it goes to the rejects file only.
-        opt_out: what of the row can be read and tells of an opt-out, which is delivered all the same.
     """
-
-    opt_out: MappedContact | None = None
 
     def __init__(self, code: str, reason: str) -> None:
         super().__init__(code)
@@ -46,10 +43,16 @@ class Field(msgspec.Struct, frozen=True):
     Attributes:
         convert: makes a value fit.
         for_removals: rows that leave need it, too; whatever else a deleted row holds is not looked at.
+        readable: the same as `convert` for a row that is rejected: what of the value can be read; None for `convert`.
+        opt_outs: gives of what was read only the opt-outs from some of what is sent, or None for none.
+        turned: the field in a column that is called after opt-outs, in which "yes" is one; None for the same.
     """
 
     convert: Converter
     for_removals: bool = False
+    readable: Converter | None = None
+    opt_outs: Converter | None = None
+    turned: Field | None = None
 
 
 class Fields(msgspec.Struct, frozen=True, kw_only=True):

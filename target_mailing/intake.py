@@ -212,14 +212,24 @@ class Intake:
             return
         record = parse_record(number, line)
         if isinstance(record, DamagedRecord):
-            stream = next((one for one in streams if one is not None), None)
-            no = RowRejected("unreadable", record.reason)
-            self._end(number, None if stream is None else stream.rejected(no, number, lines), stream, taken)
+            self._take_damaged(number, record, streams, lines, taken)
         elif self._maps is None:
             stream = streams[0]
             self._end(number, None if stream is None else stream.take_checked(number, record, lines), stream, taken)
         else:
             self._take_mapped(number, self._maps.transformed(name, record), streams, lines, taken)
+
+    def _take_damaged(
+        self, number: int, record: DamagedRecord, streams: Sequence[Stream | None], lines: Lines, taken: _Taken
+    ) -> None:
+        """Take in a record of which not all can be read, which no stream map is given."""
+        stream = next((one for one in streams if one is not None), None)
+        found: End | Both | None = None
+        if stream is not None and self._maps is None:
+            found = stream.take_damaged(number, record.columns, record.reason, lines)
+        elif stream is not None:
+            found = stream.rejected(RowRejected("unreadable", record.reason), number, lines)
+        self._end(number, found, stream, taken)
 
     def _take_mapped(
         self,

@@ -24,10 +24,10 @@ from target_mailing.mailjet_csv import cut, files
 from target_mailing.mailjet_csv_steps import FollowImport, Import, ReadImportErrors, Upload
 from target_mailing.mailjet_lists import ListsColumn, actions_of, laid_over
 from target_mailing.mailjet_properties import FIELDS, TEXT, datatype_of
-from target_mailing.mailjet_read_back import ReadBack
+from target_mailing.mailjet_read_back import JudgeJob, ReadBack
 from target_mailing.mailjet_refusals import UnknownProperties
 from target_mailing.mailjet_setup import define_properties, find_list
-from target_mailing.mailjet_steps import ACTIONS, Follow, ReadConsent, ReadErrors, Submit
+from target_mailing.mailjet_steps import ACTIONS, Follow, ReadConsent, Submit
 from target_mailing.mapping import MappedContact
 from target_mailing.properties import PropertyNames
 from target_mailing.row_address import require_valid
@@ -116,7 +116,8 @@ class MailjetDestination:
         self.fields = self._read_fields()
         self._told_of_json = False
         self._unknown_properties = UnknownProperties(target.property_delay)
-        self.actions = msgspec.structs.replace(ACTIONS, known=self._known_actions())
+        decline = ACTIONS.unsubscribe if by_contact else ""
+        self.actions = msgspec.structs.replace(ACTIONS, known=self._known_actions(), decline=decline)
 
     @property
     def has_lists_by_row(self) -> bool:
@@ -195,25 +196,25 @@ class MailjetDestination:
 
     def steps(self, action: str, route: str) -> Sequence[Step]:
         """The steps of a route; removals by bulk job begin with consent, and by contact there is one step."""
-        client, target = self._client, self._target
+        client, target, unknown = self._client, self._target, self._unknown_properties
         if route == "contact":
-            return (ManageContacts(client, target.consent, self._unknown_properties),)
+            return (ManageContacts(client, target.consent, unknown),)
         consent = ReadConsent(client, self._lists)
         if action == ACTIONS.ask:
             return (consent,)
         steps: tuple[Step, ...]
         if route == "csv":
             steps = (
-                Upload(client, self._lists[0], self._datatypes),
-                Import(client, None if action in ACTIONS.account_wide else self.list_id),
+                Upload(client, self._lists[0], self._datatypes, unknown),
+                Import(client, None if action in ACTIONS.account_wide else self.list_id, unknown),
                 FollowImport(client, target.poll_interval, target.poll_max_interval),
-                ReadImportErrors(client),
+                ReadImportErrors(client, unknown),
             )
         else:
             steps = (
-                Submit(client, self.list_id, self._lists),
+                Submit(client, self.list_id, self._lists, unknown),
                 Follow(client, self.list_id, target.poll_interval, target.poll_max_interval),
-                ReadErrors(client, self._unknown_properties),
+                JudgeJob(client, unknown, self._lists),
             )
         return (consent, *steps) if action == ACTIONS.remove else steps
 
@@ -258,6 +259,7 @@ class MailjetDestination:
         self._datatypes = datatypes
         columns = dict.fromkeys(("name", "first_name", "last_name"), TEXT)
         if self._lists_column is not None:
-            columns["lists"] = Field(self._lists_column, for_removals=True)
+            lists = self._lists_column
+            columns["lists"] = Field(lists, for_removals=True, readable=lists.readable, opt_outs=lists.opt_outs)
         properties = {name: FIELDS.get(datatype, TEXT) for name, datatype in datatypes.items()}
         return Fields(columns=columns, properties=properties, defines_properties=True)

@@ -17,6 +17,7 @@ from target_mailing.consent import Consent, may_remove
 from target_mailing.mailjet_lists import action_on
 from target_mailing.mailjet_refusals import UnknownProperties, about_one, is_no_address
 from target_mailing.mailjet_steps import ACTIONS
+from target_mailing.one_by_one import take_each
 from target_mailing.steps import Finished, Progress, Refusal, Step, Work
 
 __all__ = ["MAX_ROWS", "ManageContacts"]
@@ -55,7 +56,10 @@ class ManageContacts(Step):
         rejected: dict[int, Refusal] = {}
         withheld: list[int] = []
         answered = 0
-        for at, row in enumerate(work.rows):
+
+        def take(at: int) -> None:
+            nonlocal answered
+            row = work.rows[at]
             refusal, is_withheld = self._deliver(row, work.action, answered)
             if refusal is not None:
                 rejected[at] = refusal
@@ -63,7 +67,9 @@ class ManageContacts(Step):
                 withheld.append(at)
             else:
                 answered = max(answered, len(row.contact))
-        return Finished(rejected=rejected, withheld=withheld)
+
+        _, refused = take_each(range(len(work.rows)), take)
+        return Finished(rejected=rejected | refused, withheld=withheld)
 
     def _deliver(self, row: Row, action: str, answered: int) -> tuple[Refusal | None, bool]:
         """Why a row is refused, if it is; and whether it is withheld; `answered` as in `about_one`."""

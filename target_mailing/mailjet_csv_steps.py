@@ -10,6 +10,7 @@ from mailing_api.errors import NotFound, ProviderFault, RequestRefused
 from mailing_api.mailjet import MailjetClient
 from mailing_api.values import integer
 from target_mailing.mailjet_csv import CsvErrors, errors_of, write
+from target_mailing.mailjet_refusals import UnknownProperties, is_unknown_property
 from target_mailing.mailjet_steps import JOB_APPEARS_WITHIN, is_near, look_again, refused, sent_rows, withheld_rows
 from target_mailing.named_addresses import NamedAddresses
 from target_mailing.row_size import is_large, too_large
@@ -25,6 +26,7 @@ class Upload(Step):
     client: MailjetClient
     list_id: int
     datatypes: Mapping[str, str]
+    unknown_properties: UnknownProperties
     name = "upload"
 
     def run(self, work: Work) -> Progress:
@@ -33,7 +35,7 @@ class Upload(Step):
         try:
             return Done({"data": self.client.upload_csv(file.content, list_id=self.list_id), "options": file.options})
         except RequestRefused as error:
-            return refused(work, error)
+            return refused(work, error, self.unknown_properties)
         except ProviderFault as error:
             sent = sent_rows(work)
             size = len(work.rows[sent[0]].contact)
@@ -55,6 +57,7 @@ class Import(Step):
 
     client: MailjetClient
     list_id: int | None
+    unknown_properties: UnknownProperties
     name = "import"
     repeatable = False
     again_from = "upload"
@@ -67,7 +70,7 @@ class Import(Step):
                 uploaded["data"], method=work.action, list_id=self.list_id, options=uploaded["options"]
             )
         except RequestRefused as error:
-            return refused(work, error)
+            return refused(work, error, self.unknown_properties)
         return Done({"job": job})
 
     def recover(self, work: Work) -> Done | None:
@@ -118,9 +121,13 @@ class FollowImport(Step):
 
 @dataclass(frozen=True)
 class ReadImportErrors(Step):
-    """Reads the job's error file into row outcomes, and compares their number with the one that Mailjet tells."""
+    """Reads the job's error file into row outcomes, and compares their number with the one that Mailjet tells.
+
+    Rows go again for a while of which it says that a property is unknown, since that passes.
+    """
 
     client: MailjetClient
+    unknown_properties: UnknownProperties
     name = "errors"
 
     def run(self, work: Work) -> Progress:
@@ -135,12 +142,16 @@ class ReadImportErrors(Step):
             for at in sent
             if work.rows[at].address in named
         }
-        if told is not None and not told.others and status == "completed" and len(refusals) >= errors:
-            return Finished(job=str(job_id), rejected=refusals, withheld=withheld_rows(work))
-        # Some rows failed, or were not reached, and nobody says which: all others go again, which changes nothing
+        is_whole = told is not None and not told.others and status == "completed" and len(refusals) >= errors
+        # Mappings have seen to it that all properties of the rows are defined.
+        passing = [at for at in refusals if is_unknown_property(refusals[at].reason)]
+        if passing and not self.unknown_properties.wait(refusals[passing[0]].reason):
+            passing = []
+        # Where some rows failed, or were not reached, and nobody says which, all others go again, which changes nothing
         # for those that arrived.
-        if refusals:
-            rest = [at for at in sent_rows(work) if at not in refusals]
+        if refusals or is_whole:
+            rest = passing if is_whole else [at for at in sent if at not in refusals or at in passing]
+            refusals = {at: refusal for at, refusal in refusals.items() if at not in passing}
             return Finished(job=str(job_id), rejected=refusals, resend=rest, withheld=withheld_rows(work))
         reason = f"the import ended in {status} with {errors} errors, without naming rows"
         return Finished(job=str(job_id), unresolved=True, reason=reason, withheld=withheld_rows(work))

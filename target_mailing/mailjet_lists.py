@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from mailing_api.mailjet_answers import id_of
@@ -47,6 +48,24 @@ class ListsColumn:
         if not isinstance(found, list):
             raise ValueError(_SHAPE)
         return [(self._list(one), _own_action(one)) for one in found]
+
+    def readable(self, value: Any) -> list[tuple[int, str | None]]:
+        """The entries that can be read.
+
+        Raises:
+            ValueError: the value is of another shape.
+        """
+        found = from_json_text(value, "an array")
+        read: list[tuple[int, str | None]] = []
+        for one in found if isinstance(found, list) else ():
+            with suppress(RowRejected, ValueError):
+                read.append((self._list(one), _own_action(one)))
+        return read
+
+    @staticmethod
+    def opt_outs(entries: Sequence[tuple[int, str | None]]) -> list[tuple[int, str | None]] | None:
+        """Those by which somebody opts out of a list; None for none."""
+        return [(one, own) for one, own in entries if own == ACTIONS.unsubscribe] or None
 
     def _list(self, entry: Any) -> int:
         if not isinstance(entry, dict) or not entry.keys() <= _KEYS:

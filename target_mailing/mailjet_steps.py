@@ -18,6 +18,7 @@ from target_mailing.consent import Actions, may_remove
 from target_mailing.error_reports import refused_rows
 from target_mailing.mailjet_refusals import UnknownProperties, about_one, is_no_address, is_unknown_property
 from target_mailing.named_addresses import NamedAddresses
+from target_mailing.one_by_one import take_each
 from target_mailing.row_size import too_large
 from target_mailing.steps import Again, Done, Finished, Progress, Refusal, Step, Work
 
@@ -68,7 +69,9 @@ class ReadConsent(Step):
         """Ask for each contact's memberships."""
         withheld, absent = [], []
         refused: dict[int, Refusal] = {}
-        for at, row in enumerate(work.rows):
+
+        def look(at: int) -> None:
+            row = work.rows[at]
             try:
                 memberships = self.client.memberships(row.email)
             except NotFound:
@@ -76,12 +79,14 @@ class ReadConsent(Step):
             except MailingError as error:
                 if is_no_address(error) and (work.action == ACTIONS.ask or row.followers):
                     absent.append(at)  # nobody to remove, nor to have opted out
-                    continue
+                    return
                 refusal = about_one(error, probe=lambda: self.client.memberships(1), what="looking for the contact")
                 refused[at] = msgspec.structs.replace(refusal, is_unasked=True)
             else:
                 if not may_remove(ACTIONS, unsubscribed=self._opted_out(memberships)):
                     withheld.append(at)
+
+        refused |= take_each(range(len(work.rows)), look)[1]
         if work.action == ACTIONS.ask or len(withheld) + len(absent) + len(refused) == len(work.rows):
             return Finished(withheld=withheld, rejected=refused)
         return Done({"withheld": withheld, "absent": absent}, refused=refused)
@@ -101,6 +106,7 @@ class Submit(Step):
     client: MailjetClient
     list_id: int | None
     lists: Sequence[int]
+    unknown_properties: UnknownProperties
     name = "submit"
     repeatable = False
 
@@ -114,7 +120,7 @@ class Submit(Step):
         try:
             return Done({"job": self.client.submit_contacts(body, list_id=self.list_id)})
         except RequestRefused as error:
-            return refused(work, error)
+            return refused(work, error, self.unknown_properties)
 
     def recover(self, work: Work) -> Done | None:
         """Adopt the one job that fits list, action and time and is nobody else's.
@@ -139,8 +145,13 @@ class Submit(Step):
         return Done({"job": found[0], "adopted": True}) if len(found) == 1 else None
 
 
-def refused(work: Work, error: RequestRefused) -> Finished:
-    """How a batch ends whose call was refused as a whole: nothing was done, and no row is named."""
+def refused(work: Work, error: RequestRefused, unknown_properties: UnknownProperties) -> Finished | Again:
+    """How a batch ends whose call was refused as a whole: nothing was done, and no row is named.
+
+    It is tried again for a while where a property, which is defined, is said to be unknown.
+    """
+    if is_unknown_property(error.said) and unknown_properties.wait(error.said):
+        return Again(0.0)
     sent = sent_rows(work)
     if error.status == 413 and len(sent) == 1:
         refusal = too_large(len(work.rows[sent[0]].contact), f"refused with HTTP {error.status}")
@@ -186,9 +197,11 @@ class Follow(Step):
         if submitted.get("adopted") and job.count is not None and job.count not in {0, len(sent)}:
             # It was somebody else's after all.
             return Finished(job=str(job_id), resend=sent, withheld=withheld_rows(work))
+        ended: dict[str, Any] = {"status": job.status, "error_file": job.error_file, "error": _code(job)}
         if job.status == "completed" and not job.error and not job.error_file:
-            return Finished(job=str(job_id), withheld=withheld_rows(work))
-        ended = {"status": job.status, "error_file": job.error_file, "error": _code(job)}
+            if job.count is None or not 0 < job.count < len(sent):
+                return Finished(job=str(job_id), withheld=withheld_rows(work))
+            ended["count"] = job.count
         return Done(ended | ({"unknown_property": True} if is_unknown_property(job.error) else {}))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -12,9 +12,9 @@ from msgspec import UNSET
 from mailing_api.addresses import without_hidden
 from mailing_api.errors import ConfigurationError
 from mailing_api.suggestions import did_you_mean
-from target_mailing.consent_words import status_reader
+from target_mailing.consent_words import status_reader, tells_opt_outs
 from target_mailing.deletion import DELETED_AT, deletion_column, is_deleted
-from target_mailing.fields import UNFIT, Converter, Fields, RowRejected, wrong_type
+from target_mailing.fields import UNFIT, Converter, Field, Fields, RowRejected, wrong_type
 from target_mailing.properties import CANONICAL_COLUMNS, PropertyNames, chosen_properties, no_property
 from target_mailing.row_address import ascii_address, clean_address
 from target_mailing.values import from_json_text
@@ -40,6 +40,7 @@ class MappedContact(msgspec.Struct, gc=False):
         status: the row's `subscription_status`; of a deleted row only `unsubscribed` is of interest.
         action: what the row asks for, or None for the setting's.
         deleted: the row says that the contact is gone from the source.
+        declines: it has nothing but opt-outs from some of what is sent, as `Field.opt_outs` gave them.
     """
 
     email: str | None
@@ -48,6 +49,7 @@ class MappedContact(msgspec.Struct, gc=False):
     status: str | None
     action: str | None
     deleted: bool
+    declines: bool = False
 
 
 class StreamMapping:
@@ -124,12 +126,14 @@ class StreamMapping:
         self._read_status = status_reader(status_column or "subscription_status")
         self._object = self._place(sources.pop("properties", None))
         self._action = self._place(action_column)
-        self._columns = [
-            (self._place(column), name, fields.columns[name].convert)
+        found = [
+            (self._place(column), name, _field_for(column, name, fields))
             for name, column in sources.items()
             if name in fields.columns
         ]
-        self._for_removals = [one for one in self._columns if fields.columns[one[1]].for_removals]
+        self._columns = [(at, name, field.convert) for at, name, field in found]
+        self._for_removals = [(at, name, field.convert) for at, name, field in found if field.for_removals]
+        self._readable = [(at, name, field) for at, name, field in found if field.for_removals or field.opt_outs]
         chosen = chosen_properties(
             stream=stream,
             columns=columns,
@@ -181,15 +185,45 @@ class StreamMapping:
         email = self._address(email)
         status = self._status_of(values) if self._status else None
         action = self._action_of(values) if self._action else None
-        try:
-            columns, properties = self._converted(self._columns, values), self._properties_of(values)
-        except RowRejected as no:
-            if status == "unsubscribed":
-                with suppress(RowRejected):
-                    columns = self._converted(self._for_removals, values)
-                    no.opt_out = MappedContact(email, columns, {}, status, action, deleted=False)
-            raise
+        columns, properties = self._converted(self._columns, values), self._properties_of(values)
         return MappedContact(email, columns, properties, status, action, deleted=False)
+
+    def opt_out(self, values: Values, asked: str, is_obeyed: Callable[[str], bool]) -> MappedContact | None:
+        """What a row that is rejected tells of an opt-out, which is obeyed all the same; None for nothing.
+
+        Args:
+            values: as in a call.
+            asked: the setting's action.
+            is_obeyed: whether an action is such an opt-out.
+        """
+        try:
+            email = self._address(values[0])
+        except RowRejected:
+            return None
+        status, action = None, None
+        with suppress(RowRejected):
+            status = self._status_of(values) if self._status else None
+        with suppress(RowRejected):
+            action = self._action_of(values) if self._action else None
+        wanted = action or asked
+        if status == "unsubscribed" or is_obeyed(wanted):
+            return MappedContact(email, self._read(values), {}, status, wanted, deleted=False)
+        columns = self._read(values, only_opt_outs=True)
+        return MappedContact(email, columns, {}, status, None, deleted=False, declines=True) if columns else None
+
+    def _read(self, values: Values, *, only_opt_outs: bool = False) -> dict[str, Any]:
+        """What can be read of the columns in which opt-outs are, or that leaving needs."""
+        found: dict[str, Any] = {}
+        for at, name, field in self._readable:
+            with suppress(RowRejected, *UNFIT):
+                value = values[at]
+                if value is not None:
+                    value = (field.readable or field.convert)(value)
+                if value is not None and only_opt_outs:
+                    value = field.opt_outs(value) if field.opt_outs else None
+                if value is not None:
+                    found[name] = value
+        return found
 
     def _properties_of(self, values: Values) -> dict[str, Any]:
         properties: dict[str, Any] = {}
@@ -311,6 +345,13 @@ class StreamMapping:
                 raise wrong_type(f"{column}.{name}", value, exc) from None
             if found is not None or self._clear_nulls:
                 properties[own] = found
+
+
+def _field_for(column: str, name: str, fields: Fields) -> Field:
+    """A destination's field, as it reads a column of this name."""
+    field = fields.columns[name]
+    is_turned = field.turned is not None and column != name and tells_opt_outs(column)
+    return field.turned if is_turned and field.turned is not None else field
 
 
 def _no_address(_: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any, cast
 
 import msgspec
@@ -51,9 +52,11 @@ class DamagedRecord(Message):
 
     Attributes:
         reason: the columns that are none, and what is wrong with them; for the rejects file.
+        columns: the record; what is no JSON stands as text.
     """
 
     reason: str = ""
+    columns: Mapping[str, Any] = {}
 
 
 def parse(number: int, line: bytes) -> Message:
@@ -94,7 +97,8 @@ def _damaged(number: int, line: bytes) -> DamagedRecord:
             f"Line {number} of the input is no Singer message: {defect(line)}. Check what the tap writes to its "
             "standard output."
         )
-    return DamagedRecord("RECORD", found.stream, reason=f"line {number} of the input: {found.reason}")
+    reason = f"line {number} of the input: {found.reason}"
+    return DamagedRecord("RECORD", found.stream, reason=reason, columns=found.record)
 
 
 def state_value(number: int, message: Message) -> bytes:

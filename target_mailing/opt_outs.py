@@ -34,7 +34,8 @@ class OptOuts:
     def may_subscribe(self, row: Row) -> bool:
         """Whether a row adds its contact, and nobody said that opt-outs are to be undone."""
         actions = self._actions
-        others = {actions.remove, actions.ask, actions.unsubscribe, *actions.respectful, *actions.account_wide}
+        less = {actions.remove, actions.ask, actions.unsubscribe, actions.decline}
+        others = {*less, *actions.respectful, *actions.account_wide}
         return row.action not in others
 
     def keep(self, row: Row) -> None:

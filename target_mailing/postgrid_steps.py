@@ -15,6 +15,7 @@ import msgspec
 from mailing_api.errors import NotFound, ProviderFault, RequestRefused
 from mailing_api.postgrid import JobWork, PostgridClient
 from target_mailing.consent import Actions
+from target_mailing.one_by_one import take_each
 from target_mailing.postgrid_contact import EXTERNAL_ID, EXTERNAL_STREAM, with_reference
 from target_mailing.postgrid_job import Follow, Joining, Submit
 from target_mailing.postgrid_list import TargetList
@@ -77,22 +78,23 @@ class CreateContacts(Step):
     def run(self, work: Work) -> Progress:
         """Make one after the other."""
         looks_back = not self.mailing_list.is_known_to(work.journal)
-        ids: list[str | None] = []
-        old: dict[int, list[str]] = {}
         refused: dict[int, Refusal] = {}
         answered = 0
-        for at, row in enumerate(work.rows):
+
+        def make(at: int) -> list[str]:
+            nonlocal answered
+            row = work.rows[at]
             try:
-                ids.append(str(self.client.create_contact(with_reference(row.contact, row.reference))["id"]))
+                new = str(self.client.create_contact(with_reference(row.contact, row.reference))["id"])
             except (RequestRefused, ProviderFault) as error:
-                ids.append(None)
                 refused[at] = self._refusal(error, len(row.contact), answered)
-                continue
+                return []
             answered = max(answered, len(row.contact))
-            if looks_back and (before := [one for one in found(self.client, row.reference) if one != ids[-1]]):
-                old[at] = before
-        names = {at: [one, *old.get(at, ())] for at, one in enumerate(ids) if one is not None}
-        return Done({"ids": [[one] if one else [] for one in ids]}, names=names, refused=refused)
+            return [new, *(one for one in (found(self.client, row.reference) if looks_back else ()) if one != new)]
+
+        names, failed = take_each(range(len(work.rows)), make)
+        ids = [names.get(at, [])[:1] for at in range(len(work.rows))]
+        return Done({"ids": ids}, names={at: each for at, each in names.items() if each}, refused=refused | failed)
 
     def _refusal(self, error: RequestRefused | ProviderFault, size: int, answered: int) -> Refusal:
         probe = partial(self.client.mailing_list, self.mailing_list.id)
@@ -119,17 +121,19 @@ class FindContacts(Step):
         is_known = self.mailing_list.is_known_to(work.journal)
         names: dict[int, list[str]] = {}
         refused: dict[int, Refusal] = {}
-        for at, row in enumerate(work.rows):
-            if is_known and at in work.names:
-                continue
+
+        def look(at: int) -> None:
             try:
-                ids = found(self.client, row.reference)
+                ids = found(self.client, work.rows[at].reference)
             except RequestRefused as error:
                 why = f"looking for the contact: {error.said or error.status}"
                 refused[at] = Refusal("refused_by_provider", why)
-                continue
+                return
             if ids:
                 names[at] = ids
+
+        unknown = [at for at in range(len(work.rows)) if not (is_known and at in work.names)]
+        refused |= take_each(unknown, look)[1]
         return Done({}, names=names, refused=refused)
 
 

@@ -92,6 +92,10 @@ class RecordReader:
                 raise RowRejected("schema_invalid", str(no.message)) from None
             except (ArithmeticError, RecursionError, TypeError) as exc:
                 raise RowRejected("schema_invalid", f"it cannot be checked ({type(exc).__name__})") from None
+        return self.values_of(record)
+
+    def values_of(self, record: Mapping[str, Any]) -> Values:
+        """The needed values of a record, whether or not it fits."""
         return tuple(record.get(name, absent) for name, absent in self._needed)
 
 

@@ -20,7 +20,7 @@ from target_mailing.ses_contact_list import ContactList
 from target_mailing.ses_direct import MAX_ROWS, Deliver, ReadBack
 from target_mailing.ses_lookup import FEW
 from target_mailing.ses_place import ACTIONS, Place
-from target_mailing.ses_steps import Clear, Consent, Follow, Outcome, Plan, Stage, Submit, SubmitRemoval, Upload
+from target_mailing.ses_steps import Clear, Consent, Follow, Outcome, Plan, Stage, Submit, SubmitKnown, Upload
 from target_mailing.ses_suppression_list import REASONS, Suppressed, SuppressionList
 from target_mailing.steps import Finished, Step
 from target_mailing.values import trimmed
@@ -73,19 +73,20 @@ class _Destination:
         return [(route, part) for part in _cut(rows, most)]
 
     def steps(self, action: str, route: str) -> Sequence[Step]:
-        """The steps of a route; removals by import begin with consent, and row by row there is one step."""
+        """The steps of a route; row by row there is one. What concerns only those who are there begins with consent."""
         place, manner, stage = self._place, self._manner, self._manner.stage
         if route == "direct":
             return (Deliver(place),)
         consent = Consent(place)
         if action == ACTIONS.ask or stage is None:
             return (consent,)
-        submit = (SubmitRemoval if action == ACTIONS.remove else Submit)(place, stage)
+        looks_first = action in {ACTIONS.remove, ACTIONS.decline}
+        submit = (SubmitKnown if looks_first else Submit)(place, stage)
         follow = Follow(place, stage, manner.poll_interval, manner.poll_max_interval)
         outcome = Outcome(place, stage, manner.poll_interval)
         clear = () if stage.keeps else (Clear(stage),)
         steps = (Plan(stage), Upload(place, stage), submit, follow, *clear, outcome)
-        return (consent, *steps) if action == ACTIONS.remove else steps
+        return (consent, *steps) if looks_first else steps
 
     def goes_on(self, route: str, begun: Collection[str]) -> bool:
         """Unless it is an import, and there is no bucket now."""
@@ -122,7 +123,7 @@ class Contacts(_Destination):
 
     def encode(self, contact: MappedContact, action: str) -> bytes:
         """What the row says of the contact."""
-        if action not in {*_BY_ADDRESS, ACTIONS.unsubscribe}:
+        if action not in {*_BY_ADDRESS, ACTIONS.unsubscribe, ACTIONS.decline}:
             require_valid(contact.email or "", ascii_only=True)
         return encode_contact(contact, force=action in ACTIONS.respectful, by_address=action in _BY_ADDRESS)
 

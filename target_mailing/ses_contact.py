@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any, Final, Literal
 
 import msgspec
@@ -10,7 +11,7 @@ from msgspec import UNSET, UnsetType
 
 from mailing_api.errors import UnreadableAnswer
 from target_mailing import values
-from target_mailing.consent_words import choice_of
+from target_mailing.consent_words import choice_of, choice_of_opt_out
 from target_mailing.fields import Field, Fields
 from target_mailing.mapping import MappedContact
 from target_mailing.properties import CANONICAL_COLUMNS
@@ -191,48 +192,76 @@ def fields_of(topics: Collection[str]) -> Fields:
     columns = dict.fromkeys(ATTRIBUTES, _JSON)
     for topic in topics:
         # Warehouses like to spell columns in lower case.
-        columns |= dict.fromkeys((f"{TOPIC_PREFIX}{topic}", f"{TOPIC_PREFIX}{topic.lower()}"), _choice_of(topic))
-    columns |= {PREFERENCES: Field(_preferences(frozenset(topics))), _DEFAULTS: Field(lambda value: value)}
+        columns |= dict.fromkeys((f"{TOPIC_PREFIX}{topic}", f"{TOPIC_PREFIX}{topic.lower()}"), _choice_field(topic))
+    columns |= {PREFERENCES: _preferences_field(frozenset(topics)), _DEFAULTS: Field(lambda value: value)}
     return Fields(columns=columns, properties=AnyField(), own_prefix=TOPIC_PREFIX, ascii_only=True)
 
 
 _JSON: Final = Field(values.json_value)
 
 
-def _choice_of(topic: str) -> Field:
-    def convert(value: Any) -> dict[str, Status] | None:
-        status = _status(value)
-        return None if status is None else {topic: status}
-
-    return Field(convert)
+#: Reads what somebody chose.
+_Choice = Callable[[Any], bool | None]
 
 
-def _status(value: Any) -> Status | None:
-    """What somebody chose; None where the row does not say."""
-    choice = choice_of(value)
+def _choice_field(topic: str) -> Field:
+    """A topic; in a column that is called after opt-outs, "yes" declines it."""
+
+    def read_by(choice: _Choice) -> Field:
+        def convert(value: Any) -> dict[str, Status] | None:
+            status = _status(choice(value))
+            return None if status is None else {topic: status}
+
+        return Field(convert, opt_outs=_declined)
+
+    return msgspec.structs.replace(read_by(choice_of), turned=read_by(choice_of_opt_out))
+
+
+def _status(choice: bool | None) -> Status | None:
     return None if choice is None else "OPT_IN" if choice else "OPT_OUT"
 
 
-def _preferences(topics: frozenset[str]) -> Any:
-    """Reads choices as `tap-mailing` writes them, a list of objects, or as one object."""
+def _declined(found: Mapping[str, Status]) -> dict[str, Status] | None:
+    return {topic: status for topic, status in found.items() if status == "OPT_OUT"} or None
 
-    def convert(value: Any) -> dict[str, Status] | None:
-        given = values.from_json_text(value, "a list of preferences")
-        if given is None:
-            return None
-        if isinstance(given, list) and all(isinstance(one, dict) for one in given):
-            told = [(one.get("topic_name"), one.get("subscription_status")) for one in given]
-        elif isinstance(given, dict):
-            told = list(given.items())
-        else:
-            raise ValueError("no list of preferences")
-        found: dict[str, Status] = {}
-        for name, status in told:
-            if not isinstance(name, str) or name not in topics:
-                raise ValueError(f"of a topic that the contact list does not have: {name!r}")
-            choice = None if status is None else _status(status)
-            if choice is not None and found.get(name) != "OPT_OUT":
-                found[name] = choice
-        return found
 
-    return convert
+def _preferences_field(topics: frozenset[str]) -> Field:
+    """Choices as `tap-mailing` writes them, a list of objects, or as one object."""
+
+    def read_by(choice: _Choice) -> Field:
+        def convert(value: Any) -> dict[str, Status] | None:
+            told = _told_preferences(value)
+            return None if told is None else dict(_chosen(told, topics, choice))
+
+        def readable(value: Any) -> dict[str, Status]:
+            found: dict[str, Status] = {}
+            for one in _told_preferences(value) or ():
+                with suppress(ValueError):
+                    found |= _chosen([one], topics, choice)
+            return found
+
+        return Field(convert, readable=readable, opt_outs=_declined)
+
+    return msgspec.structs.replace(read_by(choice_of), turned=read_by(choice_of_opt_out))
+
+
+def _told_preferences(value: Any) -> list[tuple[Any, Any]] | None:
+    given = values.from_json_text(value, "a list of preferences")
+    if given is None:
+        return None
+    if isinstance(given, list) and all(isinstance(one, dict) for one in given):
+        return [(one.get("topic_name"), one.get("subscription_status")) for one in given]
+    if isinstance(given, dict):
+        return list(given.items())
+    raise ValueError("no list of preferences")
+
+
+def _chosen(told: Iterable[tuple[Any, Any]], topics: Collection[str], choice: _Choice) -> dict[str, Status]:
+    found: dict[str, Status] = {}
+    for name, value in told:
+        if not isinstance(name, str) or name not in topics:
+            raise ValueError(f"of a topic that the contact list does not have: {name!r}")
+        status = _status(choice(value))
+        if status is not None and found.get(name) != "OPT_OUT":
+            found[name] = status
+    return found

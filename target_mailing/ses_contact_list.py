@@ -16,6 +16,7 @@ from target_mailing.batches import Row
 from target_mailing.ses_contact import State, Told, line_of, members_of, merged
 from target_mailing.ses_lookup import LookedUp, look_up
 from target_mailing.ses_place import ACTIONS, Found, refusal_of, spelling_of
+from target_mailing.ses_spellings import Spellings
 from target_mailing.steps import Refusal
 
 __all__ = ["ContactList"]
@@ -42,6 +43,7 @@ class ContactList:
         self.writer = writer
         self._name = name
         self._preserves = preserves
+        self._spellings = Spellings(self._listed)
 
     def destination(self, action: str) -> Mapping[str, Any]:
         """This list."""
@@ -60,7 +62,9 @@ class ContactList:
         states = self._what_stays(rows) if self._preserves else {}
         for row in rows:
             told = _decode(row.contact)
-            yield line_of(merged(told, unsubscribe=action == ACTIONS.unsubscribe, state=states.get(row.address)))
+            state = merged(told, unsubscribe=action == ACTIONS.unsubscribe, state=states.get(row.address))
+            self._spellings.add(state.email)
+            yield line_of(state)
 
     def look(self, rows: Sequence[Row]) -> Found:
         """Who opted out, and who is no contact."""
@@ -95,7 +99,10 @@ class ContactList:
                 return state is not None and state.has_opted_out
             if action == ACTIONS.remove:
                 return self._remove(row.email)
-            self._write(row, unsubscribe=action == ACTIONS.unsubscribe)
+            if action == ACTIONS.decline:
+                self._decline(row)
+            else:
+                self._write(row, unsubscribe=action == ACTIONS.unsubscribe)
         except RequestRefused as error:
             is_unasked = action in {ACTIONS.ask, ACTIONS.remove}
             return msgspec.structs.replace(refusal_of(error), is_unasked=is_unasked)
@@ -146,8 +153,7 @@ class ContactList:
     def _write(self, row: Row, *, unsubscribe: bool) -> None:
         told = _decode(row.contact)
         new = merged(told, unsubscribe=unsubscribe, state=None)
-        # Somebody may be there under another spelling.
-        is_new = (row.email == row.address and other_spelling(row.email) is None) or not self._preserves
+        is_new = not self._preserves or not self._may_be_spelled_otherwise(row)
 
         def wanted() -> State | None:
             state = self._read(row.email) if self._preserves else State(told.email)
@@ -155,11 +161,28 @@ class ContactList:
 
         for _ in range(_TRIES):
             if is_new and self.writer.create_contact(self._name, new.email, members_of(new)):
+                self._spellings.add(new.email)
                 return
             if self._update(wanted):
                 return
             is_new = True
         raise ProviderFault("Amazon SES: a contact exists and does not exist, again and again.", maybe_done=True)
+
+    def _may_be_spelled_otherwise(self, row: Row) -> bool:
+        """Whether a contact may be there that is the row's, in another spelling."""
+        if row.email != row.address or other_spelling(row.email) is not None:
+            return True
+        return bool(self._spellings.of(row.address))
+
+    def _decline(self, row: Row) -> None:
+        """Write the topics that a row declines, if its contact is there."""
+        told = _decode(row.contact)
+
+        def wanted() -> State | None:
+            state = self._read(row.email)
+            return None if state is None else merged(told, unsubscribe=False, state=state)
+
+        self._update(wanted)
 
     def _silence(self, email: str) -> None:
         """Nothing is sent to this contact any more, and its choices stay."""
@@ -193,7 +216,18 @@ class ContactList:
 
     def _look_up(self, emails: Sequence[str], known: Collection[str] | None = None) -> LookedUp[State]:
         """The contacts of these addresses that there are."""
-        return look_up(emails, ask=self._ask, pages=self._pages, both=State.with_opt_outs_of, known=known)
+        return look_up(
+            emails,
+            ask=self._ask,
+            pages=self._pages,
+            both=State.with_opt_outs_of,
+            known=known,
+            spellings=self._spellings.of,
+        )
+
+    def _listed(self) -> Iterator[Sequence[str]]:
+        for page in self._pages():
+            yield [email for email, _ in page]
 
     def _pages(self) -> Iterator[Sequence[tuple[str, State]]]:
         for page in self.writer.client.contacts(self.writer.region, self._name):

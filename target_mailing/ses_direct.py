@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from mailing_api.errors import PermissionDenied, ProviderFault, RequestRefused
+from target_mailing.one_by_one import take_each
 from target_mailing.row_size import refusal_by_size
 from target_mailing.ses_place import Place
 from target_mailing.steps import Finished, Progress, Refusal, Step, Work
@@ -32,7 +33,10 @@ class Deliver(Step):
         rejected: dict[int, Refusal] = {}
         withheld: list[int] = []
         answered = 0
-        for at, row in enumerate(work.rows):
+
+        def take(at: int) -> None:
+            nonlocal answered
+            row = work.rows[at]
             size = len(row.contact)
             try:
                 end = self.place.deliver(row, work.action)
@@ -47,7 +51,9 @@ class Deliver(Step):
                 rejected[at] = end
             elif end:
                 withheld.append(at)
-        return Finished(rejected=rejected, withheld=withheld)
+
+        _, refused = take_each(range(len(work.rows)), take)
+        return Finished(rejected=rejected | refused, withheld=withheld)
 
     def _look(self) -> None:
         """A call that takes nothing of a row along."""

@@ -41,6 +41,7 @@ def look_up(
     pages: Callable[[], Iterable[Sequence[tuple[str, T]]]],
     both: Callable[[T, T], T],
     known: Collection[str] | None = None,
+    spellings: Callable[[str], Iterable[str]] = lambda _: (),
 ) -> LookedUp[T]:
     """What is known of those addresses that are there.
 
@@ -57,8 +58,9 @@ def look_up(
         pages: the listing: addresses, and what is known of them.
         both: what is known of two that differ in case only, of which the first is spelled as asked for.
         known: folded addresses that a moment ago were there: whoever else is not shown is not looked for any further.
+        spellings: how the listing may spell a folded address, besides as it is wanted and as it is folded.
     """
-    search = _Search({fold_address(email): email for email in emails}, both)
+    search = _Search({fold_address(email): email for email in emails}, both, spellings)
     has_slash = any("/" in email for email in search.wanted)
     if len(search.wanted) > FEW or has_slash:
         most = None if has_slash else len(search.wanted)
@@ -77,8 +79,11 @@ def look_up(
 class _Search(Generic[T]):
     """What was wanted, by folded address, and what was found of it."""
 
-    def __init__(self, wanted: Mapping[str, str], both: Callable[[T, T], T]) -> None:
+    def __init__(
+        self, wanted: Mapping[str, str], both: Callable[[T, T], T], spellings: Callable[[str], Iterable[str]]
+    ) -> None:
         self.wanted = wanted
+        self._spellings = spellings
         self.found: dict[str, T] = {}
         self._both = both
 
@@ -112,7 +117,20 @@ class _Search(Generic[T]):
                     break
                 if known is not None:
                     self._take(spelling, known)
+            if folded not in refused and folded not in self.found:
+                self._ask_otherwise(folded, ask)
         return refused
+
+    def _ask_otherwise(self, folded: str, ask: Callable[[str], T | None]) -> None:
+        """Ask about an address in the other spellings that the listing has."""
+        for spelling in self._spellings(folded):
+            try:
+                known = ask(spelling)
+            except RequestRefused as error:
+                refusal_of(error)
+            else:
+                if known is not None:
+                    self._take(spelling, known)
 
     def _take(self, email: str, known: T) -> None:
         """Keep what is known of an address, if it is wanted."""

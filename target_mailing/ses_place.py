@@ -20,6 +20,7 @@ ACTIONS: Final = Actions(
     remove="remove",
     ask="ask",
     unsubscribe="unsub",
+    decline="decline",
     respectful={"addforce": "addnoforce"},
     removing_erases_opt_out=True,
 )

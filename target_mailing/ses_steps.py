@@ -49,7 +49,7 @@ __all__ = [
     "Plan",
     "Stage",
     "Submit",
-    "SubmitRemoval",
+    "SubmitKnown",
     "Upload",
 ]
 
@@ -111,7 +111,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Consent(Step):
-    """Holds back who opted out, since removing them would erase that, and who is not there; `ask` only looks."""
+    """Holds back who opted out, if removing them would erase that, and who is not there; `ask` only looks."""
 
     place: Place
     name = "consent"
@@ -121,7 +121,9 @@ class Consent(Step):
         is_removal = work.action == ACTIONS.remove
         found = self.place.hold_back(work.rows) if is_removal else self.place.look(work.rows)
         withheld, absent = list(found.withheld), list(found.absent)
-        if not is_removal or len(withheld) + len(absent) + len(found.refused) == len(work.rows):
+        if work.action == ACTIONS.decline:
+            withheld = []
+        if work.action == ACTIONS.ask or len(withheld) + len(absent) + len(found.refused) == len(work.rows):
             return Finished(withheld=withheld, rejected=found.refused)
         noted = {"withheld": withheld, "absent": absent, "spelled": [[at, one] for at, one in found.spelled.items()]}
         return Done(noted, refused=found.refused)
@@ -202,8 +204,8 @@ class Submit(Step):
         return None
 
 
-class SubmitRemoval(Submit):
-    """The same for removals: who opted out meanwhile is found by asking again."""
+class SubmitKnown(Submit):
+    """The same where it concerns only who is there: who opted out or came meanwhile is found by asking again."""
 
     again_from = "consent"
 

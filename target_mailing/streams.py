@@ -15,7 +15,7 @@ from mailing_api.errors import ConfigurationError
 from target_mailing.batches import Row
 from target_mailing.column_report import ColumnReport, column_report
 from target_mailing.column_types import holds_structures_only, types_of
-from target_mailing.consent import Withheld, decide
+from target_mailing.consent import Withheld, decide, is_obeyed
 from target_mailing.consent_words import asks_for_opt_out
 from target_mailing.fields import Fields, RowRejected
 from target_mailing.journal import Journal, Reject
@@ -93,6 +93,7 @@ class Stream:
         self._settings = settings
         hashes, there = journal.hashes, lane.destination.name
         self._contact_id, self._key_id = hashes.contact_id(there), hashes.key_id(there, stream)
+        self._hashes = hashes
         self._fingerprints = {one: hashes.fingerprint(one) for one in lane.destination.actions.known}
         self._destination = lane.destination
         self._contact_of = lane.destination.encode
@@ -171,31 +172,54 @@ class Stream:
         """What becomes of a record that was decoded without a check; arguments as in `take`."""
         return self._row(line, record, self._reader.check, source)
 
+    def take_damaged(self, line: int, record: Mapping[str, Any], reason: str, source: Lines) -> End | Both:
+        """What becomes of a record of which not all could be read, for this reason; arguments as in `take`."""
+        end = self.rejected(RowRejected("unreadable", reason), line, source)
+        return self._with_opt_out(end, self._reader.values_of(record), line, source)
+
     def rejected(self, no: RowRejected, line: int, source: Lines) -> End:
         """The end of a record that cannot be delivered."""
         record, attempt = source.record(line)
         return Outcome.REJECTED, no.code, Reject(self.source, record, no.code, no.reason, None, attempt, time.time())
 
     def _row(self, line: int, record: Any, values_of: Callable[[Any], Values], source: Lines) -> Row | End | Both:
-        values: Values = ()
-        key, lost_address = None, False
         try:
             values = values_of(record)
+        except RowRejected as no:  # it does not fit the schema
+            return self._with_opt_out(self.rejected(no, line, source), self._reader.values_of(record), line, source)
+        try:
             key = self._key_of(values) if self._required else None
             lost_address = self._may_lack_address and self._mapping.lacks_address(values)
             contact = self._mapping.without_address(values) if lost_address else self._mapping(values)
             return self._row_of(contact, values, key, line, source, lost_address=lost_address)
         except RowRejected as no:
-            end = self.rejected(no, line, source)
-            if no.opt_out is not None:
-                with suppress(RowRejected):
-                    row = self._row_of(no.opt_out, values, key, line, source, lost_address=lost_address)
-                    if isinstance(row, Row):
-                        return Both(row, end)
+            return self._with_opt_out(self.rejected(no, line, source), values, line, source)
+
+    def _with_opt_out(self, end: End, values: Values, line: int, source: Lines) -> End | Both:
+        """The end of a rejected record, with the row of the opt-out that it tells of."""
+        actions = self._destination.actions
+        contact = self._mapping.opt_out(values, self._settings.action, self._is_obeyed)
+        if contact is None or (contact.declines and not actions.decline):
             return end
+        key = None
+        if self._required and not contact.declines:
+            with suppress(RowRejected):
+                key = self._key_of(values)
+        with suppress(RowRejected):
+            row = self._row_of(contact, values, key, line, source)
+            if isinstance(row, Row):
+                return Both(row, end)
+        return end
 
     def _row_of(
-        self, contact: MappedContact, values: Values, key: bytes | None, line: int, source: Lines, *, lost_address: bool
+        self,
+        contact: MappedContact,
+        values: Values,
+        key: bytes | None,
+        line: int,
+        source: Lines,
+        *,
+        lost_address: bool = False,
     ) -> Row | End:
         """The row that a contact makes, or its end.
 
@@ -207,7 +231,10 @@ class Stream:
         asked = self._settings.action if contact.action is None else contact.action
         is_gone = contact.deleted and not (lost_address and contact.status == "unsubscribed")
         question = (contact.status, asked, is_gone)
-        action = self._decisions.get(question) or self._decide(question)
+        if contact.declines:
+            action: str | End = self._destination.actions.decline
+        else:
+            action = self._decisions.get(question) or self._decide(question)
         if not isinstance(action, str):
             return action
         email = contact.email or "" if self._identify is None else self._identify(contact, action)
@@ -225,7 +252,7 @@ class Stream:
             self._contact_id(address),
             action,
             encoded,
-            self._fingerprints[action](encoded),
+            self._fingerprint(action)(encoded),
             source,
             lost_address=lost_address,
             tells_changes=self._tells_changes,
@@ -234,11 +261,21 @@ class Stream:
             row.reference = (self._stream, "/".join(map(_key_text, values[self._keys_at :])))
         return row
 
+    def _is_obeyed(self, action: str) -> bool:
+        return asks_for_opt_out(action) or is_obeyed(self._destination.actions, action)
+
+    def _fingerprint(self, action: str) -> Callable[[bytes], int]:
+        found = self._fingerprints.get(action)
+        if found is None:
+            found = self._fingerprints[action] = self._hashes.fingerprint(action)
+        return found
+
     def _may_leave(self, status: str | None) -> bool:
         """Whether somebody who has no address any more leaves where they were: whoever opted out does."""
         if status == "unsubscribed":
             return True
-        moves = self._settings.on_key_change == "remove" and self._destination.actions.remove in self._fingerprints
+        actions = self._destination.actions
+        moves = self._settings.on_key_change == "remove" and actions.remove in actions.known
         return moves and status not in {"excluded", "pending"}
 
     def _key_of(self, values: Values) -> bytes | None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mailing_sandbox.mailjet.load import Load, RowError
     from mailing_sandbox.mailjet.store import Store
 
-End = Literal["completed", "error", "abort", "stall", "completed_with_errors"]
+End = Literal["completed", "error", "abort", "stall", "completed_with_errors", "short"]
 STAGES = ("Allocated", "Upload", "Prepare", "Importing")
 BEGINNINGS = (0.0, 0.1, 0.2, 0.4)
 """Share of a job's time at which each stage begins."""
@@ -256,7 +256,7 @@ class Jobs:
         if job.route == "json" and not self._store.switches.good_rows_loaded and end in ("completed", "stall", "error"):
             has_bad_rows = load.check()
             return 0 if has_bad_rows or end == "error" else job.total
-        return job.total // 2 if end in ("error", "abort") and not job.plan.bad_rows else job.total
+        return job.total // 2 if end in ("error", "abort", "short") and not job.plan.bad_rows else job.total
 
     def _import(self, job: Job, target: int) -> None:
         load = job.load

@@ -71,6 +71,19 @@ def test_retry_after_is_honoured_and_bounded():
     assert delay(status=429, retry_after=1e9, jitter=0.0) == POLICY.retry_after_cap
 
 
+@pytest.mark.parametrize("asked", [1.0, 60.0, 600.0, 1800.0, 3599.0, 3600.0, 1e9])
+@pytest.mark.parametrize("status", [429, 503])
+def test_waits_that_the_provider_asks_for_have_an_end(asked, status):
+    waited = 0.0
+    for attempt in range(1, 100):
+        wait = delay(status=status, retry_after=asked, attempt=attempt, jitter=0.0)
+        if wait is None:
+            break
+        waited += wait
+    assert wait is None
+    assert waited <= 2 * POLICY.retry_after_cap
+
+
 @given(attempt=st.integers(1, 7), jitter=st.floats(0, 1, exclude_max=True), status=st.sampled_from([429, 500]))
 def test_the_wait_is_jittered_from_zero_and_capped(attempt, jitter, status):
     found = delay(status=status, attempt=attempt, jitter=jitter)

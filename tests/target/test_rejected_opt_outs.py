@@ -1,0 +1,99 @@
+"""An opt-out is obeyed whatever else is wrong with its row: the row is a reject, and nobody is added by it (P5)."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.target.conftest import COLUMNS, LIST, Mailjet, person, schema, state
+from tests.target.ses.conftest import TOPICS, _no_aws_of_this_machine, bare, ses  # noqa: F401 - fixtures
+
+ANY = {**COLUMNS, "subscription_status": {}, "op": {}, "lists": {}, "_sdc_deleted_at": {}, "id": {}}
+NUMBERS = ANY | {"visits": {"type": ["integer", "null"]}, "city": {"type": ["string", "null"]}}
+OPT_OUT = {"subscription_status": "unsubscribed"}
+
+#: What is wrong with a row, and the code of its reject.
+WRONG = {
+    "wrong_type": {"visits": "many"},
+    "unknown_property": {"properties": {"shoe_size": 1}},
+    "bad_deletion_mark": {"_sdc_deleted_at": "perhaps"},
+    "missing_key": {"id": ""},
+    "unknown_action": {"op": 7},
+}
+
+
+def rejected(extra):
+    return [
+        person(number, name=None, **{"email": f"person{number}@example.com"} | wrong | extra)
+        for number, wrong in enumerate(WRONG.values())
+    ]
+
+
+@pytest.mark.parametrize("route", ["json", "csv", "contact"])
+@pytest.mark.parametrize("told_by", ["status", "column", "setting"])
+def test_p5_an_opt_out_of_a_row_that_is_rejected_for_anything_reaches_mailjet(mailjet: Mailjet, route, told_by):
+    emails = [f"person{number}@example.com" for number in range(len(WRONG))]
+    mailjet.sandbox.mailjet.add_contacts([{"email": one, "list": mailjet.list_id} for one in emails])
+    extra = {"status": OPT_OUT, "column": {"op": "Opt-out"}, "setting": {}}[told_by]
+    rows = rejected(extra)
+    if told_by == "column":
+        rows.pop()
+    options = {"action": "unsub"} if told_by == "setting" else {}
+    result = mailjet.deliver([schema(columns=ANY), *rows, state(1)], route=route, action_column="op", **options)
+    assert (result.error, result.states) == (None, [1])
+    assert result.outcomes["reasons"] == dict.fromkeys(list(WRONG)[: len(rows)], 1)
+    told = {email: mailjet.statuses()[email] for email in emails[: len(rows)]}
+    assert told == dict.fromkeys(told, "unsubscribed")
+
+
+@pytest.mark.parametrize("wrong", [{"visits": "many"}, {"city": float("nan")}], ids=["schema_invalid", "unreadable"])
+def test_p5_so_does_that_of_a_row_that_cannot_be_read_or_does_not_fit_its_schema(mailjet: Mailjet, wrong):
+    mailjet.sandbox.mailjet.add_contacts([{"email": "person1@example.com", "list": mailjet.list_id}])
+    messages = [schema(columns=NUMBERS), person(1, **wrong), state(1)]
+    result = mailjet.deliver("".join(json.dumps(one) + "\n" for one in messages), action="unsub")
+    assert (result.counts(), result.states) == ({"rejected": 1}, [1])
+    assert mailjet.statuses() == {"person1@example.com": "unsubscribed"}
+
+
+def test_p5_an_opt_out_from_one_of_a_rows_lists_is_obeyed_though_another_is_unknown(mailjet: Mailjet):
+    mailjet.sandbox.mailjet.add_contacts([{"email": "person1@example.com", "list": mailjet.list_id}])
+    lists = [{"list": LIST, "action": "unsub"}, {"list": "Nowhere"}]
+    result = mailjet.deliver([schema(columns=ANY), person(1, lists=lists), state(1)], route="contact")
+    assert (result.counts(), result.outcomes["reasons"]) == ({"rejected": 1}, {"unknown_list": 1})
+    assert mailjet.statuses() == {"person1@example.com": "unsubscribed"}
+
+
+# Topics of Amazon SES
+
+DECLINED = {
+    "topic_News": {"topic_News": "no"},
+    "preferences": {"topic_preferences": {"News": "OPT_OUT", "Gossip": "OPT_IN"}},
+}
+
+
+@pytest.mark.parametrize("route", ["import", "direct"])
+@pytest.mark.parametrize("told_by", DECLINED)
+def test_p5_a_declined_topic_of_a_rejected_row_is_kept_and_nobody_is_added_for_it(ses, route, told_by):  # noqa: F811
+    columns = ANY | {f"topic_{name}": {} for name in TOPICS} | {"topic_preferences": {}}
+    ses.add({"email": "person0@example.com", "attributes": {"a": 1}}, {"email": "person1@example.com"})
+    rows = [person(number, topic_Offers="perhaps", **DECLINED[told_by]) for number in range(3)]
+    result = ses.deliver([schema(columns=columns), *rows, state(1)], route=route)
+    assert (result.error, result.states, result.counts()) == (None, [1], {"rejected": 3})
+    assert ses.seen("person0@example.com") == (False, {"News": "OPT_OUT"}, {"a": 1})
+    assert ses.seen("person1@example.com")[1] == {"News": "OPT_OUT"}
+    assert len(ses.contacts()) == 2
+    again = ses.deliver([schema(columns=columns), person(2, topic_News="no"), state(2)], route=route)
+    assert again.counts() == {"delivered": 1}
+    assert ses.seen("person2@example.com")[:2] == (False, {"News": "OPT_OUT"})
+
+
+@pytest.mark.parametrize("column", ["unsubscribed", "News opt-out", "do_not_send"])
+def test_p5_yes_in_a_column_of_opt_outs_declines_the_topic_that_it_is_mapped_to(ses, column):  # noqa: F811
+    values = {"yes": "OPT_OUT", True: "OPT_OUT", "2026-01-05": "OPT_OUT", "no": None, "": None, "subscribed": "OPT_IN"}
+    rows = [person(at, name=None, **{column: one}) for at, one in enumerate(values)]
+    messages = [schema(columns=ANY | {column: {}}), *rows, person(9, **{column: "perhaps"}), state(1)]
+    result = ses.deliver(messages, route="direct", mapping={"topic_News": column}, properties=None)
+    assert result.outcomes["reasons"] == {"wrong_type": 1}
+    found = {email: one["topics"].get("News") for email, one in ses.contacts().items()}
+    assert found == {f"person{at}@example.com": one for at, one in enumerate(values.values())}
