@@ -215,7 +215,7 @@ class MpdxClient:
         attempt = 0
         while True:
             attempt += 1
-            ticket = row(self._ticket({**self._export_filter, "account_list_id": account_list}), {})
+            ticket = self._ticket({**self._export_filter, "account_list_id": account_list})
             try:
                 return self._download(account_list, ticket)
             except MailingError as exc:
@@ -225,7 +225,7 @@ class MpdxClient:
                 logger.info("MPDX: the download of an export failed; the next ticket in %.1f s.", delay)
                 self._sleep(delay)
 
-    def _ticket(self, filters: Mapping[str, str]) -> Any:
+    def _ticket(self, filters: Mapping[str, str]) -> Row:
         route = "/api/v2/contacts/exports/mailing"
         # A string is documented too, but makes some servers fail at the download.
         body = {"data": {"type": "export_logs", "attributes": {"params": {"filter": filters}}}}
@@ -233,7 +233,7 @@ class MpdxClient:
             lambda: self._http.request(
                 "POST",
                 route,
-                resource,
+                lambda answer: row(resource(answer), {}),
                 route=route,
                 content=msgspec.json.encode(body),
                 content_type=MEDIA_TYPE,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -34,6 +34,14 @@ class Resource(msgspec.Struct):
     type: str
     attributes: Row = {}
     relationships: dict[str, Row] = {}
+
+
+class _Linked(msgspec.Struct):
+    type: str
+    id: str
+
+
+_Linkage = list[_Linked] | _Linked | None
 
 
 class _Pagination(msgspec.Struct):
@@ -95,19 +103,25 @@ def row(one: Resource, included: Mapping[tuple[str, str], Resource]) -> Row:
     """A resource as a flat row: `id`, the attributes, and each relationship under its name.
 
     A relationship is a list or a single value: the linked resource's own row where it is among `included`, else its ID.
+    What is linked from there is an ID: included resources may link to each other in a circle.
+
+    Raises:
+        ValueError: a link without type and ID.
     """
+    return _flat(one, lambda linked: _included(linked, included))
+
+
+def _included(linked: _Linked, included: Mapping[tuple[str, str], Resource]) -> Any:
+    target = included.get((linked.type, linked.id))
+    return linked.id if target is None else _flat(target, lambda further: further.id)
+
+
+def _flat(one: Resource, follow: Callable[[_Linked], Any]) -> Row:
     found: Row = {"id": one.id, **one.attributes}
     for name, relationship in one.relationships.items():
-        to = relationship.get("data")
-        found[name] = [_linked(each, included) for each in to] if isinstance(to, list) else _linked(to, included)
+        to = msgspec.convert(relationship.get("data"), _Linkage)
+        found[name] = [follow(each) for each in to] if isinstance(to, list) else to and follow(to)
     return found
-
-
-def _linked(to: Any, included: Mapping[tuple[str, str], Resource]) -> Any:
-    if to is None:
-        return None
-    target = included.get((to["type"], to["id"]))
-    return to["id"] if target is None else row(target, included)
 
 
 def date_range(since: str) -> str:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-__all__ = ["WholeOutput", "hurry", "install"]
+__all__ = ["WholeOutput", "failure", "hurry", "install"]
 
 #: Bytes that a pipe takes without blocking once it takes any.
 _PIECE: Final = select.PIPE_BUF
@@ -30,6 +30,9 @@ class WholeOutput(io.RawIOBase):
     """Writes to a file descriptor until everything is written. After a failure, what is still given to it is dropped.
 
     So no message follows the part of another, and nothing that is still buffered keeps the program from ending.
+
+    Attributes:
+        failure: why a write failed; None where none did.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -38,7 +41,7 @@ class WholeOutput(io.RawIOBase):
         self._descriptor = descriptor
         self._patience: float | None = None
         self._hurried_at = 0.0
-        self._failed = False
+        self.failure: BaseException | None = None
 
     def fileno(self) -> int:
         """The file descriptor."""
@@ -66,11 +69,11 @@ class WholeOutput(io.RawIOBase):
         whole = len(left)
         started = time.monotonic()
         try:
-            while left and not self._failed:
+            while left and self.failure is None:
                 self._wait(started)
                 left = left[self._write_some(left[:_PIECE]) :]
-        except BaseException:
-            self._failed = True
+        except BaseException as exc:
+            self.failure = exc
             raise
         return whole
 
@@ -112,3 +115,10 @@ def hurry(seconds: float) -> None:
     raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
     if isinstance(raw, WholeOutput):
         raw.hurry(seconds)
+
+
+def failure() -> str | None:
+    """Why `sys.stdout` could not be written, in the system's words; None where it could."""
+    raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
+    exc = raw.failure if isinstance(raw, WholeOutput) else None
+    return exc.strerror if isinstance(exc, OSError) else None

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import sys
 import traceback
-from typing import Any
+from typing import Any, Final
 
 from singer_sdk.exceptions import ConfigValidationError, MapExpressionError, StreamMapConfigError
 from singer_sdk.plugin_base import SingerCommand
 
 from mailing_api.errors import MailingError
 from mailing_api.log_filter import guard_logs
-from mailing_api.standard_output import install
+from mailing_api.standard_output import failure, install
 
 __all__ = ["TapCommand"]
+
+_UNWRITABLE: Final = "stdout cannot be written (%s), so the run failed."
 
 
 class TapCommand(SingerCommand):
@@ -34,7 +36,10 @@ class TapCommand(SingerCommand):
         except ConfigValidationError as exc:
             self.logger.error("%s", " ".join(exc.errors))  # noqa: TRY400
         except Exception as exc:  # noqa: BLE001 - nothing is left to see to it
-            self.logger.error("%s", _told(exc))  # noqa: TRY400
+            if isinstance(exc, OSError) and (reason := failure()):
+                self.logger.error(_UNWRITABLE, reason)  # noqa: TRY400
+            else:
+                self.logger.error("%s", _told(exc))  # noqa: TRY400
             # The places, not the exception: its text may quote a setting.
             self.logger.debug("%s", "".join(traceback.format_tb(exc.__traceback__)))
         sys.exit(1)
@@ -47,7 +52,7 @@ class TapCommand(SingerCommand):
             sys.exit(end.code or 1)
         except OSError as exc:
             if not end.code:
-                self.logger.error("stdout cannot be written (%s), so the run failed.", exc.strerror)  # noqa: TRY400
+                self.logger.error(_UNWRITABLE, exc.strerror)  # noqa: TRY400
                 sys.exit(1)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -31,6 +32,7 @@ from tap_mailing.changes import Snapshots, open_store
 from tap_mailing.command import TapCommand
 from tap_mailing.connection import Client, Connection
 from tap_mailing.given_files import checked
+from tap_mailing.held_lines import HeldLines
 from tap_mailing.output import PageWriter
 from tap_mailing.provider import Provider
 from tap_mailing.providers import PROVIDERS, chosen
@@ -122,7 +124,8 @@ class TapMailing(Tap):
     ) -> bool:
         """Read up to that many records of each stream, selected or not, by as few requests as that takes.
 
-        Streams that would leave a trace at their provider are not read.
+        Streams that would leave a trace at their provider are not read. The log tells the result first, then its
+        reasons.
 
         Raises:
             ConfigurationError: before anything is read or written.
@@ -132,10 +135,15 @@ class TapMailing(Tap):
         tried = [stream for stream in self.streams.values() if not getattr(stream, "leaves_trace", False)]
         if streams is not None:
             tried = [stream for stream in tried if stream in list(streams)]
-        with self._connected(tried):
+        held = HeldLines()
+        loggers = [logging.getLogger("singer_sdk.metrics"), *(stream.logger for stream in tried)]
+        with self._connected(tried), held.holding(loggers):
             super().run_sync_dry_run(dry_run_record_limit, tried)
-        self._tell_providers(tried)
-        self._report(tried)
+        self._tell_result(tried)
+        held.release()
+        failures = _failures(tried)
+        if failures:
+            raise StreamsFailed(f"{len(failures)} of {len(tried)} streams could not be read: {_told(failures)}.")
         return True
 
     @classmethod
@@ -240,7 +248,12 @@ class TapMailing(Tap):
         if not selected:
             self.logger.warning("No stream is selected, so nothing is read.")
 
-    def _tell_providers(self, tried: Sequence[Stream]) -> None:
+    def _tell_result(self, tried: Sequence[Stream]) -> None:
+        failed = len(_failures(tried))
+        if failed:
+            self.logger.error("The test failed: %d of %d streams could not be read.", failed, len(tried))
+        else:
+            self.logger.info("The test passed: all %d streams could be read.", len(tried))
         streams = [stream for stream in self.streams.values() if isinstance(stream, MailingStream)]
         for provider in chosen(self.config):
             own = [stream for stream in streams if stream.provider == provider.name and stream in tried]
@@ -251,14 +264,11 @@ class TapMailing(Tap):
             self.logger.info("Not tried, since reading them leaves a trace at the provider: %s.", ", ".join(untried))
 
     def _report(self, tried: Sequence[Stream]) -> None:
-        failures = {
-            stream.name: stream.failure for stream in tried if isinstance(stream, MailingStream) and stream.failure
-        }
+        failures = _failures(tried)
         if failures:
-            named = ", ".join(f"{name} ({failure})" for name, failure in failures.items())
             raise StreamsFailed(
-                f"{len(failures)} of {len(tried)} streams were not read to their end: {named}. Their bookmarks did "
-                "not move; the reasons are in the log above."
+                f"{len(failures)} of {len(tried)} streams were not read to their end: {_told(failures)}. Their "
+                "bookmarks did not move; the reasons are in the log above."
             )
 
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
@@ -295,3 +305,12 @@ class TapMailing(Tap):
             question = did_you_mean(unknown, schema["properties"])
             self.logger.warning("Settings that this tap does not have are ignored: %s.%s", ", ".join(unknown), question)
         return errors
+
+
+def _failures(tried: Iterable[Stream]) -> dict[str, str]:
+    """The kinds of the errors, by stream."""
+    return {stream.name: stream.failure for stream in tried if isinstance(stream, MailingStream) and stream.failure}
+
+
+def _told(failures: dict[str, str]) -> str:
+    return ", ".join(f"{name} ({failure})" for name, failure in failures.items())

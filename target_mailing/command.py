@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import traceback
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from singer_sdk.exceptions import (
     ConfigValidationError,
@@ -16,13 +16,15 @@ from singer_sdk.plugin_base import SingerCommand
 
 from mailing_api.errors import MailingError
 from mailing_api.log_filter import guard_logs
-from mailing_api.standard_output import install
+from mailing_api.standard_output import failure, install
 from target_mailing.journal import JournalError
 from target_mailing.lines import InputError
 from target_mailing.run import StdoutClosedError, TooManyRejectsError
 from target_mailing.under_way import DeliveryFailed
 
 __all__ = ["TargetCommand"]
+
+_UNWRITABLE: Final = "Standard output cannot be written (%s)."
 
 #: Errors whose text is written for users and holds no row.
 _TOLD = (
@@ -56,7 +58,10 @@ class TargetCommand(SingerCommand):
         except ConfigValidationError as exc:
             self.logger.error("%s", " ".join(exc.errors))  # noqa: TRY400
         except Exception as exc:  # noqa: BLE001 - nothing is left to see to it
-            self.logger.error("%s", _words(exc))  # noqa: TRY400
+            if isinstance(exc, OSError) and (reason := failure()):
+                self.logger.error(_UNWRITABLE, reason)  # noqa: TRY400
+            else:
+                self.logger.error("%s", _words(exc))  # noqa: TRY400
         sys.exit(1)
 
     def _flush(self, end: SystemExit) -> None:
@@ -67,7 +72,7 @@ class TargetCommand(SingerCommand):
             sys.exit(end.code or 1)
         except OSError as exc:
             if not end.code:
-                self.logger.error("Standard output cannot be written (%s).", exc.strerror)  # noqa: TRY400
+                self.logger.error(_UNWRITABLE, exc.strerror)  # noqa: TRY400
                 sys.exit(1)
 
 

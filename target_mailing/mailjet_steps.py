@@ -13,7 +13,7 @@ import msgspec
 
 from mailing_api.errors import MailingError, NotFound, RateLimited, RequestRefused
 from mailing_api.mailjet import Job, MailjetClient
-from mailing_api.values import boolean, integer
+from mailing_api.values import boolean, integer, timestamp, to_epoch
 from target_mailing.consent import Actions, may_remove
 from target_mailing.error_reports import refused_rows
 from target_mailing.mailjet_refusals import UnknownProperties, about_one, is_no_address, is_unknown_property
@@ -162,10 +162,23 @@ def refused(work: Work, error: RequestRefused, unknown_properties: UnknownProper
 
 def is_near(row: Mapping[str, Any], begun_at: float) -> bool:
     """Whether a row of `batchjob` may be of a call made at this time (Unix seconds)."""
-    requested = integer(row.get("RequestAt")) or integer(row.get("JobStart"))
+    requested = _seconds(row.get("RequestAt")) or _seconds(row.get("JobStart"))
     if not requested:
         return True  # an unset time fits: the job may be waiting
     return begun_at - _CLOCK_SKEW <= requested <= time.time() + _CLOCK_SKEW
+
+
+def _seconds(moment: Any) -> int | None:
+    """Unix seconds of a moment, which other collections give as a date; None where it is unset or cannot be read."""
+    try:
+        return integer(moment)
+    except ValueError:
+        pass
+    try:
+        found = timestamp(moment)
+    except (TypeError, ValueError):
+        return None
+    return to_epoch(found) if found else None
 
 
 @dataclass(frozen=True)

@@ -195,6 +195,31 @@ def test_linked_resources_take_the_place_of_their_ids():
     }
 
 
+@pytest.mark.parametrize("length", [1, 2, 3000])
+def test_resources_that_link_to_each_other_end(length):
+    """A row, and included resources in a circle: what is further away than one link is an ID."""
+    ring = [{"id": key(at), "type": "a", "relationships": to(key(at % length + 1))} for at in range(1, length + 1)]
+    data = [{"id": key(1), "type": "rows", "relationships": to(key(1))}]
+    answer = httpx.Response(200, json={"data": data, "meta": {"pagination": {"total_count": 1}}, "included": ring})
+    (row,) = client(lambda _: answer).sample("contacts", 1)
+    assert row == {"id": key(1), "next": {"id": key(1), "next": key(2 if length > 1 else 1)}}
+
+
+def to(one):
+    return {"next": {"data": {"id": one, "type": "a"}}}
+
+
+@pytest.mark.parametrize("link", [5, "x", True, {}, {"id": "x"}, {"type": "a", "id": 7}, [None], [[]], {"id": []}])
+def test_a_link_of_another_form_is_an_unreadable_answer(link):
+    data = [{"id": key(1), "type": "rows", "relationships": {"next": {"data": link}}}]
+    answer = httpx.Response(200, json={"data": data, "meta": {"pagination": {"total_count": 1}}})
+    with pytest.raises(UnreadableAnswer):
+        client(lambda _: answer).sample("contacts", 1)
+    answer = httpx.Response(201, json={"data": data[0]})
+    with pytest.raises(UnreadableAnswer):
+        client(lambda _: answer).export(key(0))
+
+
 def test_a_ticket_is_asked_for_by_an_object_and_a_file_is_asked_for_once():
     requests = []
 

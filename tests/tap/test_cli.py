@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -187,6 +188,22 @@ def test_p9_a_stdout_that_cannot_be_written_is_told_with_the_systems_reason(sand
             [*COMMAND, f"--config={path}"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
         )
     assert "stdout cannot be written (No space left on device)" in one_error(found)
+
+
+@pytest.mark.parametrize(
+    ("plugin", "argument"),
+    [
+        *(("tap_mailing", argument) for argument in ("--discover", "--about", "--help", "--version")),
+        ("target_mailing", "--help"),
+    ],
+)
+def test_p9_a_text_that_cannot_be_written_is_told_by_its_place(plugin, argument):
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", plugin, argument]
+        found = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert found.returncode == 1
+    assert re.search(r"(?i)(stdout|standard output) cannot be written \(No space left on device\)", found.stderr)
+    assert "Errno" not in found.stderr
 
 
 @pytest.mark.parametrize("arguments", [("--discover",), ("--about",), ("--help",)])

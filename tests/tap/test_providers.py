@@ -48,12 +48,28 @@ def test_wrong_credentials_of_one_leave_the_other_read(both, tap, wrong, failed)
     assert bool(run.records(LISTS)) is (failed != "mpdx")
 
 
+def said(caplog):
+    """The log of a test, without what the SDK says before it begins."""
+    lines = [one.getMessage() for one in caplog.records if one.name.startswith(("tap-", "singer_sdk.metrics"))]
+    return [line for line in lines if not line.startswith("Skipping parse")]
+
+
 def test_a_test_reports_on_each(both, tap, caplog):
     caplog.set_level(logging.INFO)
     run = tap.run({**both, "mpdx_token": "canary"}, test=True)
     assert "4 of 13 streams" in str(run.error)
-    assert "Mailjet: 9 of 9 streams could be read." in caplog.text
-    assert "MPDX: 0 of 4 streams could be read." in caplog.text
+    verdict, mailjet, mpdx, _, reason = said(caplog)
+    assert verdict == "The test failed: 4 of 13 streams could not be read."
+    assert mailjet == "Mailjet: 9 of 9 streams could be read."
+    assert mpdx == "MPDX: 0 of 4 streams could be read."
+    assert "`mpdx_token`" in reason
+
+
+def test_a_test_says_first_that_it_passed(both, tap, caplog):
+    caplog.set_level(logging.INFO)
+    assert tap.run(both, test=True).error is None
+    assert said(caplog)[0] == "The test passed: all 13 streams could be read."
+    assert len(said(caplog)) == 4
 
 
 def test_p9_wrong_settings_of_both_are_told_together_before_anything_is_written(both, tap):
