@@ -224,9 +224,9 @@ class Intake:
     ) -> None:
         """Take in a record of which not all can be read, which no stream map is given."""
         stream = next((one for one in streams if one is not None), None)
-        found: End | Both | None = None
+        found: Row | End | Both | None = None
         if stream is not None and self._maps is None:
-            found = stream.take_damaged(number, record.columns, record.reason, lines)
+            found = stream.take_damaged(number, record, lines)
         elif stream is not None:
             found = stream.rejected(RowRejected("unreadable", record.reason), number, lines)
         self._end(number, found, stream, taken)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -187,6 +187,15 @@ class StreamMapping:
         action = self._action_of(values) if self._action else None
         columns, properties = self._converted(self._columns, values), self._properties_of(values)
         return MappedContact(email, columns, properties, status, action, deleted=False)
+
+    def deletes(self, values: Values, damaged: Container[str]) -> bool:
+        """Whether a row is deleted, and what tells whom it is about can be read although these columns cannot.
+
+        Raises:
+            RowRejected: bad_deletion_mark.
+        """
+        tells = [self.needed[at][0] for at, _, _ in self._for_removals]
+        return is_deleted(self.deletion_column, values[1]) and not any(name in damaged for name in tells)
 
     def opt_out(self, values: Values, asked: str, is_obeyed: Callable[[str], bool]) -> MappedContact | None:
         """What a row that is rejected tells of an opt-out, which is obeyed all the same; None for nothing.

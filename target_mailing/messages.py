@@ -52,11 +52,13 @@ class DamagedRecord(Message):
 
     Attributes:
         reason: the columns that are none, and what is wrong with them; for the rejects file.
-        columns: the record; what is no JSON stands as text.
+        columns: what of the record is JSON.
+        damaged: the columns that are not.
     """
 
     reason: str = ""
     columns: Mapping[str, Any] = {}
+    damaged: frozenset[str] = frozenset()
 
 
 def parse(number: int, line: bytes) -> Message:
@@ -98,7 +100,8 @@ def _damaged(number: int, line: bytes) -> DamagedRecord:
             "standard output."
         )
     reason = f"line {number} of the input: {found.reason}"
-    return DamagedRecord("RECORD", found.stream, reason=reason, columns=found.record)
+    columns = {name: value for name, value in found.record.items() if name not in found.damaged}
+    return DamagedRecord("RECORD", found.stream, reason=reason, columns=columns, damaged=found.damaged)
 
 
 def state_value(number: int, message: Message) -> bytes:

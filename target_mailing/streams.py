@@ -22,7 +22,7 @@ from target_mailing.journal import Journal, Reject
 from target_mailing.lanes import Lane
 from target_mailing.lines import Lines
 from target_mailing.mapping import MappedContact, StreamMapping, Values
-from target_mailing.messages import Message, MessageDecoder
+from target_mailing.messages import DamagedRecord, Message, MessageDecoder
 from target_mailing.outcomes import Outcome
 from target_mailing.properties import PropertyNames, chosen_properties
 from target_mailing.records import RecordReader
@@ -172,10 +172,15 @@ class Stream:
         """What becomes of a record that was decoded without a check; arguments as in `take`."""
         return self._row(line, record, self._reader.check, source)
 
-    def take_damaged(self, line: int, record: Mapping[str, Any], reason: str, source: Lines) -> End | Both:
-        """What becomes of a record of which not all could be read, for this reason; arguments as in `take`."""
-        end = self.rejected(RowRejected("unreadable", reason), line, source)
-        return self._with_opt_out(end, self._reader.values_of(record), line, source)
+    def take_damaged(self, line: int, record: DamagedRecord, source: Lines) -> Row | End | Both:
+        """What becomes of a record of which not all could be read; arguments as in `take`."""
+        values = self._reader.values_of(record.columns)
+        with suppress(RowRejected):
+            if self._mapping.deletes(values, record.damaged):
+                key = self._key_of(values) if self._required else None
+                return self._row_of(self._mapping(values), values, key, line, source)
+        end = self.rejected(RowRejected("unreadable", record.reason), line, source)
+        return self._with_opt_out(end, values, line, source)
 
     def rejected(self, no: RowRejected, line: int, source: Lines) -> End:
         """The end of a record that cannot be delivered."""

@@ -41,11 +41,13 @@ class Recovered(msgspec.Struct):
     Attributes:
         stream: the stream's name.
         record: the record; what is no JSON stands as text.
-        reason: the columns that are none, and what is wrong with them.
+        damaged: the columns that are no JSON.
+        reason: these columns, and what is wrong with them.
     """
 
     stream: str
     record: dict[str, Any]
+    damaged: frozenset[str]
     reason: str
 
 
@@ -84,15 +86,15 @@ def recovered(line: bytes) -> Recovered | None:
     if stream is None or columns is None:
         return None
     record: dict[str, Any] = {}
-    wrong = []
+    wrong: dict[str, str] = {}
     for name, raw in columns.items():
         try:
             record[name] = decode(raw)
         except ValueError:
             text = raw.decode("utf-8", "backslashreplace")
             record[name] = text[1:-1] if text.startswith('"') else text
-            wrong.append(f"column {name}: {defect(raw)}")
-    return Recovered(stream, record, "; ".join(wrong) or defect(line))
+            wrong[name] = f"column {name}: {defect(raw)}"
+    return Recovered(stream, record, frozenset(wrong), "; ".join(wrong.values()) or defect(line))
 
 
 def defect(raw: bytes) -> str:
