@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -41,9 +42,12 @@ def query_filters(call: Call) -> dict[str, str]:
 def ordered(call: Call, kind: Kind, rows: Sequence[Any]) -> Sequence[Any]:
     """Return the rows as `sort` asks, by default in order of creation; 400 for what cannot be sorted by."""
     asked = call.query.get("sort", "")
-    field = asked.removeprefix("-") or "created_at"
+    field, *nulls = asked.split() or ["created_at"]
+    field = field.replace("-", "")
     if field not in kind.sorts:
         raise Refusal(400, f"Sorting by '{asked}' is not supported")
+    if nulls and nulls[0].replace("-", "") != "nulls":  # where nulls go: no field that is sorted by has any
+        raise Refusal(400, "Bad format for sort param.")
     found = sorted(rows, key=SORTS["created_at"])
     if field == "created_at" and not asked.startswith("-"):
         return found
@@ -55,8 +59,8 @@ def page(request: Request, kind: Kind, rows: Sequence[Any], accepted: Mapping[st
     call, switches = request.call, request.switches
     if any(name.startswith(("page[", "per_page[")) for name in call.query):
         raise Refusal(500)
-    number = _whole(call, "page", 1, least=1)
-    size = _whole(call, "per_page", DEFAULT_PER_PAGE, least=0)
+    number = max(_leading_number(call.query.get("page"), 1), 1)
+    size = _leading_number(call.query.get("per_page"), DEFAULT_PER_PAGE)
     if switches.mpdx_max_per_page:
         size = min(size, switches.mpdx_max_per_page)
     shown = rows[(number - 1) * size : number * size]
@@ -134,10 +138,7 @@ class _Shape:
                         self._follow(target[0], [target[1]], path[1:], found)
 
 
-def _whole(call: Call, name: str, default: int, *, least: int) -> int:
-    text = call.query.get(name)
-    if text is None:
-        return default
-    if not text.isdecimal() or int(text) < least:
-        raise Refusal(400, f"{name} must be a number of at least {least}")
-    return int(text)
+def _leading_number(text: str | None, default: int) -> int:
+    """Return the number that a text begins with, such as 2 of `2nd`; the default where it begins with none."""
+    found = re.match(r"\d{1,18}", text or "", re.ASCII)
+    return int(found[0]) if found else default

@@ -10,7 +10,7 @@ import msgspec
 
 from mailing_sandbox.mpdx import sheets
 from mailing_sandbox.mpdx.documents import document, query_filters
-from mailing_sandbox.mpdx.filters import contact_tests
+from mailing_sandbox.mpdx.filters import contact_test
 from mailing_sandbox.mpdx.names import language
 from mailing_sandbox.mpdx.refusal import Refusal, no_route, unknown
 from mailing_sandbox.mpdx.resources import EXPORT_LOGS
@@ -122,10 +122,6 @@ def _chosen(request: Request, values: Mapping[str, str]) -> list[Contact]:
         if values["account_list_id"] not in account_lists:
             raise unknown("AccountList", values["account_list_id"])
         account_lists = {values["account_list_id"]}
-    tests = contact_tests(values, reverse=False)
-    rows = [
-        row
-        for row in request.store.contacts.values()
-        if row.account_list in account_lists and all(test(row) for test in tests)
-    ]
+    test = contact_test(values, request.switches, reverse=False)
+    rows = [row for row in request.store.contacts.values() if row.account_list in account_lists and test(row)]
     return sorted(rows, key=lambda row: row.name.encode())

@@ -11,6 +11,7 @@ from mailing_sandbox.mpdx.records import ACTIVE, HIDDEN
 
 if TYPE_CHECKING:
     from mailing_sandbox.mpdx.records import Contact, Person
+    from mailing_sandbox.mpdx.switches import Switches
 
 Values = Mapping[str, str]
 Test = Callable[[Any], bool]
@@ -65,18 +66,14 @@ def _newsletter(text: str) -> Test:
     return lambda row: wanted is None or row.send_newsletter in wanted  # a word that MPDX does not know filters nothing
 
 
-def _without_tags(text: str) -> Test:
-    unwanted = set(words(text))
-    return lambda row: unwanted.isdisjoint(row.tags)
-
-
 def _place(field: str) -> Callable[[str], Test]:
     def build(text: str) -> Test:
         wanted = set(words(text))
 
         def test(row: Contact) -> bool:
+            # `none` means an address whose field is null, not a contact without an address, nor a blank one.
             found = {getattr(address, field) for address in row.addresses if not address.historic}
-            return not wanted.isdisjoint(found) or ("none" in wanted and found <= {None, ""})
+            return not wanted.isdisjoint("none" if value is None else value for value in found)
 
         return test
 
@@ -88,8 +85,8 @@ def _has(found: Callable[[Contact], Iterable[Any]]) -> Callable[[str], Test]:
 
 
 def _kind(text: str) -> Test:
-    # As for `newsletter`, a word that MPDX does not know filters nothing.
-    return lambda row: text not in ("person", "company") or bool(row.people) is (text == "person")
+    # Its donor accounts tell, not its people. As for `newsletter`, a word that MPDX does not know filters nothing.
+    return lambda row: text not in ("person", "company") or row.company is (text == "company")
 
 
 def _church(text: str) -> Test:
@@ -123,7 +120,6 @@ CONTACT: dict[str, Callable[[str], Test]] = {
     "not_ids": _without_set,
     "updated_at": updated,
     "newsletter": _newsletter,
-    "exclude_tags": _without_tags,
     "city": _place("city"),
     "state": _place("state"),
     "country": _place("country"),
@@ -137,24 +133,43 @@ CONTACT: dict[str, Callable[[str], Test]] = {
     "name_like": lambda text: lambda row: row.name.lower().startswith(text.lower()),
     "wildcard_search": _wildcard,
 }
-OTHER_CONTACT = ("account_list_id", "status", "tags", "any_tags")
+OTHER_CONTACT = ("account_list_id", "status", "tags", "any_tags", "exclude_tags", "reverse_exclude_tags")
 CONTACT_NAMES = frozenset({*CONTACT, *OTHER_CONTACT, *(f"reverse_{name}" for name in CONTACT)})
 
 
-def contact_tests(values: Values, *, reverse: bool) -> list[Test]:
-    """Return the tests of contact filters, status among them; `reverse` tells whether `reverse_…` is understood."""
+def contact_test(values: Values, switches: Switches, *, reverse: bool) -> Test:
+    """Return the test of contact filters, status among them; `reverse` tells whether `reverse_…` is understood."""
     wanted = statuses(values.get("status", ""))
-    tests: list[Test] = [lambda row: row.status in wanted]
-    for name, build in CONTACT.items():
-        if values.get(name, "") == "":
-            continue
-        test = build(values[name])
-        negated = reverse and values.get(f"reverse_{name}") == "true"
-        tests.append(_negated(test) if negated else test)
-    if tags := words(values.get("tags", "")):
-        every = values.get("any_tags") != "true"
-        tests.append(lambda row: set(tags) <= set(row.tags) if every else not set(tags).isdisjoint(row.tags))
-    return tests
+    builders = {**CONTACT, **_by_tags(values, switches)}
+    tests = [
+        _negated(build(values[name])) if reverse and values.get(f"reverse_{name}") == "true" else build(values[name])
+        for name, build in builders.items()
+        if values.get(name, "") != ""
+    ]
+    combine = any if tests and switches.mpdx_any_filter and values.get("any_filter") == "true" else all
+    return lambda row: row.status in wanted and combine(test(row) for test in tests)
+
+
+def contact_names(switches: Switches) -> frozenset[str]:
+    """Return the names of the filters that are understood."""
+    return CONTACT_NAMES | ({"any_filter"} if switches.mpdx_any_filter else set())
+
+
+def _by_tags(values: Values, switches: Switches) -> dict[str, Callable[[str], Test]]:
+    def folded(tags: Iterable[str]) -> set[str]:
+        return {tag.lower() for tag in tags} if switches.mpdx_tags == "folded" else set(tags)
+
+    def tagged(text: str) -> Test:
+        wanted = folded(words(text))
+        if values.get("any_tags") == "true":
+            return lambda row: not wanted.isdisjoint(folded(row.tags))
+        return lambda row: wanted <= folded(row.tags)
+
+    def untagged(text: str) -> Test:
+        unwanted = folded(words(text))
+        return lambda row: unwanted.isdisjoint(folded(row.tags))
+
+    return {"tags": tagged, "exclude_tags": untagged}
 
 
 def _negated(test: Test) -> Test:

@@ -115,7 +115,7 @@ class Person(Stored, kw_only=True, gc=False):
 
 
 class Contact(Stored, kw_only=True, gc=False):
-    """A household, church or company."""
+    """A household, church or company; `company` tells whether its donor account is a company's."""
 
     account_list: str
     name: str
@@ -137,6 +137,7 @@ class Contact(Stored, kw_only=True, gc=False):
     pledge_frequency: str | None = None
     pledge_currency: str = "USD"
     pledge_received: bool = False
+    company: bool = False
     addresses: list[Address] = []
     people: list[Person] = []
 

@@ -54,7 +54,8 @@ class Kind:
 
 
 def _user(row: User, _: str) -> dict[str, Any]:
-    return {**plain(row, "first_name", "last_name"), "preferences": {"default_account_list": None}}
+    names = plain(row, "first_name", "last_name")
+    return {**names, "master_person_id": None, "preferences": {"default_account_list": None}}
 
 
 def _user_links(store: Store, row: User) -> dict[str, Links]:
@@ -67,6 +68,7 @@ def _account_list(row: AccountList, _: str) -> dict[str, Any]:
         "active_mpd_start_at": None,
         "currency": "USD",
         "default_currency": "USD",
+        "default_organization_id": None,
         "monthly_goal": None,
         "salary_organization": None,
         "tester": False,
@@ -75,7 +77,11 @@ def _account_list(row: AccountList, _: str) -> dict[str, Any]:
 
 
 def _account_list_links(_: Store, row: AccountList) -> dict[str, Links]:
-    return {"users": [{"id": key, "type": "users"} for key in sorted(row.users)], "primary_appeal": None}
+    return {
+        "users": [{"id": key, "type": "users"} for key in sorted(row.users)],
+        "notification_preferences": [],
+        "primary_appeal": None,
+    }
 
 
 _CONTACT = (

@@ -10,7 +10,7 @@ import msgspec
 
 from mailing_sandbox.mpdx import exports, resources
 from mailing_sandbox.mpdx.documents import document, ordered, page, query_filters
-from mailing_sandbox.mpdx.filters import CONTACT_NAMES, PERSON, contact_tests, statuses, updated, words
+from mailing_sandbox.mpdx.filters import PERSON, contact_names, contact_test, statuses, updated, words
 from mailing_sandbox.mpdx.ranges import since
 from mailing_sandbox.mpdx.refusal import MEDIA_TYPE, Refusal, unknown
 from mailing_sandbox.provider import Reply
@@ -68,14 +68,10 @@ def read_user(request: Request, _: dict[str, str]) -> Reply:
 
 def list_contacts(request: Request, _: dict[str, str]) -> Reply:
     """List contacts; hidden ones only where the status filter names them."""
-    values = known(request, CONTACT_NAMES)
+    values = known(request, contact_names(request.switches))
     account_lists = request.account_lists(values)
-    tests = contact_tests(values, reverse=True)
-    rows = [
-        row
-        for row in request.store.contacts.values()
-        if row.account_list in account_lists and all(test(row) for test in tests)
-    ]
+    test = contact_test(values, request.switches, reverse=True)
+    rows = [row for row in request.store.contacts.values() if row.account_list in account_lists and test(row)]
     return listing(request, resources.CONTACTS, rows, values)
 
 
@@ -118,6 +114,8 @@ def list_people(request: Request, _: dict[str, str]) -> Reply:
     account_lists = request.account_lists(values)
     wanted = statuses(values.get("contact_status", "")) if rule == "default" or "contact_status" in values else None
     tests = [PERSON[name](value) for name, value in values.items() if name in PERSON and value != ""]
+    twice = request.switches.mpdx_people_repeated
+    repeated = twice == "always" or (twice == "unfiltered" and not values.keys() - {"account_list_id"})
     rows: list[Person] = []
     for person in request.store.people.values():
         contacts = [
@@ -126,7 +124,7 @@ def list_people(request: Request, _: dict[str, str]) -> Reply:
             if contact.account_list in account_lists and (wanted is None or contact.status in wanted)
         ]
         if contacts and all(test(person) for test in tests):
-            rows += [person] * (len(contacts) if request.switches.mpdx_people_repeated else 1)
+            rows += [person] * (len(contacts) if repeated else 1)
     return listing(request, resources.PEOPLE, rows, values)
 
 

@@ -21,7 +21,9 @@ class Switches(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     mpdx_max_per_page: Number = 0
     mpdx_pages_of_none: Number = 0
     mpdx_contact_status: Literal["honoured", "default", "ignored"] = "honoured"
-    mpdx_people_repeated: bool = True
+    mpdx_people_repeated: Literal["always", "unfiltered", "never"] = "always"
+    mpdx_any_filter: bool = False
+    mpdx_tags: Literal["folded", "exact"] = "folded"
     mpdx_string_filter: Literal["parsed", "error"] = "parsed"
     mpdx_array_ids: Literal["honoured", "ignored"] = "honoured"
     mpdx_csv_columns: Literal["known", "more"] = "known"

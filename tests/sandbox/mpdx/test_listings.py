@@ -47,11 +47,16 @@ def test_a_page_of_none_tells_the_count(api, sandbox, make):
     ("params", "status"),
     [
         ({"page[number]": "1"}, 500),
-        ({"page": "0"}, 400),
-        ({"page": "two"}, 400),
+        ({"page": "0"}, 200),
+        ({"page": "two"}, 200),
+        ({"page": "-1", "per_page": "many"}, 200),
         ({"sort": "shoe"}, 400),
         ({"sort": "name,created_at"}, 400),
-        ({"sort": "-"}, 200),
+        ({"sort": "-"}, 400),
+        ({"sort": ""}, 200),
+        ({"sort": "name nulls"}, 200),
+        ({"sort": "-name -nulls"}, 200),
+        ({"sort": "name last"}, 400),
     ],
 )
 def test_paging_and_sorting_that_mpdx_does_not_know(api, params, status):
@@ -178,23 +183,33 @@ def test_other_filters(api, make):
     first, second, third = make(
         {"name": "Albright, Tom", "tags": ["a", "b"], "addresses": [home], "people": [{"first_name": "Tom"}]},
         {"name": "Bauer, Lena", "tags": ["b"], "addresses": [{**home, "historic": True}], "church_name": "St Ann"},
-        {"name": "Castillo Church", "envelope_greeting": "Our friends"},
-    )
+        {
+            "name": "Castillo Church", "envelope_greeting": "Our friends", "company": True,
+            "addresses": [{"city": None, "state": ""}],
+        },
+    )  # fmt: skip
     one, two, three = "Albright, Tom", "Bauer, Lena", "Castillo Church"
     for filters, found in (
         ({"ids": f"{first},{third}"}, [one, three]),
         ({"not_ids": first}, [two, three]),
         ({"tags": "a,b"}, [one]),
+        ({"tags": "A,b"}, [one]),
+        ({"exclude_tags": "A"}, [two, three]),
+        ({"tags": "a", "city": "none"}, []),
+        ({"tags": "a", "city": "none", "any_filter": "true"}, []),
         ({"tags": "a,b", "any_tags": "true"}, [one, two]),
         ({"exclude_tags": "a"}, [two, three]),
         ({"city": "Portland"}, [one]),
-        ({"city": "none"}, [two, three]),
+        ({"city": "none"}, [three]),
+        ({"state": "none"}, []),
+        ({"country": "none,United States"}, [one, three]),
         ({"church": "St Ann"}, [two]),
         ({"church": "none"}, [one, three]),
         ({"church": "none,St Ann"}, [one, two, three]),
-        ({"contact_type": "person"}, [one]),
+        ({"contact_type": "person"}, [one, two]),
+        ({"contact_type": "company"}, [three]),
         ({"contact_type": "Person"}, [one, two, three]),
-        ({"contact_info_addr": "No"}, [two, three]),
+        ({"contact_info_addr": "No"}, [two]),
         ({"contact_info_email": "Yes"}, []),
         ({"contact_info_phone": "No"}, [one, two, three]),
         ({"name_like": "cast"}, [three]),
@@ -207,6 +222,21 @@ def test_other_filters(api, make):
     assert api.get("contacts/tags").json() == {
         "data": [{"id": tag, "type": "tags", "attributes": {"name": tag}} for tag in "ab"]
     }
+
+
+def test_tags_and_any_filter_by_switches(api, make, sandbox):
+    make(
+        {"name": "One", "tags": ["a"]},
+        {"name": "Two", "church_name": "St Ann"},
+        {"name": "Three", "status": "Never Ask"},
+    )
+    either = {"tags": "A", "church": "St Ann", "any_filter": "true"}
+    assert api.names(either) == []
+    sandbox.switches.change({"mpdx_any_filter": True})
+    assert api.names(either) == ["One", "Two"]
+    assert api.names({**either, "any_filter": "false"}) == []
+    sandbox.switches.change({"mpdx_tags": "exact"})
+    assert api.names(either) == ["Two"]
 
 
 def test_account_lists_are_those_of_the_user(api, mpdx, make, home, sign_in):
@@ -309,8 +339,10 @@ def test_a_person_in_two_contacts_is_listed_twice_unless_a_switch_says_otherwise
     assert len(found) == 2
     assert found[0] == found[1]
     assert found[0]["attributes"]["parent_contacts"] == [first, second]
-    sandbox.switches.change({"mpdx_people_repeated": False})
-    assert len(api.rows("contacts/people")) == 1
+    everybody = {"contact_status": "active,hidden,null"}
+    for rule, plain, filtered in (("always", 2, 2), ("unfiltered", 2, 1), ("never", 1, 1)):
+        sandbox.switches.change({"mpdx_people_repeated": rule})
+        assert [len(api.rows("contacts/people", given)) for given in ({}, everybody)] == [plain, filtered]
 
 
 def test_emails_and_phones_of_a_person(api, make, mpdx):
