@@ -4,7 +4,8 @@
 
 PYTHON ?= python3
 VENV ?= .venv
-WORKERS ?= 2
+# More than the two cores of a small machine: a worker often waits for a job of the sandbox.
+WORKERS ?= 3
 # Where the state machines begin. On CI always the same, so that what it says of a change is about that change.
 SEED ?= $(if $(CI),1,$(shell date +%s))
 MINUTES ?= 10
@@ -14,6 +15,9 @@ READY := $(VENV)/.ready
 UV := $(BIN)/python -m uv
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 COMPILE := pip compile -q --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock'
+
+# Without it every run and every test compiles anew what it loads.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo playground test quick test-all test-deep lint bench lock newest lowest clean
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Generator, Sequence
-from functools import partial
+from copy import copy
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +19,7 @@ from botocore.auth import S3SigV4Auth, S3SigV4QueryAuth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
+from botocore.hooks import HierarchicalEmitter
 from botocore.session import Session
 
 from mailing_api import aws_chain
@@ -121,7 +123,7 @@ class AwsSession:
             ConfigurationError: a configuration file is wrong.
         """
         try:
-            return _authorities(Session(profile=self._profile))
+            return _authorities(_new_session(self._profile))
         except Exception as exc:  # noqa: BLE001 - configuration files may make botocore raise anything
             raise self._misconfigured(exc) from None
 
@@ -180,7 +182,7 @@ class AwsSession:
         return {region: str(client.meta.endpoint_url) for region, client in clients.items()}
 
     def _session(self) -> Any:
-        session = Session(profile=self._profile)
+        session = _new_session(self._profile)
         session.set_default_client_config(
             Config(
                 connect_timeout=self._timeout,
@@ -281,6 +283,18 @@ class AwsSession:
 
 def _is_of_another_time(exc: Any) -> bool:
     return says_another_time(str(exc.response.get("Error", {}).get("Message", "")))
+
+
+@cache
+def _handlers() -> HierarchicalEmitter:
+    """The handlers of a session; to register them takes longer than all else of making one."""
+    handlers = HierarchicalEmitter()
+    Session(event_hooks=handlers)
+    return handlers
+
+
+def _new_session(profile: str | None) -> Session:
+    return Session(profile=profile, event_hooks=copy(_handlers()), include_builtin_handlers=False)
 
 
 def _authorities(session: Any) -> Authorities | None:

@@ -56,7 +56,7 @@ class Journal:
                 self._connection = store.open()
                 self._meta = JournalMeta(self._connection, store.name)
                 self._meta.check_version()
-                tables.metadata.create_all(self._connection)
+                tables.make(self._connection)
                 self._hash_key = self._meta.hash_key(hash_key)
                 self.hashes = Hashes(self._hash_key)
                 self._batches = JournalBatches(self._connection)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import sqlalchemy as sa
+from sqlalchemy.schema import CreateIndex, CreateTable, ExecutableDDLElement
 
 __all__ = [
-    "batches", "contacts", "contacts_log", "keys", "keys_log", "known_rejects", "meta", "metadata", "names", "rejects",
-    "shared_keys", "steps", "strays",
+    "batches", "contacts", "contacts_log", "keys", "keys_log", "known_rejects", "make", "meta", "metadata", "names",
+    "rejects", "shared_keys", "steps", "strays",
 ]  # fmt: skip
 
 metadata = sa.MetaData()
@@ -110,3 +113,26 @@ rejects = sa.Table(
     sa.Column("attempt", sa.Integer, nullable=False),
     sa.Column("at", sa.Float, nullable=False),
 )
+
+
+def make(connection: sa.Connection) -> None:
+    """Make the tables that are not there yet."""
+    there = {*sa.inspect(connection).get_table_names()}
+    for name, statements in _statements(connection.dialect.name).items():
+        if name not in there:
+            for statement in statements:
+                connection.exec_driver_sql(statement)
+
+
+@cache
+def _statements(dialect: str) -> dict[str, list[str]]:
+    """What makes each table; to compose it takes longer than many a run."""
+    composed = sa.make_url(f"{dialect}://").get_dialect()()
+
+    def text(ddl: ExecutableDDLElement) -> str:
+        return str(ddl.compile(dialect=composed))
+
+    return {
+        table.name: [text(CreateTable(table)), *(text(CreateIndex(index)) for index in table.indexes)]
+        for table in metadata.sorted_tables
+    }

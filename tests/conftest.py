@@ -1,10 +1,28 @@
 from __future__ import annotations
 
+import gc
+import os
+import tempfile
+
 import pytest
 
+from tests.memory import memory
 from tests.searching import LENGTH, register_profiles
 
 register_profiles()
+if "TMPDIR" not in os.environ and (folder := memory()) is not None:
+    os.environ["TMPDIR"] = tempfile.tempdir = folder
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Thousands of cases are made, none of which is garbage: neither now nor later are they searched for any."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_report_header(config) -> str:

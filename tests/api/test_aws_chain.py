@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from botocore.utils import ContainerMetadataFetcher
 
-from mailing_api.aws import AwsSession
+from mailing_api.aws import AwsSession, _new_session
 from mailing_api.errors import AuthenticationError, ConfigurationError, MailingError, PermissionDenied, ProviderFault
 from tests.raw import answer, raw_server, saying
 
@@ -300,3 +300,12 @@ def test_p7_a_profile_that_wants_an_mfa_code_reads_no_input_and_asks_nobody(monk
             with pytest.raises(ConfigurationError, match="`mfa_serial`"):
                 session.credentials()
         assert server.heads == []
+
+
+def test_what_one_session_listens_to_is_its_own():
+    heard = []
+    sessions = [_new_session(None) for _ in range(2)]
+    for name, session in zip("ab", sessions, strict=True):
+        session.register("before-send", lambda name=name, **_: heard.append(name))
+    sessions[1].get_component("event_emitter").emit("before-send.sts.AssumeRole")
+    assert heard == ["b"]

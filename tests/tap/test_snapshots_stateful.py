@@ -35,8 +35,6 @@ from tests.searching import LENGTH, examples
 
 CONTACTS = "mailjet_contacts"
 ACCOUNT = "north"
-#: Where syncing takes no time; what a killed program leaves is in the page cache all the same.
-MEMORY = Path("/dev/shm")
 PAGE = 3
 
 Rows = Sequence[tuple[int, str]]
@@ -54,7 +52,7 @@ class File:
     """A snapshot in a file."""
 
     def __init__(self) -> None:
-        self._folder = Path(tempfile.mkdtemp(dir=MEMORY if MEMORY.is_dir() else None))
+        self._folder = Path(tempfile.mkdtemp())
         self._file = self._folder / "now" / "snapshot.sqlite"
         self.setting = {"path": str(self._file)}
         self._left = self._folder / "left"

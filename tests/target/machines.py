@@ -11,13 +11,11 @@ __all__ = ["WITHHELD", "folded", "journal_folder", "rows_alone"]
 
 #: Statuses of rows that neither put nor take anybody.
 WITHHELD = {"excluded", "pending"}
-#: Where syncing a journal takes no time; no promise about power cuts is tested here.
-_MEMORY = Path("/dev/shm")
 
 
 def journal_folder() -> Path:
     """A new folder, to be removed by the machine."""
-    return Path(tempfile.mkdtemp(prefix="consent-", dir=_MEMORY if _MEMORY.is_dir() else None))
+    return Path(tempfile.mkdtemp(prefix="consent-"))
 
 
 def folded(address: str | None) -> str | None:

@@ -18,7 +18,7 @@ class HashedTableAgainstADict(RuleBasedStateMachine):
         super().__init__()
         self.engine = sa.create_engine("sqlite://", poolclass=sa.StaticPool)
         self.connection = self.engine.connect()
-        tables.metadata.create_all(self.connection)
+        tables.make(self.connection)
         self.model: dict[int, tuple] = {}
         self.open()
 
@@ -64,7 +64,7 @@ def test_p8_the_log_is_merged_before_it_grows_large(monkeypatch):
     monkeypatch.setattr(hashed, "_MERGE_AT", 10)
     engine = sa.create_engine("sqlite://", poolclass=sa.StaticPool)
     with engine.connect() as connection:
-        tables.metadata.create_all(connection)
+        tables.make(connection)
         table = HashedTable(connection, tables.contacts, tables.contacts_log)
         for number in range(25):
             table.put([(number, number, 1.0)])
