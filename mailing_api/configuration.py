@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
 from mailing_api.errors import ConfigurationError
+from mailing_api.settings import filled, plain
 
-__all__ = ["check_stream_maps", "read_configuration", "unusable"]
+__all__ = ["check_not_empty", "check_stream_maps", "given_settings", "read_configuration", "unusable"]
 
-#: No setting is a larger number.
+#: No setting is a larger number, and none is a longer text: the longest tokens of AWS have some thousand characters.
 _MOST: Final = 1e15
+_LONGEST: Final = 50_000
+#: Characters of a name that is shown.
+_LONGEST_NAME: Final = 100
 _NULLS: Final = (None, "__NULL__")
 
 
@@ -58,25 +63,58 @@ def _number(text: str) -> Decimal | float:
 def unusable(config: Mapping[str, Any]) -> list[str]:
     """What to say of settings that hold text which is none, or numbers of no use; it quotes no value."""
     found = []
-    for name, value in config.items():
-        for one in _leaves(value):
-            if isinstance(one, str) and not _is_text(one):
-                found.append(f"Setting `{name}` holds a character that is no text (NUL, or half of a surrogate pair).")
-            elif isinstance(one, (int, float)) and not abs(one) < _MOST:
-                found.append(f"Setting `{name}` holds a number that is too large.")
+    for place, one in _leaves(config, ""):
+        if isinstance(one, str) and not _is_text(one):
+            found.append(f"Setting `{place}` holds a character that is no text (NUL, or half of a surrogate pair).")
+        elif isinstance(one, str) and len(one) > _LONGEST:
+            found.append(f"Setting `{place}` holds a text that is too long ({len(one)} characters).")
+        elif isinstance(one, (int, float)) and not abs(one) < _MOST:
+            found.append(f"Setting `{place}` holds a number that is too large.")
+    if config.get("flattening_enabled") is True and config.get("flattening_max_depth") is None:
+        found.append("Setting `flattening_enabled` needs `flattening_max_depth`, such as 1: set that, too.")
     return list(dict.fromkeys(found))
 
 
-def _leaves(value: Any) -> Iterator[Any]:
+def given_settings(config: Any) -> Any:
+    """A configuration without settings that are null or an empty text, which both mean unset."""
+    found = filled(plain(config))
+    return {name: value for name, value in found.items() if value is not None} if isinstance(found, dict) else found
+
+
+def check_not_empty(config: Any, names: Sequence[str], prefix: str, environ: Mapping[str, str] = os.environ) -> None:
+    """See that no empty environment variable went before a value: Meltano, which reads them, takes it for one.
+
+    Args:
+        config: as it is given.
+        names: of settings on which it depends what becomes of people.
+        prefix: of the environment variables.
+        environ: the environment.
+
+    Raises:
+        ConfigurationError: one did.
+    """
+    for name in names:
+        variable = f"{prefix}{name.upper()}"
+        if isinstance(config, Mapping) and config.get(name) == "" and environ.get(variable) == "":
+            raise ConfigurationError(
+                f"Setting `{name}` is empty, since the environment variable {variable} is: it goes before the value in "
+                "`meltano.yml`. Take it out, of `.env` too, or give it a value."
+            )
+
+
+def _leaves(value: Any, place: str) -> Iterator[tuple[str, Any]]:
+    """Whatever is no object and no array, names included, each with the path of the object that holds it."""
     if isinstance(value, Mapping):
         for name, one in value.items():
-            yield name
-            yield from _leaves(one)
+            yield place, name
+            is_plain = isinstance(name, str) and name.isprintable() and len(name) < _LONGEST_NAME
+            inner = f"{place}.{name}" if place else name
+            yield from _leaves(one, inner if is_plain else place)
     elif isinstance(value, list):
         for one in value:
-            yield from _leaves(one)
+            yield from _leaves(one, place)
     else:
-        yield value
+        yield place, value
 
 
 def _is_text(value: str) -> bool:

@@ -8,7 +8,7 @@ import os
 import re
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from urllib.parse import quote, quote_plus, unquote
 
 from mailing_api.settings import Setting
@@ -20,6 +20,9 @@ _HIDDEN: Final = "<secret>"
 #: Characters of a secret at least; and of one that is hidden inside words, too.
 _SHORTEST: Final = 3
 _DISTINCT: Final = 8
+#: Characters of a secret that are compared as they are: of so many the case is not changed by chance, and expressions
+#: of that length take long to make.
+_LONG: Final = 200
 #: Characters of a piece of a password, such as a parser may cut it off, at least.
 _PIECE: Final = 5
 
@@ -39,12 +42,21 @@ _BEARING: Final = re.compile(
 )
 
 
+class _Form(NamedTuple):
+    """A text to hide; where it stands `alone`, and not inside words."""
+
+    text: str
+    alone: bool
+
+
 class SecretValues:
     """Secrets, and their forms in texts; safe to share between threads."""
 
     def __init__(self) -> None:
-        self._forms: set[str] = set()
-        self._pattern: re.Pattern[str] | None = None
+        self._forms: set[_Form] = set()
+        #: Forms that are replaced as they are, and an expression for the shorter ones, whatever their case; made when
+        #: they are needed.
+        self._ready: tuple[Sequence[str], re.Pattern[str] | None] | None = ([], None)
         self._lock = threading.Lock()
 
     def add(self, value: Any) -> None:
@@ -63,21 +75,30 @@ class SecretValues:
             if one:
                 self.add(one)
                 self.add(unquote(one))
-                self._take({piece for piece in _SPECIAL.split(one) if len(piece) >= _PIECE})
+                self._take({form for piece in _SPECIAL.split(one) if len(piece) >= _PIECE for form in _forms(piece)})
 
     def hide(self, text: str) -> str:
         """The text with all of them replaced, and with what bears a signature or a login replaced, too."""
-        pattern = self._pattern
-        if pattern is not None:
-            text = pattern.sub(_HIDDEN, text)
+        long, short = self._ready or self._make_ready()
+        for form in long:
+            text = text.replace(form, _HIDDEN)
+        if short is not None:
+            text = short.sub(_HIDDEN, text)
         return _BEARING.sub(_HIDDEN, text)
 
-    def _take(self, forms: set[str]) -> None:
+    def _take(self, forms: set[_Form]) -> None:
         with self._lock:
             if not forms <= self._forms:
                 self._forms |= forms
-                longest_first = sorted(self._forms, key=lambda form: (-len(form), form))
-                self._pattern = re.compile("|".join(map(_expression, longest_first)), re.IGNORECASE)
+                self._ready = None
+
+    def _make_ready(self) -> tuple[Sequence[str], re.Pattern[str] | None]:
+        with self._lock:
+            longest_first = sorted(self._forms, key=lambda form: (-len(form.text), form))
+            long = [form.text for form in longest_first if len(form.text) > _LONG]
+            short = [_expression(form) for form in longest_first if len(form.text) <= _LONG]
+            self._ready = found = (long, re.compile("|".join(short), re.IGNORECASE) if short else None)
+            return found
 
 
 #: Those of this process, for its logs are the process's, too.
@@ -127,28 +148,25 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(one)
 
 
-def _forms(secret: str) -> Iterator[str]:
+def _forms(secret: str) -> Iterator[_Form]:
     """A secret as it is, and as URLs, JSON, Python, base64 (at any place of a longer text) and hexadecimals have it."""
-    if len(secret) < _SHORTEST:
-        return
+    is_word = secret.isascii() and secret.isalpha()
+    if len(secret) < _SHORTEST or (is_word and secret.islower() and len(secret) < _DISTINCT):
+        return  # to hide a word of every day would only tell what it stands for
     raw = secret.encode("utf-8", "surrogatepass")
-    yield secret
-    yield quote(raw, safe="")
-    yield quote(raw)
-    yield quote_plus(raw)
-    yield json.dumps(secret)[1:-1]
-    yield json.dumps(secret, ensure_ascii=False)[1:-1]
-    yield repr(secret)[1:-1]
+    plain = {secret, quote(raw, safe=""), quote(raw), quote_plus(raw), json.dumps(secret)[1:-1], repr(secret)[1:-1]}
+    for form in (*plain, json.dumps(secret, ensure_ascii=False)[1:-1]):
+        yield _Form(form, is_word or len(secret) < _DISTINCT)
     if len(secret) < _DISTINCT:
         return
-    yield raw.hex()
+    yield _Form(raw.hex(), alone=False)
     for shift in range(3):
         encoded = base64.b64encode(b"\0" * shift + raw).decode().rstrip("=")
         inner = encoded[(shift * 8 + 5) // 6 : len(encoded) - (1 if (shift + len(raw)) % 3 else 0)]
-        yield inner
-        yield inner.translate(str.maketrans("+/", "-_"))
+        yield _Form(inner, alone=False)
+        yield _Form(inner.translate(str.maketrans("+/", "-_")), alone=False)
 
 
-def _expression(form: str) -> str:
-    escaped = re.escape(form)
-    return escaped if len(form) >= _DISTINCT else rf"(?<!\w){escaped}(?!\w)"
+def _expression(form: _Form) -> str:
+    escaped = re.escape(form.text)
+    return rf"(?<!\w){escaped}(?!\w)" if form.alone else escaped

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -26,6 +27,7 @@ __all__ = [
     "named",
     "plain",
     "positive",
+    "shown",
     "unsendable",
 ]
 
@@ -227,6 +229,18 @@ def _expected(types: str | Sequence[str], allowed: Sequence[Any]) -> str:
     return " or ".join(_KINDS.get(name, name) for name in names)
 
 
+#: Characters of a value that a message shows at most.
+_SHOWN: Final = 80
+
+
+def shown(value: Any) -> str:
+    """A value as messages show it: as JSON, and not all of a long one. Never of a secret."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
+    if not text.isprintable():
+        text = json.dumps(value, separators=(",", ":"), default=str)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}... ({len(text)} characters)"
+
+
 def is_aws_region(value: Any) -> bool:
     """Whether this could be the name of a region of AWS."""
     return isinstance(value, str) and _AWS_REGION.fullmatch(value) is not None
@@ -252,7 +266,7 @@ def duration(name: str, value: Any) -> float:
             seconds = _iso_seconds(value)
     if seconds is None or not 0 <= seconds < _LONGEST:
         raise ConfigurationError(
-            f"Setting `{name}` is {value!r}, which is no duration: give seconds, or ISO 8601 such as PT6H or P7D."
+            f"Setting `{name}` is {shown(value)}, which is no duration: give seconds, or ISO 8601 such as PT6H or P7D."
         )
     return seconds
 
@@ -264,7 +278,7 @@ def positive(name: str, value: Any) -> Any:
         ConfigurationError: it is 0 or less, or no number.
     """
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
-        raise ConfigurationError(f"Setting `{name}` is {value!r}; it must be above 0.")
+        raise ConfigurationError(f"Setting `{name}` is {shown(value)}; it must be above 0.")
     return value
 
 

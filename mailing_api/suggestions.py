@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
-__all__ = ["did_you_mean", "nearest"]
+__all__ = ["column_meant", "did_you_mean", "nearest"]
 
 
 def nearest(wrong: str, known: Iterable[str]) -> str | None:
@@ -15,6 +16,26 @@ def nearest(wrong: str, known: Iterable[str]) -> str | None:
         by_folded.setdefault(name.casefold(), name)
     found = get_close_matches(wrong.casefold(), by_folded, n=1, cutoff=0.7)
     return by_folded[found[0]] if found else None
+
+
+def column_meant(wanted: str, columns: Iterable[str], mapping: Mapping[str, str]) -> str:
+    """A question for what may be meant by a canonical column that a stream lacks, with a blank before it.
+
+    Args:
+        wanted: the canonical column.
+        columns: of the stream.
+        mapping: the setting of that name, which may have the column's name wrong, or that of the stream's column.
+    """
+    if wanted not in mapping and (wrong := nearest(wanted, mapping)) is not None:
+        return f" `mapping` has {wrong!r}. Did you mean {wanted!r}?"
+    names = list(columns)
+    holding = (name for name in names if _letters(wanted) in _letters(name))
+    found = nearest(mapping.get(wanted, wanted), names) or next(holding, None)
+    return f" Did you mean {found!r}?" if found is not None else ""
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.casefold())
 
 
 def did_you_mean(wrong: Iterable[str], known: Iterable[str]) -> str:

@@ -11,7 +11,7 @@ import msgspec
 from mailing_api import postgresql, values
 from mailing_api.errors import ConfigurationError
 from mailing_api.folders import NoHomeError, expanded
-from mailing_api.settings import ALLOW_HTTP, Setting, duration, lookup
+from mailing_api.settings import ALLOW_HTTP, Setting, duration, lookup, shown
 
 __all__ = ["TAP_SETTINGS", "Options", "SnapshotPlace"]
 
@@ -122,7 +122,7 @@ def _start_date(value: Any) -> str | None:
         found = values.timestamp(value)
     except (TypeError, ValueError):
         raise ConfigurationError(
-            f"Setting `start_date` is {value!r}, which is no date or date-time such as 2024-01-31T00:00:00Z."
+            f"Setting `start_date` is {shown(value)}, which is no date or date-time such as 2024-01-31T00:00:00Z."
         ) from None
     # Older than anything: some providers refuse to be asked for it, and all give everything where nothing is asked.
     return found if found and found > values.EARLIEST else None
@@ -130,7 +130,7 @@ def _start_date(value: Any) -> str | None:
 
 def _positive(name: str, value: Any) -> Any:
     if value is not None and value <= 0:
-        raise ConfigurationError(f"Setting `{name}` is {value!r}, but must be greater than 0.")
+        raise ConfigurationError(f"Setting `{name}` is {shown(value)}, but must be greater than 0.")
     return value
 
 

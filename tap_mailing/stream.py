@@ -15,7 +15,6 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 import msgspec
 from singer_sdk import Stream
-from singer_sdk.exceptions import MapExpressionError
 from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.metrics import Counter
@@ -25,6 +24,7 @@ from singer_sdk.tap_base import Tap
 from mailing_api import values
 from mailing_api.errors import ConfigurationError, MailingError
 from mailing_api.kinds import KINDS, column_schemas
+from mailing_api.map_failures import map_failure
 from tap_mailing.catalog_file import complete, include
 from tap_mailing.changes import DELETED_AT, Changes, Snapshots
 from tap_mailing.columns import Column, Row, constant
@@ -262,15 +262,12 @@ class MailingStream(Stream, abc.ABC, Generic[C]):
     def _write_mapped(self, record: dict[str, Any]) -> None:
         try:
             self._write_record_message(record)
-        except (MapExpressionError, MailingError):
+        except MailingError:
             raise
         except Exception as exc:
             if not self.config.get("stream_maps"):
                 raise
-            raise ConfigurationError(
-                f"Setting `stream_maps`, {self.name}: an expression failed on a row that it does not expect "
-                f"({type(exc).__name__})."
-            ) from None
+            raise map_failure(self.name, exc) from None
 
     def _begin_changes(self, columns: Sequence[Column], records: Records) -> Changes | None:
         if self.snapshots is None:
@@ -383,8 +380,6 @@ class MailingStream(Stream, abc.ABC, Generic[C]):
             return
         if isinstance(exc, MailingError):
             said = str(exc)
-        elif isinstance(exc, MapExpressionError):
-            said = f"a stream map failed: {exc}"
         else:
             said = f"{type(exc).__name__}. This is a defect of the tap; please report it with a log at level DEBUG."
         self.logger.error("%s was not read to its end: %s", self.name, said)

@@ -21,11 +21,11 @@ from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities
 from singer_sdk.plugin_base import JSONSchemaValidator, _ConfigInput
 from singer_sdk.singerlib.catalog import Catalog
 
-from mailing_api.configuration import check_stream_maps, read_configuration, unusable
+from mailing_api.configuration import check_stream_maps, given_settings, read_configuration, unusable
 from mailing_api.errors import ConfigurationError, MailingError
 from mailing_api.retry import RetryPolicy
 from mailing_api.secret_values import remember_secrets
-from mailing_api.settings import filled, from_environ, json_schema, misfit, plain
+from mailing_api.settings import from_environ, json_schema, misfit
 from mailing_api.suggestions import did_you_mean
 from tap_mailing.catalog_file import read_catalog
 from tap_mailing.changes import Snapshots, open_store
@@ -84,7 +84,7 @@ class TapMailing(Tap):
         """
         self._transport = transport
         self._retry = retry
-        options["config"] = filled(plain(options.get("config")))
+        options["config"] = given_settings(options.get("config"))
         known = {name: one for each in PROVIDERS for name, one in zip(each.stream_names, each.streams, strict=True)}
         options["state"] = read_state(options.get("state"), known)
         self._foreign_streams: list[str] = []

@@ -50,6 +50,22 @@ class Destinations:
         """Close the connections."""
         self._account.close()
 
+    def check(self, config: Mapping[str, Any]) -> None:
+        """See that there is a stream that could be delivered, by the general settings or an entry of `streams`.
+
+        Raises:
+            ConfigurationError: whatever comes, its settings would not be whole.
+        """
+        wrong: list[ConfigurationError] = []
+        for stream in (None, *(config.get("streams") or {})):
+            try:
+                self._account.check(self.provider.with_route(StreamSettings.resolve(config, stream)))
+            except ConfigurationError as exc:
+                wrong.append(exc)
+            else:
+                return
+        raise wrong[0]
+
     def look(self, settings: StreamSettings) -> tuple[Destination, str]:
         """The destination that these settings name, and words for it; a list that a run would make is not made.
 

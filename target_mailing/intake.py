@@ -217,7 +217,7 @@ class Intake:
             stream = streams[0]
             self._end(number, None if stream is None else stream.take_checked(number, record, lines), stream, taken)
         else:
-            self._take_mapped(number, self._maps.transformed(name, record), streams, lines, taken)
+            self._take_mapped(number, self._maps.transformed(name, record, number), streams, lines, taken)
 
     def _take_damaged(
         self, number: int, record: DamagedRecord, streams: Sequence[Stream | None], lines: Lines, taken: _Taken

@@ -75,6 +75,23 @@ class MailjetTarget(msgspec.Struct, frozen=True, kw_only=True):
     poll_max_interval: float = 30.0
     property_delay: float = _PROPERTY_DELAY
 
+    def check(self) -> None:
+        """See that the settings fit each other; nothing is asked.
+
+        Raises:
+            ConfigurationError: they do not, most often because the list is missing.
+        """
+        if not self.account_wide and len(self.lists) != 1 and (self.lists or self.route != "contact"):
+            raise ConfigurationError(
+                "Setting `list`: give the one Mailjet list to deliver to, by ID, name or address (several only with "
+                "`scope: account`, none with that or with `route: contact`)."
+            )
+        if self.account_wide and self.route == "csv":
+            raise ConfigurationError(
+                "Setting `route` is 'csv', but Mailjet imports CSV files into one list only: set `scope: list`, or "
+                "`route: auto`."
+            )
+
 
 class MailjetDestination:
     """One list, or one account, of Mailjet."""
@@ -89,17 +106,8 @@ class MailjetDestination:
             ConfigurationError: a list is missing, deleted or named ambiguously.
             MailingError: Mailjet could not be asked.
         """
+        target.check()
         by_contact = target.route == "contact"
-        if not target.account_wide and len(target.lists) != 1 and (target.lists or not by_contact):
-            raise ConfigurationError(
-                "Setting `list`: give the one Mailjet list to deliver to, by ID, name or address (several only with "
-                "`scope: account`, none with that or with `route: contact`)."
-            )
-        if target.account_wide and target.route == "csv":
-            raise ConfigurationError(
-                "Setting `route` is 'csv', but Mailjet imports CSV files into one list only: set `scope: list`, or "
-                "`route: auto`."
-            )
         self._client = client
         self._target = target
         self._lists = [find_list(client, one, create=target.create_list, dry_run=dry_run) for one in target.lists]

@@ -39,6 +39,10 @@ class MailjetAccount:
         """Close the connections."""
         self._client.close()
 
+    def check(self, settings: StreamSettings) -> None:
+        """See that the settings fit each other."""
+        self._target(settings).check()
+
     def destination(self, settings: StreamSettings, *, dry_run: bool = False) -> MailjetDestination:
         """One list, or the account."""
         return MailjetDestination(self._client, self._target(settings), dry_run=dry_run)

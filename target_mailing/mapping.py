@@ -11,7 +11,7 @@ from msgspec import UNSET
 
 from mailing_api.addresses import without_hidden
 from mailing_api.errors import ConfigurationError
-from mailing_api.suggestions import did_you_mean
+from mailing_api.suggestions import column_meant, did_you_mean
 from target_mailing.consent_words import status_reader, tells_opt_outs
 from target_mailing.deletion import DELETED_AT, deletion_column, is_deleted
 from target_mailing.fields import UNFIT, Converter, Field, Fields, RowRejected, wrong_type
@@ -109,7 +109,8 @@ class StreamMapping:
         for name in fields.required:
             if name not in sources:
                 raise ConfigurationError(
-                    f"Stream {stream!r} has no column `{name}`. Name the column that holds the address in `mapping`, "
+                    f"Stream {stream!r} has no column `{name}`.{column_meant(name, columns, mapping)} Name the column "
+                    "that holds the address in `mapping`, "
                     f'for example {{"{name}": "{name}_address"}}, or leave the stream out.'
                 )
         self.deletion_column = deletion_column(stream, columns, mapping)

@@ -11,6 +11,7 @@ from singer_sdk.exceptions import MapExpressionError, StreamMapConfigError
 from singer_sdk.mapper import PluginMapper, StreamMap
 
 from mailing_api.errors import ConfigurationError
+from mailing_api.map_failures import map_failure
 
 __all__ = ["StreamMaps"]
 
@@ -29,7 +30,7 @@ class StreamMaps:
         Raises:
             ConfigurationError: they do not fit it.
         """
-        with self._telling(stream, "cannot be used"):
+        with self._telling(stream):
             self._mapper.register_raw_stream_schema(stream, schema, list(keys))
         return self._mapper.stream_maps[stream]
 
@@ -37,28 +38,30 @@ class StreamMaps:
         """Take these maps of a stream, which `register` gave, from now on."""
         self._mapper.stream_maps[stream] = list(maps)
 
-    def transformed(self, stream: str, record: dict[str, Any]) -> list[dict[str, Any] | None]:
-        """What each of the stream's maps makes of a record; None where it leaves it out.
+    def transformed(self, stream: str, record: dict[str, Any], line: int) -> list[dict[str, Any] | None]:
+        """What each of the stream's maps makes of the record in a line; None where it leaves it out.
 
         Raises:
             ConfigurationError: an expression failed.
         """
-        with self._telling(stream, "an expression failed on a row that it does not expect"):
+        try:
             return [one.transform(copy.copy(record)) for one in self._mapper.stream_maps[stream]]
+        except Exception as exc:  # noqa: BLE001 - an expression may do anything
+            raise map_failure(stream, exc, where=f"the row in line {line} of the input") from None
 
     @contextmanager
-    def _telling(self, stream: str, otherwise: str) -> Iterator[None]:
+    def _telling(self, stream: str) -> Iterator[None]:
         try:
             yield
         except (MapExpressionError, StreamMapConfigError) as exc:
             # These texts quote expressions, never a row.
             said = str(exc)
         except Exception as exc:  # noqa: BLE001 - an expression may do anything
-            said = f"{otherwise} ({type(exc).__name__})."
+            said = f"cannot be used ({type(exc).__name__})."
         else:
             return
         maps = self._given.get(stream)
         expressions = maps.items() if isinstance(maps, Mapping) else ()
         columns = [f".{name}" for name, value in expressions if isinstance(value, str) and said.endswith(f" {value}.")]
         where = f"{stream}{columns[0] if len(columns) == 1 else ''}"
-        raise ConfigurationError(f"Setting `stream_maps`, {where}: {said}") from None
+        raise ConfigurationError(f"Setting `stream_maps.{where}`: {said}") from None

@@ -65,6 +65,15 @@ class PostgridTarget(msgspec.Struct, frozen=True, kw_only=True):
     poll_interval: float = 2.0
     poll_max_interval: float = 30.0
 
+    def check(self) -> None:
+        """See that there is a list; nothing is asked.
+
+        Raises:
+            ConfigurationError: there is none, or several.
+        """
+        if len(self.lists) != 1:
+            raise ConfigurationError("Setting `list`: give the one PostGrid mailing list to deliver to.")
+
 
 class PostgridDestination:
     """One mailing list of PostGrid."""
@@ -82,8 +91,7 @@ class PostgridDestination:
             ConfigurationError: it is missing, ambiguous, or filled by another route.
             MailingError: PostGrid could not be asked.
         """
-        if len(target.lists) != 1:
-            raise ConfigurationError("Setting `list`: give the one PostGrid mailing list to deliver to.")
+        target.check()
         self._client = client
         self._target = target
         self._joining = joining

@@ -92,12 +92,13 @@ class PostgridAccount:
             self._links.close()
         self._client.close()
 
-    def destination(self, settings: StreamSettings, *, dry_run: bool = False) -> Destination:
-        """One list."""
+    def check(self, settings: StreamSettings) -> None:
+        """See that the settings fit each other."""
+        self._target(settings).check()
         if settings.route != "import":
             if self._replace:
                 raise ConfigurationError("Setting `postgrid_replace` needs `route: import`: set that, or leave it out.")
-            return PostgridDestination(self._client, self._target(settings), self._joining, dry_run=dry_run)
+            return
         if not self._has_journal and not self._allow_duplicates:
             raise ConfigurationError(
                 "Setting `journal` is off, but with `route: import` only the journal knows who is on the list: whoever "
@@ -108,6 +109,12 @@ class PostgridAccount:
                 "Setting `send: all` would put everybody on the list twice with `route: import`. To send all rows, "
                 "set `postgrid_replace: true`, which takes off what was there."
             )
+
+    def destination(self, settings: StreamSettings, *, dry_run: bool = False) -> Destination:
+        """One list."""
+        self.check(settings)
+        if settings.route != "import":
+            return PostgridDestination(self._client, self._target(settings), self._joining, dry_run=dry_run)
         if self._links is not None:
             self._links.check()
         return PostgridImports(self._client, self._target(settings), self._links, dry_run=dry_run)

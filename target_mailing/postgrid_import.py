@@ -14,7 +14,6 @@ from typing import Final
 
 import msgspec
 
-from mailing_api.errors import ConfigurationError
 from mailing_api.postgrid import PostgridClient
 from target_mailing.batches import Row
 from target_mailing.fields import RowRejected
@@ -65,8 +64,7 @@ class PostgridImports:
             ConfigurationError: it is missing, ambiguous, or filled by another route.
             MailingError: PostGrid could not be asked.
         """
-        if len(target.lists) != 1:
-            raise ConfigurationError("Setting `list`: give the one PostGrid mailing list to deliver to.")
+        target.check()
         self._client = client
         self._links = links
         self._run_name = secrets.token_hex(8)

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import msgspec
 
 from mailing_api.errors import ConfigurationError
-from mailing_api.settings import Setting, given
+from mailing_api.settings import Setting, given, shown
 from target_mailing.reach import BY_EMAIL, Reach
 from target_mailing.settings import StreamSettings
 from target_mailing.steps import Destination
@@ -23,6 +23,13 @@ class Account(Protocol):
     @property
     def label(self) -> str:
         """The account's label from the settings."""
+
+    def check(self, settings: StreamSettings) -> None:
+        """See that the settings fit each other, before anything is made anywhere.
+
+        Raises:
+            ConfigurationError: they do not, most often because the list is missing.
+        """
 
     def destination(self, settings: StreamSettings, *, dry_run: bool = False) -> Destination:
         """The destination that these settings name; with `dry_run`, a list that would be made is only named.
@@ -88,7 +95,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
             return msgspec.structs.replace(settings, route=self.routes[0]) if self.routes else settings
         if settings.route not in self.routes:
             raise ConfigurationError(
-                f"Setting `route` is {settings.route!r}, which {self.title} does not have; these are: "
+                f"Setting `route` is {shown(settings.route)}, which {self.title} does not have; these are: "
                 f"{', '.join(self.routes) or f'none, see the settings that begin with `{self.name}_`'}."
             )
         return settings

@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from mailing_api.errors import ConfigurationError
+from mailing_api.suggestions import column_meant
 from target_mailing.settings import StreamSettings
 
 __all__ = ["BY_EMAIL", "BY_POST", "Reach"]
@@ -37,12 +38,16 @@ class Reach(msgspec.Struct, frozen=True, kw_only=True):
             ConfigurationError: it is not, and `on_unknown_stream` is `fail`.
         """
         column = settings.mapping.get(self.column, self.column)
+        question = ""
         if stream in self.others and column == self.column:
             why = self.others[stream]
         elif settings.named or stream.endswith("_contacts") or stream in self.streams:
             return True
         elif column not in columns:
             why = f"it is not called *_contacts, and it has no column {column!r}"
+            if self.column in settings.mapping:
+                why += f", from which `mapping` takes `{self.column}`"
+            question = column_meant(self.column, columns, settings.mapping)
         elif "provider" in columns:
             why = "it is not called *_contacts, and it is another kind of a provider's stream"
         else:
@@ -50,8 +55,8 @@ class Reach(msgspec.Struct, frozen=True, kw_only=True):
         if settings.on_unknown_stream == "skip":
             return False
         raise ConfigurationError(
-            f"Stream {stream!r} is not one of contacts with {self.addresses}: {why}. Leave it out at the tap (with "
-            "tap-mailing, select only streams of contacts), name it in `streams` with a `mapping` for "
+            f"Stream {stream!r} is not one of contacts with {self.addresses}: {why}.{question} Leave it out at the "
+            "tap (with tap-mailing, select only streams of contacts), name it in `streams` with a `mapping` for "
             f"`{self.column}` to deliver it all the same, or set `on_unknown_stream: skip`."
         )
 

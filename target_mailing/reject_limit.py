@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from mailing_api.errors import ConfigurationError
+from mailing_api.settings import shown
 
 __all__ = ["RejectLimit", "Verdict", "reject_limit"]
 
@@ -84,4 +85,6 @@ def reject_limit(value: Any) -> RejectLimit:
             return RejectLimit(share=float(match[1]) / 100.0)
         if value.strip().isdecimal():
             return RejectLimit(count=int(value))
-    raise ConfigurationError(f"Setting `max_rejected` is {value!r}; give a number of rows, or a share such as 10%.")
+    raise ConfigurationError(
+        f"Setting `max_rejected` is {shown(value)}; give a number of rows, or a share such as 10%."
+    )

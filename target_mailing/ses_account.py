@@ -130,15 +130,23 @@ class SesAccount:
             self._stage.bucket.close()
         self._client.close()
 
-    def destination(self, settings: StreamSettings, *, dry_run: bool = False) -> Destination:
-        """The contact list or the suppression list, after a look at whatever could stand in the way."""
+    def check(self, settings: StreamSettings) -> None:
+        """See that the settings fit each other; where the list is missing, Amazon SES is asked what lists there are."""
         if settings.scope != "list":
             raise ConfigurationError("Setting `scope` is 'account', which Amazon SES does not have: leave it out.")
-        route = settings.route or PROVIDER.routes[0]
-        if route == "import" and self._stage is None:
+        if settings.route == "import" and self._stage is None:
             raise ConfigurationError(
                 "Setting `route` is 'import', which needs a bucket: set `ses_s3_bucket`, or `route: direct`."
             )
+        if self._suppresses:
+            self._check_suppressing(settings)
+        else:
+            self._check_contact_list(settings)
+
+    def destination(self, settings: StreamSettings, *, dry_run: bool = False) -> Destination:
+        """The contact list or the suppression list, after a look at whatever could stand in the way."""
+        self.check(settings)
+        route = settings.route or PROVIDER.routes[0]
         self._check_account(route)
         manner = Manner(
             route=route,
@@ -149,7 +157,6 @@ class SesAccount:
         where = f"ses:{self.label}:{self._region}"
         found: Destination
         if self._suppresses:
-            self._check_suppressing(settings)
             place = SuppressionList(self._writer, may_remove=self._may_unsuppress)
             found = Suppressions(f"{where}:suppression-list", place, manner)
         else:
@@ -201,8 +208,7 @@ class SesAccount:
                 "again: it needs `ses_allow_unsuppress: true`. Set that too, or choose another action."
             )
 
-    def _contact_list(self, settings: StreamSettings, *, dry_run: bool) -> tuple[str, list[str]]:
-        """The list's name, and its topics."""
+    def _check_contact_list(self, settings: StreamSettings) -> None:
         if len(settings.lists) != 1:
             raise ConfigurationError(
                 "Setting `list`: give the name of the contact list to deliver to"
@@ -213,6 +219,9 @@ class SesAccount:
                 "Setting `ses_preserve_unsubscribes` is false, which overwrites opt-outs at Amazon SES: it needs "
                 "`consent: force`. Set that too, or leave it at true."
             )
+
+    def _contact_list(self, settings: StreamSettings, *, dry_run: bool) -> tuple[str, list[str]]:
+        """The list's name, and its topics."""
         name = settings.lists[0]
         if name not in self._topics:
             self._topics[name] = topics_of(self._writer, name, create=settings.create_list, dry_run=dry_run)

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from mailing_api.errors import ConfigurationError
-from mailing_api.settings import duration, filled, lookup
+from mailing_api.settings import duration, filled, lookup, positive, shown
 from mailing_api.suggestions import did_you_mean
 from target_mailing.declared_settings import TARGET_SETTINGS
 
@@ -63,6 +63,7 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
         names = [name for name in cls.__struct_fields__ if name != "named"]
         values = {name: lookup(_BY_NAME[name], config) for name in names}
         overrides = _overrides(config, stream) if stream is not None else []
+        places = {name: name for name in names}  # where each value comes from, for messages
         for pattern, given in overrides:
             if not isinstance(given, Mapping):
                 raise ConfigurationError(f"Setting `streams.{pattern}` must be an object of settings for the stream.")
@@ -73,21 +74,20 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
                     f"{did_you_mean(wrong, names)} These can: {', '.join(names)}."
                 )
             values |= filled(given)
+            places |= {name: f"{name}` of `streams.{pattern}" for name in filled(given)}
         for name in _DURATIONS:
-            values[name] = duration(name, values[name])
+            values[name] = duration(places[name], values[name])
         for name, value in values.items():
-            values[name] = _convert(name, value)
+            values[name] = _convert(name, value, places[name])
         found = cls(**values, named=bool(overrides))
         for name in ("poll_interval", "poll_max_interval"):
             if values[name] < _LEAST_POLL:
                 raise ConfigurationError(
-                    f"Setting `{name}` is {values[name]:g} seconds, which would flood the provider; it must be "
+                    f"Setting `{places[name]}` is {values[name]:g} seconds, which would flood the provider; it must be "
                     f"{_LEAST_POLL} or more."
                 )
-        if found.batch_rows < 1:
-            raise ConfigurationError(f"Setting `batch_rows` is {found.batch_rows}; it must be 1 or more.")
-        if found.batch_bytes < 1:
-            raise ConfigurationError(f"Setting `batch_bytes` is {found.batch_bytes}; it must be positive.")
+        for name in ("batch_rows", "batch_bytes"):
+            positive(places[name], values[name])
         return found
 
     @property
@@ -103,13 +103,14 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
 _TYPES: Final = msgspec.structs.fields(StreamSettings)
 
 
-def _convert(name: str, value: Any) -> Any:
+def _convert(name: str, value: Any, place: str) -> Any:
     annotation = next(field.type for field in _TYPES if field.name == name)
     try:
         return msgspec.convert(value, annotation)
     except msgspec.ValidationError:
-        shown = msgspec.json.encode(value).decode()
-        raise ConfigurationError(f"Setting `{name}` is {shown}; it must be {_BY_NAME[name].expected}.") from None
+        raise ConfigurationError(
+            f"Setting `{place}` is {shown(value)}; it must be {_BY_NAME[name].expected}."
+        ) from None
 
 
 def _overrides(config: Mapping[str, Any], stream: str) -> list[tuple[str, dict[str, Any]]]:

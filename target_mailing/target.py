@@ -23,11 +23,11 @@ from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities
 from singer_sdk.plugin_base import JSONSchemaValidator, _ConfigInput
 from singer_sdk.singerlib.encoding.base import GenericSingerReader
 
-from mailing_api.configuration import check_stream_maps, read_configuration, unusable
+from mailing_api.configuration import check_not_empty, check_stream_maps, given_settings, read_configuration, unusable
 from mailing_api.errors import ConfigurationError
 from mailing_api.folders import unmakable
 from mailing_api.secret_values import remember_secrets
-from mailing_api.settings import duration, filled, from_environ, json_schema, lookup, misfit, plain, positive
+from mailing_api.settings import duration, from_environ, json_schema, lookup, misfit, positive
 from mailing_api.suggestions import did_you_mean
 from target_mailing.command import TargetCommand
 from target_mailing.destinations import Destinations
@@ -85,9 +85,10 @@ class TargetMailing(Target):
     def __init__(self, **options: Any) -> None:
         """Take the settings; see the SDK's Target."""
         options.setdefault("message_reader", _Lines(self._deliver))
-        given = plain(options.get("config"))
-        options["config"] = filled(given)
-        if isinstance(given, dict) and (empty := sorted(given.keys() - options["config"].keys())):
+        given = options.get("config")
+        check_not_empty(given, ("list", "scope", "action", "action_column", "consent"), self._env_var_prefix)
+        options["config"] = given_settings(given)
+        if isinstance(given, dict) and (empty := sorted(name for name, value in given.items() if value == "")):
             self.logger.warning(
                 "Settings that are empty count as unset: %s. An empty environment variable, in `.env` too, does that",
                 ", ".join(empty),
@@ -103,6 +104,7 @@ class TargetMailing(Target):
         self._check_settings()
         with ExitStack() as opened:
             destinations = opened.enter_context(closing(self._destinations()))
+            destinations.check(self.config)
             journal, rejects = self._open_memory(destinations)
             opened.enter_context(closing(journal))
             opened.enter_context(closing(rejects))

@@ -42,7 +42,7 @@ def test_files_are_merged_and_numbers_stay_what_they_are(tmp_path):
 @pytest.mark.parametrize("value", ["a\0b", "\ud800", 1e30, 10**30, float("nan"), float("inf"), -1e300])
 def test_p9_a_value_that_no_setting_can_be_is_told_without_quoting_it(wrap, value):
     (said,) = unusable({"fine": [1, "x", None, True], "list": wrap(value)})
-    assert said.startswith("Setting `list` holds a ")
+    assert said.replace(".x.y", "").startswith("Setting `list` holds a ")
 
 
 def test_p9_a_huge_exponent_costs_nothing(tmp_path):

@@ -171,10 +171,11 @@ def test_p7_secrets_of_settings_environment_and_misspelt_settings_are_remembered
         assert shown("tap-mailing", logging.INFO, "<%s>", f"CANARYkey{number}") == "<<secret>>\n"
 
 
-def test_a_short_secret_is_hidden_as_a_word_only(secrets):
-    secrets.add("pass")
-    secrets.add("x")
-    assert shown("tap-mailing", logging.INFO, "x passed: pass") == "x passed: <secret>\n"
+def test_a_secret_that_is_a_word_spoils_no_text(secrets):
+    for secret in ("wrong", "x", "postgres", "hunter2", "Secret"):
+        secrets.add(secret)
+    shown_as = "wrong x: PostgreSQL <secret> <secret> <secret> xhunter2"
+    assert shown("tap-mailing", logging.INFO, "wrong x: PostgreSQL postgres hunter2 Secret xhunter2") == f"{shown_as}\n"
 
 
 @pytest.mark.parametrize(

@@ -166,3 +166,12 @@ def test_streams_that_leave_a_trace_or_take_a_call_for_each_row_are_left_out():
     unselected = {stream.name for stream in streams if not stream.selected_by_default}
     assert unselected
     assert {stream.name for stream in streams if any(fnmatch(stream.name, rule) for rule in left_out)} == unselected
+
+
+@pytest.mark.parametrize(
+    "file", [ROOT / ".env.example", *sorted(ROOT.glob("examples/*/.env.example"))], ids=lambda file: file.parent.name
+)
+def test_no_setting_is_empty_in_a_file_to_be_copied(file):
+    """Meltano takes an empty variable for a value, which goes before that of meltano.yml."""
+    empty = re.findall(r"^((?:TAP|TARGET)_MAILING\w*)=\s*$", file.read_text(encoding="utf-8"), re.MULTILINE)
+    assert empty == []

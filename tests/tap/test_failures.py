@@ -191,5 +191,5 @@ def test_p7_a_defect_is_told_without_the_row(fake, caplog):
 def test_p7_a_stream_map_that_fails_shows_no_row(fake, caplog):
     maps = {"mailjet_contacts": {"upper": "nonsense(email)"}}
     run = fake(contact=[contact(1)]).read("mailjet_contacts", config={"stream_maps": maps})
-    assert "mailjet_contacts (MapExpressionError)" in str(run.error)
-    assert "nonsense(email)" in caplog.text
+    assert "mailjet_contacts (ConfigurationError)" in str(run.error)
+    assert "`stream_maps.mailjet_contacts.upper`: the expression failed on a row (FunctionNotDefined)" in caplog.text

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from mailing_api.errors import ConfigurationError
+from target_mailing.destinations import Destinations
 from target_mailing.places import journal_store
 from target_mailing.providers import PROVIDERS, SETTINGS
 from target_mailing.settings import StreamSettings
 from target_mailing.stores import JournalError, MemoryStore
+from target_mailing.target import TargetMailing
 
 
 def test_defaults_are_the_safe_ones():
@@ -107,3 +111,50 @@ def test_every_setting_has_words_for_people():
     for setting in SETTINGS:
         assert setting.title, setting.name
         assert setting.description.endswith("."), setting.name
+
+
+NOT_WHOLE = {
+    "mailjet": ({"mailjet_api_key": "k", "mailjet_secret_key": "s"}, "list"),
+    "mailjet, for nobody": ({"mailjet_api_key": "k", "mailjet_secret_key": "s", "streams": {"people": {}}}, "list"),
+    "mailjet, by an empty variable": ({"mailjet_api_key": "k", "mailjet_secret_key": "s", "list": ""}, "list"),
+    "postgrid": ({"postgrid_api_key": "test_sk_x"}, "list"),
+    "postgrid, by import": ({"postgrid_api_key": "test_sk_x", "route": "import"}, "list"),
+    "postgrid, replaced": (
+        {"postgrid_api_key": "test_sk_x", "list": "L", "postgrid_replace": True},
+        "postgrid_replace",
+    ),
+    "ses": ({"ses_regions": ["eu-west-1"], "list": "L", "route": "import"}, "route"),
+    "ses, route": ({"ses_regions": ["eu-west-1"], "list": "L", "route": "json"}, "route"),
+}
+
+
+@pytest.mark.parametrize("case", NOT_WHOLE)
+def test_p9_nothing_is_made_while_the_settings_are_not_whole(tmp_path, monkeypatch, case):
+    config, named = NOT_WHOLE[case]
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.delenv("MELTANO_PROJECT_ROOT", raising=False)
+    with pytest.raises(ConfigurationError, match=rf"`{named}"):
+        TargetMailing(config=config).listen(io.StringIO(""))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["list", "scope", "action", "action_column", "consent"])
+def test_p9_an_empty_variable_that_went_before_a_value_is_named(monkeypatch, name):
+    config = {"mailjet_api_key": "k", "mailjet_secret_key": "s", "list": "L", name: ""}
+    assert TargetMailing(config=config).config.get(name) != ""
+    monkeypatch.setenv(f"TARGET_MAILING_{name.upper()}", "")
+    with pytest.raises(ConfigurationError, match=f"`{name}` is empty, since .* TARGET_MAILING_{name.upper()} is"):
+        TargetMailing(config=config)
+    assert TargetMailing(config={"mailjet_api_key": "k"}, parse_env_config=True).config.get(name) != ""
+
+
+def test_settings_are_whole_where_each_stream_has_its_own():
+    config = {"mailjet_api_key": "k", "mailjet_secret_key": "s", "streams": {"x": {}, "people": {"list": "L"}}}
+    with closing(Destinations(config, user_agent="tests")) as destinations:
+        destinations.check(config)
+
+
+def test_null_means_unset_wherever_it_is_given():
+    nulls = dict.fromkeys(["list", "stream_maps", "stream_map_config", "faker_config", "flattening_enabled", "streams"])
+    assert nulls.keys() & {name for name, value in TargetMailing(config=nulls).config.items() if value is None} == set()
+    assert "stream_maps" not in TargetMailing(config=nulls).config

@@ -34,12 +34,32 @@ def test_the_nearest_name_is_asked_about(wrong, known, question):
         ({"mapping": {"vists": "city"}}, "visits"),
         ({"action_column": "citty"}, "city"),
         ({"streams": {"people": {"acton": "unsub"}}}, "action"),
+        ({"mapping": {"email": "e_mial"}}, "email"),
+        ({"mapping": {"email": "e_mial"}, "streams": {"people": {}}}, "email"),
     ],
 )
 def test_p9_an_error_asks_for_what_was_meant(mailjet, config, meant):
     result = mailjet.deliver([schema(), *people(range(2)), state(1)], **config)
     assert f"Did you mean {meant!r}?" in str(result.error)
     assert mailjet.received() == []
+
+
+@pytest.mark.parametrize("named", [{}, {"streams": {"people": {}}}])
+@pytest.mark.parametrize(
+    ("column", "mapping", "question"),
+    [
+        ("E-mail", {}, "Did you mean 'E-mail'?"),
+        ("primary_e_mail", {}, "Did you mean 'primary_e_mail'?"),
+        ("mail", {"emial": "mail"}, "`mapping` has 'emial'. Did you mean 'email'?"),
+        ("town", {}, ""),
+    ],
+)
+def test_p9_a_column_that_may_hold_the_address_is_asked_about(mailjet, column, mapping, question, named):
+    columns = schema(columns={"id": {"type": "integer"}, column: {"type": "string"}})
+    result = mailjet.deliver([columns, state(1)], mapping=mapping, properties=None, **named)
+    assert "`email`" in str(result.error) or "'email'" in str(result.error)
+    assert question in str(result.error)
+    assert question or "Did you mean" not in str(result.error)
 
 
 def test_a_setting_of_almost_the_right_name_is_asked_about(mailjet, caplog):

@@ -1,0 +1,41 @@
+"""What is said of a stream map whose expression failed on a row: the setting and the kind of failure, never the row."""
+
+from __future__ import annotations
+
+from mailing_api.errors import ConfigurationError
+
+__all__ = ["map_failure"]
+
+
+def map_failure(stream: str, exc: Exception, *, where: str = "a row") -> ConfigurationError:
+    """The error for what an expression raised.
+
+    Args:
+        stream: whose map it is.
+        exc: what was raised; its text may quote the row.
+        where: which row it was.
+    """
+    column = _column(exc)
+    cause = exc.__cause__ if isinstance(exc.__cause__, Exception) else exc
+    kind = type(cause).__name__
+    told = f"Setting `stream_maps.{stream}{column and f'.{column}'}`: the expression failed on {where} ({kind})"
+    if kind == "NameNotDefined":
+        return ConfigurationError(
+            f"{told}, since it uses a name that the row does not have. Correct the name, or use `record.get('name')`."
+        )
+    if kind == "AttributeDoesNotExist" or isinstance(cause, (TypeError, AttributeError, LookupError)):
+        return ConfigurationError(
+            f"{told}. The value may be null or of another type there: allow for that, as in `x.title() if x else None`."
+        )
+    return ConfigurationError(f"{told}. Correct the expression, so that it takes every value of the column.")
+
+
+def _column(exc: Exception) -> str:
+    """The column, or the option, whose expression was evaluated when it failed: the SDK's errors do not tell."""
+    column, step = "", exc.__traceback__
+    while step is not None:
+        found = step.tb_frame.f_locals
+        if step.tb_frame.f_code.co_name == "_eval" and "property_name" in found:
+            column = found["property_name"] or "__filter__"
+        step = step.tb_next
+    return str(column)
