@@ -418,7 +418,7 @@ class Delivery:
     def _give_up(self, batch: Batch, finished: Finished, refusals: Mapping[int, Refusal]) -> None:
         """No job can tell whether these rows arrived: they are refused, unless the provider can be asked for them."""
         rejected = {**finished.rejected, **refusals}
-        verdict = Finished(job=finished.job, rejected=rejected, withheld=finished.withheld)
+        verdict = Finished(job=finished.job, rejected=rejected, withheld=finished.withheld, effects=finished.effects)
         # Rows of an earlier run have no content to compare; they come again in the input.
         step = None if batch.recovered else batch.lane.destination.read_back(verdict, list(refusals))
         if step is None:
@@ -456,8 +456,8 @@ class Delivery:
             lane.delivered += len(ends.delivered) if batch.action != lane.destination.actions.ask else 0
             lane.holds_state &= batch.route != CLOSING
             self._outcomes.settle_all(ends.told)
-            effect = effect_of(lane.destination.actions, batch.action)
-            self._outcomes.settle_delivered((row.lines for row in ends.delivered), effect)
+            for effect, rows in ends.by_effect(effect_of(lane.destination.actions, batch.action)):
+                self._outcomes.settle_delivered((row.lines for row in rows), effect)
             for row in ends.withheld:
                 lane.opted_out(row)
             now = time.monotonic()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Self
 
 import msgspec
 
 from target_mailing.batches import Row
+from target_mailing.effects import Effect
 from target_mailing.journal import Reject
 from target_mailing.outcomes import End, Outcome
 from target_mailing.steps import Finished
@@ -28,6 +29,7 @@ class Ends(msgspec.Struct, frozen=True, kw_only=True):
         ended: all rows but those that go on in other batches.
         told: lines, outcome and code of all that ended otherwise than as delivered.
         rejects: for the rejects file.
+        effects: effect -> those of the delivered rows whose effect is known better than by the action.
     """
 
     delivered: Sequence[Row]
@@ -38,6 +40,7 @@ class Ends(msgspec.Struct, frozen=True, kw_only=True):
     ended: list[Row]
     told: Sequence[End]
     rejects: Sequence[Reject]
+    effects: Mapping[Effect, Sequence[Row]]
 
     @classmethod
     def of(cls, batch: Batch, finished: Finished, undecided: Sequence[int]) -> Self:
@@ -46,12 +49,17 @@ class Ends(msgspec.Struct, frozen=True, kw_only=True):
         moving = set(undecided) - rejected.keys()
         withheld = [at for at in dict.fromkeys(finished.withheld) if at not in rejected]
         others = moving.union(withheld, rejected)
+        effects: dict[Effect, list[Row]] = {}
+        for at, effect in finished.effects.items():
+            if at not in others:
+                effects.setdefault(effect, []).append(rows[at])
         unconfirmed = {at for at, refusal in rejected.items() if refusal.code == "unconfirmed"}
         return cls(
             delivered=[row for at, row in enumerate(rows) if at not in others] if others else rows,
             withheld=[rows[at] for at in withheld],
             refused=[rows[at] for at in rejected],
             uncertain=[rows[at] for at in (*(() if finished.absent else moving), *unconfirmed)],
+            effects=effects,
             forgotten=[rows[at].id for at in rejected if at not in unconfirmed],
             ended=[row for at, row in enumerate(rows) if at not in moving] if moving else rows,
             told=[
@@ -67,6 +75,14 @@ class Ends(msgspec.Struct, frozen=True, kw_only=True):
                 for reject in Reject.of(rows[at], one.code, one.reason, finished.job)
             ],
         )
+
+    def by_effect(self, usual: Effect) -> Iterator[tuple[Effect, Sequence[Row]]]:
+        """The delivered rows by what was done to them, given what their action usually does."""
+        known = {id(row) for rows in self.effects.values() for row in rows}
+        others = [row for row in self.delivered if id(row) not in known] if known else self.delivered
+        if others:
+            yield usual, others
+        yield from self.effects.items()
 
     @property
     def counts(self) -> dict[str, int]:

@@ -14,6 +14,7 @@ from mailing_api.mailjet_contacts import ContactCalls
 from mailing_api.values import boolean, integer
 from target_mailing.batches import Row
 from target_mailing.consent import Consent, may_remove
+from target_mailing.effects import Effect
 from target_mailing.mailjet_lists import action_on
 from target_mailing.mailjet_refusals import UnknownProperties, about_one, is_no_address
 from target_mailing.mailjet_steps import ACTIONS
@@ -31,6 +32,13 @@ _STAGES: Final = {
     "contact": "the contact was refused",
     "properties": "a property was refused, and no list was touched",
     "lists": "a list was refused, and it is unverified whether the others were done: take it that none was",
+}
+
+
+#: What was done where all of a row's lists have the same action, which may not be the row's own.
+_ON_LISTS: Final = {
+    frozenset({ACTIONS.unsubscribe}): Effect.UNSUBSCRIBED,
+    frozenset({ACTIONS.remove}): Effect.REMOVED,
 }
 
 
@@ -55,42 +63,47 @@ class ManageContacts(Step):
         """Deliver row by row."""
         rejected: dict[int, Refusal] = {}
         withheld: list[int] = []
+        effects: dict[int, Effect] = {}
         answered = 0
 
         def take(at: int) -> None:
             nonlocal answered
             row = work.rows[at]
-            refusal, is_withheld = self._deliver(row, work.action, answered)
-            if refusal is not None:
-                rejected[at] = refusal
-            elif is_withheld:
+            end = self._deliver(row, work.action, answered)
+            if isinstance(end, Refusal):
+                rejected[at] = end
+            elif end is True:
                 withheld.append(at)
             else:
+                if isinstance(end, Effect):
+                    effects[at] = end
                 answered = max(answered, len(row.contact))
 
         _, refused = take_each(range(len(work.rows)), take)
-        return Finished(rejected=rejected | refused, withheld=withheld)
+        return Finished(rejected=rejected | refused, withheld=withheld, effects=effects)
 
-    def _deliver(self, row: Row, action: str, answered: int) -> tuple[Refusal | None, bool]:
-        """Why a row is refused, if it is; and whether it is withheld; `answered` as in `about_one`."""
+    def _deliver(self, row: Row, action: str, answered: int) -> Refusal | Effect | bool:
+        """Why a row is refused, what was done if that is known, or if it is withheld; `answered` as in `about_one`."""
         contact = msgspec.json.decode(row.contact, type=_Contact)
         lists = self._lists(row, contact, action)
         if lists is None:
-            return Refusal("unknown_list", "a removal without `lists`, and there is no setting `list`"), False
+            return Refusal("unknown_list", "a removal without `lists`, and there is no setting `list`")
         stage = "opt-outs"
         try:
             if action == ACTIONS.ask:
                 opted_out = self._opt_outs(contact.Email)
-                return None, any(opted_out.get(one, False) for one in lists)
+                return any(opted_out.get(one, False) for one in lists)
             only_leaves = action == ACTIONS.remove or bool(lists and set(lists.values()) == {ACTIONS.remove})
             to_do, kept = self._allowed(contact.Email, lists)
             stage = "look-up"
             calls = ContactCalls(self.client)
             key: int | str = contact.Email
+            effect: Effect | None = None
             if not only_leaves:
                 there = calls.find(contact.Email)
                 stage = "contact"
                 key = calls.put(contact.Email, contact.Name, there)
+                effect = None if there or row.resubmitted else Effect.ADDED
                 stage = "properties"
                 if contact.Properties:
                     self._set_values(calls, key, contact.Properties)
@@ -100,7 +113,7 @@ class ManageContacts(Step):
         except MailingError as error:
             is_unasked = stage == "opt-outs"
             if is_unasked and (action == ACTIONS.ask or row.followers) and is_no_address(error):
-                return None, False  # nobody to remove, nor to have opted out
+                return False  # nobody to remove, nor to have opted out
             refusal = about_one(
                 error,
                 probe=lambda: self.client.memberships(1) if is_unasked else self.client.one("contact", 1),
@@ -109,9 +122,10 @@ class ManageContacts(Step):
                 size=len(row.contact),
                 answered=answered,
             )
-            return msgspec.structs.replace(refusal, is_unasked=is_unasked), False
+            return msgspec.structs.replace(refusal, is_unasked=is_unasked)
         # Whoever follows a removal is the same person under a new address, and has opted out where this one has.
-        return None, bool(kept) and (len(kept) == len(lists) or bool(row.followers))
+        is_withheld = bool(kept) and (len(kept) == len(lists) or bool(row.followers))
+        return is_withheld or _ON_LISTS.get(frozenset(lists.values()), effect) or False
 
     def _set_values(self, calls: ContactCalls, contact: int, values: Mapping[str, Any]) -> None:
         """Set property values, again for a while where a property, which is defined, is said to be unknown."""

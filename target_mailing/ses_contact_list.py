@@ -13,6 +13,7 @@ from mailing_api.addresses import fold_address, other_spelling
 from mailing_api.errors import NotFound, ProviderFault, RequestRefused
 from mailing_api.ses_writing import SesWriter
 from target_mailing.batches import Row
+from target_mailing.effects import Effect
 from target_mailing.ses_contact import State, Told, line_of, members_of, merged
 from target_mailing.ses_lookup import LookedUp, look_up
 from target_mailing.ses_place import ACTIONS, Found, refusal_of, spelling_of
@@ -54,16 +55,18 @@ class ContactList:
         """Records that one import job takes."""
         return _MOST_DELETE if action == ACTIONS.remove else _MOST_PUT
 
-    def lines(self, rows: Sequence[Row], action: str) -> Iterator[bytes]:
+    def lines(self, rows: Sequence[Row], action: str, effects: dict[int, Effect]) -> Iterator[bytes]:
         """An import replaces contacts as a whole, so that each line has what is to stay."""
         if action == ACTIONS.remove:
             yield from (msgspec.json.encode({"emailAddress": row.email}) + b"\n" for row in rows)
             return
         states = self._what_stays(rows) if self._preserves else {}
-        for row in rows:
-            told = _decode(row.contact)
-            state = merged(told, unsubscribe=action == ACTIONS.unsubscribe, state=states.get(row.address))
+        for at, row in enumerate(rows):
+            told, before = _decode(row.contact), states.get(row.address)
+            state = merged(told, unsubscribe=action == ACTIONS.unsubscribe, state=before)
             self._spellings.add(state.email)
+            if self._preserves and (effect := _effect(row, action, told, before, state)) is not None:
+                effects[at] = effect
             yield line_of(state)
 
     def look(self, rows: Sequence[Row]) -> Found:
@@ -91,7 +94,7 @@ class ContactList:
                 self._silence(email)
             done |= declined.keys()
 
-    def deliver(self, row: Row, action: str) -> Refusal | bool:
+    def deliver(self, row: Row, action: str) -> Refusal | Effect | bool:
         """By one call for somebody new, three for others."""
         try:
             if action == ACTIONS.ask:
@@ -102,7 +105,7 @@ class ContactList:
             if action == ACTIONS.decline:
                 self._decline(row)
             else:
-                self._write(row, unsubscribe=action == ACTIONS.unsubscribe)
+                return self._write(row, action) or False
         except RequestRefused as error:
             is_unasked = action in {ACTIONS.ask, ACTIONS.remove}
             return msgspec.structs.replace(refusal_of(error), is_unasked=is_unasked)
@@ -150,21 +153,27 @@ class ContactList:
             self._silence(spelling)
         return bool(declined)
 
-    def _write(self, row: Row, *, unsubscribe: bool) -> None:
-        told = _decode(row.contact)
+    def _write(self, row: Row, action: str) -> Effect | None:
+        told, unsubscribe = _decode(row.contact), action == ACTIONS.unsubscribe
+        effect: Effect | None = None
         new = merged(told, unsubscribe=unsubscribe, state=None)
         is_new = not self._preserves or not self._may_be_spelled_otherwise(row)
 
         def wanted() -> State | None:
+            nonlocal effect
             state = self._read(row.email) if self._preserves else State(told.email)
-            return None if state is None else merged(told, unsubscribe=unsubscribe, state=state)
+            if state is None:
+                return None
+            found = merged(told, unsubscribe=unsubscribe, state=state)
+            effect = _effect(row, action, told, state, found)
+            return found
 
         for _ in range(_TRIES):
             if is_new and self.writer.create_contact(self._name, new.email, members_of(new)):
                 self._spellings.add(new.email)
-                return
+                return _effect(row, action, told, None, new)
             if self._update(wanted):
-                return
+                return effect
             is_new = True
         raise ProviderFault("Amazon SES: a contact exists and does not exist, again and again.", maybe_done=True)
 
@@ -286,6 +295,18 @@ def _found(rows: Sequence[Row], there: LookedUp[State]) -> Found:
         elif letters := spelling_of(row.email, state.email):
             spelled[at] = letters
     return Found(withheld, absent, refused, spelled)
+
+
+def _effect(row: Row, action: str, told: Told, before: State | None, after: State) -> Effect | None:
+    """What writing a row does to its contact; None where the action says it, or an earlier try may have done it."""
+    if action == ACTIONS.unsubscribe or row.resubmitted:
+        return None
+    if before is None:
+        return Effect.ADDED
+    is_kept = after.unsubscribed or any(
+        wish == "OPT_IN" and after.topics[topic] == "OPT_OUT" for topic, wish in told.topics.items()
+    )
+    return Effect.OPT_OUT_KEPT if is_kept else Effect.UPDATED
 
 
 def _with_attributes(state: State, asked: State | None) -> State:

@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from mailing_api.errors import PermissionDenied, ProviderFault, RequestRefused
+from target_mailing.effects import Effect
 from target_mailing.one_by_one import take_each
 from target_mailing.row_size import refusal_by_size
 from target_mailing.ses_place import Place
@@ -32,12 +33,14 @@ class Deliver(Step):
         """Deliver them all."""
         rejected: dict[int, Refusal] = {}
         withheld: list[int] = []
+        effects: dict[int, Effect] = {}
         answered = 0
 
         def take(at: int) -> None:
             nonlocal answered
             row = work.rows[at]
             size = len(row.contact)
+            end: Refusal | Effect | bool
             try:
                 end = self.place.deliver(row, work.action)
             except (RequestRefused, ProviderFault) as error:
@@ -49,11 +52,13 @@ class Deliver(Step):
                 answered = max(answered, size)
             if isinstance(end, Refusal):
                 rejected[at] = end
+            elif isinstance(end, Effect):
+                effects[at] = end
             elif end:
                 withheld.append(at)
 
         _, refused = take_each(range(len(work.rows)), take)
-        return Finished(rejected=rejected | refused, withheld=withheld)
+        return Finished(rejected=rejected | refused, withheld=withheld, effects=effects)
 
     def _look(self) -> None:
         """A call that takes nothing of a row along."""

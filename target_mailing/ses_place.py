@@ -11,6 +11,7 @@ from mailing_api.errors import RequestRefused
 from mailing_api.ses_writing import SesWriter
 from target_mailing.batches import Row
 from target_mailing.consent import Actions
+from target_mailing.effects import Effect
 from target_mailing.steps import Refusal
 
 __all__ = ["ACTIONS", "Found", "Place", "refusal_of", "respelled", "spelling_of"]
@@ -77,8 +78,14 @@ class Place(Protocol):
     def most_rows(self, action: str) -> int:
         """Records that one import job takes."""
 
-    def lines(self, rows: Sequence[Row], action: str) -> Iterator[bytes]:
-        """The lines of an import job's file, with what is there and is to stay."""
+    def lines(self, rows: Sequence[Row], action: str, effects: dict[int, Effect]) -> Iterator[bytes]:
+        """The lines of an import job's file, with what is there and is to stay.
+
+        Args:
+            rows: of the file.
+            action: of all of them.
+            effects: takes up what the lines will do, by position, as far as that is known.
+        """
 
     def look(self, rows: Sequence[Row]) -> Found:
         """Who of those that are asked about opted out, and who is not there; nothing is written."""
@@ -86,8 +93,8 @@ class Place(Protocol):
     def hold_back(self, rows: Sequence[Row]) -> Found:
         """Who of those to be removed may not be, and who is not there; whoever stays is sent nothing any more."""
 
-    def deliver(self, row: Row, action: str) -> Refusal | bool:
-        """Deliver one row by calls of its own; why it is refused, or whether it is withheld.
+    def deliver(self, row: Row, action: str) -> Refusal | Effect | bool:
+        """Deliver one row by calls of its own; why it is refused, what was done if that is known, or if it is withheld.
 
         Raises:
             MailingError: nothing that this row is to blame for.

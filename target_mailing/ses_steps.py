@@ -31,6 +31,7 @@ from mailing_api.ses_answers import Row as Answer
 from mailing_api.ses_writing import Job
 from mailing_api.values import timestamp
 from target_mailing.batches import Row
+from target_mailing.effects import Effect, as_positions, as_ranges
 from target_mailing.error_reports import refused_rows
 from target_mailing.named_addresses import NamedAddresses
 from target_mailing.ses_place import ACTIONS, Place, respelled
@@ -61,6 +62,8 @@ JOB_APPEARS_WITHIN: Final = 60.0
 SLOT_WAIT: Final = 20.0
 #: Looks at a job that has ended, and does not tell how many records it processed, nor how many failed.
 _MORE_LOOKS: Final = 2
+#: Runs of rows with the same effect that are noted at most.
+_MOST_RANGES: Final = 5000
 #: Seconds by which AWS's clock and ours may differ.
 _CLOCK_SKEW: Final = 120.0
 #: What a failed job says if Amazon SES may not read the object; AWS publishes no wording.
@@ -152,9 +155,16 @@ class Upload(Step):
     def run(self, work: Work) -> Progress:
         """Write one object."""
         spelled = dict(work.evidence.get("consent", {}).get("spelled", ()))
-        rows = [_as_spelled(work.rows[at], spelled.get(at, ())) for at in sent_rows(work)]
-        self.stage.bucket.put(work.evidence["plan"]["key"], self.place.lines(rows, work.action))
-        return Done(work.evidence["plan"])
+        sent, effects = sent_rows(work), dict[int, Effect]()
+        rows = [_as_spelled(work.rows[at], spelled.get(at, ())) for at in sent]
+        self.stage.bucket.put(work.evidence["plan"]["key"], self.place.lines(rows, work.action, effects))
+        noted = {
+            str(effect): ranges
+            for effect in {*effects.values()}
+            if len(ranges := as_ranges(sent[at] for at, one in sorted(effects.items()) if one is effect))
+            <= _MOST_RANGES
+        }
+        return Done(work.evidence["plan"] | ({"effects": noted} if noted else {}))
 
     def undo(self, work: Work) -> None:
         """Delete it: no job is to read it any more."""
@@ -198,9 +208,9 @@ class Submit(Step):
                 if job in ours or not _is_near(row, work.begun_at):
                     continue
                 with suppress(NotFound):
-                    if self.place.writer.job(job).source == self.stage.url(**uploaded):
+                    if self.place.writer.job(job).source == self.stage.url(**_object(uploaded)):
                         return Done({"job": job}, certain=True)
-        self.stage.clear(**uploaded)
+        self.stage.clear(**_object(uploaded))
         return None
 
 
@@ -261,7 +271,7 @@ class Follow(Step):
         if job.processed:
             return None
         try:
-            if not self.stage.has(**work.evidence["upload"]):
+            if not self.stage.has(**_object(work.evidence["upload"])):
                 return "gone"
         except PermissionDenied:
             pass  # then nobody can tell
@@ -282,7 +292,7 @@ class Clear(Step):
 
     def run(self, work: Work) -> Progress:
         """Delete it."""
-        self.stage.clear(**work.evidence["upload"])
+        self.stage.clear(**_object(work.evidence["upload"]))
         return Done({})
 
 
@@ -297,6 +307,14 @@ class Outcome(Step):
 
     def run(self, work: Work) -> Progress:
         """Tell how the rows ended."""
+        found = self._judged(work)
+        noted = work.evidence["upload"].get("effects")
+        if not noted or not isinstance(found, Finished):
+            return found
+        effects = {at: Effect(name) for name, ranges in noted.items() for at in as_positions(ranges)}
+        return msgspec.structs.replace(found, effects=effects)
+
+    def _judged(self, work: Work) -> Progress:
         ended, job_id = work.evidence["follow"], str(work.evidence["submit"]["job"])
         if ended["status"] != "COMPLETED":
             return self._failed(work, job_id, ended)
@@ -371,6 +389,11 @@ class Outcome(Step):
         rows = [work.rows[at] for at in refusals]
         is_gone = dict(zip(refusals, self.place.arrived(rows, work.action), strict=True))
         return {at: refusal for at, refusal in refusals.items() if not is_gone[at]}
+
+
+def _object(noted: Mapping[str, Any]) -> dict[str, str]:
+    """The object that evidence names; one of an earlier version may name no bucket."""
+    return {name: str(noted[name]) for name in ("key", "bucket") if name in noted}
 
 
 def told_by(job: Job) -> dict[str, Any]:

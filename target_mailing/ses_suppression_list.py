@@ -11,6 +11,7 @@ import msgspec
 from mailing_api.errors import NotFound, RequestRefused, UnreadableAnswer
 from mailing_api.ses_writing import SesWriter
 from target_mailing.batches import Row
+from target_mailing.effects import Effect
 from target_mailing.ses_lookup import LookedUp, look_up
 from target_mailing.ses_place import ACTIONS, Found, refusal_of, spelling_of
 from target_mailing.steps import Refusal
@@ -53,7 +54,12 @@ class SuppressionList:
         """Records that one import job takes."""
         return _MOST_DELETE if action == ACTIONS.remove else _MOST_PUT
 
-    def lines(self, rows: Sequence[Row], action: str) -> Iterator[bytes]:
+    def lines(
+        self,
+        rows: Sequence[Row],
+        action: str,
+        effects: dict[int, Effect],  # noqa: ARG002 - nobody is looked for
+    ) -> Iterator[bytes]:
         """Addresses, with reasons unless they are taken off."""
         for row in rows:
             found = {"emailAddress": row.email}

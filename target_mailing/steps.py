@@ -10,6 +10,7 @@ import msgspec
 
 from target_mailing.batches import Row
 from target_mailing.consent import Actions
+from target_mailing.effects import Effect
 from target_mailing.fields import Fields
 from target_mailing.mapping import MappedContact
 
@@ -85,6 +86,7 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True):
         unresolved: nobody can tell which rows failed: those neither rejected nor withheld are to be split.
         absent: whatever is unresolved, or to be sent again, certainly did not arrive.
         reason: for rows that stay unresolved.
+        effects: by position, what was done to rows that were delivered, where it is known better than by the action.
     """
 
     job: str | None = None
@@ -94,6 +96,7 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True):
     unresolved: bool = False
     absent: bool = False
     reason: str = ""
+    effects: Mapping[int, Effect] = {}
 
 
 Progress = Done | Again | Finished

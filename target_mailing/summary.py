@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from target_mailing.effects import Effect
 from target_mailing.outcomes import Outcome, Outcomes
 
 __all__ = ["totals", "totals_sentence"]
@@ -18,6 +19,9 @@ _ORDER: Final = (
     Outcome.WITHHELD,
     Outcome.REJECTED,
 )
+
+#: Effects whose words are not those of their names.
+_EFFECTS: Final[Mapping[str, str]] = {Effect.OPT_OUT_KEPT: "opt-out kept"}
 
 #: What seldom happens to batches, with its words for one and for several.
 _SELDOM: Final = {
@@ -65,7 +69,7 @@ def _names(outcomes: Outcomes, outcome: Outcome) -> dict[str, int]:
     """The codes of an outcome as they are; effects are words."""
     counts = outcomes.codes_of(outcome)
     if outcome is Outcome.DELIVERED:
-        return {effect.replace("_", " "): count for effect, count in counts.items()}
+        return {_EFFECTS.get(effect, effect.replace("_", " ")): count for effect, count in counts.items()}
     return counts
 
 

@@ -12,7 +12,7 @@ from target_mailing.checkpoint import Ledger
 from target_mailing.effects import Effect
 from target_mailing.outcomes import Outcome, Outcomes
 from target_mailing.summary import totals, totals_sentence
-from tests.target.conftest import people, person, schema, state
+from tests.target.conftest import COLUMNS, LIST, people, person, schema, state
 from tests.target.test_reruns import deleted
 
 
@@ -106,3 +106,11 @@ def test_a_line_of_several_delivered_rows_has_the_effect_that_matters_most():
         outcomes.settle_delivered([[1]], effect)
     assert outcomes.codes_of(Outcome.DELIVERED) == {Effect.ADDED_OR_UPDATED: 1}
     assert outcomes.codes == {}
+
+
+def test_contact_by_contact_whom_the_account_did_not_have_is_told_as_added(mailjet):
+    mailjet.sandbox.mailjet.add_contacts([{"email": "person1@example.com"}])
+    lists = {"type": ["array", "null"]}
+    rows = [*people((1, 2)), person(3, lists=[{"list": LIST, "action": "unsub"}])]
+    result = mailjet.deliver([schema(columns=COLUMNS | {"lists": lists}), *rows, state(1)], route="contact")
+    assert result.outcomes["effects"] == {"added_or_updated": 1, "added": 1, "unsubscribed": 1}
