@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -12,7 +12,7 @@ from mailing_api.addresses import without_hidden
 from mailing_api.errors import ConfigurationError
 from target_mailing.fields import RowRejected
 
-__all__ = ["DELETED_AT", "deletion_column", "is_deleted", "is_moment", "looks_like_deletion"]
+__all__ = ["DELETED_AT", "deletion_column", "is_deleted", "is_moment", "looks_like_deletion", "tells_changes"]
 
 #: The Singer column that says when a row was deleted at the source.
 DELETED_AT: Final = "_sdc_deleted_at"
@@ -28,6 +28,12 @@ _TIME: Final = re.compile(
 )
 #: Years outside these bounds stand for "no date", or for "for ever".
 _YEARS: Final = range(1971, 9000)
+#: Columns that a target adds to the tables that it loads.
+_OF_TABLES: Final = frozenset(
+    {"_sdc_batched_at", "_sdc_received_at", "_sdc_extracted_at", "_sdc_sequence", "_sdc_table_version"}
+)
+#: How columns are called that tell a place in a database's log.
+_OF_LOGS: Final = re.compile(r"lsn|scn|gtid|binlog|log_(?:file|pos)|cdc")
 _IN_NAMES: Final = re.compile(r"delet|remov|eras(?:ed|ure)|purge|tombstone")
 
 
@@ -51,6 +57,25 @@ def deletion_column(stream: str, columns: Sequence[str], mapping: Mapping[str, s
             "or leave the column out at the tap."
         )
     return DELETED_AT
+
+
+def tells_changes(columns: Iterable[str], bookmarks: Iterable[str]) -> bool:
+    """Whether a stream tells of changes in their order, as a database's log, and has a key as often as it changed.
+
+    Logs have Singer's own mark of deletion. So have tables that a Singer target loaded, with columns of their own; and
+    a stream that is replicated by an ordinary column tells what is, not what was.
+
+    Args:
+        columns: of the stream.
+        bookmarks: the columns by which it is replicated.
+    """
+    names = {column.lower() for column in columns}
+    has_mark = any(name.startswith("_sdc_") and name.endswith("deleted_at") for name in names)
+    return has_mark and names.isdisjoint(_OF_TABLES) and all(map(_is_of_log, bookmarks))
+
+
+def _is_of_log(bookmark: str) -> bool:
+    return bookmark.lower().startswith("_sdc_") or _OF_LOGS.search(bookmark.lower()) is not None
 
 
 def looks_like_deletion(column: str) -> bool:

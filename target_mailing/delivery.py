@@ -130,6 +130,11 @@ class Delivery:
         """No more rows will come: batches go whatever their size."""
         self._ending = True
 
+    def remember(self) -> None:
+        """All rows have ended, and well: note what only such a run tells."""
+        for lane in self._lanes.values():
+            lane.shared_keys.remember()
+
     def close(self, *, is_whole: bool) -> bool:
         """All rows have ended, and well: begin what is left to do for destinations that start over, if anything is.
 
@@ -166,7 +171,7 @@ class Delivery:
 
     def repeated_keys(self) -> Counter[str]:
         """By stream, rows whose key stands for other addresses, too."""
-        return sum((lane.repeated_keys for lane in self._lanes.values()), Counter())
+        return sum((lane.shared_keys.rows for lane in self._lanes.values()), Counter())
 
     def unfinished(self) -> int:
         """Batches under way."""

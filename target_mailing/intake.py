@@ -22,6 +22,7 @@ from target_mailing.maps import StreamMaps
 from target_mailing.messages import (
     DamagedRecord,
     Message,
+    bookmarks,
     parse,
     parse_record,
     schema_value,
@@ -276,13 +277,14 @@ class Intake:
     # Streams
 
     def _take_schema(self, number: int, message: Message) -> None:
-        name, given = message.stream, (bytes(message.schema), repr(message.key_properties))
+        of_bookmarks = bookmarks(message)
+        name, given = message.stream, (bytes(message.schema), repr((message.key_properties, of_bookmarks)))
         if self._schemas.get(name) == given:
             return
         kept = self._compiled.setdefault(name, {})
         found = kept.get(given)
         if found is None:
-            found = self._compile(name, *schema_value(number, message))
+            found = self._compile(name, *schema_value(number, message), of_bookmarks)
             if len(kept) == _MOST_KEPT:
                 del kept[next(iter(kept))]
             kept[given] = found
@@ -297,20 +299,26 @@ class Intake:
             self._replayed.discard(name)
         self._current = None
 
-    def _compile(self, name: str, schema: dict[str, Any], told_keys: Sequence[str] | None) -> _Compiled:
+    def _compile(
+        self, name: str, schema: dict[str, Any], told_keys: Sequence[str] | None, of_bookmarks: Sequence[str]
+    ) -> _Compiled:
         schema = safe_schema(name, schema)
         keys = key_properties(schema, told_keys)
         columns = list(schema["properties"])
         if self._maps is None:
-            return _Compiled([self._stream(name, name, schema, keys)], [], columns, keys)
+            return _Compiled([self._stream(name, name, schema, keys, of_bookmarks)], [], columns, keys)
         maps = self._maps.register(name, schema, keys)
         streams = [
-            self._stream(one.stream_alias, name, one.transformed_schema, one.transformed_key_properties or [])
+            self._stream(
+                one.stream_alias, name, one.transformed_schema, one.transformed_key_properties or [], of_bookmarks
+            )
             for one in maps
         ]
         return _Compiled(streams, maps, columns, keys)
 
-    def _stream(self, name: str, source: str, schema: Mapping[str, Any], keys: Sequence[str]) -> Stream | None:
+    def _stream(
+        self, name: str, source: str, schema: Mapping[str, Any], keys: Sequence[str], of_bookmarks: Sequence[str]
+    ) -> Stream | None:
         settings = StreamSettings.resolve(self._config, name)
         if not self._reach.accepts(name, schema.get("properties", {}), settings):
             self.entries.met(name, skipped=True)
@@ -327,6 +335,7 @@ class Intake:
             source=source,
             schema=schema,
             key_properties=keys,
+            bookmarks=of_bookmarks,
             settings=settings,
             lane=lane,
             journal=self._journal,

@@ -142,6 +142,16 @@ class Journal:
         with self._transaction():
             self._keys.share(keys)
 
+    def has_returned(self, key: bytes) -> bool:
+        """Whether an earlier run ended in which this key left an address and came back to it."""
+        with self._transaction():
+            return self._keys.has_returned(key)
+
+    def note_returned(self, keys: Iterable[bytes]) -> None:
+        """Note that these keys, not known as such yet, left an address in this run and came back to it."""
+        with self._transaction():
+            self._keys.note_returned(keys)
+
     def keys_of(self, contact: int) -> Sequence[bytes]:
         """The keys that a contact was last delivered under."""
         with self._reading():

@@ -68,6 +68,15 @@ class Keys:
             self._connection.execute(sa.insert(tables.shared_keys), new)
             self._has_shared = True
 
+    def has_returned(self, key: bytes) -> bool:
+        """Whether a key left an address and came back to it in one earlier run."""
+        query = sa.select(tables.returned_keys.c.key).where(tables.returned_keys.c.key == key)
+        return self._connection.execute(query).first() is not None
+
+    def note_returned(self, keys: Iterable[bytes]) -> None:
+        """These keys did so; they are not known as such yet."""
+        self._connection.execute(sa.insert(tables.returned_keys), [{"key": key} for key in keys])
+
     def emails(self, keys: Sequence[bytes]) -> dict[bytes, str]:
         """The address last confirmed under each of these keys; "" for a key that is gone since."""
         return {key: entry[1] for key, entry in self._table.find(keys).items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
@@ -17,7 +17,7 @@ from target_mailing.mapping import MappedContact
 from target_mailing.opt_outs import OptOuts
 from target_mailing.outcomes import End, Outcome, Outcomes
 from target_mailing.permanent import Permanent
-from target_mailing.seen_keys import SeenKeys
+from target_mailing.shared_keys import SharedKeys
 from target_mailing.steps import Destination, Refusal
 
 __all__ = ["Lane", "LanePolicy", "ReadyBatch", "left_behind"]
@@ -82,9 +82,7 @@ class Lane:
         self._has_strays = False
         #: Removals that are off, because what was to replace them did not arrive.
         self._off: list[Row] = []
-        self._seen = SeenKeys()
-        #: By stream, rows whose key stands for other addresses, too.
-        self.repeated_keys: Counter[str] = Counter()
+        self.shared_keys = SharedKeys(journal)
         self.batcher = Batcher(
             max_rows=policy.batch_rows,
             max_bytes=policy.batch_bytes,
@@ -121,7 +119,7 @@ class Lane:
         ends: list[End] = []
         for row in rows:
             before = None if row.key is None else self._keys.coming_to(row.key) or emails.get(row.key)
-            if row.key is not None and self._is_of_shared_key(row, before, shared):
+            if row.key is not None and self._permanent is None and self.shared_keys.holds(row, before, shared):
                 row.is_of_shared_key, before = True, None
             end = self._prepare(row, before, known, rejects, now)
             if end is None:
@@ -147,7 +145,7 @@ class Lane:
             self._fill(row, before or f"?{row.key.hex()}")
         self._opt_outs.keep(row)
         row.drops_key = self._drops_key(row)
-        if not self._old_first:
+        if not (self._old_first or row.is_of_shared_key):
             self._wait_for_earlier(row, now)
         if self._permanent is not None:
             return None  # what becomes of it is told when all that came before it has ended
@@ -161,25 +159,6 @@ class Lane:
             return row.lines, Outcome.UNCHANGED, None
         self._leave_spelling(row, now)
         return None
-
-    def _is_of_shared_key(self, row: Row, before: str | None, shared: set[bytes]) -> bool:
-        """Whether the row's key stands for several addresses at once, so that none of them is a former one.
-
-        In a stream that is no log a key with two addresses in one run is no key of a person: whoever has the other
-        address is somebody else, as far as can be known, and is not to be taken off.
-        """
-        assert row.key is not None  # noqa: S101 - only called for keyed rows
-        if row.tells_changes or self._permanent is not None:
-            return row.key in shared
-        is_other = bool(row.email and before) and fold_address(before or "") != row.address
-        if is_other and row.key not in shared and row.key in self._seen:
-            shared.add(row.key)
-            self._journal.share_keys([row.key])
-        self._seen.add(row.key)
-        if row.key not in shared:
-            return False
-        self.repeated_keys[row.stream] += is_other
-        return True
 
     def _drops_key(self, row: Row) -> bool:
         """Whether a row's key has no contact afterwards; an opt-out that is recorded follows it to another address."""

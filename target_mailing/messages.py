@@ -15,6 +15,7 @@ __all__ = [
     "DamagedRecord",
     "Message",
     "MessageDecoder",
+    "bookmarks",
     "parse",
     "parse_record",
     "schema_value",
@@ -35,6 +36,7 @@ class Message(msgspec.Struct, gc=False):
     schema: msgspec.Raw = msgspec.Raw(b"")
     value: msgspec.Raw = msgspec.Raw(b"")
     key_properties: Any = None
+    bookmark_properties: Any = None
 
 
 def _message_type(record_type: Any) -> type[Message]:
@@ -143,6 +145,12 @@ def schema_value(number: int, message: Message) -> tuple[dict[str, Any], list[st
     if not isinstance(keys, list) or not all(isinstance(name, str) for name in keys):
         raise InputError(f"{where} whose `key_properties` is not an array of column names. Correct the tap.")
     return schema, keys
+
+
+def bookmarks(message: Message) -> list[str]:
+    """The columns by which the stream of a SCHEMA message is replicated, as far as it tells."""
+    found = message.bookmark_properties
+    return [one for one in found if isinstance(one, str)] if isinstance(found, list) else []
 
 
 def unsupported(number: int, message: Message) -> InputError:

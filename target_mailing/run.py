@@ -179,7 +179,10 @@ class Run:
         """Whether something was left to do after all rows, and is begun now."""
         if self.delivery.error is not None or self._input_error is not None:
             return False
-        if not self.delivery.holds_state() or self._has_too_many_rejects:
+        if self._has_too_many_rejects:
+            return False
+        self.delivery.remember()
+        if not self.delivery.holds_state():
             return False
         return self.delivery.close(is_whole=self.intake.ends_in_state)
 

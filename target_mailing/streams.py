@@ -17,6 +17,7 @@ from target_mailing.column_report import ColumnReport, column_report
 from target_mailing.column_types import holds_structures_only, types_of
 from target_mailing.consent import Withheld, decide, is_obeyed
 from target_mailing.consent_words import asks_for_opt_out
+from target_mailing.deletion import tells_changes
 from target_mailing.fields import Fields, RowRejected
 from target_mailing.journal import Journal, Reject
 from target_mailing.lanes import Lane
@@ -69,6 +70,7 @@ class Stream:
         source: str,
         schema: Mapping[str, Any],
         key_properties: Sequence[str],
+        bookmarks: Sequence[str] = (),
         settings: StreamSettings,
         lane: Lane,
         journal: Journal,
@@ -80,6 +82,7 @@ class Stream:
             source: its name in the input.
             schema: JSON Schema of its records.
             key_properties: its key.
+            bookmarks: the columns by which it is replicated.
             settings: resolved for it.
             lane: where its rows go.
             journal: for keyed hashes.
@@ -131,8 +134,7 @@ class Stream:
         self._decisions: dict[tuple[str | None, str, bool], str | End] = {}
         # In a provider's own stream, people whom nobody can write to by e-mail are no fault.
         self._may_lack_address = "provider" in columns
-        # A log has a key as often as it changed, a table once. Only logs have Singer's own mark of deletion.
-        self._tells_changes = any(_is_mark_of_deletion(name) for name in columns)
+        self._tells_changes = tells_changes(columns, bookmarks)
         # A key that is the address needs no remembering.
         address = settings.mapping.get("email", "email")
         self._key = () if self._required == (address,) and self._identify is None else self._required
@@ -260,7 +262,8 @@ class Stream:
             self._fingerprint(action)(encoded),
             source,
             lost_address=lost_address,
-            tells_changes=self._tells_changes,
+            # A log leaves the mark empty, or tells when.
+            tells_changes=self._tells_changes and (values[1] is None or contact.deleted),
         )
         if self._identify is not None and key is not None:
             row.reference = (self._stream, "/".join(map(_key_text, values[self._keys_at :])))
@@ -311,11 +314,6 @@ class Stream:
 
 def _is_blank(value: Any) -> bool:
     return value is None or (type(value) is str and not value.strip())
-
-
-def _is_mark_of_deletion(column: str) -> bool:
-    name = column.lower()
-    return name.startswith("_sdc_") and name.endswith("deleted_at")
 
 
 def _whole(key: Values) -> Values:

@@ -9,7 +9,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable, ExecutableDDLElement
 
 __all__ = [
     "batches", "contacts", "contacts_log", "keys", "keys_log", "known_rejects", "make", "meta", "metadata", "names",
-    "rejects", "shared_keys", "steps", "strays",
+    "rejects", "returned_keys", "shared_keys", "steps", "strays",
 ]  # fmt: skip
 
 metadata = sa.MetaData()
@@ -89,6 +89,13 @@ shared_keys = sa.Table(
     "shared_keys",
     metadata,
     # Keyed hash of destination, stream and key: one run had it with several addresses, none of which stands for it.
+    sa.Column("key", sa.LargeBinary, primary_key=True),
+    sqlite_with_rowid=False,
+)
+returned_keys = sa.Table(
+    "returned_keys",
+    metadata,
+    # The same of a stream that tells of changes: in one run it left an address and came back to it.
     sa.Column("key", sa.LargeBinary, primary_key=True),
     sqlite_with_rowid=False,
 )

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from target_mailing.deletion import tells_changes
 from tests.target.conftest import COLUMNS, person, schema, state
+from tests.target.postgrid.conftest import household, households, postgrid  # noqa: F401 - a fixture
+from tests.target.ses.conftest import _little_patience, _no_aws_of_this_machine, bare, ses  # noqa: F401 - fixtures
 
 TABLE = {name: column for name, column in COLUMNS.items() if name != "_sdc_deleted_at"} | {
     "id": {"type": ["string", "integer", "null"]}
@@ -86,3 +89,112 @@ def test_a_key_that_comes_again_with_its_address_is_no_repeated_one(mailjet):
     rows = [person(number % 3, email=f"p{number % 3}@example.com") for number in range(30)]
     result = mailjet.deliver([table(), *rows, state(1)])
     assert "have a key that another row has" not in result.log
+
+
+# Streams that have Singer's mark of deletion
+
+MARK = "_sdc_deleted_at"
+
+
+@pytest.mark.parametrize(
+    ("columns", "bookmarks", "is_log"),
+    [
+        (["id", MARK], [], True),
+        (["id", "_SDC_DELETED_AT"], [], True),
+        (["id", "_sdc_lsn_deleted_at"], ["_sdc_lsn"], True),
+        (["id", MARK], ["lsn"], True),
+        (["id", MARK], ["scn"], True),
+        (["id", MARK], ["updated_at"], False),
+        (["id", MARK, "_sdc_batched_at"], [], False),
+        (["id", MARK, "_SDC_RECEIVED_AT"], [], False),
+        (["id", "deleted_at"], [], False),
+        (["id"], [], False),
+    ],
+)
+def test_a_log_is_told_from_a_table_by_its_columns_and_bookmarks(columns, bookmarks, is_log):
+    assert tells_changes(columns, bookmarks) is is_log
+
+
+TABLES = {
+    "loaded by a target": ({"_sdc_batched_at": {}}, {}, {}),
+    "incremental": ({"updated_at": {}}, {}, {"bookmark_properties": ["updated_at"]}),
+    "of text": ({}, {MARK: ""}, {}),
+    "with flags": ({}, {MARK: "false"}, {}),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", TABLES)
+def test_in_a_table_with_a_mark_of_deletion_nobody_is_taken_off_for_a_repeated_key(mailjet, kind):
+    columns, values, message = TABLES[kind]
+    rows = [person(1, name=None, email=f"{one}@example.com", **values) for one in "ab"]
+    for run in range(3):
+        result = mailjet.deliver([schema(columns=LOG | {MARK: {}} | columns) | message, *rows, state(1)])
+        assert set(mailjet.statuses()) == {"a@example.com", "b@example.com"}
+        assert result.counts() == {"unchanged" if run else "delivered": 2}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("people", [2, 3, 7])
+def test_in_a_log_a_key_of_several_people_does_not_swing_for_ever(mailjet, people):
+    rows = [person(1, name=None, email=f"p{number}@example.com") for number in range(people)]
+    everybody = {f"p{number}@example.com" for number in range(people)}
+    counts = []
+    for _ in range(4):
+        result = mailjet.deliver([schema(), *rows, state(1)])
+        assert (result.error, result.states) == (None, [1])
+        counts.append(result.counts())
+    assert set(mailjet.statuses()) == everybody
+    assert counts[-1] == {"unchanged": people}
+    assert "rows have a key that another row has with another address" in result.log
+
+
+@pytest.mark.slow
+def test_in_a_log_that_is_told_again_after_a_failed_run_a_former_address_stays_away(mailjet):
+    moves = [person(1, name=None, email=f"{one}@example.com") for one in "ab"]
+    mailjet.deliver([schema(), *moves, state(1)])
+    for _ in range(3):
+        failed = mailjet.deliver(mailjet.text([schema(), *moves]) + "no message")
+        assert failed.error is not None
+        assert set(mailjet.statuses()) == {"b@example.com"}
+    back = person(1, name=None, email="a@example.com")
+    mailjet.deliver([schema(), back, state(2)])
+    assert set(mailjet.statuses()) == {"a@example.com"}
+
+
+# Other destinations
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("route", ["import", "direct"])
+@pytest.mark.parametrize(("key", "code"), [("", "missing_key"), (" ", "missing_key"), (0, None), ("n/a", None)])
+def test_so_it_is_at_ses(ses, route, key, code):  # noqa: F811
+    rows = [person(1, id=key, email=f"{one}@example.com") for one in "ab"]
+    for run in range(3):
+        result = ses.deliver([table(), *rows, state(1)], route=route)
+        if code:
+            assert (result.counts(), result.outcomes["reasons"]) == ({"rejected": 2}, {code: 2})
+            assert ses.contacts() == {}
+        else:
+            assert result.counts() == {"unchanged" if run else "delivered": 2}
+            assert set(ses.contacts()) == {"a@example.com", "b@example.com"}
+            assert "2 rows have a key" in result.log or "1 rows have a key" in result.log
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("route", ["contacts", "import"])
+@pytest.mark.parametrize(("key", "code"), [("", "missing_key"), (0, None), ("n/a", None)])
+def test_so_it_is_at_postgrid(postgrid, route, key, code):  # noqa: F811
+    message = households() | {"bookmark_properties": ["updated_at"]}
+    rows = [household(number, id=key) for number in range(2)]
+    for run in range(3):
+        result = postgrid.deliver([message, *rows, state(1)], route=route)
+        assert result.error is None
+        if code:
+            assert (result.counts(), result.outcomes["reasons"]) == ({"rejected": 2}, {code: 2})
+        elif route == "contacts":
+            assert len(postgrid.streets()) == 2
+            assert result.counts() == {"unchanged" if run else "delivered": 2}
+        else:  # who is on the list stays, so the later one may be a change that cannot be made
+            assert result.counts() == {"unchanged" if run else "delivered": 1, "rejected": 1}
+            assert result.outcomes["reasons"] == {"cannot_change": 1}
