@@ -60,8 +60,8 @@ class PostgresStore(Store):
             import psycopg  # noqa: PLC0415 - an extra, and slow to import
         except ImportError:
             raise ConfigurationError(
-                "Setting `change_detection`: a snapshot in PostgreSQL needs psycopg. Install "
-                "tap-target-mailing[postgresql]."
+                "Setting `change_detection`: a snapshot in PostgreSQL needs the package psycopg, which the extra "
+                "`postgresql` of this project brings."
             ) from None
         if problem := postgresql.problem_of(url):
             raise ConfigurationError(f"Setting `change_detection`: `url` {problem}.")

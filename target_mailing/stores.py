@@ -236,7 +236,8 @@ class PostgresStore(Store):
             )
         except ImportError:
             raise JournalError(
-                "Setting `journal`: a journal in PostgreSQL needs psycopg. Install tap-target-mailing[postgresql]."
+                "Setting `journal`: a journal in PostgreSQL needs the package psycopg, which the extra `postgresql` of "
+                "this project brings."
             ) from None
 
     def open(self) -> sa.Connection:
