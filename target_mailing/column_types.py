@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
+from target_mailing.references import target_of
+
 __all__ = ["DATE_TIME", "holds_structures_only", "types_of"]
 
 #: A string whose format is that of a date or date-time.
@@ -15,6 +17,8 @@ _ALL: Final = frozenset({"array", "boolean", "null", "number", "object", "string
 _TYPES: Final = _ALL | {"integer"}
 #: What values of a type are, too.
 _WIDER: Final = {DATE_TIME: "string", "integer": "number"}
+#: What texts of a format are; taps of databases write decimals as texts, and say so.
+_FORMATS: Final = {"date": DATE_TIME, "date-time": DATE_TIME, "singer.decimal": "number"}
 _DEEPEST: Final = 50
 
 
@@ -49,9 +53,9 @@ def _types(column: Any, schema: Mapping[str, Any], depth: int) -> frozenset[str]
         for one in options if isinstance(options, list) else [] if options is None else [options]:
             found = _both(found, _types(one, schema, depth + 1))
     if isinstance(reference := column.get("$ref"), str):
-        found = _both(found, _types(_target(reference, schema), schema, depth + 1))
-    if column.get("format") in {"date", "date-time"} and "string" in found:
-        found = found - {"string"} | {DATE_TIME}
+        found = _both(found, _types(target_of(reference, schema), schema, depth + 1))
+    if "string" in found and isinstance(column.get("format"), str):
+        found = found - {"string"} | {_FORMATS.get(column["format"], "string")}
     return found or _ALL
 
 
@@ -81,11 +85,3 @@ def _type_of_value(value: Any) -> str:
         return "boolean"
     names: Mapping[type, str] = {str: "string", int: "integer", float: "number", list: "array", dict: "object"}
     return names.get(type(value), "null")
-
-
-def _target(reference: str, schema: Mapping[str, Any]) -> Any:
-    """What a reference within the record's schema leads to; None for nothing."""
-    found: Any = schema
-    for part in reference.removeprefix("#").strip("/").split("/"):
-        found = found.get(part.replace("~1", "/").replace("~0", "~")) if isinstance(found, Mapping) else None
-    return found

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
+from target_mailing.references import target_of
+
 __all__ = ["checked_schema"]
 
 _DRAFT7: Final = "http://json-schema.org/draft-07/schema#"
-#: Where the whole schema stands in one of some columns, if these refer to it.
-_WHOLE: Final = "#/definitions/record"
 
 _NULL: Final = "null"
 #: Keywords whose value is a schema, or an array of schemas.
@@ -31,68 +31,129 @@ _OTHERS: Final = frozenset(
     | {"maxItems", "maxLength", "maxProperties", "maximum", "minItems", "minLength", "minProperties", "minimum"}
     | {"multipleOf", "nullable", "required", "type", "uniqueItems"}
 )
+#: Keywords that have an exact counterpart here, or constrain nothing, so that a schema of them can be negated.
+_EXACT: Final = frozenset(
+    {"allOf", "anyOf", "const", "enum", "exclusiveMaximum", "exclusiveMinimum", "maxItems", "maxLength", "maximum"}
+    | {"minItems", "minLength", "minimum", "multipleOf", "properties", "required", "type", "uniqueItems"}
+    | {"$comment", "default", "description", "examples", "title"}
+)
 
 
 def checked_schema(schema: Mapping[str, Any], columns: Collection[str]) -> dict[str, Any]:
     """The schema of a record of which only these columns are checked.
 
     A null is accepted where the type allows one, although `enum` does not name it, and among the items of an array,
-    since taps declare what sources hold apart from nulls.
+    since taps declare what sources hold apart from nulls. A keyword that is null is none, and whatever a reference
+    that leads nowhere stands for is not checked.
 
     Args:
         schema: of the whole record.
         columns: names; one that the schema does not have may hold anything.
     """
-    is_draft3 = "draft-03" in str(schema.get("$schema"))
-    whole = _in_draft7(schema, is_draft3=is_draft3)
-    properties = {name: one for name, one in whole.get("properties", {}).items() if name in columns}
-    required = [name for name in whole.get("required", ()) if isinstance(name, str) and name in columns]
+    dialect = _Dialect(schema)
+    given = schema.get("properties")
+    members = given if isinstance(given, Mapping) else {}
+    properties = {name: dialect.in_draft7(one) for name, one in members.items() if name in columns}
+    wanted = dialect.required(schema)
+    required = [name for name in wanted if name in columns] if isinstance(wanted, list) else []
     found = {"$schema": _DRAFT7, "type": "object", "properties": properties, "required": required}
-    return found | ({"definitions": {"record": whole}} if _has_reference(properties) else {})
+    return found | ({"definitions": dialect.definitions} if dialect.definitions else {})
 
 
-def _has_reference(schema: Any) -> bool:
-    inner = schema.values() if isinstance(schema, Mapping) else schema if isinstance(schema, list) else ()
-    return (isinstance(schema, Mapping) and isinstance(schema.get("$ref"), str)) or any(map(_has_reference, inner))
+class _Dialect:
+    """Puts parts of a schema into draft 7.
+
+    Attributes:
+        definitions: what references of these parts lead to.
+    """
+
+    def __init__(self, whole: Mapping[str, Any]) -> None:
+        self._whole = whole
+        self._is_draft3 = "draft-03" in str(whole.get("$schema"))
+        self._names: dict[str, str] = {}
+        self.definitions: dict[str, Any] = {}
+
+    def in_draft7(self, schema: Any) -> Any:
+        """A schema, or what stands in its place, in draft 7."""
+        if isinstance(schema, list):
+            return [self.in_draft7(one) for one in schema]
+        if not isinstance(schema, Mapping):
+            return schema
+        if isinstance(reference := schema.get("$ref"), str):
+            return self._referred(reference)
+        found: dict[str, Any] = {}
+        for word, value in schema.items():
+            if value is None and word != "const":
+                continue
+            if word in _SCHEMAS:
+                found[word] = self.in_draft7(value)
+            elif word in _NAMED_SCHEMAS and isinstance(value, Mapping):
+                found[word] = {name: self.in_draft7(one) for name, one in value.items()}
+            elif word in _OTHERS:
+                found[word] = value
+        if required := self.required(schema):
+            found["required"] = required
+        else:
+            found.pop("required", None)
+        _renamed(found)
+        _negations(found, schema, self.in_draft7)
+        _choices(found)
+        _bounds(found)
+        _types(found, self.in_draft7)
+        _arrays(found, schema.get("minContains"))
+        return found
+
+    def required(self, schema: Mapping[str, Any]) -> Any:
+        """The members that must be there; in draft 3 they say so themselves, as with taps that mean nothing by it."""
+        given = schema.get("required")
+        found = [] if given is None or isinstance(given, bool) else given
+        members = schema.get("properties")
+        if self._is_draft3 and isinstance(found, list) and isinstance(members, Mapping):
+            own = [name for name, one in members.items() if isinstance(one, Mapping) and one.get("required") is True]
+            return [*found, *own]
+        return found
+
+    def _referred(self, reference: str) -> dict[str, Any]:
+        name = self._names.get(reference)
+        if name is None:
+            name = self._names[reference] = f"r{len(self._names)}"
+            target = target_of(reference, self._whole)
+            self.definitions[name] = {}
+            self.definitions[name] = {} if target is None else self.in_draft7(target)
+        return {"$ref": f"#/definitions/{name}"}
 
 
-def _in_draft7(schema: Any, *, is_draft3: bool) -> Any:
-    """A schema, or what stands in its place, in draft 7; of draft 3 `required` may stand in a member."""
+def _negations(found: dict[str, Any], given: Mapping[str, Any], inner: Callable[[Any], Any]) -> None:
+    """What is refused, or a condition, counts only where nothing of it is left out: else it would refuse too much."""
+    for words in (("not",), ("disallow",), ("if", "then", "else")):
+        if words[0] in found and not _is_exact(given.get(words[0])):
+            for word in words:
+                found.pop(word, None)
+    if "disallow" in found:
+        found.setdefault("not", inner({"type": found.pop("disallow")}))
 
-    def inner(one: Any) -> Any:
-        return _in_draft7(one, is_draft3=is_draft3)
 
+def _is_exact(schema: Any) -> bool:
     if isinstance(schema, list):
-        return [inner(one) for one in schema]
+        return all(map(_is_exact, schema))
     if not isinstance(schema, Mapping):
-        return schema
-    if isinstance(reference := schema.get("$ref"), str):
-        path = reference.removeprefix("#")
-        return {"$ref": f"{_WHOLE}{path}"} if not path or path.startswith("/") else {}
-    found: dict[str, Any] = {}
-    for word, value in schema.items():
-        if word in _SCHEMAS:
-            found[word] = inner(value)
-        elif word in _NAMED_SCHEMAS and isinstance(value, Mapping):
-            found[word] = {name: inner(one) for name, one in value.items()}
-        elif word in _OTHERS:
-            found[word] = value
-    _required(found, schema.get("properties"), is_draft3=is_draft3)
-    _bounds(found)
-    _types(found, inner)
-    _arrays(found, schema.get("minContains"))
-    _renamed(found, inner)
-    return found
+        return True
+    named = schema.get("properties")
+    inner = [*(named.values() if isinstance(named, Mapping) else ()), schema.get("allOf"), schema.get("anyOf")]
+    return schema.keys() <= _EXACT and all(map(_is_exact, inner))
 
 
-def _required(found: dict[str, Any], members: Any, *, is_draft3: bool) -> None:
-    """In draft 3 a member says itself whether it is required; so do taps that mean nothing by it."""
-    if isinstance(found.get("required"), bool):
-        del found["required"]
-    if is_draft3 and isinstance(members, Mapping):
-        own = [name for name, one in members.items() if isinstance(one, Mapping) and one.get("required") is True]
-        if own:
-            found["required"] = [*found.get("required", ()), *own]
+def _choices(found: dict[str, Any]) -> None:
+    """One of several is any of them, since what is left out, such as a format, may be what tells them apart."""
+    for word in ("anyOf", "oneOf", "allOf"):
+        if found.get(word) == []:
+            del found[word]
+    if "oneOf" in found:
+        one_of = found.pop("oneOf")
+        if "anyOf" in found:
+            found["allOf"] = [*found.get("allOf", ()), {"anyOf": one_of}]
+        else:
+            found["anyOf"] = one_of
 
 
 def _bounds(found: dict[str, Any]) -> None:
@@ -149,13 +210,10 @@ def _or_null(schema: Any) -> Any:
     return schema if _NULL in names else {**schema, "type": [*names, _NULL]}
 
 
-def _renamed(found: dict[str, Any], inner: Callable[[Any], Any]) -> None:
+def _renamed(found: dict[str, Any]) -> None:
     """Keywords that have another name in another draft."""
     if "divisibleBy" in found:
         found.setdefault("multipleOf", found.pop("divisibleBy"))
-    if "disallow" in found:
-        given = found.pop("disallow")
-        found.setdefault("not", inner({"type": given}))
     if "extends" in found:
         given = found.pop("extends")
         found["allOf"] = [*found.get("allOf", ()), *(given if isinstance(given, list) else [given])]

@@ -7,6 +7,7 @@ accept, and every schema that says more, is left to a JSON Schema validator, so 
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from functools import partial
 from operator import attrgetter
@@ -31,6 +32,9 @@ _SCALARS: Mapping[str, Any] = {
     "boolean": bool,
     "null": None,
 }
+_TYPES = {*_SCALARS, "array", "object"}
+#: A name of a type that may be shown; other texts may be anything.
+_SHOWN = re.compile(r"[A-Za-z][A-Za-z_.-]{0,30}")
 
 
 class RecordReader:
@@ -109,6 +113,8 @@ def _compiled(stream: str, schema: dict[str, Any]) -> Callable[[Any], Any]:
             _compile(schema | {"properties": {name: column}})
         except Exception:  # noqa: BLE001 - see above
             where = f"the SCHEMA of its column {name!r}"
+            if unknown := _unknown_type(column):
+                why = f"there is no type {unknown!r}"
             break
     else:
         where = "its SCHEMA"
@@ -116,6 +122,13 @@ def _compiled(stream: str, schema: dict[str, Any]) -> Callable[[Any], Any]:
         f"Stream {stream!r}: {where} is no valid JSON Schema ({why}). Correct it at the tap, or set "
         "`validate_records: false`."
     )
+
+
+def _unknown_type(column: Any) -> str | None:
+    """The first type of a column that JSON Schema does not have, if it can be shown."""
+    given = column.get("type") if isinstance(column, Mapping) else None
+    names = given if isinstance(given, list) else [given]
+    return next((one for one in names if isinstance(one, str) and one not in _TYPES and _SHOWN.fullmatch(one)), None)
 
 
 def _compile(schema: dict[str, Any]) -> Callable[[Any], Any]:
@@ -145,9 +158,11 @@ def _record_type(columns: Mapping[str, Any], required: Iterable[str], told_apart
             fields.append((f"_{at}", column, None))
     try:
         rename = {f"_{at}": name for at, name in enumerate(columns)}
-        return msgspec.defstruct("Record", fields, rename=rename, kw_only=True, gc=False)
-    except ValueError:  # a name that msgspec does not take
+        found = msgspec.defstruct("Record", fields, rename=rename, kw_only=True, gc=False)
+        msgspec.json.Decoder(found)
+    except (TypeError, ValueError):  # a name or a type that msgspec does not take
         return None
+    return found
 
 
 _UNKNOWN = object()

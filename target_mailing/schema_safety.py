@@ -9,9 +9,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
-from urllib.parse import unquote
 
 from mailing_api.errors import ConfigurationError
+from target_mailing.references import target_of
 
 __all__ = ["NO_DOCUMENTS", "safe_schema"]
 
@@ -31,7 +31,9 @@ _SCHEMAS: Final = (
     "anyOf",
     "contains",
     "contentSchema",
+    "disallow",
     "else",
+    "extends",
     "if",
     "items",
     "not",
@@ -39,6 +41,7 @@ _SCHEMAS: Final = (
     "prefixItems",
     "propertyNames",
     "then",
+    "type",
     "unevaluatedItems",
     "unevaluatedProperties",
 )
@@ -52,10 +55,13 @@ _NAMED_SCHEMAS: Final = (
     "properties",
 )
 #: Keywords whose schemas apply to the same value.
-_SAME_VALUE: Final = ("allOf", "anyOf", "else", "if", "not", "oneOf", "then")
+_SAME_VALUE: Final = ("allOf", "anyOf", "disallow", "else", "extends", "if", "not", "oneOf", "then", "type")
+#: Keywords that hold such schemas by name.
+_SAME_VALUE_NAMED: Final = ("dependencies", "dependentSchemas")
 #: What has to go as a whole where one of its schemas loses a pattern: it would refuse what it accepted before.
 _CONTRARY: Final = (
     ("not",),
+    ("disallow",),
     ("oneOf",),
     ("if", "then", "else"),
     ("contains", "minContains", "maxContains"),
@@ -189,24 +195,13 @@ class _Expansion:
     def _applied(self, schema: dict[str, Any]) -> Iterator[Any]:
         for word in _REFERENCES:
             if isinstance(reference := schema.get(word), str):
-                yield self._target(reference)
+                yield target_of(reference, self._schema)
         for word in _SAME_VALUE:
             given = schema.get(word)
             yield from given if isinstance(given, list) else [given]
-
-    def _target(self, reference: str) -> Any:
-        """What a reference names; None where that is nothing, which the compiler reports."""
-        found: Any = self._schema
-        path = unquote(reference.removeprefix("#").lstrip("/"))
-        for part in path.split("/") if path else ():
-            name = part.replace("~1", "/").replace("~0", "~")
-            if isinstance(found, list) and name.isdecimal() and int(name) < len(found):
-                found = found[int(name)]
-            elif isinstance(found, dict):
-                found = found.get(name)
-            else:
-                return None
-        return found
+        for word in _SAME_VALUE_NAMED:
+            if isinstance(given := schema.get(word), dict):
+                yield from given.values()
 
 
 def _without_patterns(schema: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from mailing_api.errors import ConfigurationError
 from target_mailing.column_types import types_of
 from target_mailing.dialects import checked_schema
 from target_mailing.fields import RowRejected
@@ -81,6 +82,36 @@ COLUMNS = [
     pytest.param({"type": "integer", "multipleOf": 0}, {}, [3], ["a"], id="multiples of nothing"),
     pytest.param({"type": "integer"}, {"$schema": DRAFT4}, [3, 3.0], [3.5], id="whole floats in draft 4"),
     pytest.param({"type": "string", "contentEncoding": "base64", "x": "y"}, {}, ["a"], [1], id="other words"),
+    pytest.param({"oneOf": [{"type": "string", "format": "date-time"}, {"type": "string", "format": "date"}]}, {},
+        ["2026-01-01", "soon"], [1], id="a choice that only formats tell apart",
+    ),
+    pytest.param({"oneOf": [{"type": "integer"}, {"type": "number"}]}, {}, [1, 1.5], ["a"], id="choices overlap"),
+    pytest.param({"oneOf": [{"type": "string"}], "anyOf": [{"maxLength": 1}]}, {}, ["a"], ["ab", 1], id="two choices"),
+    pytest.param({"not": {"format": "email"}}, {}, ["a@b.test", "a"], [], id="a format that is refused"),
+    pytest.param({"not": {"anyOf": [{"$dynamicRef": "#a"}, {"type": "array"}]}}, {}, ["a", []], [], id="half refused"),
+    pytest.param({"not": {"anyOf": [{"type": "array"}, {"const": 1}]}}, {}, ["a"], [[], 1], id="refused as a whole"),
+    pytest.param({"not": {"oneOf": [{"minLength": 1}, {"maxLength": 9}]}}, {}, ["abc"], [], id="a choice, refused"),
+    pytest.param({"disallow": [{"format": "date"}]}, {"$schema": DRAFT3}, ["2026-01-01"], [], id="disallow a format"),
+    pytest.param({"if": {"format": "email"}, "then": {"type": "null"}}, {}, ["a"], [], id="a condition of a format"),
+    pytest.param({"if": {"type": "string"}, "then": {"maxLength": 1}}, {}, ["a", 12], ["ab"], id="a condition"),
+    pytest.param({"type": "number", "divisibleBy": 0}, {"$schema": DRAFT3}, [3], ["a"], id="divisible by nothing"),
+    pytest.param({"type": ["string", "null"], "enum": []}, {}, [None], ["a"], id="an enum of nothing"),
+    pytest.param({"type": ["array", "null"], "items": {"enum": []}}, {}, [[], [None]], [["a"]], id="items of nothing"),
+    pytest.param({"anyOf": [], "oneOf": [], "allOf": []}, {}, ["a", 1], [], id="choices of nothing"),
+    pytest.param(
+        dict.fromkeys(["maxLength", "minimum", "multipleOf", "enum", "anyOf", "items", "not", "required"])
+        | {"type": "string"}, {}, ["abc"], [1], id="keywords that are null",
+    ),
+    pytest.param({"type": None}, {}, ["a", 1], [], id="a type that is null"),
+    pytest.param({"$ref": "#/nowhere"}, {}, ["a", 1], [], id="a reference that leads nowhere"),
+    pytest.param({"$ref": "#/definitions/"}, {"definitions": {"t": NUMERIC}}, ["a"], [], id="a reference to no name"),
+    pytest.param({"$ref": "#/components/schemas/t"}, {"components": {"schemas": {"t": {"type": "string"}}}}, ["a"], [1],
+        id="definitions that are kept elsewhere",
+    ),
+    pytest.param({"$ref": "#/$defs/t/anyOf/1"}, {"$defs": {"t": {"anyOf": [{}, {"type": "string"}]}}}, ["a"], [1],
+        id="one of several choices",
+    ),
+    pytest.param({"$ref": "#/$defs/a~1b~0c%20d"}, {"$defs": {"a/b~c d": {"type": "string"}}}, ["a"], [1], id="escapes"),
     pytest.param(True, {}, [1, None], [], id="a schema that is true"),
     pytest.param({}, {}, [1, None, {}], [], id="no schema"),
 ]  # fmt: skip
@@ -156,9 +187,28 @@ def test_only_used_columns_are_required():
         ({}, "str"),
         (True, "str"),
         ({"type": "string", "format": "time"}, "str"),
+        ({"type": ["null", "string"], "format": "singer.decimal"}, "float"),
+        ({"type": "integer", "format": "singer.decimal"}, "int"),
+        ({"type": "string", "format": 5}, "str"),
+        ({"type": None, "enum": None, "anyOf": None, "$ref": None}, "str"),
         ({"type": "strange"}, "str"),
     ],
 )
 def test_a_property_is_defined_of_the_type_that_takes_all_values(column, datatype):
     schema = {"properties": {"x": column}, "definitions": {"flag": {"type": ["boolean", "null"]}}}
     assert datatype_of(types_of(column, schema)) == datatype
+
+
+@pytest.mark.parametrize("types", ["date", ["null", "decimal"], "String"])
+def test_p9_a_type_that_there_is_not_is_named_with_its_column(types):
+    columns = {"y": {"type": types}, "x": {"type": types, "description": "a"}, "z": {"$ref": "#/nowhere"}}
+    with pytest.raises(
+        ConfigurationError, match=r"'people': the SCHEMA of its column 'x' .*no type '(date|decimal|String)'"
+    ):
+        RecordReader("people", {"properties": columns}, NEEDED)
+
+
+def test_what_is_wrong_with_a_column_that_is_not_used_costs_nothing():
+    columns = {"x": {"$ref": "#/definitions/t"}, "y": {"$ref": "#/nowhere"}, "z": {"type": "date", "enum": 5}}
+    schema = {"properties": columns, "definitions": {"t": {"type": "string"}, "u": {"type": "date"}}, "required": 5}
+    assert RecordReader("people", schema, NEEDED).check({"x": "a"}) == ("a", None)

@@ -62,6 +62,9 @@ PLACES = {
     "a definition": lambda one: table(TEXT, definitions={"d": one}),
     "a newer definition": lambda one: table(TEXT, **{"$defs": {"d": one}}),
     "a dependency": lambda one: table(TEXT, dependencies={"x": one}),
+    "a type of draft 3": lambda one: table({"type": ["string", one]}),
+    "what draft 3 extends": lambda one: table({"extends": [one]}),
+    "what draft 3 disallows": lambda one: table({"disallow": ["string", one]}),
     "the record": lambda one: table(TEXT) | one,
 }
 
@@ -116,6 +119,11 @@ def test_a_local_reference_is_followed():
         table({"anyOf": [TEXT, {"$ref": "#/properties/x"}]}),
         table({"not": {"$ref": "#/properties/x"}}),
         table(TEXT, allOf=[{"$ref": "#"}]),
+        table({"extends": [{"$ref": "#/properties/x"}] * 2}),
+        table({"type": ["string", {"$ref": "#/properties/x"}, {"$ref": "#/properties/x"}]}),
+        table({"disallow": [{"$ref": "#/properties/x"}]}),
+        table({"dependencies": {"a": {"$ref": "#/properties/x"}}}),
+        table({"dependentSchemas": {"a": {"$ref": "#/properties/x"}}}),
     ],
 )
 def test_p9_a_reference_to_itself_is_refused(circular):
