@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-__all__ = ["NoHomeError", "expanded", "make_private", "state_folder", "unmakable"]
+__all__ = ["NoHomeError", "expanded", "is_there", "make_private", "state_folder", "unmakable"]
 
 
 class NoHomeError(Exception):
@@ -62,11 +62,25 @@ def make_private(folder: Path) -> None:
         raise NotADirectoryError(20, "Not a directory", str(folder))
 
 
+def is_there(path: Path) -> bool:
+    """Whether there is something by this name that this user can find."""
+    try:
+        path.stat()
+    except (OSError, ValueError):
+        return False
+    return True
+
+
 def unmakable(path: Path) -> str | None:
     """Why a file that is not there could not be made; None if it could. Nothing is done."""
     folder = path.parent
-    while not folder.exists():
-        folder = folder.parent
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        while not folder.exists():
+            folder = folder.parent
+    except OSError as exc:
+        return exc.strerror
     if not folder.is_dir():
         return f"{folder} is no folder"
     return None if os.access(folder, os.W_OK | os.X_OK) else f"{folder} cannot be written"

@@ -61,6 +61,9 @@ _HOLDER: Final = re.compile(r"process \d{1,10} on [A-Za-z0-9._-]{1,253}")
 #: In the page of SQLite's own locks, which begin at a gigabyte and take 512 bytes: no content is ever there.
 _LOCK_BYTE: Final = 0x40000000 + 1024
 
+#: Ends of the names of files that SQLite keeps beside a file.
+_SQLITES_OWN: Final = ("-wal", "-shm", "-journal")
+
 _LEFT: Final = "and is left as it is; give a file of its own"
 
 
@@ -76,10 +79,10 @@ class HeldFile:
         self.path = path
         self.is_new = False
         self._mark = mark
-        self._holder = path.with_name(f"{path.name}.holder")
-        self._log = path.with_name(f"{path.name}-wal")
+        self._holder = self._beside(".holder")
+        self._log = self._beside("-wal")
         # By the name alone: for runs of versions that know no other lock.
-        self._lock = filelock.FileLock(path.with_name(f"{path.name}.lock"), mode=0o600)
+        self._lock = filelock.FileLock(self._beside(".lock"), mode=0o600)
         self._descriptor: int | None = None
         self._opened: dict[Path, tuple[int, int]] = {}
 
@@ -171,6 +174,9 @@ class HeldFile:
         self._descriptor, self._opened = None, {}
         self._lock.release()
 
+    def _beside(self, suffix: str) -> Path:
+        return self.path.parent / f"{self.path.name}{suffix}"
+
     def _look(self, descriptor: int) -> bool:
         """Whether an opened file is empty; Foreign if it is not ours."""
         found = os.fstat(descriptor)
@@ -178,13 +184,20 @@ class HeldFile:
             raise Foreign("is no file; give one")
         if found.st_nlink > 1:
             raise Foreign("has other names, too (hard links), by which another run could use it; remove them")
-        for beside in (self._log, self.path.with_name(f"{self.path.name}-shm")):
+        for suffix in _SQLITES_OWN:
+            beside = self._beside(suffix)
             with contextlib.suppress(FileNotFoundError):
                 other = beside.lstat()
-                if not stat.S_ISREG(other.st_mode) or other.st_uid != found.st_uid:
+                # SQLite opens, writes and empties it, whatever it is.
+                if not stat.S_ISREG(other.st_mode) or other.st_uid != found.st_uid or other.st_nlink != 1:
                     raise Foreign(f"has a {beside.name} beside it that is not its own; look who made that")
         head = os.pread(descriptor, 100, 0)
         if not head:
+            if self._log.exists() and self._log.stat().st_size:
+                raise Foreign(
+                    f"is empty, but {self._log.name} beside it is not, so something emptied it. Restore it from a "
+                    "backup, or move both away and keep them"
+                )
             return True
         if not head.startswith(_MAGIC):
             raise Foreign(f"is no SQLite file, {_LEFT}")
@@ -206,7 +219,7 @@ class HeldFile:
 
     def _write_holder(self) -> None:
         """Say who holds the file. What is there by that name is replaced, and never written through."""
-        draft = self.path.with_name(f"{self.path.name}.holder-{os.getpid()}")
+        draft = self._beside(f".holder-{os.getpid()}")
         with contextlib.suppress(OSError):  # nothing but a message depends on it
             draft.unlink(missing_ok=True)
             descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)

@@ -10,13 +10,27 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 __all__ = [
-    "FOREIGN_OBJECTS", "HOLDER_OF_LOCK", "KEEPALIVE", "LOCK_PATIENCE", "failure", "is_database", "named", "problem_of",
+    "CONNECTION", "ENCODING_PROBLEM", "FOREIGN_OBJECTS", "HOLDER_OF_LOCK", "LOCK_PATIENCE", "failure", "is_database",
+    "named", "problem_of",
 ]  # fmt: skip
 
 #: Seconds to wait for a lock: the server learns a moment late that a killed holder is gone.
 LOCK_PATIENCE: Final = 5.0
-#: libpq's options by which a worker that is gone without a word is noticed, and its locks are free, within a minute.
-KEEPALIVE: Final[dict[str, Any]] = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+#: libpq's options: texts are UTF-8, whatever PGCLIENTENCODING and the server say; and a worker that is gone without a
+#: word is noticed, and its locks are free, within a minute.
+CONNECTION: Final[dict[str, Any]] = {
+    "client_encoding": "utf8",
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+}
+#: Why a database cannot hold every text; no row: it can.
+ENCODING_PROBLEM: Final = """
+SELECT 'has the encoding ' || pg_catalog.pg_encoding_to_char(encoding) || ', which lacks characters that addresses and '
+'names have. Give a database with the encoding UTF8'
+FROM pg_catalog.pg_database
+WHERE datname = pg_catalog.current_database() AND pg_catalog.pg_encoding_to_char(encoding) NOT IN ('UTF8', 'SQL_ASCII')
+"""
 #: Who holds the advisory lock of a text's hash; to be formatted with the sign of the text's parameter.
 HOLDER_OF_LOCK: Final = (
     "SELECT application_name FROM pg_catalog.pg_locks JOIN pg_catalog.pg_stat_activity USING (pid) "
@@ -39,6 +53,12 @@ WHERE relkind IN ('v', 'm', 'f')
 UNION ALL
 SELECT 'a function' FROM pg_catalog.pg_proc JOIN place ON pronamespace = place.oid
 WHERE proowner NOT IN (SELECT oid FROM ours)
+UNION ALL
+SELECT 'an operator' FROM pg_catalog.pg_operator JOIN place ON oprnamespace = place.oid
+WHERE oprowner NOT IN (SELECT oid FROM ours)
+UNION ALL
+SELECT 'a type' FROM pg_catalog.pg_type JOIN place ON typnamespace = place.oid
+WHERE typowner NOT IN (SELECT oid FROM ours)
 UNION ALL
 SELECT 'a trigger' FROM pg_catalog.pg_trigger JOIN pg_catalog.pg_class AS of ON tgrelid = of.oid
 JOIN place ON of.relnamespace = place.oid WHERE NOT tgisinternal
@@ -105,21 +125,30 @@ def named(url: str, environ: Mapping[str, str]) -> str:
 
 def failure(error: BaseException) -> str:
     """Words for an error of the driver; its own may quote addresses, values and passwords."""
-    code = getattr(getattr(error, "orig", error), "sqlstate", None) or ""
+    error = getattr(error, "orig", error)
+    code = getattr(error, "sqlstate", None) or ""
+    if not code and type(error).__name__ == "DataError":
+        return "it cannot keep a value, most often a NUL character in the name of a stream"
     return _FAILURES.get(code) or (f"SQLSTATE {code}" if re.fullmatch(r"[0-9A-Z]{5}", code) else _LOST)
 
 
 _LOST: Final = (
     "check that the server can be reached, and user, password and database in the URL or in PGPASSWORD and the like"
 )
+_CHANGED: Final = "its tables were changed or dropped by something else"
 _FAILURES: Final = {
     "08006": "the connection was lost",
+    "23502": _CHANGED,
     "25006": "the server is read-only",
     "28000": "the server refuses this user",
     "28P01": "the server refuses this user or password",
     "3D000": "there is no such database",
+    "3F000": _CHANGED,
     "42501": "the user lacks a permission; it needs a schema of its own, or the right to make one",
+    "42703": _CHANGED,
+    "42P01": _CHANGED,
     "53100": "the server's disk is full",
     "53300": "the server has too many connections",
+    "57014": "a statement took longer than the server allows (statement_timeout)",
     "57P01": "the connection was ended by an administrator",
 }

@@ -108,7 +108,7 @@ class PostgresStore(Store):
 
         try:
             self._database = psycopg.connect(
-                self._url, autocommit=True, application_name=who_we_are()[:63], **postgresql.KEEPALIVE
+                self._url, autocommit=True, application_name=who_we_are()[:63], **postgresql.CONNECTION
             )
         except psycopg.Error as exc:
             raise ConfigurationError(
@@ -116,6 +116,8 @@ class PostgresStore(Store):
             ) from None
         # Nothing of what others put into a schema is to be called instead of PostgreSQL's own.
         self._run("SELECT pg_catalog.set_config('search_path', '', false)")
+        if problem := self._run(postgresql.ENCODING_PROBLEM):
+            raise ConfigurationError(f"Setting `change_detection`: the database of {self.name} {problem[0][0]}.")
         # Two runs at once would both find that there is no schema.
         self._run("SELECT pg_advisory_lock(hashtextextended(?, 0))", (_SCHEMA,))
         if not self._run("SELECT 1 FROM pg_namespace WHERE nspname = ?", (_SCHEMA,)):

@@ -55,7 +55,7 @@ class Journal:
             with self._reading():
                 self._connection = store.open()
                 self._meta = JournalMeta(self._connection, store.name)
-                self._meta.check_version()
+                self._meta.check_tables()
                 tables.make(self._connection)
                 self._hash_key = self._meta.hash_key(hash_key)
                 self.hashes = Hashes(self._hash_key)

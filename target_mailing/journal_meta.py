@@ -20,6 +20,11 @@ _OPEN: Final = b"3"
 _SEALED: Final = b"4"
 #: Stands in the journal of a destination where whoever is forgotten would be delivered to twice.
 _KEEPS_CONTACTS: Final = "keeps_contacts"
+#: Tables of every journal, whichever version made it.
+_ALWAYS: Final = (
+    tables.meta, tables.batches, tables.steps, tables.contacts, tables.contacts_log, tables.keys, tables.keys_log,
+    tables.names, tables.strays, tables.rejects,
+)  # fmt: skip
 #: By which a damaged key is noticed.
 _CHECK: Final = "secret_check"
 
@@ -37,22 +42,28 @@ class JournalMeta:
         self._connection = connection
         self._name = name
 
-    def check_version(self) -> None:
-        """See that this version of the program may use the journal, before anything in it is touched.
+    def check_tables(self) -> None:
+        """See that this version of the program may use what is there, before anything in it is touched.
 
         Raises:
             JournalError: another version made it.
+            ValueError: something of it is missing, which would be made again, empty.
         """
-        if not sa.inspect(self._connection).has_table(tables.meta.name):
+        there = set(sa.inspect(self._connection).get_table_names())
+        version = self._read("version") if tables.meta.name in there else None
+        if version is None:
+            if any(self._connection.execute(sa.select(one).limit(1)).first() for one in _ALWAYS if one.name in there):
+                raise ValueError("no version")
             return
-        version = self._read("version")
-        if version not in (None, _OPEN, _SEALED):
+        if version not in (_OPEN, _SEALED):
             told = version.decode("ascii", "replace") if isinstance(version, bytes) else ""
             raise JournalError(
                 f"Setting `journal`: {self._name} was made by another version of this program (format "
                 f"{told if told.isdecimal() else 'unknown'}; this version reads {_OPEN.decode()} and "
                 f"{_SEALED.decode()}). Install the version that made it, or a later one; the journal is left as it is."
             )
+        if any(one.name not in there for one in _ALWAYS):
+            raise ValueError("a table is missing")
 
     def hash_key(self, secret: str | None) -> bytes:
         """The key of the hashes; a new journal gets one.

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from mailing_api.folders import is_there
 from target_mailing import tables
 
 __all__ = ["KnownRejects"]
@@ -30,7 +31,7 @@ class KnownRejects:
         for at in range(0, len(ids), _AT_ONCE):
             query = sa.select(table.id, table.attempt, table.file).where(table.id.in_(ids[at : at + _AT_ONCE]))
             found |= {row.id: (row.attempt, row.file) for row in self._connection.execute(query)}
-        there = {file for file in {file for _, file in found.values()} if Path(file).exists()}
+        there = {file for file in {file for _, file in found.values()} if is_there(Path(file))}
         return {one: (attempt, file) for one, (attempt, file) in found.items() if file in there}
 
     def note(self, entries: Iterable[tuple[int, int, str]]) -> None:

@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from mailing_api.errors import ConfigurationError
-from mailing_api.folders import NoHomeError, make_private, state_folder
+from mailing_api.folders import NoHomeError, is_there, make_private, state_folder
 from mailing_api.holding import lock_file, who_we_are
 from target_mailing.journal import Journal
 
@@ -104,7 +104,7 @@ class ListLocks:
             )
         self._files[destination] = descriptor
         own = self._journal.name
-        if note and note.journal not in ("", own) and own and Path(note.place).exists():
+        if note and note.journal not in ("", own) and own and is_there(Path(note.place)):
             logger.warning(
                 "The last run to %s had another journal (%s), so this one knows neither its unfinished batches nor its "
                 "keys. Set `journal` to the same file for all pipelines to one list.",

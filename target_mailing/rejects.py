@@ -74,7 +74,8 @@ class RejectsFile:
             return
         try:
             if self._file is None:
-                self._file = os.fdopen(os.open(self.path, _SAFE | os.O_APPEND, 0o600), "wb")
+                # Nobody else's file, whose owner could read what is written.
+                self._file = os.fdopen(os.open(self.path, _SAFE | os.O_APPEND | os.O_EXCL, 0o600), "wb")
                 self._declared: dict[str, int] = {}
             for reject in rejects:
                 self._append(self._file, reject)

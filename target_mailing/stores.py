@@ -232,7 +232,7 @@ class PostgresStore(Store):
                 sa.make_url(url).set(drivername="postgresql+psycopg"),
                 hide_parameters=True,
                 poolclass=sa.StaticPool,
-                connect_args={"application_name": who_we_are()[:63], **postgresql.KEEPALIVE},
+                connect_args={"application_name": who_we_are()[:63], **postgresql.CONNECTION},
             )
         except ImportError:
             raise JournalError(
@@ -249,6 +249,8 @@ class PostgresStore(Store):
         connection = self._engine.connect()
         # Nothing of what others put into a schema is to be called instead of PostgreSQL's own.
         connection.exec_driver_sql("SELECT pg_catalog.set_config('search_path', '', false)")
+        if problem := connection.exec_driver_sql(postgresql.ENCODING_PROBLEM).scalar():
+            raise JournalError(f"Setting `journal`: the database of {self.name} {problem}.")
         if holder := _lock(connection, self._schema):
             raise _held(self.name, holder)
         self._is_new = not self._is_there(connection)
@@ -275,6 +277,8 @@ class PostgresStore(Store):
         """Whether there is no schema, and the role may make it."""
         try:
             with self._engine.connect() as connection:
+                if problem := connection.exec_driver_sql(postgresql.ENCODING_PROBLEM).scalar():
+                    raise JournalError(f"Setting `journal`: the database of {self.name} {problem}.")
                 if self._is_there(connection):
                     return False
                 query = "SELECT pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE')"

@@ -25,7 +25,7 @@ from singer_sdk.singerlib.encoding.base import GenericSingerReader
 
 from mailing_api.configuration import check_not_empty, check_stream_maps, given_settings, read_configuration, unusable
 from mailing_api.errors import ConfigurationError
-from mailing_api.folders import unmakable
+from mailing_api.folders import is_there, unmakable
 from mailing_api.secret_values import remember_secrets
 from mailing_api.settings import duration, from_environ, json_schema, lookup, misfit, positive
 from mailing_api.suggestions import did_you_mean
@@ -263,7 +263,7 @@ class TargetMailing(Target):
             store = self._places(destinations)[0]
             Journal(store, hash_key=journal_hash_key(self.config)).close()
             tell(f"journal: {store.name} can be written")
-        if folder.exists():
+        if is_there(folder):
             RejectsFile(folder).close()
             tell(f"rejects: {folder} can be written")
         elif why := unmakable(folder):

@@ -44,13 +44,31 @@ def test_a_link_is_never_written_through(path, precious, name):
     assert precious.read_text() == "precious"
 
 
-@pytest.mark.parametrize("suffix", ["-wal", "-shm"])
-def test_a_link_in_place_of_sqlites_own_files_is_refused(path, precious, suffix):
+@pytest.mark.parametrize("suffix", ["-wal", "-shm", "-journal"])
+@pytest.mark.parametrize("kind", ["symbolic link", "hard link", "pipe", "folder"])
+def test_a_link_in_place_of_sqlites_own_files_is_refused(path, precious, kind, suffix):
     Journal(FileStore(path)).close()
-    path.with_name(f"{path.name}{suffix}").symlink_to(precious)
+    beside = path.with_name(f"{path.name}{suffix}")
+    if kind == "symbolic link":
+        beside.symlink_to(precious)
+    elif kind == "hard link":
+        beside.hardlink_to(precious)
+    elif kind == "pipe":
+        os.mkfifo(beside)
+    else:
+        beside.mkdir()
     with pytest.raises(JournalError, match=f"journal.sqlite{suffix} beside it"):
         Journal(FileStore(path))
     assert precious.read_text() == "precious"
+
+
+def test_a_journal_that_was_emptied_is_not_new(path):
+    path.parent.mkdir()
+    path.touch()
+    path.with_name("journal.sqlite-wal").write_bytes(b"frames")
+    with pytest.raises(JournalError, match=r"is empty, but journal\.sqlite-wal beside it is not"):
+        Journal(FileStore(path))
+    assert path.with_name("journal.sqlite-wal").read_bytes() == b"frames"
 
 
 def test_a_journal_has_one_name_only(path):
@@ -208,12 +226,40 @@ def test_p9_damage_is_told_in_one_sentence(path, damage):
 
 
 @pytest.mark.parametrize("setting", ["journal", "rejects_path"])
-@pytest.mark.parametrize(("value", "said"), [("a\0b", "NUL"), (" ", "it is blank")])
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [("a\0b", "NUL"), (" ", "it is blank"), ("a" * 300, "File name too long"), ("/dev/null/x", "Not a directory")],
+)
 def test_p9_a_path_that_no_file_can_have_names_its_setting(mailjet, setting, value, said):
     result = mailjet.deliver([schema(), state(1)], **{setting: value})
     told = " ".join([str(result.error), *getattr(result.error, "errors", ())])
     assert f"Setting `{setting}`" in told
     assert said in told
+
+
+@pytest.mark.parametrize("value", [".", "..", "/"])
+def test_p9_a_journal_that_is_a_folder_is_told_as_that(mailjet, value):
+    for act in (mailjet.deliver, lambda _, **more: _check(mailjet, **more)):
+        assert "is a folder; give a file in it" in str(act([schema(), state(1)], journal=value).error)
+
+
+def _check(mailjet, **more):
+    from types import SimpleNamespace
+
+    from target_mailing.target import TargetMailing
+
+    try:
+        TargetMailing(config=mailjet.settings(properties=None, **more)).check()
+    except (ConfigurationError, JournalError) as error:
+        return SimpleNamespace(error=error)
+    return SimpleNamespace(error=None)
+
+
+@pytest.mark.parametrize(("value", "said"), [("a" * 300, "File name too long"), ("/dev/null/x", "Not a directory")])
+def test_p9_a_check_names_a_folder_of_rejects_that_cannot_be(mailjet, value, said):
+    error = _check(mailjet, rejects_path=value).error
+    assert "Setting `rejects_path`" in str(error)
+    assert said in str(error)
 
 
 def test_a_file_may_have_any_name(tmp_path):

@@ -133,7 +133,7 @@ def test_p9_a_journal_of_a_later_version_is_left_as_it_is(mailjet, caplog):
     assert mailjet.deliver(ADD).error is None
     with closing(sqlite3.connect(path)) as database:
         database.execute("UPDATE meta SET value = x'35' WHERE name = 'version'")
-        database.execute("DROP TABLE strays")
+        database.execute("DROP TABLE shared_keys")
         database.commit()
         before = "".join(database.iterdump())
     result = mailjet.deliver(ADD)
@@ -143,11 +143,26 @@ def test_p9_a_journal_of_a_later_version_is_left_as_it_is(mailjet, caplog):
         assert "".join(database.iterdump()) == before
 
 
-def test_p9_a_damaged_key_is_no_other_key(mailjet):
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE meta SET value = zeroblob(32) WHERE name = 'secret'",
+        "DELETE FROM meta WHERE name = 'secret'",
+        "DELETE FROM meta WHERE name = 'version'",
+        "DELETE FROM meta",
+        "DROP TABLE meta",
+        "DROP TABLE keys_log",
+        "DROP TABLE contacts",
+        "DROP TABLE strays",
+    ],
+)
+def test_p9_what_is_missing_of_a_journal_is_not_made_anew(mailjet, statement):
+    path = mailjet.folder / "journal.sqlite"
     assert mailjet.deliver(ADD).error is None
-    with closing(sqlite3.connect(mailjet.folder / "journal.sqlite")) as database:
-        database.execute("UPDATE meta SET value = zeroblob(32) WHERE name = 'secret'")
+    with closing(sqlite3.connect(path)) as database:
+        database.execute(statement)
         database.commit()
-    result = mailjet.deliver(DELETE)
-    assert "is damaged" in str(result.error)
-    assert result.states == []
+    for _ in range(2):
+        result = mailjet.deliver(DELETE)
+        assert "is damaged" in str(result.error)
+        assert (result.states, result.rejects) == ([], [])

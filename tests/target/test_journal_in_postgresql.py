@@ -14,6 +14,7 @@ from tap_mailing.settings import Options
 from target_mailing.journal import Journal, JournalError
 from target_mailing.places import journal_store
 from target_mailing.stores import PostgresStore
+from tests.target.conftest import person, schema, state
 
 SECRET = "hunter2canary"
 
@@ -158,3 +159,47 @@ def test_a_schema_of_its_own_serves_made_beforehand_or_not(database, postgresql_
             database.execute(f"CREATE SCHEMA {store._schema} AUTHORIZATION connector")
         Journal(store).close()
         Journal(journal(postgresql_url, pipeline)).close()
+
+
+@pytest.mark.slow
+def test_the_encoding_of_the_database_holds_every_text_or_is_told(database, mailjet, monkeypatch, postgresql_url):
+    from tap_mailing.snapshot_postgres import PostgresStore as Snapshots
+
+    monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
+    rows = [schema(), person(1, email="żółć@example.com"), person(2, email="żółć"), state(1)]
+    for encoding in ("LATIN1", "SQL_ASCII", "UTF8"):
+        name = f"encoding_{encoding.lower()}"
+        database.execute(f"CREATE DATABASE {name} ENCODING '{encoding}' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'")
+        mailjet.config["journal"] = postgresql_url.replace("/postgres?", f"/{name}?")
+        results = [mailjet.deliver(rows) for _ in range(2)]
+        if encoding == "LATIN1":
+            assert "has the encoding LATIN1" in str(results[0].error)
+            assert results[0].states == []
+            with (
+                pytest.raises(ConfigurationError, match="has the encoding LATIN1"),
+                Snapshots(mailjet.config["journal"]),
+            ):
+                pass
+        else:
+            assert [result.counts() for result in results] == [
+                {"delivered": 1, "rejected": 1},
+                {"unchanged": 1, "rejected": 1},
+            ]
+        database.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.mark.slow
+def test_tables_that_were_changed_or_dropped_are_told_and_not_made_anew(database, mailjet, postgresql_url):
+    mailjet.config |= {"journal": postgresql_url, "mailjet_account": mailjet.folder.name}
+    rows = [schema(), person(1), state(1)]
+    assert mailjet.deliver(rows).error is None
+    query = "SELECT nspname FROM pg_namespace WHERE nspname LIKE %s"
+    ((place,),) = database.execute(query, [f"target_mailing_mailjet_{mailjet.folder.name[:10]}%"]).fetchall()
+    for statement, said in (
+        (f"ALTER TABLE {place}.keys RENAME COLUMN contact TO other", "changed or dropped by something else"),
+        (f"ALTER TABLE {place}.keys RENAME COLUMN other TO contact; DROP TABLE {place}.keys_log", "is damaged"),
+    ):
+        database.execute(statement)
+        result = mailjet.deliver([schema(), person(1, name="Other"), state(1)])
+        assert said in str(result.error)
+        assert result.states == []

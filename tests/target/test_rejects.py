@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import closing
 
 import pytest
 
+from mailing_api.errors import ConfigurationError
+from target_mailing.journal import Reject
+from target_mailing.rejects import RejectsFile
 from tests.target.conftest import people, person, schema, state
 
 
@@ -91,7 +95,9 @@ def test_p9_a_full_disk_under_the_rejects_file_is_told_as_such_and_the_rest_is_c
 
     def full(path, flags, *mode, **more):
         is_rejects_file = str(path).endswith(".singer") and flags & os.O_APPEND
-        return really_open("/dev/full" if is_rejects_file else path, flags, *mode, **more)
+        if is_rejects_file:
+            return really_open("/dev/full", flags & ~os.O_EXCL, *mode, **more)
+        return really_open(path, flags, *mode, **more)
 
     messages = [schema(), *people(range(3), email="nobody"), state(1)]
     with monkeypatch.context() as patch:
@@ -104,3 +110,11 @@ def test_p9_a_full_disk_under_the_rejects_file_is_told_as_such_and_the_rest_is_c
     again = mailjet.deliver(messages)
     assert (again.error, again.states) == (None, [1])
     assert {one["record"]["id"] for one in again.rejects} == {0, 1, 2}
+
+
+def test_p7_nothing_is_written_into_a_file_that_somebody_else_made(tmp_path):
+    file = RejectsFile(tmp_path)
+    file.path.write_text("somebody else's")
+    with closing(file), pytest.raises(ConfigurationError, match="File exists"):
+        file.write([Reject("people", b"{}", "bad_address", "no address", None, 1, 0.0)])
+    assert file.path.read_text() == "somebody else's"
