@@ -85,12 +85,15 @@ def parse_record(number: int, line: bytes) -> dict[str, Any] | DamagedRecord:
     message = parse(number, line)
     if isinstance(message, DamagedRecord):
         return message
+    if message.record is None:
+        raise InputError(f"Line {number} of the input is a RECORD without a record. Correct the tap.")
     try:
-        record = None if message.record is None else msgspec.json.decode(message.record)
+        record = msgspec.json.decode(message.record)
     except msgspec.MsgspecError:
         return _damaged(number, line)
     if not isinstance(record, dict):
-        raise InputError(f"Line {number} of the input is a RECORD without a record.")
+        reason = f"line {number} of the input: its record is not an object but {_kind(record)}"
+        return DamagedRecord("RECORD", message.stream, reason=reason)
     return record
 
 
@@ -160,8 +163,9 @@ def unsupported(number: int, message: Message) -> InputError:
             f"Line {number} of the input has the type 'BATCH', which is not supported. Make the tap write records: "
             "remove `batch_config` from its settings."
         )
-    shown = repr(message.type) if _TYPE.fullmatch(message.type) else "that is no Singer type"
-    return InputError(f"Line {number} of the input has the type {shown}, which is not supported.")
+    if not _TYPE.fullmatch(message.type):
+        return InputError(f"Line {number} of the input has a `type` that Singer does not have. Correct the tap.")
+    return InputError(f"Line {number} of the input has the type {message.type!r}, which is not supported.")
 
 
 def _kind(value: Any) -> str:

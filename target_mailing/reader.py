@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import IO, Any
 
 from target_mailing.lines import InputError, Lines
+from target_mailing.unreadable import foreign
 
 __all__ = ["LineReader"]
 
@@ -55,7 +56,8 @@ class LineReader:
         try:
             error = self._read_all()
         except Exception as exc:  # noqa: BLE001 - whatever it is, the run must hear that nothing more comes
-            error = InputError(f"The input cannot be read ({type(exc).__name__}).")
+            why = exc.strerror if isinstance(exc, OSError) and exc.strerror else type(exc).__name__
+            error = InputError(f"The input cannot be read ({why}).")
         self._end(error)
 
     def _read_all(self) -> InputError | None:
@@ -79,7 +81,10 @@ class LineReader:
                 return self._too_long(number + fitting)
             number += len(each)
             begun, size = [rest], len(rest)
-        if b"".join(begun).strip():
+        rest = b"".join(begun).strip()
+        if found := foreign(rest):
+            return InputError(f"Line {number} of the input is no Singer message: {found}.")
+        if rest:
             return InputError(
                 f"Line {number} of the input is cut off: it has no line end. The tap was stopped, or its output lost."
             )

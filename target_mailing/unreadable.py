@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-__all__ = ["MOST_LEVELS", "Recovered", "decode", "defect", "is_deep", "recovered"]
+__all__ = ["MOST_LEVELS", "Recovered", "decode", "defect", "foreign", "is_deep", "recovered"]
 
 #: Levels of objects and arrays in a line at most. Everything that is done with a value takes a piece of the stack for
 #: each, so more could be read and then not be written.
@@ -15,7 +15,10 @@ MOST_LEVELS: Final = 100
 
 #: With a string as a whole; what is no string ends where JSON's own characters begin.
 _TOKEN: Final = re.compile(rb'[ \t\r\n]*+("(?:[^"\\]++|\\.)*+"|[{}\[\],:]|[^ \t\r\n{}\[\],:"]++)', re.DOTALL)
-_BRACKETS: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"|([{\[])|[}\]]', re.DOTALL)
+_SQUARE: Final = bytes.maketrans(b"{}", b"[]")
+_NO_BRACKETS: Final = bytes({*range(256)} - {*b"[]{}"})
+_TOO_DEEP: Final = b"[" * (MOST_LEVELS + 1)
+_LINE_ENDS_OF_OLD: Final = re.compile(rb"\}[ \t]*\r[ \t\r]*\{")
 _STRING: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 _NO_NUMBER: Final = re.compile(rb"-?\b(?:NaN|Infinity)\b")
 _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
@@ -30,8 +33,15 @@ _OTHER_BEGINNINGS: Final = {
     b"BZh": "it is compressed with bzip2; decompress it first",
     b"PK\x03\x04": "it is a ZIP archive; give it unpacked",
     b"\xef\xbb\xbf": "it begins with a byte order mark; write UTF-8 without one",
+    b"\xfd7zXZ\x00": "it is compressed with xz; decompress it first",
+    b"\xff\xfe\x00\x00": "it is text in UTF-32; write UTF-8",
+    b"\x00\x00\xfe\xff": "it is text in UTF-32; write UTF-8",
     b"\xff\xfe": "it is text in UTF-16; write UTF-8",
     b"\xfe\xff": "it is text in UTF-16; write UTF-8",
+    b"\x00\x00\x00{": "it is text in UTF-32; write UTF-8",
+    b"{\x00\x00\x00": "it is text in UTF-32; write UTF-8",
+    b"\x00{": "it is text in UTF-16; write UTF-8",
+    b"{\x00": "it is text in UTF-16; write UTF-8",
 }
 
 
@@ -55,15 +65,15 @@ def is_deep(line: bytes) -> bool:
     """Whether a line is nested deeper than it may be."""
     if len(line) <= 2 * MOST_LEVELS or line.count(b"[") + line.count(b"{") <= MOST_LEVELS:
         return False
-    level = 0
-    for found in _BRACKETS.finditer(line):
-        if found[1]:
-            level += 1
-            if level > MOST_LEVELS:
-                return True
-        elif found[0] in {b"}", b"]"}:
-            level -= 1
-    return False
+    left = _STRING.sub(b"", line).translate(_SQUARE, _NO_BRACKETS)
+    for _ in range(MOST_LEVELS):  # each takes off the innermost level everywhere, which is faster than to step through
+        if _TOO_DEEP in left:
+            return True
+        fewer = left.replace(b"[]", b"")
+        if len(fewer) == len(left):
+            return False
+        left = fewer
+    return b"[]" in left
 
 
 def decode(line: bytes) -> Any:
@@ -97,15 +107,26 @@ def recovered(line: bytes) -> Recovered | None:
     return Recovered(stream, record, frozenset(wrong), "; ".join(wrong.values()) or defect(line))
 
 
-def defect(raw: bytes) -> str:
-    """What is wrong with something that is no JSON; it quotes nothing of it."""
+def foreign(raw: bytes) -> str | None:
+    """What some bytes are that are no lines of text in UTF-8; None where they may be."""
     beginning = next((one for one in _OTHER_BEGINNINGS if raw.startswith(one)), None)
     if beginning is not None:
         return _OTHER_BEGINNINGS[beginning]
+    if _LINE_ENDS_OF_OLD.search(raw):
+        return "its messages end with a carriage return alone; end each with a line feed"
+    if raw and not raw.strip(b"\x00"):
+        return "it is zero bytes only, as a file that was not written to its end has"
+    return None
+
+
+def defect(raw: bytes) -> str:
+    """What is wrong with something that is no JSON; it quotes nothing of it."""
+    if found := foreign(raw):
+        return found
     if is_deep(raw):
         return f"it is nested deeper than {MOST_LEVELS} levels"
-    if found := _NO_NUMBER.search(_STRING.sub(b'""', raw)):
-        return f"{found[0].decode()} is no number of JSON"
+    if no_number := _NO_NUMBER.search(_STRING.sub(b'""', raw)):
+        return f"{no_number[0].decode()} is no number of JSON"
     if any(_CONTROL.search(string[0]) for string in _STRING.finditer(raw)):
         return "it holds a control character that is not escaped"
     return _decoding_error(raw)

@@ -51,7 +51,10 @@ _LENGTH_OF_SECONDS: Final = len("2024-03-05T09:41:07Z")
 _UTC_NAME = re.compile(r" ?(Z|UTC|GMT)$")
 _SHORT_OFFSET = re.compile(r"([+-]\d\d)$")
 
-_FLAGS: Final[Mapping[str, bool]] = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
+#: What databases, spreadsheets and forms write for true and false.
+_FLAGS: Final[Mapping[str, bool]] = dict.fromkeys(("true", "t", "yes", "y", "on", "1", "1.0"), True) | dict.fromkeys(
+    ("false", "f", "no", "n", "off", "0", "0.0"), False
+)
 
 #: A telephone number or postal code that a spreadsheet, or a column with gaps, made a number of.
 _was_number = re.compile(r"(\d+)\.(\d+)", re.ASCII).fullmatch
@@ -191,11 +194,11 @@ def decimal(value: Any) -> float | None:
         found = float(value)
     if not math.isfinite(found):
         raise ValueError("no number")
-    return found
+    return found + 0.0  # not -0
 
 
 def flag(value: Any) -> bool | None:
-    """True or false, also as text in any case; 1 and 0 are taken as such.
+    """True or false, also as text in any case; yes and no, on and off, 1 and 0 are taken as such.
 
     Raises:
         ValueError: neither.

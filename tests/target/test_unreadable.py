@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from target_mailing.lines import InputError, Lines
 from target_mailing.reader import LineReader
-from target_mailing.unreadable import decode, defect, recovered
+from target_mailing.unreadable import decode, defect, is_deep, recovered
 from tests.target.conftest import person, schema, state
 from tests.target.test_intake import WIDE, take
 from tests.target.test_intake import schema as table
@@ -141,7 +141,7 @@ def test_p9_line_numbers_are_told():
         ),
         (b'{"type": "SCHEMA", "stream": "b", "schema": []}', "SCHEMA of stream 'b' without properties"),
         (b'{"type": "BATCH", "stream": "a"}', "'BATCH', which is not supported. .*remove `batch_config`"),
-        (b'{"type": "ada@example.com"}', "type that is no Singer type, which"),
+        (b'{"type": "ada@example.com"}', "`type` that Singer does not have"),
         (b'{"type": "LOG"}', "type 'LOG', which is not supported"),
         (b'{"type": 5}', "no Singer message: it is JSON, but no object of this kind"),
         (b'{"type": "RECORD", "stream": "c", "record": {}}', "record of stream 'c', whose SCHEMA has not come"),
@@ -150,6 +150,14 @@ def test_p9_line_numbers_are_told():
         (b"\x1f\x8b\x08\x00", "compressed with gzip"),
         (b"\xef\xbb\xbf{}", "byte order mark"),
         (b"\xff\xfe{\x00}\x00", "UTF-16"),
+        (b"{\x00}\x00", "UTF-16"),
+        (b"\x00{\x00}", "UTF-16"),
+        (b"\xff\xfe\x00\x00{\x00\x00\x00", "UTF-32"),
+        (b"\xfd7zXZ\x00\x00", "compressed with xz"),
+        (b'{"type":"STATE"}\r{"type":"STATE"}\r', "carriage return alone"),
+        (b"\x00" * 9, "zero bytes only"),
+        (b'{"type": "record"}', "`type` that Singer does not have"),
+        (b'{"type": "RECORD", "stream": "a"}', "RECORD without a record"),
         (b"Traceback (most recent call last):", "no Singer message: it is not JSON"),
         (b"\x00", "no Singer message"),
     ],
@@ -159,6 +167,50 @@ def test_p9_a_line_that_cannot_be_read_is_named_with_its_defect_and_those_before
     assert [row[0] for row in rows] == [(2,)]
     assert re.search(f"^Line 3 of the input .*{said}", error), error
     assert "ada@" not in error
+
+
+@pytest.mark.parametrize(
+    ("record", "said"),
+    [("null", "null"), ("[]", "an array"), ('"x"', "a text"), ("5", "a number"), ("false", "true or false")],
+)
+def test_p9_a_record_that_is_no_object_costs_its_row(record, said):
+    line = b'{"type": "RECORD", "stream": "a", "record": ' + record.encode() + b"}\n"
+    with_time = line.replace(b'"stream"', b'"time_extracted": "2026-01-01", "stream"')
+    rows, _, rejects, _, messages, error = take([piece(globals()["record"](b'"Lyon"')), line, with_time])
+    assert (error, messages["RECORD"]) == (None, 3)
+    assert [row[0] for row in rows] == [(2,)]
+    assert [found[1:3] for found in rejects] == [(b"{}", "unreadable")] * 2
+
+
+@pytest.mark.parametrize(
+    ("rest", "said"),
+    [
+        (b"\x1f\x8b\x08\x00abc", "no Singer message: it is compressed with gzip"),
+        (b'{"type":"STATE"}\r{"type":"STATE"}\r', "no Singer message: its messages end with a carriage return"),
+        (b'{\x00"\x00}\x00', "no Singer message: it is text in UTF-16"),
+        (b"\x00\x00", "no Singer message: it is zero bytes only"),
+        (b'{"type":"STATE"}', "cut off"),
+    ],
+)
+def test_p9_an_input_without_a_line_end_is_told_as_what_it_is(rest, said):
+    _, (error,) = read(Chunks(b"a\n", rest))
+    assert str(error).startswith("Line 2 of the input is ")
+    assert said in str(error)
+
+
+@pytest.mark.parametrize(
+    ("made", "deep"),
+    [
+        (lambda levels: b"[" * levels + b"]" * levels, True),
+        (lambda levels: b'{"a":[' * (levels // 2) + b"]}" * (levels // 2) + b"[]", True),
+        (lambda levels: b"[1,[]," * levels + b"[]" + b"]" * levels, True),
+        (lambda levels: b"[" + b"[]," * 9 * levels + b'{"a":"' + b"[" * levels + b'"}]', False),
+        (lambda levels: b'"' + b'\\"[' * 9 * levels + b'"', False),
+        (lambda levels: b"]" * levels + b"[]", False),
+    ],
+)
+def test_levels_are_told_from_brackets_in_texts_and_side_by_side(made, deep):
+    assert [is_deep(made(levels)) for levels in (90, 120)] == [False, deep]
 
 
 @pytest.mark.parametrize(
@@ -243,9 +295,7 @@ def test_a_line_as_long_as_may_be_is_read():
     assert read(Chunks(b"c" * 50, b"c" * 50 + b"\n"))[0] == [(1, b"c" * 100)]
 
 
-@pytest.mark.parametrize(
-    "failure", [OSError("x"), ValueError("x"), RuntimeError("x"), MemoryError(), AttributeError("x")]
-)
+@pytest.mark.parametrize("failure", [OSError(), ValueError("x"), RuntimeError("x"), MemoryError(), AttributeError("x")])
 def test_p9_whatever_fails_while_reading_ends_the_run(failure):
     class Failing:
         def read(self, _):
