@@ -20,6 +20,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
 from botocore.hooks import HierarchicalEmitter
+from botocore.loaders import Loader, create_loader
 from botocore.session import Session
 
 from mailing_api import aws_chain
@@ -293,8 +294,16 @@ def _handlers() -> HierarchicalEmitter:
     return handlers
 
 
+@cache
+def _descriptions(path: str | None) -> Loader:
+    """What botocore knows of services and endpoints: megabytes, which each session would read anew."""
+    return create_loader(path)
+
+
 def _new_session(profile: str | None) -> Session:
-    return Session(profile=profile, event_hooks=copy(_handlers()), include_builtin_handlers=False)
+    session = Session(profile=profile, event_hooks=copy(_handlers()), include_builtin_handlers=False)
+    session.register_component("data_loader", _descriptions(session.get_config_variable("data_path")))
+    return session
 
 
 def _authorities(session: Any) -> Authorities | None:
