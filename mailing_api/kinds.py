@@ -6,6 +6,7 @@ several providers union in a warehouse, and a target understands a contact of an
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -155,7 +156,14 @@ KINDS: dict[str, type[_Kind]] = {
 
 def column_schemas(kind: type[_Kind]) -> dict[str, dict[str, Any]]:
     """The kind's columns in order, each with its JSON Schema; only provider, account and id are never null."""
-    return {field.name: _json_schema(field.type) for field in msgspec.structs.fields(kind)}
+    found: dict[str, dict[str, Any]] = msgspec.json.decode(_encoded_schemas(kind))
+    return found
+
+
+@cache
+def _encoded_schemas(kind: type[_Kind]) -> bytes:
+    """Columns and JSON Schemas, encoded, so that whoever decodes them may change them."""
+    return msgspec.json.encode({field.name: _json_schema(field.type) for field in msgspec.structs.fields(kind)})
 
 
 def _json_schema(annotation: Any) -> dict[str, Any]:

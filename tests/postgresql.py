@@ -9,12 +9,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.memory import memory
+
 
 @contextmanager
 def postgresql() -> Iterator[str]:
     """An empty server; yields the URL of its database."""
     # PostgreSQL's socket is in this folder, and its path must be short.
-    folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="pg-", dir=memory() or "/tmp"))
     # The package keeps a lock in the user's runtime folder, or else in one that all users share.
     (folder / "python_PostgresServer").mkdir()
     before = os.environ.get("XDG_RUNTIME_DIR")

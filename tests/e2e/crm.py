@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.memory import memory
+
 #: Holds the server until its input ends, so that nothing is left when the test's process dies.
 HOLDER = """
 import sys
@@ -82,7 +84,7 @@ class Crm:
 def crm(people: int) -> Iterator[Crm]:
     """The table, with so many people."""
     # PostgreSQL's socket lies there: a short path without spaces. The package keeps a lock there, too.
-    with tempfile.TemporaryDirectory(prefix="crm-", dir="/tmp") as folder:
+    with tempfile.TemporaryDirectory(prefix="crm-", dir=memory() or "/tmp") as folder:
         Path(folder, "python_PostgresServer").mkdir()
         command = [sys.executable, "-c", HOLDER, str(Path(folder, "pg"))]
         environment = os.environ | {"XDG_RUNTIME_DIR": folder}

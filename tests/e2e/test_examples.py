@@ -69,7 +69,9 @@ class Example:
         self._readme = (EXAMPLES / name / "README.md").read_text(encoding="utf-8")
         shutil.copytree(EXAMPLES / name, self._folder, ignore=shutil.ignore_patterns(".meltano", "tap-target-mailing"))
         (self._folder / "tap-target-mailing").symlink_to(ROOT)
-        self.sandbox = httpx.Client(base_url=f"{variables['SANDBOX_URL']}/_sandbox", timeout=60, trust_env=False)
+        self.sandbox = httpx.Client(
+            base_url=f"{variables['SANDBOX_URL']}/_sandbox", timeout=60, trust_env=False, verify=False
+        )
         psql = shutil.which("psql", path=variables["PATH"])
         assert psql
         self.warehouse = Warehouse(variables["SANDBOX_WAREHOUSE_URL"], psql)

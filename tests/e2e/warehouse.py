@@ -14,6 +14,8 @@ from typing import Any
 
 import yaml
 
+from tests.memory import memory
+
 MELTANO_YML = Path(__file__).parents[2] / "meltano.yml"
 
 #: Holds the server until its input ends, so that nothing is left when the test's process dies.
@@ -49,7 +51,7 @@ class Warehouse:
 @contextmanager
 def started() -> Iterator[Warehouse]:
     """An empty server; its folder's path is short, because its socket is there."""
-    with tempfile.TemporaryDirectory(prefix="warehouse-", dir="/tmp") as folder:
+    with tempfile.TemporaryDirectory(prefix="warehouse-", dir=memory() or "/tmp") as folder:
         # The package keeps a lock in the user's runtime folder, or else in a folder that all users share.
         (Path(folder) / "python_PostgresServer").mkdir()
         with subprocess.Popen(

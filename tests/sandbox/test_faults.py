@@ -173,7 +173,7 @@ def test_which_calls_are_hit(sandbox, api):
 
 def test_faults_hit_before_credentials_are_looked_at(sandbox):
     sandbox.faults.add(kind="status", status=502, body="html")
-    assert httpx.get(f"{sandbox.url}/v3/REST/contact").status_code == 502
+    assert httpx.get(f"{sandbox.url}/v3/REST/contact", verify=False).status_code == 502
 
 
 def test_faults_over_http(sandbox, api, control):

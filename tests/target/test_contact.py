@@ -120,7 +120,7 @@ def test_p9_what_the_column_may_not_hold_rejects_the_row_before_any_call_for_it(
 def test_a_name_of_several_lists_and_a_deleted_list_are_unknown(contacts):
     contacts.sandbox.mailjet.add_list("Gone")
     with httpx.Client(
-        base_url=contacts.sandbox.url, auth=(contacts.sandbox.api_key, contacts.sandbox.secret_key)
+        base_url=contacts.sandbox.url, auth=(contacts.sandbox.api_key, contacts.sandbox.secret_key), verify=False
     ) as one:
         one.delete(f"/v3/REST/contactslist/{contacts.ids['Gone']}")
     contacts.sandbox.mailjet._account.store.lists.rows[-2].name = "Firms"
@@ -223,7 +223,7 @@ def test_a_list_that_is_deleted_meanwhile_rejects_its_rows_with_the_faulty_entri
     run.start()
     fault.wait_until_held()
     with httpx.Client(
-        base_url=contacts.sandbox.url, auth=(contacts.sandbox.api_key, contacts.sandbox.secret_key)
+        base_url=contacts.sandbox.url, auth=(contacts.sandbox.api_key, contacts.sandbox.secret_key), verify=False
     ) as one:
         one.delete(f"/v3/REST/contactslist/{contacts.ids['Trials']}")
     fault.release()
