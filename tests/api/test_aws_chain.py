@@ -306,6 +306,6 @@ def test_what_one_session_listens_to_is_its_own():
     heard = []
     sessions = [_new_session(None) for _ in range(2)]
     for name, session in zip("ab", sessions, strict=True):
-        session.register("before-send", lambda name=name, **_: heard.append(name))
-    sessions[1].get_component("event_emitter").emit("before-send.sts.AssumeRole")
+        session.register("said", lambda name=name, **_: heard.append(name))
+    sessions[1].get_component("event_emitter").emit("said.to-one")
     assert heard == ["b"]
