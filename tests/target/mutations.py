@@ -14,7 +14,7 @@ import httpx
 
 from tests.target.wire import Answer
 
-__all__ = ["KINDS", "mutate"]
+__all__ = ["KINDS", "VALUES", "mutate", "part", "places", "put"]
 
 #: JSON, as text, to be put in the place of a value. Addresses and words of these must be in no log.
 VALUES = [
@@ -53,19 +53,19 @@ BYSTANDERS = ["ada@example.com", "bob@example.com", "leaver@example.com", "nobod
 _MARK = "\x01mark\x01"
 
 
-def _places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     yield path
     pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for name, inner in pairs:
-        yield from _places(inner, (*path, name))
+        yield from places(inner, (*path, name))
 
 
-def _put(value: Any, path: tuple[Any, ...], new: Any) -> Any:
+def put(value: Any, path: tuple[Any, ...], new: Any) -> Any:
     if not path:
         return new
     if isinstance(value, dict):
-        return {name: _put(one, path[1:], new) if name == path[0] else one for name, one in value.items()}
-    return [_put(one, path[1:], new) if at == path[0] else one for at, one in enumerate(value)]
+        return {name: put(one, path[1:], new) if name == path[0] else one for name, one in value.items()}
+    return [put(one, path[1:], new) if at == path[0] else one for at, one in enumerate(value)]
 
 
 def _value(draw: random.Random, answer: Answer) -> str:
@@ -74,10 +74,10 @@ def _value(draw: random.Random, answer: Answer) -> str:
         found = json.loads(answer.body)
     except ValueError:
         return _bytes(draw, answer)
-    path = draw.choice([*_places(found)])
+    path = draw.choice([*places(found)])
     new = draw.choice(VALUES)
-    answer.misleads = _is_likely(_at(found, path), new)
-    answer.body = json.dumps(_put(found, path, _MARK)).replace(json.dumps(_MARK), new).encode()
+    answer.misleads = _is_likely(part(found, path), new)
+    answer.body = json.dumps(put(found, path, _MARK)).replace(json.dumps(_MARK), new).encode()
     return f"{path} = {new[:40]}"
 
 
@@ -100,11 +100,11 @@ def _members(draw: random.Random, answer: Answer) -> str:
         found = json.loads(answer.body)
     except ValueError:
         return _bytes(draw, answer)
-    objects = [path for path in _places(found) if isinstance(_at(found, path), dict) and _at(found, path)]
+    objects = [path for path in places(found) if isinstance(part(found, path), dict) and part(found, path)]
     if not objects:
         return _shape(draw, answer)
     path = draw.choice(objects)
-    one = _at(found, path)
+    one = part(found, path)
     name = draw.choice([*one])
     how = draw.choice(["missing", "renamed", "case", "twice before", "twice after", "stranger"])
     rest = {key: value for key, value in one.items() if key != name}
@@ -119,13 +119,13 @@ def _members(draw: random.Random, answer: Answer) -> str:
     else:
         text, other = json.dumps(one), f"{json.dumps(name)}: {draw.choice(VALUES)}"
         new = "{" + other + ", " + text[1:] if how == "twice before" else text[:-1] + ", " + other + "}"
-        answer.body = json.dumps(_put(found, path, _MARK)).replace(json.dumps(_MARK), new).encode()
+        answer.body = json.dumps(put(found, path, _MARK)).replace(json.dumps(_MARK), new).encode()
         return f"{path}.{name} {how} {other[:60]}"
-    answer.body = json.dumps(_put(found, path, new)).encode()
+    answer.body = json.dumps(put(found, path, new)).encode()
     return f"{path}.{name} {how}"
 
 
-def _at(value: Any, path: tuple[Any, ...]) -> Any:
+def part(value: Any, path: tuple[Any, ...]) -> Any:
     for name in path:
         value = value[name]
     return value
