@@ -23,6 +23,7 @@ from target_mailing.messages import (
     DamagedRecord,
     Message,
     bookmarks,
+    key_columns,
     parse,
     parse_record,
     schema_value,
@@ -284,7 +285,7 @@ class Intake:
         kept = self._compiled.setdefault(name, {})
         found = kept.get(given)
         if found is None:
-            found = self._compile(name, *schema_value(number, message), of_bookmarks)
+            found = self._compile(number, message, of_bookmarks)
             if len(kept) == _MOST_KEPT:
                 del kept[next(iter(kept))]
             kept[given] = found
@@ -299,12 +300,14 @@ class Intake:
             self._replayed.discard(name)
         self._current = None
 
-    def _compile(
-        self, name: str, schema: dict[str, Any], told_keys: Sequence[str] | None, of_bookmarks: Sequence[str]
-    ) -> _Compiled:
-        schema = safe_schema(name, schema)
-        keys = key_properties(schema, told_keys)
+    def _compile(self, number: int, message: Message, of_bookmarks: Sequence[str]) -> _Compiled:
+        name, schema = message.stream, schema_value(number, message)
         columns = list(schema["properties"])
+        may_skip = StreamSettings.resolve(self._config, name).on_unknown_stream == "skip"
+        if self._maps is None and may_skip and not self._is_taken(name, schema["properties"]):
+            return _Compiled([None], [], columns, [])  # whatever else its SCHEMA says
+        schema = safe_schema(name, schema)
+        keys = key_properties(schema, key_columns(number, message))
         if self._maps is None:
             return _Compiled([self._stream(name, name, schema, keys, of_bookmarks)], [], columns, keys)
         maps = self._maps.register(name, schema, keys)
@@ -316,15 +319,20 @@ class Intake:
         ]
         return _Compiled(streams, maps, columns, keys)
 
+    def _is_taken(self, name: str, columns: Mapping[str, Any]) -> bool:
+        if self._reach.accepts(name, columns, StreamSettings.resolve(self._config, name)):
+            return True
+        self.entries.met(name, skipped=True)
+        logger.info("Stream %r is skipped: it is not one of contacts", name)
+        return False
+
     def _stream(
         self, name: str, source: str, schema: Mapping[str, Any], keys: Sequence[str], of_bookmarks: Sequence[str]
     ) -> Stream | None:
-        settings = StreamSettings.resolve(self._config, name)
-        if not self._reach.accepts(name, schema.get("properties", {}), settings):
-            self.entries.met(name, skipped=True)
-            logger.info("Stream %r is skipped: it is not one of contacts", name)
+        if not self._is_taken(name, schema.get("properties", {})):
             return None
         self.entries.met(name)
+        settings = StreamSettings.resolve(self._config, name)
         lane = self._open_lane(settings)
         where = lane.destination.name
         lists = [repr(one) for one in settings.lists if not where.endswith(f":{one}")]

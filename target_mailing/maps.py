@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 from singer_sdk.exceptions import MapExpressionError, StreamMapConfigError
 from singer_sdk.mapper import PluginMapper, StreamMap
@@ -14,6 +14,9 @@ from mailing_api.errors import ConfigurationError
 from mailing_api.map_failures import map_failure
 
 __all__ = ["StreamMaps"]
+
+#: Keywords that say of which type a value is.
+_TYPING: Final = frozenset({"$ref", "allOf", "anyOf", "const", "enum", "oneOf", "type"})
 
 
 class StreamMaps:
@@ -30,9 +33,22 @@ class StreamMaps:
         Raises:
             ConfigurationError: they do not fit it.
         """
+        columns = {name: {} if column is True else column for name, column in schema["properties"].items()}
         with self._telling(stream):
-            self._mapper.register_raw_stream_schema(stream, schema, list(keys))
-        return self._mapper.stream_maps[stream]
+            self._mapper.register_raw_stream_schema(stream, {**schema, "properties": columns}, list(keys))
+        maps = self._mapper.stream_maps[stream]
+        for one in maps:
+            self._keep_untyped(one, columns)
+        return maps
+
+    def _keep_untyped(self, one: StreamMap, columns: Mapping[str, Any]) -> None:
+        """Let a column that may hold anything hold anything still: flattening takes it for a text."""
+        given = self._given.get(one.stream_alias)
+        kept = one.transformed_schema.get("properties", {})
+        for name, column in columns.items():
+            is_mapped = isinstance(given, Mapping) and name in given
+            if name in kept and not is_mapped and isinstance(column, Mapping) and column.keys().isdisjoint(_TYPING):
+                kept[name] = {}
 
     def use(self, stream: str, maps: Sequence[StreamMap]) -> None:
         """Take these maps of a stream, which `register` gave, from now on."""
@@ -61,6 +77,11 @@ class StreamMaps:
         else:
             return
         maps = self._given.get(stream)
+        if maps is None:
+            raise ConfigurationError(
+                f"Stream {stream!r}: its SCHEMA {said} Correct it at the tap, or leave the stream out, or unset "
+                "`flattening_enabled` and `stream_maps`."
+            ) from None
         expressions = maps.items() if isinstance(maps, Mapping) else ()
         columns = [f".{name}" for name, value in expressions if isinstance(value, str) and said.endswith(f" {value}.")]
         where = f"{stream}{columns[0] if len(columns) == 1 else ''}"

@@ -16,6 +16,7 @@ __all__ = [
     "Message",
     "MessageDecoder",
     "bookmarks",
+    "key_columns",
     "parse",
     "parse_record",
     "schema_value",
@@ -129,25 +130,40 @@ def state_value(number: int, message: Message) -> bytes:
     return value
 
 
-def schema_value(number: int, message: Message) -> tuple[dict[str, Any], list[str]]:
-    """The schema and the key columns of a SCHEMA message.
+def schema_value(number: int, message: Message) -> dict[str, Any]:
+    """The schema of a SCHEMA message.
 
     Raises:
-        InputError: it has no schema with properties, or something else stands for the key columns.
+        InputError: it has none with properties.
     """
-    raw, keys = bytes(message.schema), message.key_properties
-    where = f"Line {number} of the input is a SCHEMA of stream {message.stream!r}"
+    raw = bytes(message.schema)
     try:
         schema = decode(raw) if raw else None
     except ValueError:
-        raise InputError(f"{where} that cannot be read: {defect(raw)}.") from None
+        raise InputError(f"{_schema_at(number, message)} that cannot be read: {defect(raw)}.") from None
     if not isinstance(schema, dict) or not isinstance(schema.get("properties"), dict):
-        raise InputError(f"{where} without properties.")
+        raise InputError(f"{_schema_at(number, message)} without properties. Correct the tap, or leave the stream out.")
+    return schema
+
+
+def key_columns(number: int, message: Message) -> list[str]:
+    """The key columns of a SCHEMA message.
+
+    Raises:
+        InputError: something else stands for them.
+    """
+    keys = message.key_properties
     if keys is None:
-        return schema, []
+        return []
     if not isinstance(keys, list) or not all(isinstance(name, str) for name in keys):
-        raise InputError(f"{where} whose `key_properties` is not an array of column names. Correct the tap.")
-    return schema, keys
+        raise InputError(
+            f"{_schema_at(number, message)} whose `key_properties` is not an array of column names. Correct the tap."
+        )
+    return keys
+
+
+def _schema_at(number: int, message: Message) -> str:
+    return f"Line {number} of the input is a SCHEMA of stream {message.stream!r}"
 
 
 def bookmarks(message: Message) -> list[str]:

@@ -13,7 +13,7 @@ from target_mailing.column_report import ColumnReport
 from target_mailing.fields import Field
 from target_mailing.lines import InputError
 from target_mailing.maps import StreamMaps
-from target_mailing.messages import parse, schema_value
+from target_mailing.messages import key_columns, parse, schema_value
 from target_mailing.reach import Reach
 from target_mailing.rejects import key_properties
 from target_mailing.schema_safety import safe_schema
@@ -64,9 +64,12 @@ class StreamCheck:
         for number, line in enumerate(self._lines(source), 1):
             if b"SCHEMA" not in line or (message := parse(number, line)).type != "SCHEMA":
                 continue
-            schema, told_keys = schema_value(number, message)
+            schema = schema_value(number, message)
+            may_skip = StreamSettings.resolve(self._config, message.stream).on_unknown_stream == "skip"
+            if self._maps is None and may_skip and not self._is_taken(message.stream, schema["properties"]):
+                continue
             schema = safe_schema(message.stream, schema)
-            keys = key_properties(schema, told_keys)
+            keys = key_properties(schema, key_columns(number, message))
             found: list[tuple[str, Mapping[str, Any], Sequence[str]]]
             if self._maps is None:
                 found = [(message.stream, schema, keys)]
@@ -76,9 +79,11 @@ class StreamCheck:
                     for one in self._maps.register(message.stream, schema, keys)
                 ]
             for name, columns, key in found:
-                settings = StreamSettings.resolve(self._config, name)
-                if self._reach.accepts(name, columns.get("properties", {}), settings):
-                    yield self._report(name, columns, key, settings)
+                if self._is_taken(name, columns.get("properties", {})):
+                    yield self._report(name, columns, key, StreamSettings.resolve(self._config, name))
+
+    def _is_taken(self, name: str, columns: Mapping[str, Any]) -> bool:
+        return self._reach.accepts(name, columns, StreamSettings.resolve(self._config, name))
 
     def _report(
         self, name: str, schema: Mapping[str, Any], keys: Sequence[str], settings: StreamSettings

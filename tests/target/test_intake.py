@@ -123,7 +123,7 @@ def test_lines_decoded_at_once_become_what_they_become_one_by_one(messages, data
 
 @pytest.mark.parametrize(
     "line",
-    ['{"type":"RECORD","stream":"a"}', '{"type":"RECORD","stream":"a","record":null}', '{"type":"RECORD","str', "[]"],
+    ['{"type":"RECORD","stream":"a"}', '{"type":"RECORD","str', "[]"],
 )
 def test_p9_a_line_that_is_no_message_is_named_and_those_before_it_count(line):
     good = json.dumps({"type": "RECORD", "stream": "a", "record": {"email": "x@y.test"}})
