@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -124,13 +126,13 @@ class TargetMailing(Target):
             opened.push(partial(self._summarise, run, rejects))
             try:
                 run(source)
-            except Terminated as signal:
+            except Terminated as stop:
                 self.logger.warning(
                     "Stopped by signal %d: %d batches under way stay in the journal, and the next run follows them",
-                    signal.signum,
+                    stop.signum,
                     run.delivery.unfinished(),
                 )
-                raise SystemExit(128 + signal.signum) from None
+                raise SystemExit(128 + stop.signum) from None
             return run.intake.messages
 
     def _check_settings(self) -> None:
@@ -272,9 +274,6 @@ class TargetMailing(Target):
             )
         else:
             tell(f"rejects: {folder} would be created")
-        reject_limit(self._setting("max_rejected"))
-        positive("jobs_in_flight", self._setting("jobs_in_flight"))
-        positive("max_line_bytes", self._setting("max_line_bytes"))
         settings = StreamSettings.resolve(self.config, None)
         by_entry = {
             pattern: StreamSettings.resolve(self.config, pattern) for pattern in self.config.get("streams") or {}
@@ -305,6 +304,13 @@ class TargetMailing(Target):
         return told, f"{len(fields.properties)} defined, {len(missing)} would be created"
 
     # The SDK's hooks
+
+    def _setup_signal_handlers(self) -> None:
+        super()._setup_signal_handlers()
+        # A terminal that is closed ends a run as SIGTERM does, unless `nohup` keeps it.
+        is_main = threading.current_thread() is threading.main_thread()
+        if is_main and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+            signal.signal(signal.SIGHUP, self._handle_termination)
 
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002
         # The SDK's own handler drains everything and exits 0, which may acknowledge rows that were not delivered.

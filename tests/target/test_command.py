@@ -188,7 +188,7 @@ def test_p3_killed_before_the_request_arrived_the_rows_are_sent_and_counted(mail
     assert '"delivered":6' in err
 
 
-@pytest.mark.parametrize(("signum", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)])
 def test_a_signal_ends_within_seconds_and_only_settled_state_leaves(mailjet, signum, code):
     mailjet.sandbox.mailjet.plan_jobs([{}, {"hold": True}])
     with Command(mailjet, batch_rows=2, jobs_in_flight=1).start() as process:
