@@ -124,7 +124,7 @@ class AwsSession:
             ConfigurationError: a configuration file is wrong.
         """
         try:
-            return _authorities(_new_session(self._profile))
+            return _authorities(Session(profile=self._profile, include_builtin_handlers=False))  # asks nobody
         except Exception as exc:  # noqa: BLE001 - configuration files may make botocore raise anything
             raise self._misconfigured(exc) from None
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-__all__ = ["cover", "few", "pairs_of"]
+__all__ = ["cover", "crossed", "few", "pairs_of"]
 
 Case = dict[str, Any]
 Pair = tuple[tuple[str, Any], tuple[str, Any]]
@@ -64,6 +64,24 @@ def few(cases: Iterable[Any], *kinds: Callable[[Any], Any], name: Callable[[Any]
         seen |= new
         found.append(pytest.param(case, id=name(case), marks=() if new else pytest.mark.exhaustive))
     return found
+
+
+def crossed(*factors: Sequence[Any]) -> list[Any]:
+    """All combinations of values as parameters of a test; those not needed to have each pair once are `exhaustive`.
+
+    Args:
+        factors: the values of each parameter.
+    """
+    by_length = sorted(range(len(factors)), key=lambda factor: -len(factors[factor]))
+    wanted = cover({str(factor): range(len(factors[factor])) for factor in by_length}, lambda _: True)
+    kept = {tuple(case[str(factor)] for factor in range(len(factors))) for case in wanted}
+    return [
+        pytest.param(
+            *(values[at] for values, at in zip(factors, places, strict=True)),
+            marks=() if places in kept else pytest.mark.exhaustive,
+        )
+        for places in product(*(range(len(values)) for values in factors))
+    ]
 
 
 def _all(factors: Mapping[str, Sequence[Any]]) -> list[Case]:

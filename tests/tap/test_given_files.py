@@ -17,6 +17,7 @@ from tap_mailing.given_files import checked
 from tap_mailing.providers import PROVIDERS
 from tap_mailing.state_file import read_state
 from tap_mailing.tap import TapMailing
+from tests.faults.pairs import crossed
 
 JOBS = "mailjet_import_jobs"
 LISTS = "mailjet_mailing_lists"
@@ -162,11 +163,14 @@ def mailjet(fake):
     return fake(contactslist=[{"ID": 1, "Name": "News"}], batchjob=[{"ID": 7, "Status": "Completed", "JobEnd": 1}])
 
 
-@pytest.mark.parametrize("value", [None, "absent"])
 @pytest.mark.parametrize(
-    "member", ["metadata", "schema", "stream", "key_properties", "replication_key", "replication_method", "selected"]
+    ("stream", "member", "value"),
+    crossed(
+        [LISTS, JOBS],
+        ["metadata", "schema", "stream", "key_properties", "replication_key", "replication_method", "selected"],
+        [None, "absent"],
+    ),
 )
-@pytest.mark.parametrize("stream", [LISTS, JOBS])
 def test_a_member_that_is_null_or_absent_is_as_in_the_taps_own_catalog(tap, mailjet, stream, member, value):
     whole = mailjet.read(stream, catalog={"streams": [entry(tap, stream)]})
     run = mailjet.read(stream, catalog={"streams": [entry(tap, stream, **{member: value})]})

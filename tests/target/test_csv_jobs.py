@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from target_mailing.under_way import DeliveryFailed
+from tests.faults.pairs import crossed
 from tests.target.conftest import files, imports, person, reader, readers, schema, state
 from tests.target.test_command import Command, lines, until
 
@@ -199,9 +200,14 @@ def test_a_lost_reply_to_the_upload_is_no_matter(by_csv, kind, monkeypatch):
     assert len(imports(by_csv)) == 1
 
 
-@pytest.mark.parametrize("kind", ["reply_lost", "cut_body", "html"])
-@pytest.mark.parametrize("config", [{}, {"action": "excludemarketing"}])
-@pytest.mark.parametrize("switches", [{}, {"large_data_ids": True, "quoted_numbers": True}, {"request_at_zero": True}])
+@pytest.mark.parametrize(
+    ("kind", "config", "switches"),
+    crossed(
+        ["reply_lost", "cut_body", "html"],
+        [{}, {"action": "excludemarketing"}],
+        [{}, {"large_data_ids": True, "quoted_numbers": True}, {"request_at_zero": True}],
+    ),
+)
 def test_p3_an_import_whose_reply_was_lost_is_adopted_by_its_file(by_csv, kind, config, switches):
     by_csv.sandbox.mailjet.change(**switches)
     by_csv.sandbox.faults.add(kind=kind, method="POST", path=IMPORT)

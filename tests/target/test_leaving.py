@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from tests.faults.pairs import crossed
 from tests.target.conftest import people, person, schema, state
 
 GONE = {"_sdc_deleted_at": "2026-01-01T00:00:00Z"}
@@ -225,9 +226,10 @@ def test_p5_an_opt_out_follows_again_and_again(mailjet, creates):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("creates", [True, False])
-@pytest.mark.parametrize("config", [{}, {"batch_rows": 1, "jobs_in_flight": 1}, {"route": "contact"}])
-@pytest.mark.parametrize("on_key_change", ["remove", "keep"])
+@pytest.mark.parametrize(
+    ("on_key_change", "config", "creates"),
+    crossed(["remove", "keep"], [{}, {"batch_rows": 1, "jobs_in_flight": 1}, {"route": "contact"}], [True, False]),
+)
 def test_p5_an_opt_out_told_by_the_source_outlives_the_leaving_and_adding_of_other_keys(
     mailjet, creates, config, on_key_change
 ):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.faults.pairs import crossed
 from tests.sandbox.ses.conftest import code, start
 
 ROWS = 23
@@ -61,10 +62,10 @@ def test_a_page_passes_over_rows_where_others_were_deleted_if_the_switch_says_so
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("follows", ["row", "position"])
-@pytest.mark.parametrize("listing", LISTINGS)
-@pytest.mark.parametrize("order", ["natural", "shuffled"])
-@pytest.mark.parametrize("empty", ["never", "first", "between", "last"])
+@pytest.mark.parametrize(
+    ("listing", "order", "empty", "follows"),
+    crossed([*LISTINGS], ["natural", "shuffled"], ["never", "first", "between", "last"], ["row", "position"]),
+)
 def test_a_walk_meets_every_row_once(sandbox, ses, full, listing, order, empty, follows):  # noqa: PLR0917
     sandbox.switches.change({"ses_list_order": order, "ses_empty_pages": empty, "ses_next_page": follows})
     pages = walk(ses, listing, PageSize=5)

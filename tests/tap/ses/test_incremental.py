@@ -8,6 +8,7 @@ import pytest
 
 from mailing_api.errors import ConfigurationError
 from tap_mailing.tap import TapMailing
+from tests.faults.pairs import crossed
 
 from .conftest import (
     AWAY,
@@ -102,9 +103,10 @@ def test_a_contact_edited_while_paging_is_read_and_read_again(people, sandbox, w
     assert {record["email"]: record["unsubscribe_all"] for record in second.records(CONTACTS)}["name03@example.com"]
 
 
-@pytest.mark.parametrize("order", ["natural", "shuffled"])
-@pytest.mark.parametrize("empty", ["never", "first", "between", "last"])
-@pytest.mark.parametrize("last", ["null", "absent"])
+@pytest.mark.parametrize(
+    ("order", "empty", "last"),
+    crossed(["natural", "shuffled"], ["never", "first", "between", "last"], ["null", "absent"]),
+)
 def test_every_row_is_read_whatever_the_pages(people, ses, sandbox, read, names, order, empty, last):  # noqa: PLR0917
     switches = {"ses_max_page": 7, "ses_list_order": order, "ses_empty_pages": empty, "ses_last_token": last}
     sandbox.switches.change(switches | {"ses_filtered_pages": "scanned"})

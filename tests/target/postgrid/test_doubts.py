@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.faults.pairs import crossed
 from tests.target.conftest import state
 from tests.target.postgrid.conftest import delete, household, households
 from tests.target.postgrid.test_jobs import JOBS, rows, start, until
@@ -143,9 +144,9 @@ def test_where_postgrid_does_not_tell_lists_a_row_in_a_job_that_failed_is_unconf
 # Somebody who is gone
 
 
-@pytest.mark.parametrize("unknown", ["reject", "job_error"])
-@pytest.mark.parametrize("deleted", ["missing", "shown"])
-@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize(
+    ("unknown", "deleted", "count"), crossed(["reject", "job_error"], ["missing", "shown"], [1, 3])
+)
 def test_p1_a_contact_that_is_deleted_before_its_job_is_made_again(postgrid, busy, unknown, deleted, count):
     postgrid.sandbox.switches.change({"postgrid_unknown_contact": unknown, "postgrid_deleted": deleted})
     store = postgrid.sandbox.postgrid._account.test.store
