@@ -35,7 +35,7 @@ from mailing_api.errors import (
     RequestRefused,
 )
 from mailing_api.secret_values import SECRETS
-from mailing_api.urls import check_encrypted
+from mailing_api.urls import check_encrypted, parse
 
 __all__ = ["AwsSession", "SigV4", "link"]
 
@@ -180,7 +180,14 @@ class AwsSession:
             clients = {region: session.create_client(service, region_name=region) for region in regions}
         except Exception as exc:  # noqa: BLE001 - configuration files may make botocore raise anything
             raise self._misconfigured(exc) from None
-        return {region: str(client.meta.endpoint_url) for region, client in clients.items()}
+        found = {region: str(client.meta.endpoint_url) for region, client in clients.items()}
+        for url in map(parse, found.values()):
+            if url is None or url.userinfo or url.query or url.fragment:
+                raise ConfigurationError(
+                    f"AWS's variables or configuration files give an endpoint of {service} that is no URL, or holds a "
+                    "user name, a password, a query or a fragment: correct AWS_ENDPOINT_URL, or `endpoint_url` there."
+                )
+        return found
 
     def _session(self) -> Any:
         session = _new_session(self._profile)

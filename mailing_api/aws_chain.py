@@ -6,9 +6,11 @@ Import it late: it loads botocore, an extra of this package.
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 from collections.abc import Callable, Sequence
-from functools import partial
+from contextlib import suppress
 from typing import Any, Final, NamedTuple, NoReturn
 
 import httpx
@@ -78,12 +80,21 @@ _PARTS: Final = {
 
 #: What is said of an exception; the first that fits.
 _REASONS: Final[tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...]] = (
+    (
+        exceptions.ParamValidationError,
+        "a role's ARN, a session name, an external ID or a token is empty or not in the form that AWS takes",
+    ),
+    (exceptions.MissingDependencyException, "botocore needs a package for it that is missing (awscrt)"),
+    (exceptions.CredentialRetrievalError, "it failed, or gave no credentials (CredentialRetrievalError)"),
     (json.JSONDecodeError, "what it gave is not JSON"),
     (UnicodeError, "what it gave is not text in UTF-8"),
     (RuntimeError, "the credentials that it gave have expired"),
     (KeyError, "what it gave lacks a part"),
     ((ValueError, TypeError, AttributeError), "what it gave is not in the form that AWS documents"),
 )
+
+#: Seconds that the command in `credential_process` may take.
+_COMMAND_TIME: Final = 60.0
 
 _UNREACHABLE: Final = (exceptions.ConnectionError, exceptions.HTTPClientError)
 _MISCONFIGURED: Final = (
@@ -123,8 +134,37 @@ def _silent(providers: Sequence[Any]) -> Sequence[Any]:
             sources = provider._profile_provider_builder  # noqa: SLF001
             sources.providers = _made_silent(sources.providers)
         elif provider.METHOD == "custom-process":
-            provider._popen = partial(subprocess.Popen, stdin=subprocess.DEVNULL)  # noqa: SLF001
+            provider._popen = _Command  # noqa: SLF001
     return providers
+
+
+class _Command(subprocess.Popen[bytes]):
+    """The command in `credential_process`: it reads nothing, and has to end in time."""
+
+    def __init__(self, command: Sequence[str], *, stdout: int, stderr: int) -> None:
+        super().__init__(
+            command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, text=False, start_new_session=True
+        )
+
+    def communicate(self, *args: Any, **options: Any) -> tuple[bytes, bytes]:
+        """What it wrote.
+
+        Raises:
+            ConfigurationError: it did not end in time; it and what it started are killed.
+        """
+        try:
+            return super().communicate(*args, **{"timeout": _COMMAND_TIME} | options)
+        except subprocess.TimeoutExpired:
+            with suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGKILL)
+            for pipe in (self.stdout, self.stderr):
+                if pipe is not None:
+                    pipe.close()
+            self.wait()
+            part = _PARTS["custom-process"]
+            raise ConfigurationError(
+                f"AWS credentials: {part.name} did not end within {_COMMAND_TIME:g} s, so it was killed. {part.advice}"
+            ) from None
 
 
 def _made_silent(providers: Callable[..., Sequence[Any]]) -> Callable[..., Sequence[Any]]:
@@ -155,7 +195,10 @@ def failure(exc: Exception, method: str | None, *, role: str = "") -> MailingErr
     """
     part = _PARTS.get(method or "", _UNKNOWN)
     if role:
-        part = _Part(f"{part.name}, or the role of {role} assumed with these", part.advice)
+        part = _Part(
+            f"{part.name}, or the role of {role} assumed with these",
+            f"Check {role}, these credentials, and what AWS's variables and files say of STS.",
+        )
     kind = type(exc).__name__
     if isinstance(exc, MailingError):
         return exc

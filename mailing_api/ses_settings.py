@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -77,6 +78,10 @@ SES_SETTINGS: Final = (
 )
 
 
+_ROLE: Final = re.compile(r"arn:[a-z-]+:iam::\d{12}:role/[!-~]+")
+_EXTERNAL_ID: Final = re.compile(r"[A-Za-z0-9_+=,.@:/\\-]{2,1224}")
+
+
 def check(found: Mapping[str, Any]) -> None:
     """Check the values, by names without `ses_`.
 
@@ -107,5 +112,14 @@ def _check_credentials(found: Mapping[str, Any]) -> None:
         raise ConfigurationError("Setting `ses_aws_session_token` needs `ses_aws_access_key_id` and its secret.")
     if found["aws_profile"] and found["aws_access_key_id"]:
         raise ConfigurationError("Settings `ses_aws_profile` and `ses_aws_access_key_id` exclude each other: set one.")
+    if found["assume_role_arn"] and _ROLE.fullmatch(found["assume_role_arn"]) is None:
+        raise ConfigurationError(
+            "Setting `ses_assume_role_arn` is not the ARN of a role, such as arn:aws:iam::123456789012:role/mailing."
+        )
     if found["assume_role_external_id"] and not found["assume_role_arn"]:
         raise ConfigurationError("Setting `ses_assume_role_external_id` needs `ses_assume_role_arn`.")
+    if found["assume_role_external_id"] and _EXTERNAL_ID.fullmatch(found["assume_role_external_id"]) is None:
+        raise ConfigurationError(
+            "Setting `ses_assume_role_external_id` is no external ID: it has 2 to 1224 letters, digits and any of "
+            "+ = , . @ : / \\ _ and hyphens."
+        )

@@ -34,6 +34,9 @@ Resolver = Callable[[str, int], Sequence[Address]]
 #: A host's name, in punycode where it is not ASCII.
 _NAME: Final = re.compile(r"[A-Za-z0-9_.-]+").fullmatch
 
+#: Characters of a name at most, its last dot included.
+_LONGEST: Final = 254
+_LAST_PORT: Final = 65535
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 #: Networks whose IPv6 addresses stand for IPv4 addresses: the last 32 bits.
@@ -50,8 +53,19 @@ def parse(text: Any) -> httpx.URL | None:
 
 
 def has_host(url: httpx.URL) -> bool:
-    """Whether a URL names a host, by an address or a name that may be one."""
-    return _NAME(url.raw_host.decode("ascii", "replace")) is not None or literal(url.host) is not None
+    """Whether a URL names a host, by an address or a name that may be one, and no port that cannot be."""
+    try:
+        host = url.host
+    except UnicodeError:  # what should be punycode is none
+        return False
+    if url.port is not None and not 0 < url.port <= _LAST_PORT:  # the system would take it modulo 65536
+        return False
+    return literal(host) is not None or _is_name(url.raw_host.decode("ascii", "replace"))
+
+
+def _is_name(host: str) -> bool:
+    labels = host.removesuffix(".").split(".")
+    return _NAME(host) is not None and len(host) <= _LONGEST and all(0 < len(label) < 64 for label in labels)
 
 
 def check_url(name: str, value: Any, example: str) -> httpx.URL:

@@ -8,11 +8,13 @@ import logging
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from botocore.utils import ContainerMetadataFetcher
 
+from mailing_api import aws_chain
 from mailing_api.aws import AwsSession, _new_session
 from mailing_api.errors import AuthenticationError, ConfigurationError, MailingError, PermissionDenied, ProviderFault
 from tests.raw import answer, raw_server, saying
@@ -149,6 +151,26 @@ def test_p7_a_command_reads_nothing_of_standard_input(machine, nested):
         heads = server.heads
     assert nested or found.stdout == "AKID0\n"
     assert not nested or b"Credential=AKID0/" in heads[0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("body", ["sleep 1000", "sleep 1000 & echo canary-secret; wait"])
+def test_p9_a_command_that_does_not_end_is_killed_with_what_it_started(machine, monkeypatch, body):
+    monkeypatch.setattr(aws_chain, "_COMMAND_TIME", 0.3)
+    command = machine / "command"
+    command.write_text(f"#!/bin/sh\n{body}\n")
+    command.chmod(0o755)
+    profile(machine, credential_process=f"'{command}'")
+    started = time.monotonic()
+    error = failed()
+    assert "`credential_process` of the AWS profile did not end within 0.3 s" in str(error)
+    assert time.monotonic() - started < 10
+
+
+def test_p9_a_role_that_aws_takes_for_none_is_named_and_not_the_keys():
+    error = failed(access_key_id="AKIDX", secret_access_key=CANARY, assume_role_arn="x")
+    assert "`ses_assume_role_arn`" in str(error)
+    assert "neither" not in str(error)
 
 
 CONTAINERS = {

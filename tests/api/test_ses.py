@@ -629,6 +629,12 @@ def from_settings(**config):
         ({"ses_aws_access_key_id": "x", "ses_aws_secret_access_key": "x", "ses_aws_profile": "p"}, "ses_aws_profile"),
         ({"ses_aws_profile": "nobody"}, "ses_aws_profile"),
         ({"ses_assume_role_external_id": "x"}, "ses_assume_role_arn"),
+        ({"ses_assume_role_arn": "x"}, "ses_assume_role_arn"),
+        ({"ses_assume_role_arn": "arn:aws:iam::111122223333:role/x\n"}, "ses_assume_role_arn"),
+        (
+            {"ses_assume_role_arn": "arn:aws:iam::111122223333:role/x", "ses_assume_role_external_id": "\u200b"},
+            "ses_assume_role_external_id",
+        ),
         ({"ses_endpoint_url": "email.eu-west-1.amazonaws.com"}, "ses_endpoint_url"),
         ({"ses_requests_per_second": 0}, "ses_requests_per_second"),
     ],

@@ -94,3 +94,35 @@ def test_p7_a_url_with_more_than_scheme_host_and_path_is_refused_without_quoting
 @pytest.mark.parametrize("url", ["https://api.example.com/v3", "HTTPS://API.EXAMPLE.COM", "http://127.0.0.1:8025/v3"])
 def test_urls_are_accepted(url):
     assert check_url("x", url, "https://api.example.com").host in {"api.example.com", "127.0.0.1"}
+
+
+NO_HOSTS = [
+    "https://xn--", "https://xn--a", "https://a..b", "https://.a", "https://a..", f"https://{'a' * 64}.example",
+    f"https://{'a.' * 130}b", "https://host:0", "https://host:99999", "https://host:65536", "https://%6cocalhost",
+    "https://local%00host", "https://[::1", "https://[v1.x]", "https://\u200bhost", "https://①②⑦.0.0.1", "https://",
+    "https:/host", "https:\\\\host", "https://ho\nst", "https://ho st", "//host", "host:9", "ftp://host",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("url", NO_HOSTS)
+def test_p9_what_names_no_host_is_no_url(url):
+    with pytest.raises(ConfigurationError, match="`x_url` is not a URL with scheme and host"):
+        check_url("x_url", url, "https://x.example")
+
+
+@pytest.mark.parametrize(
+    "url", ["https://host.", "https://host:65535", "https://a_b.example", "https://例え.example", "https://[::1]:1"]
+)
+def test_what_names_a_host_is_a_url(url):
+    assert check_url("x_url", url, "https://x.example").host
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "url", ["https://u:canary@h.example", "https://h.example/?x=canary", "https://h.example/#canary"]
+)
+def test_p9_an_endpoint_of_the_environment_holds_no_more_than_one_of_a_setting(monkeypatch, url):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+    with pytest.raises(ConfigurationError, match="AWS_ENDPOINT_URL") as raised:
+        AwsSession(region=REGION).endpoints("sesv2", [REGION])
+    assert "canary" not in str(raised.value)
