@@ -26,10 +26,12 @@ _ERROR_NAMES: Final = re.compile(
 #: Members that hold somebody else's address.
 _OTHERS_NAMES: Final = re.compile(
     r"(?:of|with|by)\Z|other|existing|refer|parent|owner|sender|from|reply|conflict|previous|former|old"
+    r"|account|admin|author|creator|manager|notif|operator|requester|support|user"
 )
 _STATUS_NAMES: Final = frozenset({"status", "result", "state", "outcome", "success", "valid", "imported"})
 _GOOD: Final = frozenset(
-    {"ok", "true", "success", "successful", "imported", "completed", "created", "updated", "added", "valid", "done"}
+    {"ok", "true", "success", "successes", "successful", "succeeded", "imported", "completed", "created", "updated"}
+    | {"added", "valid", "done", "accepted", "processed", "unchanged", "subscribed", "delivered"}
 )
 _EMAIL_NAMES: Final = frozenset({"email", "emailaddress", "contactemail", "mail"})
 #: Members that hold the row's own values, which may be anybody's addresses.
@@ -121,9 +123,7 @@ class _Reader:
     def _of_container(self, value: Mapping[str, Any]) -> list[_Entry]:
         """The rows named by an object that is no entry by itself, or has its row in a part of it."""
         errors = [said for name, said in value.items() if _ERROR_NAMES.search(name)]
-        others = [
-            part for name, part in value.items() if not _ERROR_NAMES.search(name) and _plain(name) not in self._values
-        ]
+        others = [part for name, part in value.items() if not self._is_of_others(name) and _plain(name) not in _GOOD]
         if not errors:
             return [entry for part in others for entry in self.entries(part)]
         rows = {row for part in others if isinstance(part, dict) and (row := self._row_of(part)[0]) is not None}
@@ -161,7 +161,7 @@ class _Reader:
     def _is_of_others(self, name: str) -> bool:
         plain = _plain(name)
         is_other = bool(_ERROR_NAMES.search(name)) or plain in self._values
-        return is_other or (_rank(name) == _ANY_NAME and bool(_OTHERS_NAMES.search(plain)))
+        return is_other or (_rank(name) > 0 and bool(_OTHERS_NAMES.search(plain)))
 
     # Lines
 
@@ -193,12 +193,15 @@ class _Reader:
                 columns[delimiter] = header
                 return None
             at = columns.get(delimiter)
-            if at is not None and at < len(cells) and (address := self._addresses.whole(cells[at])) is not None:
-                return address
+            if at is not None and at < len(cells) and "@" in cells[at]:
+                return self._addresses.whole(cells[at])  # None for somebody else's row
             whole = {address for cell in cells if (address := self._addresses.whole(cell)) is not None}
             if whole:
                 first = self._addresses.whole(cells[0])
-                return first if first is not None or len(whole) > 1 else whole.pop()
+                spoken_of = {
+                    self._addresses.whole(cell) or self._addresses.subject(cell) for cell in cells if "@" in cell
+                }
+                return first if first is not None or len(spoken_of) > 1 else spoken_of.pop()
         return self._addresses.whole(line) or self._addresses.subject(line)
 
 

@@ -18,7 +18,10 @@ _ALWAYS_PART: Final = frozenset("+-_")
 #: Characters of punctuation after which it does not matter any more what follows.
 _FAR: Final = 100
 #: What stands before somebody who is mentioned, and not meant.
-_MENTIONED: Final = re.compile(r"\b(?:of|as|with|than|like|to|into|from)\W*\Z")
+_MENTIONED: Final = re.compile(
+    r"\b(?:of|as|with|than|like|to|into|from|by|via|see|after|before|sender|owner|manager|administrator"
+    r"|(?:previous|earlier|existing|original|other|first)\W+\w+)\W*\Z"
+)
 
 
 class NamedAddresses:
@@ -57,7 +60,7 @@ class NamedAddresses:
         return found
 
     def subject(self, text: str) -> str | None:
-        """The row's address, folded, of whom a text speaks: whom it begins with, or mentions alone."""
+        """The row's address, folded, of whom a text speaks: whom it begins with, or mentions and nobody else."""
         lowered = text.lower()
         found = self._occurrences(lowered)
         if not found:
@@ -65,7 +68,8 @@ class NamedAddresses:
         start, _, address = found[0]
         if not any(map(str.isalnum, lowered[:start])):
             return address
-        is_alone = len({one for _, _, one in found}) == 1
+        known = sum(lowered.count("@", start, end) for start, end, _ in found)
+        is_alone = len({one for _, _, one in found}) == 1 and known == lowered.count("@")
         return address if is_alone and not _MENTIONED.search(lowered[:start]) else None
 
     def _occurrences(self, text: str) -> list[tuple[int, int, str]]:

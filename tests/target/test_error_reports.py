@@ -140,3 +140,52 @@ json_values = st.recursive(
 @given(json_values | st.binary().map(lambda content: content.decode("latin-1")))
 def test_no_file_is_too_odd(content):
     assert named(content).keys() <= {ADA, BOB, "cleo@example.com"}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"error": "3 rows failed", "account": ADA},
+        {"message": "failed", "notify_email": ADA},
+        {"message": "failed", "created_by": ADA},
+        {"message": "failed", "owner_email": ADA},
+        {"message": "could not parse the file", "user": {"email": ADA}},
+        {"errors": ["line 3"], "support_email": ADA},
+        {"errors": ["line 3"], "admin": {"Email": ADA}},
+        {"Error": f"Limit reached after {ADA}"},
+        {"Error": f"Row 5 (previous row {ADA}) is malformed"},
+        {"Error": f"Expected sender {ADA}"},
+        f"Contact your account manager {ADA} for help",
+        f"Import by {ADA} failed",
+        f"See {ADA}",
+        f"stranger@example.com: refused, see {ADA}",
+        f"refused: stranger@example.com;{ADA}",
+        f"email,owner,error\nstranger@example.com,{ADA},refused\n",
+        f"email;see also\nstranger@example.com;{ADA}\n",
+    ],
+)
+def test_p4_somebody_who_is_only_mentioned_is_not_named(content):
+    assert named(content) == {}
+
+
+@pytest.mark.parametrize("line", [f"3,{ADA},Invalid {ADA}", f"{ADA},see {BOB}", f"3,{ADA},refused", f"x,{ADA},{ADA}"])
+def test_a_line_without_header_names_whom_its_cells_are_about(line):
+    assert named(f"{line}\n").keys() == {ADA}
+
+
+@pytest.mark.parametrize("name", ["valid", "imported", "Success", "succeeded", "updated", "created", "processed"])
+@pytest.mark.parametrize("row", [ADA, {"Email": ADA}])
+@pytest.mark.parametrize("failed", ["failed", "invalid", "errors", "rejected"])
+def test_p4_whoever_a_file_lists_as_done_is_not_named(name, row, failed):
+    assert named({name: [row], failed: [{"Email": BOB, "Error": WORDS}]}) == {BOB: WORDS}
+    assert named({name: [row], failed: [BOB]}).keys() <= {BOB}
+    assert named({name: [row]}) == {}
+
+
+@pytest.mark.parametrize("delimiter", [";", ",", "|", "\t"])
+@pytest.mark.parametrize("form", ["{0}{1}see {2}", '"{0}"{1}"see {2}"', "{0}{1}duplicate of {2}", "{0}{1}{2}"])
+def test_p4_where_a_delimiter_may_be_part_of_an_address_no_neighbour_is_named(delimiter, form):
+    line = form.format(ADA, delimiter, BOB)
+    for header in ("", f"email{delimiter}error\r\n", f"\ufeffEmail{delimiter}Error\r\n"):
+        found = named(f"{header}{line}\r\n", ADA, BOB, f"x{delimiter}y@example.com")
+        assert found.keys() <= {ADA}
