@@ -22,19 +22,13 @@ from target_mailing.hashes import Hashes
 from target_mailing.journal_batches import JournalBatches, StoredBatch
 from target_mailing.journal_meta import JournalMeta
 from target_mailing.keys import Keys
+from target_mailing.known import Known
 from target_mailing.known_rejects import KnownRejects
 from target_mailing.names import Named, Names
-from target_mailing.stores import JournalError, MemoryStore, Store
+from target_mailing.stores import JournalError, MemoryStore, Store, damaged
 from target_mailing.unwritten_rejects import Reject, UnwrittenRejects
 
 __all__ = ["Journal", "JournalError", "Known", "Reject", "StoredBatch"]
-
-
-class Known(msgspec.Struct, frozen=True):
-    """What the journal knows of a contact: content last submitted, and when it was confirmed, if it was."""
-
-    fingerprint: int
-    confirmed_at: float | None
 
 
 class Journal:
@@ -179,8 +173,12 @@ class Journal:
 
     def unfinished(self, destination: str) -> list[StoredBatch]:
         """The batches of this destination that have no outcome yet, oldest first."""
+        contact_id = self.hashes.contact_id(destination)
         with self._reading():
-            return self._batches.unfinished(destination)
+            found = self._batches.unfinished(destination)
+            if any(row.id != contact_id(row.address) for batch in found for row in batch.rows):
+                raise ValueError("an address that is not that of its hash")
+        return found
 
     def evidence(self, destination: str) -> list[dict[str, Any]]:
         """What the steps of every batch of this destination noted when they were done, settled batches included."""
@@ -366,6 +364,9 @@ class Journal:
                 f"Setting `journal`: {self._store.name} {self._store.failure(exc)}; nothing that is not noted there is "
                 "acknowledged."
             ) from None
+        except OverflowError as exc:  # a number that no version has written
+            self._roll_back()
+            raise damaged(self._store.name, exc) from None
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
@@ -375,10 +376,7 @@ class Journal:
                 yield
         except (msgspec.MsgspecError, UnicodeError, AttributeError, LookupError, TypeError, ValueError) as exc:
             self._roll_back()
-            raise JournalError(
-                f"Setting `journal`: {self._store.name} is damaged ({type(exc).__name__} while it was read). Restore "
-                "it from a backup, or move it away and keep it: a new journal remembers nothing."
-            ) from exc
+            raise damaged(self._store.name, exc) from exc
 
     def _has_erased(self) -> bool:
         """Whether an address left since the last time."""

@@ -453,9 +453,8 @@ class Lane:
         return (
             self.policy.send == "changed"
             and known is not None
-            and known.confirmed_at is not None
             and known.fingerprint == row.fingerprint
-            and time.time() - known.confirmed_at < self.policy.resend_window
+            and known.is_confirmed_within(self.policy.resend_window)
         )
 
     def _overlay(self, earlier: Row, later: Row) -> Row:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import msgspec
 
@@ -22,14 +23,18 @@ def decoded(action: str, payload: bytes) -> list[Row]:
     return [_row(action, sent) for sent in _PAYLOAD.decode(payload)]
 
 
+#: 64 bits, as the database keeps them.
+_Hash = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
+
+
 class _Sent(msgspec.Struct, array_like=True):
     """What of a row a later run needs to settle it. Its content is not kept: rows of an unsettled batch come again."""
 
     key: bytes | None
     drops_key: bool
     email: str
-    id: int
-    fingerprint: int
+    id: _Hash
+    fingerprint: _Hash
 
 
 _PAYLOAD = msgspec.msgpack.Decoder(list[_Sent])

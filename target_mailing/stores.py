@@ -17,7 +17,7 @@ from mailing_api import postgresql
 from mailing_api.folders import unmakable
 from mailing_api.holding import Foreign, Held, HeldFile, Mark, who_we_are
 
-__all__ = ["FileStore", "JournalError", "MemoryStore", "PostgresStore", "Store"]
+__all__ = ["FileStore", "JournalError", "MemoryStore", "PostgresStore", "Store", "damaged"]
 
 _PRAGMAS: Final = (
     "journal_mode=WAL",
@@ -37,10 +37,11 @@ _FAILURES: Final = {
     "SQLITE_IOERR": f"cannot be written (the disk failed). {_ELSEWHERE}",
     "SQLITE_READONLY": f"cannot be written (it is read-only). {_ELSEWHERE}",
     "SQLITE_CANTOPEN": f"cannot be written (it cannot be opened). {_ELSEWHERE}",
-    "SQLITE_CORRUPT": "is damaged. Restore it from a backup, or move it away and keep it: a new journal remembers "
-    "nothing",
-    "SQLITE_NOTADB": "is damaged. Restore it from a backup, or move it away and keep it: a new journal remembers "
-    "nothing",
+    **dict.fromkeys(
+        # The last of them: a table or a column is missing.
+        ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_MISMATCH", "SQLITE_CONSTRAINT", "SQLITE_ERROR"),
+        "is damaged. Restore it from a backup, or move it away and keep it: a new journal remembers nothing",
+    ),
 }
 
 
@@ -164,7 +165,9 @@ class FileStore(Store):
 
     def failure(self, error: Exception) -> str:
         """Words for an error of SQLite."""
-        kind = getattr(getattr(error, "orig", error), "sqlite_errorname", "")
+        error = getattr(error, "orig", error) or error
+        # Without a name: a value that cannot be decoded.
+        kind = getattr(error, "sqlite_errorname", "SQLITE_CORRUPT" if isinstance(error, sqlite3.Error) else "")
         said = next((words for name, words in _FAILURES.items() if kind.startswith(name)), None)
         if said is None and isinstance(error, OSError):
             said = f"cannot be written ({error.strerror}). Mend that, or choose another place"
@@ -323,4 +326,12 @@ def _lock(connection: sa.Connection, what: str) -> str | None:
 def _held(place: str, holder: str) -> JournalError:
     return JournalError(
         f"Setting `journal`: {place} is held by {holder}. Wait for it to end, or give this pipeline another journal."
+    )
+
+
+def damaged(place: str, why: Exception) -> JournalError:
+    """The error for what no version has written."""
+    return JournalError(
+        f"Setting `journal`: {place} is damaged ({type(why).__name__} while it was read). Restore it from a backup, or "
+        "move it away and keep it: a new journal remembers nothing."
     )

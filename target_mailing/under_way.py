@@ -93,8 +93,10 @@ class Batch(msgspec.Struct, eq=False):
         batch.begun_at = stored.begun.get(batch.step.name, stored.created_at)
         # A step that may be repeated was begun anew each time that it was put off.
         begun = [step for step in batch.taken if step is not batch.step or not step.repeatable]
-        batch.since = max(
-            (stored.begun[step.name] for step in begun if step.name in stored.begun), default=stored.created_at
+        # Where the clock was ahead then, time counts from now: it would not run out before the clock has come there.
+        batch.since = min(
+            time.time(),
+            max((stored.begun[step.name] for step in begun if step.name in stored.begun), default=stored.created_at),
         )
         batch.refused = dict.fromkeys(batch.left_out, Refusal("refused_by_provider", ""))
         return batch

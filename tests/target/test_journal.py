@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from target_mailing.batches import Row
-from target_mailing.journal import Journal, JournalError, Reject
+from target_mailing.journal import Journal, JournalError, Known, Reject
 from target_mailing.lines import Lines
 from target_mailing.stores import FileStore, MemoryStore, PostgresStore
 
@@ -274,3 +274,30 @@ def test_in_memory_it_works_and_leaves_nothing(tmp_path):
     assert journal.unfinished("d")[0].number == number
     journal.close()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_p9_a_batch_whose_addresses_are_not_those_of_their_hashes_is_not_taken_over(path):
+    journal = Journal(FileStore(path))
+    journal.begin_step(journal.begin_batch("d", "add", "json", [row(journal, "ada@example.com")]), "submit")
+    journal.close()
+    with closing(sqlite3.connect(path)) as database:
+        ((payload,),) = database.execute("SELECT payload FROM batches")
+        database.execute("UPDATE batches SET payload = ?", [payload.replace(b"ada@", b"adb@")])
+        database.commit()
+    journal = Journal(FileStore(path))
+    with closing(journal), pytest.raises(JournalError, match="is damaged"):
+        journal.unfinished("d")
+
+
+def test_p9_a_number_that_no_version_writes_is_damage(path):
+    journal = Journal(FileStore(path))
+    with journal._transaction():
+        journal._contacts.put([(1 << 63, 1, 0.5)])
+    with closing(journal), pytest.raises(JournalError, match="is damaged"):
+        journal.forget_before(1.0)
+
+
+@pytest.mark.parametrize(("ago", "is_known"), [(60, True), (-60, True), (8 * 86_400, False), (-30 * 86_400, False)])
+def test_what_was_confirmed_by_a_clock_that_was_ahead_does_not_count(ago, is_known):
+    assert Known(1, time.time() - ago).is_confirmed_within(7 * 86_400) is is_known
+    assert not Known(1, None).is_confirmed_within(7 * 86_400)
