@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from mailing_api.addresses import without_hidden
-from target_mailing.deletion import is_moment
+from target_mailing.deletion import FALSE_WORDS, is_moment, plain, words
 
 __all__ = [
     "asks_for_opt_out",
@@ -37,34 +37,23 @@ _STATUSES: Final[Mapping[str, str]] = {
     }.items()
     for word in words.split()
 }
-_YES: Final = frozenset(
-    {
-        "yes",
-        "y",
-        "true",
-        "t",
-        "1",
-        "on",
-        "optin",
-        "optedin",
-        "in",
-        "subscribed",
-        "agreed",
-        "accepted",
-        "granted",
-        "allowed",
-    }
+#: What spreadsheets and people write for "yes" in the languages that are common, without accents.
+_TRUE_WORDS: Final = words("t true y yes on 1 ja wahr waar oui vrai si vero sim verdadeiro verdadero sand tak")
+_YES: Final = _TRUE_WORDS | words("optin optedin in subscribed agreed accepted granted allowed")
+_NO: Final = FALSE_WORDS | words(
+    "0 optout optedout out unsubscribed notsubscribed declined denied refused revoked withdrawn never"
 )
-_NO: Final = frozenset(
-    {"no", "n", "false", "f", "0", "off", "optout", "optedout", "out", "unsubscribed", "notsubscribed", "declined"}
-    | {"denied", "refused", "revoked", "withdrawn", "never"}
+#: Beginnings of what tells of an opt-out, whatever follows: who, when, why.
+_BEGINNINGS: Final = (
+    *("unsub", "optout", "optedout", "donotcontact", "donotmail", "donotemail", "donotsend", "abgemeldet", "desabonn"),
+    *("desinscri", "desuscri", "disiscri", "descadastrad", "uitgeschreven", "avregistre", "dadodebaja", "wypisan"),
 )
 _OPT_OUTS: Final = frozenset({"unsub", "unsubscribe", "unsubscribed", "optout", "optedout"})
 #: In a column of opt-outs these alone are consent: whatever else means "yes" may say that the opt-out is in force.
 _OPT_INS: Final = frozenset({"subscribed", "optin", "optedin"})
 #: In a column of opt-outs: that there is one, and that there is none.
-_IS_SET: Final = frozenset({"yes", "y", "true", "t", "1", "on", "x", "\u2713", "\u2714", "\u2611"})
-_IS_NOT_SET: Final = frozenset({"no", "n", "false", "f", "0", "off", "never"})
+_IS_SET: Final = _TRUE_WORDS | {"x", "\u2713", "\u2714", "\u2611"}
+_IS_NOT_SET: Final = FALSE_WORDS | {"0", "never"}
 #: A date in another form than ISO 8601, with or without a time.
 _DATE: Final = re.compile(r"\d{1,4}([/.-])\d{1,2}\1\d{1,4}(?:[ T].*)?")
 #: The first time that a number of seconds, or of milliseconds, is taken for: in 1973.
@@ -110,7 +99,7 @@ def choice_of_opt_out(value: Any) -> bool | None:
         return None
     if word in _OPT_INS:
         return True
-    if word in _IS_SET or word in _NO or _STATUSES.get(word) == "unsubscribed" or _is_time(value):
+    if word in _IS_SET or word in _NO or _status_called(word) == "unsubscribed" or _is_time(value):
         return False
     raise ValueError("neither yes nor no, OPT_IN nor OPT_OUT")
 
@@ -133,7 +122,7 @@ def _status_of(value: Any) -> str | None:
     word = _word(value)
     if not word:
         return None
-    if (status := _STATUSES.get(word)) is not None:
+    if (status := _status_called(word)) is not None:
         return status
     if word in _YES:
         return "subscribed"
@@ -142,8 +131,13 @@ def _status_of(value: Any) -> str | None:
     raise ValueError("not known")
 
 
+def _status_called(word: str) -> str | None:
+    status = _STATUSES.get(word)
+    return "unsubscribed" if status is None and word.startswith(_BEGINNINGS) else status
+
+
 def _status_of_opt_out(value: Any) -> str | None:
-    status = _STATUSES.get(_word(value))
+    status = _status_called(_word(value))
     if status not in {None, "subscribed"}:
         return status
     try:
@@ -166,7 +160,8 @@ def _is_time(value: Any) -> bool:
 
 def asks_for_opt_out(action: str) -> bool:
     """Whether a row's action is an opt-out, however it is spelled."""
-    return _word(action) in _OPT_OUTS
+    word = _word(action)
+    return word in _OPT_OUTS or word.startswith(("unsub", "optout", "optedout"))
 
 
 def looks_like_consent(column: str) -> bool:
@@ -184,7 +179,10 @@ def _word(value: Any) -> str:
         return "1" if value == 1 else "0" if value == 0 else "?"
     if not isinstance(value, str):
         return "?"
-    text = without_hidden(value).strip().casefold()
+    told = without_hidden(value).strip()
+    text = plain(told)
+    if not text and told.strip("'\"` "):
+        return "?"
     return "1" if text == "1.0" else "0" if text == "0.0" else _SEPARATORS.sub("", text) or ("?" if text else "")
 
 

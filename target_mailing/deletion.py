@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -12,15 +13,34 @@ from mailing_api.addresses import without_hidden
 from mailing_api.errors import ConfigurationError
 from target_mailing.fields import RowRejected
 
-__all__ = ["DELETED_AT", "deletion_column", "is_deleted", "is_moment", "looks_like_deletion", "tells_changes"]
+__all__ = [
+    "DELETED_AT",
+    "FALSE_WORDS",
+    "deletion_column",
+    "is_deleted",
+    "is_moment",
+    "looks_like_deletion",
+    "plain",
+    "tells_changes",
+    "words",
+]
+
+
+def words(text: str) -> frozenset[str]:
+    """The words in a text, as a vocabulary."""
+    return frozenset(text.split())
+
 
 #: The Singer column that says when a row was deleted at the source.
 DELETED_AT: Final = "_sdc_deleted_at"
 
+#: What spreadsheets and people write for "no" in the languages that are common, in lower case without accents.
+FALSE_WORDS: Final = words("f false n no off nein falsch nee onwaar non faux falso nao nej falsk nie falsz ne")
 #: What flag columns, CSV files, spreadsheets and databases write for "not deleted".
-_ALIVE: Final = frozenset(
-    {"0", "f", "false", "n", "no", "off", "none", "null", "nil", "nan", "nat", "na", "n/a", "n.a.", "#n/a"}
-    | {"-", "--", "\\n", "undefined", "never", "unset", "active", "alive"}
+_ALIVE: Final = FALSE_WORDS | frozenset(
+    {"0", "none", "null", "nil", "nan", "nat", "na", "n/a", "n.a.", "#n/a"}
+    | {"", "-", "--", "\u2013", "\u2014", "\u2212", "\\n", "#null!"}
+    | {"undefined", "never", "unset", "void", "active", "alive", "not deleted"}
 )
 _DATE: Final = re.compile(r"(\d{4})-?(\d\d)-?(\d\d)")
 _TIME: Final = re.compile(
@@ -28,9 +48,10 @@ _TIME: Final = re.compile(
 )
 #: Years outside these bounds stand for "no date", or for "for ever".
 _YEARS: Final = range(1971, 9000)
-#: Columns that a target adds to the tables that it loads.
+#: Columns that a target adds to the tables that it loads, or to rejects.
 _OF_TABLES: Final = frozenset(
     {"_sdc_batched_at", "_sdc_received_at", "_sdc_extracted_at", "_sdc_sequence", "_sdc_table_version"}
+    | {"_reject_code"}
 )
 #: How columns are called that tell a place in a database's log.
 _OF_LOGS: Final = re.compile(r"lsn|scn|gtid|binlog|log_(?:file|pos)|cdc")
@@ -70,6 +91,7 @@ def tells_changes(columns: Iterable[str], bookmarks: Iterable[str]) -> bool:
         bookmarks: the columns by which it is replicated.
     """
     names = {column.lower() for column in columns}
+    # What was rejected comes again without its order.
     has_mark = any(name.startswith("_sdc_") and name.endswith("deleted_at") for name in names)
     return has_mark and names.isdisjoint(_OF_TABLES) and all(map(_is_of_log, bookmarks))
 
@@ -93,7 +115,7 @@ def is_deleted(column: str, value: Any) -> bool:
         return False
     if isinstance(value, str):
         text = without_hidden(value).strip()
-        if not text or text.lower() in _ALIVE or _is_zero(text):
+        if plain(text) in _ALIVE or _is_zero(text):
             return False
         if is_moment(text):
             return True
@@ -103,6 +125,12 @@ def is_deleted(column: str, value: Any) -> bool:
         "bad_deletion_mark",
         f"column {column}: {value!r} is neither blank nor an ISO 8601 date-time, so the row may or may not be deleted",
     )
+
+
+def plain(text: str) -> str:
+    """A text in lower case, without accents, and without the quotes and brackets that mark a null."""
+    found = unicodedata.normalize("NFKD", text.replace("\u0142", "l").replace("\u0141", "l")).casefold()
+    return "".join(one for one in found if not unicodedata.combining(one)).strip("'\"`()[]<>{} ")
 
 
 def _is_zero(text: str) -> bool:

@@ -137,6 +137,8 @@ class Contacts(_Destination):
 class Suppressions(_Destination):
     """The suppression list of a region."""
 
+    actions = msgspec.structs.replace(ACTIONS, decline="", adding_opts_out=True)
+
     def __init__(self, name: str, place: SuppressionList, manner: Manner) -> None:
         """Take the list."""
         fields = Fields(columns={"reason": Field(_reason)}, properties=AnyField(), ascii_only=True)

@@ -27,6 +27,9 @@ YES = [
     "Opted in",
     "opt in",
     " yes\u200b",
+    "WAHR",
+    "Oui",
+    "s\u00ed",
 ]
 NO = [
     False,
@@ -44,14 +47,37 @@ NO = [
     "opt-out",
     "Opted out",
     "unsubscribed",
+    "FALSCH",
+    "Nein",
+    "n\u00e3o",
 ]
 BLANK = [None, "", " ", "\u00a0", "\u200b", "\ufeff "]
-UNCLEAR = ["perhaps", 2, -1, 0.5, float("nan"), "10", "x", "?", "-", [], {}, ["yes"], "yes/no", "not sure"]
+UNCLEAR = [
+    "do not know",
+    "not unsubscribed",
+    "[]",
+    "perhaps",
+    2,
+    -1,
+    0.5,
+    float("nan"),
+    "10",
+    "x",
+    "?",
+    "-",
+    [],
+    {},
+    ["yes"],
+    "yes/no",
+    "not sure",
+]
 
 UNSUBSCRIBED = [
     "unsubscribed", "Unsubscribed", "UNSUBSCRIBED", " unsubscribed ", "unsubscribed\u200b", "unsub", "Unsubscribe",
     "opted out",
     "Opted-Out", "OPT_OUT", "optout", "opt out", "not subscribed", "complained", "do not contact", *NO,
+    "Unsubscribed (2026-01-05)", "UNSUBSCRIBED_BY_ADMIN",
+    "opted out by phone", "Abgemeldet", "d\u00e9sabonn\u00e9", "dado de baja",
 ]  # fmt: skip
 SUBSCRIBED = ["subscribed", "Subscribed", "SUBSCRIBED ", "opted in", "OPT_IN", "Opt-in", *YES]
 HELD_BACK = {
@@ -102,7 +128,13 @@ def test_p5_yes_in_a_column_of_opt_outs_is_an_opt_out(column):
     assert {read(one) for one in [True, 1, "yes", "Y", "t", "2026-01-01T00:00:00Z", "2026-01-01", "unsubscribed"]} == {
         "unsubscribed"
     }
-    assert {read(one) for one in [*BLANK, False, 0, "no", "F"]} == {None}
+    assert {read(one) for one in ["x", "ja", 1767225600, "1767225600", "01/31/2026", "5.1.2026 10:00"]} == {
+        "unsubscribed"
+    }
+    assert {read(one) for one in [*BLANK, False, 0, "no", "F", "nein", "FALSCH", "never"]} == {None}
+    for word in ("active", "confirmed", "in", "perhaps", "accepted", 7, "00/00/0000", "()"):
+        with pytest.raises(ValueError, match="not known"):
+            read(word)
     with pytest.raises(ValueError, match="not known"):
         read("perhaps")
 

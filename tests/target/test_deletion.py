@@ -19,6 +19,9 @@ ALIVE = [
     "f", "F",
     "no", "No", "n", "N", "off", "null", "NULL", "None", "nil", "NaN", "NaT", "n/a", "N/A", "#N/A", "-", "\\N",
     "0000-00-00", "0000-00-00 00:00:00", "0000-00-00T00:00:00Z", " false ",
+    "FALSCH", "Faux", "falso", "ONWAAR",
+    "nein", "Não", "non", "Fałsz", "''", '""', "(null)", "<NULL>", "[null]", "\u2014",
+    "not deleted", "#NULL!",
 ]  # fmt: skip
 #: What says that a row was deleted, and when.
 GONE = [

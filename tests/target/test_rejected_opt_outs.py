@@ -7,6 +7,7 @@ import json
 import pytest
 
 from tests.target.conftest import COLUMNS, LIST, Mailjet, person, schema, state
+from tests.target.postgrid.conftest import household, households, postgrid  # noqa: F401 - a fixture
 from tests.target.ses.conftest import TOPICS, _no_aws_of_this_machine, bare, ses  # noqa: F401 - fixtures
 
 ANY = {**COLUMNS, "subscription_status": {}, "op": {}, "lists": {}, "_sdc_deleted_at": {}, "id": {}}
@@ -97,3 +98,32 @@ def test_p5_yes_in_a_column_of_opt_outs_declines_the_topic_that_it_is_mapped_to(
     assert result.outcomes["reasons"] == {"wrong_type": 1}
     found = {email: one["topics"].get("News") for email, one in ses.contacts().items()}
     assert found == {f"person{at}@example.com": one for at, one in enumerate(values.values())}
+
+
+def test_p5_a_rejected_row_suppresses_and_never_takes_off_the_suppression_list(bare):  # noqa: F811
+    bare.suppress("person4@example.com")
+    columns = ANY | {"reason": {}}
+    rows = [
+        person(1, reason="perhaps"),
+        person(2, reason="perhaps", **OPT_OUT),
+        person(3, reason="perhaps", subscription_status="subscribed"),
+        person(4, reason="perhaps", op="remove"),
+    ]
+    options = {"ses_target": "suppression_list", "list": None, "properties": None, "ses_allow_unsuppress": True}
+    result = bare.deliver([schema(columns=columns), *rows, state(1)], action_column="op", **options)
+    assert (result.error, result.counts()) == (None, {"rejected": 4})
+    assert set(bare.suppressed()) == {"person1@example.com", "person2@example.com", "person4@example.com"}
+
+
+def test_p5_a_household_that_opts_out_in_a_rejected_row_leaves(postgrid):  # noqa: F811
+    message = households()
+    message["schema"]["properties"] = message["schema"]["properties"] | {"skip_verification": {}, "_sdc_deleted_at": {}}
+    postgrid.deliver([message, *map(household, range(3)), state(0)])
+    rows = [
+        household(0, skip_verification="perhaps", subscription_status="opted out"),
+        household(1, _sdc_deleted_at="perhaps", subscription_status="unsubscribed"),
+        household(2, _sdc_deleted_at="FALSCH"),
+    ]
+    result = postgrid.deliver([message, *rows, state(1)])
+    assert result.counts() == {"rejected": 2, "unchanged": 1}
+    assert postgrid.streets() == ["2 Mill Lane"]

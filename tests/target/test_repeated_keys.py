@@ -107,6 +107,7 @@ MARK = "_sdc_deleted_at"
         (["id", MARK], ["updated_at"], False),
         (["id", MARK, "_sdc_batched_at"], [], False),
         (["id", MARK, "_SDC_RECEIVED_AT"], [], False),
+        (["id", MARK, "_reject_code"], [], False),
         (["id", "deleted_at"], [], False),
         (["id"], [], False),
     ],
