@@ -234,10 +234,8 @@ _SHOWN: Final = 80
 
 
 def shown(value: Any) -> str:
-    """A value as messages show it: as JSON, and not all of a long one. Never of a secret."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
-    if not text.isprintable():
-        text = json.dumps(value, separators=(",", ":"), default=str)
+    """A value as messages show it: a text in quotes, else as JSON, and not all of a long one. Never of a secret."""
+    text = repr(value) if isinstance(value, str) else json.dumps(value, separators=(",", ":"), default=str)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}... ({len(text)} characters)"
 
 
