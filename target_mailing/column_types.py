@@ -17,8 +17,8 @@ _ALL: Final = frozenset({"array", "boolean", "null", "number", "object", "string
 _TYPES: Final = _ALL | {"integer"}
 #: What values of a type are, too.
 _WIDER: Final = {DATE_TIME: "string", "integer": "number"}
-#: What texts of a format are; taps of databases write decimals as texts, and say so.
-_FORMATS: Final = {"date": DATE_TIME, "date-time": DATE_TIME, "singer.decimal": "number"}
+#: Formats of dates. Decimals that taps write as texts (`singer.decimal`) stay texts, of any number of digits.
+_DATES: Final = ("date", "date-time")
 _DEEPEST: Final = 50
 
 
@@ -54,8 +54,8 @@ def _types(column: Any, schema: Mapping[str, Any], depth: int) -> frozenset[str]
             found = _both(found, _types(one, schema, depth + 1))
     if isinstance(reference := column.get("$ref"), str):
         found = _both(found, _types(target_of(reference, schema), schema, depth + 1))
-    if "string" in found and isinstance(column.get("format"), str):
-        found = found - {"string"} | {_FORMATS.get(column["format"], "string")}
+    if "string" in found and column.get("format") in _DATES:
+        found = found - {"string"} | {DATE_TIME}
     return found or _ALL
 
 

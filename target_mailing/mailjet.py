@@ -23,7 +23,7 @@ from target_mailing.mailjet_contact import ManageContacts
 from target_mailing.mailjet_csv import cut, files
 from target_mailing.mailjet_csv_steps import FollowImport, Import, ReadImportErrors, Upload
 from target_mailing.mailjet_lists import ListsColumn, actions_of, laid_over
-from target_mailing.mailjet_properties import FIELDS, TEXT, datatype_of
+from target_mailing.mailjet_properties import FIELDS, NAME, TEXT, datatype_of
 from target_mailing.mailjet_read_back import JudgeJob, ReadBack
 from target_mailing.mailjet_refusals import UnknownProperties
 from target_mailing.mailjet_setup import define_properties, find_list
@@ -265,7 +265,7 @@ class MailjetDestination:
                 if str(row.get("NameSpace", "static")).lower() == "static":
                     datatypes[name_of(row)] = str(row.get("Datatype", "str")).lower()
         self._datatypes = datatypes
-        columns = dict.fromkeys(("name", "first_name", "last_name"), TEXT)
+        columns = dict.fromkeys(("name", "first_name", "last_name"), NAME)
         if self._lists_column is not None:
             lists = self._lists_column
             columns["lists"] = Field(lists, for_removals=True, readable=lists.readable, opt_outs=lists.opt_outs)

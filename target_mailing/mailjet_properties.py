@@ -1,4 +1,7 @@
-"""Mailjet's types of properties: what each takes of a row, and which one fits a column; pure."""
+"""Mailjet's types of properties: what each takes of a row, and which one fits a column; pure.
+
+A column whose SCHEMA allows text and something else gets a property of texts, which takes whatever that is.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,10 @@ from target_mailing import values
 from target_mailing.column_types import DATE_TIME
 from target_mailing.fields import Field
 
-__all__ = ["FIELDS", "TEXT", "datatype_of"]
+__all__ = ["FIELDS", "NAME", "TEXT", "datatype_of"]
 
-TEXT: Final = Field(values.text)
+NAME: Final = Field(values.text)
+TEXT: Final = Field(values.text_or_flag)
 
 #: By Mailjet's name of the type.
 FIELDS: Final[Mapping[str, Field]] = {

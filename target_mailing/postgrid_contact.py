@@ -122,11 +122,9 @@ def fields(identify: Any) -> Fields:
 
 
 def _metadata(value: Any) -> str | None:
-    if isinstance(value, bool):
-        return "true" if value else "false"
     if isinstance(value, (dict, list)):
         return msgspec.json.encode(values.json_value(value)).decode()
-    return values.text(value)
+    return values.text_or_flag(value)
 
 
 _FIELDS: Final[Mapping[str, Field]] = {

@@ -25,6 +25,7 @@ __all__ = [
     "postal_code",
     "shown",
     "text",
+    "text_or_flag",
     "trimmed",
     "whole",
     "whole_float",
@@ -95,6 +96,15 @@ def text(value: Any) -> str | None:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ValueError("no text")
     return number_text(value)
+
+
+def text_or_flag(value: Any) -> str | None:
+    """A text, as `text`; true and false become these words.
+
+    Raises:
+        ValueError: none of these.
+    """
+    return ("true" if value else "false") if isinstance(value, bool) else text(value)
 
 
 def number_text(value: float) -> str:

@@ -187,7 +187,7 @@ def test_only_used_columns_are_required():
         ({}, "str"),
         (True, "str"),
         ({"type": "string", "format": "time"}, "str"),
-        ({"type": ["null", "string"], "format": "singer.decimal"}, "float"),
+        ({"type": ["null", "string"], "format": "singer.decimal"}, "str"),
         ({"type": "integer", "format": "singer.decimal"}, "int"),
         ({"type": "string", "format": 5}, "str"),
         ({"type": None, "enum": None, "anyOf": None, "$ref": None}, "str"),

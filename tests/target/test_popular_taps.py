@@ -71,6 +71,31 @@ TAPS = {
          "unevaluatedProperties": False},
         {}, {},
     ),
+    "tap-google-sheets, each column its type or a text": (
+        {name: {"anyOf": [{**kind, "type": ["null", kind["type"]]}, {"type": ["null", "string"]}]} for name, kind in (
+            ("visits", {"type": "integer"}), ("score", {"type": "number", "multipleOf": 1e-15}),
+            ("city", {"type": "string"}), ("vip", {"type": "boolean"}),
+            ("born", {"type": "string", "format": "date-time"}),
+        )},
+        {"additionalProperties": False}, {}, dict.fromkeys(ROW, "str"),
+    ),
+    "tap-oracle, decimals as texts": (
+        {"visits": {"type": ["null", "string"], "format": "singer.decimal"}, "born": MOMENT, "city": TEXT,
+         "score": {"type": ["null", "string"], "format": "singer.decimal"}, "vip": TEXT},
+        {}, {"visits": "12345678901234567890.123", "score": "19.990", "vip": "Y"},
+        {"visits": "str", "score": "str", "vip": "str"},
+    ),
+    "tap-mssql": (
+        {"visits": WHOLE, "score": NUMERIC | {"multipleOf": 1e-4}, "vip": {"type": ["null", "boolean"]},
+         "born": {"type": ["null", "string"], "format": "date"}, "city": {"type": ["null", "string"], "minLength": 0},
+         "guid": {"type": ["null", "string"], "pattern": "[A-F0-9]{8}-([A-F0-9]{4}-){3}[A-F0-9]{12}"}},
+        {}, {"born": "1984-05-06", "guid": "none"}, {},
+    ),
+    "tap-salesforce, a column of any type": (
+        {"visits": {"type": ["null", "integer", "string", "boolean", "number", "object"]}, "born": MOMENT, "city": TEXT,
+         "score": {"type": ["null", "number"]}, "vip": {"type": ["null", "boolean"]}},
+        {}, {"visits": False}, {"visits": "str"},
+    ),
     "draft 3": (
         {"visits": {"type": ["integer", "null"], "required": True}, "score": {"type": [{"type": "number"}, "null"]},
          "vip": {"type": "boolean"}, "born": {"type": "string", "format": "date-time"}, "city": {"type": "string"},

@@ -325,7 +325,8 @@ def test_p9_a_value_of_the_wrong_kind_in_a_deciding_column_is_a_reject(mailjet):
         ("score", "1_0.5", None),
         ("vip", 1, "true"),
         ("vip", "maybe", None),
-        ("city", True, None),
+        ("city", True, "true"),
+        ("city", [], None),
     ],
 )
 def test_types_are_never_guessed(mailjet, name, value, expected):
