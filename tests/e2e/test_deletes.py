@@ -84,7 +84,7 @@ def deleted(number: int) -> dict[str, Any]:
     return {"action": "D", "identity": [column("id", number)]}
 
 
-@pytest.mark.parametrize("how", ["a view", "a stream map"])
+@pytest.mark.parametrize("how", ["a view", pytest.param("a stream map", marks=pytest.mark.exhaustive)])
 def test_soft_deletes_and_changed_addresses(mailjet, tap, warehouse, tmp_path, how):
     if how == "a view":
         source = Source(tap, warehouse, tmp_path)

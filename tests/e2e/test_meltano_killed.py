@@ -219,6 +219,7 @@ def test_p3_meltano_killed_ten_times_in_a_row_ends_with_the_list_equal_to_the_ta
     assert mailjet.jobs() == jobs
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("parts", [5000], indirect=True)
 def test_p3_an_orphan_of_a_killed_meltano_keeps_the_next_run_out_until_it_has_ended(parts):
     sandbox, table, project = parts

@@ -61,8 +61,6 @@ def kills():
         kills(),
         attrgetter("route", "step"),
         attrgetter("step", "side"),
-        attrgetter("route", "side"),
-        attrgetter("route", "nth"),
         name=attrgetter("name"),
     ),
 )
@@ -225,8 +223,6 @@ CASES = cases()
         CASES,
         attrgetter("fault", "side"),
         attrgetter("route", "step"),
-        attrgetter("fault", "phase"),
-        attrgetter("route", "account"),
         name=attrgetter("name"),
     ),
 )

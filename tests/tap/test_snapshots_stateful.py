@@ -344,13 +344,13 @@ def check(drive: Walks | Runs, make_place: Callable[[], File | Database], exampl
 @pytest.mark.slow
 @pytest.mark.machine
 def test_p6_walks_with_a_file_end_with_what_the_source_has():
-    check(Walks(), File, examples(60, 400))
+    check(Walks(), File, examples(30, 400))
 
 
 @pytest.mark.slow
 @pytest.mark.machine
 def test_p6_walks_with_postgresql_end_with_what_the_source_has(postgresql_url):
-    check(Walks(), lambda: Database(postgresql_url), examples(15, 80))
+    check(Walks(), lambda: Database(postgresql_url), examples(10, 80))
 
 
 @pytest.mark.slow
