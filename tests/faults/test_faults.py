@@ -61,6 +61,7 @@ def kills():
         kills(),
         attrgetter("route", "step"),
         attrgetter("step", "side"),
+        attrgetter("route", "nth"),
         name=attrgetter("name"),
     ),
 )

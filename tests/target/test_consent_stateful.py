@@ -366,4 +366,4 @@ def test_p5_what_searches_found(found: str, again: None) -> None:
 @pytest.mark.slow
 @pytest.mark.machine
 class TestP5NobodyWhoOptedOutIsSubscribedAgain(Consent.TestCase):
-    settings = machine(short=15, long=120)
+    settings = machine(short=10, long=120)

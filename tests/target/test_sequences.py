@@ -56,7 +56,7 @@ def stop(sandbox, stopped):
 
 @pytest.mark.slow
 @pytest.mark.machine
-@machine(short=12, long=120)
+@machine(short=8, long=120)
 @example([([(1, ADDRESSES[2]), (1, ADDRESSES[0]), (1, ADDRESSES[0]), (2, ADDRESSES[0])], 2, "json", None),
           ([(1, ADDRESSES[2])], 1, "json", None)])  # fmt: skip
 @example([([(1, ADDRESSES[2]), (1, ADDRESSES[2]), (2, ADDRESSES[0]), (2, ADDRESSES[0]), (1, ADDRESSES[0])], 1, "json",

@@ -342,4 +342,4 @@ def _a_sandbox() -> Iterator[None]:
 @pytest.mark.slow
 @pytest.mark.machine
 class TestP5NobodyWhoOptedOutOfAmazonSesIsSubscribedAgain(Consent.TestCase):
-    settings = machine(short=8, long=45)
+    settings = machine(short=5, long=45)
