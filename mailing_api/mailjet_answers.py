@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import httpx
@@ -28,8 +28,10 @@ __all__ = [
     "memberships_of",
     "name_of",
     "new_id",
+    "opted_out",
     "read_error",
     "rows_of",
+    "values_of",
     "written_rows",
 ]
 
@@ -91,12 +93,29 @@ def memberships_of(response: httpx.Response) -> list[Row]:
     """The lists of a contact.
 
     Raises:
-        ValueError: as for `rows_of`, or a membership without its list, which may be an opt-out from any.
+        ValueError: as for `rows_of`, or a membership without its list, or of which nobody can tell whether it is one.
     """
     rows = rows_of(response)
-    if any(integer(row.get("ListID")) is None for row in rows):
-        raise ValueError("a membership without a list")
+    if any(integer(row.get("ListID")) is None or opted_out(row) is None for row in rows):
+        raise ValueError("a membership without a list or without its flag")
     return rows
+
+
+def opted_out(membership: Mapping[str, Any]) -> bool | None:
+    """Whether a contact left the list of a membership, as the two spellings of the flag tell."""
+    return boolean(membership.get("IsUnsub", membership.get("IsUnsubscribed")))
+
+
+def values_of(row: Row) -> list[Row]:
+    """The property values of a contact: `Name` and `Value` of each.
+
+    Raises:
+        UnreadableAnswer: they are no list of objects.
+    """
+    found = row.get("Data", [])
+    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+        raise UnreadableAnswer("Mailjet: property values that are no list of objects.")
+    return found
 
 
 def first(rows: list[Row]) -> Row:

@@ -10,8 +10,8 @@ import msgspec
 
 from mailing_api.errors import MailingError, NotFound, RequestRefused
 from mailing_api.mailjet import MailjetClient
+from mailing_api.mailjet_answers import opted_out
 from mailing_api.mailjet_contacts import ContactCalls
-from mailing_api.values import boolean, integer
 from target_mailing.batches import Row
 from target_mailing.consent import Consent, may_remove
 from target_mailing.effects import Effect
@@ -167,9 +167,4 @@ class ManageContacts(Step):
             memberships = self.client.memberships(email)
         except NotFound:
             return {}
-        return {
-            # Without the flag nobody can tell, so it is taken as an opt-out.
-            int(number): boolean(row.get("IsUnsub", row.get("IsUnsubscribed"))) is not False
-            for row in memberships
-            if (number := integer(row.get("ListID"))) is not None
-        }
+        return {int(row["ListID"]): opted_out(row) is not False for row in memberships}

@@ -14,6 +14,7 @@ import msgspec
 
 from mailing_api.errors import NotFound, PermissionDenied, RequestRefused
 from mailing_api.mailjet import MailjetClient
+from mailing_api.mailjet_answers import opted_out, values_of
 from mailing_api.values import boolean, integer, number
 from target_mailing.batches import Row
 from target_mailing.mailjet_steps import ACTIONS, ReadErrors, sent_rows, withheld_rows
@@ -105,21 +106,21 @@ class ReadBack(Step):
                 return False
             if "Properties" not in asked:
                 return True
-            return holds_values(asked["Properties"], self.client.one("contactdata", row.email).get("Data") or ())
+            return holds_values(asked["Properties"], values_of(self.client.one("contactdata", row.email)))
         except (NotFound, PermissionDenied, RequestRefused):
             return False
 
 
 def is_as_asked(action: str, lists: Sequence[int], memberships: Sequence[Mapping[str, Any]]) -> bool:
     """Whether somebody's memberships are on all of these lists what the action makes of them."""
-    opted_out = {integer(row.get("ListID")): _opted_out(row) for row in memberships}
+    flags = {integer(row.get("ListID")): opted_out(row) for row in memberships}
     if action == ACTIONS.remove:
-        return not any(one in opted_out for one in lists)
+        return not any(one in flags for one in lists)
     if action == ACTIONS.unsubscribe:
-        return all(opted_out.get(one) is True for one in lists)
+        return all(flags.get(one) is True for one in lists)
     if action in ACTIONS.respectful:  # an action that undoes opt-outs
-        return all(opted_out.get(one) is False for one in lists)
-    return action in ACTIONS.respectful.values() and all(one in opted_out for one in lists)
+        return all(flags.get(one) is False for one in lists)
+    return action in ACTIONS.respectful.values() and all(one in flags for one in lists)
 
 
 def holds_values(asked: Mapping[str, Any], told: Sequence[Mapping[str, Any]]) -> bool:
@@ -139,8 +140,3 @@ def _is_same(asked: Any, told: Any) -> bool:
     except (ValueError, OverflowError):
         return False
     return bool(told == asked)
-
-
-def _opted_out(membership: Mapping[str, Any]) -> bool | None:
-    """None where nobody can tell, which is as nobody asked."""
-    return boolean(membership.get("IsUnsub", membership.get("IsUnsubscribed")))

@@ -13,7 +13,8 @@ import msgspec
 
 from mailing_api.errors import MailingError, NotFound, RateLimited, RequestRefused
 from mailing_api.mailjet import Job, MailjetClient
-from mailing_api.values import boolean, integer, timestamp, to_epoch
+from mailing_api.mailjet_answers import opted_out
+from mailing_api.values import integer, timestamp, to_epoch
 from target_mailing.consent import Actions, may_remove
 from target_mailing.error_reports import refused_rows
 from target_mailing.mailjet_refusals import UnknownProperties, about_one, is_no_address, is_unknown_property
@@ -92,11 +93,7 @@ class ReadConsent(Step):
         return Done({"withheld": withheld, "absent": absent}, refused=refused)
 
     def _opted_out(self, memberships: Sequence[Mapping[str, Any]]) -> bool:
-        return any(
-            boolean(row.get("IsUnsub", row.get("IsUnsubscribed"))) is not False  # without the flag nobody can tell
-            for row in memberships
-            if integer(row.get("ListID")) in self.lists
-        )
+        return any(opted_out(row) is not False for row in memberships if integer(row.get("ListID")) in self.lists)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from mailing_api.errors import MailingError, ProviderFault, UnreadableAnswer
 from mailing_api.mailjet import MailjetClient
+from mailing_api.mailjet_answers import values_of
 from mailing_api.postgrid import PostgridClient
 from mailing_api.retry import RetryPolicy
 from mailing_api.ses_answers import page_of
@@ -275,12 +276,22 @@ def test_p5_no_content_is_no_empty_listing_of_mailjet(status):
     assert isinstance(error, UnreadableAnswer)
 
 
-@pytest.mark.parametrize("row", [{}, {"ListID": None}, {"ListID": ""}, {"listid": 5}, {"ListID": "x"}])
-def test_p5_a_membership_without_its_list_may_be_an_opt_out_from_any(row):
-    body = json.dumps({"Data": [{"IsUnsub": True, **row}]}).encode()
+@pytest.mark.parametrize(
+    "row",
+    [{"IsUnsub": True, **one} for one in ({}, {"ListID": None}, {"ListID": ""}, {"listid": 5}, {"ListID": "x"})]
+    + [{"ListID": 5, **one} for one in ({}, {"IsUnsub": None}, {"IsUnsub": ""}, {"isunsub": True}, {"IsUnsub": "x"})],
+)
+def test_p5_a_membership_without_its_list_or_its_flag_tells_nothing(row):
+    body = json.dumps({"Data": [row]}).encode()
     client = MailjetClient(api_key="a", secret_key="b", transport=served(200, {}, body), retry=ONE_TRY)
     with closing(client), pytest.raises(UnreadableAnswer):
         client.memberships("ada@example.com")
+
+
+@pytest.mark.parametrize("data", [None, "canary", 5, {}, {"Name": "city"}, ["city"], [["city", "Lyon"]], [None]])
+def test_p1_property_values_that_cannot_be_read_confirm_nothing(data):
+    with pytest.raises(UnreadableAnswer):
+        values_of({"Data": data})
 
 
 @pytest.mark.parametrize(

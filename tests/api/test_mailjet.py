@@ -202,7 +202,7 @@ def test_memberships_of_a_contact():
 
 @pytest.mark.parametrize("heeded", [True, False])
 def test_more_memberships_than_a_page_are_all_read_and_a_repeated_page_ends_it(heeded):
-    everything = [{"ListID": number} for number in range(1500)]
+    everything = [{"ListID": number, "IsUnsub": False} for number in range(1500)]
     pages = [everything[:1000], everything[1000:]] if heeded else [everything[:1000]] * 3
     network = Network(*(rows(*page) for page in pages))
     found = client(network).memberships(1)

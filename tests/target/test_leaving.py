@@ -6,6 +6,8 @@ import threading
 
 import pytest
 
+from mailing_api import http
+from mailing_api.retry import RetryPolicy
 from tests.faults.pairs import crossed
 from tests.target.conftest import people, person, schema, state
 
@@ -290,14 +292,19 @@ def test_p5_an_abandoned_removal_does_not_lose_the_opt_outs_that_were_found(mail
     assert mailjet.statuses()["new1@example.com"] == "unsubscribed"
 
 
-def test_p5_a_membership_that_tells_nothing_of_opt_outs_is_not_removed(mailjet):
+def test_p5_a_membership_that_tells_nothing_of_opt_outs_is_not_removed(mailjet, monkeypatch):
+    monkeypatch.setattr(http, "RetryPolicy", lambda: RetryPolicy(fault_tries=1))
     mailjet.deliver([schema(), person(1)])
     mailjet.sandbox.faults.add(
         kind="status", status=200, path="*getcontactslists",
         content=f'{{"Count":1,"Data":[{{"ListID":{mailjet.list_id},"IsActive":true}}],"Total":1}}',
     )  # fmt: skip
-    assert mailjet.deliver([schema(), delete(1)]).counts() == {"withheld": 1}
+    result = mailjet.deliver([schema(), delete(1), state(1)])
+    assert "the answer could not be read" in str(result.error)
+    assert (result.counts(), result.states) == ({}, [])
     assert mailjet.statuses() == {"person1@example.com": "subscribed"}
+    assert mailjet.deliver([schema(), delete(1), state(1)]).counts() == {"delivered": 1}
+    assert mailjet.statuses() == {}
 
 
 def test_p5_somebody_who_opts_out_while_the_job_runs_stays_so(mailjet):
