@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
 from mailing_api.errors import ConfigurationError
-from mailing_api.settings import filled, plain
+from mailing_api.settings import filled, plain, shown
+from mailing_api.suggestions import did_you_mean
 
-__all__ = ["check_not_empty", "check_stream_maps", "given_settings", "read_configuration", "unusable"]
+__all__ = [
+    "check_not_empty",
+    "check_stream_maps",
+    "given_settings",
+    "read_configuration",
+    "unknown_settings",
+    "unusable",
+]
 
 #: No setting is a larger number, and none is a longer text: the longest tokens of AWS have some thousand characters.
 _MOST: Final = 1e15
 _LONGEST: Final = 50_000
+#: Names that are listed at most.
+_MOST_NAMES: Final = 20
 #: Characters of a name that is shown.
 _LONGEST_NAME: Final = 100
 _NULLS: Final = (None, "__NULL__")
+#: Options of a map whose value may be a name.
+_NAMES_OF_STREAMS: Final = ("__alias__", "__source__")
 
 
 def read_configuration(paths: Sequence[str]) -> tuple[dict[str, Any], bool]:
@@ -36,13 +49,15 @@ def read_configuration(paths: Sequence[str]) -> tuple[dict[str, Any], bool]:
         if path == "ENV":
             continue
         try:
-            given = json.loads(Path(path).read_bytes().decode("utf-8-sig"), parse_float=_number)
+            content = Path(path).read_bytes()
+            given = json.loads(content.decode("utf-8-sig"), parse_float=_number, object_pairs_hook=_object)
         except FileNotFoundError:
             raise ConfigurationError(f"The file given by --config, {path}, was not found.") from None
         except OSError as exc:
             raise ConfigurationError(f"The file given by --config, {path}, cannot be read ({exc.strerror}).") from None
         except UnicodeDecodeError:
-            raise ConfigurationError(f"The file given by --config, {path}, is not text in UTF-8.") from None
+            what = next((what for start, what in _OTHER_FORMS.items() if content.startswith(start)), "")
+            raise ConfigurationError(f"The file given by --config, {path}, is not text in UTF-8{what}.") from None
         except json.JSONDecodeError as exc:
             where = f"line {exc.lineno}, column {exc.colno}"
             raise ConfigurationError(f"The file given by --config is not JSON: {where}.") from None
@@ -52,6 +67,26 @@ def read_configuration(paths: Sequence[str]) -> tuple[dict[str, Any], bool]:
             raise ConfigurationError("The file given by --config must hold a JSON object of settings.")
         found |= given
     return found, "ENV" in paths
+
+
+#: What a file may be instead, by its first bytes.
+_OTHER_FORMS: Final = {
+    b"\x1f\x8b": ", but compressed by gzip: unpack it",
+    b"PK": ", but a ZIP archive: unpack it",
+    b"\xff\xfe": ", but in UTF-16: save it as UTF-8",
+    b"\xfe\xff": ", but in UTF-16: save it as UTF-8",
+}
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(name for name in found if sum(name == other for other, _ in pairs) > 1)
+        raise ConfigurationError(
+            f"The file given by --config names {shown(twice)} twice in one object, so that one of the values would be "
+            "ignored: take one out."
+        )
+    return found
 
 
 def _number(text: str) -> Decimal | float:
@@ -73,6 +108,15 @@ def unusable(config: Mapping[str, Any]) -> list[str]:
     if config.get("flattening_enabled") is True and config.get("flattening_max_depth") is None:
         found.append("Setting `flattening_enabled` needs `flattening_max_depth`, such as 1: set that, too.")
     return list(dict.fromkeys(found))
+
+
+def unknown_settings(config: Mapping[str, Any], known: Iterable[str]) -> str:
+    """The names of settings that there are not, some of them where they are many, and what may be meant."""
+    names = list(known)
+    unknown = sorted(config.keys() - set(names))
+    listed = unknown[:_MOST_NAMES]
+    more = f", and {len(unknown) - len(listed)} more" if len(unknown) > len(listed) else ""
+    return f"{', '.join(listed)}{more}.{did_you_mean(listed, names)}" if unknown else ""
 
 
 def given_settings(config: Any) -> Any:
@@ -164,3 +208,13 @@ def _check_column(where: str, stream: str, column: str, expression: Any) -> None
             raise ConfigurationError(f"{where} must be an array of column names.")
     elif expression is not None and not isinstance(expression, str):
         raise ConfigurationError(f"{where} must be an expression (a text), or null to leave the column out.")
+    elif column not in _NAMES_OF_STREAMS and expression not in _NULLS and not _is_expression(expression):
+        raise ConfigurationError(f"{where} is not one expression, such as `name.title()`: correct its syntax.")
+
+
+def _is_expression(text: str) -> bool:
+    try:
+        found = ast.parse(text).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return len(found) == 1 and isinstance(found[0], ast.Expr)

@@ -24,7 +24,10 @@ _OWN: Final = dict.fromkeys(
 _LEAST_OF_LIBRARIES: Final = logging.WARNING
 
 _ADDRESS: Final = re.compile(r"[^\s@'\"`<>(),;:=/]+(?:@|%40)[^\s@'\"`<>(),;:=/]+", re.IGNORECASE)
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")
+_CONTROL: Final = re.compile(
+    # also what is not seen, or turns the direction of what follows
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
+)
 #: A line break after which a line of its own could be forged; those of tracebacks are followed by blanks.
 _NEW_LINE: Final = re.compile(r"\n(?=\S)")
 #: What every record has; the rest was given as `extra`.
@@ -112,4 +115,9 @@ def _safe_value(value: Any) -> Any:
 
 def _safe(text: str) -> str:
     hidden = _ADDRESS.sub("<address>", SECRETS.hide(text))
-    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", hidden)
+    return _CONTROL.sub(_escaped, hidden)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"

@@ -21,12 +21,11 @@ from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities
 from singer_sdk.plugin_base import JSONSchemaValidator, _ConfigInput
 from singer_sdk.singerlib.catalog import Catalog
 
-from mailing_api.configuration import check_stream_maps, given_settings, read_configuration, unusable
+from mailing_api.configuration import check_stream_maps, given_settings, read_configuration, unknown_settings, unusable
 from mailing_api.errors import ConfigurationError, MailingError
 from mailing_api.retry import RetryPolicy
 from mailing_api.secret_values import remember_secrets
 from mailing_api.settings import from_environ, json_schema, misfit
-from mailing_api.suggestions import did_you_mean
 from tap_mailing.catalog_file import read_catalog
 from tap_mailing.changes import Snapshots, open_store
 from tap_mailing.command import TapCommand
@@ -300,10 +299,8 @@ class TapMailing(Tap):
             raise ConfigValidationError("Settings are wrong.", errors=errors, schema=schema)
         for error in errors:
             self.logger.warning("%s", error)
-        unknown = sorted(self._config.keys() - schema["properties"].keys())
-        if unknown:
-            question = did_you_mean(unknown, schema["properties"])
-            self.logger.warning("Settings that this tap does not have are ignored: %s.%s", ", ".join(unknown), question)
+        if unknown := unknown_settings(self._config, schema["properties"]):
+            self.logger.warning("Settings that this tap does not have are ignored: %s", unknown)
         return errors
 
 

@@ -242,6 +242,11 @@ class PostgresStore(Store):
                 "Setting `journal`: a journal in PostgreSQL needs the package psycopg, which the extra `postgresql` of "
                 "this project brings."
             ) from None
+        except (ValueError, sa.exc.ArgumentError):  # what libpq would read, and SQLAlchemy does not
+            raise JournalError(
+                "Setting `journal` is no URL that can be read. Several hosts are given as "
+                "postgresql://user:password@/database?host=one:5432&host=other:5432."
+            ) from None
 
     def open(self) -> sa.Connection:
         """Connect, take the lock, and make the schema where there is none.

@@ -25,12 +25,18 @@ from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities
 from singer_sdk.plugin_base import JSONSchemaValidator, _ConfigInput
 from singer_sdk.singerlib.encoding.base import GenericSingerReader
 
-from mailing_api.configuration import check_not_empty, check_stream_maps, given_settings, read_configuration, unusable
+from mailing_api.configuration import (
+    check_not_empty,
+    check_stream_maps,
+    given_settings,
+    read_configuration,
+    unknown_settings,
+    unusable,
+)
 from mailing_api.errors import ConfigurationError
 from mailing_api.folders import is_there, unmakable
 from mailing_api.secret_values import remember_secrets
 from mailing_api.settings import duration, from_environ, json_schema, lookup, misfit, positive
-from mailing_api.suggestions import did_you_mean
 from target_mailing.command import TargetCommand
 from target_mailing.destinations import Destinations
 from target_mailing.journal import Journal
@@ -336,12 +342,8 @@ class TargetMailing(Target):
         errors += unusable(self._config)
         if errors and raise_errors:
             raise ConfigValidationError("Settings are wrong.", errors=errors, schema=schema)
-        unknown = sorted(self._config.keys() - schema["properties"].keys())
-        if unknown:
-            question = did_you_mean(unknown, schema["properties"])
-            self.logger.warning(
-                "Settings that this target does not have are ignored: %s.%s", ", ".join(unknown), question
-            )
+        if unknown := unknown_settings(self._config, schema["properties"]):
+            self.logger.warning("Settings that this target does not have are ignored: %s", unknown)
         return errors
 
     @classmethod

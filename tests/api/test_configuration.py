@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
+
 import pytest
 
-from mailing_api.configuration import check_stream_maps, read_configuration, unusable
+from mailing_api.configuration import check_stream_maps, read_configuration, unknown_settings, unusable
 from mailing_api.errors import ConfigurationError
 from mailing_api.settings import plain
 
@@ -20,6 +22,10 @@ from mailing_api.settings import plain
         (b"", "is not JSON: line 1"),
         (b'{"a":' * 100_000, "cannot be read"),
         (b'{"a":' + b"1" * 9000 + b"}", "cannot be read"),
+        (gzip.compress(b"{}"), "compressed by gzip: unpack it"),
+        ("{}".encode("utf-16"), "in UTF-16: save it as UTF-8"),
+        (b'{"list": "A", "list": "B"}', "names 'list' twice"),
+        (b'{"streams": {"x": {"action": "unsub", "action": "remove"}}}', "names 'action' twice"),
     ],
 )
 def test_p9_a_file_that_is_no_configuration_is_told(tmp_path, content, said):
@@ -62,6 +68,13 @@ def test_p9_a_huge_exponent_costs_nothing(tmp_path):
         ({"crm": {"people": {"city": "x"}}}, r"write `crm\?people`"),
         ({"people": {"__key_properties__": "id"}}, "must be an array of column names"),
         ([], "must be an object"),
+        ({"people": {"city": ""}}, "`stream_maps.people.city` is not one expression"),
+        ({"people": {"city": "((("}}, "`stream_maps.people.city` is not one expression"),
+        ({"people": {"city": "import os"}}, "is not one expression"),
+        ({"people": {"city": "a; b"}}, "is not one expression"),
+        ({"people": {"city": "a\0"}}, "is not one expression"),
+        ({"people": {"city": "(" * 5000}}, "is not one expression"),
+        ({"people": {"__filter__": "a ="}}, "`stream_maps.people.__filter__` is not one expression"),
     ],
 )
 def test_p9_stream_maps_of_another_form_are_told(maps, said):
@@ -74,3 +87,11 @@ def test_stream_maps_of_the_right_form_pass():
     check_stream_maps(
         {"__else__": None, "a": None, "b": "__NULL__", "c": {"x": None, "y": "z", "__else__": "__NULL__"}}
     )
+    check_stream_maps({"c": {"__alias__": "crm people", "__source__": "raw-people", "__filter__": "a == 'b'"}})
+
+
+def test_names_of_settings_that_there_are_not_are_listed_in_part():
+    assert unknown_settings({"lsit": 1, "list": 2}, ["list"]) == "lsit. Did you mean 'list'?"
+    assert unknown_settings({"list": 2}, ["list"]) == ""
+    many = unknown_settings({f"unknown{number:04}": 1 for number in range(5000)}, ["list"])
+    assert many.endswith("unknown0019, and 4980 more.")

@@ -51,6 +51,7 @@ def test_p7_no_log_line_shows_an_address(name, text):
 
 def test_p7_control_characters_are_shown_as_such_and_no_line_can_be_forged():
     assert shown("tap-mailing", logging.INFO, "a\x1b[31m\rb\nERROR c") == "a\\x1b[31m\\x0db\\x0aERROR c\n"
+    assert shown("tap-mailing", logging.INFO, "a\u202eb\u200bc\ufeff\u2028") == "a\\u202eb\\u200bc\\ufeff\\u2028\n"
     assert shown("tap-mailing", logging.INFO, '  File "x"\n    y()\n') == '  File "x"\n    y()\n\n'
 
 
