@@ -252,8 +252,13 @@ class MpdxClient:
                 once=True,
                 into=file,
             )
-        except BaseException:
+        except BaseException as exc:
             file.close()
+            if isinstance(exc, OSError):
+                raise ConfigurationError(
+                    f"No room for the temporary file of an export ({exc.strerror}). Make room in the system's folder "
+                    "for them, or set the environment variable TMPDIR to a folder that has it."
+                ) from None
             raise
         now = values.timestamp_of(datetime.now(UTC))
         return MailingExport(account_list=account_list, ticket=ticket, exported_at=now, row_count=count, file=file)

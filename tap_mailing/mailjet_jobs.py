@@ -150,8 +150,12 @@ class ImportJobs(MailjetStream):
 
     def _spill_imports(self) -> Spill:
         listing = Spill()
-        for page in self.client.rows("csvimport", ordered=False, ahead=self.concurrency):
-            listing.add((by_id(row), row) for row in page)
+        try:
+            for page in self.client.rows("csvimport", ordered=False, ahead=self.concurrency):
+                listing.add((by_id(row), row) for row in page)
+        except BaseException:
+            listing.close()
+            raise
         return listing
 
 

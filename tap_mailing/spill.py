@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Self
 
 import msgspec
+
+from mailing_api.errors import ConfigurationError
 
 __all__ = ["Backlog", "Spill"]
 
@@ -23,7 +26,8 @@ class Spill:
     def add(self, rows: Iterable[tuple[int, Any]]) -> None:
         """Keep rows; a later one of the same ID replaces the earlier."""
         encoded = ((key, msgspec.json.encode(row)) for key, row in rows)
-        self._database.executemany("INSERT OR REPLACE INTO rows VALUES (?, ?)", encoded)
+        with _room_for_rows():
+            self._database.executemany("INSERT OR REPLACE INTO rows VALUES (?, ?)", encoded)
 
     def get(self, keys: Sequence[int]) -> dict[int, Any]:
         """Those of the rows that are there."""
@@ -55,11 +59,14 @@ class Backlog:
     def add(self, rows: Iterable[tuple[str, str, Any]]) -> None:
         """Keep rows, each with its key and its moment; a later one of the same key replaces the earlier."""
         encoded = ((key, moment, msgspec.json.encode(row)) for key, moment, row in rows)
-        self._database.executemany("INSERT OR REPLACE INTO rows VALUES (?, ?, ?)", encoded)
+        with _room_for_rows():
+            self._database.executemany("INSERT OR REPLACE INTO rows VALUES (?, ?, ?)", encoded)
 
     def __iter__(self) -> Iterator[tuple[str, Any]]:
         """Each moment with its row, the oldest first."""
-        for moment, row in self._database.execute("SELECT moment, row FROM rows ORDER BY moment, key"):
+        with _room_for_rows():  # to sort takes some, too
+            found = self._database.execute("SELECT moment, row FROM rows ORDER BY moment, key")
+        for moment, row in found:
             yield moment, msgspec.json.decode(row)
 
     def __len__(self) -> int:
@@ -70,3 +77,16 @@ class Backlog:
 
     def __exit__(self, *_: object) -> None:
         self._database.close()
+
+
+@contextmanager
+def _room_for_rows() -> Iterator[None]:
+    """Raise ConfigurationError where SQLite's temporary file cannot be written."""
+    try:
+        yield
+    except sqlite3.Error as exc:
+        kind = getattr(exc, "sqlite_errorname", type(exc).__name__)
+        raise ConfigurationError(
+            f"No room for temporary files ({kind}): this stream is kept on disk while it is read. Make room in the "
+            "system's folder for them, or set the environment variable SQLITE_TMPDIR to a folder that has it."
+        ) from None

@@ -34,7 +34,7 @@ _ELSEWHERE: Final = "Mend that, or choose another place"
 #: What SQLite's errors say, by the beginning of their names.
 _FAILURES: Final = {
     "SQLITE_FULL": f"cannot be written (the disk is full). {_ELSEWHERE}",
-    "SQLITE_IOERR": f"cannot be written (the disk failed). {_ELSEWHERE}",
+    "SQLITE_IOERR": f"cannot be written (the disk failed, or a limit of file sizes is reached). {_ELSEWHERE}",
     "SQLITE_READONLY": f"cannot be written (it is read-only). {_ELSEWHERE}",
     "SQLITE_CANTOPEN": f"cannot be written (it cannot be opened). {_ELSEWHERE}",
     **dict.fromkeys(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import json
 import logging
+import os
 import uuid
 from datetime import UTC, datetime, timedelta
 
@@ -295,3 +297,18 @@ def test_p9_a_missing_token_is_named(config):
 )
 def test_countries_by_name(name, code):
     assert country_code(name) == code
+
+
+def test_p9_a_full_disk_under_an_export_is_told_with_what_to_do(monkeypatch):
+    def write(self, piece):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("tempfile.SpooledTemporaryFile.write", write)
+
+    def answer(request):
+        if request.method == "POST":
+            return httpx.Response(201, json={"data": {"id": key(1), "type": "export_logs"}})
+        return httpx.Response(200, content=b"Contact Name\nA\n")
+
+    with pytest.raises(ConfigurationError, match=r"No space left on device.*TMPDIR"):
+        client(answer).export(key(0))
