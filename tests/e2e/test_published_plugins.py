@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -18,8 +19,9 @@ import pytest
 from mailing_sandbox.server import Sandbox
 from tap_mailing.tap import TapMailing
 from tests.e2e.warehouse import Plugin, Warehouse, started
+from tests.tap.conftest import settings_of_all
 from tests.target.conftest import Mailjet, Result
-from tests.target.postgrid.conftest import account
+from tests.target.postgrid.conftest import account, link_files
 from tests.target.postgrid.test_imports import streets as import_streets
 from tests.target.ses.conftest import (  # noqa: F401 - the same account of Amazon SES
     Ses,
@@ -146,7 +148,7 @@ def reasons(found: Result) -> list[str]:
 
 
 @pytest.mark.parametrize("tap", TAPS)
-@pytest.mark.parametrize("route", ["json", "csv", "contact"])
+@pytest.mark.parametrize("route", ["json", "csv", "auto", "contact"])
 def test_published_taps_into_mailjet(mailjet: Mailjet, written, tap, route):
     mailjet.sandbox.mailjet.add_property("born", "datetime")
     found = mailjet.deliver(written[tap], route=route, properties=["visits", "score", "vip", "born"])
@@ -182,18 +184,31 @@ def test_published_taps_into_postgrid(tmp_path, written, tap, route):
         assert (postgrid.streets() or import_streets(postgrid)) == STREETS
 
 
+@pytest.mark.parametrize("tap", TAPS)
+def test_published_taps_into_the_suppression_list_of_amazon_ses(ses: Ses, written, tap):  # noqa: F811 - a fixture
+    found = ses.deliver(written[tap], ses_target="suppression_list", list=None, properties=None)
+    assert found.error is None, found.log
+    assert found.counts() == {"delivered": 3}, reasons(found)
+    assert sorted(ses.suppressed()) == PEOPLE
+
+
+@pytest.mark.parametrize("tap", TAPS)
+def test_published_taps_into_files_that_postgrid_fetches(tmp_path, monkeypatch, written, tap):
+    with account(tmp_path) as postgrid:
+        link_files(postgrid, monkeypatch, tmp_path)
+        found = postgrid.deliver(written[tap], route="import", postgrid_replace=True)
+        assert found.error is None, found.log
+        assert found.counts() == {"delivered": 3}, reasons(found)
+        assert import_streets(postgrid) == STREETS
+
+
 @pytest.fixture(scope="module")
 def extracted(tmp_path_factory) -> str:
-    """What tap-mailing writes of some Mailjet contacts and lists."""
-    with Sandbox(job_seconds=0.0) as sandbox:
-        number = sandbox.mailjet.add_list("News")
-        sandbox.mailjet.add_property("score", "float")
+    """What tap-mailing writes of all providers: what a sandbox is filled with, and some Mailjet contacts by name."""
+    with Sandbox(contacts=30, job_seconds=0.0) as sandbox:
+        number = sandbox.mailjet.add_list("News of ours")
         sandbox.mailjet.add_contacts([{"email": email, "list": number} for email in PEOPLE])
-        config = {
-            "mailjet_api_key": sandbox.api_key,
-            "mailjet_secret_key": sandbox.secret_key,
-            "mailjet_base_url": sandbox.url,
-        }
+        config = settings_of_all(sandbox)
         out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
         with contextlib.redirect_stdout(out):
             TapMailing(config=config).sync_all()
@@ -201,17 +216,33 @@ def extracted(tmp_path_factory) -> str:
         return out.buffer.getvalue().decode()
 
 
+def rows_by_stream(text: str) -> Counter[str]:
+    """How many rows a tap wrote, of each stream that has any."""
+    return Counter(one["stream"] for one in map(json.loads, text.splitlines()) if one["type"] == "RECORD")
+
+
 def test_our_streams_into_target_jsonl(tmp_path, extracted):
     target = Plugin("target-jsonl", tmp_path, requirement="target-jsonl")
     target.run({"destination_path": str(tmp_path), "do_timestamp_file": False}, text=extracted)
-    rows = [json.loads(line) for line in (tmp_path / "mailjet_contacts.jsonl").read_text().splitlines()]
-    assert sorted(row["email"] for row in rows) == PEOPLE
+    written = rows_by_stream(extracted)
+    assert {stream.partition("_")[0] for stream in written} == {"mailjet", "mpdx", "postgrid", "ses"}
+    for stream, rows in written.items():
+        lines = (tmp_path / f"{stream}.jsonl").read_text().splitlines()
+        assert len(lines) == rows
+    emails = {json.loads(line)["email"] for line in (tmp_path / "mailjet_contacts.jsonl").read_text().splitlines()}
+    assert emails >= {*PEOPLE}
 
 
 def test_our_streams_into_target_postgres(tmp_path, extracted):
     target = Plugin("target-postgres", tmp_path)
     with started() as warehouse:
         target.run({"sqlalchemy_url": warehouse.url, "default_target_schema": "mailing"}, text=extracted)
-        rows = warehouse.rows("SELECT email, created_at FROM mailing.mailjet_contacts")
-        assert sorted(row["email"] for row in rows) == PEOPLE
-        assert warehouse.rows("SELECT name FROM mailing.mailjet_mailing_lists") == [{"name": "News"}]
+        counts = " UNION ALL ".join(
+            f"SELECT '{stream}' AS stream, count(*) AS rows FROM mailing.{stream}"
+            for stream in rows_by_stream(extracted)
+        )
+        found = {row["stream"]: row["rows"] for row in warehouse.rows(counts)}
+        assert found == rows_by_stream(extracted)
+        emails = {row["email"] for row in warehouse.rows("SELECT email, created_at FROM mailing.mailjet_contacts")}
+        assert emails >= {*PEOPLE}
+        assert {"name": "News of ours"} in warehouse.rows("SELECT name FROM mailing.mailjet_mailing_lists")
