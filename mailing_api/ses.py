@@ -215,7 +215,7 @@ class SesClient:
     def suppression(self, region: str, email: str) -> Row:
         """One suppressed address with the message that led to it. An address with a slash is refused."""
         found = self._object(region, GET_SUPPRESSED_DESTINATION, {"EmailAddress": email})
-        return dict(found.get("SuppressedDestination") or {})
+        return found.get("SuppressedDestination") or {}
 
     # Writing: see `ses_writing`
 

@@ -51,6 +51,7 @@ class _Shape(msgspec.Struct):
     ImportDataSource: Row | None = None
     ImportDestination: Row | None = None
     FailureInfo: Row | None = None
+    SuppressedDestination: Row | None = None
 
 
 def answer(response: httpx.Response) -> Row:

@@ -16,6 +16,7 @@ from mailing_api.mailjet import MailjetClient
 from mailing_api.mailjet_answers import values_of
 from mailing_api.postgrid import PostgridClient
 from mailing_api.retry import RetryPolicy
+from mailing_api.ses_answers import answer as answer_of_ses
 from mailing_api.ses_answers import page_of
 from tests.api.clients import CLIENTS, HASTY
 from tests.raw import answer, raw_server, saying
@@ -300,6 +301,16 @@ def test_p1_property_values_that_cannot_be_read_confirm_nothing(data):
 def test_p5_what_is_no_page_of_amazon_ses_is_no_empty_one(found):
     with pytest.raises(ValueError, match=r"page|Expected"):
         page_of(found, "Contacts")
+
+
+@pytest.mark.parametrize("found", ["canary", "null", 5, ["canary"], [["a", "b"]]])
+@pytest.mark.parametrize(
+    "name",
+    ["SuppressedDestination", "FailureInfo", "ImportDataSource", "ImportDestination", "Topics", "UnsubscribeAll"],
+)
+def test_p9_members_of_another_type_are_an_unreadable_answer_of_amazon_ses(name, found):
+    with pytest.raises(ValueError, match="Expected"):
+        answer_of_ses(httpx.Response(200, json={name: found}))
 
 
 @pytest.mark.parametrize("found", [{}, {"Contacts": []}, {"Contacts": None}, {"NextToken": None}])
