@@ -12,7 +12,7 @@ import msgspec
 
 from mailing_api.errors import ConfigurationError
 from mailing_api.holding import Foreign, Held, HeldFile, Mark
-from tap_mailing.snapshot_store import Found, Note, Store, held
+from tap_mailing.snapshot_store import TABLES, Found, Note, Store, held
 
 __all__ = ["FileStore"]
 
@@ -23,7 +23,7 @@ _PRAGMAS: Final = (
     "wal_autocheckpoint=8192",
 )
 
-_MARK: Final = Mark(application_id=0x744D536E, tables=frozenset({"constants", "parts", "generations", "entries"}))
+_MARK: Final = Mark(application_id=0x744D536E, tables=TABLES)
 
 _TABLES: Final = (
     "CREATE TABLE IF NOT EXISTS constants (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID",
@@ -53,10 +53,10 @@ class FileStore(Store):
 
     def find(self, part: int, keys: Sequence[str]) -> dict[str, Found]:
         """Those of the rows that are there."""
-        found = self._run(
-            "SELECT key, place, hash, written FROM entries WHERE part = ? AND key IN (SELECT value FROM json_each(?))",
-            (part, msgspec.json.encode(keys).decode()),
+        query = (
+            "SELECT key, place, hash, written FROM entries WHERE part = ? AND key IN (SELECT value FROM json_each(?))"
         )
+        found = self._read(tuple[str, int, int | None, int], query, (part, msgspec.json.encode(keys).decode()))
         return {key: (place, row, written) for key, place, row, written in found}
 
     def put(self, part: int, number: int, notes: Collection[Note]) -> None:
@@ -114,6 +114,8 @@ class FileStore(Store):
         except OSError as exc:
             raise self._unusable(exc.strerror or type(exc).__name__) from None
         with self._telling():
+            there = {name for (name,) in self._database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            self._check_tables(there)
             for statement in (*(f"PRAGMA {pragma}" for pragma in _PRAGMAS), *_TABLES):
                 self._database.execute(statement)
 
@@ -130,8 +132,12 @@ class FileStore(Store):
             yield
         except sqlite3.Error as exc:
             # The kind alone; SQLite's own words may name tables and columns, which help nobody.
-            kind = getattr(exc, "sqlite_errorname", type(exc).__name__)
+            kind = getattr(exc, "sqlite_errorname", "SQLITE_CORRUPT")  # none: a value that cannot be decoded
+            if kind.startswith(_DAMAGE):
+                raise self._damaged() from None
             raise self._unusable(_KINDS.get(kind, kind)) from None
+        except (UnicodeError, OverflowError):
+            raise self._damaged() from None
 
     def _unusable(self, why: str) -> ConfigurationError:
         return ConfigurationError(
@@ -140,10 +146,10 @@ class FileStore(Store):
         )
 
 
+#: What SQLite's errors begin with where a file is damaged; the last of them: a table or a column is missing.
+_DAMAGE: Final = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_MISMATCH", "SQLITE_CONSTRAINT", "SQLITE_ERROR")
 _KINDS: Final = {
     "SQLITE_FULL": "the disk is full",
-    "SQLITE_NOTADB": "this is no SQLite file",
-    "SQLITE_CORRUPT": "the file is damaged",
     "SQLITE_CANTOPEN": "it cannot be opened",
     "SQLITE_READONLY": "it is read-only",
     "SQLITE_IOERR": "the disk failed",

@@ -72,10 +72,8 @@ class PostgresStore(Store):
 
     def find(self, part: int, keys: Sequence[str]) -> dict[str, Found]:
         """Those of the rows that are there."""
-        found = self._run(
-            "SELECT key, place, hash, written FROM entries WHERE part = ? AND key = ANY(?)",
-            (part, list(keys)),
-        )
+        query = "SELECT key, place, hash, written FROM entries WHERE part = ? AND key = ANY(?)"
+        found = self._read(tuple[str, int, int | None, int], query, (part, list(keys)))
         return {key: (place, row, written) for key, place, row, written in found}
 
     def put(self, part: int, number: int, notes: Collection[Note]) -> None:
@@ -130,6 +128,8 @@ class PostgresStore(Store):
             )
         self._run(f"SET search_path TO {_SCHEMA}, pg_temp")
         self._run("SET synchronous_commit TO on")  # what is noted survives a crash of the server
+        names = self._run("SELECT tablename FROM pg_catalog.pg_tables WHERE schemaname = ?", (_SCHEMA,))
+        self._check_tables({name for (name,) in names})
         for statement in _TABLES:
             self._run(statement)
         self._run("SELECT pg_advisory_unlock(hashtextextended(?, 0))", (_SCHEMA,))

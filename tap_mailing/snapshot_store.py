@@ -5,19 +5,25 @@ from __future__ import annotations
 import abc
 import secrets
 from collections.abc import Collection, Iterator, Sequence
-from typing import Any, Final, Self
+from collections.abc import Set as AbstractSet
+from typing import Any, Final, Self, TypeVar
 
 import msgspec
 
 from mailing_api.errors import ConfigurationError
 
-__all__ = ["Found", "Generation", "Note", "Store", "held"]
+__all__ = ["TABLES", "Found", "Generation", "Note", "Store", "held"]
+
+_Row = TypeVar("_Row", bound=tuple[Any, ...])
 
 #: A row as it is noted: key, place, and hash, which is None for a row that is gone.
 Note = tuple[str, int, int | None]
 
 #: A row as it is found: place, hash, and the number of the walk that wrote it.
 Found = tuple[int, int | None, int]
+
+#: The names of the tables.
+TABLES: Final = frozenset({"constants", "parts", "generations", "entries"})
 
 _FORMAT: Final = b"1"
 
@@ -72,20 +78,21 @@ class Store(abc.ABC):
         self._hold(stream, account)
         of = (stream, account)
         self._run("INSERT INTO parts (stream, account, last) VALUES (?, ?, 0) ON CONFLICT DO NOTHING", of)
-        ((part,),) = self._run("SELECT part FROM parts WHERE stream = ? AND account = ?", of)
+        (part,) = self._one(tuple[int], "SELECT part FROM parts WHERE stream = ? AND account = ?", of)
         self.commit()
-        return int(part)
+        return part
 
     def begin(self, part: int) -> int:
         """The number of a new walk."""
         self._run("UPDATE parts SET last = last + 1 WHERE part = ?", (part,))
-        ((last,),) = self._run("SELECT last FROM parts WHERE part = ?", (part,))
-        return int(last)
+        (last,) = self._one(tuple[int], "SELECT last FROM parts WHERE part = ?", (part,))
+        return last
 
     def generation(self, part: int, name: str) -> Generation | None:
         """The generation of this name, if it is there."""
-        found = self._run("SELECT number, since, scope FROM generations WHERE part = ? AND name = ?", (part, name))
-        return Generation(found[0][0], found[0][1], bytes(found[0][2])) if found else None
+        query = "SELECT number, since, scope FROM generations WHERE part = ? AND name = ?"
+        found = self._read(tuple[int, int, bytes], query, (part, name))
+        return Generation(*found[0]) if found else None
 
     def has_generation(self, part: int) -> bool:
         """Whether there is any."""
@@ -108,10 +115,9 @@ class Store(abc.ABC):
 
     def extent(self, part: int) -> tuple[int, int, int]:
         """How many rows there are, the least of their places, and the first after them."""
-        ((count, first, last),) = self._run(
-            "SELECT COUNT(*), MIN(place), MAX(place) FROM entries WHERE part = ?", (part,)
-        )
-        return (count, first, last + 1) if count else (0, 0, 0)
+        query = "SELECT COUNT(*), COALESCE(MIN(place), 0), COALESCE(MAX(place), -1) FROM entries WHERE part = ?"
+        count, first, last = self._one(tuple[int, int, int], query, (part,))
+        return count, first, last + 1
 
     @abc.abstractmethod
     def find(self, part: int, keys: Sequence[str]) -> dict[str, Found]:
@@ -124,10 +130,8 @@ class Store(abc.ABC):
     def scan(self, part: int, before: int, size: int) -> Iterator[list[tuple[str, int]]]:
         """Keys and places of the rows that were last written before a walk, some at a time."""
         last = ""
-        while page := self._run(
-            "SELECT key, place, written FROM entries WHERE part = ? AND key > ? ORDER BY key LIMIT ?",
-            (part, last, size),
-        ):
+        query = "SELECT key, place, written FROM entries WHERE part = ? AND key > ? ORDER BY key LIMIT ?"
+        while page := self._read(tuple[str, int, int], query, (part, last, size)):
             last = page[-1][0]
             yield [(key, place) for key, place, written in page if written < before]
 
@@ -157,6 +161,15 @@ class Store(abc.ABC):
     def _run(self, statement: str, parameters: Sequence[Any] = ()) -> list[Any]:
         """The rows that a statement finds; its parameters' sign is a question mark."""
 
+    def _check_tables(self, there: AbstractSet[str]) -> None:
+        """See that no table is missing of those there were, which would be made again, empty.
+
+        Raises:
+            ConfigurationError: one is.
+        """
+        if not there >= TABLES and any(self._run(f"SELECT 1 FROM {name} LIMIT 1") for name in TABLES & there):  # noqa: S608
+            raise self._damaged()
+
     def _check_format(self) -> None:
         if self._constant("format", _FORMAT) != _FORMAT:
             raise ConfigurationError(
@@ -167,8 +180,33 @@ class Store(abc.ABC):
     def _constant(self, name: str, value: bytes) -> bytes:
         """What was given at the first call."""
         self._run("INSERT INTO constants (name, value) VALUES (?, ?) ON CONFLICT DO NOTHING", (name, value))
-        ((found,),) = self._run("SELECT value FROM constants WHERE name = ?", (name,))
-        return bytes(found)
+        (found,) = self._one(tuple[bytes], "SELECT value FROM constants WHERE name = ?", (name,))
+        return found
+
+    def _read(self, row: type[_Row], statement: str, parameters: Sequence[Any] = ()) -> list[_Row]:
+        """The rows that a statement finds, of which each is as it should be.
+
+        Raises:
+            ConfigurationError: one is not, since the place is damaged.
+        """
+        found = self._run(statement, parameters)
+        try:
+            return msgspec.convert(found, list[row])  # type: ignore[valid-type]
+        except msgspec.ValidationError:
+            raise self._damaged() from None
+
+    def _one(self, row: type[_Row], statement: str, parameters: Sequence[Any]) -> _Row:
+        """The one row that a statement must find."""
+        found = self._read(row, statement, parameters)
+        if len(found) != 1:
+            raise self._damaged()
+        return found[0]
+
+    def _damaged(self) -> ConfigurationError:
+        return ConfigurationError(
+            f"Setting `change_detection`: {self.name} is damaged. Restore it from a backup, or move it away: then all "
+            "rows count as new, and rows that are gone by then are not told."
+        )
 
 
 def held(place: str, holder: str) -> ConfigurationError:
