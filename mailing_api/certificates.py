@@ -13,6 +13,7 @@ import httpx
 import msgspec
 
 from mailing_api.errors import ConfigurationError
+from mailing_api.settings import shown
 
 __all__ = ["Authorities", "authorities", "nobody", "trust", "why_untrusted"]
 
@@ -56,8 +57,8 @@ def trust(chosen: Authorities | None) -> ssl.SSLContext:
     else:
         return context
     raise ConfigurationError(
-        f"The file of certificate authorities {chosen.path!r}, named by {chosen.named_by}, {why}: correct the path, or "
-        "unset it to trust the usual authorities."
+        f"The file of certificate authorities {shown(chosen.path)}, named by {chosen.named_by}, {why}: correct the "
+        "path, or unset it to trust the usual authorities."
     )
 
 

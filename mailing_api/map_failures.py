@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 from mailing_api.errors import ConfigurationError
 
-__all__ = ["map_failure"]
+__all__ = ["check_aliases", "map_failure"]
 
 
 def map_failure(stream: str, exc: Exception, *, where: str = "a row") -> ConfigurationError:
@@ -28,6 +31,20 @@ def map_failure(stream: str, exc: Exception, *, where: str = "a row") -> Configu
             f"{told}. The value may be null or of another type there: allow for that, as in `x.title() if x else None`."
         )
     return ConfigurationError(f"{told}. Correct the expression, so that it takes every value of the column.")
+
+
+def check_aliases(stream: str, maps: Iterable[Any]) -> None:
+    """See that the maps of a stream give it a name.
+
+    Raises:
+        ConfigurationError: one of them makes something else of it.
+    """
+    for one in maps:
+        if not isinstance(one.stream_alias, str) or not one.stream_alias:
+            raise ConfigurationError(
+                f"Setting `stream_maps`: `__alias__` makes no name of stream {stream!r}: give a name, or an expression "
+                "that gives a text."
+            )
 
 
 def _column(exc: Exception) -> str:

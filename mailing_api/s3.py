@@ -43,6 +43,8 @@ PART_SIZE: Final = 8 * 1024 * 1024
 _AWS_HOSTS: Final = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws", ".amazonaws.eu")
 #: A bucket whose name has dots fits no certificate as a host.
 _IS_HOST = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]").fullmatch
+#: Buckets of before have capitals and underscores, too.
+_IS_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}").fullmatch
 #: An MD5 that the probe's body does not have.
 _WRONG_DIGEST: Final = "AAAAAAAAAAAAAAAAAAAAAA=="
 _ACTION = re.compile(r"\b(?:kms|s3):[A-Z][A-Za-z]+")
@@ -81,7 +83,15 @@ class Bucket:
             region_setting: what names the region.
             encryption: what uploads say of it.
             connection: how to talk.
+
+        Raises:
+            ConfigurationError: no bucket has such a name.
         """
+        if _IS_NAME(name) is None:
+            raise ConfigurationError(
+                f"Setting `{setting}` is no name of a bucket, which has lower-case letters, digits, dots and "
+                "hyphens only."
+            )
         self.name = name
         self._endpoint_url = endpoint_url
         self._endpoint_setting = endpoint_setting

@@ -15,7 +15,7 @@ import click
 import httpx
 from singer_sdk import Stream, Tap
 from singer_sdk.configuration._dict_config import parse_environment_config
-from singer_sdk.exceptions import ConfigValidationError
+from singer_sdk.exceptions import ConfigValidationError, MapExpressionError, StreamMapConfigError
 from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities, TapCapabilities
 from singer_sdk.plugin_base import JSONSchemaValidator, _ConfigInput
@@ -23,6 +23,7 @@ from singer_sdk.singerlib.catalog import Catalog
 
 from mailing_api.configuration import check_stream_maps, given_settings, read_configuration, unknown_settings, unusable
 from mailing_api.errors import ConfigurationError, MailingError
+from mailing_api.map_failures import check_aliases
 from mailing_api.retry import RetryPolicy
 from mailing_api.secret_values import remember_secrets
 from mailing_api.settings import from_environ, json_schema, misfit
@@ -102,7 +103,16 @@ class TapMailing(Tap):
     def setup_mapper(self) -> None:
         """Make the stream maps, over the catalog as the streams complete it."""
         _ = self.streams
-        super().setup_mapper()
+        try:
+            super().setup_mapper()
+        except (MapExpressionError, StreamMapConfigError, ConfigValidationError):
+            raise
+        except Exception as exc:
+            if not self.config.get("stream_maps"):
+                raise
+            raise ConfigurationError(f"Setting `stream_maps` cannot be used ({type(exc).__name__}).") from None
+        for name, maps in self.mapper.stream_maps.items():
+            check_aliases(name, maps)
 
     def sync_all(self) -> None:  # type: ignore[misc]  # final in the SDK for type checkers only
         """Read all selected streams; one that fails does not keep the others from being read.

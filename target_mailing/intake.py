@@ -124,6 +124,16 @@ class Intake:
         """Whether a STATE came after the last record."""
         return self._covered == self.messages["RECORD"]
 
+    def end(self) -> None:
+        """At the end of the input: tell which settings of streams fitted none.
+
+        Raises:
+            ConfigurationError: one of them says what becomes of people, and a stream went by the general settings.
+        """
+        if self._maps is not None:
+            self._maps.tell_unused()
+        self.entries.check()
+
     def take(self, lines: Lines) -> None:
         """Take in lines; those before a faulty one count.
 

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import copy
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from singer_sdk.exceptions import MapExpressionError, StreamMapConfigError
 from singer_sdk.mapper import PluginMapper, StreamMap
 
 from mailing_api.errors import ConfigurationError
-from mailing_api.map_failures import map_failure
+from mailing_api.map_failures import check_aliases, map_failure
+from mailing_api.suggestions import did_you_mean
 
 __all__ = ["StreamMaps"]
+
+logger = logging.getLogger("target-mailing.intake")
 
 #: Keywords that say of which type a value is.
 _TYPING: Final = frozenset({"$ref", "allOf", "anyOf", "const", "enum", "oneOf", "type"})
@@ -26,6 +31,7 @@ class StreamMaps:
         """Take the SDK's mapper, and the plugin's settings."""
         self._mapper = mapper
         self._given: Mapping[str, Any] = config.get("stream_maps") or {}
+        self._came: dict[str, None] = {}
 
     def register(self, stream: str, schema: dict[str, Any], keys: Sequence[str]) -> Sequence[StreamMap]:
         """The maps of a stream, in the order of what `transformed` gives.
@@ -37,9 +43,26 @@ class StreamMaps:
         with self._telling(stream):
             self._mapper.register_raw_stream_schema(stream, {**schema, "properties": columns}, list(keys))
         maps = self._mapper.stream_maps[stream]
+        check_aliases(stream, maps)
         for one in maps:
             self._keep_untyped(one, columns)
+        self._came[stream] = None
         return maps
+
+    def tell_unused(self) -> None:
+        """Warn of maps whose stream did not come: most often the name is wrong, and rows went as they were."""
+        unused = [
+            name
+            for name, given in self._given.items()
+            if not name.startswith("__") and not any(_is_of(name, given, stream) for stream in self._came)
+        ]
+        if unused and self._came:
+            logger.warning(
+                "Setting `stream_maps`: no stream came for %s; these came: %s.%s",
+                ", ".join(map(repr, unused)),
+                ", ".join(map(repr, self._came)),
+                did_you_mean(unused, self._came),
+            )
 
     def _keep_untyped(self, one: StreamMap, columns: Mapping[str, Any]) -> None:
         """Let a column that may hold anything hold anything still: flattening takes it for a text."""
@@ -86,3 +109,8 @@ class StreamMaps:
         columns = [f".{name}" for name, value in expressions if isinstance(value, str) and said.endswith(f" {value}.")]
         where = f"{stream}{columns[0] if len(columns) == 1 else ''}"
         raise ConfigurationError(f"Setting `stream_maps.{where}`: {said}") from None
+
+
+def _is_of(name: str, given: Any, stream: str) -> bool:
+    source = given.get("__source__") if isinstance(given, Mapping) else None
+    return fnmatchcase(stream, name) or source == stream

@@ -148,7 +148,7 @@ class Run:
             raise self.delivery.error
         if self._input_error is not None:
             raise self._input_error
-        self.intake.entries.check()
+        self.intake.end()
 
     @property
     def has_worked(self) -> bool:

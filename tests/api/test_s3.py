@@ -185,6 +185,12 @@ def test_settings_of_encryption_are_checked(config, said):
         encryption_of("s3_", config)
 
 
+@pytest.mark.parametrize("name", ["  ", "Äé", "\u200b", "-", "a\nb", "a:b", "a b", "${X}"])
+def test_p9_what_is_no_bucket_is_named(name):
+    with pytest.raises(ConfigurationError, match="`ses_s3_bucket` is no name of a bucket"):
+        bucket(Wire(), name=name)
+
+
 @pytest.mark.parametrize(
     ("words", "encryption", "said"),
     [

@@ -14,8 +14,8 @@ COLUMNS = {name: {"type": ["string", "null"]} for name in ("id", "name", "city")
 ROW = {"id": "1", "name": "Canary Name", "city": None}
 
 
-def maps_of(people):
-    config = {"stream_maps": {"people": people}}
+def maps_of(given, name="people"):
+    config = {"stream_maps": {name: given}}
     maps = StreamMaps(PluginMapper(plugin_config=config, logger=logging.getLogger("tests")), config)
     maps.register("people", {"type": "object", "properties": COLUMNS}, ["id"])
     return maps
@@ -48,3 +48,21 @@ def test_p9_an_expression_that_fails_on_a_row_is_named_with_its_line(column, exp
 
 def test_rows_that_an_expression_takes_pass():
     assert maps_of({"name": "name.upper()"}).transformed("people", ROW, 1) == [{**ROW, "name": "CANARY NAME"}]
+
+
+@pytest.mark.parametrize("alias", ["1 + 1", "''", "None", "[1]"])
+def test_p9_an_alias_that_is_no_name_is_told(alias):
+    with pytest.raises(ConfigurationError, match="`__alias__` makes no name of stream 'people'"):
+        maps_of({"__alias__": alias})
+
+
+@pytest.mark.parametrize(("name", "told"), [("persons", True), ("people", False), ("peo*", False)])
+def test_a_map_whose_stream_did_not_come_is_told(caplog, name, told):
+    maps_of({"city": "name"}, name=name).tell_unused()
+    warning = f"no stream came for '{name}'; these came: 'people'."
+    assert (warning in caplog.text) is told
+
+
+def test_a_map_of_another_source_is_not_told(caplog):
+    maps_of({"__source__": "people"}, name="vip").tell_unused()
+    assert "no stream came" not in caplog.text
