@@ -10,12 +10,13 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from mailing_api.addresses import fold_address
 from mailing_api.errors import ConfigurationError
 from target_mailing.batches import Row
 from target_mailing.fields import Field, Fields, RowRejected
 from target_mailing.mapping import MappedContact
 from target_mailing.row_address import require_valid
-from target_mailing.ses_contact import AnyField, Told, encode_contact, fields_of, laid_over
+from target_mailing.ses_contact import AnyField, Status, Told, encode_contact, fields_of, laid_over
 from target_mailing.ses_contact_list import ContactList
 from target_mailing.ses_direct import MAX_ROWS, Deliver, ReadBack
 from target_mailing.ses_lookup import FEW
@@ -120,12 +121,23 @@ class Contacts(_Destination):
     def __init__(self, name: str, place: ContactList, manner: Manner, topics: Sequence[str]) -> None:
         """Take the list, and the names of its topics."""
         super().__init__(name, place, manner, fields_of(topics))
+        #: By folded address, topics that a rejected row of this run declined: nobody may be there yet to keep them.
+        self._declined: dict[str, dict[str, Status]] = {}
 
     def encode(self, contact: MappedContact, action: str) -> bytes:
         """What the row says of the contact."""
         if action not in {*_BY_ADDRESS, ACTIONS.unsubscribe, ACTIONS.decline}:
             require_valid(contact.email or "", ascii_only=True)
-        return encode_contact(contact, force=action in ACTIONS.respectful, by_address=action in _BY_ADDRESS)
+        encoded = encode_contact(contact, force=action in ACTIONS.respectful, by_address=action in _BY_ADDRESS)
+        if action == ACTIONS.decline:
+            found = self._declined.setdefault(fold_address(contact.email or ""), {})
+            found.update(msgspec.json.decode(encoded, type=Told).topics)
+        elif self._declined and action not in {*_BY_ADDRESS, *ACTIONS.respectful}:
+            declined = self._declined.get(fold_address(contact.email or ""))
+            if declined:
+                told = msgspec.json.decode(encoded, type=Told)
+                encoded = _encode(msgspec.structs.replace(told, topics={**told.topics, **declined}))
+        return encoded
 
     def overlay(self, earlier: bytes, later: bytes) -> bytes:
         """Attributes of the later one if it has any, choices of both."""

@@ -16,7 +16,18 @@ from target_mailing.fields import Field, Fields
 from target_mailing.mapping import MappedContact
 from target_mailing.properties import CANONICAL_COLUMNS
 
-__all__ = ["AnyField", "State", "Told", "encode_contact", "fields_of", "laid_over", "line_of", "members_of", "merged"]
+__all__ = [
+    "AnyField",
+    "State",
+    "Status",
+    "Told",
+    "encode_contact",
+    "fields_of",
+    "laid_over",
+    "line_of",
+    "members_of",
+    "merged",
+]
 
 Status = Literal["OPT_IN", "OPT_OUT"]
 

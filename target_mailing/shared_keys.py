@@ -57,7 +57,7 @@ class SharedKeys:
         """
         key = row.key
         assert key is not None  # noqa: S101 - only called for keyed rows
-        is_other = bool(row.email and before) and fold_address(before or "") != row.address
+        is_other = bool(row.email and before) and before != row.email and fold_address(before or "") != row.address
         if key not in shared:
             if row.tells_changes:
                 is_shared = self._moves_too_much(row, key, before or "", is_other=is_other)

@@ -89,6 +89,20 @@ def test_p5_a_declined_topic_of_a_rejected_row_is_kept_and_nobody_is_added_for_i
     assert ses.seen("person2@example.com")[:2] == (False, {"News": "OPT_OUT"})
 
 
+@pytest.mark.parametrize("route", ["import", "direct"])
+def test_p5_a_topic_that_a_rejected_row_declined_is_declined_by_whoever_adds_the_contact_in_this_run(ses, route):  # noqa: F811
+    columns = ANY | {"topic_News": {}, "topic_Offers": {}}
+    rows = [
+        person(1, topic_News="no", topic_Offers="perhaps"),
+        person(2, email="PERSON1@example.com", topic_News="yes"),
+        person(3, topic_News="yes"),
+    ]
+    result = ses.deliver([schema(columns=columns), *rows, state(1)], route=route)
+    assert result.counts() == {"rejected": 1, "delivered": 2}
+    found = {email.lower(): one["topics"] for email, one in ses.contacts().items()}
+    assert found == {"person1@example.com": {"News": "OPT_OUT"}, "person3@example.com": {"News": "OPT_IN"}}
+
+
 @pytest.mark.parametrize("column", ["unsubscribed", "News opt-out", "do_not_send"])
 def test_p5_yes_in_a_column_of_opt_outs_declines_the_topic_that_it_is_mapped_to(ses, column):  # noqa: F811
     values = {"yes": "OPT_OUT", True: "OPT_OUT", "2026-01-05": "OPT_OUT", "no": None, "": None, "subscribed": "OPT_IN"}
