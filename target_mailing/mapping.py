@@ -16,7 +16,7 @@ from target_mailing.consent_words import status_reader, tells_opt_outs
 from target_mailing.deletion import DELETED_AT, deletion_column, is_deleted
 from target_mailing.fields import UNFIT, Converter, Field, Fields, RowRejected, wrong_type
 from target_mailing.properties import CANONICAL_COLUMNS, PropertyNames, chosen_properties, no_property
-from target_mailing.row_address import ascii_address, clean_address
+from target_mailing.row_address import ascii_address, clean_address, lone_address
 from target_mailing.values import from_json_text
 
 __all__ = [
@@ -206,10 +206,13 @@ class StreamMapping:
             asked: the setting's action.
             is_obeyed: whether an action is such an opt-out.
         """
+        email: str | None
         try:
             email = self._address(values[0])
         except RowRejected:
-            return None
+            email = lone_address(values[0], ascii_only=self._fields.ascii_only)
+            if email is None:
+                return None
         status, action = None, None
         with suppress(RowRejected):
             status = self._status_of(values) if self._status else None

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import Any, Final
 
-from mailing_api.addresses import check_address, sent_address, with_ascii_domain
+from mailing_api.addresses import check_address, fold_address, sent_address, with_ascii_domain
 from target_mailing.fields import RowRejected
 
-__all__ = ["ascii_address", "clean_address", "require_valid"]
+__all__ = ["ascii_address", "clean_address", "lone_address", "meant_address", "require_valid"]
+
+#: A longer text is no cell of addresses.
+_LONGEST: Final = 1000
+#: What may be an address in a text that holds more.
+_CANDIDATE: Final = re.compile(r"""[^\s,;:<>()\[\]{}"'|/\\]+@[^\s,;:<>()\[\]{}"'|/\\]+""")
 
 
 def clean_address(value: Any) -> str:
@@ -28,6 +34,31 @@ def clean_address(value: Any) -> str:
 def ascii_address(value: Any) -> str:
     """The same for a provider that takes domains in ASCII (Punycode) only."""
     return with_ascii_domain(clean_address(value))
+
+
+def lone_address(text: Any, *, ascii_only: bool = False) -> str | None:
+    """The one address in a text, which may hold more; None where there is none, or several.
+
+    It is for opt-outs: whoever is meant must not be written to, though nobody may be added under such a text.
+    """
+    found: dict[str, str] = {}
+    for one in _CANDIDATE.findall(text) if isinstance(text, str) and len(text) <= _LONGEST else ():
+        try:
+            email = ascii_address(one) if ascii_only else clean_address(one)
+            require_valid(email, ascii_only=ascii_only)
+        except RowRejected:
+            continue
+        found.setdefault(fold_address(email), email)
+    return next(iter(found.values())) if len(found) == 1 else None
+
+
+def meant_address(email: str, *, ascii_only: bool = False) -> str:
+    """The address of somebody who opts out: the one in the text, if nobody can have the text itself as theirs."""
+    try:
+        require_valid(email, ascii_only=ascii_only)
+    except RowRejected:
+        return lone_address(email, ascii_only=ascii_only) or email
+    return email
 
 
 def require_valid(email: str, *, ascii_only: bool = False) -> None:

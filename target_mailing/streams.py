@@ -27,6 +27,7 @@ from target_mailing.messages import DamagedRecord, Message, MessageDecoder
 from target_mailing.outcomes import Outcome
 from target_mailing.properties import PropertyNames, chosen_properties
 from target_mailing.records import RecordReader
+from target_mailing.row_address import meant_address
 from target_mailing.settings import StreamSettings
 from target_mailing.steps import Destination
 from target_mailing.values import number_text, whole_float
@@ -244,6 +245,8 @@ class Stream:
             action = self._decisions.get(question) or self._decide(question)
         if not isinstance(action, str):
             return action
+        if action == self._destination.actions.unsubscribe and contact.email:
+            contact.email = meant_address(contact.email, ascii_only=self._destination.fields.ascii_only)
         email = contact.email or "" if self._identify is None else self._identify(contact, action)
         if not email and key is None:
             raise RowRejected("unknown_key", "a delete without address or key")

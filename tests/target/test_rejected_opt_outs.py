@@ -141,3 +141,25 @@ def test_p5_a_household_that_opts_out_in_a_rejected_row_leaves(postgrid):  # noq
     result = postgrid.deliver([message, *rows, state(1)])
     assert result.counts() == {"rejected": 2, "unchanged": 1}
     assert postgrid.streets() == ["2 Mill Lane"]
+
+
+#: Texts that hold one address, of which nobody can have the text itself.
+HELD = ["{};", "{},", "{} (Ada)", "smtp:{}", "e-mail: {}", "{} / {}", "Ada, {}", "{}/", "{0}, {0}"]
+
+
+@pytest.mark.parametrize("route", ["json", "csv", "contact"])
+def test_p5_an_opt_out_is_that_of_the_one_address_in_its_text(mailjet: Mailjet, route):
+    emails = [f"person{number}@example.com" for number in range(len(HELD))]
+    mailjet.sandbox.mailjet.add_contacts(
+        [{"email": one, "list": mailjet.list_id} for one in [*emails, "z@example.com"]]
+    )
+    rows = [
+        person(number, name=None, email=text.format(email, email), **OPT_OUT)
+        for number, (text, email) in enumerate(zip(HELD, emails, strict=True))
+    ]
+    several = person(98, name=None, email="z@example.com, y@example.com", **OPT_OUT)
+    adding = person(99, name=None, email="new@example.com;")
+    result = mailjet.deliver([schema(columns=ANY), *rows, several, adding, state(1)], route=route)
+    assert (result.error, result.states) == (None, [1])
+    assert mailjet.statuses() == dict.fromkeys(emails, "unsubscribed") | {"z@example.com": "subscribed"}
+    assert "person1@" not in result.log
