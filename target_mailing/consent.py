@@ -30,7 +30,7 @@ class Actions(msgspec.Struct, frozen=True, kw_only=True):
         old_first: where a key's contact changes, the old one is handled before the new one, since it may tell of an
             opt-out. Otherwise the new one is added first, so that nobody is missing in between, and the old one, which
             tells nothing, is removed after that.
-        adding_opts_out: what is added here is not written to any more, so that being taken off undoes that.
+        removing_undoes_opt_out: whoever is added here is not written to any more, and whoever is removed is again.
         permanent: who has arrived can neither change nor leave, and would be there twice if sent again. Whatever asks
             for that is rejected.
     """
@@ -46,7 +46,7 @@ class Actions(msgspec.Struct, frozen=True, kw_only=True):
     records_opt_outs: bool = True
     removing_erases_opt_out: bool
     old_first: bool = True
-    adding_opts_out: bool = False
+    removing_undoes_opt_out: bool = False
     permanent: bool = False
 
 
@@ -85,9 +85,9 @@ def decide(actions: Actions, *, status: str | None, action: str, deleted: bool, 
 
 def is_obeyed(actions: Actions, action: str) -> bool:
     """Whether an action is taken although the rest of its row cannot be read: somebody is to get less than before."""
-    if actions.adding_opts_out:
-        return action in actions.known - {actions.remove}
-    leaves = {actions.remove, actions.unsubscribe, *actions.account_wide}
+    leaves = {actions.unsubscribe, *actions.account_wide}
+    if not actions.removing_undoes_opt_out:
+        leaves.add(actions.remove)
     return action in actions.known & leaves - actions.only_forced
 
 

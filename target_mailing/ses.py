@@ -149,7 +149,7 @@ class Contacts(_Destination):
 class Suppressions(_Destination):
     """The suppression list of a region."""
 
-    actions = msgspec.structs.replace(ACTIONS, decline="", adding_opts_out=True)
+    actions = msgspec.structs.replace(ACTIONS, decline="", removing_undoes_opt_out=True)
 
     def __init__(self, name: str, place: SuppressionList, manner: Manner) -> None:
         """Take the list."""
