@@ -233,7 +233,10 @@ OPERATIONS = {
     ),
 }  # fmt: skip
 
-pytestmark = pytest.mark.filterwarnings("ignore:Endpoint 'liststatistics' is deprecated:DeprecationWarning")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:Endpoint 'liststatistics' is deprecated:DeprecationWarning"),
+]
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)

@@ -12,6 +12,8 @@ from botocore.exceptions import ClientError
 
 from tests.sandbox.ses.conftest import code, start
 
+pytestmark = pytest.mark.slow
+
 LIST = "Newsletter"
 ANN = {"emailAddress": "ann@example.com", "unsubscribeAll": False, "attributesData": '{"city":"Oslo"}'}
 NEWS = [{"topicName": "News", "subscriptionStatus": "OPT_IN"}]
@@ -217,7 +219,6 @@ def test_a_header_in_a_suppression_file_is_a_failed_record(sandbox, imported):
     assert sandbox.ses.suppressions() == {"a@example.com": "BOUNCE"}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("url", ["s3://imports/missing", "s3://no-such-bucket/rows"])
 def test_an_object_that_is_not_there_fails_the_job_later(ses, s3, newsletter, url):
     found = ses.get_import_job(JobId=start(ses, name=LIST, url=url))
@@ -442,7 +443,6 @@ def test_a_job_of_another_region_is_unknown(client, ses, s3):
     assert code(refused) == "NotFoundException"
 
 
-@pytest.mark.slow
 def test_old_jobs_are_forgotten_by_switch(sandbox, ses, s3):
     start(ses)
     sandbox.switches.change({"ses_job_retention_days": 1})

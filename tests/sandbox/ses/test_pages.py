@@ -134,12 +134,13 @@ def test_page_sizes(ses, sandbox, full):
     assert len(ses.list_import_jobs()["ImportJobs"]) == 10
 
 
-@pytest.mark.parametrize("token", ["garbage", "", "Z2FyYmFnZWdhcmJhZ2U=", "ÿ"])
 @pytest.mark.parametrize("listing", LISTINGS)
-def test_a_token_that_was_never_given_is_refused(ses, full, listing, token):
-    with pytest.raises(ClientError) as refused:
-        LISTINGS[listing][0](ses, NextToken=token)
-    assert code(refused) == ("InvalidNextTokenException" if listing == "suppressions" else "BadRequestException")
+def test_a_token_that_was_never_given_is_refused(ses, full, listing):
+    for token in ("garbage", "", "Z2FyYmFnZWdhcmJhZ2U=", "ÿ"):
+        with pytest.raises(ClientError) as refused:
+            LISTINGS[listing][0](ses, NextToken=token)
+        told = "InvalidNextTokenException" if listing == "suppressions" else "BadRequestException"
+        assert code(refused) == told, token
 
 
 def test_a_token_belongs_to_its_listing(ses, full):
