@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 
-__all__ = ["column_meant", "did_you_mean", "nearest"]
+__all__ = ["column_meant", "did_you_mean", "listed", "nearest"]
 
 
 def nearest(wrong: str, known: Iterable[str]) -> str | None:
@@ -43,3 +43,9 @@ def did_you_mean(wrong: Iterable[str], known: Iterable[str]) -> str:
     names = list(known)
     found = dict.fromkeys(name for one in wrong if (name := nearest(one, names)) is not None)
     return f" Did you mean {' and '.join(map(repr, found))}?" if found else ""
+
+
+def listed(names: Sequence[str], most: int = 20) -> str:
+    """Names one after the other, as a message shows them: of very many only the first, and how many more there are."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more:,} more" if more > 0 else "")

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 
 import msgspec
 
+from mailing_api.suggestions import listed
 from target_mailing.consent_words import looks_like_consent
 from target_mailing.deletion import DELETED_AT, looks_like_deletion
 
@@ -43,7 +44,7 @@ def column_report(
     read = {column for column, _ in sent}
     left = [column for column in columns if column not in read and not column.startswith(("_sdc_", "_reject_"))]
     names = [f"{shown[column]} (key)" if column in keys else shown[column] for column in left]
-    told = f"Stream {stream!r}: Columns sent: {', '.join(arrows)}; not sent: {', '.join(names) or 'none'}"
+    told = f"Stream {stream!r}: Columns sent: {', '.join(arrows)}; not sent: {listed(names, 100) or 'none'}"
     obeyed = {column for column, target in sent if target in _OBEYED}
     unheeded = [column for column in columns if column not in read or (all_properties and column not in obeyed)]
     if "provider" in columns and any(target == "subscription_status" for _, target in sent):

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from mailing_api.errors import ConfigurationError
 from mailing_api.kinds import Contact, column_schemas
-from mailing_api.suggestions import did_you_mean
+from mailing_api.suggestions import did_you_mean, listed
 from target_mailing.deletion import DELETED_AT
 from target_mailing.fields import Fields
 
@@ -82,7 +82,7 @@ def chosen_properties(
         named.update({column: column for column in wanted})
     if unfit := sorted({column for column in named.values() if column in structures}):
         raise ConfigurationError(
-            f"Stream {stream!r}: {', '.join(map(repr, unfit))} in `properties` or `mapping` holds objects or arrays, "
+            f"Stream {stream!r}: {listed([*map(repr, unfit)])} in `properties` or `mapping` holds objects or arrays, "
             "which no property can hold. Leave it out, or flatten it (`flattening_enabled: true`)."
         )
     return _by_own_name(stream, named, names)
@@ -112,7 +112,7 @@ def _by_own_name(stream: str, named: Mapping[str, str], names: PropertyNames) ->
 def no_property(who: str, names: Sequence[str], fields: Fields) -> ConfigurationError:
     """What is said of names in `properties` or `mapping` that are no properties of the account."""
     known = PropertyNames(fields)
-    told = f"{who}: {', '.join(map(repr, names))} in `properties` or `mapping` is no property of the account"
+    told = f"{who}: {listed([*map(repr, names)])} in `properties` or `mapping` is no property of the account"
     if alike := [one for name in names for one in known.like(name)]:
         return ConfigurationError(
             f"{told}, which has {', '.join(map(repr, alike))}: set `mapping` to say which of them is meant."

@@ -66,3 +66,12 @@ def test_a_setting_of_almost_the_right_name_is_asked_about(mailjet, caplog):
     caplog.set_level(logging.WARNING)
     mailjet.deliver([schema(), *people(range(2)), state(1)], conset="respect")
     assert "are ignored: conset. Did you mean 'consent'?" in caplog.text
+
+
+def test_of_very_many_names_only_the_first_are_shown(mailjet):
+    columns = {"email": {}, **{f"c{at}": {} for at in range(3000)}}
+    result = mailjet.deliver([schema(columns=columns, keys=[])], properties="all")
+    assert "'c0', " in str(result.error)
+    assert "and 2,980 more in `properties`" in str(result.error)
+    result = mailjet.deliver([schema(columns=columns, keys=[])], properties=None)
+    assert (result.error, "c99 and 2,900 more" in result.log) == (None, True)
