@@ -206,6 +206,8 @@ def _check_column(where: str, stream: str, column: str, expression: Any) -> None
     elif column == "__key_properties__":
         if not isinstance(expression, list) or not all(isinstance(name, str) for name in expression):
             raise ConfigurationError(f"{where} must be an array of column names.")
+    elif column in _NAMES_OF_STREAMS and not isinstance(expression, str):
+        raise ConfigurationError(f"{where} must be the name of a stream (a text).")
     elif expression is not None and not isinstance(expression, str):
         raise ConfigurationError(f"{where} must be an expression (a text), or null to leave the column out.")
     elif column not in _NAMES_OF_STREAMS and expression not in _NULLS and not _is_expression(expression):

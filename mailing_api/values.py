@@ -182,9 +182,15 @@ def boolean(value: Any) -> bool | None:
 
 
 def text(value: Any) -> str | None:
-    """A text; "" is None; a number becomes its digits, and a flag as JSON writes it."""
+    """A text; "" is None; a number becomes its digits, and a flag as JSON writes it.
+
+    Raises:
+        TypeError: an object or an array.
+    """
     if value is None or value == "":
         return None
+    if isinstance(value, (dict, list)):
+        raise TypeError("not a text")
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float) and value.is_integer():

@@ -19,7 +19,7 @@ from singer_sdk.singerlib.catalog import (
 from singer_sdk.singerlib.schema import Schema
 
 from mailing_api.errors import ConfigurationError
-from tap_mailing.given_files import kind_of
+from tap_mailing.given_files import kind_of, quoted
 
 if TYPE_CHECKING:
     from tap_mailing.stream import MailingStream
@@ -75,7 +75,7 @@ def complete(entry: CatalogEntry, schema: Mapping[str, Any], automatic: Iterable
     own = Schema.from_dict(dict(schema))
     columns = dict(own.properties or {})
     if unknown := set(entry.key_properties or ()) - columns.keys():
-        _refuse(entry.tap_stream_id, f"`key_properties` names {min(unknown)!r}, which the stream does not have")
+        _refuse(entry.tap_stream_id, f"`key_properties` names {quoted(min(unknown))}, which the stream does not have")
     if entry.schema.properties:
         always = {name: columns[name] for name in automatic}
         told = {name: one for name, one in entry.schema.properties.items() if one != Schema()}
@@ -174,13 +174,14 @@ class _Entry:
         schema["properties"] = {}
         for column, found in (properties or {}).items():
             if found is not None and found is not True and not isinstance(found, Mapping):
-                _refuse(self._name, f"column {column!r} of `schema` is {kind_of(found)}, but must be an object")
+                _refuse(self._name, f"column {quoted(column)} of `schema` is {kind_of(found)}, but must be an object")
             own = dict(found) if isinstance(found, Mapping) else {}
             chosen = own.pop("selected", None)
             if chosen is not None:
                 self._select(metadata.setdefault(("properties", column), {}), chosen, "selected of schema")
             schema["properties"][column] = own
         try:
+            _check_types(schema)
             Schema.from_dict(schema).to_dict()
         except (AttributeError, LookupError, RecursionError, TypeError, ValueError):
             _refuse(self._name, "`schema` is no JSON Schema that the tap can read; take it from the tap's discovery")
@@ -213,7 +214,7 @@ class _Entry:
             if value is None:
                 continue
             if not isinstance(value, str) or (own is not None and value != own):
-                told = repr(value) if isinstance(value, str) else kind_of(value)
+                told = quoted(value)
                 _refuse(self._name, f"`{member}` is {told}, but must be {own!r}" if own else f"`{member}` is {told}")
             return value
         return own
@@ -222,9 +223,21 @@ class _Entry:
         if value is None:
             return None
         if not isinstance(value, str) or value.upper() not in _METHODS:
-            told = repr(value) if isinstance(value, str) else kind_of(value)
-            _refuse(self._name, f"the replication method is {told}, but must be {' or '.join(_METHODS)}")
+            _refuse(self._name, f"the replication method is {quoted(value)}, but must be {' or '.join(_METHODS)}")
         return value.upper()
+
+
+def _check_types(schema: Any) -> None:
+    """Raise TypeError where a type is neither a text nor an array of texts, at any depth."""
+    if isinstance(schema, Mapping):
+        found = schema.get("type")
+        if found is not None and not isinstance(found, (str, Mapping)) and not _are_texts(found):
+            raise TypeError("no type")
+        for one in schema.values():
+            _check_types(one)
+    elif isinstance(schema, (list, tuple)):
+        for one in schema:
+            _check_types(one)
 
 
 def _are_texts(value: Any) -> TypeGuard[Sequence[str]]:

@@ -6,7 +6,8 @@ to see; only the others are converted value by value.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from operator import itemgetter
 from typing import Any
 
@@ -30,7 +31,10 @@ __all__ = [
     "moment",
     "number",
     "objects",
+    "reading",
     "text",
+    "text_mapping",
+    "texts",
     "timestamp",
 ]
 
@@ -39,6 +43,17 @@ Convert = Callable[[Sequence[Any]], Sequence[Any]]
 
 #: What a converter raises on a value that it cannot read.
 _UNREADABLE = (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError)
+
+
+@contextmanager
+def reading(stream: str, fields: str) -> Iterator[None]:
+    """Raise UnreadableAnswer, which names the stream and the fields, where one of these holds what cannot be read."""
+    try:
+        yield
+    except _UNREADABLE:
+        raise UnreadableAnswer(
+            f"Stream {stream}: an answer has a value of another kind than documented in {fields}."
+        ) from None
 
 
 class Column(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,6 +89,19 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
 def text(name: str, field: str) -> Column:
     """A text; unset is null."""
     return _column(name, field, {"type": ["string", "null"]}, _texts)
+
+
+def texts(name: str, field: str, *, unset: list[str] | None = None) -> Column:
+    """An array of texts, without those that are unset; `unset` where there is no array."""
+
+    def convert(found: Any) -> list[str] | None:
+        if found is None:
+            return unset
+        if not isinstance(found, list):
+            raise TypeError("not an array")
+        return [one for one in map(values.text, found) if one is not None]
+
+    return _column(name, field, {"type": ["array", "null"], "items": {"type": "string"}}, _each(convert))
 
 
 def identifier(name: str, field: str) -> Column:
@@ -116,16 +144,20 @@ def json_text(name: str, field: str) -> Column:
     return _column(name, field, {"type": ["string", "null"]}, _each(_as_json))
 
 
-def mapping(name: str, field: str, values_schema: dict[str, Any] | None = None) -> Column:
-    """An object with keys of the account's own choice, as it is.
+def mapping(name: str, field: str) -> Column:
+    """An object with keys of the account's own choice, as it is."""
+    return _column(name, field, {"type": ["object", "null"], "additionalProperties": True}, _each(_as_object))
 
-    Args:
-        name: snake_case.
-        field: the provider's.
-        values_schema: JSON Schema of what the keys hold; unset for anything.
-    """
-    schema = {"type": ["object", "null"], "additionalProperties": values_schema or True}
-    return _column(name, field, schema, _each(_as_object))
+
+def text_mapping(name: str, field: str) -> Column:
+    """An object with keys of the account's own choice that hold texts."""
+
+    def convert(found: Any) -> Row | None:
+        given = _as_object(found)
+        return given and {key: values.text(value) for key, value in given.items()}
+
+    schema = {"type": ["object", "null"], "additionalProperties": {"type": ["string", "null"]}}
+    return _column(name, field, schema, _each(convert))
 
 
 def objects(name: str, field: str, shape: Mapping[str, Mapping[str, Any]]) -> Column:
@@ -189,13 +221,7 @@ def _moments(convert: Callable[[Any], Any]) -> Convert:
 def _texts(found: Sequence[Any]) -> Sequence[Any]:
     if set(map(type, found)) == {str}:
         return [value or None for value in found]
-    return list(map(_text, found))
-
-
-def _text(value: Any) -> str | None:
-    if isinstance(value, (dict, list)):
-        raise TypeError("not a text")
-    return values.text(value)
+    return list(map(values.text, found))
 
 
 def _identifiers(found: Sequence[Any]) -> Sequence[Any]:
@@ -224,7 +250,7 @@ def _as_object(value: Any) -> Any:
 def _member(value: Any, schema: Mapping[str, Any]) -> Any:
     if schema.get("format") == "date-time":
         return values.timestamp(value)
-    return values.boolean(value) if "boolean" in schema["type"] else _text(value)
+    return values.boolean(value) if "boolean" in schema["type"] else values.text(value)
 
 
 def _as_json(value: Any) -> str | None:

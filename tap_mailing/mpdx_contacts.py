@@ -17,7 +17,9 @@ from tap_mailing.columns import (
     integer,
     number,
     objects,
+    reading,
     text,
+    texts,
     timestamp,
 )
 from tap_mailing.mpdx_stream import MpdxStream
@@ -48,8 +50,7 @@ _ADDRESS_FIELDS: dict[str, dict[str, Any]] = {
 
 def identifiers(name: str, field: str) -> Column:
     """A column with the IDs of linked resources."""
-    schema = {"type": ["array", "null"], "items": {"type": "string"}}
-    return computed(name, (field,), lambda row: [str(one) for one in row.get(field) or ()], schema)
+    return texts(name, field, unset=[])
 
 
 def address_country(country: str | None, home: str | None) -> str | None:
@@ -137,12 +138,7 @@ class Contacts(MpdxStream):
         identifiers("person_ids", "people"),
         text("primary_person_id", "primary_person"),
         text("spouse_id", "spouse"),
-        computed(
-            "tags",
-            ("tag_list",),
-            lambda row: row.get("tag_list"),
-            {"type": ["array", "null"], "items": {"type": "string"}},
-        ),
+        texts("tags", "tag_list"),
         text("locale", "locale"),
         text("timezone", "timezone"),
         text("website", "website"),
@@ -195,4 +191,5 @@ class Contacts(MpdxStream):
         if not self.wants("address_country"):
             return page
         homes = {one["id"]: one.get("home_country") for one in self.client.account_lists()}
-        return [{**row, "home_country": homes.get(row.get("account_list"))} for row in page]
+        with reading(self.name, "account_list"):
+            return [{**row, "home_country": homes.get(row.get("account_list"))} for row in page]

@@ -6,7 +6,18 @@ from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
 from mailing_api import values
-from tap_mailing.columns import TIMESTAMP, Row, boolean, computed, identifier, integer, objects, text, timestamp
+from tap_mailing.columns import (
+    TIMESTAMP,
+    Row,
+    boolean,
+    computed,
+    identifier,
+    integer,
+    objects,
+    reading,
+    text,
+    timestamp,
+)
 from tap_mailing.mpdx_contacts import EVERY_STATUS, identifiers, is_left_alone
 from tap_mailing.mpdx_stream import MpdxStream, distinct
 
@@ -109,7 +120,7 @@ class People(MpdxStream):
 
     def read(self, since: str | None) -> Iterator[Sequence[Row]]:
         """People who changed since then; MPDX may list a person once for each of their households."""
-        pages = distinct(super().read(since), "parent_contacts")
+        pages = distinct(self.name, super().read(since), "parent_contacts")
         wishes: dict[str, str] = {}
         for at, page in enumerate(pages):
             if at == 0 and page and self.wants("subscription_status"):
@@ -128,7 +139,11 @@ class People(MpdxStream):
             applied=["status"],
             fields={"contacts": ("deceased", "send_newsletter", "status")},
         )
-        return {row["id"]: _wish(row) for page in pages for row in page}
+        wishes: dict[str, str] = {}
+        for page in pages:
+            with reading(self.name, "deceased, send_newsletter or status"):
+                wishes |= {row["id"]: _wish(row) for row in page}
+        return wishes
 
     def _attributes(self) -> set[str]:
         return super()._attributes() | {"parent_contacts"}

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from mailing_api import values
 from mailing_api.mpdx import MpdxClient
 from mailing_api.mpdx_documents import date_range
-from tap_mailing.columns import Row
+from tap_mailing.columns import Row, reading
 from tap_mailing.stream import MailingStream
 
 __all__ = ["MpdxStream", "distinct"]
@@ -81,15 +81,16 @@ class MpdxStream(MailingStream[MpdxClient]):
         return {field for column in self.columns if self.wants(column.name) for field in column.fields} - {"id"}
 
 
-def distinct(pages: Iterable[Sequence[Row]], repeats: str) -> Iterator[Sequence[Row]]:
+def distinct(stream: str, pages: Iterable[Sequence[Row]], repeats: str) -> Iterator[Sequence[Row]]:
     """The pages without rows that came before, of those rows that may come again: those with several `repeats`."""
     seen: set[str] = set()
     for page in pages:
         kept = []
-        for row in page:
-            if len(row.get(repeats) or ()) > 1:
-                if row["id"] in seen:
-                    continue
-                seen.add(row["id"])
-            kept.append(row)
+        with reading(stream, repeats):
+            for row in page:
+                if len(row.get(repeats) or ()) > 1:
+                    if row["id"] in seen:
+                        continue
+                    seen.add(row["id"])
+                kept.append(row)
         yield kept

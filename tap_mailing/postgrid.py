@@ -12,7 +12,19 @@ from typing import Any, Final
 from mailing_api import values
 from mailing_api.postgrid import POSTGRID_SETTINGS, PostgridClient, postgrid_pace
 from mailing_api.settings import Setting, lookup
-from tap_mailing.columns import Row, boolean, computed, constant, identifier, integer, mapping, objects, text, timestamp
+from tap_mailing.columns import (
+    Row,
+    boolean,
+    computed,
+    constant,
+    identifier,
+    integer,
+    mapping,
+    objects,
+    text,
+    text_mapping,
+    timestamp,
+)
 from tap_mailing.postgrid_contacts import Contacts, ListMembers
 from tap_mailing.postgrid_stream import ChangesStream
 from tap_mailing.provider import Provider
@@ -113,10 +125,10 @@ class ImportJobs(ChangesStream):
         integer("sender_corrected_count", "senderStatusCount.correctedCount"),
         integer("sender_failed_count", "senderStatusCount.failedCount"),
         text("file_type", "file.fileType"),
-        mapping("receiver_address_mapping", "file.receiverAddressMapping", _TEXT),
-        mapping("receiver_merge_variable_mapping", "file.receiverMergeVariableMapping", _TEXT),
-        mapping("sender_address_mapping", "file.senderAddressMapping", _TEXT),
-        mapping("sender_merge_variable_mapping", "file.senderMergeVariableMapping", _TEXT),
+        text_mapping("receiver_address_mapping", "file.receiverAddressMapping"),
+        text_mapping("receiver_merge_variable_mapping", "file.receiverMergeVariableMapping"),
+        text_mapping("sender_address_mapping", "file.senderAddressMapping"),
+        text_mapping("sender_merge_variable_mapping", "file.senderMergeVariableMapping"),
         text("file_url", "file.url"),
         text("report_url", "reportURL"),
     )

@@ -8,12 +8,12 @@ from typing import Any
 from mailing_api.pace import Pace
 from mailing_api.ses import SES_SETTINGS, SesClient
 from mailing_api.ses_answers import flat
-from tap_mailing.columns import Row, boolean, identifier, moment, number, text
+from tap_mailing.columns import Row, boolean, identifier, moment, number, text, texts
 from tap_mailing.provider import Provider
 from tap_mailing.ses_contacts import ContactDetails, Contacts
 from tap_mailing.ses_details import MAX_DETAILS
 from tap_mailing.ses_jobs import IMPORT_DESTINATION, ImportJobDetails, ImportJobs
-from tap_mailing.ses_stream import ContactLists, SesStream, objects, texts
+from tap_mailing.ses_stream import ContactLists, SesStream, objects
 from tap_mailing.ses_suppressions import SuppressionDetails, Suppressions
 
 __all__ = ["PROVIDER"]

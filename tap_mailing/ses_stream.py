@@ -13,7 +13,7 @@ from mailing_api.ses import SesClient
 from tap_mailing.columns import Column, Row, computed
 from tap_mailing.stream import MailingStream
 
-__all__ = ["TEXT", "ContactLists", "SesStream", "objects", "texts"]
+__all__ = ["TEXT", "ContactLists", "SesStream", "objects"]
 
 TEXT: dict[str, Any] = {"type": ["string", "null"]}
 
@@ -29,16 +29,6 @@ def objects(name: str, field: str, members: Mapping[str, str]) -> Column:
 
     items = {"type": "object", "properties": dict.fromkeys(members.values(), TEXT)}
     return computed(name, (field,), found, {"type": ["array", "null"], "items": items})
-
-
-def texts(name: str, field: str) -> Column:
-    """A column with a list of texts."""
-
-    def found(row: Row) -> list[str] | None:
-        given = row.get(field)
-        return None if given is None else [str(one) for one in given]
-
-    return computed(name, (field,), found, {"type": ["array", "null"], "items": {"type": "string"}})
 
 
 class SesStream(MailingStream[SesClient]):

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from mailing_api.errors import ConfigurationError
-from tap_mailing.given_files import kind_of
+from tap_mailing.given_files import kind_of, quoted
 
 if TYPE_CHECKING:
     from tap_mailing.stream import MailingStream
@@ -52,6 +52,19 @@ def read_state(given: Any, known: Mapping[str, type[MailingStream[Any]]]) -> dic
     bookmarks = given["bookmarks"]
     if isinstance(bookmarks.get("bookmarks"), Mapping):
         raise _wrapped(("bookmarks",))
+    if not bookmarks and (place := _place_of_bookmarks(given)):
+        raise _wrapped(place, is_message=given.get("type") == "STATE")
+    for name, entry in bookmarks.items():
+        if name not in known and isinstance(entry, Mapping) and entry.keys() & known.keys():
+            raise ConfigurationError(
+                "The file given by --state holds bookmarks one level too deep: put what stands under "
+                f"{quoted(name)} of `bookmarks` in its place."
+            )
+    if bookmarks and not bookmarks.keys() & known.keys():
+        logger.warning(
+            "STATE has bookmarks for %s, but for none of this tap's streams: everything is read again.",
+            ", ".join(map(quoted, sorted(bookmarks)[:5])),
+        )
     return {
         "bookmarks": {
             name: _entry(name, entry, known.get(name)) for name, entry in bookmarks.items() if entry is not None
@@ -66,7 +79,7 @@ def _check_unwrapped(given: Mapping[str, Any]) -> None:
     if given.get("bookmarks") is not None:
         raise _other_form(f"{kind_of(given['bookmarks'])} under `bookmarks`")
     if others := [name for name, value in given.items() if value is not None and name != "bookmarks"]:
-        raise _other_form(f"no `bookmarks`, but: {', '.join(map(repr, others[:5]))}")
+        raise _other_form(f"no `bookmarks`, but: {', '.join(map(quoted, others[:5]))}")
 
 
 def _place_of_bookmarks(given: Mapping[str, Any], deepest: int = _DEEPEST) -> tuple[str, ...] | None:
@@ -103,14 +116,14 @@ def _check_bookmark(name: str, entry: Mapping[str, Any], stream: type[MailingStr
     if key is None:
         others = entry.keys() - _SDK_MEMBERS.keys() - stream.state_members.keys()
         if others:
-            found = ", ".join(f"`{one}`" for one in sorted(map(str, others))[:5])
+            found = ", ".join(map(quoted, sorted(map(str, others))[:5]))
             raise _wrong(name, f"the entry has {found}, but no `{_KEY}`, which must be '{stream.bookmark_column}'")
     elif not isinstance(key, str):
         raise _wrong(name, f"`{_KEY}` is {kind_of(key)}, but must be '{stream.bookmark_column}'")
     elif key != stream.bookmark_column:
         logger.warning(
-            "STATE of stream %s is by %r, but the stream goes by %r: everything is read again.",
-            name, key, stream.bookmark_column,
+            "STATE of stream %s is by %s, but the stream goes by %r: everything is read again.",
+            name, quoted(key), stream.bookmark_column,
         )  # fmt: skip
 
 

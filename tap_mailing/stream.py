@@ -27,7 +27,7 @@ from mailing_api.kinds import KINDS, column_schemas
 from mailing_api.map_failures import map_failure
 from tap_mailing.catalog_file import complete, include
 from tap_mailing.changes import DELETED_AT, Changes, Snapshots
-from tap_mailing.columns import Column, Row, constant
+from tap_mailing.columns import Column, Row, constant, reading
 from tap_mailing.connection import Client, Connection, Refusal
 from tap_mailing.output import PageWriter
 from tap_mailing.records import PageRecords, Records, SingleRecords, now
@@ -233,12 +233,16 @@ class MailingStream(Stream, abc.ABC, Generic[C]):
             self._report_unknown(rows)
             counter.increment(self._write_page(columns, records, changes, rows))
             if limit is None:
-                self.seen(rows)
+                with reading(self.name, "the fields that the bookmark goes by"):
+                    self.seen(rows)
         if changes is not None:
             counter.increment(changes.write_gone())
-        if limit is None and self._is_incremental and (state := self.conclude(bookmark, self.started)):
-            self.stream_state.clear()
-            self.stream_state.update(state)
+        if limit is None and self._is_incremental:
+            with reading(self.name, "the fields that the bookmark goes by"):
+                state = self.conclude(bookmark, self.started)
+            if state:
+                self.stream_state.clear()
+                self.stream_state.update(state)
         if changes is not None:
             self.stream_state[_SNAPSHOTS] = changes.complete()
 
@@ -380,6 +384,8 @@ class MailingStream(Stream, abc.ABC, Generic[C]):
             return
         if isinstance(exc, MailingError):
             said = str(exc)
+        elif isinstance(exc, RecursionError):
+            said = "the provider's answer holds a value that is nested too deeply."
         else:
             said = f"{type(exc).__name__}. This is a defect of the tap; please report it with a log at level DEBUG."
         self.logger.error("%s was not read to its end: %s", self.name, said)

@@ -101,13 +101,22 @@ class TapMailing(Tap):
         return found
 
     def setup_mapper(self) -> None:
-        """Make the stream maps, over the catalog as the streams complete it."""
+        """Make the stream maps, over the catalog as the streams complete it.
+
+        Raises:
+            ConfigurationError: two columns get one name.
+        """
         _ = self.streams
         try:
             super().setup_mapper()
         except (MapExpressionError, StreamMapConfigError, ConfigValidationError):
             raise
         except Exception as exc:
+            if isinstance(exc, ValueError) and self.config.get("flattening_enabled"):
+                raise ConfigurationError(
+                    f"The settings `flattening_…` give two columns of a stream one name ({exc}). Choose a larger "
+                    "`flattening_max_key_length`, or another `flattening_separator`."
+                ) from None
             if not self.config.get("stream_maps"):
                 raise
             raise ConfigurationError(f"Setting `stream_maps` cannot be used ({type(exc).__name__}).") from None

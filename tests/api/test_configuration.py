@@ -60,6 +60,8 @@ def test_p9_a_huge_exponent_costs_nothing(tmp_path):
     ("maps", "said"),
     [
         ({"__else__": "__NULL_STREAM__"}, "`stream_maps.__else__` must be null or `__NULL__`"),
+        ({"people": {"__alias__": None}}, "`stream_maps.people.__alias__` must be the name of a stream"),
+        ({"people": {"__source__": None}}, "`stream_maps.people.__source__` must be the name of a stream"),
         ({"people": {"__else__": "drop"}}, "`stream_maps.people.__else__` must be null or `__NULL__`"),
         ({"people": "x"}, "`stream_maps.people` must be an object"),
         ({"people": 5}, "`stream_maps.people` must be an object"),

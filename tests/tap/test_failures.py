@@ -193,3 +193,23 @@ def test_p7_a_stream_map_that_fails_shows_no_row(fake, caplog):
     run = fake(contact=[contact(1)]).read("mailjet_contacts", config={"stream_maps": maps})
     assert "mailjet_contacts (ConfigurationError)" in str(run.error)
     assert "`stream_maps.mailjet_contacts.upper`: the expression failed on a row (FunctionNotDefined)" in caplog.text
+
+
+@pytest.mark.parametrize("maps", [None, {}, {"mailjet_mailing_lists": None}])
+def test_null_stream_maps_are_none(fake, maps):
+    run = fake(contactslist=[{"ID": 1}]).read("mailjet_mailing_lists", config={"stream_maps": maps})
+    assert run.error is None
+    assert run.ids("mailjet_mailing_lists") == (["1"] if not maps else [])
+
+
+def test_p9_columns_that_flattening_makes_equal_are_told(fake):
+    config = {"flattening_enabled": True, "flattening_max_depth": 3, "flattening_max_key_length": 1}
+    with pytest.raises(ConfigurationError, match="larger `flattening_max_key_length`"):
+        fake().read("mailjet_contacts", config=config)
+
+
+def test_a_value_that_only_the_bookmark_needs_is_told_too(fake, caplog):
+    job = {"ID": 1, "Status": "Completed", "RequestAt": 0, "JobStart": "canary-key"}
+    run = fake(batchjob=[job]).read("mailjet_import_jobs", without=("started_at",))
+    assert "mailjet_import_jobs (UnreadableAnswer)" in str(run.error)
+    assert "another kind than documented in the fields that the bookmark goes by" in caplog.text

@@ -53,6 +53,7 @@ def refusal(state):
         ({"bookmarks": None, "state": STATE}, "state"),
         ({"bookmarks": STATE}, "bookmarks"),
         ({"type": "STATE", "state": {"data": STATE}}, "state.data"),
+        ({"bookmarks": {}, "value": STATE}, "value"),
     ],
 )
 def test_p9_a_state_inside_something_else_is_refused_with_its_place(state, place):
@@ -84,9 +85,9 @@ def test_p9_another_form_of_state_is_refused(state, told):
         ([], "the entry is an array"),
         (
             {"created_at": "2026-01-01"},
-            "the entry has `created_at`, but no `replication_key`, which must be 'created_at'",
+            "the entry has 'created_at', but no `replication_key`, which must be 'created_at'",
         ),
-        ({"replication_key_value": "2026-01-01"}, "the entry has `replication_key_value`, but no `replication_key`"),
+        ({"replication_key_value": "2026-01-01"}, "the entry has 'replication_key_value', but no `replication_key`"),
         ({"replication_key": 5}, "`replication_key` is a number"),
         ({**BOOKMARKS[JOBS], "undated_jobs": 5}, "`undated_jobs` is a number, but must be an array"),
         ({**BOOKMARKS[JOBS], "snapshots": []}, "`snapshots` is an array, but must be an object"),
@@ -122,6 +123,17 @@ def test_null_and_absent_are_no_bookmark_at_every_level(fake, state):
     assert run.error is None
     assert run.ids(JOBS) == ["1"]
     assert not any("MinRequestAt" in params for params in mailjet.asked("batchjob"))
+
+
+def test_p9_bookmarks_one_level_too_deep_are_refused():
+    assert "put what stands under 'tap-mailing' of `bookmarks` in its place" in refusal(
+        {"bookmarks": {"tap-mailing": BOOKMARKS}}
+    )
+
+
+def test_bookmarks_of_no_stream_of_this_tap_are_told(fake, caplog):
+    assert fake().read(JOBS, state={"bookmarks": {"jobs": BOOKMARKS[JOBS]}}).error is None
+    assert "STATE has bookmarks for 'jobs', but for none of this tap's streams" in caplog.text
 
 
 def test_a_bookmark_by_another_column_is_told(fake, caplog):
@@ -263,6 +275,9 @@ def test_the_replication_method_is_found_in_each_place_in_any_case(tap, mailjet,
         ({"schema": {"properties": []}}, "`properties` of `schema` is an array"),
         ({"schema": {"properties": {"name": 5}}}, "column 'name' of `schema` is a number"),
         ({"schema": {"properties": {"name": {"properties": 5}}}}, "`schema` is no JSON Schema"),
+        ({"schema": {"properties": {"name": {"type": 5}}}}, "`schema` is no JSON Schema"),
+        ({"schema": {"properties": {"name": {"anyOf": [{"type": [None]}]}}}}, "`schema` is no JSON Schema"),
+        ({"replication_method": "x" * 1000}, f"is '{'x' * 60}…', but must be"),
         ({"key_properties": "id"}, "`key_properties` must be an array of texts"),
         ({"key_properties": ["number"]}, "`key_properties` names 'number', which the stream does not have"),
         ({"replication_key": "alive_at"}, "`replication_key` is 'alive_at', but must be 'created_at'"),
@@ -348,6 +363,7 @@ def test_p9_whatever_a_catalog_holds_is_read_or_refused(changed):
         ('{"bookmarks": {}}\n{"bookmarks": {}}\n', "line 2, column 1. Give a file with a single JSON document."),
         ('{"canary": NaN}', "holds a number that JSON does not have"),
         ("[" * 100_000, "nested too deeply"),
+        ('{"canary": "\\ud800"}', "a character that is no text"),
     ],
 )
 def test_p9_a_file_that_is_no_json_is_told_by_option_and_place(content, told):
