@@ -61,7 +61,7 @@ class ListLocks:
         telling: Iterable[str] = (f"{name}={config[name]}" for name in sorted(config) if name.endswith(_TELLING))
         self._account = "\n".join(telling)
         self._journal = journal
-        self._files: dict[str, int] = {}
+        self._files: dict[str, tuple[Path, int]] = {}
         self._taken: set[str] = set()
 
     def take(self, destination: str) -> None:
@@ -102,7 +102,7 @@ class ListLocks:
                 "another journal. Wait for it to end. Runs to one list share a journal: set `journal` to the same file "
                 "in both.",
             )
-        self._files[destination] = descriptor
+        self._files[destination] = path, descriptor
         own = self._journal.name
         if note and note.journal not in ("", own) and own and is_there(Path(note.place)):
             logger.warning(
@@ -118,9 +118,21 @@ class ListLocks:
         except OSError as exc:  # the lock is held all the same
             logger.debug("Other runs to the same list do not learn of this one (%s)", exc.strerror)
 
+    def check(self) -> None:
+        """See that the locks still keep other runs out; take those again whose files were swept away.
+
+        Raises:
+            ConfigurationError: meanwhile another run delivers to one of the lists.
+        """
+        for destination, (path, descriptor) in list(self._files.items()):
+            if not _is_still(path, descriptor):
+                del self._files[destination]
+                os.close(descriptor)
+                self._take_file(path.parent, destination)
+
     def close(self) -> None:
         """Let go of the files."""
-        for descriptor in self._files.values():
+        for _, descriptor in self._files.values():
             os.close(descriptor)
         self._files = {}
 
@@ -139,6 +151,14 @@ def _open(path: Path) -> int:
         os.close(descriptor)
         raise OSError(errno.EPERM, "what is there is no file of its own")
     return descriptor
+
+
+def _is_still(path: Path, descriptor: int) -> bool:
+    """Whether a name still stands for an open file."""
+    try:
+        return os.path.samestat(path.lstat(), os.fstat(descriptor))
+    except OSError:
+        return False
 
 
 def _note(content: bytes) -> _Note | None:

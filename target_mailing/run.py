@@ -73,6 +73,7 @@ class Run:
         jobs_in_flight: int,
         max_line_bytes: int,
         reach: Reach = BY_EMAIL,
+        check_locks: Callable[[], None] = lambda: None,
     ) -> None:
         """Make a run; nothing is read or sent.
 
@@ -86,10 +87,12 @@ class Run:
             jobs_in_flight: batches under way at the same time.
             max_line_bytes: of a line of the input.
             reach: how the provider reaches people.
+            check_locks: sees, before STATE leaves, that no other run delivers to the same lists.
         """
         self._journal = journal
         self._rejects = rejects
         self._limit = limit
+        self._check_locks = check_locks
         self._open_lane = open_lane
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._ledger = Ledger()
@@ -263,6 +266,7 @@ class Run:
         if state is None and not final:
             return
         try:
+            self._check_locks()
             self._write_rejects()
             if state is not None:
                 _write_line(state)

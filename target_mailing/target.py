@@ -114,10 +114,9 @@ class TargetMailing(Target):
             destinations = opened.enter_context(closing(self._destinations()))
             destinations.check(self.config)
             journal, rejects = self._open_memory(destinations)
-            opened.enter_context(closing(journal))
-            opened.enter_context(closing(rejects))
-            locks = ListLocks(locks_folder(), self.config, journal)
-            destinations.lists = opened.enter_context(closing(locks))
+            destinations.lists = locks = ListLocks(locks_folder(), self.config, journal)
+            for one in (journal, rejects, locks):
+                opened.enter_context(closing(one))
             self._run = run = Run(
                 config=self.config,
                 mapper=self.mapper if self._has_maps() else None,
@@ -128,6 +127,7 @@ class TargetMailing(Target):
                 jobs_in_flight=positive("jobs_in_flight", self._setting("jobs_in_flight")),
                 max_line_bytes=positive("max_line_bytes", self._setting("max_line_bytes")),
                 reach=destinations.provider.reach,
+                check_locks=locks.check,
             )
             opened.push(partial(self._summarise, run, rejects))
             try:

@@ -8,6 +8,8 @@ import threading
 import pytest
 
 from mailing_api import postgresql
+from mailing_api.holding import lock_file
+from target_mailing.delivery import Delivery
 from tests.target.conftest import LIST, Mailjet, people, schema, state
 
 
@@ -87,6 +89,29 @@ def test_journals_in_one_database_keep_each_other_from_a_list_whatever_user_and_
     assert refused.states == []
     assert (taken.error, taken.states) == (None, [1])
     assert second.deliver([schema(), *people(range(2)), state(1)]).error is None
+
+
+@pytest.mark.parametrize("is_taken", [True, False])
+def test_a_lock_that_was_swept_away_is_taken_again_or_no_state_leaves(mailjet, monkeypatch, tmp_path, is_taken):
+    settle, others = Delivery._settle, []
+
+    def sweep(*arguments):
+        settle(*arguments)
+        (lock,) = (tmp_path / "xdg/target-mailing/lists").iterdir()
+        lock.unlink()
+        if is_taken:
+            others.append(os.open(lock, os.O_RDWR | os.O_CREAT, 0o600))
+            assert lock_file(others[0])
+
+    monkeypatch.setattr(Delivery, "_settle", sweep)
+    result = mailjet.deliver([schema(), *people(range(2)), state(1)])
+    if is_taken:
+        assert "another run (another process) delivers to mailjet:" in str(result.error)
+        assert result.states == []
+        os.close(others[0])
+    else:
+        assert (result.error, result.states) == (None, [1])
+        assert len(list((tmp_path / "xdg/target-mailing/lists").iterdir())) == 1
 
 
 @pytest.mark.parametrize("kind", ["symbolic link", "hard link", "pipe", "folder"])

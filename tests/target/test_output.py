@@ -128,5 +128,5 @@ def test_p9_an_input_that_cannot_be_read_is_one_clear_line_and_the_journal_is_re
     done = subprocess.run(command, stdin=unreadable, capture_output=True, timeout=20, check=False)
     os.close(unreadable)
     assert (done.returncode, done.stdout) == (1, b"")
-    assert b"The input cannot be read (OSError)." in done.stderr
+    assert b"The input cannot be read (Bad file descriptor)." in done.stderr
     assert mailjet.deliver([schema(), person(1), state(1)]).states == [1]
