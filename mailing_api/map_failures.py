@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
 from typing import Any
 
 from mailing_api.errors import ConfigurationError
+from mailing_api.suggestions import did_you_mean
 
-__all__ = ["check_aliases", "map_failure"]
+__all__ = ["check_aliases", "map_failure", "maps_without_stream"]
 
 
 def map_failure(stream: str, exc: Exception, *, where: str = "a row") -> ConfigurationError:
@@ -45,6 +47,26 @@ def check_aliases(stream: str, maps: Iterable[Any]) -> None:
                 f"Setting `stream_maps`: `__alias__` makes no name of stream {stream!r}: give a name, or an expression "
                 "that gives a text."
             )
+
+
+def maps_without_stream(maps: Mapping[str, Any], streams: Iterable[str]) -> str:
+    """What to say of maps that are for none of these streams, most often since the name is wrong; "" for nothing."""
+    names = list(streams)
+    unused = [
+        name
+        for name, one in maps.items()
+        if not name.startswith("__") and not any(_is_of(name, one, to) for to in names)
+    ]
+    if not unused or not names:
+        return ""
+    return f"there is no stream for {', '.join(map(repr, unused))}; there are: {', '.join(map(repr, names))}." + (
+        did_you_mean(unused, names)
+    )
+
+
+def _is_of(name: str, given: Any, stream: str) -> bool:
+    source = given.get("__source__") if isinstance(given, Mapping) else None
+    return fnmatchcase(stream, name) or source == stream
 
 
 def _column(exc: Exception) -> str:

@@ -23,7 +23,7 @@ from singer_sdk.singerlib.catalog import Catalog
 
 from mailing_api.configuration import check_stream_maps, given_settings, read_configuration, unknown_settings, unusable
 from mailing_api.errors import ConfigurationError, MailingError
-from mailing_api.map_failures import check_aliases
+from mailing_api.map_failures import check_aliases, maps_without_stream
 from mailing_api.retry import RetryPolicy
 from mailing_api.secret_values import remember_secrets
 from mailing_api.settings import from_environ, json_schema, misfit
@@ -109,8 +109,10 @@ class TapMailing(Tap):
         _ = self.streams
         try:
             super().setup_mapper()
-        except (MapExpressionError, StreamMapConfigError, ConfigValidationError):
+        except ConfigValidationError:
             raise
+        except (MapExpressionError, StreamMapConfigError) as exc:  # whose texts quote expressions, never a row
+            raise ConfigurationError(f"Setting `stream_maps`: {exc}") from None
         except Exception as exc:
             if isinstance(exc, ValueError) and self.config.get("flattening_enabled"):
                 raise ConfigurationError(
@@ -122,6 +124,8 @@ class TapMailing(Tap):
             raise ConfigurationError(f"Setting `stream_maps` cannot be used ({type(exc).__name__}).") from None
         for name, maps in self.mapper.stream_maps.items():
             check_aliases(name, maps)
+        if unused := maps_without_stream(self.config.get("stream_maps") or {}, self.streams):
+            self.logger.warning("Setting `stream_maps`: %s", unused)
 
     def sync_all(self) -> None:  # type: ignore[misc]  # final in the SDK for type checkers only
         """Read all selected streams; one that fails does not keep the others from being read.

@@ -6,15 +6,13 @@ import copy
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from singer_sdk.exceptions import MapExpressionError, StreamMapConfigError
 from singer_sdk.mapper import PluginMapper, StreamMap
 
 from mailing_api.errors import ConfigurationError
-from mailing_api.map_failures import check_aliases, map_failure
-from mailing_api.suggestions import did_you_mean
+from mailing_api.map_failures import check_aliases, map_failure, maps_without_stream
 
 __all__ = ["StreamMaps"]
 
@@ -51,18 +49,8 @@ class StreamMaps:
 
     def tell_unused(self) -> None:
         """Warn of maps whose stream did not come: most often the name is wrong, and rows went as they were."""
-        unused = [
-            name
-            for name, given in self._given.items()
-            if not name.startswith("__") and not any(_is_of(name, given, stream) for stream in self._came)
-        ]
-        if unused and self._came:
-            logger.warning(
-                "Setting `stream_maps`: no stream came for %s; these came: %s.%s",
-                ", ".join(map(repr, unused)),
-                ", ".join(map(repr, self._came)),
-                did_you_mean(unused, self._came),
-            )
+        if unused := maps_without_stream(self._given, self._came):
+            logger.warning("Setting `stream_maps`: %s", unused)
 
     def _keep_untyped(self, one: StreamMap, columns: Mapping[str, Any]) -> None:
         """Let a column that may hold anything hold anything still: flattening takes it for a text."""
@@ -109,8 +97,3 @@ class StreamMaps:
         columns = [f".{name}" for name, value in expressions if isinstance(value, str) and said.endswith(f" {value}.")]
         where = f"{stream}{columns[0] if len(columns) == 1 else ''}"
         raise ConfigurationError(f"Setting `stream_maps.{where}`: {said}") from None
-
-
-def _is_of(name: str, given: Any, stream: str) -> bool:
-    source = given.get("__source__") if isinstance(given, Mapping) else None
-    return fnmatchcase(stream, name) or source == stream

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from mailing_api.errors import ConfigurationError
-from tap_mailing.tap import StreamsFailed
+from tap_mailing.tap import StreamsFailed, TapMailing
 
 CANARIES = ("canary-key", "canary-secret", "canary@inbox.test", "canary%40inbox.test")
 
@@ -213,3 +213,24 @@ def test_a_value_that_only_the_bookmark_needs_is_told_too(fake, caplog):
     run = fake(batchjob=[job]).read("mailjet_import_jobs", without=("started_at",))
     assert "mailjet_import_jobs (UnreadableAnswer)" in str(run.error)
     assert "another kind than documented in the fields that the bookmark goes by" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("maps", "told"),
+    [
+        ({"mailjet_contacts": {"__alias__": "1 / 0"}}, "`stream_maps` cannot be used .ZeroDivisionError"),
+        ({"mailjet_contacts": {"__alias__": "1 + 1"}}, "`__alias__` makes no name of stream 'mailjet_contacts'"),
+        ({"mailjet_contacts": {"__key_properties__": ["nope"]}}, "`stream_maps`: Invalid key properties .*nope"),
+    ],
+)
+def test_p9_stream_maps_that_cannot_be_used_are_named(maps, told):
+    config = {"mailjet_api_key": "k", "mailjet_secret_key": "s", "stream_maps": maps}
+    with pytest.raises(ConfigurationError, match=told):
+        TapMailing(config=config)
+
+
+def test_a_map_for_a_stream_that_there_is_not_is_told(caplog):
+    config = {"mailjet_api_key": "k", "mailjet_secret_key": "s", "stream_maps": {"mailjet_contact": {"x": "1"}}}
+    _ = TapMailing(config=config).mapper
+    assert "there is no stream for 'mailjet_contact'; there are: 'mailjet_" in caplog.text
+    assert "Did you mean 'mailjet_contacts'?" in caplog.text
