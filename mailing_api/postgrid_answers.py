@@ -18,6 +18,7 @@ from mailing_api.errors import (
     ProviderFault,
     RequestRefused,
 )
+from mailing_api.values import is_identifier
 
 __all__ = ["Page", "Row", "code", "metadata_of", "one", "page", "read_error", "something"]
 
@@ -77,7 +78,7 @@ def page(response: httpx.Response) -> Page:
         ValueError: not a page, or a row without its ID.
     """
     found = _LIST.decode(response.content)
-    if not all(isinstance(row.get("id"), str) and row["id"] for row in found.data):
+    if not all(is_identifier(row.get("id")) for row in found.data):
         raise ValueError("a row without its id")
     return Page(found.data, found.totalCount, found.skip, _moment(response.headers.get("Date", "")))
 
@@ -95,7 +96,7 @@ def one(response: httpx.Response) -> Row:
 
 def _check(row: Row) -> None:
     """Look at what is read without a look of its own."""
-    if not isinstance(row.get("id"), str) or not row["id"]:
+    if not is_identifier(row.get("id")):
         raise ValueError("an object without its id")
     for name, kind in _TYPES.items():
         if row.get(name) is not None and not isinstance(row[name], kind):

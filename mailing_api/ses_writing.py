@@ -21,7 +21,7 @@ from mailing_api.ses_operations import (
     UPDATE_CONTACT,
     Operation,
 )
-from mailing_api.values import integer
+from mailing_api.values import integer, is_identifier
 
 __all__ = ["Job", "SesWriter"]
 
@@ -90,7 +90,7 @@ class SesWriter:
         source = {"S3Url": url, "DataFormat": "JSON"}
         members = {"ImportDestination": destination, "ImportDataSource": source}
         answer = self.client.call(self.region, CREATE_IMPORT_JOB, members)
-        if not answer.get("JobId"):
+        if not is_identifier(answer.get("JobId")):
             raise UnreadableAnswer("Amazon SES: CreateImportJob: the answer has no JobId.", maybe_done=True)
         return str(answer["JobId"])
 

@@ -17,6 +17,7 @@ __all__ = [
     "earlier",
     "epoch",
     "integer",
+    "is_identifier",
     "moment",
     "number",
     "text",
@@ -37,7 +38,13 @@ _OFFSET = r" ?(?:[Zz]|[+-]\d\d(?::?\d\d)?)"
 _DATE_TIME = re.compile(rf"(\d{{4}}-\d\d-\d\d)[Tt ]({_TIME})({_OFFSET})?", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _INTEGER = re.compile(r"-?(?:0|[1-9]\d*)", re.ASCII)
+_IDENTIFIER = re.compile(r"[\w.:-]{1,200}", re.ASCII)
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
+
+
+def is_identifier(value: Any) -> bool:
+    """Whether a value can be the name that a provider gives an object: such names are logged, an address is not."""
+    return isinstance(value, str) and _IDENTIFIER.fullmatch(value) is not None
 
 
 def timestamp(value: Any) -> str | None:

@@ -243,11 +243,14 @@ def test_settings_fall_back_to_the_official_environment():
         {"postgrid_account": "print"}, environ=environ, transport=httpx.MockTransport(echo), pace=Pace(1e6)
     )
     assert sent.account == "print"
-    assert sent.sample("contacts", 1) == [{"id": f"https://pg.test/print-mail/v1/contacts?skip=0&limit=1 {KEY}"}]
+    assert sent.sample("contacts", 1) == [
+        {"id": "contact_1", "asked": f"https://pg.test/print-mail/v1/contacts?skip=0&limit=1 {KEY}"}
+    ]
 
 
 def echo(request):
-    return httpx.Response(200, json={"data": [{"id": f"{request.url} {request.headers['X-API-Key']}"}]})
+    asked = f"{request.url} {request.headers['X-API-Key']}"
+    return httpx.Response(200, json={"data": [{"id": "contact_1", "asked": asked}]})
 
 
 @pytest.mark.parametrize("config", [{}, {"postgrid_api_key": ""}, {"postgrid_base_url": "https://api.postgrid.com"}])

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailing_api import values
+from mailing_api.values import is_identifier
 
 
 @pytest.mark.parametrize(
@@ -210,3 +211,16 @@ def test_years_have_four_digits(year):
     expected = f"{year:04}-03-05T09:41:07.000000Z"
     assert values.timestamp_of(datetime(year, 3, 5, 9, 41, 7, tzinfo=UTC)) == expected
     assert values.timestamp(f"{year:04}-03-05 09:41:07+00:00") == expected
+
+
+@pytest.mark.parametrize(
+    "value",
+    [None, 5, True, [], {}, "", " ", "a b", "ada@example.com", "../x", "a/b", "a?b", "a#b", "a\n", "\u0430", "x" * 201],
+)
+def test_p7_what_may_be_an_address_or_a_path_is_no_identifier(value):
+    assert not is_identifier(value)
+
+
+@pytest.mark.parametrize("value", ["contact_1", "8b3f6c3e-0000-4000-8000-000000000001", "arn:aws:ses:x", "a.b", "7"])
+def test_names_that_providers_give_are_identifiers(value):
+    assert is_identifier(value)
