@@ -95,7 +95,8 @@ COLUMNS = [
     pytest.param({"if": {"format": "email"}, "then": {"type": "null"}}, {}, ["a"], [], id="a condition of a format"),
     pytest.param({"if": {"type": "string"}, "then": {"maxLength": 1}}, {}, ["a", 12], ["ab"], id="a condition"),
     pytest.param({"type": "number", "divisibleBy": 0}, {"$schema": DRAFT3}, [3], ["a"], id="divisible by nothing"),
-    pytest.param({"type": ["string", "null"], "enum": []}, {}, [None], ["a"], id="an enum of nothing"),
+    pytest.param({"type": ["string", "null"], "enum": []}, {}, [None], ["a"], id="an enum of nothing but null"),
+    pytest.param({"type": "string", "enum": []}, {}, [], ["a", None], id="an enum of nothing"),
     pytest.param({"type": ["array", "null"], "items": {"enum": []}}, {}, [[], [None]], [["a"]], id="items of nothing"),
     pytest.param({"anyOf": [], "oneOf": [], "allOf": []}, {}, ["a", 1], [], id="choices of nothing"),
     pytest.param(
