@@ -178,7 +178,7 @@ def test_without_a_bucket_rows_go_one_by_one_in_small_batches(bare):
     result = bare.deliver([schema(), *people(range(130)), state(1)])
     assert result.counts() == {"delivered": 130}
     assert result.outcomes["batches"] == 2
-    assert bare.calls() == {"create": 130}
+    assert bare.calls() == {"create": 130, "list": 1}
 
 
 @pytest.mark.slow
