@@ -13,9 +13,13 @@ from urllib.parse import quote, quote_plus
 import pytest
 
 from mailing_api import log_filter, secret_values
+from mailing_api.aws import AwsSession
 from mailing_api.log_filter import LogFilter, guard_logs
-from mailing_api.secret_values import SecretValues, remember_secrets
+from mailing_api.mpdx_session import MpdxSession
+from mailing_api.secret_values import SECRETS, SecretValues, remember_secrets
 from mailing_api.settings import Setting
+from tap_mailing.tap import TapMailing
+from target_mailing.target import TargetMailing
 
 
 @pytest.fixture
@@ -242,3 +246,18 @@ def test_p7_an_error_that_nobody_caught_is_told_without_its_text(caplog):
         thread.join()
     assert "Unexpected ValueError" in caplog.text
     assert "Ada" not in caplog.text
+
+
+def test_p7_what_is_got_on_the_way_is_remembered_too():
+    session = MpdxSession(None, lambda: "CANARYtoken1")
+    session.ensure()
+    assert SECRETS.hide("<CANARYtoken1>") == "<<secret>>"
+    keys = {"access_key_id": "AKIDX", "secret_access_key": "CANARYsecret2", "session_token": "CANARYtoken3"}
+    AwsSession(**keys, region="eu-west-1").credentials()
+    assert SECRETS.hide("<CANARYsecret2> <CANARYtoken3>") == "<<secret>> <<secret>>"
+
+
+@pytest.mark.parametrize("plugin", [TapMailing, TargetMailing])
+def test_p7_plugins_remember_the_secrets_of_their_settings(plugin):
+    plugin(config={"mailjet_api_key": f"CANARY4{plugin.name}", "mailjet_secret_key": f"CANARY5{plugin.name}"})
+    assert SECRETS.hide(f"<CANARY4{plugin.name}> <CANARY5{plugin.name}>") == "<<secret>> <<secret>>"
