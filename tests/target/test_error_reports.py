@@ -155,6 +155,8 @@ def test_no_file_is_too_odd(content):
         {"Error": f"Limit reached after {ADA}"},
         {"Error": f"Row 5 (previous row {ADA}) is malformed"},
         {"Error": f"Expected sender {ADA}"},
+        {"Error": f"stranger@example.com refused; {ADA} waits"},
+        {"Error": f"x;y@example.com;{ADA}: one of them was refused"},
         f"Contact your account manager {ADA} for help",
         f"Import by {ADA} failed",
         f"See {ADA}",
