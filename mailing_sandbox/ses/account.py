@@ -131,7 +131,7 @@ class Region:
     def list_named(self, name: str) -> ContactList:
         """Return the contact list; NotFoundException when there is none of this name."""
         if self.switches.ses_path_checked:
-            check_name(name, "contactListName")
+            check_name(name, "ContactListName")
         if self.contact_list is None or self.contact_list.name != name:
             raise not_found(f"List with name: {name} doesn't exist.")
         return self.contact_list

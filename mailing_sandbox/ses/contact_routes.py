@@ -9,7 +9,7 @@ import msgspec
 from mailing_sandbox.ses.imports import is_object
 from mailing_sandbox.ses.received import Sent
 from mailing_sandbox.ses.records import Contact
-from mailing_sandbox.ses.refusal import Refusal, bad_request, not_found
+from mailing_sandbox.ses.refusal import Refusal, bad_request, invalid_address, not_found
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,12 +71,12 @@ def create_contact(region: Region, given: dict[str, Any]) -> None:
     preferences = _preferences(given)
     email = given["EmailAddress"]
     if region.refuses(email):
-        raise bad_request("Email address is not valid")
+        raise invalid_address(email)
     row = region.list_named(given["ContactListName"])
     _check(region, row, given, preferences)
     key = region.contact_key(email)
     if row.contacts.get(key) is not None:
-        raise Refusal("AlreadyExistsException", f"{key} already exists in List {row.name}")
+        raise Refusal("AlreadyExistsException", f"{key} already exists in List.")
     now = region.now()
     row.contacts.add(
         key,
@@ -130,7 +130,7 @@ def _found(region: Region, given: dict[str, Any]) -> tuple[ContactList, Contact]
     row = region.list_named(given["ContactListName"])
     contact = row.contacts.get(region.contact_key(email))
     if contact is None:
-        raise not_found(f"{email} doesn't exist in List {row.name}.")
+        raise not_found(f"{email} doesn't exist in List.")
     return row, contact
 
 
@@ -138,9 +138,9 @@ def address_in_path(region: Region, given: dict[str, Any]) -> str:
     """Return the address of a path; refused as the switches say: one with a slash, and what is no address."""
     email: str = given["EmailAddress"]
     if "/" in email and region.switches.ses_slash_in_path == "refused":
-        raise bad_request("Email address is not valid")
+        raise invalid_address(email)
     if region.switches.ses_path_checked and region.refuses(email):
-        raise bad_request("Email address is not valid")
+        raise invalid_address(email)
     return email
 
 
@@ -156,7 +156,7 @@ def _preferences(given: dict[str, Any]) -> dict[str, Status]:
 def _check(region: Region, row: ContactList, given: dict[str, Any], preferences: dict[str, Status]) -> None:
     unknown = preferences.keys() - row.topics.keys()
     if unknown:
-        raise bad_request(f"Topic {min(unknown)} doesn't exist in list {row.name}")
+        raise bad_request(f"List: {row.name} doesn't contain Topic: {min(unknown)}")
     attributes = given.get("AttributesData")
     if attributes is not None and region.switches.ses_attributes_checked and not is_object(attributes):
         raise bad_request("AttributesData is not a JSON object")

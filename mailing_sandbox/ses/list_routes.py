@@ -68,7 +68,7 @@ def get_contact_list(region: Region, given: dict[str, Any]) -> dict[str, Any]:
 def create_contact_list(region: Region, given: dict[str, Any]) -> None:
     """Create the contact list; a region has one at most."""
     name = given["ContactListName"]
-    check_name(name, "contactListName")
+    check_name(name, "ContactListName")
     topics = _topics(given.get("Topics", []))
     _check_description(given.get("Description"))
     if region.contact_list is not None:
@@ -109,20 +109,20 @@ def delete_contact_list(region: Region, given: dict[str, Any]) -> None:
 
 def _check_description(text: str | None) -> None:
     if text is not None and len(text) > LONGEST_DESCRIPTION:
-        raise bad_request(f"The description may have {LONGEST_DESCRIPTION} characters")
+        raise bad_request(f"List description can contain up to {LONGEST_DESCRIPTION} characters.")
 
 
 def _topics(given: list[dict[str, Any]]) -> dict[str, Topic]:
     if len(given) > MOST_TOPICS:
-        raise bad_request(f"A contact list may have {MOST_TOPICS} topics")
+        raise bad_request(f"Maximum of <{MOST_TOPICS}> topics allowed per ContactList")
     found: dict[str, Topic] = {}
     for each in given:
         name = each["TopicName"]
-        check_name(name, "topics.topicName")
+        check_name(name, "TopicName")
         if name in found:
-            raise bad_request(f"The topic {name} is named twice")
+            raise bad_request("Duplicate topic names are not allowed within a List.")
         if len(each["DisplayName"]) > LONGEST_DISPLAY_NAME:
-            raise bad_request(f"A display name may have {LONGEST_DISPLAY_NAME} characters")
+            raise bad_request(f"Topic DisplayName can contain up to <{LONGEST_DISPLAY_NAME}> characters.")
         found[name] = Topic(
             name=name,
             display_name=each["DisplayName"],

@@ -79,10 +79,20 @@ def invalid(*violations: str) -> Refusal:
     return bad_request(f"{len(violations)} validation error{plural} detected: {'; '.join(violations)}")
 
 
-def check_name(name: str, path: str) -> None:
-    """Refuse what cannot be the name of a list or a topic."""
+def check_name(name: str, member: str) -> None:
+    """Refuse what cannot be the name of a list or a topic, in the words that an emulator calls verified."""
+    if not name.strip():
+        raise bad_request(f"{member} can't be blank.")
     if NAME.fullmatch(name) is None:
-        raise invalid(constraint(f"'{name}'", path, f"satisfy regular expression pattern: ^{NAME.pattern}$"))
+        raise bad_request(
+            f"{member} can contain up to 64 characters. Only alphanumeric characters, underscores(_) and hyphens(-) "
+            "are allowed."
+        )
+
+
+def invalid_address(email: str) -> Refusal:
+    """Return the answer to what is no address of a contact."""
+    return bad_request(f"EmailAddress <{email}> is invalid" if email.strip() else "EmailAddress can't be blank.")
 
 
 def not_found(message: str) -> Refusal:

@@ -126,12 +126,12 @@ def test_mistakes_are_found_in_the_order_of_the_provider(ses, newsletter):
     assert (
         refused(create, ContactListName="None", EmailAddress="bad", TopicPreferences=unknown) == "BadRequestException"
     )
-    with pytest.raises(ClientError, match="Email address is not valid"):
+    with pytest.raises(ClientError, match="EmailAddress <bad> is invalid"):
         create(ContactListName="None", EmailAddress="bad")
     assert refused(create, ContactListName="None", EmailAddress="a@example.com", TopicPreferences=unknown) == (
         "NotFoundException"
     )
-    with pytest.raises(ClientError, match="Topic Nope"):
+    with pytest.raises(ClientError, match="Topic: Nope"):
         create(ContactListName=LIST, EmailAddress="a@example.com", TopicPreferences=unknown)
     assert refused(create, ContactListName=LIST, EmailAddress="a@example.com", TopicPreferences=NEWS * 2) == (
         "BadRequestException"
@@ -141,12 +141,12 @@ def test_mistakes_are_found_in_the_order_of_the_provider(ses, newsletter):
 def test_an_update_looks_at_topics_before_the_contact_and_at_addresses_before_the_list(ses, newsletter):
     unknown = [{"TopicName": "Nope", "SubscriptionStatus": "OPT_IN"}]
     update = ses.update_contact
-    with pytest.raises(ClientError, match="Topic Nope"):
+    with pytest.raises(ClientError, match="Topic: Nope"):
         update(ContactListName=LIST, EmailAddress="nobody@example.com", TopicPreferences=unknown)
     assert refused(update, ContactListName=LIST, EmailAddress="nobody@example.com", TopicPreferences=NEWS) == (
         "NotFoundException"
     )
-    with pytest.raises(ClientError, match="Email address is not valid"):
+    with pytest.raises(ClientError, match="EmailAddress <bad> is invalid"):
         update(ContactListName="None", EmailAddress="bad", TopicPreferences=unknown)
 
 
