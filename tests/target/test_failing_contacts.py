@@ -56,9 +56,11 @@ def test_p5_whoever_cannot_be_asked_about_at_a_former_address_is_not_added_under
     assert mailjet.statuses()["person2@example.com"] == "subscribed"
 
 
-def test_where_nobody_goes_through_the_run_ends(mailjet):
-    mailjet.sandbox.faults.add(kind="status", status=500, path="/v3/REST/contact*", times=None)
-    result = mailjet.deliver([schema(), person(1), person(2), state(1)], route="contact")
+@pytest.mark.parametrize("rows", [1, 2])
+@pytest.mark.parametrize("path", ["/v3/REST/contact*", "*person*"])
+def test_where_nobody_goes_through_the_run_ends(mailjet, path, rows):
+    mailjet.sandbox.faults.add(kind="status", status=500, path=path, times=None)
+    result = mailjet.deliver([schema(), *(person(n) for n in range(rows)), state(1)], route="contact")
     assert isinstance(result.error, ProviderFault)
     assert (result.states, result.rejects) == ([], [])
 
