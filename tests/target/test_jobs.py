@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
+from contextlib import closing
 
 import pytest
 
@@ -182,6 +184,19 @@ def test_after_job_abandon_the_rows_are_unconfirmed(mailjet):
     assert result.counts() == {"rejected": 3}
     assert result.outcomes["reasons"] == {"unconfirmed": 3}
     assert result.states == [1]
+
+
+def test_a_job_that_a_clock_ahead_of_time_began_is_given_up_like_others(mailjet):
+    mailjet.sandbox.mailjet.plan_jobs([{"hold": True}])
+    rows = [schema(), *people(range(3)), state(1)]
+    assert isinstance(mailjet.deliver(rows, job_timeout=0.2).error, DeliveryFailed)
+    with closing(sqlite3.connect(mailjet.folder / "journal.sqlite")) as database:
+        database.execute("UPDATE batches SET created_at = created_at + 3e7")
+        database.execute("UPDATE steps SET begun_at = begun_at + 3e7")
+        database.commit()
+    assert isinstance(mailjet.deliver(rows, job_timeout=0.2).error, DeliveryFailed)
+    result = mailjet.deliver(rows, job_abandon=0.3)
+    assert (result.error, result.counts(), result.states) == (None, {"delivered": 3}, [1])  # by a job of its own
 
 
 def test_p2_a_failing_batch_neither_holds_back_nor_resends_those_before_it(mailjet):
