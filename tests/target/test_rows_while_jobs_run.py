@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from mailing_sandbox.server import Sandbox
 from tests.searching import examples
 from tests.target.conftest import LIST, Mailjet, person, schema, state
+from tests.target.machines import keys_of_one_person
 from tests.target.postgrid.conftest import Postgrid, delete, household, households
 from tests.target.ses.conftest import BUCKET, REGION, Ses
 from tests.target.ses.conftest import LIST as SES_LIST
@@ -132,7 +133,7 @@ class World:
 
 @pytest.fixture(scope="module")
 def sandbox():
-    with Sandbox(job_seconds=0.0) as sandbox:
+    with Sandbox(job_seconds=0.0) as sandbox, keys_of_one_person():
         yield sandbox
 
 

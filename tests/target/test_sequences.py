@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from mailing_sandbox.server import Sandbox
 from tests.searching import machine
 from tests.target.conftest import LIST, Mailjet, person, schema, state
+from tests.target.machines import keys_of_one_person
 
 #: The first two are one address.
 ADDRESSES = ("ada@example.com", "Ada@example.com", "bob@example.com", "eve@example.com")
@@ -27,7 +28,7 @@ RUNS = st.lists(
 
 @pytest.fixture(scope="module")
 def sandbox():
-    with Sandbox(job_seconds=0.0) as sandbox:
+    with Sandbox(job_seconds=0.0) as sandbox, keys_of_one_person():
         yield sandbox
 
 
@@ -62,6 +63,8 @@ def stop(sandbox, stopped):
 @example([([(1, ADDRESSES[2]), (1, ADDRESSES[2]), (2, ADDRESSES[0]), (2, ADDRESSES[0]), (1, ADDRESSES[0])], 1, "json",
            ("status", 10))])  # fmt: skip
 @example([([(1, ADDRESSES[0]), (2, ADDRESSES[2])], 4, "json", None), ([(2, f"-{ADDRESSES[1]}")], 4, "json", None)])
+@example([([(2, ADDRESSES[2])], 1, "json", None),
+          ([(2, f"-{ADDRESSES[2]}"), (2, ADDRESSES[0]), (2, ADDRESSES[3])], 1, "json", None)])  # fmt: skip
 @given(runs=RUNS)
 def test_p1_the_list_is_what_the_rows_say_whatever_comes(sandbox, runs):
     sandbox.reset()

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from mailing_sandbox.server import Sandbox
 from tests.searching import machine
 from tests.target.conftest import state
+from tests.target.machines import keys_of_one_person
 from tests.target.postgrid.conftest import GONE, LIST, Postgrid, delete, household, households
 
 #: Some are one contact to PostGrid alone, and to us two.
@@ -26,7 +27,7 @@ RUNS = st.lists(st.tuples(st.lists(CHANGES, min_size=1, max_size=7), st.integers
 
 @pytest.fixture(scope="module")
 def sandbox():
-    with Sandbox(job_seconds=0.0) as sandbox:
+    with Sandbox(job_seconds=0.0) as sandbox, keys_of_one_person():
         yield sandbox
 
 
