@@ -119,8 +119,10 @@ class Lane:
         ends: list[End] = []
         for row in rows:
             before = None if row.key is None else self._keys.coming_to(row.key) or emails.get(row.key)
-            if row.key is not None and self._permanent is None and self.shared_keys.holds(row, before, shared):
-                row.is_of_shared_key, before = True, None
+            if row.key is not None and self._permanent is None:
+                held = None if self._keys.is_leaving(row.key) else before  # whoever had it before is deleted
+                if self.shared_keys.holds(row, held, shared):
+                    row.is_of_shared_key, before = True, None
             end = self._prepare(row, before, known, rejects, now)
             if end is None:
                 self._keys.hold(row)

@@ -151,6 +151,16 @@ def test_in_a_log_a_key_of_several_people_does_not_swing_for_ever(mailjet, peopl
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("told", [{}, {"email": "a@example.com"}])
+def test_in_a_log_the_address_that_a_deleted_row_had_is_none_of_the_keys_next_person(mailjet, told):
+    first, *moves = (person(1, name=None, email=f"{one}@example.com") for one in "abc")
+    mailjet.deliver([schema(), first, state(1)])
+    gone = {"type": "RECORD", "stream": "people", "record": {"id": 1, MARK: "2026-01-01T00:00:00Z"} | told}
+    assert mailjet.deliver([schema(), gone, *moves, state(2)], batch_rows=1).error is None
+    assert set(mailjet.statuses()) == {"c@example.com"}
+
+
+@pytest.mark.slow
 def test_in_a_log_that_is_told_again_after_a_failed_run_a_former_address_stays_away(mailjet):
     moves = [person(1, name=None, email=f"{one}@example.com") for one in "ab"]
     mailjet.deliver([schema(), *moves, state(1)])
