@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
@@ -122,7 +123,8 @@ def _properties(row: Row | None, casts: Mapping[Any, Callable[[Any], Any]]) -> d
 
 
 def _cast(value: Any, cast: Callable[[Any], Any]) -> Any:
+    """A value as its definition says; another one as a text, which is JSON of an array or an object."""
     try:
         return cast(value)
     except (ArithmeticError, TypeError, ValueError):
-        return values.text(value)
+        return json.dumps(value) if isinstance(value, (dict, list)) else values.text(value)
