@@ -15,7 +15,7 @@ from target_mailing.seen_keys import SeenKeys
 __all__ = ["SharedKeys"]
 
 #: Addresses of one key in one run that are too many for a person, even where the stream tells of changes.
-_TOO_MANY: Final = 3
+_TOO_MANY: Final = 10
 
 
 class _Moves(msgspec.Struct):
@@ -35,7 +35,7 @@ class SharedKeys:
 
     In a table a key with two addresses in one run is shared: whoever has the other address is somebody else, as far as
     can be known, and is not to be taken off. In a log that is a change of address. There a key is shared that has
-    three addresses in one run, or that leaves its address and comes back to it in one run and in a later one, too.
+    ten addresses in one run, or that leaves its address and comes back to it in one run and in a later one, too.
     """
 
     def __init__(self, journal: Journal) -> None:

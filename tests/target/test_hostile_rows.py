@@ -42,7 +42,7 @@ def spelled(draw: random.Random, mailbox: str, *, capitals: bool) -> str:
 
 
 def drawn(draw: random.Random, *, capitals: bool = True):
-    """Rows, and the mailboxes of which a row that can be read opts out, or is deleted."""
+    """Rows, and the mailboxes of which a row opts out, or is deleted."""
     rows, opted_out, gone = [], set(), set()
     for number in range(40):
         mailbox = draw.choice(MAILBOXES)
@@ -50,7 +50,7 @@ def drawn(draw: random.Random, *, capitals: bool = True):
         mark, means = draw.choice(MARKS)
         row = {"id": number, "email": spelled(draw, mailbox, capitals=capitals)}
         rows.append(row | {"subscription_status": draw.choice(status), "_sdc_deleted_at": draw.choice(mark)})
-        if told == "opts out" and means != "unclear":
+        if told == "opts out":  # also where the row is rejected for its deletion mark
             opted_out.add(mailbox)
         if means == "gone":
             gone.add(mailbox)
