@@ -270,7 +270,8 @@ class Intake:
                 taken.lane = stream.lane
             taken.rows.append(found)
         elif isinstance(found, Both):
-            self._outcomes.expect(number, 2)
+            is_removal = found.row.action == stream.lane.destination.actions.remove
+            self._outcomes.expect(number, 2, is_opt_out=not is_removal)
             self._end(number, found.row, stream, taken)
             self._end(number, found.end, stream, taken)
         elif isinstance(found, tuple):

@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
+from typing import Final
 
 from target_mailing.checkpoint import Ledger
 from target_mailing.effects import Effect
@@ -29,6 +30,8 @@ End = tuple[Sequence[int], Outcome, str | None]
 
 _RANK = {outcome: rank for rank, outcome in enumerate(Outcome)}
 _EFFECT_RANK: dict[str | None, int] = {effect: rank for rank, effect in enumerate(Effect)}
+#: What is done with the former address of a row, beside the row itself.
+_OF_FORMER: Final = frozenset({Effect.REMOVED, Effect.LOOKED_UP})
 
 
 def _rank(outcome: Outcome, code: str | None) -> tuple[int, int]:
@@ -69,6 +72,10 @@ class Outcomes:
         self.replayed = Replayed()
         #: Rejected rows that were rejects before.
         self.rejected_again = 0
+        #: Lines of rejected rows whose opt-outs are on their way.
+        self._opt_outs: set[int] = set()
+        #: Rejected rows whose opt-outs the provider has all the same.
+        self.opt_outs_obeyed = 0
 
     @property
     def rows(self) -> int:
@@ -88,8 +95,16 @@ class Outcomes:
         """How often each code was given with an outcome, the most frequent first; of delivered rows, each effect."""
         return {code: count for (one, code), count in self._codes.most_common() if one is outcome}
 
-    def expect(self, line: int, parts: int) -> None:
-        """A row of this line has become so many; the line is settled by the last of them."""
+    def expect(self, line: int, parts: int, *, is_opt_out: bool = False) -> None:
+        """A row of this line has become so many; the line is settled by the last of them.
+
+        Args:
+            line: its number in the input.
+            parts: how many.
+            is_opt_out: the row is rejected, and one of them is the opt-out that it tells of all the same.
+        """
+        if is_opt_out:
+            self._opt_outs.add(line)
         left, worst, code = self._parts.get(line, (1, Outcome.SKIPPED, None))
         self._parts[line] = (left + parts - 1, worst, code)
 
@@ -121,11 +136,20 @@ class Outcomes:
         """Rows end, as in `settle`, all at once."""
         done: list[int] = []
         for lines, outcome, code in ends:
+            if self._opt_outs and not self._opt_outs.isdisjoint(lines):
+                self._obey(lines, outcome, code)
             for line in lines[:-1]:
                 self._end(line, Outcome.SUPERSEDED, None, done)
             if lines:
                 self._end(lines[-1], outcome, code, done)
         self._ledger.settle(done)
+
+    def _obey(self, lines: Sequence[int], outcome: Outcome, code: str | None) -> None:
+        """Rows with opt-outs of rejected rows among them end: see whether the provider has these now."""
+        if outcome is Outcome.UNCHANGED or (outcome is Outcome.DELIVERED and code not in _OF_FORMER):
+            obeyed = self._opt_outs.intersection(lines)
+            self._opt_outs -= obeyed
+            self.opt_outs_obeyed += len(obeyed)
 
     def _end(self, line: int, outcome: Outcome, code: str | None, done: list[int]) -> None:
         if line in self._parts:
@@ -136,6 +160,7 @@ class Outcomes:
                 self._parts[line] = (left - 1, worst, worst_code)
                 return
             outcome, code = worst, worst_code
+            self._opt_outs.discard(line)
         self.counts[outcome] += 1
         if outcome is Outcome.REJECTED and self.replayed.rows and line in self.replayed:
             self.rejected_again += 1

@@ -30,6 +30,8 @@ _SELDOM: Final = {
     "resubmitted": ("{} row sent again", "{} rows sent again"),
 }
 
+_OBEYED: Final = ("the opt-out of {} rejected row was obeyed", "the opt-outs of {} rejected rows were obeyed")
+
 
 def totals(outcomes: Outcomes, batches: Mapping[str, int]) -> dict[str, Any]:
     """The fields for machines: every name is always there.
@@ -43,6 +45,7 @@ def totals(outcomes: Outcomes, batches: Mapping[str, int]) -> dict[str, Any]:
         **{str(outcome): outcomes.counts[outcome] for outcome in Outcome},
         "effects": outcomes.codes_of(Outcome.DELIVERED),
         "reasons": dict(outcomes.codes),
+        "opt_outs_obeyed": outcomes.opt_outs_obeyed,
         **{name: batches.get(name, 0) for name in ("batches", *_SELDOM)},
     }
 
@@ -57,7 +60,10 @@ def totals_sentence(outcomes: Outcomes, batches: Mapping[str, int]) -> str:
     sentence = f"{outcomes.rows} {'row' if outcomes.rows == 1 else 'rows'}"
     if parts:
         sentence += f": {', '.join(parts)}"
-    seldom = [
+    seldom: list[str] = []
+    if obeyed := outcomes.opt_outs_obeyed:
+        seldom.append(f"{_OBEYED[obeyed > 1].format(obeyed)} all the same")
+    seldom += [
         (one if count == 1 else several).format(count)
         for name, (one, several) in _SELDOM.items()
         if (count := batches.get(name, 0))

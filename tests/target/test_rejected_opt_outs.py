@@ -44,6 +44,8 @@ def test_p5_an_opt_out_of_a_row_that_is_rejected_for_anything_reaches_mailjet(ma
     result = mailjet.deliver([schema(columns=ANY), *rows, state(1)], route=route, action_column="op", **options)
     assert (result.error, result.states) == (None, [1])
     assert result.outcomes["reasons"] == dict.fromkeys(list(WRONG)[: len(rows)], 1)
+    assert result.outcomes["opt_outs_obeyed"] == len(rows) == result.counts()["rejected"]
+    assert f"the opt-outs of {len(rows)} rejected rows were obeyed all the same" in result.log
     told = {email: mailjet.statuses()[email] for email in emails[: len(rows)]}
     assert told == dict.fromkeys(told, "unsubscribed")
 
@@ -81,6 +83,7 @@ def test_p5_a_declined_topic_of_a_rejected_row_is_kept_and_nobody_is_added_for_i
     rows = [person(number, topic_Offers="perhaps", **DECLINED[told_by]) for number in range(3)]
     result = ses.deliver([schema(columns=columns), *rows, state(1)], route=route)
     assert (result.error, result.states, result.counts()) == (None, [1], {"rejected": 3})
+    assert result.outcomes["opt_outs_obeyed"] >= 2
     assert ses.seen("person0@example.com") == (False, {"News": "OPT_OUT"}, {"a": 1})
     assert ses.seen("person1@example.com")[1] == {"News": "OPT_OUT"}
     assert len(ses.contacts()) == 2

@@ -71,6 +71,7 @@ def test_the_fields_name_everything_always():
         **dict.fromkeys(("rejected", "withheld", "delivered", "unchanged", "superseded", "skipped"), 0),
         "effects": {},
         "reasons": {},
+        "opt_outs_obeyed": 0,
         **dict.fromkeys(("batches", "resumed", "adopted", "resubmitted"), 0),
     }
 
