@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import mkdtemp
 
 __all__ = ["NoHomeError", "expanded", "is_there", "make_private", "state_folder", "unmakable"]
 
@@ -72,7 +73,7 @@ def is_there(path: Path) -> bool:
 
 
 def unmakable(path: Path) -> str | None:
-    """Why a file that is not there could not be made; None if it could. Nothing is done."""
+    """Why a file that is not there could not be made; None if it could. Nothing stays of the attempt."""
     folder = path.parent
     try:
         path.lstat()
@@ -83,4 +84,8 @@ def unmakable(path: Path) -> str | None:
         return exc.strerror
     if not folder.is_dir():
         return f"{folder} is no folder"
-    return None if os.access(folder, os.W_OK | os.X_OK) else f"{folder} cannot be written"
+    try:
+        Path(mkdtemp(dir=folder)).rmdir()  # rights alone do not tell: of a system's own folder, a full disk, ...
+    except OSError:
+        return f"{folder} cannot be written"
+    return None

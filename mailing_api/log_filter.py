@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from mailing_api.secret_values import SECRETS
 
-__all__ = ["LogFilter", "guard_logs"]
+__all__ = ["LogFilter", "guard_logs", "safe_line"]
 
 logger = logging.getLogger(__name__)
 
@@ -86,7 +86,7 @@ def _clean(record: logging.LogRecord) -> None:
         message = record.getMessage()
     except (TypeError, ValueError, LookupError):
         message = str(record.msg)
-    safe = _NEW_LINE.sub(r"\\x0a", _safe(message))
+    safe = safe_line(message)
     # A metric, which structured formats show by its fields, stays what it is.
     if safe != message or not _is_metric(record.args):
         record.msg, record.args = safe, None
@@ -97,6 +97,11 @@ def _clean(record: logging.LogRecord) -> None:
         record.stack_info = _safe(record.stack_info)
     for name in record.__dict__.keys() - _STANDARD:
         record.__dict__[name] = _safe_value(record.__dict__[name])
+
+
+def safe_line(text: str) -> str:
+    """A text as a line may hold it, of a log or elsewhere."""
+    return _NEW_LINE.sub(r"\\x0a", _safe(text))
 
 
 def _is_metric(args: Any) -> bool:

@@ -22,7 +22,7 @@ from target_mailing.lines import InputError
 from target_mailing.run import StdoutClosedError, TooManyRejectsError
 from target_mailing.under_way import DeliveryFailed
 
-__all__ = ["TargetCommand"]
+__all__ = ["TargetCommand", "words"]
 
 _UNWRITABLE: Final = "Standard output cannot be written (%s)."
 
@@ -61,7 +61,7 @@ class TargetCommand(SingerCommand):
             if isinstance(exc, OSError) and (reason := failure()):
                 self.logger.error(_UNWRITABLE, reason)  # noqa: TRY400
             else:
-                self.logger.error("%s", _words(exc))  # noqa: TRY400
+                self.logger.error("%s", words(exc))  # noqa: TRY400
         sys.exit(1)
 
     def _flush(self, end: SystemExit) -> None:
@@ -76,7 +76,8 @@ class TargetCommand(SingerCommand):
                 sys.exit(1)
 
 
-def _words(exc: Exception) -> str:
+def words(exc: Exception) -> str:
+    """What is said of an error: nothing that quotes a row or a setting."""
     if isinstance(exc, _TOLD):
         return str(exc)
     if isinstance(exc, ValueError) and hasattr(exc, "lineno") and hasattr(exc, "colno"):

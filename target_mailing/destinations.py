@@ -88,7 +88,9 @@ class Destinations:
                 return found, f"{self.provider.title}, {lists} would be created"
         else:
             found = self._account.destination(settings, dry_run=True)
-        return found, found.name
+        named = ", ".join(map(repr, settings.lists))
+        lists = f", list{'s' if len(settings.lists) > 1 else ''} {named}" if named else ""
+        return found, f"{self.provider.title}{lists} ({found.name})"
 
     def lane(self, settings: StreamSettings, journal: Journal, delivery: Delivery, outcomes: Outcomes) -> Lane:
         """The lane to a stream's destination.

@@ -15,12 +15,12 @@ from typing import Any, BinaryIO
 import msgspec
 
 from mailing_api.errors import ConfigurationError
-from mailing_api.folders import make_private
+from mailing_api.folders import is_there, make_private, unmakable
 from mailing_api.values import timestamp_of
 from target_mailing.journal import Reject
 from target_mailing.lines import REJECT_COLUMNS
 
-__all__ = ["RejectsFile", "delete_old", "key_properties"]
+__all__ = ["RejectsFile", "check_folder", "delete_old", "key_properties"]
 
 #: Where the SCHEMAs of the file name the stream's key. As `key_properties` it would make other targets refuse a row
 #: that was rejected for want of its key, and overwrite a reject by the next one of the same key.
@@ -133,6 +133,20 @@ class RejectsFile:
             },
             "key_properties": [],
         }
+
+
+def check_folder(folder: Path) -> str:
+    """What is said of the folder of rejects, which is not made.
+
+    Raises:
+        ConfigurationError: it cannot be written, or could not be made.
+    """
+    if is_there(folder):
+        RejectsFile(folder).close()
+        return f"{folder} can be written"
+    if why := unmakable(folder):
+        raise ConfigurationError(f"Setting `rejects_path`: {folder} could not be made ({why}). Choose another place.")
+    return f"{folder} would be created"
 
 
 def delete_old(folder: Path, before: float) -> int:

@@ -34,10 +34,10 @@ from mailing_api.configuration import (
     unusable,
 )
 from mailing_api.errors import ConfigurationError
-from mailing_api.folders import is_there, unmakable
+from mailing_api.log_filter import safe_line
 from mailing_api.secret_values import remember_secrets
 from mailing_api.settings import duration, from_environ, json_schema, lookup, misfit, positive
-from target_mailing.command import TargetCommand
+from target_mailing.command import TargetCommand, words
 from target_mailing.destinations import Destinations
 from target_mailing.journal import Journal
 from target_mailing.lines import InputError
@@ -47,7 +47,7 @@ from target_mailing.places import default_folder, journal_hash_key, journal_stor
 from target_mailing.properties import PropertyNames, no_property
 from target_mailing.providers import SETTINGS
 from target_mailing.reject_limit import reject_limit
-from target_mailing.rejects import RejectsFile, delete_old
+from target_mailing.rejects import RejectsFile, check_folder, delete_old
 from target_mailing.run import Run, Terminated
 from target_mailing.settings import StreamSettings, check_entries
 from target_mailing.stores import FileStore, MemoryStore, Store
@@ -236,7 +236,7 @@ class TargetMailing(Target):
             InputError: the input is not a Singer stream.
         """
         lines: list[str] = []
-        verdict = "check: failed; what is wrong is in the log"
+        verdict = "check: failed"
         try:
             self._check_settings()
             with closing(self._destinations()) as destinations:
@@ -244,6 +244,9 @@ class TargetMailing(Target):
                 if source is not None:
                     self._check_streams(destinations, source, lines.append)
             verdict = "check: passed, and nothing was written"
+        except Exception as exc:
+            verdict += f": {safe_line(words(exc))}"
+            raise
         finally:
             click.echo("\n".join([verdict, *lines]))
 
@@ -261,6 +264,7 @@ class TargetMailing(Target):
                 self.logger.warning("%s", warning)
 
     def _check(self, destinations: Destinations, tell: Callable[[str], None]) -> None:
+        destinations.check(self.config)  # without a list, the default journal has no name yet
         store, folder = self._places(destinations)
         with closing(store):
             refuse_missing_journal(self.config, store)
@@ -271,15 +275,7 @@ class TargetMailing(Target):
             store = self._places(destinations)[0]
             Journal(store, hash_key=journal_hash_key(self.config)).close()
             tell(f"journal: {store.name} can be written")
-        if is_there(folder):
-            RejectsFile(folder).close()
-            tell(f"rejects: {folder} can be written")
-        elif why := unmakable(folder):
-            raise ConfigurationError(
-                f"Setting `rejects_path`: {folder} could not be made ({why}). Choose another place."
-            )
-        else:
-            tell(f"rejects: {folder} would be created")
+        tell(f"rejects: {check_folder(folder)}")
         settings = StreamSettings.resolve(self.config, None)
         by_entry = {
             pattern: StreamSettings.resolve(self.config, pattern) for pattern in self.config.get("streams") or {}

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.target.conftest import people, person, schema, state
+from tests.target.conftest import LIST, people, person, schema, state
 from tests.totals import ENVIRONMENT, totals
 
 #: Each starts the command as a process.
@@ -343,8 +343,10 @@ def test_check_tries_everything_and_writes_nothing(mailjet):
     assert out.startswith("check: passed, and nothing was written\n")
     code, out, err = Command(mailjet, properties=["shoe_size"]).run(b"", "--check")
     assert code == 1
-    assert out.startswith("check: failed; what is wrong is in the log\n")
-    assert "shoe_size" in err
+    verdict = out.splitlines()[0]
+    assert verdict.startswith("check: failed: Setting `properties`: ")
+    assert "shoe_size" in verdict
+    assert verdict.removeprefix("check: failed: ") in err
 
 
 def test_check_looks_at_the_entries_of_streams_too(mailjet):
@@ -352,7 +354,23 @@ def test_check_looks_at_the_entries_of_streams_too(mailjet):
     code, out, _ = Command(mailjet, streams=streams).run(b"", "--check")
     assert code == 0
     assert "destination of streams.new-*: Mailjet, list 'Brand new' would be created\n" in out
-    assert f"destination of streams.people: mailjet:default:{'.' * 8}" in re.sub(":[0-9a-f]{8}:", f":{'.' * 8}:", out)
+    where = f"destination of streams.people: Mailjet, list {LIST!r} (mailjet:default:{'.' * 8}"
+    assert where in re.sub(":[0-9a-f]{8}:", f":{'.' * 8}:", out)
+
+
+def test_check_says_nothing_of_a_journal_whose_name_is_not_known_without_a_list(mailjet):
+    code, out, err = Command(mailjet, list=None, journal=None, rejects_path=None).run(b"", "--check")
+    assert code == 1
+    assert out.startswith("check: failed: Setting `list`: give the one Mailjet list")
+    assert "None" not in out + err
+    assert len(out.splitlines()) == 1
+
+
+@pytest.mark.parametrize("setting", ["journal", "rejects_path"])
+def test_p9_check_refuses_a_folder_in_which_nothing_can_be_made_whatever_its_rights_say(mailjet, setting):
+    code, out, _ = Command(mailjet, **{setting: "/proc/here/it.sqlite"}).run(b"", "--check")
+    assert code == 1
+    assert out.startswith(f"check: failed: Setting `{setting}`: /proc/here/it.sqlite could not be made (/proc cannot")
 
 
 def test_check_says_what_would_be_made(mailjet):

@@ -19,7 +19,9 @@ def test_a_list_that_would_be_made_is_named_and_properties_need_no_definition(po
     assert told[0] == "check: passed, and nothing was written"
     assert told[3:] == ["credentials: accepted by PostGrid", "destination: PostGrid, list 'Nope' would be created"]
     check(postgrid, create_list=True)
-    assert f"destination: postgrid:default:list:{postgrid.number}" in capsys.readouterr().out
+    assert (
+        f"destination: PostGrid, list {LIST!r} (postgrid:default:list:{postgrid.number})\n" in capsys.readouterr().out
+    )
     assert [one["description"] for one in postgrid.sandbox.postgrid.lists().values()] == [LIST]
 
 
