@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
@@ -31,7 +32,7 @@ def column_meant(wanted: str, columns: Iterable[str], mapping: Mapping[str, str]
     names = list(columns)
     holding = (name for name in names if _letters(wanted) in _letters(name))
     found = nearest(mapping.get(wanted, wanted), names) or next(holding, None)
-    return f" Did you mean {found!r}?" if found is not None else ""
+    return "" if found is None else f" Did you mean {found!r}? Then set `mapping` to {json.dumps({wanted: found})}."
 
 
 def _letters(name: str) -> str:

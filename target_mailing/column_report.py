@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 import msgspec
 
 from mailing_api.suggestions import listed
-from target_mailing.consent_words import looks_like_consent
+from target_mailing.consent_words import looks_like_consent, tells_opt_outs
 from target_mailing.deletion import DELETED_AT, looks_like_deletion
 
 __all__ = ["ColumnReport", "column_report"]
@@ -51,10 +51,11 @@ def column_report(
         unheeded = []  # whose own status is read
     deletions = [one for one in unheeded if looks_like_deletion(one)]
     opt_outs = [one for one in unheeded if looks_like_consent(one) and one not in deletions]
+    likeliest = sorted(opt_outs, key=lambda one: not tells_opt_outs(one))  # the others may be about something else
     warnings = [
         _warning(stream, [shown[one] for one in found], meaning, name)
         for found, meaning, name in (
-            (opt_outs, "to tell who may be written to", "subscription_status"),
+            (likeliest, "to tell who may be written to", "subscription_status"),
             (deletions, "to mark deleted rows", DELETED_AT),
         )
         if found

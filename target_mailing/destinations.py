@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from mailing_api.configuration import empty_variable
 from mailing_api.errors import ConfigurationError
 from mailing_api.settings import ALLOW_HTTP, duration, lookup, positive
 from target_mailing.delivery import Delivery
@@ -66,7 +67,7 @@ class Destinations:
                 wrong.append(exc)
             else:
                 return
-        raise wrong[0]
+        raise ConfigurationError(f"{wrong[0]}{empty_variable(wrong[0], 'TARGET_MAILING_')}")
 
     def look(self, settings: StreamSettings) -> tuple[Destination, str]:
         """The destination that these settings name, and words for it; a list that a run would make is not made.

@@ -54,8 +54,9 @@ class Reach(msgspec.Struct, frozen=True, kw_only=True):
             return True
         if settings.on_unknown_stream == "skip":
             return False
+        leave = "Else leave" if question else "Leave"
         raise ConfigurationError(
-            f"Stream {stream!r} is not one of contacts with {self.addresses}: {why}.{question} Leave it out at the "
+            f"Stream {stream!r} is not one of contacts with {self.addresses}: {why}.{question} {leave} it out at the "
             "tap (with tap-mailing, select only streams of contacts), name it in `streams` with a `mapping` for "
             f"`{self.column}` to deliver it all the same, or set `on_unknown_stream: skip`."
         )

@@ -212,7 +212,8 @@ class TargetMailing(Target):
         self.logger.info("%s", totals_sentence(outcomes, batches), extra={"outcomes": totals(outcomes, batches)})
         for stream, rows in run.delivery.repeated_keys().items():
             self.logger.warning(
-                "Stream %r: %d rows have a key that another row has with another address. Such a key tells nobody "
+                "Stream %r: %d rows have another address than the row of their key before them had, in this run or an "
+                "earlier one, while their key stands for several addresses. Such a key tells nobody "
                 "apart, so nobody was taken off for these rows. Correct the key, or the duplicates at the source",
                 stream,
                 rows,

@@ -75,6 +75,13 @@ def test_a_providers_own_stream_has_its_status_read_and_needs_no_warning():
     assert column_report("x_contacts", columns, sent, keys=["id"], all_properties=True).warnings == []
 
 
+def test_p5_of_several_columns_of_consent_the_one_that_is_called_after_opt_outs_is_suggested():
+    columns = ["consentement", "newsletter", "OptOut", "unsub_date", "email"]
+    (warning,) = column_report("x", columns, [("email", "email")], keys=[], all_properties=False).warnings
+    assert all(repr(one) in warning for one in columns[:4])
+    assert '{"subscription_status": "OptOut"}' in warning
+
+
 def test_p7_a_file_without_header_shows_nobodys_data():
     columns = ["1", "ada@example.com", "Ada\nLovelace", "a" * 70, "city"]
     report = column_report("people", columns, [("city", "city")], keys=[], all_properties=False)

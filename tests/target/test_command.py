@@ -305,6 +305,11 @@ def test_settings_that_are_empty_texts_are_unset(mailjet, monkeypatch):
     assert code == 1
     assert "Journal: " not in err
     assert "Setting `list`: give the one Mailjet list" in err
+    assert "TARGET_MAILING_LIST" not in err
+    monkeypatch.setenv("TARGET_MAILING_LIST", "")
+    code, _, err = Command(mailjet, list=None).run([schema(), person(1), state(1)], "--config=ENV")
+    assert code == 1
+    assert "The environment variable TARGET_MAILING_LIST is empty" in err
 
 
 def test_a_job_that_is_given_up_before_it_is_late_is_warned_of(mailjet):

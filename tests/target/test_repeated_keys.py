@@ -47,7 +47,7 @@ def test_people_of_one_key_all_stay_and_an_unchanged_file_changes_nothing(mailje
         assert result.error is None
         assert set(mailjet.statuses()) == everybody
         assert result.counts() == {"unchanged" if run else "delivered": people + 1}
-        assert " rows have a key that another row has with another address" in result.log
+        assert " rows have another address than the row of their key before them had" in result.log
 
 
 @pytest.mark.slow
@@ -88,7 +88,7 @@ def test_in_a_log_a_second_address_of_a_key_is_a_change(mailjet):
 def test_a_key_that_comes_again_with_its_address_is_no_repeated_one(mailjet):
     rows = [person(number % 3, email=f"p{number % 3}@example.com") for number in range(30)]
     result = mailjet.deliver([table(), *rows, state(1)])
-    assert "have a key that another row has" not in result.log
+    assert "have another address than the row of their key" not in result.log
 
 
 # Streams that have Singer's mark of deletion
@@ -147,7 +147,7 @@ def test_in_a_log_a_key_of_several_people_does_not_swing_for_ever(mailjet, peopl
         counts.append(result.counts())
     assert set(mailjet.statuses()) == everybody
     assert counts[-1] == {"unchanged": people}
-    assert "rows have a key that another row has with another address" in result.log
+    assert "rows have another address than the row of their key before them had" in result.log
 
 
 @pytest.mark.slow

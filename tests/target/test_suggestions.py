@@ -60,6 +60,10 @@ def test_p9_a_column_that_may_hold_the_address_is_asked_about(mailjet, column, m
     assert "`email`" in str(result.error) or "'email'" in str(result.error)
     assert question in str(result.error)
     assert question or "Did you mean" not in str(result.error)
+    if question and not mapping:
+        assert f'Then set `mapping` to {{"email": "{column}"}}.' in str(result.error)
+        again = mailjet.deliver([columns, state(1)], mapping={"email": column}, properties=None, **named)
+        assert again.error is None
 
 
 def test_a_setting_of_almost_the_right_name_is_asked_about(mailjet, caplog):

@@ -77,7 +77,7 @@ def test_a_check_tells_that_all_is_well_and_writes_nothing(ses, capsys):
     TargetMailing(config=ses.settings()).check()
     told = capsys.readouterr().out
     assert "credentials: accepted by Amazon SES" in told
-    assert f"destination: ses:default:{REGION}:contact-list:{LIST}" in told
+    assert f"destination: Amazon SES, list {LIST!r} (ses:default:{REGION}:contact-list:{LIST})" in told
     assert ses.objects() == []
     assert ses.contacts() == {}
 
