@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 import msgspec
 
 from mailing_api.suggestions import listed
-from target_mailing.consent_words import looks_like_consent, tells_opt_outs
+from target_mailing.consent_columns import looks_like_consent, tells_opt_outs
 from target_mailing.deletion import DELETED_AT, looks_like_deletion
 
 __all__ = ["ColumnReport", "column_report"]

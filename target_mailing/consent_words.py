@@ -5,20 +5,21 @@ A word that is not known never counts as consent: it raises ValueError, and the 
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from mailing_api.addresses import without_hidden
-from target_mailing.deletion import FALSE_WORDS, is_moment, plain, words
+from target_mailing.consent_columns import tells_opt_outs
+from target_mailing.dates import is_date
+from target_mailing.deletion import FALSE_WORDS, is_no_value, plain, words
 
 __all__ = [
     "asks_for_opt_out",
     "choice_of",
     "choice_of_opt_out",
-    "looks_like_consent",
     "status_reader",
-    "tells_opt_outs",
 ]
 
 #: How a status is told, letters and digits only -> what it is called here.
@@ -52,24 +53,16 @@ _OPT_OUTS: Final = frozenset({"unsub", "unsubscribe", "unsubscribed", "optout", 
 #: In a column of opt-outs these alone are consent: whatever else means "yes" may say that the opt-out is in force.
 _OPT_INS: Final = frozenset({"subscribed", "optin", "optedin"})
 #: In a column of opt-outs: that there is one, and that there is none.
-_IS_SET: Final = _TRUE_WORDS | {"x", "\u2713", "\u2714", "\u2611"}
+_IS_SET: Final = _TRUE_WORDS | words(
+    "x \u2713 \u2714 \u2611 checked ticked marked angekreuzt coche cochee marcado aangevinkt zaznaczone"
+)
 _IS_NOT_SET: Final = FALSE_WORDS | {"0", "never"}
-#: A date in another form than ISO 8601, with or without a time.
-_DATE: Final = re.compile(r"\d{1,4}([/.-])\d{1,2}\1\d{1,4}(?:[ T].*)?")
-#: The first time that a number of seconds, or of milliseconds, is taken for: in 1973.
-_FIRST_TIME: Final = 10**8
 
 _SEPARATORS: Final = re.compile(r"[\s_./-]+")
-#: Names of columns in which "yes" means that somebody must not be written to.
-_OPT_OUT_NAMES: Final = re.compile(
-    r"(?<!not)(?:unsub|opt(?:ed)?out|donot|dont|nomail|noemail|nocontact|nomarketing|nonewsletter|suppress|exclu(?:ded?|sion)|"
-    r"blocked|blocklist|blacklist|bounced|complain|spam|objected|objection|withdrew|withdrawn|revoked|cancell?ed|declined)"
-)
-_CONSENT_NAMES: Final = re.compile(
-    _OPT_OUT_NAMES.pattern + r"|subscri|opt(?:ed)?in|consent|permission|newsletter|marketing|gdpr|"
-    r"(?:mail|contact|member|list|customer|lead)status\Z|\Astatus\Z|mailable|contactable|"
-    r"(?:allow|accept|receive|send)s?e?mail|mail(?:s|ing|ings)?(?:allowed|accepted|permitted|ok)"
-)
+#: The first word of several: "yes, by phone".
+_FIRST_WORD: Final = re.compile(r"(?:[^\W\d_]+|[\u2713\u2714\u2611])(?=\W|_)")
+#: A form's choice that nobody made: "yes/no".
+_EITHER: Final = re.compile(r"\w+\W+(\w+)")
 
 
 def choice_of(value: Any) -> bool | None:
@@ -95,18 +88,15 @@ def choice_of_opt_out(value: Any) -> bool | None:
         ValueError: it is no word, number or time that tells.
     """
     word = _word(value)
-    if not word or word in _IS_NOT_SET:
+    if not word or word in _IS_NOT_SET or _is_no_value(value):
         return None
     if word in _OPT_INS:
         return True
-    if word in _IS_SET or word in _NO or _status_called(word) == "unsubscribed" or _is_time(value):
+    if word in _IS_SET or word in _NO or _status_called(word) == "unsubscribed" or is_date(value):
+        return False
+    if _begins_with_yes(value):
         return False
     raise ValueError("neither yes nor no, OPT_IN nor OPT_OUT")
-
-
-def tells_opt_outs(column: str) -> bool:
-    """Whether a column is called after opt-outs, so that "yes" in it means that somebody must not be written to."""
-    return _OPT_OUT_NAMES.search(_letters(column)) is not None
 
 
 def status_reader(column: str) -> Callable[[Any], str | None]:
@@ -147,26 +137,25 @@ def _status_of_opt_out(value: Any) -> str | None:
     return None if choice is None else "subscribed" if choice else "unsubscribed"
 
 
-def _is_time(value: Any) -> bool:
+def _is_no_value(value: Any) -> bool:
     if isinstance(value, str):
-        text = without_hidden(value).strip()
-        if is_moment(text):
-            return True
-        if _DATE.fullmatch(text):
-            return bool(text.strip("0/.- :T"))  # there are dates of zeros
-        return text.isdecimal() and int(text) >= _FIRST_TIME
-    return isinstance(value, (int, float)) and value >= _FIRST_TIME
+        return is_no_value(without_hidden(value))
+    return isinstance(value, float) and math.isnan(value)
+
+
+def _begins_with_yes(value: Any) -> bool:
+    """Whether it is yes and more, such as `yes, by phone`; `yes/no` is neither."""
+    if not isinstance(value, str):
+        return False
+    text = plain(without_hidden(value))
+    first, either = _FIRST_WORD.match(text), _EITHER.fullmatch(text)
+    return first is not None and first[0] in _IS_SET and not (either is not None and either[1] in FALSE_WORDS)
 
 
 def asks_for_opt_out(action: str) -> bool:
     """Whether a row's action is an opt-out, however it is spelled."""
     word = _word(action)
     return word in _OPT_OUTS or word.startswith(("unsub", "optout", "optedout"))
-
-
-def looks_like_consent(column: str) -> bool:
-    """Whether a column's name suggests that it tells who may be written to."""
-    return _CONSENT_NAMES.search(_letters(column)) is not None
 
 
 def _word(value: Any) -> str:
@@ -184,7 +173,3 @@ def _word(value: Any) -> str:
     if not text and told.strip("'\"` "):
         return "?"
     return "1" if text == "1.0" else "0" if text == "0.0" else _SEPARATORS.sub("", text) or ("?" if text else "")
-
-
-def _letters(column: str) -> str:
-    return _SEPARATORS.sub("", column.casefold())

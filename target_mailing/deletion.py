@@ -19,6 +19,7 @@ __all__ = [
     "deletion_column",
     "is_deleted",
     "is_moment",
+    "is_no_value",
     "looks_like_deletion",
     "plain",
     "tells_changes",
@@ -42,6 +43,8 @@ _ALIVE: Final = FALSE_WORDS | frozenset(
     | {"", "-", "--", "\u2013", "\u2014", "\u2212", "\\n", "#null!"}
     | {"undefined", "never", "unset", "void", "active", "alive", "not deleted"}
 )
+#: The same, but for what says more than that there is no value.
+_NO_VALUE: Final = _ALIVE - FALSE_WORDS - {"", "active", "alive", "not deleted"}
 _DATE: Final = re.compile(r"(\d{4})-?(\d\d)-?(\d\d)")
 _TIME: Final = re.compile(
     r"(?:[Tt]|\s+)[0-2]\d(?::?[0-5]\d(?::?[0-6]\d(?:[.,]\d+)?)?)?\s*(?:[Zz]|UTC|GMT|[+-]\d\d(?::?\d\d)?)?(?:\s*UTC)?"
@@ -55,7 +58,10 @@ _OF_TABLES: Final = frozenset(
 )
 #: How columns are called that tell a place in a database's log.
 _OF_LOGS: Final = re.compile(r"lsn|scn|gtid|binlog|log_(?:file|pos)|cdc")
-_IN_NAMES: Final = re.compile(r"delet|remov|eras(?:ed|ure)|purge|tombstone")
+_IN_NAMES: Final = re.compile(
+    r"delet|remov|eras(?:ed|ure)|purge|tombstone|gelosch|geloesch|loschdatum|loeschdatum|supprim|efface|eliminad|eliminat[oa]|"
+    r"borrad[oa](?!r)|cancellat[oa]|cancellazion|excluid[oa]|apagad[oa]|usuniet|usuniec|verwijder|slettet|raderad"
+)
 
 
 def deletion_column(stream: str, columns: Sequence[str], mapping: Mapping[str, str]) -> str:
@@ -102,7 +108,7 @@ def _is_of_log(bookmark: str) -> bool:
 
 def looks_like_deletion(column: str) -> bool:
     """Whether a column's name suggests that it marks deleted rows."""
-    return _IN_NAMES.search(column.lower()) is not None
+    return _IN_NAMES.search(plain(column)) is not None
 
 
 def is_deleted(column: str, value: Any) -> bool:
@@ -131,6 +137,12 @@ def plain(text: str) -> str:
     """A text in lower case, without accents, and without the quotes and brackets that mark a null."""
     found = unicodedata.normalize("NFKD", text.replace("\u0142", "l").replace("\u0141", "l")).casefold()
     return "".join(one for one in found if not unicodedata.combining(one)).strip("'\"`()[]<>{} ")
+
+
+def is_no_value(text: str) -> bool:
+    """Whether it is what programs write where there is no value: `n/a`, `-`, `NULL`, MySQL's date of zeros."""
+    bare = text.strip()
+    return plain(bare) in _NO_VALUE or (bare.startswith("0000-00-00") and _is_zero(bare))
 
 
 def _is_zero(text: str) -> bool:

@@ -12,7 +12,8 @@ from msgspec import UNSET
 from mailing_api.addresses import without_hidden
 from mailing_api.errors import ConfigurationError
 from mailing_api.suggestions import column_meant, did_you_mean
-from target_mailing.consent_words import status_reader, tells_opt_outs
+from target_mailing.consent_columns import tells_opt_outs
+from target_mailing.consent_words import status_reader
 from target_mailing.deletion import DELETED_AT, deletion_column, is_deleted
 from target_mailing.fields import UNFIT, Converter, Field, Fields, RowRejected, wrong_type
 from target_mailing.properties import CANONICAL_COLUMNS, PropertyNames, chosen_properties, no_property

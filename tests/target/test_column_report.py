@@ -12,6 +12,7 @@ from target_mailing.target import TargetMailing
 from tests.target.conftest import Mailjet, people, schema, state
 from tests.target.postgrid.conftest import account, household, households
 from tests.target.ses.conftest import _no_aws_of_this_machine, bare, ses  # noqa: F401 - fixtures
+from tests.target.test_consent_words import CONSENT_NAMES, OPT_OUT_NAMES, USUAL_NAMES
 
 #: A CSV file as people have it.
 COLUMNS = {
@@ -67,6 +68,27 @@ def test_p5_a_column_that_only_becomes_a_property_with_all_others_is_warned_of(m
     chosen = mailjet.deliver(table(columns, record), properties=["unsubscribed"]).log
     assert "unsubscribed -> unsubscribed; not sent: id (key)" in chosen
     assert "seems to tell who" not in chosen
+
+
+GONE = [
+    "gel\u00f6scht",
+    "Geloescht_am",
+    "supprim\u00e9",
+    "eliminado",
+    "cancellato",
+    "usuni\u0119ty",
+    "borrado",
+    "verwijderd",
+]
+
+
+def test_p5_columns_in_other_languages_are_warned_of_and_usual_ones_are_not():
+    names = [*OPT_OUT_NAMES, *CONSENT_NAMES, *GONE, *USUAL_NAMES, "borrador"]
+    found = column_report("people", names, [("email", "email")], keys=[], all_properties=False).warnings
+    assert [[one for one in names if repr(one) in warning] for warning in found] == [
+        OPT_OUT_NAMES + CONSENT_NAMES,
+        GONE,
+    ]
 
 
 def test_a_providers_own_stream_has_its_status_read_and_needs_no_warning():

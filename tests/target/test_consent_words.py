@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_mailing.consent_words import asks_for_opt_out, choice_of, looks_like_consent, status_reader
+from target_mailing.consent_columns import looks_like_consent, tells_opt_outs
+from target_mailing.consent_words import asks_for_opt_out, choice_of, status_reader
 from tests.target.conftest import COLUMNS, Mailjet, person, schema, state
 from tests.target.ses.conftest import TOPICS, _no_aws_of_this_machine, bare, ses  # noqa: F401 - fixtures
 
@@ -71,6 +72,31 @@ UNCLEAR = [
     "yes/no",
     "not sure",
 ]
+
+#: In a column that is called after opt-outs.
+OPTED_OUT_THERE = [
+    "yes please", "yes, by phone", "Yes - asked twice", "YES (2024)", "ja, telefonisch", "oui: par t\u00e9l\u00e9phone",
+    "yes, no more mail", "s\u00ed, por correo", "x (phone)", "\u2714\ufe0f",
+    "checked", "Checked", "ticked", "angekreuzt", "coch\u00e9",
+    "Mar 5, 2024", "March 5th, 2024", "5 March 2024", "5. M\u00e4rz 2024", "Tue Mar 05 2024", "5-Mar-24", "05/MAR/2024",
+    "Tue Mar 05 2024 10:00:00 GMT+0100 (Central European Time)", "Tue, 05 Mar 2024 10:00:00 +0000", "March 2024",
+    "le 5 f\u00e9vrier 2024", "mardi 5 mars 2024 \u00e0 10h00", "5 de marzo de 2024", "5 agosto 2024",
+    "5 de mar\u00e7o de 2024",
+    "5 maart 2024", "5 marca 2024 r.", "5. okt. 2024", "1er ao\u00fbt 2024",
+    "20240305", 20240305, "20240305.0", "45356", 45356, 45356.5, "45356.75", "20000", "80000",
+    1709596800, "1709596800000",
+    "05/03/2024", "3/5/2024, 10:00:00 AM", "5. 3. 2024", "2024/03/05", "03/2024", "2024-03", "31.12.24",
+]  # fmt: skip
+NO_VALUE_THERE = [
+    "n/a", "N/A", "NA", "#N/A", "-", "--", "\u2014", "None", "null", "NULL", "(null)", "NaN", "nat", "\\N", "undefined",
+    "0000-00-00", "0000-00-00 00:00:00", " 0000-00-00T00:00:00Z ", float("nan"),
+]  # fmt: skip
+STILL_UNCLEAR_THERE = [
+    "active", "alive", "not deleted", "confirmed", "perhaps", "yesterday", "yes/no", "y / n", "Ja/Nein", "unchecked",
+    "19999", 19999, 80001, "20241305", 20240230, 7, -45356, "00/00/0000", "00-Mar-0000", "Mar", "Mar 5",
+    "marketing 5 2024",
+    "resubscribed 5 March 2024", "not before March 2024", "()", "[]", "?", "1.5", "9" * 5, "Mar " + "0" * 5000,
+]  # fmt: skip
 
 UNSUBSCRIBED = [
     "unsubscribed", "Unsubscribed", "UNSUBSCRIBED", " unsubscribed ", "unsubscribed\u200b", "unsub", "Unsubscribe",
@@ -139,6 +165,23 @@ def test_p5_yes_in_a_column_of_opt_outs_is_an_opt_out(column):
         read("perhaps")
 
 
+@pytest.mark.parametrize("column", ["unsubscribed", "opt-out date", "Abmeldung", "D\u00e9sinscrit", "STOP"])
+def test_p5_whatever_tells_of_an_opt_out_in_a_column_of_opt_outs_is_one(column):
+    read = status_reader(column)
+    assert {repr(one): read(one) for one in OPTED_OUT_THERE} == {repr(one): "unsubscribed" for one in OPTED_OUT_THERE}
+    assert {repr(one): read(one) for one in NO_VALUE_THERE} == {repr(one): None for one in NO_VALUE_THERE}
+    for value in STILL_UNCLEAR_THERE:
+        with pytest.raises(ValueError, match="not known"):
+            read(value)
+
+
+def test_p5_in_other_columns_none_of_these_is_consent():
+    read = status_reader("subscription_status")
+    for value in (*OPTED_OUT_THERE, *NO_VALUE_THERE):
+        with pytest.raises(ValueError, match="not known"):
+            read(value)
+
+
 consenting = {None, "subscribed", "unknown"}
 
 
@@ -175,6 +218,47 @@ def test_columns_that_tell_of_consent_are_known_by_their_names(column):
 )
 def test_other_columns_are_not(column):
     assert not looks_like_consent(column)
+
+
+OPT_OUT_NAMES = [
+    "Abmeldung", "abgemeldet", "ABGEMELDET AM", "Abbestellt", "Widerruf", "D\u00e9sinscrit", "De\u0301sinscrit",
+    "desabonne",
+    "d\u00e9sabonn\u00e9_le", "ne_pas_contacter", "desinscription", "baja", "Fecha de baja", "fecha_baja",
+    "dado-de-baja",
+    "desuscrito", "cancelado", "descadastrado", "disiscritto", "disiscrizione", "uitgeschreven", "afgemeld",
+    "Afgemeld op",
+    "avregistrerad", "avmeldt", "afmeldt", "wypisany", "Wypisana", "STOP", "Stopp", "sms_stop", "DNC", "is_dnc",
+    "do_not_mail",
+    "doNotMail", "OptOut", "unsubscribed?",
+]  # fmt: skip
+CONSENT_NAMES = [
+    "Einwilligung", "einwilligung_am", "zustimmung", "Zustimmung?", "mail_erlaubt", "Werbung erlaubt", "wants_offers",
+    "wantsNews", "consentement", "consentimiento", "consenso", "toestemming", "samtykke", "zgoda", "optin", "DSGVO",
+    "nicht_abgemeldet", "nichtAbgemeldet", "non d\u00e9sinscrit",
+]  # fmt: skip
+USUAL_NAMES = [
+    "city", "name", "first_name", "visits", "active?", "is_active", "stop_id", "bus_stop", "stops", "stopped_at",
+    "start_stop",
+    "baja_california", "trabaja", "prioridad_baja", "dncount", "model", "amount", "wanted", "swants", "zip",
+    "country", "phone",
+    "birthday", "notes", "company", "total", "Stra\u00dfe", "Ort", "Anrede", "ville", "pr\u00e9nom", "apellido",
+    "ciudad",
+    "nombre", "cognome", "indirizzo", "woonplaats", "postnummer", "miasto", "created_at", "source", "language",
+    "mobile",
+    "order_id", "erlaubt", "brodo", "pogoda", "nazwisko",
+]  # fmt: skip
+
+
+def test_p5_columns_named_after_opt_outs_are_known_in_common_languages():
+    assert [one for one in OPT_OUT_NAMES if not (tells_opt_outs(one) and looks_like_consent(one))] == []
+
+
+def test_p5_columns_named_after_consent_are_known_and_yes_is_no_opt_out_in_them():
+    assert [one for one in CONSENT_NAMES if tells_opt_outs(one) or not looks_like_consent(one)] == []
+
+
+def test_usual_columns_are_no_columns_of_consent():
+    assert [one for one in USUAL_NAMES if tells_opt_outs(one) or looks_like_consent(one)] == []
 
 
 # Every route
@@ -256,12 +340,13 @@ def test_p4_a_rejected_row_whose_opt_out_was_delivered_counts_once(mailjet: Mail
 
 def test_p5_a_flag_of_opt_outs_may_be_mapped_to_the_status(mailjet: Mailjet):
     columns = {"id": {}, "E-mail": {}, "unsubscribed": {}}
-    flags = ["yes", "", "no", None, "2026-01-01", "?"]
+    flags = ["yes", "", "no", None, "2026-01-01", "?", "yes, by phone", 45356, "Mar 5, 2024", "n/a"]
     rows = [{"id": at, "E-mail": f"person{at}@example.com", "unsubscribed": one} for at, one in enumerate(flags)]
     messages = [schema(columns=columns), *({"type": "RECORD", "stream": "people", "record": one} for one in rows)]
     mapping = {"email": "E-mail", "subscription_status": "unsubscribed"}
     result = mailjet.deliver(messages, mapping=mapping, properties=None)
     assert result.outcomes["reasons"] == {"bad_subscription_status": 1}
-    assert [mailjet.statuses().get(f"person{at}@example.com") for at in range(6)] == [
+    assert [mailjet.statuses().get(f"person{at}@example.com") for at in range(10)] == [
         "unsubscribed", "subscribed", "subscribed", "subscribed", "unsubscribed", None,
+        "unsubscribed", "unsubscribed", "unsubscribed", "subscribed",
     ]  # fmt: skip
