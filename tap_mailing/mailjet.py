@@ -13,6 +13,7 @@ from itertools import chain, islice
 from typing import Any
 
 from mailing_api import values
+from mailing_api.errors import NotFound
 from mailing_api.mailjet import MAILJET_SETTINGS, MailjetClient
 from mailing_api.pace import Pace
 from tap_mailing.ahead import in_order
@@ -240,8 +241,8 @@ class ListUnsubscribes(MailjetStream):
         return {"IsUnsubscribed": "true"}
 
     def sample(self, count: int) -> Sequence[Row]:
-        """Rows of any list."""
-        return [{**row, "read_at": self.started} for row in super().sample(count)]
+        """Rows of any list; which one, the list member of each tells."""
+        return [{**row, "ListID": self._list_of(row), "read_at": self.started} for row in super().sample(count)]
 
     def read(self, since: str | None) -> Iterator[Sequence[Row]]:
         """List by list, several at a time; the rows of a large list are not held at once."""
@@ -255,6 +256,12 @@ class ListUnsubscribes(MailjetStream):
     def conclude(self, bookmark: str | None, started: str) -> Mapping[str, Any]:
         """The bookmark is when reading began."""
         return self.bookmark_at(max(bookmark or "", started))
+
+    def _list_of(self, row: Row) -> Any:
+        try:
+            return self.client.one("listrecipient", row["ListRecipientID"]).get("ListID")
+        except NotFound:  # gone meanwhile
+            return None
 
     def _open(
         self, number: int, filters: Mapping[str, str]

@@ -161,8 +161,7 @@ class TapMailing(Tap):
         loggers = [logging.getLogger("singer_sdk.metrics"), *(stream.logger for stream in tried)]
         with self._connected(tried), held.holding(loggers):
             super().run_sync_dry_run(dry_run_record_limit, tried)
-        self._tell_result(tried)
-        held.release()
+        self._tell_result(tried, held)
         failures = _failures(tried)
         if failures:
             raise StreamsFailed(f"{len(failures)} of {len(tried)} streams could not be read: {_told(failures)}.")
@@ -270,12 +269,13 @@ class TapMailing(Tap):
         if not selected:
             self.logger.warning("No stream is selected, so nothing is read.")
 
-    def _tell_result(self, tried: Sequence[Stream]) -> None:
+    def _tell_result(self, tried: Sequence[Stream], reasons: HeldLines) -> None:
         failed = len(_failures(tried))
         if failed:
             self.logger.error("The test failed: %d of %d streams could not be read.", failed, len(tried))
         else:
             self.logger.info("The test passed: all %d streams could be read.", len(tried))
+        reasons.release()
         streams = [stream for stream in self.streams.values() if isinstance(stream, MailingStream)]
         for provider in chosen(self.config):
             own = [stream for stream in streams if stream.provider == provider.name and stream in tried]
@@ -333,4 +333,6 @@ def _failures(tried: Iterable[Stream]) -> dict[str, str]:
 
 
 def _told(failures: dict[str, str]) -> str:
-    return ", ".join(f"{name} ({failure})" for name, failure in failures.items())
+    kinds = dict.fromkeys(failures.values())
+    by_kind = {kind: ", ".join(name for name, one in failures.items() if one == kind) for kind in kinds}
+    return "; ".join(f"{names} ({kind})" for kind, names in by_kind.items())

@@ -77,14 +77,18 @@ def test_version():
     assert found.stdout.startswith("tap-mailing v0.")
 
 
-def test_one_record_of_each_stream_by_one_request_each(sandbox, tap, tmp_path):
+def test_one_record_of_each_stream_by_a_request_each_and_one_for_the_list_of_an_unsubscribe(sandbox, tap, tmp_path):
     sandbox.counters.reset()
     found = run("--test", config=tap.settings(sandbox), tmp_path=tmp_path)
     assert found.returncode == 0, found.stderr
     output = tap.Run(found.stdout)
     assert all(len(output.records(stream)) == 1 for stream in output.streams)
     assert len(output.streams) == 9
-    assert sandbox.counters.total_calls == 9
+    assert sandbox.counters.total_calls == 10
+    (unsubscribe,) = output.records("mailjet_list_unsubscribes")
+    whole = tap.run(tap.settings(sandbox), "mailjet_list_unsubscribes").records("mailjet_list_unsubscribes")
+    lists = {one["id"]: one["list_id"] for one in whole}
+    assert unsubscribe["list_id"] == lists[unsubscribe["id"]]
     assert "ERROR" not in found.stderr
     assert not any(bookmark for bookmark in output.state["bookmarks"].values())
 

@@ -58,11 +58,12 @@ def test_a_test_reports_on_each(both, tap, caplog):
     caplog.set_level(logging.INFO)
     run = tap.run({**both, "mpdx_token": "canary"}, test=True)
     assert "4 of 13 streams" in str(run.error)
-    verdict, mailjet, mpdx, _, reason = said(caplog)
+    verdict, reason, mailjet, mpdx, _ = said(caplog)
     assert verdict == "The test failed: 4 of 13 streams could not be read."
     assert mailjet == "Mailjet: 9 of 9 streams could be read."
     assert mpdx == "MPDX: 0 of 4 streams could be read."
     assert "`mpdx_token`" in reason
+    assert str(run.error).count("AuthenticationError") == 1
 
 
 def test_a_test_says_first_that_it_passed(both, tap, caplog):
