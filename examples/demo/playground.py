@@ -57,6 +57,7 @@ def environment(sandbox: Sandbox, warehouse: Warehouse, folder: Path) -> dict[st
         # What is remembered of the sandbox must not outlive it: journals, and Meltano's state.
         "SANDBOX_FOLDER": str(folder),
         "MELTANO_STATE_BACKEND_URI": f"file://{folder}/state",
+        "XDG_STATE_HOME": str(folder / "home"),  # journals and rejects of a target outside of Meltano
     }
 
 

@@ -154,6 +154,7 @@ def playground(monkeypatch, request, tmp_path):
         assert process.stdin is not None
         assert process.stdout is not None
         variables = json.loads(process.stdout.readline())
+        assert Path(variables["XDG_STATE_HOME"]).is_relative_to(variables["SANDBOX_FOLDER"])
         example = Example(request.param, tmp_path, variables)
         yield example
         example.sandbox.close()
