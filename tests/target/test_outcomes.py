@@ -35,6 +35,25 @@ def test_p4_a_line_of_several_rows_ends_with_its_last_and_counts_once_with_the_w
     assert outcomes.counts == {Outcome.REJECTED: 1}
 
 
+@pytest.mark.parametrize(
+    ("outcome", "code", "obeyed"),
+    [
+        (Outcome.DELIVERED, "unsubscribed", 1),
+        (Outcome.UNCHANGED, None, 1),
+        (Outcome.DELIVERED, "removed", 0),  # of the former address
+        (Outcome.REJECTED, "refused", 0),
+        (Outcome.WITHHELD, "pending", 0),
+    ],
+)
+def test_p4_a_rejected_rows_opt_out_is_told_if_the_provider_has_it_and_counts_as_rejected_only(outcome, code, obeyed):
+    outcomes = Outcomes(Ledger())
+    outcomes.expect(1, 2, is_opt_out=True)
+    outcomes.settle([1], outcome, code)
+    outcomes.settle([1], Outcome.REJECTED, "wrong_type")
+    assert outcomes.opt_outs_obeyed == obeyed
+    assert outcomes.counts == {Outcome.REJECTED: 1}
+
+
 def test_p4_a_second_outcome_is_an_error():
     outcomes = Outcomes(Ledger())
     outcomes.settle([1], Outcome.DELIVERED)

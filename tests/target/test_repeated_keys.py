@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from target_mailing.deletion import tells_changes
@@ -189,7 +191,7 @@ def test_so_it_is_at_ses(ses, route, key, code):  # noqa: F811
         else:
             assert result.counts() == {"unchanged" if run else "delivered": 2}
             assert set(ses.contacts()) == {"a@example.com", "b@example.com"}
-            assert "2 rows have a key" in result.log or "1 rows have a key" in result.log
+            assert re.search("[12] rows have another address than the row of their key", result.log)
 
 
 @pytest.mark.slow
