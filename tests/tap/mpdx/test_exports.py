@@ -175,8 +175,7 @@ def test_p6_an_export_that_keeps_failing_fails_both_streams_and_leaves_few_logs(
     sandbox.faults.add(path=FILE, times=None, **fault)
     run = read(EXPORTS, EXPORT_ROWS, CONTACTS)
     assert "2 of 3 streams" in str(run.error)
-    assert f"{EXPORTS} ({failure})" in str(run.error)
-    assert f"{EXPORT_ROWS} ({failure})" in str(run.error)
+    assert f"{EXPORT_ROWS}, {EXPORTS} ({failure})" in str(run.error)
     assert len(mpdx.exports()) == len(downloads(wire)) == len(set(downloads(wire))) == tickets
     assert run.records(EXPORT_ROWS) == []
     assert len(run.records(CONTACTS)) == 5
