@@ -9,8 +9,8 @@ from typing import Any, cast
 import msgspec
 
 from mailing_api.settings import Setting, given, lookup
-from tap_mailing.connection import Client
-from tap_mailing.stream import MailingStream
+from tap_mailing.streams.base import MailingStream
+from tap_mailing.streams.connection import Client
 
 __all__ = ["Provider"]
 
@@ -24,7 +24,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
         settings: all of its settings, those of single streams too.
         signs: the settings of which any one, where it is set, makes this one of the run's providers.
         connect: makes the client from the configuration; keyword arguments are `max_requests_per_second` and those of
-            `mailing_api.http.HttpClient`: `user_agent`, `retry`, `timeout`, `connections`, `allow_http` and
+            `mailing_api.http.client.HttpClient`: `user_agent`, `retry`, `timeout`, `connections`, `allow_http` and
             `transport`.
         streams: the classes of its streams.
     """

@@ -8,10 +8,11 @@ from typing import Any
 
 import msgspec
 
-from mailing_api import postgresql, values
+from mailing_api import values
 from mailing_api.errors import ConfigurationError
-from mailing_api.folders import NoHomeError, expanded
 from mailing_api.settings import ALLOW_HTTP, Setting, duration, lookup, shown
+from mailing_api.storage import postgres
+from mailing_api.storage.folders import NoHomeError, expanded
 
 __all__ = ["TAP_SETTINGS", "Options", "SnapshotPlace"]
 
@@ -141,7 +142,7 @@ def _place(value: Any) -> SnapshotPlace | None:
     path, url = given.get("path"), given.get("url")
     if len(given) == 1 and isinstance(path, str):
         return SnapshotPlace(path=_path(path))
-    if len(given) == 1 and isinstance(url, str) and postgresql.is_database(url):
+    if len(given) == 1 and isinstance(url, str) and postgres.is_database(url):
         return SnapshotPlace(url=url)
     # Not quoted: a password may stand in it.
     raise ConfigurationError(
@@ -150,7 +151,7 @@ def _place(value: Any) -> SnapshotPlace | None:
 
 
 def _path(value: str) -> Path:
-    if postgresql.is_database(value):
+    if postgres.is_database(value):
         raise ConfigurationError("Setting `change_detection`: `path` is no file's name; is it meant as `url`?")
     try:
         return expanded(value)

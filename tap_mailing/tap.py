@@ -21,24 +21,30 @@ from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities
 from singer_sdk.plugin_base import JSONSchemaValidator, _ConfigInput
 from singer_sdk.singerlib.catalog import Catalog
 
-from mailing_api.configuration import check_stream_maps, given_settings, read_configuration, unknown_settings, unusable
 from mailing_api.errors import ConfigurationError, MailingError
-from mailing_api.map_failures import check_aliases, maps_without_stream
-from mailing_api.retry import RetryPolicy
-from mailing_api.secret_values import remember_secrets
+from mailing_api.http.retry import RetryPolicy
+from mailing_api.process.configuration import (
+    check_stream_maps,
+    given_settings,
+    read_configuration,
+    unknown_settings,
+    unusable,
+)
+from mailing_api.process.map_failures import check_aliases, maps_without_stream
+from mailing_api.process.secret_values import remember_secrets
 from mailing_api.settings import from_environ, json_schema, misfit
-from tap_mailing.catalog_file import read_catalog
-from tap_mailing.changes import Snapshots, open_store
-from tap_mailing.command import TapCommand
-from tap_mailing.connection import Client, Connection
-from tap_mailing.given_files import checked
+from tap_mailing.change_detection.changes import Snapshots, open_store
+from tap_mailing.cli import TapCommand
 from tap_mailing.held_lines import HeldLines
-from tap_mailing.output import PageWriter
+from tap_mailing.input.catalog import read_catalog
+from tap_mailing.input.files import checked
+from tap_mailing.input.state import read_state
 from tap_mailing.provider import Provider
-from tap_mailing.providers import PROVIDERS, chosen
+from tap_mailing.records.writer import PageWriter
+from tap_mailing.registry import PROVIDERS, chosen
 from tap_mailing.settings import TAP_SETTINGS, Options
-from tap_mailing.state_file import read_state
-from tap_mailing.stream import MailingStream
+from tap_mailing.streams.base import MailingStream
+from tap_mailing.streams.connection import Client, Connection
 
 __all__ = ["StreamsFailed", "TapMailing"]
 

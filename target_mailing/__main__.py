@@ -6,7 +6,7 @@ import gc
 import os
 import signal
 
-from mailing_api.log_settings import set_up
+from mailing_api.process.log_settings import set_up
 
 __all__ = ["main"]
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from mailing_api.errors import ConfigurationError
-from mailing_api.folders import NoHomeError, expanded, state_folder
-from mailing_api.postgresql import is_database
 from mailing_api.settings import lookup
+from mailing_api.storage.folders import NoHomeError, expanded, state_folder
+from mailing_api.storage.postgres import is_database
 from target_mailing.declared_settings import TARGET_SETTINGS
-from target_mailing.stores import FileStore, MemoryStore, PostgresStore, Store
+from target_mailing.journal.stores import FileStore, MemoryStore, PostgresStore, Store
 
 __all__ = ["NO_JOURNAL", "default_folder", "journal_hash_key", "journal_store", "place_of", "refuse_missing_journal"]
 

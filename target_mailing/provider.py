@@ -10,9 +10,9 @@ import msgspec
 
 from mailing_api.errors import ConfigurationError
 from mailing_api.settings import Setting, given, shown
-from target_mailing.reach import BY_EMAIL, Reach
+from target_mailing.channel import BY_EMAIL, Channel
+from target_mailing.destination import Destination
 from target_mailing.settings import StreamSettings
-from target_mailing.steps import Destination
 
 __all__ = ["Account", "Provider"]
 
@@ -74,7 +74,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     routes: Sequence[str]
     connect: Callable[..., Account]
     most_rows: int = 10_000
-    reach: Reach = BY_EMAIL
+    reach: Channel = BY_EMAIL
     batches_at_once: int | None = None
 
     def is_set(self, config: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> bool:

@@ -13,20 +13,20 @@ from typing import IO, Any
 
 from singer_sdk.mapper import PluginMapper
 
-from mailing_api.standard_output import hurry
-from target_mailing.checkpoint import Ledger
-from target_mailing.delivery import Delivery
-from target_mailing.intake import Intake
-from target_mailing.journal import Journal, JournalError
-from target_mailing.lanes import Lane
+from mailing_api.process.standard_output import hurry
+from target_mailing.channel import BY_EMAIL, Channel
+from target_mailing.delivery.batch import DeliveryFailed
+from target_mailing.delivery.checkpoints import Ledger
+from target_mailing.delivery.engine import Delivery
+from target_mailing.delivery.outcomes import Outcome, Outcomes
+from target_mailing.delivery.queue import DestinationQueue
+from target_mailing.delivery.reject_limit import RejectLimit
+from target_mailing.input.intake import Intake
+from target_mailing.input.reader import LineReader
+from target_mailing.journal.journal import Journal, JournalError
+from target_mailing.journal.rejects_file import RejectsFile
 from target_mailing.lines import InputError, Lines
-from target_mailing.outcomes import Outcome, Outcomes
-from target_mailing.reach import BY_EMAIL, Reach
-from target_mailing.reader import LineReader
-from target_mailing.reject_limit import RejectLimit
-from target_mailing.rejects import RejectsFile
 from target_mailing.settings import StreamSettings
-from target_mailing.under_way import DeliveryFailed
 
 __all__ = ["Run", "StdoutClosedError", "Terminated", "TooManyRejectsError"]
 
@@ -69,10 +69,10 @@ class Run:
         journal: Journal,
         rejects: RejectsFile,
         limit: RejectLimit,
-        open_lane: Callable[[StreamSettings, Delivery, Outcomes], Lane],
+        open_queue: Callable[[StreamSettings, Delivery, Outcomes], DestinationQueue],
         jobs_in_flight: int,
         max_line_bytes: int,
-        reach: Reach = BY_EMAIL,
+        reach: Channel = BY_EMAIL,
         check_locks: Callable[[], None] = lambda: None,
     ) -> None:
         """Make a run; nothing is read or sent.
@@ -83,7 +83,7 @@ class Run:
             journal: open; closed by the caller.
             rejects: where rejects are written.
             limit: of `max_rejected`.
-            open_lane: makes the lane of a stream's destination.
+            open_queue: makes the queue of a stream's destination.
             jobs_in_flight: batches under way at the same time.
             max_line_bytes: of a line of the input.
             reach: how the provider reaches people.
@@ -93,7 +93,7 @@ class Run:
         self._rejects = rejects
         self._limit = limit
         self._check_locks = check_locks
-        self._open_lane = open_lane
+        self._open_lane = open_queue
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._ledger = Ledger()
         self.outcomes = Outcomes(self._ledger)
@@ -108,7 +108,7 @@ class Run:
             outcomes=self.outcomes,
             delivery=self.delivery,
             rejects=rejects,
-            open_lane=self._open,
+            open_queue=self._open,
             reach=reach,
         )
         self._chunks: deque[Lines] = deque()
@@ -230,7 +230,7 @@ class Run:
         except Exception as error:  # noqa: BLE001 - raised again when the run is over
             self.delivery.fail(error)
 
-    def _open(self, settings: StreamSettings) -> Lane:
+    def _open(self, settings: StreamSettings) -> DestinationQueue:
         self._is_blocked = True
         try:
             return self._open_lane(settings, self.delivery, self.outcomes)

@@ -25,7 +25,8 @@ from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities
 from singer_sdk.plugin_base import JSONSchemaValidator, _ConfigInput
 from singer_sdk.singerlib.encoding.base import GenericSingerReader
 
-from mailing_api.configuration import (
+from mailing_api.errors import ConfigurationError
+from mailing_api.process.configuration import (
     check_not_empty,
     check_stream_maps,
     given_settings,
@@ -33,27 +34,26 @@ from mailing_api.configuration import (
     unknown_settings,
     unusable,
 )
-from mailing_api.errors import ConfigurationError
-from mailing_api.log_filter import safe_line
-from mailing_api.secret_values import remember_secrets
+from mailing_api.process.log_filter import safe_line
+from mailing_api.process.secret_values import remember_secrets
 from mailing_api.settings import duration, from_environ, json_schema, lookup, misfit, positive
-from target_mailing.command import TargetCommand, words
-from target_mailing.destinations import Destinations
-from target_mailing.journal import Journal
+from target_mailing.cli import TargetCommand, words
+from target_mailing.contacts.properties import PropertyNames, no_property
+from target_mailing.delivery.reject_limit import reject_limit
+from target_mailing.delivery.summary import totals, totals_sentence
+from target_mailing.input.stream import check_action
+from target_mailing.input.stream_check import StreamCheck, given_input
+from target_mailing.input.stream_maps import StreamMaps
+from target_mailing.journal.journal import Journal
+from target_mailing.journal.list_locks import ListLocks, locks_folder
+from target_mailing.journal.rejects_file import RejectsFile, check_folder, delete_old
+from target_mailing.journal.stores import FileStore, MemoryStore, Store
 from target_mailing.lines import InputError
-from target_mailing.list_locks import ListLocks, locks_folder
-from target_mailing.maps import StreamMaps
 from target_mailing.places import default_folder, journal_hash_key, journal_store, place_of, refuse_missing_journal
-from target_mailing.properties import PropertyNames, no_property
-from target_mailing.providers import SETTINGS
-from target_mailing.reject_limit import reject_limit
-from target_mailing.rejects import RejectsFile, check_folder, delete_old
+from target_mailing.registry import SETTINGS
+from target_mailing.router import Router
 from target_mailing.run import Run, Terminated
 from target_mailing.settings import StreamSettings, check_entries
-from target_mailing.stores import FileStore, MemoryStore, Store
-from target_mailing.stream_check import StreamCheck, given_input
-from target_mailing.streams import check_action
-from target_mailing.summary import totals, totals_sentence
 
 __all__ = ["TargetMailing"]
 
@@ -123,7 +123,9 @@ class TargetMailing(Target):
                 journal=journal,
                 rejects=rejects,
                 limit=reject_limit(self._setting("max_rejected")),
-                open_lane=lambda settings, delivery, outcomes: destinations.lane(settings, journal, delivery, outcomes),
+                open_queue=lambda settings, delivery, outcomes: destinations.queue(
+                    settings, journal, delivery, outcomes
+                ),
                 jobs_in_flight=positive("jobs_in_flight", self._setting("jobs_in_flight")),
                 max_line_bytes=positive("max_line_bytes", self._setting("max_line_bytes")),
                 reach=destinations.provider.reach,
@@ -149,10 +151,10 @@ class TargetMailing(Target):
         for name in ("jobs_in_flight", "max_line_bytes"):
             positive(name, self._setting(name))
 
-    def _destinations(self) -> Destinations:
-        return Destinations(self.config, user_agent=f"{self.name}/{self.plugin_version}")
+    def _destinations(self) -> Router:
+        return Router(self.config, user_agent=f"{self.name}/{self.plugin_version}")
 
-    def _places(self, destinations: Destinations) -> tuple[Store, Path]:
+    def _places(self, destinations: Router) -> tuple[Store, Path]:
         """Where the journal is kept, and the folder of the rejects."""
         store = journal_store(self.config, destinations.label)
         if folder := self.config.get("rejects_path"):
@@ -161,7 +163,7 @@ class TargetMailing(Target):
             return store, store.path.parent / "rejects"
         return store, default_folder("rejects_path") / "rejects"
 
-    def _open_memory(self, destinations: Destinations) -> tuple[Journal, RejectsFile]:
+    def _open_memory(self, destinations: Router) -> tuple[Journal, RejectsFile]:
         store, rejects_folder = self._places(destinations)
         window, abandon, patience = (
             duration(name, self._setting(name)) for name in ("resend_window", "job_abandon", "job_timeout")
@@ -251,7 +253,7 @@ class TargetMailing(Target):
         finally:
             click.echo("\n".join([verdict, *lines]))
 
-    def _check_streams(self, destinations: Destinations, source: IO[str], tell: Callable[[str], None]) -> None:
+    def _check_streams(self, destinations: Router, source: IO[str], tell: Callable[[str], None]) -> None:
         check = StreamCheck(
             self.config,
             maps=StreamMaps(self.mapper, self.config) if self._has_maps() else None,
@@ -264,7 +266,7 @@ class TargetMailing(Target):
             for warning in report.warnings:
                 self.logger.warning("%s", warning)
 
-    def _check(self, destinations: Destinations, tell: Callable[[str], None]) -> None:
+    def _check(self, destinations: Router, tell: Callable[[str], None]) -> None:
         destinations.check(self.config)  # without a list, the default journal has no name yet
         store, folder = self._places(destinations)
         with closing(store):
@@ -290,9 +292,7 @@ class TargetMailing(Target):
         if properties is not None:
             tell(f"properties: {properties}")
 
-    def _check_destination(
-        self, destinations: Destinations, settings: StreamSettings, who: str
-    ) -> tuple[str, str | None]:
+    def _check_destination(self, destinations: Router, settings: StreamSettings, who: str) -> tuple[str, str | None]:
         """What is said of a destination, and of its properties; None where these need no definition."""
         found, told = destinations.look(settings)
         check_action(settings, found)

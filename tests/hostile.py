@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from singer_sdk.exceptions import ConfigValidationError
 
-from mailing_api.aws import AwsSession
+from mailing_api.aws.session import AwsSession
 from mailing_api.errors import ConfigurationError
-from target_mailing.stores import JournalError
+from target_mailing.journal.stores import JournalError
 
 #: What each provider needs to be set; whoever sees one of these in a message has found a leak.
 COMPLETE = {

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from contextlib import closing
 
-from mailing_api.aws import AwsSession
-from mailing_api.downloads import Downloads
+from mailing_api.aws.s3 import Bucket
+from mailing_api.aws.s3_encryption import Encryption
+from mailing_api.aws.session import AwsSession
 from mailing_api.errors import RequestRefused
-from mailing_api.mailjet import MailjetClient
-from mailing_api.mpdx import MpdxClient
-from mailing_api.pace import Pace
-from mailing_api.postgrid import PostgridClient
-from mailing_api.retry import RetryPolicy
-from mailing_api.s3 import Bucket
-from mailing_api.s3_encryption import Encryption
-from mailing_api.ses import SesClient
+from mailing_api.http.downloads import Downloads
+from mailing_api.http.pace import Pace
+from mailing_api.http.retry import RetryPolicy
+from mailing_api.mailjet.client import MailjetClient
+from mailing_api.mpdx.client import MpdxClient
+from mailing_api.postgrid.client import PostgridClient
+from mailing_api.ses.client import SesClient
 
 #: As patient as ever, without the waiting.
 HASTY = RetryPolicy(throttle_base=0, fault_base=0)

@@ -16,8 +16,8 @@ import yaml
 
 from mailing_api.kinds import KINDS, column_schemas
 from tap_mailing.tap import TapMailing
-from target_mailing.effects import Effect
-from target_mailing.outcomes import Outcome
+from target_mailing.delivery.effects import Effect
+from target_mailing.delivery.outcomes import Outcome
 from target_mailing.target import TargetMailing
 
 ROOT = Path(__file__).parents[2]
@@ -225,7 +225,7 @@ def reject_codes(source: str) -> Iterator[str]:
 
 @pytest.mark.slow
 def test_the_reject_codes_are_told():
-    sources = [text_of(path) for path in (ROOT / "target_mailing").glob("*.py")]
+    sources = [text_of(path) for path in (ROOT / "target_mailing").rglob("*.py")]
     codes = set(chain.from_iterable(map(reject_codes, sources)))
     assert {"bad_address", "unconfirmed", "unknown_key"} <= codes
     assert codes == {code_in(row[0])[0] for row in table(section(REJECTS, "Codes"))}
@@ -296,7 +296,8 @@ def test_yaml_examples_parse(page):
 @pytest.mark.parametrize("room", ROOMS)
 def test_the_modules_of_a_room_are_told(room):
     rows = table(section(DESIGN, room))
-    modules = {path.name for path in (ROOT / room).glob("*.py") if not path.name.startswith("__")}
+    paths = [path.relative_to(ROOT / room).as_posix() for path in (ROOT / room).rglob("*.py")]
+    modules = {path for path in paths if not path.rpartition("/")[2].startswith("__")}
     assert {code_in(row[0])[0] for row in rows} == modules
 
 

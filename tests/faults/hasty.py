@@ -16,10 +16,17 @@ import botocore.awsrequest
 import botocore.session
 import sqlalchemy.dialects.sqlite
 
-from mailing_api import http, postgrid, s3, ses
-from mailing_api.pace import Pace
-from mailing_api.retry import RetryPolicy
-from target_mailing import mailjet_account, mailjet_csv_steps, mailjet_steps, run, ses_account, ses_steps
+from mailing_api.aws import s3
+from mailing_api.http import client as http_client
+from mailing_api.http.pace import Pace
+from mailing_api.http.retry import RetryPolicy
+from mailing_api.postgrid import client as postgrid_client
+from mailing_api.ses import client as ses_client
+from target_mailing import run
+from target_mailing.mailjet import account as mailjet_account
+from target_mailing.mailjet import csv_route, json_route
+from target_mailing.ses import account as ses_account
+from target_mailing.ses import import_route as ses_import_route
 from target_mailing.target import TargetMailing
 from tests.faults.nursery import serve
 
@@ -29,14 +36,14 @@ QUICK = RetryPolicy(throttle_base=0.02, throttle_cap=0.1, fault_base=0.02, fault
 
 if __name__ == "__main__":
     run._STATE_INTERVAL = 0.0
-    http.RetryPolicy = lambda: QUICK  # type: ignore[assignment, misc]
-    http.Pace = partial(Pace, floor=100.0)  # type: ignore[assignment, misc]
-    postgrid.Pace = partial(Pace, floor=100.0)  # type: ignore[assignment, misc]
+    http_client.RetryPolicy = lambda: QUICK  # type: ignore[assignment, misc]
+    http_client.Pace = partial(Pace, floor=100.0)  # type: ignore[assignment, misc]
+    postgrid_client.Pace = partial(Pace, floor=100.0)  # type: ignore[assignment, misc]
     mailjet_account.Pace = partial(Pace, floor=100.0)  # type: ignore[assignment, misc]
     ses_account.PATIENCE = QUICK  # type: ignore[misc]
-    ses._SLOWEST = 100.0
+    ses_client._SLOWEST = 100.0
     s3.Pace = lambda **_: Pace(floor=100.0)  # type: ignore[assignment, misc]
-    for steps in (mailjet_steps, mailjet_csv_steps, ses_steps):
+    for steps in (json_route, csv_route, ses_import_route):
         steps.JOB_APPEARS_WITHIN = 0.4  # type: ignore[misc]
     serve(int(sys.argv[1]))
     TargetMailing.cli()

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from mailing_api.errors import MailingError
-from mailing_api.retry import RetryPolicy
+from mailing_api.http.retry import RetryPolicy
 from mailing_sandbox.server import Sandbox
 from tap_mailing.tap import TapMailing
 from tests.postgresql import postgresql

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from mailing_api.mailjet import MAILJET_SETTINGS
-from mailing_api.mpdx import MPDX_SETTINGS
-from mailing_api.ses import SES_SETTINGS
+from mailing_api.mailjet.client import MAILJET_SETTINGS
+from mailing_api.mpdx.client import MPDX_SETTINGS
+from mailing_api.ses.client import SES_SETTINGS
 from mailing_sandbox.server import Sandbox
 from tap_mailing.settings import TAP_SETTINGS
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tap_mailing.stream import MailingStream
+from tap_mailing.streams.base import MailingStream
 from tap_mailing.tap import TapMailing
 from tests.hostile import COMPLETE, check, light, provider_of, settings_of
 

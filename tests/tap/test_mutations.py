@@ -19,7 +19,7 @@ from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.plugin_base import _ConfigInput
 
 from mailing_api.errors import MailingError
-from mailing_api.retry import RetryPolicy
+from mailing_api.http.retry import RetryPolicy
 from mailing_sandbox.server import Sandbox
 from tap_mailing.tap import TapMailing
 from tests.searching import examples

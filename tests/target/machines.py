@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from target_mailing.shared_keys import SharedKeys
+from target_mailing.delivery.shared_keys import SharedKeys
 
 __all__ = ["WITHHELD", "folded", "journal_folder", "keys_of_one_person", "rows_alone"]
 

@@ -18,7 +18,7 @@ CONFIG = {
     "mapping": {"email": "no_such_column"},
 }
 
-# A record without its key is not an error of the run here: it is a reject (tests/target/test_rows.py).
+# A record without its key is not an error of the run here: it is a reject (tests/target/delivery/test_rows.py).
 SUITE = SingerTestSuite(
     kind="target", tests=[one for one in target_tests.tests if one is not TargetRecordMissingKeyProperty]
 )

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from mailing_api.errors import ConfigurationError
-from target_mailing.destinations import Destinations
+from target_mailing.journal.stores import JournalError, MemoryStore
 from target_mailing.places import journal_store
-from target_mailing.providers import PROVIDERS, SETTINGS
+from target_mailing.registry import PROVIDERS, SETTINGS
+from target_mailing.router import Router
 from target_mailing.settings import StreamSettings
-from target_mailing.stores import JournalError, MemoryStore
 from target_mailing.target import TargetMailing
 
 
@@ -150,7 +150,7 @@ def test_p9_an_empty_variable_that_went_before_a_value_is_named(monkeypatch, nam
 
 def test_settings_are_whole_where_each_stream_has_its_own():
     config = {"mailjet_api_key": "k", "mailjet_secret_key": "s", "streams": {"x": {}, "people": {"list": "L"}}}
-    with closing(Destinations(config, user_agent="tests")) as destinations:
+    with closing(Router(config, user_agent="tests")) as destinations:
         destinations.check(config)
 
 

@@ -93,7 +93,7 @@ def test_p3_killed_at_any_call_the_list_ends_as_the_rows_say(postgrid, case):
     kill_at(postgrid, [households(), *SECOND, state(2)], name, skip, when)
     if again == "same":
         result = postgrid.deliver([households(), *SECOND, state(3)])
-        assert [(family, street) for family, street, _ in on_list(postgrid)] == END_OF_SECOND
+        assert [(budget, street) for budget, street, _ in on_list(postgrid)] == END_OF_SECOND
     else:
         result = postgrid.deliver([households(), *THIRD, state(3)])
         assert sum(result.counts().values()) == len(THIRD)

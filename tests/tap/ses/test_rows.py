@@ -7,7 +7,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from mailing_api.kinds import KINDS, column_schemas
-from mailing_api.ses import SesClient
+from mailing_api.ses.client import SesClient
 from tap_mailing.tap import TapMailing
 
 from .conftest import (

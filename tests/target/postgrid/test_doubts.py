@@ -225,7 +225,7 @@ def test_p1_a_contact_that_a_job_is_about_to_put_on_a_list_is_not_deleted(postgr
 @pytest.fixture
 def late(postgrid, monkeypatch):
     """Jobs show later than they are waited for."""
-    monkeypatch.setattr("target_mailing.postgrid_job.SHOWS_WITHIN", 0.1)
+    monkeypatch.setattr("target_mailing.postgrid.list_job.SHOWS_WITHIN", 0.1)
     postgrid.sandbox.switches.change({"postgrid_job_delay_seconds": 0.25})
 
 
@@ -270,7 +270,7 @@ def test_a_job_of_an_earlier_run_that_never_showed_is_not_taken_for_done(postgri
     assert "job_timeout" in str(postgrid.deliver(rows(1), job_timeout=0.2).error)
     postgrid.sandbox.postgrid._account.test.jobs._active.clear()
     postgrid.sandbox.switches.change({"postgrid_job_delay_seconds": 0.0})
-    monkeypatch.setattr("target_mailing.postgrid_job.SHOWS_WITHIN", 0.1)
+    monkeypatch.setattr("target_mailing.postgrid.list_job.SHOWS_WITHIN", 0.1)
     assert postgrid.deliver(rows(1)).counts() == {"delivered": 1}
     assert postgrid.streets() == ["0 Mill Lane"]
 

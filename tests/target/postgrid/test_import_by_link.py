@@ -153,7 +153,7 @@ def test_p9_without_credentials(by_link, monkeypatch):
 
 
 def test_p9_without_botocore(by_link, monkeypatch):
-    monkeypatch.setitem(sys.modules, "mailing_api.aws", None)
+    monkeypatch.setitem(sys.modules, "mailing_api.aws.session", None)
     result = by_link.deliver(rows(1))
     assert "the package botocore is not installed" in str(result.error)
     assert "extra `s3`" in str(result.error)

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from target_mailing.journal import Journal
-from target_mailing.stores import FileStore
+from target_mailing.journal.journal import Journal
+from target_mailing.journal.stores import FileStore
 from tests.target.conftest import state
 from tests.target.postgrid.conftest import LIST, delete, household, households, start
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mailing_api import http
-from mailing_api.retry import RetryPolicy
+from mailing_api.http import client as http_client
+from mailing_api.http.retry import RetryPolicy
 from tests.target.conftest import state
 from tests.target.postgrid.conftest import household, households
 
@@ -16,7 +16,7 @@ LONG = {"properties": {"story": "x" * 3000}}
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch):
     """Calls are tried again without a rest."""
-    monkeypatch.setattr(http, "RetryPolicy", lambda: RetryPolicy(fault_base=0.001))
+    monkeypatch.setattr(http_client, "RetryPolicy", lambda: RetryPolicy(fault_base=0.001))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from mailing_api.errors import ProviderFault
-from mailing_api.ses_writing import SesWriter
+from mailing_api.ses.writer import SesWriter
 from tests.target.conftest import people, person, schema, state
 from tests.target.ses.conftest import BUCKET, GONE, REGION
 
@@ -317,7 +317,7 @@ def test_objects_stay_where_that_is_wanted(ses):
 
 def test_large_objects_go_in_parts(ses, monkeypatch):
     size = 5 * 1024 * 1024
-    monkeypatch.setattr("mailing_api.s3.PART_SIZE", size)
+    monkeypatch.setattr("mailing_api.aws.s3.PART_SIZE", size)
     rows = people(range(30), city="x" * 400_000)
     result = ses.deliver([schema(), *rows, state(1)], batch_bytes=50_000_000)
     assert result.counts() == {"delivered": 30}

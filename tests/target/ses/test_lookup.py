@@ -7,8 +7,8 @@ from operator import itemgetter
 import pytest
 
 from mailing_api.errors import UnreadableAnswer
-from target_mailing.ses_contact import State
-from target_mailing.ses_lookup import look_up
+from target_mailing.ses.contact import State
+from target_mailing.ses.lookup import look_up
 
 MANY = [f"person{n}@example.com" for n in range(30)]
 THERE = MANY[:5]

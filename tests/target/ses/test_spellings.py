@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from target_mailing import ses_spellings
+from target_mailing.ses import spellings
 from tests.target.conftest import person, schema, state
 from tests.target.ses.conftest import GONE
 
@@ -50,7 +50,7 @@ def test_p5_one_whom_this_run_wrote_in_capitals_is_found_by_the_rows_after(exact
 
 
 def test_the_listing_is_read_once_a_run_and_not_without_end(ses, monkeypatch):
-    monkeypatch.setattr(ses_spellings, "_MOST_PAGES", 2)
+    monkeypatch.setattr(spellings, "_MOST_PAGES", 2)
     ses.ses.change(ses_max_page=5)
     ses.add(*({"email": f"other{n}@example.com"} for n in range(30)))
     result = ses.deliver([schema(), *(person(n) for n in range(5)), state(1)], batch_rows=1, route="direct")

@@ -85,7 +85,7 @@ def test_p9_a_list_makes_no_sense_here(suppressions):
 @pytest.mark.slow
 def test_removals_are_cut_by_the_documented_limit(ses, monkeypatch):
     ses.config |= {"ses_target": "suppression_list", "list": None, "properties": None, "ses_allow_unsuppress": True}
-    monkeypatch.setattr("target_mailing.ses_suppression_list._MOST_DELETE", 30)
+    monkeypatch.setattr("target_mailing.ses.suppression_list._MOST_DELETE", 30)
     ses.ses.change(ses_max_suppressions_delete=30)
     ses.suppress(*(f"person{n}@example.com" for n in range(70)))
     assert ses.deliver([table(), *people(range(70))], action="remove").counts() == {"delivered": 70}

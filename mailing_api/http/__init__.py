@@ -1,0 +1,1 @@
+"""Requests to providers: the client, and everything between it and the network."""

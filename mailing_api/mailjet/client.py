@@ -1,0 +1,400 @@
+"""Client of the Mailjet Email API v3: the contact side.
+
+Facts are from Mailjet's documentation and from recorded traffic; what no evidence settles is marked unverified.
+docs/mailjet.md tells them for users.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Mapping
+from typing import Any, Final, Unpack
+
+import httpx
+import msgspec
+
+from mailing_api.errors import ConfigurationError, UnreadableAnswer
+from mailing_api.http.client import Connection, HttpClient
+from mailing_api.http.paging import OffsetWalk
+from mailing_api.http.paths import segment
+from mailing_api.http.urls import check_url
+from mailing_api.mailjet.answers import Row, bare_id, first, memberships_of, new_id, read_error, rows_of, written_rows
+from mailing_api.settings import Setting, lookup, named
+from mailing_api.values import integer
+
+__all__ = [
+    "MAILJET_SETTINGS",
+    "PAGE_SIZE",
+    "TERMINAL_STATUSES",
+    "CsvImport",
+    "Job",
+    "MailjetClient",
+]
+
+#: The greatest `Limit` that Mailjet documents.
+PAGE_SIZE: Final = 1000
+
+#: Job statuses after which nothing changes, in lower case; any other, known or not, is still under way.
+TERMINAL_STATUSES: Final = frozenset({"completed", "error", "abort", "aborted"})
+
+#: What all routes begin with is no part of the base URL, but often taken for one.
+_VERSION: Final = re.compile(r"/v3(/REST|/DATA)?$")
+
+MAILJET_SETTINGS: Final = (
+    Setting(
+        name="mailjet_api_key",
+        title="Mailjet API key",
+        description="The API key (user name). Falls back to the environment variable MJ_APIKEY_PUBLIC.",
+        secret=True,
+        credential=True,
+        env="MJ_APIKEY_PUBLIC",
+    ),
+    Setting(
+        name="mailjet_secret_key",
+        title="Mailjet secret key",
+        description="The secret key (password). Falls back to the environment variable MJ_APIKEY_PRIVATE.",
+        secret=True,
+        credential=True,
+        env="MJ_APIKEY_PRIVATE",
+    ),
+    Setting(
+        name="mailjet_base_url",
+        title="Mailjet base URL",
+        description="Scheme and host of the API; accounts hosted elsewhere use another, such as "
+        "https://api.us.mailjet.com.",
+        default="https://api.mailjet.com",
+    ),
+    Setting(
+        name="mailjet_account",
+        title="Mailjet account label",
+        description="A name of your choice for this account, written to the `account` column. Not a credential.",
+        default="default",
+    ),
+)
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """A managemanycontacts job as Mailjet shows it.
+
+    Attributes:
+        status: in lower case, trimmed.
+        error: text that may quote addresses; "" for none.
+        error_file: where the error file is, as given; "" for none.
+        count: contacts processed so far, if told.
+    """
+
+    status: str
+    error: str
+    error_file: str
+    count: int | None
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether the job can no longer change."""
+        return self.status in TERMINAL_STATUSES
+
+
+class CsvImport(msgspec.Struct, frozen=True, kw_only=True):
+    """A csvimport job as Mailjet shows it.
+
+    Attributes:
+        status: in lower case, trimmed.
+        errors: rows in error; None where Mailjet gives no number (documentation samples have an empty text).
+    """
+
+    status: str
+    errors: int | None
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether the job can no longer change."""
+        return self.status in TERMINAL_STATUSES
+
+
+class MailjetClient:
+    """One Mailjet account; safe to share between threads."""
+
+    def __init__(
+        self,
+        *,
+        api_key: str,
+        secret_key: str,
+        base_url: str = "https://api.mailjet.com",
+        account: str = "default",
+        **connection: Unpack[Connection],
+    ) -> None:
+        self.account = account
+        self._base_url = _VERSION.sub("", base_url.rstrip("/"))
+        #: Tells this account from others with the same label; holds no secret.
+        self.identity = hashlib.blake2b(f"{self._base_url} {api_key}".encode(), digest_size=4).hexdigest()
+        self._http = HttpClient(
+            provider="Mailjet",
+            account=account,
+            base_url=self._base_url,
+            located_by="mailjet_base_url",
+            credentials=lambda: named(MAILJET_SETTINGS[:2]),
+            auth=httpx.BasicAuth(api_key, secret_key),
+            read_error=read_error,
+            explains_absence=True,
+            **connection,
+        )
+
+    @classmethod
+    def from_settings(
+        cls,
+        config: Mapping[str, Any],
+        *,
+        environ: Mapping[str, str] = os.environ,
+        **options: Any,
+    ) -> MailjetClient:
+        """Make a client from the `mailjet_` settings; `options` go to the constructor.
+
+        Raises:
+            ConfigurationError: a credential is missing or the base URL is no URL.
+        """
+        api_key, secret_key, base_url, account = (lookup(one, config, environ) for one in MAILJET_SETTINGS)
+        for setting, value in zip(MAILJET_SETTINGS[:2], (api_key, secret_key), strict=True):
+            if value is None:
+                raise ConfigurationError(
+                    f"Setting `{setting.name}` is missing: set it, or the environment variable {setting.env}."
+                )
+        check_url("mailjet_base_url", base_url, "https://api.mailjet.com")
+        return cls(api_key=api_key, secret_key=secret_key, base_url=base_url, account=account, **options)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._http.close()
+
+    # Reading
+
+    def rows(
+        self,
+        resource: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        key: str = "ID",
+        ahead: int = 4,
+        ordered: bool = True,
+        limit: int = PAGE_SIZE,
+    ) -> OffsetWalk[Row]:
+        """All rows of a collection, page by page, by default in order of ID.
+
+        Args:
+            resource: for example `contact`; an unknown one is answered with a 500 by Mailjet.
+            params: filters, spelled as Mailjet spells them: it ignores a filter that it does not know.
+            key: the field that is a row's unique key.
+            ahead: requests under way at the same time.
+            ordered: ask for `Sort=ID`; False for a collection that cannot be sorted.
+            limit: rows per page, up to PAGE_SIZE.
+        """
+        query = {**(params or {}), **({"Sort": "ID"} if ordered else {})}
+
+        def fetch(offset: int, count: int) -> list[Row]:
+            return self.page(resource, {**query, "Limit": count, "Offset": offset})
+
+        def key_of(row: Row) -> int:
+            try:
+                return int(row[key])
+            except (KeyError, TypeError, ValueError):
+                raise UnreadableAnswer(f"Mailjet {resource}: a row without a usable {key}.") from None
+
+        return OffsetWalk(fetch, key_of, what=f"Mailjet {resource}", limit=limit, ahead=ahead, ordered=ordered)
+
+    def page(self, resource: str, params: Mapping[str, Any]) -> list[Row]:
+        """One page of a collection."""
+        return self._get(f"/v3/REST/{resource}", f"/v3/REST/{resource}", params)
+
+    def one(self, resource: str, key: int | str) -> Row:
+        """One object, by ID or by its unique key.
+
+        Raises:
+            NotFound: there is none.
+        """
+        path = f"/v3/REST/{resource}/{segment(key)}"
+        return first(self._get(path, f"/v3/REST/{resource}/{{id}}"))
+
+    def memberships(self, contact: int | str) -> list[Row]:
+        """All lists of one contact, given by ID or address: ListID, IsActive, IsUnsub, SubscribedAt.
+
+        Whether Mailjet's default of ten rows applies here is unverified, so as many as possible are asked for; and
+        whether it heeds `Offset`, so a page without a new list ends the reading.
+
+        Raises:
+            NotFound: no such contact.
+        """
+        path = f"/v3/REST/contact/{segment(contact)}/getcontactslists"
+        route = "/v3/REST/contact/{contact}/getcontactslists"
+        rows: list[Row] = []
+        known: set[str] = set()
+        while True:
+            query = {"Limit": PAGE_SIZE} | ({"Offset": len(rows)} if rows else {})
+            page = self._http.request("GET", path, memberships_of, route=route, params=query)
+            rows += page
+            before = len(known)
+            known.update(str(row.get("ListID")) for row in page)
+            if len(page) < PAGE_SIZE or len(known) == before:
+                return rows
+
+    # Lists and properties
+
+    def create_list(self, name: str) -> Row:
+        """Make a list; a name is unique among live lists, so a repeated call is refused."""
+        return self._post("contactslist", {"Name": name})
+
+    def create_property(self, name: str, datatype: str) -> Row:
+        """Define a static contact property; datatype is str, int, float, bool or datetime.
+
+        Mailjet has been seen not to know a new property for some seconds (`Invalid key name`).
+        """
+        return self._post("contactmetadata", {"Name": name, "Datatype": datatype, "NameSpace": "static"})
+
+    # Bulk jobs
+
+    def submit_contacts(self, body: bytes, *, list_id: int | None) -> int:
+        """Start a managemanycontacts job and return its ID; 201 means accepted, not imported.
+
+        Args:
+            body: the JSON body, encoded: `Contacts`, and `Action` (on a list) or `ContactsLists` (account-wide).
+            list_id: the list, or None for the account-wide route.
+
+        Raises:
+            MailingError: with `maybe_done` where the job may exist although no ID came back.
+        """
+        if list_id is None:
+            path = route = "/v3/REST/contact/managemanycontacts"
+        else:
+            path = f"/v3/REST/contactslist/{list_id}/managemanycontacts"
+            route = "/v3/REST/contactslist/{list}/managemanycontacts"
+        return self._http.request("POST", path, new_id("JobID"), route=route, content=body)
+
+    def job(self, job_id: int, *, list_id: int | None) -> Job:
+        """How far a managemanycontacts job is.
+
+        Raises:
+            NotFound: unknown, or not visible yet.
+        """
+        if list_id is None:
+            path = f"/v3/REST/contact/managemanycontacts/{job_id}"
+            route = "/v3/REST/contact/managemanycontacts/{job}"
+        else:
+            path = f"/v3/REST/contactslist/{list_id}/managemanycontacts/{job_id}"
+            route = "/v3/REST/contactslist/{list}/managemanycontacts/{job}"
+        row = first(self._get(path, route))
+        count = row.get("Count")
+        return Job(
+            status=_status(row),
+            error=str(row.get("Error") or ""),
+            error_file=str(row.get("ErrorFile") or ""),
+            count=int(count) if count not in (None, "") else None,
+        )
+
+    def job_errors(self, job_id: int, error_file: str) -> bytes:
+        """The raw error file of a managemanycontacts job; its schema is not published.
+
+        Args:
+            job_id: the job.
+            error_file: `ErrorFile` of the job. A URL on another host is not followed, since the credentials
+                would go there; the documented place is read instead.
+
+        Raises:
+            NotFound: there is no such file.
+        """
+        route = "/v3/DATA/batchjob/{job}/JSONError/application:json/LAST"
+        path = self._path_of(error_file) or route.replace("{job}", str(job_id))
+        return self._http.request("GET", path, lambda response: response.content, route=route)
+
+    def _path_of(self, error_file: str) -> str | None:
+        """The path of an error file as a job gives it; None where it is on another host, or none."""
+        try:
+            url = httpx.URL(error_file)
+        except httpx.InvalidURL:
+            return None
+        if url.is_absolute_url:
+            base = str(httpx.URL(self._base_url)).rstrip("/")
+            return str(url).removeprefix(base) if str(url).startswith(f"{base}/") else None
+        if url.scheme or url.host or not url.path.strip("/"):
+            return None
+        return str(url) if url.path.startswith("/v3/") else f"/v3/{str(url).lstrip('/')}"
+
+    # CSV imports
+
+    def upload_csv(self, content: bytes, *, list_id: int) -> int:
+        """Upload a file and return its ID, for `start_import`; a second upload only leaves an unused file.
+
+        Args:
+            content: the CSV as it is, in UTF-8.
+            list_id: a list, under whose path files are uploaded, also those that concern no list.
+
+        Raises:
+            NotFound: no such list.
+        """
+        path = f"/v3/DATA/contactslist/{list_id}/CSVData/text:plain"
+        route = "/v3/DATA/contactslist/{list}/CSVData/text:plain"
+        return self._http.request(
+            "POST", path, bare_id, route=route, content=content, content_type="text/plain", idempotent=True
+        )
+
+    def start_import(self, data_id: int, *, method: str, list_id: int | None, options: str = "") -> int:
+        """Start a csvimport job of an uploaded file and return its ID; 201 means accepted, not imported.
+
+        What a second import of the same file does is unverified: to start again, upload again.
+
+        Args:
+            data_id: the file.
+            method: addforce, addnoforce, remove, unsub, excludemarketing or includemarketing.
+            list_id: the list; None for the last two methods, which are refused with one.
+            options: `ImportOptions`, a JSON document as text; needed for a file without header.
+
+        Raises:
+            MailingError: with `maybe_done` where the job may exist although no ID came back.
+        """
+        path = "/v3/REST/csvimport"
+        body: Row = {"DataID": data_id, "Method": method}
+        if list_id is not None:
+            body["ContactsListID"] = list_id
+        if options:
+            body["ImportOptions"] = options
+        return self._http.request("POST", path, new_id("ID"), route=path, content=msgspec.json.encode(body))
+
+    def csv_import(self, job_id: int) -> CsvImport:
+        """How far a csvimport job is.
+
+        Raises:
+            NotFound: unknown, or not visible yet.
+        """
+        row = self.one("csvimport", job_id)
+        try:
+            errors = integer(row.get("Errcount"))
+        except (ValueError, TypeError):
+            errors = None
+        return CsvImport(status=_status(row), errors=errors)
+
+    def csv_errors(self, job_id: int) -> bytes:
+        """The raw error file of a csvimport job: the rows in error, each followed by the reason.
+
+        Raises:
+            NotFound: there is no such file, as for a job without errors.
+        """
+        route = "/v3/DATA/BatchJob/{job}/CSVError/text:csv"
+        path = route.replace("{job}", str(job_id))
+        return self._http.request("GET", path, lambda response: response.content, route=route)
+
+    # Plumbing
+
+    def write(self, method: str, path: str, body: Row, *, route: str, idempotent: bool = False) -> list[Row]:
+        """Send an object and return the rows of the answer, none for a 304; arguments as in `HttpClient.request`."""
+        content = msgspec.json.encode(body)
+        return self._http.request(method, path, written_rows, route=route, content=content, idempotent=idempotent)
+
+    def _get(self, path: str, route: str, params: Mapping[str, Any] | None = None) -> list[Row]:
+        return self._http.request("GET", path, rows_of, route=route, params=params)
+
+    def _post(self, resource: str, body: Row) -> Row:
+        path = f"/v3/REST/{resource}"
+        return first(self.write("POST", path, body, route=path))
+
+
+def _status(row: Row) -> str:
+    return str(row.get("Status") or "").strip().lower()

@@ -1,0 +1,85 @@
+"""Mailjet's calls for a single contact: name, property values, and what it is on each list.
+
+Every one of them converges: repeated, it leaves what it left the first time. So they are all sent again after a lost
+reply.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mailing_api.errors import NotFound, RequestRefused
+from mailing_api.http.paths import segment
+from mailing_api.mailjet.answers import Row, id_of
+from mailing_api.mailjet.client import MailjetClient
+
+__all__ = ["ContactCalls"]
+
+
+class ContactCalls:
+    """Changes one contact at a time; contacts are given by ID or address."""
+
+    def __init__(self, client: MailjetClient) -> None:
+        self._client = client
+
+    def find(self, email: str) -> Row | None:
+        """The contact of an address, if there is one.
+
+        Raises:
+            RequestRefused: Mailjet takes it for no address.
+        """
+        try:
+            return self._client.one("contact", email)
+        except NotFound:
+            return None
+
+    def put(self, email: str, name: str | None, found: Row | None) -> int:
+        """Create a contact unless it was found, see to its name (None leaves it), and return its ID.
+
+        Mailjet has been seen to say of one address that it is unknown and, at once, that it exists (MJ18): then it is
+        looked up again.
+
+        Raises:
+            RequestRefused: Mailjet takes it for no address.
+            NotFound: Mailjet insists on both.
+        """
+        if found is None:
+            try:
+                return id_of(self._create(email, name))
+            except RequestRefused as error:
+                if error.code != "MJ18":
+                    raise
+            found = self._client.one("contact", email)
+        contact = id_of(found)
+        if name is not None and found.get("Name") != name:
+            self._write("PUT", "contact/{contact}", contact, {"Name": name})
+        return contact
+
+    def set_values(self, contact: int, values: Mapping[str, Any]) -> None:
+        """Set property values, None clearing one; those not named stay as they are.
+
+        Raises:
+            RequestRefused: a property is unknown, or a value is not of its type.
+        """
+        items = [{"Name": name} if value is None else {"Name": name, "Value": value} for name, value in values.items()]
+        self._write("PUT", "contactdata/{contact}", contact, {"Data": items})
+
+    def act_on_lists(self, contact: int | str, actions: Mapping[int, str]) -> None:
+        """Do something with a contact that exists on each of these lists: list ID -> action.
+
+        Raises:
+            RequestRefused: an entry is faulty; `said` has those that are. Whether the others were done is unverified.
+            NotFound: no such contact.
+        """
+        entries = [{"ListID": one, "Action": action} for one, action in actions.items()]
+        self._write("POST", "contact/{contact}/managecontactslists", contact, {"ContactsLists": entries})
+
+    def _create(self, email: str, name: str | None) -> Row:
+        body = {"Email": email} if name is None else {"Email": email, "Name": name}
+        rows = self._client.write("POST", "/v3/REST/contact", body, route="/v3/REST/contact", idempotent=True)
+        return rows[0] if rows else {}
+
+    def _write(self, method: str, route: str, contact: int | str, body: Row) -> None:
+        path = route.replace("{contact}", segment(contact))
+        self._client.write(method, f"/v3/REST/{path}", body, route=f"/v3/REST/{route}", idempotent=True)

@@ -1,0 +1,7 @@
+"""MPDX: its client, its settings and what its answers mean."""
+
+from __future__ import annotations
+
+from mailing_api.mpdx.client import MPDX_SETTINGS, MpdxClient, mpdx_pace
+
+__all__ = ["MPDX_SETTINGS", "MpdxClient", "mpdx_pace"]

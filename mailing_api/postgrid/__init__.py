@@ -1,0 +1,27 @@
+"""PostGrid: its client, its settings and what its answers mean."""
+
+from __future__ import annotations
+
+from mailing_api.postgrid.client import (
+    PAGE_SIZE,
+    POSTGRID_SETTINGS,
+    Import,
+    JobWork,
+    Listing,
+    MailingList,
+    PostgridClient,
+    Resource,
+    postgrid_pace,
+)
+
+__all__ = [
+    "PAGE_SIZE",
+    "POSTGRID_SETTINGS",
+    "Import",
+    "JobWork",
+    "Listing",
+    "MailingList",
+    "PostgridClient",
+    "Resource",
+    "postgrid_pace",
+]

@@ -1,0 +1,402 @@
+"""Client of PostGrid Print & Mail (print-mail/v1): contacts, mailing lists with their jobs, and mailing list imports.
+
+Facts are from PostGrid's documentation, its official clients and published recordings; what no evidence settles is
+marked unverified. docs/postgrid.md tells them for users.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import timedelta
+from functools import partial
+from typing import Any, Final, Literal, Unpack
+
+import httpx
+import msgspec
+
+from mailing_api.errors import ConfigurationError, MailingError, NotFound, UnreadableAnswer
+from mailing_api.http.client import Connection, HttpClient
+from mailing_api.http.downloads import Downloads
+from mailing_api.http.pace import Pace
+from mailing_api.http.paging import UnsortedWalk
+from mailing_api.http.paths import segment
+from mailing_api.postgrid.answers import Page, Row, code, metadata_of, one, page, read_error, something
+from mailing_api.postgrid.form import multipart
+from mailing_api.postgrid.settings import POSTGRID_SETTINGS, check_key, endpoint, wrong_mode
+from mailing_api.settings import lookup, named
+from mailing_api.values import timestamp_of
+
+__all__ = [
+    "PAGE_SIZE", "POSTGRID_SETTINGS", "Import", "JobWork", "Listing", "MailingList", "PostgridClient", "Resource",
+    "postgrid_pace",
+]  # fmt: skip
+
+logger = logging.getLogger(__name__)
+
+Resource = Literal["contacts", "mailing_lists", "mailing_list_imports"]
+JobWork = Literal["addContacts", "removeContacts", "addMailingListImports", "removeMailingListImports"]
+
+#: The greatest `limit` that PostGrid's own library sends; what happens above is unverified.
+PAGE_SIZE: Final = 100
+
+
+def postgrid_pace(max_per_second: float | None = None) -> Pace:
+    """A pace that is careful unless told otherwise: PostGrid does not publish its limits.
+
+    Another product of PostGrid's allows 5 requests a second.
+    """
+    return Pace(4.0 if max_per_second is None else max_per_second)
+
+
+class PostgridClient:
+    """One PostGrid account, its test data or its live data; safe to share between threads."""
+
+    def __init__(
+        self,
+        *,
+        api_key: str,
+        base_url: str = "https://api.postgrid.com",
+        account: str = "default",
+        live: bool | None = None,
+        **connection: Unpack[Connection],
+    ) -> None:
+        self.account, self._live = account, live
+        connection["pace"] = connection.get("pace") or postgrid_pace()
+        self._http = HttpClient(
+            provider="PostGrid",
+            account=account,
+            base_url=endpoint(base_url),
+            located_by="postgrid_base_url",
+            credentials=lambda: named(POSTGRID_SETTINGS[:1]),
+            auth=_ApiKey(api_key),
+            read_error=partial(read_error, key=api_key),
+            explains_absence=True,
+            **connection,
+        )
+        # Reports are elsewhere, by links that are good for anybody: the key must not go there.
+        self._files = Downloads(
+            provider="PostGrid",
+            account=account,
+            base_url=endpoint(base_url),
+            read_error=partial(read_error, key=api_key),
+            **connection,
+        )
+
+    @classmethod
+    def from_settings(
+        cls, config: Mapping[str, Any], *, environ: Mapping[str, str] = os.environ, **options: Any
+    ) -> PostgridClient:
+        """Make a client from the `postgrid_` settings; `options` go to the constructor.
+
+        Raises:
+            ConfigurationError: a setting is missing or wrong.
+        """
+        api_key, base_url, account, live = (lookup(one, config, environ) for one in POSTGRID_SETTINGS)
+        if not api_key:
+            raise ConfigurationError(
+                "Setting `postgrid_api_key` is missing: set it, or the environment variable "
+                f"{POSTGRID_SETTINGS[0].env}."
+            )
+        check_key(api_key, live=live)
+        return cls(api_key=api_key, base_url=base_url, account=account, live=live, **options)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._http.close()
+
+    # Reading
+
+    def rows(self, resource: Resource, *, ahead: int = 4) -> Listing:
+        """All rows of a collection, page by page, in no order that is known; a row may come more than once.
+
+        Args:
+            resource: the collection.
+            ahead: requests under way at the same time.
+        """
+        return Listing(partial(self._page, resource), what=f"PostGrid {resource}", ahead=ahead)
+
+    def sample(self, resource: Resource, count: int) -> Sequence[Row]:
+        """The first rows of a collection, up to a page."""
+        return self._page(resource, 0, min(count, PAGE_SIZE)).rows
+
+    # Contacts
+
+    def create_contact(self, fields: bytes) -> Row:
+        """Make a contact, or find the identical one, whose description is then replaced; twice is as good as once.
+
+        Args:
+            fields: as JSON.
+        """
+        route = "/contacts"
+        return self._http.request("POST", route, self._object, route=route, content=fields, idempotent=True)
+
+    def contact(self, contact: str) -> Row:
+        """A contact; `NotFound` where there is none."""
+        return self._one("GET", "contacts", contact)
+
+    def contacts_with(self, key: str, value: str) -> Sequence[Row]:
+        """The contacts whose metadata has this value; a search taken as text would find others, too."""
+        fetch = partial(self._page, "contacts", search=msgspec.json.encode({f"metadata.{key}": value}).decode())
+        first = fetch(0, PAGE_SIZE)
+        is_all = len(first.rows) < PAGE_SIZE if first.total is None else len(first.rows) >= first.total
+        pages = [first.rows] if is_all else Listing(fetch, what="PostGrid contacts searched for", ahead=1)
+        found = {str(row["id"]): row for rows in pages for row in rows}
+        return [row for row in found.values() if metadata_of(row).get(key) == value]
+
+    def delete_contact(self, contact: str) -> None:
+        """Delete a contact for good, from all lists; one that is not there is fine."""
+        with suppress(NotFound):
+            self._one("DELETE", "contacts", contact, idempotent=True)
+
+    # Mailing lists
+
+    def mailing_list(self, mailing_list: str) -> MailingList:
+        """A list as it stands; `NotFound` where there is none."""
+        return _mailing_list(self._one("GET", "mailing_lists", mailing_list))
+
+    def create_mailing_list(self, description: str, metadata: Mapping[str, str]) -> MailingList:
+        """Make a list."""
+        route = "/mailing_lists"
+        content = msgspec.json.encode({"description": description, "metadata": metadata})
+        return _mailing_list(self._http.request("POST", route, self._object, route=route, content=content))
+
+    def delete_mailing_list(self, mailing_list: str) -> None:
+        """Delete a list; its contacts stay."""
+        self._one("DELETE", "mailing_lists", mailing_list, idempotent=True)
+
+    def update_metadata(self, mailing_list: str, metadata: Mapping[str, Any]) -> None:
+        """Replace a list's metadata; whether keys that are left out stay is unverified, so give them all."""
+        content = msgspec.json.encode({"metadata": metadata})
+        path, route = f"/mailing_lists/{segment(mailing_list)}", "/mailing_lists/{id}"
+        self._http.request("POST", path, something, route=route, content=content, idempotent=True)
+
+    def submit_job(self, mailing_list: str, work: JobWork, ids: Sequence[str]) -> None:
+        """Start a job on a list. A second call is a second job, or is refused because the first one runs.
+
+        Args:
+            mailing_list: its ID.
+            work: what is to be done.
+            ids: 1 to 500 of contacts, 1 to 10 of imports.
+        """
+        path, route = f"/mailing_lists/{segment(mailing_list)}/jobs", "/mailing_lists/{id}/jobs"
+        content = msgspec.json.encode({work: ids})
+        self._http.request("POST", path, something, route=route, content=content)
+
+    # Mailing list imports
+
+    def create_import(
+        self,
+        file: bytes | str,
+        *,
+        columns: Mapping[str, str],
+        variables: Mapping[str, str],
+        metadata: Mapping[str, str],
+        key: str,
+    ) -> str:
+        """Give PostGrid a CSV file of people, whose validation begins; returns the import's ID.
+
+        That a key makes a second call give the same import is likely, and unverified.
+
+        Args:
+            file: as CSV in UTF-8, with a header; or the URL from which PostGrid fetches it.
+            columns: fields of a contact, and the header's names for them.
+            variables: merge variables, and the header's names for them.
+            metadata: to find the import by.
+            key: tells this upload from others.
+        """
+        route = "/mailing_list_imports"
+        fields: dict[str, Any] = {"fileType": "csv", "receiverAddressMapping": columns, "metadata": metadata}
+        if variables:
+            fields["receiverMergeVariableMapping"] = variables
+        if isinstance(file, str):
+            content, content_type = msgspec.json.encode(fields | {"file": file}), "application/json"
+        else:
+            content, content_type = multipart(fields, file)
+        headers = {"Idempotency-Key": key}
+        made = self._http.request(
+            "POST", route, self._object, route=route, content=content, content_type=content_type, headers=headers
+        )
+        return str(made["id"])
+
+    def imported(self, number: str) -> Import:
+        """An import as it stands; `NotFound` where there is none."""
+        return _import(self._one("GET", "mailing_list_imports", number))
+
+    def imports_with(self, key: str, value: str) -> Mapping[str, Mapping[str, Any]]:
+        """The metadata, by ID, of all imports whose metadata has this value; found without the help of search."""
+        return {
+            str(row["id"]): metadata
+            for page in self.rows("mailing_list_imports")
+            for row in page
+            if (metadata := metadata_of(row)).get(key) == value
+        }
+
+    def import_report(self, number: str) -> bytes | None:
+        """What PostGrid tells of each row of an import; None where it tells nothing, or that cannot be had."""
+        url = self._one("GET", "mailing_list_imports", number).get("reportURL")
+        if not isinstance(url, str):
+            return None
+        try:
+            return self._files.fetch(url, what="the report of an import")
+        except MailingError as error:
+            logger.warning("%s", error)
+            return None
+
+    def delete_import(self, number: str) -> None:
+        """Delete an import for good; one that is not there is fine."""
+        with suppress(NotFound):
+            self._one("DELETE", "mailing_list_imports", number, idempotent=True)
+
+    # Plumbing
+
+    def _one(self, method: str, resource: Resource, key: str, *, idempotent: bool = False) -> Row:
+        path = f"/{resource}/{segment(key)}"
+        route = f"/{resource}/{{id}}"
+        found = self._http.request(method, path, self._object, route=route, idempotent=idempotent)
+        if method == "GET" and found.get("deleted") is True:  # which reading may show instead of a 404: unverified
+            raise NotFound(f"PostGrid: GET {route}: it was deleted.")
+        return found
+
+    def _object(self, response: httpx.Response) -> Row:
+        found = one(response)
+        if self._live is not None and found.get("live") is (not self._live):
+            raise wrong_mode(live=self._live)
+        return found
+
+    def _page(self, resource: Resource, skip: int, limit: int, *, search: str | None = None) -> Page:
+        route = f"/{resource}"
+        params: dict[str, Any] = {"skip": skip, "limit": limit} | ({} if search is None else {"search": search})
+        found = self._http.request("GET", route, page, route=route, params=params)
+        if found.skip not in (None, skip):
+            raise UnreadableAnswer(f"PostGrid {resource}: an answer begins at another row than was asked for.")
+        if self._live is not None and any(row.get("live") is (not self._live) for row in found.rows):
+            raise wrong_mode(live=self._live)
+        return found
+
+
+class MailingList(msgspec.Struct, frozen=True):
+    """A list as it stands.
+
+    Attributes:
+        busy: a job is under way; any status that is not known counts as one.
+        errors: how the last job ended, each of a type.
+        updated_at: as PostGrid writes it; None if it does not.
+    """
+
+    id: str
+    description: str | None
+    metadata: Mapping[str, Any]
+    busy: bool
+    errors: Sequence[str]
+    updated_at: str | None
+
+
+class Import(msgspec.Struct, frozen=True):
+    """A mailing list import as it stands.
+
+    Attributes:
+        validating: it has not ended; any status that is not known counts as this one.
+        usable: it may be added to a list.
+        valid: rows that are people; likewise `invalid`, those left out.
+        errors: why it is not usable, each of a type.
+        notes: what else there is to say, each of a type.
+    """
+
+    id: str
+    validating: bool
+    usable: bool
+    valid: int
+    invalid: int
+    errors: Sequence[str]
+    notes: Sequence[str]
+
+
+def _mailing_list(row: Row) -> MailingList:
+    return MailingList(
+        str(row["id"]),
+        row.get("description"),
+        row.get("metadata") or {},
+        row.get("status") != "completed",
+        _types(row.get("errors")),
+        row.get("updatedAt"),
+    )
+
+
+def _import(row: Row) -> Import:
+    status = row.get("status")
+    counts = (row.get("validRowCount"), row.get("invalidRowCount"))
+    valid, invalid = (each if isinstance(each, int) else 0 for each in counts)
+    return Import(
+        str(row["id"]),
+        validating=status not in {"completed", "changes_required"},
+        usable=status == "completed",
+        valid=valid,
+        invalid=invalid,
+        errors=_types(row.get("errors")),
+        notes=_types(row.get("notes")),
+    )
+
+
+def _types(told: Sequence[Any] | None) -> list[str]:
+    """What errors or notes are of; never their words."""
+    return [code(str(each.get("type")) if isinstance(each, dict) else "") or "error" for each in told or ()]
+
+
+class Listing:
+    """All rows of one collection, page by page.
+
+    Attributes:
+        began: a moment not after that at which the first answer was made, by PostGrid's clock, as
+            `mailing_api.values.timestamp`; None before it came, and where it did not tell.
+    """
+
+    def __init__(self, fetch: Callable[[int, int], Page], *, what: str, ahead: int) -> None:
+        self.began: str | None = None
+        self._total: int | None = None
+        self._ask = fetch
+        self._what = what
+        self._ahead = ahead
+
+    def __iter__(self) -> Iterator[Sequence[Row]]:
+        """Yield the rows.
+
+        Raises:
+            MailingError: an answer failed, or not every row can be proven read.
+        """
+        yield from UnsortedWalk(self._fetch, _key, _version, what=self._what, limit=PAGE_SIZE, ahead=self._ahead)
+
+    def _fetch(self, skip: int, limit: int) -> Sequence[Row]:
+        if self._total is not None and skip >= self._total:  # asked for ahead, without need
+            return ()
+        asked = time.monotonic()
+        found = self._ask(skip, limit)
+        if self.began is None and found.made is not None:
+            self.began = timestamp_of(found.made - timedelta(seconds=time.monotonic() - asked))
+        if found.total is not None and len(found.rows) < min(2, found.total - skip):
+            raise UnreadableAnswer(f"{self._what}: pages are too short to prove that nothing is missed.")
+        self._total = found.total
+        return found.rows
+
+
+def _key(row: Row) -> str:
+    return str(row["id"])
+
+
+def _version(row: Row) -> str:
+    return str(row.get("updatedAt"))
+
+
+class _ApiKey(httpx.Auth):
+    """Sends the key in the header that PostGrid reads it from."""
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """Add the header."""
+        request.headers["X-API-Key"] = self._key
+        yield request

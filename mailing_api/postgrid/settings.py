@@ -1,0 +1,80 @@
+"""The settings of PostGrid, and what their values must be."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mailing_api.errors import ConfigurationError
+from mailing_api.http.urls import check_url
+from mailing_api.settings import Setting
+
+__all__ = ["POSTGRID_SETTINGS", "check_key", "endpoint", "wrong_mode"]
+
+#: The product and its only version.
+_PRODUCT: Final = "/print-mail/v1"
+
+POSTGRID_SETTINGS: Final = (
+    Setting(
+        name="postgrid_api_key",
+        title="PostGrid API key",
+        description="The API key of the Print & Mail product: test_sk_… or live_sk_…, which open separate data. Falls "
+        "back to the environment variable POSTGRID_PRINT_MAIL_API_KEY.",
+        secret=True,
+        credential=True,
+        env="POSTGRID_PRINT_MAIL_API_KEY",
+    ),
+    Setting(
+        name="postgrid_base_url",
+        title="PostGrid base URL",
+        description="Scheme and host of the API. A path names product and version; without one it is /print-mail/v1. "
+        "Falls back to the environment variable POSTGRID_BASE_URL.",
+        default="https://api.postgrid.com",
+        env="POSTGRID_BASE_URL",
+    ),
+    Setting(
+        name="postgrid_account",
+        title="PostGrid account label",
+        description="A name of your choice for this account, written to the `account` column. Not a credential.",
+        default="default",
+    ),
+    Setting(
+        name="postgrid_live",
+        title="PostGrid live data",
+        description="true: the key must open live data. false: it must open test data. Unset: either will do.",
+        type="boolean",
+    ),
+)
+
+
+def endpoint(url: str) -> str:
+    """The URL below which the API's resources are.
+
+    Raises:
+        ConfigurationError: not a URL with scheme and host.
+    """
+    parsed = check_url("postgrid_base_url", url, "https://api.postgrid.com")
+    bare = str(parsed).rstrip("/")
+    return bare if parsed.path.strip("/") else bare + _PRODUCT
+
+
+def check_key(key: str, *, live: bool | None) -> None:
+    """Look at a key before it is sent.
+
+    Args:
+        key: the API key.
+        live: whether it must open live data (True) or test data (False); None for either.
+
+    Raises:
+        ConfigurationError: its beginning says that it opens the other data.
+    """
+    is_test, is_live = key.startswith("test_"), key.startswith("live_")
+    if (live and is_test) or (live is False and is_live):
+        raise wrong_mode(live=live)
+
+
+def wrong_mode(*, live: bool) -> ConfigurationError:
+    """The error for a key that opens the other data than the setting says."""
+    found = "test" if live else "live"
+    return ConfigurationError(
+        f"Setting `postgrid_live` is {str(live).lower()}, but `postgrid_api_key` is a {found} key: correct one of them."
+    )

@@ -1,0 +1,1 @@
+"""The process that a plugin runs in: its configuration, its logging and its standard output."""

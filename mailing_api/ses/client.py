@@ -1,0 +1,365 @@
+"""Client of Amazon SES (API v2): the contact side.
+
+Facts are from AWS's documentation and from botocore's model of the service; what no evidence settles is marked
+unverified. docs/ses.md tells them for users.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, TypeVar, Unpack
+
+import httpx
+
+from mailing_api import values
+from mailing_api.aws.s3_encryption import Encryption
+from mailing_api.errors import (
+    ConfigurationError,
+    MailingError,
+    PermissionDenied,
+    ProviderFault,
+    RateLimited,
+    RequestRefused,
+    UnreadableAnswer,
+)
+from mailing_api.http.client import Connection, HttpClient
+from mailing_api.http.pace import Pace
+from mailing_api.http.paging import TokenWalk
+from mailing_api.http.retry import RetryPolicy, retry_delay
+from mailing_api.ses.answers import Row, answer, is_stale_token, page_of, read_error, refuses_page_size
+from mailing_api.ses.operations import (
+    GET_ACCOUNT,
+    GET_CONTACT,
+    GET_CONTACT_LIST,
+    GET_IMPORT_JOB,
+    GET_SUPPRESSED_DESTINATION,
+    LIST_CONTACT_LISTS,
+    LIST_CONTACTS,
+    LIST_IMPORT_JOBS,
+    LIST_SUPPRESSED_DESTINATIONS,
+    Operation,
+)
+from mailing_api.ses.settings import SES_SETTINGS, check
+from mailing_api.settings import lookup
+
+if TYPE_CHECKING:
+    from mailing_api.aws.s3 import Bucket
+
+__all__ = ["SES_SETTINGS", "TERMINAL_STATUSES", "SesClient"]
+
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
+
+#: Statuses of jobs that can no longer change. The documentation's prose names ERROR, which its enum does not have.
+TERMINAL_STATUSES: Final = frozenset({"COMPLETED", "FAILED", "CANCELLED", "ERROR"})
+
+#: Rows a page: what was reported to be the most, and for jobs a guess. Where a size is refused, none is asked for.
+_PAGE_SIZE = 1000
+_JOBS_PAGE_SIZE = 100
+
+#: A quota of one request a second is soon met again, and its refusals cost nothing.
+_PATIENCE = RetryPolicy(throttle_base=1.0, throttle_cap=30.0, fault_cap=30.0, fault_tries=8)
+
+_SLOWEST = 0.2
+
+
+class SesClient:
+    """One AWS account's Amazon SES, in some regions; safe to share between threads."""
+
+    def __init__(
+        self,
+        *,
+        regions: Sequence[str],
+        aws_access_key_id: str | None = None,
+        aws_secret_access_key: str | None = None,
+        aws_session_token: str | None = None,
+        aws_profile: str | None = None,
+        assume_role_arn: str | None = None,
+        assume_role_external_id: str | None = None,
+        endpoint_url: str | None = None,
+        requests_per_second: float = 1.0,
+        account: str = "default",
+        **connection: Unpack[Connection],
+    ) -> None:
+        try:
+            from mailing_api.aws.session import AwsSession, SigV4  # noqa: PLC0415 - loads botocore
+        except ImportError:
+            raise ConfigurationError(
+                "Setting `ses_regions` is set, but the package botocore is not installed: install this project with "
+                "its extra `ses`."
+            ) from None
+        self.account = account
+        self.regions = tuple(dict.fromkeys(regions))
+        self._rate = requests_per_second
+        self._sleep = connection.get("sleep", time.sleep)
+        self._paces: dict[tuple[str, str], Pace] = {}
+        self._session = AwsSession(
+            access_key_id=aws_access_key_id,
+            secret_access_key=aws_secret_access_key,
+            session_token=aws_session_token,
+            profile=aws_profile,
+            assume_role_arn=assume_role_arn,
+            assume_role_external_id=assume_role_external_id,
+            region=self.regions[0],
+            timeout=connection.get("timeout", 60.0),
+            allow_http=connection.get("allow_http", False),
+            prefix="ses_",
+        )
+        connection["pace"] = connection.get("pace") or Pace()
+        self._retry = connection["retry"] = connection.get("retry") or _PATIENCE
+        self._connection = connection
+        trusted = self._session.authorities()
+        endpoints = dict.fromkeys(self.regions, endpoint_url) if endpoint_url else self._endpoints()
+        self._http = {
+            region: HttpClient(
+                provider=f"Amazon SES {region}",
+                account=account,
+                base_url=endpoints[region],
+                located_by="ses_endpoint_url",
+                credentials=self._session.origin,
+                trusted=trusted,
+                auth=SigV4(self._session, region, "ses"),
+                read_error=read_error,
+                **self._connection,
+            )
+            for region in self.regions
+        }
+
+    @classmethod
+    def from_settings(
+        cls, config: Mapping[str, Any], *, environ: Mapping[str, str] = os.environ, **options: Any
+    ) -> SesClient:
+        """Make a client from the `ses_` settings; `options` go to the constructor.
+
+        Raises:
+            ConfigurationError: a setting is missing or wrong, or botocore is.
+        """
+        found = {setting.name.removeprefix("ses_"): lookup(setting, config, environ) for setting in SES_SETTINGS}
+        check(found)
+        return cls(**found, **options)
+
+    def close(self) -> None:
+        """Close all connections."""
+        for http in self._http.values():
+            http.close()
+
+    # Reading
+
+    def describe(self, region: str) -> Row:
+        """What the AWS account may do at Amazon SES in that region (GetAccount)."""
+        return self._object(region, GET_ACCOUNT, {})
+
+    def import_jobs(
+        self, region: str, *, destination: str | None = None, size: int = _JOBS_PAGE_SIZE
+    ) -> TokenWalk[Row]:
+        """All import jobs, in no order that can be relied on, without what only `import_job` tells.
+
+        Args:
+            region: one of `regions`.
+            destination: CONTACT_LIST or SUPPRESSION_LIST; None for both.
+            size: rows a page.
+
+        The walk raises PermissionDenied with code `sandboxed` where the account is in Amazon SES's own sandbox.
+        """
+        members = {"ImportDestinationType": destination} if destination else {}
+        return self._walk(region, LIST_IMPORT_JOBS, "ImportJobs", members, size)
+
+    def import_job(self, region: str, job: str) -> Row:
+        """One import job, with its source and what failed. `FailureInfo` may hold a URL that is a secret."""
+        return self._object(region, GET_IMPORT_JOB, {"JobId": job})
+
+    def contact_lists(self, region: str) -> TokenWalk[Row]:
+        """The names of all contact lists; AWS allows one a region."""
+        return self._walk(region, LIST_CONTACT_LISTS, "ContactLists", {}, _PAGE_SIZE)
+
+    def contact_list(self, region: str, name: str) -> Row:
+        """One contact list with its topics."""
+        return self._object(region, GET_CONTACT_LIST, {"ContactListName": name})
+
+    def contacts(self, region: str, contact_list: str, *, size: int = _PAGE_SIZE) -> TokenWalk[Row]:
+        """All contacts of a list, in no order that can be relied on, without what only `contact` tells.
+
+        No filter is used: what filters leave out makes for long chains of empty pages.
+        """
+        return self._walk(region, LIST_CONTACTS, "Contacts", {"ContactListName": contact_list}, size)
+
+    def contact(self, region: str, contact_list: str, email: str) -> Row:
+        """One contact with its attributes. Amazon SES refuses an address with a slash (unverified)."""
+        return self._object(region, GET_CONTACT, {"ContactListName": contact_list, "EmailAddress": email})
+
+    def suppressions(
+        self, region: str, *, since: str | None = None, until: str | None = None, size: int = _PAGE_SIZE
+    ) -> TokenWalk[Row]:
+        """The addresses on the account's suppression list, in no order that can be relied on.
+
+        Args:
+            region: one of `regions`.
+            since: leave out what was suppressed before that moment, in the form of `mailing_api.values.timestamp`.
+            until: leave out what was suppressed after it.
+            size: rows a page.
+
+        Whether the bounds belong to the range is unverified, so it begins a second earlier; its end is cut to a second.
+        """
+        members = {}
+        if since is not None:
+            members["StartDate"] = f"{values.earlier(since, 1)[:19]}Z"
+        if until is not None:
+            members["EndDate"] = f"{until[:19]}Z"
+        return self._walk(region, LIST_SUPPRESSED_DESTINATIONS, "SuppressedDestinationSummaries", members, size)
+
+    def suppression(self, region: str, email: str) -> Row:
+        """One suppressed address with the message that led to it. An address with a slash is refused."""
+        found = self._object(region, GET_SUPPRESSED_DESTINATION, {"EmailAddress": email})
+        return found.get("SuppressedDestination") or {}
+
+    # Writing: see `ses_writing`
+
+    def call(self, region: str, operation: Operation, members: Mapping[str, Any]) -> Row:
+        """What an operation answers."""
+        return self._object(region, operation, members)
+
+    def rest(self, error: MailingError, attempt: int) -> None:
+        """Wait after a call that is not repeated by itself has failed, `attempt` times so far.
+
+        Raises:
+            MailingError: that error, where it is none that passes, or patience has run out.
+        """
+        if not isinstance(error, (RateLimited, ProviderFault, UnreadableAnswer)):
+            raise error
+        delay = retry_delay(
+            self._retry,
+            method="PUT",
+            idempotent=True,
+            status=429 if isinstance(error, RateLimited) else error.status or 500,
+            attempt=attempt,
+            retry_after=error.retry_after,
+            exception=error,
+            jitter=random.random(),  # noqa: S311
+        )
+        if delay is None:
+            raise error
+        logger.info("%s Attempt %d failed, next in %.1f s", error, attempt, delay)
+        self._sleep(delay)
+
+    def bucket(
+        self, region: str, name: str, *, endpoint_url: str | None = None, encryption: Encryption | None = None
+    ) -> Bucket:
+        """A bucket of Amazon S3 in that region, asked by the same credentials; close it when done.
+
+        Args:
+            region: one of `regions`.
+            name: of the bucket.
+            endpoint_url: where S3 is; None for AWS's own, or what AWS's variables say.
+            encryption: what uploads say of it; None for nothing.
+        """
+        from mailing_api.aws.s3 import Bucket  # noqa: PLC0415 - loads botocore
+
+        return Bucket(
+            self._session,
+            region,
+            name,
+            endpoint_url=endpoint_url,
+            endpoint_setting="ses_s3_endpoint_url",
+            account=self.account,
+            setting="ses_s3_bucket",
+            region_setting="ses_regions",
+            encryption=encryption or Encryption("ses_s3_encryption"),
+            **self._connection,
+        )
+
+    # Calls
+
+    def _endpoints(self) -> dict[str, str]:
+        """Where Amazon SES is in each region."""
+        known = self._session.regions("sesv2")
+        if unknown := [region for region in self.regions if region not in known]:
+            raise ConfigurationError(
+                f"Setting `ses_regions` has {unknown[0]!r}; this version of botocore knows no Amazon SES there. "
+                "Correct it, upgrade botocore, or set `ses_endpoint_url`."
+            )
+        return self._session.endpoints("sesv2", self.regions)
+
+    def _walk(
+        self, region: str, operation: Operation, member: str, members: Mapping[str, Any], size: int
+    ) -> TokenWalk[Row]:
+        most: int | None = size
+
+        def fetch(token: str | None) -> tuple[Sequence[Row], str | None]:
+            nonlocal most
+            page: dict[str, Any] = {} if most is None else {"PageSize": most}
+            asked = {**members, **page} if token is None else {**members, "NextToken": token, **page}
+            try:
+                return self._page(region, operation, member, asked)
+            except RequestRefused as exc:
+                if most is None or not refuses_page_size(exc):
+                    raise
+            most = None
+            return fetch(token)
+
+        return TokenWalk(fetch, what=f"Amazon SES {region} {operation.name}", is_stale=is_stale_token)
+
+    def _page(
+        self, region: str, operation: Operation, member: str, members: Mapping[str, Any]
+    ) -> tuple[list[Row], str | None]:
+        try:
+            return self._call(region, operation, members, lambda response: page_of(answer(response), member))
+        except (PermissionDenied, RequestRefused) as exc:
+            if operation is LIST_IMPORT_JOBS and not refuses_page_size(exc) and "NextToken" not in members:
+                self._tell_sandboxed(region, operation, exc)
+            raise
+
+    def _tell_sandboxed(self, region: str, operation: Operation, exc: MailingError) -> None:
+        """Raise another error if the operation was refused because the account is in Amazon SES's own sandbox.
+
+        How that refusal looks is unverified, so the account is asked.
+        """
+        if "is not authorized to perform" in exc.said:
+            return
+        try:
+            if self.describe(region).get("ProductionAccessEnabled") is not False:
+                return
+        except MailingError:
+            return  # then the first refusal is all that is known
+        raise PermissionDenied(
+            f"Amazon SES {region} account {self.account!r}: {operation.name} was refused ({exc.code}). The AWS account "
+            "is in Amazon SES's sandbox in this region: request production access in its console.",
+            status=exc.status,
+            code="sandboxed",
+        ) from None
+
+    def _object(self, region: str, operation: Operation, members: Mapping[str, Any]) -> Row:
+        return self._call(region, operation, members, answer)
+
+    def _call(
+        self,
+        region: str,
+        operation: Operation,
+        members: Mapping[str, Any],
+        decode: Callable[[httpx.Response], T],
+    ) -> T:
+        return self._session.renewing(lambda: self._send(region, operation, members, decode))
+
+    def _send(
+        self, region: str, operation: Operation, members: Mapping[str, Any], decode: Callable[[httpx.Response], T]
+    ) -> T:
+        return self._http[region].request(
+            operation.method,
+            operation.path_of(members),
+            decode,
+            route=operation.name,
+            params=operation.query_of(members),
+            content=operation.body_of(members),
+            idempotent=operation.idempotent,
+            once=operation.once,
+            pace=self._pace(region, operation),
+        )
+
+    def _pace(self, region: str, operation: Operation) -> Pace:
+        """Whether the quota is for each operation or for all together is unverified; a refusal slows it either way."""
+        made = Pace(self._rate, floor=min(_SLOWEST, self._rate), sleep=self._sleep)
+        return self._paces.setdefault((region, operation.name), made)

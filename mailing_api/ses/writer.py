@@ -1,0 +1,163 @@
+"""What is written at Amazon SES in one region: import jobs, contacts one by one, suppressions one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from mailing_api.errors import MailingError, NotFound, RequestRefused, UnreadableAnswer
+from mailing_api.ses.answers import Row
+from mailing_api.ses.client import TERMINAL_STATUSES, SesClient
+from mailing_api.ses.operations import (
+    CREATE_CONTACT,
+    CREATE_CONTACT_LIST,
+    CREATE_IMPORT_JOB,
+    DELETE_CONTACT,
+    DELETE_SUPPRESSED_DESTINATION,
+    PUT_SUPPRESSED_DESTINATION,
+    UPDATE_CONTACT,
+    Operation,
+)
+from mailing_api.values import integer, is_identifier
+
+__all__ = ["Job", "SesWriter"]
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """An import job as GetImportJob shows it.
+
+    Attributes:
+        status: as AWS calls it; unknown ones are taken for still under way.
+        processed: records processed, if told. Whether those that failed are among them is unverified.
+        failed: records that failed, if told.
+        source: the URL of its object, if told.
+        error: why it failed, "" for nothing told. It may quote addresses.
+        failures: the URL of the file of failed records, "" for none. It is a secret.
+    """
+
+    status: str
+    processed: int | None
+    failed: int | None
+    source: str
+    error: str
+    failures: str
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether the job can no longer change."""
+        return self.status in TERMINAL_STATUSES
+
+    @classmethod
+    def of(cls, row: Row) -> Job:
+        """From the answer."""
+        failure = row.get("FailureInfo") or {}
+        return cls(
+            status=str(row.get("JobStatus") or ""),
+            processed=_count(row.get("ProcessedRecordsCount")),
+            failed=_count(row.get("FailedRecordsCount")),
+            source=str((row.get("ImportDataSource") or {}).get("S3Url") or ""),
+            error=str(failure.get("ErrorMessage") or ""),
+            failures=str(failure.get("FailedRecordsS3Url") or ""),
+        )
+
+
+@dataclass(frozen=True)
+class SesWriter:
+    """The calls that write, in one region."""
+
+    client: SesClient
+    region: str
+
+    def create_list(self, name: str) -> None:
+        """Make a contact list without topics."""
+        self.client.call(self.region, CREATE_CONTACT_LIST, {"ContactListName": name})
+
+    # Import jobs
+
+    def create_job(self, destination: Mapping[str, Any], url: str) -> str:
+        """Start an import of JSON lines; returns its ID.
+
+        Args:
+            destination: AWS's `ImportDestination`.
+            url: of the object, `s3://…`.
+
+        Raises:
+            RequestRefused: with code `LimitExceededException`, too many jobs are under way.
+        """
+        source = {"S3Url": url, "DataFormat": "JSON"}
+        members = {"ImportDestination": destination, "ImportDataSource": source}
+        answer = self.client.call(self.region, CREATE_IMPORT_JOB, members)
+        if not is_identifier(answer.get("JobId")):
+            raise UnreadableAnswer("Amazon SES: CreateImportJob: the answer has no JobId.", maybe_done=True)
+        return str(answer["JobId"])
+
+    def job(self, job: str) -> Job:
+        """A job as it is now."""
+        return Job.of(self.client.import_job(self.region, job))
+
+    # Contacts
+
+    def create_contact(self, contact_list: str, email: str, members: Mapping[str, Any]) -> bool:
+        """Make a contact; False if there is one."""
+        named = {"ContactListName": contact_list, "EmailAddress": email}
+        try:
+            self.client.call(self.region, CREATE_CONTACT, {**named, **members})
+        except RequestRefused as error:
+            if error.code != "AlreadyExistsException":
+                raise
+            return False
+        return True
+
+    def update_contact(self, contact_list: str, wanted: Callable[[], Mapping[str, Any] | None]) -> bool:
+        """Write a contact anew: attributes and opt-out that are not given are gone.
+
+        A call that failed is not repeated as it was: somebody else may have written meanwhile, perhaps an opt-out.
+
+        Args:
+            contact_list: its list.
+            wanted: looks at what is there, before each try, and tells all members; None if there is nothing to write.
+
+        Returns:
+            Whether it was written; not if there is no such contact, or nothing to write.
+        """
+        return self._with_fresh(UPDATE_CONTACT, contact_list, wanted)
+
+    def delete_contact(self, contact_list: str, wanted: Callable[[], Mapping[str, Any] | None]) -> bool:
+        """Delete a contact, and its opt-outs with it; in the manner of `update_contact`."""
+        return self._with_fresh(DELETE_CONTACT, contact_list, wanted)
+
+    def _with_fresh(
+        self, operation: Operation, contact_list: str, wanted: Callable[[], Mapping[str, Any] | None]
+    ) -> bool:
+        attempt = 0
+        while (members := wanted()) is not None:
+            attempt += 1
+            try:
+                self.client.call(self.region, operation, {"ContactListName": contact_list, **members})
+            except NotFound:
+                return False
+            except MailingError as error:
+                self.client.rest(error, attempt)
+            else:
+                return True
+        return False
+
+    # Suppressions
+
+    def suppress(self, email: str, reason: str) -> None:
+        """Put an address on the suppression list, or change its reason."""
+        self.client.call(self.region, PUT_SUPPRESSED_DESTINATION, {"EmailAddress": email, "Reason": reason})
+
+    def unsuppress(self, email: str) -> None:
+        """Take an address off the suppression list."""
+        self.client.call(self.region, DELETE_SUPPRESSED_DESTINATION, {"EmailAddress": email})
+
+
+def _count(value: Any) -> int | None:
+    try:
+        return integer(value)
+    except ValueError:
+        return None

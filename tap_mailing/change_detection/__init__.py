@@ -1,0 +1,1 @@
+"""Change detection: what is new, changed or gone since the last run."""

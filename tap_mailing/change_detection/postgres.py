@@ -1,0 +1,161 @@
+"""Snapshots in a PostgreSQL database, for workers that share no disk."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import time
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from mailing_api.errors import ConfigurationError
+from mailing_api.storage import postgres
+from mailing_api.storage.locks import who_we_are
+from mailing_api.storage.postgres import LOCK_PATIENCE
+from tap_mailing.change_detection.store import Found, Note, Store, held
+
+if TYPE_CHECKING:
+    import psycopg
+
+__all__ = ["PostgresStore"]
+
+_SCHEMA: Final = "tap_mailing"
+
+
+_TABLES: Final = (
+    "CREATE TABLE IF NOT EXISTS constants (name text PRIMARY KEY, value bytea NOT NULL)",
+    (
+        "CREATE TABLE IF NOT EXISTS parts (part bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, stream text NOT NULL, "
+        "account text NOT NULL, last bigint NOT NULL, UNIQUE (stream, account))"
+    ),
+    (
+        "CREATE TABLE IF NOT EXISTS generations (part bigint, name text, number bigint NOT NULL, "
+        "since bigint NOT NULL, scope bytea NOT NULL, PRIMARY KEY (part, name))"
+    ),
+    (
+        'CREATE TABLE IF NOT EXISTS entries (part bigint, key text COLLATE "C", place bigint NOT NULL, hash bigint, '
+        "written bigint NOT NULL, PRIMARY KEY (part, key))"
+    ),
+)
+
+
+class PostgresStore(Store):
+    """Tables in the schema `tap_mailing`. Of each stream and account an advisory lock of the session is held.
+
+    Every statement commits by itself, so that no transaction stays open while the provider is asked.
+    """
+
+    def __init__(self, url: str) -> None:
+        """Name the place; nothing is done.
+
+        Args:
+            url: as libpq takes it: `postgresql://user:password@host/database`; what is left out comes from libpq's
+                environment variables, such as PGPASSWORD.
+
+        Raises:
+            ConfigurationError: it is no URL, or psycopg is not installed.
+        """
+        try:
+            import psycopg  # noqa: PLC0415 - an extra, and slow to import
+        except ImportError:
+            raise ConfigurationError(
+                "Setting `change_detection`: a snapshot in PostgreSQL needs the package psycopg, which the extra "
+                "`postgresql` of this project brings."
+            ) from None
+        if problem := postgres.problem_of(url):
+            raise ConfigurationError(f"Setting `change_detection`: `url` {problem}.")
+        self._url = re.sub(r"^postgres(?:ql)?(?:\+psycopg)?://", "postgresql://", url, flags=re.IGNORECASE)
+        self.name = f"{postgres.named(url, os.environ)}, schema {_SCHEMA}"
+        self._error: type[Exception] = psycopg.Error
+        self._database: psycopg.Connection[Any] | None = None
+
+    def find(self, part: int, keys: Sequence[str]) -> dict[str, Found]:
+        """Those of the rows that are there."""
+        query = "SELECT key, place, hash, written FROM entries WHERE part = ? AND key = ANY(?)"
+        found = self._read(tuple[str, int, int | None, int], query, (part, list(keys)))
+        return {key: (place, row, written) for key, place, row, written in found}
+
+    def put(self, part: int, number: int, notes: Collection[Note]) -> None:
+        """Note rows, each key once, as written by a walk."""
+        keys, places, rows = (list(column) for column in zip(*notes, strict=True))
+        self._run(
+            "INSERT INTO entries (part, key, place, hash, written) "
+            "SELECT ?, key, place, hash, ? "
+            "FROM unnest(?::text[], ?::bigint[], ?::bigint[]) AS noted (key, place, hash) "
+            "ON CONFLICT (part, key) DO UPDATE SET place = excluded.place, hash = excluded.hash, "
+            "written = excluded.written",
+            (part, number, keys, places, rows),
+        )
+
+    def commit(self) -> None:
+        """Nothing to do: each statement is kept."""
+
+    def rollback(self) -> None:
+        """Nothing to do."""
+
+    def close(self) -> None:
+        """End the session, and with it the locks."""
+        if self._database is not None:
+            with contextlib.suppress(self._error):
+                self._database.close()
+            self._database = None
+
+    def _connect(self) -> None:
+        import psycopg  # noqa: PLC0415
+
+        try:
+            self._database = psycopg.connect(
+                self._url, autocommit=True, application_name=who_we_are()[:63], **postgres.CONNECTION
+            )
+        except psycopg.Error as exc:
+            raise ConfigurationError(
+                f"Setting `change_detection`: no connection to {self.name} ({postgres.failure(exc)})."
+            ) from None
+        # Nothing of what others put into a schema is to be called instead of PostgreSQL's own.
+        self._run("SELECT pg_catalog.set_config('search_path', '', false)")
+        if problem := self._run(postgres.ENCODING_PROBLEM):
+            raise ConfigurationError(f"Setting `change_detection`: the database of {self.name} {problem[0][0]}.")
+        # Two runs at once would both find that there is no schema.
+        self._run("SELECT pg_advisory_lock(hashtextextended(?, 0))", (_SCHEMA,))
+        if not self._run("SELECT 1 FROM pg_namespace WHERE nspname = ?", (_SCHEMA,)):
+            self._run(f"CREATE SCHEMA {_SCHEMA}")
+        if foreign := self._run(postgres.FOREIGN_OBJECTS.format("?"), (_SCHEMA,)):
+            raise ConfigurationError(
+                f"Setting `change_detection`: in {self.name}, {foreign[0][0]} is not this role's own, so that it might "
+                "do more than keep a snapshot. Find out who made it. A schema that was made beforehand has to belong "
+                "to the role: CREATE SCHEMA ... AUTHORIZATION."
+            )
+        self._run(f"SET search_path TO {_SCHEMA}, pg_temp")
+        self._run("SET synchronous_commit TO on")  # what is noted survives a crash of the server
+        names = self._run("SELECT tablename FROM pg_catalog.pg_tables WHERE schemaname = ?", (_SCHEMA,))
+        self._check_tables({name for (name,) in names})
+        for statement in _TABLES:
+            self._run(statement)
+        self._run("SELECT pg_advisory_unlock(hashtextextended(?, 0))", (_SCHEMA,))
+
+    def _hold(self, stream: str, account: str) -> None:
+        what = f"{_SCHEMA} {stream} {account}"
+        deadline = time.monotonic() + LOCK_PATIENCE
+        while not self._run("SELECT pg_try_advisory_lock(hashtextextended(?, 0))", (what,))[0][0]:
+            if time.monotonic() > deadline:
+                raise held(f"stream {stream} in {self.name}", self._holder(what))
+            time.sleep(0.2)
+
+    def _holder(self, what: str) -> str:
+        found = self._run(postgres.HOLDER_OF_LOCK.format("?"), (what,))
+        return str(found[0][0]) if found else "another session"
+
+    def _run(self, statement: str, parameters: Sequence[Any] = ()) -> list[Any]:
+        if self._database is None:
+            raise RuntimeError("not open")
+        try:
+            cursor = self._database.execute(statement.replace("?", "%s"), parameters or None)
+            return cursor.fetchall() if cursor.description else []
+        except self._error as exc:
+            raise self._unusable(exc) from None
+
+    def _unusable(self, error: Exception) -> ConfigurationError:
+        return ConfigurationError(
+            f"Setting `change_detection`: {self.name} cannot be used ({postgres.failure(error)})."
+        )

@@ -1,0 +1,1 @@
+"""Mailjet's streams."""

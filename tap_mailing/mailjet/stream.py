@@ -1,0 +1,49 @@
+"""What Mailjet's streams share: a walk over one collection in order of ID."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar
+
+from mailing_api.http.paging import OffsetWalk
+from mailing_api.mailjet.client import MailjetClient
+from tap_mailing.records.columns import Row
+from tap_mailing.streams.base import MailingStream
+
+__all__ = ["MailjetStream", "by_id"]
+
+
+def by_id(row: Row) -> int:
+    """A row's key."""
+    return int(row["ID"])
+
+
+class MailjetStream(MailingStream[MailjetClient]):
+    """A stream over one collection of `/v3/REST`.
+
+    Attributes:
+        resource: the collection.
+    """
+
+    provider = "mailjet"
+    resource: ClassVar[str]
+
+    def read(self, since: str | None) -> Iterable[Sequence[Row]]:
+        """All rows, in order of ID."""
+        del since
+        return self.walk(self.filters())
+
+    def sample(self, count: int) -> Sequence[Row]:
+        """The first rows."""
+        return self.client.page(self.resource, {**self.filters(), "Sort": "ID", "Limit": count})
+
+    def filters(self) -> dict[str, str]:
+        """Query parameters of every request."""
+        return {}
+
+    def walk(
+        self, filters: Mapping[str, Any], *, resource: str | None = None, share: int = 1
+    ) -> OffsetWalk[dict[str, Any]]:
+        """A walk in order of ID; `share` is the number of walks under way together."""
+        ahead = max(1, self.concurrency // share)
+        return self.client.rows(resource or self.resource, params=filters, ahead=ahead)

@@ -1,0 +1,1 @@
+"""MPDX's streams."""

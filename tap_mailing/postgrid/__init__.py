@@ -1,0 +1,1 @@
+"""PostGrid's streams."""

@@ -1,0 +1,1 @@
+"""Records: their columns, and their way out."""

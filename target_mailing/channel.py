@@ -1,0 +1,80 @@
+"""How a provider reaches people, by e-mail or by post, and which streams are of such contacts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from mailing_api.errors import ConfigurationError
+from mailing_api.suggestions import column_meant
+from target_mailing.settings import StreamSettings
+
+__all__ = ["BY_EMAIL", "BY_POST", "Channel"]
+
+
+class Channel(msgspec.Struct, frozen=True, kw_only=True):
+    """How contacts are reached.
+
+    Attributes:
+        column: the canonical column that holds the address.
+        addresses: as messages call them.
+        streams: canonical streams of contacts that are not called so.
+        others: streams of contacts that have addresses of another sort only, with what these are.
+    """
+
+    column: str
+    addresses: str
+    streams: frozenset[str] = frozenset()
+    others: Mapping[str, str]
+
+    def accepts(self, stream: str, columns: Mapping[str, Any], settings: StreamSettings) -> bool:
+        """Whether a stream is one of contacts that can be reached so.
+
+        Other canonical kinds have addresses, too (a suppression list does), so an address alone does not make one.
+
+        Raises:
+            ConfigurationError: it is not, and `on_unknown_stream` is `fail`.
+        """
+        column = settings.mapping.get(self.column, self.column)
+        question = ""
+        if stream in self.others and column == self.column:
+            why = self.others[stream]
+        elif settings.named or stream.endswith("_contacts") or stream in self.streams:
+            return True
+        elif column not in columns:
+            why = f"it is not called *_contacts, and it has no column {column!r}"
+            if self.column in settings.mapping:
+                why += f", from which `mapping` takes `{self.column}`"
+            question = column_meant(self.column, columns, settings.mapping)
+        elif "provider" in columns:
+            why = "it is not called *_contacts, and it is another kind of a provider's stream"
+        else:
+            return True
+        if settings.on_unknown_stream == "skip":
+            return False
+        leave = "Else leave" if question else "Leave"
+        raise ConfigurationError(
+            f"Stream {stream!r} is not one of contacts with {self.addresses}: {why}.{question} {leave} it out at the "
+            "tap (with tap-mailing, select only streams of contacts), name it in `streams` with a `mapping` for "
+            f"`{self.column}` to deliver it all the same, or set `on_unknown_stream: skip`."
+        )
+
+
+BY_EMAIL: Final = Channel(
+    column="email",
+    addresses="e-mail addresses",
+    streams=frozenset({"mpdx_people"}),
+    others=dict.fromkeys(
+        ("mpdx_contacts", "postgrid_contacts"), "it has households with postal addresses, and no e-mail addresses"
+    ),
+)
+
+BY_POST: Final = Channel(
+    column="address_line1",
+    addresses="postal addresses",
+    others=dict.fromkeys(
+        ("mpdx_people", "mailjet_contacts", "ses_contacts"), "it has people with e-mail addresses, and no postal ones"
+    ),
+)

@@ -1,0 +1,1 @@
+"""From a record to a contact: addresses, fields, consent and deletion. Pure."""

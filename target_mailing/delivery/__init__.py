@@ -1,0 +1,1 @@
+"""Delivery: queues, batches, jobs, outcomes and STATE."""

@@ -1,0 +1,96 @@
+"""Whom a run is not to subscribe: who opted out, as rows or the provider said, and who could not be asked about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from target_mailing.delivery.batcher import Row
+from target_mailing.destination import Destination, Refusal
+from target_mailing.journal.journal import Journal
+
+__all__ = ["OptOuts"]
+
+
+class OptOuts:
+    """What a run learned about consent, and what it makes of its rows."""
+
+    def __init__(self, destination: Destination, journal: Journal) -> None:
+        """Begin with nothing learned.
+
+        Args:
+            destination: of the rows.
+            journal: makes fingerprints.
+        """
+        self._actions = destination.actions
+        self._has_lists_by_row = destination.has_lists_by_row
+        self._journal = journal
+        #: Contacts of which a row said that they opted out.
+        self._told: set[int] = set()
+        #: Contacts that are not to be subscribed: the former address of their key opted out.
+        self.followed: set[int] = set()
+        #: Keys whose former address could not be asked about, and why.
+        self._unasked: dict[bytes, Refusal] = {}
+
+    def may_subscribe(self, row: Row) -> bool:
+        """Whether a row adds its contact, and nobody said that opt-outs are to be undone."""
+        actions = self._actions
+        less = {actions.remove, actions.ask, actions.unsubscribe, actions.decline}
+        others = {*less, *actions.respectful, *actions.account_wide}
+        return row.action not in others
+
+    def keep(self, row: Row) -> None:
+        """What a row of this run said stays: an opt-out is neither undone by adding nor forgotten by removing.
+
+        The provider sees to that only for members, and somebody may have left before the opt-out came.
+        """
+        if self._has_lists_by_row:
+            return
+        if row.action == self._actions.unsubscribe:
+            self._told.add(row.id)
+        elif row.id in self._told and (row.action == self._actions.remove or self.may_subscribe(row)):
+            self._become(row, self._actions.unsubscribe)
+
+    def follow(self, row: Row) -> list[Row]:
+        """A row was withheld because its contact opted out: so did whoever follows it under a new address.
+
+        Returns:
+            The followers that are no longer the contacts of their keys. The journal leaves those keys at the old
+            address, which is asked about again when they come again: a provider may not record the opt-out of
+            somebody who is no member.
+        """
+        actions = self._actions
+        following = [one for one in row.followers if one.action not in actions.respectful]
+        for follower in following:
+            if follower.address == row.address and follower.action != actions.remove:
+                self.followed.add(follower.id)  # the same mailbox: there is nobody to be unsubscribed
+            elif follower.action not in {actions.remove, actions.ask}:
+                self._become(follower, actions.unsubscribe)
+                self.followed.add(follower.id)
+        return following
+
+    def stop(self, row: Row, refusal: Refusal) -> list[Row]:
+        """A row's contact could not be asked about: its followers that are not to be sent, since they may add people.
+
+        Nor are later rows of their keys in this run.
+        """
+        stopped = [one for one in row.followers if self.may_subscribe(one)]
+        self._unasked.update((one.key, refusal) for one in stopped if one.key is not None)
+        return stopped
+
+    def is_withheld(self, row: Row) -> bool:
+        """Whether a row would add somebody who opted out at a former address."""
+        return row.id in self.followed and self.may_subscribe(row)
+
+    def refusal(self, row: Row) -> Refusal | None:
+        """Why a row is not to be sent, if it would add somebody whose former address could not be asked about."""
+        if not self._unasked or not self.may_subscribe(row):
+            return None
+        return next((self._unasked[key] for key in _keys_of(row) if key in self._unasked), None)
+
+    def _become(self, row: Row, action: str) -> None:
+        row.action = action
+        row.fingerprint = self._journal.fingerprint(action, row.contact)
+
+
+def _keys_of(row: Row) -> Iterable[bytes]:
+    return row.also if row.key is None else (row.key, *row.also)

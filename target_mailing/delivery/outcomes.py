@@ -1,0 +1,169 @@
+"""What became of every row: counted, and told to the ledger (P4)."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+from typing import Final
+
+from target_mailing.delivery.checkpoints import Ledger
+from target_mailing.delivery.effects import Effect
+
+__all__ = ["End", "Outcome", "Outcomes", "Replayed"]
+
+
+class Outcome(StrEnum):
+    """The ways a row can end. Where one line makes several rows, the first of these is the line's."""
+
+    REJECTED = "rejected"
+    WITHHELD = "withheld"
+    DELIVERED = "delivered"
+    UNCHANGED = "unchanged"
+    SUPERSEDED = "superseded"
+    SKIPPED = "skipped"
+
+
+#: The lines of a row, its own last, its outcome, and the code of that; of a delivered row, its effect.
+End = tuple[Sequence[int], Outcome, str | None]
+
+_RANK = {outcome: rank for rank, outcome in enumerate(Outcome)}
+_EFFECT_RANK: dict[str | None, int] = {effect: rank for rank, effect in enumerate(Effect)}
+#: What is done with the former address of a row, beside the row itself.
+_OF_FORMER: Final = frozenset({Effect.REMOVED, Effect.LOOKED_UP})
+
+
+def _rank(outcome: Outcome, code: str | None) -> tuple[int, int]:
+    return _RANK[outcome], _EFFECT_RANK.get(code, 0) if outcome is Outcome.DELIVERED else 0
+
+
+class Replayed:
+    """The lines of the input whose rows were rejects before, as runs of consecutive lines."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self._firsts: list[int] = []
+        self._lasts: list[int] = []
+
+    def add(self, line: int) -> None:
+        """A line, greater than those before it."""
+        self.rows += 1
+        if self._lasts and self._lasts[-1] == line - 1:
+            self._lasts[-1] = line
+        else:
+            self._firsts.append(line)
+            self._lasts.append(line)
+
+    def __contains__(self, line: int) -> bool:
+        """Whether the row of this line was a reject before."""
+        at = bisect_right(self._firsts, line) - 1
+        return at >= 0 and line <= self._lasts[at]
+
+
+class Outcomes:
+    """The outcomes of a run's rows."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._parts: dict[int, tuple[int, Outcome, str | None]] = {}
+        self.counts: Counter[Outcome] = Counter()
+        self._codes: Counter[tuple[Outcome, str]] = Counter()
+        self.replayed = Replayed()
+        #: Rejected rows that were rejects before.
+        self.rejected_again = 0
+        #: Lines of rejected rows whose opt-outs are on their way.
+        self._opt_outs: set[int] = set()
+        #: Rejected rows whose opt-outs the provider has all the same.
+        self.opt_outs_obeyed = 0
+
+    @property
+    def rows(self) -> int:
+        """Rows that have their outcome."""
+        return self.counts.total()
+
+    @property
+    def codes(self) -> Counter[str]:
+        """How often each code was given; effects are none."""
+        codes: Counter[str] = Counter()
+        for (outcome, code), count in self._codes.items():
+            if outcome is not Outcome.DELIVERED:
+                codes[code] += count
+        return codes
+
+    def codes_of(self, outcome: Outcome) -> dict[str, int]:
+        """How often each code was given with an outcome, the most frequent first; of delivered rows, each effect."""
+        return {code: count for (one, code), count in self._codes.most_common() if one is outcome}
+
+    def expect(self, line: int, parts: int, *, is_opt_out: bool = False) -> None:
+        """A row of this line has become so many; the line is settled by the last of them.
+
+        Args:
+            line: its number in the input.
+            parts: how many.
+            is_opt_out: the row is rejected, and one of them is the opt-out that it tells of all the same.
+        """
+        if is_opt_out:
+            self._opt_outs.add(line)
+        left, worst, code = self._parts.get(line, (1, Outcome.SKIPPED, None))
+        self._parts[line] = (left + parts - 1, worst, code)
+
+    def settle(self, lines: Sequence[int], outcome: Outcome, code: str | None = None) -> None:
+        """A row ends: its own line is the last, the others are those that it superseded.
+
+        Raises:
+            ValueError: a line had its outcome before.
+        """
+        self.settle_all([(lines, outcome, code)])
+
+    def settle_delivered(self, rows: Iterable[Sequence[int]], effect: Effect) -> None:
+        """Rows were delivered, each given by its lines as in `settle`, all with the same effect."""
+        if self._parts:
+            self.settle_all([(lines, Outcome.DELIVERED, effect) for lines in rows])
+            return
+        ended = 0
+        done: list[int] = []
+        for lines in rows:
+            if lines:
+                ended += 1
+                done.extend(lines)
+        self.counts[Outcome.DELIVERED] += ended
+        self._codes[Outcome.DELIVERED, effect] += ended
+        self.counts[Outcome.SUPERSEDED] += len(done) - ended
+        self._ledger.settle(done)
+
+    def settle_all(self, ends: Sequence[End]) -> None:
+        """Rows end, as in `settle`, all at once."""
+        done: list[int] = []
+        for lines, outcome, code in ends:
+            if self._opt_outs and not self._opt_outs.isdisjoint(lines):
+                self._obey(lines, outcome, code)
+            for line in lines[:-1]:
+                self._end(line, Outcome.SUPERSEDED, None, done)
+            if lines:
+                self._end(lines[-1], outcome, code, done)
+        self._ledger.settle(done)
+
+    def _obey(self, lines: Sequence[int], outcome: Outcome, code: str | None) -> None:
+        """Rows with opt-outs of rejected rows among them end: see whether the provider has these now."""
+        if outcome is Outcome.UNCHANGED or (outcome is Outcome.DELIVERED and code not in _OF_FORMER):
+            obeyed = self._opt_outs.intersection(lines)
+            self._opt_outs -= obeyed
+            self.opt_outs_obeyed += len(obeyed)
+
+    def _end(self, line: int, outcome: Outcome, code: str | None, done: list[int]) -> None:
+        if line in self._parts:
+            left, worst, worst_code = self._parts.pop(line)
+            if _rank(outcome, code) < _rank(worst, worst_code):
+                worst, worst_code = outcome, code
+            if left > 1:
+                self._parts[line] = (left - 1, worst, worst_code)
+                return
+            outcome, code = worst, worst_code
+            self._opt_outs.discard(line)
+        self.counts[outcome] += 1
+        if outcome is Outcome.REJECTED and self.replayed.rows and line in self.replayed:
+            self.rejected_again += 1
+        if code is not None:
+            self._codes[outcome, code] += 1
+        done.append(line)

@@ -1,0 +1,98 @@
+"""How the rows of a batch end, by what its last step said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Self
+
+import msgspec
+
+from target_mailing.delivery.batch import Batch
+from target_mailing.delivery.batcher import Row
+from target_mailing.delivery.effects import Effect
+from target_mailing.delivery.outcomes import End, Outcome
+from target_mailing.destination import Finished
+from target_mailing.journal.journal import Reject
+
+__all__ = ["BatchResult"]
+
+
+class BatchResult(msgspec.Struct, frozen=True, kw_only=True):
+    """The ends of a batch's rows.
+
+    Attributes:
+        delivered: rows that the provider now certainly has.
+        withheld: rows that were not sent for the sake of consent.
+        refused: rows that were rejected.
+        uncertain: rows that the provider may have.
+        forgotten: contacts of which nothing is certain any more.
+        ended: all rows but those that go on in other batches.
+        told: lines, outcome and code of all that ended otherwise than as delivered.
+        rejects: for the rejects file.
+        effects: effect -> those of the delivered rows whose effect is known better than by the action.
+    """
+
+    delivered: Sequence[Row]
+    withheld: Sequence[Row]
+    refused: Sequence[Row]
+    uncertain: Sequence[Row]
+    forgotten: Sequence[int]
+    ended: list[Row]
+    told: Sequence[End]
+    rejects: Sequence[Reject]
+    effects: Mapping[Effect, Sequence[Row]]
+
+    @classmethod
+    def of(cls, batch: Batch, finished: Finished, undecided: Sequence[int]) -> Self:
+        """The ends of a batch, of which the rows at the undecided positions go on."""
+        rows, rejected = batch.rows, finished.rejected
+        moving = set(undecided) - rejected.keys()
+        withheld = [at for at in dict.fromkeys(finished.withheld) if at not in rejected]
+        others = moving.union(withheld, rejected)
+        effects: dict[Effect, list[Row]] = {}
+        for at, effect in finished.effects.items():
+            if at not in others:
+                effects.setdefault(effect, []).append(rows[at])
+        unconfirmed = {at for at, refusal in rejected.items() if refusal.code == "unconfirmed"}
+        return cls(
+            delivered=[row for at, row in enumerate(rows) if at not in others] if others else rows,
+            withheld=[rows[at] for at in withheld],
+            refused=[rows[at] for at in rejected],
+            uncertain=[rows[at] for at in (*(() if finished.absent else moving), *unconfirmed)],
+            effects=effects,
+            forgotten=[rows[at].id for at in rejected if at not in unconfirmed],
+            ended=[row for at, row in enumerate(rows) if at not in moving] if moving else rows,
+            told=[
+                *((rows[at].lines, Outcome.REJECTED, refusal.code) for at, refusal in rejected.items()),
+                *((rows[at].lines, Outcome.WITHHELD, "opted_out_at_provider") for at in withheld),
+            ],
+            # Rows of an earlier run come again and are judged then.
+            rejects=[]
+            if batch.recovered
+            else [
+                reject
+                for at, one in rejected.items()
+                for reject in Reject.of(rows[at], one.code, one.reason, finished.job)
+            ],
+        )
+
+    def by_effect(self, usual: Effect) -> Iterator[tuple[Effect, Sequence[Row]]]:
+        """The delivered rows by what was done to them, given what their action usually does."""
+        known = {id(row) for rows in self.effects.values() for row in rows}
+        others = [row for row in self.delivered if id(row) not in known] if known else self.delivered
+        if others:
+            yield usual, others
+        yield from self.effects.items()
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many rows ended how."""
+        return {"delivered": len(self.delivered), "rejected": len(self.refused), "withheld": len(self.withheld)}
+
+    def said_of(self, batch: Batch) -> str:
+        """The same, for logs."""
+        nobody = "to be split" if batch.rows else "what was there before has left"
+        told = ", ".join(f"{count} {name}" for name, count in self.counts.items() if count) or nobody
+        if batch.recovered and len(self.delivered) < len(batch.rows):
+            told += "; those not delivered come again in the input and are judged then"
+        return told

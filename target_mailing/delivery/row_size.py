@@ -1,0 +1,48 @@
+"""Rows that are too large for any call: how that shows, and how they end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from mailing_api.errors import MailingError, ProviderFault, Unreachable
+from target_mailing.destination import Refusal
+
+__all__ = ["is_large", "refusal_by_size", "too_large"]
+
+#: Bytes of a row below which its size is not to blame for a connection that is cut.
+_LARGE: Final = 1024
+#: A body, an address in a path, or headers are too large.
+_STATUSES: Final = frozenset({413, 414, 431})
+
+
+def is_large(size: int, answered: int) -> bool:
+    """Whether a row of so many bytes may be too large for a call; `answered` is the largest amount that was not."""
+    return size > max(answered, _LARGE)
+
+
+def too_large(size: int, why: str) -> Refusal:
+    """The refusal of a row that fits into no call."""
+    return Refusal("too_large", f"{size:,} bytes as they are sent are too large for a call: {why}. Shorten its values.")
+
+
+def refusal_by_size(error: MailingError, *, size: int, answered: int, probe: Callable[[], object]) -> Refusal | None:
+    """The refusal of a row whose call failed because of its size; None where that is not so.
+
+    Args:
+        error: of a call for one row.
+        size: bytes of the row.
+        answered: bytes of the largest row whose calls were answered.
+        probe: another call, which raises MailingError if that is not answered either.
+    """
+    if error.status in _STATUSES:
+        return too_large(size, f"refused with HTTP {error.status}")
+    is_cut = isinstance(error, ProviderFault) and error.status is None and not isinstance(error, Unreachable)
+    if not is_cut or not is_large(size, answered):
+        return None
+    try:
+        probe()
+    except MailingError as other:
+        if other.status is None or other.status >= 500:
+            return None
+    return too_large(size, "the connection was cut each time")

@@ -1,0 +1,94 @@
+"""Keys that are no keys of a person: which ones stand for several addresses at once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Final
+
+import msgspec
+
+from mailing_api.addresses import fold_address
+from target_mailing.delivery.batcher import Row
+from target_mailing.input.seen_keys import SeenKeys
+from target_mailing.journal.journal import Journal
+
+__all__ = ["SharedKeys"]
+
+#: Addresses of one key in one run that are too many for a person, even where the stream tells of changes.
+_TOO_MANY: Final = 10
+
+
+class _Moves(msgspec.Struct):
+    """The addresses that a key had since its address first changed in this run.
+
+    Attributes:
+        addresses: folded, the first of them from before the change.
+        came: how many of them rows of this run had.
+    """
+
+    addresses: list[str]
+    came: int
+
+
+class SharedKeys:
+    """Which keys of one destination's rows are shared.
+
+    In a table a key with two addresses in one run is shared: whoever has the other address is somebody else, as far as
+    can be known, and is not to be taken off. In a log that is a change of address. There a key is shared that has
+    ten addresses in one run, or that leaves its address and comes back to it in one run and in a later one, too.
+    """
+
+    def __init__(self, journal: Journal) -> None:
+        """Take the journal, which remembers shared keys."""
+        self._journal = journal
+        self._seen = SeenKeys()
+        self._moves: dict[bytes, _Moves] = {}
+        self._returned: set[bytes] = set()
+        #: By stream, rows whose key stands for other addresses, too.
+        self.rows: Counter[str] = Counter()
+
+    def holds(self, row: Row, before: str | None, shared: set[bytes]) -> bool:
+        """Whether the key of a row is shared.
+
+        Args:
+            row: with a key.
+            before: the address of the key before it, "" or None for none.
+            shared: those of its key and others that are known to be; it takes up what turns out to be.
+        """
+        key = row.key
+        assert key is not None  # noqa: S101 - only called for keyed rows
+        is_other = bool(row.email and before) and before != row.email and fold_address(before or "") != row.address
+        if key not in shared:
+            if row.tells_changes:
+                is_shared = self._moves_too_much(row, key, before or "", is_other=is_other)
+            else:
+                is_shared = is_other and key in self._seen
+            if is_shared:
+                shared.add(key)
+                self._journal.share_keys([key])
+        self._seen.add(key)
+        if key not in shared:
+            return False
+        self.rows[row.stream] += is_other
+        return True
+
+    def _moves_too_much(self, row: Row, key: bytes, before: str, *, is_other: bool) -> bool:
+        if row.drops_key:
+            self._moves.pop(key, None)
+        if row.drops_key or not is_other:
+            return False
+        moves = self._moves.setdefault(key, _Moves([fold_address(before)], int(key in self._seen)))
+        if row.address not in moves.addresses:
+            moves.addresses.append(row.address)
+            moves.came += 1
+            return moves.came >= _TOO_MANY
+        if self._journal.has_returned(key):
+            return True
+        self._returned.add(key)
+        return False
+
+    def remember(self) -> None:
+        """The run has ended well: note the keys that came back to an address. A log may tell that once, or again."""
+        if self._returned:
+            self._journal.note_returned(self._returned)
+            self._returned = set()

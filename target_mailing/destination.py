@@ -1,0 +1,255 @@
+"""What a destination is to the engine: fields, actions, an encoding, and a list of resumable steps."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, ClassVar, Protocol
+
+import msgspec
+
+from target_mailing.contacts.consent import Actions
+from target_mailing.contacts.fields import Fields
+from target_mailing.contacts.mapping import MappedContact
+from target_mailing.delivery.batcher import Row
+from target_mailing.delivery.effects import Effect
+
+__all__ = [
+    "Again",
+    "Destination",
+    "Done",
+    "Finished",
+    "Progress",
+    "Refusal",
+    "Step",
+    "Work",
+]
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """Why a row was not taken.
+
+    Attributes:
+        code: stable.
+        reason: may quote data; for the rejects file only.
+        is_unasked: the provider refused to tell whether the contact opted out.
+    """
+
+    code: str
+    reason: str
+    is_unasked: bool = False
+
+
+class Done(msgspec.Struct, frozen=True):
+    """The step is done.
+
+    Attributes:
+        evidence: what a later step, or a later run, needs to go on. Positions under `withheld` are of rows that are
+            not sent, for the sake of consent, whatever becomes of the others.
+        certain: where a step of unknown effect was found to be done: nobody else can have done it.
+        names: by position, what the provider calls the rows' contacts; the journal keeps it for later batches.
+        left: by position, such names that stand for the contacts no more; the journal forgets them.
+        refused: by position, rows that the provider refused in this step; the others go on. Later steps, also those of
+            a later run, find their positions in the evidence under `refused`.
+    """
+
+    evidence: dict[str, Any]
+    certain: bool = False
+    names: Mapping[int, Sequence[str]] = {}
+    left: Mapping[int, Sequence[str]] = {}
+    refused: Mapping[int, Refusal] = {}
+
+
+class Again(msgspec.Struct, frozen=True):
+    """There is nothing to tell yet: take this step once more after so many seconds.
+
+    Attributes:
+        rewind: what earlier steps found may be old by then: begin at the step's `again_from`, which finds in the
+            evidence what it noted itself the last time.
+        maybe_done: of a step that is not repeatable: nobody knows whether it was done, which does no harm. Else nothing
+            was done.
+    """
+
+    after: float
+    rewind: bool = False
+    maybe_done: bool = False
+
+
+class Finished(msgspec.Struct, frozen=True, kw_only=True):
+    """The batch has ended at the provider. Rows not named here were delivered.
+
+    Attributes:
+        job: the provider's name for the work.
+        rejected: by position in the batch, rows that the provider refused.
+        withheld: positions of rows that were not sent, for the sake of consent.
+        resend: positions of rows of which nobody can tell; sending them again does no harm.
+        unresolved: nobody can tell which rows failed: those neither rejected nor withheld are to be split.
+        absent: whatever is unresolved, or to be sent again, certainly did not arrive.
+        reason: for rows that stay unresolved.
+        effects: by position, what was done to rows that were delivered, where it is known better than by the action.
+    """
+
+    job: str | None = None
+    rejected: Mapping[int, Refusal] = {}
+    withheld: Sequence[int] = ()
+    resend: Sequence[int] = ()
+    unresolved: bool = False
+    absent: bool = False
+    reason: str = ""
+    effects: Mapping[int, Effect] = {}
+
+
+Progress = Done | Again | Finished
+
+
+class Work(msgspec.Struct, kw_only=True):
+    """What a step is given.
+
+    Attributes:
+        action: what is to be done with every row; it may be the destination's `ask`.
+        rows: the batch.
+        evidence: of the steps done so far, by step.
+        polls: how often this step said `Again`.
+        maybe_done: this step said that it may have been done before.
+        begun_at: when this step was first begun (Unix seconds).
+        known: what the steps of all batches of this destination noted, as far as the journal remembers.
+        resumed: the batch is of an earlier run: its rows have no content, and come again in the input.
+        names: for a step that `uses_names`: by position, what the provider calls the rows' contacts, as far as known.
+        journal: a name for this journal, the same in each run; "" for one that ends with the run.
+    """
+
+    action: str
+    rows: Sequence[Row]
+    evidence: Mapping[str, dict[str, Any]]
+    polls: int = 0
+    maybe_done: bool = False
+    begun_at: float = 0.0
+    known: Sequence[Mapping[str, Any]] = ()
+    resumed: bool = False
+    names: Mapping[int, Sequence[str]] = {}
+    journal: str = ""
+
+    @property
+    def refused(self) -> set[int]:
+        """Positions of rows that an earlier step did not let pass."""
+        return {at for noted in self.evidence.values() for at in noted.get("refused", ())}
+
+
+class Step(ABC):
+    """One call, or one watch, of a batch.
+
+    Attributes:
+        name: under which the journal keeps it.
+        repeatable: taking the step twice has the effect of taking it once.
+        watches: the step only looks at a job under way, so its time-outs are those of jobs.
+        sends: a repeatable step by which rows arrive, so that after a kill some of them may have.
+        prepares: a step that is not repeatable, by which no row arrives: if nobody can tell whether it was done, no row
+            is in doubt.
+        again_from: the earlier step from which taking this one again begins; None for itself.
+        uses_names: it needs `Work.names`.
+        spares_shared: it removes what the rows' contacts were called before, so that these names are only those that
+            no other contact has which a key has. For all steps of a removal they are those that no other key has.
+    """
+
+    name: ClassVar[str]
+    repeatable: ClassVar[bool] = True
+    watches: ClassVar[bool] = False
+    sends: ClassVar[bool] = False
+    prepares: ClassVar[bool] = False
+    again_from: ClassVar[str | None] = None
+    uses_names: ClassVar[bool] = False
+    spares_shared: ClassVar[bool] = False
+
+    @abstractmethod
+    def run(self, work: Work) -> Progress:
+        """Take the step. Called from another thread.
+
+        Raises:
+            MailingError: it failed; with `maybe_done`, nobody knows whether it had its effect.
+        """
+
+    def undo(self, work: Work) -> None:  # noqa: B027 - most leave nothing
+        """Clear away what the step, taken or only begun, left for this batch, which goes no further.
+
+        Called from another thread, for each step that was taken: of a batch that ends before it was submitted, or that
+        is given up. It may be called again. Whatever it raises is told in the log only.
+        """
+
+    def recover(self, work: Work) -> Done | None:  # noqa: ARG002 - only a step that is not repeatable needs it
+        """Find out whether a step of unknown effect was done: its evidence, or None if the provider cannot tell."""
+        return None
+
+
+class Destination(Protocol):
+    """Somewhere contacts go: one list, or one account."""
+
+    @property
+    def name(self) -> str:
+        """Provider, account and list; stable, since the journal remembers by it."""
+
+    @property
+    def actions(self) -> Actions:
+        """What can be done with a contact."""
+
+    @property
+    def fields(self) -> Fields:
+        """What it takes."""
+
+    @property
+    def replaces_contents(self) -> bool:
+        """Whether each run delivers all that is to be there: what was there before leaves when it has ended well."""
+
+    @property
+    def holds_since(self) -> float:
+        """What was confirmed before this moment (Unix seconds) is not there any more; 0 where that cannot be."""
+
+    @property
+    def has_lists_by_row(self) -> bool:
+        """Whether a row's action holds for the lists that it names only.
+
+        `encode` then sees to it that no list is added to of which an earlier row of the run opted the contact out.
+        """
+
+    def encode(self, contact: MappedContact, action: str) -> bytes:
+        """A contact in the provider's own form; equal contacts give equal bytes.
+
+        Raises:
+            RowRejected: it cannot be delivered; never for one that is deleted.
+        """
+
+    def overlay(self, earlier: bytes, later: bytes) -> bytes:
+        """The contact that has the effect of the earlier followed by the later."""
+
+    def parts(self, action: str, rows: list[Row]) -> Sequence[tuple[str, list[Row]]]:
+        """The batches that these rows go in, each with its route: a name that the journal keeps for later runs."""
+
+    def steps(self, action: str, route: str) -> Sequence[Step]:
+        """The steps of a batch on that route, in order; the last ones say `Finished`."""
+
+    def can_resume(self, route: str, begun: Collection[str]) -> bool:
+        """Whether a batch that an earlier run left unfinished on that route may be gone on with.
+
+        Args:
+            route: that the journal kept.
+            begun: the names of the steps that were begun.
+
+        Raises:
+            ConfigurationError: it may, but these settings do not allow it.
+        """
+
+    def closing(self) -> Sequence[Step]:
+        """The steps that end a run in which rows were delivered, and every row has its outcome.
+
+        For destinations that replace their contents (`replaces_contents`). The steps are taken before the run's STATE
+        leaves, and given no rows. A run that is stopped before their end does
+        not go on with them later: the next one has its own.
+        """
+
+    def read_back(self, verdict: Finished, doubtful: Sequence[int]) -> Step | None:
+        """A step that looks for rows which the verdict rejects only because no job can tell whether they arrived.
+
+        It says `Finished`: the verdict, without those that are there. None where the provider cannot be asked.
+        """
+
+    def create_properties(self, types: Mapping[str, Collection[str]]) -> None:
+        """Define properties of these names, for values of these types (see `column_types`); `fields` then has them."""

@@ -1,0 +1,1 @@
+"""From lines of the input to records that are known to be usable."""

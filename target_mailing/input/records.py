@@ -1,0 +1,204 @@
+"""A stream's records, decoded and checked against its SCHEMA.
+
+Where the schema says no more than types, which is nearly always, msgspec checks while it decodes. What it does not
+accept, and every schema that says more, is left to a JSON Schema validator, so the answer is the same.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from functools import partial
+from operator import attrgetter
+from typing import Any, Literal
+
+import fastjsonschema
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from mailing_api.errors import ConfigurationError
+from target_mailing.contacts.fields import RowRejected
+from target_mailing.contacts.mapping import Values
+from target_mailing.input.dialects import checked_schema
+from target_mailing.input.schema_safety import NO_DOCUMENTS
+
+__all__ = ["RecordReader"]
+
+_SCALARS: Mapping[str, Any] = {
+    "string": str,
+    "integer": int,
+    "number": int | float,
+    "boolean": bool,
+    "null": None,
+}
+_TYPES = {*_SCALARS, "array", "object"}
+#: A name of a type that may be shown; other texts may be anything.
+_SHOWN = re.compile(r"[A-Za-z][A-Za-z_.-]{0,30}")
+
+
+class RecordReader:
+    """Reads the records of one stream.
+
+    Attributes:
+        record_type: what msgspec makes of a record that fits the schema; None where the schema says too much for it.
+        values: the needed values of a record of that type.
+    """
+
+    record_type: type | None
+    values: Callable[[Any], Values]
+
+    def __init__(
+        self,
+        stream: str,
+        schema: Mapping[str, Any],
+        needed: Sequence[tuple[str, Any]],
+        *,
+        checks: bool = True,
+        need_not_fit: Callable[[Mapping[str, Any]], bool] = lambda _: False,
+    ) -> None:
+        """Compile the schema, as far as it is about columns that are needed.
+
+        Args:
+            stream: for messages.
+            schema: JSON Schema of the records, of any draft.
+            needed: two or more columns, each with the value that stands for its absence.
+            checks: records are checked against the schema.
+            need_not_fit: whether a record counts though it does not fit the schema.
+
+        Raises:
+            ConfigurationError: it is no valid JSON Schema.
+        """
+        names = list(dict.fromkeys(name for name, _ in needed))
+        checked = checked_schema(schema if checks else {}, names)
+        self._validate = _compiled(stream, checked) if checks else None
+        self._needed = needed
+        self._need_not_fit = need_not_fit
+        self.record_type = None
+        columns = {name: _column_type(checked["properties"].get(name, {})) for name in names}
+        if _UNKNOWN not in columns.values():
+            told_apart = {name for name, absent in needed if absent is UNSET}
+            self.record_type = _record_type(columns, checked["required"], told_apart)
+            self.values = attrgetter(*(f"_{names.index(name)}" for name, _ in needed))
+            if any(name in told_apart and absent is None for name, absent in needed):
+                self.values = partial(_with_absents, self.values, [absent for _, absent in needed])
+
+    def check(self, record: Mapping[str, Any]) -> Values:
+        """The needed values of a record that is decoded already.
+
+        Raises:
+            RowRejected: it does not fit the schema, and is none that need not; or what tells these apart raises.
+        """
+        if self._validate is not None and not self._need_not_fit(record):
+            try:
+                self._validate(record)
+            except fastjsonschema.JsonSchemaValueException as no:
+                raise RowRejected("schema_invalid", str(no.message)) from None
+            except (ArithmeticError, RecursionError, TypeError) as exc:
+                raise RowRejected("schema_invalid", f"it cannot be checked ({type(exc).__name__})") from None
+        return self.values_of(record)
+
+    def values_of(self, record: Mapping[str, Any]) -> Values:
+        """The needed values of a record, whether or not it fits."""
+        return tuple(record.get(name, absent) for name, absent in self._needed)
+
+
+def _compiled(stream: str, schema: dict[str, Any]) -> Callable[[Any], Any]:
+    try:
+        return _compile(schema)
+    except Exception as exc:  # noqa: BLE001 - what a compiler makes of a wrong schema may be anything
+        why = type(exc).__name__
+    for name, column in schema["properties"].items():
+        try:
+            _compile(schema | {"properties": {name: column}})
+        except Exception:  # noqa: BLE001 - see above
+            where = f"the SCHEMA of its column {name!r}"
+            if unknown := _unknown_type(column):
+                why = f"there is no type {unknown!r}"
+            break
+    else:
+        where = "its SCHEMA"
+    raise ConfigurationError(
+        f"Stream {stream!r}: {where} is no valid JSON Schema ({why}). Correct it at the tap, or set "
+        "`validate_records: false`."
+    )
+
+
+def _unknown_type(column: Any) -> str | None:
+    """The first type of a column that JSON Schema does not have, if it can be shown."""
+    given = column.get("type") if isinstance(column, Mapping) else None
+    names = given if isinstance(given, list) else [given]
+    return next((one for one in names if isinstance(one, str) and one not in _TYPES and _SHOWN.fullmatch(one)), None)
+
+
+def _compile(schema: dict[str, Any]) -> Callable[[Any], Any]:
+    found: Callable[[Any], Any] = fastjsonschema.compile(
+        copy.deepcopy(schema), handlers=NO_DOCUMENTS, use_formats=False, use_default=False
+    )
+    return found
+
+
+def _with_absents(get: Callable[[Any], Values], absents: Sequence[Any], record: Any) -> Values:
+    """The values of a record; a column used in several ways may stand for its absence in several ways, too."""
+    return tuple(absent if value is UNSET else value for value, absent in zip(get(record), absents, strict=True))
+
+
+def _record_type(columns: Mapping[str, Any], required: Iterable[str], told_apart: Container[str]) -> type | None:
+    """A struct of these columns, whose attributes are called after their positions.
+
+    An absent column is null, or UNSET if that is to be told from null.
+    """
+    fields: list[Any] = []
+    for at, (name, column) in enumerate(columns.items()):
+        if name in required:
+            fields.append((f"_{at}", column))
+        elif name in told_apart:
+            fields.append((f"_{at}", column | UnsetType, UNSET))
+        else:
+            fields.append((f"_{at}", column, None))
+    try:
+        rename = {f"_{at}": name for at, name in enumerate(columns)}
+        found = msgspec.defstruct("Record", fields, rename=rename, kw_only=True, gc=False)
+        msgspec.json.Decoder(found)
+    except (TypeError, ValueError):  # a name or a type that msgspec does not take
+        return None
+    return found
+
+
+_UNKNOWN = object()
+
+
+def _column_type(column: Any) -> Any:
+    """The type of a column; _UNKNOWN where its schema says more than types."""
+    if not isinstance(column, Mapping):
+        return _UNKNOWN
+    words = column.keys() - {"type"}
+    names = column.get("type")
+    if names is None:
+        return Any if not words else _UNKNOWN
+    names = [names] if isinstance(names, str) else names
+    if words == {"enum"}:
+        values = column["enum"]
+        fitting = all(isinstance(one, str) or one is None for one in values)
+        return Literal[tuple(values)] if fitting and {"string", "null"} >= set(names) else _UNKNOWN
+    options = [_option(name, column, words) for name in names]
+    if not options or any(option is _UNKNOWN for option in options):
+        return _UNKNOWN
+    found = options[0]
+    for option in options[1:]:
+        found = found | option
+    return found
+
+
+def _option(name: str, column: Mapping[str, Any], words: Iterable[str]) -> Any:
+    left = set(words)
+    if name in _SCALARS and not left - {"items", "additionalProperties"}:
+        return _SCALARS[name]
+    if name == "array" and not left - {"items", "additionalProperties"}:
+        items = _column_type(column.get("items", {}))
+        return _UNKNOWN if items is _UNKNOWN else list.__class_getitem__(items)
+    if name == "object" and not left - {"items", "additionalProperties"}:
+        values = column.get("additionalProperties", True)
+        inner = Any if values is True else _column_type(values)
+        return _UNKNOWN if inner is _UNKNOWN else dict.__class_getitem__((str, inner))
+    return _UNKNOWN

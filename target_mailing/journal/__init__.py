@@ -1,0 +1,1 @@
+"""The journal: what the target remembers, and the rejects file."""

@@ -1,0 +1,57 @@
+"""What the journal keeps of a batch's rows while it is unfinished; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import msgspec
+
+from mailing_api.addresses import fold_address
+from target_mailing.delivery.batcher import Row
+
+__all__ = ["decoded", "encoded"]
+
+
+def encoded(rows: Sequence[Row]) -> bytes:
+    """Rows as they are kept."""
+    return msgspec.msgpack.encode([_Sent(row.key, row.drops_key, row.email, row.id, row.fingerprint) for row in rows])
+
+
+def decoded(action: str, payload: bytes) -> list[Row]:
+    """The rows of a batch of an earlier run."""
+    return [_row(action, sent) for sent in _PAYLOAD.decode(payload)]
+
+
+#: 64 bits, as the database keeps them.
+_Hash = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
+
+
+class _Sent(msgspec.Struct, array_like=True):
+    """What of a row a later run needs to settle it. Its content is not kept: rows of an unsettled batch come again."""
+
+    key: bytes | None
+    drops_key: bool
+    email: str
+    id: _Hash
+    fingerprint: _Hash
+
+
+_PAYLOAD = msgspec.msgpack.Decoder(list[_Sent])
+
+
+def _row(action: str, sent: _Sent) -> Row:
+    """A row of an earlier run: it settles no line of this input."""
+    return Row(
+        lines=(),
+        stream="",
+        key=sent.key,
+        drops_key=sent.drops_key,
+        email=sent.email,
+        address=fold_address(sent.email),
+        id=sent.id,
+        action=action,
+        contact=b"",
+        fingerprint=sent.fingerprint,
+        source=None,
+    )

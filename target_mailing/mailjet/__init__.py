@@ -1,0 +1,1 @@
+"""Mailjet as a destination."""

@@ -1,0 +1,142 @@
+"""Looking at Mailjet, contact by contact, for rows of which no job can tell whether they arrived.
+
+Being on the list does not prove that a row's name and properties came with it, so all that it asked for is compared.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from mailing_api.errors import NotFound, PermissionDenied, RequestRefused
+from mailing_api.mailjet.answers import opted_out, values_of
+from mailing_api.mailjet.client import MailjetClient
+from mailing_api.values import boolean, integer, number
+from target_mailing.delivery.batcher import Row
+from target_mailing.destination import Finished, Progress, Refusal, Step, Work
+from target_mailing.mailjet.json_route import ACTIONS, ReadErrors, sent_rows, withheld_rows
+
+__all__ = ["JudgeJob", "ReadBack", "holds_values", "is_as_asked"]
+
+logger = logging.getLogger("target-mailing.mailjet")
+
+#: Contacts that are looked for where a job that says nothing of errors tells of fewer contacts than it was given.
+_SAMPLE: Final = 20
+
+
+@dataclass(frozen=True)
+class JudgeJob(ReadErrors):
+    """Reads the error file of a job; or looks for some of its contacts, where it went well and counts too few of them.
+
+    What the number means is unverified. So whether all of them arrived is told by those that are looked for.
+
+    Attributes:
+        lists: to which the batch went.
+    """
+
+    lists: Sequence[int]
+
+    def run(self, work: Work) -> Progress:
+        """Read the file, or look."""
+        count = work.evidence["follow"].get("count")
+        if count is None:
+            return super().run(work)
+        job, sent, withheld = str(work.evidence["submit"]["job"]), sent_rows(work), withheld_rows(work)
+        told = f"it tells of {count} contacts, and was given {len(sent)}"
+        if work.resumed:  # the rows come again, and are sent again
+            return Finished(job=job, unresolved=True, reason=told, withheld=withheld)
+        sample = sent[:: -(-len(sent) // _SAMPLE)]
+        doubt = Finished(job=job, rejected=dict.fromkeys(sample, Refusal("unconfirmed", told)), withheld=withheld)
+        missing = ReadBack(self.client, self.lists, doubt, sample).run(work).rejected
+        if missing:
+            return Finished(job=job, unresolved=True, reason=told, withheld=withheld)
+        logger.warning(
+            "Job %s of Mailjet has completed without errors, but %s. %d of them were looked for and are there with all "
+            "that was sent, so all count as delivered",
+            job,
+            told,
+            len(sample),
+        )
+        return Finished(job=job, withheld=withheld)
+
+
+@dataclass(frozen=True)
+class ReadBack(Step):
+    """Asks for each doubtful row what Mailjet holds, by at most three calls; those that are there were delivered.
+
+    Attributes:
+        lists: to which the batch went; none where it only went to the account.
+        verdict: how the batch ends if none of the rows is found.
+        doubtful: positions of the rows to look for.
+    """
+
+    client: MailjetClient
+    lists: Sequence[int]
+    verdict: Finished
+    doubtful: Sequence[int]
+    name = "read_back"
+
+    def run(self, work: Work) -> Finished:
+        """Look for the rows."""
+        withheld = {*self.verdict.withheld, *work.evidence.get("consent", {}).get("withheld", ())}
+        found = {at for at in self.doubtful if at not in withheld and self._is_there(work.rows[at], work.action)}
+        rejected = {at: why for at, why in self.verdict.rejected.items() if at not in found | withheld}
+        return msgspec.structs.replace(self.verdict, rejected=rejected, withheld=sorted(withheld))
+
+    def _is_there(self, row: Row, action: str) -> bool:
+        try:
+            memberships = self.client.memberships(row.email)
+        except NotFound:
+            return action == ACTIONS.remove
+        except (PermissionDenied, RequestRefused):
+            return False  # which leaves it in doubt
+        if not is_as_asked(action, self.lists, memberships):
+            return False
+        return action == ACTIONS.remove or self._holds(row)
+
+    def _holds(self, row: Row) -> bool:
+        """Whether the contact, which exists, has the name and the properties that the row has."""
+        asked = msgspec.json.decode(row.contact)
+        try:
+            if "Name" in asked and self.client.one("contact", row.email).get("Name") != asked["Name"]:
+                return False
+            if "Properties" not in asked:
+                return True
+            return holds_values(asked["Properties"], values_of(self.client.one("contactdata", row.email)))
+        except (NotFound, PermissionDenied, RequestRefused):
+            return False
+
+
+def is_as_asked(action: str, lists: Sequence[int], memberships: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether somebody's memberships are on all of these lists what the action makes of them."""
+    flags = {integer(row.get("ListID")): opted_out(row) for row in memberships}
+    if action == ACTIONS.remove:
+        return not any(one in flags for one in lists)
+    if action == ACTIONS.unsubscribe:
+        return all(flags.get(one) is True for one in lists)
+    if action in ACTIONS.respectful:  # an action that undoes opt-outs
+        return all(flags.get(one) is False for one in lists)
+    return action in ACTIONS.respectful.values() and all(one in flags for one in lists)
+
+
+def holds_values(asked: Mapping[str, Any], told: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether the values that `contactdata` tells, all of them as text, are those asked for; None is none."""
+    values = {str(item.get("Name")): item.get("Value") for item in told}
+    return all(_is_same(value, values.get(name)) for name, value in asked.items())
+
+
+def _is_same(asked: Any, told: Any) -> bool:
+    if asked is None or asked == "":
+        return told is None or told == ""
+    try:
+        if isinstance(asked, bool):
+            return boolean(told) is asked
+        if isinstance(asked, (int, float)):
+            return (integer(told) if isinstance(asked, int) else number(told)) == asked
+    except (ValueError, OverflowError):
+        return False
+    return bool(told == asked)

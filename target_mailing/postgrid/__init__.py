@@ -1,0 +1,1 @@
+"""PostGrid as a destination."""

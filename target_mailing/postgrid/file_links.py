@@ -1,0 +1,154 @@
+"""Files for PostGrid to fetch: in a bucket that nobody else may read, by links that end."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from mailing_api.aws.s3_encryption import encryption_of, encryption_settings
+from mailing_api.errors import ConfigurationError, MailingError, PermissionDenied
+from mailing_api.http.urls import check_url
+from mailing_api.settings import Setting, is_aws_region, lookup
+
+if TYPE_CHECKING:
+    from mailing_api.aws.s3 import Bucket
+
+__all__ = ["LINK_SETTINGS", "Links"]
+
+logger = logging.getLogger("target-mailing.postgrid")
+
+#: Seconds after which a link ends. Nobody knows when PostGrid fetches a file; when it has, the file is deleted.
+_LASTS: Final = 24 * 3600
+
+LINK_SETTINGS: Final = (
+    Setting(
+        name="postgrid_s3_bucket",
+        title="PostGrid: S3 bucket",
+        description="With `route: import`: files are put into this bucket of Amazon S3, by the credentials that AWS's "
+        "own chain finds; PostGrid is told a link to each, and the file is deleted when PostGrid has read it. Unset: "
+        "files are uploaded to PostGrid.",
+    ),
+    Setting(
+        name="postgrid_s3_region",
+        title="PostGrid: S3 region",
+        description="The AWS region of `postgrid_s3_bucket`, such as us-east-1.",
+        env="AWS_REGION",
+    ),
+    Setting(
+        name="postgrid_s3_prefix",
+        title="PostGrid: S3 prefix",
+        description="What the keys of these files begin with.",
+        default="target-mailing/",
+    ),
+    Setting(
+        name="postgrid_s3_endpoint_url",
+        title="PostGrid: S3 endpoint",
+        description="Where to reach Amazon S3, or a service like it. Unset: AWS's own endpoint, or what AWS's "
+        "variables and profiles say.",
+    ),
+    *encryption_settings("postgrid_s3_", "PostGrid: S3"),
+)
+
+
+@dataclass(frozen=True)
+class Links:
+    """Where files are put.
+
+    Attributes:
+        prefix: of their keys.
+    """
+
+    bucket: Bucket
+    prefix: str
+
+    @classmethod
+    def from_settings(
+        cls, config: Mapping[str, Any], *, environ: Mapping[str, str] = os.environ, **connection: Any
+    ) -> Self | None:
+        """The bucket that the settings name; None if they name none. Nothing is asked.
+
+        Raises:
+            ConfigurationError: a setting is missing or wrong, or botocore is.
+        """
+        bucket, region, prefix, url, *_ = (lookup(one, config, environ) for one in LINK_SETTINGS)
+        encryption = encryption_of("postgrid_s3_", config)
+        if not bucket:
+            return None
+        if "/" in bucket:
+            raise ConfigurationError("Setting `postgrid_s3_bucket` has a slash: give the bucket's name alone.")
+        if prefix.startswith("/"):
+            raise ConfigurationError("Setting `postgrid_s3_prefix` begins with a slash; leave that out.")
+        if not is_aws_region(region):
+            raise ConfigurationError(
+                "Setting `postgrid_s3_region` must be the region of `postgrid_s3_bucket`, such as us-east-1."
+            )
+        if url:
+            check_url("postgrid_s3_endpoint_url", url, "https://s3.us-east-1.amazonaws.com")
+        try:
+            from mailing_api.aws.s3 import Bucket  # noqa: PLC0415 - loads botocore
+            from mailing_api.aws.session import AwsSession  # noqa: PLC0415 - loads botocore
+        except ImportError:
+            raise ConfigurationError(
+                "Setting `postgrid_s3_bucket` is set, but the package botocore is not installed: install this project "
+                "with its extra `s3`."
+            ) from None
+        session = AwsSession(
+            region=region,
+            timeout=connection.get("timeout", 60.0),
+            allow_http=connection.get("allow_http", False),
+        )
+        found = Bucket(
+            session,
+            region,
+            bucket,
+            endpoint_url=url,
+            endpoint_setting="postgrid_s3_endpoint_url",
+            setting="postgrid_s3_bucket",
+            region_setting="postgrid_s3_region",
+            encryption=encryption,
+            **connection,
+        )
+        return cls(found, prefix)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.bucket.close()
+
+    def check(self) -> None:
+        """Find out whether files can be written, without writing one.
+
+        Raises:
+            MailingError: they cannot be.
+        """
+        self.bucket.check(self.prefix)
+
+    def put(self, name: str, file: bytes) -> str:
+        """Write a file; returns its link, which is a secret.
+
+        Raises:
+            ConfigurationError: it may be written, but not read, and so could not be by the link.
+            MailingError: it could not be written.
+        """
+        key = self._key(name)
+        self.bucket.put(key, [file], content_type="text/csv")
+        try:
+            self.bucket.has(key)
+        except PermissionDenied:
+            raise ConfigurationError(
+                f"Setting `postgrid_s3_bucket`: the credentials may write to the bucket {self.bucket.name!r} below "
+                f"{self.prefix!r}, but not read there, which a link needs: they need s3:GetObject, too."
+            ) from None
+        return self.bucket.link(key, seconds=_LASTS)
+
+    def clear(self, name: str) -> None:
+        """Delete a file. It holds contact data, but failing to do so tells nothing about the rows."""
+        try:
+            self.bucket.delete(self._key(name))
+        except MailingError as error:
+            logger.warning("A file in the bucket of `postgrid_s3_bucket` could not be deleted: %s", error)
+
+    def _key(self, name: str) -> str:
+        return f"{self.prefix}{name}.csv"

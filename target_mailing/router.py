@@ -1,0 +1,125 @@
+"""The destinations of a run, all in one account of one provider, and the queues to them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from mailing_api.errors import ConfigurationError
+from mailing_api.process.configuration import empty_variable
+from mailing_api.settings import ALLOW_HTTP, duration, lookup, positive
+from target_mailing.delivery.engine import Delivery
+from target_mailing.delivery.outcomes import Outcomes
+from target_mailing.delivery.queue import DestinationQueue, QueuePolicy
+from target_mailing.destination import Destination
+from target_mailing.journal.journal import Journal
+from target_mailing.journal.list_locks import ListLocks
+from target_mailing.registry import chosen
+from target_mailing.settings import StreamSettings
+
+__all__ = ["Router"]
+
+
+class Router:
+    """The account that the settings name, and its destinations as they are needed."""
+
+    def __init__(self, config: Mapping[str, Any], *, user_agent: str) -> None:
+        """Choose the provider and make its client; nothing is asked yet.
+
+        Raises:
+            ConfigurationError: no provider, several, or a setting of it is missing.
+        """
+        self.provider = chosen(config)
+        rate, timeout = config.get("max_requests_per_second"), config.get("request_timeout")
+        self._account = self.provider.connect(
+            config,
+            user_agent=user_agent,
+            max_requests_per_second=None if rate is None else positive("max_requests_per_second", rate),
+            timeout=positive("request_timeout", duration("request_timeout", 60 if timeout is None else timeout)),
+            allow_http=lookup(ALLOW_HTTP, config) is True,
+        )
+        self.label = f"{self.provider.name}-{self._account.label}"
+        #: Keeps other runs from the lists that this one delivers to.
+        self.lists: ListLocks | None = None
+        self._manner_of: dict[str, Any] = {}
+        #: By settings: each is asked for once a run.
+        self._found: dict[bytes, Destination] = {}
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._account.close()
+
+    def check(self, config: Mapping[str, Any]) -> None:
+        """See that a stream could be delivered, by the general settings or an entry of `streams`, where one has to be.
+
+        Raises:
+            ConfigurationError: whatever comes, its settings would not be whole.
+        """
+        if StreamSettings.resolve(config, None).on_unknown_stream == "skip":
+            return  # perhaps no stream is delivered at all
+        wrong: list[ConfigurationError] = []
+        for stream in (None, *(config.get("streams") or {})):
+            try:
+                self._account.check(self.provider.with_route(StreamSettings.resolve(config, stream)))
+            except ConfigurationError as exc:
+                wrong.append(exc)
+            else:
+                return
+        raise ConfigurationError(f"{wrong[0]}{empty_variable(wrong[0], 'TARGET_MAILING_')}")
+
+    def look(self, settings: StreamSettings) -> tuple[Destination, str]:
+        """The destination that these settings name, and words for it; a list that a run would make is not made.
+
+        Raises:
+            ConfigurationError: its list is missing or wrong.
+            MailingError: the provider could not be asked.
+        """
+        settings = self.provider.with_route(settings)
+        if settings.create_list:
+            try:
+                found = self._account.destination(msgspec.structs.replace(settings, create_list=False), dry_run=True)
+            except ConfigurationError:  # something else may be wrong; then it is the next look that fails
+                found = self._account.destination(settings, dry_run=True)
+                named = ", ".join(map(repr, settings.lists))
+                lists = (
+                    f"list {named}" if len(settings.lists) == 1 else f"those of the lists {named} that are not there"
+                )
+                return found, f"{self.provider.title}, {lists} would be created"
+        else:
+            found = self._account.destination(settings, dry_run=True)
+        named = ", ".join(map(repr, settings.lists))
+        lists = f", list{'s' if len(settings.lists) > 1 else ''} {named}" if named else ""
+        return found, f"{self.provider.title}{lists} ({found.name})"
+
+    def queue(
+        self, settings: StreamSettings, journal: Journal, delivery: Delivery, outcomes: Outcomes
+    ) -> DestinationQueue:
+        """The queue to a stream's destination.
+
+        Raises:
+            ConfigurationError: two streams want the same destination served in different ways.
+        """
+        settings = self.provider.with_route(settings)
+        policy = QueuePolicy(
+            **{name: getattr(settings, name) for name in QueuePolicy.__struct_fields__ if name != "batches_at_once"},
+            batches_at_once=self.provider.batches_at_once,
+        )
+        rows = min(policy.batch_rows, self._account.most_rows(settings))
+        policy = msgspec.structs.replace(policy, batch_rows=rows)
+        same = msgspec.json.encode(settings)
+        destination = self._found.get(same)
+        if destination is None:
+            destination = self._found[same] = self._account.destination(settings)
+        if self.lists is not None:
+            self.lists.take(destination.name)
+        manner = (policy, self._account.manner(settings))
+        if self._manner_of.setdefault(destination.name, manner) != manner:
+            raise ConfigurationError(
+                "Setting `streams`: two streams deliver to the same list with different settings. Only mapping, "
+                "properties, nulls, actions and (but for `route: contact`) consent may differ between them."
+            )
+        return delivery.queue(
+            destination.name, lambda: DestinationQueue(destination, policy, journal=journal, outcomes=outcomes)
+        )

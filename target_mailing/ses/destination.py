@@ -1,0 +1,176 @@
+"""Amazon SES as a destination: the contact list or the suppression list of a region, by import jobs or row by row.
+
+Facts and what is unverified: docs/ses.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any, Final, Literal
+
+import msgspec
+
+from mailing_api.addresses import fold_address
+from mailing_api.errors import ConfigurationError
+from target_mailing.contacts.fields import Field, Fields, RowRejected
+from target_mailing.contacts.mapping import MappedContact
+from target_mailing.contacts.row_address import require_valid
+from target_mailing.contacts.values import trimmed
+from target_mailing.delivery.batcher import Row
+from target_mailing.destination import Finished, Step
+from target_mailing.ses.contact import AnyField, Status, Told, encode_contact, fields_of, laid_over
+from target_mailing.ses.contact_list import ContactList
+from target_mailing.ses.direct_route import MAX_ROWS, Deliver, ReadBack
+from target_mailing.ses.import_route import Clear, Consent, Follow, Outcome, Plan, Stage, Submit, SubmitKnown, Upload
+from target_mailing.ses.list import ACTIONS, SesList
+from target_mailing.ses.lookup import FEW
+from target_mailing.ses.suppression_list import REASONS, Suppressed, SuppressionList
+
+__all__ = ["Contacts", "Manner", "Suppressions"]
+
+_encode = msgspec.json.Encoder(order="deterministic").encode
+_BY_ADDRESS: Final = frozenset({ACTIONS.ask, ACTIONS.remove})
+
+
+class Manner(msgspec.Struct, frozen=True, kw_only=True):
+    """How a destination is served.
+
+    Attributes:
+        route: `auto`, `import` or `direct`.
+        stage: where objects are put; None for nowhere.
+        poll_interval: seconds before the first look at a job; grows by half up to poll_max_interval.
+    """
+
+    route: str
+    stage: Stage | None
+    poll_interval: float = 2.0
+    poll_max_interval: float = 30.0
+
+
+class _Destination:
+    """What both kinds of destination share."""
+
+    actions = ACTIONS
+    has_lists_by_row = False
+    replaces_contents = False
+    holds_since = 0.0
+
+    def __init__(self, name: str, place: SesList, manner: Manner, fields: Fields) -> None:
+        """Take a place, and how it is served."""
+        self.name = name
+        self.fields = fields
+        self._place = place
+        self._manner = manner
+
+    def parts(self, action: str, rows: list[Row]) -> Sequence[tuple[str, list[Row]]]:
+        """By import where many rows go, or an address is among them that the calls for one contact do not take."""
+        route: Literal["import", "direct"] = "direct"
+        if action == ACTIONS.ask and len(rows) > FEW:
+            route = "import"  # whose first step reads a listing, and which ends there
+        elif self._manner.stage is not None and self._manner.route != "direct":
+            is_small = len(rows) <= FEW and not any("/" in row.address for row in rows)
+            route = "direct" if self._manner.route == "auto" and is_small else "import"
+        most = MAX_ROWS if route == "direct" else self._place.most_rows(action)
+        return [(route, part) for part in _cut(rows, most)]
+
+    def steps(self, action: str, route: str) -> Sequence[Step]:
+        """The steps of a route; row by row there is one. What concerns only those who are there begins with consent."""
+        place, manner, stage = self._place, self._manner, self._manner.stage
+        if route == "direct":
+            return (Deliver(place),)
+        consent = Consent(place)
+        if action == ACTIONS.ask or stage is None:
+            return (consent,)
+        looks_first = action in {ACTIONS.remove, ACTIONS.decline}
+        submit = (SubmitKnown if looks_first else Submit)(place, stage)
+        follow = Follow(place, stage, manner.poll_interval, manner.poll_max_interval)
+        outcome = Outcome(place, stage, manner.poll_interval)
+        clear = () if stage.keeps else (Clear(stage),)
+        steps = (Plan(stage), Upload(place, stage), submit, follow, *clear, outcome)
+        return (consent, *steps) if looks_first else steps
+
+    def can_resume(self, route: str, begun: Collection[str]) -> bool:
+        """Unless it is an import, and there is no bucket now."""
+        if self._manner.stage is None and route == "import" and {*begun} != {Consent.name}:
+            raise ConfigurationError(
+                f"Setting `ses_s3_bucket`: an import of an earlier run is unfinished at {self.name}. Set the bucket "
+                "again, until a run has followed that import to its end."
+            )
+        return True
+
+    def closing(self) -> Sequence[Step]:
+        """Nothing."""
+        return ()
+
+    def read_back(self, verdict: Finished, doubtful: Sequence[int]) -> Step:
+        """Looks at what is there."""
+        return ReadBack(self._place, verdict, doubtful)
+
+    def create_properties(self, types: Mapping[str, Collection[str]]) -> None:
+        """Attributes need no definition."""
+
+
+def _cut(rows: list[Row], most: int) -> Iterator[list[Row]]:
+    for begin in range(0, len(rows), most):
+        yield rows[begin : begin + most]
+
+
+class Contacts(_Destination):
+    """The contact list of a region."""
+
+    def __init__(self, name: str, place: ContactList, manner: Manner, topics: Sequence[str]) -> None:
+        """Take the list, and the names of its topics."""
+        super().__init__(name, place, manner, fields_of(topics))
+        #: By folded address, topics that a rejected row of this run declined: nobody may be there yet to keep them.
+        self._declined: dict[str, dict[str, Status]] = {}
+
+    def encode(self, contact: MappedContact, action: str) -> bytes:
+        """What the row says of the contact."""
+        if action not in {*_BY_ADDRESS, ACTIONS.unsubscribe, ACTIONS.decline}:
+            require_valid(contact.email or "", ascii_only=True)
+        encoded = encode_contact(contact, force=action in ACTIONS.respectful, by_address=action in _BY_ADDRESS)
+        if action == ACTIONS.decline:
+            found = self._declined.setdefault(fold_address(contact.email or ""), {})
+            found.update(msgspec.json.decode(encoded, type=Told).topics)
+        elif self._declined and action not in {*_BY_ADDRESS, *ACTIONS.respectful}:
+            declined = self._declined.get(fold_address(contact.email or ""))
+            if declined:
+                told = msgspec.json.decode(encoded, type=Told)
+                encoded = _encode(msgspec.structs.replace(told, topics={**told.topics, **declined}))
+        return encoded
+
+    def overlay(self, earlier: bytes, later: bytes) -> bytes:
+        """Attributes of the later one if it has any, choices of both."""
+        if earlier == later:
+            return later
+        return _encode(laid_over(msgspec.json.decode(earlier, type=Told), msgspec.json.decode(later, type=Told)))
+
+
+class Suppressions(_Destination):
+    """The suppression list of a region."""
+
+    actions = msgspec.structs.replace(ACTIONS, decline="", removing_undoes_opt_out=True)
+
+    def __init__(self, name: str, place: SuppressionList, manner: Manner) -> None:
+        """Take the list."""
+        fields = Fields(columns={"reason": Field(_reason)}, properties=AnyField(), ascii_only=True)
+        super().__init__(name, place, manner, fields)
+
+    def encode(self, contact: MappedContact, action: str) -> bytes:
+        """The address, and why it is suppressed."""
+        if contact.status == "subscribed" and action not in {*_BY_ADDRESS, ACTIONS.unsubscribe}:
+            raise RowRejected("subscribed", "the row says that this person is subscribed, so it is not suppressed")
+        if action in _BY_ADDRESS or "reason" not in contact.columns:
+            return _encode(Suppressed(contact.email or ""))
+        return _encode(Suppressed(contact.email or "", contact.columns["reason"]))
+
+    def overlay(self, earlier: bytes, later: bytes) -> bytes:  # noqa: ARG002 - there is one reason, the later
+        """The later one."""
+        return later
+
+
+def _reason(value: Any) -> str | None:
+    found = trimmed(value).upper() if isinstance(value, str) else None
+    if found not in ("", *REASONS):
+        raise ValueError("neither BOUNCE nor COMPLAINT")
+    return found or None

@@ -1,0 +1,124 @@
+"""Messages leave whole, through pipes that take little at a time, do not block, or are never read."""
+
+from __future__ import annotations
+
+import fcntl
+import io
+import os
+import signal
+import sys
+import threading
+from contextlib import contextmanager, suppress
+
+import pytest
+
+from mailing_api.process.standard_output import WholeOutput, hurry, install
+
+
+@contextmanager
+def pipe(*, blocks=True, pages=1):
+    """A pipe of a few pages, each of which holds one small write."""
+    readable, writable = os.pipe()
+    fcntl.fcntl(writable, fcntl.F_SETPIPE_SZ, 4096 * pages)
+    os.set_blocking(writable, blocks)
+    try:
+        yield readable, writable
+    finally:
+        for one in (readable, writable):
+            with suppress(OSError):
+                os.close(one)
+
+
+def read_by(readable, size):
+    found = []
+
+    def read():
+        while piece := os.read(readable, size):
+            found.append(piece)
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    return thread, found
+
+
+@pytest.mark.parametrize("blocks", [True, False])
+@pytest.mark.parametrize("size", [1, 1000, 4096, 100_000])
+@pytest.mark.parametrize("length", [0, 1, 4095, 4096, 4097, 50_000])
+def test_everything_arrives_once_and_in_order(blocks, size, length):
+    if size == 1:
+        length = min(length, 5000)
+    messages = [(b"%06d" % n) * (length // 6) + b"\n" for n in range(3)]
+    with pipe(blocks=blocks) as (readable, writable):
+        thread, found = read_by(readable, size)
+        output = io.BufferedWriter(WholeOutput(writable))
+        for one in messages:
+            assert output.write(one) == len(one)
+        output.flush()
+        os.close(writable)
+        thread.join(10)
+    assert b"".join(found) == b"".join(messages)
+
+
+@pytest.mark.parametrize("blocks", [True, False])
+def test_after_a_reader_went_away_nothing_more_is_tried(blocks):
+    with pipe(blocks=blocks) as (readable, writable):
+        os.close(readable)
+        output = WholeOutput(writable)
+        with pytest.raises(BrokenPipeError):
+            output.write(b"x")
+        assert output.write(b"y" * 10_000) == 10_000
+
+
+@pytest.mark.parametrize("blocks", [True, False])
+def test_a_reader_that_stalls_is_left_when_there_is_a_hurry_and_nothing_follows_the_part(blocks):
+    with pipe(blocks=blocks) as (readable, writable):
+        output = WholeOutput(writable)
+        output.hurry(0.0)
+        with pytest.raises(TimeoutError, match="took nothing"):
+            output.write(b"x" * 10_000)
+        assert output.write(b"y") == 1
+        os.close(writable)
+        assert set(os.read(readable, 100_000)) == set(b"x")
+
+
+def test_a_hurry_that_a_signal_begins_holds_for_the_write_under_way(monkeypatch):
+    with pipe() as (_, writable):
+        output = WholeOutput(writable)
+        monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BufferedWriter(output)))
+        before = signal.signal(signal.SIGALRM, lambda *_: hurry(0.0))
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        try:
+            with pytest.raises(TimeoutError):
+                output.write(b"x" * 10_000)
+        finally:
+            signal.signal(signal.SIGALRM, before)
+
+
+def test_a_hurry_does_not_matter_to_a_reader_that_reads():
+    with pipe() as (readable, writable):
+        thread, found = read_by(readable, 1000)
+        output = WholeOutput(writable)
+        output.hurry(30.0)
+        output.write(b"x" * 100_000)
+        os.close(writable)
+        thread.join(10)
+        assert len(b"".join(found)) == 100_000
+
+
+def test_standard_output_in_memory_is_left_as_it_is(monkeypatch):
+    for given in (io.StringIO(), None):
+        monkeypatch.setattr(sys, "stdout", given)
+        install()
+        assert sys.stdout is given
+
+
+def test_what_stood_in_standard_output_comes_first(monkeypatch):
+    with pipe(pages=4) as (readable, writable):
+        plain = io.TextIOWrapper(io.FileIO(writable, "w", closefd=False), encoding="utf-8")
+        monkeypatch.setattr(sys, "stdout", plain)
+        plain.write("before ")
+        install()
+        sys.stdout.write("after")
+        sys.stdout.buffer.write(b"")
+        sys.stdout.flush()
+        assert os.read(readable, 100) == b"before after"

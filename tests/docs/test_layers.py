@@ -1,0 +1,93 @@
+"""Which folder may import which, as docs/design.md draws it; and what `mailing_api` offers to others."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("mailing_api", "tap_mailing", "target_mailing")
+PROVIDERS = {"mailjet", "mpdx", "postgrid", "ses"}
+#: A row is looked at by the journal, which keeps it; nothing else of the delivery is.
+ROWS = "target_mailing.delivery.batcher"
+
+
+def modules_in(source: str) -> set[str]:
+    """The modules of our own that a module imports, or takes something from."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+            found.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return {one for one in found if one.partition(".")[0] in {*PACKAGES, "mailing_sandbox"}}
+
+
+@cache
+def imports(package: str) -> dict[str, set[str]]:
+    """Module, by its dotted name, to the modules that it imports."""
+    return {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts): modules_in(path.read_text(encoding="utf-8"))
+        for path in (ROOT / package).rglob("*.py")
+    }
+
+
+def known(package: str, folders: set[str], others: set[str]) -> list[tuple[str, str]]:
+    """Modules of some folders of a package, each with a module of the other folders that it imports."""
+    return [
+        (module, one)
+        for module, found in imports(package).items()
+        for one in sorted(found)
+        if module.split(".")[1] in folders and len(one.split(".")) > 1 and one.split(".")[1] in others
+    ]
+
+
+def test_a_package_imports_only_those_below_it():
+    below = {"mailing_api": set(), "tap_mailing": {"mailing_api"}, "target_mailing": {"mailing_api"}}
+    for package, allowed in below.items():
+        used = {one.partition(".")[0] for found in imports(package).values() for one in found}
+        assert used - {package} == allowed
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+@pytest.mark.parametrize("provider", sorted(PROVIDERS))
+def test_no_provider_knows_another_one(package, provider):
+    assert known(package, {provider}, PROVIDERS - {provider}) == []
+
+
+@pytest.mark.parametrize(
+    ("package", "folders"),
+    [
+        ("mailing_api", {"http", "storage", "process", "aws"}),
+        ("tap_mailing", {"input", "records", "streams", "change_detection"}),
+        ("target_mailing", {"input", "contacts", "delivery", "journal"}),
+    ],
+)
+def test_what_providers_share_knows_none_of_them(package, folders):
+    assert known(package, folders, PROVIDERS) == []
+
+
+def test_contacts_and_journal_know_nothing_of_the_delivery_but_rows():
+    found = known("target_mailing", {"contacts", "journal"}, {"delivery"})
+    assert {one for _, one in found if not one.startswith(ROWS)} == set()
+    assert {module.split(".")[1] for module, _ in found} == {"journal"}
+
+
+@pytest.mark.parametrize(
+    ("provider", "names"),
+    [
+        ("mailjet", {"MailjetClient", "MAILJET_SETTINGS", "Job", "CsvImport", "PAGE_SIZE", "TERMINAL_STATUSES"}),
+        ("mpdx", {"MpdxClient"}),
+        ("postgrid", {"PostgridClient"}),
+        ("ses", {"SesClient"}),
+    ],
+)
+def test_a_provider_is_offered_by_its_package(provider, names):
+    package = importlib.import_module(f"mailing_api.{provider}")
+    assert names <= set(package.__all__)
+    assert all(hasattr(package, name) for name in package.__all__)

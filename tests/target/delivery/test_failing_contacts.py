@@ -1,0 +1,135 @@
+"""One contact for which the provider always fails ends its row, once others went through; and jobs that count less."""
+
+from __future__ import annotations
+
+import pytest
+
+from mailing_api.errors import ProviderFault
+from mailing_api.http import client as http_client
+from mailing_api.http.retry import RetryPolicy
+from target_mailing.ses import account as ses_account
+from tests.target.conftest import person, readers, schema, state
+from tests.target.postgrid.conftest import household, households, postgrid  # noqa: F401 - a fixture
+from tests.target.ses.conftest import _no_aws_of_this_machine, bare  # noqa: F401 - fixtures
+
+GONE = {"_sdc_deleted_at": "2026-01-01T00:00:00Z"}
+ODD = "odd@example.com"
+
+
+@pytest.fixture(autouse=True)
+def _hasty(monkeypatch):
+    """Calls are tried again without a rest."""
+    monkeypatch.setattr(http_client, "RetryPolicy", lambda: RetryPolicy(fault_base=0.001))
+    monkeypatch.setattr(ses_account, "PATIENCE", RetryPolicy(fault_base=0.001))
+
+
+@pytest.mark.parametrize("place", range(3))
+def test_a_contact_that_always_fails_is_the_only_reject_contact_by_contact(mailjet, place):
+    mailjet.sandbox.faults.add(kind="status", status=500, path="*odd*", times=None)
+    rows = [person(1, name=None), person(2, name=None)]
+    rows.insert(place, person(9, name=None, email=ODD))
+    result = mailjet.deliver([schema(), *rows, state(1)], route="contact")
+    assert (result.error, result.states) == (None, [1])
+    assert result.outcomes["reasons"] == {"unconfirmed": 1}
+    assert mailjet.statuses().keys() == {"person1@example.com", "person2@example.com"}
+
+
+@pytest.mark.parametrize("route", ["json", "csv", "contact"])
+def test_neither_does_one_stop_the_removals_of_others(mailjet, route):
+    mailjet.sandbox.faults.add(kind="status", status=503, path="*odd*", times=None)
+    emails = ["person1@example.com", ODD, "person3@example.com"]
+    mailjet.sandbox.mailjet.add_contacts([{"email": email, "list": mailjet.list_id} for email in emails])
+    rows = [person(number, email=email, **GONE) for number, email in enumerate(emails)]
+    result = mailjet.deliver([schema(), *rows, state(1)], route=route)
+    assert (result.error, result.states) == (None, [1])
+    assert result.outcomes["reasons"] == {"unconfirmed": 1}
+    assert set(mailjet.statuses()) == {ODD}
+
+
+@pytest.mark.parametrize("route", ["json", "contact"])
+def test_p5_whoever_cannot_be_asked_about_at_a_former_address_is_not_added_under_the_new_one(mailjet, route):
+    mailjet.deliver([schema(), person(1, email=ODD), person(2, email="old@example.com")], route=route)
+    mailjet.sandbox.faults.add(kind="status", status=500, path="*odd*", times=None)
+    result = mailjet.deliver([schema(), person(1, email="new@example.com"), person(2), state(1)], route=route)
+    assert (result.error, result.states) == (None, [1])
+    assert mailjet.statuses().get("new@example.com") != "subscribed"
+    assert mailjet.statuses()["person2@example.com"] == "subscribed"
+
+
+@pytest.mark.parametrize("rows", [1, 2])
+@pytest.mark.parametrize("path", ["/v3/REST/contact*", "*person*"])
+def test_where_nobody_goes_through_the_run_ends(mailjet, path, rows):
+    mailjet.sandbox.faults.add(kind="status", status=500, path=path, times=None)
+    result = mailjet.deliver([schema(), *(person(n) for n in range(rows)), state(1)], route="contact")
+    assert isinstance(result.error, ProviderFault)
+    assert (result.states, result.rejects) == ([], [])
+
+
+@pytest.mark.parametrize("extra", [{}, GONE], ids=["add", "remove"])
+def test_a_contact_that_always_fails_at_ses_is_the_only_reject(bare, extra):  # noqa: F811
+    bare.add({"email": "Odd@example.com"}, {"email": "person1@example.com"})
+    bare.sandbox.faults.add(kind="status", status=500, path="*odd@*", times=None)
+    rows = [person(number, **extra) for number in (1, 2)]
+    rows.insert(1, person(9, email="Odd@example.com", **extra))
+    result = bare.deliver([schema(), *rows, state(1)], route="direct")
+    assert (result.error, result.states) == (None, [1])
+    assert result.outcomes["reasons"] == {"unconfirmed": 1}
+
+
+def test_a_household_whose_calls_fail_for_a_while_goes_after_the_others(postgrid):  # noqa: F811
+    tries = RetryPolicy().fault_tries
+    path = "/print-mail/v1/contacts"
+    postgrid.sandbox.faults.add(kind="status", status=500, method="POST", path=path, skip=1, times=tries)
+    result = postgrid.deliver([households(), *map(household, range(3)), state(1)])
+    assert (result.error, result.counts()) == (None, {"delivered": 3})
+    assert len(postgrid.streets()) == 3
+
+
+# Jobs that tell of fewer contacts than they were given
+
+
+@pytest.mark.parametrize("rows", [2, 30])
+def test_rows_that_a_completed_job_left_out_without_a_word_are_sent_again(mailjet, rows):
+    mailjet.sandbox.mailjet.plan_jobs([{"end": "short"}])
+    result = mailjet.deliver([schema(), *readers(range(rows)), state(1)])
+    assert (result.counts(), result.states) == ({"delivered": rows}, [1])
+    assert len(mailjet.statuses()) == rows
+
+
+def test_a_job_that_counts_too_few_while_all_are_there_is_believed_with_a_warning(mailjet):
+    mailjet.sandbox.mailjet.add_contacts(
+        [{"email": f"person{n}@example.com", "list": mailjet.list_id} for n in range(4)]
+    )
+    mailjet.sandbox.mailjet.plan_jobs([{"end": "short"}])
+    result = mailjet.deliver([schema(), *readers(range(4)), state(1)], properties=None)
+    assert result.counts() == {"delivered": 4}
+    assert "tells of 2 contacts, and was given 4. 4 of them were looked for and are there" in result.log
+    assert "person1@" not in result.log
+
+
+# Properties that are unknown for a moment
+
+UNKNOWN = 'Invalid key name: "city"'
+
+
+@pytest.mark.parametrize("path", ["*managemanycontacts", "*CSVData*", "*csvimport"])
+def test_a_batch_that_is_refused_for_an_unknown_property_goes_again(mailjet, path):
+    mailjet.sandbox.faults.add(kind="status", status=400, message=UNKNOWN, method="POST", path=path, times=2)
+    route = "json" if path.startswith("*manage") else "csv"
+    result = mailjet.deliver([schema(), *readers(range(3)), state(1)], route=route)
+    assert result.counts() == {"delivered": 3}
+    assert {member["properties"]["city"] for member in mailjet.members().values()} == {"Lyon"}
+    assert sum(call.startswith("POST") for call in mailjet.sandbox.counters.calls) <= 3
+
+
+@pytest.mark.parametrize("status", ["Completed", "Error"])
+def test_rows_of_a_file_that_is_said_to_have_an_unknown_property_go_again(mailjet, status):
+    content = f"person1@example.com,Lyon, ###{UNKNOWN}\nperson2@example.com,Lyon, ###Something else\n".replace('"', "'")
+    mailjet.sandbox.mailjet.plan_jobs(
+        [{"bad_rows": ["person1@example.com", "person2@example.com"], "end": status.lower()}]
+    )
+    mailjet.sandbox.faults.add(kind="status", status=200, content=content, path="*CSVError*", times=1)
+    result = mailjet.deliver([schema(), *readers(range(4)), state(1)], route="csv")
+    assert result.counts() == {"delivered": 3, "rejected": 1}
+    assert [one["record"]["email"] for one in result.rejects] == ["person2@example.com"]
+    assert mailjet.members()["person1@example.com"]["properties"]["city"] == "Lyon"

@@ -1,0 +1,89 @@
+"""P4: every row has one outcome, and the totals add up."""
+
+from __future__ import annotations
+
+import pytest
+
+from mailing_api.errors import ConfigurationError
+from target_mailing.delivery.checkpoints import Ledger
+from target_mailing.delivery.outcomes import Outcome, Outcomes
+from target_mailing.delivery.reject_limit import reject_limit
+
+
+def test_p4_superseded_rows_end_with_the_row_that_supersedes_them():
+    ledger = Ledger()
+    outcomes = Outcomes(ledger)
+    outcomes.settle([1, 3], Outcome.DELIVERED)
+    assert outcomes.counts == {Outcome.SUPERSEDED: 1, Outcome.DELIVERED: 1}
+    assert ledger.prefix == 1
+    outcomes.settle([2], Outcome.REJECTED, "bad_address")
+    assert ledger.prefix == 3
+    assert outcomes.rows == 3
+    assert outcomes.codes == {"bad_address": 1}
+
+
+def test_p4_a_line_of_several_rows_ends_with_its_last_and_counts_once_with_the_worst():
+    ledger = Ledger()
+    outcomes = Outcomes(ledger)
+    outcomes.expect(1, 2)
+    outcomes.expect(1, 2)
+    outcomes.settle([1], Outcome.DELIVERED)
+    outcomes.settle([1], Outcome.REJECTED, "wrong_type")
+    assert ledger.prefix == 0
+    outcomes.settle([1], Outcome.UNCHANGED)
+    assert ledger.prefix == 1
+    assert outcomes.counts == {Outcome.REJECTED: 1}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "code", "obeyed"),
+    [
+        (Outcome.DELIVERED, "unsubscribed", 1),
+        (Outcome.UNCHANGED, None, 1),
+        (Outcome.DELIVERED, "removed", 0),  # of the former address
+        (Outcome.REJECTED, "refused", 0),
+        (Outcome.WITHHELD, "pending", 0),
+    ],
+)
+def test_p4_a_rejected_rows_opt_out_is_told_if_the_provider_has_it_and_counts_as_rejected_only(outcome, code, obeyed):
+    outcomes = Outcomes(Ledger())
+    outcomes.expect(1, 2, is_opt_out=True)
+    outcomes.settle([1], outcome, code)
+    outcomes.settle([1], Outcome.REJECTED, "wrong_type")
+    assert outcomes.opt_outs_obeyed == obeyed
+    assert outcomes.counts == {Outcome.REJECTED: 1}
+
+
+def test_p4_a_second_outcome_is_an_error():
+    outcomes = Outcomes(Ledger())
+    outcomes.settle([1], Outcome.DELIVERED)
+    with pytest.raises(ValueError, match="settled already"):
+        outcomes.settle([1], Outcome.REJECTED)
+
+
+@pytest.mark.parametrize(
+    ("setting", "rejected", "rows", "exceeded"),
+    [
+        ("10%", 100, 1000, False),
+        ("10%", 101, 1000, True),
+        ("0%", 1, 1000, True),
+        ("2.5 %", 26, 1000, True),
+        (5, 5, 10, False),
+        (5, 6, 10, True),
+        ("5", 6, 10, True),
+        ("10%", 9, 50, False),
+        ("10%", 10, 50, True),
+        ("10%", 2, 2, True),
+        ("0%", 1, 9, True),
+        ("100%", 9, 9, False),
+        (0, 1, 10, True),
+    ],
+)
+def test_max_rejected_is_a_number_or_a_share(setting, rejected, rows, exceeded):
+    assert reject_limit(setting).is_exceeded(rejected, rows) is exceeded
+
+
+@pytest.mark.parametrize("setting", ["many", -1, True, "1.5", None])
+def test_p9_max_rejected_must_be_one_of_the_two(setting):
+    with pytest.raises(ConfigurationError, match="max_rejected"):
+        reject_limit(setting)

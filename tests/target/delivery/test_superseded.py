@@ -1,0 +1,108 @@
+"""Rows of one address in one batch: all of them are in the rejects file, and many of them cost no more than others."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from target_mailing.delivery.batcher import Batcher, Row
+from target_mailing.lines import Lines
+from tests.target.conftest import person, schema, state
+
+WHO = "ada@example.com"
+NOT_DELETED = False
+
+
+def row(line: int, address: str = WHO, **more: object) -> Row:
+    record = {"type": "RECORD", "stream": "people", "record": {"id": line}}
+    source = Lines(line, [json.dumps(record).encode()])
+    return Row((line,), "people", b"k%d" % line, NOT_DELETED, address, address, 1, "add", b"c", line, source, **more)
+
+
+def over(earlier: Row, later: Row) -> Row:
+    later.supersede(earlier)
+    return later
+
+
+def replay(mailjet):
+    (file,) = mailjet.folder.glob("rejects/*")
+    assert mailjet.deliver(file.read_text()).rejects == []
+
+
+@pytest.mark.parametrize("route", ["json", "csv", "contact"])
+def test_a_refused_row_takes_the_rows_that_it_superseded_into_the_rejects_file(mailjet, route):
+    mailjet.config["route"] = route
+    rows = [
+        person(1, email=WHO, name=None, city="Lyon"),
+        person(2, name=None, city="Bonn"),
+        person(1, email=WHO, name=None, city=None, visits=7),
+        person(3, email=WHO, name=None, city=None),
+    ]
+    mailjet.sandbox.mailjet.refuse([WHO])
+    result = mailjet.deliver([schema(), *rows, state(1)])
+    assert result.counts() == {"delivered": 1, "superseded": 2, "rejected": 1}
+    assert [(one["record"]["id"], one["record"]["visits"]) for one in map(with_visits, result.rejects)] == [
+        (1, None),
+        (1, 7),
+        (3, None),
+    ]
+    mailjet.sandbox.mailjet._account.store.refused.clear()
+    replay(mailjet)
+    assert mailjet.members()[WHO]["properties"] == {"city": "Lyon", "visits": "7"}
+
+
+def with_visits(one):
+    return one | {"record": {"visits": None} | one["record"]}
+
+
+def test_records_of_superseded_rows_are_found_in_whatever_chunk_of_the_input_they_came():
+    first, second = (Lines(at, [json.dumps({"record": {"id": at + n}}).encode() for n in range(3)]) for at in (1, 4))
+    rows = [
+        Row((line,), "s", None, NOT_DELETED, WHO, WHO, 1, "add", b"", 0, first if line < 4 else second)
+        for line in (1, 5, 3, 6)
+    ]
+    last = rows[0]
+    for one in rows[1:]:
+        last = over(last, one)
+    assert [json.loads(record)["id"] for record, _ in last.records()] == [1, 5, 3, 6]
+
+
+def test_p8_many_rows_of_one_address_hand_on_what_they_gathered_without_copying_it():
+    batches = Batcher(max_rows=10**9, max_bytes=10**9, max_age=1e9, overlay=over)
+    rows = [row(line, followers=(), left_by=(b"l%d" % line,)) for line in range(1, 1_001)]
+    for one in rows:
+        batches.add(one, 0.0)
+    gathered = {(id(one.lines), id(one.left_by), id(one.also)) for one in rows[2:]}
+    assert len(gathered) == 1
+    batches.close_all()
+    due = batches.next_due()
+    assert due is not None
+    assert list(due.rows.values()) == [rows[-1]]
+    assert len(rows[-1].lines) == len(rows[-1].left_by) == 1_000
+    assert len(rows[-1].also) == 999
+
+
+def test_p8_a_batch_goes_when_it_superseded_several_times_its_rows():
+    batches = Batcher(max_rows=5, max_bytes=10**9, max_age=1e9, overlay=over)
+    for line in range(1, 30):
+        batches.add(row(line), 0.0)
+    due = batches.next_due()
+    assert due is not None
+    assert len(due.rows[WHO].lines) == 21
+    assert batches.waiting_rows == 8
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("keys", [1, 2, 500])
+def test_500_rows_of_one_address_are_one_job(mailjet, keys):
+    rows = [person(number % keys, email=WHO, name=None, visits=number) for number in range(500)]
+    result = mailjet.deliver([schema(), *rows, state(1)])
+    assert result.counts() == {"delivered": 1, "superseded": 499}
+    assert len(mailjet.sandbox.mailjet.jobs()) == 1
+    gone = [
+        {"type": "RECORD", "stream": "people", "record": {"id": number, "_sdc_deleted_at": "2026-01-01T00:00:00Z"}}
+        for number in range(keys)
+    ]
+    mailjet.deliver([schema(), *gone, state(2)])
+    assert mailjet.statuses() == {}

@@ -1,0 +1,154 @@
+"""Lines become rows: decoded many at once or one by one, with the same result."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from target_mailing.contacts.fields import Field, Fields
+from target_mailing.delivery.checkpoints import Ledger
+from target_mailing.input.intake import Intake
+from target_mailing.journal.journal import Journal
+from target_mailing.journal.stores import MemoryStore
+from target_mailing.lines import InputError, Lines
+from target_mailing.mailjet.json_route import ACTIONS
+
+TEXT = Field(str)
+
+
+class Anywhere:
+    """A destination that only encodes."""
+
+    name = "anywhere"
+    actions = ACTIONS
+    fields = Fields(columns={"name": TEXT}, properties={"city": TEXT})
+
+    def encode(self, contact, action):
+        return msgspec.json.encode([contact.email, contact.columns, contact.properties, action])
+
+
+class Gathered:
+    """What an intake hands on."""
+
+    def __init__(self):
+        self.rows = []
+        self.rejects = []
+        self.ends = []
+
+    def offer(self, queue, rows):
+        self.rows.extend((row.lines, row.stream, row.email, row.action, row.contact) for row in rows)
+
+    def note_rows(self, rejects):
+        self.rejects.extend((one.stream, one.record, one.code, one.attempt) for one in rejects)
+
+    def settle_all(self, ends):
+        self.ends.extend(ends)
+
+
+def take(pieces, **config):
+    """Take in pieces of an input; returns what came of them, and the prefix of lines that are no rows."""
+    gathered, ledger, journal = Gathered(), Ledger(), Journal(MemoryStore())
+    intake = Intake(
+        config=config, mapper=None, ledger=ledger, outcomes=gathered, delivery=gathered,
+        journal=SimpleNamespace(
+            hashes=journal.hashes, note_rows=gathered.note_rows
+        ),
+        rejects=SimpleNamespace(declare=lambda *_: None),
+        open_queue=lambda _: SimpleNamespace(destination=Anywhere()),
+    )  # fmt: skip
+    number, error = 1, None
+    try:
+        for piece in pieces:
+            each = piece.split(b"\n")[:-1]
+            intake.take(Lines(number, each))
+            number += len(each)
+    except InputError as exc:
+        error = str(exc)
+    finally:
+        journal.close()
+    return sorted(gathered.rows), sorted(gathered.ends), gathered.rejects, ledger.prefix, intake.messages, error
+
+
+def schema(stream, **columns):
+    body = {"type": "object", "properties": {name: {"type": kinds} for name, kinds in columns.items()}}
+    return {"type": "SCHEMA", "stream": stream, "schema": body, "key_properties": []}
+
+
+WIDE = {"email": ["string", "null"], "name": ["string", "null"], "city": ["string", "null"], "properties": "object"}
+MESSAGES = st.one_of(
+    st.sampled_from(
+        [
+            schema("a", **WIDE),
+            schema("a", email="string", name="integer"),
+            schema("b", **WIDE),
+            {"type": "STATE", "value": {"at": 1}},
+            None,
+        ]
+    ),
+    st.builds(
+        lambda stream, record: {"type": "RECORD", "stream": stream, "record": record},
+        st.sampled_from("ab"),
+        st.fixed_dictionaries(
+            {},
+            optional={
+                "email": st.sampled_from(["x@y.test", "z@y.test", "nobody", None, 7]),
+                "name": st.sampled_from(["Ada", 5, None]),
+                "city": st.sampled_from(["Lyon", None, True]),
+                "properties": st.sampled_from([{}, {"city": "Rome"}, {"unknown": 1}, None]),
+                "subscription_status": st.sampled_from(["subscribed", "excluded"]),
+                "_sdc_deleted_at": st.sampled_from([None, "2026-01-01T00:00:00Z"]),
+                "_reject_attempt": st.just(2),
+                "other": st.just({"any": "thing"}),
+            },
+        ),
+    ),
+)
+
+
+@pytest.mark.slow
+@given(messages=st.lists(MESSAGES, max_size=25), data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_lines_decoded_at_once_become_what_they_become_one_by_one(messages, data):
+    messages = [schema("a", **WIDE), schema("b", **WIDE), *messages]
+    lines = [b"  \n" if one is None else json.dumps(one).encode() + b"\n" for one in messages]
+    cuts = sorted(data.draw(st.sets(st.integers(1, len(lines) - 1), max_size=4)))
+    pieces = [b"".join(lines[start:end]) for start, end in zip([0, *cuts], [*cuts, len(lines)], strict=True)]
+    assert take(pieces) == take(lines)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ['{"type":"RECORD","stream":"a"}', '{"type":"RECORD","str', "[]"],
+)
+def test_p9_a_line_that_is_no_message_is_named_and_those_before_it_count(line):
+    good = json.dumps({"type": "RECORD", "stream": "a", "record": {"email": "x@y.test"}})
+    first = (json.dumps(schema("a", **WIDE)) + "\n").encode()
+    rows, _, _, prefix, _, error = take([first, f"{good}\n{good}\n{line}\n{good}\n".encode()])
+    assert [row[0] for row in rows] == [(2,), (3,)]
+    assert prefix == 1
+    assert error.startswith("Line 4 of the input is ")
+
+
+def test_two_objects_in_one_line_are_no_message():
+    good = json.dumps({"type": "RECORD", "stream": "a", "record": {"email": "x@y.test"}})
+    first = (json.dumps(schema("a", **WIDE)) + "\n" + good + "\n").encode()
+    *_, error = take([first, f"{good}{good}\n\n".encode()])
+    assert error.startswith("Line 3 of the input is no Singer message")
+
+
+def test_a_column_used_twice_is_absent_for_the_one_and_null_for_the_other():
+    columns = {"email": ["string", "null"], "town": ["string", "null"]}
+    config = {"mapping": {"name": "town", "city": "town"}, "nulls": "clear"}
+    records = [{"email": "x@y.test"}, {"email": "y@y.test", "town": None}, {"email": "z@y.test", "town": "Rome"}]
+    lines = [schema("a", **columns), *({"type": "RECORD", "stream": "a", "record": one} for one in records)]
+    rows, *_ = take([json.dumps(one).encode() + b"\n" for one in lines], **config)
+    assert [json.loads(row[-1])[1:3] for row in rows] == [
+        [{}, {}],
+        [{}, {"city": None}],
+        [{"name": "Rome"}, {"city": "Rome"}],
+    ]

@@ -1,0 +1,20 @@
+"""Keys seen in a run: none is forgotten, however many come."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from target_mailing.input.seen_keys import SeenKeys
+
+
+@pytest.mark.slow
+def test_every_key_that_came_is_known_and_no_other():
+    draw = random.Random(1)
+    keys = [draw.randbytes(16) for _ in range(70_000)]
+    seen = SeenKeys()
+    for key in keys[:60_000]:
+        seen.add(key)
+    assert all(key in seen for key in keys[:60_000])
+    assert not any(key in seen for key in keys[60_000:])
