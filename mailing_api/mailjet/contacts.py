@@ -38,7 +38,7 @@ class ContactCalls:
         """Create a contact unless it was found, see to its name (None leaves it), and return its ID.
 
         Mailjet has been seen to say of one address that it is unknown and, at once, that it exists (MJ18): then it is
-        looked up again.
+        looked up again. So it is after a refusal without a code, which may say that in an answer that is damaged.
 
         Raises:
             RequestRefused: Mailjet takes it for no address.
@@ -48,9 +48,12 @@ class ContactCalls:
             try:
                 return id_of(self._create(email, name))
             except RequestRefused as error:
-                if error.code != "MJ18":
+                if error.code not in {"MJ18", None}:
                     raise
-            found = self._client.one("contact", email)
+                found = self.find(email)
+                if found is None and error.code is None:
+                    raise
+            found = found or self._client.one("contact", email)
         contact = id_of(found)
         if name is not None and found.get("Name") != name:
             self._write("PUT", "contact/{contact}", contact, {"Name": name})

@@ -9,8 +9,8 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from functools import partial
-from operator import attrgetter
+from functools import partial, reduce
+from operator import attrgetter, or_
 from typing import Any, Literal
 
 import fastjsonschema
@@ -184,10 +184,7 @@ def _column_type(column: Any) -> Any:
     options = [_option(name, column, words) for name in names]
     if not options or any(option is _UNKNOWN for option in options):
         return _UNKNOWN
-    found = options[0]
-    for option in options[1:]:
-        found = found | option
-    return found
+    return reduce(or_, dict.fromkeys(options))  # one type may be named twice
 
 
 def _option(name: str, column: Mapping[str, Any], words: Iterable[str]) -> Any:

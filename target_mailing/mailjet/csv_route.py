@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mailing_api.errors import NotFound, ProviderFault, RequestRefused
+from mailing_api.errors import NotFound, ProviderFault, RequestRefused, UnreadableAnswer
 from mailing_api.mailjet.client import MailjetClient
 from mailing_api.values import integer
 from target_mailing.delivery.named_addresses import NamedAddresses
@@ -161,6 +161,10 @@ class ReadImportErrors(Step):
         try:
             return errors_of(self.client.csv_errors(job_id), addresses)
         except NotFound:
+            return CsvErrors({}, 0)
+        except UnreadableAnswer as error:
+            if error.status != 404:  # an answer without a word of Mailjet's: the counts of the job tell more
+                raise
             return CsvErrors({}, 0)
         except RequestRefused:
             return None

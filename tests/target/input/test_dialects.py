@@ -36,6 +36,8 @@ def accepts(column, value, **more):
 
 #: A column, what else its SCHEMA says, values that it accepts, and values that it does not.
 COLUMNS = [
+    pytest.param({"type": ["null", "null"]}, {}, [None], [1, "a"], id="null named twice"),
+    pytest.param({"type": ["null", "string", "null"]}, {}, [None, "a"], [1], id="null and a text, null twice"),
     pytest.param(NUMERIC, {}, [19.99, 0.5, -99, None], [100, -100, 0.001], id="bounds of draft 4, undeclared"),
     pytest.param(NUMERIC, {"$schema": DRAFT4}, [19.99, None], [100, 100.5], id="bounds of draft 4, declared"),
     pytest.param({"type": "number", "minimum": 0, "exclusiveMinimum": False}, {}, [0, 5], [-1], id="an open bound"),

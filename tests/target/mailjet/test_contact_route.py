@@ -439,3 +439,15 @@ def test_p7_nothing_of_a_row_is_in_the_log(contacts):
 def test_check_finds_nothing_wrong_without_a_list(contacts, capsys):
     TargetMailing(config=contacts.settings(list=None)).check()
     assert "of-each-row" in capsys.readouterr().out
+
+
+def test_p4_a_contact_that_was_made_unseen_is_found_after_a_refusal_that_cannot_be_read(contacts):
+    path = "/v3/REST/contact"
+    faults = contacts.sandbox.faults
+    faults.add(kind="reply_lost", method="POST", path=path)
+    faults.add(kind="status", status=400, body="html", method="POST", path=path)
+    result = contacts.deliver([table(), on(1, "Firms"), state(1)])
+    assert (result.states, result.counts()) == ([1], {"delivered": 1})
+    faults.add(kind="status", status=400, body="html", method="POST", path=path)
+    result = contacts.deliver([table(), on(2, "Firms"), on(3, "Firms"), state(2)])
+    assert result.outcomes["reasons"] == {"refused_by_provider": 1}
