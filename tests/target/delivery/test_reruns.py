@@ -158,7 +158,8 @@ def test_p1_no_state_passes_rejects_whose_file_was_removed_meanwhile(mailjet, mo
     mailjet.sandbox.mailjet.plan_jobs([{}, {"bad_rows": ["person2@example.com"]}])
     rows = [person(0), person(1, email="nobody"), state(1), person(2), state(2)]
     results = []
-    run = threading.Thread(target=lambda: results.append(mailjet.deliver([schema(), *rows], batch_rows=1)))
+    one_by_one = {"batch_rows": 1, "jobs_in_flight": 1}
+    run = threading.Thread(target=lambda: results.append(mailjet.deliver([schema(), *rows], **one_by_one)))
     run.start()
     held.wait_until_held()
     _wait_for_rejects(mailjet.folder)
