@@ -20,6 +20,15 @@ from tests.totals import ENVIRONMENT, totals
 pytestmark = pytest.mark.slow
 
 
+class Process(subprocess.Popen):
+    """A process that does not outlive a test that failed."""
+
+    def __exit__(self, kind, *more):
+        if kind is not None:
+            self.kill()
+        super().__exit__(kind, *more)
+
+
 class Command:
     """target-mailing as a process of its own."""
 
@@ -31,7 +40,7 @@ class Command:
     def start(self, *options, level="INFO", **streams):
         own = {"TARGET_MAILING_LOGLEVEL": level, "XDG_STATE_HOME": str(self.mailjet.folder / "state")}
         environment = os.environ | ENVIRONMENT | own
-        return subprocess.Popen(
+        return Process(
             [sys.executable, "-m", "target_mailing", "--config", str(self.config), *options],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, **streams,
         )  # fmt: skip
@@ -189,6 +198,15 @@ def test_p3_killed_before_the_request_arrived_the_rows_are_sent_and_counted(mail
 
 @pytest.mark.parametrize(("signum", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)])
 def test_a_signal_ends_within_seconds_and_only_settled_state_leaves(mailjet, signum, code):
+    # Under `nohup` the tests, and so the process, would be deaf to SIGHUP.
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    try:
+        _is_ended_by(signum, code, mailjet)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def _is_ended_by(signum, code, mailjet):
     mailjet.sandbox.mailjet.plan_jobs([{}, {"hold": True}])
     with Command(mailjet, batch_rows=2, jobs_in_flight=1).start() as process:
         process.stdin.write(lines([schema(), *people([0, 1]), state(1), *people([2, 3]), state(2), *people([4, 5])]))
