@@ -11,7 +11,7 @@ from singer_sdk.plugin_base import SingerCommand
 
 from mailing_api.errors import MailingError
 from mailing_api.process.log_filter import guard_logs
-from mailing_api.process.standard_output import failure, install
+from mailing_api.process.standard_output import failure, flush_before, install
 
 __all__ = ["TapCommand"]
 
@@ -31,7 +31,7 @@ class TapCommand(SingerCommand):
         try:
             return super().main(*args, **kwargs)
         except SystemExit as end:
-            self._flush(end)
+            flush_before(end, lambda why: self.logger.error(_UNWRITABLE, why))  # noqa: TRY400
             raise
         except ConfigValidationError as exc:
             self.logger.error("%s", " ".join(exc.errors))  # noqa: TRY400
@@ -43,17 +43,6 @@ class TapCommand(SingerCommand):
             # The places, not the exception: its text may quote a setting.
             self.logger.debug("%s", "".join(traceback.format_tb(exc.__traceback__)))
         sys.exit(1)
-
-    def _flush(self, end: SystemExit) -> None:
-        """See that what was printed has left, before the program ends well."""
-        try:
-            sys.stdout.flush()
-        except BrokenPipeError:  # as in `--about | head`: its reader has seen enough
-            sys.exit(end.code or 1)
-        except OSError as exc:
-            if not end.code:
-                self.logger.error(_UNWRITABLE, exc.strerror)  # noqa: TRY400
-                sys.exit(1)
 
 
 def _told(exc: Exception) -> str:

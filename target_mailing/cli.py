@@ -16,7 +16,7 @@ from singer_sdk.plugin_base import SingerCommand
 
 from mailing_api.errors import MailingError
 from mailing_api.process.log_filter import guard_logs
-from mailing_api.process.standard_output import failure, install
+from mailing_api.process.standard_output import failure, flush_before, install
 from target_mailing.delivery.batch import DeliveryFailed
 from target_mailing.journal.journal import JournalError
 from target_mailing.lines import InputError
@@ -53,7 +53,7 @@ class TargetCommand(SingerCommand):
         try:
             return super().main(*args, **kwargs)
         except SystemExit as end:
-            self._flush(end)
+            flush_before(end, lambda why: self.logger.error(_UNWRITABLE, why))  # noqa: TRY400
             raise
         except ConfigValidationError as exc:
             self.logger.error("%s", " ".join(exc.errors))  # noqa: TRY400
@@ -63,17 +63,6 @@ class TargetCommand(SingerCommand):
             else:
                 self.logger.error("%s", words(exc))  # noqa: TRY400
         sys.exit(1)
-
-    def _flush(self, end: SystemExit) -> None:
-        """See that what was printed has left, before the program ends well."""
-        try:
-            sys.stdout.flush()
-        except BrokenPipeError:  # as in `--about | head`: its reader has seen enough
-            sys.exit(end.code or 1)
-        except OSError as exc:
-            if not end.code:
-                self.logger.error(_UNWRITABLE, exc.strerror)  # noqa: TRY400
-                sys.exit(1)
 
 
 def words(exc: Exception) -> str:

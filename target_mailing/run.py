@@ -93,7 +93,7 @@ class Run:
         self._rejects = rejects
         self._limit = limit
         self._check_locks = check_locks
-        self._open_lane = open_queue
+        self._open_queue = open_queue
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._ledger = Ledger()
         self.outcomes = Outcomes(self._ledger)
@@ -233,7 +233,7 @@ class Run:
     def _open(self, settings: StreamSettings) -> DestinationQueue:
         self._is_blocked = True
         try:
-            return self._open_lane(settings, self.delivery, self.outcomes)
+            return self._open_queue(settings, self.delivery, self.outcomes)
         finally:
             self._is_blocked = False
 

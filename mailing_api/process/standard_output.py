@@ -13,12 +13,13 @@ import os
 import select
 import sys
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-__all__ = ["WholeOutput", "failure", "hurry", "install"]
+__all__ = ["WholeOutput", "failure", "flush_before", "hurry", "install"]
 
 #: Bytes that a pipe takes without blocking once it takes any.
 _PIECE: Final = select.PIPE_BUF
@@ -115,6 +116,26 @@ def hurry(seconds: float) -> None:
     raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
     if isinstance(raw, WholeOutput):
         raw.hurry(seconds)
+
+
+def flush_before(end: SystemExit, tell: Callable[[str | None], None]) -> None:
+    """See that what was printed to `sys.stdout` has left, before the program ends.
+
+    Args:
+        end: how it is to end.
+        tell: is given why standard output takes nothing, in the system's words, if the program was to end well.
+
+    Raises:
+        SystemExit: with another status, since standard output takes nothing.
+    """
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:  # as in `--about | head`: its reader has seen enough
+        sys.exit(end.code or 1)
+    except OSError as exc:
+        if not end.code:
+            tell(exc.strerror)
+            sys.exit(1)
 
 
 def failure() -> str | None:

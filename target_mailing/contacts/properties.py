@@ -95,7 +95,7 @@ def _by_own_name(stream: str, named: Mapping[str, str], names: PropertyNames) ->
     for name, column in named.items():
         own = names.find(name)
         if own is None:
-            # Those that are to be defined: Mailjet is said to fold names to lower case.
+            # Those that are to be defined: a provider may fold names to lower case.
             other = folded.setdefault(name.lower(), column)
             own = name
         else:

@@ -66,7 +66,7 @@ class Delivery:
         self._notify = notify
         self._workers = DaemonPool(jobs_in_flight, "steps")
         self._poller = DaemonPool(1, "poller")
-        self._lanes: dict[str, DestinationQueue] = {}
+        self._queues: dict[str, DestinationQueue] = {}
         self._under_way: set[int] = set()
         self._submitting: set[int] = set()
         self._queued: dict[str, deque[Batch]] = {}
@@ -83,9 +83,9 @@ class Delivery:
 
     def queue(self, name: str, make: Callable[[], DestinationQueue]) -> DestinationQueue:
         """The queue of a destination; a new one first goes on with what an earlier run left unfinished."""
-        queue = self._lanes.get(name)
+        queue = self._queues.get(name)
         if queue is None:
-            queue = self._lanes[name] = make()
+            queue = self._queues[name] = make()
             for stored in self._journal.unfinished(name):
                 self._resume(queue, stored)
         return queue
@@ -99,21 +99,21 @@ class Delivery:
 
     def may_take_more(self) -> bool:
         """Whether more input should be read now; what is in memory stays bounded."""
-        return self.is_held or not any(queue.is_crowded() for queue in self._lanes.values())
+        return self.is_held or not any(queue.is_crowded() for queue in self._queues.values())
 
     def pump(self) -> None:
         """Send what is due, as far as jobs may be in flight."""
         now = time.monotonic()
         for batch in self._looks.due(now):
             self._look(batch)
-        for queue in self._lanes.values():
+        for queue in self._queues.values():
             if self._ending:
                 queue.batcher.close_all()
             else:
                 queue.batcher.close_old(now)
         if self.error is not None or self.is_held:
             return
-        for queue in self._lanes.values():
+        for queue in self._queues.values():
             while not queue.recovering and queue.has_room() and len(self._under_way) < self._jobs_in_flight:
                 ready = queue.next_batch(ending=self._ending)
                 if ready is None:
@@ -122,7 +122,7 @@ class Delivery:
 
     def next_event_at(self) -> float | None:
         """When `pump` next has something to do by itself (monotonic seconds)."""
-        opened = [(queue.batcher.oldest(), queue.policy.batch_max_age) for queue in self._lanes.values()]
+        opened = [(queue.batcher.oldest(), queue.policy.batch_max_age) for queue in self._queues.values()]
         times = [self._looks.next_at(), *(at + age for at, age in opened if at is not None)]
         return min((at for at in times if at is not None), default=None)
 
@@ -132,7 +132,7 @@ class Delivery:
 
     def remember(self) -> None:
         """All rows have ended, and well: note what only such a run tells."""
-        for queue in self._lanes.values():
+        for queue in self._queues.values():
             queue.shared_keys.remember()
 
     def close(self, *, is_whole: bool) -> bool:
@@ -142,7 +142,7 @@ class Delivery:
             is_whole: nothing speaks against the input being all of it.
         """
         try:
-            for queue in to_be_closed(self._lanes.values(), is_whole=is_whole):
+            for queue in to_be_closed(self._queues.values(), is_whole=is_whole):
                 name, steps = queue.destination.name, queue.destination.closing()
                 number = self._journal.begin_batch(name, "", CLOSING, [])
                 self._launch(Batch(number, queue, "", CLOSING, [], steps, time.time(), SplitBudget()))
@@ -152,7 +152,7 @@ class Delivery:
 
     def holds_state(self) -> bool:
         """Whether no STATE may leave, since what the run does counts only as a whole."""
-        return any(queue.holds_state for queue in self._lanes.values())
+        return any(queue.holds_state for queue in self._queues.values())
 
     def fail(self, error: Exception) -> None:
         """Submit nothing more; jobs under way are still followed to their end."""
@@ -163,7 +163,7 @@ class Delivery:
         """Whether nothing is under way; with an error, what was not begun is left."""
         if self._under_way:
             return False
-        return self.error is not None or all(queue.is_empty() for queue in self._lanes.values())
+        return self.error is not None or all(queue.is_empty() for queue in self._queues.values())
 
     def is_submitting(self) -> bool:
         """Whether a call is on its way that must not be made twice."""
@@ -171,7 +171,7 @@ class Delivery:
 
     def repeated_keys(self) -> Counter[str]:
         """By stream, rows whose key stands for other addresses, too."""
-        return sum((queue.shared_keys.rows for queue in self._lanes.values()), Counter())
+        return sum((queue.shared_keys.rows for queue in self._queues.values()), Counter())
 
     def unfinished(self) -> int:
         """Batches under way."""

@@ -103,7 +103,7 @@ class Intake:
         self._outcomes = outcomes
         self._delivery = delivery
         self._rejects = rejects
-        self._open_lane = open_queue
+        self._open_queue = open_queue
         self._reach = reach
         #: Those of the setting `streams`.
         self.entries = StreamOverrides(config)
@@ -344,7 +344,7 @@ class Intake:
             return None
         self.entries.met(name)
         settings = StreamSettings.resolve(self._config, name)
-        queue = self._open_lane(settings)
+        queue = self._open_queue(settings)
         where = queue.destination.name
         lists = [repr(one) for one in settings.lists if not where.endswith(f":{one}")]
         told = ", ".join([where, *lists])

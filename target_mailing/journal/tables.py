@@ -59,7 +59,7 @@ contacts_log = sa.Table(
     "contacts_log",
     metadata,
     sa.Column("n", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
-    sa.Column("entries", sa.LargeBinary, nullable=False),  # msgpack; see hashed.py
+    sa.Column("entries", sa.LargeBinary, nullable=False),  # msgpack; see hash_table.py
 )
 keys_log = sa.Table(
     "keys_log",
