@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -151,9 +152,11 @@ class Target:
                 self._cut.wait()
                 line = self._lines[self._cut_at]
                 stdin.write(line[: len(line) // 2])
-            stdin.close()
         except OSError:
             pass  # it has ended
+        finally:
+            with suppress(OSError):  # of what it did not take
+                stdin.close()
 
     def _read_states(self, readable: int) -> None:
         rest = b""
