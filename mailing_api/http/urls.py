@@ -39,8 +39,17 @@ _LONGEST: Final = 254
 _LAST_PORT: Final = 65535
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
-#: Networks whose IPv6 addresses stand for IPv4 addresses: the last 32 bits.
-_NAT64: Final = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("::ffff:0:0:0/96"))
+#: A host whose last label is a number is an IPv4 address, also where it is short, octal, hexadecimal or one number.
+#: Programs read such spellings differently.
+_NUMBER: Final = re.compile(r"\d+|0x[0-9a-f]*", re.IGNORECASE | re.ASCII).fullmatch
+
+#: Networks whose IPv6 addresses hold an IPv4 address in their last 32 bits: NAT64, translated, IPv4-compatible.
+_NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
+_EMBEDDING: Final = (_NAT64, ipaddress.IPv6Network("::ffff:0:0:0/96"), ipaddress.IPv6Network("::/96"))
+#: What stands before such 32 bits in any network: ISATAP.
+_ISATAP: Final = frozenset({0x00005EFE, 0x02005EFE})
+#: All addresses of the internet by IPv6. Which parts of it are not, is left to `ipaddress`.
+_GLOBAL_UNICAST: Final = ipaddress.IPv6Network("2000::/3")
 
 
 def parse(text: Any) -> httpx.URL | None:
@@ -65,7 +74,9 @@ def has_host(url: httpx.URL) -> bool:
 
 def _is_name(host: str) -> bool:
     labels = host.removesuffix(".").split(".")
-    return _NAME(host) is not None and len(host) <= _LONGEST and all(0 < len(label) < 64 for label in labels)
+    if _NAME(host) is None or _NUMBER(labels[-1]) or len(host) > _LONGEST:
+        return False
+    return all(0 < len(label) < 64 for label in labels)
 
 
 def check_url(name: str, value: Any, example: str) -> httpx.URL:
@@ -130,8 +141,24 @@ def resolve(host: str, port: int) -> Sequence[Address]:
 
 
 def reach(address: Address) -> str:
-    """From where an address can be reached: `public`, or the name of a smaller place."""
-    address = _plain(address)
+    """From where an address can be reached: `public`, or the name of a smaller place.
+
+    An IPv6 address that holds an IPv4 address leads there by a gateway or tunnel: unless that is public, it is a place
+    of its own, which is not what the IPv4 address alone is.
+    """
+    if isinstance(address, ipaddress.IPv4Address):
+        return _place(address)
+    if address.ipv4_mapped is not None:  # the system connects to that
+        return _place(address.ipv4_mapped)
+    embedded = _embedded(address)
+    if embedded is not None and (there := _place(embedded)) != "public":
+        return f"{there} by IPv6"
+    place = _place(address)
+    is_internet = address in _GLOBAL_UNICAST or (embedded is not None and address in _NAT64)
+    return "special" if place == "public" and not is_internet else place
+
+
+def _place(address: Address) -> str:
     if address.is_loopback:
         return "loopback"
     if address.is_link_local:
@@ -139,6 +166,16 @@ def reach(address: Address) -> str:
     if address.is_multicast or address.is_unspecified or not (address.is_global or address.is_private):
         return "special"
     return "public" if address.is_global else f"private IPv{address.version}"
+
+
+def _embedded(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """The IPv4 address that an IPv6 address holds, if it does."""
+    if address.is_loopback or address.is_unspecified:
+        return None
+    number = int(address)
+    if (number >> 32) & 0xFFFFFFFF in _ISATAP or any(address in network for network in _EMBEDDING):
+        return ipaddress.IPv4Address(number & 0xFFFFFFFF)
+    return address.sixtofour
 
 
 def port_of(url: httpx.URL) -> int:
@@ -152,12 +189,3 @@ def literal(host: str) -> Address | None:
         return ipaddress.ip_address(host.strip("[]"))
     except ValueError:
         return None
-
-
-def _plain(address: Address) -> Address:
-    """The IPv4 address that an IPv6 address stands for, if it does."""
-    if isinstance(address, ipaddress.IPv4Address):
-        return address
-    if any(address in network for network in _NAT64):
-        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    return address.ipv4_mapped or address.sixtofour or address

@@ -24,8 +24,6 @@ NAMES = {
     "mixed.example": ["93.184.216.35", "10.0.0.5"],
     "intranet.example": ["10.0.0.5"],
     "vpc.example": ["10.0.0.9"],
-    "127.1": ["127.0.0.1"],
-    "2130706433": ["127.0.0.1"],
     "localhost": ["127.0.0.1", "::1"],
 }
 
@@ -72,6 +70,12 @@ REFUSED = [
     "https://127.0.0.1/report",
     "https://127.1/report",
     "https://2130706433/report",
+    "https://0x7f.1/report",
+    "https://0x7F000001/report",
+    "https://0177.0.0.1/report",
+    "https://134744072/report",
+    "https://8.8.8.010/report",
+    "https://[::7f00:1]/report",
     "https://0.0.0.0/report",
     "https://10.1.2.3/report",
     "https://172.16.0.1/report",
@@ -174,9 +178,37 @@ def test_the_addresses_that_were_looked_at_are_those_that_are_connected_to():
         assert b"Host: no-such-name.example" in server.heads[0]
 
 
-@pytest.mark.parametrize("address", ["93.184.216.34", "2606:2800:220:1::1"])
+PUBLIC_ADDRESSES = [
+    "93.184.216.34", "2606:2800:220:1::1", "::ffff:93.184.216.34", "64:ff9b::5db8:d822", "2002:5db8:d822::1",
+    "2606:2800:220:1:0:5efe:5db8:d822",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("address", PUBLIC_ADDRESSES)
 def test_public_addresses_are_public(address):
     assert reach(ipaddress.ip_address(address)) == "public"
+
+
+#: How an IPv6 address holds an IPv4 address, given as two groups.
+EMBEDDED = {
+    "IPv4-mapped": "::ffff:{}", "IPv4-compatible": "::{}", "translated": "::ffff:0:{}", "NAT64": "64:ff9b::{}",
+    "NAT64, local": "64:ff9b:1::{}", "6to4": "2002:{}::1", "ISATAP": "2606:2800:220:1:0:5efe:{}",
+    "ISATAP, global": "2606:2800:220:1:200:5efe:{}",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", EMBEDDED)
+def test_an_ipv6_address_is_no_more_public_than_the_ipv4_address_in_it(form):
+    for inner in ["127.0.0.1", "127.9.9.9", "10.0.0.5", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1"]:
+        packed = ipaddress.ip_address(inner).packed.hex()
+        place = reach(ipaddress.ip_address(EMBEDDED[form].format(f"{packed[:4]}:{packed[4:]}")))
+        assert place != "public"
+        assert place != "loopback" or form == "IPv4-mapped"  # a gateway is another machine
+
+
+@pytest.mark.parametrize("address", ["fec0::1", "5f00::1", "4000::1", "100::1", "2001:0:1:2::", "::8.8.8.8", "ff0e::1"])
+def test_what_is_no_address_of_the_internet_is_not_public(address):
+    assert reach(ipaddress.ip_address(address)) != "public"
 
 
 def test_a_network_tries_every_address():

@@ -27,7 +27,9 @@ ELSEWHERE = [
     "http://10.0.0.5:8025",
     "http://0.0.0.0:8025",
     "http://[fe80::1]:8025",
-    "http://2130706433",
+    "http://[::7f00:1]:8025",
+    "http://[64:ff9b::7f00:1]:8025",
+    "http://[2002:7f00:1::]:8025",
 ]
 
 HERE = ["localhost", "LOCALHOST.", "api.localhost", "127.0.0.1", "127.5.6.7", "::1", "::ffff:127.0.0.1"]
@@ -100,6 +102,8 @@ NO_HOSTS = [
     "https://xn--", "https://xn--a", "https://a..b", "https://.a", "https://a..", f"https://{'a' * 64}.example",
     f"https://{'a.' * 130}b", "https://host:0", "https://host:99999", "https://host:65536", "https://%6cocalhost",
     "https://local%00host", "https://[::1", "https://[v1.x]", "https://\u200bhost", "https://①②⑦.0.0.1", "https://",
+    "https://2130706433", "https://127.1", "https://0x7f.0.0.1", "https://0x7f000001", "https://0177.0.0.1", "https://a.1",
+    "https://127.0.0.1.", "https://256.0.0.1", "https://a.0x",
     "https:/host", "https:\\\\host", "https://ho\nst", "https://ho st", "//host", "host:9", "ftp://host",
 ]  # fmt: skip
 
@@ -111,7 +115,15 @@ def test_p9_what_names_no_host_is_no_url(url):
 
 
 @pytest.mark.parametrize(
-    "url", ["https://host.", "https://host:65535", "https://a_b.example", "https://例え.example", "https://[::1]:1"]
+    "url",
+    [
+        "https://host.",
+        "https://host:65535",
+        "https://a_b.example",
+        "https://例え.example",
+        "https://[::1]:1",
+        "https://1.2.a1",
+    ],
 )
 def test_what_names_a_host_is_a_url(url):
     assert check_url("x_url", url, "https://x.example").host
