@@ -12,6 +12,8 @@ MINUTES ?= 10
 
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+TOOLS := .venv-tools
+FORMS = $(filter-out %/config.yml,$(wildcard .github/ISSUE_TEMPLATE/*.yml))
 UV := $(BIN)/python -m uv
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 COMPILE := pip compile -q --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock'
@@ -19,7 +21,7 @@ COMPILE := pip compile -q --universal --python-version 3.11 --generate-hashes --
 # Without it every run and every test compiles anew what it loads.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo playground test quick test-all test-deep lint bench lock newest lowest clean
+.PHONY: help demo playground test quick test-all test-deep lint spelling workflows hooks bench lock newest lowest clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -43,11 +45,25 @@ test-all: $(READY) ## What `make test` leaves out: the whole fault tables, the l
 test-deep: $(READY) ## The state machines with new seeds, until one fails or MINUTES (10) are over
 	@$(BIN)/python tests/deep.py --minutes $(MINUTES) --seed $(SEED) --workers $(WORKERS)
 
-lint: $(READY) ## Style and types
+lint: spelling ## Style, types and spelling
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@MYPYPATH=examples/demo $(BIN)/mypy examples/demo/demo.py examples/demo/playground.py
+
+spelling: $(READY) ## Spelling of code, messages and documents
+	@$(BIN)/codespell . .github
+
+workflows: $(TOOLS)/.ready ## GitHub's workflows and forms: their schemas, and what is unsafe in them
+	@$(TOOLS)/bin/check-jsonschema -q --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@$(TOOLS)/bin/check-jsonschema -q --builtin-schema custom.github-workflows-require-timeout .github/workflows/*.yml
+	@$(TOOLS)/bin/check-jsonschema -q --builtin-schema vendor.dependabot .github/dependabot.yml
+	@$(TOOLS)/bin/check-jsonschema -q --builtin-schema vendor.github-issue-forms $(FORMS)
+	@$(TOOLS)/bin/check-jsonschema -q --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
+	@$(TOOLS)/bin/zizmor --quiet --offline --pedantic --strict-collection .github
+
+hooks: $(READY) $(TOOLS)/.ready ## Have git run the checks of .pre-commit-config.yaml before each commit
+	@$(TOOLS)/bin/pre-commit install
 
 bench: $(READY) ## Ratios to an ordinary tap and target; takes several minutes
 	@$(BIN)/python benchmarks/bench_tap.py
@@ -60,6 +76,7 @@ bench: $(READY) ## Ratios to an ordinary tap and target; takes several minutes
 
 lock: $(READY) ## Lock the newest versions that pyproject.toml allows
 	@$(UV) $(COMPILE) --upgrade --extra sandbox --extra postgresql --group dev pyproject.toml -o requirements/dev.txt
+	@$(UV) $(COMPILE) --upgrade --group tools -o requirements/tools.txt
 	@echo uv | $(UV) $(COMPILE) --upgrade - -o requirements/uv.txt
 
 newest: ## The quick tests with the newest versions that pyproject.toml allows, not those locked
@@ -85,3 +102,9 @@ else
 	@$(UV) pip install -q --python $(BIN)/python --no-deps --no-build-isolation --editable .
 endif
 	@touch $(READY)
+
+$(TOOLS)/.ready: requirements/tools.txt | $(READY)
+	@echo 'Making the environment in $(TOOLS)'
+	@$(PYTHON) -m venv --clear $(TOOLS)
+	@$(UV) pip install -q --python $(TOOLS)/bin/python --require-hashes -r requirements/tools.txt
+	@touch $(TOOLS)/.ready
