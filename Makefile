@@ -21,7 +21,7 @@ COMPILE := pip compile -q --universal --python-version 3.11 --generate-hashes --
 # Without it every run and every test compiles anew what it loads.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo playground test quick test-all test-deep lint spelling workflows hooks bench lock newest lowest clean
+.PHONY: help demo playground test quick test-all test-deep lint spelling workflows hooks wheels bench lock newest lowest clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -50,6 +50,7 @@ lint: spelling ## Style, types and spelling
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@MYPYPATH=examples/demo $(BIN)/mypy examples/demo/demo.py examples/demo/playground.py
+	@$(BIN)/mypy tools/*.py
 
 spelling: $(READY) ## Spelling of code, messages and documents
 	@$(BIN)/codespell . .github
@@ -61,6 +62,12 @@ workflows: $(TOOLS)/.ready ## GitHub's workflows and forms: their schemas, and w
 	@$(TOOLS)/bin/check-jsonschema -q --builtin-schema vendor.github-issue-forms $(FORMS)
 	@$(TOOLS)/bin/check-jsonschema -q --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
 	@$(TOOLS)/bin/zizmor --quiet --offline --pedantic --strict-collection .github
+
+wheels: $(READY) ## Build both distributions into dist/, install each wheel elsewhere and run it
+	@rm -rf dist
+	@$(UV) build -q --no-build-isolation --no-create-gitignore --python $(BIN)/python -o dist .
+	@$(UV) build -q --no-build-isolation --no-create-gitignore --python $(BIN)/python -o dist mailing_sandbox
+	@$(BIN)/python tools/wheels.py dist
 
 hooks: $(READY) $(TOOLS)/.ready ## Have git run the checks of .pre-commit-config.yaml before each commit
 	@$(TOOLS)/bin/pre-commit install

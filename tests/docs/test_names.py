@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-NAME = "tap-target-mailing"
+NAME = "(?:tap-target-mailing|mailing-sandbox)"
 #: A requirement that pip would look up by its name: not a path, and not `NAME @ URL`.
 LOOKED_UP = re.compile(rf"(?<![\w./-]){NAME}(?:\[|\s*[=<>~]=)|(?:install|pip_url:)\s+(?:-\S+\s+)*['\"]?{NAME}(?!\s*@)")
 
@@ -24,6 +24,7 @@ def test_such_a_requirement_would_be_found():
         "Install tap-target-mailing[ses].",
         "pip install tap-target-mailing",
         "pip_url: tap-target-mailing>=1",
+        "pip install mailing-sandbox",
     ):
         assert LOOKED_UP.search(text), text
     for text in ("-e ./tap-target-mailing[ses]", "pip install 'tap-target-mailing @ git+https://…'"):
