@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import msgspec
 
@@ -16,6 +16,7 @@ from target_mailing.delivery.effects import Effect
 
 __all__ = [
     "Again",
+    "Declining",
     "Destination",
     "Done",
     "Finished",
@@ -253,3 +254,17 @@ class Destination(Protocol):
 
     def create_properties(self, types: Mapping[str, Collection[str]]) -> None:
         """Define properties of these names, for values of these types (see `column_types`); `fields` then has them."""
+
+
+@runtime_checkable
+class Declining(Protocol):
+    """A destination that keeps what its contacts declined (`Actions.decline`), but of nobody who is not there.
+
+    The journal remembers what others declined until they are added.
+    """
+
+    def declined(self, contact: bytes) -> Collection[str]:
+        """What a contact, as `encode` gave it, declines: stable names, which tell nothing of a person."""
+
+    def declining(self, contact: bytes, names: Collection[str]) -> bytes:
+        """A contact, as `encode` gave it, that declines these, too, as far as it is not to undo that."""

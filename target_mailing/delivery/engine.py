@@ -463,14 +463,14 @@ class Delivery:
             self._outcomes.settle_all(ends.told)
             for effect, rows in ends.by_effect(effect_of(queue.destination.actions, batch.action)):
                 self._outcomes.settle_delivered((row.lines for row in rows), effect)
+            queue.opt_outs.arrived(batch.action, ends.delivered, ends.effects)
             for row in ends.withheld:
                 queue.opted_out(row)
             now = time.monotonic()
             for at, refusal in finished.rejected.items():
                 queue.refused(batch.rows[at], refusal, now)
             queue.free(ends.ended, now)
-        told = ends.said_of(batch)
-        logger.info("Batch %d (%s, %d rows) has ended: %s", batch.number, batch.jobs, len(batch.rows), told)
+        logger.info("Batch %d %s", batch.number, ends.said_of(batch))
         self._ended(batch)
         for number, rows in zip(numbers, following, strict=True):
             self._launch(Batch(number, queue, batch.action, batch.route, rows, batch.steps, time.time(), batch.budget))

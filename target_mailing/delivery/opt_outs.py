@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 from target_mailing.delivery.batcher import Row
-from target_mailing.destination import Destination, Refusal
+from target_mailing.delivery.effects import Effect
+from target_mailing.destination import Declining, Destination, Refusal
 from target_mailing.journal.journal import Journal
 
 __all__ = ["OptOuts"]
@@ -23,6 +24,7 @@ class OptOuts:
         """
         self._actions = destination.actions
         self._has_lists_by_row = destination.has_lists_by_row
+        self._declining = destination if isinstance(destination, Declining) else None
         self._journal = journal
         #: Contacts of which a row said that they opted out.
         self._told: set[int] = set()
@@ -49,6 +51,37 @@ class OptOuts:
             self._told.add(row.id)
         elif row.id in self._told and (row.action == self._actions.remove or self.may_subscribe(row)):
             self._become(row, self._actions.unsubscribe)
+
+    def recall(self, rows: Sequence[Row]) -> None:
+        """Note what rows decline, for the provider may not have their contacts; later rows of these decline it, too.
+
+        That holds for later runs as well, until the provider has it.
+        """
+        if self._declining is None:
+            return
+        writing = [row for row in rows if row.email and row.action not in {self._actions.remove, self._actions.ask}]
+        known = self._journal.declined.of([row.id for row in writing])
+        new: list[tuple[int, str]] = []
+        for row in writing:
+            if row.action == self._actions.decline:
+                before = known.setdefault(row.id, set())
+                names = {*self._declining.declined(row.contact)} - before
+                new.extend((row.id, name) for name in names)
+                before |= names
+            elif row.id in known:
+                row.contact = self._declining.declining(row.contact, known[row.id])
+                row.fingerprint = self._journal.fingerprint(row.action, row.contact)
+        self._journal.declined.add(new)
+
+    def arrived(self, action: str, delivered: Sequence[Row], effects: Mapping[Effect, Sequence[Row]]) -> None:
+        """Rows were delivered: what they declined need not be remembered any more, if their contacts were there."""
+        if self._declining is None or action in {self._actions.remove, self._actions.ask}:
+            return
+        if action == self._actions.decline:
+            delivered = [*effects.get(Effect.UPDATED, ()), *effects.get(Effect.OPT_OUT_KEPT, ())]
+        if known := self._journal.declined.of([row.id for row in delivered]):
+            told = [(row.id, self._declining.declined(row.contact)) for row in delivered if row.id in known]
+            self._journal.declined.drop((contact, name) for contact, names in told for name in names)
 
     def follow(self, row: Row) -> list[Row]:
         """A row was withheld because its contact opted out: so did whoever follows it under a new address.

@@ -72,7 +72,7 @@ class DestinationQueue:
         self._ready: deque[ReadyBatch] = deque()
         self._remove = destination.actions.remove
         self._unsubscribe = destination.actions.unsubscribe
-        self._opt_outs = OptOuts(destination, journal)
+        self.opt_outs = OptOuts(destination, journal)
         self._has_opt_outs = self._remove in destination.actions.known
         self._removes_old = policy.on_key_change == "remove" and self._has_opt_outs
         self._old_first = destination.actions.old_first
@@ -109,6 +109,7 @@ class DestinationQueue:
 
     def offer(self, rows: list[Row], now: float) -> None:
         """Take in rows, in order: each gets its outcome or joins a batch; `now` in monotonic seconds."""
+        self.opt_outs.recall(rows)
         known = self._journal.contacts([row.id for row in rows if row.email])
         keys = [row.key for row in rows if row.key is not None]
         emails = self._journal.emails(keys) if keys else {}
@@ -123,8 +124,7 @@ class DestinationQueue:
                 held = None if self._keys.is_leaving(row.key) else before  # whoever had it before is deleted
                 if self.shared_keys.holds(row, held, shared):
                     row.is_of_shared_key, before = True, None
-            end = self._prepare(row, before, known, rejects, now)
-            if end is None:
+            if (end := self._prepare(row, before, known, rejects, now)) is None:
                 self._keys.hold(row)
                 self.batcher.add(row, now)
                 continue
@@ -145,7 +145,7 @@ class DestinationQueue:
             return end
         if self._permanent is not None and not row.email and row.key is not None:
             self._fill(row, before or f"?{row.key.hex()}")
-        self._opt_outs.keep(row)
+        self.opt_outs.keep(row)
         row.drops_key = self._drops_key(row)
         if not (self._old_first or row.is_of_shared_key):
             self._wait_for_earlier(row, now)
@@ -240,7 +240,7 @@ class DestinationQueue:
             return judged.going
         spared = [] if self._old_first else [row for row in rows if self._is_spared(row)]
         refused = self._refuse(rows)
-        followed = self._opt_outs.followed
+        followed = self.opt_outs.followed
         changed = [row for row in rows if len(row.lines) > 1 or row.id in followed]
         if not changed and not spared and not refused:
             return rows
@@ -249,7 +249,7 @@ class DestinationQueue:
         for row in changed:
             if id(row) in refused:
                 continue
-            if self._opt_outs.is_withheld(row):
+            if self.opt_outs.is_withheld(row):
                 withheld[id(row)] = row
             elif not row.followers and self._is_confirmed(row, known.get(row.id)):
                 unchanged[id(row)] = row
@@ -263,7 +263,7 @@ class DestinationQueue:
 
     def _refuse(self, rows: Sequence[Row]) -> dict[int, Row]:
         """End rows that would add people whose former address could not be asked about; by identity."""
-        refusals = [(row, refusal) for row in rows if (refusal := self._opt_outs.refusal(row)) is not None]
+        refusals = [(row, refusal) for row in rows if (refusal := self.opt_outs.refusal(row)) is not None]
         if refusals:
             self._journal.note_rows(
                 rejects=[one for row, refusal in refusals for one in Reject.of(row, refusal.code, refusal.reason)]
@@ -276,7 +276,7 @@ class DestinationQueue:
         self._keys.let_go(rows)
         self.batcher.free([row.address for row in rows], now)
         for row in rows:
-            if row.followers and row.id in self._opt_outs.followed:
+            if row.followers and row.id in self.opt_outs.followed:
                 self.opted_out(row)
             for follower in row.followers:
                 self.batcher.unblock(follower, now)
@@ -295,7 +295,7 @@ class DestinationQueue:
             self._off.extend(row.followers)
             row.followers = ()
         elif refusal.is_unasked and row.followers:
-            stopped = [one for one in self._opt_outs.stop(row, refusal) if one.blocked]
+            stopped = [one for one in self.opt_outs.stop(row, refusal) if one.blocked]
             self._keys.let_go(stopped)
             for one in stopped:
                 self.batcher.withdraw(one, now)
@@ -333,7 +333,7 @@ class DestinationQueue:
 
     def opted_out(self, row: Row) -> None:
         """A row was withheld because its contact opted out: whoever follows it under a new address has, too."""
-        following = self._opt_outs.follow(row)
+        following = self.opt_outs.follow(row)
         self._keys.let_go(following)
         for follower in following:
             follower.key = None

@@ -90,9 +90,9 @@ class BatchResult(msgspec.Struct, frozen=True, kw_only=True):
         return {"delivered": len(self.delivered), "rejected": len(self.refused), "withheld": len(self.withheld)}
 
     def said_of(self, batch: Batch) -> str:
-        """The same, for logs."""
+        """The same as a sentence for logs, which begins after the batch's number."""
         nobody = "to be split" if batch.rows else "what was there before has left"
         told = ", ".join(f"{count} {name}" for name, count in self.counts.items() if count) or nobody
         if batch.recovered and len(self.delivered) < len(batch.rows):
             told += "; those not delivered come again in the input and are judged then"
-        return told
+        return f"({batch.jobs}, {len(batch.rows)} rows) has ended: {told}"

@@ -271,7 +271,8 @@ class Intake:
             taken.rows.append(found)
         elif isinstance(found, Both):
             is_removal = found.row.action == stream.queue.destination.actions.remove
-            self._outcomes.expect(number, 2, is_opt_out=not is_removal)
+            is_opt_out = found.end[0] is Outcome.REJECTED and not is_removal
+            self._outcomes.expect(number, 2, is_opt_out=is_opt_out)
             self._end(number, found.row, stream, taken)
             self._end(number, found.end, stream, taken)
         elif isinstance(found, tuple):

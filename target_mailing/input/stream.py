@@ -44,7 +44,7 @@ _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
 class Both(msgspec.Struct, frozen=True):
-    """A record that is rejected, and the row of the opt-out that it tells of all the same."""
+    """A record that is rejected or withheld, and the row of the opt-out that it tells of all the same."""
 
     row: Row
     end: End
@@ -199,12 +199,15 @@ class Stream:
             key = self._key_of(values) if self._required else None
             lost_address = self._may_lack_address and self._mapping.lacks_address(values)
             contact = self._mapping.without_address(values) if lost_address else self._mapping(values)
-            return self._row_of(contact, values, key, line, source, lost_address=lost_address)
+            found = self._row_of(contact, values, key, line, source, lost_address=lost_address)
         except RowRejected as no:
             return self._with_opt_out(self.rejected(no, line, source), values, line, source)
+        if isinstance(found, tuple) and found[0] is Outcome.WITHHELD:
+            return self._with_opt_out(found, values, line, source)
+        return found
 
     def _with_opt_out(self, end: End, values: Values, line: int, source: Lines) -> End | Both:
-        """The end of a rejected record, with the row of the opt-out that it tells of."""
+        """The end of a record that is not delivered, with the row of the opt-out that it tells of."""
         actions = self._destination.actions
         contact = self._mapping.opt_out(values, self._settings.action, self._is_obeyed)
         if contact is None or (contact.declines and not actions.decline):

@@ -19,6 +19,7 @@ from target_mailing.delivery.batcher import Row
 from target_mailing.journal import tables
 from target_mailing.journal.batches import JournalBatches, StoredBatch
 from target_mailing.journal.contact_ids import ContactIds, Named
+from target_mailing.journal.declined import Declined
 from target_mailing.journal.hash_table import HashTable
 from target_mailing.journal.hashes import Hashes
 from target_mailing.journal.keys import Keys
@@ -59,6 +60,7 @@ class Journal:
                 self._keys = Keys(self._connection)
                 self._names = ContactIds(self._connection)
                 self._known_rejects = KnownRejects(self._connection)
+                self.declined = Declined(self._connection, self._reading)
         except BaseException:
             self.close()
             raise

@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy.schema import CreateIndex, CreateTable, ExecutableDDLElement
 
 __all__ = [
-    "batches", "contacts", "contacts_log", "keys", "keys_log", "known_rejects", "make", "meta", "metadata", "names",
-    "rejects", "returned_keys", "shared_keys", "steps", "strays",
+    "batches", "contacts", "contacts_log", "declined", "keys", "keys_log", "known_rejects", "make", "meta", "metadata",
+    "names", "rejects", "returned_keys", "shared_keys", "steps", "strays",
 ]  # fmt: skip
 
 metadata = sa.MetaData()
@@ -97,6 +97,14 @@ returned_keys = sa.Table(
     metadata,
     # The same of a stream that tells of changes: in one run it left an address and came back to it.
     sa.Column("key", sa.LargeBinary, primary_key=True),
+    sqlite_with_rowid=False,
+)
+declined = sa.Table(
+    "declined",
+    metadata,
+    # Keyed hash of destination and address, and what is declined there: a topic of the provider.
+    sa.Column("contact", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("name", sa.String, primary_key=True),
     sqlite_with_rowid=False,
 )
 known_rejects = sa.Table(

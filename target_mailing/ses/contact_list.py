@@ -102,14 +102,10 @@ class ContactList:
                 return state is not None and state.has_opted_out
             if action == ACTIONS.remove:
                 return self._remove(row.email)
-            if action == ACTIONS.decline:
-                self._decline(row)
-            else:
-                return self._write(row, action) or False
+            return (self._decline(row) if action == ACTIONS.decline else self._write(row, action)) or False
         except RequestRefused as error:
             is_unasked = action in {ACTIONS.ask, ACTIONS.remove}
             return msgspec.structs.replace(refusal_of(error), is_unasked=is_unasked)
-        return False
 
     def arrived(self, rows: Sequence[Row], action: str) -> Sequence[bool]:
         """Whether writing them once more would change nothing."""
@@ -183,15 +179,15 @@ class ContactList:
             return True
         return bool(self._spellings.of(row.address))
 
-    def _decline(self, row: Row) -> None:
-        """Write the topics that a row declines, if its contact is there."""
+    def _decline(self, row: Row) -> Effect | None:
+        """Write the topics that a row declines, if its contact is there; None if it is not."""
         told = _decode(row.contact)
 
         def wanted() -> State | None:
             state = self._read(row.email)
             return None if state is None else merged(told, unsubscribe=False, state=state)
 
-        self._update(wanted)
+        return Effect.UPDATED if self._update(wanted) else None
 
     def _silence(self, email: str) -> None:
         """Nothing is sent to this contact any more, and its choices stay."""

@@ -10,7 +10,6 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from mailing_api.addresses import fold_address
 from mailing_api.errors import ConfigurationError
 from target_mailing.contacts.fields import Field, Fields, RowRejected
 from target_mailing.contacts.mapping import MappedContact
@@ -121,23 +120,23 @@ class Contacts(_Destination):
     def __init__(self, name: str, place: ContactList, manner: Manner, topics: Sequence[str]) -> None:
         """Take the list, and the names of its topics."""
         super().__init__(name, place, manner, fields_of(topics))
-        #: By folded address, topics that a rejected row of this run declined: nobody may be there yet to keep them.
-        self._declined: dict[str, dict[str, Status]] = {}
+        self._topics = frozenset(topics)
 
     def encode(self, contact: MappedContact, action: str) -> bytes:
         """What the row says of the contact."""
         if action not in {*_BY_ADDRESS, ACTIONS.unsubscribe, ACTIONS.decline}:
             require_valid(contact.email or "", ascii_only=True)
-        encoded = encode_contact(contact, force=action in ACTIONS.respectful, by_address=action in _BY_ADDRESS)
-        if action == ACTIONS.decline:
-            found = self._declined.setdefault(fold_address(contact.email or ""), {})
-            found.update(msgspec.json.decode(encoded, type=Told).topics)
-        elif self._declined and action not in {*_BY_ADDRESS, *ACTIONS.respectful}:
-            declined = self._declined.get(fold_address(contact.email or ""))
-            if declined:
-                told = msgspec.json.decode(encoded, type=Told)
-                encoded = _encode(msgspec.structs.replace(told, topics={**told.topics, **declined}))
-        return encoded
+        return encode_contact(contact, force=action in ACTIONS.respectful, by_address=action in _BY_ADDRESS)
+
+    def declined(self, contact: bytes) -> Collection[str]:
+        """Topics."""
+        return [name for name, status in msgspec.json.decode(contact, type=Told).topics.items() if status == "OPT_OUT"]
+
+    def declining(self, contact: bytes, names: Collection[str]) -> bytes:
+        """Without topics that the list has no more, which Amazon SES would refuse."""
+        told = msgspec.json.decode(contact, type=Told)
+        topics: dict[str, Status] = dict.fromkeys(self._topics.intersection(names), "OPT_OUT")
+        return _encode(laid_over(Told(told.email, topics=topics), told))
 
     def overlay(self, earlier: bytes, later: bytes) -> bytes:
         """Attributes of the later one if it has any, choices of both."""
