@@ -66,7 +66,7 @@ def sandbox(programs: Path, folder: Path) -> Iterator[str]:
     """Run the sandbox on a free port; gives its URL."""
     ready = folder / "ready"
     options = ["--port=0", f"--contacts={CONTACTS}", "--job-seconds=0.2", f"--ready-file={ready}"]
-    command = [programs / "mailing-sandbox", *options]
+    command = [str(programs / "mailing-sandbox"), *options]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=folder, env=ENVIRONMENT) as process:
         try:
             until = time.monotonic() + SECONDS

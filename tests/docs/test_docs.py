@@ -21,7 +21,7 @@ from target_mailing.delivery.outcomes import Outcome
 from target_mailing.target import TargetMailing
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 PAGES += sorted((ROOT / "examples").glob("*/README.md"))
 PLUGINS = {plugin.name: plugin for plugin in (TapMailing, TargetMailing)}
 ROOMS = ("mailing_api", "tap_mailing", "target_mailing")
@@ -258,6 +258,11 @@ def test_relative_links_lead_somewhere(page):
         assert linked.is_relative_to(ROOT), target
         if fragment:
             assert fragment in {anchor(heading) for heading in headings(text_of(linked))}, target
+
+
+@each_page
+def test_the_site_has_a_place_for_every_page(page):
+    assert f": {page.relative_to(ROOT).as_posix()}\n" in text_of(ROOT / "mkdocs.yml")
 
 
 @each_page
