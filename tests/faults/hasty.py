@@ -18,6 +18,7 @@ import sqlalchemy.dialects.sqlite
 
 from mailing_api.aws import s3
 from mailing_api.http import client as http_client
+from mailing_api.http import downloads
 from mailing_api.http.pace import Pace
 from mailing_api.http.retry import RetryPolicy
 from mailing_api.postgrid import client as postgrid_client
@@ -32,7 +33,7 @@ from tests.faults.nursery import serve
 
 #: Modules that are otherwise loaded by each run that needs them.
 LOADED = (botocore.auth, botocore.awsrequest, botocore.session, sqlalchemy.dialects.sqlite)
-QUICK = RetryPolicy(throttle_base=0.02, throttle_cap=0.1, fault_base=0.02, fault_cap=0.1)
+QUICK = RetryPolicy(throttle_base=0.02, throttle_cap=0.04, throttle_tries=6, fault_base=0.02, fault_cap=0.04)
 
 if __name__ == "__main__":
     run._STATE_INTERVAL = 0.0
@@ -42,7 +43,8 @@ if __name__ == "__main__":
     mailjet_account.Pace = partial(Pace, floor=100.0)  # type: ignore[assignment, misc]
     ses_account.PATIENCE = QUICK  # type: ignore[misc]
     ses_client._SLOWEST = 100.0
-    s3.Pace = lambda **_: Pace(floor=100.0)  # type: ignore[assignment, misc]
+    for module in (s3, downloads):
+        module.Pace = lambda **_: Pace(floor=100.0)  # type: ignore[assignment, misc]
     for steps in (json_route, csv_route, ses_import_route):
         steps.JOB_APPEARS_WITHIN = 0.4  # type: ignore[misc]
     serve(int(sys.argv[1]))

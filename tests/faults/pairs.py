@@ -57,13 +57,17 @@ def few(cases: Iterable[Any], *kinds: Callable[[Any], Any], name: Callable[[Any]
         kinds: each tells of a case of which kind it is; one case of every kind stays.
         name: of a case.
     """
-    seen: set[tuple[int, Any]] = set()
-    found = []
-    for case in cases:
-        new = {(number, kind(case)) for number, kind in enumerate(kinds)} - seen
-        seen |= new
-        found.append(pytest.param(case, id=name(case), marks=() if new else pytest.mark.exhaustive))
-    return found
+    cases = list(cases)
+    kinds_of = [{(number, kind(case)) for number, kind in enumerate(kinds)} for case in cases]
+    missing, kept = set().union(*kinds_of), set()
+    while missing:
+        best = max(range(len(cases)), key=lambda at: len(kinds_of[at] & missing))
+        kept.add(best)
+        missing -= kinds_of[best]
+    return [
+        pytest.param(case, id=name(case), marks=() if at in kept else pytest.mark.exhaustive)
+        for at, case in enumerate(cases)
+    ]
 
 
 def crossed(*factors: Sequence[Any]) -> list[Any]:
