@@ -21,6 +21,7 @@ from target_mailing.input.messages import (
     DamagedRecord,
     Message,
     bookmarks,
+    check_name,
     key_columns,
     parse,
     parse_record,
@@ -318,6 +319,7 @@ class Intake:
         may_skip = StreamSettings.resolve(self._config, name).on_unknown_stream == "skip"
         if self._maps is None and may_skip and not self._is_taken(name, schema["properties"]):
             return _Compiled([None], [], columns, [])  # whatever else its SCHEMA says
+        check_name(number, message)
         schema = safe_schema(name, schema)
         keys = key_properties(schema, key_columns(number, message))
         if self._maps is None:

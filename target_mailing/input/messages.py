@@ -16,6 +16,7 @@ __all__ = [
     "Message",
     "MessageDecoder",
     "bookmarks",
+    "check_name",
     "key_columns",
     "parse",
     "parse_record",
@@ -144,6 +145,19 @@ def schema_value(number: int, message: Message) -> dict[str, Any]:
     if not isinstance(schema, dict) or not isinstance(schema.get("properties"), dict):
         raise InputError(f"{_schema_at(number, message)} without properties. Correct the tap, or leave the stream out.")
     return schema
+
+
+def check_name(number: int, message: Message) -> None:
+    """See whether the name of a SCHEMA message's stream can be kept with its rejects, wherever the journal is.
+
+    Raises:
+        InputError: it cannot.
+    """
+    if "\0" in message.stream:
+        raise InputError(
+            f"{_schema_at(number, message)}, whose name holds a NUL character, which databases do not take. Rename the "
+            "stream at the tap."
+        )
 
 
 def key_columns(number: int, message: Message) -> list[str]:

@@ -13,7 +13,7 @@ from target_mailing.channel import Channel
 from target_mailing.contacts.fields import Field
 from target_mailing.destination import Destination
 from target_mailing.input.column_report import ColumnReport
-from target_mailing.input.messages import key_columns, parse, schema_value
+from target_mailing.input.messages import check_name, key_columns, parse, schema_value
 from target_mailing.input.schema_safety import safe_schema
 from target_mailing.input.stream import compiled
 from target_mailing.input.stream_maps import StreamMaps
@@ -68,6 +68,7 @@ class StreamCheck:
             may_skip = StreamSettings.resolve(self._config, message.stream).on_unknown_stream == "skip"
             if self._maps is None and may_skip and not self._is_taken(message.stream, schema["properties"]):
                 continue
+            check_name(number, message)
             schema = safe_schema(message.stream, schema)
             keys = key_properties(schema, key_columns(number, message))
             found: list[tuple[str, Mapping[str, Any], Sequence[str]]]

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from target_mailing.input.reader import LineReader
 from target_mailing.input.unreadable import decode, defect, is_deep, recovered
 from target_mailing.lines import InputError, Lines
+from target_mailing.target import TargetMailing
 from tests.faults.pairs import crossed
-from tests.target.conftest import person, schema, state
+from tests.target.conftest import COLUMNS, person, schema, state
 from tests.target.input.test_intake import WIDE, take
 from tests.target.input.test_intake import schema as table
 
@@ -367,3 +368,33 @@ def test_an_unreadable_row_of_a_mapped_stream_is_rejected_once(mailjet):
 
 def test_a_text_source_is_read():
     assert read(io.StringIO("\u00e9\n"))[0] == [(1, "\u00e9".encode())]
+
+
+@pytest.mark.parametrize(
+    ("column", "name", "what"),
+    [
+        ("stream", r"pe\u0000ople", r"Line 3 .*SCHEMA of stream 'pe\\x00ople', whose name holds a NUL"),
+        ("stream", r"pe\ud800ople", "Line 3 .*half of a surrogate pair"),
+        ("note", r"no\ud800te", "Line 3 .*half of a surrogate pair"),
+        ("id", r"i\udc00d", "Line 3 .*half of a surrogate pair"),
+        ("note", r"no\u0000te", None),
+        ("id", r"i\u0000d", None),
+    ],
+)
+def test_p9_a_name_that_is_no_text_is_refused_at_its_schema_and_what_came_before_it_counts(mailjet, column, name, what):
+    if column == "stream":
+        text = mailjet.text([schema("other"), person(1, stream="other")])
+        text += mailjet.text([schema("people"), person(2, email="no address")]).replace('"people"', f'"{name}"')
+    else:
+        text = mailjet.text([schema(), person(1)])
+        message = schema(columns=COLUMNS | {"note": {}})
+        text += mailjet.text([message, person(2, email="no address", note="x")]).replace(f'"{column}"', f'"{name}"')
+    result = mailjet.deliver(text)
+    if what is None:
+        assert (result.error, result.counts()) == (None, {"delivered": 1, "rejected": 1})
+        return
+    assert isinstance(result.error, InputError)
+    assert re.match(what, str(result.error))
+    assert result.counts() == {"delivered": 1}
+    with pytest.raises(InputError, match=what):
+        TargetMailing(config=mailjet.settings()).check(io.StringIO(text))
