@@ -21,7 +21,7 @@ COMPILE := pip compile -q --universal --python-version 3.11 --generate-hashes --
 # Without it every run and every test compiles anew what it loads.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo playground test quick test-all test-deep lint spelling workflows hooks wheels docs bench lock newest lowest clean
+.PHONY: help demo playground test quick test-all test-deep lint spelling workflows hooks wheels docs definitions bench lock newest lowest clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -71,6 +71,9 @@ wheels: $(READY) ## Build both distributions into dist/, install each wheel else
 
 docs: $(TOOLS)/.ready ## The documentation as a site in build/site, its links checked
 	@NO_MKDOCS_2_WARNING=1 $(TOOLS)/bin/python -m mkdocs build --strict
+
+definitions: $(READY) ## Write plugins/, the definitions for Meltano, anew from the plugins' settings
+	@$(BIN)/python -m tools.definitions
 
 hooks: $(READY) $(TOOLS)/.ready ## Have git run the checks of .pre-commit-config.yaml before each commit
 	@$(TOOLS)/bin/pre-commit install

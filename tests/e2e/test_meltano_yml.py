@@ -1,8 +1,7 @@
-"""meltano.yml names every setting of the two plugins, as the code has it; the examples' name some of them."""
+"""meltano.yml and the definitions in plugins/ have the settings of the code; the examples have some of them."""
 
 from __future__ import annotations
 
-import copy
 import re
 from collections.abc import Iterator
 from fnmatch import fnmatch
@@ -14,16 +13,14 @@ import yaml
 
 from tap_mailing.tap import TapMailing
 from target_mailing.target import TargetMailing
+from tools.definitions import FILES, definition, text
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = {one.parent.name: yaml.safe_load(one.read_text("utf-8")) for one in ROOT.glob("examples/*/meltano.yml")}
 PROJECT = yaml.safe_load((ROOT / "meltano.yml").read_text(encoding="utf-8"))
 PLUGINS = {"extractors": TapMailing, "loaders": TargetMailing}
-KINDS = {"integer": "integer", "number": "decimal"} | {one: one for one in ("boolean", "object", "array", "string")}
 #: What may stand for a secret: a variable, or what the sandbox has for a key.
 ALLOWED = ("$", "test_sk_sandbox")
-#: What Meltano's kinds cannot say: a value of several types is passed on as it stands.
-SEVERAL = "string"
 
 each_plugin = pytest.mark.parametrize("section", PLUGINS)
 each_project = pytest.mark.parametrize("project", [PROJECT, *EXAMPLES.values()], ids=["this repository", *EXAMPLES])
@@ -35,52 +32,49 @@ def declared(section: str) -> dict[str, Any]:
     return next(plugin for plugin in PROJECT["plugins"][section] if plugin["name"] == name)
 
 
-def properties(section: str) -> dict[str, Any]:
-    plugin = PLUGINS[section]
-    schema = copy.deepcopy(plugin.config_jsonschema)
-    plugin.append_builtin_config(schema)
-    return schema["properties"]
-
-
-def kind(name: str, setting: dict[str, Any]) -> str:
-    types = [one for one in setting["type"] if one != "null"]
-    if name == "start_date":
-        return "date_iso8601"
-    if "enum" in setting:
-        return "options"
-    return KINDS[types[0]] if len(types) == 1 else SEVERAL
+def told(settings: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What Meltano needs to know of settings, without their words."""
+    kept = ("name", "kind", "sensitive")
+    return [
+        {key: setting[key] for key in kept if key in setting}
+        | {"options": [option["value"] for option in setting.get("options", [])]}
+        for setting in settings
+    ]
 
 
 @each_plugin
 def test_settings_are_those_of_the_plugin_in_its_order(section):
-    assert [setting["name"] for setting in declared(section)["settings"]] == list(properties(section))
+    assert told(declared(section)["settings"]) == told(definition(PLUGINS[section])["settings"])
 
 
 @each_plugin
-def test_kinds_fit_the_types(section):
-    kinds = {setting["name"]: setting["kind"] for setting in declared(section)["settings"]}
-    assert kinds == {name: kind(name, setting) for name, setting in properties(section).items()}
+def test_a_definition_is_what_the_plugin_says_of_itself(section):
+    [path] = [path for path, plugin in FILES.items() if plugin is PLUGINS[section]]
+    assert path.read_text(encoding="utf-8") == text(PLUGINS[section]), "run `make definitions`"
 
 
 @each_plugin
-def test_options_are_the_values_allowed(section):
-    options = {
-        setting["name"]: [option["value"] for option in setting["options"]]
-        for setting in declared(section)["settings"]
-        if "options" in setting
-    }
-    assert options == {
-        name: [value for value in setting["enum"] if value is not None]
-        for name, setting in properties(section).items()
-        if "enum" in setting
-    }
-
-
-@each_plugin
-def test_secrets_are_sensitive(section):
-    sensitive = {setting["name"] for setting in declared(section)["settings"] if setting.get("sensitive")}
-    assert sensitive == {name for name, setting in properties(section).items() if setting.get("secret")}
+def test_secrets_are_sensitive_and_no_default_is_passed_on(section):
+    schema = PLUGINS[section].config_jsonschema["properties"]
+    settings = definition(PLUGINS[section])["settings"]
+    sensitive = {setting["name"] for setting in settings if setting.get("sensitive")}
+    assert sensitive == {name for name, one in schema.items() if one.get("secret")}
     assert sensitive
+    assert not any("value" in setting for setting in settings)
+
+
+@pytest.mark.slow
+@each_plugin
+def test_meltano_reads_a_definition(section):
+    """As `meltano add --from-ref` does."""
+    from meltano.core.plugin.base import PluginDefinition
+
+    written = definition(PLUGINS[section])
+    read = PluginDefinition.parse({"plugin_type": section, **written}).canonical()
+    assert {key: read[key] for key in written if key != "settings"} == {
+        key: value for key, value in written.items() if key != "settings"
+    }
+    assert told(read["settings"]) == told(written["settings"])
 
 
 @each_plugin

@@ -1,0 +1,103 @@
+"""Write the plugin definitions for `meltano add --from-ref`, from what the plugins say of themselves.
+
+`make definitions` writes plugins/; a test compares the files with the code.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+from singer_sdk.about import AboutFormatter
+from singer_sdk.plugin_base import PluginBase
+
+from tap_mailing.tap import TapMailing
+from target_mailing.target import TargetMailing
+
+ROOT = Path(__file__).parents[1]
+FILES: dict[Path, type[PluginBase]] = {
+    ROOT / "plugins" / "extractors" / "tap-mailing.meltano.yml": TapMailing,
+    ROOT / "plugins" / "loaders" / "target-mailing.meltano.yml": TargetMailing,
+}
+#: One of these groups is enough for a tap to read something.
+ENOUGH_FOR_A_TAP = [
+    ["mailjet_api_key", "mailjet_secret_key"],
+    ["mpdx_token"],
+    ["mpdx_access_token"],
+    ["postgrid_api_key"],
+    ["ses_regions"],
+]
+KINDS = {"integer": "integer", "number": "decimal"} | {one: one for one in ("boolean", "object", "array", "string")}
+HEAD = "# Written by `make definitions`; to be added to a project by `meltano add --from-ref FILE {name}`.\n"
+
+
+def about(plugin: type[PluginBase]) -> dict[str, Any]:
+    """Return what `--about --format=json` prints."""
+    text = AboutFormatter.get_formatter("json").format_about(plugin._get_about_info())  # noqa: SLF001
+    found: dict[str, Any] = json.loads(text)
+    return found
+
+
+def kind(name: str, schema: dict[str, Any]) -> str:
+    """Return Meltano's kind of a setting; a value of several types is passed on as it stands, as a string."""
+    types = [one for one in schema["type"] if one != "null"]
+    if name == "start_date":
+        return "date_iso8601"
+    if "enum" in schema:
+        return "options"
+    return KINDS[types[0]] if len(types) == 1 else "string"
+
+
+def setting(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """Return Meltano's definition of a setting.
+
+    Without a default value: Meltano would pass it on, and the plugin would take it for the user's own.
+    """
+    found: dict[str, Any] = {"name": name, "label": schema["title"], "kind": kind(name, schema)}
+    if schema.get("secret"):
+        found["sensitive"] = True
+    if "enum" in schema:
+        found["options"] = [{"label": one, "value": one} for one in schema["enum"] if one is not None]
+    if isinstance(schema.get("default"), str | int | float):
+        found["placeholder"] = json.dumps(schema["default"]).strip('"')
+    return found | {"description": schema["description"]}
+
+
+def definition(plugin: type[PluginBase]) -> dict[str, Any]:
+    """Return Meltano's definition of a plugin."""
+    told = about(plugin)
+    name = told["name"]
+    settings = [setting(*one) for one in told["settings"]["properties"].items()]
+    found = {
+        "name": name,
+        "namespace": name.replace("-", "_"),
+        "label": "Mailing providers",
+        "description": told["description"],
+        "pip_url": "-e ./tap-target-mailing[ses]",
+        "executable": name,
+        "capabilities": sorted(told["capabilities"]),
+        "settings": settings,
+    }
+    if "catalog" in told["capabilities"]:
+        found["settings_group_validation"] = ENOUGH_FOR_A_TAP
+    return found
+
+
+def text(plugin: type[PluginBase]) -> str:
+    """Return the file of a plugin."""
+    found = definition(plugin)
+    head = HEAD.format(name=found["name"])
+    return head + str(yaml.safe_dump(found, sort_keys=False, allow_unicode=True, width=120))
+
+
+def main() -> None:
+    """Write the files."""
+    for path, plugin in FILES.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text(plugin), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
