@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from mailing_api.errors import ConfigurationError
+from mailing_api.suggestions import misspelt
 
 __all__ = [
     "ALLOW_HTTP",
@@ -151,10 +152,19 @@ def from_environ(schema: Mapping[str, Any], prefix: str, environ: Mapping[str, s
     A value is read as JSON where the setting may be other than text, and taken as text where that fails.
 
     Raises:
-        ConfigurationError: it fits no type of the setting.
+        ConfigurationError: it fits no type of the setting, or a variable's name is that of one but for a letter or two.
     """
     found: dict[str, Any] = {}
-    for name, one in schema.get("properties", {}).items():
+    settings = schema.get("properties", {})
+    given = [name for name, text in environ.items() if text and name.startswith(prefix)]
+    for name in given:
+        own = name.removeprefix(prefix).lower()
+        if own not in settings and (meant := misspelt(own, settings)) is not None:
+            raise ConfigurationError(
+                f"Unknown environment variable {name}; did you mean {prefix}{meant.upper()}? Correct the name, or "
+                "remove it."
+            )
+    for name, one in settings.items():
         text = environ.get(f"{prefix}{name.upper()}")
         if text:
             given = one.get("type", "string")

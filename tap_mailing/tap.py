@@ -26,6 +26,7 @@ from mailing_api.http.retry import RetryPolicy
 from mailing_api.process.configuration import (
     check_stream_maps,
     given_settings,
+    misspelt_settings,
     read_configuration,
     unknown_settings,
     unusable,
@@ -323,7 +324,7 @@ class TapMailing(Tap):
         errors = [
             misfit(error.absolute_path, schema) for error in JSONSchemaValidator(schema).iter_errors(self._config)
         ]
-        errors += unusable(self._config)
+        errors += [*unusable(self._config), *misspelt_settings(self._config, schema["properties"])]
         if errors and raise_errors:
             raise ConfigValidationError("Settings are wrong.", errors=errors, schema=schema)
         for error in errors:

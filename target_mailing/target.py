@@ -30,6 +30,7 @@ from mailing_api.process.configuration import (
     check_not_empty,
     check_stream_maps,
     given_settings,
+    misspelt_settings,
     read_configuration,
     unknown_settings,
     unusable,
@@ -336,7 +337,7 @@ class TargetMailing(Target):
         errors = [
             misfit(error.absolute_path, schema) for error in JSONSchemaValidator(schema).iter_errors(self._config)
         ]
-        errors += unusable(self._config)
+        errors += [*unusable(self._config), *misspelt_settings(self._config, schema["properties"])]
         if errors and raise_errors:
             raise ConfigValidationError("Settings are wrong.", errors=errors, schema=schema)
         if unknown := unknown_settings(self._config, schema["properties"]):

@@ -13,13 +13,14 @@ from typing import Any, Final
 
 from mailing_api.errors import ConfigurationError
 from mailing_api.settings import filled, plain, shown
-from mailing_api.suggestions import did_you_mean
+from mailing_api.suggestions import did_you_mean, misspelt
 
 __all__ = [
     "check_not_empty",
     "check_stream_maps",
     "empty_variable",
     "given_settings",
+    "misspelt_settings",
     "read_configuration",
     "unknown_settings",
     "unusable",
@@ -35,6 +36,7 @@ _LONGEST_NAME: Final = 100
 _NULLS: Final = (None, "__NULL__")
 #: Options of a map whose value may be a name.
 _NAMES_OF_STREAMS: Final = ("__alias__", "__source__")
+_OPTIONS: Final = (*_NAMES_OF_STREAMS, "__else__", "__filter__", "__key_properties__")
 
 
 def read_configuration(paths: Sequence[str]) -> tuple[dict[str, Any], bool]:
@@ -112,10 +114,24 @@ def unusable(config: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def misspelt_settings(config: Mapping[str, Any], known: Iterable[str]) -> list[str]:
+    """What to say of settings that there are not, each of which is one of the known ones but for a letter or two."""
+    return [
+        f"Unknown setting `{name}`; did you mean `{meant}`? Correct the name, or remove it."
+        for name, meant in _meant(config, list(known)).items()
+    ]
+
+
+def _meant(config: Mapping[str, Any], known: Sequence[str]) -> dict[str, str]:
+    """The known settings that others in a configuration are misspelt from."""
+    meant = {name: misspelt(name, known) for name in sorted(config.keys() - set(known))}
+    return {name: one for name, one in meant.items() if one is not None}
+
+
 def unknown_settings(config: Mapping[str, Any], known: Iterable[str]) -> str:
-    """The names of settings that there are not, some of them where they are many, and what may be meant."""
+    """The names of the other settings that there are not, some of them where they are many, and what may be meant."""
     names = list(known)
-    unknown = sorted(config.keys() - set(names))
+    unknown = sorted(config.keys() - set(names) - _meant(config, names).keys())
     listed = unknown[:_MOST_NAMES]
     more = f", and {len(unknown) - len(listed)} more" if len(unknown) > len(listed) else ""
     return f"{', '.join(listed)}{more}.{did_you_mean(listed, names)}" if unknown else ""
@@ -189,6 +205,7 @@ def check_stream_maps(maps: Any) -> None:
         return
     if not isinstance(maps, Mapping):
         raise ConfigurationError("Setting `stream_maps` must be an object: stream -> map.")
+    _check_options("Setting `stream_maps`", maps, ["__else__"])
     for stream, given in maps.items():
         where = f"Setting `stream_maps.{stream}`"
         if stream == "__else__":
@@ -197,8 +214,17 @@ def check_stream_maps(maps: Any) -> None:
             if given not in _NULLS:
                 raise ConfigurationError(f"{where} must be an object of columns, or null to leave the stream out.")
         else:
+            _check_options(where, given, _OPTIONS)
             for column, expression in given.items():
                 _check_column(f"Setting `stream_maps.{stream}.{column}`", stream, column, expression)
+
+
+def _check_options(where: str, names: Iterable[str], options: Sequence[str]) -> None:
+    """See that no option is misspelt: it would be a column or a stream, and what it was to leave out would go."""
+    for name in names:
+        is_option = name.startswith("__") and name.endswith("__")
+        if is_option and name not in options and (meant := misspelt(name, options)):
+            raise ConfigurationError(f"{where}: unknown option `{name}`; did you mean `{meant}`? Correct the name.")
 
 
 def _check_else(where: str, given: Any) -> None:

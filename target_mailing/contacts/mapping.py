@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Container, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from msgspec import UNSET
 
 from mailing_api.addresses import without_hidden
 from mailing_api.errors import ConfigurationError
-from mailing_api.suggestions import column_meant, did_you_mean
+from mailing_api.suggestions import column_meant, did_you_mean, misspelt
 from target_mailing.contacts.consent_columns import tells_opt_outs
 from target_mailing.contacts.consent_words import status_reader
 from target_mailing.contacts.deletion import DELETED_AT, deletion_column, is_deleted
@@ -25,6 +25,9 @@ __all__ = [
     "StreamMapping",
     "Values",
 ]
+
+#: Columns that tell who may be written to.
+_OF_CONSENT: Final = ("subscription_status", DELETED_AT)
 
 #: A row's values of the columns that its mapping needs, in their order.
 Values = tuple[Any, ...]
@@ -90,6 +93,10 @@ class StreamMapping:
         known = set(columns)
         sources = {name: name for name in (*CANONICAL_COLUMNS, *fields.columns) if name in known} | dict(mapping)
         for name, column in mapping.items():
+            if (meant := _consent_meant(name, known | mapping.keys(), fields)) is not None:
+                raise ConfigurationError(
+                    f"Stream {stream!r}: `mapping` has {name!r}, which would be a property. Did you mean {meant!r}?"
+                )
             if column not in known:
                 raise ConfigurationError(
                     f"Stream {stream!r}: `mapping` takes {name!r} from column {column!r}, which the stream lacks."
@@ -359,6 +366,14 @@ class StreamMapping:
                 raise wrong_type(f"{column}.{name}", value, exc) from None
             if found is not None or self._clear_nulls:
                 properties[own] = found
+
+
+def _consent_meant(name: str, known: Container[str], fields: Fields) -> str | None:
+    """The column of consent that a name in `mapping` is misspelt from, which nothing else gives; None if it is not."""
+    if name in fields.columns or (fields.defines_properties and name in fields.properties):
+        return None
+    meant = misspelt(name, _OF_CONSENT)
+    return None if meant == name or meant in known else meant
 
 
 def _field_for(column: str, name: str, fields: Fields) -> Field:

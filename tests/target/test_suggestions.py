@@ -5,8 +5,15 @@ from __future__ import annotations
 import logging
 
 import pytest
+from singer_sdk.exceptions import ConfigValidationError
 
-from mailing_api.suggestions import did_you_mean
+from mailing_api.errors import ConfigurationError
+from mailing_api.suggestions import did_you_mean, misspelt
+from tap_mailing.tap import TapMailing
+from target_mailing.contacts.fields import Fields
+from target_mailing.contacts.mapping import StreamMapping
+from target_mailing.ses.contact import AnyField
+from target_mailing.target import TargetMailing
 from tests.target.conftest import LIST, people, schema, state
 
 
@@ -66,10 +73,89 @@ def test_p9_a_column_that_may_hold_the_address_is_asked_about(mailjet, column, m
         assert again.error is None
 
 
+#: Misspelt settings of both plugins, and what is meant.
+MISSPELT = {
+    "max_rejectd": "max_rejected", "max-rejected": "max_rejected", "maxRejected": "max_rejected", "LIST": "list",
+    "lists": "list", "lsit": "list", "conset": "consent", "acton": "action", "stream": "streams", "null": "nulls",
+    "on_unkown_steam": "on_unknown_stream", "ses_region": "ses_regions", "flattening_enable": "flattening_enabled",
+    "mailjet_apikey": "mailjet_api_key", "steam_maps": "stream_maps", "request_timout": "request_timeout",
+    "startdate": "start_date", "look_back": "lookback",
+    "change_detecton": "change_detection", "mpdx_tokens": "mpdx_token",
+}  # fmt: skip
+#: What configurations hold for other programs, and what is near to nothing.
+OTHERS = (
+    "add_record_metadata", "batch_size_rows", "load_method", "batch_config", "default_target_schema",
+    "dialect", "schema", "host", "user", "url", "api_key", "name", "state", "pages", "ses_s3_endpoint",
+    "list_of_members",
+)  # fmt: skip
+
+
+def settings_of(plugin):
+    found = plugin.config_jsonschema
+    plugin.append_builtin_config(found)
+    return list(found["properties"])
+
+
+@pytest.mark.parametrize("plugin", [TapMailing, TargetMailing])
+def test_p9_a_setting_that_is_misspelt_by_a_letter_or_two_is_an_error_wherever_it_is_given(plugin, monkeypatch):
+    known = settings_of(plugin)
+    told = {wrong: meant for wrong, meant in MISSPELT.items() if meant in known}
+    with pytest.raises(ConfigValidationError) as raised:
+        plugin(config=dict.fromkeys(told, "canary"), validate_config=True)
+    assert sorted(raised.value.errors) == sorted(
+        f"Unknown setting `{wrong}`; did you mean `{meant}`? Correct the name, or remove it."
+        for wrong, meant in told.items()
+    )
+    for wrong, meant in told.items():
+        if "-" not in wrong:
+            variable, right = (f"{plugin._env_var_prefix}{name.upper()}" for name in (wrong, meant))
+            if variable == right:
+                continue
+            monkeypatch.setenv(variable, "canary")
+            with pytest.raises(
+                ConfigurationError, match=f"^Unknown environment variable {variable}; did you mean {right}"
+            ):
+                plugin(parse_env_config=True)
+            monkeypatch.delenv(variable)
+
+
+@pytest.mark.parametrize("plugin", [TapMailing, TargetMailing])
+def test_a_setting_of_another_plugin_or_program_is_a_warning(plugin, caplog):
+    known, both = settings_of(plugin), {*settings_of(TapMailing), *settings_of(TargetMailing)}
+    others = sorted({*OTHERS, *both} - {*known})
+    assert {name: misspelt(name, known) for name in others} == dict.fromkeys(others)
+    for name in known:
+        assert misspelt(name, [one for one in known if one != name]) is None  # nobody can take one for another
+    plugin(config=dict.fromkeys(OTHERS, "canary"))
+    assert "are ignored: " in caplog.text
+    assert "canary" not in caplog.text
+
+
 def test_a_setting_of_almost_the_right_name_is_asked_about(mailjet, caplog):
     caplog.set_level(logging.WARNING)
-    mailjet.deliver([schema(), *people(range(2)), state(1)], conset="respect")
-    assert "are ignored: conset. Did you mean 'consent'?" in caplog.text
+    result = mailjet.deliver([schema(), *people(range(2)), state(1)], requests_per_second=5)
+    assert "are ignored: requests_per_second. Did you mean 'ses_requests_per_second'?" in caplog.text
+    assert result.error is None
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("subscripton_status", "subscription_status"), ("subscriptionstatus", "subscription_status"),
+        ("sdc_deleted_at", "_sdc_deleted_at"), ("_sdc_deletd_at", "_sdc_deleted_at"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("properties", [{}, AnyField()], ids=["defined", "any"])
+def test_p5_a_misspelt_name_of_consent_in_a_mapping_is_an_error_wherever_properties_need_no_definition(
+    name, meant, properties
+):
+    fields = Fields(columns={}, properties=properties, defines_properties=isinstance(properties, dict))
+    options = {"stream": "people", "fields": fields, "properties": None, "clear_nulls": False, "action_column": None}
+    with pytest.raises(ConfigurationError, match=f"`mapping` has {name!r}, .*Did you mean {meant!r}"):
+        StreamMapping(columns=["email", "gone"], mapping={name: "gone"}, **options)
+    StreamMapping(columns=["email", "gone", meant], mapping={meant: "gone"}, **options)
+    if not fields.defines_properties:  # it is a property beside the column that is meant
+        StreamMapping(columns=["email", "gone", meant], mapping={name: "gone"}, **options)
 
 
 def test_of_very_many_names_only_the_first_are_shown(mailjet):

@@ -62,6 +62,10 @@ def test_p9_a_huge_exponent_costs_nothing(tmp_path):
         ({"__else__": "__NULL_STREAM__"}, "`stream_maps.__else__` must be null or `__NULL__`"),
         ({"people": {"__alias__": None}}, "`stream_maps.people.__alias__` must be the name of a stream"),
         ({"people": {"__source__": None}}, "`stream_maps.people.__source__` must be the name of a stream"),
+        ({"__esle__": None}, "`stream_maps`: unknown option `__esle__`; did you mean `__else__`?"),
+        ({"people": {"__filtr__": "a == 'b'"}}, "`stream_maps.people`: unknown option `__filtr__`; .* `__filter__`?"),
+        ({"people": {"__Filter__": "a == 'b'"}}, "`__filter__`"),
+        ({"people": {"__key-propertys__": ["a"]}}, "`stream_maps.people`: unknown .* `__key_properties__`"),
         ({"people": {"__else__": "drop"}}, "`stream_maps.people.__else__` must be null or `__NULL__`"),
         ({"people": "x"}, "`stream_maps.people` must be an object"),
         ({"people": 5}, "`stream_maps.people` must be an object"),
@@ -93,7 +97,9 @@ def test_stream_maps_of_the_right_form_pass():
 
 
 def test_names_of_settings_that_there_are_not_are_listed_in_part():
-    assert unknown_settings({"lsit": 1, "list": 2}, ["list"]) == "lsit. Did you mean 'list'?"
+    assert unknown_settings({"lsit": 1, "lisst_of": 1, "list": 2}, ["list", "list_of_it"]) == (
+        "lisst_of. Did you mean 'list_of_it'?"
+    )
     assert unknown_settings({"list": 2}, ["list"]) == ""
     many = unknown_settings({f"unknown{number:04}": 1 for number in range(5000)}, ["list"])
     assert many.endswith("unknown0019, and 4980 more.")
