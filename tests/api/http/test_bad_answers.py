@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from contextlib import closing
+from itertools import combinations, product
 
 import httpx
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailing_api.errors import MailingError, ProviderFault, UnreadableAnswer
+from mailing_api.http.pace import Pace
 from mailing_api.http.retry import RetryPolicy
 from mailing_api.mailjet.answers import values_of
 from mailing_api.mailjet.client import MailjetClient
@@ -20,7 +22,7 @@ from mailing_api.ses.answers import answer as answer_of_ses
 from mailing_api.ses.answers import page_of
 from tests.api.clients import CLIENTS, HASTY
 from tests.raw import answer, raw_server, saying
-from tests.searching import examples
+from tests.searching import LENGTH, examples
 
 URL = "https://provider.example"
 ONE_TRY = RetryPolicy(fault_tries=1, throttle_tries=1)
@@ -106,14 +108,31 @@ def served(status, headers, body):
     return httpx.MockTransport(handle)
 
 
+def statuses_and_bodies(headers):
+    """All of them; in a short search as many as give each pair of a status, a body and headers."""
+    turn = [*HEADERS].index(headers)
+    return [
+        (status, body)
+        for (at, status), (number, body) in product(enumerate(STATUSES), enumerate(BODIES.values()))
+        if LENGTH != "short" or (at + number) % len(HEADERS) == turn
+    ]
+
+
 @pytest.mark.slow
+@pytest.mark.machine
 @pytest.mark.parametrize("headers", HEADERS)
 @each_client
 def test_p9_whatever_a_server_answers_is_one_of_the_errors(client, headers):
     raw = [tuple(header.split(b": ", 1)) for header in HEADERS[headers]]
-    for status in STATUSES:
-        for body in BODIES.values():
-            outcome(client, transport=served(status, raw, body), retry=ONE_TRY)
+    for status, body in statuses_and_bodies(headers):
+        outcome(client, transport=served(status, raw, body), retry=ONE_TRY)
+
+
+def test_a_short_search_answers_with_each_pair_of_status_body_and_headers():
+    cases = [(status, body, headers) for headers in HEADERS for status, body in statuses_and_bodies(headers)]
+    for one, other in combinations((STATUSES, [*BODIES.values()], [*HEADERS]), 2):
+        found = {pair for case in cases for pair in combinations(case, 2)}
+        assert found >= {*product(one, other)}
 
 
 @pytest.mark.parametrize("body", ["HTML", "text", "cut off", "deep", "deep object", "not UTF-8", "another type"])
@@ -263,7 +282,8 @@ def test_p9_a_404_that_the_provider_does_not_explain_is_asked_for_again(make, as
     def handle(_):
         return httpx.Response(**{"status_code": 200} | answers.pop(0))
 
-    with closing(make(transport=httpx.MockTransport(handle), retry=HASTY, sleep=lambda _: None)) as client:
+    waits = {"sleep": lambda _: None, "pace": Pace(sleep=lambda _: None)}
+    with closing(make(transport=httpx.MockTransport(handle), retry=HASTY, **waits)) as client:
         ask(client)
         ask(client)
         assert len(answers) == 5

@@ -7,8 +7,27 @@ import json
 import pytest
 
 from mailing_sandbox.server import Sandbox
+from tests.faults.process import Target
 from tests.target.postgrid.conftest import LIST, Postgrid
-from tests.target.test_command import Command, lines
+
+
+class Killable(Postgrid):
+    """The account, and runs against it that are forks of a process that has imported the target."""
+
+    nursery = None
+
+    def kill(self, messages, *, method, path, skip, when):
+        """Kill a run at a call; returns what STATE had left."""
+        fault = self.sandbox.faults.add(kind="hold", method=method, path=path, skip=skip, when=when)
+        config = self.folder / "config.json"
+        config.write_text(json.dumps(self.settings()))
+        lines = [json.dumps(message).encode() + b"\n" for message in messages]
+        target = Target(config, lines, nursery=self.nursery, witness=lambda _: None)
+        fault.wait_until_held(timeout=30)
+        target.kill()
+        target.wait()
+        self.sandbox.faults.clear()
+        return target.states
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +37,7 @@ def sandbox():
 
 
 @pytest.fixture
-def postgrid(sandbox, tmp_path):
+def postgrid(sandbox, ground, tmp_path):
     sandbox.postgrid.reset()
     sandbox.faults.clear()
     sandbox.postgrid.add_list(LIST)
@@ -33,17 +52,6 @@ def postgrid(sandbox, tmp_path):
         "max_requests_per_second": 1000,
         "max_rejected": "100%",
     }
-    return Postgrid(sandbox, tmp_path, config)
-
-
-def kill(postgrid, messages, *, method, path, skip, when):
-    """Kill a run at a call; returns what STATE had left."""
-    fault = postgrid.sandbox.faults.add(kind="hold", method=method, path=path, skip=skip, when=when)
-    with Command(postgrid).start() as process:
-        process.stdin.write(lines(messages))
-        process.stdin.close()
-        fault.wait_until_held(timeout=30)
-        process.kill()
-        out = process.stdout.read()
-    postgrid.sandbox.faults.clear()
-    return [json.loads(line) for line in out.splitlines()]
+    account = Killable(sandbox, tmp_path, config)
+    account.nursery = ground.nursery
+    return account

@@ -11,7 +11,6 @@ from operator import itemgetter
 import pytest
 
 from tests.faults.pairs import few
-from tests.faults.postgrid.conftest import kill
 from tests.target.conftest import state
 from tests.target.postgrid.conftest import delete, household, households, link_files, objects
 
@@ -90,7 +89,7 @@ def test_p3_killed_while_adding_nobody_is_lost_and_nobody_is_there_twice(by_impo
     by_import.deliver([households(), *rows(1), state(1)])
     # PostGrid leaves out the second of those at home, whenever it comes so.
     by_import.sandbox.postgrid.plan_imports([{"invalid": [3]}])
-    assert kill(by_import, [households(), *rows(2, 4, 6), state(2)], **call) == []
+    assert by_import.kill([households(), *rows(2, 4, 6), state(2)], **call) == []
     by_import.sandbox.postgrid._account.import_plans.clear()
     again = [*rows(6, 5, 2), delete(9), *rows(1, 4)]
     result = by_import.deliver([households(), *again, state(3)])
@@ -110,7 +109,7 @@ def test_p3_killed_while_adding_nobody_is_lost_and_nobody_is_there_twice(by_impo
 @pytest.mark.parametrize("call", few(cases(LINKING), *KINDS, name=named_by))
 def test_p3_killed_while_linking_nobody_is_lost_and_no_file_stays(by_import, monkeypatch, tmp_path, call):
     link_files(by_import, monkeypatch, tmp_path)
-    assert kill(by_import, [households(), *rows(1, 2, 3, 4), state(1)], **call) == []
+    assert by_import.kill([households(), *rows(1, 2, 3, 4), state(1)], **call) == []
     result = by_import.deliver([households(), *rows(4, 2, 3, 5), state(2)])
     assert result.error is None
     assert result.states == [2]
@@ -124,7 +123,7 @@ def test_p7_killed_while_linking_in_a_run_that_replaces_no_file_stays(by_import,
     link_files(by_import, monkeypatch, tmp_path)
     by_import.config |= {"postgrid_replace": True}
     put = {"method": "PUT", "path": "/s3/*.csv", "skip": 0, "when": "after"}
-    assert kill(by_import, [households(), *rows(1, 2, 3), state(1)], **put) == []
+    assert by_import.kill([households(), *rows(1, 2, 3), state(1)], **put) == []
     assert len(objects(by_import.sandbox)) == 1
     assert by_import.deliver([households(), *rows(2, 4), state(2)]).error is None
     assert streets(by_import) == named(2, 4)
@@ -136,7 +135,7 @@ def test_p7_killed_while_linking_in_a_run_that_replaces_no_file_stays(by_import,
 def test_p3_killed_while_replacing_the_next_run_replaces_all(by_import, call):
     by_import.deliver([households(), *rows(1, 2, 4), state(1)])
     by_import.config |= {"postgrid_replace": True}
-    assert kill(by_import, [households(), *rows(2, 3, 4), state(2)], **call) == []
+    assert by_import.kill([households(), *rows(2, 3, 4), state(2)], **call) == []
     changed = [*rows(3, 5), household(4, name="Renamed"), delete(1)]
     result = by_import.deliver([households(), *changed, state(3)])
     assert result.error is None

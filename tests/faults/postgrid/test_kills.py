@@ -7,7 +7,6 @@ from operator import itemgetter
 import pytest
 
 from tests.faults.pairs import few
-from tests.faults.postgrid.conftest import kill
 from tests.target.conftest import state
 from tests.target.postgrid.conftest import delete, household, households
 from tests.target.postgrid.test_doubts import versions
@@ -78,7 +77,7 @@ def on_list(postgrid):
 
 def kill_at(postgrid, messages, name, skip, when):
     method, path, _ = CALLS[name]
-    return kill(postgrid, messages, method=method, path=path, skip=skip, when=when)
+    return postgrid.kill(messages, method=method, path=path, skip=skip, when=when)
 
 
 def named(case):
