@@ -46,6 +46,7 @@ class MailingError(Exception):
         retry_after: seconds the provider asked to wait, if it did.
         maybe_done: the provider may have done the work although the call failed.
         said: the provider's own words, "" for none. They may quote addresses: never to be logged or raised.
+        is_read: the call that failed only asked for something (GET).
     """
 
     advice: ClassVar[str] = ""
@@ -66,6 +67,7 @@ class MailingError(Exception):
         self.retry_after = retry_after
         self.maybe_done = maybe_done
         self.said = said
+        self.is_read = False
 
 
 class ConfigurationError(MailingError):

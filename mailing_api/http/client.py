@@ -257,6 +257,7 @@ class HttpClient:
                     jitter=random.random(),  # noqa: S311
                 )
             if delay is None:
+                error.is_read = method == "GET"
                 # The cause may quote an address or a header, so it is not chained.
                 raise error from None
             is_unreadable = isinstance(cause, UnreadableAnswer)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self
@@ -30,6 +31,8 @@ class SplitBudget:
 
     def __init__(self) -> None:
         self.calls_left = MAX_SPLIT_CALLS
+        #: When a reply to any of them was lost first (monotonic seconds).
+        self.lost_at = math.inf
 
 
 class Batch(msgspec.Struct, eq=False):
@@ -47,6 +50,7 @@ class Batch(msgspec.Struct, eq=False):
         polls: how often its step found nothing to tell.
         failed_looks: looks at its job that failed in a row.
         lost: times that the reply to its step was lost.
+        lost_to: the HTTP status in place of the reply that was lost last, if there was one.
         maybe_done: its step, which is taken again, may have been done before.
         recovered: it is of an earlier run.
         refused: by position, rows that a step refused while the others went on.
@@ -68,6 +72,7 @@ class Batch(msgspec.Struct, eq=False):
     polls: int = 0
     failed_looks: int = 0
     lost: int = 0
+    lost_to: int | None = None
     maybe_done: bool = False
     recovered: bool = False
     refused: dict[int, Refusal] = {}

@@ -46,6 +46,7 @@ class Row(msgspec.Struct, gc=False):
         lost_address: the key has no address any more, but was not deleted.
         tells_changes: its stream tells changes in their order, so that another address of the same key is a change.
         is_of_shared_key: its key stands for several addresses at once, so that none is a former one.
+        is_former: it removes the address that a key had before, or may have had.
         turn: its place among all rows of keys, for `KeysUnderWay`.
     """
 
@@ -71,6 +72,7 @@ class Row(msgspec.Struct, gc=False):
     turn: int = 0
     tells_changes: bool = True
     is_of_shared_key: bool = False
+    is_former: bool = False
 
     def supersede(self, earlier: Row) -> None:
         """Take over what an earlier row of the same address settles, holds and is waited for by.

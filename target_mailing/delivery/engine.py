@@ -22,12 +22,11 @@ from target_mailing.delivery.batcher import Row
 from target_mailing.delivery.closing import CLOSING, to_be_closed
 from target_mailing.delivery.contested import is_contested
 from target_mailing.delivery.deadlines import overdue
-from target_mailing.delivery.effects import effect_of
+from target_mailing.delivery.lost_rows import MAX_LOST, judged_alone
 from target_mailing.delivery.outcomes import Outcomes
 from target_mailing.delivery.queue import DestinationQueue, ReadyBatch, pending_removals
 from target_mailing.delivery.recovery import can_resume, undo
 from target_mailing.delivery.result import BatchResult
-from target_mailing.delivery.row_size import is_large, too_large
 from target_mailing.destination import Again, Done, Finished, Progress, Refusal
 from target_mailing.journal.journal import Journal, StoredBatch
 
@@ -37,8 +36,6 @@ logger = logging.getLogger("target-mailing.delivery")
 
 #: Looks at a job that may fail in a row (each already retried by the client) before the run gives up.
 _MAX_FAILED_LOOKS = 10
-#: Times that a submission's reply may be lost before the batch is cut in halves.
-_MAX_LOST = 3
 
 
 class Delivery:
@@ -279,6 +276,7 @@ class Delivery:
                 self._leave(batch, error)
         elif error.maybe_done and not batch.step.repeatable:
             logger.warning("Batch %d: the reply of step %r was lost: %s", batch.number, batch.step.name, error)
+            batch.lost_to = error.status
             self._recover_step(batch)
         else:
             self._forget_step(batch)
@@ -309,7 +307,7 @@ class Delivery:
         self._journal.end_step(there, batch.number, batch.step.name, evidence, names=names, left=left)
         batch.evidence[batch.step.name] = evidence
         if not batch.step.repeatable:
-            batch.queue.answered = max(batch.queue.answered, sum(len(row.contact) for row in batch.rows))
+            batch.queue.answered.note(sum(len(row.contact) for row in batch.rows))
         if "job" in done.evidence:
             logger.info("Batch %d (%d rows, %s): %s", batch.number, len(batch.rows), batch.action, batch.jobs)
         batch.advance()
@@ -332,7 +330,8 @@ class Delivery:
 
     def _submit_again(self, batch: Batch) -> None:
         batch.lost += 1
-        if batch.lost < _MAX_LOST:
+        batch.budget.lost_at = min(batch.budget.lost_at, time.monotonic())
+        if batch.lost < MAX_LOST:
             self.counts["resubmitted"] += 0 if batch.step.prepares else len(batch.rows)
             batch.rewind()
             self._begin_step(batch)
@@ -345,14 +344,21 @@ class Delivery:
             self._judge_lost_row(batch)
 
     def _judge_lost_row(self, batch: Batch) -> None:
-        """A row by itself was never answered, while the provider answers what else it is asked: it may be too large."""
-        size = len(batch.rows[0].contact)
-        if is_large(size, batch.queue.answered):
-            verdict = Finished(absent=batch.step.prepares)
-            refusal = too_large(size, f"no answer came in {_MAX_LOST} attempts, while others were answered")
-            self._undo(batch, lambda: self._give_up(batch, verdict, {0: refusal}))
-        else:
+        """A row by itself was never answered, perhaps while the provider answers what else it is asked."""
+        queued = self._queued.get(batch.queue.destination.name)
+        verdict = judged_alone(batch, has_others=bool(queued))
+        if verdict is None:
             self._leave(batch, DeliveryFailed("The reply to a batch of one row was lost again and again."))
+        elif isinstance(verdict, Refusal):
+            ended = Finished(absent=batch.step.prepares)
+            self._undo(batch, lambda: self._give_up(batch, ended, {0: verdict}))
+        elif queued:
+            batch.rewind()
+            queued.append(batch)
+            self._begin_step(queued.popleft())
+        else:
+            batch.rewind()
+            self._look_again(batch, batch.queue.policy.poll_max_interval)
 
     def _wait(self, batch: Batch, again: Again) -> None:
         if again.maybe_done:
@@ -433,13 +439,7 @@ class Delivery:
         batch.steps, batch.at = (step,), 0
         self._begin_step(batch)
 
-    def _settle(
-        self,
-        batch: Batch,
-        finished: Finished,
-        undecided: list[int],
-        following: list[list[Row]],
-    ) -> None:
+    def _settle(self, batch: Batch, finished: Finished, undecided: list[int], following: list[list[Row]]) -> None:
         queue = batch.queue
         ends = BatchResult.of(batch, finished, undecided)
         numbers = self._journal.settle(
@@ -460,9 +460,7 @@ class Delivery:
         else:
             queue.delivered += len(ends.delivered) if batch.action != queue.destination.actions.ask else 0
             queue.holds_state &= batch.route != CLOSING
-            self._outcomes.settle_all(ends.told)
-            for effect, rows in ends.by_effect(effect_of(queue.destination.actions, batch.action)):
-                self._outcomes.settle_delivered((row.lines for row in rows), effect)
+            ends.tell(self._outcomes, batch)
             queue.opt_outs.arrived(batch.action, ends.delivered, ends.effects)
             for row in ends.withheld:
                 queue.opted_out(row)

@@ -76,6 +76,8 @@ class Outcomes:
         self._opt_outs: set[int] = set()
         #: Rejected rows whose opt-outs the provider has all the same.
         self.opt_outs_obeyed = 0
+        #: Former addresses of keys that were removed, since their rows have another one.
+        self.former_removed = 0
 
     @property
     def rows(self) -> int:

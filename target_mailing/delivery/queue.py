@@ -16,6 +16,7 @@ from target_mailing.delivery.batcher import Batcher, Row
 from target_mailing.delivery.keys_under_way import KeysUnderWay
 from target_mailing.delivery.opt_outs import OptOuts
 from target_mailing.delivery.outcomes import End, Outcome, Outcomes
+from target_mailing.delivery.row_size import Answered
 from target_mailing.delivery.shared_keys import SharedKeys
 from target_mailing.destination import Destination, Refusal
 from target_mailing.journal.journal import Journal, Known, Reject
@@ -60,8 +61,7 @@ class DestinationQueue:
         self.policy = policy
         self.recovering = 0
         self.under_way = 0
-        #: Bytes of the largest submission that was answered.
-        self.answered = 0
+        self.answered = Answered()
         #: Rows of this run that arrived; and whether STATE waits until the run is closed.
         self.delivered = 0
         self.holds_state = destination.replaces_contents
@@ -353,10 +353,10 @@ class DestinationQueue:
 
     def _leave(self, row: Row, before: str, now: float) -> None:
         """The row's key had, or may have, another address: that one leaves or is kept, and tells of an opt-out."""
-        if not self._has_opt_outs or row.action in self.destination.actions.account_wide:
+        if not self._has_opt_outs or row.key is None or row.action in self.destination.actions.account_wide:
             return
-        assert row.key is not None  # noqa: S101 - `before` is known by it
         old = self._former(row, before, self.destination.actions.remove)
+        old.is_former = True
         if not self._old_first:
             self._leave_after(row, old, now)
             return

@@ -9,8 +9,8 @@ import msgspec
 
 from target_mailing.delivery.batch import Batch
 from target_mailing.delivery.batcher import Row
-from target_mailing.delivery.effects import Effect
-from target_mailing.delivery.outcomes import End, Outcome
+from target_mailing.delivery.effects import Effect, effect_of
+from target_mailing.delivery.outcomes import End, Outcome, Outcomes
 from target_mailing.destination import Finished
 from target_mailing.journal.journal import Reject
 
@@ -76,7 +76,14 @@ class BatchResult(msgspec.Struct, frozen=True, kw_only=True):
             ],
         )
 
-    def by_effect(self, usual: Effect) -> Iterator[tuple[Effect, Sequence[Row]]]:
+    def tell(self, outcomes: Outcomes, batch: Batch) -> None:
+        """Tell the run how the rows of the batch ended."""
+        outcomes.settle_all(self.told)
+        for effect, rows in self._by_effect(effect_of(batch.queue.destination.actions, batch.action)):
+            outcomes.settle_delivered((row.lines for row in rows), effect)
+        outcomes.former_removed += sum(row.is_former for row in self.delivered)
+
+    def _by_effect(self, usual: Effect) -> Iterator[tuple[Effect, Sequence[Row]]]:
         """The delivered rows by what was done to them, given what their action usually does."""
         known = {id(row) for rows in self.effects.values() for row in rows}
         others = [row for row in self.delivered if id(row) not in known] if known else self.delivered

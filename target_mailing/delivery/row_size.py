@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable
 from typing import Final
 
 from mailing_api.errors import MailingError, ProviderFault, Unreachable
 from target_mailing.destination import Refusal
 
-__all__ = ["is_large", "refusal_by_size", "too_large"]
+__all__ = ["Answered", "is_large", "refusal_by_size", "too_large"]
 
 #: Bytes of a row below which its size is not to blame for a connection that is cut.
 _LARGE: Final = 1024
 #: A body, an address in a path, or headers are too large.
 _STATUSES: Final = frozenset({413, 414, 431})
+
+
+class Answered:
+    """Submissions to a destination that were answered: bytes of the largest, and when the last one was (monotonic)."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.at = -math.inf
+
+    def note(self, size: int) -> None:
+        """One of so many bytes was answered just now."""
+        self.size = max(self.size, size)
+        self.at = time.monotonic()
 
 
 def is_large(size: int, answered: int) -> bool:

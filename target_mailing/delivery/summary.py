@@ -30,6 +30,7 @@ _SELDOM: Final = {
     "resubmitted": ("{} row sent again", "{} rows sent again"),
 }
 
+_FORMER: Final = ("{} former address was removed", "{} former addresses were removed")
 _OBEYED: Final = ("the opt-out of {} rejected row was obeyed", "the opt-outs of {} rejected rows were obeyed")
 
 
@@ -45,6 +46,7 @@ def totals(outcomes: Outcomes, batches: Mapping[str, int]) -> dict[str, Any]:
         **{str(outcome): outcomes.counts[outcome] for outcome in Outcome},
         "effects": outcomes.codes_of(Outcome.DELIVERED),
         "reasons": dict(outcomes.codes),
+        "former_removed": outcomes.former_removed,
         "opt_outs_obeyed": outcomes.opt_outs_obeyed,
         **{name: batches.get(name, 0) for name in ("batches", *_SELDOM)},
     }
@@ -61,6 +63,8 @@ def totals_sentence(outcomes: Outcomes, batches: Mapping[str, int]) -> str:
     if parts:
         sentence += f": {', '.join(parts)}"
     seldom: list[str] = []
+    if former := outcomes.former_removed:
+        seldom.append(_FORMER[former > 1].format(former))
     if obeyed := outcomes.opt_outs_obeyed:
         seldom.append(f"{_OBEYED[obeyed > 1].format(obeyed)} all the same")
     seldom += [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -15,8 +16,8 @@ from mailing_api.mailjet.contacts import ContactCalls
 from target_mailing.contacts.consent import Consent, may_remove
 from target_mailing.delivery.batcher import Row
 from target_mailing.delivery.effects import Effect
-from target_mailing.delivery.one_by_one import take_each
-from target_mailing.destination import Finished, Progress, Refusal, Step, Work
+from target_mailing.delivery.one_by_one import finished, take_each
+from target_mailing.destination import Progress, Refusal, Step, Work
 from target_mailing.mailjet.json_route import ACTIONS
 from target_mailing.mailjet.lists_column import action_on
 from target_mailing.mailjet.refusals import UnknownProperties, about_one, is_no_address
@@ -61,26 +62,17 @@ class ManageContacts(Step):
 
     def run(self, work: Work) -> Progress:
         """Deliver row by row."""
-        rejected: dict[int, Refusal] = {}
-        withheld: list[int] = []
-        effects: dict[int, Effect] = {}
         answered = 0
 
-        def take(at: int) -> None:
+        def take(at: int) -> Refusal | Effect | bool:
             nonlocal answered
             row = work.rows[at]
             end = self._deliver(row, work.action, answered)
-            if isinstance(end, Refusal):
-                rejected[at] = end
-            elif end is True:
-                withheld.append(at)
-            else:
-                if isinstance(end, Effect):
-                    effects[at] = end
+            if not (isinstance(end, Refusal) or end is True):
                 answered = max(answered, len(row.contact))
+            return end
 
-        _, refused = take_each(range(len(work.rows)), take)
-        return Finished(rejected=rejected | refused, withheld=withheld, effects=effects)
+        return finished(*take_each(range(len(work.rows)), take, probe=partial(self.client.memberships, 1)))
 
     def _deliver(self, row: Row, action: str, answered: int) -> Refusal | Effect | bool:
         """Why a row is refused, what was done if that is known, or if it is withheld; `answered` as in `about_one`."""

@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -68,7 +69,8 @@ class ReadConsent(Step):
 
     def run(self, work: Work) -> Progress:
         """Ask for each contact's memberships."""
-        withheld, absent = [], []
+        withheld: set[int] = set()
+        absent: set[int] = set()
         refused: dict[int, Refusal] = {}
 
         def look(at: int) -> None:
@@ -76,21 +78,22 @@ class ReadConsent(Step):
             try:
                 memberships = self.client.memberships(row.email)
             except NotFound:
-                absent.append(at)
+                absent.add(at)
             except MailingError as error:
                 if is_no_address(error) and (work.action == ACTIONS.ask or row.followers):
-                    absent.append(at)  # nobody to remove, nor to have opted out
+                    absent.add(at)  # nobody to remove, nor to have opted out
                     return
                 refusal = about_one(error, probe=lambda: self.client.memberships(1), what="looking for the contact")
                 refused[at] = msgspec.structs.replace(refusal, is_unasked=True)
             else:
                 if not may_remove(ACTIONS, unsubscribed=self._opted_out(memberships)):
-                    withheld.append(at)
+                    withheld.add(at)
 
-        refused |= take_each(range(len(work.rows)), look)[1]
+        rows = range(len(work.rows))
+        refused |= take_each(rows, look, probe=partial(self.client.memberships, 1), only_reads=True)[1]
         if work.action == ACTIONS.ask or len(withheld) + len(absent) + len(refused) == len(work.rows):
-            return Finished(withheld=withheld, rejected=refused)
-        return Done({"withheld": withheld, "absent": absent}, refused=refused)
+            return Finished(withheld=sorted(withheld), rejected=refused)
+        return Done({"withheld": sorted(withheld), "absent": sorted(absent)}, refused=refused)
 
     def _opted_out(self, memberships: Sequence[Mapping[str, Any]]) -> bool:
         return any(opted_out(row) is not False for row in memberships if integer(row.get("ListID")) in self.lists)

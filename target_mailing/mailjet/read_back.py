@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -17,6 +18,7 @@ from mailing_api.mailjet.answers import opted_out, values_of
 from mailing_api.mailjet.client import MailjetClient
 from mailing_api.values import boolean, integer, number
 from target_mailing.delivery.batcher import Row
+from target_mailing.delivery.one_by_one import take_each_that_works
 from target_mailing.destination import Finished, Progress, Refusal, Step, Work
 from target_mailing.mailjet.json_route import ACTIONS, ReadErrors, sent_rows, withheld_rows
 
@@ -83,9 +85,19 @@ class ReadBack(Step):
     def run(self, work: Work) -> Finished:
         """Look for the rows."""
         withheld = {*self.verdict.withheld, *work.evidence.get("consent", {}).get("withheld", ())}
-        found = {at for at in self.doubtful if at not in withheld and self._is_there(work.rows[at], work.action)}
+        asked = [at for at in self.doubtful if at not in withheld]
+        found = self._found(asked, work)
         rejected = {at: why for at, why in self.verdict.rejected.items() if at not in found | withheld}
         return msgspec.structs.replace(self.verdict, rejected=rejected, withheld=sorted(withheld))
+
+    def _found(self, positions: Sequence[int], work: Work) -> set[int]:
+        """Those that are there; one that Mailjet fails for stays in doubt."""
+        answers, _ = take_each_that_works(
+            positions,
+            lambda at: self._is_there(work.rows[at], work.action),
+            probe=partial(self.client.memberships, 1),
+        )
+        return {at for at, is_there in answers.items() if is_there}
 
     def _is_there(self, row: Row, action: str) -> bool:
         try:

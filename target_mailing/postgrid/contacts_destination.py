@@ -22,6 +22,7 @@ from target_mailing.postgrid.contacts_route import (
     ACTIONS,
     CreateContacts,
     DeleteContacts,
+    End,
     FindContacts,
     FollowOld,
     Nothing,
@@ -126,7 +127,7 @@ class PostgridDestination:
                 Submit(client, number, "removeContacts", polls, leaving, exists),
                 Follow(client, number, polls),
                 ReadErrors(client, number, "removeContacts", is_last=not delete),
-                *([DeleteContacts(client, "submit", joining)] if delete else []),
+                *([DeleteContacts(client, "submit", joining), End()] if delete else []),
             )
         return (
             CreateContacts(client, self._list),
@@ -136,7 +137,7 @@ class PostgridDestination:
             SubmitOld(client, number, "removeContacts", polls, replaced, exists),
             FollowOld(client, number, polls),
             ReadOldErrors(client, number, "removeContacts", is_last=not delete),
-            *([DeleteContacts(client, "submit_old", joining)] if delete else []),
+            *([DeleteContacts(client, "submit_old", joining), End()] if delete else []),
         )
 
     def can_resume(self, route: str, begun: Collection[str]) -> bool:  # noqa: ARG002 - nothing stands in the way

@@ -5,6 +5,7 @@ Errors of a job name nobody, and whether those of an earlier one stay is unverif
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +16,7 @@ import msgspec
 from mailing_api.errors import NotFound, ProviderFault, RequestRefused
 from mailing_api.postgrid.client import JobWork, PostgridClient
 from target_mailing.contacts.consent import Actions
-from target_mailing.delivery.one_by_one import take_each
+from target_mailing.delivery.one_by_one import take_each, take_each_that_works
 from target_mailing.delivery.row_size import refusal_by_size
 from target_mailing.destination import Again, Done, Finished, Progress, Refusal, Step, Work
 from target_mailing.postgrid.contact import EXTERNAL_ID, EXTERNAL_STREAM, with_reference
@@ -26,6 +27,7 @@ __all__ = [
     "ACTIONS",
     "CreateContacts",
     "DeleteContacts",
+    "End",
     "FindContacts",
     "FollowOld",
     "Nothing",
@@ -36,6 +38,8 @@ __all__ = [
     "made",
     "replaced",
 ]
+
+logger = logging.getLogger("target-mailing.postgrid")
 
 #: PostGrid keeps no opt-outs, so one is kept by being on no list.
 ACTIONS: Final = Actions(
@@ -48,6 +52,9 @@ ACTIONS: Final = Actions(
     removing_erases_opt_out=False,
     old_first=False,
 )
+
+#: The key of a search that only shows whether PostGrid answers.
+_NOBODY: Final = "nobody"
 
 #: Why a row's contacts are not known to be where they should be: one is no more, one is elsewhere, or nobody tells.
 Wrong = Literal["gone", "elsewhere", "unknown"]
@@ -92,13 +99,12 @@ class CreateContacts(Step):
             answered = max(answered, len(row.contact))
             return [new, *(one for one in (found(self.client, row.reference) if looks_back else ()) if one != new)]
 
-        names, failed = take_each(range(len(work.rows)), make)
+        names, failed = take_each(range(len(work.rows)), make, probe=self.mailing_list.look)
         ids = [names.get(at, [])[:1] for at in range(len(work.rows))]
         return Done({"ids": ids}, names={at: each for at, each in names.items() if each}, refused=refused | failed)
 
     def _refusal(self, error: RequestRefused | ProviderFault, size: int, answered: int) -> Refusal:
-        probe = partial(self.client.mailing_list, self.mailing_list.id)
-        by_size = refusal_by_size(error, size=size, answered=answered, probe=probe)
+        by_size = refusal_by_size(error, size=size, answered=answered, probe=self.mailing_list.look)
         if by_size is None and isinstance(error, ProviderFault):
             raise error
         return by_size or Refusal("refused_by_provider", f"{error.said or error.status}")
@@ -133,7 +139,8 @@ class FindContacts(Step):
                 names[at] = ids
 
         unknown = [at for at in range(len(work.rows)) if not (is_known and at in work.names)]
-        refused |= take_each(unknown, look)[1]
+        probe = partial(self.client.contacts_with, EXTERNAL_ID, _NOBODY)
+        refused |= take_each(unknown, look, probe=probe, only_reads=True)[1]
         return Done({}, names=names, refused=refused)
 
 
@@ -217,16 +224,16 @@ class ReadErrors(Step):
         wrong: dict[int, Wrong] = {at: "gone" for at, each in ids.items() if not gone.isdisjoint(each)}
         if not followed["trouble"]:
             return wrong
-        for at in ids.keys() - wrong.keys():
-            if "failed" not in submitted:
-                why = self._why_wrong(ids[at], set(submitted["rest"]))
-            elif submitted["lost"] or work.rows[at].resubmitted:  # an earlier job may yet do what this one did not
-                why = "unknown"
-            else:
-                why = "elsewhere"
-            if why is not None:
-                wrong[at] = why
-        return wrong
+        left = [at for at in ids if at not in wrong]
+        if "failed" in submitted:
+            for at in left:  # an earlier job may yet do what this one did not
+                wrong[at] = "unknown" if submitted["lost"] or work.rows[at].resubmitted else "elsewhere"
+            return wrong
+        rest = set(submitted["rest"])
+        probe = partial(self.client.contacts_with, EXTERNAL_ID, _NOBODY)
+        told, failing = take_each_that_works(left, lambda at: self._why_wrong(ids[at], rest), probe=probe)
+        wrong |= {at: why for at, why in told.items() if why is not None}
+        return wrong | dict.fromkeys(failing, "unknown")
 
     def _why_wrong(self, contacts: Sequence[str], rest: set[str]) -> Wrong | None:
         """Why a row is wrong, as far as a job has named its contacts."""
@@ -291,7 +298,10 @@ class ReadOldErrors(ReadErrors):
 
 @dataclass(frozen=True)
 class DeleteContacts(Step):
-    """Deletes contacts that were taken off the list, if they are on no other, and not about to be."""
+    """Deletes contacts that were taken off the list, if they are on no other, and not about to be.
+
+    Those that are gone then do not stand for their rows any more.
+    """
 
     client: PostgridClient
     after: str
@@ -300,15 +310,37 @@ class DeleteContacts(Step):
 
     def run(self, work: Work) -> Progress:
         """Delete one after the other."""
-        for contact in dict.fromkeys(one for each in work.evidence[self.after]["ids"] for one in each):
-            with self.joining.spared(contact) as is_spared:
-                if not is_spared:
-                    self._delete(contact)
-        return _finished(work)
+        contacts = list(dict.fromkeys(one for each in work.evidence[self.after]["ids"] for one in each))
+        probe = partial(self.client.contacts_with, EXTERNAL_ID, _NOBODY)
+        taken, failing = take_each_that_works(range(len(contacts)), lambda at: self._delete(contacts[at]), probe=probe)
+        if failing:
+            logger.warning(
+                "%d contacts that left the list are not deleted: PostGrid answered HTTP 5xx each time it was asked",
+                len(failing),
+            )
+        gone = {contacts[at] for at, is_gone in taken.items() if is_gone}
+        ids = enumerate(work.evidence[self.after]["ids"])
+        return Done({}, left={at: left for at, each in ids if (left := [one for one in each if one in gone])})
 
-    def _delete(self, contact: str) -> None:
-        try:
-            if self.client.contact(contact).get("mailingLists") == []:
+    def _delete(self, contact: str) -> bool:
+        """Whether it is gone."""
+        with self.joining.spared(contact) as is_spared:
+            if is_spared:
+                return False
+            try:
+                is_alone = self.client.contact(contact).get("mailingLists") == []
+            except NotFound:
+                return True
+            if is_alone:
                 self.client.delete_contact(contact)
-        except NotFound:
-            return
+            return is_alone
+
+
+class End(Step):
+    """Tells how the batch ended, of which earlier steps may have found rows wrong."""
+
+    name = "end"
+
+    def run(self, work: Work) -> Progress:
+        """Nothing is done."""
+        return _finished(work)

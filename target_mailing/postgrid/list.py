@@ -58,9 +58,13 @@ class TargetList:
                 "by both would get two letters. Set that, or choose another list."
             )
 
+    def look(self) -> MailingList:
+        """The list as it stands."""
+        return self._client.mailing_list(self.id)
+
     def belongs_to(self, journal: str) -> bool:
         """Whether no other journal filled the list."""
-        return bool(self._client.mailing_list(self.id).metadata.get(_JOURNAL, journal) == journal)
+        return bool(self.look().metadata.get(_JOURNAL, journal) == journal)
 
     def is_known_to(self, journal: str) -> bool:
         """Whether all that the list was filled with is in this journal, which is about to change what is there.
@@ -70,7 +74,7 @@ class TargetList:
         Args:
             journal: its name; "" for one that ends with the run.
         """
-        metadata = self._client.mailing_list(self.id).metadata
+        metadata = self.look().metadata
         if _JOURNAL not in metadata:
             self.mark(journal, {})
             return True
@@ -82,7 +86,7 @@ class TargetList:
 
     def mark(self, journal: str, marks: Mapping[str, str]) -> None:
         """Mark the list with its route, a journal, and more, beside what its metadata holds now."""
-        metadata = self._client.mailing_list(self.id).metadata
+        metadata = self.look().metadata
         given = {_ROUTE: self._route, _JOURNAL: journal or _NONE, **marks}
         self._client.update_metadata(self.id, {**metadata, **given})
 

@@ -10,11 +10,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from threading import Lock
 from typing import Any, ClassVar, Final
 
 from mailing_api.errors import MailingError, NotFound, RequestRefused
 from mailing_api.postgrid.client import JobWork, MailingList, PostgridClient
+from target_mailing.delivery.one_by_one import take_each_that_works
 from target_mailing.destination import Again, Done, Progress, Step, Work
 
 __all__ = ["MAX_CONTACTS", "SHOWS_WITHIN", "Follow", "Polls", "ReservedContacts", "Submit", "is_there"]
@@ -131,7 +133,8 @@ class Submit(Step):
         yield ids
         yield ids  # it may have become free just after it refused
         if self.exists is not None and looks >= _LOOKS:
-            there = [one for one in ids if self.exists(one)]
+            found, failing = take_each_that_works(range(len(ids)), partial(_exists, self.exists, ids), probe=self._look)
+            there = [one for at, one in enumerate(ids) if at in failing or found[at]]
             if len(there) < len(ids):
                 yield there
 
@@ -152,6 +155,10 @@ class Submit(Step):
         except MailingError as error:
             error.maybe_done = False  # no job was begun by looking
             raise
+
+
+def _exists(exists: Callable[[str], bool], ids: Sequence[str], at: int) -> bool:
+    return exists(ids[at])
 
 
 def is_there(read: Callable[[str], object], number: str) -> bool:

@@ -20,9 +20,9 @@ from target_mailing.ses.contact import TOPIC_PREFIX, fields_of
 from target_mailing.ses.contact_list import ContactList
 from target_mailing.ses.destination import Contacts, Manner, Suppressions
 from target_mailing.ses.direct_route import MAX_ROWS
-from target_mailing.ses.import_route import Stage
 from target_mailing.ses.list import ACTIONS
 from target_mailing.ses.setup import lists_there, topics_of
+from target_mailing.ses.stage import Stage
 from target_mailing.ses.suppression_list import SuppressionList
 from target_mailing.settings import StreamSettings
 

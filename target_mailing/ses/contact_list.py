@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -14,10 +15,11 @@ from mailing_api.errors import NotFound, ProviderFault, RequestRefused
 from mailing_api.ses.writer import SesWriter
 from target_mailing.delivery.batcher import Row
 from target_mailing.delivery.effects import Effect
+from target_mailing.delivery.one_by_one import take_each_that_works
 from target_mailing.destination import Refusal
 from target_mailing.ses.contact import State, Told, line_of, members_of, merged
 from target_mailing.ses.list import ACTIONS, Found, refusal_of, spelling_of
-from target_mailing.ses.lookup import LookedUp, look_up
+from target_mailing.ses.lookup import NOBODY, LookedUp, look_up
 from target_mailing.ses.spellings import Spellings
 
 __all__ = ["ContactList"]
@@ -55,13 +57,18 @@ class ContactList:
         """Records that one import job takes."""
         return _MOST_DELETE if action == ACTIONS.remove else _MOST_PUT
 
-    def lines(self, rows: Sequence[Row], action: str, effects: dict[int, Effect]) -> Iterator[bytes]:
+    def lines(
+        self, rows: Sequence[Row], action: str, effects: dict[int, Effect], refused: dict[int, Refusal]
+    ) -> Iterator[bytes]:
         """An import replaces contacts as a whole, so that each line has what is to stay."""
         if action == ACTIONS.remove:
             yield from (msgspec.json.encode({"emailAddress": row.email}) + b"\n" for row in rows)
             return
-        states = self._what_stays(rows) if self._preserves else {}
+        states, failing = self._what_stays(rows) if self._preserves else ({}, {})
         for at, row in enumerate(rows):
+            if row.address in failing:
+                refused[at] = _unasked(failing[row.address])
+                continue
             told, before = _decode(row.contact), states.get(row.address)
             state = merged(told, unsubscribe=action == ACTIONS.unsubscribe, state=before)
             self._spellings.add(state.email)
@@ -81,6 +88,7 @@ class ContactList:
         """
         emails = [row.email for row in rows]
         done: set[str] = set()
+        failing: dict[str, ProviderFault] = {}
         while True:
             there = self._look_up(emails)
             declined = {
@@ -89,9 +97,10 @@ class ContactList:
                 if state.has_opted_out and not state.unsubscribed and address not in done
             }
             if not declined:
-                return _found(rows, there)
-            for email in declined.values():
-                self._silence(email)
+                return _found(rows, LookedUp(there.found, {**there.refused, **failing}))
+            addresses, silence = [*declined], partial(self._silence_at, [*declined.values()])
+            failed = take_each_that_works(range(len(addresses)), silence, probe=self.probe)[1]
+            failing |= {addresses[at]: error for at, error in failed.items()}
             done |= declined.keys()
 
     def deliver(self, row: Row, action: str) -> Refusal | Effect | bool:
@@ -110,10 +119,13 @@ class ContactList:
     def arrived(self, rows: Sequence[Row], action: str) -> Sequence[bool]:
         """Whether writing them once more would change nothing."""
         there = self._look_up([row.email for row in rows])
-        return [
-            row.address not in there.refused and self._is_there(row, action, there.found.get(row.address))
-            for row in rows
-        ]
+
+        def is_there(at: int) -> bool:
+            address = rows[at].address
+            return address not in there.refused and self._is_there(rows[at], action, there.found.get(address))
+
+        found = take_each_that_works(range(len(rows)), is_there, probe=self.probe)[0]
+        return [found.get(at, False) for at in range(len(rows))]
 
     def _is_there(self, row: Row, action: str, state: State | None) -> bool:
         if action == ACTIONS.remove or state is None:
@@ -189,6 +201,9 @@ class ContactList:
 
         return Effect.UPDATED if self._update(wanted) else None
 
+    def _silence_at(self, emails: Sequence[str], at: int) -> None:
+        self._silence(emails[at])
+
     def _silence(self, email: str) -> None:
         """Nothing is sent to this contact any more, and its choices stay."""
 
@@ -219,8 +234,14 @@ class ContactList:
 
     # Reading
 
-    def _look_up(self, emails: Sequence[str], known: Collection[str] | None = None) -> LookedUp[State]:
-        """The contacts of these addresses that there are."""
+    def probe(self) -> object:
+        """What is known of nobody in particular."""
+        return self._ask(NOBODY)
+
+    def _look_up(
+        self, emails: Sequence[str], known: Collection[str] | None = None, *, judges: bool = True
+    ) -> LookedUp[State]:
+        """The contacts of these addresses that there are; one that Amazon SES fails for is refused if it `judges`."""
         return look_up(
             emails,
             ask=self._ask,
@@ -228,6 +249,7 @@ class ContactList:
             both=State.with_opt_outs_of,
             known=known,
             spellings=self._spellings.of,
+            probe=self.probe if judges else None,
         )
 
     def _listed(self) -> Iterator[Sequence[str]]:
@@ -247,7 +269,7 @@ class ContactList:
 
     def _read(self, email: str) -> State | None:
         """One contact as it is now, however it is spelled there."""
-        there, address = self._look_up([email]), fold_address(email)
+        there, address = self._look_up([email], judges=False), fold_address(email)
         if address in there.refused:
             raise there.refused[address]
         return self._alone(there.found[address]) if address in there.found else None
@@ -262,19 +284,41 @@ class ContactList:
             refusal_of(error)
             return state
 
-    def _what_stays(self, rows: Sequence[Row]) -> Mapping[str, State]:
-        """The contacts that there are of these rows, with the attributes of those whose rows bring none.
+    def _what_stays(self, rows: Sequence[Row]) -> tuple[Mapping[str, State], Mapping[str, ProviderFault]]:
+        """The contacts that there are of these rows, and the errors of those that Amazon SES fails for.
 
-        Attributes take a call each. So when all of them are known, what people chose is read once more.
+        With the attributes of those whose rows bring none. These take a call each. So when all of them are known, what
+        people chose is read once more.
         """
         emails = [row.email for row in rows]
         bare = [row.address for row in rows if not _decode(row.contact).attributes]
-        there = self._look_up(emails).found
         asked: dict[str, State | None] = {}
-        while unknown := [one for one in bare if one not in asked and one in there and there[one].attributes is UNSET]:
-            asked |= {one: self._alone(there[one]) for one in unknown}
-            there = self._look_up(emails, known=there.keys()).found
-        return {address: _with_attributes(state, asked.get(address)) for address, state in there.items()}
+        failing: dict[str, ProviderFault] = {}
+        known: Collection[str] | None = None
+        while True:
+            there = self._look_up(emails, known=known)
+            failing |= {one: error for one, error in there.refused.items() if isinstance(error, ProviderFault)}
+            known = there.found.keys()
+            left = bare if not failing else [one for one in bare if one not in failing]
+            unknown = [
+                one for one in left if one not in asked and one in there.found and there.found[one].attributes is UNSET
+            ]
+            if not unknown:
+                break
+            alone = partial(self._alone_at, [there.found[one] for one in unknown])
+            found, failed = take_each_that_works(range(len(unknown)), alone, probe=self.probe)
+            asked |= {unknown[at]: state for at, state in found.items()}
+            failing |= {unknown[at]: error for at, error in failed.items()}
+        states = {address: _with_attributes(state, asked.get(address)) for address, state in there.found.items()}
+        return states, failing
+
+    def _alone_at(self, states: Sequence[State], at: int) -> State | None:
+        return self._alone(states[at])
+
+
+def _unasked(error: RequestRefused | ProviderFault) -> Refusal:
+    """The refusal of a row of which nobody knows whether it opted out."""
+    return msgspec.structs.replace(refusal_of(error), is_unasked=True)
 
 
 def _found(rows: Sequence[Row], there: LookedUp[State]) -> Found:
@@ -283,7 +327,7 @@ def _found(rows: Sequence[Row], there: LookedUp[State]) -> Found:
     for at, row in enumerate(rows):
         state = there.found.get(row.address)
         if row.address in there.refused:
-            refused[at] = msgspec.structs.replace(refusal_of(there.refused[row.address]), is_unasked=True)
+            refused[at] = _unasked(there.refused[row.address])
         elif state is None:
             absent.append(at)
         elif state.has_opted_out:

@@ -20,9 +20,10 @@ from target_mailing.destination import Finished, Step
 from target_mailing.ses.contact import AnyField, Status, Told, encode_contact, fields_of, laid_over
 from target_mailing.ses.contact_list import ContactList
 from target_mailing.ses.direct_route import MAX_ROWS, Deliver, ReadBack
-from target_mailing.ses.import_route import Clear, Consent, Follow, Outcome, Plan, Stage, Submit, SubmitKnown, Upload
+from target_mailing.ses.import_route import Clear, Consent, Follow, Outcome, Plan, Submit, SubmitKnown, Upload
 from target_mailing.ses.list import ACTIONS, SesList
 from target_mailing.ses.lookup import FEW
+from target_mailing.ses.stage import Stage
 from target_mailing.ses.suppression_list import REASONS, Suppressed, SuppressionList
 
 __all__ = ["Contacts", "Manner", "Suppressions"]

@@ -10,7 +10,7 @@ import msgspec
 
 from mailing_api.errors import PermissionDenied, ProviderFault, RequestRefused
 from target_mailing.delivery.effects import Effect
-from target_mailing.delivery.one_by_one import take_each
+from target_mailing.delivery.one_by_one import finished, take_each
 from target_mailing.delivery.row_size import refusal_by_size
 from target_mailing.destination import Finished, Progress, Refusal, Step, Work
 from target_mailing.ses.list import SesList
@@ -31,12 +31,9 @@ class Deliver(Step):
 
     def run(self, work: Work) -> Progress:
         """Deliver them all."""
-        rejected: dict[int, Refusal] = {}
-        withheld: list[int] = []
-        effects: dict[int, Effect] = {}
         answered = 0
 
-        def take(at: int) -> None:
+        def take(at: int) -> Refusal | Effect | bool:
             nonlocal answered
             row = work.rows[at]
             size = len(row.contact)
@@ -50,15 +47,9 @@ class Deliver(Step):
                 end = by_size
             else:
                 answered = max(answered, size)
-            if isinstance(end, Refusal):
-                rejected[at] = end
-            elif isinstance(end, Effect):
-                effects[at] = end
-            elif end:
-                withheld.append(at)
+            return end
 
-        _, refused = take_each(range(len(work.rows)), take)
-        return Finished(rejected=rejected | refused, withheld=withheld, effects=effects)
+        return finished(*take_each(range(len(work.rows)), take, probe=self.place.probe))
 
     def _look(self) -> None:
         """A call that takes nothing of a row along."""

@@ -10,11 +10,10 @@ import random
 import re
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, closing, nullcontext, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, Literal
-from uuid import uuid4
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -36,9 +35,7 @@ from target_mailing.delivery.error_reports import refused_rows
 from target_mailing.delivery.named_addresses import NamedAddresses
 from target_mailing.destination import Again, Done, Finished, Progress, Refusal, Step, Work
 from target_mailing.ses.list import ACTIONS, SesList, respelled
-
-if TYPE_CHECKING:
-    from mailing_api.aws.s3 import Bucket
+from target_mailing.ses.stage import Stage
 
 __all__ = [
     "JOB_APPEARS_WITHIN",
@@ -48,7 +45,6 @@ __all__ = [
     "Follow",
     "Outcome",
     "Plan",
-    "Stage",
     "Submit",
     "SubmitKnown",
     "Upload",
@@ -70,46 +66,6 @@ _CLOCK_SKEW: Final = 120.0
 _says_unreadable = re.compile(
     r"access.?denied|forbidden|permission|not authori[sz]ed|unable to (read|access)|kms|NoSuchBucket", re.IGNORECASE
 ).search
-
-
-@dataclass(frozen=True)
-class Stage:
-    """Where the objects of import jobs are.
-
-    Attributes:
-        prefix: of their keys.
-        keeps: objects are left there when their job has ended.
-    """
-
-    bucket: Bucket
-    prefix: str
-    keeps: bool = False
-
-    def new_key(self) -> str:
-        """A key that no other object has."""
-        return f"{self.prefix}{uuid4().hex}.jsonl"
-
-    def url(self, key: str, bucket: str = "") -> str:
-        """As a job names its object."""
-        return f"s3://{bucket or self.bucket.name}/{key}"
-
-    def clear(self, key: str, bucket: str = "") -> None:
-        """Delete an object. It holds contact data, but failing to do so tells nothing about the rows."""
-        try:
-            with self._holding(bucket) as found:
-                found.delete(key)
-        except MailingError as error:
-            logger.warning("An object in the bucket of `ses_s3_bucket` could not be deleted: %s", error)
-
-    def has(self, key: str, bucket: str = "") -> bool:
-        """Whether an object is there; errors as `Bucket.has`."""
-        with self._holding(bucket) as found:
-            return found.has(key)
-
-    def _holding(self, bucket: str) -> AbstractContextManager[Bucket]:
-        """The bucket of an object, which an earlier run may have put into another one; "" for that of the settings."""
-        own = bucket in {"", self.bucket.name}
-        return nullcontext(self.bucket) if own else closing(self.bucket.sibling(bucket))
 
 
 @dataclass(frozen=True)
@@ -155,16 +111,20 @@ class Upload(Step):
     def run(self, work: Work) -> Progress:
         """Write one object."""
         spelled = dict(work.evidence.get("consent", {}).get("spelled", ()))
-        sent, effects = sent_rows(work), dict[int, Effect]()
+        sent, effects, failing = sent_rows(work), dict[int, Effect](), dict[int, Refusal]()
         rows = [_as_spelled(work.rows[at], spelled.get(at, ())) for at in sent]
-        self.stage.bucket.put(work.evidence["plan"]["key"], self.place.lines(rows, work.action, effects))
+        self.stage.bucket.put(work.evidence["plan"]["key"], self.place.lines(rows, work.action, effects, failing))
+        refused = {sent[at]: refusal for at, refusal in failing.items()}
+        if len(refused) == len(sent):
+            self.undo(work)
+            return Finished(rejected=refused, withheld=withheld_rows(work))
         noted = {
             str(effect): ranges
             for effect in {*effects.values()}
             if len(ranges := as_ranges(sent[at] for at, one in sorted(effects.items()) if one is effect))
             <= _MOST_RANGES
         }
-        return Done(work.evidence["plan"] | ({"effects": noted} if noted else {}))
+        return Done(work.evidence["plan"] | ({"effects": noted} if noted else {}), refused=refused)
 
     def undo(self, work: Work) -> None:
         """Delete it: no job is to read it any more."""

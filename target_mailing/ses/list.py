@@ -7,11 +7,12 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-from mailing_api.errors import RequestRefused
+from mailing_api.errors import ProviderFault, RequestRefused
 from mailing_api.ses.writer import SesWriter
 from target_mailing.contacts.consent import Actions
 from target_mailing.delivery.batcher import Row
 from target_mailing.delivery.effects import Effect
+from target_mailing.delivery.one_by_one import why_failing
 from target_mailing.destination import Refusal
 
 __all__ = ["ACTIONS", "Found", "SesList", "refusal_of", "respelled", "spelling_of"]
@@ -54,8 +55,13 @@ def respelled(email: str, letters: Collection[int]) -> str:
     return "".join(one.swapcase() if at in letters else one for at, one in enumerate(email))
 
 
-def refusal_of(error: RequestRefused) -> Refusal:
-    """Why a row was refused; raises the error where the row is not to blame."""
+def refusal_of(error: RequestRefused | ProviderFault) -> Refusal:
+    """Why a row was refused; raises the error where the row is not to blame.
+
+    A `ProviderFault` is one of a contact that fails by itself; see `take_each_that_works`.
+    """
+    if isinstance(error, ProviderFault):
+        return Refusal("refused_by_provider", f"looking for the contact: {why_failing(error)}")
     if error.code != "BadRequestException":
         raise error
     return Refusal("refused_by_provider", error.said or str(error.code))
@@ -78,13 +84,23 @@ class SesList(Protocol):
     def most_rows(self, action: str) -> int:
         """Records that one import job takes."""
 
-    def lines(self, rows: Sequence[Row], action: str, effects: dict[int, Effect]) -> Iterator[bytes]:
+    def lines(
+        self, rows: Sequence[Row], action: str, effects: dict[int, Effect], refused: dict[int, Refusal]
+    ) -> Iterator[bytes]:
         """The lines of an import job's file, with what is there and is to stay.
 
         Args:
             rows: of the file.
             action: of all of them.
             effects: takes up what the lines will do, by position, as far as that is known.
+            refused: takes up rows without a line, by position: Amazon SES fails to tell what is there of them.
+        """
+
+    def probe(self) -> object:
+        """A read about nobody in particular, like those about one contact.
+
+        Raises:
+            MailingError: no such contact, or no answer.
         """
 
     def look(self, rows: Sequence[Row]) -> Found:

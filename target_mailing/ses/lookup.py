@@ -8,15 +8,19 @@ from typing import Final, Generic, TypeVar
 import msgspec
 
 from mailing_api.addresses import fold_address, other_spelling
-from mailing_api.errors import RequestRefused
+from mailing_api.errors import ProviderFault, RequestRefused
+from target_mailing.delivery.one_by_one import take_each_that_works
 from target_mailing.ses.list import refusal_of
 
-__all__ = ["FEW", "LookedUp", "look_up"]
+__all__ = ["FEW", "NOBODY", "LookedUp", "look_up"]
 
 T = TypeVar("T")
 
 #: Addresses up to which each is asked about by itself.
 FEW: Final = 20
+
+#: Whom a call is about that only shows whether Amazon SES answers.
+NOBODY: Final = "nobody@example.com"
 
 #: Times to read a listing in which people stand that an earlier reading did not show.
 _READINGS: Final = 3
@@ -27,11 +31,12 @@ class LookedUp(msgspec.Struct, Generic[T], frozen=True):
 
     Attributes:
         found: what is known of those that are there.
-        refused: those about which the provider takes no question, and that no listing showed; see `refusal_of`.
+        refused: those about which the provider takes no question, or fails while it answers about others, and that no
+            listing showed; see `refusal_of`.
     """
 
     found: Mapping[str, T]
-    refused: Mapping[str, RequestRefused]
+    refused: Mapping[str, RequestRefused | ProviderFault]
 
 
 def look_up(
@@ -42,6 +47,7 @@ def look_up(
     both: Callable[[T, T], T],
     known: Collection[str] | None = None,
     spellings: Callable[[str], Iterable[str]] = lambda _: (),
+    probe: Callable[[], object] | None,
 ) -> LookedUp[T]:
     """What is known of those addresses that are there.
 
@@ -59,6 +65,7 @@ def look_up(
         both: what is known of two that differ in case only, of which the first is spelled as asked for.
         known: folded addresses that a moment ago were there: whoever else is not shown is not looked for any further.
         spellings: how the listing may spell a folded address, besides as it is wanted and as it is folded.
+        probe: as in `take_each_that_works`; without, an address that the provider fails for is an error.
     """
     search = _Search({fold_address(email): email for email in emails}, both, spellings)
     has_slash = any("/" in email for email in search.wanted)
@@ -73,7 +80,7 @@ def look_up(
                 return LookedUp(search.found, {})
             if not is_whole or (len(missing) <= read and not any("/" in one for one in missing)):
                 break
-    return LookedUp(search.found, search.ask(search.missing(known), ask))
+    return LookedUp(search.found, search.ask(search.missing(known), ask, probe))
 
 
 class _Search(Generic[T]):
@@ -101,25 +108,37 @@ class _Search(Generic[T]):
                 return number, False
         return number, True
 
-    def ask(self, missing: Iterable[str], ask: Callable[[str], T | None]) -> dict[str, RequestRefused]:
-        """Ask about each of these; those that are refused."""
-        refused: dict[str, RequestRefused] = {}
-        for folded in missing:
-            other = other_spelling(folded)
-            for spelling in dict.fromkeys((self.wanted[folded], folded, other or folded)):
-                try:
-                    known = ask(spelling)
-                except RequestRefused as error:
-                    refusal_of(error)
-                    if spelling == other:  # which Amazon SES may not take at all
-                        continue
-                    refused[folded] = error
-                    break
-                if known is not None:
-                    self._take(spelling, known)
-            if folded not in refused and folded not in self.found:
-                self._ask_otherwise(folded, ask)
-        return refused
+    def ask(
+        self, missing: Sequence[str], ask: Callable[[str], T | None], probe: Callable[[], object] | None
+    ) -> Mapping[str, RequestRefused | ProviderFault]:
+        """Ask about each of these; those that are refused, or that the provider fails for."""
+        numbers = range(len(missing))
+        failing: Mapping[int, ProviderFault] = {}
+        if probe is None:
+            asked = {at: self._ask_one(missing[at], ask) for at in numbers}
+        else:
+            asked, failing = take_each_that_works(numbers, lambda at: self._ask_one(missing[at], ask), probe=probe)
+            for at in failing:
+                self.found.pop(missing[at], None)  # known in part
+        refused = {missing[at]: error for at, error in asked.items() if error is not None}
+        return refused | {missing[at]: error for at, error in failing.items()}
+
+    def _ask_one(self, folded: str, ask: Callable[[str], T | None]) -> RequestRefused | None:
+        """Ask about an address; why that is refused."""
+        other = other_spelling(folded)
+        for spelling in dict.fromkeys((self.wanted[folded], folded, other or folded)):
+            try:
+                known = ask(spelling)
+            except RequestRefused as error:
+                refusal_of(error)
+                if spelling == other:  # which Amazon SES may not take at all
+                    continue
+                return error
+            if known is not None:
+                self._take(spelling, known)
+        if folded not in self.found:
+            self._ask_otherwise(folded, ask)
+        return None
 
     def _ask_otherwise(self, folded: str, ask: Callable[[str], T | None]) -> None:
         """Ask about an address in the other spellings that the listing has."""

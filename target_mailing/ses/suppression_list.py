@@ -14,7 +14,7 @@ from target_mailing.delivery.batcher import Row
 from target_mailing.delivery.effects import Effect
 from target_mailing.destination import Refusal
 from target_mailing.ses.list import ACTIONS, Found, refusal_of, spelling_of
-from target_mailing.ses.lookup import LookedUp, look_up
+from target_mailing.ses.lookup import NOBODY, LookedUp, look_up
 
 __all__ = ["REASONS", "Suppressed", "SuppressionList"]
 
@@ -59,6 +59,7 @@ class SuppressionList:
         rows: Sequence[Row],
         action: str,
         effects: dict[int, Effect],  # noqa: ARG002 - nobody is looked for
+        refused: dict[int, Refusal],  # noqa: ARG002 - likewise
     ) -> Iterator[bytes]:
         """Addresses, with reasons unless they are taken off."""
         for row in rows:
@@ -113,7 +114,11 @@ class SuppressionList:
     def _look_up(self, rows: Sequence[Row]) -> LookedUp[Suppressed]:
         """Those of these addresses that are on the list."""
         emails = [row.email for row in rows]
-        return look_up(emails, ask=self._ask, pages=self._pages, both=lambda one, _: one)
+        return look_up(emails, ask=self._ask, pages=self._pages, both=lambda one, _: one, probe=self.probe)
+
+    def probe(self) -> object:
+        """Whether nobody in particular is on the list."""
+        return self._ask(NOBODY)
 
     def _pages(self) -> Iterator[Sequence[tuple[str, Suppressed]]]:
         for page in self.writer.client.suppressions(self.writer.region):

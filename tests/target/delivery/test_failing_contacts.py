@@ -7,10 +7,11 @@ import pytest
 from mailing_api.errors import ProviderFault
 from mailing_api.http import client as http_client
 from mailing_api.http.retry import RetryPolicy
+from target_mailing.delivery.batch import DeliveryFailed
 from target_mailing.ses import account as ses_account
 from tests.target.conftest import person, readers, schema, state
 from tests.target.postgrid.conftest import household, households, postgrid  # noqa: F401 - a fixture
-from tests.target.ses.conftest import _no_aws_of_this_machine, bare  # noqa: F401 - fixtures
+from tests.target.ses.conftest import _no_aws_of_this_machine, bare, ses  # noqa: F401 - fixtures
 
 GONE = {"_sdc_deleted_at": "2026-01-01T00:00:00Z"}
 ODD = "odd@example.com"
@@ -42,7 +43,7 @@ def test_neither_does_one_stop_the_removals_of_others(mailjet, route):
     rows = [person(number, email=email, **GONE) for number, email in enumerate(emails)]
     result = mailjet.deliver([schema(), *rows, state(1)], route=route)
     assert (result.error, result.states) == (None, [1])
-    assert result.outcomes["reasons"] == {"unconfirmed": 1}
+    assert result.outcomes["reasons"] == {"unconfirmed" if route == "contact" else "refused_by_provider": 1}
     assert set(mailjet.statuses()) == {ODD}
 
 
@@ -57,12 +58,85 @@ def test_p5_whoever_cannot_be_asked_about_at_a_former_address_is_not_added_under
 
 
 @pytest.mark.parametrize("rows", [1, 2])
-@pytest.mark.parametrize("path", ["/v3/REST/contact*", "*person*"])
-def test_where_nobody_goes_through_the_run_ends(mailjet, path, rows):
-    mailjet.sandbox.faults.add(kind="status", status=500, path=path, times=None)
-    result = mailjet.deliver([schema(), *(person(n) for n in range(rows)), state(1)], route="contact")
+@pytest.mark.parametrize("route", ["json", "contact"])
+def test_where_mailjet_answers_about_nobody_the_run_ends(mailjet, route, rows):
+    mailjet.sandbox.faults.add(kind="status", status=500, path="/v3/REST/contact/*", times=None)
+    result = mailjet.deliver([schema(), *(person(n, **GONE) for n in range(rows)), state(1)], route=route)
     assert isinstance(result.error, ProviderFault)
     assert (result.states, result.rejects) == ([], [])
+
+
+@pytest.mark.parametrize("status", [500, 503])
+@pytest.mark.parametrize(("route", "extra"), [("contact", {}), ("contact", GONE), ("json", GONE), ("csv", GONE)])
+def test_the_only_row_of_a_run_is_a_reject_if_mailjet_answers_about_others(mailjet, route, extra, status):
+    mailjet.sandbox.mailjet.add_contacts([{"email": ODD, "list": mailjet.list_id}])
+    mailjet.sandbox.faults.add(kind="status", status=status, path="*odd*", times=None)
+    result = mailjet.deliver([schema(), person(9, name=None, email=ODD, **extra), state(1)], route=route)
+    assert (result.error, result.states, result.counts()) == (None, [1], {"rejected": 1})
+    assert mailjet.statuses() == {ODD: "subscribed"}
+
+
+@pytest.mark.parametrize(("status", "is_reject"), [(500, True), (503, False)])
+def test_a_write_of_the_only_row_is_not_judged_by_reads_where_writes_may_be_unavailable(mailjet, status, is_reject):
+    path = "*managecontactslists"
+    mailjet.sandbox.faults.add(kind="status", status=status, method="POST", path=path, times=None)
+    result = mailjet.deliver([schema(), person(1), state(1)], route="contact")
+    assert (result.states == [1]) is is_reject
+    assert isinstance(result.error, ProviderFault) is not is_reject
+
+
+def test_many_contacts_that_fail_are_rejects_unless_too_many_come_in_a_row(mailjet):
+    mailjet.sandbox.faults.add(kind="status", status=500, path="*odd*", times=None)
+    odd = [person(number, name=None, email=f"odd{number}@example.com") for number in range(10, 17)]
+    others = [person(number, name=None) for number in range(3)]
+    rows = [*odd[:3], others[0], *odd[3:5], others[1], *odd[5:], others[2]]
+    result = mailjet.deliver([schema(), *rows, state(1)], route="contact")
+    assert (result.error, result.counts()) == (None, {"delivered": 3, "rejected": 7})
+    result = mailjet.deliver([schema(), others[0], *odd, state(2)], route="contact")
+    assert isinstance(result.error, ProviderFault)
+
+
+def test_whoever_fails_last_is_a_reject_only_if_somebody_else_goes_through_after_that(mailjet):
+    mailjet.sandbox.faults.add(kind="status", status=500, path="*odd*", times=None)
+    tries = RetryPolicy().fault_tries
+    rows = [person(1, name=None), person(9, name=None, email=ODD)]
+    mailjet.sandbox.faults.add(kind="status", status=500, path="/v3/REST/contact/*", skip=3, times=tries)
+    result = mailjet.deliver([schema(), *rows, state(1)], route="contact")
+    assert isinstance(result.error, ProviderFault)
+    mailjet.sandbox.faults.add(kind="status", status=500, path="/v3/REST/contact/*", skip=3, times=tries - 1)
+    result = mailjet.deliver([schema(), *rows, state(1)], route="contact")
+    assert (result.error, result.outcomes["reasons"]) == (None, {"unconfirmed": 1})
+
+
+# Bulk jobs
+
+
+def test_a_row_whose_submission_always_fails_is_a_reject_once_another_was_taken(mailjet):
+    path = "*managemanycontacts"
+    mailjet.sandbox.faults.add(kind="status", status=500, method="POST", path=path, times=6)
+    mailjet.sandbox.faults.add(kind="status", status=500, method="POST", path=path, skip=1, times=None)
+    result = mailjet.deliver([schema(), *readers(range(2)), state(1)], route="json", jobs_in_flight=1)
+    assert (result.error, result.states) == (None, [1])
+    assert result.outcomes["reasons"] == {"unconfirmed": 1}
+    assert mailjet.statuses().keys() == {"person1@example.com"}
+
+
+def test_where_no_submission_is_taken_the_run_ends(mailjet):
+    mailjet.sandbox.faults.add(kind="status", status=500, method="POST", path="*managemanycontacts", times=None)
+    result = mailjet.deliver([schema(), *readers(range(2)), state(1)], route="json")
+    assert isinstance(result.error, DeliveryFailed)
+    assert (result.states, result.rejects) == ([], [])
+
+
+def test_a_row_that_mailjet_fails_to_be_asked_for_stays_in_doubt(mailjet):
+    mailjet.sandbox.mailjet.plan_jobs([{"end": "error"}] * 40)
+    mailjet.sandbox.faults.add(kind="status", status=500, method="GET", path="*person1@*", times=None)
+    result = mailjet.deliver([schema(), *readers(range(3)), state(1)], route="json")
+    assert (result.error, result.states) == (None, [1])
+    assert {one["record"]["email"] for one in result.rejects} >= {"person1@example.com"}
+
+
+# Amazon SES
 
 
 @pytest.mark.parametrize("extra", [{}, GONE], ids=["add", "remove"])
@@ -74,6 +148,62 @@ def test_a_contact_that_always_fails_at_ses_is_the_only_reject(bare, extra):  # 
     result = bare.deliver([schema(), *rows, state(1)], route="direct")
     assert (result.error, result.states) == (None, [1])
     assert result.outcomes["reasons"] == {"unconfirmed": 1}
+
+
+LOOK_UPS = [
+    *(
+        (others, extra)
+        for others in (0, 2)
+        for extra in ({}, {"visits": 3}, GONE, {"subscription_status": "unsubscribed"})
+    ),
+    (30, {}),  # the listing shows it, without its attributes
+    (30, GONE),  # likewise, and it is to be unsubscribed from everything
+]
+
+
+@pytest.mark.parametrize(("others", "extra"), LOOK_UPS)
+def test_a_contact_that_ses_fails_to_look_up_before_an_import_is_the_only_reject(ses, extra, others):  # noqa: F811
+    ses.add({"email": ODD, "topics": {"News": "OPT_OUT"}, "attributes": {"city": "Bonn"}})
+    ses.sandbox.faults.add(kind="status", status=500, path="*odd@*", times=None)
+    rows = [person(number, name=None, city=None, **extra) for number in range(others)]
+    rows.insert(1, person(99, name=None, city=None, email=ODD, **extra))
+    before = ses.contacts()[ODD]
+    result = ses.deliver([schema(), *rows, state(1)])
+    assert (result.error, result.states, ses.objects()) == (None, [1], [])
+    assert result.outcomes["reasons"] == {"refused_by_provider": 1}
+    assert [one["record"]["email"] for one in result.rejects] == [ODD]
+    assert ses.contacts()[ODD] == before
+    assert len(ses.contacts()) == (1 if extra is GONE else others + 1)
+
+
+def test_where_ses_answers_about_nobody_the_run_ends(ses):  # noqa: F811
+    ses.sandbox.faults.add(kind="status", status=500, method="GET", path="*/contacts/*", times=None)
+    result = ses.deliver([schema(), person(1), state(1)])
+    assert isinstance(result.error, ProviderFault)
+    assert (result.states, result.rejects, ses.contacts()) == ([], [], {})
+
+
+@pytest.mark.parametrize("route", ["import", "direct"])
+def test_an_address_that_ses_fails_to_look_up_stays_suppressed(ses, route):  # noqa: F811
+    ses.suppress(ODD, "person1@example.com")
+    ses.sandbox.faults.add(kind="status", status=500, path="*odd@*", times=None)
+    config = {"ses_target": "suppression_list", "ses_allow_unsuppress": True, "list": None, "properties": None}
+    rows = [person(1, **GONE), person(9, email=ODD, **GONE)]
+    result = ses.deliver([schema(), *rows, state(1)], route=route, **config)
+    assert (result.error, result.states, result.counts()) == (None, [1], {"delivered": 1, "rejected": 1})
+    assert ses.suppressed().keys() == {ODD}
+
+
+# PostGrid
+
+
+@pytest.mark.parametrize(("status", "is_reject"), [(500, True), (503, False)])
+def test_the_only_household_is_a_reject_if_its_call_fails_while_postgrid_answers(postgrid, status, is_reject):  # noqa: F811
+    path = "/print-mail/v1/contacts"
+    postgrid.sandbox.faults.add(kind="status", status=status, method="POST", path=path, times=None)
+    result = postgrid.deliver([households(), household(1), state(1)])
+    assert (result.states == [1]) is is_reject
+    assert isinstance(result.error, ProviderFault) is not is_reject
 
 
 def test_a_household_whose_calls_fail_for_a_while_goes_after_the_others(postgrid):  # noqa: F811

@@ -12,8 +12,10 @@ from target_mailing.delivery.checkpoints import Ledger
 from target_mailing.delivery.effects import Effect
 from target_mailing.delivery.outcomes import Outcome, Outcomes
 from target_mailing.delivery.summary import totals, totals_sentence
-from tests.target.conftest import COLUMNS, LIST, people, person, schema, state
+from tests.target.conftest import COLUMNS, LIST, people, person, reader, readers, schema, state
 from tests.target.delivery.test_reruns import deleted
+from tests.target.postgrid.conftest import household, households, postgrid  # noqa: F401 - a fixture
+from tests.target.ses.conftest import _no_aws_of_this_machine, bare, ses  # noqa: F401 - fixtures
 
 
 def outcomes_of(ends):
@@ -71,6 +73,7 @@ def test_the_fields_name_everything_always():
         **dict.fromkeys(("rejected", "withheld", "delivered", "unchanged", "superseded", "skipped"), 0),
         "effects": {},
         "reasons": {},
+        "former_removed": 0,
         "opt_outs_obeyed": 0,
         **dict.fromkeys(("batches", "resumed", "adopted", "resubmitted"), 0),
     }
@@ -96,8 +99,38 @@ def test_what_was_done_is_told_apart(mailjet):
     result = mailjet.deliver([schema(), *rows, state(2)])
     # A changed address is one row, though the old one is taken off for it.
     assert result.outcomes["effects"] == {"added_or_updated": 2, "removed": 2, "unsubscribed": 1}
+    assert result.outcomes["former_removed"] == 1
+    assert result.log.count("; 1 former address was removed") == 1
     excluded = mailjet.deliver([schema(), person(5), state(3)], action="excludemarketing", route="csv")
     assert excluded.outcomes["effects"] == {"excluded": 1}
+
+
+@pytest.mark.parametrize("route", ["json", "csv", "contact"])
+def test_former_addresses_that_are_removed_are_counted(mailjet, route):
+    mailjet.deliver([schema(), *readers(range(5)), state(1)], route=route)
+    moved = [reader(number, email=f"moved{number}@example.com") for number in range(3)]
+    mailjet.opt_out("person2@example.com")  # whose address stays
+    result = mailjet.deliver([schema(), *moved, deleted(3), reader(4), state(2)], route=route)
+    assert (result.outcomes["former_removed"], result.outcomes["rows"]) == (2, 5)
+    assert "; 2 former addresses were removed" in result.log
+    again = mailjet.deliver([schema(), *moved, reader(4), state(3)], route=route)
+    assert again.outcomes["former_removed"] == 0
+    kept = mailjet.deliver([schema(), reader(4, email="new@example.com")], route=route, on_key_change="keep")
+    assert kept.outcomes["former_removed"] == 0
+
+
+@pytest.mark.parametrize("route", ["import", "direct"])
+def test_so_are_those_at_ses(ses, route):  # noqa: F811
+    ses.deliver([schema(), person(1), state(1)], route=route)
+    result = ses.deliver([schema(), person(1, email="moved@example.com"), state(2)], route=route)
+    assert result.outcomes["former_removed"] == 1
+    assert ses.contacts().keys() == {"moved@example.com"}
+
+
+def test_so_are_the_former_contacts_at_postgrid(postgrid):  # noqa: F811
+    postgrid.deliver([households(), household(1), state(1)])
+    result = postgrid.deliver([households(), household(1, address_line1="9 New Street"), state(2)])
+    assert (result.counts(), result.outcomes["former_removed"]) == ({"delivered": 1}, 1)
 
 
 def test_a_line_of_several_delivered_rows_has_the_effect_that_matters_most():

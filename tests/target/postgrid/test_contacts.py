@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 
 import pytest
 
+from mailing_api.http import client as http_client
+from mailing_api.http.retry import RetryPolicy
 from tests.target.conftest import state
 from tests.target.postgrid.conftest import COLUMNS, delete, household, households
 
@@ -253,9 +257,31 @@ def test_old_contacts_are_deleted_where_that_is_set(postgrid):
     assert sorted(one["addressLine1"] for one in postgrid.sandbox.postgrid.contacts().values()) == [
         "3 MILL LANE", "9 NEW STREET",
     ]  # fmt: skip
+    # The IDs of contacts that are gone have left the journal.
+    assert names_in(postgrid) == sorted({kept, *postgrid.on_list()})
     back = postgrid.deliver([households(), household(1), household(2)])
     assert back.counts() == {"delivered": 2}
     assert postgrid.streets() == ["1 Mill Lane", "2 Mill Lane"]
+
+
+def test_a_contact_that_postgrid_fails_to_delete_ends_no_run(postgrid, monkeypatch):
+    monkeypatch.setattr(http_client, "RetryPolicy", lambda: RetryPolicy(fault_base=0.001))
+    postgrid.deliver([households(), household(1), household(2)])
+    odd, other = sorted(postgrid.on_list())
+    postgrid.sandbox.faults.add(kind="status", status=500, method="GET", path=f"*/contacts/{odd}", times=None)
+    rows = [delete(1), delete(2), state(1)]
+    result = postgrid.deliver([households(), *rows], postgrid_delete_old_contacts=True)
+    assert (result.error, result.states, result.counts()) == (None, [1], {"delivered": 2})
+    assert (postgrid.on_list(), names_in(postgrid)) == ({}, [odd])
+    assert postgrid.sandbox.postgrid.contacts().keys() == {odd}
+    assert "1 contacts that left the list are not deleted" in result.log
+    assert other not in result.log
+
+
+def names_in(postgrid):
+    """The IDs in the journal."""
+    with closing(sqlite3.connect(postgrid.config["journal"])) as journal:
+        return sorted(name for (name,) in journal.execute("SELECT name FROM names"))
 
 
 # Consent
