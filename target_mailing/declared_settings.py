@@ -51,7 +51,7 @@ TARGET_SETTINGS: Final = (
         name="mapping",
         title="Mapping",
         description="Canonical column or property -> the stream's column that holds it, such as "
-        '{"email": "email_address"}. Columns with canonical names need none.',
+        '{"email": "email_address"}. Columns with canonical names need none. Null leaves a column of that name out.',
         type="object",
         default={},
         form='an object of column names, such as {"email": "email_address"}',

@@ -15,6 +15,8 @@ from target_mailing.declared_settings import TARGET_SETTINGS
 
 __all__ = ["StreamSettings", "check_entries", "is_entry_of"]
 
+#: What leaves a column out in `mapping`, as in `stream_maps`.
+_NULLS: Final = (None, "__NULL__")
 _BY_NAME: Final = {setting.name: setting for setting in TARGET_SETTINGS}
 _DURATIONS: Final = frozenset(
     {"resend_window", "batch_max_age", "job_timeout", "job_abandon", "poll_interval", "poll_max_interval"}
@@ -26,7 +28,12 @@ _LEAST_POLL: Final = 0.01
 
 
 class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """The settings that may differ between streams, resolved for one; durations in seconds."""
+    """The settings that may differ between streams, resolved for one; durations in seconds.
+
+    Attributes:
+        named: the stream has an entry in `streams`.
+        left_out: columns that `mapping` takes from nowhere, so that they are not read; these are not in `mapping`.
+    """
 
     list: str | int | Sequence[str | int] | None
     scope: Literal["list", "account"]
@@ -52,6 +59,7 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
     on_unknown_stream: Literal["fail", "skip"]
     on_key_change: Literal["remove", "keep"]
     named: bool
+    left_out: frozenset[str]
 
     @classmethod
     def resolve(cls, config: Mapping[str, Any], stream: str | None) -> StreamSettings:
@@ -60,7 +68,7 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             ConfigurationError: a value is of the wrong type or out of bounds, or cannot differ between streams.
         """
-        names = [name for name in cls.__struct_fields__ if name != "named"]
+        names = [name for name in cls.__struct_fields__ if name in _BY_NAME]
         values = {name: lookup(_BY_NAME[name], config) for name in names}
         overrides = _overrides(config, stream) if stream is not None else []
         places = {name: name for name in names}  # where each value comes from, for messages
@@ -75,11 +83,12 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
                 )
             values |= filled(given)
             places |= {name: f"{name}` of `streams.{pattern}" for name in filled(given)}
+        values["mapping"], left_out = _without_nulls(values["mapping"])
         for name in _DURATIONS:
             values[name] = duration(places[name], values[name])
         for name, value in values.items():
             values[name] = _convert(name, value, places[name])
-        found = cls(**values, named=bool(overrides))
+        found = cls(**values, named=bool(overrides), left_out=left_out)
         for name in ("poll_interval", "poll_max_interval"):
             if values[name] < _LEAST_POLL:
                 raise ConfigurationError(
@@ -101,6 +110,14 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _TYPES: Final = msgspec.structs.fields(StreamSettings)
+
+
+def _without_nulls(mapping: Any) -> tuple[Any, frozenset[str]]:
+    """A mapping of columns, and what it leaves out."""
+    if not isinstance(mapping, Mapping):
+        return mapping, frozenset()
+    left_out = frozenset(name for name, column in mapping.items() if column in _NULLS)
+    return {name: column for name, column in mapping.items() if name not in left_out}, left_out
 
 
 def _convert(name: str, value: Any, place: str) -> Any:

@@ -42,7 +42,7 @@ from target_mailing.cli import TargetCommand, words
 from target_mailing.contacts.properties import PropertyNames, no_property
 from target_mailing.delivery.reject_limit import reject_limit
 from target_mailing.delivery.summary import totals, totals_sentence
-from target_mailing.input.stream import check_action
+from target_mailing.input.actions import check_action
 from target_mailing.input.stream_check import StreamCheck, given_input
 from target_mailing.input.stream_maps import StreamMaps
 from target_mailing.journal.journal import Journal

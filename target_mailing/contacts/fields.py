@@ -29,12 +29,14 @@ class RowRejected(Exception):
     Attributes:
         code: stable, holds no data.
         reason: for people; may quote the row, so it goes to the rejects file only.
+        hint: what the log says of the stream the first time; quotes no row. "" for nothing.
     """
 
     def __init__(self, code: str, reason: str) -> None:
         super().__init__(code)
         self.code = code
         self.reason = reason
+        self.hint = ""
 
 
 class Field(msgspec.Struct, frozen=True):

@@ -16,9 +16,9 @@ from target_mailing.contacts.consent_columns import tells_opt_outs
 from target_mailing.contacts.consent_words import status_reader
 from target_mailing.contacts.deletion import DELETED_AT, deletion_column, is_deleted
 from target_mailing.contacts.fields import UNFIT, Converter, Field, Fields, RowRejected, wrong_type
-from target_mailing.contacts.properties import CANONICAL_COLUMNS, PropertyNames, chosen_properties, no_property
+from target_mailing.contacts.properties import CANONICAL_COLUMNS, check_left_out, chosen_properties, no_property
+from target_mailing.contacts.properties_object import PropertiesObject
 from target_mailing.contacts.row_address import ascii_address, clean_address, lone_address
-from target_mailing.contacts.values import from_json_text
 
 __all__ = [
     "MappedContact",
@@ -70,6 +70,7 @@ class StreamMapping:
         clear_nulls: bool,
         action_column: str | None,
         structures: Collection[str] = (),
+        left_out: frozenset[str] = frozenset(),
     ) -> None:
         """Compile the mapping.
 
@@ -83,15 +84,17 @@ class StreamMapping:
             clear_nulls: a null clears the property instead of leaving it as it is.
             action_column: a column that holds the row's action.
             structures: the columns whose values are all objects or arrays.
+            left_out: columns that are not read, although they are canonical.
 
         Raises:
             ConfigurationError: a column is missing, or a property is unknown to the destination.
         """
         self._clear_nulls = clear_nulls
         self._fields = fields
-        self._names = PropertyNames(fields)
         known = set(columns)
-        sources = {name: name for name in (*CANONICAL_COLUMNS, *fields.columns) if name in known} | dict(mapping)
+        check_left_out(stream, left_out, known, fields)
+        usual = dict.fromkeys(name for name in (*CANONICAL_COLUMNS, *fields.columns) if name in known - left_out)
+        sources = {name: name for name in usual} | dict(mapping)
         for name, column in mapping.items():
             if (meant := _consent_meant(name, known | mapping.keys(), fields)) is not None:
                 raise ConfigurationError(
@@ -133,7 +136,8 @@ class StreamMapping:
         status_column = sources.pop("subscription_status", None)
         self._status = self._place(status_column)
         self._read_status = status_reader(status_column or "subscription_status")
-        self._object = self._place(sources.pop("properties", None))
+        self._object = self._place(sources.get("properties"))
+        self._read_object = PropertiesObject(sources.pop("properties", "properties"), fields, clear_nulls=clear_nulls)
         self._action = self._place(action_column)
         found = [
             (self._place(column), name, _field_for(column, name, fields))
@@ -151,6 +155,7 @@ class StreamMapping:
             properties=properties,
             action_column=action_column,
             structures=structures,
+            left_out=left_out,
         )
         if unknown := sorted(name for name in chosen if name not in fields.properties):
             raise no_property(f"Stream {stream!r}", unknown, fields)
@@ -249,7 +254,7 @@ class StreamMapping:
     def _properties_of(self, values: Values) -> dict[str, Any]:
         properties: dict[str, Any] = {}
         if self._object and (given := values[self._object]) is not None:
-            self._from_object(given, properties)
+            self._read_object(given, properties)
         at = 0
         try:
             for at, name, convert in self._properties:
@@ -343,29 +348,6 @@ class StreamMapping:
 
     def _said(self, at: int) -> str:
         return f"column {self.needed[at][0]}"
-
-    def _from_object(self, given: Any, properties: dict[str, Any]) -> None:
-        column = self._said(self._object)
-        try:
-            values = from_json_text(given, "an object")
-        except UNFIT as exc:
-            raise wrong_type(column, given, exc) from None
-        if values is None:
-            return
-        if not isinstance(values, dict):
-            raise RowRejected("wrong_type", f"{column}: not an object")
-        for name, value in values.items():
-            own = self._names.find(name)
-            if own is None:
-                raise RowRejected("unknown_property", f"{column}: {name!r} is no property of the account")
-            if own != name and (own in values or own in properties):
-                raise RowRejected("unknown_property", f"{column}: {name!r} and another name are the property {own!r}")
-            try:
-                found = None if value is None else self._fields.properties[own].convert(value)
-            except UNFIT as exc:
-                raise wrong_type(f"{column}.{name}", value, exc) from None
-            if found is not None or self._clear_nulls:
-                properties[own] = found
 
 
 def _consent_meant(name: str, known: Container[str], fields: Fields) -> str | None:

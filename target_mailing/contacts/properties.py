@@ -6,14 +6,16 @@ from collections.abc import Collection, Mapping, Sequence
 
 from mailing_api.errors import ConfigurationError
 from mailing_api.kinds import Contact, column_schemas
-from mailing_api.suggestions import did_you_mean, listed
+from mailing_api.suggestions import did_you_mean, listed, misspelt
 from target_mailing.contacts.deletion import DELETED_AT
 from target_mailing.contacts.fields import Fields
 
-__all__ = ["CANONICAL_COLUMNS", "PropertyNames", "chosen_properties", "no_property"]
+__all__ = ["CANONICAL_COLUMNS", "PropertyNames", "check_left_out", "chosen_properties", "no_property"]
 
 CANONICAL_COLUMNS = tuple(column_schemas(Contact))
 
+#: Columns of which no setting makes that they are not read.
+_ALWAYS_READ = frozenset({"email", "subscription_status", DELETED_AT})
 _ABOUT_THE_ROW = frozenset({"provider", "account", "id", "created_at", "updated_at"})
 
 
@@ -48,6 +50,7 @@ def chosen_properties(
     properties: Sequence[str] | str | None,
     action_column: str | None,
     structures: Collection[str] = (),
+    left_out: Collection[str] = (),
 ) -> dict[str, str]:
     """The properties that a stream's columns go to, each with its column; arguments as in `StreamMapping`.
 
@@ -67,7 +70,7 @@ def chosen_properties(
     }
     if properties == "all":
         taken = {"email", "subscription_status", "properties", action_column, *mapping.values()} | _ABOUT_THE_ROW
-        taken |= fields.columns.keys() - set(CANONICAL_COLUMNS)
+        taken |= fields.columns.keys() - set(CANONICAL_COLUMNS) | {*left_out}
         for column in columns:
             canonical = column in CANONICAL_COLUMNS and names.find(column) is None
             if not canonical and column not in taken | {*structures} and not column.startswith(("_sdc_", "_reject_")):
@@ -86,6 +89,23 @@ def chosen_properties(
             "which no property can hold. Leave it out, or flatten it (`flattening_enabled: true`)."
         )
     return _by_own_name(stream, named, names)
+
+
+def check_left_out(stream: str, left_out: Collection[str], columns: Collection[str], fields: Fields) -> None:
+    """See whether columns may be left out, which `mapping` takes from nowhere (null).
+
+    Raises:
+        ConfigurationError: one of them tells who may be written to, or is misspelt.
+    """
+    for name in sorted(left_out):
+        field = fields.columns.get(name)
+        if name in _ALWAYS_READ or (field is not None and field.opt_outs is not None):
+            raise ConfigurationError(
+                f"Stream {stream!r}: `mapping` leaves out {name!r}, which says who may be written to, and is always "
+                "read. Take that entry out, or deselect the column at the tap."
+            )
+        if name not in columns and (meant := misspelt(name, columns)) is not None:
+            raise ConfigurationError(f"Stream {stream!r}: `mapping` leaves out {name!r}. Did you mean {meant!r}?")
 
 
 def _by_own_name(stream: str, named: Mapping[str, str], names: PropertyNames) -> dict[str, str]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from target_mailing.input.references import target_of
 
-__all__ = ["DATE_TIME", "holds_structures_only", "types_of"]
+__all__ = ["DATE_TIME", "holds_structures_only", "members_of", "types_of"]
 
 #: A string whose format is that of a date or date-time.
 DATE_TIME: Final = "date-time"
@@ -35,6 +35,32 @@ def types_of(column: Any, schema: Mapping[str, Any]) -> frozenset[str]:
 def holds_structures_only(types: Collection[str]) -> bool:
     """Whether a column of these types has objects or arrays, and nothing else."""
     return bool(_STRUCTURES & {*types}) and {*types} <= _STRUCTURES | {"null"}
+
+
+def members_of(column: Any, schema: Mapping[str, Any]) -> dict[str, frozenset[str]]:
+    """The members that an object in a column may have, as far as its SCHEMA names them, each with its types.
+
+    Arguments as in `types_of`.
+    """
+    found: dict[str, frozenset[str]] = {}
+    for part in _parts(column, schema, 0):
+        members = part.get("properties")
+        for name, one in members.items() if isinstance(members, Mapping) else ():
+            found[name] = found.get(name, frozenset()) | types_of(one, schema)
+    return found
+
+
+def _parts(column: Any, schema: Mapping[str, Any], depth: int) -> Iterator[Mapping[str, Any]]:
+    """A column's JSON Schema, and those that it is composed of."""
+    if not isinstance(column, Mapping) or depth > _DEEPEST:
+        return
+    yield column
+    for word in ("anyOf", "oneOf", "allOf", "extends"):
+        options = column.get(word)
+        for one in options if isinstance(options, list) else [options]:
+            yield from _parts(one, schema, depth + 1)
+    if isinstance(reference := column.get("$ref"), str):
+        yield from _parts(target_of(reference, schema), schema, depth + 1)
 
 
 def _types(column: Any, schema: Mapping[str, Any], depth: int) -> frozenset[str]:

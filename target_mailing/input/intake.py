@@ -17,6 +17,7 @@ from target_mailing.delivery.checkpoints import Ledger
 from target_mailing.delivery.engine import Delivery
 from target_mailing.delivery.outcomes import Outcome, Outcomes
 from target_mailing.delivery.queue import DestinationQueue
+from target_mailing.input.actions import respectful_action
 from target_mailing.input.messages import (
     DamagedRecord,
     Message,
@@ -30,7 +31,7 @@ from target_mailing.input.messages import (
     unsupported,
 )
 from target_mailing.input.schema_safety import safe_schema
-from target_mailing.input.stream import Both, End, Stream, respectful_action
+from target_mailing.input.stream import Both, End, Stream
 from target_mailing.input.stream_maps import StreamMaps
 from target_mailing.journal.journal import Journal, Reject
 from target_mailing.journal.rejects_file import RejectsFile, key_properties

@@ -11,28 +11,28 @@ from typing import Any
 import msgspec
 
 from mailing_api.addresses import fold_address
-from mailing_api.errors import ConfigurationError
 from target_mailing.contacts.consent import Withheld, decide, is_obeyed
 from target_mailing.contacts.consent_words import asks_for_opt_out
 from target_mailing.contacts.deletion import tells_changes
 from target_mailing.contacts.fields import Fields, RowRejected
 from target_mailing.contacts.mapping import MappedContact, StreamMapping, Values
 from target_mailing.contacts.properties import PropertyNames, chosen_properties
+from target_mailing.contacts.properties_object import check_members
 from target_mailing.contacts.row_address import meant_address
 from target_mailing.contacts.values import number_text, whole_float
 from target_mailing.delivery.batcher import Row
 from target_mailing.delivery.outcomes import Outcome
 from target_mailing.delivery.queue import DestinationQueue
-from target_mailing.destination import Destination
+from target_mailing.input.actions import check_action, respectful_action
 from target_mailing.input.column_report import ColumnReport, column_report
-from target_mailing.input.column_types import holds_structures_only, types_of
+from target_mailing.input.column_types import holds_structures_only, members_of, types_of
 from target_mailing.input.messages import DamagedRecord, Message, MessageDecoder
 from target_mailing.input.records import RecordReader
 from target_mailing.journal.journal import Journal, Reject
 from target_mailing.lines import Lines
 from target_mailing.settings import StreamSettings
 
-__all__ = ["Both", "End", "Stream", "check_action", "compiled", "respectful_action"]
+__all__ = ["Both", "End", "Stream", "compiled"]
 
 #: How a record ends without becoming a row: outcome, code, and the reject to be written.
 End = tuple[Outcome, str | None, Reject | None]
@@ -132,6 +132,7 @@ class Stream:
             self.decoder = MessageDecoder(record_type)
             self._values = self._reader.values
         self.message_type = None if self.decoder is None else self.decoder.message_type
+        self._hints: set[str] = set()
         self._decisions: dict[tuple[str | None, str, bool], str | End] = {}
         # In a provider's own stream, people whom nobody can write to by e-mail are no fault.
         self._may_lack_address = "provider" in columns
@@ -151,6 +152,7 @@ class Stream:
             properties=settings.properties,
             action_column=settings.action_column,
             structures=_structures(types),
+            left_out=settings.left_out,
         )
         names = PropertyNames(fields)
         missing = {name: types[column] for name, column in chosen.items() if column in types and not names.like(name)}
@@ -187,6 +189,9 @@ class Stream:
 
     def rejected(self, no: RowRejected, line: int, source: Lines) -> End:
         """The end of a record that cannot be delivered."""
+        if no.hint and no.hint not in self._hints:
+            self._hints.add(no.hint)
+            logger.warning("Stream %r: %s", self._stream, no.hint)
         record, attempt = source.record(line)
         return Outcome.REJECTED, no.code, Reject(self.source, record, no.code, no.reason, None, attempt, time.time())
 
@@ -354,6 +359,7 @@ def compiled(
         clear_nulls=settings.nulls == "clear",
         action_column=settings.action_column,
         structures=structures,
+        left_out=settings.left_out,
     )
     takes_all = settings.properties == "all"
     report = column_report(stream, columns, mapping.sent, keys=keys, all_properties=takes_all)
@@ -362,7 +368,18 @@ def compiled(
     if left_out and takes_all and fields.defines_properties:
         why = f"leaves out {', '.join(left_out)}, since no property can hold objects or arrays"
         report = ColumnReport(report.line, [*report.warnings, f"Stream {stream!r}: `properties: all` {why}"])
+    if warning := _warning_of_object(stream, schema, fields, settings):
+        report = ColumnReport(report.line, [*report.warnings, warning])
     return mapping, report
+
+
+def _warning_of_object(stream: str, schema: Mapping[str, Any], fields: Fields, settings: StreamSettings) -> str | None:
+    column = settings.mapping.get("properties", "properties")
+    given = schema.get("properties", {})
+    if column not in given or "properties" in settings.left_out:
+        return None
+    members = {name: holds_structures_only(types) for name, types in members_of(given[column], schema).items()}
+    return check_members(stream, column, members, types_of(given[column], schema), fields)
 
 
 def _types(schema: Mapping[str, Any]) -> dict[str, Collection[str]]:
@@ -371,29 +388,3 @@ def _types(schema: Mapping[str, Any]) -> dict[str, Collection[str]]:
 
 def _structures(types: Mapping[str, Collection[str]]) -> set[str]:
     return {name for name, found in types.items() if holds_structures_only(found)}
-
-
-def check_action(settings: StreamSettings, destination: Destination) -> None:
-    """See whether the setting `action` is possible at a destination.
-
-    Raises:
-        ConfigurationError: it is not.
-    """
-    actions = destination.actions
-    if settings.action not in actions.known:
-        wants_list = settings.scope == "account" and not settings.lists
-        raise ConfigurationError(
-            f"Setting `action` is {settings.action!r}, which is not possible here; these are: "
-            f"{', '.join(sorted(actions.known))}.{' All others need a `list`.' if wants_list else ''}"
-        )
-    if settings.action in actions.only_forced and settings.consent != "force":
-        raise ConfigurationError(
-            f"Setting `action` is {settings.action!r}, which lets people be written to again who must not be now: "
-            "it needs `consent: force`. Set that too, or choose another action."
-        )
-
-
-def respectful_action(settings: StreamSettings, destination: Destination) -> str:
-    """What the setting `action` comes to, given the setting `consent`."""
-    asked = settings.action
-    return asked if settings.consent == "force" else destination.actions.respectful.get(asked, asked)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from mailing_api.errors import ConfigurationError
 from tests.target.conftest import schema, state
 
 DRAFT4 = {"$schema": "http://json-schema.org/draft-04/schema#"}
@@ -120,3 +121,79 @@ def test_rows_arrive_with_properties_of_the_types_that_are_meant(mailjet, tap):
     defined = {one.name: one.datatype for one in mailjet.sandbox.mailjet._account.store.properties.rows}
     assert {name: defined[name] for name in TYPES} == TYPES | types
     assert mailjet.members()["a@example.com"]["properties"]["city"] == "Lyon"
+
+
+# A column called `properties` that is something else
+
+NESTED = {"type": ["null", "object"], "properties": {"value": {"type": ["null", "string"]}, "timestamp": MOMENT}}
+FOUND = {"value": "x", "timestamp": None}
+#: The column's SCHEMA, its value, and what is said before anything is sent; None where nothing can be told by then.
+NO_PROPERTIES = {
+    "tap-hubspot": (
+        {"type": "object", "properties": {"email": NESTED, "firstname": NESTED, "city": NESTED}},
+        {"email": FOUND, "city": FOUND}, "of 'email', 'firstname', 'city' in its SCHEMA none of them is one",
+    ),
+    "by reference": ({"$ref": "#/definitions/all"}, {"email": FOUND}, "of 'email' in its SCHEMA none"),
+    "one of two": (
+        {"oneOf": [{"type": "null"}, {"type": "object", "properties": {"$os": TEXT}}]}, {"$os": "x"}, "of '$os' in its",
+    ),
+    "an array": ({"type": ["array", "null"]}, ["3 rooms"], "its SCHEMA says that it is none"),
+    "a number": ({"type": "integer"}, 3, "its SCHEMA says that it is none"),
+    "any object": ({"type": "object"}, {"email": FOUND}, None),
+    "untyped": ({}, [1], None),
+    "a text": (TEXT, "3 rooms", None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", NO_PROPERTIES)
+def test_p9_a_column_that_is_no_object_of_properties_is_told_with_what_to_do(mailjet, kind):
+    column, value, said = NO_PROPERTIES[kind]
+    message = schema(columns={"email": TEXT, "city": TEXT, "properties": column}, keys=["email"])
+    message["schema"]["definitions"] = {"all": {"type": "object", "properties": {"email": NESTED}}}
+    records = [{"email": f"p{number}@example.com", "city": "Lyon", "properties": value} for number in range(2)]
+    rows = [{"type": "RECORD", "stream": "people", "record": record} for record in records]
+    result = mailjet.deliver([message, *rows, state(1)], properties=["city"])
+    told = 'set `mapping` to {"properties": null} to leave the column out'
+    if said is None:
+        assert result.counts() == {"rejected": 2}
+        assert result.log.count("Stream 'people': rows are rejected for their column 'properties'") == 1
+        assert told in result.log
+    else:
+        assert isinstance(result.error, ConfigurationError)
+        assert said in str(result.error)
+        assert told in str(result.error)
+        assert mailjet.received() == []
+    for nothing in (None, "__NULL__"):
+        options = {"properties": ["city"], "mapping": {"properties": nothing}, "send": "all"}
+        result = mailjet.deliver([message, *rows, state(1)], **options)
+        assert (result.error, result.counts()) == (None, {"delivered": 2})
+        assert "not sent: properties" in result.log
+
+
+def test_members_of_properties_that_cannot_go_are_warned_of_where_others_can(mailjet):
+    column = {"type": "object", "properties": {"City": TEXT, "shoe_size": TEXT}}
+    result = mailjet.deliver([schema(columns={"email": TEXT, "properties": column}, keys=[])], properties=None)
+    assert "'shoe_size' in its SCHEMA cannot go" in result.log
+
+
+@pytest.mark.parametrize(
+    ("left_out", "said"),
+    [
+        (["subscription_status"], "leaves out 'subscription_status', which says who may be written to"),
+        (["_sdc_deleted_at"], "leaves out '_sdc_deleted_at'"),
+        (["email"], "leaves out 'email'"),
+        (["lists"], "leaves out 'lists'"),
+        (["propertis"], "leaves out 'propertis'. Did you mean 'properties'?"),
+        (["name", "city", "properties", "not_there"], None),
+    ],
+)
+def test_columns_may_be_left_out_but_those_of_consent(mailjet, left_out, said):
+    names = ["email", "name", "city", "visits", "properties", "subscription_status", "lists"]
+    columns = {name: {} for name in names}
+    options = {"properties": "all", "mapping": dict.fromkeys(left_out), "route": "contact"}
+    result = mailjet.deliver([schema(columns=columns, keys=[]), state(1)], **options)
+    if said:
+        assert said in str(result.error)
+    else:
+        assert result.error is None
+        assert "not sent: name, city, properties" in result.log
