@@ -7,9 +7,11 @@ import tempfile
 import pytest
 
 from tests.memory import memory
+from tests.remembered import remember_between_runs
 from tests.searching import LENGTH, register_profiles
 
 register_profiles()
+remember_between_runs()
 if "TMPDIR" not in os.environ and (folder := memory()) is not None:
     os.environ["TMPDIR"] = tempfile.tempdir = folder
 
