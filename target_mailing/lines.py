@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from singer_sdk.exceptions import RecordsWithoutSchemaException
 
-from target_mailing.input.unreadable import is_deep, recovered
+from target_mailing.input.unreadable import Recovered, is_deep, recovered
 
 __all__ = ["REJECT_COLUMNS", "InputError", "Lines", "RecordBeforeSchemaError"]
 
@@ -44,6 +44,7 @@ class Lines:
         """
         self.first = first
         self.each = each
+        self._recovered: tuple[int, Recovered | None] = 0, None
 
     def __contains__(self, number: int) -> bool:
         """Whether the line of this number is here."""
@@ -54,20 +55,31 @@ class Lines:
 
         A record that comes from a rejects file is given as it was before, without the columns that the file adds.
         """
-        record = _record(self.each[number - self.first])
+        record = self._record(number)
         attempts = record.get("_reject_attempt")
         kept = {name: value for name, value in record.items() if name not in REJECT_COLUMNS}
         if isinstance(attempts, bool) or not isinstance(attempts, int) or not 0 < attempts < _MOST_ATTEMPTS:
             attempts = 0
         return msgspec.json.encode(kept), 1 + attempts
 
+    def line(self, number: int) -> bytes:
+        """The line of this number."""
+        return self.each[number - self.first]
 
-def _record(line: bytes) -> dict[str, Any]:
-    """The record in a line; what of it is no JSON stands as text."""
-    try:
-        if not is_deep(line):
-            return _RECORDED.decode(line).record
-    except msgspec.MsgspecError:
-        pass
-    found = recovered(line)
-    return {} if found is None else found.record
+    def recovered(self, number: int) -> Recovered | None:
+        """What can be told of the line of this number as `unreadable.recovered` tells it, which may take seconds."""
+        if self._recovered[0] != number:
+            self._recovered = number, recovered(self.line(number))
+        return self._recovered[1]
+
+    def _record(self, number: int) -> dict[str, Any]:
+        """The record in a line; what of it is no JSON stands as text."""
+        if self._recovered[0] != number:
+            line = self.line(number)
+            try:
+                if not is_deep(line):
+                    return _RECORDED.decode(line).record
+            except msgspec.MsgspecError:
+                pass
+        found = self.recovered(number)
+        return {} if found is None else found.record

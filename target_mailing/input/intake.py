@@ -190,7 +190,7 @@ class Intake:
                 yield None
             else:
                 expected = None if self._current is None else self._current.decode(line)
-                yield parse(number, line) if expected is None else expected
+                yield parse(number, lines) if expected is None else expected
 
     def _take_other(self, number: int, message: Message) -> None:
         """Take in a message that is no record."""
@@ -219,12 +219,12 @@ class Intake:
                 f"Line {number} of the input is a record of stream {name!r}, whose SCHEMA has not come. "
                 "Correct the tap."
             )
-        line = lines.each[number - lines.first]
+        line = lines.line(number)
         if self._maps is None and (stream := streams[0]) is not None and (message := stream.decode(line)) is not None:
             self._current = stream
             self._end(number, stream.take(number, message.record, lines), stream, taken)
             return
-        record = parse_record(number, line)
+        record = parse_record(number, lines)
         if isinstance(record, DamagedRecord):
             self._take_damaged(number, record, streams, lines, taken)
         elif self._maps is None:

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import msgspec
 
-from target_mailing.input.unreadable import decode, defect, is_deep, recovered
+from target_mailing.input.unreadable import decode, defect, is_deep
 from target_mailing.lines import InputError, Lines
 
 __all__ = [
@@ -65,26 +65,27 @@ class DamagedRecord(Message):
     damaged: frozenset[str] = frozenset()
 
 
-def parse(number: int, line: bytes) -> Message:
-    """The message in a line, its record raw; a DamagedRecord where that is no JSON.
+def parse(number: int, lines: Lines) -> Message:
+    """The message in the line of this number, its record raw; a DamagedRecord where that is no JSON.
 
     Raises:
         InputError: it is none. The line is not quoted, for it may hold addresses.
     """
+    line = lines.line(number)
     try:
         found = None if is_deep(line) else _UNTYPED.decode(line)
     except (msgspec.MsgspecError, RecursionError):
         found = None
-    return found or _damaged(number, line)
+    return found or _damaged(number, lines)
 
 
-def parse_record(number: int, line: bytes) -> dict[str, Any] | DamagedRecord:
-    """The record in a line; a DamagedRecord where that is no JSON.
+def parse_record(number: int, lines: Lines) -> dict[str, Any] | DamagedRecord:
+    """The record in the line of this number; a DamagedRecord where that is no JSON.
 
     Raises:
         InputError: the message has none.
     """
-    message = parse(number, line)
+    message = parse(number, lines)
     if isinstance(message, DamagedRecord):
         return message
     if message.record is None:
@@ -92,19 +93,19 @@ def parse_record(number: int, line: bytes) -> dict[str, Any] | DamagedRecord:
     try:
         record = msgspec.json.decode(message.record)
     except msgspec.MsgspecError:
-        return _damaged(number, line)
+        return _damaged(number, lines)
     if not isinstance(record, dict):
         reason = f"line {number} of the input: its record is not an object but {_kind(record)}"
         return DamagedRecord("RECORD", message.stream, reason=reason)
     return record
 
 
-def _damaged(number: int, line: bytes) -> DamagedRecord:
-    found = recovered(line)
+def _damaged(number: int, lines: Lines) -> DamagedRecord:
+    found = lines.recovered(number)
     if found is None:
         raise InputError(
-            f"Line {number} of the input is no Singer message: {defect(line)}. Check what the tap writes to its "
-            "standard output."
+            f"Line {number} of the input is no Singer message: {defect(lines.line(number))}. Check what the tap writes "
+            "to its standard output."
         )
     reason = f"line {number} of the input: {found.reason}"
     columns = {name: value for name, value in found.record.items() if name not in found.damaged}

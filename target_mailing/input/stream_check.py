@@ -18,7 +18,7 @@ from target_mailing.input.schema_safety import safe_schema
 from target_mailing.input.stream import compiled
 from target_mailing.input.stream_maps import StreamMaps
 from target_mailing.journal.rejects_file import key_properties
-from target_mailing.lines import InputError
+from target_mailing.lines import InputError, Lines
 from target_mailing.settings import StreamSettings
 
 __all__ = ["StreamCheck", "given_input"]
@@ -62,7 +62,7 @@ class StreamCheck:
             ConfigurationError: a stream does not fit the settings.
         """
         for number, line in enumerate(self._lines(source), 1):
-            if b"SCHEMA" not in line or (message := parse(number, line)).type != "SCHEMA":
+            if b"SCHEMA" not in line or (message := parse(number, Lines(number, [line]))).type != "SCHEMA":
                 continue
             schema = schema_value(number, message)
             may_skip = StreamSettings.resolve(self._config, message.stream).on_unknown_stream == "skip"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
@@ -13,6 +15,9 @@ __all__ = ["MOST_LEVELS", "Recovered", "decode", "defect", "foreign", "is_deep",
 #: each, so more could be read and then not be written.
 MOST_LEVELS: Final = 100
 
+#: Brackets that open, and quotes, of a damaged line that is looked into at most: each takes a step.
+_MOST_MARKS: Final = 1_000_000
+
 #: With a string as a whole; what is no string ends where JSON's own characters begin.
 _TOKEN: Final = re.compile(rb'[ \t\r\n]*+("(?:[^"\\]++|\\.)*+"|[{}\[\],:]|[^ \t\r\n{}\[\],:"]++)', re.DOTALL)
 _SQUARE: Final = bytes.maketrans(b"{}", b"[]")
@@ -22,7 +27,14 @@ _LINE_ENDS_OF_OLD: Final = re.compile(rb"\}[ \t]*\r[ \t\r]*\{")
 _STRING: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 _NO_NUMBER: Final = re.compile(rb"-?\b(?:NaN|Infinity)\b")
 _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
-_CONTROL: Final = re.compile(rb"[\x00-\x1f]")
+#: The next bracket that stands in no string.
+_BRACKET: Final = re.compile(rb'[^"\[\]{}]*+(?:"(?:[^"\\]++|\\.)*+"[^"\[\]{}]*+)*+([\[\]{}])', re.DOTALL)
+#: Up to a control character in a string.
+_CONTROL: Final = re.compile(
+    rb'[^"]*+(?:"(?:[^"\\\x00-\x1f]++|\\[^\x00-\x1f])*+"[^"]*+)*+'
+    rb'"(?:[^"\\\x00-\x1f]++|\\[^\x00-\x1f])*+\\?[\x00-\x1f]'
+)
+_MARKS: Final = (b"[", b"{", b'"')
 _OPENING: Final = frozenset({b"{", b"["})
 _CLOSING: Final = frozenset({b"}", b"]"})
 
@@ -88,7 +100,12 @@ def decode(line: bytes) -> Any:
 
 
 def recovered(line: bytes) -> Recovered | None:
-    """What can be told of the RECORD message in a line; None where it is none, or nothing can be told."""
+    """What can be told of the RECORD message in a line; None where it is none, or nothing can be told.
+
+    The time that it takes grows with the line's length. Where it would take long, the stream alone is told.
+    """
+    if sum(map(line.count, _MARKS)) > _MOST_MARKS:
+        return _with_stream_only(line)
     message = _members(line)
     if message is None or _text(message.get("type")) != "RECORD":
         return None
@@ -105,6 +122,18 @@ def recovered(line: bytes) -> Recovered | None:
             record[name] = text[1:-1] if text.startswith('"') else text
             wrong[name] = f"column {name}: {defect(raw)}"
     return Recovered(stream, record, frozenset(wrong), "; ".join(wrong.values()) or defect(line))
+
+
+def _with_stream_only(line: bytes) -> Recovered | None:
+    """The stream of a RECORD message, told by what stands before its record, or behind it."""
+    raw = line.rstrip()
+    after = raw[max(raw.rfind(one, 0, -1) for one in (b"[", b"]", b"{", b"}")) + 1 :].lstrip(b", \t\r")
+    message = (_members(b"{" + after) or {}) | _first_members(raw)
+    stream = _text(message.get("stream"))
+    if stream is None or _text(message.get("type")) != "RECORD" or not raw.endswith(b"}"):
+        return None
+    why = f"it is no JSON, and has more than {_MOST_MARKS:,} brackets and quotes, so nothing of the record was read"
+    return Recovered(stream, {}, frozenset(), why)
 
 
 def foreign(raw: bytes) -> str | None:
@@ -127,7 +156,7 @@ def defect(raw: bytes) -> str:
         return f"it is nested deeper than {MOST_LEVELS} levels"
     if no_number := _NO_NUMBER.search(_STRING.sub(b'""', raw)):
         return f"{no_number[0].decode()} is no number of JSON"
-    if any(_CONTROL.search(string[0]) for string in _STRING.finditer(raw)):
+    if _CONTROL.match(raw):
         return "it holds a control character that is not escaped"
     return _decoding_error(raw)
 
@@ -177,9 +206,18 @@ class _Tokens:
         if token in b"}],:":
             raise _NoObjectError
         while level:
-            token = self.next()
-            level += (token in _OPENING) - (token in _CLOSING)
+            if (found := _BRACKET.match(self._raw, self._at)) is None:
+                raise _NoObjectError
+            self._found = found
+            level += (found[1] in _OPENING) - (found[1] in _CLOSING)
         return self._raw[start : self._at]
+
+    def scalar(self) -> bytes:
+        """The next value, if it is neither an object nor an array."""
+        token = self.next()
+        if token in b"{}[],:":
+            raise _NoObjectError
+        return token
 
     def is_over(self) -> bool:
         """Whether nothing is left."""
@@ -196,26 +234,40 @@ class _Tokens:
 
 def _members(raw: bytes) -> dict[str, bytes] | None:
     """The members of an object, not decoded; None where it is no object, whatever its values are."""
-    tokens, found = _Tokens(raw), {}
+    tokens = _Tokens(raw)
     try:
-        token = tokens.next()
-        if token != b"{":
-            return None
-        if (token := tokens.next()) == b"}":
-            return {} if tokens.is_over() else None
-        while True:
-            name = token
-            if not name.startswith(b'"') or tokens.next() != b":":
-                return None
-            found[_name(name)] = tokens.value()
-            token = tokens.next()
-            if token == b"}":
-                return found if tokens.is_over() else None
-            if token != b",":
-                return None
-            token = tokens.next()
+        found = dict(_each_member(tokens))
     except _NoObjectError:
         return None
+    return found if tokens.is_over() else None
+
+
+def _first_members(raw: bytes) -> dict[str, bytes]:
+    """The members of an object up to the first that is an object or an array, or that is damaged."""
+    found: dict[str, bytes] = {}
+    with suppress(_NoObjectError):
+        for name, value in _each_member(_Tokens(raw), is_flat=True):
+            found[name] = value  # noqa: PERF403 - those before a damaged one count
+    return found
+
+
+def _each_member(tokens: _Tokens, *, is_flat: bool = False) -> Iterator[tuple[str, bytes]]:
+    """Members one after the other; if the object is read as a flat one, up to a value that is none."""
+    if tokens.next() != b"{":
+        raise _NoObjectError
+    if (name := tokens.next()) == b"}":
+        return
+    while True:
+        if not name.startswith(b'"') or tokens.next() != b":":
+            raise _NoObjectError
+        value = tokens.scalar() if is_flat else tokens.value()
+        yield _name(name), value
+        token = tokens.next()
+        if token == b"}":
+            return
+        if token != b",":
+            raise _NoObjectError
+        name = tokens.next()
 
 
 def _name(token: bytes) -> str:

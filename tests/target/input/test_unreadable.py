@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import json
 import re
+import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from target_mailing.input import unreadable
 from target_mailing.input.reader import LineReader
 from target_mailing.input.unreadable import decode, defect, is_deep, recovered
 from target_mailing.lines import InputError, Lines
@@ -228,6 +230,69 @@ def test_no_object_is_recovered_from_what_is_none(text):
     assert recovered(text) is None
     assert recovered(b'{"type":"RECORD","stream":"a","record":' + text + b"}") is None
     assert defect(text)
+
+
+DAMAGED = st.recursive(
+    st.sampled_from([b"NaN", b"x:", b'"]{"', b'"\\\\"', b'"\\"]"', b"1 1", b",,", b""]),
+    lambda inner: st.tuples(st.sampled_from([b"[]", b"{}", b"[}"]), st.lists(inner, max_size=3)).map(
+        lambda one: one[0][:1] + b" ".join(one[1]) + one[0][1:]
+    ),
+    max_leaves=12,
+)
+
+
+@given(DAMAGED)
+def test_a_damaged_value_ends_with_the_bracket_that_closes_it(value):
+    found = recovered(b'{"type":"RECORD","stream":"a","record":{"a":1,"b":[' + value + b'],"c":[2]}}')
+    assert (found.record["a"], found.record["c"], found.record.keys()) == (1, [2], {*"abc"})
+
+
+def large(marks):
+    """Values that no decoder takes, each of a kind of brackets or texts, of more marks than so many."""
+    return {
+        "deep": b"[" * (marks + 1) + b"]" * (marks + 1),
+        "side by side": b"[" + b"[]," * marks + b"NaN]",
+        "objects": b"[" + b'{"a":1},' * marks + b"NaN]",
+        "texts": b"[" + b'"a",' * marks + b"NaN]",
+        "columns": b"{" + b'"a":[1],' * marks + b'"b":NaN}',
+        "open": b"[" * (marks + 1),
+        "levels": (b"[" * 99 + b"]" * 99 + b",") * (marks // 99 + 1) + b"NaN",
+    }
+
+
+@pytest.mark.parametrize("value", large(500).values(), ids=large(500))
+def test_p9_a_row_of_many_brackets_is_a_reject_without_its_content_and_looked_into_once(monkeypatch, value):
+    looked: list[int] = []
+    monkeypatch.setattr("target_mailing.lines.recovered", lambda line: looked.append(len(line)) or recovered(line))
+    monkeypatch.setattr(unreadable, "_MOST_MARKS", 500)
+    behind = b'{"type":"RECORD","record":{"email":"x@y.test","b":' + value + b'},"stream":"a"}\n'
+    before = b'{"time_extracted":"2026-01-01",' + record(value)[1:]
+    lines = [record(b'"Lyon"'), record(value), behind, before, record(b'"Rome"')]
+    rows, _, rejects, _, _, error = take([piece(*lines)])
+    assert (error, [row[0] for row in rows]) == (None, [(2,), (6,)])
+    assert rejects == [("a", b"{}", "unreadable", 1)] * 3
+    assert len(looked) == 3
+    assert "more than 500 brackets and quotes" in recovered(behind).reason
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("value", large(1_000_000).values(), ids=large(1_000_000))
+def test_p9_that_takes_a_moment_however_large_it_is(value):
+    began = time.process_time()
+    *_, rejects, _, _, error = take([piece(record(value))])
+    assert (len(rejects), error) == (1, None)
+    assert time.process_time() - began < 8  # step by step it takes minutes
+
+
+@pytest.mark.parametrize("head", [b"", b'{"type":"STATE","value":', b'{"type":"RECORD","record":', b'["RECORD",'])
+def test_p9_a_line_of_many_brackets_that_names_no_stream_is_an_error(head):
+    *_, error = take([piece(), head + b'{"x":' + b"[" + b"[]," * 1_000_000 + b"NaN]" + b"}}\n"])
+    assert error.startswith("Line 2 of the input is no Singer message: ")
+
+
+def test_a_large_text_costs_nothing_but_its_own_row():
+    found = recovered(record(b'"' + b"x" * 5_000_000 + b'", "other": NaN'))
+    assert (found.record["email"], len(found.record["city"])) == ("x@y.test", 5_000_000)
 
 
 JSON = st.recursive(
