@@ -171,6 +171,12 @@ class StreamMapping:
             *((self.needed[at][0], name) for at, name in self._roles() if at),
         ]
 
+    @property
+    def of_consent(self) -> frozenset[str]:
+        """The columns that tell whose a row is, and whether they opted out or are deleted."""
+        topics = [at for at, _, field in self._readable if field.opt_outs]
+        return frozenset(self.needed[at][0] for at in (0, 1, self._status, self._action, *topics))
+
     def _roles(self) -> Sequence[tuple[int, str]]:
         """The places of the columns that are no fields, each with its role; 0 for none."""
         return (

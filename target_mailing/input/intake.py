@@ -11,7 +11,6 @@ import msgspec
 from singer_sdk.mapper import PluginMapper, StreamMap
 
 from target_mailing.channel import BY_EMAIL, Channel
-from target_mailing.contacts.fields import RowRejected
 from target_mailing.delivery.batcher import Row
 from target_mailing.delivery.checkpoints import Ledger
 from target_mailing.delivery.engine import Delivery
@@ -30,6 +29,7 @@ from target_mailing.input.messages import (
     state_value,
     unsupported,
 )
+from target_mailing.input.partial_maps import Part
 from target_mailing.input.schema_safety import safe_schema
 from target_mailing.input.stream import Both, End, Stream
 from target_mailing.input.stream_maps import StreamMaps
@@ -236,14 +236,27 @@ class Intake:
     def _take_damaged(
         self, number: int, record: DamagedRecord, streams: Sequence[Stream | None], lines: Lines, taken: _Taken
     ) -> None:
-        """Take in a record of which not all can be read, which no stream map is given."""
-        stream = next((one for one in streams if one is not None), None)
-        found: Row | End | Both | None = None
-        if stream is not None and self._maps is None:
-            found = stream.take_damaged(number, record, lines)
-        elif stream is not None:
-            found = stream.rejected(RowRejected("unreadable", record.reason), number, lines)
-        self._end(number, found, stream, taken)
+        """Take in a record of which not all can be read; stream maps make of it what can be told for sure."""
+        parts: Iterable[Part | None] = [Part(record.columns, record.damaged)]
+        if self._maps is not None:
+            parts = self._maps.in_part(record.stream, record.columns, record.damaged)
+        found = [
+            (stream, stream.take_damaged(number, part, record.reason, lines))
+            for stream, part in zip(streams, parts, strict=True)
+            if stream is not None and part is not None
+        ]
+        rows = [
+            (stream, one.row if isinstance(one, Both) else one) for stream, one in found if not isinstance(one, tuple)
+        ]
+        ends = [(stream, one.end if isinstance(one, Both) else one) for stream, one in found if type(one) is not Row]
+        told = [*rows, *ends[:1]]  # the record is a reject once
+        if len(told) > 1:
+            is_opt_out = any(isinstance(one, Both) and stream.is_opt_out(one.row) for stream, one in found)
+            self._outcomes.expect(number, len(told), is_opt_out=is_opt_out)
+        for stream, one in told:
+            self._end(number, one, stream, taken)
+        if not told:
+            taken.ends.append(((number,), Outcome.SKIPPED, None))
 
     def _take_mapped(
         self,
@@ -272,8 +285,7 @@ class Intake:
                 taken.queue = stream.queue
             taken.rows.append(found)
         elif isinstance(found, Both):
-            is_removal = found.row.action == stream.queue.destination.actions.remove
-            is_opt_out = found.end[0] is Outcome.REJECTED and not is_removal
+            is_opt_out = found.end[0] is Outcome.REJECTED and stream.is_opt_out(found.row)
             self._outcomes.expect(number, 2, is_opt_out=is_opt_out)
             self._end(number, found.row, stream, taken)
             self._end(number, found.end, stream, taken)

@@ -19,15 +19,16 @@ from target_mailing.contacts.mapping import MappedContact, StreamMapping, Values
 from target_mailing.contacts.properties import PropertyNames, chosen_properties
 from target_mailing.contacts.properties_object import check_members
 from target_mailing.contacts.row_address import meant_address
-from target_mailing.contacts.values import number_text, whole_float
 from target_mailing.delivery.batcher import Row
 from target_mailing.delivery.outcomes import Outcome
 from target_mailing.delivery.queue import DestinationQueue
 from target_mailing.input.actions import check_action, respectful_action
 from target_mailing.input.column_report import ColumnReport, column_report
 from target_mailing.input.column_types import holds_structures_only, members_of, types_of
-from target_mailing.input.messages import DamagedRecord, Message, MessageDecoder
+from target_mailing.input.messages import Message, MessageDecoder
+from target_mailing.input.partial_maps import Part
 from target_mailing.input.records import RecordReader
+from target_mailing.input.row_key import RowKey
 from target_mailing.journal.journal import Journal, Reject
 from target_mailing.lines import Lines
 from target_mailing.settings import StreamSettings
@@ -39,6 +40,13 @@ End = tuple[Outcome, str | None, Reject | None]
 
 
 logger = logging.getLogger("target-mailing.streams")
+
+#: What is said where nobody can tell whether a row that cannot be read is an opt-out.
+_UNKNOWN = (
+    "rows that cannot be read may hold opt-outs or deletions, of which nothing is known: what tells so, or whose the "
+    "rows are, is among what cannot be read. Correct them in the rejects file, or at the source, and deliver them again"
+)
+_UNMAPPED = "the stream maps need what cannot be read, so it is not known whether this is an opt-out"
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
@@ -96,7 +104,7 @@ class Stream:
         self.source = source
         self._settings = settings
         hashes, there = journal.hashes, queue.destination.name
-        self._contact_id, self._key_id = hashes.contact_id(there), hashes.key_id(there, stream)
+        self._contact_id = hashes.contact_id(there)
         self._hashes = hashes
         self._fingerprints = {one: hashes.fingerprint(one) for one in queue.destination.actions.known}
         self._destination = queue.destination
@@ -116,9 +124,7 @@ class Stream:
         if settings.create_properties:
             self._create_properties(schema)
         self._mapping, self.report = compiled(stream, schema, key_properties, self._destination.fields, settings)
-        self._required = tuple(key_properties)
-        self._keys_at = len(self._mapping.needed)
-        needed = [*self._mapping.needed, *((name, None) for name in self._required)]
+        needed = [*self._mapping.needed, *((name, None) for name in key_properties)]
         self._reader = RecordReader(
             stream,
             schema,
@@ -137,9 +143,9 @@ class Stream:
         # In a provider's own stream, people whom nobody can write to by e-mail are no fault.
         self._may_lack_address = "provider" in columns
         self._tells_changes = tells_changes(columns, bookmarks)
-        # A key that is the address needs no remembering.
-        address = settings.mapping.get("email", "email")
-        self._key = () if self._required == (address,) and self._identify is None else self._required
+        is_address = [*key_properties] == [settings.mapping.get("email", "email")] and self._identify is None
+        at = len(self._mapping.needed)
+        self._key = RowKey(key_properties, at, hashes.key_id(there, stream), is_address=is_address)
 
     def _create_properties(self, schema: Mapping[str, Any]) -> None:
         settings, fields = self._settings, self._destination.fields
@@ -177,15 +183,30 @@ class Stream:
         """What becomes of a record that was decoded without a check; arguments as in `take`."""
         return self._row(line, record, self._reader.check, source)
 
-    def take_damaged(self, line: int, record: DamagedRecord, source: Lines) -> Row | End | Both:
-        """What becomes of a record of which not all could be read; arguments as in `take`."""
-        values = self._reader.values_of(record.columns)
+    def take_damaged(self, line: int, part: Part, reason: str, source: Lines) -> Row | End | Both:
+        """What becomes of a record of which not all could be read.
+
+        Args:
+            line: its number in the input.
+            part: what is told of it.
+            reason: what cannot be read.
+            source: where the line is.
+        """
+        if not part.is_told:
+            no = RowRejected("unreadable", f"{reason}; {_UNMAPPED}")
+            no.hint = _UNKNOWN
+            return self.rejected(no, line, source)
+        values = self._reader.values_of(part.columns)
         with suppress(RowRejected):
-            if self._mapping.deletes(values, record.damaged):
-                key = self._key_of(values) if self._required else None
-                return self._row_of(self._mapping(values), values, key, line, source)
-        end = self.rejected(RowRejected("unreadable", record.reason), line, source)
-        return self._with_opt_out(end, values, line, source)
+            if self._mapping.deletes(values, part.damaged):
+                return self._row_of(self._mapping(values), values, self._key.of(values), line, source)
+        no = RowRejected("unreadable", reason)
+        no.hint = "" if self._mapping.of_consent.isdisjoint(part.damaged) else _UNKNOWN
+        return self._with_opt_out(self.rejected(no, line, source), values, line, source)
+
+    def is_opt_out(self, row: Row) -> bool:
+        """Whether a row that a rejected record makes is an opt-out, and no removal."""
+        return row.action != self._destination.actions.remove
 
     def rejected(self, no: RowRejected, line: int, source: Lines) -> End:
         """The end of a record that cannot be delivered."""
@@ -201,7 +222,7 @@ class Stream:
         except RowRejected as no:  # it does not fit the schema
             return self._with_opt_out(self.rejected(no, line, source), self._reader.values_of(record), line, source)
         try:
-            key = self._key_of(values) if self._required else None
+            key = self._key.of(values)
             lost_address = self._may_lack_address and self._mapping.lacks_address(values)
             contact = self._mapping.without_address(values) if lost_address else self._mapping(values)
             found = self._row_of(contact, values, key, line, source, lost_address=lost_address)
@@ -218,9 +239,9 @@ class Stream:
         if contact is None or (contact.declines and not actions.decline):
             return end
         key = None
-        if self._required and not contact.declines:
+        if not contact.declines:
             with suppress(RowRejected):
-                key = self._key_of(values)
+                key = self._key.of(values)
         with suppress(RowRejected):
             row = self._row_of(contact, values, key, line, source)
             if isinstance(row, Row):
@@ -277,7 +298,7 @@ class Stream:
             tells_changes=self._tells_changes and (values[1] is None or contact.deleted),
         )
         if self._identify is not None and key is not None:
-            row.reference = (self._stream, "/".join(map(_key_text, values[self._keys_at :])))
+            row.reference = (self._stream, self._key.text(values))
         return row
 
     def _is_obeyed(self, action: str) -> bool:
@@ -297,13 +318,6 @@ class Stream:
         moves = self._settings.on_key_change == "remove" and actions.remove in actions.known
         return moves and status not in {"excluded", "pending"}
 
-    def _key_of(self, values: Values) -> bytes | None:
-        given = values[self._keys_at :]
-        if any(map(_is_blank, given)):
-            name = next(name for name, one in zip(self._required, given, strict=True) if _is_blank(one))
-            raise RowRejected("missing_key", f"key column {name} is missing, null or blank")
-        return self._key_id(_encode(_whole(given))) if self._key else None
-
     def _decide(self, question: tuple[str | None, str, bool]) -> str | End:
         """The action for a row, or its end; the same few questions are asked for every row."""
         found = self._decisions[question] = self._decision(*question)
@@ -321,23 +335,6 @@ class Stream:
         if status == "unsubscribed":
             return Outcome.WITHHELD, "unsubscribed", None
         raise RowRejected("unknown_action", f"action {action!r} is not possible here")
-
-
-def _is_blank(value: Any) -> bool:
-    return value is None or (type(value) is str and not value.strip())
-
-
-def _whole(key: Values) -> Values:
-    """A key that is the same whether its numbers came as floats or not."""
-    if any(type(one) is float for one in key):
-        return tuple(whole_float(one) if type(one) is float else one for one in key)
-    return key
-
-
-def _key_text(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    return number_text(value) if type(value) in {int, float} else _encode(value).decode()
 
 
 def compiled(

@@ -13,6 +13,7 @@ from singer_sdk.mapper import PluginMapper, StreamMap
 
 from mailing_api.errors import ConfigurationError
 from mailing_api.process.map_failures import check_aliases, map_failure, maps_without_stream
+from target_mailing.input.partial_maps import PartialMaps
 
 __all__ = ["StreamMaps"]
 
@@ -30,6 +31,8 @@ class StreamMaps:
         self._mapper = mapper
         self._given: Mapping[str, Any] = config.get("stream_maps") or {}
         self._came: dict[str, None] = {}
+        #: What the maps of a stream make of a record of which some columns cannot be read.
+        self.in_part = PartialMaps(mapper, config)
 
     def register(self, stream: str, schema: dict[str, Any], keys: Sequence[str]) -> Sequence[StreamMap]:
         """The maps of a stream, in the order of what `transformed` gives.

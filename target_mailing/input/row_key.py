@@ -1,0 +1,66 @@
+"""The key of a stream's rows: hashed for the journal, in words for providers that keep it; pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from target_mailing.contacts.fields import RowRejected
+from target_mailing.contacts.mapping import Values
+from target_mailing.contacts.values import number_text, whole_float
+
+__all__ = ["RowKey"]
+
+_encode = msgspec.json.Encoder(order="deterministic").encode
+
+
+class RowKey:
+    """Reads the keys of one stream."""
+
+    def __init__(self, columns: Sequence[str], at: int, hashed: Callable[[bytes], bytes], *, is_address: bool) -> None:
+        """Compile it.
+
+        Args:
+            columns: of the key; it may have none.
+            at: where their values begin.
+            hashed: the keyed hash of an encoded key.
+            is_address: the key is the address, which needs no remembering.
+        """
+        self._columns = columns
+        self._at = at
+        self._hashed = None if is_address or not columns else hashed
+
+    def of(self, values: Values) -> bytes | None:
+        """The hash of a row's key, None where it needs no remembering.
+
+        Raises:
+            RowRejected: missing_key.
+        """
+        given = values[self._at :]
+        if any(map(_is_blank, given)):
+            name = next(name for name, one in zip(self._columns, given, strict=True) if _is_blank(one))
+            raise RowRejected("missing_key", f"key column {name} is missing, null or blank")
+        return None if self._hashed is None else self._hashed(_encode(_whole(given)))
+
+    def text(self, values: Values) -> str:
+        """A row's key in words."""
+        return "/".join(map(_text, values[self._at :]))
+
+
+def _is_blank(value: Any) -> bool:
+    return value is None or (type(value) is str and not value.strip())
+
+
+def _whole(key: Values) -> Values:
+    """A key that is the same whether its numbers came as floats or not."""
+    if any(type(one) is float for one in key):
+        return tuple(whole_float(one) if type(one) is float else one for one in key)
+    return key
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return number_text(value) if type(value) in {int, float} else _encode(value).decode()

@@ -1,0 +1,175 @@
+"""Rows that cannot be read as a whole, of streams with maps: what is known for sure of an opt-out is obeyed (P5)."""
+
+from __future__ import annotations
+
+import json
+import logging
+
+import pytest
+from singer_sdk.mapper import PluginMapper
+
+from mailing_api.errors import ConfigurationError
+from target_mailing.input.partial_maps import columns_of
+from target_mailing.input.stream_maps import StreamMaps
+from tests.target.conftest import Mailjet, schema, state
+
+COLUMNS = {name: {} for name in ("id", "mail", "other", "gone", "full", "vip", "note", "country", "off", "contact")}
+
+#: Expressions, of the column `own`, and the columns that they may read; None where it may be any.
+EXPRESSIONS = {
+    "mail": {"mail"},
+    "mail.strip().lower()": {"mail"},
+    "'unsubscribed' if gone else None": {"gone"},
+    "mail if not vip else other": {"mail", "vip", "other"},
+    "record['mail']": {"mail"},
+    "record.get('mail')": {"mail"},
+    "_['mail'] or _.get('other', note)": {"mail", "other", "note"},
+    "self": {"own", "self"},
+    "f'{mail}-{note}'": {"mail", "note"},
+    "[one for one in record.values()][0]": None,
+    "record['ma' + 'il']": None,
+    "record.get(note)": None,
+    "record.mail": None,
+    "record": None,
+    "'note' in record": None,
+    "json.dumps(_)": None,
+    "mail if note is None else other": {"mail", "note", "other"},
+    "str(note) + mail": {"mail", "note", "str"},
+    "'x@example.com'": set(),
+    "(": None,
+}
+
+
+@pytest.mark.parametrize("expression", EXPRESSIONS)
+def test_the_columns_that_an_expression_may_read_are_told(expression):
+    found, wanted = columns_of(expression, "own"), EXPRESSIONS[expression]
+    if wanted is None:
+        assert found is None
+    else:
+        assert (found or set()) - {"record", "_", "one"} == wanted
+
+
+def maps_of(given, **config):
+    config = {"stream_maps": {"people": given}, **config}
+    maps = StreamMaps(PluginMapper(plugin_config=config, logger=logging.getLogger("tests")), config)
+    maps.register("people", {"type": "object", "properties": COLUMNS}, [])
+    return maps
+
+
+@pytest.mark.parametrize("damaged", ["mail", "other", "vip", "note"])
+@pytest.mark.parametrize("expression", [one for one in EXPRESSIONS if one != "("])
+@pytest.mark.parametrize("more", [{}, {"__else__": None}, {"note": None}, {"__filter__": "other"}])
+def test_p5_what_is_told_is_so_whatever_cannot_be_read_was(expression, damaged, more):
+    row = {"mail": "a@example.com", "other": "b@example.com", "vip": False, "note": "x", "gone": True}
+    maps = maps_of({"own": expression, "mail": "other", **more})
+    left = {name: value for name, value in row.items() if name != damaged}
+    (part,) = maps.in_part("people", left, frozenset({damaged}))
+    may_be = []
+    for value in (None, "", "z@example.com", 0, True, [], {"own": 1}):
+        try:
+            may_be += maps.transformed("people", {**row, damaged: value}, 1)
+        except ConfigurationError:
+            continue
+    if part is None:
+        assert set(map(type, may_be)) <= {type(None)}
+    elif part.is_told:
+        for made in may_be:
+            assert made is not None
+            assert {name: made[name] for name in part.columns} == part.columns
+            assert {*made} <= {*part.columns} | part.damaged
+
+
+# What comes of it
+
+ADDRESSES = [f"p{number}@example.com" for number in range(8)]
+OPTED_OUT = "rows that cannot be read may hold opt-outs or deletions, of which nothing is known"
+
+
+def deliver(mailjet: Mailjet, rows, **config):
+    """Rows as they stand in their lines; who is a member before, and what became of them."""
+    mailjet.sandbox.mailjet.add_contacts([{"email": one, "list": mailjet.list_id} for one in ADDRESSES])
+    lines = [f'{{"type": "RECORD", "stream": "people", "record": {row}}}' for row in rows]
+    message = schema(columns=COLUMNS, keys=[])
+    result = mailjet.deliver("\n".join([json.dumps(message), *lines, json.dumps(state(1))]) + "\n", **config)
+    assert (result.error, result.states) == (None, [1])
+    now = mailjet.statuses()
+    assert {*now} <= {*ADDRESSES}
+    return result, [now.get(one, "gone") for one in ADDRESSES[: len(rows)]]
+
+
+BY_MAPS = {"email": "mail.strip()", "subscription_status": "'unsubscribed' if gone else None", "name": "full.title()"}
+
+
+def test_p5_an_opt_out_that_stream_maps_make_is_obeyed_where_nothing_that_it_needs_is_damaged(mailjet):
+    rows = [
+        '{"mail": " p0@example.com", "gone": true, "full": "x", "note": NaN}',
+        '{"mail": "p1@example.com", "gone": true, "full": 1e999}',
+        '{"mail": "p2@example.com", "gone": NaN, "full": "x"}',
+        '{"mail": "\\ud800p3@example.com", "gone": true, "full": "x"}',
+        '{"mail": "p4@example.com", "gone": false, "full": "x", "note": NaN}',
+        '{"mail": null, "gone": true, "full": "x", "note": NaN}',
+    ]
+    result, statuses = deliver(mailjet, rows, stream_maps={"people": BY_MAPS}, properties=None)
+    assert statuses == ["unsubscribed", "unsubscribed", "subscribed", "subscribed", "subscribed", "subscribed"]
+    assert (result.outcomes["reasons"], result.outcomes["opt_outs_obeyed"]) == ({"unreadable": 6}, 2)
+    assert result.log.count(OPTED_OUT) == 1
+
+
+@pytest.mark.parametrize(
+    ("maps", "row", "wanted"),
+    [
+        # Whose row it is depends on what cannot be read.
+        ({"email": "mail if not vip else other"}, '"vip": NaN', "subscribed"),
+        ({"email": "mail if note is None else other"}, '"note": NaN', "subscribed"),
+        ({"email": "[one for one in record.values()][0]"}, '"note": NaN', "subscribed"),
+        ({"email": "record.get('mail', note)"}, '"note": NaN', "subscribed"),
+        ({"email": "mail", "subscription_status": "gone"}, '"note": NaN', "unsubscribed"),
+        ({"email": "mail", "other": "self"}, '"other": NaN', "unsubscribed"),
+        # Whether it comes at all does.
+        ({"email": "mail", "__filter__": "country == 'DE'"}, '"country": NaN', "subscribed"),
+        ({"email": "mail", "__filter__": "country == 'DE'"}, '"country": "DE", "note": NaN', "unsubscribed"),
+        ({"email": "mail", "__filter__": "country == 'DE'"}, '"country": "FR", "note": NaN', "skipped"),
+        # An expression fails for a value that can be read.
+        ({"email": "mail", "full": "full.title()"}, '"full": 5, "note": NaN', "subscribed"),
+        ({"email": "mail", "__else__": None, "subscription_status": "gone"}, '"note": NaN', "unsubscribed"),
+        ({"email": "mail", "_sdc_deleted_at": "off"}, '"off": "2026-01-01", "note": NaN', "gone"),
+        ({"email": "mail", "_sdc_deleted_at": "off"}, '"off": NaN', "unsubscribed"),
+    ],
+)
+def test_p5_what_stream_maps_make_of_the_rest_counts_only_where_it_is_sure(mailjet, maps, row, wanted):
+    maps = {"subscription_status": "gone"} | maps if wanted != "gone" else maps
+    record = f'{{"mail": "p0@example.com", "other": "p7@example.com", "gone": "unsubscribed", {row}}}'
+    result, statuses = deliver(mailjet, [record], stream_maps={"people": maps}, properties=None)
+    assert mailjet.statuses()["p7@example.com"] == "subscribed"
+    counts = {"gone": {"delivered": 1}, "skipped": {"skipped": 1}}.get(wanted, {"rejected": 1})
+    assert (statuses, result.counts()) == (["subscribed" if wanted == "skipped" else wanted], counts)
+    assert result.outcomes["opt_outs_obeyed"] == (wanted == "unsubscribed")
+
+
+def test_p5_so_does_what_flattening_makes_of_it(mailjet):
+    rows = [
+        '{"contact": {"email": "p0@example.com"}, "note": NaN, "full": {"a": 1}}',
+        '{"contact": {"email": "p1@example.com"}, "full": {"a": Infinity}}',
+        '{"contact": {"email": "p2@example.com", "age": NaN}}',
+    ]
+    config = {"flattening_enabled": True, "flattening_max_depth": 1, "action": "unsub", "properties": None}
+    columns = {**COLUMNS, "contact": {"type": "object", "properties": {"email": {}, "age": {}}}}
+    messages = [json.dumps(schema(columns=columns, keys=[]))]
+    mailjet.sandbox.mailjet.add_contacts([{"email": one, "list": mailjet.list_id} for one in ADDRESSES])
+    messages += [f'{{"type": "RECORD", "stream": "people", "record": {row}}}' for row in rows]
+    result = mailjet.deliver("\n".join(messages) + "\n", mapping={"email": "contact__email"}, **config)
+    assert (result.error, result.counts(), result.outcomes["opt_outs_obeyed"]) == (None, {"rejected": 3}, 2)
+    assert [mailjet.statuses()[one] for one in ADDRESSES[:3]] == ["unsubscribed", "unsubscribed", "subscribed"]
+
+
+def test_p5_each_of_several_maps_of_a_row_has_its_own(mailjet):
+    maps = {
+        "people": {"email": "mail", "subscription_status": "gone"},
+        "others": {"__source__": "people", "email": "other", "subscription_status": "gone"},
+        "third": {"__source__": "people", "email": "full", "subscription_status": "gone"},
+        "none": {"__source__": "people", "email": "mail", "__filter__": "False"},
+    }
+    row = '{"mail": "p0@example.com", "other": "p1@example.com", "full": NaN, "gone": "unsubscribed"}'
+    result, _ = deliver(mailjet, [row, "[1]"], stream_maps=maps, properties=None)
+    assert [mailjet.statuses()[one] for one in ADDRESSES[:3]] == ["unsubscribed", "unsubscribed", "subscribed"]
+    assert (result.counts(), result.outcomes["opt_outs_obeyed"]) == ({"rejected": 2}, 1)
