@@ -201,7 +201,8 @@ class Stream:
             if self._mapping.deletes(values, part.damaged):
                 return self._row_of(self._mapping(values), values, self._key.of(values), line, source)
         no = RowRejected("unreadable", reason)
-        no.hint = "" if self._mapping.of_consent.isdisjoint(part.damaged) else _UNKNOWN
+        if not part.columns or not self._mapping.of_consent.isdisjoint(part.damaged):
+            no.hint = _UNKNOWN
         return self._with_opt_out(self.rejected(no, line, source), values, line, source)
 
     def is_opt_out(self, row: Row) -> bool:

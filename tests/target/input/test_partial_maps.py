@@ -116,6 +116,23 @@ def test_p5_an_opt_out_that_stream_maps_make_is_obeyed_where_nothing_that_it_nee
 
 
 @pytest.mark.parametrize(
+    ("row", "is_told"),
+    [
+        ('{"mail": NaN, "gone": "subscribed"}', True),
+        ('{"mail": "p0@example.com", "gone": NaN}', True),
+        ('{"mail": "p0@example.com", "off": NaN}', True),
+        ("[1]", True),
+        ('{"mail": "p0@example.com", "gone": "subscribed", "note": NaN}', False),
+    ],
+)
+def test_it_is_told_once_where_nobody_can_know_whether_a_row_is_an_opt_out(mailjet, row, is_told):
+    mapping = {"email": "mail", "subscription_status": "gone", "_sdc_deleted_at": "off"}
+    result, statuses = deliver(mailjet, [row, row], mapping=mapping, properties=None)
+    assert statuses == ["subscribed"] * 2
+    assert result.log.count(OPTED_OUT) == is_told
+
+
+@pytest.mark.parametrize(
     ("maps", "row", "wanted"),
     [
         # Whose row it is depends on what cannot be read.
