@@ -6,6 +6,7 @@ import tempfile
 
 import pytest
 
+from tests.fork_server import FORKS
 from tests.memory import memory
 from tests.remembered import remember_between_runs
 from tests.searching import LENGTH, register_profiles
@@ -30,6 +31,12 @@ def pytest_collection():
 
 def pytest_report_header(config) -> str:
     return f"searches: {LENGTH}, seed {config.getoption('hypothesis_seed', None) or 'fixed'}"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _forks_end():
+    yield
+    FORKS.close()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -3,14 +3,10 @@ from __future__ import annotations
 import pytest
 
 from mailing_sandbox.server import Sandbox
-from tests.faults.nursery import Nursery
-from tests.faults.process import HASTY
 from tests.faults.world import Ground
 
 
 @pytest.fixture(scope="session")
 def ground(tmp_path_factory):
     with Sandbox(job_seconds=0.05) as sandbox:
-        nursery = Nursery(HASTY)
-        yield Ground(sandbox, nursery, tmp_path_factory.mktemp("ground"))
-        nursery.close()
+        yield Ground(sandbox, tmp_path_factory.mktemp("ground"))

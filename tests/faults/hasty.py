@@ -3,19 +3,12 @@
 Every STATE that may leave does so at once, retries come after moments, and a job that stays unknown is given up soon.
 So each case takes seconds, and a STATE that is ahead of its rows has no time in which they could catch up.
 
-Its one argument is the descriptor of a socket by which a `Nursery` asks for runs; each is a fork of this process.
+Only a `ForkServer` runs it.
 """
 
 from __future__ import annotations
 
-import sys
-from contextlib import closing
 from functools import partial
-
-import botocore.auth
-import botocore.awsrequest
-import botocore.session
-import sqlalchemy.dialects.sqlite
 
 from mailing_api.aws import s3
 from mailing_api.http import client as http_client
@@ -25,18 +18,12 @@ from mailing_api.http.retry import RetryPolicy
 from mailing_api.postgrid import client as postgrid_client
 from mailing_api.ses import client as ses_client
 from target_mailing import run
-from target_mailing.journal.journal import Journal
-from target_mailing.journal.stores import MemoryStore
 from target_mailing.mailjet import account as mailjet_account
 from target_mailing.mailjet import csv_route, json_route
 from target_mailing.ses import account as ses_account
 from target_mailing.ses import import_route as ses_import_route
 from target_mailing.target import TargetMailing
-from tests.faults.nursery import serve
-from tests.remembered import remember_between_runs
 
-#: Modules that are otherwise loaded by each run that needs them.
-LOADED = (botocore.auth, botocore.awsrequest, botocore.session, sqlalchemy.dialects.sqlite)
 QUICK = RetryPolicy(throttle_base=0.02, throttle_cap=0.04, throttle_tries=6, fault_base=0.02, fault_cap=0.04)
 
 if __name__ == "__main__":
@@ -51,8 +38,4 @@ if __name__ == "__main__":
         module.Pace = lambda **_: Pace(floor=100.0)  # type: ignore[assignment, misc]
     for steps in (json_route, csv_route, ses_import_route):
         steps.JOB_APPEARS_WITHIN = 0.4  # type: ignore[misc]
-    remember_between_runs()
-    with closing(Journal(MemoryStore())) as journal:  # the statements that open one are compiled
-        journal.forget_before(0.0)
-    serve(int(sys.argv[1]))
     TargetMailing.cli()

@@ -8,7 +8,6 @@ import resource
 import select
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -16,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from tests.faults.nursery import ROOT, Nursery
+from tests.fork_server import FORKS, ROOT
 from tests.totals import ENVIRONMENT
 
 __all__ = ["HASTY", "PLAIN", "Target", "until"]
@@ -42,7 +41,7 @@ class Target:
         config: Path,
         lines: Sequence[bytes],
         *,
-        nursery: Nursery | None,
+        module: str = HASTY,
         cut_at: int | None = None,
         witness: Callable[[Any], None],
     ) -> None:
@@ -51,7 +50,7 @@ class Target:
         Args:
             config: the file of its settings.
             lines: its input.
-            nursery: where it is forked; None for the plain command.
+            module: what it runs.
             cut_at: the line before which the input waits for `cut_input`.
             witness: is called with each STATE as it leaves, from another thread.
         """
@@ -68,18 +67,15 @@ class Target:
         environment |= ENVIRONMENT | {
             "TARGET_MAILING_LOGLEVEL": "DEBUG", "XDG_STATE_HOME": str(config.parent)
         }  # fmt: skip
-        arguments = ["--config", str(config)]
-        if nursery is None:
-            self._process: Any = subprocess.Popen(
-                [sys.executable, "-m", PLAIN, *arguments],
-                stdin=subprocess.PIPE,
-                stdout=written,
-                stderr=subprocess.PIPE,
-                cwd=ROOT,
-                env=environment,
-            )
-        else:
-            self._process = nursery.fork(arguments, environment, written)
+        self._process = FORKS.start(
+            module,
+            f"--config={config}",
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=written,
+            stderr=subprocess.PIPE,
+        )
         os.close(written)
         self._threads = [
             threading.Thread(target=work, daemon=True)

@@ -17,9 +17,8 @@ from tests.faults import people
 from tests.faults.account import Account, Job
 from tests.faults.accounts import ACCOUNTS
 from tests.faults.model import Model
-from tests.faults.nursery import Nursery
 from tests.faults.people import Record
-from tests.faults.process import HASTY, PLAIN, Target
+from tests.faults.process import HASTY, Target
 from tests.faults.routes import Route
 from tests.totals import totals
 
@@ -60,9 +59,8 @@ class Run:
 class Ground:
     """A sandbox, and the journal that a run before all cases left; shared by the cases of one process."""
 
-    def __init__(self, sandbox: Sandbox, nursery: Nursery, folder: Path) -> None:
+    def __init__(self, sandbox: Sandbox, folder: Path) -> None:
         self.sandbox = sandbox
-        self.nursery = nursery
         self.accounts = {name: account(sandbox) for name, account in ACCOUNTS.items()}
         self.folder = folder
         self._switches = sandbox.switches.as_dict()
@@ -181,7 +179,7 @@ class World:
         self.target = Target(
             config,
             people.lines(rows, self.account.columns, without=without),
-            nursery=None if module == PLAIN else self.ground.nursery,
+            module=module,
             cut_at=cut_at,
             witness=lambda state: self._look(state["rows"]),
         )

@@ -10,23 +10,16 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 
+from tests.fork_server import FORKS
 from tests.target.conftest import LIST, people, person, schema, state
 from tests.totals import ENVIRONMENT, totals
 
 #: Each starts the command as a process.
 pytestmark = pytest.mark.slow
-
-
-class Process(subprocess.Popen):
-    """A process that does not outlive a test that failed."""
-
-    def __exit__(self, kind, *more):
-        if kind is not None:
-            self.kill()
-        super().__exit__(kind, *more)
 
 
 class Command:
@@ -37,17 +30,17 @@ class Command:
         self.config = mailjet.folder / "config.json"
         self.config.write_text(json.dumps(mailjet.settings(**config)))
 
-    def start(self, *options, level="INFO", **streams):
+    def start(self, *options, level="INFO", fresh=False):
         own = {"TARGET_MAILING_LOGLEVEL": level, "XDG_STATE_HOME": str(self.mailjet.folder / "state")}
         environment = os.environ | ENVIRONMENT | own
-        return Process(
-            [sys.executable, "-m", "target_mailing", "--config", str(self.config), *options],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, **streams,
+        return FORKS.start(
+            "target_mailing", "--config", str(self.config), *options,
+            fresh=fresh, env=environment, stdin=PIPE, stdout=PIPE, stderr=PIPE,
         )  # fmt: skip
 
-    def run(self, messages, *options, level="INFO"):
+    def run(self, messages, *options, level="INFO", fresh=False):
         text = messages if isinstance(messages, bytes) else lines(messages)
-        with self.start(*options, level=level) as process:
+        with self.start(*options, level=level, fresh=fresh) as process:
             out, err = process.communicate(text, timeout=60)
         return process.returncode, out.decode(), err.decode()
 
@@ -66,7 +59,7 @@ def until(look, seconds=15.0):
 
 
 def test_a_run_prints_only_state_and_exits_0(mailjet):
-    code, out, err = Command(mailjet).run([schema(), *people(range(5)), state({"at": 5})])
+    code, out, err = Command(mailjet).run([schema(), *people(range(5)), state({"at": 5})], fresh=True)
     assert (code, out) == (0, '{"at": 5}\n')
     assert '"delivered":5' in err
     assert "Traceback" not in err
@@ -208,7 +201,7 @@ def test_a_signal_ends_within_seconds_and_only_settled_state_leaves(mailjet, sig
 
 def _is_ended_by(signum, code, mailjet):
     mailjet.sandbox.mailjet.plan_jobs([{}, {"hold": True}])
-    with Command(mailjet, batch_rows=2, jobs_in_flight=1).start() as process:
+    with Command(mailjet, batch_rows=2, jobs_in_flight=1).start(fresh=True) as process:
         process.stdin.write(lines([schema(), *people([0, 1]), state(1), *people([2, 3]), state(2), *people([4, 5])]))
         process.stdin.flush()
         until(lambda: len(mailjet.sandbox.mailjet.jobs()) == 2)
@@ -282,9 +275,9 @@ def test_p1_a_closed_stdout_is_a_failed_run_and_no_traceback(mailjet):
 def test_p1_a_stdout_that_cannot_be_written_is_told_with_the_systems_reason(mailjet):
     command = Command(mailjet)
     with Path("/dev/full").open("wb") as full:
-        done = subprocess.run(
-            [sys.executable, "-m", "target_mailing", "--config", str(command.config)],
-            input=lines([schema(), person(1), state(1)]), stdout=full, stderr=subprocess.PIPE, check=False,
+        done = FORKS.run(
+            "target_mailing", "--config", str(command.config),
+            input=lines([schema(), person(1), state(1)]), stdout=full,
         )  # fmt: skip
     assert done.returncode == 1
     assert b"Standard output cannot be written (No space left on device)" in done.stderr
@@ -441,10 +434,7 @@ def test_settings_come_from_the_environment_too(mailjet, monkeypatch):
     for name, value in given.items():
         text = value if isinstance(value, str) else json.dumps(value)
         monkeypatch.setenv(f"TARGET_MAILING_{name.upper()}", text)
-    command = [sys.executable, "-m", "target_mailing", "--config=ENV"]
-    done = subprocess.run(
-        command, input=lines([schema(), person(1), state(1)]), capture_output=True, check=False, cwd=mailjet.folder
-    )
+    done = FORKS.run("target_mailing", "--config=ENV", input=lines([schema(), person(1), state(1)]), cwd=mailjet.folder)
     assert (done.returncode, done.stdout) == (0, b'{"number": 1}\n'), done.stderr
     assert mailjet.secret not in done.stderr
 
@@ -501,10 +491,9 @@ def test_p7_a_log_configuration_with_libraries_at_debug_shows_no_secret_and_nobo
     maps = {"people": {"__filter__": "name", "city": "city.title()"}}
     command = Command(mailjet, stream_maps=maps, mailjet_account="main")
     environment = {"SINGER_SDK_LOG_CONFIG": str(mailjet.folder / "logs.yml")}
-    done = subprocess.run(
-        [sys.executable, "-m", "target_mailing", "--config", str(command.config)],
-        input=lines([schema(), *rows, state(1)]), capture_output=True, check=False, cwd=mailjet.folder,
-        env=os.environ | ENVIRONMENT | environment,
+    done = FORKS.run(
+        "target_mailing", "--config", str(command.config),
+        input=lines([schema(), *rows, state(1)]), cwd=mailjet.folder, env=os.environ | ENVIRONMENT | environment,
     )  # fmt: skip
     printed = (done.stdout + done.stderr + (mailjet.folder / "details.log").read_bytes()).decode()
     assert done.returncode == 0, printed

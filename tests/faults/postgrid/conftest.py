@@ -12,9 +12,7 @@ from tests.target.postgrid.conftest import LIST, Postgrid
 
 
 class Killable(Postgrid):
-    """The account, and runs against it that are forks of a process that has imported the target."""
-
-    nursery = None
+    """The account, and runs against it."""
 
     def kill(self, messages, *, method, path, skip, when):
         """Kill a run at a call; returns what STATE had left."""
@@ -22,7 +20,7 @@ class Killable(Postgrid):
         config = self.folder / "config.json"
         config.write_text(json.dumps(self.settings()))
         lines = [json.dumps(message).encode() + b"\n" for message in messages]
-        target = Target(config, lines, nursery=self.nursery, witness=lambda _: None)
+        target = Target(config, lines, witness=lambda _: None)
         fault.wait_until_held(timeout=30)
         target.kill()
         target.wait()
@@ -37,7 +35,7 @@ def sandbox():
 
 
 @pytest.fixture
-def postgrid(sandbox, ground, tmp_path):
+def postgrid(sandbox, tmp_path):
     sandbox.postgrid.reset()
     sandbox.faults.clear()
     sandbox.postgrid.add_list(LIST)
@@ -52,6 +50,4 @@ def postgrid(sandbox, ground, tmp_path):
         "max_requests_per_second": 1000,
         "max_rejected": "100%",
     }
-    account = Killable(sandbox, tmp_path, config)
-    account.nursery = ground.nursery
-    return account
+    return Killable(sandbox, tmp_path, config)

@@ -51,10 +51,10 @@ def named_by(case):
 class World:
     """One list, and a run against it that is struck."""
 
-    def __init__(self, postgrid, nursery, messages):
+    def __init__(self, postgrid, messages):
         self.sandbox = postgrid.sandbox
         self.journal = postgrid.folder / "journal.sqlite"
-        self._postgrid, self._nursery, self._messages = postgrid, nursery, messages
+        self._postgrid, self._messages = postgrid, messages
         self.target = None
 
     def start(self, _, *, cut_at=None, module, **settings):
@@ -63,7 +63,7 @@ class World:
         config.write_text(json.dumps(self._postgrid.settings(**settings)))
         lines = [json.dumps(message).encode() + b"\n" for message in self._messages]
         cut_at = None if cut_at is None else len(lines) - 1
-        self.target = Target(config, lines, nursery=self._nursery, cut_at=cut_at, witness=lambda _: None)
+        self.target = Target(config, lines, cut_at=cut_at, witness=lambda _: None)
         return self.target
 
     def lose_rejects(self):
@@ -76,14 +76,14 @@ class World:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", few(cases(), itemgetter(0, 3), itemgetter(1, 2, 5), name=named_by))
-def test_p1_to_p4_struck(by_import, ground, case):
+def test_p1_to_p4_struck(by_import, case):
     name, method, path, side, skip, replaces = case
     fault = FAULTS[name]
     by_import.deliver([households(), *rows(1), state(1)])
     by_import.config |= {"postgrid_replace": replaces}
     if not replaces:  # PostGrid leaves out one of those at home
         by_import.sandbox.postgrid.plan_imports([{"invalid": [3]}])
-    world = World(by_import, ground.nursery, [households(), *rows(2, 4, 6), state(2)])
+    world = World(by_import, [households(), *rows(2, 4, 6), state(2)])
     # Jobs that a list does not take are tried until their time is over.
     settings = {"job_timeout": 2.0} if name == "5xx-for-long" else {}
     fault.strike(Blow(world, Call(method, path), side, skip, settings={**fault.settings, **settings}))
