@@ -80,6 +80,15 @@ class DemoRun:
         return None
 
 
+@pytest.fixture(scope="session")
+def environments(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
+    """A folder of all workers of this run, in which each published plugin is installed once."""
+    mine = tmp_path_factory.getbasetemp()
+    folder = (mine.parent if hasattr(request.config, "workerinput") else mine) / "environments"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
 @pytest.fixture
 def start_demo(tmp_path: Path) -> Iterator[Callable[[], DemoRun]]:
     """Starts the demo with its files in a folder whose name has a space."""

@@ -27,8 +27,8 @@ LIST = {"properties": ["city"], "on_unknown_stream": "fail"}
 
 
 @pytest.fixture(scope="module")
-def tap(tmp_path_factory) -> Plugin:
-    return Plugin("tap-postgres", tmp_path_factory.mktemp("plugins"))
+def tap(tmp_path_factory, environments) -> Plugin:
+    return Plugin("tap-postgres", tmp_path_factory.mktemp("plugins"), environments)
 
 
 @pytest.fixture

@@ -47,8 +47,8 @@ class Tap:
         return subprocess.run(command, capture_output=True, check=True, text=True).stdout
 
 
-def test_contacts_that_are_gone_are_marked(tmp_path):
-    target = Plugin("target-postgres", tmp_path)
+def test_contacts_that_are_gone_are_marked(tmp_path, environments):
+    target = Plugin("target-postgres", tmp_path, environments)
     with Sandbox(contacts=30, seed=1) as sandbox, started() as warehouse:
         tap = Tap(sandbox, tmp_path)
 

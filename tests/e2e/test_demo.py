@@ -54,8 +54,8 @@ def test_goes_from_mailjet_to_the_warehouse_and_back(start_demo):
     [
         pytest.param(signal.SIGHUP, r"mailing_sandbox", 129, marks=pytest.mark.exhaustive),
         pytest.param(signal.SIGINT, r"\binitdb\b", 130, marks=pytest.mark.exhaustive),
-        pytest.param(signal.SIGTERM, r"meltano .*\binstall\b", 143, marks=pytest.mark.exhaustive),
-        (signal.SIGINT, r"bin/target-postgres\b", 130),
+        (signal.SIGTERM, r"meltano .*\binstall\b", 143),
+        pytest.param(signal.SIGINT, r"bin/target-postgres\b", 130, marks=pytest.mark.exhaustive),
     ],
     ids=[
         "terminal closed while starting",
@@ -84,6 +84,7 @@ def test_a_folder_with_other_files_is_left_alone(start_demo, tmp_path):
     assert precious.exists()
 
 
+@pytest.mark.exhaustive
 def test_processes_of_the_demo_are_seen(start_demo):
     """Guards the tests above, which would pass if nothing were ever seen."""
     demo = start_demo()

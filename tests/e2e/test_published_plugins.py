@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from filelock import FileLock
 
 from mailing_sandbox.server import Sandbox
 from tap_mailing.tap import TapMailing
@@ -85,22 +86,22 @@ def tap_csv() -> str:
     return "".join(json.dumps(one) + "\n" for one in messages)
 
 
-def tap_jsonl(folder: Path) -> str:
-    plugin = Plugin("tap-jsonl", folder / "jsonl", requirement="tap-jsonl")
+def tap_jsonl(folder: Path, environments: Path) -> str:
+    plugin = Plugin("tap-jsonl", folder / "jsonl", environments, requirement="tap-jsonl")
     rows = [dict(zip(HEADER.split(","), line.split(","), strict=True)) for line in CSV]
     (folder / "people.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     config = {"path": str(folder / "people.jsonl"), "stream_name": "people", "primary_keys": ["id"]}
     return plugin.run(config)
 
 
-def tap_postgres(folder: Path, warehouse: Warehouse, *, as_objects: bool) -> str:
-    plugin = Plugin("tap-postgres", folder / f"meltanolabs-{as_objects}")
+def tap_postgres(folder: Path, environments: Path, warehouse: Warehouse, *, as_objects: bool) -> str:
+    plugin = Plugin("tap-postgres", folder / f"meltanolabs-{as_objects}", environments)
     config = {"sqlalchemy_url": warehouse.url, "filter_schemas": ["crm"], "json_as_object": as_objects}
     return plugin.run(config, f"--catalog={_selected(plugin.run(config, '--discover'), folder)}")
 
 
-def pipelinewise_tap_postgres(folder: Path, warehouse: Warehouse) -> str:
-    plugin = Plugin("tap-postgres", folder / "pipelinewise", requirement="pipelinewise-tap-postgres")
+def pipelinewise_tap_postgres(folder: Path, environments: Path, warehouse: Warehouse) -> str:
+    plugin = Plugin("tap-postgres", folder / "pipelinewise", environments, requirement="pipelinewise-tap-postgres")
     (socket,) = parse_qs(urlsplit(warehouse.url).query)["host"]
     login = {"host": socket, "port": 5432, "user": "postgres", "password": "none", "dbname": "postgres"}
     config = login | {"filter_schemas": "crm"}
@@ -120,17 +121,24 @@ def _selected(catalog: str, folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def written(tmp_path_factory) -> dict[str, str]:
-    """What each tap wrote."""
-    folder = tmp_path_factory.mktemp("taps")
+def written(tmp_path_factory, environments) -> dict[str, str]:
+    """What each tap wrote, once for all workers."""
+    path = environments / "written.json"
+    with FileLock(environments / "written.lock"):
+        if not path.exists():
+            path.write_text(json.dumps(write(tmp_path_factory.mktemp("taps"), environments)))
+    return json.loads(path.read_text())
+
+
+def write(folder: Path, environments: Path) -> dict[str, str]:
     with started() as warehouse:
         warehouse.run(TABLE)
         return {
             "tap-csv": tap_csv(),
-            "tap-jsonl": tap_jsonl(folder),
-            "tap-postgres": tap_postgres(folder, warehouse, as_objects=False),
-            "tap-postgres, JSON as objects": tap_postgres(folder, warehouse, as_objects=True),
-            "pipelinewise-tap-postgres": pipelinewise_tap_postgres(folder, warehouse),
+            "tap-jsonl": tap_jsonl(folder, environments),
+            "tap-postgres": tap_postgres(folder, environments, warehouse, as_objects=False),
+            "tap-postgres, JSON as objects": tap_postgres(folder, environments, warehouse, as_objects=True),
+            "pipelinewise-tap-postgres": pipelinewise_tap_postgres(folder, environments, warehouse),
         }
 
 
@@ -221,8 +229,8 @@ def rows_by_stream(text: str) -> Counter[str]:
     return Counter(one["stream"] for one in map(json.loads, text.splitlines()) if one["type"] == "RECORD")
 
 
-def test_our_streams_into_target_jsonl(tmp_path, extracted):
-    target = Plugin("target-jsonl", tmp_path, requirement="target-jsonl")
+def test_our_streams_into_target_jsonl(tmp_path, environments, extracted):
+    target = Plugin("target-jsonl", tmp_path, environments, requirement="target-jsonl")
     target.run({"destination_path": str(tmp_path), "do_timestamp_file": False}, text=extracted)
     written = rows_by_stream(extracted)
     assert {stream.partition("_")[0] for stream in written} == {"mailjet", "mpdx", "postgrid", "ses"}
@@ -233,8 +241,8 @@ def test_our_streams_into_target_jsonl(tmp_path, extracted):
     assert emails >= {*PEOPLE}
 
 
-def test_our_streams_into_target_postgres(tmp_path, extracted):
-    target = Plugin("target-postgres", tmp_path)
+def test_our_streams_into_target_postgres(tmp_path, environments, extracted):
+    target = Plugin("target-postgres", tmp_path, environments)
     with started() as warehouse:
         target.run({"sqlalchemy_url": warehouse.url, "default_target_schema": "mailing"}, text=extracted)
         counts = " UNION ALL ".join(

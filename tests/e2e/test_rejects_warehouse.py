@@ -35,7 +35,7 @@ BAD = [
 ]
 
 
-def test_it_loads_into_postgresql_as_it_is(mailjet, tmp_path):
+def test_it_loads_into_postgresql_as_it_is(mailjet, tmp_path, environments):
     streams = {"firms": {"properties": []}}
     assert mailjet.deliver(BAD, streams=streams).counts() == {"rejected": 10}
     (first,) = mailjet.folder.glob("rejects/*")
@@ -43,7 +43,7 @@ def test_it_loads_into_postgresql_as_it_is(mailjet, tmp_path):
     assert mailjet.deliver(first.read_text(), streams=streams).counts() == {"delivered": 1, "rejected": 9}
     files = sorted(mailjet.folder.glob("rejects/*"))
     assert len(files) == 2
-    target = Plugin("target-postgres", tmp_path)
+    target = Plugin("target-postgres", tmp_path, environments)
     with started() as warehouse:
         for file in files:
             target.run({"sqlalchemy_url": warehouse.url, "default_target_schema": "rejects"}, f"--input={file}")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from filelock import FileLock
 
 from tests.memory import memory
 
@@ -70,8 +71,15 @@ def started() -> Iterator[Warehouse]:
 class Plugin:
     """A plugin as meltano.yml has it, installed from the package registry."""
 
-    def __init__(self, name: str, folder: Path, *, requirement: str | None = None) -> None:
-        """Install it; of a plugin that is not in meltano.yml `requirement` says what."""
+    def __init__(self, name: str, folder: Path, environments: Path, *, requirement: str | None = None) -> None:
+        """Install it, unless it is.
+
+        Args:
+            name: of the plugin and its program.
+            folder: where its settings are written.
+            environments: where it is installed, for all tests together.
+            requirement: what is installed of a plugin that is not in meltano.yml.
+        """
         if requirement is None:
             project = yaml.safe_load(MELTANO_YML.read_text(encoding="utf-8"))
             plugins = [one for section in project["plugins"].values() for one in section]
@@ -79,9 +87,14 @@ class Plugin:
         self._name = name
         self._folder = folder
         folder.mkdir(exist_ok=True)
-        self.python = folder / name / "bin" / "python"
-        self._uv("venv", "--python", sys.executable, str(folder / name))
-        self._uv("pip", "install", "--python", str(self.python), requirement)
+        environment = environments / requirement
+        self.python = environment / "bin" / "python"
+        with FileLock(environments / f"{requirement}.lock"):
+            installed = environment / "installed"
+            if not installed.exists():
+                self._uv("venv", "--clear", "--python", sys.executable, str(environment))
+                self._uv("pip", "install", "--python", str(self.python), requirement)
+                installed.touch()
 
     def run(self, config: Mapping[str, Any], *arguments: str, text: str = "", script: str = "", **env: str) -> str:
         """Run the plugin, or in its environment a script that runs it, and return what it wrote."""
