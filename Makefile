@@ -21,10 +21,10 @@ COMPILE := pip compile -q --universal --python-version 3.11 --generate-hashes --
 # Without it every run and every test compiles anew what it loads.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo playground test quick test-all test-deep lint spelling workflows hooks wheels docs definitions bench lock newest lowest clean
+.PHONY: help demo playground test quick test-all test-deep coverage lint spelling workflows hooks wheels docs definitions bench lock newest lowest clean
 
 help: ## List the targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 
 demo: $(READY) ## Four providers to PostgreSQL and on to Mailjet by Meltano, on a local sandbox: no account needed
 	@$(BIN)/python examples/demo/demo.py
@@ -44,6 +44,9 @@ test-all: $(READY) ## What `make test` leaves out: the whole fault tables, the l
 
 test-deep: $(READY) ## The state machines with new seeds, until one fails or MINUTES (10) are over
 	@$(BIN)/python tests/deep.py --minutes $(MINUTES) --seed $(SEED) --workers $(WORKERS)
+
+coverage: $(READY) ## Branch coverage of the quick tests; fails below the floor in pyproject.toml
+	@$(PYTEST) -m 'not slow and not exhaustive' --ignore=tests/faults --cov --cov-report=term
 
 lint: spelling ## Style, types and spelling
 	@$(BIN)/ruff check .
@@ -99,7 +102,7 @@ lowest: ## The quick tests with the lowest versions that pyproject.toml allows
 	@$(MAKE) --no-print-directory quick VENV=.venv-lowest RESOLUTION=lowest-direct
 
 clean: ## Remove the environments and what was made here; not .meltano, where state and journals are
-	@rm -rf .venv .venv-* output/demo build dist .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf .venv .venv-* output/demo build dist .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(READY): pyproject.toml requirements/dev.txt requirements/uv.txt

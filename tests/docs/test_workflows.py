@@ -11,7 +11,7 @@ import yaml
 ROOT = Path(__file__).parents[2]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 #: Too slow for `.ci/run`.
-GITHUB_ONLY: set[str] = set()
+GITHUB_ONLY = {"coverage"}
 
 
 def commands(workflow: Path) -> list[str]:
