@@ -288,7 +288,11 @@ class UnsortedWalk(Generic[T]):
 
 
 class _Prefetch(Generic[T]):
-    """Pages requested before they are needed; starts with none and doubles while full pages come."""
+    """Pages requested before they are needed; starts with none and doubles while full pages come.
+
+    Where the walk goes elsewhere, pages requested for nothing are dropped, and it starts with none again. They are
+    about half of those that the walk takes at most.
+    """
 
     def __init__(self, pool: DaemonPool, fetch: Callable[[int, int], Sequence[T]], limit: int, ahead: int) -> None:
         self._pool = pool
@@ -297,9 +301,12 @@ class _Prefetch(Generic[T]):
         self._ahead = ahead
         self._window = 1
         self._pending: deque[tuple[int, Future[Sequence[T]]]] = deque()
+        self._taken = 0
+        self._dropped = 0
 
     def take(self, offset: int, overlap: int = 1) -> Sequence[T]:
         """The page at an offset; `overlap` is how many of its rows the page after it will probably show, too."""
+        self._taken += 1
         if self._pending and self._pending[0][0] == offset:
             future = self._pending.popleft()[1]
         else:
@@ -320,7 +327,7 @@ class _Prefetch(Generic[T]):
         if any(self._is_short(future) for _, future in self._pending):
             return
         following = (self._pending[-1][0] if self._pending else offset) + stride
-        while len(self._pending) < self._window - 1:
+        while len(self._pending) < min(self._window - 1, self._taken - 2 * self._dropped):
             self._pending.append((following, self._request(following)))
             following += stride
 
@@ -328,6 +335,8 @@ class _Prefetch(Generic[T]):
         return future.done() and (future.exception() is not None or len(future.result()) < self._limit)
 
     def _discard(self) -> None:
-        for _, future in self._pending:
-            future.cancel()
+        if not self._pending:
+            return
+        self._dropped += sum(not future.cancel() for _, future in self._pending)
         self._pending.clear()
+        self._window = 1

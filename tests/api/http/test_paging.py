@@ -178,6 +178,30 @@ def test_p6_many_deletions_at_once_cost_few_steps_back(mode):
     assert listing.requests < 2 * 1000 + 300
 
 
+@pytest.mark.parametrize("mode", [*MODES, "unknown order"])
+@pytest.mark.parametrize(("gone", "every"), [(1, 1), (1, 2), (10, 5), (100, 10)])
+def test_p6_deletions_make_pages_fetched_ahead_cost_less_than_twice_the_requests(mode, gone, every):
+    requests = []
+    for ahead in (1, 4, 8):
+        number, chosen = 8_000, random.Random(1)
+        listing = Shrinking(number, lambda _, chosen=chosen: gone * (chosen.random() < 1 / every))
+        lock = threading.Lock()
+
+        def fetch(offset, limit, listing=listing, lock=lock):
+            with lock:
+                return listing.fetch(offset, limit)
+
+        walk = (
+            OffsetWalk(fetch, lambda row: row, what="Listing", limit=100, ahead=ahead, **MODES[mode])
+            if mode in MODES
+            else UnsortedWalk(fetch, lambda row: row, lambda _: 0, what="Listing", limit=100, ahead=ahead)
+        )
+        found = [row for page in walk for row in page]
+        assert set(range(listing.first, number)) <= set(found)
+        requests.append(listing.requests)
+    assert max(requests) < 2.2 * requests[0]
+
+
 @pytest.mark.slow
 @given(count=st.integers(0, 60), limit=st.integers(2, 9), script=st.lists(changes(), max_size=30))
 @settings(max_examples=300)
