@@ -6,10 +6,9 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 
@@ -18,24 +17,27 @@ from mailing_api.mpdx.client import MPDX_SETTINGS
 from mailing_api.ses.client import SES_SETTINGS
 from mailing_sandbox.server import Sandbox
 from tap_mailing.settings import TAP_SETTINGS
+from tests.fork_server import FORKS
 
 #: Each starts the command as a process.
 pytestmark = pytest.mark.slow
 
-COMMAND = [sys.executable, "-m", "tap_mailing"]
 
-
-def run(*arguments, config=None, tmp_path=None, env=None):
+def run(*arguments, config=None, tmp_path=None, env=None, fresh=False):
     if config is not None:
         path = tmp_path / "config.json"
         path.write_text(json.dumps(config) if isinstance(config, dict) else config)
         arguments = (f"--config={path}", *arguments)
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("MJ_", "TAP_MAILING_"))}
-    return subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, env=clean | (env or {}), check=False)
+    return FORKS.run("tap_mailing", *arguments, text=True, env=clean | (env or {}), fresh=fresh)
+
+
+def start(*arguments, **options):
+    return FORKS.start("tap_mailing", *arguments, stdout=PIPE, stderr=PIPE, **options)
 
 
 def test_discovery_needs_no_settings():
-    found = run("--discover")
+    found = run("--discover", fresh=True)
     assert found.returncode == 0
     streams = json.loads(found.stdout)["streams"]
     assert {stream["stream"].partition("_")[0] for stream in streams} == {"mailjet", "mpdx", "postgrid", "ses"}
@@ -102,7 +104,7 @@ def test_a_test_with_wrong_credentials_fails(sandbox, tap, tmp_path):
 
 
 def test_a_run_and_its_state(sandbox, tap, tmp_path):
-    found = run(config=tap.settings(sandbox), tmp_path=tmp_path)
+    found = run(config=tap.settings(sandbox), tmp_path=tmp_path, fresh=True)
     assert found.returncode == 0, found.stderr
     state = tmp_path / "state.json"
     state.write_text(json.dumps(tap.Run(found.stdout).state))
@@ -188,9 +190,7 @@ def test_p9_a_stdout_that_cannot_be_written_is_told_with_the_systems_reason(sand
     path = tmp_path / "config.json"
     path.write_text(json.dumps(tap.settings(sandbox)))
     with Path("/dev/full").open("w") as full:
-        found = subprocess.run(
-            [*COMMAND, f"--config={path}"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
-        )
+        found = FORKS.run("tap_mailing", f"--config={path}", stdout=full, text=True)
     assert "stdout cannot be written (No space left on device)" in one_error(found)
 
 
@@ -203,8 +203,8 @@ def test_p9_a_stdout_that_cannot_be_written_is_told_with_the_systems_reason(sand
 )
 def test_p9_a_text_that_cannot_be_written_is_told_by_its_place(plugin, argument):
     with Path("/dev/full").open("w") as full:
-        command = [sys.executable, "-m", plugin, argument]
-        found = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        # Python itself would tell what is left to be written at its end.
+        found = FORKS.run(plugin, argument, stdout=full, text=True, fresh=argument == "--help")
     assert found.returncode == 1
     assert re.search(r"(?i)(stdout|standard output) cannot be written \(No space left on device\)", found.stderr)
     assert "Errno" not in found.stderr
@@ -213,7 +213,8 @@ def test_p9_a_text_that_cannot_be_written_is_told_by_its_place(plugin, argument)
 @pytest.mark.parametrize("arguments", [("--discover",), ("--about",), ("--help",)])
 @pytest.mark.parametrize("taken", [0, 10])
 def test_a_reader_that_has_seen_enough_of_a_text_meets_no_complaint(arguments, taken):
-    process = subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    # Python itself would complain at its end.
+    process = start(*arguments, fresh=arguments == ("--help",))
     assert len(process.stdout.read(taken)) == taken
     process.stdout.close()
     log = process.stderr.read().decode()
@@ -247,9 +248,7 @@ def test_a_signal_ends_the_run_at_once(sandbox, tap, tmp_path, number, status):
     fault = sandbox.faults.add(kind="hold", path="/v3/REST/contactfilter")
     path = tmp_path / "config.json"
     path.write_text(json.dumps(tap.settings(sandbox)))
-    process = subprocess.Popen(
-        [*COMMAND, f"--config={path}"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    process = start(f"--config={path}", text=True, fresh=number == signal.SIGINT)
     fault.wait_until_held()
     started = time.monotonic()
     process.send_signal(number)
@@ -265,7 +264,7 @@ def test_a_signal_ends_a_run_whose_reader_sleeps(tap, tmp_path):
     with Sandbox(contacts=3000) as sandbox:
         path = tmp_path / "config.json"
         path.write_text(json.dumps(tap.settings(sandbox)))
-        process = subprocess.Popen([*COMMAND, f"--config={path}"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        process = start(f"--config={path}")
         for line in process.stderr:
             if b"Beginning sync of 'mailjet_contacts'" in line:
                 break
@@ -280,7 +279,7 @@ def test_a_closed_stdout_is_a_failed_run_with_one_line(tap, tmp_path):
     with Sandbox(contacts=3000) as sandbox:
         path = tmp_path / "config.json"
         path.write_text(json.dumps(tap.settings(sandbox)))
-        process = subprocess.Popen([*COMMAND, f"--config={path}"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        process = start(f"--config={path}")
         process.stdout.read(10)
         process.stdout.close()
         log = process.stderr.read().decode()

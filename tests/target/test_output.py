@@ -9,9 +9,11 @@ import signal
 import subprocess
 import sys
 import termios
+from subprocess import PIPE
 
 import pytest
 
+from tests.fork_server import FORKS
 from tests.target.conftest import person, schema, state
 from tests.target.test_command import Command, lines, until
 
@@ -29,15 +31,15 @@ def waiting(readable):
     return count[0]
 
 
-def start(mailjet, *, blocks, unbuffered, **options):
+def start(mailjet, *, blocks, unbuffered, fresh=False, **options):
     """The command, its output going into a pipe of one page."""
     readable, writable = os.pipe()
     fcntl.fcntl(writable, fcntl.F_SETPIPE_SZ, 4096)
     os.set_blocking(writable, blocks)
     environment = os.environ | ({"PYTHONUNBUFFERED": "1"} if unbuffered else {})
-    process = subprocess.Popen(
-        [sys.executable, "-m", "target_mailing", "--config", str(Command(mailjet, **options).config)],
-        stdin=subprocess.PIPE, stdout=writable, stderr=subprocess.PIPE, env=environment,
+    process = FORKS.start(
+        "target_mailing", "--config", str(Command(mailjet, **options).config),
+        stdin=PIPE, stdout=writable, stderr=PIPE, env=environment, fresh=fresh,
     )  # fmt: skip
     os.close(writable)
     process.stdin.write(lines([schema(), person(1), state(BIG)]))
@@ -49,7 +51,7 @@ def start(mailjet, *, blocks, unbuffered, **options):
 def test_p1_state_leaves_whole_through_a_pipe_that_takes_little_while_the_target_is_stopped_and_continued(
     mailjet, blocks, unbuffered
 ):
-    process, readable = start(mailjet, blocks=blocks, unbuffered=unbuffered)
+    process, readable = start(mailjet, blocks=blocks, unbuffered=unbuffered, fresh=unbuffered and not blocks)
     with process:
         process.stdin.close()
         found = b""
@@ -84,7 +86,7 @@ def test_a_signal_ends_a_target_whose_state_nobody_takes(mailjet, blocks, ended)
 
 
 def test_p1_a_reader_that_goes_away_in_the_middle_is_a_failed_run(mailjet):
-    process, readable = start(mailjet, blocks=False, unbuffered=True)
+    process, readable = start(mailjet, blocks=False, unbuffered=True, fresh=True)
     with process:
         process.stdin.close()
         until(lambda: waiting(readable) == 4096)
@@ -98,9 +100,9 @@ def test_p1_a_reader_that_goes_away_in_the_middle_is_a_failed_run(mailjet):
 def test_an_input_that_does_not_block_is_read_to_its_end(mailjet):
     readable, writable = os.pipe()
     os.set_blocking(readable, False)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "target_mailing", "--config", str(Command(mailjet, batch_max_age=0.05).config)],
-        stdin=readable, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    process = FORKS.start(
+        "target_mailing", "--config", str(Command(mailjet, batch_max_age=0.05).config),
+        stdin=readable, stdout=PIPE, stderr=PIPE,
     )  # fmt: skip
     os.close(readable)
     with process:
@@ -124,8 +126,9 @@ def test_p9_a_closed_standard_input_is_one_clear_line_and_nothing_is_made(mailje
 
 def test_p9_an_input_that_cannot_be_read_is_one_clear_line_and_the_journal_is_released(mailjet):
     unreadable = os.open(mailjet.folder / "file", os.O_WRONLY | os.O_CREAT)
-    command = [sys.executable, "-m", "target_mailing", "--config", str(Command(mailjet).config)]
-    done = subprocess.run(command, stdin=unreadable, capture_output=True, timeout=20, check=False)
+    done = FORKS.run(
+        "target_mailing", "--config", str(Command(mailjet).config), stdin=unreadable, timeout=20, fresh=True
+    )
     os.close(unreadable)
     assert (done.returncode, done.stdout) == (1, b"")
     assert b"The input cannot be read (Bad file descriptor)." in done.stderr

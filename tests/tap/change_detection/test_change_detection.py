@@ -7,10 +7,9 @@ import logging
 import signal
 import sqlite3
 import stat
-import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
+from subprocess import DEVNULL, PIPE
 
 import pytest
 
@@ -24,6 +23,7 @@ from tap_mailing.mailjet.provider import ContactProperties, ListMembers
 from tap_mailing.records.columns import text
 from tap_mailing.records.writer import PageWriter
 from tap_mailing.tap import StreamsFailed, TapMailing
+from tests.fork_server import FORKS
 
 CONTACTS = "mailjet_contacts"
 LISTS = "mailjet_mailing_lists"
@@ -634,7 +634,12 @@ def test_p3_what_a_stopped_run_wrote_is_written_again(tmp_path, tap, many, signu
     def command(name, catalog, *more):
         path = tmp_path / f"{name}.json"
         path.write_text(json.dumps(catalog))
-        return [sys.executable, "-m", "tap_mailing", f"--config={config}", f"--catalog={path}", *more]
+        return ["tap_mailing", f"--config={config}", f"--catalog={path}", *more]
+
+    def output(*arguments):
+        done = FORKS.run(*command(*arguments))
+        done.check_returncode()
+        return done.stdout.splitlines()
 
     def records(lines):
         found = [json.loads(line) for line in lines if line.endswith(b"}")]
@@ -643,14 +648,13 @@ def test_p3_what_a_stopped_run_wrote_is_written_again(tmp_path, tap, many, signu
     config = tmp_path / "config.json"
     config.write_text(json.dumps(tap.settings(many, change_detection={"path": str(tmp_path / "snapshot.sqlite")})))
     wide, narrow = tap.catalog(CONTACTS), tap.catalog(CONTACTS, without=("name",))
-    output = subprocess.run(command("wide", wide), capture_output=True, check=True).stdout
-    everybody, messages = records(output.splitlines())
+    everybody, messages = records(output("wide", wide))
     state = tmp_path / "state.json"
     state.write_text(json.dumps(messages[-1]["value"]))
 
     # Without a column every row is a changed one; the reader takes some and then no more, so that the tap waits.
     slow_reader = command("narrow", narrow, f"--state={state}")
-    with subprocess.Popen(slow_reader, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as stopped:
+    with FORKS.start(*slow_reader, stdout=PIPE, stderr=DEVNULL) as stopped:
         some = [stopped.stdout.readline().rstrip() for _ in range(1500)]
         stopped.send_signal(signum)
         some += stopped.stdout.read().splitlines()
@@ -659,7 +663,6 @@ def test_p3_what_a_stopped_run_wrote_is_written_again(tmp_path, tap, many, signu
     assert written < everybody
     assert [message["type"] for message in messages].count("STATE") == 1, "the one that it was given"
 
-    output = subprocess.run(command("wide", wide, f"--state={state}"), capture_output=True, check=True).stdout
-    again, messages = records(output.splitlines())
+    again, messages = records(output("wide", wide, f"--state={state}"))
     assert written <= again < everybody
     assert not any(message["record"][DELETED_AT] for message in messages if message["type"] == "RECORD")

@@ -7,12 +7,13 @@ import fcntl
 import json
 import os
 import signal
-import subprocess
-import sys
 import termios
 import time
+from subprocess import PIPE
 
 import pytest
+
+from tests.fork_server import FORKS
 
 #: Each starts the command as a process.
 pytestmark = pytest.mark.slow
@@ -34,9 +35,9 @@ def start(sandbox, tap, tmp_path, *, blocks, unbuffered, arguments=()):
     fcntl.fcntl(writable, fcntl.F_SETPIPE_SZ, 4096)
     os.set_blocking(writable, blocks)
     environment = os.environ | ({"PYTHONUNBUFFERED": "1"} if unbuffered else {})
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tap_mailing", f"--config={path}", *arguments],
-        stdout=writable, stderr=subprocess.PIPE, env=environment,
+    process = FORKS.start(
+        "tap_mailing", f"--config={path}", *arguments,
+        stdout=writable, stderr=PIPE, env=environment, fresh=unbuffered and not blocks,
     )  # fmt: skip
     os.close(writable)
     return process, readable

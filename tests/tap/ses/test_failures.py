@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-import subprocess
-import sys
 import time
 
 import pytest
 
 from mailing_api.errors import ConfigurationError
+from tests.fork_server import FORKS
 
 from .conftest import ACCOUNT, AWAY, CONTACT_DETAILS, CONTACTS, HOME, JOBS, LISTS, SUPPRESSIONS, TOPICS
 
@@ -147,8 +146,7 @@ def test_p9_wrong_settings_are_told_before_anything_is_written(settings, tap, wi
 def run_command(tmp_path, config, *arguments):
     path = tmp_path / "config.json"
     path.write_text(json.dumps(config))
-    command = [sys.executable, "-m", "tap_mailing", f"--config={path}", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return FORKS.run("tap_mailing", f"--config={path}", *arguments, text=True)
 
 
 @pytest.mark.slow

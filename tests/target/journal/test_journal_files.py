@@ -6,8 +6,6 @@ import json
 import os
 import sqlite3
 import stat
-import subprocess
-import sys
 from contextlib import closing
 
 import pytest
@@ -16,6 +14,7 @@ from mailing_api.errors import ConfigurationError
 from target_mailing.journal.journal import Journal, JournalError
 from target_mailing.journal.stores import FileStore
 from target_mailing.places import default_folder, journal_store
+from tests.fork_server import FORKS, ROOT
 from tests.target.conftest import people, person, schema, state
 from tests.target.journal.test_journal import row
 
@@ -271,24 +270,14 @@ def test_a_file_may_have_any_name(tmp_path):
 # Homes
 
 
-def without_home(folder, config, text, **environment):
+def without_home(folder, config, text, *, fresh):
     """Run the command as a user that has no entry in the password file, and with no HOME."""
-    program = (
-        "import os, pwd, sys\n"
-        "def none(*_): raise KeyError\n"
-        "pwd.getpwuid = pwd.getpwnam = none\n"
-        "os.environ.pop('HOME', None)\n"
-        f"os.environ.update({environment!r})\n"
-        f"sys.argv[1:] = ['--config', {str(folder / 'config.json')!r}]\n"
-        "from target_mailing.__main__ import main\n"
-        "main()\n"
-    )
-    (folder / "config.json").write_text(json.dumps(config))
-    unwanted = ("XDG_STATE_HOME", "MELTANO_PROJECT_ROOT")
-    around = {name: value for name, value in os.environ.items() if name not in unwanted}
-    return subprocess.run(
-        [sys.executable, "-c", program], input=text, capture_output=True, text=True, check=False, env=around
-    )
+    path = folder / "config.json"
+    path.write_text(json.dumps(config))
+    unwanted = ("HOME", "XDG_STATE_HOME", "MELTANO_PROJECT_ROOT")
+    around = {name: value for name, value in os.environ.items() if name not in unwanted} | {"PYTHONPATH": str(ROOT)}
+    module = "tests.target.journal.homeless"
+    return FORKS.run(module, f"--config={path}", input=text, text=True, env=around, fresh=fresh)
 
 
 @pytest.mark.slow
@@ -303,7 +292,7 @@ def test_p9_without_a_home_the_settings_do_or_are_asked_for(mailjet):
         (mailjet.settings(journal="~/x.sqlite"), "Setting `journal` begins with `~`"),
         (mailjet.settings(rejects_path="~/x"), "Setting `rejects_path` begins with `~`"),
     ]:
-        done = without_home(folder, config, text)
+        done = without_home(folder, config, text, fresh="journal" not in config)
         assert "Traceback" not in done.stderr
         if said is None:
             assert (done.returncode, bool(done.stdout)) == (0, True), done.stderr
@@ -338,15 +327,9 @@ def test_p9_a_wrong_log_level_is_one_line(module, tmp_path):
     config = tmp_path / "log.yml"
     config.write_text("version: none\n")
     for name, value in ((own, "loud"), ("LOGLEVEL", "loud"), ("SINGER_SDK_LOG_CONFIG", str(config))):
-        done = subprocess.run(
-            [sys.executable, "-m", module, "--about"],
-            capture_output=True, text=True, check=False, env=os.environ | {name: value},
-        )  # fmt: skip
+        done = FORKS.run(module, "--about", text=True, env=os.environ | {name: value}, fresh=name == own)
         assert done.returncode == 1
         assert len(done.stderr.splitlines()) == 1, done.stderr
         assert f"environment variable {name} " in done.stderr
-    done = subprocess.run(
-        [sys.executable, "-m", module, "--about"],
-        capture_output=True, text=True, check=False, env=os.environ | {own: "warn"},
-    )  # fmt: skip
+    done = FORKS.run(module, "--about", text=True, env=os.environ | {own: "warn"})
     assert done.returncode == 0

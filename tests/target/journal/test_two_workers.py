@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
+from subprocess import PIPE
 
 import psycopg
 import pytest
 
+from tests.fork_server import FORKS
 from tests.target.conftest import people, schema, state
 from tests.target.test_command import until
 from tests.totals import ENVIRONMENT
@@ -30,10 +30,9 @@ class Worker:
 
     def start(self):
         own = {"XDG_STATE_HOME": str(self.folder / "state"), "HOME": str(self.folder)}
-        return subprocess.Popen(
-            [sys.executable, "-m", "target_mailing", "--config=config.json"],
-            cwd=self.folder, env=os.environ | ENVIRONMENT | own,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        return FORKS.start(
+            "target_mailing", "--config=config.json",
+            cwd=self.folder, env=os.environ | ENVIRONMENT | own, stdin=PIPE, stdout=PIPE, stderr=PIPE,
         )  # fmt: skip
 
     def run(self, text):
