@@ -13,6 +13,7 @@ MINUTES ?= 10
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 TOOLS := .venv-tools
+SCHEMA := $(TOOLS)/bin/check-jsonschema --builtin-schema
 FORMS = $(filter-out %/config.yml,$(wildcard .github/ISSUE_TEMPLATE/*.yml))
 UV := $(BIN)/python -m uv
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
@@ -59,11 +60,11 @@ spelling: $(READY) ## Spelling of code, messages and documents
 	@$(BIN)/codespell . .github
 
 workflows: $(TOOLS)/.ready ## GitHub's workflows and forms: their schemas, and what is unsafe in them
-	@$(TOOLS)/bin/check-jsonschema -q --builtin-schema vendor.github-workflows .github/workflows/*.yml
-	@$(TOOLS)/bin/check-jsonschema -q --builtin-schema custom.github-workflows-require-timeout .github/workflows/*.yml
-	@$(TOOLS)/bin/check-jsonschema -q --builtin-schema vendor.dependabot .github/dependabot.yml
-	@$(TOOLS)/bin/check-jsonschema -q --builtin-schema vendor.github-issue-forms $(FORMS)
-	@$(TOOLS)/bin/check-jsonschema -q --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
+	@$(SCHEMA) vendor.github-workflows .github/workflows/*.yml
+	@$(SCHEMA) custom.github-workflows-require-timeout .github/workflows/*.yml
+	@$(SCHEMA) vendor.dependabot .github/dependabot.yml
+	@$(SCHEMA) vendor.github-issue-forms $(FORMS)
+	@$(SCHEMA) vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
 	@$(TOOLS)/bin/zizmor --quiet --offline --pedantic --strict-collection .github
 
 wheels: $(READY) ## Build both distributions into dist/, install each wheel elsewhere and run it
