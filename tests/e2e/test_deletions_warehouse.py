@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
 import httpx
 import pytest
 
 from mailing_sandbox.server import Sandbox
 from tests.e2e.warehouse import Plugin, started
+from tests.fork_server import FORKS
 
 pytestmark = pytest.mark.slow
 
@@ -43,8 +42,9 @@ class Tap:
         return text
 
     def _run(self, *arguments):
-        command = [sys.executable, "-m", "tap_mailing", f"--config={self._config}", *arguments]
-        return subprocess.run(command, capture_output=True, check=True, text=True).stdout
+        done = FORKS.run("tap_mailing", f"--config={self._config}", *arguments, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
 
 def test_contacts_that_are_gone_are_marked(tmp_path, environments):
