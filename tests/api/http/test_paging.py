@@ -140,7 +140,7 @@ MODES = {"ordered": {}, "stable": {"ordered": False, "stable": True}}
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize(("gone", "every"), [(1, 1), (1, 2), (1, 10), (30, 10), (3, 1), (30, 1)])
 def test_p6_a_long_walk_lives_through_any_number_of_deletions(mode, gone, every):
-    listing = Shrinking(100_000, lambda number: gone * (number % every == 0))
+    listing = Shrinking(40_000, lambda number: gone * (number % every == 0))
     walk = OffsetWalk(listing.fetch, lambda row: row, what="Listing", limit=100, ahead=1, **MODES[mode])
     found = [row for page in walk for row in page]
     assert set(range(listing.first, listing.count)) <= set(found)

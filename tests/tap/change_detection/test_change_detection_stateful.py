@@ -344,22 +344,22 @@ def check(drive: Walks | Runs, make_place: Callable[[], File | Database], exampl
 @pytest.mark.slow
 @pytest.mark.machine
 def test_p6_walks_with_a_file_end_with_what_the_source_has():
-    check(Walks(), File, examples(30, 400))
+    check(Walks(), File, examples(20, 400))
 
 
 @pytest.mark.slow
 @pytest.mark.machine
 def test_p6_walks_with_postgresql_end_with_what_the_source_has(postgresql_url):
-    check(Walks(), lambda: Database(postgresql_url), examples(10, 80))
+    check(Walks(), lambda: Database(postgresql_url), examples(8, 80))
 
 
 @pytest.mark.slow
 @pytest.mark.machine
 def test_p6_runs_with_a_file_end_with_what_the_source_has(fake):
-    check(Runs(fake), File, examples(8, 40))
+    check(Runs(fake), File, examples(5, 40))
 
 
 @pytest.mark.slow
 @pytest.mark.machine
 def test_p6_runs_with_postgresql_end_with_what_the_source_has(fake, postgresql_url):
-    check(Runs(fake), lambda: Database(postgresql_url), examples(5, 20))
+    check(Runs(fake), lambda: Database(postgresql_url), examples(3, 20))

@@ -52,7 +52,7 @@ def stop(sandbox, stop):
 @pytest.mark.slow
 @pytest.mark.machine
 @pytest.mark.parametrize("by_row", [False, True], ids=["one-of-all-rows", "one-of-each-row"])
-@machine(short=8, long=60)
+@machine(short=5, long=60)
 @example(  # the key that came to share a contact within one batch
     [
         ([(1, STREETS[1]), (1, STREETS[0]), (1, STREETS[0]), (2, STREETS[0])], 2, None),

@@ -279,8 +279,8 @@ def test_throttled_calls_are_waited_for(either):
 
 def test_a_request_a_second_is_kept_to(either):
     either.sandbox.switches.change({"ses_requests_per_second": 1})
-    result = either.deliver([schema(), *people(range(6)), state(1)], ses_requests_per_second=None)
-    assert result.counts() == {"delivered": 6}
+    result = either.deliver([schema(), *people(range(2)), state(1)], ses_requests_per_second=None)
+    assert result.counts() == {"delivered": 2}
     assert result.states == [1]
 
 
