@@ -315,8 +315,10 @@ def _begin(request: Mapping[str, Any]) -> None:
     time.tzset()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     is_buffered = not os.environ.get("PYTHONUNBUFFERED")
+    sys.stdin.reconfigure(write_through=not is_buffered)  # type: ignore[union-attr]
     for name, given in (("stdout", sys.stdout), ("stderr", sys.stderr)):
         file: Any = open(given.fileno(), "wb", -1 if is_buffered else 0, closefd=False)  # noqa: SIM115
+        (file.raw if is_buffered else file).name = f"<{name}>"
         by_lines = is_buffered and (name == "stderr" or file.isatty())
         stream = io.TextIOWrapper(file, given.encoding, given.errors, "\n", by_lines, write_through=not is_buffered)
         setattr(sys, name, stream)
