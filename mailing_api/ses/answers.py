@@ -17,6 +17,7 @@ from mailing_api.errors import (
     ProviderFault,
     RequestRefused,
 )
+from mailing_api.ses.words import is_invalid
 
 __all__ = ["Row", "answer", "flat", "is_stale_token", "page_of", "read_error", "refuses_page_size"]
 
@@ -28,6 +29,8 @@ _SIGNATURE = frozenset({"InvalidSignatureException", "SignatureDoesNotMatch"})
 _UNSIGNED = frozenset({"MissingAuthenticationTokenException", "IncompleteSignatureException"})
 
 _ACTION = re.compile(r"\b(?:ses|sts|s3|kms):[A-Za-z]+")
+_TOKEN = re.compile(r"(?:Next|Pagination)Token").search
+_PAGE_SIZE = re.compile(r"page[\s_-]?size|max[\s_-]?results", re.IGNORECASE).search
 _REQUEST_ID = re.compile(r"[\w-]{1,64}")
 
 
@@ -89,12 +92,12 @@ def is_stale_token(error: MailingError) -> bool:
     Only one operation declares an error for that; the others call it a bad request, as everything else, but nothing
     else has changed since the page before.
     """
-    return error.code in {"InvalidNextTokenException", "BadRequestException"}
+    return is_invalid(error) or (error.code is not None and _TOKEN(error.code) is not None)
 
 
 def refuses_page_size(error: MailingError) -> bool:
     """Whether a request was refused for its page size, whose bounds are unverified."""
-    return error.code == "BadRequestException" and "pagesize" in error.said.lower()
+    return is_invalid(error) and _PAGE_SIZE(error.said) is not None
 
 
 def read_error(asked: str, response: httpx.Response) -> MailingError:

@@ -11,7 +11,7 @@ import os
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 import httpx
 
@@ -49,14 +49,11 @@ from mailing_api.settings import lookup
 if TYPE_CHECKING:
     from mailing_api.aws.s3 import Bucket
 
-__all__ = ["SES_SETTINGS", "TERMINAL_STATUSES", "SesClient"]
+__all__ = ["SES_SETTINGS", "SesClient"]
 
 T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
-
-#: Statuses of jobs that can no longer change. The documentation's prose names ERROR, which its enum does not have.
-TERMINAL_STATUSES: Final = frozenset({"COMPLETED", "FAILED", "CANCELLED", "ERROR"})
 
 #: Rows a page: what was reported to be the most, and for jobs a guess. Where a size is refused, none is asked for.
 _PAGE_SIZE = 1000

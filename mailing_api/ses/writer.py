@@ -10,7 +10,7 @@ import msgspec
 
 from mailing_api.errors import MailingError, NotFound, RequestRefused, UnreadableAnswer
 from mailing_api.ses.answers import Row
-from mailing_api.ses.client import TERMINAL_STATUSES, SesClient
+from mailing_api.ses.client import SesClient
 from mailing_api.ses.operations import (
     CREATE_CONTACT,
     CREATE_CONTACT_LIST,
@@ -21,6 +21,7 @@ from mailing_api.ses.operations import (
     UPDATE_CONTACT,
     Operation,
 )
+from mailing_api.ses.words import has_ended, job_status
 from mailing_api.values import integer, is_identifier
 
 __all__ = ["Job", "SesWriter"]
@@ -30,7 +31,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     """An import job as GetImportJob shows it.
 
     Attributes:
-        status: as AWS calls it; unknown ones are taken for still under way.
+        status: as `job_status` reads it.
+        is_terminal: it can no longer change.
         processed: records processed, if told. Whether those that failed are among them is unverified.
         failed: records that failed, if told.
         source: the URL of its object, if told.
@@ -39,23 +41,20 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     status: str
+    is_terminal: bool
     processed: int | None
     failed: int | None
     source: str
     error: str
     failures: str
 
-    @property
-    def is_terminal(self) -> bool:
-        """Whether the job can no longer change."""
-        return self.status in TERMINAL_STATUSES
-
     @classmethod
     def of(cls, row: Row) -> Job:
         """From the answer."""
         failure = row.get("FailureInfo") or {}
         return cls(
-            status=str(row.get("JobStatus") or ""),
+            status=job_status(row),
+            is_terminal=has_ended(row),
             processed=_count(row.get("ProcessedRecordsCount")),
             failed=_count(row.get("FailedRecordsCount")),
             source=str((row.get("ImportDataSource") or {}).get("S3Url") or ""),

@@ -7,7 +7,7 @@ from typing import Any
 
 from mailing_api import values
 from mailing_api.ses.answers import flat
-from mailing_api.ses.client import TERMINAL_STATUSES
+from mailing_api.ses.words import has_ended
 from mailing_api.settings import Setting, lookup
 from tap_mailing.records.columns import Row, computed, identifier, integer, moment, text
 from tap_mailing.ses.details import DetailStream
@@ -27,10 +27,6 @@ _SUPPRESSIONS = "ImportDestination.SuppressionListDestination"
 _NAME, _ACTION = f"{_LIST}.ContactListName", f"{_LIST}.ContactListImportAction"
 _SUPPRESSION_ACTION = f"{_SUPPRESSIONS}.SuppressionListImportAction"
 _FAILED_FILE = "FailureInfo.FailedRecordsS3Url"
-
-
-def _is_terminal(row: Row) -> bool:
-    return str(row.get("JobStatus")).upper() in TERMINAL_STATUSES
 
 
 def _kind(row: Row) -> str | None:
@@ -61,7 +57,7 @@ class ImportJobs(SesStream):
         identifier("id", "JobId"),
         computed("kind", (_ACTION, _SUPPRESSION_ACTION), _kind),
         text("status", "JobStatus"),
-        computed("is_terminal", ("JobStatus",), _is_terminal),
+        computed("is_terminal", ("JobStatus", "CompletedTimestamp"), has_ended),
         text("list_id", _NAME),
         integer("records_processed", "ProcessedRecordsCount"),
         integer("records_failed", "FailedRecordsCount"),
@@ -82,14 +78,14 @@ class ImportJobs(SesStream):
         options = {} if size is None else {"size": size}
         for page in self.client.import_jobs(region, destination=destination and destination.upper(), **options):
             rows = [flat(row) for row in page]
-            yield [row for row in rows if not _is_terminal(row) or self.is_due(row, since)]
+            yield [row for row in rows if not has_ended(row) or self.is_due(row, since)]
 
     def seen(self, rows: Sequence[Row]) -> None:
         """Keep each region's latest moment, and hold the bookmark where a job is open."""
         super().seen(rows)
         for row in rows:
             created = self.moment_of(row)
-            if created and not _is_terminal(row):
+            if created and not has_ended(row):
                 self.hold(row["region"], created)
 
     def conclude(self, bookmark: str | None, started: str) -> Mapping[str, Any]:

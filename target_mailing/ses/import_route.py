@@ -27,6 +27,7 @@ from mailing_api.errors import (
     RequestRefused,
 )
 from mailing_api.ses.answers import Row as Answer
+from mailing_api.ses.words import COMPLETED, is_full
 from mailing_api.ses.writer import Job
 from mailing_api.values import timestamp
 from target_mailing.delivery.batcher import Row
@@ -183,7 +184,7 @@ class SubmitKnown(Submit):
 def _passes(error: MailingError) -> bool:
     """Whether a job was certainly not started, and may be later: too many are under way, or calls made."""
     if isinstance(error, RequestRefused):
-        return error.code == "LimitExceededException"
+        return is_full(error)
     return isinstance(error, RateLimited) or (isinstance(error, ProviderFault) and not error.maybe_done)
 
 
@@ -223,7 +224,7 @@ class Follow(Step):
             return Done({"status": "unknown", "cause": None})
         if not job.is_terminal:
             return self._later(work)
-        cause = None if job.status == "COMPLETED" else self._cause(work, job)
+        cause = None if job.status == COMPLETED else self._cause(work, job)
         return Done({"status": job.status, "cause": cause, **told_by(job)})
 
     def _cause(self, work: Work, job: Job) -> Literal["gone", "unreadable"] | None:
@@ -276,7 +277,7 @@ class Outcome(Step):
 
     def _judged(self, work: Work) -> Progress:
         ended, job_id = work.evidence["follow"], str(work.evidence["submit"]["job"])
-        if ended["status"] != "COMPLETED":
+        if ended["status"] != COMPLETED:
             return self._failed(work, job_id, ended)
         if is_uncounted(ended):
             ended = self._looked_again(job_id)

@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from mailing_api.errors import ProviderFault, RequestRefused
+from mailing_api.ses.words import is_invalid
 from mailing_api.ses.writer import SesWriter
 from target_mailing.contacts.consent import Actions
 from target_mailing.delivery.batcher import Row
@@ -62,7 +63,7 @@ def refusal_of(error: RequestRefused | ProviderFault) -> Refusal:
     """
     if isinstance(error, ProviderFault):
         return Refusal("refused_by_provider", f"looking for the contact: {why_failing(error)}")
-    if error.code != "BadRequestException":
+    if not is_invalid(error):
         raise error
     return Refusal("refused_by_provider", error.said or str(error.code))
 

@@ -47,7 +47,7 @@ def look_up(
     both: Callable[[T, T], T],
     known: Collection[str] | None = None,
     spellings: Callable[[str], Iterable[str]] = lambda _: (),
-    probe: Callable[[], object] | None,
+    probe: Callable[[], object] | None = None,
 ) -> LookedUp[T]:
     """What is known of those addresses that are there.
 

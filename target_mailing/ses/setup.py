@@ -17,6 +17,7 @@ from mailing_api.errors import (
     RequestRefused,
 )
 from mailing_api.ses.answers import Row
+from mailing_api.ses.words import is_invalid
 from mailing_api.ses.writer import SesWriter
 
 __all__ = ["lists_there", "topics_of"]
@@ -100,7 +101,7 @@ def _list_named(writer: SesWriter, name: str) -> Row | None:
     except NotFound:
         return None
     except RequestRefused as error:
-        if error.code != "BadRequestException":
+        if not is_invalid(error):
             raise
         raise ConfigurationError(
             f"Setting `list`: Amazon SES {writer.region} takes {name!r} for no name of a contact list. {_NAMES}: "

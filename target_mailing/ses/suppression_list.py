@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from mailing_api.errors import NotFound, RequestRefused, UnreadableAnswer
+from mailing_api.ses.words import suppression_reason
 from mailing_api.ses.writer import SesWriter
 from target_mailing.delivery.batcher import Row
 from target_mailing.delivery.effects import Effect
@@ -137,9 +138,9 @@ def _shown(row: Mapping[str, Any]) -> Suppressed:
     """From what a look-up or a listing shows.
 
     Raises:
-        UnreadableAnswer: it shows no suppressed address.
+        UnreadableAnswer: it shows no address.
     """
-    try:
-        return msgspec.convert({"email": row["EmailAddress"], "reason": row["Reason"]}, Suppressed)
-    except (KeyError, msgspec.ValidationError):
-        raise UnreadableAnswer("Amazon SES: a suppression is not in the form that AWS documents.") from None
+    email = row.get("EmailAddress")
+    if not isinstance(email, str):
+        raise UnreadableAnswer("Amazon SES: a suppression is not in the form that AWS documents.")
+    return Suppressed(email, suppression_reason(row))
