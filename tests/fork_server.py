@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import gc
 import importlib
+import importlib.metadata
 import io
 import json
 import os
@@ -249,6 +250,7 @@ def _prepare() -> None:
     """Do once what every run would do anew."""
     for module in IMPORTED:
         importlib.import_module(module)
+    from mailing_api.http import certificates
     from target_mailing.journal.journal import Journal
     from target_mailing.journal.stores import MemoryStore
     from tests.remembered import remember_between_runs
@@ -256,6 +258,9 @@ def _prepare() -> None:
     remember_between_runs()
     with closing(Journal(MemoryStore())) as journal:  # the statements that open one are compiled
         journal.forget_before(0.0)
+    certificates.nobody()
+    for package in ("tap-target-mailing", "singer-sdk"):
+        importlib.metadata.version(package)
     gc.freeze()
 
 

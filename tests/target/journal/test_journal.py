@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
-import subprocess
-import sys
 import time
 from contextlib import closing
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 
@@ -17,18 +16,9 @@ from target_mailing.delivery.batcher import Row
 from target_mailing.journal.journal import Journal, JournalError, Known, Reject
 from target_mailing.journal.stores import FileStore, MemoryStore, PostgresStore
 from target_mailing.lines import Lines
+from tests.fork_server import FORKS
 
 NOT_DELETED = False
-
-HOLD = """
-import time
-from pathlib import Path
-from target_mailing.journal.journal import Journal
-from target_mailing.journal.stores import FileStore
-journal = Journal(FileStore(Path({path!r})))
-print("held", flush=True)
-time.sleep(60)
-"""
 
 
 @pytest.fixture
@@ -60,8 +50,7 @@ def test_it_is_private(path):
 
 @pytest.mark.slow
 def test_p9_a_second_holder_is_told_who_holds_it(path):
-    program = HOLD.format(path=str(path))
-    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as holder:
+    with FORKS.start("tests.target.journal.holder", str(path), stdout=PIPE, text=True) as holder:
         assert holder.stdout.readline() == "held\n"
         with pytest.raises(JournalError, match=f"journal.*process {holder.pid} on "):
             Journal(FileStore(path))
