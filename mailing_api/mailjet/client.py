@@ -21,23 +21,17 @@ from mailing_api.http.paging import OffsetWalk
 from mailing_api.http.paths import segment
 from mailing_api.http.urls import check_url
 from mailing_api.mailjet.answers import Row, bare_id, first, memberships_of, new_id, read_error, rows_of, written_rows
+from mailing_api.mailjet.jobs import CsvImport, Job
 from mailing_api.settings import Setting, lookup, named
-from mailing_api.values import integer
 
 __all__ = [
     "MAILJET_SETTINGS",
     "PAGE_SIZE",
-    "TERMINAL_STATUSES",
-    "CsvImport",
-    "Job",
     "MailjetClient",
 ]
 
 #: The greatest `Limit` that Mailjet documents.
 PAGE_SIZE: Final = 1000
-
-#: Job statuses after which nothing changes, in lower case; any other, known or not, is still under way.
-TERMINAL_STATUSES: Final = frozenset({"completed", "error", "abort", "aborted"})
 
 #: What all routes begin with is no part of the base URL, but often taken for one.
 _VERSION: Final = re.compile(r"/v3(/REST|/DATA)?$")
@@ -73,44 +67,6 @@ MAILJET_SETTINGS: Final = (
         default="default",
     ),
 )
-
-
-class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """A managemanycontacts job as Mailjet shows it.
-
-    Attributes:
-        status: in lower case, trimmed.
-        error: text that may quote addresses; "" for none.
-        error_file: where the error file is, as given; "" for none.
-        count: contacts processed so far, if told.
-    """
-
-    status: str
-    error: str
-    error_file: str
-    count: int | None
-
-    @property
-    def is_terminal(self) -> bool:
-        """Whether the job can no longer change."""
-        return self.status in TERMINAL_STATUSES
-
-
-class CsvImport(msgspec.Struct, frozen=True, kw_only=True):
-    """A csvimport job as Mailjet shows it.
-
-    Attributes:
-        status: in lower case, trimmed.
-        errors: rows in error; None where Mailjet gives no number (documentation samples have an empty text).
-    """
-
-    status: str
-    errors: int | None
-
-    @property
-    def is_terminal(self) -> bool:
-        """Whether the job can no longer change."""
-        return self.status in TERMINAL_STATUSES
 
 
 class MailjetClient:
@@ -281,14 +237,7 @@ class MailjetClient:
         else:
             path = f"/v3/REST/contactslist/{list_id}/managemanycontacts/{job_id}"
             route = "/v3/REST/contactslist/{list}/managemanycontacts/{job}"
-        row = first(self._get(path, route))
-        count = row.get("Count")
-        return Job(
-            status=_status(row),
-            error=str(row.get("Error") or ""),
-            error_file=str(row.get("ErrorFile") or ""),
-            count=int(count) if count not in (None, "") else None,
-        )
+        return Job.of(first(self._get(path, route)))
 
     def job_errors(self, job_id: int, error_file: str) -> bytes:
         """The raw error file of a managemanycontacts job; its schema is not published.
@@ -364,12 +313,7 @@ class MailjetClient:
         Raises:
             NotFound: unknown, or not visible yet.
         """
-        row = self.one("csvimport", job_id)
-        try:
-            errors = integer(row.get("Errcount"))
-        except (ValueError, TypeError):
-            errors = None
-        return CsvImport(status=_status(row), errors=errors)
+        return CsvImport.of(self.one("csvimport", job_id))
 
     def csv_errors(self, job_id: int) -> bytes:
         """The raw error file of a csvimport job: the rows in error, each followed by the reason.
@@ -394,7 +338,3 @@ class MailjetClient:
     def _post(self, resource: str, body: Row) -> Row:
         path = f"/v3/REST/{resource}"
         return first(self.write("POST", path, body, route=path))
-
-
-def _status(row: Row) -> str:
-    return str(row.get("Status") or "").strip().lower()

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from mailing_api import values
 from mailing_api.errors import ConfigurationError, NotFound
-from mailing_api.mailjet.client import TERMINAL_STATUSES
+from mailing_api.mailjet.jobs import TERMINAL_STATUSES
 from tap_mailing.mailjet.stream import MailjetStream, by_id
 from tap_mailing.records.columns import Row, computed, epoch, identifier, integer, text
 from tap_mailing.streams.merge import union

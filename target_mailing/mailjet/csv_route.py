@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mailing_api.errors import NotFound, ProviderFault, RequestRefused, UnreadableAnswer
@@ -14,6 +14,7 @@ from target_mailing.delivery.row_size import is_large, too_large
 from target_mailing.destination import Done, Finished, Progress, Refusal, Step, Work
 from target_mailing.mailjet.csv_file import CsvErrors, errors_of, write
 from target_mailing.mailjet.json_route import JOB_APPEARS_WITHIN, is_near, look_again, refused, sent_rows, withheld_rows
+from target_mailing.mailjet.read_back import judged_by_count
 from target_mailing.mailjet.refusals import UnknownProperties, is_unknown_property
 
 __all__ = ["FollowImport", "Import", "ReadImportErrors", "Upload"]
@@ -115,7 +116,9 @@ class FollowImport(Step):
         if not job.is_terminal:
             return look_again(work, self.poll_interval, self.poll_max_interval)
         if job.status == "completed" and job.errors == 0:
-            return Finished(job=str(job_id), withheld=withheld_rows(work))
+            if job.count is None or job.count >= len(sent_rows(work)):
+                return Finished(job=str(job_id), withheld=withheld_rows(work))
+            return Done({"status": job.status, "errors": 0, "count": job.count})
         return Done({"status": job.status, "errors": job.errors})
 
 
@@ -123,17 +126,21 @@ class FollowImport(Step):
 class ReadImportErrors(Step):
     """Reads the job's error file into row outcomes, and compares their number with the one that Mailjet tells.
 
-    Rows go again for a while of which it says that a property is unknown, since that passes.
+    Rows go again for a while of which it says that a property is unknown, since that passes. Contacts are looked for
+    where it tells of no errors, and of fewer rows than it was given.
     """
 
     client: MailjetClient
     unknown_properties: UnknownProperties
+    lists: Sequence[int]
     name = "errors"
 
     def run(self, work: Work) -> Progress:
         """Read the file."""
         job_id = int(work.evidence["import"]["job"])
         status, errors = work.evidence["follow"]["status"], work.evidence["follow"]["errors"] or 0
+        if (count := work.evidence["follow"].get("count")) is not None:
+            return judged_by_count(self.client, self.lists, work, str(job_id), count)
         sent = sent_rows(work)
         told = self._errors(job_id, NamedAddresses(work.rows[at].email for at in sent))
         named = {} if told is None else told.named

@@ -216,7 +216,7 @@ class MailjetDestination:
                 Upload(client, self._lists[0], self._datatypes, unknown),
                 Import(client, None if action in ACTIONS.account_wide else self.list_id, unknown),
                 FollowImport(client, target.poll_interval, target.poll_max_interval),
-                ReadImportErrors(client, unknown),
+                ReadImportErrors(client, unknown, self._lists),
             )
         else:
             steps = (

@@ -14,7 +14,8 @@ import msgspec
 
 from mailing_api.errors import MailingError, NotFound, RateLimited, RequestRefused
 from mailing_api.mailjet.answers import opted_out
-from mailing_api.mailjet.client import Job, MailjetClient
+from mailing_api.mailjet.client import MailjetClient
+from mailing_api.mailjet.jobs import Job
 from mailing_api.values import integer, timestamp, to_epoch
 from target_mailing.contacts.consent import Actions, may_remove
 from target_mailing.delivery.error_reports import refused_rows
@@ -212,7 +213,7 @@ class Follow(Step):
             return Finished(job=str(job_id), resend=sent, withheld=withheld_rows(work))
         ended: dict[str, Any] = {"status": job.status, "error_file": job.error_file, "error": _code(job)}
         if job.status == "completed" and not job.error and not job.error_file:
-            if job.count is None or not 0 < job.count < len(sent):
+            if job.count is None or job.count >= len(sent):
                 return Finished(job=str(job_id), withheld=withheld_rows(work))
             ended["count"] = job.count
         return Done(ended | ({"unknown_property": True} if is_unknown_property(job.error) else {}))

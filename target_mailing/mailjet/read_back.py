@@ -22,19 +22,19 @@ from target_mailing.delivery.one_by_one import take_each_that_works
 from target_mailing.destination import Finished, Progress, Refusal, Step, Work
 from target_mailing.mailjet.json_route import ACTIONS, ReadErrors, sent_rows, withheld_rows
 
-__all__ = ["JudgeJob", "ReadBack", "holds_values", "is_as_asked"]
+__all__ = ["JudgeJob", "ReadBack", "holds_values", "is_as_asked", "judged_by_count"]
 
 logger = logging.getLogger("target-mailing.mailjet")
 
 #: Contacts that are looked for where a job that says nothing of errors tells of fewer contacts than it was given.
 _SAMPLE: Final = 20
+#: The chance at most that none of those that are looked for is one that was left out.
+_OVERSIGHT: Final = 0.001
 
 
 @dataclass(frozen=True)
 class JudgeJob(ReadErrors):
-    """Reads the error file of a job; or looks for some of its contacts, where it went well and counts too few of them.
-
-    What the number means is unverified. So whether all of them arrived is told by those that are looked for.
+    """Reads the error file of a job; or looks for contacts, where it went well and counts too few of them.
 
     Attributes:
         lists: to which the batch went.
@@ -47,23 +47,40 @@ class JudgeJob(ReadErrors):
         count = work.evidence["follow"].get("count")
         if count is None:
             return super().run(work)
-        job, sent, withheld = str(work.evidence["submit"]["job"]), sent_rows(work), withheld_rows(work)
-        told = f"it tells of {count} contacts, and was given {len(sent)}"
-        if work.resumed:  # the rows come again, and are sent again
-            return Finished(job=job, unresolved=True, reason=told, withheld=withheld)
-        sample = sent[:: -(-len(sent) // _SAMPLE)]
-        doubt = Finished(job=job, rejected=dict.fromkeys(sample, Refusal("unconfirmed", told)), withheld=withheld)
-        missing = ReadBack(self.client, self.lists, doubt, sample).run(work).rejected
-        if missing:
-            return Finished(job=job, unresolved=True, reason=told, withheld=withheld)
-        logger.warning(
-            "Job %s of Mailjet has completed without errors, but %s. %d of them were looked for and are there with all "
-            "that was sent, so all count as delivered",
-            job,
-            told,
-            len(sample),
-        )
-        return Finished(job=job, withheld=withheld)
+        return judged_by_count(self.client, self.lists, work, str(work.evidence["submit"]["job"]), count)
+
+
+def judged_by_count(client: MailjetClient, lists: Sequence[int], work: Work, job: str, count: int) -> Finished:
+    """How a batch ends whose job completed without errors, and tells of fewer contacts than it was given.
+
+    What the number means is unverified: contacts given, contacts imported, or nothing, if it is 0. So contacts are
+    looked for. Where some might be missing that these do not show, the batch is split.
+
+    Args:
+        client: asks for them.
+        lists: to which the batch went.
+        work: of the batch.
+        job: the job's ID.
+        count: that it tells.
+    """
+    sent, withheld = sent_rows(work), withheld_rows(work)
+    told = f"it tells of {count} contacts, and was given {len(sent)}"
+    unresolved = Finished(job=job, unresolved=True, reason=told, withheld=withheld)
+    is_telling = len(sent) <= _SAMPLE or (count / len(sent)) ** _SAMPLE < _OVERSIGHT
+    if work.resumed or not is_telling:  # rows of an earlier run come again, and are sent again
+        return unresolved
+    sample = sent[:: -(-len(sent) // _SAMPLE)]
+    doubt = Finished(job=job, rejected=dict.fromkeys(sample, Refusal("unconfirmed", told)), withheld=withheld)
+    if ReadBack(client, lists, doubt, sample).run(work).rejected:
+        return unresolved
+    logger.warning(
+        "Job %s of Mailjet has completed without errors, but %s. %d of them were looked for and are there with all "
+        "that was sent, so all count as delivered",
+        job,
+        told,
+        len(sample),
+    )
+    return Finished(job=job, withheld=withheld)
 
 
 @dataclass(frozen=True)
@@ -100,6 +117,8 @@ class ReadBack(Step):
         return {at for at, is_there in answers.items() if is_there}
 
     def _is_there(self, row: Row, action: str) -> bool:
+        if action in ACTIONS.account_wide:
+            return self._is_excluded(row) is (action not in ACTIONS.only_forced)
         try:
             memberships = self.client.memberships(row.email)
         except NotFound:
@@ -109,6 +128,13 @@ class ReadBack(Step):
         if not is_as_asked(action, self.lists, memberships):
             return False
         return action == ACTIONS.remove or self._holds(row)
+
+    def _is_excluded(self, row: Row) -> bool | None:
+        """Whether a contact is excluded from all campaigns; None where that is not told."""
+        try:
+            return boolean(self.client.one("contact", row.email).get("IsExcludedFromCampaigns"))
+        except (NotFound, PermissionDenied, RequestRefused, ValueError):
+            return None
 
     def _holds(self, row: Row) -> bool:
         """Whether the contact, which exists, has the name and the properties that the row has."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from mailing_api.errors import ProviderFault
@@ -218,10 +220,19 @@ def test_a_household_whose_calls_fail_for_a_while_goes_after_the_others(postgrid
 # Jobs that tell of fewer contacts than they were given
 
 
+def count_as(mailjet, count, times=None):
+    """Let jobs complete, each with this count."""
+    told = {"Status": "Completed", "Count": count, "Error": "", "ErrorFile": "", "Errcount": 0}
+    content = json.dumps({"Data": [told], "Count": 1, "Total": 1})
+    for path in ("*managemanycontacts/*", "*/csvimport/*"):
+        mailjet.sandbox.faults.add(kind="status", status=200, method="GET", content=content, path=path, times=times)
+
+
 @pytest.mark.parametrize("rows", [2, 30])
-def test_rows_that_a_completed_job_left_out_without_a_word_are_sent_again(mailjet, rows):
+@pytest.mark.parametrize("route", ["json", "csv"])
+def test_rows_that_a_completed_job_left_out_without_a_word_are_sent_again(mailjet, rows, route):
     mailjet.sandbox.mailjet.plan_jobs([{"end": "short"}])
-    result = mailjet.deliver([schema(), *readers(range(rows)), state(1)])
+    result = mailjet.deliver([schema(), *readers(range(rows)), state(1)], route=route)
     assert (result.counts(), result.states) == ({"delivered": rows}, [1])
     assert len(mailjet.statuses()) == rows
 
@@ -235,6 +246,36 @@ def test_a_job_that_counts_too_few_while_all_are_there_is_believed_with_a_warnin
     assert result.counts() == {"delivered": 4}
     assert "tells of 2 contacts, and was given 4. 4 of them were looked for and are there" in result.log
     assert "person1@" not in result.log
+
+
+@pytest.mark.parametrize("there", [True, False])
+@pytest.mark.parametrize("route", ["json", "csv"])
+def test_a_job_that_counts_nobody_is_believed_only_where_they_are_there(mailjet, route, there):
+    if there:
+        mailjet.sandbox.mailjet.add_contacts(
+            [{"email": f"person{n}@example.com", "list": mailjet.list_id} for n in range(3)]
+        )
+    mailjet.sandbox.mailjet.plan_jobs([{"hold": True}] * 40)
+    count_as(mailjet, 0)
+    result = mailjet.deliver([schema(), *readers(range(3)), state(1)], route=route, properties=None)
+    assert (result.error, result.counts()) == (None, {"delivered": 3} if there else {"rejected": 3})
+
+
+@pytest.mark.parametrize("route", ["json", "csv"])
+def test_a_job_that_may_have_left_out_few_of_many_is_split(mailjet, route):
+    count_as(mailjet, 59, times=1)
+    result = mailjet.deliver([schema(), *readers(range(60)), state(1)], route=route)
+    assert (result.counts(), len(mailjet.statuses())) == ({"delivered": 60}, 60)
+    assert len(mailjet.sandbox.mailjet.jobs()) == 3
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_exclusions_that_a_job_does_not_count_are_looked_for(mailjet, there):
+    mailjet.sandbox.mailjet.add_contacts([{"email": f"person{n}@example.com", "excluded": there} for n in range(3)])
+    mailjet.sandbox.mailjet.plan_jobs([{"hold": True}] * 40)
+    count_as(mailjet, 0)
+    result = mailjet.deliver([schema(), *readers(range(3)), state(1)], route="csv", action="excludemarketing")
+    assert result.counts() == ({"delivered": 3} if there else {"rejected": 3})
 
 
 # Properties that are unknown for a moment
