@@ -195,7 +195,7 @@ def postgresql_url():
 
 @pytest.fixture
 def mailjet(tmp_path):
-    with Sandbox(job_seconds=0.05) as sandbox:
+    with Sandbox(job_seconds=0.02) as sandbox:
         sandbox.mailjet.add_list(LIST)
         for name, datatype in PROPERTIES.items():
             sandbox.mailjet.add_property(name, datatype)
@@ -207,8 +207,8 @@ def mailjet(tmp_path):
             "list": LIST,
             "properties": ["city", "visits"],
             "journal": str(tmp_path / "journal.sqlite"),
-            "poll_interval": 0.03,
-            "poll_max_interval": 0.05,
+            "poll_interval": 0.015,
+            "poll_max_interval": 0.03,
             "max_rejected": "100%",
         }
         yield Mailjet(sandbox, tmp_path, config)

@@ -30,7 +30,7 @@ class Killable(Postgrid):
 
 @pytest.fixture(scope="module")
 def sandbox():
-    with Sandbox(job_seconds=0.05) as sandbox:
+    with Sandbox(job_seconds=0.02) as sandbox:
         yield sandbox
 
 
@@ -45,8 +45,8 @@ def postgrid(sandbox, tmp_path):
         "list": LIST,
         "journal": str(tmp_path / "journal.sqlite"),
         "batch_rows": 2,
-        "poll_interval": 0.03,
-        "poll_max_interval": 0.05,
+        "poll_interval": 0.015,
+        "poll_max_interval": 0.03,
         "max_requests_per_second": 1000,
         "max_rejected": "100%",
     }

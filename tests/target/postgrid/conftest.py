@@ -85,15 +85,15 @@ def start(postgrid: Postgrid, messages: list[Any], **config: Any) -> tuple[Threa
 @contextmanager
 def account(folder: Path, **switches: Any) -> Iterator[Postgrid]:
     """The account in a sandbox of its own."""
-    with Sandbox(job_seconds=0.05, switches=switches) as sandbox:
+    with Sandbox(job_seconds=0.02, switches=switches) as sandbox:
         sandbox.postgrid.add_list(LIST)
         config = {
             "postgrid_api_key": sandbox.postgrid.test_key,
             "postgrid_base_url": sandbox.url,
             "list": LIST,
             "journal": str(folder / "journal.sqlite"),
-            "poll_interval": 0.03,
-            "poll_max_interval": 0.05,
+            "poll_interval": 0.015,
+            "poll_max_interval": 0.03,
             "max_requests_per_second": 1000,
             "max_rejected": "100%",
         }

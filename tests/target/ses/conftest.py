@@ -125,7 +125,7 @@ def _little_patience(monkeypatch):
 @pytest.fixture
 def bare(tmp_path):
     """An account without a bucket."""
-    with Sandbox(job_seconds=0.05) as sandbox:
+    with Sandbox(job_seconds=0.02) as sandbox:
         sandbox.ses.add_list(LIST, TOPICS, region=REGION)
         config = {
             "ses_regions": [REGION],
@@ -136,8 +136,8 @@ def bare(tmp_path):
             "list": LIST,
             "properties": ["city", "visits"],
             "journal": str(tmp_path / "journal.sqlite"),
-            "poll_interval": 0.03,
-            "poll_max_interval": 0.05,
+            "poll_interval": 0.015,
+            "poll_max_interval": 0.03,
             "max_rejected": "100%",
         }
         yield Ses(sandbox, tmp_path, config)
