@@ -11,31 +11,20 @@ from itertools import chain
 from types import FrameType
 from typing import Any, ClassVar
 
-import click
 import httpx
 from singer_sdk import Stream, Tap
-from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.exceptions import ConfigValidationError, MapExpressionError, StreamMapConfigError
-from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities, TapCapabilities
-from singer_sdk.plugin_base import JSONSchemaValidator, _ConfigInput
 from singer_sdk.singerlib.catalog import Catalog
 
 from mailing_api.errors import ConfigurationError, MailingError
 from mailing_api.http.retry import RetryPolicy
-from mailing_api.process.configuration import (
-    check_stream_maps,
-    given_settings,
-    misspelt_settings,
-    read_configuration,
-    unknown_settings,
-    unusable,
-)
+from mailing_api.process.command import PluginCommand
+from mailing_api.process.configuration import given_settings
 from mailing_api.process.map_failures import check_aliases, maps_without_stream
-from mailing_api.process.secret_values import remember_secrets
-from mailing_api.settings import from_environ, json_schema, misfit
+from mailing_api.process.plugin import MailingPlugin
+from mailing_api.settings import json_schema
 from tap_mailing.change_detection.changes import Snapshots, open_store
-from tap_mailing.cli import TapCommand
 from tap_mailing.held_lines import HeldLines
 from tap_mailing.input.catalog import read_catalog
 from tap_mailing.input.files import checked
@@ -53,16 +42,24 @@ __all__ = ["StreamsFailed", "TapMailing"]
 _SETTINGS = (*chain.from_iterable(provider.settings for provider in PROVIDERS), *TAP_SETTINGS)
 
 
+class TapCommand(PluginCommand):
+    """The command `tap-mailing`."""
+
+    output = "records"
+
+
 class StreamsFailed(MailingError):
     """Some streams could not be read to their end; the others were, and their bookmarks moved."""
 
 
-class TapMailing(Tap):
+class TapMailing(MailingPlugin, Tap):
     """Reads contacts, lists and import jobs from mailing providers."""
 
     name = "tap-mailing"
     package_name = "tap-target-mailing"
+    declared_settings = _SETTINGS
     config_jsonschema: ClassVar[dict[str, Any]] = json_schema(_SETTINGS)
+    command_class = TapCommand
     # Not among them: BATCH, whose files would bypass selection and stream maps, and ACTIVATE_VERSION.
     capabilities: ClassVar[list[CapabilitiesEnum]] = [
         TapCapabilities.CATALOG,
@@ -185,26 +182,6 @@ class TapMailing(Tap):
         except ConfigValidationError as exc:  # which the SDK's command would tell in several lines
             raise ConfigurationError(" ".join(exc.errors)) from None
 
-    @classmethod
-    def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> _ConfigInput:
-        """Read the files given by --config."""
-        del ctx, param
-        config, parse_env = read_configuration(value)
-        return _ConfigInput(config=config, parse_env=parse_env)
-
-    @classmethod
-    def get_singer_command(cls) -> click.Command:
-        """The SDK's command, with errors told in one line."""
-        command = super().get_singer_command()
-        return TapCommand(
-            name=command.name,
-            callback=command.callback,
-            context_settings=command.context_settings,
-            params=command.params,
-            help=command.help,
-            logger=cls.logger,
-        )
-
     # The run
 
     def _connect(self, provider: Provider, options: Options) -> Client:
@@ -306,32 +283,6 @@ class TapMailing(Tap):
         del frame
         self.logger.error("Stopped by signal %d before everything was read.", signum)
         os._exit(128 + signum)  # nothing may hold it up: neither a call under way nor whoever catches exceptions
-
-    # Settings
-
-    @classproperty
-    def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805 - as in the SDK, whose own reads no setting of two types
-        parse_environment_config({}, cls._env_var_prefix)  # loads a .env file
-        cls.append_builtin_config(cls.config_jsonschema)
-        return from_environ(cls.config_jsonschema, cls._env_var_prefix)
-
-    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
-        remember_secrets(self._config, _SETTINGS)
-        check_stream_maps(self._config.get("stream_maps"))
-        # The SDK's messages quote the value that is wrong, which may be a secret.
-        schema = self.config_jsonschema
-        self.append_builtin_config(schema)
-        errors = [
-            misfit(error.absolute_path, schema) for error in JSONSchemaValidator(schema).iter_errors(self._config)
-        ]
-        errors += [*unusable(self._config), *misspelt_settings(self._config, schema["properties"])]
-        if errors and raise_errors:
-            raise ConfigValidationError("Settings are wrong.", errors=errors, schema=schema)
-        for error in errors:
-            self.logger.warning("%s", error)
-        if unknown := unknown_settings(self._config, schema["properties"]):
-            self.logger.warning("Settings that this tap does not have are ignored: %s", unknown)
-        return errors
 
 
 def _failures(tried: Iterable[Stream]) -> dict[str, str]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import random
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 import msgspec
 
@@ -13,13 +14,17 @@ from target_mailing.contacts.fields import Fields
 from target_mailing.contacts.mapping import MappedContact
 from target_mailing.delivery.batcher import Row
 from target_mailing.delivery.effects import Effect
+from target_mailing.settings import StreamSettings
 
 __all__ = [
     "Again",
+    "AppendOnlyDestination",
     "Declining",
+    "DefinesProperties",
     "Destination",
     "Done",
     "Finished",
+    "ListsByRow",
     "Progress",
     "Refusal",
     "Step",
@@ -74,6 +79,12 @@ class Again(msgspec.Struct, frozen=True):
     after: float
     rewind: bool = False
     maybe_done: bool = False
+
+    @classmethod
+    def later(cls, settings: StreamSettings, polls: int, *, maybe_done: bool = False) -> Self:
+        """When to look at a job again, after so many looks: later each time, and never at all jobs at once."""
+        wait = min(settings.poll_max_interval, settings.poll_interval * 1.5 ** min(polls, 40))
+        return cls(wait * random.uniform(0.8, 1.2), maybe_done=maybe_done)  # noqa: S311
 
 
 class Finished(msgspec.Struct, frozen=True, kw_only=True):
@@ -181,36 +192,20 @@ class Step(ABC):
         return None
 
 
-class Destination(Protocol):
-    """Somewhere contacts go: one list, or one account."""
+class Destination(ABC):
+    """Somewhere contacts go: one list, or one account. What only some destinations have, protocols below describe.
 
-    @property
-    def name(self) -> str:
-        """Provider, account and list; stable, since the journal remembers by it."""
+    Attributes:
+        name: provider, account and list; stable, since the journal remembers by it.
+        actions: what can be done with a contact.
+        fields: what it takes.
+    """
 
-    @property
-    def actions(self) -> Actions:
-        """What can be done with a contact."""
+    name: str
+    actions: Actions
+    fields: Fields
 
-    @property
-    def fields(self) -> Fields:
-        """What it takes."""
-
-    @property
-    def replaces_contents(self) -> bool:
-        """Whether each run delivers all that is to be there: what was there before leaves when it has ended well."""
-
-    @property
-    def holds_since(self) -> float:
-        """What was confirmed before this moment (Unix seconds) is not there any more; 0 where that cannot be."""
-
-    @property
-    def has_lists_by_row(self) -> bool:
-        """Whether a row's action holds for the lists that it names only.
-
-        `encode` then sees to it that no list is added to of which an earlier row of the run opted the contact out.
-        """
-
+    @abstractmethod
     def encode(self, contact: MappedContact, action: str) -> bytes:
         """A contact in the provider's own form; equal contacts give equal bytes.
 
@@ -218,16 +213,19 @@ class Destination(Protocol):
             RowRejected: it cannot be delivered; never for one that is deleted.
         """
 
-    def overlay(self, earlier: bytes, later: bytes) -> bytes:
+    def overlay(self, earlier: bytes, later: bytes) -> bytes:  # noqa: ARG002 - most often a row says all of a contact
         """The contact that has the effect of the earlier followed by the later."""
+        return later
 
+    @abstractmethod
     def parts(self, action: str, rows: list[Row]) -> Sequence[tuple[str, list[Row]]]:
         """The batches that these rows go in, each with its route: a name that the journal keeps for later runs."""
 
+    @abstractmethod
     def steps(self, action: str, route: str) -> Sequence[Step]:
         """The steps of a batch on that route, in order; the last ones say `Finished`."""
 
-    def can_resume(self, route: str, begun: Collection[str]) -> bool:
+    def can_resume(self, route: str, begun: Collection[str]) -> bool:  # noqa: ARG002 - most often nothing is in the way
         """Whether a batch that an earlier run left unfinished on that route may be gone on with.
 
         Args:
@@ -237,20 +235,19 @@ class Destination(Protocol):
         Raises:
             ConfigurationError: it may, but these settings do not allow it.
         """
+        return True
 
-    def closing(self) -> Sequence[Step]:
-        """The steps that end a run in which rows were delivered, and every row has its outcome.
-
-        For destinations that replace their contents (`replaces_contents`). The steps are taken before the run's STATE
-        leaves, and given no rows. A run that is stopped before their end does
-        not go on with them later: the next one has its own.
-        """
-
-    def read_back(self, verdict: Finished, doubtful: Sequence[int]) -> Step | None:
+    def read_back(self, verdict: Finished, doubtful: Sequence[int]) -> Step | None:  # noqa: ARG002
         """A step that looks for rows which the verdict rejects only because no job can tell whether they arrived.
 
         It says `Finished`: the verdict, without those that are there. None where the provider cannot be asked.
         """
+        return None
+
+
+@runtime_checkable
+class DefinesProperties(Protocol):
+    """A destination in whose account a property must be defined before contacts can have it."""
 
     def create_properties(self, types: Mapping[str, Collection[str]]) -> None:
         """Define properties of these names, for values of these types (see `column_types`); `fields` then has them."""
@@ -268,3 +265,41 @@ class Declining(Protocol):
 
     def declining(self, contact: bytes, names: Collection[str]) -> bytes:
         """A contact, as `encode` gave it, that declines these, too, as far as it is not to undo that."""
+
+
+@runtime_checkable
+class ListsByRow(Protocol):
+    """A destination whose rows name the lists that their action is for.
+
+    Its `encode` adds to no list of which an earlier row of the run opted the contact out.
+    """
+
+    def actions_on_lists(self, contact: MappedContact, action: str) -> Mapping[str, str]:
+        """By list, what is done there with a row's contact."""
+
+
+@runtime_checkable
+class AppendOnlyDestination(Protocol):
+    """A destination whose contacts can neither change nor leave, and would be there twice if they were sent again.
+
+    Whatever asks for one of these is rejected. All contacts can be replaced as a whole.
+
+    Attributes:
+        name: as of each destination.
+        actions: as of each destination.
+        replaces_contents: each run delivers all that is to be there: what was there before leaves when it has ended
+            well.
+        holds_since: what was confirmed before this moment (Unix seconds) is not there any more; 0 where that cannot be.
+    """
+
+    name: str
+    actions: Actions
+    replaces_contents: bool
+    holds_since: float
+
+    def closing(self) -> Sequence[Step]:
+        """The steps that end a run in which rows were delivered, and every row has its outcome.
+
+        Where contents are replaced. The steps are taken before the run's STATE leaves, and given no rows. A run that
+        is stopped before their end does not go on with them later: the next one has its own.
+        """

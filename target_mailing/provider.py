@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
@@ -17,13 +18,16 @@ from target_mailing.settings import StreamSettings
 __all__ = ["Account", "Provider"]
 
 
-class Account(Protocol):
-    """One account of a provider."""
+class Account(ABC):
+    """One account of a provider.
 
-    @property
-    def label(self) -> str:
-        """The account's label from the settings."""
+    Attributes:
+        label: the account's label from the settings.
+    """
 
+    label: str
+
+    @abstractmethod
     def check(self, settings: StreamSettings) -> None:
         """See that the settings fit each other, before anything is made anywhere.
 
@@ -31,6 +35,7 @@ class Account(Protocol):
             ConfigurationError: they do not, most often because the list is missing.
         """
 
+    @abstractmethod
     def destination(self, settings: StreamSettings, *, dry_run: bool = False) -> Destination:
         """The destination that these settings name; with `dry_run`, a list that would be made is only named.
 
@@ -39,12 +44,15 @@ class Account(Protocol):
             MailingError: the provider could not be asked.
         """
 
-    def manner(self, settings: StreamSettings) -> Any:
-        """What of these settings decides how a destination is served; equal for streams that may share one."""
+    def shared(self, settings: StreamSettings) -> Any:  # noqa: ARG002 - most often nothing
+        """What of these settings, beside those of the queue, streams to one destination must have in common."""
+        return None
 
+    @abstractmethod
     def most_rows(self, settings: StreamSettings) -> int:
         """Rows of a batch at most."""
 
+    @abstractmethod
     def close(self) -> None:
         """Close the connections."""
 
@@ -60,7 +68,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
         wanted: what to set, for messages.
         routes: values of `route` that it has, its default first; none where that setting has no meaning.
         most_rows: greatest `batch_rows`.
-        reach: how it reaches people.
+        channel: how it reaches people.
         batches_at_once: batches under way at the same time to one destination; None for as many as the run may have.
         connect: makes the account from the configuration; nothing is asked yet. Keyword arguments are `user_agent`,
             `timeout` (seconds), `allow_http` and `max_requests_per_second`.
@@ -74,7 +82,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     routes: Sequence[str]
     connect: Callable[..., Account]
     most_rows: int = 10_000
-    reach: Channel = BY_EMAIL
+    channel: Channel = BY_EMAIL
     batches_at_once: int | None = None
 
     def is_set(self, config: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -11,27 +11,40 @@ from mailing_api.errors import ConfigurationError
 from mailing_api.process.configuration import empty_variable
 from mailing_api.settings import ALLOW_HTTP, duration, lookup, positive
 from target_mailing.delivery.engine import Delivery
-from target_mailing.delivery.outcomes import Outcomes
-from target_mailing.delivery.queue import DestinationQueue, QueuePolicy
+from target_mailing.delivery.queue import DestinationQueue
 from target_mailing.destination import Destination
-from target_mailing.journal.journal import Journal
 from target_mailing.journal.list_locks import ListLocks
-from target_mailing.registry import chosen
+from target_mailing.provider import Provider
 from target_mailing.settings import StreamSettings
 
 __all__ = ["Router"]
+
+#: Settings that streams to one destination must have in common, since they share its queue.
+_SHARED: Final = (
+    "route",
+    "send",
+    "resend_window",
+    "on_key_change",
+    "batch_rows",
+    "batch_bytes",
+    "batch_max_age",
+    "job_timeout",
+    "job_abandon",
+    "poll_interval",
+    "poll_max_interval",
+)
 
 
 class Router:
     """The account that the settings name, and its destinations as they are needed."""
 
-    def __init__(self, config: Mapping[str, Any], *, user_agent: str) -> None:
-        """Choose the provider and make its client; nothing is asked yet.
+    def __init__(self, provider: Provider, config: Mapping[str, Any], *, user_agent: str) -> None:
+        """Make the provider's client; nothing is asked yet.
 
         Raises:
-            ConfigurationError: no provider, several, or a setting of it is missing.
+            ConfigurationError: a setting of the provider is missing.
         """
-        self.provider = chosen(config)
+        self.provider = provider
         rate, timeout = config.get("max_requests_per_second"), config.get("request_timeout")
         self._account = self.provider.connect(
             config,
@@ -43,7 +56,10 @@ class Router:
         self.label = f"{self.provider.name}-{self._account.label}"
         #: Keeps other runs from the lists that this one delivers to.
         self.lists: ListLocks | None = None
-        self._manner_of: dict[str, Any] = {}
+        #: The provider is being asked for a destination.
+        self.is_asking = False
+        #: By destination, what must be equal for all of its streams.
+        self._shared: dict[str, Any] = {}
         #: By settings: each is asked for once a run.
         self._found: dict[bytes, Destination] = {}
 
@@ -93,33 +109,31 @@ class Router:
         lists = f", list{'s' if len(settings.lists) > 1 else ''} {named}" if named else ""
         return found, f"{self.provider.title}{lists} ({found.name})"
 
-    def queue(
-        self, settings: StreamSettings, journal: Journal, delivery: Delivery, outcomes: Outcomes
-    ) -> DestinationQueue:
+    def queue(self, settings: StreamSettings, delivery: Delivery) -> DestinationQueue:
         """The queue to a stream's destination.
 
         Raises:
             ConfigurationError: two streams want the same destination served in different ways.
         """
-        settings = self.provider.with_route(settings)
-        policy = QueuePolicy(
-            **{name: getattr(settings, name) for name in QueuePolicy.__struct_fields__ if name != "batches_at_once"},
-            batches_at_once=self.provider.batches_at_once,
-        )
-        rows = min(policy.batch_rows, self._account.most_rows(settings))
-        policy = msgspec.structs.replace(policy, batch_rows=rows)
+        self.is_asking = True
+        try:
+            return self._queue(self.provider.with_route(settings), delivery)
+        finally:
+            self.is_asking = False
+
+    def _queue(self, settings: StreamSettings, delivery: Delivery) -> DestinationQueue:
         same = msgspec.json.encode(settings)
         destination = self._found.get(same)
         if destination is None:
             destination = self._found[same] = self._account.destination(settings)
         if self.lists is not None:
             self.lists.take(destination.name)
-        manner = (policy, self._account.manner(settings))
-        if self._manner_of.setdefault(destination.name, manner) != manner:
+        rows = min(settings.batch_rows, self._account.most_rows(settings))
+        settings = msgspec.structs.replace(settings, batch_rows=rows)
+        shared = ([getattr(settings, name) for name in _SHARED], self._account.shared(settings))
+        if self._shared.setdefault(destination.name, shared) != shared:
             raise ConfigurationError(
                 "Setting `streams`: two streams deliver to the same list with different settings. Only mapping, "
                 "properties, nulls, actions and (but for `route: contact`) consent may differ between them."
             )
-        return delivery.queue(
-            destination.name, lambda: DestinationQueue(destination, policy, journal=journal, outcomes=outcomes)
-        )
+        return delivery.queue(destination, settings, batches_at_once=self.provider.batches_at_once)

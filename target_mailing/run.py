@@ -14,19 +14,17 @@ from typing import IO, Any
 from singer_sdk.mapper import PluginMapper
 
 from mailing_api.process.standard_output import hurry
-from target_mailing.channel import BY_EMAIL, Channel
 from target_mailing.delivery.batch import DeliveryFailed
 from target_mailing.delivery.checkpoints import Ledger
 from target_mailing.delivery.engine import Delivery
 from target_mailing.delivery.outcomes import Outcome, Outcomes
-from target_mailing.delivery.queue import DestinationQueue
 from target_mailing.delivery.reject_limit import RejectLimit
 from target_mailing.input.intake import Intake
 from target_mailing.input.reader import LineReader
 from target_mailing.journal.journal import Journal, JournalError
 from target_mailing.journal.rejects_file import RejectsFile
 from target_mailing.lines import InputError, Lines
-from target_mailing.settings import StreamSettings
+from target_mailing.router import Router
 
 __all__ = ["Run", "StdoutClosedError", "Terminated", "TooManyRejectsError"]
 
@@ -69,11 +67,9 @@ class Run:
         journal: Journal,
         rejects: RejectsFile,
         limit: RejectLimit,
-        open_queue: Callable[[StreamSettings, Delivery, Outcomes], DestinationQueue],
+        router: Router,
         jobs_in_flight: int,
         max_line_bytes: int,
-        reach: Channel = BY_EMAIL,
-        check_locks: Callable[[], None] = lambda: None,
     ) -> None:
         """Make a run; nothing is read or sent.
 
@@ -83,17 +79,14 @@ class Run:
             journal: open; closed by the caller.
             rejects: where rejects are written.
             limit: of `max_rejected`.
-            open_queue: makes the queue of a stream's destination.
+            router: knows the streams' destinations.
             jobs_in_flight: batches under way at the same time.
             max_line_bytes: of a line of the input.
-            reach: how the provider reaches people.
-            check_locks: sees, before STATE leaves, that no other run delivers to the same lists.
         """
         self._journal = journal
         self._rejects = rejects
         self._limit = limit
-        self._check_locks = check_locks
-        self._open_queue = open_queue
+        self._router = router
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._ledger = Ledger()
         self.outcomes = Outcomes(self._ledger)
@@ -108,8 +101,7 @@ class Run:
             outcomes=self.outcomes,
             delivery=self.delivery,
             rejects=rejects,
-            open_queue=self._open,
-            reach=reach,
+            router=router,
         )
         self._chunks: deque[Lines] = deque()
         self._max_line_bytes = max_line_bytes
@@ -119,7 +111,6 @@ class Run:
         self._state_at = float("-inf")
         self._may_release = True
         self._has_too_many_rejects = False
-        self._is_blocked = False
 
     def __call__(self, source: IO[Any] | None) -> None:
         """Read the input to its end and follow everything sent.
@@ -160,7 +151,7 @@ class Run:
 
     def terminate(self, signum: int) -> None:
         """End within seconds: called by the signal handler, in the thread that runs this."""
-        if self._is_blocked:
+        if self._router.is_asking:
             raise Terminated(signum)
         hurry(_OUTPUT_PATIENCE)
         self._inbox.put(lambda: _terminate(signum))
@@ -230,13 +221,6 @@ class Run:
         except Exception as error:  # noqa: BLE001 - raised again when the run is over
             self.delivery.fail(error)
 
-    def _open(self, settings: StreamSettings) -> DestinationQueue:
-        self._is_blocked = True
-        try:
-            return self._open_queue(settings, self.delivery, self.outcomes)
-        finally:
-            self._is_blocked = False
-
     # From the reader's thread
 
     def _lines_came(self, lines: Lines) -> None:
@@ -266,7 +250,8 @@ class Run:
         if state is None and not final:
             return
         try:
-            self._check_locks()
+            if self._router.lists is not None:
+                self._router.lists.check()
             self._write_rejects()
             if state is not None:
                 _write_line(state)

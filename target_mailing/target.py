@@ -18,27 +18,18 @@ from typing import IO, Any, ClassVar
 import click
 import msgspec
 from singer_sdk import Target
-from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.exceptions import ConfigValidationError
-from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities
-from singer_sdk.plugin_base import JSONSchemaValidator, _ConfigInput
+from singer_sdk.plugin_base import _ConfigInput
 from singer_sdk.singerlib.encoding.base import GenericSingerReader
 
 from mailing_api.errors import ConfigurationError
-from mailing_api.process.configuration import (
-    check_not_empty,
-    check_stream_maps,
-    given_settings,
-    misspelt_settings,
-    read_configuration,
-    unknown_settings,
-    unusable,
-)
+from mailing_api.process.command import message_of
+from mailing_api.process.configuration import check_not_empty, given_settings
 from mailing_api.process.log_filter import safe_line
-from mailing_api.process.secret_values import remember_secrets
-from mailing_api.settings import duration, from_environ, json_schema, lookup, misfit, positive
-from target_mailing.cli import TargetCommand, words
+from mailing_api.process.plugin import MailingPlugin
+from mailing_api.settings import duration, json_schema, lookup, positive
+from target_mailing.cli import TargetCommand
 from target_mailing.contacts.properties import PropertyNames, no_property
 from target_mailing.delivery.reject_limit import reject_limit
 from target_mailing.delivery.summary import totals, totals_sentence
@@ -51,7 +42,7 @@ from target_mailing.journal.rejects_file import RejectsFile, check_folder, delet
 from target_mailing.journal.stores import FileStore, MemoryStore, Store
 from target_mailing.lines import InputError
 from target_mailing.places import default_folder, journal_hash_key, journal_store, place_of, refuse_missing_journal
-from target_mailing.registry import SETTINGS
+from target_mailing.registry import SETTINGS, chosen
 from target_mailing.router import Router
 from target_mailing.run import Run, Terminated
 from target_mailing.settings import StreamSettings, check_entries
@@ -78,12 +69,14 @@ class _Lines(GenericSingerReader[str]):
         return found
 
 
-class TargetMailing(Target):
+class TargetMailing(MailingPlugin, Target):
     """Delivers contacts to mailing providers and lets STATE pass only when every bulk job has ended."""
 
     name = "target-mailing"
     package_name = "tap-target-mailing"
+    declared_settings = SETTINGS
     config_jsonschema: ClassVar[dict[str, Any]] = json_schema(SETTINGS)
+    command_class = TargetCommand
     capabilities: ClassVar[list[CapabilitiesEnum]] = [
         PluginCapabilities.ABOUT,
         PluginCapabilities.STREAM_MAPS,
@@ -112,10 +105,10 @@ class TargetMailing(Target):
             raise InputError("Standard input is closed: there is nothing to deliver. Pipe the tap's output into it.")
         self._check_settings()
         with ExitStack() as opened:
-            destinations = opened.enter_context(closing(self._destinations()))
-            destinations.check(self.config)
-            journal, rejects = self._open_memory(destinations)
-            destinations.lists = locks = ListLocks(locks_folder(), self.config, journal)
+            router = opened.enter_context(closing(self._router()))
+            router.check(self.config)
+            journal, rejects = self._open_memory(router)
+            router.lists = locks = ListLocks(locks_folder(), self.config, journal)
             for one in (journal, rejects, locks):
                 opened.enter_context(closing(one))
             self._run = run = Run(
@@ -124,13 +117,9 @@ class TargetMailing(Target):
                 journal=journal,
                 rejects=rejects,
                 limit=reject_limit(self._setting("max_rejected")),
-                open_queue=lambda settings, delivery, outcomes: destinations.queue(
-                    settings, journal, delivery, outcomes
-                ),
+                router=router,
                 jobs_in_flight=positive("jobs_in_flight", self._setting("jobs_in_flight")),
                 max_line_bytes=positive("max_line_bytes", self._setting("max_line_bytes")),
-                reach=destinations.provider.reach,
-                check_locks=locks.check,
             )
             opened.push(partial(self._summarise, run, rejects))
             try:
@@ -152,20 +141,20 @@ class TargetMailing(Target):
         for name in ("jobs_in_flight", "max_line_bytes"):
             positive(name, self._setting(name))
 
-    def _destinations(self) -> Router:
-        return Router(self.config, user_agent=f"{self.name}/{self.plugin_version}")
+    def _router(self) -> Router:
+        return Router(chosen(self.config), self.config, user_agent=f"{self.name}/{self.plugin_version}")
 
-    def _places(self, destinations: Router) -> tuple[Store, Path]:
+    def _places(self, router: Router) -> tuple[Store, Path]:
         """Where the journal is kept, and the folder of the rejects."""
-        store = journal_store(self.config, destinations.label)
+        store = journal_store(self.config, router.label)
         if folder := self.config.get("rejects_path"):
             return store, place_of("rejects_path", folder)
         if isinstance(store, FileStore):
             return store, store.path.parent / "rejects"
         return store, default_folder("rejects_path") / "rejects"
 
-    def _open_memory(self, destinations: Router) -> tuple[Journal, RejectsFile]:
-        store, rejects_folder = self._places(destinations)
+    def _open_memory(self, router: Router) -> tuple[Journal, RejectsFile]:
+        store, rejects_folder = self._places(router)
         window, abandon, patience = (
             duration(name, self._setting(name)) for name in ("resend_window", "job_abandon", "job_timeout")
         )
@@ -243,23 +232,22 @@ class TargetMailing(Target):
         verdict = "check: failed"
         try:
             self._check_settings()
-            with closing(self._destinations()) as destinations:
-                self._check(destinations, lines.append)
+            with closing(self._router()) as router:
+                self._check(router, lines.append)
                 if source is not None:
-                    self._check_streams(destinations, source, lines.append)
+                    self._check_streams(router, source, lines.append)
             verdict = "check: passed, and nothing was written"
         except Exception as exc:
-            verdict += f": {safe_line(words(exc))}"
+            verdict += f": {safe_line(message_of(exc, TargetCommand.user_errors))}"
             raise
         finally:
             click.echo("\n".join([verdict, *lines]))
 
-    def _check_streams(self, destinations: Router, source: IO[str], tell: Callable[[str], None]) -> None:
+    def _check_streams(self, router: Router, source: IO[str], tell: Callable[[str], None]) -> None:
         check = StreamCheck(
             self.config,
             maps=StreamMaps(self.mapper, self.config) if self._has_maps() else None,
-            reach=destinations.provider.reach,
-            look=lambda settings: destinations.look(settings)[0],
+            router=router,
             max_line_bytes=positive("max_line_bytes", self._setting("max_line_bytes")),
         )
         for report in check(source):
@@ -267,16 +255,16 @@ class TargetMailing(Target):
             for warning in report.warnings:
                 self.logger.warning("%s", warning)
 
-    def _check(self, destinations: Router, tell: Callable[[str], None]) -> None:
-        destinations.check(self.config)  # without a list, the default journal has no name yet
-        store, folder = self._places(destinations)
+    def _check(self, router: Router, tell: Callable[[str], None]) -> None:
+        router.check(self.config)  # without a list, the default journal has no name yet
+        store, folder = self._places(router)
         with closing(store):
             refuse_missing_journal(self.config, store)
             is_new = store.would_be_made()
         if is_new:
             tell(f"journal: {store.name} would be created (new: remembers nothing)")
         else:
-            store = self._places(destinations)[0]
+            store = self._places(router)[0]
             Journal(store, hash_key=journal_hash_key(self.config)).close()
             tell(f"journal: {store.name} can be written")
         tell(f"rejects: {check_folder(folder)}")
@@ -284,18 +272,18 @@ class TargetMailing(Target):
         by_entry = {
             pattern: StreamSettings.resolve(self.config, pattern) for pattern in self.config.get("streams") or {}
         }
-        told, properties = self._check_destination(destinations, settings, "Setting `properties`")
-        tell(f"credentials: accepted by {destinations.provider.title}")
+        told, properties = self._check_destination(router, settings, "Setting `properties`")
+        tell(f"credentials: accepted by {router.provider.title}")
         tell(f"destination: {told}")
         for pattern, own in by_entry.items():
-            told, _ = self._check_destination(destinations, own, f"Setting `streams.{pattern}.properties`")
+            told, _ = self._check_destination(router, own, f"Setting `streams.{pattern}.properties`")
             tell(f"destination of streams.{pattern}: {told}")
         if properties is not None:
             tell(f"properties: {properties}")
 
-    def _check_destination(self, destinations: Router, settings: StreamSettings, who: str) -> tuple[str, str | None]:
+    def _check_destination(self, router: Router, settings: StreamSettings, who: str) -> tuple[str, str | None]:
         """What is said of a destination, and of its properties; None where these need no definition."""
-        found, told = destinations.look(settings)
+        found, told = router.look(settings)
         check_action(settings, found)
         fields = found.fields
         listed = [] if settings.properties is None or isinstance(settings.properties, str) else settings.properties
@@ -321,28 +309,6 @@ class TargetMailing(Target):
         if self._run is None:
             raise SystemExit(128 + signum)
         self._run.terminate(signum)
-
-    @classproperty
-    def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805 - as in the SDK, whose own reads no setting of two types
-        parse_environment_config({}, cls._env_var_prefix)  # loads a .env file
-        cls.append_builtin_config(cls.config_jsonschema)
-        return from_environ(cls.config_jsonschema, cls._env_var_prefix)
-
-    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
-        remember_secrets(self._config, SETTINGS)
-        check_stream_maps(self._config.get("stream_maps"))
-        # The SDK's messages quote the value that is wrong, which may be a secret.
-        schema = self.config_jsonschema
-        self.append_builtin_config(schema)
-        errors = [
-            misfit(error.absolute_path, schema) for error in JSONSchemaValidator(schema).iter_errors(self._config)
-        ]
-        errors += [*unusable(self._config), *misspelt_settings(self._config, schema["properties"])]
-        if errors and raise_errors:
-            raise ConfigValidationError("Settings are wrong.", errors=errors, schema=schema)
-        if unknown := unknown_settings(self._config, schema["properties"]):
-            self.logger.warning("Settings that this target does not have are ignored: %s", unknown)
-        return errors
 
     @classmethod
     def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
@@ -373,27 +339,16 @@ class TargetMailing(Target):
             target.listen(file_input)
 
     @classmethod
-    def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> _ConfigInput:
-        """Read the files given by --config."""
-        del ctx, param
-        config, parse_env = read_configuration(value)
-        return _ConfigInput(config=config, parse_env=parse_env)
-
-    @classmethod
     def get_singer_command(cls) -> click.Command:
         """The command line, with --check."""
-        given = super().get_singer_command()
-        check = click.Option(
-            ["--check"],
-            is_flag=True,
-            help="Try credentials, list, properties, journal and rejects path without writing, and exit. With an input "
-            "(--input or standard input), say also which columns of its streams are sent.",
+        command = super().get_singer_command()
+        command.help = "Deliver contacts to a mailing provider, following every bulk job to its end."
+        command.params.append(
+            click.Option(
+                ["--check"],
+                is_flag=True,
+                help="Try credentials, list, properties, journal and rejects path without writing, and exit. With an "
+                "input (--input or standard input), say also which columns of its streams are sent.",
+            )
         )
-        return TargetCommand(
-            name=given.name,
-            callback=given.callback,
-            params=[*given.params, check],
-            context_settings=given.context_settings,
-            help="Deliver contacts to a mailing provider, following every bulk job to its end.",
-            logger=cls.logger,
-        )
+        return command

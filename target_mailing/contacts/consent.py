@@ -31,8 +31,6 @@ class Actions(msgspec.Struct, frozen=True, kw_only=True):
             opt-out. Otherwise the new one is added first, so that nobody is missing in between, and the old one, which
             tells nothing, is removed after that.
         removing_undoes_opt_out: whoever is added here is not written to any more, and whoever is removed is again.
-        permanent: who has arrived can neither change nor leave, and would be there twice if sent again. Whatever asks
-            for that is rejected.
     """
 
     known: frozenset[str]
@@ -47,7 +45,6 @@ class Actions(msgspec.Struct, frozen=True, kw_only=True):
     removing_erases_opt_out: bool
     old_first: bool = True
     removing_undoes_opt_out: bool = False
-    permanent: bool = False
 
 
 class Withheld(msgspec.Struct, frozen=True):

@@ -9,7 +9,7 @@ import msgspec
 from mailing_api.addresses import fold_address
 from target_mailing.delivery.batcher import Row
 from target_mailing.delivery.outcomes import End, Outcome
-from target_mailing.destination import Destination, Refusal
+from target_mailing.destination import AppendOnlyDestination, Refusal
 from target_mailing.journal.journal import Journal, Known, Reject
 
 __all__ = ["AppendOnly", "Judged"]
@@ -30,7 +30,7 @@ class Judged(msgspec.Struct):
 class AppendOnly:
     """Judges rows of one destination when all that came before for their contacts and keys has ended."""
 
-    def __init__(self, destination: Destination, journal: Journal, *, may_replace: bool) -> None:
+    def __init__(self, destination: AppendOnlyDestination, journal: Journal, *, may_replace: bool) -> None:
         """Tell the journal to forget nobody.
 
         Args:

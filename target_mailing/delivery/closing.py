@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from target_mailing.delivery.batch import DeliveryFailed
 from target_mailing.delivery.queue import DestinationQueue
+from target_mailing.destination import Step
 
 __all__ = ["CLOSING", "to_be_closed"]
 
@@ -17,8 +18,10 @@ CLOSING: Final = "closing"
 logger = logging.getLogger("target-mailing.delivery")
 
 
-def to_be_closed(queues: Iterable[DestinationQueue], *, is_whole: bool) -> list[DestinationQueue]:
-    """The queues at which something is left to do after all rows have ended, and well.
+def to_be_closed(
+    queues: Iterable[DestinationQueue], *, is_whole: bool
+) -> list[tuple[DestinationQueue, Sequence[Step]]]:
+    """The queues at which something is left to do after all rows have ended, and well, each with the steps for that.
 
     Where nothing was delivered, what was there before stays, and STATE waits no longer.
 
@@ -31,11 +34,13 @@ def to_be_closed(queues: Iterable[DestinationQueue], *, is_whole: bool) -> list[
     """
     found = []
     for queue in queues:
-        if queue.holds_state and not queue.delivered:
+        if queue.append_only is None or not queue.holds_state:
+            continue
+        if not queue.delivered:
             logger.warning("Nothing was delivered to %s, so what was there before stays", queue.destination.name)
             queue.holds_state = False
-        elif queue.holds_state:
-            found.append(queue)
+        else:
+            found.append((queue, queue.append_only.closing()))
     if found and not is_whole:
         raise DeliveryFailed(
             "The input ended without a STATE after its last row, so it may be cut off: what was there before stays, "

@@ -20,12 +20,12 @@ def overdue(batch: Batch, *, run_began: float) -> Refusal | DeliveryFailed | Non
         batch: that waits.
         run_began: Unix seconds; an earlier run's batch is followed for as long as one of this run.
     """
-    policy, now = batch.queue.policy, time.time()
-    if now - batch.since > policy.job_abandon:
-        return Refusal("unconfirmed", f"the job had not ended after {policy.job_abandon:.0f} s")
-    if now - max(batch.since, run_began) > policy.job_timeout:
+    settings, now = batch.queue.settings, time.time()
+    if now - batch.since > settings.job_abandon:
+        return Refusal("unconfirmed", f"the job had not ended after {settings.job_abandon:.0f} s")
+    if now - max(batch.since, run_began) > settings.job_timeout:
         return DeliveryFailed(
             f"Setting `job_timeout`: batch {batch.number} ({batch.jobs}) had not ended after "
-            f"{policy.job_timeout:.0f} s. It is in the journal; the next run follows it again."
+            f"{settings.job_timeout:.0f} s. It is in the journal; the next run follows it again."
         )
     return None

@@ -27,8 +27,9 @@ from target_mailing.delivery.outcomes import Outcomes
 from target_mailing.delivery.queue import DestinationQueue, ReadyBatch, pending_removals
 from target_mailing.delivery.recovery import can_resume, undo
 from target_mailing.delivery.result import BatchResult
-from target_mailing.destination import Again, Done, Finished, Progress, Refusal
+from target_mailing.destination import Again, Destination, Done, Finished, Progress, Refusal
 from target_mailing.journal.journal import Journal, StoredBatch
+from target_mailing.settings import StreamSettings
 
 __all__ = ["Delivery"]
 
@@ -78,12 +79,20 @@ class Delivery:
 
     # For the owning thread
 
-    def queue(self, name: str, make: Callable[[], DestinationQueue]) -> DestinationQueue:
+    def queue(
+        self, destination: Destination, settings: StreamSettings, *, batches_at_once: int | None
+    ) -> DestinationQueue:
         """The queue of a destination; a new one first goes on with what an earlier run left unfinished."""
-        queue = self._queues.get(name)
+        queue = self._queues.get(destination.name)
         if queue is None:
-            queue = self._queues[name] = make()
-            for stored in self._journal.unfinished(name):
+            queue = self._queues[destination.name] = DestinationQueue(
+                destination,
+                settings,
+                journal=self._journal,
+                outcomes=self._outcomes,
+                batches_at_once=batches_at_once,
+            )
+            for stored in self._journal.unfinished(destination.name):
                 self._resume(queue, stored)
         return queue
 
@@ -119,7 +128,7 @@ class Delivery:
 
     def next_event_at(self) -> float | None:
         """When `pump` next has something to do by itself (monotonic seconds)."""
-        opened = [(queue.batcher.oldest(), queue.policy.batch_max_age) for queue in self._queues.values()]
+        opened = [(queue.batcher.oldest(), queue.settings.batch_max_age) for queue in self._queues.values()]
         times = [self._looks.next_at(), *(at + age for at, age in opened if at is not None)]
         return min((at for at in times if at is not None), default=None)
 
@@ -139,8 +148,8 @@ class Delivery:
             is_whole: nothing speaks against the input being all of it.
         """
         try:
-            for queue in to_be_closed(self._queues.values(), is_whole=is_whole):
-                name, steps = queue.destination.name, queue.destination.closing()
+            for queue, steps in to_be_closed(self._queues.values(), is_whole=is_whole):
+                name = queue.destination.name
                 number = self._journal.begin_batch(name, "", CLOSING, [])
                 self._launch(Batch(number, queue, "", CLOSING, [], steps, time.time(), SplitBudget()))
         except DeliveryFailed as error:
@@ -232,7 +241,7 @@ class Delivery:
         if batch.step.watches:
             # A job needs a moment; one of an earlier run had it.
             batch.begun_at = batch.begun_at or time.time()
-            self._looks.add(batch, 0.0 if batch.recovered else batch.queue.policy.poll_interval)
+            self._looks.add(batch, 0.0 if batch.recovered else batch.queue.settings.poll_interval)
             return
         batch.begin(self._journal.begin_step(batch.number, batch.step.name))
         self._take_step(batch)
@@ -271,7 +280,7 @@ class Delivery:
         elif batch.step.watches and isinstance(error, (RateLimited, ProviderFault, UnreadableAnswer)):
             batch.failed_looks += 1  # which says nothing about the job
             if batch.failed_looks < _MAX_FAILED_LOOKS and overdue(batch, run_began=self._started_at) is None:
-                self._look_again(batch, batch.queue.policy.poll_max_interval)
+                self._look_again(batch, batch.queue.settings.poll_max_interval)
             else:
                 self._leave(batch, error)
         elif error.maybe_done and not batch.step.repeatable:
@@ -358,7 +367,7 @@ class Delivery:
             self._begin_step(queued.popleft())
         else:
             batch.rewind()
-            self._look_again(batch, batch.queue.policy.poll_max_interval)
+            self._look_again(batch, batch.queue.settings.poll_max_interval)
 
     def _wait(self, batch: Batch, again: Again) -> None:
         if again.maybe_done:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from target_mailing.delivery.batcher import Row
 from target_mailing.delivery.effects import Effect
-from target_mailing.destination import Declining, Destination, Refusal
+from target_mailing.destination import Declining, Destination, ListsByRow, Refusal
 from target_mailing.journal.journal import Journal
 
 __all__ = ["OptOuts"]
@@ -23,7 +23,7 @@ class OptOuts:
             journal: makes fingerprints.
         """
         self._actions = destination.actions
-        self._has_lists_by_row = destination.has_lists_by_row
+        self._has_lists_by_row = isinstance(destination, ListsByRow)
         self._declining = destination if isinstance(destination, Declining) else None
         self._journal = journal
         #: Contacts of which a row said that they opted out.

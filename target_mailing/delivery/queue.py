@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal
 
 import msgspec
 
@@ -18,26 +17,11 @@ from target_mailing.delivery.opt_outs import OptOuts
 from target_mailing.delivery.outcomes import End, Outcome, Outcomes
 from target_mailing.delivery.row_size import Answered
 from target_mailing.delivery.shared_keys import SharedKeys
-from target_mailing.destination import Destination, Refusal
+from target_mailing.destination import AppendOnlyDestination, Destination, Refusal
 from target_mailing.journal.journal import Journal, Known, Reject
+from target_mailing.settings import StreamSettings
 
-__all__ = ["DestinationQueue", "QueuePolicy", "ReadyBatch", "pending_removals"]
-
-
-class QueuePolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """How a destination is served; all times in seconds."""
-
-    send: Literal["changed", "all"] = "changed"
-    resend_window: float = 7 * 86400.0
-    on_key_change: Literal["remove", "keep"] = "remove"
-    batch_rows: int = 5000
-    batch_bytes: int = 4_000_000
-    batch_max_age: float = 60.0
-    job_timeout: float = 6 * 3600.0
-    job_abandon: float = 48 * 3600.0
-    poll_interval: float = 2.0
-    poll_max_interval: float = 30.0
-    batches_at_once: int | None = None
+__all__ = ["DestinationQueue", "ReadyBatch", "pending_removals"]
 
 
 class ReadyBatch(msgspec.Struct, frozen=True):
@@ -56,15 +40,34 @@ def pending_removals(rows: Iterable[Row]) -> list[tuple[bytes, str, int]]:
 class DestinationQueue:
     """The way of rows to one destination."""
 
-    def __init__(self, destination: Destination, policy: QueuePolicy, *, journal: Journal, outcomes: Outcomes) -> None:
+    def __init__(
+        self,
+        destination: Destination,
+        settings: StreamSettings,
+        *,
+        journal: Journal,
+        outcomes: Outcomes,
+        batches_at_once: int | None,
+    ) -> None:
+        """Make an empty queue.
+
+        Args:
+            destination: where rows go.
+            settings: of the first stream that goes there.
+            journal: the local memory.
+            outcomes: is told how rows end.
+            batches_at_once: batches under way at the same time; None for any number.
+        """
         self.destination = destination
-        self.policy = policy
+        self.settings = settings
+        self._batches_at_once = batches_at_once
         self.recovering = 0
         self.under_way = 0
         self.answered = Answered()
         #: Rows of this run that arrived; and whether STATE waits until the run is closed.
         self.delivered = 0
-        self.holds_state = destination.replaces_contents
+        self.append_only = destination if isinstance(destination, AppendOnlyDestination) else None
+        self.holds_state = self.append_only is not None and self.append_only.replaces_contents
         self.held: list[Row] = []
         self._journal = journal
         self._outcomes = outcomes
@@ -74,19 +77,19 @@ class DestinationQueue:
         self._unsubscribe = destination.actions.unsubscribe
         self.opt_outs = OptOuts(destination, journal)
         self._has_opt_outs = self._remove in destination.actions.known
-        self._removes_old = policy.on_key_change == "remove" and self._has_opt_outs
+        self._removes_old = settings.on_key_change == "remove" and self._has_opt_outs
         self._old_first = destination.actions.old_first
-        self._permanent = (
-            AppendOnly(destination, journal, may_replace=self._removes_old) if destination.actions.permanent else None
-        )
+        self._permanent: AppendOnly | None = None
+        if self.append_only is not None:
+            self._permanent = AppendOnly(self.append_only, journal, may_replace=self._removes_old)
         self._has_strays = False
         #: Removals that are off, because what was to replace them did not arrive.
         self._off: list[Row] = []
         self.shared_keys = SharedKeys(journal)
         self.batcher = Batcher(
-            max_rows=policy.batch_rows,
-            max_bytes=policy.batch_bytes,
-            max_age=policy.batch_max_age,
+            max_rows=settings.batch_rows,
+            max_bytes=settings.batch_bytes,
+            max_age=settings.batch_max_age,
             overlay=self._overlay,
         )
 
@@ -96,15 +99,15 @@ class DestinationQueue:
 
     def has_room(self) -> bool:
         """Whether one more batch may be under way."""
-        return self.policy.batches_at_once is None or self.under_way < self.policy.batches_at_once
+        return self._batches_at_once is None or self.under_way < self._batches_at_once
 
     def is_crowded(self) -> bool:
         """Whether no more rows should come for now."""
         return (
             bool(self._ready)
             or self.batcher.has_due()
-            or self.batcher.waiting_rows >= self.policy.batch_rows
-            or len(self.held) >= self.policy.batch_rows
+            or self.batcher.waiting_rows >= self.settings.batch_rows
+            or len(self.held) >= self.settings.batch_rows
         )
 
     def offer(self, rows: list[Row], now: float) -> None:
@@ -453,10 +456,10 @@ class DestinationQueue:
 
     def _is_confirmed(self, row: Row, known: Known | None) -> bool:
         return (
-            self.policy.send == "changed"
+            self.settings.send == "changed"
             and known is not None
             and known.fingerprint == row.fingerprint
-            and known.is_confirmed_within(self.policy.resend_window)
+            and known.is_confirmed_within(self.settings.resend_window)
         )
 
     def _overlay(self, earlier: Row, later: Row) -> Row:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 from singer_sdk.mapper import PluginMapper, StreamMap
 
-from target_mailing.channel import BY_EMAIL, Channel
 from target_mailing.delivery.batcher import Row
 from target_mailing.delivery.checkpoints import Ledger
 from target_mailing.delivery.engine import Delivery
@@ -36,6 +35,7 @@ from target_mailing.input.stream_maps import StreamMaps
 from target_mailing.journal.journal import Journal, Reject
 from target_mailing.journal.rejects_file import RejectsFile, key_properties
 from target_mailing.lines import REJECT_COLUMNS, Lines, RecordBeforeSchemaError
+from target_mailing.router import Router
 from target_mailing.settings import StreamSettings
 from target_mailing.stream_settings import StreamOverrides
 
@@ -82,8 +82,7 @@ class Intake:
         outcomes: Outcomes,
         delivery: Delivery,
         rejects: RejectsFile,
-        open_queue: Callable[[StreamSettings], DestinationQueue],
-        reach: Channel = BY_EMAIL,
+        router: Router,
     ) -> None:
         """Make an intake.
 
@@ -95,8 +94,7 @@ class Intake:
             outcomes: is told of rows that end here.
             delivery: gets the others.
             rejects: is told of streams' columns.
-            open_queue: makes the queue of a stream's destination.
-            reach: how the provider reaches people.
+            router: knows the streams' destinations.
         """
         self._config = config
         self._maps = None if mapper is None else StreamMaps(mapper, config)
@@ -105,8 +103,7 @@ class Intake:
         self._outcomes = outcomes
         self._delivery = delivery
         self._rejects = rejects
-        self._open_queue = open_queue
-        self._reach = reach
+        self._router = router
         #: Those of the setting `streams`.
         self.entries = StreamOverrides(config)
         self.messages: Counter[str] = Counter()
@@ -347,7 +344,7 @@ class Intake:
         return _Compiled(streams, maps, columns, keys)
 
     def _is_taken(self, name: str, columns: Mapping[str, Any]) -> bool:
-        if self._reach.accepts(name, columns, StreamSettings.resolve(self._config, name)):
+        if self._router.provider.channel.accepts(name, columns, StreamSettings.resolve(self._config, name)):
             return True
         self.entries.met(name, skipped=True)
         logger.info("Stream %r is skipped: it is not one of contacts", name)
@@ -360,7 +357,7 @@ class Intake:
             return None
         self.entries.met(name)
         settings = StreamSettings.resolve(self._config, name)
-        queue = self._open_queue(settings)
+        queue = self._router.queue(settings, self._delivery)
         where = queue.destination.name
         lists = [repr(one) for one in settings.lists if not where.endswith(f":{one}")]
         told = ", ".join([where, *lists])

@@ -22,6 +22,7 @@ from target_mailing.contacts.row_address import meant_address
 from target_mailing.delivery.batcher import Row
 from target_mailing.delivery.outcomes import Outcome
 from target_mailing.delivery.queue import DestinationQueue
+from target_mailing.destination import DefinesProperties
 from target_mailing.input.actions import check_action, respectful_action
 from target_mailing.input.column_report import ColumnReport, column_report
 from target_mailing.input.column_types import holds_structures_only, members_of, types_of
@@ -162,7 +163,7 @@ class Stream:
         )
         names = PropertyNames(fields)
         missing = {name: types[column] for name, column in chosen.items() if column in types and not names.like(name)}
-        if missing:
+        if missing and isinstance(self._destination, DefinesProperties):
             self._destination.create_properties(missing)
 
     def decode(self, line: bytes) -> Message | None:

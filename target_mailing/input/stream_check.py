@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import select
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import IO, Any
 
 import msgspec
 
-from target_mailing.channel import Channel
 from target_mailing.contacts.fields import Field
-from target_mailing.destination import Destination
 from target_mailing.input.column_report import ColumnReport
 from target_mailing.input.messages import check_name, key_columns, parse, schema_value
 from target_mailing.input.schema_safety import safe_schema
@@ -19,6 +17,7 @@ from target_mailing.input.stream import compiled
 from target_mailing.input.stream_maps import StreamMaps
 from target_mailing.journal.rejects_file import key_properties
 from target_mailing.lines import InputError, Lines
+from target_mailing.router import Router
 from target_mailing.settings import StreamSettings
 
 __all__ = ["StreamCheck", "given_input"]
@@ -35,8 +34,7 @@ class StreamCheck:
         config: Mapping[str, Any],
         *,
         maps: StreamMaps | None,
-        reach: Channel,
-        look: Callable[[StreamSettings], Destination],
+        router: Router,
         max_line_bytes: int,
     ) -> None:
         """Make a check.
@@ -44,14 +42,12 @@ class StreamCheck:
         Args:
             config: the plugin's settings.
             maps: of the streams, if there are any.
-            reach: how the provider reaches people.
-            look: finds a stream's destination, without making anything.
+            router: knows the streams' destinations.
             max_line_bytes: a longer line is an error.
         """
         self._config = config
         self._maps = maps
-        self._reach = reach
-        self._look = look
+        self._router = router
         self._max_line_bytes = max_line_bytes
 
     def __call__(self, source: IO[Any]) -> Iterator[ColumnReport]:
@@ -84,12 +80,12 @@ class StreamCheck:
                     yield self._report(name, columns, key, StreamSettings.resolve(self._config, name))
 
     def _is_taken(self, name: str, columns: Mapping[str, Any]) -> bool:
-        return self._reach.accepts(name, columns, StreamSettings.resolve(self._config, name))
+        return self._router.provider.channel.accepts(name, columns, StreamSettings.resolve(self._config, name))
 
     def _report(
         self, name: str, schema: Mapping[str, Any], keys: Sequence[str], settings: StreamSettings
     ) -> ColumnReport:
-        fields = self._look(settings).fields
+        fields = self._router.look(settings)[0].fields
         if settings.create_properties and fields.defines_properties:
             made = dict.fromkeys([*schema.get("properties", {}), *settings.mapping], Field(lambda value: value))
             fields = msgspec.structs.replace(fields, properties={**made, **fields.properties})

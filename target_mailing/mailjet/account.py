@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-import msgspec
-
+from mailing_api.errors import ConfigurationError
 from mailing_api.http.pace import Pace
 from mailing_api.mailjet.client import MAILJET_SETTINGS, MailjetClient
 from mailing_api.settings import Setting, duration, lookup
+from target_mailing.mailjet.bulk_destination import BulkDestination
+from target_mailing.mailjet.contact_destination import ContactDestination
 from target_mailing.mailjet.contact_route import MAX_ROWS
-from target_mailing.mailjet.destination import MailjetDestination, MailjetTarget
-from target_mailing.provider import Provider
+from target_mailing.mailjet.destination import MailjetDestination
+from target_mailing.provider import Account, Provider
 from target_mailing.settings import StreamSettings
 
 __all__ = ["PROVIDER"]
@@ -26,7 +27,7 @@ _PROPERTY_DELAY: Final = Setting(
 )
 
 
-class MailjetAccount:
+class MailjetAccount(Account):
     """One account of Mailjet."""
 
     def __init__(self, client: MailjetClient, *, property_delay: float) -> None:
@@ -41,32 +42,30 @@ class MailjetAccount:
 
     def check(self, settings: StreamSettings) -> None:
         """See that the settings fit each other."""
-        self._target(settings).check()
+        if settings.scope != "account" and len(settings.lists) != 1 and (settings.lists or settings.route != "contact"):
+            raise ConfigurationError(
+                "Setting `list`: give the one Mailjet list to deliver to, by ID, name or address (several only with "
+                "`scope: account`, none with that or with `route: contact`)."
+            )
+        if settings.scope == "account" and settings.route == "csv":
+            raise ConfigurationError(
+                "Setting `route` is 'csv', but Mailjet imports CSV files into one list only: set `scope: list`, or "
+                "`route: auto`."
+            )
 
     def destination(self, settings: StreamSettings, *, dry_run: bool = False) -> MailjetDestination:
         """One list, or the account."""
-        return MailjetDestination(self._client, self._target(settings), dry_run=dry_run)
+        self.check(settings)
+        kind = ContactDestination if settings.route == "contact" else BulkDestination
+        return kind(self._client, settings, property_delay=self._property_delay, dry_run=dry_run)
 
-    def manner(self, settings: StreamSettings) -> Any:
-        """All that does not name the list."""
-        return msgspec.structs.replace(self._target(settings), lists=())
+    def shared(self, settings: StreamSettings) -> Any:
+        """By bulk job the rows' actions were decided before; only on lists that a row names they are decided there."""
+        return settings.create_list, settings.consent if settings.route == "contact" else None
 
     def most_rows(self, settings: StreamSettings) -> int:
         """Contact by contact, a batch is what comes again after a kill."""
         return MAX_ROWS if settings.route == "contact" else PROVIDER.most_rows
-
-    def _target(self, settings: StreamSettings) -> MailjetTarget:
-        return MailjetTarget(
-            lists=tuple(settings.lists),
-            account_wide=settings.scope == "account",
-            create_list=settings.create_list,
-            # By bulk job the rows' actions were decided before; only lists that a row names are decided there.
-            consent=settings.consent if settings.route == "contact" else "respect",
-            route=settings.route or PROVIDER.routes[0],
-            poll_interval=settings.poll_interval,
-            poll_max_interval=settings.poll_max_interval,
-            property_delay=self._property_delay,
-        )
 
 
 def _connect(

@@ -11,11 +11,12 @@ from mailing_api.mailjet.client import MailjetClient
 from mailing_api.values import integer
 from target_mailing.delivery.named_addresses import NamedAddresses
 from target_mailing.delivery.row_size import is_large, too_large
-from target_mailing.destination import Done, Finished, Progress, Refusal, Step, Work
+from target_mailing.destination import Again, Done, Finished, Progress, Refusal, Step, Work
 from target_mailing.mailjet.csv_file import CsvErrors, errors_of, write
-from target_mailing.mailjet.json_route import JOB_APPEARS_WITHIN, is_near, look_again, refused, sent_rows, withheld_rows
+from target_mailing.mailjet.json_route import JOB_APPEARS_WITHIN, is_near, refused, sent_rows, withheld_rows
 from target_mailing.mailjet.read_back import judged_by_count
 from target_mailing.mailjet.refusals import UnknownProperties, is_unknown_property
+from target_mailing.settings import StreamSettings
 
 __all__ = ["FollowImport", "Import", "ReadImportErrors", "Upload"]
 
@@ -98,8 +99,7 @@ class FollowImport(Step):
     """Looks at the job until it has ended."""
 
     client: MailjetClient
-    poll_interval: float
-    poll_max_interval: float
+    settings: StreamSettings
     name = "follow"
     watches = True
 
@@ -110,11 +110,11 @@ class FollowImport(Step):
             job = self.client.csv_import(job_id)
         except NotFound:
             if time.time() - work.begun_at < JOB_APPEARS_WITHIN:
-                return look_again(work, self.poll_interval, self.poll_max_interval)
+                return Again.later(self.settings, work.polls)
             reason = "the import is unknown to Mailjet"
             return Finished(job=str(job_id), unresolved=True, reason=reason, withheld=withheld_rows(work))
         if not job.is_terminal:
-            return look_again(work, self.poll_interval, self.poll_max_interval)
+            return Again.later(self.settings, work.polls)
         if job.status == "completed" and job.errors == 0:
             if job.count is None or job.count >= len(sent_rows(work)):
                 return Finished(job=str(job_id), withheld=withheld_rows(work))

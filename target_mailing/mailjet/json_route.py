@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import re
 import time
 from collections.abc import Mapping, Sequence
@@ -24,6 +23,7 @@ from target_mailing.delivery.one_by_one import take_each
 from target_mailing.delivery.row_size import too_large
 from target_mailing.destination import Again, Done, Finished, Progress, Refusal, Step, Work
 from target_mailing.mailjet.refusals import UnknownProperties, about_one, is_no_address, is_unknown_property
+from target_mailing.settings import StreamSettings
 
 __all__ = [
     "ACTIONS",
@@ -33,7 +33,6 @@ __all__ = [
     "ReadErrors",
     "Submit",
     "is_near",
-    "look_again",
     "refused",
     "sent_rows",
     "withheld_rows",
@@ -188,8 +187,7 @@ class Follow(Step):
 
     client: MailjetClient
     list_id: int | None
-    poll_interval: float
-    poll_max_interval: float
+    settings: StreamSettings
     name = "follow"
     watches = True
 
@@ -201,12 +199,12 @@ class Follow(Step):
             job = self.client.job(job_id, list_id=self.list_id)
         except NotFound:
             if time.time() - work.begun_at < JOB_APPEARS_WITHIN:
-                return look_again(work, self.poll_interval, self.poll_max_interval)
+                return Again.later(self.settings, work.polls)
             return Finished(
                 job=str(job_id), unresolved=True, reason="the job is unknown to Mailjet", withheld=withheld_rows(work)
             )
         if not job.is_terminal:
-            return look_again(work, self.poll_interval, self.poll_max_interval)
+            return Again.later(self.settings, work.polls)
         sent = sent_rows(work)
         if submitted.get("adopted") and job.count is not None and job.count not in {0, len(sent)}:
             # It was somebody else's after all.
@@ -217,12 +215,6 @@ class Follow(Step):
                 return Finished(job=str(job_id), withheld=withheld_rows(work))
             ended["count"] = job.count
         return Done(ended | ({"unknown_property": True} if is_unknown_property(job.error) else {}))
-
-
-def look_again(work: Work, interval: float, longest: float) -> Again:
-    """When to look at a job again: later each time, up to the longest (seconds), and never all at once."""
-    wait = min(longest, interval * 1.5 ** min(work.polls, 40))
-    return Again(wait * random.uniform(0.8, 1.2))  # noqa: S311
 
 
 @dataclass(frozen=True)

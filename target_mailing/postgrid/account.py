@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-import msgspec
-
 from mailing_api.errors import ConfigurationError
 from mailing_api.postgrid.client import POSTGRID_SETTINGS, PostgridClient, postgrid_pace
 from mailing_api.settings import Setting, lookup
 from target_mailing.channel import BY_POST
 from target_mailing.destination import Destination
 from target_mailing.places import NO_JOURNAL
-from target_mailing.postgrid.contacts_destination import MAX_ROWS, PostgridDestination, PostgridTarget
+from target_mailing.postgrid.contacts_destination import MAX_ROWS, PostgridDestination
 from target_mailing.postgrid.file_links import LINK_SETTINGS, Links
 from target_mailing.postgrid.import_destination import PostgridImports
 from target_mailing.postgrid.list_job import ReservedContacts
-from target_mailing.provider import Provider
+from target_mailing.provider import Account, Provider
 from target_mailing.settings import StreamSettings
 
 __all__ = ["PROVIDER"]
@@ -54,7 +52,7 @@ _ALLOW_DUPLICATES: Final = Setting(
 )
 
 
-class PostgridAccount:
+class PostgridAccount(Account):
     """One account of PostGrid, its test data or its live data."""
 
     def __init__(
@@ -94,7 +92,8 @@ class PostgridAccount:
 
     def check(self, settings: StreamSettings) -> None:
         """See that the settings fit each other."""
-        self._target(settings).check()
+        if len(settings.lists) != 1:
+            raise ConfigurationError("Setting `list`: give the one PostGrid mailing list to deliver to.")
         if settings.route != "import":
             if self._replace:
                 raise ConfigurationError("Setting `postgrid_replace` needs `route: import`: set that, or leave it out.")
@@ -114,30 +113,27 @@ class PostgridAccount:
         """One list."""
         self.check(settings)
         if settings.route != "import":
-            return PostgridDestination(self._client, self._target(settings), self._joining, dry_run=dry_run)
+            return PostgridDestination(
+                self._client, settings, self._joining, delete_old=self._delete_old, dry_run=dry_run
+            )
         if self._links is not None:
             self._links.check()
-        return PostgridImports(self._client, self._target(settings), self._links, dry_run=dry_run)
+        return PostgridImports(
+            self._client,
+            settings,
+            self._links,
+            replace=self._replace,
+            allow_duplicates=self._allow_duplicates,
+            dry_run=dry_run,
+        )
 
-    def manner(self, settings: StreamSettings) -> Any:
-        """All that does not name the list."""
-        return msgspec.structs.replace(self._target(settings), lists=())
+    def shared(self, settings: StreamSettings) -> Any:
+        """Whether the list may be made."""
+        return settings.create_list
 
     def most_rows(self, settings: StreamSettings) -> int:
         """By contacts as many as one job may name; PostGrid publishes no limit of an import's rows."""
         return PROVIDER.most_rows if settings.route == "import" else MAX_ROWS
-
-    def _target(self, settings: StreamSettings) -> PostgridTarget:
-        return PostgridTarget(
-            lists=tuple(settings.lists),
-            create_list=settings.create_list,
-            route=settings.route or "contacts",
-            delete_old=self._delete_old,
-            replace=self._replace,
-            allow_duplicates=self._allow_duplicates,
-            poll_interval=settings.poll_interval,
-            poll_max_interval=settings.poll_max_interval,
-        )
 
 
 def _connect(
@@ -170,6 +166,6 @@ PROVIDER: Final = Provider(
     wanted="`postgrid_api_key`, or the environment variable POSTGRID_PRINT_MAIL_API_KEY",
     routes=("contacts", "import"),
     connect=_connect,
-    reach=BY_POST,
+    channel=BY_POST,
     batches_at_once=1,
 )

@@ -8,19 +8,16 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from itertools import groupby
 from typing import Final
-
-import msgspec
 
 from mailing_api.postgrid.client import PostgridClient
 from target_mailing.contacts.fields import RowRejected
 from target_mailing.contacts.mapping import MappedContact
 from target_mailing.delivery.batcher import Row
-from target_mailing.destination import Finished, Step
+from target_mailing.destination import Destination, Step
 from target_mailing.postgrid.contact import FLAGS, encoded, fields
-from target_mailing.postgrid.contacts_destination import PostgridTarget
 from target_mailing.postgrid.contacts_route import ACTIONS, Nothing
 from target_mailing.postgrid.csv_file import country_of
 from target_mailing.postgrid.file_links import Links
@@ -40,58 +37,67 @@ from target_mailing.postgrid.import_route import (
     checked,
     still_there,
 )
-from target_mailing.postgrid.list_job import Follow, Polls
+from target_mailing.postgrid.list_job import Follow
 from target_mailing.postgrid.replace import Collect, DeleteOld, FollowOldImports, SubmitOldImports
+from target_mailing.settings import StreamSettings
 
 __all__ = ["PostgridImports"]
 
-_ACTIONS: Final = msgspec.structs.replace(ACTIONS, permanent=True)
 _is_variable = re.compile(r"[^.\[\]]+").fullmatch
 _LEAVING: Final = frozenset({ACTIONS.remove, ACTIONS.unsubscribe, ACTIONS.ask})
 
 
-class PostgridImports:
+class PostgridImports(Destination):
     """One mailing list of PostGrid, filled by imports."""
 
-    has_lists_by_row = False
+    actions = ACTIONS
 
     def __init__(
-        self, client: PostgridClient, target: PostgridTarget, links: Links | None, *, dry_run: bool = False
+        self,
+        client: PostgridClient,
+        settings: StreamSettings,
+        links: Links | None,
+        *,
+        replace: bool,
+        allow_duplicates: bool,
+        dry_run: bool = False,
     ) -> None:
-        """Find the list; without `links` files are uploaded.
+        """Find the list.
+
+        Args:
+            client: of the account.
+            settings: of the first stream that goes there.
+            links: where files are put; None to upload them.
+            replace: what earlier runs delivered leaves.
+            allow_duplicates: deliver although nobody knows who is on the list.
+            dry_run: do not make the list yet.
 
         Raises:
             ConfigurationError: it is missing, ambiguous, or filled by another route.
             MailingError: PostGrid could not be asked.
         """
-        target.check()
         self._client = client
+        self._settings = settings
         self._links = links
         self._run_name = secrets.token_hex(8)
         self._list = ImportList(
             client,
-            target.lists[0],
+            settings.lists[0],
             run_name=self._run_name,
-            replace=target.replace,
-            allow_duplicates=target.allow_duplicates,
-            create=target.create_list,
+            replace=replace,
+            allow_duplicates=allow_duplicates,
+            create=settings.create_list,
             dry_run=dry_run,
         )
-        self._polls = Polls(target.poll_interval, target.poll_max_interval)
-        self._route = f"import-{self._run_name}" if target.replace else "import"
+        self._route = f"import-{self._run_name}" if replace else "import"
         self.name = f"postgrid:{client.account}:list:{self._list.id}"
-        self.actions = _ACTIONS
         self.fields = fields(_identify)
-        self.replaces_contents = target.replace
+        self.replaces_contents = replace
         self.holds_since = self._list.holds_since
 
     def encode(self, contact: MappedContact, action: str) -> bytes:
         """All that a row of the file says; one that leaves needs nothing."""
         return b"{}" if action in _LEAVING else _checked(contact)
-
-    def overlay(self, earlier: bytes, later: bytes) -> bytes:  # noqa: ARG002 - contacts are never updated
-        """The later contact: both are the same one."""
-        return later
 
     def parts(self, action: str, rows: list[Row]) -> Sequence[tuple[str, list[Row]]]:
         """Batches of as many countries as one job may name imports, with the rows of each country together."""
@@ -106,18 +112,18 @@ class PostgridImports:
         """The steps of a batch."""
         if action == ACTIONS.ask:
             return (Nothing(),)
-        client, number, polls = self._client, self._list.id, self._polls
+        client, number, settings = self._client, self._list.id, self._settings
         return (
             Plan(self._list, self._links),
             CreateImports(client, number, self._run_name, self._links),
-            Validate(client, polls),
+            Validate(client, settings),
             *([] if self._links is None else [Clear(self._links)]),
             Check(client),
-            SubmitImports(client, number, "addMailingListImports", polls, checked),
-            Follow(client, number, polls),
+            SubmitImports(client, number, "addMailingListImports", settings, checked),
+            Follow(client, number, settings),
             Judge(),
-            Undo(client, number, "removeMailingListImports", polls, still_there(client, "errors")),
-            FollowUndone(client, number, polls),
+            Undo(client, number, "removeMailingListImports", settings, still_there(client, "errors")),
+            FollowUndone(client, number, settings),
             Undone(client),
         )
 
@@ -127,19 +133,13 @@ class PostgridImports:
 
     def closing(self) -> Sequence[Step]:
         """The steps by which what earlier runs delivered leaves."""
-        client, number, polls = self._client, self._list.id, self._polls
+        client, number, settings = self._client, self._list.id, self._settings
         return (
             Collect(client, self._list, self._run_name),
-            SubmitOldImports(client, number, "removeMailingListImports", polls, still_there(client, "collect")),
-            FollowOldImports(client, number, polls),
+            SubmitOldImports(client, number, "removeMailingListImports", settings, still_there(client, "collect")),
+            FollowOldImports(client, number, settings),
             DeleteOld(client),
         )
-
-    def read_back(self, verdict: Finished, doubtful: Sequence[int]) -> None:
-        """Nothing more can be asked."""
-
-    def create_properties(self, types: Mapping[str, Collection[str]]) -> None:
-        """Nothing: any name is a merge variable."""
 
 
 def _checked(contact: MappedContact) -> bytes:

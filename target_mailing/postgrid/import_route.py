@@ -16,11 +16,12 @@ from typing import Any, Final
 
 from mailing_api.errors import MailingError, NotFound, RequestRefused
 from mailing_api.postgrid.client import Import, PostgridClient
-from target_mailing.destination import Done, Finished, Progress, Refusal, Step, Work
+from target_mailing.destination import Again, Done, Finished, Progress, Refusal, Step, Work
 from target_mailing.postgrid.csv_file import File, country_of, left_out, written
 from target_mailing.postgrid.file_links import Links
 from target_mailing.postgrid.import_list import ImportList
-from target_mailing.postgrid.list_job import Follow, Polls, Submit, is_there
+from target_mailing.postgrid.list_job import Follow, Submit, is_there
+from target_mailing.settings import StreamSettings
 
 __all__ = [
     "LIST",
@@ -167,7 +168,7 @@ class Validate(Step):
     """Looks at the imports until all have been validated."""
 
     client: PostgridClient
-    polls: Polls
+    settings: StreamSettings
     name = "validate"
     watches = True
 
@@ -180,7 +181,7 @@ class Validate(Step):
             except NotFound:
                 now = Import(one["id"], validating=False, usable=False, valid=0, invalid=0, errors=["gone"], notes=[])
             if now.validating:
-                return self.polls.again(work.polls)
+                return Again.later(self.settings, work.polls)
             counts = {"valid": now.valid, "invalid": now.invalid}
             found.append(one | counts | {"usable": now.usable, "errors": [*now.errors], "notes": [*now.notes]})
         return Done({"found": found})

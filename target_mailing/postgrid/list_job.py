@@ -5,7 +5,6 @@ A list takes one job at a time, a job has no ID, and one that failed ends like a
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,8 +17,9 @@ from mailing_api.errors import MailingError, NotFound, RequestRefused
 from mailing_api.postgrid.client import JobWork, MailingList, PostgridClient
 from target_mailing.delivery.one_by_one import take_each_that_works
 from target_mailing.destination import Again, Done, Progress, Step, Work
+from target_mailing.settings import StreamSettings
 
-__all__ = ["MAX_CONTACTS", "SHOWS_WITHIN", "Follow", "Polls", "ReservedContacts", "Submit", "is_there"]
+__all__ = ["MAX_CONTACTS", "SHOWS_WITHIN", "Follow", "ReservedContacts", "Submit", "is_there"]
 
 #: Contacts that one job may name (docs/postgrid.md).
 MAX_CONTACTS: Final = 500
@@ -29,19 +29,6 @@ SHOWS_WITHIN = 10.0
 _PERHAPS_BUSY: Final = frozenset({400, 409, 422})
 #: Looks after which a list that is free and refuses is not waited for: one whose job does not show yet may do so, too.
 _LOOKS: Final = 5
-
-
-@dataclass(frozen=True)
-class Polls:
-    """Seconds between two looks at a list: longer each time, up to the longest, and never all at once."""
-
-    interval: float
-    longest: float
-
-    def again(self, polls: int, *, maybe_done: bool = False) -> Again:
-        """When to look again, after so many looks."""
-        wait = min(self.longest, self.interval * 1.5 ** min(polls, 40))
-        return Again(wait * random.uniform(0.8, 1.2), maybe_done=maybe_done)  # noqa: S311
 
 
 class ReservedContacts:
@@ -86,7 +73,7 @@ class Submit(Step):
     client: PostgridClient
     mailing_list: str
     work: JobWork
-    polls: Polls
+    settings: StreamSettings
     find: Callable[[Work], list[list[str]]]
     exists: Callable[[str], bool] | None = None
     joining: ReservedContacts | None = None
@@ -107,14 +94,14 @@ class Submit(Step):
         except MailingError as error:
             if not error.maybe_done:
                 raise
-            return self.polls.again(work.polls, maybe_done=True)
+            return Again.later(self.settings, work.polls, maybe_done=True)
 
     def _submit(self, ids: list[str], noted: dict[str, Any], work: Work) -> Progress:
         now = self._look()
         refused: RequestRefused | None = None
         for named in self._tries(ids, work.polls):
             if now.busy:
-                return self.polls.again(work.polls)
+                return Again.later(self.settings, work.polls)
             noted["gone"] = [one for one in ids if one not in set(named)]
             if not named:
                 return Done({**noted, "none": True})
@@ -124,7 +111,7 @@ class Submit(Step):
                 return Done({**noted, "job": self.mailing_list, "before": now.updated_at, "at": posted_at})
             now = self._look()
         if now.busy or refused is None or work.polls < _LOOKS:
-            return self.polls.again(work.polls)
+            return Again.later(self.settings, work.polls)
         why = f"the job was refused ({refused.code or refused.status})"
         return Done({**noted, "rest": [], "none": True, "failed": why, "lost": work.maybe_done})
 
@@ -183,7 +170,7 @@ class Follow(Step):
 
     client: PostgridClient
     mailing_list: str
-    polls: Polls
+    settings: StreamSettings
     name = "follow"
     watches = True
     after: ClassVar[str] = "submit"
@@ -196,7 +183,7 @@ class Follow(Step):
         now = self.client.mailing_list(self.mailing_list)
         shown = now.updated_at is None or now.updated_at != submitted["before"]
         if now.busy or (not shown and time.time() - submitted["at"] < SHOWS_WITHIN):
-            return self.polls.again(work.polls)
+            return Again.later(self.settings, work.polls)
         trouble = "" if shown else "the list shows nothing of its job"
         if now.errors:
             trouble = f"the list's job ended with {', '.join(sorted(set(now.errors)))}"

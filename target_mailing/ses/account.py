@@ -15,10 +15,10 @@ from mailing_api.ses.client import SES_SETTINGS, SesClient
 from mailing_api.ses.writer import SesWriter
 from mailing_api.settings import Setting, lookup
 from target_mailing.destination import Destination
-from target_mailing.provider import Provider
+from target_mailing.provider import Account, Provider
 from target_mailing.ses.contact import TOPIC_PREFIX, fields_of
 from target_mailing.ses.contact_list import ContactList
-from target_mailing.ses.destination import Contacts, Manner, Suppressions
+from target_mailing.ses.destination import Contacts, Suppressions
 from target_mailing.ses.direct_route import MAX_ROWS
 from target_mailing.ses.list import ACTIONS
 from target_mailing.ses.setup import lists_there, topics_of
@@ -86,7 +86,7 @@ _OWN_SETTINGS: Final = (
 )
 
 
-class SesAccount:
+class SesAccount(Account):
     """One account of Amazon SES, in one region."""
 
     def __init__(self, client: SesClient, config: Mapping[str, Any]) -> None:
@@ -148,29 +148,21 @@ class SesAccount:
         self.check(settings)
         route = settings.route or PROVIDER.routes[0]
         self._check_account(route)
-        manner = Manner(
-            route=route,
-            stage=self._stage,
-            poll_interval=settings.poll_interval,
-            poll_max_interval=settings.poll_max_interval,
-        )
         where = f"ses:{self.label}:{self._region}"
         found: Destination
         if self._suppresses:
             place = SuppressionList(self._writer, may_remove=self._may_unsuppress)
-            found = Suppressions(f"{where}:suppression-list", place, manner)
+            found = Suppressions(f"{where}:suppression-list", place, settings=settings, stage=self._stage)
         else:
             name, topics = self._contact_list(settings, dry_run=dry_run)
             place_of_contacts = ContactList(self._writer, name, preserves=self._preserves)
-            found = Contacts(f"{where}:contact-list:{name}", place_of_contacts, manner, topics)
+            found = Contacts(
+                f"{where}:contact-list:{name}", place_of_contacts, topics, settings=settings, stage=self._stage
+            )
         if self._stage is not None and route != "direct" and "bucket" not in self._checked:
             self._stage.bucket.check(self._stage.prefix)
             self._checked.add("bucket")
         return found
-
-    def manner(self, settings: StreamSettings) -> Any:
-        """The route; all else is the account's."""
-        return settings.route
 
     def most_rows(self, settings: StreamSettings) -> int:
         """Row by row, a batch is what comes again after a kill."""

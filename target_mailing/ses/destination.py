@@ -5,7 +5,7 @@ Facts and what is unverified: docs/ses.md.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Final, Literal
 
 import msgspec
@@ -16,7 +16,7 @@ from target_mailing.contacts.mapping import MappedContact
 from target_mailing.contacts.row_address import require_valid
 from target_mailing.contacts.values import trimmed
 from target_mailing.delivery.batcher import Row
-from target_mailing.destination import Finished, Step
+from target_mailing.destination import Destination, Finished, Step
 from target_mailing.ses.contact import AnyField, Status, Told, encode_contact, fields_of, laid_over
 from target_mailing.ses.contact_list import ContactList
 from target_mailing.ses.direct_route import MAX_ROWS, Deliver, ReadBack
@@ -25,57 +25,51 @@ from target_mailing.ses.list import ACTIONS, SesList
 from target_mailing.ses.lookup import FEW
 from target_mailing.ses.stage import Stage
 from target_mailing.ses.suppression_list import REASONS, Suppressed, SuppressionList
+from target_mailing.settings import StreamSettings
 
-__all__ = ["Contacts", "Manner", "Suppressions"]
+__all__ = ["Contacts", "Suppressions"]
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
 _BY_ADDRESS: Final = frozenset({ACTIONS.ask, ACTIONS.remove})
 
 
-class Manner(msgspec.Struct, frozen=True, kw_only=True):
-    """How a destination is served.
-
-    Attributes:
-        route: `auto`, `import` or `direct`.
-        stage: where objects are put; None for nowhere.
-        poll_interval: seconds before the first look at a job; grows by half up to poll_max_interval.
-    """
-
-    route: str
-    stage: Stage | None
-    poll_interval: float = 2.0
-    poll_max_interval: float = 30.0
-
-
-class _Destination:
+class _Destination(Destination):
     """What both kinds of destination share."""
 
     actions = ACTIONS
-    has_lists_by_row = False
-    replaces_contents = False
-    holds_since = 0.0
 
-    def __init__(self, name: str, place: SesList, manner: Manner, fields: Fields) -> None:
-        """Take a place, and how it is served."""
+    def __init__(
+        self, name: str, place: SesList, fields: Fields, *, settings: StreamSettings, stage: Stage | None
+    ) -> None:
+        """Take a place.
+
+        Args:
+            name: of the destination.
+            place: where contacts go.
+            fields: what it takes.
+            settings: of the first stream that goes there.
+            stage: where objects are put; None for nowhere.
+        """
         self.name = name
         self.fields = fields
         self._place = place
-        self._manner = manner
+        self._settings = settings
+        self._stage = stage
 
     def parts(self, action: str, rows: list[Row]) -> Sequence[tuple[str, list[Row]]]:
         """By import where many rows go, or an address is among them that the calls for one contact do not take."""
         route: Literal["import", "direct"] = "direct"
         if action == ACTIONS.ask and len(rows) > FEW:
             route = "import"  # whose first step reads a listing, and which ends there
-        elif self._manner.stage is not None and self._manner.route != "direct":
+        elif self._stage is not None and self._settings.route != "direct":
             is_small = len(rows) <= FEW and not any("/" in row.address for row in rows)
-            route = "direct" if self._manner.route == "auto" and is_small else "import"
+            route = "direct" if self._settings.route == "auto" and is_small else "import"
         most = MAX_ROWS if route == "direct" else self._place.most_rows(action)
         return [(route, part) for part in _cut(rows, most)]
 
     def steps(self, action: str, route: str) -> Sequence[Step]:
         """The steps of a route; row by row there is one. What concerns only those who are there begins with consent."""
-        place, manner, stage = self._place, self._manner, self._manner.stage
+        place, settings, stage = self._place, self._settings, self._stage
         if route == "direct":
             return (Deliver(place),)
         consent = Consent(place)
@@ -83,31 +77,24 @@ class _Destination:
             return (consent,)
         looks_first = action in {ACTIONS.remove, ACTIONS.decline}
         submit = (SubmitKnown if looks_first else Submit)(place, stage)
-        follow = Follow(place, stage, manner.poll_interval, manner.poll_max_interval)
-        outcome = Outcome(place, stage, manner.poll_interval)
+        follow = Follow(place, stage, settings)
+        outcome = Outcome(place, stage, settings)
         clear = () if stage.keeps else (Clear(stage),)
         steps = (Plan(stage), Upload(place, stage), submit, follow, *clear, outcome)
         return (consent, *steps) if looks_first else steps
 
     def can_resume(self, route: str, begun: Collection[str]) -> bool:
         """Unless it is an import, and there is no bucket now."""
-        if self._manner.stage is None and route == "import" and {*begun} != {Consent.name}:
+        if self._stage is None and route == "import" and {*begun} != {Consent.name}:
             raise ConfigurationError(
                 f"Setting `ses_s3_bucket`: an import of an earlier run is unfinished at {self.name}. Set the bucket "
                 "again, until a run has followed that import to its end."
             )
         return True
 
-    def closing(self) -> Sequence[Step]:
-        """Nothing."""
-        return ()
-
     def read_back(self, verdict: Finished, doubtful: Sequence[int]) -> Step:
         """Looks at what is there."""
         return ReadBack(self._place, verdict, doubtful)
-
-    def create_properties(self, types: Mapping[str, Collection[str]]) -> None:
-        """Attributes need no definition."""
 
 
 def _cut(rows: list[Row], most: int) -> Iterator[list[Row]]:
@@ -118,9 +105,9 @@ def _cut(rows: list[Row], most: int) -> Iterator[list[Row]]:
 class Contacts(_Destination):
     """The contact list of a region."""
 
-    def __init__(self, name: str, place: ContactList, manner: Manner, topics: Sequence[str]) -> None:
-        """Take the list, and the names of its topics."""
-        super().__init__(name, place, manner, fields_of(topics))
+    def __init__(self, name: str, place: ContactList, topics: Sequence[str], **options: Any) -> None:
+        """Take the list, the names of its topics, and the other options as every destination here."""
+        super().__init__(name, place, fields_of(topics), **options)
         self._topics = frozenset(topics)
 
     def encode(self, contact: MappedContact, action: str) -> bytes:
@@ -151,10 +138,10 @@ class Suppressions(_Destination):
 
     actions = msgspec.structs.replace(ACTIONS, decline="", removing_undoes_opt_out=True)
 
-    def __init__(self, name: str, place: SuppressionList, manner: Manner) -> None:
-        """Take the list."""
+    def __init__(self, name: str, place: SuppressionList, **options: Any) -> None:
+        """Take the list, and the other options as every destination here."""
         fields = Fields(columns={"reason": Field(_reason)}, properties=AnyField(), ascii_only=True)
-        super().__init__(name, place, manner, fields)
+        super().__init__(name, place, fields, **options)
 
     def encode(self, contact: MappedContact, action: str) -> bytes:
         """The address, and why it is suppressed."""
@@ -163,10 +150,6 @@ class Suppressions(_Destination):
         if action in _BY_ADDRESS or "reason" not in contact.columns:
             return _encode(Suppressed(contact.email or ""))
         return _encode(Suppressed(contact.email or "", contact.columns["reason"]))
-
-    def overlay(self, earlier: bytes, later: bytes) -> bytes:  # noqa: ARG002 - there is one reason, the later
-        """The later one."""
-        return later
 
 
 def _reason(value: Any) -> str | None:

@@ -37,6 +37,7 @@ from target_mailing.delivery.named_addresses import NamedAddresses
 from target_mailing.destination import Again, Done, Finished, Progress, Refusal, Step, Work
 from target_mailing.ses.list import ACTIONS, SesList, respelled
 from target_mailing.ses.stage import Stage
+from target_mailing.settings import StreamSettings
 
 __all__ = [
     "JOB_APPEARS_WITHIN",
@@ -208,8 +209,7 @@ class Follow(Step):
 
     place: SesList
     stage: Stage
-    poll_interval: float
-    poll_max_interval: float
+    settings: StreamSettings
     name = "follow"
     watches = True
 
@@ -220,10 +220,10 @@ class Follow(Step):
             job = self.place.writer.job(job_id)
         except NotFound:
             if time.time() - work.begun_at < JOB_APPEARS_WITHIN:
-                return self._later(work)
+                return Again.later(self.settings, work.polls)
             return Done({"status": "unknown", "cause": None})
         if not job.is_terminal:
-            return self._later(work)
+            return Again.later(self.settings, work.polls)
         cause = None if job.status == COMPLETED else self._cause(work, job)
         return Done({"status": job.status, "cause": cause, **told_by(job)})
 
@@ -237,11 +237,6 @@ class Follow(Step):
         except PermissionDenied:
             pass  # then nobody can tell
         return "unreadable" if _says_unreadable(job.error) else None
-
-    def _later(self, work: Work) -> Again:
-        """Later each time, up to the longest (seconds), and never all at once."""
-        wait = min(self.poll_max_interval, self.poll_interval * 1.5 ** min(work.polls, 40))
-        return Again(wait * random.uniform(0.8, 1.2))  # noqa: S311
 
 
 @dataclass(frozen=True)
@@ -263,7 +258,7 @@ class Outcome(Step):
 
     place: SesList
     stage: Stage
-    look_again_after: float
+    settings: StreamSettings
     name = "outcome"
 
     def run(self, work: Work) -> Progress:
@@ -282,7 +277,7 @@ class Outcome(Step):
         if is_uncounted(ended):
             ended = self._looked_again(job_id)
             if is_uncounted(ended) and work.polls < _MORE_LOOKS - 1:
-                return Again(self.look_again_after)
+                return Again(self.settings.poll_interval)
         sent, withheld = sent_rows(work), withheld_rows(work)
         processed, failed = ended["processed"], ended["failed"]
         # Whether those that failed are among those processed is unverified.

@@ -11,7 +11,7 @@ import pytest
 from mailing_api.errors import ConfigurationError
 from target_mailing.journal.stores import JournalError, MemoryStore
 from target_mailing.places import journal_store
-from target_mailing.registry import PROVIDERS, SETTINGS
+from target_mailing.registry import PROVIDERS, SETTINGS, chosen
 from target_mailing.router import Router
 from target_mailing.settings import StreamSettings
 from target_mailing.target import TargetMailing
@@ -150,8 +150,8 @@ def test_p9_an_empty_variable_that_went_before_a_value_is_named(monkeypatch, nam
 
 def test_settings_are_whole_where_each_stream_has_its_own():
     config = {"mailjet_api_key": "k", "mailjet_secret_key": "s", "streams": {"x": {}, "people": {"list": "L"}}}
-    with closing(Router(config, user_agent="tests")) as destinations:
-        destinations.check(config)
+    with closing(Router(chosen(config), config, user_agent="tests")) as router:
+        router.check(config)
 
 
 def test_null_means_unset_wherever_it_is_given():

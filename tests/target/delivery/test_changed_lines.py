@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from target_mailing.cli import _TOLD
+from target_mailing.cli import TargetCommand
 from target_mailing.lines import InputError
 from tests.searching import LENGTH, examples
 from tests.target.conftest import schema
@@ -93,7 +93,7 @@ def judged(world, content: bytes, described_by: str) -> Any:
     result = world.target.deliver_from(io.TextIOWrapper(io.BytesIO(content)))
     text = f"{result.log} {result.error}"
     try:
-        assert result.error is None or isinstance(result.error, _TOLD), repr(result.error)
+        assert result.error is None or isinstance(result.error, TargetCommand.user_errors), repr(result.error)
         assert "Traceback" not in text
         assert "report this" not in text
         assert "@example" not in text, [line for line in text.splitlines() if "@example" in line][:2]

@@ -24,7 +24,7 @@ from mailing_api.postgrid import client as postgrid_client
 from mailing_api.ses import client as ses_client
 from mailing_sandbox.server import Sandbox
 from target_mailing import run
-from target_mailing.cli import _TOLD
+from target_mailing.cli import TargetCommand
 from target_mailing.mailjet import account as mailjet_account
 from target_mailing.mailjet import csv_route, json_route
 from target_mailing.ses import account as ses_account
@@ -92,7 +92,7 @@ def deliver(world: World) -> Result:
     if result.error is None:
         assert result.states == [1]
     else:
-        assert isinstance(result.error, _TOLD), repr(result.error)
+        assert isinstance(result.error, TargetCommand.user_errors), repr(result.error)
         assert str(result.error).count("\n") == 0
     return result
 

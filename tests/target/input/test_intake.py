@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from target_mailing.channel import BY_EMAIL
 from target_mailing.contacts.fields import Field, Fields
 from target_mailing.delivery.checkpoints import Ledger
 from target_mailing.input.intake import Intake
@@ -59,7 +60,9 @@ def take(pieces, **config):
             hashes=journal.hashes, note_rows=gathered.note_rows
         ),
         rejects=SimpleNamespace(declare=lambda *_: None),
-        open_queue=lambda _: SimpleNamespace(destination=Anywhere()),
+        router=SimpleNamespace(
+            provider=SimpleNamespace(channel=BY_EMAIL), queue=lambda *_: SimpleNamespace(destination=Anywhere())
+        ),
     )  # fmt: skip
     number, error = 1, None
     try:

@@ -1,0 +1,82 @@
+"""What tap and target share of the SDK's plugin: how settings are read and checked, and the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import click
+from singer_sdk.configuration._dict_config import parse_environment_config
+from singer_sdk.exceptions import ConfigValidationError
+from singer_sdk.helpers._classproperty import classproperty
+from singer_sdk.plugin_base import JSONSchemaValidator, PluginBase, _ConfigInput
+
+from mailing_api.process.command import PluginCommand
+from mailing_api.process.configuration import (
+    check_stream_maps,
+    misspelt_settings,
+    read_configuration,
+    unknown_settings,
+    unusable,
+)
+from mailing_api.process.secret_values import remember_secrets
+from mailing_api.settings import Setting, from_environ, misfit
+
+__all__ = ["MailingPlugin"]
+
+
+class MailingPlugin(PluginBase):
+    """The base of tap and target; stands before the SDK's own class.
+
+    Attributes:
+        declared_settings: all settings of the plugin.
+        command_class: of its command line.
+    """
+
+    declared_settings: ClassVar[Sequence[Setting]]
+    command_class: ClassVar[type[PluginCommand]]
+
+    @classproperty
+    def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805 - as in the SDK, whose own reads no setting of two types
+        parse_environment_config({}, cls._env_var_prefix)  # loads a .env file
+        cls.append_builtin_config(cls.config_jsonschema)
+        return from_environ(cls.config_jsonschema, cls._env_var_prefix)
+
+    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
+        remember_secrets(self._config, self.declared_settings)
+        check_stream_maps(self._config.get("stream_maps"))
+        # The SDK's messages quote the value that is wrong, which may be a secret.
+        schema = self.config_jsonschema
+        self.append_builtin_config(schema)
+        errors = [
+            misfit(error.absolute_path, schema) for error in JSONSchemaValidator(schema).iter_errors(self._config)
+        ]
+        errors += [*unusable(self._config), *misspelt_settings(self._config, schema["properties"])]
+        if errors and raise_errors:
+            raise ConfigValidationError("Settings are wrong.", errors=errors, schema=schema)
+        for error in errors:
+            self.logger.warning("%s", error)
+        if unknown := unknown_settings(self._config, schema["properties"]):
+            kind = self.name.partition("-")[0]
+            self.logger.warning("Settings that this %s does not have are ignored: %s", kind, unknown)
+        return errors
+
+    @classmethod
+    def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> _ConfigInput:
+        """Read the files given by --config."""
+        del ctx, param
+        config, parse_env = read_configuration(value)
+        return _ConfigInput(config=config, parse_env=parse_env)
+
+    @classmethod
+    def get_singer_command(cls) -> click.Command:
+        """The SDK's command, with errors told in one line."""
+        command = super().get_singer_command()
+        return cls.command_class(
+            name=command.name,
+            callback=command.callback,
+            context_settings=command.context_settings,
+            params=command.params,
+            help=command.help,
+            logger=cls.logger,
+        )
