@@ -1,4 +1,4 @@
-"""The catalog that a run is given: checked, and completed by what the tap's own discovery tells.
+"""The catalog that a run is given, checked.
 
 Catalogs are written by many tools: a member may be absent, null, or in an older place. Absent and null count as not
 changed by the user. What cannot be understood is refused, since it may be the deselection of a stream.
@@ -6,25 +6,17 @@ changed by the user. What cannot be understood is refused, since it may be the d
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeGuard
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NoReturn, TypeGuard
 
-from singer_sdk.singerlib.catalog import (
-    REPLICATION_FULL_TABLE,
-    REPLICATION_INCREMENTAL,
-    CatalogEntry,
-    Metadata,
-    MetadataMapping,
-)
+from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE, REPLICATION_INCREMENTAL
 from singer_sdk.singerlib.schema import Schema
 
 from mailing_api.errors import ConfigurationError
 from tap_mailing.input.files import kind_of, quoted
+from tap_mailing.streams.base import MailingStream
 
-if TYPE_CHECKING:
-    from tap_mailing.streams.base import MailingStream
-
-__all__ = ["complete", "include", "read_catalog"]
+__all__ = ["read_catalog"]
 
 _METHODS: Final = (REPLICATION_FULL_TABLE, REPLICATION_INCREMENTAL)
 _FLAGS: Final = ("selected", "selected-by-default")
@@ -58,42 +50,6 @@ def read_catalog(given: Any, known: Mapping[str, type[MailingStream[Any]]]) -> t
         else:
             entries[name] = _Entry(name, entry, known[name]).read()
     return {"streams": list(entries.values())}, sorted(set(foreign))
-
-
-def complete(entry: CatalogEntry, schema: Mapping[str, Any], automatic: Iterable[str], *, selected: bool) -> None:
-    """Fill in what a stream's entry leaves out.
-
-    Args:
-        entry: of the stream.
-        schema: all of the stream's columns.
-        automatic: the columns that cannot be deselected.
-        selected: whether the stream is selected where the catalog does not say.
-
-    Raises:
-        ConfigurationError: a key is none of the stream's columns.
-    """
-    own = Schema.from_dict(dict(schema))
-    columns = dict(own.properties or {})
-    if unknown := set(entry.key_properties or ()) - columns.keys():
-        _refuse(entry.tap_stream_id, f"`key_properties` names {quoted(min(unknown))}, which the stream does not have")
-    if entry.schema.properties:
-        always = {name: columns[name] for name in automatic}
-        told = {name: one for name, one in entry.schema.properties.items() if one != Schema()}
-        entry.schema.properties = {
-            name: told.get(name) or columns.get(name, Schema()) for name in {**entry.schema.properties, **always}
-        }
-    else:
-        entry.schema = own
-    root = entry.metadata.root
-    if root.selected is None and root.selected_by_default is None:
-        root.selected_by_default = selected
-    for name in automatic:
-        include(entry.metadata, name)
-
-
-def include(metadata: MetadataMapping, column: str) -> None:
-    """Make a column one that cannot be deselected."""
-    metadata["properties", column].inclusion = Metadata.InclusionType.AUTOMATIC
 
 
 def _name(entry: Any, place: int, known: Mapping[str, Any]) -> str:

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from mailing_api.errors import ConfigurationError
 from tap_mailing.input.files import kind_of, quoted
-
-if TYPE_CHECKING:
-    from tap_mailing.streams.base import MailingStream
+from tap_mailing.streams.base import MailingStream
 
 __all__ = ["read_state"]
 

@@ -26,10 +26,10 @@ from mailing_api.errors import ConfigurationError, MailingError
 from mailing_api.kinds import KINDS, column_schemas
 from mailing_api.process.map_failures import map_failure
 from tap_mailing.change_detection.changes import DELETED_AT, Changes, Snapshots
-from tap_mailing.input.catalog import complete, include
 from tap_mailing.records.columns import Column, Row, constant, reading
 from tap_mailing.records.records import PageRecords, Records, SingleRecords, now
 from tap_mailing.records.writer import PageWriter
+from tap_mailing.streams.catalog_entry import complete, include
 from tap_mailing.streams.connection import Client, Connection, Refusal
 
 __all__ = ["MailingStream"]
