@@ -10,10 +10,10 @@ from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 import msgspec
 
 from target_mailing.contacts.consent import Actions
+from target_mailing.contacts.effects import Effect
 from target_mailing.contacts.fields import Fields
 from target_mailing.contacts.mapping import MappedContact
-from target_mailing.delivery.batcher import Row
-from target_mailing.delivery.effects import Effect
+from target_mailing.row import Row
 from target_mailing.settings import StreamSettings
 
 __all__ = [

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import msgspec
 
 from mailing_api.addresses import fold_address
-from target_mailing.delivery.batcher import Row
 from target_mailing.delivery.outcomes import End, Outcome
 from target_mailing.destination import AppendOnlyDestination, Refusal
 from target_mailing.journal.journal import Journal, Known, Reject
+from target_mailing.row import Row
 
 __all__ = ["AppendOnly", "Judged"]
 

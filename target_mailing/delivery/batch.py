@@ -11,10 +11,10 @@ from typing import Any, Self
 
 import msgspec
 
-from target_mailing.delivery.batcher import Row
 from target_mailing.delivery.queue import DestinationQueue
 from target_mailing.destination import Refusal, Step, Work
 from target_mailing.journal.journal import StoredBatch
+from target_mailing.row import Row
 
 __all__ = ["MAX_SPLIT_CALLS", "Batch", "DeliveryFailed", "PollSchedule", "SplitBudget"]
 

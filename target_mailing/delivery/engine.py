@@ -18,7 +18,6 @@ import msgspec
 from mailing_api.errors import MailingError, ProviderFault, RateLimited, UnreadableAnswer
 from mailing_api.http.threads import DaemonPool
 from target_mailing.delivery.batch import Batch, DeliveryFailed, PollSchedule, SplitBudget
-from target_mailing.delivery.batcher import Row
 from target_mailing.delivery.closing import CLOSING, to_be_closed
 from target_mailing.delivery.contested import is_contested
 from target_mailing.delivery.deadlines import overdue
@@ -29,6 +28,7 @@ from target_mailing.delivery.recovery import can_resume, undo
 from target_mailing.delivery.result import BatchResult
 from target_mailing.destination import Again, Destination, Done, Finished, Progress, Refusal
 from target_mailing.journal.journal import Journal, StoredBatch
+from target_mailing.row import Row
 from target_mailing.settings import StreamSettings
 
 __all__ = ["Delivery"]

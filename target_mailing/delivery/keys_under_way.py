@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import msgspec
 
 from mailing_api.addresses import fold_address
-from target_mailing.delivery.batcher import Row
+from target_mailing.row import Row
 
 __all__ = ["KeysUnderWay"]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final, TypeVar
 
 from mailing_api.errors import MailingError, NotFound, ProviderFault
-from target_mailing.delivery.effects import Effect
+from target_mailing.contacts.effects import Effect
 from target_mailing.destination import Finished, Refusal
 
 __all__ = ["finished", "take_each", "take_each_that_works", "why_failing"]

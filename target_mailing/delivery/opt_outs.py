@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from target_mailing.delivery.batcher import Row
-from target_mailing.delivery.effects import Effect
+from target_mailing.contacts.effects import Effect
 from target_mailing.destination import Declining, Destination, ListsByRow, Refusal
 from target_mailing.journal.journal import Journal
+from target_mailing.row import Row
 
 __all__ = ["OptOuts"]
 

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import Final
 
+from target_mailing.contacts.effects import Effect
 from target_mailing.delivery.checkpoints import Ledger
-from target_mailing.delivery.effects import Effect
 
 __all__ = ["End", "Outcome", "Outcomes", "Replayed"]
 

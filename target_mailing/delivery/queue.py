@@ -11,7 +11,7 @@ import msgspec
 from mailing_api.addresses import fold_address, is_reachable, other_spelling
 from target_mailing.contacts.mapping import MappedContact
 from target_mailing.delivery.append_only import AppendOnly
-from target_mailing.delivery.batcher import Batcher, Row
+from target_mailing.delivery.batcher import Batcher
 from target_mailing.delivery.keys_under_way import KeysUnderWay
 from target_mailing.delivery.opt_outs import OptOuts
 from target_mailing.delivery.outcomes import End, Outcome, Outcomes
@@ -19,6 +19,7 @@ from target_mailing.delivery.row_size import Answered
 from target_mailing.delivery.shared_keys import SharedKeys
 from target_mailing.destination import AppendOnlyDestination, Destination, Refusal
 from target_mailing.journal.journal import Journal, Known, Reject
+from target_mailing.row import Row
 from target_mailing.settings import StreamSettings
 
 __all__ = ["DestinationQueue", "ReadyBatch", "pending_removals"]

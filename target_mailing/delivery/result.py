@@ -7,12 +7,12 @@ from typing import Self
 
 import msgspec
 
+from target_mailing.contacts.effects import Effect, effect_of
 from target_mailing.delivery.batch import Batch
-from target_mailing.delivery.batcher import Row
-from target_mailing.delivery.effects import Effect, effect_of
 from target_mailing.delivery.outcomes import End, Outcome, Outcomes
 from target_mailing.destination import Finished
 from target_mailing.journal.journal import Reject
+from target_mailing.row import Row
 
 __all__ = ["BatchResult"]
 

@@ -8,9 +8,9 @@ from typing import Final
 import msgspec
 
 from mailing_api.addresses import fold_address
-from target_mailing.delivery.batcher import Row
-from target_mailing.input.seen_keys import SeenKeys
+from target_mailing.delivery.seen_keys import SeenKeys
 from target_mailing.journal.journal import Journal
+from target_mailing.row import Row
 
 __all__ = ["SharedKeys"]
 

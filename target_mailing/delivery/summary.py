@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from target_mailing.delivery.effects import Effect
+from target_mailing.contacts.effects import Effect
 from target_mailing.delivery.outcomes import Outcome, Outcomes
 
 __all__ = ["totals", "totals_sentence"]

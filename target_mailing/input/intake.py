@@ -10,7 +10,6 @@ from typing import Any, Final
 import msgspec
 from singer_sdk.mapper import PluginMapper, StreamMap
 
-from target_mailing.delivery.batcher import Row
 from target_mailing.delivery.checkpoints import Ledger
 from target_mailing.delivery.engine import Delivery
 from target_mailing.delivery.outcomes import Outcome, Outcomes
@@ -36,6 +35,7 @@ from target_mailing.journal.journal import Journal, Reject
 from target_mailing.journal.rejects_file import RejectsFile, key_properties
 from target_mailing.lines import REJECT_COLUMNS, Lines, RecordBeforeSchemaError
 from target_mailing.router import Router
+from target_mailing.row import Row
 from target_mailing.settings import StreamSettings
 from target_mailing.stream_settings import StreamOverrides
 

@@ -8,8 +8,8 @@ from typing import Any, cast
 
 import msgspec
 
-from target_mailing.input.unreadable import decode, defect, is_deep
 from target_mailing.lines import InputError, Lines
+from target_mailing.unreadable import decode, defect, is_deep
 
 __all__ = [
     "DamagedRecord",

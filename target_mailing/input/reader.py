@@ -9,8 +9,8 @@ import threading
 from collections.abc import Callable
 from typing import IO, Any
 
-from target_mailing.input.unreadable import foreign
 from target_mailing.lines import InputError, Lines
+from target_mailing.unreadable import foreign
 
 __all__ = ["LineReader"]
 

@@ -19,7 +19,6 @@ from target_mailing.contacts.mapping import MappedContact, StreamMapping, Values
 from target_mailing.contacts.properties import PropertyNames, chosen_properties
 from target_mailing.contacts.properties_object import check_members
 from target_mailing.contacts.row_address import meant_address
-from target_mailing.delivery.batcher import Row
 from target_mailing.delivery.outcomes import Outcome
 from target_mailing.delivery.queue import DestinationQueue
 from target_mailing.destination import DefinesProperties
@@ -32,6 +31,7 @@ from target_mailing.input.records import RecordReader
 from target_mailing.input.row_key import RowKey
 from target_mailing.journal.journal import Journal, Reject
 from target_mailing.lines import Lines
+from target_mailing.row import Row
 from target_mailing.settings import StreamSettings
 
 __all__ = ["Both", "End", "Stream", "compiled"]

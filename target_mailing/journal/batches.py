@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from target_mailing.delivery.batcher import Row
 from target_mailing.journal import payload, tables
+from target_mailing.row import Row
 
 __all__ = ["JournalBatches", "StoredBatch"]
 

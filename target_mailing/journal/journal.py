@@ -15,7 +15,6 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from target_mailing.delivery.batcher import Row
 from target_mailing.journal import tables
 from target_mailing.journal.batches import JournalBatches, StoredBatch
 from target_mailing.journal.contact_ids import ContactIds, Named
@@ -28,6 +27,7 @@ from target_mailing.journal.known_rejects import KnownRejects
 from target_mailing.journal.meta import JournalMeta
 from target_mailing.journal.stores import JournalError, MemoryStore, Store, damaged
 from target_mailing.journal.unwritten_rejects import Reject, UnwrittenRejects
+from target_mailing.row import Row
 
 __all__ = ["Journal", "JournalError", "Known", "Reject", "StoredBatch"]
 

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 import msgspec
 import sqlalchemy as sa
 
-from target_mailing.delivery.batcher import Row
 from target_mailing.journal import tables
 from target_mailing.journal.hash_table import HashTable
+from target_mailing.row import Row
 
 __all__ = ["Keys"]
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import msgspec
 import sqlalchemy as sa
 
-from target_mailing.delivery.batcher import Row
 from target_mailing.journal import tables
+from target_mailing.row import Row
 
 __all__ = ["Reject", "UnwrittenRejects"]
 

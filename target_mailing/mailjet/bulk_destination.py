@@ -9,13 +9,13 @@ from typing import Final
 import msgspec
 
 from target_mailing.contacts.consent import Actions
-from target_mailing.delivery.batcher import Row
 from target_mailing.destination import Step
 from target_mailing.mailjet.csv_file import cut, files
 from target_mailing.mailjet.csv_route import FollowImport, Import, ReadImportErrors, Upload
 from target_mailing.mailjet.destination import MailjetDestination
 from target_mailing.mailjet.json_route import ACTIONS, Follow, ReadConsent, Submit
 from target_mailing.mailjet.read_back import JudgeJob
+from target_mailing.row import Row
 
 __all__ = ["BulkDestination"]
 

@@ -12,12 +12,12 @@ from mailing_api.addresses import fold_address
 from target_mailing.contacts.consent import Actions
 from target_mailing.contacts.fields import Field, RowRejected
 from target_mailing.contacts.mapping import MappedContact
-from target_mailing.delivery.batcher import Row
 from target_mailing.destination import Step
 from target_mailing.mailjet.contact_route import ManageContacts
 from target_mailing.mailjet.destination import MailjetDestination
 from target_mailing.mailjet.json_route import ACTIONS
 from target_mailing.mailjet.lists_column import ListsColumn, actions_of, laid_over
+from target_mailing.row import Row
 
 __all__ = ["ContactDestination"]
 

@@ -14,13 +14,13 @@ from mailing_api.mailjet.answers import opted_out
 from mailing_api.mailjet.client import MailjetClient
 from mailing_api.mailjet.contacts import ContactCalls
 from target_mailing.contacts.consent import Consent, may_remove
-from target_mailing.delivery.batcher import Row
-from target_mailing.delivery.effects import Effect
+from target_mailing.contacts.effects import Effect
 from target_mailing.delivery.one_by_one import finished, take_each
 from target_mailing.destination import Progress, Refusal, Step, Work
 from target_mailing.mailjet.json_route import ACTIONS
 from target_mailing.mailjet.lists_column import action_on
 from target_mailing.mailjet.refusals import UnknownProperties, about_one, is_no_address
+from target_mailing.row import Row
 
 __all__ = ["MAX_ROWS", "ManageContacts"]
 

@@ -11,9 +11,9 @@ from typing import Any, Final
 
 import msgspec
 
-from target_mailing.delivery.batcher import Row
 from target_mailing.delivery.error_reports import MAX_REASON
 from target_mailing.delivery.named_addresses import NamedAddresses
+from target_mailing.row import Row
 
 __all__ = ["CsvErrors", "CsvFile", "columns_of", "cut", "errors_of", "files", "write"]
 

@@ -17,10 +17,10 @@ from mailing_api.errors import NotFound, PermissionDenied, RequestRefused
 from mailing_api.mailjet.answers import opted_out, values_of
 from mailing_api.mailjet.client import MailjetClient
 from mailing_api.values import boolean, integer, number
-from target_mailing.delivery.batcher import Row
 from target_mailing.delivery.one_by_one import take_each_that_works
 from target_mailing.destination import Finished, Progress, Refusal, Step, Work
 from target_mailing.mailjet.json_route import ACTIONS, ReadErrors, sent_rows, withheld_rows
+from target_mailing.row import Row
 
 __all__ = ["JudgeJob", "ReadBack", "holds_values", "is_as_asked", "judged_by_count"]
 

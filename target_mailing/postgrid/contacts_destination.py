@@ -12,7 +12,6 @@ from typing import Final
 from mailing_api.postgrid.client import PostgridClient
 from target_mailing.contacts.fields import RowRejected
 from target_mailing.contacts.mapping import MappedContact
-from target_mailing.delivery.batcher import Row
 from target_mailing.destination import Destination, Step
 from target_mailing.postgrid.contact import encoded, fields, identity
 from target_mailing.postgrid.contacts_route import (
@@ -32,6 +31,7 @@ from target_mailing.postgrid.contacts_route import (
 )
 from target_mailing.postgrid.list import TargetList
 from target_mailing.postgrid.list_job import MAX_CONTACTS, Follow, ReservedContacts, Submit, is_there
+from target_mailing.row import Row
 from target_mailing.settings import StreamSettings
 
 __all__ = ["MAX_ROWS", "PostgridDestination"]

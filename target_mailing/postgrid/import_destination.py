@@ -15,7 +15,6 @@ from typing import Final
 from mailing_api.postgrid.client import PostgridClient
 from target_mailing.contacts.fields import RowRejected
 from target_mailing.contacts.mapping import MappedContact
-from target_mailing.delivery.batcher import Row
 from target_mailing.destination import Destination, Step
 from target_mailing.postgrid.contact import FLAGS, encoded, fields
 from target_mailing.postgrid.contacts_route import ACTIONS, Nothing
@@ -39,6 +38,7 @@ from target_mailing.postgrid.import_route import (
 )
 from target_mailing.postgrid.list_job import Follow
 from target_mailing.postgrid.replace import Collect, DeleteOld, FollowOldImports, SubmitOldImports
+from target_mailing.row import Row
 from target_mailing.settings import StreamSettings
 
 __all__ = ["PostgridImports"]

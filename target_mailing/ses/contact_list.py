@@ -13,10 +13,10 @@ from msgspec import UNSET
 from mailing_api.addresses import fold_address, other_spelling
 from mailing_api.errors import NotFound, ProviderFault, RequestRefused
 from mailing_api.ses.writer import SesWriter
-from target_mailing.delivery.batcher import Row
-from target_mailing.delivery.effects import Effect
+from target_mailing.contacts.effects import Effect
 from target_mailing.delivery.one_by_one import take_each_that_works
 from target_mailing.destination import Refusal
+from target_mailing.row import Row
 from target_mailing.ses.contact import State, Told, line_of, members_of, merged
 from target_mailing.ses.list import ACTIONS, Found, refusal_of, spelling_of
 from target_mailing.ses.lookup import NOBODY, LookedUp, look_up

@@ -15,8 +15,8 @@ from target_mailing.contacts.fields import Field, Fields, RowRejected
 from target_mailing.contacts.mapping import MappedContact
 from target_mailing.contacts.row_address import require_valid
 from target_mailing.contacts.values import trimmed
-from target_mailing.delivery.batcher import Row
 from target_mailing.destination import Destination, Finished, Step
+from target_mailing.row import Row
 from target_mailing.ses.contact import AnyField, Status, Told, encode_contact, fields_of, laid_over
 from target_mailing.ses.contact_list import ContactList
 from target_mailing.ses.direct_route import MAX_ROWS, Deliver, ReadBack

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from mailing_api.errors import PermissionDenied, ProviderFault, RequestRefused
-from target_mailing.delivery.effects import Effect
+from target_mailing.contacts.effects import Effect
 from target_mailing.delivery.one_by_one import finished, take_each
 from target_mailing.delivery.row_size import refusal_by_size
 from target_mailing.destination import Finished, Progress, Refusal, Step, Work

@@ -30,11 +30,11 @@ from mailing_api.ses.answers import Row as Answer
 from mailing_api.ses.words import COMPLETED, is_full
 from mailing_api.ses.writer import Job
 from mailing_api.values import timestamp
-from target_mailing.delivery.batcher import Row
-from target_mailing.delivery.effects import Effect, as_positions, as_ranges
+from target_mailing.contacts.effects import Effect, as_positions, as_ranges
 from target_mailing.delivery.error_reports import refused_rows
 from target_mailing.delivery.named_addresses import NamedAddresses
 from target_mailing.destination import Again, Done, Finished, Progress, Refusal, Step, Work
+from target_mailing.row import Row
 from target_mailing.ses.list import ACTIONS, SesList, respelled
 from target_mailing.ses.stage import Stage
 from target_mailing.settings import StreamSettings

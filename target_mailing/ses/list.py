@@ -11,10 +11,10 @@ from mailing_api.errors import ProviderFault, RequestRefused
 from mailing_api.ses.words import is_invalid
 from mailing_api.ses.writer import SesWriter
 from target_mailing.contacts.consent import Actions
-from target_mailing.delivery.batcher import Row
-from target_mailing.delivery.effects import Effect
+from target_mailing.contacts.effects import Effect
 from target_mailing.delivery.one_by_one import why_failing
 from target_mailing.destination import Refusal
+from target_mailing.row import Row
 
 __all__ = ["ACTIONS", "Found", "SesList", "refusal_of", "respelled", "spelling_of"]
 

@@ -11,9 +11,9 @@ import msgspec
 from mailing_api.errors import NotFound, RequestRefused, UnreadableAnswer
 from mailing_api.ses.words import suppression_reason
 from mailing_api.ses.writer import SesWriter
-from target_mailing.delivery.batcher import Row
-from target_mailing.delivery.effects import Effect
+from target_mailing.contacts.effects import Effect
 from target_mailing.destination import Refusal
+from target_mailing.row import Row
 from target_mailing.ses.list import ACTIONS, Found, refusal_of, spelling_of
 from target_mailing.ses.lookup import NOBODY, LookedUp, look_up
 

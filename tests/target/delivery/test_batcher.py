@@ -8,7 +8,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from target_mailing.delivery.batcher import Batcher, Row
+from target_mailing.delivery.batcher import Batcher
+from target_mailing.row import Row
 
 ROWS, BYTES, AGE = 4, 60, 10.0
 NOT_DELETED = False

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_mailing.delivery.batcher import Row
 from target_mailing.delivery.keys_under_way import KeysUnderWay
+from target_mailing.row import Row
 
 KEY, OTHER = b"key", b"other"
 NOT_DELETED = False

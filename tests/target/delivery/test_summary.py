@@ -8,8 +8,8 @@ import logging
 import pytest
 from singer_sdk.logging import StructuredFormatter
 
+from target_mailing.contacts.effects import Effect
 from target_mailing.delivery.checkpoints import Ledger
-from target_mailing.delivery.effects import Effect
 from target_mailing.delivery.outcomes import Outcome, Outcomes
 from target_mailing.delivery.summary import totals, totals_sentence
 from tests.target.conftest import COLUMNS, LIST, people, person, reader, readers, schema, state

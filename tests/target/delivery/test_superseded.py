@@ -6,8 +6,9 @@ import json
 
 import pytest
 
-from target_mailing.delivery.batcher import Batcher, Row
+from target_mailing.delivery.batcher import Batcher
 from target_mailing.lines import Lines
+from target_mailing.row import Row
 from tests.target.conftest import person, schema, state
 
 WHO = "ada@example.com"

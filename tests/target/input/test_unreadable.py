@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from target_mailing.input import unreadable
 from target_mailing.input.reader import LineReader
-from target_mailing.input.unreadable import decode, defect, is_deep, recovered
 from target_mailing.lines import InputError, Lines
 from target_mailing.target import TargetMailing
+from target_mailing.unreadable import decode, defect, is_deep, recovered
 from tests.faults.pairs import crossed
 from tests.target.conftest import COLUMNS, person, schema, state
 from tests.target.input.test_intake import WIDE, take

@@ -12,10 +12,10 @@ from subprocess import PIPE
 
 import pytest
 
-from target_mailing.delivery.batcher import Row
 from target_mailing.journal.journal import Journal, JournalError, Known, Reject
 from target_mailing.journal.stores import FileStore, MemoryStore, PostgresStore
 from target_mailing.lines import Lines
+from target_mailing.row import Row
 from tests.fork_server import FORKS
 
 NOT_DELETED = False

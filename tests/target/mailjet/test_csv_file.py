@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailing_api.addresses import fold_address
-from target_mailing.delivery.batcher import Row
 from target_mailing.delivery.named_addresses import NamedAddresses
 from target_mailing.mailjet import csv_file
 from target_mailing.mailjet.csv_file import CsvErrors, columns_of, cut, errors_of, files, write
+from target_mailing.row import Row
 
 NOT_DELETED = False
 

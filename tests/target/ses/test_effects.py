@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from target_mailing.delivery.effects import as_positions, as_ranges
+from target_mailing.contacts.effects import as_positions, as_ranges
 from tests.target.conftest import COLUMNS, people, person, schema, state
 from tests.target.ses.conftest import GONE
 

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from target_mailing.input.seen_keys import SeenKeys
+from target_mailing.delivery.seen_keys import SeenKeys
 
 
 @pytest.mark.slow
