@@ -9,12 +9,9 @@ from typing import Final
 import msgspec
 
 from target_mailing.contacts.consent import Actions
-from target_mailing.destination import Step
 from target_mailing.mailjet.csv_file import cut, files
-from target_mailing.mailjet.csv_route import FollowImport, Import, ReadImportErrors, Upload
 from target_mailing.mailjet.destination import MailjetDestination
-from target_mailing.mailjet.json_route import ACTIONS, Follow, ReadConsent, Submit
-from target_mailing.mailjet.read_back import JudgeJob
+from target_mailing.mailjet.json_route import ACTIONS
 from target_mailing.row import Row
 
 __all__ = ["BulkDestination"]
@@ -35,11 +32,6 @@ class BulkDestination(MailjetDestination):
         """All; without a list there is nothing to leave, and no place for a file: contacts are added and updated."""
         return ACTIONS if self._lists else msgspec.structs.replace(ACTIONS, known=frozenset({"addnoforce", "addforce"}))
 
-    @property
-    def _list_id(self) -> int | None:
-        """The list whose own route is used; None account-wide."""
-        return None if self._settings.scope == "account" else self._lists[0]
-
     def parts(self, action: str, rows: list[Row]) -> Sequence[tuple[str, list[Row]]]:
         """Files of the rows that may go so, by the setting, and one JSON batch of the others."""
         if action in ACTIONS.account_wide:  # which only CSV imports know
@@ -54,25 +46,3 @@ class BulkDestination(MailjetDestination):
                 "Setting `route` is 'csv': rows that a file cannot hold, such as those with a name, go by JSON jobs"
             )
         return [*(("csv", file) for file in made), *([("json", others)] if others else [])]
-
-    def steps(self, action: str, route: str) -> Sequence[Step]:
-        """The steps of a route; removals begin with consent."""
-        client, list_id, unknown = self._client, self._list_id, self._unknown_properties
-        consent = ReadConsent(client, self._lists)
-        if action == ACTIONS.ask:
-            return (consent,)
-        steps: tuple[Step, ...]
-        if route == "csv":
-            steps = (
-                Upload(client, self._lists[0], self._datatypes, unknown),
-                Import(client, None if action in ACTIONS.account_wide else list_id, unknown),
-                FollowImport(client, self._settings),
-                ReadImportErrors(client, unknown, self._lists),
-            )
-        else:
-            steps = (
-                Submit(client, list_id, self._lists, unknown),
-                Follow(client, list_id, self._settings),
-                JudgeJob(client, unknown, self._lists),
-            )
-        return (consent, *steps) if action == ACTIONS.remove else steps

@@ -9,11 +9,9 @@ from typing import Any
 import msgspec
 
 from mailing_api.addresses import fold_address
-from target_mailing.contacts.consent import Actions
+from target_mailing.contacts.consent import Actions, Consent
 from target_mailing.contacts.fields import Field, RowRejected
 from target_mailing.contacts.mapping import MappedContact
-from target_mailing.destination import Step
-from target_mailing.mailjet.contact_route import ManageContacts
 from target_mailing.mailjet.destination import MailjetDestination
 from target_mailing.mailjet.json_route import ACTIONS
 from target_mailing.mailjet.lists_column import ListsColumn, actions_of, laid_over
@@ -24,6 +22,10 @@ __all__ = ["ContactDestination"]
 
 class ContactDestination(MailjetDestination):
     """One list, the lists that rows name, or one account, served contact by contact."""
+
+    @property
+    def _consent(self) -> Consent:
+        return self._settings.consent
 
     @cached_property
     def _lists_column(self) -> ListsColumn:
@@ -47,9 +49,7 @@ class ContactDestination(MailjetDestination):
         named = contact.columns.get("lists")
         if named is None and not self._lists and not contact.deleted:
             raise RowRejected("unknown_list", "the row names no `lists`, and there is no setting `list`")
-        asked = actions_of(
-            [(one, None) for one in self._lists] if named is None else named, action, self._settings.consent
-        )
+        asked = actions_of([(one, None) for one in self._lists] if named is None else named, action, self._consent)
         address = fold_address(contact.email or "")
         before = {one: ACTIONS.unsubscribe for one in asked if (address, one) in self._opted_out}
         found = laid_over(before, asked)
@@ -71,7 +71,3 @@ class ContactDestination(MailjetDestination):
     def parts(self, action: str, rows: list[Row]) -> Sequence[tuple[str, list[Row]]]:  # noqa: ARG002 - all go alike
         """One batch."""
         return [("contact", rows)]
-
-    def steps(self, action: str, route: str) -> Sequence[Step]:  # noqa: ARG002 - there is one way
-        """The one step."""
-        return (ManageContacts(self._client, self._settings.consent, self._unknown_properties),)

@@ -14,15 +14,17 @@ import msgspec
 from mailing_api.errors import ConfigurationError
 from mailing_api.mailjet.answers import name_of
 from mailing_api.mailjet.client import MailjetClient
-from target_mailing.contacts.consent import Actions
+from target_mailing.contacts.consent import Actions, Consent
 from target_mailing.contacts.fields import Field, Fields
 from target_mailing.contacts.mapping import MappedContact
 from target_mailing.contacts.properties import PropertyNames
 from target_mailing.contacts.row_address import require_valid
 from target_mailing.destination import Destination, Finished, Step
-from target_mailing.mailjet.json_route import ACTIONS
+from target_mailing.mailjet.contact_route import ManageContacts
+from target_mailing.mailjet.csv_route import FollowImport, Import, ReadImportErrors, Upload
+from target_mailing.mailjet.json_route import ACTIONS, Follow, ReadConsent, Submit
 from target_mailing.mailjet.properties import FIELDS, NAME, TEXT, datatype_of
-from target_mailing.mailjet.read_back import ReadBack
+from target_mailing.mailjet.read_back import JudgeJob, ReadBack
 from target_mailing.mailjet.refusals import UnknownProperties
 from target_mailing.mailjet.setup import define_properties, find_list
 from target_mailing.settings import StreamSettings
@@ -71,6 +73,11 @@ class MailjetDestination(Destination):
         self._unknown_properties = UnknownProperties(property_delay)
         self.actions = self._actions()
 
+    @property
+    def _consent(self) -> Consent:
+        """What holds on lists that rows name; by bulk job there are none, and a row's action was decided before."""
+        return "respect"
+
     def _actions(self) -> Actions:
         """What can be done with a contact."""
         return ACTIONS
@@ -108,6 +115,35 @@ class MailjetDestination(Destination):
     def _laid_over(self, below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
         properties = {**below.get("Properties", {}), **above.get("Properties", {})}
         return {**below, **above, **({"Properties": properties} if properties else {})}
+
+    @property
+    def _list_id(self) -> int | None:
+        """The list whose own route is used; None account-wide, or where each row names its own."""
+        return None if self._settings.scope == "account" or not self._lists else self._lists[0]
+
+    def steps(self, action: str, route: str) -> Sequence[Step]:
+        """The steps of a route, which may be that of an earlier run; removals by bulk job begin with consent."""
+        client, list_id, unknown = self._client, self._list_id, self._unknown_properties
+        if route == "contact":
+            return (ManageContacts(client, self._consent, unknown),)
+        consent = ReadConsent(client, self._lists)
+        if action == ACTIONS.ask:
+            return (consent,)
+        steps: tuple[Step, ...]
+        if route == "csv":
+            steps = (
+                Upload(client, self._lists[0], self._datatypes, unknown),
+                Import(client, None if action in ACTIONS.account_wide else list_id, unknown),
+                FollowImport(client, self._settings),
+                ReadImportErrors(client, unknown, self._lists),
+            )
+        else:
+            steps = (
+                Submit(client, list_id, self._lists, unknown),
+                Follow(client, list_id, self._settings),
+                JudgeJob(client, unknown, self._lists),
+            )
+        return (consent, *steps) if action == ACTIONS.remove else steps
 
     def read_back(self, verdict: Finished, doubtful: Sequence[int]) -> Step:
         """Looks at each contact and its memberships."""
