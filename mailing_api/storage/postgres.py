@@ -5,44 +5,48 @@ Nothing of a URL is shown but host and database, and these only where they canno
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-__all__ = [
-    "CONNECTION", "ENCODING_PROBLEM", "FOREIGN_OBJECTS", "HOLDER_OF_LOCK", "LOCK_PATIENCE", "failure", "is_database",
-    "named", "problem_of",
-]  # fmt: skip
+from mailing_api.storage.locks import who_we_are
+
+__all__ = ["OwnSchema", "Run", "connection_options", "failure", "is_database", "lock", "named", "problem_of"]
+
+#: Runs a statement with parameters, of which each has the sign `%s`, over whichever driver; returns the rows found.
+Run = Callable[..., Sequence[Sequence[Any]]]
 
 #: Seconds to wait for a lock: the server learns a moment late that a killed holder is gone.
 LOCK_PATIENCE: Final = 5.0
 #: libpq's options: texts are UTF-8, whatever PGCLIENTENCODING and the server say; and a worker that is gone without a
 #: word is noticed, and its locks are free, within a minute.
-CONNECTION: Final[dict[str, Any]] = {
+_CONNECTION: Final[dict[str, Any]] = {
     "client_encoding": "utf8",
     "keepalives_idle": 30,
     "keepalives_interval": 10,
     "keepalives_count": 3,
 }
 #: Why a database cannot hold every text; no row: it can.
-ENCODING_PROBLEM: Final = """
+_ENCODING_PROBLEM: Final = """
 SELECT 'has the encoding ' || pg_catalog.pg_encoding_to_char(encoding) || ', which lacks characters that addresses and '
 'names have. Give a database with the encoding UTF8'
 FROM pg_catalog.pg_database
 WHERE datname = pg_catalog.current_database() AND pg_catalog.pg_encoding_to_char(encoding) NOT IN ('UTF8', 'SQL_ASCII')
 """
-#: Who holds the advisory lock of a text's hash; to be formatted with the sign of the text's parameter.
-HOLDER_OF_LOCK: Final = (
+#: Who holds the advisory lock of a text's hash.
+_HOLDER_OF_LOCK: Final = (
     "SELECT application_name FROM pg_catalog.pg_locks JOIN pg_catalog.pg_stat_activity USING (pid) "
     "WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND pg_locks.database = "
     "(SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()) "
-    "AND (classid::bigint << 32 | objid::bigint) = pg_catalog.hashtextextended({}, 0)"
+    "AND (classid::bigint << 32 | objid::bigint) = pg_catalog.hashtextextended(%s, 0)"
 )
 #: What in a schema is not the role's own, or would make its statements do something else: a trigger, a rule, a policy.
-#: To be formatted with the sign of the schema's parameter. No row: everything is ours.
-FOREIGN_OBJECTS: Final = """
+#: No row: everything is ours.
+_FOREIGN_OBJECTS: Final = """
 WITH ours AS (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = current_user),
-     place AS (SELECT oid, nspowner FROM pg_catalog.pg_namespace WHERE nspname = {0})
+     place AS (SELECT oid, nspowner FROM pg_catalog.pg_namespace WHERE nspname = %s)
 SELECT 'the schema itself' FROM place WHERE nspowner NOT IN (SELECT oid FROM ours)
 UNION ALL
 SELECT 'a table, view or sequence' FROM pg_catalog.pg_class JOIN place ON relnamespace = place.oid
@@ -86,6 +90,106 @@ _KEY_VALUE: Final = re.compile(
     r"(?:^|\s)(?:host|hostaddr|port|dbname|user|password|passfile|service|sslmode|options)\s*=", re.IGNORECASE
 )
 _SHOWN: Final = re.compile(r"[A-Za-z0-9._-]{1,100}")
+
+
+class OwnSchema:
+    """A schema of a database in which a plugin keeps something, and which is its own.
+
+    Attributes:
+        name: for messages and logs; holds no password.
+        driver_error: what the driver raises.
+    """
+
+    def __init__(
+        self, url: str, schema: str, *, setting: str, member: str = "", content: str, error: Callable[[str], Exception]
+    ) -> None:
+        """Name the place; nothing is done.
+
+        Args:
+            url: as libpq takes it: `postgresql://user:password@host/database`; what is left out comes from libpq's
+                environment variables, such as PGPASSWORD.
+            schema: its name.
+            setting: that names the place.
+            member: of the setting, where the URL is one.
+            content: what is kept.
+            error: made of a message.
+
+        Raises:
+            Exception: `error`: it is no URL, or psycopg is not installed.
+        """
+        if problem := problem_of(url):
+            subject = f"`{setting}`: `{member}`" if member else f"`{setting}`"
+            raise error(f"Setting {subject} {problem}.")
+        try:
+            import psycopg  # noqa: PLC0415 - an extra, and slow to import
+        except ImportError:
+            raise error(
+                f"Setting `{setting}`: a {content} in PostgreSQL needs the package psycopg, which the extra "
+                "`postgresql` of this project brings."
+            ) from None
+        self.driver_error: type[Exception] = psycopg.Error
+        self._schema = schema
+        self._setting = setting
+        self._content = content
+        self._error = error
+        self.name = f"{named(url, os.environ)}, schema {schema}"
+
+    def check(self, run: Run) -> None:
+        """See that the database can hold every text.
+
+        Raises:
+            Exception: `error`: it cannot.
+        """
+        if problem := run(_ENCODING_PROBLEM):
+            raise self._error(f"Setting `{self._setting}`: the database of {self.name} {problem[0][0]}.")
+
+    def begin(self, run: Run) -> None:
+        """Begin a session, in which nothing of what others put into a schema is called instead of PostgreSQL's own.
+
+        Raises:
+            Exception: `error`: the database cannot hold every text.
+        """
+        run("SELECT pg_catalog.set_config('search_path', '', false)")
+        self.check(run)
+
+    def is_there(self, run: Run) -> bool:
+        """Whether there is such a schema."""
+        return bool(run("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = %s", self._schema))
+
+    def enter(self, run: Run) -> bool:
+        """Use the schema from now on; returns whether it had to be made. Two runs at once must not do this.
+
+        Raises:
+            Exception: `error`: something in it is not this role's own.
+        """
+        is_new = not self.is_there(run)
+        if is_new:
+            run(f'CREATE SCHEMA IF NOT EXISTS "{self._schema}"')
+        if foreign := run(_FOREIGN_OBJECTS, self._schema):
+            raise self._error(
+                f"Setting `{self._setting}`: in {self.name}, {foreign[0][0]} is not this role's own, so that it might "
+                f"do more than keep a {self._content}. Find out who made it. A schema that was made beforehand has to "
+                "belong to the role: CREATE SCHEMA ... AUTHORIZATION."
+            )
+        run(f'SET search_path TO "{self._schema}", pg_temp')
+        run("SET synchronous_commit TO on")  # what is noted survives a crash of the server
+        return is_new
+
+
+def connection_options() -> dict[str, Any]:
+    """The options of a connection; whoever finds something locked is told by its name who holds it."""
+    return {"application_name": who_we_are()[:63], **_CONNECTION}
+
+
+def lock(run: Run, text: str) -> str | None:
+    """Take the advisory lock of a text, for the session; returns who holds it, or None if it was taken."""
+    deadline = time.monotonic() + LOCK_PATIENCE
+    while not run("SELECT pg_catalog.pg_try_advisory_lock(pg_catalog.hashtextextended(%s, 0))", text)[0][0]:
+        if time.monotonic() > deadline:
+            holder = run(_HOLDER_OF_LOCK, text)
+            return str(holder[0][0]) if holder and holder[0][0] else "another session"
+        time.sleep(0.2)
+    return None
 
 
 def is_database(place: str) -> bool:

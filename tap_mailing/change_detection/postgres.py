@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
-import time
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from mailing_api.errors import ConfigurationError
 from mailing_api.storage import postgres
-from mailing_api.storage.locks import who_we_are
-from mailing_api.storage.postgres import LOCK_PATIENCE
 from tap_mailing.change_detection.store import Found, Note, Store, held
 
 if TYPE_CHECKING:
@@ -56,18 +52,11 @@ class PostgresStore(Store):
         Raises:
             ConfigurationError: it is no URL, or psycopg is not installed.
         """
-        try:
-            import psycopg  # noqa: PLC0415 - an extra, and slow to import
-        except ImportError:
-            raise ConfigurationError(
-                "Setting `change_detection`: a snapshot in PostgreSQL needs the package psycopg, which the extra "
-                "`postgresql` of this project brings."
-            ) from None
-        if problem := postgres.problem_of(url):
-            raise ConfigurationError(f"Setting `change_detection`: `url` {problem}.")
+        self._own = postgres.OwnSchema(
+            url, _SCHEMA, setting="change_detection", member="url", content="snapshot", error=ConfigurationError
+        )
         self._url = re.sub(r"^postgres(?:ql)?(?:\+psycopg)?://", "postgresql://", url, flags=re.IGNORECASE)
-        self.name = f"{postgres.named(url, os.environ)}, schema {_SCHEMA}"
-        self._error: type[Exception] = psycopg.Error
+        self.name = self._own.name
         self._database: psycopg.Connection[Any] | None = None
 
     def find(self, part: int, keys: Sequence[str]) -> dict[str, Found]:
@@ -97,7 +86,7 @@ class PostgresStore(Store):
     def close(self) -> None:
         """End the session, and with it the locks."""
         if self._database is not None:
-            with contextlib.suppress(self._error):
+            with contextlib.suppress(self._own.driver_error):
                 self._database.close()
             self._database = None
 
@@ -105,57 +94,35 @@ class PostgresStore(Store):
         import psycopg  # noqa: PLC0415
 
         try:
-            self._database = psycopg.connect(
-                self._url, autocommit=True, application_name=who_we_are()[:63], **postgres.CONNECTION
-            )
+            self._database = psycopg.connect(self._url, autocommit=True, **postgres.connection_options())
         except psycopg.Error as exc:
             raise ConfigurationError(
                 f"Setting `change_detection`: no connection to {self.name} ({postgres.failure(exc)})."
             ) from None
-        # Nothing of what others put into a schema is to be called instead of PostgreSQL's own.
-        self._run("SELECT pg_catalog.set_config('search_path', '', false)")
-        if problem := self._run(postgres.ENCODING_PROBLEM):
-            raise ConfigurationError(f"Setting `change_detection`: the database of {self.name} {problem[0][0]}.")
+        self._own.begin(self._run_with)
         # Two runs at once would both find that there is no schema.
-        self._run("SELECT pg_advisory_lock(hashtextextended(?, 0))", (_SCHEMA,))
-        if not self._run("SELECT 1 FROM pg_namespace WHERE nspname = ?", (_SCHEMA,)):
-            self._run(f"CREATE SCHEMA {_SCHEMA}")
-        if foreign := self._run(postgres.FOREIGN_OBJECTS.format("?"), (_SCHEMA,)):
-            raise ConfigurationError(
-                f"Setting `change_detection`: in {self.name}, {foreign[0][0]} is not this role's own, so that it might "
-                "do more than keep a snapshot. Find out who made it. A schema that was made beforehand has to belong "
-                "to the role: CREATE SCHEMA ... AUTHORIZATION."
-            )
-        self._run(f"SET search_path TO {_SCHEMA}, pg_temp")
-        self._run("SET synchronous_commit TO on")  # what is noted survives a crash of the server
+        self._run("SELECT pg_catalog.pg_advisory_lock(pg_catalog.hashtextextended(?, 0))", (_SCHEMA,))
+        self._own.enter(self._run_with)
         names = self._run("SELECT tablename FROM pg_catalog.pg_tables WHERE schemaname = ?", (_SCHEMA,))
         self._check_tables({name for (name,) in names})
         for statement in _TABLES:
             self._run(statement)
-        self._run("SELECT pg_advisory_unlock(hashtextextended(?, 0))", (_SCHEMA,))
+        self._run("SELECT pg_catalog.pg_advisory_unlock(pg_catalog.hashtextextended(?, 0))", (_SCHEMA,))
 
     def _hold(self, stream: str, account: str) -> None:
-        what = f"{_SCHEMA} {stream} {account}"
-        deadline = time.monotonic() + LOCK_PATIENCE
-        while not self._run("SELECT pg_try_advisory_lock(hashtextextended(?, 0))", (what,))[0][0]:
-            if time.monotonic() > deadline:
-                raise held(f"stream {stream} in {self.name}", self._holder(what))
-            time.sleep(0.2)
-
-    def _holder(self, what: str) -> str:
-        found = self._run(postgres.HOLDER_OF_LOCK.format("?"), (what,))
-        return str(found[0][0]) if found else "another session"
+        if holder := postgres.lock(self._run_with, f"{_SCHEMA} {stream} {account}"):
+            raise held(f"stream {stream} in {self.name}", holder)
 
     def _run(self, statement: str, parameters: Sequence[Any] = ()) -> list[Any]:
+        return self._run_with(statement.replace("?", "%s"), *parameters)
+
+    def _run_with(self, statement: str, *parameters: Any) -> list[Any]:
         if self._database is None:
             raise RuntimeError("not open")
         try:
-            cursor = self._database.execute(statement.replace("?", "%s"), parameters or None)
+            cursor = self._database.execute(statement, parameters or None)
             return cursor.fetchall() if cursor.description else []
-        except self._error as exc:
-            raise self._unusable(exc) from None
-
-    def _unusable(self, error: Exception) -> ConfigurationError:
-        return ConfigurationError(
-            f"Setting `change_detection`: {self.name} cannot be used ({postgres.failure(error)})."
-        )
+        except self._own.driver_error as exc:
+            raise ConfigurationError(
+                f"Setting `change_detection`: {self.name} cannot be used ({postgres.failure(exc)})."
+            ) from None

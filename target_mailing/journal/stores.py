@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import sqlite3
-import time
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 
 from mailing_api.storage import postgres
 from mailing_api.storage.folders import unmakable
-from mailing_api.storage.locks import Foreign, Held, HeldFile, Mark, who_we_are
+from mailing_api.storage.locks import Foreign, Held, HeldFile, Mark
+from mailing_api.storage.postgres import OwnSchema
 
 __all__ = ["FileStore", "JournalError", "MemoryStore", "PostgresStore", "Store", "damaged"]
 
@@ -226,22 +226,16 @@ class PostgresStore(Store):
         digest = hashlib.blake2b(pipeline.encode(), digest_size=4).hexdigest()
         slug = re.sub(r"[^a-z0-9]+", "_", pipeline.lower()).strip("_")[:38]
         self._schema = f"target_mailing_{slug}_{digest}"
+        self._own = OwnSchema(url, self._schema, setting="journal", content="journal", error=JournalError)
         self._is_new = False
-        if problem := postgres.problem_of(url):
-            raise JournalError(f"Setting `journal` {problem}.")
-        self.name = f"{postgres.named(url, os.environ)}, schema {self._schema}"
+        self.name = self._own.name
         try:
             self._engine = sa.create_engine(
                 sa.make_url(url).set(drivername="postgresql+psycopg"),
                 hide_parameters=True,
                 poolclass=sa.StaticPool,
-                connect_args={"application_name": who_we_are()[:63], **postgres.CONNECTION},
+                connect_args=postgres.connection_options(),
             )
-        except ImportError:
-            raise JournalError(
-                "Setting `journal`: a journal in PostgreSQL needs the package psycopg, which the extra `postgresql` of "
-                "this project brings."
-            ) from None
         except (ValueError, sa.exc.ArgumentError):  # what libpq would read, and SQLAlchemy does not
             raise JournalError(
                 "Setting `journal` is no URL that can be read. Several hosts are given as "
@@ -255,24 +249,11 @@ class PostgresStore(Store):
             JournalError: something in the schema is not this role's own; or as of any store.
         """
         connection = self._engine.connect()
-        # Nothing of what others put into a schema is to be called instead of PostgreSQL's own.
-        connection.exec_driver_sql("SELECT pg_catalog.set_config('search_path', '', false)")
-        if problem := connection.exec_driver_sql(postgres.ENCODING_PROBLEM).scalar():
-            raise JournalError(f"Setting `journal`: the database of {self.name} {problem}.")
-        if holder := _lock(connection, self._schema):
+        run = _run_over(connection)
+        self._own.begin(run)
+        if holder := postgres.lock(run, self._schema):
             raise _held(self.name, holder)
-        self._is_new = not self._is_there(connection)
-        if self._is_new:
-            connection.exec_driver_sql(f'CREATE SCHEMA IF NOT EXISTS "{self._schema}"')
-        query = sa.text(postgres.FOREIGN_OBJECTS.format(":schema"))
-        if foreign := connection.execute(query, {"schema": self._schema}).scalar():
-            raise JournalError(
-                f"Setting `journal`: in {self.name}, {foreign} is not this role's own, so that it might do more than "
-                "keep a journal. Find out who made it. A schema that was made beforehand has to belong to the role: "
-                "CREATE SCHEMA ... AUTHORIZATION."
-            )
-        connection.exec_driver_sql(f'SET search_path TO "{self._schema}", pg_temp')
-        connection.exec_driver_sql("SET synchronous_commit TO on")  # what is noted survives a crash of the server
+        self._is_new = self._own.enter(run)
         connection.commit()
         return connection
 
@@ -285,12 +266,11 @@ class PostgresStore(Store):
         """Whether there is no schema, and the role may make it."""
         try:
             with self._engine.connect() as connection:
-                if problem := connection.exec_driver_sql(postgres.ENCODING_PROBLEM).scalar():
-                    raise JournalError(f"Setting `journal`: the database of {self.name} {problem}.")
-                if self._is_there(connection):
+                run = _run_over(connection)
+                self._own.check(run)
+                if self._own.is_there(run):
                     return False
-                query = "SELECT pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE')"
-                if not connection.exec_driver_sql(query).scalar():
+                if not run("SELECT pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE')")[0][0]:
                     raise JournalError(
                         f"Setting `journal`: {self.name} could not be made: the role needs CREATE on the database, or "
                         "the schema made for it beforehand (CREATE SCHEMA ... AUTHORIZATION)."
@@ -299,13 +279,9 @@ class PostgresStore(Store):
             raise JournalError(f"Setting `journal`: {self.name} {self.failure(exc)}.") from None
         return True
 
-    def _is_there(self, connection: sa.Connection) -> bool:
-        query = sa.text("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = :schema")
-        return connection.execute(query, {"schema": self._schema}).scalar() is not None
-
     def hold_list(self, connection: sa.Connection, destination: str) -> str | None:
         """Take an advisory lock of the database, whichever schema, user and machine the other run has."""
-        return _lock(connection, f"target-mailing list {destination}")
+        return postgres.lock(_run_over(connection), f"target-mailing list {destination}")
 
     def failure(self, error: Exception) -> str:
         """Words for an error of PostgreSQL or its driver."""
@@ -316,16 +292,12 @@ class PostgresStore(Store):
         self._engine.dispose()
 
 
-def _lock(connection: sa.Connection, what: str) -> str | None:
-    """Take the advisory lock of a text, for the session; returns who holds it, or None if it was taken."""
-    query = sa.text("SELECT pg_catalog.pg_try_advisory_lock(pg_catalog.hashtextextended(:text, 0))")
-    deadline = time.monotonic() + postgres.LOCK_PATIENCE
-    while not connection.execute(query, {"text": what}).scalar():
-        if time.monotonic() > deadline:
-            holder = sa.text(postgres.HOLDER_OF_LOCK.format(":text"))
-            return connection.execute(holder, {"text": what}).scalar() or "another session"
-        time.sleep(0.2)
-    return None
+def _run_over(connection: sa.Connection) -> postgres.Run:
+    def run(statement: str, *parameters: str) -> Sequence[Sequence[Any]]:
+        found = connection.exec_driver_sql(statement, parameters or None)
+        return found.all() if found.returns_rows else []
+
+    return run
 
 
 def _held(place: str, holder: str) -> JournalError:

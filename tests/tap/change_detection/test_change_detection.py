@@ -15,8 +15,9 @@ import pytest
 
 from mailing_api.errors import ConfigurationError, ProviderFault
 from mailing_api.mailjet.client import MailjetClient
+from mailing_api.storage import postgres
 from mailing_sandbox.server import Sandbox
-from tap_mailing.change_detection import postgres, sqlite
+from tap_mailing.change_detection import sqlite
 from tap_mailing.change_detection.postgres import PostgresStore
 from tap_mailing.change_detection.sqlite import FileStore
 from tap_mailing.mailjet.provider import ContactProperties, ListMembers
