@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_mailing.input import unreadable
+from target_mailing import unreadable
 from target_mailing.input.reader import LineReader
 from target_mailing.lines import InputError, Lines
 from target_mailing.target import TargetMailing
