@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
-from mailing_api.settings import ALLOW_HTTP, Setting
+from mailing_api.settings import ALLOW_HTTP, Setting, lookup
 
-__all__ = ["TARGET_SETTINGS"]
+__all__ = ["BY_NAME", "TARGET_SETTINGS", "value_of"]
 
 #: Those that belong to no provider.
 TARGET_SETTINGS: Final = (
@@ -274,3 +275,10 @@ TARGET_SETTINGS: Final = (
     ),
     ALLOW_HTTP,
 )
+
+BY_NAME: Final = {setting.name: setting for setting in TARGET_SETTINGS}
+
+
+def value_of(name: str, config: Mapping[str, Any]) -> Any:
+    """The value of the setting of that name, or its default."""
+    return lookup(BY_NAME[name], config)

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from mailing_api.errors import ConfigurationError
-from mailing_api.settings import lookup
 from mailing_api.storage.folders import NoHomeError, expanded, state_folder
 from mailing_api.storage.postgres import is_database
-from target_mailing.declared_settings import TARGET_SETTINGS
+from target_mailing.declared_settings import value_of
 from target_mailing.journal.stores import FileStore, MemoryStore, PostgresStore, Store
 
 __all__ = ["NO_JOURNAL", "default_folder", "journal_hash_key", "journal_store", "place_of", "refuse_missing_journal"]
@@ -22,7 +21,6 @@ __all__ = ["NO_JOURNAL", "default_folder", "journal_hash_key", "journal_store", 
 NO_JOURNAL: Final = "off"
 #: Characters of `journal_hash_key` at least.
 _SHORTEST_KEY: Final = 16
-_BY_NAME: Final = {setting.name: setting for setting in TARGET_SETTINGS}
 
 
 def default_folder(name: str, environ: Mapping[str, str] = os.environ) -> Path:
@@ -70,7 +68,7 @@ def journal_store(config: Mapping[str, Any], account: str, environ: Mapping[str,
         ConfigurationError: it is a path that cannot be used.
         JournalError: it is a URL that cannot be used.
     """
-    journal = lookup(_BY_NAME["journal"], config)
+    journal = value_of("journal", config)
     if journal == NO_JOURNAL:
         return MemoryStore()
     where = f"{account}-{config.get('scope') or 'list'}-{config.get('list')}"
@@ -89,7 +87,7 @@ def journal_hash_key(config: Mapping[str, Any]) -> str | None:
     Raises:
         ConfigurationError: it is too short to be one.
     """
-    key: str | None = lookup(_BY_NAME["journal_hash_key"], config)
+    key: str | None = value_of("journal_hash_key", config)
     if key is not None and len(key) < _SHORTEST_KEY:
         raise ConfigurationError(
             f"Setting `journal_hash_key` has {len(key)} characters; it must have {_SHORTEST_KEY} or more, at random, "
@@ -105,7 +103,7 @@ def refuse_missing_journal(config: Mapping[str, Any], store: Store) -> None:
         ConfigurationError: it is not, and `create_journal` is false.
         JournalError: it cannot be used.
     """
-    if lookup(_BY_NAME["create_journal"], config) is False and store.would_be_made():
+    if value_of("create_journal", config) is False and store.would_be_made():
         raise ConfigurationError(
             f"Setting `create_journal` is false, and there is no journal: {store.name}. What earlier runs noted is "
             "missing. Look whether its volume is mounted, or whether `journal` names another place; for a first run "

@@ -9,7 +9,8 @@ import msgspec
 
 from mailing_api.errors import ConfigurationError
 from mailing_api.process.configuration import empty_variable
-from mailing_api.settings import ALLOW_HTTP, duration, lookup, positive
+from mailing_api.settings import duration, positive
+from target_mailing.declared_settings import value_of
 from target_mailing.delivery.engine import Delivery
 from target_mailing.delivery.queue import DestinationQueue
 from target_mailing.destination import Destination
@@ -45,13 +46,13 @@ class Router:
             ConfigurationError: a setting of the provider is missing.
         """
         self.provider = provider
-        rate, timeout = config.get("max_requests_per_second"), config.get("request_timeout")
+        rate, timeout = (value_of(name, config) for name in ("max_requests_per_second", "request_timeout"))
         self._account = self.provider.connect(
             config,
             user_agent=user_agent,
             max_requests_per_second=None if rate is None else positive("max_requests_per_second", rate),
-            timeout=positive("request_timeout", duration("request_timeout", 60 if timeout is None else timeout)),
-            allow_http=lookup(ALLOW_HTTP, config) is True,
+            timeout=positive("request_timeout", duration("request_timeout", timeout)),
+            allow_http=value_of("allow_http", config) is True,
         )
         self.label = f"{self.provider.name}-{self._account.label}"
         #: Keeps other runs from the lists that this one delivers to.

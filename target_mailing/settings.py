@@ -9,15 +9,14 @@ from typing import Any, Final, Literal
 import msgspec
 
 from mailing_api.errors import ConfigurationError
-from mailing_api.settings import duration, filled, lookup, positive, shown
+from mailing_api.settings import duration, filled, positive, shown
 from mailing_api.suggestions import did_you_mean
-from target_mailing.declared_settings import TARGET_SETTINGS
+from target_mailing.declared_settings import BY_NAME, value_of
 
 __all__ = ["StreamSettings", "check_entries", "is_entry_of"]
 
 #: What leaves a column out in `mapping`, as in `stream_maps`.
 _NULLS: Final = (None, "__NULL__")
-_BY_NAME: Final = {setting.name: setting for setting in TARGET_SETTINGS}
 _DURATIONS: Final = frozenset(
     {"resend_window", "batch_max_age", "job_timeout", "job_abandon", "poll_interval", "poll_max_interval"}
 )
@@ -68,8 +67,8 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             ConfigurationError: a value is of the wrong type or out of bounds, or cannot differ between streams.
         """
-        names = [name for name in cls.__struct_fields__ if name in _BY_NAME]
-        values = {name: lookup(_BY_NAME[name], config) for name in names}
+        names = [name for name in cls.__struct_fields__ if name in BY_NAME]
+        values = {name: value_of(name, config) for name in names}
         overrides = _overrides(config, stream) if stream is not None else []
         places = {name: name for name in names}  # where each value comes from, for messages
         for pattern, given in overrides:
@@ -125,9 +124,7 @@ def _convert(name: str, value: Any, place: str) -> Any:
     try:
         return msgspec.convert(value, annotation)
     except msgspec.ValidationError:
-        raise ConfigurationError(
-            f"Setting `{place}` is {shown(value)}; it must be {_BY_NAME[name].expected}."
-        ) from None
+        raise ConfigurationError(f"Setting `{place}` is {shown(value)}; it must be {BY_NAME[name].expected}.") from None
 
 
 def _overrides(config: Mapping[str, Any], stream: str) -> list[tuple[str, dict[str, Any]]]:

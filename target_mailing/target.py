@@ -28,9 +28,10 @@ from mailing_api.process.command import message_of
 from mailing_api.process.configuration import check_not_empty, given_settings
 from mailing_api.process.log_filter import safe_line
 from mailing_api.process.plugin import MailingPlugin
-from mailing_api.settings import duration, json_schema, lookup, positive
+from mailing_api.settings import duration, json_schema, positive
 from target_mailing.cli import TargetCommand
 from target_mailing.contacts.properties import PropertyNames, no_property
+from target_mailing.declared_settings import value_of
 from target_mailing.delivery.reject_limit import reject_limit
 from target_mailing.delivery.summary import totals, totals_sentence
 from target_mailing.input.actions import check_action
@@ -116,10 +117,10 @@ class TargetMailing(MailingPlugin, Target):
                 mapper=self.mapper if self._has_maps() else None,
                 journal=journal,
                 rejects=rejects,
-                limit=reject_limit(self._setting("max_rejected")),
+                limit=reject_limit(value_of("max_rejected", self.config)),
                 router=router,
-                jobs_in_flight=positive("jobs_in_flight", self._setting("jobs_in_flight")),
-                max_line_bytes=positive("max_line_bytes", self._setting("max_line_bytes")),
+                jobs_in_flight=positive("jobs_in_flight", value_of("jobs_in_flight", self.config)),
+                max_line_bytes=positive("max_line_bytes", value_of("max_line_bytes", self.config)),
             )
             opened.push(partial(self._summarise, run, rejects))
             try:
@@ -136,10 +137,10 @@ class TargetMailing(MailingPlugin, Target):
     def _check_settings(self) -> None:
         """See that the settings are right before anything is made."""
         check_entries(self.config)
-        reject_limit(self._setting("max_rejected"))
+        reject_limit(value_of("max_rejected", self.config))
         journal_hash_key(self.config)
         for name in ("jobs_in_flight", "max_line_bytes"):
-            positive(name, self._setting(name))
+            positive(name, value_of(name, self.config))
 
     def _router(self) -> Router:
         return Router(chosen(self.config), self.config, user_agent=f"{self.name}/{self.plugin_version}")
@@ -156,7 +157,7 @@ class TargetMailing(MailingPlugin, Target):
     def _open_memory(self, router: Router) -> tuple[Journal, RejectsFile]:
         store, rejects_folder = self._places(router)
         window, abandon, patience = (
-            duration(name, self._setting(name)) for name in ("resend_window", "job_abandon", "job_timeout")
+            duration(name, value_of(name, self.config)) for name in ("resend_window", "job_abandon", "job_timeout")
         )
         if abandon < patience:
             self.logger.warning(
@@ -182,7 +183,7 @@ class TargetMailing(MailingPlugin, Target):
                 self.logger.info("Journal: %s", store.name)
             if hash_key is not None and journal.seal(hash_key):
                 self.logger.info("Setting `journal_hash_key`: the journal takes it on, and needs it from now on")
-            if (kept := self._setting("rejects_keep")) is not None:
+            if (kept := value_of("rejects_keep", self.config)) is not None:
                 before = time.time() - positive("rejects_keep", duration("rejects_keep", kept))
                 if deleted := delete_old(rejects_folder, before):
                     self.logger.info("Setting `rejects_keep`: %d older rejects files were deleted", deleted)
@@ -192,9 +193,6 @@ class TargetMailing(MailingPlugin, Target):
 
     def _has_maps(self) -> bool:
         return bool(self.config.get("stream_maps") or self.config.get("flattening_enabled"))
-
-    def _setting(self, name: str) -> Any:
-        return lookup(next(one for one in SETTINGS if one.name == name), self.config)
 
     def _summarise(self, run: Run, rejects: RejectsFile, failure: type[BaseException] | None, *_: object) -> None:
         if failure is not None and not run.has_worked:
@@ -248,7 +246,7 @@ class TargetMailing(MailingPlugin, Target):
             self.config,
             maps=StreamMaps(self.mapper, self.config) if self._has_maps() else None,
             router=router,
-            max_line_bytes=positive("max_line_bytes", self._setting("max_line_bytes")),
+            max_line_bytes=positive("max_line_bytes", value_of("max_line_bytes", self.config)),
         )
         for report in check(source):
             tell(report.line)
