@@ -51,7 +51,8 @@ class Done(msgspec.Struct, frozen=True):
 
     Attributes:
         evidence: what a later step, or a later run, needs to go on. Positions under `withheld` are of rows that are
-            not sent, for the sake of consent, whatever becomes of the others.
+            not sent, for the sake of consent, whatever becomes of the others; those under `absent` of rows that need
+            not be sent, since who is to leave is not there.
         certain: where a step of unknown effect was found to be done: nobody else can have done it.
         names: by position, what the provider calls the rows' contacts; the journal keeps it for later batches.
         left: by position, such names that stand for the contacts no more; the journal forgets them.
@@ -145,6 +146,18 @@ class Work(msgspec.Struct, kw_only=True):
     def refused(self) -> set[int]:
         """Positions of rows that an earlier step did not let pass."""
         return {at for noted in self.evidence.values() for at in noted.get("refused", ())}
+
+    @property
+    def withheld(self) -> list[int]:
+        """Positions of rows that an earlier step withheld, for the sake of consent."""
+        return [at for noted in self.evidence.values() for at in noted.get("withheld", ())]
+
+    @property
+    def sent(self) -> list[int]:
+        """Positions of the rows that a job is given: no earlier step withheld or refused them, or had no need of it."""
+        absent = {at for noted in self.evidence.values() for at in noted.get("absent", ())}
+        left_out = {*self.withheld, *self.refused, *absent}
+        return [at for at in range(len(self.rows)) if at not in left_out]
 
 
 class Step(ABC):

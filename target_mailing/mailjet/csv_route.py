@@ -13,7 +13,7 @@ from target_mailing.delivery.named_addresses import NamedAddresses
 from target_mailing.delivery.row_size import is_large, too_large
 from target_mailing.destination import Again, Done, Finished, Progress, Refusal, Step, Work
 from target_mailing.mailjet.csv_file import CsvErrors, errors_of, write
-from target_mailing.mailjet.json_route import JOB_APPEARS_WITHIN, is_near, refused, sent_rows, withheld_rows
+from target_mailing.mailjet.json_route import JOB_APPEARS_WITHIN, is_near, refused
 from target_mailing.mailjet.read_back import judged_by_count
 from target_mailing.mailjet.refusals import UnknownProperties, is_unknown_property
 from target_mailing.settings import StreamSettings
@@ -33,13 +33,13 @@ class Upload(Step):
 
     def run(self, work: Work) -> Progress:
         """Upload once."""
-        file = write([work.rows[at].contact for at in sent_rows(work)], self.datatypes)
+        file = write([work.rows[at].contact for at in work.sent], self.datatypes)
         try:
             return Done({"data": self.client.upload_csv(file.content, list_id=self.list_id), "options": file.options})
         except RequestRefused as error:
             return refused(work, error, self.unknown_properties)
         except ProviderFault as error:
-            sent = sent_rows(work)
+            sent = work.sent
             size = len(work.rows[sent[0]].contact)
             if error.status is not None or (len(sent) == 1 and not is_large(size, 0)):
                 raise
@@ -47,10 +47,8 @@ class Upload(Step):
             self.client.page("csvimport", {"Limit": 1})
             if len(sent) == 1:
                 refusal = too_large(size, "the connection was cut each time")
-                return Finished(rejected={sent[0]: refusal}, withheld=withheld_rows(work))
-            return Finished(
-                unresolved=True, reason="the upload was cut off again and again", withheld=withheld_rows(work)
-            )
+                return Finished(rejected={sent[0]: refusal}, withheld=work.withheld)
+            return Finished(unresolved=True, reason="the upload was cut off again and again", withheld=work.withheld)
 
 
 @dataclass(frozen=True)
@@ -112,12 +110,12 @@ class FollowImport(Step):
             if time.time() - work.begun_at < JOB_APPEARS_WITHIN:
                 return Again.later(self.settings, work.polls)
             reason = "the import is unknown to Mailjet"
-            return Finished(job=str(job_id), unresolved=True, reason=reason, withheld=withheld_rows(work))
+            return Finished(job=str(job_id), unresolved=True, reason=reason, withheld=work.withheld)
         if not job.is_terminal:
             return Again.later(self.settings, work.polls)
         if job.status == "completed" and job.errors == 0:
-            if job.count is None or job.count >= len(sent_rows(work)):
-                return Finished(job=str(job_id), withheld=withheld_rows(work))
+            if job.count is None or job.count >= len(work.sent):
+                return Finished(job=str(job_id), withheld=work.withheld)
             return Done({"status": job.status, "errors": 0, "count": job.count})
         return Done({"status": job.status, "errors": job.errors})
 
@@ -141,7 +139,7 @@ class ReadImportErrors(Step):
         status, errors = work.evidence["follow"]["status"], work.evidence["follow"]["errors"] or 0
         if (count := work.evidence["follow"].get("count")) is not None:
             return judged_by_count(self.client, self.lists, work, str(job_id), count)
-        sent = sent_rows(work)
+        sent = work.sent
         told = self._errors(job_id, NamedAddresses(work.rows[at].email for at in sent))
         named = {} if told is None else told.named
         refusals = {
@@ -159,9 +157,9 @@ class ReadImportErrors(Step):
         if refusals or is_whole:
             rest = passing if is_whole else [at for at in sent if at not in refusals or at in passing]
             refusals = {at: refusal for at, refusal in refusals.items() if at not in passing}
-            return Finished(job=str(job_id), rejected=refusals, resend=rest, withheld=withheld_rows(work))
+            return Finished(job=str(job_id), rejected=refusals, resend=rest, withheld=work.withheld)
         reason = f"the import ended in {status} with {errors} errors, without naming rows"
-        return Finished(job=str(job_id), unresolved=True, reason=reason, withheld=withheld_rows(work))
+        return Finished(job=str(job_id), unresolved=True, reason=reason, withheld=work.withheld)
 
     def _errors(self, job_id: int, addresses: NamedAddresses) -> CsvErrors | None:
         """What the file says; nothing if there is no file, None if it cannot be read."""

@@ -24,7 +24,7 @@ from target_mailing.mailjet.contact_route import ManageContacts
 from target_mailing.mailjet.csv_route import FollowImport, Import, ReadImportErrors, Upload
 from target_mailing.mailjet.json_route import ACTIONS, Follow, ReadConsent, Submit
 from target_mailing.mailjet.properties import FIELDS, NAME, TEXT, datatype_of
-from target_mailing.mailjet.read_back import JudgeJob, ReadBack
+from target_mailing.mailjet.read_back import ContactReadBack, JudgeJob
 from target_mailing.mailjet.refusals import UnknownProperties
 from target_mailing.mailjet.setup import define_properties, find_list
 from target_mailing.settings import StreamSettings
@@ -147,7 +147,7 @@ class MailjetDestination(Destination):
 
     def read_back(self, verdict: Finished, doubtful: Sequence[int]) -> Step:
         """Looks at each contact and its memberships."""
-        return ReadBack(self._client, self._lists, verdict, doubtful)
+        return ContactReadBack(verdict, doubtful, self._client, self._lists)
 
     def create_properties(self, types: Mapping[str, Collection[str]]) -> None:
         """Define a static property for each column, of the type that its values have.

@@ -34,8 +34,6 @@ __all__ = [
     "Submit",
     "is_near",
     "refused",
-    "sent_rows",
-    "withheld_rows",
 ]
 
 ACTIONS: Final = Actions(
@@ -112,7 +110,7 @@ class Submit(Step):
 
     def run(self, work: Work) -> Progress:
         """Post the batch."""
-        contacts = b",".join(work.rows[at].contact for at in sent_rows(work))
+        contacts = b",".join(work.rows[at].contact for at in work.sent)
         head: dict[str, Any] = {"Action": work.action}
         if self.list_id is None:
             head = {"ContactsLists": [{"ListID": one, "Action": work.action} for one in self.lists]}
@@ -152,12 +150,12 @@ def refused(work: Work, error: RequestRefused, unknown_properties: UnknownProper
     """
     if is_unknown_property(error.said) and unknown_properties.wait(error.said):
         return Again(0.0)
-    sent = sent_rows(work)
+    sent = work.sent
     if error.status == 413 and len(sent) == 1:
         refusal = too_large(len(work.rows[sent[0]].contact), f"refused with HTTP {error.status}")
-        return Finished(rejected={sent[0]: refusal}, withheld=withheld_rows(work))
+        return Finished(rejected={sent[0]: refusal}, withheld=work.withheld)
     reason = f"refused ({error.code or error.status})"
-    return Finished(unresolved=True, reason=reason, withheld=withheld_rows(work))
+    return Finished(unresolved=True, reason=reason, withheld=work.withheld)
 
 
 def is_near(row: Mapping[str, Any], begun_at: float) -> bool:
@@ -201,18 +199,18 @@ class Follow(Step):
             if time.time() - work.begun_at < JOB_APPEARS_WITHIN:
                 return Again.later(self.settings, work.polls)
             return Finished(
-                job=str(job_id), unresolved=True, reason="the job is unknown to Mailjet", withheld=withheld_rows(work)
+                job=str(job_id), unresolved=True, reason="the job is unknown to Mailjet", withheld=work.withheld
             )
         if not job.is_terminal:
             return Again.later(self.settings, work.polls)
-        sent = sent_rows(work)
+        sent = work.sent
         if submitted.get("adopted") and job.count is not None and job.count not in {0, len(sent)}:
             # It was somebody else's after all.
-            return Finished(job=str(job_id), resend=sent, withheld=withheld_rows(work))
+            return Finished(job=str(job_id), resend=sent, withheld=work.withheld)
         ended: dict[str, Any] = {"status": job.status, "error_file": job.error_file, "error": _code(job)}
         if job.status == "completed" and not job.error and not job.error_file:
             if job.count is None or job.count >= len(sent):
-                return Finished(job=str(job_id), withheld=withheld_rows(work))
+                return Finished(job=str(job_id), withheld=work.withheld)
             ended["count"] = job.count
         return Done(ended | ({"unknown_property": True} if is_unknown_property(job.error) else {}))
 
@@ -234,7 +232,7 @@ class ReadErrors(Step):
         """Read the file."""
         job_id = int(work.evidence["submit"]["job"])
         ended = work.evidence["follow"]
-        withheld = withheld_rows(work)
+        withheld = work.withheld
         refusals = self._refusals(work, job_id, str(ended.get("error_file", "")))
         # Mappings have seen to it that all properties of the rows are defined.
         passing = {at: refusal for at, refusal in refusals.items() if is_unknown_property(refusal.reason)}
@@ -243,7 +241,7 @@ class ReadErrors(Step):
         elif not refusals and not (ended.get("unknown_property") and self.unknown_properties.wait("job")):
             reason = f"the job ended in {ended['status']} without naming rows ({ended.get('error')})"
             return Finished(job=str(job_id), unresolved=True, reason=reason, withheld=withheld)
-        rest = [at for at in sent_rows(work) if at not in refusals]
+        rest = [at for at in work.sent if at not in refusals]
         return Finished(job=str(job_id), rejected=refusals, resend=rest, withheld=withheld)
 
     def _refusals(self, work: Work, job_id: int, error_file: str) -> dict[int, Refusal]:
@@ -257,7 +255,7 @@ class ReadErrors(Step):
             if error.status is not None and error.status < 500:
                 return {}
             raise
-        sent = sent_rows(work)
+        sent = work.sent
         addresses = NamedAddresses(work.rows[at].email for at in sent)
         named = refused_rows(content, addresses, properties=_properties_of(work))
         return {
@@ -274,18 +272,6 @@ def _properties_of(work: Work) -> set[str]:
 
 class _Properties(msgspec.Struct):
     properties: dict[str, Any] = msgspec.field(name="Properties", default_factory=dict)
-
-
-def withheld_rows(work: Work) -> list[int]:
-    """The positions of the rows that are not sent, for the sake of consent."""
-    return list(work.evidence.get("consent", {}).get("withheld", ()))
-
-
-def sent_rows(work: Work) -> list[int]:
-    """The positions of the rows that the job holds."""
-    noted = work.evidence.get("consent", {})
-    left_out = {*noted.get("withheld", ()), *noted.get("absent", ()), *work.refused}
-    return [at for at in range(len(work.rows)) if at not in left_out]
 
 
 def _code(job: Job) -> str:

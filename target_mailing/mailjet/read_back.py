@@ -6,7 +6,7 @@ Being on the list does not prove that a row's name and properties came with it, 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -18,11 +18,12 @@ from mailing_api.mailjet.answers import opted_out, values_of
 from mailing_api.mailjet.client import MailjetClient
 from mailing_api.values import boolean, integer, number
 from target_mailing.delivery.one_by_one import take_each_that_works
-from target_mailing.destination import Finished, Progress, Refusal, Step, Work
-from target_mailing.mailjet.json_route import ACTIONS, ReadErrors, sent_rows, withheld_rows
+from target_mailing.delivery.read_back import ReadBack
+from target_mailing.destination import Finished, Progress, Refusal, Work
+from target_mailing.mailjet.json_route import ACTIONS, ReadErrors
 from target_mailing.row import Row
 
-__all__ = ["JudgeJob", "ReadBack", "holds_values", "is_as_asked", "judged_by_count"]
+__all__ = ["ContactReadBack", "JudgeJob", "holds_values", "is_as_asked", "judged_by_count"]
 
 logger = logging.getLogger("target-mailing.mailjet")
 
@@ -63,7 +64,7 @@ def judged_by_count(client: MailjetClient, lists: Sequence[int], work: Work, job
         job: the job's ID.
         count: that it tells.
     """
-    sent, withheld = sent_rows(work), withheld_rows(work)
+    sent, withheld = work.sent, work.withheld
     told = f"it tells of {count} contacts, and was given {len(sent)}"
     unresolved = Finished(job=job, unresolved=True, reason=told, withheld=withheld)
     is_telling = len(sent) <= _SAMPLE or (count / len(sent)) ** _SAMPLE < _OVERSIGHT
@@ -71,7 +72,7 @@ def judged_by_count(client: MailjetClient, lists: Sequence[int], work: Work, job
         return unresolved
     sample = sent[:: -(-len(sent) // _SAMPLE)]
     doubt = Finished(job=job, rejected=dict.fromkeys(sample, Refusal("unconfirmed", told)), withheld=withheld)
-    if ReadBack(client, lists, doubt, sample).run(work).rejected:
+    if ContactReadBack(doubt, sample, client, lists).run(work).rejected:
         return unresolved
     logger.warning(
         "Job %s of Mailjet has completed without errors, but %s. %d of them were looked for and are there with all "
@@ -84,31 +85,18 @@ def judged_by_count(client: MailjetClient, lists: Sequence[int], work: Work, job
 
 
 @dataclass(frozen=True)
-class ReadBack(Step):
-    """Asks for each doubtful row what Mailjet holds, by at most three calls; those that are there were delivered.
+class ContactReadBack(ReadBack):
+    """Asks for each doubtful row what Mailjet holds, by at most three calls.
 
     Attributes:
         lists: to which the batch went; none where it only went to the account.
-        verdict: how the batch ends if none of the rows is found.
-        doubtful: positions of the rows to look for.
     """
 
     client: MailjetClient
     lists: Sequence[int]
-    verdict: Finished
-    doubtful: Sequence[int]
-    name = "read_back"
 
-    def run(self, work: Work) -> Finished:
-        """Look for the rows."""
-        withheld = {*self.verdict.withheld, *work.evidence.get("consent", {}).get("withheld", ())}
-        asked = [at for at in self.doubtful if at not in withheld]
-        found = self._found(asked, work)
-        rejected = {at: why for at, why in self.verdict.rejected.items() if at not in found | withheld}
-        return msgspec.structs.replace(self.verdict, rejected=rejected, withheld=sorted(withheld))
-
-    def _found(self, positions: Sequence[int], work: Work) -> set[int]:
-        """Those that are there; one that Mailjet fails for stays in doubt."""
+    def arrived(self, positions: Sequence[int], work: Work) -> Collection[int]:
+        """Those of these rows of which all is there; one that Mailjet fails for stays in doubt."""
         answers, _ = take_each_that_works(
             positions,
             lambda at: self._is_there(work.rows[at], work.action),

@@ -19,7 +19,7 @@ from target_mailing.destination import Destination, Finished, Step
 from target_mailing.row import Row
 from target_mailing.ses.contact import AnyField, Status, Told, encode_contact, fields_of, laid_over
 from target_mailing.ses.contact_list import ContactList
-from target_mailing.ses.direct_route import MAX_ROWS, Deliver, ReadBack
+from target_mailing.ses.direct_route import MAX_ROWS, Deliver, ListReadBack
 from target_mailing.ses.import_route import Clear, Consent, Follow, Outcome, Plan, Submit, SubmitKnown, Upload
 from target_mailing.ses.list import ACTIONS, SesList
 from target_mailing.ses.lookup import FEW
@@ -94,7 +94,7 @@ class _Destination(Destination):
 
     def read_back(self, verdict: Finished, doubtful: Sequence[int]) -> Step:
         """Looks at what is there."""
-        return ReadBack(self._place, verdict, doubtful)
+        return ListReadBack(verdict, doubtful, self._place)
 
 
 def _cut(rows: list[Row], most: int) -> Iterator[list[Row]]:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
-
-import msgspec
 
 from mailing_api.errors import PermissionDenied, ProviderFault, RequestRefused
 from target_mailing.contacts.effects import Effect
 from target_mailing.delivery.one_by_one import finished, take_each
+from target_mailing.delivery.read_back import ReadBack
 from target_mailing.delivery.row_size import refusal_by_size
-from target_mailing.destination import Finished, Progress, Refusal, Step, Work
+from target_mailing.destination import Progress, Refusal, Step, Work
 from target_mailing.ses.list import SesList
 
-__all__ = ["MAX_ROWS", "Deliver", "ReadBack"]
+__all__ = ["MAX_ROWS", "Deliver", "ListReadBack"]
 
 #: Rows of a batch at most: at a call a second, a batch is what comes again after a kill.
 MAX_ROWS: Final = 100
@@ -58,27 +57,15 @@ class Deliver(Step):
 
 
 @dataclass(frozen=True)
-class ReadBack(Step):
-    """Asks what is there of each doubtful row; those of which all is there were delivered.
-
-    Attributes:
-        verdict: how the batch ends if none of the rows is found.
-        doubtful: positions of the rows to look for.
-    """
+class ListReadBack(ReadBack):
+    """Asks for each doubtful row what the list holds."""
 
     place: SesList
-    verdict: Finished
-    doubtful: Sequence[int]
-    name = "read_back"
 
-    def run(self, work: Work) -> Progress:
-        """Look for the rows."""
-        withheld = {*self.verdict.withheld, *work.evidence.get("consent", {}).get("withheld", ())}
-        asked = [at for at in self.doubtful if at not in withheld]
+    def arrived(self, positions: Sequence[int], work: Work) -> Collection[int]:
+        """Those of these rows of which all is there; where Amazon SES does not tell, they stay in doubt."""
         try:
-            arrived = self.place.arrived([work.rows[at] for at in asked], work.action)
+            there = self.place.arrived([work.rows[at] for at in positions], work.action)
         except (PermissionDenied, RequestRefused):
-            arrived = [False] * len(asked)  # which leaves them in doubt
-        found = {at for at, is_there in zip(asked, arrived, strict=True) if is_there}
-        rejected = {at: why for at, why in self.verdict.rejected.items() if at not in found | withheld}
-        return msgspec.structs.replace(self.verdict, rejected=rejected, withheld=sorted(withheld))
+            return ()
+        return {at for at, is_there in zip(positions, there, strict=True) if is_there}

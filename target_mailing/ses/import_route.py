@@ -113,13 +113,13 @@ class Upload(Step):
     def run(self, work: Work) -> Progress:
         """Write one object."""
         spelled = dict(work.evidence.get("consent", {}).get("spelled", ()))
-        sent, effects, failing = sent_rows(work), dict[int, Effect](), dict[int, Refusal]()
+        sent, effects, failing = work.sent, dict[int, Effect](), dict[int, Refusal]()
         rows = [_as_spelled(work.rows[at], spelled.get(at, ())) for at in sent]
         self.stage.bucket.put(work.evidence["plan"]["key"], self.place.lines(rows, work.action, effects, failing))
         refused = {sent[at]: refusal for at, refusal in failing.items()}
         if len(refused) == len(sent):
             self.undo(work)
-            return Finished(rejected=refused, withheld=withheld_rows(work))
+            return Finished(rejected=refused, withheld=work.withheld)
         noted = {
             str(effect): ranges
             for effect in {*effects.values()}
@@ -278,7 +278,7 @@ class Outcome(Step):
             ended = self._looked_again(job_id)
             if is_uncounted(ended) and work.polls < _MORE_LOOKS - 1:
                 return Again(self.settings.poll_interval)
-        sent, withheld = sent_rows(work), withheld_rows(work)
+        sent, withheld = work.sent, work.withheld
         processed, failed = ended["processed"], ended["failed"]
         # Whether those that failed are among those processed is unverified.
         adds_up = not is_uncounted(ended) and processed in {None, len(sent), len(sent) - (failed or 0)}
@@ -308,7 +308,7 @@ class Outcome(Step):
 
     def _failed(self, work: Work, job_id: str, ended: dict[str, Any]) -> Finished:
         """A job that ended badly as a whole: some of its rows may have arrived."""
-        withheld = withheld_rows(work)
+        withheld = work.withheld
         if ended["cause"] == "unreadable" and not work.resumed:
             raise ConfigurationError(
                 f"Setting `ses_s3_bucket`: Amazon SES could not read what was put into the bucket "
@@ -317,13 +317,13 @@ class Outcome(Step):
                 "of `ses_regions`. Or the object was deleted meanwhile, which S3 tells only whoever has s3:ListBucket."
             )
         if ended["cause"] is not None:
-            return Finished(job=job_id, resend=sent_rows(work), withheld=withheld)
+            return Finished(job=job_id, resend=work.sent, withheld=withheld)
         reason = f"the import ended in {ended['status']} without naming rows"
         return Finished(job=job_id, unresolved=True, reason=reason, withheld=withheld)
 
     def _refusals(self, work: Work, job_id: str) -> dict[int, Refusal]:
         """By position, what the file says; nothing where there is none, or it cannot be had."""
-        by_address = {work.rows[at].address: at for at in sent_rows(work)}
+        by_address = {work.rows[at].address: at for at in work.sent}
         try:
             url = self.place.writer.job(job_id).failures
         except (NotFound, RequestRefused, PermissionDenied):
@@ -360,18 +360,6 @@ def told_by(job: Job) -> dict[str, Any]:
 def is_uncounted(ended: Mapping[str, Any]) -> bool:
     """Whether a job that has ended tells nothing of its records."""
     return ended["processed"] is None and ended["failed"] is None
-
-
-def withheld_rows(work: Work) -> list[int]:
-    """The positions of the rows that are not sent, for the sake of consent."""
-    return list(work.evidence.get("consent", {}).get("withheld", ()))
-
-
-def sent_rows(work: Work) -> list[int]:
-    """The positions of the rows that the job holds."""
-    noted = work.evidence.get("consent", {})
-    left_out = {*noted.get("withheld", ()), *noted.get("absent", ()), *work.refused}
-    return [at for at in range(len(work.rows)) if at not in left_out]
 
 
 def _as_spelled(row: Row, letters: Sequence[int]) -> Row:
