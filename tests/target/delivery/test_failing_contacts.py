@@ -172,6 +172,7 @@ def test_a_contact_that_ses_fails_to_look_up_before_an_import_is_the_only_reject
     before = ses.contacts()[ODD]
     result = ses.deliver([schema(), *rows, state(1)])
     assert (result.error, result.states, ses.objects()) == (None, [1], [])
+    assert len(ses.jobs()) <= 1
     assert result.outcomes["reasons"] == {"refused_by_provider": 1}
     assert [one["record"]["email"] for one in result.rejects] == [ODD]
     assert ses.contacts()[ODD] == before
