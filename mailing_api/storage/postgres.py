@@ -11,8 +11,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from mailing_api.storage.locks import who_we_are
-
 __all__ = ["OwnSchema", "Run", "connection_options", "failure", "is_database", "lock", "named", "problem_of"]
 
 #: Runs a statement with parameters, of which each has the sign `%s`, over whichever driver; returns the rows found.
@@ -178,6 +176,8 @@ class OwnSchema:
 
 def connection_options() -> dict[str, Any]:
     """The options of a connection; whoever finds something locked is told by its name who holds it."""
+    from mailing_api.storage.locks import who_we_are  # noqa: PLC0415 - loads filelock, which few runs of the tap need
+
     return {"application_name": who_we_are()[:63], **_CONNECTION}
 
 
