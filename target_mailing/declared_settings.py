@@ -262,7 +262,7 @@ TARGET_SETTINGS: Final = (
     Setting(
         name="max_requests_per_second",
         title="Requests per second",
-        description="Requests per second never exceeded; by default only the provider's own refusals slow down.",
+        description="Requests per second never exceeded; unset, each provider's own pace, as the README has it.",
         type="number",
     ),
     Setting(

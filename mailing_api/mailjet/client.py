@@ -63,7 +63,10 @@ MAILJET_SETTINGS: Final = (
     Setting(
         name="mailjet_account",
         title="Mailjet account label",
-        description="A name of your choice for this account, written to the `account` column. Not a credential.",
+        description=(
+            "A name of your choice for this account, written to the tap's column `account`; "
+            "the target's journal remembers by it. Not a credential."
+        ),
         default="default",
     ),
 )

@@ -51,7 +51,10 @@ MPDX_SETTINGS: Final = (
     Setting(
         name="mpdx_account",
         title="MPDX account label",
-        description="A name of your choice for this user's account, written to the `account` column. Not a credential.",
+        description=(
+            "A name of your choice for this user's account, written to the tap's column `account`; "
+            "the target's journal remembers by it. Not a credential."
+        ),
         default="default",
     ),
 )

@@ -34,7 +34,10 @@ POSTGRID_SETTINGS: Final = (
     Setting(
         name="postgrid_account",
         title="PostGrid account label",
-        description="A name of your choice for this account, written to the `account` column. Not a credential.",
+        description=(
+            "A name of your choice for this account, written to the tap's column `account`; "
+            "the target's journal remembers by it. Not a credential."
+        ),
         default="default",
     ),
     Setting(

@@ -16,7 +16,10 @@ SES_SETTINGS: Final = (
     Setting(
         name="ses_regions",
         title="Amazon SES regions",
-        description="The AWS regions to use, such as eu-west-1. Everything at Amazon SES belongs to a region.",
+        description=(
+            "The AWS regions to read, or as an array of one the region to deliver to, such as eu-west-1. "
+            "Everything at Amazon SES belongs to a region."
+        ),
         type="array",
     ),
     Setting(
@@ -72,7 +75,10 @@ SES_SETTINGS: Final = (
     Setting(
         name="ses_account",
         title="Amazon SES account label",
-        description="A name of your choice for this AWS account, written to the `account` column. Not a credential.",
+        description=(
+            "A name of your choice for this AWS account, written to the tap's column `account`; "
+            "the target's journal remembers by it. Not a credential."
+        ),
         default="default",
     ),
 )
