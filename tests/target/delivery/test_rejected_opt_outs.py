@@ -109,21 +109,31 @@ def test_p5_a_topic_that_a_rejected_row_declined_is_declined_by_whoever_adds_the
 @pytest.mark.parametrize("route", ["import", "direct"])
 def test_p5_what_somebody_declined_is_remembered_until_they_are_added_by_any_row_of_a_later_run(ses, route):  # noqa: F811
     columns = ANY | {"topic_News": {}, "topic_Offers": {}}
-    there, absent, excluded, forced, gone = range(5)
-    ses.add({"email": "person0@example.com"})
+    there, absent, excluded, forced, gone, silent, late = range(7)
+    ses.add({"email": "person0@example.com"}, {"email": "person5@example.com", "unsubscribed": True})
     rows = [
-        *(person(number, topic_News="no", topic_Offers="perhaps") for number in (there, absent, forced, gone)),
+        *(
+            person(number, topic_News="no", topic_Offers="perhaps")
+            for number in (there, absent, forced, gone, silent, late)
+        ),
         person(excluded, topic_News="no", subscription_status="excluded"),
     ]
     result = ses.deliver([schema(columns=columns), *rows, state(1)], route=route)
-    assert (result.counts(), result.states) == ({"rejected": 4, "withheld": 1}, [1])
-    assert result.outcomes["opt_outs_obeyed"] == 4
+    assert (result.counts(), result.states) == ({"rejected": 6, "withheld": 1}, [1])
+    assert result.outcomes["opt_outs_obeyed"] == 6
+    ses.add({"email": "person6@example.com"})
+    again = [rows[absent], rows[absent], person(late, topic_News="perhaps", topic_Offers="no")]
+    result = ses.deliver([schema(columns=columns), *again, state(1)], route=route)
+    assert (result.error, result.counts(), result.outcomes["opt_outs_obeyed"]) == (None, {"rejected": 3}, 3)
     assert {email: one["topics"] for email, one in ses.contacts().items()} == {
-        "person0@example.com": {"News": "OPT_OUT"}
-    }
+        "person0@example.com": {"News": "OPT_OUT"}, "person5@example.com": {"News": "OPT_OUT"},
+        "person6@example.com": {"Offers": "OPT_OUT"},
+    }  # fmt: skip
 
-    ses.add({"email": "person0@example.com", "topics": {"News": "OPT_IN"}})  # who changes their mind
+    for email in ("person0@example.com", "person5@example.com"):  # who change their minds
+        ses.add({"email": email, "unsubscribed": False, "topics": {"News": "OPT_IN"}})
     rows = [
+        person(silent), person(late),
         person(there), person(absent, topic_News="yes"), person(excluded, email="PERSON2@example.com"), person(forced),
         person(gone, _sdc_deleted_at="2026-01-01"),
     ]  # fmt: skip
@@ -137,8 +147,8 @@ def test_p5_what_somebody_declined_is_remembered_until_they_are_added_by_any_row
     assert (result.error, result.states) == (None, [2])
     topics = {email.lower(): one["topics"].get("News") for email, one in ses.contacts().items()}
     assert topics == {
-        "person0@example.com": "OPT_IN", "person1@example.com": "OPT_IN",  # by force
-        "person2@example.com": "OPT_OUT", "person3@example.com": "OPT_OUT",
+        "person0@example.com": "OPT_IN", "person5@example.com": "OPT_IN", "person1@example.com": "OPT_IN",  # by force
+        "person2@example.com": "OPT_OUT", "person3@example.com": "OPT_OUT", "person6@example.com": "OPT_OUT",
     }  # fmt: skip
 
     del ses.ses._account.region(REGION).contact_list.topics["News"]  # which nobody can decline any more

@@ -167,16 +167,18 @@ def test_p5_so_does_what_flattening_makes_of_it(mailjet):
     rows = [
         '{"contact": {"email": "p0@example.com"}, "note": NaN, "full": {"a": 1}}',
         '{"contact": {"email": "p1@example.com"}, "full": {"a": Infinity}}',
-        '{"contact": {"email": "p2@example.com", "age": NaN}}',
+        '{"contact": {"email": "p2@example.com", "age": NaN}, "note": 1}',
     ]
     config = {"flattening_enabled": True, "flattening_max_depth": 1, "action": "unsub", "properties": None}
-    columns = {**COLUMNS, "contact": {"type": "object", "properties": {"email": {}, "age": {}}}}
+    columns = {**COLUMNS, "contact": {"type": "object", "properties": {"email": {}, "age": {}, "state": {}}}}
     messages = [json.dumps(schema(columns=columns, keys=[]))]
     mailjet.sandbox.mailjet.add_contacts([{"email": one, "list": mailjet.list_id} for one in ADDRESSES])
     messages += [f'{{"type": "RECORD", "stream": "people", "record": {row}}}' for row in rows]
-    result = mailjet.deliver("\n".join(messages) + "\n", mapping={"email": "contact__email"}, **config)
+    mapping = {"email": "contact__email", "subscription_status": "contact__state"}
+    result = mailjet.deliver("\n".join(messages) + "\n", mapping=mapping, **config)
     assert (result.error, result.counts(), result.outcomes["opt_outs_obeyed"]) == (None, {"rejected": 3}, 2)
     assert [mailjet.statuses()[one] for one in ADDRESSES[:3]] == ["unsubscribed", "unsubscribed", "subscribed"]
+    assert result.log.count(OPTED_OUT) == 1
 
 
 def test_p5_each_of_several_maps_of_a_row_has_its_own(mailjet):
