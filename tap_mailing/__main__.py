@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
+from collections.abc import Callable
 
 from mailing_api.process.log_settings import set_up
 
@@ -17,12 +18,16 @@ def main() -> None:
     What is loaded stays, so the collector is off meanwhile: it takes a tenth of the start otherwise.
     """
     signal.signal(signal.SIGINT, _leave)
+    set_up("tap-mailing", _load)()
+
+
+def _load() -> Callable[[], object]:
     gc.disable()
     from tap_mailing.tap import TapMailing  # noqa: PLC0415
 
     gc.freeze()
     gc.enable()
-    set_up("tap-mailing", lambda: TapMailing.cli)()
+    return TapMailing.cli
 
 
 def _leave(*_: object) -> None:

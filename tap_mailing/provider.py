@@ -16,7 +16,7 @@ __all__ = ["Provider"]
 
 
 class Provider(msgspec.Struct, frozen=True, kw_only=True):
-    """One provider as the tap sees it; `providers.py` lists them all.
+    """One provider as the tap sees it; an entry point of the group `tap_mailing.providers` leads to it.
 
     Attributes:
         name: as in the names of its streams and settings.

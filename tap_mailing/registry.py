@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
-from tap_mailing.mailjet import provider as mailjet
-from tap_mailing.mpdx import provider as mpdx
-from tap_mailing.postgrid import provider as postgrid
+from mailing_api.process.providers import installed
 from tap_mailing.provider import Provider
-from tap_mailing.ses import provider as ses
 
 __all__ = ["PROVIDERS", "chosen"]
 
-PROVIDERS: tuple[Provider, ...] = (mailjet.PROVIDER, mpdx.PROVIDER, postgrid.PROVIDER, ses.PROVIDER)
+PROVIDERS: Final = installed("tap_mailing.providers", Provider)
 
 
 def chosen(config: Mapping[str, Any]) -> Sequence[Provider]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
+from collections.abc import Callable
 
 from mailing_api.process.log_settings import set_up
 
@@ -17,13 +18,17 @@ def main() -> None:
     What is loaded stays, so the collector is off meanwhile: it takes a tenth of the start otherwise.
     """
     signal.signal(signal.SIGINT, _leave)
+    set_up("target-mailing", _load)()
+
+
+def _load() -> Callable[[], object]:
     gc.disable()
     from target_mailing.target import TargetMailing  # noqa: PLC0415
 
     gc.freeze()
     gc.set_threshold(500_000, 20, 20)  # rows hold no cycles, and most end before so many are here
     gc.enable()
-    set_up("target-mailing", lambda: TargetMailing.cli)()
+    return TargetMailing.cli
 
 
 def _leave(*_: object) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from pkgutil import resolve_name
 from typing import Any
 
 import msgspec
@@ -58,7 +59,7 @@ class Account(ABC):
 
 
 class Provider(msgspec.Struct, frozen=True, kw_only=True):
-    """One provider as the target sees it; `providers.py` lists them all.
+    """One provider as the target sees it; an entry point of the group `target_mailing.providers` leads to it.
 
     Attributes:
         name: as in `destination` and in the names of its settings.
@@ -70,8 +71,9 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
         most_rows: greatest `batch_rows`.
         channel: how it reaches people.
         batches_at_once: batches under way at the same time to one destination; None for as many as the run may have.
-        connect: makes the account from the configuration; nothing is asked yet. Keyword arguments are `user_agent`,
-            `timeout` (seconds), `allow_http` and `max_requests_per_second`.
+        connect: the function that makes the account, as `module:function`; loaded only when the provider is used. It
+            is given the configuration, and asks nothing yet. Keyword arguments are `user_agent`, `timeout` (seconds),
+            `allow_http` and `max_requests_per_second`.
     """
 
     name: str
@@ -80,7 +82,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     signs: Sequence[Setting]
     wanted: str
     routes: Sequence[str]
-    connect: Callable[..., Account]
+    connect: str
     most_rows: int = 10_000
     channel: Channel = BY_EMAIL
     batches_at_once: int | None = None
@@ -88,6 +90,15 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     def is_set(self, config: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> bool:
         """Whether the settings name this provider."""
         return any(given(sign, config, environ) for sign in self.signs)
+
+    def account(self, config: Mapping[str, Any], **options: Any) -> Account:
+        """The account that the settings name.
+
+        Raises:
+            ConfigurationError: a setting is missing or wrong.
+        """
+        account: Account = resolve_name(self.connect)(config, **options)
+        return account
 
     def with_route(self, settings: StreamSettings) -> StreamSettings:
         """These settings with this provider's default route, where they have none.

@@ -6,16 +6,14 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from mailing_api.errors import ConfigurationError
+from mailing_api.process.providers import installed
 from mailing_api.settings import Setting, lookup
 from target_mailing.declared_settings import TARGET_SETTINGS
-from target_mailing.mailjet import account as mailjet_account
-from target_mailing.postgrid import account as postgrid_account
 from target_mailing.provider import Provider
-from target_mailing.ses import account as ses_account
 
 __all__ = ["PROVIDERS", "SETTINGS", "chosen"]
 
-PROVIDERS: Final[tuple[Provider, ...]] = (mailjet_account.PROVIDER, ses_account.PROVIDER, postgrid_account.PROVIDER)
+PROVIDERS: Final = installed("target_mailing.providers", Provider)
 
 _DESTINATION: Final = Setting(
     name="destination",

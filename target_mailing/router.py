@@ -47,7 +47,7 @@ class Router:
         """
         self.provider = provider
         rate, timeout = (value_of(name, config) for name in ("max_requests_per_second", "request_timeout"))
-        self._account = self.provider.connect(
+        self._account = provider.account(
             config,
             user_agent=user_agent,
             max_requests_per_second=None if rate is None else positive("max_requests_per_second", rate),

@@ -8,6 +8,8 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import NoReturn, TypeVar
 
+from mailing_api.errors import MailingError
+
 __all__ = ["set_up"]
 
 Command = TypeVar("Command")
@@ -24,6 +26,8 @@ def set_up(program: str, load: Callable[[], Command]) -> Command:
         _end(wrong)
     try:
         return load()
+    except MailingError as exc:  # such as a provider's package that cannot be loaded
+        _end(str(exc))
     except Exception as exc:
         if "SINGER_SDK_LOG_CONFIG" not in os.environ:
             raise

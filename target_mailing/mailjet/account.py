@@ -1,30 +1,23 @@
-"""Mailjet as a provider of the target: its settings, one account, and the destinations in it."""
+"""One account of Mailjet, and the destinations in it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from mailing_api.errors import ConfigurationError
 from mailing_api.http.pace import Pace
-from mailing_api.mailjet.client import MAILJET_SETTINGS, MailjetClient
-from mailing_api.settings import Setting, duration, lookup
+from mailing_api.mailjet.client import MailjetClient
+from mailing_api.settings import duration, lookup
 from target_mailing.mailjet.bulk_destination import BulkDestination
 from target_mailing.mailjet.contact_destination import ContactDestination
 from target_mailing.mailjet.contact_route import MAX_ROWS
 from target_mailing.mailjet.destination import MailjetDestination
-from target_mailing.provider import Account, Provider
+from target_mailing.mailjet.provider import PROPERTY_DELAY, PROVIDER
+from target_mailing.provider import Account
 from target_mailing.settings import StreamSettings
 
-__all__ = ["PROVIDER"]
-
-_PROPERTY_DELAY: Final = Setting(
-    name="mailjet_property_delay",
-    title="Mailjet property delay",
-    description="Seconds to wait after creating a property; Mailjet has been seen not to know a new one at once.",
-    type=["number", "string"],
-    default=3,
-)
+__all__ = ["MailjetAccount", "connect"]
 
 
 class MailjetAccount(Account):
@@ -68,21 +61,10 @@ class MailjetAccount(Account):
         return MAX_ROWS if settings.route == "contact" else PROVIDER.most_rows
 
 
-def _connect(
+def connect(
     config: Mapping[str, Any], *, max_requests_per_second: float | None = None, **options: Any
 ) -> MailjetAccount:
-    delay = duration(_PROPERTY_DELAY.name, lookup(_PROPERTY_DELAY, config))
+    """See `Provider.connect`."""
+    delay = duration(PROPERTY_DELAY.name, lookup(PROPERTY_DELAY, config))
     client = MailjetClient.from_settings(config, pace=Pace(max_requests_per_second), **options)
     return MailjetAccount(client, property_delay=delay)
-
-
-PROVIDER: Final = Provider(
-    name="mailjet",
-    title="Mailjet",
-    settings=(*MAILJET_SETTINGS, _PROPERTY_DELAY),
-    signs=MAILJET_SETTINGS[:1],
-    wanted="`mailjet_api_key` and `mailjet_secret_key`, or the environment variables MJ_APIKEY_PUBLIC and "
-    "MJ_APIKEY_PRIVATE",
-    routes=("json", "csv", "auto", "contact"),
-    connect=_connect,
-)

@@ -1,55 +1,24 @@
-"""PostGrid as a provider of the target: its settings, one account, and the destinations in it."""
+"""One account of PostGrid, and the destinations in it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from mailing_api.errors import ConfigurationError
-from mailing_api.postgrid.client import POSTGRID_SETTINGS, PostgridClient, postgrid_pace
-from mailing_api.settings import Setting, lookup
-from target_mailing.channel import BY_POST
+from mailing_api.postgrid.client import PostgridClient, postgrid_pace
+from mailing_api.settings import lookup
 from target_mailing.destination import Destination
 from target_mailing.places import NO_JOURNAL
 from target_mailing.postgrid.contacts_destination import MAX_ROWS, PostgridDestination
-from target_mailing.postgrid.file_links import LINK_SETTINGS, Links
+from target_mailing.postgrid.file_links import Links
 from target_mailing.postgrid.import_destination import PostgridImports
 from target_mailing.postgrid.list_job import ReservedContacts
-from target_mailing.provider import Account, Provider
+from target_mailing.postgrid.provider import ALLOW_DUPLICATES, API_KEY, DELETE_OLD, LIVE, PROVIDER, REPLACE
+from target_mailing.provider import Account
 from target_mailing.settings import StreamSettings
 
-__all__ = ["PROVIDER"]
-
-_LIVE: Final = next(one for one in POSTGRID_SETTINGS if one.name == "postgrid_live")
-_API_KEY: Final = next(one for one in POSTGRID_SETTINGS if one.name == "postgrid_api_key")
-
-_DELETE_OLD: Final = Setting(
-    name="postgrid_delete_old_contacts",
-    title="PostGrid: delete old contacts",
-    description="Contacts that are taken off the list, because their row was deleted or changed, are deleted at "
-    "PostGrid, if it says that they are on no other list.",
-    type="boolean",
-    default=False,
-)
-
-
-_REPLACE: Final = Setting(
-    name="postgrid_replace",
-    title="PostGrid: replace",
-    description="With `route: import`: the input is all that is to be on the list. What earlier runs delivered is "
-    "taken off it when all rows of this one are on it and the run has ended well; only then STATE leaves.",
-    type="boolean",
-    default=False,
-)
-
-_ALLOW_DUPLICATES: Final = Setting(
-    name="postgrid_allow_duplicate_import",
-    title="PostGrid: allow duplicate imports",
-    description="With `route: import`: deliver also with `journal: off`, or with another journal than the one that "
-    "filled the list, although people who are on it may then be on it twice and get two letters.",
-    type="boolean",
-    default=False,
-)
+__all__ = ["PostgridAccount", "connect"]
 
 
 class PostgridAccount(Account):
@@ -136,36 +105,24 @@ class PostgridAccount(Account):
         return PROVIDER.most_rows if settings.route == "import" else MAX_ROWS
 
 
-def _connect(
+def connect(
     config: Mapping[str, Any], *, max_requests_per_second: float | None = None, **options: Any
 ) -> PostgridAccount:
-    live = lookup(_LIVE, config)
-    if not live and str(lookup(_API_KEY, config) or "").startswith("live_"):
+    """See `Provider.connect`."""
+    live = lookup(LIVE, config)
+    if not live and str(lookup(API_KEY, config) or "").startswith("live_"):
         raise ConfigurationError(
             "Setting `postgrid_live` must be true for a live key: what is delivered to may be printed and posted."
         )
     links = Links.from_settings(config, **options)
     client = PostgridClient.from_settings(
-        {**config, _LIVE.name: bool(live)}, pace=postgrid_pace(max_requests_per_second), **options
+        {**config, LIVE.name: bool(live)}, pace=postgrid_pace(max_requests_per_second), **options
     )
     return PostgridAccount(
         client,
         links=links,
-        delete_old=bool(lookup(_DELETE_OLD, config)),
-        replace=bool(lookup(_REPLACE, config)),
-        allow_duplicates=bool(lookup(_ALLOW_DUPLICATES, config)),
+        delete_old=bool(lookup(DELETE_OLD, config)),
+        replace=bool(lookup(REPLACE, config)),
+        allow_duplicates=bool(lookup(ALLOW_DUPLICATES, config)),
         has_journal=config.get("journal") != NO_JOURNAL,
     )
-
-
-PROVIDER: Final = Provider(
-    name="postgrid",
-    title="PostGrid",
-    settings=(*POSTGRID_SETTINGS, _DELETE_OLD, _REPLACE, _ALLOW_DUPLICATES, *LINK_SETTINGS),
-    signs=(_API_KEY,),
-    wanted="`postgrid_api_key`, or the environment variable POSTGRID_PRINT_MAIL_API_KEY",
-    routes=("contacts", "import"),
-    connect=_connect,
-    channel=BY_POST,
-    batches_at_once=1,
-)

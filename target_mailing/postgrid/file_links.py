@@ -8,49 +8,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from mailing_api.aws.s3_encryption import encryption_of, encryption_settings
+from mailing_api.aws.s3_encryption import encryption_of
 from mailing_api.errors import ConfigurationError, MailingError, PermissionDenied
 from mailing_api.http.urls import check_url
-from mailing_api.settings import Setting, is_aws_region, lookup
+from mailing_api.settings import is_aws_region, lookup
+from target_mailing.postgrid.provider import LINK_SETTINGS
 
 if TYPE_CHECKING:
     from mailing_api.aws.s3 import Bucket
 
-__all__ = ["LINK_SETTINGS", "Links"]
+__all__ = ["Links"]
 
 logger = logging.getLogger("target-mailing.postgrid")
 
 #: Seconds after which a link ends. Nobody knows when PostGrid fetches a file; when it has, the file is deleted.
 _LASTS: Final = 24 * 3600
-
-LINK_SETTINGS: Final = (
-    Setting(
-        name="postgrid_s3_bucket",
-        title="PostGrid: S3 bucket",
-        description="With `route: import`: files are put into this bucket of Amazon S3, by the credentials that AWS's "
-        "own chain finds; PostGrid is told a link to each, and the file is deleted when PostGrid has read it. Unset: "
-        "files are uploaded to PostGrid.",
-    ),
-    Setting(
-        name="postgrid_s3_region",
-        title="PostGrid: S3 region",
-        description="The AWS region of `postgrid_s3_bucket`, such as us-east-1.",
-        env="AWS_REGION",
-    ),
-    Setting(
-        name="postgrid_s3_prefix",
-        title="PostGrid: S3 prefix",
-        description="What the keys of these files begin with.",
-        default="target-mailing/",
-    ),
-    Setting(
-        name="postgrid_s3_endpoint_url",
-        title="PostGrid: S3 endpoint",
-        description="Where to reach Amazon S3, or a service like it. Unset: AWS's own endpoint, or what AWS's "
-        "variables and profiles say.",
-    ),
-    *encryption_settings("postgrid_s3_", "PostGrid: S3"),
-)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Amazon SES as a provider of the target: its settings, one account and region, and the destinations in it."""
+"""One account of Amazon SES, in one region, and the destinations in it."""
 
 from __future__ import annotations
 
@@ -6,84 +6,33 @@ import logging
 from collections.abc import Mapping
 from typing import Any, Final
 
-from mailing_api.aws.s3_encryption import Encryption, encryption_of, encryption_settings
+from mailing_api.aws.s3_encryption import Encryption, encryption_of
 from mailing_api.errors import ConfigurationError
 from mailing_api.http.pace import Pace
 from mailing_api.http.retry import RetryPolicy
 from mailing_api.http.urls import check_url
-from mailing_api.ses.client import SES_SETTINGS, SesClient
+from mailing_api.ses.client import SesClient
 from mailing_api.ses.writer import SesWriter
-from mailing_api.settings import Setting, lookup
+from mailing_api.settings import lookup
 from target_mailing.destination import Destination
-from target_mailing.provider import Account, Provider
+from target_mailing.provider import Account
 from target_mailing.ses.contact import TOPIC_PREFIX, fields_of
 from target_mailing.ses.contact_list import ContactList
 from target_mailing.ses.destination import Contacts, Suppressions
 from target_mailing.ses.direct_route import MAX_ROWS
 from target_mailing.ses.list import ACTIONS
+from target_mailing.ses.provider import OWN_SETTINGS, PROVIDER
 from target_mailing.ses.setup import lists_there, topics_of
 from target_mailing.ses.stage import Stage
 from target_mailing.ses.suppression_list import SuppressionList
 from target_mailing.settings import StreamSettings
 
-__all__ = ["PROVIDER"]
+__all__ = ["SesAccount", "connect"]
 
 logger = logging.getLogger("target-mailing.ses")
 
 #: To be told "too many" means to wait, and others may use the account, too: about a quarter of an hour.
 PATIENCE: Final = RetryPolicy(throttle_base=1.0, throttle_cap=30.0, throttle_tries=60, fault_cap=30.0, fault_tries=8)
-
-_OWN_SETTINGS: Final = (
-    Setting(
-        name="ses_target",
-        title="Amazon SES target",
-        description="`contact_list`: contacts go to the contact list named in `list`. `suppression_list`: addresses "
-        "go to the account's suppression list, and nothing is sent to them any more.",
-        default="contact_list",
-        allowed=["contact_list", "suppression_list"],
-    ),
-    Setting(
-        name="ses_s3_bucket",
-        title="S3 bucket",
-        description="The bucket for the objects of import jobs, in the region of `ses_regions`. Its policy must let "
-        "ses.amazonaws.com read them. Unset: no import jobs, one contact after the other.",
-    ),
-    Setting(
-        name="ses_s3_prefix",
-        title="S3 prefix",
-        description="What the keys of these objects begin with.",
-        default="target-mailing/",
-    ),
-    Setting(
-        name="ses_s3_endpoint_url",
-        title="S3 endpoint",
-        description="Where to reach Amazon S3. Unset: AWS's own endpoint, or what AWS's variables and profiles say.",
-    ),
-    *encryption_settings("ses_s3_", "S3"),
-    Setting(
-        name="ses_s3_keep_objects",
-        title="Keep S3 objects",
-        description="Leave objects in the bucket when their job has ended. They hold contact data.",
-        type="boolean",
-        default=False,
-    ),
-    Setting(
-        name="ses_preserve_unsubscribes",
-        title="Preserve unsubscribes",
-        description="Read who unsubscribed at Amazon SES, and from which topics, and keep that. Without it contacts "
-        "are replaced as a whole, opt-outs included; that needs `consent: force`, too.",
-        type="boolean",
-        default=True,
-    ),
-    Setting(
-        name="ses_allow_unsuppress",
-        title="Allow unsuppress",
-        description="With `ses_target: suppression_list`, removals take addresses off the list. Otherwise they are "
-        "withheld.",
-        type="boolean",
-        default=False,
-    ),
-)
 
 
 class SesAccount(Account):
@@ -102,7 +51,7 @@ class SesAccount(Account):
         self._client = client
         self._region = client.regions[0]
         self._writer = SesWriter(client, self._region)
-        own = {setting.name: lookup(setting, config) for setting in _OWN_SETTINGS}
+        own = {setting.name: lookup(setting, config) for setting in OWN_SETTINGS}
         self._suppresses = own["ses_target"] == "suppression_list"
         self._preserves = bool(own["ses_preserve_unsubscribes"])
         self._may_unsuppress = bool(own["ses_allow_unsuppress"])
@@ -228,22 +177,11 @@ class SesAccount(Account):
         return name, topics
 
 
-def _connect(config: Mapping[str, Any], *, max_requests_per_second: float | None = None, **options: Any) -> SesAccount:
+def connect(config: Mapping[str, Any], *, max_requests_per_second: float | None = None, **options: Any) -> SesAccount:
+    """See `Provider.connect`."""
     client = SesClient.from_settings(config, pace=Pace(max_requests_per_second), retry=PATIENCE, **options)
     try:
         return SesAccount(client, config)
     except ConfigurationError:
         client.close()
         raise
-
-
-PROVIDER: Final = Provider(
-    name="ses",
-    title="Amazon SES",
-    settings=(*SES_SETTINGS, *_OWN_SETTINGS),
-    signs=SES_SETTINGS[:1],
-    wanted="`ses_regions`, with AWS credentials",
-    routes=("auto", "import", "direct"),
-    most_rows=1_000_000,
-    connect=_connect,
-)

@@ -72,9 +72,9 @@ def test_p9_a_wrong_value_names_its_setting(config, named):
         StreamSettings.resolve(config, "people")
 
 
-@pytest.mark.parametrize(("provider", "most"), [(0, 10_000), (1, 1_000_000)])
+@pytest.mark.parametrize(("provider", "most"), [("mailjet", 10_000), ("ses", 1_000_000)])
 def test_p9_a_batch_of_more_rows_than_the_provider_takes_is_refused(provider, most):
-    one = PROVIDERS[provider]
+    one = next(one for one in PROVIDERS if one.name == provider)
     assert one.with_route(StreamSettings.resolve({"batch_rows": most}, "people")).batch_rows == most
     with pytest.raises(ConfigurationError, match=f"`batch_rows` .* it must be 1 to {most}"):
         one.with_route(StreamSettings.resolve({"batch_rows": most + 1}, "people"))

@@ -1,0 +1,73 @@
+"""The providers that are installed: each package names its own by entry points, ours as any other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, Protocol, TypeVar
+
+from mailing_api.errors import ConfigurationError
+from mailing_api.settings import Setting
+
+__all__ = ["installed"]
+
+
+class _Provider(Protocol):
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def settings(self) -> Sequence[Setting]: ...
+
+
+P = TypeVar("P", bound=_Provider)
+
+
+def installed(group: str, kind: type[P]) -> tuple[P, ...]:
+    """The providers that installed packages name, in order of their names.
+
+    Args:
+        group: of entry points, each of which has the provider's name and leads to it.
+        kind: what a provider is.
+
+    Raises:
+        ConfigurationError: there is none, one cannot be loaded, or two have the same name or a setting in common.
+    """
+    found: dict[str, P] = {}
+    owner: dict[str, EntryPoint] = {}
+    for point in sorted(entry_points(group=group), key=lambda one: one.name):
+        provider = _loaded(point, kind)
+        names = [f"provider {provider.name!r}", *(f"setting `{one.name}`" for one in provider.settings)]
+        if twice := next((name for name in names if name in owner), None):
+            raise ConfigurationError(
+                f"Two installed packages have a {twice}: {_package(owner[twice])} and {_package(point)}. Uninstall one."
+            )
+        owner |= dict.fromkeys(names, point)
+        found[provider.name] = provider
+    if not found:
+        raise ConfigurationError(
+            f"No provider is installed: no package has an entry point of the group {group!r}. Install this project "
+            "again; an installation from a source tree has to be renewed when its pyproject.toml has changed."
+        )
+    return tuple(found.values())
+
+
+def _loaded(point: EntryPoint, kind: type[P]) -> P:
+    try:
+        provider: Any = point.load()
+    except Exception as exc:  # noqa: BLE001 - whatever its package does when it is loaded
+        why = f": {exc}" if isinstance(exc, (ImportError, AttributeError)) else ""
+        raise ConfigurationError(
+            f"Provider {point.name!r} of {_package(point)} cannot be loaded ({type(exc).__name__}{why}). Correct or "
+            "uninstall that package."
+        ) from None
+    if not isinstance(provider, kind) or provider.name != point.name:
+        raise ConfigurationError(
+            f"Entry point {point.name!r} of {_package(point)} leads to no {kind.__module__}.{kind.__name__} of that "
+            "name. Correct or uninstall that package."
+        )
+    return provider
+
+
+def _package(point: EntryPoint) -> str:
+    return f"package {point.dist.name!r}" if point.dist else "an unknown package"
