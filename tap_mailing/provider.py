@@ -8,37 +8,26 @@ from typing import Any, cast
 
 import msgspec
 
-from mailing_api.settings import Setting, given, lookup
+from mailing_api.process.providers import InstalledProvider
+from mailing_api.settings import lookup
 from tap_mailing.streams.base import MailingStream
 from tap_mailing.streams.connection import Client
 
 __all__ = ["Provider"]
 
 
-class Provider(msgspec.Struct, frozen=True, kw_only=True):
+class Provider(InstalledProvider, frozen=True, kw_only=True):
     """One provider as the tap sees it; an entry point of the group `tap_mailing.providers` leads to it.
 
     Attributes:
-        name: as in the names of its streams and settings.
-        title: as people write it.
-        settings: all of its settings, those of single streams too.
-        signs: the settings of which any one, where it is set, makes this one of the run's providers.
         connect: makes the client from the configuration; keyword arguments are `max_requests_per_second` and those of
             `mailing_api.http.client.HttpClient`: `user_agent`, `retry`, `timeout`, `connections`, `allow_http` and
             `transport`.
         streams: the classes of its streams.
     """
 
-    name: str
-    title: str
-    settings: Sequence[Setting]
-    signs: Sequence[Setting]
     connect: Callable[..., Client]
     streams: Sequence[type[MailingStream[Any]]]
-
-    def is_set(self, config: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> bool:
-        """Whether the settings name this provider."""
-        return any(given(sign, config, environ) for sign in self.signs)
 
     def scope(self, config: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> bytes:
         """The settings that may limit what the provider lists: all that are no secret and not as by default."""

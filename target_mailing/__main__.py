@@ -3,37 +3,23 @@
 from __future__ import annotations
 
 import gc
-import os
-import signal
 from collections.abc import Callable
 
-from mailing_api.process.log_settings import set_up
+from mailing_api.process.start import start
 
 __all__ = ["main"]
 
 
 def main() -> None:
-    """Run the target from the command line.
-
-    What is loaded stays, so the collector is off meanwhile: it takes a tenth of the start otherwise.
-    """
-    signal.signal(signal.SIGINT, _leave)
-    set_up("target-mailing", _load)()
+    """Run the target from the command line."""
+    start("target-mailing", _load)
 
 
 def _load() -> Callable[[], object]:
-    gc.disable()
     from target_mailing.target import TargetMailing  # noqa: PLC0415
 
-    gc.freeze()
     gc.set_threshold(500_000, 20, 20)  # rows hold no cycles, and most end before so many are here
-    gc.enable()
     return TargetMailing.cli
-
-
-def _leave(*_: object) -> None:
-    """End at once; the plugin has a better answer to signals when it is loaded."""
-    os._exit(130)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pkgutil import resolve_name
@@ -11,7 +10,8 @@ from typing import Any
 import msgspec
 
 from mailing_api.errors import ConfigurationError
-from mailing_api.settings import Setting, given, shown
+from mailing_api.process.providers import InstalledProvider
+from mailing_api.settings import shown
 from target_mailing.channel import BY_EMAIL, Channel
 from target_mailing.destination import Destination
 from target_mailing.settings import StreamSettings
@@ -58,14 +58,10 @@ class Account(ABC):
         """Close the connections."""
 
 
-class Provider(msgspec.Struct, frozen=True, kw_only=True):
+class Provider(InstalledProvider, frozen=True, kw_only=True):
     """One provider as the target sees it; an entry point of the group `target_mailing.providers` leads to it.
 
     Attributes:
-        name: as in `destination` and in the names of its settings.
-        title: as people write it.
-        settings: all of its settings.
-        signs: the settings of which any one, where it is set, makes this one of the run's providers.
         wanted: what to set, for messages.
         routes: values of `route` that it has, its default first; none where that setting has no meaning.
         most_rows: greatest `batch_rows`.
@@ -76,20 +72,12 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
             `allow_http` and `max_requests_per_second`.
     """
 
-    name: str
-    title: str
-    settings: Sequence[Setting]
-    signs: Sequence[Setting]
     wanted: str
     routes: Sequence[str]
     connect: str
     most_rows: int = 10_000
     channel: Channel = BY_EMAIL
     batches_at_once: int | None = None
-
-    def is_set(self, config: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> bool:
-        """Whether the settings name this provider."""
-        return any(given(sign, config, environ) for sign in self.signs)
 
     def account(self, config: Mapping[str, Any], **options: Any) -> Account:
         """The account that the settings name.

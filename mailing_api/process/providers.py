@@ -2,25 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
+
+import msgspec
 
 from mailing_api.errors import ConfigurationError
-from mailing_api.settings import Setting
+from mailing_api.settings import Setting, given
 
-__all__ = ["installed"]
-
-
-class _Provider(Protocol):
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def settings(self) -> Sequence[Setting]: ...
+__all__ = ["InstalledProvider", "installed"]
 
 
-P = TypeVar("P", bound=_Provider)
+class InstalledProvider(msgspec.Struct, frozen=True, kw_only=True):
+    """One provider, as far as tap and target ask the same of it.
+
+    Attributes:
+        name: as in the names of its settings.
+        title: as people write it.
+        settings: all of its settings.
+        signs: the settings of which any one, where it is set, makes this one of the run's providers.
+    """
+
+    name: str
+    title: str
+    settings: Sequence[Setting]
+    signs: Sequence[Setting]
+
+    def is_set(self, config: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> bool:
+        """Whether the settings name this provider."""
+        return any(given(sign, config, environ) for sign in self.signs)
+
+
+P = TypeVar("P", bound=InstalledProvider)
 
 
 def installed(group: str, kind: type[P]) -> tuple[P, ...]:
