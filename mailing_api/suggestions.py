@@ -36,7 +36,7 @@ def column_meant(wanted: str, columns: Iterable[str], mapping: Mapping[str, str]
     names = list(columns)
     holding = (name for name in names if _letters(wanted) in _letters(name))
     found = nearest(mapping.get(wanted, wanted), names) or next(holding, None)
-    return "" if found is None else f" Did you mean {found!r}? Then set `mapping` to {json.dumps({wanted: found})}."
+    return "" if found is None else f" Did you mean {found!r}? Then add {json.dumps({wanted: found})} to `mapping`."
 
 
 def _words(name: str) -> frozenset[str]:

@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from mailing_api.errors import ConfigurationError
-from mailing_api.suggestions import column_meant
+from target_mailing.contacts.consent_columns import address_meant
 from target_mailing.settings import StreamSettings
 
 __all__ = ["BY_EMAIL", "BY_POST", "Channel"]
@@ -47,7 +47,7 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True):
             why = f"it is not called *_contacts, and it has no column {column!r}"
             if self.column in settings.mapping:
                 why += f", from which `mapping` takes `{self.column}`"
-            question = column_meant(self.column, columns, settings.mapping)
+            question = address_meant(self.column, columns, settings.mapping)
         elif "provider" in columns:
             why = "it is not called *_contacts, and it is another kind of a provider's stream"
         else:

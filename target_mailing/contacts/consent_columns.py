@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 from typing import Final
 
-from target_mailing.contacts.deletion import plain
+from mailing_api.suggestions import column_meant
+from target_mailing.contacts.deletion import looks_like_deletion, plain
 
-__all__ = ["looks_like_consent", "tells_opt_outs"]
+__all__ = ["address_meant", "looks_like_consent", "tells_opt_outs"]
 
 #: Names of columns in which "yes" means that somebody must not be written to.
 _OPT_OUT_NAMES: Final = re.compile(
@@ -53,6 +55,13 @@ def looks_like_consent(column: str) -> bool:
     """Whether a column's name suggests that it tells who may be written to."""
     name = "".join(_words(column))
     return any(names.search(name) for names in (_CONSENT_NAMES, _OPT_OUT_NAMES, _TRANSLATED))
+
+
+def address_meant(wanted: str, columns: Iterable[str], mapping: Mapping[str, str]) -> str:
+    """What `column_meant` asks of a column of addresses, which none is that tells of opt-outs or deletions."""
+    return column_meant(
+        wanted, [one for one in columns if not tells_opt_outs(one) and not looks_like_deletion(one)], mapping
+    )
 
 
 def _ends_of_negations(column: str) -> set[int]:

@@ -80,7 +80,7 @@ def deletion_column(stream: str, columns: Sequence[str], mapping: Mapping[str, s
     if alike:
         raise ConfigurationError(
             f"Stream {stream!r}: column {alike[0]!r} looks like a deletion mark, but only {DELETED_AT!r} is read as "
-            f'one, so deleted rows would be added. Set `mapping` to {{"{DELETED_AT}": "{alike[0]}"}} to have it read, '
+            f'one, so deleted rows would be added. Add {{"{DELETED_AT}": "{alike[0]}"}} to `mapping` to have it read, '
             "or leave the column out at the tap."
         )
     return DELETED_AT

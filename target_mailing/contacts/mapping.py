@@ -11,8 +11,8 @@ from msgspec import UNSET
 
 from mailing_api.addresses import without_hidden
 from mailing_api.errors import ConfigurationError
-from mailing_api.suggestions import column_meant, did_you_mean, misspelt
-from target_mailing.contacts.consent_columns import tells_opt_outs
+from mailing_api.suggestions import did_you_mean, misspelt
+from target_mailing.contacts.consent_columns import address_meant, tells_opt_outs
 from target_mailing.contacts.consent_words import status_reader
 from target_mailing.contacts.deletion import DELETED_AT, deletion_column, is_deleted
 from target_mailing.contacts.fields import UNFIT, Converter, Field, Fields, RowRejected, wrong_type
@@ -120,8 +120,8 @@ class StreamMapping:
         for name in fields.required:
             if name not in sources:
                 raise ConfigurationError(
-                    f"Stream {stream!r} has no column `{name}`.{column_meant(name, columns, mapping)} Name the column "
-                    "that holds the address in `mapping`, "
+                    f"Stream {stream!r} has no column `{name}`.{address_meant(name, columns, mapping)} Name the "
+                    "column that holds the address in `mapping`, "
                     f'for example {{"{name}": "{name}_address"}}, or leave the stream out.'
                 )
         self.deletion_column = deletion_column(stream, columns, mapping)

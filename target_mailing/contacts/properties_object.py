@@ -14,7 +14,7 @@ from target_mailing.contacts.values import from_json_text
 __all__ = ["LEAVE_OUT", "PropertiesObject", "check_members"]
 
 #: How a column of that name, which is something else, is left alone.
-LEAVE_OUT: Final = 'set `mapping` to {"properties": null} to leave the column out'
+LEAVE_OUT: Final = 'add {"properties": null} to `mapping` to leave the column out'
 
 
 class PropertiesObject:

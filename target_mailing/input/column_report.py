@@ -42,28 +42,55 @@ def column_report(
     shown = {column: _shown(column, at) for at, column in enumerate(columns, 1)}
     arrows = [f"{shown.get(column, column)} -> {target}" for column, target in sent if column in shown]
     read = {column for column, _ in sent}
-    left = [column for column in columns if column not in read and not column.startswith(("_sdc_", "_reject_"))]
-    names = [f"{shown[column]} (key)" if column in keys else shown[column] for column in left]
-    told = f"Stream {stream!r}: Columns sent: {', '.join(arrows)}; not sent: {listed(names, 100) or 'none'}"
-    obeyed = {column for column, target in sent if target in _OBEYED}
+    by_role = {target: column for column, target in sent if target in _OBEYED and column in shown}
+    obeyed = set(by_role.values())
     unheeded = [column for column in columns if column not in read or (all_properties and column not in obeyed)]
-    if "provider" in columns and any(target == "subscription_status" for _, target in sent):
+    if "provider" in columns and "subscription_status" in by_role:
         unheeded = []  # whose own status is read
     deletions = [one for one in unheeded if looks_like_deletion(one)]
+    notes: dict[str, str] = {}
+    if DELETED_AT in by_role:
+        notes = dict.fromkeys(deletions, f" (not read, since {shown[by_role[DELETED_AT]]!r} is)")
+        deletions = []
     opt_outs = [one for one in unheeded if looks_like_consent(one) and one not in deletions]
-    likeliest = sorted(opt_outs, key=lambda one: not tells_opt_outs(one))  # the others may be about something else
-    warnings = [
-        _warning(stream, [shown[one] for one in found], meaning, name)
-        for found, meaning, name in (
-            (likeliest, "to tell who may be written to", "subscription_status"),
-            (deletions, "to mark deleted rows", DELETED_AT),
-        )
-        if found
-    ]
+    hidden = ("_sdc_", "_reject_")
+    left = [one for one in columns if one not in read and (one in notes or not one.startswith(hidden))]
+    names = [f"{shown[one]}{' (key)' if one in keys else notes.get(one, '')}" for one in left]
+    told = f"Stream {stream!r}: Columns sent: {', '.join(arrows)}; not sent: {listed(names, 100) or 'none'}"
+    warnings = []
+    if opt_outs and "subscription_status" in by_role:
+        status = shown[by_role["subscription_status"]]
+        unread = [shown[one] for one in opt_outs if one not in read]
+        properties = [shown[one] for one in opt_outs if one in read]
+        if unread:
+            what = f"{_named(unread)} not read, since {status!r} is"
+            warnings.append(_already_read(stream, unread, what))
+        if properties:
+            what = f"{_named(properties)} sent as a property only, since {status!r} tells who may be written to"
+            warnings.append(_already_read(stream, properties, what))
+    elif opt_outs:
+        likeliest = sorted(opt_outs, key=lambda one: not tells_opt_outs(one))  # the others may be about something else
+        names = [shown[one] for one in likeliest]
+        warnings.append(_warning(stream, names, "to tell who may be written to", "subscription_status"))
+    if deletions:
+        warnings.append(_warning(stream, [shown[one] for one in deletions], "to mark deleted rows", DELETED_AT))
     return ColumnReport(told, warnings)
 
 
 _OBEYED = frozenset({"email", "subscription_status", "action", DELETED_AT})
+
+
+def _already_read(stream: str, names: Sequence[str], what: str) -> str:
+    """What is said of columns of consent beside the one that is read, whose opt-outs no advice may lose."""
+    both = "both" if len(names) == 1 else "several of them"
+    return (
+        f"Stream {stream!r}: {what}; if {both} tell of consent, combine them by a stream map, else deselect "
+        f"{'the column' if len(names) == 1 else 'these columns'} at the tap"
+    )
+
+
+def _named(names: Sequence[str]) -> str:
+    return f"column {names[0]!r} is" if len(names) == 1 else f"columns {', '.join(map(repr, names))} are"
 
 
 def _warning(stream: str, names: Sequence[str], meaning: str, target: str) -> str:
@@ -73,7 +100,7 @@ def _warning(stream: str, names: Sequence[str], meaning: str, target: str) -> st
     else:
         which, them = f"columns {', '.join(map(repr, names))} seem {meaning}, but are", "one of them"
     return (
-        f"Stream {stream!r}: {which} ignored. To have {them} obeyed, set `mapping` to {example}; if that is not what "
+        f"Stream {stream!r}: {which} ignored. To have {them} obeyed, add {example} to `mapping`; if that is not what "
         "the name means, deselect the column at the tap"
     )
 

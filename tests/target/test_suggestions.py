@@ -59,6 +59,7 @@ def test_p9_an_error_asks_for_what_was_meant(mailjet, config, meant):
         ("primary_e_mail", {}, "Did you mean 'primary_e_mail'?"),
         ("mail", {"emial": "mail"}, "`mapping` has 'emial'. Did you mean 'email'?"),
         ("town", {}, ""),
+        ("email_opt_out", {}, ""),
     ],
 )
 def test_p9_a_column_that_may_hold_the_address_is_asked_about(mailjet, column, mapping, question, named):
@@ -68,7 +69,7 @@ def test_p9_a_column_that_may_hold_the_address_is_asked_about(mailjet, column, m
     assert question in str(result.error)
     assert question or "Did you mean" not in str(result.error)
     if question and not mapping:
-        assert f'Then set `mapping` to {{"email": "{column}"}}.' in str(result.error)
+        assert f'Then add {{"email": "{column}"}} to `mapping`.' in str(result.error)
         again = mailjet.deliver([columns, state(1)], mapping={"email": column}, properties=None, **named)
         assert again.error is None
 

@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from target_mailing.contacts.deletion import DELETED_AT
 from target_mailing.input.column_report import column_report
 from target_mailing.target import TargetMailing
 from tests.target.conftest import Mailjet, people, schema, state
@@ -102,6 +103,36 @@ def test_p5_of_several_columns_of_consent_the_one_that_is_called_after_opt_outs_
     (warning,) = column_report("x", columns, [("email", "email")], keys=[], all_properties=False).warnings
     assert all(repr(one) in warning for one in columns[:4])
     assert '{"subscription_status": "OptOut"}' in warning
+
+
+@pytest.mark.parametrize("all_properties", [False, True])
+@pytest.mark.parametrize("status", ["subscription_status", "Optout"])
+def test_p5_beside_a_column_of_consent_that_is_read_no_other_is_advised_in_its_place(status, all_properties):
+    columns = ["email", "subscription_status", "Optout", "newsletter", "newsletter_removed_at", "_sdc_deleted_at"]
+    sent = [("email", "email"), (status, "subscription_status"), ("_sdc_deleted_at", "_sdc_deleted_at")]
+    if all_properties:
+        sent += [(one, f"my_{one}") for one in columns if one not in dict(sent)]
+    (warning,) = column_report("people", columns, sent, keys=[], all_properties=all_properties).warnings
+    other = "Optout" if status == "subscription_status" else "subscription_status"
+    assert f"columns '{other}', 'newsletter', 'newsletter_removed_at' are" in warning
+    assert f"since '{status}' " in warning
+    assert "combine them by a stream map" in warning
+    assert "`mapping`" not in warning
+
+
+def test_p5_one_column_of_consent_beside_the_one_that_is_read():
+    sent = [("email", "email"), ("subscription_status", "subscription_status")]
+    columns = ["email", "subscription_status", "newsletter"]
+    (warning,) = column_report("people", columns, sent, keys=[], all_properties=False).warnings
+    assert "column 'newsletter' is not read, since 'subscription_status' is; if both tell of consent, comb" in warning
+
+
+@pytest.mark.parametrize("mark", ["_sdc_deleted_at", "gone"])
+def test_p5_beside_a_deletion_mark_that_is_read_another_is_no_warning(mark):
+    columns = ["email", "_sdc_deleted_at", "gone", "deleted_at"]
+    report = column_report("people", columns, [("email", "email"), (mark, DELETED_AT)], keys=[], all_properties=False)
+    assert report.warnings == []
+    assert f"deleted_at (not read, since '{mark}' is)" in report.line
 
 
 def test_p7_a_file_without_header_shows_nobodys_data():

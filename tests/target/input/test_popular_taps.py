@@ -153,7 +153,7 @@ def test_p9_a_column_that_is_no_object_of_properties_is_told_with_what_to_do(mai
     records = [{"email": f"p{number}@example.com", "city": "Lyon", "properties": value} for number in range(2)]
     rows = [{"type": "RECORD", "stream": "people", "record": record} for record in records]
     result = mailjet.deliver([message, *rows, state(1)], properties=["city"])
-    told = 'set `mapping` to {"properties": null} to leave the column out'
+    told = 'add {"properties": null} to `mapping` to leave the column out'
     if said is None:
         assert result.counts() == {"rejected": 2}
         assert result.log.count("Stream 'people': rows are rejected for their column 'properties'") == 1
