@@ -17,6 +17,7 @@ from singer_sdk.exceptions import ConfigValidationError, MapExpressionError, Str
 from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities, TapCapabilities
 from singer_sdk.singerlib.catalog import Catalog
 
+from mailing_api.counted import counted
 from mailing_api.errors import ConfigurationError, MailingError
 from mailing_api.http.retry import RetryPolicy
 from mailing_api.process.command import PluginCommand
@@ -168,7 +169,9 @@ class TapMailing(MailingPlugin, Tap):
         self._tell_result(tried, held)
         failures = _failures(tried)
         if failures:
-            raise StreamsFailed(f"{len(failures)} of {len(tried)} streams could not be read: {_told(failures)}.")
+            raise StreamsFailed(
+                f"{len(failures)} of {counted(len(tried), 'stream')} could not be read: {_told(failures)}."
+            )
         return True
 
     @classmethod
@@ -256,15 +259,16 @@ class TapMailing(MailingPlugin, Tap):
     def _tell_result(self, tried: Sequence[Stream], reasons: HeldLines) -> None:
         failed = len(_failures(tried))
         if failed:
-            self.logger.error("The test failed: %d of %d streams could not be read.", failed, len(tried))
+            self.logger.error("The test failed: %d of %s could not be read.", failed, counted(len(tried), "stream"))
         else:
-            self.logger.info("The test passed: all %d streams could be read.", len(tried))
+            every = "" if len(tried) == 1 else "all "
+            self.logger.info("The test passed: %s%s could be read.", every, counted(len(tried), "stream"))
         reasons.release()
         streams = [stream for stream in self.streams.values() if isinstance(stream, MailingStream)]
         for provider in chosen(self.config):
             own = [stream for stream in streams if stream.provider == provider.name and stream in tried]
             readable = sum(stream.failure is None for stream in own)
-            self.logger.info("%s: %d of %d streams could be read.", provider.title, readable, len(own))
+            self.logger.info("%s: %d of %s could be read.", provider.title, readable, counted(len(own), "stream"))
         untried = [stream.name for stream in streams if stream.leaves_trace]
         if untried:
             self.logger.info("Not tried, since reading them leaves a trace at the provider: %s.", ", ".join(untried))
@@ -272,9 +276,10 @@ class TapMailing(MailingPlugin, Tap):
     def _report(self, tried: Sequence[Stream]) -> None:
         failures = _failures(tried)
         if failures:
+            share = f"{len(failures)} of {counted(len(tried), 'stream')} {'was' if len(failures) == 1 else 'were'}"
             raise StreamsFailed(
-                f"{len(failures)} of {len(tried)} streams were not read to their end: {_told(failures)}. Their "
-                "bookmarks did not move; the reasons are in the log above."
+                f"{share} not read to their end: {_told(failures)}. Their bookmarks did not move; the reasons are in "
+                "the log above."
             )
 
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:

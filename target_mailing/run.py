@@ -13,6 +13,7 @@ from typing import IO, Any
 
 from singer_sdk.mapper import PluginMapper
 
+from mailing_api.counted import counted
 from mailing_api.process.standard_output import hurry
 from target_mailing.delivery.batch import DeliveryFailed
 from target_mailing.delivery.checkpoints import Ledger
@@ -274,7 +275,7 @@ class Run:
         )
         self._has_too_many_rejects = self.delivery.is_held = verdict.exceeded
         if verdict.final:
-            of = f"{rejected} of {read} rows were rejected"
+            of = f"{rejected} of {counted(read, 'row')} {'was' if rejected == 1 else 'were'} rejected"
             if again:
                 of += f" ({outcomes.rejected_again} of {again} that were rejects before, which a share leaves out)"
             self.delivery.fail(

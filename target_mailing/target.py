@@ -23,6 +23,7 @@ from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities
 from singer_sdk.plugin_base import _ConfigInput
 from singer_sdk.singerlib.encoding.base import GenericSingerReader
 
+from mailing_api.counted import counted
 from mailing_api.errors import ConfigurationError
 from mailing_api.process.command import message_of
 from mailing_api.process.configuration import check_not_empty, given_settings
@@ -127,9 +128,9 @@ class TargetMailing(MailingPlugin, Target):
                 run(source)
             except Terminated as stop:
                 self.logger.warning(
-                    "Stopped by signal %d: %d batches under way stay in the journal, and the next run follows them",
+                    "Stopped by signal %d: %s in the journal, and the next run follows them",
                     stop.signum,
-                    run.delivery.unfinished(),
+                    counted(run.delivery.unfinished(), "batch under way stays", "batches under way stay"),
                 )
                 raise SystemExit(128 + stop.signum) from None
             return run.intake.messages
@@ -186,7 +187,10 @@ class TargetMailing(MailingPlugin, Target):
             if (kept := value_of("rejects_keep", self.config)) is not None:
                 before = time.time() - positive("rejects_keep", duration("rejects_keep", kept))
                 if deleted := delete_old(rejects_folder, before):
-                    self.logger.info("Setting `rejects_keep`: %d older rejects files were deleted", deleted)
+                    self.logger.info(
+                        "Setting `rejects_keep`: %s deleted",
+                        counted(deleted, "older rejects file was", "older rejects files were"),
+                    )
             journal.forget_before(time.time() - max(window, abandon))
             opened.pop_all()
         return journal, rejects
@@ -202,16 +206,16 @@ class TargetMailing(MailingPlugin, Target):
         self.logger.info("%s", totals_sentence(outcomes, batches), extra={"outcomes": totals(outcomes, batches)})
         for stream, rows in run.delivery.repeated_keys().items():
             self.logger.warning(
-                "Stream %r: %d rows have another address than the row of their key before them had, in this run or an "
+                "Stream %r: %s another address than the row of their key before them had, in this run or an "
                 "earlier one, while their key stands for several addresses. Such a key tells nobody "
                 "apart, so nobody was taken off for these rows. Correct the key, or the duplicates at the source",
                 stream,
-                rows,
+                counted(rows, "row has", "rows have"),
             )
         if rejects.rows:
-            self.logger.warning("%d rejects: %s", rejects.rows, rejects.path)
+            self.logger.warning("%s: %s", counted(rejects.rows, "reject"), rejects.path)
         for file, count in sorted(rejects.earlier.items()):
-            self.logger.warning("%d rejects as before: %s", count, file)
+            self.logger.warning("%s as before: %s", counted(count, "reject"), file)
 
     # Checking
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
+from mailing_api.counted import counted
 from tap_mailing.change_detection.store import Store
 from tap_mailing.change_detection.walk import Walk
 from tap_mailing.records.columns import TIMESTAMP, Column, constant
@@ -137,7 +138,9 @@ class Changes:
                 self._records.write_apart([fixed | self._columns_of(key) for key in lost])
         if count and self._hides_keys:
             logger.warning(
-                "%s: %d rows are gone; their keys may be addresses, so no record names them.", self._stream, count
+                "%s: %s gone; their keys may be addresses, so no record names them.",
+                self._stream,
+                counted(count, "row is", "rows are"),
             )
             return 0
         return count

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mailing_api import values
+from mailing_api.counted import counted
 from mailing_api.errors import NotFound, RequestRefused
 from mailing_api.settings import Setting, lookup, positive
 from tap_mailing.records.columns import Row
@@ -106,8 +107,8 @@ class DetailStream(SesStream):
             yield [found]
         if unreadable:
             self.logger.warning(
-                "%s: %d addresses in %s have a slash, which Amazon SES does not take; they are without details.",
-                self.name, unreadable, region,
+                "%s: %s a slash, which Amazon SES does not take: no details of these.",
+                self.name, counted(unreadable, f"address in {region} has", f"addresses in {region} have"),
             )  # fmt: skip
 
     def _stop(self, region: str, moment: str, count: int, total: int) -> None:

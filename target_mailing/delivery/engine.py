@@ -15,6 +15,7 @@ from concurrent.futures import Future
 
 import msgspec
 
+from mailing_api.counted import counted
 from mailing_api.errors import MailingError, ProviderFault, RateLimited, UnreadableAnswer
 from mailing_api.http.threads import DaemonPool
 from target_mailing.delivery.batch import Batch, DeliveryFailed, PollSchedule, SplitBudget
@@ -318,7 +319,9 @@ class Delivery:
         if not batch.step.repeatable:
             batch.queue.answered.note(sum(len(row.contact) for row in batch.rows))
         if "job" in done.evidence:
-            logger.info("Batch %d (%d rows, %s): %s", batch.number, len(batch.rows), batch.action, batch.jobs)
+            logger.info(
+                "Batch %d (%s, %s): %s", batch.number, counted(len(batch.rows), "row"), batch.action, batch.jobs
+            )
         batch.advance()
         self._begin_step(batch)
 
@@ -444,7 +447,9 @@ class Delivery:
         if step is None:
             self._finish(batch, verdict)
             return
-        logger.info("Batch %d (%s): looking for %d rows at the provider", batch.number, batch.jobs, len(refusals))
+        logger.info(
+            "Batch %d (%s): looking for %s at the provider", batch.number, batch.jobs, counted(len(refusals), "row")
+        )
         batch.steps, batch.at = (step,), 0
         self._begin_step(batch)
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
+from mailing_api.counted import counted
 from mailing_api.errors import ConfigurationError
 from mailing_api.settings import shown
 
@@ -69,7 +70,7 @@ class RejectLimit:
         return Verdict(exceeded, exceeded and (whole or self._share == 0 or read >= _JUDGED_FROM))
 
     def __str__(self) -> str:
-        return f"{self._count} rows" if self._count is not None else f"{self._share:.2%} of the rows"
+        return counted(self._count, "row") if self._count is not None else f"{self._share:.2%} of the rows"
 
 
 def reject_limit(value: Any) -> RejectLimit:

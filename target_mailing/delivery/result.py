@@ -7,6 +7,7 @@ from typing import Self
 
 import msgspec
 
+from mailing_api.counted import counted
 from target_mailing.contacts.effects import Effect, effect_of
 from target_mailing.delivery.batch import Batch
 from target_mailing.delivery.outcomes import End, Outcome, Outcomes
@@ -102,4 +103,4 @@ class BatchResult(msgspec.Struct, frozen=True, kw_only=True):
         told = ", ".join(f"{count} {name}" for name, count in self.counts.items() if count) or nobody
         if batch.recovered and len(self.delivered) < len(batch.rows):
             told += "; those not delivered come again in the input and are judged then"
-        return f"({batch.jobs}, {len(batch.rows)} rows) has ended: {told}"
+        return f"({batch.jobs}, {counted(len(batch.rows), 'row')}) has ended: {told}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from mailing_api.counted import counted
 from target_mailing.contacts.effects import Effect
 from target_mailing.delivery.outcomes import Outcome, Outcomes
 
@@ -25,12 +26,12 @@ _EFFECTS: Final[Mapping[str, str]] = {Effect.OPT_OUT_KEPT: "opt-out kept"}
 
 #: What seldom happens to batches, with its words for one and for several.
 _SELDOM: Final = {
-    "resumed": ("{} batch of an earlier run followed", "{} batches of an earlier run followed"),
-    "adopted": ("{} job found again", "{} jobs found again"),
-    "resubmitted": ("{} row sent again", "{} rows sent again"),
+    "resumed": ("batch of an earlier run followed", "batches of an earlier run followed"),
+    "adopted": ("job found again", "jobs found again"),
+    "resubmitted": ("row sent again", "rows sent again"),
 }
 
-_FORMER: Final = ("{} former address was removed", "{} former addresses were removed")
+_FORMER: Final = ("former address was removed", "former addresses were removed")
 _OBEYED: Final = ("the opt-out of {} rejected row was obeyed", "the opt-outs of {} rejected rows were obeyed")
 
 
@@ -59,18 +60,16 @@ def totals_sentence(outcomes: Outcomes, batches: Mapping[str, int]) -> str:
         for outcome in _ORDER
         if (count := outcomes.counts[outcome])
     ]
-    sentence = f"{outcomes.rows} {'row' if outcomes.rows == 1 else 'rows'}"
+    sentence = counted(outcomes.rows, "row")
     if parts:
         sentence += f": {', '.join(parts)}"
     seldom: list[str] = []
     if former := outcomes.former_removed:
-        seldom.append(_FORMER[former > 1].format(former))
+        seldom.append(counted(former, *_FORMER))
     if obeyed := outcomes.opt_outs_obeyed:
         seldom.append(f"{_OBEYED[obeyed > 1].format(obeyed)} all the same")
     seldom += [
-        (one if count == 1 else several).format(count)
-        for name, (one, several) in _SELDOM.items()
-        if (count := batches.get(name, 0))
+        counted(count, one, several) for name, (one, several) in _SELDOM.items() if (count := batches.get(name, 0))
     ]
     return "; ".join([sentence, *seldom])
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
+from mailing_api.counted import counted
 from mailing_api.errors import NotFound, PermissionDenied, RequestRefused
 from mailing_api.mailjet.answers import opted_out, values_of
 from mailing_api.mailjet.client import MailjetClient
@@ -65,7 +66,7 @@ def judged_by_count(client: MailjetClient, lists: Sequence[int], work: Work, job
         count: that it tells.
     """
     sent, withheld = work.sent, work.withheld
-    told = f"it tells of {count} contacts, and was given {len(sent)}"
+    told = f"it tells of {counted(count, 'contact')}, and was given {len(sent)}"
     unresolved = Finished(job=job, unresolved=True, reason=told, withheld=withheld)
     is_telling = len(sent) <= _SAMPLE or (count / len(sent)) ** _SAMPLE < _OVERSIGHT
     if work.resumed or not is_telling:  # rows of an earlier run come again, and are sent again

@@ -13,6 +13,7 @@ from typing import ClassVar, Final, Literal
 
 import msgspec
 
+from mailing_api.counted import counted
 from mailing_api.errors import NotFound, ProviderFault, RequestRefused
 from mailing_api.postgrid.client import JobWork, PostgridClient
 from target_mailing.contacts.consent import Actions
@@ -315,8 +316,8 @@ class DeleteContacts(Step):
         taken, failing = take_each_that_works(range(len(contacts)), lambda at: self._delete(contacts[at]), probe=probe)
         if failing:
             logger.warning(
-                "%d contacts that left the list are not deleted: PostGrid answered HTTP 5xx each time it was asked",
-                len(failing),
+                "%s not deleted: PostGrid answered HTTP 5xx each time it was asked",
+                counted(len(failing), "contact that left the list is", "contacts that left the list are"),
             )
         gone = {contacts[at] for at, is_gone in taken.items() if is_gone}
         ids = enumerate(work.evidence[self.after]["ids"])

@@ -14,6 +14,7 @@ from functools import partial
 from itertools import groupby
 from typing import Any, Final
 
+from mailing_api.counted import counted
 from mailing_api.errors import MailingError, NotFound, RequestRefused
 from mailing_api.postgrid.client import Import, PostgridClient
 from target_mailing.destination import Again, Done, Finished, Progress, Refusal, Step, Work
@@ -243,7 +244,7 @@ class Check(Step):
             return f"the import needs changes: {', '.join(one['errors']) or 'nobody knows which'}"
         if one["valid"] + one["invalid"] != rows:
             notes = f" ({', '.join(one['notes'])})" if one["notes"] else ""
-            return f"the import tells of {one['valid'] + one['invalid']} rows and not of {rows}{notes}"
+            return f"the import tells of {counted(one['valid'] + one['invalid'], 'row')} and not of {rows}{notes}"
         if not one["invalid"]:
             return {}
         report = self.client.import_report(one["id"])

@@ -66,6 +66,8 @@ class Example:
         self._variables = variables | {"TAP_POSTGRES__USE_CACHED_CATALOG": "true", "PYTHONDONTWRITEBYTECODE": ""}
         #: What targets said at the end of the last run, by their names.
         self.sentences: dict[str, str] = {}
+        #: What they warned of.
+        self.warnings: list[str] = []
         self._readme = (EXAMPLES / name / "README.md").read_text(encoding="utf-8")
         shutil.copytree(EXAMPLES / name, self._folder, ignore=shutil.ignore_patterns(".meltano", "tap-target-mailing"))
         (self._folder / "tap-target-mailing").symlink_to(ROOT)
@@ -121,6 +123,7 @@ class Example:
 
     def _outcomes(self, said: str, totals: dict[str, tuple[str, dict[str, Any]]]) -> dict[str, Any]:
         assert not re.search(r"@example\.|sandbox-secret", said), "nothing private is logged"
+        self.warnings = re.findall(r"^.*\[warning *\] target-mailing.*$", said, re.MULTILINE)
         self.sentences = {name: sentence for name, (sentence, _) in totals.items()}
         return {name: fields for name, (_, fields) in totals.items()}
 
@@ -305,6 +308,7 @@ def test_mpdx_to_a_print_list(playground, and_again):
     example = playground
     example.follow_the_readme("meltano install")
     assert [*example.sentences.values()] == example.told_by_the_readme()
+    assert all("(new: remembers nothing)" in warning for warning in example.warnings)
     expected = to_print(example)
     assert on_the_list(example) == expected
     assert len(expected) == 20

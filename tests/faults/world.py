@@ -194,7 +194,7 @@ class World:
         self.told_files += run.log.count("could not be deleted")
         run.outcomes = totals(run.log)
         run.rejects_left = self._rejects_left
-        run.rejects_before = sum(map(int, re.findall(r"(\d+) rejects as before: ", run.log)))
+        run.rejects_before = sum(map(int, re.findall(r"(\d+) rejects? as before: ", run.log)))
         run.rejected = [key for file in sorted(set(self.rejects.glob("*")) - self._files) for key in _keys(file)]
         self._check_what_was_printed(run, target.printed)
         self._check_totals(run)

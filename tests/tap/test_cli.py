@@ -238,7 +238,7 @@ def test_a_failed_run_says_which_streams(sandbox, tap, tmp_path):
     found = run(config=tap.settings(sandbox), tmp_path=tmp_path)
     assert found.returncode == 1
     assert "Traceback" not in found.stderr
-    assert "1 of 9 streams were not read to their end: mailjet_contacts (PermissionDenied)" in found.stderr
+    assert "1 of 9 streams was not read to their end: mailjet_contacts (PermissionDenied)" in found.stderr
     assert len(tap.Run(found.stdout).streams) == 9
 
 

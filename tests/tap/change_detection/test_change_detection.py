@@ -461,7 +461,7 @@ def test_p7_a_key_that_may_be_an_address_is_kept_as_a_digest_and_not_told(source
         assert told(one.run()) == [(1, "Canary"), (2, "Canary")]
         one.has(contact(2, "Canary", DeliveredCount=5), contact(3, "Canary"))
         assert told(one.run()) == [(2, "Canary"), (3, "Canary")]
-        assert "1 rows are gone; their keys may be addresses" in caplog.text
+        assert "1 row is gone; their keys may be addresses" in caplog.text
         caplog.clear()
         assert told(one.run()) == []
         assert "gone" not in caplog.text

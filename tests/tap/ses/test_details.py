@@ -145,7 +145,7 @@ def test_an_address_with_a_slash_may_come_without_details(people, ses, sandbox, 
     found = {record["email"]: record["properties"] for record in run.records(CONTACT_DETAILS)}
     there = {"city": "Oslo"}
     assert found == {"a/b@example.com": there if slash == "accepted" else None, "ann@example.com": there}
-    assert ("1 addresses in us-east-1 have a slash" in caplog.text) is (slash == "refused")
+    assert ("1 address in us-east-1 has a slash" in caplog.text) is (slash == "refused")
     assert len(run.records(SUPPRESSION_DETAILS)) == 1
 
 

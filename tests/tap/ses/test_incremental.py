@@ -143,7 +143,7 @@ def test_p6_an_interrupted_run_leaves_the_bookmark_where_it_was(people, sandbox,
     sandbox.faults.add(kind="status", status=403, path="*/contacts/list", skip=2, times=None)
     second = read(CONTACTS, LISTS, state=first.state)
     assert len(names(second)) == 10
-    assert "1 of 2 streams were not read to their end: ses_contacts (PermissionDenied)" in str(second.error)
+    assert "1 of 2 streams was not read to their end: ses_contacts (PermissionDenied)" in str(second.error)
     assert second.state == first.state
     assert second.records(LISTS), "the other stream was read"
     sandbox.faults.clear()
@@ -401,7 +401,7 @@ def test_p6_with_change_detection_everybody_is_read_and_no_address_is_kept(peopl
     people("cid")
     second = read(CONTACTS, state=first.state, **noted)
     assert second.ids(CONTACTS) == ["cid@example.com"]
-    assert "ses_contacts: 1 rows are gone" in caplog.text
+    assert "ses_contacts: 1 row is gone" in caplog.text
     assert b"@example.com" not in path.read_bytes()
 
 

@@ -26,7 +26,7 @@ def test_each_current_reject_is_in_one_file_however_often_the_input_comes(mailje
         assert again.counts() == {"unchanged": 1, "rejected": 1}
         assert again.states == [1]
     (file,) = files(mailjet)
-    assert f"1 rejects as before: {file}" in again.log
+    assert f"1 reject as before: {file}" in again.log
     more = mailjet.deliver([schema(), person(1, **BAD), person(3, **BAD), state(2)])
     assert records(more) == [(3, 1)]
 

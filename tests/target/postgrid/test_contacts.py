@@ -274,7 +274,7 @@ def test_a_contact_that_postgrid_fails_to_delete_ends_no_run(postgrid, monkeypat
     assert (result.error, result.states, result.counts()) == (None, [1], {"delivered": 2})
     assert (postgrid.on_list(), names_in(postgrid)) == ({}, [odd])
     assert postgrid.sandbox.postgrid.contacts().keys() == {odd}
-    assert "1 contacts that left the list are not deleted" in result.log
+    assert "1 contact that left the list is not deleted" in result.log
     assert other not in result.log
 
 
