@@ -218,6 +218,11 @@ class Destination(ABC):
     actions: Actions
     fields: Fields
 
+    @property
+    @abstractmethod
+    def places(self) -> Collection[str]:
+        """The lists that contacts go to, each for one run at a time: names without the account's label."""
+
     @abstractmethod
     def encode(self, contact: MappedContact, action: str) -> bytes:
         """A contact in the provider's own form; equal contacts give equal bytes.

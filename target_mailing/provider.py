@@ -28,6 +28,18 @@ class Account(ABC):
 
     label: str
 
+    @property
+    @abstractmethod
+    def tenant(self) -> str:
+        """Which account it is, by endpoint and credentials in effect: no label, no secret, and no spelling matters.
+
+        Runs with the same one exclude each other from a destination's `places`. Where it is uncertain whether two are
+        one account, they are.
+
+        Raises:
+            MailingError: there are no credentials.
+        """
+
     @abstractmethod
     def check(self, settings: StreamSettings) -> None:
         """See that the settings fit each other, before anything is made anywhere.

@@ -128,7 +128,8 @@ class Router:
         if destination is None:
             destination = self._found[same] = self._account.destination(settings)
         if self.lists is not None:
-            self.lists.take(destination.name)
+            account = f"{self.provider.name} {self._account.tenant}"
+            self.lists.take(destination.name, [f"{account} {place}" for place in destination.places])
         rows = min(settings.batch_rows, self._account.most_rows(settings))
         settings = msgspec.structs.replace(settings, batch_rows=rows)
         shared = ([getattr(settings, name) for name in _SHARED], self._account.shared(settings))

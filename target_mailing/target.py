@@ -110,7 +110,7 @@ class TargetMailing(MailingPlugin, Target):
             router = opened.enter_context(closing(self._router()))
             router.check(self.config)
             journal, rejects = self._open_memory(router)
-            router.lists = locks = ListLocks(locks_folder(), self.config, journal)
+            router.lists = locks = ListLocks(locks_folder(), journal)
             for one in (journal, rejects, locks):
                 opened.enter_context(closing(one))
             self._run = run = Run(

@@ -24,6 +24,7 @@ from botocore.loaders import Loader, create_loader
 from botocore.session import Session
 
 from mailing_api.aws import credential_chain
+from mailing_api.aws.account_number import account_number
 from mailing_api.aws.errors import CLOCK, SKEWED, error_code, says_another_time
 from mailing_api.errors import (
     AuthenticationError,
@@ -104,6 +105,20 @@ class AwsSession:
             frozen = self._frozen(found)
             self._credentials = found  # what failed the first time is looked for anew
             return frozen
+
+    def account(self) -> str:
+        """The account of the credentials, as far as it is known without asking for it.
+
+        Its number, which keys tell; else, of a key that lasts, that key; else "".
+
+        Raises:
+            MailingError: as `credentials`.
+        """
+        found = self.credentials()
+        number = account_number(found.access_key)
+        if number is None and found.token:  # the key is another one in the next run
+            number = found.account_id or ""
+        return str(found.access_key if number is None else number)
 
     def origin(self) -> str:
         """Where the credentials come from, for messages."""

@@ -15,6 +15,7 @@ from mailing_api.errors import ConfigurationError
 __all__ = [
     "Address",
     "Resolver",
+    "canonical",
     "check_encrypted",
     "check_url",
     "has_host",
@@ -94,6 +95,14 @@ def check_url(name: str, value: Any, example: str) -> httpx.URL:
     if url.query or url.fragment:
         raise ConfigurationError(f"Setting `{name}` holds a query or a fragment: give a URL such as {example}.")
     return url
+
+
+def canonical(url: httpx.URL) -> str:
+    """One text for all spellings of an endpoint: of its host, its port and the slashes at its end."""
+    host = url.raw_host.decode("ascii", "replace").rstrip(".").lower()
+    address = literal(host)
+    path = url.raw_path.decode("ascii", "replace").rstrip("/")
+    return f"{url.scheme}://{host if address is None else address} {port_of(url)} {path}"
 
 
 def check_encrypted(url: httpx.URL, setting: str, *, allow_http: bool) -> None:

@@ -19,7 +19,7 @@ from mailing_api.errors import ConfigurationError, UnreadableAnswer
 from mailing_api.http.client import Connection, HttpClient
 from mailing_api.http.paging import OffsetWalk
 from mailing_api.http.paths import segment
-from mailing_api.http.urls import check_url
+from mailing_api.http.urls import canonical, check_url
 from mailing_api.mailjet.answers import Row, bare_id, first, memberships_of, new_id, read_error, rows_of, written_rows
 from mailing_api.mailjet.jobs import CsvImport, Job
 from mailing_api.settings import Setting, lookup, named
@@ -99,6 +99,9 @@ class MailjetClient:
             explains_absence=True,
             **connection,
         )
+        own = hashlib.blake2b(api_key.encode(), digest_size=16).hexdigest()
+        #: The account by endpoint and key in effect, the same for all spellings of these; holds no secret.
+        self.tenant = f"{canonical(httpx.URL(self._base_url))} {own}"
 
     @classmethod
     def from_settings(

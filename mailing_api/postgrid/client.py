@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
@@ -24,7 +24,9 @@ from mailing_api.http.downloads import Downloads
 from mailing_api.http.pace import Pace
 from mailing_api.http.paging import UnsortedWalk
 from mailing_api.http.paths import segment
+from mailing_api.http.urls import canonical
 from mailing_api.postgrid.answers import Page, Row, code, metadata_of, one, page, read_error, something
+from mailing_api.postgrid.api_key import ApiKey
 from mailing_api.postgrid.form import multipart
 from mailing_api.postgrid.settings import POSTGRID_SETTINGS, check_key, endpoint, wrong_mode
 from mailing_api.settings import lookup, named
@@ -66,13 +68,15 @@ class PostgridClient:
     ) -> None:
         self.account, self._live = account, live
         connection["pace"] = connection.get("pace") or postgrid_pace()
+        #: The endpoint, the same for all spellings. Several keys may open one account, and no two lists have one ID.
+        self.tenant = canonical(httpx.URL(endpoint(base_url)))
         self._http = HttpClient(
             provider="PostGrid",
             account=account,
             base_url=endpoint(base_url),
             located_by="postgrid_base_url",
             credentials=lambda: named(POSTGRID_SETTINGS[:1]),
-            auth=_ApiKey(api_key),
+            auth=ApiKey(api_key),
             read_error=partial(read_error, key=api_key),
             explains_absence=True,
             **connection,
@@ -388,15 +392,3 @@ def _key(row: Row) -> str:
 
 def _version(row: Row) -> str:
     return str(row.get("updatedAt"))
-
-
-class _ApiKey(httpx.Auth):
-    """Sends the key in the header that PostGrid reads it from."""
-
-    def __init__(self, key: str) -> None:
-        self._key = key
-
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        """Add the header."""
-        request.headers["X-API-Key"] = self._key
-        yield request

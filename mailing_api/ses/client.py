@@ -6,9 +6,11 @@ unverified. docs/ses.md tells them for users.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import random
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack
@@ -30,6 +32,7 @@ from mailing_api.http.client import Connection, HttpClient
 from mailing_api.http.pace import Pace
 from mailing_api.http.paging import TokenWalk
 from mailing_api.http.retry import RetryPolicy, retry_delay
+from mailing_api.http.urls import canonical
 from mailing_api.ses.answers import Row, answer, is_stale_token, page_of, read_error, refuses_page_size
 from mailing_api.ses.operations import (
     GET_ACCOUNT,
@@ -63,6 +66,11 @@ _JOBS_PAGE_SIZE = 100
 _PATIENCE = RetryPolicy(throttle_base=1.0, throttle_cap=30.0, fault_cap=30.0, fault_tries=8)
 
 _SLOWEST = 0.2
+
+#: Hosts of AWS's own endpoints: for IPv4 alone or also IPv6, of FIPS, and in networks of one's own.
+_OF_AWS = re.compile(
+    r"(?:[^.]+\.)?email(?:-fips)?\.[^.]+\.(?:vpce\.)?(?:amazonaws|api|api\.amazonwebservices)\.(?:com|com\.cn|aws|eu)"
+).fullmatch
 
 
 class SesClient:
@@ -112,6 +120,7 @@ class SesClient:
         self._connection = connection
         trusted = self._session.authorities()
         endpoints = dict.fromkeys(self.regions, endpoint_url) if endpoint_url else self._endpoints()
+        self._endpoint_urls = endpoints
         self._http = {
             region: HttpClient(
                 provider=f"Amazon SES {region}",
@@ -144,6 +153,17 @@ class SesClient:
         """Close all connections."""
         for http in self._http.values():
             http.close()
+
+    def tenant(self, region: str) -> str:
+        """Amazon SES of one account in a region, the same for all spellings and all endpoints of AWS.
+
+        Raises:
+            MailingError: there are no credentials.
+        """
+        url = httpx.URL(self._endpoint_urls[region])
+        where = "AWS" if _OF_AWS(url.host.rstrip(".")) else canonical(url)
+        own = hashlib.blake2b(self._session.account().encode(), digest_size=16).hexdigest()
+        return f"{where} {region} {own}"
 
     # Reading
 

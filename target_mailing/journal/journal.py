@@ -80,14 +80,17 @@ class Journal:
         """Where it is kept, for messages and logs."""
         return self._store.name
 
-    def hold_list(self, destination: str) -> str | None:
-        """Keep runs with other journals in the same place from a destination, as long as this one is open.
+    def hold_list(self, name: str) -> str | None:
+        """Keep runs with other journals in the same place from a list, as long as this one is open.
+
+        Args:
+            name: the list's, whatever settings lead there.
 
         Returns:
             The run that delivers to it now; None if there is none.
         """
         with self._transaction():
-            return self._store.hold_list(self._connection, destination)
+            return self._store.hold_list(self._connection, name)
 
     def seal(self, hash_key: str) -> bool:
         """Seal the key of the hashes of a journal from before; returns whether it stood open until now."""

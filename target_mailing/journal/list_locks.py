@@ -10,7 +10,6 @@ import stat
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
 
 import msgspec
 
@@ -22,9 +21,6 @@ from target_mailing.journal.journal import Journal
 __all__ = ["ListLocks", "locks_folder"]
 
 logger = logging.getLogger("target-mailing.journal")
-
-#: Ends of names of settings that say which account it is, where labels do not.
-_TELLING: Final = ("_url", "_api_key", "_key_id", "_profile", "_role_arn")
 
 
 class _Note(msgspec.Struct):
@@ -49,43 +45,51 @@ class ListLocks:
     there, whoever and wherever they are.
     """
 
-    def __init__(self, folder: Path | None, config: Mapping[str, Any], journal: Journal) -> None:
+    def __init__(self, folder: Path | None, journal: Journal) -> None:
         """Take nothing yet.
 
         Args:
             folder: of the locks, the same for all runs; None for no locks in files.
-            config: the plugin's settings.
             journal: of the run; the locks in its database end with it.
         """
         self._folder = folder
-        telling: Iterable[str] = (f"{name}={config[name]}" for name in sorted(config) if name.endswith(_TELLING))
-        self._account = "\n".join(telling)
         self._journal = journal
-        self._files: dict[str, tuple[Path, int]] = {}
+        #: By the lock's name, the destination that has it, and its file.
+        self._files: dict[str, tuple[str, Path, int]] = {}
         self._taken: set[str] = set()
+        #: Destinations of which the user was told that another journal serves them, too.
+        self._told: set[str] = set()
 
-    def take(self, destination: str) -> None:
-        """Take the lock of a destination, for as long as the run goes on.
+    def take(self, destination: str, lists: Iterable[str]) -> None:
+        """Take the locks of a destination's lists, for as long as the run goes on.
+
+        Args:
+            destination: its name, for messages.
+            lists: provider, account and list of each: the same texts for whatever settings lead there.
 
         Raises:
-            ConfigurationError: another run delivers to it.
+            ConfigurationError: another run delivers to one of them.
             JournalError: the journal cannot be used.
         """
-        if destination in self._taken:
-            return
+        for one in lists:
+            # No text of it stands in a file's name, or in a log of the database.
+            name = hashlib.blake2b(one.encode(), digest_size=16).hexdigest()
+            if name not in self._taken:
+                self._take(name, destination)
+
+    def _take(self, name: str, destination: str) -> None:
         if self._folder is not None:
-            self._take_file(self._folder, destination)
-        if holder := self._journal.hold_list(destination):
+            self._take_file(self._folder, name, destination)
+        if holder := self._journal.hold_list(name):
             raise _held(
                 destination,
                 holder,
                 "another journal of the same database. Wait for it to end. Runs to one list share a journal when "
                 "account, `scope` and `list` are the same in both.",
             )
-        self._taken.add(destination)
+        self._taken.add(name)
 
-    def _take_file(self, folder: Path, destination: str) -> None:
-        name = hashlib.blake2b(f"{destination}\n{self._account}".encode(), digest_size=16).hexdigest()
+    def _take_file(self, folder: Path, name: str, destination: str) -> None:
         try:
             make_private(folder)
             path = folder / f"{name}.lock"
@@ -102,9 +106,11 @@ class ListLocks:
                 "another journal. Wait for it to end. Runs to one list share a journal: set `journal` to the same file "
                 "in both.",
             )
-        self._files[destination] = path, descriptor
+        self._files[name] = destination, path, descriptor
         own = self._journal.name
-        if note and note.journal not in ("", own) and own and is_there(Path(note.place)):
+        is_new = destination not in self._told
+        if is_new and note and note.journal not in ("", own) and own and is_there(Path(note.place)):
+            self._told.add(destination)
             logger.warning(
                 "The last run to %s had another journal (%s), so this one knows neither its unfinished batches nor its "
                 "keys. Set `journal` to the same file for all pipelines to one list.",
@@ -124,15 +130,15 @@ class ListLocks:
         Raises:
             ConfigurationError: meanwhile another run delivers to one of the lists.
         """
-        for destination, (path, descriptor) in list(self._files.items()):
+        for name, (destination, path, descriptor) in list(self._files.items()):
             if not _is_still(path, descriptor):
-                del self._files[destination]
+                del self._files[name]
                 os.close(descriptor)
-                self._take_file(path.parent, destination)
+                self._take_file(path.parent, name, destination)
 
     def close(self) -> None:
         """Let go of the files."""
-        for _, descriptor in self._files.values():
+        for *_, descriptor in self._files.values():
             os.close(descriptor)
         self._files = {}
 

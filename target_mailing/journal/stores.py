@@ -88,8 +88,8 @@ class Store(ABC):
     def close(self) -> None:
         """Let go of the place."""
 
-    def hold_list(self, connection: sa.Connection, destination: str) -> str | None:  # noqa: ARG002
-        """Keep runs with other journals in the same place from a destination, until `close`.
+    def hold_list(self, connection: sa.Connection, name: str) -> str | None:  # noqa: ARG002
+        """Keep runs with other journals in the same place from a list, until `close`.
 
         Returns:
             The run that delivers to it now; None if there is none, or if a place holds only one journal.
@@ -279,9 +279,9 @@ class PostgresStore(Store):
             raise JournalError(f"Setting `journal`: {self.name} {self.failure(exc)}.") from None
         return True
 
-    def hold_list(self, connection: sa.Connection, destination: str) -> str | None:
+    def hold_list(self, connection: sa.Connection, name: str) -> str | None:
         """Take an advisory lock of the database, whichever schema, user and machine the other run has."""
-        return postgres.lock(_run_over(connection), f"target-mailing list {destination}")
+        return postgres.lock(_run_over(connection), f"target-mailing list {name}")
 
     def failure(self, error: Exception) -> str:
         """Words for an error of PostgreSQL or its driver."""

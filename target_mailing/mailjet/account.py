@@ -29,6 +29,11 @@ class MailjetAccount(Account):
         self._property_delay = property_delay
         self.label = client.account
 
+    @property
+    def tenant(self) -> str:
+        """By endpoint and API key."""
+        return self._client.tenant
+
     def close(self) -> None:
         """Close the connections."""
         self._client.close()

@@ -74,6 +74,13 @@ class MailjetDestination(Destination):
         self.actions = self._actions()
 
     @property
+    def places(self) -> Collection[str]:
+        """Each list; not those that rows name."""
+        if self._lists:
+            return [f"list:{number}" for number in self._lists]
+        return ["account" if self._settings.scope == "account" else "lists of each row"]
+
+    @property
     def _consent(self) -> Consent:
         """What holds on lists that rows name; by bulk job there are none, and a row's action was decided before."""
         return "respect"

@@ -53,6 +53,11 @@ class PostgridAccount(Account):
         self._joining = ReservedContacts()
         self.label = client.account
 
+    @property
+    def tenant(self) -> str:
+        """By endpoint."""
+        return self._client.tenant
+
     def close(self) -> None:
         """Close the connections."""
         if self._links is not None:

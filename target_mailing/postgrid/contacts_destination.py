@@ -5,7 +5,7 @@ Facts and what is unverified: docs/postgrid.md.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from typing import Final
 
@@ -78,6 +78,11 @@ class PostgridDestination(Destination):
         )
         self.name = f"postgrid:{client.account}:list:{self._list.id}"
         self.fields = fields(_identify)
+
+    @property
+    def places(self) -> Collection[str]:
+        """The list."""
+        return [f"list:{self._list.id}"]
 
     def encode(self, contact: MappedContact, action: str) -> bytes:
         """The body of the call that makes the contact; one that leaves needs none."""

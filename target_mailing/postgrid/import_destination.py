@@ -95,6 +95,11 @@ class PostgridImports(Destination):
         self.replaces_contents = replace
         self.holds_since = self._list.holds_since
 
+    @property
+    def places(self) -> Collection[str]:
+        """The list."""
+        return [f"list:{self._list.id}"]
+
     def encode(self, contact: MappedContact, action: str) -> bytes:
         """All that a row of the file says; one that leaves needs nothing."""
         return b"{}" if action in _LEAVING else _checked(contact)

@@ -73,6 +73,11 @@ class SesAccount(Account):
         found = self._client.bucket(self._region, bucket, endpoint_url=url, encryption=encryption)
         return Stage(found, prefix, keeps=bool(own["ses_s3_keep_objects"]))
 
+    @property
+    def tenant(self) -> str:
+        """By endpoint, region and AWS account."""
+        return self._client.tenant(self._region)
+
     def close(self) -> None:
         """Close the connections."""
         if self._stage is not None:
@@ -101,13 +106,12 @@ class SesAccount(Account):
         found: Destination
         if self._suppresses:
             place = SuppressionList(self._writer, may_remove=self._may_unsuppress)
-            found = Suppressions(f"{where}:suppression-list", place, settings=settings, stage=self._stage)
+            found = Suppressions(place, where=where, name="suppression-list", settings=settings, stage=self._stage)
         else:
             name, topics = self._contact_list(settings, dry_run=dry_run)
             place_of_contacts = ContactList(self._writer, name, preserves=self._preserves)
-            found = Contacts(
-                f"{where}:contact-list:{name}", place_of_contacts, topics, settings=settings, stage=self._stage
-            )
+            name = f"contact-list:{name}"
+            found = Contacts(place_of_contacts, topics, where=where, name=name, settings=settings, stage=self._stage)
         if self._stage is not None and route != "direct" and "bucket" not in self._checked:
             self._stage.bucket.check(self._stage.prefix)
             self._checked.add("bucket")

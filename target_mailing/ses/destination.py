@@ -39,22 +39,29 @@ class _Destination(Destination):
     actions = ACTIONS
 
     def __init__(
-        self, name: str, place: SesList, fields: Fields, *, settings: StreamSettings, stage: Stage | None
+        self, place: SesList, fields: Fields, *, where: str, name: str, settings: StreamSettings, stage: Stage | None
     ) -> None:
         """Take a place.
 
         Args:
-            name: of the destination.
             place: where contacts go.
             fields: what it takes.
+            where: account and region.
+            name: of the list in these.
             settings: of the first stream that goes there.
             stage: where objects are put; None for nowhere.
         """
-        self.name = name
+        self.name = f"{where}:{name}"
+        self._list_name = name
         self.fields = fields
         self._place = place
         self._settings = settings
         self._stage = stage
+
+    @property
+    def places(self) -> Collection[str]:
+        """The list; whether Amazon SES tells capitals apart in its name is unverified."""
+        return [self._list_name.casefold()]
 
     def parts(self, action: str, rows: list[Row]) -> Sequence[tuple[str, list[Row]]]:
         """By import where many rows go, or an address is among them that the calls for one contact do not take."""
@@ -105,9 +112,9 @@ def _cut(rows: list[Row], most: int) -> Iterator[list[Row]]:
 class Contacts(_Destination):
     """The contact list of a region."""
 
-    def __init__(self, name: str, place: ContactList, topics: Sequence[str], **options: Any) -> None:
+    def __init__(self, place: ContactList, topics: Sequence[str], **options: Any) -> None:
         """Take the list, the names of its topics, and the other options as every destination here."""
-        super().__init__(name, place, fields_of(topics), **options)
+        super().__init__(place, fields_of(topics), **options)
         self._topics = frozenset(topics)
 
     def encode(self, contact: MappedContact, action: str) -> bytes:
@@ -138,10 +145,10 @@ class Suppressions(_Destination):
 
     actions = msgspec.structs.replace(ACTIONS, decline="", removing_undoes_opt_out=True)
 
-    def __init__(self, name: str, place: SuppressionList, **options: Any) -> None:
+    def __init__(self, place: SuppressionList, **options: Any) -> None:
         """Take the list, and the other options as every destination here."""
         fields = Fields(columns={"reason": Field(_reason)}, properties=AnyField(), ascii_only=True)
-        super().__init__(name, place, fields, **options)
+        super().__init__(place, fields, **options)
 
     def encode(self, contact: MappedContact, action: str) -> bytes:
         """The address, and why it is suppressed."""
