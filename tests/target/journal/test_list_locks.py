@@ -75,7 +75,10 @@ def test_journals_in_one_database_keep_each_other_from_a_list_whatever_user_and_
     elsewhere = f"Elsewhere of {mailjet.folder.name}"
     mailjet.sandbox.mailjet.add_list(elsewhere)
     mailjet.config |= {"journal": postgresql_url, "mailjet_account": mailjet.folder.name}
-    second = other(mailjet, list=elsewhere, streams={"people": {"list": LIST}})
+    # Nor does what another label, spelling or provider changes keep them from meeting.
+    url, label = f"{mailjet.sandbox.url}/", f"{mailjet.folder.name} again"
+    unlike = {"mailjet_base_url": url, "mailjet_account": label, "ses_endpoint_url": "https://ses.example"}
+    second = other(mailjet, list=elsewhere, streams={"people": {"list": LIST}}, **unlike)
 
     def act():
         # Another machine: nothing of the folder in which runs of one user meet is there.
