@@ -20,8 +20,8 @@ class Overlap:
     """How many rows of a page the next one shows again: one where nothing moves, more where rows were deleted.
 
     Each step back goes twice as far as the one before, and so much is shown again afterwards; each page that goes well
-    halves it. Where the walk has to step back again before it met a new row, pages show more of each other until it
-    does: otherwise it could pass over the same place for ever.
+    halves it. Where the walk has to step back again before it met a new row, pages show more of each other, and it goes
+    back further, until it does: otherwise it could pass over the same place, or the end, for ever.
     """
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class Overlap:
         if self._went_on:
             self._least *= 2
         self._went_on = False
-        return max(0, offset - self._rows)
+        return max(0, offset - max(self._rows, self._least))
 
     def forward(self, offset: int, count: int, *, is_new: bool) -> int:
         """The offset of the page after one of `count` rows, some of which may be new."""

@@ -8,7 +8,7 @@ import pytest
 from singer_sdk.exceptions import ConfigValidationError
 
 from mailing_api.errors import ConfigurationError
-from mailing_api.suggestions import did_you_mean, misspelt
+from mailing_api.suggestions import did_you_mean, listed, misspelt
 from tap_mailing.tap import TapMailing
 from target_mailing.contacts.fields import Fields
 from target_mailing.contacts.mapping import StreamMapping
@@ -81,7 +81,7 @@ MISSPELT = {
     "on_unkown_steam": "on_unknown_stream", "ses_region": "ses_regions", "flattening_enable": "flattening_enabled",
     "mailjet_apikey": "mailjet_api_key", "steam_maps": "stream_maps", "request_timout": "request_timeout",
     "startdate": "start_date", "look_back": "lookback",
-    "change_detecton": "change_detection", "mpdx_tokens": "mpdx_token",
+    "change_detecton": "change_detection", "mpdx_tokens": "mpdx_token", "lisd": "list", "max_rekecded": "max_rejected",
 }  # fmt: skip
 #: What configurations hold for other programs, and what is near to nothing.
 OTHERS = (
@@ -166,3 +166,4 @@ def test_of_very_many_names_only_the_first_are_shown(mailjet):
     assert "and 2,980 more in `properties`" in str(result.error)
     result = mailjet.deliver([schema(columns=columns, keys=[])], properties=None)
     assert (result.error, "c99 and 2,900 more" in result.log) == (None, True)
+    assert listed(["a", "b"], most=2) == "a, b"

@@ -148,6 +148,17 @@ def test_p6_a_long_walk_lives_through_any_number_of_deletions(mode, gone, every)
     assert listing.requests < 5 * listing.count / 100
 
 
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(("gone", "every"), [(1, 1), (1, 2), (1, 3), (2, 2), (5, 2)])
+def test_p6_a_walk_comes_to_its_end_though_rows_go_whenever_it_looks_there(mode, gone, every):
+    for count in range(200, 301, 5):
+        listing = Shrinking(count, lambda number: gone * (number % every == 0))
+        walk = OffsetWalk(listing.fetch, lambda row: row, what="Listing", limit=100, ahead=1, **MODES[mode])
+        found = {row for page in walk for row in page}
+        assert set(range(listing.first, listing.count)) <= found
+        assert listing.requests < 30
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("stay", [0, 3000])
 @pytest.mark.parametrize("mode", [*MODES, "unknown order"])
