@@ -15,6 +15,7 @@ from singer_sdk.mapper import PluginMapper
 
 from mailing_api.counted import counted
 from mailing_api.process.standard_output import hurry
+from mailing_api.suggestions import listed
 from target_mailing.delivery.batch import DeliveryFailed
 from target_mailing.delivery.checkpoints import Ledger
 from target_mailing.delivery.engine import Delivery
@@ -140,7 +141,7 @@ class Run:
             raise
         self._release_state(final=True)
         if self.delivery.error is not None:
-            raise self.delivery.error
+            raise self._with_files(self.delivery.error)
         if self._input_error is not None:
             raise self._input_error
         self.intake.end()
@@ -281,9 +282,16 @@ class Run:
             self.delivery.fail(
                 TooManyRejectsError(
                     f"Setting `max_rejected`: {of}, more than {self._limit}. Nothing more is sent and no STATE leaves, "
-                    f"so a rerun judges these rows again. See {self._rejects.path}."
+                    "so a rerun judges these rows again."
                 )
             )
+
+    def _with_files(self, error: BaseException) -> BaseException:
+        """The run's error; that of too many rejects names the files that hold them, now that they are written."""
+        files = self._rejects.files
+        if not isinstance(error, TooManyRejectsError) or not files:
+            return error
+        return TooManyRejectsError(f"{error} See {listed(files, 3)}.")
 
     def _write_rejects(self) -> None:
         while pending := self._journal.pending_rejects(1000):

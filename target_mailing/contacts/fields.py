@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -12,13 +12,15 @@ from target_mailing.contacts.values import shown
 if TYPE_CHECKING:
     from target_mailing.contacts.mapping import MappedContact
 
-__all__ = ["UNFIT", "Converter", "Field", "Fields", "RowRejected", "wrong_type"]
+__all__ = ["MISSING", "UNFIT", "Converter", "Field", "Fields", "RowRejected", "wrong_type"]
 
 #: Turns a column's value into the destination's, or into None where it counts as a null. It raises ValueError, whose
 #: text says what the value is and may be shown in the rejects file.
 Converter = Callable[[Any], Any]
 
 
+#: What is said of a column without a value that is needed.
+MISSING: Final = "is missing or empty"
 #: What a converter may raise.
 UNFIT = (ValueError, OverflowError, RecursionError)
 
@@ -29,14 +31,20 @@ class RowRejected(Exception):
     Attributes:
         code: stable, holds no data.
         reason: for people; may quote the row, so it goes to the rejects file only.
+        column: the canonical column of which the reason tells, which begins with a verb then; "" where it names all.
         hint: what the log says of the stream the first time; quotes no row. "" for nothing.
     """
 
-    def __init__(self, code: str, reason: str) -> None:
+    def __init__(self, code: str, reason: str, *, column: str = "") -> None:
         super().__init__(code)
         self.code = code
         self.reason = reason
+        self.column = column
         self.hint = ""
+
+    def told(self, mapping: Mapping[str, str]) -> str:
+        """The reason, with the stream's own name of the column, which is mapped to the canonical one."""
+        return f"column {mapping.get(self.column, self.column)!r} {self.reason}" if self.column else self.reason
 
 
 class Field(msgspec.Struct, frozen=True):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from mailing_api.addresses import check_address, fold_address, sent_address, with_ascii_domain
-from target_mailing.contacts.fields import RowRejected
+from mailing_api.addresses import check_address, fold_address, sent_address, with_ascii_domain, without_hidden
+from target_mailing.contacts.fields import MISSING, RowRejected
 
 __all__ = ["ascii_address", "clean_address", "lone_address", "meant_address", "require_valid"]
 
@@ -22,9 +22,10 @@ def clean_address(value: Any) -> str:
     Raises:
         RowRejected: it does not have the shape of an address.
     """
-    if not isinstance(value, str) or not value.strip():
-        blank = value is None or isinstance(value, str)
-        raise RowRejected("bad_address", "missing" if blank else f"{value!r} is not an e-mail address")
+    if value is None or (isinstance(value, str) and not without_hidden(value).strip()):
+        raise RowRejected("bad_address", MISSING, column="email")
+    if not isinstance(value, str):
+        raise RowRejected("bad_address", f"{value!r} is not an e-mail address")
     try:
         return sent_address(value)
     except ValueError:

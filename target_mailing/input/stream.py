@@ -216,7 +216,8 @@ class Stream:
             self._hints.add(no.hint)
             logger.warning("Stream %r: %s", self._stream, no.hint)
         record, attempt = source.record(line)
-        return Outcome.REJECTED, no.code, Reject(self.source, record, no.code, no.reason, None, attempt, time.time())
+        reason = no.told(self._settings.mapping)
+        return Outcome.REJECTED, no.code, Reject(self.source, record, no.code, reason, None, attempt, time.time())
 
     def _row(self, line: int, record: Any, values_of: Callable[[Any], Values], source: Lines) -> Row | End | Both:
         try:

@@ -55,6 +55,11 @@ class RejectsFile:
         except OSError as exc:
             raise _unwritable(folder, exc) from None
 
+    @property
+    def files(self) -> list[str]:
+        """The files that hold rejects of this run: its own, if it was made, and those of earlier runs."""
+        return [*([str(self.path)] if self.rows else []), *sorted(self.earlier)]
+
     def declare(self, stream: str, columns: Iterable[str], keys: Sequence[str]) -> None:
         """A stream's columns and key, as its SCHEMA gives them."""
         self._columns[stream] = {name: _ANYTHING for name in columns if name not in REJECT_COLUMNS}

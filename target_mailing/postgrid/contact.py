@@ -10,7 +10,7 @@ import msgspec
 
 from mailing_api.countries import country_code
 from target_mailing.contacts import values
-from target_mailing.contacts.fields import Field, Fields, RowRejected
+from target_mailing.contacts.fields import MISSING, Field, Fields, RowRejected
 from target_mailing.contacts.mapping import MappedContact
 from target_mailing.contacts.properties import CANONICAL_COLUMNS
 
@@ -59,17 +59,19 @@ def encoded(contact: MappedContact) -> bytes:
         if text := contact.columns.get(column):
             most = _LONGEST_DESCRIPTION if column == "description" else _LONGEST
             if len(text) > most:
-                raise RowRejected("bad_address", f"column {column}: longer than {most} characters")
+                raise RowRejected("bad_address", f"is longer than {most} characters", column=column)
             found[name] = text
     _name(contact, found)
     country = country_code(found.get("countryCode"))
     if "addressLine1" not in found:
-        raise RowRejected("bad_address", "column address_line1: missing")
+        raise RowRejected("bad_address", MISSING, column="address_line1")
     if country is None:
         said = found.get("countryCode")
-        raise RowRejected("bad_address", f"column address_country: {said!r} is no country" if said else "no country")
+        raise RowRejected(
+            "bad_address", f"has {said!r}, which is no country" if said else MISSING, column="address_country"
+        )
     if "firstName" not in found and "companyName" not in found:
-        raise RowRejected("bad_address", "neither a name nor a company")
+        raise RowRejected("bad_address", "the row has neither a name nor a company")
     found["countryCode"] = country
     found |= {name: True for column, name in FLAGS.items() if contact.columns.get(column)}
     metadata = {name: value for name, value in contact.properties.items() if value is not None}

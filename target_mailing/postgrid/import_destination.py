@@ -150,7 +150,7 @@ class PostgridImports(Destination):
 def _checked(contact: MappedContact) -> bytes:
     for column in FLAGS:
         if contact.columns.get(column):
-            raise RowRejected("not_by_import", f"column {column}: route `import` cannot tell PostGrid so")
+            raise RowRejected("not_by_import", "cannot be told to PostGrid by route `import`", column=column)
     for name in contact.properties:
         if not _is_variable(name):
             raise RowRejected("not_by_import", f"property {name!r}: a merge variable's name has no period or bracket")

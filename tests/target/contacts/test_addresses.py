@@ -93,6 +93,19 @@ def test_the_domain_of_an_address_goes_to_ses_in_punycode(ses):  # noqa: F811
     assert [*ses.contacts()] == ["ada@xn--mnchen-3ya.example"]
 
 
+def test_a_row_without_address_is_told_by_the_column_of_the_input(mailjet: Mailjet):
+    columns = {name: {"type": ["string", "null"]} for name in ("id", "email_address")}
+    records = [{"id": str(at), "email_address": value} for at, value in enumerate([None, "", " \u200b"])] + [
+        {"id": "9"}
+    ]
+    messages = [{"type": "RECORD", "stream": "people", "record": one} for one in records]
+    result = mailjet.deliver(
+        [schema(columns=columns), *messages, state(1)], mapping={"email": "email_address"}, properties=None
+    )
+    reasons = [one["record"]["_reject_reason"] for one in result.rejects]
+    assert reasons == ["column 'email_address' is missing or empty"] * 4
+
+
 def test_an_address_goes_as_it_was_given_but_for_blanks(mailjet: Mailjet):
     given = ["Ada.Lovelace+news@example.com", "o'brien@example.ie", "a/b=c&d@example.com", "ada@xn--mnchen-3ya.example"]
     result = mailjet.deliver(rows([f" {one}\t" for one in given]), properties=None)

@@ -31,6 +31,20 @@ def test_each_current_reject_is_in_one_file_however_often_the_input_comes(mailje
     assert records(more) == [(3, 1)]
 
 
+def test_too_many_rejects_name_the_files_that_hold_them(mailjet):
+    messages = [schema(), person(1, **BAD), state(1)]
+    first = mailjet.deliver(messages, max_rejected=0)
+    (file,) = files(mailjet)
+    again = mailjet.deliver(messages, max_rejected=0)
+    both = mailjet.deliver([*messages, person(2, **BAD)], max_rejected=0)
+    (new,) = {*files(mailjet)} - {file}
+    assert [str(one.error).partition(" See ")[2] for one in (first, again, both)] == [
+        f"{file}.",
+        f"{file}.",
+        f"{new}, {file}.",
+    ]
+
+
 @pytest.mark.parametrize(
     "change", [{"email": "nobody else"}, {"city": "Bonn"}, {"properties": 7, "email": "p1@x.test"}]
 )

@@ -348,6 +348,22 @@ def test_what_the_post_cannot_deliver_to_is_rejected_before_any_call(postgrid, c
     assert postgrid.sandbox.postgrid.received() == []
 
 
+def test_what_a_row_lacks_is_told_by_the_columns_of_the_input(postgrid):
+    lacking = [household(1), household(2, address_country=" "), household(3, address_country="Atlantis")]
+    for message in lacking:
+        message["record"]["street"] = message["record"].pop("address_line1")
+    lacking[0]["record"]["street"] = None
+    streets = households()
+    properties = streets["schema"]["properties"]
+    properties["street"] = properties.pop("address_line1")
+    result = postgrid.deliver([streets, *lacking, state(1)], mapping={"address_line1": "street"}, max_rejected="100%")
+    assert [one["record"]["_reject_reason"] for one in result.rejects] == [
+        "column 'street' is missing or empty",
+        "column 'address_country' is missing or empty",
+        "column 'address_country' has 'Atlantis', which is no country",
+    ]
+
+
 def test_a_stream_of_people_by_e_mail_is_refused_before_any_call(postgrid):
     columns = COLUMNS | {"provider": {"type": "string"}}
     for stream in ("mpdx_people", "mailjet_contacts"):
