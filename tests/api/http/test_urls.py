@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import httpx
 import pytest
 
 from mailing_api.aws.session import AwsSession
 from mailing_api.errors import ConfigurationError
-from mailing_api.http.urls import check_url, is_loopback
+from mailing_api.http.urls import canonical, check_url, is_loopback
 from tests.api.clients import CLIENTS, KEYS, REGION, sts
 
 #: The setting that each client names.
@@ -138,3 +139,22 @@ def test_p9_an_endpoint_of_the_environment_holds_no_more_than_one_of_a_setting(m
     with pytest.raises(ConfigurationError, match="AWS_ENDPOINT_URL") as raised:
         AwsSession(region=REGION).endpoints("sesv2", [REGION])
     assert "canary" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("https://bücher.example", "https://XN--BCHER-KVA.example:443/"),
+        ("http://host.example:80//", "HTTP://host.example."),
+        ("http://[::1]:8025", "http://[0:0:0:0:0:0:0:1]:8025/"),
+        ("https://host.example/a%20b/", "https://host.example/a b"),
+    ],
+)
+def test_an_endpoint_has_one_text_whatever_its_spelling(one, other):
+    assert canonical(httpx.URL(one)) == canonical(httpx.URL(other))
+
+
+def test_endpoints_that_differ_have_texts_that_differ():
+    host = "host.example"
+    urls = [f"https://{host}", f"http://{host}", f"https://{host}:80", f"https://{host}/v1", f"https://{host}/V1"]
+    assert len({canonical(httpx.URL(url)) for url in [*urls, "https://other.example", "http://[::1]:80"]}) == 7
