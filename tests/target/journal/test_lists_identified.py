@@ -112,6 +112,7 @@ def tenant(provider, config):
         return router._account.tenant
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_same", [True, False])
 def test_an_account_is_told_by_endpoint_and_credentials_in_effect(monkeypatch, is_same):
     known = {}
