@@ -70,6 +70,8 @@ def test_p7_libraries_tell_no_details_and_no_tracebacks():
         assert shown("botocore", logging.ERROR, "failed", exc_info=True) == "failed\n"
         own = shown("target-mailing", logging.ERROR, "failed", exc_info=True)
     assert "ValueError: invalid literal for int() with base 10: '<address>'" in own
+    told = shown("target-mailing", logging.WARNING, "ada@example.com", stack_info=True)  # this line is in it
+    assert ("Stack (most recent call last)" in told, "ada@" in told) == (True, False)
 
 
 class Point:

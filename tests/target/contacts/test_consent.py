@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_mailing.contacts.consent import Actions, Withheld, decide, may_remove
+from target_mailing.contacts.consent import Actions, Withheld, decide, is_obeyed, may_remove
 from target_mailing.mailjet.json_route import ACTIONS
 
 #: A provider that remembers opt-outs of whoever was removed.
@@ -94,3 +95,15 @@ def test_no_answer_but_those_of_a_row_are_given(status, action, deleted, consent
     found = decide(ACTIONS, status=status, action=action, deleted=deleted, consent=consent)
     assert isinstance(found, Withheld) or found in {action, "addnoforce", "remove", "unsub"}
     assert found != ACTIONS.ask
+
+
+@pytest.mark.parametrize(
+    ("actions", "obeyed"),
+    [
+        (ACTIONS, {"remove", "unsub", "excludemarketing"}),
+        (KEEPING, {"drop", "stop"}),
+        (msgspec.structs.replace(KEEPING, removing_undoes_opt_out=True), {"stop"}),
+    ],
+)
+def test_p5_of_a_row_that_is_rejected_only_an_action_by_which_somebody_gets_less_is_obeyed(actions, obeyed):
+    assert {one for one in (*actions.known, "nonsense") if is_obeyed(actions, one)} == obeyed

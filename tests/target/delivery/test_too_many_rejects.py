@@ -92,4 +92,7 @@ def test_a_share_is_judged_for_good_from_a_thousand_rows_on_and_at_the_end():
     assert judged(100, 1000) == (False, False)
     assert judged(20, 100, whole=True) == (True, True)
     assert judged(9, 50, whole=True) == (False, False)
+    assert judged(10, 50, whole=True) == (True, True)
     assert judged(9, 50, whole=True, strict=True) == (True, True)
+    limit = RejectLimit(share=0.0)
+    assert judged(1, 50) == (True, True)

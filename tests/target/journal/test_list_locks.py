@@ -65,6 +65,8 @@ def test_one_after_the_other_two_journals_are_told(mailjet):
     result = second.deliver([schema(), *people(range(2)), state(1)])
     assert result.error is None
     assert "had another journal" in result.log
+    (mailjet.folder / "other.sqlite").unlink()  # which knows nothing any more
+    assert "had another journal" not in mailjet.deliver([schema(), *people(range(2)), state(1)]).log
 
 
 @pytest.mark.slow
