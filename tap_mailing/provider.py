@@ -9,7 +9,7 @@ from typing import Any, cast
 import msgspec
 
 from mailing_api.process.providers import InstalledProvider
-from mailing_api.settings import lookup
+from mailing_api.settings import lookup, named
 from tap_mailing.streams.base import MailingStream
 from tap_mailing.streams.connection import Client
 
@@ -43,4 +43,4 @@ class Provider(InstalledProvider, frozen=True, kw_only=True):
     @property
     def told_signs(self) -> str:
         """The settings that name this provider, for messages."""
-        return " or ".join(f"`{sign.name}`" for sign in self.signs) + f" ({self.title})"
+        return " or ".join(named([sign]) for sign in self.signs) + f" for {self.title}"

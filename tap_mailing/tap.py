@@ -180,10 +180,11 @@ class TapMailing(MailingPlugin, Tap):
         for option in ("state", "catalog"):
             if options.get(option) is not None:
                 options[option] = checked(options[option], f"--{option}")
-        try:
-            super().invoke(**options)
-        except ConfigValidationError as exc:  # which the SDK's command would tell in several lines
-            raise ConfigurationError(" ".join(exc.errors)) from None
+        with cls._hinting(options.get("config")):
+            try:
+                super().invoke(**options)
+            except ConfigValidationError as exc:  # which the SDK's command would tell in several lines
+                raise ConfigurationError(" ".join(exc.errors)) from None
 
     # The run
 

@@ -8,7 +8,6 @@ from typing import Any, Final
 import msgspec
 
 from mailing_api.errors import ConfigurationError
-from mailing_api.process.configuration import empty_variable
 from mailing_api.settings import duration, positive
 from target_mailing.declared_settings import value_of
 from target_mailing.delivery.engine import Delivery
@@ -84,7 +83,7 @@ class Router:
                 wrong.append(exc)
             else:
                 return
-        raise ConfigurationError(f"{wrong[0]}{empty_variable(wrong[0], 'TARGET_MAILING_')}")
+        raise wrong[0]
 
     def look(self, settings: StreamSettings) -> tuple[Destination, str]:
         """The destination that these settings name, and words for it; a list that a run would make is not made.

@@ -331,14 +331,15 @@ class TargetMailing(MailingPlugin, Target):
         super(Target, cls).invoke(about=about, about_format=about_format)
         cls.print_version(print_fn=cls.logger.info)
         config = config or _ConfigInput()
-        try:
-            target = cls(config=config.config, validate_config=True, parse_env_config=config.parse_env)
-        except ConfigValidationError as exc:  # which the SDK's command would tell in several lines
-            raise ConfigurationError(" ".join(exc.errors)) from None
-        if check:
-            target.check(given_input(file_input))
-        else:
-            target.listen(file_input)
+        with cls._hinting(config):
+            try:
+                target = cls(config=config.config, validate_config=True, parse_env_config=config.parse_env)
+            except ConfigValidationError as exc:  # which the SDK's command would tell in several lines
+                raise ConfigurationError(" ".join(exc.errors)) from None
+            if check:
+                target.check(given_input(file_input))
+            else:
+                target.listen(file_input)
 
     @classmethod
     def get_singer_command(cls) -> click.Command:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import json
 import os
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -18,7 +17,6 @@ from mailing_api.suggestions import did_you_mean, misspelt
 __all__ = [
     "check_not_empty",
     "check_stream_maps",
-    "empty_variable",
     "given_settings",
     "misspelt_settings",
     "read_configuration",
@@ -162,15 +160,6 @@ def check_not_empty(config: Any, names: Sequence[str], prefix: str, environ: Map
                 f"Setting `{name}` is empty, since the environment variable {variable} is: it goes before the value in "
                 "`meltano.yml`. Take it out, of `.env` too, or give it a value."
             )
-
-
-def empty_variable(error: ConfigurationError, prefix: str, environ: Mapping[str, str] = os.environ) -> str:
-    """What is said, after a blank, if the setting that an error begins with has an empty environment variable."""
-    found = re.match(r"Setting `(\w+)`", str(error))
-    variable = f"{prefix}{found[1].upper()}" if found else ""
-    return (
-        f" The environment variable {variable} is empty, which is as if unset." if environ.get(variable) == "" else ""
-    )
 
 
 def _leaves(value: Any, place: str) -> Iterator[tuple[str, Any]]:

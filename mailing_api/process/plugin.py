@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import click
@@ -11,6 +12,7 @@ from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers._classproperty import classproperty
 from singer_sdk.plugin_base import JSONSchemaValidator, PluginBase, _ConfigInput
 
+from mailing_api.errors import ConfigurationError
 from mailing_api.process.command import PluginCommand
 from mailing_api.process.configuration import (
     check_stream_maps,
@@ -19,6 +21,7 @@ from mailing_api.process.configuration import (
     unknown_settings,
     unusable,
 )
+from mailing_api.process.environment_hints import environment_hints
 from mailing_api.process.secret_values import remember_secrets
 from mailing_api.settings import Setting, from_environ, misfit
 
@@ -60,6 +63,21 @@ class MailingPlugin(PluginBase):
             kind = self.name.partition("-")[0]
             self.logger.warning("Settings that this %s does not have are ignored: %s", kind, unknown)
         return errors
+
+    @classmethod
+    @contextmanager
+    def _hinting(cls, given: _ConfigInput | None) -> Iterator[None]:
+        """An error of a missing setting tells of the environment variables that could have given it."""
+        given = given or _ConfigInput()
+        try:
+            yield
+        except ConfigurationError as exc:
+            hints = environment_hints(
+                str(exc), cls.declared_settings, given.config, prefix=cls._env_var_prefix, is_read=given.parse_env
+            )
+            if not hints:
+                raise
+            raise ConfigurationError(f"{exc}{hints}") from None
 
     @classmethod
     def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> _ConfigInput:

@@ -144,10 +144,13 @@ def one_error(found):
 
 @pytest.mark.parametrize("arguments", [(), ("--test",)])
 def test_p9_missing_credentials_are_one_line(arguments):
-    found = run(*arguments)
+    found = run(*arguments, env={"MJ_APIKEY_PUBLIC": "", "TAP_MAILING_MPDX_TOKEN": "canary"})
     line = one_error(found)
     assert "No provider is set" in line
-    assert "`mailjet_api_key` (Mailjet), `mpdx_token` or `mpdx_access_token` (MPDX)" in line
+    assert "TAP_MAILING_MPDX_TOKEN is in the environment; it is read with --config=ENV only." in line
+    assert "MJ_APIKEY_PUBLIC is empty in the environment" in line
+    assert "canary" not in line
+    assert "`mailjet_api_key` (or MJ_APIKEY_PUBLIC of the environment) for Mailjet, `mpdx_token` or" in line
     assert found.stdout == ""
 
 

@@ -90,6 +90,14 @@ def test_p9_bad_input_is_one_clear_line_and_no_state_passes_it(mailjet, text, na
     assert "Traceback" not in err
 
 
+def test_p9_a_missing_setting_that_the_environment_has_is_told_so(mailjet, monkeypatch):
+    monkeypatch.setenv("TARGET_MAILING_LIST", LIST)
+    code, _, err = Command(mailjet, list=None).run([schema(), state(1)])
+    assert code == 1
+    assert "Setting `list`" in err
+    assert "TARGET_MAILING_LIST is in the environment; it is read with --config=ENV only." in err
+
+
 @pytest.mark.parametrize(
     ("config", "named"),
     [
