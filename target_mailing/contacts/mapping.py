@@ -217,13 +217,18 @@ class StreamMapping:
         tells = [self.needed[at][0] for at, _, _ in self._for_removals]
         return is_deleted(self.deletion_column, values[1]) and not any(name in damaged for name in tells)
 
-    def opt_out(self, values: Values, asked: str, is_obeyed: Callable[[str], bool]) -> MappedContact | None:
+    def opt_out(
+        self, values: Values, asked: str, is_obeyed: Callable[[str], bool], damaged: Container[str] = ()
+    ) -> MappedContact | None:
         """What a row that is rejected tells of an opt-out, which is obeyed all the same; None for nothing.
+
+        Where the row's own action cannot be read, the setting's is none of it: the row may have asked to be added.
 
         Args:
             values: as in a call.
             asked: the setting's action.
             is_obeyed: whether an action is such an opt-out.
+            damaged: columns that cannot be read.
         """
         email: str | None
         try:
@@ -235,10 +240,13 @@ class StreamMapping:
         status, action = None, None
         with suppress(RowRejected):
             status = self._status_of(values) if self._status else None
-        with suppress(RowRejected):
+        tells_action = not self._action or self.needed[self._action][0] not in damaged
+        try:
             action = self._action_of(values) if self._action else None
+        except RowRejected:
+            tells_action = False
         wanted = action or asked
-        if status == "unsubscribed" or is_obeyed(wanted):
+        if status == "unsubscribed" or (tells_action and is_obeyed(wanted)):
             return MappedContact(email, self._read(values), {}, status, wanted, deleted=False)
         columns = self._read(values, only_opt_outs=True)
         return MappedContact(email, columns, {}, status, None, deleted=False, declines=True) if columns else None

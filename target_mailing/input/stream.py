@@ -204,7 +204,7 @@ class Stream:
         no = RowRejected("unreadable", reason)
         if not part.columns or not self._mapping.of_consent.isdisjoint(part.damaged):
             no.hint = _UNKNOWN
-        return self._with_opt_out(self.rejected(no, line, source), values, line, source)
+        return self._with_opt_out(self.rejected(no, line, source), values, line, source, part.damaged)
 
     def is_opt_out(self, row: Row) -> bool:
         """Whether a row that a rejected record makes is an opt-out, and no removal."""
@@ -235,10 +235,12 @@ class Stream:
             return self._with_opt_out(found, values, line, source)
         return found
 
-    def _with_opt_out(self, end: End, values: Values, line: int, source: Lines) -> End | Both:
+    def _with_opt_out(
+        self, end: End, values: Values, line: int, source: Lines, damaged: Collection[str] = ()
+    ) -> End | Both:
         """The end of a record that is not delivered, with the row of the opt-out that it tells of."""
         actions = self._destination.actions
-        contact = self._mapping.opt_out(values, self._settings.action, self._is_obeyed)
+        contact = self._mapping.opt_out(values, self._settings.action, self._is_obeyed, damaged)
         if contact is None or (contact.declines and not actions.decline):
             return end
         key = None

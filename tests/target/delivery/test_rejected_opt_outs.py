@@ -38,8 +38,8 @@ def test_p5_an_opt_out_of_a_row_that_is_rejected_for_anything_reaches_mailjet(ma
     mailjet.sandbox.mailjet.add_contacts([{"email": one, "list": mailjet.list_id} for one in emails])
     extra = {"status": OPT_OUT, "column": {"op": "Opt-out"}, "setting": {}}[told_by]
     rows = rejected(extra)
-    if told_by == "column":
-        rows.pop()
+    if told_by != "status":
+        rows.pop()  # its own action cannot be read
     options = {"action": "unsub"} if told_by == "setting" else {}
     result = mailjet.deliver([schema(columns=ANY), *rows, state(1)], route=route, action_column="op", **options)
     assert (result.error, result.states) == (None, [1])
@@ -48,6 +48,24 @@ def test_p5_an_opt_out_of_a_row_that_is_rejected_for_anything_reaches_mailjet(ma
     assert f"the opt-outs of {len(rows)} rejected rows were obeyed all the same" in result.log
     told = {email: mailjet.statuses()[email] for email in emails[: len(rows)]}
     assert told == dict.fromkeys(told, "unsubscribed")
+
+
+@pytest.mark.parametrize("setting", ["unsub", "remove", "excludemarketing"])
+def test_the_settings_action_is_none_of_a_row_whose_own_cannot_be_read(mailjet: Mailjet, setting):
+    """It may have asked to be added. What else the row tells of an opt-out counts all the same."""
+    actions = [5, "addnoforc", "addnoforce\ud800", float("nan"), ["remove"], True]
+    rows = [person(number, op=action) for number, action in enumerate(actions)]
+    leaver = person(9, op=5, **OPT_OUT)
+    emails = [one["record"]["email"] for one in (*rows, leaver)]
+    mailjet.sandbox.mailjet.add_contacts([{"email": one, "list": mailjet.list_id} for one in emails])
+    columns = COLUMNS | {"op": {"type": ["string", "null"]}}
+    messages = "".join(json.dumps(one) + "\n" for one in (schema(columns=columns), *rows, leaver, state(1)))
+    result = mailjet.deliver(messages, action=setting, action_column="op")
+    assert (result.error, result.counts()) == (None, {"rejected": len(emails)})
+    statuses = mailjet.statuses()
+    assert {statuses[one] for one in emails[:-1]} == {"subscribed"}
+    assert not any(member["excluded"] for member in mailjet.members().values())
+    assert statuses[emails[-1]] == "unsubscribed"
 
 
 @pytest.mark.parametrize("wrong", [{"visits": "many"}, {"city": float("nan")}], ids=["schema_invalid", "unreadable"])
