@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import os
+import select
 import subprocess
 import sys
 import time
@@ -161,12 +162,16 @@ def test_p7_a_command_reads_nothing_of_standard_input(machine, nested):
 def test_p9_a_command_that_does_not_end_is_killed_with_what_it_started(machine, monkeypatch, body):
     monkeypatch.setattr(credential_chain, "_COMMAND_TIME", 0.3)
     command = machine / "command"
-    command.write_text(f"#!/bin/sh\n{body}\n")
+    command.write_text(f"#!/bin/sh\nexec 9>'{machine}/held'\n{body}\n")
     command.chmod(0o755)
     profile(machine, credential_process=f"'{command}'")
+    os.mkfifo(machine / "held")
+    held = os.open(machine / "held", os.O_RDONLY | os.O_NONBLOCK)
     started = time.monotonic()
     error = failed()
     assert "`credential_process` of the AWS profile did not end within 0.3 s" in str(error)
+    assert select.select([held], [], [], 5)[0]  # nobody has it open any more
+    os.close(held)
     assert time.monotonic() - started < 10
 
 
