@@ -11,6 +11,7 @@ from itertools import chain
 from types import FrameType
 from typing import Any, ClassVar
 
+import click
 import httpx
 from singer_sdk import Stream, Tap
 from singer_sdk.exceptions import ConfigValidationError, MapExpressionError, StreamMapConfigError
@@ -185,6 +186,12 @@ class TapMailing(MailingPlugin, Tap):
                 super().invoke(**options)
             except ConfigValidationError as exc:  # which the SDK's command would tell in several lines
                 raise ConfigurationError(" ".join(exc.errors)) from None
+
+    @classmethod
+    def cb_test(cls, ctx: click.Context, param: click.Option, value: str) -> None:
+        """Test the connections, given --test."""
+        with cls._hinting(ctx.params.get("config")):
+            super().cb_test(ctx, param, value)
 
     # The run
 
