@@ -18,6 +18,7 @@ from target_mailing.input.actions import respectful_action
 from target_mailing.input.messages import (
     DamagedRecord,
     Message,
+    before_schema,
     bookmarks,
     check_name,
     key_columns,
@@ -33,7 +34,7 @@ from target_mailing.input.stream import Both, End, Stream
 from target_mailing.input.stream_maps import StreamMaps
 from target_mailing.journal.journal import Journal, Reject
 from target_mailing.journal.rejects_file import RejectsFile, key_properties
-from target_mailing.lines import REJECT_COLUMNS, Lines, RecordBeforeSchemaError
+from target_mailing.lines import REJECT_COLUMNS, Lines
 from target_mailing.router import Router
 from target_mailing.row import Row
 from target_mailing.settings import StreamSettings
@@ -212,10 +213,7 @@ class Intake:
             self._outcomes.replayed.add(number)
         streams = self._streams.get(name)
         if streams is None:
-            raise RecordBeforeSchemaError(
-                f"Line {number} of the input is a record of stream {name!r}, whose SCHEMA has not come. "
-                "Correct the tap."
-            )
+            raise before_schema(number, name)
         line = lines.line(number)
         if self._maps is None and (stream := streams[0]) is not None and (message := stream.decode(line)) is not None:
             self._current = stream

@@ -8,13 +8,14 @@ from typing import Any, cast
 
 import msgspec
 
-from target_mailing.lines import InputError, Lines
+from target_mailing.lines import InputError, Lines, RecordBeforeSchemaError
 from target_mailing.unreadable import decode, defect, is_deep
 
 __all__ = [
     "DamagedRecord",
     "Message",
     "MessageDecoder",
+    "before_schema",
     "bookmarks",
     "check_name",
     "key_columns",
@@ -185,6 +186,13 @@ def bookmarks(message: Message) -> list[str]:
     """The columns by which the stream of a SCHEMA message is replicated, as far as it tells."""
     found = message.bookmark_properties
     return [one for one in found if isinstance(one, str)] if isinstance(found, list) else []
+
+
+def before_schema(number: int, stream: str) -> RecordBeforeSchemaError:
+    """What to say of a record whose stream has no SCHEMA yet."""
+    return RecordBeforeSchemaError(
+        f"Line {number} of the input is a record of stream {stream!r}, whose SCHEMA has not come. Correct the tap."
+    )
 
 
 def unsupported(number: int, message: Message) -> InputError:

@@ -1,17 +1,30 @@
-"""`--check` with an input: what a run would say of its streams' columns; records are passed over."""
+"""`--check` with an input: what a run would say of its streams' columns, and of lines that cannot be read."""
 
 from __future__ import annotations
 
 import select
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import IO, Any
 
 import msgspec
 
+from mailing_api.counted import counted
+from mailing_api.suggestions import listed
 from target_mailing.contacts.fields import Field
 from target_mailing.input.column_report import ColumnReport
-from target_mailing.input.messages import check_name, key_columns, parse, schema_value
+from target_mailing.input.messages import (
+    DamagedRecord,
+    Message,
+    before_schema,
+    check_name,
+    key_columns,
+    parse,
+    parse_record,
+    schema_value,
+    state_value,
+    unsupported,
+)
 from target_mailing.input.schema_safety import safe_schema
 from target_mailing.input.stream import compiled
 from target_mailing.input.stream_maps import StreamMaps
@@ -57,9 +70,18 @@ class StreamCheck:
             InputError: a line is no Singer message.
             ConfigurationError: a stream does not fit the settings.
         """
+        streams: set[str] = set()
+        damaged: list[str] = []
         for number, line in enumerate(self._lines(source), 1):
-            if b"SCHEMA" not in line or (message := parse(number, Lines(number, [line]))).type != "SCHEMA":
+            if line.isspace():
                 continue
+            lines = Lines(number, [line])
+            message = parse(number, lines)
+            if message.type != "SCHEMA":
+                if self._is_damaged(number, message, lines, streams):
+                    damaged.append(str(number))
+                continue
+            streams.add(message.stream)
             schema = schema_value(number, message)
             may_skip = StreamSettings.resolve(self._config, message.stream).on_unknown_stream == "skip"
             if self._maps is None and may_skip and not self._is_taken(message.stream, schema["properties"]):
@@ -78,6 +100,25 @@ class StreamCheck:
             for name, columns, key in found:
                 if self._is_taken(name, columns.get("properties", {})):
                     yield self._report(name, columns, key, StreamSettings.resolve(self._config, name))
+        if damaged:
+            records = counted(len(damaged), "record of the input cannot", "records of the input cannot")
+            yield ColumnReport(f"{records} be read, and would be rejected: line {listed(damaged)}", [])
+
+    def _is_damaged(self, number: int, message: Message, lines: Lines, streams: Collection[str]) -> bool:
+        """Whether a message that is no SCHEMA is a record that would be rejected, whatever it holds.
+
+        Raises:
+            InputError: it would end a run.
+        """
+        if message.type == "RECORD":
+            if message.stream not in streams:
+                raise before_schema(number, message.stream)
+            return isinstance(parse_record(number, lines), DamagedRecord)
+        if message.type == "STATE":
+            state_value(number, message)
+        elif message.type != "ACTIVATE_VERSION":
+            raise unsupported(number, message)
+        return False
 
     def _is_taken(self, name: str, columns: Mapping[str, Any]) -> bool:
         return self._router.provider.channel.accepts(name, columns, StreamSettings.resolve(self._config, name))

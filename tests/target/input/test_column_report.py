@@ -188,3 +188,23 @@ def test_check_passes_records_over_whatever_they_hold(mailjet: Mailjet, capsys):
     with pytest.raises(Exception, match="Line 5"):
         checked(mailjet, capsys, text)
     assert "email -> email" in checked(mailjet, capsys, text.rpartition("no SCHEMA")[0])
+
+
+@pytest.mark.parametrize(
+    ("line", "named"),
+    [
+        ('{"type": "RECORD", "stream"', "Line 6"),
+        ('{"type": "STATE"}', "Line 6.*without a value"),
+        ('{"type": "RECORD", "stream": "others", "record": {}}', "Line 6.*'others', whose SCHEMA"),
+        ('{"type": "BATCH", "stream": "people"}', "Line 6.*'BATCH'"),
+    ],
+)
+def test_p9_check_reads_the_input_to_its_end(mailjet: Mailjet, capsys, line, named):
+    half = '{"type": "RECORD", "stream": "people", "record": {"id": 1, "email": NaN}}'
+    good = "".join(json.dumps(one) + "\n" for one in [schema(), *people([1]), state(1)]) + f"\n{half}\n"
+    out = checked(mailjet, capsys, good)
+    assert "check: passed" in out
+    assert "1 record of the input cannot be read, and would be rejected: line 5" in out
+    with pytest.raises(Exception, match=named):
+        checked(mailjet, capsys, f"{good}{line}\n")
+    assert "check: failed: Line 6" in capsys.readouterr().out
