@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import accumulate
 from typing import Any, Final
 
 import msgspec
@@ -21,10 +22,14 @@ _MOST_MARKS: Final = 1_000_000
 #: With a string as a whole; what is no string ends where JSON's own characters begin.
 _TOKEN: Final = re.compile(rb'[ \t\r\n]*+("(?:[^"\\]++|\\.)*+"|[{}\[\],:]|[^ \t\r\n{}\[\],:"]++)', re.DOTALL)
 _SQUARE: Final = bytes.maketrans(b"{}", b"[]")
+_STEPS: Final = {ord("["): 1, ord("]"): -1}
+#: Levels of nearly every line at most.
+_FLAT: Final = 6
 _NO_BRACKETS: Final = bytes({*range(256)} - {*b"[]{}"})
-_TOO_DEEP: Final = b"[" * (MOST_LEVELS + 1)
 _LINE_ENDS_OF_OLD: Final = re.compile(rb"\}[ \t]*\r[ \t\r]*\{")
-_STRING: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+#: Also one that does not end. So the pattern matches wherever it begins, and no byte is looked at again from the next
+#: quote in the same string.
+_STRING: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 _NO_NUMBER: Final = re.compile(rb"-?\b(?:NaN|Infinity)\b")
 _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 #: The next bracket that stands in no string.
@@ -77,15 +82,13 @@ def is_deep(line: bytes) -> bool:
     """Whether a line is nested deeper than it may be."""
     if len(line) <= 2 * MOST_LEVELS or line.count(b"[") + line.count(b"{") <= MOST_LEVELS:
         return False
-    left = _STRING.sub(b"", line).translate(_SQUARE, _NO_BRACKETS)
-    for _ in range(MOST_LEVELS):  # each takes off the innermost level everywhere, which is faster than to step through
-        if _TOO_DEEP in left:
-            return True
-        fewer = left.replace(b"[]", b"")
-        if len(fewer) == len(left):
-            return False
-        left = fewer
-    return b"[]" in left
+    brackets = _STRING.sub(b"", line).translate(_SQUARE, _NO_BRACKETS)
+    left = brackets
+    for _ in range(_FLAT):  # each takes off the innermost level everywhere, which is faster than to step through
+        left = left.replace(b"[]", b"")
+    if left.count(b"[") <= MOST_LEVELS - _FLAT:
+        return False
+    return max(accumulate(map(_STEPS.__getitem__, brackets))) > MOST_LEVELS
 
 
 def decode(line: bytes) -> Any:

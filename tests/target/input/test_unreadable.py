@@ -215,6 +215,10 @@ def test_p9_an_input_without_a_line_end_is_told_as_what_it_is(rest, said):
         (lambda levels: b"[" + b"[]," * 9 * levels + b'{"a":"' + b"[" * levels + b'"}]', False),
         (lambda levels: b'"' + b'\\"[' * 9 * levels + b'"', False),
         (lambda levels: b"]" * levels + b"[]", False),
+        (lambda levels: (b"[" * levels + b"]" * levels) * 3 + b"[", True),
+        (lambda levels: b"[" * levels + b"[]," * levels, True),
+        (lambda levels: b'{"a":"' + b'{\\"a\\":[' * levels, False),
+        (lambda levels: b"[" * levels + b'"' + b"]" * levels, True),
     ],
 )
 def test_levels_are_told_from_brackets_in_texts_and_side_by_side(made, deep):
@@ -282,6 +286,43 @@ def test_p9_that_takes_a_moment_however_large_it_is(value):
     *_, rejects, _, _, error = take([piece(record(value))])
     assert (len(rejects), error) == (1, None)
     assert time.process_time() - began < 8  # step by step it takes minutes
+
+
+#: Pieces of which a damaged line may hold many, within a text or not.
+REPEATED = [
+    b'{\\"a\\":[', b'{\\"a\\":[1]}', b'"[',
+    b'\\"{', b"\\[", b'"a":[', b"[ ", b"{}\r", b'\\\\"[', b"\x01[", b"NaN[", b'"",[',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("end", [b"", b"\\", b'"}}'], ids=["cut off", "cut off in an escape", "ended"])
+@pytest.mark.parametrize(
+    "head", [b'{"type":"RECORD","stream":"a","record":{"raw":"', b'{"type":"RECORD","size":"5" x","a":"']
+)
+def test_p9_the_time_for_a_damaged_line_grows_with_its_length(head, end):
+    def seconds(look, many):
+        line = head + piece * many + end
+        began = time.process_time()
+        look(line)
+        return time.process_time() - began
+
+    for piece in REPEATED:
+        for look in (is_deep, defect, recovered):
+            for _ in range(5):  # another process may disturb one measurement
+                less, more = seconds(look, 500), seconds(look, 4000)
+                if more < 20 * less:  # 8 times if it grows with the length, 64 times if with its square
+                    break
+            else:
+                pytest.fail(f"{look.__name__} of {piece!r}: {less} s, and {more} s for 8 times as much")
+
+
+@given(st.lists(st.sampled_from([b'"', b"\\", b"[", b"x", b"\n"])).map(b"".join))
+def test_a_search_for_a_text_begins_once_at_each_quote_at_most(text):
+    found = [*unreadable._STRING.finditer(text)]
+    assert [one.start() for one in found] == [text.find(b'"', before) for before in [0, *(one.end() for one in found)]][
+        : len(found)
+    ]
+    assert b'"' not in unreadable._STRING.sub(b"", text)
 
 
 @pytest.mark.parametrize(
