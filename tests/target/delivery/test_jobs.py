@@ -55,23 +55,25 @@ def test_p1_no_state_leaves_while_a_job_is_under_way(mailjet, monkeypatch):
 
 
 def test_batches_are_cut_by_rows_and_no_more_jobs_are_in_flight_than_allowed(mailjet):
-    seen: list[int] = []
-    over = threading.Event()
-
-    def watch():
-        while not over.wait(0.01):
-            seen.append(
-                sum(job["status"] not in {"Completed", "Error", "Abort"} for job in mailjet.sandbox.mailjet.jobs())
-            )
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    result = mailjet.deliver([schema(), *people(range(25)), state(1)], batch_rows=3, jobs_in_flight=2)
-    over.set()
-    watcher.join()
+    mailjet.sandbox.mailjet.plan_jobs([{"hold": True}] * 3)
+    results = []
+    messages = [schema(), *people(range(25)), state(1)]
+    run = threading.Thread(target=lambda: results.append(mailjet.deliver(messages, batch_rows=3, jobs_in_flight=2)))
+    run.start()
+    first, second = _wait_for(lambda: (jobs := mailjet.sandbox.mailjet.jobs()) and len(jobs) == 2 and jobs)
+    _wait_for_polls(mailjet)
+    assert len(mailjet.sandbox.mailjet.jobs()) == 2
+    mailjet.sandbox.mailjet.finish_job(first["id"])
+    _wait_for(lambda: len(mailjet.sandbox.mailjet.jobs()) == 3)
+    _wait_for_polls(mailjet)
+    third, *others = (job for job in mailjet.sandbox.mailjet.jobs() if job["id"] not in {first["id"], second["id"]})
+    assert others == []
+    for job in (second, third):
+        mailjet.sandbox.mailjet.finish_job(job["id"])
+    run.join(10)
+    (result,) = results
     assert result.counts() == {"delivered": 25}
     assert result.outcomes["batches"] == 9
-    assert max(seen) == 2
 
 
 @pytest.mark.parametrize("error_file", ["list", "nested", "text"])
