@@ -171,7 +171,8 @@ def test_p9_a_stream_without_its_key_is_told(world, read, tap):
     config = {"postgrid_api_key": "test_sk_x", "mailjet_api_key": "x", "mailjet_secret_key": "y"}
     chosen = tap.catalog(CONTACTS, config=config)
     run = tap.run({"mailjet_api_key": "x", "mailjet_secret_key": "y"}, catalog=chosen)
-    assert f"The catalog selects {CONTACTS}, but `postgrid_api_key` (PostGrid) is missing" in str(run.error)
+    told = "`postgrid_api_key` (or POSTGRID_PRINT_MAIL_API_KEY of the environment) for PostGrid is missing"
+    assert f"The catalog selects {CONTACTS}, but {told}" in str(run.error)
 
 
 def test_p7_a_refusal_with_a_signed_url_in_it_shows_none(world, read, caplog):
