@@ -128,7 +128,7 @@ class TargetMailing(MailingPlugin, Target):
                 run(source)
             except Terminated as stop:
                 self.logger.warning(
-                    "Stopped by signal %d: %s in the journal, and the next run follows them",
+                    "Stopped by signal %d: %s in the journal for the next run",
                     stop.signum,
                     counted(run.delivery.unfinished(), "batch under way stays", "batches under way stay"),
                 )

@@ -143,7 +143,7 @@ def either(before: Callable[[Blow], None], after: Callable[[Blow], None]) -> Cal
 CUT_AT = 50
 
 FAULTS = {
-    "sigterm": Fault(at_held_call(terminate), codes=(143,), said="stay in the journal"),
+    "sigterm": Fault(at_held_call(terminate), codes=(143,), said="stays? in the journal"),
     "429": Fault(answered(kind="status", status=429, body="html", times=4), sides=(BEFORE,)),
     "429-for-long": Fault(
         answered(kind="status", status=429, body="html", times=None), codes=(1,), sides=(BEFORE,),
