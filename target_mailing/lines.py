@@ -73,7 +73,7 @@ class Lines:
         return self._recovered[1]
 
     def _record(self, number: int) -> dict[str, Any]:
-        """The record in a line; what of it is no JSON stands as text."""
+        """The record in a line, as a rejects file has it; what of it is no JSON stands as text."""
         if self._recovered[0] != number:
             line = self.line(number)
             try:
@@ -82,4 +82,4 @@ class Lines:
             except msgspec.MsgspecError:
                 pass
         found = self.recovered(number)
-        return {} if found is None else found.record
+        return {} if found is None else found.kept

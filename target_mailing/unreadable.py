@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from itertools import accumulate
+from itertools import accumulate, islice
 from typing import Any, Final
 
 import msgspec
 
-__all__ = ["MOST_LEVELS", "Recovered", "decode", "defect", "foreign", "is_deep", "recovered"]
+__all__ = ["MOST_LEVELS", "Recovered", "decode", "defect", "foreign", "is_deep", "is_legible", "recovered"]
 
 #: Levels of objects and arrays in a line at most. Everything that is done with a value takes a piece of the stack for
 #: each, so more could be read and then not be written.
@@ -18,6 +18,10 @@ MOST_LEVELS: Final = 100
 
 #: Brackets that open, and quotes, of a damaged line that is looked into at most: each takes a step.
 _MOST_MARKS: Final = 1_000_000
+
+#: Damaged columns that a reason names at most, and characters of a name.
+_MOST_NAMED: Final = 5
+_LONGEST_NAME: Final = 100
 
 #: With a string as a whole; what is no string ends where JSON's own characters begin.
 _TOKEN: Final = re.compile(rb'[ \t\r\n]*+("(?:[^"\\]++|\\.)*+"|[{}\[\],:]|[^ \t\r\n{}\[\],:"]++)', re.DOTALL)
@@ -68,14 +72,19 @@ class Recovered(msgspec.Struct):
     Attributes:
         stream: the stream's name.
         record: the record; what is no JSON stands as text.
-        damaged: the columns that are no JSON.
+        damaged: the columns that are no JSON, and those whose names are none.
         reason: these columns, and what is wrong with them.
+        is_whole: whether the names of all columns are told. If not, any column that is missing may be one of those.
+        kept: the record as a rejects file has it. Without all names that is one text in the column `_unreadable`, so
+            that nobody takes the other columns for the whole row when it is delivered again.
     """
 
     stream: str
     record: dict[str, Any]
     damaged: frozenset[str]
     reason: str
+    is_whole: bool
+    kept: dict[str, Any]
 
 
 def is_deep(line: bytes) -> bool:
@@ -89,6 +98,24 @@ def is_deep(line: bytes) -> bool:
     if left.count(b"[") <= MOST_LEVELS - _FLAT:
         return False
     return max(accumulate(map(_STEPS.__getitem__, brackets))) > MOST_LEVELS
+
+
+def is_legible(line: bytes) -> bool:
+    """Whether a line is not nested too deeply, and no decoder can pass over a name in it that cannot be read."""
+    return not is_deep(line) and (line.isascii() or _is_text(line) or _has_all_names(line))
+
+
+def _is_text(line: bytes) -> bool:
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _has_all_names(line: bytes) -> bool:
+    found = recovered(line)
+    return found is None or found.is_whole
 
 
 def decode(line: bytes) -> Any:
@@ -112,19 +139,45 @@ def recovered(line: bytes) -> Recovered | None:
     message = _members(line)
     if message is None or _text(message.get("type")) != "RECORD":
         return None
-    stream, columns = _text(message.get("stream")), _members(message.get("record", b""))
-    if stream is None or columns is None:
+    raw_record = message.get("record", b"")
+    stream, members = _text(message.get("stream")), _listed_members(raw_record)
+    if stream is None or members is None:
         return None
     record: dict[str, Any] = {}
-    wrong: dict[str, str] = {}
+    wrong: dict[str, bytes] = {}
+    nameless: dict[str, bytes] = {}
+    columns: dict[str, bytes] = {}
+    for token, raw in members:
+        name = _text(token)
+        if name is None:
+            name = _legible(token[1:-1])
+            nameless[name] = token
+        columns[name] = raw
     for name, raw in columns.items():
         try:
             record[name] = decode(raw)
         except ValueError:
-            text = raw.decode("utf-8", "backslashreplace")
+            text = _legible(raw)
             record[name] = text[1:-1] if text.startswith('"') else text
-            wrong[name] = f"column {name}: {defect(raw)}"
-    return Recovered(stream, record, frozenset(wrong), "; ".join(wrong.values()) or defect(line))
+            wrong[name] = raw
+    reasons = [*_reasons(nameless, "its name cannot be read: "), *_reasons(wrong)]
+    return Recovered(
+        stream,
+        record,
+        frozenset(wrong.keys() | nameless.keys()),
+        "; ".join(reasons) or defect(line),
+        is_whole=not nameless,
+        kept={"_unreadable": _legible(raw_record)} if nameless else record,
+    )
+
+
+def _reasons(damaged: Mapping[str, bytes], what: str = "") -> Iterator[str]:
+    """What is wrong with the first of some damaged columns, and how many more there are."""
+    for name, raw in islice(damaged.items(), _MOST_NAMED):
+        shown = "".join(one if one.isprintable() else ascii(one)[1:-1] for one in name[:_LONGEST_NAME])
+        yield f"column {shown}{'...' if len(name) > _LONGEST_NAME else ''}: {what}{defect(raw)}"
+    if (more := len(damaged) - _MOST_NAMED) > 0:
+        yield f"more such columns: {more:,}"
 
 
 def _with_stream_only(line: bytes) -> Recovered | None:
@@ -136,7 +189,7 @@ def _with_stream_only(line: bytes) -> Recovered | None:
     if stream is None or _text(message.get("type")) != "RECORD" or not raw.endswith(b"}"):
         return None
     why = f"it is no JSON, and has more than {_MOST_MARKS:,} brackets and quotes, so nothing of the record was read"
-    return Recovered(stream, {}, frozenset(), why)
+    return Recovered(stream, {}, frozenset(), why, is_whole=False, kept={})
 
 
 def foreign(raw: bytes) -> str | None:
@@ -236,10 +289,16 @@ class _Tokens:
 
 
 def _members(raw: bytes) -> dict[str, bytes] | None:
-    """The members of an object, not decoded; None where it is no object, whatever its values are."""
+    """The members of an object by their names, not decoded; None where it is no object, whatever its values are."""
+    found = _listed_members(raw)
+    return None if found is None else {_name(token): value for token, value in found}
+
+
+def _listed_members(raw: bytes) -> list[tuple[bytes, bytes]] | None:
+    """The members of an object, names and values not decoded; None where it is no object, whatever its values are."""
     tokens = _Tokens(raw)
     try:
-        found = dict(_each_member(tokens))
+        found = [*_each_member(tokens)]
     except _NoObjectError:
         return None
     return found if tokens.is_over() else None
@@ -249,12 +308,12 @@ def _first_members(raw: bytes) -> dict[str, bytes]:
     """The members of an object up to the first that is an object or an array, or that is damaged."""
     found: dict[str, bytes] = {}
     with suppress(_NoObjectError):
-        for name, value in _each_member(_Tokens(raw), is_flat=True):
-            found[name] = value  # noqa: PERF403 - those before a damaged one count
+        for token, value in _each_member(_Tokens(raw), is_flat=True):
+            found[_name(token)] = value  # those before a damaged one count
     return found
 
 
-def _each_member(tokens: _Tokens, *, is_flat: bool = False) -> Iterator[tuple[str, bytes]]:
+def _each_member(tokens: _Tokens, *, is_flat: bool = False) -> Iterator[tuple[bytes, bytes]]:
     """Members one after the other; if the object is read as a flat one, up to a value that is none."""
     if tokens.next() != b"{":
         raise _NoObjectError
@@ -264,7 +323,7 @@ def _each_member(tokens: _Tokens, *, is_flat: bool = False) -> Iterator[tuple[st
         if not name.startswith(b'"') or tokens.next() != b":":
             raise _NoObjectError
         value = tokens.scalar() if is_flat else tokens.value()
-        yield _name(name), value
+        yield name, value
         token = tokens.next()
         if token == b"}":
             return
@@ -275,4 +334,8 @@ def _each_member(tokens: _Tokens, *, is_flat: bool = False) -> Iterator[tuple[st
 
 def _name(token: bytes) -> str:
     found = _text(token)
-    return token[1:-1].decode("utf-8", "backslashreplace") if found is None else found
+    return _legible(token[1:-1]) if found is None else found
+
+
+def _legible(raw: bytes) -> str:
+    return raw.decode("utf-8", "backslashreplace")

@@ -232,8 +232,10 @@ class Intake:
         self, number: int, record: DamagedRecord, streams: Sequence[Stream | None], lines: Lines, taken: _Taken
     ) -> None:
         """Take in a record of which not all can be read; stream maps make of it what can be told for sure."""
-        parts: Iterable[Part | None] = [Part(record.columns, record.damaged)]
-        if self._maps is not None:
+        parts: Iterable[Part | None] = [Part(record.columns, record.damaged, is_whole=record.is_whole)]
+        if self._maps is not None and not record.is_whole:
+            parts = [Part(is_told=False)] * len(streams)  # an expression may ask for any column
+        elif self._maps is not None:
             parts = self._maps.in_part(record.stream, record.columns, record.damaged)
         found = [
             (stream, stream.take_damaged(number, part, record.reason, lines))

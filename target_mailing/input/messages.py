@@ -9,7 +9,7 @@ from typing import Any, cast
 import msgspec
 
 from target_mailing.lines import InputError, Lines, RecordBeforeSchemaError
-from target_mailing.unreadable import decode, defect, is_deep
+from target_mailing.unreadable import decode, defect, is_deep, is_legible
 
 __all__ = [
     "DamagedRecord",
@@ -59,11 +59,13 @@ class DamagedRecord(Message):
         reason: the columns that are none, and what is wrong with them; for the rejects file.
         columns: what of the record is JSON.
         damaged: the columns that are not.
+        is_whole: whether the names of all columns are known; if not, any may be among what is no JSON.
     """
 
     reason: str = ""
     columns: Mapping[str, Any] = {}
     damaged: frozenset[str] = frozenset()
+    is_whole: bool = False
 
 
 def parse(number: int, lines: Lines) -> Message:
@@ -110,7 +112,9 @@ def _damaged(number: int, lines: Lines) -> DamagedRecord:
         )
     reason = f"line {number} of the input: {found.reason}"
     columns = {name: value for name, value in found.record.items() if name not in found.damaged}
-    return DamagedRecord("RECORD", found.stream, reason=reason, columns=columns, damaged=found.damaged)
+    return DamagedRecord(
+        "RECORD", found.stream, reason=reason, columns=columns, damaged=found.damaged, is_whole=found.is_whole
+    )
 
 
 def state_value(number: int, message: Message) -> bytes:
@@ -224,14 +228,14 @@ class MessageDecoder:
     def all(self, lines: Lines) -> list[Message] | None:
         """The messages of these lines, one each; None where that is not so, or a record does not fit."""
         try:
-            return None if any(map(is_deep, lines.each)) else list(map(self._decoder.decode, lines.each))
+            return list(map(self._decoder.decode, lines.each)) if all(map(is_legible, lines.each)) else None
         except (msgspec.MsgspecError, RecursionError):
             return None
 
     def one(self, line: bytes) -> Message | None:
         """The message of a line with its record; None where it is none, or its record does not fit."""
         try:
-            found = None if is_deep(line) else self._decoder.decode(line)
+            found = self._decoder.decode(line) if is_legible(line) else None
         except (msgspec.MsgspecError, RecursionError):
             return None
         return None if found is None or found.record is None else found

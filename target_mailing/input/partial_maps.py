@@ -34,11 +34,13 @@ class Part(msgspec.Struct, frozen=True):
         columns: those that can be told for sure.
         damaged: those that cannot.
         is_told: whether anything can be told at all: not if a filter needs what cannot be read, or an expression fails.
+        is_whole: whether no other column can be missing.
     """
 
     columns: Mapping[str, Any] = {}
     damaged: frozenset[str] = frozenset()
     is_told: bool = True
+    is_whole: bool = True
 
 
 class PartialMaps:

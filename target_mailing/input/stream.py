@@ -197,14 +197,16 @@ class Stream:
             no = RowRejected("unreadable", f"{reason}; {_UNMAPPED}")
             no.hint = _UNKNOWN
             return self.rejected(no, line, source)
-        values = self._reader.values_of(part.columns)
+        values, damaged = self._reader.values_of(part.columns), part.damaged
+        if not part.is_whole:
+            damaged |= {name for name, _ in self._mapping.needed} - part.columns.keys()
         with suppress(RowRejected):
-            if self._mapping.deletes(values, part.damaged):
+            if part.is_whole and self._mapping.deletes(values, damaged):
                 return self._row_of(self._mapping(values), values, self._key.of(values), line, source)
         no = RowRejected("unreadable", reason)
-        if not part.columns or not self._mapping.of_consent.isdisjoint(part.damaged):
+        if not part.columns or not self._mapping.of_consent.isdisjoint(damaged):
             no.hint = _UNKNOWN
-        return self._with_opt_out(self.rejected(no, line, source), values, line, source, part.damaged)
+        return self._with_opt_out(self.rejected(no, line, source), values, line, source, damaged)
 
     def is_opt_out(self, row: Row) -> bool:
         """Whether a row that a rejected record makes is an opt-out, and no removal."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 
@@ -88,9 +89,10 @@ OPTED_OUT = "rows that cannot be read may hold opt-outs or deletions, of which n
 def deliver(mailjet: Mailjet, rows, **config):
     """Rows as they stand in their lines; who is a member before, and what became of them."""
     mailjet.sandbox.mailjet.add_contacts([{"email": one, "list": mailjet.list_id} for one in ADDRESSES])
-    lines = [f'{{"type": "RECORD", "stream": "people", "record": {row}}}' for row in rows]
-    message = schema(columns=COLUMNS, keys=[])
-    result = mailjet.deliver("\n".join([json.dumps(message), *lines, json.dumps(state(1))]) + "\n", **config)
+    each = [row if isinstance(row, bytes) else row.encode() for row in rows]
+    lines = [b'{"type": "RECORD", "stream": "people", "record": %s}' % row for row in each]
+    message, end = (json.dumps(one).encode() for one in (schema(columns=COLUMNS, keys=[]), state(1)))
+    result = mailjet.deliver_from(io.BytesIO(b"\n".join([message, *lines, end, b""])), **config)
     assert (result.error, result.states) == (None, [1])
     now = mailjet.statuses()
     assert {*now} <= {*ADDRESSES}
@@ -161,6 +163,53 @@ def test_p5_what_stream_maps_make_of_the_rest_counts_only_where_it_is_sure(mailj
     counts = {"gone": {"delivered": 1}, "skipped": {"skipped": 1}}.get(wanted, {"rejected": 1})
     assert (statuses, result.counts()) == (["subscribed" if wanted == "skipped" else wanted], counts)
     assert result.outcomes["opt_outs_obeyed"] == (wanted == "unsubscribed")
+
+
+#: Spellings of a column's name that cannot be read.
+NO_NAMES = [b"vi\xffp", b"vi\\ud800p", b"vi\x01p", b"vi\\xffp", b"\xed\xa0\x80vip"]
+
+
+@pytest.mark.parametrize(
+    "maps",
+    [
+        {"_sdc_deleted_at": "'2026-01-01T00:00:00Z' if not record.get('vip') else None"},
+        {"subscription_status": "'subscribed' if record.get('vip') else 'unsubscribed'"},
+        {"subscription_status": "'unsubscribed'", "__filter__": "record.get('vip') != 'yes'"},
+        {"__filter__": "record.get('vip') == 'yes'"},
+        {"subscription_status": "gone"},
+    ],
+)
+def test_p5_maps_make_nothing_of_a_row_with_a_name_that_cannot_be_read(mailjet, maps):
+    rows = [
+        b'{"mail": "p%d@example.com", "gone": "unsubscribed", "note": NaN, "%s": "yes"}' % it
+        for it in enumerate(NO_NAMES)
+    ]
+    rows += [row.replace(b"NaN", b"1").replace(b"p%d" % at, b"p%d" % (at + 5)) for at, row in enumerate(rows[:2])]
+    result, statuses = deliver(mailjet, rows, stream_maps={"people": {"email": "mail", **maps}}, properties=None)
+    assert (statuses, result.counts()) == (["subscribed"] * 7, {"rejected": 7})
+    assert result.log.count(OPTED_OUT) == 1
+
+
+def test_p5_without_maps_such_a_row_may_opt_out_and_never_be_removed_or_added(mailjet):
+    row = b'{"mail": "p%d@example.com", "vi\xffp": 1, %s}'
+    rest = [b'"gone": "unsubscribed"', b'"gone": "subscribed"', b'"off": "2026-01-01"', b'"note": 1', b'"gone": NaN']
+    rows = [row % it for it in enumerate(rest)] + [row % (9, b'"gone": "subscribed"')]
+    mapping = {"email": "mail", "subscription_status": "gone", "_sdc_deleted_at": "off"}
+    result, statuses = deliver(mailjet, rows, mapping=mapping, properties=None)
+    assert statuses[:5] == ["unsubscribed", *["subscribed"] * 4]
+    assert (result.counts(), result.outcomes["opt_outs_obeyed"]) == ({"rejected": 6}, 1)
+    assert result.log.count(OPTED_OUT) == 1
+    # What is delivered again is not taken for the whole row.
+    assert {*result.rejects[0]["record"]} >= {"_unreadable"}
+    assert not {*result.rejects[0]["record"]} & {"mail", "gone", "off"}
+
+
+@pytest.mark.parametrize("column", [None, "vip"])
+def test_p5_the_setting_says_nothing_of_such_a_row_if_its_own_action_may_be_missing(mailjet, column):
+    rows = [b'{"mail": "p0@example.com", "vi\xffp": "addnoforce"}']
+    settings = {} if column is None else {"action_column": column}
+    result, statuses = deliver(mailjet, rows, mapping={"email": "mail"}, action="unsub", properties=None, **settings)
+    assert (statuses, result.counts()) == (["subscribed" if column else "unsubscribed"], {"rejected": 1})
 
 
 def test_p5_so_does_what_flattening_makes_of_it(mailjet):

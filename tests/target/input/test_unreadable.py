@@ -110,6 +110,33 @@ def test_p9_an_attempt_of_any_size_can_be_counted(attempt):
     assert [found[-1] for found in rejects] == [6 if attempt == b"5" else 1]
 
 
+@pytest.mark.parametrize("name", [b"ci\xffty", b"ci\\ud800ty", b"ci\x00ty", b"ci\\xffty"])
+def test_p9_a_row_with_a_name_that_cannot_be_read_is_a_reject_whoever_needs_the_column(name):
+    lines = [record(b'"Lyon"'), record(b'"Nice"', name, b"2@y.test"), record(b'"Rome"', b"other")]
+    rows, _, rejects, _, _, error = take([piece(*lines)])
+    assert ([row[0] for row in rows], error) == ([(2,), (4,)], None)
+    ((_, kept, code, _),) = rejects
+    assert (code, [*json.loads(kept)]) == ("unreadable", ["_unreadable"])
+    found = recovered(lines[1])
+    assert found.reason.startswith("column ci\\")
+    assert "its name cannot be read: it " in found.reason
+    assert found.damaged.isdisjoint({"email"})
+
+
+def test_p9_a_name_that_cannot_be_read_stands_for_no_column_that_can():
+    line = record(b"1", rb"ci\\xffty").replace(b"}}", b', "ci\xffty": 2}}')
+    assert recovered(line).damaged == {r"ci\xffty"}
+    assert recovered(line.replace(b"\xff", b"x")).is_whole
+
+
+def test_a_reason_names_few_of_many_damaged_columns():
+    columns = b"".join(b'"%s%d": NaN, "%d\xff": 1, ' % (b"x" * 1000, at, at) for at in range(1000))
+    reason = recovered(record(b"1").replace(b'"email"', columns + b'"email"')).reason
+    assert reason.count("column ") == 10
+    assert reason.count("more such columns: 995") == 2
+    assert len(reason) < 2000
+
+
 def test_p9_line_numbers_are_told():
     source = Lines(7, [record(b"NaN")])
     assert json.loads(source.record(7)[0]) == {"email": "x@y.test", "city": "NaN"}
