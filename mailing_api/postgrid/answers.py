@@ -68,7 +68,8 @@ _REFUSAL = msgspec.json.Decoder(_Refusal)
 _CODE = re.compile(r"[a-z][a-z0-9_.]{1,79}")
 
 _KEY = re.compile(r"\b(?:test|live)_\w{8,}")
-_SIGNATURE = re.compile(r"(https?://[^\s?\"'<>]+)\?[^\s\"'<>]*")
+#: A URL, and what follows in it. Also one without a query matches, so that none is looked for again within it.
+_SIGNATURE = re.compile(r"(https?://[^\s?\"'<>]++)(\?[^\s\"'<>]*)?")
 
 
 def page(response: httpx.Response) -> Page:
@@ -160,7 +161,11 @@ def read_error(asked: str, response: httpx.Response, *, key: str) -> MailingErro
 def redacted(text: str, key: str) -> str:
     """A text without API keys and without what signs the URLs in it."""
     bare = text.replace(key, "[key]") if key else text
-    return _SIGNATURE.sub(r"\1?[signature]", _KEY.sub("[key]", bare))
+    return _SIGNATURE.sub(_unsigned, _KEY.sub("[key]", bare))
+
+
+def _unsigned(url: re.Match[str]) -> str:
+    return f"{url[1]}?[signature]" if url[2] else url[1]
 
 
 def _told(body: bytes) -> tuple[str | None, str]:

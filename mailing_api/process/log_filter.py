@@ -23,7 +23,10 @@ _OWN: Final = dict.fromkeys(
 ) | {"singer_sdk": logging.INFO}  # at DEBUG it tells what the filters of stream maps made of a row
 _LEAST_OF_LIBRARIES: Final = logging.WARNING
 
-_ADDRESS: Final = re.compile(r"[^\s@'\"`<>(),;:=/]+(?:@|%40)[^\s@'\"`<>(),;:=/]+", re.IGNORECASE)
+#: What an address is not made of.
+_BESIDE: Final = r"\s@'\"`<>(),;:=/"
+#: It begins where nothing of it precedes, so that a long text without one is looked at once.
+_ADDRESS: Final = re.compile(rf"(?<![^{_BESIDE}])[^{_BESIDE}]+(?:@|%40)[^{_BESIDE}]+", re.IGNORECASE)
 _CONTROL: Final = re.compile(
     # also what is not seen, or turns the direction of what follows
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"

@@ -47,7 +47,7 @@ _ALIVE: Final = FALSE_WORDS | frozenset(
 _NO_VALUE: Final = _ALIVE - FALSE_WORDS - {"", "active", "alive", "not deleted"}
 _DATE: Final = re.compile(r"(\d{4})-?(\d\d)-?(\d\d)")
 _TIME: Final = re.compile(
-    r"(?:[Tt]|\s+)[0-2]\d(?::?[0-5]\d(?::?[0-6]\d(?:[.,]\d+)?)?)?\s*(?:[Zz]|UTC|GMT|[+-]\d\d(?::?\d\d)?)?(?:\s*UTC)?"
+    r"(?:[Tt]|\s+)[0-2]\d(?::?[0-5]\d(?::?[0-6]\d(?:[.,]\d+)?)?)?\s*+(?:[Zz]|UTC|GMT|[+-]\d\d(?::?\d\d)?)?(?:\s*+UTC)?"
 )
 #: Years outside these bounds stand for "no date", or for "for ever".
 _YEARS: Final = range(1971, 9000)

@@ -38,13 +38,14 @@ _UNSEEN: Final = (
 )
 #: Not to be shown either, but these end texts that are right: they choose the form of a letter, or make an emoji.
 _SELECTORS: Final = "\u180b-\u180d\u180f\ufe00-\ufe0f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
-_outer = re.compile(f"^[{_UNSEEN}]+|[{_UNSEEN}]+$")
+#: The last begins where no other precedes it, so that a long run within a text is looked at once.
+_outer = re.compile(f"^[{_UNSEEN}]+|(?<![{_UNSEEN}])[{_UNSEEN}]+$")
 _is_unseen = re.compile(f"[{_UNSEEN}{_SELECTORS}]*").fullmatch
 #: Those that no text means. PostgreSQL takes no U+0000, so that whoever loads what a provider holds would fail.
 _control = re.compile("[\x00-\x08\x0e-\x1f\x7f]")
 _has_surrogate = re.compile("[\ud800-\udfff]").search
 
-_is_number = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII).fullmatch
+_is_number = re.compile(r"[+-]?(\d+(?:\.\d*)?|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII).fullmatch
 _is_moment = re.compile(
     r"\d{4}-\d\d-\d\d([Tt ]\d\d:\d\d(:\d\d([.,]\d{1,9})?)?( ?([Zz]|[+-]\d\d(:?\d\d)?|UTC|GMT))?)?", re.ASCII
 ).fullmatch

@@ -159,7 +159,7 @@ def _quoted(cell: str) -> str:
 # The error file
 
 #: What stands before the reason, which is the last cell of a line, quoted or not.
-_BEFORE_REASON = re.compile(r',\s*"?\s+###')
+_BEFORE_REASON = re.compile(r',(?:\s*+"\s++|\s++)###')
 _FIRST_CELL = re.compile(r'\s*(?:"((?:[^"]|"")*)"|([^,]*))')
 
 

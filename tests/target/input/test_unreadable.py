@@ -17,6 +17,7 @@ from target_mailing.lines import InputError, Lines
 from target_mailing.target import TargetMailing
 from target_mailing.unreadable import decode, defect, is_deep, recovered
 from tests.faults.pairs import crossed
+from tests.growth import grows_with_length
 from tests.target.conftest import COLUMNS, person, schema, state
 from tests.target.input.test_intake import WIDE, take
 from tests.target.input.test_intake import schema as table
@@ -327,20 +328,9 @@ REPEATED = [
     "head", [b'{"type":"RECORD","stream":"a","record":{"raw":"', b'{"type":"RECORD","size":"5" x","a":"']
 )
 def test_p9_the_time_for_a_damaged_line_grows_with_its_length(head, end):
-    def seconds(look, many):
-        line = head + piece * many + end
-        began = time.process_time()
-        look(line)
-        return time.process_time() - began
-
     for piece in REPEATED:
         for look in (is_deep, defect, recovered):
-            for _ in range(5):  # another process may disturb one measurement
-                less, more = seconds(look, 500), seconds(look, 4000)
-                if more < 20 * less:  # 8 times if it grows with the length, 64 times if with its square
-                    break
-            else:
-                pytest.fail(f"{look.__name__} of {piece!r}: {less} s, and {more} s for 8 times as much")
+            assert grows_with_length(look, lambda size: head + piece * size + end), (piece, look)  # noqa: B023
 
 
 @given(st.lists(st.sampled_from([b'"', b"\\", b"[", b"x", b"\n"])).map(b"".join))
