@@ -47,6 +47,7 @@ class MailingError(Exception):
         maybe_done: the provider may have done the work although the call failed.
         said: the provider's own words, "" for none. They may quote addresses: never to be logged or raised.
         is_read: the call that failed only asked for something (GET).
+        call: its method and its route, as a template; "" where no call failed.
     """
 
     advice: ClassVar[str] = ""
@@ -68,6 +69,7 @@ class MailingError(Exception):
         self.maybe_done = maybe_done
         self.said = said
         self.is_read = False
+        self.call = ""
 
 
 class ConfigurationError(MailingError):

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, Final, Self, TypedDict, TypeVar
 
 import httpx
 
+from mailing_api.answered_calls import note_answered
 from mailing_api.errors import (
     AuthenticationError,
     ConfigurationError,
@@ -232,6 +233,7 @@ class HttpClient:
                     answer = self._decoded(asked, response, decode)
                     own.succeeded()
                     self._has_found = True
+                    note_answered(f"{method} {route}")
                     return answer
                 error = self._refusal(asked, response)
                 if isinstance(error, RateLimited):
@@ -257,7 +259,9 @@ class HttpClient:
                     jitter=random.random(),  # noqa: S311
                 )
             if delay is None:
-                error.is_read = method == "GET"
+                error.is_read, error.call = method == "GET", f"{method} {route}"
+                if error.is_read and isinstance(error, NotFound):
+                    note_answered(error.call)
                 # The cause may quote an address or a header, so it is not chained.
                 raise error from None
             is_unreadable = isinstance(cause, UnreadableAnswer)

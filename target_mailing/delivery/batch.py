@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import heapq
 import itertools
-import math
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self
@@ -16,7 +15,7 @@ from target_mailing.destination import Refusal, Step, Work
 from target_mailing.journal.journal import StoredBatch
 from target_mailing.row import Row
 
-__all__ = ["MAX_SPLIT_CALLS", "Batch", "DeliveryFailed", "PollSchedule", "SplitBudget"]
+__all__ = ["MAX_SPLIT_CALLS", "Batch", "DeliveryFailed", "Losses", "PollSchedule", "SplitBudget"]
 
 #: Calls that finding out the failing rows of one batch may take.
 MAX_SPLIT_CALLS = 32
@@ -31,8 +30,26 @@ class SplitBudget:
 
     def __init__(self) -> None:
         self.calls_left = MAX_SPLIT_CALLS
-        #: When a reply to any of them was lost first (monotonic seconds).
-        self.lost_at = math.inf
+
+
+class Losses(msgspec.Struct, frozen=True):
+    """How submissions of a batch, or of those that it was split from, were lost.
+
+    Attributes:
+        last_at: when the last one was (monotonic seconds); None for never.
+        is_repeated: another submission to the destination was answered between two of them.
+    """
+
+    last_at: float | None = None
+    is_repeated: bool = False
+
+    def and_now(self, answered_at: float) -> Losses:
+        """With one that was lost just now; `answered_at` is when another one was answered last (monotonic seconds)."""
+        return Losses(time.monotonic(), self.is_repeated or self.is_answered(answered_at))
+
+    def is_answered(self, answered_at: float) -> bool:
+        """Whether another one was answered after the last of them."""
+        return self.last_at is not None and answered_at > self.last_at
 
 
 class Batch(msgspec.Struct, eq=False):
@@ -51,6 +68,8 @@ class Batch(msgspec.Struct, eq=False):
         failed_looks: looks at its job that failed in a row.
         lost: times that the reply to its step was lost.
         lost_to: the HTTP status in place of the reply that was lost last, if there was one.
+        losses: when its submissions were lost, and what was answered meanwhile.
+        waits: it is not sent for now, so that others are answered, or fail, before it is judged.
         maybe_done: its step, which is taken again, may have been done before.
         recovered: it is of an earlier run.
         refused: by position, rows that a step refused while the others went on.
@@ -73,6 +92,8 @@ class Batch(msgspec.Struct, eq=False):
     failed_looks: int = 0
     lost: int = 0
     lost_to: int | None = None
+    losses: Losses = Losses()
+    waits: bool = False
     maybe_done: bool = False
     recovered: bool = False
     refused: dict[int, Refusal] = {}
@@ -140,6 +161,8 @@ class Batch(msgspec.Struct, eq=False):
         if self.at == self.put_off_at:
             self.since = self.begun_at
             self.put_off_at = -1
+        if not self.step.repeatable:
+            self.losses = Losses()
         self.at += 1
         self.begun_at = 0.0
         self.polls = 0
@@ -204,6 +227,12 @@ class Batch(msgspec.Struct, eq=False):
         middle = (len(rows) + 1) // parts
         return [rows[:middle], rows[middle:]] if parts == 2 else [rows]
 
+    def part(self, number: int, rows: list[Row]) -> Batch:
+        """A batch of some of its rows, with that number in the journal."""
+        return Batch(
+            number, self.queue, self.action, self.route, rows, self.steps, time.time(), self.budget, losses=self.losses
+        )
+
     def kept(self, rejected: Iterable[int]) -> list[tuple[bytes, str, int]]:
         """Keys of the rows that waited for one of these, which were to remove a former contact, with that contact."""
         return [
@@ -235,6 +264,10 @@ class PollSchedule:
         """The batches to be looked at by now (monotonic seconds), each taken out."""
         while self._heap and self._heap[0][0] <= now:
             yield heapq.heappop(self._heap)[2]
+
+    def waiting(self, queue: DestinationQueue) -> int:
+        """Batches of a destination that are not sent for now."""
+        return sum(batch.waits and batch.queue is queue for _, _, batch in self._heap)
 
     def next_at(self) -> float | None:
         """When a batch is to be looked at next (monotonic seconds)."""

@@ -249,7 +249,9 @@ class Delivery:
 
     def _look(self, batch: Batch) -> None:
         """Take a step once more that had nothing to tell."""
-        if batch.step.watches and batch.begun_at:
+        if batch.waits and self.error is None:
+            self._judge_lost_row(batch)
+        elif batch.step.watches and batch.begun_at:
             self._take_step(batch)
         else:
             self._begin_step(batch)
@@ -342,7 +344,7 @@ class Delivery:
 
     def _submit_again(self, batch: Batch) -> None:
         batch.lost += 1
-        batch.budget.lost_at = min(batch.budget.lost_at, time.monotonic())
+        batch.losses = batch.losses.and_now(batch.queue.answered.at)
         if batch.lost < MAX_LOST:
             self.counts["resubmitted"] += 0 if batch.step.prepares else len(batch.rows)
             batch.rewind()
@@ -357,20 +359,26 @@ class Delivery:
 
     def _judge_lost_row(self, batch: Batch) -> None:
         """A row by itself was never answered, perhaps while the provider answers what else it is asked."""
-        queued = self._queued.get(batch.queue.destination.name)
-        verdict = judged_alone(batch, has_others=bool(queued))
+        queued = self._queued.get(batch.queue.destination.name, deque())
+        is_next = any(not one.waits for one in queued)
+        has_others = is_next or batch.queue.under_way - self._looks.waiting(batch.queue) > 1
+        has_waited, batch.waits = batch.waits, False
+        verdict = judged_alone(batch, has_others=has_others)
         if verdict is None:
             self._leave(batch, DeliveryFailed("The reply to a batch of one row was lost again and again."))
         elif isinstance(verdict, Refusal):
             ended = Finished(absent=batch.step.prepares)
             self._undo(batch, lambda: self._give_up(batch, ended, {0: verdict}))
-        elif queued:
-            batch.rewind()
-            queued.append(batch)
-            self._begin_step(queued.popleft())
+        elif verdict == "send" and has_waited:
+            self._begin_step(batch)
         else:
             batch.rewind()
-            self._look_again(batch, batch.queue.settings.poll_max_interval)
+            batch.waits = True
+            if is_next:
+                queued.append(batch)
+                self._look(queued.popleft())
+            else:
+                self._look_again(batch, batch.queue.settings.poll_max_interval)
 
     def _wait(self, batch: Batch, again: Again) -> None:
         if again.maybe_done:
@@ -410,7 +418,7 @@ class Delivery:
         batch.queue.under_way -= 1
         if (queued := self._queued.get(batch.queue.destination.name)) and batch.queue.has_room():
             batch.queue.under_way += 1
-            self._begin_step(queued.popleft())
+            self._look(queued.popleft())
         if batch.recovered:
             batch.queue.recovering -= 1
             if not batch.queue.recovering:
@@ -485,4 +493,4 @@ class Delivery:
         logger.info("Batch %d %s", batch.number, ends.said_of(batch))
         self._ended(batch)
         for number, rows in zip(numbers, following, strict=True):
-            self._launch(Batch(number, queue, batch.action, batch.route, rows, batch.steps, time.time(), batch.budget))
+            self._launch(batch.part(number, rows))

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Final, TypeVar
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Final, Generic, TypeVar
 
+from mailing_api.answered_calls import answered_calls
 from mailing_api.errors import MailingError, NotFound, ProviderFault
 from target_mailing.contacts.effects import Effect
 from target_mailing.destination import Finished, Refusal
 
-__all__ = ["finished", "take_each", "take_each_that_works", "why_failing"]
+__all__ = ["UNAVAILABLE", "finished", "take_each", "take_each_that_works", "why_failing"]
 
 T = TypeVar("T")
 
 #: Contacts in a row that may fail before it counts as the provider's trouble. For each the client was patient.
 _MOST_FAILING: Final = 3
+#: Contacts that went through which are taken again to see whether writes still do.
+_MOST_PROOFS: Final = 3
 #: What gateways and overloaded servers answer, whatever was sent.
-_UNAVAILABLE: Final = frozenset({502, 503, 504})
+UNAVAILABLE: Final = frozenset({502, 503, 504})
 
 
 def take_each(
@@ -40,7 +43,8 @@ def take_each_that_works(
     """Take contacts one by one; what came of each, and the errors of those that the provider fails for.
 
     A contact whose call ends in a server error, each time, is put aside. It fails by itself if it fails once more, and
-    another one, which went through before, goes through again after that: else one contact would end every run.
+    another one goes through after that: else one contact would end every run. The other one counts only if the call
+    that failed was answered for it then: one that needs only reads goes through while writes fail.
 
     Where no other went through, a read about somebody else tells that the provider answers reads. That is enough for
     reads that fail. It is enough for a single write, unless its status is that of a provider that is not available.
@@ -53,40 +57,83 @@ def take_each_that_works(
     Raises:
         ProviderFault: none went through, too many failed in a row, or no answer came.
     """
-    taken: dict[int, T] = {}
-    failed: dict[int, ProviderFault] = {}
-    in_a_row = 0
+    turns = _Turns(take)
+    in_a_row = total = 0
     for at in positions:
-        try:
-            taken[at] = take(at)
-        except ProviderFault as error:
-            if error.status is None or in_a_row == _MOST_FAILING:
-                raise
-            in_a_row += 1
-            failed[at] = error
-        else:
+        if turns.take(at):
             in_a_row = 0
-    is_single = not taken and len(failed) == 1
-    if failed:
-        failed = _fail_again(failed, taken, take)
-    if failed and taken:
-        take(next(reversed(taken)))
-    elif failed:
-        _require_answer(failed.values(), probe, is_single=is_single)
-    return taken, failed
+            # While others are left, since one that went through may have nothing to write when it is taken again.
+            for failing in [one for one in turns.put_aside if one in turns.cleared and not turns.failed[one].is_read]:
+                turns.take_again(failing)
+        elif in_a_row == _MOST_FAILING:
+            raise turns.failed[at]
+        else:
+            in_a_row += 1
+            total += 1
+    for failing in list(turns.put_aside):
+        turns.take_again(failing)
+    turns.clear_others()
+    doubtful = [error for at, error in turns.failed.items() if at not in turns.cleared]
+    if doubtful:
+        _require_answer(doubtful, probe, is_single=total == 1)
+    return turns.taken, turns.failed
 
 
-def _fail_again(failed: Iterable[int], taken: dict[int, T], take: Callable[[int], T]) -> dict[int, ProviderFault]:
-    """Take contacts once more; the errors of those that fail again."""
-    again: dict[int, ProviderFault] = {}
-    for at in failed:
+class _Turns(Generic[T]):
+    """The contacts that went through, and those that the provider fails for.
+
+    Attributes:
+        taken: what came of those that went through.
+        failed: the last error of each of the others.
+        put_aside: those of them that failed once.
+        cleared: those of them since whose last failure the provider answered the same for another.
+    """
+
+    def __init__(self, take: Callable[[int], T]) -> None:
+        self.taken: dict[int, T] = {}
+        self.failed: dict[int, ProviderFault] = {}
+        self.put_aside: list[int] = []
+        self.cleared: set[int] = set()
+        self._take = take
+
+    def take(self, at: int) -> bool:
+        """Take a contact; whether it went through."""
+        if self._try(at):
+            return True
+        self.put_aside.append(at)
+        return False
+
+    def take_again(self, at: int) -> None:
+        """Take once more one that was put aside."""
+        self.put_aside.remove(at)
+        self._try(at)
+
+    def clear_others(self) -> None:
+        """Take some that went through once more, until the provider has answered the same for them as it fails for."""
+        for at in [*reversed(self.taken)][:_MOST_PROOFS]:
+            if self.cleared.issuperset(self.failed):
+                return
+            with answered_calls() as answered:
+                self._take(at)
+            self._note(answered)
+
+    def _try(self, at: int) -> bool:
         try:
-            taken[at] = take(at)
+            with answered_calls() as answered:
+                self.taken[at] = self._take(at)
         except ProviderFault as error:
             if error.status is None:
                 raise
-            again[at] = error
-    return again
+            self.failed[at] = error
+            self.cleared.discard(at)
+            return False
+        self.failed.pop(at, None)
+        self._note(answered)
+        return True
+
+    def _note(self, answered: Collection[str]) -> None:
+        """A contact went through, for which these calls were answered."""
+        self.cleared.update(at for at, error in self.failed.items() if error.call in answered)
 
 
 def finished(taken: Mapping[int, Refusal | Effect | bool], refused: Mapping[int, Refusal]) -> Finished:
@@ -113,7 +160,7 @@ def why_failing(error: ProviderFault) -> str:
 def _require_answer(errors: Iterable[ProviderFault], probe: Callable[[], object], *, is_single: bool) -> None:
     """Raise one of the errors, unless the contacts are to blame for them, by what a read about somebody else tells."""
     for error in errors:
-        if not error.is_read and (not is_single or error.status in _UNAVAILABLE):
+        if not error.is_read and (not is_single or error.status in UNAVAILABLE):
             raise error
     try:
         probe()

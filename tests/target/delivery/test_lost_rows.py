@@ -7,37 +7,49 @@ from types import SimpleNamespace
 
 import pytest
 
+from target_mailing.delivery.batch import Losses
 from target_mailing.delivery.lost_rows import MAX_LOST, judged_alone
+
+MORE = MAX_LOST + 1
 
 
 @pytest.mark.parametrize(
     ("more", "verdict"),
     [
-        # Once more later, if others may be answered meanwhile, or were.
+        # Nobody else was answered: it waits for others, if there are any.
         ({}, None),
-        ({"has_others": True}, "later"),
-        ({"under_way": 2}, "later"),
-        ({"answered_at": 11.0}, "later"),
+        ({"has_others": True}, "wait"),
         ({"answered_at": 9.0}, None),
-        # Then it is known.
-        ({"lost": MAX_LOST + 1, "answered_at": 11.0}, "unconfirmed"),
-        ({"lost": MAX_LOST + 1, "answered_at": 9.0, "has_others": True, "under_way": 2}, None),
+        # Another was answered after it failed first: it is sent once more.
+        ({"answered_at": 11.0}, "send"),
+        ({"answered_at": 11.0, "has_others": True, "lost_to": 503}, "send"),
+        # It failed again after that: another must be answered after its last failure.
+        ({"lost": MORE, "is_repeated": True, "answered_at": 11.0}, "unconfirmed"),
+        ({"lost": MORE, "is_repeated": True, "answered_at": 11.0, "lost_to": 503}, "unconfirmed"),
+        ({"lost": MORE, "is_repeated": True, "answered_at": 9.0, "has_others": True}, "wait"),
+        ({"lost": MORE, "is_repeated": True, "answered_at": 9.0, "lost_to": 502}, None),
+        ({"lost": MORE, "is_repeated": True, "answered_at": 9.0, "lost_to": 503}, None),
+        ({"lost": MORE, "is_repeated": True, "answered_at": 9.0, "lost_to": 504}, None),
+        # Where no other is left, an error that tells of no outage is enough, after one more attempt.
+        ({"is_repeated": True, "answered_at": 9.0}, "send"),
+        ({"lost": MORE, "is_repeated": True, "answered_at": 9.0}, "unconfirmed"),
+        ({"lost": MORE, "answered_at": 9.0}, None),
         # No answer, or one that says nothing of a server that fails.
-        ({"lost_to": None, "has_others": True, "answered_at": 11.0}, None),
-        ({"lost_to": 408, "has_others": True, "answered_at": 11.0}, None),
+        ({"lost_to": None, "has_others": True, "is_repeated": True, "answered_at": 11.0}, None),
+        ({"lost_to": 408, "has_others": True, "is_repeated": True, "answered_at": 11.0}, None),
         # Whatever came in place of an answer, a row may be too large.
         ({"size": 2000}, "too_large"),
         ({"size": 2000, "lost_to": None}, "too_large"),
         ({"size": 2000, "answered_size": 2000}, None),
     ],
 )
-def test_a_row_is_to_blame_only_if_others_were_answered_since_it_was_lost_first(more, verdict):
-    case = {"lost": MAX_LOST, "lost_to": 500, "has_others": False, "under_way": 1, "size": 100} | more
+def test_a_row_is_to_blame_only_if_others_were_answered_after_it_failed_last(more, verdict):
+    case = {"lost": MAX_LOST, "lost_to": 500, "has_others": False, "is_repeated": False, "size": 100} | more
     answered = SimpleNamespace(size=case.get("answered_size", 100), at=case.get("answered_at", -math.inf))
     batch = SimpleNamespace(
-        queue=SimpleNamespace(answered=answered, under_way=case["under_way"]),
+        queue=SimpleNamespace(answered=answered),
         rows=[SimpleNamespace(contact=b"x" * case["size"])],
-        budget=SimpleNamespace(lost_at=10.0),
+        losses=Losses(10.0, case["is_repeated"]),
         lost=case["lost"],
         lost_to=case["lost_to"],
     )
