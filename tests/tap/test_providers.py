@@ -83,7 +83,7 @@ def test_p9_wrong_settings_of_both_are_told_together_before_anything_is_written(
 def test_p9_a_selected_stream_of_a_provider_that_is_not_set_is_told(sandbox, both, tap):
     chosen = tap.catalog(CONTACTS, LISTS, config=both)
     run = tap.run(tap.settings(sandbox), catalog=chosen)
-    assert f"The catalog selects {LISTS}, but `mpdx_token` or `mpdx_access_token` (MPDX) is missing" in str(run.error)
+    assert f"The catalog selects {LISTS}, but `mpdx_token` or `mpdx_access_token` for MPDX is missing" in str(run.error)
     assert run.messages == []
 
 

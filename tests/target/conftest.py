@@ -34,7 +34,7 @@ COLUMNS = {
 
 
 def schema(stream: str = "people", columns: dict[str, Any] | None = None, keys: Iterable[str] = ("id",)):
-    properties = COLUMNS if columns is None else columns
+    properties = {**(COLUMNS if columns is None else columns)}  # a test may change them
     return {
         "type": "SCHEMA",
         "stream": stream,

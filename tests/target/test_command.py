@@ -328,7 +328,7 @@ def test_settings_that_are_empty_texts_are_unset(mailjet, monkeypatch):
     monkeypatch.setenv("TARGET_MAILING_LIST", "")
     code, _, err = Command(mailjet, list=None).run([schema(), person(1), state(1)], "--config=ENV")
     assert code == 1
-    assert "The environment variable TARGET_MAILING_LIST is empty" in err
+    assert "TARGET_MAILING_LIST is empty in the environment" in err
 
 
 def test_a_job_that_is_given_up_before_it_is_late_is_warned_of(mailjet):
