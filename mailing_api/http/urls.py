@@ -162,6 +162,8 @@ def reach(address: Address) -> str:
     embedded = _embedded(address)
     if embedded is not None and (there := _place(embedded)) != "public":
         return f"{there} by IPv6"
+    if address.sixtofour is not None:  # given up by RFC 7526; of these, versions of Python say different things
+        return "special"
     place = _place(address)
     is_internet = address in _GLOBAL_UNICAST or (embedded is not None and address in _NAT64)
     return "special" if place == "public" and not is_internet else place
