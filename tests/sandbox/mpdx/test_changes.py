@@ -210,6 +210,7 @@ def seeded():
         api.client.close()
 
 
+@pytest.mark.slow
 def test_invented_data_is_the_same_for_the_same_number(seeded):
     from .conftest import Api
 

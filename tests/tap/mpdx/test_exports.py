@@ -124,6 +124,7 @@ def test_exports_are_made_on_demand_only(audience, sandbox, read, tap, caplog):
     assert f"Not tried, since reading them leaves a trace at the provider: {EXPORT_ROWS}, {EXPORTS}." in caplog.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "fault",
     [

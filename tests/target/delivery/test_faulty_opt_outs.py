@@ -56,6 +56,7 @@ def deliver(account, **config):
     return result.counts()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("route", ["json", "csv", "contact"])
 def test_p5_no_fault_keeps_somebody_subscribed_at_mailjet(mailjet: Mailjet, route):
     mailjet.config["route"] = route
@@ -65,6 +66,7 @@ def test_p5_no_fault_keeps_somebody_subscribed_at_mailjet(mailjet: Mailjet, rout
     assert mailjet.statuses() == {email: "unsubscribed" for email, ask, _ in PEOPLE if ASKS[ask] == "unsubscribed"}
 
 
+@pytest.mark.slow
 def test_p5_no_fault_keeps_somebody_subscribed_at_ses(ses: Ses):  # noqa: F811 - a fixture
     ses.config["route"] = "direct"
     everybody(ses)

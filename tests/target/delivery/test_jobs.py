@@ -188,6 +188,7 @@ def test_after_job_abandon_the_rows_are_unconfirmed(mailjet):
     assert result.states == [1]
 
 
+@pytest.mark.slow
 def test_a_job_that_a_clock_ahead_of_time_began_is_given_up_like_others(mailjet):
     mailjet.sandbox.mailjet.plan_jobs([{"hold": True}])
     rows = [schema(), *people(range(3)), state(1)]

@@ -100,6 +100,7 @@ def test_somebody_whose_former_address_was_none_comes_under_the_new_one(mailjet,
     assert mailjet.statuses()["person1@example.com"] == "subscribed"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("route", ROUTES)
 @pytest.mark.parametrize("on_key_change", ["remove", "keep"])
 def test_p5_somebody_of_whom_nobody_can_tell_whether_they_opted_out_before_is_not_subscribed(
@@ -198,6 +199,7 @@ def test_a_defined_property_that_is_unknown_for_a_moment_is_set_contact_by_conta
     assert mailjet.members()["person1@example.com"]["properties"]["city"] == "Lyon"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("route", ["json", "contact"])
 def test_rows_wait_for_properties_that_were_just_created(mailjet, route):
     mailjet.sandbox.switches.change({"property_delay_seconds": 0.4})
@@ -209,6 +211,7 @@ def test_rows_wait_for_properties_that_were_just_created(mailjet, route):
     assert {member["properties"]["town"] for member in mailjet.members().values()} == {"Lyon"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", ["list", "nested", "text", "missing"])
 def test_rows_of_a_job_that_does_not_know_a_property_for_a_moment_go_again(mailjet, shape):
     mailjet.sandbox.switches.change({"property_delay_seconds": 0.4, "error_file": shape, "max_value_bytes": 0})
