@@ -49,8 +49,14 @@ _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
 _EMBEDDING: Final = (_NAT64, ipaddress.IPv6Network("::ffff:0:0:0/96"), ipaddress.IPv6Network("::/96"))
 #: What stands before such 32 bits in any network: ISATAP.
 _ISATAP: Final = frozenset({0x00005EFE, 0x02005EFE})
-#: All addresses of the internet by IPv6. Which parts of it are not, is left to `ipaddress`.
+#: All addresses of the internet by IPv6. Which parts of it are not is left to `ipaddress`, but for those below.
 _GLOBAL_UNICAST: Final = ipaddress.IPv6Network("2000::/3")
+#: Networks of somebody's own: RFC 1918 and RFC 4193.
+_PRIVATE: Final = tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")))
+#: For protocols and documents, and 6to4, which RFC 7526 gave up: versions of `ipaddress` differ in these.
+_ASSIGNED: Final = tuple(
+    map(ipaddress.ip_network, ("192.0.0.0/24", "192.88.99.0/24", "2001::/23", "2002::/16", "3fff::/20"))
+)
 
 
 def parse(text: Any) -> httpx.URL | None:
@@ -162,8 +168,6 @@ def reach(address: Address) -> str:
     embedded = _embedded(address)
     if embedded is not None and (there := _place(embedded)) != "public":
         return f"{there} by IPv6"
-    if address.sixtofour is not None:  # given up by RFC 7526; of these, versions of Python say different things
-        return "special"
     place = _place(address)
     is_internet = address in _GLOBAL_UNICAST or (embedded is not None and address in _NAT64)
     return "special" if place == "public" and not is_internet else place
@@ -174,9 +178,10 @@ def _place(address: Address) -> str:
         return "loopback"
     if address.is_link_local:
         return "link-local"
-    if address.is_multicast or address.is_unspecified or not (address.is_global or address.is_private):
-        return "special"
-    return "public" if address.is_global else f"private IPv{address.version}"
+    if any(address in network for network in _PRIVATE):
+        return f"private IPv{address.version}"
+    is_special = address.is_multicast or any(address in network for network in _ASSIGNED)
+    return "public" if address.is_global and not is_special else "special"
 
 
 def _embedded(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:

@@ -208,10 +208,20 @@ def test_an_ipv6_address_is_no_more_public_than_the_ipv4_address_in_it(form):
 
 @pytest.mark.parametrize(
     "address",
-    ["fec0::1", "5f00::1", "4000::1", "100::1", "2001:0:1:2::", "2002:5db8:d822::1", "::8.8.8.8", "ff0e::1"],
-)
-def test_what_is_no_address_of_the_internet_is_not_public(address):
-    assert reach(ipaddress.ip_address(address)) != "public"
+    [
+        "fec0::1", "5f00::1", "4000::1", "100::1", "2001:0:1:2::", "2001:1::1", "2001:20::1", "2001:db8::1", "3fff::1",
+        "2002:5db8:d822::1", "64:ff9b:1::5db8:d822", "::8.8.8.8", "ff0e::1", "192.0.0.8", "192.0.0.9", "192.0.2.1",
+        "192.88.99.1", "198.18.0.1", "100.64.0.1", "0.1.2.3", "240.0.0.1", "255.255.255.255",
+    ],
+)  # fmt: skip
+def test_what_is_no_address_of_the_internet_is_special_in_every_version_of_python(address):
+    assert reach(ipaddress.ip_address(address)) == "special"
+
+
+@pytest.mark.parametrize("address", ["10.1.2.3", "172.16.0.1", "192.168.1.1", "fc00::1", "fd00::1"])
+def test_networks_of_somebodys_own_are_private(address):
+    place = ipaddress.ip_address(address)
+    assert reach(place) == f"private IPv{place.version}"
 
 
 def test_a_network_tries_every_address():
