@@ -49,12 +49,13 @@ test-deep: $(READY) ## The state machines with new seeds, until one fails or MIN
 coverage: $(READY) ## Branch coverage of the quick tests; fails below the floor in pyproject.toml
 	@$(PYTEST) -m 'not slow and not exhaustive' --ignore=tests/faults --cov --cov-report=term
 
-lint: spelling ## Style, types and spelling
+lint: spelling ## Style, types, spelling and plain words
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@MYPYPATH=examples/demo $(BIN)/mypy examples/demo/demo.py examples/demo/playground.py
 	@$(BIN)/mypy tools/*.py
+	@$(BIN)/python tools/phrases.py
 
 spelling: $(READY) ## Spelling of code, messages and documents
 	@$(BIN)/codespell . .github
