@@ -19,7 +19,7 @@ def is_contested(journal: Journal, batch: Batch, done: Done) -> bool:
 
     To be asked after the provider was, so that every batch whose job could be seen by then has noted its submission.
     """
-    others = journal.noted_by_others(
+    others = journal.evidence_of_others(
         batch.queue.destination.name, batch.step.name, batch=batch.number, since=batch.begun_at - _MISTAKEN_WITHIN
     )
     job = done.evidence.get("job")

@@ -189,8 +189,8 @@ class Delivery:
     def _start(self, queue: DestinationQueue, ready: ReadyBatch) -> None:
         action, route, rows = ready.action, ready.route, ready.rows
         # What is to leave after these rows came is noted with them, so that no kill in between lets it stay.
-        left = pending_removals(rows)
-        number = self._journal.begin_batch(queue.destination.name, action, route, rows, kept=left)
+        pending = pending_removals(rows)
+        number = self._journal.begin_batch(queue.destination.name, action, route, rows, pending_removals=pending)
         steps = queue.destination.steps(action, route)
         self._launch(Batch(number, queue, action, route, rows, steps, time.time(), SplitBudget()))
 
@@ -316,7 +316,7 @@ class Delivery:
             evidence = evidence | {"refused": sorted(done.refused)}
         names, left = batch.with_contacts(done.names), batch.with_contacts(done.left)
         there = batch.queue.destination.name
-        self._journal.end_step(there, batch.number, batch.step.name, evidence, names=names, left=left)
+        self._journal.end_step(there, batch.number, batch.step.name, evidence, ids=names, dropped_ids=left)
         batch.evidence[batch.step.name] = evidence
         if not batch.step.repeatable:
             batch.queue.answered.note(sum(len(row.contact) for row in batch.rows))
@@ -473,7 +473,7 @@ class Delivery:
             confirmed=ends.delivered,
             uncertain=ends.uncertain,
             forgotten=ends.forgotten,
-            kept=batch.kept(finished.rejected),
+            pending_removals=batch.kept(finished.rejected),
             rejects=ends.rejects,
             following=following,
         )

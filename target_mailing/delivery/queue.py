@@ -83,7 +83,7 @@ class DestinationQueue:
         self._permanent: AppendOnly | None = None
         if self.append_only is not None:
             self._permanent = AppendOnly(self.append_only, journal, may_replace=self._removes_old)
-        self._has_strays = False
+        self._has_possible_addresses = False
         #: Removals that are off, because what was to replace them did not arrive.
         self._off: list[Row] = []
         self.shared_keys = SharedKeys(journal)
@@ -118,7 +118,7 @@ class DestinationQueue:
         keys = [row.key for row in rows if row.key is not None]
         emails = self._journal.emails(keys) if keys else {}
         shared = self._journal.shared_keys(keys) if keys else set()
-        self._has_strays = self._journal.has_strays
+        self._has_possible_addresses = self._journal.has_possible_addresses
         settled: list[Row] = []
         rejects: list[Reject] = []
         ends: list[End] = []
@@ -137,7 +137,7 @@ class DestinationQueue:
                 settled.append(row)
                 self._keys.hold(row)  # the journal is told below, and others of these rows may ask before
         if settled or rejects:
-            self._journal.note_rows(unchanged=settled, rejects=rejects, kept=pending_removals(settled))
+            self._journal.note_rows(unchanged=settled, rejects=rejects, pending_removals=pending_removals(settled))
             self._keys.let_go(settled)
         self._outcomes.settle_all(ends)
 
@@ -157,8 +157,8 @@ class DestinationQueue:
             return None  # what becomes of it is told when all that came before it has ended
         if before and fold_address(before) != row.address:
             self._leave(row, before, now)
-        if self._has_strays and not row.is_of_shared_key:
-            self._leave_strays(row, before, now)
+        if self._has_possible_addresses and not row.is_of_shared_key:
+            self._leave_possible_addresses(row, before, now)
         if known and self._is_unchanged(row, known.get(row.id)):
             for old in row.followers:  # nothing is to be waited for
                 self.batcher.unblock(old, now)
@@ -181,7 +181,7 @@ class DestinationQueue:
             rejects.extend(Reject.of(row, code, reason))
             return row.lines, Outcome.REJECTED, code
         if not row.email or (before and not is_reachable(row.email)):
-            before = before or next(iter(self._journal.strays(row.key)), before)
+            before = before or next(iter(self._journal.possible_addresses(row.key)), before)
             if before is None and row.lost_address and (row.action == actions.remove or not row.reference):
                 return row.lines, Outcome.SKIPPED, "no_address"
             if before is None and row.reference:
@@ -211,7 +211,7 @@ class DestinationQueue:
     def _own_address(self, row: Row, before: str | None) -> str | None:
         """An address beside the row's at which its key is or may be, and no other key."""
         assert row.key is not None  # noqa: S101 - only called for keyed rows
-        for email in (before, *self._journal.strays(row.key)):
+        for email in (before, *self._journal.possible_addresses(row.key)):
             if email and fold_address(email) != row.address:
                 old = self._former(row, email, self._remove)
                 if not self._is_shared(old, row.key):
@@ -309,7 +309,7 @@ class DestinationQueue:
 
     def names(self, rows: Sequence[Row], *, removing: bool) -> dict[int, Sequence[str]]:
         """By position, what the provider calls the rows' contacts; when removing only what nobody else has."""
-        known = self._journal.names([row.id for row in rows])
+        known = self._journal.provider_ids([row.id for row in rows])
         if removing and known:
             holders = self._journal.holders(self.destination.name, [name for names in known.values() for name in names])
             known = {
@@ -350,10 +350,10 @@ class DestinationQueue:
         row.contact = self.destination.encode(contact, row.action)
         row.fingerprint = self._journal.fingerprint(row.action, row.contact)
 
-    def _leave_strays(self, row: Row, before: str | None, now: float) -> None:
-        for stray in self._journal.strays(row.key):
-            if fold_address(stray) not in {row.address, fold_address(before or "")}:
-                self._leave(row, stray, now)
+    def _leave_possible_addresses(self, row: Row, before: str | None, now: float) -> None:
+        for email in self._journal.possible_addresses(row.key):
+            if fold_address(email) not in {row.address, fold_address(before or "")}:
+                self._leave(row, email, now)
 
     def _leave(self, row: Row, before: str, now: float) -> None:
         """The row's key had, or may have, another address: that one leaves or is kept, and tells of an opt-out."""

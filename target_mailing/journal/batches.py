@@ -70,7 +70,9 @@ class JournalBatches:
         )
         return [msgspec.json.decode(row.evidence) for row in self._connection.execute(query)]
 
-    def noted_by_others(self, destination: str, step: str, *, batch: int, since: float) -> list[dict[str, Any] | None]:
+    def evidence_of_others(
+        self, destination: str, step: str, *, batch: int, since: float
+    ) -> list[dict[str, Any] | None]:
         """What other batches of a destination noted of this step, begun since then; None for no end of it."""
         query = (
             sa.select(tables.steps.c.evidence)

@@ -157,15 +157,15 @@ class Journal:
             return self._keys.of(contact)
 
     @property
-    def has_strays(self) -> bool:
-        """Whether any key has a stray."""
-        return self._keys.has_strays
+    def has_possible_addresses(self) -> bool:
+        """Whether any key has a possible address."""
+        return self._keys.has_possible_addresses
 
-    def strays(self, key: bytes | None) -> Sequence[str]:
+    def possible_addresses(self, key: bytes | None) -> Sequence[str]:
         """Addresses that may be at the provider under a key, beside its own."""
-        return self._keys.strays(key)
+        return self._keys.possible_addresses(key)
 
-    def names(self, contacts: Sequence[int]) -> dict[int, list[str]]:
+    def provider_ids(self, contacts: Sequence[int]) -> dict[int, list[str]]:
         """What the provider calls these contacts."""
         with self._reading():
             return self._names.of(contacts)
@@ -190,10 +190,12 @@ class Journal:
         with self._reading():
             return self._batches.evidence(destination)
 
-    def noted_by_others(self, destination: str, step: str, *, batch: int, since: float) -> list[dict[str, Any] | None]:
+    def evidence_of_others(
+        self, destination: str, step: str, *, batch: int, since: float
+    ) -> list[dict[str, Any] | None]:
         """What other batches of this destination noted of this step, begun since then; None for no end of it."""
         with self._reading():
-            return self._batches.noted_by_others(destination, step, batch=batch, since=since)
+            return self._batches.evidence_of_others(destination, step, batch=batch, since=since)
 
     # What happens
 
@@ -204,14 +206,14 @@ class Journal:
         route: str,
         rows: Sequence[Row],
         *,
-        kept: Iterable[tuple[bytes, str, int]] = (),
+        pending_removals: Iterable[tuple[bytes, str, int]] = (),
     ) -> int:
         """Note a batch that is about to be sent, on disk with its first step at the latest; returns its number.
 
-        `kept` is as in `settle`.
+        `pending_removals` are as in `settle`.
         """
         with self._transaction(commit=False):
-            self._keys.keep(kept)
+            self._keys.keep(pending_removals)
             return self._batches.add(destination, action, route, rows)
 
     def begin_step(self, batch: int, step: str) -> float:
@@ -220,13 +222,20 @@ class Journal:
             return self._batches.begin_step(batch, step)
 
     def end_step(
-        self, destination: str, batch: int, step: str, evidence: dict[str, Any], *, names: Named = (), left: Named = ()
+        self,
+        destination: str,
+        batch: int,
+        step: str,
+        evidence: dict[str, Any],
+        *,
+        ids: Named = (),
+        dropped_ids: Named = (),
     ) -> None:
         """Note what a step of a destination's batch brought, and what the provider calls contacts, or no longer."""
         text = msgspec.json.encode(evidence).decode()
         with self._transaction():
-            self._names.add(self.hashes.destination_id(destination), names)
-            self._names.drop(left)
+            self._names.add(self.hashes.destination_id(destination), ids)
+            self._names.drop(dropped_ids)
             self._batches.end_step(batch, step, text)
 
     def forget_step(self, batch: int, step: str) -> None:
@@ -245,7 +254,7 @@ class Journal:
         confirmed: Sequence[Row] = (),
         uncertain: Sequence[Row] = (),
         forgotten: Iterable[int] = (),
-        kept: Iterable[tuple[bytes, str, int]] = (),
+        pending_removals: Iterable[tuple[bytes, str, int]] = (),
         rejects: Sequence[Reject] = (),
         following: Sequence[Sequence[Row]] = (),
     ) -> list[int]:
@@ -260,7 +269,7 @@ class Journal:
             confirmed: rows that the provider now certainly has; their keys are remembered, or that they are gone.
             uncertain: rows that the provider may have.
             forgotten: contacts of which nothing is certain any more.
-            kept: keys and their former addresses, each with its contact, that are to be removed and are not yet.
+            pending_removals: keys, each with a former address that is still to be removed, and its contact.
             rejects: rows for the rejects file.
             following: rows that have no outcome yet, as batches that take them on.
 
@@ -274,7 +283,7 @@ class Journal:
             self._keys.confirm(confirmed)
             self._note_contacts(uncertain, None)
             self._keys.doubt(uncertain)
-            self._keys.keep(kept)
+            self._keys.keep(pending_removals)
             self._contacts.drop(forgotten)
             self._rejects.add(rejects)
             return [self._batches.add(destination, action, route, rows) for rows in following]
@@ -284,7 +293,7 @@ class Journal:
         *,
         unchanged: Sequence[Row] = (),
         rejects: Sequence[Reject] = (),
-        kept: Iterable[tuple[bytes, str, int]] = (),
+        pending_removals: Iterable[tuple[bytes, str, int]] = (),
         stay: Sequence[Row] = (),
     ) -> None:
         """Note what became of rows that need no batch.
@@ -292,13 +301,13 @@ class Journal:
         Args:
             unchanged: rows whose keys have their addresses, or are gone, with nothing to be done at the provider.
             rejects: rows for the rejects file.
-            kept: as in `settle`.
+            pending_removals: as in `settle`.
             stay: removals of addresses that are to stay, because another key has them.
         """
         with self._transaction():
             self._keys.note(unchanged)
             self._keys.stay(stay)
-            self._keys.keep(kept)
+            self._keys.keep(pending_removals)
             self._rejects.add(rejects)
 
     def discard(self, batch: int, *, uncertain: Sequence[Row] = ()) -> None:

@@ -19,7 +19,7 @@ __all__ = ["Keys"]
 _AT_ONCE = 5000
 
 
-class _Stray(msgspec.Struct):
+class _PossibleAddress(msgspec.Struct):
     """An address that may be at the provider under a key, beside the key's own.
 
     Attributes:
@@ -34,9 +34,9 @@ class _Stray(msgspec.Struct):
 class Keys:
     """Addresses by key; the caller commits.
 
-    A key has one address that was confirmed, or is gone. Beside it there may be strays: addresses that were sent under
-    the key when nobody could tell whether they arrived, or that should have left and did not. They leave with the next
-    row of the key.
+    A key has one address that was confirmed, or is gone. Beside it there may be possible addresses: addresses that were
+    sent under the key without a confirmed result, and addresses whose removal failed. The next row of the key removes
+    them.
     """
 
     def __init__(self, connection: sa.Connection) -> None:
@@ -46,9 +46,9 @@ class Keys:
         self._can_search_contacts = False
         #: An address left the table since somebody looked.
         self.has_erased = False
-        self._strays: dict[bytes, dict[str, _Stray]] = {}
-        for key, email, contact, stuck in connection.execute(sa.select(tables.strays)):
-            self._strays.setdefault(key, {})[email] = _Stray(contact, stuck)
+        self._possible: dict[bytes, dict[str, _PossibleAddress]] = {}
+        for key, email, contact, stuck in connection.execute(sa.select(tables.possible_addresses)):
+            self._possible.setdefault(key, {})[email] = _PossibleAddress(contact, stuck)
         self._has_shared = connection.execute(sa.select(tables.shared_keys).limit(1)).first() is not None
 
     def shared(self, keys: Sequence[bytes]) -> set[bytes]:
@@ -82,13 +82,13 @@ class Keys:
         return {key: entry[1] for key, entry in self._table.find(keys).items()}
 
     @property
-    def has_strays(self) -> bool:
+    def has_possible_addresses(self) -> bool:
         """Whether any key has one."""
-        return bool(self._strays)
+        return bool(self._possible)
 
-    def strays(self, key: bytes | None) -> list[str]:
+    def possible_addresses(self, key: bytes | None) -> list[str]:
         """Addresses that may be at the provider under a key, beside its own."""
-        return [] if key is None else list(self._strays.get(key, ()))
+        return [] if key is None else list(self._possible.get(key, ()))
 
     def of(self, contact: int) -> Sequence[bytes]:
         """The keys that a contact was last confirmed under."""
@@ -124,53 +124,58 @@ class Keys:
     def confirm(self, rows: Sequence[Row]) -> None:
         """These rows certainly arrived: their keys have their addresses, or are gone."""
         self.note(rows)
-        if self._strays:
-            self._forget_strays(rows)
+        if self._possible:
+            self._forget_possible(rows)
 
     def doubt(self, rows: Iterable[Row]) -> None:
         """These rows may have arrived."""
-        self._add_strays([(row.key, row.email, row.id) for row in rows if row.key and not row.drops_key], stuck=False)
+        self._add_possible([(row.key, row.email, row.id) for row in rows if row.key and not row.drops_key], stuck=False)
 
     def keep(self, addresses: Iterable[tuple[bytes, str, int]]) -> None:
         """Removing these addresses of keys, each with its contact, failed."""
-        self._add_strays(addresses, stuck=True)
+        self._add_possible(addresses, stuck=True)
 
     def stay(self, rows: Sequence[Row]) -> None:
         """The addresses of these removals are another key's: nobody is to remove them for those that left them."""
-        if self._strays and rows:
-            self._forget_strays(rows)
+        if self._possible and rows:
+            self._forget_possible(rows)
 
-    def _add_strays(self, addresses: Iterable[tuple[bytes, str, int]], *, stuck: bool) -> None:
+    def _add_possible(self, addresses: Iterable[tuple[bytes, str, int]], *, stuck: bool) -> None:
         new = []
         for key, email, contact in addresses:
-            known = self._strays.setdefault(key, {})
+            known = self._possible.setdefault(key, {})
             if email not in known or known[email].stuck != stuck:
-                known[email] = _Stray(contact, stuck)
+                known[email] = _PossibleAddress(contact, stuck)
                 new.append({"key": key, "email": email, "contact": contact, "stuck": stuck})
         if new:
-            self._delete_strays((one["key"], one["email"]) for one in new)
-            self._connection.execute(sa.insert(tables.strays), new)
+            self._delete_possible((one["key"], one["email"]) for one in new)
+            self._connection.execute(sa.insert(tables.possible_addresses), new)
 
-    def _forget_strays(self, rows: Iterable[Row]) -> None:
-        """Those that became the key's own, and those that left; before a row of the key went, its strays did."""
+    def _forget_possible(self, rows: Iterable[Row]) -> None:
+        """Those that became the key's own, and those that left; they left before a row of the key was sent."""
         ids = {row.id for row in rows if row.key is None}
         own = {row.key: row.id for row in rows if row.key is not None}
         gone = [
             (key, email)
-            for key, strays in self._strays.items()
-            for email, stray in strays.items()
-            if stray.contact in ids or (key in own and (not stray.stuck or stray.contact == own[key]))
+            for key, addresses in self._possible.items()
+            for email, address in addresses.items()
+            if address.contact in ids or (key in own and (not address.stuck or address.contact == own[key]))
         ]
         for key, email in gone:
-            del self._strays[key][email]
-            if not self._strays[key]:
-                del self._strays[key]
+            del self._possible[key][email]
+            if not self._possible[key]:
+                del self._possible[key]
         if gone:
-            self._delete_strays(gone)
+            self._delete_possible(gone)
 
-    def _delete_strays(self, which: Iterable[tuple[object, object]]) -> None:
-        where = (tables.strays.c.key == sa.bindparam("k"), tables.strays.c.email == sa.bindparam("e"))
-        self._connection.execute(sa.delete(tables.strays).where(*where), [{"k": k, "e": e} for k, e in which])
+    def _delete_possible(self, which: Iterable[tuple[object, object]]) -> None:
+        where = (
+            tables.possible_addresses.c.key == sa.bindparam("k"),
+            tables.possible_addresses.c.email == sa.bindparam("e"),
+        )
+        self._connection.execute(
+            sa.delete(tables.possible_addresses).where(*where), [{"k": k, "e": e} for k, e in which]
+        )
 
 
 def _held(key: bytes, row: Row, now: int) -> tuple[bytes, str, int]:

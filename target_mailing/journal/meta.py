@@ -23,7 +23,7 @@ _KEEPS_CONTACTS: Final = "keeps_contacts"
 #: Tables of every journal, whichever version made it.
 _ALWAYS: Final = (
     tables.meta, tables.batches, tables.steps, tables.contacts, tables.contacts_log, tables.keys, tables.keys_log,
-    tables.names, tables.strays, tables.rejects,
+    tables.names, tables.possible_addresses, tables.rejects,
 )  # fmt: skip
 #: By which a damaged key is noticed.
 _CHECK: Final = "secret_check"

@@ -9,7 +9,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable, ExecutableDDLElement
 
 __all__ = [
     "batches", "contacts", "contacts_log", "declined", "keys", "keys_log", "known_rejects", "make", "meta", "metadata",
-    "names", "rejects", "returned_keys", "shared_keys", "steps", "strays",
+    "names", "possible_addresses", "rejects", "returned_keys", "shared_keys", "steps",
 ]  # fmt: skip
 
 metadata = sa.MetaData()
@@ -67,7 +67,7 @@ keys_log = sa.Table(
     sa.Column("n", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
     sa.Column("entries", sa.LargeBinary, nullable=False),
 )
-strays = sa.Table(
+possible_addresses = sa.Table(
     "strays",
     metadata,
     sa.Column("key", sa.LargeBinary, primary_key=True),
