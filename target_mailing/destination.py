@@ -10,9 +10,9 @@ from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 import msgspec
 
 from target_mailing.contacts.consent import Actions
+from target_mailing.contacts.contact import MappedContact
 from target_mailing.contacts.effects import Effect
 from target_mailing.contacts.fields import Fields
-from target_mailing.contacts.mapping import MappedContact
 from target_mailing.row import Row
 from target_mailing.settings import StreamSettings
 

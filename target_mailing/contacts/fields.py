@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import msgspec
 
+from target_mailing.contacts.contact import MappedContact
 from target_mailing.contacts.values import shown
-
-if TYPE_CHECKING:
-    from target_mailing.contacts.mapping import MappedContact
 
 __all__ = ["MISSING", "UNFIT", "Converter", "Field", "Fields", "RowRejected", "wrong_type"]
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Collection, Container, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
-import msgspec
 from msgspec import UNSET
 
 from mailing_api.addresses import without_hidden
@@ -14,46 +13,20 @@ from mailing_api.errors import ConfigurationError
 from mailing_api.suggestions import did_you_mean, misspelt
 from target_mailing.contacts.consent_columns import address_meant, tells_opt_outs
 from target_mailing.contacts.consent_words import status_reader
+from target_mailing.contacts.contact import MappedContact
 from target_mailing.contacts.deletion import DELETED_AT, deletion_column, is_deleted
 from target_mailing.contacts.fields import UNFIT, Converter, Field, Fields, RowRejected, wrong_type
 from target_mailing.contacts.properties import CANONICAL_COLUMNS, check_left_out, chosen_properties, no_property
 from target_mailing.contacts.properties_object import PropertiesObject
 from target_mailing.contacts.row_address import ascii_address, clean_address, lone_address
 
-__all__ = [
-    "MappedContact",
-    "StreamMapping",
-    "Values",
-]
+__all__ = ["StreamMapping", "Values"]
 
 #: Columns that tell who may be written to.
 _OF_CONSENT: Final = ("subscription_status", DELETED_AT)
 
 #: A row's values of the columns that its mapping needs, in their order.
 Values = tuple[Any, ...]
-
-
-class MappedContact(msgspec.Struct, gc=False):
-    """A row, understood.
-
-    Attributes:
-        email: the address as it is sent: trimmed, its domain in lower case. None only for a deleted row, or where
-            contacts have none; else what `Fields.identify` gave.
-        columns: values of canonical columns that the row has and the destination knows.
-        properties: values of the account's own fields; None clears one.
-        status: the row's `subscription_status`; of a deleted row only `unsubscribed` is of interest.
-        action: what the row asks for, or None for the setting's.
-        deleted: the row says that the contact is gone from the source.
-        declines: it has nothing but opt-outs from some of what is sent, as `Field.opt_outs` gave them.
-    """
-
-    email: str | None
-    columns: dict[str, Any]
-    properties: dict[str, Any]
-    status: str | None
-    action: str | None
-    deleted: bool
-    declines: bool = False
 
 
 class StreamMapping:

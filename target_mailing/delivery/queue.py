@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from mailing_api.addresses import fold_address, is_reachable, other_spelling
-from target_mailing.contacts.mapping import MappedContact
+from target_mailing.contacts.contact import MappedContact
 from target_mailing.delivery.append_only import AppendOnly
 from target_mailing.delivery.batcher import Batcher
 from target_mailing.delivery.keys_under_way import KeysUnderWay

@@ -13,9 +13,10 @@ import msgspec
 from mailing_api.addresses import fold_address
 from target_mailing.contacts.consent import Withheld, decide, is_obeyed
 from target_mailing.contacts.consent_words import asks_for_opt_out
+from target_mailing.contacts.contact import MappedContact
 from target_mailing.contacts.deletion import tells_changes
 from target_mailing.contacts.fields import Fields, RowRejected
-from target_mailing.contacts.mapping import MappedContact, StreamMapping, Values
+from target_mailing.contacts.mapping import StreamMapping, Values
 from target_mailing.contacts.properties import PropertyNames, chosen_properties
 from target_mailing.contacts.properties_object import check_members
 from target_mailing.contacts.row_address import meant_address

@@ -10,8 +10,8 @@ import msgspec
 
 from mailing_api.addresses import fold_address
 from target_mailing.contacts.consent import Actions, Consent
+from target_mailing.contacts.contact import MappedContact
 from target_mailing.contacts.fields import Field, RowRejected
-from target_mailing.contacts.mapping import MappedContact
 from target_mailing.mailjet.destination import MailjetDestination
 from target_mailing.mailjet.json_route import ACTIONS
 from target_mailing.mailjet.lists_column import ListsColumn, actions_of, laid_over

@@ -15,8 +15,8 @@ from mailing_api.errors import ConfigurationError
 from mailing_api.mailjet.answers import name_of
 from mailing_api.mailjet.client import MailjetClient
 from target_mailing.contacts.consent import Actions, Consent
+from target_mailing.contacts.contact import MappedContact
 from target_mailing.contacts.fields import Field, Fields
-from target_mailing.contacts.mapping import MappedContact
 from target_mailing.contacts.properties import PropertyNames
 from target_mailing.contacts.row_address import require_valid
 from target_mailing.destination import Destination, Finished, Step

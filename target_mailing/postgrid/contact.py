@@ -10,8 +10,8 @@ import msgspec
 
 from mailing_api.countries import country_code
 from target_mailing.contacts import values
+from target_mailing.contacts.contact import MappedContact
 from target_mailing.contacts.fields import MISSING, Field, Fields, RowRejected
-from target_mailing.contacts.mapping import MappedContact
 from target_mailing.contacts.properties import CANONICAL_COLUMNS
 
 __all__ = ["EXTERNAL_ID", "EXTERNAL_STREAM", "FLAGS", "encoded", "fields", "identity", "with_reference"]

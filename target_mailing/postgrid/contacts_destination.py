@@ -10,8 +10,8 @@ from functools import partial
 from typing import Final
 
 from mailing_api.postgrid.client import PostgridClient
+from target_mailing.contacts.contact import MappedContact
 from target_mailing.contacts.fields import RowRejected
-from target_mailing.contacts.mapping import MappedContact
 from target_mailing.destination import Destination, Step
 from target_mailing.postgrid.contact import encoded, fields, identity
 from target_mailing.postgrid.contacts_route import (

@@ -13,8 +13,8 @@ from itertools import groupby
 from typing import Final
 
 from mailing_api.postgrid.client import PostgridClient
+from target_mailing.contacts.contact import MappedContact
 from target_mailing.contacts.fields import RowRejected
-from target_mailing.contacts.mapping import MappedContact
 from target_mailing.destination import Destination, Step
 from target_mailing.postgrid.contact import FLAGS, encoded, fields
 from target_mailing.postgrid.contacts_route import ACTIONS, Nothing

@@ -12,8 +12,8 @@ from msgspec import UNSET, UnsetType
 from mailing_api.errors import UnreadableAnswer
 from target_mailing.contacts import values
 from target_mailing.contacts.consent_words import choice_of, choice_of_opt_out
+from target_mailing.contacts.contact import MappedContact
 from target_mailing.contacts.fields import Field, Fields
-from target_mailing.contacts.mapping import MappedContact
 from target_mailing.contacts.properties import CANONICAL_COLUMNS
 
 __all__ = [

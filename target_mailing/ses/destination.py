@@ -11,8 +11,8 @@ from typing import Any, Final, Literal
 import msgspec
 
 from mailing_api.errors import ConfigurationError
+from target_mailing.contacts.contact import MappedContact
 from target_mailing.contacts.fields import Field, Fields, RowRejected
-from target_mailing.contacts.mapping import MappedContact
 from target_mailing.contacts.row_address import require_valid
 from target_mailing.contacts.values import trimmed
 from target_mailing.destination import Destination, Finished, Step
