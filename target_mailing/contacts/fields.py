@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -10,7 +10,7 @@ import msgspec
 from target_mailing.contacts.contact import MappedContact
 from target_mailing.contacts.values import shown
 
-__all__ = ["MISSING", "UNFIT", "Converter", "Field", "Fields", "RowRejected", "wrong_type"]
+__all__ = ["MISSING", "UNFIT", "AnyName", "Converter", "Field", "Fields", "RowRejected", "wrong_type"]
 
 #: Turns a column's value into the destination's, or into None where it counts as a null. It raises ValueError, whose
 #: text says what the value is and may be shown in the rejects file.
@@ -61,6 +61,26 @@ class Field(msgspec.Struct, frozen=True):
     readable: Converter | None = None
     opt_outs: Converter | None = None
     turned: Field | None = None
+
+
+class AnyName(Mapping[str, Field]):
+    """Properties of any name, for a provider that needs no definition of them; iterating gives none."""
+
+    def __init__(self, field: Field, *, but: Collection[str] = ()) -> None:
+        """Take the field of each property, and the names that are no properties."""
+        self._field = field
+        self._but = but
+
+    def __getitem__(self, name: str) -> Field:
+        if name in self._but:
+            raise KeyError(name)
+        return self._field
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
 
 
 class Fields(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -11,7 +11,7 @@ import msgspec
 from mailing_api.countries import country_code
 from target_mailing.contacts import values
 from target_mailing.contacts.contact import MappedContact
-from target_mailing.contacts.fields import MISSING, Field, Fields, RowRejected
+from target_mailing.contacts.fields import MISSING, AnyName, Field, Fields, RowRejected
 from target_mailing.contacts.properties import CANONICAL_COLUMNS
 
 __all__ = ["EXTERNAL_ID", "EXTERNAL_STREAM", "FLAGS", "encoded", "fields", "identity", "with_reference"]
@@ -117,7 +117,7 @@ def fields(identify: Any) -> Fields:
     """What PostGrid takes: any name is a key of the metadata."""
     return Fields(
         columns=_FIELDS,
-        properties=_Metadata(),
+        properties=AnyName(Field(_metadata), but=CANONICAL_COLUMNS),
         required=("address_line1", "address_country"),
         identify=identify,
     )
@@ -135,19 +135,3 @@ _FIELDS: Final[Mapping[str, Field]] = {
     "description": Field(values.text),
     **dict.fromkeys(FLAGS, Field(values.flag)),
 }
-_VALUE: Final = Field(_metadata)
-
-
-class _Metadata(Mapping[str, Field]):
-    """Keys of the metadata: whatever is no canonical column."""
-
-    def __getitem__(self, name: str) -> Field:
-        if name in CANONICAL_COLUMNS:
-            raise KeyError(name)
-        return _VALUE
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(())
-
-    def __len__(self) -> int:
-        return 0

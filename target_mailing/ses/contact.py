@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from typing import Any, Final, Literal
 
@@ -13,11 +13,11 @@ from mailing_api.errors import UnreadableAnswer
 from target_mailing.contacts import values
 from target_mailing.contacts.consent_words import choice_of, choice_of_opt_out
 from target_mailing.contacts.contact import MappedContact
-from target_mailing.contacts.fields import Field, Fields
+from target_mailing.contacts.fields import AnyName, Field, Fields
 from target_mailing.contacts.properties import CANONICAL_COLUMNS
 
 __all__ = [
-    "AnyField",
+    "ANY_ATTRIBUTE",
     "State",
     "Status",
     "Told",
@@ -182,22 +182,6 @@ def encode_contact(contact: MappedContact, *, force: bool, by_address: bool) -> 
 # Fields
 
 
-class AnyField(Mapping[str, Field]):
-    """Properties of any name: attributes are an object without a schema."""
-
-    def __getitem__(self, name: str) -> Field:
-        return _JSON
-
-    def __contains__(self, name: object) -> bool:
-        return isinstance(name, str)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(())
-
-    def __len__(self) -> int:
-        return 0
-
-
 def fields_of(topics: Collection[str]) -> Fields:
     """What a contact list with these topics takes."""
     columns = dict.fromkeys(ATTRIBUTES, _JSON)
@@ -205,10 +189,12 @@ def fields_of(topics: Collection[str]) -> Fields:
         # Warehouses like to spell columns in lower case.
         columns |= dict.fromkeys((f"{TOPIC_PREFIX}{topic}", f"{TOPIC_PREFIX}{topic.lower()}"), _choice_field(topic))
     columns |= {PREFERENCES: _preferences_field(frozenset(topics)), _DEFAULTS: Field(lambda value: value)}
-    return Fields(columns=columns, properties=AnyField(), own_prefix=TOPIC_PREFIX, ascii_only=True)
+    return Fields(columns=columns, properties=ANY_ATTRIBUTE, own_prefix=TOPIC_PREFIX, ascii_only=True)
 
 
 _JSON: Final = Field(values.json_value)
+#: Attributes are an object without a schema.
+ANY_ATTRIBUTE: Final = AnyName(_JSON)
 
 
 #: Reads what somebody chose.

@@ -17,7 +17,7 @@ from target_mailing.contacts.row_address import require_valid
 from target_mailing.contacts.values import trimmed
 from target_mailing.destination import Destination, Finished, Step
 from target_mailing.row import Row
-from target_mailing.ses.contact import AnyField, Status, Told, encode_contact, fields_of, laid_over
+from target_mailing.ses.contact import ANY_ATTRIBUTE, Status, Told, encode_contact, fields_of, laid_over
 from target_mailing.ses.contact_list import ContactList
 from target_mailing.ses.direct_route import MAX_ROWS, Deliver, ListReadBack
 from target_mailing.ses.import_route import Clear, Consent, Follow, Outcome, Plan, Submit, SubmitKnown, Upload
@@ -147,7 +147,7 @@ class Suppressions(_Destination):
 
     def __init__(self, place: SuppressionList, **options: Any) -> None:
         """Take the list, and the other options as every destination here."""
-        fields = Fields(columns={"reason": Field(_reason)}, properties=AnyField(), ascii_only=True)
+        fields = Fields(columns={"reason": Field(_reason)}, properties=ANY_ATTRIBUTE, ascii_only=True)
         super().__init__(place, fields, **options)
 
     def encode(self, contact: MappedContact, action: str) -> bytes:

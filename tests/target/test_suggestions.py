@@ -12,7 +12,7 @@ from mailing_api.suggestions import did_you_mean, listed, misspelt
 from tap_mailing.tap import TapMailing
 from target_mailing.contacts.fields import Fields
 from target_mailing.contacts.mapping import StreamMapping
-from target_mailing.ses.contact import AnyField
+from target_mailing.ses.contact import ANY_ATTRIBUTE
 from target_mailing.target import TargetMailing
 from tests.target.conftest import LIST, people, schema, state
 
@@ -146,7 +146,7 @@ def test_a_setting_of_almost_the_right_name_is_asked_about(mailjet, caplog):
         ("sdc_deleted_at", "_sdc_deleted_at"), ("_sdc_deletd_at", "_sdc_deleted_at"),
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("properties", [{}, AnyField()], ids=["defined", "any"])
+@pytest.mark.parametrize("properties", [{}, ANY_ATTRIBUTE], ids=["defined", "any"])
 def test_p5_a_misspelt_name_of_consent_in_a_mapping_is_an_error_wherever_properties_need_no_definition(
     name, meant, properties
 ):
