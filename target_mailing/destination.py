@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import random
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, ClassVar, Protocol, Self, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import msgspec
 
@@ -14,7 +13,6 @@ from target_mailing.contacts.contact import MappedContact
 from target_mailing.contacts.effects import Effect
 from target_mailing.contacts.fields import Fields
 from target_mailing.row import Row
-from target_mailing.settings import StreamSettings
 
 __all__ = [
     "Again",
@@ -68,24 +66,19 @@ class Done(msgspec.Struct, frozen=True):
 
 
 class Again(msgspec.Struct, frozen=True):
-    """There is nothing to tell yet: take this step once more after so many seconds.
+    """The step has no result yet: take it again later.
 
     Attributes:
+        after: seconds until then; None to poll at the pace of `poll_interval` and `poll_max_interval`.
         rewind: what earlier steps found may be old by then: begin at the step's `again_from`, which finds in the
             evidence what it noted itself the last time.
         maybe_done: of a step that is not repeatable: nobody knows whether it was done, which does no harm. Else nothing
             was done.
     """
 
-    after: float
+    after: float | None = None
     rewind: bool = False
     maybe_done: bool = False
-
-    @classmethod
-    def later(cls, settings: StreamSettings, polls: int, *, maybe_done: bool = False) -> Self:
-        """When to look at a job again, after so many looks: later each time, and never at all jobs at once."""
-        wait = min(settings.poll_max_interval, settings.poll_interval * 1.5 ** min(polls, 40))
-        return cls(wait * random.uniform(0.8, 1.2), maybe_done=maybe_done)  # noqa: S311
 
 
 class Finished(msgspec.Struct, frozen=True, kw_only=True):

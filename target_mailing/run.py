@@ -16,9 +16,9 @@ from singer_sdk.mapper import PluginMapper
 from mailing_api.counted import counted
 from mailing_api.process.standard_output import hurry
 from mailing_api.suggestions import listed
-from target_mailing.delivery.batch import DeliveryFailed
 from target_mailing.delivery.checkpoints import Ledger
 from target_mailing.delivery.engine import Delivery
+from target_mailing.delivery.errors import DeliveryFailed
 from target_mailing.delivery.outcomes import Outcome, Outcomes
 from target_mailing.delivery.reject_limit import RejectLimit
 from target_mailing.input.intake import Intake

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import heapq
-import itertools
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
 import msgspec
@@ -15,14 +13,10 @@ from target_mailing.destination import Refusal, Step, Work
 from target_mailing.journal.journal import StoredBatch
 from target_mailing.row import Row
 
-__all__ = ["MAX_SPLIT_CALLS", "Batch", "DeliveryFailed", "Losses", "PollSchedule", "SplitBudget"]
+__all__ = ["MAX_SPLIT_CALLS", "Batch", "Losses", "SplitBudget"]
 
 #: Calls that finding out the failing rows of one batch may take.
 MAX_SPLIT_CALLS = 32
-
-
-class DeliveryFailed(Exception):
-    """A batch could not be followed to its end; it stays in the journal, and the next run goes on with it."""
 
 
 class SplitBudget:
@@ -247,28 +241,3 @@ class Batch(msgspec.Struct, eq=False):
         """The provider's names of what was done, for logs: steps note numbers and codes there, never addresses."""
         found = [f"{name} {one}" for noted in self.evidence.values() for name, one in noted.items() if name == "job"]
         return ", ".join(found) or "no job"
-
-
-class PollSchedule:
-    """Which batch is looked at when."""
-
-    def __init__(self) -> None:
-        self._heap: list[tuple[float, int, Batch]] = []
-        self._order = itertools.count()
-
-    def add(self, batch: Batch, after: float) -> None:
-        """Look at a batch so many seconds from now."""
-        heapq.heappush(self._heap, (time.monotonic() + after, next(self._order), batch))
-
-    def due(self, now: float) -> Iterator[Batch]:
-        """The batches to be looked at by now (monotonic seconds), each taken out."""
-        while self._heap and self._heap[0][0] <= now:
-            yield heapq.heappop(self._heap)[2]
-
-    def waiting(self, queue: DestinationQueue) -> int:
-        """Batches of a destination that are not sent for now."""
-        return sum(batch.waits and batch.queue is queue for _, _, batch in self._heap)
-
-    def next_at(self) -> float | None:
-        """When a batch is to be looked at next (monotonic seconds)."""
-        return self._heap[0][0] if self._heap else None

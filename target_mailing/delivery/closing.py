@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from target_mailing.delivery.batch import DeliveryFailed
+from target_mailing.delivery.errors import DeliveryFailed
 from target_mailing.delivery.queue import DestinationQueue
 from target_mailing.destination import Step
 

@@ -18,15 +18,16 @@ import msgspec
 from mailing_api.counted import counted
 from mailing_api.errors import MailingError, ProviderFault, RateLimited, UnreadableAnswer
 from mailing_api.http.threads import DaemonPool
-from target_mailing.delivery.batch import Batch, DeliveryFailed, PollSchedule, SplitBudget
+from target_mailing.delivery.batch import Batch, SplitBudget
 from target_mailing.delivery.closing import CLOSING, to_be_closed
 from target_mailing.delivery.contested import is_contested
-from target_mailing.delivery.deadlines import overdue
+from target_mailing.delivery.errors import DeliveryFailed
 from target_mailing.delivery.lost_rows import MAX_LOST, judged_alone
 from target_mailing.delivery.outcomes import Outcomes
 from target_mailing.delivery.queue import DestinationQueue, ReadyBatch, pending_removals
 from target_mailing.delivery.recovery import can_resume, undo
 from target_mailing.delivery.result import BatchResult
+from target_mailing.delivery.schedule import PollSchedule, overdue
 from target_mailing.destination import Again, Destination, Done, Finished, Progress, Refusal
 from target_mailing.journal.journal import Journal, StoredBatch
 from target_mailing.row import Row
@@ -70,7 +71,7 @@ class Delivery:
         self._submitting: set[int] = set()
         self._queued: dict[str, deque[Batch]] = {}
         self._name = journal.name
-        self._looks = PollSchedule()
+        self._schedule = PollSchedule()
         self._started_at = time.time()
         self._ending = False
         #: No new batch is to begin for now, however many rows wait.
@@ -111,7 +112,7 @@ class Delivery:
     def pump(self) -> None:
         """Send what is due, as far as jobs may be in flight."""
         now = time.monotonic()
-        for batch in self._looks.due(now):
+        for batch in self._schedule.due(now):
             self._look(batch)
         for queue in self._queues.values():
             if self._ending:
@@ -130,7 +131,7 @@ class Delivery:
     def next_event_at(self) -> float | None:
         """When `pump` next has something to do by itself (monotonic seconds)."""
         opened = [(queue.batcher.oldest(), queue.settings.batch_max_age) for queue in self._queues.values()]
-        times = [self._looks.next_at(), *(at + age for at, age in opened if at is not None)]
+        times = [self._schedule.next_at(), *(at + age for at, age in opened if at is not None)]
         return min((at for at in times if at is not None), default=None)
 
     def end(self) -> None:
@@ -242,7 +243,7 @@ class Delivery:
         if batch.step.watches:
             # A job needs a moment; one of an earlier run had it.
             batch.begun_at = batch.begun_at or time.time()
-            self._looks.add(batch, 0.0 if batch.recovered else batch.queue.settings.poll_interval)
+            self._schedule.add(batch, 0.0 if batch.recovered else batch.queue.settings.poll_interval)
             return
         batch.begin(self._journal.begin_step(batch.number, batch.step.name))
         self._take_step(batch)
@@ -361,7 +362,7 @@ class Delivery:
         """A row by itself was never answered, perhaps while the provider answers what else it is asked."""
         queued = self._queued.get(batch.queue.destination.name, deque())
         is_next = any(not one.waits for one in queued)
-        has_others = is_next or batch.queue.under_way - self._looks.waiting(batch.queue) > 1
+        has_others = is_next or batch.queue.under_way - self._schedule.waiting(batch.queue) > 1
         has_waited, batch.waits = batch.waits, False
         verdict = judged_alone(batch, has_others=has_others)
         if verdict is None:
@@ -396,9 +397,9 @@ class Delivery:
             batch.put_off(rewind=again.rewind)
             self._look_again(batch, again.after)
 
-    def _look_again(self, batch: Batch, after: float) -> None:
+    def _look_again(self, batch: Batch, after: float | None) -> None:
+        self._schedule.add(batch, after)
         batch.polls += 1
-        self._looks.add(batch, after)
 
     # Ends
 

@@ -6,8 +6,8 @@ import logging
 from collections.abc import Sequence
 
 from mailing_api.errors import MailingError
-from target_mailing.delivery.batch import DeliveryFailed
 from target_mailing.delivery.closing import CLOSING
+from target_mailing.delivery.errors import DeliveryFailed
 from target_mailing.destination import Destination, Finished, Step, Work
 from target_mailing.journal.journal import StoredBatch
 

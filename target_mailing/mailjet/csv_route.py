@@ -16,7 +16,6 @@ from target_mailing.mailjet.csv_file import CsvErrors, errors_of, write
 from target_mailing.mailjet.json_route import JOB_APPEARS_WITHIN, is_near, refused
 from target_mailing.mailjet.read_back import judged_by_count
 from target_mailing.mailjet.refusals import UnknownProperties, is_unknown_property
-from target_mailing.settings import StreamSettings
 
 __all__ = ["FollowImport", "Import", "ReadImportErrors", "Upload"]
 
@@ -97,7 +96,6 @@ class FollowImport(Step):
     """Looks at the job until it has ended."""
 
     client: MailjetClient
-    settings: StreamSettings
     name = "follow"
     watches = True
 
@@ -108,11 +106,11 @@ class FollowImport(Step):
             job = self.client.csv_import(job_id)
         except NotFound:
             if time.time() - work.begun_at < JOB_APPEARS_WITHIN:
-                return Again.later(self.settings, work.polls)
+                return Again()
             reason = "the import is unknown to Mailjet"
             return Finished(job=str(job_id), unresolved=True, reason=reason, withheld=work.withheld)
         if not job.is_terminal:
-            return Again.later(self.settings, work.polls)
+            return Again()
         if job.status == "completed" and job.errors == 0:
             if job.count is None or job.count >= len(work.sent):
                 return Finished(job=str(job_id), withheld=work.withheld)

@@ -141,13 +141,13 @@ class MailjetDestination(Destination):
             steps = (
                 Upload(client, self._lists[0], self._datatypes, unknown),
                 Import(client, None if action in ACTIONS.account_wide else list_id, unknown),
-                FollowImport(client, self._settings),
+                FollowImport(client),
                 ReadImportErrors(client, unknown, self._lists),
             )
         else:
             steps = (
                 Submit(client, list_id, self._lists, unknown),
-                Follow(client, list_id, self._settings),
+                Follow(client, list_id),
                 JudgeJob(client, unknown, self._lists),
             )
         return (consent, *steps) if action == ACTIONS.remove else steps

@@ -23,7 +23,6 @@ from target_mailing.delivery.one_by_one import take_each
 from target_mailing.delivery.row_size import too_large
 from target_mailing.destination import Again, Done, Finished, Progress, Refusal, Step, Work
 from target_mailing.mailjet.refusals import UnknownProperties, about_one, is_no_address, is_unknown_property
-from target_mailing.settings import StreamSettings
 
 __all__ = [
     "ACTIONS",
@@ -185,7 +184,6 @@ class Follow(Step):
 
     client: MailjetClient
     list_id: int | None
-    settings: StreamSettings
     name = "follow"
     watches = True
 
@@ -197,12 +195,12 @@ class Follow(Step):
             job = self.client.job(job_id, list_id=self.list_id)
         except NotFound:
             if time.time() - work.begun_at < JOB_APPEARS_WITHIN:
-                return Again.later(self.settings, work.polls)
+                return Again()
             return Finished(
                 job=str(job_id), unresolved=True, reason="the job is unknown to Mailjet", withheld=work.withheld
             )
         if not job.is_terminal:
-            return Again.later(self.settings, work.polls)
+            return Again()
         sent = work.sent
         if submitted.get("adopted") and job.count is not None and job.count not in {0, len(sent)}:
             # It was somebody else's after all.

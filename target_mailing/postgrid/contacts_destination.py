@@ -70,7 +70,6 @@ class PostgridDestination(Destination):
             MailingError: PostGrid could not be asked.
         """
         self._client = client
-        self._settings = settings
         self._joining = joining
         self._delete_old = delete_old
         self._list = TargetList(
@@ -96,24 +95,24 @@ class PostgridDestination(Destination):
         """The steps of a batch."""
         if action == ACTIONS.ask:
             return (Nothing(),)
-        client, number, settings = self._client, self._list.id, self._settings
+        client, number = self._client, self._list.id
         joining, delete = self._joining, self._delete_old
         exists = partial(is_there, client.contact)
         if action in _REMOVALS:
             return (
                 FindContacts(client, self._list),
-                Submit(client, number, "removeContacts", settings, leaving, exists),
-                Follow(client, number, settings),
+                Submit(client, number, "removeContacts", leaving, exists),
+                Follow(client, number),
                 ReadErrors(client, number, "removeContacts", is_last=not delete),
                 *([DeleteContacts(client, "submit", joining), End()] if delete else []),
             )
         return (
             CreateContacts(client, self._list),
-            Submit(client, number, "addContacts", settings, made, exists, joining),
-            Follow(client, number, settings),
+            Submit(client, number, "addContacts", made, exists, joining),
+            Follow(client, number),
             ReadErrors(client, number, "addContacts", is_last=False),
-            SubmitOld(client, number, "removeContacts", settings, replaced, exists),
-            FollowOld(client, number, settings),
+            SubmitOld(client, number, "removeContacts", replaced, exists),
+            FollowOld(client, number),
             ReadOldErrors(client, number, "removeContacts", is_last=not delete),
             *([DeleteContacts(client, "submit_old", joining), End()] if delete else []),
         )

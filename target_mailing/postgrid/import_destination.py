@@ -77,7 +77,6 @@ class PostgridImports(Destination):
             MailingError: PostGrid could not be asked.
         """
         self._client = client
-        self._settings = settings
         self._links = links
         self._run_name = secrets.token_hex(8)
         self._list = ImportList(
@@ -117,18 +116,18 @@ class PostgridImports(Destination):
         """The steps of a batch."""
         if action == ACTIONS.ask:
             return (Nothing(),)
-        client, number, settings = self._client, self._list.id, self._settings
+        client, number = self._client, self._list.id
         return (
             Plan(self._list, self._links),
             CreateImports(client, number, self._run_name, self._links),
-            Validate(client, settings),
+            Validate(client),
             *([] if self._links is None else [Clear(self._links)]),
             Check(client),
-            SubmitImports(client, number, "addMailingListImports", settings, checked),
-            Follow(client, number, settings),
+            SubmitImports(client, number, "addMailingListImports", checked),
+            Follow(client, number),
             Judge(),
-            Undo(client, number, "removeMailingListImports", settings, still_there(client, "errors")),
-            FollowUndone(client, number, settings),
+            Undo(client, number, "removeMailingListImports", still_there(client, "errors")),
+            FollowUndone(client, number),
             Undone(client),
         )
 
@@ -138,11 +137,11 @@ class PostgridImports(Destination):
 
     def closing(self) -> Sequence[Step]:
         """The steps by which what earlier runs delivered leaves."""
-        client, number, settings = self._client, self._list.id, self._settings
+        client, number = self._client, self._list.id
         return (
             Collect(client, self._list, self._run_name),
-            SubmitOldImports(client, number, "removeMailingListImports", settings, still_there(client, "collect")),
-            FollowOldImports(client, number, settings),
+            SubmitOldImports(client, number, "removeMailingListImports", still_there(client, "collect")),
+            FollowOldImports(client, number),
             DeleteOld(client),
         )
 

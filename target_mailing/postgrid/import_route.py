@@ -22,7 +22,6 @@ from target_mailing.postgrid.csv_file import File, country_of, left_out, written
 from target_mailing.postgrid.file_links import Links
 from target_mailing.postgrid.import_list import ImportList
 from target_mailing.postgrid.list_job import Follow, Submit, is_there
-from target_mailing.settings import StreamSettings
 
 __all__ = [
     "LIST",
@@ -169,7 +168,6 @@ class Validate(Step):
     """Looks at the imports until all have been validated."""
 
     client: PostgridClient
-    settings: StreamSettings
     name = "validate"
     watches = True
 
@@ -182,7 +180,7 @@ class Validate(Step):
             except NotFound:
                 now = Import(one["id"], validating=False, usable=False, valid=0, invalid=0, errors=["gone"], notes=[])
             if now.validating:
-                return Again.later(self.settings, work.polls)
+                return Again()
             counts = {"valid": now.valid, "invalid": now.invalid}
             found.append(one | counts | {"usable": now.usable, "errors": [*now.errors], "notes": [*now.notes]})
         return Done({"found": found})

@@ -17,7 +17,6 @@ from mailing_api.errors import MailingError, NotFound, RequestRefused
 from mailing_api.postgrid.client import JobWork, MailingList, PostgridClient
 from target_mailing.delivery.one_by_one import take_each_that_works
 from target_mailing.destination import Again, Done, Progress, Step, Work
-from target_mailing.settings import StreamSettings
 
 __all__ = ["MAX_CONTACTS", "SHOWS_WITHIN", "Follow", "ReservedContacts", "Submit", "is_there"]
 
@@ -73,7 +72,6 @@ class Submit(Step):
     client: PostgridClient
     mailing_list: str
     work: JobWork
-    settings: StreamSettings
     find: Callable[[Work], list[list[str]]]
     exists: Callable[[str], bool] | None = None
     joining: ReservedContacts | None = None
@@ -94,14 +92,14 @@ class Submit(Step):
         except MailingError as error:
             if not error.maybe_done:
                 raise
-            return Again.later(self.settings, work.polls, maybe_done=True)
+            return Again(maybe_done=True)
 
     def _submit(self, ids: list[str], noted: dict[str, Any], work: Work) -> Progress:
         now = self._look()
         refused: RequestRefused | None = None
         for named in self._tries(ids, work.polls):
             if now.busy:
-                return Again.later(self.settings, work.polls)
+                return Again()
             noted["gone"] = [one for one in ids if one not in set(named)]
             if not named:
                 return Done({**noted, "none": True})
@@ -111,7 +109,7 @@ class Submit(Step):
                 return Done({**noted, "job": self.mailing_list, "before": now.updated_at, "at": posted_at})
             now = self._look()
         if now.busy or refused is None or work.polls < _LOOKS:
-            return Again.later(self.settings, work.polls)
+            return Again()
         why = f"the job was refused ({refused.code or refused.status})"
         return Done({**noted, "rest": [], "none": True, "failed": why, "lost": work.maybe_done})
 
@@ -170,7 +168,6 @@ class Follow(Step):
 
     client: PostgridClient
     mailing_list: str
-    settings: StreamSettings
     name = "follow"
     watches = True
     after: ClassVar[str] = "submit"
@@ -183,7 +180,7 @@ class Follow(Step):
         now = self.client.mailing_list(self.mailing_list)
         shown = now.updated_at is None or now.updated_at != submitted["before"]
         if now.busy or (not shown and time.time() - submitted["at"] < SHOWS_WITHIN):
-            return Again.later(self.settings, work.polls)
+            return Again()
         trouble = "" if shown else "the list shows nothing of its job"
         if now.errors:
             trouble = f"the list's job ended with {', '.join(sorted(set(now.errors)))}"

@@ -76,7 +76,7 @@ class _Destination(Destination):
 
     def steps(self, action: str, route: str) -> Sequence[Step]:
         """The steps of a route; row by row there is one. What concerns only those who are there begins with consent."""
-        place, settings, stage = self._place, self._settings, self._stage
+        place, stage = self._place, self._stage
         if route == "direct":
             return (Deliver(place),)
         consent = Consent(place)
@@ -84,8 +84,8 @@ class _Destination(Destination):
             return (consent,)
         looks_first = action in {ACTIONS.remove, ACTIONS.decline}
         submit = (SubmitKnown if looks_first else Submit)(place, stage)
-        follow = Follow(place, stage, settings)
-        outcome = Outcome(place, stage, settings)
+        follow = Follow(place, stage)
+        outcome = Outcome(place, stage)
         clear = () if stage.keeps else (Clear(stage),)
         steps = (Plan(stage), Upload(place, stage), submit, follow, *clear, outcome)
         return (consent, *steps) if looks_first else steps

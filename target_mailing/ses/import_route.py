@@ -37,7 +37,6 @@ from target_mailing.destination import Again, Done, Finished, Progress, Refusal,
 from target_mailing.row import Row
 from target_mailing.ses.list import ACTIONS, SesList, respelled
 from target_mailing.ses.stage import Stage
-from target_mailing.settings import StreamSettings
 
 __all__ = [
     "JOB_APPEARS_WITHIN",
@@ -209,7 +208,6 @@ class Follow(Step):
 
     place: SesList
     stage: Stage
-    settings: StreamSettings
     name = "follow"
     watches = True
 
@@ -220,10 +218,10 @@ class Follow(Step):
             job = self.place.writer.job(job_id)
         except NotFound:
             if time.time() - work.begun_at < JOB_APPEARS_WITHIN:
-                return Again.later(self.settings, work.polls)
+                return Again()
             return Done({"status": "unknown", "cause": None})
         if not job.is_terminal:
-            return Again.later(self.settings, work.polls)
+            return Again()
         cause = None if job.status == COMPLETED else self._cause(work, job)
         return Done({"status": job.status, "cause": cause, **told_by(job)})
 
@@ -258,7 +256,6 @@ class Outcome(Step):
 
     place: SesList
     stage: Stage
-    settings: StreamSettings
     name = "outcome"
 
     def run(self, work: Work) -> Progress:
@@ -277,7 +274,7 @@ class Outcome(Step):
         if is_uncounted(ended):
             ended = self._looked_again(job_id)
             if is_uncounted(ended) and work.polls < _MORE_LOOKS - 1:
-                return Again(self.settings.poll_interval)
+                return Again()
         sent, withheld = work.sent, work.withheld
         processed, failed = ended["processed"], ended["failed"]
         # Whether those that failed are among those processed is unverified.

@@ -9,7 +9,7 @@ import pytest
 from mailing_api.errors import ProviderFault
 from mailing_api.http import client as http_client
 from mailing_api.http.retry import RetryPolicy
-from target_mailing.delivery.batch import DeliveryFailed
+from target_mailing.delivery.errors import DeliveryFailed
 from target_mailing.ses import account as ses_account
 from tests.target.conftest import person, readers, schema, state
 from tests.target.postgrid.conftest import household, households, postgrid  # noqa: F401 - a fixture

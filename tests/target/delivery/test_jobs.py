@@ -9,7 +9,7 @@ from contextlib import closing
 import pytest
 
 from mailing_api.errors import AuthenticationError
-from target_mailing.delivery.batch import DeliveryFailed
+from target_mailing.delivery.errors import DeliveryFailed
 from tests.target.conftest import people, person, schema, state
 
 SUBMIT = "/v3/REST/contactslist/*/managemanycontacts"

@@ -24,7 +24,7 @@ from mailing_sandbox.postgrid import download
 from mailing_sandbox.provider import Call
 from mailing_sandbox.server import Sandbox
 from mailing_sandbox.ses import signing
-from target_mailing.delivery.batch import DeliveryFailed
+from target_mailing.delivery.errors import DeliveryFailed
 from target_mailing.delivery.outcomes import Outcome
 from target_mailing.mailjet import csv_route, json_route
 from target_mailing.ses import account as ses_account

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from target_mailing.delivery.batch import DeliveryFailed
+from target_mailing.delivery.errors import DeliveryFailed
 from tests.faults.pairs import crossed
 from tests.target.conftest import files, imports, person, reader, readers, schema, state
 from tests.target.test_command import Command, lines, until
