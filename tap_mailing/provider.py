@@ -9,7 +9,7 @@ from typing import Any, cast
 import msgspec
 
 from mailing_api.process.providers import InstalledProvider
-from mailing_api.settings import lookup, named
+from mailing_api.settings import lookup
 from tap_mailing.streams.base import MailingStream
 from tap_mailing.streams.connection import Client
 
@@ -39,8 +39,3 @@ class Provider(InstalledProvider, frozen=True, kw_only=True):
     def stream_names(self) -> list[str]:
         """The names of its streams."""
         return [cast("Any", stream).name for stream in self.streams]  # the SDK declares it for instances only
-
-    @property
-    def told_signs(self) -> str:
-        """The settings that name this provider, for messages."""
-        return " or ".join(named([sign]) for sign in self.signs) + f" for {self.title}"

@@ -241,7 +241,7 @@ class TapMailing(MailingPlugin, Tap):
 
     def _check_providers(self) -> None:
         if not chosen(self.config):
-            told = ", ".join(provider.told_signs for provider in PROVIDERS)
+            told = ", ".join(provider.required_text for provider in PROVIDERS)
             raise ConfigurationError(f"No provider is set. Set the credentials of at least one: {told}.")
 
     def _check_catalog(self, selected: Sequence[Stream]) -> None:
@@ -255,7 +255,7 @@ class TapMailing(MailingPlugin, Tap):
             )
             if unset:
                 raise ConfigurationError(
-                    f"The catalog selects {', '.join(unset)}, but {provider.told_signs} is missing: set it, or take "
+                    f"The catalog selects {', '.join(unset)}, but {provider.required_text} is missing: set it, or take "
                     "these streams out of the selection."
                 )
         if self._foreign_streams:

@@ -1,4 +1,4 @@
-"""How a provider reaches people, by e-mail or by post, and which streams are of such contacts."""
+"""How a provider reaches contacts, by e-mail or by post, and which streams have such contacts."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from mailing_api.errors import ConfigurationError
+from target_mailing.contact_streams import contact_streams
 from target_mailing.contacts.consent_columns import address_meant
 from target_mailing.settings import StreamSettings
 
@@ -20,14 +21,10 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         column: the canonical column that holds the address.
         addresses: as messages call them.
-        streams: canonical streams of contacts that are not called so.
-        others: streams of contacts that have addresses of another sort only, with what these are.
     """
 
     column: str
     addresses: str
-    streams: frozenset[str] = frozenset()
-    others: Mapping[str, str]
 
     def accepts(self, stream: str, columns: Mapping[str, Any], settings: StreamSettings) -> bool:
         """Whether a stream is one of contacts that can be reached so.
@@ -39,9 +36,11 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True):
         """
         column = settings.mapping.get(self.column, self.column)
         question = ""
-        if stream in self.others and column == self.column:
-            why = self.others[stream]
-        elif settings.named or stream.endswith("_contacts") or stream in self.streams:
+        declared = contact_streams().get(stream)
+        has_addresses = declared is not None and self.column in declared.columns
+        if declared is not None and not has_addresses and column == self.column:
+            why = f"it has {declared.contacts}, and no {self.addresses}"
+        elif has_addresses or settings.named or stream.endswith("_contacts"):
             return True
         elif column not in columns:
             why = f"it is not called *_contacts, and it has no column {column!r}"
@@ -62,19 +61,6 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-BY_EMAIL: Final = Channel(
-    column="email",
-    addresses="e-mail addresses",
-    streams=frozenset({"mpdx_people"}),
-    others=dict.fromkeys(
-        ("mpdx_contacts", "postgrid_contacts"), "it has households with postal addresses, and no e-mail addresses"
-    ),
-)
+BY_EMAIL: Final = Channel(column="email", addresses="e-mail addresses")
 
-BY_POST: Final = Channel(
-    column="address_line1",
-    addresses="postal addresses",
-    others=dict.fromkeys(
-        ("mpdx_people", "mailjet_contacts", "ses_contacts"), "it has people with e-mail addresses, and no postal ones"
-    ),
-)
+BY_POST: Final = Channel(column="address_line1", addresses="postal addresses")

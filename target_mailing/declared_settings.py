@@ -98,14 +98,7 @@ TARGET_SETTINGS: Final = (
     Setting(
         name="route",
         title="Route",
-        description="How contacts travel. Mailjet: `json` (the default), by JSON bulk jobs; `csv`, in CSV files "
-        "wherever one can hold the row; `auto`, in CSV files where one can hold many rows, so that Mailjet ends up "
-        "with the same; `contact`, by calls for one contact after the other, for small loads: rows may then name "
-        "their own lists in a column `lists`. Amazon SES: `import`, by import jobs from S3; `direct`, by calls for one "
-        "contact after the other; `auto` (the default), by import jobs where there is a bucket and many rows go. "
-        "PostGrid: `contacts` (the default), a contact for each row; `import`, in CSV files, which leave the list only "
-        "as a whole. A list of PostGrid's stays with its route.",
-        allowed=["json", "csv", "auto", "contact", "contacts", "import", "direct"],
+        description="How contacts travel.",  # the registry adds what each provider says
     ),
     Setting(
         name="send",
@@ -125,7 +118,7 @@ TARGET_SETTINGS: Final = (
     Setting(
         name="batch_rows",
         title="Batch rows",
-        description="Rows per bulk job at most; Mailjet takes 10000, Amazon SES a million.",
+        description="Rows per bulk job at most",  # the registry adds the numbers
         type="integer",
         default=5000,
     ),

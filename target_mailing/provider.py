@@ -74,8 +74,8 @@ class Provider(InstalledProvider, frozen=True, kw_only=True):
     """One provider as the target sees it; an entry point of the group `target_mailing.providers` leads to it.
 
     Attributes:
-        wanted: what to set, for messages.
         routes: values of `route` that it has, its default first; none where that setting has no meaning.
+        about_routes: the same for the description of that setting: what each one does.
         most_rows: greatest `batch_rows`.
         channel: how it reaches people.
         batches_at_once: batches under way at the same time to one destination; None for as many as the run may have.
@@ -84,8 +84,8 @@ class Provider(InstalledProvider, frozen=True, kw_only=True):
             `allow_http` and `max_requests_per_second`.
     """
 
-    wanted: str
-    routes: Sequence[str]
+    routes: Sequence[str] = ()
+    about_routes: str = ""
     connect: str
     most_rows: int = 10_000
     channel: Channel = BY_EMAIL

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from msgspec.structs import replace
+
 from mailing_api.errors import ConfigurationError
 from mailing_api.process.providers import installed
 from mailing_api.settings import Setting, lookup
@@ -22,10 +24,23 @@ _DESTINATION: Final = Setting(
     allowed=[provider.name for provider in PROVIDERS],
 )
 
+
+def _completed(setting: Setting) -> Setting:
+    """A setting of the target with what the installed providers say of it."""
+    if setting.name == "route":
+        about = " ".join(f"{provider.title}: {provider.about_routes}" for provider in PROVIDERS if provider.routes)
+        routes = dict.fromkeys(route for provider in PROVIDERS for route in provider.routes)
+        return replace(setting, description=f"{setting.description} {about}", allowed=[*routes])
+    if setting.name == "batch_rows":
+        most = ", ".join(f"{provider.most_rows} for {provider.title}" for provider in PROVIDERS)
+        return replace(setting, description=f"{setting.description}: {most}.")
+    return setting
+
+
 SETTINGS: Final = (
     *(setting for provider in PROVIDERS for setting in provider.settings),
     _DESTINATION,
-    *TARGET_SETTINGS,
+    *map(_completed, TARGET_SETTINGS),
 )
 
 
@@ -39,8 +54,8 @@ def chosen(config: Mapping[str, Any]) -> Provider:
     candidates = [provider for provider in PROVIDERS if wanted in {None, provider.name}]
     present = [provider for provider in candidates if provider.is_set(config)]
     if not present:
-        told = "; or ".join(provider.wanted for provider in candidates)
-        raise ConfigurationError(f"No provider to deliver to: set {told}.")
+        required = "; or ".join(provider.required_text for provider in candidates)
+        raise ConfigurationError(f"No provider to deliver to: set {required}.")
     if len(present) > 1:
         names = ", ".join(provider.name for provider in present)
         raise ConfigurationError(f"Several providers are set: name one in `destination` ({names}).")

@@ -13,6 +13,7 @@ import yaml
 from singer_sdk.about import AboutFormatter
 from singer_sdk.plugin_base import PluginBase
 
+from tap_mailing.registry import PROVIDERS
 from tap_mailing.tap import TapMailing
 from target_mailing.target import TargetMailing
 
@@ -22,13 +23,7 @@ FILES: dict[Path, type[PluginBase]] = {
     ROOT / "plugins" / "loaders" / "target-mailing.meltano.yml": TargetMailing,
 }
 #: One of these groups is enough for a tap to read something.
-ENOUGH_FOR_A_TAP = [
-    ["mailjet_api_key", "mailjet_secret_key"],
-    ["mpdx_token"],
-    ["mpdx_access_token"],
-    ["postgrid_api_key"],
-    ["ses_regions"],
-]
+ENOUGH_FOR_A_TAP = [[one.name for one in group] for provider in PROVIDERS for group in provider.required]
 KINDS = {"integer": "integer", "number": "decimal"} | {one: one for one in ("boolean", "object", "array", "string")}
 HEAD = "# Written by `make definitions`; to be added to a project by `meltano add --from-ref FILE {name}`.\n"
 

@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 import msgspec
 
 from mailing_api.errors import ConfigurationError
-from mailing_api.settings import Setting, given
+from mailing_api.settings import Setting, given, named
 
-__all__ = ["InstalledProvider", "installed"]
+__all__ = ["InstalledProvider", "installed", "load", "package_of", "points_of"]
 
 
 class InstalledProvider(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,17 +22,29 @@ class InstalledProvider(msgspec.Struct, frozen=True, kw_only=True):
         name: as in the names of its settings.
         title: as people write it.
         settings: all of its settings.
-        signs: the settings of which any one, where it is set, makes this one of the run's providers.
+        selected_by: the settings of which any one, where it is set, makes this one of the run's providers.
+        needed_with: settings that are required beside any of these.
     """
 
     name: str
     title: str
     settings: Sequence[Setting]
-    signs: Sequence[Setting]
+    selected_by: Sequence[Setting]
+    needed_with: Sequence[Setting] = ()
 
     def is_set(self, config: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> bool:
         """Whether the settings name this provider."""
-        return any(given(sign, config, environ) for sign in self.signs)
+        return any(given(setting, config, environ) for setting in self.selected_by)
+
+    @property
+    def required(self) -> Sequence[Sequence[Setting]]:
+        """Groups of settings, of which any one is enough to use this provider."""
+        return [[setting, *self.needed_with] for setting in self.selected_by]
+
+    @property
+    def required_text(self) -> str:
+        """The same for messages."""
+        return " or ".join(named(group) for group in self.required) + f" for {self.title}"
 
 
 P = TypeVar("P", bound=InstalledProvider)
@@ -50,12 +62,13 @@ def installed(group: str, kind: type[P]) -> tuple[P, ...]:
     """
     found: dict[str, P] = {}
     owner: dict[str, EntryPoint] = {}
-    for point in sorted(entry_points(group=group), key=lambda one: one.name):
+    for point in points_of(group):
         provider = _loaded(point, kind)
         names = [f"provider {provider.name!r}", *(f"setting `{one.name}`" for one in provider.settings)]
         if twice := next((name for name in names if name in owner), None):
             raise ConfigurationError(
-                f"Two installed packages have a {twice}: {_package(owner[twice])} and {_package(point)}. Uninstall one."
+                f"Two installed packages have a {twice}: {package_of(owner[twice])} and {package_of(point)}. "
+                "Uninstall one."
             )
         owner |= dict.fromkeys(names, point)
         found[provider.name] = provider
@@ -67,22 +80,37 @@ def installed(group: str, kind: type[P]) -> tuple[P, ...]:
     return tuple(found.values())
 
 
-def _loaded(point: EntryPoint, kind: type[P]) -> P:
+def points_of(group: str) -> Sequence[EntryPoint]:
+    """The entry points of a group, in order of their names."""
+    return sorted(entry_points(group=group), key=lambda point: point.name)
+
+
+def load(point: EntryPoint) -> Any:
+    """The object that an entry point leads to.
+
+    Raises:
+        ConfigurationError: its package cannot be loaded.
+    """
     try:
-        provider: Any = point.load()
+        return point.load()
     except Exception as exc:  # noqa: BLE001 - whatever its package does when it is loaded
         why = f": {exc}" if isinstance(exc, (ImportError, AttributeError)) else ""
         raise ConfigurationError(
-            f"Provider {point.name!r} of {_package(point)} cannot be loaded ({type(exc).__name__}{why}). Correct or "
+            f"Provider {point.name!r} of {package_of(point)} cannot be loaded ({type(exc).__name__}{why}). Correct or "
             "uninstall that package."
         ) from None
+
+
+def package_of(point: EntryPoint) -> str:
+    """The package that has an entry point, for messages."""
+    return f"package {point.dist.name!r}" if point.dist else "an unknown package"
+
+
+def _loaded(point: EntryPoint, kind: type[P]) -> P:
+    provider: Any = load(point)
     if not isinstance(provider, kind) or provider.name != point.name:
         raise ConfigurationError(
-            f"Entry point {point.name!r} of {_package(point)} leads to no {kind.__module__}.{kind.__name__} of that "
+            f"Entry point {point.name!r} of {package_of(point)} leads to no {kind.__module__}.{kind.__name__} of that "
             "name. Correct or uninstall that package."
         )
     return provider
-
-
-def _package(point: EntryPoint) -> str:
-    return f"package {point.dist.name!r}" if point.dist else "an unknown package"

@@ -303,7 +303,8 @@ PROVIDER = Provider(
     name="mailjet",
     title="Mailjet",
     settings=(*MAILJET_SETTINGS, INCLUDE_ANONYMIZED),
-    signs=MAILJET_SETTINGS[:1],
+    selected_by=MAILJET_SETTINGS[:1],
+    needed_with=MAILJET_SETTINGS[1:2],
     connect=_connect,
     streams=STREAMS,
 )

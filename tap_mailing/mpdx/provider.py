@@ -72,7 +72,7 @@ PROVIDER = Provider(
     name="mpdx",
     title="MPDX",
     settings=MPDX_SETTINGS,
-    signs=MPDX_SETTINGS[:2],
+    selected_by=MPDX_SETTINGS[:2],
     connect=_connect,
     streams=(AccountLists, Contacts, People, DeletedContacts, ContactExports, ContactExportRows),
 )

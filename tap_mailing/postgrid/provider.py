@@ -153,7 +153,7 @@ PROVIDER = Provider(
     name="postgrid",
     title="PostGrid",
     settings=(*POSTGRID_SETTINGS, INCLUDE_SIGNED_URLS),
-    signs=POSTGRID_SETTINGS[:1],
+    selected_by=POSTGRID_SETTINGS[:1],
     connect=_connect,
     streams=(ImportJobs, MailingLists, Contacts, ListMembers),
 )

@@ -116,7 +116,7 @@ PROVIDER = Provider(
     name="ses",
     title="Amazon SES",
     settings=(*SES_SETTINGS, IMPORT_DESTINATION, MAX_DETAILS),
-    signs=SES_SETTINGS[:1],
+    selected_by=SES_SETTINGS[:1],
     connect=_connect,
     streams=(
         Account,

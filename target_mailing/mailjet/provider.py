@@ -6,9 +6,10 @@ from typing import Final
 
 from mailing_api.mailjet import MAILJET_SETTINGS
 from mailing_api.settings import Setting
+from target_mailing.contact_streams import ContactStream
 from target_mailing.provider import Provider
 
-__all__ = ["PROPERTY_DELAY", "PROVIDER"]
+__all__ = ["CONTACT_STREAMS", "PROPERTY_DELAY", "PROVIDER"]
 
 PROPERTY_DELAY: Final = Setting(
     name="mailjet_property_delay",
@@ -22,9 +23,16 @@ PROVIDER: Final = Provider(
     name="mailjet",
     title="Mailjet",
     settings=(*MAILJET_SETTINGS, PROPERTY_DELAY),
-    signs=MAILJET_SETTINGS[:1],
-    wanted="`mailjet_api_key` and `mailjet_secret_key`, or the environment variables MJ_APIKEY_PUBLIC and "
-    "MJ_APIKEY_PRIVATE",
+    selected_by=MAILJET_SETTINGS[:1],
+    needed_with=MAILJET_SETTINGS[1:2],
     routes=("json", "csv", "auto", "contact"),
+    about_routes="`json` (the default), by JSON bulk jobs; `csv`, in CSV files wherever one can hold the row; `auto`, "
+    "in CSV files where one can hold many rows, so that Mailjet ends up with the same; `contact`, by calls for one "
+    "contact after the other, for small loads: rows may then name their own lists in a column `lists`.",
     connect="target_mailing.mailjet.account:connect",
+)
+
+#: Streams of contacts that the tap reads here.
+CONTACT_STREAMS: Final = (
+    ContactStream(name="mailjet_contacts", columns=("email",), contacts="people with e-mail addresses"),
 )

@@ -8,9 +8,19 @@ from mailing_api.aws.s3_encryption import encryption_settings
 from mailing_api.postgrid.settings import POSTGRID_SETTINGS
 from mailing_api.settings import Setting
 from target_mailing.channel import BY_POST
+from target_mailing.contact_streams import ContactStream
 from target_mailing.provider import Provider
 
-__all__ = ["ALLOW_DUPLICATES", "API_KEY", "DELETE_OLD", "LINK_SETTINGS", "LIVE", "PROVIDER", "REPLACE"]
+__all__ = [
+    "ALLOW_DUPLICATES",
+    "API_KEY",
+    "CONTACT_STREAMS",
+    "DELETE_OLD",
+    "LINK_SETTINGS",
+    "LIVE",
+    "PROVIDER",
+    "REPLACE",
+]
 
 LIVE: Final = next(one for one in POSTGRID_SETTINGS if one.name == "postgrid_live")
 API_KEY: Final = next(one for one in POSTGRID_SETTINGS if one.name == "postgrid_api_key")
@@ -76,10 +86,16 @@ PROVIDER: Final = Provider(
     name="postgrid",
     title="PostGrid",
     settings=(*POSTGRID_SETTINGS, DELETE_OLD, REPLACE, ALLOW_DUPLICATES, *LINK_SETTINGS),
-    signs=(API_KEY,),
-    wanted="`postgrid_api_key`, or the environment variable POSTGRID_PRINT_MAIL_API_KEY",
+    selected_by=(API_KEY,),
     routes=("contacts", "import"),
+    about_routes="`contacts` (the default), a contact for each row; `import`, in CSV files, which leave the list only "
+    "as a whole. A list of PostGrid's stays with its route.",
     connect="target_mailing.postgrid.account:connect",
     channel=BY_POST,
     batches_at_once=1,
+)
+
+#: Streams of contacts that the tap reads here.
+CONTACT_STREAMS: Final = (
+    ContactStream(name="postgrid_contacts", columns=("address_line1",), contacts="households with postal addresses"),
 )

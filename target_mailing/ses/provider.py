@@ -7,9 +7,10 @@ from typing import Final
 from mailing_api.aws.s3_encryption import encryption_settings
 from mailing_api.ses.settings import SES_SETTINGS
 from mailing_api.settings import Setting
+from target_mailing.contact_streams import ContactStream
 from target_mailing.provider import Provider
 
-__all__ = ["OWN_SETTINGS", "PROVIDER"]
+__all__ = ["CONTACT_STREAMS", "OWN_SETTINGS", "PROVIDER"]
 
 OWN_SETTINGS: Final = (
     Setting(
@@ -67,9 +68,15 @@ PROVIDER: Final = Provider(
     name="ses",
     title="Amazon SES",
     settings=(*SES_SETTINGS, *OWN_SETTINGS),
-    signs=SES_SETTINGS[:1],
-    wanted="`ses_regions`, with AWS credentials",
+    selected_by=SES_SETTINGS[:1],
     routes=("auto", "import", "direct"),
+    about_routes="`auto` (the default), by import jobs where there is a bucket and many rows go; `import`, by import "
+    "jobs from S3; `direct`, by calls for one contact after the other.",
     most_rows=1_000_000,
     connect="target_mailing.ses.account:connect",
+)
+
+#: Streams of contacts that the tap reads here.
+CONTACT_STREAMS: Final = (
+    ContactStream(name="ses_contacts", columns=("email",), contacts="people with e-mail addresses"),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import tomllib
 from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -12,7 +13,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("mailing_api", "tap_mailing", "target_mailing")
-PROVIDERS = {"mailjet", "mpdx", "postgrid", "ses"}
+GROUPS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["entry-points"]
+PROVIDERS = {name for group in GROUPS.values() for name in group}
 
 
 def modules_in(source: str) -> set[str]:

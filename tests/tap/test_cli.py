@@ -150,7 +150,10 @@ def test_p9_missing_credentials_are_one_line(arguments):
     assert "TAP_MAILING_MPDX_TOKEN is in the environment; it is read with --config=ENV only." in line
     assert "MJ_APIKEY_PUBLIC is empty in the environment" in line
     assert "canary" not in line
-    assert "`mailjet_api_key` (or MJ_APIKEY_PUBLIC of the environment) for Mailjet, `mpdx_token` or" in line
+    secret = "`mailjet_secret_key` (or MJ_APIKEY_PRIVATE of the environment)"
+    assert (
+        f"`mailjet_api_key` (or MJ_APIKEY_PUBLIC of the environment) and {secret} for Mailjet, `mpdx_token` or" in line
+    )
     assert found.stdout == ""
 
 

@@ -21,7 +21,7 @@ from target_mailing.provider import Provider
 
 PROVIDER = Provider(
     name="pigeon", title="Pigeon", settings=[Setting(name={setting!r}, title="Key", description="A key.")],
-    signs=[], wanted="`pigeon_key`", routes=[], connect="pigeon.account:connect",
+    selected_by=[], connect="pigeon.account:connect",
 )
 TEXT = "no provider"
 """

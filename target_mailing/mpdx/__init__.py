@@ -1,0 +1,1 @@
+"""MPDX as a source of contacts."""
