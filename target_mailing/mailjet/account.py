@@ -9,7 +9,6 @@ from mailing_api.errors import ConfigurationError
 from mailing_api.http.pace import Pace
 from mailing_api.mailjet.client import MailjetClient
 from mailing_api.settings import duration, lookup
-from target_mailing.mailjet.bulk_destination import BulkDestination
 from target_mailing.mailjet.contact_destination import ContactDestination
 from target_mailing.mailjet.contact_route import MAX_ROWS
 from target_mailing.mailjet.destination import MailjetDestination
@@ -54,7 +53,7 @@ class MailjetAccount(Account):
     def destination(self, settings: StreamSettings, *, dry_run: bool = False) -> MailjetDestination:
         """One list, or the account."""
         self.check(settings)
-        kind = ContactDestination if settings.route == "contact" else BulkDestination
+        kind = ContactDestination if settings.route == "contact" else MailjetDestination
         return kind(self._client, settings, property_delay=self._property_delay, dry_run=dry_run)
 
     def shared(self, settings: StreamSettings) -> Any:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any
 
 import msgspec
 
 from mailing_api.addresses import fold_address
-from target_mailing.contacts.consent import Actions, Consent
+from target_mailing.contacts.consent import Actions
 from target_mailing.contacts.contact import MappedContact
 from target_mailing.contacts.fields import Field, RowRejected
+from target_mailing.mailjet.actions import ACTIONS
 from target_mailing.mailjet.destination import MailjetDestination
-from target_mailing.mailjet.json_route import ACTIONS
 from target_mailing.mailjet.lists_column import ListsColumn, actions_of, laid_over
 from target_mailing.row import Row
 
@@ -21,11 +20,7 @@ __all__ = ["ContactDestination"]
 
 
 class ContactDestination(MailjetDestination):
-    """One list, the lists that rows name, or one account, served contact by contact."""
-
-    @property
-    def _consent(self) -> Consent:
-        return self._settings.consent
+    """One list, the lists that rows name, or one account, contact by contact."""
 
     @cached_property
     def _lists_column(self) -> ListsColumn:
@@ -33,7 +28,7 @@ class ContactDestination(MailjetDestination):
 
     @cached_property
     def _opted_out(self) -> set[tuple[str, str]]:
-        """By folded address and list, opt-outs that rows told of."""
+        """Opt-outs from rows of this run, by folded address and list."""
         return set()
 
     def _actions(self) -> Actions:
@@ -45,29 +40,23 @@ class ContactDestination(MailjetDestination):
         return {**super()._columns(), "lists": column}
 
     def actions_on_lists(self, contact: MappedContact, action: str) -> Mapping[str, str]:
-        """By list, what is done there: on those that the row names, else on those of the settings."""
-        named = contact.columns.get("lists")
-        if named is None and not self._lists and not contact.deleted:
-            raise RowRejected("unknown_list", "the row names no `lists`, and there is no setting `list`")
-        asked = actions_of([(one, None) for one in self._lists] if named is None else named, action, self._consent)
+        """By list ID, the action there: on the lists that the row names, else on those of the setting."""
+        entries = contact.columns.get("lists")
+        if entries is None:
+            if not self._lists and not contact.deleted:
+                raise RowRejected("unknown_list", "the row names no `lists`, and the setting `list` is unset")
+            entries = [(list_id, None) for list_id in self._lists]
+        actions = actions_of(entries, action, self._settings.consent)
         address = fold_address(contact.email or "")
-        before = {one: ACTIONS.unsubscribe for one in asked if (address, one) in self._opted_out}
-        found = laid_over(before, asked)
-        self._opted_out.update((address, one) for one in found if found[one] == ACTIONS.unsubscribe)
-        return found
+        before = {one: ACTIONS.unsubscribe for one in actions if (address, one) in self._opted_out}
+        merged = laid_over(before, actions)
+        self._opted_out.update((address, one) for one in merged if merged[one] == ACTIONS.unsubscribe)
+        return merged
 
-    def _add_lists(self, found: dict[str, Any], contact: MappedContact, action: str) -> Collection[str]:
-        on_lists = self.actions_on_lists(contact, action)
-        if contact.columns.get("lists") is not None or self._lists:
-            found["Lists"] = on_lists
-        return on_lists.values() if on_lists else (action,)
+    def _lists_of(self, contact: MappedContact, action: str) -> Mapping[str, str] | None:
+        actions = self.actions_on_lists(contact, action)
+        return actions if self._lists or contact.columns.get("lists") is not None else None
 
-    def _laid_over(self, below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-        found = super()._laid_over(below, above)
-        if "Lists" in below and "Lists" in above:
-            found["Lists"] = laid_over(below["Lists"], above["Lists"])
-        return found
-
-    def parts(self, action: str, rows: list[Row]) -> Sequence[tuple[str, list[Row]]]:  # noqa: ARG002 - all go alike
+    def parts(self, action: str, rows: list[Row]) -> Sequence[tuple[str, list[Row]]]:  # noqa: ARG002 - one route for all
         """One batch."""
         return [("contact", rows)]

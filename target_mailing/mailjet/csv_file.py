@@ -1,6 +1,6 @@
-"""Mailjet's CSV files: which contacts one holds, how it is written, and what its error file says; pure.
+"""Mailjet's CSV files: the contacts of each, its content, and its error file; pure.
 
-Facts and what is unverified: docs/mailjet.md.
+Facts, and what is unverified: docs/mailjet.md.
 """
 
 from __future__ import annotations
@@ -13,16 +13,17 @@ import msgspec
 
 from target_mailing.delivery.error_reports import MAX_REASON
 from target_mailing.delivery.named_addresses import NamedAddresses
+from target_mailing.mailjet.contact import decoded
 from target_mailing.row import Row
 
 __all__ = ["CsvErrors", "CsvFile", "columns_of", "cut", "errors_of", "files", "write"]
 
-#: Bytes of a file, about: as many as a large user of CSV imports uploads at a time. Mailjet publishes no limit.
+#: Approximate bytes of a file: a large user of CSV imports uploads as many at a time. Mailjet publishes no limit.
 _MAX_BYTES: Final = 2 * 1024 * 1024
 
 _DATETIME_FORMAT: Final = "yyyy-mm-dd hh:nn:ss"  # `nn` is minutes
 
-#: An address that is a cell without quotes, so that nothing has to be known about how Mailjet reads and writes them.
+#: An address that needs no quotes as a cell: how Mailjet reads and writes quotes does not matter then.
 _ADDRESS = re.compile(r'[^\s",\ufeff]+')
 _COLUMN = re.compile(r"[A-Za-z0-9_]+")
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
@@ -32,80 +33,69 @@ _NEEDS_QUOTES = re.compile(r'[",\x00-\x1f]|^\s|\s$')
 
 
 class CsvFile(msgspec.Struct, frozen=True):
-    """A file to be imported.
+    """A file to import.
 
     Attributes:
         content: the file, UTF-8.
-        options: `ImportOptions` that it needs, a JSON document as text; "" for none.
+        options: its `ImportOptions`, a JSON document in a string; "" for none.
     """
 
     content: bytes
     options: str
 
 
-class _Contact(msgspec.Struct):
-    """A contact as the JSON route takes it, which is how rows hold it."""
-
-    email: str = msgspec.field(name="Email")
-    name: str = msgspec.field(name="Name", default="")
-    properties: dict[str, Any] = msgspec.field(name="Properties", default_factory=dict)
-
-
-_CONTACT = msgspec.json.Decoder(_Contact)
-
-
 # Which contacts go into which file
 
 
 def files(rows: Sequence[Row], datatypes: Mapping[str, str], *, least: int) -> tuple[list[list[Row]], list[Row]]:
-    """Rows as files of the same columns, and the rows that are in none.
+    """Files of rows with the same columns, and the rows that are in no file.
 
-    What an empty cell does is unverified, so a file has no cell for which its row has no value.
+    The effect of an empty cell is unverified, so a row has a value for each column of its file.
 
     Args:
         rows: of one action.
         datatypes: of the account's properties.
-        least: fewer rows of the same columns make no file.
+        least: smallest number of rows with the same columns for a file.
     """
     groups: dict[tuple[str, ...] | None, list[Row]] = {}
     for row in rows:
         groups.setdefault(columns_of(row.contact, datatypes), []).append(row)
-    made: list[list[Row]] = []
+    csv_files: list[list[Row]] = []
     others: list[Row] = []
     for columns, group in groups.items():
         if columns is not None and len(group) >= least:
-            made.extend(cut(group))
+            csv_files.extend(cut(group))
         else:
             others.extend(group)
-    return made, others
+    return csv_files, others
 
 
 def columns_of(contact: bytes, datatypes: Mapping[str, str]) -> tuple[str, ...] | None:
-    """The properties of a contact, sorted; None if a file might not have the effect that the JSON route has.
+    """The properties of a contact, sorted; None if a file might have another effect than the JSON route.
 
-    A file cannot set a name or clear a property. It would make a property that does not exist. And nobody has
-    verified what becomes of line breaks, outer spaces, and numbers with exponents in it.
+    A file cannot set a name or clear a property, and it creates properties that do not exist. How Mailjet reads line
+    breaks, outer spaces and numbers with exponents is unverified.
     """
-    found = _CONTACT.decode(contact)
-    if found.name or not _ADDRESS.fullmatch(found.email):
+    fields = decoded(contact)
+    if fields.Name or not _ADDRESS.fullmatch(fields.Email):
         return None
-    for name, value in found.properties.items():
+    for name, value in fields.Properties.items():
         if not _COLUMN.fullmatch(name) or name.lower() == "email" or not _fits(value, datatypes.get(name)):
             return None
-    return tuple(sorted(found.properties))
+    return tuple(sorted(fields.Properties))
 
 
 def cut(rows: Sequence[Row]) -> list[list[Row]]:
-    """Rows as files of a size that is known to work. A line is never longer than its contact as JSON."""
-    made: list[list[Row]] = []
+    """Files of a size that is known to work. A line is never longer than its contact as JSON."""
+    csv_files: list[list[Row]] = []
     size = 0
     for row in rows:
-        if not made or size + len(row.contact) > _MAX_BYTES:
-            made.append([])
+        if not csv_files or size + len(row.contact) > _MAX_BYTES:
+            csv_files.append([])
             size = 0
-        made[-1].append(row)
+        csv_files[-1].append(row)
         size += len(row.contact)
-    return made
+    return csv_files
 
 
 def _fits(value: Any, datatype: str | None) -> bool:
@@ -127,17 +117,17 @@ def _fits(value: Any, datatype: str | None) -> bool:
 
 
 def write(contacts: Sequence[bytes], datatypes: Mapping[str, str]) -> CsvFile:
-    """A file of contacts that have the same properties, at least one contact.
+    """A file of one or more contacts, all with the same properties.
 
-    A file with datetimes has no header: Mailjet then wants the columns, and the one format of all its datetimes, as
+    A file with datetimes has no header: Mailjet then expects the columns, and the one format of all datetimes, as
     options.
     """
-    found = [_CONTACT.decode(contact) for contact in contacts]
-    columns = sorted(found[0].properties)
+    columns = sorted(decoded(contacts[0]).Properties)
     moments = {name for name in columns if datatypes.get(name) == "datetime"}
     lines = [] if moments else [["email", *columns]]
     lines.extend(
-        [one.email, *(_cell(one.properties[name], moment=name in moments) for name in columns)] for one in found
+        [contact.Email, *(_cell(contact.Properties[name], moment=name in moments) for name in columns)]
+        for contact in map(decoded, contacts)
     )
     content = "".join(",".join(map(_quoted, line)) + "\n" for line in lines).encode()
     options = {"DateTimeFormat": _DATETIME_FORMAT, "TimezoneOffset": 0, "FieldNames": ["email", *columns]}
@@ -158,17 +148,17 @@ def _quoted(cell: str) -> str:
 
 # The error file
 
-#: What stands before the reason, which is the last cell of a line, quoted or not.
+#: The text before the reason, which is the last cell of a line, quoted or not.
 _BEFORE_REASON = re.compile(r',(?:\s*+"\s++|\s++)###')
 _FIRST_CELL = re.compile(r'\s*(?:"((?:[^"]|"")*)"|([^,]*))')
 
 
 class CsvErrors(msgspec.Struct, frozen=True):
-    """What an error file says.
+    """The content of an error file.
 
     Attributes:
-        named: folded address -> what is said of it.
-        others: lines of which nobody can tell whose they are.
+        named: folded address -> reason.
+        others: number of lines that name no address of the batch.
     """
 
     named: Mapping[str, str]
@@ -176,11 +166,11 @@ class CsvErrors(msgspec.Struct, frozen=True):
 
 
 def errors_of(content: bytes, addresses: NamedAddresses) -> CsvErrors:
-    """What an error file says of a batch's addresses.
+    """The reasons that an error file has for a batch's addresses.
 
-    Its lines are those of the rows in error, as they were or cut short, with one cell more: ` ###message` or
+    Its lines are those of the rows in error, complete or cut short, with one more cell: ` ###message` or
     ` ###message###column`. So the address is in the first cell, and the reason after the last ` ###`. A header has no
-    such cell, and whether there is one is unverified for a file that had none.
+    such cell; whether the error file of a file without header has one is unverified.
     """
     named: dict[str, str] = {}
     others = 0
@@ -191,10 +181,10 @@ def errors_of(content: bytes, addresses: NamedAddresses) -> CsvErrors:
             continue
         cell = first[2] if first[1] is None else first[1].replace('""', '"')
         message, _, column = line[before.end() :].strip().removesuffix('"').replace('""', '"').partition("###")
-        said = f"{message.strip()} ({column.strip()})" if column.strip() else message.strip()
+        reason = f"{message.strip()} ({column.strip()})" if column.strip() else message.strip()
         address = addresses.whole(cell)
         if address is None:
             others += 1
         else:
-            named.setdefault(address, said[:MAX_REASON])
+            named.setdefault(address, reason[:MAX_REASON])
     return CsvErrors(named, others)

@@ -1,10 +1,11 @@
-"""Mailjet as a destination: one list, or the account with any number of lists.
+"""Mailjet as a destination: one list, or the account with any number of lists, by bulk jobs.
 
-Facts and what is unverified: docs/mailjet.md.
+Facts, and what is unverified: docs/mailjet.md.
 """
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
@@ -14,36 +15,46 @@ import msgspec
 from mailing_api.errors import ConfigurationError
 from mailing_api.mailjet.answers import name_of
 from mailing_api.mailjet.client import MailjetClient
-from target_mailing.contacts.consent import Actions, Consent
+from target_mailing.contacts.consent import Actions
 from target_mailing.contacts.contact import MappedContact
 from target_mailing.contacts.fields import Field, Fields
 from target_mailing.contacts.properties import PropertyNames
 from target_mailing.contacts.row_address import require_valid
 from target_mailing.destination import Destination, Finished, Step
+from target_mailing.mailjet.actions import ACTIONS
+from target_mailing.mailjet.contact import encoded, overlaid, values_of
 from target_mailing.mailjet.contact_route import ManageContacts
+from target_mailing.mailjet.csv_file import cut, files
 from target_mailing.mailjet.csv_route import FollowImport, Import, ReadImportErrors, Upload
-from target_mailing.mailjet.json_route import ACTIONS, Follow, ReadConsent, Submit
+from target_mailing.mailjet.json_route import Follow, ReadConsent, ReadJobErrors, Submit
 from target_mailing.mailjet.properties import FIELDS, NAME, TEXT, datatype_of
-from target_mailing.mailjet.read_back import ContactReadBack, JudgeJob
+from target_mailing.mailjet.read_back import ContactReadBack
 from target_mailing.mailjet.refusals import UnknownProperties
 from target_mailing.mailjet.setup import define_properties, find_list
+from target_mailing.row import Row
 from target_mailing.settings import StreamSettings
 
 __all__ = ["MailjetDestination"]
 
+logger = logging.getLogger("target-mailing.mailjet")
+
 #: Greatest number of properties of an account, the address included.
 _MAX_PROPERTIES: Final = 200
 
-#: Equal contacts are equal bytes.
-_encode = msgspec.json.Encoder(order="deterministic").encode
-#: Actions after which somebody may be written to who was not before.
+#: Rows from which `route: auto` prefers a file. Mailjet's own shop plug-in sends as many in one JSON call, so up to
+#: there JSON is well tried and takes one call less; the limits of larger calls are only known from reports.
+_MANY_ROWS: Final = 2500
+
+#: Actions after which a contact may get messages that it did not get before.
 _ADDING: Final = frozenset({"addnoforce", "addforce", "includemarketing"})
-#: Actions for which the address is enough.
+#: Actions that need only the address.
 _BY_ADDRESS: Final = frozenset({ACTIONS.ask, ACTIONS.remove, *ACTIONS.account_wide})
 
 
 class MailjetDestination(Destination):
-    """One list, or one account, of Mailjet; whether by bulk jobs or contact by contact, subclasses tell."""
+    """One list, or one account, of Mailjet: by JSON jobs, and by CSV files where these can hold the rows."""
+
+    _has_logged_json = False
 
     def __init__(
         self, client: MailjetClient, settings: StreamSettings, *, property_delay: float, dry_run: bool = False
@@ -52,18 +63,18 @@ class MailjetDestination(Destination):
 
         Args:
             client: of the account.
-            settings: of the first stream that goes there.
+            settings: of the first stream with this destination.
             property_delay: seconds to wait after creating a property.
-            dry_run: a list that is to be made gets the ID 0.
+            dry_run: a list that is to be created gets the ID 0.
 
         Raises:
             ConfigurationError: a list is missing, deleted or named ambiguously.
-            MailingError: Mailjet could not be asked.
+            MailingError: a call to Mailjet failed.
         """
         self._client = client
         self._settings = settings
         self._property_delay = property_delay
-        self._lists = [find_list(client, one, create=settings.create_list, dry_run=dry_run) for one in settings.lists]
+        self._lists = [find_list(client, name, create=settings.create_list, dry_run=dry_run) for name in settings.lists]
         where = f"list:{self._lists[0] if self._lists else 'of-each-row'}"
         if settings.scope == "account":
             where = f"account:{sorted(self._lists)}"
@@ -75,64 +86,64 @@ class MailjetDestination(Destination):
 
     @property
     def places(self) -> Collection[str]:
-        """Each list; not those that rows name."""
+        """Each list of the setting; lists that rows name are not among them."""
         if self._lists:
-            return [f"list:{number}" for number in self._lists]
+            return [f"list:{list_id}" for list_id in self._lists]
         return ["account" if self._settings.scope == "account" else "lists of each row"]
 
-    @property
-    def _consent(self) -> Consent:
-        """What holds on lists that rows name; by bulk job there are none, and a row's action was decided before."""
-        return "respect"
-
     def _actions(self) -> Actions:
-        """What can be done with a contact."""
-        return ACTIONS
+        """All; without a list only those that create and update contacts, since there is no list to leave."""
+        return ACTIONS if self._lists else msgspec.structs.replace(ACTIONS, known=frozenset({"addnoforce", "addforce"}))
 
     def _columns(self) -> dict[str, Field]:
-        """The columns that it takes."""
+        """The columns that are no properties."""
         return dict.fromkeys(("name", "first_name", "last_name"), NAME)
 
     def encode(self, contact: MappedContact, action: str) -> bytes:
-        """A contact as Mailjet takes it; removing and excluding need only the address."""
-        found: dict[str, Any] = {"Email": contact.email}
+        """The contact in Mailjet's form; removals and exclusions need only the address."""
+        body: dict[str, Any] = {"Email": contact.email}
         if action not in _BY_ADDRESS:
-            columns = contact.columns
-            name = columns.get("name") or " ".join(
-                columns[part] for part in ("first_name", "last_name") if columns.get(part)
-            )
-            if name:
-                found["Name"] = name
-            if contact.properties:
-                found["Properties"] = contact.properties
-        if not _ADDING.isdisjoint(self._add_lists(found, contact, action)):
+            body |= values_of(contact)
+        lists = self._lists_of(contact, action)
+        if lists is not None:
+            body["Lists"] = lists
+        if not _ADDING.isdisjoint(lists.values() if lists else (action,)):
             require_valid(contact.email or "")
-        return _encode(found)
+        return encoded(body)
 
-    def _add_lists(self, found: dict[str, Any], contact: MappedContact, action: str) -> Collection[str]:  # noqa: ARG002
-        """Add the lists that a row names to its contact; returns what is done there."""
-        return (action,)
+    def _lists_of(self, contact: MappedContact, action: str) -> Mapping[str, str] | None:  # noqa: ARG002
+        """By list ID, the action there; None if the step decides on the lists."""
+        return None
 
     def overlay(self, earlier: bytes, later: bytes) -> bytes:
-        """Present fields are updated and absent ones untouched, so the later contact is laid over the earlier."""
-        if earlier == later:
-            return later
-        return _encode(self._laid_over(msgspec.json.decode(earlier), msgspec.json.decode(later)))
+        """See `overlaid`."""
+        return overlaid(earlier, later)
 
-    def _laid_over(self, below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-        properties = {**below.get("Properties", {}), **above.get("Properties", {})}
-        return {**below, **above, **({"Properties": properties} if properties else {})}
+    def parts(self, action: str, rows: list[Row]) -> Sequence[tuple[str, list[Row]]]:
+        """Files of the rows that may be sent as CSV, by the setting, and one JSON batch of the others."""
+        if action in ACTIONS.account_wide:  # which only CSV imports support
+            return [("csv", file) for file in cut(rows)]
+        route = self._settings.route
+        if route == "json" or self._list_id is None:
+            return [("json", rows)]
+        csv_files, others = files(rows, self._datatypes, least=1 if route == "csv" else _MANY_ROWS)
+        if others and route == "csv" and not self._has_logged_json:
+            self._has_logged_json = True
+            logger.info(
+                "Setting `route` is 'csv': rows that a file cannot hold, such as rows with a name, go by JSON jobs"
+            )
+        return [*(("csv", file) for file in csv_files), *([("json", others)] if others else [])]
 
     @property
     def _list_id(self) -> int | None:
-        """The list whose own route is used; None account-wide, or where each row names its own."""
+        """The list that jobs belong to; None account-wide, or if each row names its lists."""
         return None if self._settings.scope == "account" or not self._lists else self._lists[0]
 
     def steps(self, action: str, route: str) -> Sequence[Step]:
-        """The steps of a route, which may be that of an earlier run; removals by bulk job begin with consent."""
+        """The steps of a route, which may be from an earlier run; removals by bulk job begin with consent."""
         client, list_id, unknown = self._client, self._list_id, self._unknown_properties
         if route == "contact":
-            return (ManageContacts(client, self._consent, unknown),)
+            return (ManageContacts(client, self._settings.consent, unknown),)
         consent = ReadConsent(client, self._lists)
         if action == ACTIONS.ask:
             return (consent,)
@@ -148,16 +159,16 @@ class MailjetDestination(Destination):
             steps = (
                 Submit(client, list_id, self._lists, unknown),
                 Follow(client, list_id),
-                JudgeJob(client, unknown, self._lists),
+                ReadJobErrors(client, unknown, self._lists),
             )
         return (consent, *steps) if action == ACTIONS.remove else steps
 
     def read_back(self, verdict: Finished, doubtful: Sequence[int]) -> Step:
-        """Looks at each contact and its memberships."""
+        """Reads each contact and its memberships."""
         return ContactReadBack(verdict, doubtful, self._client, self._lists)
 
     def create_properties(self, types: Mapping[str, Collection[str]]) -> None:
-        """Define a static property for each column, of the type that its values have.
+        """Define a static property for each column, with the type of its values.
 
         Raises:
             ConfigurationError: the account would have more properties than Mailjet allows, or Mailjet refuses one.
@@ -167,7 +178,7 @@ class MailjetDestination(Destination):
                 f"Setting `create_properties`: the account would have more than {_MAX_PROPERTIES} properties, "
                 "Mailjet's limit. List fewer columns in `properties`."
             )
-        define_properties(self._client, {name: datatype_of(found) for name, found in types.items()})
+        define_properties(self._client, {name: datatype_of(kinds) for name, kinds in types.items()})
         deadline = time.monotonic() + 60.0
         while True:
             time.sleep(self._property_delay)
@@ -178,11 +189,11 @@ class MailjetDestination(Destination):
 
     def _read_fields(self) -> Fields:
         columns = self._columns()
-        datatypes: dict[str, str] = {}
-        for page in self._client.rows("contactmetadata"):
-            for row in page:
-                if str(row.get("NameSpace", "static")).lower() == "static":
-                    datatypes[name_of(row)] = str(row.get("Datatype", "str")).lower()
-        self._datatypes = datatypes
-        properties = {name: FIELDS.get(datatype, TEXT) for name, datatype in datatypes.items()}
+        self._datatypes = {
+            name_of(row): str(row.get("Datatype", "str")).lower()
+            for page in self._client.rows("contactmetadata")
+            for row in page
+            if str(row.get("NameSpace", "static")).lower() == "static"
+        }
+        properties = {name: FIELDS.get(datatype, TEXT) for name, datatype in self._datatypes.items()}
         return Fields(columns=columns, properties=properties, defines_properties=True)

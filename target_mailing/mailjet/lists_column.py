@@ -1,4 +1,4 @@
-"""The column `lists`: which lists a row names, and what is to be done on each of them; pure."""
+"""The column `lists`: the lists that a row names, and the action on each; pure."""
 
 from __future__ import annotations
 
@@ -12,118 +12,122 @@ from target_mailing.contacts.consent import Consent
 from target_mailing.contacts.consent_words import asks_for_opt_out
 from target_mailing.contacts.fields import RowRejected
 from target_mailing.contacts.values import from_json_text, whole_float
-from target_mailing.mailjet.json_route import ACTIONS
+from target_mailing.mailjet.actions import ACTIONS
 
 __all__ = ["ListsColumn", "action_on", "actions_of", "laid_over"]
 
+#: A list by ID, and the entry's own action; None if it has none.
+Entry = tuple[int, str | None]
+
 _KEYS: Final = frozenset({"list", "action"})
-_SHAPE: Final = 'no array of objects such as {"list": 91822, "action": "addnoforce"}'
+_SHAPE: Final = 'not an array of objects such as {"list": 91822, "action": "addnoforce"}'
 
 
 class ListsColumn:
-    """Reads the column: an array of objects with `list` (ID, name or address) and, if it has its own, `action`."""
+    """Reads the column: an array of objects with `list` (ID, name or address) and, optionally, `action`."""
 
     def __init__(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Take the account's lists as Mailjet lists them."""
         self._ids: set[int] = set()
         self._named: dict[str, set[int]] = {}
-        self._addressed: dict[str, int] = {}
+        self._addressed: dict[str, set[int]] = {}
         for row in rows:
             if not boolean(row.get("IsDeleted")):
-                number = id_of(dict(row))
-                self._ids.add(number)
-                self._named.setdefault(str(row.get("Name", "")), set()).add(number)
-                self._addressed[str(row.get("Address", ""))] = number
+                list_id = id_of(dict(row))
+                self._ids.add(list_id)
+                self._named.setdefault(str(row.get("Name", "")), set()).add(list_id)
+                self._addressed[str(row.get("Address", ""))] = {list_id}
 
-    def __call__(self, value: Any) -> list[tuple[int, str | None]] | None:
-        """The lists of a row by ID, each with the entry's own action, if it has one; None for a blank.
+    def __call__(self, value: Any) -> list[Entry] | None:
+        """The entries of a row; None for a blank.
 
         Raises:
-            ValueError: the value is of another shape.
+            ValueError: the value has another shape.
             RowRejected: unknown_list, unknown_action.
         """
-        found = from_json_text(value, "an array")
-        if found is None:
+        entries = from_json_text(value, "an array")
+        if entries is None:
             return None
-        if not isinstance(found, list):
+        if not isinstance(entries, list):
             raise ValueError(_SHAPE)
-        return [(self._list(one), _own_action(one)) for one in found]
+        return [self._read(entry) for entry in entries]
 
-    def readable(self, value: Any) -> list[tuple[int, str | None]]:
+    def readable(self, value: Any) -> list[Entry]:
         """The entries that can be read.
 
         Raises:
-            ValueError: the value is of another shape.
+            ValueError: the value has another shape.
         """
-        found = from_json_text(value, "an array")
-        read: list[tuple[int, str | None]] = []
-        for one in found if isinstance(found, list) else ():
+        entries = from_json_text(value, "an array")
+        read: list[Entry] = []
+        for entry in entries if isinstance(entries, list) else ():
             with suppress(RowRejected, ValueError):
-                read.append((self._list(one), _own_action(one)))
+                read.append(self._read(entry))
         return read
 
     @staticmethod
-    def opt_outs(entries: Sequence[tuple[int, str | None]]) -> list[tuple[int, str | None]] | None:
-        """Those by which somebody opts out of a list; None for none."""
-        return [(one, own) for one, own in entries if own == ACTIONS.unsubscribe] or None
+    def opt_outs(entries: Sequence[Entry]) -> list[Entry] | None:
+        """The entries that opt the contact out of a list; None if there are none."""
+        return [(list_id, own) for list_id, own in entries if own == ACTIONS.unsubscribe] or None
 
-    def _list(self, entry: Any) -> int:
+    def _read(self, entry: Any) -> Entry:
         if not isinstance(entry, dict) or not entry.keys() <= _KEYS:
             raise ValueError(_SHAPE)
-        wanted = entry.get("list")
-        if isinstance(wanted, float):
-            wanted = whole_float(wanted)
-        if isinstance(wanted, bool) or not isinstance(wanted, (int, str)):
+        return self._list(entry.get("list")), _own_action(entry)
+
+    def _list(self, value: Any) -> int:
+        name = whole_float(value) if isinstance(value, float) else value
+        if isinstance(name, bool) or not isinstance(name, (int, str)):
             raise ValueError(_SHAPE)
-        if isinstance(wanted, int) or wanted.isdecimal():
-            found = {int(wanted)} & self._ids
+        if isinstance(name, int) or name.isdecimal():
+            list_ids = {int(name)} & self._ids
         else:
-            found = self._named.get(wanted) or {self._addressed[one] for one in (wanted,) if one in self._addressed}
-        if len(found) != 1:
-            why = "several lists have that name" if found else "the account has no such list"
-            raise RowRejected("unknown_list", f"list {wanted!r}: {why}")
-        (number,) = found
-        return number
+            list_ids = self._named.get(name) or self._addressed.get(name, set())
+        if len(list_ids) != 1:
+            why = "several lists have this name" if list_ids else "the account has no such list"
+            raise RowRejected("unknown_list", f"list {name!r}: {why}")
+        return next(iter(list_ids))
 
 
 def _own_action(entry: Mapping[str, Any]) -> str | None:
-    action = entry.get("action")
-    if action is not None and not isinstance(action, str):
+    value = entry.get("action")
+    if value is None:
+        return None
+    if not isinstance(value, str):
         raise ValueError(_SHAPE)
-    if action is not None:
-        action = ACTIONS.unsubscribe if asks_for_opt_out(action) else action.strip().lower() or None
+    action = ACTIONS.unsubscribe if asks_for_opt_out(value) else value.strip().lower() or None
     if action is not None and action not in ACTIONS.known - ACTIONS.account_wide:
-        raise RowRejected("unknown_action", f"list {entry.get('list')!r}: {action!r} is no action")
+        raise RowRejected("unknown_action", f"list {entry.get('list')!r}: unknown action {action!r}")
     return action
 
 
-def actions_of(named: Sequence[tuple[int, str | None]], action: str, consent: Consent) -> dict[str, str]:
-    """List ID, as text -> what is done there, for a row of this action; None is an entry without its own."""
-    found: dict[str, str] = {}
-    for number, own in named:
-        found = laid_over(found, {str(number): action_on(action, own, consent)})
-    return found
+def actions_of(entries: Sequence[Entry], action: str, consent: Consent) -> dict[str, str]:
+    """List ID, as a string -> the action there, for a row of this action."""
+    actions: dict[str, str] = {}
+    for list_id, own in entries:
+        actions = laid_over(actions, {str(list_id): action_on(action, own, consent)})
+    return actions
 
 
 def action_on(action: str, own: str | None, consent: Consent) -> str:
-    """What is done on one list, given the row's action and the entry's own.
+    """The action on one list, given the row's action and the entry's own.
 
-    A row that leaves leaves all its lists, and one that opts out opts out of all that it does not leave.
+    A row that leaves leaves all its lists, and a row that opts out opts out of all lists that it does not leave.
     """
     for strong in (ACTIONS.remove, ACTIONS.unsubscribe):
         if strong in (action, own):
             return strong
-    wanted = action if own is None else own
-    return ACTIONS.respectful.get(wanted, wanted) if consent == "respect" else wanted
+    chosen = action if own is None else own
+    return ACTIONS.respectful.get(chosen, chosen) if consent == "respect" else chosen
 
 
 def laid_over(earlier: Mapping[str, str], later: Mapping[str, str]) -> dict[str, str]:
-    """List ID, as text -> the one action that has the effect of the earlier followed by the later, or less of it."""
-    found = dict(earlier)
-    for number, action in later.items():
-        before = earlier.get(number)
-        # An opt-out is neither undone by adding nor forgotten by removing; nor is a forced adding undone by adding.
-        stays = action in ACTIONS.respectful.values() and before in {ACTIONS.unsubscribe, *ACTIONS.respectful}
-        stays = stays or (action == ACTIONS.remove and before == ACTIONS.unsubscribe)
-        found[number] = before if before is not None and stays else action
-    return found
+    """List ID, as a string -> the one action with the effect of the earlier followed by the later, or less of it."""
+    merged = dict(earlier)
+    for list_id, action in later.items():
+        before = earlier.get(list_id)
+        # Adding undoes no opt-out and no forced adding; removing erases no opt-out.
+        stays = before == ACTIONS.unsubscribe and action in {ACTIONS.remove, *ACTIONS.respectful.values()}
+        stays = stays or (before in ACTIONS.respectful and action in ACTIONS.respectful.values())
+        merged[list_id] = before if before is not None and stays else action
+    return merged

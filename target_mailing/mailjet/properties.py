@@ -1,6 +1,6 @@
-"""Mailjet's types of properties: what each takes of a row, and which one fits a column; pure.
+"""Mailjet's types of properties: the values that each takes, and the type for a column; pure.
 
-A column whose SCHEMA allows text and something else gets a property of texts, which takes whatever that is.
+A column whose SCHEMA allows strings and another type gets a property of strings, which takes all values.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ FIELDS: Final[Mapping[str, Field]] = {
     "datetime": Field(values.moment),
 }
 
-_ALONE: Final = (
+#: Types of a column's values, and the property that takes all of them.
+_FITTING: Final = (
     ({"boolean"}, "bool"),
     ({"integer"}, "int"),
     ({"integer", "number"}, "float"),
@@ -35,6 +36,6 @@ _ALONE: Final = (
 
 
 def datatype_of(types: Collection[str]) -> str:
-    """The type of property that takes all values of a column of these types, see `column_types`."""
-    found = {*types} - {"null"}
-    return next((datatype for alone, datatype in _ALONE if found and found <= alone), "str")
+    """The type of property that takes all values of a column with these types, see `column_types`."""
+    present = {*types} - {"null"}
+    return next((datatype for fitting, datatype in _FITTING if present and present <= fitting), "str")

@@ -1,6 +1,6 @@
-"""Looking at Mailjet, contact by contact, for rows of which no job can tell whether they arrived.
+"""Checking contacts at Mailjet for rows whose job does not show whether they arrived.
 
-Being on the list does not prove that a row's name and properties came with it, so all that it asked for is compared.
+Being on the list does not prove that the name and properties of a row arrived, so all its values are compared.
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
-import msgspec
-
 from mailing_api.counted import counted
 from mailing_api.errors import NotFound, PermissionDenied, RequestRefused
 from mailing_api.mailjet.answers import opted_out, values_of
@@ -20,66 +18,50 @@ from mailing_api.mailjet.client import MailjetClient
 from mailing_api.values import boolean, integer, number
 from target_mailing.delivery.one_by_one import take_each_that_works
 from target_mailing.delivery.read_back import ReadBack
-from target_mailing.destination import Finished, Progress, Refusal, Work
-from target_mailing.mailjet.json_route import ACTIONS, ReadErrors
+from target_mailing.destination import Finished, Refusal, Work
+from target_mailing.mailjet.actions import ACTIONS
+from target_mailing.mailjet.contact import decoded
 from target_mailing.row import Row
 
-__all__ = ["ContactReadBack", "JudgeJob", "holds_values", "is_as_asked", "judged_by_count"]
+__all__ = ["ContactReadBack", "has_effect_of", "has_values", "judged_by_count"]
 
 logger = logging.getLogger("target-mailing.mailjet")
 
-#: Contacts that are looked for where a job that says nothing of errors tells of fewer contacts than it was given.
+#: Contacts to check if a job reports no errors, but fewer contacts than it was given.
 _SAMPLE: Final = 20
-#: The chance at most that none of those that are looked for is one that was left out.
+#: Greatest accepted probability that a missing contact is not in the sample.
 _OVERSIGHT: Final = 0.001
 
 
-@dataclass(frozen=True)
-class JudgeJob(ReadErrors):
-    """Reads the error file of a job; or looks for contacts, where it went well and counts too few of them.
-
-    Attributes:
-        lists: to which the batch went.
-    """
-
-    lists: Sequence[int]
-
-    def run(self, work: Work) -> Progress:
-        """Read the file, or look."""
-        count = work.evidence["follow"].get("count")
-        if count is None:
-            return super().run(work)
-        return judged_by_count(self.client, self.lists, work, str(work.evidence["submit"]["job"]), count)
-
-
 def judged_by_count(client: MailjetClient, lists: Sequence[int], work: Work, job: str, count: int) -> Finished:
-    """How a batch ends whose job completed without errors, and tells of fewer contacts than it was given.
+    """The end of a batch whose job completed without errors, but counts fewer contacts than it was given.
 
-    What the number means is unverified: contacts given, contacts imported, or nothing, if it is 0. So contacts are
-    looked for. Where some might be missing that these do not show, the batch is split.
+    The meaning of the number is unverified: contacts given, contacts imported, or nothing if it is 0. So a sample of
+    the contacts is checked. If a missing contact might not be in the sample, the batch is split.
 
     Args:
-        client: asks for them.
-        lists: to which the batch went.
+        client: to check the contacts with.
+        lists: the lists that the batch went to.
         work: of the batch.
         job: the job's ID.
-        count: that it tells.
+        count: the job's number of contacts.
     """
     sent, withheld = work.sent, work.withheld
-    told = f"it tells of {counted(count, 'contact')}, and was given {len(sent)}"
-    unresolved = Finished(job=job, unresolved=True, reason=told, withheld=withheld)
-    is_telling = len(sent) <= _SAMPLE or (count / len(sent)) ** _SAMPLE < _OVERSIGHT
-    if work.resumed or not is_telling:  # rows of an earlier run come again, and are sent again
+    reason = f"the job counts {counted(count, 'contact')} of {len(sent)}"
+    unresolved = Finished(job=job, unresolved=True, reason=reason, withheld=withheld)
+    is_conclusive = len(sent) <= _SAMPLE or (count / len(sent)) ** _SAMPLE < _OVERSIGHT
+    if work.resumed or not is_conclusive:  # rows of an earlier run have no content to compare; they are sent again
         return unresolved
     sample = sent[:: -(-len(sent) // _SAMPLE)]
-    doubt = Finished(job=job, rejected=dict.fromkeys(sample, Refusal("unconfirmed", told)), withheld=withheld)
+    doubt = Finished(job=job, rejected=dict.fromkeys(sample, Refusal("unconfirmed", reason)), withheld=withheld)
     if ContactReadBack(doubt, sample, client, lists).run(work).rejected:
         return unresolved
     logger.warning(
-        "Job %s of Mailjet has completed without errors, but %s. %d of them were looked for and are there with all "
-        "that was sent, so all count as delivered",
+        "Job %s of Mailjet completed without errors, but counts %d of %s. A sample of %d was checked and has arrived "
+        "completely, so all are treated as delivered",
         job,
-        told,
+        count,
+        counted(len(sent), "contact"),
         len(sample),
     )
     return Finished(job=job, withheld=withheld)
@@ -87,83 +69,78 @@ def judged_by_count(client: MailjetClient, lists: Sequence[int], work: Work, job
 
 @dataclass(frozen=True)
 class ContactReadBack(ReadBack):
-    """Asks for each doubtful row what Mailjet holds, by at most three calls.
+    """Reads each doubtful contact, by up to three calls.
 
     Attributes:
-        lists: to which the batch went; none where it only went to the account.
+        lists: the lists that the batch went to; none if it only went to the account.
     """
 
     client: MailjetClient
     lists: Sequence[int]
 
     def arrived(self, positions: Sequence[int], work: Work) -> Collection[int]:
-        """Those of these rows of which all is there; one that Mailjet fails for stays in doubt."""
+        """The rows that arrived completely; a row stays in doubt if Mailjet fails for it."""
         answers, _ = take_each_that_works(
             positions,
-            lambda at: self._is_there(work.rows[at], work.action),
+            lambda at: self._has_arrived(work.rows[at], work.action),
             probe=partial(self.client.memberships, 1),
         )
-        return {at for at, is_there in answers.items() if is_there}
+        return {at for at, has_arrived in answers.items() if has_arrived}
 
-    def _is_there(self, row: Row, action: str) -> bool:
-        if action in ACTIONS.account_wide:
-            return self._is_excluded(row) is (action not in ACTIONS.only_forced)
+    def _has_arrived(self, row: Row, action: str) -> bool:
         try:
+            if action in ACTIONS.account_wide:
+                return self._is_excluded(row) is (action not in ACTIONS.only_forced)
             memberships = self.client.memberships(row.email)
+            return has_effect_of(action, self.lists, memberships) and (action == ACTIONS.remove or self._holds(row))
         except NotFound:
             return action == ACTIONS.remove
         except (PermissionDenied, RequestRefused):
-            return False  # which leaves it in doubt
-        if not is_as_asked(action, self.lists, memberships):
-            return False
-        return action == ACTIONS.remove or self._holds(row)
+            return False  # still in doubt
 
     def _is_excluded(self, row: Row) -> bool | None:
-        """Whether a contact is excluded from all campaigns; None where that is not told."""
+        """Whether a contact is excluded from all campaigns; None if Mailjet's value is neither true nor false."""
         try:
             return boolean(self.client.one("contact", row.email).get("IsExcludedFromCampaigns"))
-        except (NotFound, PermissionDenied, RequestRefused, ValueError):
+        except ValueError:
             return None
 
     def _holds(self, row: Row) -> bool:
-        """Whether the contact, which exists, has the name and the properties that the row has."""
-        asked = msgspec.json.decode(row.contact)
-        try:
-            if "Name" in asked and self.client.one("contact", row.email).get("Name") != asked["Name"]:
-                return False
-            if "Properties" not in asked:
-                return True
-            return holds_values(asked["Properties"], values_of(self.client.one("contactdata", row.email)))
-        except (NotFound, PermissionDenied, RequestRefused):
+        """Whether the contact at Mailjet has the name and the properties of the row."""
+        contact = decoded(row.contact)
+        if contact.Name is not None and self.client.one("contact", row.email).get("Name") != contact.Name:
             return False
+        if not contact.Properties:
+            return True
+        return has_values(contact.Properties, values_of(self.client.one("contactdata", row.email)))
 
 
-def is_as_asked(action: str, lists: Sequence[int], memberships: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether somebody's memberships are on all of these lists what the action makes of them."""
+def has_effect_of(action: str, lists: Sequence[int], memberships: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a contact's memberships of all these lists are as the action makes them."""
     flags = {integer(row.get("ListID")): opted_out(row) for row in memberships}
     if action == ACTIONS.remove:
-        return not any(one in flags for one in lists)
+        return flags.keys().isdisjoint(lists)
     if action == ACTIONS.unsubscribe:
-        return all(flags.get(one) is True for one in lists)
+        return all(flags.get(list_id) is True for list_id in lists)
     if action in ACTIONS.respectful:  # an action that undoes opt-outs
-        return all(flags.get(one) is False for one in lists)
-    return action in ACTIONS.respectful.values() and all(one in flags for one in lists)
+        return all(flags.get(list_id) is False for list_id in lists)
+    return action in ACTIONS.respectful.values() and flags.keys() >= set(lists)
 
 
-def holds_values(asked: Mapping[str, Any], told: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether the values that `contactdata` tells, all of them as text, are those asked for; None is none."""
-    values = {str(item.get("Name")): item.get("Value") for item in told}
-    return all(_is_same(value, values.get(name)) for name, value in asked.items())
+def has_values(sent: Mapping[str, Any], stored: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether the values from `contactdata`, all of them strings, are those sent; None is no value."""
+    values = {str(item.get("Name")): item.get("Value") for item in stored}
+    return all(_is_same(value, values.get(name)) for name, value in sent.items())
 
 
-def _is_same(asked: Any, told: Any) -> bool:
-    if asked is None or asked == "":
-        return told is None or told == ""
+def _is_same(sent: Any, stored: Any) -> bool:
+    if sent is None or sent == "":
+        return stored is None or stored == ""
     try:
-        if isinstance(asked, bool):
-            return boolean(told) is asked
-        if isinstance(asked, (int, float)):
-            return (integer(told) if isinstance(asked, int) else number(told)) == asked
+        if isinstance(sent, bool):
+            return boolean(stored) is sent
+        if isinstance(sent, (int, float)):
+            return (integer(stored) if isinstance(sent, int) else number(stored)) == sent
     except (ValueError, OverflowError):
         return False
-    return bool(told == asked)
+    return bool(stored == sent)

@@ -1,11 +1,11 @@
-"""Mailjet's refusals: which one contact is to blame for, and which will pass."""
+"""Mailjet's refusals: those caused by one contact, and those that pass."""
 
 from __future__ import annotations
 
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from mailing_api.errors import (
@@ -20,7 +20,7 @@ from target_mailing.destination import Refusal
 
 __all__ = ["UnknownProperties", "about_one", "is_no_address", "is_unknown_property"]
 
-#: Statuses that are about what was sent, whatever it was.
+#: Statuses of answers to the content of a request.
 _OF_THE_ROW: Final = frozenset({None, 400, 404, 409, 410, 422})
 _NO_ADDRESS: Final = re.compile(r"invalid email address", re.IGNORECASE)
 _UNKNOWN_PROPERTY: Final = re.compile(r"invalid key name|property not defined", re.IGNORECASE)
@@ -36,15 +36,15 @@ def about_one(
     size: int = 0,
     answered: int = 0,
 ) -> Refusal:
-    """Why a row is refused, where its contact is to blame for the error; else the error is raised.
+    """The refusal of a row whose contact caused the error; if it did not, the error is raised.
 
-    A path that is unknown, a missing right or a cut connection may be the fault of one odd contact, or everybody's.
+    An unknown path, a missing permission or a cut connection may be caused by one odd contact, or concern all.
 
     Args:
         error: of a call for one contact.
-        probe: a look-up like it by ID, which takes no part of a row along.
+        probe: a similar look-up by ID, without any value of the row.
         what: what was refused, for the reason.
-        writes: the call was no look-up, so that a right to do it may be missing.
+        writes: the call was no look-up, so its permission may be missing.
         size: bytes of the row.
         answered: bytes of the largest row whose calls were answered.
     """
@@ -53,11 +53,10 @@ def about_one(
         return by_size
     if isinstance(error, (RequestRefused, NotFound)) and error.status in _OF_THE_ROW:
         return Refusal("refused_by_provider", f"{what}: {error.said or error.code or error.status}")
-    if error.code == "unknown_path" or (not writes and isinstance(error, (AuthenticationError, PermissionDenied))):
-        if not _is_answered(probe):
-            raise error
-        said = error.code or f"HTTP {error.status}"
-        return Refusal("refused_by_provider", f"{what}: {said}, while another contact can be looked for")
+    is_denied = isinstance(error, (AuthenticationError, PermissionDenied)) and not writes
+    if (is_denied or error.code == "unknown_path") and _is_answered(probe):
+        cause = error.code or f"HTTP {error.status}"
+        return Refusal("refused_by_provider", f"{what}: {cause}, while look-ups of other contacts work")
     raise error
 
 
@@ -72,39 +71,45 @@ def _is_answered(probe: Callable[[], object]) -> bool:
 
 
 def is_no_address(error: MailingError) -> bool:
-    """Whether Mailjet takes it for no address: nobody can be there, nor have opted out."""
+    """Whether Mailjet refuses the address as invalid: then it has no such contact, and no opt-out of one."""
     return isinstance(error, RequestRefused) and error.status == 400 and bool(_NO_ADDRESS.search(error.said))
 
 
-def is_unknown_property(said: str) -> bool:
-    """Whether Mailjet says that it does not know a property."""
-    return bool(_UNKNOWN_PROPERTY.search(said))
+def is_unknown_property(message: str) -> bool:
+    """Whether Mailjet reports a property as unknown."""
+    return bool(_UNKNOWN_PROPERTY.search(message))
 
 
 class UnknownProperties:
-    """For how long rows go again of which Mailjet says that it does not know a property, although it is defined.
+    """How long to repeat calls that Mailjet refuses because of an unknown property, although the property is defined.
 
-    It has been seen to say so at random, and after a property was made. One object serves all steps of a destination.
+    Mailjet has been seen to do so at random, and after a property was created. All steps of a destination share one
+    object.
     """
 
     def __init__(self, delay: float) -> None:
-        """Take the seconds to wait at first; in all it is waited for twenty times as long."""
+        """Take the seconds of the first wait; the longest time in all is twenty times as long."""
         self._delay = delay
         self._patience = 20.0 * delay
         self._lock = threading.Lock()
-        #: What was said -> when it began, and when it was said last (monotonic seconds).
-        self._said: dict[str, tuple[float, float]] = {}
+        #: Message -> when it first came, and when it last came (monotonic seconds).
+        self._seen: dict[str, tuple[float, float]] = {}
 
-    def wait(self, said: str) -> bool:
-        """Wait a moment, longer each time, before a row goes again; at once False when that led nowhere."""
+    def wait(self, message: str) -> bool:
+        """Wait before the call is repeated, longer each time; False at once if repeating it took too long."""
         now = time.monotonic()
         with self._lock:
-            began, last = self._said.get(said, (now, now))
+            began, last = self._seen.get(message, (now, now))
             if now - last > self._patience:
                 began = now
-            self._said[said] = began, now
+            self._seen[message] = began, now
         passed = now - began
         if passed >= self._patience:
             return False
         time.sleep(min(_LONGEST_WAIT, max(self._delay, passed)))
         return True
+
+    def retried(self, refusals: Mapping[int, Refusal]) -> list[int]:
+        """Wait, if any of these rows was refused because of an unknown property; the rows to send again after that."""
+        rows = [at for at, refusal in refusals.items() if is_unknown_property(refusal.reason)]
+        return rows if rows and self.wait(refusals[rows[0]].reason) else []

@@ -8,11 +8,9 @@ from __future__ import annotations
 import logging
 import random
 import re
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final, Literal
 
 import msgspec
@@ -26,12 +24,11 @@ from mailing_api.errors import (
     RateLimited,
     RequestRefused,
 )
-from mailing_api.ses.answers import Row as Answer
 from mailing_api.ses.words import COMPLETED, is_full
 from mailing_api.ses.writer import Job
-from mailing_api.values import timestamp
 from target_mailing.contacts.effects import Effect, as_positions, as_ranges
 from target_mailing.delivery.error_reports import refused_rows
+from target_mailing.delivery.jobs import FollowJob, is_near
 from target_mailing.delivery.named_addresses import NamedAddresses
 from target_mailing.destination import Again, Done, Finished, Progress, Refusal, Step, Work
 from target_mailing.row import Row
@@ -39,7 +36,6 @@ from target_mailing.ses.list import ACTIONS, SesList, respelled
 from target_mailing.ses.stage import Stage
 
 __all__ = [
-    "JOB_APPEARS_WITHIN",
     "SLOT_WAIT",
     "Clear",
     "Consent",
@@ -53,16 +49,12 @@ __all__ = [
 
 logger = logging.getLogger("target-mailing.ses")
 
-#: Seconds during which an unknown job is taken as not visible yet.
-JOB_APPEARS_WITHIN: Final = 60.0
 #: Seconds after which it is tried again where as many jobs are under way as there may be.
 SLOT_WAIT: Final = 20.0
 #: Looks at a job that has ended, and does not tell how many records it processed, nor how many failed.
 _MORE_LOOKS: Final = 2
 #: Runs of rows with the same effect that are noted at most.
 _MOST_RANGES: Final = 5000
-#: Seconds by which AWS's clock and ours may differ.
-_CLOCK_SKEW: Final = 120.0
 #: What a failed job says if Amazon SES may not read the object; AWS publishes no wording.
 _says_unreadable = re.compile(
     r"access.?denied|forbidden|permission|not authori[sz]ed|unable to (read|access)|kms|NoSuchBucket", re.IGNORECASE
@@ -166,7 +158,7 @@ class Submit(Step):
         for page in client.import_jobs(region, destination=self.place.kind):
             for row in page:
                 job = str(row.get("JobId"))
-                if job in ours or not _is_near(row, work.begun_at):
+                if job in ours or not is_near(work.begun_at, row.get("CreatedTimestamp")):
                     continue
                 with suppress(NotFound):
                     if self.place.writer.job(job).source == self.stage.url(**_object(uploaded)):
@@ -188,40 +180,23 @@ def _passes(error: MailingError) -> bool:
     return isinstance(error, RateLimited) or (isinstance(error, ProviderFault) and not error.maybe_done)
 
 
-def _is_near(row: Answer, begun_at: float) -> bool:
-    """Whether a job may be of a call made at this time (Unix seconds)."""
-    created = row.get("CreatedTimestamp")
-    if not isinstance(created, (int, float)):
-        try:
-            text = timestamp(created)
-        except ValueError:
-            text = None
-        if text is None:
-            return True  # an unset time fits
-        created = datetime.fromisoformat(text).timestamp()
-    return begun_at - _CLOCK_SKEW <= created <= time.time() + _CLOCK_SKEW
-
-
 @dataclass(frozen=True)
-class Follow(Step):
-    """Looks at the job until it has ended."""
+class Follow(FollowJob[Job]):
+    """Polls the job until it has ended."""
 
     place: SesList
     stage: Stage
-    name = "follow"
-    watches = True
 
-    def run(self, work: Work) -> Progress:
-        """Look once."""
-        job_id = str(work.evidence["submit"]["job"])
-        try:
-            job = self.place.writer.job(job_id)
-        except NotFound:
-            if time.time() - work.begun_at < JOB_APPEARS_WITHIN:
-                return Again()
-            return Done({"status": "unknown", "cause": None})
-        if not job.is_terminal:
-            return Again()
+    def read(self, job_id: str) -> Job:
+        """The job."""
+        return self.place.writer.job(job_id)
+
+    def lost(self, job_id: str, work: Work) -> Progress:  # noqa: ARG002 - the outcome follows from the status
+        """Note that Amazon SES does not show the job."""
+        return Done({"status": "unknown", "cause": None})
+
+    def ended(self, job_id: str, job: Job, work: Work) -> Progress:  # noqa: ARG002 - the job says all
+        """Note how the job ended."""
         cause = None if job.status == COMPLETED else self._cause(work, job)
         return Done({"status": job.status, "cause": cause, **told_by(job)})
 

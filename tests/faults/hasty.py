@@ -18,10 +18,9 @@ from mailing_api.http.retry import RetryPolicy
 from mailing_api.postgrid import client as postgrid_client
 from mailing_api.ses import client as ses_client
 from target_mailing import run
+from target_mailing.delivery import jobs
 from target_mailing.mailjet import account as mailjet_account
-from target_mailing.mailjet import csv_route, json_route
 from target_mailing.ses import account as ses_account
-from target_mailing.ses import import_route as ses_import_route
 from target_mailing.target import TargetMailing
 
 QUICK = RetryPolicy(throttle_base=0.02, throttle_cap=0.04, throttle_tries=6, fault_base=0.02, fault_cap=0.04)
@@ -36,6 +35,5 @@ if __name__ == "__main__":
     ses_client._SLOWEST = 100.0
     for module in (s3, downloads):
         module.Pace = lambda **_: Pace(floor=100.0)  # type: ignore[assignment, misc]
-    for steps in (json_route, csv_route, ses_import_route):
-        steps.JOB_APPEARS_WITHIN = 0.4  # type: ignore[misc]
+    jobs._APPEARS_WITHIN = 0.4  # type: ignore[misc]
     TargetMailing.cli()

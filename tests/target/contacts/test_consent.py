@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from target_mailing.contacts.consent import Actions, Withheld, decide, is_obeyed, may_remove
-from target_mailing.mailjet.json_route import ACTIONS
+from target_mailing.mailjet.actions import ACTIONS
 
 #: A provider that remembers opt-outs of whoever was removed.
 KEEPING = Actions(

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from target_mailing.mailjet.json_route import is_near
+from target_mailing.delivery.jobs import is_near
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 EARLIER = NOW - timedelta(days=2)
@@ -17,12 +17,12 @@ def forms(moment):
     return [seconds, float(seconds), str(seconds), f"{moment:%Y-%m-%dT%H:%M:%SZ}", f"{moment:%Y-%m-%d %H:%M:%S+00:00}"]
 
 
-@pytest.mark.parametrize("field", ["RequestAt", "JobStart"])
-def test_p3_a_time_is_read_as_seconds_and_as_a_date(field):
-    assert all(is_near({"RequestAt": "", field: moment}, NOW.timestamp()) for moment in forms(NOW))
-    assert not any(is_near({"RequestAt": 0, field: moment}, NOW.timestamp()) for moment in forms(EARLIER))
+@pytest.mark.parametrize("unset", [[], [""], [0]])
+def test_p3_a_time_is_read_as_seconds_and_as_a_date(unset):
+    assert all(is_near(NOW.timestamp(), *unset, moment) for moment in forms(NOW))
+    assert not any(is_near(NOW.timestamp(), *unset, moment) for moment in forms(EARLIER))
 
 
 @pytest.mark.parametrize("moment", [None, "", 0, "0", "soon", "2024-13-01T00:00:00Z", [], {}, True, 1e400, "9" * 40])
 def test_p3_a_time_that_is_unset_or_unreadable_says_nothing(moment):
-    assert is_near({"RequestAt": moment}, NOW.timestamp()) is (moment != "9" * 40)
+    assert is_near(NOW.timestamp(), moment) is (moment != "9" * 40)

@@ -250,7 +250,7 @@ def test_a_job_that_counts_too_few_while_all_are_there_is_believed_with_a_warnin
     mailjet.sandbox.mailjet.plan_jobs([{"end": "short"}])
     result = mailjet.deliver([schema(), *readers(range(4)), state(1)], properties=None)
     assert result.counts() == {"delivered": 4}
-    assert "tells of 2 contacts, and was given 4. 4 of them were looked for and are there" in result.log
+    assert "counts 2 of 4 contacts. A sample of 4 was checked and has arrived completely" in result.log
     assert "person1@" not in result.log
 
 

@@ -25,8 +25,8 @@ from mailing_api.ses import client as ses_client
 from mailing_sandbox.server import Sandbox
 from target_mailing import run
 from target_mailing.cli import TargetCommand
+from target_mailing.delivery import jobs
 from target_mailing.mailjet import account as mailjet_account
-from target_mailing.mailjet import csv_route, json_route
 from target_mailing.ses import account as ses_account
 from target_mailing.ses import import_route as ses_import_route
 from tests.searching import LENGTH, examples
@@ -57,8 +57,7 @@ def _in_a_hurry(monkeypatch):
     monkeypatch.setattr(ses_client, "_SLOWEST", 1e6)
     monkeypatch.setattr(ses_account, "PATIENCE", HASTY)
     monkeypatch.setattr(ses_import_route, "SLOT_WAIT", 0.02)
-    for steps in (json_route, csv_route, ses_import_route):
-        monkeypatch.setattr(steps, "JOB_APPEARS_WITHIN", 0.1)
+    monkeypatch.setattr(jobs, "_APPEARS_WITHIN", 0.1)
     monkeypatch.setitem(http_client.HttpClient.__init__.__kwdefaults__, "sleep", lambda _: None)
     monkeypatch.setattr(http_client, "_MOST", 2**20)
 

@@ -17,7 +17,7 @@ from target_mailing.input.intake import Intake
 from target_mailing.journal.journal import Journal
 from target_mailing.journal.stores import MemoryStore
 from target_mailing.lines import InputError, Lines
-from target_mailing.mailjet.json_route import ACTIONS
+from target_mailing.mailjet.actions import ACTIONS
 
 TEXT = Field(str)
 

@@ -24,9 +24,9 @@ from mailing_sandbox.postgrid import download
 from mailing_sandbox.provider import Call
 from mailing_sandbox.server import Sandbox
 from mailing_sandbox.ses import signing
+from target_mailing.delivery import jobs
 from target_mailing.delivery.errors import DeliveryFailed
 from target_mailing.delivery.outcomes import Outcome
-from target_mailing.mailjet import csv_route, json_route
 from target_mailing.ses import account as ses_account
 from target_mailing.ses import import_route as ses_import_route
 from tests.target.conftest import Mailjet
@@ -59,8 +59,7 @@ def _little_patience(monkeypatch):
     quick = RetryPolicy(throttle_base=0.02, throttle_cap=0.1, throttle_tries=30, fault_base=0.02, fault_cap=0.1)
     monkeypatch.setattr(ses_account, "PATIENCE", quick)
     monkeypatch.setattr(ses_import_route, "SLOT_WAIT", 0.1)
-    for steps in (json_route, csv_route, ses_import_route):
-        monkeypatch.setattr(steps, "JOB_APPEARS_WITHIN", 0.3)
+    monkeypatch.setattr(jobs, "_APPEARS_WITHIN", 0.3)
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from target_mailing.mailjet.read_back import holds_values, is_as_asked
+from target_mailing.mailjet.read_back import has_effect_of, has_values
 from tests.target.conftest import people, person, schema, state
 
 ADA = "person1@example.com"
@@ -181,10 +181,10 @@ def test_p7_looking_for_rows_leaves_no_address_in_the_log(mailjet):
 )
 def test_values_are_compared_by_their_types_although_all_are_told_as_text(asked, told, is_same):
     data = [] if told is None else [{"Name": "it", "Value": told}]
-    assert holds_values({"it": asked}, data) is is_same
+    assert has_values({"it": asked}, data) is is_same
 
 
 @pytest.mark.parametrize("action", ["addforce", "unsub"])
 @pytest.mark.parametrize("flag", [{}, {"IsUnsub": None}, {"IsUnsub": ""}])
 def test_p1_a_membership_that_does_not_tell_whether_somebody_unsubscribed_confirms_nothing(action, flag):
-    assert not is_as_asked(action, [5], [{"ListID": 5, **flag}])
+    assert not has_effect_of(action, [5], [{"ListID": 5, **flag}])

@@ -1,0 +1,99 @@
+"""Mailjet's bulk jobs, by JSON or CSV: refused, found after a lost reply, and their errors read into row outcomes."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mailing_api.errors import RequestRefused
+from mailing_api.mailjet.client import MailjetClient
+from mailing_api.values import integer
+from target_mailing.delivery.jobs import is_near
+from target_mailing.delivery.row_size import too_large
+from target_mailing.destination import Again, Finished, Progress, Refusal, Step, Work
+from target_mailing.mailjet.read_back import judged_by_count
+from target_mailing.mailjet.refusals import UnknownProperties, is_unknown_property
+
+__all__ = ["ReadErrors", "matching_jobs", "refused"]
+
+
+def refused(work: Work, error: RequestRefused, unknown_properties: UnknownProperties) -> Finished | Again:
+    """The end of a batch whose call was refused as a whole: nothing was done, and the refusal names no row.
+
+    The call is repeated for a while if Mailjet reports a property as unknown, since all of them are defined.
+    """
+    if is_unknown_property(error.said) and unknown_properties.wait(error.said):
+        return Again(0.0)
+    sent = work.sent
+    if error.status == 413 and len(sent) == 1:
+        refusal = too_large(len(work.rows[sent[0]].contact), f"refused with HTTP {error.status}")
+        return Finished(rejected={sent[0]: refusal}, withheld=work.withheld)
+    reason = f"refused ({error.code or error.status})"
+    return Finished(unresolved=True, reason=reason, withheld=work.withheld)
+
+
+def matching_jobs(client: MailjetClient, work: Work, list_id: int | None) -> dict[int | None, int | None]:
+    """Jobs that the step may have started: job ID -> ID of the file that it imports.
+
+    They have the list, action and time of the step, and belong to no other batch in the journal.
+    """
+    others = {noted.get("job") for noted in work.known}
+    of_list = {} if list_id is None else {"RefID": list_id}
+    return {
+        job: integer(row.get("DataID"))
+        for row in client.page("batchjob", {**of_list, "Sort": "ID DESC", "Limit": 100})
+        if (list_id is None or integer(row.get("RefId")) == list_id)
+        and str(row.get("Method", "")).lower() == work.action
+        and (job := integer(row.get("ID"))) not in others
+        and is_near(work.begun_at, row.get("RequestAt"), row.get("JobStart"))
+    }
+
+
+@dataclass(frozen=True)
+class ReadErrors(Step):
+    """Reads the job's error file into row outcomes; or checks contacts, if the job succeeded but counts too few.
+
+    Rows whose property is reported as unknown are sent again for a while, since all properties are defined. Whether
+    the good rows of a failed job were imported is unverified: they are sent again, which changes nothing if they were.
+
+    Attributes:
+        lists: the lists that the batch went to.
+    """
+
+    client: MailjetClient
+    unknown_properties: UnknownProperties
+    lists: Sequence[int]
+    name = "errors"
+    started_by = "submit"
+
+    def run(self, work: Work) -> Progress:
+        """Read the file."""
+        job_id = str(work.evidence[self.started_by]["job"])
+        ended = work.evidence["follow"]
+        if (count := ended.get("count")) is not None:
+            return judged_by_count(self.client, self.lists, work, job_id, count)
+        named, is_complete = self.read(int(job_id), work)
+        sent, withheld = work.sent, work.withheld
+        refusals = {
+            at: Refusal("refused_by_provider", named[work.rows[at].address])
+            for at in sent
+            if work.rows[at].address in named
+        }
+        is_complete = is_complete and len(refusals) >= (ended.get("errors") or 0)
+        retried = self.unknown_properties.retried(refusals)
+        is_passing = bool(ended.get("unknown_property")) and not refusals and self.unknown_properties.wait("job")
+        if not (refusals or is_complete or is_passing):
+            return Finished(job=job_id, unresolved=True, reason=self.cause(ended), withheld=withheld)
+        rejected = {at: refusal for at, refusal in refusals.items() if at not in retried}
+        resend = retried if is_complete else [at for at in sent if at not in rejected]
+        return Finished(job=job_id, rejected=rejected, resend=resend, withheld=withheld)
+
+    @abstractmethod
+    def read(self, job_id: int, work: Work) -> tuple[Mapping[str, str], bool]:
+        """The rows that the error file names: folded address -> reason; and whether it may name all rows in error."""
+
+    @abstractmethod
+    def cause(self, ended: Mapping[str, Any]) -> str:
+        """How the job ended, for rows that it does not name."""
