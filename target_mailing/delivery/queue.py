@@ -117,7 +117,7 @@ class DestinationQueue:
         known = self._journal.contacts([row.id for row in rows if row.email])
         keys = [row.key for row in rows if row.key is not None]
         emails = self._journal.emails(keys) if keys else {}
-        shared = self._journal.shared_keys(keys) if keys else set()
+        shared = self._journal.shared_keys.among(keys)
         self._has_possible_addresses = self._journal.has_possible_addresses
         settled: list[Row] = []
         rejects: list[Reject] = []
@@ -258,7 +258,7 @@ class DestinationQueue:
             elif not row.followers and self._is_confirmed(row, known.get(row.id)):
                 unchanged[id(row)] = row
         if unchanged:  # whose keys may have come to this address, or left it, just now
-            self._journal.note_rows(unchanged=[*unchanged.values()], stay=spared)
+            self._journal.note_rows(unchanged=[*unchanged.values()], spared=spared)
         self._outcomes.settle_all([(row.lines, Outcome.UNCHANGED, None) for row in unchanged.values()])
         self._outcomes.settle_all([(row.lines, Outcome.WITHHELD, "opted_out_at_provider") for row in withheld.values()])
         ended = unchanged | withheld | refused

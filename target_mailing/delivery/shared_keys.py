@@ -65,7 +65,7 @@ class SharedKeys:
                 is_shared = is_other and key in self._seen
             if is_shared:
                 shared.add(key)
-                self._journal.share_keys([key])
+                self._journal.shared_keys.add([key])
         self._seen.add(key)
         if key not in shared:
             return False
@@ -82,7 +82,7 @@ class SharedKeys:
             moves.addresses.append(row.address)
             moves.came += 1
             return moves.came >= _TOO_MANY
-        if self._journal.has_returned(key):
+        if self._journal.returned_keys.among([key]):
             return True
         self._returned.add(key)
         return False
@@ -90,5 +90,5 @@ class SharedKeys:
     def remember(self) -> None:
         """The run has ended well: note the keys that came back to an address. A log may tell that once, or again."""
         if self._returned:
-            self._journal.note_returned(self._returned)
+            self._journal.returned_keys.add(self._returned)
             self._returned = set()

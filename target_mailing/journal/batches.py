@@ -1,4 +1,4 @@
-"""The batches of a journal, with the steps that each has taken."""
+"""The batches of a journal, and the steps of each batch."""
 
 from __future__ import annotations
 
@@ -10,16 +10,20 @@ import msgspec
 import sqlalchemy as sa
 
 from target_mailing.journal import payload, tables
+from target_mailing.journal.statements import delete_rows, replace_rows
 from target_mailing.row import Row
 
-__all__ = ["JournalBatches", "StoredBatch"]
+__all__ = ["Evidence", "JournalBatches", "StoredBatch"]
+
+#: What a step noted when it was done; None for a step that was begun and not finished.
+Evidence = dict[str, Any] | None
 
 
 class StoredBatch(msgspec.Struct):
     """An unfinished batch of an earlier run.
 
     Attributes:
-        steps: evidence of each step begun; None for one that was begun and not finished.
+        steps: evidence of each step that was begun.
         begun: when each step was begun (Unix seconds).
         created_at: when the batch was made (Unix seconds).
     """
@@ -28,7 +32,7 @@ class StoredBatch(msgspec.Struct):
     action: str
     route: str
     rows: list[Row]
-    steps: dict[str, dict[str, Any] | None]
+    steps: dict[str, Evidence]
     begun: dict[str, float]
     created_at: float
 
@@ -42,11 +46,8 @@ class JournalBatches:
 
     def unfinished(self, destination: str) -> list[StoredBatch]:
         """The batches of a destination that have no outcome yet, oldest first."""
-        query = (
-            sa.select(tables.batches)
-            .where(tables.batches.c.destination == destination, tables.batches.c.state == "open")
-            .order_by(tables.batches.c.id)
-        )
+        table = tables.batches
+        query = sa.select(table).where(table.c.destination == destination, table.c.state == "open").order_by(table.c.id)
         return [self._stored(batch) for batch in self._connection.execute(query).all()]
 
     def _stored(self, batch: sa.Row[Any]) -> StoredBatch:
@@ -56,36 +57,25 @@ class JournalBatches:
             action=batch.action,
             route=batch.route,
             rows=payload.decoded(batch.action, batch.payload),
-            steps={step.name: None if step.evidence is None else msgspec.json.decode(step.evidence) for step in steps},
+            steps={step.name: _decoded(step.evidence) for step in steps},
             begun={step.name: step.begun_at for step in steps},
             created_at=batch.created_at,
         )
 
     def evidence(self, destination: str) -> list[dict[str, Any]]:
-        """What the steps of every batch of a destination noted when they were done, settled batches included."""
-        query = (
-            sa.select(tables.steps.c.evidence)
-            .join(tables.batches, tables.batches.c.id == tables.steps.c.batch)
-            .where(tables.batches.c.destination == destination, tables.steps.c.evidence.is_not(None))
-        )
-        return [msgspec.json.decode(row.evidence) for row in self._connection.execute(query)]
+        """The evidence of all steps that are done of a destination's batches, settled batches included."""
+        return [evidence for evidence in self._evidence(destination) if evidence is not None]
 
-    def evidence_of_others(
-        self, destination: str, step: str, *, batch: int, since: float
-    ) -> list[dict[str, Any] | None]:
-        """What other batches of a destination noted of this step, begun since then; None for no end of it."""
-        query = (
-            sa.select(tables.steps.c.evidence)
-            .join(tables.batches, tables.batches.c.id == tables.steps.c.batch)
-            .where(
-                tables.batches.c.destination == destination,
-                tables.batches.c.id != batch,
-                tables.steps.c.name == step,
-                tables.steps.c.begun_at >= since,
-            )
-        )
-        found = self._connection.execute(query).scalars()
-        return [None if evidence is None else msgspec.json.decode(evidence) for evidence in found]
+    def evidence_of_others(self, destination: str, step: str, *, batch: int, since: float) -> list[Evidence]:
+        """The evidence of one step of a destination's other batches, if it was begun since then (Unix seconds)."""
+        steps = tables.steps.c
+        return self._evidence(destination, steps.batch != batch, steps.name == step, steps.begun_at >= since)
+
+    def _evidence(self, destination: str, *where: sa.ColumnElement[bool]) -> list[Evidence]:
+        join = tables.batches.c.id == tables.steps.c.batch
+        query = sa.select(tables.steps.c.evidence).join(tables.batches, join).where(*where)
+        found = self._connection.execute(query.where(tables.batches.c.destination == destination))
+        return [_decoded(evidence) for evidence in found.scalars()]
 
     def add(self, destination: str, action: str, route: str, rows: Sequence[Row]) -> int:
         """Note a batch; returns its number."""
@@ -104,7 +94,7 @@ class JournalBatches:
         return int(number[0])
 
     def close(self, batch: int, state: str, outcomes: dict[str, int]) -> None:
-        """A batch came to its end: its rows are erased."""
+        """Note that a batch ended, and erase its rows."""
         self._connection.execute(
             sa.update(tables.batches)
             .where(tables.batches.c.id == batch)
@@ -112,30 +102,31 @@ class JournalBatches:
         )
 
     def begin_step(self, batch: int, step: str) -> float:
-        """A step is about to be taken; returns the time noted (Unix seconds)."""
+        """Note that a step begins; returns the time noted (Unix seconds)."""
         now = time.time()
-        self.forget_step(batch, step)
-        self._connection.execute(sa.insert(tables.steps).values(batch=batch, name=step, begun_at=now, evidence=None))
+        row = {"batch": batch, "name": step, "begun_at": now, "evidence": None}
+        replace_rows(self._connection, tables.steps, [row])
         return now
 
-    def end_step(self, batch: int, step: str, evidence: str) -> None:
-        """A step brought this (JSON)."""
+    def end_step(self, batch: int, step: str, evidence: dict[str, Any]) -> None:
+        """Note the evidence of a step that is done."""
         self._connection.execute(
             sa.update(tables.steps)
             .where(tables.steps.c.batch == batch, tables.steps.c.name == step)
-            .values(evidence=evidence)
+            .values(evidence=msgspec.json.encode(evidence).decode())
         )
 
     def forget_step(self, batch: int, step: str) -> None:
-        """A step begun did certainly not happen."""
-        self._connection.execute(
-            sa.delete(tables.steps).where(tables.steps.c.batch == batch, tables.steps.c.name == step)
-        )
+        """Note that a step that was begun did certainly not happen."""
+        delete_rows(self._connection, tables.steps, [{"batch": batch, "name": step}])
 
     def forget_before(self, moment: float) -> None:
-        """Forget batches that came to their end and were made before this time (Unix seconds)."""
-        old = sa.select(tables.batches.c.id).where(
-            tables.batches.c.state != "open", tables.batches.c.created_at < moment
-        )
+        """Forget ended batches that were made before this time (Unix seconds)."""
+        table = tables.batches.c
+        old = sa.select(table.id).where(table.state != "open", table.created_at < moment)
         self._connection.execute(sa.delete(tables.steps).where(tables.steps.c.batch.in_(old)))
-        self._connection.execute(sa.delete(tables.batches).where(tables.batches.c.id.in_(old)))
+        self._connection.execute(sa.delete(tables.batches).where(table.id.in_(old)))
+
+
+def _decoded(evidence: str | None) -> Evidence:
+    return None if evidence is None else msgspec.json.decode(evidence)

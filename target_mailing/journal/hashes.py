@@ -1,4 +1,4 @@
-"""Keyed hashes: what the journal remembers instead of addresses, keys and contents."""
+"""Keyed hashes: the journal remembers these instead of addresses, keys and contents."""
 
 from __future__ import annotations
 
@@ -9,17 +9,20 @@ from struct import Struct
 
 __all__ = ["Hashes"]
 
-_integer = Struct(">q").unpack
+_integers = Struct(">q").unpack
 
 
 class Hashes:
-    """The hashes of one journal; each is made once, and where values are many, as the function for one kind of them."""
+    """The hashes of one journal.
+
+    Where values are many there is a function for each kind of them: a kind is hashed once.
+    """
 
     def __init__(self, secret: bytes) -> None:
         """Make the hashes.
 
         Args:
-            secret: without it nobody can tell what was hashed; 1 to 64 bytes.
+            secret: 1 to 64 bytes; without it a hash does not tell its value.
         """
         self._secret = secret
         self.destination_id = cache(self._destination_id)
@@ -28,43 +31,35 @@ class Hashes:
         self.fingerprint = cache(self._fingerprint)
 
     def _destination_id(self, destination: str) -> int:
-        """Of a destination: 64 bits."""
-        return _integer(self._begin("destination", destination, size=8).digest())[0]  # type: ignore[no-any-return]
+        """Hash a destination: 64 bits."""
+        return _integer(self._function("destination", destination, size=8)(b""))
 
     def _contact_id(self, destination: str) -> Callable[[str], int]:
-        """Of the addresses at a destination: 64 bits."""
-        begun = self._begin("contact", destination, size=8)
-
-        def contact_id(address: str) -> int:
-            found = begun.copy()
-            found.update(address.encode())
-            return _integer(found.digest())[0]  # type: ignore[no-any-return]
-
-        return contact_id
+        """Hashes the addresses of a destination: 64 bits."""
+        digest = self._function("contact", destination, size=8)
+        return lambda address: _integer(digest(address.encode()))
 
     def _key_id(self, destination: str, stream: str) -> Callable[[bytes], bytes]:
-        """Of the keys of a stream at a destination: 128 bits."""
-        begun = self._begin("key", destination, stream, size=16)
-
-        def key_id(key: bytes) -> bytes:
-            found = begun.copy()
-            found.update(key)
-            return found.digest()
-
-        return key_id
+        """Hashes the keys of a stream at a destination: 128 bits."""
+        return self._function("key", destination, stream, size=16)
 
     def _fingerprint(self, action: str) -> Callable[[bytes], int]:
-        """Of the contents with which an action is done: 64 bits."""
-        begun = self._begin("content", action, size=8)
+        """Hashes the contents that an action delivers: 64 bits."""
+        digest = self._function("content", action, size=8)
+        return lambda contact: _integer(digest(contact))
 
-        def fingerprint(contact: bytes) -> int:
-            found = begun.copy()
-            found.update(contact)
-            return _integer(found.digest())[0]  # type: ignore[no-any-return]
+    def _function(self, *kind: str, size: int) -> Callable[[bytes], bytes]:
+        """A function that hashes the values of one kind."""
+        person = hashlib.blake2b(f"{kind}".encode(), digest_size=hashlib.blake2b.PERSON_SIZE).digest()
+        begun = hashlib.blake2b(key=self._secret, person=person, digest_size=size)
 
-        return fingerprint
+        def digest(value: bytes) -> bytes:
+            hashed = begun.copy()
+            hashed.update(value)
+            return hashed.digest()
 
-    def _begin(self, *what: str, size: int) -> hashlib.blake2b:
-        """A hash that has taken in what the values of a kind have in common."""
-        kind = hashlib.blake2b(f"{what}".encode(), digest_size=hashlib.blake2b.PERSON_SIZE).digest()
-        return hashlib.blake2b(key=self._secret, person=kind, digest_size=size)
+        return digest
+
+
+def _integer(digest: bytes) -> int:
+    return _integers(digest)[0]  # type: ignore[no-any-return]
