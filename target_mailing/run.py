@@ -301,7 +301,7 @@ class Run:
                 one: known[one] for one, reject in rejects.items() if known.get(one, _NEVER)[0] >= reject.attempt
             }
             self._rejects.write([reject for one, reject in rejects.items() if one not in current])
-            self._rejects.kept(file for _, file in current.values())
+            self._rejects.count_earlier(file for _, file in current.values())
             here = str(self._rejects.path)
             written = [(one, *current.get(one, (reject.attempt, here))) for one, reject in rejects.items()]
             self._journal.erase_rejects(pending[-1][0], written=written)

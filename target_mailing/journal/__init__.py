@@ -1,1 +1,1 @@
-"""The journal: what the target remembers, and the rejects file."""
+"""The journal, which is the target's memory, and the rejects file."""

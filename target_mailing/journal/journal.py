@@ -26,7 +26,7 @@ from target_mailing.journal.known import Known
 from target_mailing.journal.meta import JournalMeta
 from target_mailing.journal.rejects import JournalRejects, Reject
 from target_mailing.journal.statements import select_in
-from target_mailing.journal.stores import JournalError, MemoryStore, Store, damaged
+from target_mailing.journal.stores import JournalError, MemoryStore, Store
 from target_mailing.row import Row
 
 __all__ = ["Journal", "JournalError", "Known", "Reject", "StoredBatch"]
@@ -362,13 +362,11 @@ class Journal:
                     self._store.overwrite(self._connection)
         except self._store.errors as exc:
             self._roll_back()
-            raise JournalError(
-                f"Setting `journal`: {self._store.name} {self._store.failure(exc)}. Rows that are not noted there are "
-                "not acknowledged."
-            ) from None
+            failure = self._store.failure(exc)
+            raise self._store.error(f"{failure}. Rows that are not noted there are not acknowledged") from None
         except OverflowError as exc:  # a number that no version writes
             self._roll_back()
-            raise damaged(self._store.name, exc) from None
+            raise self._store.damaged(exc) from None
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
@@ -378,7 +376,7 @@ class Journal:
                 yield
         except (msgspec.MsgspecError, UnicodeError, AttributeError, LookupError, TypeError, ValueError) as exc:
             self._roll_back()
-            raise damaged(self._store.name, exc) from exc
+            raise self._store.damaged(exc) from exc
 
     def _roll_back(self) -> None:
         with suppress(sa.exc.SQLAlchemyError, AttributeError):  # it may not be open

@@ -1,4 +1,4 @@
-"""What the journal knows of a contact."""
+"""A contact in the journal."""
 
 from __future__ import annotations
 
@@ -14,11 +14,16 @@ _CLOCKS_DIFFER: Final = 3600.0
 
 
 class Known(msgspec.Struct, frozen=True):
-    """What the journal knows of a contact: content last submitted, and when it was confirmed, if it was."""
+    """A contact in the journal.
+
+    Attributes:
+        fingerprint: of the content last submitted.
+        confirmed_at: when it was confirmed (Unix seconds); None if it was not.
+    """
 
     fingerprint: int
     confirmed_at: float | None
 
     def is_confirmed_within(self, window: float) -> bool:
-        """Whether it was confirmed within so many seconds. Times to come, from a clock that was wrong, do not count."""
+        """Whether it was confirmed in the last `window` seconds; a future time comes from a wrong clock."""
         return self.confirmed_at is not None and -_CLOCKS_DIFFER < time.time() - self.confirmed_at < window

@@ -1,4 +1,4 @@
-"""One run at a time to a list, whatever journal it has: the journal's lock knows only the journal."""
+"""Locks of lists: one run at a time delivers to a list, also where two runs have different journals."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ logger = logging.getLogger("target-mailing.journal")
 
 
 class _Note(msgspec.Struct):
-    """What the file of a list says: who held it last, and with which journal."""
+    """The content of a lock's file: the run that held it last, and the journal of that run."""
 
     holder: str
     journal: str
@@ -32,48 +32,48 @@ class _Note(msgspec.Struct):
 
 
 def locks_folder(environ: Mapping[str, str] = os.environ) -> Path | None:
-    """Where all runs of this user meet; None where there is no such place."""
+    """The folder of the locks of all runs of this user; None if the user has no home."""
     with suppress(NoHomeError):
         return state_folder("target-mailing", environ) / "lists"
     return None
 
 
 class ListLocks:
-    """The lists that a run delivers to.
+    """The locks of the lists that a run delivers to.
 
-    Runs of the same user on the same machine meet in a folder; runs whose journals are in one PostgreSQL database meet
-    there, whoever and wherever they are.
+    Runs of one user on one machine share a folder of locks; runs with journals in one PostgreSQL database share its
+    advisory locks, whatever their users and machines.
     """
 
     def __init__(self, folder: Path | None, journal: Journal) -> None:
-        """Take nothing yet.
+        """Begin without locks.
 
         Args:
-            folder: of the locks, the same for all runs; None for no locks in files.
-            journal: of the run; the locks in its database end with it.
+            folder: of the locks, the same for all runs; None for no files.
+            journal: of the run; it releases the locks in its database.
         """
         self._folder = folder
         self._journal = journal
-        #: By the lock's name, the destination that has it, and its file.
+        #: By the lock's name: destination, path and descriptor.
         self._files: dict[str, tuple[str, Path, int]] = {}
         self._taken: set[str] = set()
-        #: Destinations of which the user was told that another journal serves them, too.
-        self._told: set[str] = set()
+        #: Destinations with a logged warning that the last run had another journal.
+        self._warned: set[str] = set()
 
     def take(self, destination: str, lists: Iterable[str]) -> None:
-        """Take the locks of a destination's lists, for as long as the run goes on.
+        """Take the locks of a destination's lists, until `close`.
 
         Args:
             destination: its name, for messages.
-            lists: provider, account and list of each: the same texts for whatever settings lead there.
+            lists: provider, account and list of each, the same strings whatever settings lead to it.
 
         Raises:
             ConfigurationError: another run delivers to one of them.
             JournalError: the journal cannot be used.
         """
-        for one in lists:
-            # No text of it stands in a file's name, or in a log of the database.
-            name = hashlib.blake2b(one.encode(), digest_size=16).hexdigest()
+        for account_list in lists:
+            # A hash: names of files and logs of the database show no name of a list.
+            name = hashlib.blake2b(account_list.encode(), digest_size=16).hexdigest()
             if name not in self._taken:
                 self._take(name, destination)
 
@@ -84,8 +84,8 @@ class ListLocks:
             raise _held(
                 destination,
                 holder,
-                "another journal of the same database. Wait for it to end. Runs to one list share a journal when "
-                "account, `scope` and `list` are the same in both.",
+                "another journal of the same database. Wait for that run to end. Pipelines to one list must share a "
+                "journal: give both the same account, `scope` and `list`.",
             )
         self._taken.add(name)
 
@@ -95,7 +95,7 @@ class ListLocks:
             path = folder / f"{name}.lock"
             descriptor = _open(path)
         except OSError as exc:
-            logger.debug("Other runs to the same list are not seen: no lock can be made (%s)", exc.strerror)
+            logger.debug("No lock against other runs to the same list: its file cannot be made (%s)", exc.strerror)
             return
         note = _note(os.pread(descriptor, 4096, 0))
         if not lock_file(descriptor):
@@ -103,17 +103,17 @@ class ListLocks:
             raise _held(
                 destination,
                 note.holder if note else "another process",
-                "another journal. Wait for it to end. Runs to one list share a journal: set `journal` to the same file "
-                "in both.",
+                "another journal. Wait for that run to end. Pipelines to one list must share a journal: set "
+                "`journal` to the same file in both.",
             )
         self._files[name] = destination, path, descriptor
         own = self._journal.name
-        is_new = destination not in self._told
-        if is_new and note and note.journal not in ("", own) and own and is_there(Path(note.place)):
-            self._told.add(destination)
+        is_other = note is not None and own and note.journal not in ("", own)
+        if note and is_other and destination not in self._warned and is_there(Path(note.place)):
+            self._warned.add(destination)
             logger.warning(
-                "The last run to %s had another journal (%s), so this one knows neither its unfinished batches nor its "
-                "keys. Set `journal` to the same file for all pipelines to one list.",
+                "The last run to %s had another journal (%s); its unfinished batches and its keys are unknown here. "
+                "Set `journal` to the same file for all pipelines to one list.",
                 destination,
                 note.place,
             )
@@ -121,14 +121,14 @@ class ListLocks:
         try:
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, msgspec.json.encode(note), 0)
-        except OSError as exc:  # the lock is held all the same
-            logger.debug("Other runs to the same list do not learn of this one (%s)", exc.strerror)
+        except OSError as exc:  # the lock is held anyway
+            logger.debug("Other runs to the same list will not find the name of this run (%s)", exc.strerror)
 
     def check(self) -> None:
-        """See that the locks still keep other runs out; take those again whose files were swept away.
+        """Take the locks again whose files were removed or replaced.
 
         Raises:
-            ConfigurationError: meanwhile another run delivers to one of the lists.
+            ConfigurationError: another run took one of them.
         """
         for name, (destination, path, descriptor) in list(self._files.items()):
             if not _is_still(path, descriptor):
@@ -137,7 +137,7 @@ class ListLocks:
                 self._take_file(path.parent, name, destination)
 
     def close(self) -> None:
-        """Let go of the files."""
+        """Release the locks in files."""
         for *_, descriptor in self._files.values():
             os.close(descriptor)
         self._files = {}
@@ -150,17 +150,17 @@ def _held(destination: str, holder: str, journal: str) -> ConfigurationError:
 
 
 def _open(path: Path) -> int:
-    """Open the file of a list, made where there is none; it is written, so nothing that may be another file's name."""
+    """Open a lock's file, or make it. It is written, so a link to another file is refused."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
-    found = os.fstat(descriptor)
-    if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1 or found.st_uid != os.geteuid():
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1 or status.st_uid != os.geteuid():
         os.close(descriptor)
-        raise OSError(errno.EPERM, "what is there is no file of its own")
+        raise OSError(errno.EPERM, "there is something else by its name")
     return descriptor
 
 
 def _is_still(path: Path, descriptor: int) -> bool:
-    """Whether a name still stands for an open file."""
+    """Whether a path still names an open file."""
     try:
         return os.path.samestat(path.lstat(), os.fstat(descriptor))
     except OSError:
@@ -169,7 +169,7 @@ def _is_still(path: Path, descriptor: int) -> bool:
 
 def _note(content: bytes) -> _Note | None:
     with suppress(msgspec.MsgspecError):
-        found = msgspec.json.decode(content, type=_Note)
-        if all(text.isprintable() for text in (found.holder, found.journal, found.place)):
-            return found
+        note = msgspec.json.decode(content, type=_Note)
+        if all(value.isprintable() for value in (note.holder, note.journal, note.place)):
+            return note
     return None

@@ -1,4 +1,4 @@
-"""What the journal keeps of a batch's rows while it is unfinished; pure."""
+"""The rows of an unfinished batch, as the journal keeps them; pure."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ __all__ = ["decoded", "encoded"]
 
 
 def encoded(rows: Sequence[Row]) -> bytes:
-    """Rows as they are kept."""
+    """Encode rows."""
     return msgspec.msgpack.encode([_Sent(row.key, row.drops_key, row.email, row.id, row.fingerprint) for row in rows])
 
 
 def decoded(action: str, payload: bytes) -> list[Row]:
-    """The rows of a batch of an earlier run."""
+    """Decode the rows of a batch of an earlier run."""
     return [_row(action, sent) for sent in _PAYLOAD.decode(payload)]
 
 
@@ -28,7 +28,7 @@ _Hash = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
 
 
 class _Sent(msgspec.Struct, array_like=True):
-    """What of a row a later run needs to settle it. Its content is not kept: rows of an unsettled batch come again."""
+    """The part of a row that a later run needs to settle it. Content is not kept: the input brings the row again."""
 
     key: bytes | None
     drops_key: bool
@@ -41,7 +41,7 @@ _PAYLOAD = msgspec.msgpack.Decoder(list[_Sent])
 
 
 def _row(action: str, sent: _Sent) -> Row:
-    """A row of an earlier run: it settles no line of this input."""
+    """A row of an earlier run, which settles no line of this input."""
     return Row(
         lines=(),
         stream="",

@@ -1,4 +1,4 @@
-"""The rejects file: a Singer stream of the rows that were not delivered, to be mended and piped back in."""
+"""The rejects file: a Singer stream of the rows that were not delivered, to be corrected and piped back in."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Final
 
 import msgspec
 
@@ -22,17 +22,31 @@ from target_mailing.lines import REJECT_COLUMNS
 
 __all__ = ["RejectsFile", "check_folder", "delete_old", "key_properties"]
 
-#: Where the SCHEMAs of the file name the stream's key. As `key_properties` it would make other targets refuse a row
-#: that was rejected for want of its key, and overwrite a reject by the next one of the same key.
+#: The member of the file's SCHEMAs that names the stream's key. As `key_properties` it would make other targets refuse
+#: rows that were rejected because their key is missing, and overwrite a reject by the next one with the same key.
 _KEYS = "x-key-properties"
 
 _SAFE = os.O_CREAT | os.O_NOFOLLOW | os.O_WRONLY | os.O_CLOEXEC
 
 _ANYTHING = {"type": ["string", "number", "integer", "boolean", "object", "array", "null"]}
+#: The columns that the file adds to a record.
+_REJECT_PROPERTIES: Final = {
+    "_reject_code": {"type": "string"},
+    "_reject_reason": {"type": "string"},
+    "_reject_job": {"type": ["string", "null"]},
+    "_reject_attempt": {"type": "integer"},
+    "_reject_at": {"type": "string", "format": "date-time"},
+}
 
 
 class RejectsFile:
-    """One file per run, made when the first reject is written; mode 0600, for it holds contact data."""
+    """One file per run, made when the first reject is written; mode 0600, for it holds contact data.
+
+    Attributes:
+        path: of the file.
+        rows: rejects in it.
+        earlier: rejects of this run that are in files of earlier runs, by file.
+    """
 
     def __init__(self, folder: Path) -> None:
         """Choose the file's name.
@@ -41,10 +55,11 @@ class RejectsFile:
             ConfigurationError: the folder cannot be written.
         """
         self.rows = 0
-        #: Rejects of this run that are in files of earlier ones, by file.
         self.earlier: Counter[str] = Counter()
         self._keys: dict[str, Sequence[str]] = {}
         self._columns: dict[str, dict[str, Any]] = {}
+        #: Columns of the SCHEMA last written, by stream.
+        self._declared: dict[str, int] = {}
         self._file: BinaryIO | None = None
         moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
         self.path = folder.absolute() / f"rejects-{moment}-{os.getpid()}.singer"
@@ -57,20 +72,20 @@ class RejectsFile:
 
     @property
     def files(self) -> list[str]:
-        """The files that hold rejects of this run: its own, if it was made, and those of earlier runs."""
+        """The files with rejects of this run: its own, if it was made, and those of earlier runs."""
         return [*([str(self.path)] if self.rows else []), *sorted(self.earlier)]
 
     def declare(self, stream: str, columns: Iterable[str], keys: Sequence[str]) -> None:
-        """A stream's columns and key, as its SCHEMA gives them."""
+        """Take a stream's columns and key from its SCHEMA."""
         self._columns[stream] = {name: _ANYTHING for name in columns if name not in REJECT_COLUMNS}
         self._keys[stream] = keys
 
-    def kept(self, files: Iterable[str]) -> None:
-        """Rejects of this run are in files of earlier ones, as they are; each is named once for each of them."""
+    def count_earlier(self, files: Iterable[str]) -> None:
+        """Count rejects of this run that are in files of earlier runs: for each of them, its file."""
         self.earlier.update(files)
 
     def write(self, rejects: Sequence[Reject]) -> None:
-        """Append rejects and wait until they are on disk.
+        """Append rejects, and wait until they are on disk.
 
         Raises:
             ConfigurationError: the file cannot be written.
@@ -79,20 +94,19 @@ class RejectsFile:
             return
         try:
             if self._file is None:
-                # Nobody else's file, whose owner could read what is written.
+                # A new file: the owner of another one could read it.
                 self._file = os.fdopen(os.open(self.path, _SAFE | os.O_APPEND | os.O_EXCL, 0o600), "wb")
-                self._declared: dict[str, int] = {}
             for reject in rejects:
                 self._append(self._file, reject)
             self._file.flush()
             os.fsync(self._file.fileno())
             if not os.fstat(self._file.fileno()).st_nlink:
-                raise FileNotFoundError(errno.ENOENT, "somebody removed it")
+                raise FileNotFoundError(errno.ENOENT, "the file was removed")
         except OSError as exc:
             raise _unwritable(self.path, exc) from None
 
     def close(self) -> None:
-        """Close the file. What `write` could not write is tried once more, in vain or not: it has told."""
+        """Close the file. An error of what is still to be written was raised by `write`."""
         if self._file is not None:
             with suppress(OSError):
                 self._file.close()
@@ -104,74 +118,56 @@ class RejectsFile:
         if self._declared.get(reject.stream) != len(columns):
             self._declared[reject.stream] = len(columns)
             _write_line(file, self._schema(reject.stream, columns))
-        record |= dict(
-            zip(
-                REJECT_COLUMNS,
-                (
-                    reject.code,
-                    reject.reason,
-                    reject.job,
-                    reject.attempt,
-                    timestamp_of(datetime.fromtimestamp(reject.at, UTC)),
-                ),
-                strict=True,
-            )
-        )
+        record |= {
+            "_reject_code": reject.code,
+            "_reject_reason": reject.reason,
+            "_reject_job": reject.job,
+            "_reject_attempt": reject.attempt,
+            "_reject_at": timestamp_of(datetime.fromtimestamp(reject.at, UTC)),
+        }
         _write_line(file, {"type": "RECORD", "stream": reject.stream, "record": record})
         self.rows += 1
 
     def _schema(self, stream: str, columns: Mapping[str, Any]) -> dict[str, Any]:
-        about = {
-            "_reject_code": {"type": "string"},
-            "_reject_reason": {"type": "string"},
-            "_reject_job": {"type": ["string", "null"]},
-            "_reject_attempt": {"type": "integer"},
-            "_reject_at": {"type": "string", "format": "date-time"},
-        }
-        return {
-            "type": "SCHEMA",
-            "stream": stream,
-            "schema": {
-                "type": "object",
-                "properties": {**columns, **about},
-                _KEYS: list(self._keys.get(stream, ())),
-            },
-            "key_properties": [],
-        }
+        properties = {**columns, **_REJECT_PROPERTIES}
+        schema = {"type": "object", "properties": properties, _KEYS: list(self._keys.get(stream, ()))}
+        return {"type": "SCHEMA", "stream": stream, "schema": schema, "key_properties": []}
 
 
 def check_folder(folder: Path) -> str:
-    """What is said of the folder of rejects, which is not made.
+    """Check that the folder of rejects can be written; it is not made. Returns a sentence about it.
 
     Raises:
-        ConfigurationError: it cannot be written, or could not be made.
+        ConfigurationError: it cannot be written or made.
     """
     if is_there(folder):
         RejectsFile(folder).close()
         return f"{folder} can be written"
-    if why := unmakable(folder):
-        raise ConfigurationError(f"Setting `rejects_path`: {folder} could not be made ({why}). Choose another place.")
+    if reason := unmakable(folder):
+        raise ConfigurationError(
+            f"Setting `rejects_path`: {folder} could not be made ({reason}). Choose another place."
+        )
     return f"{folder} would be created"
 
 
 def delete_old(folder: Path, before: float) -> int:
-    """Delete the rejects files of a folder that were last written before this time (Unix seconds); how many it were."""
+    """Delete the rejects files of a folder last written before this time (Unix seconds); returns how many."""
     deleted = 0
     for path in folder.glob("rejects-*.singer"):
         with suppress(OSError):
-            found = path.lstat()
-            if stat.S_ISREG(found.st_mode) and found.st_mtime < before:
+            status = path.lstat()
+            if stat.S_ISREG(status.st_mode) and status.st_mtime < before:
                 path.unlink()
                 deleted += 1
     return deleted
 
 
-def key_properties(schema: Mapping[str, Any], given: Sequence[str] | None) -> Sequence[str]:
-    """A stream's key: what its SCHEMA message gives, or in a rejects file what the schema itself tells."""
-    told = schema.get(_KEYS)
-    if given or not isinstance(told, list):
-        return given or []
-    return [name for name in told if isinstance(name, str)]
+def key_properties(schema: Mapping[str, Any], declared: Sequence[str] | None) -> Sequence[str]:
+    """A stream's key: as its SCHEMA message declares it, or as the schema of a rejects file names it."""
+    keys = schema.get(_KEYS)
+    if declared or not isinstance(keys, list):
+        return declared or []
+    return [name for name in keys if isinstance(name, str)]
 
 
 def _write_line(file: BinaryIO, message: dict[str, Any]) -> None:
@@ -180,6 +176,6 @@ def _write_line(file: BinaryIO, message: dict[str, Any]) -> None:
 
 def _unwritable(path: Path, exc: OSError) -> ConfigurationError:
     return ConfigurationError(
-        f"Setting `rejects_path`: {path} cannot be written ({exc.strerror}). Choose a place that can be; rejects are "
-        "written before STATE moves past them."
+        f"Setting `rejects_path`: {path} cannot be written ({exc.strerror}). Fix the cause, or choose another place: "
+        "STATE leaves only when the rejects before it are on disk."
     )

@@ -1,4 +1,4 @@
-"""A key that only a secret opens: that of the journal's hashes, so that the journal alone tells nothing; pure."""
+"""Seals the key of the journal's hashes with a secret, so that the journal alone does not give the key away; pure."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _TAG_SIZE: Final = 32
 
 
 class SealError(Exception):
-    """The secret is not the one that the key was sealed with."""
+    """The key was sealed with another secret."""
 
 
 def seal(key: bytes, secret: str) -> bytes:
-    """A key that only this secret opens."""
+    """A sealed key, which only this secret opens."""
     salt = secrets.token_bytes(_SALT_SIZE)
     pad, tag_key = _derived(secret, salt)
     hidden = _xor(key, pad)
@@ -32,7 +32,7 @@ def unseal(sealed: bytes, secret: str) -> bytes:
 
     Raises:
         SealError: it was sealed with another secret.
-        ValueError: it is no sealed key.
+        ValueError: these bytes are not a sealed key.
     """
     if len(sealed) != _SALT_SIZE + KEY_SIZE + _TAG_SIZE:
         raise ValueError("no sealed key")
@@ -44,14 +44,14 @@ def unseal(sealed: bytes, secret: str) -> bytes:
 
 
 def _derived(secret: str, salt: bytes) -> tuple[bytes, bytes]:
-    """A pad for one key, used once, since the salt is new each time; and a key for the tag. Slow, against guessing."""
-    found = hashlib.scrypt(secret.encode(), salt=salt, n=1 << 14, r=8, p=1, dklen=KEY_SIZE + _TAG_SIZE)
-    return found[:KEY_SIZE], found[KEY_SIZE:]
+    """A one-time pad, for the salt is never used again, and a key for the tag. Slow, so that guessing is slow."""
+    derived = hashlib.scrypt(secret.encode(), salt=salt, n=1 << 14, r=8, p=1, dklen=KEY_SIZE + _TAG_SIZE)
+    return derived[:KEY_SIZE], derived[KEY_SIZE:]
 
 
 def _tag(key: bytes, hidden: bytes) -> bytes:
     return hashlib.blake2b(hidden, key=key, digest_size=_TAG_SIZE).digest()
 
 
-def _xor(one: bytes, other: bytes) -> bytes:
-    return bytes(a ^ b for a, b in zip(one, other, strict=True))
+def _xor(left: bytes, right: bytes) -> bytes:
+    return bytes(a ^ b for a, b in zip(left, right, strict=True))

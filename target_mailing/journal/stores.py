@@ -1,4 +1,4 @@
-"""Where a journal is kept: in a file, in memory, or in a PostgreSQL schema; one process holds it at a time."""
+"""Places for a journal: a file, memory, or a schema of PostgreSQL; one process holds a place at a time."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import hashlib
 import re
 import sqlite3
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,30 +18,30 @@ from mailing_api.storage.folders import unmakable
 from mailing_api.storage.locks import Foreign, Held, HeldFile, Mark
 from mailing_api.storage.postgres import OwnSchema
 
-__all__ = ["FileStore", "JournalError", "MemoryStore", "PostgresStore", "Store", "damaged"]
+__all__ = ["FileStore", "JournalError", "MemoryStore", "PostgresStore", "Store"]
 
 _PRAGMAS: Final = (
     "journal_mode=WAL",
-    "synchronous=FULL",  # what is noted survives a power cut, too
-    "secure_delete=ON",  # what is erased is overwritten
+    "synchronous=FULL",  # a commit survives a power cut
+    "secure_delete=ON",  # deleted content is overwritten
     "cache_size=-16384",
-    "wal_autocheckpoint=8192",  # pages: hashes land all over the table, and a page written once serves many of them
+    "wal_autocheckpoint=8192",  # pages; many hashes change the same page before it is written
 )
 
 _MARK: Final = Mark(application_id=0x744D4A6C, tables=frozenset({"meta", "batches", "steps", "rejects"}))
 
-
-_ELSEWHERE: Final = "Mend that, or choose another place"
-#: What SQLite's errors say, by the beginning of their names.
+_FIX: Final = "Fix the cause, or choose another place"
+_RESTORE: Final = "Restore it from a backup, or move it away and keep it: a new journal is empty"
+#: Messages by the beginning of the name of SQLite's error.
 _FAILURES: Final = {
-    "SQLITE_FULL": f"cannot be written (the disk is full). {_ELSEWHERE}",
-    "SQLITE_IOERR": f"cannot be written (the disk failed, or a limit of file sizes is reached). {_ELSEWHERE}",
-    "SQLITE_READONLY": f"cannot be written (it is read-only). {_ELSEWHERE}",
-    "SQLITE_CANTOPEN": f"cannot be written (it cannot be opened). {_ELSEWHERE}",
+    "SQLITE_FULL": f"cannot be written (the disk is full). {_FIX}",
+    "SQLITE_IOERR": f"cannot be written (the disk failed, or a limit of file sizes is reached). {_FIX}",
+    "SQLITE_READONLY": f"cannot be written (it is read-only). {_FIX}",
+    "SQLITE_CANTOPEN": f"cannot be written (it cannot be opened). {_FIX}",
     **dict.fromkeys(
-        # The last of them: a table or a column is missing.
+        # SQLITE_ERROR: a table or a column is missing.
         ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_MISMATCH", "SQLITE_CONSTRAINT", "SQLITE_ERROR"),
-        "is damaged. Restore it from a backup, or move it away and keep it: a new journal remembers nothing",
+        f"is damaged. {_RESTORE}",
     ),
 }
 
@@ -54,19 +55,16 @@ class Store(ABC):
 
     Attributes:
         name: for messages and logs; holds no password.
+        is_new: it was empty when it was opened.
+        errors: exceptions that its use may raise, the driver's own among them.
     """
 
     name: str
-    #: What may be raised when the place is used; the driver's own, where SQLAlchemy does not stand between.
+    is_new = True
     errors: tuple[type[Exception], ...] = (sa.exc.SQLAlchemyError, OSError)
 
-    @property
-    def is_new(self) -> bool:
-        """Whether nothing was there when it was opened."""
-        return True
-
     def would_be_made(self) -> bool:
-        """Whether nothing is there; nothing is made.
+        """Whether the place does not exist and could be made; it is not made.
 
         Raises:
             JournalError: it cannot be used, or could not be made.
@@ -74,7 +72,7 @@ class Store(ABC):
         return False
 
     def overwrite(self, connection: sa.Connection) -> None:  # noqa: B027 - most places have no log
-        """Let nothing of what was erased stay in a log."""
+        """Remove deleted content from a log."""
 
     @abstractmethod
     def open(self) -> sa.Connection:
@@ -86,30 +84,42 @@ class Store(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of the place."""
+        """Release the place."""
 
     def hold_list(self, connection: sa.Connection, name: str) -> str | None:  # noqa: ARG002
-        """Keep runs with other journals in the same place from a list, until `close`.
+        """Lock a list against runs with other journals in the same place, until `close`.
 
         Returns:
-            The run that delivers to it now; None if there is none, or if a place holds only one journal.
+            The run that holds the lock; None if it was taken, or if a place holds only one journal.
         """
         return None
 
     def failure(self, error: Exception) -> str:
-        """Words for an error of the driver, which holds none of the driver's own: these may quote a password."""
+        """A message for an error of the driver, whose own message may hold a password."""
         return f"cannot be used ({type(error).__name__})"
 
-    def check(self) -> None:  # noqa: B027 - most places cannot be taken away unnoticed
-        """See whether what was noted is still kept.
+    def error(self, message: str) -> JournalError:
+        """The error that names the place."""
+        return JournalError(f"Setting `journal`: {self.name} {message}.")
+
+    def held(self, holder: str) -> JournalError:
+        """The error for a place that another run holds."""
+        return self.error(f"is held by {holder}. Wait for that run to end, or give this pipeline another journal")
+
+    def damaged(self, error: Exception) -> JournalError:
+        """The error for content that no version writes."""
+        return self.error(f"is damaged ({type(error).__name__} while it was read). {_RESTORE}")
+
+    def check(self) -> None:  # noqa: B027 - most places cannot disappear unnoticed
+        """Check that the place still exists.
 
         Raises:
-            JournalError: the place was taken away.
+            JournalError: it was removed or replaced.
         """
 
 
 class MemoryStore(Store):
-    """Nothing is remembered after the run."""
+    """Memory: the journal ends with the run."""
 
     name = "memory"
 
@@ -121,17 +131,17 @@ class MemoryStore(Store):
         return self._engine.connect()
 
     def close(self) -> None:
-        """Forget everything."""
+        """Drop the database."""
         self._engine.dispose()
 
 
 class FileStore(Store):
-    """A SQLite file, for its owner alone."""
+    """A SQLite file that only its owner may read."""
 
     errors = (*Store.errors, sqlite3.Error)
 
     def __init__(self, path: Path) -> None:
-        """Name the file; it is made when it is opened."""
+        """Take the path; `open` makes the file."""
         self.path = path
         self.name = str(path)
         self._file = HeldFile(path, _MARK)
@@ -142,70 +152,65 @@ class FileStore(Store):
         )
 
     def open(self) -> sa.Connection:
-        """Make the file, private, where there is none, connect, and lock it.
+        """Make the file if there is none, private, lock it, and connect.
 
         Raises:
-            JournalError: there is something else, which is left as it is; or as of any store.
+            JournalError: the path names something else, which is not changed; or as of any store.
         """
-        try:
+        with self._refusals():
             self._file.hold()
             connection = self._engine.connect()
             self._file.mark(connection.exec_driver_sql)
-        except Held as exc:
-            raise _held(self.name, exc.holder) from None
-        except Foreign as exc:
-            raise JournalError(f"Setting `journal`: {self.name} {exc}.") from None
-        except OSError as exc:
-            raise JournalError(
-                f"Setting `journal`: {self.name} cannot be written ({exc.strerror}). Choose a place that can be."
-            ) from None
+        self.is_new = self._file.is_new
         for pragma in _PRAGMAS:
             connection.exec_driver_sql(f"PRAGMA {pragma}")
         return connection
 
+    @contextmanager
+    def _refusals(self) -> Iterator[None]:
+        try:
+            yield
+        except Held as exc:
+            raise self.held(exc.holder) from None
+        except Foreign as exc:
+            raise self.error(str(exc)) from None
+        except OSError as exc:
+            raise self.error(self.failure(exc)) from None
+
     def failure(self, error: Exception) -> str:
-        """Words for an error of SQLite."""
+        """A message for an error of SQLite."""
         error = getattr(error, "orig", error) or error
-        # Without a name: a value that cannot be decoded.
+        if isinstance(error, OSError):
+            return f"cannot be written ({error.strerror}). {_FIX}"
+        # SQLite's driver gives no name where a value cannot be decoded.
         kind = getattr(error, "sqlite_errorname", "SQLITE_CORRUPT" if isinstance(error, sqlite3.Error) else "")
-        said = next((words for name, words in _FAILURES.items() if kind.startswith(name)), None)
-        if said is None and isinstance(error, OSError):
-            said = f"cannot be written ({error.strerror}). Mend that, or choose another place"
-        return said or f"cannot be written ({kind or type(error).__name__}). Mend that, or choose another place"
+        unknown = f"cannot be written ({kind or type(error).__name__}). {_FIX}"
+        return next((message for name, message in _FAILURES.items() if kind.startswith(name)), unknown)
 
     def check(self) -> None:
-        """See whether the file is still what its name stands for."""
+        """Check that the path still names the file."""
         if not self._file.is_there:
-            raise JournalError(
-                f"Setting `journal`: {self.name} was removed or replaced while this run held it. What is noted from "
-                "now on would be lost, so no STATE leaves. Put the file back if it was moved, and run again."
+            raise self.error(
+                "was removed or replaced while this run held it. What this run notes from now on would be lost, so no "
+                "STATE leaves. Put the file back if it was moved, and run again"
             )
 
-    @property
-    def is_new(self) -> bool:
-        """Whether nothing was there when it was opened."""
-        return self._file.is_new
-
     def would_be_made(self) -> bool:
-        """Whether nothing is there, and the file could be made."""
-        try:
+        """Whether the file does not exist, or is empty, and could be made."""
+        with self._refusals():
             if self._file.check():
                 return False
-        except Foreign as exc:
-            raise JournalError(f"Setting `journal`: {self.name} {exc}.") from None
-        except OSError as exc:
-            raise JournalError(f"Setting `journal`: {self.name} {self.failure(exc)}.") from None
-        if why := unmakable(self.path):
-            raise JournalError(f"Setting `journal`: {self.name} could not be made ({why}). Choose another place.")
+        if reason := unmakable(self.path):
+            raise self.error(f"could not be made ({reason}). Choose another place")
         return True
 
     def overwrite(self, connection: sa.Connection) -> None:
-        """Merge SQLite's log into the file, where what was erased is overwritten, and empty the log."""
+        """Merge SQLite's log into the file, where deleted content is overwritten, and empty the log."""
         connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         connection.commit()
 
     def close(self) -> None:
-        """Close the file and let go of its lock."""
+        """Close the file and release its lock."""
         self._file.let_go(self._engine.dispose)
 
 
@@ -213,21 +218,20 @@ class PostgresStore(Store):
     """A schema of a PostgreSQL database, held by an advisory lock of the session."""
 
     def __init__(self, url: str, pipeline: str) -> None:
-        """Name the place.
+        """Take the place.
 
         Args:
-            url: as SQLAlchemy and libpq take it: `postgresql://user:password@host/database`; what is left out comes
+            url: as SQLAlchemy and libpq read it: `postgresql://user:password@host/database`; parts that it omits come
                 from libpq's environment variables, such as PGPASSWORD.
-            pipeline: account and list, so that pipelines with one database do not meet.
+            pipeline: account and list: each pipeline has a schema of its own.
 
         Raises:
-            JournalError: it is no URL, or psycopg is not installed.
+            JournalError: the URL cannot be read, or psycopg is not installed.
         """
         digest = hashlib.blake2b(pipeline.encode(), digest_size=4).hexdigest()
         slug = re.sub(r"[^a-z0-9]+", "_", pipeline.lower()).strip("_")[:38]
         self._schema = f"target_mailing_{slug}_{digest}"
         self._own = OwnSchema(url, self._schema, setting="journal", content="journal", error=JournalError)
-        self._is_new = False
         self.name = self._own.name
         try:
             self._engine = sa.create_engine(
@@ -236,34 +240,29 @@ class PostgresStore(Store):
                 poolclass=sa.StaticPool,
                 connect_args=postgres.connection_options(),
             )
-        except (ValueError, sa.exc.ArgumentError):  # what libpq would read, and SQLAlchemy does not
+        except (ValueError, sa.exc.ArgumentError):  # libpq reads more forms than SQLAlchemy
             raise JournalError(
-                "Setting `journal` is no URL that can be read. Several hosts are given as "
+                "Setting `journal`: the URL cannot be read. Write several hosts as "
                 "postgresql://user:password@/database?host=one:5432&host=other:5432."
             ) from None
 
     def open(self) -> sa.Connection:
-        """Connect, take the lock, and make the schema where there is none.
+        """Connect, take the lock, and make the schema if there is none.
 
         Raises:
-            JournalError: something in the schema is not this role's own; or as of any store.
+            JournalError: another role owns something in the schema; or as of any store.
         """
         connection = self._engine.connect()
         run = _run_over(connection)
         self._own.begin(run)
         if holder := postgres.lock(run, self._schema):
-            raise _held(self.name, holder)
-        self._is_new = self._own.enter(run)
+            raise self.held(holder)
+        self.is_new = self._own.enter(run)
         connection.commit()
         return connection
 
-    @property
-    def is_new(self) -> bool:
-        """Whether the schema was not there when it was opened."""
-        return self._is_new
-
     def would_be_made(self) -> bool:
-        """Whether there is no schema, and the role may make it."""
+        """Whether the schema does not exist, and the role may make it."""
         try:
             with self._engine.connect() as connection:
                 run = _run_over(connection)
@@ -271,44 +270,30 @@ class PostgresStore(Store):
                 if self._own.is_there(run):
                     return False
                 if not run("SELECT pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE')")[0][0]:
-                    raise JournalError(
-                        f"Setting `journal`: {self.name} could not be made: the role needs CREATE on the database, or "
-                        "the schema made for it beforehand (CREATE SCHEMA ... AUTHORIZATION)."
+                    raise self.error(
+                        "could not be made: the role needs CREATE on the database, or the schema made for it "
+                        "beforehand (CREATE SCHEMA ... AUTHORIZATION)"
                     )
         except self.errors as exc:
-            raise JournalError(f"Setting `journal`: {self.name} {self.failure(exc)}.") from None
+            raise self.error(self.failure(exc)) from None
         return True
 
     def hold_list(self, connection: sa.Connection, name: str) -> str | None:
-        """Take an advisory lock of the database, whichever schema, user and machine the other run has."""
+        """Take an advisory lock of the database, which holds for all schemas, users and machines."""
         return postgres.lock(_run_over(connection), f"target-mailing list {name}")
 
     def failure(self, error: Exception) -> str:
-        """Words for an error of PostgreSQL or its driver."""
+        """A message for an error of PostgreSQL or its driver."""
         return f"cannot be used ({postgres.failure(error)})"
 
     def close(self) -> None:
-        """End the session, and with it the lock."""
+        """End the session, and with it the locks."""
         self._engine.dispose()
 
 
 def _run_over(connection: sa.Connection) -> postgres.Run:
     def run(statement: str, *parameters: str) -> Sequence[Sequence[Any]]:
-        found = connection.exec_driver_sql(statement, parameters or None)
-        return found.all() if found.returns_rows else []
+        result = connection.exec_driver_sql(statement, parameters or None)
+        return result.all() if result.returns_rows else []
 
     return run
-
-
-def _held(place: str, holder: str) -> JournalError:
-    return JournalError(
-        f"Setting `journal`: {place} is held by {holder}. Wait for it to end, or give this pipeline another journal."
-    )
-
-
-def damaged(place: str, why: Exception) -> JournalError:
-    """The error for what no version has written."""
-    return JournalError(
-        f"Setting `journal`: {place} is damaged ({type(why).__name__} while it was read). Restore it from a backup, or "
-        "move it away and keep it: a new journal remembers nothing."
-    )

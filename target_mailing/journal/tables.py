@@ -1,4 +1,4 @@
-"""The journal's tables."""
+"""The tables of the journal."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ __all__ = [
 ]  # fmt: skip
 
 metadata = sa.MetaData()
+#: 64 bits, as a primary key: SQLite makes INTEGER alone the row's own number.
+_NUMBER = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 meta = sa.Table(
     "meta",
     metadata,
@@ -42,10 +44,10 @@ steps = sa.Table(
 contacts = sa.Table(
     "contacts",
     metadata,
-    # 64 bits: two contacts of one hash would only be sent once too often.
-    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=False),
+    # 64 bits: two contacts with one hash would only be sent more often than needed.
+    sa.Column("id", _NUMBER, primary_key=True, autoincrement=False),
     sa.Column("fingerprint", sa.BigInteger, nullable=False),
-    sa.Column("confirmed_at", sa.Float),  # null: submitted, but nobody knows
+    sa.Column("confirmed_at", sa.Float),  # null: submitted, without a confirmed result
 )
 keys = sa.Table(
     "keys",
@@ -58,13 +60,13 @@ keys = sa.Table(
 contacts_log = sa.Table(
     "contacts_log",
     metadata,
-    sa.Column("n", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
+    sa.Column("n", _NUMBER, primary_key=True),
     sa.Column("entries", sa.LargeBinary, nullable=False),  # msgpack; see hash_table.py
 )
 keys_log = sa.Table(
     "keys_log",
     metadata,
-    sa.Column("n", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
+    sa.Column("n", _NUMBER, primary_key=True),
     sa.Column("entries", sa.LargeBinary, nullable=False),
 )
 possible_addresses = sa.Table(
@@ -79,30 +81,30 @@ possible_addresses = sa.Table(
 names = sa.Table(
     "names",
     metadata,
-    # What the provider calls a contact, where its own ID is needed: of old, one contact may have had several.
+    # The provider's IDs of contacts, where contacts are removed by these; one contact may have several.
     sa.Column("contact", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("name", sa.String, primary_key=True, index=True),
-    sa.Column("destination", sa.BigInteger, nullable=False),  # keyed hash; a contact is of one, a name of several
+    sa.Column("destination", sa.BigInteger, nullable=False),  # keyed hash; a contact has one, an ID several
     sqlite_with_rowid=False,
 )
 shared_keys = sa.Table(
     "shared_keys",
     metadata,
-    # Keyed hash of destination, stream and key: one run had it with several addresses, none of which stands for it.
+    # Keyed hash of destination, stream and key: in one run the key had several addresses, so it has none of its own.
     sa.Column("key", sa.LargeBinary, primary_key=True),
     sqlite_with_rowid=False,
 )
 returned_keys = sa.Table(
     "returned_keys",
     metadata,
-    # The same of a stream that tells of changes: in one run it left an address and came back to it.
+    # The same, of a stream of changes: in one run the key left an address and came back to it.
     sa.Column("key", sa.LargeBinary, primary_key=True),
     sqlite_with_rowid=False,
 )
 declined = sa.Table(
     "declined",
     metadata,
-    # Keyed hash of destination and address, and what is declined there: a topic of the provider.
+    # Keyed hash of destination and address, and a topic that is declined.
     sa.Column("contact", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("name", sa.String, primary_key=True),
     sqlite_with_rowid=False,
@@ -111,7 +113,7 @@ known_rejects = sa.Table(
     "known_rejects",
     metadata,
     # Keyed hash of stream, code and record.
-    sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=False),
+    sa.Column("id", _NUMBER, primary_key=True, autoincrement=False),
     sa.Column("attempt", sa.Integer, nullable=False),
     sa.Column("file", sa.String, nullable=False),
     sa.Column("at", sa.Float, nullable=False),
@@ -131,23 +133,23 @@ rejects = sa.Table(
 
 
 def make(connection: sa.Connection) -> None:
-    """Make the tables that are not there yet."""
-    there = {*sa.inspect(connection).get_table_names()}
+    """Make the tables that do not exist yet."""
+    present = {*sa.inspect(connection).get_table_names()}
     for name, statements in _statements(connection.dialect.name).items():
-        if name not in there:
+        if name not in present:
             for statement in statements:
                 connection.exec_driver_sql(statement)
 
 
 @cache
 def _statements(dialect: str) -> dict[str, list[str]]:
-    """What makes each table; to compose it takes longer than many a run."""
-    composed = sa.make_url(f"{dialect}://").get_dialect()()
+    """The statements that make each table, composed once: that takes longer than many a run."""
+    language = sa.make_url(f"{dialect}://").get_dialect()()
 
-    def text(ddl: ExecutableDDLElement) -> str:
-        return str(ddl.compile(dialect=composed))
+    def statement(ddl: ExecutableDDLElement) -> str:
+        return str(ddl.compile(dialect=language))
 
     return {
-        table.name: [text(CreateTable(table)), *(text(CreateIndex(index)) for index in table.indexes)]
+        table.name: [statement(CreateTable(table)), *(statement(CreateIndex(index)) for index in table.indexes)]
         for table in metadata.sorted_tables
     }

@@ -11,6 +11,7 @@ from pathlib import Path
 from subprocess import PIPE
 
 import pytest
+import sqlalchemy as sa
 
 from target_mailing.journal.journal import Journal, JournalError, Known, Reject
 from target_mailing.journal.stores import FileStore, MemoryStore, PostgresStore
@@ -227,6 +228,36 @@ def test_following_batches_take_over_in_the_same_transaction(open_journal):
         (numbers[1], ["c@d.test"]),
     ]
     journal.close()
+
+
+def test_p1_a_batch_is_settled_in_one_transaction(open_journal):
+    journal = open_journal()
+    rows = [row(journal, f"{n}@b.test") for n in range(5)]
+    number = journal.begin_batch("d", "add", "json", rows)
+    journal.begin_step(number, "submit")
+    events = []
+    engine = journal._connection.engine
+    sa.event.listen(engine, "commit", lambda _: events.append("COMMIT"))
+    sa.event.listen(engine, "before_cursor_execute", lambda *arguments: events.append(arguments[2].split()[0]))
+    journal.settle(
+        number, destination="d", action="add", route="json", outcomes={"delivered": 1},
+        confirmed=rows[:1], uncertain=rows[1:2], forgotten=[rows[2].id],
+        pending_removals=[(rows[3].key, "old@b.test", journal.contact_id("d", "old@b.test"))],
+        rejects=Reject.of(rows[2], "bad_address", "no address"), following=[rows[4:]],
+    )  # fmt: skip
+    assert events.count("COMMIT") == 1
+    assert events[-1] == "COMMIT"
+    assert {"UPDATE", "INSERT"} <= {*events}
+    journal.close()
+
+
+def test_p3_a_commit_survives_a_power_cut_and_deleted_content_is_overwritten(path):
+    with closing(Journal(FileStore(path))) as journal:
+        pragmas = {
+            name: journal._connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+            for name in ("journal_mode", "synchronous", "secure_delete")
+        }
+    assert pragmas == {"journal_mode": "wal", "synchronous": 2, "secure_delete": 1}
 
 
 def test_old_entries_are_forgotten(open_journal):

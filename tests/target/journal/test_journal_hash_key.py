@@ -58,7 +58,7 @@ def test_a_journal_with_a_secret_remembers_and_does_not_tell(mailjet, capsys, be
     assert "takes it on" not in mailjet.deliver(ADD, journal_hash_key=KEY).log
 
     contents = on_disk(mailjet.folder)
-    for wrong, said in ((None, "which is not set now"), (OTHER, "which has another value now")):
+    for wrong, said in ((None, "is not set"), (OTHER, "is set to another value")):
         result = mailjet.deliver(DELETE, journal_hash_key=wrong)
         assert isinstance(result.error, JournalError)
         assert "Setting `journal_hash_key`" in str(result.error)
@@ -86,7 +86,7 @@ def test_a_journal_in_postgresql_takes_a_secret_on(mailjet, postgresql_url):
     mailjet.config |= {"journal": postgresql_url, "mailjet_account": mailjet.folder.name}
     for key, counts in ((None, {"delivered": 2}), (KEY, {"unchanged": 2}), (KEY, {"unchanged": 2})):
         assert mailjet.deliver(ADD, journal_hash_key=key).counts() == counts
-    assert "which is not set now" in str(mailjet.deliver(ADD).error)
+    assert "Setting `journal_hash_key` is not set" in str(mailjet.deliver(ADD).error)
     with psycopg.connect(postgresql_url) as database:
         query = "SELECT schemaname FROM pg_tables WHERE tablename = 'meta' AND schemaname LIKE %s"
         ((place,),) = database.execute(query, [f"target_mailing_mailjet_{mailjet.folder.name[:10]}%"]).fetchall()
