@@ -23,8 +23,10 @@ from mailing_sandbox.ses import Ses, Storage
 from mailing_sandbox.switches import SwitchBoard
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, MutableMapping
+    from collections.abc import Callable, Mapping, MutableMapping, Sequence
     from types import TracebackType
+
+    from mailing_sandbox.provider import Provider
 
 
 class Sandbox:
@@ -33,6 +35,7 @@ class Sandbox:
     Use it as a context manager. `port` 0 takes a free one; `url` is known once it runs. `contacts` and `seed`
     fill the data at the start (0 contacts: nothing at all). `job_seconds` is how long a bulk job takes,
     `latency_ms` delays every provider call, `rate_limit` (calls a second) answers 429 beyond it.
+    `others` make emulators of other packages, which are served beside these.
     """
 
     def __init__(
@@ -48,6 +51,7 @@ class Sandbox:
         port: int = 0,
         api_key: str = "sandbox-key",
         secret_key: str = "sandbox-secret",  # noqa: S107
+        others: Sequence[Callable[[Clock, Counters], Provider]] = (),
     ) -> None:
         self.api_key = api_key
         self.secret_key = secret_key
@@ -59,7 +63,10 @@ class Sandbox:
         self.postgrid = PostGrid(self.clock, self.counters)
         self.storage = Storage(self.clock, api_key, secret_key)
         self.ses = Ses(self.clock, self.counters, self.storage)
-        self.providers = (self.mailjet, self.mpdx, self.postgrid, self.ses, self.storage)
+        added = [make(self.clock, self.counters) for make in others]
+        self.providers: Sequence[Provider] = (
+            self.mailjet, self.mpdx, self.postgrid, self.ses, self.storage, *added
+        )  # fmt: skip
         self.switches = SwitchBoard(self.providers)
         durations = ("job_seconds", "postgrid_job_seconds", "postgrid_import_seconds", "ses_job_seconds")
         self.switches.change(dict.fromkeys(durations, job_seconds) | dict(switches or {}))

@@ -147,8 +147,13 @@ class FreshProcess(subprocess.Popen[Any]):
 class ForkServer:
     """Runs modules in forks of a process, which it starts when it is first asked for one."""
 
-    def __init__(self) -> None:
-        self._environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    def __init__(self, *path: Path) -> None:
+        """Make a server, not started yet.
+
+        Args:
+            path: folders in which packages are looked for, too, with their entry points.
+        """
+        self._environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, [ROOT, *path]))}
         self._socket: socket.socket | None = None
 
     def start(

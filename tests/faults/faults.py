@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from tests.faults import people
-from tests.faults.accounts import ACCOUNTS
 from tests.faults.process import HASTY, Target, until
 from tests.faults.routes import Call, Route
 from tests.faults.world import World
@@ -72,13 +71,18 @@ class Fault:
     at_file: bool = False
     beside: bool = False
 
-    def has_meaning(self, route: Route) -> bool:
-        """Whether it can happen on a route, whose jobs may end otherwise, tell of errors otherwise, or go in a row."""
+    def has_meaning(self, route: Route, plans: Collection[str]) -> bool:
+        """Whether it can happen on a route, whose jobs may end otherwise, tell of errors otherwise, or go in a row.
+
+        Args:
+            route: of an account.
+            plans: the names of that account's plans.
+        """
         if self.of is None:
             return True
         if (self.at_file and not route.has_error_files) or (self.beside and route.is_single_file):
             return False
-        return route.has_jobs and self.of in ACCOUNTS[route.account].plans
+        return route.has_jobs and self.of in plans
 
 
 # At a call that the sandbox holds

@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from tests.fork_server import FORKS, ROOT
+from tests.fork_server import FORKS, ROOT, ForkServer
 from tests.totals import ENVIRONMENT
 
 __all__ = ["HASTY", "PLAIN", "Target", "until"]
@@ -44,6 +44,7 @@ class Target:
         module: str = HASTY,
         cut_at: int | None = None,
         witness: Callable[[Any], None],
+        forks: ForkServer = FORKS,
     ) -> None:
         """Start it.
 
@@ -53,6 +54,7 @@ class Target:
             module: what it runs.
             cut_at: the line before which the input waits for `cut_input`.
             witness: is called with each STATE as it leaves, from another thread.
+            forks: starts it.
         """
         self._lines = lines
         self._cut_at = cut_at
@@ -67,7 +69,7 @@ class Target:
         environment |= ENVIRONMENT | {
             "TARGET_MAILING_LOGLEVEL": "DEBUG", "XDG_STATE_HOME": str(config.parent)
         }  # fmt: skip
-        self._process = FORKS.start(
+        self._process = forks.start(
             module,
             f"--config={config}",
             cwd=ROOT,

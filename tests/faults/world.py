@@ -15,11 +15,11 @@ from typing import Any
 from mailing_sandbox.server import Sandbox
 from tests.faults import people
 from tests.faults.account import Account, Job
-from tests.faults.accounts import ACCOUNTS
 from tests.faults.model import Model
 from tests.faults.people import Record
 from tests.faults.process import HASTY, Target
 from tests.faults.routes import Route
+from tests.fork_server import FORKS, ForkServer
 from tests.totals import totals
 
 __all__ = ["Ground", "Run", "World"]
@@ -59,10 +59,14 @@ class Run:
 class Ground:
     """A sandbox, and the journal that a run before all cases left; shared by the cases of one process."""
 
-    def __init__(self, sandbox: Sandbox, folder: Path) -> None:
+    def __init__(
+        self, sandbox: Sandbox, folder: Path, accounts: Mapping[str, type[Account]], forks: ForkServer = FORKS
+    ) -> None:
+        """Take the sandbox, an empty folder, the accounts by their names in routes, and the server that forks runs."""
         self.sandbox = sandbox
-        self.accounts = {name: account(sandbox) for name, account in ACCOUNTS.items()}
+        self.accounts = {name: account(sandbox) for name, account in accounts.items()}
         self.folder = folder
+        self.forks = forks
         self._switches = sandbox.switches.as_dict()
         self._journals: dict[str, Path] = {}
 
@@ -182,6 +186,7 @@ class World:
             module=module,
             cut_at=cut_at,
             witness=lambda state: self._look(state["rows"]),
+            forks=self.ground.forks,
         )
         return self.target
 
