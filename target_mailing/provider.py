@@ -13,6 +13,7 @@ from mailing_api.errors import ConfigurationError
 from mailing_api.process.providers import InstalledProvider
 from mailing_api.settings import shown
 from target_mailing.channel import BY_EMAIL, Channel
+from target_mailing.declared_settings import BY_NAME
 from target_mailing.destination import Destination
 from target_mailing.settings import StreamSettings
 
@@ -61,9 +62,9 @@ class Account(ABC):
         """What of these settings, beside those of the queue, streams to one destination must have in common."""
         return None
 
-    @abstractmethod
     def most_rows(self, settings: StreamSettings) -> int:
-        """Rows of a batch at most."""
+        """Rows of a batch at most, where that may be less than `Provider.most_rows`."""
+        return settings.batch_rows
 
     @abstractmethod
     def close(self) -> None:
@@ -76,7 +77,7 @@ class Provider(InstalledProvider, frozen=True, kw_only=True):
     Attributes:
         routes: values of `route` that it has, its default first; none where that setting has no meaning.
         about_routes: the same for the description of that setting: what each one does.
-        most_rows: greatest `batch_rows`.
+        most_rows: greatest `batch_rows`; the default of that setting is lowered to it.
         channel: how it reaches people.
         batches_at_once: batches under way at the same time to one destination; None for as many as the run may have.
         connect: the function that makes the account, as `module:function`; loaded only when the provider is used. It
@@ -106,7 +107,7 @@ class Provider(InstalledProvider, frozen=True, kw_only=True):
         Raises:
             ConfigurationError: the provider has no such route, or takes fewer rows at once.
         """
-        if settings.batch_rows > self.most_rows:
+        if settings.batch_rows > self.most_rows and settings.batch_rows != BY_NAME["batch_rows"].default:
             raise ConfigurationError(
                 f"Setting `batch_rows` is {settings.batch_rows}; for {self.title} it must be 1 to {self.most_rows}."
             )

@@ -129,7 +129,7 @@ class Router:
         if self.lists is not None:
             account = f"{self.provider.name} {self._account.tenant}"
             self.lists.take(destination.name, [f"{account} {place}" for place in destination.places])
-        rows = min(settings.batch_rows, self._account.most_rows(settings))
+        rows = min(settings.batch_rows, self.provider.most_rows, self._account.most_rows(settings))
         settings = msgspec.structs.replace(settings, batch_rows=rows)
         shared = ([getattr(settings, name) for name in _SHARED], self._account.shared(settings))
         if self._shared.setdefault(destination.name, shared) != shared:

@@ -8,18 +8,14 @@ Only a `ForkServer` runs it.
 
 from __future__ import annotations
 
-from functools import partial
-
 from mailing_api.aws import s3
 from mailing_api.http import client as http_client
 from mailing_api.http import downloads
 from mailing_api.http.pace import Pace
 from mailing_api.http.retry import RetryPolicy
-from mailing_api.postgrid import client as postgrid_client
 from mailing_api.ses import client as ses_client
 from target_mailing import run
 from target_mailing.delivery import jobs
-from target_mailing.mailjet import account as mailjet_account
 from target_mailing.ses import account as ses_account
 from target_mailing.target import TargetMailing
 
@@ -28,9 +24,7 @@ QUICK = RetryPolicy(throttle_base=0.02, throttle_cap=0.04, throttle_tries=6, fau
 if __name__ == "__main__":
     run._STATE_INTERVAL = 0.0
     http_client.RetryPolicy = lambda: QUICK  # type: ignore[assignment, misc]
-    http_client.Pace = partial(Pace, floor=100.0)  # type: ignore[assignment, misc]
-    postgrid_client.Pace = partial(Pace, floor=100.0)  # type: ignore[assignment, misc]
-    mailjet_account.Pace = partial(Pace, floor=100.0)  # type: ignore[assignment, misc]
+    Pace.__init__.__kwdefaults__["floor"] = 100.0
     ses_account.PATIENCE = QUICK  # type: ignore[misc]
     ses_client._SLOWEST = 100.0
     for module in (s3, downloads):
