@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Unpack
+from typing import Any, Final, Unpack
 
 import httpx
 import msgspec
@@ -27,11 +27,13 @@ from mailing_api.http.paths import segment
 from mailing_api.http.urls import canonical, check_url
 from mailing_api.settings import lookup, named
 
-__all__ = ["ExampleMailClient", "Row"]
+__all__ = ["ENDED", "ExampleMailClient", "Job", "Row"]
 
 Row = dict[str, Any]
 
 ROOT = "/examplemail/v1"
+#: States of a job that do not change.
+ENDED: Final = frozenset({"finished", "failed", "cancelled"})
 
 
 class _Page(msgspec.Struct):
@@ -41,6 +43,21 @@ class _Page(msgspec.Struct):
 
 _PAGE = msgspec.json.Decoder(_Page)
 _OBJECT = msgspec.json.Decoder(Row)
+
+
+class Job(msgspec.Struct, frozen=True):
+    """A job as it is now."""
+
+    state: str
+    refused: int
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether it has ended; a state that is not known has not."""
+        return self.state in ENDED
+
+
+_JOB = msgspec.json.Decoder(Job)
 
 
 class ExampleMailClient:
@@ -97,13 +114,22 @@ class ExampleMailClient:
         page: _Page = self._get(kind, _PAGE, filters)
         return page.items
 
-    def one(self, kind: str, number: str) -> Row:
-        """A contact or a job.
+    def contact(self, number: str) -> Row:
+        """A contact.
 
         Raises:
             NotFound: there is none.
         """
-        found: Row = self._get(f"{kind}/{segment(number)}", _OBJECT)
+        found: Row = self._get(f"contacts/{segment(number)}", _OBJECT)
+        return found
+
+    def job(self, number: str) -> Job:
+        """A job.
+
+        Raises:
+            NotFound: there is none.
+        """
+        found: Job = self._get(f"jobs/{segment(number)}", _JOB)
         return found
 
     def create_audience(self, title: str) -> str:

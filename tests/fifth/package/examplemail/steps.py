@@ -9,18 +9,19 @@ import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain, takewhile
 from typing import Any, Final
 
 import msgspec
 
-from examplemail.client import ExampleMailClient, Row
+from examplemail.client import ExampleMailClient, Job, Row
 from mailing_api.addresses import fold_address
 from mailing_api.errors import MailingError, NotFound, RateLimited, RequestRefused
-from mailing_api.values import moment
 from target_mailing.contacts.consent import Actions
 from target_mailing.contacts.effects import Effect
+from target_mailing.delivery.jobs import FollowJob, is_near
 from target_mailing.delivery.one_by_one import take_each
-from target_mailing.destination import Again, Done, Finished, Progress, Refusal, Step, Work
+from target_mailing.destination import Done, Finished, Progress, Refusal, Step, Work
 
 __all__ = ["ACTIONS", "End", "Follow", "LookUp", "ReadResults", "Submit"]
 
@@ -33,11 +34,8 @@ ACTIONS: Final = Actions(
     removing_erases_opt_out=True,
 )
 _OPERATIONS: Final = {"addnoforce": "write", "addforce": "resubscribe", "unsub": "opt_out", "remove": "delete"}
-_ENDED: Final = frozenset({"finished", "failed", "cancelled"})
 #: Refusals of a line that another look at the contacts resolves: one came, or one went, after the last look.
 _OUTDATED: Final = frozenset({"contact_known", "contact_unknown"})
-#: Seconds by which Example Mail's clock and ours may differ.
-_CLOCK_SKEW: Final = 120.0
 
 
 @dataclass(frozen=True)
@@ -81,7 +79,7 @@ class LookUp(Step):
         for number in work.names.get(at, ()):
             if number not in found:
                 try:
-                    found[number] = self.client.one("contacts", number)
+                    found[number] = self.client.contact(number)
                 except NotFound:
                     continue
         ours = [one for one in found.values() if one["audience"] == self.audience]
@@ -125,41 +123,34 @@ class Submit(Step):
         looked = work.evidence.get("look")
         if looked is None:
             return None
-        since = moment(work.begun_at - _CLOCK_SKEW)
-        pages = self.client.rows("jobs", audience=self.audience, submitted_after=since)
-        jobs = [one for page in pages for one in page]
-        for one in jobs:
-            if one.get("label") == looked["label"]:
-                return Done({"job": one["id"]}, certain=True)
-        ours = {noted.get("job") for noted in work.known}
-        wanted = (_OPERATIONS[work.action], len(looked["lines"]))
+        listed = chain.from_iterable(self.client.rows("jobs", audience=self.audience))
+        jobs = [*takewhile(lambda job: is_near(work.begun_at, job["submitted"]), listed)]  # the newest come first
+        for job in jobs:
+            if job.get("label") == looked["label"]:
+                return Done({"job": job["id"]}, certain=True)
+        known = {noted.get("job") for noted in work.known}
+        size = (_OPERATIONS[work.action], len(looked["lines"]))
         found = [
-            one["id"]
-            for one in jobs
-            if "label" not in one and (one["operation"], one["lines"]) == wanted and one["id"] not in ours
+            job["id"]
+            for job in jobs
+            if "label" not in job and (job["operation"], job["lines"]) == size and job["id"] not in known
         ]
         return Done({"job": found[0]}) if len(found) == 1 else None
 
 
 @dataclass(frozen=True)
-class Follow(Step):
-    """Looks at the job until it has ended."""
+class Follow(FollowJob[Job]):
+    """Polls the job."""
 
     client: ExampleMailClient
-    name = "follow"
-    watches = True
 
-    def run(self, work: Work) -> Progress:
-        """Look once."""
-        number = work.evidence["submit"]["job"]
-        try:
-            job = self.client.one("jobs", number)
-        except NotFound:
-            reason = "the job is unknown to Example Mail"
-            return Finished(job=number, unresolved=True, reason=reason, withheld=work.withheld)
-        if job["state"] not in _ENDED:
-            return Again()
-        return Done({"state": job["state"], "refused_lines": job["refused"]})
+    def read(self, job_id: str) -> Job:
+        """The job now."""
+        return self.client.job(job_id)
+
+    def ended(self, job_id: str, job: Job, work: Work) -> Progress:
+        """The next step reads its results."""
+        return Done({"state": job.state, "refused_lines": job.refused})
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Final
 
-from examplemail.client import ExampleMailClient
+from examplemail.client import ENDED, ExampleMailClient
 from mailing_api import values
 from mailing_api.settings import Setting, lookup
 from tap_mailing.records.columns import Row, computed, identifier, integer, mapping, text, timestamp
@@ -22,7 +22,6 @@ INCLUDE_OPTED_OUT: Final = Setting(
 )
 
 _STANDINGS = {"active": "subscribed", "opted_out": "unsubscribed"}
-_ENDED = {"finished", "failed", "cancelled"}
 
 
 class ExampleMailStream(MailingStream[ExampleMailClient]):
@@ -115,7 +114,7 @@ class ImportJobs(ExampleMailStream):
         identifier("id", "id"),
         text("kind", "operation"),
         text("status", "state"),
-        computed("is_terminal", ("state",), lambda row: row.get("state") in _ENDED),
+        computed("is_terminal", ("state",), lambda row: row.get("state") in ENDED),
         text("list_id", "audience"),
         integer("records_processed", "lines"),
         integer("records_failed", "refused"),
@@ -132,7 +131,7 @@ class ImportJobs(ExampleMailStream):
     def seen(self, rows: Sequence[Row]) -> None:
         """Keep when the first of those that have not ended was submitted."""
         super().seen(rows)
-        waiting = [values.timestamp(row["submitted"]) or "" for row in rows if row.get("state") not in _ENDED]
+        waiting = [values.timestamp(row["submitted"]) or "" for row in rows if row.get("state") not in ENDED]
         self._waiting = min([one for one in (self._waiting, *waiting) if one], default="")
 
     def conclude(self, bookmark: str | None, started: str) -> Mapping[str, Any]:
