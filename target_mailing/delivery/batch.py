@@ -1,4 +1,4 @@
-"""Batches on their way: their rows, how far they are, what they may still cost, when they are looked at."""
+"""Batches under way: rows, step, evidence, and the calls that may still be spent on splitting."""
 
 from __future__ import annotations
 
@@ -9,40 +9,40 @@ from typing import Any, Self
 import msgspec
 
 from target_mailing.delivery.queue import DestinationQueue
-from target_mailing.destination import Refusal, Step, Work
+from target_mailing.destination import Done, Finished, Refusal, Step, Work
 from target_mailing.journal.journal import StoredBatch
 from target_mailing.row import Row
 
 __all__ = ["MAX_SPLIT_CALLS", "Batch", "Losses", "SplitBudget"]
 
-#: Calls that finding out the failing rows of one batch may take.
+#: Calls that may be spent on finding the failing rows of one batch.
 MAX_SPLIT_CALLS = 32
 
 
 class SplitBudget:
-    """A batch and what it was split into share one budget of calls."""
+    """The calls that a batch and the batches split from it share."""
 
     def __init__(self) -> None:
         self.calls_left = MAX_SPLIT_CALLS
 
 
 class Losses(msgspec.Struct, frozen=True):
-    """How submissions of a batch, or of those that it was split from, were lost.
+    """Lost replies to submissions of a batch, or of the batches that it was split from.
 
     Attributes:
-        last_at: when the last one was (monotonic seconds); None for never.
-        is_repeated: another submission to the destination was answered between two of them.
+        last_at: when the last reply was lost (monotonic seconds); None for never.
+        is_repeated: another submission to the destination was answered between two losses.
     """
 
     last_at: float | None = None
     is_repeated: bool = False
 
     def and_now(self, answered_at: float) -> Losses:
-        """With one that was lost just now; `answered_at` is when another one was answered last (monotonic seconds)."""
+        """With a reply lost just now; `answered_at` is when another submission was last answered (monotonic)."""
         return Losses(time.monotonic(), self.is_repeated or self.is_answered(answered_at))
 
     def is_answered(self, answered_at: float) -> bool:
-        """Whether another one was answered after the last of them."""
+        """Whether another submission was answered after the last loss."""
         return self.last_at is not None and answered_at > self.last_at
 
 
@@ -51,22 +51,22 @@ class Batch(msgspec.Struct, eq=False):
 
     Attributes:
         number: in the journal.
-        route: the way that it goes.
-        created_at: when it was made (Unix seconds).
-        at: the position of the step that it is at.
+        route: the name of its sequence of steps.
+        budget: shared with the batch that it was split from, and with those split from it.
+        position: of its current step.
         evidence: of the steps done, by step.
-        begun_at: when its step was begun (Unix seconds); 0 for not yet.
-        since: when the call was begun whose effect is waited for (Unix seconds).
+        begun_at: when the current step was begun (Unix seconds); 0 if it was not.
+        since: when the call was begun whose effect is awaited (Unix seconds).
         put_off_at: the position of the latest step that was put off; -1 for none.
-        polls: how often its step found nothing to tell.
-        failed_looks: looks at its job that failed in a row.
-        lost: times that the reply to its step was lost.
-        lost_to: the HTTP status in place of the reply that was lost last, if there was one.
-        losses: when its submissions were lost, and what was answered meanwhile.
-        waits: it is not sent for now, so that others are answered, or fail, before it is judged.
-        maybe_done: its step, which is taken again, may have been done before.
-        recovered: it is of an earlier run.
-        refused: by position, rows that a step refused while the others went on.
+        polls: how often the current step had no result.
+        failed_polls: polls of its job that failed in a row.
+        lost: how often the reply to the current step was lost.
+        lost_to: the HTTP status in place of the last lost reply, if there was one.
+        losses: when replies to its submissions were lost, and whether others were answered since.
+        waits: it is not sent until other batches have been answered or have failed.
+        maybe_done: the current step is taken again, and may have been done before.
+        recovered: it is a batch of an earlier run.
+        refused: by position, rows that a step refused while the others continued.
     """
 
     number: int
@@ -75,15 +75,14 @@ class Batch(msgspec.Struct, eq=False):
     route: str
     rows: list[Row]
     steps: Sequence[Step]
-    created_at: float
-    budget: SplitBudget
-    at: int = 0
+    budget: SplitBudget = msgspec.field(default_factory=SplitBudget)
+    position: int = 0
     evidence: dict[str, dict[str, Any]] = {}
     begun_at: float = 0.0
     since: float = 0.0
     put_off_at: int = -1
     polls: int = 0
-    failed_looks: int = 0
+    failed_polls: int = 0
     lost: int = 0
     lost_to: int | None = None
     losses: Losses = Losses()
@@ -94,109 +93,109 @@ class Batch(msgspec.Struct, eq=False):
 
     @classmethod
     def of_earlier_run(cls, queue: DestinationQueue, stored: StoredBatch, steps: Sequence[Step]) -> Self:
-        """A batch that an earlier run left unfinished, at the step where it goes on."""
+        """A batch that an earlier run left unfinished, at the step from which it is resumed."""
         done = {name: evidence for name, evidence in stored.steps.items() if evidence is not None}
         batch = cls(
-            stored.number, queue, stored.action, stored.route, stored.rows, steps, stored.created_at, SplitBudget(),
-            evidence=done, recovered=True,
-        )  # fmt: skip
+            stored.number, queue, stored.action, stored.route, stored.rows, steps, evidence=done, recovered=True
+        )
         for row in batch.rows:
             row.lines = ()
-        # A step of unknown effect comes first: those before it may have been begun again to repeat it.
+        # A step with an unknown result comes first: steps before it may have been begun again in order to repeat it.
         unknown = [
             step for step in steps if step.name in stored.steps and not step.repeatable and step.name not in done
         ]
-        # Whatever stands before one that was done and is not to be repeated is over, noted or not.
+        # Every step before one that was done and is not repeatable is over, noted or not.
         over = max((at for at, step in enumerate(steps) if step.name in done and not step.repeatable), default=-1)
         ahead = [step for at, step in enumerate(steps) if at > over and step.name not in done]
-        batch.at = steps.index((unknown or ahead or steps[-1:])[0])
+        batch.position = steps.index((unknown or ahead or steps[-1:])[0])
         batch.begun_at = stored.begun.get(batch.step.name, stored.created_at)
-        # A step that may be repeated was begun anew each time that it was put off.
+        # A repeatable step was noted as begun each time that it was put off.
         begun = [step for step in batch.taken if step is not batch.step or not step.repeatable]
-        # Where the clock was ahead then, time counts from now: it would not run out before the clock has come there.
+        # If the clock was ahead then, deadlines count from now: else they would not pass before it is that late.
         batch.since = min(
             time.time(),
             max((stored.begun[step.name] for step in begun if step.name in stored.begun), default=stored.created_at),
         )
-        batch.refused = dict.fromkeys(batch.left_out, Refusal("refused_by_provider", ""))
+        batch.refused = dict.fromkeys(batch.noted("refused"), Refusal("refused_by_provider", ""))
         return batch
 
     @property
     def step(self) -> Step:
-        """The step that it is at."""
-        return self.steps[self.at]
+        """The current step."""
+        return self.steps[self.position]
 
     @property
     def taken(self) -> Sequence[Step]:
-        """The steps that were begun, but for one that certainly did not happen."""
-        return self.steps[: self.at + (self.begun_at > 0.0)]
+        """The steps that were begun, without one that certainly did not happen."""
+        return self.steps[: self.position + (self.begun_at > 0.0)]
 
     @property
     def is_to_submit(self) -> bool:
-        """Whether a step comes next that is not to be repeated; or comes later, and is the first."""
-        before, ahead = self.steps[: self.at], self.steps[self.at :]
+        """Whether the current step is not repeatable; or a later one is, and is the first such step."""
+        before, ahead = self.steps[: self.position], self.steps[self.position :]
         is_unsent = all(step.repeatable for step in before)
         return not self.step.repeatable or (is_unsent and not all(step.repeatable for step in ahead))
 
     def begin(self, now: float) -> None:
-        """Begin the step that it is at; on the way back to one that was put off, that has been waited for already."""
+        """Begin the current step. On the way back to a step that was put off, the time waited so far still counts."""
         self.begun_at = now
-        if self.at > self.put_off_at:
+        if self.position > self.put_off_at:
             self.since = now
 
-    def put_off(self, *, rewind: bool) -> None:
-        """Take the step that it is at later, with those before it that are to be taken again then."""
-        self.put_off_at = max(self.put_off_at, self.at)
-        if rewind:
-            self.rewind()
+    def end(self, done: Done) -> dict[str, Any]:
+        """The current step is done; returns its evidence for the journal."""
+        evidence = done.evidence
+        if self.lost and not self.step.repeatable:
+            evidence = evidence | {"lost": self.lost}  # earlier submissions, whose jobs stay unknown if there are any
+        if done.refused:
+            self.refused |= done.refused
+            evidence = evidence | {"refused": sorted(done.refused)}
+        self.evidence[self.step.name] = evidence
+        return evidence
 
     def advance(self) -> None:
-        """Go to the next step."""
-        if self.at == self.put_off_at:
+        """Move to the next step."""
+        if self.position == self.put_off_at:
             self.since = self.begun_at
             self.put_off_at = -1
         if not self.step.repeatable:
             self.losses = Losses()
-        self.at += 1
+        self.position += 1
         self.begun_at = 0.0
         self.polls = 0
         self.maybe_done = False
 
+    def put_off(self, *, rewind: bool) -> None:
+        """Take the current step later, after the steps that are taken again before it if it is to rewind."""
+        self.put_off_at = max(self.put_off_at, self.position)
+        if rewind:
+            self.rewind()
+
     def rewind(self) -> None:
-        """Go back to where its step begins when it is taken again; what was noted after it counts no more."""
+        """Return to where the current step begins when it is taken again, and forget what was noted after that."""
         begin = self.step.again_from or self.step.name
-        self.at = next(at for at, step in enumerate(self.steps) if step.name == begin)
+        self.position = next(at for at, step in enumerate(self.steps) if step.name == begin)
         self.begun_at = 0.0
-        for step in self.steps[self.at :]:
+        for step in self.steps[self.position :]:
             for at in self.evidence.get(step.name, {}).get("refused", ()):
                 self.refused.pop(at, None)
-        for step in self.steps[self.at + 1 :]:
+        for step in self.steps[self.position + 1 :]:
             self.evidence.pop(step.name, None)
 
-    @property
-    def withheld(self) -> list[int]:
-        """Positions of rows that a step done did not let pass, for the sake of consent."""
-        return [at for noted in self.evidence.values() for at in noted.get("withheld", ())]
+    def noted(self, name: str) -> list[int]:
+        """Positions of rows that the steps done noted as `withheld` or `refused`."""
+        return [at for evidence in self.evidence.values() for at in evidence.get(name, ())]
 
-    @property
-    def left_out(self) -> list[int]:
-        """Positions of rows that a step done did not let pass, because the provider refused them."""
-        return [at for noted in self.evidence.values() for at in noted.get("refused", ())]
-
-    @property
-    def names(self) -> Mapping[int, Sequence[str]]:
-        """By position, what the provider calls the rows' contacts, where the step that it is at asks for it."""
-        if not self.step.uses_names:
-            return {}
-        removing = self.step.spares_shared or self.action == self.queue.destination.actions.remove
-        return self.queue.names(self.rows, removing=removing)
-
-    def with_contacts(self, names: Mapping[int, Sequence[str]]) -> list[tuple[int, str]]:
-        """Names by position, each with the row's contact."""
-        return [(self.rows[at].id, name) for at, each in names.items() for name in each]
+    def with_contacts(self, ids: Mapping[int, Sequence[str]]) -> list[tuple[int, str]]:
+        """Provider IDs by position, as pairs of contact and ID."""
+        return [(self.rows[at].id, number) for at, numbers in ids.items() for number in numbers]
 
     def work(self, *, journal: str, known: Sequence[Mapping[str, Any]] = ()) -> Work:
-        """What the step that it is at is given; `journal` and `known` as in `Work`."""
+        """The input of the current step; `journal` and `known` as in `Work`."""
+        ids: Mapping[int, Sequence[str]] = {}
+        if self.step.uses_names:
+            removing = self.step.spares_shared or self.action == self.queue.destination.actions.remove
+            ids = self.queue.names(self.rows, removing=removing)
         return Work(
             action=self.action,
             rows=self.rows,
@@ -206,25 +205,37 @@ class Batch(msgspec.Struct, eq=False):
             begun_at=self.begun_at,
             known=known,
             resumed=self.recovered,
-            names=self.names,
+            names=ids,
             journal=journal,
         )
 
-    def divide(self, undecided: Sequence[int], parts: int, *, absent: bool) -> list[list[Row]]:
-        """Batches for the rows of which nobody can tell; none where that leads nowhere, or costs too many calls."""
+    def with_refused(self, finished: Finished) -> Finished:
+        """Its end, with the rows that earlier steps refused."""
+        if not self.refused:
+            return finished
+        return msgspec.structs.replace(finished, rejected={**self.refused, **finished.rejected})
+
+    def undecided(self, finished: Finished) -> list[int]:
+        """Positions of rows without a result after it ended."""
+        positions = range(len(self.rows)) if finished.unresolved else finished.resend
+        return [at for at in positions if at not in finished.rejected and at not in finished.withheld]
+
+    def divide(self, undecided: Sequence[int], finished: Finished) -> list[list[Row]]:
+        """Rows of batches for the undecided rows; none if that would not help, or would cost too many calls."""
+        parts = 2 if finished.unresolved else 1
         if len(undecided) < parts or self.budget.calls_left < parts:
             return []
         self.budget.calls_left -= parts
         rows = [self.rows[at] for at in undecided]
         for row in rows:
-            row.resubmitted = not absent
+            row.resubmitted = not finished.absent
         middle = (len(rows) + 1) // parts
         return [rows[:middle], rows[middle:]] if parts == 2 else [rows]
 
     def part(self, number: int, rows: list[Row]) -> Batch:
-        """A batch of some of its rows, with that number in the journal."""
+        """A batch of some of its rows, with this number in the journal."""
         return Batch(
-            number, self.queue, self.action, self.route, rows, self.steps, time.time(), self.budget, losses=self.losses
+            number, self.queue, self.action, self.route, rows, self.steps, budget=self.budget, losses=self.losses
         )
 
     def kept(self, rejected: Iterable[int]) -> list[tuple[bytes, str, int]]:
@@ -238,6 +249,6 @@ class Batch(msgspec.Struct, eq=False):
 
     @property
     def jobs(self) -> str:
-        """The provider's names of what was done, for logs: steps note numbers and codes there, never addresses."""
-        found = [f"{name} {one}" for noted in self.evidence.values() for name, one in noted.items() if name == "job"]
-        return ", ".join(found) or "no job"
+        """The provider's names of its jobs, for logs: numbers and codes, never addresses."""
+        names = [f"job {evidence['job']}" for evidence in self.evidence.values() if "job" in evidence]
+        return ", ".join(names) or "no job"

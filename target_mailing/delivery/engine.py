@@ -1,34 +1,30 @@
-"""Delivering: batches go through their steps, jobs are followed to their end, rows get their outcomes.
+"""Delivery: batches go through their steps, jobs are followed to their end, rows get their outcomes.
 
-One thread, the caller's, owns everything that is remembered: batches, journal, outcomes. Other threads only talk to
-providers: `jobs_in_flight` of them take steps, one looks at jobs. What they find comes back through the inbox, so
-that nothing here needs a lock. Knows no provider.
+The caller's thread owns everything that is remembered: batches, journal, outcomes. Other threads only call providers
+(`Calls`) and hand over the results, so nothing here needs a lock. Knows no provider.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-
-import msgspec
 
 from mailing_api.counted import counted
 from mailing_api.errors import MailingError, ProviderFault, RateLimited, UnreadableAnswer
-from mailing_api.http.threads import DaemonPool
-from target_mailing.delivery.batch import Batch, SplitBudget
+from target_mailing.delivery.batch import Batch
+from target_mailing.delivery.calls import Calls
 from target_mailing.delivery.closing import CLOSING, to_be_closed
-from target_mailing.delivery.contested import is_contested
 from target_mailing.delivery.errors import DeliveryFailed
 from target_mailing.delivery.lost_rows import MAX_LOST, judged_alone
 from target_mailing.delivery.outcomes import Outcomes
-from target_mailing.delivery.queue import DestinationQueue, ReadyBatch, pending_removals
-from target_mailing.delivery.recovery import can_resume, undo
+from target_mailing.delivery.queue import DestinationQueue, pending_removals
+from target_mailing.delivery.recovery import can_resume, is_contested
 from target_mailing.delivery.result import BatchResult
-from target_mailing.delivery.schedule import PollSchedule, overdue
-from target_mailing.destination import Again, Destination, Done, Finished, Progress, Refusal
+from target_mailing.delivery.schedule import PollSchedule, Slots, overdue
+from target_mailing.destination import Again, Destination, Done, Finished, Progress, Refusal, Step
 from target_mailing.journal.journal import Journal, StoredBatch
 from target_mailing.row import Row
 from target_mailing.settings import StreamSettings
@@ -37,12 +33,12 @@ __all__ = ["Delivery"]
 
 logger = logging.getLogger("target-mailing.delivery")
 
-#: Looks at a job that may fail in a row (each already retried by the client) before the run gives up.
-_MAX_FAILED_LOOKS = 10
+#: Polls of a job that may fail in a row (each already retried by the client) before the run fails.
+_MAX_FAILED_POLLS = 10
 
 
 class Delivery:
-    """Everything under way in one run."""
+    """Every batch of one run."""
 
     def __init__(
         self,
@@ -56,25 +52,19 @@ class Delivery:
 
         Args:
             journal: the local memory.
-            outcomes: is told how rows end.
+            outcomes: counts how rows end.
             jobs_in_flight: batches under way at the same time.
-            notify: called from other threads with what the owning thread is to call next.
+            notify: takes, from other threads, a call for the owning thread to make.
         """
         self._journal = journal
         self._outcomes = outcomes
-        self._jobs_in_flight = jobs_in_flight
-        self._notify = notify
-        self._workers = DaemonPool(jobs_in_flight, "steps")
-        self._poller = DaemonPool(1, "poller")
+        self._calls = Calls(journal, workers=jobs_in_flight, notify=notify)
         self._queues: dict[str, DestinationQueue] = {}
-        self._under_way: set[int] = set()
-        self._submitting: set[int] = set()
-        self._queued: dict[str, deque[Batch]] = {}
-        self._name = journal.name
+        self._slots = Slots(jobs_in_flight)
         self._schedule = PollSchedule()
         self._started_at = time.time()
         self._ending = False
-        #: No new batch is to begin for now, however many rows wait.
+        #: No new batch begins for now, however many rows wait.
         self.is_held = False
         self.error: Exception | None = None
         self.counts: Counter[str] = Counter()
@@ -84,7 +74,7 @@ class Delivery:
     def queue(
         self, destination: Destination, settings: StreamSettings, *, batches_at_once: int | None
     ) -> DestinationQueue:
-        """The queue of a destination; a new one first goes on with what an earlier run left unfinished."""
+        """The queue of a destination; a new queue first resumes the batches that an earlier run left unfinished."""
         queue = self._queues.get(destination.name)
         if queue is None:
             queue = self._queues[destination.name] = DestinationQueue(
@@ -99,21 +89,21 @@ class Delivery:
         return queue
 
     def offer(self, queue: DestinationQueue, rows: list[Row]) -> None:
-        """Take in rows of one queue, in order."""
+        """Take in rows of one queue, in order; they wait while batches of an earlier run are under way."""
         if queue.recovering:
             queue.held.extend(rows)
         else:
             queue.offer(rows, time.monotonic())
 
     def may_take_more(self) -> bool:
-        """Whether more input should be read now; what is in memory stays bounded."""
+        """Whether more input should be read now, so that memory stays bounded."""
         return self.is_held or not any(queue.is_crowded() for queue in self._queues.values())
 
     def pump(self) -> None:
-        """Send what is due, as far as jobs may be in flight."""
+        """Poll the jobs that are due, and begin the batches that may be in flight."""
         now = time.monotonic()
         for batch in self._schedule.due(now):
-            self._look(batch)
+            self._continue(batch)
         for queue in self._queues.values():
             if self._ending:
                 queue.batcher.close_all()
@@ -122,60 +112,53 @@ class Delivery:
         if self.error is not None or self.is_held:
             return
         for queue in self._queues.values():
-            while not queue.recovering and queue.has_room() and len(self._under_way) < self._jobs_in_flight:
+            while not queue.recovering and self._slots.is_free(queue):
                 ready = queue.next_batch(ending=self._ending)
                 if ready is None:
                     break
-                self._start(queue, ready)
+                steps = queue.destination.steps(ready.action, ready.route)
+                self._begin(queue, ready.action, ready.route, ready.rows, steps)
 
     def next_event_at(self) -> float | None:
-        """When `pump` next has something to do by itself (monotonic seconds)."""
+        """When `pump` next has something to do without news (monotonic seconds)."""
         opened = [(queue.batcher.oldest(), queue.settings.batch_max_age) for queue in self._queues.values()]
         times = [self._schedule.next_at(), *(at + age for at, age in opened if at is not None)]
-        return min((at for at in times if at is not None), default=None)
+        return min((moment for moment in times if moment is not None), default=None)
 
     def end(self) -> None:
         """No more rows will come: batches go whatever their size."""
         self._ending = True
 
     def remember(self) -> None:
-        """All rows have ended, and well: note what only such a run tells."""
+        """All rows have ended and nothing failed: note what only such a run shows."""
         for queue in self._queues.values():
             queue.shared_keys.remember()
 
     def close(self, *, is_whole: bool) -> bool:
-        """All rows have ended, and well: begin what is left to do for destinations that start over, if anything is.
-
-        Args:
-            is_whole: nothing speaks against the input being all of it.
-        """
+        """All rows have ended and nothing failed: begin the closing steps; whether there are any."""
         try:
             for queue, steps in to_be_closed(self._queues.values(), is_whole=is_whole):
-                name = queue.destination.name
-                number = self._journal.begin_batch(name, "", CLOSING, [])
-                self._launch(Batch(number, queue, "", CLOSING, [], steps, time.time(), SplitBudget()))
+                self._begin(queue, "", CLOSING, [], steps)
         except DeliveryFailed as error:
             self.fail(error)
-        return bool(self._under_way)
+        return bool(self._slots)
 
     def holds_state(self) -> bool:
-        """Whether no STATE may leave, since what the run does counts only as a whole."""
+        """Whether no STATE may leave, because the run takes effect only as a whole."""
         return any(queue.holds_state for queue in self._queues.values())
 
     def fail(self, error: Exception) -> None:
         """Submit nothing more; jobs under way are still followed to their end."""
-        if self.error is None:
-            self.error = error
+        self.error = self.error or error
 
     def is_idle(self) -> bool:
-        """Whether nothing is under way; with an error, what was not begun is left."""
-        if self._under_way:
-            return False
-        return self.error is not None or all(queue.is_empty() for queue in self._queues.values())
+        """Whether nothing is under way; after an error, waiting rows do not matter."""
+        has_rows = self.error is None and not all(queue.is_empty() for queue in self._queues.values())
+        return not (self._slots or has_rows)
 
     def is_submitting(self) -> bool:
-        """Whether a call is on its way that must not be made twice."""
-        return bool(self._submitting)
+        """Whether a call is under way that must not be made twice."""
+        return bool(self._calls.submitting)
 
     def repeated_keys(self) -> Counter[str]:
         """By stream, rows whose key stands for other addresses, too."""
@@ -183,35 +166,28 @@ class Delivery:
 
     def unfinished(self) -> int:
         """Batches under way."""
-        return len(self._under_way)
+        return len(self._slots)
 
     # Batches
 
-    def _start(self, queue: DestinationQueue, ready: ReadyBatch) -> None:
-        action, route, rows = ready.action, ready.route, ready.rows
-        # What is to leave after these rows came is noted with them, so that no kill in between lets it stay.
-        pending = pending_removals(rows)
-        number = self._journal.begin_batch(queue.destination.name, action, route, rows, pending_removals=pending)
-        steps = queue.destination.steps(action, route)
-        self._launch(Batch(number, queue, action, route, rows, steps, time.time(), SplitBudget()))
+    def _begin(self, queue: DestinationQueue, action: str, route: str, rows: list[Row], steps: Sequence[Step]) -> None:
+        # The removals that wait for these rows are noted with them, so that a kill does not lose them.
+        removals = pending_removals(rows)
+        number = self._journal.begin_batch(queue.destination.name, action, route, rows, pending_removals=removals)
+        self._launch(Batch(number, queue, action, route, rows, steps))
 
     def _launch(self, batch: Batch) -> None:
-        self._under_way.add(batch.number)
         self.counts["batches"] += 1
         self.counts["resubmitted"] += sum(row.resubmitted for row in batch.rows)
-        if batch.queue.has_room():
-            batch.queue.under_way += 1
+        if self._slots.take(batch):
             self._begin_step(batch)
-        else:  # one that another was split into
-            self._queued.setdefault(batch.queue.destination.name, deque()).append(batch)
 
     def _resume(self, queue: DestinationQueue, stored: StoredBatch) -> None:
         steps = queue.destination.steps(stored.action, stored.route)
         is_followed = can_resume(queue.destination, stored, steps)
         batch = Batch.of_earlier_run(queue, stored, steps)
         queue.recovering += 1
-        queue.under_way += 1
-        self._under_way.add(batch.number)
+        self._slots.take(batch)
         if not is_followed:
             self._discard(batch, is_uncertain=any(step.sends and step.name in stored.steps for step in steps))
             return
@@ -223,33 +199,48 @@ class Delivery:
             self._begin_step(batch)
 
     def _discard(self, batch: Batch, *, is_uncertain: bool) -> None:
-        """Forget a batch of an earlier run. STATE has not moved past its rows, so they come again and go out again."""
+        """Forget a batch of an earlier run. STATE has not moved past its rows, so they come and are sent again."""
 
         def discarded() -> None:
             self._journal.discard(batch.number, uncertain=batch.rows if is_uncertain else ())
             self._ended(batch)
 
-        self._undo(batch, discarded)
+        self._calls.undo(batch, discarded)
 
-    def _undo(self, batch: Batch, then: Callable[[], None]) -> None:
-        """Clear away what the steps taken left of a batch that goes no further; then go on, whatever came of that."""
-        steps, work = batch.taken, batch.work(journal=self._name)
-        self._workers.submit(lambda: undo(steps, work)).add_done_callback(lambda _: self._notify(then))
+    def _leave(self, batch: Batch, error: BaseException) -> None:
+        """The run fails at this batch, which stays in the journal."""
+        logger.debug("Batch %d stays at step %r for the next run", batch.number, batch.step.name)
+        self.fail(error if isinstance(error, Exception) else DeliveryFailed(type(error).__name__))
+        if all(step.repeatable for step in batch.taken):  # nothing was submitted: the next run begins it again
+            self._calls.undo(batch, lambda: self._slots.abandon(batch))
+        else:
+            self._slots.abandon(batch)
+        self._slots.abandon_waiting(batch.queue)
+
+    def _ended(self, batch: Batch) -> None:
+        if (following := self._slots.free(batch)) is not None:
+            self._continue(following)
+        if batch.recovered:
+            batch.queue.recovering -= 1
+            if not batch.queue.recovering:
+                held, batch.queue.held = batch.queue.held, []
+                batch.queue.offer(held, time.monotonic())
+
+    # Steps
 
     def _begin_step(self, batch: Batch) -> None:
         if self.error is not None and batch.is_to_submit:
             self._leave(batch, self.error)
-            return
-        if batch.step.watches:
-            # A job needs a moment; one of an earlier run had it.
+        elif batch.step.watches:
+            # A new job needs a moment; a job of an earlier run has had it.
             batch.begun_at = batch.begun_at or time.time()
             self._schedule.add(batch, 0.0 if batch.recovered else batch.queue.settings.poll_interval)
-            return
-        batch.begin(self._journal.begin_step(batch.number, batch.step.name))
-        self._take_step(batch)
+        else:
+            batch.begin(self._journal.begin_step(batch.number, batch.step.name))
+            self._take_step(batch)
 
-    def _look(self, batch: Batch) -> None:
-        """Take a step once more that had nothing to tell."""
+    def _continue(self, batch: Batch) -> None:
+        """Take the current step of a batch that waited."""
         if batch.waits and self.error is None:
             self._judge_lost_row(batch)
         elif batch.step.watches and batch.begun_at:
@@ -258,33 +249,23 @@ class Delivery:
             self._begin_step(batch)
 
     def _take_step(self, batch: Batch) -> None:
-        step, work = batch.step, batch.work(journal=self._name)
-        if not step.repeatable:
-            self._submitting.add(batch.number)
-        pool = self._poller if step.watches else self._workers
-        pool.submit(lambda: step.run(work)).add_done_callback(
-            lambda future: self._notify(lambda: self._step_taken(batch, future))
-        )
+        self._calls.take(batch, lambda future: self._step_taken(batch, future))
 
     def _recover_step(self, batch: Batch) -> None:
-        known = self._journal.evidence(batch.queue.destination.name)
-        step, work = batch.step, batch.work(journal=self._name, known=known)
-        self._workers.submit(lambda: step.recover(work)).add_done_callback(
-            lambda future: self._notify(lambda: self._step_recovered(batch, future))
-        )
+        self._calls.recover(batch, lambda future: self._step_recovered(batch, future))
 
     def _step_taken(self, batch: Batch, future: Future[Progress]) -> None:
-        self._submitting.discard(batch.number)
+        self._calls.submitting.discard(batch.number)
         error = future.exception()
         if error is None:
-            batch.failed_looks = 0
+            batch.failed_polls = 0
             self._progress(batch, future.result())
         elif not isinstance(error, MailingError):
             self._leave(batch, error)
         elif batch.step.watches and isinstance(error, (RateLimited, ProviderFault, UnreadableAnswer)):
-            batch.failed_looks += 1  # which says nothing about the job
-            if batch.failed_looks < _MAX_FAILED_LOOKS and overdue(batch, run_began=self._started_at) is None:
-                self._look_again(batch, batch.queue.settings.poll_max_interval)
+            batch.failed_polls += 1  # the job itself may be well
+            if batch.failed_polls < _MAX_FAILED_POLLS and overdue(batch, run_began=self._started_at) is None:
+                self._schedule.again(batch, batch.queue.settings.poll_max_interval)
             else:
                 self._leave(batch, error)
         elif error.maybe_done and not batch.step.repeatable:
@@ -296,7 +277,7 @@ class Delivery:
             self._leave(batch, error)
 
     def _forget_step(self, batch: Batch) -> None:
-        """The step that it is at did not happen; noted stays what may be done twice, or may have been done before."""
+        """The current step did not happen. One that is repeatable, or may have been done before, stays noted."""
         if not batch.step.repeatable and not batch.maybe_done:
             self._journal.forget_step(batch.number, batch.step.name)
             batch.begun_at = 0.0
@@ -310,34 +291,51 @@ class Delivery:
             self._wait(batch, progress)
 
     def _step_done(self, batch: Batch, done: Done) -> None:
-        # How often it was submitted before, since those jobs, if there are any, stay unknown.
-        evidence = done.evidence | {"lost": batch.lost} if batch.lost and not batch.step.repeatable else done.evidence
-        if done.refused:
-            batch.refused |= done.refused
-            evidence = evidence | {"refused": sorted(done.refused)}
-        names, left = batch.with_contacts(done.names), batch.with_contacts(done.left)
-        there = batch.queue.destination.name
-        self._journal.end_step(there, batch.number, batch.step.name, evidence, ids=names, dropped_ids=left)
-        batch.evidence[batch.step.name] = evidence
+        self._journal.end_step(
+            batch.queue.destination.name,
+            batch.number,
+            batch.step.name,
+            batch.end(done),
+            ids=batch.with_contacts(done.names),
+            dropped_ids=batch.with_contacts(done.left),
+        )
         if not batch.step.repeatable:
             batch.queue.answered.note(sum(len(row.contact) for row in batch.rows))
         if "job" in done.evidence:
-            logger.info(
-                "Batch %d (%s, %s): %s", batch.number, counted(len(batch.rows), "row"), batch.action, batch.jobs
-            )
+            rows = counted(len(batch.rows), "row")
+            logger.info("Batch %d (%s, %s): %s", batch.number, rows, batch.action, batch.jobs)
         batch.advance()
         self._begin_step(batch)
+
+    def _wait(self, batch: Batch, again: Again) -> None:
+        if again.maybe_done:
+            batch.maybe_done = True
+            self.counts["resubmitted"] += 0 if batch.step.repeatable else len(batch.rows)
+        self._forget_step(batch)
+        reason = overdue(batch, run_began=self._started_at)
+        if isinstance(reason, Refusal):
+            withheld = batch.noted("withheld")
+            sent = [at for at in range(len(batch.rows)) if at not in withheld and at not in batch.refused]
+            finished, refusals = Finished(withheld=withheld), dict.fromkeys(sent, reason)
+            self._calls.undo(batch, lambda: self._give_up(batch, finished, refusals))
+        elif reason is not None:
+            self._leave(batch, reason)
+        else:
+            batch.put_off(rewind=again.rewind)
+            self._schedule.again(batch, again.after)
+
+    # Lost replies
 
     def _step_recovered(self, batch: Batch, future: Future[Done | None]) -> None:
         error = future.exception()
         if error is not None:
             self._leave(batch, error)
         elif (done := future.result()) is not None and not is_contested(self._journal, batch, done):
-            logger.info("Batch %d: step %r had been done; going on from there", batch.number, batch.step.name)
+            logger.info("Batch %d: step %r was already done; continuing from there", batch.number, batch.step.name)
             self.counts["adopted"] += 1
             self._step_done(batch, done)
         elif batch.recovered:
-            self._discard(batch, is_uncertain=not batch.step.prepares)  # nobody knows
+            self._discard(batch, is_uncertain=not batch.step.prepares)
         elif self.error is not None:
             self._leave(batch, self.error)
         else:
@@ -350,134 +348,67 @@ class Delivery:
             self.counts["resubmitted"] += 0 if batch.step.prepares else len(batch.rows)
             batch.rewind()
             self._begin_step(batch)
-        elif len(batch.rows) > 1:
-            # The connection may be cut because the batch is too large.
-            why = "the reply was lost again and again"
-            verdict = Finished(unresolved=True, absent=batch.step.prepares, reason=why)
-            self._undo(batch, lambda: self._finish(batch, verdict))
+        elif len(batch.rows) > 1:  # the connection may be cut because the batch is too large
+            why = f"no response to {MAX_LOST} submissions"
+            finished = Finished(unresolved=True, absent=batch.step.prepares, reason=why)
+            self._calls.undo(batch, lambda: self._finish(batch, finished))
         else:
             self._judge_lost_row(batch)
 
     def _judge_lost_row(self, batch: Batch) -> None:
-        """A row by itself was never answered, perhaps while the provider answers what else it is asked."""
-        queued = self._queued.get(batch.queue.destination.name, deque())
-        is_next = any(not one.waits for one in queued)
-        has_others = is_next or batch.queue.under_way - self._schedule.waiting(batch.queue) > 1
-        has_waited, batch.waits = batch.waits, False
-        verdict = judged_alone(batch, has_others=has_others)
+        """A single row was never answered, perhaps while the provider answers other requests."""
+        queue, has_waited = batch.queue, batch.waits
+        batch.waits = False
+        has_next = self._slots.has_next(queue)
+        others = queue.under_way - self._schedule.waiting(queue) - 1
+        verdict = judged_alone(batch, has_others=has_next or others > 0)
         if verdict is None:
-            self._leave(batch, DeliveryFailed("The reply to a batch of one row was lost again and again."))
+            self._leave(batch, DeliveryFailed(f"No response after {MAX_LOST} attempts to send a single row."))
         elif isinstance(verdict, Refusal):
-            ended = Finished(absent=batch.step.prepares)
-            self._undo(batch, lambda: self._give_up(batch, ended, {0: verdict}))
+            finished = Finished(absent=batch.step.prepares)
+            self._calls.undo(batch, lambda: self._give_up(batch, finished, {0: verdict}))
         elif verdict == "send" and has_waited:
             self._begin_step(batch)
         else:
             batch.rewind()
             batch.waits = True
-            if is_next:
-                queued.append(batch)
-                self._look(queued.popleft())
+            if has_next:
+                self._continue(self._slots.swap(batch))
             else:
-                self._look_again(batch, batch.queue.settings.poll_max_interval)
+                self._schedule.again(batch, queue.settings.poll_max_interval)
 
-    def _wait(self, batch: Batch, again: Again) -> None:
-        if again.maybe_done:
-            batch.maybe_done = True
-            self.counts["resubmitted"] += 0 if batch.step.repeatable else len(batch.rows)
-        self._forget_step(batch)
-        reason = overdue(batch, run_began=self._started_at)
-        if isinstance(reason, Refusal):
-            sent = [at for at in range(len(batch.rows)) if at not in batch.withheld and at not in batch.refused]
-            verdict, refusals = Finished(withheld=batch.withheld), dict.fromkeys(sent, reason)
-            self._undo(batch, lambda: self._give_up(batch, verdict, refusals))
-        elif reason is not None:
-            self._leave(batch, reason)
-        else:
-            batch.put_off(rewind=again.rewind)
-            self._look_again(batch, again.after)
-
-    def _look_again(self, batch: Batch, after: float | None) -> None:
-        self._schedule.add(batch, after)
-        batch.polls += 1
-
-    # Ends
-
-    def _leave(self, batch: Batch, error: BaseException) -> None:
-        """The run fails at this batch, which stays in the journal."""
-        logger.debug("Batch %d is left at step %r", batch.number, batch.step.name)
-        self.fail(error if isinstance(error, Exception) else DeliveryFailed(type(error).__name__))
-        if all(step.repeatable for step in batch.taken):  # nothing was submitted: the next run begins it anew
-            self._undo(batch, lambda: self._under_way.discard(batch.number))
-        else:
-            self._under_way.discard(batch.number)
-        for queued in self._queued.pop(batch.queue.destination.name, ()):  # of which nothing was begun
-            self._under_way.discard(queued.number)
-
-    def _ended(self, batch: Batch) -> None:
-        self._under_way.discard(batch.number)
-        batch.queue.under_way -= 1
-        if (queued := self._queued.get(batch.queue.destination.name)) and batch.queue.has_room():
-            batch.queue.under_way += 1
-            self._look(queued.popleft())
-        if batch.recovered:
-            batch.queue.recovering -= 1
-            if not batch.queue.recovering:
-                held, batch.queue.held = batch.queue.held, []
-                batch.queue.offer(held, time.monotonic())
+    # Results
 
     def _finish(self, batch: Batch, finished: Finished) -> None:
-        if batch.refused:
-            finished = msgspec.structs.replace(finished, rejected={**batch.refused, **finished.rejected})
-        undecided = [
-            at
-            for at in (range(len(batch.rows)) if finished.unresolved else finished.resend)
-            if at not in finished.rejected and at not in finished.withheld
-        ]
-        following: list[list[Row]] = []
-        if undecided and not batch.recovered:
-            if self.error is None:
-                parts = 2 if finished.unresolved else 1
-                following = batch.divide(undecided, parts=parts, absent=finished.absent)
-            if not following:
-                is_told = finished.absent or (finished.unresolved and len(undecided) == 1)
-                why = finished.reason
-                refusal = Refusal("not_imported", why) if is_told else Refusal("unconfirmed", why)
-                self._give_up(batch, finished, dict.fromkeys(undecided, refusal))
-                return
-        self._settle(batch, finished, undecided, following)
+        finished = batch.with_refused(finished)
+        undecided = batch.undecided(finished)
+        following = [] if batch.recovered or self.error is not None else batch.divide(undecided, finished)
+        if undecided and not following and not batch.recovered:
+            is_certain = finished.absent or (finished.unresolved and len(undecided) == 1)
+            why = finished.reason
+            refusal = Refusal("not_imported", why) if is_certain else Refusal("unconfirmed", why)
+            self._give_up(batch, finished, dict.fromkeys(undecided, refusal))
+        else:
+            self._settle(batch, finished, undecided, following)
 
     def _give_up(self, batch: Batch, finished: Finished, refusals: Mapping[int, Refusal]) -> None:
-        """No job can tell whether these rows arrived: they are refused, unless the provider can be asked for them."""
+        """No job shows whether these rows arrived: they are refused, unless the provider can be asked for them."""
         rejected = {**finished.rejected, **refusals}
-        verdict = Finished(job=finished.job, rejected=rejected, withheld=finished.withheld, effects=finished.effects)
+        finished = Finished(job=finished.job, rejected=rejected, withheld=finished.withheld, effects=finished.effects)
         # Rows of an earlier run have no content to compare; they come again in the input.
-        step = None if batch.recovered else batch.queue.destination.read_back(verdict, list(refusals))
+        step = None if batch.recovered else batch.queue.destination.read_back(finished, list(refusals))
         if step is None:
-            self._finish(batch, verdict)
+            self._finish(batch, finished)
             return
-        logger.info(
-            "Batch %d (%s): looking for %s at the provider", batch.number, batch.jobs, counted(len(refusals), "row")
-        )
-        batch.steps, batch.at = (step,), 0
+        rows = counted(len(refusals), "row")
+        logger.info("Batch %d (%s): reading %s back from the provider", batch.number, batch.jobs, rows)
+        batch.steps, batch.position = (step,), 0
         self._begin_step(batch)
 
     def _settle(self, batch: Batch, finished: Finished, undecided: list[int], following: list[list[Row]]) -> None:
         queue = batch.queue
         ends = BatchResult.of(batch, finished, undecided)
-        numbers = self._journal.settle(
-            batch.number,
-            destination=queue.destination.name,
-            action=batch.action,
-            route=batch.route,
-            outcomes=ends.counts,
-            confirmed=ends.delivered,
-            uncertain=ends.uncertain,
-            forgotten=ends.forgotten,
-            pending_removals=batch.kept(finished.rejected),
-            rejects=ends.rejects,
-            following=following,
-        )
+        numbers = ends.note(self._journal, batch, following, kept=batch.kept(finished.rejected))
         if batch.recovered:
             self.counts["recovered"] += len(ends.delivered)
         else:

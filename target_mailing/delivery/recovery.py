@@ -1,32 +1,33 @@
-"""What is left of a batch that did not come to its end: by an earlier run, and by its steps."""
+"""Batches whose result is unknown: which of an earlier run are resumed, and whose job was found."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
+from typing import Final
 
-from mailing_api.errors import MailingError
+from target_mailing.delivery.batch import Batch
 from target_mailing.delivery.closing import CLOSING
 from target_mailing.delivery.errors import DeliveryFailed
-from target_mailing.destination import Destination, Finished, Step, Work
-from target_mailing.journal.journal import StoredBatch
+from target_mailing.destination import Destination, Done, Finished, Step
+from target_mailing.journal.journal import Journal, StoredBatch
 
-__all__ = ["can_resume", "undo"]
+__all__ = ["can_resume", "is_contested"]
 
-logger = logging.getLogger("target-mailing.delivery")
+#: Seconds during which a job may be mistaken for another batch's; no destination looks further back for a job.
+_MISTAKEN_WITHIN: Final = 600.0
 
 
 def can_resume(destination: Destination, stored: StoredBatch, steps: Sequence[Step]) -> bool:
-    """Whether a batch of an earlier run is followed to its end; if not, its rows come again, and all is done again.
+    """Whether a batch of an earlier run is followed to its end; otherwise its rows come again and are sent again.
 
     Args:
         destination: of the batch.
-        stored: as the journal has it.
+        stored: the batch as the journal has it.
         steps: of its route, by the settings of this run.
 
     Raises:
-        ConfigurationError: it should be, and cannot be with these settings.
-        DeliveryFailed: nobody can tell, since a step was begun that it does not have any more.
+        ConfigurationError: it should be followed, but these settings do not allow it.
+        DeliveryFailed: a step was begun that this version no longer has, so its result is unknown.
     """
     if stored.route == CLOSING or not stored.steps or not destination.can_resume(stored.route, stored.steps.keys()):
         return False
@@ -36,17 +37,21 @@ def can_resume(destination: Destination, stored: StoredBatch, steps: Sequence[St
     last = destination.read_back(Finished(), ())
     if unknown := stored.steps.keys() - {step.name for step in (*begun, *([last] if last else []))}:
         raise DeliveryFailed(
-            f"Batch {stored.number} of an earlier run took a step {min(unknown)!r} that there is not any more, so that "
-            "nobody can tell what became of it. Run once more with the settings and version that it was begun with."
+            f"Batch {stored.number} of an earlier run was left at step {min(unknown)!r}, which this version no longer "
+            "has, so its result cannot be checked. Run once with the version and settings that began it."
         )
     return False
 
 
-def undo(steps: Sequence[Step], work: Work) -> None:
-    """Clear away what these steps left, the latest first. Where that fails it is told, and stays."""
-    for step in reversed(steps):
-        try:
-            step.undo(work)
-        except Exception as error:  # noqa: BLE001 - it tells nothing about the rows
-            cause = error if isinstance(error, MailingError) else type(error).__name__
-            logger.warning("What step %r left could not be cleared away: %s", step.name, cause)
+def is_contested(journal: Journal, batch: Batch, done: Done) -> bool:
+    """Whether a job found after a lost reply may be another batch's: noted there, or that batch's result is unknown.
+
+    Call this after the provider was asked: by then every batch whose job could be listed has noted its submission.
+    """
+    others = journal.evidence_of_others(
+        batch.queue.destination.name, batch.step.name, batch=batch.number, since=batch.begun_at - _MISTAKEN_WITHIN
+    )
+    job = done.evidence.get("job")
+    if done.certain:
+        return any(noted is not None and noted.get("job") == job for noted in others)
+    return any(noted is None or noted.get("lost") or noted.get("job") == job for noted in others)

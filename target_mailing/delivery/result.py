@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Self
 
 import msgspec
@@ -12,7 +12,7 @@ from target_mailing.contacts.effects import Effect, effect_of
 from target_mailing.delivery.batch import Batch
 from target_mailing.delivery.outcomes import End, Outcome, Outcomes
 from target_mailing.destination import Finished
-from target_mailing.journal.journal import Reject
+from target_mailing.journal.journal import Journal, Reject
 from target_mailing.row import Row
 
 __all__ = ["BatchResult"]
@@ -91,6 +91,29 @@ class BatchResult(msgspec.Struct, frozen=True, kw_only=True):
         if others:
             yield usual, others
         yield from self.effects.items()
+
+    def note(
+        self,
+        journal: Journal,
+        batch: Batch,
+        following: Sequence[Sequence[Row]],
+        *,
+        kept: Iterable[tuple[bytes, str, int]],
+    ) -> list[int]:
+        """Note the ends in the journal; returns the numbers of the following batches. `kept` are pending removals."""
+        return journal.settle(
+            batch.number,
+            destination=batch.queue.destination.name,
+            action=batch.action,
+            route=batch.route,
+            outcomes=self.counts,
+            confirmed=self.delivered,
+            uncertain=self.uncertain,
+            forgotten=self.forgotten,
+            pending_removals=kept,
+            rejects=self.rejects,
+            following=following,
+        )
 
     @property
     def counts(self) -> dict[str, int]:

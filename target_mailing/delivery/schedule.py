@@ -1,4 +1,4 @@
-"""When the steps of batches are taken again, and for how long."""
+"""How many batches are under way, when their steps are taken again, and for how long."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import heapq
 import itertools
 import random
 import time
+from collections import defaultdict, deque
 from collections.abc import Iterator
 
 from target_mailing.delivery.batch import Batch
@@ -13,7 +14,61 @@ from target_mailing.delivery.errors import DeliveryFailed
 from target_mailing.delivery.queue import DestinationQueue
 from target_mailing.destination import Refusal
 
-__all__ = ["PollSchedule", "overdue"]
+__all__ = ["PollSchedule", "Slots", "overdue"]
+
+
+class Slots:
+    """The batches under way, each in a slot of its destination; batches split off may wait for one."""
+
+    def __init__(self, most: int) -> None:
+        """Make slots for so many batches in all."""
+        self._most = most
+        self._numbers: set[int] = set()
+        self._waiting: defaultdict[DestinationQueue, deque[Batch]] = defaultdict(deque)
+
+    def __len__(self) -> int:
+        """Batches in a slot or waiting for one."""
+        return len(self._numbers)
+
+    def is_free(self, queue: DestinationQueue) -> bool:
+        """Whether one more batch of a queue's rows may begin."""
+        return len(self._numbers) < self._most and queue.has_room()
+
+    def take(self, batch: Batch) -> bool:
+        """Take a slot for a batch; whether it may begin. If its destination has none left, the batch waits for one."""
+        self._numbers.add(batch.number)
+        # Batches of an earlier run are under way already.
+        if batch.recovered or batch.queue.has_room():
+            batch.queue.under_way += 1
+            return True
+        self._waiting[batch.queue].append(batch)
+        return False
+
+    def free(self, batch: Batch) -> Batch | None:
+        """A batch has ended; returns the batch that begins in its place."""
+        self._numbers.discard(batch.number)
+        batch.queue.under_way -= 1
+        if not self._waiting[batch.queue] or not batch.queue.has_room():
+            return None
+        batch.queue.under_way += 1
+        return self._waiting[batch.queue].popleft()
+
+    def swap(self, batch: Batch) -> Batch:
+        """A batch gives its slot to the next one that waits, and waits itself."""
+        self._waiting[batch.queue].append(batch)
+        return self._waiting[batch.queue].popleft()
+
+    def abandon(self, batch: Batch) -> None:
+        """A batch is under way no more, and no other one begins in its place."""
+        self._numbers.discard(batch.number)
+
+    def abandon_waiting(self, queue: DestinationQueue) -> None:
+        """The batches that wait for a slot at a destination do not begin in this run."""
+        self._numbers.difference_update(batch.number for batch in self._waiting.pop(queue, ()))
+
+    def has_next(self, queue: DestinationQueue) -> bool:
+        """Whether a batch waits for a slot at a destination, and was not put off itself."""
+        return any(not batch.waits for batch in self._waiting[queue])
 
 
 class PollSchedule:
@@ -23,11 +78,15 @@ class PollSchedule:
         self._heap: list[tuple[float, int, Batch]] = []
         self._order = itertools.count()
 
-    def add(self, batch: Batch, after: float | None) -> None:
-        """Schedule a batch.
+    def add(self, batch: Batch, after: float) -> None:
+        """Take the batch's step so many seconds from now."""
+        heapq.heappush(self._heap, (time.monotonic() + after, next(self._order), batch))
+
+    def again(self, batch: Batch, after: float | None) -> None:
+        """Take the batch's step again, because it had no result.
 
         Args:
-            batch: whose step is taken again.
+            batch: whose step it is.
             after: seconds from now; None for the polling pace: a longer interval each time, varied at random so that
                 jobs are not polled all at once.
         """
@@ -35,7 +94,8 @@ class PollSchedule:
             settings = batch.queue.settings
             interval = min(settings.poll_max_interval, settings.poll_interval * 1.5 ** min(batch.polls, 40))
             after = interval * random.uniform(0.8, 1.2)  # noqa: S311
-        heapq.heappush(self._heap, (time.monotonic() + after, next(self._order), batch))
+        batch.polls += 1
+        self.add(batch, after)
 
     def due(self, now: float) -> Iterator[Batch]:
         """The batches due by now (monotonic seconds), each removed from the schedule."""

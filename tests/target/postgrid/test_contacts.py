@@ -377,6 +377,6 @@ def test_a_stream_of_people_by_e_mail_is_refused_before_any_call(postgrid):
 
 def test_p7_no_address_and_no_key_in_the_log(postgrid):
     result = postgrid.deliver([households(), household(1, email="secret@example.com"), household(2, name=None)])
-    for secret in ("secret@example.com", "Mill Lane", "SplitBudget", postgrid.sandbox.postgrid.test_key):
+    for secret in ("secret@example.com", "Mill Lane", "Family", postgrid.sandbox.postgrid.test_key):
         assert secret not in result.log
         assert secret not in json.dumps(result.states)
