@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
@@ -169,14 +169,14 @@ class Step(ABC):
             no other contact has which a key has. For all steps of a removal they are those that no other key has.
     """
 
-    name: ClassVar[str]
-    repeatable: ClassVar[bool] = True
-    watches: ClassVar[bool] = False
-    sends: ClassVar[bool] = False
-    prepares: ClassVar[bool] = False
-    again_from: ClassVar[str | None] = None
-    uses_names: ClassVar[bool] = False
-    spares_shared: ClassVar[bool] = False
+    name: str
+    repeatable: bool = True
+    watches: bool = False
+    sends: bool = False
+    prepares: bool = False
+    again_from: str | None = None
+    uses_names: bool = False
+    spares_shared: bool = False
 
     @abstractmethod
     def run(self, work: Work) -> Progress:

@@ -38,15 +38,15 @@ class MailjetAccount(Account):
         self._client.close()
 
     def check(self, settings: StreamSettings) -> None:
-        """See that the settings fit each other."""
+        """Check that the settings fit each other."""
         if settings.scope != "account" and len(settings.lists) != 1 and (settings.lists or settings.route != "contact"):
             raise ConfigurationError(
-                "Setting `list`: give the one Mailjet list to deliver to, by ID, name or address (several only with "
-                "`scope: account`, none with that or with `route: contact`)."
+                "Setting `list`: name exactly one Mailjet list, by ID, name or address. Only `scope: account` allows "
+                "several lists or none, and `route: contact` allows none."
             )
         if settings.scope == "account" and settings.route == "csv":
             raise ConfigurationError(
-                "Setting `route` is 'csv', but Mailjet imports CSV files into one list only: set `scope: list`, or "
+                "Setting `route` is 'csv', but Mailjet imports a CSV file into one list only: set `scope: list` or "
                 "`route: auto`."
             )
 
@@ -57,11 +57,11 @@ class MailjetAccount(Account):
         return kind(self._client, settings, property_delay=self._property_delay, dry_run=dry_run)
 
     def shared(self, settings: StreamSettings) -> Any:
-        """By bulk job the rows' actions were decided before; only on lists that a row names they are decided there."""
+        """With `route: contact`, `consent` too, since the steps decide on the actions on lists that a row names."""
         return settings.create_list, settings.consent if settings.route == "contact" else None
 
     def most_rows(self, settings: StreamSettings) -> int:
-        """Contact by contact, a batch is what comes again after a kill."""
+        """Few with `route: contact`, since a whole batch is repeated after a kill."""
         return MAX_ROWS if settings.route == "contact" else PROVIDER.most_rows
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -25,6 +25,7 @@ from target_mailing.mailjet.actions import ACTIONS
 from target_mailing.mailjet.bulk_jobs import ReadErrors, matching_jobs, refused
 from target_mailing.mailjet.contact import decoded
 from target_mailing.mailjet.refusals import UnknownProperties, about_one, is_no_address, is_unknown_property
+from target_mailing.row import Row
 
 __all__ = ["Follow", "ReadConsent", "ReadJobErrors", "Submit"]
 
@@ -43,34 +44,32 @@ class ReadConsent(Step):
 
     def run(self, work: Work) -> Progress:
         """Read each contact's memberships."""
-        withheld: set[int] = set()
-        absent: set[int] = set()
-        refused: dict[int, Refusal] = {}
         probe = partial(self.client.memberships, 1)
-
-        def look(at: int) -> None:
-            row = work.rows[at]
-            try:
-                memberships = self.client.memberships(row.email)
-            except NotFound:
-                absent.add(at)
-            except MailingError as error:
-                if is_no_address(error) and (work.action == ACTIONS.ask or row.followers):
-                    absent.add(at)  # no contact to remove, and no opt-out
-                    return
-                refusal = about_one(error, probe=probe, what="looking up the contact was refused")
-                refused[at] = msgspec.structs.replace(refusal, is_unasked=True)
-            else:
-                if not may_remove(ACTIONS, unsubscribed=self._opted_out(memberships)):
-                    withheld.add(at)
-
-        refused |= take_each(range(len(work.rows)), look, probe=probe, only_reads=True)[1]
+        results, failed = take_each(
+            range(len(work.rows)), lambda at: self._look(work.rows[at], work.action), probe=probe, only_reads=True
+        )
+        withheld = [at for at, result in sorted(results.items()) if result == "withheld"]
+        absent = [at for at, result in sorted(results.items()) if result == "absent"]
+        refused = {at: result for at, result in results.items() if isinstance(result, Refusal)} | failed
         if work.action == ACTIONS.ask or len(withheld) + len(absent) + len(refused) == len(work.rows):
-            return Finished(withheld=sorted(withheld), rejected=refused)
-        return Done({"withheld": sorted(withheld), "absent": sorted(absent)}, refused=refused)
+            return Finished(withheld=withheld, rejected=refused)
+        return Done({"withheld": withheld, "absent": absent}, refused=refused)
 
-    def _opted_out(self, memberships: Sequence[Mapping[str, Any]]) -> bool:
-        return any(opted_out(row) is not False for row in memberships if integer(row.get("ListID")) in self.lists)
+    def _look(self, row: Row, action: str) -> Refusal | Literal["withheld", "absent", "sent"]:
+        try:
+            memberships = self.client.memberships(row.email)
+        except NotFound:
+            return "absent"
+        except MailingError as error:
+            if is_no_address(error) and (action == ACTIONS.ask or row.followers):
+                return "absent"  # no contact to remove, and no opt-out
+            probe = partial(self.client.memberships, 1)
+            refusal = about_one(error, probe=probe, what="looking up the contact was refused")
+            return msgspec.structs.replace(refusal, is_unasked=True)
+        unsubscribed = any(
+            opted_out(one) is not False for one in memberships if integer(one.get("ListID")) in self.lists
+        )
+        return "sent" if may_remove(ACTIONS, unsubscribed=unsubscribed) else "withheld"
 
 
 @dataclass(frozen=True)

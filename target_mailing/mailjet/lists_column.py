@@ -28,15 +28,15 @@ class ListsColumn:
 
     def __init__(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Take the account's lists as Mailjet lists them."""
-        self._ids: set[int] = set()
-        self._named: dict[str, set[int]] = {}
-        self._addressed: dict[str, set[int]] = {}
-        for row in rows:
-            if not boolean(row.get("IsDeleted")):
-                list_id = id_of(dict(row))
-                self._ids.add(list_id)
-                self._named.setdefault(str(row.get("Name", "")), set()).add(list_id)
-                self._addressed[str(row.get("Address", ""))] = {list_id}
+        live = [row for row in rows if not boolean(row.get("IsDeleted"))]
+        #: By ID, name or address.
+        self._lists: dict[int | str, set[int]] = {}
+        for row in live:
+            list_id = id_of(dict(row))
+            self._lists[list_id] = {list_id}
+            self._lists.setdefault(str(row.get("Name", "")), set()).add(list_id)
+        for row in live:  # after the names, which take precedence
+            self._lists.setdefault(str(row.get("Address", "")), {id_of(dict(row))})
 
     def __call__(self, value: Any) -> list[Entry] | None:
         """The entries of a row; None for a blank.
@@ -79,10 +79,7 @@ class ListsColumn:
         name = whole_float(value) if isinstance(value, float) else value
         if isinstance(name, bool) or not isinstance(name, (int, str)):
             raise ValueError(_SHAPE)
-        if isinstance(name, int) or name.isdecimal():
-            list_ids = {int(name)} & self._ids
-        else:
-            list_ids = self._named.get(name) or self._addressed.get(name, set())
+        list_ids = self._lists.get(int(name) if str(name).isdecimal() else name, set())
         if len(list_ids) != 1:
             why = "several lists have this name" if list_ids else "the account has no such list"
             raise RowRejected("unknown_list", f"list {name!r}: {why}")

@@ -14,7 +14,7 @@ __all__ = ["CONTACT_STREAMS", "PROPERTY_DELAY", "PROVIDER"]
 PROPERTY_DELAY: Final = Setting(
     name="mailjet_property_delay",
     title="Mailjet property delay",
-    description="Seconds to wait after creating a property; Mailjet has been seen not to know a new one at once.",
+    description="Seconds to wait after a property is created, since Mailjet may not know it at once.",
     type=["number", "string"],
     default=3,
 )
@@ -26,9 +26,9 @@ PROVIDER: Final = Provider(
     selected_by=MAILJET_SETTINGS[:1],
     needed_with=MAILJET_SETTINGS[1:2],
     routes=("json", "csv", "auto", "contact"),
-    about_routes="`json` (the default), by JSON bulk jobs; `csv`, in CSV files wherever one can hold the row; `auto`, "
-    "in CSV files where one can hold many rows, so that Mailjet ends up with the same; `contact`, by calls for one "
-    "contact after the other, for small loads: rows may then name their own lists in a column `lists`.",
+    about_routes="`json` (the default), JSON bulk jobs; `csv`, CSV files for all rows that a file can hold; `auto`, "
+    "CSV files for large numbers of such rows, with the same result; `contact`, calls for one contact after the other, "
+    "for small loads: rows may then name their own lists in a column `lists`.",
     connect="target_mailing.mailjet.account:connect",
 )
 

@@ -1,6 +1,6 @@
-"""What must be at Mailjet before contacts go there: the list, found or made, and properties, defined.
+"""Prerequisites at Mailjet: the list, found or created, and properties, defined.
 
-Whoever makes something may find that another worker made it meanwhile, and goes on with that.
+If another worker has created the same list or property meanwhile, that one is used.
 """
 
 from __future__ import annotations
@@ -25,28 +25,28 @@ from mailing_api.values import boolean
 
 __all__ = ["define_properties", "find_list"]
 
-#: How Mailjet begins what it says of a name that is taken; it has said it in both ways of a property.
+#: Codes for a name that exists; Mailjet has used both for properties.
 _TAKEN: Final = frozenset({"MJ18", "CM01"})
 
 
 def find_list(client: MailjetClient, wanted: str, *, create: bool, dry_run: bool) -> int:
-    """The ID of a list given by ID, name or address; 0 for one that would be made.
+    """The ID of a list given by ID, name or address; 0 for a list that would be created.
 
     Args:
         client: of the account.
         wanted: ID, name or address.
-        create: make it if there is none of that name.
-        dry_run: do not make it yet.
+        create: create it if no list has that name.
+        dry_run: do not create it yet.
 
     Raises:
-        ConfigurationError: it is missing, deleted or named ambiguously, or Mailjet refuses to make it.
+        ConfigurationError: it is missing, deleted or named ambiguously, or Mailjet refuses to create it.
     """
     if wanted.isdecimal():
         row = _list_at(client, wanted)
         if row is None:
             raise ConfigurationError(
-                f"Setting `list`: Mailjet has no list with the ID {wanted}. Digits are always an ID; for a list whose "
-                "name is digits, give its ID or its address."
+                f"Setting `list`: Mailjet has no list with the ID {wanted}. A number is always an ID; for a list with "
+                "a number as its name, use its ID or its address."
             )
     else:
         row = _list_named(client, wanted) or _list_at(client, wanted)
@@ -58,15 +58,15 @@ def find_list(client: MailjetClient, wanted: str, *, create: bool, dry_run: bool
                 "Correct it, or set `create_list: true`."
             )
     if boolean(row.get("IsDeleted")):
-        raise ConfigurationError(f"Setting `list`: the Mailjet list {wanted!r} is deleted; choose another.")
+        raise ConfigurationError(f"Setting `list`: the Mailjet list {wanted!r} is deleted; choose another list.")
     return id_of(row)
 
 
 def define_properties(client: MailjetClient, datatypes: Mapping[str, str]) -> None:
-    """Define static properties, given with their types; one that is there by now stays as it is.
+    """Define static properties of these types; a property that exists by now is not changed.
 
     Raises:
-        ConfigurationError: Mailjet refuses one.
+        ConfigurationError: Mailjet refuses a property.
     """
     for name, datatype in datatypes.items():
         try:
@@ -77,23 +77,25 @@ def define_properties(client: MailjetClient, datatypes: Mapping[str, str]) -> No
             plain = re.sub(r"[^a-z0-9_]+", "_", name.lower()).strip("_") or "name"
             raise ConfigurationError(
                 f"Setting `create_properties`: Mailjet refuses to define the property {name!r} of type {datatype} "
-                f"({_told(error)}). Give it a name of the letters a to z, digits and `_` by `mapping`, such as "
-                f'{{"{plain}": "{name}"}}, or define it at Mailjet by hand, or leave its column out.'
+                f"({_cause(error)}). Rename it by `mapping` with a to z, digits and `_`, such as "
+                f'{{"{plain}": "{name}"}}, define it at Mailjet yourself, or remove its column from `properties`.'
             ) from None
 
 
 def _list_named(client: MailjetClient, wanted: str) -> dict[str, Any] | None:
-    # Mailjet ignores a filter that it does not know, so what comes back is compared.
+    # Mailjet ignores unknown filters, so the names are compared.
     rows = [row for row in client.page("contactslist", {"Name": wanted, "Limit": 100}) if row.get("Name") == wanted]
     if len(rows) > 1:
         ids = ", ".join(str(id_of(row)) for row in rows)
-        raise ConfigurationError(f"Setting `list`: several Mailjet lists are named {wanted!r} ({ids}); give the ID.")
+        raise ConfigurationError(
+            f"Setting `list`: several Mailjet lists have the name {wanted!r} ({ids}); use the ID instead."
+        )
     return rows[0] if rows else None
 
 
 def _alike(client: MailjetClient, wanted: str) -> str:
     """A question that names a list with a similar name."""
-    with suppress(MailingError):  # what is wrong is told without it
+    with suppress(MailingError):  # the message is complete without it
         rows = client.page("contactslist", {"Limit": 1000})
         return did_you_mean([wanted], [row["Name"] for row in rows if isinstance(row.get("Name"), str)])
     return ""
@@ -106,8 +108,8 @@ def _create_list(client: MailjetClient, wanted: str) -> dict[str, Any]:
         if error.code in _TAKEN and (row := _list_named(client, wanted)) is not None:
             return row
         raise ConfigurationError(
-            f"Setting `create_list`: Mailjet refuses to make a list named {wanted!r} ({_told(error)}). Choose another "
-            "name in `list`, or make the list at Mailjet by hand."
+            f"Setting `create_list`: Mailjet refuses to create a list with the name {wanted!r} ({_cause(error)}). "
+            "Choose another name in `list`, or create the list at Mailjet yourself."
         ) from None
 
 
@@ -120,5 +122,5 @@ def _list_at(client: MailjetClient, key: str) -> dict[str, Any] | None:
         return None
 
 
-def _told(error: RequestRefused | PermissionDenied | AuthenticationError) -> str:
+def _cause(error: RequestRefused | PermissionDenied | AuthenticationError) -> str:
     return error.code or f"HTTP {error.status}"

@@ -1,26 +1,51 @@
-"""A contact as PostGrid takes it, checked before it is sent, and what tells it apart from others; pure."""
+"""A contact in PostGrid's form, checked before it is sent, and what identifies it; pure."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import msgspec
 
 from mailing_api.countries import country_code
 from target_mailing.contacts import values
+from target_mailing.contacts.consent import Actions
 from target_mailing.contacts.contact import MappedContact
 from target_mailing.contacts.fields import MISSING, AnyName, Field, Fields, RowRejected
 from target_mailing.contacts.properties import CANONICAL_COLUMNS
 
-__all__ = ["EXTERNAL_ID", "EXTERNAL_STREAM", "FLAGS", "encoded", "fields", "identity", "with_reference"]
+__all__ = [
+    "ACTIONS",
+    "EXTERNAL_ID",
+    "EXTERNAL_STREAM",
+    "FLAGS",
+    "REMOVALS",
+    "encoded",
+    "fields",
+    "identity",
+    "with_reference",
+]
 
-#: Where the row's key, and its stream, stand in a contact's metadata.
+#: PostGrid records no opt-outs: a contact that opted out is on no list.
+ACTIONS: Final = Actions(
+    known=frozenset({"addnoforce", "remove", "unsub"}),
+    remove="remove",
+    ask="ask",
+    unsubscribe="unsub",
+    respectful={},
+    records_opt_outs=False,
+    removing_erases_opt_out=False,
+    old_first=False,
+)
+#: Actions that need no values of the contact.
+REMOVALS: Final = frozenset({ACTIONS.remove, ACTIONS.unsubscribe, ACTIONS.ask})
+
+#: Keys of a contact's metadata for the row's key and its stream.
 EXTERNAL_ID: Final = "external_id"
 EXTERNAL_STREAM: Final = "external_stream"
 
-_TEXTS: Final[Mapping[str, str]] = {
+_STRINGS: Final[Mapping[str, str]] = {
     "first_name": "firstName",
     "last_name": "lastName",
     "company": "companyName",
@@ -41,85 +66,96 @@ FLAGS: Final[Mapping[str, str]] = {
     "force_verified_status": "forceVerifiedStatus",
     "secret": "secret",
 }
-#: Characters of a text at most. PostGrid publishes no limit; no envelope has room for as much.
+#: Greatest number of characters. PostGrid publishes no limit; longer values fit on no envelope.
 _LONGEST: Final = 200
 _LONGEST_DESCRIPTION: Final = 1000
 
-_encode = msgspec.json.Encoder(order="deterministic").encode
+_encode: Final = msgspec.json.Encoder(order="deterministic").encode
 
 
 def encoded(contact: MappedContact) -> bytes:
-    """The body of the call that makes a contact, but for the reference to its row; equal for equal contacts.
+    """The body of the call that creates a contact, without the reference to its row; equal for equal contacts.
 
     Raises:
-        RowRejected: the post could not deliver to it.
+        RowRejected: the contact has no usable postal address or no name.
     """
-    found: dict[str, Any] = {}
-    for column, name in _TEXTS.items():
-        if text := contact.columns.get(column):
+    body: dict[str, Any] = {}
+    for column, name in _STRINGS.items():
+        if value := contact.columns.get(column):
             most = _LONGEST_DESCRIPTION if column == "description" else _LONGEST
-            if len(text) > most:
+            if len(value) > most:
                 raise RowRejected("bad_address", f"is longer than {most} characters", column=column)
-            found[name] = text
-    _name(contact, found)
-    country = country_code(found.get("countryCode"))
-    if "addressLine1" not in found:
+            body[name] = value
+    _set_name(contact, body)
+    country = body.get("countryCode")
+    code = country_code(country)
+    if "addressLine1" not in body:
         raise RowRejected("bad_address", MISSING, column="address_line1")
-    if country is None:
-        said = found.get("countryCode")
-        raise RowRejected(
-            "bad_address", f"has {said!r}, which is no country" if said else MISSING, column="address_country"
-        )
-    if "firstName" not in found and "companyName" not in found:
+    if code is None:
+        reason = f"is {country!r}, which is not a known country" if country else MISSING
+        raise RowRejected("bad_address", reason, column="address_country")
+    if "firstName" not in body and "companyName" not in body:
         raise RowRejected("bad_address", "the row has neither a name nor a company")
-    found["countryCode"] = country
-    found |= {name: True for column, name in FLAGS.items() if contact.columns.get(column)}
+    body["countryCode"] = code
+    body |= {name: True for column, name in FLAGS.items() if contact.columns.get(column)}
     metadata = {name: value for name, value in contact.properties.items() if value is not None}
     if metadata:
-        found["metadata"] = metadata
-    return _encode(found)
+        body["metadata"] = metadata
+    return _encode(body)
 
 
-def _name(contact: MappedContact, found: dict[str, Any]) -> None:
-    """PostGrid wants a first name, which may be the full one, or a company."""
-    if "firstName" in found:
-        return
-    last, name = found.get("lastName"), contact.columns.get("name", "")
-    if last and "companyName" in found and name in {"", last}:
-        return
-    if name or last:
-        found.pop("lastName", None)
-        found["firstName"] = name or last
+def _set_name(contact: MappedContact, body: dict[str, Any]) -> None:
+    """PostGrid requires a first name, which may be the full name, or a company."""
+    last, name = body.get("lastName"), contact.columns.get("name")
+    has_company_and_last = last and "companyName" in body and (not name or name == last)
+    if "firstName" not in body and (name or last) and not has_company_and_last:
+        body.pop("lastName", None)
+        body["firstName"] = name or last
 
 
 def identity(body: bytes) -> str:
-    """What tells a contact apart: all of it but the description, the only thing that PostGrid replaces.
+    """What identifies a contact: all of its values except the description, the only value that PostGrid replaces.
 
-    It may well take as the same what is not the same here: whether it compares metadata, and addresses as they were
-    sent, is unverified. That is noticed by its IDs; the other way round it would not be.
+    PostGrid may treat different values as the same: whether it compares metadata, and addresses as they were sent, is
+    unverified. That shows in its IDs; the reverse would not.
     """
-    told = msgspec.json.decode(body)
-    told.pop("description", None)
-    return hashlib.blake2b(_encode(told), digest_size=16).hexdigest()
+    contact = msgspec.json.decode(body)
+    contact.pop("description", None)
+    return hashlib.blake2b(_encode(contact), digest_size=16).hexdigest()
 
 
 def with_reference(body: bytes, reference: tuple[str, ...]) -> bytes:
     """The body with the row's stream and key in its metadata."""
     if not reference:
         return body
-    found = msgspec.json.decode(body)
+    contact = msgspec.json.decode(body)
     stream, key = reference
-    found["metadata"] = found.get("metadata", {}) | {EXTERNAL_ID: key, EXTERNAL_STREAM: stream}
-    return _encode(found)
+    contact["metadata"] = contact.get("metadata", {}) | {EXTERNAL_ID: key, EXTERNAL_STREAM: stream}
+    return _encode(contact)
 
 
-def fields(identify: Any) -> Fields:
-    """What PostGrid takes: any name is a key of the metadata."""
+def fields(identify: Callable[[MappedContact], str]) -> Fields:
+    """The fields that PostGrid has; a property of any name is a key of the metadata.
+
+    Args:
+        identify: what identifies a contact; it may raise RowRejected.
+    """
+
+    def identified(contact: MappedContact, action: str) -> str:
+        if contact.deleted:
+            return ""
+        try:
+            return identify(contact)
+        except RowRejected:
+            if action in REMOVALS:
+                return ""  # the row's key identifies it
+            raise
+
     return Fields(
         columns=_FIELDS,
         properties=AnyName(Field(_metadata), but=CANONICAL_COLUMNS),
         required=("address_line1", "address_country"),
-        identify=identify,
+        identify=identified,
     )
 
 
@@ -130,7 +166,7 @@ def _metadata(value: Any) -> str | None:
 
 
 _FIELDS: Final[Mapping[str, Field]] = {
-    **dict.fromkeys(("name", *_TEXTS), Field(values.digits)),
+    **dict.fromkeys(("name", *_STRINGS), Field(values.digits)),
     "address_postal_code": Field(values.postal_code),
     "description": Field(values.text),
     **dict.fromkeys(FLAGS, Field(values.flag)),

@@ -1,7 +1,4 @@
-"""PostGrid as a destination: one mailing list, whose contacts are households and companies with postal addresses.
-
-Facts and what is unverified: docs/postgrid.md.
-"""
+"""PostGrid's route `contacts` as a destination: a list whose contacts are households and companies, one by one."""
 
 from __future__ import annotations
 
@@ -11,22 +8,16 @@ from typing import Final
 
 from mailing_api.postgrid.client import PostgridClient
 from target_mailing.contacts.contact import MappedContact
-from target_mailing.contacts.fields import RowRejected
 from target_mailing.destination import Destination, Step
-from target_mailing.postgrid.contact import encoded, fields, identity
+from target_mailing.postgrid.contact import ACTIONS, REMOVALS, encoded, fields, identity
 from target_mailing.postgrid.contacts_route import (
-    ACTIONS,
     CreateContacts,
     DeleteContacts,
     End,
     FindContacts,
-    FollowOld,
-    Nothing,
     ReadErrors,
-    ReadOldErrors,
-    SubmitOld,
+    created,
     leaving,
-    made,
     replaced,
 )
 from target_mailing.postgrid.list import TargetList
@@ -34,16 +25,14 @@ from target_mailing.postgrid.list_job import MAX_CONTACTS, Follow, ReservedConta
 from target_mailing.row import Row
 from target_mailing.settings import StreamSettings
 
-__all__ = ["MAX_ROWS", "PostgridDestination"]
+__all__ = ["MAX_ROWS", "ContactsDestination"]
 
 #: One job names the contacts of a batch.
 MAX_ROWS: Final = MAX_CONTACTS
 
-_REMOVALS: Final = frozenset({ACTIONS.remove, ACTIONS.unsubscribe, ACTIONS.ask})
 
-
-class PostgridDestination(Destination):
-    """One mailing list of PostGrid."""
+class ContactsDestination(Destination):
+    """One mailing list of PostGrid, filled with contacts."""
 
     actions = ACTIONS
 
@@ -51,7 +40,7 @@ class PostgridDestination(Destination):
         self,
         client: PostgridClient,
         settings: StreamSettings,
-        joining: ReservedContacts,
+        reserved: ReservedContacts,
         *,
         delete_old: bool,
         dry_run: bool = False,
@@ -60,23 +49,23 @@ class PostgridDestination(Destination):
 
         Args:
             client: of the account.
-            settings: of the first stream that goes there.
-            joining: the account's.
-            delete_old: contacts that leave the list are deleted if they are on no other.
-            dry_run: do not make the list yet.
+            settings: of the first stream with this destination.
+            reserved: of the account.
+            delete_old: contacts that leave the list are deleted if they are on no other list.
+            dry_run: do not create the list yet.
 
         Raises:
-            ConfigurationError: it is missing, ambiguous, or filled by another route.
-            MailingError: PostGrid could not be asked.
+            ConfigurationError: the list is missing, ambiguous, or filled by another route.
+            MailingError: a call to PostGrid failed.
         """
         self._client = client
-        self._joining = joining
+        self._reserved = reserved
         self._delete_old = delete_old
         self._list = TargetList(
             client, settings.lists[0], route="contacts", create=settings.create_list, dry_run=dry_run
         )
         self.name = f"postgrid:{client.account}:list:{self._list.id}"
-        self.fields = fields(_identify)
+        self.fields = fields(lambda contact: identity(encoded(contact)))
 
     @property
     def places(self) -> Collection[str]:
@@ -84,47 +73,39 @@ class PostgridDestination(Destination):
         return [f"list:{self._list.id}"]
 
     def encode(self, contact: MappedContact, action: str) -> bytes:
-        """The body of the call that makes the contact; one that leaves needs none."""
-        return b"{}" if action in _REMOVALS else encoded(contact)
+        """The body of the call that creates the contact; a removal needs none."""
+        return b"{}" if action in REMOVALS else encoded(contact)
 
-    def parts(self, action: str, rows: list[Row]) -> Sequence[tuple[str, list[Row]]]:  # noqa: ARG002 - all go alike
+    def parts(self, action: str, rows: list[Row]) -> Sequence[tuple[str, list[Row]]]:  # noqa: ARG002 - one route for all
         """One batch."""
         return [("contacts", rows)]
 
     def steps(self, action: str, route: str) -> Sequence[Step]:  # noqa: ARG002 - there is one route
         """The steps of a batch."""
         if action == ACTIONS.ask:
-            return (Nothing(),)
-        client, number = self._client, self._list.id
-        joining, delete = self._joining, self._delete_old
+            return (End(name="nothing"),)  # PostGrid has no opt-outs to look up
+        client, number, reserved, delete = self._client, self._list.id, self._reserved, self._delete_old
         exists = partial(is_there, client.contact)
-        if action in _REMOVALS:
+        if action in REMOVALS:
             return (
                 FindContacts(client, self._list),
                 Submit(client, number, "removeContacts", leaving, exists),
                 Follow(client, number),
                 ReadErrors(client, number, "removeContacts", is_last=not delete),
-                *([DeleteContacts(client, "submit", joining), End()] if delete else []),
+                *([DeleteContacts(client, "submit", reserved), End()] if delete else []),
             )
+        old = "submit_old"
         return (
             CreateContacts(client, self._list),
-            Submit(client, number, "addContacts", made, exists, joining),
+            Submit(client, number, "addContacts", created, exists, reserved),
             Follow(client, number),
             ReadErrors(client, number, "addContacts", is_last=False),
-            SubmitOld(client, number, "removeContacts", replaced, exists),
-            FollowOld(client, number),
-            ReadOldErrors(client, number, "removeContacts", is_last=not delete),
-            *([DeleteContacts(client, "submit_old", joining), End()] if delete else []),
-        )
-
-
-def _identify(contact: MappedContact, action: str) -> str:
-    """What tells a contact apart; where it leaves and does not say all of itself, only its row's key can."""
-    if contact.deleted:
-        return ""
-    try:
-        return identity(encoded(contact))
-    except RowRejected:
-        if action in _REMOVALS:
-            return ""
-        raise
+            # A row that was refused has no new contact, so its old ones stay.
+            Submit(client, number, "removeContacts", replaced, exists, name=old, spares_shared=True),
+            Follow(client, number, name="follow_old", after=old, forgets=True),
+            ReadErrors(
+                client, number, "removeContacts", is_last=not delete, name="errors_old", again_from=old,
+                followed="follow_old",
+            ),
+            *([DeleteContacts(client, old, reserved), End()] if delete else []),
+        )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Files for PostGrid to fetch: in a bucket that nobody else may read, by links that end."""
+"""Links to files for PostGrid to fetch, in a private bucket; they expire."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ __all__ = ["Links"]
 
 logger = logging.getLogger("target-mailing.postgrid")
 
-#: Seconds after which a link ends. Nobody knows when PostGrid fetches a file; when it has, the file is deleted.
-_LASTS: Final = 24 * 3600
+#: Seconds after which a link expires. It is unknown when PostGrid fetches a file; the file is deleted after that.
+_LIFETIME: Final = 24 * 3600
 
 
 @dataclass(frozen=True)
 class Links:
-    """Where files are put.
+    """Links to files in a bucket.
 
     Attributes:
-        prefix: of their keys.
+        prefix: start of the files' keys.
     """
 
     bucket: Bucket
@@ -40,19 +40,17 @@ class Links:
     def from_settings(
         cls, config: Mapping[str, Any], *, environ: Mapping[str, str] = os.environ, **connection: Any
     ) -> Self | None:
-        """The bucket that the settings name; None if they name none. Nothing is asked.
+        """Make a client of the bucket in the settings, without any call; None if they name no bucket.
 
         Raises:
-            ConfigurationError: a setting is missing or wrong, or botocore is.
+            ConfigurationError: a setting is missing or wrong, or botocore is not installed.
         """
-        bucket, region, prefix, url, *_ = (lookup(one, config, environ) for one in LINK_SETTINGS)
+        bucket, region, prefix, url, *_ = (lookup(setting, config, environ) for setting in LINK_SETTINGS)
         encryption = encryption_of("postgrid_s3_", config)
         if not bucket:
             return None
-        if "/" in bucket:
-            raise ConfigurationError("Setting `postgrid_s3_bucket` has a slash: give the bucket's name alone.")
         if prefix.startswith("/"):
-            raise ConfigurationError("Setting `postgrid_s3_prefix` begins with a slash; leave that out.")
+            raise ConfigurationError("Setting `postgrid_s3_prefix` begins with a slash; remove the slash.")
         if not is_aws_region(region):
             raise ConfigurationError(
                 "Setting `postgrid_s3_region` must be the region of `postgrid_s3_bucket`, such as us-east-1."
@@ -72,37 +70,27 @@ class Links:
             timeout=connection.get("timeout", 60.0),
             allow_http=connection.get("allow_http", False),
         )
-        found = Bucket(
-            session,
-            region,
-            bucket,
-            endpoint_url=url,
-            endpoint_setting="postgrid_s3_endpoint_url",
-            setting="postgrid_s3_bucket",
-            region_setting="postgrid_s3_region",
-            encryption=encryption,
-            **connection,
+        return cls(
+            Bucket(
+                session,
+                region,
+                bucket,
+                endpoint_url=url,
+                endpoint_setting="postgrid_s3_endpoint_url",
+                setting="postgrid_s3_bucket",
+                region_setting="postgrid_s3_region",
+                encryption=encryption,
+                **connection,
+            ),
+            prefix,
         )
-        return cls(found, prefix)
-
-    def close(self) -> None:
-        """Close the connections."""
-        self.bucket.close()
-
-    def check(self) -> None:
-        """Find out whether files can be written, without writing one.
-
-        Raises:
-            MailingError: they cannot be.
-        """
-        self.bucket.check(self.prefix)
 
     def put(self, name: str, file: bytes) -> str:
         """Write a file; returns its link, which is a secret.
 
         Raises:
-            ConfigurationError: it may be written, but not read, and so could not be by the link.
-            MailingError: it could not be written.
+            ConfigurationError: the credentials may write the file, but not read it, so the link would not work.
+            MailingError: the file could not be written.
         """
         key = self._key(name)
         self.bucket.put(key, [file], content_type="text/csv")
@@ -111,16 +99,17 @@ class Links:
         except PermissionDenied:
             raise ConfigurationError(
                 f"Setting `postgrid_s3_bucket`: the credentials may write to the bucket {self.bucket.name!r} below "
-                f"{self.prefix!r}, but not read there, which a link needs: they need s3:GetObject, too."
+                f"{self.prefix!r}, but not read from it, so links to its files do not work: add the permission "
+                "s3:GetObject."
             ) from None
-        return self.bucket.link(key, seconds=_LASTS)
+        return self.bucket.link(key, seconds=_LIFETIME)
 
     def clear(self, name: str) -> None:
-        """Delete a file. It holds contact data, but failing to do so tells nothing about the rows."""
+        """Delete a file. It holds contact data, but a failure does not concern the rows."""
         try:
             self.bucket.delete(self._key(name))
         except MailingError as error:
-            logger.warning("A file in the bucket of `postgrid_s3_bucket` could not be deleted: %s", error)
+            logger.warning("Could not delete a file from the bucket of `postgrid_s3_bucket`: %s", error)
 
     def _key(self, name: str) -> str:
         return f"{self.prefix}{name}.csv"

@@ -1,7 +1,4 @@
-"""PostGrid's route `import` as a destination: one mailing list, filled by CSV imports, which only leave as a whole.
-
-Facts and what is unverified: docs/postgrid.md.
-"""
+"""PostGrid's route `import` as a destination: a list filled by CSV imports, whose contacts can only leave together."""
 
 from __future__ import annotations
 
@@ -16,8 +13,8 @@ from mailing_api.postgrid.client import PostgridClient
 from target_mailing.contacts.contact import MappedContact
 from target_mailing.contacts.fields import RowRejected
 from target_mailing.destination import Destination, Step
-from target_mailing.postgrid.contact import FLAGS, encoded, fields
-from target_mailing.postgrid.contacts_route import ACTIONS, Nothing
+from target_mailing.postgrid.contact import ACTIONS, FLAGS, REMOVALS, encoded, fields
+from target_mailing.postgrid.contacts_route import End
 from target_mailing.postgrid.csv_file import country_of
 from target_mailing.postgrid.file_links import Links
 from target_mailing.postgrid.import_list import ImportList
@@ -25,29 +22,27 @@ from target_mailing.postgrid.import_route import (
     MAX_IMPORTS,
     Check,
     Clear,
+    Collect,
     CreateImports,
-    FollowUndone,
+    DeleteOld,
     Judge,
     Plan,
     SubmitImports,
-    Undo,
     Undone,
     Validate,
     checked,
-    still_there,
+    existing,
 )
 from target_mailing.postgrid.list_job import Follow
-from target_mailing.postgrid.replace import Collect, DeleteOld, FollowOldImports, SubmitOldImports
 from target_mailing.row import Row
 from target_mailing.settings import StreamSettings
 
-__all__ = ["PostgridImports"]
+__all__ = ["ImportDestination"]
 
-_is_variable = re.compile(r"[^.\[\]]+").fullmatch
-_LEAVING: Final = frozenset({ACTIONS.remove, ACTIONS.unsubscribe, ACTIONS.ask})
+_is_variable: Final = re.compile(r"[^.\[\]]+").fullmatch
 
 
-class PostgridImports(Destination):
+class ImportDestination(Destination):
     """One mailing list of PostGrid, filled by imports."""
 
     actions = ACTIONS
@@ -66,15 +61,15 @@ class PostgridImports(Destination):
 
         Args:
             client: of the account.
-            settings: of the first stream that goes there.
-            links: where files are put; None to upload them.
-            replace: what earlier runs delivered leaves.
-            allow_duplicates: deliver although nobody knows who is on the list.
-            dry_run: do not make the list yet.
+            settings: of the first stream with this destination.
+            links: to files in a bucket; None to upload files.
+            replace: contacts that earlier runs delivered leave.
+            allow_duplicates: deliver although the contacts on the list are unknown.
+            dry_run: do not create the list yet.
 
         Raises:
-            ConfigurationError: it is missing, ambiguous, or filled by another route.
-            MailingError: PostGrid could not be asked.
+            ConfigurationError: the list is missing, ambiguous, or filled by another route.
+            MailingError: a call to PostGrid failed.
         """
         self._client = client
         self._links = links
@@ -89,10 +84,10 @@ class PostgridImports(Destination):
             dry_run=dry_run,
         )
         self._route = f"import-{self._run_name}" if replace else "import"
-        self.name = f"postgrid:{client.account}:list:{self._list.id}"
-        self.fields = fields(_identify)
         self.replaces_contents = replace
         self.holds_since = self._list.holds_since
+        self.name = f"postgrid:{client.account}:list:{self._list.id}"
+        self.fields = fields(lambda contact: hashlib.blake2b(_encoded(contact), digest_size=16).hexdigest())
 
     @property
     def places(self) -> Collection[str]:
@@ -100,22 +95,22 @@ class PostgridImports(Destination):
         return [f"list:{self._list.id}"]
 
     def encode(self, contact: MappedContact, action: str) -> bytes:
-        """All that a row of the file says; one that leaves needs nothing."""
-        return b"{}" if action in _LEAVING else _checked(contact)
+        """All values of a row of the file; a removal needs none."""
+        return b"{}" if action in REMOVALS else _encoded(contact)
 
     def parts(self, action: str, rows: list[Row]) -> Sequence[tuple[str, list[Row]]]:
         """Batches of as many countries as one job may name imports, with the rows of each country together."""
-        if action in _LEAVING:
+        if action in REMOVALS:
             return [(self._route, rows)]
         rows = sorted(rows, key=lambda row: country_of(row.contact))
         countries = [list(group) for _, group in groupby(rows, lambda row: country_of(row.contact))]
         chunks = [countries[at : at + MAX_IMPORTS] for at in range(0, len(countries), MAX_IMPORTS)]
         return [(self._route, [row for country in chunk for row in country]) for chunk in chunks]
 
-    def steps(self, action: str, route: str) -> Sequence[Step]:  # noqa: ARG002 - there is one way
+    def steps(self, action: str, route: str) -> Sequence[Step]:  # noqa: ARG002 - there is one route
         """The steps of a batch."""
         if action == ACTIONS.ask:
-            return (Nothing(),)
+            return (End(name="nothing"),)  # PostGrid has no opt-outs to look up
         client, number = self._client, self._list.id
         return (
             Plan(self._list, self._links),
@@ -126,43 +121,38 @@ class PostgridImports(Destination):
             SubmitImports(client, number, "addMailingListImports", checked),
             Follow(client, number),
             Judge(),
-            Undo(client, number, "removeMailingListImports", still_there(client, "errors")),
-            FollowUndone(client, number),
+            SubmitImports(client, number, "removeMailingListImports", existing(client, "errors"), name="undo"),
+            Follow(client, number, name="follow_undo", after="undo"),
             Undone(client),
         )
 
     def can_resume(self, route: str, begun: Collection[str]) -> bool:  # noqa: ARG002 - whichever they are
-        """Those of a run that was to replace the list, and of the run before it, are nothing to go on with."""
+        """Not a batch of a run that was to replace the list, or of the run before it."""
         return route == self._route
 
     def closing(self) -> Sequence[Step]:
-        """The steps by which what earlier runs delivered leaves."""
+        """The steps by which the contacts of earlier runs leave."""
         client, number = self._client, self._list.id
+        old, followed = "submit_old", "follow_old"
         return (
             Collect(client, self._list, self._run_name),
-            SubmitOldImports(client, number, "removeMailingListImports", still_there(client, "collect")),
-            FollowOldImports(client, number),
+            SubmitImports(client, number, "removeMailingListImports", existing(client, "collect"), name=old),
+            Follow(client, number, name=followed, after=old),
             DeleteOld(client),
         )
 
 
-def _checked(contact: MappedContact) -> bytes:
+def _encoded(contact: MappedContact) -> bytes:
+    """The values of a contact that can be imported.
+
+    Raises:
+        RowRejected: it has other values, or as for `encoded`.
+    """
     for column in FLAGS:
         if contact.columns.get(column):
-            raise RowRejected("not_by_import", "cannot be told to PostGrid by route `import`", column=column)
+            raise RowRejected("not_by_import", "cannot be set by route `import`", column=column)
     for name in contact.properties:
         if not _is_variable(name):
-            raise RowRejected("not_by_import", f"property {name!r}: a merge variable's name has no period or bracket")
+            reason = f"property {name!r}: the name of a merge variable has no period and no bracket"
+            raise RowRejected("not_by_import", reason)
     return encoded(contact)
-
-
-def _identify(contact: MappedContact, action: str) -> str:
-    """All of a contact, since nothing of it can change; where it leaves, perhaps only its row's key can tell."""
-    if contact.deleted:
-        return ""
-    try:
-        return hashlib.blake2b(_checked(contact), digest_size=16).hexdigest()
-    except RowRejected:
-        if action in _LEAVING:
-            return ""
-        raise

@@ -1,4 +1,4 @@
-"""PostGrid's mailing list that is filled by imports: who may fill it, and since when what is on it is known."""
+"""A PostGrid mailing list that is filled by imports: the journal that may fill it, and when it was last replaced."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from target_mailing.postgrid.list import TargetList
 
 __all__ = ["ImportList"]
 
-#: Keys of a list's metadata: the run that replaces it until it has ended, and when the last one that did was begun.
+#: Keys of a list's metadata: the run that is replacing it, and when the last run that replaced it began.
 _REPLACING: Final = "target_mailing_replacing"
 _REPLACED_AT: Final = "target_mailing_replaced_at"
 
@@ -35,14 +35,14 @@ class ImportList(TargetList):
         Args:
             client: of the account.
             wanted: ID or description.
-            run_name: tells this run from others.
-            replace: what earlier runs put on it leaves.
-            allow_duplicates: fill it although another journal knows who is on it.
-            create: make it if there is none of that description.
-            dry_run: do not make it yet.
+            run_name: unique to this run.
+            replace: contacts of earlier runs leave.
+            allow_duplicates: fill it although another journal knows its contacts.
+            create: create it if no list has that description.
+            dry_run: do not create it yet.
 
         Raises:
-            ConfigurationError: it is missing, ambiguous, filled by another route, or half replaced.
+            ConfigurationError: it is missing, ambiguous, filled by another route, or partly replaced.
         """
         super().__init__(client, wanted, route="import", create=create, dry_run=dry_run)
         self._run_name = run_name
@@ -52,13 +52,13 @@ class ImportList(TargetList):
         self._is_marked = False
         if self.metadata.get(_REPLACING) and not replace:
             raise ConfigurationError(
-                "Setting `postgrid_replace`: a run that was to replace what is on the list did not end well, so that "
-                "people may be on it twice. Run with `postgrid_replace: true`, and all rows, until one has ended well."
+                "Setting `postgrid_replace`: a run that replaces the list did not finish, so contacts may be on the "
+                "list twice. Run with `postgrid_replace: true` and all rows until a run succeeds."
             )
 
     @property
     def holds_since(self) -> float:
-        """What was delivered before this moment (Unix seconds) left the list, or will with the end of this run."""
+        """Contacts delivered before this moment (Unix seconds) left the list, or will leave at the end of this run."""
         if self._replace:
             return self._began
         try:
@@ -67,13 +67,13 @@ class ImportList(TargetList):
             return 0.0
 
     def admit(self, journal: str) -> None:
-        """Before anything is put on the list: see whether this journal may, and mark it.
+        """Before contacts are added: check that this journal may fill the list, and mark the list.
 
         Args:
-            journal: its name; "" for one that ends with the run.
+            journal: its name; "" for a journal that ends with the run.
 
         Raises:
-            ConfigurationError: another one knows who is on it.
+            ConfigurationError: another journal knows its contacts.
         """
         if self._is_marked:
             return
@@ -83,24 +83,25 @@ class ImportList(TargetList):
             self.is_known_to(journal)
         else:
             raise ConfigurationError(
-                "Setting `journal`: the list was filled with another journal, so nobody here knows all who are on it, "
-                "and who is sent again would get two letters. Use that journal if it was the only one, or replace all "
-                "with `postgrid_replace: true`; `postgrid_allow_duplicate_import: true` takes the risk."
+                "Setting `journal`: the list was filled with another journal, so this one does not know all contacts "
+                "on it, and a contact that is sent again would get two letters. Use the other journal if it was the "
+                "only one, replace the list with `postgrid_replace: true`, or accept that with "
+                "`postgrid_allow_duplicate_import: true`."
             )
         self._is_marked = True
 
     def check_mark(self) -> None:
-        """Before anything is taken off the list: see whether no other run has begun to replace it meanwhile.
+        """Before imports are taken off the list: check that no other run has begun to replace it.
 
         Raises:
-            ConfigurationError: one has, and will take off what this run delivered.
+            ConfigurationError: another run has, and will take this run's imports off the list.
         """
         if self._client.mailing_list(self.id).metadata.get(_REPLACING) != self._run_name:
             raise ConfigurationError(
-                "Setting `list`: another run has begun to replace the same list. It takes off what this one delivered, "
-                "so this one has not succeeded. Let one run at a time deliver to a list."
+                "Setting `list`: another run has begun to replace the same list and will remove the contacts that this "
+                "run delivered, so this run has failed. Use one run at a time for a list."
             )
 
-    def replaced(self, journal: str) -> None:
-        """Nothing of earlier runs is on the list any more."""
+    def mark_replaced(self, journal: str) -> None:
+        """Mark that the list has no import of an earlier run."""
         self.mark(journal, {_REPLACING: "", _REPLACED_AT: repr(self._began)})

@@ -1,7 +1,7 @@
-"""The steps of PostGrid's route `import`: files made, validated, checked; added to the list by one job, or undone.
+"""The steps of PostGrid's route `import`: imports created, validated, checked; added to the list by one job, or undone.
 
-An import that is on no list prints nothing, so that one too many does no harm before the job. Nobody can ask a list for
-its imports: where its job went wrong they are taken off again, so that it is known for certain.
+An import on no list prints nothing, so a superfluous import does no harm before the job. A list does not show its
+imports: if the job may have failed, its imports are taken off the list again, so that they are certainly not on it.
 """
 
 from __future__ import annotations
@@ -15,46 +15,44 @@ from itertools import groupby
 from typing import Any, Final
 
 from mailing_api.counted import counted
-from mailing_api.errors import MailingError, NotFound, RequestRefused
+from mailing_api.errors import MailingError, NotFound, ProviderFault, RequestRefused
 from mailing_api.postgrid.client import Import, PostgridClient
 from target_mailing.destination import Again, Done, Finished, Progress, Refusal, Step, Work
-from target_mailing.postgrid.csv_file import File, country_of, left_out, written
+from target_mailing.postgrid.csv_file import File, country_of, omitted_rows, written
 from target_mailing.postgrid.file_links import Links
 from target_mailing.postgrid.import_list import ImportList
-from target_mailing.postgrid.list_job import Follow, Submit, is_there
+from target_mailing.postgrid.list_job import Submit, before_the_call, is_there
 
 __all__ = [
-    "LIST",
     "MAX_IMPORTS",
-    "RUN",
     "Check",
     "Clear",
+    "Collect",
     "CreateImports",
-    "FollowUndone",
+    "DeleteOld",
     "Judge",
     "Plan",
     "SubmitImports",
-    "Undo",
     "Undone",
     "Validate",
     "checked",
-    "still_there",
+    "existing",
 ]
 
 #: Imports that one job may name (docs/postgrid.md).
 MAX_IMPORTS: Final = 10
-#: Refusals of an import that may be about its rows.
+#: Refusals of an import that its rows may cause.
 _FILE_REFUSED: Final = frozenset({400, 413, 415, 422})
-#: Keys of an import's metadata: the list that it is for, the run, the batch, and its part of that.
-LIST: Final = "target_mailing_list"
-RUN: Final = "target_mailing_run"
+#: Keys of an import's metadata: its list, run and batch, and its part of the batch.
+_LIST: Final = "target_mailing_list"
+_RUN: Final = "target_mailing_run"
 _BATCH: Final = "target_mailing_batch"
 _PART: Final = "target_mailing_part"
 
 
 @dataclass(frozen=True)
 class Plan(Step):
-    """Sees to it that the list may be filled, and names the batch and how many imports it takes."""
+    """Checks that the journal may fill the list, and names the batch and the number of its imports."""
 
     mailing_list: ImportList
     links: Links | None
@@ -66,14 +64,14 @@ class Plan(Step):
         return Done({"batch": secrets.token_hex(8), "parts": len(_by_country(work))})
 
     def undo(self, work: Work) -> None:
-        """Delete the files that it named, as many as there are."""
-        if self.links is not None and self.name in work.evidence:
+        """Delete the files of the batch that exist."""
+        if self.name in work.evidence:
             clear(self.links, work)
 
 
 @dataclass(frozen=True)
 class CreateImports(Step):
-    """Makes an import for each country: PostGrid may refuse one of several. Its file is uploaded, or linked to."""
+    """Creates an import for each country, since PostGrid may refuse a file of several countries."""
 
     client: PostgridClient
     mailing_list: str
@@ -84,96 +82,80 @@ class CreateImports(Step):
     prepares = True
 
     def run(self, work: Work) -> Progress:
-        """Make one after the other."""
+        """Create one after the other."""
         batch = work.evidence["plan"]["batch"]
-        made: list[dict[str, Any]] = []
-        begin = 0
+        imports: list[dict[str, Any]] = []
+        end = 0
         for part, rows in enumerate(_by_country(work)):
-            metadata = {
-                LIST: self.mailing_list,
-                RUN: self.run_name,
-                _BATCH: batch,
-                _PART: f"{part}:{begin}:{begin + len(rows)}",
-            }
+            begin, end = end, end + len(rows)
+            metadata = {_LIST: self.mailing_list, _RUN: self.run_name, _BATCH: batch, _PART: f"{part}:{begin}:{end}"}
             try:
                 number = self._create(written(rows), metadata, f"{batch}-{part}")
             except MailingError as error:
                 if not error.maybe_done:
-                    self._drop(made)
+                    with suppress(MailingError):  # an import on no list prints nothing
+                        for one in imports:
+                            self.client.delete_import(one["id"])
                 if isinstance(error, RequestRefused) and error.status in _FILE_REFUSED:
-                    if self.links is not None:
-                        clear(self.links, work)
-                    return Finished(unresolved=True, absent=True, reason=self._refused(error))
+                    clear(self.links, work)
+                    return Finished(unresolved=True, absent=True, reason=self._reason(error))
                 raise
-            made.append({"id": number, "begin": begin, "end": begin + len(rows)})
-            begin += len(rows)
-        return _created(made)
+            imports.append({"id": number, "begin": begin, "end": end})
+        return _created(imports)
 
     def _create(self, file: File, metadata: dict[str, str], name: str) -> str:
+        content: bytes | str = file.content
+        if self.links is not None:
+            with before_the_call():
+                content = self.links.put(name, file.content)
         return self.client.create_import(
-            file.content if self.links is None else self._link(self.links, name, file.content),
-            columns=file.columns,
-            variables=file.variables,
-            metadata=metadata,
-            key=secrets.token_hex(16),
+            content, columns=file.columns, variables=file.variables, metadata=metadata, key=secrets.token_hex(16)
         )
 
-    def _refused(self, error: RequestRefused) -> str:
-        why = f"the import was refused ({error.code or f'HTTP {error.status}'})"
-        return why if self.links else f"{why}; if all are, PostGrid may take links alone: set `postgrid_s3_bucket`"
-
-    def _link(self, links: Links, name: str, content: bytes) -> str:
-        try:
-            return links.put(name, content)
-        except MailingError as error:
-            error.maybe_done = False  # no import was made
-            raise
+    def _reason(self, error: RequestRefused) -> str:
+        reason = f"the import was refused ({error.code or f'HTTP {error.status}'})"
+        if self.links is not None:
+            return reason
+        return f"{reason}; if all imports are refused, PostGrid may accept links only: set `postgrid_s3_bucket`"
 
     def recover(self, work: Work) -> Done | None:
-        """Look for the imports of this batch; where one is missing the others are of no use."""
-        found: dict[int, dict[str, Any]] = {}
-        spare = []
-        for number, metadata in self.client.imports_with(_BATCH, work.evidence["plan"]["batch"]).items():
+        """Find the imports of this batch; if one is missing, the others are deleted."""
+        found = self.client.imports_with(_BATCH, work.evidence["plan"]["batch"])
+        parts: dict[int, dict[str, Any]] = {}
+        for number, metadata in found.items():
             part, begin, end = map(int, str(metadata[_PART]).split(":"))
-            if part in found:
-                spare.append(number)
-            else:
-                found[part] = {"id": number, "begin": begin, "end": end}
-        made = [found[part] for part in sorted(found)]
-        is_whole = bool(made) and made[-1]["end"] == len(work.rows)
-        is_whole = is_whole and sum(one["end"] - one["begin"] for one in made) == len(work.rows)
-        for number in spare if is_whole else [*spare, *(one["id"] for one in made)]:
-            self.client.delete_import(number)
-        return _created(made) if is_whole else None
-
-    def _drop(self, made: list[dict[str, Any]]) -> None:
-        """Without all of its imports, those of a batch that were made are of no use."""
-        with suppress(MailingError):  # an import that is on no list prints nothing
-            for one in made:
-                self.client.delete_import(one["id"])
+            parts.setdefault(part, {"id": number, "begin": begin, "end": end})
+        imports = [parts[part] for part in sorted(parts)]
+        rows = [at for one in imports for at in range(one["begin"], one["end"])]
+        is_whole = rows == [*range(len(work.rows))]
+        used = {one["id"] for one in imports if is_whole}
+        for number in found:
+            if number not in used:
+                self.client.delete_import(number)
+        return _created(imports) if is_whole else None
 
 
 def _by_country(work: Work) -> list[list[bytes]]:
-    """The rows' contacts; those of a country follow each other."""
+    """The contacts of the rows, by country; the rows of a country are next to each other."""
     contacts = [row.contact for row in work.rows]
     return [list(group) for _, group in groupby(contacts, country_of)]
 
 
-def _created(made: list[dict[str, Any]]) -> Done:
-    return Done({"job": ", ".join(one["id"] for one in made), "made": made}, certain=True)
+def _created(imports: list[dict[str, Any]]) -> Done:
+    return Done({"job": ", ".join(one["id"] for one in imports), "made": imports}, certain=True)
 
 
 @dataclass(frozen=True)
 class Validate(Step):
-    """Looks at the imports until all have been validated."""
+    """Polls the imports until all have been validated."""
 
     client: PostgridClient
     name = "validate"
     watches = True
 
     def run(self, work: Work) -> Progress:
-        """Look at each once."""
-        found: list[dict[str, Any]] = []
+        """Read each once."""
+        imports: list[dict[str, Any]] = []
         for one in work.evidence["imports"]["made"]:
             try:
                 now = self.client.imported(one["id"])
@@ -182,13 +164,13 @@ class Validate(Step):
             if now.validating:
                 return Again()
             counts = {"valid": now.valid, "invalid": now.invalid}
-            found.append(one | counts | {"usable": now.usable, "errors": [*now.errors], "notes": [*now.notes]})
-        return Done({"found": found})
+            imports.append(one | counts | {"usable": now.usable, "errors": [*now.errors], "notes": [*now.notes]})
+        return Done({"found": imports})
 
 
 @dataclass(frozen=True)
 class Clear(Step):
-    """Deletes the files that were linked to: they hold contact data, and nobody reads them any more."""
+    """Deletes the files of the links: they hold contact data, and PostGrid has read them."""
 
     links: Links
     name = "clear"
@@ -199,78 +181,80 @@ class Clear(Step):
         return Done({})
 
 
-def clear(links: Links, work: Work) -> None:
-    """Delete the files of a batch, as many as there are."""
-    planned = work.evidence["plan"]
-    for part in range(planned["parts"]):
-        links.clear(f"{planned['batch']}-{part}")
+def clear(links: Links | None, work: Work) -> None:
+    """Delete the files of a batch that exist; none without links."""
+    if links is not None:
+        plan = work.evidence["plan"]
+        for part in range(plan["parts"]):
+            links.clear(f"{plan['batch']}-{part}")
 
 
 @dataclass(frozen=True)
 class Check(Step):
-    """Judges the imports: each must hold all of its rows, but for those that PostGrid's report names.
+    """Judges the imports: each must hold all of its rows, except rows that PostGrid's report names.
 
-    If one is not what it should be, none is used, and the batch is split.
+    If an import is wrong, none of the batch is used, and the batch is split.
     """
 
     client: PostgridClient
     name = "check"
 
     def run(self, work: Work) -> Progress:
-        """Judge one after the other; what is of no use is deleted."""
+        """Judge one after the other; unused imports are deleted."""
+        imports = work.evidence["validate"]["found"]
         ids: list[str] = []
         refused: dict[int, Refusal] = {}
-        for one in work.evidence["validate"]["found"]:
-            verdict = self._judged(one)
-            if isinstance(verdict, str):
-                for each in work.evidence["validate"]["found"]:
+        for one in imports:
+            omitted = self._omitted(one)
+            if isinstance(omitted, str):
+                for each in imports:
                     self.client.delete_import(each["id"])
-                return Finished(unresolved=True, absent=True, reason=verdict)
-            refused |= {one["begin"] + at: Refusal("refused_by_provider", why) for at, why in verdict.items()}
-            if len(verdict) < one["end"] - one["begin"]:
+                return Finished(unresolved=True, absent=True, reason=omitted)
+            refused |= {one["begin"] + at: Refusal("refused_by_provider", why) for at, why in omitted.items()}
+            if len(omitted) < one["end"] - one["begin"]:
                 ids.append(one["id"])
             else:
                 self.client.delete_import(one["id"])
         return Done({"ids": ids}, refused=refused)
 
-    def _judged(self, one: dict[str, Any]) -> dict[int, str] | str:
-        """By position in the import, rows that it left out; or why it is of no use."""
+    def _omitted(self, one: dict[str, Any]) -> dict[int, str] | str:
+        """By position in the import, why rows were omitted; or why the import cannot be used."""
         rows = one["end"] - one["begin"]
         if not one["usable"]:
             if one["errors"] == ["no_valid_contacts_error"]:
                 return dict.fromkeys(range(rows), "the import has no valid row")
-            return f"the import needs changes: {', '.join(one['errors']) or 'nobody knows which'}"
+            return f"the import needs changes: {', '.join(one['errors']) or 'PostGrid names none'}"
         if one["valid"] + one["invalid"] != rows:
             notes = f" ({', '.join(one['notes'])})" if one["notes"] else ""
-            return f"the import tells of {counted(one['valid'] + one['invalid'], 'row')} and not of {rows}{notes}"
+            return f"the import counts {counted(one['valid'] + one['invalid'], 'row')} of {rows}{notes}"
         if not one["invalid"]:
             return {}
         report = self.client.import_report(one["id"])
-        found = None if report is None else left_out(report, rows, one["invalid"])
-        return "the import left out rows, and its report does not say which" if found is None else found
+        omitted = None if report is None else omitted_rows(report, rows, one["invalid"])
+        return "the import omitted rows, and its report does not name them" if omitted is None else omitted
 
 
 class SubmitImports(Submit):
-    """Starts a job of imports. One that is on the list stays, and stays one, so this may be done again."""
+    """Starts a job for imports. Repeatable: an import that is on the list stays on it once."""
 
     repeatable = True
     uses_names = False
 
 
 def checked(work: Work) -> list[list[str]]:
-    """The imports to be put on the list."""
+    """The imports to add to the list."""
     return [[one] for one in work.evidence["check"]["ids"]]
 
 
-def still_there(client: PostgridClient, step: str) -> Callable[[Work], list[list[str]]]:
-    """Those of the imports that a step noted which there are: a job to take them off would miss the others."""
+def existing(client: PostgridClient, step: str) -> Callable[[Work], list[list[str]]]:
+    """The imports in a step's evidence that still exist: a job to remove the others would fail."""
     exists = partial(is_there, client.imported)
     return lambda work: [[one] for one in work.evidence[step]["ids"] if exists(one)]
 
 
 @dataclass(frozen=True)
 class Judge(Step):
-    """Judges the job: if nothing went wrong, all its rows have arrived."""
+    """Judges the job: if nothing went wrong, all of its rows have arrived."""
 
     name = "errors"
 
@@ -281,22 +265,9 @@ class Judge(Step):
         return Finished(job=work.evidence["imports"]["job"])
 
 
-class Undo(SubmitImports):
-    """Takes those of the batch off the list again."""
-
-    name = "undo"
-
-
-class FollowUndone(Follow):
-    """Looks at the list until they are off it."""
-
-    name = "follow_undo"
-    after = "undo"
-
-
 @dataclass(frozen=True)
 class Undone(Step):
-    """Judges that: only if nothing went wrong the rows are certainly not there, and may go again."""
+    """Judges the job that took the imports off the list again: if it succeeded, no row arrived, and all are resent."""
 
     client: PostgridClient
     name = "undone"
@@ -310,3 +281,46 @@ class Undone(Step):
         for number in work.evidence["errors"]["ids"]:
             self.client.delete_import(number)
         return Finished(unresolved=True, absent=True, reason=reason)
+
+
+# The end of a run that replaces the list: imports of earlier runs leave it, ten at a time, and are deleted
+
+
+@dataclass(frozen=True)
+class Collect(Step):
+    """Finds old imports; if there are none left, the list is replaced."""
+
+    client: PostgridClient
+    mailing_list: ImportList
+    run_name: str
+    name = "collect"
+
+    def run(self, work: Work) -> Progress:
+        """Read the imports."""
+        imports = self.client.imports_with(_LIST, self.mailing_list.id)
+        self.mailing_list.check_mark()  # after reading, or another run's imports might be among them
+        old = sorted(number for number, metadata in imports.items() if metadata.get(_RUN) != self.run_name)
+        if not old:
+            self.mailing_list.mark_replaced(work.journal)
+            return Finished()
+        return Done({"ids": old[:MAX_IMPORTS]})
+
+
+@dataclass(frozen=True)
+class DeleteOld(Step):
+    """Deletes the imports that left the list, and continues with the next ones."""
+
+    client: PostgridClient
+    name = "delete_old"
+    again_from = "collect"
+
+    def run(self, work: Work) -> Progress:
+        """Delete one after the other, if all are certainly on no list."""
+        if trouble := work.evidence["follow_old"]["trouble"]:
+            raise ProviderFault(
+                "PostGrid: the imports of earlier runs could not be taken off the list; it still has them beside those "
+                f"of this run ({trouble}). Send no letters until a run has succeeded."
+            )
+        for number in work.evidence["collect"]["ids"]:
+            self.client.delete_import(number)
+        return Again(0.0, rewind=True)

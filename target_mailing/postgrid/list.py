@@ -1,4 +1,4 @@
-"""PostGrid's mailing list that is delivered to: found, and marked with the route and the journal that fill it."""
+"""A PostGrid mailing list to deliver to: found, and marked with the route and the journal that fill it."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ __all__ = ["TargetList"]
 #: Keys of a list's metadata.
 _ROUTE: Final = "target_mailing_route"
 _JOURNAL: Final = "target_mailing_journal"
-#: Stands for a journal that ended with its run.
+#: Values of the journal's key: a journal that ended with its run, and several journals.
 _NONE: Final = "none"
-#: Stands for one and others.
 _SEVERAL: Final = "several"
 
 
@@ -29,87 +28,84 @@ class TargetList:
         Args:
             client: of the account.
             wanted: ID or description.
-            route: how it is to be filled.
-            create: make it if there is none of that description.
-            dry_run: do not make it yet.
+            route: the route that fills it.
+            create: create it if no list has that description.
+            dry_run: do not create it yet.
 
         Raises:
             ConfigurationError: it is missing, ambiguous, or was filled by another route.
         """
         self._client = client
         self._route = route
-        #: As it was when it was found.
+        self.id = ""
+        #: As it was when the list was found.
         self.metadata: Mapping[str, Any] = {}
-        found = _found(client, wanted)
-        if found is None and create:
-            found = None if dry_run else _made(client, wanted, route)
-        elif found is None:
+        mailing_list = _find(client, wanted)
+        if mailing_list is None and not create:
             raise ConfigurationError(
                 f"Setting `list`: PostGrid has no mailing list with the ID or description {wanted!r}."
                 f"{_alike(client, wanted)} Correct it, or set `create_list: true`."
             )
-        self.id = ""
-        if found is not None:
-            self.id, self.metadata = found.id, found.metadata
+        if mailing_list is None and not dry_run:
+            mailing_list = _create(client, wanted, route)
+        if mailing_list is not None:
+            self.id, self.metadata = mailing_list.id, mailing_list.metadata
         before = self.metadata.get(_ROUTE, route)
         if before != route:
             raise ConfigurationError(
-                f"Setting `route` is {route!r}, but the list was filled by route {before!r}: people delivered "
-                "by both would get two letters. Set that, or choose another list."
+                f"Setting `route` is {route!r}, but the list was filled by route {before!r}: contacts delivered by "
+                f"both would get two letters. Set `route: {before}`, or choose another list."
             )
 
-    def look(self) -> MailingList:
-        """The list as it stands."""
+    def read(self) -> MailingList:
+        """The list now."""
         return self._client.mailing_list(self.id)
 
     def belongs_to(self, journal: str) -> bool:
         """Whether no other journal filled the list."""
-        return bool(self.look().metadata.get(_JOURNAL, journal) == journal)
+        return bool(self.read().metadata.get(_JOURNAL, journal) == journal)
 
     def is_known_to(self, journal: str) -> bool:
-        """Whether all that the list was filled with is in this journal, which is about to change what is there.
+        """Whether this journal, which is about to change the list, knows all contacts on it.
 
-        The first to fill a list marks it as its own. When another one comes, none knows all of it any more.
+        The first journal marks the list as its own. With a second one, no journal knows all contacts any longer.
 
         Args:
-            journal: its name; "" for one that ends with the run.
+            journal: its name; "" for a journal that ends with the run.
         """
-        metadata = self.look().metadata
-        if _JOURNAL not in metadata:
+        owner = self.read().metadata.get(_JOURNAL)
+        if owner is None:
             self.mark(journal, {})
-            return True
-        if metadata[_JOURNAL] == journal:
-            return True
-        if metadata[_JOURNAL] not in {_NONE, _SEVERAL}:
+        elif owner != journal and owner not in {_NONE, _SEVERAL}:
             self.mark(_SEVERAL, {})
-        return False
+        return owner in {None, journal}
 
     def mark(self, journal: str, marks: Mapping[str, str]) -> None:
-        """Mark the list with its route, a journal, and more, beside what its metadata holds now."""
-        metadata = self.look().metadata
-        given = {_ROUTE: self._route, _JOURNAL: journal or _NONE, **marks}
-        self._client.update_metadata(self.id, {**metadata, **given})
+        """Mark the list with its route, a journal, and these marks; other metadata stays."""
+        metadata = self.read().metadata
+        added = {_ROUTE: self._route, _JOURNAL: journal or _NONE, **marks}
+        self._client.update_metadata(self.id, {**metadata, **added})
 
 
-def _made(client: PostgridClient, wanted: str, route: str) -> MailingList:
-    """A new list; or the one that another worker made at the same time: PostGrid allows two of one description."""
+def _create(client: PostgridClient, wanted: str, route: str) -> MailingList:
+    """A new list; or the list that another worker created at the same time: PostGrid allows equal descriptions."""
     try:
-        made = client.create_mailing_list(wanted, {_ROUTE: route})
+        created = client.create_mailing_list(wanted, {_ROUTE: route})
     except (RequestRefused, PermissionDenied) as error:
         raise ConfigurationError(
-            f"Setting `create_list`: PostGrid refuses to make a mailing list described as {wanted!r} "
-            f"({error.code or f'HTTP {error.status}'}). Choose another description in `list`, or make the list at "
-            "PostGrid by hand."
+            f"Setting `create_list`: PostGrid refuses to create a mailing list with the description {wanted!r} "
+            f"({error.code or f'HTTP {error.status}'}). Choose another description in `list`, or create the list at "
+            "PostGrid yourself."
         ) from None
-    first = min(_described(client, wanted), default=("", made.id))[1]
-    if first == made.id:
-        return made
-    client.delete_mailing_list(made.id)
+    first = min(_described(client, wanted), default=("", created.id))[1]
+    if first == created.id:
+        return created
+    client.delete_mailing_list(created.id)
     return client.mailing_list(first)
 
 
 def _described(client: PostgridClient, wanted: str) -> set[tuple[str, str]]:
-    """The lists of a description: when each was made, and its ID."""
+    """The lists with a description: when each was created, and its ID."""
     rows = (row for page in client.rows("mailing_lists") for row in page if row.get("description") == wanted)
     return {(str(row.get("createdAt", "")), str(row["id"])) for row in rows}
 
@@ -120,9 +116,9 @@ def _alike(client: PostgridClient, wanted: str) -> str:
     return did_you_mean([wanted], [name for name in rows if isinstance(name, str)])
 
 
-def _found(client: PostgridClient, wanted: str) -> MailingList | None:
+def _find(client: PostgridClient, wanted: str) -> MailingList | None:
     if wanted.startswith("mailing_list_import_"):
-        raise ConfigurationError("Setting `list` is the ID of an import; give that of a mailing list.")
+        raise ConfigurationError("Setting `list` is the ID of an import; name a mailing list instead.")
     if wanted.startswith("mailing_list_"):
         try:
             return client.mailing_list(wanted)
@@ -131,7 +127,7 @@ def _found(client: PostgridClient, wanted: str) -> MailingList | None:
     ids = {number for _, number in _described(client, wanted)}
     if len(ids) > 1:
         raise ConfigurationError(
-            f"Setting `list`: several PostGrid mailing lists are described as {wanted!r} ({', '.join(sorted(ids))}); "
-            "give the ID."
+            f"Setting `list`: several PostGrid mailing lists have the description {wanted!r} "
+            f"({', '.join(sorted(ids))}); use the ID instead."
         )
     return client.mailing_list(ids.pop()) if ids else None

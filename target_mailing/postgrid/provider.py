@@ -22,24 +22,23 @@ __all__ = [
     "REPLACE",
 ]
 
-LIVE: Final = next(one for one in POSTGRID_SETTINGS if one.name == "postgrid_live")
-API_KEY: Final = next(one for one in POSTGRID_SETTINGS if one.name == "postgrid_api_key")
+LIVE: Final = next(setting for setting in POSTGRID_SETTINGS if setting.name == "postgrid_live")
+API_KEY: Final = next(setting for setting in POSTGRID_SETTINGS if setting.name == "postgrid_api_key")
 
 DELETE_OLD: Final = Setting(
     name="postgrid_delete_old_contacts",
     title="PostGrid: delete old contacts",
-    description="Contacts that are taken off the list, because their row was deleted or changed, are deleted at "
-    "PostGrid, if it says that they are on no other list.",
+    description="Delete contacts from PostGrid when they leave the list because their row was deleted or changed, if "
+    "PostGrid shows that they are on no other list.",
     type="boolean",
     default=False,
 )
 
-
 REPLACE: Final = Setting(
     name="postgrid_replace",
-    title="PostGrid: replace",
-    description="With `route: import`: the input is all that is to be on the list. What earlier runs delivered is "
-    "taken off it when all rows of this one are on it and the run has ended well; only then STATE leaves.",
+    title="PostGrid: replace the list",
+    description="With `route: import`: the input is the complete list. When the run has succeeded and all of its rows "
+    "are on the list, the contacts of earlier runs are removed; STATE is written after that.",
     type="boolean",
     default=False,
 )
@@ -47,8 +46,8 @@ REPLACE: Final = Setting(
 ALLOW_DUPLICATES: Final = Setting(
     name="postgrid_allow_duplicate_import",
     title="PostGrid: allow duplicate imports",
-    description="With `route: import`: deliver also with `journal: off`, or with another journal than the one that "
-    "filled the list, although people who are on it may then be on it twice and get two letters.",
+    description="With `route: import`: deliver even with `journal: off` or with another journal than the one that "
+    "filled the list. Contacts may then be on the list twice and get two letters.",
     type="boolean",
     default=False,
 )
@@ -57,9 +56,9 @@ LINK_SETTINGS: Final = (
     Setting(
         name="postgrid_s3_bucket",
         title="PostGrid: S3 bucket",
-        description="With `route: import`: files are put into this bucket of Amazon S3, by the credentials that AWS's "
-        "own chain finds; PostGrid is told a link to each, and the file is deleted when PostGrid has read it. Unset: "
-        "files are uploaded to PostGrid.",
+        description="With `route: import`: write files to this Amazon S3 bucket, with credentials from AWS's default "
+        "chain, and give PostGrid links to them; each file is deleted when PostGrid has read it. Unset: files are "
+        "uploaded to PostGrid.",
     ),
     Setting(
         name="postgrid_s3_region",
@@ -70,14 +69,14 @@ LINK_SETTINGS: Final = (
     Setting(
         name="postgrid_s3_prefix",
         title="PostGrid: S3 prefix",
-        description="What the keys of these files begin with.",
+        description="Start of the keys of these files.",
         default="target-mailing/",
     ),
     Setting(
         name="postgrid_s3_endpoint_url",
         title="PostGrid: S3 endpoint",
-        description="Where to reach Amazon S3, or a service like it. Unset: AWS's own endpoint, or what AWS's "
-        "variables and profiles say.",
+        description="Endpoint of Amazon S3 or a compatible service. Unset: the endpoint from AWS's environment "
+        "variables and profiles, or AWS's default.",
     ),
     *encryption_settings("postgrid_s3_", "PostGrid: S3"),
 )
@@ -88,8 +87,8 @@ PROVIDER: Final = Provider(
     settings=(*POSTGRID_SETTINGS, DELETE_OLD, REPLACE, ALLOW_DUPLICATES, *LINK_SETTINGS),
     selected_by=(API_KEY,),
     routes=("contacts", "import"),
-    about_routes="`contacts` (the default), a contact for each row; `import`, in CSV files, which leave the list only "
-    "as a whole. A list of PostGrid's stays with its route.",
+    about_routes="`contacts` (the default), one contact for each row; `import`, CSV files, whose contacts can only "
+    "leave the list together. A PostGrid list keeps its route.",
     connect="target_mailing.postgrid.account:connect",
     channel=BY_POST,
     batches_at_once=1,

@@ -52,7 +52,7 @@ def test_what_mailjet_refuses_to_make_is_named_with_what_to_do(mailjet, resource
     for part in ("create_list", "'Odd name'") if resource == "contactslist" else ("create_properties", "'Code postal'"):
         assert part in str(result.error)
     assert str(status) in str(result.error)
-    assert "by hand" in str(result.error)
+    assert "yourself" in str(result.error)
     assert result.states == []
 
 

@@ -274,7 +274,7 @@ def test_a_contact_that_postgrid_fails_to_delete_ends_no_run(postgrid, monkeypat
     assert (result.error, result.states, result.counts()) == (None, [1], {"delivered": 2})
     assert (postgrid.on_list(), names_in(postgrid)) == ({}, [odd])
     assert postgrid.sandbox.postgrid.contacts().keys() == {odd}
-    assert "1 contact that left the list is not deleted" in result.log
+    assert "1 contact that left the list was not deleted" in result.log
     assert other not in result.log
 
 
@@ -360,7 +360,7 @@ def test_what_a_row_lacks_is_told_by_the_columns_of_the_input(postgrid):
     assert [one["record"]["_reject_reason"] for one in result.rejects] == [
         "column 'street' is missing or empty",
         "column 'address_country' is missing or empty",
-        "column 'address_country' has 'Atlantis', which is no country",
+        "column 'address_country' is 'Atlantis', which is not a known country",
     ]
 
 
