@@ -55,6 +55,7 @@ lint: spelling ## Style, types, spelling and plain words
 	@$(BIN)/mypy
 	@MYPYPATH=examples/demo $(BIN)/mypy examples/demo/demo.py examples/demo/playground.py
 	@$(BIN)/mypy tools/*.py
+	@MYPYPATH=tests/fifth/package $(BIN)/mypy -p examplemail
 	@$(BIN)/python tools/phrases.py
 
 spelling: $(READY) ## Spelling of code, messages and documents

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import re
 import tomllib
 from functools import cache
 from graphlib import TopologicalSorter
@@ -71,6 +72,32 @@ def test_no_provider_knows_another_one(package, provider):
 )
 def test_what_providers_share_knows_none_of_them(package, folders):
     assert known(package, folders, PROVIDERS) == []
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_what_providers_share_names_none_of_them(package):
+    """In no string but a docstring: what is shared says of a provider, the provider declares."""
+    named = {path: _strings(path) for path in (ROOT / package).rglob("*.py") if not PROVIDERS & {*path.parts}}
+    assert {
+        path.name: found for path, strings in named.items() if (found := list(filter(_NAMED.search, strings)))
+    } == {}
+
+
+_NAMED = re.compile(rf"\b(?:{'|'.join(PROVIDERS)})(?:\b|_)|Amazon SES", re.IGNORECASE)
+
+
+def _strings(path: Path) -> list[str]:
+    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    documents = {
+        id(node.body[0].value)
+        for node in nodes
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and isinstance(node.body[0], ast.Expr)
+    }
+    return [
+        node.value
+        for node in nodes
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in documents
+    ]
 
 
 def test_contacts_and_journal_know_nothing_of_the_delivery():
