@@ -1,6 +1,8 @@
-"""Write the plugin definitions for `meltano add --from-ref`, from what the plugins say of themselves.
+"""Write the plugin definitions for Meltano, from the plugins' own `--about`.
 
-`make definitions` writes plugins/; a test compares the files with the code.
+`make definitions` writes two files per plugin to plugins/, and a test compares them with the code: a definition for
+`meltano add --from-ref`, and a lock file, from which Meltano reads the settings of a plugin that `meltano.yml` names
+with `variant: tap-target-mailing`.
 """
 
 from __future__ import annotations
@@ -18,14 +20,12 @@ from tap_mailing.tap import TapMailing
 from target_mailing.target import TargetMailing
 
 ROOT = Path(__file__).parents[1]
-FILES: dict[Path, type[PluginBase]] = {
-    ROOT / "plugins" / "extractors" / "tap-mailing.meltano.yml": TapMailing,
-    ROOT / "plugins" / "loaders" / "target-mailing.meltano.yml": TargetMailing,
-}
+PLUGINS: dict[str, type[PluginBase]] = {"extractors": TapMailing, "loaders": TargetMailing}
+VARIANT = "tap-target-mailing"
 #: One of these groups is enough for a tap to read something.
 ENOUGH_FOR_A_TAP = [[one.name for one in group] for provider in PROVIDERS for group in provider.required]
 KINDS = {"integer": "integer", "number": "decimal"} | {one: one for one in ("boolean", "object", "array", "string")}
-HEAD = "# Written by `make definitions`; to be added to a project by `meltano add --from-ref FILE {name}`.\n"
+HEAD = "# Written by `make definitions`; add it to a project by `meltano add --from-ref FILE {name}`.\n"
 
 
 def about(plugin: type[PluginBase]) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def about(plugin: type[PluginBase]) -> dict[str, Any]:
 
 
 def kind(name: str, schema: dict[str, Any]) -> str:
-    """Return Meltano's kind of a setting; a value of several types is passed on as it stands, as a string."""
+    """Return Meltano's kind of a setting; a value of several types is passed on unchanged, as a string."""
     types = [one for one in schema["type"] if one != "null"]
     if name == "start_date":
         return "date_iso8601"
@@ -48,7 +48,7 @@ def kind(name: str, schema: dict[str, Any]) -> str:
 def setting(name: str, schema: dict[str, Any]) -> dict[str, Any]:
     """Return Meltano's definition of a setting.
 
-    Without a default value: Meltano would pass it on, and the plugin would take it for the user's own.
+    It has no default value: Meltano would pass that on, and the plugin would treat it as the user's own.
     """
     found: dict[str, Any] = {"name": name, "label": schema["title"], "kind": kind(name, schema)}
     if schema.get("secret"):
@@ -80,18 +80,34 @@ def definition(plugin: type[PluginBase]) -> dict[str, Any]:
     return found
 
 
-def text(plugin: type[PluginBase]) -> str:
-    """Return the file of a plugin."""
+def definition_text(plugin: type[PluginBase]) -> str:
+    """Return the definition of a plugin for `meltano add --from-ref`."""
     found = definition(plugin)
     head = HEAD.format(name=found["name"])
     return head + str(yaml.safe_dump(found, sort_keys=False, allow_unicode=True, width=120))
 
 
+def lock_text(section: str) -> str:
+    """Return the lock file of a plugin."""
+    found = {"plugin_type": section, "variant": VARIANT, **definition(PLUGINS[section])}
+    return json.dumps(found, indent=2, ensure_ascii=False) + "\n"
+
+
+def files() -> dict[Path, str]:
+    """Return the texts of all files by their paths."""
+    texts: dict[Path, str] = {}
+    for section, plugin in PLUGINS.items():
+        folder = ROOT / "plugins" / section
+        texts[folder / f"{plugin.name}.meltano.yml"] = definition_text(plugin)
+        texts[folder / f"{plugin.name}--{VARIANT}.lock"] = lock_text(section)
+    return texts
+
+
 def main() -> None:
     """Write the files."""
-    for path, plugin in FILES.items():
+    for path, text in files().items():
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text(plugin), encoding="utf-8")
+        path.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A shell in which the examples run: the providers and the warehouse are on this machine alone: `make playground`.
+"""A shell to try the examples in, with providers and warehouse on this machine alone: `make playground`.
 
 The sandbox stands in for Mailjet, Amazon SES with S3, MPDX and PostGrid, and a PostgreSQL server from the package
 registry is the warehouse. Both are gone when the shell ends. Meltano and psql are on its PATH.
@@ -28,22 +28,32 @@ TOPICS = {"Offers": "OPT_OUT"}
 BUCKET = "imports"
 HOUSEHOLDS = 60
 FORGOTTEN = ("TAP_", "TARGET_", "MELTANO_", "MJ_", "AWS_", "POSTGRID_")
-"""Beginnings of environment variables that would change the settings: your own accounts are not to be touched."""
+"""Prefixes of environment variables that would change the settings: your own accounts must not be touched."""
 WELCOME = """\
-A sandbox of all providers listens at {url}; a PostgreSQL server is the warehouse.
-This is a shell with Meltano and psql; `exit` stops everything. Go on with the README.md of an example:
-  {examples}"""
+A sandbox of all providers listens at {url},
+and a PostgreSQL server is the warehouse.
+This is a shell with Meltano and psql; `exit` stops everything. Continue with
+one of these pages:
+  {pages}"""
+REPOSITORY = Path(__file__).parents[2]
+PAGES = (
+    "docs/warehouse-to-provider.md",
+    "docs/provider-to-warehouse.md",
+    "docs/csv-files.md",
+    "examples/warehouse_to_mailing/README.md",
+    "examples/mpdx_to_postgrid/README.md",
+)
 
 
 def prepare(sandbox: Sandbox) -> None:
-    """What an account has before anything is delivered to it, and people at MPDX."""
+    """Give the accounts a contact list and a bucket, and MPDX some households."""
     sandbox.add_ses_list(REGION, LIST, TOPICS)
     sandbox.add_bucket(REGION, BUCKET)
     sandbox.seed(HOUSEHOLDS, "mpdx")
 
 
 def environment(sandbox: Sandbox, warehouse: Warehouse, folder: Path) -> dict[str, str]:
-    """The shell's variables: where everything is, and nothing of your own accounts."""
+    """Return the shell's variables: where everything is, and nothing of your own accounts."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(FORGOTTEN)}
     programs = [str(Path(sys.executable).parent), kept.get("PATH", os.defpath), str(warehouse.programs)]
     return {
@@ -54,7 +64,7 @@ def environment(sandbox: Sandbox, warehouse: Warehouse, folder: Path) -> dict[st
         "SANDBOX_SECRET_KEY": sandbox.secret_key,
         "SANDBOX_POSTGRID_KEY": sandbox.postgrid_key,
         "SANDBOX_WAREHOUSE_URL": warehouse.url,
-        # What is remembered of the sandbox must not outlive it: journals, and Meltano's state.
+        # Journals and Meltano's state must end with the sandbox.
         "SANDBOX_FOLDER": str(folder),
         "MELTANO_STATE_BACKEND_URI": f"file://{folder}/state",
         "XDG_STATE_HOME": str(folder / "home"),  # journals and rejects of a target outside of Meltano
@@ -63,13 +73,13 @@ def environment(sandbox: Sandbox, warehouse: Warehouse, folder: Path) -> dict[st
 
 def wait_for(command: Sequence[str], variables: Mapping[str, str]) -> int:
     """Run the command in this terminal, and return its status."""
-    # Ctrl-C is for the command. A function, since what is ignored would be ignored by the command as well.
+    # Ctrl-C is for the command. A function, since the command would inherit SIG_IGN.
     signal.signal(signal.SIGINT, lambda *_: None)
     with subprocess.Popen(command, env=dict(variables)) as process:
         try:
             return process.wait()
         finally:
-            # As a terminal that is closed: a shell pays no attention to SIGTERM.
+            # As when a terminal is closed: a shell ignores SIGTERM.
             process.send_signal(signal.SIGHUP)
             with suppress(subprocess.TimeoutExpired):
                 process.wait(PATIENCE)
@@ -87,9 +97,9 @@ def run(command: Sequence[str]) -> int:
         variables = environment(sandbox, warehouse, temporary)
         if command:
             return wait_for(command, variables)
-        examples = sorted(each.parent for each in Path(__file__).parents[1].glob("*/meltano.yml"))
-        print(WELCOME.format(url=sandbox.url, examples="\n  ".join(map(str, examples))), flush=True)
-        # What the last command in the shell ended with says nothing about the playground.
+        pages = "\n  ".join(os.path.relpath(REPOSITORY / page) for page in PAGES)
+        print(WELCOME.format(url=sandbox.url, pages=pages), flush=True)
+        # The status of the last command in the shell is not that of the playground.
         wait_for([os.environ.get("SHELL") or shutil.which("sh") or "/bin/sh"], variables)
         return 0
 

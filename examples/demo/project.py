@@ -1,4 +1,4 @@
-"""The Meltano project: a copy of this repository's meltano.yml, run by real `meltano` commands."""
+"""The Meltano project: a copy of this repository's meltano.yml and plugins/, run by real `meltano` commands."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from typing import Any
 from interrupts import Interrupts
 from processes import CommandFailed, running
 
-MELTANO_YML = Path(__file__).parents[2] / "meltano.yml"
+REPOSITORY = Path(__file__).parents[2]
 FORGOTTEN = ("TAP_", "TARGET_", "MELTANO_", "MJ_")
-"""Beginnings of environment variables that would change the settings: your own account's are not for the demo."""
+"""Prefixes of environment variables that would change the settings: your own account must not be touched."""
 
 
 class OutcomesMissing(Exception):
-    """target-mailing ended without saying what became of the rows."""
+    """target-mailing ended without a line of outcomes."""
 
 
 class Project:
-    """A folder with meltano.yml in it. The plugins installed there stay for the next demo; state does not."""
+    """A folder with meltano.yml in it. Installed plugins stay for the next demo; state does not."""
 
     def __init__(self, interrupts: Interrupts, folder: Path, logs: Path, variables: Mapping[str, str]) -> None:
         self._interrupts = interrupts
@@ -37,7 +37,7 @@ class Project:
         state = str(folder / ".meltano" / "state")
         self._env = {**kept, **variables, "PATH": path, "XDG_STATE_HOME": state, "NO_COLOR": "1"}
         folder.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(MELTANO_YML, folder / "meltano.yml")
+        copy_project(folder)
         forget_state(folder)
 
     def install(self) -> None:
@@ -75,8 +75,20 @@ class Project:
         return lines
 
 
+def copy_project(folder: Path) -> None:
+    """Copy meltano.yml and the lock files, without `pip_url`: the plugins are on the PATH, not to be installed."""
+    text = (REPOSITORY / "meltano.yml").read_text(encoding="utf-8").replace("    pip_url: -e .[ses]\n", "")
+    (folder / "meltano.yml").write_text(text, encoding="utf-8")
+    for path in (REPOSITORY / "plugins").glob("*/*.lock"):
+        definition = json.loads(path.read_text(encoding="utf-8"))
+        del definition["pip_url"]
+        copy = folder / path.relative_to(REPOSITORY)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_text(json.dumps(definition), encoding="utf-8")
+
+
 def forget_state(folder: Path) -> None:
-    """Remove what earlier runs left in a project, but for its installed plugins."""
+    """Remove what earlier runs left in a project, except for its installed plugins."""
     system = folder / ".meltano"
     shutil.rmtree(system / "run", ignore_errors=True)
     for database in system.glob("meltano.db*"):
@@ -103,13 +115,18 @@ def logging_config(lines: Path) -> str:
 
 
 def outcomes(lines: Path) -> dict[str, Any]:
-    """What target-mailing says in a log of JSON lines about what became of the rows.
+    """Return the rows' outcomes that target-mailing logged, and the `sentence` that it logged with them.
+
+    Args:
+        lines: a log of JSON lines.
 
     Raises:
-        OutcomesMissing: it says nothing.
+        OutcomesMissing: there is no such line.
     """
     found = [json.loads(line) for line in lines.read_text(encoding="utf-8").splitlines()] if lines.exists() else []
-    told: list[dict[str, Any]] = [line["outcomes"] for line in found if "outcomes" in line]
-    if not told:
+    totals: list[dict[str, Any]] = [
+        line["outcomes"] | {"sentence": line["event"]} for line in found if "outcomes" in line
+    ]
+    if not totals:
         raise OutcomesMissing("target-mailing did not log the outcomes of its rows")
-    return told[-1]
+    return totals[-1]

@@ -105,3 +105,12 @@ def started(interrupts: Interrupts, *, logs: Path, folder: Path) -> Iterator[San
             time.sleep(0.05)
         with httpx.Client(base_url=url, timeout=60.0, trust_env=False) as client:
             yield Sandbox(url, client)
+
+
+def calls_of(calls: Counter[str], resources: tuple[str, ...], method: str = "GET") -> int:
+    """Count the calls by this method whose path names one of these resources."""
+    return sum(
+        count
+        for route, count in calls.items()
+        if route.startswith(f"{method} ") and not set(route.split("/")).isdisjoint(resources)
+    )

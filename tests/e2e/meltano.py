@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -100,6 +99,16 @@ class Run:
         return False
 
 
+def copy_project(folder: Path) -> None:
+    """Copy meltano.yml and the lock files, without `pip_url`: the plugins are on the PATH, not to be installed."""
+    (folder / "meltano.yml").write_text((ROOT / "meltano.yml").read_text().replace("    pip_url: -e .[ses]\n", ""))
+    for path in (ROOT / "plugins").glob("*/*.lock"):
+        definition = {key: value for key, value in json.loads(path.read_text()).items() if key != "pip_url"}
+        copy = folder / path.relative_to(ROOT)
+        copy.parent.mkdir(parents=True)
+        copy.write_text(json.dumps(definition))
+
+
 class Project:
     """A folder with the project; tap-postgres is installed, target-mailing is the code beside these tests."""
 
@@ -111,7 +120,7 @@ class Project:
         launchers.mkdir(parents=True)
         (launchers / "target-mailing").write_text(LAUNCHER)
         (launchers / "target-mailing").chmod(0o700)
-        shutil.copyfile(ROOT / "meltano.yml", folder / "meltano.yml")
+        copy_project(folder)
         forgotten = ("TAP_", "TARGET_", "MELTANO_", "MJ_")
         self._environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(forgotten)},

@@ -70,6 +70,7 @@ class Example:
         self.warnings: list[str] = []
         self._readme = (EXAMPLES / name / "README.md").read_text(encoding="utf-8")
         shutil.copytree(EXAMPLES / name, self._folder, ignore=shutil.ignore_patterns(".meltano", "tap-target-mailing"))
+        shutil.copytree(ROOT / "plugins", self._folder / "plugins")
         (self._folder / "tap-target-mailing").symlink_to(ROOT)
         self.sandbox = httpx.Client(
             base_url=f"{variables['SANDBOX_URL']}/_sandbox", timeout=60, trust_env=False, verify=False
@@ -138,6 +139,7 @@ class Example:
 def test_outside_of_the_playground_its_environment_reaches_nobody(tmp_path, name, task):
     """Although the variables of real accounts are set."""
     shutil.copy(EXAMPLES / name / "meltano.yml", tmp_path)
+    shutil.copytree(ROOT / "plugins", tmp_path / "plugins")
     text = (EXAMPLES / name / ".env.example").read_text(encoding="utf-8")
     mine = dict.fromkeys(re.findall(r"^#?(\w+)=", text, re.MULTILINE), "mine")
     run = Run(tmp_path, ("run", "--no-install", *task.split()), os.environ | mine)

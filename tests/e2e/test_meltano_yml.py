@@ -1,7 +1,8 @@
-"""meltano.yml and the definitions in plugins/ have the settings of the code; the examples have some of them."""
+"""The definitions in plugins/ have the settings of the code, and all projects of this repository use them."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from fnmatch import fnmatch
@@ -12,13 +13,11 @@ import pytest
 import yaml
 
 from tap_mailing.tap import TapMailing
-from target_mailing.target import TargetMailing
-from tools.definitions import FILES, definition, text
+from tools.definitions import PLUGINS, VARIANT, definition, files
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = {one.parent.name: yaml.safe_load(one.read_text("utf-8")) for one in ROOT.glob("examples/*/meltano.yml")}
 PROJECT = yaml.safe_load((ROOT / "meltano.yml").read_text(encoding="utf-8"))
-PLUGINS = {"extractors": TapMailing, "loaders": TargetMailing}
 #: What may stand for a secret: a variable, or what the sandbox has for a key.
 ALLOWED = ("$", "test_sk_sandbox")
 
@@ -42,15 +41,19 @@ def told(settings: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-@each_plugin
-def test_settings_are_those_of_the_plugin_in_its_order(section):
-    assert told(declared(section)["settings"]) == told(definition(PLUGINS[section])["settings"])
+@pytest.mark.parametrize("path", files(), ids=lambda path: path.name)
+def test_the_definitions_are_those_of_the_code(path):
+    assert path.read_text(encoding="utf-8") == files()[path], "run `make definitions`"
 
 
+@pytest.mark.slow
 @each_plugin
-def test_a_definition_is_what_the_plugin_says_of_itself(section):
-    [path] = [path for path, plugin in FILES.items() if plugin is PLUGINS[section]]
-    assert path.read_text(encoding="utf-8") == text(PLUGINS[section]), "run `make definitions`"
+def test_meltano_reads_a_lock_file(section):
+    from meltano.core.plugin.base import PluginDefinition, StandalonePlugin
+
+    [path] = (ROOT / "plugins" / section).glob("*.lock")
+    read = PluginDefinition.from_standalone(StandalonePlugin.parse(json.loads(path.read_text("utf-8"))))
+    assert told(read.canonical()["settings"]) == told(definition(PLUGINS[section])["settings"])
 
 
 @each_plugin
@@ -79,17 +82,22 @@ def test_meltano_reads_a_definition(section):
 
 @each_plugin
 def test_every_setting_has_a_short_label(section):
-    labels = [setting["label"] for setting in declared(section)["settings"]]
+    labels = [setting["label"] for setting in definition(PLUGINS[section])["settings"]]
     assert all(1 <= len(label) <= 40 for label in labels)
 
 
 @each_plugin
 def test_capabilities_are_those_of_the_plugin(section):
-    assert set(declared(section)["capabilities"]) == {one.value for one in PLUGINS[section].capabilities}
+    assert set(definition(PLUGINS[section])["capabilities"]) == {one.value for one in PLUGINS[section].capabilities}
 
 
 def plugins_of(project: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    return {plugin["name"]: plugin for section in ("extractors", "loaders") for plugin in project["plugins"][section]}
+    """The plugins of a project; those of this repository with what their lock file says."""
+    return {
+        plugin["name"]: (definition(PLUGINS[section]) if plugin.get("variant") == VARIANT else {}) | plugin
+        for section in PLUGINS
+        for plugin in project["plugins"].get(section, [])
+    }
 
 
 def configured(project: dict[str, Any]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
@@ -121,11 +129,11 @@ def test_no_secret_stands_in_the_file(project):
 def test_an_example_declares_plugins_and_settings_as_this_repository(example):
     ours = plugins_of(PROJECT)
     for name, plugin in plugins_of(EXAMPLES[example]).items():
-        if "inherit_from" in plugin:
+        if "inherit_from" in plugin or name not in ours:
             continue
         assert all(plugin[key] == ours[name][key] for key in ("namespace", "executable", "capabilities")), name
         assert [one for one in ours[name]["settings"] if one in plugin["settings"]] == plugin["settings"], name
-        if "pip_url" in ours[name]:
+        if plugin.get("variant") != VARIANT:
             assert plugin["pip_url"] == ours[name]["pip_url"]
 
 
