@@ -13,7 +13,7 @@ from typing import IO
 from interrupts import Interrupts
 
 PATIENCE = 10.0
-"""Seconds that a process has to stop by itself."""
+"""Seconds that a process has to stop."""
 
 
 class CommandFailed(Exception):

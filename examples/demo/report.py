@@ -49,7 +49,7 @@ class Report:
 
 
 def print_wrapped(text: str, first: str) -> None:
-    """Print a text after a prefix; its other lines are indented as far."""
+    """Print wrapped text after a prefix, with its other lines indented as far."""
     indent = " " * len(first)
     wrapped = textwrap.wrap(
         text, WIDTH, initial_indent=first, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
@@ -64,7 +64,7 @@ def print_summary(summary: Mapping[str, Any], output: Path) -> None:
         print(f"  {table:32}{rows:10,} rows")
     print("\nThe last line of target-mailing in each run")
     for run, outcomes in summary["deliveries"].items():
-        print(f"  {run}: {outcomes['batches']} jobs, all followed to their end")
+        print(f"  {run} (import jobs: {outcomes['batches']}, all ended)")
         print_wrapped(outcomes["sentence"], "    ")
     print(f"\nIn {output}")
     for name, what in CONTENTS.items():

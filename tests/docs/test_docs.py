@@ -147,7 +147,8 @@ def test_the_settings_table_is_that_of_the_code(plugin):
 
 @each_plugin
 def test_the_settings_of_the_sdk_are_named(plugin):
-    assert built_in(plugin) == {one for one in code_in(section(SETTINGS, "Settings of the Singer SDK")) if one.islower()}
+    documented = code_in(section(SETTINGS, "Settings of the Singer SDK"))
+    assert built_in(plugin) == {name for name in documented if name.islower()}
 
 
 @each_plugin
