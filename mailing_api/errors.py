@@ -1,20 +1,20 @@
-"""What can go wrong with a provider, and who must act.
+"""The errors, and who must act.
 
     MailingError
     ├── ConfigurationError     you: a setting is missing or wrong
     ├── AuthenticationError    you: the credentials are wrong
-    ├── PermissionDenied       the account's administrator: the credentials lack a right
+    ├── PermissionDenied       the account's administrator: the credentials lack a permission
     ├── NotFound               you: the named object does not exist
-    ├── RequestRefused         you, or us: the provider read the request and refused it
-    ├── RateLimited            nobody: slow down; seen only when patience ran out
-    ├── ProviderFault          the provider: it failed, or its reply never arrived
-    │   └── Unreachable        you, or the network: there is nobody at the address of the settings
-    ├── UntrustedCertificate   you, or the network: the server cannot prove who it is; nothing was sent
-    ├── UnreadableAnswer       the provider, or a proxy: the answer is not what the documentation says
+    ├── RequestRefused         you, or this project: the provider read the request and refused it
+    ├── RateLimited            you: too many requests, after all retries
+    ├── ProviderFault          the provider: it failed, or its response did not arrive
+    │   └── Unreachable        you, or the network: no server answers at the URL of the settings
+    ├── UntrustedCertificate   you, or the network: the server cannot prove its identity; nothing was sent
+    ├── UnreadableAnswer       the provider, or a proxy: the response does not match the documentation
     └── IncompleteExtraction   run again: the listing changed faster than it could be read
 
-A message never holds a secret, an address or text from the provider (its messages quote addresses): only the
-provider, the account's label, the route template, the HTTP status and a code, or the host that cannot be reached.
+A message holds no secret, no address and no text from the provider, whose messages quote addresses: only the provider,
+the account's label, the route template, the HTTP status and a code, or the host that cannot be reached.
 """
 
 from __future__ import annotations
@@ -41,20 +41,20 @@ class MailingError(Exception):
     """Base of all errors of this package.
 
     Attributes:
-        status: HTTP status, if an answer came.
-        code: the provider's own error code, or our name for its message; never free text.
-        retry_after: seconds the provider asked to wait, if it did.
+        status: HTTP status; None without a response.
+        code: the provider's own error code, or our name for its message; no free text.
+        retry_after: the wait that the provider requests, in seconds; None for none.
         maybe_done: the provider may have done the work although the call failed.
-        said: the provider's own words, "" for none. They may quote addresses: never to be logged or raised.
-        is_read: the call that failed only asked for something (GET).
-        call: its method and its route, as a template; "" where no call failed.
+        said: the provider's own message, "" for none. It may quote addresses, so it must not be logged or raised.
+        is_read: the failed call only reads (GET).
+        call: the method and the route template of the failed call; "" for none.
     """
 
     advice: ClassVar[str] = ""
 
     def __init__(
         self,
-        what: str,
+        message: str,
         *,
         status: int | None = None,
         code: str | None = None,
@@ -62,7 +62,7 @@ class MailingError(Exception):
         maybe_done: bool = False,
         said: str = "",
     ) -> None:
-        super().__init__(f"{what} {self.advice}".strip())
+        super().__init__(f"{message} {self.advice}".strip())
         self.status = status
         self.code = code
         self.retry_after = retry_after
@@ -77,13 +77,13 @@ class ConfigurationError(MailingError):
 
 
 class AuthenticationError(MailingError):
-    """The provider does not accept the credentials, or there are none; the message names where they come from."""
+    """The provider does not accept the credentials, or there are none; the message names their source."""
 
 
 class PermissionDenied(MailingError):
-    """The credentials are known but may not do this."""
+    """The provider accepts the credentials but does not allow them this call."""
 
-    advice = "Ask the account's administrator for access to this resource."
+    advice = "Request access to this resource from the account's administrator."
 
 
 class NotFound(MailingError):
@@ -93,38 +93,38 @@ class NotFound(MailingError):
 
 
 class RequestRefused(MailingError):
-    """The provider read the request and refused it; sending it again would change nothing."""
+    """The provider read the request and refused it; a retry would not help."""
 
 
 class RateLimited(MailingError):
-    """The provider kept answering that there are too many requests."""
+    """The provider refused all attempts because of too many requests."""
 
     advice = "Lower `max_requests_per_second`, or run when fewer programs use this account."
 
 
 class ProviderFault(MailingError):
-    """The provider failed, could not be reached, or its reply was lost."""
+    """The provider failed, could not be reached, or its response was lost."""
 
-    advice = "This is on the provider's side or the network between; run again later."
+    advice = "The cause is at the provider or in the network; run again later."
 
 
 class Unreachable(ProviderFault):
     """No connection to the provider could be made; nothing was sent."""
 
-    advice = "If that is right, the network between is at fault, or the provider; run again later."
+    advice = "If it is correct, the cause is in the network or at the provider; run again later."
 
 
 class UntrustedCertificate(MailingError):
-    """The server's certificate is not valid for its name, or nobody trusted signed it; nothing was sent."""
+    """The server's certificate is not valid for its name, or not signed by a trusted authority; nothing was sent."""
 
 
 class UnreadableAnswer(MailingError):
-    """An answer came that the provider's documentation does not allow."""
+    """The response does not match the provider's documentation."""
 
-    advice = "Check the base URL; if it is right, the provider or a proxy answered wrongly: run again later."
+    advice = "Check the base URL; if it is correct, the provider or a proxy sent a wrong response: run again later."
 
 
 class IncompleteExtraction(MailingError):
-    """A listing could not be read without gaps, so nothing is claimed to be complete."""
+    """A listing could not be read without gaps."""
 
-    advice = "Run again when fewer changes are made at the provider."
+    advice = "Run again when the provider's data changes less often."

@@ -1,4 +1,4 @@
-"""AWS's chain of credentials, part by part, so that an error names the part that failed.
+"""AWS's credential chain, part by part, so that an error names the part that failed.
 
 Import it late: it loads botocore, an extra of this package.
 """
@@ -46,12 +46,12 @@ _PARTS: Final = {
     ),
     "assume-role": _Part(
         "the role of the AWS profile (`role_arn` in AWS's configuration file)",
-        "Check the profile, and the profile or source that its role is assumed from.",
+        "Check the profile, and its `source_profile` or `credential_source`.",
     ),
     "assume-role-with-web-identity": _Part(
         "the web identity token file (environment variable AWS_WEB_IDENTITY_TOKEN_FILE, or `web_identity_token_file` "
         "of the AWS profile)",
-        "Correct the path, or unset that and AWS_ROLE_ARN to use another part of AWS's credential chain.",
+        "Correct the path, or unset it and AWS_ROLE_ARN to use another part of AWS's credential chain.",
     ),
     "sso": _Part(
         "single sign-on (`sso_session` or `sso_start_url` of the AWS profile)", "Sign in again: aws sso login."
@@ -63,7 +63,7 @@ _PARTS: Final = {
     ),
     "custom-process": _Part(
         "the command in `credential_process` of the AWS profile",
-        "Run the command by hand: it must print credentials as JSON, without asking for anything.",
+        "Run the command by hand: it must print credentials as JSON, and must not prompt.",
     ),
     "config-file": _Part(
         "AWS's configuration file (environment variable AWS_CONFIG_FILE, else ~/.aws/config)", "Correct its keys."
@@ -78,19 +78,19 @@ _PARTS: Final = {
     "iam-role": _Part("the role of the machine (instance metadata)", "Check the role attached to the machine."),
 }
 
-#: What is said of an exception; the first that fits.
+#: The description of an exception; the first match applies.
 _REASONS: Final[tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...]] = (
     (
         exceptions.ParamValidationError,
-        "a role's ARN, a session name, an external ID or a token is empty or not in the form that AWS takes",
+        "a role's ARN, a session name, an external ID or a token is empty or not in the form that AWS accepts",
     ),
-    (exceptions.MissingDependencyException, "botocore needs a package for it that is missing (awscrt)"),
-    (exceptions.CredentialRetrievalError, "it failed, or gave no credentials (CredentialRetrievalError)"),
-    (json.JSONDecodeError, "what it gave is not JSON"),
-    (UnicodeError, "what it gave is not text in UTF-8"),
-    (RuntimeError, "the credentials that it gave have expired"),
-    (KeyError, "what it gave lacks a part"),
-    ((ValueError, TypeError, AttributeError), "what it gave is not in the form that AWS documents"),
+    (exceptions.MissingDependencyException, "it needs the package awscrt, which is not installed"),
+    (exceptions.CredentialRetrievalError, "it failed, or returned no credentials (CredentialRetrievalError)"),
+    (json.JSONDecodeError, "its output is not JSON"),
+    (UnicodeError, "its output is not text in UTF-8"),
+    (RuntimeError, "its credentials have expired"),
+    (KeyError, "its output is incomplete"),
+    ((ValueError, TypeError, AttributeError), "its output is not in the form that AWS documents"),
 )
 
 #: Seconds that the command in `credential_process` may take.
@@ -106,28 +106,28 @@ _MISCONFIGURED: Final = (
 
 
 def part_of(method: str | None) -> str:
-    """The name of a part of the chain, by botocore's name of it."""
+    """Return the name of a part of the chain; `method` is botocore's name of it."""
     return _PARTS.get(method or "", _UNKNOWN).name
 
 
 def load(session: Any) -> Any:
-    """The credentials of the first part of the chain that has some; None if none has.
+    """Return the credentials of the first part of the chain that has some; None if none has.
 
     Raises:
         MailingError: a part is configured and has none.
     """
     for provider in _silent(session.get_component("credential_provider").providers):
         try:
-            found = provider.load()
+            credentials = provider.load()
         except Exception as exc:  # noqa: BLE001 - files and commands of others may raise anything
             raise failure(exc, provider.METHOD) from None
-        if found is not None:
-            return found
+        if credentials is not None:
+            return credentials
     return None
 
 
 def _silent(providers: Sequence[Any]) -> Sequence[Any]:
-    """These parts, none of which asks anybody or reads standard input; botocore has no public way to say so."""
+    """Keep these parts from prompting and from reading standard input; botocore has no public way to do so."""
     for provider in providers:
         if provider.METHOD == "assume-role":
             provider._prompter = reject_prompt  # noqa: SLF001
@@ -139,7 +139,7 @@ def _silent(providers: Sequence[Any]) -> Sequence[Any]:
 
 
 class _Command(subprocess.Popen[bytes]):
-    """The command in `credential_process`: it reads nothing, and has to end in time."""
+    """The command in `credential_process`, without standard input and with a time limit."""
 
     def __init__(self, command: Sequence[str], *, stdout: int, stderr: int) -> None:
         super().__init__(
@@ -147,10 +147,10 @@ class _Command(subprocess.Popen[bytes]):
         )
 
     def communicate(self, *args: Any, **options: Any) -> tuple[bytes, bytes]:
-        """What it wrote.
+        """Return its output.
 
         Raises:
-            ConfigurationError: it did not end in time; it and what it started are killed.
+            ConfigurationError: it did not end in time; it and the processes that it started are killed.
         """
         try:
             return super().communicate(*args, **{"timeout": _COMMAND_TIME} | options)
@@ -172,58 +172,57 @@ def _made_silent(providers: Callable[..., Sequence[Any]]) -> Callable[..., Seque
 
 
 def reject_prompt(prompt: str) -> NoReturn:
-    """Refuse to ask for a code: standard input holds data, and often nobody is there.
+    """Refuse to prompt for a code: standard input holds data, and often nobody is there.
 
     Raises:
         ConfigurationError: always.
     """
     del prompt
     raise ConfigurationError(
-        "AWS credentials: the AWS profile asks for an MFA code (`mfa_serial`), which cannot be typed here. Use a "
-        "profile without `mfa_serial`, or get temporary credentials beforehand, such as by aws sts "
-        "get-session-token, and give these with their session token."
+        "AWS credentials: the AWS profile requires an MFA code (`mfa_serial`), which cannot be typed here. Use a "
+        "profile without `mfa_serial`, or get temporary credentials beforehand, for example by aws sts "
+        "get-session-token, and set these with their session token."
     )
 
 
 def failure(exc: Exception, method: str | None, *, role: str = "") -> MailingError:
-    """The error for what a part of the chain raised; botocore's own texts quote settings and answers.
+    """Return the error for an exception of a part of the chain; botocore's own messages quote settings and responses.
 
     Args:
-        exc: what it raised.
+        exc: the exception.
         method: botocore's name of the part.
         role: the setting of a role that is assumed with these credentials; "" for none.
     """
+    if isinstance(exc, MailingError):
+        return exc
     part = _PARTS.get(method or "", _UNKNOWN)
     if role:
         part = _Part(
-            f"{part.name}, or the role of {role} assumed with these",
-            f"Check {role}, these credentials, and what AWS's variables and files say of STS.",
+            f"{part.name}, or the role in {role} assumed with these",
+            f"Check {role}, these credentials, and the STS endpoint in AWS's environment variables and files.",
         )
-    kind = type(exc).__name__
-    if isinstance(exc, MailingError):
-        return exc
     if isinstance(exc, _UNREACHABLE):
         return _unreachable(exc, part)
     if isinstance(exc, _MISCONFIGURED):
-        return ConfigurationError(f"AWS credentials: {part.name} cannot be used ({kind}). {part.advice}")
+        return ConfigurationError(f"AWS credentials: {part.name} cannot be used ({type(exc).__name__}). {part.advice}")
     return AuthenticationError(f"AWS credentials: {part.name} cannot be used: {_reason(exc)}. {part.advice}")
 
 
-def check_characters(found: Any, origin: str) -> None:
-    """Look at credentials before they are sent.
+def check_characters(credentials: Any, origin: str) -> None:
+    """Check credentials before they are sent.
 
     Args:
-        found: the credentials, of botocore.
+        credentials: as botocore keeps them.
         origin: where they come from, for messages.
 
     Raises:
-        ConfigurationError: they hold what no header can carry.
+        ConfigurationError: they hold a character that a header cannot carry.
     """
-    parts = {"key": found.access_key, "secret key": found.secret_key}
-    if found.token is not None:
-        parts["session token"] = found.token
+    parts = {"key": credentials.access_key, "secret key": credentials.secret_key}
+    if credentials.token is not None:
+        parts["session token"] = credentials.token
     for name, value in parts.items():
-        if why := unsendable(value) if isinstance(value, str) and value else "is not a text":
+        if why := unsendable(value) if isinstance(value, str) and value else "is not a string":
             raise ConfigurationError(f"AWS credentials: the {name} of {origin} {why}: correct it.")
 
 
@@ -241,11 +240,11 @@ def _unreachable(exc: Any, part: _Part) -> MailingError:
         why = why_untrusted(exc) or "it could not be verified"
         return UntrustedCertificate(
             f"AWS credentials: {part.name}: the certificate of {where} is not trusted ({why}); no credentials were "
-            "sent. If a certificate authority of your own is used there, name its file in AWS_CA_BUNDLE."
+            "sent. If it is signed by your own certificate authority, set AWS_CA_BUNDLE to that authority's file."
         )
-    told = f"AWS credentials: {part.name}: no answer ({type(exc).__name__}): {where} cannot be reached"
+    message = f"AWS credentials: {part.name}: no response ({type(exc).__name__}): {where} cannot be reached"
     if isinstance(exc, exceptions.ProxyConnectionError):
         proxy = proxy_for(url or httpx.URL("https://sts.amazonaws.com"))
         named_by = proxy.named_by if proxy is not None else "the environment variable HTTPS_PROXY"
-        return ProviderFault(f"{told} through the proxy named by {named_by}. Correct or unset it.")
-    return ProviderFault(f"{told}.")
+        message += f" through the proxy in {named_by}. Correct or unset it"
+    return ProviderFault(f"{message}.")

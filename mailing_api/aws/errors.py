@@ -1,4 +1,4 @@
-"""Error codes that AWS's services share: which of them pass by themselves, and how a code looks; pure."""
+"""Error codes that AWS's services share: which of them are temporary, and the format of a code; pure."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from mailing_api.errors import MailingError, ProviderFault, RateLimited
 
 __all__ = ["CLOCK", "PASSING", "SKEWED", "THROTTLED", "error_code", "passing", "says_another_time"]
 
-#: "Too many requests", whatever the HTTP status: the names that botocore waits for. `LimitExceededException` is left
-#: out: Amazon SES calls quotas so, too, and waiting changes none.
+#: "Too many requests", whatever the HTTP status: the codes that botocore retries, without `LimitExceededException`:
+#: Amazon SES uses it for quotas, too, which waiting does not change.
 THROTTLED: Final = frozenset(
     {
         "BandwidthLimitExceeded",
@@ -30,16 +30,16 @@ THROTTLED: Final = frozenset(
     }
 )
 
-#: Failures that pass, though their HTTP status is one of refusals: those that botocore tries again, and conflicts with
-#: another request for the same resource, of which Amazon S3 says to try again.
+#: Temporary failures with the HTTP status of a refusal: those that botocore retries, and conflicts with another
+#: request for the same resource, which Amazon S3 says to retry.
 PASSING: Final = frozenset(
     {"ConditionalRequestConflict", "OperationAborted", "RequestTimeout", "RequestTimeoutException"}
 )
 
-#: The time of the request is not the service's.
+#: The time of the request differs from the service's.
 SKEWED: Final = frozenset({"RequestExpired", "RequestInTheFuture", "RequestTimeTooSkewed"})
 
-#: What to say of that.
+#: The advice for these codes.
 CLOCK: Final = "The clock of this machine is wrong: set it."
 
 _OTHER_TIME = re.compile("Signature (?:expired|not yet current)").search
@@ -47,17 +47,17 @@ _WELL_FORMED = re.compile(r"[A-Za-z][A-Za-z0-9]{0,79}(?:\.[A-Za-z][A-Za-z0-9]{0,
 
 
 def passing(code: str | None) -> type[MailingError] | None:
-    """The error for a code that passes by itself; None for any other."""
+    """Return the error for a code of a temporary failure; None for any other code."""
     if code in THROTTLED:
         return RateLimited
     return ProviderFault if code in PASSING else None
 
 
 def error_code(text: str) -> str | None:
-    """A service's error code, such as `SlowDown` or `KMS.DisabledException`; None for what cannot be one."""
+    """Return a service's error code, such as `SlowDown` or `KMS.DisabledException`; None if the text is not a code."""
     return text if _WELL_FORMED(text) else None
 
 
-def says_another_time(said: str) -> bool:
-    """Whether a service refuses a signature for its time: Amazon SES and STS have no code of its own for that."""
-    return _OTHER_TIME(said) is not None
+def says_another_time(message: str) -> bool:
+    """Return whether a service refuses a signature for its time: Amazon SES and STS have no separate code for that."""
+    return _OTHER_TIME(message) is not None

@@ -1,6 +1,7 @@
-"""A bucket of Amazon S3, for what providers fetch: the objects of import jobs, and links to files.
+"""A bucket of Amazon S3, for files that providers fetch: the objects of import jobs, and links to files.
 
-Import it late: it loads botocore, an extra of this package.
+Import it late: it loads botocore, an extra of this package. Requests go through our own HTTP client and not botocore's,
+which limits the time between two bytes and not a whole call, and supports no SOCKS proxies or folders of certificates.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import re
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
+from functools import partial
 from hashlib import md5
 from itertools import chain
 from typing import Any, Final, TypeVar, Unpack
@@ -37,18 +39,18 @@ __all__ = ["Bucket"]
 
 T = TypeVar("T")
 
-#: Bytes of a part of a larger object; AWS wants 5 MiB at least, and takes 10,000 parts.
+#: Bytes of a part of a larger object; AWS requires at least 5 MiB and accepts 10,000 parts.
 PART_SIZE: Final = 8 * 1024 * 1024
 
 _AWS_HOSTS: Final = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws", ".amazonaws.eu")
-#: A bucket whose name has dots fits no certificate as a host.
+#: With dots in the name, no certificate would match the bucket as a host.
 _IS_HOST = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]").fullmatch
-#: Buckets of before have capitals and underscores, too.
+#: Old buckets have capitals and underscores, too.
 _IS_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}").fullmatch
-#: An MD5 that the probe's body does not have.
+#: Not the MD5 of the probe's body.
 _WRONG_DIGEST: Final = "AAAAAAAAAAAAAAAAAAAAAA=="
 _ACTION = re.compile(r"\b(?:kms|s3):[A-Z][A-Za-z]+")
-#: Not the body that the digest is of.
+#: The body does not match its digest.
 _DAMAGED: Final = frozenset({"BadDigest", "InvalidDigest"})
 _CREDENTIALS: Final = frozenset({"ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "SignatureDoesNotMatch"})
 
@@ -70,44 +72,52 @@ class Bucket:
         encryption: Encryption,
         **connection: Unpack[Connection],
     ) -> None:
-        """Make a client; nothing is asked.
+        """Make a client; no request is sent.
 
         Args:
-            session: whose credentials are used.
-            region: in which the bucket is to be.
-            name: of the bucket.
-            endpoint_url: where S3 is; None for AWS's own, or what AWS's variables say.
-            endpoint_setting: what gives the endpoint, for messages.
+            session: provides the credentials.
+            region: the bucket's region.
+            name: the bucket's name.
+            endpoint_url: the endpoint of S3; None for AWS's own, or the one in AWS's environment variables or files.
+            endpoint_setting: the setting that gives the endpoint, for messages.
             account: the account's label, for messages.
-            setting: what names the bucket, for messages.
-            region_setting: what names the region.
-            encryption: what uploads say of it.
-            connection: how to talk.
+            setting: the setting that names the bucket, for messages.
+            region_setting: the setting that names the region, for messages.
+            encryption: headers for uploads.
+            connection: options of `HttpClient`.
 
         Raises:
-            ConfigurationError: no bucket has such a name.
+            ConfigurationError: the name is not a valid bucket name.
         """
         if _IS_NAME(name) is None:
             raise ConfigurationError(
-                f"Setting `{setting}` is no name of a bucket, which has lower-case letters, digits, dots and "
-                "hyphens only."
+                f"Setting `{setting}` is not a valid bucket name, which has only lower-case letters, digits, dots and "
+                "hyphens."
             )
+        #: Makes another bucket, reached in the same way, from its name; it must be closed separately.
+        self.sibling = partial(
+            Bucket,
+            session,
+            region,
+            endpoint_url=endpoint_url,
+            endpoint_setting=endpoint_setting,
+            account=account,
+            setting=setting,
+            region_setting=region_setting,
+            encryption=encryption,
+            **connection,
+        )
         self.name = name
-        self._endpoint_url = endpoint_url
-        self._endpoint_setting = endpoint_setting
         self._setting = setting
         self._region_setting = region_setting
         self._encryption = encryption
         self._session = session
         self._region = region
-        self._account = account
-        connection["pace"] = Pace(floor=2.0)  # S3 takes thousands a second
-        self._connection = connection
-        endpoint = endpoint_url or session.endpoints("s3", [region])[region]
-        parts = urlsplit(endpoint)
-        host = (parts.hostname or "").endswith(_AWS_HOSTS) and _IS_HOST(name)
-        self._path = parts.path.rstrip("/") + ("" if host else f"/{quote(name, safe='')}")
-        self._origin = f"{parts.scheme}://{name + '.' if host else ''}{parts.netloc}"
+        connection["pace"] = Pace(floor=2.0)  # S3 takes thousands of requests a second
+        endpoint = urlsplit(endpoint_url or session.endpoints("s3", [region])[region])
+        in_host = (endpoint.hostname or "").endswith(_AWS_HOSTS) and _IS_HOST(name)
+        self._path = endpoint.path.rstrip("/") + ("" if in_host else f"/{quote(name, safe='')}")
+        self._origin = f"{endpoint.scheme}://{name + '.' if in_host else ''}{endpoint.netloc}"
         self._http = HttpClient(
             provider="Amazon S3",
             account=account,
@@ -119,7 +129,6 @@ class Bucket:
             read_error=_read_error,
             **connection,
         )
-
         self._files = Downloads(
             provider="Amazon S3", account=account, base_url=self._origin, read_error=_read_error, **connection
         )
@@ -128,61 +137,47 @@ class Bucket:
         """Close all connections."""
         self._http.close()
 
-    def sibling(self, name: str) -> Bucket:
-        """Another bucket, reached in the same way; to be closed by itself."""
-        return Bucket(
-            self._session,
-            self._region,
-            name,
-            endpoint_url=self._endpoint_url,
-            endpoint_setting=self._endpoint_setting,
-            account=self._account,
-            setting=self._setting,
-            region_setting=self._region_setting,
-            encryption=self._encryption,
-            **self._connection,
-        )
-
     def check(self, prefix: str) -> None:
-        """Find out whether objects can be written, without writing one: S3 must refuse one with a wrong digest.
+        """Check that objects can be written, without writing one: S3 must refuse an upload with a wrong digest.
 
         Raises:
-            ConfigurationError: they cannot be.
+            ConfigurationError: they cannot be written.
         """
         key = f"{prefix}.write-test"
+        headers = {"Content-MD5": _WRONG_DIGEST, **self._encryption.headers}
         try:
-            self._send(key, _nothing, b"", digest=_WRONG_DIGEST, headers=self._encryption.headers)
+            self._request("PUT", key, _ignore, content=b"", headers=headers)
         except PermissionDenied as error:
             raise ConfigurationError(
                 f"Setting `{self._setting}`: the credentials may not write to the bucket {self.name!r} below "
                 f"{prefix!r}. {self._needs(error.said)}"
             ) from None
         except NotFound:
-            raise ConfigurationError(f"Setting `{self._setting}`: there is no bucket {self.name!r}.") from None
+            raise ConfigurationError(f"Setting `{self._setting}`: the bucket {self.name!r} does not exist.") from None
         except RequestRefused as error:
             if error.code not in _DAMAGED:
                 raise
             return
-        self.delete(key)  # an S3 of somebody else's that does not compare digests
+        self.delete(key)  # an S3-compatible service that does not check digests
 
     def put(self, key: str, chunks: Iterable[bytes], *, content_type: str = "application/x-ndjson") -> int:
-        """Write an object, a large one in parts, of which one at a time is in memory; returns its bytes."""
+        """Write an object, a large one in parts with one part in memory at a time; return its size in bytes."""
         parts = _parts(chunks)
         first = next(parts, b"")
         second = next(parts, None)
         if second is None:
             self._upload(key, first, content_type=content_type, headers=self._encryption.headers)
             return len(first)
-        begun = self._request(
+        upload_id = self._request(
             "POST",
             key,
             _upload_id,
             params={"uploads": ""},
             content=b"",
             content_type=content_type,
-            headers=self._encryption.headers,  # these hold for the parts, which S3 refuses if they repeat them
+            headers=self._encryption.headers,  # they cover the parts, too: S3 refuses parts that repeat them
         )
-        upload = {"uploadId": begun}
+        upload = {"uploadId": upload_id}
         tags, size = [], 0
         try:
             for number, part in enumerate(chain((first, second), parts), 1):
@@ -191,34 +186,28 @@ class Bucket:
             self._complete(key, upload, tags)
         except BaseException:
             with suppress(MailingError):
-                self._request("DELETE", key, _nothing, params=upload)  # or its parts would stay, and cost
+                self._request("DELETE", key, _ignore, params=upload)  # otherwise its parts would stay, and cost
             raise
         return size
 
-    def _upload(self, key: str, content: bytes, **options: Any) -> str:
-        """Write an object or a part; returns its tag."""
+    def _upload(self, key: str, content: bytes, *, headers: Mapping[str, str] | None = None, **options: Any) -> str:
+        """Write an object or a part; return its tag. Without the digest, S3 refuses objects under Object Lock."""
         digest = b64encode(md5(content, usedforsecurity=False).digest()).decode()
+        upload = partial(
+            self._request,
+            "PUT",
+            key,
+            _tag,
+            content=content,
+            headers={"Content-MD5": digest, **(headers or {})},
+            **options,
+        )
         try:
-            return self._send(key, _tag, content, digest=digest, **options)
+            return upload()
         except RequestRefused as error:
             if error.code not in _DAMAGED:
                 raise
-        return self._send(key, _tag, content, digest=digest, **options)  # it was damaged on its way
-
-    def _send(
-        self,
-        key: str,
-        decode: Callable[[httpx.Response], T],
-        content: bytes,
-        *,
-        digest: str,
-        headers: Mapping[str, str] | None = None,
-        **options: Any,
-    ) -> T:
-        """Send content with a digest, without which S3 refuses what Object Lock is to retain."""
-        return self._request(
-            "PUT", key, decode, content=content, headers={"Content-MD5": digest, **(headers or {})}, **options
-        )
+        return upload()  # the content was damaged in transit
 
     def _complete(self, key: str, upload: dict[str, str], tags: list[str]) -> None:
         numbered = "".join(
@@ -229,39 +218,39 @@ class Bucket:
         try:
             self._request("POST", key, _no_error, params=upload, content=content)
         except NotFound:
-            if not self.has(key):  # where the first reply was lost, the upload is over
+            if not self.has(key):  # after a lost reply the upload is over, and the object exists
                 raise
 
     def has(self, key: str) -> bool:
-        """Whether there is such an object.
+        """Return whether the object exists.
 
         Raises:
-            PermissionDenied: nobody can tell: without s3:ListBucket, S3 answers so for those that are missing, too.
+            PermissionDenied: unknown: without s3:ListBucket, S3 answers so for missing objects, too.
         """
         try:
-            self._request("HEAD", key, _nothing)
+            self._request("HEAD", key, _ignore)
         except NotFound:
             return False
         return True
 
     def delete(self, key: str) -> None:
-        """Delete an object, or see that it is gone."""
+        """Delete an object, if it exists."""
         self._request("DELETE", key, _empty)
 
     def link(self, key: str, *, seconds: int) -> str:
-        """A URL by which anybody may read the object until then. It is a secret.
+        """Return a URL by which anybody can read the object for so long. The URL is a secret.
 
         Args:
             key: of the object.
-            seconds: 604,800 at most; it ends earlier where the credentials do.
+            seconds: at most 604,800; the URL expires earlier if the credentials do.
         """
         return link(self._session, self._region, f"{self._origin}{self._quoted(key)}", seconds=seconds)
 
     def read_signed(self, url: str) -> bytes:
-        """What a URL that carries its own signature leads to. It is a secret.
+        """Return the file at a URL that carries its own signature. The URL is a secret.
 
         Raises:
-            MailingError: the URL is no such, has expired, or leads to nothing.
+            MailingError: the URL is invalid or has expired, or there is no file.
         """
         return self._files.fetch(url, what="the failed records")
 
@@ -274,16 +263,17 @@ class Bucket:
         content_type: str = "application/octet-stream",
         **options: Any,
     ) -> T:
-        def decoded(answer: httpx.Response) -> T:
-            self._must_be_here(answer)
-            return decode(answer)
+        def decode_here(response: httpx.Response) -> T:
+            if response.status_code >= 300:  # S3 redirects to the region of the bucket
+                raise self._elsewhere(response.headers.get("x-amz-bucket-region"))
+            return decode(response)
 
         try:
             return self._session.renewing(
                 lambda: self._http.request(
                     method,
                     self._quoted(key),
-                    decoded,
+                    decode_here,
                     route=f"/{self.name}/{{key}}",
                     content_type=content_type,
                     idempotent=True,
@@ -300,29 +290,24 @@ class Bucket:
                 error.args = (f"{error} {self._needs(error.said)}",)
             raise
 
-    def _needs(self, said: str) -> str:
-        """What is missing to write, by S3's words."""
+    def _needs(self, refusal: str) -> str:
+        """What is missing for an upload, by the words of S3's refusal."""
         own = self._encryption
         hint = f"another encryption header, correct `{own.setting}`"
         if not own.headers:
             hint = f"an encryption header, set `{own.setting}`"
-        if "explicit deny" in said:
-            return f"A policy denies it, perhaps the bucket's: if that demands {hint}."
-        action = _ACTION.search(said)
-        return f"It needs {action[0] if action else 's3:PutObject'}; if the bucket's policy demands {hint}."
+        if "explicit deny" in refusal:
+            return f"A policy denies it, perhaps the bucket's: if it requires {hint}."
+        action = _ACTION.search(refusal)
+        return f"It needs {action[0] if action else 's3:PutObject'}; if the bucket's policy requires {hint}."
 
     def _quoted(self, key: str) -> str:
         return f"{self._path}/{quote(key, safe='/~')}"
 
-    def _must_be_here(self, answer: httpx.Response) -> None:
-        """S3 answers with a redirection where a bucket is in another region."""
-        if answer.status_code >= 300:
-            raise self._elsewhere(answer.headers.get("x-amz-bucket-region"))
-
     def _elsewhere(self, region: str | None = None) -> ConfigurationError:
         return ConfigurationError(
             f"Setting `{self._setting}`: the bucket {self.name!r} is in {region or 'another region'}, "
-            f"and not in {self._region}, the region of `{self._region_setting}`."
+            f"not in {self._region}, the region of `{self._region_setting}`."
         )
 
 
@@ -337,41 +322,39 @@ def _parts(chunks: Iterable[bytes]) -> Iterator[bytes]:
         yield bytes(held)
 
 
-def _nothing(answer: httpx.Response) -> None:
-    """Nothing of the answer is wanted."""
+def _ignore(response: httpx.Response) -> None:
+    """The response has nothing to read."""
 
 
-def _empty(answer: httpx.Response) -> None:
-    """Somebody in between may have answered, with a page of their own."""
-    if answer.content:
-        raise ValueError("an answer that is not S3's")
+def _empty(response: httpx.Response) -> None:
+    """Reject a page of a proxy or gateway."""
+    if response.content:
+        raise ValueError("not a response of S3")
 
 
-def _no_error(answer: httpx.Response) -> None:
-    """S3 begins to answer before it is done, so that an error may come with status 200."""
-    if "<Error>" in answer.text:
+def _no_error(response: httpx.Response) -> None:
+    """Reject an error with status 200: S3 sends the status before it has finished."""
+    if "<Error>" in response.text:
         raise ValueError("an error")
 
 
-def _upload_id(answer: httpx.Response) -> str:
-    found = re.search(r"<UploadId>([^<]+)</UploadId>", answer.text)
-    if found is None:
+def _upload_id(response: httpx.Response) -> str:
+    upload_id = re.search(r"<UploadId>([^<]+)</UploadId>", response.text)
+    if upload_id is None:
         raise ValueError("no UploadId")
-    return found[1]
+    return upload_id[1]
 
 
-def _tag(answer: httpx.Response) -> str:
-    if "etag" not in answer.headers:
-        raise ValueError("no ETag")
-    return answer.headers["etag"]
+def _tag(response: httpx.Response) -> str:
+    return response.headers["etag"]
 
 
-def _read_error(asked: str, response: httpx.Response) -> MailingError:
-    """The error for a refusal; S3's messages quote keys."""
+def _read_error(request: str, response: httpx.Response) -> MailingError:
+    """The error for a refusal, without S3's message, which quotes keys."""
     status = response.status_code
-    found = re.search(r"<Code>\s*([^<\s]{1,200})\s*</Code>", response.text[:4000])
-    code = error_code(found[1]) if found else None
-    what = f"{asked}: {', '.join(filter(None, (f'HTTP {status}', code)))}."
+    named = re.search(r"<Code>\s*([^<\s]{1,200})\s*</Code>", response.text[:4000])
+    code = error_code(named[1]) if named else None
+    what = f"{request}: {', '.join(filter(None, (f'HTTP {status}', code)))}."
     kind = passing(code) or (ProviderFault if status >= 500 else RequestRefused)
     if code in SKEWED:
         what += f" {CLOCK}"
@@ -381,7 +364,11 @@ def _read_error(asked: str, response: httpx.Response) -> MailingError:
         kind = PermissionDenied
     elif status == 404:
         kind = NotFound
-    said = re.search(r"<Message>([^<]{1,2000})", response.text[:4000])
+    message = re.search(r"<Message>([^<]{1,2000})", response.text[:4000])
     return kind(
-        what, status=status, code=code, said=said[1] if said else "", maybe_done=status >= 500 or kind is ProviderFault
+        what,
+        status=status,
+        code=code,
+        said=message[1] if message else "",
+        maybe_done=status >= 500 or kind is ProviderFault,
     )

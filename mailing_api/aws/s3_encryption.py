@@ -1,6 +1,6 @@
-"""How objects of Amazon S3 are to be encrypted: the settings, and the headers that say so; pure.
+"""Encryption of objects in Amazon S3: the settings and the headers; pure.
 
-S3 encrypts everything by itself. The headers are for buckets whose policy refuses uploads without them.
+S3 encrypts everything without them. The headers are for buckets whose policy refuses uploads without them.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ _IS_KEY = re.compile(r"[A-Za-z0-9:/_-]{1,2048}").fullmatch
 
 
 class Encryption(msgspec.Struct, frozen=True):
-    """What uploads say of their encryption.
+    """Encryption headers of uploads.
 
     Attributes:
-        setting: where that is set, for messages.
-        headers: none where nothing is said.
+        setting: the setting that gives them, for messages.
+        headers: may be empty.
     """
 
     setting: str
@@ -34,13 +34,13 @@ class Encryption(msgspec.Struct, frozen=True):
 
 
 def encryption_settings(prefix: str, title: str) -> tuple[Setting, Setting]:
-    """The settings of a provider's bucket; `prefix` and `title` are what their names and titles begin with."""
+    """Return the settings of a provider's bucket; their names begin with `prefix`, their titles with `title`."""
     return (
         Setting(
             name=f"{prefix}encryption",
             title=f"{title} encryption",
-            description="The header `x-amz-server-side-encryption` of uploads, for a bucket whose policy demands it. "
-            "Unset: none; the bucket encrypts as it is set up to.",
+            description="The header `x-amz-server-side-encryption` of uploads, for a bucket whose policy requires it. "
+            "Unset: no header; the bucket's own encryption applies.",
             allowed=["AES256", *_KMS],
         ),
         Setting(
@@ -53,21 +53,19 @@ def encryption_settings(prefix: str, title: str) -> tuple[Setting, Setting]:
 
 
 def encryption_of(prefix: str, config: Mapping[str, Any]) -> Encryption:
-    """What the settings say.
+    """Return the encryption in the settings.
 
     Raises:
-        ConfigurationError: one is wrong, or they do not fit each other.
+        ConfigurationError: a setting is wrong, or the two contradict each other.
     """
     algorithm, key = (lookup(setting, config) for setting in encryption_settings(prefix, ""))
     headers = {} if algorithm is None else {"x-amz-server-side-encryption": algorithm}
     if key is not None:
         if algorithm not in _KMS:
             raise ConfigurationError(
-                f"Setting `{prefix}kms_key_id` needs `{prefix}encryption: aws:kms`: set that too, or leave the key out."
+                f"Setting `{prefix}kms_key_id` needs `{prefix}encryption: aws:kms`: set it too, or remove the key."
             )
         if not _IS_KEY(key):
-            raise ConfigurationError(
-                f"Setting `{prefix}kms_key_id` must be the ID, the alias or the ARN of a key of AWS KMS."
-            )
+            raise ConfigurationError(f"Setting `{prefix}kms_key_id` must be the ID, alias or ARN of an AWS KMS key.")
         headers["x-amz-server-side-encryption-aws-kms-key-id"] = key
     return Encryption(f"{prefix}encryption", headers)

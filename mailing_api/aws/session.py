@@ -1,4 +1,4 @@
-"""Signatures for AWS: whose credentials, which endpoint, Signature Version 4; all three are botocore's work.
+"""Signed requests to AWS: credentials, endpoints and Signature Version 4, all three from botocore.
 
 Import it late: it loads botocore, an extra of this package.
 """
@@ -42,16 +42,15 @@ __all__ = ["AwsSession", "SigV4", "link"]
 
 T = TypeVar("T")
 
-# It logs what it signs, session tokens and paths with addresses among that; and failures, which are told here, with
-# tracebacks that quote answers.
+# It logs signed requests, with session tokens and e-mail addresses, and failures, with tracebacks that quote responses.
 logging.getLogger("botocore").setLevel(logging.ERROR)
 
 
 class AwsSession:
-    """Whose name requests are signed in; safe to share between threads.
+    """The credentials that requests are signed with; safe to share between threads.
 
-    Nothing is sent before credentials are asked for. Finding them may take requests of botocore's own: to assume a
-    role, to sign on, or to ask the machine that this runs on.
+    Nothing is sent before `credentials` is called. That may take requests of botocore's own: to assume a role, for
+    single sign-on, or to the metadata service of this machine.
     """
 
     def __init__(
@@ -71,16 +70,16 @@ class AwsSession:
         """Make a session.
 
         Args:
-            access_key_id: None for what AWS's credential chain finds.
+            access_key_id: None to use AWS's credential chain.
             secret_access_key: of that key.
-            session_token: of that key, if it is a temporary one.
-            profile: of AWS's configuration files; None for the default one.
+            session_token: of that key, if it is temporary.
+            profile: in AWS's configuration files; None for the default profile.
             assume_role_arn: a role to assume with these credentials.
-            assume_role_external_id: what the role asks for.
+            assume_role_external_id: the external ID that the role requires.
             region: where the role is assumed.
-            timeout: seconds to wait for botocore's own requests.
-            allow_http: http:// may lead to another machine.
-            prefix: of the settings that these arguments come from, for messages; "" where there are none.
+            timeout: seconds to wait in botocore's own requests.
+            allow_http: whether http:// may lead to another machine.
+            prefix: of the settings that these arguments come from, for messages; "" if there are none.
         """
         self._keys = (access_key_id, secret_access_key, session_token)
         self._profile = profile
@@ -95,72 +94,71 @@ class AwsSession:
         self._method: str | None = None
 
     def credentials(self) -> Any:
-        """The credentials as they are now: `access_key`, `secret_key` and `token`, renewed where they are about to end.
+        """Return `access_key`, `secret_key` and `token`, renewed if they are about to expire.
 
         Raises:
             MailingError: there are none, or they could not be renewed.
         """
         with self._lock:
-            found = self._find() if self._credentials is None else self._credentials
-            frozen = self._frozen(found)
-            self._credentials = found  # what failed the first time is looked for anew
+            credentials = self._find() if self._credentials is None else self._credentials
+            frozen = self._frozen(credentials)
+            self._credentials = credentials  # only credentials that worked are kept
             return frozen
 
     def account(self) -> str:
-        """The account of the credentials, as far as it is known without asking for it.
+        """Return the account of the credentials, without a request for it.
 
-        Its number, which keys tell; else, of a key that lasts, that key; else "".
+        Its number, if the key's ID holds it; otherwise, for a permanent key, the key's ID; otherwise "".
 
         Raises:
             MailingError: as `credentials`.
         """
-        found = self.credentials()
-        number = account_number(found.access_key)
-        if number is None and found.token:  # the key is another one in the next run
-            number = found.account_id or ""
-        return str(found.access_key if number is None else number)
+        credentials = self.credentials()
+        number = account_number(credentials.access_key)
+        if number is None and credentials.token:  # a temporary key: the next run has another one
+            number = credentials.account_id or ""
+        return str(credentials.access_key if number is None else number)
 
     def origin(self) -> str:
-        """Where the credentials come from, for messages."""
+        """Return where the credentials come from, for messages."""
         if self._keys[0]:
             names = ("access_key_id", "secret_access_key", *(("session_token",) if self._keys[2] else ()))
-            found = " and ".join(f"`{self._prefix}aws_{name}`" for name in names)
+            origin = " and ".join(f"`{self._prefix}aws_{name}`" for name in names)
         else:
-            method = None if self._credentials is None else self._credentials.method
-            found = credential_chain.part_of(self._method or method)
+            origin = credential_chain.part_of(self._method)
         if self._profile:
-            found += f" of the profile in `{self._prefix}aws_profile`"
-        return f"`{self._prefix}assume_role_arn` and {found}" if self._role else found
+            origin += f" of the profile in `{self._prefix}aws_profile`"
+        return f"`{self._prefix}assume_role_arn` and {origin}" if self._role else origin
 
     def authorities(self) -> Authorities | None:
-        """The certificate authorities that AWS's variable or profile names; None if they name none.
+        """Return the certificate authorities in AWS's environment variable or profile; None if there are none.
 
         Raises:
             ConfigurationError: a configuration file is wrong.
         """
         try:
-            return _authorities(Session(profile=self._profile, include_builtin_handlers=False))  # asks nobody
+            return _authorities(Session(profile=self._profile, include_builtin_handlers=False))  # sends nothing
         except Exception as exc:  # noqa: BLE001 - configuration files may make botocore raise anything
             raise self._misconfigured(exc) from None
 
     def renew(self, refused: Any) -> bool:
-        """After credentials were refused: whether others are at hand now.
+        """Load credentials again after some were refused; return whether they are different now.
 
         Raises:
-            MailingError: there are none any more.
+            MailingError: there are no longer any.
         """
         with self._lock:
-            found = self._find()
-            if self._frozen(found) == refused:
+            credentials = self._find()
+            if self._frozen(credentials) == refused:
                 return False
-            self._credentials = found
+            self._credentials = credentials
             return True
 
     def renewing(self, call: Callable[[], T]) -> T:
-        """What a call returns; made once more with other credentials if these are refused and others are at hand.
+        """Return the result of a call, which is repeated once if its credentials are refused and there are new ones.
 
         Raises:
-            MailingError: what the call raised.
+            MailingError: the error of the call.
         """
         used = self.credentials()
         try:
@@ -171,7 +169,7 @@ class AwsSession:
         return call()
 
     def regions(self, service: str) -> set[str]:
-        """The regions in which this version of botocore knows a service, by botocore's name of it.
+        """Return the regions in which this version of botocore knows a service; `service` is botocore's name of it.
 
         Raises:
             ConfigurationError: a configuration file is wrong.
@@ -179,30 +177,31 @@ class AwsSession:
         try:
             session = self._session()
             partitions = session.get_available_partitions()
-            return {one for each in partitions for one in session.get_available_regions(service, each)}
+            return {name for partition in partitions for name in session.get_available_regions(service, partition)}
         except Exception as exc:  # noqa: BLE001 - configuration files may make botocore raise anything
             raise self._misconfigured(exc) from None
 
     def endpoints(self, service: str, regions: Sequence[str]) -> dict[str, str]:
-        """Where a service is in each region, as AWS's variables and configuration files have it.
+        """Return a service's endpoint in each region, by AWS's environment variables and configuration files.
 
         Raises:
             ConfigurationError: a configuration file is wrong.
         """
         try:
             session = self._session()
-            session.set_credentials("unused", "unused")  # or it would look for some, perhaps by requests
+            session.set_credentials("unused", "unused")  # otherwise it would look for some, perhaps by requests
             clients = {region: session.create_client(service, region_name=region) for region in regions}
         except Exception as exc:  # noqa: BLE001 - configuration files may make botocore raise anything
             raise self._misconfigured(exc) from None
-        found = {region: str(client.meta.endpoint_url) for region, client in clients.items()}
-        for url in map(parse, found.values()):
+        endpoints = {region: str(client.meta.endpoint_url) for region, client in clients.items()}
+        for url in map(parse, endpoints.values()):
             if url is None or url.userinfo or url.query or url.fragment:
                 raise ConfigurationError(
-                    f"AWS's variables or configuration files give an endpoint of {service} that is no URL, or holds a "
-                    "user name, a password, a query or a fragment: correct AWS_ENDPOINT_URL, or `endpoint_url` there."
+                    f"AWS's environment variables or configuration files give an endpoint of {service} that is not a "
+                    "URL, or that holds a user name, password, query or fragment: correct AWS_ENDPOINT_URL, or "
+                    "`endpoint_url` in the files."
                 )
-        return found
+        return endpoints
 
     def _session(self) -> Any:
         session = _new_session(self._profile)
@@ -216,7 +215,7 @@ class AwsSession:
         if not session.get_config_variable("region"):
             session.set_config_variable("region", self._region)  # of AWS STS, where a profile names a role
         trusted = _authorities(session) or authorities()
-        if trusted is not None and Path(trusted.path).is_file():  # botocore takes no folder
+        if trusted is not None and Path(trusted.path).is_file():  # botocore accepts no folder
             session.set_config_variable("ca_bundle", trusted.path)
         session.register("before-send", self._before_send)
         session.register("needs-retry", _no_retry_of_certificates)
@@ -231,88 +230,85 @@ class AwsSession:
             session = self._session()
             if access_key:
                 session.set_credentials(access_key, secret_key, token)
-                found = session.get_credentials()
+                credentials = session.get_credentials()
             else:
-                found = credential_chain.load(session)
+                credentials = credential_chain.load(session)
         except Exception as exc:  # noqa: BLE001 - configuration files may make botocore raise anything
-            raise self._told(exc) from None
-        if found is None:
-            one = f"`{self._prefix}aws_"
-            own = f"{one}access_key_id` and {one}secret_access_key`, {one}profile`, or " if self._prefix else ""
+            raise self._error(exc) from None
+        if credentials is None:
+            name = f"`{self._prefix}aws_"
+            own = f"{name}access_key_id` and {name}secret_access_key`, {name}profile`, or " if self._prefix else ""
             raise AuthenticationError(
-                f"No AWS credentials were found. Set {own}whatever AWS's credential chain looks at, such as "
-                "environment variables."
+                f"No AWS credentials were found. Set {own}a source of AWS's credential chain, such as environment "
+                "variables."
             )
-        self._method = found.method
-        return self._assumed(session, found) if self._role else found
-
-    def _assumed(self, session: Any, found: Any) -> Any:
+        self._method = credentials.method
+        if not self._role:
+            return credentials
         fetcher = AssumeRoleCredentialFetcher(
             partial(session.create_client, region_name=self._region),
-            found,
+            credentials,
             self._role,
             mfa_prompter=credential_chain.reject_prompt,
             extra_args={"ExternalId": self._external_id} if self._external_id else {},
         )
         return DeferredRefreshableCredentials(fetcher.fetch_credentials, "assume-role")
 
-    def _frozen(self, found: Any) -> Any:
+    def _frozen(self, credentials: Any) -> Any:
         try:
-            frozen = found.get_frozen_credentials()
+            frozen = credentials.get_frozen_credentials()
         except Exception as exc:  # noqa: BLE001 - files and commands of others may raise anything
-            raise self._told(exc) from None
+            raise self._error(exc) from None
         credential_chain.check_characters(frozen, self.origin())
         SECRETS.add(frozen.secret_key)
         SECRETS.add(frozen.token)
         return frozen
 
-    def _told(self, exc: Exception) -> MailingError:
-        """The error for what botocore raised while it looked for credentials."""
+    def _error(self, exc: Exception) -> MailingError:
+        """The error for an exception of botocore while it loaded credentials."""
         if isinstance(exc, exceptions.ClientError):
             return self._role_refused(exc)
         if isinstance(exc, exceptions.ProfileNotFound):
             own = f"`{self._prefix}aws_profile`, or " if self._prefix else ""
-            return ConfigurationError(f"The AWS profile does not exist: check {own}AWS_PROFILE of the environment.")
+            return ConfigurationError(
+                f"The AWS profile does not exist: check {own}the environment variable AWS_PROFILE."
+            )
         return credential_chain.failure(
             exc, self._method, role=f"`{self._prefix}assume_role_arn`" if self._role else ""
         )
 
     def _misconfigured(self, exc: Exception) -> MailingError:
-        """The error for what botocore raised while it read its configuration, for which nothing is asked."""
+        """The error for an exception of botocore while it read its configuration."""
         if isinstance(exc, (MailingError, exceptions.ProfileNotFound)):
-            return self._told(exc)
+            return self._error(exc)
         return ConfigurationError(
             f"AWS's configuration files or environment variables cannot be used ({type(exc).__name__}): correct them."
         )
 
     def _role_refused(self, exc: Any) -> MailingError:
-        code = str(exc.response.get("Error", {}).get("Code", ""))
+        refusal = exc.response.get("Error", {})
         status = exc.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
-        told = error_code(code) or f"HTTP {status}"
+        code = str(refusal.get("Code", ""))
+        shown = error_code(code) or f"HTTP {status}"
         if code.startswith("AccessDenied"):
-            own = f"of `{self._prefix}assume_role_arn` or " if self._prefix else ""
+            own = f"in `{self._prefix}assume_role_arn` or " if self._prefix else ""
             return PermissionDenied(
-                f"AWS: the role {own}of the profile could not be assumed ({told}). The credentials may not do "
-                "sts:AssumeRole, or the role does not trust them.",
+                f"AWS: the role {own}of the profile could not be assumed ({shown}). The credentials have no permission "
+                "for sts:AssumeRole, or the role does not trust them.",
                 status=status,
-                code=told,
+                code=shown,
             )
-        if code in SKEWED or _is_of_another_time(exc):
-            return RequestRefused(f"AWS: a role could not be assumed ({told}). {CLOCK}", status=status, code=told)
+        message = f"AWS: a role could not be assumed ({shown})."
+        if code in SKEWED or says_another_time(str(refusal.get("Message", ""))):
+            return RequestRefused(f"{message} {CLOCK}", status=status, code=shown)
         if isinstance(status, int) and status >= 500:
-            return ProviderFault(f"AWS: a role could not be assumed ({told}).", status=status, code=told)
-        return AuthenticationError(
-            f"AWS: a role could not be assumed ({told}). Check {self.origin()}.", status=status, code=told
-        )
-
-
-def _is_of_another_time(exc: Any) -> bool:
-    return says_another_time(str(exc.response.get("Error", {}).get("Message", "")))
+            return ProviderFault(message, status=status, code=shown)
+        return AuthenticationError(f"{message} Check {self.origin()}.", status=status, code=shown)
 
 
 @cache
 def _handlers() -> HierarchicalEmitter:
-    """The handlers of a session; to register them takes longer than all else of making one."""
+    """The event handlers of a session; registering them takes longer than the rest of making a session."""
     handlers = HierarchicalEmitter()
     Session(event_hooks=handlers)
     return handlers
@@ -320,7 +316,7 @@ def _handlers() -> HierarchicalEmitter:
 
 @cache
 def _descriptions(path: str | None) -> Loader:
-    """What botocore knows of services and endpoints: megabytes, which each session would read anew."""
+    """The descriptions that botocore has of services and endpoints: megabytes, which each session would read again."""
     return create_loader(path)
 
 
@@ -346,7 +342,7 @@ _SIGNED = frozenset({"host", "content-type", "content-md5"})
 
 
 class SigV4(httpx.Auth):
-    """Signs each request, and each attempt anew; by S3's own variant for the service `s3`."""
+    """Signs each attempt of each request, with S3's own variant for the service `s3`."""
 
     requires_request_body = True
 
@@ -357,12 +353,12 @@ class SigV4(httpx.Auth):
         self._kind = S3SigV4Auth if service == "s3" else SigV4Auth
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        """Put date, token and signature into the headers."""
+        """Add date, token and signature to the headers."""
         signed = AWSRequest(
             method=request.method,
             url=str(request.url),
             data=request.content,
-            # No others: proxies may change them.
+            # Only these: proxies may change others.
             headers={
                 name: value
                 for name, value in request.headers.items()
@@ -375,7 +371,7 @@ class SigV4(httpx.Auth):
 
 
 def link(session: AwsSession, region: str, url: str, *, seconds: int) -> str:
-    """The URL of an object of Amazon S3, signed so that whoever has it may read that for so long."""
+    """Return the URL of an object of Amazon S3, signed so that anybody who has it can read the object for so long."""
     request = AWSRequest(method="GET", url=url)
     S3SigV4QueryAuth(session.credentials(), "s3", region, expires=seconds).add_auth(request)
     return str(request.url)

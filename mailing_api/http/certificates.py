@@ -1,4 +1,4 @@
-"""Whom to trust: the certificate authorities of the environment's variables, else those of certifi."""
+"""Trusted certificate authorities: those of environment variables, otherwise those of certifi."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mailing_api.settings import shown
 
 __all__ = ["Authorities", "authorities", "nobody", "trust", "why_untrusted"]
 
-#: The first that is set counts: what most Python programs read, botocore among them, then OpenSSL's own.
+#: The first that is set applies: the one that most Python programs read, such as botocore, then OpenSSL's own.
 _VARIABLES: Final = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
@@ -26,7 +26,7 @@ class Authorities(msgspec.Struct, frozen=True):
 
     Attributes:
         path: a file of certificates in PEM form, or a folder of them.
-        named_by: what names the path, for messages, such as an environment variable.
+        named_by: the source of the path, for messages, such as an environment variable.
     """
 
     path: str
@@ -34,13 +34,13 @@ class Authorities(msgspec.Struct, frozen=True):
 
 
 def authorities(environ: Mapping[str, str] = os.environ) -> Authorities | None:
-    """The authorities that the environment names; None if it names none."""
+    """Return the authorities that the environment names; None if it names none."""
     named = next((name for name in _VARIABLES if environ.get(name)), None)
     return Authorities(environ[named], f"the environment variable {named}") if named else None
 
 
 def trust(chosen: Authorities | None) -> ssl.SSLContext:
-    """How servers are checked: by a certificate of these authorities for their own name.
+    """Return the TLS context that accepts certificates of these authorities for a server's own name.
 
     Raises:
         ConfigurationError: the certificates cannot be read.
@@ -49,28 +49,26 @@ def trust(chosen: Authorities | None) -> ssl.SSLContext:
         return _public()
     path = Path(chosen.path)
     try:
-        context = _own(str(path), is_folder=path.is_dir(), changed=path.stat().st_mtime_ns)
+        return _own(str(path), is_folder=path.is_dir(), changed=path.stat().st_mtime_ns)
     except ssl.SSLError:
         why = "holds no certificates in PEM form"
     except OSError as exc:
         why = f"cannot be read ({exc.strerror or type(exc).__name__})"
-    else:
-        return context
     raise ConfigurationError(
         f"The file of certificate authorities {shown(chosen.path)}, named by {chosen.named_by}, {why}: correct the "
-        "path, or unset it to trust the usual authorities."
+        "path, or unset it to trust the public authorities."
     )
 
 
 @cache
 def _public() -> ssl.SSLContext:
-    # Loading them takes longer than many a run, so it happens once.
+    # Loading them takes longer than many a run, so it is done once.
     return httpx.create_ssl_context(trust_env=False)
 
 
 @cache
 def _own(path: str, *, is_folder: bool, changed: int) -> ssl.SSLContext:
-    del changed  # a file that was written anew is read anew
+    del changed  # part of the cache's key: a changed file is read again
     if is_folder:
         return ssl.create_default_context(capath=path)
     return ssl.create_default_context(cafile=path)
@@ -78,12 +76,12 @@ def _own(path: str, *, is_folder: bool, changed: int) -> ssl.SSLContext:
 
 @cache
 def nobody() -> ssl.SSLContext:
-    """For connections that are to have no TLS: should one have it all the same, no server is trusted."""
+    """Return the context for connections without TLS, which trusts no server in case one uses it anyway."""
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def why_untrusted(exc: BaseException | None) -> str:
-    """Why a server's certificate was refused; "" if the failure was another one."""
+    """Return why a server's certificate was refused; "" for any other failure."""
     while exc is not None:
         if isinstance(exc, ssl.SSLCertVerificationError):
             return exc.verify_message.rstrip(".") or "it could not be verified"

@@ -1,4 +1,4 @@
-"""One HTTP client per account: authentication, time-outs, retries, pace and errors in one place."""
+"""One HTTP client per account: authentication, time-outs, retries, pace and errors."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ __all__ = ["Connection", "HttpClient", "ReadError"]
 
 T = TypeVar("T")
 
-#: From what was asked, and a response that is a refusal, to the error to raise.
+#: Makes the error to raise from the name of a request and the response that refuses it.
 ReadError = Callable[[str, httpx.Response], MailingError]
 
 logger = logging.getLogger(__name__)
@@ -44,22 +44,22 @@ logger = logging.getLogger(__name__)
 for _name in ("httpx", "httpcore"):
     logging.getLogger(_name).setLevel(logging.WARNING)
 
-#: Bytes of an answer in memory at most, and of one that goes to a file, after decompression.
+#: The greatest size, after decompression, of a response in memory, and of one that goes to a file, in bytes.
 _MOST: Final = 64 * 2**20
 _MOST_IN_FILE: Final = 2 * 2**30
 
-#: Seconds of waiting of which nobody should have to guess the cause: only a provider asks for so many.
+#: Seconds: a wait that is longer is logged as a warning. Only a provider requests such waits.
 _LONG_WAIT: Final = 150.0
 
-#: The stream of an answer that was read.
+#: The stream of a response that was read.
 _READ: Final = httpx.ByteStream(b"")
 
-#: Bytes of a refusal: of a longer one only the status counts.
+#: Bytes of a refusal; the body of a longer one is not used.
 _MOST_OF_REFUSAL: Final = 2**20
 
 
 class Connection(TypedDict, total=False):
-    """How a client talks, whatever the provider: options of `HttpClient`, where they are explained."""
+    """Options of `HttpClient` that do not depend on the provider; explained there."""
 
     user_agent: str
     retry: RetryPolicy | None
@@ -104,23 +104,23 @@ class HttpClient:
             provider: the provider's name, for messages.
             account: the account's label from the settings, for messages; never a credential.
             base_url: scheme and host.
-            located_by: the setting that may say another base URL, for messages; "" for none.
+            located_by: the setting that gives the base URL, for messages; "" for none.
             credentials: names the settings that hold the credentials, for messages.
-            auth: how requests are authenticated.
+            auth: authenticates requests.
             user_agent: sent with every request.
-            read_error: turns "what was asked" and a response outside 2xx and 304 into an error to raise; `RateLimited`
-                is waited out as a 429 is, whatever its status.
-            headers: more headers for every request; they win over those that are sent by default.
-            wait_headers: where the provider says how long to wait: seconds or an HTTP date; the first found counts.
-            retry: how patient to be.
+            read_error: makes the error to raise from the name of a request and a response outside 2xx and 304;
+                `RateLimited` is retried as a 429 is, whatever its status.
+            headers: more headers for every request; they replace those that are sent by default.
+            wait_headers: headers that may say how long to wait, as seconds or an HTTP date; the first present applies.
+            retry: when to retry.
             pace: the account's rate of requests.
-            timeout: seconds to wait for a connection, and for a whole answer, which has longer if it is large.
+            timeout: seconds to wait for a connection, and for a whole response, which has longer if it is large.
             connections: connections kept open.
-            allow_http: http:// may lead to another machine.
-            trusted: certificate authorities that go before those of the environment.
-            addresses: looks up the host and may refuse it, where no proxy does.
-            explains_absence: the provider's own 404 has a code or a message. Without both, once anything was found at
-                the base URL, a proxy or a gateway answered, which must not pass for "there is no such object".
+            allow_http: whether http:// may lead to another machine.
+            trusted: certificate authorities to use instead of those of the environment.
+            addresses: looks up the host and may refuse it; not used with a proxy.
+            explains_absence: the provider's own 404 has a code or a message. A 404 without them, after any success at
+                the base URL, comes from a proxy or gateway and does not mean that the object does not exist.
             transport: replaces the network, for tests.
             sleep: waits between attempts.
 
@@ -194,54 +194,54 @@ class HttpClient:
         pace: Pace | None = None,
         redirects: bool = False,
     ) -> T:
-        """Send a request, again if that is safe and useful, and return its decoded answer.
+        """Send a request, retry it if that is safe and useful, and return its decoded response.
 
         Args:
             method: HTTP method.
             path: path below the base URL, with IDs or addresses filled in and quoted.
-            decode: reads the answer (2xx or 304); any exception but a `MailingError` means an unreadable answer.
+            decode: reads the response (2xx or 304); exceptions other than `MailingError` mean an unreadable response.
             route: the path as a template, for logs and errors; holds no address.
             params: query parameters.
             content: the body, already encoded.
             content_type: the body's media type.
             headers: more headers for this request.
             idempotent: sending it twice has the effect of sending it once (GET is, unless `once` is set).
-            once: never send it again, whatever comes of it.
-            into: receives the body of a 2xx as it arrives; `decode` gets an answer without it.
-            pace: of what this request asks, where the provider limits that by itself: it is waited for as well as the
-                account's, and a refusal slows this one alone.
-            redirects: a redirection is an answer, too, that `decode` reads; else it is an error: none is followed.
+            once: never retry it.
+            into: receives the body of a 2xx as it arrives; `decode` gets a response without it.
+            pace: the pace of this kind of request, if the provider limits that separately: the request waits for it and
+                for the account's, and a refusal slows only this one.
+            redirects: pass a redirect to `decode`; otherwise it is an error. Redirects are not followed.
 
         Raises:
-            MailingError: see `mailing_api.errors`; `maybe_done` tells that the work may have been done.
+            MailingError: see `mailing_api.errors`; `maybe_done` says that the work may have been done.
         """
-        asked = f"{self._name}: {method} {route}"
+        name = f"{self._name}: {method} {route}"
         own_headers = {**({"Content-Type": content_type} if content is not None else {}), **(headers or {})}
-        own = pace or self._pace
+        own_pace = pace or self._pace
         attempt = 0
         while True:
             attempt += 1
             status: int | None = None
             if pace is not None:
                 self._pace.wait()
-            started = own.wait()
-            request = self._build(asked, method, path, params=params, content=content, headers=own_headers)
+            started = own_pace.wait()
+            request = self._build(name, method, path, params=params, content=content, headers=own_headers)
             try:
-                response = self._send(asked, request, into)
+                response = self._send(name, request, into)
                 status = response.status_code
-                if _is_answer(status) or (redirects and status < 400):
-                    answer = self._decoded(asked, response, decode)
-                    own.succeeded()
+                if _is_success(status) or (redirects and status < 400):
+                    decoded = self._decoded(name, response, decode)
+                    own_pace.succeeded()
                     self._has_found = True
                     note_answered(f"{method} {route}")
-                    return answer
-                error = self._refusal(asked, response)
+                    return decoded
+                error = self._refusal(name, response)
                 if isinstance(error, RateLimited):
-                    own.refused(started)
+                    own_pace.refused(started)
                     status = 429
                 cause: Exception | None = None if isinstance(error, RateLimited) else error
             except httpx.TransportError as exc:
-                error = self._way.failed(asked, request.url, exc)
+                error = self._way.failed(name, request.url, exc)
                 cause = exc if isinstance(error, ProviderFault) else error
             except _Misread as exc:
                 status = exc.error.status
@@ -265,25 +265,25 @@ class HttpClient:
                 # The cause may quote an address or a header, so it is not chained.
                 raise error from None
             is_unreadable = isinstance(cause, UnreadableAnswer)
-            why = "unreadable answer" if is_unreadable else status or type(cause).__name__
+            why = "unreadable response" if is_unreadable else status or type(cause).__name__
             level = logging.INFO if delay < _LONG_WAIT else logging.WARNING
-            logger.log(level, "%s: attempt %d failed (%s), next in %.1f s", asked, attempt, why, delay)
+            logger.log(level, "%s: attempt %d failed (%s), next in %.1f s", name, attempt, why, delay)
             self._sleep(delay)
 
-    def _build(self, asked: str, method: str, path: str, **parts: Any) -> httpx.Request:
+    def _build(self, name: str, method: str, path: str, **parts: Any) -> httpx.Request:
         try:
             return self._client.build_request(method, path, **parts)
         except (httpx.InvalidURL, ValueError):
-            raise self._way.unsendable(asked) from None
+            raise self._way.unsendable(name) from None
 
-    def _send(self, asked: str, request: httpx.Request, into: BinaryIO | None) -> httpx.Response:
-        """The answer with its body, which is in `into` if that is given and the request succeeded."""
+    def _send(self, name: str, request: httpx.Request, into: BinaryIO | None) -> httpx.Response:
+        """Return the response with its body, which goes to `into` if that is set and the request succeeded."""
         try:
             response = self._client.send(request, stream=True)
         except UnicodeEncodeError:  # of a credential
-            raise self._way.unsendable(asked) from None
+            raise self._way.unsendable(name) from None
         try:
-            if not _is_answer(response.status_code):
+            if not _is_success(response.status_code):
                 return _refusal_of(response)
             if into is None:
                 return bodies.read(response, _MOST)
@@ -291,61 +291,61 @@ class HttpClient:
             into.truncate()
             return bodies.read(response, _MOST_IN_FILE, into)
         except bodies.Unreadable as exc:
-            raise _Misread(_unreadable(asked, response.status_code, str(exc))) from None
+            raise _Misread(_unreadable(name, response.status_code, str(exc))) from None
         finally:
             response.close()
-            # It and its stream hold each other, and with them what was sent, which may be large.
+            # It and its stream refer to each other, and to the request's body, which may be large.
             response.stream = _READ
 
-    def _decoded(self, asked: str, response: httpx.Response, decode: Callable[[httpx.Response], T]) -> T:
+    def _decoded(self, name: str, response: httpx.Response, decode: Callable[[httpx.Response], T]) -> T:
         try:
             return decode(response)
         except MailingError:
             raise
-        except Exception as exc:  # noqa: BLE001 - whatever an answer does to its reader, it is the answer's fault
-            # The places, not the exception: its text may quote a row.
-            logger.debug("%s: %s", asked, "".join(traceback.format_tb(exc.__traceback__)))
-            raise _Misread(_unreadable(asked, response.status_code, type(exc).__name__)) from None
+        except Exception as exc:  # noqa: BLE001 - a response may make its reader raise anything
+            # The traceback without the exception, whose message may quote a row.
+            logger.debug("%s: %s", name, "".join(traceback.format_tb(exc.__traceback__)))
+            raise _Misread(_unreadable(name, response.status_code, type(exc).__name__)) from None
 
-    def _refusal(self, asked: str, response: httpx.Response) -> MailingError:
+    def _refusal(self, name: str, response: httpx.Response) -> MailingError:
         status = response.status_code
-        told = (response.headers.get(name) for name in self._wait_headers)
-        wait = next((parse_retry_after(each, now=datetime.now(UTC)) for each in told if each), None)
+        waits = (response.headers.get(header) for header in self._wait_headers)
+        wait = next((parse_retry_after(each, now=datetime.now(UTC)) for each in waits if each), None)
         if status == 429:
-            return RateLimited(f"{asked}: too many requests.", status=status, retry_after=wait)
+            return RateLimited(f"{name}: too many requests.", status=status, retry_after=wait)
         if status == 407:
-            return self._way.proxy_wants_login(asked)
+            return self._way.proxy_wants_login(name)
         if status < 400:
-            # Whether it did the work is unknown: what answered may not even be the provider.
-            return _unreadable(asked, status, f"HTTP {status} leads elsewhere")
-        error = self._error_of(asked, response)
+            # Whether the work was done is unknown: the response may not come from the provider.
+            return _unreadable(name, status, f"HTTP {status} is a redirect")
+        error = self._error_of(name, response)
         if isinstance(error, NotFound) and self._has_found:
             if self._explains_absence and not (error.code or error.said):
-                return _unreadable(asked, status, f"HTTP {status} that the provider did not explain")
+                return _unreadable(name, status, f"HTTP {status} without the provider's explanation")
         elif isinstance(error, NotFound) and self._located_by:
-            error.args = (f"{error} Nothing was found there at all so far: check `{self._located_by}`, too.",)
+            error.args = (f"{error} No request has succeeded there yet: check `{self._located_by}`, too.",)
         if isinstance(error, AuthenticationError):
             error.args = (f"{error} Check {self._way.credentials()}: wrong, revoked, or of another account.",)
         error.retry_after = wait
         return error
 
-    def _error_of(self, asked: str, response: httpx.Response) -> MailingError:
+    def _error_of(self, name: str, response: httpx.Response) -> MailingError:
         try:
-            return self._read_error(asked, response)
-        except Exception:  # noqa: BLE001 - as for answers; then the status alone tells
-            return self._read_error(asked, bodies.with_body(response, b""))
+            return self._read_error(name, response)
+        except Exception:  # noqa: BLE001 - a response may make its reader raise anything; then only the status is used
+            return self._read_error(name, bodies.with_body(response, b""))
 
 
 class _Misread(Exception):
-    """Carries the error for an answer that could not be read, which may be worth another attempt."""
+    """Carries the error for a response that could not be read; another attempt may succeed."""
 
     def __init__(self, error: UnreadableAnswer) -> None:
         super().__init__()
         self.error = error
 
 
-def _unreadable(asked: str, status: int, why: str) -> UnreadableAnswer:
-    return UnreadableAnswer(f"{asked}: the answer could not be read ({why}).", status=status, maybe_done=True)
+def _unreadable(name: str, status: int, why: str) -> UnreadableAnswer:
+    return UnreadableAnswer(f"{name}: the response could not be read ({why}).", status=status, maybe_done=True)
 
 
 def _refusal_of(response: httpx.Response) -> httpx.Response:
@@ -355,6 +355,6 @@ def _refusal_of(response: httpx.Response) -> httpx.Response:
         return bodies.with_body(response, b"")
 
 
-def _is_answer(status: int) -> bool:
-    """Whether it says what was asked for: a 304 says that nothing changed."""
+def _is_success(status: int) -> bool:
+    """Return whether a status means success: a 304 says that nothing changed."""
     return status < 300 or status == 304

@@ -1,6 +1,6 @@
-"""Files at URLs that a provider names: fetched without credentials, and only from where such files may be.
+"""Files at URLs that a provider names: downloaded without credentials, and only from hosts where such files may be.
 
-Whoever can forge such a URL must not make this machine ask its own network, such as a cloud's metadata service.
+A forged URL must not make this machine send requests to its own network, such as to a cloud's metadata service.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from mailing_api.http.urls import Address, Resolver, literal, parse, port_of, re
 
 __all__ = ["Downloads"]
 
-#: Attempts at a file: its host is anybody's, so it is not waited for as long as the provider is.
+#: Attempts at a file: fewer than at the provider, since its host may be anybody's.
 _TRIES: Final = 4
 
 
 class Downloads:
-    """Fetches files that belong to one account; safe to share between threads."""
+    """Downloads files that belong to one account; safe to share between threads."""
 
     def __init__(
         self,
@@ -37,15 +37,15 @@ class Downloads:
         resolver: Resolver | None = None,
         **connection: Unpack[Connection],
     ) -> None:
-        """Make it; nothing is asked.
+        """Make a downloader; no request is sent.
 
         Args:
             provider: the provider's name, for messages.
             account: the account's label, for messages.
-            base_url: where the provider itself is: if that is a private host, so may be its files.
+            base_url: of the provider itself: if its host is private, the hosts of its files may be, too.
             read_error: as for `HttpClient`.
-            resolver: looks up names; None for the system's, or for none where the network is replaced.
-            connection: how to talk.
+            resolver: looks up names; None for the system's, or for none if the network is replaced.
+            connection: options of `HttpClient`.
         """
         self._provider = provider
         self._account = account
@@ -63,26 +63,26 @@ class Downloads:
         }
 
     def fetch(self, location: str, *, what: str) -> bytes:
-        """The file at a URL. The URL may be a secret: it is never shown.
+        """Download the file at a URL. The URL may be a secret: it is never shown.
 
         Args:
             location: the URL.
             what: the file, for messages.
 
         Raises:
-            RequestRefused: the URL leads where no file may be fetched from.
-            MailingError: the file could not be fetched.
+            RequestRefused: the URL leads to a host that files may not be downloaded from.
+            MailingError: the file could not be downloaded.
         """
         url = parse(location)
-        asked = f"{self._provider} account {self._account!r}: GET {what}"
+        refusal = f"{self._provider} account {self._account!r}: GET {what}: not downloaded, since its URL"
         if url is None or (url.scheme == "http" and self._base.scheme == "https"):
-            raise RequestRefused(f"{asked}: not fetched, since its URL is not one that begins with https://.")
+            raise RequestRefused(f"{refusal} does not begin with https://.")
         try:
             self._addresses(url.host, port_of(url))
         except _Elsewhere:
-            raise RequestRefused(f"{asked}: not fetched, since its URL leads to a host that is not public.") from None
+            raise RequestRefused(f"{refusal} leads to a host that is not public.") from None
         except OSError:
-            pass  # the attempt, or the proxy, tells whether it can be reached
+            pass  # the request, or the proxy, will show whether the host can be reached
         connection: Connection = {**self._connection, "pace": Pace(floor=2.0)}
         with HttpClient(
             provider=self._provider,
@@ -94,17 +94,17 @@ class Downloads:
             addresses=None if self._connection.get("transport") is not None else self._addresses,
             **connection,
         ) as http:
-            return http.request("GET", str(url), lambda answer: answer.content, route=what)
+            return http.request("GET", str(url), lambda response: response.content, route=what)
 
     def _addresses(self, host: str, port: int) -> Sequence[Address]:
-        found = self._resolve(host, port)
-        if any((place := reach(address)) != "public" and place not in self._own_places for address in found):
+        addresses = self._resolve(host, port)
+        if any((place := reach(address)) != "public" and place not in self._own_places for address in addresses):
             raise _Elsewhere
-        return found
+        return addresses
 
     @cached_property
     def _own_places(self) -> frozenset[str]:
-        """Where the provider itself is."""
+        """The kinds of addresses that the provider itself has."""
         try:
             return frozenset(map(reach, self._resolve(self._base.host, port_of(self._base))))
         except OSError:
@@ -112,7 +112,7 @@ class Downloads:
 
 
 class _Elsewhere(OSError):
-    """A host is not where files may be fetched from."""
+    """Files may not be downloaded from this host."""
 
 
 def _unresolved(host: str, port: int) -> Sequence[Address]:

@@ -1,6 +1,6 @@
-"""The network below httpx: connections with a deadline for each call, and with hosts that may be refused.
+"""The network below httpx: connections with a deadline for each call, and hosts that may be refused.
 
-httpx limits only the time between two bytes; here a whole call has to end, and to move on meanwhile.
+httpx limits only the time between two bytes; here a whole call has a deadline, and a least speed.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from mailing_api.http.urls import Address
 
 __all__ = ["Network"]
 
-#: Bytes a second at least, once the time-out is over: a whole call has the time-out, and this for what it transfers.
+#: The least speed in bytes a second: a call has the time-out, and the time that its bytes take at this speed.
 _SLOWEST: Final = 16 * 1024
 
-#: Bytes written before the time is looked at again.
+#: Bytes written between two checks of the deadline.
 _PIECE: Final = 64 * 1024
 
-#: Seconds that an idle connection is kept.
+#: Seconds after which an idle connection is closed.
 _IDLE: Final = 5.0
 
 #: From a host and a port to the addresses that may be connected to. OSError refuses the host.
@@ -49,11 +49,11 @@ class Network(httpx.BaseTransport):
         """Make a pool; nothing is connected.
 
         Args:
-            certificates: how servers are checked.
-            timeout: seconds that a call may take, and more for each byte that it transfers.
-            connections: connections at most.
-            proxy: through which all of them go; None for no proxy.
-            proxy_certificates: how the proxy is checked, if its URL begins with https.
+            certificates: verifies servers.
+            timeout: seconds that a call may take, without the time for the bytes that it transfers.
+            connections: the greatest number of connections.
+            proxy: None for none.
+            proxy_certificates: verifies the proxy, if its URL begins with https.
             addresses: looks up a host and may refuse it; None for the system's own look-up.
         """
         self._budget = _Budget(timeout)
@@ -75,11 +75,11 @@ class Network(httpx.BaseTransport):
         )
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request and return the beginning of its answer."""
+        """Send a request and return the beginning of its response."""
         self._budget.begin()
         stream: Any = request.stream
         with _as_httpx():
-            answer = self._pool.handle_request(
+            response = self._pool.handle_request(
                 httpcore.Request(
                     method=request.method,
                     url=_core_url(request.url),
@@ -88,7 +88,9 @@ class Network(httpx.BaseTransport):
                     extensions=request.extensions,
                 )
             )
-        return httpx.Response(answer.status, headers=answer.headers, stream=_Body(answer), extensions=answer.extensions)
+        return httpx.Response(
+            response.status, headers=response.headers, stream=_Body(response), extensions=response.extensions
+        )
 
     def close(self) -> None:
         """Close all connections."""
@@ -104,15 +106,15 @@ class _Budget(threading.local):
         self.begin()
 
     def begin(self) -> None:
-        """A call begins."""
+        """Start the time of a call."""
         self._ends = time.monotonic() + self._timeout
 
     def moved(self, count: int) -> None:
-        """That many bytes were transferred."""
+        """Add time for transferred bytes."""
         self._ends += count / _SLOWEST
 
     def left(self, timeout: float | None, over: type[Exception]) -> float:
-        """Seconds to wait for the next bytes; raises `over` where there are none left."""
+        """Return the seconds to wait for the next bytes; raise `over` if none are left."""
         left = self._ends - time.monotonic()
         if left <= 0:
             raise over("the call took too long")
@@ -125,9 +127,9 @@ class _Stream(httpcore.NetworkStream):
         self._budget = budget
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        found = self._stream.read(max_bytes, self._budget.left(timeout, httpcore.ReadTimeout))
-        self._budget.moved(len(found))
-        return found
+        content = self._stream.read(max_bytes, self._budget.left(timeout, httpcore.ReadTimeout))
+        self._budget.moved(len(content))
+        return content
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         for start in range(0, len(buffer), _PIECE):
@@ -165,14 +167,14 @@ class _Backend(httpcore.NetworkBackend):
         failure: Exception = httpcore.ConnectError("the host has no address")
         for place in self._places(host, port):
             try:
-                found = self._system.connect_tcp(place, port, timeout, local_address, socket_options or ())
+                stream = self._system.connect_tcp(place, port, timeout, local_address, socket_options or ())
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as exc:
                 failure = exc
             except UnicodeError:  # a label of the name is too long
                 failure = httpcore.ConnectError("the name is not valid")
             else:
                 self._budget.begin()  # connecting has a time-out of its own
-                return _Stream(found, self._budget)
+                return _Stream(stream, self._budget)
         raise failure
 
     def _places(self, host: str, port: int) -> Sequence[str]:
@@ -185,15 +187,15 @@ class _Backend(httpcore.NetworkBackend):
 
 
 class _Body(httpx.SyncByteStream):
-    def __init__(self, answer: httpcore.Response) -> None:
-        self._answer = answer
+    def __init__(self, response: httpcore.Response) -> None:
+        self._response = response
 
     def __iter__(self) -> Iterator[bytes]:
         with _as_httpx():
-            yield from self._answer.iter_stream()
+            yield from self._response.iter_stream()
 
     def close(self) -> None:
-        self._answer.close()
+        self._response.close()
 
 
 def _core_url(url: httpx.URL) -> httpcore.URL:
@@ -211,7 +213,7 @@ _CORE: Final = (
 
 @contextmanager
 def _as_httpx() -> Iterator[None]:
-    """For each exception of the pool, raise the one of httpx that has the same name."""
+    """Raise each exception of the pool as the exception of httpx with the same name."""
     try:
         yield
     except _CORE as exc:

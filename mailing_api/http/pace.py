@@ -1,4 +1,4 @@
-"""How fast to ask: additive increase, multiplicative decrease, without any header from the provider."""
+"""The rate of requests: additive increase, multiplicative decrease, without any header from the provider."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _WINDOW = 2.0  # seconds over which the present rate is measured
 class Pace:
     """The rate of requests of one account, shared by all its threads.
 
-    Until the provider first says "too many", only `max_per_second` and `most` limit. From then on the rate is halved by
-    each refusal (once for the requests that were under way together) and grows by `increase` requests per
-    second every second of success.
+    Until the provider first refuses a request as one too many, only `max_per_second` and `most` limit it. From then on
+    each refusal halves the rate (once for the requests that were in flight together), and each second of success adds
+    `increase` requests per second to it.
     """
 
     def __init__(
@@ -34,11 +34,11 @@ class Pace:
         """Make a pace.
 
         Args:
-            max_per_second: requests per second never exceeded; None for no such limit.
-            most: requests never exceeded in any `within` seconds, however they are spread; None for no such limit.
-            within: seconds that `most` is for.
-            increase: requests per second won back by each second without a refusal.
-            floor: requests per second below which the rate never falls.
+            max_per_second: the greatest rate in requests per second; None for no such limit.
+            most: the greatest number of requests in any `within` seconds; None for no such limit.
+            within: the seconds for `most`.
+            increase: requests per second that each second without a refusal adds.
+            floor: the least rate in requests per second.
             clock: monotonic seconds.
             sleep: waits for that many seconds.
         """
@@ -58,16 +58,14 @@ class Pace:
 
     @property
     def rate(self) -> float | None:
-        """Requests per second allowed now; None while nothing limits."""
+        """Requests per second allowed now; None for no limit."""
         return self._rate
 
     def wait(self) -> float:
-        """Wait for this thread's turn; returns the time the request starts, to be given to `refused`."""
+        """Wait for this thread's turn; return the time at which the request starts, for `refused`."""
         with self._lock:
             now = self._clock()
-            start = now
-            if self._rate is not None:
-                start = max(now, self._next)
+            start = max(now, self._next)
             if self._starts is not None:
                 if len(self._starts) == self._starts.maxlen:
                     start = max(start, self._starts[0] + self._within)
@@ -82,7 +80,7 @@ class Pace:
         return start
 
     def succeeded(self) -> None:
-        """The provider answered without complaint."""
+        """Note that the provider accepted a request."""
         if self._rate is None or self._rate == self._limit:
             return
         with self._lock:
@@ -92,10 +90,10 @@ class Pace:
             self._rate = grown if self._limit is None else min(grown, self._limit)
 
     def refused(self, started: float) -> None:
-        """The provider answered 429 to the request that started at `started`."""
+        """Note that the provider refused the request that started at `started` as one too many."""
         with self._lock:
             if started <= self._decreased_at:
-                return  # it was under way when the rate was last lowered
+                return  # it was in flight when the rate was last lowered
             now = self._clock()
             rate = self._rate
             if rate is None:

@@ -1,4 +1,4 @@
-"""How far a walk over a listing has come, and how it steps back where rows have moved."""
+"""The position of a walk over a listing, and how it steps back when rows have moved."""
 
 from __future__ import annotations
 
@@ -12,53 +12,53 @@ __all__ = ["REMEMBERED_PAGES", "KnownRows", "Overlap", "Place", "Recent", "Sorte
 
 T = TypeVar("T")
 
-#: In a stable order, rows that were deleted at once and fill so many pages do not make the walk start over.
+#: In a stable order, the walk need not start over for rows deleted together that fill fewer pages than these.
 REMEMBERED_PAGES: Final = 100
 
 
 class Overlap:
-    """How many rows of a page the next one shows again: one where nothing moves, more where rows were deleted.
+    """How many rows of a page the next page repeats: one if nothing moves, more if rows were deleted.
 
-    Each step back goes twice as far as the one before, and so much is shown again afterwards; each page that goes well
-    halves it. Where the walk has to step back again before it met a new row, pages show more of each other, and it goes
-    back further, until it does: otherwise it could pass over the same place, or the end, for ever.
+    Each step back is twice as long as the one before, and the next pages repeat as many rows; each page without a step
+    back halves the number. If the walk must step back again before it reads a new row, steps and repeats grow further
+    until it reads one: otherwise it could cross the same place, or the end, without end.
     """
 
     def __init__(self) -> None:
         self._rows = 1
         self._least = 1
-        self._went_on = False
+        self._is_idle = False
 
     def back(self, offset: int) -> int:
-        """The offset to try where nothing known stands at this one."""
+        """Return the offset to try when the page at this one begins with no known row."""
         self._rows *= 2
-        if self._went_on:
+        if self._is_idle:
             self._least *= 2
-        self._went_on = False
+        self._is_idle = False
         return max(0, offset - max(self._rows, self._least))
 
     def forward(self, offset: int, count: int, *, is_new: bool) -> int:
-        """The offset of the page after one of `count` rows, some of which may be new."""
-        found = offset + count - self.within(count)
+        """Return the offset of the page after a page of `count` rows, some of which may be new."""
+        following = offset + count - self.within(count)
         self._rows = max(1, self._rows // 2)
         if is_new:
             self._least = 1
-        self._went_on = not is_new
-        return found
+        self._is_idle = not is_new
+        return following
 
     def within(self, count: int) -> int:
-        """The overlap with a page of `count` rows: about half of it, and more where that was too little."""
+        """Return the overlap with a page of `count` rows: at most about half of it, or more if that was too little."""
         return max(min(self._rows, max(1, count // 2)), min(self._least, max(1, count - 1)))
 
 
 class Place(Protocol[T]):
-    """How far a walk has come, told by rows."""
+    """The position of a walk, as rows that it has read."""
 
     def is_in(self, page: Sequence[T]) -> bool:
-        """Whether the page begins at or before it, so that nothing can be missing between."""
+        """Return whether the page begins at or before it, so that no row between can be missing."""
 
     def behind(self, page: Sequence[T]) -> Sequence[T]:
-        """The rows of such a page that are new; the place moves behind them."""
+        """Return the new rows of such a page; the place moves behind them."""
 
 
 class SortedPlace(Generic[T]):
@@ -70,18 +70,18 @@ class SortedPlace(Generic[T]):
         self._last: int | None = None
 
     def is_in(self, page: Sequence[T]) -> bool:
-        """Whether the page begins at or before that key."""
+        """Return whether the page begins at or before that key."""
         return self._last is None or (len(page) > 0 and self._key(page[0]) <= self._last)
 
     def behind(self, page: Sequence[T]) -> Sequence[T]:
-        """The rows with greater keys.
+        """Return the rows with greater keys.
 
         Raises:
             IncompleteExtraction: rows out of order.
         """
         keys = [self._key(row) for row in page]
         if any(a >= b for a, b in pairwise(keys)):
-            raise IncompleteExtraction(f"{self._what}: rows are not sorted as asked, so none can be proven read.")
+            raise IncompleteExtraction(f"{self._what}: rows are not sorted as requested, so some may be missing.")
         last = self._last
         if not keys or (last is not None and keys[-1] <= last):
             return ()
@@ -99,11 +99,11 @@ class KnownRows(Generic[T]):
         self._rows = Recent(size)
 
     def is_in(self, page: Sequence[T]) -> bool:
-        """Whether the page begins with one of them."""
+        """Return whether the page begins with one of them."""
         return len(page) > 0 and self._key(page[0]) in self._rows
 
     def behind(self, page: Sequence[T]) -> Sequence[T]:
-        """The rows that are none of them."""
+        """Return the rows that are not among them."""
         keys = [self._key(row) for row in page]
         fresh = [row for row, key in zip(page, keys, strict=True) if key not in self._rows]
         self._rows.add((key, None) for key in keys)
@@ -111,7 +111,7 @@ class KnownRows(Generic[T]):
 
 
 class Recent:
-    """The rows met last, by key, each with its version."""
+    """The rows read last, by key, each with its version."""
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -121,11 +121,11 @@ class Recent:
         return key in self._rows
 
     def has(self, key: Hashable, version: Hashable) -> bool:
-        """Whether this row was met as it is."""
+        """Return whether this row was read in this version."""
         return key in self._rows and self._rows[key] == version
 
     def add(self, rows: Iterable[tuple[Hashable, Hashable]]) -> None:
-        """Remember rows, and forget the oldest."""
+        """Remember rows and forget the oldest."""
         for key, version in rows:
             self._rows.pop(key, None)
             self._rows[key] = version

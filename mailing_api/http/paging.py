@@ -1,4 +1,4 @@
-"""Reading a listing: by offset, fetched ahead, with proof that nothing was missed; or from page to page by tokens."""
+"""Reading a listing: by offset, prefetched, with proof that no row is missing; or from page to page by tokens."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ __all__ = ["OffsetWalk", "TokenWalk", "UnsortedWalk"]
 
 T = TypeVar("T")
 
-#: Rows of so many first pages may tell that what stands above them was read.
-_LOOKED_AT_PAGES: Final = 10
+#: The first pages whose rows can prove that the rows above them were read.
+_FIRST_PAGES: Final = 10
 
 #: Steps back that a walk in an unknown order may take for each page that it reached.
 _STEPS_FOR_A_PAGE: Final = 10
@@ -26,15 +26,14 @@ _STEPS_FOR_A_PAGE: Final = 10
 class OffsetWalk(Generic[T]):
     """An iterable over the pages of one listing.
 
-    Offset paging is no snapshot: a row deleted behind the reader moves all later rows forward, past the next
-    offset. So each page begins with the last row of the page before. Where that row has moved, the walk steps
-    back until it overlaps again, each time twice as far, and the pages after that overlap more. It ends only
-    when a request for the last row brought nothing behind it, so a provider that silently gives shorter pages is
-    noticed too.
+    Offset paging is not a snapshot: a deletion behind the reader moves all later rows forward, past the next offset. So
+    each page begins with the last row of the page before. If that row has moved, the walk steps back until pages
+    overlap again, each time twice as far, and later pages overlap more. It ends only when a request for the last row
+    returns no row behind it, so that it also notices a provider that returns shorter pages than requested.
 
-    In a listing sorted by an ascending `key`, every row is yielded once. In one in another order
-    (`ordered=False`) rows may be yielded again: where rows keep their order among each other (`stable`), the walk
-    steps back, too, until a page begins with a row that it knows; otherwise it starts over.
+    In a listing sorted by an ascending `key`, every row is yielded once. In another order (`ordered=False`) rows may be
+    yielded again: if rows keep their relative order (`stable`), the walk steps back until a page begins with a row that
+    it knows; otherwise it starts over.
     """
 
     def __init__(
@@ -52,16 +51,16 @@ class OffsetWalk(Generic[T]):
         """Make a walk; nothing is fetched until it is iterated.
 
         Args:
-            fetch: called with offset and limit, perhaps from other threads; returns at most `limit` rows, and not a
-                single one where there are more.
+            fetch: called with offset and limit, perhaps from other threads; returns at most `limit` rows, and more than
+                one if there are more.
             key: a row's key, unique in the listing.
             what: names the listing in errors.
             limit: rows per page, 2 or more.
             ahead: pages fetched at the same time.
             ordered: rows come in ascending order of `key`.
-            stable: where they do not, they keep their order among each other, and new ones come last.
+            stable: in another order, rows keep their relative order, and new ones come last.
             max_rereads: steps back in a row, without a new row, before giving up; also how often the walk starts over,
-                where each page read grants one more.
+                with one more for each page read.
         """
         self._fetch = fetch
         self._key = key
@@ -93,7 +92,7 @@ class OffsetWalk(Generic[T]):
                     offset = overlap.back(offset)
                 else:
                     offset, place = 0, self._place()
-                # In order of keys, the beginning is no new start: rows are told from those that were read.
+                # In order of keys, the beginning is not a new start: the keys tell which rows were read.
                 starts += offset == 0 and not self._ordered
                 if stuck > self._max_rereads or starts > self._max_rereads + pages_read:
                     raise IncompleteExtraction(f"{self._what}: rows moved {max(stuck, starts)} times while being read.")
@@ -102,7 +101,7 @@ class OffsetWalk(Generic[T]):
             if fresh:
                 yield fresh
                 stuck = 0
-                # Where the walk starts over, only what it reaches for the first time is progress.
+                # If the walk starts over, only pages that it reaches for the first time are progress.
                 pages_read += self._ordered or self._stable or offset >= reached
             elif len(page) <= 1:
                 return
@@ -121,8 +120,8 @@ class OffsetWalk(Generic[T]):
 class TokenWalk(Generic[T]):
     """An iterable over the pages of a listing in which each page holds a token for the next.
 
-    Only the page without a token is the last one; a page without rows may be followed by more. Where the provider no
-    longer takes a token, the walk starts over, so rows may be yielded again.
+    Only the page without a token is the last one; a page without rows may be followed by more. If the provider no
+    longer accepts a token, the walk starts over, so rows may be yielded again.
     """
 
     def __init__(
@@ -139,7 +138,7 @@ class TokenWalk(Generic[T]):
         Args:
             fetch: called with a token, None for the first page; returns rows and the next token, if there is one.
             what: names the listing in errors.
-            is_stale: whether a refused request was refused for its token.
+            is_stale: returns whether a request was refused because of its token.
             max_restarts: times to start over before giving up.
             max_empty: pages without a row in succession before giving up.
         """
@@ -176,27 +175,26 @@ class TokenWalk(Generic[T]):
                 return
             mark = blake2b(following.encode("utf-8", "surrogatepass"), digest_size=12).digest()  # tokens may be long
             if mark in seen:
-                raise IncompleteExtraction(f"{self._what}: the pages go round in a circle: a token came twice.")
+                raise IncompleteExtraction(f"{self._what}: the pages form a circle: a token came twice.")
             seen.add(mark)
             empty = 0 if rows else empty + 1
             if empty > self._max_empty:
-                raise IncompleteExtraction(f"{self._what}: more than {self._max_empty} pages in succession had no row.")
+                raise IncompleteExtraction(f"{self._what}: more than {self._max_empty} pages in a row were empty.")
             token = following
 
 
 class UnsortedWalk(Generic[T]):
-    """An iterable over the pages of a listing whose order is unknown, while rows come, change and go.
+    """An iterable over the pages of a listing in an unknown order, while rows are added, changed and deleted.
 
-    What is relied upon: rows that stay as they are keep their order among each other; a row that is added or changed
-    goes to the listing's beginning or end, or stays where it is. So newest first is as good as oldest first, by
-    creation as by change.
+    It assumes that unchanged rows keep their relative order, and that a row that is added or changed moves to the
+    beginning or the end of the listing, or keeps its place. So the newest may be first or last, by creation or change.
 
-    Each page begins with the last row of the page before. Rows added at the beginning push more known rows into it: no
-    harm. A page without a row that is known as it stands there may have a gap before it, since rows have gone, and the
-    walk steps back until it meets one that is. At the end the beginning is read again, down to a row that stands there
-    unchanged since an earlier look: a row that was changed before it was reached, and moved to the beginning, is found.
+    Each page begins with the last row of the page before. Rows added at the beginning only push more known rows into
+    it. Before a page without a known and unchanged row there may be a gap, since rows were deleted, and the walk steps
+    back until it reads such a row. At the end it reads the beginning again, down to a row that has not changed since it
+    last read the beginning. So it finds rows that were changed before it reached them, and so moved to the beginning.
 
-    Rows may be yielded again, as they were or changed. Memory does not grow with the listing.
+    Rows may be yielded again, changed or not. Memory does not grow with the listing.
     """
 
     def __init__(
@@ -213,15 +211,15 @@ class UnsortedWalk(Generic[T]):
         """Make a walk; nothing is fetched until it is iterated.
 
         Args:
-            fetch: called with offset and limit, perhaps from other threads; returns at most `limit` rows, and not a
-                single one where there are more.
+            fetch: called with offset and limit, perhaps from other threads; returns at most `limit` rows, and more than
+                one if there are more.
             key: a row's key, unique in the listing.
             version: changes with every change that moves the row.
             what: names the listing in errors.
             limit: rows per page, 2 or more.
             ahead: pages fetched at the same time.
-            max_rereads: how often a way is tried that leads nowhere: steps back (each page that was reached grants some
-                more), pages that bring nothing new, or looks at the beginning.
+            max_rereads: the greatest number of steps back (with some more for each page that was reached), of pages
+                without a new row, and of passes over the beginning.
         """
         self._fetch = fetch
         self._key = key
@@ -246,10 +244,10 @@ class UnsortedWalk(Generic[T]):
         raise self._moved(self._max_rereads)
 
     def _walk(self, pages: _Prefetch[T], unmoved: set[tuple[Hashable, Hashable]]) -> Generator[Sequence[T], None, bool]:
-        """Walk down to the end, or to a row that is among `unmoved`; add the rows of the first pages to these.
+        """Walk to the end, or to a row that is among `unmoved`; add the rows of the first pages to these.
 
         Returns:
-            whether nothing can have moved meanwhile: one page showed all of that at once.
+            whether no row can have moved meanwhile, since one page held the whole way.
         """
         known = Recent(10 * self._limit)
         stops = frozenset(unmoved)
@@ -260,12 +258,12 @@ class UnsortedWalk(Generic[T]):
             rows = [((self._key(row), self._version(row)), row) for row in page]
             if offset and not any(known.has(*mark) for mark, _ in rows):
                 rereads += 1
-                # How far it came is all that tells deletions from an order that is another one each time.
+                # Only the progress shows that rows are deleted, and not in another order each time.
                 if rereads > self._max_rereads + _STEPS_FOR_A_PAGE * (reached // self._limit):
                     raise self._moved(rereads)
                 offset = overlap.back(offset)
                 continue
-            if reached < _LOOKED_AT_PAGES * self._limit:
+            if reached < _FIRST_PAGES * self._limit:
                 unmoved.update(mark for mark, _ in rows)
             end = next((place for place, (mark, _) in enumerate(rows) if mark in stops), None)
             fresh = [row for mark, row in rows[:end] if not known.has(*mark)]
@@ -288,10 +286,10 @@ class UnsortedWalk(Generic[T]):
 
 
 class _Prefetch(Generic[T]):
-    """Pages requested before they are needed; starts with none and doubles while full pages come.
+    """Pages requested before they are needed; their number starts at none and doubles with each full page.
 
-    Where the walk goes elsewhere, pages requested for nothing are dropped, and it starts with none again. They are
-    about half of those that the walk takes at most.
+    When the walk jumps, pages requested in vain are dropped, and the number starts at none again. At most about half as
+    many pages are dropped as the walk takes.
     """
 
     def __init__(self, pool: DaemonPool, fetch: Callable[[int, int], Sequence[T]], limit: int, ahead: int) -> None:
@@ -305,7 +303,7 @@ class _Prefetch(Generic[T]):
         self._dropped = 0
 
     def take(self, offset: int, overlap: int = 1) -> Sequence[T]:
-        """The page at an offset; `overlap` is how many of its rows the page after it will probably show, too."""
+        """Return the page at an offset; `overlap` is how many of its rows the next page will probably repeat."""
         self._taken += 1
         if self._pending and self._pending[0][0] == offset:
             future = self._pending.popleft()[1]
@@ -323,7 +321,7 @@ class _Prefetch(Generic[T]):
         return self._pool.submit(lambda: self._fetch(offset, self._limit))
 
     def _request_ahead(self, offset: int, stride: int) -> None:
-        # A page already known to be short is the last: nothing lies behind it.
+        # A page already known to be short is the last.
         if any(self._is_short(future) for _, future in self._pending):
             return
         following = (self._pending[-1][0] if self._pending else offset) + stride

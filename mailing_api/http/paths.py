@@ -1,4 +1,4 @@
-"""Paths of requests: names and addresses become one segment, whatever they hold."""
+"""Paths of requests: a name or an address becomes one segment, whatever characters it holds."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from mailing_api.errors import NotFound
 
 __all__ = ["segment"]
 
-#: Mean another path, encoded or not, and an empty segment means the collection.
+#: Segments that mean another path, encoded or not; an empty segment means the collection.
 _OTHER_PATHS = frozenset({"", ".", ".."})
 
 
 def segment(name: int | str) -> str:
-    """A name, an address or an ID as one segment of a path.
+    """Return a name, an address or an ID as one segment of a path.
 
     Raises:
-        NotFound: no path can name it, so that nothing is called so.
+        NotFound: no path can name it, so no object has that name.
     """
     text = str(name)
     if text in _OTHER_PATHS:
-        raise NotFound(f"{text!r} cannot be the name of anything: as a part of a path it means another one.")
+        raise NotFound(f"No object can be named {text!r}: in a path it means another path.")
     return quote(text, safe="")

@@ -1,4 +1,4 @@
-"""The proxy between this machine and a server, as the environment's variables have it."""
+"""The proxy between this machine and a server, from environment variables."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Proxy(msgspec.Struct, frozen=True):
     """A proxy.
 
     Attributes:
-        url: it may hold a password: never to be shown.
-        named_by: what names it, for messages, such as an environment variable.
+        url: may hold a password, so it must not be shown.
+        named_by: the source of the URL, for messages, such as an environment variable.
     """
 
     url: httpx.URL
@@ -36,10 +36,10 @@ class Proxy(msgspec.Struct, frozen=True):
 
 
 def proxy_for(url: httpx.URL) -> Proxy | None:
-    """The proxy for a server: of HTTPS_PROXY or HTTP_PROXY, else of ALL_PROXY, unless NO_PROXY names the server.
+    """Return the proxy for a server, by HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY; None for none.
 
     Raises:
-        ConfigurationError: the variable holds no URL of a proxy.
+        ConfigurationError: the variable does not hold the URL of a proxy.
     """
     known = getproxies()
     kind = next((kind for kind in (url.scheme, "all") if known.get(kind)), None)
@@ -49,18 +49,18 @@ def proxy_for(url: httpx.URL) -> Proxy | None:
     names = (f"{kind}_proxy", f"{kind}_proxy".upper())
     variable = next((name for name in names if os.environ.get(name)), None)
     named_by = f"the environment variable {variable}" if variable else "the system's settings"
-    given = known[kind]
+    value = known[kind]
     try:
-        found = httpx.URL(given if "://" in given else f"http://{given}")
+        proxy = httpx.URL(value if "://" in value else f"http://{value}")
     except httpx.InvalidURL:
-        found = httpx.URL("")
-    if found.scheme not in _SCHEMES or not has_host(found):
+        proxy = httpx.URL("")
+    if proxy.scheme not in _SCHEMES or not has_host(proxy):
         raise ConfigurationError(
             f"The proxy named by {named_by} is not a URL such as http://proxy.example.com:3128: correct or unset it."
         )
-    if found.scheme.startswith("socks") and importlib.util.find_spec("socksio") is None:
+    if proxy.scheme.startswith("socks") and importlib.util.find_spec("socksio") is None:
         raise ConfigurationError(
-            f"The proxy named by {named_by} is a SOCKS proxy, for which the package `socksio` is needed: install it, "
-            "or use an HTTP proxy."
+            f"The proxy named by {named_by} is a SOCKS proxy, which needs the package `socksio`: install it, or use an "
+            "HTTP proxy."
         )
-    return Proxy(found, named_by)
+    return Proxy(proxy, named_by)

@@ -1,4 +1,4 @@
-"""Whether and when to send a request again: pure functions, no clock, no I/O."""
+"""Whether and when to retry a request: pure functions, without a clock and I/O."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from mailing_api.errors import MailingError, ProviderFault, UnreadableAnswer
 
 __all__ = ["RetryPolicy", "parse_retry_after", "retry_delay"]
 
-#: Failures before the request reached the provider: the work was certainly not done.
+#: Failures before the request reached the provider: the work was not done.
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
 
 class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """How patient a client is. All times in seconds.
+    """How often and after which waits a client retries. All times are in seconds.
 
-    Defaults follow the observed behaviour of the providers: a 429 wants a longer rest and more tries than a
-    server fault (Mailjet publishes neither limit nor `Retry-After`). Waits that the provider asks for add up to about
-    `retry_after_cap`, and to twice that at most.
+    Defaults follow the observed behaviour of the providers: a 429 needs longer waits and more tries than a server
+    fault (Mailjet publishes neither limit nor `Retry-After`). Waits that the provider requests add up to about
+    `retry_after_cap`, and to at most twice that.
     """
 
     throttle_base: float = 5.0
@@ -44,17 +44,17 @@ def retry_delay(
     exception: Exception | None,
     jitter: float,
 ) -> float | None:
-    """Seconds to wait before the next attempt, or None to give up.
+    """Return the seconds to wait before the next attempt, or None to give up.
 
     Args:
-        policy: the client's patience.
-        method: HTTP method; GET, HEAD, OPTIONS are idempotent whatever `idempotent` says.
+        policy: the client's policy.
+        method: HTTP method; GET, HEAD and OPTIONS are idempotent whatever `idempotent` says.
         idempotent: sending the request twice has the effect of sending it once.
-        status: HTTP status, or None when no answer came.
+        status: HTTP status, or None without a response.
         attempt: attempts made so far, 1 or more.
-        retry_after: seconds the provider asked for, already parsed; honoured up to `retry_after_cap` in all.
-        exception: what was raised, if anything: a transport failure, an unreadable answer, or what the refusal means.
-        jitter: a random number in [0, 1): full jitter, so that threads do not come back together.
+        retry_after: the wait that the provider requests, in seconds; respected up to `retry_after_cap` in all.
+        exception: a transport failure, an unreadable response, or the error for a refusal; None for none.
+        jitter: a random number in [0, 1), so that threads do not retry at the same time.
     """
     safe = idempotent or method in {"GET", "HEAD", "OPTIONS"}
     if status == 429:
@@ -67,7 +67,7 @@ def retry_delay(
         return None
     if retry_after is not None:
         if (attempt - 1) * retry_after >= policy.retry_after_cap:
-            return None  # as long as it asks for has been waited
+            return None  # the longest total wait is over
         return min(retry_after, policy.retry_after_cap) + jitter * base
     return jitter * min(cap, base * 2.0 ** (attempt - 1))
 
@@ -81,16 +81,14 @@ def _is_fault(status: int | None, exception: Exception | None) -> bool:
 
 
 def parse_retry_after(value: str | None, *, now: datetime) -> float | None:
-    """Seconds from a `Retry-After` header (RFC 9110: seconds or an HTTP date); None if unreadable."""
-    if value is None:
-        return None
-    text = value.strip()
+    """Return the seconds of a `Retry-After` header (RFC 9110: seconds or an HTTP date); None if unreadable."""
+    text = (value or "").strip()
     if text.isdecimal():
         return float(text)
     try:
-        at = parsedate_to_datetime(text)
+        end = parsedate_to_datetime(text)
     except (ValueError, OverflowError):  # the latter for a year of many digits
         return None
-    if at.tzinfo is None:
-        at = at.replace(tzinfo=UTC)
-    return max(0.0, (at - now).total_seconds())
+    if end.tzinfo is None:
+        end = end.replace(tzinfo=UTC)
+    return max(0.0, (end - now).total_seconds())

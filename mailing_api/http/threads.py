@@ -1,4 +1,4 @@
-"""A pool of daemon threads: unlike `concurrent.futures`, a request under way never delays the program's exit."""
+"""A pool of daemon threads: unlike `concurrent.futures`, a request in flight does not delay the program's exit."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class DaemonPool:
         self.close()
 
     def submit(self, call: Callable[[], T]) -> Future[T]:
-        """Run `call` in one of the threads; its result or exception arrives in the future."""
+        """Run `call` in one of the threads; the future gets its result or exception."""
         future: Future[T] = Future()
         self._work.put((future, call))
         if len(self._threads) < self._size:
@@ -39,7 +39,7 @@ class DaemonPool:
         return future
 
     def close(self) -> None:
-        """Let the threads end after the calls already submitted; does not wait for them."""
+        """End the threads after the calls already submitted, without waiting for them."""
         for _ in self._threads:
             self._work.put(None)
 
@@ -52,4 +52,4 @@ class DaemonPool:
                 future.set_result(call())
             except BaseException as exc:  # noqa: BLE001 - the caller of result() decides
                 future.set_exception(exc)
-            del item, future, call  # or what they hold would stay in memory until the next call
+            del item, future, call  # otherwise their objects would stay in memory until the next call

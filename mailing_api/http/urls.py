@@ -1,4 +1,4 @@
-"""URLs from settings and from providers, read by the parser that the connections use; and where hosts are."""
+"""URLs from settings and providers, read by the parser that connections use; and the kinds of addresses of hosts."""
 
 from __future__ import annotations
 
@@ -29,38 +29,38 @@ __all__ = [
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-#: From a host and a port to the addresses that the host's name stands for.
+#: Returns the addresses of a host and a port.
 Resolver = Callable[[str, int], Sequence[Address]]
 
 #: A host's name, in punycode where it is not ASCII.
 _NAME: Final = re.compile(r"[A-Za-z0-9_.-]+").fullmatch
 
-#: Characters of a name at most, its last dot included.
+#: The greatest length of a name, including its last dot.
 _LONGEST: Final = 254
 _LAST_PORT: Final = 65535
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
-#: A host whose last label is a number is an IPv4 address, also where it is short, octal, hexadecimal or one number.
-#: Programs read such spellings differently.
+#: A host whose last label is a number is an IPv4 address, perhaps shortened, octal, hexadecimal or a single number.
+#: Programs read such addresses differently.
 _NUMBER: Final = re.compile(r"\d+|0x[0-9a-f]*", re.IGNORECASE | re.ASCII).fullmatch
 
 #: Networks whose IPv6 addresses hold an IPv4 address in their last 32 bits: NAT64, translated, IPv4-compatible.
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
 _EMBEDDING: Final = (_NAT64, ipaddress.IPv6Network("::ffff:0:0:0/96"), ipaddress.IPv6Network("::/96"))
-#: What stands before such 32 bits in any network: ISATAP.
+#: The 32 bits before such an address in any network: ISATAP.
 _ISATAP: Final = frozenset({0x00005EFE, 0x02005EFE})
-#: All addresses of the internet by IPv6. Which parts of it are not is left to `ipaddress`, but for those below.
+#: Public IPv6 addresses, except for networks that `ipaddress` excludes, and those below.
 _GLOBAL_UNICAST: Final = ipaddress.IPv6Network("2000::/3")
-#: Networks of somebody's own: RFC 1918 and RFC 4193.
+#: Private networks: RFC 1918 and RFC 4193.
 _PRIVATE: Final = tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")))
-#: For protocols and documents, and 6to4, which RFC 7526 gave up: versions of `ipaddress` differ in these.
+#: Networks for protocols and documentation, and 6to4, which RFC 7526 deprecates: versions of `ipaddress` differ here.
 _ASSIGNED: Final = tuple(
     map(ipaddress.ip_network, ("192.0.0.0/24", "192.88.99.0/24", "2001::/23", "2002::/16", "3fff::/20"))
 )
 
 
 def parse(text: Any) -> httpx.URL | None:
-    """An http or https URL with a host; None for anything else."""
+    """Return an http or https URL with a host; None for anything else."""
     try:
         url = httpx.URL(text)
     except (httpx.InvalidURL, TypeError, ValueError):
@@ -69,10 +69,10 @@ def parse(text: Any) -> httpx.URL | None:
 
 
 def has_host(url: httpx.URL) -> bool:
-    """Whether a URL names a host, by an address or a name that may be one, and no port that cannot be."""
+    """Return whether a URL has a host, which is an address or a valid name, and no invalid port."""
     try:
         host = url.host
-    except UnicodeError:  # what should be punycode is none
+    except UnicodeError:  # invalid punycode
         return False
     if url.port is not None and not 0 < url.port <= _LAST_PORT:  # the system would take it modulo 65536
         return False
@@ -87,24 +87,26 @@ def _is_name(host: str) -> bool:
 
 
 def check_url(name: str, value: Any, example: str) -> httpx.URL:
-    """The base URL that a setting gives.
+    """Return the base URL in a setting.
 
     Raises:
-        ConfigurationError: it is no URL with scheme and host, or holds more than these and a path. It is not quoted:
-            a password may stand in it.
+        ConfigurationError: it is not a URL with scheme and host, or has more parts than these and a path. The message
+            does not quote it, since it may hold a password.
     """
     url = parse(value)
     if url is None:
         raise ConfigurationError(f"Setting `{name}` is not a URL with scheme and host, such as {example}.")
-    if url.userinfo:
-        raise ConfigurationError(f"Setting `{name}` holds a user name or a password: give a URL such as {example}.")
-    if url.query or url.fragment:
-        raise ConfigurationError(f"Setting `{name}` holds a query or a fragment: give a URL such as {example}.")
+    for part, is_present in (
+        ("user name or a password", url.userinfo),
+        ("query or a fragment", url.query or url.fragment),
+    ):
+        if is_present:
+            raise ConfigurationError(f"Setting `{name}` has a {part}: set it to a URL such as {example}.")
     return url
 
 
 def canonical(url: httpx.URL) -> str:
-    """One text for all spellings of an endpoint: of its host, its port and the slashes at its end."""
+    """Return the same string for all spellings of an endpoint's host and port, and of the slashes at its end."""
     host = url.raw_host.decode("ascii", "replace").rstrip(".").lower()
     address = literal(host)
     path = url.raw_path.decode("ascii", "replace").rstrip("/")
@@ -115,32 +117,31 @@ def check_encrypted(url: httpx.URL, setting: str, *, allow_http: bool) -> None:
     """Refuse http:// to another machine: credentials and contacts could be read and changed on the way.
 
     Args:
-        url: where requests are to go.
-        setting: what gave the URL, for messages; "" if unknown.
+        url: the target of requests.
+        setting: the source of the URL, for messages; "" if unknown.
         allow_http: the setting of that name.
 
     Raises:
         ConfigurationError: the URL begins with http://, its host is not this machine, and that is not allowed.
     """
     if url.scheme == "http" and not allow_http and not is_loopback(url.host):
-        what = f"Setting `{setting}`" if setting else "The URL in use"
+        subject = f"Setting `{setting}`" if setting else "The URL in use"
         raise ConfigurationError(
-            f"{what} begins with http:// and names the host {url.host}: credentials and contacts would travel "
-            "unencrypted. Use https://, or set `allow_http: true` if the network between is trusted."
+            f"{subject} begins with http:// and names the host {url.host}: credentials and contacts would travel "
+            "unencrypted. Use https://, or set `allow_http: true` if you trust the network in between."
         )
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host is this machine, by its spelling; no name is looked up."""
-    name = host.lower().rstrip(".")
-    if name == "localhost" or name.endswith(".localhost"):
+    """Return whether a host's name or address means this machine; no name is looked up."""
+    if host.lower().rstrip(".").rpartition(".")[2] == "localhost":
         return True
     address = literal(host)
     return address is not None and reach(address) == "loopback"
 
 
 def resolve(host: str, port: int) -> Sequence[Address]:
-    """The addresses of a host, looked up if it is a name.
+    """Return the addresses of a host, looked up if it is a name.
 
     Raises:
         OSError: the name is unknown.
@@ -149,17 +150,17 @@ def resolve(host: str, port: int) -> Sequence[Address]:
     if address is not None:
         return [address]
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except UnicodeError:
         raise OSError("the name is not valid") from None
-    return [ipaddress.ip_address(place[4][0]) for place in found]
+    return [ipaddress.ip_address(entry[4][0]) for entry in entries]
 
 
 def reach(address: Address) -> str:
-    """From where an address can be reached: `public`, or the name of a smaller place.
+    """Return where an address can be reached from: `public`, or the name of a smaller network.
 
-    An IPv6 address that holds an IPv4 address leads there by a gateway or tunnel: unless that is public, it is a place
-    of its own, which is not what the IPv4 address alone is.
+    An IPv6 address that holds an IPv4 address leads there by a gateway or tunnel. Unless the IPv4 address is public,
+    that is a network of its own, different from the network of the IPv4 address alone.
     """
     if isinstance(address, ipaddress.IPv4Address):
         return _place(address)
@@ -185,7 +186,7 @@ def _place(address: Address) -> str:
 
 
 def _embedded(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
-    """The IPv4 address that an IPv6 address holds, if it does."""
+    """The IPv4 address that an IPv6 address holds; None for none."""
     if address.is_loopback or address.is_unspecified:
         return None
     number = int(address)
@@ -195,12 +196,12 @@ def _embedded(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
 
 
 def port_of(url: httpx.URL) -> int:
-    """The port of a URL, that of its scheme if it names none."""
+    """Return the port of a URL, or the default port of its scheme."""
     return url.port or _DEFAULT_PORTS[url.scheme]
 
 
 def literal(host: str) -> Address | None:
-    """The address that a host is, if it is no name."""
+    """Return the address that a host is; None for a name."""
     try:
         return ipaddress.ip_address(host.strip("[]"))
     except ValueError:

@@ -144,7 +144,7 @@ def test_p9_a_dead_server_is_one_clear_line(mailjet, monkeypatch):
     code, out, err = Command(mailjet).run([schema(), person(1), state(1)])
     assert (code, out) == (1, "")
     host = mailjet.config["mailjet_base_url"].removeprefix("http://")
-    assert f"no answer (ConnectError): {host} cannot be reached, Connection refused. Check `mailjet_base_url`." in err
+    assert f"no response (ConnectError): {host} cannot be reached, Connection refused. Check `mailjet_base_url`." in err
     assert "Traceback" not in err
 
 

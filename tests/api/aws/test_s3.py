@@ -187,7 +187,7 @@ def test_settings_of_encryption_are_checked(config, said):
 
 @pytest.mark.parametrize("name", ["  ", "Äé", "\u200b", "-", "a\nb", "a:b", "a b", "${X}"])
 def test_p9_what_is_no_bucket_is_named(name):
-    with pytest.raises(ConfigurationError, match="`ses_s3_bucket` is no name of a bucket"):
+    with pytest.raises(ConfigurationError, match="`ses_s3_bucket` is not a valid bucket name"):
         bucket(Wire(), name=name)
 
 
@@ -285,7 +285,7 @@ def test_what_passes_by_itself_is_tried_again(passing):
         (error("BadDigest", 400), None),
         (error("InvalidDigest", 400), None),
         (error("AccessDenied", 403), "s3:PutObject"),
-        (error("NoSuchBucket", 404), "no bucket"),
+        (error("NoSuchBucket", 404), "does not exist"),
         (error("InvalidBucketName", 400), "InvalidBucketName"),
     ],
 )

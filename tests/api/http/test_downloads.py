@@ -98,7 +98,7 @@ REFUSED = [
 @pytest.mark.parametrize("url", REFUSED)
 def test_only_public_hosts_are_asked_and_only_by_https(url):
     requests = []
-    with pytest.raises(RequestRefused, match="not fetched") as raised:
+    with pytest.raises(RequestRefused, match="not downloaded") as raised:
         downloads(requests).fetch(url, what="a report")
     assert requests == []
     assert len(url) < 10 or url not in str(raised.value)

@@ -71,7 +71,7 @@ def test_p9_a_proxy_that_refuses_is_named(monkeypatch, status, kind, told):
 def test_p9_a_proxy_that_wants_a_login_for_plain_http_is_named(monkeypatch):
     with raw_server(saying(answer(b"", status=b"407 Proxy Authentication Required"))) as proxy:
         monkeypatch.setenv("HTTP_PROXY", proxy.url)
-        with pytest.raises(ConfigurationError, match="HTTP_PROXY asks for a user name"):
+        with pytest.raises(ConfigurationError, match="HTTP_PROXY requires a user name"):
             CLIENTS["mailjet"]("http://127.0.0.1:9")
 
 

@@ -48,7 +48,7 @@ def _no_settings_of_this_machine(monkeypatch, tmp_path):
 @pytest.mark.parametrize("client", SETTINGS)
 def test_http_to_another_machine_is_refused_before_anything_is_sent(client, url):
     with pytest.raises(
-        ConfigurationError, match=rf"`{SETTINGS[client]}` (begins with http://.*`allow_http: true`|holds)"
+        ConfigurationError, match=rf"`{SETTINGS[client]}` (begins with http://.*`allow_http: true`|has a )"
     ):
         CLIENTS[client](url)
 
@@ -89,7 +89,7 @@ def test_p9_what_is_no_url_is_told_by_its_setting(value):
     "value", ["https://user:canary@example.com", "https://example.com?key=canary", "https://example.com#canary"]
 )
 def test_p7_a_url_with_more_than_scheme_host_and_path_is_refused_without_quoting_it(value):
-    with pytest.raises(ConfigurationError, match=r"`x` holds a ") as raised:
+    with pytest.raises(ConfigurationError, match=r"`x` has a ") as raised:
         check_url("x", value, "https://api.example.com")
     assert "canary" not in str(raised.value)
 

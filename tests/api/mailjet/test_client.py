@@ -89,7 +89,7 @@ EFP = {"ErrorInfo": "EFPWebError", "ErrorMessage": 'Could not determine HTTP mod
         (httpx.Response(200, json={"Data": "canary"}), UnreadableAnswer, "could not be read", 5),
         (httpx.ReadTimeout("canary"), ProviderFault, "ReadTimeout", 5),
         (httpx.ConnectError("canary"), Unreachable, "api.mailjet.com cannot be reached. Check `mailjet_base_url`", 5),
-        (httpx.ConnectTimeout("canary"), Unreachable, "no answer (ConnectTimeout): api.mailjet.com cannot", 5),
+        (httpx.ConnectTimeout("canary"), Unreachable, "no response (ConnectTimeout): api.mailjet.com cannot", 5),
         (httpx.RemoteProtocolError("canary"), ProviderFault, "RemoteProtocolError", 5),
     ],
 )
@@ -108,7 +108,7 @@ def test_p7_an_error_says_who_must_act_and_nothing_secret(caplog, answer, error,
 def test_an_answer_that_cannot_be_read_is_not_told_as_a_status(caplog):
     caplog.set_level(logging.INFO)
     client(Network(httpx.Response(200, html="<html>"), rows())).page("contact", {})
-    assert "attempt 1 failed (unreadable answer)" in caplog.text
+    assert "attempt 1 failed (unreadable response)" in caplog.text
 
 
 def test_p9_the_setting_is_named_where_nothing_was_found_at_all():

@@ -602,7 +602,7 @@ def test_p9_half_a_key_in_a_file_is_told(tmp_path):
 @pytest.mark.slow
 def test_a_role_that_nobody_answers_for_is_a_fault(monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:9")
-    with pytest.raises(ProviderFault, match="no answer"):
+    with pytest.raises(ProviderFault, match="no response"):
         client(Wire(), assume_role_arn="arn:aws:iam::111122223333:role/reader").describe("eu-west-1")
 
 

@@ -85,7 +85,7 @@ def test_a_server_that_is_not_there_is_one_line_for_each_stream(read, caplog):
         free.bind(("127.0.0.1", 0))
         run = read(CONTACTS, postgrid_base_url=f"http://127.0.0.1:{free.getsockname()[1]}")
     (line,) = errors(caplog)
-    assert "GET /contacts: no answer (ConnectError)" in line
+    assert "GET /contacts: no response (ConnectError)" in line
     assert "postgrid_contacts (Unreachable)" in str(run.error)
     assert "Traceback" not in caplog.text
 

@@ -66,7 +66,7 @@ def test_a_missing_permission_is_told_by_its_action_and_others_are_read(people, 
     assert f"{stream} (PermissionDenied)" in str(run.error)
     (line,) = errors(caplog)
     assert f"The credentials may not do {action}." in line
-    assert "Ask the account's administrator" in line
+    assert "Request access to this resource from" in line
     assert len(run.records(ACCOUNT)) == (stream != ACCOUNT)
 
 
@@ -108,7 +108,7 @@ def test_a_dead_server_is_told(people, read, caplog):
     run = read(ACCOUNT, ses_endpoint_url="http://127.0.0.1:9")
     assert "ses_account (Unreachable)" in str(run.error)
     (line,) = errors(caplog)
-    assert "no answer (ConnectError)" in line
+    assert "no response (ConnectError)" in line
     assert "run again later" in line
 
 
@@ -188,7 +188,7 @@ def test_a_role_that_may_not_be_assumed_is_told(people, ses, sandbox, read, capl
     run = read(CONTACTS, ses_assume_role_arn=ROLE)
     assert "ses_contacts (PermissionDenied)" in str(run.error)
     (line,) = errors(caplog)
-    assert "may not do sts:AssumeRole" in line
+    assert "have no permission for sts:AssumeRole" in line
     assert "111122223333" not in line
 
 

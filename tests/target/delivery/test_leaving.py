@@ -300,7 +300,7 @@ def test_p5_a_membership_that_tells_nothing_of_opt_outs_is_not_removed(mailjet, 
         content=f'{{"Count":1,"Data":[{{"ListID":{mailjet.list_id},"IsActive":true}}],"Total":1}}',
     )  # fmt: skip
     result = mailjet.deliver([schema(), delete(1), state(1)])
-    assert "the answer could not be read" in str(result.error)
+    assert "the response could not be read" in str(result.error)
     assert (result.counts(), result.states) == ({}, [])
     assert mailjet.statuses() == {"person1@example.com": "subscribed"}
     assert mailjet.deliver([schema(), delete(1), state(1)]).counts() == {"delivered": 1}

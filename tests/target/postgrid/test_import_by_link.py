@@ -149,7 +149,7 @@ def test_p9_without_credentials(by_link, monkeypatch):
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     result = by_link.deliver(rows(1))
-    assert "No AWS credentials were found. Set whatever AWS's credential chain looks at" in str(result.error)
+    assert "No AWS credentials were found. Set a source of AWS's credential chain" in str(result.error)
 
 
 def test_p9_without_botocore(by_link, monkeypatch):
