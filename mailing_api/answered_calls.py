@@ -1,4 +1,4 @@
-"""Which calls were answered meanwhile: what goes through now may show that what failed was not the provider's fault."""
+"""The calls that succeeded meanwhile: if the same call works now, an earlier failure was not the provider's fault."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _answered: ContextVar[set[str] | None] = ContextVar("answered", default=None)
 
 
 def note_answered(call: str) -> None:
-    """A call, named by its method and route, did what it was to do, or found that there is nothing to read."""
+    """Note that a call, named by its method and route, succeeded, or found that the object does not exist."""
     answered = _answered.get()
     if answered is not None:
         answered.add(call)
@@ -20,7 +20,7 @@ def note_answered(call: str) -> None:
 
 @contextmanager
 def answered_calls() -> Iterator[set[str]]:
-    """Collect the calls that are answered within, in this thread; for whoever collects around it, too."""
+    """Collect the calls of this thread that are answered within; an outer collection gets them, too."""
     outer, inner = _answered.get(), set[str]()
     token = _answered.set(inner)
     try:

@@ -1,4 +1,4 @@
-"""Numbers with what they count, as sentences for people have them."""
+"""Numbers with their noun, for messages."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ __all__ = ["counted"]
 
 
 def counted(count: int, one: str, several: str = "") -> str:
-    """A number with the words for one, or for several; without these, "s" makes the plural."""
+    """Return a number with the noun in singular or plural; the default plural ends with "s"."""
     return f"{count} {one if count == 1 else several or one + 's'}"

@@ -1,7 +1,7 @@
-"""Countries: names and codes as people and providers write them, read into ISO 3166-1 alpha-2.
+"""Countries: names and codes as people and providers write them, converted to ISO 3166-1 alpha-2.
 
-The standard itself is pycountry's; here is only what people write and the standard does not have: the other English
-names of Unicode CLDR, those of the World Bank and of older editions of the standard.
+The standard's own names come from pycountry. This module adds other English names: those of Unicode CLDR, of the World
+Bank, and of older editions of the standard.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Final
 
 __all__ = ["country_code"]
 
-#: By code, further names; XK is no part of the standard, but in use.
+#: By code, further names; XK is in use, although not part of the standard.
 _ALSO: Final = """
 AE UAE|BA Bosnia|BN Brunei|BQ Caribbean Netherlands|BY Byelorussia|CC Cocos Islands
 CD Congo DRC/Zaire/Zaire Republic/Congo Democratic Republic|CD DR Congo/Congo Kinshasa/DRC
@@ -33,7 +33,7 @@ VA Vatican City/Holy See/Vatican|VC Saint Vincent|VC Saint Vincent and Grenadine
 WF Wallis and Futuna Islands|XK XK/XKX/Kosovo
 """
 
-#: Words that names have or have not.
+#: Words that names may have or lack.
 _SMALL: Final = frozenset({"and", "et", "of", "the"})
 _SHORT: Final = {
     "dem": "democratic", "fed": "federated", "is": "islands", "peoples": "people", "rep": "republic", "st": "saint",
@@ -43,16 +43,15 @@ _words = re.compile(r"\w+").findall
 
 
 def country_code(name: str | None) -> str | None:
-    """The two letters of a country given by its English name, or by two or three letters; None if it is not known."""
+    """Return a country's two-letter code from its English name, or its two- or three-letter code; None if unknown."""
     return _codes().get(_folded(name)) if name else None
 
 
 def _folded(name: str) -> tuple[str, ...]:
-    """A name's words in one order, without accents, case and marks: an inverted name has the same ones."""
+    """A name's words, sorted, without accents, case and marks: the same for an inverted name."""
     plain = unicodedata.normalize("NFKD", name).casefold()
     marks = {".", "'", "\u2019", "\u02bc", "`"}
-    bare = "".join(one for one in plain if one not in marks and not unicodedata.combining(one))
-    words = _words(bare)
+    words = _words("".join(sign for sign in plain if sign not in marks and not unicodedata.combining(sign)))
     if len(words) > 1:
         words = [_SHORT.get(word, word) for word in words if word not in _SMALL]
     return tuple(sorted(words))
@@ -60,13 +59,13 @@ def _folded(name: str) -> tuple[str, ...]:
 
 @cache
 def _codes() -> dict[tuple[str, ...], str]:
-    import pycountry  # noqa: PLC0415 - takes a while, and only those who write letters need it
+    import pycountry  # noqa: PLC0415 - slow to import, and needed for postal addresses only
 
-    found = {
+    codes = {
         _folded(text): country.alpha_2
         for country in pycountry.countries
         for name in ("alpha_2", "alpha_3", "name", "official_name", "common_name")
         if (text := getattr(country, name, None))
     }
     also = ((entry[:2], entry[3:]) for entry in _ALSO.strip().replace("\n", "|").split("|"))
-    return found | {_folded(name): code for code, names in also for name in names.split("/")}
+    return codes | {_folded(name): code for code, names in also for name in names.split("/")}

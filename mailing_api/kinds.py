@@ -1,11 +1,12 @@
-"""One vocabulary for all providers: the canonical kinds of things, their columns and types.
+"""The canonical kinds of rows of all providers, their columns and types.
 
-A stream of a canonical kind begins with these columns, in this order, whatever the provider; so the streams of
-several providers union in a warehouse, and a target understands a contact of any of them.
+A stream of a canonical kind begins with these columns, in this order, whatever the provider. So a warehouse can combine
+the streams of several providers by UNION, and the target reads the contacts of each.
 """
 
 from __future__ import annotations
 
+from copy import deepcopy
 from functools import cache
 from typing import Annotated, Any, Literal
 
@@ -34,12 +35,12 @@ PropertyValue = str | int | float | bool | None
 
 
 class _Kind(msgspec.Struct, kw_only=True):
-    """What every canonical row begins with.
+    """The first columns of every canonical row.
 
     Attributes:
         provider: for example `mailjet`.
         account: the account's label from the settings.
-        id: the provider's identifier, as text so that all providers agree.
+        id: the provider's identifier, a string for all providers.
     """
 
     provider: str
@@ -48,11 +49,11 @@ class _Kind(msgspec.Struct, kw_only=True):
 
 
 class Contact(_Kind, kw_only=True):
-    """A person or household that can be written to.
+    """A person or household that messages can be sent to.
 
     Attributes:
         address_country: ISO 3166-1 alpha-2.
-        subscription_status: whether this person may be written to.
+        subscription_status: whether messages may be sent to this person.
         properties: the account's own fields, typed.
     """
 
@@ -90,8 +91,8 @@ class ImportJob(_Kind, kw_only=True):
     """A provider's asynchronous work on contacts.
 
     Attributes:
-        kind: the provider's word for the sort of job.
-        status: the provider's word.
+        kind: the kind of job, as the provider calls it.
+        status: the status, as the provider calls it.
         is_terminal: whether the job can no longer change.
     """
 
@@ -108,7 +109,7 @@ class ImportJob(_Kind, kw_only=True):
 
 
 class ListMember(_Kind, kw_only=True):
-    """One contact's place on one list."""
+    """The membership of a contact on a list."""
 
     list_id: str | None = None
     contact_id: str | None = None
@@ -119,7 +120,7 @@ class ListMember(_Kind, kw_only=True):
 
 
 class Suppression(_Kind, kw_only=True):
-    """An address that must not be written to."""
+    """An address that messages must not be sent to."""
 
     email: str | None = None
     reason: str | None = None
@@ -155,20 +156,18 @@ KINDS: dict[str, type[_Kind]] = {
 
 
 def column_schemas(kind: type[_Kind]) -> dict[str, dict[str, Any]]:
-    """The kind's columns in order, each with its JSON Schema; only provider, account and id are never null."""
-    found: dict[str, dict[str, Any]] = msgspec.json.decode(_encoded_schemas(kind))
-    return found
+    """Return the kind's columns in order, each with its JSON Schema; only provider, account and id are not nullable."""
+    return deepcopy(_column_schemas(kind))
 
 
 @cache
-def _encoded_schemas(kind: type[_Kind]) -> bytes:
-    """Columns and JSON Schemas, encoded, so that whoever decodes them may change them."""
-    return msgspec.json.encode({field.name: _json_schema(field.type) for field in msgspec.structs.fields(kind)})
+def _column_schemas(kind: type[_Kind]) -> dict[str, dict[str, Any]]:
+    return {field.name: _json_schema(field.type) for field in msgspec.structs.fields(kind)}
 
 
 def _json_schema(annotation: Any) -> dict[str, Any]:
-    found = msgspec.json.schema(annotation)
-    options = found.pop("anyOf", [found])
+    schema = msgspec.json.schema(annotation)
+    options = schema.pop("anyOf", [schema])
     types: list[str] = []
     merged: dict[str, Any] = {}
     for option in options:

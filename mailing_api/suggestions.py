@@ -1,4 +1,4 @@
-"""Names that a user may have meant."""
+"""Suggestions for wrong names."""
 
 from __future__ import annotations
 
@@ -10,33 +10,35 @@ from functools import lru_cache
 
 __all__ = ["column_meant", "did_you_mean", "listed", "misspelt", "nearest"]
 
-#: Letters from which on two mistakes in a name still leave no doubt about which name is meant; in a shorter one, one.
+#: The least length of a name that is recognised despite two mistakes; a shorter one may have one mistake.
 _LONG = 8
 
 
 def nearest(wrong: str, known: Iterable[str]) -> str | None:
-    """The known name that is most like a wrong one, whatever the case of its letters; None where none is like it."""
+    """Return the known name that is most similar to a wrong one, in any case; None if none is similar."""
     by_folded: dict[str, str] = {}
     for name in known:
         by_folded.setdefault(name.casefold(), name)
-    found = get_close_matches(wrong.casefold(), by_folded, n=1, cutoff=0.7)
-    return by_folded[found[0]] if found else None
+    matches = get_close_matches(wrong.casefold(), by_folded, n=1, cutoff=0.7)
+    return by_folded[matches[0]] if matches else None
 
 
-def column_meant(wanted: str, columns: Iterable[str], mapping: Mapping[str, str]) -> str:
-    """A question for what may be meant by a canonical column that a stream lacks, with a blank before it.
+def column_meant(missing: str, columns: Iterable[str], mapping: Mapping[str, str]) -> str:
+    """Return a suggestion for a canonical column that a stream lacks, with a space before it; "" for none.
 
     Args:
-        wanted: the canonical column.
+        missing: the canonical column.
         columns: of the stream.
-        mapping: the setting of that name, which may have the column's name wrong, or that of the stream's column.
+        mapping: the setting of that name, which may have a wrong name of the column, or of the stream's column.
     """
-    if wanted not in mapping and (wrong := nearest(wanted, mapping)) is not None:
-        return f" `mapping` has {wrong!r}. Did you mean {wanted!r}?"
+    if missing not in mapping and (wrong := nearest(missing, mapping)) is not None:
+        return f" `mapping` has {wrong!r}. Did you mean {missing!r}?"
     names = list(columns)
-    holding = (name for name in names if _letters(wanted) in _letters(name))
-    found = nearest(mapping.get(wanted, wanted), names) or next(holding, None)
-    return "" if found is None else f" Did you mean {found!r}? Then add {json.dumps({wanted: found})} to `mapping`."
+    holding = (name for name in names if _letters(missing) in _letters(name))
+    similar = nearest(mapping.get(missing, missing), names) or next(holding, None)
+    return (
+        "" if similar is None else f" Did you mean {similar!r}? Then add {json.dumps({missing: similar})} to `mapping`."
+    )
 
 
 def _words(name: str) -> frozenset[str]:
@@ -49,47 +51,47 @@ def _letters(name: str) -> str:
 
 
 def misspelt(wrong: str, known: Iterable[str]) -> str | None:
-    """The known name of which another is certainly a misspelling; None where it may be a name of its own.
+    """Return the known name of which a wrong one is certainly a misspelling; None if it may be another name.
 
-    It has the same letters and digits, whatever their case and what is between them, or one letter more, less,
-    exchanged or transposed, of a long name two. A name with a word more or less is one of its own.
+    A misspelling has the same letters and digits, in any case and with any separators, or one mistake, or two in a long
+    name: a letter inserted, deleted, exchanged or transposed. A name with a word more or less is another name.
     """
     letters, words = _letters(wrong), _words(wrong)
-    found = None
+    correct = None
     fewest = 1 if len(letters) < _LONG else 2
     for name in known:
         other = _letters(name)
         if abs(len(other) - len(letters)) > fewest or len({*other} ^ {*letters}) > 2 * fewest:
             continue
-        if (edits := _edits(letters, other)) < fewest or (edits == fewest and found is None):
+        if (edits := _edits(letters, other)) < fewest or (edits == fewest and correct is None):
             others = _words(name)
             if not (words < others or others < words):
-                fewest, found = edits, name
-    return found
+                fewest, correct = edits, name
+    return correct
 
 
-def _edits(one: str, other: str) -> int:
-    """Letters that are inserted, deleted, exchanged or transposed with the next to make one text of another."""
+def _edits(first: str, second: str) -> int:
+    """The edit distance: letters inserted, deleted, exchanged, or transposed with the next letter."""
     before: list[int] = []
-    row = list(range(len(other) + 1))
-    for at, letter in enumerate(one, 1):
-        before, last, row = row, before, [at]
-        for place, wanted in enumerate(other, 1):
-            edits = min(before[place] + 1, row[-1] + 1, before[place - 1] + (letter != wanted))
-            if at > 1 and place > 1 and (letter, one[at - 2]) == (other[place - 2], wanted):
-                edits = min(edits, last[place - 2] + 1)
+    row = list(range(len(second) + 1))
+    for i, letter in enumerate(first, 1):
+        before, last, row = row, before, [i]
+        for j, other in enumerate(second, 1):
+            edits = min(before[j] + 1, row[-1] + 1, before[j - 1] + (letter != other))
+            if i > 1 and j > 1 and (letter, first[i - 2]) == (second[j - 2], other):
+                edits = min(edits, last[j - 2] + 1)
             row.append(edits)
     return row[-1]
 
 
 def did_you_mean(wrong: Iterable[str], known: Iterable[str]) -> str:
-    """A question that names what may have been meant, with a blank before it; nothing where nothing is like it."""
+    """Return a suggestion for wrong names, with a space before it; "" if no known name is similar."""
     names = list(known)
-    found = dict.fromkeys(name for one in wrong if (name := nearest(one, names)) is not None)
-    return f" Did you mean {' and '.join(map(repr, found))}?" if found else ""
+    similar = dict.fromkeys(name for each in wrong if (name := nearest(each, names)) is not None)
+    return f" Did you mean {' and '.join(map(repr, similar))}?" if similar else ""
 
 
 def listed(names: Sequence[str], most: int = 20) -> str:
-    """Names one after the other, as a message shows them: of very many only the first, and how many more there are."""
+    """Return names as a message shows them: the first ones, and the number of the others."""
     more = len(names) - most
     return ", ".join(names[:most]) + (f" and {more:,} more" if more > 0 else "")

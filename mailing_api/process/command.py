@@ -1,4 +1,4 @@
-"""The command line of both plugins: the SDK's, with every error told in one line."""
+"""The command line of both plugins: the SDK's, with every error reported in one line."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ __all__ = ["USER_ERRORS", "PluginCommand", "message_of"]
 
 _UNWRITABLE: Final = "Standard output cannot be written (%s), so the run failed."
 
-#: Errors of both plugins whose text is written for users and quotes no row.
+#: Errors of both plugins whose message is written for users and quotes no row.
 USER_ERRORS: Final[tuple[type[Exception], ...]] = (MailingError, MapExpressionError, StreamMapConfigError, OSError)
 
 
 class PluginCommand(SingerCommand):
-    """Ends with status 1 and one line in the log for whatever goes wrong, also while options are read.
+    """Ends with status 1 and one line in the log for any error, also while options are read.
 
     Attributes:
-        output: what standard output is for, in messages.
-        user_errors: the plugin's errors whose text is written for users.
+        output: the content of standard output, for messages.
+        user_errors: the plugin's errors whose message is written for users.
     """
 
     output: ClassVar[str]
@@ -36,7 +36,7 @@ class PluginCommand(SingerCommand):
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run the command."""
         if sys.stdout is None:  # as in `>&-`
-            self.logger.error("Standard output is closed: nobody could take the %s. Leave it open.", self.output)
+            self.logger.error("Standard output is closed, so the %s cannot be written. Leave it open.", self.output)
             sys.exit(1)
         install()
         guard_logs()
@@ -47,7 +47,7 @@ class PluginCommand(SingerCommand):
             raise
         except ConfigValidationError as exc:
             self.logger.error("%s", " ".join(exc.errors))  # noqa: TRY400
-        except Exception as exc:  # noqa: BLE001 - nothing is left to see to it
+        except Exception as exc:  # noqa: BLE001 - the last place to report an error
             if isinstance(exc, OSError) and (reason := failure()):
                 self.logger.error(_UNWRITABLE, reason)  # noqa: TRY400
             else:
@@ -56,13 +56,13 @@ class PluginCommand(SingerCommand):
 
 
 def message_of(exc: Exception, user_errors: tuple[type[Exception], ...] = USER_ERRORS) -> str:
-    """The message for an error: nothing that quotes a row or a setting."""
+    """Return the message for an error; it quotes no row and no setting."""
     if isinstance(exc, user_errors):
         return str(exc)
-    # The SDK reads files with another JSON library than Python's own; both tell the place like this.
+    # The SDK reads files with another JSON library than Python's own; the errors of both have these attributes.
     if isinstance(exc, ValueError) and hasattr(exc, "lineno") and hasattr(exc, "colno"):
         return f"A file given on the command line is not JSON: line {exc.lineno}, column {exc.colno}."
-    # The error's text may quote a row, so only its type and its places are told.
+    # The error's message may quote a row, so only its type and its traceback are reported.
     places = traceback.extract_tb(exc.__traceback__)
     where = " < ".join(f"{Path(place.filename).name}:{place.lineno}" for place in reversed(places))
     return f"Unexpected {type(exc).__name__} at {where}. Please report this."

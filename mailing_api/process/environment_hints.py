@@ -1,4 +1,4 @@
-"""What is said of environment variables where a setting that they could give is missing; no value is shown."""
+"""Hints about environment variables in the error for a missing setting; no value is shown."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def environment_hints(
     is_read: bool,
     environ: Mapping[str, str] = os.environ,
 ) -> str:
-    """What to add to an error, with a blank before it, for the settings that it names and that are not set.
+    """Return the hints for an error about settings that are not set, with a space before them; "" for none.
 
     Args:
         message: names settings in backticks.
-        settings: all of the plugin's.
-        config: as it is given.
+        settings: all settings of the plugin.
+        config: the configuration before any change.
         prefix: of the plugin's own environment variables.
-        is_read: these are read (`--config=ENV`).
+        is_read: the plugin reads these (`--config=ENV`).
         environ: the environment.
     """
     named = {*re.findall(r"`(\w+)`", message)}
@@ -41,13 +41,13 @@ def environment_hints(
         if environ.get(own) and not is_read:
             unread.append(own)
         empty += [name for name in (own, setting.env) if name and environ.get(name) == ""]
-    told = ""
+    hints = ""
     if unread:
         them = "it is" if len(unread) == 1 else "they are"
-        told += f" {_are(unread)} in the environment; {them} read with --config=ENV only."
+        hints += f" {_are(unread)} in the environment; {them} read only with --config=ENV."
     if empty:
-        told += f" {_are(empty)} empty in the environment, which is as if unset."
-    return told
+        hints += f" {_are(empty)} empty in the environment, which means unset."
+    return hints
 
 
 def _are(names: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""What no log line may hold, whoever writes it: secrets, addresses, control characters, the details of libraries."""
+"""Removes secrets, addresses, control characters and details of libraries from every log line."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ __all__ = ["LogFilter", "guard_logs", "safe_line"]
 
 logger = logging.getLogger(__name__)
 
-#: Loggers of the plugins, and of Python's warnings, which tell nothing of a row, with the least level that is shown.
+#: Loggers of the plugins, and of Python's warnings, which quote no row, with the least level that is shown.
 _OWN: Final = dict.fromkeys(
     ("tap-mailing", "target-mailing", "tap_mailing", "target_mailing", "mailing_api", "py"), logging.NOTSET
-) | {"singer_sdk": logging.INFO}  # at DEBUG it tells what the filters of stream maps made of a row
+) | {"singer_sdk": logging.INFO}  # at DEBUG it logs the results of stream maps' filters
 _LEAST_OF_LIBRARIES: Final = logging.WARNING
 
-#: What an address is not made of.
+#: Characters that are not part of an address.
 _BESIDE: Final = r"\s@'\"`<>(),;:=/"
-#: It begins where nothing of it precedes, so that a long text without one is looked at once.
+#: An address begins after one of these characters, so that a long text without one is searched only once.
 _ADDRESS: Final = re.compile(rf"(?<![^{_BESIDE}])[^{_BESIDE}]+(?:@|%40)[^{_BESIDE}]+", re.IGNORECASE)
 _CONTROL: Final = re.compile(
-    # also what is not seen, or turns the direction of what follows
+    # also invisible characters, and those that change the direction of the text
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
 )
-#: A line break after which a line of its own could be forged; those of tracebacks are followed by blanks.
+#: A line break after which a log line could be forged; in tracebacks, spaces follow line breaks.
 _NEW_LINE: Final = re.compile(r"\n(?=\S)")
-#: What every record has; the rest was given as `extra`.
+#: Attributes that every record has; others come from `extra`.
 _STANDARD: Final = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 
 
 class LogFilter(logging.Filter):
-    """Takes out secrets, addresses and control characters; of libraries lets only warnings pass, without tracebacks."""
+    """Removes secrets, addresses and control characters; from libraries it passes only warnings, without tracebacks."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Change a record; False where it is not to be shown."""
+        """Change a record; return False if it must not be shown."""
         if _is_detail(record):
             return False
         _clean(record)
@@ -49,31 +49,31 @@ class LogFilter(logging.Filter):
 
 
 class _Record(logging.LogRecord):
-    """A record that is clean from the beginning, for handlers that nobody put a filter on."""
+    """A record that is clean from the beginning, for handlers without a filter."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         if _is_detail(self):
-            self.msg, self.args, self.exc_info, self.stack_info = "(left out)", None, None, None
+            self.msg, self.args, self.exc_info, self.stack_info = "(omitted)", None, None, None
         _clean(self)
 
 
 def guard_logs() -> None:
-    """Put the filter before all handlers there are, and see that records are clean for those that come later.
+    """Add the filter to all present handlers, and clean the records for handlers added later.
 
-    What nobody caught is told in a line without its text, which may quote anything.
+    Uncaught exceptions are logged without their message, which may quote anything.
     """
     logging.setLogRecordFactory(_Record)
     loggers = [logging.getLogger(), *map(logging.getLogger, list(logging.root.manager.loggerDict))]
-    for handler in [*(handler for one in loggers for handler in one.handlers), logging.lastResort]:
-        if handler is not None and not any(isinstance(one, LogFilter) for one in handler.filters):
+    for handler in [*(handler for each in loggers for handler in each.handlers), logging.lastResort]:
+        if handler is not None and not any(isinstance(each, LogFilter) for each in handler.filters):
             handler.addFilter(LogFilter())
     sys.excepthook = _uncaught
-    threading.excepthook = lambda found: _uncaught(found.exc_type, found.exc_value, found.exc_traceback)
+    threading.excepthook = lambda failure: _uncaught(failure.exc_type, failure.exc_value, failure.exc_traceback)
 
 
-def _uncaught(kind: type[BaseException], _: BaseException | None, places: TracebackType | None) -> None:
-    logger.critical("Unexpected %s.\n%s", kind.__name__, "".join(traceback.format_tb(places)))
+def _uncaught(kind: type[BaseException], _: BaseException | None, trace: TracebackType | None) -> None:
+    logger.critical("Unexpected %s.\n%s", kind.__name__, "".join(traceback.format_tb(trace)))
 
 
 def _is_detail(record: logging.LogRecord) -> bool:
@@ -90,7 +90,7 @@ def _clean(record: logging.LogRecord) -> None:
     except (TypeError, ValueError, LookupError):
         message = str(record.msg)
     safe = safe_line(message)
-    # A metric, which structured formats show by its fields, stays what it is.
+    # A metric stays an object, since structured formats show its fields.
     if safe != message or not _is_metric(record.args):
         record.msg, record.args = safe, None
     if record.exc_info and _root(record) in _OWN:
@@ -103,7 +103,7 @@ def _clean(record: logging.LogRecord) -> None:
 
 
 def safe_line(text: str) -> str:
-    """A text as a line may hold it, of a log or elsewhere."""
+    """Return a text made safe for one line of a log or another output."""
     return _NEW_LINE.sub(r"\\x0a", _safe(text))
 
 
@@ -115,9 +115,9 @@ def _safe_value(value: Any) -> Any:
     if value is None or isinstance(value, (bool, int, float)):
         return value
     if isinstance(value, Mapping):
-        return {_safe(str(name)): _safe_value(one) for name, one in value.items()}
+        return {_safe(str(name)): _safe_value(member) for name, member in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_safe_value(one) for one in value]
+        return [_safe_value(member) for member in value]
     return _safe(str(value))
 
 
@@ -126,6 +126,6 @@ def _safe(text: str) -> str:
     return _CONTROL.sub(_escaped, hidden)
 
 
-def _escaped(found: re.Match[str]) -> str:
-    code = ord(found[0])
+def _escaped(character: re.Match[str]) -> str:
+    code = ord(character[0])
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"

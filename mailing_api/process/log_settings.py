@@ -1,4 +1,4 @@
-"""Environment variables by which logging is set up, checked before anything else is done."""
+"""Environment variables that configure logging, checked before anything else."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Command = TypeVar("Command")
 
 
 def set_up(program: str, load: Callable[[], Command]) -> Command:
-    """Load a command, which sets up logging by the environment; ends with status 1 and one line if that is wrong.
+    """Load a command, which configures logging by environment variables; if these are wrong, exit with status 1.
 
     Args:
         program: name of the command, such as `tap-mailing`.
@@ -26,14 +26,14 @@ def set_up(program: str, load: Callable[[], Command]) -> Command:
         _end(wrong)
     try:
         return load()
-    except MailingError as exc:  # such as a provider's package that cannot be loaded
+    except MailingError as exc:  # for example, a provider's package cannot be loaded
         _end(str(exc))
     except Exception as exc:
         if "SINGER_SDK_LOG_CONFIG" not in os.environ:
             raise
         _end(
-            f"The environment variable SINGER_SDK_LOG_CONFIG names no usable log configuration ({type(exc).__name__}). "
-            "Correct the file, or unset the variable."
+            f"The log configuration in the environment variable SINGER_SDK_LOG_CONFIG cannot be used "
+            f"({type(exc).__name__}). Correct the file, or unset the variable."
         )
 
 
@@ -43,7 +43,7 @@ def _wrong_level(program: str, environ: Mapping[str, str] = os.environ) -> str |
     level = environ.get(name)
     if not level or level.upper() in logging.getLevelNamesMapping():
         return None
-    return f"The environment variable {name} is no log level; give DEBUG, INFO, WARNING, ERROR or CRITICAL."
+    return f"The environment variable {name} is not a log level: set it to DEBUG, INFO, WARNING, ERROR or CRITICAL."
 
 
 def _end(line: str) -> NoReturn:

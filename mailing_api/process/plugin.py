@@ -1,4 +1,4 @@
-"""What tap and target share of the SDK's plugin: how settings are read and checked, and the command line."""
+"""The common base of tap and target: it reads and checks settings, and makes the command line."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ __all__ = ["MailingPlugin"]
 
 
 class MailingPlugin(PluginBase):
-    """The base of tap and target; stands before the SDK's own class.
+    """The base of tap and target, before the SDK's own class.
 
     Attributes:
         declared_settings: all settings of the plugin.
-        command_class: of its command line.
+        command_class: the class of its command.
     """
 
     declared_settings: ClassVar[Sequence[Setting]]
     command_class: ClassVar[type[PluginCommand]]
 
     @classproperty
-    def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805 - as in the SDK, whose own reads no setting of two types
+    def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805 - as in the SDK, which cannot read settings of two types
         parse_environment_config({}, cls._env_var_prefix)  # loads a .env file
         cls.append_builtin_config(cls.config_jsonschema)
         return from_environ(cls.config_jsonschema, cls._env_var_prefix)
@@ -48,7 +48,7 @@ class MailingPlugin(PluginBase):
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
         remember_secrets(self._config, self.declared_settings)
         check_stream_maps(self._config.get("stream_maps"))
-        # The SDK's messages quote the value that is wrong, which may be a secret.
+        # The SDK's messages quote the wrong value, which may be a secret.
         schema = self.config_jsonschema
         self.append_builtin_config(schema)
         errors = [
@@ -66,14 +66,14 @@ class MailingPlugin(PluginBase):
 
     @classmethod
     @contextmanager
-    def _hinting(cls, given: _ConfigInput | None) -> Iterator[None]:
-        """An error of a missing setting tells of the environment variables that could have given it."""
-        given = given or _ConfigInput()
+    def _hinting(cls, source: _ConfigInput | None) -> Iterator[None]:
+        """Add hints about environment variables to the error for a missing setting."""
+        source = source or _ConfigInput()
         try:
             yield
         except ConfigurationError as exc:
             hints = environment_hints(
-                str(exc), cls.declared_settings, given.config, prefix=cls._env_var_prefix, is_read=given.parse_env
+                str(exc), cls.declared_settings, source.config, prefix=cls._env_var_prefix, is_read=source.parse_env
             )
             if not hints:
                 raise
@@ -81,14 +81,14 @@ class MailingPlugin(PluginBase):
 
     @classmethod
     def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> _ConfigInput:
-        """Read the files given by --config."""
+        """Read the files in --config."""
         del ctx, param
         config, parse_env = read_configuration(value)
         return _ConfigInput(config=config, parse_env=parse_env)
 
     @classmethod
     def get_singer_command(cls) -> click.Command:
-        """The SDK's command, with errors told in one line."""
+        """Return the SDK's command, with errors reported in one line."""
         command = super().get_singer_command()
         return cls.command_class(
             name=command.name,

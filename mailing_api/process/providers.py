@@ -1,4 +1,4 @@
-"""The providers that are installed: each package names its own by entry points, ours as any other."""
+"""The installed providers, found by the entry points of packages, this one included."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ __all__ = ["InstalledProvider", "installed", "load", "package_of", "points_of"]
 
 
 class InstalledProvider(msgspec.Struct, frozen=True, kw_only=True):
-    """One provider, as far as tap and target ask the same of it.
+    """The part of a provider that tap and target share.
 
     Attributes:
-        name: as in the names of its settings.
-        title: as people write it.
+        name: the prefix of its settings.
+        title: its name for people.
         settings: all of its settings.
-        selected_by: the settings of which any one, where it is set, makes this one of the run's providers.
+        selected_by: settings each of which selects this provider for the run.
         needed_with: settings that are required beside any of these.
     """
 
@@ -33,12 +33,12 @@ class InstalledProvider(msgspec.Struct, frozen=True, kw_only=True):
     needed_with: Sequence[Setting] = ()
 
     def is_set(self, config: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> bool:
-        """Whether the settings name this provider."""
+        """Return whether the settings select this provider."""
         return any(given(setting, config, environ) for setting in self.selected_by)
 
     @property
     def required(self) -> Sequence[Sequence[Setting]]:
-        """Groups of settings, of which any one is enough to use this provider."""
+        """Groups of settings; any one group is enough to use this provider."""
         return [[setting, *self.needed_with] for setting in self.selected_by]
 
     @property
@@ -51,14 +51,14 @@ P = TypeVar("P", bound=InstalledProvider)
 
 
 def installed(group: str, kind: type[P]) -> tuple[P, ...]:
-    """The providers that installed packages name, in order of their names.
+    """Return the providers of installed packages, in order of their names.
 
     Args:
-        group: of entry points, each of which has the provider's name and leads to it.
-        kind: what a provider is.
+        group: of the entry points, each of which has the provider's name and refers to it.
+        kind: the class of a provider.
 
     Raises:
-        ConfigurationError: there is none, one cannot be loaded, or two have the same name or a setting in common.
+        ConfigurationError: there is none, one cannot be loaded, or two have the same name or a common setting.
     """
     found: dict[str, P] = {}
     owner: dict[str, EntryPoint] = {}
@@ -74,26 +74,26 @@ def installed(group: str, kind: type[P]) -> tuple[P, ...]:
         found[provider.name] = provider
     if not found:
         raise ConfigurationError(
-            f"No provider is installed: no package has an entry point of the group {group!r}. Install this project "
-            "again; an installation from a source tree has to be renewed when its pyproject.toml has changed."
+            f"No provider is installed: no package has an entry point in the group {group!r}. Install this project "
+            "again; an editable installation must be repeated when pyproject.toml has changed."
         )
     return tuple(found.values())
 
 
 def points_of(group: str) -> Sequence[EntryPoint]:
-    """The entry points of a group, in order of their names."""
+    """Return the entry points of a group, in order of their names."""
     return sorted(entry_points(group=group), key=lambda point: point.name)
 
 
 def load(point: EntryPoint) -> Any:
-    """The object that an entry point leads to.
+    """Return the object that an entry point refers to.
 
     Raises:
         ConfigurationError: its package cannot be loaded.
     """
     try:
         return point.load()
-    except Exception as exc:  # noqa: BLE001 - whatever its package does when it is loaded
+    except Exception as exc:  # noqa: BLE001 - the package may raise anything
         why = f": {exc}" if isinstance(exc, (ImportError, AttributeError)) else ""
         raise ConfigurationError(
             f"Provider {point.name!r} of {package_of(point)} cannot be loaded ({type(exc).__name__}{why}). Correct or "
@@ -102,7 +102,7 @@ def load(point: EntryPoint) -> Any:
 
 
 def package_of(point: EntryPoint) -> str:
-    """The package that has an entry point, for messages."""
+    """Return the package that has an entry point, for messages."""
     return f"package {point.dist.name!r}" if point.dist else "an unknown package"
 
 
@@ -110,7 +110,7 @@ def _loaded(point: EntryPoint, kind: type[P]) -> P:
     provider: Any = load(point)
     if not isinstance(provider, kind) or provider.name != point.name:
         raise ConfigurationError(
-            f"Entry point {point.name!r} of {package_of(point)} leads to no {kind.__module__}.{kind.__name__} of that "
+            f"Entry point {point.name!r} of {package_of(point)} is not a {kind.__module__}.{kind.__name__} with that "
             "name. Correct or uninstall that package."
         )
     return provider

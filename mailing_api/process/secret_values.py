@@ -1,4 +1,4 @@
-"""The secrets that this process uses, so that its logs can leave them out: whole, in parts, and encoded."""
+"""The secrets that this process uses, so that its logs can hide them: whole, in parts, and encoded."""
 
 from __future__ import annotations
 
@@ -15,18 +15,17 @@ from mailing_api.settings import Setting
 
 __all__ = ["SECRETS", "SecretValues", "remember_secrets"]
 
-#: What stands for a secret.
+#: The replacement of a secret.
 _HIDDEN: Final = "<secret>"
-#: Characters of a secret at least; and of one that is hidden inside words, too.
+#: The least length of a secret, and of one that is also hidden inside words.
 _SHORTEST: Final = 3
 _DISTINCT: Final = 8
-#: Characters of a secret that are compared as they are: of so many the case is not changed by chance, and expressions
-#: of that length take long to make.
+#: Longer secrets are compared with their case: regular expressions of that length take long to compile.
 _LONG: Final = 200
-#: Characters of a piece of a password, such as a parser may cut it off, at least.
+#: The least length of a piece of a password, which a parser may cut off.
 _PIECE: Final = 5
 
-#: Variables of the environment that hold a secret and belong to no setting, or may hold one in a URL.
+#: Environment variables that hold a secret and belong to no setting, or may hold one in a URL.
 _VARIABLES: Final = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN", "PGPASSWORD")
 _URL_VARIABLES: Final = ("http_proxy", "https_proxy", "all_proxy")
 
@@ -34,7 +33,7 @@ _SOUNDS_SECRET = re.compile(r"secret|token|passw|api_?key|access_?key|private|cr
 #: A password in a URL's query, or in libpq's form of keys and values.
 _NAMED_PASSWORD: Final = re.compile(r"(?:passw(?:or)?d|pwd|token)\s*=\s*('(?:[^'\\]|\\.)*'?|[^\s&]+)", re.IGNORECASE)
 _SPECIAL: Final = re.compile(r"[\s:@/\\?#\[\]%&=;,'\"]+")
-#: What signs a request or opens a door, whoever has it: in URLs and in headers.
+#: Signatures and tokens in URLs and headers.
 _BEARING: Final = re.compile(
     r"(?<=X-Amz-Signature=)[^&\s'\"]+|(?<=X-Amz-Security-Token=)[^&\s'\"]+|(?<=X-Amz-Credential=)[^&\s'\"]+"
     r"|(?<=Bearer )[\w.~+/=-]{8,}|(?<=Basic )[\w+/=-]{8,}",
@@ -43,24 +42,23 @@ _BEARING: Final = re.compile(
 
 
 class _Form(NamedTuple):
-    """A text to hide; where it stands `alone`, and not inside words."""
+    """A text to hide; if `alone`, only as a whole word."""
 
     text: str
     alone: bool
 
 
 class SecretValues:
-    """Secrets, and their forms in texts; safe to share between threads."""
+    """Secrets, and the forms in which logs may hold them; safe to share between threads."""
 
     def __init__(self) -> None:
         self._forms: set[_Form] = set()
-        #: Forms that are replaced as they are, and an expression for the shorter ones, whatever their case; made when
-        #: they are needed.
+        #: Forms that are replaced with their case, and an expression for shorter ones in any case; None until needed.
         self._ready: tuple[Sequence[str], re.Pattern[str] | None] | None = ([], None)
         self._lock = threading.Lock()
 
     def add(self, value: Any) -> None:
-        """Remember a key, a token or a password; what is no text is ignored."""
+        """Remember a key, a token or a password; values that are not strings are ignored."""
         if isinstance(value, str):
             self._take({form for line in {value, *value.splitlines()} for form in _forms(line.strip())})
 
@@ -71,14 +69,13 @@ class SecretValues:
             before_host = text.rpartition("@")[0]
             password = before_host.partition("://")[2] or before_host
             password = password.partition(":")[2]
-        for one in (password, *(found[1].strip("'") for found in _NAMED_PASSWORD.finditer(text))):
-            if one:
-                self.add(one)
-                self.add(unquote(one))
-                self._take({form for piece in _SPECIAL.split(one) if len(piece) >= _PIECE for form in _forms(piece)})
+        for secret in (password, *(named[1].strip("'") for named in _NAMED_PASSWORD.finditer(text))):
+            self.add(secret)
+            self.add(unquote(secret))
+            self._take({form for piece in _SPECIAL.split(secret) if len(piece) >= _PIECE for form in _forms(piece)})
 
     def hide(self, text: str) -> str:
-        """The text with all of them replaced, and with what bears a signature or a login replaced, too."""
+        """Return the text with these secrets, and all signatures and tokens in URLs and headers, replaced."""
         long, short = self._ready or self._make_ready()
         for form in long:
             text = text.replace(form, _HIDDEN)
@@ -97,11 +94,11 @@ class SecretValues:
             longest_first = sorted(self._forms, key=lambda form: (-len(form.text), form))
             long = [form.text for form in longest_first if len(form.text) > _LONG]
             short = [_expression(form) for form in longest_first if len(form.text) <= _LONG]
-            self._ready = found = (long, re.compile("|".join(short), re.IGNORECASE) if short else None)
-            return found
+            self._ready = ready = (long, re.compile("|".join(short), re.IGNORECASE) if short else None)
+            return ready
 
 
-#: Those of this process, for its logs are the process's, too.
+#: The secrets of this process, as its logs belong to the process.
 SECRETS: Final = SecretValues()
 
 
@@ -111,13 +108,13 @@ def remember_secrets(
     environ: Mapping[str, str] = os.environ,
     into: SecretValues = SECRETS,
 ) -> None:
-    """Remember whatever is secret in settings and environment, misspelt settings and passwords in URLs included.
+    """Remember the secrets in settings and environment variables, also in misspelt settings and in URLs.
 
     Args:
-        config: as it is given.
-        settings: all of the plugin's.
+        config: the configuration before any change.
+        settings: all settings of the plugin.
         environ: the environment.
-        into: takes them.
+        into: remembers them.
     """
     declared = {setting.name: setting for setting in settings}
     for name, value in config.items():
@@ -141,18 +138,17 @@ def _texts(value: Any) -> Iterator[str]:
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
-        for one in value.values():
-            yield from _texts(one)
+        yield from _texts(list(value.values()))
     elif isinstance(value, Iterable) and not isinstance(value, (bytes, bytearray)):
-        for one in value:
-            yield from _texts(one)
+        for member in value:
+            yield from _texts(member)
 
 
 def _forms(secret: str) -> Iterator[_Form]:
-    """A secret as it is, and as URLs, JSON, Python, base64 (at any place of a longer text) and hexadecimals have it."""
+    """A secret in plain form, and in URLs, JSON, Python, base64 (at any place of a longer text) and hexadecimals."""
     is_word = secret.isascii() and secret.isalpha()
     if len(secret) < _SHORTEST or (is_word and secret.islower() and len(secret) < _DISTINCT):
-        return  # to hide a word of every day would only tell what it stands for
+        return  # to hide a common word would only reveal that it is the secret
     raw = secret.encode("utf-8", "surrogatepass")
     plain = {secret, quote(raw, safe=""), quote(raw), quote_plus(raw), json.dumps(secret)[1:-1], repr(secret)[1:-1]}
     for form in (*plain, json.dumps(secret, ensure_ascii=False)[1:-1]):

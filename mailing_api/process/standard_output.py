@@ -1,8 +1,8 @@
-"""Standard output that takes every message whole, however little its reader takes at a time.
+"""Standard output that writes every message whole, however little its reader takes at a time.
 
-Python's own writes a part of a message, and says so by a count that nobody looks at, where it is unbuffered
-(`PYTHONUNBUFFERED`) and the process is stopped and continued meanwhile; and it fails at once where the pipe does not
-block, which whoever shares the pipe may have set.
+If Python's own is unbuffered (`PYTHONUNBUFFERED`), and the process is stopped and continued meanwhile, it writes a part
+of a message and returns a count that no caller checks. It fails at once if the pipe is set not to block, which another
+process that shares the pipe may do.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ __all__ = ["WholeOutput", "failure", "flush_before", "hurry", "install"]
 
 #: Bytes that a pipe takes without blocking once it takes any.
 _PIECE: Final = select.PIPE_BUF
-#: Milliseconds between two looks at whether a write has to hurry.
-_LOOK: Final = 250
+#: Milliseconds between two checks of whether a write must hurry.
+_CHECK: Final = 250
 
 
 class WholeOutput(io.RawIOBase):
-    """Writes to a file descriptor until everything is written. After a failure, what is still given to it is dropped.
+    """Writes to a file descriptor until everything is written. After a failure, it drops everything.
 
-    So no message follows the part of another, and nothing that is still buffered keeps the program from ending.
+    So no message follows a part of another one, and buffered messages do not keep the program from ending.
 
     Attributes:
-        failure: why a write failed; None where none did.
+        failure: the exception of a failed write; None for none.
     """
 
     def __init__(self, descriptor: int) -> None:
-        """Write to a file descriptor, which stays open."""
+        """Use a file descriptor, which stays open."""
         super().__init__()
         self._descriptor = descriptor
         self._patience: float | None = None
@@ -53,18 +53,18 @@ class WholeOutput(io.RawIOBase):
         return True
 
     def isatty(self) -> bool:
-        """Whether it is a terminal."""
+        """Return whether it is a terminal."""
         return os.isatty(self._descriptor)
 
     def hurry(self, seconds: float) -> None:
-        """From now on a write that takes longer fails; the one under way, too, when a signal handler calls this."""
+        """Make writes fail that take longer from now on, the present one included when a signal handler calls this."""
         self._patience, self._hurried_at = seconds, time.monotonic()
 
     def write(self, data: ReadableBuffer, /) -> int:
         """Write everything.
 
         Raises:
-            OSError: that is not possible; a part may be written.
+            OSError: it cannot be written; a part may be written.
         """
         left = memoryview(data).cast("B")
         whole = len(left)
@@ -81,21 +81,21 @@ class WholeOutput(io.RawIOBase):
     def _write_some(self, piece: memoryview) -> int:
         try:
             return os.write(self._descriptor, piece)
-        except BlockingIOError:  # somebody else filled the pipe
+        except BlockingIOError:  # another process filled the pipe
             return 0
 
     def _wait(self, started: float) -> None:
-        """Wait until a piece can be written without blocking, so that a signal never finds a write half done."""
+        """Wait until a piece can be written without blocking, so that a signal does not interrupt a write."""
         poll = select.poll()
         poll.register(self._descriptor, select.POLLOUT)
-        while not poll.poll(_LOOK):
+        while not poll.poll(_CHECK):
             since = max(started, self._hurried_at)
             if self._patience is not None and time.monotonic() - since > self._patience:
                 raise TimeoutError(errno.ETIMEDOUT, f"its reader took nothing for {self._patience:g} s")
 
 
 def install() -> None:
-    """Make `sys.stdout` take everything whole, if it is a file or a pipe."""
+    """Make `sys.stdout` write everything whole, if it is a file or a pipe."""
     plain = sys.stdout
     try:
         descriptor = plain.fileno()
@@ -112,34 +112,33 @@ def install() -> None:
 
 
 def hurry(seconds: float) -> None:
-    """See `WholeOutput.hurry`, of `sys.stdout`."""
+    """Call `WholeOutput.hurry` of `sys.stdout`."""
     raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
     if isinstance(raw, WholeOutput):
         raw.hurry(seconds)
 
 
-def flush_before(end: SystemExit, tell: Callable[[str | None], None]) -> None:
-    """See that what was printed to `sys.stdout` has left, before the program ends.
+def flush_before(end: SystemExit, report: Callable[[str | None], None]) -> None:
+    """Write the buffered output of `sys.stdout` before the program ends.
 
     Args:
-        end: how it is to end.
-        tell: is given why standard output takes nothing, in the system's words, if the program was to end well.
+        end: the program's end.
+        report: gets the operating system's reason if standard output cannot be written and the program succeeded.
 
     Raises:
-        SystemExit: with another status, since standard output takes nothing.
+        SystemExit: with another status, since standard output cannot be written.
     """
     try:
         sys.stdout.flush()
-    except BrokenPipeError:  # as in `--about | head`: its reader has seen enough
+    except BrokenPipeError:  # as in `--about | head`: the reader has left
         sys.exit(end.code or 1)
     except OSError as exc:
         if not end.code:
-            tell(exc.strerror)
+            report(exc.strerror)
             sys.exit(1)
 
 
 def failure() -> str | None:
-    """Why `sys.stdout` could not be written, in the system's words; None where it could."""
+    """Return the operating system's reason why `sys.stdout` could not be written; None if it could."""
     raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
-    exc = raw.failure if isinstance(raw, WholeOutput) else None
-    return exc.strerror if isinstance(exc, OSError) else None
+    return getattr(getattr(raw, "failure", None), "strerror", None)

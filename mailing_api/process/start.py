@@ -1,4 +1,4 @@
-"""The start of a command: interrupted at once, loaded quickly, and with one error if it cannot be loaded."""
+"""The start of a command: interrupted at once, loaded quickly, with one error if it cannot be loaded."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ __all__ = ["start"]
 def start(program: str, load: Callable[[], Callable[[], object]]) -> None:
     """Run a command.
 
-    What is loaded stays, so the collector is off meanwhile: it takes a tenth of the start otherwise.
+    The garbage collector is off meanwhile, since modules stay loaded: it would take a tenth of the start.
 
     Args:
-        program: its name, such as `tap-mailing`.
-        load: imports it, and returns it.
+        program: the command's name, such as `tap-mailing`.
+        load: imports and returns the command.
     """
     signal.signal(signal.SIGINT, _leave)
     gc.disable()
@@ -30,5 +30,5 @@ def start(program: str, load: Callable[[], Callable[[], object]]) -> None:
 
 
 def _leave(*_: object) -> None:
-    """End at once; the plugin has a better answer to signals when it is loaded."""
+    """End at once; the plugin handles signals itself once it is loaded."""
     os._exit(130)

@@ -1,4 +1,4 @@
-"""Folders of this user: the home, the place for state, and folders that nobody else may look into."""
+"""Folders of this user: the home, the folder for state, and private folders."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ class NoHomeError(Exception):
 
 
 def expanded(path: str) -> Path:
-    """A path with `~` or `~user` replaced.
+    """Return a path with `~` or `~user` replaced.
 
     Raises:
-        NoHomeError: that home is not known.
-        ValueError: no file can have this name; the text says why.
+        NoHomeError: that home folder is unknown.
+        ValueError: no file can have this name; the message says why.
     """
     if "\0" in path:
         raise ValueError("it holds a NUL character")
@@ -36,19 +36,19 @@ def expanded(path: str) -> Path:
 
 
 def state_folder(program: str, environ: Mapping[str, str] = os.environ) -> Path:
-    """Where a program keeps what it remembers, by the XDG Base Directory Specification.
+    """Return the folder for a program's state, by the XDG Base Directory Specification.
 
     Raises:
-        NoHomeError: it is not told, and there is no home.
+        NoHomeError: XDG_STATE_HOME is not set, and there is no home folder.
     """
-    told = environ.get("XDG_STATE_HOME", "")
-    # The specification has relative paths ignored.
-    base = Path(told) if os.path.isabs(told) else expanded("~") / ".local" / "state"  # noqa: PTH117
+    named = environ.get("XDG_STATE_HOME", "")
+    # By the specification, relative paths are ignored.
+    base = Path(named) if os.path.isabs(named) else expanded("~") / ".local" / "state"  # noqa: PTH117
     return base / program
 
 
 def make_private(folder: Path) -> None:
-    """Make a folder, and those above it that are missing, for this user alone; what is there stays as it is.
+    """Make a folder and its missing parents, for this user alone; existing folders are not changed.
 
     Raises:
         OSError: it cannot be made.
@@ -57,14 +57,14 @@ def make_private(folder: Path) -> None:
     while not folder.exists():
         missing.append(folder)
         folder = folder.parent
-    for one in reversed(missing):
-        one.mkdir(mode=0o700, exist_ok=True)
+    for parent in reversed(missing):
+        parent.mkdir(mode=0o700, exist_ok=True)
     if not folder.is_dir():
         raise NotADirectoryError(20, "Not a directory", str(folder))
 
 
 def is_there(path: Path) -> bool:
-    """Whether there is something by this name that this user can find."""
+    """Return whether a path exists, as far as this user can see."""
     try:
         path.stat()
     except (OSError, ValueError):
@@ -73,7 +73,7 @@ def is_there(path: Path) -> bool:
 
 
 def unmakable(path: Path) -> str | None:
-    """Why a file that is not there could not be made; None if it could. Nothing stays of the attempt."""
+    """Return why a missing file could not be created; None if it could. The attempt leaves no trace."""
     folder = path.parent
     try:
         path.lstat()
@@ -83,9 +83,9 @@ def unmakable(path: Path) -> str | None:
     except OSError as exc:
         return exc.strerror
     if not folder.is_dir():
-        return f"{folder} is no folder"
+        return f"{folder} is not a folder"
     try:
-        Path(mkdtemp(dir=folder)).rmdir()  # rights alone do not tell: of a system's own folder, a full disk, ...
+        Path(mkdtemp(dir=folder)).rmdir()  # permissions are not enough: think of system folders and full disks
     except OSError:
         return f"{folder} cannot be written"
     return None

@@ -60,8 +60,8 @@ def test_p9_an_environment_variable_that_fits_no_type_names_its_setting(name, te
 
 
 def test_p7_what_is_said_of_a_wrong_setting_does_not_quote_it():
-    assert misfit(["verb"], SCHEMA) == "Setting `verb` is not as expected; it must be one of add, remove."
-    assert misfit(["list", 0], SCHEMA).startswith("Setting `list.0` is not as expected; it must be a text or")
+    assert misfit(["verb"], SCHEMA) == "Setting `verb` must be one of add, remove."
+    assert misfit(["list", 0], SCHEMA).startswith("Setting `list.0` must be a string or")
 
 
 def test_an_empty_text_is_no_setting():

@@ -147,12 +147,13 @@ def test_p9_missing_credentials_are_one_line(arguments):
     found = run(*arguments, env={"MJ_APIKEY_PUBLIC": "", "TAP_MAILING_MPDX_TOKEN": "canary"})
     line = one_error(found)
     assert "No provider is set" in line
-    assert "TAP_MAILING_MPDX_TOKEN is in the environment; it is read with --config=ENV only." in line
+    assert "TAP_MAILING_MPDX_TOKEN is in the environment; it is read only with --config=ENV." in line
     assert "MJ_APIKEY_PUBLIC is empty in the environment" in line
     assert "canary" not in line
-    secret = "`mailjet_secret_key` (or MJ_APIKEY_PRIVATE of the environment)"
+    secret = "`mailjet_secret_key` (or the environment variable MJ_APIKEY_PRIVATE)"
     assert (
-        f"`mailjet_api_key` (or MJ_APIKEY_PUBLIC of the environment) and {secret} for Mailjet, `mpdx_token` or" in line
+        f"`mailjet_api_key` (or the environment variable MJ_APIKEY_PUBLIC) and {secret} for Mailjet, `mpdx_token` or"
+        in line
     )
     assert found.stdout == ""
 

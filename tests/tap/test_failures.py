@@ -216,7 +216,7 @@ def test_a_value_that_only_the_bookmark_needs_is_told_too(fake, caplog):
     ("maps", "told"),
     [
         ({"mailjet_contacts": {"__alias__": "1 / 0"}}, "`stream_maps` cannot be used .ZeroDivisionError"),
-        ({"mailjet_contacts": {"__alias__": "1 + 1"}}, "`__alias__` makes no name of stream 'mailjet_contacts'"),
+        ({"mailjet_contacts": {"__alias__": "1 + 1"}}, "the `__alias__` of stream 'mailjet_contacts'"),
         ({"mailjet_contacts": {"__key_properties__": ["nope"]}}, "`stream_maps`: Invalid key properties .*nope"),
     ],
 )

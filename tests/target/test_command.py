@@ -95,7 +95,7 @@ def test_p9_a_missing_setting_that_the_environment_has_is_told_so(mailjet, monke
     code, _, err = Command(mailjet, list=None).run([schema(), state(1)])
     assert code == 1
     assert "Setting `list`" in err
-    assert "TARGET_MAILING_LIST is in the environment; it is read with --config=ENV only." in err
+    assert "TARGET_MAILING_LIST is in the environment; it is read only with --config=ENV." in err
 
 
 @pytest.mark.parametrize(

@@ -287,7 +287,7 @@ def test_p9_a_404_that_the_provider_does_not_explain_is_asked_for_again(make, as
         ask(client)
         ask(client)
         assert len(answers) == 5
-        with pytest.raises(UnreadableAnswer, match="HTTP 404 without the provider.s explanation"):
+        with pytest.raises(UnreadableAnswer, match=r"HTTP 404 without the provider.s explanation"):
             ask(client)
 
 

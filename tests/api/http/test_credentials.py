@@ -35,7 +35,7 @@ COMPLETE = {
 }
 
 PASTED = {
-    "\n": "a line break", "\r\n": "a line break", "\r": "a line break", " ": "a blank", "\t": "a tab",
+    "\n": "a line break", "\r\n": "a line break", "\r": "a line break", " ": "a space", "\t": "a tab",
     "\0": r"U\+0000", "\x7f": r"U\+007F",
     "\u00a0": r"U\+00A0", "\u200b": r"U\+200B", "\ufeff": r"U\+FEFF",
     "ä": r"U\+00E4", "\u201c": r"U\+201C", "\U0001f511": r"U\+1F511",
@@ -85,9 +85,9 @@ def test_what_keys_are_made_of_is_sent(value):
 REFUSALS = {
     "mailjet": (
         httpx.Response(401),
-        ["`mailjet_api_key` (or MJ_APIKEY_PUBLIC of the environment)", "`mailjet_secret_key`"],
+        ["`mailjet_api_key` (or the environment variable MJ_APIKEY_PUBLIC)", "`mailjet_secret_key`"],
     ),
-    "postgrid": (httpx.Response(401), ["`postgrid_api_key` (or POSTGRID_PRINT_MAIL_API_KEY of the environment)"]),
+    "postgrid": (httpx.Response(401), ["`postgrid_api_key` (or the environment variable POSTGRID_PRINT_MAIL_API_KEY)"]),
     "mpdx": (httpx.Response(401), ["`mpdx_token`"]),
     "ses": (
         httpx.Response(403, json={"__type": "UnrecognizedClientException"}),

@@ -24,8 +24,8 @@ from mailing_api.settings import plain
         (b'{"a":' + b"1" * 9000 + b"}", "cannot be read"),
         (gzip.compress(b"{}", mtime=0), "compressed by gzip: unpack it"),
         ("{}".encode("utf-16"), "in UTF-16: save it as UTF-8"),
-        (b'{"list": "A", "list": "B"}', "names 'list' twice"),
-        (b'{"streams": {"x": {"action": "unsub", "action": "remove"}}}', "names 'action' twice"),
+        (b'{"list": "A", "list": "B"}', "has 'list' twice"),
+        (b'{"streams": {"x": {"action": "unsub", "action": "remove"}}}', "has 'action' twice"),
     ],
 )
 def test_p9_a_file_that_is_no_configuration_is_told(tmp_path, content, said):

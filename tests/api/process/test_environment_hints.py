@@ -11,7 +11,7 @@ SETTINGS = [
     Setting(name="list", title="List", description="A list."),
     Setting(name="api_key", title="Key", description="A key.", env="KEY_PUBLIC"),
 ]
-UNREAD = " P_LIST is in the environment; it is read with --config=ENV only."
+UNREAD = " P_LIST is in the environment; it is read only with --config=ENV."
 
 
 @pytest.mark.parametrize(
@@ -25,14 +25,14 @@ UNREAD = " P_LIST is in the environment; it is read with --config=ENV only."
             {"P_LIST": "canary", "P_API_KEY": "canary"},
             {},
             False,
-            " P_LIST and P_API_KEY are in the environment; they are read with --config=ENV only.",
+            " P_LIST and P_API_KEY are in the environment; they are read only with --config=ENV.",
         ),
-        ({"KEY_PUBLIC": ""}, {}, False, " KEY_PUBLIC is empty in the environment, which is as if unset."),
+        ({"KEY_PUBLIC": ""}, {}, False, " KEY_PUBLIC is empty in the environment, which means unset."),
         (
             {"P_LIST": "", "KEY_PUBLIC": "canary"},
             {},
             True,
-            " P_LIST is empty in the environment, which is as if unset.",
+            " P_LIST is empty in the environment, which means unset.",
         ),
         ({"P_OTHER": "canary"}, {}, False, ""),
     ],

@@ -55,8 +55,8 @@ def test_a_provider_of_another_package_stands_beside_ours(install):
     [
         ("pigeon = pigeon_lost:PROVIDER", "cannot be loaded .*No module named 'pigeon_lost'.*uninstall"),
         ("pigeon = pigeon:ABSENT", "cannot be loaded .AttributeError"),
-        ("pigeon = pigeon:TEXT", "leads to no target_mailing.provider.Provider"),
-        ("dove = pigeon:PROVIDER", "'dove' of package 'pigeon' leads to no"),
+        ("pigeon = pigeon:TEXT", "is not a target_mailing.provider.Provider"),
+        ("dove = pigeon:PROVIDER", "'dove' of package 'pigeon' is not a"),
     ],
 )
 def test_p9_a_provider_that_is_none_is_told_with_its_package(install, entry, said):

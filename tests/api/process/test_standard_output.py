@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
+from mailing_api.process import standard_output
 from mailing_api.process.standard_output import WholeOutput, hurry, install
 
 
@@ -92,6 +93,35 @@ def test_a_hurry_that_a_signal_begins_holds_for_the_write_under_way(monkeypatch)
                 output.write(b"x" * 10_000)
         finally:
             signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.parametrize(("hurried", "failed"), [(100, 106), (0, 56)])
+def test_a_write_has_the_whole_patience_from_its_own_beginning_or_that_of_the_hurry(monkeypatch, hurried, failed):
+    now = 0
+
+    class Stalled:
+        """A pipe that takes nothing; each look at it takes a second."""
+
+        def register(self, *_):
+            """Nothing to do."""
+
+        def poll(self, _):
+            nonlocal now
+            now += 1
+            if now == hurried:
+                output.hurry(5.0)
+            return []
+
+    monkeypatch.setattr(standard_output.select, "poll", Stalled)
+    monkeypatch.setattr(standard_output.time, "monotonic", lambda: float(now))
+    with pipe() as (_, writable):
+        output = WholeOutput(writable)
+        if now == hurried:
+            output.hurry(5.0)
+        now = 50
+        with pytest.raises(TimeoutError, match="took nothing for 5 s"):
+            output.write(b"x")
+    assert now == failed
 
 
 def test_a_hurry_does_not_matter_to_a_reader_that_reads():

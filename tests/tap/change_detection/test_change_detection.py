@@ -519,7 +519,7 @@ def test_p9_a_text_is_no_place(at_file):
 
     with pytest.raises(ConfigValidationError) as caught:
         at_file.run(place="canary")
-    assert caught.value.errors == ["Setting `change_detection` is not as expected; it must be an object."]
+    assert caught.value.errors == ["Setting `change_detection` must be an object."]
 
 
 def test_p9_a_place_that_cannot_be_written_is_told_before_anything_is_written(at_file, file):
@@ -528,7 +528,7 @@ def test_p9_a_place_that_cannot_be_written_is_told_before_anything_is_written(at
     assert f"Setting `change_detection`: {file / 'snapshot'} cannot be used" in str(run.error)
     assert run.messages == []
     run = at_file.run()
-    assert f"Setting `change_detection.path`: {file} is no SQLite file" in str(run.error)
+    assert f"Setting `change_detection.path`: {file} is not a SQLite file" in str(run.error)
     assert run.messages == []
     assert file.read_text() == "in the way"
 
@@ -537,7 +537,7 @@ def test_p9_a_folder_or_the_database_of_something_else_is_refused_and_left_as_it
     (tmp_path / "folder").mkdir(mode=0o755)
     run = at_file.run(place={"path": str(tmp_path / "folder")})
     assert "Setting `change_detection.path`: " in str(run.error)
-    assert "is a folder; give a file in it" in str(run.error)
+    assert "is a folder; use a file in it" in str(run.error)
     assert run.messages == []
     assert stat.S_IMODE((tmp_path / "folder").stat().st_mode) == 0o755
     with closing(sqlite3.connect(file)) as database:
@@ -545,7 +545,7 @@ def test_p9_a_folder_or_the_database_of_something_else_is_refused_and_left_as_it
     file.chmod(0o644)
     content = file.read_bytes()
     run = at_file.run()
-    assert "is a database of something else" in str(run.error)
+    assert "is the database of another program" in str(run.error)
     assert (file.read_bytes(), stat.S_IMODE(file.stat().st_mode)) == (content, 0o644)
     assert not list(file.parent.glob(f"{file.name}?*"))
 

@@ -74,7 +74,7 @@ def test_a_missing_permission_is_told_and_the_other_streams_are_read(world, read
     world.sandbox.faults.add(kind="status", status=401, body="json", content=body, path="*/contacts", times=None)
     run = read(CONTACTS, LISTS)
     (line,) = errors(caplog)
-    assert "permission_missing_error. Ask the account's administrator" in line
+    assert "permission_missing_error. Request access to this resource" in line
     assert "postgrid_contacts (PermissionDenied)" in str(run.error)
     assert len(run.records(LISTS)) == 1
     assert "canary" not in caplog.text
@@ -171,7 +171,7 @@ def test_p9_a_stream_without_its_key_is_told(world, read, tap):
     config = {"postgrid_api_key": "test_sk_x", "mailjet_api_key": "x", "mailjet_secret_key": "y"}
     chosen = tap.catalog(CONTACTS, config=config)
     run = tap.run({"mailjet_api_key": "x", "mailjet_secret_key": "y"}, catalog=chosen)
-    told = "`postgrid_api_key` (or POSTGRID_PRINT_MAIL_API_KEY of the environment) for PostGrid is missing"
+    told = "`postgrid_api_key` (or the environment variable POSTGRID_PRINT_MAIL_API_KEY) for PostGrid is missing"
     assert f"The catalog selects {CONTACTS}, but {told}" in str(run.error)
 
 

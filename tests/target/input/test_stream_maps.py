@@ -52,7 +52,7 @@ def test_rows_that_an_expression_takes_pass():
 
 @pytest.mark.parametrize("alias", ["1 + 1", "''", "None", "[1]"])
 def test_p9_an_alias_that_is_no_name_is_told(alias):
-    with pytest.raises(ConfigurationError, match="`__alias__` makes no name of stream 'people'"):
+    with pytest.raises(ConfigurationError, match="the `__alias__` of stream 'people'"):
         maps_of({"__alias__": alias})
 
 

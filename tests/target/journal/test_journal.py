@@ -84,11 +84,11 @@ def _other_mark(path):
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (_text, "is no SQLite file"),
-        (_database, "is a database of something else"),
-        (_other_mark, "is a database of something else"),
-        (Path.mkdir, "is a folder; give a file in it"),
-        (os.mkfifo, "is no file; give one"),
+        (_text, "is not a SQLite file"),
+        (_database, "is the database of another program"),
+        (_other_mark, "is the database of another program"),
+        (Path.mkdir, "is a folder; use a file in it"),
+        (os.mkfifo, "is not a file; use one"),
     ],
 )
 def test_p9_what_is_no_journal_is_refused_and_left_as_it_is(path, make, said):

@@ -74,7 +74,7 @@ def test_a_journal_has_one_name_only(path):
     Journal(FileStore(path)).close()
     link = path.with_name("link.sqlite")
     link.symlink_to(path)
-    with pytest.raises(JournalError, match="is a symbolic link; give the path of the file itself"):
+    with pytest.raises(JournalError, match="is a symbolic link; use the path of the file itself"):
         Journal(FileStore(link))
     link.unlink()
     link.hardlink_to(path)
@@ -239,7 +239,7 @@ def test_p9_a_path_that_no_file_can_have_names_its_setting(mailjet, setting, val
 @pytest.mark.parametrize("value", [".", "..", "/"])
 def test_p9_a_journal_that_is_a_folder_is_told_as_that(mailjet, value):
     for act in (mailjet.deliver, lambda _, **more: _check(mailjet, **more)):
-        assert "is a folder; give a file in it" in str(act([schema(), state(1)], journal=value).error)
+        assert "is a folder; use a file in it" in str(act([schema(), state(1)], journal=value).error)
 
 
 def _check(mailjet, **more):
