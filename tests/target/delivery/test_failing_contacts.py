@@ -11,7 +11,7 @@ from mailing_api.http import client as http_client
 from mailing_api.http.retry import RetryPolicy
 from target_mailing.delivery.errors import DeliveryFailed
 from target_mailing.ses import account as ses_account
-from tests.target.conftest import person, readers, schema, state
+from tests.target.conftest import person, reader, readers, schema, state
 from tests.target.postgrid.conftest import household, households, postgrid  # noqa: F401 - a fixture
 from tests.target.ses.conftest import _no_aws_of_this_machine, bare, ses  # noqa: F401 - fixtures
 
@@ -273,6 +273,17 @@ def test_a_job_that_may_have_left_out_few_of_many_is_split(mailjet, route):
     result = mailjet.deliver([schema(), *readers(range(60)), state(1)], route=route)
     assert (result.counts(), len(mailjet.statuses())) == ({"delivered": 60}, 60)
     assert len(mailjet.sandbox.mailjet.jobs()) == 3
+
+
+def test_p3_a_job_of_an_earlier_run_that_counts_too_few_has_its_rows_sent_again(mailjet):
+    """They have no content by then, so that nothing can be compared with the contacts."""
+    mailjet.sandbox.mailjet.add_contacts([{"email": "person1@example.com", "list": mailjet.list_id}])
+    mailjet.sandbox.mailjet.plan_jobs([{"hold": True}])
+    mailjet.deliver([schema(), reader(1), state(1)], job_timeout=0.1)
+    count_as(mailjet, 0, times=1)
+    result = mailjet.deliver([schema(), reader(1), state(1)])
+    assert (result.error, result.states, result.counts()) == (None, [1], {"delivered": 1})
+    assert (result.outcomes["resumed"], result.outcomes["resubmitted"]) == (1, 1)
 
 
 @pytest.mark.parametrize("there", [True, False])
