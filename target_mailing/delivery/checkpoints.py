@@ -1,7 +1,7 @@
-"""Which STATE may leave: pure bookkeeping over input line numbers, no I/O.
+"""Which STATE may leave: bookkeeping over input line numbers, no I/O.
 
-Every input line has a number, from 1. A line is settled when nothing more can become of it: a SCHEMA at once, a
-RECORD when its row has its outcome. A STATE may leave when it and all lines before it are settled (P1), so STATE
+Every input line has a number, from 1. A line is settled when its result is final: a SCHEMA at once, a RECORD when
+its row has its outcome. A STATE may leave when it and all lines before it are settled (P1), so STATE
 moves to the end of the longest settled prefix, in whatever order batches finish (P2).
 """
 
@@ -14,14 +14,14 @@ __all__ = ["Ledger"]
 
 
 class Ledger:
-    """Settled lines as one prefix and, behind it, as few runs as there are gaps."""
+    """The settled lines: one prefix and, after it, a run of lines for each gap."""
 
     def __init__(self, *, max_waiting: int = 64) -> None:
         """Make a ledger with nothing settled.
 
         Args:
-            max_waiting: STATEs kept at most. Beyond that every second one is forgotten, which only makes the
-                steps between released STATEs longer.
+            max_waiting: STATEs kept at most. Beyond that every second STATE is dropped, so released STATEs are
+                further apart.
         """
         self._prefix = 0
         self._start_of: dict[int, int] = {}  # last line of a run -> its first line
@@ -38,7 +38,7 @@ class Ledger:
         """Settle these lines.
 
         Raises:
-            ValueError: a line was settled before; every row has one outcome (P4).
+            ValueError: a line is already settled; every row has one outcome (P4).
         """
         start = end = 0
         for line in sorted(lines):
@@ -59,7 +59,7 @@ class Ledger:
             self._waiting = self._waiting[1::2] if len(self._waiting) % 2 == 0 else self._waiting[::2]
 
     def release(self) -> Any | None:
-        """The newest STATE that may leave and has not, or None. Older ones are forgotten."""
+        """The newest STATE that may leave and has not left, or None. Older STATEs are dropped."""
         ready = 0
         while ready < len(self._waiting) and self._waiting[ready][0] <= self._prefix:
             ready += 1
@@ -71,7 +71,7 @@ class Ledger:
 
     def _settle_run(self, start: int, end: int) -> None:
         if start <= self._prefix or start in self._end_of or end in self._start_of:
-            raise ValueError(f"a line from {start} to {end} is settled already")
+            raise ValueError(f"a line from {start} to {end} is already settled")
         if (before := self._start_of.pop(start - 1, None)) is not None:
             del self._end_of[before]
             start = before

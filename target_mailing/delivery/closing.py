@@ -1,4 +1,4 @@
-"""The end of a run at destinations that start over: what was there before leaves when the new has come, all of it."""
+"""The end of a run at destinations whose contents are replaced: after all rows, the earlier contents leave."""
 
 from __future__ import annotations
 
@@ -21,29 +21,29 @@ logger = logging.getLogger("target-mailing.delivery")
 def to_be_closed(
     queues: Iterable[DestinationQueue], *, is_whole: bool
 ) -> list[tuple[DestinationQueue, Sequence[Step]]]:
-    """The queues at which something is left to do after all rows have ended, and well, each with the steps for that.
+    """The queues whose earlier contents are to be removed, each with the steps for that. All rows have succeeded.
 
-    Where nothing was delivered, what was there before stays, and STATE waits no longer.
+    Where nothing was delivered, earlier contents stay, and STATE waits no longer.
 
     Args:
         queues: of the run.
-        is_whole: nothing speaks against the input being all of it.
+        is_whole: nothing indicates that the input was cut off.
 
     Raises:
-        DeliveryFailed: something does.
+        DeliveryFailed: the input may have been cut off.
     """
-    found = []
+    closing = []
     for queue in queues:
         if queue.append_only is None or not queue.holds_state:
             continue
         if not queue.delivered:
-            logger.warning("Nothing was delivered to %s, so what was there before stays", queue.destination.name)
+            logger.warning("No row was delivered to %s; its earlier contents stay", queue.destination.name)
             queue.holds_state = False
         else:
-            found.append((queue, queue.append_only.closing()))
-    if found and not is_whole:
+            closing.append((queue, queue.append_only.closing()))
+    if closing and not is_whole:
         raise DeliveryFailed(
-            "The input ended without a STATE after its last row, so it may be cut off: what was there before stays, "
-            "beside what was delivered now. Run again with the whole input."
+            "The input ended without a STATE after its last row, so it may have been cut off. The contents of earlier "
+            "runs stay, beside those delivered now. Rerun with the complete input."
         )
-    return found
+    return closing

@@ -392,7 +392,7 @@ class Delivery:
             self._settle(batch, finished, undecided, following)
 
     def _give_up(self, batch: Batch, finished: Finished, refusals: Mapping[int, Refusal]) -> None:
-        """No job shows whether these rows arrived: they are refused, unless the provider can be asked for them."""
+        """No job shows whether these rows arrived: they are refused, unless they can be read back from the provider."""
         rejected = {**finished.rejected, **refusals}
         finished = Finished(job=finished.job, rejected=rejected, withheld=finished.withheld, effects=finished.effects)
         # Rows of an earlier run have no content to compare; they come again in the input.

@@ -1,7 +1,7 @@
-"""Which rows of a batch an error file names, whatever the file's form, and what it says of each; pure.
+"""Which rows of a batch an error file names, whatever the file's form, and the reason that it gives for each; pure.
 
-Providers do not publish these forms. Rows that are not named are sent again or split, which does no harm; a row that is
-named wrongly is a good one rejected. So in doubt nobody is named.
+Providers do not document these forms. A row that is not named is sent again or split, which does no harm; a row that is
+named by mistake is rejected although it is good. So when in doubt, no row is named.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _OTHERS_NAMES: Final = re.compile(
     r"|account|admin|author|creator|manager|notif|operator|requester|support|user"
 )
 _STATUS_NAMES: Final = frozenset({"status", "result", "state", "outcome", "success", "valid", "imported"})
-_GOOD: Final = frozenset(
+_SUCCESS: Final = frozenset(
     {"ok", "true", "success", "successes", "successful", "succeeded", "imported", "completed", "created", "updated"}
     | {"added", "valid", "done", "accepted", "processed", "unchanged", "subscribed", "delivered"}
 )
@@ -38,34 +38,33 @@ _EMAIL_NAMES: Final = frozenset({"email", "emailaddress", "contactemail", "mail"
 _VALUES: Final = frozenset({"properties", "attributes", "attributesdata", "data", "metadata", "topicpreferences"})
 _DELIMITERS: Final = ",;\t|"
 
-#: An address, "" where nothing is said of it; a reason that counts.
+#: An address, and the reason given for it, "" for none.
 _Entry = tuple[str, str]
 
 
 def refused_rows(
     content: bytes, addresses: NamedAddresses, *, properties: Collection[str] = (), is_counted: bool = False
 ) -> dict[str, str]:
-    """Folded address -> what is said of it, for the rows that a file certainly names.
+    """Folded address -> reason, for the rows that a file certainly names.
 
     Args:
-        content: of the file: JSON of any shape, JSON by lines, CSV, or text.
+        content: of the file: JSON of any shape, JSON by lines, CSV, or plain text.
         addresses: of the batch.
-        properties: names of the rows' own fields: what stands under them never names a row.
-        is_counted: the provider tells how many rows failed, so that a file that names all of them can be believed.
+        properties: names of the rows' own fields: their values never name a row.
+        is_counted: the provider reports how many rows failed, so a file that names every row can be believed.
     """
     reader = _Reader(addresses, frozenset(map(_plain, properties)) | _VALUES)
     try:
         entries: Iterable[_Entry] = reader.entries(msgspec.json.decode(content))
     except (ValueError, RecursionError):
         entries = reader.lines(re.split(r"\r\n|\r|\n", content.decode("utf-8-sig", "replace")))
-    found: dict[str, str] = {}
-    for address, said in entries:
-        found[address] = found.get(address) or said
-    bare = {address for address, said in found.items() if not said}
-    # All rows of a batch, and a reason for none of them: that is a copy of it.
-    if not is_counted and len(bare) > 1 and len(bare) == len(addresses):
+    reasons: dict[str, str] = {}
+    for address, reason in entries:
+        reasons[address] = reasons.get(address) or reason
+    # Every row of the batch, and no reason: the file is a copy of the batch.
+    if not is_counted and not any(reasons.values()) and 1 < len(reasons) == len(addresses):
         return {}
-    return {address: (said or "named in the error file")[:MAX_REASON] for address, said in found.items()}
+    return {address: (reason or "named in the error file")[:MAX_REASON] for address, reason in reasons.items()}
 
 
 class _Reader:
@@ -80,83 +79,80 @@ class _Reader:
     def entries(self, value: Any) -> list[_Entry]:
         """The rows that a JSON value names."""
         if isinstance(value, str):
-            return self._of_text(value)
+            return self._of_string(value)
         if isinstance(value, list):
             cells = self._of_cells(value)
-            return cells if cells is not None else [one for each in value for one in self.entries(each)]
+            return cells if cells is not None else [entry for element in value for entry in self.entries(element)]
         return self._of_object(value) if isinstance(value, dict) else []
 
-    def _of_text(self, text: str) -> list[_Entry]:
+    def _of_string(self, text: str) -> list[_Entry]:
         whole = self._addresses.whole(text)
         if whole is not None:
             return [(whole, "")]
-        named = self._addresses.subject(text)
-        return [] if named is None else [(named, text)]
+        subject = self._addresses.subject(text)
+        return [] if subject is None else [(subject, text)]
 
     def _of_cells(self, cells: list[Any]) -> list[_Entry] | None:
-        """A row given as an array of an address and a reason; None for an array of anything else."""
+        """A row given as an array of an address and a reason; None for any other array."""
         if not all(isinstance(cell, (str, int, float)) or cell is None for cell in cells):
             return None
-        texts = [cell for cell in cells if isinstance(cell, str)]
-        whole = [cell for cell in texts if self._addresses.whole(cell) is not None]
-        others = [cell for cell in texts if cell not in whole and not _is_address(cell)]
-        if not whole or not others or texts[0] != whole[0]:
-            return None
-        address = self._addresses.whole(whole[0])
-        return [] if address is None else [(address, ", ".join(map(str, cells[1:])))]
+        strings = [cell for cell in cells if isinstance(cell, str)]
+        address = self._addresses.whole(strings[0]) if strings else None
+        has_reason = any(self._addresses.whole(cell) is None and not _is_address(cell) for cell in strings)
+        return [(address, ", ".join(map(str, cells[1:])))] if address is not None and has_reason else None
 
     def _of_object(self, value: Mapping[str, Any]) -> list[_Entry]:
-        if _is_good(value):
+        if _is_success(value):
             return []
         by_address = [
-            (address, "" if said is True else _text(said))
-            for name, said in value.items()
-            if (address := self._addresses.whole(name)) and not _says_good(said)
+            (address, "" if reason is True else _string(reason))
+            for name, reason in value.items()
+            if (address := self._addresses.whole(name)) and not _reports_success(reason)
         ]
         if by_address:
             return by_address
-        address, is_settled = self._row_of(value)
+        address, is_about_row = self._row_of(value)
         if address is not None:
             return [(address, _reason(value))]
-        return [] if is_settled else self._of_container(value)
+        return [] if is_about_row else self._of_container(value)
 
     def _of_container(self, value: Mapping[str, Any]) -> list[_Entry]:
-        """The rows named by an object that is no entry by itself, or has its row in a part of it."""
-        errors = [said for name, said in value.items() if _ERROR_NAMES.search(name)]
-        others = [part for name, part in value.items() if not self._is_of_others(name) and _plain(name) not in _GOOD]
+        """The rows named by an object that is not an entry itself, or has its row in one of its members."""
+        errors = [member for name, member in value.items() if _ERROR_NAMES.search(name)]
+        others = [
+            member for name, member in value.items() if not self._is_of_others(name) and _plain(name) not in _SUCCESS
+        ]
         if not errors:
-            return [entry for part in others for entry in self.entries(part)]
-        rows = {row for part in others if isinstance(part, dict) and (row := self._row_of(part)[0]) is not None}
-        listed = [entry for part in others if isinstance(part, list) for entry in self.entries(part)]
+            return [entry for member in others for entry in self.entries(member)]
+        rows = {row for member in others if isinstance(member, dict) and (row := self._row_of(member)[0]) is not None}
+        listed = [entry for member in others if isinstance(member, list) for entry in self.entries(member)]
         if len(rows) == 1 and not listed:
             return [(rows.pop(), _reason(value))]
-        parts = [entry for said in errors if isinstance(said, (dict, list)) for entry in self.entries(said)]
+        parts = [entry for error in errors if isinstance(error, (dict, list)) for entry in self.entries(error)]
         if rows or listed:
             if not rows and not parts and len({address for address, _ in listed}) == 1:
                 return [(listed[0][0], listed[0][1] or _reason(value))]
-            # What is said of all of them is not said of each.
+            # The object's reason is about all of them, not about each.
             return [*parts, *(entry for entry in listed if entry[1])]
         if parts:
             return parts
-        named = {one for said in errors if isinstance(said, str) and (one := self._addresses.subject(said)) is not None}
-        return [(named.pop(), _reason(value))] if len(named) == 1 else []
+        strings = [error for error in errors if isinstance(error, str)]
+        subjects = {subject for error in strings if (subject := self._addresses.subject(error)) is not None}
+        return [(subjects.pop(), _reason(value))] if len(subjects) == 1 else []
 
     def _row_of(self, value: Mapping[str, Any]) -> tuple[str | None, bool]:
-        """The row that an object is about by a member that is its address; and whether the object is about one."""
-        texts = {
-            name: one.strip() for name, one in value.items() if isinstance(one, str) and not self._is_of_others(name)
-        }
+        """The row that an object is about, by the member that holds its address; and whether it is about any row."""
         ranked: dict[int, list[str]] = {}
-        for name, text in texts.items():
-            if _is_address(text) or self._addresses.whole(text) is not None:
-                ranked.setdefault(_rank(name), []).append(text)
+        for name, member in value.items():
+            if not isinstance(member, str) or self._is_of_others(name):
+                continue
+            if _is_address(member) or self._addresses.whole(member) is not None:
+                ranked.setdefault(_rank(name), []).append(member)
         if not ranked:
             return None, False
-        rank = min(ranked)
-        addresses = {self._addresses.whole(text) for text in ranked[rank]}
-        if len(addresses) != 1:
-            return None, True  # nobody can tell which
-        return addresses.pop(), True
+        addresses = {self._addresses.whole(text) for text in ranked[min(ranked)]}
+        # Of two addresses either may be the row's.
+        return (addresses.pop() if len(addresses) == 1 else None), True
 
     def _is_of_others(self, name: str) -> bool:
         plain = _plain(name)
@@ -166,7 +162,7 @@ class _Reader:
     # Lines
 
     def lines(self, lines: Iterable[str]) -> Iterator[_Entry]:
-        """The rows that lines of text name, each at most one."""
+        """The rows that lines of text name, each line at most one."""
         columns: dict[str, int] = {}
         for line in lines:
             if line.lstrip()[:1] in {"{", "["}:
@@ -175,12 +171,12 @@ class _Reader:
                     continue
                 except (ValueError, RecursionError):
                     pass
-            named = self._of_line(line, columns)
-            if named is not None:
-                yield named, line.strip()
+            address = self._of_line(line, columns)
+            if address is not None:
+                yield address, line.strip()
 
     def _of_line(self, line: str, columns: dict[str, int]) -> str | None:
-        """The row of a line: a whole cell is its address, or else it is the one that its text is about."""
+        """The row of a line: by a whole cell, otherwise by the subject of its text."""
         for delimiter in _DELIMITERS:
             if delimiter not in line or self._addresses.have(delimiter):
                 continue
@@ -188,20 +184,19 @@ class _Reader:
                 cells = [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter), [])]
             except csv.Error:
                 continue
-            header = next((at for at, cell in enumerate(cells) if _plain(cell) in _EMAIL_NAMES), None)
+            header = next((column for column, cell in enumerate(cells) if _plain(cell) in _EMAIL_NAMES), None)
             if header is not None:
                 columns[delimiter] = header
                 return None
-            at = columns.get(delimiter)
-            if at is not None and at < len(cells) and "@" in cells[at]:
-                return self._addresses.whole(cells[at])  # None for somebody else's row
-            whole = {address for cell in cells if (address := self._addresses.whole(cell)) is not None}
-            if whole:
+            column = columns.get(delimiter)
+            if column is not None and column < len(cells) and "@" in cells[column]:
+                return self._addresses.whole(cells[column])  # None if the row is not of this batch
+            if any(self._addresses.whole(cell) is not None for cell in cells):
                 first = self._addresses.whole(cells[0])
-                spoken_of = {
+                subjects = {
                     self._addresses.whole(cell) or self._addresses.subject(cell) for cell in cells if "@" in cell
                 }
-                return first if first is not None or len(spoken_of) > 1 else spoken_of.pop()
+                return first if first is not None or len(subjects) > 1 else subjects.pop()
         return self._addresses.whole(line) or self._addresses.subject(line)
 
 
@@ -223,30 +218,32 @@ def _plain(name: str) -> str:
 
 
 def _is_address(text: str) -> bool:
-    """Whether a text may be one whole address, of whomever."""
+    """Whether a string may be a whole address, of anybody."""
     return "@" in text and not re.search(r"\s", text.strip())
 
 
-def _is_good(value: Mapping[str, Any]) -> bool:
-    """Whether an entry says that nothing is wrong with its row."""
-    errors = [said for name, said in value.items() if _ERROR_NAMES.search(name)]
+def _is_success(value: Mapping[str, Any]) -> bool:
+    """Whether an entry reports that its row succeeded."""
+    errors = [member for name, member in value.items() if _ERROR_NAMES.search(name)]
     if errors:
         return not any(errors)
-    told = [said for name, said in value.items() if _plain(name) in _STATUS_NAMES]
-    return any(str(said).lower() in _GOOD for said in told)
+    return any(str(status).lower() in _SUCCESS for status in _statuses(value).values())
 
 
-def _says_good(said: Any) -> bool:
-    """Whether what is said of one address is that nothing is wrong."""
-    return _is_good(said) if isinstance(said, dict) else not said or str(said).lower() in _GOOD
+def _reports_success(reason: Any) -> bool:
+    """Whether an address's reason reports success."""
+    return _is_success(reason) if isinstance(reason, dict) else not reason or str(reason).lower() in _SUCCESS
 
 
 def _reason(value: Mapping[str, Any]) -> str:
-    """What an entry says is wrong; "" where it only has the row's values."""
-    said = [_text(one) for name, one in value.items() if one and _ERROR_NAMES.search(name)]
-    said = said or [f"{name}: {_text(one)}" for name, one in value.items() if _plain(name) in _STATUS_NAMES]
-    return "; ".join(said)
+    """The errors of an entry, or its statuses; "" where it only has the row's values."""
+    errors = [_string(member) for name, member in value.items() if member and _ERROR_NAMES.search(name)]
+    return "; ".join(errors or [f"{name}: {_string(status)}" for name, status in _statuses(value).items()])
 
 
-def _text(value: Any) -> str:
+def _statuses(value: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: member for name, member in value.items() if _plain(name) in _STATUS_NAMES}
+
+
+def _string(value: Any) -> str:
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()

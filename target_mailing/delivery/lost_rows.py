@@ -1,4 +1,4 @@
-"""Batches of one row whose submission was never answered: whether the row is to blame for that."""
+"""Batches of one row whose submission was never answered: whether the row is the cause."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from target_mailing.destination import Refusal
 
 __all__ = ["MAX_LOST", "judged_alone"]
 
-#: Times that a submission's reply may be lost before the batch is cut in halves.
+#: How often the reply to a submission may be lost before the batch is split in two.
 MAX_LOST: Final = 3
 
 
 def judged_alone(batch: Batch, *, has_others: bool) -> Refusal | Literal["send", "wait"] | None:
-    """Why the row is refused; or that it is sent once more, or waits for others; None to end the run.
+    """Why the row is refused; or "send" it once more, or "wait" for other batches; None to fail the run.
 
-    It may be too large. Where servers fail, it is to blame if another submission to the same destination was answered
-    after it had failed, it failed once more, and another one was answered after that. Where none is left that could be,
-    the first of these is enough, unless the status is that of a provider that is not available.
+    It may be too large. With server errors, the row is the cause if another submission to the same destination was
+    answered after it had failed, it failed once more, and another submission was answered after that. If no other batch
+    is left, the first answer is enough, unless the status is that of an unavailable provider.
 
     Args:
         batch: of one row, whose reply was lost `MAX_LOST` times or more.
-        has_others: batches of its destination that do not wait like this one are under way, or wait to begin.
+        has_others: other batches of its destination are under way, or will begin without waiting for others.
     """
     answered, size = batch.queue.answered, len(batch.rows[0].contact)
     if is_large(size, answered.size):
-        return too_large(size, f"no answer came in {MAX_LOST} attempts, while others were answered")
+        return too_large(size, f"no response to {MAX_LOST} attempts, while other batches were answered")
     if batch.lost_to is None or batch.lost_to < 500:
         return None
     is_answered, is_repeated = batch.losses.is_answered(answered.at), batch.losses.is_repeated
@@ -38,5 +38,4 @@ def judged_alone(batch: Batch, *, has_others: bool) -> Refusal | Literal["send",
         return None
     if not (is_repeated and (is_answered or batch.lost > MAX_LOST)):
         return "send"
-    why = f"HTTP {batch.lost_to} each time that it was sent by itself, while other batches were taken"
-    return Refusal("unconfirmed", why)
+    return Refusal("unconfirmed", f"HTTP {batch.lost_to} each time it was sent alone, while other batches succeeded")

@@ -1,6 +1,6 @@
-"""The addresses of one batch, found again in what a provider says about it; pure.
+"""Finds a batch's own addresses in a provider's messages; pure.
 
-No pattern tells where an address begins or ends: a text is searched for the batch's own addresses, the longest first.
+No pattern shows where an address begins or ends, so a message is searched for the batch's addresses, longest first.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ __all__ = ["NamedAddresses"]
 
 #: Parts of words and names, whatever addresses the batch has.
 _ALWAYS_PART: Final = frozenset("+-_")
-#: Characters of punctuation after which it does not matter any more what follows.
+#: Characters of punctuation after which the rest does not matter.
 _FAR: Final = 100
-#: What stands before somebody who is mentioned, and not meant.
+#: Words before an address that the message mentions without being about it.
 _MENTIONED: Final = re.compile(
     r"\b(?:of|as|with|than|like|to|into|from|by|via|see|after|before|sender|owner|manager|administrator"
     r"|(?:previous|earlier|existing|original|other|first)\W+\w+)\W*\Z"
@@ -28,7 +28,7 @@ class NamedAddresses:
     """The addresses of a batch's rows, given as they are sent."""
 
     def __init__(self, emails: Iterable[str]) -> None:
-        #: As sent, or as compared, in lower case -> as compared.
+        #: As sent, or folded, in lower case -> folded.
         self._spelled: dict[str, str] = {}
         for email in emails:
             folded = fold_address(email)
@@ -47,44 +47,44 @@ class NamedAddresses:
         return self._count
 
     def have(self, character: str) -> bool:
-        """Whether any of the addresses has this character, so that cutting there may cut one in two."""
+        """Whether any of the addresses contains this character, so that splitting there may cut it in two."""
         return character in self._characters
 
     def whole(self, text: str) -> str | None:
-        """The row's address, folded, that this text is as a whole."""
+        """The folded address of the row that a whole string is the address of."""
         text = text.strip()
-        found = self._spelled.get(text.lower())
-        if found is None and "@" in text and not re.search(r"\s", text):
+        address = self._spelled.get(text.lower())
+        if address is None and "@" in text and not re.search(r"\s", text):
             folded = fold_address(text)
-            found = folded if self._spelled.get(folded.lower()) == folded else None
-        return found
+            address = folded if self._spelled.get(folded.lower()) == folded else None
+        return address
 
     def subject(self, text: str) -> str | None:
-        """The row's address, folded, of whom a text speaks: whom it begins with, or mentions and nobody else."""
+        """The folded address that a message is about: it begins with it, or mentions no other address."""
         lowered = text.lower()
-        found = self._occurrences(lowered)
-        if not found:
+        occurrences = self._occurrences(lowered)
+        if not occurrences:
             return None
-        start, _, address = found[0]
+        start, _, address = occurrences[0]
         if not any(map(str.isalnum, lowered[:start])):
             return address
-        known = sum(lowered.count("@", start, end) for start, end, _ in found)
-        is_alone = len({one for _, _, one in found}) == 1 and known == lowered.count("@")
+        known = sum(lowered.count("@", start, end) for start, end, _ in occurrences)
+        is_alone = len({address for _, _, address in occurrences}) == 1 and known == lowered.count("@")
         return address if is_alone and not _MENTIONED.search(lowered[:start]) else None
 
     def _occurrences(self, text: str) -> list[tuple[int, int, str]]:
-        """Where addresses stand in a text in lower case, in order; of those that overlap the longest."""
-        found: list[tuple[int, int, str]] = []
+        """The positions of addresses in lowercase text, in order; of overlapping ones the longest."""
+        occurrences: list[tuple[int, int, str]] = []
         at = text.find("@")
         while at >= 0:
             longest = max(self._around(text, at), key=lambda span: span[1] - span[0], default=None)
             if longest is not None:
                 start, end = longest
-                while found and found[-1][1] > start:  # an `@` inside quotes
-                    found.pop()
-                found.append((start, end, self._spelled[text[start:end]]))
+                while occurrences and occurrences[-1][1] > start:  # an `@` inside quotes
+                    occurrences.pop()
+                occurrences.append((start, end, self._spelled[text[start:end]]))
             at = text.find("@", at + 1)
-        return found
+        return occurrences
 
     def _around(self, text: str, at: int) -> Iterable[tuple[int, int]]:
         for domain_length in self._domain_lengths:
@@ -95,7 +95,7 @@ class NamedAddresses:
                     yield start, end
 
     def _is_bounded(self, text: str, start: int, end: int) -> bool:
-        """Whether nothing but punctuation stands between the address and what no address of the batch contains."""
+        """Whether only punctuation separates the address from characters that no address of the batch contains."""
         before = text[max(0, start - _FAR) : start]
         return self._ends(before[::-1]) and self._ends(text[end : end + _FAR])
 

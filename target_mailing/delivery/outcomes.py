@@ -1,4 +1,4 @@
-"""What became of every row: counted, and told to the ledger (P4)."""
+"""The outcome of every row: counted, and reported to the ledger (P4)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["End", "Outcome", "Outcomes", "Replayed"]
 
 
 class Outcome(StrEnum):
-    """The ways a row can end. Where one line makes several rows, the first of these is the line's."""
+    """How a row can end. If a line makes several rows, the first of these outcomes is the line's."""
 
     REJECTED = "rejected"
     WITHHELD = "withheld"
@@ -25,12 +25,12 @@ class Outcome(StrEnum):
     SKIPPED = "skipped"
 
 
-#: The lines of a row, its own last, its outcome, and the code of that; of a delivered row, its effect.
+#: The lines of a row, its own last; its outcome; the code of the outcome, or a delivered row's effect.
 End = tuple[Sequence[int], Outcome, str | None]
 
 _RANK = {outcome: rank for rank, outcome in enumerate(Outcome)}
 _EFFECT_RANK: dict[str | None, int] = {effect: rank for rank, effect in enumerate(Effect)}
-#: What is done with the former address of a row, beside the row itself.
+#: Effects on the former address of a row's key, beside the row's own.
 _OF_FORMER: Final = frozenset({Effect.REMOVED, Effect.LOOKED_UP})
 
 
@@ -39,7 +39,7 @@ def _rank(outcome: Outcome, code: str | None) -> tuple[int, int]:
 
 
 class Replayed:
-    """The lines of the input whose rows were rejects before, as runs of consecutive lines."""
+    """Input lines whose rows were rejects before, as runs of consecutive lines."""
 
     def __init__(self) -> None:
         self.rows = 0
@@ -47,7 +47,7 @@ class Replayed:
         self._lasts: list[int] = []
 
     def add(self, line: int) -> None:
-        """A line, greater than those before it."""
+        """Add a line, which comes after those added before."""
         self.rows += 1
         if self._lasts and self._lasts[-1] == line - 1:
             self._lasts[-1] = line
@@ -72,11 +72,11 @@ class Outcomes:
         self.replayed = Replayed()
         #: Rejected rows that were rejects before.
         self.rejected_again = 0
-        #: Lines of rejected rows whose opt-outs are on their way.
+        #: Lines of rejected rows whose opt-outs are under way.
         self._opt_outs: set[int] = set()
-        #: Rejected rows whose opt-outs the provider has all the same.
+        #: Rejected rows whose opt-outs were still sent, and the provider has.
         self.opt_outs_obeyed = 0
-        #: Former addresses of keys that were removed, since their rows have another one.
+        #: Former addresses that were removed because the rows of their keys have another one.
         self.former_removed = 0
 
     @property
@@ -86,7 +86,7 @@ class Outcomes:
 
     @property
     def codes(self) -> Counter[str]:
-        """How often each code was given; effects are none."""
+        """How often each code was given; effects are not codes."""
         codes: Counter[str] = Counter()
         for (outcome, code), count in self._codes.items():
             if outcome is not Outcome.DELIVERED:
@@ -94,32 +94,24 @@ class Outcomes:
         return codes
 
     def codes_of(self, outcome: Outcome) -> dict[str, int]:
-        """How often each code was given with an outcome, the most frequent first; of delivered rows, each effect."""
-        return {code: count for (one, code), count in self._codes.most_common() if one is outcome}
+        """How often each code of an outcome was given, the most frequent first; for delivered rows, each effect."""
+        return {code: count for (other, code), count in self._codes.most_common() if other is outcome}
 
     def expect(self, line: int, parts: int, *, is_opt_out: bool = False) -> None:
-        """A row of this line has become so many; the line is settled by the last of them.
+        """A row of this line was divided into parts; the last part to end settles the line.
 
         Args:
             line: its number in the input.
             parts: how many.
-            is_opt_out: the row is rejected, and one of them is the opt-out that it tells of all the same.
+            is_opt_out: the row is rejected, and one part is its opt-out, which is still sent.
         """
         if is_opt_out:
             self._opt_outs.add(line)
         left, worst, code = self._parts.get(line, (1, Outcome.SKIPPED, None))
         self._parts[line] = (left + parts - 1, worst, code)
 
-    def settle(self, lines: Sequence[int], outcome: Outcome, code: str | None = None) -> None:
-        """A row ends: its own line is the last, the others are those that it superseded.
-
-        Raises:
-            ValueError: a line had its outcome before.
-        """
-        self.settle_all([(lines, outcome, code)])
-
     def settle_delivered(self, rows: Iterable[Sequence[int]], effect: Effect) -> None:
-        """Rows were delivered, each given by its lines as in `settle`, all with the same effect."""
+        """Rows were delivered with the same effect, each given by its lines as in `End`."""
         if self._parts:
             self.settle_all([(lines, Outcome.DELIVERED, effect) for lines in rows])
             return
@@ -135,7 +127,11 @@ class Outcomes:
         self._ledger.settle(done)
 
     def settle_all(self, ends: Sequence[End]) -> None:
-        """Rows end, as in `settle`, all at once."""
+        """Rows end; the lines before a row's own are superseded.
+
+        Raises:
+            ValueError: a line has its outcome already.
+        """
         done: list[int] = []
         for lines, outcome, code in ends:
             if self._opt_outs and not self._opt_outs.isdisjoint(lines):
@@ -147,7 +143,7 @@ class Outcomes:
         self._ledger.settle(done)
 
     def _obey(self, lines: Sequence[int], outcome: Outcome, code: str | None) -> None:
-        """Rows with opt-outs of rejected rows among them end: see whether the provider has these now."""
+        """Rows end that include opt-outs of rejected rows: count those that the provider has now."""
         if outcome is Outcome.UNCHANGED or (outcome is Outcome.DELIVERED and code not in _OF_FORMER):
             obeyed = self._opt_outs.intersection(lines)
             self._opt_outs -= obeyed

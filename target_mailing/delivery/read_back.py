@@ -1,4 +1,4 @@
-"""Looking at the provider for rows of which no job can tell whether they arrived."""
+"""Reading rows back from the provider, where no job shows whether they arrived."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ __all__ = ["ReadBack"]
 
 @dataclass(frozen=True)
 class ReadBack(Step):
-    """Asks what is there of each doubtful row; those of which all is there were delivered.
+    """Reads back each doubtful row; a row was delivered if its contact has all of its values.
 
     Attributes:
-        verdict: how the batch ends if none of the rows is found.
-        doubtful: positions of the rows to look for.
+        verdict: how the batch ends if none of the rows arrived.
+        doubtful: positions of the rows to read back.
     """
 
     verdict: Finished
@@ -27,12 +27,12 @@ class ReadBack(Step):
     name = "read_back"
 
     def run(self, work: Work) -> Finished:
-        """Look for the rows."""
+        """Read the rows back."""
         withheld = {*self.verdict.withheld, *work.withheld}
-        there = self.arrived([at for at in self.doubtful if at not in withheld], work)
-        rejected = {at: why for at, why in self.verdict.rejected.items() if at not in withheld and at not in there}
+        settled = {*withheld, *self.arrived([at for at in self.doubtful if at not in withheld], work)}
+        rejected = {at: refusal for at, refusal in self.verdict.rejected.items() if at not in settled}
         return msgspec.structs.replace(self.verdict, rejected=rejected, withheld=sorted(withheld))
 
     @abstractmethod
     def arrived(self, positions: Sequence[int], work: Work) -> Collection[int]:
-        """Those of these rows of which all is there."""
+        """The rows at these positions that arrived completely."""

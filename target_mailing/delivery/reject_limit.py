@@ -1,4 +1,4 @@
-"""The limit of `max_rejected`: how many rejects are too many, and when that is known; pure."""
+"""The limit of `max_rejected`: how many rejects are too many, and when that is certain; pure."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from mailing_api.settings import shown
 
 __all__ = ["RejectLimit", "Verdict", "reject_limit"]
 
-#: Rows read before a share is judged for good; at the end of the input it always is.
+#: Rows read before a share is judged finally; at the end of the input it always is.
 _JUDGED_FROM: Final = 1000
-#: Rejects from which on a share fails a run: among a few rows a share says little.
+#: Rejects from which a share can fail a run: of a few rows, a share means little.
 _LEAST_REJECTS: Final = 10
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """What the limit says of a run so far.
+    """The limit applied to a run so far.
 
     Attributes:
-        exceeded: too many rows were rejected so far, so that nothing is to be sent and no STATE may leave.
-        final: rows to come cannot change that.
+        exceeded: too many rows were rejected so far, so nothing is sent and no STATE leaves.
+        final: later rows cannot change that.
     """
 
     exceeded: bool
@@ -40,7 +40,7 @@ class RejectLimit:
         self._share = share
 
     def is_exceeded(self, rejected: int, rows: int, *, strict: bool = False) -> bool:
-        """Whether so many rejects of so many rows are too many.
+        """Whether so many rejects of so many rows exceed the limit.
 
         A share is exceeded from ten rejects on, unless it is zero, every row was rejected, or it is to be `strict`.
         """
@@ -57,11 +57,11 @@ class RejectLimit:
 
         Args:
             rejected: rows rejected so far.
-            rejected_again: those of them that were rejects before; a share does not count them.
-            read: rows read so far, whether or not they have ended.
-            read_again: those of them that were rejects before.
+            rejected_again: rejected rows that were rejects before; a share ignores them.
+            read: rows read so far, ended or not.
+            read_again: rows read that were rejects before.
             whole: no more rows will come.
-            strict: few rejects count, too: whoever is missing is taken off.
+            strict: a few rejects matter, too, because contacts that are not delivered are removed.
         """
         if self._count is not None:
             exceeded = self.is_exceeded(rejected, read)

@@ -122,10 +122,10 @@ def overdue(batch: Batch, *, run_began: float) -> Refusal | DeliveryFailed | Non
     """
     settings, now = batch.queue.settings, time.time()
     if now - batch.since > settings.job_abandon:
-        return Refusal("unconfirmed", f"the job had not ended after {settings.job_abandon:.0f} s")
+        return Refusal("unconfirmed", f"the job did not end within {settings.job_abandon:.0f} s")
     if now - max(batch.since, run_began) > settings.job_timeout:
         return DeliveryFailed(
-            f"Setting `job_timeout`: batch {batch.number} ({batch.jobs}) had not ended after "
-            f"{settings.job_timeout:.0f} s. It is in the journal; the next run follows it again."
+            f"Batch {batch.number} ({batch.jobs}) did not end within `job_timeout` ({settings.job_timeout:.0f} s). The "
+            "journal keeps it, and the next run resumes it."
         )
     return None

@@ -1,4 +1,4 @@
-"""The keys of streams that came in this run, in eight bytes each."""
+"""The keys that rows of this run had, in eight bytes each."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from typing import Final
 
 __all__ = ["SeenKeys"]
 
-#: Keys that are kept in a set before they are sorted.
+#: Keys kept in a set before they are sorted into an array.
 _RECENT: Final = 16_384
 
 
 class SeenKeys:
-    """Keyed hashes of keys; of two keys with the same first eight bytes one counts for both."""
+    """Keyed hashes of keys. Two keys with the same first eight bytes are treated as one."""
 
     def __init__(self) -> None:
         self._recent: set[int] = set()
         self._sorted: list[array[int]] = []
 
     def add(self, key: bytes) -> None:
-        """A row of this key came."""
+        """A row has this key."""
         self._recent.add(int.from_bytes(key[:8], "big"))
         if len(self._recent) >= _RECENT:
             newest = array("Q", sorted(self._recent))
@@ -31,12 +31,12 @@ class SeenKeys:
             self._sorted.append(newest)
 
     def __contains__(self, key: bytes) -> bool:
-        """Whether a row of this key came before."""
+        """Whether an earlier row had this key."""
         number = int.from_bytes(key[:8], "big")
         if number in self._recent:
             return True
         for numbers in self._sorted:
-            at = bisect_left(numbers, number)
-            if at < len(numbers) and numbers[at] == number:
+            index = bisect_left(numbers, number)
+            if index < len(numbers) and numbers[index] == number:
                 return True
         return False

@@ -1,4 +1,4 @@
-"""Keys that are no keys of a person: which ones stand for several addresses at once."""
+"""Keys that do not identify a person, because they stand for several addresses at once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from target_mailing.row import Row
 
 __all__ = ["SharedKeys"]
 
-#: Addresses of one key in one run that are too many for a person, even where the stream tells of changes.
+#: Addresses of one key in one run that are too many for a person, even in a stream of changes.
 _TOO_MANY: Final = 10
 
 
@@ -22,24 +22,24 @@ class _Moves(msgspec.Struct):
     """The addresses that a key had since its address first changed in this run.
 
     Attributes:
-        addresses: folded, the first of them from before the change.
-        came: how many of them rows of this run had.
+        addresses: folded; the first is the address before the change.
+        in_run: how many of them rows of this run had.
     """
 
     addresses: list[str]
-    came: int
+    in_run: int
 
 
 class SharedKeys:
     """Which keys of one destination's rows are shared.
 
-    In a table a key with two addresses in one run is shared: whoever has the other address is somebody else, as far as
-    can be known, and is not to be taken off. In a log that is a change of address. There a key is shared that has
-    ten addresses in one run, or that leaves its address and comes back to it in one run and in a later one, too.
+    In a table, a key with two addresses in one run is shared: the other address may be another person's, who must not
+    be removed. In a log, two addresses are a change of address. There a key is shared if it has ten addresses in one
+    run, or if it leaves its address and returns to it in one run and again in a later run.
     """
 
     def __init__(self, journal: Journal) -> None:
-        """Take the journal, which remembers shared keys."""
+        """Begin with no key seen; the journal remembers shared keys."""
         self._journal = journal
         self._seen = SeenKeys()
         self._moves: dict[bytes, _Moves] = {}
@@ -52,8 +52,8 @@ class SharedKeys:
 
         Args:
             row: with a key.
-            before: the address of the key before it, "" or None for none.
-            shared: those of its key and others that are known to be; it takes up what turns out to be.
+            before: the key's address before the row; "" or None for none.
+            shared: known shared keys; the row's key is added if it proves to be shared.
         """
         key = row.key
         assert key is not None  # noqa: S101 - only called for keyed rows
@@ -80,15 +80,15 @@ class SharedKeys:
         moves = self._moves.setdefault(key, _Moves([fold_address(before)], int(key in self._seen)))
         if row.address not in moves.addresses:
             moves.addresses.append(row.address)
-            moves.came += 1
-            return moves.came >= _TOO_MANY
+            moves.in_run += 1
+            return moves.in_run >= _TOO_MANY
         if self._journal.returned_keys.among([key]):
             return True
         self._returned.add(key)
         return False
 
     def remember(self) -> None:
-        """The run has ended well: note the keys that came back to an address. A log may tell that once, or again."""
+        """The run has succeeded: note the keys that returned to an address. The same log may be read again later."""
         if self._returned:
             self._journal.returned_keys.add(self._returned)
             self._returned = set()

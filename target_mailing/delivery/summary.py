@@ -1,4 +1,4 @@
-"""The totals of a run: a sentence for people, and fields for machines."""
+"""The totals of a run: a sentence for people, and fields for programs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from target_mailing.delivery.outcomes import Outcome, Outcomes
 
 __all__ = ["totals", "totals_sentence"]
 
-#: The order of the sentence: first the rows that need nobody's attention, last those that do.
+#: The order of the sentence: the outcomes that need attention come last.
 _ORDER: Final = (
     Outcome.UNCHANGED,
     Outcome.DELIVERED,
@@ -21,26 +21,26 @@ _ORDER: Final = (
     Outcome.REJECTED,
 )
 
-#: Effects whose words are not those of their names.
+#: Effects that are not called by their names.
 _EFFECTS: Final[Mapping[str, str]] = {Effect.OPT_OUT_KEPT: "opt-out kept"}
 
-#: What seldom happens to batches, with its words for one and for several.
-_SELDOM: Final = {
-    "resumed": ("batch of an earlier run followed", "batches of an earlier run followed"),
-    "adopted": ("job found again", "jobs found again"),
+#: Rare events of batches, in the singular and the plural.
+_RARE: Final = {
+    "resumed": ("batch of an earlier run resumed", "batches of an earlier run resumed"),
+    "adopted": ("job found after its reply was lost", "jobs found after their replies were lost"),
     "resubmitted": ("row sent again", "rows sent again"),
 }
 
-_FORMER: Final = ("former address was removed", "former addresses were removed")
-_OBEYED: Final = ("the opt-out of {} rejected row was obeyed", "the opt-outs of {} rejected rows were obeyed")
+_FORMER: Final = ("former address removed", "former addresses removed")
+_OBEYED: Final = ("opt-out of a rejected row obeyed", "opt-outs of rejected rows obeyed")
 
 
 def totals(outcomes: Outcomes, batches: Mapping[str, int]) -> dict[str, Any]:
-    """The fields for machines: every name is always there.
+    """The fields for programs: every name is always present.
 
     Args:
         outcomes: of the run's rows.
-        batches: how often something happened to batches.
+        batches: how often each event of batches occurred.
     """
     return {
         "rows": outcomes.rows,
@@ -49,12 +49,12 @@ def totals(outcomes: Outcomes, batches: Mapping[str, int]) -> dict[str, Any]:
         "reasons": dict(outcomes.codes),
         "former_removed": outcomes.former_removed,
         "opt_outs_obeyed": outcomes.opt_outs_obeyed,
-        **{name: batches.get(name, 0) for name in ("batches", *_SELDOM)},
+        **{name: batches.get(name, 0) for name in ("batches", *_RARE)},
     }
 
 
 def totals_sentence(outcomes: Outcomes, batches: Mapping[str, int]) -> str:
-    """The sentence for people, which leaves out what did not happen."""
+    """The sentence for people, without the counts that are zero."""
     parts = [
         f"{count} {outcome}{_details(_names(outcomes, outcome), count)}"
         for outcome in _ORDER
@@ -63,19 +63,13 @@ def totals_sentence(outcomes: Outcomes, batches: Mapping[str, int]) -> str:
     sentence = counted(outcomes.rows, "row")
     if parts:
         sentence += f": {', '.join(parts)}"
-    seldom: list[str] = []
-    if former := outcomes.former_removed:
-        seldom.append(counted(former, *_FORMER))
-    if obeyed := outcomes.opt_outs_obeyed:
-        seldom.append(f"{_OBEYED[obeyed > 1].format(obeyed)} all the same")
-    seldom += [
-        counted(count, one, several) for name, (one, several) in _SELDOM.items() if (count := batches.get(name, 0))
-    ]
-    return "; ".join([sentence, *seldom])
+    rare = [(outcomes.former_removed, _FORMER), (outcomes.opt_outs_obeyed, _OBEYED)]
+    rare += [(batches.get(name, 0), words) for name, words in _RARE.items()]
+    return "; ".join([sentence, *(counted(count, *words) for count, words in rare if count)])
 
 
 def _names(outcomes: Outcomes, outcome: Outcome) -> dict[str, int]:
-    """The codes of an outcome as they are; effects are words."""
+    """How often each code of an outcome was given; effects in words."""
     counts = outcomes.codes_of(outcome)
     if outcome is Outcome.DELIVERED:
         return {_EFFECTS.get(effect, effect.replace("_", " ")): count for effect, count in counts.items()}
@@ -83,7 +77,7 @@ def _names(outcomes: Outcomes, outcome: Outcome) -> dict[str, int]:
 
 
 def _details(counts: Mapping[str, int], whole: int) -> str:
-    """The parts of a count; a part that is the whole goes without its number."""
+    """The parts of a count; a single part that is the whole is given without its number."""
     if not counts:
         return ""
     if set(counts.values()) == {whole}:

@@ -87,7 +87,7 @@ def test_p4_a_line_is_settled_once(again):
     ledger = Ledger()
     ledger.settle([1, 2, 3])
     ledger.settle([5])
-    with pytest.raises(ValueError, match="settled already"):
+    with pytest.raises(ValueError, match="already settled"):
         ledger.settle([again])
 
 

@@ -13,10 +13,10 @@ from target_mailing.delivery.reject_limit import reject_limit
 def test_p4_superseded_rows_end_with_the_row_that_supersedes_them():
     ledger = Ledger()
     outcomes = Outcomes(ledger)
-    outcomes.settle([1, 3], Outcome.DELIVERED)
+    outcomes.settle_all([([1, 3], Outcome.DELIVERED, None)])
     assert outcomes.counts == {Outcome.SUPERSEDED: 1, Outcome.DELIVERED: 1}
     assert ledger.prefix == 1
-    outcomes.settle([2], Outcome.REJECTED, "bad_address")
+    outcomes.settle_all([([2], Outcome.REJECTED, "bad_address")])
     assert ledger.prefix == 3
     assert outcomes.rows == 3
     assert outcomes.codes == {"bad_address": 1}
@@ -27,10 +27,10 @@ def test_p4_a_line_of_several_rows_ends_with_its_last_and_counts_once_with_the_w
     outcomes = Outcomes(ledger)
     outcomes.expect(1, 2)
     outcomes.expect(1, 2)
-    outcomes.settle([1], Outcome.DELIVERED)
-    outcomes.settle([1], Outcome.REJECTED, "wrong_type")
+    outcomes.settle_all([([1], Outcome.DELIVERED, None)])
+    outcomes.settle_all([([1], Outcome.REJECTED, "wrong_type")])
     assert ledger.prefix == 0
-    outcomes.settle([1], Outcome.UNCHANGED)
+    outcomes.settle_all([([1], Outcome.UNCHANGED, None)])
     assert ledger.prefix == 1
     assert outcomes.counts == {Outcome.REJECTED: 1}
 
@@ -48,17 +48,17 @@ def test_p4_a_line_of_several_rows_ends_with_its_last_and_counts_once_with_the_w
 def test_p4_a_rejected_rows_opt_out_is_told_if_the_provider_has_it_and_counts_as_rejected_only(outcome, code, obeyed):
     outcomes = Outcomes(Ledger())
     outcomes.expect(1, 2, is_opt_out=True)
-    outcomes.settle([1], outcome, code)
-    outcomes.settle([1], Outcome.REJECTED, "wrong_type")
+    outcomes.settle_all([([1], outcome, code)])
+    outcomes.settle_all([([1], Outcome.REJECTED, "wrong_type")])
     assert outcomes.opt_outs_obeyed == obeyed
     assert outcomes.counts == {Outcome.REJECTED: 1}
 
 
 def test_p4_a_second_outcome_is_an_error():
     outcomes = Outcomes(Ledger())
-    outcomes.settle([1], Outcome.DELIVERED)
-    with pytest.raises(ValueError, match="settled already"):
-        outcomes.settle([1], Outcome.REJECTED)
+    outcomes.settle_all([([1], Outcome.DELIVERED, None)])
+    with pytest.raises(ValueError, match="already settled"):
+        outcomes.settle_all([([1], Outcome.REJECTED, None)])
 
 
 @pytest.mark.parametrize(
