@@ -1,4 +1,4 @@
-"""Log lines that wait until what matters more was said."""
+"""Log lines held back until a more important line is logged."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["HeldLines"]
 
 
 class HeldLines(logging.Filter):
-    """Keeps warnings and errors of some loggers, and drops what is below.
+    """Holds warnings and errors of some loggers, and drops lines of lower levels.
 
     Example:
         >>> with held.holding(loggers):
@@ -25,24 +25,24 @@ class HeldLines(logging.Filter):
 
     @contextmanager
     def holding(self, loggers: Iterable[logging.Logger]) -> Iterator[None]:
-        """Hold the lines of these loggers, unless they are at level DEBUG, where everything is shown as it happens."""
-        chosen = [logger for logger in loggers if not logger.isEnabledFor(logging.DEBUG)]
-        for logger in chosen:
+        """Hold the lines of these loggers. Loggers at level DEBUG log at once."""
+        held = [logger for logger in loggers if not logger.isEnabledFor(logging.DEBUG)]
+        for logger in held:
             logger.addFilter(self)
         try:
             yield
         finally:
-            for logger in chosen:
+            for logger in held:
                 logger.removeFilter(self)
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Hold a line."""
+        """Hold a line; False drops it for now."""
         if record.levelno >= logging.WARNING:
             self._held.append(record)
         return False
 
     def release(self) -> None:
-        """Log what was held."""
+        """Log the held lines."""
         for record in self._held:
             logging.getLogger(record.name).handle(record)
         self._held.clear()

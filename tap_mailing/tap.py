@@ -1,15 +1,16 @@
-"""TapMailing: settings, discovery, the run over all streams."""
+"""The tap: settings, discovery, and the run over all streams."""
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
 from functools import partial
 from itertools import chain
+from pathlib import Path
 from types import FrameType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import click
 import httpx
@@ -51,7 +52,7 @@ class TapCommand(PluginCommand):
 
 
 class StreamsFailed(MailingError):
-    """Some streams could not be read to their end; the others were, and their bookmarks moved."""
+    """Some streams were not read completely; the other streams were read, and their bookmarks are new."""
 
 
 class TapMailing(MailingPlugin, Tap):
@@ -62,7 +63,7 @@ class TapMailing(MailingPlugin, Tap):
     declared_settings = _SETTINGS
     config_jsonschema: ClassVar[dict[str, Any]] = json_schema(_SETTINGS)
     command_class = TapCommand
-    # Not among them: BATCH, whose files would bypass selection and stream maps, and ACTIVATE_VERSION.
+    # Without BATCH, whose files would bypass selection and stream maps, and without ACTIVATE_VERSION.
     capabilities: ClassVar[list[CapabilitiesEnum]] = [
         TapCapabilities.CATALOG,
         TapCapabilities.STATE,
@@ -81,17 +82,17 @@ class TapMailing(MailingPlugin, Tap):
         retry: RetryPolicy | None = None,
         **options: Any,
     ) -> None:
-        """Make a tap; nothing is read.
+        """Make a tap, without reading anything.
 
         Args:
-            transport: replaces the network, for tests.
-            retry: how patient to be with the provider.
-            options: the SDK's: config, catalog, state and so on.
+            transport: replaces the network in tests.
+            retry: number and delay of retries.
+            options: the SDK's options, such as config, catalog and state.
         """
         self._transport = transport
         self._retry = retry
         options["config"] = given_settings(options.get("config"))
-        known = {name: one for each in PROVIDERS for name, one in zip(each.stream_names, each.streams, strict=True)}
+        known = {cast("Any", stream).name: stream for provider in PROVIDERS for stream in provider.streams}
         options["state"] = read_state(options.get("state"), known)
         self._foreign_streams: list[str] = []
         if options.get("catalog") is not None and not isinstance(options["catalog"], Catalog):
@@ -99,30 +100,30 @@ class TapMailing(MailingPlugin, Tap):
         super().__init__(**options)
 
     def discover_streams(self) -> Sequence[Stream]:
-        """All streams of the providers that are set; of all providers where none is."""
-        found: list[Stream] = []
+        """All streams of the configured providers; without a configured provider, those of all providers."""
+        streams: list[Stream] = []
         for provider in chosen(self.config) or PROVIDERS:
             connection = Connection(lambda: Options.from_config(self.config), partial(self._connect, provider))
-            found += [stream(self, connection) for stream in provider.streams]
-        return found
+            streams += [stream(self, connection) for stream in provider.streams]
+        return streams
 
     def setup_mapper(self) -> None:
-        """Make the stream maps, over the catalog as the streams complete it.
+        """Make the stream maps from the catalog, which the streams complete.
 
         Raises:
-            ConfigurationError: two columns get one name.
+            ConfigurationError: a stream map is invalid, or two columns get the same name.
         """
         _ = self.streams
         try:
             super().setup_mapper()
         except ConfigValidationError:
             raise
-        except (MapExpressionError, StreamMapConfigError) as exc:  # whose texts quote expressions, never a row
+        except (MapExpressionError, StreamMapConfigError) as exc:  # their messages quote expressions, but not rows
             raise ConfigurationError(f"Setting `stream_maps`: {exc}") from None
         except Exception as exc:
             if isinstance(exc, ValueError) and self.config.get("flattening_enabled"):
                 raise ConfigurationError(
-                    f"The settings `flattening_…` give two columns of a stream one name ({exc}). Choose a larger "
+                    f"The settings `flattening_…` give two columns of a stream the same name ({exc}). Choose a larger "
                     "`flattening_max_key_length`, or another `flattening_separator`."
                 ) from None
             if not self.config.get("stream_maps"):
@@ -134,30 +135,39 @@ class TapMailing(MailingPlugin, Tap):
             self.logger.warning("Setting `stream_maps`: %s", unused)
 
     def sync_all(self) -> None:  # type: ignore[misc]  # final in the SDK for type checkers only
-        """Read all selected streams; one that fails does not keep the others from being read.
+        """Read all selected streams. If a stream fails, the others are still read.
 
         Raises:
             ConfigurationError: before anything is read or written.
-            StreamsFailed: at the end, naming the streams that were not read to their end.
+            StreamsFailed: at the end, with the names of the streams that failed.
         """
         selected = [stream for stream in self.streams.values() if stream.selected]
         self._check_providers()
         self._check_catalog(selected)
-        with self._connected(selected), self._remembering(selected):
+        with self._connected(selected), self._detecting_changes(selected):
             super().sync_all()
-        self._report(selected)
+        if failures := _failures(selected):
+            were = "was" if len(failures) == 1 else "were"
+            raise StreamsFailed(
+                f"{len(failures)} of {counted(len(selected), 'stream')} {were} not read completely: "
+                f"{_by_kind(failures)}. Their bookmarks are unchanged; the log above has the reasons."
+            )
+
+    def run_connection_test(self) -> bool:  # type: ignore[misc]  # final in the SDK for type checkers only
+        """Read a record of each stream and log the result, without writing records: see `run_sync_dry_run`."""
+        with Path(os.devnull).open("w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):
+            return super().run_connection_test()
 
     def run_sync_dry_run(  # type: ignore[misc]  # final in the SDK for type checkers only
         self, dry_run_record_limit: int | None = 1, streams: Iterable[Stream] | None = None
     ) -> bool:
-        """Read up to that many records of each stream, selected or not, by as few requests as that takes.
+        """Read up to this many records of each stream, selected or not, by as few requests as possible.
 
-        Streams that would leave a trace at their provider are not read. The log tells the result first, then its
-        reasons.
+        Streams that leave a trace at their provider are skipped. The log has the result first, then the reasons.
 
         Raises:
             ConfigurationError: before anything is read or written.
-            StreamsFailed: at the end, naming the streams that could not be read.
+            StreamsFailed: at the end, with the names of the streams that failed.
         """
         self._check_providers()
         tried = [stream for stream in self.streams.values() if not getattr(stream, "leaves_trace", False)]
@@ -167,11 +177,11 @@ class TapMailing(MailingPlugin, Tap):
         loggers = [logging.getLogger("singer_sdk.metrics"), *(stream.logger for stream in tried)]
         with self._connected(tried), held.holding(loggers):
             super().run_sync_dry_run(dry_run_record_limit, tried)
-        self._tell_result(tried, held)
         failures = _failures(tried)
+        self._log_test(tried, failures, held)
         if failures:
             raise StreamsFailed(
-                f"{len(failures)} of {counted(len(tried), 'stream')} could not be read: {_told(failures)}."
+                f"{len(failures)} of {counted(len(tried), 'stream')} could not be read: {_by_kind(failures)}."
             )
         return True
 
@@ -184,7 +194,7 @@ class TapMailing(MailingPlugin, Tap):
         with cls._hinting(options.get("config")):
             try:
                 super().invoke(**options)
-            except ConfigValidationError as exc:  # which the SDK's command would tell in several lines
+            except ConfigValidationError as exc:  # the SDK's command would log several lines
                 raise ConfigurationError(" ".join(exc.errors)) from None
 
     @classmethod
@@ -211,38 +221,38 @@ class TapMailing(MailingPlugin, Tap):
     def _connected(self, streams: Iterable[Stream]) -> Iterator[None]:
         connections = {stream.connection: None for stream in streams if isinstance(stream, MailingStream)}
         try:
-            wrong: dict[str, None] = {}
+            errors: dict[str, None] = {}
             for connection in connections:
                 try:
-                    connection.open()
+                    _ = connection.client
                 except ConfigurationError as exc:
-                    wrong[str(exc)] = None
-            if wrong:
-                raise ConfigurationError(" ".join(wrong))
+                    errors[str(exc)] = None
+            if errors:
+                raise ConfigurationError(" ".join(errors))
             yield
         finally:
             for connection in connections:
                 connection.close()
 
     @contextmanager
-    def _remembering(self, selected: Iterable[Stream]) -> Iterator[None]:
-        detecting = [one for one in selected if isinstance(one, MailingStream) and one.detects_changes]
+    def _detecting_changes(self, selected: Iterable[Stream]) -> Iterator[None]:
+        streams = [stream for stream in selected if isinstance(stream, MailingStream) and stream.detects_changes]
         place = Options.from_config(self.config).change_detection
-        if place is None or not detecting:
+        if place is None or not streams:
             yield
             return
         scopes = {provider.name: provider.scope(self.config) for provider in PROVIDERS}
         with open_store(place) as store:
-            self.logger.info("Snapshots are in %s.", store.name)
-            for stream in detecting:
+            self.logger.info("Change detection: the snapshots are in %s.", store.name)
+            for stream in streams:
                 part = store.part(stream.name, stream.client.account)
                 stream.snapshots = Snapshots(store, part, scopes[stream.provider])
             yield
 
     def _check_providers(self) -> None:
         if not chosen(self.config):
-            told = ", ".join(provider.required_text for provider in PROVIDERS)
-            raise ConfigurationError(f"No provider is set. Set the credentials of at least one: {told}.")
+            settings = ", ".join(provider.required_text for provider in PROVIDERS)
+            raise ConfigurationError(f"No provider is configured. Set the credentials of at least one: {settings}.")
 
     def _check_catalog(self, selected: Sequence[Stream]) -> None:
         offered = self.input_catalog.streams if self.input_catalog else []
@@ -255,55 +265,46 @@ class TapMailing(MailingPlugin, Tap):
             )
             if unset:
                 raise ConfigurationError(
-                    f"The catalog selects {', '.join(unset)}, but {provider.required_text} is missing: set it, or take "
-                    "these streams out of the selection."
+                    f"The catalog selects {', '.join(unset)}, but {provider.required_text} is missing: set it, or "
+                    "deselect these streams."
                 )
         if self._foreign_streams:
             foreign = ", ".join(self._foreign_streams)
-            self.logger.warning("The catalog names streams that this tap does not have: %s.", foreign)
+            self.logger.warning("Ignoring catalog entries of streams that this tap does not have: %s.", foreign)
         if not selected:
-            self.logger.warning("No stream is selected, so nothing is read.")
+            self.logger.warning("No stream is selected, so nothing is read. Select streams in the catalog.")
 
-    def _tell_result(self, tried: Sequence[Stream], reasons: HeldLines) -> None:
-        failed = len(_failures(tried))
-        if failed:
-            self.logger.error("The test failed: %d of %s could not be read.", failed, counted(len(tried), "stream"))
+    def _log_test(self, tried: Sequence[Stream], failures: Mapping[str, str], reasons: HeldLines) -> None:
+        total = counted(len(tried), "stream")
+        if failures:
+            self.logger.error("The test failed: %d of %s could not be read.", len(failures), total)
         else:
-            every = "" if len(tried) == 1 else "all "
-            self.logger.info("The test passed: %s%s could be read.", every, counted(len(tried), "stream"))
+            self.logger.info("The test passed: %s%s could be read.", "" if len(tried) == 1 else "all ", total)
         reasons.release()
         streams = [stream for stream in self.streams.values() if isinstance(stream, MailingStream)]
         for provider in chosen(self.config):
-            own = [stream for stream in streams if stream.provider == provider.name and stream in tried]
-            readable = sum(stream.failure is None for stream in own)
-            self.logger.info("%s: %d of %s could be read.", provider.title, readable, counted(len(own), "stream"))
-        untried = [stream.name for stream in streams if stream.leaves_trace]
-        if untried:
-            self.logger.info("Not tried, since reading them leaves a trace at the provider: %s.", ", ".join(untried))
-
-    def _report(self, tried: Sequence[Stream]) -> None:
-        failures = _failures(tried)
-        if failures:
-            share = f"{len(failures)} of {counted(len(tried), 'stream')} {'was' if len(failures) == 1 else 'were'}"
-            raise StreamsFailed(
-                f"{share} not read to their end: {_told(failures)}. Their bookmarks did not move; the reasons are in "
-                "the log above."
-            )
+            names = [stream.name for stream in streams if stream.provider == provider.name and stream in tried]
+            readable = len(set(names) - failures.keys())
+            self.logger.info("%s: %d of %s could be read.", provider.title, readable, counted(len(names), "stream"))
+        skipped = [stream.name for stream in streams if stream.leaves_trace]
+        if skipped:
+            self.logger.info("Not tested, since reading them leaves a trace at the provider: %s.", ", ".join(skipped))
 
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
-        # The SDK's handler writes STATE, perhaps into the middle of a record, and exits 0. Every bookmark that could
-        # move has been written already, at the end of its stream.
+        # The SDK's handler writes STATE, perhaps into the middle of a record, and exits 0. All bookmarks that changed
+        # are written already, at the end of their streams.
         del frame
-        self.logger.error("Stopped by signal %d before everything was read.", signum)
-        os._exit(128 + signum)  # nothing may hold it up: neither a call under way nor whoever catches exceptions
+        self.logger.error("Stopped by signal %d before all streams were read.", signum)
+        os._exit(128 + signum)  # at once, without waiting for a call and without code that catches exceptions
 
 
 def _failures(tried: Iterable[Stream]) -> dict[str, str]:
-    """The kinds of the errors, by stream."""
+    """The kind of error of each stream that failed, by stream."""
     return {stream.name: stream.failure for stream in tried if isinstance(stream, MailingStream) and stream.failure}
 
 
-def _told(failures: dict[str, str]) -> str:
-    kinds = dict.fromkeys(failures.values())
-    by_kind = {kind: ", ".join(name for name, one in failures.items() if one == kind) for kind in kinds}
-    return "; ".join(f"{names} ({kind})" for kind, names in by_kind.items())
+def _by_kind(failures: Mapping[str, str]) -> str:
+    names: dict[str, list[str]] = {}
+    for name, kind in failures.items():
+        names.setdefault(kind, []).append(name)
+    return "; ".join(f"{', '.join(streams)} ({kind})" for kind, streams in names.items())

@@ -1,10 +1,11 @@
-"""New, changed and gone rows of a stream, told by the snapshot of its last run: the setting `change_detection`."""
+"""New, changed and deleted rows of a stream, found by its last run's snapshot: the setting `change_detection`."""
 
 from __future__ import annotations
 
 import hashlib
 import logging
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -20,37 +21,38 @@ __all__ = ["DELETED_AT", "Changes", "Snapshots", "open_store"]
 
 logger = logging.getLogger(__name__)
 
-#: The column that says that a row is gone; unset in all others.
+#: The column that marks a deleted row; null in all other records.
 DELETED_AT: Final = constant("_sdc_deleted_at", TIMESTAMP, None)
 
 _PACKER: Final = msgspec.msgpack.Encoder(order="deterministic")
+_INCOMPARABLE: Final = "the snapshot lacks the generation that STATE names, or settings changed"
 _HASH_BYTES: Final = 8
 _KEY_BYTES: Final = 16
 
 
 def open_store(place: SnapshotPlace) -> Store:
-    """The store that the setting names; nothing is connected yet.
+    """The store that the setting names, not connected yet.
 
     Raises:
-        ConfigurationError: its URL cannot be read.
+        ConfigurationError: the URL is invalid.
     """
-    # Slow to import, and most runs need neither.
-    if place.path is not None:
+    # The stores are slow to import, and most runs need none.
+    if isinstance(place, Path):
         from tap_mailing.change_detection.sqlite import FileStore  # noqa: PLC0415
 
-        return FileStore(place.path)
+        return FileStore(place)
     from tap_mailing.change_detection.postgres import PostgresStore  # noqa: PLC0415
 
-    return PostgresStore(place.url or "")
+    return PostgresStore(place)
 
 
 class Snapshots(msgspec.Struct, frozen=True):
-    """Where a stream finds the snapshot of its account.
+    """A stream's snapshot of one account.
 
     Attributes:
         store: open.
-        part: of the stream and account.
-        scope: the settings that may limit what the provider lists.
+        part: the number of the stream and account in the store.
+        scope: the settings that can limit the rows which the provider lists.
     """
 
     store: Store
@@ -59,10 +61,10 @@ class Snapshots(msgspec.Struct, frozen=True):
 
 
 class Changes:
-    """Writes the rows of one walk of a stream that are new or changed, and says which are gone.
+    """Writes the new and changed rows of one walk over a stream, and a record for each deleted row.
 
     Attributes:
-        compares: whether there is a generation to compare with; otherwise all rows count as new, and none as gone.
+        compares: whether there is a generation to compare with; if not, all rows are new and no row is deleted.
     """
 
     def __init__(
@@ -80,14 +82,14 @@ class Changes:
         """Begin a walk.
 
         Args:
-            snapshots: where the stream's snapshot is.
+            snapshots: the stream's snapshot.
             records: writes the stream's records.
-            stream: its name, for the log.
-            fixed: what is the same in all rows: provider and account.
-            keys: the columns that tell the account's rows apart.
-            hides_keys: keys may be addresses, so that a digest of them is kept.
-            shape: what records are made by besides the provider's rows; where it changes, every row has changed.
-            state: the entry of STATE, which names a generation for each account.
+            stream: the stream's name, for the log.
+            fixed: the columns with the same value in all rows: provider and account.
+            keys: the columns that identify a row within its account.
+            hides_keys: the keys may contain addresses, so the snapshot stores a digest of each key.
+            shape: everything beside the provider's rows that determines the records; a new shape changes every row.
+            state: the member of STATE that names a generation for each account.
 
         Raises:
             ConfigurationError: the snapshot cannot be written.
@@ -98,13 +100,13 @@ class Changes:
         self._fixed = fixed
         self._keys = [column.name for column in keys]
         self._hides_keys = hides_keys
-        # One text is kept as it is, any other key as JSON.
+        # A key of one string is stored unchanged, any other key as JSON.
         self._is_plain = len(keys) == 1 and keys[0].schema.get("type") == "string"
-        self._state = state if isinstance(state, dict) else {}
+        self._state = state or {}
         self._begun = hashlib.blake2b(shape + b"\0", key=store.secret, digest_size=_HASH_BYTES)
         self._begun_key = hashlib.blake2b(b"key\0", key=store.secret, digest_size=_KEY_BYTES)
         self._encode = msgspec.json.Encoder().encode
-        # Keys of another form are those of other rows, so they belong to what is compared.
+        # The form of the keys is part of the scope, since keys of different forms cannot be compared.
         scope = hashlib.blake2b(
             msgspec.json.encode([snapshots.scope, self._keys, hides_keys]), key=store.secret, digest_size=_KEY_BYTES
         ).digest()
@@ -112,45 +114,46 @@ class Changes:
         self._walk = Walk(store, snapshots.part, scope=scope, named=named if isinstance(named, str) else None)
         self.compares = self._walk.compares
         if not self.compares:
-            why = "the snapshot lacks the one that STATE names, or settings differ" if named else "STATE names none"
-            logger.info("%s: no generation to compare with (%s), so all rows count as new.", stream, why)
+            reason = _INCOMPARABLE if named else "STATE names no generation"
+            logger.info("%s: no generation to compare with (%s), so all rows are treated as new.", stream, reason)
 
     def write(self, filled: Filled, keys: Filled) -> int:
-        """Write those of a page's rows that are new or changed; returns their number.
+        """Write the new and changed rows of a page; returns their number.
 
         Args:
             filled: the page's columns.
-            keys: its key columns.
+            keys: the page's key columns.
         """
-        changed = self._walk.changed(self._texts(keys), self._hashes(filled))
+        changed = self._walk.changed(self._stored_keys(keys), self._hashes(filled))
         if changed:
             all_changed = len(changed) == len(filled[0])
-            self._records.write(filled if all_changed else [[column[at] for at in changed] for column in filled])
+            self._records.write(filled if all_changed else [[column[row] for row in changed] for column in filled])
         return len(changed)
 
     def write_gone(self) -> int:
-        """Write a record for each row that is gone, after the walk came to its end; returns their number."""
+        """Write a record for each deleted row, after the last page; returns the number of records."""
         fixed = {**self._fixed, DELETED_AT.name: now()}
         count = 0
-        for lost in self._walk.gone():
-            count += len(lost)
+        for deleted in self._walk.gone():
+            count += len(deleted)
             if not self._hides_keys:
-                self._records.write_apart([fixed | self._columns_of(key) for key in lost])
+                self._records.write_apart([fixed | self._columns_of(key) for key in deleted])
         if count and self._hides_keys:
             logger.warning(
-                "%s: %s gone; their keys may be addresses, so no record names them.",
+                "%s: %s deleted at the provider. The stream writes no records of deletions, since its snapshot does "
+                "not store keys that may contain addresses.",
                 self._stream,
-                counted(count, "row is", "rows are"),
+                counted(count, "row was", "rows were"),
             )
             return 0
         return count
 
     def complete(self) -> dict[str, str]:
-        """Keep the walk, which was read and written to its end, as a generation; returns the entry of STATE."""
+        """Store the completely written walk as a generation; returns the member of STATE that names it."""
         return {**self._state, self._fixed["account"]: self._walk.complete()}
 
     def _hashes(self, filled: Filled) -> list[int]:
-        # The values alone, packed: a fraction of a record's JSON. The columns' names are in the shape.
+        # Only the values: packing them takes a fraction of the time of a record's JSON. The shape has the names.
         rows = list(zip(*filled, strict=True))
         try:
             packed = list(map(_PACKER.encode, rows))
@@ -158,17 +161,17 @@ class Changes:
             packed = list(map(_packed, rows))
         copy, number = self._begun.copy, int.from_bytes
         hashes = []
-        for one in packed:
+        for row in packed:
             digest = copy()
-            digest.update(one)
+            digest.update(row)
             hashes.append(number(digest.digest(), "big", signed=True))
         return hashes
 
-    def _texts(self, keys: Filled) -> Sequence[str]:
+    def _stored_keys(self, keys: Filled) -> Sequence[str]:
         if self._is_plain and not self._hides_keys:
             return keys[0]
         encoded = map(self._encode, zip(*keys, strict=True))
-        return list(map(self._hidden, encoded)) if self._hides_keys else [one.decode() for one in encoded]
+        return list(map(self._hidden, encoded)) if self._hides_keys else [key.decode() for key in encoded]
 
     def _hidden(self, key: bytes) -> str:
         digest = self._begun_key.copy()
@@ -182,5 +185,5 @@ class Changes:
 def _packed(row: tuple[Any, ...]) -> bytes:
     try:
         return _PACKER.encode(row)
-    except OverflowError:  # a number of more than 64 bits
+    except OverflowError:  # an integer of more than 64 bits
         return msgspec.json.encode(row, order="deterministic")

@@ -37,20 +37,20 @@ _TABLES: Final = (
 
 
 class PostgresStore(Store):
-    """Tables in the schema `tap_mailing`. Of each stream and account an advisory lock of the session is held.
+    """Tables in the schema `tap_mailing`. An advisory lock of the session protects each stream and account.
 
-    Every statement commits by itself, so that no transaction stays open while the provider is asked.
+    Every statement is its own transaction, so that none stays open while the tap waits for the provider.
     """
 
     def __init__(self, url: str) -> None:
-        """Name the place; nothing is done.
+        """Name the database, without connecting.
 
         Args:
-            url: as libpq takes it: `postgresql://user:password@host/database`; what is left out comes from libpq's
-                environment variables, such as PGPASSWORD.
+            url: `postgresql://user:password@host/database`; missing parts come from libpq's environment variables,
+                such as PGPASSWORD.
 
         Raises:
-            ConfigurationError: it is no URL, or psycopg is not installed.
+            ConfigurationError: the URL is invalid, or psycopg is not installed.
         """
         self._own = postgres.OwnSchema(
             url, _SCHEMA, setting="change_detection", member="url", content="snapshot", error=ConfigurationError
@@ -60,31 +60,31 @@ class PostgresStore(Store):
         self._database: psycopg.Connection[Any] | None = None
 
     def find(self, part: int, keys: Sequence[str]) -> dict[str, Found]:
-        """Those of the rows that are there."""
+        """The stored rows with these keys, by key."""
         query = "SELECT key, place, hash, written FROM entries WHERE part = ? AND key = ANY(?)"
-        found = self._read(tuple[str, int, int | None, int], query, (part, list(keys)))
-        return {key: (place, row, written) for key, place, row, written in found}
+        rows = self._read(tuple[str, int, int | None, int], query, (part, list(keys)))
+        return {key: (place, row_hash, written) for key, place, row_hash, written in rows}
 
     def put(self, part: int, number: int, notes: Collection[Note]) -> None:
-        """Note rows, each key once, as written by a walk."""
-        keys, places, rows = (list(column) for column in zip(*notes, strict=True))
+        """Store rows that a walk writes; each key may occur once."""
+        keys, places, hashes = map(list, zip(*notes, strict=True))
         self._run(
             "INSERT INTO entries (part, key, place, hash, written) "
             "SELECT ?, key, place, hash, ? "
             "FROM unnest(?::text[], ?::bigint[], ?::bigint[]) AS noted (key, place, hash) "
             "ON CONFLICT (part, key) DO UPDATE SET place = excluded.place, hash = excluded.hash, "
             "written = excluded.written",
-            (part, number, keys, places, rows),
+            (part, number, keys, places, hashes),
         )
 
     def commit(self) -> None:
-        """Nothing to do: each statement is kept."""
+        """Do nothing: each statement commits."""
 
     def rollback(self) -> None:
-        """Nothing to do."""
+        """Do nothing: each statement commits."""
 
     def close(self) -> None:
-        """End the session, and with it the locks."""
+        """End the session, which releases the locks."""
         if self._database is not None:
             with contextlib.suppress(self._own.driver_error):
                 self._database.close()
@@ -97,10 +97,10 @@ class PostgresStore(Store):
             self._database = psycopg.connect(self._url, autocommit=True, **postgres.connection_options())
         except psycopg.Error as exc:
             raise ConfigurationError(
-                f"Setting `change_detection`: no connection to {self.name} ({postgres.failure(exc)})."
+                f"Setting `change_detection`: cannot connect to {self.name} ({postgres.failure(exc)})."
             ) from None
         self._own.begin(self._run_with)
-        # Two runs at once would both find that there is no schema.
+        # Otherwise two concurrent runs could both create the schema.
         self._run("SELECT pg_catalog.pg_advisory_lock(pg_catalog.hashtextextended(?, 0))", (_SCHEMA,))
         self._own.enter(self._run_with)
         names = self._run("SELECT tablename FROM pg_catalog.pg_tables WHERE schemaname = ?", (_SCHEMA,))

@@ -1,4 +1,4 @@
-"""Snapshots in a SQLite file, for its owner alone."""
+"""Snapshots in a SQLite file that only its owner can read."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from tap_mailing.change_detection.store import TABLES, Found, Note, Store, held
 __all__ = ["FileStore"]
 
 _PRAGMAS: Final = (
-    "journal_mode=WAL",
-    "synchronous=FULL",
-    "cache_size=-16384",
-    "wal_autocheckpoint=8192",
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",
+    "PRAGMA cache_size=-16384",
+    "PRAGMA wal_autocheckpoint=8192",
 )
 
 _MARK: Final = Mark(application_id=0x744D536E, tables=TABLES)
@@ -43,50 +43,52 @@ _TABLES: Final = (
 
 
 class FileStore(Store):
-    """The file is made where there is none. Its lock is held while the store is open."""
+    """A file, created if it does not exist and locked while the store is open."""
 
     def __init__(self, path: Path) -> None:
-        """Name the file; nothing is done."""
+        """Name the file, without opening it."""
         self.name = str(path)
         self._file = HeldFile(path, _MARK)
         self._database: sqlite3.Connection | None = None
 
     def find(self, part: int, keys: Sequence[str]) -> dict[str, Found]:
-        """Those of the rows that are there."""
+        """The stored rows with these keys, by key."""
         query = (
             "SELECT key, place, hash, written FROM entries WHERE part = ? AND key IN (SELECT value FROM json_each(?))"
         )
-        found = self._read(tuple[str, int, int | None, int], query, (part, msgspec.json.encode(keys).decode()))
-        return {key: (place, row, written) for key, place, row, written in found}
+        rows = self._read(tuple[str, int, int | None, int], query, (part, msgspec.json.encode(keys).decode()))
+        return {key: (place, row_hash, written) for key, place, row_hash, written in rows}
 
     def put(self, part: int, number: int, notes: Collection[Note]) -> None:
-        """Note rows, each key once, as written by a walk."""
+        """Store rows that a walk writes; each key may occur once."""
         statement = (
             "INSERT INTO entries (part, key, place, hash, written) VALUES (?, ?, ?, ?, ?) "
             "ON CONFLICT (part, key) DO UPDATE SET "
             "place = excluded.place, hash = excluded.hash, written = excluded.written"
         )
-        with self._telling():
-            # In order of the keys, each page of the table is touched once.
-            self._opened.executemany(statement, [(part, key, place, row, number) for key, place, row in sorted(notes)])
+        with self._errors():
+            # In order of the keys, so that SQLite writes each page of the table once.
+            self._opened.executemany(
+                statement, [(part, key, place, row_hash, number) for key, place, row_hash in sorted(notes)]
+            )
 
     def commit(self) -> None:
-        """Keep what was noted, so that it survives a power cut."""
-        with self._telling():
+        """Write the changes, so that they survive a power cut."""
+        with self._errors():
             self._opened.commit()
         if not self._file.is_there:
             raise ConfigurationError(
-                f"Setting `change_detection`: {self.name} was removed or replaced while this run held it. What is "
-                "noted from now on would be lost. Put the file back if it was moved, and run again."
+                f"Setting `change_detection`: {self.name} was removed or replaced while this run used it, so the "
+                "snapshot would be lost. If the file was moved, move it back; then run again."
             )
 
     def rollback(self) -> None:
-        """Forget what was not committed."""
-        with self._telling():
+        """Undo the changes since the last commit."""
+        with self._errors():
             self._opened.rollback()
 
     def close(self) -> None:
-        """Close the file and let go of its lock."""
+        """Close the file and release its lock."""
         self._file.let_go(self._close)
 
     def _close(self) -> None:
@@ -104,7 +106,7 @@ class FileStore(Store):
     def _connect(self) -> None:
         try:
             self._file.hold()
-            with self._telling():
+            with self._errors():
                 self._database = sqlite3.connect(self._file.path)
                 self._file.mark(self._database.execute)
         except Held as exc:
@@ -113,44 +115,43 @@ class FileStore(Store):
             raise ConfigurationError(f"Setting `change_detection.path`: {self.name} {exc}.") from None
         except OSError as exc:
             raise self._unusable(exc.strerror or type(exc).__name__) from None
-        with self._telling():
-            there = {name for (name,) in self._database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-            self._check_tables(there)
-            for statement in (*(f"PRAGMA {pragma}" for pragma in _PRAGMAS), *_TABLES):
-                self._database.execute(statement)
+        self._check_tables({name for (name,) in self._run("SELECT name FROM sqlite_master WHERE type = 'table'")})
+        for statement in (*_PRAGMAS, *_TABLES):
+            self._run(statement)
 
     def _hold(self, stream: str, account: str) -> None:
-        """Nothing more to do: the whole file is held."""
+        """Do nothing: the whole file is locked."""
 
     def _run(self, statement: str, parameters: Sequence[Any] = ()) -> list[Any]:
-        with self._telling():
+        with self._errors():
             return self._opened.execute(statement, parameters).fetchall()
 
     @contextlib.contextmanager
-    def _telling(self) -> Iterator[None]:
+    def _errors(self) -> Iterator[None]:
+        """Raise ConfigurationError for an error of SQLite."""
         try:
             yield
         except sqlite3.Error as exc:
-            # The kind alone; SQLite's own words may name tables and columns, which help nobody.
-            kind = getattr(exc, "sqlite_errorname", "SQLITE_CORRUPT")  # none: a value that cannot be decoded
+            # Only the kind of the error: SQLite's messages name tables and columns, which do not help users.
+            kind = getattr(exc, "sqlite_errorname", "SQLITE_CORRUPT")  # without a name: a value could not be decoded
             if kind.startswith(_DAMAGE):
                 raise self._damaged() from None
             raise self._unusable(_KINDS.get(kind, kind)) from None
         except (UnicodeError, OverflowError):
             raise self._damaged() from None
 
-    def _unusable(self, why: str) -> ConfigurationError:
+    def _unusable(self, reason: str) -> ConfigurationError:
         return ConfigurationError(
-            f"Setting `change_detection`: {self.name} cannot be used ({why}). Choose a place that can be written, or "
-            "make room there."
+            f"Setting `change_detection`: {self.name} cannot be used ({reason}). Free disk space, or choose a place "
+            "that can be written."
         )
 
 
-#: What SQLite's errors begin with where a file is damaged; the last of them: a table or a column is missing.
+#: Prefixes of SQLite's errors for a damaged file. SQLITE_ERROR: a table or a column is missing.
 _DAMAGE: Final = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_MISMATCH", "SQLITE_CONSTRAINT", "SQLITE_ERROR")
 _KINDS: Final = {
     "SQLITE_FULL": "the disk is full",
     "SQLITE_CANTOPEN": "it cannot be opened",
     "SQLITE_READONLY": "it is read-only",
-    "SQLITE_IOERR": "the disk failed",
+    "SQLITE_IOERR": "disk error",
 }

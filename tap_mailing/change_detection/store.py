@@ -1,4 +1,4 @@
-"""What every place for snapshots does: its tables, and the statements over them."""
+"""The base of all snapshot stores: tables, and the statements that every database understands."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ __all__ = ["TABLES", "Found", "Generation", "Note", "Store", "held"]
 
 _Row = TypeVar("_Row", bound=tuple[Any, ...])
 
-#: A row as it is noted: key, place, and hash, which is None for a row that is gone.
+#: A row to store: key, place, and hash, which is None for a deleted row.
 Note = tuple[str, int, int | None]
 
-#: A row as it is found: place, hash, and the number of the walk that wrote it.
+#: A stored row: place, hash, and the number of the walk that wrote it.
 Found = tuple[int, int | None, int]
 
 #: The names of the tables.
@@ -29,12 +29,12 @@ _FORMAT: Final = b"1"
 
 
 class Generation(msgspec.Struct, frozen=True):
-    """A walk that was read to its end.
+    """A complete walk.
 
     Attributes:
-        number: greater than those of all earlier walks.
-        since: the number of the first walk that it builds on; what none wrote since then is not of it.
-        scope: what limited the walk.
+        number: greater than the numbers of all earlier walks.
+        since: the number of the first walk that it builds on; rows that only earlier walks wrote do not belong to it.
+        scope: a digest of the settings that limited the walk.
     """
 
     number: int
@@ -43,11 +43,11 @@ class Generation(msgspec.Struct, frozen=True):
 
 
 class Store(abc.ABC):
-    """A place for snapshots, open between `with` and its end. What was not committed may be lost.
+    """A database of snapshots, open inside a `with` block. Uncommitted changes may be lost.
 
     Attributes:
-        name: for messages and logs; holds no password.
-        secret: keys the hashes.
+        name: for messages and logs, without a password.
+        secret: the key of the hashes.
     """
 
     name: str
@@ -70,15 +70,15 @@ class Store(abc.ABC):
     # Streams and walks
 
     def part(self, stream: str, account: str) -> int:
-        """The number of a stream and account, which this run holds until it closes the store.
+        """The number of a stream and account, which this run locks until it closes the store.
 
         Raises:
-            ConfigurationError: another run holds it, or the place cannot be written.
+            ConfigurationError: another run has the lock, or the store cannot be written.
         """
         self._hold(stream, account)
-        of = (stream, account)
-        self._run("INSERT INTO parts (stream, account, last) VALUES (?, ?, 0) ON CONFLICT DO NOTHING", of)
-        (part,) = self._one(tuple[int], "SELECT part FROM parts WHERE stream = ? AND account = ?", of)
+        names = (stream, account)
+        self._run("INSERT INTO parts (stream, account, last) VALUES (?, ?, 0) ON CONFLICT DO NOTHING", names)
+        (part,) = self._one(tuple[int], "SELECT part FROM parts WHERE stream = ? AND account = ?", names)
         self.commit()
         return part
 
@@ -89,22 +89,24 @@ class Store(abc.ABC):
         return last
 
     def generation(self, part: int, name: str) -> Generation | None:
-        """The generation of this name, if it is there."""
+        """The generation of this name; None if the store does not have it."""
         query = "SELECT number, since, scope FROM generations WHERE part = ? AND name = ?"
-        found = self._read(tuple[int, int, bytes], query, (part, name))
-        return Generation(*found[0]) if found else None
+        rows = self._read(tuple[int, int, bytes], query, (part, name))
+        return Generation(*rows[0]) if rows else None
 
     def has_generation(self, part: int) -> bool:
-        """Whether there is any."""
+        """Whether the store has any generation."""
         return bool(self._run("SELECT 1 FROM generations WHERE part = ? LIMIT 1", (part,)))
 
     def add_generation(self, part: int, name: str, generation: Generation) -> None:
-        """Keep a generation."""
-        of = (part, name, generation.number, generation.since, generation.scope)
-        self._run("INSERT INTO generations (part, name, number, since, scope) VALUES (?, ?, ?, ?, ?)", of)
+        """Store a generation."""
+        self._run(
+            "INSERT INTO generations (part, name, number, since, scope) VALUES (?, ?, ?, ?, ?)",
+            (part, name, generation.number, generation.since, generation.scope),
+        )
 
     def drop_before(self, part: int, base: Generation) -> None:
-        """Drop the generations before this one, with what only they need."""
+        """Drop the earlier generations, and the rows that only they need."""
         self._run("DELETE FROM generations WHERE part = ? AND number < ?", (part, base.number))
         self._run(
             "DELETE FROM entries WHERE part = ? AND (written < ? OR (written <= ? AND hash IS NULL))",
@@ -114,104 +116,104 @@ class Store(abc.ABC):
     # Rows
 
     def extent(self, part: int) -> tuple[int, int, int]:
-        """How many rows there are, the least of their places, and the first after them."""
+        """The number of rows, the lowest of their places, and the first place after them."""
         query = "SELECT COUNT(*), COALESCE(MIN(place), 0), COALESCE(MAX(place), -1) FROM entries WHERE part = ?"
         count, first, last = self._one(tuple[int, int, int], query, (part,))
         return count, first, last + 1
 
     @abc.abstractmethod
     def find(self, part: int, keys: Sequence[str]) -> dict[str, Found]:
-        """Those of the rows that are there."""
+        """The stored rows with these keys, by key."""
 
     @abc.abstractmethod
     def put(self, part: int, number: int, notes: Collection[Note]) -> None:
-        """Note rows, each key once, as written by a walk."""
+        """Store rows that a walk writes; each key may occur once."""
 
     def scan(self, part: int, before: int, size: int) -> Iterator[list[tuple[str, int]]]:
-        """Keys and places of the rows that were last written before a walk, some at a time."""
+        """Keys and places of the rows that were last written before this walk, page by page."""
         last = ""
         query = "SELECT key, place, written FROM entries WHERE part = ? AND key > ? ORDER BY key LIMIT ?"
         while page := self._read(tuple[str, int, int], query, (part, last, size)):
             last = page[-1][0]
             yield [(key, place) for key, place, written in page if written < before]
 
-    # The place
+    # The database
 
     @abc.abstractmethod
     def commit(self) -> None:
-        """Keep what was noted, so that it survives a power cut."""
+        """Write the changes, so that they survive a power cut."""
 
     @abc.abstractmethod
     def rollback(self) -> None:
-        """Forget what was not committed."""
+        """Undo the changes since the last commit."""
 
     @abc.abstractmethod
     def close(self) -> None:
-        """Let go of the place."""
+        """Disconnect, and release all locks."""
 
     @abc.abstractmethod
     def _connect(self) -> None:
-        """Connect, and make the tables where there are none."""
+        """Connect, and create the tables if they do not exist."""
 
     @abc.abstractmethod
     def _hold(self, stream: str, account: str) -> None:
-        """Keep other runs from this stream and account."""
+        """Lock this stream and account against other runs."""
 
     @abc.abstractmethod
     def _run(self, statement: str, parameters: Sequence[Any] = ()) -> list[Any]:
-        """The rows that a statement finds; its parameters' sign is a question mark."""
+        """Run a statement, whose placeholders are question marks; returns its rows."""
 
-    def _check_tables(self, there: AbstractSet[str]) -> None:
-        """See that no table is missing of those there were, which would be made again, empty.
+    def _check_tables(self, existing: AbstractSet[str]) -> None:
+        """Check that no table was dropped, since it would be created again, empty.
 
         Raises:
-            ConfigurationError: one is.
+            ConfigurationError: a table is missing although another has rows.
         """
-        if not there >= TABLES and any(self._run(f"SELECT 1 FROM {name} LIMIT 1") for name in TABLES & there):  # noqa: S608
+        if not existing >= TABLES and any(self._run(f"SELECT 1 FROM {name} LIMIT 1") for name in TABLES & existing):  # noqa: S608
             raise self._damaged()
 
     def _check_format(self) -> None:
         if self._constant("format", _FORMAT) != _FORMAT:
             raise ConfigurationError(
-                f"Setting `change_detection`: {self.name} was made by another version of tap-mailing. Choose another "
-                "place, or remove it; then all rows count as new."
+                f"Setting `change_detection`: another version of tap-mailing made {self.name}. Choose another place, "
+                "or remove it; then the next run writes all rows."
             )
 
     def _constant(self, name: str, value: bytes) -> bytes:
-        """What was given at the first call."""
+        """The stored constant; the first call stores `value`."""
         self._run("INSERT INTO constants (name, value) VALUES (?, ?) ON CONFLICT DO NOTHING", (name, value))
-        (found,) = self._one(tuple[bytes], "SELECT value FROM constants WHERE name = ?", (name,))
-        return found
+        (stored,) = self._one(tuple[bytes], "SELECT value FROM constants WHERE name = ?", (name,))
+        return stored
 
     def _read(self, row: type[_Row], statement: str, parameters: Sequence[Any] = ()) -> list[_Row]:
-        """The rows that a statement finds, of which each is as it should be.
+        """The rows of a statement, checked against their type.
 
         Raises:
-            ConfigurationError: one is not, since the place is damaged.
+            ConfigurationError: a value has another type, since the store is damaged.
         """
-        found = self._run(statement, parameters)
+        rows = self._run(statement, parameters)
         try:
-            return msgspec.convert(found, list[row])  # type: ignore[valid-type]
+            return msgspec.convert(rows, list[row])  # type: ignore[valid-type]
         except msgspec.ValidationError:
             raise self._damaged() from None
 
     def _one(self, row: type[_Row], statement: str, parameters: Sequence[Any]) -> _Row:
-        """The one row that a statement must find."""
-        found = self._read(row, statement, parameters)
-        if len(found) != 1:
+        """The only row of a statement."""
+        rows = self._read(row, statement, parameters)
+        if len(rows) != 1:
             raise self._damaged()
-        return found[0]
+        return rows[0]
 
     def _damaged(self) -> ConfigurationError:
         return ConfigurationError(
-            f"Setting `change_detection`: {self.name} is damaged. Restore it from a backup, or move it away: then all "
-            "rows count as new, and rows that are gone by then are not told."
+            f"Setting `change_detection`: {self.name} is damaged. Restore it from a backup, or move it away: then the "
+            "next run writes all rows, without records of rows deleted since the last run."
         )
 
 
 def held(place: str, holder: str) -> ConfigurationError:
-    """What is said to a run that comes while another holds the place."""
+    """The error of a run whose snapshot another run holds."""
     return ConfigurationError(
-        f"Setting `change_detection`: {place} is held by {holder}. Wait for it to end, or give this pipeline a "
-        "snapshot of its own."
+        f"Setting `change_detection`: {place} is held by {holder}. Wait until that run ends, or give this pipeline "
+        "its own snapshot."
     )

@@ -1,12 +1,12 @@
-"""What a stream's last runs wrote: a key and a hash of each row, so that a walk can tell what is new, changed or gone.
+"""One reading of a stream, compared with the rows of earlier runs: finds new, changed and deleted rows.
 
-For each key the snapshot holds the hash of what was last written for it, and the number of the walk that wrote it. A
-walk that was read to its end is a generation, which STATE names. A later walk that begins from a generation trusts
-what that one and those before it wrote. Whatever was written after it may have been loaded or not (a load failed, a
-run was stopped), so those rows are written again, whether they changed or not.
+For each key the snapshot stores the hash of the row last written and the number of the walk that wrote it. A complete
+walk is a generation, and STATE names it. A walk that compares with a generation trusts the rows which that generation
+and earlier ones wrote. Later rows were perhaps not loaded (a load failed, a run was stopped), so they are written
+again, changed or not.
 
-What a walk writes is noted before it is written. So a crash at any moment leaves a row that may have been written
-known as such.
+A row is stored in the snapshot before its record is written. After a crash at any moment, the snapshot has every row
+that may have been written.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from tap_mailing.change_detection.store import Generation, Note, Store
 
 __all__ = ["Walk"]
 
-#: Keys looked through at a time for rows that are gone.
+#: Keys read at a time in the search for deleted rows.
 _SCAN = 5000
 
 
 class Walk:
-    """A stream of one account, read from its first row to its last. In memory it keeps one bit for each row.
+    """A stream of one account, read from its first row to its last. Memory: one bit for each stored row.
 
     Attributes:
-        compares: whether there is a generation to compare with; otherwise all rows count as new.
+        compares: whether there is a generation to compare with; if not, all rows are new.
     """
 
     def __init__(self, store: Store, part: int, *, scope: bytes, named: str | None) -> None:
-        """Begin a walk. What is older than the generation that STATE names is dropped.
+        """Begin a walk, and drop generations that are older than the one in STATE.
 
         Args:
             store: open.
-            part: number of the stream and account, held.
-            scope: what else limits the walk; a walk of another scope is not compared with.
+            part: number of the stream and account, which this run has locked.
+            scope: a digest of the settings that limit the walk; only walks with the same scope are compared.
             named: the generation that STATE names.
 
         Raises:
@@ -44,61 +44,61 @@ class Walk:
         self._store = store
         self._part = part
         self._scope = scope
-        store.rollback()  # what a walk that failed left
+        store.rollback()  # the changes of a failed walk
         self._number = store.begin(part)
-        found = store.generation(part, named) if named else None
-        if found is not None and found.scope == scope:
+        base = store.generation(part, named) if named else None
+        if base is not None and base.scope == scope:
             self.compares = True
-            self._base, self._since = found.number, found.since
-            store.drop_before(part, found)
+            self._base, self._since = base.number, base.since
+            store.drop_before(part, base)
         else:
             self.compares = False
             self._base, self._since = 0, self._number
         store.commit()
         self._live, self._first, self._next = store.extent(part)
-        # A crash can make nothing untrue where nothing is known; then one commit at the end will do. A generation is
-        # knowledge although it has no row: that the source was empty.
+        # An empty store cannot become wrong by a crash, so one commit at the end suffices. A store with a generation
+        # is not empty, even without rows: the source was empty then.
         self._commits_pages = self._next > 0 or store.has_generation(part)
         self._met = bytearray((self._next - self._first) // 8 + 1 if self.compares else 0)
 
     def changed(self, keys: Sequence[str], hashes: Sequence[int]) -> list[int]:
-        """Which rows of a page are new or changed, by their places in it; to be written now, they are noted as such."""
-        known = self._store.find(self._part, keys) if self.compares else {}
-        found: list[int] = []
+        """Store the new and changed rows of a page, which the caller then writes; returns their indexes in the page."""
+        stored = self._store.find(self._part, keys) if self.compares else {}
+        changed: list[int] = []
         notes: dict[str, Note] = {}
         base, number, first, met = self._base, self._number, self._first, self._met
-        for at, (key, row) in enumerate(zip(keys, hashes, strict=True)):
-            one = known.get(key)
-            if one is None:
+        for index, (key, new_hash) in enumerate(zip(keys, hashes, strict=True)):
+            stored_row = stored.get(key)
+            if stored_row is None:
                 place = self._next
                 self._next += 1
             else:
-                place, before, written = one
+                place, old_hash, written = stored_row
                 if written != number:
                     bit = place - first
                     met[bit >> 3] |= 1 << (bit & 7)
-                    if before == row and written <= base and key not in notes:
+                    if old_hash == new_hash and written <= base and key not in notes:
                         continue
-            found.append(at)
-            notes[key] = (key, place, row)
+            changed.append(index)
+            notes[key] = (key, place, new_hash)
         self._note(notes.values())
-        return found
+        return changed
 
     def gone(self) -> Iterator[list[str]]:
-        """The keys that the walk did not meet, some at a time; to be written now, they are noted as such.
+        """Store the deletion of rows that the walk did not meet; yields their keys, page by page, to be written.
 
-        Only for a walk that was read to its end.
+        Only for a complete walk.
         """
         if not self.compares or int.from_bytes(self._met).bit_count() == self._live:
             return
         for page in self._store.scan(self._part, self._number, _SCAN):
-            lost = [(key, place, None) for key, place in page if not self._has_met(place)]
-            self._note(lost)
-            if lost:
-                yield [key for key, _, _ in lost]
+            deleted = [(key, place, None) for key, place in page if not self._has_met(place)]
+            self._note(deleted)
+            if deleted:
+                yield [key for key, _, _ in deleted]
 
     def complete(self) -> str:
-        """Make a generation of the walk, which was read and written to its end; returns its name for STATE."""
+        """Make the complete and written walk a generation; returns its name for STATE."""
         name = secrets.token_hex(8)
         self._store.add_generation(self._part, name, Generation(self._number, self._since, self._scope))
         self._store.commit()

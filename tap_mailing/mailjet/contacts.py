@@ -12,7 +12,7 @@ from mailing_api import values
 from mailing_api.errors import UnreadableAnswer
 from mailing_api.settings import Setting, lookup
 from tap_mailing.mailjet.stream import MailjetStream, by_id
-from tap_mailing.records.columns import Row, boolean, computed, identifier, integer, text, timestamp
+from tap_mailing.records.columns import FLAG, Row, boolean, computed, identifier, integer, text, timestamp
 from tap_mailing.streams.merge import matched
 
 __all__ = ["INCLUDE_ANONYMIZED", "Contacts"]
@@ -20,7 +20,7 @@ __all__ = ["INCLUDE_ANONYMIZED", "Contacts"]
 INCLUDE_ANONYMIZED = Setting(
     name="mailjet_include_anonymized",
     title="Anonymized Mailjet contacts",
-    description="Also read contacts that were deleted and anonymized, with `is_anonymized` true. Default: false.",
+    description="Also read deleted, anonymized contacts, with `is_anonymized` true. Default: false.",
     type="boolean",
     default=False,
 )
@@ -42,7 +42,7 @@ def _contact_status(row: Row) -> str:
 
 
 class Contacts(MailjetStream):
-    """Everybody in the account. Whether somebody is subscribed is a matter of each list: see the list members."""
+    """All contacts of the account. Subscriptions belong to lists: see the list members."""
 
     name = "mailjet_contacts"
     kind = "contacts"
@@ -67,16 +67,15 @@ class Contacts(MailjetStream):
         timestamp("last_activity_at", "LastActivityAt"),
         timestamp("unsubscribed_at", "UnsubscribedAt"),
         text("unsubscribed_by", "UnsubscribedBy"),
-        computed("is_anonymized", ("Email", "Name"), _is_anonymized, {"type": ["boolean", "null"]}),
+        computed("is_anonymized", ("Email", "Name"), _is_anonymized, FLAG),
     )
 
     def filters(self) -> dict[str, str]:
-        """Ask for anonymized contacts where they are wanted."""
+        """Include anonymized contacts if the setting says so."""
         return {"IncludeAnonymized": "true"} if self._include_anonymized else {}
 
-    def read(self, since: str | None) -> Iterator[Sequence[Row]]:
-        """All contacts; where `properties` is selected, a second walk beside the first brings the values."""
-        del since
+    def read(self, _since: str | None) -> Iterator[Sequence[Row]]:
+        """All contacts; if `properties` is selected, a second, concurrent walk reads their values."""
         pages = self._with_properties() if self.wants("properties") else self.walk(self.filters())
         for page in pages:
             yield page if self._include_anonymized else [row for row in page if not _is_anonymized(row)]
@@ -87,14 +86,14 @@ class Contacts(MailjetStream):
 
     def _with_properties(self) -> Iterator[Sequence[Row]]:
         definitions = list(chain.from_iterable(self.walk({}, resource="contactmetadata")))
-        # Of two definitions of one name, the values are those of the static one: `historic` is an older kind.
+        # If two definitions have the same name, the static definition applies: `historic` is an older kind.
         definitions.sort(key=lambda row: str(row.get("NameSpace")).lower() == "static")
         casts = {str(row.get("Name")): _CASTS.get(str(row.get("Datatype")).lower(), values.text) for row in definitions}
         contacts = self.walk(self.filters(), share=2)
         data = self.walk(self.filters(), resource="contactdata", share=2)
-        for page, found in matched(contacts, data, by_id):
+        for page, data_rows in matched(contacts, data, by_id):
             for row in page:
-                row["contactdata"] = _properties(found.get(by_id(row)), casts)
+                row["contactdata"] = _properties(data_rows.get(by_id(row)), casts)
             yield page
 
 
@@ -119,11 +118,11 @@ def _properties(row: Row | None, casts: Mapping[Any, Callable[[Any], Any]]) -> d
             for item in row.get("Data") or ()
         } or None
     except (AttributeError, LookupError, TypeError):
-        raise UnreadableAnswer("Mailjet contactdata: field Data holds no names and values.") from None
+        raise UnreadableAnswer("Mailjet contactdata: field Data is not an array of names and values.") from None
 
 
 def _cast(value: Any, cast: Callable[[Any], Any]) -> Any:
-    """A value as its definition says; another one as a text, which is JSON of an array or an object."""
+    """The value in its defined type; a value of another type as a string, arrays and objects as JSON."""
     try:
         return cast(value)
     except (ArithmeticError, TypeError, ValueError):

@@ -1,4 +1,4 @@
-"""Mailjet's import jobs: batch jobs, joined with the CSV imports among them."""
+"""Mailjet's import jobs: batch jobs, joined with their CSV imports."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tap_mailing.streams.spill import Spill
 
 __all__ = ["ImportJobs"]
 
-#: Up to so many CSV imports of a page are asked for one by one; for more, the whole listing is read once.
+#: Up to this many CSV imports of a page are requested one by one; for more, the whole listing is read once.
 _MOST_SINGLE_READS = 20
 
 _CSV = "csvimport."
@@ -32,15 +32,15 @@ def _list_id(row: Row) -> str | None:
     return values.text(row.get("RefId") or None) if is_import else None
 
 
-def _moment(row: Row, *fields: str) -> int:
-    return next(filter(None, (values.integer(row.get(field)) for field in fields)), 0)
+def _first_moment(row: Row, *fields: str) -> str | None:
+    return next(filter(None, (values.epoch(row.get(field)) for field in fields)), None)
 
 
 class ImportJobs(MailjetStream):
-    """Everything that Mailjet does in the background on contacts and newsletters, until it can change no more.
+    """Mailjet's background jobs on contacts and newsletters.
 
-    A job that can still change holds the bookmark where it was requested or started, so it is read again until it has
-    ended. Mailjet has jobs without any date, which no filter finds: while such a job is open, its ID is kept in STATE.
+    A job that can still change holds the bookmark at its request or start, so that it is read again until it has ended.
+    No filter finds a job without dates: while such a job is open, STATE has its ID.
     """
 
     name = "mailjet_import_jobs"
@@ -49,7 +49,7 @@ class ImportJobs(MailjetStream):
     bookmark_column = "created_at"
     state_members: ClassVar[Mapping[str, type]] = {**MailjetStream.state_members, "undated_jobs": list}
     ignored = frozenset(
-        # The same facts as in the batch job.
+        # The batch job has the same values.
         _CSV + field
         for field in ("DataID", "Method", "ErrTreshold", "RequestAt", "JobStart", "AliveAt", "JobEnd", "ID")
     )
@@ -81,11 +81,14 @@ class ImportJobs(MailjetStream):
         integer("import_errcount", f"{_CSV}Errcount"),
     )
 
-    def read(self, since: str | None) -> Iterator[Sequence[Row]]:
-        """Jobs requested, started or ended from `since` on, and those without a date that were open before."""
-        self._latest = 0
-        self._open_since = 0
+    def begin(self) -> None:
+        """Prepare to read."""
+        super().begin()
+        self._open_since: str | None = None
         self._undated: list[int] = []
+
+    def read(self, since: str | None) -> Iterator[Sequence[Row]]:
+        """Jobs requested, started or ended since then, and jobs without dates that were open before."""
         if since is None:
             pages: Iterator[Sequence[Row]] = iter(self.walk({}))
         else:
@@ -95,33 +98,37 @@ class ImportJobs(MailjetStream):
         joins = any(self.wants(column.name) for column in self.columns if column.fields[0].startswith(_CSV))
         return self._with_imports(pages) if joins else pages
 
+    def moment_of(self, row: Row) -> str | None:
+        """The first of its dates."""
+        return _first_moment(row, "RequestAt", "JobStart", "JobEnd")
+
     def seen(self, rows: Sequence[Row]) -> None:
-        """Keep the latest moment, and since when a job is open."""
+        """Note the latest moment of jobs that have ended, and the first moment of open jobs."""
+        super().seen([row for row in rows if _is_terminal(row)])
         for row in rows:
             if _is_terminal(row):
-                self._latest = max(self._latest, _moment(row, "RequestAt", "JobStart", "JobEnd"))
-            elif moment := _moment(row, "RequestAt", "JobStart"):
+                continue
+            if moment := _first_moment(row, "RequestAt", "JobStart"):
                 self._open_since = min(self._open_since or moment, moment)
             else:
                 self._undated.append(by_id(row))
 
     def conclude(self, bookmark: str | None, started: str) -> Mapping[str, Any]:
-        """The bookmark is the start of the oldest open job, else the latest moment read, though not in the future."""
+        """The bookmark is the first moment of the oldest open job, or the latest moment if all jobs have ended."""
         if self._open_since:
-            held = min(values.epoch(self._open_since) or started, started)
+            held = min(self._open_since, started)
             self.logger.info("A job that has not ended holds the bookmark at %s.", held)
-            state = self.bookmark_at(held)
+            state: Mapping[str, Any] = self.bookmark_at(held)
         else:
-            latest = min(values.epoch(self._latest) or "", started)
-            state = self.bookmark_at(max(bookmark or "", latest) or None)
-        return state | ({"undated_jobs": self._undated} if self._undated else {})
+            state = super().conclude(bookmark, started)
+        return {**state, "undated_jobs": self._undated} if self._undated else state
 
     def _read_undated(self) -> list[Row]:
         numbers = self.stream_state.get("undated_jobs", ())
         if not all(type(number) is int for number in numbers):
             raise ConfigurationError(
                 f"STATE of stream {self.name}: `undated_jobs` must be an array of whole numbers. Correct it, or remove "
-                "the stream's entry to read everything again."
+                "the stream from STATE to read everything again."
             )
         calls = [partial(self._one, "batchjob", number) for number in sorted(numbers)]
         return [row for row in in_order(calls, self.concurrency) if row is not None]
@@ -136,14 +143,14 @@ class ImportJobs(MailjetStream):
         listing: Spill | None = None
         try:
             for page in pages:
-                wanted = [by_id(row) for row in page if "csv" in str(row.get("JobType")).lower()]
-                if listing is None and len(wanted) > _MOST_SINGLE_READS:
+                numbers = [by_id(row) for row in page if "csv" in str(row.get("JobType")).lower()]
+                if listing is None and len(numbers) > _MOST_SINGLE_READS:
                     listing = self._spill_imports()
-                found = listing.get(wanted) if listing else {}
-                newer = [number for number in wanted if number > (listing.last if listing else 0)]
+                imports = listing.get(numbers) if listing else {}
+                newer = [number for number in numbers if number > (listing.last if listing else 0)]
                 calls = [partial(self._one, "csvimport", number) for number in newer]
-                found |= zip(newer, in_order(calls, self.concurrency), strict=True)
-                yield [_joined(row, found.get(by_id(row))) for row in page]
+                imports |= zip(newer, in_order(calls, self.concurrency), strict=True)
+                yield [_joined(row, imports.get(by_id(row))) for row in page]
         finally:
             if listing is not None:
                 listing.close()
@@ -159,10 +166,10 @@ class ImportJobs(MailjetStream):
         return listing
 
 
-def _joined(row: Row, found: Row | None) -> Row:
-    if not found:
+def _joined(row: Row, csv_import: Row | None) -> Row:
+    if not csv_import:
         return row
-    fields = {f"{_CSV}{name}": value for name, value in found.items()}
-    if f"{_CSV}ContactsList" in fields:  # its name in older answers
+    fields = {f"{_CSV}{name}": value for name, value in csv_import.items()}
+    if f"{_CSV}ContactsList" in fields:  # an older name
         fields[f"{_CSV}ContactsListID"] = fields.pop(f"{_CSV}ContactsList")
     return {**row, **fields}

@@ -1,7 +1,7 @@
 """Mailjet's streams; contacts and import jobs have modules of their own.
 
-Mailjet can filter import jobs, sign-ups and unsubscribes by time, so these are read incrementally. Everything else is
-read in full each time, since Mailjet offers no "changed since" for it.
+Mailjet filters import jobs, sign-ups and unsubscribes by time, so these streams are incremental. It cannot filter other
+data by time, so every run reads the other streams in full.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from tap_mailing.records.columns import (
 from tap_mailing.streams.merge import union
 from tap_mailing.streams.prefetch import in_order
 
-__all__ = ["PROVIDER", "STREAMS"]
+__all__ = ["PROVIDER"]
 
 
 def _counters(*fields: str) -> tuple[Column, ...]:
@@ -47,7 +47,7 @@ _LIST_STATUS = {True: "deleted", False: "active", None: None}
 
 
 class MailingLists(MailjetStream):
-    """The lists, deleted ones too."""
+    """The lists, including deleted lists."""
 
     name = "mailjet_mailing_lists"
     kind = "mailing_lists"
@@ -62,9 +62,8 @@ class MailingLists(MailjetStream):
         boolean("is_deleted", "IsDeleted"),
     )
 
-    def read(self, since: str | None) -> Iterator[Sequence[Row]]:
-        """All lists. Mailjet leaves deleted ones out unless they are asked for, so they are a second walk."""
-        del since
+    def read(self, _since: str | None) -> Iterator[Sequence[Row]]:
+        """All lists, by two walks: one request returns either deleted or other lists."""
         return union([self.walk({"IsDeleted": "true"}, share=2), self.walk({}, share=2)], by_id)
 
 
@@ -83,7 +82,7 @@ class ContactProperties(MailjetStream):
 
 
 class ContactFilters(MailjetStream):
-    """The segments: expressions over properties and activity."""
+    """The segments: expressions on properties and activity."""
 
     name = "mailjet_contact_filters"
     resource = "contactfilter"
@@ -100,7 +99,7 @@ _MEMBER_STATUS = {True: "unsubscribed", False: "subscribed", None: "unknown"}
 
 
 class ListMembers(MailjetStream):
-    """Who is on which list. Mailjet's rows carry no address: join `contact_id` with the contacts."""
+    """The members of all lists. The rows have no e-mail address: join `contact_id` with the contacts."""
 
     name = "mailjet_list_members"
     kind = "list_members"
@@ -139,7 +138,7 @@ _MESSAGE_COUNTERS = (
     "WorkFlowExitedCount",
 )
 
-#: Counters that Mailjet works out only when asked, and the parameter that asks.
+#: Counters that Mailjet computes only on request, each with its request parameter.
 _COSTLY_COUNTERS = {
     "active_count": "CalcActive",
     "active_unsubscribed_count": "CalcActiveUnsub",
@@ -149,7 +148,7 @@ _COSTLY_COUNTERS = {
 
 
 class ListStatistics(MailjetStream):
-    """What was sent to each list, and how its members reacted. Leave the costly counters out to read faster."""
+    """Messages sent to each list, and the reactions of its members. Deselect the costly counters to read faster."""
 
     name = "mailjet_list_statistics"
     resource = "liststatistics"
@@ -168,11 +167,12 @@ class ListStatistics(MailjetStream):
     )
 
     def filters(self) -> dict[str, str]:
-        """Ask for the costly counters that are selected."""
+        """Request the costly counters that are selected."""
         return {parameter: "true" for column, parameter in _COSTLY_COUNTERS.items() if self.wants(column)}
 
 
 def _signup_moment(row: Row) -> str | None:
+    """The later of sign-up and confirmation."""
     return values.epoch(max(values.integer(row.get(field)) or 0 for field in ("SignupAt", "ConfirmAt")))
 
 
@@ -200,34 +200,27 @@ class ListSignups(MailjetStream):
     )
 
     def read(self, since: str | None) -> Iterable[Sequence[Row]]:
-        """Sign-ups and confirmations from `since` on: two walks, since Mailjet filters them apart."""
-        self._latest: str | None = None
+        """Sign-ups and confirmations since then, by two walks: Mailjet has a filter for each."""
         if since is None:
             return self.walk({})
         moment = values.to_epoch(since)
         return union([self.walk({name: moment}, share=2) for name in ("MinSignupAt", "MinConfirmAt")], by_id)
 
-    def seen(self, rows: Sequence[Row]) -> None:
-        """Keep the latest moment."""
-        moments = filter(None, map(_signup_moment, rows))
-        self._latest = max(chain((self._latest,) if self._latest else (), moments), default=None)
-
-    def conclude(self, bookmark: str | None, started: str) -> Mapping[str, Any]:
-        """The bookmark is the latest moment read, though not in the future."""
-        latest = min(self._latest, started) if self._latest else None
-        return self.bookmark_at(max(filter(None, (bookmark, latest)), default=None))
+    def moment_of(self, row: Row) -> str | None:
+        """Its `updated_at`."""
+        return _signup_moment(row)
 
 
 class ListUnsubscribes(MailjetStream):
-    """Members that left a list, with what was sent to them.
+    """Members who unsubscribed from a list, with statistics of the messages sent to them.
 
-    `id` is the ID of the list member. The rows carry no date, so the bookmark is the time when reading began.
+    `id` is the ID of the list member. The rows have no date, so the bookmark is the time when reading began.
     """
 
     name = "mailjet_list_unsubscribes"
     resource = "listrecipientstatistics"
     bookmark_column = "read_at"
-    ignored = frozenset({"Data"})  # property values, empty unless asked for
+    ignored = frozenset({"Data"})  # property values, empty unless requested
     columns = (
         identifier("id", "ListRecipientID"),
         text("list_id", "ListID"),
@@ -237,15 +230,15 @@ class ListUnsubscribes(MailjetStream):
     )
 
     def filters(self) -> dict[str, str]:
-        """Only those who left."""
+        """Only unsubscribed members."""
         return {"IsUnsubscribed": "true"}
 
     def sample(self, count: int) -> Sequence[Row]:
-        """Rows of any list; which one, the list member of each tells."""
+        """Rows of any list; the list's ID comes from the list member."""
         return [{**row, "ListID": self._list_of(row), "read_at": self.started} for row in super().sample(count)]
 
     def read(self, since: str | None) -> Iterator[Sequence[Row]]:
-        """List by list, several at a time; the rows of a large list are not held at once."""
+        """List by list, several at a time; a large list is read page by page."""
         filters = self.filters() | ({"MinUnsubscribedAt": f"{since[:19]}Z"} if since else {})
         lists = [by_id(row) for row in chain.from_iterable(self.walk({}, resource="contactslist"))]
         calls = (partial(self._open, number, filters) for number in lists)
@@ -254,43 +247,23 @@ class ListUnsubscribes(MailjetStream):
                 yield [{**row, "ListID": number, "read_at": self.started} for row in page]
 
     def conclude(self, bookmark: str | None, started: str) -> Mapping[str, Any]:
-        """The bookmark is when reading began."""
+        """The bookmark is the time when reading began."""
         return self.bookmark_at(max(bookmark or "", started))
 
     def _list_of(self, row: Row) -> Any:
         try:
             return self.client.one("listrecipient", row["ListRecipientID"]).get("ListID")
-        except NotFound:  # gone meanwhile
+        except NotFound:  # deleted since the request before
             return None
 
     def _open(
         self, number: int, filters: Mapping[str, str]
     ) -> tuple[int, list[Sequence[Row]], Iterator[Sequence[Row]]]:
-        # Two pages are all of a small list: the rows, and the proof that there are no more. Sort is asked for, but
-        # nothing says that it means ListRecipientID, so the walk does not rely on it.
-        pages = iter(
-            self.client.rows(
-                self.resource,
-                params={**filters, "ContactsList": number, "Sort": "ID"},
-                key="ListRecipientID",
-                ahead=1,
-                ordered=False,
-            )
-        )
+        # Two pages are a whole small list: its rows, and an empty page. No documentation says that Sort=ID sorts by
+        # ListRecipientID, so the walk does not rely on the order.
+        params = {**filters, "ContactsList": number, "Sort": "ID"}
+        pages = iter(self.client.rows(self.resource, params=params, key="ListRecipientID", ahead=1, ordered=False))
         return number, list(islice(pages, 2)), pages
-
-
-STREAMS: tuple[type[MailjetStream], ...] = (
-    ImportJobs,
-    MailingLists,
-    Contacts,
-    ContactProperties,
-    ContactFilters,
-    ListMembers,
-    ListStatistics,
-    ListSignups,
-    ListUnsubscribes,
-)
 
 
 def _connect(
@@ -306,5 +279,15 @@ PROVIDER = Provider(
     selected_by=MAILJET_SETTINGS[:1],
     needed_with=MAILJET_SETTINGS[1:2],
     connect=_connect,
-    streams=STREAMS,
+    streams=(
+        ImportJobs,
+        MailingLists,
+        Contacts,
+        ContactProperties,
+        ContactFilters,
+        ListMembers,
+        ListStatistics,
+        ListSignups,
+        ListUnsubscribes,
+    ),
 )

@@ -1,4 +1,4 @@
-"""What Mailjet's streams share: a walk over one collection in order of ID."""
+"""The base of Mailjet's streams: a walk over one collection in order of ID."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["MailjetStream", "by_id"]
 
 
 def by_id(row: Row) -> int:
-    """A row's key."""
+    """The row's ID."""
     return int(row["ID"])
 
 
@@ -28,9 +28,8 @@ class MailjetStream(MailingStream[MailjetClient]):
     provider = "mailjet"
     resource: ClassVar[str]
 
-    def read(self, since: str | None) -> Iterable[Sequence[Row]]:
+    def read(self, _since: str | None) -> Iterable[Sequence[Row]]:
         """All rows, in order of ID."""
-        del since
         return self.walk(self.filters())
 
     def sample(self, count: int) -> Sequence[Row]:
@@ -44,6 +43,6 @@ class MailjetStream(MailingStream[MailjetClient]):
     def walk(
         self, filters: Mapping[str, Any], *, resource: str | None = None, share: int = 1
     ) -> OffsetWalk[dict[str, Any]]:
-        """A walk in order of ID; `share` is the number of walks under way together."""
+        """A walk in order of ID; `share` is the number of concurrent walks."""
         ahead = max(1, self.concurrency // share)
         return self.client.rows(resource or self.resource, params=filters, ahead=ahead)

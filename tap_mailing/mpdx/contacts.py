@@ -9,6 +9,8 @@ from mailing_api import values
 from mailing_api.countries import country_code
 from tap_mailing.mpdx.stream import MpdxStream
 from tap_mailing.records.columns import (
+    FLAG,
+    TEXT,
     TIMESTAMP,
     Column,
     Row,
@@ -26,24 +28,21 @@ from tap_mailing.records.columns import (
 
 __all__ = ["EVERY_STATUS", "Contacts", "address_country", "identifiers", "is_left_alone"]
 
-#: Without it MPDX leaves out hidden contacts, so that one that becomes hidden would be missed for good.
+#: Without this filter MPDX omits hidden contacts, so the stream would miss a contact that becomes hidden.
 EVERY_STATUS = "active,hidden,null"
 
-#: Statuses of contacts that MPDX itself calls hidden.
+#: The statuses that MPDX treats as hidden.
 _HIDDEN = frozenset({"Not Interested", "Unresponsive", "Never Ask", "Research Abandoned", "Expired Referral"})
 
 _BY_NEWSLETTER = {"Physical": "subscribed", "Both": "subscribed", "Email": "excluded", "None": "unsubscribed"}
 
-#: What MPDX stands in a street where mail came back.
+#: The street of an address from which mail was returned.
 _UNDELIVERABLE = "(UNDELIVERABLE)"
 
-_TEXT: dict[str, Any] = {"type": ["string", "null"]}
-_FLAG: dict[str, Any] = {"type": ["boolean", "null"]}
-
 _ADDRESS_FIELDS: dict[str, dict[str, Any]] = {
-    **dict.fromkeys(("id", "street", "city", "state", "postal_code", "country", "region", "metro_area"), _TEXT),
-    **dict.fromkeys(("location", "source", "start_date", "end_date"), _TEXT),
-    **dict.fromkeys(("primary_mailing_address", "historic", "seasonal", "valid_values"), _FLAG),
+    **dict.fromkeys(("id", "street", "city", "state", "postal_code", "country", "region", "metro_area"), TEXT),
+    **dict.fromkeys(("location", "source", "start_date", "end_date"), TEXT),
+    **dict.fromkeys(("primary_mailing_address", "historic", "seasonal", "valid_values"), FLAG),
     **dict.fromkeys(("created_at", "updated_at"), TIMESTAMP),
 }
 
@@ -54,18 +53,18 @@ def identifiers(name: str, field: str) -> Column:
 
 
 def address_country(country: str | None, home: str | None) -> str | None:
-    """The ISO code of an address: MPDX leaves the country out where it is that of the account list."""
+    """The ISO code of an address. MPDX omits the country of an address in the account list's home country."""
     return country_code(country) if country else country_code(home) or "US"
 
 
 def _mailing_address(row: Row) -> Mapping[str, Any]:
-    """The primary address, else the first, in MPDX's own order; never a historic or undeliverable one."""
+    """The primary address, or the first in MPDX's order, without historic and undeliverable addresses."""
     usable = [
-        one
-        for one in row.get("addresses") or ()
-        if not one.get("historic") and str(one.get("street") or "").strip().upper() != _UNDELIVERABLE
+        address
+        for address in row.get("addresses") or ()
+        if not address.get("historic") and str(address.get("street") or "").strip().upper() != _UNDELIVERABLE
     ]
-    primary = (one for one in usable if one.get("primary_mailing_address"))
+    primary = (address for address in usable if address.get("primary_mailing_address"))
     return next(primary, usable[0] if usable else {})
 
 
@@ -80,7 +79,7 @@ def _country(row: Row) -> str | None:
 
 
 def is_left_alone(row: Row) -> bool:
-    """Whether a household is not to be written to in any way."""
+    """Whether a household must not be contacted."""
     return bool(row.get("deceased")) or row.get("status") in _HIDDEN
 
 
@@ -95,8 +94,8 @@ def _is_organisation(row: Row) -> bool:
 
 
 def _name(row: Row) -> str | None:
-    found = values.text(row.get("envelope_greeting")) or values.text(row.get("name"))
-    return None if _is_organisation(row) and found == row.get("name") else found
+    name = values.text(row.get("envelope_greeting")) or values.text(row.get("name"))
+    return None if _is_organisation(row) and name == row.get("name") else name
 
 
 def _part(column: str, field: str) -> Column:
@@ -104,7 +103,7 @@ def _part(column: str, field: str) -> Column:
 
 
 class Contacts(MpdxStream):
-    """Households as they are written to by post. E-mail addresses and opt-outs belong to people: see `People`."""
+    """Households with their postal addresses. E-mail addresses and opt-outs belong to people: see `People`."""
 
     name = "mpdx_contacts"
     kind = "contacts"
@@ -171,11 +170,11 @@ class Contacts(MpdxStream):
     )
 
     def filters(self) -> dict[str, str]:
-        """Everybody, hidden ones too."""
+        """All contacts, including hidden contacts."""
         return {"status": EVERY_STATUS}
 
     def required(self) -> Sequence[str]:
-        """Without the status, hidden contacts would be missing."""
+        """The status: without it, MPDX omits hidden contacts."""
         return ("status",)
 
     def read(self, since: str | None) -> Iterator[Sequence[Row]]:
@@ -190,6 +189,6 @@ class Contacts(MpdxStream):
     def _at_home(self, page: Sequence[Row]) -> Sequence[Row]:
         if not self.wants("address_country"):
             return page
-        homes = {one["id"]: one.get("home_country") for one in self.client.account_lists()}
+        homes = {account_list["id"]: account_list.get("home_country") for account_list in self.client.account_lists()}
         with reading(self.name, "account_list"):
             return [{**row, "home_country": homes.get(row.get("account_list"))} for row in page]

@@ -1,9 +1,10 @@
-"""MPDX's mailing exports: made by the run that reads them, since MPDX lists none. Each leaves a log there."""
+"""MPDX's mailing exports. MPDX does not list exports, so the run makes its own; each leaves a log entry in MPDX."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -12,7 +13,7 @@ from mailing_api.errors import MailingError
 from mailing_api.mpdx.client import MpdxClient
 from mailing_api.mpdx.export import MailingExport
 from tap_mailing.mpdx.contacts import address_country
-from tap_mailing.records.columns import Column, Row, computed, identifier, integer, text, timestamp
+from tap_mailing.records.columns import TEXT, Row, computed, identifier, integer, text, timestamp
 from tap_mailing.streams.base import MailingStream
 
 __all__ = ["ContactExportRows", "ContactExports"]
@@ -21,9 +22,9 @@ _PAGE = 1000
 
 
 class _Exports:
-    """The exports of a run, one of each account list, made when they are first asked for.
+    """The exports of a run, one for each account list, made at first use and shared by the two streams.
 
-    They are kept for the other stream. So is a failure: another try would leave more logs.
+    A failed export is not tried again for the other stream, since each try leaves a log entry.
     """
 
     def __init__(self, client: MpdxClient) -> None:
@@ -31,22 +32,22 @@ class _Exports:
         self._made: dict[str, MailingExport | MailingError] = {}
 
     def __iter__(self) -> Iterator[tuple[MailingExport, Row]]:
-        """Each export with its account list; all of them are tried before a failure is raised."""
+        """Each export with its account list; the first failure is raised after the other exports."""
         failure: MailingError | None = None
         for account_list in self._client.account_lists():
-            found = self._export(account_list["id"])
-            if isinstance(found, MailingError):
-                failure = failure or found
+            export = self._export(account_list["id"])
+            if isinstance(export, MailingError):
+                failure = failure or export
             else:
-                yield found, account_list
+                yield export, account_list
         if failure is not None:
             raise failure
 
     def close(self) -> None:
-        """Drop the files."""
-        for made in self._made.values():
-            if isinstance(made, MailingExport):
-                made.file.close()
+        """Delete the files."""
+        for export in self._made.values():
+            if isinstance(export, MailingExport):
+                export.file.close()
 
     def _export(self, account_list: str) -> MailingExport | MailingError:
         if account_list not in self._made:
@@ -62,9 +63,8 @@ class _ExportStream(MailingStream[MpdxClient]):
     selected_by_default = False
     leaves_trace = True
 
-    def sample(self, count: int) -> Sequence[Row]:
-        """Nothing: one row would cost a whole export."""
-        del count
+    def sample(self, _count: int) -> Sequence[Row]:
+        """No rows: a single row needs a whole export."""
         return []
 
     def exports(self) -> Iterator[tuple[MailingExport, Row]]:
@@ -73,16 +73,16 @@ class _ExportStream(MailingStream[MpdxClient]):
 
 
 def _filter(row: Row) -> str | None:
-    found = (row.get("params") or {}).get("filter")
-    return found if isinstance(found, str) or found is None else msgspec.json.encode(found).decode()
+    value = (row.get("params") or {}).get("filter")
+    return value if isinstance(value, str) or value is None else msgspec.json.encode(value).decode()
 
 
 class ContactExports(_ExportStream):
-    """The exports that this run made: one of each account list."""
+    """The exports that this run made: one for each account list."""
 
     name = "mpdx_contact_exports"
     kind = "contact_exports"
-    ignored = frozenset({"updated_at", "updated_in_db_at"})  # of a log that never changes
+    ignored = frozenset({"updated_at", "updated_in_db_at"})  # of the log entry, which does not change
     columns = (
         identifier("id", "id"),
         text("kind", "type"),
@@ -95,16 +95,17 @@ class ContactExports(_ExportStream):
         integer("row_count", "row_count"),
     )
 
-    def read(self, since: str | None) -> Iterator[Sequence[Row]]:
+    def read(self, _since: str | None) -> Iterator[Sequence[Row]]:
         """The exports."""
-        del since
         for export, _ in self.exports():
-            own = {
-                "exported_at": export.exported_at,
-                "account_list_id": export.account_list,
-                "row_count": export.row_count,
-            }
-            yield [{**export.ticket, **own}]
+            yield [
+                {
+                    **export.ticket,
+                    "exported_at": export.exported_at,
+                    "account_list_id": export.account_list,
+                    "row_count": export.row_count,
+                }
+            ]
 
 
 _TITLES = (
@@ -126,16 +127,8 @@ def _country(row: Mapping[str, Any]) -> str | None:
     return address_country(row.get("Mailing Country"), row.get("home_country")) if has_address else None
 
 
-def _row_numbers(rows: Sequence[Row]) -> list[int]:
-    return [row["row_number"] for row in rows]
-
-
-def _titled(title: str) -> Column:
-    return text(title.lower().replace(" ", "_"), title)
-
-
 class ContactExportRows(_ExportStream):
-    """The rows of these exports' files: households by name, without any ID of MPDX."""
+    """The rows of the exports' files: households by name, without MPDX's IDs."""
 
     name = "mpdx_contact_export_rows"
     keys = ("account", "export_id", "row_number")
@@ -143,16 +136,15 @@ class ContactExportRows(_ExportStream):
     columns = (
         identifier("id", "row_id"),
         identifier("export_id", "export_id"),
-        Column(name="row_number", schema={"type": "integer"}, fields=("row_number",), fill=_row_numbers),
+        computed("row_number", ("row_number",), itemgetter("row_number"), {"type": "integer"}),
         text("account_list_id", "account_list_id"),
         timestamp("exported_at", "exported_at"),
-        *map(_titled, _TITLES),
-        computed("country_code", ("Mailing Country", *_ADDRESS_TITLES), _country, {"type": ["string", "null"]}),
+        *(text(title.lower().replace(" ", "_"), title) for title in _TITLES),
+        computed("country_code", ("Mailing Country", *_ADDRESS_TITLES), _country, TEXT),
     )
 
-    def read(self, since: str | None) -> Iterator[Sequence[Row]]:
+    def read(self, _since: str | None) -> Iterator[Sequence[Row]]:
         """All rows, in the order of the files; `row_number` counts from 1."""
-        del since
         for export, account_list in self.exports():
             rows = enumerate(export.rows(), 1)
             shared = {

@@ -1,18 +1,21 @@
-"""MPDX's people: who is in the households, with e-mail addresses, phone numbers and opt-outs."""
+"""MPDX's people: the members of households, with e-mail addresses, phone numbers and opt-outs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, ClassVar
 
 from mailing_api import values
 from tap_mailing.mpdx.contacts import EVERY_STATUS, identifiers, is_left_alone
-from tap_mailing.mpdx.stream import MpdxStream, distinct
+from tap_mailing.mpdx.stream import MpdxStream
 from tap_mailing.records.columns import (
+    FLAG,
+    TEXT,
     TIMESTAMP,
     Row,
     boolean,
     computed,
+    full_name,
     identifier,
     integer,
     objects,
@@ -23,52 +26,46 @@ from tap_mailing.records.columns import (
 
 __all__ = ["People"]
 
-_TEXT: dict[str, Any] = {"type": ["string", "null"]}
-_FLAG: dict[str, Any] = {"type": ["boolean", "null"]}
-
-_REACH: dict[str, dict[str, Any]] = {
-    **dict.fromkeys(("location", "source"), _TEXT),
-    **dict.fromkeys(("primary", "historic", "valid_values"), _FLAG),
+_CHANNEL: dict[str, dict[str, Any]] = {
+    **dict.fromkeys(("location", "source"), TEXT),
+    **dict.fromkeys(("primary", "historic", "valid_values"), FLAG),
     **dict.fromkeys(("created_at", "updated_at"), TIMESTAMP),
 }
-_EMAIL = {"id": _TEXT, "email": _TEXT, **_REACH}
-_PHONE = {"id": _TEXT, "number": _TEXT, "country_code": _TEXT, **_REACH}
+_EMAIL = {"id": TEXT, "email": TEXT, **_CHANNEL}
+_PHONE = {"id": TEXT, "number": TEXT, "country_code": TEXT, **_CHANNEL}
 
 
 def _primary(relationship: str, field: str, row: Row) -> str | None:
-    """The primary one, unless it is historic: MPDX itself writes to no other."""
-    found = (one for one in row.get(relationship) or () if one.get("primary") and not one.get("historic"))
-    return next((values.text(one.get(field)) for one in found), None)
+    """The primary address or number, unless it is historic: MPDX uses no other."""
+    items = (item for item in row.get(relationship) or () if item.get("primary") and not item.get("historic"))
+    return next((values.text(item.get(field)) for item in items), None)
 
 
-def _name(row: Row) -> str | None:
-    return " ".join(filter(None, (values.text(row.get("first_name")), values.text(row.get("last_name"))))) or None
-
-
-#: What a household's newsletter says of e-mail. None is no opt-out of these people: they are only not written to.
+#: What a household's newsletter setting means for e-mail. None is not an opt-out: these people get no newsletter.
 _BY_NEWSLETTER = {"Email": "subscribed", "Both": "subscribed", "Physical": "excluded", "None": "excluded"}
 
 
-def _wish(household: Row) -> str:
+def _household_status(household: Row) -> str:
     if is_left_alone(household):
         return "excluded"
     return _BY_NEWSLETTER.get(household.get("send_newsletter") or "", "unknown")
 
 
 def _status(row: Row) -> str:
-    """One's own opt-out decides, else the household that wants most; MPDX itself writes by e-mail to no others."""
+    """The person's own opt-out, or else the most permissive status of the households, as in MPDX itself."""
     if values.boolean(row.get("optout_enewsletter")):
         return "unsubscribed"
     if values.boolean(row.get("deceased")):
         return "excluded"
-    wishes = {row["wishes"].get(one, "unknown") for one in row.get("parent_contacts") or ()} or {"unknown"}
-    return next(wish for wish in ("subscribed", "unknown", "excluded") if wish in wishes)
+    households = row.get("parent_contacts") or ()
+    statuses = {row["household_statuses"].get(household, "unknown") for household in households} or {"unknown"}
+    return next(status for status in ("subscribed", "unknown", "excluded") if status in statuses)
 
 
 class People(MpdxStream):
-    """Everybody in the households, each once, with what their households want by e-mail.
+    """The people of all households, each once; the newsletter setting of their households is part of their status.
 
-    An opt-out that Mailchimp reports to MPDX does not move `updated_at`, so only reading in full finds it.
+    An opt-out that Mailchimp reports to MPDX does not change `updated_at`, so only a full read finds it.
     """
 
     name = "mpdx_people"
@@ -76,7 +73,7 @@ class People(MpdxStream):
     path = "contacts/people"
     type = "people"
     bookmark_column = "updated_at"
-    ignored = frozenset({"wishes"})
+    ignored = frozenset({"household_statuses"})
     linked: ClassVar = {
         "email_addresses": [name for name in _EMAIL if name != "id"],
         "phone_numbers": [name for name in _PHONE if name != "id"],
@@ -84,7 +81,7 @@ class People(MpdxStream):
     columns = (
         identifier("id", "id"),
         computed("email", ("email_addresses",), lambda row: _primary("email_addresses", "email", row)),
-        computed("name", ("first_name", "last_name"), _name),
+        full_name("name", "first_name", "last_name"),
         text("first_name", "first_name"),
         text("last_name", "last_name"),
         text("company", "employer"),
@@ -115,35 +112,48 @@ class People(MpdxStream):
     )
 
     def filters(self) -> dict[str, str]:
-        """People of hidden households too; whether MPDX would leave them out is unverified."""
+        """Include people of hidden households; whether MPDX omits them otherwise is unverified."""
         return {"contact_status": EVERY_STATUS}
 
     def read(self, since: str | None) -> Iterator[Sequence[Row]]:
-        """People who changed since then; MPDX may list a person once for each of their households."""
-        pages = distinct(self.name, super().read(since), "parent_contacts")
-        wishes: dict[str, str] = {}
-        for at, page in enumerate(pages):
-            if at == 0 and page and self.wants("subscription_status"):
-                wishes = self._wishes()
-            yield [{**row, "wishes": wishes} for row in page]
+        """People who changed since then."""
+        statuses: dict[str, str] = {}
+        for number, page in enumerate(self._distinct(super().read(since))):
+            if number == 0 and page and self.wants("subscription_status"):
+                statuses = self._household_statuses()
+            yield [{**row, "household_statuses": statuses} for row in page]
 
     def sample(self, count: int) -> Sequence[Row]:
         """The first people."""
-        return [{**row, "wishes": {}} for row in super().sample(count)]
+        return [{**row, "household_statuses": {}} for row in super().sample(count)]
 
-    def _wishes(self) -> dict[str, str]:
-        """What each household wants by e-mail, by ID. A household that is left out is one that nobody knows of."""
+    def _distinct(self, pages: Iterable[Sequence[Row]]) -> Iterator[Sequence[Row]]:
+        """The pages, each person once: MPDX may list a person again for each of several households."""
+        seen: set[str] = set()
+        for page in pages:
+            people = []
+            with reading(self.name, "parent_contacts"):
+                for row in page:
+                    if len(row.get("parent_contacts") or ()) > 1:
+                        if row["id"] in seen:
+                            continue
+                        seen.add(row["id"])
+                    people.append(row)
+            yield people
+
+    def _household_statuses(self) -> dict[str, str]:
+        """The e-mail status of each household, by ID."""
         pages = self.client.rows(
             "contacts",
             filters=self.client.scope() | {"status": EVERY_STATUS},
             applied=["status"],
             fields={"contacts": ("deceased", "send_newsletter", "status")},
         )
-        wishes: dict[str, str] = {}
+        statuses: dict[str, str] = {}
         for page in pages:
             with reading(self.name, "deceased, send_newsletter or status"):
-                wishes |= {row["id"]: _wish(row) for row in page}
-        return wishes
+                statuses |= {row["id"]: _household_status(row) for row in page}
+        return statuses
 
     def _attributes(self) -> set[str]:
         return super()._attributes() | {"parent_contacts"}

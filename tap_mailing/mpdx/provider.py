@@ -18,7 +18,7 @@ __all__ = ["PROVIDER"]
 
 
 class AccountLists(MailingStream[MpdxClient]):
-    """The account lists that are read: an account list is one missionary's workspace."""
+    """The account lists that the tap reads. An account list is one missionary's workspace."""
 
     name = "mpdx_account_lists"
     provider = "mpdx"
@@ -30,18 +30,17 @@ class AccountLists(MailingStream[MpdxClient]):
         timestamp("updated_at", "updated_at"),
     )
 
-    def read(self, since: str | None) -> Iterator[Sequence[Row]]:
-        """All of them."""
-        del since
+    def read(self, _since: str | None) -> Iterator[Sequence[Row]]:
+        """All account lists."""
         yield self.client.account_lists()
 
     def sample(self, count: int) -> Sequence[Row]:
-        """The first ones."""
+        """The first account lists."""
         return self.client.account_lists()[:count]
 
 
 class DeletedContacts(MpdxStream):
-    """Contacts that were deleted or merged into others, as MPDX remembers them since June 2018."""
+    """Contacts that were deleted, or merged into other contacts, since June 2018 when MPDX began to record them."""
 
     name = "mpdx_deleted_contacts"
     path = "deleted_records"

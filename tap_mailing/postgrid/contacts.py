@@ -1,25 +1,30 @@
-"""PostGrid's contacts, which are postal addresses, and the lists that they are on."""
+"""PostGrid's contacts, which are postal addresses, and their list memberships."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import msgspec
-
 from mailing_api import values
 from mailing_api.countries import country_code
 from mailing_api.errors import ConfigurationError, UnreadableAnswer
 from tap_mailing.postgrid.stream import ChangesStream, PostgridStream
-from tap_mailing.records.columns import Row, boolean, computed, constant, identifier, mapping, text, timestamp
+from tap_mailing.records.columns import (
+    Row,
+    boolean,
+    computed,
+    constant,
+    flat_properties,
+    full_name,
+    identifier,
+    mapping,
+    text,
+    timestamp,
+)
 
 __all__ = ["Contacts", "ListMembers"]
 
 _LISTS = "mailingLists"
-
-
-def _name(row: Row) -> str | None:
-    return " ".join(filter(None, (values.text(row.get("firstName")), values.text(row.get("lastName"))))) or None
 
 
 def _country(row: Row) -> str | None:
@@ -28,32 +33,25 @@ def _country(row: Row) -> str | None:
 
 
 def _properties(row: Row) -> Row | None:
-    """The metadata, whose values may be anything, as the kind wants them."""
     metadata = row.get("metadata")
-    if metadata is None:
-        return None
-    return {
-        key: msgspec.json.encode(value).decode() if isinstance(value, (dict, list)) else value
-        for key, value in metadata.items()
-    }
+    return None if metadata is None else flat_properties(metadata)
 
 
 def _list_ids(row: Row) -> list[str] | None:
-    """The lists that a contact is on: IDs, or objects that have one (which of both is unverified)."""
-    found = row.get(_LISTS)
-    if found is None:
-        return None
-    return [_list_id(one["id"] if isinstance(one, dict) else one) for one in found]
+    """The IDs of a contact's lists. PostGrid returns IDs, or objects with IDs: which is unverified."""
+    lists = row.get(_LISTS)
+    return None if lists is None else list(map(_list_id, lists))
 
 
 def _list_id(value: Any) -> str:
-    if not isinstance(value, str) or not value:
+    number = value["id"] if isinstance(value, dict) else value
+    if not isinstance(number, str) or not number:
         raise ValueError("a list without its ID")
-    return value
+    return number
 
 
 class Contacts(ChangesStream):
-    """The addresses that were created one by one. People of imports are not among them."""
+    """The addresses that were created one by one, without the people of imports."""
 
     name = "postgrid_contacts"
     kind = "contacts"
@@ -61,7 +59,7 @@ class Contacts(ChangesStream):
     columns = (
         identifier("id", "id"),
         text("email", "email"),
-        computed("name", ("firstName", "lastName"), _name),
+        full_name("name", "firstName", "lastName"),
         text("first_name", "firstName"),
         text("last_name", "lastName"),
         text("company", "companyName"),
@@ -90,7 +88,7 @@ class Contacts(ChangesStream):
 
 
 class ListMembers(PostgridStream):
-    """Which contact is on which list, as far as contacts tell: PostGrid has no listing of a list's members."""
+    """The list memberships of contacts, from the contacts: PostGrid does not list the members of a list."""
 
     name = "postgrid_list_members"
     kind = "list_members"
@@ -105,22 +103,20 @@ class ListMembers(PostgridStream):
         boolean("live", "live"),
     )
 
-    def read(self, since: str | None) -> Iterator[Sequence[Row]]:
+    def read(self, _since: str | None) -> Iterator[Sequence[Row]]:
         """All memberships.
 
         Raises:
-            ConfigurationError: there are contacts, and none of them tells its lists.
+            ConfigurationError: there are contacts, but no contact has its lists.
         """
-        del since
-        contacts = telling = 0
+        lists_missing: set[bool] = set()
         for page in self.client.rows(self.resource, ahead=self.concurrency):
-            contacts += len(page)
-            telling += sum(_LISTS in row for row in page)
+            lists_missing |= {_LISTS not in row for row in page}
             yield self.shaped(page)
-        if contacts and not telling:
+        if lists_missing == {True}:
             raise ConfigurationError(
-                f"Stream {self.name}: PostGrid does not tell here which lists a contact is on. Take the stream out of "
-                "the selection."
+                f"Stream {self.name}: PostGrid does not return the lists of contacts in this account. Deselect the "
+                "stream."
             )
 
     def shaped(self, page: Sequence[Row]) -> Sequence[Row]:
@@ -128,10 +124,9 @@ class ListMembers(PostgridStream):
         try:
             lists = list(map(_list_ids, page))
         except (LookupError, TypeError, ValueError):
-            raise UnreadableAnswer(f"Stream {self.name}: field {_LISTS} holds something that names no list.") from None
-        about = ("id", "email", "live")
+            raise UnreadableAnswer(f"Stream {self.name}: field {_LISTS} has an entry without a list's ID.") from None
         return [
-            {"list": one, **{name: row.get(name) for name in about}}
+            {"list": list_id, **{name: row.get(name) for name in ("id", "email", "live")}}
             for row, ids in zip(page, lists, strict=True)
-            for one in ids or ()
+            for list_id in ids or ()
         ]

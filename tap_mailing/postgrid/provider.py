@@ -1,7 +1,7 @@
 """PostGrid's streams; contacts have a module of their own.
 
-PostGrid can be asked for nothing but whole collections. All streams with a date of change are incremental all the same:
-the collection is read, and what did not change is not written.
+PostGrid returns only whole collections, without a filter by time. The streams with a date of change are incremental
+anyway: they read the whole collection and skip the rows that did not change.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from tap_mailing.postgrid.contacts import Contacts, ListMembers
 from tap_mailing.postgrid.stream import ChangesStream
 from tap_mailing.provider import Provider
 from tap_mailing.records.columns import (
+    TEXT,
     Row,
     boolean,
     computed,
@@ -34,18 +35,17 @@ __all__ = ["INCLUDE_SIGNED_URLS", "PROVIDER"]
 INCLUDE_SIGNED_URLS = Setting(
     name="postgrid_include_signed_urls",
     title="Signed PostGrid URLs",
-    description="Also read the temporary URLs of an import's file and report, by which anybody can fetch them. "
-    "Default: false.",
+    description="Also read the temporary URLs of an import's file and report. Anyone with such a URL can download the "
+    "file. Default: false.",
     type="boolean",
     default=False,
 )
 
-_TEXT: dict[str, Any] = {"type": ["string", "null"]}
-_MESSAGE = {"type": _TEXT, "message": _TEXT}
+_MESSAGE = {"type": TEXT, "message": TEXT}
 
 
 class MailingLists(ChangesStream):
-    """The lists. A job that changes a list shows in its `status` until it has ended, and then in its `errors`."""
+    """The lists. The `status` shows a running job that changes the list, and `errors` the errors of the last job."""
 
     name = "postgrid_mailing_lists"
     kind = "mailing_lists"
@@ -63,13 +63,13 @@ class MailingLists(ChangesStream):
     )
 
     def is_settled(self, row: Row) -> bool:
-        """No job runs; words that are not known yet mean that one does."""
+        """Whether no job runs; an unknown status is treated as a running job."""
         return row.get("status") == "completed"
 
 
 _ENDED: Final = frozenset({"completed", "changes_required"})
 
-#: Objects in an import, whose members are read like fields of the import.
+#: Objects in an import, whose members become fields of the import.
 _PARTS = ("file", "receiverStatusCount", "senderStatusCount")
 
 _SIGNED = ("file.url", "reportURL")
@@ -81,21 +81,21 @@ def _processed(row: Row) -> int | None:
 
 
 def _error(row: Row) -> str | None:
-    return "; ".join(f"{one.get('type')}: {one.get('message')}" for one in row.get("errors") or ()) or None
+    return "; ".join(f"{error.get('type')}: {error.get('message')}" for error in row.get("errors") or ()) or None
 
 
 def _flat(row: Row) -> Row:
-    found: Row = {}
+    fields: Row = {}
     for name, value in row.items():
         if name in _PARTS and isinstance(value, dict):
-            found |= {f"{name}.{member}": one for member, one in value.items()}
+            fields |= {f"{name}.{member}": one for member, one in value.items()}
         elif name not in _PARTS or value is not None:
-            found[name] = value
-    return found
+            fields[name] = value
+    return fields
 
 
 class ImportJobs(ChangesStream):
-    """CSV files of people, which PostGrid validates in the background. Their people are not among the contacts."""
+    """CSV files of people, which PostGrid validates in the background. These people are not contacts."""
 
     name = "postgrid_import_jobs"
     kind = "import_jobs"
@@ -134,11 +134,11 @@ class ImportJobs(ChangesStream):
     )
 
     def is_settled(self, row: Row) -> bool:
-        """The file has been validated; words that are not known yet mean that it has not."""
+        """Whether the file was validated; an unknown status is treated as a running validation."""
         return row.get("status") in _ENDED
 
     def shaped(self, page: Sequence[Row]) -> Sequence[Row]:
-        """The rows with the members of their parts, and without signed URLs unless these are asked for."""
+        """The rows with the members of their parts, without signed URLs unless a setting includes these."""
         hidden = () if lookup(INCLUDE_SIGNED_URLS, self.config) else _SIGNED
         return [{name: value for name, value in _flat(row).items() if name not in hidden} for row in page]
 

@@ -1,4 +1,4 @@
-"""What PostGrid's streams share: a walk over one collection, of which only what changed is written."""
+"""The base of PostGrid's streams: a walk over one collection that writes only the changed rows."""
 
 from __future__ import annotations
 
@@ -28,9 +28,8 @@ class PostgridStream(MailingStream[PostgridClient]):
     state_members: ClassVar[Mapping[str, type]] = {**MailingStream.state_members, "live": bool}
     ignored = frozenset({"object"})  # the name of the resource
 
-    def read(self, since: str | None) -> Iterator[Sequence[Row]]:
+    def read(self, _since: str | None) -> Iterator[Sequence[Row]]:
         """All rows."""
-        del since
         for page in self.client.rows(self.resource, ahead=self.concurrency):
             yield self.shaped(page)
 
@@ -39,58 +38,68 @@ class PostgridStream(MailingStream[PostgridClient]):
         return self.shaped(self.client.sample(self.resource, count))
 
     def shaped(self, page: Sequence[Row]) -> Sequence[Row]:
-        """The rows of a page as the columns read them."""
+        """The rows of a page, converted for the columns."""
         return page
 
 
 class ChangesStream(PostgridStream):
-    """A stream of what changed in a collection.
+    """The changed rows of a collection.
 
-    PostGrid filters by no date, so the collection is read whole each time; rows that did not change since the bookmark
-    are dropped here. STATE also holds whether the data were live: a bookmark of test data means nothing for them.
+    PostGrid has no filter by time, so every run reads the whole collection and drops the rows that did not change since
+    the bookmark. STATE also says whether the data is live or test data: a bookmark is valid for one of them only.
     """
 
     bookmark_column = "updated_at"
     filtered_here = True
 
-    def read(self, since: str | None) -> Iterator[Sequence[Row]]:
-        """The rows that changed since then, and those that can change without anybody's doing."""
-        self._latest = ""
+    def begin(self) -> None:
+        """Prepare to read."""
+        super().begin()
         self._open_since: str | None = None
         self._live: bool | None = None
+
+    def read(self, since: str | None) -> Iterator[Sequence[Row]]:
+        """The rows that changed since then, and the rows that PostGrid is still changing."""
         self._listing = self.client.rows(self.resource, ahead=self.concurrency)
         for page in self._listing:
             if self._live is None and page:
                 self._live = page[0].get("live")
                 if self._is_other_data():
-                    self.logger.info("STATE is that of %s data, so everything is read.", _MODES[not self._live])
+                    self.logger.info("STATE belongs to %s data, so this run reads all rows.", _MODES[not self._live])
                     since = self.connection.options.start_date
             rows = self.shaped(page)
             yield rows if since is None else [row for row in rows if self._is_wanted(row, since)]
 
     def is_settled(self, row: Row) -> bool:
-        """Whether the row stays as it is unless somebody changes it."""
+        """Whether PostGrid is done with the row, so that only a user can change it."""
         del row
         return True
 
+    def moment_of(self, row: Row) -> str:
+        """Its last change; "" if it has no date."""
+        try:
+            return values.timestamp(row.get("updatedAt")) or ""
+        except (TypeError, ValueError):
+            raise UnreadableAnswer(f"Stream {self.name}: field updatedAt is not a date-time.") from None
+
     def seen(self, rows: Sequence[Row]) -> None:
-        """Keep the latest moment, and since when a row is not settled."""
+        """Note the latest moment, and the earliest moment of rows that are not settled."""
+        super().seen(rows)
         for row in rows:
-            moment = self._changed(row)
-            self._latest = max(self._latest, moment)
+            moment = self.moment_of(row)
             if not self.is_settled(row) and moment:
                 self._open_since = min(self._open_since or moment, moment)
 
     def conclude(self, bookmark: str | None, started: str) -> Mapping[str, Any]:
-        """The bookmark is the latest moment read, though not later than any row that is not settled.
+        """The bookmark is the latest moment, but not later than the oldest row that is not settled.
 
-        Nor is it later than the moment at which reading began, by either clock. Whole seconds, since PostGrid's
-        timestamps may have no fractions: what changes later in the same second would seem to be older.
+        Nor is it later than the time when reading began, by either clock. It is in whole seconds, since PostGrid's
+        timestamps may lack fractions: a later change in the same second would otherwise look older than the bookmark.
         """
         began = f"{min(started, self._listing.began or started)[:19]}.000000Z"
         latest = max("" if self._is_other_data() else bookmark or "", min(self._latest, began))
         if self._open_since is not None and self._open_since < latest:
-            self.logger.info("A row that is still being worked on holds the bookmark at %s.", self._open_since)
+            self.logger.info("A row that PostGrid is still changing holds the bookmark at %s.", self._open_since)
             latest = self._open_since
         live = self.stream_state.get("live") if self._live is None else self._live
         return self.bookmark_at(latest or None) | ({} if live is None else {"live": live})
@@ -100,14 +109,7 @@ class ChangesStream(PostgridStream):
         return None not in (before, self._live) and before != self._live
 
     def _is_wanted(self, row: Row, since: str) -> bool:
-        moment = self._changed(row)
+        moment = self.moment_of(row)
         if not moment or moment >= since:
             return True
         return not self.is_settled(row) and moment >= (self.connection.options.start_date or "")
-
-    def _changed(self, row: Row) -> str:
-        """When the row changed last; "" if it does not tell."""
-        try:
-            return values.timestamp(row.get("updatedAt")) or ""
-        except (TypeError, ValueError):
-            raise UnreadableAnswer(f"Stream {self.name}: field updatedAt holds no date-time.") from None

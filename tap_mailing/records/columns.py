@@ -1,7 +1,7 @@
-"""A stream's columns as declarations: what they are called, their type, and how a page of rows fills them.
+"""Declarations of a stream's columns: name, type, and the conversion from the provider's rows.
 
-A column is filled for a whole page at a time. Most columns of most pages hold one plain type, which takes one look
-to see; only the others are converted value by value.
+A column is filled for a whole page at a time. Most columns of a page hold values of one type, which is checked once;
+only the other columns are converted value by value.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from mailing_api import values
 from mailing_api.errors import UnreadableAnswer
 
 __all__ = [
+    "FLAG",
+    "TEXT",
     "TIMESTAMP",
     "Column",
     "Row",
@@ -24,6 +26,8 @@ __all__ = [
     "computed",
     "constant",
     "epoch",
+    "flat_properties",
+    "full_name",
     "identifier",
     "integer",
     "json_text",
@@ -38,21 +42,25 @@ __all__ = [
     "timestamp",
 ]
 
+TEXT: dict[str, Any] = {"type": ["string", "null"]}
+FLAG: dict[str, Any] = {"type": ["boolean", "null"]}
+TIMESTAMP: dict[str, Any] = {"type": ["string", "null"], "format": "date-time"}
+
 Row = dict[str, Any]
 Convert = Callable[[Sequence[Any]], Sequence[Any]]
 
-#: What a converter raises on a value that it cannot read.
+#: Exceptions of a converter that cannot read a value.
 _UNREADABLE = (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError)
 
 
 @contextmanager
 def reading(stream: str, fields: str) -> Iterator[None]:
-    """Raise UnreadableAnswer, which names the stream and the fields, where one of these holds what cannot be read."""
+    """Raise UnreadableAnswer with the stream and the fields where code inside fails on a value of these fields."""
     try:
         yield
     except _UNREADABLE:
         raise UnreadableAnswer(
-            f"Stream {stream}: an answer has a value of another kind than documented in {fields}."
+            f"Stream {stream}: the provider's response has a value of an undocumented type in {fields}."
         ) from None
 
 
@@ -62,8 +70,8 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         name: snake_case.
         schema: JSON Schema of its values.
-        fields: the provider's fields it is made of; empty for a constant.
-        fill: makes the column's values of a page of the provider's rows.
+        fields: the provider's fields that it is made from; empty for a constant.
+        fill: returns the column's values for a page of the provider's rows.
     """
 
     name: str
@@ -82,30 +90,30 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
         except _UNREADABLE:
             fields = ", ".join(self.fields)
             raise UnreadableAnswer(
-                f"Stream {stream}: field {fields} holds a value that column `{self.name}` cannot hold."
+                f"Stream {stream}: field {fields} has a value that does not fit column `{self.name}`."
             ) from None
 
 
 def text(name: str, field: str) -> Column:
-    """A text; unset is null."""
-    return _column(name, field, {"type": ["string", "null"]}, _texts)
+    """A string; an empty string becomes null."""
+    return _column(name, field, TEXT, _texts)
 
 
 def texts(name: str, field: str, *, unset: list[str] | None = None) -> Column:
-    """An array of texts, without those that are unset; `unset` where there is no array."""
+    """An array of strings, without null and empty strings; `unset` if the field is missing."""
 
-    def convert(found: Any) -> list[str] | None:
-        if found is None:
+    def convert(array: Any) -> list[str] | None:
+        if array is None:
             return unset
-        if not isinstance(found, list):
+        if not isinstance(array, list):
             raise TypeError("not an array")
-        return [one for one in map(values.text, found) if one is not None]
+        return [string for string in map(values.text, array) if string is not None]
 
     return _column(name, field, {"type": ["array", "null"], "items": {"type": "string"}}, _each(convert))
 
 
 def identifier(name: str, field: str) -> Column:
-    """A key, as text; never unset."""
+    """A key, as a string; not nullable."""
     return _column(name, field, {"type": "string"}, _identifiers)
 
 
@@ -121,11 +129,11 @@ def number(name: str, field: str) -> Column:
 
 def boolean(name: str, field: str) -> Column:
     """A flag."""
-    return _column(name, field, {"type": ["boolean", "null"]}, _booleans)
+    return _column(name, field, FLAG, _booleans)
 
 
 def timestamp(name: str, field: str) -> Column:
-    """A date-time from a text."""
+    """A date-time from a string."""
     return _column(name, field, TIMESTAMP, _moments(values.timestamp))
 
 
@@ -135,42 +143,42 @@ def epoch(name: str, field: str) -> Column:
 
 
 def moment(name: str, field: str) -> Column:
-    """A date-time from Unix seconds with a fraction, or from a text."""
+    """A date-time from Unix seconds with a fraction, or from a string."""
     return _column(name, field, TIMESTAMP, _moments(values.moment))
 
 
 def json_text(name: str, field: str) -> Column:
-    """A value whose shape the provider does not document: text as it is, anything else as JSON."""
-    return _column(name, field, {"type": ["string", "null"]}, _each(_as_json))
+    """A value whose type the provider does not document: a string unchanged, any other value as JSON."""
+    return _column(name, field, TEXT, _each(_as_json))
 
 
 def mapping(name: str, field: str) -> Column:
-    """An object with keys of the account's own choice, as it is."""
+    """An object with any keys, unchanged."""
     return _column(name, field, {"type": ["object", "null"], "additionalProperties": True}, _each(_as_object))
 
 
 def text_mapping(name: str, field: str) -> Column:
-    """An object with keys of the account's own choice that hold texts."""
+    """An object with any keys and values that are strings."""
 
-    def convert(found: Any) -> Row | None:
-        given = _as_object(found)
-        return given and {key: values.text(value) for key, value in given.items()}
+    def convert(value: Any) -> Row | None:
+        members = _as_object(value)
+        return members and {key: values.text(member) for key, member in members.items()}
 
-    schema = {"type": ["object", "null"], "additionalProperties": {"type": ["string", "null"]}}
+    schema = {"type": ["object", "null"], "additionalProperties": TEXT}
     return _column(name, field, schema, _each(convert))
 
 
 def objects(name: str, field: str, shape: Mapping[str, Mapping[str, Any]]) -> Column:
-    """An array of objects with these members; unset is empty.
+    """An array of objects with these members; an empty array if the field is missing.
 
     Args:
         name: snake_case.
         field: the provider's.
-        shape: the members, each with its JSON Schema: texts, flags and date-times.
+        shape: the members, each with its JSON Schema: TEXT, FLAG or TIMESTAMP.
     """
 
-    def convert(found: Any) -> list[Row]:
-        return [{key: _member(one.get(key), schema) for key, schema in shape.items()} for one in found or ()]
+    def convert(array: Any) -> list[Row]:
+        return [{key: _member(item.get(key), schema) for key, schema in shape.items()} for item in array or ()]
 
     items = {"type": "object", "properties": dict(shape)}
     return _column(name, field, {"type": ["array", "null"], "items": items}, _each(convert))
@@ -179,15 +187,24 @@ def objects(name: str, field: str, shape: Mapping[str, Mapping[str, Any]]) -> Co
 def computed(
     name: str, fields: Sequence[str], function: Callable[[Row], Any], schema: dict[str, Any] | None = None
 ) -> Column:
-    """A column made by a function of the whole row.
+    """A column that a function computes from the whole row.
 
     Args:
         name: snake_case.
-        fields: those that the function reads.
-        function: makes the value.
-        schema: JSON Schema of the values; not needed for a column of a kind, which has its own.
+        fields: the provider's fields that the function reads.
+        function: returns the value.
+        schema: JSON Schema of the values; not needed for a column of the stream's kind, which defines it.
     """
     return Column(name=name, schema=schema or {}, fields=tuple(fields), fill=_each(function))
+
+
+def full_name(name: str, first: str, last: str) -> Column:
+    """First and last name as one string."""
+
+    def joined(row: Row) -> str | None:
+        return " ".join(filter(None, (values.text(row.get(first)), values.text(row.get(last))))) or None
+
+    return computed(name, (first, last), joined)
 
 
 def constant(name: str, schema: dict[str, Any], value: Any) -> Column:
@@ -195,50 +212,55 @@ def constant(name: str, schema: dict[str, Any], value: Any) -> Column:
     return Column(name=name, schema=schema, fields=(), fill=lambda rows: [value] * len(rows))
 
 
-TIMESTAMP: dict[str, Any] = {"type": ["string", "null"], "format": "date-time"}
+def flat_properties(members: Mapping[str, Any]) -> Row:
+    """The account's own fields as column `properties` holds them: arrays and objects as JSON."""
+    return {
+        name: msgspec.json.encode(value).decode() if isinstance(value, (dict, list)) else value
+        for name, value in members.items()
+    }
 
 
 def _column(name: str, field: str, schema: dict[str, Any], convert: Convert) -> Column:
     def fill(rows: Sequence[Row]) -> Sequence[Any]:
         try:
-            found: Sequence[Any] = list(map(itemgetter(field), rows))
+            page: Sequence[Any] = list(map(itemgetter(field), rows))
         except KeyError:
-            found = [row.get(field) for row in rows]
-        return convert(found)
+            page = [row.get(field) for row in rows]
+        return convert(page)
 
     return Column(name=name, schema=schema, fields=(field,), fill=fill)
 
 
 def _each(convert: Callable[[Any], Any]) -> Convert:
-    return lambda found: list(map(convert, found))
+    return lambda page: list(map(convert, page))
 
 
 def _moments(convert: Callable[[Any], Any]) -> Convert:
-    # Most dates of most pages are unset.
-    return lambda found: list(map(convert, found)) if any(found) else [None] * len(found)
+    # Most date columns of a page are empty.
+    return lambda page: list(map(convert, page)) if any(page) else [None] * len(page)
 
 
-def _texts(found: Sequence[Any]) -> Sequence[Any]:
-    if set(map(type, found)) == {str}:
-        return [value or None for value in found]
-    return list(map(values.text, found))
+def _texts(page: Sequence[Any]) -> Sequence[Any]:
+    if set(map(type, page)) == {str}:
+        return [value or None for value in page]
+    return list(map(values.text, page))
 
 
-def _identifiers(found: Sequence[Any]) -> Sequence[Any]:
-    if set(map(type, found)) == {int}:
-        return list(map(str, found))
-    keys = _texts(found)
+def _identifiers(page: Sequence[Any]) -> Sequence[Any]:
+    if set(map(type, page)) == {int}:
+        return list(map(str, page))
+    keys = _texts(page)
     if None in keys:
         raise ValueError("a row without its key")
     return keys
 
 
-def _integers(found: Sequence[Any]) -> Sequence[Any]:
-    return found if set(map(type, found)) == {int} else list(map(values.integer, found))
+def _integers(page: Sequence[Any]) -> Sequence[Any]:
+    return page if set(map(type, page)) == {int} else list(map(values.integer, page))
 
 
-def _booleans(found: Sequence[Any]) -> Sequence[Any]:
-    return found if set(map(type, found)) == {bool} else list(map(values.boolean, found))
+def _booleans(page: Sequence[Any]) -> Sequence[Any]:
+    return page if set(map(type, page)) == {bool} else list(map(values.boolean, page))
 
 
 def _as_object(value: Any) -> Any:

@@ -1,9 +1,9 @@
-"""A stream's records on their way out: a page at a time, or one by one where the SDK has to change each."""
+"""Writing a stream's records: a page at a time, or one by one where the SDK changes each record."""
 
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,7 +18,7 @@ Filled = Sequence[Sequence[Any]]
 
 
 class Records(abc.ABC):
-    """Writes the records of one stream. A page comes as its columns, filled."""
+    """Writes the records of one stream. A page is a list of columns with their values."""
 
     @abc.abstractmethod
     def write(self, filled: Filled) -> None:
@@ -26,49 +26,46 @@ class Records(abc.ABC):
 
     @abc.abstractmethod
     def write_apart(self, records: Sequence[Mapping[str, Any]]) -> None:
-        """Write records that have some of the columns only."""
+        """Write records that have only some of the columns."""
 
 
 class PageRecords(Records):
     """A page at a time."""
 
     def __init__(self, names: Sequence[str], stream: str, output: PageWriter) -> None:
-        """Write records of these columns to an output."""
+        """Write records with these columns to an output."""
         self._record = msgspec.defstruct("Record", [(name, Any) for name in names], gc=False)
         self._stream = stream
         self._output = output
 
     def write(self, filled: Filled) -> None:
         """Write a page."""
-        self._write(map(self._record, *filled))
+        self._output.write_records(self._stream, map(self._record, *filled), now())
 
     def write_apart(self, records: Sequence[Mapping[str, Any]]) -> None:
-        """Write records that have some of the columns only."""
-        self._write(records)
-
-    def _write(self, records: Iterable[Any]) -> None:
+        """Write records that have only some of the columns."""
         self._output.write_records(self._stream, records, now())
 
 
 class SingleRecords(Records):
-    """One by one, as the SDK writes them: through stream maps, flattening, and the selection of parts of a column."""
+    """One by one, through the SDK: stream maps, flattening, and the selection of parts of a column."""
 
     def __init__(self, names: Sequence[str], write: Callable[[dict[str, Any]], None]) -> None:
-        """Write records of these columns by a function of the SDK."""
+        """Write records with these columns by a function of the SDK."""
         self._names = names
-        self._write_one = write
+        self._write_record = write
 
     def write(self, filled: Filled) -> None:
         """Write a page."""
-        for found in zip(*filled, strict=True):
-            self._write_one(dict(zip(self._names, found, strict=True)))
+        for record in zip(*filled, strict=True):
+            self._write_record(dict(zip(self._names, record, strict=True)))
 
     def write_apart(self, records: Sequence[Mapping[str, Any]]) -> None:
-        """Write records that have some of the columns only; the others are null, since a stream map may ask for any."""
-        for one in records:
-            self._write_one({**dict.fromkeys(self._names), **one})
+        """Write records that have only some of the columns; the others are null, so that a stream map can use them."""
+        for record in records:
+            self._write_record({**dict.fromkeys(self._names), **record})
 
 
 def now() -> str:
-    """The time, in the form of all timestamps."""
+    """The current time, as a timestamp."""
     return values.timestamp_of(datetime.now(UTC))

@@ -1,4 +1,4 @@
-"""Singer messages to stdout: single messages as the SDK does, records a page at a time."""
+"""Singer messages to standard output: records a page at a time, other messages one by one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class _Record(msgspec.Struct, tag_field="type", tag="RECORD", gc=False):
 
 
 class PageWriter(MsgSpecWriter):
-    """Writes messages; a stdout that cannot be written ends the program with status 1 and one line in the log."""
+    """Writes messages. If standard output cannot be written, logs one line and ends the program with status 1."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -37,11 +37,11 @@ class PageWriter(MsgSpecWriter):
             _output_failed(exc)
 
     def write_records(self, stream: str, rows: Iterable[Any], time_extracted: str) -> None:
-        """Write a page of records in one go.
+        """Write a page of records at once.
 
         Args:
             stream: the stream's name.
-            rows: Structs, one a record.
+            rows: the records, as structs or mappings.
             time_extracted: when the page was read, RFC 3339.
         """
         lines: Sequence[_Record] = [_Record(stream, row, time_extracted) for row in rows]
@@ -56,7 +56,7 @@ class PageWriter(MsgSpecWriter):
 
 def _output_failed(exc: OSError) -> NoReturn:
     if isinstance(exc, BrokenPipeError):
-        logger.error("stdout was closed by the program that reads it, so the run failed. See that program's log.")
+        logger.error("The program that reads standard output closed it, so the run failed. See that program's log.")
     else:
-        logger.error("stdout cannot be written (%s), so the run failed.", exc.strerror)
+        logger.error("Standard output cannot be written (%s), so the run failed.", exc.strerror)
     sys.exit(1)

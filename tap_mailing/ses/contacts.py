@@ -9,7 +9,7 @@ import msgspec
 
 from mailing_api import values
 from mailing_api.errors import NotFound
-from tap_mailing.records.columns import Row, boolean, computed, identifier, moment, text
+from tap_mailing.records.columns import Row, boolean, computed, flat_properties, identifier, moment, text
 from tap_mailing.ses.details import DetailStream
 from tap_mailing.ses.stream import ContactLists, SesStream, objects
 
@@ -19,10 +19,10 @@ _PREFERENCE = {"TopicName": "topic_name", "SubscriptionStatus": "subscription_st
 
 
 def _status(row: Row) -> str:
-    """Whether anything may be sent to this contact.
+    """Whether the contact may get any message.
 
-    Somebody who takes no topic gets nothing that belongs to one: by their own choice, or by the topics' defaults
-    because they never chose.
+    A contact without a subscribed topic gets no message of a topic, either by choice ("unsubscribed") or by the topics'
+    defaults ("excluded").
     """
     unsubscribed = values.boolean(row.get("UnsubscribeAll"))
     if unsubscribed:
@@ -37,23 +37,18 @@ def _status(row: Row) -> str:
 
 
 def _properties(row: Row) -> dict[str, Any] | None:
-    """The attributes, which are JSON in a text; None where they are no object. Lists and objects in them stay JSON."""
+    """The attributes, which are JSON in a string; None if they are not an object."""
     try:
-        found = msgspec.json.decode(row.get("AttributesData") or "null")
+        return flat_properties(msgspec.json.decode(row.get("AttributesData") or "null", type=dict[str, Any]))
     except ValueError:
         return None
-    if not isinstance(found, dict):
-        return None
-    return {
-        name: msgspec.json.encode(value).decode() if isinstance(value, (dict, list)) else value
-        for name, value in found.items()
-    }
 
 
 class Contacts(SesStream):
-    """Everybody on the contact lists, with what the listing shows; attributes are shown to `ses_contact_details` alone.
+    """The contacts of all lists, without the attributes, which only `ses_contact_details` reads.
 
-    Amazon SES has no filter by time, so all are read, and those are kept that changed since the bookmark.
+    Amazon SES has no filter by time, so every run reads all contacts and drops those that did not change since the
+    bookmark.
     """
 
     name = "ses_contacts"
@@ -78,8 +73,8 @@ class Contacts(SesStream):
         text("attributes_data", "AttributesData"),
     )
 
-    def pages(self, region: str, since: str | None, size: int | None = None) -> Iterator[Sequence[Row]]:
-        """Contacts that changed from `since` on, list by list."""
+    def pages(self, region: str, since: str | None, size: int | None) -> Iterator[Sequence[Row]]:
+        """Contacts that changed since then, list by list."""
         options = {} if size is None else {"size": size}
         for name in self.connection.shared(ContactLists).names(region):
             try:
@@ -100,5 +95,5 @@ class ContactDetails(DetailStream, Contacts):
         return f"{row['ContactListName']} {row.get('EmailAddress')}"
 
     def detail(self, region: str, row: Row) -> Row:
-        """The contact by itself."""
+        """The contact with its attributes."""
         return {**row, **self.client.contact(region, row["ContactListName"], str(row.get("EmailAddress")))}

@@ -1,4 +1,4 @@
-"""What one call for each row brings: streams of their own, not selected by default, that get on by a piece each run."""
+"""Streams that request each row's details. They are not selected by default, and each run reads a limited number."""
 
 from __future__ import annotations
 
@@ -18,38 +18,43 @@ __all__ = ["MAX_DETAILS", "DetailStream"]
 MAX_DETAILS = Setting(
     name="ses_max_details",
     title="Amazon SES details a run",
-    description="How many rows a stream of details reads in a run and region; each takes a request, and Amazon SES "
-    "allows one a second. The next run goes on with the oldest that is left. A stream that is read in full has no such "
-    "limit. Default: 3600, about an hour.",
+    description="How many rows a details stream reads in a run and region; each row takes a request, and Amazon SES "
+    "allows one request a second. The next run continues with the oldest remaining row. A stream that is read in full "
+    "has no limit. Default: 3600, about an hour.",
     type="integer",
     default=3600,
 )
 
-#: A look-back of a day, as other streams have it, would ask for the same rows in every run.
+#: With other streams' look-back of a day, every run would request the same rows.
 _MOST_LOOKBACK = 3600.0
 
 
 class DetailStream(SesStream):
-    """Goes before a stream of a listing, and reads each of its rows by a call of its own.
+    """Requests each row of a listing's stream; a subclass inherits from this class first, then from that stream.
 
-    Rows are read oldest first. Where the limit stops them, the bookmark stops at the oldest row that was not read, and
-    the next run begins there and not before: else it would read the same rows again.
+    The rows are read oldest first. If the limit ends the run, the bookmark is the oldest row that was not read, and the
+    next run begins exactly there: with a look-back it would read the same rows again.
     """
 
     selected_by_default = False
-    filtered_here = False  # a run does not always come to all rows
+    filtered_here = False  # a run may not read all rows
+
+    def begin(self) -> None:
+        """Prepare to read."""
+        super().begin()
+        self._cut: set[str] = set()
 
     def detail(self, region: str, row: Row) -> Row:
-        """The row by its own call.
+        """The row with its details.
 
         Raises:
-            NotFound: it is gone.
+            NotFound: the row was deleted.
         """
         raise NotImplementedError
 
-    def pages(self, region: str, since: str | None, size: int | None = None) -> Iterator[Sequence[Row]]:
-        """The rows of the listing, one a page, with their details."""
-        listed = super().pages(region, since, size)  # type: ignore[safe-super]  # the listing's stream comes next
+    def pages(self, region: str, since: str | None, size: int | None) -> Iterator[Sequence[Row]]:
+        """The rows of the listing with their details, one row a page."""
+        listed = super().pages(region, since, size)  # type: ignore[safe-super]  # implemented by the listing's stream
         with Backlog() as backlog:
             if size is not None:
                 listed = [next(filter(None, listed), [])]
@@ -58,31 +63,19 @@ class DetailStream(SesStream):
             yield from self._read(region, backlog, self._most if size is None else size)
 
     def key_of(self, row: Row) -> str:
-        """What tells a row from the others of its region."""
+        """The row's key within its region."""
         raise NotImplementedError
 
-    def read(self, since: str | None) -> Iterator[Sequence[Row]]:
-        """The rows of all regions."""
-        self._cut: set[str] = set()
-        return super().read(since)
-
-    def sample(self, count: int) -> Sequence[Row]:
-        """The first rows of each region."""
-        self._cut = set()
-        return super().sample(count)
-
     def since(self, region: str) -> str | None:
-        """From when on a region is read: from where the limit stopped it, else with a look-back of an hour at most."""
+        """The region's bookmark, with a look-back of at most an hour, unless the limit ended the last run."""
         bookmark = self._bookmarks().get(region)
         if bookmark is None:
             return super().since(region)
-        start = self.connection.options.start_date or ""
-        cut = self.stream_state.get("cut")
-        was_cut = isinstance(cut, list) and region in cut
-        return max(bookmark if was_cut else self._earlier(bookmark), start)
+        was_cut = region in self.stream_state.get("cut", ())
+        return max(bookmark if was_cut else self._earlier(bookmark), self.connection.options.start_date or "")
 
     def conclude(self, bookmark: str | None, started: str) -> Mapping[str, Any]:
-        """As for the listing, with the regions that the limit stopped."""
+        """The listing's STATE, and the regions that the limit ended."""
         state = super().conclude(bookmark, started)
         return {**state, "cut": sorted(self._cut)} if self._cut else state
 
@@ -90,33 +83,33 @@ class DetailStream(SesStream):
         last: str | None = None
         unreadable = 0
         for number, (moment, row) in enumerate(backlog):
-            # Rows of the same moment stay together, or a run could begin and end within them for ever.
+            # Rows of the same moment are read in one run: otherwise every run could read only the first of them.
             if most is not None and number >= most and moment != last:
                 self._stop(region, moment, number, len(backlog))
                 break
             last = moment
             try:
-                found = self.detail(region, row)
+                detailed = self.detail(region, row)
             except NotFound:
                 continue  # deleted since it was listed
             except RequestRefused:
                 if "/" not in self.key_of(row):
                     raise
-                found = row
+                detailed = row
                 unreadable += 1
-            yield [found]
+            yield [detailed]
         if unreadable:
             self.logger.warning(
-                "%s: %s a slash, which Amazon SES does not take: no details of these.",
+                "%s: %s a slash, which Amazon SES refuses in requests; writing these rows without details.",
                 self.name, counted(unreadable, f"address in {region} has", f"addresses in {region} have"),
             )  # fmt: skip
 
     def _stop(self, region: str, moment: str, count: int, total: int) -> None:
         self.logger.info(
-            "%s: %d of %d rows in %s were read (`ses_max_details`); the next run goes on with the others.",
+            "%s: read %d of %d rows in %s (limit: `ses_max_details`); the next run continues with the others.",
             self.name, count, total, region,
         )  # fmt: skip
-        # What Amazon SES shows late is older than the rows it showed first, but not by more than the look-back.
+        # A row that Amazon SES lists late can be older than the rows of this run, by up to the look-back.
         self.hold(region, min(moment, self._earlier(self.started)))
         self._cut.add(region)
 

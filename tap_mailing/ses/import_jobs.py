@@ -9,7 +9,7 @@ from mailing_api import values
 from mailing_api.ses.answers import flat
 from mailing_api.ses.words import has_ended
 from mailing_api.settings import Setting, lookup
-from tap_mailing.records.columns import Row, computed, identifier, integer, moment, text
+from tap_mailing.records.columns import FLAG, TEXT, Row, computed, identifier, integer, moment, text
 from tap_mailing.ses.details import DetailStream
 from tap_mailing.ses.stream import SesStream
 
@@ -44,9 +44,9 @@ def _has_failed_file(row: Row) -> bool | None:
 
 
 class ImportJobs(SesStream):
-    """Every import of contacts and suppressions, again and again until it has ended.
+    """The imports of contacts and suppressions.
 
-    A job that can still change holds its region's bookmark at its creation.
+    A job that has not ended holds its region's bookmark at its creation, so that it is read again.
     """
 
     name = "ses_import_jobs"
@@ -65,15 +65,15 @@ class ImportJobs(SesStream):
         moment("created_at", "CreatedTimestamp"),
         moment("completed_at", "CompletedTimestamp"),
         identifier("region", "region"),
-        computed("action", (_ACTION, _SUPPRESSION_ACTION), _action, {"type": ["string", "null"]}),
+        computed("action", (_ACTION, _SUPPRESSION_ACTION), _action, TEXT),
         text("source_url", "ImportDataSource.S3Url"),
         text("data_format", "ImportDataSource.DataFormat"),
-        # The URL itself lets whoever has it read the file.
-        computed("has_failed_records_file", (_FAILED_FILE,), _has_failed_file, {"type": ["boolean", "null"]}),
+        # The URL itself is not a column, since anyone with it can read the file.
+        computed("has_failed_records_file", (_FAILED_FILE,), _has_failed_file, FLAG),
     )
 
-    def pages(self, region: str, since: str | None, size: int | None = None) -> Iterator[Sequence[Row]]:
-        """Jobs created from `since` on, and all that have not ended; Amazon SES has no filter by time."""
+    def pages(self, region: str, since: str | None, size: int | None) -> Iterator[Sequence[Row]]:
+        """Jobs created since then, and all jobs that have not ended. Amazon SES has no filter by time."""
         destination = self._destination
         options = {} if size is None else {"size": size}
         for page in self.client.import_jobs(region, destination=destination and destination.upper(), **options):
@@ -81,7 +81,7 @@ class ImportJobs(SesStream):
             yield [row for row in rows if not has_ended(row) or self.is_due(row, since)]
 
     def seen(self, rows: Sequence[Row]) -> None:
-        """Keep each region's latest moment, and hold the bookmark where a job is open."""
+        """Note each region's latest moment, and hold the bookmark at open jobs."""
         super().seen(rows)
         for row in rows:
             created = self.moment_of(row)
@@ -89,22 +89,22 @@ class ImportJobs(SesStream):
                 self.hold(row["region"], created)
 
     def conclude(self, bookmark: str | None, started: str) -> Mapping[str, Any]:
-        """As for all streams of Amazon SES, with the destination that was read."""
+        """The STATE of Amazon SES's streams, and the destination that was read."""
         state = super().conclude(bookmark, started)
         return {**state, "destination": self._destination} if state and self._destination else state
 
     def _bookmarks(self) -> dict[str, str]:
-        # Jobs of the other destination, older than the bookmark, were never read.
+        # The bookmark of one destination says nothing about the jobs of the other.
         return super()._bookmarks() if self.stream_state.get("destination") in (None, self._destination) else {}
 
     @property
     def _destination(self) -> str | None:
-        found = lookup(IMPORT_DESTINATION, self.config)
-        return None if found is None else str(found)
+        destination: str | None = lookup(IMPORT_DESTINATION, self.config)
+        return destination
 
 
 class ImportJobDetails(DetailStream, ImportJobs):
-    """The same jobs with their source, when they ended, and why they failed."""
+    """The same jobs with their source, end and error."""
 
     name = "ses_import_job_details"
 
@@ -113,5 +113,5 @@ class ImportJobDetails(DetailStream, ImportJobs):
         return str(row.get("JobId"))
 
     def detail(self, region: str, row: Row) -> Row:
-        """The job by itself."""
+        """The job with its details."""
         return flat(self.client.import_job(region, self.key_of(row)))

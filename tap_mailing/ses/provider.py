@@ -28,7 +28,7 @@ _CONFIDENCE = "SuppressionAttributes.ValidationAttributes.ConditionThreshold"
 
 
 class MailingLists(SesStream):
-    """The contact lists; AWS allows one a region."""
+    """The contact lists; AWS allows one list in each region."""
 
     name = "ses_mailing_lists"
     kind = "mailing_lists"
@@ -43,9 +43,8 @@ class MailingLists(SesStream):
         objects("tags", "Tags", {"Key": "key", "Value": "value"}),
     )
 
-    def pages(self, region: str, since: str | None, size: int | None = None) -> Iterator[Sequence[Row]]:
-        """All of them."""
-        del since, size
+    def pages(self, region: str, _since: str | None, _size: int | None) -> Iterator[Sequence[Row]]:
+        """All lists."""
         yield [{**row} for row in self.connection.shared(ContactLists).lists(region)]
 
 
@@ -63,15 +62,14 @@ class Topics(SesStream):
         text("default_subscription_status", "DefaultSubscriptionStatus"),
     )
 
-    def pages(self, region: str, since: str | None, size: int | None = None) -> Iterator[Sequence[Row]]:
-        """All of them."""
-        del since, size
-        for one in self.connection.shared(ContactLists).lists(region):
-            yield [{**topic, "ContactListName": one.get("ContactListName")} for topic in one.get("Topics") or ()]
+    def pages(self, region: str, _since: str | None, _size: int | None) -> Iterator[Sequence[Row]]:
+        """The topics of each list."""
+        for row in self.connection.shared(ContactLists).lists(region):
+            yield [{**topic, "ContactListName": row.get("ContactListName")} for topic in row.get("Topics") or ()]
 
 
 class Account(SesStream):
-    """What the AWS account may do at Amazon SES in each region."""
+    """The quotas, permissions and settings of the AWS account in each region."""
 
     name = "ses_account"
     columns = (
@@ -102,9 +100,8 @@ class Account(SesStream):
         text("shared_pool_delivery_mode", "DeliveryAttributes.SharedPoolDeliveryMode"),
     )
 
-    def pages(self, region: str, since: str | None, size: int | None = None) -> Iterator[Sequence[Row]]:
-        """One row."""
-        del since, size
+    def pages(self, region: str, _since: str | None, _size: int | None) -> Iterator[Sequence[Row]]:
+        """The region's row."""
         yield [flat(self.client.describe(region))]
 
 

@@ -13,7 +13,7 @@ __all__ = ["SuppressionDetails", "Suppressions"]
 
 
 class Suppressions(SesStream):
-    """The addresses that Amazon SES does not send to: the account's own list, without those of tenants."""
+    """The addresses on the account's suppression list, to which Amazon SES sends nothing; without the tenants' lists."""
 
     name = "ses_suppressions"
     kind = "suppressions"
@@ -30,10 +30,10 @@ class Suppressions(SesStream):
         text("tenant_name", "TenantName"),
     )
 
-    def pages(self, region: str, since: str | None, size: int | None = None) -> Iterator[Sequence[Row]]:
-        """Addresses suppressed, or suppressed again, from `since` on.
+    def pages(self, region: str, since: str | None, size: int | None) -> Iterator[Sequence[Row]]:
+        """Addresses suppressed, or suppressed again, since then.
 
-        The range ends when reading began, so that an address that is suppressed again meanwhile does not move about.
+        The range ends when reading began, so that an address that is suppressed again meanwhile keeps its position.
         """
         options = {} if size is None else {"size": size}
         until = self.started if self._is_incremental and size is None else None
@@ -42,7 +42,7 @@ class Suppressions(SesStream):
 
 
 class SuppressionDetails(DetailStream, Suppressions):
-    """The same addresses with the message that led to each."""
+    """The same addresses, each with the message that caused the suppression."""
 
     name = "ses_suppression_details"
 
@@ -51,5 +51,5 @@ class SuppressionDetails(DetailStream, Suppressions):
         return str(row.get("EmailAddress"))
 
     def detail(self, region: str, row: Row) -> Row:
-        """The address by itself."""
+        """The address with its details."""
         return {**row, **flat(self.client.suppression(region, self.key_of(row)))}

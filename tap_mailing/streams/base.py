@@ -1,15 +1,14 @@
-"""What the streams of all providers share: selection, shaping, incremental rules, failure.
+"""The base of all streams: selection, columns, bookmarks, failures.
 
-A stream moves whole pages: its provider's rows come in, columns are filled a page at a time, and records go out a
-page at a time. A stream map, flattening or the selection of a part of a column needs records one by one; then the
-SDK's own way is taken from there on.
+A stream handles whole pages: it reads the provider's rows, fills the columns and writes the records a page at a time.
+Stream maps, flattening and the selection of a part of a column need single records, which the SDK then writes.
 """
 
 from __future__ import annotations
 
 import abc
 import traceback
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -36,10 +35,10 @@ __all__ = ["MailingStream"]
 
 C = TypeVar("C", bound=Client)
 
-#: The entry of a stream's STATE that names the generation of each account's snapshot.
+#: The member of a stream's STATE that names each account's snapshot generation.
 _SNAPSHOTS = "snapshots"
 
-#: Settings by which the SDK makes records of rows.
+#: Settings that change how the SDK makes records from rows.
 _MAPPING_SETTINGS = (
     "stream_maps",
     "stream_map_config",
@@ -60,16 +59,16 @@ class MailingStream(Stream, abc.ABC, Generic[C]):
         provider: for example `mailjet`.
         kind: one of `mailing_api.kinds.KINDS`, whose columns the stream begins with; None for a stream that begins
             with `provider`, `account` and `id` alone.
-        columns: in order: those of the kind that the provider fills, then the provider's own.
-        keys: the columns that make a row's key.
+        columns: in order: the kind's columns that the provider fills, then the provider's own.
+        keys: the columns of the primary key.
         bookmark_column: the replication key; None for a stream that is always read in full.
-        ignored: provider fields deliberately not carried.
+        ignored: provider fields that deliberately have no column.
         selected_by_default: False only for a stream that needs one request for each row, or that leaves a trace.
-        leaves_trace: reading it leaves something behind at the provider, so it is never read by a test.
-        filtered_here: the provider cannot be asked what changed, although there is a bookmark: every walk is over all
-            rows, and `read` leaves the older ones out.
-        address_in_key: the key may hold an e-mail address, which a snapshot does not keep.
-        state_members: what its entry of STATE may hold beside the replication key, each with its type in JSON.
+        leaves_trace: reading the stream changes something at the provider, so `--test` skips it.
+        filtered_here: the stream has a bookmark, but the provider cannot filter by it: every run reads all rows, and
+            `read` drops the older rows.
+        address_in_key: the key may contain an e-mail address, which a snapshot must not store.
+        state_members: further members of the stream's STATE beside the replication key, each with its JSON type.
     """
 
     provider: ClassVar[str]
@@ -83,10 +82,11 @@ class MailingStream(Stream, abc.ABC, Generic[C]):
     address_in_key: ClassVar[bool] = False
     state_members: ClassVar[Mapping[str, type]] = {_SNAPSHOTS: dict}
 
-    #: When reading began.
+    #: When reading began, and the latest moment of the rows written.
     started: str
+    _latest: str
 
-    # Rows are shaped to the schema here, column by column; converting them once more would cost half the run.
+    # The columns already fit the schema; the SDK's conversion would double the run time.
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
 
     def __init__(self, tap: Tap, connection: Connection[C]) -> None:
@@ -100,44 +100,59 @@ class MailingStream(Stream, abc.ABC, Generic[C]):
         self.connection = connection
         self._known = self.ignored.union(*(column.fields for column in all_columns))
         self.failure: str | None = None
-        #: Set for a run that is to write only what changed.
+        #: Set for a run that writes only changed rows.
         self.snapshots: Snapshots | None = None
-        self.started = ""
 
     @classmethod
     def can_detect_changes(cls) -> bool:
-        """Whether `change_detection` is for this stream: every run reads all of its rows, and they stay the same."""
+        """Whether `change_detection` applies: every run reads all rows, and reading does not change them."""
         return (cls.bookmark_column is None or cls.filtered_here) and not cls.leaves_trace
 
     # For the provider's streams
 
     @abc.abstractmethod
-    def read(self, since: str | None) -> Iterable[Sequence[Row]]:
+    def read(self, since: str | None, /) -> Iterable[Sequence[Row]]:
         """The provider's rows, page by page.
 
         Args:
-            since: of an incremental stream, read what changed from then on; None for everything.
+            since: an incremental stream reads rows that changed at or after this time; None for all rows.
         """
 
     @abc.abstractmethod
-    def sample(self, count: int) -> Sequence[Row]:
-        """Some of the provider's rows, by a single request."""
+    def sample(self, count: int, /) -> Sequence[Row]:
+        """Up to `count` of the provider's rows, by as few requests as possible."""
+
+    def begin(self) -> None:
+        """Prepare to read; a stream that notes more while it is read extends it."""
+        self.started = now()
+        self._latest = ""
+
+    def moment_of(self, row: Row) -> str | None:
+        """The row's value of the bookmark, as a timestamp; empty for none.
+
+        An incremental stream overrides it, unless it overrides `seen` and `conclude`.
+        """
+        del row
+        return None
 
     def seen(self, rows: Sequence[Row]) -> None:
-        """Rows were written; to be overridden where `conclude` needs to know them."""
+        """Note the latest moment of rows that were written."""
+        moments = (self.moment_of(row) or "" for row in rows)
+        self._latest = max(self._latest, max(moments, default=""))
 
-    def conclude(self, bookmark: str | None, started: str) -> Mapping[str, Any]:
-        """The stream's STATE after everything was read and written; empty to leave it as it was.
+    def conclude(self, bookmark: str | None, started: str, /) -> Mapping[str, Any]:
+        """The stream's new STATE after all rows were written; empty for no change.
+
+        The bookmark becomes the latest moment of the rows, but is never in the future.
 
         Args:
-            bookmark: where the bookmark stood.
-            started: when reading began; a bookmark never passes it.
+            bookmark: the bookmark before this run.
+            started: when reading began; the upper limit of the new bookmark.
         """
-        del bookmark, started
-        return {}
+        return self.bookmark_at(max(bookmark or "", min(self._latest, started)) or None)
 
     def bookmark_at(self, value: str | None) -> dict[str, Any]:
-        """A bookmark as STATE entries."""
+        """A bookmark as members of STATE."""
         if value is None:
             return {}
         return {"replication_key": self.bookmark_column, "replication_key_value": value}
@@ -159,7 +174,7 @@ class MailingStream(Stream, abc.ABC, Generic[C]):
     # The SDK's hooks
 
     def apply_catalog(self, catalog: Catalog) -> None:
-        """Apply a catalog. Keys, and the column that tells deletions, are there although the catalog may lack them."""
+        """Apply a catalog. Keys and the column of deletions are added where the catalog lacks them."""
         entry = catalog.get_stream(self.name)
         if entry is not None:
             automatic = {*self.keys, *filter(None, [self.bookmark_column])}
@@ -169,29 +184,29 @@ class MailingStream(Stream, abc.ABC, Generic[C]):
 
     @property
     def metadata(self) -> MetadataMapping:
-        """The SDK's; the column that tells deletions cannot be deselected."""
-        found = super().metadata
+        """The SDK's; the column of deletions cannot be deselected."""
+        metadata = super().metadata
         if self.detects_changes:
-            include(found, DELETED_AT.name)
-        return found
+            include(metadata, DELETED_AT.name)
+        return metadata
 
     def get_records(self, context: Mapping[str, Any] | None) -> Iterable[dict[str, Any]]:
-        """All records one by one; no bookmark moves."""
+        """All records one by one; the bookmark does not change."""
         del context
         columns = self._read_columns()
         names = [column.name for column in columns]
-        self.started = now()
+        self.begin()
         for rows in self.read(self._since(self._bookmark())):
-            for record in self._shape(columns, rows):
+            for record in zip(*self._fill(columns, rows), strict=True):
                 yield dict(zip(names, record, strict=True))
 
     def get_replication_key_signpost(self, context: Mapping[str, Any] | None = None) -> None:
-        """None: bookmarks are held back here, at the end of the stream."""
+        """None: `conclude` limits the bookmark."""
         del context
 
     @property
     def emit_activate_version_messages(self) -> bool:
-        """False: it would make a target delete old rows before the new ones are known to be complete."""
+        """False: a target would delete old rows before all new rows have arrived."""
         return False
 
     def get_batch_config(self, config: Mapping[str, Any]) -> None:
@@ -201,13 +216,13 @@ class MailingStream(Stream, abc.ABC, Generic[C]):
     def _sync_records(
         self, context: Mapping[str, Any] | None = None, *, write_messages: bool = True
     ) -> Generator[dict[str, Any], Any, Any]:
-        # Overrides the SDK's loop over single records: it is the one place from which pages can be written whole,
-        # the bookmark can wait for the end, and a failure can leave the other streams to be read.
+        # Overrides the SDK's loop over single records: only here can a stream write whole pages, move its bookmark at
+        # its end alone, and fail without stopping the other streams.
         del context, write_messages
         try:
             with self.get_record_counter() as counter, self.get_sync_timer():
                 self._sync_pages(counter)
-        except Exception as exc:  # noqa: BLE001 - the tap goes on with the other streams and fails at its end
+        except Exception as exc:  # noqa: BLE001 - the tap reads the other streams, then fails
             self._fail(exc)
         else:
             self.state_manager.is_flushed = False
@@ -220,25 +235,24 @@ class MailingStream(Stream, abc.ABC, Generic[C]):
         columns = self._read_columns()
         bookmark = self._bookmark()
         if self.bookmark_column is None and self.replication_method == REPLICATION_INCREMENTAL:
-            self.logger.warning("%s can only be read in full; the catalog asks for %s.", self.name, "INCREMENTAL")
-        self.started = now()
+            self.logger.warning(
+                "%s can only be read in full; ignoring INCREMENTAL, which the catalog requests.", self.name
+            )
+        self.begin()
         records = self._records(columns)
         limit = self.ABORT_AT_RECORD_COUNT
-        changes = self._begin_changes(columns, records) if limit is None else None
         if limit is not None:
-            pages: Iterable[Sequence[Row]] = [self.sample(limit)[:limit]]
-        else:
-            pages = self.read(self._since(bookmark) if changes is None else None)
-        for rows in pages:
-            self._report_unknown(rows)
+            counter.increment(self._write_page(columns, records, None, self.sample(limit)[:limit]))
+            return
+        changes = self._begin_changes(columns, records)
+        for rows in self.read(self._since(bookmark) if changes is None else None):
             counter.increment(self._write_page(columns, records, changes, rows))
-            if limit is None:
-                with reading(self.name, "the fields that the bookmark goes by"):
-                    self.seen(rows)
+            with reading(self.name, "the fields of the bookmark"):
+                self.seen(rows)
         if changes is not None:
             counter.increment(changes.write_gone())
-        if limit is None and self._is_incremental:
-            with reading(self.name, "the fields that the bookmark goes by"):
+        if self._is_incremental:
+            with reading(self.name, "the fields of the bookmark"):
                 state = self.conclude(bookmark, self.started)
             if state:
                 self.stream_state.clear()
@@ -249,7 +263,8 @@ class MailingStream(Stream, abc.ABC, Generic[C]):
     def _write_page(
         self, columns: Sequence[Column], records: Records, changes: Changes | None, rows: Sequence[Row]
     ) -> int:
-        # A function of its own, so that its columns are not in memory while the next page is waited for.
+        # A separate function, so that the columns leave memory before the next page is read.
+        self._report_unknown(rows)
         filled = self._fill(columns, rows)
         if changes is not None:
             return changes.write(filled, self._fill(self._key_columns, rows))
@@ -276,13 +291,13 @@ class MailingStream(Stream, abc.ABC, Generic[C]):
     def _begin_changes(self, columns: Sequence[Column], records: Records) -> Changes | None:
         if self.snapshots is None:
             if self.stream_state.pop(_SNAPSHOTS, None) is not None:
-                # The snapshot does not see what is written from here on, so STATE must not name it any more.
+                # This run's rows are not in the snapshot, so STATE must no longer name it.
                 self.state_manager.is_flushed = False
                 self._write_state_message()
             return None
-        made_by = [
+        record_format = [
             [(column.name, column.schema) for column in columns],
-            sorted(breadcrumb for breadcrumb, chosen in self.mask.items() if not chosen),
+            sorted(breadcrumb for breadcrumb, selected in self.mask.items() if not selected),
             [self.config.get(setting) for setting in _MAPPING_SETTINGS],
         ]
         return Changes(
@@ -292,28 +307,21 @@ class MailingStream(Stream, abc.ABC, Generic[C]):
             fixed={"provider": self.provider, "account": self.client.account},
             keys=self._key_columns,
             hides_keys=self.address_in_key,
-            shape=msgspec.json.encode(made_by, order="deterministic"),
+            shape=msgspec.json.encode(record_format, order="deterministic"),
             state=self.stream_state.get(_SNAPSHOTS),
         )
 
     @cached_property
     def _key_columns(self) -> Sequence[Column]:
-        """Those that tell the rows of one account apart."""
+        """The columns that identify a row within its account."""
         return [column for column in self._all_columns("") if column.name in self.keys and column.fields]
 
     @property
     def _writes_whole_pages(self) -> bool:
         (stream_map, *others) = self.stream_maps
-        in_parts = any(len(breadcrumb) > 2 and not chosen for breadcrumb, chosen in self.mask.items())
-        return (
-            not others
-            and type(stream_map) is SameRecordTransform
-            and not stream_map.flattening_enabled
-            and not in_parts
-        )
-
-    def _shape(self, columns: Sequence[Column], rows: Sequence[Row]) -> Iterator[tuple[Any, ...]]:
-        return zip(*self._fill(columns, rows), strict=True)
+        if others or type(stream_map) is not SameRecordTransform or stream_map.flattening_enabled:
+            return False
+        return all(selected or len(breadcrumb) <= 2 for breadcrumb, selected in self.mask.items())
 
     def _fill(self, columns: Sequence[Column], rows: Sequence[Row]) -> list[Sequence[Any]]:
         return [column.read(rows, self.name) for column in columns]
@@ -322,14 +330,11 @@ class MailingStream(Stream, abc.ABC, Generic[C]):
         declared = {column.name: column for column in self.columns}
         fixed = {"provider": self.provider, "account": account}
         shared = column_schemas(KINDS[self.kind]) if self.kind else _IDENTITY
-        found = []
+        columns = []
         for name, schema in shared.items():
-            column = declared.pop(name, None)
-            if column is None:
-                found.append(constant(name, schema, fixed.get(name)))
-            else:
-                found.append(msgspec.structs.replace(column, schema=schema))
-        return [*found, *declared.values(), *((DELETED_AT,) if self.detects_changes else ())]
+            column = declared.pop(name, None) or constant(name, schema, fixed.get(name))
+            columns.append(msgspec.structs.replace(column, schema=schema))
+        return [*columns, *declared.values(), *((DELETED_AT,) if self.detects_changes else ())]
 
     def _read_columns(self) -> list[Column]:
         return [column for column in self._all_columns(self.client.account) if column.name in self._selected]
@@ -337,18 +342,16 @@ class MailingStream(Stream, abc.ABC, Generic[C]):
     @cached_property
     def _selected(self) -> frozenset[str]:
         offered = self.effective_schema.get("properties", {})
-        return frozenset(name for name in self.schema["properties"] if name in offered and self._is_selected(name))
-
-    def _is_selected(self, name: str) -> bool:
-        return self.mask["properties", name]
+        return frozenset(
+            name for name in self.schema["properties"] if name in offered and self.mask["properties", name]
+        )
 
     def _report_unknown(self, rows: Sequence[Row]) -> None:
         unknown = set().union(*rows) - self._known
         if unknown:
             self._known |= unknown
             self.logger.warning(
-                "Fields that this version does not know were left out: %s. Please report them.",
-                ", ".join(sorted(unknown)),
+                "Skipped fields that this version does not know: %s. Please report them.", ", ".join(sorted(unknown))
             )
 
     # Bookmarks
@@ -364,14 +367,16 @@ class MailingStream(Stream, abc.ABC, Generic[C]):
             return values.timestamp(self.stream_state.get("replication_key_value"))
         except (TypeError, ValueError):
             raise ConfigurationError(
-                f"STATE of stream {self.name}: `replication_key_value` is no date-time. Correct it, or remove the "
+                f"STATE of stream {self.name}: `replication_key_value` must be a date-time. Correct it, or remove the "
                 "stream's bookmark to read everything again."
             ) from None
 
     def _since(self, bookmark: str | None) -> str | None:
         options = self.connection.options
-        if not self._is_incremental or bookmark is None:
-            return options.start_date if self._is_incremental else None
+        if not self._is_incremental:
+            return None
+        if bookmark is None:
+            return options.start_date
         since = max(values.earlier(bookmark, options.lookback), options.start_date or "")
         return since if since > values.EARLIEST else None
 
@@ -380,14 +385,14 @@ class MailingStream(Stream, abc.ABC, Generic[C]):
     def _fail(self, exc: Exception) -> None:
         self.failure = type(exc).__name__
         if isinstance(exc, Refusal) and not self.connection.refused(exc):
-            self.logger.info("%s was not read, for the reason told before.", self.name)
+            self.logger.info("%s was not read, for the reason logged above.", self.name)
             return
         if isinstance(exc, MailingError):
-            said = str(exc)
+            message = str(exc)
         elif isinstance(exc, RecursionError):
-            said = "the provider's answer holds a value that is nested too deeply."
+            message = "the provider's response is nested too deeply."
         else:
-            said = f"{type(exc).__name__}. This is a defect of the tap; please report it with a log at level DEBUG."
-        self.logger.error("%s was not read to its end: %s", self.name, said)
-        # The places, not the exception: its text may quote a row.
+            message = f"{type(exc).__name__}. This is a bug in the tap: please report it with a log at level DEBUG."
+        self.logger.error("%s was not read completely: %s", self.name, message)
+        # The stack alone: the exception's message may quote a row.
         self.logger.debug("%s", "".join(traceback.format_tb(exc.__traceback__)))

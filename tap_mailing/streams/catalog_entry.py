@@ -1,4 +1,4 @@
-"""A stream's entry in a catalog, completed by what the tap's own discovery tells."""
+"""A stream's entry in a catalog, completed from the tap's own discovery."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ __all__ = ["complete", "include"]
 
 
 def complete(entry: CatalogEntry, schema: Mapping[str, Any], automatic: Iterable[str], *, selected: bool) -> None:
-    """Fill in what a stream's entry leaves out.
+    """Add to a stream's entry what it lacks.
 
     Args:
         entry: of the stream.
         schema: all of the stream's columns.
         automatic: the columns that cannot be deselected.
-        selected: whether the stream is selected where the catalog does not say.
+        selected: the default where the catalog neither selects nor deselects the stream.
 
     Raises:
-        ConfigurationError: a key is none of the stream's columns.
+        ConfigurationError: a key is not a column of the stream.
     """
     own = Schema.from_dict(dict(schema))
     columns = dict(own.properties or {})
     if unknown := set(entry.key_properties or ()) - columns.keys():
         raise ConfigurationError(
             f"The catalog given by --catalog, stream {entry.tap_stream_id}: `key_properties` names "
-            f"{shown(min(unknown))}, which the stream does not have."
+            f"{shown(min(unknown))}, which is not a column of the stream."
         )
     if entry.schema.properties:
         always = {name: columns[name] for name in automatic}
-        told = {name: one for name, one in entry.schema.properties.items() if one != Schema()}
+        filled = {name: schema for name, schema in entry.schema.properties.items() if schema != Schema()}
         entry.schema.properties = {
-            name: told.get(name) or columns.get(name, Schema()) for name in {**entry.schema.properties, **always}
+            name: filled.get(name) or columns.get(name, Schema()) for name in {**entry.schema.properties, **always}
         }
     else:
         entry.schema = own
@@ -49,5 +49,5 @@ def complete(entry: CatalogEntry, schema: Mapping[str, Any], automatic: Iterable
 
 
 def include(metadata: MetadataMapping, column: str) -> None:
-    """Make a column one that cannot be deselected."""
+    """Select a column always."""
     metadata["properties", column].inclusion = Metadata.InclusionType.AUTOMATIC

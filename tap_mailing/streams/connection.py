@@ -1,8 +1,9 @@
-"""The way from a provider's streams to its account."""
+"""The connection that the streams of one provider share."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any, Generic, Protocol, TypeVar, cast
 
 from mailing_api.errors import AuthenticationError, ConfigurationError, Unreachable, UntrustedCertificate
@@ -12,7 +13,7 @@ __all__ = ["Client", "Closing", "Connection", "Refusal"]
 
 
 class Client(Protocol):
-    """What the streams of every provider need from its client."""
+    """A provider's client, as its streams use it."""
 
     account: str
 
@@ -21,24 +22,24 @@ class Client(Protocol):
 
 
 class Closing(Protocol):
-    """Something that holds what must be given back."""
+    """Something with resources to release."""
 
     def close(self) -> None:
-        """Give it back."""
+        """Release them."""
 
 
 C = TypeVar("C", bound=Client)
 T = TypeVar("T", bound=Closing)
 
-#: What is told once for all streams of a provider.
+#: Errors that concern the provider, so that they are logged once and not for each of its streams.
 Refusal = AuthenticationError | Unreachable | UntrustedCertificate | ConfigurationError
 
 
 class Connection(Generic[C]):
-    """One provider's account, shared by its streams and opened when first needed."""
+    """One provider's account, shared by its streams and opened at first use."""
 
     def __init__(self, open_options: Callable[[], Options], open_client: Callable[[Options], C]) -> None:
-        """Make a connection; nothing is read or sent.
+        """Make a connection, without reading or sending anything.
 
         Args:
             open_options: reads the tap's settings.
@@ -46,32 +47,29 @@ class Connection(Generic[C]):
         """
         self._open_options = open_options
         self._open_client = open_client
-        self._options: Options | None = None
         self._client: C | None = None
         self._refusal: Refusal | None = None
-        self._told: set[str] = set()
+        self._logged: set[str] = set()
         self._shared: dict[Callable[[C], Any], Closing] = {}
 
-    @property
+    @cached_property
     def options(self) -> Options:
         """The tap's settings.
 
         Raises:
             ConfigurationError: one of them is wrong.
         """
-        if self._options is None:
-            self._options = self._open_options()
-        return self._options
+        return self._open_options()
 
     @property
     def client(self) -> C:
-        """The account's client.
+        """The account's client. Making it checks the settings and sends nothing.
 
         Raises:
             ConfigurationError: a setting is missing or wrong.
-            AuthenticationError: the credentials were refused before; they are not tried again.
-            Unreachable: nobody was there before.
-            UntrustedCertificate: the server could not prove who it is.
+            AuthenticationError: the provider refused the credentials before; they are not tried again.
+            Unreachable: the provider did not answer before.
+            UntrustedCertificate: the server's certificate was not trusted before.
         """
         if self._refusal is not None:
             raise self._refusal
@@ -80,32 +78,24 @@ class Connection(Generic[C]):
         return self._client
 
     def shared(self, make: Callable[[C], T]) -> T:
-        """What several streams of a run need, made by the first of them that asks for it; closed with the rest."""
+        """An object that several streams of a run use: made at first use, closed with the connection."""
         if make not in self._shared:
             self._shared[make] = make(self.client)
         return cast("T", self._shared[make])
 
-    def open(self) -> None:
-        """Check the settings and make the client; nothing is sent.
-
-        Raises:
-            ConfigurationError: a setting is missing or wrong.
-        """
-        _ = self.client
-
     def refused(self, refusal: Refusal) -> bool:
-        """Take note of an error that concerns the whole provider; tells whether it is new.
+        """Note an error that concerns the whole provider; returns whether it is new.
 
-        Other streams are not tried any more, unless a setting is wrong: they may not need it.
+        The provider's other streams then fail with the same error. A wrong setting stops only the streams that use it.
         """
-        is_new = str(refusal) not in self._told
-        self._told.add(str(refusal))
+        is_new = str(refusal) not in self._logged
+        self._logged.add(str(refusal))
         if not isinstance(refusal, ConfigurationError):
             self._refusal = refusal
         return is_new
 
     def close(self) -> None:
-        """Close what is open, and what was shared."""
+        """Close the client and the shared objects."""
         while self._shared:
             self._shared.popitem()[1].close()
         if self._client is not None:

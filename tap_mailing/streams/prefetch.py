@@ -1,4 +1,4 @@
-"""Calls made ahead of need, their results in order."""
+"""Concurrent calls whose results come in order."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ T = TypeVar("T")
 
 
 def in_order(calls: Iterable[Callable[[], T]], size: int) -> Iterator[T]:
-    """The results of the calls, in their order, `size` of them under way at a time.
+    """The results of the calls, in order; up to `size` calls run at the same time.
 
-    A call's exception is raised in its place.
+    The exception of a call is raised in place of its result.
     """
     pending: deque[Future[T]] = deque()
     with DaemonPool(size, "ahead") as pool:
