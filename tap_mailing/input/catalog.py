@@ -1,14 +1,15 @@
-"""The catalog that a run is given, checked.
+"""Checks of the catalog that a run is given.
 
-Catalogs are written by many tools: a member may be absent, null, or in an older place. Absent and null count as not
-changed by the user. What cannot be understood is refused, since it may be the deselection of a stream.
+Many tools write catalogs: a member may be absent, null, or in an older place. An absent or null member means that the
+user did not change it. Anything unreadable is an error, since it may be the deselection of a stream.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NoReturn, TypeGuard
+from typing import Any, Final, NoReturn, TypeVar
 
+import msgspec
 from singer_sdk.singerlib.catalog import REPLICATION_FULL_TABLE, REPLICATION_INCREMENTAL
 from singer_sdk.singerlib.schema import Schema
 
@@ -21,131 +22,152 @@ __all__ = ["read_catalog"]
 _METHODS: Final = (REPLICATION_FULL_TABLE, REPLICATION_INCREMENTAL)
 _FLAGS: Final = ("selected", "selected-by-default")
 
-Json = Mapping[str, Any]
+Metadata = dict[tuple[str, ...], dict[str, Any]]
+_Struct = TypeVar("_Struct", bound=msgspec.Struct)
+
+
+class _MetadataItem(msgspec.Struct):
+    """An item of an entry's `metadata`."""
+
+    breadcrumb: list[str]
+    metadata: dict[str, Any] | None = None
+
+
+class _Columns(msgspec.Struct):
+    """The part of an entry's `schema` with the columns."""
+
+    properties: dict[str, Any] | None = None
+
+
+class _Members(msgspec.Struct):
+    """The members of an entry whose type is checked."""
+
+    schema: _Columns | None = None
+    metadata: list[_MetadataItem] | None = None
+    key_properties: list[str] | None = None
+
+
+class _Root(msgspec.Struct, rename="kebab"):
+    """The metadata of a stream itself whose type is checked."""
+
+    table_key_properties: list[str] | None = None
 
 
 def read_catalog(given: Any, known: Mapping[str, type[MailingStream[Any]]]) -> tuple[dict[str, Any], list[str]]:
-    """The catalog as the SDK takes it, and the names of the streams that the tap does not have.
+    """The catalog as the SDK reads it, and the names of the streams that the tap does not have.
 
     Args:
-        given: what `--catalog` holds.
-        known: all streams that the tap has, by name.
+        given: the JSON of `--catalog`.
+        known: all streams of the tap, by name.
 
     Raises:
-        ConfigurationError: tells the stream, the member, and what was expected.
+        ConfigurationError: with the stream, the member, and its expected type or value.
     """
     listed = given.get("streams") if isinstance(given, Mapping) else None
     if not isinstance(listed, (list, tuple)):
         raise ConfigurationError(
-            "The file given by --catalog holds JSON of another form: give an object with `streams`, as the tap writes."
+            "The file given by --catalog is not a catalog: expected an object with `streams`, as `--discover` prints "
+            "it."
         )
     entries: dict[str, dict[str, Any]] = {}
-    foreign: list[str] = []
-    for place, entry in enumerate(listed, 1):
-        name = _name(entry, place, known)
+    foreign: set[str] = set()
+    for number, entry in enumerate(listed, 1):
+        name = _name(entry, number, known)
         if name not in known:
-            foreign.append(name)
+            foreign.add(name)
         elif name in entries:
-            _refuse(name, "is there twice; leave one entry")
+            _refuse(name, "two entries; remove one of them")
         else:
             entries[name] = _Entry(name, entry, known[name]).read()
-    return {"streams": list(entries.values())}, sorted(set(foreign))
+    return {"streams": list(entries.values())}, sorted(foreign)
 
 
-def _name(entry: Any, place: int, known: Mapping[str, Any]) -> str:
+def _name(entry: Any, number: int, known: Mapping[str, Any]) -> str:
     if not isinstance(entry, Mapping):
         raise ConfigurationError(
-            f"The catalog given by --catalog: entry {place} of `streams` is {kind_of(entry)}, but must be an object."
+            f"The catalog given by --catalog: entry {number} of `streams` is {kind_of(entry)}, but must be an object."
         )
-    names = [entry.get("tap_stream_id"), entry.get("stream")]
-    texts = [name for name in names if isinstance(name, str) and name]
-    if not texts:
+    candidates = [entry.get("tap_stream_id"), entry.get("stream")]
+    names = [name for name in candidates if isinstance(name, str) and name]
+    if not names:
         raise ConfigurationError(
-            f"The catalog given by --catalog: entry {place} of `streams` has no `tap_stream_id`, a stream's name."
+            f"The catalog given by --catalog: entry {number} of `streams` has no `tap_stream_id`, the stream's name."
         )
-    return next((name for name in texts if name in known), texts[0])
+    return next((name for name in names if name in known), names[0])
 
 
-def _refuse(stream: str, what: str) -> NoReturn:
-    raise ConfigurationError(f"The catalog given by --catalog, stream {stream}: {what}.")
+def _refuse(stream: str, problem: str) -> NoReturn:
+    raise ConfigurationError(f"The catalog given by --catalog, stream {stream}: {problem}.")
 
 
 class _Entry:
-    """One stream's entry while it is read."""
+    """Reads one stream's entry."""
 
-    def __init__(self, name: str, given: Json, stream: type[MailingStream[Any]]) -> None:
+    def __init__(self, name: str, given: Mapping[str, Any], stream: type[MailingStream[Any]]) -> None:
         self._name = name
-        self._given = given
+        metadata = given.get("metadata")
+        # Some tools write an empty object instead of no metadata.
+        self._given = {**given, "metadata": None if metadata == {} else metadata}
         self._stream = stream
 
     def read(self) -> dict[str, Any]:
-        metadata = self._metadata()
+        members = self._convert(self._given, _Members)
+        metadata = self._metadata(members.metadata or ())
         schema = self._schema(metadata)
         root = metadata.setdefault((), {})
         self._select(root, self._given.get("selected"), "selected")
-        method = self._given.get("replication_method") or root.get("replication-method")
-        keys = self._texts(self._given.get("key_properties"), "key_properties")
+        keys = members.key_properties
         if keys is None:
-            keys = self._texts(root.get("table-key-properties"), "table-key-properties")
+            keys = self._convert(root, _Root).table_key_properties
         return {
             "tap_stream_id": self._name,
             "stream": self._name,
-            "key_properties": list(self._stream.keys if keys is None else keys),
+            "key_properties": list(self._stream.keys) if keys is None else keys,
             "replication_key": self._replication_key(root),
-            "replication_method": self._method(method) or self._method(root.get("forced-replication-method")),
+            "replication_method": self._method(root),
             "schema": schema,
-            "metadata": [{"breadcrumb": list(place), "metadata": one} for place, one in metadata.items()],
+            "metadata": [{"breadcrumb": list(path), "metadata": item} for path, item in metadata.items()],
         }
 
-    def _metadata(self) -> dict[tuple[str, ...], dict[str, Any]]:
-        given = self._given.get("metadata")
-        if given is not None and given != {} and not isinstance(given, (list, tuple)):
-            _refuse(self._name, f"`metadata` is {kind_of(given)}, but must be an array")
-        found: dict[tuple[str, ...], dict[str, Any]] = {}
-        for place, item in enumerate(given or (), 1):
-            breadcrumb = item.get("breadcrumb") if isinstance(item, Mapping) else None
-            if not isinstance(item, Mapping) or not _are_texts(breadcrumb):
-                _refuse(self._name, f"entry {place} of `metadata` must be an object with a `breadcrumb` of texts")
-            values = item.get("metadata")
-            if values is not None and not isinstance(values, Mapping):
-                _refuse(self._name, f"entry {place} of `metadata`: its `metadata` is {kind_of(values)}, not an object")
-            own = dict(values or {})
-            for flag in _FLAGS:
-                own[flag] = self._flag(own.get(flag), flag)
-            found[tuple(breadcrumb)] = own
-        return found
+    def _convert(self, value: Any, kind: type[_Struct]) -> _Struct:
+        try:
+            return msgspec.convert(value, kind)
+        except msgspec.ValidationError as exc:
+            _refuse(self._name, str(exc))
 
-    def _schema(self, metadata: dict[tuple[str, ...], dict[str, Any]]) -> dict[str, Any]:
-        """The schema; flags in it, as the oldest catalogs have them, become metadata."""
-        given = self._given.get("schema")
-        if given is None:
+    def _metadata(self, items: Sequence[_MetadataItem]) -> Metadata:
+        metadata = {tuple(item.breadcrumb): item.metadata or {} for item in items}
+        return {
+            path: {**item, **{flag: self._flag(item.get(flag), flag) for flag in _FLAGS}}
+            for path, item in metadata.items()
+        }
+
+    def _schema(self, metadata: Metadata) -> dict[str, Any]:
+        """The schema; the oldest catalogs have flags in it, which become metadata."""
+        schema = dict(self._given.get("schema") or {})
+        if not schema:
             return {}
-        if not isinstance(given, Mapping):
-            _refuse(self._name, f"`schema` is {kind_of(given)}, but must be an object")
-        schema = dict(given)
-        properties = schema.get("properties")
-        if properties is not None and not isinstance(properties, Mapping):
-            _refuse(self._name, f"`properties` of `schema` is {kind_of(properties)}, but must be an object")
         self._select(metadata.setdefault((), {}), schema.pop("selected", None), "selected of schema")
-        schema["properties"] = {}
-        for column, found in (properties or {}).items():
-            if found is not None and found is not True and not isinstance(found, Mapping):
-                _refuse(self._name, f"column {quoted(column)} of `schema` is {kind_of(found)}, but must be an object")
-            own = dict(found) if isinstance(found, Mapping) else {}
-            chosen = own.pop("selected", None)
-            if chosen is not None:
-                self._select(metadata.setdefault(("properties", column), {}), chosen, "selected of schema")
-            schema["properties"][column] = own
+        columns: dict[str, dict[str, Any]] = {}
+        for name, declared in (schema.get("properties") or {}).items():
+            if declared is not None and declared is not True and not isinstance(declared, Mapping):
+                _refuse(self._name, f"column {quoted(name)} of `schema` is {kind_of(declared)}, but must be an object")
+            column = dict(declared) if isinstance(declared, Mapping) else {}
+            selected = column.pop("selected", None)
+            if selected is not None:
+                self._select(metadata.setdefault(("properties", name), {}), selected, "selected of schema")
+            columns[name] = column
+        schema["properties"] = columns
         try:
             _check_types(schema)
             Schema.from_dict(schema).to_dict()
         except (AttributeError, LookupError, RecursionError, TypeError, ValueError):
-            _refuse(self._name, "`schema` is no JSON Schema that the tap can read; take it from the tap's discovery")
+            _refuse(self._name, "`schema` is not a valid JSON Schema; copy it from the output of `--discover`")
         return schema
 
-    def _select(self, metadata: dict[str, Any], chosen: Any, member: str) -> None:
+    def _select(self, metadata: dict[str, Any], selected: Any, member: str) -> None:
         if metadata.get("selected") is None:
-            metadata["selected"] = self._flag(chosen, member)
+            metadata["selected"] = self._flag(selected, member)
 
     def _flag(self, value: Any, member: str) -> bool | None:
         if isinstance(value, str) and value.lower() in ("true", "false"):
@@ -154,47 +176,43 @@ class _Entry:
             _refuse(self._name, f"`{member}` is {kind_of(value)}, but must be true or false")
         return value
 
-    def _texts(self, value: Any, member: str) -> Sequence[str] | None:
-        if value is not None and not _are_texts(value):
-            _refuse(self._name, f"`{member}` must be an array of texts")
-        return value
-
-    def _replication_key(self, root: Json) -> str | None:
+    def _replication_key(self, root: Mapping[str, Any]) -> str | None:
         own = self._stream.bookmark_column
         if root.get("selected") is False:
             return own
-        for member, value in (
-            ("replication_key", self._given.get("replication_key")),
-            ("replication-key", root.get("replication-key")),
-        ):
+        members = {
+            "replication_key": self._given.get("replication_key"),
+            "replication-key": root.get("replication-key"),
+        }
+        for member, value in members.items():
             if value is None:
                 continue
             if not isinstance(value, str) or (own is not None and value != own):
-                told = quoted(value)
-                _refuse(self._name, f"`{member}` is {told}, but must be {own!r}" if own else f"`{member}` is {told}")
+                expected = f", but must be {own!r}" if own else ""
+                _refuse(self._name, f"`{member}` is {quoted(value)}{expected}")
             return value
         return own
 
-    def _method(self, value: Any) -> str | None:
-        if value is None:
-            return None
-        if not isinstance(value, str) or value.upper() not in _METHODS:
-            _refuse(self._name, f"the replication method is {quoted(value)}, but must be {' or '.join(_METHODS)}")
-        return value.upper()
+    def _method(self, root: Mapping[str, Any]) -> str | None:
+        methods = (
+            self._given.get("replication_method") or root.get("replication-method"),
+            root.get("forced-replication-method"),
+        )
+        for value in filter(None, methods):
+            if not isinstance(value, str) or value.upper() not in _METHODS:
+                _refuse(self._name, f"the replication method is {quoted(value)}, but must be {' or '.join(_METHODS)}")
+            return value.upper()
+        return None
 
 
 def _check_types(schema: Any) -> None:
-    """Raise TypeError where a type is neither a text nor an array of texts, at any depth."""
+    """Raise ValidationError if a type is neither a string nor an array of strings, at any depth."""
     if isinstance(schema, Mapping):
-        found = schema.get("type")
-        if found is not None and not isinstance(found, (str, Mapping)) and not _are_texts(found):
-            raise TypeError("no type")
-        for one in schema.values():
-            _check_types(one)
+        types = schema.get("type")
+        if not isinstance(types, Mapping):  # a column of this name
+            msgspec.convert(types, str | list[str] | None)
+        for member in schema.values():
+            _check_types(member)
     elif isinstance(schema, (list, tuple)):
-        for one in schema:
-            _check_types(one)
-
-
-def _are_texts(value: Any) -> TypeGuard[Sequence[str]]:
-    return isinstance(value, (list, tuple)) and all(isinstance(one, str) for one in value)
+        for item in schema:
+            _check_types(item)

@@ -1,63 +1,78 @@
-"""The JSON files that a user gives to the tap, and how their contents are named in messages."""
+"""The JSON files of `--state` and `--catalog`, and how messages describe their values."""
 
 from __future__ import annotations
 
 import io
 import json
+from collections.abc import Mapping
 from typing import IO, Any, Final, NoReturn
 
 from mailing_api.errors import ConfigurationError
 
 __all__ = ["checked", "kind_of", "quoted"]
 
-#: Characters of a file's text that a message quotes.
+#: Characters of a string that a message quotes.
 _QUOTED: Final = 60
 
 
 def checked(file: IO[str], option: str) -> IO[str]:
-    """The same text, which is a JSON document.
+    """The file's text, if it is a JSON document.
 
     Raises:
-        ConfigurationError: it is not JSON; tells the option and the place, never the text.
+        ConfigurationError: it is not JSON; the message has the option and the position, but not the text.
     """
     try:
         text = file.read().removeprefix("\ufeff")
     except UnicodeDecodeError:
         raise ConfigurationError(f"The file given by {option} is not UTF-8; save it as UTF-8.") from None
     try:
-        found = json.loads(text, parse_constant=_refuse_constant)
-        json.dumps(found, ensure_ascii=False).encode()
+        value = json.loads(text, parse_constant=_refuse_constant)
+        json.dumps(value, ensure_ascii=False).encode()
     except json.JSONDecodeError as exc:
-        hint = " Give a file with a single JSON document." if exc.msg == "Extra data" else ""
-        raise ConfigurationError(
-            f"The file given by {option} is not JSON: line {exc.lineno}, column {exc.colno}.{hint}"
-        ) from None
+        raise ConfigurationError(f"The file given by {option} {_problem_of(text, exc)}") from None
     except UnicodeEncodeError:
         raise ConfigurationError(
-            f"The file given by {option} holds a character that is no text (half of a surrogate pair)."
+            f"The file given by {option} has an invalid character (half of a surrogate pair)."
         ) from None
     except RecursionError:
-        raise ConfigurationError(f"The file given by {option} holds JSON that is nested too deeply.") from None
+        raise ConfigurationError(f"The file given by {option} has JSON that is nested too deeply.") from None
     except ValueError:
-        raise ConfigurationError(f"The file given by {option} holds a number that JSON does not have.") from None
+        raise ConfigurationError(
+            f"The file given by {option} has a number that JSON does not allow (NaN or infinity)."
+        ) from None
     return io.StringIO(text)
 
 
+def _problem_of(text: str, error: json.JSONDecodeError) -> str:
+    if not text.strip():
+        return "is empty, but must contain a JSON document."
+    place = f"line {error.lineno}, column {error.colno}"
+    if error.msg == "Extra data":
+        return f"has more than one JSON document: the second begins at {place}. Keep one of them."
+    if error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated string"):
+        return f"is incomplete: its JSON breaks off at {place}. Restore a complete copy of the file."
+    return f"is not JSON: {place}."
+
+
 def kind_of(value: Any) -> str:
-    """What a value is in JSON, for messages that must not quote it."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "a boolean"
-    if isinstance(value, (int, float)):
-        return "a number"
-    if isinstance(value, str):
-        return "a text"
-    return "an array" if isinstance(value, (list, tuple)) else "an object"
+    """The JSON type of a value, for messages that must not quote it."""
+    for types, name in _KINDS:
+        if isinstance(value, types):
+            return name
+    return "null"
+
+
+_KINDS: Final = (
+    (bool, "a boolean"),
+    ((int, float), "a number"),
+    (str, "a string"),
+    ((list, tuple), "an array"),
+    (Mapping, "an object"),
+)
 
 
 def quoted(value: Any) -> str:
-    """A text of the file in quotes, shortened; of anything else what it is."""
+    """A string in quotes, shortened; the type of any other value."""
     if not isinstance(value, str):
         return kind_of(value)
     return repr(value if len(value) <= _QUOTED else f"{value[:_QUOTED]}…")

@@ -13,7 +13,7 @@ __all__ = ["SuppressionDetails", "Suppressions"]
 
 
 class Suppressions(SesStream):
-    """The addresses on the account's suppression list, to which Amazon SES sends nothing; without the tenants' lists."""
+    """The addresses on the account's suppression list, without those on the lists of tenants."""
 
     name = "ses_suppressions"
     kind = "suppressions"

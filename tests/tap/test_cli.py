@@ -82,15 +82,16 @@ def test_one_record_of_each_stream_by_a_request_each_and_one_for_the_list_of_an_
     sandbox.counters.reset()
     found = run("--test", config=tap.settings(sandbox), tmp_path=tmp_path)
     assert found.returncode == 0, found.stderr
-    output = tap.Run(found.stdout)
+    assert found.stdout == ""
+    assert "ERROR" not in found.stderr
+    assert sandbox.counters.total_calls == 10
+    output = tap.run(tap.settings(sandbox), test=True)
     assert all(len(output.records(stream)) == 1 for stream in output.streams)
     assert len(output.streams) == 9
-    assert sandbox.counters.total_calls == 10
     (unsubscribe,) = output.records("mailjet_list_unsubscribes")
     whole = tap.run(tap.settings(sandbox), "mailjet_list_unsubscribes").records("mailjet_list_unsubscribes")
     lists = {one["id"]: one["list_id"] for one in whole}
     assert unsubscribe["list_id"] == lists[unsubscribe["id"]]
-    assert "ERROR" not in found.stderr
     assert not any(bookmark for bookmark in output.state["bookmarks"].values())
 
 
@@ -146,7 +147,7 @@ def one_error(found):
 def test_p9_missing_credentials_are_one_line(arguments):
     found = run(*arguments, env={"MJ_APIKEY_PUBLIC": "", "TAP_MAILING_MPDX_TOKEN": "canary"})
     line = one_error(found)
-    assert "No provider is set" in line
+    assert "No provider is configured" in line
     assert "TAP_MAILING_MPDX_TOKEN is in the environment; it is read only with --config=ENV." in line
     assert "MJ_APIKEY_PUBLIC is empty in the environment" in line
     assert "canary" not in line
@@ -189,7 +190,8 @@ def test_p9_a_file_of_another_form_is_told(tmp_path, option, content, part):
     path = tmp_path / "file.json"
     path.write_text(content)
     line = one_error(run(f"--{option}={path}", config={"mailjet_api_key": "x"}, tmp_path=tmp_path))
-    assert f"--{option} holds JSON of another form: give an object with `{part}`" in line
+    assert f"The file given by --{option} is not a" in line
+    assert f"expected an object with `{part}`" in line
 
 
 def test_p9_a_stdout_that_cannot_be_written_is_told_with_the_systems_reason(sandbox, tap, tmp_path):
@@ -197,7 +199,7 @@ def test_p9_a_stdout_that_cannot_be_written_is_told_with_the_systems_reason(sand
     path.write_text(json.dumps(tap.settings(sandbox)))
     with Path("/dev/full").open("w") as full:
         found = FORKS.run("tap_mailing", f"--config={path}", stdout=full, text=True)
-    assert "stdout cannot be written (No space left on device)" in one_error(found)
+    assert "Standard output cannot be written (No space left on device)" in one_error(found)
 
 
 @pytest.mark.parametrize(
@@ -233,7 +235,7 @@ def test_p9_a_whole_state_message_is_told_with_what_to_give(tmp_path):
     path = tmp_path / "state.json"
     path.write_text('{"type": "STATE", "value": {"bookmarks": {}}}')
     line = one_error(run(f"--state={path}", config={"mailjet_api_key": "x"}, tmp_path=tmp_path))
-    assert "give what stands under `value`" in line
+    assert "pass only its member `value`" in line
 
 
 def test_p9_a_file_that_does_not_exist_is_told(tmp_path):
@@ -245,7 +247,7 @@ def test_a_failed_run_says_which_streams(sandbox, tap, tmp_path):
     found = run(config=tap.settings(sandbox), tmp_path=tmp_path)
     assert found.returncode == 1
     assert "Traceback" not in found.stderr
-    assert "1 of 9 streams was not read to their end: mailjet_contacts (PermissionDenied)" in found.stderr
+    assert "1 of 9 streams was not read completely: mailjet_contacts (PermissionDenied)" in found.stderr
     assert len(tap.Run(found.stdout).streams) == 9
 
 
@@ -294,4 +296,4 @@ def test_a_closed_stdout_is_a_failed_run_with_one_line(tap, tmp_path):
         assert "Traceback" not in log
         assert "BrokenPipe" not in log
         assert len([line for line in log.splitlines() if "ERROR" in line]) == 1
-        assert "stdout was closed" in log
+        assert "The program that reads standard output closed it" in log

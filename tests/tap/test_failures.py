@@ -58,7 +58,7 @@ def test_p6_a_stream_that_fails_fails_the_run_after_the_others_were_read(fake, c
     assert f"mailjet_contacts ({failure})" in str(run.error)
     assert run.ids("mailjet_mailing_lists") == ["1"]
     (line,) = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
-    assert line.startswith("mailjet_contacts was not read to its end: ")
+    assert line.startswith("mailjet_contacts was not read completely: ")
     assert said in line
 
 
@@ -108,7 +108,7 @@ def test_a_server_that_is_not_there_is_asked_for_by_one_stream_only(fake, caplog
     assert len({resource for resource, *_ in mailjet.requests}) == 1
     (told,) = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
     assert "cannot be reached. Check `mailjet_base_url`." in told
-    assert caplog.text.count("was not read, for the reason told before.") == 2
+    assert caplog.text.count("was not read, for the reason logged above.") == 2
     assert "3 of 3 streams" in str(run.error)
 
 
@@ -209,7 +209,7 @@ def test_a_value_that_only_the_bookmark_needs_is_told_too(fake, caplog):
     job = {"ID": 1, "Status": "Completed", "RequestAt": 0, "JobStart": "canary-key"}
     run = fake(batchjob=[job]).read("mailjet_import_jobs", without=("started_at",))
     assert "mailjet_import_jobs (UnreadableAnswer)" in str(run.error)
-    assert "another kind than documented in the fields that the bookmark goes by" in caplog.text
+    assert "an undocumented type in the fields of the bookmark" in caplog.text
 
 
 @pytest.mark.parametrize(

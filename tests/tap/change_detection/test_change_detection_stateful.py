@@ -30,7 +30,6 @@ from tap_mailing.change_detection.store import Store
 from tap_mailing.records.columns import identifier, integer
 from tap_mailing.records.records import Records
 from tap_mailing.records.writer import PageWriter
-from tap_mailing.settings import SnapshotPlace
 from tests.searching import LENGTH, examples
 
 CONTACTS = "mailjet_contacts"
@@ -174,7 +173,7 @@ class Walks:
 
     def _store(self, place: File | Database) -> Store:
         path, url = place.setting.get("path"), place.setting.get("url")
-        return open_store(SnapshotPlace(path=Path(path) if path else None, url=url))
+        return open_store(Path(path) if path else url)
 
 
 class Runs:

@@ -49,7 +49,7 @@ def test_p9_what_is_missing_or_unreadable_is_told(path, statement):
         database.execute(statement)
         database.commit()
     for _ in range(2):
-        with pytest.raises(ConfigurationError, match=r"is damaged.*all rows count as new"):
+        with pytest.raises(ConfigurationError, match=r"is damaged.*the next run writes all rows"):
             walk(FileStore(path), name)
 
 

@@ -57,31 +57,31 @@ def refusal(state):
     ],
 )
 def test_p9_a_state_inside_something_else_is_refused_with_its_place(state, place):
-    assert f"give what stands under `{place}`" in refusal(state)
+    assert f"pass only its member `{place}`" in refusal(state)
 
 
 @pytest.mark.parametrize(
     ("state", "told"),
     [
         ([STATE], "an array"),
-        ("text", "a text"),
+        ("text", "a string"),
         (7, "a number"),
         (True, "a boolean"),
-        ({"bookmarks": [1]}, "an array under `bookmarks`"),
-        ({"bookmarks": "x"}, "a text under `bookmarks`"),
-        (BOOKMARKS, f"no `bookmarks`, but: '{JOBS}'"),
+        ({"bookmarks": [1]}, "an array as `bookmarks`"),
+        ({"bookmarks": "x"}, "a string as `bookmarks`"),
+        (BOOKMARKS, f"it has an object with '{JOBS}'"),
     ],
 )
 def test_p9_another_form_of_state_is_refused(state, told):
     found = refusal(state)
-    assert "give an object with `bookmarks`" in found
+    assert "expected an object with `bookmarks`" in found
     assert told in found
 
 
 @pytest.mark.parametrize(
     ("entry", "told"),
     [
-        ("2026-01-01", "the entry is a text, but must be an object"),
+        ("2026-01-01", "the entry is a string, but must be an object"),
         ([], "the entry is an array"),
         (
             {"created_at": "2026-01-01"},
@@ -89,11 +89,11 @@ def test_p9_another_form_of_state_is_refused(state, told):
         ),
         ({"replication_key_value": "2026-01-01"}, "the entry has 'replication_key_value', but no `replication_key`"),
         ({"replication_key": 5}, "`replication_key` is a number"),
-        ({**BOOKMARKS[JOBS], "undated_jobs": 5}, "`undated_jobs` is a number, but must be an array"),
-        ({**BOOKMARKS[JOBS], "snapshots": []}, "`snapshots` is an array, but must be an object"),
-        ({**BOOKMARKS[JOBS], "partitions": {}}, "`partitions` is an object, but must be an array"),
-        ({**BOOKMARKS[JOBS], "partitions": [5]}, "`partitions` must be an array of objects"),
-        ({**BOOKMARKS[JOBS], "progress_markers": 5}, "`progress_markers` is a number"),
+        ({**BOOKMARKS[JOBS], "undated_jobs": 5}, "`undated_jobs`: Expected `array | null`, got `int`"),
+        ({**BOOKMARKS[JOBS], "snapshots": []}, "`snapshots`: Expected `object | null`, got `array`"),
+        ({**BOOKMARKS[JOBS], "partitions": {}}, "`partitions`: Expected `array | null`, got `object`"),
+        ({**BOOKMARKS[JOBS], "partitions": [5]}, "`partitions`: Expected `object`, got `int` - at `$[0]`"),
+        ({**BOOKMARKS[JOBS], "progress_markers": 5}, "`progress_markers`: Expected `object | null`, got `int`"),
     ],
 )
 def test_p9_an_entry_of_another_shape_is_refused_with_its_stream(entry, told):
@@ -126,9 +126,7 @@ def test_null_and_absent_are_no_bookmark_at_every_level(fake, state):
 
 
 def test_p9_bookmarks_one_level_too_deep_are_refused():
-    assert "put what stands under 'tap-mailing' of `bookmarks` in its place" in refusal(
-        {"bookmarks": {"tap-mailing": BOOKMARKS}}
-    )
+    assert "replace `bookmarks` by its member 'tap-mailing'" in refusal({"bookmarks": {"tap-mailing": BOOKMARKS}})
 
 
 def test_bookmarks_of_no_stream_of_this_tap_are_told(fake, caplog):
@@ -141,7 +139,8 @@ def test_a_bookmark_by_another_column_is_told(fake, caplog):
     (line,) = [one.getMessage() for one in caplog.records if one.levelno == logging.WARNING]
     assert (
         line
-        == f"STATE of stream {JOBS} is by 'alive_at', but the stream goes by 'created_at': everything is read again."
+        == f"STATE of stream {JOBS} has the replication key 'alive_at', but the stream's is 'created_at': this run reads "
+        "everything again."
     )
 
 
@@ -261,25 +260,28 @@ def test_the_replication_method_is_found_in_each_place_in_any_case(tap, mailjet,
 @pytest.mark.parametrize(
     ("changed", "told"),
     [
-        ({"metadata": "x"}, "`metadata` is a text, but must be an array"),
-        ({"metadata": {"x": 1}}, "`metadata` is an object, but must be an array"),
-        ({"metadata": [None]}, "entry 1 of `metadata` must be an object with a `breadcrumb`"),
-        ({"metadata": [{"metadata": {}}]}, "entry 1 of `metadata` must be an object with a `breadcrumb`"),
-        ({"metadata": [{"breadcrumb": [[]], "metadata": {}}]}, "with a `breadcrumb` of texts"),
-        ({"metadata": [{"breadcrumb": "properties", "metadata": {}}]}, "with a `breadcrumb` of texts"),
-        ({"metadata": [{"breadcrumb": [], "metadata": 5}]}, "its `metadata` is a number, not an object"),
+        ({"metadata": "x"}, "Expected `array | null`, got `str` - at `$.metadata`"),
+        ({"metadata": {"x": 1}}, "Expected `array | null`, got `object` - at `$.metadata`"),
+        ({"metadata": [None]}, "Expected `object`, got `null` - at `$.metadata[0]`"),
+        ({"metadata": [{"metadata": {}}]}, "missing required field `breadcrumb` - at `$.metadata[0]`"),
+        ({"metadata": [{"breadcrumb": [[]], "metadata": {}}]}, "got `array` - at `$.metadata[0].breadcrumb[0]`"),
+        ({"metadata": [{"breadcrumb": "properties", "metadata": {}}]}, "got `str` - at `$.metadata[0].breadcrumb`"),
+        ({"metadata": [{"breadcrumb": [], "metadata": 5}]}, "got `int` - at `$.metadata[0].metadata`"),
         ({"metadata": [{"breadcrumb": [], "metadata": {"selected": 0}}]}, "`selected` is a number, but must be true"),
-        ({"metadata": [{"breadcrumb": [], "metadata": {"selected": "no"}}]}, "`selected` is a text, but must be true"),
-        ({"metadata": [], "selected": "no"}, "`selected` is a text, but must be true or false"),
-        ({"schema": []}, "`schema` is an array, but must be an object"),
-        ({"schema": {"properties": []}}, "`properties` of `schema` is an array"),
+        (
+            {"metadata": [{"breadcrumb": [], "metadata": {"selected": "no"}}]},
+            "`selected` is a string, but must be true",
+        ),
+        ({"metadata": [], "selected": "no"}, "`selected` is a string, but must be true or false"),
+        ({"schema": []}, "Expected `object | null`, got `array` - at `$.schema`"),
+        ({"schema": {"properties": []}}, "Expected `object | null`, got `array` - at `$.schema.properties`"),
         ({"schema": {"properties": {"name": 5}}}, "column 'name' of `schema` is a number"),
-        ({"schema": {"properties": {"name": {"properties": 5}}}}, "`schema` is no JSON Schema"),
-        ({"schema": {"properties": {"name": {"type": 5}}}}, "`schema` is no JSON Schema"),
-        ({"schema": {"properties": {"name": {"anyOf": [{"type": [None]}]}}}}, "`schema` is no JSON Schema"),
+        ({"schema": {"properties": {"name": {"properties": 5}}}}, "`schema` is not a valid JSON Schema"),
+        ({"schema": {"properties": {"name": {"type": 5}}}}, "`schema` is not a valid JSON Schema"),
+        ({"schema": {"properties": {"name": {"anyOf": [{"type": [None]}]}}}}, "`schema` is not a valid JSON Schema"),
         ({"replication_method": "x" * 1000}, f"is '{'x' * 60}…', but must be"),
-        ({"key_properties": "id"}, "`key_properties` must be an array of texts"),
-        ({"key_properties": ["number"]}, "`key_properties` names 'number', which the stream does not have"),
+        ({"key_properties": "id"}, "Expected `array | null`, got `str` - at `$.key_properties`"),
+        ({"key_properties": ["number"]}, "`key_properties` names 'number', which is not a column of the stream"),
         ({"replication_key": "alive_at"}, "`replication_key` is 'alive_at', but must be 'created_at'"),
         ({"replication_key": ["created_at"]}, "`replication_key` is an array, but must be 'created_at'"),
         ({"replication_method": "LOG_BASED"}, "is 'LOG_BASED', but must be FULL_TABLE or INCREMENTAL"),
@@ -297,13 +299,13 @@ def test_p9_what_cannot_be_understood_is_refused_with_stream_and_member(tap, mai
 @pytest.mark.parametrize(
     ("catalog", "told"),
     [
-        ([], "give an object with `streams`"),
-        ({}, "give an object with `streams`"),
-        ({"streams": None}, "give an object with `streams`"),
-        ({"streams": {}}, "give an object with `streams`"),
+        ([], "expected an object with `streams`"),
+        ({}, "expected an object with `streams`"),
+        ({"streams": None}, "expected an object with `streams`"),
+        ({"streams": {}}, "expected an object with `streams`"),
         ({"streams": [None]}, "entry 1 of `streams` is null, but must be an object"),
         ({"streams": [{"schema": {}}]}, "entry 1 of `streams` has no `tap_stream_id`"),
-        ({"streams": [{"tap_stream_id": LISTS}, {"tap_stream_id": LISTS}]}, "is there twice"),
+        ({"streams": [{"tap_stream_id": LISTS}, {"tap_stream_id": LISTS}]}, "two entries"),
     ],
 )
 def test_p9_another_form_of_catalog_is_refused(catalog, told):
@@ -316,7 +318,7 @@ def test_a_stream_of_another_tap_is_told_and_left_out(tap, mailjet, caplog):
     others = [{"tap_stream_id": "crm-people", "schema": 5, "metadata": "x"}]
     run = mailjet.read(LISTS, catalog={"streams": [*others, entry(tap, LISTS)]})
     assert run.ids(LISTS) == ["1"]
-    assert "streams that this tap does not have: crm-people." in caplog.text
+    assert "Ignoring catalog entries of streams that this tap does not have: crm-people." in caplog.text
 
 
 MEMBERS = [
@@ -359,11 +361,16 @@ def test_p9_whatever_a_catalog_holds_is_read_or_refused(changed):
     ("content", "told"),
     [
         ('{"canary": }', "is not JSON: line 1, column 12."),
-        ("", "is not JSON: line 1, column 1."),
-        ('{"bookmarks": {}}\n{"bookmarks": {}}\n', "line 2, column 1. Give a file with a single JSON document."),
-        ('{"canary": NaN}', "holds a number that JSON does not have"),
+        ("", "is empty"),
+        ('{"canary": "x', "is incomplete: its JSON breaks off at line 1, column 12."),
+        ('{"canary": 1, ', "is incomplete: its JSON breaks off at line 1, column"),
+        (
+            '{"bookmarks": {}}\n{"bookmarks": {}}\n',
+            "more than one JSON document: the second begins at line 2, column 1.",
+        ),
+        ('{"canary": NaN}', "a number that JSON does not allow"),
         ("[" * 100_000, "nested too deeply"),
-        ('{"canary": "\\ud800"}', "a character that is no text"),
+        ('{"canary": "\\ud800"}', "an invalid character"),
     ],
 )
 def test_p9_a_file_that_is_no_json_is_told_by_option_and_place(content, told):

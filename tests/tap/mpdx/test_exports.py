@@ -121,7 +121,7 @@ def test_exports_are_made_on_demand_only(audience, sandbox, read, tap, caplog):
     test = read(test=True)
     assert test.error is None
     assert mpdx.exports() == []
-    assert f"Not tried, since reading them leaves a trace at the provider: {EXPORT_ROWS}, {EXPORTS}." in caplog.text
+    assert f"Not tested, since reading them leaves a trace at the provider: {EXPORT_ROWS}, {EXPORTS}." in caplog.text
 
 
 @pytest.mark.slow
@@ -196,7 +196,7 @@ def test_p9_columns_that_are_not_known_are_told_once(audience, sandbox, read, ca
     assert run.error is None
     assert len(run.records(EXPORT_ROWS)) == 3
     (line,) = [one.getMessage() for one in caplog.records if one.levelno == logging.WARNING]
-    assert "left out: Mailing Region." in line
+    assert "does not know: Mailing Region." in line
 
 
 def test_a_column_that_is_missing_is_null(audience, sandbox, read):

@@ -116,9 +116,9 @@ def test_p6_a_stream_that_fails_fails_the_run_after_the_others_were_read(world, 
     world.pg.add_list("Board")
     world.sandbox.faults.add(kind="status", path="*/contacts", times=None, **fault)
     run = read(CONTACTS, LISTS)
-    assert f"1 of 2 streams was not read to their end: postgrid_contacts ({failure})" in str(run.error)
+    assert f"1 of 2 streams was not read completely: postgrid_contacts ({failure})" in str(run.error)
     (line,) = errors(caplog)
-    assert line.startswith("postgrid_contacts was not read to its end: ")
+    assert line.startswith("postgrid_contacts was not read completely: ")
     assert said in line
     assert len(run.records(LISTS)) == 1
     assert "canary" not in caplog.text

@@ -215,7 +215,7 @@ def test_a_row_that_does_not_tell_when_it_changed_is_read_always(read_one):
 def test_p9_what_no_column_can_hold_fails_the_stream_and_names_the_field(read_one, caplog, stream, row, field):
     run = read_one(stream, row, start_date="2020-01-01")
     assert f"{stream} (UnreadableAnswer)" in str(run.error)
-    assert f"field {field} holds" in caplog.text
+    assert f"field {field} " in caplog.text
     assert "canary" not in caplog.text
 
 
@@ -229,7 +229,7 @@ def test_p9_what_no_column_can_hold_fails_the_stream_and_names_the_field(read_on
 )
 def test_a_field_that_is_not_known_is_told(read_one, caplog, stream, row, told):
     assert read_one(stream, row).error is None
-    assert f"does not know were left out: {told}" in caplog.text
+    assert f"does not know: {told}" in caplog.text
     assert "canary" not in caplog.text
 
 
@@ -313,7 +313,7 @@ def test_p6_memberships_that_are_not_told_are_not_taken_for_none(world, read, ca
     world.pg.change(postgrid_contact_lists="absent")
     run = read(CONTACTS, MEMBERS)
     assert "1 of 2 streams" in str(run.error)
-    assert "postgrid_list_members: PostGrid does not tell here which lists a contact is on" in caplog.text
+    assert "postgrid_list_members: PostGrid does not return the lists of contacts" in caplog.text
     assert [record["mailing_list_ids"] for record in run.records(CONTACTS)] == [None]
 
 
