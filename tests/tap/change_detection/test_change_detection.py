@@ -585,7 +585,7 @@ def test_a_full_disk_fails_the_stream_and_nothing_is_lost(at_file, monkeypatch):
     at_file.run()
     at_file.has(contact(1, "Eve"), *map(contact, range(2, 3000)))
     with monkeypatch.context() as patch:
-        patch.setattr(sqlite, "_PRAGMAS", (*sqlite._PRAGMAS, "max_page_count=15"))
+        patch.setattr(sqlite, "_PRAGMAS", (*sqlite._PRAGMAS, "PRAGMA max_page_count=15"))
         run = at_file.run(without=("properties",), state=at_file.state)
     assert f"{CONTACTS} (ConfigurationError)" in str(run.error)
     assert run.state == at_file.state

@@ -137,11 +137,8 @@ def test_bookmarks_of_no_stream_of_this_tap_are_told(fake, caplog):
 def test_a_bookmark_by_another_column_is_told(fake, caplog):
     fake().read(JOBS, state={"bookmarks": {JOBS: {**BOOKMARKS[JOBS], "replication_key": "alive_at"}}})
     (line,) = [one.getMessage() for one in caplog.records if one.levelno == logging.WARNING]
-    assert (
-        line
-        == f"STATE of stream {JOBS} has the replication key 'alive_at', but the stream's is 'created_at': this run reads "
-        "everything again."
-    )
+    assert f"STATE of stream {JOBS} has the replication key 'alive_at', but the stream's is 'created_at'" in line
+    assert line.endswith("this run reads everything again.")
 
 
 def test_p9_undated_jobs_that_are_no_numbers_fail_the_stream(fake, caplog):
