@@ -1,4 +1,4 @@
-"""The input's lines, kept as they came until all of their rows have ended."""
+"""The input's lines, kept as they came until all of their rows have an outcome."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from singer_sdk.exceptions import RecordsWithoutSchemaException
 
 from target_mailing.unreadable import Recovered, is_deep, recovered
 
-__all__ = ["REJECT_COLUMNS", "InputError", "Lines", "RecordBeforeSchemaError"]
+__all__ = ["REJECT_COLUMNS", "InputError", "Line", "Lines", "RecordBeforeSchemaError"]
 
-#: What a rejects file adds to a record.
+#: The columns that a rejects file adds to a record.
 REJECT_COLUMNS = ("_reject_code", "_reject_reason", "_reject_job", "_reject_attempt", "_reject_at")
 
 
@@ -28,18 +28,18 @@ class _Recorded(msgspec.Struct):
 
 
 _RECORDED = msgspec.json.Decoder(_Recorded)
-#: Attempts that are counted: an integer of any journal.
+#: The highest attempt that is counted: every journal can store it.
 _MOST_ATTEMPTS = 2**31 - 1
 
 
 class Lines:
-    """Some lines of the input, as one piece."""
+    """Some consecutive lines of the input."""
 
     def __init__(self, first: int, each: list[bytes]) -> None:
-        """Take a piece of the input.
+        """Keep lines of the input.
 
         Args:
-            first: the number of its first line, from 1.
+            first: the number of the first line, from 1.
             each: the lines, without their line ends.
         """
         self.first = first
@@ -53,27 +53,27 @@ class Lines:
     def record(self, number: int) -> tuple[bytes, int]:
         """The record in the line of this number, and which attempt this is.
 
-        A record that comes from a rejects file is given as it was before, without the columns that the file adds.
+        A record from a rejects file is returned without the columns that the file adds.
         """
         record = self._record(number)
         attempts = record.get("_reject_attempt")
-        kept = {name: value for name, value in record.items() if name not in REJECT_COLUMNS}
+        original = {name: value for name, value in record.items() if name not in REJECT_COLUMNS}
         if isinstance(attempts, bool) or not isinstance(attempts, int) or not 0 < attempts < _MOST_ATTEMPTS:
             attempts = 0
-        return msgspec.json.encode(kept), 1 + attempts
+        return msgspec.json.encode(original), 1 + attempts
 
     def line(self, number: int) -> bytes:
         """The line of this number."""
         return self.each[number - self.first]
 
     def recovered(self, number: int) -> Recovered | None:
-        """What can be told of the line of this number as `unreadable.recovered` tells it, which may take seconds."""
+        """What `unreadable.recovered` reads from the line of this number, which may take seconds."""
         if self._recovered[0] != number:
             self._recovered = number, recovered(self.line(number))
         return self._recovered[1]
 
     def _record(self, number: int) -> dict[str, Any]:
-        """The record in a line, as a rejects file has it; what of it is no JSON stands as text."""
+        """The record in a line, as a rejects file has it; a value that is not valid JSON becomes a string."""
         if self._recovered[0] != number:
             line = self.line(number)
             try:
@@ -81,5 +81,30 @@ class Lines:
                     return _RECORDED.decode(line).record
             except msgspec.MsgspecError:
                 pass
-        found = self.recovered(number)
-        return {} if found is None else found.kept
+        partial = self.recovered(number)
+        return {} if partial is None else partial.kept
+
+
+class Line(msgspec.Struct, frozen=True, gc=False):
+    """One line of the input.
+
+    Attributes:
+        number: counted from 1.
+        lines: the lines among which it is.
+    """
+
+    number: int
+    lines: Lines
+
+    @property
+    def raw(self) -> bytes:
+        """The line itself, without its line end."""
+        return self.lines.line(self.number)
+
+    def record(self) -> tuple[bytes, int]:
+        """Its record, as `Lines.record` returns it."""
+        return self.lines.record(self.number)
+
+    def recovered(self) -> Recovered | None:
+        """What can be read of it, as `Lines.recovered` returns it."""
+        return self.lines.recovered(self.number)

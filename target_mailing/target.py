@@ -31,7 +31,7 @@ from mailing_api.process.log_filter import safe_line
 from mailing_api.process.plugin import MailingPlugin
 from mailing_api.settings import duration, json_schema, positive
 from target_mailing.cli import TargetCommand
-from target_mailing.contacts.properties import PropertyNames, no_property
+from target_mailing.contacts.properties import PropertyNames, unknown_properties
 from target_mailing.declared_settings import value_of
 from target_mailing.delivery.reject_limit import reject_limit
 from target_mailing.delivery.summary import totals, totals_sentence
@@ -292,7 +292,7 @@ class TargetMailing(MailingPlugin, Target):
         names = PropertyNames(fields)
         missing = [name for name in listed if names.find(name) is None]
         if missing and not (settings.create_properties and fields.defines_properties):
-            raise no_property(who, missing, fields)
+            raise unknown_properties(who, missing, fields)
         if not fields.defines_properties:
             return told, None
         return told, f"{len(fields.properties)} defined, {len(missing)} would be created"

@@ -1,4 +1,4 @@
-"""Who may be written to: a contact, what the provider knows and the settings decide; pure (P5)."""
+"""Who may be contacted: decided by the row, the provider's opt-outs and the settings; pure (P5)."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ Consent = Literal["respect", "force"]
 
 
 class Actions(msgspec.Struct, frozen=True, kw_only=True):
-    """What a destination can do with a contact.
+    """The actions of a destination.
 
     Attributes:
         known: all actions.
         remove: takes a contact off the list.
-        ask: only finds out whether a contact opted out; no row can wish for it.
+        ask: only looks up whether a contact opted out; no row can request it.
         unsubscribe: records an opt-out.
-        decline: records choices of somebody who is there not to get some of what is sent; no row can wish for it. ""
-            where there are no such choices.
-        respectful: for an action that would undo an opt-out, the one that does the same but leaves opt-outs alone.
-        only_forced: actions that do nothing but undo, so that without `consent: force` nothing is left of them.
-        account_wide: actions that concern the contact itself, and no list.
-        records_opt_outs: the provider does; else who opted out is only absent, and may be put there by another row.
-        removing_erases_opt_out: a removed contact's opt-out is forgotten by the provider.
-        old_first: where a key's contact changes, the old one is handled before the new one, since it may tell of an
-            opt-out. Otherwise the new one is added first, so that nobody is missing in between, and the old one, which
-            tells nothing, is removed after that.
-        removing_undoes_opt_out: whoever is added here is not written to any more, and whoever is removed is again.
+        decline: records which topics an existing contact opted out of; no row can request it. "" where there are no
+            topics.
+        respectful: for an action that would undo an opt-out, the action that does the same but keeps opt-outs.
+        only_forced: actions that only undo opt-outs, so that they do nothing without `consent: force`.
+        account_wide: actions on the contact itself, not on a list.
+        records_opt_outs: the provider does; else a contact who opted out is only absent, and another row may add it.
+        removing_erases_opt_out: the provider forgets the opt-out of a removed contact.
+        old_first: where a key's contact changes, the old contact is handled before the new one, since it may have opted
+            out. Otherwise the new contact is added first, so that neither is missing in between, and the old one is
+            removed after that.
+        removing_undoes_opt_out: contacts added here are no longer contacted, and removed ones are contacted again.
     """
 
     known: frozenset[str]
@@ -48,23 +48,23 @@ class Actions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Withheld(msgspec.Struct, frozen=True):
-    """The row is not sent, for the sake of consent; `reason` is a stable code."""
+    """The row is not sent because of an opt-out or a missing consent; `reason` is a stable code."""
 
     reason: str
 
 
 def decide(actions: Actions, *, status: str | None, action: str, deleted: bool, consent: Consent) -> str | Withheld:
-    """The action to take for a row, or that it is withheld.
+    """The action for a row, or why it is withheld.
 
-    A row's own status comes first, whatever the settings say: an opt-out is recorded, somebody excluded or not
-    yet confirmed is not sent. Only `consent: force` lets an action undo an opt-out at the provider. Somebody who is
-    gone is removed, unless an opt-out that the row tells of would be forgotten with it.
+    A row's own status comes first, whatever the settings say: an opt-out is recorded; an excluded or unconfirmed
+    contact is not sent. Only with `consent: force` may an action undo an opt-out at the provider. A deleted contact
+    is removed, unless that would erase the opt-out in its row.
 
     Args:
-        actions: what the destination can do.
+        actions: the actions of the destination.
         status: the row's `subscription_status`, one of the canonical values, or None.
-        action: what the row or the settings ask for.
-        deleted: the row says that the contact is gone from the source.
+        action: the action of the row or of the settings.
+        deleted: the contact was deleted at the source.
         consent: the setting.
     """
     if deleted and not (status == "unsubscribed" and actions.removing_erases_opt_out):
@@ -81,7 +81,7 @@ def decide(actions: Actions, *, status: str | None, action: str, deleted: bool, 
 
 
 def is_obeyed(actions: Actions, action: str) -> bool:
-    """Whether an action is taken although the rest of its row cannot be read: somebody is to get less than before."""
+    """Whether an action is taken although the rest of its row cannot be read: it only reduces what a contact gets."""
     leaves = {actions.unsubscribe, *actions.account_wide}
     if not actions.removing_undoes_opt_out:
         leaves.add(actions.remove)
@@ -89,8 +89,8 @@ def is_obeyed(actions: Actions, action: str) -> bool:
 
 
 def may_remove(actions: Actions, *, unsubscribed: bool) -> bool:
-    """Whether a member may be removed, given whether the provider has an opt-out of theirs.
+    """Whether a member may be removed, given whether the provider holds their opt-out.
 
-    No setting allows it: whoever erases an opt-out has anybody who adds the contact later undo it unknowingly.
+    No setting overrides it: erasing an opt-out would let a later add re-subscribe the contact.
     """
     return not (unsubscribed and actions.removing_erases_opt_out)

@@ -1,4 +1,4 @@
-"""Names of columns that tell who may be written to, in common languages; pure."""
+"""Names of columns that say who may be contacted, in common languages; pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from target_mailing.contacts.deletion import looks_like_deletion, plain
 
 __all__ = ["address_meant", "looks_like_consent", "tells_opt_outs"]
 
-#: Names of columns in which "yes" means that somebody must not be written to.
+#: Names of columns in which "yes" means that the person must not be contacted.
 _OPT_OUT_NAMES: Final = re.compile(
     r"(?<!not)(?:unsub|opt(?:ed)?out|donot|dont|nomail|noemail|nocontact|nomarketing|nonewsletter|suppress|exclu(?:ded?|sion)|"
     r"blocked|blocklist|blacklist|bounced|complain|spam|objected|objection|withdrew|withdrawn|revoked|cancell?ed|declined)|"
@@ -30,7 +30,7 @@ _TRANSLATED: Final = re.compile(
     r"wypisan|rezygnacj|zrezygnowa|odsubskry|"
     r"\Astopp?\Z|\A(?:e?mail|mailing|sms|newsletter)stopp?\Z|\Astopp?(?:e?mails?|mailings?|newsletter|contact|marketing|sms|pub)\Z"
 )
-#: Words that, right before one of them, turn its meaning.
+#: Words that, right before one of them, reverse its meaning.
 _NEGATIONS: Final = frozenset(["not", "nicht", "niet", "non", "pas", "nie", "inte", "ej", "ikke", "nao", "no"])
 _CONSENT_NAMES: Final = re.compile(
     r"subscri|opt(?:ed)?in|consent|permission|newsletter|marketing|gdpr|"
@@ -43,7 +43,7 @@ _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W_A-Za-z]+")
 
 
 def tells_opt_outs(column: str) -> bool:
-    """Whether a column is called after opt-outs, so that "yes" in it means that somebody must not be written to."""
+    """Whether a column is named after opt-outs, so that "yes" in it means that the person must not be contacted."""
     name = "".join(_words(column))
     if _OPT_OUT_NAMES.search(name):
         return True
@@ -52,15 +52,15 @@ def tells_opt_outs(column: str) -> bool:
 
 
 def looks_like_consent(column: str) -> bool:
-    """Whether a column's name suggests that it tells who may be written to."""
+    """Whether a column's name suggests that it says who may be contacted."""
     name = "".join(_words(column))
     return any(names.search(name) for names in (_CONSENT_NAMES, _OPT_OUT_NAMES, _TRANSLATED))
 
 
-def address_meant(wanted: str, columns: Iterable[str], mapping: Mapping[str, str]) -> str:
-    """What `column_meant` asks of a column of addresses, which none is that tells of opt-outs or deletions."""
+def address_meant(name: str, columns: Iterable[str], mapping: Mapping[str, str]) -> str:
+    """The question of `column_meant` for a column of addresses; columns of opt-outs and deletions are not suggested."""
     return column_meant(
-        wanted, [one for one in columns if not tells_opt_outs(one) and not looks_like_deletion(one)], mapping
+        name, [one for one in columns if not tells_opt_outs(one) and not looks_like_deletion(one)], mapping
     )
 
 
@@ -75,6 +75,6 @@ def _ends_of_negations(column: str) -> set[int]:
 
 def _words(column: str) -> list[str]:
     """A name's words: letters and digits in lower case, without accents."""
-    # Accents go before the words are told apart by their capitals.
+    # Accents are removed first, since words are split at capital letters.
     bare = "".join(one if one.isascii() else plain(one).upper() if one.isupper() else plain(one) for one in column)
     return [word.lower() for word in _WORD.findall(bare)]

@@ -1,6 +1,6 @@
-"""The words in which sources tell whether somebody may be written to: statuses, yes and no, opt-outs; pure (P5).
+"""The words by which sources say whether a person may be contacted: statuses, yes and no, opt-outs; pure (P5).
 
-A word that is not known never counts as consent: it raises ValueError, and the row is a reject.
+An unknown word is never treated as consent: it raises ValueError, and the row is rejected.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = [
     "status_reader",
 ]
 
-#: How a status is told, letters and digits only -> what it is called here.
+#: A source's word for a status, letters and digits only -> the canonical status.
 _STATUSES: Final[Mapping[str, str]] = {
     word: status
     for status, words in {
@@ -38,21 +38,21 @@ _STATUSES: Final[Mapping[str, str]] = {
     }.items()
     for word in words.split()
 }
-#: What spreadsheets and people write for "yes" in the languages that are common, without accents.
+#: "Yes" as spreadsheets and people write it in common languages, without accents.
 _TRUE_WORDS: Final = words("t true y yes on 1 ja wahr waar oui vrai si vero sim verdadeiro verdadero sand tak")
 _YES: Final = _TRUE_WORDS | words("optin optedin in subscribed agreed accepted granted allowed")
 _NO: Final = FALSE_WORDS | words(
     "0 optout optedout out unsubscribed notsubscribed declined denied refused revoked withdrawn never"
 )
-#: Beginnings of what tells of an opt-out, whatever follows: who, when, why.
+#: Prefixes of opt-outs, whatever follows: who, when, why.
 _BEGINNINGS: Final = (
     *("unsub", "optout", "optedout", "donotcontact", "donotmail", "donotemail", "donotsend", "abgemeldet", "desabonn"),
     *("desinscri", "desuscri", "disiscri", "descadastrad", "uitgeschreven", "avregistre", "dadodebaja", "wypisan"),
 )
 _OPT_OUTS: Final = frozenset({"unsub", "unsubscribe", "unsubscribed", "optout", "optedout"})
-#: In a column of opt-outs these alone are consent: whatever else means "yes" may say that the opt-out is in force.
+#: In a column of opt-outs only these are consent: any other "yes" may mean that the opt-out is in force.
 _OPT_INS: Final = frozenset({"subscribed", "optin", "optedin"})
-#: In a column of opt-outs: that there is one, and that there is none.
+#: In a column of opt-outs: there is one, there is none.
 _IS_SET: Final = _TRUE_WORDS | words(
     "x \u2713 \u2714 \u2611 checked ticked marked angekreuzt coche cochee marcado aangevinkt zaznaczone"
 )
@@ -61,15 +61,15 @@ _IS_NOT_SET: Final = FALSE_WORDS | {"0", "never"}
 _SEPARATORS: Final = re.compile(r"[\s_./-]+")
 #: The first word of several: "yes, by phone".
 _FIRST_WORD: Final = re.compile(r"(?:[^\W\d_]+|[\u2713\u2714\u2611])(?=\W|_)")
-#: A form's choice that nobody made: "yes/no".
+#: A form's choice that was not made: "yes/no".
 _EITHER: Final = re.compile(r"\w+\W+(\w+)")
 
 
 def choice_of(value: Any) -> bool | None:
-    """Whether somebody chose to be written to; None for a null or a blank.
+    """Whether a person agreed to be contacted; None for a null or a blank.
 
     Raises:
-        ValueError: it is no word or number for yes or no.
+        ValueError: it is neither yes nor no.
     """
     word = _word(value)
     if not word:
@@ -82,10 +82,10 @@ def choice_of(value: Any) -> bool | None:
 
 
 def choice_of_opt_out(value: Any) -> bool | None:
-    """Whether somebody chose to be written to, by a value of a column of opt-outs; None where that says nothing.
+    """Whether a person agreed to be contacted, by a column of opt-outs; None where the value says nothing.
 
     Raises:
-        ValueError: it is no word, number or time that tells.
+        ValueError: it is neither yes, no nor a time.
     """
     word = _word(value)
     if not word or word in _IS_NOT_SET or _is_no_value(value):
@@ -100,10 +100,10 @@ def choice_of_opt_out(value: Any) -> bool | None:
 
 
 def status_reader(column: str) -> Callable[[Any], str | None]:
-    """What reads a column of statuses: it gives `subscription_status` in canonical words, None for a null or a blank.
+    """The function that reads a column of statuses: the canonical `subscription_status`, None for a null or a blank.
 
-    In a column that is called after opt-outs, such as `unsubscribed`, yes and times tell of one, and no of nothing; in
-    any other, yes is `subscribed` and no `unsubscribed`.
+    In a column named after opt-outs, such as `unsubscribed`, yes and times are opt-outs, and no says nothing; in any
+    other, yes is `subscribed` and no `unsubscribed`.
     """
     return _status_of_opt_out if tells_opt_outs(column) else _status_of
 
@@ -118,7 +118,7 @@ def _status_of(value: Any) -> str | None:
         return "subscribed"
     if word in _NO:
         return "unsubscribed"
-    raise ValueError("not known")
+    raise ValueError("not a known status")
 
 
 def _status_called(word: str) -> str | None:
@@ -133,7 +133,7 @@ def _status_of_opt_out(value: Any) -> str | None:
     try:
         choice = choice_of_opt_out(value)
     except ValueError:
-        raise ValueError("not known") from None
+        raise ValueError("not a known status") from None
     return None if choice is None else "subscribed" if choice else "unsubscribed"
 
 
@@ -144,7 +144,7 @@ def _is_no_value(value: Any) -> bool:
 
 
 def _begins_with_yes(value: Any) -> bool:
-    """Whether it is yes and more, such as `yes, by phone`; `yes/no` is neither."""
+    """Whether it begins with yes, such as `yes, by phone`; `yes/no` does not count."""
     if not isinstance(value, str):
         return False
     text = plain(without_hidden(value))
@@ -153,13 +153,13 @@ def _begins_with_yes(value: Any) -> bool:
 
 
 def asks_for_opt_out(action: str) -> bool:
-    """Whether a row's action is an opt-out, however it is spelled."""
+    """Whether a row's action is an opt-out, in any spelling."""
     word = _word(action)
     return word in _OPT_OUTS or word.startswith(("unsub", "optout", "optedout"))
 
 
 def _word(value: Any) -> str:
-    """A value as it stands in the vocabularies: lower case, no separators; a whole number as its digits."""
+    """A value as the sets above have it: lower case, no separators; a whole number as its digits."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -168,8 +168,8 @@ def _word(value: Any) -> str:
         return "1" if value == 1 else "0" if value == 0 else "?"
     if not isinstance(value, str):
         return "?"
-    told = without_hidden(value).strip()
-    text = plain(told)
-    if not text and told.strip("'\"` "):
+    visible = without_hidden(value).strip()
+    text = plain(visible)
+    if not text and visible.strip("'\"` "):
         return "?"
     return "1" if text == "1.0" else "0" if text == "0.0" else _SEPARATORS.sub("", text) or ("?" if text else "")

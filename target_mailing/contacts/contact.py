@@ -10,17 +10,17 @@ __all__ = ["MappedContact"]
 
 
 class MappedContact(msgspec.Struct, gc=False):
-    """A row, understood.
+    """A contact, as a row describes it.
 
     Attributes:
         email: the address as it is sent: trimmed, its domain in lower case. None only for a deleted row, or where
-            contacts have none; else what `Fields.identify` gave.
-        columns: values of canonical columns that the row has and the destination knows.
+            contacts have no e-mail addresses.
+        columns: values of the canonical columns that the row has and the destination supports.
         properties: values of the account's own fields; None clears one.
-        status: the row's `subscription_status`; of a deleted row only `unsubscribed` is of interest.
-        action: what the row asks for, or None for the setting's.
-        deleted: the row says that the contact is gone from the source.
-        declines: it has nothing but opt-outs from some of what is sent, as `Field.opt_outs` gave them.
+        status: the row's `subscription_status`; of a deleted row only `unsubscribed` is kept.
+        action: the row's own action, or None for that of the settings.
+        deleted: the contact was deleted at the source.
+        declines: the columns hold only opt-outs from some topics, as `Field.opt_outs` returned them.
     """
 
     email: str | None

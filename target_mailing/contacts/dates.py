@@ -1,4 +1,4 @@
-"""Dates as people, spreadsheets and programs write them; pure."""
+"""Recognises dates as people, spreadsheets and programs write them; pure."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _MONTHS: Final = words(
 )
 _SHORTEST: Final = 3
 _ABBREVIATED: Final = frozenset(name[:at] for name in _MONTHS for at in range(_SHORTEST, len(name) + 1))
-#: What else stands in a date: days of the week, small words, and parts of a time.
+#: Other words in dates: days of the week, small words, and parts of a time.
 _WEEKDAYS: Final = words(
     "monday tuesday wednesday thursday friday saturday sunday tues thur thurs "
     "montag dienstag mittwoch donnerstag freitag samstag sonnabend sonntag mo di mi do fr sa so "
@@ -46,9 +46,9 @@ _BESIDE: Final = (
 #: A time zone by its name.
 _IN_BRACKETS: Final = re.compile(r"\([^()]*\)\Z")
 _TOKEN: Final = re.compile(r"\d+|[^\W\d_]+")
-#: Spreadsheets count days: these numbers are days from 1954 to 2119.
+#: Spreadsheets write dates as numbers of days: these are the days from 1954 to 2119.
 _DAYS_COUNTED: Final = (20_000, 80_000)
-#: The first time that a number of seconds, or of milliseconds, is taken for: in 1973.
+#: The smallest number that is treated as Unix seconds or milliseconds: in 1973.
 _FIRST_TIME: Final = 10**8
 _NUMBER: Final = re.compile(r"\d+(?:\.\d+)?")
 
@@ -63,7 +63,7 @@ def is_date(value: Any) -> bool:
     if is_moment(text) or _MONTH_AND_YEAR.fullmatch(text):
         return True
     if _NUMERIC.fullmatch(text):
-        return bool(text.strip("0/.,- :T"))  # there are dates of zeros
+        return bool(text.strip("0/.,- :T"))  # some programs write dates of zeros
     if _NUMBER.fullmatch(text):
         return _is_number_of_date(float(text))
     return _has_month_by_name(text)
@@ -87,7 +87,7 @@ def _is_compact(number: float) -> bool:
 
 
 def _has_month_by_name(text: str) -> bool:
-    """Whether it is `5 March 2024`, `Tue Mar 05 2024 10:00` or the like, and nothing else is in it."""
+    """Whether it is a date such as `5 March 2024` or `Tue Mar 05 2024 10:00`, and nothing more."""
     tokens = _TOKEN.findall(plain(_IN_BRACKETS.sub("", text)))
     numbers = [one for one in tokens if one.strip("0").isdecimal()]
     names = [one for one in tokens if not one.isdecimal()]

@@ -28,35 +28,35 @@ __all__ = [
 
 
 def words(text: str) -> frozenset[str]:
-    """The words in a text, as a vocabulary."""
+    """The words of a string, as a set."""
     return frozenset(text.split())
 
 
 #: The Singer column that says when a row was deleted at the source.
 DELETED_AT: Final = "_sdc_deleted_at"
 
-#: What spreadsheets and people write for "no" in the languages that are common, in lower case without accents.
+#: "No" as spreadsheets and people write it in common languages, in lower case without accents.
 FALSE_WORDS: Final = words("f false n no off nein falsch nee onwaar non faux falso nao nej falsk nie falsz ne")
-#: What flag columns, CSV files, spreadsheets and databases write for "not deleted".
+#: "Not deleted" as flag columns, CSV files, spreadsheets and databases write it.
 _ALIVE: Final = FALSE_WORDS | frozenset(
     {"0", "none", "null", "nil", "nan", "nat", "na", "n/a", "n.a.", "#n/a"}
     | {"", "-", "--", "\u2013", "\u2014", "\u2212", "\\n", "#null!"}
     | {"undefined", "never", "unset", "void", "active", "alive", "not deleted"}
 )
-#: The same, but for what says more than that there is no value.
+#: Those of them that only say that there is no value.
 _NO_VALUE: Final = _ALIVE - FALSE_WORDS - {"", "active", "alive", "not deleted"}
 _DATE: Final = re.compile(r"(\d{4})-?(\d\d)-?(\d\d)")
 _TIME: Final = re.compile(
     r"(?:[Tt]|\s+)[0-2]\d(?::?[0-5]\d(?::?[0-6]\d(?:[.,]\d+)?)?)?\s*+(?:[Zz]|UTC|GMT|[+-]\d\d(?::?\d\d)?)?(?:\s*+UTC)?"
 )
-#: Years outside these bounds stand for "no date", or for "for ever".
+#: Years outside these bounds mean "no date" or "forever".
 _YEARS: Final = range(1971, 9000)
-#: Columns that a target adds to the tables that it loads, or to rejects.
+#: Columns that a Singer target adds to its tables, or to rejects.
 _OF_TABLES: Final = frozenset(
     {"_sdc_batched_at", "_sdc_received_at", "_sdc_extracted_at", "_sdc_sequence", "_sdc_table_version"}
     | {"_reject_code"}
 )
-#: How columns are called that tell a place in a database's log.
+#: In names of columns that hold a position in a database's log.
 _OF_LOGS: Final = re.compile(r"lsn|scn|gtid|binlog|log_(?:file|pos)|cdc")
 _IN_NAMES: Final = re.compile(
     r"delet|remov|eras(?:ed|ure)|purge|tombstone|gelosch|geloesch|loschdatum|loeschdatum|supprim|efface|eliminad|eliminat[oa]|"
@@ -65,10 +65,10 @@ _IN_NAMES: Final = re.compile(
 
 
 def deletion_column(stream: str, columns: Sequence[str], mapping: Mapping[str, str]) -> str:
-    """The column that holds a stream's deletion mark; it may be absent.
+    """The column that holds a stream's deletion mark; the stream may lack it.
 
     Raises:
-        ConfigurationError: a column of another name seems to hold it, so its deletions would be added.
+        ConfigurationError: a column of another name seems to hold it, so deleted rows would be added.
     """
     if DELETED_AT in mapping:
         return mapping[DELETED_AT]
@@ -80,24 +80,24 @@ def deletion_column(stream: str, columns: Sequence[str], mapping: Mapping[str, s
     if alike:
         raise ConfigurationError(
             f"Stream {stream!r}: column {alike[0]!r} looks like a deletion mark, but only {DELETED_AT!r} is read as "
-            f'one, so deleted rows would be added. Add {{"{DELETED_AT}": "{alike[0]}"}} to `mapping` to have it read, '
-            "or leave the column out at the tap."
+            f'one, so deleted rows would be added. Add {{"{DELETED_AT}": "{alike[0]}"}} to `mapping`, or deselect the '
+            "column at the tap."
         )
     return DELETED_AT
 
 
 def tells_changes(columns: Iterable[str], bookmarks: Iterable[str]) -> bool:
-    """Whether a stream tells of changes in their order, as a database's log, and has a key as often as it changed.
+    """Whether a stream lists changes in their order, like a database's log, with a row for each change of a key.
 
-    Logs have Singer's own mark of deletion. So have tables that a Singer target loaded, with columns of their own; and
-    a stream that is replicated by an ordinary column tells what is, not what was.
+    Logs have Singer's deletion mark. So have tables that a Singer target loaded, but those have further columns; and a
+    stream that is replicated by an ordinary column holds the current rows, not their history.
 
     Args:
         columns: of the stream.
         bookmarks: the columns by which it is replicated.
     """
     names = {column.lower() for column in columns}
-    # What was rejected comes again without its order.
+    # Rejected rows are replayed without their order.
     has_mark = any(name.startswith("_sdc_") and name.endswith("deleted_at") for name in names)
     return has_mark and names.isdisjoint(_OF_TABLES) and all(map(_is_of_log, bookmarks))
 
@@ -112,10 +112,10 @@ def looks_like_deletion(column: str) -> bool:
 
 
 def is_deleted(column: str, value: Any) -> bool:
-    """Whether a deletion mark says that its row is deleted: a date-time does; null, blank and "no" do not.
+    """Whether a deletion mark means that its row is deleted: a date-time does; null, blank and "no" do not.
 
     Raises:
-        RowRejected: bad_deletion_mark: it says neither.
+        RowRejected: bad_deletion_mark: it means neither.
     """
     if value is None or value is False:
         return False
@@ -134,13 +134,13 @@ def is_deleted(column: str, value: Any) -> bool:
 
 
 def plain(text: str) -> str:
-    """A text in lower case, without accents, and without the quotes and brackets that mark a null."""
-    found = unicodedata.normalize("NFKD", text.replace("\u0142", "l").replace("\u0141", "l")).casefold()
-    return "".join(one for one in found if not unicodedata.combining(one)).strip("'\"`()[]<>{} ")
+    """A string in lower case, without accents, and without the quotes and brackets that mark a null."""
+    decomposed = unicodedata.normalize("NFKD", text.replace("\u0142", "l").replace("\u0141", "l")).casefold()
+    return "".join(one for one in decomposed if not unicodedata.combining(one)).strip("'\"`()[]<>{} ")
 
 
 def is_no_value(text: str) -> bool:
-    """Whether it is what programs write where there is no value: `n/a`, `-`, `NULL`, MySQL's date of zeros."""
+    """Whether programs write this for a missing value: `n/a`, `-`, `NULL`, MySQL's date of zeros."""
     bare = text.strip()
     return plain(bare) in _NO_VALUE or (bare.startswith("0000-00-00") and _is_zero(bare))
 
@@ -151,7 +151,7 @@ def _is_zero(text: str) -> bool:
 
 
 def is_moment(text: str) -> bool:
-    """Whether a text is an ISO 8601 date, with or without a time, of the years in which rows are deleted."""
+    """Whether a string is an ISO 8601 date, with or without a time, in a plausible year for a deletion."""
     date = _DATE.match(text)
     if date is None or not (date.end() == len(text) or _TIME.fullmatch(text, date.end())):
         return False

@@ -1,4 +1,4 @@
-"""What was done to a delivered contact, told beside its outcome."""
+"""What was done to a delivered contact, reported beside its outcome."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from target_mailing.contacts.consent import Actions
 
 __all__ = ["Effect", "Ranges", "as_positions", "as_ranges", "effect_of"]
 
-#: Positions as the first and the last of each run of consecutive ones: short where nearly all or few are in it.
+#: The first and last of each run of consecutive positions: short where nearly all positions, or few, are in it.
 Ranges = list[list[int]]
 
 
 class Effect(StrEnum):
-    """What was done. Where one line makes several delivered rows, the first of these is the line's.
+    """What was done. Where one line yields several delivered rows, the effect of the first is the line's.
 
-    Only where a provider tells whether somebody was there are added and updated told apart.
+    Added and updated are distinguished only where the provider says whether the contact existed.
     """
 
     ADDED = "added"
@@ -31,10 +31,10 @@ class Effect(StrEnum):
 
 
 def effect_of(actions: Actions, action: str) -> Effect:
-    """What an action does to those whom it reaches.
+    """The effect of an action on delivered contacts.
 
     Args:
-        actions: what the destination can do.
+        actions: the actions of the destination.
         action: one of them.
     """
     if action in actions.only_forced:
@@ -51,13 +51,13 @@ def effect_of(actions: Actions, action: str) -> Effect:
 
 def as_ranges(positions: Iterable[int]) -> Ranges:
     """Positions, in ascending order, as ranges."""
-    found: Ranges = []
+    ranges: Ranges = []
     for at in positions:
-        if found and found[-1][1] == at - 1:
-            found[-1][1] = at
+        if ranges and ranges[-1][1] == at - 1:
+            ranges[-1][1] = at
         else:
-            found.append([at, at])
-    return found
+            ranges.append([at, at])
+    return ranges
 
 
 def as_positions(ranges: Iterable[Iterable[int]]) -> Iterator[int]:

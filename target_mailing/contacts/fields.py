@@ -1,4 +1,4 @@
-"""The fields of a destination: how the values of a row are made to fit them, or are refused."""
+"""The fields of a destination: how a row's values are converted to them, or rejected."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from target_mailing.contacts.values import shown
 
 __all__ = ["MISSING", "UNFIT", "AnyName", "Converter", "Field", "Fields", "RowRejected", "wrong_type"]
 
-#: Turns a column's value into the destination's, or into None where it counts as a null. It raises ValueError, whose
-#: text says what the value is and may be shown in the rejects file.
+#: Converts a column's value to the destination's, or to None where it is treated as a null. It raises ValueError, whose
+#: message says what is wrong with the value, and may be shown in the rejects file.
 Converter = Callable[[Any], Any]
 
 
-#: What is said of a column without a value that is needed.
+#: The reason for a required column without a value.
 MISSING: Final = "is missing or empty"
-#: What a converter may raise.
+#: The exceptions that a converter may raise.
 UNFIT = (ValueError, OverflowError, RecursionError)
 
 
@@ -29,8 +29,8 @@ class RowRejected(Exception):
     Attributes:
         code: stable, holds no data.
         reason: for people; may quote the row, so it goes to the rejects file only.
-        column: the canonical column of which the reason tells, which begins with a verb then; "" where it names all.
-        hint: what the log says of the stream the first time; quotes no row. "" for nothing.
+        column: the canonical column that the reason is about, which then begins with a verb; "" if the reason names it.
+        hint: a warning for the log, once a stream; it quotes no row. "" for none.
     """
 
     def __init__(self, code: str, reason: str, *, column: str = "") -> None:
@@ -40,7 +40,7 @@ class RowRejected(Exception):
         self.column = column
         self.hint = ""
 
-    def told(self, mapping: Mapping[str, str]) -> str:
+    def message(self, mapping: Mapping[str, str]) -> str:
         """The reason, with the stream's own name of the column, which is mapped to the canonical one."""
         return f"column {mapping.get(self.column, self.column)!r} {self.reason}" if self.column else self.reason
 
@@ -49,11 +49,11 @@ class Field(msgspec.Struct, frozen=True):
     """One field of a destination.
 
     Attributes:
-        convert: makes a value fit.
-        for_removals: rows that leave need it, too; whatever else a deleted row holds is not looked at.
-        readable: the same as `convert` for a row that is rejected: what of the value can be read; None for `convert`.
-        opt_outs: gives of what was read only the opt-outs from some of what is sent, or None for none.
-        turned: the field in a column that is called after opt-outs, in which "yes" is one; None for the same.
+        convert: converts a value.
+        for_removals: rows that remove a contact need it, too; other values of a deleted row are not checked.
+        readable: converts a value of a rejected row as far as it can be read; None for `convert`.
+        opt_outs: reduces the converted value to the opt-outs from some topics, or None if there are none.
+        turned: the field for a column named after opt-outs, in which "yes" is an opt-out; None for the same.
     """
 
     convert: Converter
@@ -84,18 +84,18 @@ class AnyName(Mapping[str, Field]):
 
 
 class Fields(msgspec.Struct, frozen=True, kw_only=True):
-    """What a destination takes.
+    """All fields of a destination.
 
     Attributes:
-        columns: the canonical columns that it knows, and columns of its own.
+        columns: the canonical columns that it supports, and columns of its own.
         properties: the account's own fields.
         defines_properties: a property must be defined at the provider before it can be used.
-        own_prefix: columns that begin so must be among the destination's own; "" for no such rule.
+        own_prefix: columns with this prefix must be among the destination's own; "" for no such rule.
         ascii_only: e-mail addresses must be ASCII, their domains in Punycode.
         required: canonical columns that a stream must have.
-        identify: what tells contacts apart, given one and its action: equal texts for those that the provider takes
-            as the same, "" where only the row's key can tell, RowRejected where it cannot be delivered. None where it
-            is the e-mail address.
+        identify: identifies a contact, given the contact and its action: equal strings for contacts that the provider
+            treats as the same, "" where only the row's key identifies it, RowRejected where it cannot be delivered.
+            None where the e-mail address identifies it.
     """
 
     columns: Mapping[str, Field]
@@ -108,6 +108,6 @@ class Fields(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def wrong_type(where: str, value: Any, error: Exception) -> RowRejected:
-    """What is said of a value that a converter raised this error for."""
+    """The rejection for a value whose converter raised this error."""
     why = error if isinstance(error, ValueError) and not isinstance(error, UnicodeError) else "too large"
     return RowRejected("wrong_type", f"{where}: {shown(value)} is {why}")

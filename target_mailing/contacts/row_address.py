@@ -1,4 +1,4 @@
-"""A row's e-mail address: as it is sent, and whether anybody may be added under it; pure."""
+"""A row's e-mail address: how it is sent, and whether a contact may be added with it; pure."""
 
 from __future__ import annotations
 
@@ -8,12 +8,17 @@ from typing import Any, Final
 from mailing_api.addresses import check_address, fold_address, sent_address, with_ascii_domain, without_hidden
 from target_mailing.contacts.fields import MISSING, RowRejected
 
-__all__ = ["ascii_address", "clean_address", "lone_address", "meant_address", "require_valid"]
+__all__ = ["ascii_address", "clean_address", "is_blank", "lone_address", "opt_out_address", "require_valid"]
 
-#: A longer text is no cell of addresses.
+#: No cell with addresses is longer.
 _LONGEST: Final = 1000
-#: What may be an address in a text that holds more.
+#: A possible address in a longer string.
 _CANDIDATE: Final = re.compile(r"""[^\s,;:<>()\[\]{}"'|/\\]+@[^\s,;:<>()\[\]{}"'|/\\]+""")
+
+
+def is_blank(value: Any) -> bool:
+    """Whether a value is null, or a string without visible characters."""
+    return value is None or (isinstance(value, str) and not without_hidden(value).strip())
 
 
 def clean_address(value: Any) -> str:
@@ -22,39 +27,39 @@ def clean_address(value: Any) -> str:
     Raises:
         RowRejected: it does not have the shape of an address.
     """
-    if value is None or (isinstance(value, str) and not without_hidden(value).strip()):
+    if is_blank(value):
         raise RowRejected("bad_address", MISSING, column="email")
-    if not isinstance(value, str):
-        raise RowRejected("bad_address", f"{value!r} is not an e-mail address")
     try:
-        return sent_address(value)
+        if isinstance(value, str):
+            return sent_address(value)
     except ValueError:
-        raise RowRejected("bad_address", f"{value!r} is not an e-mail address") from None
+        pass
+    raise RowRejected("bad_address", f"{value!r} is not an e-mail address")
 
 
 def ascii_address(value: Any) -> str:
-    """The same for a provider that takes domains in ASCII (Punycode) only."""
+    """The same for a provider that accepts only ASCII domains (Punycode)."""
     return with_ascii_domain(clean_address(value))
 
 
-def lone_address(text: Any, *, ascii_only: bool = False) -> str | None:
-    """The one address in a text, which may hold more; None where there is none, or several.
+def lone_address(value: Any, *, ascii_only: bool = False) -> str | None:
+    """The only address in a string, which may hold more; None where there is none, or several.
 
-    It is for opt-outs: whoever is meant must not be written to, though nobody may be added under such a text.
+    It is for opt-outs: the person must not be contacted, although no contact may be added with such a string.
     """
-    found: dict[str, str] = {}
-    for one in _CANDIDATE.findall(text) if isinstance(text, str) and len(text) <= _LONGEST else ():
+    addresses: dict[str, str] = {}
+    for candidate in _CANDIDATE.findall(value) if isinstance(value, str) and len(value) <= _LONGEST else ():
         try:
-            email = ascii_address(one) if ascii_only else clean_address(one)
+            email = ascii_address(candidate) if ascii_only else clean_address(candidate)
             require_valid(email, ascii_only=ascii_only)
         except RowRejected:
             continue
-        found.setdefault(fold_address(email), email)
-    return next(iter(found.values())) if len(found) == 1 else None
+        addresses.setdefault(fold_address(email), email)
+    return next(iter(addresses.values())) if len(addresses) == 1 else None
 
 
-def meant_address(email: str, *, ascii_only: bool = False) -> str:
-    """The address of somebody who opts out: the one in the text, if nobody can have the text itself as theirs."""
+def opt_out_address(email: str, *, ascii_only: bool = False) -> str:
+    """The address of a contact who opts out: the only one in the string, if the string itself is not a valid one."""
     try:
         require_valid(email, ascii_only=ascii_only)
     except RowRejected:
@@ -63,11 +68,11 @@ def meant_address(email: str, *, ascii_only: bool = False) -> str:
 
 
 def require_valid(email: str, *, ascii_only: bool = False) -> None:
-    """See whether somebody may be added under an address; who leaves or opts out needs no valid one.
+    """Check that a contact may be added with an address; removals and opt-outs need no valid one.
 
     Args:
         email: as it is sent.
-        ascii_only: the provider takes no letters beyond ASCII.
+        ascii_only: the provider accepts only ASCII characters.
 
     Raises:
         RowRejected: no mail server accepts it.

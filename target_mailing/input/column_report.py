@@ -1,4 +1,4 @@
-"""What is said of a stream's columns at its start: which are sent, and which look as if they should be; pure."""
+"""The log lines about a stream's columns: which are sent, and which seem to be ignored by mistake; pure."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ from target_mailing.contacts.deletion import DELETED_AT, looks_like_deletion
 __all__ = ["ColumnReport", "column_report"]
 
 _LONGEST_NAME = 64
+_CONSENT = "who may be contacted"
+_OBEYED = frozenset({"email", "subscription_status", "action", DELETED_AT})
 
 
 class ColumnReport(msgspec.Struct, frozen=True):
-    """What is said of a stream's columns.
+    """The log lines about a stream's columns.
 
     Attributes:
         line: which columns are sent, and which are not.
-        warnings: of columns that look as if they told of opt-outs or deletions, and are not read.
+        warnings: about columns that seem to hold opt-outs or deletions, and are not read.
     """
 
     line: str
@@ -30,83 +32,76 @@ class ColumnReport(msgspec.Struct, frozen=True):
 def column_report(
     stream: str, columns: Sequence[str], sent: Sequence[tuple[str, str]], *, keys: Collection[str], all_properties: bool
 ) -> ColumnReport:
-    """What is said of a stream's columns.
+    """The log lines about a stream's columns.
 
     Args:
         stream: its name.
         columns: all of its columns.
-        sent: the columns that are read, each with what it is at the destination.
+        sent: the columns that are read, each with its name at the destination.
         keys: the key's columns.
-        all_properties: every column that is not read otherwise becomes a property, whatever it means.
+        all_properties: every column that is not read otherwise becomes a property.
     """
-    shown = {column: _shown(column, at) for at, column in enumerate(columns, 1)}
-    arrows = [f"{shown.get(column, column)} -> {target}" for column, target in sent if column in shown]
+    shown = {column: _shown(column, position) for position, column in enumerate(columns, 1)}
     read = {column for column, _ in sent}
     by_role = {target: column for column, target in sent if target in _OBEYED and column in shown}
     obeyed = set(by_role.values())
     unheeded = [column for column in columns if column not in read or (all_properties and column not in obeyed)]
     if "provider" in columns and "subscription_status" in by_role:
-        unheeded = []  # whose own status is read
-    deletions = [one for one in unheeded if looks_like_deletion(one)]
+        unheeded = []  # the provider's own status is read
+    deletions = [column for column in unheeded if looks_like_deletion(column)]
     notes: dict[str, str] = {}
     if DELETED_AT in by_role:
         notes = dict.fromkeys(deletions, f" (not read, since {shown[by_role[DELETED_AT]]!r} is)")
         deletions = []
-    opt_outs = [one for one in unheeded if looks_like_consent(one) and one not in deletions]
-    hidden = ("_sdc_", "_reject_")
-    left = [one for one in columns if one not in read and (one in notes or not one.startswith(hidden))]
-    names = [f"{shown[one]}{' (key)' if one in keys else notes.get(one, '')}" for one in left]
-    told = f"Stream {stream!r}: Columns sent: {', '.join(arrows)}; not sent: {listed(names, 100) or 'none'}"
+    opt_outs = [column for column in unheeded if looks_like_consent(column) and column not in deletions]
+    arrows = [f"{shown[column]} -> {target}" for column, target in sent if column in shown]
+    unsent = [
+        f"{shown[column]}{' (key)' if column in keys else notes.get(column, '')}"
+        for column in columns
+        if column not in read and (column in notes or not column.startswith(("_sdc_", "_reject_")))
+    ]
+    line = f"Stream {stream!r}: Columns sent: {', '.join(arrows)}; not sent: {listed(unsent, 100) or 'none'}"
     warnings = []
-    if opt_outs and "subscription_status" in by_role:
+    if "subscription_status" in by_role:
         status = shown[by_role["subscription_status"]]
-        unread = [shown[one] for one in opt_outs if one not in read]
-        properties = [shown[one] for one in opt_outs if one in read]
-        if unread:
-            what = f"{_named(unread)} not read, since {status!r} is"
-            warnings.append(_already_read(stream, unread, what))
-        if properties:
-            what = f"{_named(properties)} sent as a property only, since {status!r} tells who may be written to"
-            warnings.append(_already_read(stream, properties, what))
+        if unread := [shown[column] for column in opt_outs if column not in read]:
+            warnings.append(_beside(stream, unread, f"not read, since {status!r} is"))
+        if properties := [shown[column] for column in opt_outs if column in read]:
+            warnings.append(_beside(stream, properties, f"sent as a property only, since {status!r} says {_CONSENT}"))
     elif opt_outs:
-        likeliest = sorted(opt_outs, key=lambda one: not tells_opt_outs(one))  # the others may be about something else
-        names = [shown[one] for one in likeliest]
-        warnings.append(_warning(stream, names, "to tell who may be written to", "subscription_status"))
+        likeliest = sorted(opt_outs, key=lambda column: not tells_opt_outs(column))  # others may mean something else
+        names = [shown[column] for column in likeliest]
+        warnings.append(_ignored(stream, names, f"to say {_CONSENT}", "subscription_status"))
     if deletions:
-        warnings.append(_warning(stream, [shown[one] for one in deletions], "to mark deleted rows", DELETED_AT))
-    return ColumnReport(told, warnings)
+        warnings.append(_ignored(stream, [shown[column] for column in deletions], "to mark deleted rows", DELETED_AT))
+    return ColumnReport(line, warnings)
 
 
-_OBEYED = frozenset({"email", "subscription_status", "action", DELETED_AT})
-
-
-def _already_read(stream: str, names: Sequence[str], what: str) -> str:
-    """What is said of columns of consent beside the one that is read, whose opt-outs no advice may lose."""
-    both = "both" if len(names) == 1 else "several of them"
+def _beside(stream: str, names: Sequence[str], use: str) -> str:
+    """The warning about columns of consent beside the one that is read: no advice may lose their opt-outs."""
+    if len(names) == 1:
+        which, all_of_them, these = f"column {names[0]!r} is", "both", "the column"
+    else:
+        which, all_of_them, these = f"columns {', '.join(map(repr, names))} are", "several of them", "these columns"
     return (
-        f"Stream {stream!r}: {what}; if {both} tell of consent, combine them by a stream map, else deselect "
-        f"{'the column' if len(names) == 1 else 'these columns'} at the tap"
+        f"Stream {stream!r}: {which} {use}. If {all_of_them} say {_CONSENT}, combine them by a stream map; else "
+        f"deselect {these} at the tap"
     )
 
 
-def _named(names: Sequence[str]) -> str:
-    return f"column {names[0]!r} is" if len(names) == 1 else f"columns {', '.join(map(repr, names))} are"
-
-
-def _warning(stream: str, names: Sequence[str], meaning: str, target: str) -> str:
-    example = f'{{"{target}": "{names[0]}"}}'
+def _ignored(stream: str, names: Sequence[str], meaning: str, target: str) -> str:
     if len(names) == 1:
-        which, them = f"column {names[0]!r} seems {meaning}, but is", "it"
+        which = f"column {names[0]!r} seems {meaning}, but is"
     else:
-        which, them = f"columns {', '.join(map(repr, names))} seem {meaning}, but are", "one of them"
+        which = f"columns {', '.join(map(repr, names))} seem {meaning}, but are"
     return (
-        f"Stream {stream!r}: {which} ignored. To have {them} obeyed, add {example} to `mapping`; if that is not what "
-        "the name means, deselect the column at the tap"
+        f"Stream {stream!r}: {which} ignored. To apply {'it' if len(names) == 1 else 'one of them'}, add "
+        f'{{"{target}": "{names[0]}"}} to `mapping`; if the name means something else, deselect the column at the tap'
     )
 
 
 def _shown(column: str, position: int) -> str:
-    """A column's name; where a file without a header made a person's data of it, its position."""
+    """A column's name; its position where a file without a header turned a person's data into the name."""
     if "@" in column or not column.isprintable() or not 0 < len(column) <= _LONGEST_NAME:
         return f"column {position}"
     return column

@@ -1,6 +1,6 @@
-"""JSON Schema in the words of draft 7, whichever draft a tap wrote it in, from 3 to 2020-12; pure.
+"""Translates JSON Schema of any draft from 3 to 2020-12 to draft 7; pure.
 
-Many taps do not say which draft they mean, or mix two. What draft 7 cannot say is left out, so that it is not checked.
+Many taps do not name their draft, or mix two. A constraint that draft 7 cannot express is omitted, and not checked.
 """
 
 from __future__ import annotations
@@ -8,30 +8,21 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
-from target_mailing.input.references import target_of
+from target_mailing.input.subschemas import NAMED_SCHEMAS, SCHEMAS, target_of
 
 __all__ = ["checked_schema"]
 
 _DRAFT7: Final = "http://json-schema.org/draft-07/schema#"
 
 _NULL: Final = "null"
-#: Keywords whose value is a schema, or an array of schemas.
-_SCHEMAS: Final = frozenset(
-    {"additionalItems", "additionalProperties", "allOf", "anyOf", "contains", "else", "extends", "if", "items", "not"}
-    | {"oneOf", "prefixItems", "propertyNames", "then"}
-)
-#: Keywords whose value is an object of schemas.
-_NAMED_SCHEMAS: Final = frozenset(
-    {"$defs", "definitions", "dependencies", "dependentSchemas", "patternProperties", "properties"}
-)
-#: The other keywords that constrain a value, in some draft, but for those of which draft 7 cannot say the same.
-#: Formats, encodings and patterns are not checked, and many taps have words of their own.
+#: The other keywords that constrain a value in some draft, except those that draft 7 cannot express.
+#: Formats, encodings, patterns and keywords of a tap's own are not checked.
 _OTHERS: Final = frozenset(
     {"const", "dependentRequired", "disallow", "divisibleBy", "enum", "exclusiveMaximum", "exclusiveMinimum"}
     | {"maxItems", "maxLength", "maxProperties", "maximum", "minItems", "minLength", "minProperties", "minimum"}
     | {"multipleOf", "nullable", "required", "type", "uniqueItems"}
 )
-#: Keywords that have an exact counterpart here, or constrain nothing, so that a schema of them can be negated.
+#: Keywords that draft 7 has, too, or that constrain nothing, so that a schema of them can be negated.
 _EXACT: Final = frozenset(
     {"allOf", "anyOf", "const", "enum", "exclusiveMaximum", "exclusiveMinimum", "maxItems", "maxLength", "maximum"}
     | {"minItems", "minLength", "minimum", "multipleOf", "properties", "required", "type", "uniqueItems"}
@@ -40,31 +31,30 @@ _EXACT: Final = frozenset(
 
 
 def checked_schema(schema: Mapping[str, Any], columns: Collection[str]) -> dict[str, Any]:
-    """The schema of a record of which only these columns are checked.
+    """The schema of a record, limited to these columns.
 
     A null is accepted where the type allows one, although `enum` does not name it, and among the items of an array,
-    since taps declare what sources hold apart from nulls. A keyword that is null is none, and whatever a reference
-    that leads nowhere stands for is not checked.
+    since taps declare values apart from nulls. A keyword that is null is ignored, and the value of a reference without
+    a target is not checked.
 
     Args:
         schema: of the whole record.
-        columns: names; one that the schema does not have may hold anything.
+        columns: names; a column that the schema does not have may hold anything.
     """
     dialect = _Dialect(schema)
-    given = schema.get("properties")
-    members = given if isinstance(given, Mapping) else {}
-    properties = {name: dialect.in_draft7(one) for name, one in members.items() if name in columns}
-    wanted = dialect.required(schema)
-    required = [name for name in wanted if name in columns] if isinstance(wanted, list) else []
-    found = {"$schema": _DRAFT7, "type": "object", "properties": properties, "required": required}
-    return found | ({"definitions": dialect.definitions} if dialect.definitions else {})
+    members = _mapping(schema.get("properties"))
+    properties = {name: dialect.in_draft7(column) for name, column in members.items() if name in columns}
+    names = dialect.required(schema)
+    required = [name for name in names if name in columns] if isinstance(names, list) else []
+    checked = {"$schema": _DRAFT7, "type": "object", "properties": properties, "required": required}
+    return checked | ({"definitions": dialect.definitions} if dialect.definitions else {})
 
 
 class _Dialect:
-    """Puts parts of a schema into draft 7.
+    """Translates parts of a schema to draft 7.
 
     Attributes:
-        definitions: what references of these parts lead to.
+        definitions: the targets of the references in these parts.
     """
 
     def __init__(self, whole: Mapping[str, Any]) -> None:
@@ -74,7 +64,7 @@ class _Dialect:
         self.definitions: dict[str, Any] = {}
 
     def in_draft7(self, schema: Any) -> Any:
-        """A schema, or what stands in its place, in draft 7."""
+        """A schema, or any value in its place, in draft 7."""
         if isinstance(schema, list):
             return [self.in_draft7(one) for one in schema]
         if not isinstance(schema, Mapping):
@@ -85,9 +75,9 @@ class _Dialect:
         for word, value in schema.items():
             if value is None and word != "const":
                 continue
-            if word in _SCHEMAS:
+            if word in SCHEMAS:
                 found[word] = self.in_draft7(value)
-            elif word in _NAMED_SCHEMAS and isinstance(value, Mapping):
+            elif word in NAMED_SCHEMAS and isinstance(value, Mapping):
                 found[word] = {name: self.in_draft7(one) for name, one in value.items()}
             elif word in _OTHERS:
                 found[word] = value
@@ -104,14 +94,13 @@ class _Dialect:
         return found
 
     def required(self, schema: Mapping[str, Any]) -> Any:
-        """The members that must be there; in draft 3 they say so themselves, as with taps that mean nothing by it."""
-        given = schema.get("required")
-        found = [] if given is None or isinstance(given, bool) else given
-        members = schema.get("properties")
-        if self._is_draft3 and isinstance(found, list) and isinstance(members, Mapping):
-            own = [name for name, one in members.items() if isinstance(one, Mapping) and one.get("required") is True]
-            return [*found, *own]
-        return found
+        """The required members; in draft 3 each member says so itself. Other taps do, too, but do not mean it."""
+        names = schema.get("required")
+        names = [] if names is None or isinstance(names, bool) else names
+        if not self._is_draft3 or not isinstance(names, list):
+            return names
+        members = _mapping(schema.get("properties"))
+        return [*names, *(name for name, one in members.items() if _mapping(one).get("required") is True)]
 
     def _referred(self, reference: str) -> dict[str, Any]:
         name = self._names.get(reference)
@@ -123,14 +112,14 @@ class _Dialect:
         return {"$ref": f"#/definitions/{name}"}
 
 
-def _negations(found: dict[str, Any], given: Mapping[str, Any], inner: Callable[[Any], Any]) -> None:
-    """What is refused, or a condition, counts only where nothing of it is left out: else it would refuse too much."""
+def _negations(schema: dict[str, Any], original: Mapping[str, Any], translate: Callable[[Any], Any]) -> None:
+    """Remove a negation or a condition of which a part was omitted: the rest would reject too much."""
     for words in (("not",), ("disallow",), ("if", "then", "else")):
-        if words[0] in found and not _is_exact(given.get(words[0])):
+        if words[0] in schema and not _is_exact(original.get(words[0])):
             for word in words:
-                found.pop(word, None)
-    if "disallow" in found:
-        found.setdefault("not", inner({"type": found.pop("disallow")}))
+                schema.pop(word, None)
+    if "disallow" in schema:
+        schema.setdefault("not", translate({"type": schema.pop("disallow")}))
 
 
 def _is_exact(schema: Any) -> bool:
@@ -138,66 +127,65 @@ def _is_exact(schema: Any) -> bool:
         return all(map(_is_exact, schema))
     if not isinstance(schema, Mapping):
         return True
-    named = schema.get("properties")
-    inner = [*(named.values() if isinstance(named, Mapping) else ()), schema.get("allOf"), schema.get("anyOf")]
-    return schema.keys() <= _EXACT and all(map(_is_exact, inner))
+    nested = [*_mapping(schema.get("properties")).values(), schema.get("allOf"), schema.get("anyOf")]
+    return schema.keys() <= _EXACT and all(map(_is_exact, nested))
 
 
-def _choices(found: dict[str, Any]) -> None:
-    """One of several is any of them, since what is left out, such as a format, may be what tells them apart."""
+def _choices(schema: dict[str, Any]) -> None:
+    """`oneOf` becomes `anyOf`: an omitted keyword, such as `format`, may be the difference between the options."""
     for word in ("anyOf", "oneOf", "allOf"):
-        if found.get(word) == []:
-            del found[word]
-    if "oneOf" in found:
-        one_of = found.pop("oneOf")
-        if "anyOf" in found:
-            found["allOf"] = [*found.get("allOf", ()), {"anyOf": one_of}]
+        if schema.get(word) == []:
+            del schema[word]
+    if "oneOf" in schema:
+        one_of = schema.pop("oneOf")
+        if "anyOf" in schema:
+            schema["allOf"] = [*schema.get("allOf", ()), {"anyOf": one_of}]
         else:
-            found["anyOf"] = one_of
+            schema["anyOf"] = one_of
 
 
-def _bounds(found: dict[str, Any]) -> None:
-    """Up to draft 4 a bound is made exclusive by a second keyword, which is true."""
+def _bounds(schema: dict[str, Any]) -> None:
+    """Up to draft 4 a bound is exclusive if a second keyword is true."""
     for word, exclusive in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
-        if isinstance(found.get(exclusive), bool) and found.pop(exclusive) and word in found:
-            found[exclusive] = found.pop(word)
-    if found.get("multipleOf") == 0:
-        del found["multipleOf"]
+        if isinstance(schema.get(exclusive), bool) and schema.pop(exclusive) and word in schema:
+            schema[exclusive] = schema.pop(word)
+    if schema.get("multipleOf") == 0:
+        del schema["multipleOf"]
 
 
-def _types(found: dict[str, Any], inner: Callable[[Any], Any]) -> None:
-    """Draft 3 has `any`, and schemas among types; null may be null itself; OpenAPI has `nullable`."""
-    given = found.get("type")
-    names = [_NULL if one is None else one for one in (given if isinstance(given, list) else [given])]
-    if found.pop("nullable", None) is True and given is not None:
+def _types(schema: dict[str, Any], translate: Callable[[Any], Any]) -> None:
+    """Draft 3 has `any`, and schemas among types; a type may be null instead of "null"; OpenAPI has `nullable`."""
+    types = schema.get("type")
+    names = [_NULL if one is None else one for one in (types if isinstance(types, list) else [types])]
+    if schema.pop("nullable", None) is True and types is not None:
         names.append(_NULL)
-    schemas = [inner(one) for one in names if isinstance(one, Mapping)]
+    schemas = [translate(one) for one in names if isinstance(one, Mapping)]
     plain = [one for one in names if not isinstance(one, Mapping)]
     if "any" in plain:
-        del found["type"]
+        del schema["type"]
     elif schemas:
-        del found["type"]
+        del schema["type"]
         options = [{"type": plain}, *schemas] if plain else schemas
-        found["allOf"] = [*found.get("allOf", ()), {"anyOf": options}]
-    elif isinstance(given, list) or len(plain) > 1:
-        found["type"] = plain
-    if _NULL in plain and "type" in found and isinstance(found.get("enum"), list) and None not in found["enum"]:
-        found["enum"] = [*found["enum"], None]
+        schema["allOf"] = [*schema.get("allOf", ()), {"anyOf": options}]
+    elif isinstance(types, list) or len(plain) > 1:
+        schema["type"] = plain
+    if _NULL in plain and "type" in schema and isinstance(schema.get("enum"), list) and None not in schema["enum"]:
+        schema["enum"] = [*schema["enum"], None]
 
 
-def _arrays(found: dict[str, Any], least: Any) -> None:
-    """Since 2020-12 `prefixItems` are the first items; nulls may be among any."""
-    if "prefixItems" in found:
-        if "items" in found:
-            found["additionalItems"] = found["items"]
-        found["items"] = found.pop("prefixItems")
+def _arrays(schema: dict[str, Any], least: Any) -> None:
+    """Since 2020-12 `prefixItems` are the first items. Nulls are accepted among all items."""
+    if "prefixItems" in schema:
+        if "items" in schema:
+            schema["additionalItems"] = schema["items"]
+        schema["items"] = schema.pop("prefixItems")
     if least == 0:
-        found.pop("contains", None)
+        schema.pop("contains", None)
     for word in ("items", "additionalItems"):
-        if isinstance(found.get(word), list):
-            found[word] = [_or_null(one) for one in found[word]]
-        elif word in found:
-            found[word] = _or_null(found[word])
+        if isinstance(schema.get(word), list):
+            schema[word] = [_or_null(one) for one in schema[word]]
+        elif word in schema:
+            schema[word] = _or_null(schema[word])
 
 
 def _or_null(schema: Any) -> Any:
@@ -210,17 +198,17 @@ def _or_null(schema: Any) -> Any:
     return schema if _NULL in names else {**schema, "type": [*names, _NULL]}
 
 
-def _renamed(found: dict[str, Any]) -> None:
-    """Keywords that have another name in another draft."""
-    if "divisibleBy" in found:
-        found.setdefault("multipleOf", found.pop("divisibleBy"))
-    if "extends" in found:
-        given = found.pop("extends")
-        found["allOf"] = [*found.get("allOf", ()), *(given if isinstance(given, list) else [given])]
-    apart = {**_mapping(found.pop("dependentRequired", None)), **_mapping(found.pop("dependentSchemas", None))}
-    if apart or isinstance(found.get("dependencies"), Mapping):
-        together = {**_mapping(found.get("dependencies")), **apart}
-        found["dependencies"] = {name: [one] if isinstance(one, str) else one for name, one in together.items()}
+def _renamed(schema: dict[str, Any]) -> None:
+    """Replace keywords that have another name in draft 7."""
+    if "divisibleBy" in schema:
+        schema.setdefault("multipleOf", schema.pop("divisibleBy"))
+    if "extends" in schema:
+        bases = schema.pop("extends")
+        schema["allOf"] = [*schema.get("allOf", ()), *(bases if isinstance(bases, list) else [bases])]
+    separate = {**_mapping(schema.pop("dependentRequired", None)), **_mapping(schema.pop("dependentSchemas", None))}
+    if separate or isinstance(schema.get("dependencies"), Mapping):
+        dependencies = {**_mapping(schema.get("dependencies")), **separate}
+        schema["dependencies"] = {name: [one] if isinstance(one, str) else one for name, one in dependencies.items()}
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

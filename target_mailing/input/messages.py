@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import msgspec
 
-from target_mailing.lines import InputError, Lines, RecordBeforeSchemaError
+from target_mailing.lines import InputError, Line, Lines, RecordBeforeSchemaError
 from target_mailing.unreadable import decode, defect, is_deep, is_legible
 
 __all__ = [
@@ -16,17 +16,13 @@ __all__ = [
     "Message",
     "MessageDecoder",
     "before_schema",
-    "bookmarks",
-    "check_name",
-    "key_columns",
     "parse",
     "parse_record",
-    "schema_value",
     "state_value",
     "unsupported",
 ]
 
-#: A type that may be shown; other texts may be anything, an address too.
+#: A type that may be shown; other strings may be anything, even an address.
 _TYPE = re.compile(r"[A-Z_]{1,32}")
 
 
@@ -53,13 +49,13 @@ _UNTYPED = msgspec.json.Decoder(_message_type(msgspec.Raw))
 
 
 class DamagedRecord(Message):
-    """A RECORD message of which some is no JSON.
+    """A RECORD message that is not valid JSON, or whose record is no object.
 
     Attributes:
-        reason: the columns that are none, and what is wrong with them; for the rejects file.
-        columns: what of the record is JSON.
-        damaged: the columns that are not.
-        is_whole: whether the names of all columns are known; if not, any may be among what is no JSON.
+        reason: the damaged columns and their defects; for the rejects file.
+        columns: the columns that can be read.
+        damaged: the names of the columns that cannot.
+        is_whole: the names of all columns are known; if not, any column may be among the damaged ones.
     """
 
     reason: str = ""
@@ -68,52 +64,55 @@ class DamagedRecord(Message):
     is_whole: bool = False
 
 
-def parse(number: int, lines: Lines) -> Message:
-    """The message in the line of this number, its record raw; a DamagedRecord where that is no JSON.
+def parse(line: Line) -> Message:
+    """The message in a line, its record raw; a DamagedRecord where the record is not valid JSON.
 
     Raises:
-        InputError: it is none. The line is not quoted, for it may hold addresses.
+        InputError: it is no Singer message. The line is not quoted, since it may hold addresses.
     """
-    line = lines.line(number)
+    raw = line.raw
     try:
-        found = None if is_deep(line) else _UNTYPED.decode(line)
+        return _damaged(line) if is_deep(raw) else _UNTYPED.decode(raw)
     except (msgspec.MsgspecError, RecursionError):
-        found = None
-    return found or _damaged(number, lines)
+        return _damaged(line)
 
 
-def parse_record(number: int, lines: Lines) -> dict[str, Any] | DamagedRecord:
-    """The record in the line of this number; a DamagedRecord where that is no JSON.
+def parse_record(line: Line) -> dict[str, Any] | DamagedRecord:
+    """The record in a line; a DamagedRecord where it is not valid JSON, or no object.
 
     Raises:
-        InputError: the message has none.
+        InputError: the message has no record.
     """
-    message = parse(number, lines)
+    message = parse(line)
     if isinstance(message, DamagedRecord):
         return message
     if message.record is None:
-        raise InputError(f"Line {number} of the input is a RECORD without a record. Correct the tap.")
+        raise InputError(f"Line {line.number} of the input is a RECORD without a record. Fix the tap.")
     try:
         record = msgspec.json.decode(message.record)
     except msgspec.MsgspecError:
-        return _damaged(number, lines)
+        return _damaged(line)
     if not isinstance(record, dict):
-        reason = f"line {number} of the input: its record is not an object but {_kind(record)}"
+        reason = f"line {line.number} of the input: its record is not an object but {_kind(record)}"
         return DamagedRecord("RECORD", message.stream, reason=reason)
     return record
 
 
-def _damaged(number: int, lines: Lines) -> DamagedRecord:
-    found = lines.recovered(number)
-    if found is None:
+def _damaged(line: Line) -> DamagedRecord:
+    recovered = line.recovered()
+    if recovered is None:
         raise InputError(
-            f"Line {number} of the input is no Singer message: {defect(lines.line(number))}. Check what the tap writes "
-            "to its standard output."
+            f"Line {line.number} of the input is not a Singer message: {defect(line.raw)}. Check what the tap writes "
+            "to standard output."
         )
-    reason = f"line {number} of the input: {found.reason}"
-    columns = {name: value for name, value in found.record.items() if name not in found.damaged}
+    columns = {name: value for name, value in recovered.record.items() if name not in recovered.damaged}
     return DamagedRecord(
-        "RECORD", found.stream, reason=reason, columns=columns, damaged=found.damaged, is_whole=found.is_whole
+        "RECORD",
+        recovered.stream,
+        reason=f"line {line.number} of the input: {recovered.reason}",
+        columns=columns,
+        damaged=recovered.damaged,
+        is_whole=recovered.is_whole,
     )
 
 
@@ -123,96 +122,44 @@ def state_value(number: int, message: Message) -> bytes:
     Raises:
         InputError: it has none, or one that is no object.
     """
-    value = bytes(message.value)
-    if not value:
-        raise InputError(f"Line {number} of the input is a STATE without a value.")
+    raw = bytes(message.value)
+    where = f"Line {number} of the input is a STATE"
+    if not raw:
+        raise InputError(f"{where} without a value. Fix the tap.")
     try:
-        found = decode(value)
+        value = decode(raw)
     except ValueError:
-        raise InputError(f"Line {number} of the input is a STATE that cannot be read: {defect(value)}.") from None
-    if not isinstance(found, dict):
-        raise InputError(
-            f"Line {number} of the input is a STATE whose value is not an object but {_kind(found)}. Check the tap."
-        )
-    return value
-
-
-def schema_value(number: int, message: Message) -> dict[str, Any]:
-    """The schema of a SCHEMA message.
-
-    Raises:
-        InputError: it has none with properties.
-    """
-    raw = bytes(message.schema)
-    try:
-        schema = decode(raw) if raw else None
-    except ValueError:
-        raise InputError(f"{_schema_at(number, message)} that cannot be read: {defect(raw)}.") from None
-    if not isinstance(schema, dict) or not isinstance(schema.get("properties"), dict):
-        raise InputError(f"{_schema_at(number, message)} without properties. Correct the tap, or leave the stream out.")
-    return schema
-
-
-def check_name(number: int, message: Message) -> None:
-    """See whether the name of a SCHEMA message's stream can be kept with its rejects, wherever the journal is.
-
-    Raises:
-        InputError: it cannot.
-    """
-    if "\0" in message.stream:
-        raise InputError(
-            f"{_schema_at(number, message)}, whose name holds a NUL character, which databases do not take. Rename the "
-            "stream at the tap."
-        )
-
-
-def key_columns(number: int, message: Message) -> list[str]:
-    """The key columns of a SCHEMA message.
-
-    Raises:
-        InputError: something else stands for them.
-    """
-    keys = message.key_properties
-    if keys is None:
-        return []
-    if not isinstance(keys, list) or not all(isinstance(name, str) for name in keys):
-        raise InputError(
-            f"{_schema_at(number, message)} whose `key_properties` is not an array of column names. Correct the tap."
-        )
-    return keys
-
-
-def _schema_at(number: int, message: Message) -> str:
-    return f"Line {number} of the input is a SCHEMA of stream {message.stream!r}"
-
-
-def bookmarks(message: Message) -> list[str]:
-    """The columns by which the stream of a SCHEMA message is replicated, as far as it tells."""
-    found = message.bookmark_properties
-    return [one for one in found if isinstance(one, str)] if isinstance(found, list) else []
+        raise InputError(f"{where} that cannot be read: {defect(raw)}. Fix the tap's output.") from None
+    if not isinstance(value, dict):
+        raise InputError(f"{where} whose value is not an object but {_kind(value)}. Fix the tap.")
+    return raw
 
 
 def before_schema(number: int, stream: str) -> RecordBeforeSchemaError:
-    """What to say of a record whose stream has no SCHEMA yet."""
+    """The error for a record whose stream has no SCHEMA yet."""
     return RecordBeforeSchemaError(
-        f"Line {number} of the input is a record of stream {stream!r}, whose SCHEMA has not come. Correct the tap."
+        f"Line {number} of the input is a record of stream {stream!r}, but no SCHEMA of that stream came before it. "
+        "Fix the tap, or include the SCHEMA line if this is part of a longer input."
     )
 
 
 def unsupported(number: int, message: Message) -> InputError:
-    """What to say of a message of another type."""
+    """The error for a message of another type."""
     if message.type == "BATCH":
         return InputError(
             f"Line {number} of the input has the type 'BATCH', which is not supported. Make the tap write records: "
             "remove `batch_config` from its settings."
         )
     if not _TYPE.fullmatch(message.type):
-        return InputError(f"Line {number} of the input has a `type` that Singer does not have. Correct the tap.")
-    return InputError(f"Line {number} of the input has the type {message.type!r}, which is not supported.")
+        return InputError(f"Line {number} of the input has a `type` that is not a Singer message type. Fix the tap.")
+    return InputError(
+        f"Line {number} of the input has the type {message.type!r}, which is not supported. Supported are SCHEMA, "
+        "RECORD and STATE."
+    )
 
 
 def _kind(value: Any) -> str:
-    kinds = {str: "a text", bool: "true or false", list: "an array", type(None): "null"}
+    kinds = {str: "a string", bool: "true or false", list: "an array", type(None): "null"}
     return kinds.get(type(value), "a number")
 
 
@@ -220,22 +167,22 @@ class MessageDecoder:
     """Decodes messages whose records have one type."""
 
     def __init__(self, record_type: type) -> None:
-        """Compile a decoder; `record_type` is what msgspec makes of a record."""
+        """Compile a decoder; `record_type` is the type that msgspec decodes a record to."""
         #: The type of the messages: a struct of its own for each type of record.
         self.message_type = _message_type(record_type)
         self._decoder = msgspec.json.Decoder(self.message_type)
 
     def all(self, lines: Lines) -> list[Message] | None:
-        """The messages of these lines, one each; None where that is not so, or a record does not fit."""
+        """The messages of these lines, one for each; None where a line is not such a message."""
         try:
             return list(map(self._decoder.decode, lines.each)) if all(map(is_legible, lines.each)) else None
         except (msgspec.MsgspecError, RecursionError):
             return None
 
-    def one(self, line: bytes) -> Message | None:
-        """The message of a line with its record; None where it is none, or its record does not fit."""
+    def one(self, raw: bytes) -> Message | None:
+        """The message of a line with its record; None where it is not such a message."""
         try:
-            found = self._decoder.decode(line) if is_legible(line) else None
+            message = self._decoder.decode(raw) if is_legible(raw) else None
         except (msgspec.MsgspecError, RecursionError):
             return None
-        return None if found is None or found.record is None else found
+        return None if message is None or message.record is None else message

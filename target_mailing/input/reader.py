@@ -1,4 +1,4 @@
-"""The input, read as numbered lines in a thread of its own, so that a silent input blocks nothing."""
+"""The input, read as numbered lines in its own thread, so that a silent input blocks nothing."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ class LineReader:
 
         Args:
             source: where to read; None for standard input.
-            take: is given the lines, from another thread.
+            take: gets the lines, from another thread.
             end: is called once after the last line, from that thread.
             max_line_bytes: a longer line is an error.
-            credits_: chunks handed over at most before `more` is called.
+            credits_: the most chunks that are handed over before `more` is called.
         """
         self._read = _reading(source if source is not None else sys.stdin)
         self._take = take
@@ -49,13 +49,13 @@ class LineReader:
         threading.Thread(target=self._run, name="input", daemon=True).start()
 
     def more(self) -> None:
-        """A chunk was used up; another may come."""
+        """Allow one more chunk, since one was processed."""
         self._credits.release()
 
     def _run(self) -> None:
         try:
             error = self._read_all()
-        except Exception as exc:  # noqa: BLE001 - whatever it is, the run must hear that nothing more comes
+        except Exception as exc:  # noqa: BLE001 - whatever it is, the run must learn that the input has ended
             why = exc.strerror if isinstance(exc, OSError) and exc.strerror else type(exc).__name__
             error = InputError(f"The input cannot be read ({why}).")
         self._end(error)
@@ -82,27 +82,28 @@ class LineReader:
             number += len(each)
             begun, size = [rest], len(rest)
         rest = b"".join(begun).strip()
-        if found := foreign(rest):
-            return InputError(f"Line {number} of the input is no Singer message: {found}.")
+        if form := foreign(rest):
+            return InputError(f"Line {number} of the input is not a Singer message: {form}.")
         if rest:
             return InputError(
-                f"Line {number} of the input is cut off: it has no line end. The tap was stopped, or its output lost."
+                f"Line {number} of the input is cut off: it has no line end. Most often the tap was stopped, or its "
+                "disk was full: see the tap's log, and run it again."
             )
         return None
 
     def _fitting(self, each: list[bytes]) -> int:
-        """How many lines come before one that is too long."""
+        """The number of lines before the first that is too long."""
         return next((at for at, line in enumerate(each) if len(line) > self._max_line_bytes), len(each))
 
     def _too_long(self, number: int) -> InputError:
         return InputError(
-            f"Line {number} of the input is longer than {self._max_line_bytes} bytes. If the tap is right to write "
-            "such lines, set `max_line_bytes`."
+            f"Line {number} of the input is longer than {self._max_line_bytes} bytes. If such lines are expected, "
+            "increase `max_line_bytes`."
         )
 
 
 def _reading(source: IO[Any]) -> Callable[[], bytes]:
-    """A function that gives some bytes of a source as soon as there are any, and none at its end."""
+    """A function that returns some bytes of a source as soon as there are any, and none at its end."""
     try:
         number = source.fileno()
     except (AttributeError, OSError, ValueError):  # a file in memory
@@ -117,7 +118,7 @@ def _bytes(data: str | bytes) -> bytes:
 
 
 def _read_some(number: int) -> bytes:
-    """Some bytes of a file; of one that does not block, which others may share and have set so, when they are there."""
+    """Some bytes of a file, once there are any, even if a process that shares the file made it non-blocking."""
     while True:
         try:
             return os.read(number, _CHUNK)

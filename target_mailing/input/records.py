@@ -1,7 +1,7 @@
 """A stream's records, decoded and checked against its SCHEMA.
 
-Where the schema says no more than types, which is nearly always, msgspec checks while it decodes. What it does not
-accept, and every schema that says more, is left to a JSON Schema validator, so the answer is the same.
+Where the schema holds only types, which is nearly always, msgspec checks while it decodes. A record that it does not
+accept, and every other schema, goes to a JSON Schema validator, so the result is the same.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _SCALARS: Mapping[str, Any] = {
     "null": None,
 }
 _TYPES = {*_SCALARS, "array", "object"}
-#: A name of a type that may be shown; other texts may be anything.
+#: A name of a type that may be shown; other strings may be anything.
 _SHOWN = re.compile(r"[A-Za-z][A-Za-z_.-]{0,30}")
 
 
@@ -41,7 +41,7 @@ class RecordReader:
     """Reads the records of one stream.
 
     Attributes:
-        record_type: what msgspec makes of a record that fits the schema; None where the schema says too much for it.
+        record_type: the type that msgspec decodes a fitting record to; None where the schema holds more than types.
         values: the needed values of a record of that type.
     """
 
@@ -57,17 +57,17 @@ class RecordReader:
         checks: bool = True,
         need_not_fit: Callable[[Mapping[str, Any]], bool] = lambda _: False,
     ) -> None:
-        """Compile the schema, as far as it is about columns that are needed.
+        """Compile the schema of the columns that are needed.
 
         Args:
             stream: for messages.
             schema: JSON Schema of the records, of any draft.
             needed: two or more columns, each with the value that stands for its absence.
             checks: records are checked against the schema.
-            need_not_fit: whether a record counts though it does not fit the schema.
+            need_not_fit: whether a record is accepted although it does not fit the schema.
 
         Raises:
-            ConfigurationError: it is no valid JSON Schema.
+            ConfigurationError: it is not a valid JSON Schema.
         """
         names = list(dict.fromkeys(name for name, _ in needed))
         checked = checked_schema(schema if checks else {}, names)
@@ -77,17 +77,17 @@ class RecordReader:
         self.record_type = None
         columns = {name: _column_type(checked["properties"].get(name, {})) for name in names}
         if _UNKNOWN not in columns.values():
-            told_apart = {name for name, absent in needed if absent is UNSET}
-            self.record_type = _record_type(columns, checked["required"], told_apart)
+            distinct = {name for name, absent in needed if absent is UNSET}
+            self.record_type = _record_type(columns, checked["required"], distinct)
             self.values = attrgetter(*(f"_{names.index(name)}" for name, _ in needed))
-            if any(name in told_apart and absent is None for name, absent in needed):
+            if any(name in distinct and absent is None for name, absent in needed):
                 self.values = partial(_with_absents, self.values, [absent for _, absent in needed])
 
     def check(self, record: Mapping[str, Any]) -> Values:
         """The needed values of a record that is decoded already.
 
         Raises:
-            RowRejected: it does not fit the schema, and is none that need not; or what tells these apart raises.
+            RowRejected: it does not fit the schema, and must; or `need_not_fit` raised.
         """
         if self._validate is not None and not self._need_not_fit(record):
             try:
@@ -106,7 +106,7 @@ class RecordReader:
 def _compiled(stream: str, schema: dict[str, Any]) -> Callable[[Any], Any]:
     try:
         return _compile(schema)
-    except Exception as exc:  # noqa: BLE001 - what a compiler makes of a wrong schema may be anything
+    except Exception as exc:  # noqa: BLE001 - a wrong schema may cause any error in the compiler
         why = type(exc).__name__
     for name, column in schema["properties"].items():
         try:
@@ -114,62 +114,62 @@ def _compiled(stream: str, schema: dict[str, Any]) -> Callable[[Any], Any]:
         except Exception:  # noqa: BLE001 - see above
             where = f"the SCHEMA of its column {name!r}"
             if unknown := _unknown_type(column):
-                why = f"there is no type {unknown!r}"
+                why = f"unknown type {unknown!r}"
             break
     else:
         where = "its SCHEMA"
     raise ConfigurationError(
-        f"Stream {stream!r}: {where} is no valid JSON Schema ({why}). Correct it at the tap, or set "
+        f"Stream {stream!r}: {where} is not a valid JSON Schema ({why}). Fix it at the tap, or set "
         "`validate_records: false`."
     )
 
 
 def _unknown_type(column: Any) -> str | None:
-    """The first type of a column that JSON Schema does not have, if it can be shown."""
-    given = column.get("type") if isinstance(column, Mapping) else None
-    names = given if isinstance(given, list) else [given]
+    """The first type of a column that JSON Schema does not define, if it can be shown."""
+    names = column.get("type") if isinstance(column, Mapping) else None
+    names = names if isinstance(names, list) else [names]
     return next((one for one in names if isinstance(one, str) and one not in _TYPES and _SHOWN.fullmatch(one)), None)
 
 
 def _compile(schema: dict[str, Any]) -> Callable[[Any], Any]:
-    found: Callable[[Any], Any] = fastjsonschema.compile(
+    validate: Callable[[Any], Any] = fastjsonschema.compile(
         copy.deepcopy(schema), handlers=NO_DOCUMENTS, use_formats=False, use_default=False
     )
-    return found
+    return validate
 
 
 def _with_absents(get: Callable[[Any], Values], absents: Sequence[Any], record: Any) -> Values:
-    """The values of a record; a column used in several ways may stand for its absence in several ways, too."""
+    """The values of a record, each absent one with its own stand-in."""
     return tuple(absent if value is UNSET else value for value, absent in zip(get(record), absents, strict=True))
 
 
-def _record_type(columns: Mapping[str, Any], required: Iterable[str], told_apart: Container[str]) -> type | None:
-    """A struct of these columns, whose attributes are called after their positions.
+def _record_type(columns: Mapping[str, Any], required: Iterable[str], distinct: Container[str]) -> type | None:
+    """A struct of these columns, with attributes named after their positions.
 
-    An absent column is null, or UNSET if that is to be told from null.
+    An absent column is null, or UNSET in a column of `distinct`.
     """
     fields: list[Any] = []
     for at, (name, column) in enumerate(columns.items()):
         if name in required:
             fields.append((f"_{at}", column))
-        elif name in told_apart:
+        elif name in distinct:
             fields.append((f"_{at}", column | UnsetType, UNSET))
         else:
             fields.append((f"_{at}", column, None))
     try:
         rename = {f"_{at}": name for at, name in enumerate(columns)}
-        found = msgspec.defstruct("Record", fields, rename=rename, kw_only=True, gc=False)
-        msgspec.json.Decoder(found)
-    except (TypeError, ValueError):  # a name or a type that msgspec does not take
+        record_type = msgspec.defstruct("Record", fields, rename=rename, kw_only=True, gc=False)
+        msgspec.json.Decoder(record_type)
+    except (TypeError, ValueError):  # a name or a type that msgspec does not support
         return None
-    return found
+    return record_type
 
 
 _UNKNOWN = object()
 
 
 def _column_type(column: Any) -> Any:
-    """The type of a column; _UNKNOWN where its schema says more than types."""
+    """The type of a column; _UNKNOWN where its schema holds more than types."""
     if not isinstance(column, Mapping):
         return _UNKNOWN
     words = column.keys() - {"type"}
@@ -179,8 +179,8 @@ def _column_type(column: Any) -> Any:
     names = [names] if isinstance(names, str) else names
     if words == {"enum"}:
         values = column["enum"]
-        fitting = all(isinstance(one, str) or one is None for one in values)
-        return Literal[tuple(values)] if fitting and {"string", "null"} >= set(names) else _UNKNOWN
+        are_strings = all(isinstance(value, str) or value is None for value in values)
+        return Literal[tuple(values)] if are_strings and {"string", "null"} >= set(names) else _UNKNOWN
     options = [_option(name, column, words) for name in names]
     if not options or any(option is _UNKNOWN for option in options):
         return _UNKNOWN
@@ -188,13 +188,14 @@ def _column_type(column: Any) -> Any:
 
 
 def _option(name: str, column: Mapping[str, Any], words: Iterable[str]) -> Any:
-    left = set(words)
-    if name in _SCALARS and not left - {"items", "additionalProperties"}:
+    if set(words) - {"items", "additionalProperties"}:
+        return _UNKNOWN
+    if name in _SCALARS:
         return _SCALARS[name]
-    if name == "array" and not left - {"items", "additionalProperties"}:
+    if name == "array":
         items = _column_type(column.get("items", {}))
         return _UNKNOWN if items is _UNKNOWN else list.__class_getitem__(items)
-    if name == "object" and not left - {"items", "additionalProperties"}:
+    if name == "object":
         values = column.get("additionalProperties", True)
         inner = Any if values is True else _column_type(values)
         return _UNKNOWN if inner is _UNKNOWN else dict.__class_getitem__((str, inner))

@@ -1,4 +1,4 @@
-"""The key of a stream's rows: hashed for the journal, in words for providers that keep it; pure."""
+"""The key of a stream's rows: hashed for the journal, readable for providers that store it; pure."""
 
 from __future__ import annotations
 
@@ -23,29 +23,29 @@ class RowKey:
         """Compile it.
 
         Args:
-            columns: of the key; it may have none.
-            at: where their values begin.
+            columns: of the key; there may be none.
+            at: the position of their first value among those of a row.
             hashed: the keyed hash of an encoded key.
-            is_address: the key is the address, which needs no remembering.
+            is_address: the key is the address, so the journal need not remember it.
         """
         self._columns = columns
         self._at = at
         self._hashed = None if is_address or not columns else hashed
 
     def of(self, values: Values) -> bytes | None:
-        """The hash of a row's key, None where it needs no remembering.
+        """The hash of a row's key, None where the journal need not remember it.
 
         Raises:
             RowRejected: missing_key.
         """
-        given = values[self._at :]
-        if any(map(_is_blank, given)):
-            name = next(name for name, one in zip(self._columns, given, strict=True) if _is_blank(one))
+        key = values[self._at :]
+        if any(map(_is_blank, key)):
+            name = next(name for name, value in zip(self._columns, key, strict=True) if _is_blank(value))
             raise RowRejected("missing_key", f"key column {name} is missing, null or blank")
-        return None if self._hashed is None else self._hashed(_encode(_whole(given)))
+        return None if self._hashed is None else self._hashed(_encode(_whole(key)))
 
     def text(self, values: Values) -> str:
-        """A row's key in words."""
+        """A row's key in readable form."""
         return "/".join(map(_text, values[self._at :]))
 
 
@@ -54,9 +54,9 @@ def _is_blank(value: Any) -> bool:
 
 
 def _whole(key: Values) -> Values:
-    """A key that is the same whether its numbers came as floats or not."""
-    if any(type(one) is float for one in key):
-        return tuple(whole_float(one) if type(one) is float else one for one in key)
+    """A key in which 7 and 7.0 are the same."""
+    if any(type(value) is float for value in key):
+        return tuple(whole_float(value) if type(value) is float else value for value in key)
     return key
 
 

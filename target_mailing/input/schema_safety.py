@@ -1,7 +1,7 @@
 """A SCHEMA made safe to compile: it refers to nothing outside itself, and it holds no regular expression.
 
-Whoever writes the input writes its SCHEMAs. A reference could make the compiler fetch a URL or read a file, and a
-regular expression can take longer than the run may last, or be written in a dialect other than Python's.
+SCHEMAs come from the input and are not trusted. A reference could make the compiler fetch a URL or read a file, and a
+regular expression can take very long, or be written in a dialect other than Python's.
 """
 
 from __future__ import annotations
@@ -11,54 +11,25 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from mailing_api.errors import ConfigurationError
-from target_mailing.input.references import target_of
+from target_mailing.input.subschemas import NAMED_SCHEMAS, SCHEMAS, target_of
 
 __all__ = ["NO_DOCUMENTS", "safe_schema"]
 
 logger = logging.getLogger("target-mailing.streams")
 
-#: Levels of objects and arrays in a SCHEMA at most.
+#: The most levels of objects and arrays in a SCHEMA.
 _MOST_LEVELS: Final = 200
-#: References followed at most where one leads to the next.
+#: The most schemas that apply to one value, references included.
 _MOST_EXPANDED: Final = 10_000
 
 _REFERENCES: Final = ("$ref", "$dynamicRef", "$recursiveRef")
-#: Keywords whose value is a schema, or an array of schemas.
-_SCHEMAS: Final = (
-    "additionalItems",
-    "additionalProperties",
-    "allOf",
-    "anyOf",
-    "contains",
-    "contentSchema",
-    "disallow",
-    "else",
-    "extends",
-    "if",
-    "items",
-    "not",
-    "oneOf",
-    "prefixItems",
-    "propertyNames",
-    "then",
-    "type",
-    "unevaluatedItems",
-    "unevaluatedProperties",
-)
-#: Keywords whose value is an object of schemas.
-_NAMED_SCHEMAS: Final = (
-    "$defs",
-    "definitions",
-    "dependencies",
-    "dependentSchemas",
-    "patternProperties",
-    "properties",
-)
+#: Keywords that may hold schemas in some draft.
+_SCHEMAS: Final = (*SCHEMAS, "contentSchema", "disallow", "type", "unevaluatedItems", "unevaluatedProperties")
 #: Keywords whose schemas apply to the same value.
 _SAME_VALUE: Final = ("allOf", "anyOf", "disallow", "else", "extends", "if", "not", "oneOf", "then", "type")
 #: Keywords that hold such schemas by name.
 _SAME_VALUE_NAMED: Final = ("dependencies", "dependentSchemas")
-#: What has to go as a whole where one of its schemas loses a pattern: it would refuse what it accepted before.
+#: Keywords that are removed together where one of their schemas loses a pattern: the rest would be too strict.
 _CONTRARY: Final = (
     ("not",),
     ("disallow",),
@@ -70,34 +41,28 @@ _CONTRARY: Final = (
 )
 
 
-class _NoDocuments(Mapping[str, Callable[[str], Any]]):
+class _NoDocuments(dict[str, Callable[[str], Any]]):
     """Handlers of every URL scheme, all of which refuse."""
 
     def __contains__(self, _: object) -> bool:
         return True
 
-    def __getitem__(self, _: str) -> Callable[[str], Any]:
+    def __missing__(self, _: str) -> Callable[[str], Any]:
         return _refuse
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(())
-
-    def __len__(self) -> int:
-        return 0
 
 
 def _refuse(_: str) -> Any:
     raise ValueError("a SCHEMA refers to another document")
 
 
-#: For a compiler that would fetch documents: it gets none.
+#: For a compiler that would otherwise fetch documents.
 NO_DOCUMENTS: Final[Mapping[str, Callable[[str], Any]]] = _NoDocuments()
 
 
 def safe_schema(stream: str, schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema without what could make its compiler or its check act on its own.
+    """The schema without regular expressions, and certain to refer to nothing outside itself.
 
-    `pattern` and `patternProperties` are not checked, so they are left out.
+    `pattern` and `patternProperties` are removed, so they are not checked.
 
     Raises:
         ConfigurationError: it refers to another document or to itself, is nested too deeply, or has an empty `type`.
@@ -109,38 +74,38 @@ def safe_schema(stream: str, schema: dict[str, Any]) -> dict[str, Any]:
         for word in _REFERENCES:
             if word in one and not (isinstance(one[word], str) and one[word].startswith("#")):
                 raise _wrong(
-                    stream, f"refers to another document ({where or 'at its top'}: `{word}`), which is not read"
+                    stream, f"refers to another document ({where or 'at the top'}: `{word}`), which is not fetched"
                 )
         if one.get("type") == []:
-            raise _wrong(stream, f"gives {_column(where)} no type (`type: []`)")
+            raise _wrong(stream, f"has an empty `type` for {_column(where)}")
     _Expansion(stream, schema).check(places)
     with_patterns = [where for where, one in places if "pattern" in one or "patternProperties" in one]
     if not with_patterns:
         return schema
     columns = sorted({_column(where) for where in with_patterns})
     logger.info("Stream %r: the patterns in its SCHEMA are not checked (%s)", stream, ", ".join(columns))
-    found: dict[str, Any] = _without_patterns(schema)
-    return found
+    safe: dict[str, Any] = _without_patterns(schema)
+    return safe
 
 
-def _wrong(stream: str, what: str) -> ConfigurationError:
-    return ConfigurationError(f"Stream {stream!r}: its SCHEMA {what}. Correct it at the tap, or leave the stream out.")
+def _wrong(stream: str, defect: str) -> ConfigurationError:
+    return ConfigurationError(f"Stream {stream!r}: its SCHEMA {defect}. Fix it at the tap, or deselect the stream.")
 
 
 def _levels(schema: Any) -> int:
-    """How deep it is, without recursion."""
-    deepest, left = 0, [(schema, 1)]
-    while left:
-        one, level = left.pop()
+    """Its depth, computed without recursion."""
+    deepest, pending = 0, [(schema, 1)]
+    while pending:
+        one, level = pending.pop()
         deepest = max(deepest, level)
         if level <= _MOST_LEVELS:
             inner = one.values() if isinstance(one, dict) else one if isinstance(one, list) else ()
-            left.extend((value, level + 1) for value in inner if isinstance(value, (dict, list)))
+            pending.extend((value, level + 1) for value in inner if isinstance(value, (dict, list)))
     return deepest
 
 
 def _places(schema: Any, where: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every schema within a schema, itself included; what `enum`, `default` and the like hold is data."""
+    """Every schema within a schema, itself included, but not the data in `enum`, `default` and `const`."""
     if isinstance(schema, list):
         for one in schema:
             yield from _places(one, where)
@@ -150,9 +115,9 @@ def _places(schema: Any, where: str) -> Iterator[tuple[str, dict[str, Any]]]:
     for word in _SCHEMAS:
         if word in schema:
             yield from _places(schema[word], where)
-    for word in _NAMED_SCHEMAS:
-        if isinstance(given := schema.get(word), dict):
-            for name, one in given.items():
+    for word in NAMED_SCHEMAS:
+        if isinstance(members := schema.get(word), dict):
+            for name, one in members.items():
                 yield from _places(one, f"{where}.{name}" if where else name)
 
 
@@ -161,7 +126,7 @@ def _column(where: str) -> str:
 
 
 class _Expansion:
-    """Follows references: one that leads back to itself would never end, and a few can stand for millions."""
+    """Follows references: a cycle would never end, and a few references can expand to millions of schemas."""
 
     def __init__(self, stream: str, schema: dict[str, Any]) -> None:
         self._stream = stream
@@ -170,65 +135,67 @@ class _Expansion:
         self._open: set[int] = set()
 
     def check(self, places: list[tuple[str, dict[str, Any]]]) -> None:
-        """Raise ConfigurationError where following the references of these schemas would not end, or not soon."""
+        """Raise ConfigurationError if the references of these schemas form a cycle, or expand too far."""
         for where, one in places:
             if self._size(one, where) > _MOST_EXPANDED:
-                raise _wrong(self._stream, f"has references that stand for very many schemas ({where})")
+                raise _wrong(
+                    self._stream, f"has references that expand to more than {_MOST_EXPANDED:,} schemas ({where})"
+                )
 
     def _size(self, schema: Any, where: str) -> int:
-        """How many schemas apply to the value of a schema."""
+        """The number of schemas that apply to the value of a schema."""
         if not isinstance(schema, dict):
             return 0
-        me = id(schema)
-        if me in self._open:
-            raise _wrong(self._stream, f"has a reference that leads back to itself ({where})")
-        if me not in self._sizes:
-            self._open.add(me)
+        identity = id(schema)
+        if identity in self._open:
+            raise _wrong(self._stream, f"has a reference to itself ({where})")
+        if identity not in self._sizes:
+            self._open.add(identity)
             try:
-                self._sizes[me] = 1 + sum(self._size(one, where) for one in self._applied(schema))
+                self._sizes[identity] = 1 + sum(self._size(one, where) for one in self._applied(schema))
             except RecursionError:
-                raise _wrong(self._stream, f"has too many references in a row ({where})") from None
+                raise _wrong(self._stream, f"has too long a chain of references ({where})") from None
             finally:
-                self._open.discard(me)
-        return self._sizes[me]
+                self._open.discard(identity)
+        return self._sizes[identity]
 
     def _applied(self, schema: dict[str, Any]) -> Iterator[Any]:
         for word in _REFERENCES:
             if isinstance(reference := schema.get(word), str):
                 yield target_of(reference, self._schema)
         for word in _SAME_VALUE:
-            given = schema.get(word)
-            yield from given if isinstance(given, list) else [given]
+            schemas = schema.get(word)
+            yield from schemas if isinstance(schemas, list) else [schemas]
         for word in _SAME_VALUE_NAMED:
-            if isinstance(given := schema.get(word), dict):
-                yield from given.values()
+            if isinstance(named := schema.get(word), dict):
+                yield from named.values()
 
 
 def _without_patterns(schema: Any) -> Any:
-    """A copy without `pattern` and `patternProperties`, and without what would be stricter for want of them."""
+    """A copy without `pattern` and `patternProperties`, and without keywords that would be stricter without them."""
     if isinstance(schema, list):
         return [_without_patterns(one) for one in schema]
     if not isinstance(schema, dict):
         return schema
-    left_out = {"pattern", "patternProperties"}
+    removed = {"pattern", "patternProperties"}
     if "patternProperties" in schema:
-        left_out |= {"additionalProperties", "unevaluatedProperties"}
+        removed |= {"additionalProperties", "unevaluatedProperties"}
     for words in _CONTRARY:
         if any(_may_hold_pattern(schema[word]) for word in words if word in schema):
-            left_out.update(words)
-    return {name: _weakened(name, value) for name, value in schema.items() if name not in left_out}
+            removed.update(words)
+    return {name: _weakened(name, value) for name, value in schema.items() if name not in removed}
 
 
 def _weakened(word: str, value: Any) -> Any:
     """The value of a keyword without patterns."""
     if word in _SCHEMAS:
         return _without_patterns(value)
-    if word in _NAMED_SCHEMAS and isinstance(value, dict):
+    if word in NAMED_SCHEMAS and isinstance(value, dict):
         return {name: _without_patterns(one) for name, one in value.items()}
     return value
 
 
 def _may_hold_pattern(schema: Any) -> bool:
-    """Whether a schema holds a pattern, or a reference, which may lead to one."""
+    """Whether a schema holds a pattern, or a reference, whose target may hold one."""
     words = {"pattern", "patternProperties", *_REFERENCES}
     return any(not words.isdisjoint(one) for _, one in _places(schema, ""))

@@ -1,10 +1,10 @@
-"""`--check` with an input: what a run would say of its streams' columns, and of lines that cannot be read."""
+"""`--check` with an input: what a run would log about its streams' columns, and about unreadable lines."""
 
 from __future__ import annotations
 
 import select
 import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from typing import IO, Any
 
 import msgspec
@@ -17,25 +17,21 @@ from target_mailing.input.messages import (
     DamagedRecord,
     Message,
     before_schema,
-    check_name,
-    key_columns,
     parse,
     parse_record,
-    schema_value,
     state_value,
     unsupported,
 )
-from target_mailing.input.schema_safety import safe_schema
-from target_mailing.input.stream import compiled
+from target_mailing.input.schemas import MappedSchema, SchemaReader
+from target_mailing.input.stream_mapping import mapping_of
 from target_mailing.input.stream_maps import StreamMaps
-from target_mailing.journal.rejects_file import key_properties
-from target_mailing.lines import InputError, Lines
+from target_mailing.lines import InputError, Line, Lines
 from target_mailing.router import Router
 from target_mailing.settings import StreamSettings
 
 __all__ = ["StreamCheck", "given_input"]
 
-#: Seconds to wait for the first byte of an input that nobody may write to.
+#: Seconds to wait for the first byte of an input to which perhaps nothing is written.
 _PATIENCE = 0.3
 
 
@@ -55,16 +51,16 @@ class StreamCheck:
         Args:
             config: the plugin's settings.
             maps: of the streams, if there are any.
-            router: knows the streams' destinations.
+            router: finds the streams' destinations.
             max_line_bytes: a longer line is an error.
         """
         self._config = config
-        self._maps = maps
+        self._schemas = SchemaReader(config, maps, router.provider.channel)
         self._router = router
         self._max_line_bytes = max_line_bytes
 
     def __call__(self, source: IO[Any]) -> Iterator[ColumnReport]:
-        """What a run would say of each stream.
+        """The report on each stream.
 
         Raises:
             InputError: a line is no Singer message.
@@ -72,78 +68,60 @@ class StreamCheck:
         """
         streams: set[str] = set()
         damaged: list[str] = []
-        for number, line in enumerate(self._lines(source), 1):
-            if line.isspace():
-                continue
-            lines = Lines(number, [line])
-            message = parse(number, lines)
-            if message.type != "SCHEMA":
-                if self._is_damaged(number, message, lines, streams):
-                    damaged.append(str(number))
-                continue
-            streams.add(message.stream)
-            schema = schema_value(number, message)
-            may_skip = StreamSettings.resolve(self._config, message.stream).on_unknown_stream == "skip"
-            if self._maps is None and may_skip and not self._is_taken(message.stream, schema["properties"]):
-                continue
-            check_name(number, message)
-            schema = safe_schema(message.stream, schema)
-            keys = key_properties(schema, key_columns(number, message))
-            found: list[tuple[str, Mapping[str, Any], Sequence[str]]]
-            if self._maps is None:
-                found = [(message.stream, schema, keys)]
-            else:
-                found = [
-                    (one.stream_alias, one.transformed_schema, one.transformed_key_properties or [])
-                    for one in self._maps.register(message.stream, schema, keys)
-                ]
-            for name, columns, key in found:
-                if self._is_taken(name, columns.get("properties", {})):
-                    yield self._report(name, columns, key, StreamSettings.resolve(self._config, name))
+        for line in self._lines(source):
+            message = parse(line)
+            if message.type == "SCHEMA":
+                streams.add(message.stream)
+                for schema in self._schemas.read(line.number, message).mapped:
+                    if not schema.is_skipped:
+                        yield self._report(schema)
+            elif self._is_damaged(line, message, streams):
+                damaged.append(str(line.number))
         if damaged:
             records = counted(len(damaged), "record of the input cannot", "records of the input cannot")
-            yield ColumnReport(f"{records} be read, and would be rejected: line {listed(damaged)}", [])
+            numbers = f"line{'s' if len(damaged) > 1 else ''} {listed(damaged)}"
+            yield ColumnReport(f"{records} be read, and would be rejected: {numbers}", [])
 
-    def _is_damaged(self, number: int, message: Message, lines: Lines, streams: Collection[str]) -> bool:
-        """Whether a message that is no SCHEMA is a record that would be rejected, whatever it holds.
+    def _is_damaged(self, line: Line, message: Message, streams: Collection[str]) -> bool:
+        """Whether a message is a record that would be rejected as unreadable.
 
         Raises:
             InputError: it would end a run.
         """
         if message.type == "RECORD":
             if message.stream not in streams:
-                raise before_schema(number, message.stream)
-            return isinstance(parse_record(number, lines), DamagedRecord)
+                raise before_schema(line.number, message.stream)
+            return isinstance(parse_record(line), DamagedRecord)
         if message.type == "STATE":
-            state_value(number, message)
+            state_value(line.number, message)
         elif message.type != "ACTIVATE_VERSION":
-            raise unsupported(number, message)
+            raise unsupported(line.number, message)
         return False
 
-    def _is_taken(self, name: str, columns: Mapping[str, Any]) -> bool:
-        return self._router.provider.channel.accepts(name, columns, StreamSettings.resolve(self._config, name))
-
-    def _report(
-        self, name: str, schema: Mapping[str, Any], keys: Sequence[str], settings: StreamSettings
-    ) -> ColumnReport:
+    def _report(self, schema: MappedSchema) -> ColumnReport:
+        settings = StreamSettings.resolve(self._config, schema.stream)
         fields = self._router.look(settings)[0].fields
         if settings.create_properties and fields.defines_properties:
-            made = dict.fromkeys([*schema.get("properties", {}), *settings.mapping], Field(lambda value: value))
-            fields = msgspec.structs.replace(fields, properties={**made, **fields.properties})
-        return compiled(name, schema, keys, fields, settings)[1]
+            created = dict.fromkeys(
+                [*schema.schema.get("properties", {}), *settings.mapping], Field(lambda value: value)
+            )
+            fields = msgspec.structs.replace(fields, properties={**created, **fields.properties})
+        return mapping_of(schema, fields, settings)[1]
 
-    def _lines(self, source: IO[Any]) -> Iterator[bytes]:
+    def _lines(self, source: IO[Any]) -> Iterator[Line]:
+        """The lines of the input that are not blank."""
         binary = getattr(source, "buffer", source)
         number = 0
-        while line := binary.readline(self._max_line_bytes + 1):
+        while raw := binary.readline(self._max_line_bytes + 1):
             number += 1
-            if len(line) > self._max_line_bytes:
+            if len(raw) > self._max_line_bytes:
                 raise InputError(f"Line {number} of the input is longer than {self._max_line_bytes} bytes.")
-            yield line.encode() if isinstance(line, str) else line
+            if not raw.isspace():
+                yield Line(number, Lines(number, [raw.encode() if isinstance(raw, str) else raw]))
 
 
 def given_input(source: IO[Any] | None) -> IO[Any] | None:
-    """The input to be checked: the one given, else standard input if something writes to it; None for none."""
+    """The input to check: the one given, else standard input if something writes to it; None for none."""
     if source is not None:
         return source
     if sys.stdin is None or sys.stdin.closed or sys.stdin.isatty():

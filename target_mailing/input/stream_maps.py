@@ -1,4 +1,4 @@
-"""Stream maps and flattening, which are the SDK's, with errors that name the setting and the stream."""
+"""The SDK's stream maps and flattening, with errors that name the setting and the stream."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["StreamMaps"]
 
 logger = logging.getLogger("target-mailing.intake")
 
-#: Keywords that say of which type a value is.
+#: Keywords that limit the type of a value.
 _TYPING: Final = frozenset({"$ref", "allOf", "anyOf", "const", "enum", "oneOf", "type"})
 
 
@@ -27,49 +27,50 @@ class StreamMaps:
     """The maps of a run's streams."""
 
     def __init__(self, mapper: PluginMapper, config: Mapping[str, Any]) -> None:
-        """Take the SDK's mapper, and the plugin's settings."""
+        """Keep the SDK's mapper and the plugin's settings."""
         self._mapper = mapper
-        self._given: Mapping[str, Any] = config.get("stream_maps") or {}
-        self._came: dict[str, None] = {}
-        #: What the maps of a stream make of a record of which some columns cannot be read.
+        self._setting: Mapping[str, Any] = config.get("stream_maps") or {}
+        self._seen: dict[str, None] = {}
+        #: The maps for records with unreadable columns.
         self.in_part = PartialMaps(mapper, config)
 
     def register(self, stream: str, schema: dict[str, Any], keys: Sequence[str]) -> Sequence[StreamMap]:
-        """The maps of a stream, in the order of what `transformed` gives.
+        """The maps of a stream, in the order of the records from `transformed`.
 
         Raises:
-            ConfigurationError: they do not fit it.
+            ConfigurationError: they do not fit the stream.
         """
         columns = {name: {} if column is True else column for name, column in schema["properties"].items()}
-        with self._telling(stream):
+        with self._explained(stream):
             self._mapper.register_raw_stream_schema(stream, {**schema, "properties": columns}, list(keys))
         maps = self._mapper.stream_maps[stream]
         check_aliases(stream, maps)
         for one in maps:
             self._keep_untyped(one, columns)
-        self._came[stream] = None
+        self._seen[stream] = None
         return maps
 
-    def tell_unused(self) -> None:
-        """Warn of maps whose stream did not come: most often the name is wrong, and rows went as they were."""
-        if unused := maps_without_stream(self._given, self._came):
+    def warn_of_unused(self) -> None:
+        """Warn of maps for streams that did not come: most often the name is wrong, and rows were not mapped."""
+        if unused := maps_without_stream(self._setting, self._seen):
             logger.warning("Setting `stream_maps`: %s", unused)
 
     def _keep_untyped(self, one: StreamMap, columns: Mapping[str, Any]) -> None:
-        """Let a column that may hold anything hold anything still: flattening takes it for a text."""
-        given = self._given.get(one.stream_alias)
-        kept = one.transformed_schema.get("properties", {})
+        """Keep a column that may hold any value as it is: flattening would declare it a string."""
+        expressions = self._setting.get(one.stream_alias)
+        mapped = one.transformed_schema.get("properties", {})
         for name, column in columns.items():
-            is_mapped = isinstance(given, Mapping) and name in given
-            if name in kept and not is_mapped and isinstance(column, Mapping) and column.keys().isdisjoint(_TYPING):
-                kept[name] = {}
+            has_expression = isinstance(expressions, Mapping) and name in expressions
+            is_untyped = isinstance(column, Mapping) and column.keys().isdisjoint(_TYPING)
+            if name in mapped and is_untyped and not has_expression:
+                mapped[name] = {}
 
     def use(self, stream: str, maps: Sequence[StreamMap]) -> None:
-        """Take these maps of a stream, which `register` gave, from now on."""
+        """Use these maps of a stream, from `register`, from now on."""
         self._mapper.stream_maps[stream] = list(maps)
 
     def transformed(self, stream: str, record: dict[str, Any], line: int) -> list[dict[str, Any] | None]:
-        """What each of the stream's maps makes of the record in a line; None where it leaves it out.
+        """The output of each of the stream's maps for the record in a line; None where it omits the record.
 
         Raises:
             ConfigurationError: an expression failed.
@@ -80,23 +81,26 @@ class StreamMaps:
             raise map_failure(stream, exc, where=f"the row in line {line} of the input") from None
 
     @contextmanager
-    def _telling(self, stream: str) -> Iterator[None]:
+    def _explained(self, stream: str) -> Iterator[None]:
+        """Replace the SDK's errors by those that name the setting."""
         try:
             yield
         except (MapExpressionError, StreamMapConfigError) as exc:
-            # These texts quote expressions, never a row.
-            said = str(exc)
+            # These messages quote expressions, not rows.
+            message = str(exc)
         except Exception as exc:  # noqa: BLE001 - an expression may do anything
-            said = f"cannot be used ({type(exc).__name__})."
+            message = f"cannot be used ({type(exc).__name__})."
         else:
             return
-        maps = self._given.get(stream)
+        maps = self._setting.get(stream)
         if maps is None:
             raise ConfigurationError(
-                f"Stream {stream!r}: its SCHEMA {said} Correct it at the tap, or leave the stream out, or unset "
+                f"Stream {stream!r}: its SCHEMA {message} Fix the SCHEMA at the tap, deselect the stream, or unset "
                 "`flattening_enabled` and `stream_maps`."
             ) from None
         expressions = maps.items() if isinstance(maps, Mapping) else ()
-        columns = [f".{name}" for name, value in expressions if isinstance(value, str) and said.endswith(f" {value}.")]
+        columns = [
+            f".{name}" for name, value in expressions if isinstance(value, str) and message.endswith(f" {value}.")
+        ]
         where = f"{stream}{columns[0] if len(columns) == 1 else ''}"
-        raise ConfigurationError(f"Setting `stream_maps.{where}`: {said}") from None
+        raise ConfigurationError(f"Setting `stream_maps.{where}`: {message}") from None

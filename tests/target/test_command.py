@@ -69,15 +69,15 @@ def test_a_run_prints_only_state_and_exits_0(mailjet):
     ("text", "named"),
     [
         (lines([schema(), *people(range(3)), state(1)])[:-4], "Line 5.*cut off"),
-        (lines([schema()]) + b"not json\n" + lines([state(1)]), "Line 2.*no Singer message"),
-        (lines([schema()]) + b'{"no": "type"}\n', "Line 2.*no Singer message"),
+        (lines([schema()]) + b"not json\n" + lines([state(1)]), "Line 2.*not a Singer message"),
+        (lines([schema()]) + b'{"no": "type"}\n', "Line 2.*not a Singer message"),
         (lines([person(1), state(1)]), "Line 1.*'people'.*SCHEMA"),
         (lines([schema(), {"type": "STATE"}]), "Line 2.*STATE without"),
         (lines([schema(), {"type": "BATCH", "stream": "people", "manifest": []}]), "Line 2.*'BATCH'"),
         (lines([{"type": "SCHEMA", "stream": "people", "schema": {}}]), "Line 1.*'people'.*without properties"),
         (lines([schema("people", {"city": {"type": "string"}}, []), state(1)]), "Stream 'people'.*'email'"),
         (lines([schema("x_contacts", {"city": {"type": "string"}}, []), state(1)]), "'x_contacts'.*column `email`"),
-        (lines([schema("people", {"email": {"type": "strong"}}, []), state(1)]), "'people'.*no valid JSON Schema"),
+        (lines([schema("people", {"email": {"type": "strong"}}, []), state(1)]), "'people'.*not a valid JSON Schema"),
     ],
 )
 def test_p9_bad_input_is_one_clear_line_and_no_state_passes_it(mailjet, text, named):
@@ -410,7 +410,7 @@ def test_check_says_what_would_be_made(mailjet):
     ("config", "named"),
     [
         ({"action": "includemarketing"}, "`action`.*`consent: force`"),
-        ({"scope": "account", "list": None, "action": "unsub"}, "`action`.*All others need a `list`"),
+        ({"scope": "account", "list": None, "action": "unsub"}, "`action`.*all others need a `list`"),
         ({"route": "contact", "action": "excludemarketing"}, r"`action`.*unsub\.$"),
         ({"streams": {"people": {"acton": "unsub"}}}, r"`streams\.people`.*acton"),
         ({"streams": {"people": {"list": "No such list"}}}, "`list`.*'No such list'"),

@@ -224,10 +224,10 @@ def test_p5_force_for_one_stream_holds_for_that_stream_only(mailjet):
 
 def test_p5_addforce_that_is_not_forced_is_told_and_the_list_is_named_as_it_was_given(mailjet):
     log = mailjet.deliver([schema(), person(1)], action="addforce").log
-    assert "Stream 'people': setting `action` is 'addforce', but without `consent: force` it is taken as" in log
+    assert "Stream 'people': without `consent: force`, setting `action: addforce` is treated as 'addnoforce'" in log
     (told,) = [line for line in log.splitlines() if line.startswith("Stream 'people' goes to mailjet:")]
     assert told.endswith(f":list:{mailjet.list_id}, 'Spring readers' (addnoforce)")
     log = mailjet.deliver([schema(), person(1)], action="addforce", consent="force", list=mailjet.list_id).log
-    assert "is taken as" not in log
+    assert "is treated as" not in log
     (told,) = [line for line in log.splitlines() if line.startswith("Stream 'people' goes to mailjet:")]
     assert told.endswith(f":list:{mailjet.list_id} (addforce)")

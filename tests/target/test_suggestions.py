@@ -12,7 +12,9 @@ from mailing_api.suggestions import did_you_mean, listed, misspelt
 from tap_mailing.tap import TapMailing
 from target_mailing.contacts.fields import Fields
 from target_mailing.contacts.mapping import StreamMapping
+from target_mailing.contacts.stream_columns import StreamColumns
 from target_mailing.ses.contact import ANY_ATTRIBUTE
+from target_mailing.settings import StreamSettings
 from target_mailing.target import TargetMailing
 from tests.target.conftest import LIST, people, schema, state
 
@@ -151,12 +153,19 @@ def test_p5_a_misspelt_name_of_consent_in_a_mapping_is_an_error_wherever_propert
     name, meant, properties
 ):
     fields = Fields(columns={}, properties=properties, defines_properties=isinstance(properties, dict))
-    options = {"stream": "people", "fields": fields, "properties": None, "clear_nulls": False, "action_column": None}
+
+    def mapping(columns, given):
+        return StreamMapping(
+            StreamColumns("people", dict.fromkeys(columns, ())),
+            fields,
+            StreamSettings.resolve({"mapping": given}, None),
+        )
+
     with pytest.raises(ConfigurationError, match=f"`mapping` has {name!r}, .*Did you mean {meant!r}"):
-        StreamMapping(columns=["email", "gone"], mapping={name: "gone"}, **options)
-    StreamMapping(columns=["email", "gone", meant], mapping={meant: "gone"}, **options)
+        mapping(["email", "gone"], {name: "gone"})
+    mapping(["email", "gone", meant], {meant: "gone"})
     if not fields.defines_properties:  # it is a property beside the column that is meant
-        StreamMapping(columns=["email", "gone", meant], mapping={name: "gone"}, **options)
+        mapping(["email", "gone", meant], {name: "gone"})
 
 
 def test_of_very_many_names_only_the_first_are_shown(mailjet):

@@ -121,7 +121,7 @@ def test_usual_words_and_numbers_for_yes_and_no_are_understood(values, choice):
 def test_p5_an_unknown_word_is_no_consent(value):
     with pytest.raises(ValueError, match="neither"):
         choice_of(value)
-    with pytest.raises(ValueError, match="not known"):
+    with pytest.raises(ValueError, match="not a known status"):
         status_reader("subscription_status")(value)
 
 
@@ -159,9 +159,9 @@ def test_p5_yes_in_a_column_of_opt_outs_is_an_opt_out(column):
     }
     assert {read(one) for one in [*BLANK, False, 0, "no", "F", "nein", "FALSCH", "never"]} == {None}
     for word in ("active", "confirmed", "in", "perhaps", "accepted", 7, "00/00/0000", "()"):
-        with pytest.raises(ValueError, match="not known"):
+        with pytest.raises(ValueError, match="not a known status"):
             read(word)
-    with pytest.raises(ValueError, match="not known"):
+    with pytest.raises(ValueError, match="not a known status"):
         read("perhaps")
 
 
@@ -171,14 +171,14 @@ def test_p5_whatever_tells_of_an_opt_out_in_a_column_of_opt_outs_is_one(column):
     assert {repr(one): read(one) for one in OPTED_OUT_THERE} == {repr(one): "unsubscribed" for one in OPTED_OUT_THERE}
     assert {repr(one): read(one) for one in NO_VALUE_THERE} == {repr(one): None for one in NO_VALUE_THERE}
     for value in STILL_UNCLEAR_THERE:
-        with pytest.raises(ValueError, match="not known"):
+        with pytest.raises(ValueError, match="not a known status"):
             read(value)
 
 
 def test_p5_in_other_columns_none_of_these_is_consent():
     read = status_reader("subscription_status")
     for value in (*OPTED_OUT_THERE, *NO_VALUE_THERE):
-        with pytest.raises(ValueError, match="not known"):
+        with pytest.raises(ValueError, match="not a known status"):
             read(value)
 
 

@@ -10,11 +10,13 @@ from mailing_api.errors import ConfigurationError
 from target_mailing.contacts.fields import Field, Fields, RowRejected
 from target_mailing.contacts.mapping import StreamMapping
 from target_mailing.contacts.row_address import clean_address
+from target_mailing.contacts.stream_columns import StreamColumns
+from target_mailing.settings import StreamSettings
 
 
 def whole(value):
     if not isinstance(value, int):
-        raise ValueError("no whole number")
+        raise ValueError("not a whole number")
     return value
 
 
@@ -27,10 +29,8 @@ COLUMNS = ["id", "email", "name", "city", "visits", "company", "properties", "su
 
 
 def mapping(columns=COLUMNS, **options):
-    options = {
-        "mapping": {}, "properties": None, "clear_nulls": False, "action_column": None, **options
-    }  # fmt: skip
-    compiled = StreamMapping(stream="people", columns=columns, fields=FIELDS, **options)
+    columns = StreamColumns("people", dict.fromkeys(columns, ()))
+    compiled = StreamMapping(columns, FIELDS, StreamSettings.resolve(options, None))
     return lambda record: compiled(tuple(record.get(name, absent) for name, absent in compiled.needed))
 
 
@@ -61,7 +61,7 @@ def test_all_takes_every_column_that_is_no_canonical_one():
 def test_nulls_are_skipped_or_cleared():
     record = {"email": "a@b.test", "city": None, "properties": {"visits": None}}
     assert mapping(properties=["city"])(record).properties == {}
-    assert mapping(properties=["city"], clear_nulls=True)(record).properties == {"city": None, "visits": None}
+    assert mapping(properties=["city"], nulls="clear")(record).properties == {"city": None, "visits": None}
 
 
 @pytest.mark.parametrize(

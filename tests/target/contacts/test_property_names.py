@@ -7,6 +7,8 @@ import pytest
 from mailing_api.errors import ConfigurationError
 from target_mailing.contacts.fields import Field, Fields
 from target_mailing.contacts.properties import PropertyNames, chosen_properties
+from target_mailing.contacts.stream_columns import StreamColumns
+from target_mailing.settings import StreamSettings
 from tests.target.conftest import person, schema, state
 
 ID = {"id": {"type": "integer"}, "email": {"type": "string"}}
@@ -61,9 +63,8 @@ def test_where_case_tells_properties_apart_it_must_fit():
     fields = Fields(columns={}, properties=dict.fromkeys(("City", "city"), Field(str)), defines_properties=True)
     names = PropertyNames(fields)
     assert (names.find("City"), names.find("city"), names.find("CITY")) == ("City", "city", None)
-    chosen = chosen_properties(
-        stream="people", columns=["CITY"], fields=fields, mapping={"city": "CITY"}, properties=None, action_column=None
-    )
+    settings = StreamSettings.resolve({"mapping": {"city": "CITY"}}, None)
+    chosen = chosen_properties(StreamColumns("people", {"CITY": ()}), fields, settings)
     assert chosen == {"city": "CITY"}
 
 
@@ -85,7 +86,7 @@ def test_all_leaves_out_structures_and_says_so(mailjet, column, create):
     }
     result = mailjet.deliver([columns, row, state(1)], properties="all", create_properties=create)
     assert (result.error, result.counts()) == (None, {"delivered": 1})
-    assert "leaves out 'tags'" in result.log
+    assert "omits 'tags'" in result.log
     assert "tags" not in {one.name for one in mailjet.sandbox.mailjet._account.store.properties.rows}
 
 
@@ -119,4 +120,4 @@ def test_an_object_may_come_as_json_text(mailjet, given):
     result = mailjet.deliver([columns, *rows, state(1)], properties=None, route="contact")
     assert result.counts() == {"delivered": 2, "rejected": 1}
     assert mailjet.members()["a@b.test"]["properties"] == {"city": "Nice", "visits": "3"}
-    assert "JSON text" in result.rejects[0]["record"]["_reject_reason"]
+    assert "as JSON" in result.rejects[0]["record"]["_reject_reason"]

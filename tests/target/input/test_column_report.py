@@ -46,7 +46,7 @@ def test_a_stream_says_once_at_its_start_what_is_sent(mailjet: Mailjet):
 
 def test_p5_columns_that_look_like_opt_outs_or_deletions_and_are_not_read_are_warned_of(mailjet: Mailjet):
     log = mailjet.deliver(table(), **SETTINGS).log
-    assert "column 'unsubscribed' seems to tell who may be written to, but is ignored" in log
+    assert "column 'unsubscribed' seems to say who may be contacted, but is ignored" in log
     assert '{"subscription_status": "unsubscribed"}' in log
     assert "column 'deleted_at' seems to mark deleted rows" in log
     assert '{"_sdc_deleted_at": "deleted_at"}' in log
@@ -65,10 +65,10 @@ def test_p5_a_column_that_only_becomes_a_property_with_all_others_is_warned_of(m
     mailjet.sandbox.mailjet.add_property("unsubscribed", "str")
     columns = {name: {"type": ["string", "null"]} for name in ("id", "email", "unsubscribed")}
     record = {"id": "1", "email": "ada@example.com", "unsubscribed": "yes"}
-    assert "seems to tell who" in mailjet.deliver(table(columns, record), properties="all").log
+    assert "seems to say who" in mailjet.deliver(table(columns, record), properties="all").log
     chosen = mailjet.deliver(table(columns, record), properties=["unsubscribed"]).log
     assert "unsubscribed -> unsubscribed; not sent: id (key)" in chosen
-    assert "seems to tell who" not in chosen
+    assert "seems to say who" not in chosen
 
 
 GONE = [
@@ -124,7 +124,10 @@ def test_p5_one_column_of_consent_beside_the_one_that_is_read():
     sent = [("email", "email"), ("subscription_status", "subscription_status")]
     columns = ["email", "subscription_status", "newsletter"]
     (warning,) = column_report("people", columns, sent, keys=[], all_properties=False).warnings
-    assert "column 'newsletter' is not read, since 'subscription_status' is; if both tell of consent, comb" in warning
+    assert (
+        "column 'newsletter' is not read, since 'subscription_status' is. If both say who may be contacted, comb"
+        in warning
+    )
 
 
 @pytest.mark.parametrize("mark", ["_sdc_deleted_at", "gone"])
@@ -195,7 +198,7 @@ def test_check_passes_records_over_whatever_they_hold(mailjet: Mailjet, capsys):
     [
         ('{"type": "RECORD", "stream"', "Line 6"),
         ('{"type": "STATE"}', "Line 6.*without a value"),
-        ('{"type": "RECORD", "stream": "others", "record": {}}', "Line 6.*'others', whose SCHEMA"),
+        ('{"type": "RECORD", "stream": "others", "record": {}}', "Line 6.*'others', but no SCHEMA"),
         ('{"type": "BATCH", "stream": "people"}', "Line 6.*'BATCH'"),
     ],
 )

@@ -6,7 +6,7 @@ import pytest
 
 from mailing_api.errors import ConfigurationError
 from target_mailing.contacts.fields import RowRejected
-from target_mailing.input.column_types import types_of
+from target_mailing.input.column_types import ColumnTypes
 from target_mailing.input.dialects import checked_schema
 from target_mailing.input.messages import MessageDecoder
 from target_mailing.input.records import RecordReader
@@ -199,14 +199,14 @@ def test_only_used_columns_are_required():
 )
 def test_a_property_is_defined_of_the_type_that_takes_all_values(column, datatype):
     schema = {"properties": {"x": column}, "definitions": {"flag": {"type": ["boolean", "null"]}}}
-    assert datatype_of(types_of(column, schema)) == datatype
+    assert datatype_of(ColumnTypes(schema).of(column)) == datatype
 
 
 @pytest.mark.parametrize("types", ["date", ["null", "decimal"], "String"])
 def test_p9_a_type_that_there_is_not_is_named_with_its_column(types):
     columns = {"y": {"type": types}, "x": {"type": types, "description": "a"}, "z": {"$ref": "#/nowhere"}}
     with pytest.raises(
-        ConfigurationError, match=r"'people': the SCHEMA of its column 'x' .*no type '(date|decimal|String)'"
+        ConfigurationError, match=r"'people': the SCHEMA of its column 'x' .*unknown type '(date|decimal|String)'"
     ):
         RecordReader("people", {"properties": columns}, NEEDED)
 

@@ -141,7 +141,7 @@ def test_two_objects_in_one_line_are_no_message():
     good = json.dumps({"type": "RECORD", "stream": "a", "record": {"email": "x@y.test"}})
     first = (json.dumps(schema("a", **WIDE)) + "\n" + good + "\n").encode()
     *_, error = take([first, f"{good}{good}\n\n".encode()])
-    assert error.startswith("Line 3 of the input is no Singer message")
+    assert error.startswith("Line 3 of the input is not a Singer message")
 
 
 def test_a_column_used_twice_is_absent_for_the_one_and_null_for_the_other():

@@ -131,14 +131,14 @@ FOUND = {"value": "x", "timestamp": None}
 NO_PROPERTIES = {
     "tap-hubspot": (
         {"type": "object", "properties": {"email": NESTED, "firstname": NESTED, "city": NESTED}},
-        {"email": FOUND, "city": FOUND}, "of 'email', 'firstname', 'city' in its SCHEMA none of them is one",
+        {"email": FOUND, "city": FOUND}, "but 'email', 'firstname', 'city' in its SCHEMA cannot be sent",
     ),
-    "by reference": ({"$ref": "#/definitions/all"}, {"email": FOUND}, "of 'email' in its SCHEMA none"),
+    "by reference": ({"$ref": "#/definitions/all"}, {"email": FOUND}, "but 'email' in its SCHEMA cannot"),
     "one of two": (
-        {"oneOf": [{"type": "null"}, {"type": "object", "properties": {"$os": TEXT}}]}, {"$os": "x"}, "of '$os' in its",
+        {"oneOf": [{"type": "null"}, {"type": "object", "properties": {"$os": TEXT}}]}, {"$os": "x"}, "but '$os' in",
     ),
-    "an array": ({"type": ["array", "null"]}, ["3 rooms"], "its SCHEMA says that it is none"),
-    "a number": ({"type": "integer"}, 3, "its SCHEMA says that it is none"),
+    "an array": ({"type": ["array", "null"]}, ["3 rooms"], "its SCHEMA says that it is no object"),
+    "a number": ({"type": "integer"}, 3, "its SCHEMA says that it is no object"),
     "any object": ({"type": "object"}, {"email": FOUND}, None),
     "untyped": ({}, [1], None),
     "a text": (TEXT, "3 rooms", None),
@@ -153,10 +153,10 @@ def test_p9_a_column_that_is_no_object_of_properties_is_told_with_what_to_do(mai
     records = [{"email": f"p{number}@example.com", "city": "Lyon", "properties": value} for number in range(2)]
     rows = [{"type": "RECORD", "stream": "people", "record": record} for record in records]
     result = mailjet.deliver([message, *rows, state(1)], properties=["city"])
-    told = 'add {"properties": null} to `mapping` to leave the column out'
+    told = 'add {"properties": null} to `mapping`, so that the column is not read'
     if said is None:
         assert result.counts() == {"rejected": 2}
-        assert result.log.count("Stream 'people': rows are rejected for their column 'properties'") == 1
+        assert result.log.count("Stream 'people': rows are rejected because of column 'properties'") == 1
         assert told in result.log
     else:
         assert isinstance(result.error, ConfigurationError)
@@ -173,17 +173,17 @@ def test_p9_a_column_that_is_no_object_of_properties_is_told_with_what_to_do(mai
 def test_members_of_properties_that_cannot_go_are_warned_of_where_others_can(mailjet):
     column = {"type": "object", "properties": {"City": TEXT, "shoe_size": TEXT}}
     result = mailjet.deliver([schema(columns={"email": TEXT, "properties": column}, keys=[])], properties=None)
-    assert "'shoe_size' in its SCHEMA cannot go" in result.log
+    assert "'shoe_size' in its SCHEMA cannot be sent" in result.log
 
 
 @pytest.mark.parametrize(
     ("left_out", "said"),
     [
-        (["subscription_status"], "leaves out 'subscription_status', which says who may be written to"),
-        (["_sdc_deleted_at"], "leaves out '_sdc_deleted_at'"),
-        (["email"], "leaves out 'email'"),
-        (["lists"], "leaves out 'lists'"),
-        (["propertis"], "leaves out 'propertis'. Did you mean 'properties'?"),
+        (["subscription_status"], "sets 'subscription_status' to null, but that column says who may be contacted"),
+        (["_sdc_deleted_at"], "sets '_sdc_deleted_at' to null"),
+        (["email"], "sets 'email' to null"),
+        (["lists"], "sets 'lists' to null"),
+        (["propertis"], "sets 'propertis' to null, which is not a column of the stream. Did you mean 'properties'?"),
         (["name", "city", "properties", "not_there"], None),
     ],
 )

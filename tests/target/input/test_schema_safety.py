@@ -127,7 +127,7 @@ def test_a_local_reference_is_followed():
     ],
 )
 def test_p9_a_reference_to_itself_is_refused(circular):
-    assert "leads back to itself" in refused(circular)
+    assert "has a reference to itself" in refused(circular)
 
 
 def test_a_tree_is_checked_as_deep_as_it_goes():
@@ -144,7 +144,9 @@ def test_a_tree_is_checked_as_deep_as_it_goes():
 
 def test_p9_references_that_stand_for_millions_are_refused():
     definitions = {f"d{n}": {"allOf": [{"$ref": f"#/definitions/d{n + 1}"}] * 10} for n in range(9)}
-    assert "very many" in refused(table({"$ref": "#/definitions/d0"}, definitions=definitions | {"d9": TEXT}))
+    assert "more than 10,000 schemas" in refused(
+        table({"$ref": "#/definitions/d0"}, definitions=definitions | {"d9": TEXT})
+    )
 
 
 def test_p9_a_schema_nested_too_deeply_is_refused():
@@ -155,7 +157,7 @@ def test_p9_a_schema_nested_too_deeply_is_refused():
 
 
 def test_p9_an_empty_type_is_named():
-    assert "'x' no type" in refused(table({"type": []}))
+    assert "an empty `type` for column 'x'" in refused(table({"type": []}))
 
 
 PATTERNS = ["^(a+)+$", "^(a|aa)+$", "(a*)*b", r"^\p{L}+$", "[", "(?<n>x)", r"\cA", "^[a-z]{1,99999999999}$"]

@@ -58,11 +58,11 @@ def test_p9_an_alias_that_is_no_name_is_told(alias):
 
 @pytest.mark.parametrize(("name", "told"), [("persons", True), ("people", False), ("peo*", False)])
 def test_a_map_whose_stream_did_not_come_is_told(caplog, name, told):
-    maps_of({"city": "name"}, name=name).tell_unused()
+    maps_of({"city": "name"}, name=name).warn_of_unused()
     warning = f"there is no stream for '{name}'; there are: 'people'."
     assert (warning in caplog.text) is told
 
 
 def test_a_map_of_another_source_is_not_told(caplog):
-    maps_of({"__source__": "people"}, name="vip").tell_unused()
+    maps_of({"__source__": "people"}, name="vip").warn_of_unused()
     assert "there is no stream" not in caplog.text

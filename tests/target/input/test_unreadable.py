@@ -146,12 +146,12 @@ def test_p9_line_numbers_are_told():
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        (b'{"type": "STATE", "value": NaN}', "no Singer message: NaN is no number of JSON"),
-        (b'{"type": "STATE", "value": {"a": NaN}}', "no Singer message: NaN is no number of JSON"),
+        (b'{"type": "STATE", "value": NaN}', "not a Singer message: NaN is no number of JSON"),
+        (b'{"type": "STATE", "value": {"a": NaN}}', "not a Singer message: NaN is no number of JSON"),
         (b'{"type": "STATE", "value": {"a": 1e400}}', "STATE that cannot be read: .*out of range"),
         (b'{"type": "STATE", "value": {"a": "\xff"}}', "STATE that cannot be read: .*not UTF-8"),
-        (b'{"type": "STATE", "value": {"a": ' + DEEP + b"}}", "no Singer message: it is nested deeper"),
-        (b'{"type": "STATE", "value": "x"}', "STATE whose value is not an object but a text"),
+        (b'{"type": "STATE", "value": {"a": ' + DEEP + b"}}", "not a Singer message: it is nested deeper"),
+        (b'{"type": "STATE", "value": "x"}', "STATE whose value is not an object but a string"),
         (b'{"type": "STATE", "value": 1}', "STATE whose value is not an object but a number"),
         (b'{"type": "STATE", "value": true}', "STATE whose value is not an object but true or false"),
         (b'{"type": "STATE", "value": []}', "STATE whose value is not an object but an array"),
@@ -177,12 +177,12 @@ def test_p9_line_numbers_are_told():
         ),
         (b'{"type": "SCHEMA", "stream": "b", "schema": []}', "SCHEMA of stream 'b' without properties"),
         (b'{"type": "BATCH", "stream": "a"}', "'BATCH', which is not supported. .*remove `batch_config`"),
-        (b'{"type": "ada@example.com"}', "`type` that Singer does not have"),
+        (b'{"type": "ada@example.com"}', "`type` that is not a Singer message type"),
         (b'{"type": "LOG"}', "type 'LOG', which is not supported"),
-        (b'{"type": 5}', "no Singer message: it is JSON, but no object of this kind"),
-        (b'{"type": "RECORD", "stream": "c", "record": {}}', "record of stream 'c', whose SCHEMA has not come"),
-        (b'{"type": "RECORD", "stream": "a", "record": {"email": "x@y.test"}', "no Singer message: it is not JSON"),
-        (b'{"type": "RECORD", "stream": "a", "record": [NaN]}', "no Singer message: NaN is no number"),
+        (b'{"type": 5}', "not a Singer message: it is JSON, but no object of this kind"),
+        (b'{"type": "RECORD", "stream": "c", "record": {}}', "record of stream 'c', but no SCHEMA of that stream came"),
+        (b'{"type": "RECORD", "stream": "a", "record": {"email": "x@y.test"}', "not a Singer message: it is not JSON"),
+        (b'{"type": "RECORD", "stream": "a", "record": [NaN]}', "not a Singer message: NaN is no number"),
         (b"\x1f\x8b\x08\x00", "compressed with gzip"),
         (b"\xef\xbb\xbf{}", "byte order mark"),
         (b"\xff\xfe{\x00}\x00", "UTF-16"),
@@ -192,10 +192,10 @@ def test_p9_line_numbers_are_told():
         (b"\xfd7zXZ\x00\x00", "compressed with xz"),
         (b'{"type":"STATE"}\r{"type":"STATE"}\r', "carriage return alone"),
         (b"\x00" * 9, "zero bytes only"),
-        (b'{"type": "record"}', "`type` that Singer does not have"),
+        (b'{"type": "record"}', "`type` that is not a Singer message type"),
         (b'{"type": "RECORD", "stream": "a"}', "RECORD without a record"),
-        (b"Traceback (most recent call last):", "no Singer message: it is not JSON"),
-        (b"\x00", "no Singer message"),
+        (b"Traceback (most recent call last):", "not a Singer message: it is not JSON"),
+        (b"\x00", "not a Singer message"),
     ],
 )
 def test_p9_a_line_that_cannot_be_read_is_named_with_its_defect_and_those_before_it_count(line, said):
@@ -221,10 +221,10 @@ def test_p9_a_record_that_is_no_object_costs_its_row(record, said):
 @pytest.mark.parametrize(
     ("rest", "said"),
     [
-        (b"\x1f\x8b\x08\x00abc", "no Singer message: it is compressed with gzip"),
-        (b'{"type":"STATE"}\r{"type":"STATE"}\r', "no Singer message: its messages end with a carriage return"),
-        (b'{\x00"\x00}\x00', "no Singer message: it is text in UTF-16"),
-        (b"\x00\x00", "no Singer message: it is zero bytes only"),
+        (b"\x1f\x8b\x08\x00abc", "not a Singer message: it is compressed with gzip"),
+        (b'{"type":"STATE"}\r{"type":"STATE"}\r', "not a Singer message: its messages end with a carriage return"),
+        (b'{\x00"\x00}\x00', "not a Singer message: it is text in UTF-16"),
+        (b"\x00\x00", "not a Singer message: it is zero bytes only"),
         (b'{"type":"STATE"}', "cut off"),
     ],
 )
@@ -354,7 +354,7 @@ def test_a_search_for_a_text_begins_once_at_each_quote_at_most(text):
 )
 def test_p9_a_line_of_many_brackets_that_names_no_stream_or_does_not_end_is_an_error(head, end):
     *_, error = take([piece(), head + b'{"x":' + b"[" + b"[]," * 1_000_000 + b"NaN]" + end + b"\n"])
-    assert error.startswith("Line 2 of the input is no Singer message: ")
+    assert error.startswith("Line 2 of the input is not a Singer message: ")
 
 
 def test_a_large_text_costs_nothing_but_its_own_row():

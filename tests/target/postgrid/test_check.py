@@ -26,7 +26,7 @@ def test_a_list_that_would_be_made_is_named_and_properties_need_no_definition(po
 
 
 def test_p9_a_field_of_the_contact_is_no_property(postgrid):
-    with pytest.raises(ConfigurationError, match=r"'name' in `properties` .* take it out of `properties`\.$"):
+    with pytest.raises(ConfigurationError, match=r"'name' in `properties` .* remove it from `properties`\.$"):
         check(postgrid, properties=["name"], create_properties=True)
 
 

@@ -52,7 +52,7 @@ HINDRANCES = {
     "no right": (lambda ses: ses.ses.deny("ses:GetContactList"), {}, "ses:GetContactList"),
     "too many rows": (None, {"batch_rows": 1_000_001}, "it must be 1 to 1000000"),
     "Mailjet's route": (None, {"route": "json"}, "does not have"),
-    "an action of Mailjet's": (None, {"action": "excludemarketing"}, "not possible here"),
+    "an action of Mailjet's": (None, {"action": "excludemarketing"}, "does not support"),
 }
 
 
