@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,15 @@ def test_it_uses_what_providers_share_and_no_provider_of_ours():
         rooms = {name.partition(".")[0] for name in imported} & {*PACKAGES}
         assert "mailing_sandbox" not in rooms
         assert not rooms >= {"tap_mailing", "target_mailing"}, "neither loads the other"
+
+
+def test_the_document_counts_its_lines():
+    rows = re.findall(
+        r"^\| `(\w+\.py)` \| (\d+) \|", (ROOT / "docs" / "adding-a-provider.md").read_text(), re.MULTILINE
+    )
+    modules = [path for path in (FOLDER / "package").rglob("*.py") if path.name != "__init__.py"]
+    counted = {path.name: len(path.read_text().splitlines()) for path in modules}
+    assert {name: int(lines) for name, lines in rows} == pytest.approx(counted, rel=0.1)
 
 
 def test_its_emulator_knows_neither_its_package_nor_ours():
