@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from typing import TypeVar
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Any
 
 import msgspec
 
 from target_mailing.lines import Lines
 
-__all__ = ["Row"]
+__all__ = ["Plan", "Resource", "Row"]
 
-_T = TypeVar("_T")
+#: What rows are kept in order by: the keyed hash of a stream's key (bytes), or of a destination's contact (int).
+Resource = bytes | int
 
 
 class Row(msgspec.Struct, gc=False):
-    """A contact on its way.
+    """What is to be done with a contact, for a row of the input.
 
     Attributes:
         lines: input lines that this row settles: its own last, before it those it superseded. Empty for a row of
@@ -23,7 +24,7 @@ class Row(msgspec.Struct, gc=False):
         stream: name in the input.
         key: keyed hash of the stream's key, if it has one.
         drops_key: when this is done, the key holds no contact any more.
-        email: the contact's address as it is sent, or what else tells it apart (`Fields.identify`); "" while only the
+        email: the contact's address as it is sent, or what else identifies it (`Fields.identify`); "" while only the
             key is known.
         address: the same, folded so that equal ones are equal.
         id: keyed hash of destination and address.
@@ -34,15 +35,15 @@ class Row(msgspec.Struct, gc=False):
         sources: where the lines before it are.
         resubmitted: an earlier submission of this content may have arrived.
         also: keys of rows that this one superseded; the contact is theirs, too.
-        followers: rows that wait for the end of this one, because what they are to be depends on it.
-        blocked: how many rows it waits for in this way; it keeps its place until `Batcher.unblock` came as often.
         reference: stream and key in words, where the destination has the provider keep them; else empty.
-        left_by: keys that had this contact, and for whose sake it is removed after their new one was added.
         lost_address: the key has no address any more, but was not deleted.
         tells_changes: its stream tells changes in their order, so that another address of the same key is a change.
         is_of_shared_key: its key stands for several addresses at once, so that none is a former one.
-        is_former: it removes the address that a key had before, or may have had.
-        turn: its place among all rows of keys, for `KeysUnderWay`.
+        tickets: its resources, where these are more than, or other than, its key and its contact.
+        waits: resources for which it waits.
+        is_open: it is in a batch that is not closed yet, so that a later row may supersede it.
+        plan: what belongs to it; None where nothing does.
+        former_of: the key whose former address, or possible address, it removes or asks about.
     """
 
     lines: Sequence[int]
@@ -58,37 +59,56 @@ class Row(msgspec.Struct, gc=False):
     source: Lines | None
     resubmitted: bool = False
     also: Collection[bytes] = ()
-    followers: Sequence[Row] = ()
-    blocked: int = 0
     reference: tuple[str, ...] = ()
-    left_by: Sequence[bytes] = ()
     lost_address: bool = False
     sources: Sequence[Lines] = ()
-    turn: int = 0
     tells_changes: bool = True
     is_of_shared_key: bool = False
-    is_former: bool = False
+    tickets: dict[Resource, None] | None = None
+    waits: int = 0
+    is_open: bool = False
+    plan: Plan | None = None
+    former_of: bytes | None = None
 
-    def supersede(self, earlier: Row) -> None:
-        """Take over what an earlier row of the same address settles, holds and is waited for by.
+    @property
+    def resources(self) -> Iterable[Resource]:
+        """What it is kept in order by."""
+        if self.tickets is not None:
+            return self.tickets
+        return (self.id,) if self.key is None else (self.id, self.key)
 
-        What the earlier row gathered is passed on, not copied: many rows of one address may come in a row.
+    @property
+    def follower(self) -> Row | None:
+        """The row that is taken after this one, and depends on what this one finds out."""
+        plan = self.plan
+        return plan.row if plan is not None and plan.row is not self else None
+
+    def supersede_by(self, later: Row, contact: bytes, fingerprint: int) -> None:
+        """Become a later row of the same contact and action, and settle the lines of both.
+
+        Args:
+            later: has the tickets that are joined to this row's.
+            contact: the effect of both.
+            fingerprint: of that.
         """
-        if earlier.source is not None and earlier.source is not self.source:
-            earlier.sources = _joined(earlier.sources, (earlier.source,))
-        self.turn = max(self.turn, earlier.turn)
-        self.lines = _joined(earlier.lines, self.lines)
-        self.sources = _joined(earlier.sources, self.sources)
-        self.followers = _joined(earlier.followers, self.followers)
-        self.left_by = _joined(earlier.left_by, self.left_by)
-        if earlier.also or (earlier.key is not None and earlier.key != self.key):
-            keys = earlier.also if isinstance(earlier.also, dict) else dict.fromkeys(earlier.also)
-            keys |= dict.fromkeys(self.also)
-            if earlier.key is not None:
-                keys[earlier.key] = None
-            if self.key is not None:
-                keys.pop(self.key, None)
-            self.also = keys
+        if self.tickets is not None or later.tickets is not None or later.key != self.key:
+            self.tickets = dict.fromkeys(self.resources) if self.tickets is None else self.tickets
+            self.tickets.update(dict.fromkeys(later.resources))
+        if self.key is not None and self.key != later.key:
+            also = self.also if isinstance(self.also, dict) else dict.fromkeys(self.also)
+            also[self.key] = None
+            if later.key is not None:
+                also.pop(later.key, None)
+            self.also = also
+        if later.source is not self.source and self.source is not None:
+            self.sources = [*self.sources] if not isinstance(self.sources, list) else self.sources
+            self.sources.append(self.source)
+        lines = self.lines if isinstance(self.lines, list) else [*self.lines]
+        lines.extend(later.lines)
+        self.lines, self.source, self.stream, self.key = lines, later.source, later.stream, later.key
+        self.email, self.reference, self.drops_key = later.email, later.reference, later.drops_key
+        self.is_of_shared_key, self.lost_address = later.is_of_shared_key, later.lost_address
+        self.contact, self.fingerprint = contact, fingerprint
 
     def records(self) -> Iterator[tuple[bytes, int]]:
         """The records of all of its lines, oldest first, as `Lines.record` gives them."""
@@ -100,10 +120,17 @@ class Row(msgspec.Struct, gc=False):
             yield sources[-1].record(line)
 
 
-def _joined(earlier: Sequence[_T], later: Sequence[_T]) -> Sequence[_T]:
-    """Both, in this order; a list that is the earlier one is extended."""
-    if not earlier:
-        return later
-    joined = earlier if isinstance(earlier, list) else [*earlier]
-    joined.extend(later)
-    return joined
+class Plan(msgspec.Struct):
+    """A row and what is done with the other addresses of its key, before it or after it.
+
+    Attributes:
+        row: of the input.
+        later: what is begun when everything that was begun has ended.
+        under_way: how many of them have been begun and have not ended.
+        refusal: why the provider did not say whether a former contact opted out.
+    """
+
+    row: Row
+    later: list[Row]
+    under_way: int = 0
+    refusal: Any = None

@@ -239,13 +239,9 @@ class Batch(msgspec.Struct, eq=False):
         )
 
     def kept(self, rejected: Iterable[int]) -> list[tuple[bytes, str, int]]:
-        """Keys of the rows that waited for one of these, which were to remove a former contact, with that contact."""
-        return [
-            (follower.key, self.rows[at].email, self.rows[at].id)
-            for at in rejected
-            for follower in self.rows[at].followers
-            if follower.key is not None
-        ]
+        """Keys whose former addresses were not removed, at these positions, with these addresses."""
+        rows = [self.rows[at] for at in rejected]
+        return [(row.former_of, row.email, row.id) for row in rows if row.former_of is not None]
 
     @property
     def jobs(self) -> str:

@@ -105,10 +105,7 @@ class Delivery:
         for batch in self._schedule.due(now):
             self._continue(batch)
         for queue in self._queues.values():
-            if self._ending:
-                queue.batcher.close_all()
-            else:
-                queue.batcher.close_old(now)
+            queue.close_batches(now, ending=self._ending)
         if self.error is not None or self.is_held:
             return
         for queue in self._queues.values():
@@ -416,12 +413,8 @@ class Delivery:
             queue.holds_state &= batch.route != CLOSING
             ends.tell(self._outcomes, batch)
             queue.opt_outs.arrived(batch.action, ends.delivered, ends.effects)
-            for row in ends.withheld:
-                queue.opted_out(row)
-            now = time.monotonic()
-            for at, refusal in finished.rejected.items():
-                queue.refused(batch.rows[at], refusal, now)
-            queue.free(ends.ended, now)
+            refused = {id(batch.rows[at]): refusal for at, refusal in finished.rejected.items()}
+            queue.free(ends.ended, ends.withheld, refused, time.monotonic())
         logger.info("Batch %d %s", batch.number, ends.said_of(batch))
         self._ended(batch)
         for number, rows in zip(numbers, following, strict=True):

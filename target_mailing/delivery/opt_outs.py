@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from target_mailing.contacts.effects import Effect
-from target_mailing.destination import Declining, Destination, ListsByRow, Refusal
+from target_mailing.destination import Declining, Destination, ListsByRow
 from target_mailing.journal.journal import Journal
 from target_mailing.row import Row
 
@@ -30,8 +30,6 @@ class OptOuts:
         self._told: set[int] = set()
         #: Contacts that are not to be subscribed: the former address of their key opted out.
         self.followed: set[int] = set()
-        #: Keys whose former address could not be asked about, and why.
-        self._unasked: dict[bytes, Refusal] = {}
 
     def may_subscribe(self, row: Row) -> bool:
         """Whether a row adds its contact, and nobody said that opt-outs are to be undone."""
@@ -41,16 +39,22 @@ class OptOuts:
         return row.action not in others
 
     def keep(self, row: Row) -> None:
-        """What a row of this run said stays: an opt-out is neither undone by adding nor forgotten by removing.
+        """What a row of this run said stays: an opt-out is neither undone by adding nor forgotten by removing."""
+        action = self.action_of(row)
+        if action != row.action:
+            self._become(row, action)
+        if action == self._actions.unsubscribe and not self._has_lists_by_row:
+            self._told.add(row.id)
+
+    def action_of(self, row: Row) -> str:
+        """What is done for a row, given what earlier ones said of its contact.
 
         The provider sees to that only for members, and somebody may have left before the opt-out came.
         """
-        if self._has_lists_by_row:
-            return
-        if row.action == self._actions.unsubscribe:
-            self._told.add(row.id)
-        elif row.id in self._told and (row.action == self._actions.remove or self.may_subscribe(row)):
-            self._become(row, self._actions.unsubscribe)
+        if self._has_lists_by_row or row.id not in self._told:
+            return row.action
+        changes = row.action == self._actions.remove or self.may_subscribe(row)
+        return self._actions.unsubscribe if changes else row.action
 
     def recall(self, rows: Sequence[Row]) -> None:
         """Note what rows decline, for the provider may not have their contacts; later rows of these decline it, too.
@@ -83,47 +87,26 @@ class OptOuts:
             told = [(row.id, self._declining.declined(row.contact)) for row in delivered if row.id in known]
             self._journal.declined.drop((contact, name) for contact, names in told for name in names)
 
-    def follow(self, row: Row) -> list[Row]:
+    def follow(self, row: Row, follower: Row) -> None:
         """A row was withheld because its contact opted out: so did whoever follows it under a new address.
 
-        Returns:
-            The followers that are no longer the contacts of their keys. The journal leaves those keys at the old
-            address, which is asked about again when they come again: a provider may not record the opt-out of
-            somebody who is no member.
+        The journal leaves the key at the old address, which is asked about again when the key comes again: a provider
+        may not record the opt-out of somebody who is no member.
         """
         actions = self._actions
-        following = [one for one in row.followers if one.action not in actions.respectful]
-        for follower in following:
-            if follower.address == row.address and follower.action != actions.remove:
-                self.followed.add(follower.id)  # the same mailbox: there is nobody to be unsubscribed
-            elif follower.action not in {actions.remove, actions.ask}:
-                self._become(follower, actions.unsubscribe)
-                self.followed.add(follower.id)
-        return following
-
-    def stop(self, row: Row, refusal: Refusal) -> list[Row]:
-        """A row's contact could not be asked about: its followers that are not to be sent, since they may add people.
-
-        Nor are later rows of their keys in this run.
-        """
-        stopped = [one for one in row.followers if self.may_subscribe(one)]
-        self._unasked.update((one.key, refusal) for one in stopped if one.key is not None)
-        return stopped
+        if follower.action in actions.respectful:
+            return
+        if follower.address == row.address and follower.action != actions.remove:
+            self.followed.add(follower.id)  # the same mailbox: there is nobody to be unsubscribed
+        elif follower.action not in {actions.remove, actions.ask}:
+            self._become(follower, actions.unsubscribe)
+            self.followed.add(follower.id)
+        follower.key = None
 
     def is_withheld(self, row: Row) -> bool:
         """Whether a row would add somebody who opted out at a former address."""
         return row.id in self.followed and self.may_subscribe(row)
 
-    def refusal(self, row: Row) -> Refusal | None:
-        """Why a row is not to be sent, if it would add somebody whose former address could not be asked about."""
-        if not self._unasked or not self.may_subscribe(row):
-            return None
-        return next((self._unasked[key] for key in _keys_of(row) if key in self._unasked), None)
-
     def _become(self, row: Row, action: str) -> None:
         row.action = action
         row.fingerprint = self._journal.fingerprint(action, row.contact)
-
-
-def _keys_of(row: Row) -> Iterable[bytes]:
-    return row.also if row.key is None else (row.key, *row.also)

@@ -82,7 +82,7 @@ class BatchResult(msgspec.Struct, frozen=True, kw_only=True):
         outcomes.settle_all(self.told)
         for effect, rows in self._by_effect(effect_of(batch.queue.destination.actions, batch.action)):
             outcomes.settle_delivered((row.lines for row in rows), effect)
-        outcomes.former_removed += sum(row.is_former for row in self.delivered)
+        outcomes.former_removed += sum(row.former_of is not None for row in self.delivered)
 
     def _by_effect(self, usual: Effect) -> Iterator[tuple[Effect, Sequence[Row]]]:
         """The delivered rows by what was done to them, given what their action usually does."""

@@ -98,7 +98,7 @@ class ManageContacts(Step):
                 calls.act_on_lists(key, changes)
         except MailingError as error:
             is_unasked = call == "memberships"
-            if is_unasked and (action == ACTIONS.ask or row.followers) and is_no_address(error):
+            if is_unasked and (action == ACTIONS.ask or row.follower) and is_no_address(error):
                 return False  # no contact to remove, and no opt-out
             refusal = about_one(
                 error,
@@ -110,7 +110,7 @@ class ManageContacts(Step):
             )
             return msgspec.structs.replace(refusal, is_unasked=is_unasked)
         # A row that follows a removal is the same person with a new address: the opt-out holds for that, too.
-        is_withheld = bool(kept) and (len(kept) == len(lists) or bool(row.followers))
+        is_withheld = bool(kept) and (len(kept) == len(lists) or row.follower is not None)
         return is_withheld or _ON_LISTS.get(frozenset(lists.values()), effect) or False
 
     def _set_values(self, calls: ContactCalls, contact: int, values: Mapping[str, Any]) -> None:
@@ -127,7 +127,7 @@ class ManageContacts(Step):
 
         An old address leaves the lists that the row names under its new address.
         """
-        named = {list_id for follower in row.followers for list_id in decoded(follower.contact).Lists or {}}
+        named = {} if row.follower is None else decoded(row.follower.contact).Lists or {}
         if named:
             return dict.fromkeys(sorted(named), ACTIONS.remove)
         if contact.Lists is None:

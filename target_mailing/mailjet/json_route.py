@@ -61,7 +61,7 @@ class ReadConsent(Step):
         except NotFound:
             return "absent"
         except MailingError as error:
-            if is_no_address(error) and (action == ACTIONS.ask or row.followers):
+            if is_no_address(error) and (action == ACTIONS.ask or row.follower):
                 return "absent"  # no contact to remove, and no opt-out
             probe = partial(self.client.memberships, 1)
             refusal = about_one(error, probe=probe, what="looking up the contact was refused")

@@ -1,0 +1,238 @@
+"""What is to be done for a row that nothing is in the way of: nothing, or its action and those for other addresses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from mailing_api.addresses import fold_address, is_reachable, other_spelling
+from target_mailing.contacts.contact import MappedContact
+from target_mailing.delivery.append_only import AppendOnly
+from target_mailing.delivery.ended import Ended
+from target_mailing.delivery.facts import Facts
+from target_mailing.delivery.opt_outs import OptOuts
+from target_mailing.delivery.outcomes import Outcome
+from target_mailing.destination import AppendOnlyDestination, Destination
+from target_mailing.journal.journal import Journal, Known
+from target_mailing.row import Row
+from target_mailing.settings import StreamSettings
+
+__all__ = ["Decisions"]
+
+
+class Decisions:
+    """Decides rows of one destination, each when every row before it of its keys and contacts has ended."""
+
+    def __init__(self, destination: Destination, settings: StreamSettings, journal: Journal, opt_outs: OptOuts) -> None:
+        """Take what decides.
+
+        Args:
+            destination: of the rows.
+            settings: of the first stream that goes there.
+            journal: makes fingerprints.
+            opt_outs: of the run.
+        """
+        self._destination = destination
+        self._actions = destination.actions
+        self._settings = settings
+        self._journal = journal
+        self._opt_outs = opt_outs
+        self._can_remove = self._actions.remove in self._actions.known
+        self._removes_old = settings.on_key_change == "remove" and self._can_remove
+        self.append_only = (
+            AppendOnly(destination, journal, may_replace=self._removes_old)
+            if isinstance(destination, AppendOnlyDestination)
+            else None
+        )
+
+    def unknown_address(self, key: bytes) -> str:
+        """What stands for the address of a key that only the provider may know."""
+        return f"?{key.hex()}"
+
+    def decide(self, row: Row, facts: Facts) -> Ended | Sequence[Row]:
+        """How a row ends here; or, where it does not, what is done with other addresses of its key."""
+        before = None if row.key is None or row.is_of_shared_key else facts.email(row.key)
+        if row.drops_key and (end := self._delete(row, before, facts)) is not None:
+            return end
+        if self.append_only is not None and not row.email and row.key is not None:
+            self._fill(row, before or self.unknown_address(row.key))
+        self._opt_outs.keep(row)
+        row.drops_key = self._drops_key(row)
+        if self.append_only is not None:
+            return self.append_only.end(row, facts) or ()
+        if self._opt_outs.is_withheld(row):
+            return Ended(Outcome.WITHHELD, "opted_out_at_provider")
+        if self.is_spared(row, facts):
+            facts.settle(row)
+            facts.stay(row)
+            return Ended(Outcome.UNCHANGED)
+        formers = [*self._formers(row, before, facts)]
+        if not (formers and self._actions.old_first) and self._is_unchanged(row, facts.known(row.id)):
+            if row.key is not None and before != ("" if row.drops_key else row.email):
+                facts.settle(row)
+            if not formers:
+                return Ended(Outcome.UNCHANGED)
+        formers.extend(self._other_spelling(row))
+        return formers
+
+    def may_supersede(self, later: Row, row: Row, facts: Facts) -> bool:
+        """Whether a row is to be done by the same action as an earlier one of its contact, and nothing besides."""
+        if not later.email or later.drops_key or later.id != row.id:
+            return False
+        if self._opt_outs.action_of(later) != row.action or self._opt_outs.is_withheld(later):
+            return False
+        if self._may_have_other_spelling(later):
+            return False
+        key = later.key
+        if self.append_only is not None or key is None or later.is_of_shared_key:
+            return True
+        if key == row.key or key in row.also:
+            return True
+        before = facts.email(key)
+        return not facts.possible_addresses(key) and (not before or fold_address(before) == row.address)
+
+    def is_confirmed(self, row: Row, known: Known | None) -> bool:
+        """Whether the provider has what a row says, so that it is not sent."""
+        return (
+            self._settings.send == "changed"
+            and known is not None
+            and known.fingerprint == row.fingerprint
+            and known.is_confirmed_within(self._settings.resend_window)
+        )
+
+    def is_spared(self, row: Row, facts: Facts) -> bool:
+        """Whether a contact that is to leave after a new one came, or with its key, stays as another key's."""
+        if self._actions.old_first or row.action != self._actions.remove:
+            return False
+        gone = {row.key, *row.also}
+        return any(key not in gone for key in facts.keys_of(row.id))
+
+    def _is_unchanged(self, row: Row, known: Known | None) -> bool:
+        if known is not None and known.confirmed_at is None:
+            row.resubmitted = known.fingerprint == row.fingerprint
+            return False
+        return self.is_confirmed(row, known)
+
+    def _drops_key(self, row: Row) -> bool:
+        """Whether a row's key has no contact afterwards; an opt-out that is recorded follows it to another address."""
+        if row.action == self._actions.unsubscribe:
+            return not self._actions.records_opt_outs
+        return row.drops_key or row.action == self._actions.remove
+
+    def _delete(self, row: Row, before: str | None, facts: Facts) -> Ended | None:
+        """Make the row of a key that is to leave a removal; or, where there is nothing to remove, its end."""
+        assert row.key is not None  # noqa: S101 - only called for keyed rows
+        actions = self._actions
+        if row.is_of_shared_key and not row.email:
+            reason = "a delete with only its key, which stands for several addresses"
+            return Ended(Outcome.REJECTED, "unknown_key", reason)
+        if not row.email or (before and not is_reachable(row.email)):
+            before = before or next(iter(facts.possible_addresses(row.key)), before)
+            if before is None and row.lost_address and (row.action == actions.remove or not row.reference):
+                return Ended(Outcome.SKIPPED, "no_address")
+            if before is None and row.reference:
+                before = self.unknown_address(row.key)  # nobody here knows it, but the provider may
+            if before is None:
+                reason = "a delete with only its key, which was never delivered from here"
+                return Ended(Outcome.REJECTED, "unknown_key", reason)
+            if not before:
+                return Ended(Outcome.UNCHANGED)
+            self._fill(row, before)
+        if actions.old_first and row.action == actions.remove and self._is_shared(row, row.key, facts):
+            own = self._own_address(row, before, facts)
+            if own is None:
+                facts.settle(row)
+                return Ended(Outcome.UNCHANGED)
+            row.action = actions.remove if self._removes_old else actions.ask
+            self._fill(row, own)
+        return None
+
+    def _own_address(self, row: Row, before: str | None, facts: Facts) -> str | None:
+        """An address beside the row's at which its key is or may be, and no other key."""
+        assert row.key is not None  # noqa: S101 - only called for keyed rows
+        for email in (before, *facts.possible_addresses(row.key)):
+            if email and fold_address(email) != row.address:
+                old = self._former(row, email, self._actions.remove)
+                if not self._is_shared(old, row.key, facts):
+                    return email
+        return None
+
+    def _formers(self, row: Row, before: str | None, facts: Facts) -> Iterable[Row]:
+        """What is done with the addresses that the row's key has or may have beside the row's own."""
+        actions = self._actions
+        if not self._can_remove or row.key is None or row.is_of_shared_key or row.action in actions.account_wide:
+            return
+        if not (actions.old_first or self._removes_old):
+            return
+        addresses = {row.address}
+        for email in (before, *facts.possible_addresses(row.key)):
+            if not email or fold_address(email) in addresses:
+                continue
+            addresses.add(fold_address(email))
+            old = self._former(row, email, actions.remove)
+            if actions.old_first and not self._may_leave(old, row.key, facts):
+                old = self._former(row, email, actions.ask)
+            old.former_of = row.key
+            yield old
+
+    def _may_leave(self, old: Row, key: bytes, facts: Facts) -> bool:
+        """Whether a former address is removed: no other key has it, and it was not removed before."""
+        return (
+            self._removes_old
+            and not self._is_shared(old, key, facts)
+            and not self.is_confirmed(old, facts.known(old.id))
+        )
+
+    def _may_have_other_spelling(self, row: Row) -> bool:
+        actions = self._actions
+        return (
+            self._can_remove
+            and actions.old_first
+            and not self._destination.fields.ascii_only
+            and row.action not in {actions.ask, *actions.account_wide}
+            and other_spelling(row.email) is not None
+        )
+
+    def _other_spelling(self, row: Row) -> Iterable[Row]:
+        """The same mailbox may be there by the other form of its domain: that contact leaves first, or is asked about.
+
+        So there is one contact, and it is known whether it opted out.
+        """
+        other = other_spelling(row.email)
+        if other is None or not self._may_have_other_spelling(row):
+            return
+        actions = self._actions
+        removes = self._removes_old or row.action in {actions.remove, actions.unsubscribe}
+        old = self._former(row, other, actions.remove if removes else actions.ask)
+        old.id = 0  # of no other contact: nothing is to be remembered of it
+        yield old
+
+    def _former(self, row: Row, email: str, action: str) -> Row:
+        """What is done with the address that a row's key had before."""
+        old = Row(
+            lines=row.lines[-1:],
+            stream=row.stream,
+            key=None,
+            drops_key=True,
+            email="",
+            address="",
+            id=0,
+            action=action,
+            contact=b"",
+            fingerprint=0,
+            source=row.source,
+        )
+        self._fill(old, email)
+        return old
+
+    def _fill(self, row: Row, email: str) -> None:
+        contact = MappedContact(email, {}, {}, None, None, deleted=True)
+        row.email = email
+        row.address = fold_address(email)
+        row.id = self._journal.contact_id(self._destination.name, row.address)
+        row.contact = self._destination.encode(contact, row.action)
+        row.fingerprint = self._journal.fingerprint(row.action, row.contact)
+
+    @staticmethod
+    def _is_shared(row: Row, key: bytes, facts: Facts) -> bool:
+        """Whether the contact is held by another key, too."""
+        return any(other != key for other in facts.keys_of(row.id))

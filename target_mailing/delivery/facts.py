@@ -1,0 +1,95 @@
+"""What the journal knows of rows, while they are decided in one go, and what is to be noted of them after that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from target_mailing.delivery.outcomes import End, Outcome, Outcomes
+from target_mailing.journal.journal import Journal, Known, Reject
+from target_mailing.row import Row
+
+__all__ = ["Facts"]
+
+
+class Facts:
+    """The journal as it is with the outcomes that are not noted yet.
+
+    Nothing else writes to the journal until `note`.
+    """
+
+    def __init__(self, journal: Journal, rows: Sequence[Row]) -> None:
+        """Look up the keys and contacts of rows; others are looked up when they are asked for."""
+        self._journal = journal
+        self._known: dict[int, Known | None] = {}
+        self._emails: dict[bytes, str | None] = {}
+        self._settled: list[Row] = []
+        self._stay: list[Row] = []
+        self._rejects: list[Reject] = []
+        self._kept: list[tuple[bytes, str, int]] = []
+        self._ends: list[End] = []
+        self._moved: set[bytes] = set()
+        ids = [row.id for row in rows if row.email]
+        if ids:
+            known = journal.contacts(ids)
+            self._known = {one: known.get(one) for one in ids}
+        keys = [row.key for row in rows if row.key is not None]
+        if keys:
+            emails = journal.emails(keys)
+            self._emails = {key: emails.get(key) for key in keys}
+
+    def known(self, contact: int) -> Known | None:
+        """What is known of a contact."""
+        if contact not in self._known:
+            self._known[contact] = self._journal.contacts([contact]).get(contact)
+        return self._known[contact]
+
+    def email(self, key: bytes) -> str | None:
+        """The address of a key; "" if the key is gone, None if it is unknown."""
+        if key not in self._emails:
+            self._emails[key] = self._journal.emails([key]).get(key)
+        return self._emails[key]
+
+    def keys_of(self, contact: int) -> Iterable[bytes]:
+        """The keys of a contact."""
+        keys = self._journal.keys_of(contact)
+        if not self._moved:
+            return keys
+        come = [key for row in self._settled if row.id == contact and not row.drops_key for key in _keys(row)]
+        return [*(key for key in keys if key not in self._moved), *come]
+
+    def possible_addresses(self, key: bytes | None) -> Sequence[str]:
+        """Addresses that a key may have beside its own."""
+        return self._journal.possible_addresses(key)
+
+    def end(self, row: Row, outcome: Outcome, code: str | None = None, reason: str | None = None) -> None:
+        """A row ends; with a reason as a reject."""
+        self._ends.append((row.lines, outcome, code))
+        if reason is not None:
+            self._rejects.extend(Reject.of(row, code or "", reason))
+
+    def settle(self, row: Row) -> None:
+        """The keys of a row that ends as unchanged have its address, or are gone."""
+        for key in _keys(row):
+            self._emails[key] = "" if row.drops_key else row.email
+            self._moved.add(key)
+        self._settled.append(row)
+
+    def stay(self, row: Row) -> None:
+        """The contact of a removal stays, because another key has it."""
+        self._stay.append(row)
+
+    def keep(self, removals: Iterable[tuple[bytes, str, int]]) -> None:
+        """Keys with former addresses that are to be removed."""
+        self._kept.extend(removals)
+
+    def note(self, outcomes: Outcomes) -> None:
+        """Write to the journal how rows end, then report it."""
+        if self._settled or self._rejects or self._stay:
+            self._journal.note_rows(
+                unchanged=self._settled, rejects=self._rejects, pending_removals=self._kept, stay=self._stay
+            )
+        outcomes.settle_all(self._ends)
+
+
+def _keys(row: Row) -> Iterable[bytes]:
+    return row.also if row.key is None else (row.key, *row.also)

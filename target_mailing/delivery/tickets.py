@@ -1,0 +1,98 @@
+"""The order of rows: each holds its keys and contacts, or waits behind the rows before it; pure, no I/O."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+
+from target_mailing.row import Resource, Row
+
+__all__ = ["Tickets"]
+
+
+class Tickets:
+    """Which row holds which key or contact of one destination, and which rows wait behind it.
+
+    A row takes a ticket for each of its resources, all at once and in the order of the input, and is ready when it is
+    first everywhere. A row waits only for rows before it, so there is no deadlock.
+    """
+
+    def __init__(self) -> None:
+        self._holders: dict[Resource, Row] = {}
+        self._behind: dict[Resource, deque[Row]] = {}
+        #: Rows that are not first everywhere.
+        self.waiting = 0
+
+    @property
+    def holders(self) -> Mapping[Resource, Row]:
+        """The first row of each resource."""
+        return self._holders
+
+    def last(self, resource: Resource) -> Row | None:
+        """The latest row that has a ticket for a resource."""
+        behind = self._behind.get(resource)
+        return behind[-1] if behind else self._holders.get(resource)
+
+    def take(self, row: Row) -> bool:
+        """Take a ticket for each resource of a row; whether it is first everywhere."""
+        waits = 0
+        for resource in row.resources:
+            if resource in self._holders:
+                self._behind.setdefault(resource, deque()).append(row)
+                waits += 1
+            else:
+                self._holders[resource] = row
+        row.waits = waits
+        self.waiting += waits > 0
+        return not waits
+
+    def release(self, row: Row) -> list[Row]:
+        """Take back the tickets of a row that has ended; the rows that are first everywhere now, in their order."""
+        ready = []
+        for resource in row.resources:
+            behind = self._behind.get(resource)
+            if behind is None:
+                del self._holders[resource]
+                continue
+            following = self._holders[resource] = self._next(resource, behind)
+            following.waits -= 1
+            if not following.waits:
+                self.waiting -= 1
+                ready.append(following)
+        return ready
+
+    def is_waited_for(self, row: Row) -> bool:
+        """Whether another row waits behind this one."""
+        return bool(self._behind) and any(resource in self._behind for resource in row.resources)
+
+    def only_waiting_for(self, row: Row) -> Row | None:
+        """The next row that waits for this one's contact, if it waits for nothing else."""
+        behind = self._behind.get(row.id)
+        if behind is None:
+            return None
+        later = behind[0]
+        for resource in later.resources:
+            holder = self._holders[resource]
+            if holder is not later and (holder is not row or self._behind[resource][0] is not later):
+                return None
+        return later
+
+    def hand_over(self, later: Row, row: Row) -> None:
+        """A row that waits only for another one becomes part of it, with all of its tickets."""
+        for resource in later.resources:
+            if self._holders[resource] is row:
+                self._next(resource, self._behind[resource])
+            else:
+                self._holders[resource] = row
+        self.waiting -= 1
+
+    def _next(self, resource: Resource, behind: deque[Row]) -> Row:
+        following = behind.popleft()
+        if not behind:
+            del self._behind[resource]
+        return following
+
+
+def joined(*resources: Iterable[Resource]) -> dict[Resource, None]:
+    """Resources in their order, each once."""
+    return {resource: None for some in resources for resource in some}
