@@ -127,10 +127,12 @@ class Plan(msgspec.Struct):
         row: of the input.
         later: what is begun when everything that was begun has ended.
         under_way: how many of them have been begun and have not ended.
+        ends: outcomes of those that have ended, with their codes.
         refusal: why the provider did not say whether a former contact opted out.
     """
 
     row: Row
     later: list[Row]
     under_way: int = 0
+    ends: list[tuple[Any, str | None]] = []
     refusal: Any = None

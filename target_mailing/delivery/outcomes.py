@@ -11,7 +11,7 @@ from typing import Final
 from target_mailing.contacts.effects import Effect
 from target_mailing.delivery.checkpoints import Ledger
 
-__all__ = ["End", "Outcome", "Outcomes", "Replayed"]
+__all__ = ["End", "Outcome", "Outcomes", "Replayed", "worst"]
 
 
 class Outcome(StrEnum):
@@ -32,6 +32,11 @@ _RANK = {outcome: rank for rank, outcome in enumerate(Outcome)}
 _EFFECT_RANK: dict[str | None, int] = {effect: rank for rank, effect in enumerate(Effect)}
 #: Effects on the former address of a row's key, beside the row's own.
 _OF_FORMER: Final = frozenset({Effect.REMOVED, Effect.LOOKED_UP})
+
+
+def worst(ends: Iterable[tuple[Outcome, str | None]]) -> tuple[Outcome, str | None]:
+    """The outcome of a row of which several things were done."""
+    return min(ends, key=lambda end: _rank(*end))
 
 
 def _rank(outcome: Outcome, code: str | None) -> tuple[int, int]:

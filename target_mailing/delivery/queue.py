@@ -14,7 +14,7 @@ from target_mailing.delivery.decisions import Decisions
 from target_mailing.delivery.ended import Ended
 from target_mailing.delivery.facts import Facts
 from target_mailing.delivery.opt_outs import OptOuts
-from target_mailing.delivery.outcomes import Outcome, Outcomes
+from target_mailing.delivery.outcomes import Outcome, Outcomes, worst
 from target_mailing.delivery.row_size import Answered
 from target_mailing.delivery.shared_keys import SharedKeys
 from target_mailing.delivery.tickets import Tickets
@@ -175,14 +175,13 @@ class DestinationQueue:
     def _plan(self, row: Row, formers: list[Row], facts: Facts, now: float) -> list[Row]:
         """Begin what is to be done with a row and the other addresses of its key; as `_continue`."""
         row.tickets = dict.fromkeys(row.resources)
-        self._outcomes.expect(row.lines[-1], 1 + len(formers))
         row.plan = Plan(row, [row] if self._old_first else formers)
         for old in formers:
             old.plan = row.plan
         begun = formers if self._old_first else [row]
         row.plan.under_way = len(begun)
         if not self._old_first and self._decisions.is_confirmed(row, facts.known(row.id)):
-            facts.end(row, Outcome.UNCHANGED)
+            row.plan.ends.append((Outcome.UNCHANGED, None))
             facts.keep(pending_removals([row]))
             row.plan.under_way = 0
             return self._continue(row.plan, facts, now)
@@ -234,7 +233,10 @@ class DestinationQueue:
         facts = Facts(self._journal, [])
         for row in unchanged.values():
             facts.settle(row)
-            facts.end(row, Outcome.UNCHANGED)
+            if row.plan is None:
+                facts.end(row, Outcome.UNCHANGED)
+            else:
+                row.plan.ends.append((Outcome.UNCHANGED, None))
         facts.note(self._outcomes)
         self.free([*unchanged.values()], (), {}, time.monotonic())
         return [row for row in rows if id(row) not in unchanged]
@@ -263,9 +265,7 @@ class DestinationQueue:
                 if refusal is not None and refusal.is_unasked:
                     plan.refusal = refusal
             elif id(row) in opted_out or id(row) in refused:
-                # The new contact did not arrive, so the former ones stay.
-                self._outcomes.settle_all([(old.lines, Outcome.UNCHANGED, None) for old in plan.later])
-                plan.later = []
+                plan.later = []  # the new contact did not arrive, so the former ones stay
             plan.under_way -= 1
             if not plan.under_way:
                 going.append(plan)
@@ -281,19 +281,29 @@ class DestinationQueue:
         """Begin what is later in a plan; the rows that are first everywhere now, if nothing is."""
         later, plan.later = plan.later, []
         for row in later:
-            if row is plan.row and plan.refusal is not None and self.opt_outs.may_subscribe(row):
-                # The record is in the rejects file: it is this row's, too.
-                facts.end(row, Outcome.REJECTED, plan.refusal.code)
-            elif row is plan.row and self.opt_outs.is_withheld(row):
-                facts.end(row, Outcome.WITHHELD, "opted_out_at_provider")
-            elif self._decisions.is_spared(row, facts):
-                facts.settle(row)
-                facts.stay(row)
-                facts.end(row, Outcome.UNCHANGED)
-            else:
+            end = self._end_of(row, plan, facts)
+            if end is None:
                 plan.under_way += 1
                 self._put(row, facts, now)
-        return [] if plan.under_way else self._tickets.release(plan.row)
+            else:
+                plan.ends.append(end)
+        if plan.under_way:
+            return []
+        facts.end(plan.row, *worst(plan.ends))
+        return self._tickets.release(plan.row)
+
+    def _end_of(self, row: Row, plan: Plan, facts: Facts) -> tuple[Outcome, str | None] | None:
+        """How a row that is later in a plan ends without a call, if it does."""
+        if row is plan.row and plan.refusal is not None and self.opt_outs.may_subscribe(row):
+            # The record is in the rejects file: it is this row's, too.
+            return Outcome.REJECTED, plan.refusal.code
+        if row is plan.row and self.opt_outs.is_withheld(row):
+            return Outcome.WITHHELD, "opted_out_at_provider"
+        if self._decisions.is_spared(row, facts):
+            facts.settle(row)
+            facts.stay(row)
+            return Outcome.UNCHANGED, None
+        return None
 
     def names(self, rows: Sequence[Row], *, removing: bool) -> dict[int, Sequence[str]]:
         """By position, what the provider calls the rows' contacts; when removing only what nobody else has."""

@@ -10,7 +10,7 @@ import msgspec
 from mailing_api.counted import counted
 from target_mailing.contacts.effects import Effect, effect_of
 from target_mailing.delivery.batch import Batch
-from target_mailing.delivery.outcomes import End, Outcome, Outcomes
+from target_mailing.delivery.outcomes import Outcome, Outcomes
 from target_mailing.destination import Finished
 from target_mailing.journal.journal import Journal, Reject
 from target_mailing.row import Row
@@ -28,7 +28,7 @@ class BatchResult(msgspec.Struct, frozen=True, kw_only=True):
         uncertain: rows that the provider may have.
         forgotten: contacts of which nothing is certain any more.
         ended: all rows but those that go on in other batches.
-        told: lines, outcome and code of all that ended otherwise than as delivered.
+        others: those that were not delivered, each with its outcome and the code of that.
         rejects: for the rejects file.
         effects: effect -> those of the delivered rows whose effect is known better than by the action.
     """
@@ -39,7 +39,7 @@ class BatchResult(msgspec.Struct, frozen=True, kw_only=True):
     uncertain: Sequence[Row]
     forgotten: Sequence[int]
     ended: list[Row]
-    told: Sequence[End]
+    others: Sequence[tuple[Row, Outcome, str]]
     rejects: Sequence[Reject]
     effects: Mapping[Effect, Sequence[Row]]
 
@@ -63,9 +63,9 @@ class BatchResult(msgspec.Struct, frozen=True, kw_only=True):
             effects=effects,
             forgotten=[rows[at].id for at in rejected if at not in unconfirmed],
             ended=[row for at, row in enumerate(rows) if at not in moving] if moving else rows,
-            told=[
-                *((rows[at].lines, Outcome.REJECTED, refusal.code) for at, refusal in rejected.items()),
-                *((rows[at].lines, Outcome.WITHHELD, "opted_out_at_provider") for at in withheld),
+            others=[
+                *((rows[at], Outcome.REJECTED, refusal.code) for at, refusal in rejected.items()),
+                *((rows[at], Outcome.WITHHELD, "opted_out_at_provider") for at in withheld),
             ],
             # Rows of an earlier run come again and are judged then.
             rejects=[]
@@ -78,11 +78,22 @@ class BatchResult(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def tell(self, outcomes: Outcomes, batch: Batch) -> None:
-        """Tell the run how the rows of the batch ended."""
-        outcomes.settle_all(self.told)
-        for effect, rows in self._by_effect(effect_of(batch.queue.destination.actions, batch.action)):
-            outcomes.settle_delivered((row.lines for row in rows), effect)
-        outcomes.former_removed += sum(row.former_of is not None for row in self.delivered)
+        """Report how the rows of the batch ended; to their plans, where they are parts of these."""
+        usual = effect_of(batch.queue.destination.actions, batch.action)
+        ends: list[tuple[Sequence[Row], Outcome, str]] = [([row], end, code) for row, end, code in self.others]
+        ends.extend((rows, Outcome.DELIVERED, effect) for effect, rows in self._by_effect(usual))
+        for rows, outcome, code in ends:
+            alone = [row.lines for row in rows if row.plan is None]
+            if len(alone) < len(rows):
+                for row in rows:
+                    if row.plan is not None:
+                        row.plan.ends.append((outcome, code))
+            if outcome is Outcome.DELIVERED:
+                outcomes.settle_delivered(alone, Effect(code))
+            else:
+                outcomes.settle_all([(lines, outcome, code) for lines in alone])
+        if batch.action == batch.queue.destination.actions.remove:
+            outcomes.former_removed += sum(row.former_of is not None for row in self.delivered)
 
     def _by_effect(self, usual: Effect) -> Iterator[tuple[Effect, Sequence[Row]]]:
         """The delivered rows by what was done to them, given what their action usually does."""

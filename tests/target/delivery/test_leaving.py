@@ -61,7 +61,7 @@ def test_an_address_that_both_its_keys_leave_in_one_input_is_removed(mailjet):
 def test_a_key_that_comes_to_an_address_just_delivered_has_it_too(mailjet):
     rows = [person(1), *(person(key, email="both@example.com", name="Both") for key in (1, 1, 2))]
     counts = mailjet.deliver([schema(), *rows], batch_rows=2).counts()
-    assert counts["superseded"] + counts["unchanged"] == 2
+    assert counts.get("superseded", 0) + counts.get("unchanged", 0) == 2
     assert mailjet.deliver([schema(), delete(1)]).counts() == {"unchanged": 1}
     assert mailjet.statuses().keys() == {"both@example.com"}
     assert mailjet.deliver([schema(), delete(2)]).counts() == {"delivered": 1}
