@@ -1,12 +1,6 @@
-"""Batches: cut by rows, bytes and age; an address is on its way once; its rows never overtake each other."""
+"""Batches: cut by rows, bytes and age."""
 
 from __future__ import annotations
-
-from collections import defaultdict
-
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from target_mailing.delivery.batcher import Batcher
 from target_mailing.row import Row
@@ -15,129 +9,70 @@ ROWS, BYTES, AGE = 4, 60, 10.0
 NOT_DELETED = False
 
 
-def row(line: int, address: str, action: str = "add", contact: bytes | None = None) -> Row:
-    return Row((line,), "s", None, NOT_DELETED, address, address, 0, action, contact or b"%d;" % line, 0, b"{}")
-
-
-def overlay(earlier: Row, later: Row) -> Row:
-    later.lines = earlier.lines + later.lines
-    later.contact = earlier.contact + later.contact
-    return later
+def row(line: int, action: str = "add", contact: bytes = b"x") -> Row:
+    return Row((line,), "s", None, NOT_DELETED, "", "", line, action, contact, 0, None)
 
 
 def batcher() -> Batcher:
-    return Batcher(max_rows=ROWS, max_bytes=BYTES, max_age=AGE, overlay=overlay)
+    return Batcher(max_rows=ROWS, max_bytes=BYTES, max_age=AGE)
 
 
-def taken(batches: Batcher) -> list[list[Row]]:
-    found = []
+def taken(batches: Batcher) -> list[list[int]]:
+    lines = []
     while (due := batches.next_due()) is not None:
-        found.append(list(due.rows.values()))
-    return found
-
-
-class BatcherKeepsOrder(RuleBasedStateMachine):
-    def __init__(self):
-        super().__init__()
-        self.batcher = batcher()
-        self.now = 0.0
-        self.line = 0
-        self.came: dict[str, list[tuple[int, str]]] = defaultdict(list)
-        self.went: dict[str, list[tuple[int, str]]] = defaultdict(list)
-        self.under_way: list[list[Row]] = []
-
-    @rule(address=st.sampled_from("abcdef"), action=st.sampled_from(["add", "unsub"]), size=st.integers(1, 40))
-    def add(self, address, action, size):
-        self.line += 1
-        self.came[address].append((self.line, action))
-        self.batcher.add(row(self.line, address, action, b"x" * size), self.now)
-
-    @rule(seconds=st.floats(0, 12))
-    def wait(self, seconds):
-        self.now += seconds
-        self.batcher.close_old(self.now)
-        oldest = self.batcher.oldest()
-        assert oldest is None or self.now - oldest < AGE
-
-    @rule()
-    def submit(self):
-        due = self.batcher.next_due()
-        if due is not None:
-            rows = list(due.rows.values())
-            assert len(rows) <= ROWS
-            assert {one.action for one in rows} == {due.action}
-            for one in rows:
-                self.went[one.address].extend((line, due.action) for line in one.lines)
-            self.under_way.append(rows)
-
-    @rule(at=st.integers(0, 5))
-    def finish(self, at):
-        if self.under_way:
-            rows = self.under_way.pop(at % len(self.under_way))
-            self.batcher.free([one.address for one in rows], self.now)
-
-    @invariant()
-    def one_address_is_in_one_batch_and_in_order(self):
-        addresses = [one.address for rows in self.under_way for one in rows]
-        assert len(addresses) == len(set(addresses))
-        for address, went in self.went.items():
-            assert went == self.came[address][: len(went)]
-
-    def teardown(self):
-        for _ in range(1000):
-            self.batcher.close_all()
-            self.submit()
-            self.finish(0)
-            if self.batcher.is_empty():
-                break
-        assert self.went == self.came
-        assert self.batcher.waiting_rows == 0
-
-
-TestBatcherKeepsOrder = BatcherKeepsOrder.TestCase
-TestBatcherKeepsOrder.settings = settings(max_examples=80, deadline=None, stateful_step_count=50)
+        assert {one.action for one in due.rows} == {due.action}
+        assert not any(one.is_open for one in due.rows)
+        lines.append([line for one in due.rows for line in one.lines])
+    return lines
 
 
 def test_a_full_batch_is_due_at_once_and_an_old_one_later():
     batches = batcher()
-    for line, address in enumerate("abcde", 1):
-        batches.add(row(line, address), 0.0)
-    assert [[one.address for one in rows] for rows in taken(batches)] == [["a", "b", "c", "d"]]
+    for line in range(1, 6):
+        batches.put(row(line), 0.0)
+    assert taken(batches) == [[1, 2, 3, 4]]
+    assert batches.oldest() == 0.0
     batches.close_old(AGE - 1)
     assert taken(batches) == []
     batches.close_old(AGE)
-    assert [[one.address for one in rows] for rows in taken(batches)] == [["e"]]
+    assert taken(batches) == [[5]]
+    assert batches.oldest() is None
+
+
+def test_each_action_has_its_own_batch():
+    batches = batcher()
+    for line, action in enumerate(["add", "remove", "add"], 1):
+        batches.put(row(line, action), 0.0)
+    batches.close_where(lambda batch: batch.action == "remove")
+    assert taken(batches) == [[2]]
+    batches.close_where(lambda _: True)
+    assert taken(batches) == [[1, 3]]
 
 
 def test_bytes_close_a_batch_before_it_overflows():
     batches = batcher()
-    for line, address in enumerate("abc", 1):
-        batches.add(row(line, address, contact=b"x" * 25), 0.0)
-    assert [[one.address for one in rows] for rows in taken(batches)] == [["a", "b"]]
+    rows = [row(line, contact=b"x" * 25) for line in range(1, 4)]
+    for one in rows:
+        batches.put(one, 0.0)
+    assert taken(batches) == [[1, 2]]
+    assert rows[2].is_open
 
 
-def test_a_later_row_of_the_same_batch_supersedes():
+def test_a_row_that_has_grown_counts_with_its_new_size():
     batches = batcher()
-    batches.add(row(1, "a"), 0.0)
-    batches.add(row(2, "a"), 0.0)
-    batches.close_all()
-    assert [one.lines for one in taken(batches)[0]] == [(1, 2)]
+    first = row(1, contact=b"x" * 25)
+    batches.put(first, 0.0)
+    batches.has_grown(first, 20)
+    batches.put(row(2, contact=b"x" * 20), 0.0)
+    assert taken(batches) == [[1]]
 
 
-def test_a_row_waits_while_its_address_is_under_way_also_across_actions():
+def test_p8_a_batch_goes_when_it_superseded_several_times_its_rows():
     batches = batcher()
-    batches.add(row(1, "a", "add"), 0.0)
-    batches.close_all()
-    first = taken(batches)[0]
-    batches.add(row(2, "a", "unsub"), 0.0)
-    batches.add(row(3, "a", "add"), 0.0)
-    batches.close_all()
-    assert taken(batches) == []
-    assert batches.waiting_rows == 2
-    batches.free([one.address for one in first], 0.0)
-    batches.close_all()
-    second = taken(batches)
-    assert [[one.action for one in rows] for rows in second] == [["unsub"]]
-    batches.free(["a"], 0.0)
-    batches.close_all()
-    assert [[one.lines for one in rows] for rows in taken(batches)] == [[(3,)]]
+    one = row(1)
+    batches.put(one, 0.0)
+    for _ in range(4 * ROWS):
+        assert one.is_open
+        batches.has_grown(one, 0)
+    assert not one.is_open
+    assert batches.has_due()

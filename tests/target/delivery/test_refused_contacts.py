@@ -121,7 +121,11 @@ def test_p5_somebody_of_whom_nobody_can_tell_whether_they_opted_out_before_is_no
     assert rejected == [(1, "Lyon"), (1, "Lyon"), (1, "Nice"), (3, "Lyon")]
     assert mailjet.statuses() == before | {"person3@example.com": "unsubscribed"}
     mailjet.sandbox.faults.clear()
-    assert mailjet.deliver([schema(), *rows, state(2)], **config).counts().keys() <= {"delivered", "superseded", "unchanged"}
+    assert mailjet.deliver([schema(), *rows, state(2)], **config).counts().keys() <= {
+        "delivered",
+        "superseded",
+        "unchanged",
+    }
     assert mailjet.statuses()["person1@example.com"] == "subscribed"
     assert (ODD in mailjet.statuses()) is (on_key_change == "keep")
 

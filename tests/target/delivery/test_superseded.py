@@ -6,7 +6,6 @@ import json
 
 import pytest
 
-from target_mailing.delivery.batcher import Batcher
 from target_mailing.lines import Lines
 from target_mailing.row import Row
 from tests.target.conftest import person, schema, state
@@ -19,11 +18,6 @@ def row(line: int, address: str = WHO, **more: object) -> Row:
     record = {"type": "RECORD", "stream": "people", "record": {"id": line}}
     source = Lines(line, [json.dumps(record).encode()])
     return Row((line,), "people", b"k%d" % line, NOT_DELETED, address, address, 1, "add", b"c", line, source, **more)
-
-
-def over(earlier: Row, later: Row) -> Row:
-    later.supersede(earlier)
-    return later
 
 
 def replay(mailjet):
@@ -63,35 +57,19 @@ def test_records_of_superseded_rows_are_found_in_whatever_chunk_of_the_input_the
         Row((line,), "s", None, NOT_DELETED, WHO, WHO, 1, "add", b"", 0, first if line < 4 else second)
         for line in (1, 5, 3, 6)
     ]
-    last = rows[0]
     for one in rows[1:]:
-        last = over(last, one)
-    assert [json.loads(record)["id"] for record, _ in last.records()] == [1, 5, 3, 6]
+        rows[0].supersede_by(one, b"", 0)
+    assert [json.loads(record)["id"] for record, _ in rows[0].records()] == [1, 5, 3, 6]
 
 
-def test_p8_many_rows_of_one_address_hand_on_what_they_gathered_without_copying_it():
-    batches = Batcher(max_rows=10**9, max_bytes=10**9, max_age=1e9, overlay=over)
-    rows = [row(line, followers=(), left_by=(b"l%d" % line,)) for line in range(1, 1_001)]
-    for one in rows:
-        batches.add(one, 0.0)
-    gathered = {(id(one.lines), id(one.left_by), id(one.also)) for one in rows[2:]}
-    assert len(gathered) == 1
-    batches.close_all()
-    due = batches.next_due()
-    assert due is not None
-    assert list(due.rows.values()) == [rows[-1]]
-    assert len(rows[-1].lines) == len(rows[-1].left_by) == 1_000
-    assert len(rows[-1].also) == 999
-
-
-def test_p8_a_batch_goes_when_it_superseded_several_times_its_rows():
-    batches = Batcher(max_rows=5, max_bytes=10**9, max_age=1e9, overlay=over)
-    for line in range(1, 30):
-        batches.add(row(line), 0.0)
-    due = batches.next_due()
-    assert due is not None
-    assert len(due.rows[WHO].lines) == 21
-    assert batches.waiting_rows == 8
+def test_p8_many_rows_of_one_contact_take_no_copies_of_what_was_gathered():
+    first, *others = [row(line) for line in range(1, 1_001)]
+    first.supersede_by(others[0], b"", 0)
+    gathered = id(first.lines), id(first.also), id(first.tickets)
+    for one in others[1:]:
+        first.supersede_by(one, b"", 0)
+    assert (id(first.lines), id(first.also), id(first.tickets)) == gathered
+    assert (len(first.lines), len(first.also), len({*first.resources})) == (1_000, 999, 1_001)
 
 
 @pytest.mark.slow
