@@ -63,7 +63,7 @@ class Decisions:
             return Ended(Outcome.WITHHELD, "opted_out_at_provider")
         if self.is_spared(row, facts):
             facts.settle(row)
-            facts.stay(row)
+            facts.spare(row)
             return Ended(Outcome.UNCHANGED)
         formers = [*self._formers(row, before, facts)]
         if not (formers and self._actions.old_first) and self._is_unchanged(row, facts.known(row.id)):

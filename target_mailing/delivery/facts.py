@@ -23,7 +23,7 @@ class Facts:
         self._known: dict[int, Known | None] = {}
         self._emails: dict[bytes, str | None] = {}
         self._settled: list[Row] = []
-        self._stay: list[Row] = []
+        self._spared: list[Row] = []
         self._rejects: list[Reject] = []
         self._kept: list[tuple[bytes, str, int]] = []
         self._ends: list[End] = []
@@ -74,9 +74,9 @@ class Facts:
             self._moved.add(key)
         self._settled.append(row)
 
-    def stay(self, row: Row) -> None:
-        """The contact of a removal stays, because another key has it."""
-        self._stay.append(row)
+    def spare(self, row: Row) -> None:
+        """A removal is not sent, because another key has the contact."""
+        self._spared.append(row)
 
     def keep(self, removals: Iterable[tuple[bytes, str, int]]) -> None:
         """Keys with former addresses that are to be removed."""
@@ -84,9 +84,9 @@ class Facts:
 
     def note(self, outcomes: Outcomes) -> None:
         """Write to the journal how rows end, then report it."""
-        if self._settled or self._rejects or self._stay:
+        if self._settled or self._rejects or self._spared:
             self._journal.note_rows(
-                unchanged=self._settled, rejects=self._rejects, pending_removals=self._kept, stay=self._stay
+                unchanged=self._settled, rejects=self._rejects, pending_removals=self._kept, spared=self._spared
             )
         outcomes.settle_all(self._ends)
 

@@ -301,7 +301,7 @@ class DestinationQueue:
             return Outcome.WITHHELD, "opted_out_at_provider"
         if self._decisions.is_spared(row, facts):
             facts.settle(row)
-            facts.stay(row)
+            facts.spare(row)
             return Outcome.UNCHANGED, None
         return None
 

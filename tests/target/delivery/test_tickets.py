@@ -82,4 +82,3 @@ def test_a_row_behind_another_one_is_not_handed_over_before_it():
     assert tickets.only_waiting_for(rows[0]) is rows[1]
     assert tickets.only_waiting_for(rows[1]) is rows[2]
     assert tickets.is_waited_for(rows[1])
-    assert not tickets.is_waited_for(rows[2])
