@@ -6,21 +6,15 @@ from mailing_api.addresses import fold_address
 from target_mailing.delivery.ended import Ended
 from target_mailing.delivery.facts import Facts
 from target_mailing.delivery.outcomes import Outcome
-from target_mailing.destination import AppendOnlyDestination
+from target_mailing.destination import AppendOnlyDestination, Refusal
 from target_mailing.journal.journal import Journal, Known
 from target_mailing.row import Row
 
 __all__ = ["AppendOnly"]
 
-_CANNOT_LEAVE = Ended(
-    Outcome.REJECTED, "cannot_leave", "was delivered for good: all can be replaced, but nobody taken off alone"
-)
-_CANNOT_CHANGE = Ended(
-    Outcome.REJECTED, "cannot_change", "an earlier version was delivered for good: there would be two"
-)
-_IN_DOUBT = Ended(
-    Outcome.REJECTED, "unconfirmed", "may be there from an earlier attempt: sent again there might be two"
-)
+_CANNOT_LEAVE = Refusal("cannot_leave", "was delivered for good: all can be replaced, but nobody taken off alone")
+_CANNOT_CHANGE = Refusal("cannot_change", "an earlier version was delivered for good: there would be two")
+_IN_DOUBT = Refusal("unconfirmed", "may be there from an earlier attempt: sent again there might be two")
 
 
 class AppendOnly:
@@ -53,14 +47,14 @@ class AppendOnly:
         has_other = former is not None and former != row.id and self._is_there(facts.known(former))
         if row.action in {self._actions.remove, self._actions.unsubscribe}:
             if is_there or has_other:
-                return _CANNOT_LEAVE
+                return Ended.refused(_CANNOT_LEAVE)
             if row.action != self._actions.remove:
                 return Ended(Outcome.WITHHELD, "unsubscribed")
         elif has_other and self._may_replace:
-            return _CANNOT_CHANGE
+            return Ended.refused(_CANNOT_CHANGE)
         elif not is_there:
             is_doubtful = known is not None and known.confirmed_at is None
-            return _IN_DOUBT if is_doubtful and not self._starts_over else None
+            return Ended.refused(_IN_DOUBT) if is_doubtful and not self._starts_over else None
         facts.settle(row)
         return Ended(Outcome.UNCHANGED)
 

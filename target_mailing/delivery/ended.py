@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 import msgspec
 
 from target_mailing.delivery.outcomes import Outcome
+from target_mailing.destination import Refusal
 
 __all__ = ["Ended"]
 
@@ -15,3 +18,8 @@ class Ended(msgspec.Struct, frozen=True):
     outcome: Outcome
     code: str | None = None
     reason: str | None = None
+
+    @classmethod
+    def refused(cls, refusal: Refusal) -> Self:
+        """The end of a row that is rejected."""
+        return cls(Outcome.REJECTED, refusal.code, refusal.reason)
