@@ -39,22 +39,22 @@ class Calls:
         #: Batches in a step that must not be taken twice.
         self.submitting: set[int] = set()
 
-    def take(self, batch: Batch, then: Callable[[Future[Progress]], None]) -> None:
-        """Take the current step."""
+    def take(self, batch: Batch, then: Callable[[Batch, Future[Progress]], None]) -> None:
+        """Take the current step of a batch."""
         step, work = batch.step, batch.work(journal=self._journal_name)
         if not step.repeatable:
             self.submitting.add(batch.number)
         pool = self._poller if step.watches else self._workers
-        self._call(pool, lambda: step.run(work), then)
+        self._call(pool, lambda: step.run(work), lambda future: then(batch, future))
 
-    def recover(self, batch: Batch, then: Callable[[Future[Done | None]], None]) -> None:
-        """Find out whether the current step was done."""
+    def recover(self, batch: Batch, then: Callable[[Batch, Future[Done | None]], None]) -> None:
+        """Find out whether the current step of a batch was done."""
         known = self._journal.evidence(batch.queue.destination.name)
         step, work = batch.step, batch.work(journal=self._journal_name, known=known)
-        self._call(self._workers, lambda: step.recover(work), then)
+        self._call(self._workers, lambda: step.recover(work), lambda future: then(batch, future))
 
     def undo(self, batch: Batch, then: Callable[[], None]) -> None:
-        """Remove what the steps taken left at the provider, the latest first; a failure is only logged."""
+        """Remove what the steps taken of a batch left at the provider, the latest first; a failure is only logged."""
         steps, work = batch.taken, batch.work(journal=self._journal_name)
 
         def undo() -> None:

@@ -191,7 +191,7 @@ class Delivery:
         self.counts["resumed"] += 1
         logger.info("Resuming batch %d of an earlier run at step %r", batch.number, batch.step.name)
         if batch.step.name in stored.steps and not batch.step.repeatable:
-            self._recover_step(batch)
+            self._calls.recover(batch, self._step_recovered)
         else:
             self._begin_step(batch)
 
@@ -212,7 +212,6 @@ class Delivery:
             self._calls.undo(batch, lambda: self._slots.abandon(batch))
         else:
             self._slots.abandon(batch)
-        self._slots.abandon_waiting(batch.queue)
 
     def _ended(self, batch: Batch) -> None:
         if (following := self._slots.free(batch)) is not None:
@@ -234,22 +233,16 @@ class Delivery:
             self._schedule.add(batch, 0.0 if batch.recovered else batch.queue.settings.poll_interval)
         else:
             batch.begin(self._journal.begin_step(batch.number, batch.step.name))
-            self._take_step(batch)
+            self._calls.take(batch, self._step_taken)
 
     def _continue(self, batch: Batch) -> None:
         """Take the current step of a batch that waited."""
         if batch.waits and self.error is None:
             self._judge_lost_row(batch)
         elif batch.step.watches and batch.begun_at:
-            self._take_step(batch)
+            self._calls.take(batch, self._step_taken)
         else:
             self._begin_step(batch)
-
-    def _take_step(self, batch: Batch) -> None:
-        self._calls.take(batch, lambda future: self._step_taken(batch, future))
-
-    def _recover_step(self, batch: Batch) -> None:
-        self._calls.recover(batch, lambda future: self._step_recovered(batch, future))
 
     def _step_taken(self, batch: Batch, future: Future[Progress]) -> None:
         self._calls.submitting.discard(batch.number)
@@ -268,7 +261,7 @@ class Delivery:
         elif error.maybe_done and not batch.step.repeatable:
             logger.warning("Batch %d: the reply of step %r was lost: %s", batch.number, batch.step.name, error)
             batch.lost_to = error.status
-            self._recover_step(batch)
+            self._calls.recover(batch, self._step_recovered)
         else:
             self._forget_step(batch)
             self._leave(batch, error)
@@ -300,7 +293,7 @@ class Delivery:
             batch.queue.answered.note(sum(len(row.contact) for row in batch.rows))
         if "job" in done.evidence:
             rows = counted(len(batch.rows), "row")
-            logger.info("Batch %d (%s, %s): %s", batch.number, rows, batch.action, batch.jobs)
+            logger.info("Batch %d (%s, %s) submitted: %s", batch.number, rows, batch.action, batch.jobs)
         batch.advance()
         self._begin_step(batch)
 

@@ -132,9 +132,9 @@ class BatchResult(msgspec.Struct, frozen=True, kw_only=True):
         return {"delivered": len(self.delivered), "rejected": len(self.refused), "withheld": len(self.withheld)}
 
     def said_of(self, batch: Batch) -> str:
-        """The same as a sentence for logs, which begins after the batch's number."""
-        nobody = "to be split" if batch.rows else "what was there before has left"
-        told = ", ".join(f"{count} {name}" for name, count in self.counts.items() if count) or nobody
+        """The result for logs, after the batch's number."""
+        none = "to be split" if batch.rows else "earlier contents removed"
+        result = ", ".join(f"{count} {name}" for name, count in self.counts.items() if count) or none
         if batch.recovered and len(self.delivered) < len(batch.rows):
-            told += "; those not delivered come again in the input and are judged then"
-        return f"({batch.jobs}, {counted(len(batch.rows), 'row')}) has ended: {told}"
+            result += "; rows not delivered come again in the input and are judged then"
+        return f"({batch.jobs}, {counted(len(batch.rows), 'row')}) ended: {result}"

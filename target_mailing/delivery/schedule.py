@@ -59,12 +59,9 @@ class Slots:
         return self._waiting[batch.queue].popleft()
 
     def abandon(self, batch: Batch) -> None:
-        """A batch is under way no more, and no other one begins in its place."""
-        self._numbers.discard(batch.number)
-
-    def abandon_waiting(self, queue: DestinationQueue) -> None:
-        """The batches that wait for a slot at a destination do not begin in this run."""
-        self._numbers.difference_update(batch.number for batch in self._waiting.pop(queue, ()))
+        """A batch ends without a result: neither another batch nor those that wait at its destination begin."""
+        waiting = self._waiting.pop(batch.queue, ())
+        self._numbers -= {batch.number, *(other.number for other in waiting)}
 
     def has_next(self, queue: DestinationQueue) -> bool:
         """Whether a batch waits for a slot at a destination, and was not put off itself."""
