@@ -63,6 +63,14 @@ class TapMailing(MailingPlugin, Tap):
     declared_settings = _SETTINGS
     config_jsonschema: ClassVar[dict[str, Any]] = json_schema(_SETTINGS)
     command_class = TapCommand
+    option_help: ClassVar[Mapping[str, str]] = {
+        **MailingPlugin.option_help,
+        "discover": "Print the catalog: all streams of the configured providers with their columns.",
+        "test": "Read a record of each stream, print none, and log which streams are readable. --test=schema prints "
+        "the schemas without reading.",
+        "catalog": "Catalog with the selected streams. Without it, the tap reads the streams selected by default.",
+        "state": "STATE of the last run: incremental streams continue from their bookmarks.",
+    }
     # Without BATCH, whose files would bypass selection and stream maps, and without ACTIVATE_VERSION.
     capabilities: ClassVar[list[CapabilitiesEnum]] = [
         TapCapabilities.CATALOG,
@@ -202,6 +210,17 @@ class TapMailing(MailingPlugin, Tap):
         """Test the connections, given --test."""
         with cls._hinting(ctx.params.get("config")):
             super().cb_test(ctx, param, value)
+
+    @classmethod
+    def get_singer_command(cls) -> click.Command:
+        """The command, with its help."""
+        command = super().get_singer_command()
+        titles = ", ".join(provider.title for provider in PROVIDERS)
+        command.help = (
+            f"Read contacts, lists and import jobs from {titles}, and write them to standard output as Singer messages."
+        )
+        command.epilog = "Each setting has an environment variable, such as TAP_MAILING_START_DATE."
+        return command
 
     # The run
 

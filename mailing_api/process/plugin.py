@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
@@ -34,10 +34,17 @@ class MailingPlugin(PluginBase):
     Attributes:
         declared_settings: all settings of the plugin.
         command_class: the class of its command.
+        option_help: texts of `--help` that replace those of the SDK, by option.
     """
 
     declared_settings: ClassVar[Sequence[Setting]]
     command_class: ClassVar[type[PluginCommand]]
+    option_help: ClassVar[Mapping[str, str]] = {
+        "version": "Print the version.",
+        "about": "Print the settings and capabilities.",
+        "about_format": "Format of --about.",
+        "config": "JSON file with settings, or ENV to read them from environment variables as well; may be repeated.",
+    }
 
     @classproperty
     def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805 - as in the SDK, which cannot read settings of two types
@@ -90,6 +97,9 @@ class MailingPlugin(PluginBase):
     def get_singer_command(cls) -> click.Command:
         """Return the SDK's command, with errors reported in one line."""
         command = super().get_singer_command()
+        for option in command.params:
+            if isinstance(option, click.Option) and option.name in cls.option_help:
+                option.help = cls.option_help[option.name]
         return cls.command_class(
             name=command.name,
             callback=command.callback,

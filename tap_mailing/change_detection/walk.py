@@ -14,6 +14,8 @@ from __future__ import annotations
 import secrets
 from collections.abc import Collection, Iterator, Sequence
 
+import msgspec
+
 from tap_mailing.change_detection.store import Generation, Note, Store
 
 __all__ = ["Walk"]
@@ -43,17 +45,14 @@ class Walk:
         """
         self._store = store
         self._part = part
-        self._scope = scope
         store.rollback()  # the changes of a failed walk
         self._number = store.begin(part)
-        base = store.generation(part, named) if named else None
-        if base is not None and base.scope == scope:
-            self.compares = True
-            self._base, self._since = base.number, base.since
+        stored = store.generation(part, named) if named else None
+        base = stored if stored is not None and stored.scope == scope else None
+        if base is not None:
             store.drop_before(part, base)
-        else:
-            self.compares = False
-            self._base, self._since = 0, self._number
+        self.compares = base is not None
+        self._base = base or Generation(0, self._number, scope)
         store.commit()
         self._live, self._first, self._next = store.extent(part)
         # An empty store cannot become wrong by a crash, so one commit at the end suffices. A store with a generation
@@ -66,7 +65,7 @@ class Walk:
         stored = self._store.find(self._part, keys) if self.compares else {}
         changed: list[int] = []
         notes: dict[str, Note] = {}
-        base, number, first, met = self._base, self._number, self._first, self._met
+        base, number, first, met = self._base.number, self._number, self._first, self._met
         for index, (key, new_hash) in enumerate(zip(keys, hashes, strict=True)):
             stored_row = stored.get(key)
             if stored_row is None:
@@ -100,7 +99,8 @@ class Walk:
     def complete(self) -> str:
         """Make the complete and written walk a generation; returns its name for STATE."""
         name = secrets.token_hex(8)
-        self._store.add_generation(self._part, name, Generation(self._number, self._since, self._scope))
+        generation = msgspec.structs.replace(self._base, number=self._number)
+        self._store.add_generation(self._part, name, generation)
         self._store.commit()
         return name
 

@@ -22,7 +22,7 @@ from tap_mailing.records.columns import (
     objects,
     reading,
     text,
-    texts,
+    text_array,
     timestamp,
 )
 
@@ -49,7 +49,7 @@ _ADDRESS_FIELDS: dict[str, dict[str, Any]] = {
 
 def identifiers(name: str, field: str) -> Column:
     """A column with the IDs of linked resources."""
-    return texts(name, field, unset=[])
+    return text_array(name, field, unset=[])
 
 
 def address_country(country: str | None, home: str | None) -> str | None:
@@ -137,7 +137,7 @@ class Contacts(MpdxStream):
         identifiers("person_ids", "people"),
         text("primary_person_id", "primary_person"),
         text("spouse_id", "spouse"),
-        texts("tags", "tag_list"),
+        text_array("tags", "tag_list"),
         text("locale", "locale"),
         text("timezone", "timezone"),
         text("website", "website"),

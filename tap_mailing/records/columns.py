@@ -37,8 +37,8 @@ __all__ = [
     "objects",
     "reading",
     "text",
+    "text_array",
     "text_mapping",
-    "texts",
     "timestamp",
 ]
 
@@ -99,7 +99,7 @@ def text(name: str, field: str) -> Column:
     return _column(name, field, TEXT, _texts)
 
 
-def texts(name: str, field: str, *, unset: list[str] | None = None) -> Column:
+def text_array(name: str, field: str, *, unset: list[str] | None = None) -> Column:
     """An array of strings, without null and empty strings; `unset` if the field is missing."""
 
     def convert(array: Any) -> list[str] | None:

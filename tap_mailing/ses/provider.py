@@ -9,7 +9,7 @@ from mailing_api.http.pace import Pace
 from mailing_api.ses.answers import flat
 from mailing_api.ses.client import SES_SETTINGS, SesClient
 from tap_mailing.provider import Provider
-from tap_mailing.records.columns import Row, boolean, identifier, moment, number, text, texts
+from tap_mailing.records.columns import Row, boolean, identifier, moment, number, text, text_array
 from tap_mailing.ses.contacts import ContactDetails, Contacts
 from tap_mailing.ses.details import MAX_DETAILS
 from tap_mailing.ses.import_jobs import IMPORT_DESTINATION, ImportJobDetails, ImportJobs
@@ -81,7 +81,7 @@ class Account(SesStream):
         number("max_24_hour_send", "SendQuota.Max24HourSend"),
         number("max_send_rate", "SendQuota.MaxSendRate"),
         number("sent_last_24_hours", "SendQuota.SentLast24Hours"),
-        texts("suppressed_reasons", "SuppressionAttributes.SuppressedReasons"),
+        text_array("suppressed_reasons", "SuppressionAttributes.SuppressedReasons"),
         text("condition_threshold_enabled", f"{_CONFIDENCE}.ConditionThresholdEnabled"),
         text("confidence_verdict_threshold", f"{_CONFIDENCE}.OverallConfidenceThreshold.ConfidenceVerdictThreshold"),
         boolean("dedicated_ip_auto_warmup_enabled", "DedicatedIpAutoWarmupEnabled"),
@@ -89,7 +89,7 @@ class Account(SesStream):
         text("website_url", "Details.WebsiteURL"),
         text("contact_language", "Details.ContactLanguage"),
         text("use_case_description", "Details.UseCaseDescription"),
-        texts("additional_contact_email_addresses", "Details.AdditionalContactEmailAddresses"),
+        text_array("additional_contact_email_addresses", "Details.AdditionalContactEmailAddresses"),
         text("review_status", "Details.ReviewDetails.Status"),
         text("review_case_id", "Details.ReviewDetails.CaseId"),
         text("vdm_enabled", "VdmAttributes.VdmEnabled"),
