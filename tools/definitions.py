@@ -94,7 +94,7 @@ def lock_text(section: str) -> str:
 
 
 def files() -> dict[Path, str]:
-    """Return the texts of all files by their paths."""
+    """Return the contents of all files by their paths."""
     texts: dict[Path, str] = {}
     for section, plugin in PLUGINS.items():
         folder = ROOT / "plugins" / section
