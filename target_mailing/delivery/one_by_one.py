@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 from typing import Final, Generic, TypeVar
 
 from mailing_api.answered_calls import answered_calls
@@ -13,6 +13,7 @@ from target_mailing.destination import Finished, Refusal
 __all__ = ["UNAVAILABLE", "finished", "take_each", "take_each_that_works", "why_failing"]
 
 T = TypeVar("T")
+K = TypeVar("K", bound=Hashable)
 
 #: Contacts in a row that may fail before the provider is considered down. For each, the client retried.
 _MOST_FAILING: Final = 3
@@ -41,8 +42,8 @@ def take_each(
 
 
 def take_each_that_works(
-    positions: Iterable[int], take: Callable[[int], T], *, probe: Callable[[], object]
-) -> tuple[dict[int, T], dict[int, ProviderFault]]:
+    contacts: Iterable[K], take: Callable[[K], T], *, probe: Callable[[], object]
+) -> tuple[dict[K, T], dict[K, ProviderFault]]:
     """Process contacts one by one; the result of each, and the errors of those that the provider fails for.
 
     A contact whose call ends in a server error, despite retries, is put aside. The contact is to blame if it fails once
@@ -54,7 +55,7 @@ def take_each_that_works(
     for reads that fail. It is enough for a single write, unless its status is that of an unavailable provider.
 
     Args:
-        positions: of the contacts.
+        contacts: their positions or addresses.
         take: processes one contact. It may be called again for a contact that succeeded.
         probe: a read like those for a contact, about another contact; NotFound is an answer.
 
@@ -63,7 +64,7 @@ def take_each_that_works(
     """
     turns = _Turns(take)
     in_a_row = total = 0
-    for at in positions:
+    for at in contacts:
         if turns.take(at):
             in_a_row = 0
             # Now, while others are left: later, a contact that succeeded may have nothing to write.
@@ -83,7 +84,7 @@ def take_each_that_works(
     return turns.taken, turns.failed
 
 
-class _Turns(Generic[T]):
+class _Turns(Generic[K, T]):
     """The contacts that succeeded, and those that the provider fails for.
 
     Attributes:
@@ -94,14 +95,14 @@ class _Turns(Generic[T]):
             since.
     """
 
-    def __init__(self, take: Callable[[int], T]) -> None:
-        self.taken: dict[int, T] = {}
-        self.failed: dict[int, ProviderFault] = {}
-        self.put_aside: list[int] = []
-        self.cleared: set[int] = set()
+    def __init__(self, take: Callable[[K], T]) -> None:
+        self.taken: dict[K, T] = {}
+        self.failed: dict[K, ProviderFault] = {}
+        self.put_aside: list[K] = []
+        self.cleared: set[K] = set()
         self._take = take
 
-    def take(self, at: int) -> bool:
+    def take(self, at: K) -> bool:
         """Process a contact; whether it succeeded."""
         try:
             with answered_calls() as answered:
@@ -118,7 +119,7 @@ class _Turns(Generic[T]):
         self._note(answered)
         return True
 
-    def take_again(self, at: int) -> None:
+    def take_again(self, at: K) -> None:
         """Process once more a contact that was put aside."""
         self.put_aside.remove(at)
         self.take(at)

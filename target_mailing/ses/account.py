@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, Final
 
 from mailing_api.aws.s3_encryption import Encryption, encryption_of
@@ -22,7 +23,7 @@ from target_mailing.ses.destination import Contacts, Suppressions
 from target_mailing.ses.direct_route import MAX_ROWS
 from target_mailing.ses.list import ACTIONS
 from target_mailing.ses.provider import OWN_SETTINGS, PROVIDER
-from target_mailing.ses.setup import lists_there, topics_of
+from target_mailing.ses.setup import existing_lists, topics_of
 from target_mailing.ses.stage import Stage
 from target_mailing.ses.suppression_list import SuppressionList
 from target_mailing.settings import StreamSettings
@@ -31,7 +32,7 @@ __all__ = ["SesAccount", "connect"]
 
 logger = logging.getLogger("target-mailing.ses")
 
-#: To be told "too many" means to wait, and others may use the account, too: about a quarter of an hour.
+#: Waits through throttling, which others who use the account may cause, for about a quarter of an hour.
 PATIENCE: Final = RetryPolicy(throttle_base=1.0, throttle_cap=30.0, throttle_tries=60, fault_cap=30.0, fault_tries=8)
 
 
@@ -39,14 +40,14 @@ class SesAccount(Account):
     """One account of Amazon SES, in one region."""
 
     def __init__(self, client: SesClient, config: Mapping[str, Any]) -> None:
-        """Take the client, and the configuration; nothing is asked yet.
+        """Take the client and the configuration; no call is made.
 
         Raises:
             ConfigurationError: a setting is wrong.
         """
         if len(client.regions) != 1:
             raise ConfigurationError(
-                f"Setting `ses_regions` names {len(client.regions)} regions; the target delivers to one: name that."
+                f"Setting `ses_regions` names {len(client.regions)} regions, but the target delivers to one: name one."
             )
         self._client = client
         self._region = client.regions[0]
@@ -56,22 +57,22 @@ class SesAccount(Account):
         self._preserves = bool(own["ses_preserve_unsubscribes"])
         self._may_unsuppress = bool(own["ses_allow_unsuppress"])
         self._stage = self._stage_of(own, encryption_of("ses_s3_", config))
-        self._checked: set[str] = set()
+        self._is_bucket_checked = False
         self._topics: dict[str, list[str]] = {}
         self.label = client.account
 
     def _stage_of(self, own: Mapping[str, Any], encryption: Encryption) -> Stage | None:
-        bucket, prefix, url = own["ses_s3_bucket"], own["ses_s3_prefix"], own["ses_s3_endpoint_url"]
+        name, prefix, url = own["ses_s3_bucket"], own["ses_s3_prefix"], own["ses_s3_endpoint_url"]
         if url:
             check_url("ses_s3_endpoint_url", url, "https://s3.eu-west-1.amazonaws.com")
-        if not bucket:
+        if not name:
             return None
-        if "/" in bucket:
+        if "/" in name:
             raise ConfigurationError("Setting `ses_s3_bucket` has a slash: give the bucket's name alone.")
         if prefix.startswith("/"):
             raise ConfigurationError("Setting `ses_s3_prefix` begins with a slash, which S3 would take as a folder.")
-        found = self._client.bucket(self._region, bucket, endpoint_url=url, encryption=encryption)
-        return Stage(found, prefix, keeps=bool(own["ses_s3_keep_objects"]))
+        bucket = self._client.bucket(self._region, name, endpoint_url=url, encryption=encryption)
+        return Stage(bucket, prefix, keeps=bool(own["ses_s3_keep_objects"]))
 
     @property
     def tenant(self) -> str:
@@ -85,9 +86,9 @@ class SesAccount(Account):
         self._client.close()
 
     def check(self, settings: StreamSettings) -> None:
-        """See that the settings fit each other; where the list is missing, Amazon SES is asked what lists there are."""
+        """Check that the settings fit each other; if `list` is missing, the error names the lists of the region."""
         if settings.scope != "list":
-            raise ConfigurationError("Setting `scope` is 'account', which Amazon SES does not have: leave it out.")
+            raise ConfigurationError("Setting `scope` is 'account', which Amazon SES does not support: remove it.")
         if settings.route == "import" and self._stage is None:
             raise ConfigurationError(
                 "Setting `route` is 'import', which needs a bucket: set `ses_s3_bucket`, or `route: direct`."
@@ -98,87 +99,86 @@ class SesAccount(Account):
             self._check_contact_list(settings)
 
     def destination(self, settings: StreamSettings, *, dry_run: bool = False) -> Destination:
-        """The contact list or the suppression list, after a look at whatever could stand in the way."""
+        """The contact list or the suppression list, after checks of settings, account, list and bucket."""
         self.check(settings)
-        route = settings.route or PROVIDER.routes[0]
-        self._check_account(route)
+        has_imports = self._stage is not None and settings.route != "direct"
+        self._check_account(has_imports=has_imports)
         where = f"ses:{self.label}:{self._region}"
-        found: Destination
+        destination: Destination
         if self._suppresses:
-            place = SuppressionList(self._writer, may_remove=self._may_unsuppress)
-            found = Suppressions(place, where=where, name="suppression-list", settings=settings, stage=self._stage)
+            suppressions = SuppressionList(self._writer, may_remove=self._may_unsuppress)
+            destination = Suppressions(
+                suppressions, where=where, name="suppression-list", settings=settings, stage=self._stage
+            )
         else:
-            name, topics = self._contact_list(settings, dry_run=dry_run)
-            place_of_contacts = ContactList(self._writer, name, preserves=self._preserves)
-            name = f"contact-list:{name}"
-            found = Contacts(place_of_contacts, topics, where=where, name=name, settings=settings, stage=self._stage)
-        if self._stage is not None and route != "direct" and "bucket" not in self._checked:
+            name = settings.lists[0]
+            topics = self._topics_of(name, settings, dry_run=dry_run)
+            contacts = ContactList(self._writer, name, preserves=self._preserves)
+            destination = Contacts(
+                contacts, topics, where=where, name=f"contact-list:{name}", settings=settings, stage=self._stage
+            )
+        if self._stage is not None and has_imports and not self._is_bucket_checked:
             self._stage.bucket.check(self._stage.prefix)
-            self._checked.add("bucket")
-        return found
+            self._is_bucket_checked = True
+        return destination
 
     def most_rows(self, settings: StreamSettings) -> int:
-        """Row by row, a batch is what comes again after a kill."""
+        """The most rows in a batch."""
         return MAX_ROWS if settings.route == "direct" else PROVIDER.most_rows
 
-    # What could stand in the way
+    # Checks
 
-    def _check_account(self, route: str) -> None:
-        """In Amazon SES's own sandbox an account has neither import jobs nor a suppression list to write to."""
-        if "account" in self._checked:
-            return
-        is_sandboxed = self._client.describe(self._region).get("ProductionAccessEnabled") is False
-        if is_sandboxed and (self._suppresses or (self._stage is not None and route != "direct")):
+    @cached_property
+    def _is_sandboxed(self) -> bool:
+        return self._client.describe(self._region).get("ProductionAccessEnabled") is False
+
+    def _check_account(self, *, has_imports: bool) -> None:
+        """Check that the account is not in Amazon SES's sandbox, which has no import jobs and no suppressions."""
+        if self._is_sandboxed and (self._suppresses or has_imports):
+            way_out = "" if self._suppresses else ", or set `route: direct`, which also delivers to the contact list"
             raise ConfigurationError(
                 f"Amazon SES {self._region} account {self.label!r}: the AWS account is in Amazon SES's sandbox in this "
-                "region, where nothing is imported and no address is suppressed. Request production access in its "
-                "console"
-                + (
-                    "."
-                    if self._suppresses
-                    else ", or set `route: direct`, which delivers to the contact list all the same."
-                )
+                "region, which runs no import jobs and suppresses no addresses. Request production access in Amazon "
+                f"SES's console{way_out}."
             )
-        self._checked.add("account")
 
     def _check_suppressing(self, settings: StreamSettings) -> None:
         if settings.lists:
             raise ConfigurationError(
-                "Setting `list` is set, but `ses_target: suppression_list` delivers to the one suppression list of the "
-                "account, which has no name: leave `list` out."
+                "Setting `list` is set, but `ses_target: suppression_list` delivers to the account's suppression list, "
+                "which has no name: remove `list`."
             )
         if settings.action == ACTIONS.remove and not self._may_unsuppress:
             raise ConfigurationError(
-                "Setting `action` is 'remove', which takes addresses off the suppression list so that they are sent to "
-                "again: it needs `ses_allow_unsuppress: true`. Set that too, or choose another action."
+                "Setting `action` is 'remove', which removes addresses from the suppression list, so that they get "
+                "mail again: it needs `ses_allow_unsuppress: true`. Set both, or choose another action."
             )
 
     def _check_contact_list(self, settings: StreamSettings) -> None:
         if len(settings.lists) != 1:
             raise ConfigurationError(
-                "Setting `list`: give the name of the contact list to deliver to"
-                f" ({lists_there(self._writer)}); or set `ses_target: suppression_list`."
+                f"Setting `list`: name one contact list of Amazon SES {self._region} ({existing_lists(self._writer)}), "
+                "or set `ses_target: suppression_list`."
             )
         if not self._preserves and settings.consent != "force":
             raise ConfigurationError(
                 "Setting `ses_preserve_unsubscribes` is false, which overwrites opt-outs at Amazon SES: it needs "
-                "`consent: force`. Set that too, or leave it at true."
+                "`consent: force`. Set both, or neither."
             )
 
-    def _contact_list(self, settings: StreamSettings, *, dry_run: bool) -> tuple[str, list[str]]:
-        """The list's name, and its topics."""
-        name = settings.lists[0]
+    def _topics_of(self, name: str, settings: StreamSettings, *, dry_run: bool) -> list[str]:
+        """The topics of a contact list, after a check that it has those of `mapping`."""
         if name not in self._topics:
             self._topics[name] = topics_of(self._writer, name, create=settings.create_list, dry_run=dry_run)
         topics = self._topics[name]
         known = fields_of(topics).columns
-        wrong = [one for one in settings.mapping if one.startswith(TOPIC_PREFIX) and one not in known]
-        if wrong:
+        unknown = [column for column in settings.mapping if column.startswith(TOPIC_PREFIX) and column not in known]
+        if unknown:
             raise ConfigurationError(
-                f"Setting `mapping` has {wrong[0]!r}, but the contact list has no such topic. It has: "
+                f"Setting `mapping` has {unknown[0]!r}, but the contact list has no such topic. It has: "
                 f"{', '.join(topics) or 'none'}."
             )
-        return name, topics
+        return topics
 
 
 def connect(config: Mapping[str, Any], *, max_requests_per_second: float | None = None, **options: Any) -> SesAccount:

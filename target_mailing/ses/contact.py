@@ -1,4 +1,4 @@
-"""A contact of Amazon SES: what a row says of it, what is there, and what of both is to be there then; pure (P5)."""
+"""A contact of Amazon SES: the content of a row, the contact as it is, and the two merged; pure (P5)."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from target_mailing.contacts.properties import CANONICAL_COLUMNS
 
 __all__ = [
     "ANY_ATTRIBUTE",
+    "Content",
     "State",
     "Status",
-    "Told",
     "encode_contact",
     "fields_of",
-    "laid_over",
     "line_of",
     "members_of",
     "merged",
+    "overlaid",
 ]
 
 Status = Literal["OPT_IN", "OPT_OUT"]
@@ -37,20 +37,20 @@ ATTRIBUTES: Final = tuple(
     for name in CANONICAL_COLUMNS
     if name.startswith(("name", "first_", "last_", "company", "job_", "phone", "address_"))
 )
-#: Columns of topics begin so.
+#: The beginning of a topic's column.
 TOPIC_PREFIX: Final = "topic_"
 PREFERENCES: Final = "topic_preferences"
-#: What `tap-mailing` writes beside the preferences; it is the list's, and no choice of anybody.
+#: A column of `tap-mailing`; it holds the list's defaults, which no contact chose.
 _DEFAULTS: Final = "topic_default_preferences"
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
-class Told(msgspec.Struct, omit_defaults=True):
-    """What a row says, as it is kept in a batch.
+class Content(msgspec.Struct, omit_defaults=True):
+    """The content of a row, as a batch holds it.
 
     Attributes:
-        force: it is to undo opt-outs.
+        force: undo opt-outs.
     """
 
     email: str
@@ -60,12 +60,12 @@ class Told(msgspec.Struct, omit_defaults=True):
 
 
 class State(msgspec.Struct, frozen=True):
-    """A contact as it is, or is to be.
+    """A contact as it is, or as it is to be written.
 
     Attributes:
-        email: as Amazon SES spells it.
-        topics: the contact's own choices; what it did not choose is not in here.
-        attributes: JSON in a text, None for none; UNSET where a listing did not show them.
+        email: in Amazon SES's spelling.
+        topics: the contact's own choices, without the list's defaults.
+        attributes: JSON in a string, None for none; UNSET if it comes from a listing, which does not show them.
     """
 
     email: str
@@ -75,86 +75,81 @@ class State(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> State:
-        """From what GetContact or ListContacts shows. Whatever is no choice to be written to counts as an opt-out.
+        """The contact of an answer of GetContact or ListContacts. A status other than OPT_IN is taken as an opt-out.
 
         Raises:
-            UnreadableAnswer: it shows no contact, or not whether this one unsubscribed.
+            UnreadableAnswer: it shows no contact, or does not show whether the contact unsubscribed.
         """
         try:
-            return cls._of(row)
-        except (AttributeError, LookupError, TypeError):
+            attributes = row.get("AttributesData", None if "ContactListName" in row else UNSET)
+            preferences = row.get("TopicPreferences")
+            return cls(
+                email=str(row["EmailAddress"]),
+                unsubscribed=msgspec.convert(row["UnsubscribeAll"], bool),
+                topics={
+                    str(preference["TopicName"]): (
+                        "OPT_IN" if preference.get("SubscriptionStatus") == "OPT_IN" else "OPT_OUT"
+                    )
+                    for preference in ([] if preferences is None else preferences)
+                },
+                attributes=attributes if attributes is UNSET or attributes is None else str(attributes),
+            )
+        except (AttributeError, LookupError, TypeError, msgspec.ValidationError):
             raise UnreadableAnswer("Amazon SES: a contact is not in the form that AWS documents.") from None
-
-    @classmethod
-    def _of(cls, row: Mapping[str, Any]) -> State:
-        attributes = row.get("AttributesData", None if "ContactListName" in row else UNSET)
-        unsubscribed, preferences = row["UnsubscribeAll"], row.get("TopicPreferences")
-        if not isinstance(unsubscribed, bool):
-            raise TypeError
-        return cls(
-            email=str(row["EmailAddress"]),
-            unsubscribed=unsubscribed,
-            topics={
-                str(one["TopicName"]): "OPT_IN" if one.get("SubscriptionStatus") == "OPT_IN" else "OPT_OUT"
-                for one in ([] if preferences is None else preferences)
-            },
-            attributes=attributes if attributes is UNSET or attributes is None else str(attributes),
-        )
 
     @property
     def has_opted_out(self) -> bool:
-        """Of everything, or of a topic; deleting the contact would forget it."""
+        """Whether it opted out of everything, or of a topic; deleting the contact would erase that."""
         return self.unsubscribed or "OPT_OUT" in self.topics.values()
 
     def with_opt_outs_of(self, other: State) -> State:
-        """The same, with the opt-outs of a contact whose address differs in case only."""
-        topics: dict[str, Status] = {**other.topics, **self.topics}
-        topics |= {name: "OPT_OUT" for name, status in other.topics.items() if status == "OPT_OUT"}
+        """The same, with the opt-outs of a contact whose address differs only in case."""
+        topics: dict[str, Status] = {**other.topics, **self.topics, **_opt_outs(other.topics)}
         return msgspec.structs.replace(self, unsubscribed=self.unsubscribed or other.unsubscribed, topics=topics)
 
 
-def merged(told: Told, *, unsubscribe: bool, state: State | None) -> State:
-    """What a contact is to be, given what it is; only a row that is to undo opt-outs undoes one.
+def merged(content: Content, *, unsubscribe: bool, state: State | None) -> State:
+    """The contact to write, given the contact as it is. Opt-outs are kept, unless the content has `force`.
 
-    A row that has attributes replaces all of them, since a listing does not show those that are there.
+    Attributes in a row replace all of the contact's: a listing does not show these.
     """
-    topics: dict[str, Status] = {} if state is None else dict(state.topics)
-    for name, status in told.topics.items():
-        if status == "OPT_OUT" or told.force or topics.get(name) != "OPT_OUT":
-            topics[name] = status
-    attributes = None if state is None else state.attributes
-    if told.attributes:
-        attributes = _encode(told.attributes).decode()
+    before = state or State(content.email, attributes=None)
+    kept = {} if content.force else _opt_outs(before.topics)
     return State(
-        email=told.email if state is None else state.email,
-        unsubscribed=unsubscribe or (state is not None and state.unsubscribed and not told.force),
-        topics=topics,
-        attributes=attributes,
+        email=before.email,
+        unsubscribed=unsubscribe or (before.unsubscribed and not content.force),
+        topics={**before.topics, **content.topics, **kept},
+        attributes=_encode(content.attributes).decode() if content.attributes else before.attributes,
     )
 
 
-def laid_over(earlier: Told, later: Told) -> Told:
-    """What has the effect of one row followed by another of the same action."""
-    topics: dict[str, Status] = {**earlier.topics, **later.topics}
-    if not later.force:
-        topics |= {name: status for name, status in earlier.topics.items() if status == "OPT_OUT"}
-    return Told(later.email, later.attributes or earlier.attributes, topics, later.force)
+def overlaid(earlier: Content, later: Content) -> Content:
+    """The content that has the effect of one row followed by another of the same action."""
+    kept = {} if later.force else _opt_outs(earlier.topics)
+    topics: dict[str, Status] = {**earlier.topics, **later.topics, **kept}
+    return Content(later.email, later.attributes or earlier.attributes, topics, later.force)
+
+
+def _opt_outs(topics: Mapping[str, Status]) -> dict[str, Status]:
+    return {name: status for name, status in topics.items() if status == "OPT_OUT"}
 
 
 def members_of(state: State) -> dict[str, Any]:
     """A contact as CreateContact and UpdateContact take it."""
-    found: dict[str, Any] = {
+    members: dict[str, Any] = {
         "UnsubscribeAll": state.unsubscribed,
         "TopicPreferences": [
             {"TopicName": name, "SubscriptionStatus": status} for name, status in sorted(state.topics.items())
         ],
     }
-    return found | ({"AttributesData": state.attributes} if isinstance(state.attributes, str) else {})
+    if isinstance(state.attributes, str):
+        members["AttributesData"] = state.attributes
+    return members
 
 
 def line_of(state: State) -> bytes:
-    """A contact as a line of an import's file, where members have other names."""
-    found: dict[str, Any] = {
+    """A contact as a line of an import job's object, whose members have other names."""
+    members: dict[str, Any] = {
         "emailAddress": state.email,
         "unsubscribeAll": state.unsubscribed,
         "topicPreferences": [
@@ -162,31 +157,31 @@ def line_of(state: State) -> bytes:
         ],
     }
     if isinstance(state.attributes, str):
-        found["attributesData"] = state.attributes
-    return msgspec.json.encode(found) + b"\n"
+        members["attributesData"] = state.attributes
+    return msgspec.json.encode(members) + b"\n"
 
 
 def encode_contact(contact: MappedContact, *, force: bool, by_address: bool) -> bytes:
-    """What a row says; equal contacts give equal bytes. `by_address`: nothing but the address is needed."""
-    told = Told(contact.email or "")
-    if not by_address:
-        attributes = {name: contact.columns[name] for name in ATTRIBUTES if name in contact.columns}
-        topics = dict(contact.columns.get(PREFERENCES, {}))
-        for name, value in contact.columns.items():
-            if name not in {*ATTRIBUTES, PREFERENCES, _DEFAULTS}:
-                topics |= value
-        told = Told(told.email, {**attributes, **contact.properties} or None, topics, force)
-    return _encode(told)
+    """The content of a row; equal contacts give equal bytes. `by_address`: only the address is needed."""
+    email = contact.email or ""
+    if by_address:
+        return _encode(Content(email))
+    attributes = {name: contact.columns[name] for name in ATTRIBUTES if name in contact.columns}
+    topics = dict(contact.columns.get(PREFERENCES, {}))
+    for name, value in contact.columns.items():
+        if name not in {*ATTRIBUTES, PREFERENCES, _DEFAULTS}:
+            topics |= value
+    return _encode(Content(email, {**attributes, **contact.properties} or None, topics, force))
 
 
 # Fields
 
 
 def fields_of(topics: Collection[str]) -> Fields:
-    """What a contact list with these topics takes."""
+    """The fields of a contact list with these topics."""
     columns = dict.fromkeys(ATTRIBUTES, _JSON)
     for topic in topics:
-        # Warehouses like to spell columns in lower case.
+        # Warehouses often have columns in lower case.
         columns |= dict.fromkeys((f"{TOPIC_PREFIX}{topic}", f"{TOPIC_PREFIX}{topic.lower()}"), _choice_field(topic))
     columns |= {PREFERENCES: _preferences_field(frozenset(topics)), _DEFAULTS: Field(lambda value: value)}
     return Fields(columns=columns, properties=ANY_ATTRIBUTE, own_prefix=TOPIC_PREFIX, ascii_only=True)
@@ -197,12 +192,12 @@ _JSON: Final = Field(values.json_value)
 ANY_ATTRIBUTE: Final = AnyName(_JSON)
 
 
-#: Reads what somebody chose.
+#: Reads a choice: True for an opt-in, False for an opt-out, None for none.
 _Choice = Callable[[Any], bool | None]
 
 
 def _choice_field(topic: str) -> Field:
-    """A topic; in a column that is called after opt-outs, "yes" declines it."""
+    """The field of a topic; in a column named after opt-outs, "yes" declines the topic."""
 
     def read_by(choice: _Choice) -> Field:
         def convert(value: Any) -> dict[str, Status] | None:
@@ -218,47 +213,48 @@ def _status(choice: bool | None) -> Status | None:
     return None if choice is None else "OPT_IN" if choice else "OPT_OUT"
 
 
-def _declined(found: Mapping[str, Status]) -> dict[str, Status] | None:
-    return {topic: status for topic, status in found.items() if status == "OPT_OUT"} or None
+def _declined(topics: Mapping[str, Status]) -> dict[str, Status] | None:
+    return _opt_outs(topics) or None
 
 
 def _preferences_field(topics: frozenset[str]) -> Field:
-    """Choices as `tap-mailing` writes them, a list of objects, or as one object."""
+    """Choices, in a list of objects, as `tap-mailing` writes them, or in one object."""
 
     def read_by(choice: _Choice) -> Field:
         def convert(value: Any) -> dict[str, Status] | None:
-            told = _told_preferences(value)
-            return None if told is None else dict(_chosen(told, topics, choice))
+            preferences = _preferences(value)
+            return None if preferences is None else _statuses(preferences, topics, choice)
 
         def readable(value: Any) -> dict[str, Status]:
-            found: dict[str, Status] = {}
-            for one in _told_preferences(value) or ():
+            statuses: dict[str, Status] = {}
+            for preference in _preferences(value) or ():
                 with suppress(ValueError):
-                    found |= _chosen([one], topics, choice)
-            return found
+                    statuses |= _statuses([preference], topics, choice)
+            return statuses
 
         return Field(convert, readable=readable, opt_outs=_declined)
 
     return msgspec.structs.replace(read_by(choice_of), turned=read_by(choice_of_opt_out))
 
 
-def _told_preferences(value: Any) -> list[tuple[Any, Any]] | None:
-    given = values.from_json_text(value, "a list of preferences")
-    if given is None:
+def _preferences(value: Any) -> list[tuple[Any, Any]] | None:
+    preferences = values.from_json_text(value, "a list of preferences")
+    if preferences is None:
         return None
-    if isinstance(given, list) and all(isinstance(one, dict) for one in given):
-        return [(one.get("topic_name"), one.get("subscription_status")) for one in given]
-    if isinstance(given, dict):
-        return list(given.items())
+    if isinstance(preferences, list) and all(isinstance(preference, dict) for preference in preferences):
+        return [(preference.get("topic_name"), preference.get("subscription_status")) for preference in preferences]
+    if isinstance(preferences, dict):
+        return list(preferences.items())
     raise ValueError("no list of preferences")
 
 
-def _chosen(told: Iterable[tuple[Any, Any]], topics: Collection[str], choice: _Choice) -> dict[str, Status]:
-    found: dict[str, Status] = {}
-    for name, value in told:
+def _statuses(preferences: Iterable[tuple[Any, Any]], topics: Collection[str], choice: _Choice) -> dict[str, Status]:
+    """Statuses by topic; of two preferences for one topic the opt-out counts."""
+    statuses: dict[str, Status] = {}
+    for name, value in preferences:
         if not isinstance(name, str) or name not in topics:
-            raise ValueError(f"of a topic that the contact list does not have: {name!r}")
+            raise ValueError(f"for topic {name!r}, which the contact list does not have")
         status = _status(choice(value))
-        if status is not None and found.get(name) != "OPT_OUT":
-            found[name] = status
-    return found
+        if status is not None and statuses.get(name) != "OPT_OUT":
+            statuses[name] = status
+    return statuses

@@ -1,10 +1,9 @@
-"""The contact list of a region: reading who opted out, so that nothing that is written undoes it."""
+"""The contact list of a region. Opt-outs are read before contacts are written, so that no write undoes one."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -17,8 +16,8 @@ from target_mailing.contacts.effects import Effect
 from target_mailing.delivery.one_by_one import take_each_that_works
 from target_mailing.destination import Refusal
 from target_mailing.row import Row
-from target_mailing.ses.contact import State, Told, line_of, members_of, merged
-from target_mailing.ses.list import ACTIONS, Found, refusal_of, spelling_of
+from target_mailing.ses.contact import Content, State, line_of, members_of, merged
+from target_mailing.ses.list import ACTIONS, Checked, different_case, refusal_of
 from target_mailing.ses.lookup import NOBODY, LookedUp, look_up
 from target_mailing.ses.spellings import Spellings
 
@@ -26,65 +25,65 @@ __all__ = ["ContactList"]
 
 logger = logging.getLogger("target-mailing.ses")
 
-#: Records that an import takes: AWS documents a million, and for removals nothing; that of suppressions is taken.
+#: Records in an import job: AWS documents a million; for removals it documents none, so that of suppressions is used.
 _MOST_PUT: Final = 1_000_000
 _MOST_DELETE: Final = 10_000
 
-#: Times to write a contact that comes and goes meanwhile.
+#: Attempts to write a contact that is created and deleted meanwhile.
 _TRIES: Final = 3
 
-_decode = msgspec.json.Decoder(Told).decode
+_decode = msgspec.json.Decoder(Content).decode
 
 
 class ContactList:
-    """The contact list of a region; see `ses_place.SesList`."""
+    """The contact list of a region; see `SesList`."""
 
     kind = "CONTACT_LIST"
 
     def __init__(self, writer: SesWriter, name: str, *, preserves: bool) -> None:
-        """Take the list's name, and whether what people chose is read and kept."""
+        """Take the list's name, and whether opt-outs are read and kept."""
         self.writer = writer
         self._name = name
         self._preserves = preserves
-        self._spellings = Spellings(self._listed)
+        self._spellings = Spellings(lambda: ([email for email, _ in page] for page in self._pages()))
 
     def destination(self, action: str) -> Mapping[str, Any]:
-        """This list."""
-        what = "DELETE" if action == ACTIONS.remove else "PUT"
-        return {"ContactListDestination": {"ContactListName": self._name, "ContactListImportAction": what}}
+        """The `ImportDestination` of an import job."""
+        operation = "DELETE" if action == ACTIONS.remove else "PUT"
+        return {"ContactListDestination": {"ContactListName": self._name, "ContactListImportAction": operation}}
 
     def most_rows(self, action: str) -> int:
-        """Records that one import job takes."""
+        """The most records in one import job."""
         return _MOST_DELETE if action == ACTIONS.remove else _MOST_PUT
 
     def lines(
         self, rows: Sequence[Row], action: str, effects: dict[int, Effect], refused: dict[int, Refusal]
     ) -> Iterator[bytes]:
-        """An import replaces contacts as a whole, so that each line has what is to stay."""
+        """An import job replaces contacts as a whole, so each line has also what the row does not change."""
         if action == ACTIONS.remove:
             yield from (msgspec.json.encode({"emailAddress": row.email}) + b"\n" for row in rows)
             return
-        states, failing = self._what_stays(rows) if self._preserves else ({}, {})
+        states, failing = self._current(rows) if self._preserves else ({}, {})
         for at, row in enumerate(rows):
             if row.address in failing:
                 refused[at] = _unasked(failing[row.address])
                 continue
-            told, before = _decode(row.contact), states.get(row.address)
-            state = merged(told, unsubscribe=action == ACTIONS.unsubscribe, state=before)
+            content, before = _decode(row.contact), states.get(row.address)
+            state = merged(content, unsubscribe=action == ACTIONS.unsubscribe, state=before)
             self._spellings.add(state.email)
-            if self._preserves and (effect := _effect(row, action, told, before, state)) is not None:
+            if self._preserves and (effect := _effect(row, action, content, before, state)) is not None:
                 effects[at] = effect
             yield line_of(state)
 
-    def look(self, rows: Sequence[Row]) -> Found:
-        """Who opted out, and who is no contact."""
-        return _found(rows, self._look_up([row.email for row in rows]))
+    def check(self, rows: Sequence[Row]) -> Checked:
+        """Find the contacts that opted out, and the rows without a contact."""
+        return _checked(rows, self._look_up([row.email for row in rows]))
 
-    def hold_back(self, rows: Sequence[Row]) -> Found:
-        """Who opted out, and who is no contact.
+    def prepare_removal(self, rows: Sequence[Row]) -> Checked:
+        """Find the contacts that opted out, and the rows without a contact.
 
-        Somebody who opted out of a topic only, and is to be removed, is kept, too, but unsubscribed from everything.
-        That takes two calls each, so it is looked once more afterwards who opted out.
+        A contact that opted out only of topics stays, too, but is unsubscribed from everything. That takes two calls
+        each, so the opt-outs are read again afterwards.
         """
         emails = [row.email for row in rows]
         done: set[str] = set()
@@ -97,14 +96,13 @@ class ContactList:
                 if state.has_opted_out and not state.unsubscribed and address not in done
             }
             if not declined:
-                return _found(rows, LookedUp(there.found, {**there.refused, **failing}))
-            addresses, silence = [*declined], partial(self._silence_at, [*declined.values()])
-            failed = take_each_that_works(range(len(addresses)), silence, probe=self.probe)[1]
-            failing |= {addresses[at]: error for at, error in failed.items()}
+                return _checked(rows, LookedUp(there.found, {**there.refused, **failing}))
+            failed = take_each_that_works(declined.values(), self._unsubscribe, probe=self.probe)[1]
+            failing |= {address: failed[email] for address, email in declined.items() if email in failed}
             done |= declined.keys()
 
     def deliver(self, row: Row, action: str) -> Refusal | Effect | bool:
-        """By one call for somebody new, three for others."""
+        """Deliver by one call for a new contact, by three calls for others."""
         try:
             if action == ACTIONS.ask:
                 state = self._read(row.email)
@@ -117,37 +115,37 @@ class ContactList:
             return msgspec.structs.replace(refusal_of(error), is_unasked=is_unasked)
 
     def arrived(self, rows: Sequence[Row], action: str) -> Sequence[bool]:
-        """Whether writing them once more would change nothing."""
+        """Whether writing the rows again would change nothing."""
         there = self._look_up([row.email for row in rows])
 
-        def is_there(at: int) -> bool:
+        def has_arrived(at: int) -> bool:
             address = rows[at].address
-            return address not in there.refused and self._is_there(rows[at], action, there.found.get(address))
+            return address not in there.refused and self._has_arrived(rows[at], action, there.found.get(address))
 
-        found = take_each_that_works(range(len(rows)), is_there, probe=self.probe)[0]
-        return [found.get(at, False) for at in range(len(rows))]
+        results = take_each_that_works(range(len(rows)), has_arrived, probe=self.probe)[0]
+        return [results.get(at, False) for at in range(len(rows))]
 
-    def _is_there(self, row: Row, action: str, state: State | None) -> bool:
+    def _has_arrived(self, row: Row, action: str, state: State | None) -> bool:
         if action == ACTIONS.remove or state is None:
             return action == ACTIONS.remove and state is None
-        told = _decode(row.contact)
-        if told.attributes:
-            state = self._alone(state)
+        content = _decode(row.contact)
+        if content.attributes:
+            state = self._with_attributes(state)
             if state is None:
                 return False
-        wanted = merged(told, unsubscribe=action == ACTIONS.unsubscribe, state=state)
-        return wanted == state or (
-            msgspec.structs.replace(wanted, attributes=None) == msgspec.structs.replace(state, attributes=None)
-            and _attributes(wanted) == _attributes(state)
+        after = merged(content, unsubscribe=action == ACTIONS.unsubscribe, state=state)
+        return after == state or (
+            msgspec.structs.replace(after, attributes=None) == msgspec.structs.replace(state, attributes=None)
+            and _attributes(after) == _attributes(state)
         )
 
     # Writing
 
     def _remove(self, email: str) -> bool:
-        """Delete a contact; whether it opted out, so that it stays."""
+        """Delete a contact, unless it opted out; returns whether it did."""
         declined: list[str] = []
 
-        def leaving() -> Mapping[str, Any] | None:
+        def members() -> Mapping[str, Any] | None:
             state = self._read(email)
             if state is None:
                 return None
@@ -156,78 +154,75 @@ class ContactList:
                 return None
             return {"EmailAddress": state.email}
 
-        self.writer.delete_contact(self._name, leaving)
+        self.writer.delete_contact(self._name, members)
         for spelling in declined:
-            self._silence(spelling)
+            self._unsubscribe(spelling)
         return bool(declined)
 
     def _write(self, row: Row, action: str) -> Effect | None:
-        told, unsubscribe = _decode(row.contact), action == ACTIONS.unsubscribe
+        content, unsubscribe = _decode(row.contact), action == ACTIONS.unsubscribe
         effect: Effect | None = None
-        new = merged(told, unsubscribe=unsubscribe, state=None)
-        is_new = not self._preserves or not self._may_be_spelled_otherwise(row)
+        new = merged(content, unsubscribe=unsubscribe, state=None)
+        is_new = not self._preserves or not self._may_have_other_spelling(row)
 
-        def wanted() -> State | None:
+        def updated() -> State | None:
             nonlocal effect
-            state = self._read(row.email) if self._preserves else State(told.email)
-            if state is None:
+            before = self._read(row.email) if self._preserves else State(content.email)
+            if before is None:
                 return None
-            found = merged(told, unsubscribe=unsubscribe, state=state)
-            effect = _effect(row, action, told, state, found)
-            return found
+            after = merged(content, unsubscribe=unsubscribe, state=before)
+            effect = _effect(row, action, content, before, after)
+            return after
 
         for _ in range(_TRIES):
             if is_new and self.writer.create_contact(self._name, new.email, members_of(new)):
                 self._spellings.add(new.email)
-                return _effect(row, action, told, None, new)
-            if self._update(wanted):
+                return _effect(row, action, content, None, new)
+            if self._update(updated):
                 return effect
             is_new = True
         raise ProviderFault("Amazon SES: a contact exists and does not exist, again and again.", maybe_done=True)
 
-    def _may_be_spelled_otherwise(self, row: Row) -> bool:
-        """Whether a contact may be there that is the row's, in another spelling."""
+    def _may_have_other_spelling(self, row: Row) -> bool:
+        """Whether the row's contact may exist in another spelling of its address."""
         if row.email != row.address or other_spelling(row.email) is not None:
             return True
         return bool(self._spellings.of(row.address))
 
     def _decline(self, row: Row) -> Effect | None:
-        """Write the topics that a row declines, if its contact is there; None if it is not."""
-        told = _decode(row.contact)
+        """Write the topics that a row declines, if its contact exists."""
+        content = _decode(row.contact)
 
-        def wanted() -> State | None:
+        def updated() -> State | None:
             state = self._read(row.email)
-            return None if state is None else merged(told, unsubscribe=False, state=state)
+            return None if state is None else merged(content, unsubscribe=False, state=state)
 
-        return Effect.UPDATED if self._update(wanted) else None
+        return Effect.UPDATED if self._update(updated) else None
 
-    def _silence_at(self, emails: Sequence[str], at: int) -> None:
-        self._silence(emails[at])
+    def _unsubscribe(self, email: str) -> None:
+        """Unsubscribe a contact from everything, and keep its choices."""
 
-    def _silence(self, email: str) -> None:
-        """Nothing is sent to this contact any more, and its choices stay."""
-
-        def silenced() -> State | None:
+        def updated() -> State | None:
             state = self._ask(email)
             if state is None or state.unsubscribed:
                 return None
             return msgspec.structs.replace(state, unsubscribed=True)
 
         try:
-            self._update(silenced)
+            self._update(updated)
         except RequestRefused as error:
             refusal_of(error)
             logger.warning(
-                "Somebody who declined a topic at Amazon SES is to be removed, so they stay there, but they cannot be "
-                "unsubscribed from everything: calls for one contact do not take their address, as it is with those "
-                "that have a slash. An import does that: deliver their row with `subscription_status: unsubscribed`."
+                "A contact that declined a topic is to be removed, so it must stay at Amazon SES, unsubscribed from "
+                "everything; but Amazon SES refuses its address in calls for one contact, as it does with a slash. "
+                "Deliver its row by import, with `subscription_status: unsubscribed`."
             )
 
-    def _update(self, wanted: Callable[[], State | None]) -> bool:
-        """Write what is wanted, given what is there at that moment; False if there is nothing to write to."""
+    def _update(self, updated: Callable[[], State | None]) -> bool:
+        """Write the state that this function makes of the current one; False if it is None or there is no contact."""
 
         def members() -> Mapping[str, Any] | None:
-            state = wanted()
+            state = updated()
             return None if state is None else {"EmailAddress": state.email, **members_of(state)}
 
         return self.writer.update_contact(self._name, members)
@@ -235,26 +230,22 @@ class ContactList:
     # Reading
 
     def probe(self) -> object:
-        """What is known of nobody in particular."""
+        """Read a contact that does not exist."""
         return self._ask(NOBODY)
 
     def _look_up(
         self, emails: Sequence[str], known: Collection[str] | None = None, *, judges: bool = True
     ) -> LookedUp[State]:
-        """The contacts of these addresses that there are; one that Amazon SES fails for is refused if it `judges`."""
+        """Find the contacts of these addresses; if it `judges`, one that Amazon SES fails for is refused."""
         return look_up(
             emails,
-            ask=self._ask,
+            read=self._ask,
             pages=self._pages,
             both=State.with_opt_outs_of,
             known=known,
             spellings=self._spellings.of,
             probe=self.probe if judges else None,
         )
-
-    def _listed(self) -> Iterator[Sequence[str]]:
-        for page in self._pages():
-            yield [email for email, _ in page]
 
     def _pages(self) -> Iterator[Sequence[tuple[str, State]]]:
         for page in self.writer.client.contacts(self.writer.region, self._name):
@@ -268,14 +259,14 @@ class ContactList:
             return None
 
     def _read(self, email: str) -> State | None:
-        """One contact as it is now, however it is spelled there."""
+        """The contact of an address now, in whatever spelling Amazon SES has it."""
         there, address = self._look_up([email], judges=False), fold_address(email)
         if address in there.refused:
             raise there.refused[address]
-        return self._alone(there.found[address]) if address in there.found else None
+        return self._with_attributes(there.found[address]) if address in there.found else None
 
-    def _alone(self, state: State) -> State | None:
-        """A contact as it is now, with its attributes, which a listing does not show; without where that is refused."""
+    def _with_attributes(self, state: State) -> State | None:
+        """A contact now, with its attributes, which a listing does not show; unchanged if that call is refused."""
         if state.attributes is not UNSET:
             return state
         try:
@@ -284,44 +275,44 @@ class ContactList:
             refusal_of(error)
             return state
 
-    def _what_stays(self, rows: Sequence[Row]) -> tuple[Mapping[str, State], Mapping[str, ProviderFault]]:
-        """The contacts that there are of these rows, and the errors of those that Amazon SES fails for.
+    def _current(self, rows: Sequence[Row]) -> tuple[Mapping[str, State], Mapping[str, ProviderFault]]:
+        """By folded address, the contacts of these rows, and the errors of those that Amazon SES fails for.
 
-        With the attributes of those whose rows bring none. These take a call each. So when all of them are known, what
-        people chose is read once more.
+        Contacts whose rows bring no attributes have theirs. These take a call each, so afterwards opt-outs are read
+        again.
         """
         emails = [row.email for row in rows]
         bare = [row.address for row in rows if not _decode(row.contact).attributes]
-        asked: dict[str, State | None] = {}
+        alone: dict[str, State | None] = {}
         failing: dict[str, ProviderFault] = {}
         known: Collection[str] | None = None
         while True:
             there = self._look_up(emails, known=known)
             failing |= {one: error for one, error in there.refused.items() if isinstance(error, ProviderFault)}
             known = there.found.keys()
-            left = bare if not failing else [one for one in bare if one not in failing]
-            unknown = [
-                one for one in left if one not in asked and one in there.found and there.found[one].attributes is UNSET
-            ]
-            if not unknown:
+            missing = {
+                address: there.found[address].email
+                for address in bare
+                if address in known and address not in alone and address not in failing
+                if there.found[address].attributes is UNSET
+            }
+            if not missing:
                 break
-            alone = partial(self._alone_at, [there.found[one] for one in unknown])
-            found, failed = take_each_that_works(range(len(unknown)), alone, probe=self.probe)
-            asked |= {unknown[at]: state for at, state in found.items()}
-            failing |= {unknown[at]: error for at, error in failed.items()}
-        states = {address: _with_attributes(state, asked.get(address)) for address, state in there.found.items()}
-        return states, failing
+            states, failed = take_each_that_works(missing.values(), self._alone, probe=self.probe)
+            alone |= {address: states[email] for address, email in missing.items() if email in states}
+            failing |= {address: failed[email] for address, email in missing.items() if email in failed}
+        return {address: _combined(state, alone.get(address)) for address, state in there.found.items()}, failing
 
-    def _alone_at(self, states: Sequence[State], at: int) -> State | None:
-        return self._alone(states[at])
+    def _alone(self, email: str) -> State | None:
+        return self._with_attributes(State(email))
 
 
 def _unasked(error: RequestRefused | ProviderFault) -> Refusal:
-    """The refusal of a row of which nobody knows whether it opted out."""
+    """The refusal of a row whose contact's opt-out is unknown."""
     return msgspec.structs.replace(refusal_of(error), is_unasked=True)
 
 
-def _found(rows: Sequence[Row], there: LookedUp[State]) -> Found:
+def _checked(rows: Sequence[Row], there: LookedUp[State]) -> Checked:
     withheld, absent = [], []
     refused, spelled = {}, {}
     for at, row in enumerate(rows):
@@ -332,28 +323,28 @@ def _found(rows: Sequence[Row], there: LookedUp[State]) -> Found:
             absent.append(at)
         elif state.has_opted_out:
             withheld.append(at)
-        elif letters := spelling_of(row.email, state.email):
+        elif letters := different_case(row.email, state.email):
             spelled[at] = letters
-    return Found(withheld, absent, refused, spelled)
+    return Checked(withheld, absent, refused, spelled)
 
 
-def _effect(row: Row, action: str, told: Told, before: State | None, after: State) -> Effect | None:
-    """What writing a row does to its contact; None where the action says it, or an earlier try may have done it."""
+def _effect(row: Row, action: str, content: Content, before: State | None, after: State) -> Effect | None:
+    """The effect of a row on its contact; None if it follows from the action, or an earlier try may have had it."""
     if action == ACTIONS.unsubscribe or row.resubmitted:
         return None
     if before is None:
         return Effect.ADDED
     is_kept = after.unsubscribed or any(
-        wish == "OPT_IN" and after.topics[topic] == "OPT_OUT" for topic, wish in told.topics.items()
+        status == "OPT_IN" and after.topics[topic] == "OPT_OUT" for topic, status in content.topics.items()
     )
     return Effect.OPT_OUT_KEPT if is_kept else Effect.UPDATED
 
 
-def _with_attributes(state: State, asked: State | None) -> State:
-    """A contact as a listing shows it, with what a call for it alone showed."""
-    if asked is None or state.attributes is not UNSET:
-        return state
-    return msgspec.structs.replace(state.with_opt_outs_of(asked), attributes=asked.attributes)
+def _combined(listed: State, alone: State | None) -> State:
+    """A contact as a listing shows it, with the attributes and opt-outs that a call for it alone showed."""
+    if alone is None or listed.attributes is not UNSET:
+        return listed
+    return msgspec.structs.replace(listed.with_opt_outs_of(alone), attributes=alone.attributes)
 
 
 def _attributes(state: State) -> Any:

@@ -1,11 +1,11 @@
 """Amazon SES as a destination: the contact list or the suppression list of a region, by import jobs or row by row.
 
-Facts and what is unverified: docs/ses.md.
+docs/ses.md has the facts, and which of them are unverified.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final, Literal
 
 import msgspec
@@ -17,10 +17,10 @@ from target_mailing.contacts.row_address import require_valid
 from target_mailing.contacts.values import trimmed
 from target_mailing.destination import Destination, Finished, Step
 from target_mailing.row import Row
-from target_mailing.ses.contact import ANY_ATTRIBUTE, Status, Told, encode_contact, fields_of, laid_over
+from target_mailing.ses.contact import ANY_ATTRIBUTE, Content, Status, encode_contact, fields_of, overlaid
 from target_mailing.ses.contact_list import ContactList
 from target_mailing.ses.direct_route import MAX_ROWS, Deliver, ListReadBack
-from target_mailing.ses.import_route import Clear, Consent, Follow, Outcome, Plan, Submit, SubmitKnown, Upload
+from target_mailing.ses.import_route import Clear, Consent, Follow, Outcome, Plan, Submit, SubmitChecked, Upload
 from target_mailing.ses.list import ACTIONS, SesList
 from target_mailing.ses.lookup import FEW
 from target_mailing.ses.stage import Stage
@@ -30,114 +30,113 @@ from target_mailing.settings import StreamSettings
 __all__ = ["Contacts", "Suppressions"]
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
+_decode = msgspec.json.Decoder(Content).decode
+#: Actions that need no more than the address.
 _BY_ADDRESS: Final = frozenset({ACTIONS.ask, ACTIONS.remove})
 
 
 class _Destination(Destination):
-    """What both kinds of destination share."""
+    """The behaviour that both kinds of destination share."""
 
     actions = ACTIONS
 
     def __init__(
-        self, place: SesList, fields: Fields, *, where: str, name: str, settings: StreamSettings, stage: Stage | None
+        self, ses_list: SesList, fields: Fields, *, where: str, name: str, settings: StreamSettings, stage: Stage | None
     ) -> None:
-        """Take a place.
+        """Take a list.
 
         Args:
-            place: where contacts go.
-            fields: what it takes.
+            ses_list: the list.
+            fields: its fields.
             where: account and region.
             name: of the list in these.
             settings: of the first stream that goes there.
-            stage: where objects are put; None for nowhere.
+            stage: the folder for objects; None for none.
         """
         self.name = f"{where}:{name}"
         self._list_name = name
         self.fields = fields
-        self._place = place
+        self._list = ses_list
         self._settings = settings
         self._stage = stage
 
     @property
     def places(self) -> Collection[str]:
-        """The list; whether Amazon SES tells capitals apart in its name is unverified."""
+        """The list; whether Amazon SES distinguishes letter case in its name is unverified."""
         return [self._list_name.casefold()]
 
     def parts(self, action: str, rows: list[Row]) -> Sequence[tuple[str, list[Row]]]:
-        """By import where many rows go, or an address is among them that the calls for one contact do not take."""
+        """By import for many rows, or if Amazon SES refuses an address in calls for one contact."""
         route: Literal["import", "direct"] = "direct"
         if action == ACTIONS.ask and len(rows) > FEW:
-            route = "import"  # whose first step reads a listing, and which ends there
+            route = "import"  # only its first step is taken, which reads a listing
         elif self._stage is not None and self._settings.route != "direct":
             is_small = len(rows) <= FEW and not any("/" in row.address for row in rows)
             route = "direct" if self._settings.route == "auto" and is_small else "import"
-        most = MAX_ROWS if route == "direct" else self._place.most_rows(action)
-        return [(route, part) for part in _cut(rows, most)]
+        most = MAX_ROWS if route == "direct" else self._list.most_rows(action)
+        return [(route, rows[begin : begin + most]) for begin in range(0, len(rows), most)]
 
     def steps(self, action: str, route: str) -> Sequence[Step]:
-        """The steps of a route; row by row there is one. What concerns only those who are there begins with consent."""
-        place, stage = self._place, self._stage
+        """The steps of a route. An import that only concerns existing contacts begins with consent."""
+        ses_list, stage = self._list, self._stage
         if route == "direct":
-            return (Deliver(place),)
-        consent = Consent(place)
+            return (Deliver(ses_list),)
+        consent = Consent(ses_list)
         if action == ACTIONS.ask or stage is None:
             return (consent,)
-        looks_first = action in {ACTIONS.remove, ACTIONS.decline}
-        submit = (SubmitKnown if looks_first else Submit)(place, stage)
-        follow = Follow(place, stage)
-        outcome = Outcome(place, stage)
+        checks_first = action in {ACTIONS.remove, ACTIONS.decline}
+        submit = (SubmitChecked if checks_first else Submit)(ses_list, stage)
         clear = () if stage.keeps else (Clear(stage),)
-        steps = (Plan(stage), Upload(place, stage), submit, follow, *clear, outcome)
-        return (consent, *steps) if looks_first else steps
+        steps = (
+            Plan(stage), Upload(ses_list, stage), submit, Follow(ses_list, stage), *clear, Outcome(ses_list, stage),
+        )  # fmt: skip
+        return (consent, *steps) if checks_first else steps
 
     def can_resume(self, route: str, begun: Collection[str]) -> bool:
-        """Unless it is an import, and there is no bucket now."""
+        """Whether it can; an import needs a bucket.
+
+        Raises:
+            ConfigurationError: there is no bucket now.
+        """
         if self._stage is None and route == "import" and {*begun} != {Consent.name}:
             raise ConfigurationError(
-                f"Setting `ses_s3_bucket`: an import of an earlier run is unfinished at {self.name}. Set the bucket "
-                "again, until a run has followed that import to its end."
+                f"Setting `ses_s3_bucket` is not set, but an import of an earlier run to {self.name} is unfinished. "
+                "Set the bucket again, until a run has finished that import."
             )
         return True
 
     def read_back(self, verdict: Finished, doubtful: Sequence[int]) -> Step:
-        """Looks at what is there."""
-        return ListReadBack(verdict, doubtful, self._place)
-
-
-def _cut(rows: list[Row], most: int) -> Iterator[list[Row]]:
-    for begin in range(0, len(rows), most):
-        yield rows[begin : begin + most]
+        """Looks up the contacts."""
+        return ListReadBack(verdict, doubtful, self._list)
 
 
 class Contacts(_Destination):
     """The contact list of a region."""
 
-    def __init__(self, place: ContactList, topics: Sequence[str], **options: Any) -> None:
-        """Take the list, the names of its topics, and the other options as every destination here."""
-        super().__init__(place, fields_of(topics), **options)
+    def __init__(self, contact_list: ContactList, topics: Sequence[str], **options: Any) -> None:
+        """Take the list, the names of its topics, and the options of every destination here."""
+        super().__init__(contact_list, fields_of(topics), **options)
         self._topics = frozenset(topics)
 
     def encode(self, contact: MappedContact, action: str) -> bytes:
-        """What the row says of the contact."""
+        """The content of the row."""
         if action not in {*_BY_ADDRESS, ACTIONS.unsubscribe, ACTIONS.decline}:
             require_valid(contact.email or "", ascii_only=True)
         return encode_contact(contact, force=action in ACTIONS.respectful, by_address=action in _BY_ADDRESS)
 
     def declined(self, contact: bytes) -> Collection[str]:
         """Topics."""
-        return [name for name, status in msgspec.json.decode(contact, type=Told).topics.items() if status == "OPT_OUT"]
+        return [name for name, status in _decode(contact).topics.items() if status == "OPT_OUT"]
 
     def declining(self, contact: bytes, names: Collection[str]) -> bytes:
-        """Without topics that the list has no more, which Amazon SES would refuse."""
-        told = msgspec.json.decode(contact, type=Told)
+        """Without topics that the list no longer has: Amazon SES would refuse these."""
+        content = _decode(contact)
         topics: dict[str, Status] = dict.fromkeys(self._topics.intersection(names), "OPT_OUT")
-        return _encode(laid_over(Told(told.email, topics=topics), told))
+        return _encode(overlaid(Content(content.email, topics=topics), content))
 
     def overlay(self, earlier: bytes, later: bytes) -> bytes:
-        """Attributes of the later one if it has any, choices of both."""
-        if earlier == later:
-            return later
-        return _encode(laid_over(msgspec.json.decode(earlier, type=Told), msgspec.json.decode(later, type=Told)))
+        """The attributes of the later one if it has any, and the choices of both."""
+        return later if earlier == later else _encode(overlaid(_decode(earlier), _decode(later)))
 
 
 class Suppressions(_Destination):
@@ -145,22 +144,22 @@ class Suppressions(_Destination):
 
     actions = msgspec.structs.replace(ACTIONS, decline="", removing_undoes_opt_out=True)
 
-    def __init__(self, place: SuppressionList, **options: Any) -> None:
-        """Take the list, and the other options as every destination here."""
+    def __init__(self, suppression_list: SuppressionList, **options: Any) -> None:
+        """Take the list, and the options of every destination here."""
         fields = Fields(columns={"reason": Field(_reason)}, properties=ANY_ATTRIBUTE, ascii_only=True)
-        super().__init__(place, fields, **options)
+        super().__init__(suppression_list, fields, **options)
 
     def encode(self, contact: MappedContact, action: str) -> bytes:
-        """The address, and why it is suppressed."""
+        """The address, and the reason of its suppression."""
         if contact.status == "subscribed" and action not in {*_BY_ADDRESS, ACTIONS.unsubscribe}:
-            raise RowRejected("subscribed", "the row says that this person is subscribed, so it is not suppressed")
+            raise RowRejected("subscribed", "the row's status is subscribed, so its address is not suppressed")
         if action in _BY_ADDRESS or "reason" not in contact.columns:
             return _encode(Suppressed(contact.email or ""))
         return _encode(Suppressed(contact.email or "", contact.columns["reason"]))
 
 
 def _reason(value: Any) -> str | None:
-    found = trimmed(value).upper() if isinstance(value, str) else None
-    if found not in ("", *REASONS):
+    reason = trimmed(value).upper() if isinstance(value, str) else None
+    if reason not in ("", *REASONS):
         raise ValueError("neither BOUNCE nor COMPLAINT")
-    return found or None
+    return reason or None

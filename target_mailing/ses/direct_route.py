@@ -1,4 +1,4 @@
-"""The step of Amazon SES's route without import jobs, and the one that looks for rows of which no job can tell."""
+"""Steps without import jobs: delivering row by row, and looking up rows whose result is unknown."""
 
 from __future__ import annotations
 
@@ -16,56 +16,54 @@ from target_mailing.ses.list import SesList
 
 __all__ = ["MAX_ROWS", "Deliver", "ListReadBack"]
 
-#: Rows of a batch at most: at a call a second, a batch is what comes again after a kill.
+#: The most rows in a batch. At one call a second a batch takes a while, and after a kill it is sent again as a whole.
 MAX_ROWS: Final = 100
 
 
 @dataclass(frozen=True)
 class Deliver(Step):
-    """Delivers row by row, each with its outcome in the answers. All its calls converge, so it may be taken again."""
+    """Delivers row by row, each with its own outcome. Repeatable: the same call again changes nothing."""
 
-    place: SesList
+    ses_list: SesList
     name = "contacts"
     sends = True
 
     def run(self, work: Work) -> Progress:
-        """Deliver them all."""
-        answered = 0
+        """Deliver all rows."""
+        largest = 0
 
         def take(at: int) -> Refusal | Effect | bool:
-            nonlocal answered
+            nonlocal largest
             row = work.rows[at]
             size = len(row.contact)
-            end: Refusal | Effect | bool
             try:
-                end = self.place.deliver(row, work.action)
+                result = self.ses_list.deliver(row, work.action)
             except (RequestRefused, ProviderFault) as error:
-                by_size = refusal_by_size(error, size=size, answered=answered, probe=self._look)
-                if by_size is None:
+                refusal = refusal_by_size(error, size=size, answered=largest, probe=self._probe_size)
+                if refusal is None:
                     raise
-                end = by_size
-            else:
-                answered = max(answered, size)
-            return end
+                return refusal
+            largest = max(largest, size)
+            return result
 
-        return finished(*take_each(range(len(work.rows)), take, probe=self.place.probe))
+        return finished(*take_each(range(len(work.rows)), take, probe=self.ses_list.probe))
 
-    def _look(self) -> None:
-        """A call that takes nothing of a row along."""
-        writer = self.place.writer
+    def _probe_size(self) -> None:
+        """Make a call that sends nothing of a row."""
+        writer = self.ses_list.writer
         next(iter(writer.client.contact_lists(writer.region)), None)
 
 
 @dataclass(frozen=True)
 class ListReadBack(ReadBack):
-    """Asks for each doubtful row what the list holds."""
+    """Looks up the contact of each doubtful row in the list."""
 
-    place: SesList
+    ses_list: SesList
 
     def arrived(self, positions: Sequence[int], work: Work) -> Collection[int]:
-        """Those of these rows of which all is there; where Amazon SES does not tell, they stay in doubt."""
+        """Those of these rows that arrived; none if Amazon SES refuses to answer, so that they stay in doubt."""
         try:
-            there = self.place.arrived([work.rows[at] for at in positions], work.action)
+            there = self.ses_list.arrived([work.rows[at] for at in positions], work.action)
         except (PermissionDenied, RequestRefused):
             return ()
         return {at for at, is_there in zip(positions, there, strict=True) if is_there}

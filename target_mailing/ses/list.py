@@ -1,4 +1,4 @@
-"""Where contacts go at Amazon SES: what its steps ask of the contact list and of the suppression list alike."""
+"""The lists of Amazon SES: the operations that the contact list and the suppression list share."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from target_mailing.delivery.one_by_one import why_failing
 from target_mailing.destination import Refusal
 from target_mailing.row import Row
 
-__all__ = ["ACTIONS", "Found", "SesList", "refusal_of", "respelled", "spelling_of"]
+__all__ = ["ACTIONS", "Checked", "SesList", "different_case", "refusal_of", "with_case"]
 
 ACTIONS: Final = Actions(
     known=frozenset({"addnoforce", "addforce", "remove", "unsub"}),
@@ -29,14 +29,14 @@ ACTIONS: Final = Actions(
 )
 
 
-class Found(msgspec.Struct, frozen=True):
-    """What was found of rows that are to be removed, or only asked about, by position.
+class Checked(msgspec.Struct, frozen=True):
+    """The result of checking rows before they are removed, or where they are only checked, by position.
 
     Attributes:
-        withheld: they stay, for the sake of consent.
-        absent: they are not there.
-        refused: Amazon SES does not take a question about them.
-        spelled: how Amazon SES spells the others, where that differs from the row's spelling; see `spelling_of`.
+        withheld: rows that are not sent because of consent.
+        absent: rows without a contact at Amazon SES.
+        refused: rows whose check Amazon SES refuses.
+        spelled: for the other rows whose address Amazon SES has in another letter case: see `different_case`.
     """
 
     withheld: Sequence[int] = ()
@@ -45,21 +45,24 @@ class Found(msgspec.Struct, frozen=True):
     spelled: Mapping[int, Sequence[int]] = {}
 
 
-def spelling_of(email: str, there: str) -> list[int]:
-    """Which letters of an address have the other case there. Evidence outlives its batch, so it holds no address."""
-    letters = [at for at, (ours, theirs) in enumerate(zip(email, there, strict=False)) if ours != theirs]
-    return letters if respelled(email, letters) == there else []
+def different_case(email: str, listed: str) -> list[int]:
+    """The positions of letters whose case differs in the listed address. Evidence outlives its batch: no address."""
+    letters = [at for at, (ours, theirs) in enumerate(zip(email, listed, strict=False)) if ours != theirs]
+    return letters if with_case(email, letters) == listed else []
 
 
-def respelled(email: str, letters: Collection[int]) -> str:
-    """The address with the case of these letters changed."""
-    return "".join(one.swapcase() if at in letters else one for at, one in enumerate(email))
+def with_case(email: str, letters: Collection[int]) -> str:
+    """An address with the case of these letters changed."""
+    return "".join(letter.swapcase() if at in letters else letter for at, letter in enumerate(email))
 
 
 def refusal_of(error: RequestRefused | ProviderFault) -> Refusal:
-    """Why a row was refused; raises the error where the row is not to blame.
+    """The refusal of a row, for a request that Amazon SES refused because of the row.
 
-    A `ProviderFault` is one of a contact that fails by itself; see `take_each_that_works`.
+    A `ProviderFault` is that of a single contact; see `take_each_that_works`.
+
+    Raises:
+        RequestRefused: the request was refused for another reason.
     """
     if isinstance(error, ProviderFault):
         return Refusal("refused_by_provider", f"looking for the contact: {why_failing(error)}")
@@ -69,53 +72,53 @@ def refusal_of(error: RequestRefused | ProviderFault) -> Refusal:
 
 
 class SesList(Protocol):
-    """The contact list, or the suppression list, of a region.
+    """The contact list or the suppression list of a region.
 
     Attributes:
         writer: the calls.
-        kind: as `ImportDestinationType` calls it.
+        kind: its `ImportDestinationType`.
     """
 
     writer: SesWriter
     kind: str
 
     def destination(self, action: str) -> Mapping[str, Any]:
-        """`ImportDestination` of an import job."""
+        """The `ImportDestination` of an import job."""
 
     def most_rows(self, action: str) -> int:
-        """Records that one import job takes."""
+        """The most records in one import job."""
 
     def lines(
         self, rows: Sequence[Row], action: str, effects: dict[int, Effect], refused: dict[int, Refusal]
     ) -> Iterator[bytes]:
-        """The lines of an import job's file, with what is there and is to stay.
+        """The lines of an import job's object, with the parts of each contact that the row does not change.
 
         Args:
-            rows: of the file.
+            rows: of the object.
             action: of all of them.
-            effects: takes up what the lines will do, by position, as far as that is known.
-            refused: takes up rows without a line, by position: Amazon SES fails to tell what is there of them.
+            effects: filled with the effects of the lines, by position, where they are known.
+            refused: filled with rows without a line, by position: Amazon SES fails when their contact is read.
         """
 
     def probe(self) -> object:
-        """A read about nobody in particular, like those about one contact.
+        """Read a contact that does not exist, by the call that reads one contact.
 
         Raises:
             MailingError: no such contact, or no answer.
         """
 
-    def look(self, rows: Sequence[Row]) -> Found:
-        """Who of those that are asked about opted out, and who is not there; nothing is written."""
+    def check(self, rows: Sequence[Row]) -> Checked:
+        """Find the contacts that opted out, and the rows without a contact; nothing is written."""
 
-    def hold_back(self, rows: Sequence[Row]) -> Found:
-        """Who of those to be removed may not be, and who is not there; whoever stays is sent nothing any more."""
+    def prepare_removal(self, rows: Sequence[Row]) -> Checked:
+        """Find the contacts that may not be removed, and the rows without a contact; contacts that stay get no mail."""
 
     def deliver(self, row: Row, action: str) -> Refusal | Effect | bool:
-        """Deliver one row by calls of its own; why it is refused, what was done if that is known, or if it is withheld.
+        """Deliver one row by calls for its contact; returns its refusal, its effect if known, or if it is withheld.
 
         Raises:
-            MailingError: nothing that this row is to blame for.
+            MailingError: an error that is not the row's fault.
         """
 
     def arrived(self, rows: Sequence[Row], action: str) -> Sequence[bool]:
-        """Whether all that each of these rows asks for is there."""
+        """Whether the contact of each row is as the row requests."""

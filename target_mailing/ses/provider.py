@@ -16,49 +16,49 @@ OWN_SETTINGS: Final = (
     Setting(
         name="ses_target",
         title="Amazon SES target",
-        description="`contact_list`: contacts go to the contact list named in `list`. `suppression_list`: addresses "
-        "go to the account's suppression list, and nothing is sent to them any more.",
+        description="`contact_list`: deliver contacts to the contact list named in `list`. `suppression_list`: add "
+        "addresses to the account's suppression list, so that Amazon SES sends them no mail.",
         default="contact_list",
         allowed=["contact_list", "suppression_list"],
     ),
     Setting(
         name="ses_s3_bucket",
         title="S3 bucket",
-        description="The bucket for the objects of import jobs, in the region of `ses_regions`. Its policy must let "
-        "ses.amazonaws.com read them. Unset: no import jobs, one contact after the other.",
+        description="The bucket for the objects of import jobs, in the region of `ses_regions`. Its policy must allow "
+        "ses.amazonaws.com to read them. Unset: no import jobs; contacts are delivered one by one.",
     ),
     Setting(
         name="ses_s3_prefix",
         title="S3 prefix",
-        description="What the keys of these objects begin with.",
+        description="The beginning of the objects' keys in `ses_s3_bucket`.",
         default="target-mailing/",
     ),
     Setting(
         name="ses_s3_endpoint_url",
         title="S3 endpoint",
-        description="Where to reach Amazon S3. Unset: AWS's own endpoint, or what AWS's variables and profiles say.",
+        description="URL of Amazon S3. Unset: AWS's endpoint, or that of AWS's environment variables and profiles.",
     ),
     *encryption_settings("ses_s3_", "S3"),
     Setting(
         name="ses_s3_keep_objects",
         title="Keep S3 objects",
-        description="Leave objects in the bucket when their job has ended. They hold contact data.",
+        description="Keep objects in the bucket after their job has ended. They hold contact data.",
         type="boolean",
         default=False,
     ),
     Setting(
         name="ses_preserve_unsubscribes",
         title="Preserve unsubscribes",
-        description="Read who unsubscribed at Amazon SES, and from which topics, and keep that. Without it contacts "
-        "are replaced as a whole, opt-outs included; that needs `consent: force`, too.",
+        description="Read opt-outs at Amazon SES, from everything and from topics, and keep them. If false, contacts "
+        "are replaced as a whole, opt-outs included; that also needs `consent: force`.",
         type="boolean",
         default=True,
     ),
     Setting(
         name="ses_allow_unsuppress",
         title="Allow unsuppress",
-        description="With `ses_target: suppression_list`, removals take addresses off the list. Otherwise they are "
-        "withheld.",
+        description="With `ses_target: suppression_list`, removals remove addresses from the suppression list. "
+        "If false, they are withheld.",
         type="boolean",
         default=False,
     ),
@@ -70,8 +70,8 @@ PROVIDER: Final = Provider(
     settings=(*SES_SETTINGS, *OWN_SETTINGS),
     selected_by=SES_SETTINGS[:1],
     routes=("auto", "import", "direct"),
-    about_routes="`auto` (the default), by import jobs where there is a bucket and many rows go; `import`, by import "
-    "jobs from S3; `direct`, by calls for one contact after the other.",
+    about_routes="`auto` (the default), by import jobs if `ses_s3_bucket` is set and there are many rows; `import`, by "
+    "import jobs from S3; `direct`, by calls for one contact at a time.",
     most_rows=1_000_000,
     connect="target_mailing.ses.account:connect",
 )

@@ -1,4 +1,4 @@
-"""Where the objects of Amazon SES's import jobs are."""
+"""The folder in a bucket for the objects of Amazon SES's import jobs."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ logger = logging.getLogger("target-mailing.ses")
 
 @dataclass(frozen=True)
 class Stage:
-    """Where the objects of import jobs are.
+    """The folder in a bucket for the objects of import jobs.
 
     Attributes:
-        prefix: of their keys.
-        keeps: objects are left there when their job has ended.
+        prefix: of the objects' keys.
+        keeps: objects stay when their job has ended.
     """
 
     bucket: Bucket
@@ -32,27 +32,29 @@ class Stage:
     keeps: bool = False
 
     def new_key(self) -> str:
-        """A key that no other object has."""
+        """A new key."""
         return f"{self.prefix}{uuid4().hex}.jsonl"
 
     def url(self, key: str, bucket: str = "") -> str:
-        """As a job names its object."""
+        """An object's URL in an import job."""
         return f"s3://{bucket or self.bucket.name}/{key}"
 
     def clear(self, key: str, bucket: str = "") -> None:
-        """Delete an object. It holds contact data, but failing to do so tells nothing about the rows."""
+        """Delete an object, which holds contact data. A failure is only logged: it does not concern the rows."""
         try:
-            with self._holding(bucket) as found:
-                found.delete(key)
+            with self._bucket_named(bucket) as holder:
+                holder.delete(key)
         except MailingError as error:
-            logger.warning("An object in the bucket of `ses_s3_bucket` could not be deleted: %s", error)
+            logger.warning(
+                "An object in the bucket of `ses_s3_bucket` could not be deleted; it holds contact data. %s", error
+            )
 
     def has(self, key: str, bucket: str = "") -> bool:
-        """Whether an object is there; errors as `Bucket.has`."""
-        with self._holding(bucket) as found:
-            return found.has(key)
+        """Whether an object exists; raises what `Bucket.has` raises."""
+        with self._bucket_named(bucket) as holder:
+            return holder.has(key)
 
-    def _holding(self, bucket: str) -> AbstractContextManager[Bucket]:
-        """The bucket of an object, which an earlier run may have put into another one; "" for that of the settings."""
+    def _bucket_named(self, bucket: str) -> AbstractContextManager[Bucket]:
+        """The bucket of this name, which may be that of an earlier run; "" for that of the settings."""
         own = bucket in {"", self.bucket.name}
         return nullcontext(self.bucket) if own else closing(self.bucket.sibling(bucket))

@@ -1,4 +1,4 @@
-"""The suppression list of a region: addresses that Amazon SES sends nothing to."""
+"""The suppression list of a region: addresses to which Amazon SES sends no mail."""
 
 from __future__ import annotations
 
@@ -14,133 +14,138 @@ from mailing_api.ses.writer import SesWriter
 from target_mailing.contacts.effects import Effect
 from target_mailing.destination import Refusal
 from target_mailing.row import Row
-from target_mailing.ses.list import ACTIONS, Found, refusal_of, spelling_of
+from target_mailing.ses.list import ACTIONS, Checked, different_case, refusal_of
 from target_mailing.ses.lookup import NOBODY, LookedUp, look_up
 
 __all__ = ["REASONS", "Suppressed", "SuppressionList"]
 
 REASONS: Final = ("BOUNCE", "COMPLAINT")
 
-#: Records that an import takes, as AWS documents.
+#: Records in an import job, as AWS documents.
 _MOST_PUT: Final = 100_000
 _MOST_DELETE: Final = 10_000
 
 
 class Suppressed(msgspec.Struct):
-    """What a row says, as it is kept in a batch; or what is on the list."""
+    """The content of a row, as a batch holds it; or an address on the list."""
 
     email: str
     reason: str = "COMPLAINT"
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> Suppressed:
+        """The address of an answer.
+
+        Raises:
+            UnreadableAnswer: it shows no address.
+        """
+        email = row.get("EmailAddress")
+        if not isinstance(email, str):
+            raise UnreadableAnswer("Amazon SES: a suppression is not in the form that AWS documents.")
+        return cls(email, suppression_reason(row))
 
 
 _decode = msgspec.json.Decoder(Suppressed).decode
 
 
 class SuppressionList:
-    """The account's suppression list of a region; see `ses_place.SesList`."""
+    """The account's suppression list of a region; see `SesList`."""
 
     kind = "SUPPRESSION_LIST"
 
     def __init__(self, writer: SesWriter, *, may_remove: bool) -> None:
-        """Take whether addresses may be taken off it."""
+        """Take whether addresses may be removed from the list."""
         self.writer = writer
         self._may_remove = may_remove
 
     def destination(self, action: str) -> Mapping[str, Any]:
-        """This list."""
-        what = "DELETE" if action == ACTIONS.remove else "PUT"
-        return {"SuppressionListDestination": {"SuppressionListImportAction": what}}
+        """The `ImportDestination` of an import job."""
+        operation = "DELETE" if action == ACTIONS.remove else "PUT"
+        return {"SuppressionListDestination": {"SuppressionListImportAction": operation}}
 
     def most_rows(self, action: str) -> int:
-        """Records that one import job takes."""
+        """The most records in one import job."""
         return _MOST_DELETE if action == ACTIONS.remove else _MOST_PUT
 
     def lines(
         self,
         rows: Sequence[Row],
         action: str,
-        effects: dict[int, Effect],  # noqa: ARG002 - nobody is looked for
+        effects: dict[int, Effect],  # noqa: ARG002 - no contact is read
         refused: dict[int, Refusal],  # noqa: ARG002 - likewise
     ) -> Iterator[bytes]:
-        """Addresses, with reasons unless they are taken off."""
+        """Addresses, with their reasons unless they are removed."""
         for row in rows:
-            found = {"emailAddress": row.email}
+            members = {"emailAddress": row.email}
             if action != ACTIONS.remove:
-                found["reason"] = _decode(row.contact).reason
-            yield msgspec.json.encode(found) + b"\n"
+                members["reason"] = _decode(row.contact).reason
+            yield msgspec.json.encode(members) + b"\n"
 
-    def look(self, rows: Sequence[Row]) -> Found:  # noqa: ARG002 - whoever is asked about may be added
-        """No opt-out is in the way."""
-        return Found()
+    def check(self, rows: Sequence[Row]) -> Checked:  # noqa: ARG002 - all of them may be added
+        """Find nothing: the list holds no opt-outs."""
+        return Checked()
 
-    def hold_back(self, rows: Sequence[Row]) -> Found:
-        """Nobody is taken off who may not be."""
+    def prepare_removal(self, rows: Sequence[Row]) -> Checked:
+        """Find the addresses that are not on the list; all are withheld if none may be removed."""
         if not self._may_remove:
-            return Found(withheld=range(len(rows)))
-        listed = self._look_up(rows)
-        there = {at: one for at, row in enumerate(rows) if (one := listed.found.get(row.address)) is not None}
-        refused = {at: refusal_of(why) for at, row in enumerate(rows) if (why := listed.refused.get(row.address))}
-        return Found(
-            absent=[at for at in range(len(rows)) if at not in there and at not in refused],
+            return Checked(withheld=range(len(rows)))
+        there = self._look_up(rows)
+        listed = {at: there.found[row.address] for at, row in enumerate(rows) if row.address in there.found}
+        refused = {
+            at: refusal_of(there.refused[row.address]) for at, row in enumerate(rows) if row.address in there.refused
+        }
+        return Checked(
+            absent=[at for at in range(len(rows)) if at not in listed and at not in refused],
             refused=refused,
-            spelled={at: found for at, one in there.items() if (found := spelling_of(rows[at].email, one.email))},
+            spelled={
+                at: letters
+                for at, suppressed in listed.items()
+                if (letters := different_case(rows[at].email, suppressed.email))
+            },
         )
 
     def deliver(self, row: Row, action: str) -> Refusal | bool:
-        """By one call."""
+        """Deliver by one call."""
         try:
             if action == ACTIONS.remove:
                 if not self._may_remove:
                     return True
-                self._take_off(row)
+                self._remove(row)
             elif action != ACTIONS.ask:
                 self.writer.suppress(row.email, _decode(row.contact).reason)
         except RequestRefused as error:
             return refusal_of(error)
         return False
 
-    def _take_off(self, row: Row) -> None:
+    def _remove(self, row: Row) -> None:
         for spelling in dict.fromkeys((row.email, row.address)):
-            with suppress(NotFound):  # which is what was wanted
+            with suppress(NotFound):  # it is removed already
                 self.writer.unsuppress(spelling)
 
     def arrived(self, rows: Sequence[Row], action: str) -> Sequence[bool]:
-        """Whether they are on the list, with their reason, or off it."""
-        listed = self._look_up(rows)
+        """Whether the addresses are on the list, with their reasons, or no longer on it."""
+        there = self._look_up(rows)
         if action == ACTIONS.remove:
-            return [row.address not in listed.found and row.address not in listed.refused for row in rows]
-        found = ((row, listed.found.get(row.address)) for row in rows)
-        return [one is not None and one.reason == _decode(row.contact).reason for row, one in found]
+            return [row.address not in there.found and row.address not in there.refused for row in rows]
+        listed = ((row, there.found.get(row.address)) for row in rows)
+        return [each is not None and each.reason == _decode(row.contact).reason for row, each in listed]
 
     def _look_up(self, rows: Sequence[Row]) -> LookedUp[Suppressed]:
-        """Those of these addresses that are on the list."""
+        """Find the addresses of these rows on the list."""
         emails = [row.email for row in rows]
-        return look_up(emails, ask=self._ask, pages=self._pages, both=lambda one, _: one, probe=self.probe)
+        return look_up(emails, read=self._read, pages=self._pages, both=lambda first, _: first, probe=self.probe)
 
     def probe(self) -> object:
-        """Whether nobody in particular is on the list."""
-        return self._ask(NOBODY)
+        """Read an address that is not on the list."""
+        return self._read(NOBODY)
 
     def _pages(self) -> Iterator[Sequence[tuple[str, Suppressed]]]:
         for page in self.writer.client.suppressions(self.writer.region):
-            listed = [_shown(row) for row in page]
-            yield [(one.email, one) for one in listed]
+            yield [(listed.email, listed) for listed in map(Suppressed.of, page)]
 
-    def _ask(self, email: str) -> Suppressed | None:
+    def _read(self, email: str) -> Suppressed | None:
         try:
             row = self.writer.client.suppression(self.writer.region, email)
         except NotFound:
             return None
-        return _shown({"EmailAddress": email} | row)
-
-
-def _shown(row: Mapping[str, Any]) -> Suppressed:
-    """From what a look-up or a listing shows.
-
-    Raises:
-        UnreadableAnswer: it shows no address.
-    """
-    email = row.get("EmailAddress")
-    if not isinstance(email, str):
-        raise UnreadableAnswer("Amazon SES: a suppression is not in the form that AWS documents.")
-    return Suppressed(email, suppression_reason(row))
+        return Suppressed.of({"EmailAddress": email} | row)

@@ -43,7 +43,7 @@ def test_p3_a_job_under_way_is_not_forgotten_when_the_bucket_is_taken_out_of_the
     job = leave_a_job(ses)
     changed = [schema(), *people(range(3), city="Nice"), state(2)]
     result = ses.deliver(changed, ses_s3_bucket=None, route=None)
-    assert "Setting `ses_s3_bucket`: an import of an earlier run is unfinished" in str(result.error)
+    assert "Setting `ses_s3_bucket` is not set, but an import of an earlier run to ses:" in str(result.error)
     assert result.states == []
     assert ses.contacts() == {}
     ses.ses.finish_job(job)

@@ -38,7 +38,7 @@ def test_nobody_counts_as_not_there_because_one_reading_did_not_show_them(name):
         asked.append(email)
         return email if email in THERE else None
 
-    looked = look_up(MANY, ask=ask, pages=pages, both=lambda one, _: one, probe=None)
+    looked = look_up(MANY, read=ask, pages=pages, both=lambda one, _: one, probe=None)
     assert {*THERE} <= looked.found.keys() or name == "an empty list"
     assert (len(read), len(asked)) == (most_readings, questions)
     assert not looked.refused
@@ -47,7 +47,7 @@ def test_nobody_counts_as_not_there_because_one_reading_did_not_show_them(name):
 def test_two_that_differ_in_case_are_both_taken_the_one_asked_for_first():
     looked = look_up(
         ["Ann@example.com"],
-        ask=lambda email: [email],
+        read=lambda email: [email],
         pages=lambda: iter(()),
         both=lambda one, other: sorted(one + other, key=itemgetter(0)),
         probe=None,

@@ -64,20 +64,27 @@ def test_topics_come_from_columns_of_their_own_whatever_their_case(either):
     assert either.seen(BOB)[1] == {"News": "OPT_OUT"}
 
 
-def test_topics_come_from_preferences_as_the_tap_writes_them(either):
+def test_p5_topics_come_from_preferences_as_the_tap_writes_them_and_of_two_for_one_topic_the_opt_out_counts(either):
+    def preference(status, topic="News"):
+        return {"topic_name": topic, "subscription_status": status}
+
     columns = {"topic_preferences": ANY, "topic_default_preferences": ANY, "id": {"type": "string"}}
-    told = [{"topic_name": "Offers", "subscription_status": "OPT_IN"}]
     rows = [
-        person(1, topic_preferences=told, topic_default_preferences=[{"topic_name": "News"}]),
+        person(
+            1, topic_preferences=[preference("OPT_IN", "Offers")], topic_default_preferences=[{"topic_name": "News"}]
+        ),
         person(2, topic_preferences={"News": "OPT_OUT"}),
         person(3, topic_preferences={"Nobody's": "OPT_IN"}),
+        person(4, topic_preferences=[preference("OPT_OUT"), preference("OPT_IN")]),
+        person(5, topic_preferences=[preference("OPT_IN"), preference("OPT_OUT")]),
     ]
     for row in rows:
         row["record"]["id"] = row["record"]["email"]
     result = either.deliver([table(**columns), *rows])
-    assert result.counts() == {"delivered": 2, "rejected": 1}
+    assert result.counts() == {"delivered": 4, "rejected": 1}
     assert either.seen(ADA)[1] == {"Offers": "OPT_IN"}
     assert either.seen(BOB)[1] == {"News": "OPT_OUT"}
+    assert {either.seen(f"person{n}@example.com")[1]["News"] for n in (4, 5)} == {"OPT_OUT"}
 
 
 def test_a_topic_may_be_mapped(either):

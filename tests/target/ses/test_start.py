@@ -24,12 +24,12 @@ def elsewhere(ses):
 HINDRANCES = {
     "sandboxed": (sandboxed, {}, "sandbox"),
     "sandboxed suppressions": (sandboxed, {"ses_target": "suppression_list", "list": None}, "sandbox"),
-    "no such list": (None, {"list": "Nobodys"}, f"no contact list 'Nobodys' (there is '{LIST}')"),
-    "no name of a list": (None, {"list": "Nobody's"}, 'takes "Nobody\'s" for no name of a contact list'),
+    "no such list": (None, {"list": "Nobodys"}, f"no contact list 'Nobodys' (it has '{LIST}')"),
+    "no name of a list": (None, {"list": "Nobody's"}, 'refuses "Nobody\'s" as the name of a contact list'),
     "a second list": (
         None,
         {"list": "Fresh", "create_list": True},
-        f"AWS allows one list a region (there is '{LIST}')",
+        f"AWS allows only one list in a region (it has '{LIST}')",
     ),
     "no list": (None, {"list": None}, "Setting `list`"),
     "two lists": (None, {"list": ["a", "b"]}, "Setting `list`"),
@@ -83,7 +83,7 @@ def test_a_check_tells_that_all_is_well_and_writes_nothing(ses, capsys):
 
 
 def test_a_check_tells_that_a_second_list_cannot_be_made(ses):
-    with pytest.raises(MailingError, match="AWS allows one list a region"):
+    with pytest.raises(MailingError, match="AWS allows only one list in a region"):
         TargetMailing(config=ses.settings(list="Fresh", create_list=True)).check()
 
 

@@ -79,7 +79,7 @@ def test_the_taps_own_stream_of_suppressions_is_accepted_by_name(suppressions):
 
 
 def test_p9_a_list_makes_no_sense_here(suppressions):
-    assert "leave `list` out" in str(suppressions.deliver([table(), person(1)], list=LIST).error)
+    assert "remove `list`" in str(suppressions.deliver([table(), person(1)], list=LIST).error)
 
 
 @pytest.mark.slow
