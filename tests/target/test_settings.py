@@ -102,7 +102,7 @@ def test_a_journal_in_postgresql_has_a_schema_per_account_and_list_and_shows_no_
 
 @pytest.mark.parametrize("journal", ["mysql://u@h/d", "postgresql://u:p@h:port/d", "postgresql://u:p@h:1,i:2/d"])
 def test_p9_a_journal_url_that_cannot_be_used_names_the_setting_and_shows_no_password(journal):
-    with pytest.raises(JournalError, match="Setting `journal`( is |: the URL)") as no:
+    with pytest.raises(JournalError, match="Setting `journal`") as no:
         journal_store({"journal": journal, "list": 1}, "mailjet-default")
     assert "u:p" not in str(no.value)
 
