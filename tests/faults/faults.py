@@ -207,7 +207,7 @@ def finish_jobs(world: World) -> None:
 
 
 STALLED, WITH_ERRORS = "stalled", "with errors"
-TIMED_OUT = {"codes": (1,), "said": "Setting `job_timeout`", "settings": {"job_timeout": 1.0}}
+TIMED_OUT = {"codes": (1,), "said": "did not end within `job_timeout`", "settings": {"job_timeout": 1.0}}
 
 JOB_FAULTS = {
     "job-error": in_job("failed"),
