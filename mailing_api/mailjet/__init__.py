@@ -1,4 +1,4 @@
-"""Mailjet: its client, its settings and what its answers mean."""
+"""Mailjet: client, settings and responses."""
 
 from __future__ import annotations
 

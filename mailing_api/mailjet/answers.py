@@ -1,4 +1,4 @@
-"""Mailjet's answers, read: the envelope around objects, and what a refusal means; pure."""
+"""Mailjet's responses: the envelope around objects, and the errors for refusals; pure."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class _Envelope(msgspec.Struct):
     Data: list[Row]
 
 
-#: Fields that are whole numbers or flags wherever they stand, also as text.
+#: Fields that are whole numbers or flags in every object, perhaps as strings.
 _NUMBERS = frozenset({"ID", "ListID", "ContactID", "RefId", "DataID", "JobID", "Count"})
 _FLAGS = frozenset({"IsDeleted", "IsUnsub", "IsUnsubscribed"})
 
@@ -60,7 +60,7 @@ _MESSAGE_CODES = (
 
 
 def written_rows(response: httpx.Response) -> list[Row]:
-    """The objects of the answer to a write; none for 204 and for 304, which means that nothing changed.
+    """Return the objects in the response to a write; none for 204 and for 304, which means that nothing changed.
 
     Raises:
         ValueError: as for `rows_of`.
@@ -69,31 +69,26 @@ def written_rows(response: httpx.Response) -> list[Row]:
 
 
 def rows_of(response: httpx.Response) -> list[Row]:
-    """The objects of an answer.
+    """Return the objects in a response, with checked numbers and flags.
 
     Raises:
-        ValueError: no envelope, or a number or a flag that is none.
+        ValueError: no envelope, or an invalid number or flag.
     """
     rows = _ENVELOPE.decode(response.content).Data
     for row in rows:
-        _check(row)
+        for name in row.keys() & _NUMBERS:
+            if type(row[name]) is not int:
+                integer(row[name])
+        for name in row.keys() & _FLAGS:
+            boolean(row[name])
     return rows
 
 
-def _check(row: Row) -> None:
-    """Look at what is read without a look of its own."""
-    for name in row.keys() & _NUMBERS:
-        if type(row[name]) is not int:
-            integer(row[name])
-    for name in row.keys() & _FLAGS:
-        boolean(row[name])
-
-
 def memberships_of(response: httpx.Response) -> list[Row]:
-    """The lists of a contact.
+    """Return the lists of a contact.
 
     Raises:
-        ValueError: as for `rows_of`, or a membership without its list, or of which nobody can tell whether it is one.
+        ValueError: as for `rows_of`, or a membership lacks its list, or whether the contact has left the list.
     """
     rows = rows_of(response)
     if any(integer(row.get("ListID")) is None or opted_out(row) is None for row in rows):
@@ -102,61 +97,61 @@ def memberships_of(response: httpx.Response) -> list[Row]:
 
 
 def opted_out(membership: Mapping[str, Any]) -> bool | None:
-    """Whether a contact left the list of a membership, as the two spellings of the flag tell."""
+    """Return whether a contact has left the list of a membership, by either name of the flag."""
     return boolean(membership.get("IsUnsub", membership.get("IsUnsubscribed")))
 
 
 def values_of(row: Row) -> list[Row]:
-    """The property values of a contact: `Name` and `Value` of each.
+    """Return the property values of a contact: `Name` and `Value` of each.
 
     Raises:
-        UnreadableAnswer: they are no list of objects.
+        UnreadableAnswer: they are not a list of objects.
     """
-    found = row.get("Data", [])
-    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
-        raise UnreadableAnswer("Mailjet: property values that are no list of objects.")
-    return found
+    values = row.get("Data", [])
+    if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
+        raise UnreadableAnswer("Mailjet: the property values are not a list of objects.")
+    return values
 
 
 def first(rows: list[Row]) -> Row:
-    """The one object asked for.
+    """Return the requested object.
 
     Raises:
         NotFound: there is none.
     """
     if not rows:
-        raise NotFound("Mailjet answered with no object.", code="empty")
+        raise NotFound("Mailjet returned no object.", code="empty")
     return rows[0]
 
 
 def id_of(row: Row) -> int:
-    """The ID of an object.
+    """Return the ID of an object.
 
     Raises:
         UnreadableAnswer: it has none.
     """
-    found = integer(row.get("ID"))
-    if found is None:
+    number = integer(row.get("ID"))
+    if number is None:
         raise UnreadableAnswer("Mailjet: an object without an ID.")
-    return found
+    return number
 
 
 def name_of(row: Row) -> str:
-    """The name of an object.
+    """Return the name of an object.
 
     Raises:
         UnreadableAnswer: it has none.
     """
-    found = row.get("Name")
-    if not isinstance(found, str):
+    name = row.get("Name")
+    if not isinstance(name, str):
         raise UnreadableAnswer("Mailjet: an object without a name.")
-    return found
+    return name
 
 
 def new_id(name: str) -> Callable[[httpx.Response], int]:
-    """Makes a reader of the ID, exact at any size, that the first object of an answer has in this field.
+    """Return a reader of the ID, exact at any size, in this field of a response's first object.
 
-    The reader raises ValueError where there is none.
+    The reader raises ValueError if there is no ID.
     """
 
     def read(response: httpx.Response) -> int:
@@ -166,7 +161,7 @@ def new_id(name: str) -> Callable[[httpx.Response], int]:
 
 
 def bare_id(response: httpx.Response) -> int:
-    """The ID in the answer to an upload, which comes without envelope; may be beyond 2^53.
+    """Return the ID in the response to an upload, which has no envelope; it may be above 2^53.
 
     Raises:
         ValueError: there is none.
@@ -180,37 +175,35 @@ def _whole(row: Row, name: str) -> int:
     return int(row[name])
 
 
-def read_error(asked: str, response: httpx.Response) -> MailingError:
-    """The error for a refusal. Bodies may be HTML, text or JSON, and quote addresses: its text has only codes."""
+def read_error(request: str, response: httpx.Response) -> MailingError:
+    """Return the error for a refusal. Bodies may be HTML, text or JSON, and quote addresses: it holds only codes."""
     status = response.status_code
-    code, identifier, message = _error_code(response.content)
-    said = ", ".join(part for part in (f"HTTP {status}", code, identifier) if part)
-    what = f"{asked}: {said}."
+    code, identifier, said = _error_code(response.content)
+    message = f"{request}: {', '.join(filter(None, (f'HTTP {status}', code, identifier)))}."
     if status == 401:
-        return AuthenticationError(what, status=status, code=code)
+        return AuthenticationError(message, status=status, code=code)
     if status == 403:
-        return PermissionDenied(what, status=status, code=code)
+        return PermissionDenied(message, status=status, code=code)
     if code == "unknown_path":
-        return RequestRefused(f"{what} Check `mailjet_base_url`: the path is unknown there.", status=status, code=code)
+        message += " Check `mailjet_base_url`: the path is unknown there."
+        return RequestRefused(message, status=status, code=code)
     if status == 404:
-        return NotFound(what, status=status, code=code, said=message)
+        return NotFound(message, status=status, code=code, said=said)
     if status >= 500:
-        return ProviderFault(what, status=status, code=code, maybe_done=True)
-    return RequestRefused(what, status=status, code=code, said=message)
+        return ProviderFault(message, status=status, code=code, maybe_done=True)
+    return RequestRefused(message, status=status, code=code, said=said)
 
 
 def _error_code(body: bytes) -> tuple[str | None, str | None, str]:
-    """The code of an error, its identifier, and what it says."""
+    """The code of an error, its identifier, and its message."""
     try:
-        found = msgspec.json.decode(body)
+        error = _OBJECT.decode(body)
     except ValueError:
         return None, None, ""
-    if not isinstance(found, dict):
-        return None, None, ""
-    given = found.get("ErrorMessage", "")
-    message = given if isinstance(given, str) else msgspec.json.encode(given).decode()
-    code = next((name for text, name in _MESSAGE_CODES if message.startswith(text)), None)
+    text = error.get("ErrorMessage", "")
+    message = text if isinstance(text, str) else msgspec.json.encode(text).decode()
+    code = next((name for beginning, name in _MESSAGE_CODES if message.startswith(beginning)), None)
     if code is None and (match := _MESSAGE_CODE.search(message)):
         code = match[0]
-    identifier = str(found.get("ErrorIdentifier", ""))
+    identifier = str(error.get("ErrorIdentifier", ""))
     return code, f"error {identifier}" if re.fullmatch(r"[0-9A-Fa-f-]{36}", identifier) else None, message[:500]

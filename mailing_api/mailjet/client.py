@@ -1,7 +1,7 @@
 """Client of the Mailjet Email API v3: the contact side.
 
-Facts are from Mailjet's documentation and from recorded traffic; what no evidence settles is marked unverified.
-docs/mailjet.md tells them for users.
+Facts come from Mailjet's documentation and from recorded traffic; a statement without evidence is marked unverified.
+docs/mailjet.md has them for users.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ __all__ = [
 #: The greatest `Limit` that Mailjet documents.
 PAGE_SIZE: Final = 1000
 
-#: What all routes begin with is no part of the base URL, but often taken for one.
+#: The beginning of all routes, which users often append to the base URL.
 _VERSION: Final = re.compile(r"/v3(/REST|/DATA)?$")
 
 MAILJET_SETTINGS: Final = (
@@ -86,7 +86,7 @@ class MailjetClient:
     ) -> None:
         self.account = account
         self._base_url = _VERSION.sub("", base_url.rstrip("/"))
-        #: Tells this account from others with the same label; holds no secret.
+        #: Distinguishes this account from others with the same label; holds no secret.
         self.identity = hashlib.blake2b(f"{self._base_url} {api_key}".encode(), digest_size=4).hexdigest()
         self._http = HttpClient(
             provider="Mailjet",
@@ -100,7 +100,7 @@ class MailjetClient:
             **connection,
         )
         own = hashlib.blake2b(api_key.encode(), digest_size=16).hexdigest()
-        #: The account by endpoint and key in effect, the same for all spellings of these; holds no secret.
+        #: Identifies the account by endpoint and key, the same for all spellings of these; holds no secret.
         self.tenant = f"{canonical(httpx.URL(self._base_url))} {own}"
 
     @classmethod
@@ -141,14 +141,14 @@ class MailjetClient:
         ordered: bool = True,
         limit: int = PAGE_SIZE,
     ) -> OffsetWalk[Row]:
-        """All rows of a collection, page by page, by default in order of ID.
+        """Return all rows of a collection, page by page, by default in order of ID.
 
         Args:
-            resource: for example `contact`; an unknown one is answered with a 500 by Mailjet.
-            params: filters, spelled as Mailjet spells them: it ignores a filter that it does not know.
+            resource: for example `contact`; to an unknown one Mailjet responds with a 500.
+            params: filters by Mailjet's names; it ignores a filter that it does not know.
             key: the field that is a row's unique key.
-            ahead: requests under way at the same time.
-            ordered: ask for `Sort=ID`; False for a collection that cannot be sorted.
+            ahead: requests in flight at the same time.
+            ordered: send `Sort=ID`; False for a collection that cannot be sorted.
             limit: rows per page, up to PAGE_SIZE.
         """
         query = {**(params or {}), **({"Sort": "ID"} if ordered else {})}
@@ -165,11 +165,11 @@ class MailjetClient:
         return OffsetWalk(fetch, key_of, what=f"Mailjet {resource}", limit=limit, ahead=ahead, ordered=ordered)
 
     def page(self, resource: str, params: Mapping[str, Any]) -> list[Row]:
-        """One page of a collection."""
+        """Return one page of a collection."""
         return self._get(f"/v3/REST/{resource}", f"/v3/REST/{resource}", params)
 
     def one(self, resource: str, key: int | str) -> Row:
-        """One object, by ID or by its unique key.
+        """Return one object, by ID or by its unique key.
 
         Raises:
             NotFound: there is none.
@@ -178,10 +178,10 @@ class MailjetClient:
         return first(self._get(path, f"/v3/REST/{resource}/{{id}}"))
 
     def memberships(self, contact: int | str) -> list[Row]:
-        """All lists of one contact, given by ID or address: ListID, IsActive, IsUnsub, SubscribedAt.
+        """Return all lists of a contact, given by ID or address: ListID, IsActive, IsUnsub, SubscribedAt.
 
-        Whether Mailjet's default of ten rows applies here is unverified, so as many as possible are asked for; and
-        whether it heeds `Offset`, so a page without a new list ends the reading.
+        Whether Mailjet's default of ten rows applies here is unverified, so the request has the greatest `Limit`; as is
+        whether it respects `Offset`, so a page without a new list is the last.
 
         Raises:
             NotFound: no such contact.
@@ -202,13 +202,13 @@ class MailjetClient:
     # Lists and properties
 
     def create_list(self, name: str) -> Row:
-        """Make a list; a name is unique among live lists, so a repeated call is refused."""
+        """Create a list; a name is unique among lists that are not deleted, so a repeated call is refused."""
         return self._post("contactslist", {"Name": name})
 
     def create_property(self, name: str, datatype: str) -> Row:
         """Define a static contact property; datatype is str, int, float, bool or datetime.
 
-        Mailjet has been seen not to know a new property for some seconds (`Invalid key name`).
+        Mailjet may not know a new property for some seconds (`Invalid key name`).
         """
         return self._post("contactmetadata", {"Name": name, "Datatype": datatype, "NameSpace": "static"})
 
@@ -222,36 +222,28 @@ class MailjetClient:
             list_id: the list, or None for the account-wide route.
 
         Raises:
-            MailingError: with `maybe_done` where the job may exist although no ID came back.
+            MailingError: with `maybe_done` if the job may exist although no ID was returned.
         """
-        if list_id is None:
-            path = route = "/v3/REST/contact/managemanycontacts"
-        else:
-            path = f"/v3/REST/contactslist/{list_id}/managemanycontacts"
-            route = "/v3/REST/contactslist/{list}/managemanycontacts"
+        route = _jobs_route(list_id)
+        path = route.format(list=list_id)
         return self._http.request("POST", path, new_id("JobID"), route=route, content=body)
 
     def job(self, job_id: int, *, list_id: int | None) -> Job:
-        """How far a managemanycontacts job is.
+        """Return a managemanycontacts job.
 
         Raises:
             NotFound: unknown, or not visible yet.
         """
-        if list_id is None:
-            path = f"/v3/REST/contact/managemanycontacts/{job_id}"
-            route = "/v3/REST/contact/managemanycontacts/{job}"
-        else:
-            path = f"/v3/REST/contactslist/{list_id}/managemanycontacts/{job_id}"
-            route = "/v3/REST/contactslist/{list}/managemanycontacts/{job}"
-        return Job.of(first(self._get(path, route)))
+        route = f"{_jobs_route(list_id)}/{{job}}"
+        return Job.of(first(self._get(route.format(list=list_id, job=job_id), route)))
 
     def job_errors(self, job_id: int, error_file: str) -> bytes:
-        """The raw error file of a managemanycontacts job; its schema is not published.
+        """Return the error file of a managemanycontacts job; its schema is not published.
 
         Args:
             job_id: the job.
-            error_file: `ErrorFile` of the job. A URL on another host is not followed, since the credentials
-                would go there; the documented place is read instead.
+            error_file: `ErrorFile` of the job. A URL on another host is not followed, since the credentials would be
+                sent there; the documented path is read instead.
 
         Raises:
             NotFound: there is no such file.
@@ -261,7 +253,7 @@ class MailjetClient:
         return self._http.request("GET", path, lambda response: response.content, route=route)
 
     def _path_of(self, error_file: str) -> str | None:
-        """The path of an error file as a job gives it; None where it is on another host, or none."""
+        """The path of an error file by a job's `ErrorFile`; None if that is on another host, or empty."""
         try:
             url = httpx.URL(error_file)
         except httpx.InvalidURL:
@@ -276,11 +268,11 @@ class MailjetClient:
     # CSV imports
 
     def upload_csv(self, content: bytes, *, list_id: int) -> int:
-        """Upload a file and return its ID, for `start_import`; a second upload only leaves an unused file.
+        """Upload a file and return its ID for `start_import`; a repeated upload only leaves an unused file.
 
         Args:
-            content: the CSV as it is, in UTF-8.
-            list_id: a list, under whose path files are uploaded, also those that concern no list.
+            content: CSV in UTF-8.
+            list_id: any list: files are uploaded below a list's path even if they concern no list.
 
         Raises:
             NotFound: no such list.
@@ -294,16 +286,16 @@ class MailjetClient:
     def start_import(self, data_id: int, *, method: str, list_id: int | None, options: str = "") -> int:
         """Start a csvimport job of an uploaded file and return its ID; 201 means accepted, not imported.
 
-        What a second import of the same file does is unverified: to start again, upload again.
+        The effect of a second import of the same file is unverified: upload the file again for another import.
 
         Args:
             data_id: the file.
             method: addforce, addnoforce, remove, unsub, excludemarketing or includemarketing.
             list_id: the list; None for the last two methods, which are refused with one.
-            options: `ImportOptions`, a JSON document as text; needed for a file without header.
+            options: `ImportOptions`, a JSON document as a string; required for a file without header.
 
         Raises:
-            MailingError: with `maybe_done` where the job may exist although no ID came back.
+            MailingError: with `maybe_done` if the job may exist although no ID was returned.
         """
         path = "/v3/REST/csvimport"
         body: Row = {"DataID": data_id, "Method": method}
@@ -314,7 +306,7 @@ class MailjetClient:
         return self._http.request("POST", path, new_id("ID"), route=path, content=msgspec.json.encode(body))
 
     def csv_import(self, job_id: int) -> CsvImport:
-        """How far a csvimport job is.
+        """Return a csvimport job.
 
         Raises:
             NotFound: unknown, or not visible yet.
@@ -322,7 +314,7 @@ class MailjetClient:
         return CsvImport.of(self.one("csvimport", job_id))
 
     def csv_errors(self, job_id: int) -> bytes:
-        """The raw error file of a csvimport job: the rows in error, each followed by the reason.
+        """Return the error file of a csvimport job: the rows in error, each followed by the reason.
 
         Raises:
             NotFound: there is no such file, as for a job without errors.
@@ -334,7 +326,7 @@ class MailjetClient:
     # Plumbing
 
     def write(self, method: str, path: str, body: Row, *, route: str, idempotent: bool = False) -> list[Row]:
-        """Send an object and return the rows of the answer, none for a 304; arguments as in `HttpClient.request`."""
+        """Send an object and return the rows of the response, none for a 304; arguments as in `HttpClient.request`."""
         content = msgspec.json.encode(body)
         return self._http.request(method, path, written_rows, route=route, content=content, idempotent=idempotent)
 
@@ -344,3 +336,8 @@ class MailjetClient:
     def _post(self, resource: str, body: Row) -> Row:
         path = f"/v3/REST/{resource}"
         return first(self.write("POST", path, body, route=path))
+
+
+def _jobs_route(list_id: int | None) -> str:
+    """The route of managemanycontacts, of a list or of the whole account."""
+    return f"/v3/REST/{'contact' if list_id is None else 'contactslist/{list}'}/managemanycontacts"

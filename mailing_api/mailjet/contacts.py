@@ -1,7 +1,6 @@
-"""Mailjet's calls for a single contact: name, property values, and what it is on each list.
+"""Mailjet's calls for a single contact: its name, its property values, and its state on each list.
 
-Every one of them converges: repeated, it leaves what it left the first time. So they are all sent again after a lost
-reply.
+A repeated call has the same result, so all of them are retried after a lost response.
 """
 
 from __future__ import annotations
@@ -18,16 +17,16 @@ __all__ = ["ContactCalls"]
 
 
 class ContactCalls:
-    """Changes one contact at a time; contacts are given by ID or address."""
+    """Changes one contact at a time, identified by ID or address."""
 
     def __init__(self, client: MailjetClient) -> None:
         self._client = client
 
     def find(self, email: str) -> Row | None:
-        """The contact of an address, if there is one.
+        """Return the contact of an address; None if it does not exist.
 
         Raises:
-            RequestRefused: Mailjet takes it for no address.
+            RequestRefused: Mailjet does not accept the address.
         """
         try:
             return self._client.one("contact", email)
@@ -35,14 +34,14 @@ class ContactCalls:
             return None
 
     def put(self, email: str, name: str | None, found: Row | None) -> int:
-        """Create a contact unless it was found, see to its name (None leaves it), and return its ID.
+        """Create a contact unless it was found, set its name unless that is None, and return its ID.
 
-        Mailjet has been seen to say of one address that it is unknown and, at once, that it exists (MJ18): then it is
-        looked up again. So it is after a refusal without a code, which may say that in an answer that is damaged.
+        Mailjet sometimes reports an address as unknown and, right after that, as existing (MJ18): then the contact is
+        looked up again; also after a refusal without a code, whose response may be damaged.
 
         Raises:
-            RequestRefused: Mailjet takes it for no address.
-            NotFound: Mailjet insists on both.
+            RequestRefused: Mailjet does not accept the address.
+            NotFound: Mailjet reports both again.
         """
         if found is None:
             try:
@@ -60,7 +59,7 @@ class ContactCalls:
         return contact
 
     def set_values(self, contact: int, values: Mapping[str, Any]) -> None:
-        """Set property values, None clearing one; those not named stay as they are.
+        """Set property values, and clear those that are None; other properties do not change.
 
         Raises:
             RequestRefused: a property is unknown, or a value is not of its type.
@@ -69,13 +68,13 @@ class ContactCalls:
         self._write("PUT", "contactdata/{contact}", contact, {"Data": items})
 
     def act_on_lists(self, contact: int | str, actions: Mapping[int, str]) -> None:
-        """Do something with a contact that exists on each of these lists: list ID -> action.
+        """Apply an action to an existing contact on each of these lists: list ID -> action.
 
         Raises:
-            RequestRefused: an entry is faulty; `said` has those that are. Whether the others were done is unverified.
+            RequestRefused: an entry is wrong; `said` has the wrong ones. Whether the others were applied is unverified.
             NotFound: no such contact.
         """
-        entries = [{"ListID": one, "Action": action} for one, action in actions.items()]
+        entries = [{"ListID": list_id, "Action": action} for list_id, action in actions.items()]
         self._write("POST", "contact/{contact}/managecontactslists", contact, {"ContactsLists": entries})
 
     def _create(self, email: str, name: str | None) -> Row:

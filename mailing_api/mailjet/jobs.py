@@ -1,4 +1,4 @@
-"""Mailjet's jobs as it shows them; pure."""
+"""Mailjet's jobs; pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mailing_api.values import integer
 
 __all__ = ["TERMINAL_STATUSES", "CsvImport", "Job"]
 
-#: Job statuses after which nothing changes, in lower case; any other, known or not, is still under way.
+#: Final statuses of jobs, in lower case; a job with any other status, known or not, is still running.
 TERMINAL_STATUSES: Final = frozenset({"completed", "error", "abort", "aborted"})
 
 
@@ -20,9 +20,9 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         status: in lower case, trimmed.
-        error: text that may quote addresses; "" for none.
-        error_file: where the error file is, as given; "" for none.
-        count: contacts processed so far, if told; whether those in error are among them is unverified.
+        error: Mailjet's message, which may quote addresses; "" for none.
+        error_file: the URL or path of the error file; "" for none.
+        count: contacts processed so far, or None; whether they include those in error is unverified.
     """
 
     status: str
@@ -37,7 +37,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, row: Row) -> Self:
-        """From the answer."""
+        """Read a job from a response."""
         return cls(
             status=_status(row),
             error=str(row.get("Error") or ""),
@@ -47,12 +47,12 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CsvImport(msgspec.Struct, frozen=True, kw_only=True):
-    """A csvimport job. Documentation samples have an empty text in place of numbers.
+    """A csvimport job. Samples in the documentation have an empty string in place of numbers.
 
     Attributes:
         status: in lower case, trimmed.
-        errors: rows in error, if told.
-        count: rows of the file, or rows processed: which of the two is unverified; if told.
+        errors: rows in error, or None.
+        count: rows of the file, or rows processed (unverified which of the two), or None.
     """
 
     status: str
@@ -66,7 +66,7 @@ class CsvImport(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, row: Row) -> Self:
-        """From the answer."""
+        """Read a job from a response."""
         return cls(status=_status(row), errors=_number(row, "Errcount"), count=_number(row, "Count"))
 
 

@@ -1,4 +1,4 @@
-"""MPDX: its client, its settings and what its answers mean."""
+"""MPDX: client, settings and responses."""
 
 from __future__ import annotations
 

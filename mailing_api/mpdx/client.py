@@ -1,7 +1,7 @@
 """Client of MPDX (API v2): account lists, contacts, people, deleted contacts, and exports. It only reads.
 
-Facts are from MPDX's published documentation, its official clients and an old copy of its server; what no evidence
-settles is marked unverified. docs/mpdx.md tells them for users.
+Facts come from MPDX's published documentation, its official clients and an old copy of its server; a statement without
+evidence is marked unverified. docs/mpdx.md has them for users.
 """
 
 from __future__ import annotations
@@ -49,24 +49,24 @@ T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
-#: Rows a page with linked resources, and without: what the official clients ask for.
+#: Rows a page with linked resources, and without, as in the official clients.
 _PAGE_SIZE = 100
 _PLAIN_PAGE_SIZE = 500
 
-#: Tickets made for one file; each leaves a log at MPDX.
+#: The greatest number of tickets for one file; each leaves a log at MPDX.
 _MOST_TICKETS = 3
 
-#: A larger file is kept on disk while it is read.
+#: A larger file is on disk while it is read.
 _IN_MEMORY = 4 * 1024 * 1024
 
 
 def mpdx_pace(max_per_second: float | None = None) -> Pace:
-    """A pace within the limit that MPDX tells: 50 requests in 10 seconds."""
+    """Return a pace within the limit in MPDX's headers: 50 requests in 10 seconds."""
     return Pace(max_per_second, most=50, within=10.0)
 
 
 class MpdxClient:
-    """What one MPDX user sees; safe to share between threads."""
+    """The data that one MPDX user can see; safe to share between threads."""
 
     def __init__(
         self,
@@ -80,7 +80,7 @@ class MpdxClient:
         **connection: Unpack[Connection],
     ) -> None:
         self.account = account
-        self._wanted = account_lists
+        self._selected = account_lists
         self._export_filter = DEFAULT_EXPORT_FILTER if export_filter is None else export_filter
         self._known: list[Row] | None = None
         self._retry = connection.get("retry") or RetryPolicy()
@@ -96,7 +96,7 @@ class MpdxClient:
             credentials=lambda: "`mpdx_token`" if token or not access_token else "`mpdx_access_token`",
             auth=self._session,
             read_error=read_error,
-            # The language decides about words in greetings; without it, each user has their own.
+            # The language of greetings; without this header, it is the user's own.
             headers={"Accept": MEDIA_TYPE, "Content-Type": MEDIA_TYPE, "Accept-Language": "en-US"},
             wait_headers=("Retry-After", "X-RateLimit-Reset"),
             **connection,
@@ -111,14 +111,14 @@ class MpdxClient:
         Raises:
             ConfigurationError: a setting is missing or wrong.
         """
-        found = {setting.name.removeprefix("mpdx_"): lookup(setting, config, environ) for setting in MPDX_SETTINGS}
-        if not found["token"] and not found["access_token"]:
+        own = {setting.name.removeprefix("mpdx_"): lookup(setting, config, environ) for setting in MPDX_SETTINGS}
+        if not own["token"] and not own["access_token"]:
             raise ConfigurationError("Setting `mpdx_token` is missing: set it, or `mpdx_access_token`.")
-        check_url("mpdx_base_url", found["base_url"], "https://api.mpdx.org")
-        found["export_filter"] = export_filter(found["export_filter"])
-        if found["account_lists"] is not None and not found["account_lists"]:
-            raise ConfigurationError("Setting `mpdx_account_lists` names none; leave it out to read all.")
-        return cls(**found, **options)
+        check_url("mpdx_base_url", own["base_url"], "https://api.mpdx.org")
+        own["export_filter"] = export_filter(own["export_filter"])
+        if own["account_lists"] is not None and not own["account_lists"]:
+            raise ConfigurationError("Setting `mpdx_account_lists` is empty; remove it to read all.")
+        return cls(**own, **options)
 
     def close(self) -> None:
         """Close all connections."""
@@ -127,23 +127,23 @@ class MpdxClient:
     # Reading
 
     def account_lists(self) -> list[Row]:
-        """The account lists that the settings name, or all that the user sees; asked for once.
+        """Return the account lists in the settings, or all that the user can see; they are requested once.
 
         Raises:
-            ConfigurationError: one of those named is not there.
+            ConfigurationError: an account list in the settings does not exist.
         """
         if self._known is None:
             fields = {"account_lists": ("name", "home_country", "created_at", "updated_at")}
             walk = self.rows("account_lists", fields=fields)
-            self._known = named(self._wanted, list({one["id"]: one for found in walk for one in found}.values()))
+            self._known = named(self._selected, list({each["id"]: each for rows in walk for each in rows}.values()))
         return self._known
 
     def scope(self) -> dict[str, str]:
-        """The filter by account list; empty for all that the user sees.
+        """Return the filter by account list; empty for all that the user can see.
 
-        MPDX leaves out an ID that the user does not see, without a word, so they are looked up first.
+        MPDX silently ignores an ID that the user cannot see, so IDs are looked up first.
         """
-        return {"account_list_id": ",".join(one["id"] for one in self.account_lists())} if self._wanted else {}
+        return {"account_list_id": ",".join(each["id"] for each in self.account_lists())} if self._selected else {}
 
     def rows(
         self,
@@ -154,16 +154,16 @@ class MpdxClient:
         include: Sequence[str] = (),
         fields: Mapping[str, Sequence[str]] | None = None,
     ) -> OffsetWalk[Row]:
-        """All rows of a listing in order of creation, page by page.
+        """Return all rows of a listing in order of creation, page by page.
 
-        Where rows moved while it was read, some are read again, so a row may come more than once.
+        If rows move while they are read, some are read again, so a row may come more than once.
 
         Args:
             path: below `/api/v2`, such as `contacts/people`.
-            filters: by name. MPDX ignores one that it does not know.
-            applied: names of those filters without which the rows would be wrong.
-            include: relationships whose resources are wanted in place of their IDs.
-            fields: attributes and relationships by type of resource; what is not named is not sent.
+            filters: by name. MPDX ignores a filter that it does not know.
+            applied: names of filters without which the rows would be wrong.
+            include: relationships for which to return resources in place of IDs.
+            fields: attributes and relationships to return, by type of resource.
         """
         query = _query(filters or {}, include, fields or {})
         must = {name: value for name, value in (filters or {}).items() if name in applied}
@@ -172,12 +172,12 @@ class MpdxClient:
         def fetch(offset: int, limit: int) -> list[Row]:
             nonlocal most
             number, length = covering(offset, min(limit, most))
-            found = self._page(path, {**query, "page": number, "per_page": length}, must)
-            if offset == 0 and 0 < len(found.rows) < min(length, found.total):
-                most = len(found.rows)  # pages are shorter here than was asked for
-            rows = found.rows[offset - (number - 1) * length :]
-            if len(rows) < min(2, found.total - offset):
-                raise UnreadableAnswer(f"MPDX {path}: pages are too short to prove that nothing is missed.")
+            listed = self._page(path, {**query, "page": number, "per_page": length}, must)
+            if offset == 0 and 0 < len(listed.rows) < min(length, listed.total):
+                most = len(listed.rows)  # pages are shorter than requested
+            rows = listed.rows[offset - (number - 1) * length :]
+            if len(rows) < min(2, listed.total - offset):
+                raise UnreadableAnswer(f"MPDX {path}: pages are too short to prove that no row is missing.")
             return rows
 
         return OffsetWalk(fetch, _key, what=f"MPDX {path}", limit=most, ahead=1, ordered=False, stable=True)
@@ -191,26 +191,26 @@ class MpdxClient:
         include: Sequence[str] = (),
         fields: Mapping[str, Sequence[str]] | None = None,
     ) -> list[Row]:
-        """The first rows of a listing; arguments as for `rows`."""
+        """Return the first rows of a listing; arguments as for `rows`."""
         query = _query(filters or {}, include, fields or {})
         return self._page(path, {**query, "page": 1, "per_page": count}, {}).rows
 
     def _page(self, path: str, query: Mapping[str, Any], must: Mapping[str, str]) -> Page:
         route = f"/api/v2/{path}"
         return self._signed_in(
-            lambda: self._http.request("GET", route, lambda answer: page(answer, must), route=route, params=query)
+            lambda: self._http.request("GET", route, lambda response: page(response, must), route=route, params=query)
         )
 
     # Exports
 
     def export(self, account_list: str) -> MailingExport:
-        """Make an export of an account list and fetch its mailing CSV.
+        """Export an account list and download its mailing CSV.
 
-        A ticket is good for one download, whatever comes of it. So a download is never repeated: after a failure
-        another ticket is made, up to three in all. Every ticket leaves a log at MPDX.
+        A ticket is valid for one download, even if that fails. So downloads are not retried: after a failure another
+        ticket is made, up to three in all. Every ticket leaves a log at MPDX.
 
         Raises:
-            MailingError: no ticket brought a whole file.
+            MailingError: no ticket returned a complete file.
         """
         attempt = 0
         while True:
@@ -222,18 +222,18 @@ class MpdxClient:
                 delay = self._next_ticket(exc, attempt)
                 if delay is None:
                     raise
-                logger.info("MPDX: the download of an export failed; the next ticket in %.1f s.", delay)
+                logger.info("MPDX: the download of an export failed; making another ticket in %.1f s.", delay)
                 self._sleep(delay)
 
     def _ticket(self, filters: Mapping[str, str]) -> Row:
         route = "/api/v2/contacts/exports/mailing"
-        # A string is documented too, but makes some servers fail at the download.
+        # A string is documented, too, but then the download fails on some servers.
         body = {"data": {"type": "export_logs", "attributes": {"params": {"filter": filters}}}}
         return self._signed_in(
             lambda: self._http.request(
                 "POST",
                 route,
-                lambda answer: row(resource(answer), {}),
+                lambda response: row(resource(response), {}),
                 route=route,
                 content=msgspec.json.encode(body),
                 content_type=MEDIA_TYPE,
@@ -256,17 +256,17 @@ class MpdxClient:
             file.close()
             if isinstance(exc, OSError):
                 raise ConfigurationError(
-                    f"No room for the temporary file of an export ({exc.strerror}). Make room in the system's folder "
-                    "for them, or set the environment variable TMPDIR to a folder that has it."
+                    f"The temporary file of an export cannot be written ({exc.strerror}). Free space in the system's "
+                    "temporary folder, or set the environment variable TMPDIR to a folder with enough space."
                 ) from None
             raise
         now = values.timestamp_of(datetime.now(UTC))
         return MailingExport(account_list=account_list, ticket=ticket, exported_at=now, row_count=count, file=file)
 
     def _next_ticket(self, exc: MailingError, attempt: int) -> float | None:
-        """Seconds until another ticket is worth making; None where none is."""
+        """The seconds to wait before another ticket; None to give up."""
         if attempt == 1 and isinstance(exc, PermissionDenied):
-            return 0.0  # somebody used the ticket
+            return 0.0  # the ticket was used already
         if attempt == 1 and isinstance(exc, AuthenticationError):
             return 0.0 if self._session.renew(self._session.ensure()) else None
         if attempt >= _MOST_TICKETS or not isinstance(exc, (ProviderFault, RateLimited, UnreadableAnswer)):
@@ -285,7 +285,7 @@ class MpdxClient:
     # Signing in
 
     def _signed_in(self, call: Callable[[], T]) -> T:
-        """Call with a token; once more with another one where it is refused and can be renewed."""
+        """Call with a token; once more with another one if it is refused and can be renewed."""
         token = self._session.ensure()
         try:
             return call()
@@ -310,15 +310,15 @@ class MpdxClient:
 
 
 def _json_web_token(response: httpx.Response) -> str:
-    found = resource(response).attributes.get("json_web_token")
-    if not isinstance(found, str) or not found:
+    token = resource(response).attributes.get("json_web_token")
+    if not isinstance(token, str) or not token:
         raise ValueError("no token")
-    return found
+    return token
 
 
-def _key(one: Row) -> int:
+def _key(row: Row) -> int:
     try:
-        return uuid.UUID(one["id"]).int
+        return uuid.UUID(row["id"]).int
     except (KeyError, TypeError, ValueError, AttributeError):
         raise UnreadableAnswer("MPDX: a row without a usable id.") from None
 
@@ -327,5 +327,5 @@ def _query(filters: Mapping[str, str], include: Sequence[str], fields: Mapping[s
     query = {f"filter[{name}]": value for name, value in filters.items()}
     if include:
         query["include"] = ",".join(include)
-    # A row that is changed keeps its place in this order.
+    # A changed row keeps its place in this order.
     return query | {f"fields[{kind}]": ",".join(names) for kind, names in fields.items()} | {"sort": "created_at"}

@@ -1,4 +1,4 @@
-"""JSON:API as MPDX speaks it: documents to rows, refusals to errors, ranges of dates."""
+"""MPDX's JSON:API: rows from documents, errors from refusals, ranges of dates."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MEDIA_TYPE = "application/vnd.api+json"
 
 
 class Resource(msgspec.Struct):
-    """One resource as it is sent."""
+    """One resource of a document."""
 
     id: str
     type: str
@@ -68,7 +68,7 @@ class Page(msgspec.Struct):
 
     Attributes:
         rows: see `row`.
-        total: the rows of the whole listing, when this page was made.
+        total: the number of rows in the whole listing.
     """
 
     rows: list[Row]
@@ -79,56 +79,56 @@ def page(response: httpx.Response, applied: Mapping[str, str]) -> Page:
     """Read a page.
 
     Args:
-        response: the answer.
-        applied: filters that must have been understood: MPDX ignores one that it does not know, but echoes the others.
+        response: the response.
+        applied: filters that MPDX must have applied: it ignores a filter that it does not know, and echoes the others.
 
     Raises:
         ValueError: not such a document.
         UnreadableAnswer: a filter was not applied.
     """
-    found = _LIST.decode(response.content)
-    ignored = [name for name, value in applied.items() if found.meta.filter.get(name) != value]
+    document = _LIST.decode(response.content)
+    ignored = [name for name, value in applied.items() if document.meta.filter.get(name) != value]
     if ignored:
         raise UnreadableAnswer(f"MPDX did not apply the filter {', '.join(ignored)}.")
-    included = {(one.type, one.id): one for one in found.included}
-    return Page([row(one, included) for one in found.data], found.meta.pagination.total_count)
+    included = {(each.type, each.id): each for each in document.included}
+    return Page([row(each, included) for each in document.data], document.meta.pagination.total_count)
 
 
 def resource(response: httpx.Response) -> Resource:
-    """Read a document of one resource; ValueError where it is none."""
+    """Read a document of one resource; raise ValueError if it is not one."""
     return _SINGLE.decode(response.content).data
 
 
-def row(one: Resource, included: Mapping[tuple[str, str], Resource]) -> Row:
-    """A resource as a flat row: `id`, the attributes, and each relationship under its name.
+def row(source: Resource, included: Mapping[tuple[str, str], Resource]) -> Row:
+    """Return a resource as a flat row: `id`, the attributes, and each relationship under its name.
 
-    A relationship is a list or a single value: the linked resource's own row where it is among `included`, else its ID.
-    What is linked from there is an ID: included resources may link to each other in a circle.
+    A relationship is a list or a single value: the linked resource's own row if it is among `included`, otherwise its
+    ID. In that row relationships are IDs, since included resources may link to each other in a circle.
 
     Raises:
         ValueError: a link without type and ID.
     """
-    return _flat(one, lambda linked: _included(linked, included))
+
+    def linked_row(link: _Linked) -> Any:
+        target = included.get((link.type, link.id))
+        return link.id if target is None else _flat(target, lambda further: further.id)
+
+    return _flat(source, linked_row)
 
 
-def _included(linked: _Linked, included: Mapping[tuple[str, str], Resource]) -> Any:
-    target = included.get((linked.type, linked.id))
-    return linked.id if target is None else _flat(target, lambda further: further.id)
-
-
-def _flat(one: Resource, follow: Callable[[_Linked], Any]) -> Row:
-    found: Row = {"id": one.id, **one.attributes}
-    for name, relationship in one.relationships.items():
-        to = msgspec.convert(relationship.get("data"), _Linkage)
-        found[name] = [follow(each) for each in to] if isinstance(to, list) else to and follow(to)
-    return found
+def _flat(source: Resource, follow: Callable[[_Linked], Any]) -> Row:
+    flat: Row = {"id": source.id, **source.attributes}
+    for name, relationship in source.relationships.items():
+        links = msgspec.convert(relationship.get("data"), _Linkage)
+        flat[name] = [follow(each) for each in links] if isinstance(links, list) else links and follow(links)
+    return flat
 
 
 def date_range(since: str) -> str:
-    """A filter's value for "from then on".
+    """Return a filter's value for all dates from `since` on.
 
-    Both ends, whole seconds and `Z`: MPDX takes anything else for the single day of its first date. The end is
-    tomorrow, so that a row that is changed while the listing is read stays in it.
+    It has both ends, whole seconds and `Z`: MPDX reads anything else as the single day of its first date. The end is
+    tomorrow, so that rows that change while the listing is read stay in it.
 
     Args:
         since: in the form of `mailing_api.values.timestamp`.
@@ -137,41 +137,41 @@ def date_range(since: str) -> str:
 
 
 def covering(offset: int, most: int) -> tuple[int, int]:
-    """The page with the row at `offset` that has the most rows after it, of all pages up to `most` rows long.
+    """Return the page, of at most `most` rows, that has the row at `offset` and the most rows after it.
 
-    MPDX counts pages and not rows, so a page can begin at a given row only where its length divides the row's place.
+    MPDX counts pages and not rows, so a page can begin at a given row only if its length divides the row's offset.
 
     Returns:
         the page's number from 1 on, and its length.
     """
-    length = max(range(1, most + 1), key=lambda one: one - offset % one)
+    length = max(range(1, most + 1), key=lambda size: size - offset % size)
     return offset // length + 1, length
 
 
-def read_error(asked: str, response: httpx.Response) -> MailingError:
-    """The error for a refusal. Titles and details quote IDs and may quote rows, so only the status is kept."""
+def read_error(request: str, response: httpx.Response) -> MailingError:
+    """Return the error for a refusal. Titles and details quote IDs and may quote rows, so they are not read."""
     status = response.status_code
     pointers = _pointers(response.content)
-    what = f"{asked}: HTTP {status}{f' ({pointers})' if pointers else ''}."
+    message = f"{request}: HTTP {status}{f' ({pointers})' if pointers else ''}."
     if status == 401:
-        return AuthenticationError(f"{what} The token is missing, wrong or expired: get a new one.", status=status)
+        return AuthenticationError(f"{message} The token is missing, wrong or expired: get a new one.", status=status)
     if status == 403:
-        return PermissionDenied(what, status=status)
+        return PermissionDenied(message, status=status)
     if status == 404:
-        return NotFound(what, status=status)
+        return NotFound(message, status=status)
     if status >= 500:
-        return ProviderFault(what, status=status, maybe_done=True)
-    return RequestRefused(what, status=status, code=pointers or None)
+        return ProviderFault(message, status=status, maybe_done=True)
+    return RequestRefused(message, status=status, code=pointers or None)
 
 
 def _pointers(body: bytes) -> str:
-    """What the errors point at, such as `/data/attributes/name`."""
+    """The pointers of the errors, such as `/data/attributes/name`."""
     try:
-        found = msgspec.json.decode(body)
-        pointers: Sequence[str] = [error.get("source", {}).get("pointer", "") for error in found["errors"]]
+        errors = msgspec.json.decode(body)["errors"]
+        pointers: Sequence[str] = [error.get("source", {}).get("pointer", "") for error in errors]
     except (ValueError, LookupError, TypeError, AttributeError):
         return ""
-    return ", ".join(one for one in pointers if re.fullmatch(r"[\w/]{1,80}", str(one)))
+    return ", ".join(pointer for pointer in pointers if re.fullmatch(r"[\w/]{1,80}", str(pointer)))
 
 
 _LIST = msgspec.json.Decoder(_List)

@@ -11,19 +11,19 @@ import msgspec
 
 __all__ = ["MailingExport", "check"]
 
-#: The column without which a file is no mailing CSV.
+#: The column that every mailing CSV has.
 _NEEDED = "Contact Name"
 
 
 class MailingExport(msgspec.Struct, frozen=True, kw_only=True):
-    """One export that was made and fetched.
+    """A downloaded export.
 
     Attributes:
         account_list: its ID.
         ticket: the export log as a row: `id`, `type`, `params`, `export_at`, `created_at`, `user`.
-        exported_at: when the file had arrived, as `mailing_api.values.timestamp`.
-        row_count: rows in the file.
-        file: the file, checked.
+        exported_at: the time of the download, as `mailing_api.values.timestamp`.
+        row_count: the number of rows in the file.
+        file: the checked file.
     """
 
     account_list: str
@@ -33,17 +33,17 @@ class MailingExport(msgspec.Struct, frozen=True, kw_only=True):
     file: BinaryIO
 
     def rows(self) -> Iterator[Mapping[str, str]]:
-        """The file's rows by its own column titles, in its order."""
+        """Yield the file's rows by its own column titles, in its order."""
         titles, records = _records(self.file)
         for record in records:
             yield dict(zip(titles, record, strict=True))
 
 
 def check(file: BinaryIO) -> int:
-    """The number of rows of a file.
+    """Return the number of rows in a file.
 
     Raises:
-        ValueError: it is no mailing CSV, or not the whole of one.
+        ValueError: it is not a mailing CSV, or not complete.
     """
     size = file.seek(0, io.SEEK_END)
     if size:

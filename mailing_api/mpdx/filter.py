@@ -1,7 +1,7 @@
-"""MPDX's contact filters, as an export takes them: the known names, and the values that each one understands.
+"""MPDX's contact filters for exports: the known names, and the accepted values of each.
 
-MPDX ignores a filter or a value that it does not know, and then exports everybody. So nothing leaves here that is not
-known to filter (an old copy of MPDX's server, and its published documentation).
+MPDX ignores a filter or a value that it does not know, and then exports all contacts. So only filters that are known to
+work are sent (from an old copy of MPDX's server, and its published documentation).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from mailing_api.errors import ConfigurationError
 
 __all__ = ["DEFAULT_EXPORT_FILTER", "EXPORT_FILTERS", "export_filter"]
 
-#: What the official web application uses for its physical newsletter.
+#: The filter of the official web application for its newsletter by post.
 DEFAULT_EXPORT_FILTER: Final = {"newsletter": "address", "status": "active"}
 
 _STATUSES: Final = (
@@ -33,7 +33,7 @@ _RANGE: Final = re.compile(rf"({_MOMENT})\.\.\.?({_MOMENT})", re.ASCII)
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 
-#: Checks one value of a list; returns what was expected instead, None where it fits.
+#: Checks one value of a list; returns what is expected instead, or None for a valid value.
 Check = Callable[[str], str | None]
 
 
@@ -53,17 +53,17 @@ def _identifier(value: str) -> str | None:
 
 
 def _date_range(value: str) -> str | None:
-    # MPDX takes any other form for the single day of its first date.
-    found = _RANGE.fullmatch(value)
+    # MPDX reads any other form as the single day of its first date.
+    ends = _RANGE.fullmatch(value)
     try:
-        if found and [datetime.fromisoformat(end) for end in found.groups()]:
+        if ends and [datetime.fromisoformat(end) for end in ends.groups()]:
             return None
-    except ValueError:  # a thirtieth of February
+    except ValueError:  # such as a thirtieth of February
         pass
     return "two dates or two date-times in UTC, such as 2024-03-01..2024-03-31"
 
 
-#: The filters that take a single value.
+#: The filters with a single value.
 _SINGLE: Final[Mapping[str, Check]] = {
     "newsletter": _one_of(_NEWSLETTERS),
     "any_tags": _one_of(_FLAG),
@@ -84,7 +84,7 @@ _SINGLE: Final[Mapping[str, Check]] = {
     "wildcard_search": _any_text,
 }
 
-#: The filters that take several values, as an array or as a text with commas.
+#: The filters with several values, as an array or as a string with commas.
 _SEVERAL: Final[Mapping[str, Check]] = {
     "ids": _identifier,
     "not_ids": _identifier,
@@ -98,33 +98,32 @@ _SEVERAL: Final[Mapping[str, Check]] = {
 EXPORT_FILTERS: Final = tuple(sorted((*_SINGLE, *_SEVERAL)))
 
 
-def export_filter(given: Mapping[str, Any]) -> dict[str, str]:
-    """An export's filter with texts only: MPDX ignores other values.
+def export_filter(setting: Mapping[str, Any]) -> dict[str, str]:
+    """Return the filter of an export with strings only: MPDX ignores other values.
 
     Raises:
-        ConfigurationError: a name or a value that MPDX is not known to understand: it would ignore it, and export
-            everybody.
+        ConfigurationError: an unknown name or value: MPDX would ignore it and export all contacts.
     """
-    if not given:
+    if not setting:
         raise ConfigurationError(
             "Setting `mpdx_export_filter` is empty, which would export every active contact, also those who get no "
-            "letters. Leave the setting out for the newsletter by post, or ask for everybody with "
-            '{"status": "active"}.'
+            'letters. Remove the setting for the newsletter by post, or set it to {"status": "active"} for all active '
+            "contacts."
         )
-    return {name: _value(name, value) for name, value in given.items()}
+    return {name: _value(name, value) for name, value in setting.items()}
 
 
 def _value(name: str, value: Any) -> str:
     if name == "account_list_id":
         raise ConfigurationError(
-            "Setting `mpdx_export_filter` has `account_list_id`; give it under `mpdx_account_lists`."
+            "Setting `mpdx_export_filter` has `account_list_id`; use `mpdx_account_lists` instead."
         )
     check = _SINGLE.get(name) or _SEVERAL.get(name)
     if check is None:
-        why = "MPDX ignores it in exports" if name.startswith("reverse_") else "MPDX is not known to have it"
+        why = "MPDX ignores it in exports" if name.startswith("reverse_") else "it is not a known filter of MPDX"
         raise ConfigurationError(
-            f"Setting `mpdx_export_filter` has the filter {name!r}, but {why}: everybody would be exported. Known "
-            f"filters: {', '.join(EXPORT_FILTERS)}."
+            f"Setting `mpdx_export_filter` has {name!r}, but {why}: all contacts would be exported. Known filters: "
+            f"{', '.join(EXPORT_FILTERS)}."
         )
     texts = [_text(name, part) for part in value] if isinstance(value, list) else [_text(name, value)]
     if name in _SEVERAL:
@@ -132,7 +131,7 @@ def _value(name: str, value: Any) -> str:
     elif len(texts) > 1:
         raise ConfigurationError(f"Setting `mpdx_export_filter`: `{name}` takes a single value, not {len(texts)}.")
     for text in texts or [""]:
-        expected = check(text) if text else "a text that is not blank: MPDX ignores a filter without a value"
+        expected = check(text) if text else "a string that is not empty: MPDX ignores a filter without a value"
         if expected:
             raise ConfigurationError(f"Setting `mpdx_export_filter`: `{name}` is {text!r}, but must be {expected}.")
     return ",".join(texts)
@@ -143,4 +142,4 @@ def _text(name: str, value: Any) -> str:
         return str(value).lower()
     if isinstance(value, (str, int, float)):
         return str(value).strip()
-    raise ConfigurationError(f"Setting `mpdx_export_filter`: `{name}` must be a text, or an array of texts.")
+    raise ConfigurationError(f"Setting `mpdx_export_filter`: `{name}` must be a string, or an array of strings.")

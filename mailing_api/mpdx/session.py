@@ -1,4 +1,4 @@
-"""Who is signed in at MPDX: a JSON Web Token given, or had in exchange for an access token and renewed."""
+"""Authentication at MPDX: a JSON Web Token from the settings, or one exchanged for an access token and renewed."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ __all__ = ["MpdxSession"]
 
 logger = logging.getLogger(__name__)
 
-#: A token that ends within this time is renewed before it is used again.
+#: A token that expires within this time is renewed before it is used again.
 _MARGIN = timedelta(minutes=5)
 
-#: A token that cannot be renewed is warned of this long before it ends.
+#: The time before the expiry of a token that cannot be renewed when a warning is logged.
 _NOTICE = timedelta(days=3)
 
 
 class MpdxSession(httpx.Auth):
     """The token of one account; safe to share between threads.
 
-    As an `httpx.Auth` it puts the token at hand into the header. It never sends a request of its own: `ensure` and
-    `renew` call `exchange`, which does.
+    As an `httpx.Auth` it adds the present token to the headers. It sends no request itself: `ensure` and `renew` call
+    `exchange`, which does.
     """
 
     def __init__(self, token: str | None, exchange: Callable[[], str] | None) -> None:
         """Make a session; nothing is sent.
 
         Args:
-            token: a JSON Web Token; None to have one by `exchange`.
-            exchange: brings a new token; None where there is nothing to exchange.
+            token: a JSON Web Token; None to get one by `exchange`.
+            exchange: returns a new token; None if there is nothing to exchange.
         """
         self._token = token
         self._exchange = exchange
@@ -46,14 +46,14 @@ class MpdxSession(httpx.Auth):
 
     @property
     def ends(self) -> datetime | None:
-        """When the token at hand expires, if it can be read; its signature is not checked."""
+        """The expiry of the present token, if it can be read; its signature is not checked."""
         return _expiry(self._token)
 
     def ensure(self) -> str:
-        """A token that is not about to end, as far as can be known.
+        """Return a token that is not about to expire, as far as is known.
 
         Raises:
-            MailingError: of the exchange.
+            MailingError: the exchange failed.
         """
         with self._lock:
             ends = self.ends
@@ -63,10 +63,10 @@ class MpdxSession(httpx.Auth):
             return self._token or ""
 
     def renew(self, refused: str) -> bool:
-        """After a token was refused: whether another one is at hand now.
+        """Get another token after one was refused; return whether there is another one.
 
         Raises:
-            MailingError: of the exchange.
+            MailingError: the exchange failed.
         """
         with self._lock:
             if self._token != refused:
@@ -77,7 +77,7 @@ class MpdxSession(httpx.Auth):
             return True
 
     def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        """Put the token into the header, where there is one and the request has no other."""
+        """Add the token to the headers, unless there is none or the request has another one."""
         if self._token is not None and "Authorization" not in request.headers:
             request.headers["Authorization"] = f"Bearer {self._token}"
         yield request

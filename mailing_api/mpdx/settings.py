@@ -1,4 +1,4 @@
-"""The settings of MPDX, and what their values must be."""
+"""MPDX's settings, and checks of their values."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ MPDX_SETTINGS: Final = (
         name="mpdx_access_token",
         title="MPDX access token",
         description="An Okta access token, exchanged for a JSON Web Token of MPDX when a run begins, and again when "
-        "that expires. Not used where `mpdx_token` is set.",
+        "that expires. Not used if `mpdx_token` is set.",
         secret=True,
         credential=True,
     ),
     Setting(
         name="mpdx_base_url",
         title="MPDX base URL",
-        description="Scheme and host of the API; `/api/v2` at the end may be there or not.",
+        description="Scheme and host of the API, with or without `/api/v2` at the end.",
         default="https://api.mpdx.org",
     ),
     Setting(
         name="mpdx_account_lists",
         title="MPDX account lists",
-        description="IDs or names of the account lists to read. Unset: all that the token's user sees.",
+        description="IDs or names of the account lists to read. Unset: all that the token's user can see.",
         type="array",
     ),
     Setting(
         name="mpdx_export_filter",
         title="MPDX export filter",
-        description="Which contacts an export holds: names and values of MPDX's contact filters. A filter or a value "
-        "that MPDX is not known to have is refused, since MPDX would ignore it and export everybody. Without `status`, "
-        "hidden contacts are left out. Default: active contacts that get the newsletter by post.",
+        description="The contacts to export: names and values of MPDX's contact filters. An unknown filter or value is "
+        "refused, since MPDX would ignore it and export all contacts. Without `status`, hidden contacts are omitted. "
+        "Default: active contacts that get the newsletter by post.",
         type="object",
         default=DEFAULT_EXPORT_FILTER,
     ),
@@ -60,24 +60,23 @@ MPDX_SETTINGS: Final = (
 )
 
 
-def named(wanted: Sequence[str] | None, found: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Those of the account lists found that the setting names by ID or name; all where it is unset.
+def named(selected: Sequence[str] | None, existing: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the existing account lists that the setting selects by ID or name; all if it is unset.
 
     Raises:
-        ConfigurationError: one is not there, or its name is not unique.
+        ConfigurationError: an account list does not exist, or its name is not unique.
     """
-    if wanted is None:
-        return list(found)
+    if selected is None:
+        return list(existing)
     chosen: dict[str, dict[str, Any]] = {}
-    for place, name in enumerate(wanted, 1):
-        fitting = [one for one in found if one["id"] == str(name).lower()] or [
-            one for one in found if one.get("name") == name
-        ]
-        if len(fitting) != 1:
-            # Account lists bear people's names, so the entry is not quoted.
-            why = (
-                "is the name of several account lists; give the ID" if fitting else "is none that the token's user sees"
-            )
-            raise ConfigurationError(f"Setting `mpdx_account_lists`: entry {place} {why}.")
-        chosen[fitting[0]["id"]] = fitting[0]
+    for number, name in enumerate(selected, 1):
+        matches = [each for each in existing if each["id"] == str(name).lower()]
+        matches = matches or [each for each in existing if each.get("name") == name]
+        if len(matches) != 1:
+            # Account lists have people's names, so the entry is not quoted.
+            why = "is the name of several account lists; use the ID"
+            if not matches:
+                why = "is not an account list that the token's user can see"
+            raise ConfigurationError(f"Setting `mpdx_account_lists`: entry {number} {why}.")
+        chosen[matches[0]["id"]] = matches[0]
     return list(chosen.values())

@@ -1,4 +1,4 @@
-"""PostGrid: its client, its settings and what its answers mean."""
+"""PostGrid: client, settings and responses."""
 
 from __future__ import annotations
 

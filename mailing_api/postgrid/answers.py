@@ -1,4 +1,4 @@
-"""PostGrid's answers, read: pages of a listing, and what a refusal means; pure."""
+"""PostGrid's responses: pages of a listing, objects, and the errors for refusals; pure."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ class Page(msgspec.Struct):
 
     Attributes:
         rows: each with its `id`.
-        total: rows of the whole listing when this page was made; None if not told, though that is documented.
+        total: the number of rows in the whole listing; None if it is missing, although it is documented.
         skip: rows before this page; likewise.
-        made: when the answer was made, by the server's clock; None if not told.
+        made: the time of the response by the server's clock; None if it is missing.
     """
 
     rows: list[Row]
@@ -53,22 +53,22 @@ _LIST = msgspec.json.Decoder(_List)
 _ROW = msgspec.json.Decoder(Row)
 
 
-class _Said(msgspec.Struct):
+class _Error(msgspec.Struct):
     type: str = ""
     message: str = ""
 
 
 class _Refusal(msgspec.Struct):
-    error: _Said
+    error: _Error
 
 
 _REFUSAL = msgspec.json.Decoder(_Refusal)
 
-#: What `type` may look like; anything else could be a quote.
+#: The form of a `type`; anything else could quote data.
 _CODE = re.compile(r"[a-z][a-z0-9_.]{1,79}")
 
 _KEY = re.compile(r"\b(?:test|live)_\w{8,}")
-#: A URL, and what follows in it. Also one without a query matches, so that none is looked for again within it.
+#: A URL and its query. URLs without a query match, too, so that the search continues after them.
 _SIGNATURE = re.compile(r"(https?://[^\s?\"'<>]++)(\?[^\s\"'<>]*)?")
 
 
@@ -78,100 +78,90 @@ def page(response: httpx.Response) -> Page:
     Raises:
         ValueError: not a page, or a row without its ID.
     """
-    found = _LIST.decode(response.content)
-    if not all(is_identifier(row.get("id")) for row in found.data):
+    listing = _LIST.decode(response.content)
+    if not all(is_identifier(row.get("id")) for row in listing.data):
         raise ValueError("a row without its id")
-    return Page(found.data, found.totalCount, found.skip, _moment(response.headers.get("Date", "")))
+    return Page(listing.data, listing.totalCount, listing.skip, _moment(response.headers.get("Date", "")))
 
 
 def one(response: httpx.Response) -> Row:
     """Read a single object.
 
     Raises:
-        ValueError: not one, or without its ID.
+        ValueError: not an object, or without its ID, or with a member of a wrong type.
     """
-    found = _ROW.decode(response.content)
-    _check(found)
-    return found
-
-
-def _check(row: Row) -> None:
-    """Look at what is read without a look of its own."""
+    row = _ROW.decode(response.content)
     if not is_identifier(row.get("id")):
         raise ValueError("an object without its id")
     for name, kind in _TYPES.items():
         if row.get(name) is not None and not isinstance(row[name], kind):
             raise ValueError("a member of another type")
+    return row
 
 
 def metadata_of(row: Row) -> Row:
-    """The metadata of an object of a listing, where nobody looked at its type; empty where there is none."""
-    found = row.get("metadata")
-    return found if isinstance(found, dict) else {}
+    """Return the metadata of an object of a listing, whose members are not checked; empty for none."""
+    metadata = row.get("metadata")
+    return metadata if isinstance(metadata, dict) else {}
 
 
 def something(response: httpx.Response) -> None:
-    """Read an object of which nothing is wanted.
+    """Check that the response is an object.
 
     Raises:
-        ValueError: not one, so that it need not be PostGrid who answered.
+        ValueError: it is not, so it may not come from PostGrid.
     """
     _ROW.decode(response.content)
 
 
 def code(kind: str) -> str | None:
-    """The type of an error if it is a word, and no quote."""
+    """Return the type of an error if it is a word and quotes no data."""
     return kind if _CODE.fullmatch(kind) and not _KEY.search(kind) else None
 
 
 def _moment(date: str) -> datetime | None:
     try:
-        found = parsedate_to_datetime(date)
+        moment = parsedate_to_datetime(date)
     except (ValueError, OverflowError):  # the latter for a year of many digits
         return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def read_error(asked: str, response: httpx.Response, *, key: str) -> MailingError:
-    """The error for a refusal. A body may be HTML; its message may quote addresses and does quote a wrong key.
+def read_error(request: str, response: httpx.Response, *, key: str) -> MailingError:
+    """Return the error for a refusal. A body may be HTML; its message may quote addresses, and quotes a wrong key.
 
     Args:
-        asked: what was asked, for the error's text.
-        response: the answer.
-        key: the API key, to be taken out of what PostGrid says.
+        request: the name of the request, for the message.
+        response: the refusal.
+        key: the API key, to remove from PostGrid's message.
     """
     status = response.status_code
-    code, message = _told(response.content)
-    what = f"{asked}: {', '.join(filter(None, (f'HTTP {status}', code)))}."
-    # A missing permission is a 401 here; what is to be paid first is no row's fault.
-    if status in {402, 403} or code == "permission_missing_error":
-        return PermissionDenied(what, status=status, code=code)
+    try:
+        error = _REFUSAL.decode(response.content).error
+    except ValueError:
+        error = _Error()
+    kind = code(error.type)
+    message = f"{request}: {', '.join(filter(None, (f'HTTP {status}', kind)))}."
+    # A missing permission is a 401 here; a missing payment (402) is not the fault of a row.
+    if status in {402, 403} or kind == "permission_missing_error":
+        return PermissionDenied(message, status=status, code=kind)
     if status == 401:
-        return AuthenticationError(what, status=status, code=code)
+        return AuthenticationError(message, status=status, code=kind)
     if status >= 500 or status == 408:
-        return ProviderFault(what, status=status, code=code, maybe_done=True)
-    said = redacted(message, key)[:500]
+        return ProviderFault(message, status=status, code=kind, maybe_done=True)
+    said = redacted(error.message, key)[:500]
     if status == 404:
-        is_path = code in {None, "not_found_error"}
-        hint = " The path may be unknown: see `postgrid_base_url`." if is_path else ""
-        return NotFound(f"{what}{hint}", status=status, code=code, said=said)
-    return RequestRefused(what, status=status, code=code, said=said)
+        is_path = kind in {None, "not_found_error"}
+        hint = " The path may be unknown: check `postgrid_base_url`." if is_path else ""
+        return NotFound(f"{message}{hint}", status=status, code=kind, said=said)
+    return RequestRefused(message, status=status, code=kind, said=said)
 
 
 def redacted(text: str, key: str) -> str:
-    """A text without API keys and without what signs the URLs in it."""
+    """Return a text without API keys and without the signatures of its URLs."""
     bare = text.replace(key, "[key]") if key else text
     return _SIGNATURE.sub(_unsigned, _KEY.sub("[key]", bare))
 
 
 def _unsigned(url: re.Match[str]) -> str:
     return f"{url[1]}?[signature]" if url[2] else url[1]
-
-
-def _told(body: bytes) -> tuple[str | None, str]:
-    """The code of a refusal, and what it says."""
-    try:
-        found = _REFUSAL.decode(body).error
-    except ValueError:
-        return None, ""
-    return code(found.type), found.message

@@ -1,4 +1,4 @@
-"""How PostGrid is told who asks."""
+"""Authentication at PostGrid."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["ApiKey"]
 
 
 class ApiKey(httpx.Auth):
-    """Sends the key in the header that PostGrid reads it from."""
+    """Sends the key in PostGrid's own header."""
 
     def __init__(self, key: str) -> None:
         self._key = key

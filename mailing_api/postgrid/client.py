@@ -1,7 +1,7 @@
 """Client of PostGrid Print & Mail (print-mail/v1): contacts, mailing lists with their jobs, and mailing list imports.
 
-Facts are from PostGrid's documentation, its official clients and published recordings; what no evidence settles is
-marked unverified. docs/postgrid.md tells them for users.
+Facts come from PostGrid's documentation, its official clients and published recordings; a statement without evidence is
+marked unverified. docs/postgrid.md has them for users.
 """
 
 from __future__ import annotations
@@ -42,20 +42,20 @@ logger = logging.getLogger(__name__)
 Resource = Literal["contacts", "mailing_lists", "mailing_list_imports"]
 JobWork = Literal["addContacts", "removeContacts", "addMailingListImports", "removeMailingListImports"]
 
-#: The greatest `limit` that PostGrid's own library sends; what happens above is unverified.
+#: The greatest `limit` that PostGrid's own library sends; the effect of a greater one is unverified.
 PAGE_SIZE: Final = 100
 
 
 def postgrid_pace(max_per_second: float | None = None) -> Pace:
-    """A pace that is careful unless told otherwise: PostGrid does not publish its limits.
+    """Return a pace that is careful by default: PostGrid does not publish its limits.
 
-    Another product of PostGrid's allows 5 requests a second.
+    Another product of PostGrid allows 5 requests a second.
     """
     return Pace(4.0 if max_per_second is None else max_per_second)
 
 
 class PostgridClient:
-    """One PostGrid account, its test data or its live data; safe to share between threads."""
+    """One PostGrid account, with its test data or its live data; safe to share between threads."""
 
     def __init__(
         self,
@@ -66,14 +66,16 @@ class PostgridClient:
         live: bool | None = None,
         **connection: Unpack[Connection],
     ) -> None:
-        self.account, self._live = account, live
+        self.account = account
+        self._live = live
         connection["pace"] = connection.get("pace") or postgrid_pace()
-        #: The endpoint, the same for all spellings. Several keys may open one account, and no two lists have one ID.
-        self.tenant = canonical(httpx.URL(endpoint(base_url)))
+        url = endpoint(base_url)
+        #: The endpoint, the same for all spellings. Several keys may open one account; IDs of lists are unique.
+        self.tenant = canonical(httpx.URL(url))
         self._http = HttpClient(
             provider="PostGrid",
             account=account,
-            base_url=endpoint(base_url),
+            base_url=url,
             located_by="postgrid_base_url",
             credentials=lambda: named(POSTGRID_SETTINGS[:1]),
             auth=ApiKey(api_key),
@@ -81,11 +83,11 @@ class PostgridClient:
             explains_absence=True,
             **connection,
         )
-        # Reports are elsewhere, by links that are good for anybody: the key must not go there.
+        # Reports are on other hosts, by links that work for anybody: the key must not be sent there.
         self._files = Downloads(
             provider="PostGrid",
             account=account,
-            base_url=endpoint(base_url),
+            base_url=url,
             read_error=partial(read_error, key=api_key),
             **connection,
         )
@@ -115,22 +117,22 @@ class PostgridClient:
     # Reading
 
     def rows(self, resource: Resource, *, ahead: int = 4) -> Listing:
-        """All rows of a collection, page by page, in no order that is known; a row may come more than once.
+        """Return all rows of a collection, page by page, in an unknown order; a row may come more than once.
 
         Args:
             resource: the collection.
-            ahead: requests under way at the same time.
+            ahead: requests in flight at the same time.
         """
         return Listing(partial(self._page, resource), what=f"PostGrid {resource}", ahead=ahead)
 
     def sample(self, resource: Resource, count: int) -> Sequence[Row]:
-        """The first rows of a collection, up to a page."""
+        """Return the first rows of a collection, up to a page."""
         return self._page(resource, 0, min(count, PAGE_SIZE)).rows
 
     # Contacts
 
     def create_contact(self, fields: bytes) -> Row:
-        """Make a contact, or find the identical one, whose description is then replaced; twice is as good as once.
+        """Create a contact, or replace the description of the identical one; a repeated call has the same effect.
 
         Args:
             fields: as JSON.
@@ -139,31 +141,31 @@ class PostgridClient:
         return self._http.request("POST", route, self._object, route=route, content=fields, idempotent=True)
 
     def contact(self, contact: str) -> Row:
-        """A contact; `NotFound` where there is none."""
+        """Return a contact; raise `NotFound` if it does not exist."""
         return self._one("GET", "contacts", contact)
 
     def contacts_with(self, key: str, value: str) -> Sequence[Row]:
-        """The contacts whose metadata has this value; a search taken as text would find others, too."""
+        """Return the contacts whose metadata has this value; a plain search would find others, too."""
         fetch = partial(self._page, "contacts", search=msgspec.json.encode({f"metadata.{key}": value}).decode())
         first = fetch(0, PAGE_SIZE)
         is_all = len(first.rows) < PAGE_SIZE if first.total is None else len(first.rows) >= first.total
-        pages = [first.rows] if is_all else Listing(fetch, what="PostGrid contacts searched for", ahead=1)
-        found = {str(row["id"]): row for rows in pages for row in rows}
-        return [row for row in found.values() if metadata_of(row).get(key) == value]
+        pages = [first.rows] if is_all else Listing(fetch, what="PostGrid search for contacts", ahead=1)
+        contacts = {str(row["id"]): row for rows in pages for row in rows}
+        return [row for row in contacts.values() if metadata_of(row).get(key) == value]
 
     def delete_contact(self, contact: str) -> None:
-        """Delete a contact for good, from all lists; one that is not there is fine."""
+        """Delete a contact permanently, from all lists, if it exists."""
         with suppress(NotFound):
             self._one("DELETE", "contacts", contact, idempotent=True)
 
     # Mailing lists
 
     def mailing_list(self, mailing_list: str) -> MailingList:
-        """A list as it stands; `NotFound` where there is none."""
+        """Return a list; raise `NotFound` if it does not exist."""
         return _mailing_list(self._one("GET", "mailing_lists", mailing_list))
 
     def create_mailing_list(self, description: str, metadata: Mapping[str, str]) -> MailingList:
-        """Make a list."""
+        """Create a list."""
         route = "/mailing_lists"
         content = msgspec.json.encode({"description": description, "metadata": metadata})
         return _mailing_list(self._http.request("POST", route, self._object, route=route, content=content))
@@ -173,18 +175,18 @@ class PostgridClient:
         self._one("DELETE", "mailing_lists", mailing_list, idempotent=True)
 
     def update_metadata(self, mailing_list: str, metadata: Mapping[str, Any]) -> None:
-        """Replace a list's metadata; whether keys that are left out stay is unverified, so give them all."""
+        """Replace a list's metadata; pass all keys, since it is unverified whether PostGrid keeps missing ones."""
         content = msgspec.json.encode({"metadata": metadata})
         path, route = f"/mailing_lists/{segment(mailing_list)}", "/mailing_lists/{id}"
         self._http.request("POST", path, something, route=route, content=content, idempotent=True)
 
     def submit_job(self, mailing_list: str, work: JobWork, ids: Sequence[str]) -> None:
-        """Start a job on a list. A second call is a second job, or is refused because the first one runs.
+        """Start a job on a list. A second call starts a second job, or is refused while the first one runs.
 
         Args:
             mailing_list: its ID.
-            work: what is to be done.
-            ids: 1 to 500 of contacts, 1 to 10 of imports.
+            work: the kind of job.
+            ids: of 1 to 500 contacts, or 1 to 10 imports.
         """
         path, route = f"/mailing_lists/{segment(mailing_list)}/jobs", "/mailing_lists/{id}/jobs"
         content = msgspec.json.encode({work: ids})
@@ -201,16 +203,16 @@ class PostgridClient:
         metadata: Mapping[str, str],
         key: str,
     ) -> str:
-        """Give PostGrid a CSV file of people, whose validation begins; returns the import's ID.
+        """Upload a CSV file of contacts and start its validation; return the import's ID.
 
-        That a key makes a second call give the same import is likely, and unverified.
+        A second call with the same key probably returns the same import (unverified).
 
         Args:
-            file: as CSV in UTF-8, with a header; or the URL from which PostGrid fetches it.
-            columns: fields of a contact, and the header's names for them.
-            variables: merge variables, and the header's names for them.
-            metadata: to find the import by.
-            key: tells this upload from others.
+            file: CSV in UTF-8 with a header; or the URL that PostGrid downloads it from.
+            columns: fields of a contact, each with its column in the header.
+            variables: merge variables, each with its column in the header.
+            metadata: identifies the import later.
+            key: the idempotency key of this upload.
         """
         route = "/mailing_list_imports"
         fields: dict[str, Any] = {"fileType": "csv", "receiverAddressMapping": columns, "metadata": metadata}
@@ -221,17 +223,17 @@ class PostgridClient:
         else:
             content, content_type = multipart(fields, file)
         headers = {"Idempotency-Key": key}
-        made = self._http.request(
+        row = self._http.request(
             "POST", route, self._object, route=route, content=content, content_type=content_type, headers=headers
         )
-        return str(made["id"])
+        return str(row["id"])
 
     def imported(self, number: str) -> Import:
-        """An import as it stands; `NotFound` where there is none."""
+        """Return an import; raise `NotFound` if it does not exist."""
         return _import(self._one("GET", "mailing_list_imports", number))
 
     def imports_with(self, key: str, value: str) -> Mapping[str, Mapping[str, Any]]:
-        """The metadata, by ID, of all imports whose metadata has this value; found without the help of search."""
+        """Return the metadata, by ID, of all imports whose metadata has this value, without PostGrid's search."""
         return {
             str(row["id"]): metadata
             for page in self.rows("mailing_list_imports")
@@ -240,7 +242,7 @@ class PostgridClient:
         }
 
     def import_report(self, number: str) -> bytes | None:
-        """What PostGrid tells of each row of an import; None where it tells nothing, or that cannot be had."""
+        """Return PostGrid's report on each row of an import; None if there is none, or it cannot be downloaded."""
         url = self._one("GET", "mailing_list_imports", number).get("reportURL")
         if not isinstance(url, str):
             return None
@@ -251,7 +253,7 @@ class PostgridClient:
             return None
 
     def delete_import(self, number: str) -> None:
-        """Delete an import for good; one that is not there is fine."""
+        """Delete an import permanently, if it exists."""
         with suppress(NotFound):
             self._one("DELETE", "mailing_list_imports", number, idempotent=True)
 
@@ -260,35 +262,37 @@ class PostgridClient:
     def _one(self, method: str, resource: Resource, key: str, *, idempotent: bool = False) -> Row:
         path = f"/{resource}/{segment(key)}"
         route = f"/{resource}/{{id}}"
-        found = self._http.request(method, path, self._object, route=route, idempotent=idempotent)
-        if method == "GET" and found.get("deleted") is True:  # which reading may show instead of a 404: unverified
+        row = self._http.request(method, path, self._object, route=route, idempotent=idempotent)
+        if method == "GET" and row.get("deleted") is True:  # PostGrid may return this instead of a 404 (unverified)
             raise NotFound(f"PostGrid: GET {route}: it was deleted.")
-        return found
+        return row
 
     def _object(self, response: httpx.Response) -> Row:
-        found = one(response)
-        if self._live is not None and found.get("live") is (not self._live):
+        row = one(response)
+        self._check_mode([row])
+        return row
+
+    def _check_mode(self, rows: Sequence[Row]) -> None:
+        if self._live is not None and any(row.get("live") is (not self._live) for row in rows):
             raise wrong_mode(live=self._live)
-        return found
 
     def _page(self, resource: Resource, skip: int, limit: int, *, search: str | None = None) -> Page:
         route = f"/{resource}"
         params: dict[str, Any] = {"skip": skip, "limit": limit} | ({} if search is None else {"search": search})
-        found = self._http.request("GET", route, page, route=route, params=params)
-        if found.skip not in (None, skip):
-            raise UnreadableAnswer(f"PostGrid {resource}: an answer begins at another row than was asked for.")
-        if self._live is not None and any(row.get("live") is (not self._live) for row in found.rows):
-            raise wrong_mode(live=self._live)
-        return found
+        listed = self._http.request("GET", route, page, route=route, params=params)
+        if listed.skip not in (None, skip):
+            raise UnreadableAnswer(f"PostGrid {resource}: the response does not begin at the requested row.")
+        self._check_mode(listed.rows)
+        return listed
 
 
 class MailingList(msgspec.Struct, frozen=True):
-    """A list as it stands.
+    """A list.
 
     Attributes:
-        busy: a job is under way; any status that is not known counts as one.
-        errors: how the last job ended, each of a type.
-        updated_at: as PostGrid writes it; None if it does not.
+        busy: a job is running; an unknown status is treated so, too.
+        errors: the types of errors of the last job.
+        updated_at: as PostGrid writes it; None if it is missing.
     """
 
     id: str
@@ -300,14 +304,15 @@ class MailingList(msgspec.Struct, frozen=True):
 
 
 class Import(msgspec.Struct, frozen=True):
-    """A mailing list import as it stands.
+    """A mailing list import.
 
     Attributes:
-        validating: it has not ended; any status that is not known counts as this one.
-        usable: it may be added to a list.
-        valid: rows that are people; likewise `invalid`, those left out.
-        errors: why it is not usable, each of a type.
-        notes: what else there is to say, each of a type.
+        validating: it has not ended; an unknown status is treated so, too.
+        usable: it can be added to a list.
+        valid: the number of accepted rows.
+        invalid: the number of omitted rows.
+        errors: the types of errors that make it unusable.
+        notes: the types of other messages.
     """
 
     id: str
@@ -345,23 +350,23 @@ def _import(row: Row) -> Import:
     )
 
 
-def _types(told: Sequence[Any] | None) -> list[str]:
-    """What errors or notes are of; never their words."""
-    return [code(str(each.get("type")) if isinstance(each, dict) else "") or "error" for each in told or ()]
+def _types(errors: Sequence[Any] | None) -> list[str]:
+    """The types of errors or notes, without their messages."""
+    return [code(str(error.get("type")) if isinstance(error, dict) else "") or "error" for error in errors or ()]
 
 
 class Listing:
     """All rows of one collection, page by page.
 
     Attributes:
-        began: a moment not after that at which the first answer was made, by PostGrid's clock, as
-            `mailing_api.values.timestamp`; None before it came, and where it did not tell.
+        began: a time at or before the first response, by PostGrid's clock, as `mailing_api.values.timestamp`; None
+            before the first response, and if it has no time.
     """
 
     def __init__(self, fetch: Callable[[int, int], Page], *, what: str, ahead: int) -> None:
         self.began: str | None = None
         self._total: int | None = None
-        self._ask = fetch
+        self._page = fetch
         self._what = what
         self._ahead = ahead
 
@@ -369,21 +374,21 @@ class Listing:
         """Yield the rows.
 
         Raises:
-            MailingError: an answer failed, or not every row can be proven read.
+            MailingError: a request failed, or some rows may be missing.
         """
         yield from UnsortedWalk(self._fetch, _key, _version, what=self._what, limit=PAGE_SIZE, ahead=self._ahead)
 
     def _fetch(self, skip: int, limit: int) -> Sequence[Row]:
-        if self._total is not None and skip >= self._total:  # asked for ahead, without need
+        if self._total is not None and skip >= self._total:  # prefetched behind the end
             return ()
-        asked = time.monotonic()
-        found = self._ask(skip, limit)
-        if self.began is None and found.made is not None:
-            self.began = timestamp_of(found.made - timedelta(seconds=time.monotonic() - asked))
-        if found.total is not None and len(found.rows) < min(2, found.total - skip):
-            raise UnreadableAnswer(f"{self._what}: pages are too short to prove that nothing is missed.")
-        self._total = found.total
-        return found.rows
+        started = time.monotonic()
+        listed = self._page(skip, limit)
+        if self.began is None and listed.made is not None:
+            self.began = timestamp_of(listed.made - timedelta(seconds=time.monotonic() - started))
+        if listed.total is not None and len(listed.rows) < min(2, listed.total - skip):
+            raise UnreadableAnswer(f"{self._what}: pages are too short to prove that no row is missing.")
+        self._total = listed.total
+        return listed.rows
 
 
 def _key(row: Row) -> str:

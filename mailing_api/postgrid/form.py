@@ -12,11 +12,11 @@ __all__ = ["multipart"]
 
 
 def multipart(fields: Mapping[str, Any], file: bytes) -> tuple[bytes, str]:
-    """The body of an upload, and its media type.
+    """Return the body of an upload, and its media type.
 
     Args:
-        fields: texts, and objects of texts.
-        file: a CSV file, which goes as `file`.
+        fields: strings, and objects of strings.
+        file: a CSV file, sent as the field `file`.
     """
     flat: dict[str, str] = {}
     for name, value in fields.items():
@@ -24,7 +24,7 @@ def multipart(fields: Mapping[str, Any], file: bytes) -> tuple[bytes, str]:
             flat |= {f"{name}[{key}]": text for key, text in value.items()}
         else:
             flat[name] = value
-    # Equal uploads are equal to the last byte, as whoever sends one twice would have it.
+    # Equal uploads have equal bytes, so that a repeated upload is recognised.
     kind = f"multipart/form-data; boundary={hashlib.blake2b(file, digest_size=16).hexdigest()}"
     files = {"file": ("rows.csv", file, "text/csv")}
     request = httpx.Request("POST", "https://", data=flat, files=files, headers={"Content-Type": kind})

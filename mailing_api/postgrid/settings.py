@@ -1,4 +1,4 @@
-"""The settings of PostGrid, and what their values must be."""
+"""PostGrid's settings, and checks of their values."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ POSTGRID_SETTINGS: Final = (
     Setting(
         name="postgrid_live",
         title="PostGrid live data",
-        description="true: the key must open live data. false: it must open test data. Unset: either will do.",
+        description="true: the key must open live data. false: it must open test data. Unset: either is accepted.",
         type="boolean",
     ),
 )
 
 
 def endpoint(url: str) -> str:
-    """The URL below which the API's resources are.
+    """Return the URL of the API, below which its resources are.
 
     Raises:
         ConfigurationError: not a URL with scheme and host.
@@ -61,14 +61,14 @@ def endpoint(url: str) -> str:
 
 
 def check_key(key: str, *, live: bool | None) -> None:
-    """Look at a key before it is sent.
+    """Check a key before it is sent.
 
     Args:
         key: the API key.
         live: whether it must open live data (True) or test data (False); None for either.
 
     Raises:
-        ConfigurationError: its beginning says that it opens the other data.
+        ConfigurationError: its prefix belongs to the other data.
     """
     is_test, is_live = key.startswith("test_"), key.startswith("live_")
     if (live and is_test) or (live is False and is_live):
@@ -76,8 +76,8 @@ def check_key(key: str, *, live: bool | None) -> None:
 
 
 def wrong_mode(*, live: bool) -> ConfigurationError:
-    """The error for a key that opens the other data than the setting says."""
-    found = "test" if live else "live"
+    """Return the error for a key that does not open the data in the setting."""
+    kind = "test" if live else "live"
     return ConfigurationError(
-        f"Setting `postgrid_live` is {str(live).lower()}, but `postgrid_api_key` is a {found} key: correct one of them."
+        f"Setting `postgrid_live` is {str(live).lower()}, but `postgrid_api_key` is a {kind} key: correct one of them."
     )

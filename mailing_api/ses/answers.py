@@ -1,4 +1,4 @@
-"""Amazon SES's answers, read: objects, pages, and what a refusal means; pure."""
+"""Amazon SES's responses: objects, pages, and the errors for refusals; pure."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class _Topic(msgspec.Struct):
 
 
 class _Shape(msgspec.Struct):
-    """The types of the members that decide about people; whatever else there is may be anything."""
+    """The types of the members that decide about people; others are not checked."""
 
     EmailAddress: str | None = None
     UnsubscribeAll: bool | None = None
@@ -58,67 +58,67 @@ class _Shape(msgspec.Struct):
 
 
 def answer(response: httpx.Response) -> Row:
-    """The object that was answered; ValueError where it is none, or has members of another type."""
+    """Return the object in a response; raise ValueError if there is none, or it has members of another type."""
     _SHAPE.decode(response.content)
     return _OBJECT.decode(response.content)
 
 
-def page_of(found: Row, member: str) -> tuple[list[Row], str | None]:
-    """The rows of a page, and the token of the next; the model lets both be absent.
+def page_of(content: Row, member: str) -> tuple[list[Row], str | None]:
+    """Return the rows of a page, and the token of the next page; in the model both are optional.
 
     Raises:
-        ValueError: the rows are no list of objects, the token is no text, or something else was answered.
+        ValueError: the rows are not a list of objects, the token is not a string, or the content is not a page.
     """
-    rows = found.get(member)
-    if rows is None and found.keys() - {member, "NextToken"}:
-        raise ValueError("something else than a page")
-    return msgspec.convert([] if rows is None else rows, list[Row]), msgspec.convert(found.get("NextToken"), str | None)
+    rows = content.get(member)
+    if rows is None and content.keys() - {member, "NextToken"}:
+        raise ValueError("not a page")
+    token = msgspec.convert(content.get("NextToken"), str | None)
+    return msgspec.convert([] if rows is None else rows, list[Row]), token
 
 
 def flat(row: Row, prefix: str = "") -> Row:
-    """A row whose nested objects became fields with dots in their names."""
-    found: Row = {}
+    """Return a row in which the fields of nested objects have names with dots."""
+    fields: Row = {}
     for name, value in row.items():
         if isinstance(value, dict):
-            found |= flat(value, f"{prefix}{name}.")
+            fields |= flat(value, f"{prefix}{name}.")
         else:
-            found[f"{prefix}{name}"] = value
-    return found
+            fields[f"{prefix}{name}"] = value
+    return fields
 
 
 def is_stale_token(error: MailingError) -> bool:
-    """Whether a page after the first was refused for its token.
+    """Return whether a page after the first was refused because of its token.
 
-    Only one operation declares an error for that; the others call it a bad request, as everything else, but nothing
-    else has changed since the page before.
+    Only one operation declares an error for that. The others use the error for any bad request, but only the token has
+    changed since the page before.
     """
     return is_invalid(error) or (error.code is not None and _TOKEN(error.code) is not None)
 
 
 def refuses_page_size(error: MailingError) -> bool:
-    """Whether a request was refused for its page size, whose bounds are unverified."""
+    """Return whether a request was refused because of its page size, whose limits are unverified."""
     return is_invalid(error) and _PAGE_SIZE(error.said) is not None
 
 
-def read_error(asked: str, response: httpx.Response) -> MailingError:
-    """The error for a refusal. Messages quote addresses, so its text has codes and names of actions only.
+def read_error(request: str, response: httpx.Response) -> MailingError:
+    """Return the error for a refusal. Messages quote addresses, so it holds only codes and names of actions.
 
     Args:
-        asked: what was asked, ending in the operation's name.
+        request: the name of the request, which ends with the operation's name.
         response: the refusal.
     """
     status = response.status_code
     code, said = _code_and_message(response)
-    request = response.headers.get("x-amzn-requestid", "")
-    told = [f"HTTP {status}", code, f"request {request}" if _REQUEST_ID.fullmatch(request) else None]
-    what = f"{asked}: {', '.join(filter(None, told))}."
-    kind, cause = _meaning(status, code, said, asked.rpartition(" ")[2])
-    maybe_done = status >= 500 or kind is ProviderFault
-    return kind(f"{what} {cause}".strip(), status=status, code=code, said=said, maybe_done=maybe_done)
+    identifier = response.headers.get("x-amzn-requestid", "")
+    parts = [f"HTTP {status}", code, f"request {identifier}" if _REQUEST_ID.fullmatch(identifier) else None]
+    kind, advice = _meaning(status, code, said, request.rpartition(" ")[2])
+    message = f"{request}: {', '.join(filter(None, parts))}. {advice}".strip()
+    return kind(message, status=status, code=code, said=said, maybe_done=status >= 500 or kind is ProviderFault)
 
 
 def _meaning(status: int, code: str | None, said: str, operation: str) -> tuple[type[MailingError], str]:
-    """Which error it is, and what to add."""
+    """The kind of error, and its advice."""
     if (kind := passing(code)) is not None:
         return kind, ""
     if code in SKEWED or (code in _SIGNATURE and says_another_time(said)):
@@ -127,9 +127,12 @@ def _meaning(status: int, code: str | None, said: str, operation: str) -> tuple[
         return AuthenticationError, cause
     if status == 403:
         action = _ACTION.search(said)
-        return PermissionDenied, f"The credentials may not do {action[0] if action else f'ses:{operation}'}."
+        return (
+            PermissionDenied,
+            f"The credentials have no permission for {action[0] if action else f'ses:{operation}'}.",
+        )
     if status == 404:
-        # Whatever is no Amazon SES answers so as well; that must not pass for "deleted meanwhile".
+        # Other servers respond so, too; that must not be read as "deleted".
         is_ours = code == "NotFoundException"
         return (NotFound, "") if is_ours else (RequestRefused, "Check `ses_endpoint_url`: the path is unknown there.")
     return (ProviderFault if status >= 500 else RequestRefused), ""
@@ -138,16 +141,16 @@ def _meaning(status: int, code: str | None, said: str, operation: str) -> tuple[
 def _refused_credentials(code: str | None, said: str) -> str | None:
     if code in _EXPIRED:
         return (
-            "The session token has expired: get new credentials, or set a profile or `ses_assume_role_arn`, which are "
-            "renewed by themselves."
+            "The session token has expired: get new credentials, or set a profile or `ses_assume_role_arn`, whose "
+            "credentials are renewed automatically."
         )
     if code in _UNKNOWN_KEY:
         return "The access key or its session token is unknown, or this region is not enabled for the AWS account."
     if code in _SIGNATURE:
         if "valid region" in said:
             return "Setting `ses_regions` names a region that this endpoint does not serve."
-        return "The secret access key does not fit the access key."
-    return "The signature did not arrive whole: look for a proxy between." if code in _UNSIGNED else None
+        return "The secret access key does not belong to the access key."
+    return "The signature was changed or removed on the way: check for a proxy." if code in _UNSIGNED else None
 
 
 def _code_and_message(response: httpx.Response) -> tuple[str | None, str]:

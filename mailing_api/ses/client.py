@@ -1,7 +1,7 @@
 """Client of Amazon SES (API v2): the contact side.
 
-Facts are from AWS's documentation and from botocore's model of the service; what no evidence settles is marked
-unverified. docs/ses.md tells them for users.
+Facts come from AWS's documentation and from botocore's model of the service; a statement without evidence is marked
+unverified. docs/ses.md has them for users.
 """
 
 from __future__ import annotations
@@ -58,16 +58,16 @@ T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
-#: Rows a page: what was reported to be the most, and for jobs a guess. Where a size is refused, none is asked for.
+#: Rows a page: the greatest size that was reported, and a guess for jobs. If a size is refused, requests have none.
 _PAGE_SIZE = 1000
 _JOBS_PAGE_SIZE = 100
 
-#: A quota of one request a second is soon met again, and its refusals cost nothing.
+#: A quota of one request a second is available again soon, and its refusals cost nothing.
 _PATIENCE = RetryPolicy(throttle_base=1.0, throttle_cap=30.0, fault_cap=30.0, fault_tries=8)
 
 _SLOWEST = 0.2
 
-#: Hosts of AWS's own endpoints: for IPv4 alone or also IPv6, of FIPS, and in networks of one's own.
+#: Hosts of AWS's own endpoints: for IPv4 alone or also IPv6, of FIPS, and in private networks.
 _OF_AWS = re.compile(
     r"(?:[^.]+\.)?email(?:-fips)?\.[^.]+\.(?:vpce\.)?(?:amazonaws|api|api\.amazonwebservices)\.(?:com|com\.cn|aws|eu)"
 ).fullmatch
@@ -145,9 +145,9 @@ class SesClient:
         Raises:
             ConfigurationError: a setting is missing or wrong, or botocore is.
         """
-        found = {setting.name.removeprefix("ses_"): lookup(setting, config, environ) for setting in SES_SETTINGS}
-        check(found)
-        return cls(**found, **options)
+        own = {setting.name.removeprefix("ses_"): lookup(setting, config, environ) for setting in SES_SETTINGS}
+        check(own)
+        return cls(**own, **options)
 
     def close(self) -> None:
         """Close all connections."""
@@ -155,7 +155,7 @@ class SesClient:
             http.close()
 
     def tenant(self, region: str) -> str:
-        """Amazon SES of one account in a region, the same for all spellings and all endpoints of AWS.
+        """Identify Amazon SES of an account in a region, the same for all spellings and all endpoints of AWS.
 
         Raises:
             MailingError: there are no credentials.
@@ -168,56 +168,56 @@ class SesClient:
     # Reading
 
     def describe(self, region: str) -> Row:
-        """What the AWS account may do at Amazon SES in that region (GetAccount)."""
-        return self._object(region, GET_ACCOUNT, {})
+        """Return the state of the AWS account at Amazon SES in that region (GetAccount)."""
+        return self.call(region, GET_ACCOUNT, {})
 
     def import_jobs(
         self, region: str, *, destination: str | None = None, size: int = _JOBS_PAGE_SIZE
     ) -> TokenWalk[Row]:
-        """All import jobs, in no order that can be relied on, without what only `import_job` tells.
+        """Return all import jobs, in any order, without the fields that only `import_job` returns.
 
         Args:
             region: one of `regions`.
             destination: CONTACT_LIST or SUPPRESSION_LIST; None for both.
             size: rows a page.
 
-        The walk raises PermissionDenied with code `sandboxed` where the account is in Amazon SES's own sandbox.
+        The walk raises PermissionDenied with code `sandboxed` if the account is in Amazon SES's own sandbox.
         """
         members = {"ImportDestinationType": destination} if destination else {}
         return self._walk(region, LIST_IMPORT_JOBS, "ImportJobs", members, size)
 
     def import_job(self, region: str, job: str) -> Row:
-        """One import job, with its source and what failed. `FailureInfo` may hold a URL that is a secret."""
-        return self._object(region, GET_IMPORT_JOB, {"JobId": job})
+        """Return an import job, with its source and its failures. `FailureInfo` may hold a URL that is a secret."""
+        return self.call(region, GET_IMPORT_JOB, {"JobId": job})
 
     def contact_lists(self, region: str) -> TokenWalk[Row]:
-        """The names of all contact lists; AWS allows one a region."""
+        """Return the names of all contact lists; AWS allows one per region."""
         return self._walk(region, LIST_CONTACT_LISTS, "ContactLists", {}, _PAGE_SIZE)
 
     def contact_list(self, region: str, name: str) -> Row:
-        """One contact list with its topics."""
-        return self._object(region, GET_CONTACT_LIST, {"ContactListName": name})
+        """Return a contact list with its topics."""
+        return self.call(region, GET_CONTACT_LIST, {"ContactListName": name})
 
     def contacts(self, region: str, contact_list: str, *, size: int = _PAGE_SIZE) -> TokenWalk[Row]:
-        """All contacts of a list, in no order that can be relied on, without what only `contact` tells.
+        """Return all contacts of a list, in any order, without the fields that only `contact` returns.
 
-        No filter is used: what filters leave out makes for long chains of empty pages.
+        No filter is used: with filters, many pages in a row may be empty.
         """
         return self._walk(region, LIST_CONTACTS, "Contacts", {"ContactListName": contact_list}, size)
 
     def contact(self, region: str, contact_list: str, email: str) -> Row:
-        """One contact with its attributes. Amazon SES refuses an address with a slash (unverified)."""
-        return self._object(region, GET_CONTACT, {"ContactListName": contact_list, "EmailAddress": email})
+        """Return a contact with its attributes. Amazon SES refuses an address with a slash (unverified)."""
+        return self.call(region, GET_CONTACT, {"ContactListName": contact_list, "EmailAddress": email})
 
     def suppressions(
         self, region: str, *, since: str | None = None, until: str | None = None, size: int = _PAGE_SIZE
     ) -> TokenWalk[Row]:
-        """The addresses on the account's suppression list, in no order that can be relied on.
+        """Return the addresses on the account's suppression list, in any order.
 
         Args:
             region: one of `regions`.
-            since: leave out what was suppressed before that moment, in the form of `mailing_api.values.timestamp`.
-            until: leave out what was suppressed after it.
+            since: the beginning of the range, in the form of `mailing_api.values.timestamp`; None for none.
+            until: the end of the range; None for none.
             size: rows a page.
 
         Whether the bounds belong to the range is unverified, so it begins a second earlier; its end is cut to a second.
@@ -230,21 +230,21 @@ class SesClient:
         return self._walk(region, LIST_SUPPRESSED_DESTINATIONS, "SuppressedDestinationSummaries", members, size)
 
     def suppression(self, region: str, email: str) -> Row:
-        """One suppressed address with the message that led to it. An address with a slash is refused."""
-        found = self._object(region, GET_SUPPRESSED_DESTINATION, {"EmailAddress": email})
-        return found.get("SuppressedDestination") or {}
+        """Return a suppressed address with the message that led to it. An address with a slash is refused."""
+        answered = self.call(region, GET_SUPPRESSED_DESTINATION, {"EmailAddress": email})
+        return answered.get("SuppressedDestination") or {}
 
-    # Writing: see `ses_writing`
+    # Writing: see `writer`
 
     def call(self, region: str, operation: Operation, members: Mapping[str, Any]) -> Row:
-        """What an operation answers."""
-        return self._object(region, operation, members)
+        """Call an operation and return the object in its response."""
+        return self._call(region, operation, members, answer)
 
     def rest(self, error: MailingError, attempt: int) -> None:
-        """Wait after a call that is not repeated by itself has failed, `attempt` times so far.
+        """Wait before another attempt at a call that has failed `attempt` times and is not retried automatically.
 
         Raises:
-            MailingError: that error, where it is none that passes, or patience has run out.
+            MailingError: that error, if it is not temporary, or after the last attempt.
         """
         if not isinstance(error, (RateLimited, ProviderFault, UnreadableAnswer)):
             raise error
@@ -266,13 +266,13 @@ class SesClient:
     def bucket(
         self, region: str, name: str, *, endpoint_url: str | None = None, encryption: Encryption | None = None
     ) -> Bucket:
-        """A bucket of Amazon S3 in that region, asked by the same credentials; close it when done.
+        """Return a bucket of Amazon S3 in that region, with the same credentials; close it after use.
 
         Args:
             region: one of `regions`.
             name: of the bucket.
-            endpoint_url: where S3 is; None for AWS's own, or what AWS's variables say.
-            encryption: what uploads say of it; None for nothing.
+            endpoint_url: the endpoint of S3; None for AWS's own, or the one in AWS's environment variables or files.
+            encryption: headers for uploads; None for none.
         """
         from mailing_api.aws.s3 import Bucket  # noqa: PLC0415 - loads botocore
 
@@ -292,12 +292,12 @@ class SesClient:
     # Calls
 
     def _endpoints(self) -> dict[str, str]:
-        """Where Amazon SES is in each region."""
+        """The endpoint of Amazon SES in each region."""
         known = self._session.regions("sesv2")
         if unknown := [region for region in self.regions if region not in known]:
             raise ConfigurationError(
-                f"Setting `ses_regions` has {unknown[0]!r}; this version of botocore knows no Amazon SES there. "
-                "Correct it, upgrade botocore, or set `ses_endpoint_url`."
+                f"Setting `ses_regions` has {unknown[0]!r}, a region in which this version of botocore does not know "
+                "Amazon SES. Correct it, upgrade botocore, or set `ses_endpoint_url`."
             )
         return self._session.endpoints("sesv2", self.regions)
 
@@ -333,7 +333,7 @@ class SesClient:
     def _tell_sandboxed(self, region: str, operation: Operation, exc: MailingError) -> None:
         """Raise another error if the operation was refused because the account is in Amazon SES's own sandbox.
 
-        How that refusal looks is unverified, so the account is asked.
+        The form of that refusal is unverified, so the account is read.
         """
         if "is not authorized to perform" in exc.said:
             return
@@ -341,16 +341,13 @@ class SesClient:
             if self.describe(region).get("ProductionAccessEnabled") is not False:
                 return
         except MailingError:
-            return  # then the first refusal is all that is known
+            return  # only the first refusal is known
         raise PermissionDenied(
             f"Amazon SES {region} account {self.account!r}: {operation.name} was refused ({exc.code}). The AWS account "
             "is in Amazon SES's sandbox in this region: request production access in its console.",
             status=exc.status,
             code="sandboxed",
         ) from None
-
-    def _object(self, region: str, operation: Operation, members: Mapping[str, Any]) -> Row:
-        return self._call(region, operation, members, answer)
 
     def _call(
         self,
@@ -377,6 +374,6 @@ class SesClient:
         )
 
     def _pace(self, region: str, operation: Operation) -> Pace:
-        """Whether the quota is for each operation or for all together is unverified; a refusal slows it either way."""
+        """Whether the quota is for each operation or for all is unverified; a refusal slows the pace in both cases."""
         made = Pace(self._rate, floor=min(_SLOWEST, self._rate), sleep=self._sleep)
         return self._paces.setdefault((region, operation.name), made)

@@ -1,7 +1,7 @@
-"""The operations of Amazon SES (API v2) that are used: where each is, and where its members go.
+"""The operations of Amazon SES (API v2) in use: their paths, and where their members go.
 
-Members are called as AWS calls them. Tests hold this table against botocore's model of the service, so that a path
-that moves is noticed.
+Members have AWS's names. Tests compare this table with botocore's model of the service, so that a changed path is
+noticed.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     """One operation.
 
     Attributes:
-        name: AWS's name of it, and of the IAM action behind `ses:`.
+        name: AWS's name, also of the IAM action, with `ses:` before it.
         method: HTTP method.
         path: with members in braces.
-        query: members that go into the query; all others that are not in the path go into a JSON body.
+        query: members that go into the query; members in neither path nor query go into a JSON body.
         idempotent: calling it twice has the effect of calling it once.
-        once: it is never sent again as it was, since what it says, or stands for, may be old by then.
+        once: it is not retried unchanged, since its content may be out of date by then.
     """
 
     name: str
@@ -56,15 +56,15 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     once: bool = False
 
     def path_of(self, members: Mapping[str, Any]) -> str:
-        """The path with its members filled in. Each is one segment, whatever it holds."""
+        """Return the path with its members, each as one segment."""
         return self.path.format(**{name: segment(str(members[name])) for name in self.in_path})
 
     def query_of(self, members: Mapping[str, Any]) -> dict[str, Any] | None:
-        """The query's parameters; None for none."""
+        """Return the query's parameters; None for none."""
         return {name: value for name, value in members.items() if name in self.query} or None
 
     def body_of(self, members: Mapping[str, Any]) -> bytes | None:
-        """The body; None where the method has none."""
+        """Return the body; None if the method has none."""
         if self.method in {"GET", "DELETE"}:
             return None
         others = {name: value for name, value in members.items() if name not in {*self.in_path, *self.query}}

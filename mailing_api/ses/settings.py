@@ -1,4 +1,4 @@
-"""The settings of Amazon SES, and what their values must be."""
+"""Amazon SES's settings, and checks of their values."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ SES_SETTINGS: Final = (
         name="ses_regions",
         title="Amazon SES regions",
         description=(
-            "The AWS regions to read, or as an array of one the region to deliver to, such as eu-west-1. "
-            "Everything at Amazon SES belongs to a region."
+            "The AWS regions to read from, or an array with the one region to deliver to, such as eu-west-1. Amazon "
+            "SES keeps all data by region."
         ),
         type="array",
     ),
     Setting(
         name="ses_aws_access_key_id",
         title="AWS access key ID",
-        description="An access key. Unset: what AWS's own credential chain finds, such as environment variables, "
+        description="An access key. Unset: AWS's own credential chain is used, such as environment variables, "
         "profiles, single sign-on, or the role of the machine.",
         secret=True,
         credential=True,
@@ -40,35 +40,36 @@ SES_SETTINGS: Final = (
     Setting(
         name="ses_aws_session_token",
         title="AWS session token",
-        description="The session token, where that key is a temporary one.",
+        description="The session token, if the key is temporary.",
         secret=True,
         credential=True,
     ),
     Setting(
         name="ses_aws_profile",
         title="AWS profile",
-        description="A profile of AWS's configuration files. It goes before keys in the environment.",
+        description="A profile of AWS's configuration files. It takes precedence over keys in the environment.",
     ),
     Setting(
         name="ses_assume_role_arn",
         title="AWS role",
-        description="ARN of a role to assume with these credentials; renewed by itself before it ends.",
+        description="ARN of a role to assume with these credentials. Its credentials are renewed before they expire.",
     ),
     Setting(
         name="ses_assume_role_external_id",
         title="AWS external ID",
-        description="The external ID that the role asks for, if it does.",
+        description="The external ID, if the role requires one.",
     ),
     Setting(
         name="ses_endpoint_url",
         title="Amazon SES endpoint",
-        description="Where to reach Amazon SES, for every region. Unset: AWS's own endpoints, or what AWS's variables "
-        "and profiles say.",
+        description="The endpoint of Amazon SES, for every region. Unset: AWS's own endpoints, or those in AWS's "
+        "environment variables and profiles.",
     ),
     Setting(
         name="ses_requests_per_second",
         title="Amazon SES requests per second",
-        description="How often each operation may be called in each region: AWS documents 1. Default: 1.",
+        description="The greatest number of calls a second for each operation in each region; AWS documents 1. "
+        "Default: 1.",
         type="number",
         default=1,
     ),
@@ -88,17 +89,17 @@ _ROLE: Final = re.compile(r"arn:[a-z-]+:iam::\d{12}:role/[!-~]+")
 _EXTERNAL_ID: Final = re.compile(r"[A-Za-z0-9_+=,.@:/\\-]{2,1224}")
 
 
-def check(found: Mapping[str, Any]) -> None:
+def check(own: Mapping[str, Any]) -> None:
     """Check the values, by names without `ses_`.
 
     Raises:
-        ConfigurationError: names the setting.
+        ConfigurationError: a value is wrong; the message names the setting.
     """
-    _check_regions(found["regions"])
-    _check_credentials(found)
-    if found["endpoint_url"]:
-        check_url("ses_endpoint_url", found["endpoint_url"], "https://email.eu-west-1.amazonaws.com")
-    positive("ses_requests_per_second", found["requests_per_second"])
+    _check_regions(own["regions"])
+    _check_credentials(own)
+    if own["endpoint_url"]:
+        check_url("ses_endpoint_url", own["endpoint_url"], "https://email.eu-west-1.amazonaws.com")
+    positive("ses_requests_per_second", own["requests_per_second"])
 
 
 def _check_regions(regions: Sequence[Any] | None) -> None:
@@ -106,26 +107,26 @@ def _check_regions(regions: Sequence[Any] | None) -> None:
         raise ConfigurationError("Setting `ses_regions` is missing: name at least one region, such as eu-west-1.")
     for region in regions:
         if not is_aws_region(region):
-            raise ConfigurationError(f"Setting `ses_regions` has {region!r}, which is no region such as eu-west-1.")
+            raise ConfigurationError(f"Setting `ses_regions` has {region!r}, which is not a region such as eu-west-1.")
 
 
-def _check_credentials(found: Mapping[str, Any]) -> None:
-    if bool(found["aws_access_key_id"]) is not bool(found["aws_secret_access_key"]):
+def _check_credentials(own: Mapping[str, Any]) -> None:
+    if bool(own["aws_access_key_id"]) is not bool(own["aws_secret_access_key"]):
         raise ConfigurationError(
             "Settings `ses_aws_access_key_id` and `ses_aws_secret_access_key` belong together: set both, or neither."
         )
-    if found["aws_session_token"] and not found["aws_access_key_id"]:
+    if own["aws_session_token"] and not own["aws_access_key_id"]:
         raise ConfigurationError("Setting `ses_aws_session_token` needs `ses_aws_access_key_id` and its secret.")
-    if found["aws_profile"] and found["aws_access_key_id"]:
+    if own["aws_profile"] and own["aws_access_key_id"]:
         raise ConfigurationError("Settings `ses_aws_profile` and `ses_aws_access_key_id` exclude each other: set one.")
-    if found["assume_role_arn"] and _ROLE.fullmatch(found["assume_role_arn"]) is None:
+    if own["assume_role_arn"] and _ROLE.fullmatch(own["assume_role_arn"]) is None:
         raise ConfigurationError(
             "Setting `ses_assume_role_arn` is not the ARN of a role, such as arn:aws:iam::123456789012:role/mailing."
         )
-    if found["assume_role_external_id"] and not found["assume_role_arn"]:
+    if own["assume_role_external_id"] and not own["assume_role_arn"]:
         raise ConfigurationError("Setting `ses_assume_role_external_id` needs `ses_assume_role_arn`.")
-    if found["assume_role_external_id"] and _EXTERNAL_ID.fullmatch(found["assume_role_external_id"]) is None:
+    if own["assume_role_external_id"] and _EXTERNAL_ID.fullmatch(own["assume_role_external_id"]) is None:
         raise ConfigurationError(
-            "Setting `ses_assume_role_external_id` is no external ID: it has 2 to 1224 letters, digits and any of "
-            "+ = , . @ : / \\ _ and hyphens."
+            "Setting `ses_assume_role_external_id` is not an external ID, which has 2 to 1224 letters, digits and any "
+            "of + = , . @ : / \\ _ and hyphens."
         )

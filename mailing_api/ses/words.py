@@ -1,7 +1,7 @@
-"""The words of Amazon SES that decide, also where they are not those of its model; pure.
+"""Amazon SES's statuses, reasons and codes, also those that its model lacks; pure.
 
-AWS's prose, older services and emulators have others than the model. A word that is unknown is read so that nothing
-follows from it that the word might not have meant.
+AWS's documentation, older services and emulators use other words than the model. An unknown word is read in the most
+careful way.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from mailing_api.errors import MailingError
 __all__ = ["COMPLETED", "TERMINAL_STATUSES", "has_ended", "is_full", "is_invalid", "job_status", "suppression_reason"]
 
 COMPLETED: Final = "COMPLETED"
-#: Statuses of jobs that can no longer change. The documentation's prose names ERROR, which its enum does not have.
+#: Final statuses of jobs. The documentation's text has ERROR, which its enum lacks.
 TERMINAL_STATUSES: Final = frozenset({COMPLETED, "FAILED", "CANCELLED", "ERROR"})
-#: Statuses of jobs under way.
+#: Statuses of running jobs.
 _OPEN: Final = frozenset({"CREATED", "PROCESSING"})
 _SPELLINGS: Final = {"CANCELED": "CANCELLED"}
 _INVALID: Final = frozenset(
@@ -30,32 +30,32 @@ _FULL: Final = frozenset({"LimitExceededException", "LimitExceeded", "ServiceQuo
 
 
 def job_status(row: Mapping[str, Any]) -> str:
-    """An import job's status, whatever its letter case and signs between words; "" for none."""
-    found = re.sub(r"[\s_-]+", "_", str(row.get("JobStatus") or "").strip()).upper()
-    return _SPELLINGS.get(found, found)
+    """Return an import job's status in one spelling, whatever its case and separators; "" for none."""
+    status = re.sub(r"[\s_-]+", "_", str(row.get("JobStatus") or "").strip()).upper()
+    return _SPELLINGS.get(status, status)
 
 
 def has_ended(row: Mapping[str, Any]) -> bool:
-    """Whether an import job can no longer change.
+    """Return whether an import job can no longer change.
 
-    With an unknown status it has ended if it says when, which GetImportJob alone does; else it is under way. Whoever
-    sent its records does not know then how it ended.
+    A job with an unknown status has ended if it has a time of completion, which only GetImportJob returns; its result
+    is unknown then.
     """
     status = job_status(row)
     return status in TERMINAL_STATUSES or (status not in _OPEN and bool(row.get("CompletedTimestamp")))
 
 
 def suppression_reason(row: Mapping[str, Any]) -> str:
-    """Why an address is suppressed, in capitals; "" if that is not told. It is suppressed in any case."""
-    found = row.get("Reason")
-    return found.strip().upper() if isinstance(found, str) else ""
+    """Return why an address is suppressed, in capitals; "" if unknown. It is suppressed in any case."""
+    reason = row.get("Reason")
+    return reason.strip().upper() if isinstance(reason, str) else ""
 
 
 def is_invalid(error: MailingError) -> bool:
-    """Whether a request was refused for what it says, such as an address or a size."""
+    """Return whether a request was refused for its content, such as an address or a size."""
     return error.code in _INVALID
 
 
 def is_full(error: MailingError) -> bool:
-    """Whether an import job was refused because as many are under way as there may be."""
+    """Return whether an import job was refused because too many are running."""
     return error.code in _FULL

@@ -1,4 +1,4 @@
-"""What is written at Amazon SES in one region: import jobs, contacts one by one, suppressions one by one."""
+"""Writes to Amazon SES in one region: import jobs, single contacts, single suppressions."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ __all__ = ["Job", "SesWriter"]
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """An import job as GetImportJob shows it.
+    """An import job, from GetImportJob.
 
     Attributes:
-        status: as `job_status` reads it.
+        status: as `job_status` returns it.
         is_terminal: it can no longer change.
-        processed: records processed, if told. Whether those that failed are among them is unverified.
-        failed: records that failed, if told.
-        source: the URL of its object, if told.
-        error: why it failed, "" for nothing told. It may quote addresses.
+        processed: records processed, or None; whether they include those that failed is unverified.
+        failed: records that failed, or None.
+        source: the URL of its object; "" if unknown.
+        error: why it failed; "" if unknown. It may quote addresses.
         failures: the URL of the file of failed records, "" for none. It is a secret.
     """
 
@@ -50,7 +50,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, row: Row) -> Job:
-        """From the answer."""
+        """Read a job from a response."""
         failure = row.get("FailureInfo") or {}
         return cls(
             status=job_status(row),
@@ -71,36 +71,36 @@ class SesWriter:
     region: str
 
     def create_list(self, name: str) -> None:
-        """Make a contact list without topics."""
+        """Create a contact list without topics."""
         self.client.call(self.region, CREATE_CONTACT_LIST, {"ContactListName": name})
 
     # Import jobs
 
     def create_job(self, destination: Mapping[str, Any], url: str) -> str:
-        """Start an import of JSON lines; returns its ID.
+        """Start an import of JSON lines; return its ID.
 
         Args:
             destination: AWS's `ImportDestination`.
             url: of the object, `s3://…`.
 
         Raises:
-            RequestRefused: with code `LimitExceededException`, too many jobs are under way.
+            RequestRefused: with code `LimitExceededException`, too many jobs are running.
         """
         source = {"S3Url": url, "DataFormat": "JSON"}
         members = {"ImportDestination": destination, "ImportDataSource": source}
         answer = self.client.call(self.region, CREATE_IMPORT_JOB, members)
         if not is_identifier(answer.get("JobId")):
-            raise UnreadableAnswer("Amazon SES: CreateImportJob: the answer has no JobId.", maybe_done=True)
+            raise UnreadableAnswer("Amazon SES: CreateImportJob: the response has no JobId.", maybe_done=True)
         return str(answer["JobId"])
 
     def job(self, job: str) -> Job:
-        """A job as it is now."""
+        """Return a job."""
         return Job.of(self.client.import_job(self.region, job))
 
     # Contacts
 
     def create_contact(self, contact_list: str, email: str, members: Mapping[str, Any]) -> bool:
-        """Make a contact; False if there is one."""
+        """Create a contact; return False if it exists."""
         named = {"ContactListName": contact_list, "EmailAddress": email}
         try:
             self.client.call(self.region, CREATE_CONTACT, {**named, **members})
@@ -110,29 +110,29 @@ class SesWriter:
             return False
         return True
 
-    def update_contact(self, contact_list: str, wanted: Callable[[], Mapping[str, Any] | None]) -> bool:
-        """Write a contact anew: attributes and opt-out that are not given are gone.
+    def update_contact(self, contact_list: str, read_members: Callable[[], Mapping[str, Any] | None]) -> bool:
+        """Replace a contact: attributes and opt-outs that are not among the members are lost.
 
-        A call that failed is not repeated as it was: somebody else may have written meanwhile, perhaps an opt-out.
+        A failed call is not retried unchanged: another program may have written meanwhile, perhaps an opt-out.
 
         Args:
             contact_list: its list.
-            wanted: looks at what is there, before each try, and tells all members; None if there is nothing to write.
+            read_members: reads the present contact before each attempt and returns all members; None to write nothing.
 
         Returns:
-            Whether it was written; not if there is no such contact, or nothing to write.
+            whether it was written: not if the contact does not exist, or there is nothing to write.
         """
-        return self._with_fresh(UPDATE_CONTACT, contact_list, wanted)
+        return self._with_fresh(UPDATE_CONTACT, contact_list, read_members)
 
-    def delete_contact(self, contact_list: str, wanted: Callable[[], Mapping[str, Any] | None]) -> bool:
-        """Delete a contact, and its opt-outs with it; in the manner of `update_contact`."""
-        return self._with_fresh(DELETE_CONTACT, contact_list, wanted)
+    def delete_contact(self, contact_list: str, read_members: Callable[[], Mapping[str, Any] | None]) -> bool:
+        """Delete a contact with its opt-outs; arguments and result as for `update_contact`."""
+        return self._with_fresh(DELETE_CONTACT, contact_list, read_members)
 
     def _with_fresh(
-        self, operation: Operation, contact_list: str, wanted: Callable[[], Mapping[str, Any] | None]
+        self, operation: Operation, contact_list: str, read_members: Callable[[], Mapping[str, Any] | None]
     ) -> bool:
         attempt = 0
-        while (members := wanted()) is not None:
+        while (members := read_members()) is not None:
             attempt += 1
             try:
                 self.client.call(self.region, operation, {"ContactListName": contact_list, **members})
@@ -151,7 +151,7 @@ class SesWriter:
         self.client.call(self.region, PUT_SUPPRESSED_DESTINATION, {"EmailAddress": email, "Reason": reason})
 
     def unsuppress(self, email: str) -> None:
-        """Take an address off the suppression list."""
+        """Remove an address from the suppression list."""
         self.client.call(self.region, DELETE_SUPPRESSED_DESTINATION, {"EmailAddress": email})
 
 

@@ -97,7 +97,7 @@ def test_p6_a_listing_that_ends_before_its_total_fails():
 
 def test_p6_a_server_that_ignores_skip_fails():
     rows = [{"id": f"contact_{number}"} for number in range(100)]
-    with pytest.raises(UnreadableAnswer, match="begins at another row"):
+    with pytest.raises(UnreadableAnswer, match="does not begin at the requested row"):
         read(lambda _: httpx.Response(200, json={"skip": 0, "data": rows}))
     with pytest.raises(IncompleteExtraction, match="PostGrid contacts: rows moved"):
         read(lambda _: httpx.Response(200, json={"data": rows}))

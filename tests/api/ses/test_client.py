@@ -441,7 +441,7 @@ def test_a_refusal_slows_its_own_operation_alone():
         (httpx.Response(404, html="<html>canary</html>"), RequestRefused, "`ses_endpoint_url`", 1),
         (refused("UnknownOperationException", status=404), RequestRefused, "`ses_endpoint_url`", 1),
         (httpx.Response(502, html="<html>canary</html>"), ProviderFault, "HTTP 502", 5),
-        (httpx.Response(403, html="<html>canary</html>"), PermissionDenied, "may not do ses:GetAccount", 1),
+        (httpx.Response(403, html="<html>canary</html>"), PermissionDenied, "no permission for ses:GetAccount", 1),
         (refused("ExpiredTokenException", "canary", 403), AuthenticationError, "has expired", 1),
         (refused("UnrecognizedClientException", status=403), AuthenticationError, "region is not enabled", 1),
         (refused("InvalidSignatureException", "canary", 403), AuthenticationError, "secret access key does not", 1),
@@ -482,7 +482,9 @@ def test_the_code_of_an_error_is_found_wherever_it_stands(place):
         "type": httpx.Response(403, json={"message": message, "__type": f"com.amazonaws.sesv2#{code}"}),
         "code": httpx.Response(403, json={"message": message, "code": code}, headers={"x-amzn-requestid": "r-1"}),
     }[place]
-    with pytest.raises(PermissionDenied, match=r"The credentials may not do ses:ListImportJobs\.") as raised:
+    with pytest.raises(
+        PermissionDenied, match=r"The credentials have no permission for ses:ListImportJobs\."
+    ) as raised:
         client(lambda _: answer).describe("eu-west-1")
     assert raised.value.code == code
     assert "canary" not in str(raised.value)

@@ -99,14 +99,14 @@ def test_p9_an_unknown_account_list_is_named(make, read, caplog, wanted):
     run = read(CONTACTS, mpdx_account_lists=["Stateside", *wanted])
     assert "ConfigurationError" in str(run.error)
     (line,) = errors(caplog)
-    assert "`mpdx_account_lists`: entry 2 is none that the token's user sees" in line
+    assert "`mpdx_account_lists`: entry 2 is not an account list that the token's user can see" in line
     assert wanted[0] not in line
 
 
 def test_p9_a_name_of_two_account_lists_is_told(mpdx, home, read, caplog):
     mpdx.add_account_list("Stateside")
     read(CONTACTS, mpdx_account_lists=["Stateside"])
-    assert "entry 1 is the name of several account lists; give the ID" in errors(caplog)[0]
+    assert "entry 1 is the name of several account lists; use the ID" in errors(caplog)[0]
 
 
 @pytest.mark.slow

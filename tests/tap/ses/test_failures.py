@@ -30,7 +30,7 @@ def signers(wire):
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"ses_aws_secret_access_key": "canary-secret"}, "The secret access key does not fit the access key"),
+        ({"ses_aws_secret_access_key": "canary-secret"}, "The secret access key does not belong to the access key"),
         ({"ses_aws_access_key_id": "AKIDCANARY"}, "The access key or its session token is unknown"),
         ({"ses_regions": ["us-nowhere-1"]}, "`ses_regions` names a region that this endpoint does not serve"),
     ],
@@ -65,7 +65,7 @@ def test_a_missing_permission_is_told_by_its_action_and_others_are_read(people, 
     run = read(stream, other)
     assert f"{stream} (PermissionDenied)" in str(run.error)
     (line,) = errors(caplog)
-    assert f"The credentials may not do {action}." in line
+    assert f"The credentials have no permission for {action}." in line
     assert "Request access to this resource from" in line
     assert len(run.records(ACCOUNT)) == (stream != ACCOUNT)
 
@@ -158,7 +158,7 @@ def test_p7_the_command_shows_no_secret_and_no_traceback(people, settings, tmp_p
     assert good.returncode == 0, good.stderr
     bad = run_command(tmp_path, settings(ses_aws_secret_access_key="canary-secret"), *arguments)
     assert bad.returncode == 1
-    assert len([line for line in bad.stderr.splitlines() if "does not fit the access key" in line]) == 1
+    assert len([line for line in bad.stderr.splitlines() if "does not belong to the access key" in line]) == 1
     for log in (good.stderr, bad.stderr):
         assert "Traceback" not in log
         assert "example.com" not in log
