@@ -29,7 +29,7 @@ def checked(file: IO[str], option: str) -> IO[str]:
         value = json.loads(text, parse_constant=_refuse_constant)
         json.dumps(value, ensure_ascii=False).encode()
     except json.JSONDecodeError as exc:
-        raise ConfigurationError(f"The file given by {option} {_problem_of(text, exc)}") from None
+        raise ConfigurationError(f"The file given by {option} {_problem_of(text, exc, option)}") from None
     except UnicodeEncodeError:
         raise ConfigurationError(
             f"The file given by {option} has an invalid character (half of a surrogate pair)."
@@ -43,14 +43,15 @@ def checked(file: IO[str], option: str) -> IO[str]:
     return io.StringIO(text)
 
 
-def _problem_of(text: str, error: json.JSONDecodeError) -> str:
+def _problem_of(text: str, error: json.JSONDecodeError, option: str) -> str:
+    remedy = f"Restore a complete copy of the file, or run without {option}."
     if not text.strip():
-        return "is empty, but must contain a JSON document."
+        return f"is empty. {remedy}"
     place = f"line {error.lineno}, column {error.colno}"
     if error.msg == "Extra data":
         return f"has more than one JSON document: the second begins at {place}. Keep one of them."
     if error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated string"):
-        return f"is incomplete: its JSON breaks off at {place}. Restore a complete copy of the file."
+        return f"is incomplete: its JSON breaks off at {place}. {remedy}"
     return f"is not JSON: {place}."
 
 

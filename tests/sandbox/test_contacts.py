@@ -356,7 +356,7 @@ def test_a_file_without_a_list_is_refused_in_json(api):
 
 
 @pytest.mark.parametrize(("limits", "query", "count"), [(True, "", 10), (True, "?Limit=1000", 12), (False, "", 12)])
-def test_the_lists_of_a_contact_come_as_many_as_asked_for(sandbox, api, limits, query, count):
+def test_the_lists_of_a_contact_come_as_many_as_requested(sandbox, api, limits, query, count):
     sandbox.switches.change({"contact_lists_limit": limits, "contact_lists_dates": False})
     numbers = [sandbox.mailjet.add_list(f"List {n}") for n in range(12)]
     sandbox.mailjet.add_contacts([{"email": "a@example.com", "list": number} for number in numbers])

@@ -452,7 +452,7 @@ def test_job_ids_are_not_used_again_after_a_reset(sandbox, api, list_id):
     assert submit(api, again, contacts(1)) > job
 
 
-def test_refused_addresses_fail_in_every_job_and_are_told(sandbox, api, list_id):
+def test_refused_addresses_fail_in_every_job_and_are_reported(sandbox, api, list_id):
     sandbox.mailjet.refuse(["P1@example.com"])
     for _ in range(2):
         poll(api, list_id, submit(api, list_id, contacts(3)))

@@ -1,4 +1,4 @@
-"""Limit, Offset, Sort, filters, and what a listing leaves out."""
+"""Limit, Offset, Sort, filters, and the rows that a listing omits."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_a_filtered_listing_follows_every_change(sandbox, api):
     assert api.get(f"/v3/REST/contact?ContactsList={list_id}").json()["Count"] == 1
 
 
-def test_deleted_lists_are_left_out_but_readable(sandbox, api):
+def test_deleted_lists_are_omitted_but_readable(sandbox, api):
     keep, drop = sandbox.mailjet.add_list("Keep"), sandbox.mailjet.add_list("Drop")
     api.delete(f"/v3/REST/contactslist/{drop}")
     assert ids(api.get("/v3/REST/contactslist")) == [keep]

@@ -29,7 +29,7 @@ VALUES: Mapping[str, Any] = {
     "false": False,
     "array": [],
     "nulls": [None],
-    "texts": ["canary"],
+    "strings": ["canary"],
     "arrays": [[["canary"]]],
     "object": {},
     "objects": [{}],

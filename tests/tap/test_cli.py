@@ -62,7 +62,7 @@ def test_discovery_needs_no_settings():
     }
 
 
-def test_about_tells_every_setting():
+def test_about_describes_every_setting():
     about = json.loads(run("--about", "--format=json").stdout)
     properties = about["settings"]["properties"]
     for setting in (*MAILJET_SETTINGS, *MPDX_SETTINGS, *SES_SETTINGS, *TAP_SETTINGS):
@@ -164,7 +164,7 @@ def test_p9_a_missing_second_credential_is_one_line(tmp_path):
 
 
 @pytest.mark.parametrize("arguments", [(), ("--test",)])
-def test_p7_a_setting_of_the_wrong_type_is_told_without_its_value(tmp_path, arguments):
+def test_p7_a_setting_of_the_wrong_type_is_reported_without_its_value(tmp_path, arguments):
     config = {"mailjet_api_key": ["canary-key"], "mailjet_secret_key": "x"}
     found = run(*arguments, config=config, tmp_path=tmp_path, env={"TAP_MAILING_LOGLEVEL": "DEBUG"})
     assert "`mailjet_api_key`" in one_error(found)
@@ -174,7 +174,7 @@ def test_p7_a_setting_of_the_wrong_type_is_told_without_its_value(tmp_path, argu
 
 
 @pytest.mark.parametrize("option", ["config", "state", "catalog"])
-def test_p9_a_file_that_is_not_json_is_told(tmp_path, option):
+def test_p9_a_file_that_is_not_json_is_reported(tmp_path, option):
     path = tmp_path / "file.json"
     path.write_text('{"canary": }')
     line = one_error(run(f"--{option}={path}"))
@@ -186,7 +186,7 @@ def test_p9_a_file_that_is_not_json_is_told(tmp_path, option):
     ("option", "content", "part"),
     [("state", "[1]", "bookmarks"), ("state", '{"bookmarks": [1]}', "bookmarks"), ("catalog", "[1]", "streams")],
 )
-def test_p9_a_file_of_another_form_is_told(tmp_path, option, content, part):
+def test_p9_a_file_in_another_form_is_reported(tmp_path, option, content, part):
     path = tmp_path / "file.json"
     path.write_text(content)
     line = one_error(run(f"--{option}={path}", config={"mailjet_api_key": "x"}, tmp_path=tmp_path))
@@ -194,7 +194,7 @@ def test_p9_a_file_of_another_form_is_told(tmp_path, option, content, part):
     assert f"expected an object with `{part}`" in line
 
 
-def test_p9_a_stdout_that_cannot_be_written_is_told_with_the_systems_reason(sandbox, tap, tmp_path):
+def test_p9_a_stdout_that_cannot_be_written_is_reported_with_the_systems_reason(sandbox, tap, tmp_path):
     path = tmp_path / "config.json"
     path.write_text(json.dumps(tap.settings(sandbox)))
     with Path("/dev/full").open("w") as full:
@@ -209,7 +209,7 @@ def test_p9_a_stdout_that_cannot_be_written_is_told_with_the_systems_reason(sand
         ("target_mailing", "--help"),
     ],
 )
-def test_p9_a_text_that_cannot_be_written_is_told_by_its_place(plugin, argument):
+def test_p9_a_text_that_cannot_be_written_is_reported_by_its_place(plugin, argument):
     with Path("/dev/full").open("w") as full:
         # Python itself would tell what is left to be written at its end.
         found = FORKS.run(plugin, argument, stdout=full, text=True, fresh=argument == "--help")
@@ -231,14 +231,14 @@ def test_a_reader_that_has_seen_enough_of_a_text_meets_no_complaint(arguments, t
     assert [line for line in log.splitlines() if "INFO" not in line] == []
 
 
-def test_p9_a_whole_state_message_is_told_with_what_to_give(tmp_path):
+def test_p9_a_whole_state_message_is_reported_with_the_fix(tmp_path):
     path = tmp_path / "state.json"
     path.write_text('{"type": "STATE", "value": {"bookmarks": {}}}')
     line = one_error(run(f"--state={path}", config={"mailjet_api_key": "x"}, tmp_path=tmp_path))
     assert "pass only its member `value`" in line
 
 
-def test_p9_a_file_that_does_not_exist_is_told(tmp_path):
+def test_p9_a_file_that_does_not_exist_is_reported(tmp_path):
     assert "nowhere.json" in one_error(run(f"--config={tmp_path}/nowhere.json"))
 
 

@@ -61,7 +61,7 @@ TestSesContract = pytest.mark.filterwarnings("ignore:No records were available t
     )
 )
 
-# Senders are mapped in none of the sandbox's imports, and signed URLs are left out.
+# Senders are mapped in none of the sandbox's imports, and signed URLs are omitted.
 TestPostgridContract = pytest.mark.filterwarnings("ignore:No records were available to test")(
     get_tap_test_class(
         TapMailing,

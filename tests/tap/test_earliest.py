@@ -73,7 +73,7 @@ def test_a_bookmark_before_everything_reads_everything(everything, tap, value, l
 
 
 @pytest.mark.parametrize("start", ["12:30", "2024", "now", "0000-01-01", "2024-02-30", "20240101"])
-def test_p9_a_start_date_that_tells_no_day_is_refused(everything, tap, start):
+def test_p9_a_start_date_without_a_day_is_refused(everything, tap, start):
     run = tap.run({**everything[0], "start_date": start}, *INCREMENTAL)
     assert f"Setting `start_date` is {start!r}" in str(run.error)
     assert run.messages == []

@@ -1,4 +1,4 @@
-"""What goes wrong is told in a line, loses nothing, and shows no secret and no address."""
+"""A failure is reported in a line, loses nothing, and shows no secret and no address."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_wrong_credentials_are_tried_once(fake, caplog, body):
     assert run.records("mailjet_contacts") == []
 
 
-def test_a_server_that_is_not_there_is_asked_for_by_one_stream_only(fake, caplog):
+def test_a_server_that_is_not_there_is_tried_by_one_stream_only(fake, caplog):
     caplog.set_level(logging.INFO)
     mailjet = fake()
 
@@ -156,13 +156,13 @@ def test_p9_streams_that_do_not_exist_are_named(fake, tap, caplog):
     assert run.ids("mailjet_contacts") == ["1"]
 
 
-def test_p9_nothing_selected_is_told(fake, caplog):
+def test_p9_nothing_selected_is_reported(fake, caplog):
     run = fake().read("nothing")
     assert "No stream is selected" in caplog.text
     assert run.messages == []
 
 
-def test_p9_an_incremental_wish_for_a_full_stream_is_told(fake, tap, caplog):
+def test_p9_an_incremental_request_for_a_full_stream_is_reported(fake, tap, caplog):
     chosen = tap.catalog("mailjet_contacts")
     for stream in chosen["streams"]:
         stream["replication_method"], stream["replication_key"] = "INCREMENTAL", "updated_at"
@@ -172,7 +172,7 @@ def test_p9_an_incremental_wish_for_a_full_stream_is_told(fake, tap, caplog):
     assert run.bookmark("mailjet_contacts") is None
 
 
-def test_p7_a_defect_is_told_without_the_row(fake, caplog):
+def test_p7_a_defect_is_reported_without_the_row(fake, caplog):
     mailjet = fake(contact=[contact(1)])
 
     def broken(_):
@@ -199,13 +199,13 @@ def test_null_stream_maps_are_none(fake, maps):
     assert run.ids("mailjet_mailing_lists") == (["1"] if not maps else [])
 
 
-def test_p9_columns_that_flattening_makes_equal_are_told(fake):
+def test_p9_columns_that_flattening_makes_equal_are_reported(fake):
     config = {"flattening_enabled": True, "flattening_max_depth": 3, "flattening_max_key_length": 1}
     with pytest.raises(ConfigurationError, match="larger `flattening_max_key_length`"):
         fake().read("mailjet_contacts", config=config)
 
 
-def test_a_value_that_only_the_bookmark_needs_is_told_too(fake, caplog):
+def test_a_value_that_only_the_bookmark_needs_is_reported_too(fake, caplog):
     job = {"ID": 1, "Status": "Completed", "RequestAt": 0, "JobStart": "canary-key"}
     run = fake(batchjob=[job]).read("mailjet_import_jobs", without=("started_at",))
     assert "mailjet_import_jobs (UnreadableAnswer)" in str(run.error)
@@ -226,7 +226,7 @@ def test_p9_stream_maps_that_cannot_be_used_are_named(maps, told):
         TapMailing(config=config)
 
 
-def test_a_map_for_a_stream_that_there_is_not_is_told(caplog):
+def test_a_map_for_a_stream_that_does_not_exist_is_reported(caplog):
     config = {"mailjet_api_key": "k", "mailjet_secret_key": "s", "stream_maps": {"mailjet_contact": {"x": "1"}}}
     _ = TapMailing(config=config).mapper
     assert "there is no stream for 'mailjet_contact'; there are: 'mailjet_" in caplog.text

@@ -172,7 +172,7 @@ def test_p6_an_interrupted_run_leaves_the_bookmark_where_it_was(fake):
     assert set(third.ids(JOBS)) >= {str(number) for number in range(2500, 9000)}
 
 
-def test_a_wrong_bookmark_is_told(fake, caplog):
+def test_a_wrong_bookmark_is_reported(fake, caplog):
     state = {"bookmarks": {JOBS: {"replication_key": "created_at", "replication_key_value": "yesterday-ish"}}}
     run = fake().read(JOBS, state=state)
     assert "STATE of stream mailjet_import_jobs" in caplog.text

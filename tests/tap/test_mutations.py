@@ -124,7 +124,7 @@ def beginning(keys):
 @pytest.mark.machine
 @settings(max_examples=examples(40, 1500), suppress_health_check=list(HealthCheck))
 @drawn(change=CHANGES, has_state=st.booleans())
-def test_p6_p9_any_value_at_any_place_of_an_answer_is_read_or_told(recorded, tap, caplog, change, has_state):
+def test_p6_p9_any_value_at_any_place_of_an_answer_is_read_or_reported(recorded, tap, caplog, change, has_state):
     number, name, first = change
     stream, path, place = recorded.places[number % len(recorded.places)]
     has_state = has_state and recorded.keys[stream] is not None
@@ -137,8 +137,8 @@ def test_p6_p9_any_value_at_any_place_of_an_answer_is_read_or_told(recorded, tap
     state = beginning({stream: recorded.keys[stream]}) if has_state else None
     run = tap.run(config, stream, state=state, transport=replay, retry=ONCE)
     replay.change = None
-    assert "defect" not in caplog.text
-    if name != "other object":  # whose keys are names of fields, which are told
+    assert "This is a bug" not in caplog.text
+    if name != "other object":  # its keys are names of fields, which messages show
         assert "canary" not in caplog.text
     (schema,) = [one for one in run.messages if one["type"] == "SCHEMA"] or [{"schema": {}, "key_properties": []}]
     check = Draft202012Validator(schema["schema"])
@@ -188,7 +188,7 @@ def files(tap_functions):
 @pytest.mark.machine
 @settings(max_examples=examples(60, 1500), suppress_health_check=list(HealthCheck))
 @drawn(change=CHANGES)
-def test_p9_any_value_at_any_place_of_a_given_file_is_understood_or_told(files, fake, caplog, change):
+def test_p9_any_value_at_any_place_of_a_given_file_is_understood_or_reported(files, fake, caplog, change):
     number, name, first = change
     option, place = files.places[number % len(files.places)]
     given = {**files.documents, option: replaced(files.documents[option], place, name, first=first)}
@@ -208,6 +208,6 @@ def test_p9_any_value_at_any_place_of_a_given_file_is_understood_or_told(files, 
             config=_ConfigInput(config=config, parse_env=False),
             **{one: io.StringIO(json.dumps(document)) for one, document in given.items()},
         )
-    assert "defect" not in caplog.text
+    assert "This is a bug" not in caplog.text
     output.seek(0)
     assert all(json.loads(line) for line in output)

@@ -73,14 +73,14 @@ def test_a_test_says_first_that_it_passed(both, tap, caplog):
     assert len(said(caplog)) == 4
 
 
-def test_p9_wrong_settings_of_both_are_told_together_before_anything_is_written(both, tap):
+def test_p9_wrong_settings_of_both_are_reported_together_before_anything_is_written(both, tap):
     run = tap.run({**both, "mailjet_base_url": "nowhere", "mpdx_base_url": "nowhere"}, CONTACTS, LISTS)
     assert "`mailjet_base_url`" in str(run.error)
     assert "`mpdx_base_url`" in str(run.error)
     assert run.messages == []
 
 
-def test_p9_a_selected_stream_of_a_provider_that_is_not_set_is_told(sandbox, both, tap):
+def test_p9_a_selected_stream_of_a_provider_that_is_not_set_is_reported(sandbox, both, tap):
     chosen = tap.catalog(CONTACTS, LISTS, config=both)
     run = tap.run(tap.settings(sandbox), catalog=chosen)
     assert f"The catalog selects {LISTS}, but `mpdx_token` or `mpdx_access_token` for MPDX is missing" in str(run.error)

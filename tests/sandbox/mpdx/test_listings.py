@@ -33,7 +33,7 @@ def test_what_was_sent_comes_back_as_text_and_what_was_not_as_numbers(api, make)
     assert api.rows("contacts", page=9) == []
 
 
-def test_a_page_of_none_tells_the_count(api, sandbox, make):
+def test_a_page_of_none_has_the_count(api, sandbox, make):
     make("A", "B")
     answer = api.get("contacts", per_page=0).json()
     assert answer["data"] == []
@@ -137,7 +137,7 @@ def test_a_range_without_a_date_is_refused(api, given):
     assert api.get("contacts", **{"filter[updated_at]": given}).status_code == 400
 
 
-def test_hidden_contacts_are_missing_unless_asked_for(api, make):
+def test_hidden_contacts_are_missing_unless_requested(api, make):
     for status in (*ACTIVE, *HIDDEN, None, ""):
         make({"name": f"<{status}>", "status": status})
     shown = {f"<{status}>" for status in (*ACTIVE, None, "")}

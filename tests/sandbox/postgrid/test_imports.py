@@ -79,7 +79,7 @@ def test_its_file_and_report_can_be_fetched_for_a_while(sandbox, pg):
     assert httpx.post(third, trust_env=False, verify=False).status_code == 404
 
 
-def test_bad_rows_are_left_out_with_a_note(pg):
+def test_bad_rows_are_omitted_with_a_note(pg):
     rows = (
         GOOD
         + BAD

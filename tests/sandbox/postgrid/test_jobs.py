@@ -345,7 +345,7 @@ def test_a_stalled_job_has_taken_effect(sandbox, pg, number):
 
 
 @pytest.mark.parametrize(("applied", "members"), [(None, 0), ("none", 0), ("half", 2), ("all", 4)])
-def test_a_planned_error_applies_as_much_as_told(sandbox, pg, applied, members):
+def test_a_planned_error_applies_as_planned(sandbox, pg, applied, members):
     sandbox.postgrid.plan_jobs([{"errors": ["internal_service_error"], "applied": applied}])
     ids = [pg.contact(firstName=name)["id"] for name in ("A", "B", "C", "D")]
     number = pg.list()["id"]

@@ -29,7 +29,7 @@ def test_an_unknown_key_comes_back_in_the_message(pg, client_of):
     assert answer.json()["error"]["message"] == "Invalid API key test_sk_nope"
 
 
-def test_the_key_is_asked_for_before_the_route(client_of):
+def test_the_key_is_checked_before_the_route(client_of):
     assert client_of("", checked=False).get("/nothing").status_code == 401
 
 
@@ -43,7 +43,7 @@ def test_test_and_live_keys_open_separate_data(sandbox, pg, client_of):
     assert [row["id"] for row in live.get("/contacts").json()["data"]] == [theirs["id"]]
 
 
-def test_a_read_only_key_is_told_401(sandbox, pg, client_of):
+def test_a_read_only_key_gets_401(sandbox, pg, client_of):
     number = pg.contact()["id"]
     sandbox.postgrid.add_key("test_sk_reader", read_only=True)
     reader = client_of("test_sk_reader")
@@ -218,7 +218,7 @@ def test_jobs_have_no_idempotency(pg):
 # Rate limits
 
 
-def test_calls_beyond_the_rate_are_told_429_by_key(sandbox, pg, client_of):
+def test_calls_beyond_the_rate_get_429_by_key(sandbox, pg, client_of):
     sandbox.clock.freeze()
     sandbox.postgrid.change(postgrid_rate=4, postgrid_burst=2)
     assert [pg.client.get("/contacts").status_code for _ in range(3)] == [200, 200, 429]

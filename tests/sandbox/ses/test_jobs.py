@@ -290,7 +290,7 @@ def test_too_many_bytes_fail_the_job(sandbox, imported, newsletter):
     assert "limit is 10" in imported(lines(ANN), name=LIST)["FailureInfo"]["ErrorMessage"]
 
 
-def test_a_job_goes_on_by_the_emulated_time(sandbox, ses, s3, newsletter):
+def test_a_job_continues_by_the_emulated_time(sandbox, ses, s3, newsletter):
     sandbox.switches.change({"ses_job_seconds": 100, "ses_running_counts": "progress"})
     sandbox.clock.freeze()
     s3.put_object(Bucket="imports", Key="rows", Body=people(10))
@@ -309,7 +309,7 @@ def test_a_job_goes_on_by_the_emulated_time(sandbox, ses, s3, newsletter):
 
 
 @pytest.mark.parametrize("look", ["get", "list"])
-def test_a_job_goes_on_by_polls(sandbox, ses, s3, newsletter, look):
+def test_a_job_continues_by_polls(sandbox, ses, s3, newsletter, look):
     sandbox.switches.change({"ses_job_polls": 3})
     s3.put_object(Bucket="imports", Key="rows", Body=people(3))
     job = start(ses, name=LIST)

@@ -39,7 +39,7 @@ GAPS = {
     "GetContactList": {"Tags"},
     "GetContact again": {"TopicPreferences"},
 }
-"""Members that moto leaves out, or whose value is that of another reading (preferences not given are kept)."""
+"""Members that moto omits, or whose value follows another reading (preferences not given are kept)."""
 
 
 def outcomes(client):

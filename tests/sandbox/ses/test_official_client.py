@@ -139,7 +139,7 @@ def test_it_succeeds(ses, world, operation):
 
 
 @pytest.mark.parametrize("operation", [name for name, tried in OPERATIONS.items() if tried[2]])
-def test_it_fails_as_told(ses, world, operation):
+def test_it_fails_as_planned(ses, world, operation):
     _, _, call, expected = OPERATIONS[operation]
     with pytest.raises(ClientError) as refused:
         call(ses, world)

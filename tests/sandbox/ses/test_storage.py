@@ -273,7 +273,7 @@ def locked(s3):
 
 
 def put(sandbox, path, content=b"hello", **headers):
-    """PUT without a digest that nobody asked for."""
+    """PUT without an unrequested digest."""
     headers = {name.replace("_", "-"): value for name, value in headers.items()}
     signed = AWSRequest(
         "PUT",

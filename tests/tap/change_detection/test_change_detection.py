@@ -1,4 +1,4 @@
-"""`change_detection`: only new and changed rows are written, what is gone is told, and failures lose nothing."""
+"""`change_detection`: only new and changed rows are written, deletions are reported, and failures lose nothing."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def told(run, stream=CONTACTS):
 
 
 @pytest.mark.slow
-def test_only_what_is_new_or_changed_is_written_and_what_is_gone_is_told(source):
+def test_only_what_is_new_or_changed_is_written_and_deleted_rows_are_reported(source):
     source.has(contact(1), contact(2), contact(3))
     assert told(source.run()) == [(1, "Ada"), (2, "Ada"), (3, "Ada")]
     source.has(contact(1), contact(2, "Eve"), contact(4))
@@ -102,7 +102,7 @@ def test_only_what_is_new_or_changed_is_written_and_what_is_gone_is_told(source)
     assert told(source.run()) == []
 
 
-def test_a_record_of_a_row_that_is_gone_holds_its_key_and_the_time(source):
+def test_a_record_of_a_deleted_row_holds_its_key_and_the_time(source):
     source.has(contact(1))
     run = source.run()
     assert run.records(CONTACTS)[0][DELETED_AT] is None
@@ -169,13 +169,13 @@ def test_p6_a_load_that_failed_loses_nothing(source):
     loaded = source.run().state
     source.has(contact(1, "Eve"), contact(3))
     assert told(source.run(state=loaded)) == [(1, "Eve"), (3, "Ada"), (2, None)]
-    # Some of that may have been loaded, so what is as before is written again, and what came and went is told.
+    # Some rows may have been loaded: unchanged rows are written again, and rows that came and went as deletions.
     source.has(contact(1), contact(2))
     assert told(source.run(state=loaded)) == [(1, "Ada"), (2, "Ada"), (3, None)]
 
 
 @pytest.mark.parametrize("state", [True, None], ids=["that STATE", "no STATE"])
-def test_p6_what_a_failed_walk_wrote_after_an_empty_one_is_told_as_gone(at_file, monkeypatch, state):
+def test_p6_what_a_failed_walk_wrote_after_an_empty_one_is_reported_as_deleted(at_file, monkeypatch, state):
     monkeypatch.setitem(MailjetClient.rows.__kwdefaults__, "limit", 2)
     at_file.run()
     with monkeypatch.context() as patch:
@@ -195,7 +195,7 @@ def test_p6_what_a_failed_walk_wrote_after_an_empty_one_is_told_as_gone(at_file,
     assert told(at_file.run()) == [(2, "Ada"), (3, "Ada"), (4, "Ada"), (1, None)]
 
 
-def test_p6_no_row_is_told_as_gone_by_a_walk_that_failed(source, monkeypatch):
+def test_p6_no_row_is_reported_as_deleted_by_a_walk_that_failed(source, monkeypatch):
     source.has(contact(1), contact(2))
     source.run()
     source.has(contact(1, "Eve"))
@@ -223,7 +223,7 @@ def test_one_stream_that_fails_leaves_the_generations_of_the_others(source):
 
 
 @pytest.mark.parametrize("state", [None, {"bookmarks": {CONTACTS: {"snapshots": {"default": "no such"}}}}])
-def test_without_a_generation_that_is_there_all_rows_count_as_new(source, state, caplog):
+def test_without_a_generation_that_is_there_all_rows_are_new(source, state, caplog):
     caplog.set_level(logging.INFO)
     source.has(contact(1), contact(2))
     source.run()
@@ -250,7 +250,7 @@ def test_a_generation_is_dropped_once_a_later_one_is_named(source, caplog):
 
 
 @pytest.mark.parametrize("found", [[], "text"])
-def test_p9_a_state_whose_snapshots_are_no_object_is_told(source, found):
+def test_p9_a_state_whose_snapshots_are_no_object_is_reported(source, found):
     source.has(contact(1))
     with pytest.raises(ConfigurationError, match=r"`snapshots`: Expected `object \| null`, got `(array|str)`"):
         source.run(state={"bookmarks": {CONTACTS: {"snapshots": found}}})
@@ -296,7 +296,7 @@ def test_accounts_have_generations_of_their_own(source):
     assert told(source.run(config={"mailjet_account": "south"})) == [(1, "Ada"), (3, "Ada"), (2, None)]
 
 
-def test_p6_settings_that_limit_a_listing_make_nothing_gone(source, caplog):
+def test_p6_settings_that_limit_a_listing_delete_nothing(source, caplog):
     caplog.set_level(logging.INFO)
     source.has(contact(1), contact(2, "Anonymized", Email=r"\x0f00d1@domain.invalid"))
     assert told(source.run(config={"mailjet_include_anonymized": True})) == [(1, "Ada"), (2, "Anonymized")]
@@ -344,7 +344,7 @@ def test_a_catalog_without_metadata_selects_everything_as_ever(source, tap):
     assert DELETED_AT in run.schema(CONTACTS)["properties"]
 
 
-def test_keys_cannot_be_left_out_of_the_selection(source):
+def test_keys_cannot_be_deselected(source):
     source.has(contact(1))
     source.run(without=("id", "account"))
     source.has()
@@ -352,7 +352,7 @@ def test_keys_cannot_be_left_out_of_the_selection(source):
     assert (record["account"], record["id"]) == ("default", "1")
 
 
-def test_stream_maps_see_a_row_that_is_gone(source):
+def test_stream_maps_see_a_deleted_row(source):
     maps = {
         CONTACTS: {
             "__alias__": "people",
@@ -428,7 +428,7 @@ def test_keys_of_several_columns(source, monkeypatch):
     assert (record["contact_id"], record["list_id"], "id" in record) == ("10", "21", False)
 
 
-def test_p6_a_key_of_another_form_makes_nothing_gone(source, monkeypatch):
+def test_p6_a_key_of_another_form_deletes_nothing(source, monkeypatch):
     source.has(contact(1), contact(2))
     source.run()
     monkeypatch.setattr("tap_mailing.mailjet.contacts.Contacts.keys", ("account", "email"))
@@ -453,7 +453,7 @@ def test_p7_a_snapshot_holds_ids_and_hashes_and_is_for_its_owner_alone(at_file, 
 
 
 @pytest.mark.slow
-def test_p7_a_key_that_may_be_an_address_is_kept_as_a_digest_and_not_told(source, at_file, file, monkeypatch, caplog):
+def test_p7_a_key_that_may_be_an_address_is_kept_as_a_digest_only(source, at_file, file, monkeypatch, caplog):
     monkeypatch.setattr("tap_mailing.mailjet.contacts.Contacts.address_in_key", True)
     monkeypatch.setattr("tap_mailing.mailjet.contacts.Contacts.keys", ("account", "email"))
     for one in (source, at_file):
@@ -505,7 +505,7 @@ def test_rows_of_generations_that_were_dropped_are_dropped(at_file, file):
         {"paht": "canary"},
     ],
 )
-def test_p9_a_setting_that_names_no_place_is_told_before_anything_is_written(at_file, value, caplog):
+def test_p9_a_setting_that_names_no_place_is_reported_before_anything_is_written(at_file, value, caplog):
     caplog.set_level(logging.DEBUG)
     run = at_file.run(place=value or {"path": None})
     assert isinstance(run.error, ConfigurationError)
@@ -522,7 +522,7 @@ def test_p9_a_text_is_no_place(at_file):
     assert caught.value.errors == ["Setting `change_detection` must be an object."]
 
 
-def test_p9_a_place_that_cannot_be_written_is_told_before_anything_is_written(at_file, file):
+def test_p9_a_place_that_cannot_be_written_is_reported_before_anything_is_written(at_file, file):
     file.write_text("in the way")
     run = at_file.run(place={"path": str(file / "snapshot")})
     assert f"Setting `change_detection`: {file / 'snapshot'} cannot be used" in str(run.error)
@@ -558,7 +558,7 @@ def test_a_snapshot_of_before_there_were_marks_opens(at_file, file):
     assert at_file.run().records(CONTACTS) == []
 
 
-def test_p9_a_database_that_cannot_be_reached_is_told_without_its_password(at_file, caplog):
+def test_p9_a_database_that_cannot_be_reached_is_reported_without_its_password(at_file, caplog):
     caplog.set_level(logging.DEBUG)
     url = "postgresql://loader:canary@127.0.0.1:1/state?password=canary2"
     run = at_file.run(place={"url": url})
@@ -567,7 +567,7 @@ def test_p9_a_database_that_cannot_be_reached_is_told_without_its_password(at_fi
     assert run.messages == []
 
 
-def test_p9_a_user_who_may_not_make_the_schema_is_told(at_file, postgresql_url):
+def test_p9_a_user_who_may_not_make_the_schema_is_reported(at_file, postgresql_url):
     import psycopg
 
     with psycopg.connect(postgresql_url, autocommit=True) as connection:
@@ -612,7 +612,7 @@ def test_pipelines_of_other_accounts_share_a_database_at_once(at_file, postgresq
         assert at_file.run(place={"url": postgresql_url}).error is None
 
 
-def test_a_snapshot_of_another_version_is_told(at_file, file):
+def test_a_snapshot_of_another_version_is_reported(at_file, file):
     at_file.has(contact(1))
     at_file.run()
     with closing(sqlite3.connect(file)) as database:

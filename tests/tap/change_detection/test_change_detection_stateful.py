@@ -2,7 +2,7 @@
 
 The machine plays the source, the loader and all that goes wrong: walks that break off, programs that are killed, loads
 that fail after some of their records, STATE that is lost or as old as a backup. After each run that was read and
-loaded to its end the warehouse must equal the source, and nothing that is at the source may ever be told as gone.
+loaded to its end the warehouse must equal the source, and no row of the source may be reported as deleted.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class File:
         self._left = self._folder / "left"
 
     def kill(self) -> None:
-        """Nothing is written any more: what is on disk now is what is left."""
+        """Nothing more is written: only the disk's content is left."""
         shutil.copytree(self._file.parent, self._left)
 
     @contextmanager
@@ -306,7 +306,7 @@ class Pipeline(RuleBasedStateMachine):
         self._apply(written)
         if not written.compared:
             # Rows that it cannot know of, because nothing says that they were ever loaded.
-            event("all rows counted as new")
+            event("all rows are new")
             assert {key for key, _ in written} == self.source.keys()
             for key in before.keys() - self.source.keys():
                 del self.warehouse[key]

@@ -1,4 +1,4 @@
-"""A snapshot of which something is missing or unreadable is told in one sentence, and is not made anew."""
+"""A snapshot with missing or unreadable parts is reported in one sentence, and not created again."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def path(tmp_path):
         "UPDATE generations SET scope = 'text!'",
     ],
 )
-def test_p9_what_is_missing_or_unreadable_is_told(path, statement):
+def test_p9_what_is_missing_or_unreadable_is_reported(path, statement):
     _, name = walk(FileStore(path))
     with closing(sqlite3.connect(path)) as database:
         database.execute(statement)
@@ -70,7 +70,7 @@ def test_p9_any_byte_may_be_wrong(path):
 
 
 @pytest.mark.slow
-def test_p9_a_table_that_was_dropped_in_postgresql_is_told(postgresql_url):
+def test_p9_a_table_that_was_dropped_in_postgresql_is_reported(postgresql_url):
     with psycopg.connect(postgresql_url, autocommit=True) as database:
         database.execute("DROP SCHEMA IF EXISTS tap_mailing CASCADE")
         _, name = walk(PostgresStore(postgresql_url))

@@ -129,12 +129,12 @@ def test_p9_bookmarks_one_level_too_deep_are_refused():
     assert "replace `bookmarks` by its member 'tap-mailing'" in refusal({"bookmarks": {"tap-mailing": BOOKMARKS}})
 
 
-def test_bookmarks_of_no_stream_of_this_tap_are_told(fake, caplog):
+def test_bookmarks_of_no_stream_of_this_tap_are_reported(fake, caplog):
     assert fake().read(JOBS, state={"bookmarks": {"jobs": BOOKMARKS[JOBS]}}).error is None
     assert "STATE has bookmarks for 'jobs', but for none of this tap's streams" in caplog.text
 
 
-def test_a_bookmark_by_another_column_is_told(fake, caplog):
+def test_a_bookmark_by_another_column_is_reported(fake, caplog):
     fake().read(JOBS, state={"bookmarks": {JOBS: {**BOOKMARKS[JOBS], "replication_key": "alive_at"}}})
     (line,) = [one.getMessage() for one in caplog.records if one.levelno == logging.WARNING]
     assert f"STATE of stream {JOBS} has the replication key 'alive_at', but the stream's is 'created_at'" in line
@@ -311,7 +311,7 @@ def test_p9_another_form_of_catalog_is_refused(catalog, told):
     assert told in str(error.value)
 
 
-def test_a_stream_of_another_tap_is_told_and_left_out(tap, mailjet, caplog):
+def test_a_stream_of_another_tap_is_reported_and_skipped(tap, mailjet, caplog):
     others = [{"tap_stream_id": "crm-people", "schema": 5, "metadata": "x"}]
     run = mailjet.read(LISTS, catalog={"streams": [*others, entry(tap, LISTS)]})
     assert run.ids(LISTS) == ["1"]
@@ -370,7 +370,7 @@ def test_p9_whatever_a_catalog_holds_is_read_or_refused(changed):
         ('{"canary": "\\ud800"}', "an invalid character"),
     ],
 )
-def test_p9_a_file_that_is_no_json_is_told_by_option_and_place(content, told):
+def test_p9_a_file_that_is_no_json_is_reported_by_option_and_place(content, told):
     with pytest.raises(ConfigurationError) as error:
         checked(io.StringIO(content), "--state")
     assert "--state" in str(error.value)
@@ -378,7 +378,7 @@ def test_p9_a_file_that_is_no_json_is_told_by_option_and_place(content, told):
     assert "canary" not in str(error.value)
 
 
-def test_p9_a_file_in_another_encoding_is_told():
+def test_p9_a_file_in_another_encoding_is_reported():
     with pytest.raises(ConfigurationError, match="--catalog is not UTF-8"):
         checked(io.TextIOWrapper(io.BytesIO(b'"\xe9"'), encoding="utf-8"), "--catalog")
 

@@ -190,7 +190,7 @@ def test_an_account_list_whose_export_fails_leaves_the_others_their_rows(audienc
     assert [record["row_count"] for record in run.records(EXPORTS)] == [0]
 
 
-def test_p9_columns_that_are_not_known_are_told_once(audience, sandbox, read, caplog):
+def test_p9_columns_that_are_unknown_are_reported_once(audience, sandbox, read, caplog):
     sandbox.switches.change({"mpdx_csv_columns": "more"})
     run = read(EXPORT_ROWS)
     assert run.error is None

@@ -105,7 +105,7 @@ def test_p5_an_opt_out_from_mailchimp_is_found_by_reading_in_full_only(make, mpd
 
 
 @pytest.mark.slow
-def test_a_range_is_asked_for_that_mpdx_understands(make, wire, read):
+def test_a_range_is_requested_that_mpdx_understands(make, wire, read):
     make("A")
     first = read(CONTACTS)
     wire.requests.clear()
@@ -176,7 +176,7 @@ def test_contacts_added_while_paging_are_read(crowd, make, wire, read, names):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("longest", [5, 7, 40])
-def test_shorter_pages_than_were_asked_for_are_noticed(make, sandbox, read, names, longest):
+def test_shorter_pages_than_requested_are_noticed(make, sandbox, read, names, longest):
     make(*(f"Name {number}" for number in range(21)))
     sandbox.switches.change({"mpdx_max_per_page": longest})
     run = read(CONTACTS)

@@ -1,4 +1,4 @@
-"""What MPDX's rows become: canonical columns, types, and what is asked for."""
+"""What MPDX's rows become: canonical columns, types, and requested fields."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ def test_the_address_is_that_of_mpdxs_own_export_whatever_their_age(mpdx, make, 
     ("home_country", "country", "code"),
     [("Canada", None, "CA"), ("Canada", "Germany", "DE"), (None, None, "US"), ("Canada", "Atlantis", None)],
 )
-def test_a_country_left_out_is_that_of_the_account_list(mpdx, read, home_country, country, code):
+def test_an_omitted_country_is_that_of_the_account_list(mpdx, read, home_country, country, code):
     there = mpdx.add_account_list("There", home_country)
     mpdx.add_contacts([{"account_list": there, "name": "A", "addresses": [{"city": "X", "country": country}]}])
     assert [record["address_country"] for record in read(CONTACTS).records(CONTACTS)] == [code]
@@ -235,7 +235,7 @@ def test_p5_people_of_households_that_want_no_e_mail_are_excluded(make, mpdx, re
 
 
 @pytest.mark.slow
-def test_households_are_only_asked_for_where_their_wish_is_wanted(make, read, wire):
+def test_households_are_read_only_if_their_status_is_selected(make, read, wire):
     make({"name": "A", "people": [{"first_name": "Tom"}]})
     read(PEOPLE, without={"subscription_status"})
     assert wire.asked("contacts") == []
@@ -259,7 +259,7 @@ def test_people_of_hidden_households_are_read_whatever_mpdx_makes_of_the_filter(
     assert len(read(PEOPLE).records(PEOPLE)) == 1
 
 
-def test_only_what_is_selected_is_asked_for(make, wire, read):
+def test_only_what_is_selected_is_requested(make, wire, read):
     make({"name": "A", "addresses": [HARBOR]})
     columns = TapMailing(config={"mpdx_token": "x"}, validate_config=False).streams[CONTACTS].schema["properties"]
     (record,) = read(CONTACTS, without=columns.keys() - {"id", "greeting"}).records(CONTACTS)

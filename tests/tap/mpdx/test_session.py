@@ -86,7 +86,7 @@ def test_a_refused_access_token_is_tried_once(make, wire, read, caplog):
     assert "user/authenticate" in errors(caplog)[0]
 
 
-def test_an_unreadable_exchange_is_told(make, sandbox, read):
+def test_an_unreadable_exchange_is_reported(make, sandbox, read):
     make("A")
     content = '{"data": {"id": "x", "type": "authenticate", "attributes": {}}}'
     sandbox.faults.add(kind="status", status=200, content=content, path="*/authenticate", times=None)
@@ -103,7 +103,7 @@ def test_p9_an_unknown_account_list_is_named(make, read, caplog, wanted):
     assert wanted[0] not in line
 
 
-def test_p9_a_name_of_two_account_lists_is_told(mpdx, home, read, caplog):
+def test_p9_a_name_of_two_account_lists_is_reported(mpdx, home, read, caplog):
     mpdx.add_account_list("Stateside")
     read(CONTACTS, mpdx_account_lists=["Stateside"])
     assert "entry 1 is the name of several account lists; use the ID" in errors(caplog)[0]
@@ -129,7 +129,7 @@ def test_p9_a_wrong_setting_is_named_before_anything_is_written(read, setting, v
 
 @pytest.mark.slow
 @pytest.mark.parametrize("told", ["reset", "retry_after"])
-def test_a_refusal_for_too_many_requests_is_waited_out_as_told(make, sandbox, read, told):
+def test_a_refusal_for_too_many_requests_is_waited_out_as_requested(make, sandbox, read, told):
     make("A")
     sandbox.switches.change({"mpdx_rate_limit": 2, "mpdx_rate_seconds": 0.5, "mpdx_rate_headers": told})
     began = time.monotonic()

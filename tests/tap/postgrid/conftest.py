@@ -99,7 +99,7 @@ class World:
             self.api.delete(f"/contacts/{key}").raise_for_status()
 
     def loosen(self, **switches):
-        """Let PostGrid be as the OpenAPI document does not have it."""
+        """Make PostGrid differ from the OpenAPI document."""
         self.wire.contract = None
         self.pg.change(**switches)
 

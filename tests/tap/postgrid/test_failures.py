@@ -1,4 +1,4 @@
-"""What goes wrong with PostGrid is told in a line, loses nothing, and shows no key, no address and no signed URL."""
+"""A failure of PostGrid is reported in a line, loses nothing, and shows no key, no address and no signed URL."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_test_and_live_keys_read_separate_data(world, read):
     assert [record["live"] for record in run.records(CONTACTS)] == [True]
 
 
-def test_a_missing_permission_is_told_and_the_other_streams_are_read(world, read, caplog):
+def test_a_missing_permission_is_reported_and_the_other_streams_are_read(world, read, caplog):
     world.pg.add_list("Board")
     body = json.dumps({"object": "error", "error": {"type": "permission_missing_error", "message": "canary"}})
     world.sandbox.faults.add(kind="status", status=401, body="json", content=body, path="*/contacts", times=None)
@@ -167,7 +167,7 @@ def test_p9_a_wrong_setting_is_named_before_anything_is_written(read, setting, v
     assert run.messages == []
 
 
-def test_p9_a_stream_without_its_key_is_told(world, read, tap):
+def test_p9_a_stream_without_its_key_is_reported(world, read, tap):
     config = {"postgrid_api_key": "test_sk_x", "mailjet_api_key": "x", "mailjet_secret_key": "y"}
     chosen = tap.catalog(CONTACTS, config=config)
     run = tap.run({"mailjet_api_key": "x", "mailjet_secret_key": "y"}, catalog=chosen)

@@ -186,7 +186,7 @@ def test_p6_memberships_hide_none_while_paging(crowd, world, read):
 
 
 @pytest.mark.parametrize("most", [2, 10, 40])
-def test_shorter_pages_than_were_asked_for_are_noticed(crowd, world, read, monkeypatch, most):
+def test_shorter_pages_than_requested_are_noticed(crowd, world, read, monkeypatch, most):
     world.loosen(postgrid_limit_over_max="clamp")
     monkeypatch.setattr("mailing_sandbox.postgrid.listing.MAX_LIMIT", most)
     run = read(CONTACTS)
@@ -287,7 +287,7 @@ def test_a_list_is_read_until_its_job_has_ended(world, read, moves):
     assert other
 
 
-def test_a_status_that_is_not_known_may_still_change(world, read):
+def test_a_status_that_is_unknown_may_still_change(world, read):
     world.wire.contract = None
     board = world.pg.add_list("Board")
     world.pg.plan_jobs([{"hold": True, "status": "printing_labels"}])
@@ -347,7 +347,7 @@ def test_an_empty_account_keeps_what_state_says(world, read):
     assert read(CONTACTS, state=first.state).state == first.state
 
 
-def test_p6_with_change_detection_deleted_contacts_are_told(world, read, tmp_path):
+def test_p6_with_change_detection_deleted_contacts_are_reported(world, read, tmp_path):
     noted = {"change_detection": {"path": str(tmp_path / "snapshot.sqlite")}}
     amara, noor = world.make("Amara", "Noor")
     first = read(CONTACTS, **noted)

@@ -1,4 +1,4 @@
-"""What PostGrid's rows become: canonical columns, types, and what is asked for."""
+"""What PostGrid's rows become: canonical columns, types, and optional fields."""
 
 from __future__ import annotations
 
@@ -227,7 +227,7 @@ def test_p9_what_no_column_can_hold_fails_the_stream_and_names_the_field(read_on
         (IMPORTS, {"file": "canary"}, "file"),
     ],
 )
-def test_a_field_that_is_not_known_is_told(read_one, caplog, stream, row, told):
+def test_a_field_that_is_unknown_is_reported(read_one, caplog, stream, row, told):
     assert read_one(stream, row).error is None
     assert f"does not know: {told}" in caplog.text
     assert "canary" not in caplog.text
@@ -274,7 +274,7 @@ def test_an_import_is_a_job(world, read):
 
 
 @pytest.mark.slow
-def test_p7_signed_urls_come_only_when_asked_for(world, read):
+def test_p7_signed_urls_come_only_when_requested(world, read):
     world.pg.add_import(CSV, MAPPING)
     (record,) = read(IMPORTS, postgrid_include_signed_urls=True).records(IMPORTS)
     assert "signature=" in record["file_url"]
@@ -308,7 +308,7 @@ def test_memberships_come_in_either_form(world, read, form):
     assert [record["mailing_list_ids"] for record in run.records(CONTACTS)] == [[board]]
 
 
-def test_p6_memberships_that_are_not_told_are_not_taken_for_none(world, read, caplog):
+def test_p6_unknown_memberships_are_not_treated_as_none(world, read, caplog):
     world.make("Amara", list=world.pg.add_list("Board"))
     world.pg.change(postgrid_contact_lists="absent")
     run = read(CONTACTS, MEMBERS)

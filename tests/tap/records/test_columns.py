@@ -1,4 +1,4 @@
-"""What columns of texts make of values of other kinds: never a record that their SCHEMA does not allow."""
+"""String columns and values of other types: no record violates its SCHEMA."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_any_value_is_a_value_of_the_schema_or_unreadable(column):
         check.validate(found)
 
 
-def test_numbers_and_flags_are_texts_and_unset_ones_are_left_out():
+def test_numbers_and_flags_are_texts_and_unset_ones_are_omitted():
     assert COLUMNS["tags"].read([{"field": ["a", 7, True, None, ""]}, {"field": None}, {}], "s") == [
         ["a", "7", "true"],
         None,

@@ -13,7 +13,7 @@ CONTACT = "contact-lists/Readers/contacts/"
 
 
 def looked_up(wire):
-    """The local parts of the addresses that were asked for one by one."""
+    """The local parts of the addresses that were requested one by one."""
     found = [request.url.path.partition(CONTACT)[2] for request in wire.requests if request.method == "GET"]
     return [address.partition("@")[0] for address in found if address]
 
@@ -123,7 +123,7 @@ def test_p6_an_interrupted_run_leaves_the_bookmark_where_it_was(crowd, sandbox, 
     assert second.state == first.state
 
 
-def test_a_contact_deleted_since_it_was_listed_is_left_out(crowd, ses, wire, read, names):
+def test_a_contact_deleted_since_it_was_listed_is_omitted(crowd, ses, wire, read, names):
     wire.before[f"{CONTACT}name0@example.com", 1] = lambda: ses.remove_contacts(["name5@example.com"])
     run = read(CONTACT_DETAILS)
     assert run.error is None
@@ -190,6 +190,6 @@ def test_jobs_are_looked_up_by_the_piece_and_again_while_they_are_open(ses, subm
 
 
 @pytest.mark.parametrize("most", [0, -1])
-def test_p9_a_limit_below_one_is_told(crowd, read, caplog, most):
+def test_p9_a_limit_below_one_is_reported(crowd, read, caplog, most):
     read(CONTACT_DETAILS, ses_max_details=most)
     assert "`ses_max_details`" in caplog.text

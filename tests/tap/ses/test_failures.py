@@ -35,7 +35,7 @@ def signers(wire):
         ({"ses_regions": ["us-nowhere-1"]}, "`ses_regions` names a region that this endpoint does not serve"),
     ],
 )
-def test_wrong_credentials_and_regions_are_told_once(people, wire, read, caplog, wrong, said):  # noqa: PLR0917
+def test_wrong_credentials_and_regions_are_reported_once(people, wire, read, caplog, wrong, said):  # noqa: PLR0917
     people("ann")
     run = read(ACCOUNT, CONTACTS, SUPPRESSIONS, **wrong)
     assert "3 of 3 streams" in str(run.error)
@@ -58,7 +58,7 @@ def test_wrong_credentials_and_regions_are_told_once(people, wire, read, caplog,
         (SUPPRESSIONS, "ses:ListSuppressedDestinations"),
     ],
 )
-def test_a_missing_permission_is_told_by_its_action_and_others_are_read(people, ses, read, caplog, stream, action):  # noqa: PLR0917
+def test_a_missing_permission_is_reported_by_its_action_and_others_are_read(people, ses, read, caplog, stream, action):  # noqa: PLR0917
     people("ann")
     ses.deny(action)
     other = SUPPRESSIONS if stream == ACCOUNT else ACCOUNT
@@ -72,7 +72,7 @@ def test_a_missing_permission_is_told_by_its_action_and_others_are_read(people, 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("code", ["BadRequestException", "AccessDeniedException"])
-def test_a_sandboxed_account_is_told_with_its_region_and_what_to_do(sandbox, submit, read, caplog, code):
+def test_a_sandboxed_account_is_reported_with_its_region_and_what_to_do(sandbox, submit, read, caplog, code):
     submit()
     sandbox.ses.profile(region=AWAY, production_access=False)
     sandbox.switches.change({"ses_sandbox_error": code})
@@ -86,7 +86,7 @@ def test_a_sandboxed_account_is_told_with_its_region_and_what_to_do(sandbox, sub
 
 
 @pytest.mark.slow
-def test_an_expired_session_token_is_told_once_and_no_bookmark_moves(people, ses, sandbox, read, caplog):
+def test_an_expired_session_token_is_reported_once_and_no_bookmark_moves(people, ses, sandbox, read, caplog):
     people("ann")
     ses.add_key("AKIDTEMPORARY", "canary-secret", "canary-token", seconds=60)
     keys = {
@@ -104,7 +104,7 @@ def test_an_expired_session_token_is_told_once_and_no_bookmark_moves(people, ses
     assert "canary" not in caplog.text
 
 
-def test_a_dead_server_is_told(people, read, caplog):
+def test_a_dead_server_is_reported(people, read, caplog):
     run = read(ACCOUNT, ses_endpoint_url="http://127.0.0.1:9")
     assert "ses_account (Unreachable)" in str(run.error)
     (line,) = errors(caplog)
@@ -132,7 +132,7 @@ def test_a_quota_of_one_request_a_second_is_kept(people, sandbox, read):
     assert set(sandbox.counters.calls.values()) == {1}, "none was refused"
 
 
-def test_p9_wrong_settings_are_told_before_anything_is_written(settings, tap, wire):
+def test_p9_wrong_settings_are_reported_before_anything_is_written(settings, tap, wire):
     for wrong in ({"ses_regions": ["x"]}, {"ses_endpoint_url": "nowhere"}, {"ses_aws_access_key_id": None}):
         run = tap.run(settings(**wrong), CONTACTS, transport=wire)
         assert isinstance(run.error, ConfigurationError)
@@ -182,7 +182,7 @@ def test_a_role_is_assumed_and_its_keys_sign(people, sandbox, wire, read, names,
 
 
 @pytest.mark.slow
-def test_a_role_that_may_not_be_assumed_is_told(people, ses, sandbox, read, caplog, monkeypatch):  # noqa: PLR0917
+def test_a_role_that_may_not_be_assumed_is_reported(people, ses, sandbox, read, caplog, monkeypatch):  # noqa: PLR0917
     ses.deny("sts:AssumeRole")
     monkeypatch.setenv("AWS_ENDPOINT_URL_STS", f"{sandbox.url}/sts")
     run = read(CONTACTS, ses_assume_role_arn=ROLE)
@@ -228,7 +228,7 @@ def test_keys_of_a_profile_are_renewed_in_the_middle_of_a_run(people, ses, sandb
     assert signers(wire) == {"AKID1", "AKID2"}
 
 
-def test_no_credentials_are_told_once(ses, read, caplog):
+def test_no_credentials_are_reported_once(ses, read, caplog):
     run = read(CONTACTS, LISTS, ses_aws_access_key_id=None, ses_aws_secret_access_key=None)
     assert "2 of 2 streams" in str(run.error)
     (line,) = errors(caplog)

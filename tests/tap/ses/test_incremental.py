@@ -203,7 +203,7 @@ def test_each_region_has_a_bookmark_of_its_own(people, ses, read, names):
 
 
 @pytest.mark.slow
-def test_a_region_that_is_added_is_read_from_the_beginning_and_one_left_out_waits(people, ses, read, names):
+def test_a_region_that_is_added_is_read_from_the_beginning_and_an_omitted_region_waits(people, ses, read, names):
     ses.add_list("Others", region=AWAY)
     people(("here", 100))
     people(("there", 50), region=AWAY)
@@ -225,7 +225,7 @@ def test_a_bookmark_without_regions_is_every_regions(people, ses, read, names):
 
 
 @pytest.mark.parametrize("given", [5, [HOME]])
-def test_p9_a_state_whose_regions_are_no_object_is_told(people, read, given):
+def test_p9_a_state_whose_regions_are_no_object_is_reported(people, read, given):
     people("ann")
     bookmark = {"replication_key": "updated_at", "replication_key_value": dated(5), "regions": given}
     with pytest.raises(ConfigurationError, match=r"`regions`: Expected `object \| null`, got `(array|int)`"):
@@ -234,7 +234,7 @@ def test_p9_a_state_whose_regions_are_no_object_is_told(people, read, given):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("given", [{HOME: "soon"}, {HOME: 5}])
-def test_p9_a_state_that_holds_no_bookmarks_is_told(people, read, caplog, given):
+def test_p9_a_state_that_holds_no_bookmarks_is_reported(people, read, caplog, given):
     people("ann")
     bookmark = {"replication_key": "updated_at", "replication_key_value": dated(5), "regions": given}
     run = read(CONTACTS, state={"bookmarks": {CONTACTS: bookmark}})
@@ -364,7 +364,7 @@ def test_jobs_in_any_order(submit, ses, sandbox, read):
 
 
 @pytest.mark.slow
-def test_jobs_of_the_other_destination_are_not_missed_when_it_is_asked_for(ses, submit, sandbox, read):
+def test_jobs_of_the_other_destination_are_not_missed_when_it_is_requested(ses, submit, sandbox, read):
     old = submit(contact_list=None)
     sandbox.clock.advance(10)
     new = submit()

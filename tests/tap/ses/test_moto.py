@@ -52,7 +52,7 @@ def test_lists_and_contacts_are_read_from_moto(settings, tap):
     assert run.bookmark(CONTACTS).endswith("Z"), "moto's times are text"
 
 
-def test_what_moto_does_not_have_is_told(settings, tap, caplog):
+def test_what_moto_does_not_have_is_reported(settings, tap, caplog):
     run = tap.run(settings, JOBS, LISTS)
     assert "1 of 2 streams" in str(run.error)
     assert "ses_import_jobs (RequestRefused)" in str(run.error)

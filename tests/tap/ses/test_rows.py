@@ -299,7 +299,7 @@ UGLY = [
 ]
 
 
-def test_ugly_rows_equal_the_schema_and_unknown_fields_are_told(ses, wire, read, caplog):
+def test_ugly_rows_equal_the_schema_and_unknown_fields_are_reported(ses, wire, read, caplog):
     wire.change = lambda request, body: {"Contacts": UGLY} if request.url.path.endswith("contacts/list") else body
     run = read(CONTACTS)
     assert run.error is None

@@ -33,7 +33,7 @@ def test_a_backlog_gives_each_row_once_and_the_oldest_first():
 
 
 @pytest.mark.slow
-def test_p9_a_full_disk_is_told_with_what_to_do():
+def test_p9_a_full_disk_is_reported_with_what_to_do():
     done = subprocess.run([sys.executable, "-c", FILL], capture_output=True, text=True, check=True)
     assert done.stdout.count("set the environment variable SQLITE_TMPDIR to a folder with space") == 2
     assert "xxx" not in done.stdout
