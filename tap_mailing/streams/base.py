@@ -136,7 +136,7 @@ class MailingStream(Stream, abc.ABC, Generic[C]):
         return None
 
     def seen(self, rows: Sequence[Row]) -> None:
-        """Note the latest moment of rows that were written."""
+        """Note the latest moment of rows that were written; only called for streams with a bookmark."""
         moments = (self.moment_of(row) or "" for row in rows)
         self._latest = max(self._latest, max(moments, default=""))
 
@@ -247,8 +247,9 @@ class MailingStream(Stream, abc.ABC, Generic[C]):
         changes = self._begin_changes(columns, records)
         for rows in self.read(self._since(bookmark) if changes is None else None):
             counter.increment(self._write_page(columns, records, changes, rows))
-            with reading(self.name, "the fields of the bookmark"):
-                self.seen(rows)
+            if self.bookmark_column is not None:
+                with reading(self.name, "the fields of the bookmark"):
+                    self.seen(rows)
         if changes is not None:
             counter.increment(changes.write_gone())
         if self._is_incremental:
