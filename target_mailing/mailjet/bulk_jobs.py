@@ -12,11 +12,11 @@ from mailing_api.mailjet.client import MailjetClient
 from mailing_api.values import integer
 from target_mailing.delivery.jobs import is_near
 from target_mailing.delivery.row_size import too_large
-from target_mailing.destination import Again, Finished, Progress, Refusal, Step, Work
+from target_mailing.destination import Again, Done, Finished, Progress, Refusal, Step, Work
 from target_mailing.mailjet.read_back import judged_by_count
 from target_mailing.mailjet.refusals import UnknownProperties, is_unknown_property
 
-__all__ = ["ReadErrors", "matching_jobs", "refused"]
+__all__ = ["ReadErrors", "completed", "matching_jobs", "refused"]
 
 
 def refused(work: Work, error: RequestRefused, unknown_properties: UnknownProperties) -> Finished | Again:
@@ -51,6 +51,13 @@ def matching_jobs(client: MailjetClient, work: Work, list_id: int | None) -> dic
     }
 
 
+def completed(work: Work, job_id: str, noted: Mapping[str, Any], count: int | None) -> Done | Finished:
+    """The end of a job that reports no error: all rows arrived, unless the job counts too few of them."""
+    if count is None or count >= len(work.sent):
+        return Finished(job=job_id, withheld=work.withheld)
+    return Done({**noted, "count": count})
+
+
 @dataclass(frozen=True)
 class ReadErrors(Step):
     """Reads the job's error file into row outcomes; or checks contacts, if the job succeeded but counts too few.
@@ -77,17 +84,17 @@ class ReadErrors(Step):
         named, is_complete = self.read(int(job_id), work)
         sent, withheld = work.sent, work.withheld
         refusals = {
-            at: Refusal("refused_by_provider", named[work.rows[at].address])
-            for at in sent
-            if work.rows[at].address in named
+            position: Refusal("refused_by_provider", named[work.rows[position].address])
+            for position in sent
+            if work.rows[position].address in named
         }
         is_complete = is_complete and len(refusals) >= (ended.get("errors") or 0)
         retried = self.unknown_properties.retried(refusals)
         is_passing = bool(ended.get("unknown_property")) and not refusals and self.unknown_properties.wait("job")
         if not (refusals or is_complete or is_passing):
             return Finished(job=job_id, unresolved=True, reason=self.cause(ended), withheld=withheld)
-        rejected = {at: refusal for at, refusal in refusals.items() if at not in retried}
-        resend = retried if is_complete else [at for at in sent if at not in rejected]
+        rejected = {position: refusal for position, refusal in refusals.items() if position not in retried}
+        resend = retried if is_complete else [position for position in sent if position not in rejected]
         return Finished(job=job_id, rejected=rejected, resend=resend, withheld=withheld)
 
     @abstractmethod

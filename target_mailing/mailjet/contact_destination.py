@@ -48,9 +48,9 @@ class ContactDestination(MailjetDestination):
             entries = [(list_id, None) for list_id in self._lists]
         actions = actions_of(entries, action, self._settings.consent)
         address = fold_address(contact.email or "")
-        before = {one: ACTIONS.unsubscribe for one in actions if (address, one) in self._opted_out}
+        before = {list_id: ACTIONS.unsubscribe for list_id in actions if (address, list_id) in self._opted_out}
         merged = laid_over(before, actions)
-        self._opted_out.update((address, one) for one in merged if merged[one] == ACTIONS.unsubscribe)
+        self._opted_out.update((address, list_id) for list_id in merged if merged[list_id] == ACTIONS.unsubscribe)
         return merged
 
     def _lists_of(self, contact: MappedContact, action: str) -> Mapping[str, str] | None:

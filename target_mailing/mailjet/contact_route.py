@@ -58,9 +58,9 @@ class ManageContacts(Step):
         """Deliver row by row."""
         answered = 0
 
-        def take(at: int) -> Refusal | Effect | bool:
+        def take(position: int) -> Refusal | Effect | bool:
             nonlocal answered
-            row = work.rows[at]
+            row = work.rows[position]
             end = self._deliver(row, work.action, answered)
             if not (isinstance(end, Refusal) or end is True):
                 answered = max(answered, len(row.contact))

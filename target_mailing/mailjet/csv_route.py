@@ -13,7 +13,7 @@ from target_mailing.delivery.jobs import FollowJob
 from target_mailing.delivery.named_addresses import NamedAddresses
 from target_mailing.delivery.row_size import is_large, too_large
 from target_mailing.destination import Done, Finished, Progress, Step, Work
-from target_mailing.mailjet.bulk_jobs import ReadErrors, matching_jobs, refused
+from target_mailing.mailjet.bulk_jobs import ReadErrors, completed, matching_jobs, refused
 from target_mailing.mailjet.csv_file import errors_of, write
 from target_mailing.mailjet.refusals import UnknownProperties
 
@@ -34,7 +34,7 @@ class Upload(Step):
         """Upload once."""
         sent = work.sent
         size = len(work.rows[sent[0]].contact)
-        file = write([work.rows[at].contact for at in sent], self.datatypes)
+        file = write([work.rows[position].contact for position in sent], self.datatypes)
         try:
             return Done({"data": self.client.upload_csv(file.content, list_id=self.list_id), "options": file.options})
         except RequestRefused as error:
@@ -94,12 +94,9 @@ class FollowImport(FollowJob[CsvImport]):
 
     def ended(self, job_id: str, job: CsvImport, work: Work) -> Progress:
         """Finish if nothing went wrong; else note how the import ended."""
-        noted: dict[str, Any] = {"status": job.status, "errors": job.errors}
-        if job.status == "completed" and job.errors == 0:
-            if job.count is None or job.count >= len(work.sent):
-                return Finished(job=job_id, withheld=work.withheld)
-            noted["count"] = job.count
-        return Done(noted)
+        noted = {"status": job.status, "errors": job.errors}
+        is_good = job.status == "completed" and job.errors == 0
+        return completed(work, job_id, noted, job.count) if is_good else Done(noted)
 
 
 @dataclass(frozen=True)
@@ -110,7 +107,7 @@ class ReadImportErrors(ReadErrors):
 
     def read(self, job_id: int, work: Work) -> tuple[Mapping[str, str], bool]:
         """The rows that the file names; nothing if there is no file."""
-        addresses = NamedAddresses(work.rows[at].email for at in work.sent)
+        addresses = NamedAddresses(work.rows[position].email for position in work.sent)
         is_completed = work.evidence["follow"]["status"] == "completed"
         try:
             errors = errors_of(self.client.csv_errors(job_id), addresses)

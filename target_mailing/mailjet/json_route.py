@@ -22,7 +22,7 @@ from target_mailing.delivery.named_addresses import NamedAddresses
 from target_mailing.delivery.one_by_one import take_each
 from target_mailing.destination import Done, Finished, Progress, Refusal, Step, Work
 from target_mailing.mailjet.actions import ACTIONS
-from target_mailing.mailjet.bulk_jobs import ReadErrors, matching_jobs, refused
+from target_mailing.mailjet.bulk_jobs import ReadErrors, completed, matching_jobs, refused
 from target_mailing.mailjet.contact import decoded
 from target_mailing.mailjet.refusals import UnknownProperties, about_one, is_no_address, is_unknown_property
 from target_mailing.row import Row
@@ -46,11 +46,14 @@ class ReadConsent(Step):
         """Read each contact's memberships."""
         probe = partial(self.client.memberships, 1)
         results, failed = take_each(
-            range(len(work.rows)), lambda at: self._look(work.rows[at], work.action), probe=probe, only_reads=True
+            range(len(work.rows)),
+            lambda position: self._look(work.rows[position], work.action),
+            probe=probe,
+            only_reads=True,
         )
-        withheld = [at for at, result in sorted(results.items()) if result == "withheld"]
-        absent = [at for at, result in sorted(results.items()) if result == "absent"]
-        refused = {at: result for at, result in results.items() if isinstance(result, Refusal)} | failed
+        withheld = [position for position, result in sorted(results.items()) if result == "withheld"]
+        absent = [position for position, result in sorted(results.items()) if result == "absent"]
+        refused = {position: result for position, result in results.items() if isinstance(result, Refusal)} | failed
         if work.action == ACTIONS.ask or len(withheld) + len(absent) + len(refused) == len(work.rows):
             return Finished(withheld=withheld, rejected=refused)
         return Done({"withheld": withheld, "absent": absent}, refused=refused)
@@ -67,7 +70,9 @@ class ReadConsent(Step):
             refusal = about_one(error, probe=probe, what="looking up the contact was refused")
             return msgspec.structs.replace(refusal, is_unasked=True)
         unsubscribed = any(
-            opted_out(one) is not False for one in memberships if integer(one.get("ListID")) in self.lists
+            opted_out(membership) is not False
+            for membership in memberships
+            if integer(membership.get("ListID")) in self.lists
         )
         return "sent" if may_remove(ACTIONS, unsubscribed=unsubscribed) else "withheld"
 
@@ -85,7 +90,7 @@ class Submit(Step):
 
     def run(self, work: Work) -> Progress:
         """Post the batch."""
-        contacts = b",".join(work.rows[at].contact for at in work.sent)
+        contacts = b",".join(work.rows[position].contact for position in work.sent)
         head: dict[str, Any] = {"Action": work.action}
         if self.list_id is None:
             head = {"ContactsLists": [{"ListID": list_id, "Action": work.action} for list_id in self.lists]}
@@ -127,9 +132,7 @@ class Follow(FollowJob[Job]):
             return Finished(job=job_id, resend=sent, withheld=work.withheld)
         noted: dict[str, Any] = {"status": job.status, "error_file": job.error_file, "error": _code(job)}
         if job.status == "completed" and not job.error and not job.error_file:
-            if job.count is None or job.count >= len(sent):
-                return Finished(job=job_id, withheld=work.withheld)
-            noted["count"] = job.count
+            return completed(work, job_id, noted, job.count)
         if is_unknown_property(job.error):
             noted["unknown_property"] = True
         return Done(noted)
@@ -148,7 +151,7 @@ class ReadJobErrors(ReadErrors):
             if isinstance(error, RateLimited) or not is_about_file:
                 raise
             return {}, False
-        addresses = NamedAddresses(work.rows[at].email for at in work.sent)
+        addresses = NamedAddresses(work.rows[position].email for position in work.sent)
         properties = {name for row in work.rows if row.contact for name in decoded(row.contact).Properties}
         return refused_rows(content, addresses, properties=properties), False
 

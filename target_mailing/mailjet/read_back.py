@@ -18,7 +18,7 @@ from mailing_api.mailjet.client import MailjetClient
 from mailing_api.values import boolean, integer, number
 from target_mailing.delivery.one_by_one import take_each_that_works
 from target_mailing.delivery.read_back import ReadBack
-from target_mailing.destination import Finished, Refusal, Work
+from target_mailing.destination import Finished, Work
 from target_mailing.mailjet.actions import ACTIONS
 from target_mailing.mailjet.contact import decoded
 from target_mailing.row import Row
@@ -53,8 +53,7 @@ def judged_by_count(client: MailjetClient, lists: Sequence[int], work: Work, job
     if work.resumed or not is_conclusive:  # rows of an earlier run have no content to compare; they are sent again
         return unresolved
     sample = sent[:: -(-len(sent) // _SAMPLE)]
-    doubt = Finished(job=job, rejected=dict.fromkeys(sample, Refusal("unconfirmed", reason)), withheld=withheld)
-    if ContactReadBack(doubt, sample, client, lists).run(work).rejected:
+    if len(ContactReadBack(unresolved, sample, client, lists).arrived(sample, work)) < len(sample):
         return unresolved
     logger.warning(
         "Job %s of Mailjet completed without errors, but counts %d of %s. A sample of %d was checked and has arrived "
@@ -82,10 +81,10 @@ class ContactReadBack(ReadBack):
         """The rows that arrived completely; a row stays in doubt if Mailjet fails for it."""
         answers, _ = take_each_that_works(
             positions,
-            lambda at: self._has_arrived(work.rows[at], work.action),
+            lambda position: self._has_arrived(work.rows[position], work.action),
             probe=partial(self.client.memberships, 1),
         )
-        return {at for at, has_arrived in answers.items() if has_arrived}
+        return {position for position, has_arrived in answers.items() if has_arrived}
 
     def _has_arrived(self, row: Row, action: str) -> bool:
         try:

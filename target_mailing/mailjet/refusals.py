@@ -111,5 +111,5 @@ class UnknownProperties:
 
     def retried(self, refusals: Mapping[int, Refusal]) -> list[int]:
         """Wait, if any of these rows was refused because of an unknown property; the rows to send again after that."""
-        rows = [at for at, refusal in refusals.items() if is_unknown_property(refusal.reason)]
+        rows = [position for position, refusal in refusals.items() if is_unknown_property(refusal.reason)]
         return rows if rows and self.wait(refusals[rows[0]].reason) else []

@@ -29,36 +29,36 @@ __all__ = ["define_properties", "find_list"]
 _TAKEN: Final = frozenset({"MJ18", "CM01"})
 
 
-def find_list(client: MailjetClient, wanted: str, *, create: bool, dry_run: bool) -> int:
+def find_list(client: MailjetClient, identifier: str, *, create: bool, dry_run: bool) -> int:
     """The ID of a list given by ID, name or address; 0 for a list that would be created.
 
     Args:
         client: of the account.
-        wanted: ID, name or address.
+        identifier: ID, name or address.
         create: create it if no list has that name.
         dry_run: do not create it yet.
 
     Raises:
         ConfigurationError: it is missing, deleted or named ambiguously, or Mailjet refuses to create it.
     """
-    if wanted.isdecimal():
-        row = _list_at(client, wanted)
+    if identifier.isdecimal():
+        row = _list_at(client, identifier)
         if row is None:
             raise ConfigurationError(
-                f"Setting `list`: Mailjet has no list with the ID {wanted}. A number is always an ID; for a list with "
-                "a number as its name, use its ID or its address."
+                f"Setting `list`: Mailjet has no list with the ID {identifier}. A number is always an ID; for a list "
+                "with a number as its name, use its ID or its address."
             )
     else:
-        row = _list_named(client, wanted) or _list_at(client, wanted)
+        row = _list_named(client, identifier) or _list_at(client, identifier)
         if row is None and create:
-            row = {"ID": 0} if dry_run else _create_list(client, wanted)
+            row = {"ID": 0} if dry_run else _create_list(client, identifier)
         if row is None:
             raise ConfigurationError(
-                f"Setting `list`: Mailjet has no list with the name or address {wanted!r}.{_alike(client, wanted)} "
-                "Correct it, or set `create_list: true`."
+                f"Setting `list`: Mailjet has no list with the name or address {identifier!r}."
+                f"{_alike(client, identifier)} Correct it, or set `create_list: true`."
             )
     if boolean(row.get("IsDeleted")):
-        raise ConfigurationError(f"Setting `list`: the Mailjet list {wanted!r} is deleted; choose another list.")
+        raise ConfigurationError(f"Setting `list`: the Mailjet list {identifier!r} is deleted; choose another list.")
     return id_of(row)
 
 
@@ -82,33 +82,33 @@ def define_properties(client: MailjetClient, datatypes: Mapping[str, str]) -> No
             ) from None
 
 
-def _list_named(client: MailjetClient, wanted: str) -> dict[str, Any] | None:
+def _list_named(client: MailjetClient, name: str) -> dict[str, Any] | None:
     # Mailjet ignores unknown filters, so the names are compared.
-    rows = [row for row in client.page("contactslist", {"Name": wanted, "Limit": 100}) if row.get("Name") == wanted]
+    rows = [row for row in client.page("contactslist", {"Name": name, "Limit": 100}) if row.get("Name") == name]
     if len(rows) > 1:
         ids = ", ".join(str(id_of(row)) for row in rows)
         raise ConfigurationError(
-            f"Setting `list`: several Mailjet lists have the name {wanted!r} ({ids}); use the ID instead."
+            f"Setting `list`: several Mailjet lists have the name {name!r} ({ids}); use the ID instead."
         )
     return rows[0] if rows else None
 
 
-def _alike(client: MailjetClient, wanted: str) -> str:
+def _alike(client: MailjetClient, name: str) -> str:
     """A question that names a list with a similar name."""
     with suppress(MailingError):  # the message is complete without it
         rows = client.page("contactslist", {"Limit": 1000})
-        return did_you_mean([wanted], [row["Name"] for row in rows if isinstance(row.get("Name"), str)])
+        return did_you_mean([name], [row["Name"] for row in rows if isinstance(row.get("Name"), str)])
     return ""
 
 
-def _create_list(client: MailjetClient, wanted: str) -> dict[str, Any]:
+def _create_list(client: MailjetClient, name: str) -> dict[str, Any]:
     try:
-        return client.create_list(wanted)
+        return client.create_list(name)
     except (RequestRefused, PermissionDenied, AuthenticationError) as error:
-        if error.code in _TAKEN and (row := _list_named(client, wanted)) is not None:
+        if error.code in _TAKEN and (row := _list_named(client, name)) is not None:
             return row
         raise ConfigurationError(
-            f"Setting `create_list`: Mailjet refuses to create a list with the name {wanted!r} ({_cause(error)}). "
+            f"Setting `create_list`: Mailjet refuses to create a list with the name {name!r} ({_cause(error)}). "
             "Choose another name in `list`, or create the list at Mailjet yourself."
         ) from None
 

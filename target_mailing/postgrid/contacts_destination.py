@@ -84,27 +84,27 @@ class ContactsDestination(Destination):
         """The steps of a batch."""
         if action == ACTIONS.ask:
             return (End(name="nothing"),)  # PostGrid has no opt-outs to look up
-        client, number, reserved, delete = self._client, self._list.id, self._reserved, self._delete_old
+        client, list_id, reserved, delete = self._client, self._list.id, self._reserved, self._delete_old
         exists = partial(is_there, client.contact)
         if action in REMOVALS:
             return (
                 FindContacts(client, self._list),
-                Submit(client, number, "removeContacts", leaving, exists),
-                Follow(client, number),
-                ReadErrors(client, number, "removeContacts", is_last=not delete),
+                Submit(client, list_id, "removeContacts", leaving, exists),
+                Follow(client, list_id),
+                ReadErrors(client, list_id, "removeContacts", is_last=not delete),
                 *([DeleteContacts(client, "submit", reserved), End()] if delete else []),
             )
         old = "submit_old"
         return (
             CreateContacts(client, self._list),
-            Submit(client, number, "addContacts", created, exists, reserved),
-            Follow(client, number),
-            ReadErrors(client, number, "addContacts", is_last=False),
+            Submit(client, list_id, "addContacts", created, exists, reserved),
+            Follow(client, list_id),
+            ReadErrors(client, list_id, "addContacts", is_last=False),
             # A row that was refused has no new contact, so its old ones stay.
-            Submit(client, number, "removeContacts", replaced, exists, name=old, spares_shared=True),
-            Follow(client, number, name="follow_old", after=old, forgets=True),
+            Submit(client, list_id, "removeContacts", replaced, exists, name=old, spares_shared=True),
+            Follow(client, list_id, name="follow_old", after=old, forgets=True),
             ReadErrors(
-                client, number, "removeContacts", is_last=not delete, name="errors_old", again_from=old,
+                client, list_id, "removeContacts", is_last=not delete, name="errors_old", again_from=old,
                 followed="follow_old",
             ),
             *([DeleteContacts(client, old, reserved), End()] if delete else []),

@@ -61,29 +61,27 @@ class CreateContacts(Step):
     def run(self, work: Work) -> Progress:
         """Create one after the other."""
         looks_back = not self.mailing_list.is_known_to(work.journal)
+        probe = self.mailing_list.read
         answered = 0
 
-        def create(at: int) -> list[str] | Refusal:
+        def create(position: int) -> list[str] | Refusal:
             nonlocal answered
-            row = work.rows[at]
+            row = work.rows[position]
             try:
                 new = str(self.client.create_contact(with_reference(row.contact, row.reference))["id"])
             except (RequestRefused, ProviderFault) as error:
-                return self._refusal(error, len(row.contact), answered)
+                by_size = refusal_by_size(error, size=len(row.contact), answered=answered, probe=probe)
+                if by_size is None and isinstance(error, ProviderFault):
+                    raise
+                return by_size or Refusal("refused_by_provider", f"{error.said or error.status}")
             answered = max(answered, len(row.contact))
             older = contacts_of(self.client, row.reference) if looks_back else ()
             return [new, *(contact for contact in older if contact != new)]
 
-        results, failed = take_each(range(len(work.rows)), create, probe=self.mailing_list.read)
+        results, failed = take_each(range(len(work.rows)), create, probe=probe)
         names, refused = _named(results)
-        ids = [names.get(at, [])[:1] for at in range(len(work.rows))]
+        ids = [names.get(position, [])[:1] for position in range(len(work.rows))]
         return Done({"ids": ids}, names=names, refused=refused | failed)
-
-    def _refusal(self, error: RequestRefused | ProviderFault, size: int, answered: int) -> Refusal:
-        by_size = refusal_by_size(error, size=size, answered=answered, probe=self.mailing_list.read)
-        if by_size is None and isinstance(error, ProviderFault):
-            raise error
-        return by_size or Refusal("refused_by_provider", f"{error.said or error.status}")
 
 
 @dataclass(frozen=True)
@@ -102,14 +100,14 @@ class FindContacts(Step):
         """Look up one after the other."""
         is_known = self.mailing_list.is_known_to(work.journal)
 
-        def find(at: int) -> list[str] | Refusal:
+        def find(position: int) -> list[str] | Refusal:
             try:
-                return contacts_of(self.client, work.rows[at].reference)
+                return contacts_of(self.client, work.rows[position].reference)
             except RequestRefused as error:
                 reason = f"looking up the contact was refused: {error.said or error.status}"
                 return Refusal("refused_by_provider", reason)
 
-        unknown = [at for at in range(len(work.rows)) if not (is_known and at in work.names)]
+        unknown = [position for position in range(len(work.rows)) if not (is_known and position in work.names)]
         results, failed = take_each(unknown, find, probe=_search(self.client), only_reads=True)
         names, refused = _named(results)
         return Done({}, names=names, refused=refused | failed)
@@ -117,8 +115,8 @@ class FindContacts(Step):
 
 def _named(results: Mapping[int, list[str] | Refusal]) -> tuple[dict[int, list[str]], dict[int, Refusal]]:
     """The rows with contacts, and the rows that were refused."""
-    names = {at: result for at, result in results.items() if result and not isinstance(result, Refusal)}
-    return names, {at: result for at, result in results.items() if isinstance(result, Refusal)}
+    names = {position: result for position, result in results.items() if result and not isinstance(result, Refusal)}
+    return names, {position: result for position, result in results.items() if isinstance(result, Refusal)}
 
 
 def contacts_of(client: PostgridClient, reference: tuple[str, ...]) -> list[str]:
@@ -145,14 +143,17 @@ def created(work: Work) -> list[list[str]]:
 def leaving(work: Work) -> list[list[str]]:
     """The known contacts of the rows; none for a row whose look-up PostGrid refused, since others may exist."""
     refused = work.refused
-    return [[] if at in refused else list(work.names.get(at, ())) for at in range(len(work.rows))]
+    return [[] if position in refused else list(work.names.get(position, ())) for position in range(len(work.rows))]
 
 
 def replaced(work: Work) -> list[list[str]]:
     """The former contacts of rows that have a new one on the list."""
-    new = {contact for each in created(work) for contact in each}
+    new = {contact for contacts in created(work) for contact in contacts}
     stays = work.refused.union(_noted("wrong", work), _noted("doubtful", work))
-    return [[] if at in stays else [one for one in each if one not in new] for at, each in enumerate(leaving(work))]
+    return [
+        [] if position in stays else [contact for contact in contacts if contact not in new]
+        for position, contacts in enumerate(leaving(work))
+    ]
 
 
 @dataclass(frozen=True)
@@ -178,12 +179,18 @@ class ReadErrors(Step):
         if rest := set(submitted["rest"]):
             if not wrong:
                 return Again(0.0, rewind=True)
-            wrong |= {at: "elsewhere" for at, each in enumerate(submitted["ids"]) if not rest.isdisjoint(each)}
-        sent = [at for at in range(len(work.rows)) if at not in work.refused]
+            wrong |= {
+                position: "elsewhere"
+                for position, contacts in enumerate(submitted["ids"])
+                if not rest.isdisjoint(contacts)
+            }
+        sent = [position for position in range(len(work.rows)) if position not in work.refused]
         reason = followed["trouble"] or "a contact was deleted before the list's job"
         doubtful: list[int] = []
         if not followed["shown"]:  # the job may begin later, so it is posted once more
-            doubtful = [at for at, why in wrong.items() if why != "gone" and work.rows[at].resubmitted]
+            doubtful = [
+                position for position, why in wrong.items() if why != "gone" and work.rows[position].resubmitted
+            ]
         elif len(wrong) == len(sent) and "gone" not in wrong.values():
             if len(sent) > 1 or "unknown" not in wrong.values():
                 absent = "failed" in submitted and "unknown" not in wrong.values()
@@ -197,20 +204,28 @@ class ReadErrors(Step):
     def _wrong(self, work: Work) -> dict[int, Wrong]:
         """The rows whose contacts may not be where they should, by position."""
         submitted, followed = work.evidence[self.again_from], work.evidence[self.followed]
-        ids = {at: each for at, each in enumerate(submitted["ids"]) if each and at not in work.refused}
+        ids = {
+            position: contacts
+            for position, contacts in enumerate(submitted["ids"])
+            if contacts and position not in work.refused
+        }
         gone = set(submitted["gone"]) if self.work == "addContacts" else set()
-        wrong: dict[int, Wrong] = {at: "gone" for at, each in ids.items() if not gone.isdisjoint(each)}
+        wrong: dict[int, Wrong] = {
+            position: "gone" for position, contacts in ids.items() if not gone.isdisjoint(contacts)
+        }
         if not followed["trouble"]:
             return wrong
-        others = [at for at in ids if at not in wrong]
+        others = [position for position in ids if position not in wrong]
         if "failed" in submitted:
-            for at in others:  # an earlier job may still do its work
-                wrong[at] = "unknown" if submitted["lost"] or work.rows[at].resubmitted else "elsewhere"
+            for position in others:  # an earlier job may still do its work
+                wrong[position] = "unknown" if submitted["lost"] or work.rows[position].resubmitted else "elsewhere"
             return wrong
         rest = set(submitted["rest"])  # which a later job names
-        named = {at: [one for one in ids[at] if one not in rest] for at in others}
-        results, failing = take_each_that_works(others, lambda at: self._why(named[at]), probe=_search(self.client))
-        wrong |= {at: why for at, why in results.items() if why is not None}
+        named = {position: [contact for contact in ids[position] if contact not in rest] for position in others}
+        results, failing = take_each_that_works(
+            others, lambda position: self._why(named[position]), probe=_search(self.client)
+        )
+        wrong |= {position: why for position, why in results.items() if why is not None}
         return wrong | dict.fromkeys(failing, "unknown")
 
     def _why(self, contacts: Collection[str]) -> Wrong | None:
@@ -224,13 +239,13 @@ class ReadErrors(Step):
             return "gone" if is_added else None
         if lists is None:  # PostGrid may not show them
             return "unknown"
-        on = {one.get("id") if isinstance(one, dict) else one for one in lists}
+        on = {each.get("id") if isinstance(each, dict) else each for each in lists}
         return None if (self.mailing_list in on) == is_added else "elsewhere"
 
 
 def _noted(name: Literal["wrong", "doubtful"], work: Work) -> list[int]:
     """Positions of rows in the evidence of all steps."""
-    return [at for noted in work.evidence.values() for at in noted.get(name, ())]
+    return [position for noted in work.evidence.values() for position in noted.get(name, ())]
 
 
 def _finished(work: Work) -> Finished:
@@ -257,16 +272,16 @@ class DeleteContacts(Step):
         ids = work.evidence[self.after]["ids"]
         contacts = list(dict.fromkeys(contact for each in ids for contact in each))
         results, failing = take_each_that_works(
-            range(len(contacts)), lambda at: self._delete(contacts[at]), probe=_search(self.client)
+            range(len(contacts)), lambda position: self._delete(contacts[position]), probe=_search(self.client)
         )
         if failing:
             logger.warning(
                 "%s not deleted: PostGrid answered HTTP 5xx at each attempt",
                 counted(len(failing), "contact that left the list was", "contacts that left the list were"),
             )
-        gone = {contacts[at] for at, is_gone in results.items() if is_gone}
-        left = {at: [one for one in each if one in gone] for at, each in enumerate(ids)}
-        return Done({}, left={at: each for at, each in left.items() if each})
+        gone = {contacts[position] for position, is_gone in results.items() if is_gone}
+        left = {position: [contact for contact in contacts if contact in gone] for position, contacts in enumerate(ids)}
+        return Done({}, left={position: contacts for position, contacts in left.items() if contacts})
 
     def _delete(self, contact: str) -> bool:
         """Delete a contact, if that is allowed; whether it is gone."""

@@ -104,25 +104,25 @@ class ImportDestination(Destination):
             return [(self._route, rows)]
         rows = sorted(rows, key=lambda row: country_of(row.contact))
         countries = [list(group) for _, group in groupby(rows, lambda row: country_of(row.contact))]
-        chunks = [countries[at : at + MAX_IMPORTS] for at in range(0, len(countries), MAX_IMPORTS)]
+        chunks = [countries[position : position + MAX_IMPORTS] for position in range(0, len(countries), MAX_IMPORTS)]
         return [(self._route, [row for country in chunk for row in country]) for chunk in chunks]
 
     def steps(self, action: str, route: str) -> Sequence[Step]:  # noqa: ARG002 - there is one route
         """The steps of a batch."""
         if action == ACTIONS.ask:
             return (End(name="nothing"),)  # PostGrid has no opt-outs to look up
-        client, number = self._client, self._list.id
+        client, list_id = self._client, self._list.id
         return (
             Plan(self._list, self._links),
-            CreateImports(client, number, self._run_name, self._links),
+            CreateImports(client, list_id, self._run_name, self._links),
             Validate(client),
             *([] if self._links is None else [Clear(self._links)]),
             Check(client),
-            SubmitImports(client, number, "addMailingListImports", checked),
-            Follow(client, number),
+            SubmitImports(client, list_id, "addMailingListImports", checked),
+            Follow(client, list_id),
             Judge(),
-            SubmitImports(client, number, "removeMailingListImports", existing(client, "errors"), name="undo"),
-            Follow(client, number, name="follow_undo", after="undo"),
+            SubmitImports(client, list_id, "removeMailingListImports", existing(client, "errors"), name="undo"),
+            Follow(client, list_id, name="follow_undo", after="undo"),
             Undone(client),
         )
 
@@ -132,12 +132,12 @@ class ImportDestination(Destination):
 
     def closing(self) -> Sequence[Step]:
         """The steps by which the contacts of earlier runs leave."""
-        client, number = self._client, self._list.id
+        client, list_id = self._client, self._list.id
         old, followed = "submit_old", "follow_old"
         return (
             Collect(client, self._list, self._run_name),
-            SubmitImports(client, number, "removeMailingListImports", existing(client, "collect"), name=old),
-            Follow(client, number, name=followed, after=old),
+            SubmitImports(client, list_id, "removeMailingListImports", existing(client, "collect"), name=old),
+            Follow(client, list_id, name=followed, after=old),
             DeleteOld(client),
         )
 

@@ -22,7 +22,7 @@ class ImportList(TargetList):
     def __init__(
         self,
         client: PostgridClient,
-        wanted: str,
+        identifier: str,
         *,
         run_name: str,
         replace: bool,
@@ -34,7 +34,7 @@ class ImportList(TargetList):
 
         Args:
             client: of the account.
-            wanted: ID or description.
+            identifier: ID or description.
             run_name: unique to this run.
             replace: contacts of earlier runs leave.
             allow_duplicates: fill it although another journal knows its contacts.
@@ -44,7 +44,7 @@ class ImportList(TargetList):
         Raises:
             ConfigurationError: it is missing, ambiguous, filled by another route, or partly replaced.
         """
-        super().__init__(client, wanted, route="import", create=create, dry_run=dry_run)
+        super().__init__(client, identifier, route="import", create=create, dry_run=dry_run)
         self._run_name = run_name
         self._replace = replace
         self._allow_duplicates = allow_duplicates

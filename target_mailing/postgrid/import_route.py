@@ -90,17 +90,17 @@ class CreateImports(Step):
             begin, end = end, end + len(rows)
             metadata = {_LIST: self.mailing_list, _RUN: self.run_name, _BATCH: batch, _PART: f"{part}:{begin}:{end}"}
             try:
-                number = self._create(written(rows), metadata, f"{batch}-{part}")
+                import_id = self._create(written(rows), metadata, f"{batch}-{part}")
             except MailingError as error:
                 if not error.maybe_done:
                     with suppress(MailingError):  # an import on no list prints nothing
-                        for one in imports:
-                            self.client.delete_import(one["id"])
+                        for entry in imports:
+                            self.client.delete_import(entry["id"])
                 if isinstance(error, RequestRefused) and error.status in _FILE_REFUSED:
                     clear(self.links, work)
                     return Finished(unresolved=True, absent=True, reason=self._reason(error))
                 raise
-            imports.append({"id": number, "begin": begin, "end": end})
+            imports.append({"id": import_id, "begin": begin, "end": end})
         return _created(imports)
 
     def _create(self, file: File, metadata: dict[str, str], name: str) -> str:
@@ -120,18 +120,18 @@ class CreateImports(Step):
 
     def recover(self, work: Work) -> Done | None:
         """Find the imports of this batch; if one is missing, the others are deleted."""
-        found = self.client.imports_with(_BATCH, work.evidence["plan"]["batch"])
+        candidates = self.client.imports_with(_BATCH, work.evidence["plan"]["batch"])
         parts: dict[int, dict[str, Any]] = {}
-        for number, metadata in found.items():
+        for import_id, metadata in candidates.items():
             part, begin, end = map(int, str(metadata[_PART]).split(":"))
-            parts.setdefault(part, {"id": number, "begin": begin, "end": end})
+            parts.setdefault(part, {"id": import_id, "begin": begin, "end": end})
         imports = [parts[part] for part in sorted(parts)]
-        rows = [at for one in imports for at in range(one["begin"], one["end"])]
+        rows = [position for entry in imports for position in range(entry["begin"], entry["end"])]
         is_whole = rows == [*range(len(work.rows))]
-        used = {one["id"] for one in imports if is_whole}
-        for number in found:
-            if number not in used:
-                self.client.delete_import(number)
+        used = {entry["id"] for entry in imports if is_whole}
+        for import_id in candidates:
+            if import_id not in used:
+                self.client.delete_import(import_id)
         return _created(imports) if is_whole else None
 
 
@@ -142,7 +142,7 @@ def _by_country(work: Work) -> list[list[bytes]]:
 
 
 def _created(imports: list[dict[str, Any]]) -> Done:
-    return Done({"job": ", ".join(one["id"] for one in imports), "made": imports}, certain=True)
+    return Done({"job": ", ".join(entry["id"] for entry in imports), "made": imports}, certain=True)
 
 
 @dataclass(frozen=True)
@@ -156,15 +156,15 @@ class Validate(Step):
     def run(self, work: Work) -> Progress:
         """Read each once."""
         imports: list[dict[str, Any]] = []
-        for one in work.evidence["imports"]["made"]:
+        for entry in work.evidence["imports"]["made"]:
             try:
-                now = self.client.imported(one["id"])
+                now = self.client.imported(entry["id"])
             except NotFound:
-                now = Import(one["id"], validating=False, usable=False, valid=0, invalid=0, errors=["gone"], notes=[])
+                now = Import(entry["id"], validating=False, usable=False, valid=0, invalid=0, errors=["gone"], notes=[])
             if now.validating:
                 return Again()
             counts = {"valid": now.valid, "invalid": now.invalid}
-            imports.append(one | counts | {"usable": now.usable, "errors": [*now.errors], "notes": [*now.notes]})
+            imports.append(entry | counts | {"usable": now.usable, "errors": [*now.errors], "notes": [*now.notes]})
         return Done({"found": imports})
 
 
@@ -204,33 +204,35 @@ class Check(Step):
         imports = work.evidence["validate"]["found"]
         ids: list[str] = []
         refused: dict[int, Refusal] = {}
-        for one in imports:
-            omitted = self._omitted(one)
+        for entry in imports:
+            omitted = self._omitted(entry)
             if isinstance(omitted, str):
-                for each in imports:
-                    self.client.delete_import(each["id"])
+                for unused in imports:
+                    self.client.delete_import(unused["id"])
                 return Finished(unresolved=True, absent=True, reason=omitted)
-            refused |= {one["begin"] + at: Refusal("refused_by_provider", why) for at, why in omitted.items()}
-            if len(omitted) < one["end"] - one["begin"]:
-                ids.append(one["id"])
+            refused |= {
+                entry["begin"] + position: Refusal("refused_by_provider", why) for position, why in omitted.items()
+            }
+            if len(omitted) < entry["end"] - entry["begin"]:
+                ids.append(entry["id"])
             else:
-                self.client.delete_import(one["id"])
+                self.client.delete_import(entry["id"])
         return Done({"ids": ids}, refused=refused)
 
-    def _omitted(self, one: dict[str, Any]) -> dict[int, str] | str:
+    def _omitted(self, entry: dict[str, Any]) -> dict[int, str] | str:
         """By position in the import, why rows were omitted; or why the import cannot be used."""
-        rows = one["end"] - one["begin"]
-        if not one["usable"]:
-            if one["errors"] == ["no_valid_contacts_error"]:
+        rows = entry["end"] - entry["begin"]
+        if not entry["usable"]:
+            if entry["errors"] == ["no_valid_contacts_error"]:
                 return dict.fromkeys(range(rows), "the import has no valid row")
-            return f"the import needs changes: {', '.join(one['errors']) or 'PostGrid names none'}"
-        if one["valid"] + one["invalid"] != rows:
-            notes = f" ({', '.join(one['notes'])})" if one["notes"] else ""
-            return f"the import counts {counted(one['valid'] + one['invalid'], 'row')} of {rows}{notes}"
-        if not one["invalid"]:
+            return f"the import needs changes: {', '.join(entry['errors']) or 'PostGrid names none'}"
+        if entry["valid"] + entry["invalid"] != rows:
+            notes = f" ({', '.join(entry['notes'])})" if entry["notes"] else ""
+            return f"the import counts {counted(entry['valid'] + entry['invalid'], 'row')} of {rows}{notes}"
+        if not entry["invalid"]:
             return {}
-        report = self.client.import_report(one["id"])
-        omitted = None if report is None else omitted_rows(report, rows, one["invalid"])
+        report = self.client.import_report(entry["id"])
+        omitted = None if report is None else omitted_rows(report, rows, entry["invalid"])
         return "the import omitted rows, and its report does not name them" if omitted is None else omitted
 
 
@@ -243,13 +245,13 @@ class SubmitImports(Submit):
 
 def checked(work: Work) -> list[list[str]]:
     """The imports to add to the list."""
-    return [[one] for one in work.evidence["check"]["ids"]]
+    return [[import_id] for import_id in work.evidence["check"]["ids"]]
 
 
 def existing(client: PostgridClient, step: str) -> Callable[[Work], list[list[str]]]:
     """The imports in a step's evidence that still exist: a job to remove the others would fail."""
     exists = partial(is_there, client.imported)
-    return lambda work: [[one] for one in work.evidence[step]["ids"] if exists(one)]
+    return lambda work: [[import_id] for import_id in work.evidence[step]["ids"] if exists(import_id)]
 
 
 @dataclass(frozen=True)
@@ -277,9 +279,11 @@ class Undone(Step):
         reason = work.evidence["errors"]["reason"]
         if work.evidence["follow_undo"]["trouble"]:
             doubtful = Refusal("unconfirmed", reason)
-            return Finished(rejected={at: doubtful for at in range(len(work.rows)) if at not in work.refused})
-        for number in work.evidence["errors"]["ids"]:
-            self.client.delete_import(number)
+            return Finished(
+                rejected={position: doubtful for position in range(len(work.rows)) if position not in work.refused}
+            )
+        for import_id in work.evidence["errors"]["ids"]:
+            self.client.delete_import(import_id)
         return Finished(unresolved=True, absent=True, reason=reason)
 
 
@@ -299,7 +303,7 @@ class Collect(Step):
         """Read the imports."""
         imports = self.client.imports_with(_LIST, self.mailing_list.id)
         self.mailing_list.check_mark()  # after reading, or another run's imports might be among them
-        old = sorted(number for number, metadata in imports.items() if metadata.get(_RUN) != self.run_name)
+        old = sorted(import_id for import_id, metadata in imports.items() if metadata.get(_RUN) != self.run_name)
         if not old:
             self.mailing_list.mark_replaced(work.journal)
             return Finished()
@@ -321,6 +325,6 @@ class DeleteOld(Step):
                 "PostGrid: the imports of earlier runs could not be taken off the list; it still has them beside those "
                 f"of this run ({trouble}). Send no letters until a run has succeeded."
             )
-        for number in work.evidence["collect"]["ids"]:
-            self.client.delete_import(number)
+        for import_id in work.evidence["collect"]["ids"]:
+            self.client.delete_import(import_id)
         return Again(0.0, rewind=True)

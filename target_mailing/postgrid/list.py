@@ -22,12 +22,12 @@ _SEVERAL: Final = "several"
 class TargetList:
     """One list."""
 
-    def __init__(self, client: PostgridClient, wanted: str, *, route: str, create: bool, dry_run: bool) -> None:
+    def __init__(self, client: PostgridClient, identifier: str, *, route: str, create: bool, dry_run: bool) -> None:
         """Find the list, by its ID or its description.
 
         Args:
             client: of the account.
-            wanted: ID or description.
+            identifier: ID or description.
             route: the route that fills it.
             create: create it if no list has that description.
             dry_run: do not create it yet.
@@ -40,14 +40,14 @@ class TargetList:
         self.id = ""
         #: As it was when the list was found.
         self.metadata: Mapping[str, Any] = {}
-        mailing_list = _find(client, wanted)
+        mailing_list = _find(client, identifier)
         if mailing_list is None and not create:
             raise ConfigurationError(
-                f"Setting `list`: PostGrid has no mailing list with the ID or description {wanted!r}."
-                f"{_alike(client, wanted)} Correct it, or set `create_list: true`."
+                f"Setting `list`: PostGrid has no mailing list with the ID or description {identifier!r}."
+                f"{_alike(client, identifier)} Correct it, or set `create_list: true`."
             )
         if mailing_list is None and not dry_run:
-            mailing_list = _create(client, wanted, route)
+            mailing_list = _create(client, identifier, route)
         if mailing_list is not None:
             self.id, self.metadata = mailing_list.id, mailing_list.metadata
         before = self.metadata.get(_ROUTE, route)
@@ -87,47 +87,49 @@ class TargetList:
         self._client.update_metadata(self.id, {**metadata, **added})
 
 
-def _create(client: PostgridClient, wanted: str, route: str) -> MailingList:
+def _create(client: PostgridClient, description: str, route: str) -> MailingList:
     """A new list; or the list that another worker created at the same time: PostGrid allows equal descriptions."""
     try:
-        created = client.create_mailing_list(wanted, {_ROUTE: route})
+        created = client.create_mailing_list(description, {_ROUTE: route})
     except (RequestRefused, PermissionDenied) as error:
         raise ConfigurationError(
-            f"Setting `create_list`: PostGrid refuses to create a mailing list with the description {wanted!r} "
+            f"Setting `create_list`: PostGrid refuses to create a mailing list with the description {description!r} "
             f"({error.code or f'HTTP {error.status}'}). Choose another description in `list`, or create the list at "
             "PostGrid yourself."
         ) from None
-    first = min(_described(client, wanted), default=("", created.id))[1]
+    first = min(_described(client, description), default=("", created.id))[1]
     if first == created.id:
         return created
     client.delete_mailing_list(created.id)
     return client.mailing_list(first)
 
 
-def _described(client: PostgridClient, wanted: str) -> set[tuple[str, str]]:
+def _described(client: PostgridClient, description: str) -> set[tuple[str, str]]:
     """The lists with a description: when each was created, and its ID."""
-    rows = (row for page in client.rows("mailing_lists") for row in page if row.get("description") == wanted)
+    rows = (row for page in client.rows("mailing_lists") for row in page if row.get("description") == description)
     return {(str(row.get("createdAt", "")), str(row["id"])) for row in rows}
 
 
-def _alike(client: PostgridClient, wanted: str) -> str:
+def _alike(client: PostgridClient, description: str) -> str:
     """A question that names a list with a similar description."""
     rows = (row.get("description") for page in client.rows("mailing_lists") for row in page)
-    return did_you_mean([wanted], [name for name in rows if isinstance(name, str)])
+    return did_you_mean([description], [name for name in rows if isinstance(name, str)])
 
 
-def _find(client: PostgridClient, wanted: str) -> MailingList | None:
-    if wanted.startswith("mailing_list_import_"):
+def _find(client: PostgridClient, identifier: str) -> MailingList | None:
+    if identifier.startswith("mailing_list_import_"):
         raise ConfigurationError("Setting `list` is the ID of an import; name a mailing list instead.")
-    if wanted.startswith("mailing_list_"):
+    if identifier.startswith("mailing_list_"):
         try:
-            return client.mailing_list(wanted)
+            return client.mailing_list(identifier)
         except NotFound:
-            raise ConfigurationError(f"Setting `list`: PostGrid has no mailing list with the ID {wanted}.") from None
-    ids = {number for _, number in _described(client, wanted)}
+            raise ConfigurationError(
+                f"Setting `list`: PostGrid has no mailing list with the ID {identifier}."
+            ) from None
+    ids = {list_id for _, list_id in _described(client, identifier)}
     if len(ids) > 1:
         raise ConfigurationError(
-            f"Setting `list`: several PostGrid mailing lists have the description {wanted!r} "
+            f"Setting `list`: several PostGrid mailing lists have the description {identifier!r} "
             f"({', '.join(sorted(ids))}); use the ID instead."
         )
     return client.mailing_list(ids.pop()) if ids else None

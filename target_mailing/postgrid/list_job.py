@@ -62,11 +62,11 @@ def before_the_call() -> Iterator[None]:
         raise
 
 
-def is_there(read: Callable[[str], object], number: str) -> bool:
+def is_there(read: Callable[[str], object], identifier: str) -> bool:
     """Whether there is a contact, or an import, with this ID, given the call that reads it."""
     try:
         with before_the_call():
-            read(number)
+            read(identifier)
     except NotFound:
         return False
     return True
@@ -104,7 +104,9 @@ class Submit(Step):
         """Wait, or post the job."""
         before = work.evidence.get(self.name)  # of the job before, which could not name all
         ids = self.find(work) if before is None else before["ids"]
-        rest = list(dict.fromkeys(one for each in ids for one in each)) if before is None else before["rest"]
+        rest = (
+            list(dict.fromkeys(member for members in ids for member in members)) if before is None else before["rest"]
+        )
         noted = {"ids": ids, "rest": rest[MAX_CONTACTS:], "gone": []}
         if not rest:
             return Done({**noted, "none": True})
@@ -121,7 +123,7 @@ class Submit(Step):
         for named in self._tries(ids, work.polls):
             if now.busy:
                 return Again()
-            noted["gone"] = [one for one in ids if one not in set(named)]
+            noted["gone"] = [member for member in ids if member not in set(named)]
             if not named:
                 return Done({**noted, "none": True})
             posted_at = time.time()
@@ -140,8 +142,10 @@ class Submit(Step):
         yield ids  # the list may have become free just after it refused
         exists = self.exists
         if exists is not None and polls >= _MOST_POLLS:
-            answers, failing = take_each_that_works(range(len(ids)), lambda at: exists(ids[at]), probe=self._read_list)
-            existing = [one for at, one in enumerate(ids) if at in failing or answers[at]]
+            answers, failing = take_each_that_works(
+                range(len(ids)), lambda position: exists(ids[position]), probe=self._read_list
+            )
+            existing = [member for position, member in enumerate(ids) if position in failing or answers[position]]
             if len(existing) < len(ids):
                 yield existing
 
@@ -197,5 +201,8 @@ class Follow(Step):
         if trouble or not self.forgets:
             return Done(evidence)
         rest = set(submitted["rest"])
-        left = {at: [one for one in each if one not in rest] for at, each in enumerate(submitted["ids"])}
+        left = {
+            position: [member for member in members if member not in rest]
+            for position, members in enumerate(submitted["ids"])
+        }
         return Done(evidence, left=left)
