@@ -71,6 +71,11 @@ class MailingError(Exception):
         self.is_read = False
         self.call = ""
 
+    @property
+    def code_or_status(self) -> str:
+        """The code, else the HTTP status, to quote in another message."""
+        return self.code or f"HTTP {self.status}"
+
 
 class ConfigurationError(MailingError):
     """A setting is missing or wrong; the message names it."""

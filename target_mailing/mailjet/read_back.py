@@ -47,7 +47,7 @@ def judged_by_count(client: MailjetClient, lists: Sequence[int], work: Work, job
         count: the job's number of contacts.
     """
     sent, withheld = work.sent, work.withheld
-    reason = f"the job counts {counted(count, 'contact')} of {len(sent)}"
+    reason = f"the job counts {count} of {counted(len(sent), 'contact')}"
     unresolved = Finished(job=job, unresolved=True, reason=reason, withheld=withheld)
     is_conclusive = len(sent) <= _SAMPLE or (count / len(sent)) ** _SAMPLE < _OVERSIGHT
     if work.resumed or not is_conclusive:  # rows of an earlier run have no content to compare; they are sent again

@@ -52,11 +52,11 @@ def about_one(
     if by_size is not None:
         return by_size
     if isinstance(error, (RequestRefused, NotFound)) and error.status in _OF_THE_ROW:
-        return Refusal("refused_by_provider", f"{what}: {error.said or error.code or error.status}")
+        return Refusal("refused_by_provider", f"{what}: {error.said or error.code_or_status}")
     is_denied = isinstance(error, (AuthenticationError, PermissionDenied)) and not writes
     if (is_denied or error.code == "unknown_path") and _is_answered(probe):
-        cause = error.code or f"HTTP {error.status}"
-        return Refusal("refused_by_provider", f"{what}: {cause}, while look-ups of other contacts work")
+        reason = f"{what}: {error.code_or_status}, while look-ups of other contacts work"
+        return Refusal("refused_by_provider", reason)
     raise error
 
 

@@ -77,7 +77,7 @@ def define_properties(client: MailjetClient, datatypes: Mapping[str, str]) -> No
             plain = re.sub(r"[^a-z0-9_]+", "_", name.lower()).strip("_") or "name"
             raise ConfigurationError(
                 f"Setting `create_properties`: Mailjet refuses to define the property {name!r} of type {datatype} "
-                f"({_cause(error)}). Rename it by `mapping` with a to z, digits and `_`, such as "
+                f"({error.code_or_status}). Rename it by `mapping` with a to z, digits and `_`, such as "
                 f'{{"{plain}": "{name}"}}, define it at Mailjet yourself, or remove its column from `properties`.'
             ) from None
 
@@ -108,7 +108,7 @@ def _create_list(client: MailjetClient, name: str) -> dict[str, Any]:
         if error.code in _TAKEN and (row := _list_named(client, name)) is not None:
             return row
         raise ConfigurationError(
-            f"Setting `create_list`: Mailjet refuses to create a list with the name {name!r} ({_cause(error)}). "
+            f"Setting `create_list`: Mailjet refuses to create a list with the name {name!r} ({error.code_or_status}). "
             "Choose another name in `list`, or create the list at Mailjet yourself."
         ) from None
 
@@ -120,7 +120,3 @@ def _list_at(client: MailjetClient, key: str) -> dict[str, Any] | None:
         return client.one("contactslist", key)
     except NotFound:
         return None
-
-
-def _cause(error: RequestRefused | PermissionDenied | AuthenticationError) -> str:
-    return error.code or f"HTTP {error.status}"

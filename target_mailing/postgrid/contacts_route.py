@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from typing import Final, Literal
 
 import msgspec
@@ -73,7 +74,7 @@ class CreateContacts(Step):
                 by_size = refusal_by_size(error, size=len(row.contact), answered=answered, probe=probe)
                 if by_size is None and isinstance(error, ProviderFault):
                     raise
-                return by_size or Refusal("refused_by_provider", f"{error.said or error.status}")
+                return by_size or Refusal("refused_by_provider", error.said or error.code_or_status)
             answered = max(answered, len(row.contact))
             older = contacts_of(self.client, row.reference) if looks_back else ()
             return [new, *(contact for contact in older if contact != new)]
@@ -104,7 +105,7 @@ class FindContacts(Step):
             try:
                 return contacts_of(self.client, work.rows[position].reference)
             except RequestRefused as error:
-                reason = f"looking up the contact was refused: {error.said or error.status}"
+                reason = f"looking up the contact was refused: {error.said or error.code_or_status}"
                 return Refusal("refused_by_provider", reason)
 
         unknown = [position for position in range(len(work.rows)) if not (is_known and position in work.names)]
@@ -136,8 +137,7 @@ def contacts_of(client: PostgridClient, reference: tuple[str, ...]) -> list[str]
 
 def created(work: Work) -> list[list[str]]:
     """The contacts that were created."""
-    ids: list[list[str]] = work.evidence["contacts"]["ids"]
-    return ids
+    return list(work.evidence["contacts"]["ids"])
 
 
 def leaving(work: Work) -> list[list[str]]:
@@ -148,7 +148,7 @@ def leaving(work: Work) -> list[list[str]]:
 
 def replaced(work: Work) -> list[list[str]]:
     """The former contacts of rows that have a new one on the list."""
-    new = {contact for contacts in created(work) for contact in contacts}
+    new = {*chain(*created(work))}
     stays = work.refused.union(_noted("wrong", work), _noted("doubtful", work))
     return [
         [] if position in stays else [contact for contact in contacts if contact not in new]
@@ -184,7 +184,7 @@ class ReadErrors(Step):
                 for position, contacts in enumerate(submitted["ids"])
                 if not rest.isdisjoint(contacts)
             }
-        sent = [position for position in range(len(work.rows)) if position not in work.refused]
+        sent = work.sent
         reason = followed["trouble"] or "a contact was deleted before the list's job"
         doubtful: list[int] = []
         if not followed["shown"]:  # the job may begin later, so it is posted once more
@@ -270,16 +270,16 @@ class DeleteContacts(Step):
     def run(self, work: Work) -> Progress:
         """Delete one after the other."""
         ids = work.evidence[self.after]["ids"]
-        contacts = list(dict.fromkeys(contact for each in ids for contact in each))
+        old = list(dict.fromkeys(chain(*ids)))
         results, failing = take_each_that_works(
-            range(len(contacts)), lambda position: self._delete(contacts[position]), probe=_search(self.client)
+            range(len(old)), lambda index: self._delete(old[index]), probe=_search(self.client)
         )
         if failing:
             logger.warning(
                 "%s not deleted: PostGrid answered HTTP 5xx at each attempt",
                 counted(len(failing), "contact that left the list was", "contacts that left the list were"),
             )
-        gone = {contacts[position] for position, is_gone in results.items() if is_gone}
+        gone = {old[index] for index, is_gone in results.items() if is_gone}
         left = {position: [contact for contact in contacts if contact in gone] for position, contacts in enumerate(ids)}
         return Done({}, left={position: contacts for position, contacts in left.items() if contacts})
 

@@ -113,7 +113,7 @@ class CreateImports(Step):
         )
 
     def _reason(self, error: RequestRefused) -> str:
-        reason = f"the import was refused ({error.code or f'HTTP {error.status}'})"
+        reason = f"the import was refused ({error.code_or_status})"
         if self.links is not None:
             return reason
         return f"{reason}; if all imports are refused, PostGrid may accept links only: set `postgrid_s3_bucket`"
@@ -228,7 +228,7 @@ class Check(Step):
             return f"the import needs changes: {', '.join(entry['errors']) or 'PostGrid names none'}"
         if entry["valid"] + entry["invalid"] != rows:
             notes = f" ({', '.join(entry['notes'])})" if entry["notes"] else ""
-            return f"the import counts {counted(entry['valid'] + entry['invalid'], 'row')} of {rows}{notes}"
+            return f"the import counts {entry['valid'] + entry['invalid']} of {counted(rows, 'row')}{notes}"
         if not entry["invalid"]:
             return {}
         report = self.client.import_report(entry["id"])
@@ -278,10 +278,7 @@ class Undone(Step):
         """Judge it, and delete the imports."""
         reason = work.evidence["errors"]["reason"]
         if work.evidence["follow_undo"]["trouble"]:
-            doubtful = Refusal("unconfirmed", reason)
-            return Finished(
-                rejected={position: doubtful for position in range(len(work.rows)) if position not in work.refused}
-            )
+            return Finished(rejected=dict.fromkeys(work.sent, Refusal("unconfirmed", reason)))
         for import_id in work.evidence["errors"]["ids"]:
             self.client.delete_import(import_id)
         return Finished(unresolved=True, absent=True, reason=reason)

@@ -94,7 +94,7 @@ def _create(client: PostgridClient, description: str, route: str) -> MailingList
     except (RequestRefused, PermissionDenied) as error:
         raise ConfigurationError(
             f"Setting `create_list`: PostGrid refuses to create a mailing list with the description {description!r} "
-            f"({error.code or f'HTTP {error.status}'}). Choose another description in `list`, or create the list at "
+            f"({error.code_or_status}). Choose another description in `list`, or create the list at "
             "PostGrid yourself."
         ) from None
     first = min(_described(client, description), default=("", created.id))[1]

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from threading import Lock
 from typing import Any, Final
 
@@ -104,9 +105,7 @@ class Submit(Step):
         """Wait, or post the job."""
         before = work.evidence.get(self.name)  # of the job before, which could not name all
         ids = self.find(work) if before is None else before["ids"]
-        rest = (
-            list(dict.fromkeys(member for members in ids for member in members)) if before is None else before["rest"]
-        )
+        rest = list(dict.fromkeys(chain(*ids))) if before is None else before["rest"]
         noted = {"ids": ids, "rest": rest[MAX_CONTACTS:], "gone": []}
         if not rest:
             return Done({**noted, "none": True})
@@ -133,7 +132,7 @@ class Submit(Step):
             now = self._read_list()
         if now.busy or refusal is None or work.polls < _MOST_POLLS:
             return Again()
-        reason = f"the job was refused ({refusal.code or refusal.status})"
+        reason = f"the job was refused ({refusal.code_or_status})"
         return Done({**noted, "rest": [], "none": True, "failed": reason, "lost": work.maybe_done})
 
     def _tries(self, ids: list[str], polls: int) -> Iterator[list[str]]:

@@ -76,7 +76,7 @@ def _create(writer: SesWriter, name: str) -> Row:
             raise _second_list(writer, name, lists) from None
         raise ConfigurationError(
             f"Setting `create_list`: Amazon SES {writer.region} refuses to make a contact list {name!r} "
-            f"({error.code or f'HTTP {error.status}'}). {_NAMES}, and the credentials need ses:CreateContactList: "
+            f"({error.code_or_status}). {_NAMES}, and the credentials need ses:CreateContactList: "
             "choose another name in `list`, or make the list at Amazon SES by hand."
         ) from None
     return {}
