@@ -130,7 +130,7 @@ def test_credentials_that_may_write_and_not_read_are_told(by_link):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"postgrid_s3_bucket": "other"}, "Setting `postgrid_s3_bucket`: there is no bucket 'other'"),
+        ({"postgrid_s3_bucket": "other"}, "Setting `postgrid_s3_bucket`: the bucket 'other' does not exist"),
         ({"postgrid_s3_bucket": "files/here"}, "Setting `postgrid_s3_bucket` is no"),
         ({"postgrid_s3_prefix": "/files/"}, "Setting `postgrid_s3_prefix` begins with a slash"),
         ({"postgrid_s3_region": None}, "Setting `postgrid_s3_region` must be the region of `postgrid_s3_bucket`"),
