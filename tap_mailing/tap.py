@@ -10,7 +10,7 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 from types import FrameType
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import click
 import httpx
@@ -34,7 +34,7 @@ from tap_mailing.input.files import checked
 from tap_mailing.input.state import read_state
 from tap_mailing.provider import Provider
 from tap_mailing.records.writer import PageWriter
-from tap_mailing.registry import PROVIDERS, chosen
+from tap_mailing.registry import PROVIDERS, Streams, chosen
 from tap_mailing.settings import TAP_SETTINGS, Options
 from tap_mailing.streams.base import MailingStream
 from tap_mailing.streams.connection import Client, Connection
@@ -100,7 +100,7 @@ class TapMailing(MailingPlugin, Tap):
         self._transport = transport
         self._retry = retry
         options["config"] = given_settings(options.get("config"))
-        known = {cast("Any", stream).name: stream for provider in PROVIDERS for stream in provider.streams}
+        known = Streams()
         options["state"] = read_state(options.get("state"), known)
         self._foreign_streams: list[str] = []
         if options.get("catalog") is not None and not isinstance(options["catalog"], Catalog):
@@ -112,7 +112,7 @@ class TapMailing(MailingPlugin, Tap):
         streams: list[Stream] = []
         for provider in chosen(self.config) or PROVIDERS:
             connection = Connection(lambda: Options.from_config(self.config), partial(self._connect, provider))
-            streams += [stream(self, connection) for stream in provider.streams]
+            streams += [stream(self, connection) for stream in provider.stream_classes]
         return streams
 
     def setup_mapper(self) -> None:
@@ -225,7 +225,7 @@ class TapMailing(MailingPlugin, Tap):
     # The run
 
     def _connect(self, provider: Provider, options: Options) -> Client:
-        return provider.connect(
+        return provider.client(
             self.config,
             max_requests_per_second=options.max_requests_per_second,
             user_agent=f"{self.name}/{self.plugin_version}",
@@ -275,14 +275,14 @@ class TapMailing(MailingPlugin, Tap):
 
     def _check_catalog(self, selected: Sequence[Stream]) -> None:
         offered = self.input_catalog.streams if self.input_catalog else []
+        missing = sorted(
+            entry.tap_stream_id
+            for entry in offered
+            if entry.tap_stream_id not in self.streams and entry.metadata.root.selected is True
+        )
         for provider in PROVIDERS:
-            names = set(provider.stream_names) - self.streams.keys()
-            unset = sorted(
-                entry.tap_stream_id
-                for entry in offered
-                if entry.tap_stream_id in names and entry.metadata.root.selected is True
-            )
-            if unset:
+            known = Streams([provider])
+            if unset := [name for name in missing if name in known]:
                 raise ConfigurationError(
                     f"The catalog selects {', '.join(unset)}, but {provider.required_text} is missing: set it, or "
                     "deselect these streams."

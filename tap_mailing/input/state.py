@@ -57,12 +57,12 @@ def read_state(given: Any, known: Mapping[str, type[MailingStream[Any]]]) -> dic
     if not bookmarks and (path := _path_to_bookmarks(given)):
         raise _wrapped(path, given)
     for name, entry in bookmarks.items():
-        if name not in known and isinstance(entry, Mapping) and entry.keys() & known.keys():
+        if name not in known and isinstance(entry, Mapping) and known.keys() & entry.keys():
             raise ConfigurationError(
                 "The file given by --state has bookmarks one level too deep: replace `bookmarks` by its member "
                 f"{quoted(name)}."
             )
-    if bookmarks and not bookmarks.keys() & known.keys():
+    if bookmarks and not known.keys() & bookmarks.keys():
         logger.warning(
             "STATE has bookmarks for %s, but for none of this tap's streams: this run reads everything again.",
             ", ".join(map(quoted, sorted(bookmarks)[:5])),

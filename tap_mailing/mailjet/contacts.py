@@ -10,20 +10,13 @@ from typing import Any
 
 from mailing_api import values
 from mailing_api.errors import UnreadableAnswer
-from mailing_api.settings import Setting, lookup
+from mailing_api.settings import lookup
+from tap_mailing.mailjet.provider import INCLUDE_ANONYMIZED
 from tap_mailing.mailjet.stream import MailjetStream, by_id
 from tap_mailing.records.columns import FLAG, Row, boolean, computed, identifier, integer, text, timestamp
 from tap_mailing.streams.merge import matched
 
-__all__ = ["INCLUDE_ANONYMIZED", "Contacts"]
-
-INCLUDE_ANONYMIZED = Setting(
-    name="mailjet_include_anonymized",
-    title="Anonymized Mailjet contacts",
-    description="Also read deleted, anonymized contacts, with `is_anonymized` true. Default: false.",
-    type="boolean",
-    default=False,
-)
+__all__ = ["Contacts"]
 
 
 def _is_anonymized(row: Row) -> bool:

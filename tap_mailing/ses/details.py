@@ -8,22 +8,14 @@ from typing import Any
 from mailing_api import values
 from mailing_api.counted import counted
 from mailing_api.errors import NotFound, RequestRefused
-from mailing_api.settings import Setting, lookup, positive
+from mailing_api.settings import lookup, positive
 from tap_mailing.records.columns import Row
+from tap_mailing.ses.provider import MAX_DETAILS
 from tap_mailing.ses.stream import SesStream
 from tap_mailing.streams.spill import Backlog
 
-__all__ = ["MAX_DETAILS", "DetailStream"]
+__all__ = ["DetailStream"]
 
-MAX_DETAILS = Setting(
-    name="ses_max_details",
-    title="Amazon SES details a run",
-    description="How many rows a details stream reads in a run and region; each row takes a request, and Amazon SES "
-    "allows one request a second. The next run continues with the oldest remaining row. A stream that is read in full "
-    "has no limit. Default: 3600, about an hour.",
-    type="integer",
-    default=3600,
-)
 
 #: With other streams' look-back of a day, every run would request the same rows.
 _MOST_LOOKBACK = 3600.0

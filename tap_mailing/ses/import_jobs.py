@@ -8,19 +8,14 @@ from typing import Any
 from mailing_api import values
 from mailing_api.ses.answers import flat
 from mailing_api.ses.words import has_ended
-from mailing_api.settings import Setting, lookup
+from mailing_api.settings import lookup
 from tap_mailing.records.columns import FLAG, TEXT, Row, computed, identifier, integer, moment, text
 from tap_mailing.ses.details import DetailStream
+from tap_mailing.ses.provider import IMPORT_DESTINATION
 from tap_mailing.ses.stream import SesStream
 
-__all__ = ["IMPORT_DESTINATION", "ImportJobDetails", "ImportJobs"]
+__all__ = ["ImportJobDetails", "ImportJobs"]
 
-IMPORT_DESTINATION = Setting(
-    name="ses_import_destination",
-    title="Amazon SES import destination",
-    description="Read only the import jobs of this destination. Unset: all.",
-    allowed=("contact_list", "suppression_list"),
-)
 
 _LIST = "ImportDestination.ContactListDestination"
 _SUPPRESSIONS = "ImportDestination.SuppressionListDestination"

@@ -109,3 +109,17 @@ def test_only_the_provider_of_a_run_is_loaded_whole():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["target_mailing.mailjet.account"]
+
+
+def test_the_tap_loads_the_streams_of_a_run_only():
+    """Also with a STATE and a catalog, which load the providers of the streams that they name."""
+    code = (
+        "import sys; from tap_mailing.tap import TapMailing\n"
+        "streams = [{'tap_stream_id': name, 'stream': name, 'schema': {}, 'metadata': []}\n"
+        "           for name in ('mailjet_contacts', 'ses_contacts', 'pigeon_flock')]\n"
+        "config = {'mailjet_api_key': 'k', 'mailjet_secret_key': 's'}\n"
+        "TapMailing(config=config, catalog={'streams': streams}, state={'bookmarks': {'mailjet_contacts': {}}})\n"
+        "print(*sorted(name for name in sys.modules if name.startswith('tap_mailing.') and name.endswith('.streams')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["tap_mailing.mailjet.streams", "tap_mailing.ses.streams", "tap_mailing.streams"]

@@ -20,7 +20,7 @@ from mailing_sandbox.server import Sandbox
 from tap_mailing.change_detection import sqlite
 from tap_mailing.change_detection.postgres import PostgresStore
 from tap_mailing.change_detection.sqlite import FileStore
-from tap_mailing.mailjet.provider import ContactProperties, ListMembers
+from tap_mailing.mailjet.streams import ContactProperties, ListMembers
 from tap_mailing.records.columns import text
 from tap_mailing.records.writer import PageWriter
 from tap_mailing.tap import StreamsFailed, TapMailing
@@ -141,7 +141,7 @@ def test_incremental_streams_are_as_ever(source, fake):
 
 
 def test_a_stream_filtered_here_is_walked_whole_and_keeps_its_bookmark(source, monkeypatch):
-    monkeypatch.setattr("tap_mailing.mailjet.provider.ListSignups.filtered_here", True)
+    monkeypatch.setattr("tap_mailing.mailjet.streams.ListSignups.filtered_here", True)
     signups = "mailjet_list_signups"
     old, new = {"ID": 1, "SignupAt": 1709632800}, {"ID": 2, "SignupAt": 1709719200}
     source.mailjet.collections["contactslistsignup"] = [old, new]

@@ -23,7 +23,7 @@ JOBS = "mailjet_import_jobs"
 LISTS = "mailjet_mailing_lists"
 CONTACTS = "mailjet_contacts"
 EXPORTS = "mpdx_contact_exports"
-STREAMS = {stream.name: stream for provider in PROVIDERS for stream in provider.streams}
+STREAMS = {stream.name: stream for provider in PROVIDERS for stream in provider.stream_classes}
 BOOKMARKS = {JOBS: {"replication_key": "created_at", "replication_key_value": "2026-01-01T00:00:00Z"}}
 STATE = {"bookmarks": BOOKMARKS}
 

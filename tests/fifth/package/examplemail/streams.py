@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 from examplemail.client import ENDED, ExampleMailClient
+from examplemail.tap_provider import INCLUDE_OPTED_OUT
 from mailing_api import values
-from mailing_api.settings import Setting, lookup
+from mailing_api.settings import lookup
 from tap_mailing.records.columns import Row, computed, identifier, integer, mapping, text, timestamp
 from tap_mailing.streams.base import MailingStream
 
-__all__ = ["INCLUDE_OPTED_OUT", "STREAMS"]
-
-INCLUDE_OPTED_OUT: Final = Setting(
-    name="examplemail_include_opted_out",
-    title="Example Mail: include opted-out contacts",
-    description="Read contacts that opted out, too.",
-    type="boolean",
-    default=True,
-)
+__all__ = ["STREAMS"]
 
 _STANDINGS = {"active": "subscribed", "opted_out": "unsubscribed"}
 
@@ -40,7 +33,6 @@ class ExampleMailStream(MailingStream[ExampleMailClient]):
 
     def read(self, since: str | None) -> Iterable[Sequence[Row]]:
         """All rows, or those since a moment."""
-        self._latest = ""
         filters = {self.since_filter: since} if since is not None else {}
         return self.client.rows(self.collection, **filters)
 
@@ -48,14 +40,9 @@ class ExampleMailStream(MailingStream[ExampleMailClient]):
         """The first rows."""
         return self.client.first(self.collection)[:count]
 
-    def seen(self, rows: Sequence[Row]) -> None:
-        """Keep the latest moment."""
-        moments = (values.timestamp(row.get(self.since_field)) or "" for row in rows)
-        self._latest = max([self._latest, *moments])
-
-    def conclude(self, bookmark: str | None, started: str) -> Mapping[str, Any]:
-        """The bookmark is the latest moment read, though not in the future."""
-        return self.bookmark_at(max(bookmark or "", min(self._latest, started)) or None)
+    def moment_of(self, row: Row) -> str | None:
+        """When the row changed, or was submitted."""
+        return values.timestamp(row.get(self.since_field))
 
 
 class MailingLists(ExampleMailStream):
@@ -123,18 +110,18 @@ class ImportJobs(ExampleMailStream):
         text("label", "label"),
     )
 
-    def read(self, since: str | None) -> Iterable[Sequence[Row]]:
-        """All jobs, or those that were submitted since a moment."""
+    def begin(self) -> None:
+        """No job that has not ended is known yet."""
+        super().begin()
         self._waiting = ""
-        return super().read(since)
 
     def seen(self, rows: Sequence[Row]) -> None:
         """Keep when the first of those that have not ended was submitted."""
         super().seen(rows)
-        waiting = [values.timestamp(row["submitted"]) or "" for row in rows if row.get("state") not in ENDED]
+        waiting = [self.moment_of(row) or "" for row in rows if row.get("state") not in ENDED]
         self._waiting = min([one for one in (self._waiting, *waiting) if one], default="")
 
-    def conclude(self, bookmark: str | None, started: str) -> Mapping[str, Any]:
+    def conclude(self, bookmark: str | None, started: str, /) -> Mapping[str, Any]:
         """The bookmark does not pass a job that has not ended."""
         return self.bookmark_at(self._waiting) if self._waiting else super().conclude(bookmark, started)
 
