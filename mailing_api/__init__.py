@@ -1,1 +1,1 @@
-"""How to talk to mailing providers; no Singer in here."""
+"""Clients of mailing providers, without Singer."""

@@ -1,7 +1,7 @@
-"""E-mail addresses: how one is cleaned before it is sent, when two are the same mailbox, and what no server accepts.
+"""E-mail addresses: cleaning before they are sent, comparison, and syntax that no server accepts.
 
-An address is sent as it was given, without blanks, hidden characters and the quotes or brackets around it. Addresses
-are compared by `fold_address` only.
+An address is sent without the spaces, hidden characters, quotes and brackets around it. Addresses are compared by
+`fold_address` only.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ __all__ = [
 _ORDINARY = re.compile(
     r"(?=.{3,64}\Z)[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*@(?:[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*\.)+[A-Za-z]{2,}\Z"
 )
-#: Control characters, the characters that Unicode calls default ignorable, and the blank braille pattern; characters
+#: Control characters, the characters that Unicode calls default ignorable, and the empty braille pattern; characters
 #: of the category "format" are hidden, too.
 _HIDDEN = re.compile(
     "[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
     "\u202a-\u202e\u2060-\u206f\u2800\u3164\U00016fe4\U0001d159\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3"
     "\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
-#: Separators of a domain's labels that Unicode's compatibility forms leave as they are.
+#: Separators of a domain's labels that Unicode's compatibility forms keep.
 _DOTS = str.maketrans(dict.fromkeys("\u3002\uff61", "."))
 _OPENING = "<([{\"'`\u2018\u201a\u201b\u201c\u201e\u201f\u00ab\u2039\u300c"
 _CLOSING = ">)]}\"'`\u2019\u2018\u201d\u201c\u00bb\u203a\u300d"
@@ -45,25 +45,25 @@ _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^
 _AROUND_AT = re.compile(r"\s*@\s*")
 _FINAL_DOT = re.compile(r"\.+\Z")
 _SHAPE = re.compile(r'(?:[^\s@\ud800-\udfff]+|"(?:[^"\\\ud800-\udfff]|\\.)*")@[^\s@\ud800-\udfff]+')
-#: Stand for characters that were lost, so that nobody can tell which address it was.
+#: Replacements of characters that were lost, so that the address is unknown.
 _LOST = re.compile("[\ufffc\ufffd]")
 #: Names that no public name server knows.
 _SPECIAL_USE = re.compile(r"\.(?:arpa|invalid|local|localhost|onion|test)\Z", re.IGNORECASE)
 
-#: Names that are reserved so that nobody has them.
-_NOBODYS = re.compile(r"\.(?:invalid|localhost)\Z", re.IGNORECASE)
+#: Reserved names that no host has.
+_UNASSIGNED = re.compile(r"\.(?:invalid|localhost)\Z", re.IGNORECASE)
 
 _LONGEST = 320
 
 
 def sent_address(text: str) -> str:
-    """An address as it is sent: without blanks and hidden characters, and without quotes or brackets around it.
+    """Return an address as it is sent: without the spaces, hidden characters, quotes and brackets around it.
 
     Compatibility forms of characters, such as full-width letters, become the characters themselves. The domain is in
-    lower case, without a final dot. An ordinary address stays as it is, but for blanks and its domain's case.
+    lower case, without a final dot. Of an ordinary address only spaces and the case of the domain change.
 
     Raises:
-        ValueError: it does not even have the shape of an address; the text holds no data.
+        ValueError: it does not have the form of an address; the message quotes no data.
     """
     bare = text.strip()
     if not _ORDINARY.match(bare):
@@ -75,7 +75,7 @@ def sent_address(text: str) -> str:
 
 
 def with_ascii_domain(address: str) -> str:
-    """An address, given as it is sent, with its domain in Punycode where it has letters beyond ASCII."""
+    """Return an address, given as it is sent, with its domain in Punycode if that is not ASCII."""
     if address.isascii():
         return address
     local, _, domain = address.rpartition("@")
@@ -83,9 +83,10 @@ def with_ascii_domain(address: str) -> str:
 
 
 def other_spelling(address: str) -> str | None:
-    """An address, given as it is sent, with its domain in Unicode instead of Punycode, or the other way round.
+    """Return an address, given as it is sent, with its domain in Unicode instead of Punycode, or the other way round.
 
-    Where only the part before the `@` is not ASCII: with the marks of its letters as characters of their own.
+    If only the part before the `@` is not ASCII, the accents of its letters become separate characters. None if there
+    is no other spelling.
     """
     if not address.isascii():
         other = with_ascii_domain(address)
@@ -103,9 +104,9 @@ def other_spelling(address: str) -> str | None:
 
 
 def fold_address(address: str) -> str:
-    """An address in the form in which equal mailboxes are equal; of an ordinary one it is the lower case.
+    """Return an address in the form in which equal mailboxes are equal: an ordinary one in lower case.
 
-    What has no shape of an address is put in lower case only.
+    A string that is not an address is only put in lower case.
     """
     if _ORDINARY.match(address):
         return address.lower()
@@ -113,14 +114,14 @@ def fold_address(address: str) -> str:
 
 
 def check_address(address: str, *, ascii_only: bool = False) -> None:
-    """See whether mail servers accept an address, given as it is sent; nothing is looked up.
+    """Check whether mail servers accept the syntax of an address; nothing is looked up.
 
     Args:
-        address: what `sent_address` gave.
-        ascii_only: letters beyond ASCII are not taken before the `@`.
+        address: a result of `sent_address`.
+        ascii_only: only ASCII is accepted before the `@`.
 
     Raises:
-        ValueError: they do not; the text may quote parts of the address.
+        ValueError: they do not; the message may quote parts of the address.
     """
     if _ORDINARY.match(address):
         return
@@ -128,7 +129,7 @@ def check_address(address: str, *, ascii_only: bool = False) -> None:
 
     if _LOST.search(address):
         raise ValueError("a character was lost: the address holds a replacement character")
-    # Whether a name is known to the public is the provider's business.
+    # Whether a domain is public is for the provider to decide.
     checked = _SPECIAL_USE.sub(".example", address)
     try:
         validate_email(checked, allow_smtputf8=not ascii_only, strict=True, check_deliverability=False)
@@ -137,16 +138,16 @@ def check_address(address: str, *, ascii_only: bool = False) -> None:
 
 
 def is_reachable(address: str) -> bool:
-    """Whether an address, given as it is sent, may be that of somebody; what erasing put in its place is not."""
+    """Return whether an address, given as it is sent, may belong to a person; replacements for erased ones do not."""
     try:
         check_address(address)
     except ValueError:
         return False
-    return _NOBODYS.search(address) is None
+    return _UNASSIGNED.search(address) is None
 
 
 def _cleaned(text: str) -> str:
-    """The address in a text, without everything that surrounds it or hides in it; its domain in lower case."""
+    """The address in a string, without surrounding and hidden characters; its domain in lower case."""
     if len(text) > 2 * _LONGEST:
         raise ValueError("too long for an e-mail address")
     bare = without_hidden(unicodedata.normalize("NFKC", without_hidden(text))).strip()
@@ -162,14 +163,14 @@ def _cleaned(text: str) -> str:
 
 
 def without_hidden(text: str) -> str:
-    """A text without control, format and other characters that nobody can see; spaces and line breaks stay."""
+    """Return a string without control, format and other invisible characters; spaces and line breaks stay."""
     if text.isascii() and text.isprintable():
         return text
-    return "".join(one for one in _HIDDEN.sub("", text) if unicodedata.category(one) != "Cf")
+    return "".join(sign for sign in _HIDDEN.sub("", text) if unicodedata.category(sign) != "Cf")
 
 
 def _unwrapped(text: str) -> str:
-    """A text without its outermost quotes or brackets, if it has any."""
+    """A string without its outermost quotes and brackets."""
     bare = text
     if not _QUOTED.match(bare) and (named := _NAMED.fullmatch(bare)):
         bare = named[1]
@@ -183,7 +184,7 @@ def _unwrapped(text: str) -> str:
 
 
 def _lower(domain: str) -> str:
-    """A domain in lower case: beyond ASCII as Unicode maps names for name servers."""
+    """A domain in lower case; beyond ASCII by Unicode's mapping for domain names."""
     if domain.isascii():
         return domain.lower()
     try:
@@ -205,7 +206,7 @@ def _folded(address: str) -> str:
 
 
 def _label(label: str) -> str:
-    """A label of a domain as name servers know it, so that Unicode and Punycode are the same."""
+    """A label of a domain in Punycode, if it is not ASCII."""
     if label.isascii() and not label.startswith("xn--"):
         return label
     try:

@@ -1,4 +1,4 @@
-"""From what providers send to what a warehouse wants: timestamps, numbers and flags, None where unset.
+"""Conversion of providers' values for a warehouse: timestamps, numbers and flags, None if unset.
 
 Timestamps come out as RFC 3339 in UTC with fixed microseconds, so that they compare as strings.
 """
@@ -26,13 +26,13 @@ __all__ = [
     "to_epoch",
 ]
 
-#: No provider has anything older, and some refuse to be asked for it. In the form of `timestamp`.
+#: No provider has older data, and some refuse requests for it. In the form of `timestamp`.
 EARLIEST: Final = "1970-01-01T00:00:00.000000Z"
 
 _LENGTH_OF_SECONDS = len("2024-03-05T09:41:07Z")
 _LENGTH_OF_MILLISECONDS = len("2024-03-05T09:41:07.250Z")
 
-# Nothing is guessed: neither a day for a time, nor a month for a year, nor a time for a day in `date_time`.
+# Only complete values are accepted: no time without a day, no month alone, no day without a time in `date_time`.
 _TIME = r"\d\d:\d\d:\d\d(?:[.,]\d+)?"
 _OFFSET = r" ?(?:[Zz]|[+-]\d\d(?::?\d\d)?)"
 _DATE_TIME = re.compile(rf"(\d{{4}}-\d\d-\d\d)[Tt ]({_TIME})({_OFFSET})?", re.ASCII)
@@ -43,23 +43,23 @@ _NUMBER = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
 
 
 def is_identifier(value: Any) -> bool:
-    """Whether a value can be the name that a provider gives an object: such names are logged, an address is not."""
+    """Return whether a value can be a provider's name of an object: such names are logged, addresses are not."""
     return isinstance(value, str) and _IDENTIFIER.fullmatch(value) is not None
 
 
 def timestamp(value: Any) -> str | None:
-    """A date-time text as `2024-03-05T09:41:07.000000Z`; one without an offset is UTC, a date its midnight.
+    """Return a date-time string as `2024-03-05T09:41:07.000000Z`; without an offset it is UTC, a date is its midnight.
 
     Unset is None.
 
     Raises:
         ValueError: neither a date-time nor a date.
-        TypeError: not a text.
+        TypeError: not a string.
     """
     if _is_unset(value):
         return None
     if len(value) == _LENGTH_OF_SECONDS and value[19] == "Z" and value[10] == "T":
-        datetime.fromisoformat(value)  # raises where this only looks like a date
+        datetime.fromisoformat(value)  # raises if this only looks like a date
         return f"{value[:19]}.000000Z"
     if len(value) == _LENGTH_OF_MILLISECONDS and value[23] == "Z" and value[19] == "." and value[10] == "T":
         datetime.fromisoformat(value)
@@ -71,18 +71,18 @@ def timestamp(value: Any) -> str | None:
 
 
 def date_time(value: Any) -> str | None:
-    """A whole date-time, which tells its day and its second, in the form of `timestamp`.
+    """Return a complete date-time, with day and second, in the form of `timestamp`.
 
     Raises:
-        ValueError: anything else, a date among it.
-        TypeError: not a text.
+        ValueError: anything else, such as a date.
+        TypeError: not a string.
     """
     if _is_unset(value):
         return None
-    found = _DATE_TIME.fullmatch(value)
-    if found is None:
+    parts = _DATE_TIME.fullmatch(value)
+    if parts is None:
         raise ValueError("not a date-time")
-    day, time, offset = found.groups()
+    day, time, offset = parts.groups()
     aware = datetime.fromisoformat(f"{day}T{time}{(offset or 'Z').strip().upper()}")
     try:
         return timestamp_of(aware)
@@ -92,33 +92,32 @@ def date_time(value: Any) -> str | None:
 
 def _is_unset(value: Any) -> bool:
     if value is not None and not isinstance(value, str):
-        raise TypeError("not a text")
+        raise TypeError("not a string")
     return not value
 
 
 def timestamp_of(moment: datetime) -> str:
-    """An aware datetime in the form of `timestamp`."""
-    # strftime gives years before 1000 fewer than four digits.
+    """Return an aware datetime in the form of `timestamp`."""
+    # strftime writes years before 1000 with fewer than four digits.
     return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
 def earlier(moment: str, seconds: float) -> str:
-    """So long before a moment, in the form of `timestamp`, though not before `EARLIEST`."""
+    """Return the time so many seconds before a moment, in the form of `timestamp`, but not before `EARLIEST`."""
     try:
-        found = timestamp_of(datetime.fromisoformat(moment) - timedelta(seconds=seconds))
+        return max(timestamp_of(datetime.fromisoformat(moment) - timedelta(seconds=seconds)), EARLIEST)
     except OverflowError:
         return EARLIEST
-    return max(found, EARLIEST)
 
 
 def epoch(value: Any) -> str | None:
-    """Unix seconds (number or text) in the form of `timestamp`; 0 and "" are None."""
+    """Return Unix seconds (number or string) in the form of `timestamp`; 0 and "" are None."""
     seconds = integer(value)
     return timestamp_of(datetime.fromtimestamp(seconds, UTC)) if seconds else None
 
 
 def moment(value: Any) -> str | None:
-    """Unix seconds as a number, perhaps with a fraction, or a date-time text, in the form of `timestamp`.
+    """Return Unix seconds (a number, perhaps with a fraction) or a date-time string in the form of `timestamp`.
 
     Raises:
         ValueError: neither of the two.
@@ -130,15 +129,15 @@ def moment(value: Any) -> str | None:
 
 
 def to_epoch(value: str) -> int:
-    """Unix seconds of a value of `timestamp`, rounded down."""
+    """Return the Unix seconds of a value of `timestamp`, rounded down."""
     return int(datetime.fromisoformat(value).timestamp())
 
 
 def integer(value: Any) -> int | None:
-    """A whole number, also given as text; unset is None. Exact at any size.
+    """Return a whole number, also from a string, exact at any size; unset is None.
 
     Raises:
-        ValueError: not a whole number, or a text that is written otherwise, such as `007`.
+        ValueError: not a whole number, or a string in another form, such as `007`.
     """
     if type(value) is int:
         return value
@@ -152,10 +151,10 @@ def integer(value: Any) -> int | None:
 
 
 def number(value: Any) -> float | None:
-    """A number, also given as text; unset is None.
+    """Return a number, also from a string; unset is None.
 
     Raises:
-        ValueError: not a number, one that is not finite, or a text that is written otherwise, such as `1_000`.
+        ValueError: not a number, not finite, or a string in another form, such as `1_000`.
         OverflowError: too large.
     """
     if value is None or value == "":
@@ -164,14 +163,14 @@ def number(value: Any) -> float | None:
         raise ValueError("not a number")
     if isinstance(value, str) and not _NUMBER.fullmatch(value):
         raise ValueError("not a number")
-    found = float(value)
-    if not math.isfinite(found):
+    result = float(value)
+    if not math.isfinite(result):
         raise ValueError("not finite")
-    return found
+    return result
 
 
 def boolean(value: Any) -> bool | None:
-    """A flag given as true, "true" or 1 in any case; unset is None.
+    """Return a flag from a boolean, from "true" or "false" in any case, or from 1 or 0; unset is None.
 
     Raises:
         ValueError: neither true nor false.
@@ -189,7 +188,7 @@ def boolean(value: Any) -> bool | None:
 
 
 def text(value: Any) -> str | None:
-    """A text; "" is None; a number becomes its digits, and a flag as JSON writes it.
+    """Return a string; "" is None; a number becomes its digits, and a flag its JSON.
 
     Raises:
         TypeError: an object or an array.
@@ -197,7 +196,7 @@ def text(value: Any) -> str | None:
     if value is None or value == "":
         return None
     if isinstance(value, (dict, list)):
-        raise TypeError("not a text")
+        raise TypeError("not a string")
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float) and value.is_integer():

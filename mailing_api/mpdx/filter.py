@@ -125,16 +125,16 @@ def _value(name: str, value: Any) -> str:
             f"Setting `mpdx_export_filter` has {name!r}, but {why}: all contacts would be exported. Known filters: "
             f"{', '.join(EXPORT_FILTERS)}."
         )
-    texts = [_text(name, part) for part in value] if isinstance(value, list) else [_text(name, value)]
+    parts = [_text(name, part) for part in value] if isinstance(value, list) else [_text(name, value)]
     if name in _SEVERAL:
-        texts = [part.strip() for text in texts for part in text.split(",")]
-    elif len(texts) > 1:
-        raise ConfigurationError(f"Setting `mpdx_export_filter`: `{name}` takes a single value, not {len(texts)}.")
-    for text in texts or [""]:
+        parts = [part.strip() for several in parts for part in several.split(",")]
+    elif len(parts) > 1:
+        raise ConfigurationError(f"Setting `mpdx_export_filter`: `{name}` takes a single value, not {len(parts)}.")
+    for text in parts or [""]:
         expected = check(text) if text else "a string that is not empty: MPDX ignores a filter without a value"
         if expected:
             raise ConfigurationError(f"Setting `mpdx_export_filter`: `{name}` is {text!r}, but must be {expected}.")
-    return ",".join(texts)
+    return ",".join(parts)
 
 
 def _text(name: str, value: Any) -> str:

@@ -158,7 +158,7 @@ def read_error(request: str, response: httpx.Response, *, key: str) -> MailingEr
 
 
 def redacted(text: str, key: str) -> str:
-    """Return a text without API keys and without the signatures of its URLs."""
+    """Return a message without API keys and without the signatures of its URLs."""
     bare = text.replace(key, "[key]") if key else text
     return _SIGNATURE.sub(_unsigned, _KEY.sub("[key]", bare))
 

@@ -103,7 +103,7 @@ def _clean(record: logging.LogRecord) -> None:
 
 
 def safe_line(text: str) -> str:
-    """Return a text made safe for one line of a log or another output."""
+    """Return a string made safe for one line of a log or another output."""
     return _NEW_LINE.sub(r"\\x0a", _safe(text))
 
 

@@ -34,7 +34,7 @@ class MailingPlugin(PluginBase):
     Attributes:
         declared_settings: all settings of the plugin.
         command_class: the class of its command.
-        option_help: texts of `--help` that replace those of the SDK, by option.
+        option_help: help by option, in place of the SDK's.
     """
 
     declared_settings: ClassVar[Sequence[Setting]]

@@ -42,7 +42,7 @@ _BEARING: Final = re.compile(
 
 
 class _Form(NamedTuple):
-    """A text to hide; if `alone`, only as a whole word."""
+    """A string to hide; if `alone`, only as a whole word."""
 
     text: str
     alone: bool

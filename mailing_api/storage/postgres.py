@@ -1,6 +1,6 @@
-"""PostgreSQL as a place to keep something: its URL, its locks, and whether what is there is our own.
+"""Storage in PostgreSQL: its URL, its locks, and the check that a schema is our own.
 
-Nothing of a URL is shown but host and database, and these only where they cannot be a piece of a password.
+Of a URL only host and database are shown, and only if they cannot be a part of a password.
 """
 
 from __future__ import annotations
@@ -13,35 +13,35 @@ from typing import Any, Final
 
 __all__ = ["OwnSchema", "Run", "connection_options", "failure", "is_database", "lock", "named", "problem_of"]
 
-#: Runs a statement with parameters, of which each has the sign `%s`, over whichever driver; returns the rows found.
+#: Runs a statement with parameters, each as `%s`, by any driver; returns the rows.
 Run = Callable[..., Sequence[Sequence[Any]]]
 
-#: Seconds to wait for a lock: the server learns a moment late that a killed holder is gone.
+#: Seconds to wait for a lock: the server notices a killed holder with a delay.
 LOCK_PATIENCE: Final = 5.0
-#: libpq's options: texts are UTF-8, whatever PGCLIENTENCODING and the server say; and a worker that is gone without a
-#: word is noticed, and its locks are free, within a minute.
+#: libpq's options: UTF-8, whatever PGCLIENTENCODING and the server say; and keepalives, by which the server notices a
+#: lost client, and releases its locks, within a minute.
 _CONNECTION: Final[dict[str, Any]] = {
     "client_encoding": "utf8",
     "keepalives_idle": 30,
     "keepalives_interval": 10,
     "keepalives_count": 3,
 }
-#: Why a database cannot hold every text; no row: it can.
+#: Why a database cannot hold every string; no row if it can.
 _ENCODING_PROBLEM: Final = """
 SELECT 'has the encoding ' || pg_catalog.pg_encoding_to_char(encoding) || ', which lacks characters that addresses and '
-'names have. Give a database with the encoding UTF8'
+'names have. Use a database with the encoding UTF8'
 FROM pg_catalog.pg_database
 WHERE datname = pg_catalog.current_database() AND pg_catalog.pg_encoding_to_char(encoding) NOT IN ('UTF8', 'SQL_ASCII')
 """
-#: Who holds the advisory lock of a text's hash.
+#: The holder of the advisory lock of a string's hash.
 _HOLDER_OF_LOCK: Final = (
     "SELECT application_name FROM pg_catalog.pg_locks JOIN pg_catalog.pg_stat_activity USING (pid) "
     "WHERE locktype = 'advisory' AND granted AND objsubid = 1 AND pg_locks.database = "
     "(SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()) "
     "AND (classid::bigint << 32 | objid::bigint) = pg_catalog.hashtextextended(%s, 0)"
 )
-#: What in a schema is not the role's own, or would make its statements do something else: a trigger, a rule, a policy.
-#: No row: everything is ours.
+#: Objects in a schema that the role does not own, or that change the effect of its statements: triggers, rules,
+#: policies. No row if there are none.
 _FOREIGN_OBJECTS: Final = """
 WITH ours AS (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = current_user),
      place AS (SELECT oid, nspowner FROM pg_catalog.pg_namespace WHERE nspname = %s)
@@ -74,7 +74,7 @@ LIMIT 1
 """
 
 _SCHEME: Final = r"postgres(?:ql)?(?:\+psycopg)?"
-#: What is a URL of ours without doubt: whatever is special in a password is percent-encoded, and one `@` ends it.
+#: An unambiguous URL: special characters in a password are percent-encoded, and one `@` ends it.
 _URL: Final = re.compile(
     rf"{_SCHEME}://"
     r"(?:(?P<user>(?:[^\s@/?#\[\]:%]|%[0-9a-f]{2})*)(?P<password>:(?:[^\s@/?#\[\]%]|%[0-9a-f]{2})*)?@)?"
@@ -83,7 +83,7 @@ _URL: Final = re.compile(
     r"(?:\?(?:[a-z_]+=(?:[^\s@#?&%]|%[0-9a-f]{2})*(?:&|$))*)?",
     re.IGNORECASE,
 )
-#: libpq's other form, `host=… password=…`, at any place.
+#: libpq's other form, `host=… password=…`, anywhere in a string.
 _KEY_VALUE: Final = re.compile(
     r"(?:^|\s)(?:host|hostaddr|port|dbname|user|password|passfile|service|sslmode|options)\s*=", re.IGNORECASE
 )
@@ -91,29 +91,29 @@ _SHOWN: Final = re.compile(r"[A-Za-z0-9._-]{1,100}")
 
 
 class OwnSchema:
-    """A schema of a database in which a plugin keeps something, and which is its own.
+    """A schema of a database that belongs to a plugin.
 
     Attributes:
         name: for messages and logs; holds no password.
-        driver_error: what the driver raises.
+        driver_error: the base class of the driver's exceptions.
     """
 
     def __init__(
         self, url: str, schema: str, *, setting: str, member: str = "", content: str, error: Callable[[str], Exception]
     ) -> None:
-        """Name the place; nothing is done.
+        """Name the schema; no connection is made.
 
         Args:
-            url: as libpq takes it: `postgresql://user:password@host/database`; what is left out comes from libpq's
+            url: in libpq's form: `postgresql://user:password@host/database`; missing parts come from libpq's
                 environment variables, such as PGPASSWORD.
             schema: its name.
-            setting: that names the place.
-            member: of the setting, where the URL is one.
-            content: what is kept.
-            error: made of a message.
+            setting: the setting that has the URL.
+            member: the member of the setting, if it is an object.
+            content: the noun for the content, for messages.
+            error: makes the exception to raise from a message.
 
         Raises:
-            Exception: `error`: it is no URL, or psycopg is not installed.
+            Exception: `error`: it is not a URL, or psycopg is not installed.
         """
         if problem := problem_of(url):
             subject = f"`{setting}`: `{member}`" if member else f"`{setting}`"
@@ -122,8 +122,8 @@ class OwnSchema:
             import psycopg  # noqa: PLC0415 - an extra, and slow to import
         except ImportError:
             raise error(
-                f"Setting `{setting}`: a {content} in PostgreSQL needs the package psycopg, which the extra "
-                "`postgresql` of this project brings."
+                f"Setting `{setting}`: a {content} in PostgreSQL needs the package psycopg: install this project with "
+                "its extra `postgresql`."
             ) from None
         self.driver_error: type[Exception] = psycopg.Error
         self._schema = schema
@@ -133,7 +133,7 @@ class OwnSchema:
         self.name = f"{named(url, os.environ)}, schema {schema}"
 
     def check(self, run: Run) -> None:
-        """See that the database can hold every text.
+        """Check that the database can hold every string.
 
         Raises:
             Exception: `error`: it cannot.
@@ -142,47 +142,47 @@ class OwnSchema:
             raise self._error(f"Setting `{self._setting}`: the database of {self.name} {problem[0][0]}.")
 
     def begin(self, run: Run) -> None:
-        """Begin a session, in which nothing of what others put into a schema is called instead of PostgreSQL's own.
+        """Begin a session in which names lead to PostgreSQL's own objects, and not to those of other users.
 
         Raises:
-            Exception: `error`: the database cannot hold every text.
+            Exception: `error`: the database cannot hold every string.
         """
         run("SELECT pg_catalog.set_config('search_path', '', false)")
         self.check(run)
 
     def is_there(self, run: Run) -> bool:
-        """Whether there is such a schema."""
+        """Return whether the schema exists."""
         return bool(run("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = %s", self._schema))
 
     def enter(self, run: Run) -> bool:
-        """Use the schema from now on; returns whether it had to be made. Two runs at once must not do this.
+        """Use the schema from now on; return whether it was created. Two runs must not do this at the same time.
 
         Raises:
-            Exception: `error`: something in it is not this role's own.
+            Exception: `error`: it holds objects that this role does not own.
         """
         is_new = not self.is_there(run)
         if is_new:
             run(f'CREATE SCHEMA IF NOT EXISTS "{self._schema}"')
         if foreign := run(_FOREIGN_OBJECTS, self._schema):
             raise self._error(
-                f"Setting `{self._setting}`: in {self.name}, {foreign[0][0]} is not this role's own, so that it might "
-                f"do more than keep a {self._content}. Find out who made it. A schema that was made beforehand has to "
+                f"Setting `{self._setting}`: in {self.name}, {foreign[0][0]} does not belong to this role, so it may "
+                f"do more than keep a {self._content}. Find out who made it. A schema that was made beforehand must "
                 "belong to the role: CREATE SCHEMA ... AUTHORIZATION."
             )
         run(f'SET search_path TO "{self._schema}", pg_temp')
-        run("SET synchronous_commit TO on")  # what is noted survives a crash of the server
+        run("SET synchronous_commit TO on")  # committed rows survive a crash of the server
         return is_new
 
 
 def connection_options() -> dict[str, Any]:
-    """The options of a connection; whoever finds something locked is told by its name who holds it."""
+    """Return the options of a connection; its name lets other runs report who holds a lock."""
     from mailing_api.storage.locks import who_we_are  # noqa: PLC0415 - loads filelock, which few runs of the tap need
 
     return {"application_name": who_we_are()[:63], **_CONNECTION}
 
 
 def lock(run: Run, text: str) -> str | None:
-    """Take the advisory lock of a text, for the session; returns who holds it, or None if it was taken."""
+    """Take the advisory lock of a string for the session; return None, or the holder if it is held."""
     deadline = time.monotonic() + LOCK_PATIENCE
     while not run("SELECT pg_catalog.pg_try_advisory_lock(pg_catalog.hashtextextended(%s, 0))", text)[0][0]:
         if time.monotonic() > deadline:
@@ -193,62 +193,63 @@ def lock(run: Run, text: str) -> str | None:
 
 
 def is_database(place: str) -> bool:
-    """Whether a text is meant for a database and is no file's name, however it is written."""
+    """Return whether a string is meant as a database's URL, even a wrong one, and not as a file's name."""
     return bool(
         "://" in place
         or re.match(rf"\s*(?:jdbc:)?{_SCHEME}:", place, re.IGNORECASE)
         or _KEY_VALUE.search(place)
-        # No file's name: somebody left out the scheme before user, password and host.
+        # Not a file's name: user, password and host without the scheme.
         or re.match(r"[^/\s:@]+:[^/\s].*@[\w.\[\]-]*(?::\d+)?(?:/.*)?$", place)
         or re.match(r"//[^/\s]*@", place)
     )
 
 
 def problem_of(url: str) -> str | None:
-    """What is wrong with a database's URL, and how to write it, without a word of it; None for nothing."""
+    """Return what is wrong with a database's URL, and how to write it, without quoting it; None if it is valid."""
     if _URL.fullmatch(url):
         return None
     form = "write postgresql://user:password@host/database"
     if not re.match(rf"\s*(?:jdbc:)?{_SCHEME}:", url, re.IGNORECASE):
         if _KEY_VALUE.search(url):
             return f"is in libpq's form of keys and values; {form}"
-        return f"is no URL of PostgreSQL; {form}"
+        return f"is not a URL of PostgreSQL; {form}"
     return (
-        f"is no URL that can be read; {form}, special characters of the password percent-encoded (@ is %40, / is %2F, "
-        "? is %3F, # is %23, % is %25, a space is %20), or leave the password to PGPASSWORD"
+        f"is not a valid URL; {form} with special characters of the password percent-encoded (@ is %40, / is %2F, ? is "
+        "%3F, # is %23, % is %25, a space is %20), or set the password in PGPASSWORD"
     )
 
 
 def named(url: str, environ: Mapping[str, str]) -> str:
-    """Host and database of a URL without problem, for messages and logs; what is left out, libpq takes from PGHOST."""
-    found = _URL.fullmatch(url)
-    host, database = (found["host"] or "", found["database"] or "") if found else ("", "")
-    parts = [host or environ.get("PGHOST", ""), database or environ.get("PGDATABASE", "")]
-    return "PostgreSQL " + "/".join(part if _SHOWN.fullmatch(part) else "" for part in parts)
+    """Return host and database of a valid URL for messages and logs; missing ones from PGHOST and PGDATABASE."""
+    parts = _URL.fullmatch(url)
+    host, database = (parts["host"], parts["database"]) if parts else (None, None)
+    shown = [host or environ.get("PGHOST", ""), database or environ.get("PGDATABASE", "")]
+    return "PostgreSQL " + "/".join(part if _SHOWN.fullmatch(part) else "" for part in shown)
 
 
 def failure(error: BaseException) -> str:
-    """Words for an error of the driver; its own may quote addresses, values and passwords."""
+    """Return the message for an error of the driver, whose own may quote addresses, values and passwords."""
     error = getattr(error, "orig", error)
     code = getattr(error, "sqlstate", None) or ""
     if not code and type(error).__name__ == "DataError":
-        return "it cannot keep a value, most often a NUL character in the name of a stream"
+        return "it cannot store a value, most often a NUL character in the name of a stream"
     return _FAILURES.get(code) or (f"SQLSTATE {code}" if re.fullmatch(r"[0-9A-Z]{5}", code) else _LOST)
 
 
 _LOST: Final = (
-    "check that the server can be reached, and user, password and database in the URL or in PGPASSWORD and the like"
+    "check that the server can be reached, and the user, password and database in the URL or in libpq's environment "
+    "variables, such as PGPASSWORD"
 )
-_CHANGED: Final = "its tables were changed or dropped by something else"
+_CHANGED: Final = "its tables were changed or dropped by another program"
 _FAILURES: Final = {
     "08006": "the connection was lost",
     "23502": _CHANGED,
     "25006": "the server is read-only",
     "28000": "the server refuses this user",
     "28P01": "the server refuses this user or password",
-    "3D000": "there is no such database",
+    "3D000": "the database does not exist",
     "3F000": _CHANGED,
-    "42501": "the user lacks a permission; it needs a schema of its own, or the right to make one",
+    "42501": "the user lacks a permission; it needs a schema of its own, or the permission to create one",
     "42703": _CHANGED,
     "42P01": _CHANGED,
     "53100": "the server's disk is full",

@@ -130,7 +130,7 @@ def test_what_a_stranger_made_is_refused_and_left_as_it_is(database, postgresql_
     store = journal(postgresql_url, f"strange {what}")
     database.execute(STRANGE[what].format(schema=store._schema))
     database.execute("RESET ROLE")
-    with pytest.raises(JournalError, match="is not this role's own"):
+    with pytest.raises(JournalError, match="does not belong to this role"):
         Journal(store)
     tables = database.execute("SELECT count(*) FROM pg_tables WHERE schemaname = %s", [store._schema]).fetchone()
     assert tables[0] <= 1
@@ -145,7 +145,7 @@ def test_a_snapshot_in_a_strangers_schema_is_refused(database, postgresql_url, w
     database.execute(STRANGE[what].format(schema="tap_mailing"))
     database.execute("RESET ROLE")
     with (
-        pytest.raises(ConfigurationError, match="is not this role's own"),
+        pytest.raises(ConfigurationError, match="does not belong to this role"),
         Snapshots(postgresql_url.replace("postgres:@", "connector:@")),
     ):
         pass
@@ -196,7 +196,7 @@ def test_tables_that_were_changed_or_dropped_are_told_and_not_made_anew(database
     query = "SELECT nspname FROM pg_namespace WHERE nspname LIKE %s"
     ((place,),) = database.execute(query, [f"target_mailing_mailjet_{mailjet.folder.name[:10]}%"]).fetchall()
     for statement, said in (
-        (f"ALTER TABLE {place}.keys RENAME COLUMN contact TO other", "changed or dropped by something else"),
+        (f"ALTER TABLE {place}.keys RENAME COLUMN contact TO other", "changed or dropped by another program"),
         (f"ALTER TABLE {place}.keys RENAME COLUMN other TO contact; DROP TABLE {place}.keys_log", "is damaged"),
     ):
         database.execute(statement)
