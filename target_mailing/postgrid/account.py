@@ -13,6 +13,8 @@ from target_mailing.places import NO_JOURNAL
 from target_mailing.postgrid.contacts_destination import MAX_ROWS, ContactsDestination
 from target_mailing.postgrid.file_links import Links
 from target_mailing.postgrid.import_destination import ImportDestination
+from target_mailing.postgrid.import_list import ImportList
+from target_mailing.postgrid.list import TargetList
 from target_mailing.postgrid.list_job import ReservedContacts
 from target_mailing.postgrid.provider import ALLOW_DUPLICATES, API_KEY, DELETE_OLD, LIVE, PROVIDER, REPLACE
 from target_mailing.provider import Account
@@ -71,20 +73,23 @@ class PostgridAccount(Account):
     def destination(self, settings: StreamSettings, *, dry_run: bool = False) -> Destination:
         """One list."""
         self.check(settings)
+        client, identifier = self._client, settings.lists[0]
         if settings.route != "import":
-            return ContactsDestination(
-                self._client, settings, self._reserved, delete_old=self._delete_old, dry_run=dry_run
+            mailing_list = TargetList(
+                client, identifier, route="contacts", create=settings.create_list, dry_run=dry_run
             )
+            return ContactsDestination(client, mailing_list, self._reserved, delete_old=self._delete_old)
         if self._links is not None:
             self._links.bucket.check(self._links.prefix)
-        return ImportDestination(
-            self._client,
-            settings,
-            self._links,
+        import_list = ImportList(
+            client,
+            identifier,
             replace=self._replace,
             allow_duplicates=self._allow_duplicates,
+            create=settings.create_list,
             dry_run=dry_run,
         )
+        return ImportDestination(client, import_list, self._links)
 
     def shared(self, settings: StreamSettings) -> Any:
         """Whether the list may be created."""

@@ -23,7 +23,6 @@ from target_mailing.postgrid.contacts_route import (
 from target_mailing.postgrid.list import TargetList
 from target_mailing.postgrid.list_job import MAX_CONTACTS, Follow, ReservedContacts, Submit, is_there
 from target_mailing.row import Row
-from target_mailing.settings import StreamSettings
 
 __all__ = ["MAX_ROWS", "ContactsDestination"]
 
@@ -37,33 +36,20 @@ class ContactsDestination(Destination):
     actions = ACTIONS
 
     def __init__(
-        self,
-        client: PostgridClient,
-        settings: StreamSettings,
-        reserved: ReservedContacts,
-        *,
-        delete_old: bool,
-        dry_run: bool = False,
+        self, client: PostgridClient, mailing_list: TargetList, reserved: ReservedContacts, *, delete_old: bool
     ) -> None:
-        """Find the list.
+        """Take the list.
 
         Args:
             client: of the account.
-            settings: of the first stream with this destination.
+            mailing_list: to fill.
             reserved: of the account.
             delete_old: contacts that leave the list are deleted if they are on no other list.
-            dry_run: do not create the list yet.
-
-        Raises:
-            ConfigurationError: the list is missing, ambiguous, or filled by another route.
-            MailingError: a call to PostGrid failed.
         """
         self._client = client
+        self._list = mailing_list
         self._reserved = reserved
         self._delete_old = delete_old
-        self._list = TargetList(
-            client, settings.lists[0], route="contacts", create=settings.create_list, dry_run=dry_run
-        )
         self.name = f"postgrid:{client.account}:list:{self._list.id}"
         self.fields = fields(lambda contact: identity(encoded(contact)))
 

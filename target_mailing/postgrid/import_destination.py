@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import secrets
 from collections.abc import Collection, Sequence
 from itertools import groupby
 from typing import Final
@@ -35,7 +34,6 @@ from target_mailing.postgrid.import_route import (
 )
 from target_mailing.postgrid.list_job import Follow
 from target_mailing.row import Row
-from target_mailing.settings import StreamSettings
 
 __all__ = ["ImportDestination"]
 
@@ -47,45 +45,14 @@ class ImportDestination(Destination):
 
     actions = ACTIONS
 
-    def __init__(
-        self,
-        client: PostgridClient,
-        settings: StreamSettings,
-        links: Links | None,
-        *,
-        replace: bool,
-        allow_duplicates: bool,
-        dry_run: bool = False,
-    ) -> None:
-        """Find the list.
-
-        Args:
-            client: of the account.
-            settings: of the first stream with this destination.
-            links: to files in a bucket; None to upload files.
-            replace: contacts that earlier runs delivered leave.
-            allow_duplicates: deliver although the contacts on the list are unknown.
-            dry_run: do not create the list yet.
-
-        Raises:
-            ConfigurationError: the list is missing, ambiguous, or filled by another route.
-            MailingError: a call to PostGrid failed.
-        """
+    def __init__(self, client: PostgridClient, mailing_list: ImportList, links: Links | None) -> None:
+        """Take the list, and the links to files in a bucket; None to upload files."""
         self._client = client
+        self._list = mailing_list
         self._links = links
-        self._run_name = secrets.token_hex(8)
-        self._list = ImportList(
-            client,
-            settings.lists[0],
-            run_name=self._run_name,
-            replace=replace,
-            allow_duplicates=allow_duplicates,
-            create=settings.create_list,
-            dry_run=dry_run,
-        )
-        self._route = f"import-{self._run_name}" if replace else "import"
-        self.replaces_contents = replace
-        self.holds_since = self._list.holds_since
+        self._route = f"import-{mailing_list.run_name}" if mailing_list.replaces else "import"
+        self.replaces_contents = mailing_list.replaces
+        self.holds_since = mailing_list.holds_since
         self.name = f"postgrid:{client.account}:list:{self._list.id}"
         self.fields = fields(lambda contact: hashlib.blake2b(_encoded(contact), digest_size=16).hexdigest())
 
@@ -114,7 +81,7 @@ class ImportDestination(Destination):
         client, list_id = self._client, self._list.id
         return (
             Plan(self._list, self._links),
-            CreateImports(client, list_id, self._run_name, self._links),
+            CreateImports(client, list_id, self._list.run_name, self._links),
             Validate(client),
             *([] if self._links is None else [Clear(self._links)]),
             Check(client),
@@ -135,7 +102,7 @@ class ImportDestination(Destination):
         client, list_id = self._client, self._list.id
         old, followed = "submit_old", "follow_old"
         return (
-            Collect(client, self._list, self._run_name),
+            Collect(client, self._list, self._list.run_name),
             SubmitImports(client, list_id, "removeMailingListImports", existing(client, "collect"), name=old),
             Follow(client, list_id, name=followed, after=old),
             DeleteOld(client),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from typing import Final
 
@@ -24,7 +25,6 @@ class ImportList(TargetList):
         client: PostgridClient,
         identifier: str,
         *,
-        run_name: str,
         replace: bool,
         allow_duplicates: bool,
         create: bool,
@@ -35,7 +35,6 @@ class ImportList(TargetList):
         Args:
             client: of the account.
             identifier: ID or description.
-            run_name: unique to this run.
             replace: contacts of earlier runs leave.
             allow_duplicates: fill it although another journal knows its contacts.
             create: create it if no list has that description.
@@ -45,8 +44,9 @@ class ImportList(TargetList):
             ConfigurationError: it is missing, ambiguous, filled by another route, or partly replaced.
         """
         super().__init__(client, identifier, route="import", create=create, dry_run=dry_run)
-        self._run_name = run_name
-        self._replace = replace
+        #: Unique to this run, and whether contacts of earlier runs leave.
+        self.run_name = secrets.token_hex(8)
+        self.replaces = replace
         self._allow_duplicates = allow_duplicates
         self._began = time.time()
         self._is_marked = False
@@ -59,7 +59,7 @@ class ImportList(TargetList):
     @property
     def holds_since(self) -> float:
         """Contacts delivered before this moment (Unix seconds) left the list, or will leave at the end of this run."""
-        if self._replace:
+        if self.replaces:
             return self._began
         try:
             return float(self.metadata.get(_REPLACED_AT) or 0.0)
@@ -77,8 +77,8 @@ class ImportList(TargetList):
         """
         if self._is_marked:
             return
-        if self._replace:
-            self.mark(journal, {_REPLACING: self._run_name})
+        if self.replaces:
+            self.mark(journal, {_REPLACING: self.run_name})
         elif self._allow_duplicates or self.belongs_to(journal):
             self.is_known_to(journal)
         else:
@@ -96,7 +96,7 @@ class ImportList(TargetList):
         Raises:
             ConfigurationError: another run has, and will take this run's imports off the list.
         """
-        if self._client.mailing_list(self.id).metadata.get(_REPLACING) != self._run_name:
+        if self._client.mailing_list(self.id).metadata.get(_REPLACING) != self.run_name:
             raise ConfigurationError(
                 "Setting `list`: another run has begun to replace the same list and will remove the contacts that this "
                 "run delivered, so this run has failed. Use one run at a time for a list."
