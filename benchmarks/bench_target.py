@@ -120,7 +120,7 @@ def run_bare(folder: Path, url: str, source: Path) -> Measure:  # noqa: ARG001 -
 
 
 def main() -> None:
-    """Run what the options ask for and print a table."""
+    """Run the chosen benchmarks and print a table."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--contacts", type=int, default=100_000)
     options.add_argument("--times", type=int, default=5)

@@ -41,7 +41,7 @@ class MailingPlugin(PluginBase):
     command_class: ClassVar[type[PluginCommand]]
     option_help: ClassVar[Mapping[str, str]] = {
         "version": "Print the version.",
-        "about": "Print the settings and capabilities.",
+        "about": "Print the settings and capabilities; with --format=markdown also their descriptions and defaults.",
         "about_format": "Format of --about.",
         "config": "JSON file with settings, or ENV to read them from environment variables as well; may be repeated.",
     }

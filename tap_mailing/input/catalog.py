@@ -53,17 +53,17 @@ class _Root(msgspec.Struct, rename="kebab"):
     table_key_properties: list[str] | None = None
 
 
-def read_catalog(given: Any, known: Mapping[str, type[MailingStream[Any]]]) -> tuple[dict[str, Any], list[str]]:
+def read_catalog(catalog: Any, known: Mapping[str, type[MailingStream[Any]]]) -> tuple[dict[str, Any], list[str]]:
     """The catalog as the SDK reads it, and the names of the streams that the tap does not have.
 
     Args:
-        given: the JSON of `--catalog`.
+        catalog: the JSON of `--catalog`.
         known: all streams of the tap, by name.
 
     Raises:
         ConfigurationError: with the stream, the member, and its expected type or value.
     """
-    listed = given.get("streams") if isinstance(given, Mapping) else None
+    listed = catalog.get("streams") if isinstance(catalog, Mapping) else None
     if not isinstance(listed, (list, tuple)):
         raise ConfigurationError(
             "The file given by --catalog is not a catalog: expected an object with `streams`, as `--discover` prints "
@@ -103,19 +103,19 @@ def _refuse(stream: str, problem: str) -> NoReturn:
 class _Entry:
     """Reads one stream's entry."""
 
-    def __init__(self, name: str, given: Mapping[str, Any], stream: type[MailingStream[Any]]) -> None:
+    def __init__(self, name: str, entry: Mapping[str, Any], stream: type[MailingStream[Any]]) -> None:
         self._name = name
-        metadata = given.get("metadata")
+        metadata = entry.get("metadata")
         # Some tools write an empty object instead of no metadata.
-        self._given = {**given, "metadata": None if metadata == {} else metadata}
+        self._entry = {**entry, "metadata": None if metadata == {} else metadata}
         self._stream = stream
 
     def read(self) -> dict[str, Any]:
-        members = self._convert(self._given, _Members)
+        members = self._convert(self._entry, _Members)
         metadata = self._metadata(members.metadata or ())
         schema = self._schema(metadata)
         root = metadata.setdefault((), {})
-        self._select(root, self._given.get("selected"), "selected")
+        self._select(root, self._entry.get("selected"), "selected")
         keys = members.key_properties
         if keys is None:
             keys = self._convert(root, _Root).table_key_properties
@@ -144,7 +144,7 @@ class _Entry:
 
     def _schema(self, metadata: Metadata) -> dict[str, Any]:
         """The schema; the oldest catalogs have flags in it, which become metadata."""
-        schema = dict(self._given.get("schema") or {})
+        schema = dict(self._entry.get("schema") or {})
         if not schema:
             return {}
         self._select(metadata.setdefault((), {}), schema.pop("selected", None), "selected of schema")
@@ -181,7 +181,7 @@ class _Entry:
         if root.get("selected") is False:
             return own
         members = {
-            "replication_key": self._given.get("replication_key"),
+            "replication_key": self._entry.get("replication_key"),
             "replication-key": root.get("replication-key"),
         }
         for member, value in members.items():
@@ -195,7 +195,7 @@ class _Entry:
 
     def _method(self, root: Mapping[str, Any]) -> str | None:
         methods = (
-            self._given.get("replication_method") or root.get("replication-method"),
+            self._entry.get("replication_method") or root.get("replication-method"),
             root.get("forced-replication-method"),
         )
         for value in filter(None, methods):

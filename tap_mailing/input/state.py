@@ -34,28 +34,28 @@ _KEY: Final = "replication_key"
 _DEEPEST: Final = 4
 
 
-def read_state(given: Any, known: Mapping[str, type[MailingStream[Any]]]) -> dict[str, Any]:
+def read_state(state: Any, known: Mapping[str, type[MailingStream[Any]]]) -> dict[str, Any]:
     """The STATE as the SDK reads it.
 
     Args:
-        given: the JSON of `--state`; None for no STATE.
+        state: the JSON of `--state`; None for no STATE.
         known: all streams of the tap, by name.
 
     Raises:
         ConfigurationError: with the stream, the member, and its expected type or value.
     """
-    if given is None:
+    if state is None:
         return {}
-    if not isinstance(given, Mapping):
-        raise _not_a_state(kind_of(given))
-    if not isinstance(given.get("bookmarks"), Mapping):
-        _check_unwrapped(given)
+    if not isinstance(state, Mapping):
+        raise _not_a_state(kind_of(state))
+    if not isinstance(state.get("bookmarks"), Mapping):
+        _check_unwrapped(state)
         return {}
-    bookmarks = given["bookmarks"]
+    bookmarks = state["bookmarks"]
     if isinstance(bookmarks.get("bookmarks"), Mapping):
-        raise _wrapped(("bookmarks",), given)
-    if not bookmarks and (path := _path_to_bookmarks(given)):
-        raise _wrapped(path, given)
+        raise _wrapped(("bookmarks",), state)
+    if not bookmarks and (path := _path_to_bookmarks(state)):
+        raise _wrapped(path, state)
     for name, entry in bookmarks.items():
         if name not in known and isinstance(entry, Mapping) and known.keys() & entry.keys():
             raise ConfigurationError(
@@ -74,18 +74,18 @@ def read_state(given: Any, known: Mapping[str, type[MailingStream[Any]]]) -> dic
     }
 
 
-def _check_unwrapped(given: Mapping[str, Any]) -> None:
+def _check_unwrapped(state: Mapping[str, Any]) -> None:
     """Raise ConfigurationError if the bookmarks are deeper, or if the object has other members instead of them."""
-    if path := _path_to_bookmarks(given):
-        raise _wrapped(path, given)
-    if given.get("bookmarks") is not None:
-        raise _not_a_state(f"{kind_of(given['bookmarks'])} as `bookmarks`")
-    if others := [name for name, value in given.items() if value is not None and name != "bookmarks"]:
+    if path := _path_to_bookmarks(state):
+        raise _wrapped(path, state)
+    if state.get("bookmarks") is not None:
+        raise _not_a_state(f"{kind_of(state['bookmarks'])} as `bookmarks`")
+    if others := [name for name, value in state.items() if value is not None and name != "bookmarks"]:
         raise _not_a_state(f"an object with {', '.join(map(quoted, others[:5]))}")
 
 
-def _path_to_bookmarks(given: Mapping[str, Any], deepest: int = _DEEPEST) -> tuple[str, ...] | None:
-    for name, value in given.items():
+def _path_to_bookmarks(state: Mapping[str, Any], deepest: int = _DEEPEST) -> tuple[str, ...] | None:
+    for name, value in state.items():
         if not isinstance(value, Mapping):
             continue
         if isinstance(value.get("bookmarks"), Mapping):
@@ -125,8 +125,8 @@ def _check_bookmark(name: str, entry: Mapping[str, Any], stream: type[MailingStr
         )  # fmt: skip
 
 
-def _wrapped(path: tuple[str, ...], given: Mapping[str, Any]) -> ConfigurationError:
-    content = "a STATE message" if given.get("type") == "STATE" else "STATE inside another object"
+def _wrapped(path: tuple[str, ...], state: Mapping[str, Any]) -> ConfigurationError:
+    content = "a STATE message" if state.get("type") == "STATE" else "STATE inside another object"
     return ConfigurationError(f"The file given by --state has {content}: pass only its member `{'.'.join(path)}`.")
 
 

@@ -28,7 +28,7 @@ def _status(row: Row) -> str:
     if unsubscribed:
         return "unsubscribed"
     own, default = (
-        {one.get("SubscriptionStatus") for one in row.get(field) or ()}
+        {preference.get("SubscriptionStatus") for preference in row.get(field) or ()}
         for field in ("TopicPreferences", "TopicDefaultPreferences")
     )
     if "OPT_IN" in own | default or not own | default:
