@@ -80,7 +80,7 @@ def _flat(row: Row) -> Row:
     fields: Row = {}
     for name, value in row.items():
         if name in _PARTS and isinstance(value, dict):
-            fields |= {f"{name}.{member}": one for member, one in value.items()}
+            fields |= {f"{name}.{member}": part for member, part in value.items()}
         elif name not in _PARTS or value is not None:
             fields[name] = value
     return fields
