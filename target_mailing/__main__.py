@@ -18,7 +18,7 @@ def main() -> None:
 def _load() -> Callable[[], object]:
     from target_mailing.target import TargetMailing  # noqa: PLC0415
 
-    gc.set_threshold(500_000, 20, 20)  # rows hold no cycles, and most end before so many are here
+    gc.set_threshold(500_000, 20, 20)  # rows hold no cycles, and most end before so many exist
     return TargetMailing.cli
 
 

@@ -27,12 +27,12 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True):
     addresses: str
 
     def accepts(self, stream: str, columns: Mapping[str, Any], settings: StreamSettings) -> bool:
-        """Whether a stream is one of contacts that can be reached so.
+        """Whether a stream has contacts that can be reached this way.
 
-        Other canonical kinds have addresses, too (a suppression list does), so an address alone does not make one.
+        Other kinds of streams have addresses, too (a suppression list does), so a column of addresses is not enough.
 
         Raises:
-            ConfigurationError: it is not, and `on_unknown_stream` is `fail`.
+            ConfigurationError: it has none, and `on_unknown_stream` is `fail`.
         """
         column = settings.mapping.get(self.column, self.column)
         question = ""
@@ -43,21 +43,21 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True):
         elif has_addresses or settings.named or stream.endswith("_contacts"):
             return True
         elif column not in columns:
-            why = f"it is not called *_contacts, and it has no column {column!r}"
+            why = f"its name does not end in _contacts, and it has no column {column!r}"
             if self.column in settings.mapping:
                 why += f", from which `mapping` takes `{self.column}`"
             question = address_meant(self.column, columns, settings.mapping)
         elif "provider" in columns:
-            why = "it is not called *_contacts, and it is another kind of a provider's stream"
+            why = "its name does not end in _contacts, and its column 'provider' marks another kind of stream"
         else:
             return True
         if settings.on_unknown_stream == "skip":
             return False
-        leave = "Else leave" if question else "Leave"
+        deselect = "Otherwise deselect" if question else "Deselect"
         raise ConfigurationError(
-            f"Stream {stream!r} is not one of contacts with {self.addresses}: {why}.{question} {leave} it out at the "
-            "tap (with tap-mailing, select only streams of contacts), name it in `streams` with a `mapping` for "
-            f"`{self.column}` to deliver it all the same, or set `on_unknown_stream: skip`."
+            f"Stream {stream!r} has no contacts with {self.addresses}: {why}.{question} {deselect} it at the tap, set "
+            f"`on_unknown_stream: skip`, or deliver it anyway: add it to `streams`, with a `mapping` for "
+            f"`{self.column}`."
         )
 
 

@@ -1,4 +1,4 @@
-"""The target's command, and its errors that are written for users."""
+"""The target's command, and the errors whose messages are written for users."""
 
 from __future__ import annotations
 

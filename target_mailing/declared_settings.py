@@ -9,35 +9,36 @@ from mailing_api.settings import ALLOW_HTTP, Setting, lookup
 
 __all__ = ["BY_NAME", "TARGET_SETTINGS", "value_of"]
 
-#: Those that belong to no provider.
+#: The settings that belong to no provider.
 TARGET_SETTINGS: Final = (
     Setting(
         name="list",
         title="List",
-        description="The list to deliver to: its ID, name or address. With `scope: account` it may be an array of any "
-        "number of lists, or unset; with `route: contact` it may be unset, too.",
+        description="The list to deliver to: its ID, name or address. With `scope: account` it may be an array of "
+        "lists, or unset; with `route: contact` it may be unset, too.",
         type=["string", "integer", "array"],
         form="an ID, a name or an address, or an array of these",
     ),
     Setting(
         name="scope",
         title="Scope",
-        description="`list`: contacts go to the one list. `account`: they go to the account, and to all lists named.",
+        description="`list`: deliver contacts to one list. `account`: deliver them to the account, and to every list "
+        "in `list`.",
         default="list",
         allowed=["list", "account"],
     ),
     Setting(
         name="create_list",
         title="Create list",
-        description="Make the list if no list has that name.",
+        description="Create the list if no list has that name.",
         type="boolean",
         default=False,
     ),
     Setting(
         name="action",
         title="Action",
-        description="What is done with each contact: `addnoforce` adds and updates but never re-subscribes; `addforce` "
-        "also re-subscribes, only with `consent: force`; `remove` takes off the list; `unsub` records an opt-out; "
+        description="What to do with each contact: `addnoforce` adds and updates but does not re-subscribe; `addforce` "
+        "also re-subscribes, only with `consent: force`; `remove` removes from the list; `unsub` records an opt-out; "
         "`excludemarketing` excludes from all campaigns of the account; `includemarketing` undoes that, only with "
         "`consent: force`.",
         default="addnoforce",
@@ -46,13 +47,13 @@ TARGET_SETTINGS: Final = (
     Setting(
         name="action_column",
         title="Action column",
-        description="A column that holds the row's own action; where it is null, `action` applies.",
+        description="The column that holds a row's own action. Where it is null, `action` applies.",
     ),
     Setting(
         name="mapping",
         title="Mapping",
         description="Canonical column or property -> the stream's column that holds it, such as "
-        '{"email": "email_address"}. Columns with canonical names need none. Null leaves a column of that name out.',
+        '{"email": "email_address"}. Columns with canonical names need no entry. With null the column is not read.',
         type="object",
         default={},
         form='an object of column names, such as {"email": "email_address"}',
@@ -60,37 +61,37 @@ TARGET_SETTINGS: Final = (
     Setting(
         name="properties",
         title="Properties",
-        description="Other columns that go to contact properties of the same name: an array of columns, or `all`.",
+        description="Other columns to send as contact properties of the same name: an array of columns, or `all`.",
         type=["array", "string"],
         form="an array of column names, or `all`",
     ),
     Setting(
         name="create_properties",
         title="Create properties",
-        description="Define properties that are listed and do not exist, typed by the stream's schema.",
+        description="Define listed properties that do not exist at the provider, with types from the stream's SCHEMA.",
         type="boolean",
         default=False,
     ),
     Setting(
         name="nulls",
         title="Nulls",
-        description="`skip`: a null leaves the property as it is. `clear`: it clears the property.",
+        description="`skip`: a null leaves the property unchanged. `clear`: a null clears the property.",
         default="skip",
         allowed=["skip", "clear"],
     ),
     Setting(
         name="validate_records",
         title="Validate records",
-        description="Reject rows whose values do not fit the tap's own SCHEMA. Only columns that are used are looked "
-        "at: those that are sent, mapped or in the key. `false`: values need only fit what the destination takes.",
+        description="Reject rows whose values do not fit the tap's SCHEMA. Only columns that are sent, mapped or in "
+        "the key are checked. `false`: values need only fit the destination's fields.",
         type="boolean",
         default=True,
     ),
     Setting(
         name="consent",
         title="Consent",
-        description="`respect`: opt-outs at the provider are never undone. `force`: `action: addforce` re-subscribes, "
-        "`includemarketing` lifts exclusions. A row's own `subscription_status` is obeyed in either case, and no "
+        description="`respect`: no opt-out at the provider is undone. `force`: `action: addforce` re-subscribes, and "
+        "`includemarketing` lifts exclusions. In either case a row's own `subscription_status` is obeyed, and no "
         "removal erases an opt-out.",
         default="respect",
         allowed=["respect", "force"],
@@ -98,148 +99,148 @@ TARGET_SETTINGS: Final = (
     Setting(
         name="route",
         title="Route",
-        description="How contacts travel.",  # the registry adds what each provider says
+        description="How contacts are sent.",  # the registry adds what each provider says
     ),
     Setting(
         name="send",
         title="Send",
-        description="`changed`: rows confirmed with the same content within `resend_window` are not sent again. `all`: "
-        "every row is sent.",
+        description="`changed`: do not send a row again if the same content was confirmed within `resend_window`. "
+        "`all`: send every row.",
         default="changed",
         allowed=["changed", "all"],
     ),
     Setting(
         name="resend_window",
         title="Resend window",
-        description="How long a confirmed row counts as known: seconds, or ISO 8601 such as P7D, which is the default.",
+        description="How long a confirmed row is not sent again: seconds, or ISO 8601 such as P7D, the default.",
         type=["number", "string"],
         default=604_800,
     ),
     Setting(
         name="batch_rows",
         title="Batch rows",
-        description="Rows per bulk job at most",  # the registry adds the numbers
+        description="Maximum rows per bulk job",  # the registry adds the numbers
         type="integer",
         default=5000,
     ),
     Setting(
         name="batch_bytes",
         title="Batch bytes",
-        description="Bytes of contacts per bulk job at most.",
+        description="Maximum bytes of contacts per bulk job.",
         type="integer",
         default=4_000_000,
     ),
     Setting(
         name="batch_max_age",
         title="Batch age",
-        description="A batch goes when it is this old although it is not full, also while no input comes: seconds, or "
-        "ISO 8601.",
+        description="Maximum age of a batch: it is then sent although it is not full, even while the input is silent. "
+        "Seconds, or ISO 8601.",
         type=["number", "string"],
         default=60,
     ),
     Setting(
         name="jobs_in_flight",
         title="Jobs in flight",
-        description="Bulk jobs under way at the same time.",
+        description="Maximum number of bulk jobs that run at the same time.",
         type="integer",
         default=4,
     ),
     Setting(
         name="job_timeout",
         title="Job timeout",
-        description="The run fails when a job takes longer; the next run follows it again. Seconds, or ISO such as "
-        "PT6H, which is the default.",
+        description="The run fails when a job takes longer; the next run resumes waiting for it. Seconds, or ISO 8601 "
+        "such as PT6H, the default.",
         type=["number", "string"],
         default=21_600,
     ),
     Setting(
         name="job_abandon",
         title="Job abandon",
-        description="A job that takes longer is given up and its rows are `unconfirmed`. Seconds, or ISO 8601 such as "
-        "PT48H, which is the default. Less than `job_timeout` makes that one meaningless.",
+        description="A job that takes longer is abandoned, and its rows are rejected as `unconfirmed`. Seconds, or "
+        "ISO 8601 such as PT48H, the default. A value below `job_timeout` makes `job_timeout` useless.",
         type=["number", "string"],
         default=172_800,
     ),
     Setting(
         name="poll_interval",
         title="Poll interval",
-        description="Seconds before the first look at a job; grows by half each time.",
+        description="Seconds before a job is polled for the first time; grows by half with each poll.",
         type=["number", "string"],
         default=2,
     ),
     Setting(
         name="poll_max_interval",
         title="Longest poll interval",
-        description="Seconds between looks at a job at most.",
+        description="Maximum seconds between two polls of a job.",
         type=["number", "string"],
         default=30,
     ),
     Setting(
         name="max_rejected",
         title="Max rejected",
-        description="Rejects beyond which nothing more is sent, no STATE leaves and the run fails: a number of rows, "
-        "or a share of the rows read, such as `10%`. A share is judged from 1000 rows on and at the end, and counts "
-        "from 10 rejects on (`0%`: from the first).",
+        description="Maximum number of rejected rows, or their share of the rows read, such as `10%`. Beyond it "
+        "nothing more is sent, no STATE is written and the run fails. A share is checked after 1000 rows and at the "
+        "end, and needs at least 10 rejects (`0%`: one).",
         type=["integer", "string"],
         default="10%",
     ),
     Setting(
         name="max_line_bytes",
         title="Longest line",
-        description="Bytes of a line of the input at most; a longer one is an error.",
+        description="Maximum bytes of a line of the input; a longer line is an error.",
         type="integer",
         default=67_108_864,
     ),
     Setting(
         name="rejects_path",
         title="Rejects path",
-        description="Folder for the rejects files; by default `rejects` beside the journal.",
+        description="Folder of the rejects files; by default `rejects` beside the journal.",
     ),
     Setting(
         name="rejects_keep",
         title="Rejects kept",
-        description="How long rejects files are kept: seconds, or ISO 8601 such as P30D. Older ones in the folder are "
-        "deleted when a run starts. Unset: they are never deleted.",
+        description="How long rejects files are kept: seconds, or ISO 8601 such as P30D. Older files in the folder are "
+        "deleted when a run starts. Unset: no file is deleted.",
         type=["number", "string"],
     ),
     Setting(
         name="journal",
         title="Journal",
-        description="Where the target remembers what is under way and what was confirmed: a file, or a postgresql:// "
-        "URL for workers that share no disk. By default a file per account and list in "
+        description="Where the target remembers unfinished jobs and confirmed rows: a file, or a postgresql:// URL for "
+        "workers that share no disk. By default a file per account and list in "
         "$MELTANO_PROJECT_ROOT/.meltano/target-mailing, else in the XDG state folder. `off` keeps it in memory: "
-        "delivery is then at-least-once, and an interrupted job is not followed again.",
+        "delivery is then at-least-once, and the next run does not resume an interrupted job.",
         secret=True,  # a URL may hold a password
     ),
     Setting(
         name="create_journal",
         title="Create journal",
-        description="Make the journal where there is none. `false`: the run ends with an error instead, before "
-        "anything is sent. Set that once a first run has made the journal, if its volume may be missing in a later "
-        "one.",
+        description="Create the journal if it does not exist. `false`: the run then fails before anything is sent. Set "
+        "`false` after the first run, if the journal's volume could be missing in a later one.",
         type="boolean",
         default=True,
     ),
     Setting(
         name="journal_hash_key",
         title="Key of the journal's hashes",
-        description="A secret without which nobody can tell from the journal whose addresses it has hashes of: at "
-        "least 16 characters at random, such as those of `openssl rand -hex 32`. It must stay as it is for as long as "
-        "the journal does. A journal that was made without it takes it on. Unset: the key lies in the journal.",
+        description="A secret that protects the hashed addresses in the journal: without it they cannot be matched "
+        "with addresses. At least 16 random characters, such as those of `openssl rand -hex 32`. Do not change it as "
+        "long as the journal is used. A journal without one adopts it. Unset: the key is stored in the journal.",
         secret=True,
         credential=True,
     ),
     Setting(
         name="on_unknown_stream",
         title="On unknown stream",
-        description="What to do with a stream that is not one of contacts and not named in `streams`.",
+        description="What to do with a stream that has no contacts and no entry in `streams`: `fail` or `skip`.",
         default="fail",
         allowed=["fail", "skip"],
     ),
     Setting(
         name="on_key_change",
         title="On key change",
-        description="When a row's address changes under the same key, `remove` takes the old address off the list.",
+        description="When the address of a key changes: `remove` removes the old address from the list, `keep` keeps "
+        "it.",
         default="remove",
         allowed=["remove", "keep"],
     ),
@@ -247,22 +248,23 @@ TARGET_SETTINGS: Final = (
         name="streams",
         title="Streams",
         description="Stream name or pattern -> settings that differ for it, such as "
-        '{"crm-*": {"mapping": {"email": "mail"}}}. Naming a stream also accepts it. The run fails at its end if an '
-        "entry with `action`, `action_column`, `consent`, `list` or `scope` fitted no stream and some stream had none.",
+        '{"crm-*": {"mapping": {"email": "mail"}}}. An entry also accepts the stream as one of contacts. The run '
+        "fails at its end if an entry with `action`, `action_column`, `consent`, `list` or `scope` matched no stream, "
+        "and some stream matched no entry.",
         type="object",
         default={},
     ),
     Setting(
         name="max_requests_per_second",
         title="Requests per second",
-        description="Requests per second never exceeded; unset, each provider's own pace, as the README has it.",
+        description="Maximum requests per second. Unset: the pace of each provider, as documented for it.",
         type="number",
     ),
     Setting(
         name="request_timeout",
         title="Request timeout",
-        description="Seconds to wait for a connection, and for a whole answer; a large one has longer, as long as it "
-        "keeps coming.",
+        description="Seconds to wait for a connection, and for a complete response; a large response may take longer "
+        "while data keeps arriving.",
         type=["number", "string"],
         default=60,
     ),

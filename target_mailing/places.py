@@ -1,4 +1,4 @@
-"""Where the target keeps what it remembers: the journal, and the folder of rejects."""
+"""The places of the journal and of the rejects files."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from target_mailing.journal.stores import FileStore, MemoryStore, PostgresStore,
 
 __all__ = ["NO_JOURNAL", "default_folder", "journal_hash_key", "journal_store", "place_of", "refuse_missing_journal"]
 
-#: Value of `journal` for none.
+#: The value of `journal` for a journal in memory.
 NO_JOURNAL: Final = "off"
-#: Characters of `journal_hash_key` at least.
+#: Minimum length of `journal_hash_key`.
 _SHORTEST_KEY: Final = 16
 
 
 def default_folder(name: str, environ: Mapping[str, str] = os.environ) -> Path:
-    """Where journals and rejects are kept unless a setting says otherwise.
+    """The default folder of journals and rejects.
 
     Raises:
-        ConfigurationError: there is no such place; `name` is the setting to choose one by.
+        ConfigurationError: there is none; `name` is the setting that would name one.
     """
     if root := environ.get("MELTANO_PROJECT_ROOT"):
         return Path(root) / ".meltano" / "target-mailing"
@@ -41,7 +41,7 @@ def place_of(name: str, value: str) -> Path:
     """The path that a setting names.
 
     Raises:
-        ConfigurationError: no file can have this name, or its `~` stands for nothing.
+        ConfigurationError: no file can have this name, or its `~` has no meaning.
     """
     try:
         return expanded(value)
@@ -50,19 +50,19 @@ def place_of(name: str, value: str) -> Path:
             f"Setting `{name}` begins with `~`, but {_NO_HOME}, or give an absolute path."
         ) from None
     except ValueError as exc:
-        raise ConfigurationError(f"Setting `{name}` is no path: {exc}.") from None
+        raise ConfigurationError(f"Setting `{name}` is not a valid path: {exc}.") from None
 
 
 _NO_HOME: Final = (
-    "there is no home folder: HOME is no absolute path, and this user has no entry in the password file. Set HOME"
+    "there is no home folder: HOME is not an absolute path, and this user has no entry in the password file. Set HOME"
 )
 
 
 def journal_store(config: Mapping[str, Any], account: str, environ: Mapping[str, str] = os.environ) -> Store:
-    """Where the journal is kept.
+    """The place of the journal.
 
-    The default's name tells account and list, so that pipelines to different lists can run side by side; so does a
-    schema's in PostgreSQL.
+    Its default name contains account and list, so that pipelines to different lists can run side by side; so does the
+    name of the schema in PostgreSQL.
 
     Raises:
         ConfigurationError: it is a path that cannot be used.
@@ -82,30 +82,29 @@ def journal_store(config: Mapping[str, Any], account: str, environ: Mapping[str,
 
 
 def journal_hash_key(config: Mapping[str, Any]) -> str | None:
-    """The secret that the key of the journal's hashes is sealed with; None for none.
+    """The secret that seals the key of the journal's hashes; None for none.
 
     Raises:
-        ConfigurationError: it is too short to be one.
+        ConfigurationError: it is too short.
     """
     key: str | None = value_of("journal_hash_key", config)
     if key is not None and len(key) < _SHORTEST_KEY:
         raise ConfigurationError(
-            f"Setting `journal_hash_key` has {len(key)} characters; it must have {_SHORTEST_KEY} or more, at random, "
-            "so that nobody can guess it. `openssl rand -hex 32` makes one."
+            f"Setting `journal_hash_key` has {len(key)} characters; it must have at least {_SHORTEST_KEY} random "
+            "characters. `openssl rand -hex 32` makes a good one."
         )
     return key
 
 
 def refuse_missing_journal(config: Mapping[str, Any], store: Store) -> None:
-    """See that the journal is there, unless it may be made.
+    """Check that the journal exists, unless it may be created.
 
     Raises:
-        ConfigurationError: it is not, and `create_journal` is false.
+        ConfigurationError: it does not, and `create_journal` is false.
         JournalError: it cannot be used.
     """
     if value_of("create_journal", config) is False and store.would_be_made():
         raise ConfigurationError(
-            f"Setting `create_journal` is false, and there is no journal: {store.name}. What earlier runs noted is "
-            "missing. Look whether its volume is mounted, or whether `journal` names another place; for a first run "
-            "set `create_journal` to true."
+            f"Setting `create_journal` is false, and the journal does not exist: {store.name}. Check that its volume "
+            f"is mounted and that `journal` names the right place; for a first run set `create_journal: true`."
         )

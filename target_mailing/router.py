@@ -1,4 +1,4 @@
-"""The destinations of a run, all in one account of one provider, and the queues to them."""
+"""The destinations of a run, all in one account of one provider, and their queues."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from target_mailing.settings import StreamSettings
 
 __all__ = ["Router"]
 
-#: Settings that streams to one destination must have in common, since they share its queue.
+#: Settings that must be equal for all streams to one destination, since they share its queue.
 _SHARED: Final = (
     "route",
     "send",
@@ -36,10 +36,10 @@ _SHARED: Final = (
 
 
 class Router:
-    """The account that the settings name, and its destinations as they are needed."""
+    """The account of the settings, and its destinations as they are needed."""
 
     def __init__(self, provider: Provider, config: Mapping[str, Any], *, user_agent: str) -> None:
-        """Make the provider's client; nothing is asked yet.
+        """Create the provider's client; it sends no request yet.
 
         Raises:
             ConfigurationError: a setting of the provider is missing.
@@ -54,66 +54,63 @@ class Router:
             allow_http=value_of("allow_http", config) is True,
         )
         self.label = f"{self.provider.name}-{self._account.label}"
-        #: Keeps other runs from the lists that this one delivers to.
+        #: Locks the lists that this run delivers to.
         self.lists: ListLocks | None = None
         #: The provider is being asked for a destination.
         self.is_asking = False
-        #: By destination, what must be equal for all of its streams.
+        #: By destination, the settings that must be equal for all of its streams.
         self._shared: dict[str, Any] = {}
-        #: By settings: each is asked for once a run.
-        self._found: dict[bytes, Destination] = {}
+        #: By settings; each is requested once a run.
+        self._destinations: dict[bytes, Destination] = {}
 
     def close(self) -> None:
         """Close the connections."""
         self._account.close()
 
     def check(self, config: Mapping[str, Any]) -> None:
-        """See that a stream could be delivered, by the general settings or an entry of `streams`, where one has to be.
+        """Check that the general settings, or an entry of `streams`, are complete, unless all streams may be skipped.
 
         Raises:
-            ConfigurationError: whatever comes, its settings would not be whole.
+            ConfigurationError: no stream could be delivered.
         """
         if StreamSettings.resolve(config, None).on_unknown_stream == "skip":
             return  # perhaps no stream is delivered at all
-        wrong: list[ConfigurationError] = []
+        errors: list[ConfigurationError] = []
         for stream in (None, *(config.get("streams") or {})):
             try:
                 self._account.check(self.provider.with_route(StreamSettings.resolve(config, stream)))
             except ConfigurationError as exc:
-                wrong.append(exc)
+                errors.append(exc)
             else:
                 return
-        raise wrong[0]
+        raise errors[0]
 
     def look(self, settings: StreamSettings) -> tuple[Destination, str]:
-        """The destination that these settings name, and words for it; a list that a run would make is not made.
+        """The destination of these settings, and its description; a list that a run would create is not created.
 
         Raises:
             ConfigurationError: its list is missing or wrong.
             MailingError: the provider could not be asked.
         """
         settings = self.provider.with_route(settings)
-        if settings.create_list:
-            try:
-                found = self._account.destination(msgspec.structs.replace(settings, create_list=False), dry_run=True)
-            except ConfigurationError:  # something else may be wrong; then it is the next look that fails
-                found = self._account.destination(settings, dry_run=True)
-                named = ", ".join(map(repr, settings.lists))
-                lists = (
-                    f"list {named}" if len(settings.lists) == 1 else f"those of the lists {named} that are not there"
-                )
-                return found, f"{self.provider.title}, {lists} would be created"
-        else:
-            found = self._account.destination(settings, dry_run=True)
-        named = ", ".join(map(repr, settings.lists))
-        lists = f", list{'s' if len(settings.lists) > 1 else ''} {named}" if named else ""
-        return found, f"{self.provider.title}{lists} ({found.name})"
+        names = ", ".join(map(repr, settings.lists))
+        try:
+            existing = msgspec.structs.replace(settings, create_list=False)
+            destination = self._account.destination(existing, dry_run=True)
+        except ConfigurationError:
+            if not settings.create_list:
+                raise
+            destination = self._account.destination(settings, dry_run=True)  # fails if something else is wrong
+            lists = f"list {names}" if len(settings.lists) == 1 else f"those of the lists {names} that do not exist"
+            return destination, f"{self.provider.title}, {lists} would be created"
+        lists = f", list{'s' if len(settings.lists) > 1 else ''} {names}" if names else ""
+        return destination, f"{self.provider.title}{lists} ({destination.name})"
 
     def queue(self, settings: StreamSettings, delivery: Delivery) -> DestinationQueue:
         """The queue to a stream's destination.
 
         Raises:
-            ConfigurationError: two streams want the same destination served in different ways.
+            ConfigurationError: another stream to the same destination has different settings.
         """
         self.is_asking = True
         try:
@@ -122,10 +119,10 @@ class Router:
             self.is_asking = False
 
     def _queue(self, settings: StreamSettings, delivery: Delivery) -> DestinationQueue:
-        same = msgspec.json.encode(settings)
-        destination = self._found.get(same)
-        if destination is None:
-            destination = self._found[same] = self._account.destination(settings)
+        cache_key = msgspec.json.encode(settings)
+        if cache_key not in self._destinations:
+            self._destinations[cache_key] = self._account.destination(settings)
+        destination = self._destinations[cache_key]
         if self.lists is not None:
             account = f"{self.provider.name} {self._account.tenant}"
             self.lists.take(destination.name, [f"{account} {place}" for place in destination.places])
@@ -134,7 +131,7 @@ class Router:
         shared = ([getattr(settings, name) for name in _SHARED], self._account.shared(settings))
         if self._shared.setdefault(destination.name, shared) != shared:
             raise ConfigurationError(
-                "Setting `streams`: two streams deliver to the same list with different settings. Only mapping, "
-                "properties, nulls, actions and (but for `route: contact`) consent may differ between them."
+                "Setting `streams`: two streams deliver to the same list with different settings. Between them only "
+                "mapping, properties, nulls, actions and (except with `route: contact`) consent may differ."
             )
         return delivery.queue(destination, settings, batches_at_once=self.provider.batches_at_once)

@@ -1,4 +1,4 @@
-"""One run: the thread that owns everything waits here for lines, for news of jobs, and for the clock."""
+"""One run: its thread owns the delivery, and waits here for lines, for results of jobs, and for the clock."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ __all__ = ["Run", "StdoutClosedError", "Terminated", "TooManyRejectsError"]
 
 logger = logging.getLogger("target-mailing.run")
 
-#: Seconds between two STATEs at least; the last one always goes.
+#: Minimum seconds between two STATEs; the last one is always written.
 _STATE_INTERVAL = 1.0
-#: Seconds that a signal leaves to replies of what is being submitted, which spare the next run from sending it again.
+#: Seconds to wait after a signal for responses to submissions, so that the next run need not send them again.
 _REPLY_PATIENCE = 2.5
-#: Seconds that a signal leaves to whoever takes STATE to take one that is being written.
+#: Seconds to wait after a signal for the reader of standard output to accept a STATE that is being written.
 _OUTPUT_PATIENCE = 1.0
-#: Attempt and file of a reject that is in no file.
+#: Attempt and file of a reject that is not in any file.
 _NEVER = (0, "")
 
 
@@ -47,11 +47,11 @@ class TooManyRejectsError(Exception):
 
 
 class StdoutClosedError(Exception):
-    """The STATE cannot be written, most often because nobody reads it any more."""
+    """The STATE cannot be written, most often because its reader has ended."""
 
 
 class Terminated(BaseException):
-    """A signal asked the run to end."""
+    """A signal requested the end of the run."""
 
     def __init__(self, signum: int) -> None:
         super().__init__(signum)
@@ -73,17 +73,17 @@ class Run:
         jobs_in_flight: int,
         max_line_bytes: int,
     ) -> None:
-        """Make a run; nothing is read or sent.
+        """Make a run; nothing is read or sent yet.
 
         Args:
             config: the plugin's settings.
             mapper: the SDK's stream maps and flattening, or None when there are none.
             journal: open; closed by the caller.
             rejects: where rejects are written.
-            limit: of `max_rejected`.
-            router: knows the streams' destinations.
-            jobs_in_flight: batches under way at the same time.
-            max_line_bytes: of a line of the input.
+            limit: the setting `max_rejected`.
+            router: finds the streams' destinations.
+            jobs_in_flight: maximum number of batches under way at the same time.
+            max_line_bytes: a longer line is an error.
         """
         self._journal = journal
         self._rejects = rejects
@@ -108,7 +108,7 @@ class Run:
         self._chunks: deque[Lines] = deque()
         self._max_line_bytes = max_line_bytes
         self._input_ended = False
-        #: What is wrong with the input; what stands before it is delivered first.
+        #: The error in the input; the lines before it are delivered first.
         self._input_error: InputError | None = None
         self._state_at = float("-inf")
         self._may_release = True
@@ -118,11 +118,11 @@ class Run:
         """Read the input to its end and follow everything sent.
 
         Raises:
-            Exception: the first error, after what was under way has ended and settled STATE has left.
-            Terminated: a signal came; settled STATE has left.
+            Exception: the first error, after the batches under way have ended and settled STATE was written.
+            Terminated: a signal came; settled STATE was written.
         """
         reader = LineReader(
-            source, take=self._lines_came, end=self._input_came_to_an_end, max_line_bytes=self._max_line_bytes
+            source, take=self._lines_came, end=self._input_ended_event, max_line_bytes=self._max_line_bytes
         )
         reader.start()
         try:
@@ -137,7 +137,7 @@ class Run:
             self._await_replies()
             self._release_state(final=True)
             if isinstance(self.delivery.error, StdoutClosedError):
-                logger.error("%s", self.delivery.error)  # noqa: TRY400 - it says everything
+                logger.error("%s", self.delivery.error)  # noqa: TRY400 - its message is complete
             raise
         self._release_state(final=True)
         if self.delivery.error is not None:
@@ -148,7 +148,7 @@ class Run:
 
     @property
     def has_worked(self) -> bool:
-        """Whether any row has its outcome, or any batch was sent or followed."""
+        """Whether any row has an outcome, or any batch was sent or followed."""
         return bool(self.outcomes.rows or self.delivery.counts.total())
 
     def terminate(self, signum: int) -> None:
@@ -159,12 +159,12 @@ class Run:
         self._inbox.put(lambda: _terminate(signum))
 
     def _await_replies(self) -> None:
-        """Submit nothing more, but for a moment take in what became of that which is on its way; unless told again."""
+        """Submit nothing more, but wait a moment for responses to submissions, unless another signal comes."""
         self.delivery.fail(DeliveryFailed("The run was stopped by a signal."))
         deadline = time.monotonic() + _REPLY_PATIENCE
         with suppress(Terminated, queue.Empty):
-            while self.delivery.is_submitting() and (left := deadline - time.monotonic()) > 0:
-                self._guarded(self._inbox.get(timeout=left))
+            while self.delivery.is_submitting() and (seconds := deadline - time.monotonic()) > 0:
+                self._guarded(self._inbox.get(timeout=seconds))
 
     def _is_over(self) -> bool:
         if not self.delivery.is_idle():
@@ -172,7 +172,7 @@ class Run:
         return self.delivery.error is not None or (self._input_ended and not self._chunks)
 
     def _closes(self) -> bool:
-        """Whether something was left to do after all rows, and is begun now."""
+        """Whether steps remained for the end of the run, and are started now."""
         if self.delivery.error is not None or self._input_error is not None:
             return False
         if self._has_too_many_rejects:
@@ -183,7 +183,7 @@ class Run:
         return self.delivery.close(is_whole=self.intake.ends_in_state)
 
     def _wait(self, reader: LineReader) -> None:
-        """Take in a chunk of lines if there is one and room for it, else wait for something to happen."""
+        """Take in a chunk of lines if there is one and room for it, else wait for an event."""
         if self._chunks and self.delivery.error is None and self.delivery.may_take_more():
             lines = self._chunks.popleft()
             reader.more()
@@ -194,9 +194,9 @@ class Run:
                 event = self._inbox.get(timeout=1.0 if due is None else min(1.0, max(0.0, due - time.monotonic())))
             except queue.Empty:
                 return
-            self._see_to(event)
+            self._handle(event)
         while not self._inbox.empty():
-            self._see_to(self._inbox.get())
+            self._handle(self._inbox.get())
 
     def _take(self, lines: Lines) -> None:
         try:
@@ -205,8 +205,8 @@ class Run:
             self._input_ended, self._input_error = True, error
             self._chunks.clear()
 
-    def _see_to(self, event: Callable[[], None]) -> None:
-        """Take in what happened. An error is a defect: what it was about stays under way, so nobody may wait for it."""
+    def _handle(self, event: Callable[[], None]) -> None:
+        """Handle an event. An error is a defect: its batch would stay under way forever, so the run ends at once."""
         try:
             event()
         except Exception:
@@ -214,11 +214,11 @@ class Run:
             raise
 
     def _guarded(self, call: Callable[[], None]) -> None:
-        """Make a call; its error ends the run, but what is under way comes to its end first."""
+        """Make a call; its error ends the run, after the batches under way have ended."""
         try:
             call()
         except JournalError:
-            self._may_release = False  # what happens from now on cannot be remembered
+            self._may_release = False  # later outcomes cannot be stored
             raise
         except Exception as error:  # noqa: BLE001 - raised again when the run is over
             self.delivery.fail(error)
@@ -228,7 +228,7 @@ class Run:
     def _lines_came(self, lines: Lines) -> None:
         self._inbox.put(lambda: self._add(lines))
 
-    def _input_came_to_an_end(self, error: InputError | None) -> None:
+    def _input_ended_event(self, error: InputError | None) -> None:
         self._inbox.put(lambda: self._end_input(error))
 
     def _end_input(self, error: InputError | None) -> None:
@@ -242,7 +242,7 @@ class Run:
     # STATE
 
     def _release_state(self, *, final: bool) -> None:
-        """Let the newest STATE out that may leave: rejects before it are on disk, and not too many."""
+        """Write the newest STATE that is settled: the rejects before it are on disk, and not too many."""
         now = time.monotonic()
         if not self._may_release or (not final and now - self._state_at < _STATE_INTERVAL):
             return
@@ -263,7 +263,7 @@ class Run:
             self.delivery.fail(error)
 
     def _judge_rejects(self) -> None:
-        """See whether too many rows were rejected: then nothing is sent and no STATE leaves, now or for good."""
+        """Check whether too many rows were rejected: then nothing is sent, and no STATE is written."""
         outcomes, read = self.outcomes, self.intake.messages["RECORD"]
         rejected, again = outcomes.counts[Outcome.REJECTED], outcomes.replayed.rows
         verdict = self._limit.judge(
@@ -276,18 +276,19 @@ class Run:
         )
         self._has_too_many_rejects = self.delivery.is_held = verdict.exceeded
         if verdict.final:
-            of = f"{rejected} of {counted(read, 'row')} {'was' if rejected == 1 else 'were'} rejected"
+            share = f"{rejected} of {counted(read, 'row')} {'was' if rejected == 1 else 'were'} rejected"
             if again:
-                of += f" ({outcomes.rejected_again} of {again} that were rejects before, which a share leaves out)"
+                share += f" ({outcomes.rejected_again} of {again} earlier rejects, which a share does not count)"
             self.delivery.fail(
                 TooManyRejectsError(
-                    f"Setting `max_rejected`: {of}, more than {self._limit}. Nothing more is sent and no STATE leaves, "
-                    "so a rerun judges these rows again."
+                    f"Setting `max_rejected`: {share}, more than {self._limit}. Nothing more is sent and no STATE is "
+                    "written, so a rerun reads these rows again. Fix the causes in the rejects file, or raise "
+                    "`max_rejected`."
                 )
             )
 
     def _with_files(self, error: BaseException) -> BaseException:
-        """The run's error; that of too many rejects names the files that hold them, now that they are written."""
+        """The run's error; that of too many rejects with the names of the rejects files, which are written now."""
         files = self._rejects.files
         if not isinstance(error, TooManyRejectsError) or not files:
             return error
@@ -315,7 +316,7 @@ def _write_line(state: bytes) -> None:
     """Write a STATE to standard output.
 
     Raises:
-        StdoutClosedError: that cannot be done.
+        StdoutClosedError: it cannot be written.
     """
     try:
         if (binary := getattr(sys.stdout, "buffer", None)) is not None:
@@ -325,7 +326,7 @@ def _write_line(state: bytes) -> None:
         sys.stdout.flush()
     except OSError as exc:
         if isinstance(exc, BrokenPipeError):
-            said = "Standard output is closed: nobody takes the STATE"
+            message = "Standard output is closed: nothing reads the STATE"
         else:
-            said = f"Standard output cannot be written ({exc.strerror}): the STATE did not leave as a whole"
-        raise StdoutClosedError(f"{said}, so it is not acknowledged.") from None
+            message = f"Standard output cannot be written ({exc.strerror}): the STATE is not complete"
+        raise StdoutClosedError(f"{message}, so it is not acknowledged.") from None

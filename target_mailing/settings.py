@@ -15,14 +15,14 @@ from target_mailing.declared_settings import BY_NAME, value_of
 
 __all__ = ["StreamSettings", "check_entries", "is_entry_of"]
 
-#: What leaves a column out in `mapping`, as in `stream_maps`.
+#: Values in `mapping` for a column that is not read, as in `stream_maps`.
 _NULLS: Final = (None, "__NULL__")
 _DURATIONS: Final = frozenset(
     {"resend_window", "batch_max_age", "job_timeout", "job_abandon", "poll_interval", "poll_max_interval"}
 )
 
 
-#: Seconds between two looks at a job at least.
+#: Minimum seconds between two polls of a job.
 _LEAST_POLL: Final = 0.01
 
 
@@ -31,7 +31,7 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         named: the stream has an entry in `streams`.
-        left_out: columns that `mapping` takes from nowhere, so that they are not read; these are not in `mapping`.
+        left_out: columns that `mapping` sets to null, so that they are not read; these are not in `mapping`.
     """
 
     list: str | int | Sequence[str | int] | None
@@ -62,7 +62,7 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def resolve(cls, config: Mapping[str, Any], stream: str | None) -> StreamSettings:
-        """The settings for a stream: its exact name's overrides win over those of patterns that match.
+        """The settings for a stream: the entry of its exact name wins over those of patterns that match.
 
         Raises:
             ConfigurationError: a value is of the wrong type or out of bounds, or cannot differ between streams.
@@ -70,15 +70,18 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
         names = [name for name in cls.__struct_fields__ if name in BY_NAME]
         values = {name: value_of(name, config) for name in names}
         overrides = _overrides(config, stream) if stream is not None else []
-        places = {name: name for name in names}  # where each value comes from, for messages
+        places = {name: name for name in names}  # the source of each value, for messages
         for pattern, given in overrides:
             if not isinstance(given, Mapping):
-                raise ConfigurationError(f"Setting `streams.{pattern}` must be an object of settings for the stream.")
+                raise ConfigurationError(
+                    f"Setting `streams.{pattern}` must be an object of settings, such as "
+                    '{"mapping": {"email": "mail"}}.'
+                )
             if wrong := sorted(set(given) - set(names)):
                 _refuse_split_name(pattern, given, names)
                 raise ConfigurationError(
-                    f"Setting `streams.{pattern}`: {', '.join(wrong)} cannot be set for a stream."
-                    f"{did_you_mean(wrong, names)} These can: {', '.join(names)}."
+                    f"Setting `streams.{pattern}` cannot contain {', '.join(map(repr, wrong))}."
+                    f"{did_you_mean(wrong, names)} A stream can have: {', '.join(names)}."
                 )
             values |= filled(given)
             places |= {name: f"{name}` of `streams.{pattern}" for name in filled(given)}
@@ -87,20 +90,20 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
             values[name] = duration(places[name], values[name])
         for name, value in values.items():
             values[name] = _convert(name, value, places[name])
-        found = cls(**values, named=bool(overrides), left_out=left_out)
+        settings = cls(**values, named=bool(overrides), left_out=left_out)
         for name in ("poll_interval", "poll_max_interval"):
             if values[name] < _LEAST_POLL:
                 raise ConfigurationError(
-                    f"Setting `{places[name]}` is {values[name]:g} seconds, which would flood the provider; it must be "
-                    f"{_LEAST_POLL} or more."
+                    f"Setting `{places[name]}` is {values[name]:g} seconds, which would flood the provider; it must "
+                    f"be at least {_LEAST_POLL}."
                 )
         for name in ("batch_rows", "batch_bytes"):
             positive(places[name], values[name])
-        return found
+        return settings
 
     @property
     def lists(self) -> Sequence[str]:
-        """The lists named, as text."""
+        """The lists in the setting `list`, as strings."""
         if self.list is None:
             return []
         if isinstance(self.list, (str, int)):
@@ -112,7 +115,7 @@ _TYPES: Final = msgspec.structs.fields(StreamSettings)
 
 
 def _without_nulls(mapping: Any) -> tuple[Any, frozenset[str]]:
-    """A mapping of columns, and what it leaves out."""
+    """A mapping of columns, and the columns that it sets to null."""
     if not isinstance(mapping, Mapping):
         return mapping, frozenset()
     left_out = frozenset(name for name, column in mapping.items() if column in _NULLS)
@@ -134,7 +137,7 @@ def _overrides(config: Mapping[str, Any], stream: str) -> list[tuple[str, dict[s
 
 
 def _refuse_split_name(pattern: str, given: Mapping[str, Any], known: Sequence[str]) -> None:
-    """Raise ConfigurationError for an entry that is the first part of a name with dots, at which Meltano splits."""
+    """Raise ConfigurationError for the first part of a stream's name with dots, where Meltano splits names."""
     rest = next((name for name, one in given.items() if name not in known and isinstance(one, Mapping)), None)
     if rest is None:
         return
@@ -143,16 +146,16 @@ def _refuse_split_name(pattern: str, given: Mapping[str, Any], known: Sequence[s
         parts.append(name)
         inner = one
     raise ConfigurationError(
-        f"Setting `streams.{pattern}` has no setting `{rest}`. Meltano splits names at dots: for the stream "
-        f"'{'.'.join(parts)}' write `{'?'.join(parts)}`, whose question marks stand for the dots."
+        f"Setting `streams.{pattern}` cannot contain {rest!r}. Meltano splits names at dots: for the stream "
+        f"'{'.'.join(parts)}' write `{'?'.join(parts)}`, with a question mark for each dot."
     )
 
 
 def check_entries(config: Mapping[str, Any]) -> None:
-    """See that the settings are right, those of each entry of `streams` included.
+    """Check the general settings, and those of each entry of `streams`.
 
     Raises:
-        ConfigurationError: they are not.
+        ConfigurationError: one of them is wrong.
     """
     StreamSettings.resolve(config, None)
     for pattern in config.get("streams") or {}:
@@ -160,5 +163,5 @@ def check_entries(config: Mapping[str, Any]) -> None:
 
 
 def is_entry_of(pattern: str, stream: str) -> bool:
-    """Whether an entry of `streams` holds for a stream."""
+    """Whether an entry of `streams` matches a stream."""
     return pattern == stream or fnmatchcase(stream, pattern)

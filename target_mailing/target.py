@@ -53,7 +53,7 @@ __all__ = ["TargetMailing"]
 
 
 class _Lines(GenericSingerReader[str]):
-    """Gives the whole input to the run, instead of one message after the other to callbacks."""
+    """Passes the whole input to the run, instead of single messages to callbacks."""
 
     default_input = sys.stdin
 
@@ -66,13 +66,13 @@ class _Lines(GenericSingerReader[str]):
         return self._take(file_input)
 
     def deserialize_json(self, line: str) -> dict[str, Any]:
-        """Decode a line; the run decodes its own."""
-        found: dict[str, Any] = msgspec.json.decode(line)
-        return found
+        """Decode a line; unused, since the run decodes the input."""
+        message: dict[str, Any] = msgspec.json.decode(line)
+        return message
 
 
 class TargetMailing(MailingPlugin, Target):
-    """Delivers contacts to mailing providers and lets STATE pass only when every bulk job has ended."""
+    """Delivers contacts to mailing providers, and writes STATE only after every bulk job before it has ended."""
 
     name = "target-mailing"
     package_name = "tap-target-mailing"
@@ -94,7 +94,8 @@ class TargetMailing(MailingPlugin, Target):
         options["config"] = given_settings(given)
         if isinstance(given, dict) and (empty := sorted(name for name, value in given.items() if value == "")):
             self.logger.warning(
-                "Settings that are empty count as unset: %s. An empty environment variable, in `.env` too, does that",
+                "Empty settings are treated as unset: %s. An empty environment variable has this effect, also in "
+                "`.env`",
                 ", ".join(empty),
             )
         self._run: Run | None = None
@@ -104,7 +105,7 @@ class TargetMailing(MailingPlugin, Target):
 
     def _deliver(self, source: IO[str] | None) -> Counter[str]:
         if source is None and sys.stdin is None:  # as in `<&-`
-            raise InputError("Standard input is closed: there is nothing to deliver. Pipe the tap's output into it.")
+            raise InputError("Standard input is closed, so there is nothing to deliver. Pipe the tap's output into it.")
         self._check_settings()
         with ExitStack() as opened:
             router = opened.enter_context(closing(self._router()))
@@ -136,7 +137,7 @@ class TargetMailing(MailingPlugin, Target):
             return run.intake.messages
 
     def _check_settings(self) -> None:
-        """See that the settings are right before anything is made."""
+        """Check the settings before anything is created."""
         check_entries(self.config)
         reject_limit(value_of("max_rejected", self.config))
         journal_hash_key(self.config)
@@ -147,7 +148,7 @@ class TargetMailing(MailingPlugin, Target):
         return Router(chosen(self.config), self.config, user_agent=f"{self.name}/{self.plugin_version}")
 
     def _places(self, router: Router) -> tuple[Store, Path]:
-        """Where the journal is kept, and the folder of the rejects."""
+        """The place of the journal, and the folder of the rejects files."""
         store = journal_store(self.config, router.label)
         if folder := self.config.get("rejects_path"):
             return store, place_of("rejects_path", folder)
@@ -162,8 +163,8 @@ class TargetMailing(MailingPlugin, Target):
         )
         if abandon < patience:
             self.logger.warning(
-                "Setting `job_abandon` (%g s) is less than `job_timeout` (%g s), so jobs are given up before a run "
-                "could fail and the next one follow them",
+                "Setting `job_abandon` (%g s) is less than `job_timeout` (%g s), so jobs are abandoned before a run "
+                "can fail and the next one resume them",
                 abandon,
                 patience,
             )
@@ -174,16 +175,16 @@ class TargetMailing(MailingPlugin, Target):
             rejects = RejectsFile(rejects_folder)
             if isinstance(store, MemoryStore):
                 self.logger.warning(
-                    "Setting `journal` is off: delivery is at-least-once, and no job is followed after a stop"
+                    "Setting `journal` is off: delivery is at-least-once, and the next run cannot resume a job"
                 )
             elif journal.is_new:
-                # A place that was named is most often not new: a volume may be missing.
+                # A journal at a configured place should exist, except in the first run: its volume may be missing.
                 level = logging.WARNING if self.config.get("journal") else logging.INFO
                 self.logger.log(level, "Journal: %s (new: remembers nothing)", store.name)
             else:
                 self.logger.info("Journal: %s", store.name)
             if hash_key is not None and journal.seal(hash_key):
-                self.logger.info("Setting `journal_hash_key`: the journal takes it on, and needs it from now on")
+                self.logger.info("Setting `journal_hash_key`: the journal adopted it, and needs it from now on")
             if (kept := value_of("rejects_keep", self.config)) is not None:
                 before = time.time() - positive("rejects_keep", duration("rejects_keep", kept))
                 if deleted := delete_old(rejects_folder, before):
@@ -200,15 +201,14 @@ class TargetMailing(MailingPlugin, Target):
 
     def _summarise(self, run: Run, rejects: RejectsFile, failure: type[BaseException] | None, *_: object) -> None:
         if failure is not None and not run.has_worked:
-            return  # a wrong setting, most often: zeros would only hide it
+            return  # most often a wrong setting: a summary of zeros would only hide it
         outcomes, batches = run.outcomes, run.delivery.counts
-        # A format for people shows the sentence, a structured one the fields, too.
+        # Structured log formats show the fields, too.
         self.logger.info("%s", totals_sentence(outcomes, batches), extra={"outcomes": totals(outcomes, batches)})
         for stream, rows in run.delivery.repeated_keys().items():
             self.logger.warning(
-                "Stream %r: %s another address than the row of their key before them had, in this run or an "
-                "earlier one, while their key stands for several addresses. Such a key tells nobody "
-                "apart, so nobody was taken off for these rows. Correct the key, or the duplicates at the source",
+                "Stream %r: %s a key that several addresses share, so it identifies no contact, and no former address "
+                "was removed for these rows. Correct the stream's key, or the duplicates at the source",
                 stream,
                 counted(rows, "row has", "rows have"),
             )
@@ -220,13 +220,13 @@ class TargetMailing(MailingPlugin, Target):
     # Checking
 
     def check(self, source: IO[str] | None = None) -> None:
-        """Try credentials, list, properties, journal and rejects path, without writing to the provider.
+        """Check credentials, list, properties, journal and rejects path, without writing to the provider.
 
         Args:
-            source: an input whose SCHEMAs are checked, too.
+            source: an input to check, too.
 
         Raises:
-            MailingError: what is wrong.
+            MailingError: a setting is wrong, or the provider refuses.
             JournalError: the journal cannot be used.
             InputError: the input is not a Singer stream.
         """
@@ -245,7 +245,7 @@ class TargetMailing(MailingPlugin, Target):
         finally:
             click.echo("\n".join([verdict, *lines]))
 
-    def _check_streams(self, router: Router, source: IO[str], tell: Callable[[str], None]) -> None:
+    def _check_streams(self, router: Router, source: IO[str], write: Callable[[str], None]) -> None:
         check = StreamCheck(
             self.config,
             maps=StreamMaps(self.mapper, self.config) if self._has_maps() else None,
@@ -253,68 +253,68 @@ class TargetMailing(MailingPlugin, Target):
             max_line_bytes=positive("max_line_bytes", value_of("max_line_bytes", self.config)),
         )
         for report in check(source):
-            tell(report.line)
+            write(report.line)
             for warning in report.warnings:
                 self.logger.warning("%s", warning)
 
-    def _check(self, router: Router, tell: Callable[[str], None]) -> None:
+    def _check(self, router: Router, write: Callable[[str], None]) -> None:
         router.check(self.config)  # without a list, the default journal has no name yet
         store, folder = self._places(router)
         with closing(store):
             refuse_missing_journal(self.config, store)
             is_new = store.would_be_made()
         if is_new:
-            tell(f"journal: {store.name} would be created (new: remembers nothing)")
+            write(f"journal: {store.name} would be created (new: remembers nothing)")
         else:
             store = self._places(router)[0]
             Journal(store, hash_key=journal_hash_key(self.config)).close()
-            tell(f"journal: {store.name} can be written")
-        tell(f"rejects: {check_folder(folder)}")
+            write(f"journal: {store.name} can be written")
+        write(f"rejects: {check_folder(folder)}")
         settings = StreamSettings.resolve(self.config, None)
         by_entry = {
             pattern: StreamSettings.resolve(self.config, pattern) for pattern in self.config.get("streams") or {}
         }
-        told, properties = self._check_destination(router, settings, "Setting `properties`")
-        tell(f"credentials: accepted by {router.provider.title}")
-        tell(f"destination: {told}")
+        description, properties = self._check_destination(router, settings, "Setting `properties`")
+        write(f"credentials: accepted by {router.provider.title}")
+        write(f"destination: {description}")
         for pattern, own in by_entry.items():
-            told, _ = self._check_destination(router, own, f"Setting `streams.{pattern}.properties`")
-            tell(f"destination of streams.{pattern}: {told}")
+            description, _ = self._check_destination(router, own, f"Setting `streams.{pattern}.properties`")
+            write(f"destination of streams.{pattern}: {description}")
         if properties is not None:
-            tell(f"properties: {properties}")
+            write(f"properties: {properties}")
 
-    def _check_destination(self, router: Router, settings: StreamSettings, who: str) -> tuple[str, str | None]:
-        """What is said of a destination, and of its properties; None where these need no definition."""
-        found, told = router.look(settings)
-        check_action(settings, found)
-        fields = found.fields
+    def _check_destination(self, router: Router, settings: StreamSettings, place: str) -> tuple[str, str | None]:
+        """Descriptions of a destination and of its properties; None where properties need no definition."""
+        destination, description = router.look(settings)
+        check_action(settings, destination)
+        fields = destination.fields
         listed = [] if settings.properties is None or isinstance(settings.properties, str) else settings.properties
         names = PropertyNames(fields)
         missing = [name for name in listed if names.find(name) is None]
         if missing and not (settings.create_properties and fields.defines_properties):
-            raise unknown_properties(who, missing, fields)
+            raise unknown_properties(place, missing, fields)
         if not fields.defines_properties:
-            return told, None
-        return told, f"{len(fields.properties)} defined, {len(missing)} would be created"
+            return description, None
+        return description, f"{len(fields.properties)} defined, {len(missing)} would be created"
 
     # The SDK's hooks
 
     def _setup_signal_handlers(self) -> None:
         super()._setup_signal_handlers()
-        # A terminal that is closed ends a run as SIGTERM does, unless `nohup` keeps it.
+        # Closing the terminal ends a run as SIGTERM does, except under `nohup`.
         is_main = threading.current_thread() is threading.main_thread()
         if is_main and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
             signal.signal(signal.SIGHUP, self._handle_termination)
 
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        # The SDK's own handler drains everything and exits 0, which may acknowledge rows that were not delivered.
+        # The SDK's handler drains everything and exits 0, which may acknowledge rows that were not delivered.
         if self._run is None:
             raise SystemExit(128 + signum)
         self._run.terminate(signum)
 
     @classmethod
     def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
-        """Add the settings of stream maps and flattening; a Target's others have no meaning here."""
+        """Add the settings of stream maps and flattening; a Target's other settings have no meaning here."""
         super(Target, cls).append_builtin_config(config_jsonschema)
 
     @classmethod
@@ -334,7 +334,7 @@ class TargetMailing(MailingPlugin, Target):
         with cls._hinting(config):
             try:
                 target = cls(config=config.config, validate_config=True, parse_env_config=config.parse_env)
-            except ConfigValidationError as exc:  # which the SDK's command would tell in several lines
+            except ConfigValidationError as exc:  # the SDK's command would log it in several lines
                 raise ConfigurationError(" ".join(exc.errors)) from None
             if check:
                 target.check(given_input(file_input))
@@ -345,13 +345,16 @@ class TargetMailing(MailingPlugin, Target):
     def get_singer_command(cls) -> click.Command:
         """The command line, with --check."""
         command = super().get_singer_command()
-        command.help = "Deliver contacts to a mailing provider, following every bulk job to its end."
+        command.help = (
+            "Deliver contacts from a Singer tap to a mailing provider. Every bulk job is followed to its end, and "
+            "STATE is written only for settled rows."
+        )
         command.params.append(
             click.Option(
                 ["--check"],
                 is_flag=True,
-                help="Try credentials, list, properties, journal and rejects path without writing, and exit. With an "
-                "input (--input or standard input), say also which columns of its streams are sent.",
+                help="Check credentials, list, properties, journal and rejects path without writing, and exit. With an "
+                "input (--input or standard input), also list which columns of its streams are sent.",
             )
         )
         return command

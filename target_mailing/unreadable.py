@@ -1,4 +1,4 @@
-"""Lines that the JSON decoder does not take: what is wrong with them, and what of a record can be told all the same."""
+"""Lines that the JSON decoder refuses: their defects, and the parts of a record that can still be read."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ import msgspec
 
 __all__ = ["MOST_LEVELS", "Recovered", "decode", "defect", "foreign", "is_deep", "is_legible", "recovered"]
 
-#: Levels of objects and arrays in a line at most. Everything that is done with a value takes a piece of the stack for
-#: each, so more could be read and then not be written.
+#: Maximum levels of objects and arrays in a line. Processing a value takes stack for each level, so a deeper value
+#: could be read, but then not be written.
 MOST_LEVELS: Final = 100
 
-#: Brackets that open, and quotes, of a damaged line that is looked into at most: each takes a step.
+#: Maximum opening brackets and quotes of a damaged line that is parsed: each takes a step.
 _MOST_MARKS: Final = 1_000_000
 
-#: Damaged columns that a reason names at most, and characters of a name.
+#: Maximum damaged columns that a reason names, and characters of a name.
 _MOST_NAMED: Final = 5
 _LONGEST_NAME: Final = 100
 
-#: With a string as a whole; what is no string ends where JSON's own characters begin.
+#: A whole string, or anything else up to JSON's own characters.
 _TOKEN: Final = re.compile(rb'[ \t\r\n]*+("(?:[^"\\]++|\\.)*+"|[{}\[\],:]|[^ \t\r\n{}\[\],:"]++)', re.DOTALL)
 _SQUARE: Final = bytes.maketrans(b"{}", b"[]")
 _STEPS: Final = {ord("["): 1, ord("]"): -1}
-#: Levels of nearly every line at most.
+#: Nearly no line has more levels.
 _FLAT: Final = 6
 _NO_BRACKETS: Final = bytes({*range(256)} - {*b"[]{}"})
 _LINE_ENDS_OF_OLD: Final = re.compile(rb"\}[ \t]*\r[ \t\r]*\{")
-#: Also one that does not end. So the pattern matches wherever it begins, and no byte is looked at again from the next
-#: quote in the same string.
+#: A string, even one that does not end: the pattern then matches wherever it begins, and no byte is scanned again from
+#: the next quote in the same string.
 _STRING: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 _NO_NUMBER: Final = re.compile(rb"-?\b(?:NaN|Infinity)\b")
 _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
-#: The next bracket that stands in no string.
+#: The next bracket outside a string.
 _BRACKET: Final = re.compile(rb'[^"\[\]{}]*+(?:"(?:[^"\\]++|\\.)*+"[^"\[\]{}]*+)*+([\[\]{}])', re.DOTALL)
 #: Up to a control character in a string.
 _CONTROL: Final = re.compile(
@@ -47,12 +47,12 @@ _MARKS: Final = (b"[", b"{", b'"')
 _OPENING: Final = frozenset({b"{", b"["})
 _CLOSING: Final = frozenset({b"}", b"]"})
 
-#: How an input begins that is no text in UTF-8.
+#: The first bytes of inputs that are not UTF-8 text.
 _OTHER_BEGINNINGS: Final = {
     b"\x1f\x8b": "it is compressed with gzip; decompress it first",
     b"\x28\xb5\x2f\xfd": "it is compressed with Zstandard; decompress it first",
     b"BZh": "it is compressed with bzip2; decompress it first",
-    b"PK\x03\x04": "it is a ZIP archive; give it unpacked",
+    b"PK\x03\x04": "it is a ZIP archive; unpack it first",
     b"\xef\xbb\xbf": "it begins with a byte order mark; write UTF-8 without one",
     b"\xfd7zXZ\x00": "it is compressed with xz; decompress it first",
     b"\xff\xfe\x00\x00": "it is text in UTF-32; write UTF-8",
@@ -67,16 +67,16 @@ _OTHER_BEGINNINGS: Final = {
 
 
 class Recovered(msgspec.Struct):
-    """What can be told of a RECORD message that is no JSON.
+    """The readable parts of a RECORD message that is not valid JSON.
 
     Attributes:
         stream: the stream's name.
-        record: the record; what is no JSON stands as text.
-        damaged: the columns that are no JSON, and those whose names are none.
-        reason: these columns, and what is wrong with them.
-        is_whole: whether the names of all columns are told. If not, any column that is missing may be one of those.
-        kept: the record as a rejects file has it. Without all names that is one text in the column `_unreadable`, so
-            that nobody takes the other columns for the whole row when it is delivered again.
+        record: the record; a value that is not valid JSON becomes a string.
+        damaged: the columns whose values or names are not valid JSON.
+        reason: these columns with their defects.
+        is_whole: the names of all columns are known. If not, any missing column may be among the damaged ones.
+        kept: the record for the rejects file. If a name is unknown, it is one string in the column `_unreadable`, so
+            that the other columns are not mistaken for the whole row when it is delivered again.
     """
 
     stream: str
@@ -88,20 +88,20 @@ class Recovered(msgspec.Struct):
 
 
 def is_deep(line: bytes) -> bool:
-    """Whether a line is nested deeper than it may be."""
+    """Whether a line is nested too deeply."""
     if len(line) <= 2 * MOST_LEVELS or line.count(b"[") + line.count(b"{") <= MOST_LEVELS:
         return False
     brackets = _STRING.sub(b"", line).translate(_SQUARE, _NO_BRACKETS)
-    left = brackets
-    for _ in range(_FLAT):  # each takes off the innermost level everywhere, which is faster than to step through
-        left = left.replace(b"[]", b"")
-    if left.count(b"[") <= MOST_LEVELS - _FLAT:
+    outer = brackets
+    for _ in range(_FLAT):  # removes the innermost level everywhere, which is faster than stepping through
+        outer = outer.replace(b"[]", b"")
+    if outer.count(b"[") <= MOST_LEVELS - _FLAT:
         return False
     return max(accumulate(map(_STEPS.__getitem__, brackets))) > MOST_LEVELS
 
 
 def is_legible(line: bytes) -> bool:
-    """Whether a line is not nested too deeply, and no decoder can pass over a name in it that cannot be read."""
+    """Whether a line is not nested too deeply, and has no unreadable name that a decoder would skip."""
     return not is_deep(line) and (line.isascii() or _is_text(line) or _has_all_names(line))
 
 
@@ -114,15 +114,15 @@ def _is_text(line: bytes) -> bool:
 
 
 def _has_all_names(line: bytes) -> bool:
-    found = recovered(line)
-    return found is None or found.is_whole
+    partial = recovered(line)
+    return partial is None or partial.is_whole
 
 
 def decode(line: bytes) -> Any:
     """The value of some JSON.
 
     Raises:
-        ValueError: it is none, or nested deeper than it may be.
+        ValueError: it is not valid JSON, or nested too deeply.
     """
     if is_deep(line):
         raise ValueError("nested too deeply")
@@ -130,9 +130,9 @@ def decode(line: bytes) -> Any:
 
 
 def recovered(line: bytes) -> Recovered | None:
-    """What can be told of the RECORD message in a line; None where it is none, or nothing can be told.
+    """The readable parts of the RECORD message in a line; None if it is no RECORD, or nothing can be read.
 
-    The time that it takes grows with the line's length. Where it would take long, the stream alone is told.
+    The time grows with the length of the line. Where it would take long, only the stream is read.
     """
     if sum(map(line.count, _MARKS)) > _MOST_MARKS:
         return _with_stream_only(line)
@@ -171,47 +171,47 @@ def recovered(line: bytes) -> Recovered | None:
     )
 
 
-def _reasons(damaged: Mapping[str, bytes], what: str = "") -> Iterator[str]:
-    """What is wrong with the first of some damaged columns, and how many more there are."""
+def _reasons(damaged: Mapping[str, bytes], prefix: str = "") -> Iterator[str]:
+    """The defects of the first damaged columns, and the number of the others."""
     for name, raw in islice(damaged.items(), _MOST_NAMED):
         shown = "".join(one if one.isprintable() else ascii(one)[1:-1] for one in name[:_LONGEST_NAME])
-        yield f"column {shown}{'...' if len(name) > _LONGEST_NAME else ''}: {what}{defect(raw)}"
+        yield f"column {shown}{'...' if len(name) > _LONGEST_NAME else ''}: {prefix}{defect(raw)}"
     if (more := len(damaged) - _MOST_NAMED) > 0:
         yield f"more such columns: {more:,}"
 
 
 def _with_stream_only(line: bytes) -> Recovered | None:
-    """The stream of a RECORD message, told by what stands before its record, or behind it."""
+    """The stream of a RECORD message, read from the members before its record, or after it."""
     raw = line.rstrip()
     after = raw[max(raw.rfind(one, 0, -1) for one in (b"[", b"]", b"{", b"}")) + 1 :].lstrip(b", \t\r")
     message = (_members(b"{" + after) or {}) | _first_members(raw)
     stream = _text(message.get("stream"))
     if stream is None or _text(message.get("type")) != "RECORD" or not raw.endswith(b"}"):
         return None
-    why = f"it is no JSON, and has more than {_MOST_MARKS:,} brackets and quotes, so nothing of the record was read"
-    return Recovered(stream, {}, frozenset(), why, is_whole=False, kept={})
+    reason = f"it is not JSON, and has more than {_MOST_MARKS:,} brackets and quotes, so the record was not read"
+    return Recovered(stream, {}, frozenset(), reason, is_whole=False, kept={})
 
 
 def foreign(raw: bytes) -> str | None:
-    """What some bytes are that are no lines of text in UTF-8; None where they may be."""
+    """The form of bytes that are not lines of UTF-8 text, with advice; None where they may be."""
     beginning = next((one for one in _OTHER_BEGINNINGS if raw.startswith(one)), None)
     if beginning is not None:
         return _OTHER_BEGINNINGS[beginning]
     if _LINE_ENDS_OF_OLD.search(raw):
-        return "its messages end with a carriage return alone; end each with a line feed"
+        return "its lines end with a carriage return alone; end each with a line feed"
     if raw and not raw.strip(b"\x00"):
-        return "it is zero bytes only, as a file that was not written to its end has"
+        return "it consists of zero bytes, like a file that was not written completely"
     return None
 
 
 def defect(raw: bytes) -> str:
-    """What is wrong with something that is no JSON; it quotes nothing of it."""
-    if found := foreign(raw):
-        return found
+    """The defect of bytes that are not valid JSON; none of them are quoted."""
+    if form := foreign(raw):
+        return form
     if is_deep(raw):
         return f"it is nested deeper than {MOST_LEVELS} levels"
     if no_number := _NO_NUMBER.search(_STRING.sub(b'""', raw)):
-        return f"{no_number[0].decode()} is no number of JSON"
+        return f"{no_number[0].decode()} is not a JSON number"
     if _CONTROL.match(raw):
         return "it holds a control character that is not escaped"
     return _decoding_error(raw)
@@ -226,19 +226,18 @@ def _decoding_error(raw: bytes) -> str:
         return "it holds a number that is out of range"
     except msgspec.MsgspecError:
         return "it holds half of a surrogate pair" if _SURROGATE.search(raw) else "it is not JSON"
-    return "it is JSON, but no object of this kind"
+    return "it is JSON, but not an object with a `type`"
 
 
 def _text(raw: bytes | None) -> str | None:
     try:
-        found = None if raw is None else msgspec.json.decode(raw, type=str)
+        return None if raw is None else msgspec.json.decode(raw, type=str)
     except ValueError:
         return None
-    return found
 
 
 class _NoObjectError(ValueError):
-    """Some bytes are no JSON object."""
+    """Some bytes are not a JSON object."""
 
 
 class _Tokens:
@@ -249,14 +248,18 @@ class _Tokens:
         self._found: re.Match[bytes] | None = None
 
     def next(self) -> bytes:
-        """The next token; an object that ends too early is none."""
+        """The next token.
+
+        Raises:
+            _NoObjectError: there is none.
+        """
         if self.is_over() or (found := _TOKEN.match(self._raw, self._at)) is None:
             raise _NoObjectError
         self._found = found
         return found[1]
 
     def value(self) -> bytes:
-        """The next value, not decoded: up to the bracket that closes it, whatever stands between."""
+        """The next value, not decoded: up to its closing bracket, whatever is between."""
         token = self.next()
         start, level = self._start, int(token in _OPENING)
         if token in b"}],:":
@@ -276,7 +279,7 @@ class _Tokens:
         return token
 
     def is_over(self) -> bool:
-        """Whether nothing is left."""
+        """Whether there are no more tokens."""
         return self._at >= len(self._raw)
 
     @property
@@ -289,32 +292,32 @@ class _Tokens:
 
 
 def _members(raw: bytes) -> dict[str, bytes] | None:
-    """The members of an object by their names, not decoded; None where it is no object, whatever its values are."""
-    found = _listed_members(raw)
-    return None if found is None else {_name(token): value for token, value in found}
+    """The members of an object by their names, not decoded; None if it is not an object, whatever its values are."""
+    members = _listed_members(raw)
+    return None if members is None else {_name(token): value for token, value in members}
 
 
 def _listed_members(raw: bytes) -> list[tuple[bytes, bytes]] | None:
-    """The members of an object, names and values not decoded; None where it is no object, whatever its values are."""
+    """The members of an object, names and values not decoded; None if it is not an object, whatever its values are."""
     tokens = _Tokens(raw)
     try:
-        found = [*_each_member(tokens)]
+        members = [*_each_member(tokens)]
     except _NoObjectError:
         return None
-    return found if tokens.is_over() else None
+    return members if tokens.is_over() else None
 
 
 def _first_members(raw: bytes) -> dict[str, bytes]:
-    """The members of an object up to the first that is an object or an array, or that is damaged."""
-    found: dict[str, bytes] = {}
+    """The members of an object up to the first that is an object or an array, or damaged."""
+    members: dict[str, bytes] = {}
     with suppress(_NoObjectError):
         for token, value in _each_member(_Tokens(raw), is_flat=True):
-            found[_name(token)] = value  # those before a damaged one count
-    return found
+            members[_name(token)] = value  # those before a damaged member are used
+    return members
 
 
 def _each_member(tokens: _Tokens, *, is_flat: bool = False) -> Iterator[tuple[bytes, bytes]]:
-    """Members one after the other; if the object is read as a flat one, up to a value that is none."""
+    """Each member; with `is_flat` up to the first value that is an object or an array."""
     if tokens.next() != b"{":
         raise _NoObjectError
     if (name := tokens.next()) == b"}":
@@ -333,8 +336,8 @@ def _each_member(tokens: _Tokens, *, is_flat: bool = False) -> Iterator[tuple[by
 
 
 def _name(token: bytes) -> str:
-    found = _text(token)
-    return _legible(token[1:-1]) if found is None else found
+    name = _text(token)
+    return _legible(token[1:-1]) if name is None else name
 
 
 def _legible(raw: bytes) -> str:

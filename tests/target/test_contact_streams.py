@@ -52,7 +52,7 @@ def test_a_stream_that_is_not_declared_goes_by_its_name(declare):
     declare("pigeon_flock", ("address_line1",))
     assert accepts(BY_POST, "pigeon_flock")
     assert accepts(BY_EMAIL, "dove_contacts")
-    with pytest.raises(ConfigurationError, match="it is another kind of a provider's stream"):
+    with pytest.raises(ConfigurationError, match="marks another kind of stream"):
         accepts(BY_EMAIL, "dove_flock")
 
 

@@ -81,7 +81,7 @@ def test_a_signal_ends_a_target_whose_state_nobody_takes(mailjet, blocks, ended)
         err = process.stderr.read().decode()
     assert code in {1, 143}
     assert left == LINE[:4096], "nothing follows the part"
-    assert "its reader took nothing for 1 s): the STATE did not leave as a whole" in err
+    assert "its reader took nothing for 1 s): the STATE is not complete" in err
     assert "Traceback" not in err
 
 

@@ -61,7 +61,7 @@ def test_durations_are_seconds_or_iso_8601(value):
         ),
         ({"properties": [5]}, r"`properties` is \[5\]; it must be an array of column names, or `all`"),
         ({"list": {"id": True}}, r'`list` is {"id":true}; it must be an ID, a name or an address'),
-        ({"poll_interval": 0}, "`poll_interval` is 0 seconds.*0.01 or more"),
+        ({"poll_interval": 0}, "`poll_interval` is 0 seconds.*at least 0.01"),
         ({"poll_max_interval": 0.001}, "`poll_max_interval` is 0.001 seconds"),
         ({"streams": {"people": "remove"}}, r"`streams\.people` must be an object"),
         ({"streams": {"people": {"journal": "x"}}}, r"streams\.people.*journal"),

@@ -139,8 +139,8 @@ def test_on_unknown_stream_may_differ_by_pattern(mailjet):
 def test_p5_an_entry_of_streams_that_fits_no_stream_fails_the_run_at_its_end(mailjet, entry):
     result = mailjet.deliver([schema(), person(1), state(1)], streams={"peple": entry})
     assert (result.counts(), result.states) == ({"delivered": 1}, [1])
-    assert "`streams`: no stream came for 'peple'; these came: 'people'." in str(result.error)
-    (told,) = [line for line in result.log.splitlines() if "fits stream" in line]
+    assert "`streams`: no stream matched 'peple'; the input has 'people'." in str(result.error)
+    (told,) = [line for line in result.log.splitlines() if "no entry matches stream" in line]
     assert "'people'" in told
     assert "'peple'" in told
 
@@ -156,13 +156,13 @@ def test_p5_an_entry_of_streams_that_fits_no_stream_fails_the_run_at_its_end(mai
 def test_an_entry_of_streams_that_fits_no_stream_and_is_not_missed_is_told_only(mailjet, streams):
     result = mailjet.deliver([schema(), person(1), state(1)], streams=streams)
     assert (result.error, result.states) == (None, [1])
-    assert f"no stream came for {next(iter(streams))!r}; these came: 'people'" in result.log
+    assert f"no stream matched {next(iter(streams))!r}; the input has 'people'" in result.log
 
 
 def test_entries_of_streams_are_not_missed_where_no_stream_came(mailjet):
     result = mailjet.deliver([state(1)], streams={"leavers": {"action": "remove"}})
     assert (result.error, result.states) == (None, [1])
-    assert "no stream came" not in result.log
+    assert "no stream matched" not in result.log
 
 
 def test_a_stream_that_is_named_must_have_an_address(mailjet):

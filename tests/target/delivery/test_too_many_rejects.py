@@ -77,7 +77,7 @@ def test_other_rows_beside_a_replay_are_judged_as_ever(mailjet):
     text = file.read_text() + mailjet.text(others)
     result = mailjet.deliver(text, max_rejected="10%", streams={"others": {}, "people": {}})
     assert isinstance(result.error, TooManyRejectsError)
-    assert "32 of 120 rows were rejected (20 of 20 that were rejects before" in str(result.error)
+    assert "32 of 120 rows were rejected (20 of 20 earlier rejects" in str(result.error)
 
 
 def test_a_share_is_judged_for_good_from_a_thousand_rows_on_and_at_the_end():

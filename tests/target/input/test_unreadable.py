@@ -191,7 +191,7 @@ def test_p9_line_numbers_are_told():
         (b"\xff\xfe\x00\x00{\x00\x00\x00", "UTF-32"),
         (b"\xfd7zXZ\x00\x00", "compressed with xz"),
         (b'{"type":"STATE"}\r{"type":"STATE"}\r', "carriage return alone"),
-        (b"\x00" * 9, "zero bytes only"),
+        (b"\x00" * 9, "consists of zero bytes"),
         (b'{"type": "record"}', "`type` that is not a Singer message type"),
         (b'{"type": "RECORD", "stream": "a"}', "RECORD without a record"),
         (b"Traceback (most recent call last):", "not a Singer message: it is not JSON"),
@@ -224,7 +224,7 @@ def test_p9_a_record_that_is_no_object_costs_its_row(record, said):
         (b"\x1f\x8b\x08\x00abc", "not a Singer message: it is compressed with gzip"),
         (b'{"type":"STATE"}\r{"type":"STATE"}\r', "not a Singer message: its messages end with a carriage return"),
         (b'{\x00"\x00}\x00', "not a Singer message: it is text in UTF-16"),
-        (b"\x00\x00", "not a Singer message: it is zero bytes only"),
+        (b"\x00\x00", "not a Singer message: it is consists of zero bytes"),
         (b'{"type":"STATE"}', "cut off"),
     ],
 )

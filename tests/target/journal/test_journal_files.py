@@ -313,7 +313,7 @@ def test_a_state_folder_that_is_relative_is_ignored(monkeypatch, tmp_path):
 @pytest.mark.parametrize("home", ["", "relative"])
 def test_p9_a_home_that_is_relative_is_none(monkeypatch, home):
     monkeypatch.setenv("HOME", home)
-    with pytest.raises(ConfigurationError, match="HOME is no absolute path"):
+    with pytest.raises(ConfigurationError, match="HOME is not an absolute path"):
         default_folder("journal", {})
 
 

@@ -52,10 +52,10 @@ def test_a_journal_with_a_secret_remembers_and_does_not_tell(mailjet, capsys, be
     assert mailjet.deliver(ADD, journal_hash_key=before).error is None
     again = mailjet.deliver(ADD, journal_hash_key=KEY)
     assert again.counts() == {"unchanged": 2}
-    assert ("takes it on" in again.log) is (before is None)
+    assert ("adopted it" in again.log) is (before is None)
     key = key_of(path)
     assert key not in on_disk(mailjet.folder)
-    assert "takes it on" not in mailjet.deliver(ADD, journal_hash_key=KEY).log
+    assert "adopted it" not in mailjet.deliver(ADD, journal_hash_key=KEY).log
 
     contents = on_disk(mailjet.folder)
     for wrong, said in ((None, "is not set"), (OTHER, "is set to another value")):
@@ -97,7 +97,7 @@ def test_a_journal_in_postgresql_takes_a_secret_on(mailjet, postgresql_url):
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        ("short", "has 5 characters; it must have 16 or more"),
+        ("short", "has 5 characters; it must have at least 16 random"),
         ("kept-where-other-secrets-are\n", "ends with a line break"),
         ("kept where other secrets are", "holds a blank"),
     ],
@@ -118,10 +118,10 @@ def test_a_journal_that_is_missing_is_an_error_where_it_is_not_to_be_made(mailje
         path.touch()
     before = sorted(mailjet.folder.rglob("*"))
     result = mailjet.deliver(ADD, journal=str(path), create_journal=False)
-    assert "Setting `create_journal` is false, and there is no journal" in str(result.error)
+    assert "Setting `create_journal` is false, and the journal does not exist" in str(result.error)
     assert (result.states, mailjet.members()) == ([], {})
     assert sorted(mailjet.folder.rglob("*")) == before
-    with pytest.raises(ConfigurationError, match="there is no journal"):
+    with pytest.raises(ConfigurationError, match="the journal does not exist"):
         TargetMailing(config=mailjet.settings(journal=str(path), create_journal=False)).check()
     assert mailjet.deliver(ADD, journal=str(path)).error is None
     assert mailjet.deliver(ADD, journal=str(path), create_journal=False).counts() == {"unchanged": 2}
