@@ -180,7 +180,7 @@ def test_households_without_e_mail_end_in_one_clear_error_before_any_call(reques
     assert records(text)
     before = mailjet.sandbox.counters.total_calls
     result = mailjet.deliver(text)
-    assert f"Stream '{stream}' is not one of contacts with e-mail addresses" in str(result.error)
+    assert f"Stream '{stream}' has no contacts with e-mail addresses" in str(result.error)
     assert result.states == []
     assert mailjet.sandbox.counters.total_calls == before
 

@@ -323,7 +323,7 @@ def test_settings_that_are_empty_texts_are_unset(mailjet, monkeypatch):
     code, _, err = Command(mailjet, journal="", list="").run([schema(), person(1), state(1)])
     assert code == 1
     assert "Journal: " not in err
-    assert "Setting `list`: give the one Mailjet list" in err
+    assert "Setting `list`: name exactly one Mailjet list" in err
     assert "TARGET_MAILING_LIST" not in err
     monkeypatch.setenv("TARGET_MAILING_LIST", "")
     code, _, err = Command(mailjet, list=None).run([schema(), person(1), state(1)], "--config=ENV")
@@ -385,7 +385,7 @@ def test_check_looks_at_the_entries_of_streams_too(mailjet):
 def test_check_says_nothing_of_a_journal_whose_name_is_not_known_without_a_list(mailjet):
     code, out, err = Command(mailjet, list=None, journal=None, rejects_path=None).run(b"", "--check")
     assert code == 1
-    assert out.startswith("check: failed: Setting `list`: give the one Mailjet list")
+    assert out.startswith("check: failed: Setting `list`: name exactly one Mailjet list")
     assert "None" not in out + err
     assert len(out.splitlines()) == 1
 

@@ -26,10 +26,10 @@ DEEP = b"[" * 1000 + b"]" * 1000
 
 #: Values that no decoder takes, and what is said of each.
 NO_VALUES = {
-    b"NaN": "NaN is no number",
-    b"Infinity": "Infinity is no number",
-    b"-Infinity": "-Infinity is no number",
-    b'{"a": [1, NaN]}': "NaN is no number",
+    b"NaN": "NaN is not a JSON number",
+    b"Infinity": "Infinity is not a JSON number",
+    b"-Infinity": "-Infinity is not a JSON number",
+    b'{"a": [1, NaN]}': "NaN is not a JSON number",
     b"1e400": "out of range",
     b"-1e400": "out of range",
     b"1" * 5000: "out of range",
@@ -146,8 +146,8 @@ def test_p9_line_numbers_are_told():
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        (b'{"type": "STATE", "value": NaN}', "not a Singer message: NaN is no number of JSON"),
-        (b'{"type": "STATE", "value": {"a": NaN}}', "not a Singer message: NaN is no number of JSON"),
+        (b'{"type": "STATE", "value": NaN}', "not a Singer message: NaN is not a JSON number"),
+        (b'{"type": "STATE", "value": {"a": NaN}}', "not a Singer message: NaN is not a JSON number"),
         (b'{"type": "STATE", "value": {"a": 1e400}}', "STATE that cannot be read: .*out of range"),
         (b'{"type": "STATE", "value": {"a": "\xff"}}', "STATE that cannot be read: .*not UTF-8"),
         (b'{"type": "STATE", "value": {"a": ' + DEEP + b"}}", "not a Singer message: it is nested deeper"),
@@ -157,7 +157,10 @@ def test_p9_line_numbers_are_told():
         (b'{"type": "STATE", "value": []}', "STATE whose value is not an object but an array"),
         (b'{"type": "STATE", "value": null}', "STATE whose value is not an object but null"),
         (b'{"type": "STATE"}', "STATE without a value"),
-        (b'{"type": "SCHEMA", "stream": "b", "schema": {"properties": {"a": {"minimum": NaN}}}}', "NaN is no number"),
+        (
+            b'{"type": "SCHEMA", "stream": "b", "schema": {"properties": {"a": {"minimum": NaN}}}}',
+            "NaN is not a JSON number",
+        ),
         (
             b'{"type": "SCHEMA", "stream": "b", "schema": {"properties": {"a": {"maximum": 1e400}}}}',
             "SCHEMA of stream 'b' that cannot be read: .*range",
@@ -179,10 +182,10 @@ def test_p9_line_numbers_are_told():
         (b'{"type": "BATCH", "stream": "a"}', "'BATCH', which is not supported. .*remove `batch_config`"),
         (b'{"type": "ada@example.com"}', "`type` that is not a Singer message type"),
         (b'{"type": "LOG"}', "type 'LOG', which is not supported"),
-        (b'{"type": 5}', "not a Singer message: it is JSON, but no object of this kind"),
+        (b'{"type": 5}', "not a Singer message: it is JSON, but not an object with a `type`"),
         (b'{"type": "RECORD", "stream": "c", "record": {}}', "record of stream 'c', but no SCHEMA of that stream came"),
         (b'{"type": "RECORD", "stream": "a", "record": {"email": "x@y.test"}', "not a Singer message: it is not JSON"),
-        (b'{"type": "RECORD", "stream": "a", "record": [NaN]}', "not a Singer message: NaN is no number"),
+        (b'{"type": "RECORD", "stream": "a", "record": [NaN]}', "not a Singer message: NaN is not a JSON number"),
         (b"\x1f\x8b\x08\x00", "compressed with gzip"),
         (b"\xef\xbb\xbf{}", "byte order mark"),
         (b"\xff\xfe{\x00}\x00", "UTF-16"),
@@ -222,9 +225,9 @@ def test_p9_a_record_that_is_no_object_costs_its_row(record, said):
     ("rest", "said"),
     [
         (b"\x1f\x8b\x08\x00abc", "not a Singer message: it is compressed with gzip"),
-        (b'{"type":"STATE"}\r{"type":"STATE"}\r', "not a Singer message: its messages end with a carriage return"),
+        (b'{"type":"STATE"}\r{"type":"STATE"}\r', "not a Singer message: its lines end with a carriage return"),
         (b'{\x00"\x00}\x00', "not a Singer message: it is text in UTF-16"),
-        (b"\x00\x00", "not a Singer message: it is consists of zero bytes"),
+        (b"\x00\x00", "not a Singer message: it consists of zero bytes"),
         (b'{"type":"STATE"}', "cut off"),
     ],
 )
@@ -464,7 +467,7 @@ def test_p9_rows_around_an_unreadable_one_are_delivered_and_state_leaves(mailjet
     assert result.counts() == {"delivered": 2, "rejected": 1}
     (reject,) = result.rejects
     assert reject["record"]["_reject_code"] == "unreadable"
-    assert reject["record"]["_reject_reason"] == "line 3 of the input: column city: NaN is no number of JSON"
+    assert reject["record"]["_reject_reason"] == "line 3 of the input: column city: NaN is not a JSON number"
     assert reject["record"]["city"] == "NaN"
 
 

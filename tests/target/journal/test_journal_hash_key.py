@@ -99,7 +99,7 @@ def test_a_journal_in_postgresql_takes_a_secret_on(mailjet, postgresql_url):
     [
         ("short", "has 5 characters; it must have at least 16 random"),
         ("kept-where-other-secrets-are\n", "ends with a line break"),
-        ("kept where other secrets are", "holds a blank"),
+        ("kept where other secrets are", "holds a space"),
     ],
 )
 def test_p9_what_is_no_secret_is_refused_before_anything_is_made(mailjet, value, said):
