@@ -195,7 +195,7 @@ class Batch(msgspec.Struct, eq=False):
         ids: Mapping[int, Sequence[str]] = {}
         if self.step.uses_names:
             removing = self.step.spares_shared or self.action == self.queue.destination.actions.remove
-            ids = self.queue.names(self.rows, removing=removing)
+            ids = self.queue.provider_ids.of(self.rows, removing=removing)
         return Work(
             action=self.action,
             rows=self.rows,

@@ -16,7 +16,7 @@ from mailing_api.counted import counted
 from mailing_api.errors import MailingError, ProviderFault, RateLimited, UnreadableAnswer
 from target_mailing.delivery.batch import Batch
 from target_mailing.delivery.calls import Calls
-from target_mailing.delivery.closing import CLOSING, to_be_closed
+from target_mailing.delivery.closing import CLOSING, Closing
 from target_mailing.delivery.errors import DeliveryFailed
 from target_mailing.delivery.lost_rows import MAX_LOST, judged_alone
 from target_mailing.delivery.outcomes import Outcomes
@@ -62,6 +62,7 @@ class Delivery:
         self._queues: dict[str, DestinationQueue] = {}
         self._slots = Slots(jobs_in_flight)
         self._schedule = PollSchedule()
+        self._closing = Closing()
         self._started_at = time.time()
         self._ending = False
         #: No new batch begins for now, however many rows wait.
@@ -84,16 +85,10 @@ class Delivery:
                 outcomes=self._outcomes,
                 batches_at_once=batches_at_once,
             )
+            self._closing.add(queue)
             for stored in self._journal.unfinished(destination.name):
                 self._resume(queue, stored)
         return queue
-
-    def offer(self, queue: DestinationQueue, rows: list[Row]) -> None:
-        """Take in rows of one queue, in order; they wait while batches of an earlier run are under way."""
-        if queue.recovering:
-            queue.held.extend(rows)
-        else:
-            queue.offer(rows, time.monotonic())
 
     def may_take_more(self) -> bool:
         """Whether more input should be read now, so that memory stays bounded."""
@@ -109,17 +104,13 @@ class Delivery:
         if self.error is not None or self.is_held:
             return
         for queue in self._queues.values():
-            while not queue.recovering and self._slots.is_free(queue):
-                ready = queue.next_batch(ending=self._ending)
-                if ready is None:
-                    break
-                steps = queue.destination.steps(ready.action, ready.route)
-                self._begin(queue, ready.action, ready.route, ready.rows, steps)
+            while self._slots.is_free(queue) and (ready := queue.next_batch(ending=self._ending)) is not None:
+                action, route, rows = ready
+                self._begin(queue, action, route, rows, queue.destination.steps(action, route))
 
     def next_event_at(self) -> float | None:
         """When `pump` next has something to do without news (monotonic seconds)."""
-        opened = [(queue.batcher.oldest(), queue.settings.batch_max_age) for queue in self._queues.values()]
-        times = [self._schedule.next_at(), *(at + age for at, age in opened if at is not None)]
+        times = [self._schedule.next_at(), *(queue.due_at() for queue in self._queues.values())]
         return min((moment for moment in times if moment is not None), default=None)
 
     def end(self) -> None:
@@ -134,7 +125,7 @@ class Delivery:
     def close(self, *, is_whole: bool) -> bool:
         """All rows have ended and nothing failed: begin the closing steps; whether there are any."""
         try:
-            for queue, steps in to_be_closed(self._queues.values(), is_whole=is_whole):
+            for queue, steps in self._closing.steps(is_whole=is_whole):
                 self._begin(queue, "", CLOSING, [], steps)
         except DeliveryFailed as error:
             self.fail(error)
@@ -142,7 +133,7 @@ class Delivery:
 
     def holds_state(self) -> bool:
         """Whether no STATE may leave, because the run takes effect only as a whole."""
-        return any(queue.holds_state for queue in self._queues.values())
+        return self._closing.holds_state()
 
     def fail(self, error: Exception) -> None:
         """Submit nothing more; jobs under way are still followed to their end."""
@@ -183,7 +174,7 @@ class Delivery:
         steps = queue.destination.steps(stored.action, stored.route)
         is_followed = can_resume(queue.destination, stored, steps)
         batch = Batch.of_earlier_run(queue, stored, steps)
-        queue.recovering += 1
+        queue.hold()
         self._slots.take(batch)
         if not is_followed:
             self._discard(batch, is_uncertain=any(step.sends and step.name in stored.steps for step in steps))
@@ -217,10 +208,7 @@ class Delivery:
         if (following := self._slots.free(batch)) is not None:
             self._continue(following)
         if batch.recovered:
-            batch.queue.recovering -= 1
-            if not batch.queue.recovering:
-                held, batch.queue.held = batch.queue.held, []
-                batch.queue.offer(held, time.monotonic())
+            batch.queue.release()
 
     # Steps
 
@@ -350,7 +338,7 @@ class Delivery:
         queue, has_waited = batch.queue, batch.waits
         batch.waits = False
         has_next = self._slots.has_next(queue)
-        others = queue.under_way - self._schedule.waiting(queue) - 1
+        others = self._slots.taken(queue) - self._schedule.waiting(queue) - 1
         verdict = judged_alone(batch, has_others=has_next or others > 0)
         if verdict is None:
             self._leave(batch, DeliveryFailed(f"No response after {MAX_LOST} attempts to send a single row."))
@@ -396,18 +384,16 @@ class Delivery:
         self._begin_step(batch)
 
     def _settle(self, batch: Batch, finished: Finished, undecided: list[int], following: list[list[Row]]) -> None:
-        queue = batch.queue
         ends = BatchResult.of(batch, finished, undecided)
         numbers = ends.note(self._journal, batch, following, kept=batch.kept(finished.rejected))
         if batch.recovered:
             self.counts["recovered"] += len(ends.delivered)
         else:
-            queue.delivered += len(ends.delivered) if batch.action != queue.destination.actions.ask else 0
-            queue.holds_state &= batch.route != CLOSING
+            self._closing.ended(batch.queue, batch.action, batch.route, len(ends.delivered))
             ends.tell(self._outcomes, batch)
-            queue.opt_outs.arrived(batch.action, ends.delivered, ends.effects)
+            batch.queue.opt_outs.arrived(batch.action, ends.delivered, ends.effects)
             refused = {id(batch.rows[at]): refusal for at, refusal in finished.rejected.items()}
-            queue.free(ends.ended, ends.withheld, refused, time.monotonic())
+            batch.queue.free(ends.ended, ends.withheld, refused, time.monotonic())
         logger.info("Batch %d %s", batch.number, ends.said_of(batch))
         self._ended(batch)
         for number, rows in zip(numbers, following, strict=True):

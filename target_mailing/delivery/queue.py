@@ -6,8 +6,6 @@ import time
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 
-import msgspec
-
 from mailing_api.addresses import fold_address
 from target_mailing.delivery.batcher import Batcher
 from target_mailing.delivery.decisions import Decisions
@@ -15,6 +13,7 @@ from target_mailing.delivery.ended import Ended
 from target_mailing.delivery.facts import Facts
 from target_mailing.delivery.opt_outs import OptOuts
 from target_mailing.delivery.outcomes import Outcome, Outcomes, worst
+from target_mailing.delivery.provider_ids import ProviderIds
 from target_mailing.delivery.row_size import Answered
 from target_mailing.delivery.shared_keys import SharedKeys
 from target_mailing.delivery.tickets import Tickets
@@ -23,15 +22,11 @@ from target_mailing.journal.journal import Journal
 from target_mailing.row import Plan, Resource, Row
 from target_mailing.settings import StreamSettings
 
-__all__ = ["DestinationQueue", "ReadyBatch", "pending_removals"]
+__all__ = ["DestinationQueue", "pending_removals"]
 
 
-class ReadyBatch(msgspec.Struct, frozen=True):
-    """Rows that are to be sent now, by one action and one route."""
-
-    action: str
-    route: str
-    rows: list[Row]
+#: An action, a route, and the rows to be sent by them.
+_ReadyBatch = tuple[str, str, list[Row]]
 
 
 def pending_removals(rows: Iterable[Row]) -> list[tuple[bytes, str, int]]:
@@ -68,41 +63,34 @@ class DestinationQueue:
         """
         self.destination = destination
         self.settings = settings
-        self._batches_at_once = batches_at_once
-        self.recovering = 0
-        self.under_way = 0
+        self.batches_at_once = batches_at_once
         self.answered = Answered()
-        #: Rows of this run that arrived; and whether STATE waits until the run is closed.
-        self.delivered = 0
-        self.append_only = destination if isinstance(destination, AppendOnlyDestination) else None
-        self.holds_state = self.append_only is not None and self.append_only.replaces_contents
-        self.held: list[Row] = []
+        self._resumed_batches = 0
+        self._held: list[Row] = []
         self._journal = journal
         self._outcomes = outcomes
         self._tickets = Tickets()
-        self._ready: deque[ReadyBatch] = deque()
+        self._ready: deque[_ReadyBatch] = deque()
         self._old_first = destination.actions.old_first
         self.opt_outs = OptOuts(destination, journal)
         self._decisions = Decisions(destination, settings, journal, self.opt_outs)
+        self._is_append_only = isinstance(destination, AppendOnlyDestination)
         self.shared_keys = SharedKeys(journal)
+        self.provider_ids = ProviderIds(destination, journal, self._tickets)
         self.batcher = Batcher(
             max_rows=settings.batch_rows, max_bytes=settings.batch_bytes, max_age=settings.batch_max_age
         )
 
     def is_empty(self) -> bool:
         """Whether no row is here or on its way."""
-        return not self.held and not self._tickets.holders
-
-    def has_room(self) -> bool:
-        """Whether one more batch may be under way."""
-        return self._batches_at_once is None or self.under_way < self._batches_at_once
+        return not self._held and not self._tickets.holders
 
     def is_crowded(self) -> bool:
         """Whether no more rows should come for now."""
         return bool(self._ready) or self.batcher.has_due() or self._is_full()
 
     def _is_full(self) -> bool:
-        return self._tickets.waiting >= self.settings.batch_rows or len(self.held) >= self.settings.batch_rows
+        return self._tickets.waiting >= self.settings.batch_rows or len(self._held) >= self.settings.batch_rows
 
     def close_batches(self, now: float, *, ending: bool) -> None:
         """Make batches due that are old enough (`now` in monotonic seconds), or all; or those that others wait for."""
@@ -112,8 +100,27 @@ class DestinationQueue:
         if self._is_full():
             self.batcher.close_where(lambda batch: any(self._tickets.is_waited_for(row) for row in batch.rows))
 
-    def offer(self, rows: list[Row], now: float) -> None:
-        """Take in rows, in order: each gets its outcome or joins a batch; `now` in monotonic seconds."""
+    def due_at(self) -> float | None:
+        """When the oldest open batch is old enough to be sent (monotonic seconds)."""
+        oldest = self.batcher.oldest()
+        return None if oldest is None else oldest + self.settings.batch_max_age
+
+    def hold(self) -> None:
+        """A batch of an earlier run is under way: rows wait until it has ended."""
+        self._resumed_batches += 1
+
+    def release(self) -> None:
+        """A batch of an earlier run has ended; after the last one, rows are taken in."""
+        self._resumed_batches -= 1
+        if not self._resumed_batches:
+            held, self._held = self._held, []
+            self.offer(held)
+
+    def offer(self, rows: list[Row]) -> None:
+        """Take in rows, in order: each gets its outcome or joins a batch."""
+        if self._resumed_batches:
+            self._held.extend(rows)
+            return
         self.opt_outs.recall(rows)
         facts = Facts(self._journal, rows)
         keys = [row.key for row in rows if row.key is not None]
@@ -126,13 +133,13 @@ class DestinationQueue:
                 ready.append(row)
             elif (holder := self._tickets.holders.get(row.id)) is not None:
                 self._supersede(holder, facts)
-        self._go(ready, facts, now)
+        self._go(ready, facts, time.monotonic())
 
     def _prepare(self, row: Row, key: bytes, facts: Facts, shared: set[bytes]) -> None:
         """Find out whether the key of a row stands for several addresses, and by what the row is kept in order."""
         last = self._tickets.last(key)
         before = facts.email(key) if last is None else last.email
-        if self.append_only is None:
+        if not self._is_append_only:
             held = None if last is not None and last.drops_key else before
             if self.shared_keys.holds(row, held, shared):
                 row.is_of_shared_key = True
@@ -208,9 +215,9 @@ class DestinationQueue:
             row.supersede_by(later, contact, fingerprint)
             self.batcher.has_grown(row, len(contact) - before)
 
-    def next_batch(self, *, ending: bool) -> ReadyBatch | None:
+    def next_batch(self, *, ending: bool) -> _ReadyBatch | None:
         """The next batch to send; one that is due may go as several. When ending, batches go whatever their size."""
-        while not self._ready:
+        while not self._ready and not self._resumed_batches:
             if ending:
                 self.batcher.close_where(lambda _: True)
             due = self.batcher.next_due()
@@ -218,13 +225,13 @@ class DestinationQueue:
                 return None
             rows = self._still_to_send(due.rows)
             parts = self.destination.parts(due.action, rows) if rows else ()
-            self._ready.extend(ReadyBatch(due.action, route, part) for route, part in parts)
-        return self._ready.popleft()
+            self._ready.extend((due.action, route, part) for route, part in parts)
+        return self._ready.popleft() if self._ready else None
 
     def _still_to_send(self, rows: list[Row]) -> list[Row]:
         """A closed batch without the rows whose latest content the provider has."""
         changed = [row for row in rows if len(row.lines) > 1 and (row.plan is None or not row.plan.later)]
-        if not changed or self.append_only is not None:
+        if not changed or self._is_append_only:
             return rows
         known = self._journal.contacts([row.id for row in changed])
         unchanged = {id(row): row for row in changed if self._decisions.is_confirmed(row, known.get(row.id))}
@@ -304,29 +311,3 @@ class DestinationQueue:
             facts.spare(row)
             return Outcome.UNCHANGED, None
         return None
-
-    def names(self, rows: Sequence[Row], *, removing: bool) -> dict[int, Sequence[str]]:
-        """By position, what the provider calls the rows' contacts; when removing only what nobody else has."""
-        known = self._journal.provider_ids([row.id for row in rows])
-        if removing and known:
-            holders = self._journal.holders(self.destination.name, [name for names in known.values() for name in names])
-            known = {
-                row.id: [name for name in known.get(row.id, ()) if not self._is_held(holders[name], row)]
-                for row in rows
-            }
-        return {at: names for at, row in enumerate(rows) if (names := known.get(row.id))}
-
-    def _is_held(self, holders: Mapping[int, Sequence[bytes]], row: Row) -> bool:
-        """Whether a name that a row's contact has is another key's contact, too.
-
-        A row that came is there under its new name for all keys of its contact, so that none needs an old one.
-        """
-        removes = row.action == self.destination.actions.remove
-        needing = [keys for contact, keys in holders.items() if removes or contact != row.id]
-        gone = {row.key, *row.also}
-        return any(key not in gone and not self._is_leaving(key) for keys in needing for key in keys)
-
-    def _is_leaving(self, key: bytes) -> bool:
-        """Whether a key is being removed."""
-        holder = self._tickets.holders.get(key)
-        return holder is not None and not holder.waits and holder.drops_key

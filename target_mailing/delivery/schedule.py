@@ -6,7 +6,7 @@ import heapq
 import itertools
 import random
 import time
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterator
 
 from target_mailing.delivery.batch import Batch
@@ -24,6 +24,7 @@ class Slots:
         """Make slots for so many batches in all."""
         self._most = most
         self._numbers: set[int] = set()
+        self._taken: Counter[DestinationQueue] = Counter()
         self._waiting: defaultdict[DestinationQueue, deque[Batch]] = defaultdict(deque)
 
     def __len__(self) -> int:
@@ -32,14 +33,14 @@ class Slots:
 
     def is_free(self, queue: DestinationQueue) -> bool:
         """Whether one more batch of a queue's rows may begin."""
-        return len(self._numbers) < self._most and queue.has_room()
+        return len(self._numbers) < self._most and self._has_room(queue)
 
     def take(self, batch: Batch) -> bool:
         """Take a slot for a batch; whether it may begin. If its destination has none left, the batch waits for one."""
         self._numbers.add(batch.number)
         # Batches of an earlier run are under way already.
-        if batch.recovered or batch.queue.has_room():
-            batch.queue.under_way += 1
+        if batch.recovered or self._has_room(batch.queue):
+            self._taken[batch.queue] += 1
             return True
         self._waiting[batch.queue].append(batch)
         return False
@@ -47,10 +48,10 @@ class Slots:
     def free(self, batch: Batch) -> Batch | None:
         """A batch has ended; returns the batch that begins in its place."""
         self._numbers.discard(batch.number)
-        batch.queue.under_way -= 1
-        if not self._waiting[batch.queue] or not batch.queue.has_room():
+        self._taken[batch.queue] -= 1
+        if not self._waiting[batch.queue] or not self._has_room(batch.queue):
             return None
-        batch.queue.under_way += 1
+        self._taken[batch.queue] += 1
         return self._waiting[batch.queue].popleft()
 
     def swap(self, batch: Batch) -> Batch:
@@ -66,6 +67,13 @@ class Slots:
     def has_next(self, queue: DestinationQueue) -> bool:
         """Whether a batch waits for a slot at a destination, and was not put off itself."""
         return any(not batch.waits for batch in self._waiting[queue])
+
+    def taken(self, queue: DestinationQueue) -> int:
+        """Slots taken at a destination."""
+        return self._taken[queue]
+
+    def _has_room(self, queue: DestinationQueue) -> bool:
+        return queue.batches_at_once is None or self._taken[queue] < queue.batches_at_once
 
 
 class PollSchedule:

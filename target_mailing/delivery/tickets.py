@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from target_mailing.row import Resource, Row
 
@@ -91,8 +91,3 @@ class Tickets:
         if not behind:
             del self._behind[resource]
         return following
-
-
-def joined(*resources: Iterable[Resource]) -> dict[Resource, None]:
-    """Resources in their order, each once."""
-    return {resource: None for some in resources for resource in some}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from target_mailing.delivery.engine import Delivery
 from target_mailing.delivery.outcomes import Outcome, Outcomes
 from target_mailing.delivery.queue import DestinationQueue
 from target_mailing.input.stream import End, Stream, WithOptOut
@@ -20,11 +19,10 @@ class Collector:
         rows: not handed on yet.
     """
 
-    def __init__(self, journal: Journal, outcomes: Outcomes, delivery: Delivery) -> None:
-        """Hand rejects on to `journal`, ends to `outcomes`, and rows to `delivery`."""
+    def __init__(self, journal: Journal, outcomes: Outcomes) -> None:
+        """Hand rejects on to `journal`, ends to `outcomes`, and rows to their queue."""
         self._journal = journal
         self._outcomes = outcomes
-        self._delivery = delivery
         self.queue: DestinationQueue | None = None
         self.rows: list[Row] = []
         self._rejects: list[Reject] = []
@@ -66,4 +64,4 @@ class Collector:
     def _offer(self) -> None:
         if self.queue is not None and self.rows:
             rows, self.rows = self.rows, []
-            self._delivery.offer(self.queue, rows)
+            self.queue.offer(rows)

@@ -93,7 +93,7 @@ class Intake:
         self.entries = StreamOverrides(config)
         self.messages: Counter[str] = Counter()
         self._covered = 0
-        self._collector = Collector(journal, outcomes, delivery)
+        self._collector = Collector(journal, outcomes)
         self._streams: dict[str, Sequence[Stream | None]] = {}
         #: The lines about streams' columns that were logged.
         self._logged: set[str] = set()

@@ -1,0 +1,53 @@
+"""The provider's own IDs of rows' contacts, where these can only be removed by ID."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from target_mailing.delivery.tickets import Tickets
+from target_mailing.destination import Destination
+from target_mailing.journal.journal import Journal
+from target_mailing.row import Row
+
+__all__ = ["ProviderIds"]
+
+
+class ProviderIds:
+    """The IDs that the journal knows of one destination's contacts."""
+
+    def __init__(self, destination: Destination, journal: Journal, tickets: Tickets) -> None:
+        """Look up IDs in the journal.
+
+        Args:
+            destination: of the rows.
+            journal: knows the IDs, and the keys of contacts.
+            tickets: know the keys that are leaving.
+        """
+        self._destination = destination
+        self._journal = journal
+        self._tickets = tickets
+
+    def of(self, rows: Sequence[Row], *, removing: bool) -> dict[int, Sequence[str]]:
+        """By position, the IDs of the rows' contacts; when removing, only IDs that no other key needs."""
+        known = self._journal.provider_ids([row.id for row in rows])
+        if removing and known:
+            holders = self._journal.holders(self._destination.name, [one for ids in known.values() for one in ids])
+            known = {
+                row.id: [one for one in known.get(row.id, ()) if not self._is_needed(holders[one], row)] for row in rows
+            }
+        return {position: ids for position, row in enumerate(rows) if (ids := known.get(row.id))}
+
+    def _is_needed(self, holders: Mapping[int, Sequence[bytes]], row: Row) -> bool:
+        """Whether an ID of a row's contact is also the ID of another key's contact.
+
+        Once a row is added, all keys of its contact have the new ID, so none needs the old one.
+        """
+        removes = row.action == self._destination.actions.remove
+        needing = [keys for contact, keys in holders.items() if removes or contact != row.id]
+        own = {row.key, *row.also}
+        return any(key not in own and not self._is_leaving(key) for keys in needing for key in keys)
+
+    def _is_leaving(self, key: bytes) -> bool:
+        """Whether a key is being removed."""
+        holder = self._tickets.holders.get(key)
+        return holder is not None and not holder.waits and holder.drops_key
