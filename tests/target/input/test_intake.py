@@ -41,7 +41,7 @@ class Gathered:
         self.rejects = []
         self.ends = []
 
-    def offer(self, queue, rows):
+    def offer(self, rows):
         self.rows.extend((row.lines, row.stream, row.email, row.action, row.contact) for row in rows)
 
     def note_rows(self, rejects):
@@ -61,7 +61,8 @@ def take(pieces, **config):
         ),
         rejects=SimpleNamespace(declare=lambda *_: None),
         router=SimpleNamespace(
-            provider=SimpleNamespace(channel=BY_EMAIL), queue=lambda *_: SimpleNamespace(destination=Anywhere())
+            provider=SimpleNamespace(channel=BY_EMAIL),
+            queue=lambda *_: SimpleNamespace(destination=Anywhere(), offer=gathered.offer),
         ),
     )  # fmt: skip
     number, error = 1, None
