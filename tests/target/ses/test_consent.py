@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from target_mailing.journal.journal import Journal, JournalError
 from tests.target.conftest import COLUMNS, people, person, schema, state
 from tests.target.ses.conftest import GONE
 
@@ -126,6 +127,24 @@ def test_opt_outs_are_overwritten_only_where_two_settings_say_so(either):
     topics = {"News": "OPT_OUT"} if either.config["route"] == "direct" else {}
     assert either.seen(ADA) == (False, topics, {"name": "Person 1", "city": "Lyon"})
     assert either.calls().keys() <= {"put", "submit", "create", "update"}
+
+
+def test_p5_a_declined_topic_reaches_a_known_contact_by_an_unchanged_row_if_the_run_before_could_not_send_it(
+    ses, monkeypatch
+):
+    plain = [table(), person(1), state(1)]
+    assert ses.deliver(plain, route="direct").counts() == {"delivered": 1}
+
+    def full(*_, **__):
+        raise JournalError("Setting `journal`: the disk is full.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "begin_batch", full)
+        declined = person(1, topic_News="no", topic_Offers="perhaps")
+        assert "the disk is full" in str(ses.deliver([table(), declined, state(2)], route="direct").error)
+    assert ses.seen(ADA)[1] == {}
+    assert ses.deliver(plain, route="direct").counts() == {"delivered": 1}
+    assert ses.seen(ADA)[1] == {"News": "OPT_OUT"}
 
 
 @pytest.mark.slow

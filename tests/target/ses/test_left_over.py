@@ -78,7 +78,7 @@ def test_p3_a_batch_at_a_step_that_is_not_known_is_not_forgotten(ses):
     with closing(sqlite3.connect(ses.config["journal"], isolation_level=None)) as journal:
         journal.execute("UPDATE steps SET name = 'launch' WHERE name = 'submit'")
     result = ses.deliver(ROWS)
-    assert "took a step 'launch'" in str(result.error)
+    assert "was left at step 'launch'" in str(result.error)
     assert result.states == []
     assert len(ses.jobs()) == 1
 
