@@ -11,7 +11,7 @@ __all__ = ["Sandbox"]
 
 
 def __getattr__(name: str) -> Any:
-    """Load the server when it is asked for, so that the command can say what is not installed."""
+    """Load the server when it is first used, so that the command can name a missing package."""
     if name != "Sandbox":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from mailing_sandbox.server import Sandbox  # noqa: PLC0415

@@ -34,23 +34,36 @@ def parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     command.add_argument("--port", type=int, default=8025, help="port, 0 for a free one (default: %(default)s)")
-    command.add_argument("--api-key", default="sandbox-key", help="API key to accept (default: %(default)s)")
-    command.add_argument("--secret-key", default="sandbox-secret", help="secret key to accept (default: %(default)s)")
+    command.add_argument("--api-key", default="sandbox-key", help="accepted API key (default: %(default)s)")
+    command.add_argument("--secret-key", default="sandbox-secret", help="accepted secret key (default: %(default)s)")
     command.add_argument("--contacts", type=int, default=0, metavar="N", help="seed N invented contacts (default: 0)")
-    command.add_argument("--seed", type=int, default=1, metavar="N", help="number the data is drawn from (default: 1)")
+    command.add_argument("--seed", type=int, default=1, metavar="N", help="seed of the invented data (default: 1)")
     command.add_argument(
-        "--job-seconds", type=float, default=3.0, metavar="S", help="how long a bulk job takes (default: %(default)s)"
+        "--job-seconds",
+        type=float,
+        default=3.0,
+        metavar="S",
+        help="duration of a bulk job in seconds (default: %(default)s)",
     )
     command.add_argument(
-        "--latency-ms", type=float, default=0, metavar="N", help="delay of every provider call (default: none)"
+        "--latency-ms",
+        type=float,
+        default=0,
+        metavar="N",
+        help="delay of every call to a provider in milliseconds (default: none)",
     )
     command.add_argument(
-        "--rate-limit", type=float, metavar="R", help="answer 429 beyond R calls a second (default: no limit)"
+        "--rate-limit",
+        type=float,
+        metavar="R",
+        help="respond with 429 to more than R calls a second (default: no limit)",
     )
     command.add_argument(
         "--switch", type=switch, action="append", default=[], metavar="NAME=VALUE", help="set a switch; repeatable"
     )
-    command.add_argument("--ready-file", type=Path, metavar="PATH", help="write the base URL there once listening")
+    command.add_argument(
+        "--ready-file", type=Path, metavar="PATH", help="file to write the base URL to, once the sandbox listens"
+    )
     return command
 
 
@@ -63,7 +76,7 @@ def is_loopback(host: str) -> bool:
 
 
 def serve_until_signalled(sandbox: Sandbox, ready_file: Path | None) -> int:
-    """Say where the sandbox is, and wait for SIGINT or SIGTERM; 1 when the server broke down instead."""
+    """Print the sandbox's URL and wait for SIGINT or SIGTERM; return 1 if the server failed instead."""
     # The signals are queued, not raised: an exception inside Thread.join() makes Python 3.11 take a running thread
     # for an ended one, and a second signal would cut the stopping short.
     signals: SimpleQueue[int] = SimpleQueue()
@@ -114,8 +127,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command.error(f"cannot listen on {options.host}:{options.port}: {error}")
     if not is_loopback(options.host):
         print(  # noqa: T201
-            f"Warning: listening on {options.host}, so whoever reaches this machine can read and change what the "
-            "sandbox holds. Put no real contacts into it.",
+            f"Warning: listening on {options.host}: anybody who can reach this machine can read and change the "
+            "sandbox's data. Do not use real contacts.",
             file=sys.stderr,
             flush=True,
         )

@@ -20,7 +20,7 @@ class Clock:
     def advance(self, seconds: float) -> float:
         """Move the time forward by `seconds` and return the new time."""
         if seconds < 0:
-            raise ValueError(f"the clock moves forward only: {seconds} seconds were asked for")
+            raise ValueError(f"the clock only moves forward, so it cannot advance by {seconds} seconds")
         self._offset += seconds
         return self.now()
 

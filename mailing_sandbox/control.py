@@ -35,7 +35,7 @@ def answer(content: Any, status: int = 200) -> Response:
 
 
 def missing(what: str) -> Response:
-    """Return a 404 that names what there is none of."""
+    """Return a 404 that names the missing object."""
     return answer({"error": f"there is no {what}"}, 404)
 
 
@@ -52,7 +52,7 @@ async def fields(request: Request) -> dict[str, Any]:
 
 
 async def refused(_: Request, error: Exception) -> Response:
-    """Answer a value that does not fit."""
+    """Return a 400 with the message about a wrong value."""
     return answer({"error": str(error)}, 400)
 
 
@@ -145,7 +145,7 @@ class Control:
         return answer({}) if self._faults.remove(number) else missing(f"fault {number}")
 
     async def release_fault(self, request: Request) -> Response:
-        """Let the requests held by a fault go on."""
+        """Release the requests held by a fault."""
         fault = self._faults.get(request.path_params["number"])
         if fault is None:
             return missing(f"fault {request.path_params['number']}")
@@ -157,7 +157,7 @@ class Control:
         return answer(self._counters.as_dict())
 
     async def reset_counters(self, _: Request) -> Response:
-        """Count from nothing again."""
+        """Set all counters to 0."""
         self._counters.reset()
         return answer({})
 
@@ -195,7 +195,7 @@ class Control:
         known = {provider.name: provider for provider in self._providers}
         wanted = body.get("providers", list(known))
         if unknown := sorted(set(wanted) - known.keys()):
-            raise ValueError(f"no such provider: {', '.join(unknown)}; there are {', '.join(known)}")
+            raise ValueError(f"unknown provider {', '.join(unknown)}; the providers are {', '.join(known)}")
         for name in wanted:
             known[name].seed(int(body.get("contacts", 0)), int(body.get("seed", 1)))
         return answer({})

@@ -17,7 +17,7 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
     `path` is a glob, matched without case against the decoded path without its query; ``*`` also crosses slashes.
     The first `skip` matching calls pass untouched, the next `times` are hit (``None``: for ever). With `done`, the
-    work of a call that is answered by a `status` was done all the same.
+    work of a call with an injected `status` is done anyway.
     """
 
     kind: Kind
@@ -86,7 +86,7 @@ class Fault:
                 self._changed.notify_all()
 
     def release(self) -> None:
-        """Let every held request go on; the fault hits no further call."""
+        """Release every held request; the fault hits no further call."""
         with self._changed:
             self._released = True
             gates, self._gates = self._gates, []
@@ -109,7 +109,7 @@ class Fault:
                 raise TimeoutError(f"fault {self.id} saw {self.hits} hits and holds {self.waiting}, not {what}")
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the rule and what became of it, as the control API shows it."""
+        """Return the rule and its effects, as the control API shows them."""
         seen = {"id": self.id, "hits": self.hits, "waiting": self.waiting, "spent": self.spent}
         return seen | msgspec.structs.asdict(self.rule)
 

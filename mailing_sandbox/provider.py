@@ -57,7 +57,7 @@ class Provider(Protocol):
 
     @property
     def switches(self) -> msgspec.Struct:
-        """Return the switches as they stand."""
+        """Return the present switches."""
 
     def template(self, call: Call) -> str:
         """Return the route of a call, to count it under, such as ``GET /v3/REST/contact``."""

@@ -1,4 +1,4 @@
-"""The switches of all providers, under one roof."""
+"""The switches of all providers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def changed(switches: Switches, fields: Mapping[str, Any]) -> Switches:
     known = msgspec.structs.asdict(switches)
     for name in fields:
         if name not in known:
-            raise ValueError(f"no switch is called {name!r}; the switches are {', '.join(sorted(known))}")
+            raise ValueError(f"unknown switch {name!r}; the switches are {', '.join(sorted(known))}")
     try:
         return msgspec.convert(known | dict(fields), type(switches), strict=False)
     except msgspec.ValidationError as error:
@@ -50,7 +50,7 @@ class SwitchBoard:
         shares: dict[str, dict[str, Any]] = {}
         for name, value in fields.items():
             if name not in self._owners:
-                raise ValueError(f"no switch is called {name!r}; the switches are {', '.join(sorted(self._owners))}")
+                raise ValueError(f"unknown switch {name!r}; the switches are {', '.join(sorted(self._owners))}")
             shares.setdefault(self._owners[name].name, {})[name] = value
         for provider in {owner.name: owner for owner in self._owners.values()}.values():
             if provider.name in shares:

@@ -39,7 +39,7 @@ class Account:
 
     @property
     def switches(self) -> Switches:
-        """The switches as they stand."""
+        """The present switches."""
         return self.store.switches
 
     def tick(self) -> None:

@@ -36,7 +36,7 @@ def read(account: Account, call: Call, names: Iterable[str] = ()) -> dict[str, A
 
 
 def spelled(account: Account, fields: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
-    """Return the fields with their keys spelled as in `names`, where the switch `body_keys` asks for it."""
+    """Return the fields with their keys spelled as in `names`, if the switch `body_keys` says so."""
     if account.switches.body_keys == "sensitive":
         return fields
     right = {name.lower(): name for name in names}

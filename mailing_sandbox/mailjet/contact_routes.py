@@ -87,7 +87,7 @@ def read(account: Account, _: Call, params: dict[str, str]) -> Reply:
 
 
 def update(account: Account, call: Call, params: dict[str, str]) -> Reply:
-    """Change a contact; the fields left out are kept."""
+    """Change a contact; missing fields do not change."""
     contact = found(account, params["contact"])
     given = body.fields(account, call, "Contact", WRITABLE[1:], ("Email", *FIXED))
     name = body.string(given.get("Name", contact.name), "Name")
@@ -111,7 +111,7 @@ def refuse_delete(account: Account, _: Call, params: dict[str, str]) -> Reply:
 
 
 def anonymise(account: Account, _: Call, params: dict[str, str]) -> Reply:
-    """Delete a contact for good; an unknown ID is just as well."""
+    """Delete a contact permanently; an unknown ID is accepted."""
     key = params["contact"]
     if not key.isdecimal():
         raise Refusal(400, "Contact ID must be a number")

@@ -169,7 +169,7 @@ def pattern(form: str) -> str:
 
 
 def records(text: str) -> list[tuple[list[str], str]]:
-    """Split CSV text into rows of cells, each with the text it came from; blank lines are left out."""
+    """Split CSV text into rows of cells, each with the text it came from; blank lines are skipped."""
     lines = list(io.StringIO(text, newline=""))
     reader = csv.reader(lines)
     rows: list[tuple[list[str], str]] = []

@@ -68,7 +68,7 @@ class Mailjet:
 
     @property
     def switches(self) -> Switches:
-        """The switches as they stand."""
+        """The present switches."""
         return self._account.switches
 
     @switches.setter
@@ -161,7 +161,7 @@ class Mailjet:
         return Routes(self).all()
 
     def reset(self) -> None:
-        """Forget all data. Job and data IDs are not used again; all others start anew."""
+        """Forget all data. Job and data IDs are not used again; all others start again."""
         with self.lock:
             self._account.store.clear()
             self._account.jobs.clear()
@@ -329,7 +329,7 @@ class Mailjet:
             self._account.jobs.plans.clear()
 
     def jobs(self) -> list[dict[str, Any]]:
-        """Return every job as it stands now, without counting as a poll."""
+        """Return every job, without counting a poll."""
         with self.lock:
             self._account.tick()
             return [job.as_dict() for job in self._account.jobs.table.rows]
@@ -353,7 +353,7 @@ class Mailjet:
             job = self._job(number)
             for name in fields:
                 if name not in JOB_FIELDS:
-                    raise ValueError(f"no job field {name!r} can be set; those that can: {', '.join(JOB_FIELDS)}")
+                    raise ValueError(f"job field {name!r} cannot be set; fields that can: {', '.join(JOB_FIELDS)}")
             for name, value in fields.items():
                 setattr(job, JOB_FIELDS[name], value)
             self._account.store.version += 1

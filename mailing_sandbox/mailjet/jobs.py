@@ -69,7 +69,7 @@ class Job:
 
     @property
     def terminal(self) -> bool:
-        """True when nothing will change any more."""
+        """True when nothing can change."""
         return self.status in TERMINAL
 
     def as_dict(self) -> dict[str, Any]:

@@ -147,17 +147,17 @@ def number(value: Value) -> Filter:
 
 
 def text(value: Value) -> Filter:
-    """Equality with a text."""
+    """Equality with a string."""
     return lambda _, wanted: lambda row: value(row) == wanted
 
 
 def folded_text(value: Value) -> Filter:
-    """Equality with a text, whatever the case."""
+    """Equality with a string in any case."""
     return lambda _, wanted: lambda row: value(row).lower() == wanted.lower()
 
 
 def within(value: Value, place: str = "any", *, fold: bool = False) -> Filter:
-    """Presence of a text at the start, at the end or anywhere."""
+    """Presence of a string at the start, at the end or anywhere."""
 
     def build(_: Account, wanted: str) -> Test:
         part = wanted.lower() if fold else wanted

@@ -92,7 +92,7 @@ Row = TypeVar("Row", bound=Numbered)
 
 
 def is_id(key: str) -> bool:
-    """Tell whether a text is an ID: digits, no more than 64 bits hold."""
+    """Tell whether a string is an ID: digits that fit into 64 bits."""
     return key.isascii() and key.isdigit() and len(key) < 20
 
 

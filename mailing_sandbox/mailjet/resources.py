@@ -47,7 +47,7 @@ def membership_rows(account: Account, query: Query) -> list[Membership]:
 
 
 def list_rows(account: Account, query: Query) -> list[MailingList]:
-    """Return lists in ID order: the deleted ones only when asked for (Mailjet reference, contactslist)."""
+    """Return lists in ID order: deleted ones only on request (Mailjet reference, contactslist)."""
     deleted = flag(query.get("isdeleted", ""))
     return [each for each in account.store.lists.rows if each.deleted == deleted]
 
@@ -221,7 +221,7 @@ def job_status(account: Account, wanted: str) -> listing.Test:
 
 
 def ignore_deleted(account: Account, wanted: str) -> listing.Test:
-    """Leave out memberships of deleted lists."""
+    """Omit memberships of deleted lists."""
     gone = {each.id for each in account.store.lists.rows if each.deleted} if flag(wanted) else set()
     return lambda row: row.list_id not in gone
 
@@ -233,7 +233,7 @@ def list_named(account: Account, wanted: str) -> listing.Test:
 
 
 def segment_rows(account: Account, query: Query) -> list[Segment]:
-    """Return segments; deleted ones only when asked for."""
+    """Return segments; deleted ones only on request."""
     shown_too = flag(query.get("showdeleted", "")) or query.get("status", "") == "deleted"
     return [each for each in account.store.segments.rows if shown_too or each.status != "deleted"]
 

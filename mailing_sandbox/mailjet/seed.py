@@ -66,7 +66,7 @@ LISTS = (
 def fill(account: Account, contacts: int, seed: int) -> None:
     """Add invented lists, properties, contacts, memberships, jobs, sign-ups and segments."""
     if seed in account.seeded:
-        raise ValueError(f"seed {seed} is in already: take another number, or reset first")
+        raise ValueError(f"seed {seed} was used already: use another number, or reset first")
     account.seeded.add(seed)
     drawn = random.Random(seed)
     store = account.store

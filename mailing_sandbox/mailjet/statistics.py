@@ -116,7 +116,7 @@ def list_activity(row: MailingList) -> int:
 
 
 def liststatistics(account: Account, row: MailingList, query: Query) -> dict[str, Any]:
-    """Render a list's statistics; the four costly counters stay 0 unless asked for."""
+    """Render a list's statistics; the four costly counters stay 0 unless requested."""
     members = row.members.values()
 
     def asked(name: str, counted: Callable[[Membership], bool]) -> int:
@@ -140,7 +140,7 @@ def liststatistics(account: Account, row: MailingList, query: Query) -> dict[str
 
 
 def statistics_rows(account: Account, query: Query) -> list[MailingList]:
-    """Return the lists whose statistics are shown: deleted ones only when asked for."""
+    """Return the lists whose statistics are shown: deleted ones only on request."""
     deleted = flag(query.get("isdeleted", ""))
     return [each for each in account.store.lists.rows if each.deleted == deleted]
 

@@ -24,7 +24,7 @@ MAX_PROPERTIES = 199
 
 
 class TooLongError(ValueError):
-    """A value is longer than the switch `max_value_bytes` lets it be; the text is Mailjet's."""
+    """A value is longer than the switch `max_value_bytes` allows; the message is Mailjet's."""
 
 
 class Store:

@@ -1,4 +1,4 @@
-"""What Mailjet leaves open, as switches: each default is the reading that the Mailjet reference finds likeliest."""
+"""Undocumented behaviour of Mailjet, as switches: each default is the likeliest by the Mailjet reference."""
 
 from __future__ import annotations
 

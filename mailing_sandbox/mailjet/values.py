@@ -68,7 +68,7 @@ def _boolean(value: Any) -> str:
 
 def _moment(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, int | str):
-        raise ValueError(f"{value!r} is no moment")
+        raise ValueError(f"{value!r} is not a date-time")
     try:
         if isinstance(value, int) or INTEGER.fullmatch(value):
             moment = datetime.fromtimestamp(int(value), UTC)
@@ -76,7 +76,7 @@ def _moment(value: Any) -> str:
             moment = datetime.fromisoformat(value)
             moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
         else:
-            raise ValueError(f"{value!r} is no moment")
+            raise ValueError(f"{value!r} is not a date-time")
     except (OverflowError, OSError) as error:
         raise ValueError(f"{value!r} is out of range") from error
     return in_seconds(moment)

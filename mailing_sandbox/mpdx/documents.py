@@ -103,7 +103,7 @@ class _Shape:
         }
 
     def resource(self, kind: Kind, row: Stored) -> dict[str, Any]:
-        """Return a resource. Attributes and relationships that a fieldset leaves out are not there at all."""
+        """Return a resource. Attributes and relationships outside a fieldset are omitted."""
         updated = moment(row.updated)
         stamps = {"created_at": moment(row.created), "updated_at": updated, "updated_in_db_at": updated}
         attributes = kind.attributes(row, self._language) | stamps
@@ -139,6 +139,6 @@ class _Shape:
 
 
 def _leading_number(text: str | None, default: int) -> int:
-    """Return the number that a text begins with, such as 2 of `2nd`; the default where it begins with none."""
+    """Return the number at the beginning of a string, such as 2 of `2nd`; the default if there is none."""
     found = re.match(r"\d{1,18}", text or "", re.ASCII)
     return int(found[0]) if found else default

@@ -123,7 +123,7 @@ class Mpdx:
         return Reply(200, msgspec.json.encode(body), MEDIA_TYPE)
 
     def _grow(self) -> None:
-        """Make the contacts that were asked for; nobody needs them before."""
+        """Make the requested contacts, which are not needed earlier."""
         while self._waiting:
             fill(self._store, *self._waiting.pop(0))
 
@@ -141,10 +141,10 @@ class Mpdx:
             self._waiting.clear()
 
     def seed(self, contacts: int, seed: int = 1) -> None:
-        """Fill with invented data, made when it is first asked for; the same numbers give the same data."""
+        """Fill with invented data, made when it is first used; the same numbers give the same data."""
         with self.lock:
             if seed in self._seeded:
-                raise ValueError(f"seed {seed} is in already: take another number, or reset first")
+                raise ValueError(f"seed {seed} was used already: use another number, or reset first")
             self._seeded.add(seed)
             self._waiting.append((contacts, seed))
 
@@ -287,7 +287,7 @@ class Mpdx:
         try:
             return make(*given)
         except (TypeError, KeyError) as error:
-            raise ValueError(f"something is missing: {error}") from error
+            raise ValueError(f"a required object is missing: {error}") from error
 
 
 def _token(call: Call) -> str:

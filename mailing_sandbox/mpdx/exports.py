@@ -27,7 +27,7 @@ _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 def is_uuid(key: str) -> bool:
-    """Tell whether a text may be an ID."""
+    """Tell whether a string may be an ID."""
     return _UUID.fullmatch(key) is not None
 
 
@@ -96,7 +96,7 @@ def _file(request: Request, ticket: Ticket, *, mailing: bool) -> Reply:
 
 
 def _values(request: Request, given: Any) -> dict[str, str]:
-    """Return the filter's usable values: those that are texts, and lists of IDs where the switch says so."""
+    """Return the filter's usable values: strings, and lists of IDs if the switch says so."""
     if isinstance(given, str):
         if request.switches.mpdx_string_filter == "error":
             raise Refusal(500)

@@ -20,7 +20,7 @@ def language(header: str) -> str:
 def greeting(contact: Contact, tongue: str = "en") -> str:
     """Return how a letter begins: stored, else the first names of the living of primary person and spouse.
 
-    A stored blank counts as none. The name stands for a contact without such people.
+    A stored blank is treated as none. The name stands for a contact without such people.
     """
     if (contact.greeting or "").strip():
         return contact.greeting or ""

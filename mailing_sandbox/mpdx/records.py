@@ -12,7 +12,7 @@ ACTIVE = (
     "Call for Decision", "Partner - Financial", "Partner - Special", "Partner - Pray",
 )  # fmt: skip
 HIDDEN = ("Not Interested", "Unresponsive", "Never Ask", "Research Abandoned", "Expired Referral")
-"""Statuses that leave a contact out of listings unless asked for (MPDX reference, status)."""
+"""Statuses that hide a contact in listings unless requested (MPDX reference, status)."""
 
 
 class Stored(msgspec.Struct, kw_only=True, gc=False):
@@ -152,7 +152,7 @@ class Tombstone(Stored, kw_only=True, gc=False):
 
 
 class Ticket(Stored, kw_only=True, gc=False):
-    """An export log: good for one download in any format. `formats` are those that were asked for."""
+    """An export log: valid for one download in any format. `formats` are the requested ones."""
 
     user: str
     kind: str

@@ -52,5 +52,5 @@ def unknown(kind: str, key: str) -> Refusal:
 
 
 def no_route() -> Refusal:
-    """Return the answer about a path that there is not."""
+    """Return the answer for an unknown path."""
     return Refusal(404, "Route not found")

@@ -56,7 +56,7 @@ def mailing(contacts: Iterable[Contact], homes: dict[str, str | None], tongue: s
 
 
 def advanced(contacts: Iterable[Contact], homes: dict[str, str | None], tongue: str) -> bytes:
-    """Return the advanced CSV: titles translated and quoted, contacts without a living person left out."""
+    """Return the advanced CSV: titles translated and quoted, contacts without a living person omitted."""
     titles = SPANISH if tongue == "es" else ADVANCED
     lines = [",".join(f'"{title}"' for title in titles) + "\n"]
     for contact in contacts:

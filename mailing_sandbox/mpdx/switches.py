@@ -1,4 +1,4 @@
-"""What nobody outside MPDX could verify, as switches: each default is what the MPDX reference finds likeliest."""
+"""Unverified behaviour of MPDX, as switches: each default is the likeliest by the MPDX reference."""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ class Account:
 
     @property
     def switches(self) -> Switches:
-        """The switches as they stand."""
+        """The present switches."""
         return self._switches
 
     @switches.setter

@@ -26,12 +26,12 @@ class Verdict(NamedTuple):
 
 
 def capitals(text: str) -> str:
-    """Return a text in capitals, without needless blanks."""
+    """Return a string in capitals, without needless blanks."""
     return " ".join(text.split()).upper()
 
 
 def standardised(sent: Mapping[str, Any], *, merge_unit: bool = False) -> dict[str, str]:
-    """Return the address of a contact as PostGrid keeps it; fields that are blank are left out."""
+    """Return the address of a contact as PostGrid keeps it; blank fields are omitted."""
     kept = {name: capitals(sent[name]) for name in ADDRESS if sent.get(name)}
     kept = {name: text for name, text in kept.items() if text}
     postal = kept.get("postalOrZip", "").replace(" ", "")
@@ -53,11 +53,11 @@ class Verifier:
         self._table.clear()
 
     def teach(self, line: str, status: AddressStatus, errors: str | None = None) -> None:
-        """Say what becomes of addresses with a first line, whatever its case."""
+        """Set the result for addresses with a first line, in any case."""
         self._table[capitals(line)] = Verdict(status, errors or COMPLAINTS.get(status))
 
     def verify(self, fields: Mapping[str, Any], *, live: bool) -> Verdict:
-        """Return what becomes of a contact's address."""
+        """Return the result for a contact's address."""
         if fields.get("forceVerifiedStatus") or fields.get("skipVerification"):
             return Verdict("verified", None)
         if live:

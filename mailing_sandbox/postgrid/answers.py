@@ -55,5 +55,5 @@ class Answers:
 
 
 def alike(one: Call, other: Call) -> bool:
-    """Tell whether two calls ask for the same; each multipart body has a boundary of its own."""
+    """Tell whether two calls are the same request; each multipart body has a boundary of its own."""
     return one.body == other.body or read(one).fields == read(other).fields

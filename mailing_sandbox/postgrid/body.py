@@ -39,7 +39,7 @@ class Body:
         return Body({name: value for name, value in self.fields.items() if value is not None}, form=self._form)
 
     def text(self, name: str) -> str | None:
-        """Return a text, None where it is absent."""
+        """Return a string, None if it is absent."""
         if name not in self.fields:
             return None
         value = self.fields[name]
@@ -56,14 +56,14 @@ class Body:
             raise invalid(f"'{name}' must be a boolean.")
         return value
 
-    def mapping(self, name: str, *, texts: bool = False) -> dict[str, Any] | None:
-        """Return an object, None where it is absent; `texts` demands that its values are strings."""
+    def mapping(self, name: str, *, strings: bool = False) -> dict[str, Any] | None:
+        """Return an object, None if it is absent; with `strings`, its values must be strings."""
         if name not in self.fields:
             return None
         value = self.fields[name]
         if not isinstance(value, dict):
             raise invalid(f"'{name}' must be an object.")
-        if texts and not all(isinstance(each, str) for each in value.values()):
+        if strings and not all(isinstance(each, str) for each in value.values()):
             raise invalid(f"the values of '{name}' must be strings.")
         return value
 
@@ -106,7 +106,7 @@ def nested(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def parts(body: bytes, boundary: Any) -> list[tuple[str, Any]]:
-    """Take a multipart body apart: texts, and an `Upload` for each part with a file name."""
+    """Split a multipart body: strings, and an `Upload` for each part with a file name."""
     if not isinstance(boundary, str) or not boundary:
         raise invalid("the multipart body has no boundary.")
     found: list[tuple[str, Any]] = []

@@ -41,7 +41,7 @@ def create(mode: Mode, call: Call, _: str) -> Reply:
 
 
 def checked(body: Body, switches: Switches) -> dict[str, Any]:
-    """Return the fields of a contact to create, blank ones left out; a 400 otherwise."""
+    """Return the fields of a contact to create, blank ones omitted; a 400 otherwise."""
     if switches.postgrid_null_fields == "unset":
         body = body.without_nulls()
     sent: dict[str, Any] = {}

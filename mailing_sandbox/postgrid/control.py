@@ -23,14 +23,14 @@ def live(request: Request) -> bool:
 
 
 def text(body: dict[str, Any], name: str) -> str:
-    """Return a text of a body; ValueError otherwise."""
+    """Return a string of a body; ValueError otherwise."""
     if not isinstance(body.get(name), str):
         raise ValueError(f"{name} must be a string")
     return str(body[name])
 
 
 def errors_of(body: dict[str, Any]) -> list[str] | None:
-    """Return the types of errors to end with, None when none are told; ValueError otherwise."""
+    """Return the types of errors to end with, None if there are none; ValueError otherwise."""
     errors = body.get("errors")
     if errors is not None and not (isinstance(errors, list) and all(isinstance(each, str) for each in errors)):
         raise ValueError("errors must be a list of strings")

@@ -32,7 +32,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     `seconds` None follows the switches. `hold` keeps it at its beginning, `stall` just before its end, both until it
     is finished. `errors` are the types of errors that it ends with. `applied` says how much of a list job's IDs take
-    effect, ``None``: none with errors, else all. `invalid` are lines of an import's file that it leaves out, though
+    effect, ``None``: none with errors, else all. `invalid` are lines of an import's file that it omits, though
     nothing is wrong with them; `uncounted` is how many of its rows it forgets to count. `status` is shown in place of
     the statuses of work under way.
     """

@@ -12,7 +12,7 @@ SECONDS = 20.0
 
 
 def is_url(text: str) -> bool:
-    """Tell whether a text is a URL that can be fetched."""
+    """Tell whether a string is a URL that can be fetched."""
     try:
         parts = urlsplit(text)
         return parts.scheme in ("http", "https") and bool(parts.hostname)

@@ -55,7 +55,7 @@ class PostGrid:
 
     @property
     def switches(self) -> Switches:
-        """The switches as they stand."""
+        """The present switches."""
         return self._account.switches
 
     def change(self, **switches: Any) -> None:
@@ -228,7 +228,7 @@ class PostGrid:
             return self._account.received.rows()
 
     def jobs(self) -> list[dict[str, Any]]:
-        """Return every list job as it stands now, without counting as a poll."""
+        """Return every list job, without counting a poll."""
         with self.lock:
             self._account.tick()
             found = [job.as_dict() for mode in self._account.modes for job in mode.jobs.all]

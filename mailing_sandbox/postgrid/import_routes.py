@@ -52,14 +52,14 @@ def create(mode: Mode, call: Call, _: str) -> Reply:
 
 def mappings_of(body: Body) -> Mappings:
     """Return the mappings; a 400 where one does not fit."""
-    receiver = body.mapping("receiverAddressMapping", texts=True)
+    receiver = body.mapping("receiverAddressMapping", strings=True)
     if receiver is None:
         raise invalid("'receiverAddressMapping' must be given.")
     found = Mappings(
         receiver,
-        body.mapping("receiverMergeVariableMapping", texts=True),
-        body.mapping("senderAddressMapping", texts=True),
-        body.mapping("senderMergeVariableMapping", texts=True),
+        body.mapping("receiverMergeVariableMapping", strings=True),
+        body.mapping("senderAddressMapping", strings=True),
+        body.mapping("senderMergeVariableMapping", strings=True),
     )
     for name, addresses in (("receiver", found.receiver), ("sender", found.sender or {})):
         if unknown := [field for field in addresses if field not in FIELDS]:
@@ -100,7 +100,7 @@ def read_import(mode: Mode, call: Call, number: str) -> Reply:
 def update_import(mode: Mode, call: Call, number: str) -> Reply:
     """Change description and metadata of an import."""
     imported = mode.imported(number)
-    for name, value in changed(read(call), texts=True).items():
+    for name, value in changed(read(call), strings=True).items():
         setattr(imported, name, value)
     mode.store.imports.touch(imported, mode.account.clock.now())
     return reply(shown(mode, call, imported))
@@ -118,7 +118,7 @@ def delete_import(mode: Mode, _: Call, number: str) -> Reply:
 
 
 def download(account: Account, call: Call) -> Reply:
-    """Answer a file: one that a test hosts, or one of an import to whoever has a good link."""
+    """Return a file: one that a test hosts, or one of an import for a valid link."""
     if call.method != "GET" or len(call.segments) != 3:
         return csv_reply(None)
     _, number, name = call.segments

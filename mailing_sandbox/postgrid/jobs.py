@@ -60,7 +60,7 @@ class Job:
 
 
 class Jobs:
-    """The jobs of one mode. They go on when somebody looks: call `tick` before any read."""
+    """The jobs of one mode. They proceed when they are read: call `tick` before any read."""
 
     def __init__(self, store: Store, plans: deque[Plan], numbers: count[int]) -> None:
         self._store = store
@@ -140,7 +140,7 @@ class Jobs:
         self._step(job)
 
     def drop(self, mailing_list: MailingList) -> None:
-        """End the job of a list that is being deleted; it has no effect any more."""
+        """End the job of a list that is being deleted, without further effect."""
         job = self._active.pop(mailing_list.id, None)
         if job is not None:
             job.ended = True

@@ -64,14 +64,14 @@ def update_list(mode: Mode, call: Call, number: str) -> Reply:
     return reply(shown)
 
 
-def changed(body: Body, *, clears: bool = True, texts: bool = False) -> dict[str, Any]:
+def changed(body: Body, *, clears: bool = True, strings: bool = False) -> dict[str, Any]:
     """Return description and metadata where they are given, None where null is to clear them."""
     changes: dict[str, Any] = {}
     for name in ("description", "metadata"):
         if name in body.fields:
             null = body.fields[name] is None and clears
             value = body.text(name) if name == "description" and not null else None
-            changes[name] = body.mapping(name, texts=texts) if name == "metadata" and not null else value
+            changes[name] = body.mapping(name, strings=strings) if name == "metadata" and not null else value
     return changes
 
 

@@ -22,7 +22,7 @@ FLAGS = ("skipVerification", "forceVerifiedStatus", "secret")
 
 
 def timestamp(seconds: float, switches: Switches) -> str:
-    """Write a time as PostGrid does: UTC, with milliseconds unless the switch leaves them out."""
+    """Write a time as PostGrid does: UTC, with milliseconds unless the switch omits them."""
     spec = "milliseconds" if switches.postgrid_milliseconds else "seconds"
     return datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None).isoformat(timespec=spec) + "Z"
 
@@ -44,7 +44,7 @@ class Contact:
     lists: dict[str, None] = field(default_factory=dict)
 
     def shown(self, switches: Switches, *, fresh: bool = False) -> dict[str, Any]:
-        """Return the answer about it; one that is `secret` is shown in full only to whoever has just created it."""
+        """Return the answer about it; one that is `secret` is shown in full only in the answer to its creation."""
         hidden = bool(self.sent.get("secret")) and switches.postgrid_hides_secret and not fresh
         row: dict[str, Any] = {"id": self.id, "object": "contact", "live": self.live}
         if not hidden:

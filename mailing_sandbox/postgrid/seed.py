@@ -123,7 +123,7 @@ def _ascii(name: str) -> str:
 def fill(account: Account, contacts: int, seed: int) -> None:
     """Add invented contacts, lists and imports to the test mode; a switch limits how many contacts."""
     if seed in account.seeded:
-        raise ValueError(f"seed {seed} is in already: take another number, or reset first")
+        raise ValueError(f"seed {seed} was used already: use another number, or reset first")
     account.seeded.add(seed)
     most = account.switches.postgrid_seed_most
     contacts = min(contacts, most) if most else contacts
@@ -155,7 +155,7 @@ def _lists(mode: Mode, dice: Dice, people: list[Contact]) -> None:
 
 
 def _imports(mode: Mode, dice: Dice) -> None:
-    """Add imports of every end, and one under way for good."""
+    """Add imports with every result, and one that does not end."""
     for place, (name, rows) in enumerate(FILES):
         _import(mode, dice, name, rows, at=ANCHOR - (100 - place) * DAY, plan=Plan(seconds=30))
     _import(mode, dice, "Under way", GOOD, at=ANCHOR - DAY, plan=Plan(hold=True))

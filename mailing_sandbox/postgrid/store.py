@@ -105,7 +105,7 @@ class Store:
         return msgspec.json.encode(compared, order="sorted")
 
     def reidentify(self) -> None:
-        """Compare anew, after switches changed what makes two contacts one; the oldest of those now alike is found."""
+        """Compare again after switches changed when two contacts are the same; the oldest of equal ones is found."""
         self._identities = {}
         for contact in self.contacts:
             self._identities.setdefault(self._identity(contact.sent, contact.address), contact.id)
@@ -146,7 +146,7 @@ class Store:
         return made
 
     def delete_list(self, mailing_list: MailingList) -> None:
-        """Delete a list; nobody is on it any more."""
+        """Delete a list and its memberships."""
         self.leave(mailing_list, list(mailing_list.contacts), self.clock.now())
         self.lists.remove(mailing_list.id)
         self.deleted.add(mailing_list.id)

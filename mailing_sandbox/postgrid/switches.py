@@ -1,4 +1,4 @@
-"""What PostGrid leaves open, as switches: each default is the choice of the PostGrid reference."""
+"""Undocumented behaviour of PostGrid, as switches: each default is the choice of the PostGrid reference."""
 
 from __future__ import annotations
 

@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 
 class Validation:
-    """The imports of one mode that are under way. They go on when somebody looks: call `tick` before any read."""
+    """The imports of one mode that are running. They proceed when they are read: call `tick` before any read."""
 
     def __init__(
         self, store: Store, verifier: Verifier, plans: deque[Plan], arrived: Callable[[str, bytes], None]
     ) -> None:
-        """`arrived` is told of each file that was fetched, with the import's ID."""
+        """`arrived` is called with each fetched file and the import's ID."""
         self._store = store
         self._arrived = arrived
         self._verifier = verifier
@@ -139,7 +139,7 @@ class Validation:
         if len(kept) < len(found):
             imported.notes.append(trouble("truncated_test_file", f"Only the first {len(kept)} rows were kept"))
         if imported.invalid:
-            imported.notes.append(trouble("skipped_invalid_contacts", f"{imported.invalid} rows were left out"))
+            imported.notes.append(trouble("skipped_invalid_contacts", f"{imported.invalid} rows were skipped"))
 
     def _fault(self, good: list[Row], total: int) -> str | None:
         """Return the type of what is wrong with a file as a whole, None when it can be used."""

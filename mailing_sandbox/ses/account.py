@@ -109,7 +109,7 @@ class Region:
 
     @property
     def switches(self) -> Switches:
-        """The switches as they stand."""
+        """The present switches."""
         return self.account.switches
 
     def now(self) -> float:

@@ -109,7 +109,7 @@ def update_contact(region: Region, given: dict[str, Any]) -> None:
 
 
 def delete_contact(region: Region, given: dict[str, Any]) -> None:
-    """Delete a contact for good."""
+    """Delete a contact permanently."""
     row, contact = _found(region, given)
     row.contacts.remove(contact.email)
     _written(region, row, "DeleteContact", given)

@@ -64,7 +64,7 @@ class Ses:
 
     @property
     def switches(self) -> Switches:
-        """The switches as they stand."""
+        """The present switches."""
         return self._account.switches
 
     def change(self, **switches: Any) -> None:
@@ -118,7 +118,7 @@ class Ses:
         return rendered
 
     def _fill(self) -> None:
-        """Invent the data asked for; done late, because many tests never look at SES."""
+        """Invent the requested data, late, because many tests do not use SES."""
         asked, self._unfilled = self._unfilled, []
         for contacts, seed in asked:
             fill(self._account, contacts, seed)
@@ -173,7 +173,7 @@ class Ses:
 
     def add_contacts(self, contacts: Iterable[Mapping[str, Any]], *, region: str = REGION) -> None:
         """Create or replace contacts: `email`, `unsubscribed`, `topics` (statuses by name), `attributes` (an object
-        or a text), `created`, `updated` (Unix seconds). ValueError when something does not fit.
+        or a string), `created`, `updated` (Unix seconds). ValueError when something does not fit.
         """  # noqa: D205
         with self.lock:
             row = self._contact_list(region)
@@ -182,7 +182,7 @@ class Ses:
                 _put(row, given, place.contact_key(_address(given)), place.now())
 
     def contacts(self, *, region: str = REGION) -> dict[str, dict[str, Any]]:
-        """Return all contacts by address: `unsubscribed`, `topics`, `attributes` (a text), `created`, `updated`."""
+        """Return all contacts by address: `unsubscribed`, `topics`, `attributes` (a string), `created`, `updated`."""
         with self.lock:
             return {
                 contact.email: {
@@ -277,7 +277,7 @@ class Ses:
             self._account.refused.update(folded(email, "lower") for email in emails)
 
     def jobs(self) -> list[dict[str, Any]]:
-        """Return every import job of every region as it stands now, without counting as a poll."""
+        """Return every import job of every region, without counting a poll."""
         with self.lock:
             regions = self._current().regions
             return [{"region": name} | job.as_dict() for name, region in regions.items() for job in region.imports]

@@ -257,7 +257,7 @@ def suppress(region: Region, email: str, reason: str, now: float, *, tenant: str
 
 
 def is_object(text: str) -> bool:
-    """Tell whether a text is a JSON object."""
+    """Tell whether a string is a JSON object."""
     try:
         return isinstance(msgspec.json.decode(text), dict)
     except (msgspec.DecodeError, RecursionError):

@@ -42,7 +42,7 @@ def create_import_job(region: Region, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def get_import_job(region: Region, given: dict[str, Any]) -> dict[str, Any]:
-    """Return one import job, with what the listing leaves out."""
+    """Return one import job, with the fields that the listing omits."""
     job = region.imports.get(given["JobId"])
     if job is None:
         raise not_found(f"Import job {given['JobId']} does not exist")
@@ -60,7 +60,7 @@ def get_import_job(region: Region, given: dict[str, Any]) -> dict[str, Any]:
 
 
 def list_import_jobs(region: Region, given: dict[str, Any]) -> dict[str, Any]:
-    """Return a page of import jobs, newest first unless shuffled; counts as a look at each of them."""
+    """Return a page of import jobs, newest first unless shuffled; this is a poll of each of them."""
     region.require_production("ListImportJobs")
     pager, switches = region.account.pager, region.switches
     size = pager.size(given.get("PageSize"), switches.ses_max_jobs_page, switches.ses_max_jobs_page)
@@ -99,7 +99,7 @@ def _summary(region: Region, job: ImportJob) -> dict[str, Any]:
 
 
 def _counts(region: Region, job: ImportJob) -> tuple[int | None, int | None]:
-    """Return the two counters of a job; None leaves them out."""
+    """Return the two counters of a job; None omits them."""
     if not job.terminal and region.switches.ses_running_counts == "absent":
         return None, None
     if not job.terminal and region.switches.ses_running_counts == "zero":

@@ -71,7 +71,7 @@ class ImportJob:
 
     @property
     def terminal(self) -> bool:
-        """True when nothing will change any more."""
+        """True when nothing can change."""
         return self.status in TERMINAL
 
     def as_dict(self) -> dict[str, Any]:

@@ -48,7 +48,7 @@ class Model:
     def read(self, operation: str, call: Call, path: Mapping[str, str]) -> dict[str, Any]:
         """Gather the members of a request from path, query and body, each of its modelled type.
 
-        Unknown members are left out. Refusal: SerializationException for a wrong JSON type,
+        Unknown members are omitted. Refusal: SerializationException for a wrong JSON type,
         BadRequestException naming every violated constraint.
         """
         shape = self._service.operation_model(operation).input_shape
@@ -85,7 +85,7 @@ class Model:
         return body
 
     def render(self, operation: str, result: Mapping[str, Any], *, iso: bool) -> dict[str, Any]:
-        """Return an answer with modelled members only, None left out, times encoded."""
+        """Return an answer with modelled members only, None omitted, times encoded."""
         name = (operation, iso)
         if name not in self._renderers:
             shape = self._service.operation_model(operation).output_shape
@@ -107,7 +107,7 @@ def _refused(value: object, shape: Shape) -> Refusal:
 
 
 def _typed(shape: Shape, value: Any) -> Any:
-    """Check the JSON type of a value, all the way down; None members are left out."""
+    """Check the JSON type of a value, all the way down; None members are omitted."""
     fits = {
         "string": isinstance(value, str),
         "boolean": isinstance(value, bool),

@@ -97,7 +97,7 @@ class Pager:
     ) -> tuple[list[Row], str | None]:
         """Return one page of rows, which are given by number, and the token of the next.
 
-        A filter either fills its pages (switch `ses_filtered_pages` full), or leaves out rows of pages cut before.
+        A filter either fills its pages (switch `ses_filtered_pages` full), or omits rows of pages cut before.
         """
         if place.empty_next:
             return [], self.token(msgspec.structs.replace(place, empty_next=False))
@@ -120,7 +120,7 @@ class Pager:
                 page.append(rows[stop])
             stop += 1
         if not scanned and keep is not None:
-            # A page that is full and followed by nothing that fits is the last one.
+            # A full page without a following row that matches is the last one.
             while stop < len(rows) and not keep(rows[stop]):
                 stop += 1
         more = stop < len(rows)

@@ -42,7 +42,7 @@ def list_suppressed_destinations(region: Region, given: dict[str, Any]) -> dict[
 
 
 def get_suppressed_destination(region: Region, given: dict[str, Any]) -> dict[str, Any]:
-    """Return one suppressed address, with what the listing leaves out."""
+    """Return one suppressed address, with the fields that the listing omits."""
     row = _found(region, given)
     more = {"Attributes": row.attributes, "TenantName": given.get("TenantName")}
     return {"SuppressedDestination": _summary(row) | more}

@@ -1,4 +1,4 @@
-"""What Amazon SES leaves open, as switches: each default is the likeliest reading, or the one that finds mistakes."""
+"""Undocumented behaviour of Amazon SES, as switches: each default is the likeliest, or the one that finds mistakes."""
 
 from __future__ import annotations
 

@@ -118,7 +118,7 @@ def test_interrupted_while_it_makes_contacts_it_ends_quietly(monkeypatch, capsys
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--switch", "nosuch=1"], "no switch is called 'nosuch'"),
+        (["--switch", "nosuch=1"], "unknown switch 'nosuch'"),
         (["--switch", "job_polls"], "expected name=value"),
         (["--switch", "job_polls=many"], "job_polls"),
         (["--port", "{taken}"], "cannot listen on 127.0.0.1"),

@@ -71,7 +71,7 @@ def test_switches_over_http(sandbox, control):
 
 
 def test_switches_of_the_constructor_are_checked():
-    with pytest.raises(ValueError, match="no switch is called 'nosuch'"):
+    with pytest.raises(ValueError, match="unknown switch 'nosuch'"):
         Sandbox(switches={"nosuch": 1})
 
 

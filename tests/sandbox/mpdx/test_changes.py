@@ -238,7 +238,7 @@ def test_invented_households_of_every_sort(seeded):
 
 def test_reset_and_seed_again(seeded):
     sandbox = seeded.sandbox
-    with pytest.raises(ValueError, match="seed 1 is in already"):
+    with pytest.raises(ValueError, match="seed 1 was used already"):
         sandbox.mpdx.seed(3, 1)
     sandbox.mpdx.reset()
     assert everything(seeded) == {"account_lists": [], "contacts": [], "contacts/people": [], "deleted_records": []}

@@ -224,7 +224,7 @@ def test_there_is_a_limit_to_invented_contacts(sandbox):
     sandbox.postgrid.change(postgrid_seed_most=7)
     sandbox.postgrid.seed(50, 3)
     assert len(sandbox.postgrid.contacts()) == 7
-    with pytest.raises(ValueError, match="seed 3 is in already"):
+    with pytest.raises(ValueError, match="seed 3 was used already"):
         sandbox.postgrid.seed(1, 3)
     sandbox.postgrid.change(postgrid_seed_most=0)
     sandbox.postgrid.seed(50, 4)
