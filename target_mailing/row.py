@@ -106,7 +106,7 @@ class Row(msgspec.Struct, gc=False):
         lines = self.lines if isinstance(self.lines, list) else [*self.lines]
         lines.extend(later.lines)
         self.lines, self.source, self.stream, self.key = lines, later.source, later.stream, later.key
-        self.email, self.reference, self.drops_key = later.email, later.reference, later.drops_key
+        self.email, self.reference = later.email, later.reference
         self.is_of_shared_key, self.lost_address = later.is_of_shared_key, later.lost_address
         self.contact, self.fingerprint = contact, fingerprint
 

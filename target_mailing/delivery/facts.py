@@ -27,7 +27,9 @@ class Facts:
         self._rejects: list[Reject] = []
         self._kept: list[tuple[bytes, str, int]] = []
         self._ends: list[End] = []
-        self._moved: set[bytes] = set()
+        #: Contact by key settled here, 0 for none; and those keys by contact.
+        self._contacts: dict[bytes, int] = {}
+        self._keys: dict[int, dict[bytes, None]] = {}
         ids = [row.id for row in rows if row.email]
         if ids:
             known = journal.contacts(ids)
@@ -51,11 +53,10 @@ class Facts:
 
     def keys_of(self, contact: int) -> Iterable[bytes]:
         """The keys of a contact."""
-        keys = self._journal.keys_of(contact)
-        if not self._moved:
-            return keys
-        come = [key for row in self._settled if row.id == contact and not row.drops_key for key in _keys(row)]
-        return [*(key for key in keys if key not in self._moved), *come]
+        return [
+            *(key for key in self._journal.keys_of(contact) if key not in self._contacts),
+            *self._keys.get(contact, ()),
+        ]
 
     def possible_addresses(self, key: bytes | None) -> Sequence[str]:
         """Addresses that a key may have beside its own."""
@@ -71,7 +72,10 @@ class Facts:
         """The keys of a row that ends as unchanged have its address, or are gone."""
         for key in _keys(row):
             self._emails[key] = "" if row.drops_key else row.email
-            self._moved.add(key)
+            self._keys.get(self._contacts.get(key, 0), {}).pop(key, None)
+            self._contacts[key] = 0 if row.drops_key else row.id
+            if not row.drops_key:
+                self._keys.setdefault(row.id, {})[key] = None
         self._settled.append(row)
 
     def spare(self, row: Row) -> None:
