@@ -12,11 +12,11 @@ from typing import Any, Final
 import msgspec
 
 from mailing_api.errors import ConfigurationError
-from mailing_api.suggestions import misspelt
 
 __all__ = [
     "ALLOW_HTTP",
     "Setting",
+    "accepts",
     "duration",
     "filled",
     "from_environ",
@@ -155,25 +155,27 @@ def from_environ(schema: Mapping[str, Any], prefix: str, environ: Mapping[str, s
     A value is read as JSON if the setting accepts other types than string, and as a string if that fails.
 
     Raises:
-        ConfigurationError: a value fits no type of its setting, or a variable's name is misspelt.
+        ConfigurationError: a value fits no type of its setting.
     """
     values: dict[str, Any] = {}
-    settings = schema.get("properties", {})
-    for variable in [name for name, text in environ.items() if text and name.startswith(prefix)]:
-        name = variable.removeprefix(prefix).lower()
-        if name not in settings and (correct := misspelt(name, settings)) is not None:
-            raise ConfigurationError(
-                f"Unknown environment variable {variable}; did you mean {prefix}{correct.upper()}? Correct the name, "
-                "or remove it."
-            )
-    for name, setting in settings.items():
+    for name, setting in schema.get("properties", {}).items():
         if text := environ.get(f"{prefix}{name.upper()}"):
-            types = setting.get("type", "string")
-            values[name] = _typed(name, text, {types} if isinstance(types, str) else set(types))
+            values[name] = _typed(name, text, setting)
     return values
 
 
-def _typed(name: str, text: str, types: set[str]) -> Any:
+def accepts(setting: Mapping[str, Any], text: str) -> bool:
+    """Whether the value of an environment variable fits a setting, given its JSON Schema."""
+    try:
+        value = _typed("", text, setting)
+    except ConfigurationError:
+        return False
+    return "enum" not in setting or value in setting["enum"] or text.strip().lower() in setting["enum"]
+
+
+def _typed(name: str, text: str, setting: Mapping[str, Any]) -> Any:
+    names = setting.get("type", "string")
+    types = {names} if isinstance(names, str) else set(names)
     if types <= {"string", "null"}:
         return text
     try:

@@ -22,6 +22,7 @@ from mailing_api.process.configuration import (
     unusable,
 )
 from mailing_api.process.environment_hints import environment_hints
+from mailing_api.process.environment_names import check_variable_names
 from mailing_api.process.secret_values import remember_secrets
 from mailing_api.settings import Setting, from_environ, misfit
 
@@ -50,6 +51,8 @@ class MailingPlugin(PluginBase):
     def _env_var_config(cls) -> dict[str, Any]:  # noqa: N805 - as in the SDK, which cannot read settings of two types
         parse_environment_config({}, cls._env_var_prefix)  # loads a .env file
         cls.append_builtin_config(cls.config_jsonschema)
+        for warning in check_variable_names(cls.config_jsonschema, cls._env_var_prefix):
+            cls.logger.warning("%s", warning)
         return from_environ(cls.config_jsonschema, cls._env_var_prefix)
 
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:

@@ -93,6 +93,17 @@ OTHERS = (
 )  # fmt: skip
 
 
+#: A value of each type, as environment variables hold it.
+VALUES = {"string": "canary", "number": "1", "integer": "1", "boolean": "true", "array": "[]", "object": "{}"}
+
+
+def fitting(plugin, name):
+    schema = plugin.config_jsonschema
+    plugin.append_builtin_config(schema)
+    setting = schema["properties"][name]
+    return setting["enum"][0] if "enum" in setting else VALUES[setting["type"][0]]
+
+
 def settings_of(plugin):
     found = plugin.config_jsonschema
     plugin.append_builtin_config(found)
@@ -114,7 +125,7 @@ def test_p9_a_setting_that_is_misspelt_by_a_letter_or_two_is_an_error_wherever_i
             variable, right = (f"{plugin._env_var_prefix}{name.upper()}" for name in (wrong, meant))
             if variable == right:
                 continue
-            monkeypatch.setenv(variable, "canary")
+            monkeypatch.setenv(variable, fitting(plugin, meant))
             with pytest.raises(
                 ConfigurationError, match=f"^Unknown environment variable {variable}; did you mean {right}"
             ):
