@@ -77,7 +77,7 @@ def define_properties(client: MailjetClient, datatypes: Mapping[str, str]) -> No
             plain = re.sub(r"[^a-z0-9_]+", "_", name.lower()).strip("_") or "name"
             raise ConfigurationError(
                 f"Setting `create_properties`: Mailjet refuses to define the property {name!r} of type {datatype} "
-                f"({error.code_or_status}). Rename it by `mapping` with a to z, digits and `_`, such as "
+                f"({error.code_or_status}). Choose a name with a to z, digits and `_` in `mapping`, such as "
                 f'{{"{plain}": "{name}"}}, define it at Mailjet yourself, or remove its column from `properties`.'
             ) from None
 

@@ -99,7 +99,7 @@ class ImportList(TargetList):
         if self._client.mailing_list(self.id).metadata.get(_REPLACING) != self.run_name:
             raise ConfigurationError(
                 "Setting `list`: another run has begun to replace the same list and will remove the contacts that this "
-                "run delivered, so this run has failed. Use one run at a time for a list."
+                "run delivered, so this run has failed. Run one delivery to a list at a time."
             )
 
     def mark_replaced(self, journal: str) -> None:

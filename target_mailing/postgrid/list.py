@@ -124,7 +124,8 @@ def _find(client: PostgridClient, identifier: str) -> MailingList | None:
             return client.mailing_list(identifier)
         except NotFound:
             raise ConfigurationError(
-                f"Setting `list`: PostGrid has no mailing list with the ID {identifier}."
+                f"Setting `list`: PostGrid has no mailing list with the ID {identifier}. Correct it, or use the "
+                "description of the list."
             ) from None
     ids = {list_id for _, list_id in _described(client, identifier)}
     if len(ids) > 1:
