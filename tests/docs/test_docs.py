@@ -83,7 +83,7 @@ def section(text: str, heading: str) -> str:
 
 
 def table(text: str) -> list[list[str]]:
-    """The rows of all tables in a text, without their heads."""
+    """The rows of all tables, without their heads."""
     rows: list[list[str]] = []
     for block in re.split(r"\n(?!\|)", f"\n{text}"):
         lines = [line for line in block.splitlines() if line.startswith("|")]
@@ -184,30 +184,30 @@ def test_the_streams_table_is_what_discovery_finds():
 
 
 @each_stream
-def test_the_columns_of_a_stream_are_told(stream):
+def test_the_columns_of_a_stream_are_documented(stream):
     shared = column_schemas(KINDS[stream.kind]) if stream.kind else IDENTITY
     own = [name for name in stream.schema["properties"] if name not in shared]
-    told = section(PROVIDER_PAGES[stream.provider], f"`{stream.name}`").partition("Own columns:")[2]
-    assert code_in(told) == own
+    documented = section(PROVIDER_PAGES[stream.provider], f"`{stream.name}`").partition("Own columns:")[2]
+    assert code_in(documented) == own
 
 
-def test_the_canonical_columns_are_told():
+def test_the_canonical_columns_are_documented():
     rows = table(section(MAILJET, "Canonical columns"))
-    told = {kind: code_in(columns) for [kind], columns in ((code_in(row[0]), row[1]) for row in rows)}
+    documented = {kind: code_in(columns) for [kind], columns in ((code_in(row[0]), row[1]) for row in rows)}
     used = {stream.kind for stream in STREAMS if stream.kind}
-    assert told == {kind: [one for one in column_schemas(KINDS[kind]) if one not in IDENTITY] for kind in used}
+    assert documented == {kind: [one for one in column_schemas(KINDS[kind]) if one not in IDENTITY] for kind in used}
 
 
 @each_stream
 def test_a_full_stream_says_why(stream):
-    told = section(PROVIDER_PAGES[stream.provider], f"`{stream.name}`")
-    assert ("**In full**" in told) is (stream.replication_method == "FULL_TABLE")
+    documented = section(PROVIDER_PAGES[stream.provider], f"`{stream.name}`")
+    assert ("**In full**" in documented) is (stream.replication_method == "FULL_TABLE")
 
 
 # Outcomes and codes
 
 
-def test_the_outcomes_are_told():
+def test_the_outcomes_are_documented():
     names = {name for row in table(section(GUARANTEES, "Outcomes")) for name in code_in(row[0])}
     assert names >= {*Outcome, *Effect}
 
@@ -225,7 +225,7 @@ def reject_codes(source: str) -> Iterator[str]:
 
 
 @pytest.mark.slow
-def test_the_reject_codes_are_told():
+def test_the_reject_codes_are_documented():
     sources = [text_of(path) for path in (ROOT / "target_mailing").rglob("*.py")]
     codes = set(chain.from_iterable(map(reject_codes, sources)))
     assert {"bad_address", "unconfirmed", "unknown_key"} <= codes
@@ -277,7 +277,7 @@ def test_tests_and_modules_that_are_named_exist(page):
         assert (ROOT / path).exists(), path
 
 
-def test_every_promise_is_told_and_names_its_tests():
+def test_every_promise_is_documented_and_names_its_tests():
     titles = [heading for heading in headings(GUARANTEES) if re.match(r"P\d ", heading)]
     assert [title[:2] for title in titles] == [f"P{number}" for number in range(1, 10)]
     for title in titles:
@@ -285,7 +285,7 @@ def test_every_promise_is_told_and_names_its_tests():
 
 
 @each_page
-def test_nothing_is_said_of_this_machine(page):
+def test_no_page_names_a_path_of_this_machine(page):
     text = text_of(page)
     assert not re.findall(r"(?<![\w.:/])/(?:home|root|work|tmp|opt|usr|var|Users)/\S*", text)
 
@@ -300,7 +300,7 @@ def test_yaml_examples_parse(page):
 
 
 @pytest.mark.parametrize("room", ROOMS)
-def test_the_modules_of_a_room_are_told(room):
+def test_the_modules_of_a_room_are_documented(room):
     rows = table(section(DESIGN, room))
     paths = [path.relative_to(ROOT / room).as_posix() for path in (ROOT / room).rglob("*.py")]
     modules = {path for path in paths if not path.rpartition("/")[2].startswith("__")}

@@ -7,7 +7,7 @@ import pytest
 from tools.phrases import hits, is_exempt, read_list, report
 
 EXEMPT, PHRASES = read_list(
-    "# a comment\nexempt docs/\nexempt target/*\nexempt README.md\n\nmend(ed)? -> fix\ngo on -> continue\n"
+    "# a comment\nexempt docs/\nexempt target/*\nexempt README.md\n\ngribble(d)? -> fix\ngo on -> continue\n"
 )
 
 
@@ -18,11 +18,11 @@ def lines(path, source):
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
-        ("x = 1\n# Mend it.\n", [2]),
+        ("x = 1\n# Gribble it.\n", [2]),
         ('"""The run can go\non."""\n', [1]),
-        ('x = 1\nraise ValueError(f"{x} must be mended")\n', [2]),
+        ('x = 1\nraise ValueError(f"{x} must be gribbled")\n', [2]),
         ("# The run can go\n# on.\n", [1]),
-        ("mend = go(on)  # amendment\n", []),
+        ("gribble = go(on)  # gribbleds\n", []),
     ],
     ids=["comment", "docstring", "f-string", "two lines of comment", "names"],
 )
@@ -31,7 +31,7 @@ def test_phrases_are_found_in_comments_and_strings(source, expected):
 
 
 def test_phrases_are_found_in_pages_but_not_in_code():
-    page = "# Title\n\n```\nmend\n```\n\nUse `mend` or [this](mend.md).\nThen go\non.\n"
+    page = "# Title\n\n```\ngribble\n```\n\nUse `gribble` or [this](gribble.md).\nThen go\non.\n"
     assert lines("page.md", page) == [8]
 
 
