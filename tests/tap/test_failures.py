@@ -106,8 +106,8 @@ def test_a_server_that_is_not_there_is_tried_by_one_stream_only(fake, caplog):
         mailjet.broken[resource] = nobody
     run = mailjet.read("mailjet_contact_filters", "mailjet_contacts", "mailjet_mailing_lists")
     assert len({resource for resource, *_ in mailjet.requests}) == 1
-    (told,) = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
-    assert "cannot be reached. Check `mailjet_base_url`." in told
+    (line,) = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
+    assert "cannot be reached. Check `mailjet_base_url`." in line
     assert caplog.text.count("was not read, for the reason logged above.") == 2
     assert "3 of 3 streams" in str(run.error)
 
@@ -213,16 +213,16 @@ def test_a_value_that_only_the_bookmark_needs_is_reported_too(fake, caplog):
 
 
 @pytest.mark.parametrize(
-    ("maps", "told"),
+    ("maps", "expected"),
     [
         ({"mailjet_contacts": {"__alias__": "1 / 0"}}, "`stream_maps` cannot be used .ZeroDivisionError"),
         ({"mailjet_contacts": {"__alias__": "1 + 1"}}, "the `__alias__` of stream 'mailjet_contacts'"),
         ({"mailjet_contacts": {"__key_properties__": ["nope"]}}, "`stream_maps`: Invalid key properties .*nope"),
     ],
 )
-def test_p9_stream_maps_that_cannot_be_used_are_named(maps, told):
+def test_p9_stream_maps_that_cannot_be_used_are_named(maps, expected):
     config = {"mailjet_api_key": "k", "mailjet_secret_key": "s", "stream_maps": maps}
-    with pytest.raises(ConfigurationError, match=told):
+    with pytest.raises(ConfigurationError, match=expected):
         TapMailing(config=config)
 
 

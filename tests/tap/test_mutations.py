@@ -116,8 +116,10 @@ def recorded(tap_functions):
 
 def beginning(keys):
     """A STATE with a bookmark for each stream that has a key."""
-    told = {stream: {"replication_key": key, "replication_key_value": BOOKMARK} for stream, key in keys.items() if key}
-    return {"bookmarks": told}
+    bookmarks = {
+        stream: {"replication_key": key, "replication_key_value": BOOKMARK} for stream, key in keys.items() if key
+    }
+    return {"bookmarks": bookmarks}
 
 
 @pytest.mark.slow
@@ -146,13 +148,13 @@ def test_p6_p9_any_value_at_any_place_of_an_answer_is_read_or_reported(recorded,
         check.validate(record)
         assert all(record[key] not in (None, "") for key in schema["key_properties"])
     states = [one["value"] for one in run.messages if one["type"] == "STATE"]
-    told = [one["bookmarks"].get(stream, {}).get("replication_key_value") for one in states]
+    moments = [one["bookmarks"].get(stream, {}).get("replication_key_value") for one in states]
     if run.error is not None:
-        assert set(told) <= {BOOKMARK if has_state else None}
+        assert set(moments) <= {BOOKMARK if has_state else None}
     else:
         latest = datetime.now(UTC) + timedelta(seconds=1)
-        assert all(datetime.fromisoformat(one) <= latest for one in told if one)
-        assert not has_state or all(one >= BOOKMARK for one in told)
+        assert all(datetime.fromisoformat(one) <= latest for one in moments if one)
+        assert not has_state or all(one >= BOOKMARK for one in moments)
 
 
 FILES = {

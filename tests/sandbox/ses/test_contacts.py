@@ -291,8 +291,8 @@ def test_single_writes_are_remembered(sandbox, ses, newsletter):
     ses.create_contact(ContactListName=LIST, EmailAddress="ann@example.com", UnsubscribeAll=True)
     ses.delete_contact(ContactListName=LIST, EmailAddress="ann@example.com")
     ses.put_suppressed_destination(EmailAddress="gone@example.com", Reason="BOUNCE")
-    told = [(row["operation"], row["action"], row["list"], row["contact"]) for row in sandbox.ses.received()]
-    assert told == [
+    received = [(row["operation"], row["action"], row["list"], row["contact"]) for row in sandbox.ses.received()]
+    assert received == [
         ("CreateContact", "PUT", LIST, {"EmailAddress": "ann@example.com", "UnsubscribeAll": True}),
         ("DeleteContact", "DELETE", LIST, {"EmailAddress": "ann@example.com"}),
         ("PutSuppressedDestination", "PUT", None, {"EmailAddress": "gone@example.com", "Reason": "BOUNCE"}),

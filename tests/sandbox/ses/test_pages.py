@@ -139,8 +139,8 @@ def test_a_token_that_was_never_given_is_refused(ses, full, listing):
     for token in ("garbage", "", "Z2FyYmFnZWdhcmJhZ2U=", "ÿ"):
         with pytest.raises(ClientError) as refused:
             LISTINGS[listing][0](ses, NextToken=token)
-        told = "InvalidNextTokenException" if listing == "suppressions" else "BadRequestException"
-        assert code(refused) == told, token
+        expected_code = "InvalidNextTokenException" if listing == "suppressions" else "BadRequestException"
+        assert code(refused) == expected_code, token
 
 
 def test_a_token_belongs_to_its_listing(ses, full):

@@ -85,7 +85,7 @@ def at_file(fake, file):
     return Source(fake(), {"path": str(file)})
 
 
-def told(run, stream=CONTACTS):
+def rows_of(run, stream=CONTACTS):
     """Number and name of each record; the name of one that is gone is None."""
     return [(int(one["id"]), None if one[DELETED_AT] else one.get("name")) for one in run.records(stream)]
 
@@ -96,10 +96,10 @@ def told(run, stream=CONTACTS):
 @pytest.mark.slow
 def test_only_what_is_new_or_changed_is_written_and_deleted_rows_are_reported(source):
     source.has(contact(1), contact(2), contact(3))
-    assert told(source.run()) == [(1, "Ada"), (2, "Ada"), (3, "Ada")]
+    assert rows_of(source.run()) == [(1, "Ada"), (2, "Ada"), (3, "Ada")]
     source.has(contact(1), contact(2, "Eve"), contact(4))
-    assert told(source.run()) == [(2, "Eve"), (4, "Ada"), (3, None)]
-    assert told(source.run()) == []
+    assert rows_of(source.run()) == [(2, "Eve"), (4, "Ada"), (3, None)]
+    assert rows_of(source.run()) == []
 
 
 def test_a_record_of_a_deleted_row_holds_its_key_and_the_time(source):
@@ -116,7 +116,7 @@ def test_a_record_of_a_deleted_row_holds_its_key_and_the_time(source):
 def test_a_row_that_came_back_is_written_again(source):
     for rows, expected in [([contact(1)], [(1, "Ada")]), ([], [(1, None)]), ([contact(1)], [(1, "Ada")])]:
         source.has(*rows)
-        assert told(source.run()) == expected
+        assert rows_of(source.run()) == expected
 
 
 def test_the_column_is_there_only_where_the_setting_is_on_and_the_stream_is_read_in_full(fake):
@@ -168,10 +168,10 @@ def test_p6_a_load_that_failed_loses_nothing(source):
     source.has(contact(1), contact(2))
     loaded = source.run().state
     source.has(contact(1, "Eve"), contact(3))
-    assert told(source.run(state=loaded)) == [(1, "Eve"), (3, "Ada"), (2, None)]
+    assert rows_of(source.run(state=loaded)) == [(1, "Eve"), (3, "Ada"), (2, None)]
     # Some rows may have been loaded: unchanged rows are written again, and rows that came and went as deletions.
     source.has(contact(1), contact(2))
-    assert told(source.run(state=loaded)) == [(1, "Ada"), (2, "Ada"), (3, None)]
+    assert rows_of(source.run(state=loaded)) == [(1, "Ada"), (2, "Ada"), (3, None)]
 
 
 @pytest.mark.parametrize("state", [True, None], ids=["that STATE", "no STATE"])
@@ -190,9 +190,9 @@ def test_p6_what_a_failed_walk_wrote_after_an_empty_one_is_reported_as_deleted(a
         patch.setattr(PageWriter, "write_records", fail)
         at_file.has(*map(contact, range(1, 5)))
         run = at_file.run(state=state)
-        assert told(run) == [(1, "Ada"), (2, "Ada")]
+        assert rows_of(run) == [(1, "Ada"), (2, "Ada")]
     at_file.has(*map(contact, range(2, 5)))
-    assert told(at_file.run()) == [(2, "Ada"), (3, "Ada"), (4, "Ada"), (1, None)]
+    assert rows_of(at_file.run()) == [(2, "Ada"), (3, "Ada"), (4, "Ada"), (1, None)]
 
 
 def test_p6_no_row_is_reported_as_deleted_by_a_walk_that_failed(source, monkeypatch):
@@ -205,7 +205,7 @@ def test_p6_no_row_is_reported_as_deleted_by_a_walk_that_failed(source, monkeypa
     assert failed.state == source.state
     assert not any(one[DELETED_AT] for one in failed.records(CONTACTS))
     del source.mailjet.broken["contactdata"]
-    assert told(source.run()) == [(1, "Eve"), (2, None)]
+    assert rows_of(source.run()) == [(1, "Eve"), (2, None)]
 
 
 def test_one_stream_that_fails_leaves_the_generations_of_the_others(source):
@@ -216,7 +216,7 @@ def test_one_stream_that_fails_leaves_the_generations_of_the_others(source):
     source.mailjet.collections["contactslist"] = []
     run = source.run(CONTACTS, LISTS)
     assert run.error
-    assert told(run, LISTS) == [(7, None)]
+    assert rows_of(run, LISTS) == [(7, None)]
     before, after = source.state["bookmarks"], run.state["bookmarks"]
     assert after[CONTACTS] == before[CONTACTS]
     assert after[LISTS] != before[LISTS]
@@ -230,10 +230,10 @@ def test_without_a_generation_that_is_there_all_rows_are_new(source, state, capl
     source.has(contact(1))
     caplog.clear()
     run = source.run(state=state)
-    assert told(run) == [(1, "Ada")]
+    assert rows_of(run) == [(1, "Ada")]
     assert f"{CONTACTS}: no generation to compare with" in caplog.text
     # The one of the earlier run is there still.
-    assert told(source.run()) == [(1, "Ada"), (2, None)]
+    assert rows_of(source.run()) == [(1, "Ada"), (2, None)]
 
 
 def test_a_generation_is_dropped_once_a_later_one_is_named(source, caplog):
@@ -242,10 +242,10 @@ def test_a_generation_is_dropped_once_a_later_one_is_named(source, caplog):
     first = source.run().state
     source.has(contact(1))
     source.run()
-    assert told(source.run(state=first)) == [(2, None)], "still there"
+    assert rows_of(source.run(state=first)) == [(2, None)], "still there"
     source.run()
     caplog.clear()
-    assert told(source.run(state=first)) == [(1, "Ada")]
+    assert rows_of(source.run(state=first)) == [(1, "Ada")]
     assert "the snapshot lacks the generation that STATE names" in caplog.text
 
 
@@ -261,7 +261,7 @@ def test_a_state_of_another_shape_names_none(source, found):
     source.has(contact(1))
     run = source.run(state={"bookmarks": {CONTACTS: {"snapshots": found}}})
     assert run.error is None
-    assert told(run) == [(1, "Ada")]
+    assert rows_of(run) == [(1, "Ada")]
 
 
 def test_a_run_without_the_setting_makes_state_name_none(source, fake):
@@ -276,7 +276,7 @@ def test_a_run_without_the_setting_makes_state_name_none(source, fake):
         at for at, message in enumerate(plain.messages) if message["type"] == "RECORD"
     ), "what is loaded by half is not taken for known"
     source.has(contact(1))
-    assert told(source.run(state=plain.state)) == [(1, "Ada")]
+    assert rows_of(source.run(state=plain.state)) == [(1, "Ada")]
 
 
 def test_a_test_neither_reads_nor_makes_a_snapshot(at_file, file):
@@ -289,18 +289,18 @@ def test_accounts_have_generations_of_their_own(source):
     source.has(contact(1))
     source.run(config={"mailjet_account": "north"})
     source.has(contact(2))
-    assert told(source.run(config={"mailjet_account": "south"})) == [(2, "Ada")]
+    assert rows_of(source.run(config={"mailjet_account": "south"})) == [(2, "Ada")]
     assert source.state["bookmarks"][CONTACTS]["snapshots"].keys() == {"north", "south"}
     source.has(contact(1), contact(3))
-    assert told(source.run(config={"mailjet_account": "north"})) == [(3, "Ada")]
-    assert told(source.run(config={"mailjet_account": "south"})) == [(1, "Ada"), (3, "Ada"), (2, None)]
+    assert rows_of(source.run(config={"mailjet_account": "north"})) == [(3, "Ada")]
+    assert rows_of(source.run(config={"mailjet_account": "south"})) == [(1, "Ada"), (3, "Ada"), (2, None)]
 
 
 def test_p6_settings_that_limit_a_listing_delete_nothing(source, caplog):
     caplog.set_level(logging.INFO)
     source.has(contact(1), contact(2, "Anonymized", Email=r"\x0f00d1@domain.invalid"))
-    assert told(source.run(config={"mailjet_include_anonymized": True})) == [(1, "Ada"), (2, "Anonymized")]
-    assert told(source.run()) == [(1, "Ada")]
+    assert rows_of(source.run(config={"mailjet_include_anonymized": True})) == [(1, "Ada"), (2, "Anonymized")]
+    assert rows_of(source.run()) == [(1, "Ada")]
     assert "settings changed" in caplog.text
 
 
@@ -312,9 +312,9 @@ def test_other_columns_make_every_row_a_changed_one(source):
     source.run()
     source.has(contact(2))
     run = source.run(without=("email",))
-    assert told(run) == [(2, "Ada"), (1, None)]
-    assert told(source.run(without=("email",))) == []
-    assert told(source.run()) == [(2, "Ada")]
+    assert rows_of(run) == [(2, "Ada"), (1, None)]
+    assert rows_of(source.run(without=("email",))) == []
+    assert rows_of(source.run()) == [(2, "Ada")]
 
 
 def test_a_change_in_a_column_that_is_not_selected_is_none(source):
@@ -332,7 +332,7 @@ def test_the_column_cannot_be_deselected_and_older_catalogs_need_not_have_it(sou
     source.has()
     run = source.run(catalog=older)
     assert DELETED_AT in run.schema(CONTACTS)["properties"]
-    assert told(run) == [(1, None)]
+    assert rows_of(run) == [(1, None)]
 
 
 def test_a_catalog_without_metadata_selects_everything_as_ever(source, tap):
@@ -340,7 +340,7 @@ def test_a_catalog_without_metadata_selects_everything_as_ever(source, tap):
     chosen["streams"] = [stream | {"metadata": []} for stream in chosen["streams"] if stream["stream"] == CONTACTS]
     source.has(contact(1))
     run = source.run(catalog=chosen)
-    assert told(run) == [(1, "Ada")]
+    assert rows_of(run) == [(1, "Ada")]
     assert DELETED_AT in run.schema(CONTACTS)["properties"]
 
 
@@ -376,7 +376,7 @@ def test_other_stream_maps_make_every_row_a_changed_one(source):
     source.has(contact(1))
     source.run(config={"stream_maps": {CONTACTS: {"name": "name.upper()"}}})
     run = source.run(config={"stream_maps": {CONTACTS: {"name": "name.lower()"}}})
-    assert told(run) == [(1, "ada")]
+    assert rows_of(run) == [(1, "ada")]
 
 
 def test_flattened_records_are_compared_too(source):
@@ -384,15 +384,15 @@ def test_flattened_records_are_compared_too(source):
     flat = {"flattening_enabled": True, "flattening_max_depth": 1}
     source.run(config=flat)
     source.has(contact(2))
-    assert told(source.run(config=flat)) == [(1, None)]
+    assert rows_of(source.run(config=flat)) == [(1, None)]
 
 
 def test_numbers_of_any_size_are_compared(source):
     source.has(contact(1, DeliveredCount=2**70), contact(2))
     assert len(source.run().records(CONTACTS)) == 2
-    assert told(source.run()) == []
+    assert rows_of(source.run()) == []
     source.has(contact(1, DeliveredCount=2**70 + 1), contact(2))
-    assert told(source.run()) == [(1, "Ada")]
+    assert rows_of(source.run()) == [(1, "Ada")]
 
 
 def test_a_column_of_another_name_or_type_makes_a_row_a_changed_one(source, monkeypatch):
@@ -415,7 +415,7 @@ def test_properties_in_another_order_are_the_same(source):
     source.mailjet.collections["contactdata"] = [{"ID": 1, "ContactID": 1, "Data": items}]
     assert source.run().records(CONTACTS)[0]["properties"] == {"a": "a", "b": "b"}
     source.mailjet.collections["contactdata"] = [{"ID": 1, "ContactID": 1, "Data": items[::-1]}]
-    assert told(source.run()) == []
+    assert rows_of(source.run()) == []
 
 
 def test_keys_of_several_columns(source, monkeypatch):
@@ -433,7 +433,7 @@ def test_p6_a_key_of_another_form_deletes_nothing(source, monkeypatch):
     source.run()
     monkeypatch.setattr("tap_mailing.mailjet.contacts.Contacts.keys", ("account", "email"))
     source.has(contact(1))
-    assert told(source.run()) == [(1, "Ada")]
+    assert rows_of(source.run()) == [(1, "Ada")]
 
 
 # What is kept
@@ -458,12 +458,12 @@ def test_p7_a_key_that_may_be_an_address_is_kept_as_a_digest_only(source, at_fil
     monkeypatch.setattr("tap_mailing.mailjet.contacts.Contacts.keys", ("account", "email"))
     for one in (source, at_file):
         one.has(contact(1, "Canary"), contact(2, "Canary"))
-        assert told(one.run()) == [(1, "Canary"), (2, "Canary")]
+        assert rows_of(one.run()) == [(1, "Canary"), (2, "Canary")]
         one.has(contact(2, "Canary", DeliveredCount=5), contact(3, "Canary"))
-        assert told(one.run()) == [(2, "Canary"), (3, "Canary")]
+        assert rows_of(one.run()) == [(2, "Canary"), (3, "Canary")]
         assert "1 row was deleted at the provider. The stream writes no records of deletions" in caplog.text
         caplog.clear()
-        assert told(one.run()) == []
+        assert rows_of(one.run()) == []
         assert "deleted" not in caplog.text
     assert b"canary" not in file.read_bytes().lower()
 

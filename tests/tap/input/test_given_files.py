@@ -61,7 +61,7 @@ def test_p9_a_state_inside_something_else_is_refused_with_its_place(state, place
 
 
 @pytest.mark.parametrize(
-    ("state", "told"),
+    ("state", "expected"),
     [
         ([STATE], "an array"),
         ("text", "a string"),
@@ -72,14 +72,14 @@ def test_p9_a_state_inside_something_else_is_refused_with_its_place(state, place
         (BOOKMARKS, f"it has an object with '{JOBS}'"),
     ],
 )
-def test_p9_another_form_of_state_is_refused(state, told):
+def test_p9_another_form_of_state_is_refused(state, expected):
     found = refusal(state)
     assert "expected an object with `bookmarks`" in found
-    assert told in found
+    assert expected in found
 
 
 @pytest.mark.parametrize(
-    ("entry", "told"),
+    ("entry", "expected"),
     [
         ("2026-01-01", "the entry is a string, but must be an object"),
         ([], "the entry is an array"),
@@ -96,10 +96,10 @@ def test_p9_another_form_of_state_is_refused(state, told):
         ({**BOOKMARKS[JOBS], "progress_markers": 5}, "`progress_markers`: Expected `object | null`, got `int`"),
     ],
 )
-def test_p9_an_entry_of_another_shape_is_refused_with_its_stream(entry, told):
+def test_p9_an_entry_of_another_shape_is_refused_with_its_stream(entry, expected):
     found = refusal({"bookmarks": {JOBS: entry}})
     assert found.startswith(f"STATE of stream {JOBS}: ")
-    assert told in found
+    assert expected in found
 
 
 @pytest.mark.parametrize(
@@ -185,8 +185,8 @@ def test_a_member_that_is_null_or_absent_is_as_in_the_taps_own_catalog(tap, mail
     assert run.error is None
     assert run.streams == {stream}
     assert run.records(stream) == whole.records(stream) != []
-    (told,) = [message for message in run.messages if message["type"] == "SCHEMA"]
-    assert told == next(message for message in whole.messages if message["type"] == "SCHEMA")
+    (schema,) = [message for message in run.messages if message["type"] == "SCHEMA"]
+    assert schema == next(message for message in whole.messages if message["type"] == "SCHEMA")
     assert run.state == whole.state
 
 
@@ -255,7 +255,7 @@ def test_the_replication_method_is_found_in_each_place_in_any_case(tap, mailjet,
 
 
 @pytest.mark.parametrize(
-    ("changed", "told"),
+    ("changed", "expected"),
     [
         ({"metadata": "x"}, "Expected `array | null`, got `str` - at `$.metadata`"),
         ({"metadata": {"x": 1}}, "Expected `array | null`, got `object` - at `$.metadata`"),
@@ -285,16 +285,16 @@ def test_the_replication_method_is_found_in_each_place_in_any_case(tap, mailjet,
         ({"replication_method": 5}, "is a number, but must be FULL_TABLE or INCREMENTAL"),
     ],
 )
-def test_p9_what_cannot_be_understood_is_refused_with_stream_and_member(tap, mailjet, changed, told):
+def test_p9_what_cannot_be_understood_is_refused_with_stream_and_member(tap, mailjet, changed, expected):
     with pytest.raises(ConfigurationError) as error:
         mailjet.read(JOBS, catalog={"streams": [entry(tap, JOBS, **changed)]})
     assert f"--catalog, stream {JOBS}: " in str(error.value)
-    assert told in str(error.value)
+    assert expected in str(error.value)
     assert mailjet.requests == []
 
 
 @pytest.mark.parametrize(
-    ("catalog", "told"),
+    ("catalog", "expected"),
     [
         ([], "expected an object with `streams`"),
         ({}, "expected an object with `streams`"),
@@ -305,10 +305,10 @@ def test_p9_what_cannot_be_understood_is_refused_with_stream_and_member(tap, mai
         ({"streams": [{"tap_stream_id": LISTS}, {"tap_stream_id": LISTS}]}, "two entries"),
     ],
 )
-def test_p9_another_form_of_catalog_is_refused(catalog, told):
+def test_p9_another_form_of_catalog_is_refused(catalog, expected):
     with pytest.raises(ConfigurationError) as error:
         TapMailing(config={}, catalog=catalog)
-    assert told in str(error.value)
+    assert expected in str(error.value)
 
 
 def test_a_stream_of_another_tap_is_reported_and_skipped(tap, mailjet, caplog):
@@ -355,7 +355,7 @@ def test_p9_whatever_a_catalog_holds_is_read_or_refused(changed):
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "expected"),
     [
         ('{"canary": }', "is not JSON: line 1, column 12."),
         ("", "is empty"),
@@ -370,11 +370,11 @@ def test_p9_whatever_a_catalog_holds_is_read_or_refused(changed):
         ('{"canary": "\\ud800"}', "an invalid character"),
     ],
 )
-def test_p9_a_file_that_is_no_json_is_reported_by_option_and_place(content, told):
+def test_p9_a_file_that_is_no_json_is_reported_by_option_and_place(content, expected):
     with pytest.raises(ConfigurationError) as error:
         checked(io.StringIO(content), "--state")
     assert "--state" in str(error.value)
-    assert told in str(error.value)
+    assert expected in str(error.value)
     assert "canary" not in str(error.value)
 
 

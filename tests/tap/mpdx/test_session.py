@@ -128,10 +128,10 @@ def test_p9_a_wrong_setting_is_named_before_anything_is_written(read, setting, v
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("told", ["reset", "retry_after"])
-def test_a_refusal_for_too_many_requests_is_waited_out_as_requested(make, sandbox, read, told):
+@pytest.mark.parametrize("headers", ["reset", "retry_after"])
+def test_a_refusal_for_too_many_requests_is_waited_out_as_requested(make, sandbox, read, headers):
     make("A")
-    sandbox.switches.change({"mpdx_rate_limit": 2, "mpdx_rate_seconds": 0.5, "mpdx_rate_headers": told})
+    sandbox.switches.change({"mpdx_rate_limit": 2, "mpdx_rate_seconds": 0.5, "mpdx_rate_headers": headers})
     began = time.monotonic()
     run = read(ACCOUNT_LISTS, CONTACTS)
     assert run.error is None

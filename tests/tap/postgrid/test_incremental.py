@@ -215,10 +215,10 @@ def test_a_server_whose_clock_is_ahead_takes_the_bookmark_nowhere_ahead(world, r
 
 
 @each_order
-@pytest.mark.parametrize("told", [True, False])
-def test_a_server_whose_clock_is_behind_hides_no_change(crowd, world, read, order, told):
+@pytest.mark.parametrize("sends_date", [True, False])
+def test_a_server_whose_clock_is_behind_hides_no_change(crowd, world, read, order, sends_date):
     world.pg.change(postgrid_order=order)
-    if not told:
+    if not sends_date:
         world.wire.clock = None
 
     def edit():
@@ -230,7 +230,7 @@ def test_a_server_whose_clock_is_behind_hides_no_change(crowd, world, read, orde
     first = read(CONTACTS, lookback=0)
     changed = {record["updated_at"] for record in first.records(CONTACTS) if record["description"] == "changed"}
     assert changed, "a change was read that came after others"
-    second = read(CONTACTS, lookback=0 if told else "PT3H", state=first.state)
+    second = read(CONTACTS, lookback=0 if sends_date else "PT3H", state=first.state)
     assert {*names(second)} >= {"Name 249", "Name 000", "Name 010", "Name 240"}
 
 

@@ -220,16 +220,16 @@ def test_p9_what_no_column_can_hold_fails_the_stream_and_names_the_field(read_on
 
 
 @pytest.mark.parametrize(
-    ("stream", "row", "told"),
+    ("stream", "row", "fields"),
     [
         (CONTACTS, {"verificationMood": "canary"}, "verificationMood"),
         (IMPORTS, {"file": {"rows": 3}, "receiverStatusCount": {"lostCount": 1}}, "file.rows, receiverStatusCount"),
         (IMPORTS, {"file": "canary"}, "file"),
     ],
 )
-def test_a_field_that_is_unknown_is_reported(read_one, caplog, stream, row, told):
+def test_a_field_that_is_unknown_is_reported(read_one, caplog, stream, row, fields):
     assert read_one(stream, row).error is None
-    assert f"does not know: {told}" in caplog.text
+    assert f"does not know: {fields}" in caplog.text
     assert "canary" not in caplog.text
 
 
