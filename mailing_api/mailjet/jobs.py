@@ -15,25 +15,34 @@ __all__ = ["TERMINAL_STATUSES", "CsvImport", "Job"]
 TERMINAL_STATUSES: Final = frozenset({"completed", "error", "abort", "aborted"})
 
 
-class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """A managemanycontacts job.
+class _Job(msgspec.Struct, frozen=True, kw_only=True):
+    """The common part of both kinds of jobs.
 
     Attributes:
         status: in lower case, trimmed.
-        error: Mailjet's message, which may quote addresses; "" for none.
-        error_file: the URL or path of the error file; "" for none.
-        count: contacts processed so far, or None; whether they include those in error is unverified.
+        count: contacts or rows processed so far, or None. Unverified: whether this includes contacts in error, and
+            whether a csvimport job counts all rows of its file from the beginning.
     """
 
     status: str
-    error: str
-    error_file: str
     count: int | None
 
     @property
     def is_terminal(self) -> bool:
         """Whether the job can no longer change."""
         return self.status in TERMINAL_STATUSES
+
+
+class Job(_Job, frozen=True, kw_only=True):
+    """A managemanycontacts job.
+
+    Attributes:
+        error: Mailjet's message, which may quote addresses; "" for none.
+        error_file: the URL or path of the error file; "" for none.
+    """
+
+    error: str
+    error_file: str
 
     @classmethod
     def of(cls, row: Row) -> Self:
@@ -46,23 +55,14 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-class CsvImport(msgspec.Struct, frozen=True, kw_only=True):
+class CsvImport(_Job, frozen=True, kw_only=True):
     """A csvimport job. Samples in the documentation have an empty string in place of numbers.
 
     Attributes:
-        status: in lower case, trimmed.
         errors: rows in error, or None.
-        count: rows of the file, or rows processed (unverified which of the two), or None.
     """
 
-    status: str
     errors: int | None
-    count: int | None
-
-    @property
-    def is_terminal(self) -> bool:
-        """Whether the job can no longer change."""
-        return self.status in TERMINAL_STATUSES
 
     @classmethod
     def of(cls, row: Row) -> Self:
