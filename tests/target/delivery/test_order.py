@@ -115,12 +115,13 @@ class Target:
         )
 
     def take(self, rows: list[Row]) -> None:
-        self.queue.offer(rows, time.monotonic())
+        self.queue.offer(rows)
 
     def send(self, *, ending: bool = True) -> None:
         while (ready := self.queue.next_batch(ending=ending)) is not None:
-            number = self.journal.begin_batch(self.place.name, ready.action, ready.route, ready.rows)
-            self.under_way.append(Batch(number, self.queue, ready.action, ready.route, ready.rows, ()))
+            action, route, rows = ready
+            number = self.journal.begin_batch(self.place.name, action, route, rows)
+            self.under_way.append(Batch(number, self.queue, action, route, rows, ()))
 
     def end(self, position: int) -> None:
         batch = self.under_way.pop(position % len(self.under_way))
