@@ -67,8 +67,6 @@ class SesAccount(Account):
             check_url("ses_s3_endpoint_url", url, "https://s3.eu-west-1.amazonaws.com")
         if not name:
             return None
-        if "/" in name:
-            raise ConfigurationError("Setting `ses_s3_bucket` has a slash: give the bucket's name alone.")
         if prefix.startswith("/"):
             raise ConfigurationError("Setting `ses_s3_prefix` begins with a slash, which S3 would take as a folder.")
         bucket = self._client.bucket(self._region, name, endpoint_url=url, encryption=encryption)

@@ -68,7 +68,7 @@ def refusal_of(error: RequestRefused | ProviderFault) -> Refusal:
         return Refusal("refused_by_provider", f"looking for the contact: {why_failing(error)}")
     if not is_invalid(error):
         raise error
-    return Refusal("refused_by_provider", error.said or str(error.code))
+    return Refusal("refused_by_provider", error.said or error.code_or_status)
 
 
 class SesList(Protocol):

@@ -39,7 +39,7 @@ HINDRANCES = {
     "no such bucket": (None, {"ses_s3_bucket": "nobodys"}, "the bucket 'nobodys' does not exist"),
     "bucket elsewhere": (elsewhere, {}, "the bucket 'american' is in us-east-1"),
     "no bucket": (None, {"ses_s3_bucket": None}, "needs a bucket"),
-    "a path for a bucket": (None, {"ses_s3_bucket": "a/b"}, "has a slash"),
+    "a path for a bucket": (None, {"ses_s3_bucket": "a/b"}, "`ses_s3_bucket` is not a valid bucket name"),
     "a prefix from the root": (None, {"ses_s3_prefix": "/a"}, "begins with a slash"),
     "no URL": (None, {"ses_s3_endpoint_url": "here"}, "Setting `ses_s3_endpoint_url`"),
     "two regions": (None, {"ses_regions": ["eu-west-1", "us-east-1"]}, "names 2 regions"),
