@@ -52,8 +52,8 @@ MPDX_SETTINGS: Final = (
         name="mpdx_account",
         title="MPDX account label",
         description=(
-            "A name of your choice for this user's account, written to the tap's column `account`; "
-            "the target's journal remembers by it. Not a credential."
+            "A name of your choice for this user's account. The tap writes it to the column `account`; the target's "
+            "journal identifies the account by it. Not a credential."
         ),
         default="default",
     ),

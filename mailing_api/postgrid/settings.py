@@ -35,8 +35,8 @@ POSTGRID_SETTINGS: Final = (
         name="postgrid_account",
         title="PostGrid account label",
         description=(
-            "A name of your choice for this account, written to the tap's column `account`; "
-            "the target's journal remembers by it. Not a credential."
+            "A name of your choice for this account. The tap writes it to the column `account`; the target's "
+            "journal identifies the account by it. Not a credential."
         ),
         default="default",
     ),

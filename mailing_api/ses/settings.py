@@ -77,8 +77,8 @@ SES_SETTINGS: Final = (
         name="ses_account",
         title="Amazon SES account label",
         description=(
-            "A name of your choice for this AWS account, written to the tap's column `account`; "
-            "the target's journal remembers by it. Not a credential."
+            "A name of your choice for this AWS account. The tap writes it to the column `account`; the target's "
+            "journal identifies the account by it. Not a credential."
         ),
         default="default",
     ),

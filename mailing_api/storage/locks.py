@@ -190,7 +190,9 @@ class HeldFile:
                 other = beside.lstat()
                 # SQLite would open, write and empty it in any case.
                 if not stat.S_ISREG(other.st_mode) or other.st_uid != opened.st_uid or other.st_nlink != 1:
-                    raise Foreign(f"has a {beside.name} beside it that belongs to another user or program; remove it")
+                    raise Foreign(
+                        f"has a {beside.name} beside it that belongs to another user or program; find out who made it"
+                    )
         head = os.pread(descriptor, 100, 0)
         if not head:
             if self._log.exists() and self._log.stat().st_size:
