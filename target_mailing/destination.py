@@ -1,4 +1,4 @@
-"""What a destination is to the engine: fields, actions, an encoding, and a list of resumable steps."""
+"""The interface between the engine and a provider: a destination with its fields, actions, encoding and steps."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ __all__ = [
 
 
 class Refusal(msgspec.Struct, frozen=True):
-    """Why a row was not taken.
+    """Why a row was refused.
 
     Attributes:
         code: stable.
         reason: may quote data; for the rejects file only.
-        is_unasked: the provider refused to tell whether the contact opted out.
+        is_unasked: the provider did not answer whether the contact opted out.
     """
 
     code: str
@@ -48,14 +48,13 @@ class Done(msgspec.Struct, frozen=True):
     """The step is done.
 
     Attributes:
-        evidence: what a later step, or a later run, needs to go on. Positions under `withheld` are of rows that are
-            not sent, for the sake of consent, whatever becomes of the others; those under `absent` of rows that need
-            not be sent, since who is to leave is not there.
-        certain: where a step of unknown effect was found to be done: nobody else can have done it.
-        names: by position, what the provider calls the rows' contacts; the journal keeps it for later batches.
-        left: by position, such names that stand for the contacts no more; the journal forgets them.
-        refused: by position, rows that the provider refused in this step; the others go on. Later steps, also those of
-            a later run, find their positions in the evidence under `refused`.
+        evidence: the data that a later step, or a later run, needs to continue. Positions under `withheld` are rows
+            that are not sent because of consent; those under `absent` are removals of contacts that do not exist.
+        certain: where a step of unknown effect turned out to be done: no other program can have done it.
+        names: by position, the provider's IDs of the rows' contacts; the journal keeps them for later batches.
+        left: by position, IDs that no longer belong to the contacts; the journal forgets them.
+        refused: by position, rows that the provider refused in this step; the others continue. Later steps, also those
+            of a later run, find their positions in the evidence under `refused`.
     """
 
     evidence: dict[str, Any]
@@ -70,10 +69,10 @@ class Again(msgspec.Struct, frozen=True):
 
     Attributes:
         after: seconds until then; None to poll at the pace of `poll_interval` and `poll_max_interval`.
-        rewind: what earlier steps found may be old by then: begin at the step's `again_from`, which finds in the
-            evidence what it noted itself the last time.
-        maybe_done: of a step that is not repeatable: nobody knows whether it was done, which does no harm. Else nothing
-            was done.
+        rewind: the results of earlier steps may be outdated by then: begin at the step's `again_from`, which finds its
+            own previous evidence.
+        maybe_done: for a step that is not repeatable: it is unknown whether it was done, which is harmless. Else it was
+            not done.
     """
 
     after: float | None = None
@@ -85,14 +84,14 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True):
     """The batch has ended at the provider. Rows not named here were delivered.
 
     Attributes:
-        job: the provider's name for the work.
+        job: the provider's ID of the job.
         rejected: by position in the batch, rows that the provider refused.
-        withheld: positions of rows that were not sent, for the sake of consent.
-        resend: positions of rows of which nobody can tell; sending them again does no harm.
-        unresolved: nobody can tell which rows failed: those neither rejected nor withheld are to be split.
-        absent: whatever is unresolved, or to be sent again, certainly did not arrive.
+        withheld: positions of rows that were not sent because of consent.
+        resend: positions of rows with an unknown result; sending them again is harmless.
+        unresolved: it is unknown which rows failed: those neither rejected nor withheld must be split.
+        absent: rows that are unresolved, or to be sent again, certainly did not arrive.
         reason: for rows that stay unresolved.
-        effects: by position, what was done to rows that were delivered, where it is known better than by the action.
+        effects: by position, the effects on delivered rows, where the provider reports more than the action implies.
     """
 
     job: str | None = None
@@ -109,19 +108,19 @@ Progress = Done | Again | Finished
 
 
 class Work(msgspec.Struct, kw_only=True):
-    """What a step is given.
+    """The input of a step.
 
     Attributes:
-        action: what is to be done with every row; it may be the destination's `ask`.
+        action: the action for every row; it may be the destination's `ask`.
         rows: the batch.
         evidence: of the steps done so far, by step.
-        polls: how often this step said `Again`.
-        maybe_done: this step said that it may have been done before.
-        begun_at: when this step was first begun (Unix seconds).
-        known: what the steps of all batches of this destination noted, as far as the journal remembers.
-        resumed: the batch is of an earlier run: its rows have no content, and come again in the input.
-        names: for a step that `uses_names`: by position, what the provider calls the rows' contacts, as far as known.
-        journal: a name for this journal, the same in each run; "" for one that ends with the run.
+        polls: how often this step returned `Again`.
+        maybe_done: this step returned before that it may have been done.
+        begun_at: when this step was first started (Unix seconds).
+        known: the evidence of the steps of all batches of this destination, as far as the journal remembers.
+        resumed: the batch is from an earlier run: its rows have no content, and come again in the input.
+        names: for a step that `uses_names`: by position, the provider's IDs of the rows' contacts, as far as known.
+        journal: an identifier of this journal, the same in each run; "" for one that ends with the run.
     """
 
     action: str
@@ -137,36 +136,36 @@ class Work(msgspec.Struct, kw_only=True):
 
     @property
     def refused(self) -> set[int]:
-        """Positions of rows that an earlier step did not let pass."""
+        """Positions of rows that an earlier step refused."""
         return {at for noted in self.evidence.values() for at in noted.get("refused", ())}
 
     @property
     def withheld(self) -> list[int]:
-        """Positions of rows that an earlier step withheld, for the sake of consent."""
+        """Positions of rows that an earlier step withheld because of consent."""
         return [at for noted in self.evidence.values() for at in noted.get("withheld", ())]
 
     @property
     def sent(self) -> list[int]:
-        """Positions of the rows that a job is given: no earlier step withheld or refused them, or had no need of it."""
+        """Positions of the rows to send: those that no earlier step withheld, refused or found absent."""
         absent = {at for noted in self.evidence.values() for at in noted.get("absent", ())}
         left_out = {*self.withheld, *self.refused, *absent}
         return [at for at in range(len(self.rows)) if at not in left_out]
 
 
 class Step(ABC):
-    """One call, or one watch, of a batch.
+    """One call for a batch, or the polling of its job.
 
     Attributes:
-        name: under which the journal keeps it.
+        name: its name in the journal.
         repeatable: taking the step twice has the effect of taking it once.
-        watches: the step only looks at a job under way, so its time-outs are those of jobs.
-        sends: a repeatable step by which rows arrive, so that after a kill some of them may have.
-        prepares: a step that is not repeatable, by which no row arrives: if nobody can tell whether it was done, no row
-            is in doubt.
-        again_from: the earlier step from which taking this one again begins; None for itself.
+        watches: the step only polls a job, so its time-outs are those of jobs.
+        sends: a repeatable step that delivers rows, so that after a kill some of them may have arrived.
+        prepares: a step that is not repeatable and delivers no row: if it is unknown whether it was done, no row is in
+            doubt.
+        again_from: the earlier step at which a repetition of this one begins; None for itself.
         uses_names: it needs `Work.names`.
-        spares_shared: it removes what the rows' contacts were called before, so that these names are only those that
-            no other contact has which a key has. For all steps of a removal they are those that no other key has.
+        spares_shared: it removes former contacts, so `Work.names` holds only IDs that belong to no other contact with a
+            key. In all steps of a removal it holds those that belong to no other key.
     """
 
     name: str
@@ -183,14 +182,14 @@ class Step(ABC):
         """Take the step. Called from another thread.
 
         Raises:
-            MailingError: it failed; with `maybe_done`, nobody knows whether it had its effect.
+            MailingError: it failed; with `maybe_done`, it is unknown whether it had an effect.
         """
 
     def undo(self, work: Work) -> None:  # noqa: B027 - most leave nothing
-        """Clear away what the step, taken or only begun, left for this batch, which goes no further.
+        """Remove what the step, done or only started, left at the provider for this batch, which ends here.
 
-        Called from another thread, for each step that was taken: of a batch that ends before it was submitted, or that
-        is given up. It may be called again. Whatever it raises is told in the log only.
+        Called from another thread, for each step of a batch that ends before it was submitted, or that is abandoned. It
+        may be called again. Its errors are only logged.
         """
 
     def recover(self, work: Work) -> Done | None:  # noqa: ARG002 - only a step that is not repeatable needs it
@@ -199,12 +198,12 @@ class Step(ABC):
 
 
 class Destination(ABC):
-    """Somewhere contacts go: one list, or one account. What only some destinations have, protocols below describe.
+    """A list or an account that receives contacts. The protocols below describe what only some destinations have.
 
     Attributes:
-        name: provider, account and list; stable, since the journal remembers by it.
-        actions: what can be done with a contact.
-        fields: what it takes.
+        name: provider, account and list; stable, since it identifies the destination in the journal.
+        actions: its actions on contacts.
+        fields: its fields.
     """
 
     name: str
@@ -214,7 +213,7 @@ class Destination(ABC):
     @property
     @abstractmethod
     def places(self) -> Collection[str]:
-        """The lists that contacts go to, each for one run at a time: names without the account's label."""
+        """The lists that receive contacts, each locked for one run at a time: names without the account's label."""
 
     @abstractmethod
     def encode(self, contact: MappedContact, action: str) -> bytes:
@@ -224,24 +223,24 @@ class Destination(ABC):
             RowRejected: it cannot be delivered; never for one that is deleted.
         """
 
-    def overlay(self, earlier: bytes, later: bytes) -> bytes:  # noqa: ARG002 - most often a row says all of a contact
-        """The contact that has the effect of the earlier followed by the later."""
+    def overlay(self, earlier: bytes, later: bytes) -> bytes:  # noqa: ARG002 - most often a row holds the whole contact
+        """The contact with the effect of the earlier one followed by the later one."""
         return later
 
     @abstractmethod
     def parts(self, action: str, rows: list[Row]) -> Sequence[tuple[str, list[Row]]]:
-        """The batches that these rows go in, each with its route: a name that the journal keeps for later runs."""
+        """These rows divided into batches, each with its route, which the journal keeps for later runs."""
 
     @abstractmethod
     def steps(self, action: str, route: str) -> Sequence[Step]:
-        """The steps of a batch on that route, in order; the last ones say `Finished`."""
+        """The steps of a batch on that route, in order; the last one returns `Finished`."""
 
-    def can_resume(self, route: str, begun: Collection[str]) -> bool:  # noqa: ARG002 - most often nothing is in the way
-        """Whether a batch that an earlier run left unfinished on that route may be gone on with.
+    def can_resume(self, route: str, begun: Collection[str]) -> bool:  # noqa: ARG002 - most often it may
+        """Whether an unfinished batch of an earlier run on that route may be resumed.
 
         Args:
-            route: that the journal kept.
-            begun: the names of the steps that were begun.
+            route: from the journal.
+            begun: the names of the steps that were started.
 
         Raises:
             ConfigurationError: it may, but these settings do not allow it.
@@ -249,9 +248,9 @@ class Destination(ABC):
         return True
 
     def read_back(self, verdict: Finished, doubtful: Sequence[int]) -> Step | None:  # noqa: ARG002
-        """A step that looks for rows which the verdict rejects only because no job can tell whether they arrived.
+        """A step that looks for rows which the verdict rejects only because no job reports whether they arrived.
 
-        It says `Finished`: the verdict, without those that are there. None where the provider cannot be asked.
+        It returns `Finished`: the verdict without the rows that arrived. None where the provider cannot be asked.
         """
         return None
 
@@ -266,16 +265,16 @@ class DefinesProperties(Protocol):
 
 @runtime_checkable
 class Declining(Protocol):
-    """A destination that keeps what its contacts declined (`Actions.decline`), but of nobody who is not there.
+    """A destination that stores which topics its contacts opted out of (`Actions.decline`), but only of existing ones.
 
-    The journal remembers what others declined until they are added.
+    The journal remembers the topics of other people until they are added.
     """
 
     def declined(self, contact: bytes) -> Collection[str]:
-        """What a contact, as `encode` gave it, declines: stable names, which tell nothing of a person."""
+        """The topics that a contact, as `encode` returned it, opted out of: stable names without personal data."""
 
     def declining(self, contact: bytes, names: Collection[str]) -> bytes:
-        """A contact, as `encode` gave it, that declines these, too, as far as it is not to undo that."""
+        """A contact, as `encode` returned it, that opts out of these topics, too, unless it may undo that."""
 
 
 @runtime_checkable
@@ -286,21 +285,20 @@ class ListsByRow(Protocol):
     """
 
     def actions_on_lists(self, contact: MappedContact, action: str) -> Mapping[str, str]:
-        """By list, what is done there with a row's contact."""
+        """By list, the action on a row's contact."""
 
 
 @runtime_checkable
 class AppendOnlyDestination(Protocol):
-    """A destination whose contacts can neither change nor leave, and would be there twice if they were sent again.
+    """A destination whose contacts cannot be changed or removed, and would exist twice if they were sent again.
 
-    Whatever asks for one of these is rejected. All contacts can be replaced as a whole.
+    A row that would need one of these is rejected. All contacts can be replaced as a whole.
 
     Attributes:
         name: as of each destination.
         actions: as of each destination.
-        replaces_contents: each run delivers all that is to be there: what was there before leaves when it has ended
-            well.
-        holds_since: what was confirmed before this moment (Unix seconds) is not there any more; 0 where that cannot be.
+        replaces_contents: each run delivers the complete contents: earlier contacts are removed when it has succeeded.
+        holds_since: contacts that were confirmed before this moment (Unix seconds) no longer exist there; 0 for never.
     """
 
     name: str
@@ -309,8 +307,8 @@ class AppendOnlyDestination(Protocol):
     holds_since: float
 
     def closing(self) -> Sequence[Step]:
-        """The steps that end a run in which rows were delivered, and every row has its outcome.
+        """The steps at the end of a run in which rows were delivered, and every row has its outcome.
 
-        Where contents are replaced. The steps are taken before the run's STATE leaves, and given no rows. A run that
-        is stopped before their end does not go on with them later: the next one has its own.
+        They exist where contents are replaced. They run before the run's STATE is written, without rows. If the run is
+        stopped before their end, they are not resumed: the next run has its own.
         """

@@ -56,7 +56,7 @@ class Router:
         self.label = f"{self.provider.name}-{self._account.label}"
         #: Locks the lists that this run delivers to.
         self.lists: ListLocks | None = None
-        #: The provider is being asked for a destination.
+        #: Whether the provider is being queried about a destination.
         self.is_asking = False
         #: By destination, the settings that must be equal for all of its streams.
         self._shared: dict[str, Any] = {}

@@ -23,7 +23,7 @@ class Row(msgspec.Struct, gc=False):
             an earlier run.
         stream: name in the input.
         key: keyed hash of the stream's key, if it has one.
-        drops_key: when this is done, the key holds no contact any more.
+        drops_key: when this is done, the key no longer has a contact.
         email: the contact's address as it is sent, or what else identifies it (`Fields.identify`); "" while only the
             key is known.
         address: the same, folded so that equal ones are equal.
@@ -36,7 +36,7 @@ class Row(msgspec.Struct, gc=False):
         resubmitted: an earlier submission of this content may have arrived.
         also: keys of rows that this one superseded; the contact is theirs, too.
         reference: stream and key in words, where the destination has the provider keep them; else empty.
-        lost_address: the key has no address any more, but was not deleted.
+        lost_address: the key no longer has an address, but was not deleted.
         tells_changes: its stream tells changes in their order, so that another address of the same key is a change.
         is_of_shared_key: its key stands for several addresses at once, so that none is a former one.
         tickets: its resources, where these are more than, or other than, its key and its contact.

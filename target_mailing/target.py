@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
@@ -79,6 +79,10 @@ class TargetMailing(MailingPlugin, Target):
     declared_settings = SETTINGS
     config_jsonschema: ClassVar[dict[str, Any]] = json_schema(SETTINGS)
     command_class = TargetCommand
+    option_help: ClassVar[Mapping[str, str]] = {
+        **MailingPlugin.option_help,
+        "file_input": "File with Singer messages to read instead of standard input.",
+    }
     capabilities: ClassVar[list[CapabilitiesEnum]] = [
         PluginCapabilities.ABOUT,
         PluginCapabilities.STREAM_MAPS,

@@ -286,12 +286,12 @@ def _check_sources(
         if column not in known:
             raise ConfigurationError(
                 f"{stream}: `mapping` takes {name!r} from column {column!r}, which the stream does not have."
-                f"{did_you_mean([column], known)}"
+                f"{did_you_mean([column], known)} Correct or remove that entry."
             )
     if settings.action_column is not None and settings.action_column not in known:
         raise ConfigurationError(
             f"{stream}: `action_column` is {settings.action_column!r}, which the stream does not have."
-            f"{did_you_mean([settings.action_column], known)}"
+            f"{did_you_mean([settings.action_column], known)} Correct or unset it."
         )
     own = {column for column in known if fields.own_prefix and column.startswith(fields.own_prefix)}
     if unknown := sorted(own - {*sources.values()}):
@@ -302,9 +302,13 @@ def _check_sources(
         )
     for name in fields.required:
         if name not in sources:
+            question = address_meant(name, known, mapping)
+            example = (
+                f' Name the column that holds the address in `mapping`, for example {{"{name}": "{name}_address"}}.'
+            )
             raise ConfigurationError(
-                f"{stream} has no column `{name}`.{address_meant(name, known, mapping)} Name the column that holds the "
-                f'address in `mapping`, for example {{"{name}": "{name}_address"}}, or deselect the stream at the tap.'
+                f"{stream} has no column `{name}`.{question or example} If the stream holds no contacts, deselect it "
+                "at the tap."
             )
 
 

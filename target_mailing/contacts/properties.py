@@ -77,7 +77,7 @@ def chosen_properties(columns: StreamColumns, fields: Fields, settings: StreamSe
         if missing := [column for column in listed_columns if column not in columns.types]:
             raise ConfigurationError(
                 f"{stream}: `properties` lists {', '.join(map(repr, missing))}, which the stream does not have."
-                f"{did_you_mean(missing, columns.types)}"
+                f"{did_you_mean(missing, columns.types)} Correct the name, or remove it from `properties`."
             )
         chosen.update({column: column for column in listed_columns})
     if unfit := sorted(structures.intersection(chosen.values())):

@@ -115,6 +115,10 @@ class Intake:
         Raises:
             ConfigurationError: one of them changes what happens to contacts, and a stream had no entry.
         """
+        if not self.messages:
+            logger.warning(
+                "The input is empty. If rows were expected, check that the tap ran and that streams are selected"
+            )
         if self._maps is not None:
             self._maps.warn_of_unused()
         self.entries.check()
@@ -125,7 +129,7 @@ class Intake:
         Raises:
             InputError: a line is no Singer message, or a record came before its SCHEMA.
             ConfigurationError: a stream does not fit the settings.
-            MailingError: the provider could not be asked for the destination.
+            MailingError: the provider could not be queried about the destination.
         """
         collector = self._collector
         expected = 0

@@ -34,6 +34,11 @@ def mapping_of(schema: MappedSchema, fields: Fields, settings: StreamSettings) -
             f"Stream {columns.stream!r}: `properties: all` omits {', '.join(omitted)}, since no property can hold "
             "objects or arrays"
         )
+    if missing := [name for name in schema.keys if name not in columns.types]:
+        warnings.append(
+            f"Stream {columns.stream!r}: key column {', '.join(map(repr, missing))} is not in the SCHEMA; rows without "
+            "it are rejected as missing_key. Fix `key_properties` at the tap"
+        )
     if warning := _warning_of_object(schema, fields, settings):
         warnings.append(warning)
     return mapping, ColumnReport(report.line, warnings)
