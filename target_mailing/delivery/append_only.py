@@ -1,4 +1,4 @@
-"""Destinations where whoever arrived stays as they are: what rows ask for is compared with who is there."""
+"""Destinations whose contacts can neither change nor leave: rows are compared with the contacts that arrived."""
 
 from __future__ import annotations
 
@@ -12,28 +12,32 @@ from target_mailing.row import Row
 
 __all__ = ["AppendOnly"]
 
-_CANNOT_LEAVE = Refusal("cannot_leave", "was delivered for good: all can be replaced, but nobody taken off alone")
-_CANNOT_CHANGE = Refusal("cannot_change", "an earlier version was delivered for good: there would be two")
-_IN_DOUBT = Refusal("unconfirmed", "may be there from an earlier attempt: sent again there might be two")
+_CANNOT_LEAVE = Refusal(
+    "cannot_leave", "was delivered; this list removes no single contact, it can only be replaced as a whole"
+)
+_CANNOT_CHANGE = Refusal(
+    "cannot_change", "an earlier version was delivered; this list changes no contact, so there would be two"
+)
+_IN_DOUBT = Refusal("unconfirmed", "may have been delivered by an earlier attempt; sent again, it might be there twice")
 
 
 class AppendOnly:
-    """Judges rows of one destination when all that came before for their contacts and keys has ended."""
+    """Judges rows of one destination when all rows before them for their contacts and keys have ended."""
 
     def __init__(self, destination: AppendOnlyDestination, journal: Journal, *, may_replace: bool) -> None:
-        """Tell the journal to forget nobody.
+        """Have the journal keep every contact.
 
         Args:
-            destination: where rows go.
-            journal: knows who arrived.
-            may_replace: a new contact of a key would stand for the old one, and not beside it.
+            destination: of the rows.
+            journal: knows which contacts arrived.
+            may_replace: a key's new contact would replace its old one; otherwise both stay.
         """
         journal.keep_contacts()
         self._journal = journal
         self._name = destination.name
         self._actions = destination.actions
         self._since = destination.holds_since
-        self._starts_over = destination.replaces_contents
+        self._replaces_contents = destination.replaces_contents
         self._may_replace = may_replace
 
     def end(self, row: Row, facts: Facts) -> Ended | None:
@@ -54,7 +58,7 @@ class AppendOnly:
             return Ended.refused(_CANNOT_CHANGE)
         elif not is_there:
             is_doubtful = known is not None and known.confirmed_at is None
-            return Ended.refused(_IN_DOUBT) if is_doubtful and not self._starts_over else None
+            return Ended.refused(_IN_DOUBT) if is_doubtful and not self._replaces_contents else None
         facts.settle(row)
         return Ended(Outcome.UNCHANGED)
 

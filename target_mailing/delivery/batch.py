@@ -238,8 +238,8 @@ class Batch(msgspec.Struct, eq=False):
             number, self.queue, self.action, self.route, rows, self.steps, budget=self.budget, losses=self.losses
         )
 
-    def kept(self, rejected: Iterable[int]) -> list[tuple[bytes, str, int]]:
-        """Keys whose former addresses were not removed, at these positions, with these addresses."""
+    def pending_removals(self, rejected: Iterable[int]) -> list[tuple[bytes, str, int]]:
+        """Keys whose former addresses, at these positions, were not removed; each with address and contact."""
         rows = [self.rows[at] for at in rejected]
         return [(row.former_of, row.email, row.id) for row in rows if row.former_of is not None]
 

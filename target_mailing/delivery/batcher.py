@@ -10,7 +10,7 @@ from target_mailing.row import Row
 
 __all__ = ["Batcher", "OpenBatch"]
 
-#: Superseded rows that an open batch takes, as a multiple of the rows of a full one.
+#: Superseded rows that an open batch takes, as a multiple of the rows of a full batch.
 _SUPERSEDED: Final = 4
 
 
@@ -35,8 +35,8 @@ class Batcher:
 
         Args:
             max_rows: rows of a full batch.
-            max_bytes: bytes of a full batch's encoded contacts; one larger contact goes alone.
-            max_age: seconds after which a batch is due although it is not full.
+            max_bytes: bytes of a full batch's encoded contacts; a larger contact goes alone.
+            max_age: seconds after which a batch is due even if it is not full.
         """
         self._max_rows = max_rows
         self._max_bytes = max_bytes
@@ -59,7 +59,7 @@ class Batcher:
             self._close(batch)
 
     def has_grown(self, row: Row, size: int) -> None:
-        """A row in an open batch took the place of another one, and is larger by so many bytes."""
+        """A row in an open batch was superseded, and grew by so many bytes."""
         batch = self._open[row.action]
         batch.size += size
         batch.superseded += 1

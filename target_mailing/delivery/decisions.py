@@ -1,4 +1,4 @@
-"""What is to be done for a row that nothing is in the way of: nothing, or its action and those for other addresses."""
+"""What is done for a row when all rows before it have ended: nothing, or actions for it and its key's addresses."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Decisions:
     """Decides rows of one destination, each when every row before it of its keys and contacts has ended."""
 
     def __init__(self, destination: Destination, settings: StreamSettings, journal: Journal, opt_outs: OptOuts) -> None:
-        """Take what decides.
+        """Decide by the destination, the settings, the journal and the opt-outs.
 
         Args:
             destination: of the rows.
@@ -45,11 +45,11 @@ class Decisions:
         )
 
     def unknown_address(self, key: bytes) -> str:
-        """What stands for the address of a key that only the provider may know."""
+        """The placeholder for the address of a key that only the provider may know."""
         return f"?{key.hex()}"
 
     def decide(self, row: Row, facts: Facts) -> Ended | Sequence[Row]:
-        """How a row ends here; or, where it does not, what is done with other addresses of its key."""
+        """How a row ends without a call; otherwise the rows for other addresses of its key."""
         before = None if row.key is None or row.is_of_shared_key else facts.email(row.key)
         if row.drops_key and (end := self._delete(row, before, facts)) is not None:
             return end
@@ -75,7 +75,7 @@ class Decisions:
         return formers
 
     def may_supersede(self, later: Row, row: Row, facts: Facts) -> bool:
-        """Whether a row is to be done by the same action as an earlier one of its contact, and nothing besides."""
+        """Whether a row needs only the action of an earlier row of its contact."""
         if not later.email or later.drops_key or later.id != row.id:
             return False
         if self._opt_outs.action_of(later) != row.action or self._opt_outs.is_withheld(later):
@@ -91,7 +91,7 @@ class Decisions:
         return not facts.possible_addresses(key) and (not before or fold_address(before) == row.address)
 
     def is_confirmed(self, row: Row, known: Known | None) -> bool:
-        """Whether the provider has what a row says, so that it is not sent."""
+        """Whether the provider confirmed the row's action and content recently enough not to send them again."""
         return (
             self._settings.send == "changed"
             and known is not None
@@ -100,7 +100,7 @@ class Decisions:
         )
 
     def is_spared(self, row: Row, facts: Facts) -> bool:
-        """Whether a contact that is to leave after a new one came, or with its key, stays as another key's."""
+        """Whether a row removes a contact that stays, because it belongs to another key, too."""
         if self._actions.old_first or row.action != self._actions.remove:
             return False
         gone = {row.key, *row.also}
@@ -119,7 +119,7 @@ class Decisions:
         return row.drops_key or row.action == self._actions.remove
 
     def _delete(self, row: Row, before: str | None, facts: Facts) -> Ended | None:
-        """Make the row of a key that is to leave a removal; or, where there is nothing to remove, its end."""
+        """Make the row of a deleted key a removal; or say how it ends if there is nothing to remove."""
         assert row.key is not None  # noqa: S101 - only called for keyed rows
         actions = self._actions
         if row.is_of_shared_key and not row.email:
@@ -130,7 +130,7 @@ class Decisions:
             if before is None and row.lost_address and (row.action == actions.remove or not row.reference):
                 return Ended(Outcome.SKIPPED, "no_address")
             if before is None and row.reference:
-                before = self.unknown_address(row.key)  # nobody here knows it, but the provider may
+                before = self.unknown_address(row.key)  # unknown here, but the provider may know the key
             if before is None:
                 reason = "a delete with only its key, which was never delivered from here"
                 return Ended(Outcome.REJECTED, "unknown_key", reason)
@@ -147,7 +147,7 @@ class Decisions:
         return None
 
     def _own_address(self, row: Row, before: str | None, facts: Facts) -> str | None:
-        """An address beside the row's at which its key is or may be, and no other key."""
+        """An address beside the row's that its key has or may have, and no other key."""
         assert row.key is not None  # noqa: S101 - only called for keyed rows
         for email in (before, *facts.possible_addresses(row.key)):
             if email and fold_address(email) != row.address:
@@ -157,7 +157,7 @@ class Decisions:
         return None
 
     def _formers(self, row: Row, before: str | None, facts: Facts) -> Iterable[Row]:
-        """What is done with the addresses that the row's key has or may have beside the row's own."""
+        """Rows for the addresses that the row's key has or may have beside the row's own."""
         actions = self._actions
         if not self._can_remove or row.key is None or row.is_of_shared_key or row.action in actions.account_wide:
             return
@@ -193,9 +193,9 @@ class Decisions:
         )
 
     def _other_spelling(self, row: Row) -> Iterable[Row]:
-        """The same mailbox may be there by the other form of its domain: that contact leaves first, or is asked about.
+        """A row for the same mailbox under the other spelling of its domain.
 
-        So there is one contact, and it is known whether it opted out.
+        That contact is removed or looked up first, so that there is one contact, and its opt-out is found.
         """
         other = other_spelling(row.email)
         if other is None or not self._may_have_other_spelling(row):
@@ -203,11 +203,11 @@ class Decisions:
         actions = self._actions
         removes = self._removes_old or row.action in {actions.remove, actions.unsubscribe}
         old = self._former(row, other, actions.remove if removes else actions.ask)
-        old.id = 0  # of no other contact: nothing is to be remembered of it
+        old.id = 0  # the journal notes nothing of it
         yield old
 
     def _former(self, row: Row, email: str, action: str) -> Row:
-        """What is done with the address that a row's key had before."""
+        """A row for an address that the row's key had before."""
         old = Row(
             lines=row.lines[-1:],
             stream=row.stream,
@@ -234,5 +234,5 @@ class Decisions:
 
     @staticmethod
     def _is_shared(row: Row, key: bytes, facts: Facts) -> bool:
-        """Whether the contact is held by another key, too."""
+        """Whether another key has the contact, too."""
         return any(other != key for other in facts.keys_of(row.id))

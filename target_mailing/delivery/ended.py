@@ -13,7 +13,7 @@ __all__ = ["Ended"]
 
 
 class Ended(msgspec.Struct, frozen=True):
-    """A row ends without a call; with a reason it is a reject."""
+    """The end of a row without a call; with a reason, the row is a reject."""
 
     outcome: Outcome
     code: str | None = None

@@ -327,8 +327,8 @@ class Delivery:
             batch.rewind()
             self._begin_step(batch)
         elif len(batch.rows) > 1:  # the connection may be cut because the batch is too large
-            why = f"no response to {MAX_LOST} submissions"
-            finished = Finished(unresolved=True, absent=batch.step.prepares, reason=why)
+            reason = f"no response to {MAX_LOST} submissions"
+            finished = Finished(unresolved=True, absent=batch.step.prepares, reason=reason)
             self._calls.undo(batch, lambda: self._finish(batch, finished))
         else:
             self._judge_lost_row(batch)
@@ -378,23 +378,22 @@ class Delivery:
         if step is None:
             self._finish(batch, finished)
             return
-        rows = counted(len(refusals), "row")
-        logger.info("Batch %d (%s): reading %s back from the provider", batch.number, batch.jobs, rows)
+        logger.info("Batch %d (%s): reading %d of its rows back", batch.number, batch.jobs, len(refusals))
         batch.steps, batch.position = (step,), 0
         self._begin_step(batch)
 
     def _settle(self, batch: Batch, finished: Finished, undecided: list[int], following: list[list[Row]]) -> None:
         ends = BatchResult.of(batch, finished, undecided)
-        numbers = ends.note(self._journal, batch, following, kept=batch.kept(finished.rejected))
+        numbers = ends.note(self._journal, batch, following, pending_removals=batch.pending_removals(finished.rejected))
         if batch.recovered:
             self.counts["recovered"] += len(ends.delivered)
         else:
             self._closing.ended(batch.queue, batch.action, batch.route, len(ends.delivered))
-            ends.tell(self._outcomes, batch)
+            ends.report(self._outcomes, batch)
             batch.queue.opt_outs.arrived(batch.action, ends.delivered, ends.effects)
             refused = {id(batch.rows[at]): refusal for at, refusal in finished.rejected.items()}
             batch.queue.free(ends.ended, ends.withheld, refused, time.monotonic())
-        logger.info("Batch %d %s", batch.number, ends.said_of(batch))
+        logger.info("Batch %d %s", batch.number, ends.sentence(batch))
         self._ended(batch)
         for number, rows in zip(numbers, following, strict=True):
             self._launch(batch.part(number, rows))

@@ -1,4 +1,4 @@
-"""What the journal knows of rows, while they are decided in one go, and what is to be noted of them after that."""
+"""What the journal knows of the rows being decided, and what it notes of them afterwards."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ __all__ = ["Facts"]
 
 
 class Facts:
-    """The journal as it is with the outcomes that are not noted yet.
+    """The journal, together with outcomes that are not noted in it yet.
 
     Nothing else writes to the journal until `note`.
     """
 
     def __init__(self, journal: Journal, rows: Sequence[Row]) -> None:
-        """Look up the keys and contacts of rows; others are looked up when they are asked for."""
+        """Look up the keys and contacts of rows; others are looked up when needed."""
         self._journal = journal
         self._known: dict[int, Known | None] = {}
         self._emails: dict[bytes, str | None] = {}
@@ -40,7 +40,7 @@ class Facts:
             self._emails = {key: emails.get(key) for key in keys}
 
     def known(self, contact: int) -> Known | None:
-        """What is known of a contact."""
+        """The journal's entry of a contact, if there is one."""
         if contact not in self._known:
             self._known[contact] = self._journal.contacts([contact]).get(contact)
         return self._known[contact]
@@ -63,7 +63,7 @@ class Facts:
         return self._journal.possible_addresses(key)
 
     def end(self, row: Row, outcome: Outcome, code: str | None = None, reason: str | None = None) -> None:
-        """A row ends; with a reason as a reject."""
+        """A row ends; with a reason, it is a reject."""
         self._ends.append((row.lines, outcome, code))
         if reason is not None:
             self._rejects.extend(Reject.of(row, code or "", reason))
@@ -83,7 +83,7 @@ class Facts:
         self._spared.append(row)
 
     def keep(self, removals: Iterable[tuple[bytes, str, int]]) -> None:
-        """Keys with former addresses that are to be removed."""
+        """Keys with former addresses that are still to be removed."""
         self._kept.extend(removals)
 
     def note(self, outcomes: Outcomes) -> None:

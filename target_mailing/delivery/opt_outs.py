@@ -1,4 +1,4 @@
-"""Whom a run is not to subscribe: who opted out, as rows or the provider said, and who could not be asked about."""
+"""Contacts that a run does not subscribe: opt-outs from rows, and opt-outs found at the provider."""
 
 from __future__ import annotations
 
@@ -13,53 +13,54 @@ __all__ = ["OptOuts"]
 
 
 class OptOuts:
-    """What a run learned about consent, and what it makes of its rows."""
+    """The opt-outs that a run has learned about, applied to its rows."""
 
     def __init__(self, destination: Destination, journal: Journal) -> None:
-        """Begin with nothing learned.
+        """Begin with no opt-out.
 
         Args:
             destination: of the rows.
-            journal: makes fingerprints.
+            journal: makes fingerprints, and keeps declined names.
         """
         self._actions = destination.actions
         self._has_lists_by_row = isinstance(destination, ListsByRow)
         self._declining = destination if isinstance(destination, Declining) else None
         self._journal = journal
-        #: Contacts of which a row said that they opted out.
-        self._told: set[int] = set()
-        #: Contacts that are not to be subscribed: the former address of their key opted out.
+        #: Contacts whose rows in this run opted them out.
+        self._opted_out: set[int] = set()
+        #: Contacts that are not subscribed, because the former address of their key opted out.
         self.followed: set[int] = set()
 
     def may_subscribe(self, row: Row) -> bool:
-        """Whether a row adds its contact, and nobody said that opt-outs are to be undone."""
+        """Whether a row adds its contact by an action that does not respect opt-outs itself."""
         actions = self._actions
         less = {actions.remove, actions.ask, actions.unsubscribe, actions.decline}
         others = {*less, *actions.respectful, *actions.account_wide}
         return row.action not in others
 
     def keep(self, row: Row) -> None:
-        """What a row of this run said stays: an opt-out is neither undone by adding nor forgotten by removing."""
+        """Keep an opt-out from a row of this run: a later row neither undoes it by adding nor erases it by removing."""
         action = self.action_of(row)
         if action != row.action:
             self._become(row, action)
         if action == self._actions.unsubscribe and not self._has_lists_by_row:
-            self._told.add(row.id)
+            self._opted_out.add(row.id)
 
     def action_of(self, row: Row) -> str:
-        """What is done for a row, given what earlier ones said of its contact.
+        """The action of a row, given the opt-outs of earlier rows.
 
-        The provider sees to that only for members, and somebody may have left before the opt-out came.
+        The provider keeps opt-outs only of members, and a contact may have left before the opt-out came.
         """
-        if self._has_lists_by_row or row.id not in self._told:
+        if self._has_lists_by_row or row.id not in self._opted_out:
             return row.action
         changes = row.action == self._actions.remove or self.may_subscribe(row)
         return self._actions.unsubscribe if changes else row.action
 
     def recall(self, rows: Sequence[Row]) -> None:
-        """Note what rows decline, for the provider may not have their contacts; later rows of these decline it, too.
+        """Note the names that rows decline, and have later rows of the same contacts decline them, too.
 
-        That holds for later runs as well, until the provider has it.
+        The provider may not have the contacts yet. The journal keeps the names for later runs, until the provider has
+        them.
         """
         if self._declining is None:
             return
@@ -78,33 +79,33 @@ class OptOuts:
         self._journal.declined.add(new)
 
     def arrived(self, action: str, delivered: Sequence[Row], effects: Mapping[Effect, Sequence[Row]]) -> None:
-        """Rows were delivered: what they declined need not be remembered any more, if their contacts were there."""
+        """Rows were delivered: forget the names that they declined, if the provider has the contacts."""
         if self._declining is None or action in {self._actions.remove, self._actions.ask}:
             return
         if action == self._actions.decline:
             delivered = [*effects.get(Effect.UPDATED, ()), *effects.get(Effect.OPT_OUT_KEPT, ())]
         if known := self._journal.declined.of([row.id for row in delivered]):
-            told = [(row.id, self._declining.declined(row.contact)) for row in delivered if row.id in known]
-            self._journal.declined.drop((contact, name) for contact, names in told for name in names)
+            declined = [(row.id, self._declining.declined(row.contact)) for row in delivered if row.id in known]
+            self._journal.declined.drop((contact, name) for contact, names in declined for name in names)
 
     def follow(self, row: Row, follower: Row) -> None:
-        """A row was withheld because its contact opted out: so did whoever follows it under a new address.
+        """A row's contact opted out: so has the contact at its key's new address.
 
-        The journal leaves the key at the old address, which is asked about again when the key comes again: a provider
-        may not record the opt-out of somebody who is no member.
+        The journal leaves the key at the old address, which is looked up again when the key comes again: a provider may
+        not record the opt-out of a contact that is not a member.
         """
         actions = self._actions
         if follower.action in actions.respectful:
             return
         if follower.address == row.address and follower.action != actions.remove:
-            self.followed.add(follower.id)  # the same mailbox: there is nobody to be unsubscribed
+            self.followed.add(follower.id)  # the same mailbox: there is no other contact to unsubscribe
         elif follower.action not in {actions.remove, actions.ask}:
             self._become(follower, actions.unsubscribe)
             self.followed.add(follower.id)
         follower.key = None
 
     def is_withheld(self, row: Row) -> bool:
-        """Whether a row would add somebody who opted out at a former address."""
+        """Whether a row would add a person who opted out at a former address."""
         return row.id in self.followed and self.may_subscribe(row)
 
     def _become(self, row: Row, action: str) -> None:

@@ -30,7 +30,7 @@ _ReadyBatch = tuple[str, str, list[Row]]
 
 
 def pending_removals(rows: Iterable[Row]) -> list[tuple[bytes, str, int]]:
-    """Keys of these rows with their former addresses, which are yet to be removed."""
+    """Keys of these rows, each with a former address that is still to be removed, and its contact."""
     return [
         (old.former_of, old.email, old.id)
         for row in rows
@@ -41,7 +41,7 @@ def pending_removals(rows: Iterable[Row]) -> list[tuple[bytes, str, int]]:
 
 
 class DestinationQueue:
-    """The way of rows to one destination."""
+    """Rows on their way to one destination."""
 
     def __init__(
         self,
@@ -55,10 +55,10 @@ class DestinationQueue:
         """Make an empty queue.
 
         Args:
-            destination: where rows go.
+            destination: of the rows.
             settings: of the first stream that goes there.
             journal: the local memory.
-            outcomes: is told how rows end.
+            outcomes: counts how rows end.
             batches_at_once: batches under way at the same time; None for any number.
         """
         self.destination = destination
@@ -82,11 +82,11 @@ class DestinationQueue:
         )
 
     def is_empty(self) -> bool:
-        """Whether no row is here or on its way."""
+        """Whether no row is here or under way."""
         return not self._held and not self._tickets.holders
 
     def is_crowded(self) -> bool:
-        """Whether no more rows should come for now."""
+        """Whether no more rows should be read for now."""
         return bool(self._ready) or self.batcher.has_due() or self._is_full()
 
     def _is_full(self) -> bool:
@@ -140,8 +140,8 @@ class DestinationQueue:
         last = self._tickets.last(key)
         before = facts.email(key) if last is None else last.email
         if not self._is_append_only:
-            held = None if last is not None and last.drops_key else before
-            if self.shared_keys.holds(row, held, shared):
+            current = None if last is not None and last.drops_key else before
+            if self.shared_keys.holds(row, current, shared):
                 row.is_of_shared_key = True
                 row.tickets = {row.id: None}
                 return
@@ -157,7 +157,7 @@ class DestinationQueue:
             if email:
                 tickets[self._contact_id(email)] = None
         if last is not None:
-            tickets.update((one, None) for one in last.resources if isinstance(one, int))
+            tickets.update((contact, None) for contact in last.resources if isinstance(contact, int))
             if known := facts.email(key):
                 tickets[self._contact_id(known)] = None
         row.tickets = tickets
@@ -166,7 +166,7 @@ class DestinationQueue:
         return self._journal.contact_id(self.destination.name, fold_address(email))
 
     def _go(self, ready: deque[Row], facts: Facts, now: float) -> None:
-        """Decide rows that are first everywhere, and those that come first by that."""
+        """Decide rows that are first everywhere, and the rows that become first by that."""
         while ready:
             row = ready.popleft()
             decision = self._decisions.decide(row, facts)
@@ -180,7 +180,7 @@ class DestinationQueue:
         facts.note(self._outcomes)
 
     def _plan(self, row: Row, formers: list[Row], facts: Facts, now: float) -> list[Row]:
-        """Begin what is to be done with a row and the other addresses of its key; as `_continue`."""
+        """Begin a plan for a row and the other addresses of its key; returns the same as `_continue`."""
         row.tickets = dict.fromkeys(row.resources)
         row.plan = Plan(row, [row] if self._old_first else formers)
         for old in formers:
@@ -192,8 +192,8 @@ class DestinationQueue:
             facts.keep(pending_removals([row]))
             row.plan.under_way = 0
             return self._continue(row.plan, facts, now)
-        for one in begun:
-            self._put(one, facts, now)
+        for first in begun:
+            self._put(first, facts, now)
         return []
 
     def _put(self, row: Row, facts: Facts, now: float) -> None:
@@ -202,7 +202,7 @@ class DestinationQueue:
             self._supersede(row, facts)
 
     def _supersede(self, row: Row, facts: Facts) -> None:
-        """Let the rows that wait for nothing but this one's contact take its place, as long as its batch is open."""
+        """Have rows that wait only for this row's contact supersede it, as long as its batch is open."""
         while row.is_open and row.follower is None:
             later = self._tickets.only_waiting_for(row)
             if later is None or not self._decisions.may_supersede(later, row, facts):
@@ -216,7 +216,7 @@ class DestinationQueue:
             self.batcher.has_grown(row, len(contact) - before)
 
     def next_batch(self, *, ending: bool) -> _ReadyBatch | None:
-        """The next batch to send; one that is due may go as several. When ending, batches go whatever their size."""
+        """The next batch to send; a full batch may be sent as several. When ending, batches go whatever their size."""
         while not self._ready and not self._resumed_batches:
             if ending:
                 self.batcher.close_where(lambda _: True)
@@ -249,17 +249,17 @@ class DestinationQueue:
         return [row for row in rows if id(row) not in unchanged]
 
     def free(self, rows: Sequence[Row], withheld: Iterable[Row], refused: Mapping[int, Refusal], now: float) -> None:
-        """Rows of a batch have their outcome, which the journal has: what waited for them goes on.
+        """Rows of a batch have their outcome, also in the journal: continue their plans and the rows behind them.
 
         Args:
             rows: all of them.
-            withheld: those that were not sent for the sake of consent.
-            refused: why others were rejected, by `id` of the row.
+            withheld: rows that were not sent because their contacts opted out.
+            refused: why other rows were rejected, by `id` of the row.
             now: monotonic seconds.
         """
         opted_out = {id(row) for row in withheld}
         ready: list[Row] = []
-        going: list[Plan] = []
+        continuing: list[Plan] = []
         for row in rows:
             plan = row.plan
             if plan is None:
@@ -275,17 +275,17 @@ class DestinationQueue:
                 plan.later = []  # the new contact did not arrive, so the former ones stay
             plan.under_way -= 1
             if not plan.under_way:
-                going.append(plan)
-        if not ready and not going:
+                continuing.append(plan)
+        if not ready and not continuing:
             return
         facts = Facts(self._journal, ready)
         waiting = deque(ready)
-        for plan in going:
+        for plan in continuing:
             waiting.extend(self._continue(plan, facts, now))
         self._go(waiting, facts, now)
 
     def _continue(self, plan: Plan, facts: Facts, now: float) -> list[Row]:
-        """Begin what is later in a plan; the rows that are first everywhere now, if nothing is."""
+        """Begin the later rows of a plan; returns the rows that are first everywhere now, if the plan has ended."""
         later, plan.later = plan.later, []
         for row in later:
             end = self._end_of(row, plan, facts)
@@ -300,7 +300,7 @@ class DestinationQueue:
         return self._tickets.release(plan.row)
 
     def _end_of(self, row: Row, plan: Plan, facts: Facts) -> tuple[Outcome, str | None] | None:
-        """How a row that is later in a plan ends without a call, if it does."""
+        """How a later row of a plan ends without a call, if it does."""
         if row is plan.row and plan.refusal is not None and self.opt_outs.may_subscribe(row):
             # The record is in the rejects file: it is this row's, too.
             return Outcome.REJECTED, plan.refusal.code

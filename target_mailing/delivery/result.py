@@ -1,4 +1,4 @@
-"""How the rows of a batch end, by what its last step said."""
+"""How the rows of a batch end, according to its last step."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class BatchResult(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         delivered: rows that the provider now certainly has.
-        withheld: rows that were not sent for the sake of consent.
+        withheld: rows that were not sent because their contacts opted out.
         refused: rows that were rejected.
         uncertain: rows that the provider may have.
-        forgotten: contacts of which nothing is certain any more.
-        ended: all rows but those that go on in other batches.
-        others: those that were not delivered, each with its outcome and the code of that.
+        forgotten: contacts of which nothing is certain.
+        ended: all rows but those that continue in other batches.
+        others: rows that ended without delivery, each with its outcome and code.
         rejects: for the rejects file.
         effects: effect -> those of the delivered rows whose effect is known better than by the action.
     """
@@ -45,7 +45,7 @@ class BatchResult(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, batch: Batch, finished: Finished, undecided: Sequence[int]) -> Self:
-        """The ends of a batch, of which the rows at the undecided positions go on."""
+        """The ends of a batch whose rows at the undecided positions continue in other batches."""
         rows, rejected = batch.rows, finished.rejected
         moving = set(undecided) - rejected.keys()
         withheld = [at for at in dict.fromkeys(finished.withheld) if at not in rejected]
@@ -72,13 +72,13 @@ class BatchResult(msgspec.Struct, frozen=True, kw_only=True):
             if batch.recovered
             else [
                 reject
-                for at, one in rejected.items()
-                for reject in Reject.of(rows[at], one.code, one.reason, finished.job)
+                for at, refusal in rejected.items()
+                for reject in Reject.of(rows[at], refusal.code, refusal.reason, finished.job)
             ],
         )
 
-    def tell(self, outcomes: Outcomes, batch: Batch) -> None:
-        """Report how the rows of the batch ended; to their plans, where they are parts of these."""
+    def report(self, outcomes: Outcomes, batch: Batch) -> None:
+        """Report how the rows of the batch ended: to their plans, or to the run's outcomes."""
         usual = effect_of(batch.queue.destination.actions, batch.action)
         ends: list[tuple[Sequence[Row], Outcome, str]] = [([row], end, code) for row, end, code in self.others]
         ends.extend((rows, Outcome.DELIVERED, effect) for effect, rows in self._by_effect(usual))
@@ -96,7 +96,7 @@ class BatchResult(msgspec.Struct, frozen=True, kw_only=True):
             outcomes.former_removed += sum(row.former_of is not None for row in self.delivered)
 
     def _by_effect(self, usual: Effect) -> Iterator[tuple[Effect, Sequence[Row]]]:
-        """The delivered rows by what was done to them, given what their action usually does."""
+        """The delivered rows by effect; `usual` is the effect of their action."""
         known = {id(row) for rows in self.effects.values() for row in rows}
         others = [row for row in self.delivered if id(row) not in known] if known else self.delivered
         if others:
@@ -109,9 +109,9 @@ class BatchResult(msgspec.Struct, frozen=True, kw_only=True):
         batch: Batch,
         following: Sequence[Sequence[Row]],
         *,
-        kept: Iterable[tuple[bytes, str, int]],
+        pending_removals: Iterable[tuple[bytes, str, int]],
     ) -> list[int]:
-        """Note the ends in the journal; returns the numbers of the following batches. `kept` are pending removals."""
+        """Note the ends in the journal; returns the numbers of the following batches. Arguments as in `settle`."""
         return journal.settle(
             batch.number,
             destination=batch.queue.destination.name,
@@ -121,7 +121,7 @@ class BatchResult(msgspec.Struct, frozen=True, kw_only=True):
             confirmed=self.delivered,
             uncertain=self.uncertain,
             forgotten=self.forgotten,
-            pending_removals=kept,
+            pending_removals=pending_removals,
             rejects=self.rejects,
             following=following,
         )
@@ -131,7 +131,7 @@ class BatchResult(msgspec.Struct, frozen=True, kw_only=True):
         """How many rows ended how."""
         return {"delivered": len(self.delivered), "rejected": len(self.refused), "withheld": len(self.withheld)}
 
-    def said_of(self, batch: Batch) -> str:
+    def sentence(self, batch: Batch) -> str:
         """The result for logs, after the batch's number."""
         none = "to be split" if batch.rows else "earlier contents removed"
         result = ", ".join(f"{count} {name}" for name, count in self.counts.items() if count) or none

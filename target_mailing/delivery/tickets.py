@@ -47,7 +47,7 @@ class Tickets:
         return not waits
 
     def release(self, row: Row) -> list[Row]:
-        """Take back the tickets of a row that has ended; the rows that are first everywhere now, in their order."""
+        """Release the tickets of a row that has ended; returns the rows that are first everywhere now, in order."""
         ready = []
         for resource in row.resources:
             behind = self._behind.get(resource)
