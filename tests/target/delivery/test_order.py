@@ -131,8 +131,8 @@ class Target:
             rejected={at: Refusal("refused", "no") for at, result in enumerate(results) if result == "refused"},
         )
         ends = BatchResult.of(batch, finished, [])
-        ends.note(self.journal, batch, [], kept=batch.kept(finished.rejected))
-        ends.tell(self.outcomes, batch)
+        ends.note(self.journal, batch, [], pending_removals=batch.pending_removals(finished.rejected))
+        ends.report(self.outcomes, batch)
         refused = {id(batch.rows[at]): refusal for at, refusal in finished.rejected.items()}
         self.queue.free(ends.ended, ends.withheld, refused, time.monotonic())
 
