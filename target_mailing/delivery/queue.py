@@ -306,6 +306,9 @@ class DestinationQueue:
             return Outcome.REJECTED, plan.refusal.code
         if row is plan.row and self.opt_outs.is_withheld(row):
             return Outcome.WITHHELD, "opted_out_at_provider"
+        if row.id in self.opt_outs.followed and self._decisions.is_confirmed(row, facts.known(row.id)):
+            facts.settle(row)  # an earlier run sent the opt-out
+            return Outcome.UNCHANGED, None
         if self._decisions.is_spared(row, facts):
             facts.settle(row)
             facts.spare(row)
