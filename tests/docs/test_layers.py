@@ -126,3 +126,21 @@ def test_a_provider_is_offered_by_its_package(provider, names):
     package = importlib.import_module(f"mailing_api.{provider}")
     assert names <= set(package.__all__)
     assert all(hasattr(package, name) for name in package.__all__)
+
+
+# Sizes
+
+
+def lines_of(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """The lines of a function's body, without its docstring."""
+    body = function.body[1:] if ast.get_docstring(function) is not None else function.body
+    return function.end_lineno - body[0].lineno + 1 if body else 0
+
+
+@pytest.mark.parametrize("package", [*PACKAGES, "mailing_sandbox", "tools", "benchmarks", "examples"])
+def test_modules_and_functions_are_short(package):
+    for path in (ROOT / package).rglob("*.py"):
+        source = path.read_text(encoding="utf-8")
+        assert source.count("\n") <= 400, path
+        functions = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef)]
+        assert [one.name for one in functions if lines_of(one) > 80] == [], path
