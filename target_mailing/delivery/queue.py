@@ -297,6 +297,7 @@ class DestinationQueue:
         if plan.under_way:
             return []
         facts.end(plan.row, *worst(plan.ends))
+        plan.row.plan = None  # rows are not seen by the garbage collector, so a circle of theirs would stay
         return self._tickets.release(plan.row)
 
     def _end_of(self, row: Row, plan: Plan, facts: Facts) -> tuple[Outcome, str | None] | None:

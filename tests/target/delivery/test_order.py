@@ -168,6 +168,7 @@ def test_p1_rows_end_as_in_their_order(actions, on_key_change, rows, events, pro
             one_by_one.take([one_by_one.row(line, *row)])
             one_by_one.finish()
         coming = [target.row(line, *row) for line, row in enumerate(rows, 1)]
+        came = [*coming]
         for event, number in events:
             if event == "rows":
                 target.take(coming[: number + 1])
@@ -180,3 +181,4 @@ def test_p1_rows_end_as_in_their_order(actions, on_key_change, rows, events, pro
         target.finish()
         assert target.result == one_by_one.result
         assert target.outcomes.rows == one_by_one.outcomes.rows == len(rows)
+        assert all(row.plan is None for row in came)  # a circle of rows would stay in memory
