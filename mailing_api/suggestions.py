@@ -36,9 +36,16 @@ def column_meant(missing: str, columns: Iterable[str], mapping: Mapping[str, str
     names = list(columns)
     holding = (name for name in names if _letters(missing) in _letters(name))
     similar = nearest(mapping.get(missing, missing), names) or next(holding, None)
-    return (
-        "" if similar is None else f" Did you mean {similar!r}? Then add {json.dumps({missing: similar})} to `mapping`."
-    )
+    if similar is None:
+        return ""
+    entry = json.dumps({missing: similar})
+    if missing not in mapping:
+        then = f"add {entry} to `mapping`"
+    elif missing == similar:
+        then = f"remove `{missing}` from `mapping`"
+    else:
+        then = f"correct `mapping` to {entry}"
+    return f" Did you mean {similar!r}? Then {then}."
 
 
 def _words(name: str) -> frozenset[str]:

@@ -46,7 +46,9 @@ class Channel(msgspec.Struct, frozen=True, kw_only=True):
             why = f"its name does not end in _contacts, and it has no column {column!r}"
             if self.column in settings.mapping:
                 why += f", from which `mapping` takes `{self.column}`"
-            question = address_meant(self.column, columns, settings.mapping)
+            question = address_meant(self.column, columns, settings.mapping) or (
+                f" If another of its columns holds them, name that column: `mapping: {{{self.column}: ...}}`."
+            )
         elif "provider" in columns:
             why = "its name does not end in _contacts, and its column 'provider' marks another kind of stream"
         else:

@@ -112,6 +112,8 @@ class Run:
         self._input_error: InputError | None = None
         self._state_at = float("-inf")
         self._may_release = True
+        #: Why STATE or the rejects before it could not be written.
+        self._release_error: Exception | None = None
         self._has_too_many_rejects = False
 
     def __call__(self, source: IO[Any] | None) -> None:
@@ -260,6 +262,7 @@ class Run:
                 self._state_at = now
         except Exception as error:  # noqa: BLE001 - raised again when the run is over
             self._may_release = False
+            self._release_error = error
             self.delivery.fail(error)
 
     def _judge_rejects(self) -> None:
@@ -288,11 +291,13 @@ class Run:
             )
 
     def _with_files(self, error: BaseException) -> BaseException:
-        """The run's error; that of too many rejects with the names of the rejects files, which are written now."""
-        files = self._rejects.files
-        if not isinstance(error, TooManyRejectsError) or not files:
+        """The run's error; that of too many rejects with the names of the rejects files, or why there is none."""
+        if not isinstance(error, TooManyRejectsError):
             return error
-        return TooManyRejectsError(f"{error} See {listed(files, 3)}.")
+        files = self._rejects.files
+        seen = f" See {listed(files, 3)}." if files else ""
+        other = "" if self._release_error is None else f" One more error: {self._release_error}"
+        return TooManyRejectsError(f"{error}{seen}{other}")
 
     def _write_rejects(self) -> None:
         while pending := self._journal.pending_rejects(1000):

@@ -70,7 +70,7 @@ class RejectLimit:
         return Verdict(exceeded, exceeded and (whole or self._share == 0 or read >= _JUDGED_FROM))
 
     def __str__(self) -> str:
-        return counted(self._count, "row") if self._count is not None else f"{self._share:.2%} of the rows"
+        return counted(self._count, "row") if self._count is not None else f"{100 * (self._share or 0):g}% of the rows"
 
 
 def reject_limit(value: Any) -> RejectLimit:

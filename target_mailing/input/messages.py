@@ -101,9 +101,10 @@ def parse_record(line: Line) -> dict[str, Any] | DamagedRecord:
 def _damaged(line: Line) -> DamagedRecord:
     recovered = line.recovered()
     if recovered is None:
+        is_other_file = line.number == 1 and line.raw.lstrip()[:1] not in {b"{", b"["}
         raise InputError(
             f"Line {line.number} of the input is not a Singer message: {defect(line.raw)}. Check what the tap writes "
-            "to standard output."
+            f"to standard output{'; a CSV file must be read by a tap first' if is_other_file else ''}."
         )
     columns = {name: value for name, value in recovered.record.items() if name not in recovered.damaged}
     return DamagedRecord(

@@ -68,7 +68,9 @@ class StreamCheck:
         """
         streams: set[str] = set()
         damaged: list[str] = []
+        is_empty = True
         for line in self._lines(source):
+            is_empty = False
             message = parse(line)
             if message.type == "SCHEMA":
                 streams.add(message.stream)
@@ -77,6 +79,8 @@ class StreamCheck:
                         yield self._report(schema)
             elif self._is_damaged(line, message, streams):
                 damaged.append(str(line.number))
+        if is_empty:
+            yield ColumnReport("The input is empty, so no columns were checked", [])
         if damaged:
             records = counted(len(damaged), "record of the input cannot", "records of the input cannot")
             numbers = f"line{'s' if len(damaged) > 1 else ''} {listed(damaged)}"
@@ -130,4 +134,4 @@ def given_input(source: IO[Any] | None) -> IO[Any] | None:
         ready, _, _ = select.select([sys.stdin.fileno()], [], [], _PATIENCE)
     except (OSError, ValueError):  # a file in memory
         return sys.stdin
-    return sys.stdin if ready else None
+    return sys.stdin if ready and sys.stdin.buffer.peek(1) else None  # type: ignore[union-attr]

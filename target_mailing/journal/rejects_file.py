@@ -44,7 +44,7 @@ class RejectsFile:
 
     Attributes:
         path: of the file.
-        rows: rejects in it.
+        rows: rejects in it that are on disk.
         earlier: rejects of this run that are in files of earlier runs, by file.
     """
 
@@ -102,6 +102,7 @@ class RejectsFile:
             os.fsync(self._file.fileno())
             if not os.fstat(self._file.fileno()).st_nlink:
                 raise FileNotFoundError(errno.ENOENT, "the file was removed")
+            self.rows += len(rejects)
         except OSError as exc:
             raise _unwritable(self.path, exc) from None
 
@@ -126,7 +127,6 @@ class RejectsFile:
             "_reject_at": timestamp_of(datetime.fromtimestamp(reject.at, UTC)),
         }
         _write_line(file, {"type": "RECORD", "stream": reject.stream, "record": record})
-        self.rows += 1
 
     def _schema(self, stream: str, columns: Mapping[str, Any]) -> dict[str, Any]:
         properties = {**columns, **_REJECT_PROPERTIES}

@@ -76,6 +76,19 @@ def test_p9_a_column_that_may_hold_the_address_is_asked_about(mailjet, column, m
         assert again.error is None
 
 
+@pytest.mark.parametrize(
+    ("column", "mapped", "then"),
+    [
+        ("email", "mail", "Did you mean 'email'? Then remove `email` from `mapping`."),
+        ("e_mail", "e-mail", 'Did you mean \'e_mail\'? Then correct `mapping` to {"email": "e_mail"}.'),
+    ],
+)
+def test_p9_a_wrong_mapping_of_the_address_is_corrected_and_not_added(mailjet, column, mapped, then):
+    columns = schema(columns={"id": {"type": "integer"}, column: {"type": "string"}})
+    result = mailjet.deliver([columns, state(1)], mapping={"email": mapped}, properties=None)
+    assert then in str(result.error)
+
+
 #: Misspelt settings of both plugins, and what is meant.
 MISSPELT = {
     "max_rejectd": "max_rejected", "max-rejected": "max_rejected", "maxRejected": "max_rejected", "LIST": "list",

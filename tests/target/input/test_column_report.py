@@ -170,6 +170,11 @@ def test_check_with_a_stream_says_the_same_and_makes_nothing(mailjet: Mailjet, c
     assert mailjet.members() == {}
 
 
+@pytest.mark.parametrize("text", ["", "\n \n"])
+def test_check_says_that_its_input_is_empty(mailjet: Mailjet, capsys, text):
+    assert checked(mailjet, capsys, text).splitlines()[-1] == "The input is empty, so no columns were checked"
+
+
 def test_check_follows_stream_maps(mailjet: Mailjet, capsys):
     text = "".join(json.dumps(one) + "\n" for one in table())
     maps = {"people": {"email": "record['E-mail']", "E-mail": None}}

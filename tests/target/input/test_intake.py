@@ -138,6 +138,19 @@ def test_p9_a_line_that_is_no_message_is_named_and_those_before_it_count(line):
     assert error.startswith("Line 4 of the input is ")
 
 
+@pytest.mark.parametrize(
+    ("first", "advice"),
+    [
+        (b"id;email\n", "standard output; a CSV file must be read by a tap first."),
+        (b'{"type": "RECORD", "stre\n', "standard output."),
+    ],
+)
+def test_a_first_line_that_is_none_of_a_tap_is_perhaps_that_of_a_csv_file(first, advice):
+    *_, error = take([first])
+    assert error.startswith("Line 1 of the input is not a Singer message: it is not JSON.")
+    assert error.endswith(f" Check what the tap writes to {advice}")
+
+
 def test_two_objects_in_one_line_are_no_message():
     good = json.dumps({"type": "RECORD", "stream": "a", "record": {"email": "x@y.test"}})
     first = (json.dumps(schema("a", **WIDE)) + "\n" + good + "\n").encode()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from contextlib import closing
+from contextlib import closing, contextmanager
 
 import pytest
 
@@ -90,7 +90,9 @@ def test_rejects_left_in_the_journal_are_written_by_the_next_run(mailjet, monkey
     assert result.states == [2]
 
 
-def test_p9_a_full_disk_under_the_rejects_file_is_told_as_such_and_the_rest_is_closed(mailjet, monkeypatch):
+@contextmanager
+def full_disk(monkeypatch):
+    """Nothing fits into a rejects file."""
     really_open = os.open
 
     def full(path, flags, *mode, **more):
@@ -99,9 +101,24 @@ def test_p9_a_full_disk_under_the_rejects_file_is_told_as_such_and_the_rest_is_c
             return really_open("/dev/full", flags & ~os.O_EXCL, *mode, **more)
         return really_open(path, flags, *mode, **more)
 
-    messages = [schema(), *people(range(3), email="nobody"), state(1)]
     with monkeypatch.context() as patch:
         patch.setattr(os, "open", full)
+        yield
+
+
+def test_p9_too_many_rejects_on_a_full_disk_name_no_file_but_say_that_it_is_full(mailjet, monkeypatch, caplog):
+    with full_disk(monkeypatch):
+        result = mailjet.deliver([schema(), *people(range(3), email="nobody"), state(1)], max_rejected="10%")
+    assert "3 of 3 rows were rejected, more than 10% of the rows" in str(result.error)
+    assert "One more error: Setting `rejects_path`: " in str(result.error)
+    assert "No space left on device" in str(result.error)
+    assert "See " not in str(result.error)
+    assert "3 rejects: " not in caplog.text
+
+
+def test_p9_a_full_disk_under_the_rejects_file_is_told_as_such_and_the_rest_is_closed(mailjet, monkeypatch):
+    messages = [schema(), *people(range(3), email="nobody"), state(1)]
+    with full_disk(monkeypatch):
         result = mailjet.deliver(messages)
     assert "Setting `rejects_path`: " in str(result.error)
     assert "No space left on device" in str(result.error)
