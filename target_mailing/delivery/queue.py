@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 from mailing_api.addresses import fold_address
 from target_mailing.delivery.batcher import Batcher
@@ -24,6 +25,9 @@ from target_mailing.settings import StreamSettings
 
 __all__ = ["DestinationQueue", "pending_removals"]
 
+#: Tickets for which each waiting row may wait, on average. A key that changes its address again and again would have as
+#: many for each row as it has rows.
+_TICKETS_OF_A_ROW: Final = 8
 
 #: An action, a route, and the rows to be sent by them.
 _ReadyBatch = tuple[str, str, list[Row]]
@@ -90,7 +94,8 @@ class DestinationQueue:
         return bool(self._ready) or self.batcher.has_due() or self._is_full()
 
     def _is_full(self) -> bool:
-        return self._tickets.waiting >= self.settings.batch_rows or len(self._held) >= self.settings.batch_rows
+        most, tickets = self.settings.batch_rows, self._tickets
+        return tickets.waiting >= most or tickets.behind >= _TICKETS_OF_A_ROW * most or len(self._held) >= most
 
     def close_batches(self, now: float, *, ending: bool) -> None:
         """Make batches due that are old enough (`now` in monotonic seconds), or all; or those that others wait for."""
@@ -98,7 +103,11 @@ class DestinationQueue:
             self.batcher.close_where(lambda _: True)
         self.batcher.close_old(now)
         if self._is_full():
-            self.batcher.close_where(lambda batch: any(self._tickets.is_waited_for(row) for row in batch.rows))
+            self.batcher.close_where(lambda batch: any(map(self._is_waited_for, batch.rows)))
+
+    def _is_waited_for(self, row: Row) -> bool:
+        """Whether rows wait behind the row whose plan this one belongs to, for whatever that row keeps in order."""
+        return self._tickets.is_waited_for(row if row.plan is None else row.plan.row)
 
     def due_at(self) -> float | None:
         """When the oldest open batch is old enough to be sent (monotonic seconds)."""
@@ -143,7 +152,7 @@ class DestinationQueue:
             current = None if last is not None and last.drops_key else before
             if self.shared_keys.holds(row, current, shared):
                 row.is_of_shared_key = True
-                row.tickets = {row.id: None}
+                row.tickets = {row.id: None} if last is None else {row.id: None, key: None}
                 return
         others = {*self._journal.possible_addresses(key)}
         if row.email and last is None and not others and (not before or fold_address(before) == row.address):
@@ -288,6 +297,8 @@ class DestinationQueue:
         """Begin the later rows of a plan; returns the rows that are first everywhere now, if the plan has ended."""
         later, plan.later = plan.later, []
         for row in later:
+            if row is not plan.row:  # which may have been superseded since: a reject is of its latest line
+                row.lines, row.source, row.stream = plan.row.lines[-1:], plan.row.source, plan.row.stream
             end = self._end_of(row, plan, facts)
             if end is None:
                 plan.under_way += 1

@@ -22,6 +22,8 @@ class Tickets:
         self._behind: dict[Resource, deque[Row]] = {}
         #: Rows that are not first everywhere.
         self.waiting = 0
+        #: Tickets of these rows behind those of other rows.
+        self.behind = 0
 
     @property
     def holders(self) -> Mapping[Resource, Row]:
@@ -43,6 +45,7 @@ class Tickets:
             else:
                 self._holders[resource] = row
         row.waits = waits
+        self.behind += waits
         self.waiting += waits > 0
         return not waits
 
@@ -50,15 +53,18 @@ class Tickets:
         """Release the tickets of a row that has ended; returns the rows that are first everywhere now, in order."""
         ready = []
         for resource in row.resources:
+            del self._holders[resource]
             behind = self._behind.get(resource)
-            if behind is None:
-                del self._holders[resource]
-                continue
-            following = self._holders[resource] = self._next(resource, behind)
-            following.waits -= 1
-            if not following.waits:
-                self.waiting -= 1
-                ready.append(following)
+            while behind:
+                following = self._next(resource, behind)
+                following.waits -= 1
+                if not following.waits:
+                    self.waiting -= 1
+                    ready.append(following)
+                if following.tickets is None or not following.is_of_shared_key or resource != following.key:
+                    self._holders[resource] = following
+                    break
+                del following.tickets[resource]  # it waited only for the rows from before the key was known as shared
         return ready
 
     def is_waited_for(self, row: Row) -> bool:
@@ -88,6 +94,7 @@ class Tickets:
 
     def _next(self, resource: Resource, behind: deque[Row]) -> Row:
         following = behind.popleft()
+        self.behind -= 1
         if not behind:
             del self._behind[resource]
         return following

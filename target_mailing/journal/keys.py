@@ -100,7 +100,8 @@ class Keys:
 
     def note_uncertain(self, rows: Iterable[Row]) -> None:
         """These rows may have arrived."""
-        addresses = [(row.key, row.email, row.id) for row in rows if row.key and not row.drops_key]
+        adding = [row for row in rows if not row.drops_key]
+        addresses = [(key, row.email, row.id) for row in adding for key in (row.key, *row.also) if key]
         self._add_possible(addresses, is_stuck=False)
 
     def note_pending_removals(self, addresses: Iterable[tuple[bytes, str, int]]) -> None:
@@ -112,7 +113,7 @@ class Keys:
         if not self._possible:
             return
         removed = {row.id for row in rows if row.key is None}
-        own = {row.key: row.id for row in rows if row.key is not None}
+        own = {key: row.id for row in rows if row.key is not None for key in (row.key, *row.also)}
         gone = [
             (key, email)
             for key, addresses in self._possible.items()
