@@ -89,6 +89,13 @@ def test_p9_a_wrong_mapping_of_the_address_is_corrected_and_not_added(mailjet, c
     assert then in str(result.error)
 
 
+def test_p9_an_address_in_a_column_of_any_name_is_to_be_mapped(mailjet):
+    columns = schema(columns={"id": {"type": "integer"}, "courriel": {"type": "string"}})
+    result = mailjet.deliver([columns, state(1)], properties=None)
+    assert "If another of its columns holds them, name that column: `mapping: {email: ...}`." in str(result.error)
+    assert mailjet.deliver([columns, state(1)], mapping={"email": "courriel"}, properties=None).error is None
+
+
 #: Misspelt settings of both plugins, and what is meant.
 MISSPELT = {
     "max_rejectd": "max_rejected", "max-rejected": "max_rejected", "maxRejected": "max_rejected", "LIST": "list",
