@@ -207,12 +207,11 @@ class DestinationQueue:
 
     def _put(self, row: Row, facts: Facts, now: float) -> None:
         self.batcher.put(row, now)
-        if row.follower is None:
-            self._supersede(row, facts)
+        self._supersede(row, facts)
 
     def _supersede(self, row: Row, facts: Facts) -> None:
         """Have rows that wait only for this row's contact supersede it, as long as its batch is open."""
-        while row.is_open and row.follower is None:
+        while row.is_open:
             later = self._tickets.only_waiting_for(row)
             if later is None or not self._decisions.may_supersede(later, row, facts):
                 return
@@ -226,7 +225,7 @@ class DestinationQueue:
 
     def next_batch(self, *, ending: bool) -> _ReadyBatch | None:
         """The next batch to send; a full batch may be sent as several. When ending, batches go whatever their size."""
-        while not self._ready and not self._resumed_batches:
+        while not self._ready:
             if ending:
                 self.batcher.close_where(lambda _: True)
             due = self.batcher.next_due()
