@@ -13,7 +13,7 @@ from target_mailing.delivery.opt_outs import OptOuts
 from target_mailing.delivery.outcomes import Outcome
 from target_mailing.destination import AppendOnlyDestination, Destination
 from target_mailing.journal.journal import Journal, Known
-from target_mailing.row import Row
+from target_mailing.row import Resource, Row
 from target_mailing.settings import StreamSettings
 
 __all__ = ["Decisions"]
@@ -89,6 +89,20 @@ class Decisions:
             return True
         before = facts.email(key)
         return not facts.possible_addresses(key) and (not before or fold_address(before) == row.address)
+
+    def leaves(self, row: Row, contact: Resource, others: set[bytes | None], facts: Facts) -> bool:
+        """Whether a row only moves its key from a contact to another one, and the contact stays.
+
+        Args:
+            row: waits for nothing but the contact.
+            contact: was asked about.
+            others: keys that have the contact, and are not moving.
+            facts: what the journal knows.
+        """
+        key = row.key
+        if key not in others or row.drops_key or row.is_of_shared_key or row.id == contact:
+            return False
+        return not facts.possible_addresses(key) and (len(others) > 1 or not self._removes_old)
 
     def is_confirmed(self, row: Row, known: Known | None) -> bool:
         """Whether the provider confirmed the row's action and content recently enough not to send them again."""

@@ -75,6 +75,9 @@ class DestinationQueue:
         self._outcomes = outcomes
         self._tickets = Tickets()
         self._ready: deque[_ReadyBatch] = deque()
+        #: Contacts that keys are moving away from, which were asked about and have not opted out. By contact, the keys
+        #: that have it and are not moving.
+        self._left: dict[Resource, set[bytes | None]] = {}
         self._old_first = destination.actions.old_first
         self.opt_outs = OptOuts(destination, journal)
         self._decisions = Decisions(destination, settings, journal, self.opt_outs)
@@ -181,9 +184,9 @@ class DestinationQueue:
             decision = self._decisions.decide(row, facts)
             if isinstance(decision, Ended):
                 facts.end(row, decision.outcome, decision.code, decision.reason)
-                ready.extend(self._tickets.release(row))
-            elif decision:
-                ready.extend(self._plan(row, list(decision), facts, now))
+                ready.extend(self._release(row))
+            elif formers := [old for old in decision if old.id not in self._left]:
+                ready.extend(self._plan(row, formers, facts, now))
             else:
                 self._put(row, facts, now)
         facts.note(self._outcomes)
@@ -271,14 +274,10 @@ class DestinationQueue:
         for row in rows:
             plan = row.plan
             if plan is None:
-                ready.extend(self._tickets.release(row))
+                ready.extend(self._release(row))
                 continue
             if plan.row is not row:
-                if id(row) in opted_out or row.id in self.opt_outs.followed:
-                    self.opt_outs.follow(row, plan.row)
-                refusal = refused.get(id(row))
-                if refusal is not None and refusal.is_unasked:
-                    plan.refusal = refusal
+                self._former_ended(row, plan, refused.get(id(row)), is_out=id(row) in opted_out)
             elif id(row) in opted_out or id(row) in refused:
                 plan.later = []  # the new contact did not arrive, so the former ones stay
             plan.under_way -= 1
@@ -291,6 +290,20 @@ class DestinationQueue:
         for plan in continuing:
             waiting.extend(self._continue(plan, facts, now))
         self._go(waiting, facts, now)
+
+    def _former_ended(self, row: Row, plan: Plan, refusal: Refusal | None, *, is_out: bool) -> None:
+        """A former contact was removed or asked about."""
+        if is_out or row.id in self.opt_outs.followed:
+            self.opt_outs.follow(row, plan.row)
+        elif refusal is None and self._is_left(row):
+            self._left[row.id] = {*self._journal.keys_of(row.id)} - {row.former_of}
+        if refusal is not None and refusal.is_unasked:
+            plan.refusal = refusal
+
+    def _is_left(self, row: Row) -> bool:
+        """Whether a former contact stays, and other rows wait for it."""
+        is_asked = row.former_of is not None and row.action == self.destination.actions.ask
+        return is_asked and self._tickets.only_behind(row.id) is not None
 
     def _continue(self, plan: Plan, facts: Facts, now: float) -> list[Row]:
         """Begin the later rows of a plan; returns the rows that are first everywhere now, if the plan has ended."""
@@ -305,10 +318,32 @@ class DestinationQueue:
             else:
                 plan.ends.append(end)
         if plan.under_way:
-            return []
+            return self._joining(plan.row, facts) if self._left else []
         facts.end(plan.row, *worst(plan.ends))
         plan.row.plan = None  # rows are not seen by the garbage collector, so a circle of theirs would stay
-        return self._tickets.release(plan.row)
+        return self._release(plan.row)
+
+    def _joining(self, row: Row, facts: Facts) -> list[Row]:
+        """Rows whose keys move away from the same contact as a row's key, and need not ask about it again."""
+        joining = []
+        for contact in row.resources:
+            others = self._left.get(contact)
+            while others and (later := self._tickets.only_behind(contact)) is not None:
+                if not self._decisions.leaves(later, contact, others, facts):
+                    break
+                others.discard(later.key)
+                self._tickets.join(later, contact)
+                joining.append(later)
+        return joining
+
+    def _release(self, row: Row) -> list[Row]:
+        """Release the tickets of a row that has ended; returns the rows that are first everywhere now."""
+        ready = self._tickets.release(row)
+        if self._left:
+            for resource in row.resources:
+                if not self._tickets.is_joined(resource):
+                    self._left.pop(resource, None)
+        return ready
 
     def _end_of(self, row: Row, plan: Plan, facts: Facts) -> tuple[Outcome, str | None] | None:
         """How a later row of a plan ends without a call, if it does."""

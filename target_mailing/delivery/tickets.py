@@ -20,6 +20,8 @@ class Tickets:
     def __init__(self) -> None:
         self._holders: dict[Resource, Row] = {}
         self._behind: dict[Resource, deque[Row]] = {}
+        #: Rows that hold a resource beside its holder.
+        self._beside: dict[Resource, dict[int, Row]] = {}
         #: Rows that are not first everywhere.
         self.waiting = 0
         #: Tickets of these rows behind those of other rows.
@@ -53,6 +55,9 @@ class Tickets:
         """Release the tickets of a row that has ended; returns the rows that are first everywhere now, in order."""
         ready = []
         for resource in row.resources:
+            if resource in self._beside:
+                self._leave(row, resource)
+                continue
             del self._holders[resource]
             behind = self._behind.get(resource)
             while behind:
@@ -66,6 +71,32 @@ class Tickets:
                     break
                 del following.tickets[resource]  # it waited only for the rows from before the key was known as shared
         return ready
+
+    def _leave(self, row: Row, resource: Resource) -> None:
+        """Release the ticket of a row for a resource that others hold, too."""
+        beside = self._beside[resource]
+        if self._holders[resource] is row:
+            self._holders[resource] = beside.pop(next(iter(beside)))
+        else:
+            del beside[id(row)]
+        if not beside:
+            del self._beside[resource]
+
+    def only_behind(self, contact: Resource) -> Row | None:
+        """The next row that waits for a contact, if it waits for nothing else."""
+        behind = self._behind.get(contact)
+        return behind[0] if behind and behind[0].waits == 1 else None
+
+    def is_joined(self, contact: Resource) -> bool:
+        """Whether several rows hold a contact."""
+        return contact in self._beside
+
+    def join(self, row: Row, contact: Resource) -> None:
+        """Let a row that `only_behind` returned hold the contact beside its holder; it is first everywhere now."""
+        self._next(contact, self._behind[contact])
+        self._beside.setdefault(contact, {})[id(row)] = row
+        row.waits = 0
+        self.waiting -= 1
 
     def is_waited_for(self, row: Row) -> bool:
         """Whether another row waits behind this one."""

@@ -294,8 +294,8 @@ class Journal:
         """
         with self._transaction():
             self._keys.note(unchanged)
-            self._keys.forget_possible(spared)
             self._keys.note_pending_removals(pending_removals)
+            self._keys.forget_possible(spared)  # which may be among them
             self._rejects.add(rejects)
 
     def discard(self, batch: int, *, uncertain: Sequence[Row] = ()) -> None:

@@ -136,3 +136,43 @@ def test_p1_rows_of_a_table_with_shared_keys_all_end(actions, rows, numbers):
         target.take(coming)
         target.finish()
         assert target.outcomes.rows == len(rows)
+
+
+@pytest.mark.parametrize("on_key_change", ["remove", "keep"])
+@pytest.mark.parametrize("moving", [9, 10])
+def test_p8_keys_that_move_away_from_one_address_need_no_job_each(on_key_change, moving):
+    target = Target(Place(OLD_FIRST, {}, frozenset()), on_key_change=on_key_change, batch_rows=50)
+    with closing(target):
+        target.take([target.row(key, "addnoforce", key, "all") for key in range(1, 11)])
+        target.finish()
+        target.take([target.row(10 + key, "addnoforce", key, f"{key}") for key in range(1, moving + 1)])
+        jobs = 0
+        target.send()
+        while target.under_way:
+            jobs += 1
+            target.end(0)
+            target.send()
+        assert target.queue.is_empty()
+        assert jobs <= 4
+        stays = {"all": "in"} if moving < 10 or on_key_change == "keep" else {}
+        assert target.place.members == stays | {f"{key}": "in" for key in range(1, moving + 1)}
+
+
+def test_p5_keys_that_move_away_from_one_address_that_opted_out_are_not_subscribed():
+    with closing(begin(batch_rows=50)) as target:
+        target.take([target.row(key, "addnoforce", key, "all") for key in range(1, 6)])
+        target.finish()
+        target.place.members["all"] = "out"
+        target.take([target.row(5 + key, "addnoforce", key, f"{key}") for key in range(1, 6)])
+        target.finish()
+        assert target.place.members == {"all": "out"} | {f"{key}": "out" for key in range(1, 6)}
+
+
+def test_p1_a_former_address_that_stays_because_another_key_has_it_is_not_still_to_be_removed():
+    with closing(begin(NEW_FIRST)) as target:
+        rows = [(1, "a"), (2, "a"), (3, "b"), (1, "b")]
+        for line, (key, email) in enumerate(rows, 1):
+            target.take([target.row(line, "addnoforce", key, email)])
+            target.finish()
+        assert target.place.members == {"a": "in", "b": "in"}
+        assert not target.journal.has_possible_addresses
