@@ -1,18 +1,24 @@
-"""Batches under way keep to their limits, and each one that ends makes room for the next, so that no run hangs."""
+"""Batches under way keep to their limits, make room for the next when they end, and are not followed for ever."""
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
 
 from target_mailing.delivery.batch import Batch
-from target_mailing.delivery.schedule import Slots
+from target_mailing.delivery.errors import DeliveryFailed
+from target_mailing.delivery.schedule import PollSchedule, Slots, overdue
+from target_mailing.destination import Refusal
+from target_mailing.settings import StreamSettings
 
 
 class Queue:
     def __init__(self, batches_at_once: int | None) -> None:
         self.batches_at_once = batches_at_once
+        given = {"list": 1, "job_timeout": 100, "job_abandon": 1000, "poll_interval": 1, "poll_max_interval": 8}
+        self.settings = StreamSettings.resolve(given, None)
 
 
 def batch(number: int, queue: Any, *, recovered: bool = False) -> Batch:
@@ -64,3 +70,27 @@ def test_with_a_batch_without_a_result_go_those_that_wait_at_its_destination_but
     assert slots.free(elsewhere[0]) is elsewhere[1]
     assert slots.free(elsewhere[1]) is None
     assert not slots
+
+
+@pytest.mark.parametrize(
+    ("since", "began", "ends"),
+    [(50, 500, None), (500, 500, DeliveryFailed), (500, 50, None), (2000, 50, Refusal), (2000, 5000, Refusal)],
+)
+def test_a_job_has_its_time_in_each_run_and_a_longer_one_in_all(since, began, ends):
+    now = time.time()
+    waiting = batch(1, Queue(None))
+    waiting.since = now - since
+    assert type(overdue(waiting, run_began=now - began)) is (ends or type(None))
+
+
+@pytest.mark.parametrize(("polls", "least", "most"), [(0, 0.8, 1.2), (3, 2.7, 4.05), (1000, 6.4, 9.6)])
+def test_a_job_is_polled_less_and_less_often_but_at_its_longest_interval(polls, least, most):
+    schedule, waiting = PollSchedule(), batch(1, Queue(None))
+    waiting.polls = polls
+    began = time.monotonic()
+    schedule.again(waiting, None)
+    at = schedule.next_at()
+    assert at is not None
+    assert least <= at - began
+    assert [*schedule.due(began + most + 1)] == [waiting]
+    assert schedule.next_at() is None
