@@ -296,7 +296,8 @@ class DestinationQueue:
         if is_out or row.id in self.opt_outs.followed:
             self.opt_outs.follow(row, plan.row)
         elif refusal is None and self._is_left(row):
-            self._left[row.id] = {*self._journal.keys_of(row.id)} - {row.former_of}
+            keys: set[bytes | None] = {*self._journal.keys_of(row.id)}
+            self._left[row.id] = keys - {row.former_of}
         if refusal is not None and refusal.is_unasked:
             plan.refusal = refusal
 
