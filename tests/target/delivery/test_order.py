@@ -129,7 +129,11 @@ class Target:
         results = [self.place.act(batch.action, row.email) for row in batch.rows]
         finished = Finished(
             withheld=[at for at, result in enumerate(results) if result == "withheld"],
-            rejected={at: Refusal("refused", "no") for at, result in enumerate(results) if result == "refused"},
+            rejected={
+                at: Refusal("refused", "no", is_unasked=result == "unasked")
+                for at, result in enumerate(results)
+                if result in {"refused", "unasked"}
+            },
         )
         ends = BatchResult.of(batch, finished, [])
         ends.note(self.journal, batch, [], pending_removals=batch.pending_removals(finished.rejected))
@@ -282,6 +286,98 @@ def test_a_row_with_a_former_address_is_sent_even_if_the_latest_content_arrived_
     target.take([target.row(3, "addnoforce", 1, "b", "x"), target.row(4, "addnoforce", 1, "b")])
     target.send()  # with it, the journal notes the removal of the former address
     assert [[old.email for old in row.plan.later] for batch in target.under_way for row in batch.rows] == [["a"]]
+
+
+class Unsure(Place):
+    """A place that does not remove addresses."""
+
+    result = ""
+
+    def act(self, action: str, email: str) -> str:
+        return self.result if action == "remove" else super().act(action, email)
+
+
+@pytest.mark.parametrize(
+    ("result", "action", "members"),
+    [
+        ("unasked", "addnoforce", {"a": "in"}),
+        ("unasked", "unsub", {"a": "in", "b": "out"}),
+        ("refused", "addnoforce", {"a": "in", "b": "in"}),
+    ],
+)
+def test_p5_nobody_is_added_whose_opt_out_at_a_former_address_was_not_found_out(make, result, action, members):
+    target = make(Unsure(OLD_FIRST, {}, frozenset()))
+    target.place.result = result
+    target.take([target.row(1, "addnoforce", 1, "a")])
+    target.finish()
+    target.take([target.row(2, action, 1, "b")])
+    target.finish()
+    assert target.place.members == members
+
+
+@pytest.mark.parametrize("actions", [OLD_FIRST, NEW_FIRST], ids=["old-first", "new-first"])
+def test_a_row_whose_former_address_was_not_removed_is_no_less_rejected(make, actions):
+    target = make(Unsure(actions, {}, frozenset()))
+    target.place.result = "refused"
+    for line, email in enumerate("ab", 1):
+        target.take([target.row(line, "addnoforce", 1, email)])
+        target.finish()
+    assert target.place.members == {"a": "in", "b": "in"}
+    assert +target.outcomes.counts == {Outcome.DELIVERED: 1, Outcome.REJECTED: 1}
+
+
+class Forgetful(Place):
+    """A place that keeps opt-outs of its members only."""
+
+    def act(self, action: str, email: str) -> str:
+        return "done" if action == "unsub" and email not in self.members else super().act(action, email)
+
+
+def moved_out(make) -> Target:
+    """Key 1 came from an address that opted out to key 2's, which left the place by another way."""
+    target = make(Forgetful(OLD_FIRST, {}, frozenset()))
+    for line, email in enumerate("ab", 1):
+        target.take([target.row(line, "addnoforce", line, email)])
+        target.finish()
+    target.place.members = {"a": "out"}
+    target.take([target.row(3, "addnoforce", 1, "b")])
+    target.finish()
+    assert target.place.members == {"a": "out"}
+    return target
+
+
+def test_p5_an_opt_out_that_followed_a_key_follows_the_other_key_of_its_contact_too(make):
+    target = moved_out(make)
+    target.take([target.row(4, "addnoforce", 2, "c")])
+    target.finish()
+    assert target.place.members == {"a": "out"}
+
+
+def test_p5_an_opt_out_that_followed_a_key_is_not_sent_again_by_the_next_run(make):
+    target = moved_out(make)
+    target.queue = DestinationQueue(
+        target.place, target.queue.settings, journal=target.journal, outcomes=target.outcomes, batches_at_once=None
+    )
+    target.take([target.row(4, "addnoforce", 1, "b")])
+    actions = []
+    while not target.queue.is_empty():
+        target.send()
+        actions += [batch.action for batch in target.under_way]
+        target.end(0)
+    assert actions == ["remove"]
+    assert target.place.members == {"a": "out"}
+
+
+def test_where_the_new_address_is_refused_former_and_possible_ones_stay(make):
+    target = make(Place(NEW_FIRST, {"d": "in"}, frozenset("b")))
+    target.take([target.row(1, "addnoforce", 1, "a")])
+    target.finish()
+    possible = target.row(2, "remove", 1, "d")
+    removals = [(b"key 1", possible.email, possible.id)]
+    target.journal.note_rows(unchanged=[], rejects=[], pending_removals=removals, spared=[])
+    target.take([target.row(3, "addnoforce", 1, "b")])
+    target.finish()
+    assert target.place.members == {"a": "in", "d": "in"}
 
 
 @pytest.mark.parametrize("first", [0, 1])
