@@ -27,7 +27,9 @@ class Facts:
         self._rejects: list[Reject] = []
         self._kept: list[tuple[bytes, str, int]] = []
         self._ends: list[End] = []
-        #: Contact by key settled here, 0 for none; and those keys by contact.
+        #: Contacts whose keys were read from the journal.
+        self._contacts_read: set[int] = set()
+        #: Contact by key settled or read here, 0 for none; and those keys by contact.
         self._contacts: dict[bytes, int] = {}
         self._keys: dict[int, dict[bytes, None]] = {}
         ids = [row.id for row in rows if row.email]
@@ -53,10 +55,12 @@ class Facts:
 
     def keys_of(self, contact: int) -> Iterable[bytes]:
         """The keys of a contact."""
-        return [
-            *(key for key in self._journal.keys_of(contact) if key not in self._contacts),
-            *self._keys.get(contact, ()),
-        ]
+        if contact not in self._contacts_read:
+            self._contacts_read.add(contact)
+            for key in self._journal.keys_of(contact):
+                if self._contacts.setdefault(key, contact) == contact:
+                    self._keys.setdefault(contact, {})[key] = None
+        return self._keys.get(contact, ())
 
     def possible_addresses(self, key: bytes | None) -> Sequence[str]:
         """Addresses that a key may have beside its own."""

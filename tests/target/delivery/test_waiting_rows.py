@@ -176,3 +176,16 @@ def test_p1_a_former_address_that_stays_because_another_key_has_it_is_not_still_
             target.finish()
         assert target.place.members == {"a": "in", "b": "in"}
         assert not target.journal.has_possible_addresses
+
+
+def test_p8_the_keys_of_an_address_are_read_once_for_all_rows_that_are_decided_together(monkeypatch):
+    with closing(begin(batch_rows=500)) as target:
+        target.take([target.row(key, "addnoforce", key, "all") for key in range(1, 201)])
+        target.finish()
+        read: list[int] = []
+        keys_of = target.journal.keys_of
+        monkeypatch.setattr(target.journal, "keys_of", lambda contact: read.append(contact) or keys_of(contact))
+        target.take([target.row(200 + key, "remove", key, "") for key in range(1, 201)])
+        target.finish()
+        assert target.place.members == {}
+        assert len(read) < 10
