@@ -288,6 +288,25 @@ def test_a_row_with_a_former_address_is_sent_even_if_the_latest_content_arrived_
     assert [[old.email for old in row.plan.later] for batch in target.under_way for row in batch.rows] == [["a"]]
 
 
+@pytest.mark.parametrize("actions", [OLD_FIRST, NEW_FIRST], ids=["old-first", "new-first"])
+@pytest.mark.parametrize("row", [("addnoforce", 1, "a"), ("addnoforce", 1, "e"), ("remove", 1, "")])
+def test_an_address_that_a_key_may_still_have_stays_for_another_key_that_has_it(make, actions, row):
+    target = make(Place(actions, {}, frozenset()))
+    rows = [
+        target.row(line, "addnoforce", key, email)
+        for line, (key, email) in enumerate([(1, "a"), (2, "a"), (3, "d")], 1)
+    ]
+    target.take(rows)
+    target.finish()
+    removals = [(b"key 1", rows[2].email, rows[2].id)]
+    target.journal.note_rows(unchanged=[], rejects=[], pending_removals=removals, spared=[])
+    target.take([target.row(4, *row)])
+    target.finish()
+    assert target.place.members == {"a": "in", "d": "in"} | ({"e": "in"} if row[2] == "e" else {})
+    if row[0] != "remove":
+        assert not target.journal.possible_addresses(b"key 1")
+
+
 class Unsure(Place):
     """A place that does not remove addresses."""
 
