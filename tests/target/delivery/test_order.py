@@ -307,6 +307,25 @@ def test_an_address_that_a_key_may_still_have_stays_for_another_key_that_has_it(
         assert not target.journal.possible_addresses(b"key 1")
 
 
+@pytest.mark.parametrize(
+    ("rows", "members", "shared"),
+    [
+        ([("addnoforce", 1, "a"), ("addnoforce", 1, "b")], {"a": "in", "b": "in"}, 1),
+        ([("addnoforce", 1, "a"), ("remove", 1, "a"), ("addnoforce", 1, "b")], {"b": "in"}, 0),
+    ],
+    ids=["two addresses", "deleted and made anew"],
+)
+def test_rows_of_a_table_that_come_together_show_whether_their_key_is_shared(make, rows, members, shared):
+    target = make()
+    coming = [target.row(line, *row) for line, row in enumerate(rows, 1)]
+    for row in coming:
+        row.tells_changes = False
+    target.take(coming)
+    target.finish()
+    assert target.place.members == members
+    assert target.queue.shared_keys.rows.total() == shared
+
+
 class Unsure(Place):
     """A place that does not remove addresses."""
 
