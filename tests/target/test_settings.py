@@ -158,3 +158,10 @@ def test_null_means_unset_wherever_it_is_given():
     nulls = dict.fromkeys(["list", "stream_maps", "stream_map_config", "faker_config", "flattening_enabled", "streams"])
     assert nulls.keys() & {name for name, value in TargetMailing(config=nulls).config.items() if value is None} == set()
     assert "stream_maps" not in TargetMailing(config=nulls).config
+
+
+def test_p9_of_several_providers_that_are_set_one_has_to_be_named():
+    config = {"mailjet_api_key": "k", "mailjet_secret_key": "s", "postgrid_api_key": "p"}
+    with pytest.raises(ConfigurationError, match=r"in `destination` \(mailjet, postgrid\)"):
+        chosen(config)
+    assert chosen(config | {"destination": "postgrid"}).name == "postgrid"

@@ -152,3 +152,22 @@ def test_what_stood_in_standard_output_comes_first(monkeypatch):
         sys.stdout.buffer.write(b"")
         sys.stdout.flush()
         assert os.read(readable, 100) == b"before after"
+
+
+def test_what_a_write_did_not_take_is_written_again(monkeypatch):
+    """Another process filled the pipe between the check and the write, or the pipe took a part."""
+    answers = iter([BlockingIOError(), 3, 0, BlockingIOError(), 100])
+    written = []
+
+    def write(_, piece):
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        written.append(bytes(piece[:answer]))
+        return len(written[-1])
+
+    with pipe() as (_, writable):
+        monkeypatch.setattr(os, "write", write)
+        assert WholeOutput(writable).write(b"a message") == len(b"a message")
+        monkeypatch.undo()
+    assert b"".join(written) == b"a message"

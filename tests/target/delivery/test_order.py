@@ -307,6 +307,20 @@ def test_an_address_that_a_key_may_still_have_stays_for_another_key_that_has_it(
         assert not target.journal.possible_addresses(b"key 1")
 
 
+def test_a_removal_without_key_that_is_spared_leaves_no_address_to_remove_later(make):
+    target = make(Place(NEW_FIRST, {}, frozenset()))
+    target.take([target.row(1, "addnoforce", 3, "d")])
+    target.finish()
+    row = target.row(2, "remove", 1, "d")
+    removals = [(b"key 1", row.email, row.id)]
+    target.journal.note_rows(unchanged=[], rejects=[], pending_removals=removals, spared=[])
+    row.key, row.drops_key = None, False
+    target.take([row])
+    target.finish()
+    assert target.place.members == {"d": "in"}
+    assert not target.journal.possible_addresses(b"key 1")
+
+
 @pytest.mark.parametrize(
     ("rows", "members", "shared"),
     [

@@ -1,0 +1,32 @@
+"""A statement takes no more values than a database allows, and values beyond the first statement are found, too."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+import pytest
+
+from target_mailing.journal import statements
+from target_mailing.journal.journal import Journal
+from target_mailing.journal.stores import MemoryStore
+
+#: Parameters that SQLite allows in one statement unless it is compiled otherwise.
+MOST_PARAMETERS = 32_766
+
+
+def test_a_statement_has_no_more_values_than_sqlite_allows():
+    assert statements.VALUES_AT_ONCE < MOST_PARAMETERS
+
+
+@pytest.mark.parametrize("count", [1, 3, 4, 10])
+def test_keys_and_names_are_found_however_many_statements_it_takes(count, monkeypatch):
+    monkeypatch.setattr(statements, "VALUES_AT_ONCE", 3)
+    keys = [b"key %d" % n for n in range(count)]
+    with closing(Journal(MemoryStore())) as journal:
+        assert journal.shared_keys.among(keys) == set()
+        journal.shared_keys.add(keys)
+        journal.shared_keys.add(keys[:1])
+        assert journal.shared_keys.among([b"none", *keys]) == {*keys}
+        journal.declined.add((n, "News") for n in range(count))
+        journal.declined.drop([(0, "News"), (0, "Offers")])
+        assert journal.declined.of(range(count)) == {n: {"News"} for n in range(1, count)}
