@@ -405,6 +405,34 @@ def test_p5_an_opt_out_that_followed_a_key_follows_the_other_key_of_its_contact_
     assert target.place.members == {"a": "out"}
 
 
+def test_p5_an_opt_out_that_followed_a_key_holds_for_other_keys_that_come_to_its_address(make):
+    target = moved_out(make)
+    target.take([target.row(4, "addnoforce", 3, "b")])
+    target.finish()
+    assert target.place.members == {"a": "out"}
+    assert target.outcomes.counts[Outcome.WITHHELD] == 2  # key 1 was one of them
+
+
+def test_an_opt_out_does_not_follow_a_row_that_subscribes_by_force(make):
+    target = make(Place(OLD_FIRST, {}, frozenset()))
+    target.take([target.row(1, "addnoforce", 1, "a")])
+    target.finish()
+    target.place.members = {"a": "out"}
+    target.take([target.row(2, "addforce", 1, "b")])
+    target.finish()
+    assert target.place.members == {"a": "out", "b": "in"}
+
+
+def test_p5_no_removal_follows_an_opt_out_of_the_same_run(make):
+    target = make()
+    for line, action in enumerate(["unsub", "remove"], 1):
+        target.take([target.row(line, action, 1, "a")])
+        target.send()
+        assert {batch.action for batch in target.under_way} <= {"unsub"}
+        target.finish()
+    assert target.place.members == {"a": "out"}
+
+
 def test_p5_an_opt_out_that_followed_a_key_is_not_sent_again_by_the_next_run(make):
     target = moved_out(make)
     target.queue = DestinationQueue(
