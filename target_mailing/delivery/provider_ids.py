@@ -43,9 +43,15 @@ class ProviderIds:
         Once a row is added, all keys of its contact have the new ID, so none needs the old one.
         """
         removes = row.action == self._destination.actions.remove
-        needing = [keys for contact, keys in holders.items() if removes or contact != row.id]
-        own = {row.key, *row.also}
-        return any(key not in own and not self._is_leaving(key) for keys in needing for key in keys)
+        for contact, keys in holders.items():
+            if contact == row.id and not removes:
+                continue
+            own = {row.key, *row.also}
+            if contact == row.id:
+                own.add(row.former_of)  # the key is about to leave this contact, and has not arrived at another yet
+            if any(key not in own and not self._is_leaving(key) for key in keys):
+                return True
+        return False
 
     def _is_leaving(self, key: bytes) -> bool:
         """Whether a key is being removed."""
