@@ -11,6 +11,8 @@ from mailing_api.suggestions import did_you_mean
 
 __all__ = ["TargetList"]
 
+#: The routes that fill a list.
+_ROUTES: Final = ("contacts", "import")
 #: Keys of a list's metadata.
 _ROUTE: Final = "target_mailing_route"
 _JOURNAL: Final = "target_mailing_journal"
@@ -52,9 +54,13 @@ class TargetList:
             self.id, self.metadata = mailing_list.id, mailing_list.metadata
         before = self.metadata.get(_ROUTE, route)
         if before != route:
+            # The provider's value is quoted only where it is one of ours.
+            other, remedy = "another route", "Choose"
+            if before in _ROUTES:
+                other, remedy = f"route {before!r}", f"Set `route: {before}`, or choose"
             raise ConfigurationError(
-                f"Setting `route` is {route!r}, but the list was filled by route {before!r}: contacts delivered by "
-                f"both would get two letters. Set `route: {before}`, or choose another list."
+                f"Setting `route` is {route!r}, but the list was filled by {other}: contacts delivered by both would "
+                f"get two letters. {remedy} another list."
             )
 
     def read(self) -> MailingList:

@@ -272,6 +272,13 @@ def test_p9_a_list_that_another_route_fills_is_refused(postgrid):
     assert postgrid.sandbox.postgrid.received() == []
 
 
+def test_p7_a_route_that_is_none_of_ours_is_not_quoted(postgrid):
+    number = postgrid.sandbox.postgrid.add_list("By hand", {"target_mailing_route": "https://somebody.example"})
+    error = str(postgrid.deliver(rows(1), list=number).error)
+    assert "another route" in error
+    assert "somebody" not in error
+
+
 def test_the_list_remembers_route_and_journal_and_keeps_its_own_metadata(postgrid):
     number = postgrid.sandbox.postgrid.add_list("Mine", {"colour": "red"})
     postgrid.deliver(rows(1), list=number)
