@@ -92,8 +92,11 @@ def _edits(first: str, second: str) -> int:
 
 
 def did_you_mean(wrong: Iterable[str], known: Iterable[str]) -> str:
-    """Return a suggestion for wrong names, with a space before it; "" if no known name is similar."""
-    names = list(known)
+    """Return a suggestion for wrong names, with a space before it; "" if no known name is similar.
+
+    A name that may be an e-mail address, such as that of a list for one person, is not suggested: messages hold none.
+    """
+    names = [name for name in known if "@" not in name]
     similar = dict.fromkeys(name for each in wrong if (name := nearest(each, names)) is not None)
     return f" Did you mean {' and '.join(map(repr, similar))}?" if similar else ""
 

@@ -23,6 +23,7 @@ from tests.target.conftest import LIST, people, schema, state
     ("wrong", "known", "question"),
     [
         (["lsit"], ["list", "route"], " Did you mean 'list'?"),
+        (["ada1@example.com"], ["ada2@example.com"], ""),  # P7: a list may be named after somebody's address
         (["READERS"], ["Readers"], " Did you mean 'Readers'?"),
         (["vists", "cty"], ["visits", "city"], " Did you mean 'visits' and 'city'?"),
         (["vists", "visit"], ["visits"], " Did you mean 'visits'?"),
