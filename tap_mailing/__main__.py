@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from mailing_api.process.start import start
 
 __all__ = ["main"]
 
+#: Seconds after a signal: the tap only logs a line.
+_PATIENCE: Final = 1.0
+
 
 def main() -> None:
     """Run the tap from the command line."""
-    start("tap-mailing", _load)
+    start("tap-mailing", _load, patience=_PATIENCE)
 
 
 def _load() -> Callable[[], object]:

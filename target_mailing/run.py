@@ -155,9 +155,9 @@ class Run:
 
     def terminate(self, signum: int) -> None:
         """End within seconds: called by the signal handler, in the thread that runs this."""
+        hurry(_OUTPUT_PATIENCE)
         if self._router.is_asking:
             raise Terminated(signum)
-        hurry(_OUTPUT_PATIENCE)
         self._inbox.put(lambda: _terminate(signum))
 
     def _await_replies(self) -> None:

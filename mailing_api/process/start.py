@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import signal
 from collections.abc import Callable
 
 from mailing_api.process.log_settings import set_up
+from mailing_api.process.termination import end_after_signal
 
 __all__ = ["start"]
 
 
-def start(program: str, load: Callable[[], Callable[[], object]]) -> None:
+def start(program: str, load: Callable[[], Callable[[], object]], *, patience: float) -> None:
     """Run a command.
 
     The garbage collector is off meanwhile, since modules stay loaded: it would take a tenth of the start.
@@ -20,10 +22,12 @@ def start(program: str, load: Callable[[], Callable[[], object]]) -> None:
     Args:
         program: the command's name, such as `tap-mailing`.
         load: imports and returns the command.
+        patience: seconds that the command has to end after a signal; then it is ended.
     """
     signal.signal(signal.SIGINT, _leave)
     gc.disable()
     command = set_up(program, load)
+    end_after_signal(logging.getLogger(program), patience)
     gc.freeze()
     gc.enable()
     command()
