@@ -22,7 +22,7 @@ COMPILE := pip compile -q --universal --python-version 3.11 --generate-hashes --
 # Without it every run and every test compiles anew what it loads.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo playground test quick test-all test-deep coverage lint spelling workflows hooks wheels docs definitions bench lock newest lowest clean
+.PHONY: help demo playground test quick test-all test-deep coverage lint spelling workflows hooks wheels docs definitions bench bench-quick lock newest lowest clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -84,7 +84,8 @@ definitions: $(READY) ## Write plugins/, the definitions for Meltano, anew from 
 hooks: $(READY) $(TOOLS)/.ready ## Have git run the checks of .pre-commit-config.yaml before each commit
 	@$(TOOLS)/bin/pre-commit install
 
-bench: $(READY) ## Ratios to an ordinary tap and target; takes several minutes
+bench: $(READY) ## Goals, and ratios to an ordinary tap and target; takes an hour
+	@$(BIN)/python benchmarks/bench_goals.py
 	@$(BIN)/python benchmarks/bench_tap.py
 	@$(BIN)/python benchmarks/bench_target.py
 	@$(BIN)/python benchmarks/bench_tap.py --latency
@@ -92,6 +93,9 @@ bench: $(READY) ## Ratios to an ordinary tap and target; takes several minutes
 	@$(BIN)/python benchmarks/bench_snapshots.py
 	@$(BIN)/python benchmarks/bench_calls.py
 	@$(BIN)/python benchmarks/bench_target.py --million
+
+bench-quick: $(READY) ## What the target costs beside its goals, the quick rows; or these: ROWS='wall cpu'
+	@$(BIN)/python benchmarks/bench_goals.py $(or $(ROWS),--quick)
 
 lock: $(READY) ## Lock the newest versions that pyproject.toml allows
 	@$(UV) $(COMPILE) --upgrade --extra sandbox --extra postgresql --group dev pyproject.toml -o requirements/dev.txt

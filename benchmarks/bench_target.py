@@ -114,7 +114,7 @@ def run_ordinary(folder: Path, url: str, source: Path) -> Measure:
 
 def run_bare(folder: Path, url: str, source: Path) -> Measure:  # noqa: ARG001 - called like the others
     """The bare writer."""
-    options = [url, API_KEY, SECRET_KEY, str(prepare(url)), str(IN_FLIGHT), str(BATCH_ROWS)]
+    options = [url, API_KEY, SECRET_KEY, str(prepare(url))]
     with source.open("rb") as stdin:
         return run([sys.executable, str(HERE / "bare_writer.py"), *options], stdin=stdin)
 
