@@ -9,10 +9,9 @@ from typing import Any, Protocol, runtime_checkable
 import msgspec
 
 from target_mailing.contacts.consent import Actions
-from target_mailing.contacts.contact import MappedContact
+from target_mailing.contacts.contact import EncodedContact, MappedContact
 from target_mailing.contacts.effects import Effect
 from target_mailing.contacts.fields import Fields
-from target_mailing.row import Row
 
 __all__ = [
     "Again",
@@ -112,7 +111,7 @@ class Work(msgspec.Struct, kw_only=True):
 
     Attributes:
         action: the action for every row; it may be the destination's `ask`.
-        rows: the batch.
+        rows: the contacts of the batch.
         evidence: of the steps done so far, by step.
         polls: how often this step returned `Again`.
         maybe_done: this step returned before that it may have been done.
@@ -124,7 +123,7 @@ class Work(msgspec.Struct, kw_only=True):
     """
 
     action: str
-    rows: Sequence[Row]
+    rows: Sequence[EncodedContact]
     evidence: Mapping[str, dict[str, Any]]
     polls: int = 0
     maybe_done: bool = False
@@ -228,8 +227,8 @@ class Destination(ABC):
         return later
 
     @abstractmethod
-    def parts(self, action: str, rows: list[Row]) -> Sequence[tuple[str, list[Row]]]:
-        """These rows divided into batches, each with its route, which the journal keeps for later runs."""
+    def parts(self, action: str, rows: Sequence[EncodedContact]) -> Sequence[tuple[str, Sequence[int]]]:
+        """These rows divided into batches: the positions of each, and its route, which the journal keeps."""
 
     @abstractmethod
     def steps(self, action: str, route: str) -> Sequence[Step]:

@@ -1,4 +1,4 @@
-"""The input's lines, kept as they came until all of their rows have an outcome."""
+"""The input's lines, as they came, and the records in them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from singer_sdk.exceptions import RecordsWithoutSchemaException
 
 from target_mailing.unreadable import Recovered, is_deep, recovered
 
-__all__ = ["REJECT_COLUMNS", "InputError", "Line", "Lines", "RecordBeforeSchemaError"]
+__all__ = ["REJECT_COLUMNS", "InputError", "Line", "Lines", "RecordBeforeSchemaError", "record_in"]
 
 #: The columns that a rejects file adds to a record.
 REJECT_COLUMNS = ("_reject_code", "_reject_reason", "_reject_job", "_reject_attempt", "_reject_at")
@@ -46,21 +46,11 @@ class Lines:
         self.each = each
         self._recovered: tuple[int, Recovered | None] = 0, None
 
-    def __contains__(self, number: int) -> bool:
-        """Whether the line of this number is here."""
-        return 0 <= number - self.first < len(self.each)
-
     def record(self, number: int) -> tuple[bytes, int]:
-        """The record in the line of this number, and which attempt this is.
-
-        A record from a rejects file is returned without the columns that the file adds.
-        """
-        record = self._record(number)
-        attempts = record.get("_reject_attempt")
-        original = {name: value for name, value in record.items() if name not in REJECT_COLUMNS}
-        if isinstance(attempts, bool) or not isinstance(attempts, int) or not 0 < attempts < _MOST_ATTEMPTS:
-            attempts = 0
-        return msgspec.json.encode(original), 1 + attempts
+        """The record in the line of this number, as `record_in` returns it."""
+        if self._recovered[0] != number:
+            return record_in(self.line(number))
+        return _original(_kept(self._recovered[1]))
 
     def line(self, number: int) -> bytes:
         """The line of this number."""
@@ -71,18 +61,6 @@ class Lines:
         if self._recovered[0] != number:
             self._recovered = number, recovered(self.line(number))
         return self._recovered[1]
-
-    def _record(self, number: int) -> dict[str, Any]:
-        """The record in a line, as a rejects file has it; a value that is not valid JSON becomes a string."""
-        if self._recovered[0] != number:
-            line = self.line(number)
-            try:
-                if not is_deep(line):
-                    return _RECORDED.decode(line).record
-            except msgspec.MsgspecError:
-                pass
-        partial = self.recovered(number)
-        return {} if partial is None else partial.kept
 
 
 class Line(msgspec.Struct, frozen=True, gc=False):
@@ -108,3 +86,29 @@ class Line(msgspec.Struct, frozen=True, gc=False):
     def recovered(self) -> Recovered | None:
         """What can be read of it, as `Lines.recovered` returns it."""
         return self.lines.recovered(self.number)
+
+
+def record_in(line: bytes) -> tuple[bytes, int]:
+    """The record in a line, as a rejects file has it, and which attempt this is; a damaged line may take seconds.
+
+    A value that is not valid JSON becomes a string. A record from a rejects file is returned without the columns that
+    the file adds.
+    """
+    try:
+        if not is_deep(line):
+            return _original(_RECORDED.decode(line).record)
+    except msgspec.MsgspecError:
+        pass
+    return _original(_kept(recovered(line)))
+
+
+def _kept(partial: Recovered | None) -> dict[str, Any]:
+    return {} if partial is None else partial.kept
+
+
+def _original(record: dict[str, Any]) -> tuple[bytes, int]:
+    attempts = record.get("_reject_attempt")
+    original = {name: value for name, value in record.items() if name not in REJECT_COLUMNS}
+    if isinstance(attempts, bool) or not isinstance(attempts, int) or not 0 < attempts < _MOST_ATTEMPTS:
+        attempts = 0
+    return msgspec.json.encode(original), 1 + attempts

@@ -1,123 +1,173 @@
-"""A contact on its way, from the input to its outcome."""
+"""A row on its way, from the input to its outcome: its contact, and its place in its destination's queue."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import Any
 
 import msgspec
 
-from target_mailing.lines import Lines
+from target_mailing.contacts.contact import EncodedContact
+from target_mailing.destination import Refusal
+from target_mailing.lines import record_in
+from target_mailing.outcome import Outcome
 
-__all__ = ["Plan", "Resource", "Row"]
+__all__ = ["Extras", "Plan", "Resource", "Row"]
 
 #: What rows are kept in order by: the keyed hash of a stream's key (bytes), or of a destination's contact (int).
 Resource = bytes | int
 
 
 class Row(msgspec.Struct, gc=False):
-    """What is to be done with a contact, for a row of the input.
+    """What is to be done with a contact, for a row of the input, and its place in the queue of its destination.
+
+    Many of them are in memory at a time: what the usual row does not have is in `extras`.
 
     Attributes:
-        lines: input lines that this row settles: its own last, before it those it superseded. Empty for a row of
-            an earlier run.
+        line: its line in the input; 0 for a row of an earlier run, which settles no line.
+        raw: the line itself, for the rejects file.
         stream: name in the input.
         key: keyed hash of the stream's key, if it has one.
-        drops_key: when this is done, the key no longer has a contact.
-        email: the contact's address as it is sent, or what else identifies it (`Fields.identify`); "" while only the
-            key is known.
-        address: the same, folded so that equal ones are equal.
         id: keyed hash of destination and address.
         action: what is to be done.
-        contact: the contact in the destination's own encoding.
-        fingerprint: of action and contact.
-        source: where the last of its lines is, for the rejects file; None for a row of an earlier run.
-        sources: where the lines before it are.
-        resubmitted: an earlier submission of this content may have arrived.
-        also: keys of rows that this one superseded; the contact is theirs, too.
-        reference: stream and key in words, where the destination has the provider keep them; else empty.
-        lost_address: the key no longer has an address, but was not deleted.
+        fingerprint: of action and content.
+        contact: with whom.
+        drops_key: when this is done, the key no longer has a contact.
         tells_changes: its stream tells changes in their order, so that another address of the same key is a change.
-        is_of_shared_key: its key stands for several addresses at once, so that none is a former one.
-        tickets: its resources, where these are more than, or other than, its key and its contact.
+        resubmitted: an earlier submission of this content may have arrived.
         waits: resources for which it waits.
         is_open: it is in a batch that is not closed yet, so that a later row may supersede it.
-        plan: what belongs to it; None where nothing does.
-        former_of: the key whose former address, or possible address, it removes or asks about.
+        extras: None where it has none.
     """
 
-    lines: Sequence[int]
+    line: int
+    raw: bytes
     stream: str
     key: bytes | None
-    drops_key: bool
-    email: str
-    address: str
     id: int
     action: str
-    contact: bytes
     fingerprint: int
-    source: Lines | None
-    resubmitted: bool = False
-    also: Collection[bytes] = ()
-    reference: tuple[str, ...] = ()
-    lost_address: bool = False
-    sources: Sequence[Lines] = ()
+    contact: EncodedContact
+    drops_key: bool = False
     tells_changes: bool = True
-    is_of_shared_key: bool = False
-    tickets: dict[Resource, None] | None = None
+    resubmitted: bool = False
     waits: int = 0
     is_open: bool = False
-    plan: Plan | None = None
-    former_of: bytes | None = None
+    extras: Extras | None = None
+
+    @property
+    def email(self) -> str:
+        """The contact's address as it is sent."""
+        return self.contact.email
+
+    @property
+    def address(self) -> str:
+        """The contact's address, folded."""
+        return self.contact.address
+
+    @property
+    def lines(self) -> Sequence[int]:
+        """The lines of the input that it settles: its own last, before it those of rows that it superseded."""
+        if self.extras is not None and self.extras.lines:
+            return self.extras.lines
+        return (self.line,) if self.line else ()
+
+    @property
+    def also(self) -> Collection[bytes]:
+        """Keys of rows that it superseded: the contact is theirs, too."""
+        return () if self.extras is None else self.extras.also
+
+    @property
+    def plan(self) -> Plan | None:
+        """What belongs to it; None where nothing does."""
+        return None if self.extras is None else self.extras.plan
+
+    @property
+    def former_of(self) -> bytes | None:
+        """The key whose former address, or possible address, it removes or asks about."""
+        return None if self.extras is None else self.extras.former_of
+
+    @property
+    def lost_address(self) -> bool:
+        """Whether its key no longer has an address, but was not deleted."""
+        return self.extras is not None and self.extras.lost_address
+
+    @property
+    def is_of_shared_key(self) -> bool:
+        """Whether its key stands for several addresses at once, so that none is a former one."""
+        return self.extras is not None and self.extras.is_of_shared_key
+
+    @property
+    def tickets(self) -> dict[Resource, None] | None:
+        """Its resources, where these are more than, or other than, its key and its contact."""
+        return None if self.extras is None else self.extras.tickets
 
     @property
     def resources(self) -> Iterable[Resource]:
         """What it is kept in order by."""
-        if self.tickets is not None:
-            return self.tickets
+        if self.extras is not None and self.extras.tickets is not None:
+            return self.extras.tickets
         return (self.id,) if self.key is None else (self.id, self.key)
 
-    @property
-    def follower(self) -> Row | None:
-        """The row that is taken after this one, and depends on what this one finds out."""
-        plan = self.plan
-        return plan.row if plan is not None and plan.row is not self else None
+    def extend(self) -> Extras:
+        """Its extras, made when they are first needed."""
+        if self.extras is None:
+            self.extras = Extras()
+        return self.extras
 
-    def supersede_by(self, later: Row, contact: bytes, fingerprint: int) -> None:
+    def sent(self) -> EncodedContact:
+        """Its contact, with what a destination's steps know of the row."""
+        contact, plan = self.contact, self.plan
+        contact.resubmitted = self.resubmitted
+        contact.follower = plan.row.contact if plan is not None and plan.row is not self else None
+        return contact
+
+    def supersede_by(self, later: Row, content: bytes, fingerprint: int) -> None:
         """Become a later row of the same contact and action, and settle the lines of both.
 
         Args:
             later: has the tickets that are joined to this row's.
-            contact: the effect of both.
+            content: the effect of both.
             fingerprint: of that.
         """
-        if self.tickets is not None or later.tickets is not None or later.key != self.key:
-            self.tickets = dict.fromkeys(self.resources) if self.tickets is None else self.tickets
-            self.tickets.update(dict.fromkeys(later.resources))
+        extras = self.extend()
+        if extras.tickets is not None or later.tickets is not None or later.key != self.key:
+            extras.tickets = dict.fromkeys(self.resources) if extras.tickets is None else extras.tickets
+            extras.tickets.update(dict.fromkeys(later.resources))
         if self.key is not None and self.key != later.key:
-            also = self.also if isinstance(self.also, dict) else dict.fromkeys(self.also)
-            also[self.key] = None
+            extras.also[self.key] = None
             if later.key is not None:
-                also.pop(later.key, None)
-            self.also = also
-        if later.source is not self.source and self.source is not None:
-            self.sources = [*self.sources] if not isinstance(self.sources, list) else self.sources
-            self.sources.append(self.source)
-        lines = self.lines if isinstance(self.lines, list) else [*self.lines]
-        lines.extend(later.lines)
-        self.lines, self.source, self.stream, self.key = lines, later.source, later.stream, later.key
-        self.email, self.reference = later.email, later.reference
-        self.is_of_shared_key, self.lost_address = later.is_of_shared_key, later.lost_address
-        self.contact, self.fingerprint = contact, fingerprint
+                extras.also.pop(later.key, None)
+        extras.lines = extras.lines or [self.line]
+        extras.lines.extend(later.lines)
+        extras.superseded.append(self.raw)
+        if later.extras is not None:
+            extras.superseded.extend(later.extras.superseded)
+        extras.is_of_shared_key, extras.lost_address = later.is_of_shared_key, later.lost_address
+        self.line, self.raw, self.stream, self.key = later.line, later.raw, later.stream, later.key
+        self.contact = EncodedContact(later.email, self.address, content, later.contact.reference)
+        self.fingerprint = fingerprint
 
     def records(self) -> Iterator[tuple[bytes, int]]:
-        """The records of all of its lines, oldest first, as `Lines.record` gives them."""
-        assert self.source is not None  # noqa: S101 - rows of an earlier run come again, and are judged then
-        sources = [*self.sources, self.source]
-        for line in self.lines:
-            if line not in sources[-1]:
-                sources.append(next(source for source in sources if line in source))
-            yield sources[-1].record(line)
+        """The records of all of its lines, oldest first, as `record_in` returns them."""
+        superseded = () if self.extras is None else self.extras.superseded
+        return map(record_in, (*superseded, self.raw))
+
+
+class Extras(msgspec.Struct):
+    """What the usual row does not have; see the properties of `Row`.
+
+    Attributes:
+        superseded: the lines themselves of the rows that it superseded, oldest first.
+    """
+
+    lines: list[int] = []
+    superseded: list[bytes] = []
+    also: dict[bytes, None] = {}
+    tickets: dict[Resource, None] | None = None
+    plan: Plan | None = None
+    former_of: bytes | None = None
+    lost_address: bool = False
+    is_of_shared_key: bool = False
 
 
 class Plan(msgspec.Struct):
@@ -134,5 +184,5 @@ class Plan(msgspec.Struct):
     row: Row
     later: list[Row]
     under_way: int = 0
-    ends: list[tuple[Any, str | None]] = []
-    refusal: Any = None
+    ends: list[tuple[Outcome, str | None]] = []
+    refusal: Refusal | None = None

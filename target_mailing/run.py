@@ -19,13 +19,14 @@ from mailing_api.suggestions import listed
 from target_mailing.delivery.checkpoints import Ledger
 from target_mailing.delivery.engine import Delivery
 from target_mailing.delivery.errors import DeliveryFailed
-from target_mailing.delivery.outcomes import Outcome, Outcomes
+from target_mailing.delivery.outcomes import Outcomes
 from target_mailing.delivery.reject_limit import RejectLimit
 from target_mailing.input.intake import Intake
 from target_mailing.input.reader import LineReader
 from target_mailing.journal.journal import Journal, JournalError
 from target_mailing.journal.rejects_file import RejectsFile
 from target_mailing.lines import InputError, Lines
+from target_mailing.outcome import Outcome
 from target_mailing.router import Router
 
 __all__ = ["Run", "StdoutClosedError", "Terminated", "TooManyRejectsError"]

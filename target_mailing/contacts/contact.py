@@ -1,4 +1,4 @@
-"""A contact as a row describes it, before a destination encodes it."""
+"""A contact: as a row describes it, and as a destination encodes it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["MappedContact"]
+__all__ = ["EncodedContact", "MappedContact"]
 
 
 class MappedContact(msgspec.Struct, gc=False):
@@ -30,3 +30,24 @@ class MappedContact(msgspec.Struct, gc=False):
     action: str | None
     deleted: bool
     declines: bool = False
+
+
+class EncodedContact(msgspec.Struct, gc=False):
+    """A contact as it is sent: what a destination's steps see of a row.
+
+    Attributes:
+        email: its address as it is sent, or what else identifies it (`Fields.identify`); "" while only its key is
+            known.
+        address: the same, folded so that equal ones are equal.
+        content: the contact in the destination's own encoding; empty for a row of an earlier run.
+        reference: the row's stream and key in words, where the destination has the provider keep them; else empty.
+        resubmitted: an earlier submission of this content may have arrived.
+        follower: the contact of the row that is taken after this one, and depends on what this one finds out.
+    """
+
+    email: str
+    address: str
+    content: bytes
+    reference: tuple[str, ...] = ()
+    resubmitted: bool = False
+    follower: EncodedContact | None = None

@@ -98,8 +98,6 @@ class Batch(msgspec.Struct, eq=False):
         batch = cls(
             stored.number, queue, stored.action, stored.route, stored.rows, steps, evidence=done, recovered=True
         )
-        for row in batch.rows:
-            row.lines = ()
         # A step with an unknown result comes first: steps before it may have been begun again in order to repeat it.
         unknown = [
             step for step in steps if step.name in stored.steps and not step.repeatable and step.name not in done
@@ -198,7 +196,7 @@ class Batch(msgspec.Struct, eq=False):
             ids = self.queue.provider_ids.of(self.rows, removing=removing)
         return Work(
             action=self.action,
-            rows=self.rows,
+            rows=[row.sent() for row in self.rows],
             evidence=dict(self.evidence),
             polls=self.polls,
             maybe_done=self.maybe_done,

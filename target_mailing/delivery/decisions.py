@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from mailing_api.addresses import fold_address, is_reachable, other_spelling
-from target_mailing.contacts.contact import MappedContact
+from target_mailing.contacts.contact import EncodedContact, MappedContact
 from target_mailing.delivery.append_only import AppendOnly
 from target_mailing.delivery.ended import Ended
 from target_mailing.delivery.facts import Facts
 from target_mailing.delivery.opt_outs import OptOuts
-from target_mailing.delivery.outcomes import Outcome
 from target_mailing.destination import AppendOnlyDestination, Destination
 from target_mailing.journal.journal import Journal, Known
+from target_mailing.outcome import Outcome
 from target_mailing.row import Resource, Row
 from target_mailing.settings import StreamSettings
 
@@ -141,9 +141,9 @@ class Decisions:
             return Ended(Outcome.REJECTED, "unknown_key", reason)
         if not row.email or (before and not is_reachable(row.email)):
             before = before or next(iter(facts.possible_addresses(row.key)), before)
-            if before is None and row.lost_address and (row.action == actions.remove or not row.reference):
+            if before is None and row.lost_address and (row.action == actions.remove or not row.contact.reference):
                 return Ended(Outcome.SKIPPED, "no_address")
-            if before is None and row.reference:
+            if before is None and row.contact.reference:
                 before = self.unknown_address(row.key)  # unknown here, but the provider may know the key
             if before is None:
                 reason = "a delete with only its key, which was never delivered from here"
@@ -185,7 +185,7 @@ class Decisions:
             old = self._former(row, email, actions.remove)
             if actions.old_first and not self._may_leave(old, row.key, facts):
                 old = self._former(row, email, actions.ask)
-            old.former_of = row.key
+            old.extend().former_of = row.key
             yield old
 
     def _may_leave(self, old: Row, key: bytes, facts: Facts) -> bool:
@@ -222,29 +222,16 @@ class Decisions:
 
     def _former(self, row: Row, email: str, action: str) -> Row:
         """A row for an address that the row's key had before."""
-        old = Row(
-            lines=row.lines[-1:],
-            stream=row.stream,
-            key=None,
-            drops_key=True,
-            email="",
-            address="",
-            id=0,
-            action=action,
-            contact=b"",
-            fingerprint=0,
-            source=row.source,
-        )
+        contact = EncodedContact("", "", b"")
+        old = Row(row.line, row.raw, row.stream, None, 0, action, 0, contact, drops_key=True)
         self._fill(old, email)
         return old
 
     def _fill(self, row: Row, email: str) -> None:
-        contact = MappedContact(email, {}, {}, None, None, deleted=True)
-        row.email = email
-        row.address = fold_address(email)
-        row.id = self._journal.contact_id(self._destination.name, row.address)
-        row.contact = self._destination.encode(contact, row.action)
-        row.fingerprint = self._journal.fingerprint(row.action, row.contact)
+        content = self._destination.encode(MappedContact(email, {}, {}, None, None, deleted=True), row.action)
+        row.contact = EncodedContact(email, fold_address(email), content, row.contact.reference)
+        row.id = self._journal.contact_id(self._destination.name, row.contact.address)
+        row.fingerprint = self._journal.fingerprint(row.action, content)
 
     @staticmethod
     def _is_shared(row: Row, key: bytes, facts: Facts) -> bool:

@@ -6,8 +6,8 @@ from typing import Self
 
 import msgspec
 
-from target_mailing.delivery.outcomes import Outcome
 from target_mailing.destination import Refusal
+from target_mailing.outcome import Outcome
 
 __all__ = ["Ended"]
 

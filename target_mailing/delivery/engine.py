@@ -278,7 +278,7 @@ class Delivery:
             dropped_ids=batch.with_contacts(done.left),
         )
         if not batch.step.repeatable:
-            batch.queue.answered.note(sum(len(row.contact) for row in batch.rows))
+            batch.queue.answered.note(sum(len(row.contact.content) for row in batch.rows))
         if "job" in done.evidence:
             rows = counted(len(batch.rows), "row")
             logger.info("Batch %d (%s, %s) submitted: %s", batch.number, rows, batch.action, batch.jobs)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from target_mailing.delivery.outcomes import End, Outcome, Outcomes
+from target_mailing.delivery.outcomes import End, Outcomes
 from target_mailing.journal.journal import Journal, Known, Reject
+from target_mailing.outcome import Outcome
 from target_mailing.row import Row
 
 __all__ = ["Facts"]

@@ -70,12 +70,12 @@ class OptOuts:
         for row in writing:
             if row.action == self._actions.decline:
                 before = known.setdefault(row.id, set())
-                names = {*self._declining.declined(row.contact)} - before
+                names = {*self._declining.declined(row.contact.content)} - before
                 new.extend((row.id, name) for name in names)
                 before |= names
             elif row.id in known:
-                row.contact = self._declining.declining(row.contact, known[row.id])
-                row.fingerprint = self._journal.fingerprint(row.action, row.contact)
+                row.contact.content = self._declining.declining(row.contact.content, known[row.id])
+                row.fingerprint = self._journal.fingerprint(row.action, row.contact.content)
         self._journal.declined.add(new)
 
     def arrived(self, action: str, delivered: Sequence[Row], effects: Mapping[Effect, Sequence[Row]]) -> None:
@@ -85,7 +85,7 @@ class OptOuts:
         if action == self._actions.decline:
             delivered = [*effects.get(Effect.UPDATED, ()), *effects.get(Effect.OPT_OUT_KEPT, ())]
         if known := self._journal.declined.of([row.id for row in delivered]):
-            declined = [(row.id, self._declining.declined(row.contact)) for row in delivered if row.id in known]
+            declined = [(row.id, self._declining.declined(row.contact.content)) for row in delivered if row.id in known]
             self._journal.declined.drop((contact, name) for contact, names in declined for name in names)
 
     def follow(self, row: Row, follower: Row) -> None:
@@ -110,4 +110,4 @@ class OptOuts:
 
     def _become(self, row: Row, action: str) -> None:
         row.action = action
-        row.fingerprint = self._journal.fingerprint(action, row.contact)
+        row.fingerprint = self._journal.fingerprint(action, row.contact.content)

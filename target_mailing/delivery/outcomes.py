@@ -5,24 +5,13 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from enum import StrEnum
 from typing import Final
 
 from target_mailing.contacts.effects import Effect
 from target_mailing.delivery.checkpoints import Ledger
+from target_mailing.outcome import Outcome
 
-__all__ = ["End", "Outcome", "Outcomes", "Replayed", "worst"]
-
-
-class Outcome(StrEnum):
-    """How a row can end. If a line makes several rows, the first of these outcomes is the line's."""
-
-    REJECTED = "rejected"
-    WITHHELD = "withheld"
-    DELIVERED = "delivered"
-    UNCHANGED = "unchanged"
-    SUPERSEDED = "superseded"
-    SKIPPED = "skipped"
+__all__ = ["End", "Outcomes", "Replayed", "worst"]
 
 
 #: The lines of a row, its own last; its outcome; the code of the outcome, or a delivered row's effect.

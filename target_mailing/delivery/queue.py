@@ -13,13 +13,14 @@ from target_mailing.delivery.decisions import Decisions
 from target_mailing.delivery.ended import Ended
 from target_mailing.delivery.facts import Facts
 from target_mailing.delivery.opt_outs import OptOuts
-from target_mailing.delivery.outcomes import Outcome, Outcomes, worst
+from target_mailing.delivery.outcomes import Outcomes, worst
 from target_mailing.delivery.provider_ids import ProviderIds
 from target_mailing.delivery.row_size import Answered
 from target_mailing.delivery.shared_keys import SharedKeys
 from target_mailing.delivery.tickets import Tickets
 from target_mailing.destination import AppendOnlyDestination, Destination, Refusal
 from target_mailing.journal.journal import Journal
+from target_mailing.outcome import Outcome
 from target_mailing.row import Plan, Resource, Row
 from target_mailing.settings import StreamSettings
 
@@ -154,8 +155,9 @@ class DestinationQueue:
         if not self._is_append_only:
             current = None if last is not None and last.drops_key else before
             if self.shared_keys.holds(row, current, shared):
-                row.is_of_shared_key = True
-                row.tickets = {row.id: None} if last is None else {row.id: None, key: None}
+                extras = row.extend()
+                extras.is_of_shared_key = True
+                extras.tickets = {row.id: None} if last is None else {row.id: None, key: None}
                 return
         others = {*self._journal.possible_addresses(key)}
         if row.email and last is None and not others and (not before or fold_address(before) == row.address):
@@ -172,7 +174,7 @@ class DestinationQueue:
             tickets.update((contact, None) for contact in last.resources if isinstance(contact, int))
             if known := facts.email(key):
                 tickets[self._contact_id(known)] = None
-        row.tickets = tickets
+        row.extend().tickets = tickets
 
     def _contact_id(self, email: str) -> int:
         return self._journal.contact_id(self.destination.name, fold_address(email))
@@ -193,17 +195,18 @@ class DestinationQueue:
 
     def _plan(self, row: Row, formers: list[Row], facts: Facts, now: float) -> list[Row]:
         """Begin a plan for a row and the other addresses of its key; returns the same as `_continue`."""
-        row.tickets = dict.fromkeys(row.resources)
-        row.plan = Plan(row, [row] if self._old_first else formers)
+        plan = Plan(row, [row] if self._old_first else formers)
+        extras = row.extend()
+        extras.tickets, extras.plan = dict.fromkeys(row.resources), plan
         for old in formers:
-            old.plan = row.plan
+            old.extend().plan = plan
         begun = formers if self._old_first else [row]
-        row.plan.under_way = len(begun)
+        plan.under_way = len(begun)
         if not self._old_first and self._decisions.is_confirmed(row, facts.known(row.id)):
-            row.plan.ends.append((Outcome.UNCHANGED, None))
+            plan.ends.append((Outcome.UNCHANGED, None))
             facts.keep(pending_removals([row]))
-            row.plan.under_way = 0
-            return self._continue(row.plan, facts, now)
+            plan.under_way = 0
+            return self._continue(plan, facts, now)
         for first in begun:
             self._put(first, facts, now)
         return []
@@ -219,12 +222,12 @@ class DestinationQueue:
             if later is None or not self._decisions.may_supersede(later, row, facts):
                 return
             self._tickets.hand_over(later, row)
-            before = len(row.contact)
-            contact = self.destination.overlay(row.contact, later.contact)
-            is_same = contact == later.contact and later.action == row.action
-            fingerprint = later.fingerprint if is_same else self._journal.fingerprint(row.action, contact)
-            row.supersede_by(later, contact, fingerprint)
-            self.batcher.has_grown(row, len(contact) - before)
+            before = row.contact.content
+            content = self.destination.overlay(before, later.contact.content)
+            is_same = content == later.contact.content and later.action == row.action
+            fingerprint = later.fingerprint if is_same else self._journal.fingerprint(row.action, content)
+            row.supersede_by(later, content, fingerprint)
+            self.batcher.has_grown(row, len(content) - len(before))
 
     def next_batch(self, *, ending: bool) -> _ReadyBatch | None:
         """The next batch to send; a full batch may be sent as several. When ending, batches go whatever their size."""
@@ -235,8 +238,8 @@ class DestinationQueue:
             if due is None:
                 return None
             rows = self._still_to_send(due.rows)
-            parts = self.destination.parts(due.action, rows) if rows else ()
-            self._ready.extend((due.action, route, part) for route, part in parts)
+            parts = self.destination.parts(due.action, [row.sent() for row in rows]) if rows else ()
+            self._ready.extend((due.action, route, [rows[at] for at in part]) for route, part in parts)
         return self._ready.popleft() if self._ready else None
 
     def _still_to_send(self, rows: list[Row]) -> list[Row]:
@@ -311,7 +314,7 @@ class DestinationQueue:
         later, plan.later = plan.later, []
         for row in later:
             if row is not plan.row:  # which may have been superseded since: a reject is of its latest line
-                row.lines, row.source, row.stream = plan.row.lines[-1:], plan.row.source, plan.row.stream
+                row.line, row.raw, row.stream = plan.row.line, plan.row.raw, plan.row.stream
             end = self._end_of(row, plan, facts)
             if end is None:
                 plan.under_way += 1
@@ -321,7 +324,7 @@ class DestinationQueue:
         if plan.under_way:
             return self._joining(plan.row, facts) if self._left else []
         facts.end(plan.row, *worst(plan.ends))
-        plan.row.plan = None  # rows are not seen by the garbage collector, so a circle of theirs would stay
+        plan.row.extend().plan = None  # rows are not seen by the garbage collector, so a circle of theirs would stay
         return self._release(plan.row)
 
     def _joining(self, row: Row, facts: Facts) -> list[Row]:

@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from mailing_api.counted import counted
 from target_mailing.contacts.effects import Effect
-from target_mailing.delivery.outcomes import Outcome, Outcomes
+from target_mailing.delivery.outcomes import Outcomes
+from target_mailing.outcome import Outcome
 
 __all__ = ["totals", "totals_sentence"]
 

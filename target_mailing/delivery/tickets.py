@@ -66,10 +66,11 @@ class Tickets:
                 if not following.waits:
                     self.waiting -= 1
                     ready.append(following)
-                if following.tickets is None or not following.is_of_shared_key or resource != following.key:
+                tickets = following.tickets
+                if tickets is None or not following.is_of_shared_key or resource != following.key:
                     self._holders[resource] = following
                     break
-                del following.tickets[resource]  # it waited only for the rows from before the key was known as shared
+                del tickets[resource]  # it waited only for the rows from before the key was known as shared
         return ready
 
     def _leave(self, row: Row, resource: Resource) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from target_mailing.delivery.outcomes import Outcome, Outcomes
+from target_mailing.delivery.outcomes import Outcomes
 from target_mailing.delivery.queue import DestinationQueue
 from target_mailing.input.stream import End, Stream, WithOptOut
 from target_mailing.journal.journal import Journal, Reject
+from target_mailing.outcome import Outcome
 from target_mailing.row import Row
 
 __all__ = ["Collector"]

@@ -13,13 +13,12 @@ import msgspec
 from mailing_api.addresses import fold_address
 from target_mailing.contacts.consent import Withheld, decide, is_obeyed
 from target_mailing.contacts.consent_words import asks_for_opt_out
-from target_mailing.contacts.contact import MappedContact
+from target_mailing.contacts.contact import EncodedContact, MappedContact
 from target_mailing.contacts.deletion import tells_changes
 from target_mailing.contacts.fields import RowRejected
 from target_mailing.contacts.mapping import Values
 from target_mailing.contacts.properties import PropertyNames, chosen_properties
 from target_mailing.contacts.row_address import opt_out_address
-from target_mailing.delivery.outcomes import Outcome
 from target_mailing.delivery.queue import DestinationQueue
 from target_mailing.destination import DefinesProperties
 from target_mailing.input.actions import check_action, respectful_action
@@ -32,6 +31,7 @@ from target_mailing.input.stream_mapping import mapping_of
 from target_mailing.journal.hashes import Hashes
 from target_mailing.journal.journal import Reject
 from target_mailing.lines import Line
+from target_mailing.outcome import Outcome
 from target_mailing.row import Row
 from target_mailing.settings import StreamSettings
 
@@ -253,23 +253,22 @@ class Stream:
         address = fold_address(email)
         encoded = self._destination.encode(contact, action)
         row = Row(
-            (line.number,),
+            line.number,
+            line.raw,
             self.source,
             key,
-            contact.deleted and key is not None,
-            email,
-            address,
             self._contact_id(address),
             action,
-            encoded,
             self._fingerprint(action)(encoded),
-            line.lines,
-            lost_address=lost_address,
+            EncodedContact(email, address, encoded),
+            contact.deleted and key is not None,
             # A log leaves the deletion mark empty, or fills it with a time.
-            tells_changes=self._tells_changes and (values[1] is None or contact.deleted),
+            self._tells_changes and (values[1] is None or contact.deleted),
         )
+        if lost_address:
+            row.extend().lost_address = True
         if self._identify is not None and key is not None:
-            row.reference = (self._stream, self._key.text(values))
+            row.contact.reference = (self._stream, self._key.text(values))
         return row
 
     def _is_obeyed(self, action: str) -> bool:

@@ -8,6 +8,7 @@ from typing import Annotated
 import msgspec
 
 from mailing_api.addresses import fold_address
+from target_mailing.contacts.contact import EncodedContact
 from target_mailing.row import Row
 
 __all__ = ["decoded", "encoded"]
@@ -43,15 +44,13 @@ _PAYLOAD = msgspec.msgpack.Decoder(list[_Sent])
 def _row(action: str, sent: _Sent) -> Row:
     """A row of an earlier run, which settles no line of this input."""
     return Row(
-        lines=(),
+        line=0,
+        raw=b"",
         stream="",
         key=sent.key,
-        drops_key=sent.drops_key,
-        email=sent.email,
-        address=fold_address(sent.email),
         id=sent.id,
         action=action,
-        contact=b"",
         fingerprint=sent.fingerprint,
-        source=None,
+        contact=EncodedContact(sent.email, fold_address(sent.email), b""),
+        drops_key=sent.drops_key,
     )

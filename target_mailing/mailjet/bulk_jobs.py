@@ -28,7 +28,7 @@ def refused(work: Work, error: RequestRefused, unknown_properties: UnknownProper
         return Again(0.0)
     sent = work.sent
     if error.status == 413 and len(sent) == 1:
-        refusal = too_large(len(work.rows[sent[0]].contact), f"refused with HTTP {error.status}")
+        refusal = too_large(len(work.rows[sent[0]].content), f"refused with HTTP {error.status}")
         return Finished(rejected={sent[0]: refusal}, withheld=work.withheld)
     reason = f"the call was refused ({error.code_or_status})"
     return Finished(unresolved=True, reason=reason, withheld=work.withheld)

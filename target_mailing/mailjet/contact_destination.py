@@ -9,12 +9,11 @@ import msgspec
 
 from mailing_api.addresses import fold_address
 from target_mailing.contacts.consent import Actions
-from target_mailing.contacts.contact import MappedContact
+from target_mailing.contacts.contact import EncodedContact, MappedContact
 from target_mailing.contacts.fields import Field, RowRejected
 from target_mailing.mailjet.actions import ACTIONS
 from target_mailing.mailjet.destination import MailjetDestination
 from target_mailing.mailjet.lists_column import ListsColumn, actions_of, laid_over
-from target_mailing.row import Row
 
 __all__ = ["ContactDestination"]
 
@@ -57,6 +56,10 @@ class ContactDestination(MailjetDestination):
         actions = self.actions_on_lists(contact, action)
         return actions if self._lists or contact.columns.get("lists") is not None else None
 
-    def parts(self, action: str, rows: list[Row]) -> Sequence[tuple[str, list[Row]]]:  # noqa: ARG002 - one route for all
+    def parts(
+        self,
+        action: str,  # noqa: ARG002 - one route for all
+        rows: Sequence[EncodedContact],
+    ) -> Sequence[tuple[str, Sequence[int]]]:
         """One batch."""
-        return [("contact", rows)]
+        return [("contact", range(len(rows)))]

@@ -14,6 +14,7 @@ from mailing_api.mailjet.answers import opted_out
 from mailing_api.mailjet.client import MailjetClient
 from mailing_api.mailjet.contacts import ContactCalls
 from target_mailing.contacts.consent import Consent, may_remove
+from target_mailing.contacts.contact import EncodedContact
 from target_mailing.contacts.effects import Effect
 from target_mailing.delivery.one_by_one import finished, take_each
 from target_mailing.destination import Progress, Refusal, Step, Work
@@ -21,7 +22,6 @@ from target_mailing.mailjet.actions import ACTIONS
 from target_mailing.mailjet.contact import Contact, decoded
 from target_mailing.mailjet.lists_column import action_on
 from target_mailing.mailjet.refusals import UnknownProperties, about_one, is_no_address
-from target_mailing.row import Row
 
 __all__ = ["MAX_ROWS", "ManageContacts"]
 
@@ -63,14 +63,14 @@ class ManageContacts(Step):
             row = work.rows[position]
             end = self._deliver(row, work.action, answered)
             if not (isinstance(end, Refusal) or end is True):
-                answered = max(answered, len(row.contact))
+                answered = max(answered, len(row.content))
             return end
 
         return finished(*take_each(range(len(work.rows)), take, probe=partial(self.client.memberships, 1)))
 
-    def _deliver(self, row: Row, action: str, answered: int) -> Refusal | Effect | bool:
+    def _deliver(self, row: EncodedContact, action: str, answered: int) -> Refusal | Effect | bool:
         """The row's refusal, or its effect if known, or whether it is withheld; `answered` as in `about_one`."""
-        contact = decoded(row.contact)
+        contact = decoded(row.content)
         lists = self._lists(row, contact, action)
         if lists is None:
             return Refusal("unknown_list", "a removal without `lists`, and the setting `list` is unset")
@@ -105,7 +105,7 @@ class ManageContacts(Step):
                 probe=lambda: self.client.memberships(1) if is_unasked else self.client.one("contact", 1),
                 writes=call not in {"memberships", "find"},
                 what=_REASONS[call],
-                size=len(row.contact),
+                size=len(row.content),
                 answered=answered,
             )
             return msgspec.structs.replace(refusal, is_unasked=is_unasked)
@@ -122,12 +122,12 @@ class ManageContacts(Step):
                 if error.code != "invalid_key_name" or not self.unknown_properties.wait(error.said):
                     raise
 
-    def _lists(self, row: Row, contact: Contact, action: str) -> Mapping[int, str] | None:
+    def _lists(self, row: EncodedContact, contact: Contact, action: str) -> Mapping[int, str] | None:
         """List ID -> action; None for a removal for which no list is known.
 
         An old address leaves the lists that the row names under its new address.
         """
-        named = {} if row.follower is None else decoded(row.follower.contact).Lists or {}
+        named = {} if row.follower is None else decoded(row.follower.content).Lists or {}
         if named:
             return dict.fromkeys(sorted(named), ACTIONS.remove)
         if contact.Lists is None:

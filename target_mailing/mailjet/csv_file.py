@@ -11,10 +11,10 @@ from typing import Any, Final
 
 import msgspec
 
+from target_mailing.contacts.contact import EncodedContact
 from target_mailing.delivery.error_reports import MAX_REASON
 from target_mailing.delivery.named_addresses import NamedAddresses
 from target_mailing.mailjet.contact import decoded
-from target_mailing.row import Row
 
 __all__ = ["CsvErrors", "CsvFile", "columns_of", "cut", "errors_of", "files", "write"]
 
@@ -47,8 +47,10 @@ class CsvFile(msgspec.Struct, frozen=True):
 # Which contacts go into which file
 
 
-def files(rows: Sequence[Row], datatypes: Mapping[str, str], *, least: int) -> tuple[list[list[Row]], list[Row]]:
-    """Files of rows with the same columns, and the rows that are in no file.
+def files(
+    rows: Sequence[EncodedContact], datatypes: Mapping[str, str], *, least: int
+) -> tuple[list[list[int]], list[int]]:
+    """The positions of rows with the same columns for each file, and of the rows that are in no file.
 
     The effect of an empty cell is unverified, so a row has a value for each column of its file.
 
@@ -57,14 +59,14 @@ def files(rows: Sequence[Row], datatypes: Mapping[str, str], *, least: int) -> t
         datatypes: of the account's properties.
         least: smallest number of rows with the same columns for a file.
     """
-    groups: dict[tuple[str, ...] | None, list[Row]] = {}
-    for row in rows:
-        groups.setdefault(columns_of(row.contact, datatypes), []).append(row)
-    csv_files: list[list[Row]] = []
-    others: list[Row] = []
+    groups: dict[tuple[str, ...] | None, list[int]] = {}
+    for position, row in enumerate(rows):
+        groups.setdefault(columns_of(row.content, datatypes), []).append(position)
+    csv_files: list[list[int]] = []
+    others: list[int] = []
     for columns, group in groups.items():
         if columns is not None and len(group) >= least:
-            csv_files.extend(cut(group))
+            csv_files.extend(cut(rows, group))
         else:
             others.extend(group)
     return csv_files, others
@@ -85,16 +87,17 @@ def columns_of(contact: bytes, datatypes: Mapping[str, str]) -> tuple[str, ...] 
     return tuple(sorted(fields.Properties))
 
 
-def cut(rows: Sequence[Row]) -> list[list[Row]]:
-    """Files of a size that is known to work. A line is never longer than its contact as JSON."""
-    csv_files: list[list[Row]] = []
+def cut(rows: Sequence[EncodedContact], positions: Sequence[int]) -> list[list[int]]:
+    """These positions in files of a size that is known to work. A line is never longer than its contact as JSON."""
+    csv_files: list[list[int]] = []
     size = 0
-    for row in rows:
-        if not csv_files or size + len(row.contact) > _MAX_BYTES:
+    for position in positions:
+        content = rows[position].content
+        if not csv_files or size + len(content) > _MAX_BYTES:
             csv_files.append([])
             size = 0
-        csv_files[-1].append(row)
-        size += len(row.contact)
+        csv_files[-1].append(position)
+        size += len(content)
     return csv_files
 
 

@@ -16,7 +16,7 @@ from mailing_api.errors import ConfigurationError
 from mailing_api.mailjet.answers import name_of
 from mailing_api.mailjet.client import MailjetClient
 from target_mailing.contacts.consent import Actions
-from target_mailing.contacts.contact import MappedContact
+from target_mailing.contacts.contact import EncodedContact, MappedContact
 from target_mailing.contacts.fields import Field, Fields
 from target_mailing.contacts.properties import PropertyNames
 from target_mailing.contacts.row_address import require_valid
@@ -31,7 +31,6 @@ from target_mailing.mailjet.properties import FIELDS, NAME, TEXT, datatype_of
 from target_mailing.mailjet.read_back import ContactReadBack
 from target_mailing.mailjet.refusals import UnknownProperties
 from target_mailing.mailjet.setup import define_properties, find_list
-from target_mailing.row import Row
 from target_mailing.settings import StreamSettings
 
 __all__ = ["MailjetDestination"]
@@ -119,13 +118,13 @@ class MailjetDestination(Destination):
         """See `overlaid`."""
         return overlaid(earlier, later)
 
-    def parts(self, action: str, rows: list[Row]) -> Sequence[tuple[str, list[Row]]]:
+    def parts(self, action: str, rows: Sequence[EncodedContact]) -> Sequence[tuple[str, Sequence[int]]]:
         """Files of the rows that may be sent as CSV, by the setting, and one JSON batch of the others."""
         if action in ACTIONS.account_wide:  # which only CSV imports support
-            return [("csv", file) for file in cut(rows)]
+            return [("csv", file) for file in cut(rows, range(len(rows)))]
         route = self._settings.route
         if route == "json" or self._list_id is None:
-            return [("json", rows)]
+            return [("json", range(len(rows)))]
         csv_files, others = files(rows, self._datatypes, least=1 if route == "csv" else _MANY_ROWS)
         if others and route == "csv" and not self._has_logged_json:
             self._has_logged_json = True

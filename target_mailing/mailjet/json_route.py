@@ -16,6 +16,7 @@ from mailing_api.mailjet.client import MailjetClient
 from mailing_api.mailjet.jobs import Job
 from mailing_api.values import integer
 from target_mailing.contacts.consent import may_remove
+from target_mailing.contacts.contact import EncodedContact
 from target_mailing.delivery.error_reports import refused_rows
 from target_mailing.delivery.jobs import FollowJob
 from target_mailing.delivery.named_addresses import NamedAddresses
@@ -25,7 +26,6 @@ from target_mailing.mailjet.actions import ACTIONS
 from target_mailing.mailjet.bulk_jobs import ReadErrors, completed, matching_jobs, refused
 from target_mailing.mailjet.contact import decoded
 from target_mailing.mailjet.refusals import UnknownProperties, about_one, is_no_address, is_unknown_property
-from target_mailing.row import Row
 
 __all__ = ["Follow", "ReadConsent", "ReadJobErrors", "Submit"]
 
@@ -58,7 +58,7 @@ class ReadConsent(Step):
             return Finished(withheld=withheld, rejected=refused)
         return Done({"withheld": withheld, "absent": absent}, refused=refused)
 
-    def _look(self, row: Row, action: str) -> Refusal | Literal["withheld", "absent", "sent"]:
+    def _look(self, row: EncodedContact, action: str) -> Refusal | Literal["withheld", "absent", "sent"]:
         try:
             memberships = self.client.memberships(row.email)
         except NotFound:
@@ -90,7 +90,7 @@ class Submit(Step):
 
     def run(self, work: Work) -> Progress:
         """Post the batch."""
-        contacts = b",".join(work.rows[position].contact for position in work.sent)
+        contacts = b",".join(work.rows[position].content for position in work.sent)
         head: dict[str, Any] = {"Action": work.action}
         if self.list_id is None:
             head = {"ContactsLists": [{"ListID": list_id, "Action": work.action} for list_id in self.lists]}
@@ -152,7 +152,7 @@ class ReadJobErrors(ReadErrors):
                 raise
             return {}, False
         addresses = NamedAddresses(work.rows[position].email for position in work.sent)
-        properties = {name for row in work.rows if row.contact for name in decoded(row.contact).Properties}
+        properties = {name for row in work.rows if row.content for name in decoded(row.content).Properties}
         return refused_rows(content, addresses, properties=properties), False
 
     def cause(self, ended: Mapping[str, Any]) -> str:

@@ -16,12 +16,12 @@ from mailing_api.errors import NotFound, PermissionDenied, RequestRefused
 from mailing_api.mailjet.answers import opted_out, values_of
 from mailing_api.mailjet.client import MailjetClient
 from mailing_api.values import boolean, integer, number
+from target_mailing.contacts.contact import EncodedContact
 from target_mailing.delivery.one_by_one import take_each_that_works
 from target_mailing.delivery.read_back import ReadBack
 from target_mailing.destination import Finished, Work
 from target_mailing.mailjet.actions import ACTIONS
 from target_mailing.mailjet.contact import decoded
-from target_mailing.row import Row
 
 __all__ = ["ContactReadBack", "has_effect_of", "has_values", "judged_by_count"]
 
@@ -86,7 +86,7 @@ class ContactReadBack(ReadBack):
         )
         return {position for position, has_arrived in answers.items() if has_arrived}
 
-    def _has_arrived(self, row: Row, action: str) -> bool:
+    def _has_arrived(self, row: EncodedContact, action: str) -> bool:
         try:
             if action in ACTIONS.account_wide:
                 return self._is_excluded(row) is (action not in ACTIONS.only_forced)
@@ -97,16 +97,16 @@ class ContactReadBack(ReadBack):
         except (PermissionDenied, RequestRefused):
             return False  # still in doubt
 
-    def _is_excluded(self, row: Row) -> bool | None:
+    def _is_excluded(self, row: EncodedContact) -> bool | None:
         """Whether a contact is excluded from all campaigns; None if Mailjet's value is neither true nor false."""
         try:
             return boolean(self.client.one("contact", row.email).get("IsExcludedFromCampaigns"))
         except ValueError:
             return None
 
-    def _holds(self, row: Row) -> bool:
+    def _holds(self, row: EncodedContact) -> bool:
         """Whether the contact at Mailjet has the name and the properties of the row."""
-        contact = decoded(row.contact)
+        contact = decoded(row.content)
         if contact.Name is not None and self.client.one("contact", row.email).get("Name") != contact.Name:
             return False
         if not contact.Properties:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Final
 
 from mailing_api.postgrid.client import PostgridClient
-from target_mailing.contacts.contact import MappedContact
+from target_mailing.contacts.contact import EncodedContact, MappedContact
 from target_mailing.destination import Destination, Step
 from target_mailing.postgrid.contact import ACTIONS, REMOVALS, encoded, fields, identity
 from target_mailing.postgrid.contacts_route import (
@@ -22,7 +22,6 @@ from target_mailing.postgrid.contacts_route import (
 )
 from target_mailing.postgrid.list import TargetList
 from target_mailing.postgrid.list_job import MAX_CONTACTS, Follow, ReservedContacts, Submit, is_there
-from target_mailing.row import Row
 
 __all__ = ["MAX_ROWS", "ContactsDestination"]
 
@@ -62,9 +61,13 @@ class ContactsDestination(Destination):
         """The body of the call that creates the contact; a removal needs none."""
         return b"{}" if action in REMOVALS else encoded(contact)
 
-    def parts(self, action: str, rows: list[Row]) -> Sequence[tuple[str, list[Row]]]:  # noqa: ARG002 - one route for all
+    def parts(
+        self,
+        action: str,  # noqa: ARG002 - one route for all
+        rows: Sequence[EncodedContact],
+    ) -> Sequence[tuple[str, Sequence[int]]]:
         """One batch."""
-        return [("contacts", rows)]
+        return [("contacts", range(len(rows)))]
 
     def steps(self, action: str, route: str) -> Sequence[Step]:  # noqa: ARG002 - there is one route
         """The steps of a batch."""

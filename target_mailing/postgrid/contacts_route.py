@@ -69,13 +69,13 @@ class CreateContacts(Step):
             nonlocal answered
             row = work.rows[position]
             try:
-                new = str(self.client.create_contact(with_reference(row.contact, row.reference))["id"])
+                new = str(self.client.create_contact(with_reference(row.content, row.reference))["id"])
             except (RequestRefused, ProviderFault) as error:
-                by_size = refusal_by_size(error, size=len(row.contact), answered=answered, probe=probe)
+                by_size = refusal_by_size(error, size=len(row.content), answered=answered, probe=probe)
                 if by_size is None and isinstance(error, ProviderFault):
                     raise
                 return by_size or Refusal("refused_by_provider", error.said or error.code_or_status)
-            answered = max(answered, len(row.contact))
+            answered = max(answered, len(row.content))
             older = contacts_of(self.client, row.reference) if looks_back else ()
             return [new, *(contact for contact in older if contact != new)]
 

@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import Final
 
 from mailing_api.postgrid.client import PostgridClient
-from target_mailing.contacts.contact import MappedContact
+from target_mailing.contacts.contact import EncodedContact, MappedContact
 from target_mailing.contacts.fields import RowRejected
 from target_mailing.destination import Destination, Step
 from target_mailing.postgrid.contact import ACTIONS, FLAGS, REMOVALS, encoded, fields
@@ -33,7 +33,6 @@ from target_mailing.postgrid.import_route import (
     existing,
 )
 from target_mailing.postgrid.list_job import Follow
-from target_mailing.row import Row
 
 __all__ = ["ImportDestination"]
 
@@ -65,14 +64,15 @@ class ImportDestination(Destination):
         """All values of a row of the file; a removal needs none."""
         return b"{}" if action in REMOVALS else _encoded(contact)
 
-    def parts(self, action: str, rows: list[Row]) -> Sequence[tuple[str, list[Row]]]:
+    def parts(self, action: str, rows: Sequence[EncodedContact]) -> Sequence[tuple[str, Sequence[int]]]:
         """Batches of as many countries as one job may name imports, with the rows of each country together."""
         if action in REMOVALS:
-            return [(self._route, rows)]
-        rows = sorted(rows, key=lambda row: country_of(row.contact))
-        countries = [list(group) for _, group in groupby(rows, lambda row: country_of(row.contact))]
+            return [(self._route, range(len(rows)))]
+        country = [country_of(row.content) for row in rows]
+        positions = sorted(range(len(rows)), key=country.__getitem__)
+        countries = [list(group) for _, group in groupby(positions, country.__getitem__)]
         chunks = [countries[position : position + MAX_IMPORTS] for position in range(0, len(countries), MAX_IMPORTS)]
-        return [(self._route, [row for country in chunk for row in country]) for chunk in chunks]
+        return [(self._route, [position for group in chunk for position in group]) for chunk in chunks]
 
     def steps(self, action: str, route: str) -> Sequence[Step]:  # noqa: ARG002 - there is one route
         """The steps of a batch."""

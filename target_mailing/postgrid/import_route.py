@@ -137,7 +137,7 @@ class CreateImports(Step):
 
 def _by_country(work: Work) -> list[list[bytes]]:
     """The contacts of the rows, by country; the rows of a country are next to each other."""
-    contacts = [row.contact for row in work.rows]
+    contacts = [row.content for row in work.rows]
     return [list(group) for _, group in groupby(contacts, country_of)]
 
 

@@ -12,10 +12,10 @@ from msgspec import UNSET
 from mailing_api.addresses import fold_address, other_spelling
 from mailing_api.errors import NotFound, ProviderFault, RequestRefused
 from mailing_api.ses.writer import SesWriter
+from target_mailing.contacts.contact import EncodedContact
 from target_mailing.contacts.effects import Effect
 from target_mailing.delivery.one_by_one import take_each_that_works
 from target_mailing.destination import Refusal
-from target_mailing.row import Row
 from target_mailing.ses.contact import Content, State, line_of, members_of, merged
 from target_mailing.ses.list import ACTIONS, Checked, different_case, refusal_of
 from target_mailing.ses.lookup import NOBODY, LookedUp, look_up
@@ -57,7 +57,7 @@ class ContactList:
         return _MOST_DELETE if action == ACTIONS.remove else _MOST_PUT
 
     def lines(
-        self, rows: Sequence[Row], action: str, effects: dict[int, Effect], refused: dict[int, Refusal]
+        self, rows: Sequence[EncodedContact], action: str, effects: dict[int, Effect], refused: dict[int, Refusal]
     ) -> Iterator[bytes]:
         """An import job replaces contacts as a whole, so each line has also what the row does not change."""
         if action == ACTIONS.remove:
@@ -68,18 +68,18 @@ class ContactList:
             if row.address in failing:
                 refused[at] = _unasked(failing[row.address])
                 continue
-            content, before = _decode(row.contact), states.get(row.address)
+            content, before = _decode(row.content), states.get(row.address)
             state = merged(content, unsubscribe=action == ACTIONS.unsubscribe, state=before)
             self._spellings.add(state.email)
             if self._preserves and (effect := _effect(row, action, content, before, state)) is not None:
                 effects[at] = effect
             yield line_of(state)
 
-    def check(self, rows: Sequence[Row]) -> Checked:
+    def check(self, rows: Sequence[EncodedContact]) -> Checked:
         """Find the contacts that opted out, and the rows without a contact."""
         return _checked(rows, self._look_up([row.email for row in rows]))
 
-    def prepare_removal(self, rows: Sequence[Row]) -> Checked:
+    def prepare_removal(self, rows: Sequence[EncodedContact]) -> Checked:
         """Find the contacts that opted out, and the rows without a contact.
 
         A contact that opted out only of topics stays, too, but is unsubscribed from everything. That takes two calls
@@ -101,7 +101,7 @@ class ContactList:
             failing |= {address: failed[email] for address, email in declined.items() if email in failed}
             done |= declined.keys()
 
-    def deliver(self, row: Row, action: str) -> Refusal | Effect | bool:
+    def deliver(self, row: EncodedContact, action: str) -> Refusal | Effect | bool:
         """Deliver by one call for a new contact, by three calls for others."""
         try:
             if action == ACTIONS.ask:
@@ -114,7 +114,7 @@ class ContactList:
             is_unasked = action in {ACTIONS.ask, ACTIONS.remove}
             return msgspec.structs.replace(refusal_of(error), is_unasked=is_unasked)
 
-    def arrived(self, rows: Sequence[Row], action: str) -> Sequence[bool]:
+    def arrived(self, rows: Sequence[EncodedContact], action: str) -> Sequence[bool]:
         """Whether writing the rows again would change nothing."""
         there = self._look_up([row.email for row in rows])
 
@@ -125,10 +125,10 @@ class ContactList:
         results = take_each_that_works(range(len(rows)), has_arrived, probe=self.probe)[0]
         return [results.get(at, False) for at in range(len(rows))]
 
-    def _has_arrived(self, row: Row, action: str, state: State | None) -> bool:
+    def _has_arrived(self, row: EncodedContact, action: str, state: State | None) -> bool:
         if action == ACTIONS.remove or state is None:
             return action == ACTIONS.remove and state is None
-        content = _decode(row.contact)
+        content = _decode(row.content)
         if content.attributes:
             state = self._with_attributes(state)
             if state is None:
@@ -159,8 +159,8 @@ class ContactList:
             self._unsubscribe(spelling)
         return bool(declined)
 
-    def _write(self, row: Row, action: str) -> Effect | None:
-        content, unsubscribe = _decode(row.contact), action == ACTIONS.unsubscribe
+    def _write(self, row: EncodedContact, action: str) -> Effect | None:
+        content, unsubscribe = _decode(row.content), action == ACTIONS.unsubscribe
         effect: Effect | None = None
         new = merged(content, unsubscribe=unsubscribe, state=None)
         is_new = not self._preserves or not self._may_have_other_spelling(row)
@@ -183,15 +183,15 @@ class ContactList:
             is_new = True
         raise ProviderFault("Amazon SES: a contact exists and does not exist, again and again.", maybe_done=True)
 
-    def _may_have_other_spelling(self, row: Row) -> bool:
+    def _may_have_other_spelling(self, row: EncodedContact) -> bool:
         """Whether the row's contact may exist in another spelling of its address."""
         if row.email != row.address or other_spelling(row.email) is not None:
             return True
         return bool(self._spellings.of(row.address))
 
-    def _decline(self, row: Row) -> Effect | None:
+    def _decline(self, row: EncodedContact) -> Effect | None:
         """Write the topics that a row declines, if its contact exists."""
-        content = _decode(row.contact)
+        content = _decode(row.content)
 
         def updated() -> State | None:
             state = self._read(row.email)
@@ -275,14 +275,14 @@ class ContactList:
             refusal_of(error)
             return state
 
-    def _current(self, rows: Sequence[Row]) -> tuple[Mapping[str, State], Mapping[str, ProviderFault]]:
+    def _current(self, rows: Sequence[EncodedContact]) -> tuple[Mapping[str, State], Mapping[str, ProviderFault]]:
         """By folded address, the contacts of these rows, and the errors of those that Amazon SES fails for.
 
         Contacts whose rows bring no attributes have theirs. These take a call each, so afterwards opt-outs are read
         again.
         """
         emails = [row.email for row in rows]
-        bare = [row.address for row in rows if not _decode(row.contact).attributes]
+        bare = [row.address for row in rows if not _decode(row.content).attributes]
         alone: dict[str, State | None] = {}
         failing: dict[str, ProviderFault] = {}
         known: Collection[str] | None = None
@@ -312,7 +312,7 @@ def _unasked(error: RequestRefused | ProviderFault) -> Refusal:
     return msgspec.structs.replace(refusal_of(error), is_unasked=True)
 
 
-def _checked(rows: Sequence[Row], there: LookedUp[State]) -> Checked:
+def _checked(rows: Sequence[EncodedContact], there: LookedUp[State]) -> Checked:
     withheld, absent = [], []
     refused, spelled = {}, {}
     for at, row in enumerate(rows):
@@ -328,7 +328,7 @@ def _checked(rows: Sequence[Row], there: LookedUp[State]) -> Checked:
     return Checked(withheld, absent, refused, spelled)
 
 
-def _effect(row: Row, action: str, content: Content, before: State | None, after: State) -> Effect | None:
+def _effect(row: EncodedContact, action: str, content: Content, before: State | None, after: State) -> Effect | None:
     """The effect of a row on its contact; None if it follows from the action, or an earlier try may have had it."""
     if action == ACTIONS.unsubscribe or row.resubmitted:
         return None

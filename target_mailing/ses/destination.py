@@ -11,12 +11,11 @@ from typing import Any, Final, Literal
 import msgspec
 
 from mailing_api.errors import ConfigurationError
-from target_mailing.contacts.contact import MappedContact
+from target_mailing.contacts.contact import EncodedContact, MappedContact
 from target_mailing.contacts.fields import Field, Fields, RowRejected
 from target_mailing.contacts.row_address import require_valid
 from target_mailing.contacts.values import trimmed
 from target_mailing.destination import Destination, Finished, Step
-from target_mailing.row import Row
 from target_mailing.ses.contact import ANY_ATTRIBUTE, Content, Status, encode_contact, fields_of, overlaid
 from target_mailing.ses.contact_list import ContactList
 from target_mailing.ses.direct_route import MAX_ROWS, Deliver, ListReadBack
@@ -65,7 +64,7 @@ class _Destination(Destination):
         """The list; whether Amazon SES distinguishes letter case in its name is unverified."""
         return [self._list_name.casefold()]
 
-    def parts(self, action: str, rows: list[Row]) -> Sequence[tuple[str, list[Row]]]:
+    def parts(self, action: str, rows: Sequence[EncodedContact]) -> Sequence[tuple[str, Sequence[int]]]:
         """By import for many rows, or if Amazon SES refuses an address in calls for one contact."""
         route: Literal["import", "direct"] = "direct"
         if action == ACTIONS.ask and len(rows) > FEW:
@@ -74,7 +73,7 @@ class _Destination(Destination):
             is_small = len(rows) <= FEW and not any("/" in row.address for row in rows)
             route = "direct" if self._settings.route == "auto" and is_small else "import"
         most = MAX_ROWS if route == "direct" else self._list.most_rows(action)
-        return [(route, rows[begin : begin + most]) for begin in range(0, len(rows), most)]
+        return [(route, range(len(rows))[begin : begin + most]) for begin in range(0, len(rows), most)]
 
     def steps(self, action: str, route: str) -> Sequence[Step]:
         """The steps of a route. An import that only concerns existing contacts begins with consent."""

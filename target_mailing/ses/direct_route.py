@@ -35,7 +35,7 @@ class Deliver(Step):
         def take(at: int) -> Refusal | Effect | bool:
             nonlocal largest
             row = work.rows[at]
-            size = len(row.contact)
+            size = len(row.content)
             try:
                 result = self.ses_list.deliver(row, work.action)
             except (RequestRefused, ProviderFault) as error:

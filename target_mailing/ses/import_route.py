@@ -26,12 +26,12 @@ from mailing_api.errors import (
 )
 from mailing_api.ses.words import COMPLETED, is_full
 from mailing_api.ses.writer import Job
+from target_mailing.contacts.contact import EncodedContact
 from target_mailing.contacts.effects import Effect, as_positions, as_ranges
 from target_mailing.delivery.error_reports import refused_rows
 from target_mailing.delivery.jobs import FollowJob, is_near
 from target_mailing.delivery.named_addresses import NamedAddresses
 from target_mailing.destination import Again, Done, Finished, Progress, Refusal, Step, Work
-from target_mailing.row import Row
 from target_mailing.ses.list import ACTIONS, SesList, with_case
 from target_mailing.ses.stage import Stage
 
@@ -337,6 +337,6 @@ def _is_uncounted(ended: Mapping[str, Any]) -> bool:
     return ended["processed"] is None and ended["failed"] is None
 
 
-def _with_case(row: Row, letters: Sequence[int]) -> Row:
+def _with_case(row: EncodedContact, letters: Sequence[int]) -> EncodedContact:
     """A row with its address in Amazon SES's letter case."""
     return msgspec.structs.replace(row, email=with_case(row.email, letters)) if letters else row

@@ -11,10 +11,10 @@ from mailing_api.errors import ProviderFault, RequestRefused
 from mailing_api.ses.words import is_invalid
 from mailing_api.ses.writer import SesWriter
 from target_mailing.contacts.consent import Actions
+from target_mailing.contacts.contact import EncodedContact
 from target_mailing.contacts.effects import Effect
 from target_mailing.delivery.one_by_one import why_failing
 from target_mailing.destination import Refusal
-from target_mailing.row import Row
 
 __all__ = ["ACTIONS", "Checked", "SesList", "different_case", "refusal_of", "with_case"]
 
@@ -89,7 +89,7 @@ class SesList(Protocol):
         """The most records in one import job."""
 
     def lines(
-        self, rows: Sequence[Row], action: str, effects: dict[int, Effect], refused: dict[int, Refusal]
+        self, rows: Sequence[EncodedContact], action: str, effects: dict[int, Effect], refused: dict[int, Refusal]
     ) -> Iterator[bytes]:
         """The lines of an import job's object, with the parts of each contact that the row does not change.
 
@@ -107,18 +107,18 @@ class SesList(Protocol):
             MailingError: no such contact, or no answer.
         """
 
-    def check(self, rows: Sequence[Row]) -> Checked:
+    def check(self, rows: Sequence[EncodedContact]) -> Checked:
         """Find the contacts that opted out, and the rows without a contact; nothing is written."""
 
-    def prepare_removal(self, rows: Sequence[Row]) -> Checked:
+    def prepare_removal(self, rows: Sequence[EncodedContact]) -> Checked:
         """Find the contacts that may not be removed, and the rows without a contact; contacts that stay get no mail."""
 
-    def deliver(self, row: Row, action: str) -> Refusal | Effect | bool:
+    def deliver(self, row: EncodedContact, action: str) -> Refusal | Effect | bool:
         """Deliver one row by calls for its contact; returns its refusal, its effect if known, or if it is withheld.
 
         Raises:
             MailingError: an error that is not the row's fault.
         """
 
-    def arrived(self, rows: Sequence[Row], action: str) -> Sequence[bool]:
+    def arrived(self, rows: Sequence[EncodedContact], action: str) -> Sequence[bool]:
         """Whether the contact of each row is as the row requests."""

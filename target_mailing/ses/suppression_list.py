@@ -11,9 +11,9 @@ import msgspec
 from mailing_api.errors import NotFound, RequestRefused, UnreadableAnswer
 from mailing_api.ses.words import suppression_reason
 from mailing_api.ses.writer import SesWriter
+from target_mailing.contacts.contact import EncodedContact
 from target_mailing.contacts.effects import Effect
 from target_mailing.destination import Refusal
-from target_mailing.row import Row
 from target_mailing.ses.list import ACTIONS, Checked, different_case, refusal_of
 from target_mailing.ses.lookup import NOBODY, LookedUp, look_up
 
@@ -69,7 +69,7 @@ class SuppressionList:
 
     def lines(
         self,
-        rows: Sequence[Row],
+        rows: Sequence[EncodedContact],
         action: str,
         effects: dict[int, Effect],  # noqa: ARG002 - no contact is read
         refused: dict[int, Refusal],  # noqa: ARG002 - likewise
@@ -78,14 +78,14 @@ class SuppressionList:
         for row in rows:
             members = {"emailAddress": row.email}
             if action != ACTIONS.remove:
-                members["reason"] = _decode(row.contact).reason
+                members["reason"] = _decode(row.content).reason
             yield msgspec.json.encode(members) + b"\n"
 
-    def check(self, rows: Sequence[Row]) -> Checked:  # noqa: ARG002 - all of them may be added
+    def check(self, rows: Sequence[EncodedContact]) -> Checked:  # noqa: ARG002 - all of them may be added
         """Find nothing: the list holds no opt-outs."""
         return Checked()
 
-    def prepare_removal(self, rows: Sequence[Row]) -> Checked:
+    def prepare_removal(self, rows: Sequence[EncodedContact]) -> Checked:
         """Find the addresses that are not on the list; all are withheld if none may be removed."""
         if not self._may_remove:
             return Checked(withheld=range(len(rows)))
@@ -104,7 +104,7 @@ class SuppressionList:
             },
         )
 
-    def deliver(self, row: Row, action: str) -> Refusal | bool:
+    def deliver(self, row: EncodedContact, action: str) -> Refusal | bool:
         """Deliver by one call."""
         try:
             if action == ACTIONS.remove:
@@ -112,25 +112,25 @@ class SuppressionList:
                     return True
                 self._remove(row)
             elif action != ACTIONS.ask:
-                self.writer.suppress(row.email, _decode(row.contact).reason)
+                self.writer.suppress(row.email, _decode(row.content).reason)
         except RequestRefused as error:
             return refusal_of(error)
         return False
 
-    def _remove(self, row: Row) -> None:
+    def _remove(self, row: EncodedContact) -> None:
         for spelling in dict.fromkeys((row.email, row.address)):
             with suppress(NotFound):  # it is removed already
                 self.writer.unsuppress(spelling)
 
-    def arrived(self, rows: Sequence[Row], action: str) -> Sequence[bool]:
+    def arrived(self, rows: Sequence[EncodedContact], action: str) -> Sequence[bool]:
         """Whether the addresses are on the list, with their reasons, or no longer on it."""
         there = self._look_up(rows)
         if action == ACTIONS.remove:
             return [row.address not in there.found and row.address not in there.refused for row in rows]
         listed = ((row, there.found.get(row.address)) for row in rows)
-        return [each is not None and each.reason == _decode(row.contact).reason for row, each in listed]
+        return [each is not None and each.reason == _decode(row.content).reason for row, each in listed]
 
-    def _look_up(self, rows: Sequence[Row]) -> LookedUp[Suppressed]:
+    def _look_up(self, rows: Sequence[EncodedContact]) -> LookedUp[Suppressed]:
         """Find the addresses of these rows on the list."""
         emails = [row.email for row in rows]
         return look_up(emails, read=self._read, pages=self._pages, both=lambda first, _: first, probe=self.probe)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from target_mailing.contacts.contact import EncodedContact
 from target_mailing.delivery.batcher import Batcher
 from target_mailing.row import Row
 
 ROWS, BYTES, AGE = 4, 60, 10.0
-NOT_DELETED = False
 
 
 def row(line: int, action: str = "add", contact: bytes = b"x") -> Row:
-    return Row((line,), "s", None, NOT_DELETED, "", "", line, action, contact, 0, None)
+    return Row(line, b"", "s", None, line, action, 0, EncodedContact("", "", contact))
 
 
 def batcher() -> Batcher:

@@ -12,17 +12,18 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from mailing_api.addresses import fold_address
+from target_mailing.contacts.contact import EncodedContact
 from target_mailing.contacts.fields import Fields
 from target_mailing.delivery.batch import Batch
 from target_mailing.delivery.checkpoints import Ledger
-from target_mailing.delivery.outcomes import Outcome, Outcomes
+from target_mailing.delivery.outcomes import Outcomes
 from target_mailing.delivery.queue import DestinationQueue
 from target_mailing.delivery.result import BatchResult
 from target_mailing.destination import Destination, Finished, Refusal
 from target_mailing.journal.journal import Journal
 from target_mailing.journal.stores import MemoryStore
-from target_mailing.lines import Lines
 from target_mailing.mailjet.actions import ACTIONS as OLD_FIRST
+from target_mailing.outcome import Outcome
 from target_mailing.postgrid.contact import ACTIONS as NEW_FIRST
 from target_mailing.row import Row
 from target_mailing.settings import StreamSettings
@@ -56,8 +57,8 @@ class Place(Destination):
     def encode(self, contact: Any, action: str) -> bytes:
         return str(contact.email).encode()
 
-    def parts(self, action: str, rows: list[Row]) -> Sequence[tuple[str, list[Row]]]:
-        return [("only", rows)]
+    def parts(self, action: str, rows: Sequence[EncodedContact]) -> Sequence[tuple[str, Sequence[int]]]:
+        return [("only", range(len(rows)))]
 
     def steps(self, action: str, route: str) -> Sequence[Any]:
         return ()
@@ -99,20 +100,17 @@ class Target:
         self.journal.close()
 
     def row(self, line: int, action: str, key: int, email: str, content: str = "") -> Row:
-        contact = (content or email).encode()
-        source = Lines(line, [b'{"type":"RECORD","stream":"s","record":{}}'])
+        contact = EncodedContact(email, fold_address(email), (content or email).encode())
         return Row(
-            lines=(line,),
+            line=line,
+            raw=b'{"type":"RECORD","stream":"s","record":{}}',
             stream="s",
             key=b"key %d" % key,
-            drops_key=action == "remove",
-            email=email,
-            address=fold_address(email),
-            id=self.journal.contact_id(self.place.name, fold_address(email)),
+            id=self.journal.contact_id(self.place.name, contact.address),
             action=action,
+            fingerprint=self.journal.fingerprint(action, contact.content),
             contact=contact,
-            fingerprint=self.journal.fingerprint(action, contact),
-            source=source,
+            drops_key=action == "remove",
         )
 
     def take(self, rows: list[Row]) -> None:
@@ -227,7 +225,7 @@ def test_what_rows_gathered_is_compared_with_what_arrived(make):
         rows = [target.row(2 * line + at, "addnoforce", 1, "a", part) for at, part in enumerate(parts)]
         target.take(rows)
         target.send()
-        sent.append([row.contact for batch in target.under_way for row in batch.rows])
+        sent.append([row.contact.content for batch in target.under_way for row in batch.rows])
         target.finish()
     assert sent == [[b"xy"], [], [b"yz"], [b"y"]]
 

@@ -6,18 +6,16 @@ import json
 
 import pytest
 
-from target_mailing.lines import Lines
+from target_mailing.contacts.contact import EncodedContact
 from target_mailing.row import Row
 from tests.target.conftest import person, schema, state
 
 WHO = "ada@example.com"
-NOT_DELETED = False
 
 
-def row(line: int, address: str = WHO, **more: object) -> Row:
-    record = {"type": "RECORD", "stream": "people", "record": {"id": line}}
-    source = Lines(line, [json.dumps(record).encode()])
-    return Row((line,), "people", b"k%d" % line, NOT_DELETED, address, address, 1, "add", b"c", line, source, **more)
+def row(line: int) -> Row:
+    raw = json.dumps({"type": "RECORD", "stream": "people", "record": {"id": line}}).encode()
+    return Row(line, raw, "people", b"k%d" % line, 1, "add", line, EncodedContact(WHO, WHO, b"c"))
 
 
 def replay(mailjet):
@@ -51,12 +49,8 @@ def with_visits(one):
     return one | {"record": {"visits": None} | one["record"]}
 
 
-def test_records_of_superseded_rows_are_found_in_whatever_chunk_of_the_input_they_came():
-    first, second = (Lines(at, [json.dumps({"record": {"id": at + n}}).encode() for n in range(3)]) for at in (1, 4))
-    rows = [
-        Row((line,), "s", None, NOT_DELETED, WHO, WHO, 1, "add", b"", 0, first if line < 4 else second)
-        for line in (1, 5, 3, 6)
-    ]
+def test_a_row_has_the_records_of_the_rows_that_it_superseded_in_their_order():
+    rows = [row(line) for line in (1, 5, 3, 6)]
     for one in rows[1:]:
         rows[0].supersede_by(one, b"", 0)
     assert [json.loads(record)["id"] for record, _ in rows[0].records()] == [1, 5, 3, 6]
@@ -65,10 +59,10 @@ def test_records_of_superseded_rows_are_found_in_whatever_chunk_of_the_input_the
 def test_p8_many_rows_of_one_contact_take_no_copies_of_what_was_gathered():
     first, *others = [row(line) for line in range(1, 1_001)]
     first.supersede_by(others[0], b"", 0)
-    gathered = id(first.lines), id(first.also), id(first.tickets)
+    gathered = id(first.lines), id(first.extras.superseded), id(first.also), id(first.tickets)
     for one in others[1:]:
         first.supersede_by(one, b"", 0)
-    assert (id(first.lines), id(first.also), id(first.tickets)) == gathered
+    assert (id(first.lines), id(first.extras.superseded), id(first.also), id(first.tickets)) == gathered
     assert (len(first.lines), len(first.also), len({*first.resources})) == (1_000, 999, 1_001)
 
 

@@ -7,21 +7,21 @@ from collections import defaultdict
 from hypothesis import given
 from hypothesis import strategies as st
 
+from target_mailing.contacts.contact import EncodedContact
 from target_mailing.delivery.tickets import Tickets
-from target_mailing.row import Resource, Row
+from target_mailing.row import Extras, Resource, Row
 
-NOT_DELETED = False
 RESOURCES = st.lists(st.sampled_from([1, 2, 3, 4, b"a", b"b", b"c"]), min_size=1, max_size=4, unique=True)
 
 
 def row(line: int, resources: list[Resource]) -> Row:
     contact = next((one for one in resources if isinstance(one, int)), 0)
-    tickets = dict.fromkeys(resources)
-    return Row((line,), "s", None, NOT_DELETED, "", "", contact, "add", b"", 0, None, tickets=tickets)
+    extras = Extras(tickets=dict.fromkeys(resources))
+    return Row(line, b"", "s", None, contact, "add", 0, EncodedContact("", "", b""), extras=extras)
 
 
 def usual(line: int, contact: int, key: bytes | None) -> Row:
-    return Row((line,), "s", key, NOT_DELETED, "", "", contact, "add", b"", 0, None)
+    return Row(line, b"", "s", key, contact, "add", 0, EncodedContact("", "", b""))
 
 
 @given(st.data())

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from target_mailing.delivery.batch import Batch
 from target_mailing.delivery.result import BatchResult
 from target_mailing.destination import Finished, Refusal
-from target_mailing.lines import Lines
 from tests.target.delivery.test_order import NEW_FIRST, OLD_FIRST, ROWS, Place, Target
 
 
@@ -92,7 +91,7 @@ def test_p4_a_former_address_that_is_not_removed_rejects_the_latest_content_of_i
         target.finish()
         rows = [target.row(line, "addnoforce", 1, "b") for line in (2, 3)]
         for line, row in enumerate(rows, 2):
-            row.source = Lines(line, [b'{"type":"RECORD","stream":"s","record":{"line":%d}}' % line])
+            row.raw = b'{"type":"RECORD","stream":"s","record":{"line":%d}}' % line
         target.take(rows)
         target.send()
         target.end(0)

@@ -42,7 +42,7 @@ class Gathered:
         self.ends = []
 
     def offer(self, rows):
-        self.rows.extend((row.lines, row.stream, row.email, row.action, row.contact) for row in rows)
+        self.rows.extend((row.lines, row.stream, row.email, row.action, row.contact.content) for row in rows)
 
     def note_rows(self, rejects):
         self.rejects.extend((one.stream, one.record, one.code, one.attempt) for one in rejects)

@@ -13,13 +13,11 @@ from subprocess import PIPE
 import pytest
 import sqlalchemy as sa
 
+from target_mailing.contacts.contact import EncodedContact
 from target_mailing.journal.journal import Journal, JournalError, Known, Reject
 from target_mailing.journal.stores import FileStore, MemoryStore, PostgresStore
-from target_mailing.lines import Lines
 from target_mailing.row import Row
 from tests.fork_server import FORKS
-
-NOT_DELETED = False
 
 
 @pytest.fixture
@@ -38,8 +36,9 @@ def open_journal(request, tmp_path):
 
 def row(journal, address, content=b'{"Email":"x"}'):
     return Row(
-        (1,), "people", b"k" + address.encode(), NOT_DELETED, address, address, journal.contact_id("d", address), "add",
-        content, journal.fingerprint("add", content), Lines(1, [b'{"record":{"email":"%s"}}' % address.encode()]),
+        1, b'{"record":{"email":"%s"}}' % address.encode(), "people", b"k" + address.encode(),
+        journal.contact_id("d", address), "add", journal.fingerprint("add", content),
+        EncodedContact(address, address, content),
     )  # fmt: skip
 
 

@@ -26,7 +26,7 @@ from mailing_sandbox.server import Sandbox
 from mailing_sandbox.ses import signing
 from target_mailing.delivery import jobs
 from target_mailing.delivery.errors import DeliveryFailed
-from target_mailing.delivery.outcomes import Outcome
+from target_mailing.outcome import Outcome
 from target_mailing.ses import account as ses_account
 from target_mailing.ses import import_route as ses_import_route
 from tests.target.conftest import Mailjet

@@ -10,11 +10,10 @@ import msgspec
 from examplemail.client import ExampleMailClient
 from examplemail.steps import ACTIONS, End, Follow, LookUp, ReadResults, Submit
 from target_mailing.contacts import values
-from target_mailing.contacts.contact import MappedContact
+from target_mailing.contacts.contact import EncodedContact, MappedContact
 from target_mailing.contacts.fields import AnyName, Field, Fields
 from target_mailing.contacts.row_address import require_valid
 from target_mailing.destination import Destination, Step
-from target_mailing.row import Row
 
 __all__ = ["Audience"]
 
@@ -65,9 +64,9 @@ class Audience(Destination):
         fields = {**below.get("fields", {}), **above.get("fields", {})}
         return _encode({**below, **above, **({"fields": fields} if fields else {})})
 
-    def parts(self, action: str, rows: list[Row]) -> Sequence[tuple[str, list[Row]]]:
+    def parts(self, action: str, rows: Sequence[EncodedContact]) -> Sequence[tuple[str, Sequence[int]]]:
         """One job."""
-        return [("job", rows)]
+        return [("job", range(len(rows)))]
 
     def steps(self, action: str, route: str) -> Sequence[Step]:
         """Find the contacts, start the job, follow it, read what became of each line."""

@@ -107,7 +107,7 @@ class Submit(Step):
     def run(self, work: Work) -> Progress:
         """Post the lines."""
         looked = work.evidence["look"]
-        lines = b"".join(_line(work.rows[at].contact, number, is_same) for at, number, is_same in looked["lines"])
+        lines = b"".join(_line(work.rows[at].content, number, is_same) for at, number, is_same in looked["lines"])
         try:
             job = self.client.submit(self.audience, _OPERATIONS[work.action], lines, label=looked["label"])
         except RequestRefused as error:
