@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from mailing_api.settings import ALLOW_HTTP, Setting, lookup
 
-__all__ = ["BY_NAME", "TARGET_SETTINGS", "value_of"]
+__all__ = ["BATCH_DEFAULTS", "BY_NAME", "TARGET_SETTINGS", "value_of"]
 
 #: The settings that belong to no provider.
 TARGET_SETTINGS: Final = (
@@ -121,14 +121,12 @@ TARGET_SETTINGS: Final = (
         title="Batch rows",
         description="Maximum rows per bulk job",  # the registry adds the numbers
         type="integer",
-        default=5000,
     ),
     Setting(
         name="batch_bytes",
         title="Batch bytes",
-        description="Maximum bytes of contacts per bulk job.",
+        description="Maximum bytes of contacts per bulk job.",  # likewise
         type="integer",
-        default=4_000_000,
     ),
     Setting(
         name="batch_max_age",
@@ -272,6 +270,9 @@ TARGET_SETTINGS: Final = (
 )
 
 BY_NAME: Final = {setting.name: setting for setting in TARGET_SETTINGS}
+
+#: Defaults where a provider declares no other for its route; none is declared with the setting, so that it stays unset.
+BATCH_DEFAULTS: Final = {"batch_rows": 5000, "batch_bytes": 4_000_000}
 
 
 def value_of(name: str, config: Mapping[str, Any]) -> Any:

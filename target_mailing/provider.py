@@ -13,7 +13,6 @@ from mailing_api.errors import ConfigurationError
 from mailing_api.process.providers import InstalledProvider
 from mailing_api.settings import shown
 from target_mailing.channel import BY_EMAIL, Channel
-from target_mailing.declared_settings import BY_NAME
 from target_mailing.destination import Destination
 from target_mailing.settings import StreamSettings
 
@@ -66,6 +65,10 @@ class Account(ABC):
         """Rows of a batch at most, where that may be less than `Provider.most_rows`."""
         return settings.batch_rows
 
+    def batches_at_once(self, settings: StreamSettings) -> int | None:  # noqa: ARG002 - most often any number
+        """Batches under way at most, where that may be less than `Provider.batches_at_once`; None for any number."""
+        return None
+
     @abstractmethod
     def close(self) -> None:
         """Close the connections."""
@@ -78,6 +81,7 @@ class Provider(InstalledProvider, frozen=True, kw_only=True):
         routes: values of `route` that it has, its default first; none where that setting has no meaning.
         about_routes: the same for the description of that setting: what each one does.
         most_rows: greatest `batch_rows`; the default of that setting is lowered to it.
+        defaults: by route, its own defaults of `batch_rows` and `batch_bytes`.
         channel: how it reaches people.
         batches_at_once: batches under way at the same time to one destination; None for as many as the run may have.
         connect: the function that makes the account, as `module:function`; loaded only when the provider is used. It
@@ -89,6 +93,7 @@ class Provider(InstalledProvider, frozen=True, kw_only=True):
     about_routes: str = ""
     connect: str
     most_rows: int = 10_000
+    defaults: Mapping[str, Mapping[str, int]] = {}
     channel: Channel = BY_EMAIL
     batches_at_once: int | None = None
 
@@ -102,20 +107,21 @@ class Provider(InstalledProvider, frozen=True, kw_only=True):
         return account
 
     def with_route(self, settings: StreamSettings) -> StreamSettings:
-        """These settings with this provider's default route, where they have none.
+        """These settings with this provider's defaults, where they are not set: its route, and batches by route.
 
         Raises:
             ConfigurationError: the provider has no such route, or takes fewer rows at once.
         """
-        if settings.batch_rows > self.most_rows and settings.batch_rows != BY_NAME["batch_rows"].default:
+        if settings.batch_rows > self.most_rows and "batch_rows" not in settings.unset:
             raise ConfigurationError(
                 f"Setting `batch_rows` is {settings.batch_rows}; for {self.title} it must be 1 to {self.most_rows}."
             )
-        if settings.route is None:
-            return msgspec.structs.replace(settings, route=self.routes[0]) if self.routes else settings
-        if settings.route not in self.routes:
+        if settings.route is not None and settings.route not in self.routes:
             raise ConfigurationError(
                 f"Setting `route` is {shown(settings.route)}, which {self.title} does not have; these are: "
                 f"{', '.join(self.routes) or f'none, see the settings that begin with `{self.name}_`'}."
             )
-        return settings
+        route = settings.route or next(iter(self.routes), None)
+        own = self.defaults.get(route or "", {})
+        defaults = {name: own[name] for name in settings.unset if name in own}
+        return msgspec.structs.replace(settings, route=route, **defaults)

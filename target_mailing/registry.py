@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from mailing_api.errors import ConfigurationError
 from mailing_api.process.providers import installed
 from mailing_api.settings import Setting, lookup
-from target_mailing.declared_settings import TARGET_SETTINGS
+from target_mailing.declared_settings import BATCH_DEFAULTS, TARGET_SETTINGS
 from target_mailing.provider import Provider
 
 __all__ = ["PROVIDERS", "SETTINGS", "chosen"]
@@ -33,8 +33,28 @@ def _completed(setting: Setting) -> Setting:
         return replace(setting, description=f"{setting.description} {about}", allowed=[*routes])
     if setting.name == "batch_rows":
         most = ", ".join(f"{provider.most_rows} for {provider.title}" for provider in PROVIDERS)
-        return replace(setting, description=f"{setting.description}: {most}.")
+        setting = replace(setting, description=f"{setting.description}: {most}.")
+    if setting.name in BATCH_DEFAULTS:
+        setting = replace(setting, description=f"{setting.description} {_defaults(setting.name)}")
     return setting
+
+
+def _defaults(name: str) -> str:
+    """The defaults of a setting of batches, in a sentence."""
+    own = [
+        f"{value} for {provider.title} with {' or '.join(f'`{route}`' for route in routes)}"
+        for provider in PROVIDERS
+        for value, routes in _routes_by_default(provider, name).items()
+    ]
+    return f"Default: {', '.join([str(BATCH_DEFAULTS[name]), *own])}."
+
+
+def _routes_by_default(provider: Provider, name: str) -> dict[int, list[str]]:
+    routes: dict[int, list[str]] = {}
+    for route, defaults in provider.defaults.items():
+        if name in defaults:
+            routes.setdefault(defaults[name], []).append(route)
+    return routes
 
 
 SETTINGS: Final = (

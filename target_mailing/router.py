@@ -134,4 +134,6 @@ class Router:
                 "Setting `streams`: two streams deliver to the same list with different settings. Between them only "
                 "mapping, properties, nulls, actions and (except with `route: contact`) consent may differ."
             )
-        return delivery.queue(destination, settings, batches_at_once=self.provider.batches_at_once)
+        most = (self.provider.batches_at_once, self._account.batches_at_once(settings))
+        at_once = min((number for number in most if number is not None), default=None)
+        return delivery.queue(destination, settings, batches_at_once=at_once)

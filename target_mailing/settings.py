@@ -11,7 +11,7 @@ import msgspec
 from mailing_api.errors import ConfigurationError
 from mailing_api.settings import duration, filled, positive, shown
 from mailing_api.suggestions import did_you_mean
-from target_mailing.declared_settings import BY_NAME, value_of
+from target_mailing.declared_settings import BATCH_DEFAULTS, BY_NAME, value_of
 
 __all__ = ["StreamSettings", "check_entries", "is_entry_of"]
 
@@ -20,7 +20,6 @@ _NULLS: Final = (None, "__NULL__")
 _DURATIONS: Final = frozenset(
     {"resend_window", "batch_max_age", "job_timeout", "job_abandon", "poll_interval", "poll_max_interval"}
 )
-
 
 #: Minimum seconds between two polls of a job.
 _LEAST_POLL: Final = 0.01
@@ -32,6 +31,7 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         named: the stream has an entry in `streams`.
         left_out: columns that `mapping` sets to null, so that they are not read; these are not in `mapping`.
+        unset: settings of batches that are not set, so that a provider's own defaults apply.
     """
 
     list: str | int | Sequence[str | int] | None
@@ -59,6 +59,7 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
     on_key_change: Literal["remove", "keep"]
     named: bool
     left_out: frozenset[str]
+    unset: Sequence[str] = ()
 
     @classmethod
     def resolve(cls, config: Mapping[str, Any], stream: str | None) -> StreamSettings:
@@ -86,18 +87,20 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
             values |= filled(given)
             places |= {name: f"{name}` of `streams.{pattern}" for name in filled(given)}
         values["mapping"], left_out = _without_nulls(values["mapping"])
+        unset = [name for name in BATCH_DEFAULTS if values[name] is None]
+        values |= {name: BATCH_DEFAULTS[name] for name in unset}
         for name in _DURATIONS:
             values[name] = duration(places[name], values[name])
         for name, value in values.items():
             values[name] = _convert(name, value, places[name])
-        settings = cls(**values, named=bool(overrides), left_out=left_out)
+        settings = cls(**values, named=bool(overrides), left_out=left_out, unset=unset)
         for name in ("poll_interval", "poll_max_interval"):
             if values[name] < _LEAST_POLL:
                 raise ConfigurationError(
                     f"Setting `{places[name]}` is {values[name]:g} seconds, which would flood the provider; it must "
                     f"be at least {_LEAST_POLL}."
                 )
-        for name in ("batch_rows", "batch_bytes"):
+        for name in BATCH_DEFAULTS:
             positive(places[name], values[name])
         return settings
 

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from hashlib import md5
-from itertools import chain
 from typing import Any, Final, TypeVar, Unpack
 from urllib.parse import quote, urlsplit
 from xml.sax.saxutils import escape
@@ -39,8 +38,9 @@ __all__ = ["Bucket"]
 
 T = TypeVar("T")
 
-#: Bytes of a part of a larger object; AWS requires at least 5 MiB and accepts 10,000 parts.
-PART_SIZE: Final = 8 * 1024 * 1024
+#: Bytes of a part of a larger object, kept small because each is in memory as a whole; AWS requires at least 5 MiB and
+#: accepts 10,000 parts.
+PART_SIZE: Final = 5 * 1024 * 1024
 
 _AWS_HOSTS: Final = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws", ".amazonaws.eu")
 #: With dots in the name, no certificate would match the bucket as a host.
@@ -163,11 +163,10 @@ class Bucket:
     def put(self, key: str, chunks: Iterable[bytes], *, content_type: str = "application/x-ndjson") -> int:
         """Write an object, a large one in parts with one part in memory at a time; return its size in bytes."""
         parts = _parts(chunks)
-        first = next(parts, b"")
-        second = next(parts, None)
-        if second is None:
-            self._upload(key, first, content_type=content_type, headers=self._encryption.headers)
-            return len(first)
+        content, is_last = next(parts)
+        if is_last:
+            self._upload(key, content, content_type=content_type, headers=self._encryption.headers)
+            return len(content)
         upload_id = self._request(
             "POST",
             key,
@@ -178,11 +177,14 @@ class Bucket:
             headers=self._encryption.headers,  # they cover the parts, too: S3 refuses parts that repeat them
         )
         upload = {"uploadId": upload_id}
-        tags, size = [], 0
+        tags: list[str] = []
+        size = 0
         try:
-            for number, part in enumerate(chain((first, second), parts), 1):
-                tags.append(self._upload(key, part, params={"partNumber": number, **upload}))
-                size += len(part)
+            while content:
+                tags.append(self._upload(key, content, params={"partNumber": len(tags) + 1, **upload}))
+                size += len(content)
+                content = b""  # before the next part is made
+                content, _ = next(parts, (b"", True))
             self._complete(key, upload, tags)
         except BaseException:
             with suppress(MailingError):
@@ -311,15 +313,17 @@ class Bucket:
         )
 
 
-def _parts(chunks: Iterable[bytes]) -> Iterator[bytes]:
+def _parts(chunks: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
+    """The parts of an object, at least one, and whether each is the last."""
     held = bytearray()
     for chunk in chunks:
-        held += chunk
         if len(held) >= PART_SIZE:
-            yield bytes(held)
-            held.clear()
-    if held:
-        yield bytes(held)
+            part = bytes(held)
+            held = bytearray()
+            yield part, False
+            del part
+        held += chunk
+    yield bytes(held), True
 
 
 def _ignore(response: httpx.Response) -> None:

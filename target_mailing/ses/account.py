@@ -35,6 +35,11 @@ logger = logging.getLogger("target-mailing.ses")
 #: Waits through throttling, which others who use the account may cause, for about a quarter of an hour.
 PATIENCE: Final = RetryPolicy(throttle_base=1.0, throttle_cap=30.0, throttle_tries=60, fault_cap=30.0, fault_tries=8)
 
+#: Without a bucket, the most rows in a batch.
+_MOST_UNSTAGED: Final = 5000
+#: Without import jobs, the most batches under way.
+_MOST_DIRECT: Final = 4
+
 
 class SesAccount(Account):
     """One account of Amazon SES, in one region."""
@@ -121,8 +126,14 @@ class SesAccount(Account):
         return destination
 
     def most_rows(self, settings: StreamSettings) -> int:
-        """The most rows in a batch."""
-        return MAX_ROWS if settings.route == "direct" else PROVIDER.most_rows
+        """Few where they are sent one by one; without a bucket only questions about contacts are asked together."""
+        if settings.route == "direct":
+            return MAX_ROWS
+        return _MOST_UNSTAGED if self._stage is None else PROVIDER.most_rows
+
+    def batches_at_once(self, settings: StreamSettings) -> int | None:
+        """Few where they are sent one by one: a contact is read, and then waits for its turn to be written."""
+        return _MOST_DIRECT if settings.route == "direct" or self._stage is None else None
 
     # Checks
 

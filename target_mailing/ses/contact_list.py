@@ -17,9 +17,11 @@ from target_mailing.contacts.effects import Effect
 from target_mailing.delivery.one_by_one import take_each_that_works
 from target_mailing.destination import Refusal
 from target_mailing.ses.contact import Content, State, line_of, members_of, merged
-from target_mailing.ses.list import ACTIONS, Checked, different_case, refusal_of
+from target_mailing.ses.list import ACTIONS, Checked, different_case, refusal_of, unasked
+from target_mailing.ses.listing import Listing
 from target_mailing.ses.lookup import NOBODY, LookedUp, look_up
 from target_mailing.ses.spellings import Spellings
+from target_mailing.ses.states import SharedStates, StatesByAddress
 
 __all__ = ["ContactList"]
 
@@ -45,6 +47,8 @@ class ContactList:
         self.writer = writer
         self._name = name
         self._preserves = preserves
+        self._listing = Listing(self._pages)
+        self._states = SharedStates()
         self._spellings = Spellings(lambda: ([email for email, _ in page] for page in self._pages()))
 
     def destination(self, action: str) -> Mapping[str, Any]:
@@ -56,22 +60,25 @@ class ContactList:
         """The most records in one import job."""
         return _MOST_DELETE if action == ACTIONS.remove else _MOST_PUT
 
+    def read(self, rows: Sequence[EncodedContact], action: str) -> LookedUp[State] | None:
+        """The contacts of these rows as they are, with their attributes where their rows bring none."""
+        return self._current(rows) if self._preserves and action != ACTIONS.remove else None
+
     def lines(
-        self, rows: Sequence[EncodedContact], action: str, effects: dict[int, Effect], refused: dict[int, Refusal]
+        self, rows: Sequence[EncodedContact], action: str, there: LookedUp[State] | None, effects: dict[int, Effect]
     ) -> Iterator[bytes]:
         """An import job replaces contacts as a whole, so each line has also what the row does not change."""
         if action == ACTIONS.remove:
             yield from (msgspec.json.encode({"emailAddress": row.email}) + b"\n" for row in rows)
             return
-        states, failing = self._current(rows) if self._preserves else ({}, {})
         for at, row in enumerate(rows):
-            if row.address in failing:
-                refused[at] = _unasked(failing[row.address])
+            if there is not None and row.address in there.refused:
                 continue
-            content, before = _decode(row.content), states.get(row.address)
+            content = _decode(row.content)
+            before = None if there is None else there.found.get(row.address)
             state = merged(content, unsubscribe=action == ACTIONS.unsubscribe, state=before)
             self._spellings.add(state.email)
-            if self._preserves and (effect := _effect(row, action, content, before, state)) is not None:
+            if there is not None and (effect := _effect(row, action, content, before, state)) is not None:
                 effects[at] = effect
             yield line_of(state)
 
@@ -237,20 +244,21 @@ class ContactList:
         self, emails: Sequence[str], known: Collection[str] | None = None, *, judges: bool = True
     ) -> LookedUp[State]:
         """Find the contacts of these addresses; if it `judges`, one that Amazon SES fails for is refused."""
-        return look_up(
+        there = look_up(
             emails,
             read=self._ask,
-            pages=self._pages,
+            listing=self._listing,
             both=State.with_opt_outs_of,
             known=known,
             spellings=self._spellings.of,
             probe=self.probe if judges else None,
         )
+        return LookedUp(StatesByAddress(there.found), there.refused)
 
     def _pages(self) -> Iterator[Sequence[tuple[str, State]]]:
         for page in self.writer.client.contacts(self.writer.region, self._name):
             states = [State.of(row) for row in page]
-            yield [(state.email, state) for state in states]
+            yield [(state.email, self._states.of(state)) for state in states]
 
     def _ask(self, email: str) -> State | None:
         try:
@@ -275,8 +283,8 @@ class ContactList:
             refusal_of(error)
             return state
 
-    def _current(self, rows: Sequence[EncodedContact]) -> tuple[Mapping[str, State], Mapping[str, ProviderFault]]:
-        """By folded address, the contacts of these rows, and the errors of those that Amazon SES fails for.
+    def _current(self, rows: Sequence[EncodedContact]) -> LookedUp[State]:
+        """The contacts of these rows, and the errors of those that Amazon SES fails for.
 
         Contacts whose rows bring no attributes have theirs. These take a call each, so afterwards opt-outs are read
         again.
@@ -301,15 +309,13 @@ class ContactList:
             states, failed = take_each_that_works(missing.values(), self._alone, probe=self.probe)
             alone |= {address: states[email] for address, email in missing.items() if email in states}
             failing |= {address: failed[email] for address, email in missing.items() if email in failed}
-        return {address: _combined(state, alone.get(address)) for address, state in there.found.items()}, failing
+        if not alone:
+            return LookedUp(there.found, failing)
+        found = {address: _combined(state, alone.get(address)) for address, state in there.found.items()}
+        return LookedUp(found, failing)
 
     def _alone(self, email: str) -> State | None:
         return self._with_attributes(State(email))
-
-
-def _unasked(error: RequestRefused | ProviderFault) -> Refusal:
-    """The refusal of a row whose contact's opt-out is unknown."""
-    return msgspec.structs.replace(refusal_of(error), is_unasked=True)
 
 
 def _checked(rows: Sequence[EncodedContact], there: LookedUp[State]) -> Checked:
@@ -318,7 +324,7 @@ def _checked(rows: Sequence[EncodedContact], there: LookedUp[State]) -> Checked:
     for at, row in enumerate(rows):
         state = there.found.get(row.address)
         if row.address in there.refused:
-            refused[at] = _unasked(there.refused[row.address])
+            refused[at] = unasked(there.refused[row.address])
         elif state is None:
             absent.append(at)
         elif state.has_opted_out:

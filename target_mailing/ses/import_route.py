@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import random
 import re
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -32,7 +33,8 @@ from target_mailing.delivery.error_reports import refused_rows
 from target_mailing.delivery.jobs import FollowJob, is_near
 from target_mailing.delivery.named_addresses import NamedAddresses
 from target_mailing.destination import Again, Done, Finished, Progress, Refusal, Step, Work
-from target_mailing.ses.list import ACTIONS, SesList, with_case
+from target_mailing.ses.freshness import is_outdated, reading
+from target_mailing.ses.list import ACTIONS, SesList, unasked, with_case
 from target_mailing.ses.stage import Stage
 
 __all__ = [
@@ -70,7 +72,7 @@ class Consent(Step):
 
     def run(self, work: Work) -> Progress:
         """Check all rows."""
-        is_removal = work.action == ACTIONS.remove
+        begun_at, is_removal = time.time(), work.action == ACTIONS.remove
         checked = self.ses_list.prepare_removal(work.rows) if is_removal else self.ses_list.check(work.rows)
         withheld = [] if work.action == ACTIONS.decline else list(checked.withheld)
         done = len(withheld) + len(checked.absent) + len(checked.refused)
@@ -78,7 +80,7 @@ class Consent(Step):
             return Finished(withheld=withheld, rejected=checked.refused)
         spelled = [[at, letters] for at, letters in checked.spelled.items()]
         evidence = {"withheld": withheld, "absent": list(checked.absent), "spelled": spelled}
-        return Done(evidence, refused=checked.refused)
+        return Done(evidence | reading(begun_at, time.time()), refused=checked.refused)
 
 
 @dataclass(frozen=True)
@@ -106,19 +108,21 @@ class Upload(Step):
         plan, sent = work.evidence["plan"], work.sent
         spelled = dict(work.evidence.get("consent", {}).get("spelled", ()))
         rows = [_with_case(work.rows[at], spelled.get(at, ())) for at in sent]
-        effects: dict[int, Effect] = {}
-        failing: dict[int, Refusal] = {}
-        self.stage.bucket.put(plan["key"], self.ses_list.lines(rows, work.action, effects, failing))
-        refused = {sent[at]: refusal for at, refusal in failing.items()}
+        begun_at = time.time()
+        there = self.ses_list.read(rows, work.action)
+        read = {} if there is None else reading(begun_at, time.time())
+        failing = {} if there is None else there.refused
+        refused = {sent[at]: unasked(failing[row.address]) for at, row in enumerate(rows) if row.address in failing}
         if len(refused) == len(sent):
-            self.undo(work)
             return Finished(rejected=refused, withheld=work.withheld)
+        effects: dict[int, Effect] = {}
+        self.stage.bucket.put(plan["key"], self.ses_list.lines(rows, work.action, there, effects))
         ranges = {
             str(effect): as_ranges(sent[at] for at in sorted(effects) if effects[at] is effect)
             for effect in {*effects.values()}
         }
         noted = {effect: positions for effect, positions in ranges.items() if len(positions) <= _MOST_RANGES}
-        return Done(plan | ({"effects": noted} if noted else {}), refused=refused)
+        return Done(plan | read | ({"effects": noted} if noted else {}), refused=refused)
 
     def undo(self, work: Work) -> None:
         """Delete the object: no job will read it."""
@@ -137,18 +141,22 @@ class Submit(Step):
     again_from = "plan"
 
     def run(self, work: Work) -> Progress:
-        """Start the job; if that is not possible yet, wait, and then read the contacts again."""
+        """Start the job; if that is not possible yet, wait, and then read the contacts again if they are outdated."""
         key = work.evidence["upload"]["key"]
         destination = self.ses_list.destination(work.action)
         try:
             return Done({"job": self.ses_list.writer.create_job(destination, self.stage.url(key))})
         except MailingError as error:
-            if not error.maybe_done:
+            seconds = max(error.retry_after or 0.0, SLOT_WAIT * random.uniform(0.8, 1.2))  # noqa: S311
+            is_temporary = _is_temporary(error)
+            rewinds = is_outdated(work.evidence, time.time() + seconds)
+            if not error.maybe_done and (rewinds or not is_temporary):
                 self.stage.clear(key)  # no job will read it
-            if not _is_temporary(error):
+            if not is_temporary:
                 raise
-            logger.info("Import job not started (%s); reading the contacts again and retrying", error)
-            return Again(max(error.retry_after or 0.0, SLOT_WAIT * random.uniform(0.8, 1.2)), rewind=True)  # noqa: S311
+            way = "reading the contacts again and retrying" if rewinds else "retrying"
+            logger.info("Import job not started (%s); %s", error, way)
+            return Again(seconds, rewind=rewinds)
 
     def recover(self, work: Work) -> Done | None:
         """Adopt the job that reads this batch's object. If there is none, delete the object, so that none can start."""

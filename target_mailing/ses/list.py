@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import msgspec
 
@@ -16,7 +16,10 @@ from target_mailing.contacts.effects import Effect
 from target_mailing.delivery.one_by_one import why_failing
 from target_mailing.destination import Refusal
 
-__all__ = ["ACTIONS", "Checked", "SesList", "different_case", "refusal_of", "with_case"]
+if TYPE_CHECKING:
+    from target_mailing.ses.lookup import LookedUp
+
+__all__ = ["ACTIONS", "Checked", "SesList", "different_case", "refusal_of", "unasked", "with_case"]
 
 ACTIONS: Final = Actions(
     known=frozenset({"addnoforce", "addforce", "remove", "unsub"}),
@@ -71,6 +74,11 @@ def refusal_of(error: RequestRefused | ProviderFault) -> Refusal:
     return Refusal("refused_by_provider", error.said or error.code_or_status)
 
 
+def unasked(error: RequestRefused | ProviderFault) -> Refusal:
+    """The refusal of a row whose contact's opt-out is unknown; see `refusal_of`."""
+    return msgspec.structs.replace(refusal_of(error), is_unasked=True)
+
+
 class SesList(Protocol):
     """The contact list or the suppression list of a region.
 
@@ -88,16 +96,22 @@ class SesList(Protocol):
     def most_rows(self, action: str) -> int:
         """The most records in one import job."""
 
+    def read(self, rows: Sequence[EncodedContact], action: str) -> LookedUp[Any] | None:
+        """What is there of the rows of an import job; None if their lines do not depend on it.
+
+        Rows whose contact Amazon SES fails for are among the refused ones.
+        """
+
     def lines(
-        self, rows: Sequence[EncodedContact], action: str, effects: dict[int, Effect], refused: dict[int, Refusal]
+        self, rows: Sequence[EncodedContact], action: str, there: LookedUp[Any] | None, effects: dict[int, Effect]
     ) -> Iterator[bytes]:
         """The lines of an import job's object, with the parts of each contact that the row does not change.
 
         Args:
-            rows: of the object.
+            rows: of the object; those that `there` refuses have no line.
             action: of all of them.
+            there: what `read` returned.
             effects: filled with the effects of the lines, by position, where they are known.
-            refused: filled with rows without a line, by position: Amazon SES fails when their contact is read.
         """
 
     def probe(self) -> object:

@@ -12,6 +12,7 @@ from mailing_api.addresses import fold_address, other_spelling
 from mailing_api.errors import ProviderFault, RequestRefused
 from target_mailing.delivery.one_by_one import take_each_that_works
 from target_mailing.ses.list import refusal_of
+from target_mailing.ses.listing import Listing
 
 __all__ = ["FEW", "NOBODY", "LookedUp", "look_up"]
 
@@ -44,7 +45,7 @@ def look_up(
     emails: Iterable[str],
     *,
     read: Callable[[str], T | None],
-    pages: Callable[[], Iterable[Sequence[tuple[str, T]]]],
+    listing: Listing[tuple[str, T]],
     both: Callable[[T, T], T],
     known: Collection[str] | None = None,
     spellings: Callable[[str], Iterable[str]] = lambda _: (),
@@ -62,19 +63,19 @@ def look_up(
     Args:
         emails: the addresses.
         read: reads the contact of one address; raises RequestRefused if Amazon SES refuses the address.
-        pages: reads the listing: addresses, and their contacts.
+        listing: addresses, and their contacts.
         both: combines two contacts whose addresses differ only in case; the first has the spelling of `emails`.
         known: folded addresses that had a contact a moment ago; other addresses are only looked for in the listing.
         spellings: further spellings of a folded address that the listing may have.
         probe: as in `take_each_that_works`; without it a failing address is an error.
     """
-    search = _Search({fold_address(email): email for email in emails}, read, both, spellings)
+    search = _Search(dict(map(_by_address, emails)), read, both, spellings)
     has_slash = any("/" in email for email in search.emails)
     if len(search.emails) > FEW or has_slash:
         most = None if has_slash else len(search.emails)
         for reading in range(1, _READINGS + 1):
             before = len(search.found)
-            count, is_whole = search.read_pages(pages(), most)
+            count, is_whole = listing.read(search.take_page, most)
             missing = search.missing(known)
             shows_more = reading == 1 or len(search.found) > before
             if is_whole and not (count and missing and shows_more):
@@ -102,15 +103,10 @@ class _Search(Generic[T]):
         """The addresses that are still to be found."""
         return [one for one in self.emails if one not in self.found and (known is None or one in known)]
 
-    def read_pages(self, pages: Iterable[Sequence[tuple[str, T]]], most: int | None) -> tuple[int, bool]:
-        """Read at most so many pages; returns how many were read, and whether these were all."""
-        number = 0
-        for number, page in enumerate(pages, 1):
-            for email, contact in page:
-                self._take(email, contact)
-            if number == most:
-                return number, False
-        return number, True
+    def take_page(self, page: Sequence[tuple[str, T]]) -> None:
+        """Keep the contacts of a page that are to be found."""
+        for email, contact in page:
+            self._take(email, contact)
 
     def read_each(
         self, addresses: Sequence[str], probe: Callable[[], object] | None
@@ -148,12 +144,19 @@ class _Search(Generic[T]):
     def _take(self, email: str, contact: T) -> None:
         """Keep a contact, if it is one of those to find."""
         address = fold_address(email)
-        if address not in self.emails:
+        wanted = self.emails.get(address)
+        if wanted is None:
             return
+        # The page's own strings would keep as much memory again.
+        address = wanted if wanted == address else address
         before = self.found.get(address)
         if before is None:
             self.found[address] = contact
-        elif email == self.emails[address]:
-            self.found[address] = self.both(contact, before)
-        else:
-            self.found[address] = self.both(before, contact)
+        elif before != contact:
+            self.found[address] = self.both(contact, before) if email == wanted else self.both(before, contact)
+
+
+def _by_address(email: str) -> tuple[str, str]:
+    """A folded address and its spelling, as one string where they are equal."""
+    address = fold_address(email)
+    return (email, email) if address == email else (address, email)

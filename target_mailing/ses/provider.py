@@ -73,6 +73,8 @@ PROVIDER: Final = Provider(
     about_routes="`auto` (the default), by import jobs if `ses_s3_bucket` is set and there are many rows; `import`, by "
     "import jobs from S3; `direct`, by calls for one contact at a time.",
     most_rows=1_000_000,
+    # Before each import the list is read, at a call for 1,000 contacts, however few rows the import has.
+    defaults={route: {"batch_rows": 100_000, "batch_bytes": 100_000_000} for route in ("auto", "import")},
     connect="target_mailing.ses.account:connect",
 )
 

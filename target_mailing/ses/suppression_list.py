@@ -15,6 +15,7 @@ from target_mailing.contacts.contact import EncodedContact
 from target_mailing.contacts.effects import Effect
 from target_mailing.destination import Refusal
 from target_mailing.ses.list import ACTIONS, Checked, different_case, refusal_of
+from target_mailing.ses.listing import Listing
 from target_mailing.ses.lookup import NOBODY, LookedUp, look_up
 
 __all__ = ["REASONS", "Suppressed", "SuppressionList"]
@@ -57,6 +58,7 @@ class SuppressionList:
         """Take whether addresses may be removed from the list."""
         self.writer = writer
         self._may_remove = may_remove
+        self._listing = Listing(self._pages)
 
     def destination(self, action: str) -> Mapping[str, Any]:
         """The `ImportDestination` of an import job."""
@@ -67,12 +69,15 @@ class SuppressionList:
         """The most records in one import job."""
         return _MOST_DELETE if action == ACTIONS.remove else _MOST_PUT
 
+    def read(self, rows: Sequence[EncodedContact], action: str) -> None:
+        """Nothing: no line depends on what is there."""
+
     def lines(
         self,
         rows: Sequence[EncodedContact],
         action: str,
-        effects: dict[int, Effect],  # noqa: ARG002 - no contact is read
-        refused: dict[int, Refusal],  # noqa: ARG002 - likewise
+        there: LookedUp[Any] | None,  # noqa: ARG002 - no address is read
+        effects: dict[int, Effect],  # noqa: ARG002 - likewise
     ) -> Iterator[bytes]:
         """Addresses, with their reasons unless they are removed."""
         for row in rows:
@@ -133,7 +138,7 @@ class SuppressionList:
     def _look_up(self, rows: Sequence[EncodedContact]) -> LookedUp[Suppressed]:
         """Find the addresses of these rows on the list."""
         emails = [row.email for row in rows]
-        return look_up(emails, read=self._read, pages=self._pages, both=lambda first, _: first, probe=self.probe)
+        return look_up(emails, read=self._read, listing=self._listing, both=lambda first, _: first, probe=self.probe)
 
     def probe(self) -> object:
         """Read an address that is not on the list."""

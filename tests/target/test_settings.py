@@ -80,6 +80,28 @@ def test_p9_a_batch_of_more_rows_than_the_provider_takes_is_refused(provider, mo
         one.with_route(StreamSettings.resolve({"batch_rows": most + 1}, "people"))
 
 
+@pytest.mark.parametrize(
+    ("provider", "route", "expected"),
+    [
+        ("ses", None, (100_000, 100_000_000)),
+        ("ses", "import", (100_000, 100_000_000)),
+        ("ses", "direct", (5000, 4_000_000)),
+        ("mailjet", None, (5000, 4_000_000)),
+        ("postgrid", "import", (5000, 4_000_000)),
+    ],
+)
+def test_a_provider_has_its_own_defaults_of_batches_by_route_and_what_is_set_is_obeyed(provider, route, expected):
+    one = next(one for one in PROVIDERS if one.name == provider)
+
+    def batches(config, stream=None):
+        found = one.with_route(StreamSettings.resolve({"route": route, **config}, stream))
+        return found.batch_rows, found.batch_bytes
+
+    assert batches({}) == batches({"batch_rows": None}) == expected
+    assert batches({"batch_rows": 5000}) == (5000, expected[1])
+    assert batches({"streams": {"people": {"batch_bytes": 9}}}, "people") == (expected[0], 9)
+
+
 def test_the_journal_is_kept_per_account_and_list_in_the_project_else_in_the_state_folder(tmp_path):
     meltano = {"MELTANO_PROJECT_ROOT": str(tmp_path)}
     one = journal_store({"list": "News"}, "mailjet-default", meltano)

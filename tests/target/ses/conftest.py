@@ -13,6 +13,7 @@ from mailing_sandbox.server import Sandbox
 from mailing_sandbox.ses.jobs import submit
 from target_mailing.delivery import jobs
 from target_mailing.ses import account as ses_account
+from target_mailing.ses import freshness
 from target_mailing.ses import import_route as ses_import_route
 from tests.target.conftest import Mailjet
 
@@ -120,6 +121,7 @@ def _little_patience(monkeypatch):
         RetryPolicy(throttle_base=0.02, throttle_cap=0.1, throttle_tries=30, fault_base=0.02, fault_cap=0.1),
     )
     monkeypatch.setattr(ses_import_route, "SLOT_WAIT", 0.1)
+    monkeypatch.setattr(freshness, "FRESH", 0.0)  # so each wait is a long one
     monkeypatch.setattr(jobs, "_APPEARS_WITHIN", 0.3)
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from mailing_api.errors import UnreadableAnswer
 from target_mailing.ses.contact import State
+from target_mailing.ses.listing import Listing
 from target_mailing.ses.lookup import look_up
 
 MANY = [f"person{n}@example.com" for n in range(30)]
@@ -38,7 +39,7 @@ def test_nobody_counts_as_not_there_because_one_reading_did_not_show_them(name):
         asked.append(email)
         return email if email in THERE else None
 
-    looked = look_up(MANY, read=ask, pages=pages, both=lambda one, _: one, probe=None)
+    looked = look_up(MANY, read=ask, listing=Listing(pages), both=lambda one, _: one, probe=None)
     assert {*THERE} <= looked.found.keys() or name == "an empty list"
     assert (len(read), len(asked)) == (most_readings, questions)
     assert not looked.refused
@@ -48,7 +49,7 @@ def test_two_that_differ_in_case_are_both_taken_the_one_asked_for_first():
     looked = look_up(
         ["Ann@example.com"],
         read=lambda email: [email],
-        pages=lambda: iter(()),
+        listing=Listing(lambda: ()),
         both=lambda one, other: sorted(one + other, key=itemgetter(0)),
         probe=None,
     )

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from target_mailing.ses import freshness
 from tests.target.conftest import people, person, schema, state
 from tests.target.ses.conftest import GONE
 
@@ -86,6 +87,18 @@ def test_p5_an_opt_out_while_the_start_of_a_job_is_throttled_stays(ses):
     assert result.counts() == {"delivered": 1}
     assert result.outcomes["resubmitted"] == 0
     assert ses.seen(ADA)[0] is True
+    assert ses.objects() == []
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_what_was_just_read_and_stored_is_used_again_where_the_start_of_a_job_is_throttled(ses, monkeypatch, gone):
+    monkeypatch.setattr(freshness, "FRESH", 60.0)
+    ses.add(*({"email": f"person{n}@example.com"} for n in range(25)))
+    ses.sandbox.faults.add(kind="status", status=429, method="POST", path="/v2/email/import-jobs", times=3)
+    result = ses.deliver([schema(), *people(range(25), **(GONE if gone else {})), state(1)])
+    assert result.counts() == {"delivered": 25}
+    assert result.outcomes["resubmitted"] == 0
+    assert (ses.calls()["list"], ses.calls()["put"], ses.calls()["submit"]) == (1, 2, 4)  # a put checks the bucket
     assert ses.objects() == []
 
 
