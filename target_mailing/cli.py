@@ -7,6 +7,7 @@ from target_mailing.delivery.errors import DeliveryFailed
 from target_mailing.journal.stores import JournalError
 from target_mailing.lines import InputError
 from target_mailing.run import StdoutClosedError, TooManyRejectsError
+from target_mailing.spool import SpoolError
 
 __all__ = ["TargetCommand"]
 
@@ -15,4 +16,12 @@ class TargetCommand(PluginCommand):
     """The command `target-mailing`."""
 
     output = "STATE"
-    user_errors = (*USER_ERRORS, DeliveryFailed, InputError, JournalError, StdoutClosedError, TooManyRejectsError)
+    user_errors = (
+        *USER_ERRORS,
+        DeliveryFailed,
+        InputError,
+        JournalError,
+        SpoolError,
+        StdoutClosedError,
+        TooManyRejectsError,
+    )

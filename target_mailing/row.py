@@ -10,6 +10,7 @@ from target_mailing.contacts.contact import EncodedContact
 from target_mailing.destination import Refusal
 from target_mailing.lines import record_in
 from target_mailing.outcome import Outcome
+from target_mailing.spool import Kept, Payload
 
 __all__ = ["Extras", "Plan", "Resource", "Row"]
 
@@ -20,23 +21,25 @@ Resource = bytes | int
 class Row(msgspec.Struct, gc=False):
     """What is to be done with a contact, for a row of the input, and its place in the queue of its destination.
 
-    Many of them are in memory at a time: what the usual row does not have is in `extras`.
+    Many of them are in memory at a time: what the usual row does not have is in `extras`, and the contact and the line
+    of a row under way are on disk.
 
     Attributes:
         line: its line in the input; 0 for a row of an earlier run, which settles no line.
-        raw: the line itself, for the rejects file.
+        raw: the line itself, for the rejects file; empty while it is on disk.
         stream: name in the input.
         key: keyed hash of the stream's key, if it has one.
         id: keyed hash of destination and address.
         action: what is to be done.
         fingerprint: of action and content.
-        contact: with whom.
+        held: the contact, or where it is kept.
         drops_key: when this is done, the key no longer has a contact.
         tells_changes: its stream tells changes in their order, so that another address of the same key is a change.
         resubmitted: an earlier submission of this content may have arrived.
         waits: resources for which it waits.
         is_open: it is in a batch that is not closed yet, so that a later row may supersede it.
         extras: None where it has none.
+        position: where in `held` it is kept.
     """
 
     line: int
@@ -46,13 +49,32 @@ class Row(msgspec.Struct, gc=False):
     id: int
     action: str
     fingerprint: int
-    contact: EncodedContact
+    held: EncodedContact | Kept
     drops_key: bool = False
     tells_changes: bool = True
     resubmitted: bool = False
     waits: int = 0
     is_open: bool = False
     extras: Extras | None = None
+    position: int = 0
+
+    @property
+    def contact(self) -> EncodedContact:
+        """With whom it is done."""
+        held = self.held
+        return held if isinstance(held, EncodedContact) else held.contact(self.position)
+
+    @contact.setter
+    def contact(self, contact: EncodedContact) -> None:
+        if isinstance(self.held, Kept):
+            self.extend().kept.append((self.held, self.position))  # which has its lines so far
+        self.held = contact
+
+    @property
+    def size(self) -> int:
+        """Bytes of the contact's content."""
+        held = self.held
+        return len(held.content) if isinstance(held, EncodedContact) else held.size(self.position)
 
     @property
     def email(self) -> str:
@@ -114,12 +136,17 @@ class Row(msgspec.Struct, gc=False):
             self.extras = Extras()
         return self.extras
 
-    def sent(self) -> EncodedContact:
-        """Its contact, with what a destination's steps know of the row."""
-        contact, plan = self.contact, self.plan
-        contact.resubmitted = self.resubmitted
-        contact.follower = plan.row.contact if plan is not None and plan.row is not self else None
-        return contact
+    def payload(self) -> Payload:
+        """What is in memory of its contact and lines, to be kept on disk."""
+        assert isinstance(self.held, EncodedContact)  # noqa: S101 - else all of it is on disk
+        superseded = () if self.extras is None else self.extras.superseded
+        return self.held, (*superseded, self.raw) if self.raw else superseded
+
+    def keep(self, kept: Kept, position: int) -> None:
+        """Its contact and lines are on disk now, and no longer in memory."""
+        self.held, self.position, self.raw = kept, position, b""
+        if self.extras is not None:
+            self.extras.superseded.clear()
 
     def supersede_by(self, later: Row, content: bytes, fingerprint: int) -> None:
         """Become a later row of the same contact and action, and settle the lines of both.
@@ -139,28 +166,38 @@ class Row(msgspec.Struct, gc=False):
                 extras.also.pop(later.key, None)
         extras.lines = extras.lines or [self.line]
         extras.lines.extend(later.lines)
-        extras.superseded.append(self.raw)
-        if later.extras is not None:
-            extras.superseded.extend(later.extras.superseded)
         extras.is_of_shared_key, extras.lost_address = later.is_of_shared_key, later.lost_address
-        self.line, self.raw, self.stream, self.key = later.line, later.raw, later.stream, later.key
         self.contact = EncodedContact(later.email, self.address, content, later.contact.reference)
+        if self.raw:
+            extras.superseded.append(self.raw)
+        self.line, self.raw, self.stream, self.key = later.line, later.raw, later.stream, later.key
         self.fingerprint = fingerprint
 
     def records(self) -> Iterator[tuple[bytes, int]]:
         """The records of all of its lines, oldest first, as `record_in` returns them."""
-        superseded = () if self.extras is None else self.extras.superseded
-        return map(record_in, (*superseded, self.raw))
+        return map(record_in, self.raw_lines())
+
+    def raw_lines(self) -> Iterator[bytes]:
+        """The lines themselves that it settles, oldest first."""
+        kept = [] if self.extras is None else self.extras.kept
+        for each, position in kept:
+            yield from each.lines(position)
+        if isinstance(self.held, Kept):
+            yield from self.held.lines(self.position)
+        else:
+            yield from self.payload()[1]
 
 
 class Extras(msgspec.Struct):
     """What the usual row does not have; see the properties of `Row`.
 
     Attributes:
-        superseded: the lines themselves of the rows that it superseded, oldest first.
+        kept: where the first of its lines are kept, if its contact changed since.
+        superseded: then those of rows that it superseded, as far as they are in memory.
     """
 
     lines: list[int] = []
+    kept: list[tuple[Kept, int]] = []
     superseded: list[bytes] = []
     also: dict[bytes, None] = {}
     tickets: dict[Resource, None] | None = None

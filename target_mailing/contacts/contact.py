@@ -32,7 +32,7 @@ class MappedContact(msgspec.Struct, gc=False):
     declines: bool = False
 
 
-class EncodedContact(msgspec.Struct, gc=False):
+class EncodedContact(msgspec.Struct, frozen=True, gc=False):
     """A contact as it is sent: what a destination's steps see of a row.
 
     Attributes:

@@ -9,6 +9,7 @@ from typing import Any, Self
 import msgspec
 
 from target_mailing.delivery.queue import DestinationQueue
+from target_mailing.delivery.sent_rows import SentRows
 from target_mailing.destination import Done, Finished, Refusal, Step, Work
 from target_mailing.journal.journal import StoredBatch
 from target_mailing.row import Row
@@ -196,7 +197,7 @@ class Batch(msgspec.Struct, eq=False):
             ids = self.queue.provider_ids.of(self.rows, removing=removing)
         return Work(
             action=self.action,
-            rows=[row.sent() for row in self.rows],
+            rows=SentRows(self.rows),
             evidence=dict(self.evidence),
             polls=self.polls,
             maybe_done=self.maybe_done,

@@ -47,13 +47,13 @@ class Batcher:
     def put(self, row: Row, now: float) -> None:
         """Put a row into the open batch of its action; `now` in the clock of `max_age`."""
         batch = self._open.get(row.action)
-        if batch is not None and batch.size + len(row.contact.content) > self._max_bytes:
+        if batch is not None and batch.size + row.size > self._max_bytes:
             self._close(batch)
             batch = None
         if batch is None:
             batch = self._open[row.action] = OpenBatch(row.action, now)
         batch.rows.append(row)
-        batch.size += len(row.contact.content)
+        batch.size += row.size
         row.is_open = True
         if len(batch.rows) >= self._max_rows:
             self._close(batch)

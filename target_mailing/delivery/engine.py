@@ -100,6 +100,7 @@ class Delivery:
         for batch in self._schedule.due(now):
             self._continue(batch)
         for queue in self._queues.values():
+            queue.keep_on_disk()
             queue.close_batches(now, ending=self._ending)
         if self.error is not None or self.is_held:
             return
@@ -278,7 +279,7 @@ class Delivery:
             dropped_ids=batch.with_contacts(done.left),
         )
         if not batch.step.repeatable:
-            batch.queue.answered.note(sum(len(row.contact.content) for row in batch.rows))
+            batch.queue.answered.note(sum(row.size for row in batch.rows))
         if "job" in done.evidence:
             rows = counted(len(batch.rows), "row")
             logger.info("Batch %d (%s, %s) submitted: %s", batch.number, rows, batch.action, batch.jobs)

@@ -26,7 +26,7 @@ def judged_alone(batch: Batch, *, has_others: bool) -> Refusal | Literal["send",
         batch: of one row, whose reply was lost `MAX_LOST` times or more.
         has_others: other batches of its destination are under way, or will begin without waiting for others.
     """
-    answered, size = batch.queue.answered, len(batch.rows[0].contact.content)
+    answered, size = batch.queue.answered, batch.rows[0].size
     if is_large(size, answered.size):
         return too_large(size, f"no response to {MAX_LOST} attempts, while other batches were answered")
     if batch.lost_to is None or batch.lost_to < 500:

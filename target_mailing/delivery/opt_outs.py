@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import msgspec
+
 from target_mailing.contacts.effects import Effect
 from target_mailing.destination import Declining, Destination, ListsByRow
 from target_mailing.journal.journal import Journal
@@ -74,8 +76,9 @@ class OptOuts:
                 new.extend((row.id, name) for name in names)
                 before |= names
             elif row.id in known:
-                row.contact.content = self._declining.declining(row.contact.content, known[row.id])
-                row.fingerprint = self._journal.fingerprint(row.action, row.contact.content)
+                content = self._declining.declining(row.contact.content, known[row.id])
+                row.contact = msgspec.structs.replace(row.contact, content=content)
+                row.fingerprint = self._journal.fingerprint(row.action, content)
         self._journal.declined.add(new)
 
     def arrived(self, action: str, delivered: Sequence[Row], effects: Mapping[Effect, Sequence[Row]]) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from mailing_api.addresses import fold_address
+from target_mailing.contacts.contact import EncodedContact
 from target_mailing.delivery.batcher import Batcher
 from target_mailing.delivery.decisions import Decisions
 from target_mailing.delivery.ended import Ended
@@ -16,6 +17,7 @@ from target_mailing.delivery.opt_outs import OptOuts
 from target_mailing.delivery.outcomes import Outcomes, worst
 from target_mailing.delivery.provider_ids import ProviderIds
 from target_mailing.delivery.row_size import Answered
+from target_mailing.delivery.sent_rows import SentRows
 from target_mailing.delivery.shared_keys import SharedKeys
 from target_mailing.delivery.tickets import Tickets
 from target_mailing.destination import AppendOnlyDestination, Destination, Refusal
@@ -72,6 +74,8 @@ class DestinationQueue:
         self.answered = Answered()
         self._resumed_batches = 0
         self._held: list[Row] = []
+        #: Rows that were decided, and whose contacts are still in memory.
+        self._decided: list[Row] = []
         self._journal = journal
         self._outcomes = outcomes
         self._tickets = Tickets()
@@ -100,6 +104,17 @@ class DestinationQueue:
     def _is_full(self) -> bool:
         most, tickets = self.settings.batch_rows, self._tickets
         return tickets.waiting >= most or tickets.behind >= _TICKETS_OF_A_ROW * most or len(self._held) >= most
+
+    def keep_on_disk(self) -> None:
+        """Move contacts and lines of rows that were decided from memory to disk.
+
+        Raises:
+            SpoolError: they cannot be written.
+        """
+        decided, self._decided = self._decided, []
+        rows = [row for row in decided if isinstance(row.held, EncodedContact)]
+        for row, (kept, position) in zip(rows, self._journal.spool.keep([row.payload() for row in rows]), strict=True):
+            row.keep(kept, position)
 
     def close_batches(self, now: float, *, ending: bool) -> None:
         """Make batches due that are old enough (`now` in monotonic seconds), or all; or those that others wait for."""
@@ -200,6 +215,9 @@ class DestinationQueue:
         extras.tickets, extras.plan = dict.fromkeys(row.resources), plan
         for old in formers:
             old.extend().plan = plan
+            old.raw = old.raw if self._old_first else b""  # later ones get it again
+        if self._old_first:
+            self._decided.append(row)
         begun = formers if self._old_first else [row]
         plan.under_way = len(begun)
         if not self._old_first and self._decisions.is_confirmed(row, facts.known(row.id)):
@@ -213,6 +231,7 @@ class DestinationQueue:
 
     def _put(self, row: Row, facts: Facts, now: float) -> None:
         self.batcher.put(row, now)
+        self._decided.append(row)
         self._supersede(row, facts)
 
     def _supersede(self, row: Row, facts: Facts) -> None:
@@ -222,6 +241,8 @@ class DestinationQueue:
             if later is None or not self._decisions.may_supersede(later, row, facts):
                 return
             self._tickets.hand_over(later, row)
+            if not isinstance(row.held, EncodedContact):
+                self._decided.append(row)
             before = row.contact.content
             content = self.destination.overlay(before, later.contact.content)
             is_same = content == later.contact.content and later.action == row.action
@@ -238,7 +259,7 @@ class DestinationQueue:
             if due is None:
                 return None
             rows = self._still_to_send(due.rows)
-            parts = self.destination.parts(due.action, [row.sent() for row in rows]) if rows else ()
+            parts = self.destination.parts(due.action, SentRows(rows)) if rows else ()
             self._ready.extend((due.action, route, [rows[at] for at in part]) for route, part in parts)
         return self._ready.popleft() if self._ready else None
 
@@ -314,7 +335,8 @@ class DestinationQueue:
         later, plan.later = plan.later, []
         for row in later:
             if row is not plan.row:  # which may have been superseded since: a reject is of its latest line
-                row.line, row.raw, row.stream = plan.row.line, plan.row.raw, plan.row.stream
+                row.line, row.stream = plan.row.line, plan.row.stream
+                *_, row.raw = plan.row.raw_lines()
             end = self._end_of(row, plan, facts)
             if end is None:
                 plan.under_way += 1

@@ -252,6 +252,7 @@ class Stream:
             raise RowRejected("unknown_key", "a deleted row without address and key")
         address = fold_address(email)
         encoded = self._destination.encode(contact, action)
+        reference = (self._stream, self._key.text(values)) if self._identify is not None and key is not None else ()
         row = Row(
             line.number,
             line.raw,
@@ -260,15 +261,13 @@ class Stream:
             self._contact_id(address),
             action,
             self._fingerprint(action)(encoded),
-            EncodedContact(email, address, encoded),
+            EncodedContact(email, address, encoded, reference),
             contact.deleted and key is not None,
             # A log leaves the deletion mark empty, or fills it with a time.
             self._tells_changes and (values[1] is None or contact.deleted),
         )
         if lost_address:
             row.extend().lost_address = True
-        if self._identify is not None and key is not None:
-            row.contact.reference = (self._stream, self._key.text(values))
         return row
 
     def _is_obeyed(self, action: str) -> bool:

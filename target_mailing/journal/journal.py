@@ -28,6 +28,7 @@ from target_mailing.journal.rejects import JournalRejects, Reject
 from target_mailing.journal.statements import select_in
 from target_mailing.journal.stores import JournalError, MemoryStore, Store
 from target_mailing.row import Row
+from target_mailing.spool import Spool
 
 __all__ = ["Journal", "JournalError", "Known", "Reject", "StoredBatch"]
 
@@ -37,6 +38,7 @@ class Journal:
 
     Attributes:
         hashes: its keyed hashes.
+        spool: beside it, what is under way in this run.
         shared_keys: keys that stood for several addresses at once in one run.
         returned_keys: keys that left an address and came back to it in one run.
         declined: topics that contacts declined which are not at the provider yet.
@@ -53,6 +55,7 @@ class Journal:
             JournalError: another process holds it, it cannot be written, or `hash_key` is not as it was.
         """
         self._store = store
+        self.spool = Spool(store.folder)
         try:
             with self._reading():
                 self._connection = store.open()
@@ -115,6 +118,7 @@ class Journal:
         if hasattr(self, "_connection"):
             self._connection.close()
         self._store.close()
+        self.spool.close()
 
     # Hashes
 

@@ -51,6 +51,6 @@ def _row(action: str, sent: _Sent) -> Row:
         id=sent.id,
         action=action,
         fingerprint=sent.fingerprint,
-        contact=EncodedContact(sent.email, fold_address(sent.email), b""),
+        held=EncodedContact(sent.email, fold_address(sent.email), b""),
         drops_key=sent.drops_key,
     )

@@ -57,10 +57,12 @@ class Store(ABC):
         name: for messages and logs; holds no password.
         is_new: it was empty when it was opened.
         errors: exceptions that its use may raise, the driver's own among them.
+        folder: where files beside it may be; None for the folder of temporary files.
     """
 
     name: str
     is_new = True
+    folder: Path | None = None
     errors: tuple[type[Exception], ...] = (sa.exc.SQLAlchemyError, OSError)
 
     def would_be_made(self) -> bool:
@@ -143,6 +145,7 @@ class FileStore(Store):
     def __init__(self, path: Path) -> None:
         """Take the path; `open` makes the file."""
         self.path = path
+        self.folder = path.parent
         self.name = str(path)
         self._file = HeldFile(path, _MARK)
         self._engine = sa.create_engine(

@@ -109,12 +109,13 @@ class Target:
             id=self.journal.contact_id(self.place.name, contact.address),
             action=action,
             fingerprint=self.journal.fingerprint(action, contact.content),
-            contact=contact,
+            held=contact,
             drops_key=action == "remove",
         )
 
     def take(self, rows: list[Row]) -> None:
         self.queue.offer(rows)
+        self.queue.keep_on_disk()
 
     def send(self, *, ending: bool = True) -> None:
         while (ready := self.queue.next_batch(ending=ending)) is not None:

@@ -1,0 +1,59 @@
+"""The rows of a batch as its steps see them: read from disk when they are looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final, overload
+
+import msgspec
+
+from target_mailing.contacts.contact import EncodedContact
+from target_mailing.row import Row
+from target_mailing.spool import Kept
+
+__all__ = ["SentRows"]
+
+#: Places on disk whose contacts are in memory at a time: those of a usual batch.
+_MOST: Final = 32
+
+
+class SentRows(Sequence[EncodedContact]):
+    """The contacts of some rows. For one thread at a time, which need not be the one that owns the rows."""
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        """Look at these rows; what is sent of them no longer changes."""
+        self._rows = rows
+        self._read: dict[Kept, list[EncodedContact]] = {}
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __iter__(self) -> Iterator[EncodedContact]:
+        return map(self._sent, self._rows)
+
+    @overload
+    def __getitem__(self, at: int) -> EncodedContact: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[EncodedContact]: ...
+
+    def __getitem__(self, at: int | slice) -> EncodedContact | Sequence[EncodedContact]:
+        return SentRows(self._rows[at]) if isinstance(at, slice) else self._sent(self._rows[at])
+
+    def _sent(self, row: Row) -> EncodedContact:
+        contact, plan = self._contact(row), row.plan
+        if row.resubmitted:
+            contact = msgspec.structs.replace(contact, resubmitted=True)
+        if plan is not None and plan.row is not row:
+            contact = msgspec.structs.replace(contact, follower=self._contact(plan.row))
+        return contact
+
+    def _contact(self, row: Row) -> EncodedContact:
+        kept = row.held
+        if isinstance(kept, EncodedContact):
+            return kept
+        if kept not in self._read:
+            if len(self._read) == _MOST:
+                self._read.clear()
+            self._read[kept] = kept.contacts()
+        return self._read[kept][row.position]

@@ -1,0 +1,131 @@
+"""What is under way is on disk: read back as it was, in a file without a name that does not grow with the input."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from contextlib import closing
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from target_mailing import spool as module
+from target_mailing.contacts.contact import EncodedContact
+from target_mailing.delivery.sent_rows import SentRows
+from target_mailing.row import Extras, Plan, Row
+from target_mailing.spool import Spool, SpoolError
+
+CONTACTS = st.builds(
+    EncodedContact, st.text(max_size=5), st.text(max_size=5), st.binary(max_size=20), st.tuples() | st.tuples(st.text())
+)
+PAYLOADS = st.tuples(CONTACTS, st.lists(st.binary(max_size=20), max_size=3))
+
+
+def row(line, contact=None, raw=None):
+    contact = contact or EncodedContact(f"{line}@a.example", f"{line}@a.example", b"%d" % line)
+    return Row(line, b'{"record":{"line":%d}}' % line if raw is None else raw, "s", None, line, "add", 0, contact)
+
+
+def keep(spool, rows):
+    for each, place in zip(rows, spool.keep([one.payload() for one in rows]), strict=True):
+        each.keep(*place)
+
+
+@given(
+    batches=st.lists(st.lists(PAYLOADS, min_size=1, max_size=8), max_size=8),
+    ends=st.lists(st.integers(0, 7)),
+    order=st.randoms(),
+)
+def test_payloads_are_read_back_in_any_order_while_others_end(batches, ends, order):
+    with pytest.MonkeyPatch.context() as patch, closing(Spool(None)) as spool:
+        patch.setattr(module, "_TOGETHER", 3)
+        under_way = []
+        for payloads in batches:
+            under_way.append([*zip(payloads, spool.keep(payloads), strict=True)])
+            if ends and len(under_way) > 1:
+                del under_way[ends.pop() % len(under_way)]
+            everything = [each for one in under_way for each in one]
+            order.shuffle(everything)
+            for (contact, lines), (kept, position) in everything:
+                assert kept.contact(position) == contact
+                assert kept.lines(position) == lines
+                assert kept.size(position) == len(contact.content)
+                assert kept.contacts()[position] == contact
+
+
+def test_p8_the_file_does_not_grow_with_the_input():
+    with closing(Spool(None)) as spool:
+        under_way, longest = [], 0
+        for number in range(200):
+            rows = [row(line, raw=b"x" * (100 + number % 7)) for line in range(50)]
+            keep(spool, rows)
+            under_way = [*under_way[-3:], rows]
+            longest = max(longest, spool.size)
+        del under_way, rows
+        assert longest < 6 * 50 * 160
+        keep(spool, [row(1)])
+        assert os.fstat(spool._file.fileno()).st_size == spool.size < 100  # what ended is cut off
+
+
+def test_the_file_is_private_and_has_no_name(tmp_path):
+    with closing(Spool(tmp_path)) as spool:
+        keep(spool, [row(1)])
+        assert not [*tmp_path.iterdir()]
+        found = os.fstat(spool._file.fileno())
+        assert (stat.S_IMODE(found.st_mode), found.st_nlink) == (0o600, 0)
+
+
+@pytest.mark.parametrize("folder", [True, False])
+def test_a_full_disk_is_one_clear_error_and_the_rows_stay_as_they_are(tmp_path, monkeypatch, folder):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with closing(Spool(tmp_path if folder else None)) as spool:
+        one = row(1)
+        monkeypatch.setattr(os, "pwrite", full)
+        with pytest.raises(SpoolError, match=r"cannot hold the rows under way: .*No space left on device") as error:
+            keep(spool, [one])
+        assert ("Setting `journal`" in str(error.value)) is folder
+        assert one.contact.content == b"1"
+        assert [*one.records()] == [(b'{"line":1}', 1)]
+        monkeypatch.undo()
+        keep(spool, [one])
+        assert one.contact.content == b"1"
+
+
+def test_a_file_that_cannot_be_read_is_an_error_and_never_other_content(tmp_path):
+    with closing(Spool(tmp_path)) as spool:
+        one = row(1)
+        keep(spool, [one])
+        os.ftruncate(spool._file.fileno(), 3)
+        with pytest.raises(SpoolError, match="cannot be read"):
+            _ = one.contact
+    with pytest.raises(SpoolError, match="cannot be read"):
+        _ = one.contact
+
+
+def test_a_row_that_supersedes_others_while_it_is_on_disk_has_the_lines_of_all():
+    with closing(Spool(None)) as spool:
+        one = row(1)
+        for line in range(2, 8):
+            if line % 3:
+                keep(spool, [one] if one.raw else [])
+            one.supersede_by(row(line), b"%d" % line, line)
+        assert [record for record, _ in one.records()] == [b'{"line":%d}' % line for line in range(1, 8)]
+        assert (one.email, one.contact.content, [*one.lines]) == ("7@a.example", b"7", [*range(1, 8)])
+
+
+def test_steps_see_the_rows_of_many_places_with_what_follows_them():
+    with closing(Spool(None)) as spool:
+        rows = [row(line) for line in range(1, 600)]
+        keep(spool, rows[:300])
+        keep(spool, rows[301:])
+        rows[0].resubmitted = True
+        rows[1].extras = Extras(plan=Plan(rows[3], []))
+        sent = SentRows(rows)
+        assert [one.content for one in sent] == [b"%d" % line for line in range(1, 600)]
+        assert [one.resubmitted for one in sent[:2]] == [True, False]
+        assert sent[1].follower.content == b"4"
+        assert sent[0].follower is None
