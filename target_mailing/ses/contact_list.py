@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -60,12 +60,12 @@ class ContactList:
         """The most records in one import job."""
         return _MOST_DELETE if action == ACTIONS.remove else _MOST_PUT
 
-    def read(self, rows: Sequence[EncodedContact], action: str) -> LookedUp[State] | None:
+    def read(self, rows: Iterable[EncodedContact], action: str) -> LookedUp[State] | None:
         """The contacts of these rows as they are, with their attributes where their rows bring none."""
         return self._current(rows) if self._preserves and action != ACTIONS.remove else None
 
     def lines(
-        self, rows: Sequence[EncodedContact], action: str, there: LookedUp[State] | None, effects: dict[int, Effect]
+        self, rows: Iterable[EncodedContact], action: str, there: LookedUp[State] | None, effects: dict[int, Effect]
     ) -> Iterator[bytes]:
         """An import job replaces contacts as a whole, so each line has also what the row does not change."""
         if action == ACTIONS.remove:
@@ -283,14 +283,17 @@ class ContactList:
             refusal_of(error)
             return state
 
-    def _current(self, rows: Sequence[EncodedContact]) -> LookedUp[State]:
+    def _current(self, rows: Iterable[EncodedContact]) -> LookedUp[State]:
         """The contacts of these rows, and the errors of those that Amazon SES fails for.
 
         Contacts whose rows bring no attributes have theirs. These take a call each, so afterwards opt-outs are read
         again.
         """
-        emails = [row.email for row in rows]
-        bare = [row.address for row in rows if not _decode(row.content).attributes]
+        emails, bare = [], []
+        for row in rows:
+            emails.append(row.email)
+            if not _decode(row.content).attributes:
+                bare.append(row.address)
         alone: dict[str, State | None] = {}
         failing: dict[str, ProviderFault] = {}
         known: Collection[str] | None = None

@@ -9,7 +9,7 @@ import logging
 import random
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -107,16 +107,22 @@ class Upload(Step):
         """Write the object."""
         plan, sent = work.evidence["plan"], work.sent
         spelled = dict(work.evidence.get("consent", {}).get("spelled", ()))
-        rows = [_with_case(work.rows[at], spelled.get(at, ())) for at in sent]
+
+        def contacts() -> Iterator[EncodedContact]:
+            return (_with_case(work.rows[at], spelled.get(at, ())) for at in sent)  # read from disk, some at a time
+
         begun_at = time.time()
-        there = self.ses_list.read(rows, work.action)
+        there = self.ses_list.read(contacts(), work.action)
         read = {} if there is None else reading(begun_at, time.time())
-        failing = {} if there is None else there.refused
-        refused = {sent[at]: unasked(failing[row.address]) for at, row in enumerate(rows) if row.address in failing}
+        refused: dict[int, Refusal] = {}
+        if there is not None and there.refused:
+            failing = there.refused
+            of_sent = zip(sent, contacts(), strict=True)
+            refused = {at: unasked(failing[row.address]) for at, row in of_sent if row.address in failing}
         if len(refused) == len(sent):
             return Finished(rejected=refused, withheld=work.withheld)
         effects: dict[int, Effect] = {}
-        self.stage.bucket.put(plan["key"], self.ses_list.lines(rows, work.action, there, effects))
+        self.stage.bucket.put(plan["key"], self.ses_list.lines(contacts(), work.action, there, effects))
         ranges = {
             str(effect): as_ranges(sent[at] for at in sorted(effects) if effects[at] is effect)
             for effect in {*effects.values()}

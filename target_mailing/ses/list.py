@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import msgspec
@@ -96,14 +96,14 @@ class SesList(Protocol):
     def most_rows(self, action: str) -> int:
         """The most records in one import job."""
 
-    def read(self, rows: Sequence[EncodedContact], action: str) -> LookedUp[Any] | None:
+    def read(self, rows: Iterable[EncodedContact], action: str) -> LookedUp[Any] | None:
         """What is there of the rows of an import job; None if their lines do not depend on it.
 
         Rows whose contact Amazon SES fails for are among the refused ones.
         """
 
     def lines(
-        self, rows: Sequence[EncodedContact], action: str, there: LookedUp[Any] | None, effects: dict[int, Effect]
+        self, rows: Iterable[EncodedContact], action: str, there: LookedUp[Any] | None, effects: dict[int, Effect]
     ) -> Iterator[bytes]:
         """The lines of an import job's object, with the parts of each contact that the row does not change.
 

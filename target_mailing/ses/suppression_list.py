@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -69,12 +69,12 @@ class SuppressionList:
         """The most records in one import job."""
         return _MOST_DELETE if action == ACTIONS.remove else _MOST_PUT
 
-    def read(self, rows: Sequence[EncodedContact], action: str) -> None:
+    def read(self, rows: Iterable[EncodedContact], action: str) -> None:
         """Nothing: no line depends on what is there."""
 
     def lines(
         self,
-        rows: Sequence[EncodedContact],
+        rows: Iterable[EncodedContact],
         action: str,
         there: LookedUp[Any] | None,  # noqa: ARG002 - no address is read
         effects: dict[int, Effect],  # noqa: ARG002 - likewise
