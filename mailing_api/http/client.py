@@ -270,6 +270,29 @@ class HttpClient:
             logger.log(level, "%s: attempt %d failed (%s), next in %.1f s", name, attempt, why, delay)
             self._sleep(delay)
 
+    def rest(self, error: MailingError, attempt: int) -> None:
+        """Wait before another attempt at a request that is never retried (`once`), and has failed `attempt` times.
+
+        Raises:
+            MailingError: that error, if it is not temporary, or after the last attempt.
+        """
+        if not isinstance(error, (RateLimited, ProviderFault, UnreadableAnswer)):
+            raise error
+        delay = retry_delay(
+            self._retry,
+            method="PUT",
+            idempotent=True,
+            status=429 if isinstance(error, RateLimited) else error.status or 500,
+            attempt=attempt,
+            retry_after=error.retry_after,
+            exception=error,
+            jitter=random.random(),  # noqa: S311
+        )
+        if delay is None:
+            raise error
+        logger.info("%s Attempt %d failed, next in %.1f s", error, attempt, delay)
+        self._sleep(delay)
+
     def _build(self, name: str, method: str, path: str, **parts: Any) -> httpx.Request:
         try:
             return self._client.build_request(method, path, **parts)

@@ -15,7 +15,7 @@ from typing import Any, Final, Unpack
 import httpx
 import msgspec
 
-from mailing_api.errors import ConfigurationError, UnreadableAnswer
+from mailing_api.errors import ConfigurationError, MailingError, UnreadableAnswer
 from mailing_api.http.client import Connection, HttpClient
 from mailing_api.http.paging import OffsetWalk
 from mailing_api.http.paths import segment
@@ -325,10 +325,18 @@ class MailjetClient:
 
     # Plumbing
 
-    def write(self, method: str, path: str, body: Row, *, route: str, idempotent: bool = False) -> list[Row]:
+    def write(
+        self, method: str, path: str, body: Row, *, route: str, idempotent: bool = False, once: bool = False
+    ) -> list[Row]:
         """Send an object and return the rows of the response, none for a 304; arguments as in `HttpClient.request`."""
         content = msgspec.json.encode(body)
-        return self._http.request(method, path, written_rows, route=route, content=content, idempotent=idempotent)
+        return self._http.request(
+            method, path, written_rows, route=route, content=content, idempotent=idempotent, once=once
+        )
+
+    def rest(self, error: MailingError, attempt: int) -> None:
+        """Wait before another attempt at a call that is not retried automatically; see `HttpClient.rest`."""
+        self._http.rest(error, attempt)
 
     def _get(self, path: str, route: str, params: Mapping[str, Any] | None = None) -> list[Row]:
         return self._http.request("GET", path, rows_of, route=route, params=params)

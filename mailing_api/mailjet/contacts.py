@@ -1,6 +1,7 @@
 """Mailjet's calls for a single contact: its name, its property values, and its state on each list.
 
-A repeated call has the same result, so all of them are retried after a lost response.
+A repeated call has the same result, so they are retried after a lost response; but for a removal from a list, because
+the contact may have joined again, or opted out, meanwhile.
 """
 
 from __future__ import annotations
@@ -70,18 +71,21 @@ class ContactCalls:
     def act_on_lists(self, contact: int | str, actions: Mapping[int, str]) -> None:
         """Apply an action to an existing contact on each of these lists: list ID -> action.
 
+        A failed call that removes is not retried: a caller that repeats it must read the lists of the contact first.
+
         Raises:
             RequestRefused: an entry is wrong; `said` has the wrong ones. Whether the others were applied is unverified.
             NotFound: no such contact.
         """
         entries = [{"ListID": list_id, "Action": action} for list_id, action in actions.items()]
-        self._write("POST", "contact/{contact}/managecontactslists", contact, {"ContactsLists": entries})
+        removes = "remove" in actions.values()
+        self._write("POST", "contact/{contact}/managecontactslists", contact, {"ContactsLists": entries}, once=removes)
 
     def _create(self, email: str, name: str | None) -> Row:
         body = {"Email": email} if name is None else {"Email": email, "Name": name}
         rows = self._client.write("POST", "/v3/REST/contact", body, route="/v3/REST/contact", idempotent=True)
         return rows[0] if rows else {}
 
-    def _write(self, method: str, route: str, contact: int | str, body: Row) -> None:
+    def _write(self, method: str, route: str, contact: int | str, body: Row, *, once: bool = False) -> None:
         path = route.replace("{contact}", segment(contact))
-        self._client.write(method, f"/v3/REST/{path}", body, route=f"/v3/REST/{route}", idempotent=True)
+        self._client.write(method, f"/v3/REST/{path}", body, route=f"/v3/REST/{route}", idempotent=True, once=once)

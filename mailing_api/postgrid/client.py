@@ -83,6 +83,8 @@ class PostgridClient:
             explains_absence=True,
             **connection,
         )
+        #: Waits before another attempt at a call that is not retried automatically; see `HttpClient.rest`.
+        self.rest = self._http.rest
         # Reports are on other hosts, by links that work for anybody: the key must not be sent there.
         self._files = Downloads(
             provider="PostGrid",
@@ -154,9 +156,9 @@ class PostgridClient:
         return [row for row in contacts.values() if metadata_of(row).get(key) == value]
 
     def delete_contact(self, contact: str) -> None:
-        """Delete a contact permanently, from all lists, if it exists."""
+        """Delete a contact permanently, from all lists, if it exists; not retried, as it may be on a list by then."""
         with suppress(NotFound):
-            self._one("DELETE", "contacts", contact, idempotent=True)
+            self._one("DELETE", "contacts", contact, once=True)
 
     # Mailing lists
 
@@ -259,10 +261,9 @@ class PostgridClient:
 
     # Plumbing
 
-    def _one(self, method: str, resource: Resource, key: str, *, idempotent: bool = False) -> Row:
-        path = f"/{resource}/{segment(key)}"
-        route = f"/{resource}/{{id}}"
-        row = self._http.request(method, path, self._object, route=route, idempotent=idempotent)
+    def _one(self, method: str, resource: Resource, key: str, *, idempotent: bool = False, once: bool = False) -> Row:
+        path, route = f"/{resource}/{segment(key)}", f"/{resource}/{{id}}"
+        row = self._http.request(method, path, self._object, route=route, idempotent=idempotent, once=once)
         if method == "GET" and row.get("deleted") is True:  # PostGrid may return this instead of a 404 (unverified)
             raise NotFound(f"PostGrid: GET {route}: it was deleted.")
         return row

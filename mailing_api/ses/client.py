@@ -7,9 +7,7 @@ unverified. docs/ses.md has them for users.
 from __future__ import annotations
 
 import hashlib
-import logging
 import os
-import random
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -23,15 +21,12 @@ from mailing_api.errors import (
     ConfigurationError,
     MailingError,
     PermissionDenied,
-    ProviderFault,
-    RateLimited,
     RequestRefused,
-    UnreadableAnswer,
 )
 from mailing_api.http.client import Connection, HttpClient
 from mailing_api.http.pace import Pace
 from mailing_api.http.paging import TokenWalk
-from mailing_api.http.retry import RetryPolicy, retry_delay
+from mailing_api.http.retry import RetryPolicy
 from mailing_api.http.urls import canonical
 from mailing_api.ses.answers import Row, answer, is_stale_token, page_of, read_error, refuses_page_size
 from mailing_api.ses.operations import (
@@ -55,8 +50,6 @@ if TYPE_CHECKING:
 __all__ = ["SES_SETTINGS", "SesClient"]
 
 T = TypeVar("T")
-
-logger = logging.getLogger(__name__)
 
 #: Rows a page: the greatest size that was reported, and a guess for jobs. If a size is refused, requests have none.
 _PAGE_SIZE = 1000
@@ -116,7 +109,7 @@ class SesClient:
             prefix="ses_",
         )
         connection["pace"] = connection.get("pace") or Pace()
-        self._retry = connection["retry"] = connection.get("retry") or _PATIENCE
+        connection["retry"] = connection.get("retry") or _PATIENCE
         self._connection = connection
         trusted = self._session.authorities()
         endpoints = dict.fromkeys(self.regions, endpoint_url) if endpoint_url else self._endpoints()
@@ -240,28 +233,9 @@ class SesClient:
         """Call an operation and return the object in its response."""
         return self._call(region, operation, members, answer)
 
-    def rest(self, error: MailingError, attempt: int) -> None:
-        """Wait before another attempt at a call that has failed `attempt` times and is not retried automatically.
-
-        Raises:
-            MailingError: that error, if it is not temporary, or after the last attempt.
-        """
-        if not isinstance(error, (RateLimited, ProviderFault, UnreadableAnswer)):
-            raise error
-        delay = retry_delay(
-            self._retry,
-            method="PUT",
-            idempotent=True,
-            status=429 if isinstance(error, RateLimited) else error.status or 500,
-            attempt=attempt,
-            retry_after=error.retry_after,
-            exception=error,
-            jitter=random.random(),  # noqa: S311
-        )
-        if delay is None:
-            raise error
-        logger.info("%s Attempt %d failed, next in %.1f s", error, attempt, delay)
-        self._sleep(delay)
+    def rest(self, region: str, error: MailingError, attempt: int) -> None:
+        """Wait before another attempt at a call that is not retried automatically; see `HttpClient.rest`."""
+        self._http[region].rest(error, attempt)
 
     def bucket(
         self, region: str, name: str, *, endpoint_url: str | None = None, encryption: Encryption | None = None

@@ -118,5 +118,5 @@ DELETE_SUPPRESSED_DESTINATION: Final = Operation(
     name="DeleteSuppressedDestination",
     method="DELETE",
     path="/v2/email/suppression/addresses/{EmailAddress}",
-    idempotent=True,
+    once=True,
 )

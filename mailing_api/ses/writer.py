@@ -122,24 +122,24 @@ class SesWriter:
         Returns:
             whether it was written: not if the contact does not exist, or there is nothing to write.
         """
-        return self._with_fresh(UPDATE_CONTACT, contact_list, read_members)
+        return self._with_fresh(UPDATE_CONTACT, {"ContactListName": contact_list}, read_members)
 
     def delete_contact(self, contact_list: str, read_members: Callable[[], Mapping[str, Any] | None]) -> bool:
         """Delete a contact with its opt-outs; arguments and result as for `update_contact`."""
-        return self._with_fresh(DELETE_CONTACT, contact_list, read_members)
+        return self._with_fresh(DELETE_CONTACT, {"ContactListName": contact_list}, read_members)
 
     def _with_fresh(
-        self, operation: Operation, contact_list: str, read_members: Callable[[], Mapping[str, Any] | None]
+        self, operation: Operation, place: Mapping[str, str], read_members: Callable[[], Mapping[str, Any] | None]
     ) -> bool:
         attempt = 0
         while (members := read_members()) is not None:
             attempt += 1
             try:
-                self.client.call(self.region, operation, {"ContactListName": contact_list, **members})
+                self.client.call(self.region, operation, {**place, **members})
             except NotFound:
                 return False
             except MailingError as error:
-                self.client.rest(error, attempt)
+                self.client.rest(self.region, error, attempt)
             else:
                 return True
         return False
@@ -150,9 +150,9 @@ class SesWriter:
         """Put an address on the suppression list, or change its reason."""
         self.client.call(self.region, PUT_SUPPRESSED_DESTINATION, {"EmailAddress": email, "Reason": reason})
 
-    def unsuppress(self, email: str) -> None:
-        """Remove an address from the suppression list."""
-        self.client.call(self.region, DELETE_SUPPRESSED_DESTINATION, {"EmailAddress": email})
+    def unsuppress(self, read_members: Callable[[], Mapping[str, Any] | None]) -> bool:
+        """Remove an address from the suppression list; argument and result as for `update_contact`."""
+        return self._with_fresh(DELETE_SUPPRESSED_DESTINATION, {}, read_members)
 
 
 def _count(value: Any) -> int | None:

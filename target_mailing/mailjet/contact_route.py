@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from mailing_api.errors import MailingError, NotFound, RequestRefused
+from mailing_api.errors import MailingError, NotFound, ProviderFault, RateLimited, RequestRefused, UnreadableAnswer
 from mailing_api.mailjet.answers import opted_out
 from mailing_api.mailjet.client import MailjetClient
 from mailing_api.mailjet.contacts import ContactCalls
@@ -94,8 +94,7 @@ class ManageContacts(Step):
                 if contact.Properties:
                     self._set_values(calls, key, contact.Properties)
             call = "lists"
-            if changes:
-                calls.act_on_lists(key, changes)
+            kept = self._change_lists(calls, key, contact.Email, lists, (changes, kept))
         except MailingError as error:
             is_unasked = call == "memberships"
             if is_unasked and (action == ACTIONS.ask or row.follower) and is_no_address(error):
@@ -112,6 +111,35 @@ class ManageContacts(Step):
         # A row that follows a removal is the same person with a new address: the opt-out holds for that, too.
         is_withheld = bool(kept) and (len(kept) == len(lists) or row.follower is not None)
         return is_withheld or _ON_LISTS.get(frozenset(lists.values()), effect) or False
+
+    def _change_lists(
+        self,
+        calls: ContactCalls,
+        contact: int | str,
+        email: str,
+        lists: Mapping[int, str],
+        allowed: tuple[dict[int, str], Sequence[int]],
+    ) -> Sequence[int]:
+        """Make the changes that are allowed; returns the lists that the contact stays on because it opted out of them.
+
+        A removal that failed, and may have been done, is repeated only as far as it is allowed by then: the contact may
+        have opted out since, or joined again.
+        """
+        attempt = 0
+        while True:
+            changes, kept = allowed
+            if not changes:
+                return kept
+            try:
+                calls.act_on_lists(contact, changes)
+            except (RateLimited, ProviderFault, UnreadableAnswer) as error:
+                if ACTIONS.remove not in changes.values():
+                    raise
+                attempt += 1
+                self.client.rest(error, attempt)
+                allowed = self._allowed(email, lists)
+            else:
+                return kept
 
     def _set_values(self, calls: ContactCalls, contact: int, values: Mapping[str, Any]) -> None:
         """Set property values; try again for a while if Mailjet reports a property as unknown: all are defined."""

@@ -15,7 +15,7 @@ from typing import Final, Literal
 import msgspec
 
 from mailing_api.counted import counted
-from mailing_api.errors import NotFound, ProviderFault, RequestRefused
+from mailing_api.errors import NotFound, ProviderFault, RateLimited, RequestRefused, UnreadableAnswer
 from mailing_api.postgrid.client import JobWork, PostgridClient
 from target_mailing.delivery.one_by_one import take_each, take_each_that_works
 from target_mailing.delivery.row_size import refusal_by_size
@@ -288,13 +288,21 @@ class DeleteContacts(Step):
         with self.reserved.spared(contact) as is_spared:
             if is_spared:
                 return False
-            try:
-                is_alone = self.client.contact(contact).get("mailingLists") == []
-            except NotFound:
-                return True
-            if is_alone:
-                self.client.delete_contact(contact)
-            return is_alone
+            attempt = 0
+            while True:  # it may be on a list again when a failed call is repeated
+                try:
+                    lists = self.client.contact(contact).get("mailingLists")
+                except NotFound:
+                    return True
+                if lists != []:
+                    return False
+                try:
+                    self.client.delete_contact(contact)
+                except (RateLimited, ProviderFault, UnreadableAnswer) as error:
+                    attempt += 1
+                    self.client.rest(error, attempt)
+                else:
+                    return True
 
 
 @dataclass(frozen=True)

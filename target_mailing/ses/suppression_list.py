@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -124,8 +123,21 @@ class SuppressionList:
 
     def _remove(self, row: EncodedContact) -> None:
         for spelling in dict.fromkeys((row.email, row.address)):
-            with suppress(NotFound):  # it is removed already
-                self.writer.unsuppress(spelling)
+            self.writer.unsuppress(self._as_found(spelling))
+
+    def _as_found(self, email: str) -> Callable[[], Mapping[str, Any] | None]:
+        """Names an address to be removed, as long as the list has it as at first: it may be suppressed again."""
+        first: list[Any] = []
+
+        def members() -> Mapping[str, Any] | None:
+            try:
+                listed = self.writer.client.suppression(self.writer.region, email).get("LastUpdateTime")
+            except NotFound:
+                return None
+            first.append(listed)
+            return {"EmailAddress": email} if listed == first[0] else None
+
+        return members
 
     def arrived(self, rows: Sequence[EncodedContact], action: str) -> Sequence[bool]:
         """Whether the addresses are on the list, with their reasons, or no longer on it."""

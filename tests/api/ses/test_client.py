@@ -186,7 +186,7 @@ CALLS = {
         {"EmailAddress": NASTY, "Reason": "BOUNCE"},
     ),
     "unsuppress": (
-        lambda ses: writer(ses).unsuppress(NASTY),
+        lambda ses: writer(ses).unsuppress(lambda: {"EmailAddress": NASTY}),
         "DeleteSuppressedDestination",
         {"EmailAddress": NASTY},
     ),

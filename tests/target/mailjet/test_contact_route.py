@@ -9,12 +9,15 @@ import httpx
 import pytest
 
 from mailing_api.errors import ConfigurationError
+from mailing_api.http import client as http_client
+from mailing_api.http.retry import RetryPolicy
 from target_mailing.mailjet.lists_column import laid_over
 from target_mailing.target import TargetMailing
 from tests.target.conftest import COLUMNS, LIST, people, person, schema, state
 
 ADA = "person1@example.com"
 GONE = {"_sdc_deleted_at": "2026-01-01T00:00:00Z"}
+QUICK = RetryPolicy(throttle_base=0.02, throttle_cap=0.1, fault_base=0.02, fault_cap=0.1)
 MANAGE = "*/managecontactslists"
 CALLS = {
     "create": "POST /v3/REST/contact",
@@ -49,6 +52,36 @@ def calls(mailjet):
 def opt_out(mailjet, email, *names):
     lists = [{"email": email, "list": mailjet.ids[name], "unsubscribed": True} for name in names]
     mailjet.sandbox.mailjet.add_contacts(lists)
+
+
+# A removal that failed
+
+
+@pytest.mark.parametrize("kind", [{"kind": "status", "status": 500}, {"kind": "reply_lost"}])
+def test_p5_an_opt_out_before_a_removal_is_repeated_stays(contacts, monkeypatch, kind):
+    monkeypatch.setattr(http_client, "RetryPolicy", lambda: QUICK)
+    contacts.sandbox.mailjet.add_contacts([{"email": ADA, "list": contacts.list_id}])
+    contacts.sandbox.faults.add(**kind, method="POST", path=MANAGE)
+    asked = {"method": "GET", "path": "*/getcontactslists", "skip": 1}
+    hold = contacts.sandbox.faults.add(kind="hold", when="before", **asked)
+    results = []
+    rows = [schema(), person(1, **GONE), state(1)]
+    run = threading.Thread(target=lambda: results.append(contacts.deliver(rows)))
+    run.start()
+    hold.wait_until_held()
+    opt_out(contacts, ADA, LIST)
+    hold.release()
+    run.join(60)
+    assert (results[0].error, results[0].states, results[0].counts()) == (None, [1], {"withheld": 1})
+    assert contacts.statuses() == {ADA: "unsubscribed"}
+
+
+def test_a_removal_that_failed_is_repeated(contacts, monkeypatch):
+    monkeypatch.setattr(http_client, "RetryPolicy", lambda: QUICK)
+    contacts.sandbox.mailjet.add_contacts([{"email": ADA, "list": contacts.list_id}])
+    contacts.sandbox.faults.add(kind="status", status=500, method="POST", path=MANAGE, times=2)
+    assert contacts.deliver([schema(), person(1, **GONE), state(1)]).counts() == {"delivered": 1}
+    assert contacts.statuses() == {}
 
 
 # Where rows go

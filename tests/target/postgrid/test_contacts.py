@@ -11,7 +11,7 @@ import pytest
 from mailing_api.http import client as http_client
 from mailing_api.http.retry import RetryPolicy
 from tests.target.conftest import state
-from tests.target.postgrid.conftest import COLUMNS, delete, household, households
+from tests.target.postgrid.conftest import COLUMNS, delete, household, households, start
 
 #: Each waits for answers of a sandbox of its own.
 pytestmark = pytest.mark.slow
@@ -276,6 +276,27 @@ def test_a_contact_that_postgrid_fails_to_delete_ends_no_run(postgrid, monkeypat
     assert postgrid.sandbox.postgrid.contacts().keys() == {odd}
     assert "1 contact that left the list was not deleted" in result.log
     assert other not in result.log
+
+
+def test_a_contact_that_joins_another_list_before_its_removal_is_repeated_stays(postgrid, monkeypatch):
+    monkeypatch.setattr(http_client, "RetryPolicy", lambda: RetryPolicy(fault_base=0.001))
+    other = postgrid.sandbox.postgrid.add_list("Other")
+    postgrid.deliver([households(), household(1), household(2)])
+    first, second = postgrid.on_list()
+    failing = [
+        postgrid.sandbox.faults.add(kind="status", status=500, method="DELETE", path=f"*/contacts/{number}")
+        for number in (first, second)
+    ]
+    hold = postgrid.sandbox.faults.add(kind="hold", when="before", method="GET", path=f"*/contacts/{first}", skip=1)
+    run, results = start(postgrid, [households(), delete(1), delete(2)], postgrid_delete_old_contacts=True)
+    hold.wait_until_held()
+    store = postgrid.sandbox.postgrid._account.test.store
+    store.join(store.lists.get(other), [first], 0.0)
+    hold.release()
+    run.join(60)
+    assert results[0].counts() == {"delivered": 2}
+    assert [fault.hits for fault in failing] == [1, 1]
+    assert postgrid.sandbox.postgrid.contacts().keys() == {first}
 
 
 def names_in(postgrid):

@@ -69,6 +69,27 @@ def test_p5_an_opt_out_before_a_contact_is_deleted_again_stays(bare, failure):
 
 
 @failing
+def test_p5_whoever_is_suppressed_again_before_a_removal_is_repeated_stays_suppressed(bare, failure):
+    bare.config |= {"ses_target": "suppression_list", "ses_allow_unsuppress": True, "list": None, "properties": None}
+    bare.suppress(ADA)
+    address = f"/v2/email/suppression/addresses/{ADA}"
+    bare.sandbox.faults.add(**FAILURES[failure], method="DELETE", path=address)
+    at = {"method": "GET", "path": address, "skip": 1}
+    result = meanwhile(bare, [person(1, **GONE)], lambda: bare.suppress(ADA), at=at)
+    assert result.counts() == {"delivered": 1}
+    assert bare.suppressed().keys() == {ADA}
+
+
+@failing
+def test_a_removal_from_the_suppression_list_that_failed_is_repeated(bare, failure):
+    bare.config |= {"ses_target": "suppression_list", "ses_allow_unsuppress": True, "list": None, "properties": None}
+    bare.suppress(ADA)
+    bare.sandbox.faults.add(**FAILURES[failure], method="DELETE", path="/v2/email/suppression/addresses/*")
+    assert bare.deliver([schema(), person(1, **GONE), state(1)]).states == [1]
+    assert bare.suppressed() == {}
+
+
+@failing
 def test_p5_a_topic_declined_before_somebody_is_unsubscribed_stays(ses, failure):
     ses.add({"email": ADA, "topics": {"Offers": "OPT_OUT"}})
     ses.sandbox.faults.add(**FAILURES[failure], method="PUT", path="*/contacts/*")
