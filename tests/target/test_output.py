@@ -85,6 +85,24 @@ def test_a_signal_ends_a_target_whose_state_nobody_takes(mailjet, blocks, ended)
     assert "Traceback" not in err
 
 
+@pytest.mark.parametrize("unbuffered", [True, False])
+def test_p1_a_file_that_takes_only_a_part_of_a_state_is_a_failed_run(mailjet, unbuffered):
+    big = state({"at": "x" * 2_000_000})
+    taken = mailjet.folder / "taken"
+    command = f'ulimit -f 1024; exec "{sys.executable}" -m target_mailing --config "{Command(mailjet).config}"'
+    environment = os.environ | ({"PYTHONUNBUFFERED": "1"} if unbuffered else {})
+    with taken.open("wb") as file:
+        done = subprocess.run(
+            ["sh", "-c", command], input=lines([schema(), person(1), big]), stdout=file, stderr=PIPE, env=environment,
+            timeout=30, check=False,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert b"Standard output cannot be written (File too large): the STATE is not complete" in done.stderr
+    assert taken.read_bytes() == lines([big["value"]])[: taken.stat().st_size]
+    assert mailjet.deliver([schema(), person(1), state(1)]).states == [1]
+    assert len(mailjet.received()) == 1
+
+
 def test_p1_a_reader_that_goes_away_in_the_middle_is_a_failed_run(mailjet):
     process, readable = start(mailjet, blocks=False, unbuffered=True, fresh=True)
     with process:

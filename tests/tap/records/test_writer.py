@@ -7,6 +7,8 @@ import fcntl
 import json
 import os
 import signal
+import subprocess
+import sys
 import termios
 import time
 from subprocess import PIPE
@@ -73,6 +75,21 @@ def test_p6_everything_leaves_whole_while_the_tap_is_stopped_and_continued(  # n
         rows = [one for one in messages if one["type"] == "RECORD" and one["stream"] == "mailjet_contacts"]
         assert len({one["record"]["id"] for one in rows}) == len(rows) >= 300
         assert messages[-1]["type"] == "STATE"
+
+
+@pytest.mark.parametrize("unbuffered", [True, False])
+def test_p6_a_file_that_takes_only_a_part_of_the_records_is_a_failed_run(sandbox, tap, tmp_path, unbuffered):
+    sandbox.mailjet.add_contacts([{"email": f"person{n}@example.com", "name": "x" * 200} for n in range(300)])
+    config, taken = tmp_path / "config.json", tmp_path / "taken"
+    config.write_text(json.dumps(tap.settings(sandbox)))
+    command = f'ulimit -f 32; exec "{sys.executable}" -m tap_mailing --config "{config}"'
+    environment = os.environ | ({"PYTHONUNBUFFERED": "1"} if unbuffered else {})
+    with taken.open("wb") as file:
+        done = subprocess.run(["sh", "-c", command], stdout=file, stderr=PIPE, env=environment, timeout=30, check=False)
+    assert done.returncode == 1
+    assert b"Standard output cannot be written (File too large), so the run failed." in done.stderr
+    *whole, _ = taken.read_bytes().split(b"\n")
+    assert all(json.loads(line) for line in whole)
 
 
 def test_a_signal_ends_a_tap_that_nobody_reads(sandbox, tap, tmp_path):
