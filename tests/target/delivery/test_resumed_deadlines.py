@@ -26,7 +26,7 @@ def left(mailjet):
     count, looks = type(mailjet.sandbox.counters).call, 0
 
     def finish():
-        (job,) = mailjet.sandbox.mailjet.jobs()
+        job, *_ = mailjet.sandbox.mailjet.jobs()
         mailjet.sandbox.mailjet.finish_job(job["id"])
 
     def called(route):
