@@ -139,32 +139,32 @@ TARGET_SETTINGS: Final = (
     Setting(
         name="jobs_in_flight",
         title="Jobs in flight",
-        description="Maximum number of bulk jobs that run at the same time.",
+        description="Maximum number of bulk jobs under way at the same time",  # the registry adds the numbers
         type="integer",
-        default=4,
     ),
     Setting(
         name="job_timeout",
         title="Job timeout",
-        description="The run fails when a job takes longer; the next run resumes waiting for it. Seconds, or ISO 8601 "
-        "such as PT6H, the default.",
+        description="The run fails when a job makes no progress for longer; the next run resumes waiting for it. "
+        "Seconds, or ISO 8601 such as PT6H, the default.",
         type=["number", "string"],
         default=21_600,
     ),
     Setting(
         name="job_abandon",
         title="Job abandon",
-        description="A job that takes longer is abandoned, and its rows are rejected as `unconfirmed`. Seconds, or "
-        "ISO 8601 such as PT48H, the default. A value below `job_timeout` makes `job_timeout` useless.",
+        description="A job that makes no progress for longer is abandoned, and its rows are rejected as `unconfirmed`. "
+        "Seconds, or ISO 8601 such as PT48H, the default. A value below `job_timeout` makes `job_timeout` useless.",
         type=["number", "string"],
         default=172_800,
     ),
     Setting(
         name="poll_interval",
         title="Poll interval",
-        description="Seconds before a job is polled for the first time; grows by half with each poll.",
+        description="Minimum seconds before a job is polled for the first time, and between two polls of it. The "
+        "polls of a run follow from how long its jobs take.",
         type=["number", "string"],
-        default=2,
+        default=0.2,
     ),
     Setting(
         name="poll_max_interval",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import msgspec
@@ -22,6 +22,7 @@ __all__ = [
     "Done",
     "Finished",
     "ListsByRow",
+    "ListsJobs",
     "Progress",
     "Refusal",
     "Step",
@@ -72,11 +73,15 @@ class Again(msgspec.Struct, frozen=True):
             own previous evidence.
         maybe_done: for a step that is not repeatable: it is unknown whether it was done, which is harmless. Else it was
             not done.
+        is_crowded: the provider refused the job because too many are under way.
+        progress: how far the job is, by anything that changes only when it moves on; None if that does not show.
     """
 
     after: float | None = None
     rewind: bool = False
     maybe_done: bool = False
+    is_crowded: bool = False
+    progress: Hashable = None
 
 
 class Finished(msgspec.Struct, frozen=True, kw_only=True):
@@ -158,6 +163,7 @@ class Step(ABC):
         name: its name in the journal.
         repeatable: taking the step twice has the effect of taking it once.
         watches: the step only polls a job, so its time-outs are those of jobs.
+        started_by: the step whose evidence has the ID of the job that this one polls, under `job`.
         sends: a repeatable step that delivers rows, so that after a kill some of them may have arrived.
         prepares: a step that is not repeatable and delivers no row: if it is unknown whether it was done, no row is in
             doubt.
@@ -173,6 +179,7 @@ class Step(ABC):
     sends: bool = False
     prepares: bool = False
     again_from: str | None = None
+    started_by: str | None = None
     uses_names: bool = False
     spares_shared: bool = False
 
@@ -274,6 +281,20 @@ class Declining(Protocol):
 
     def declining(self, contact: bytes, names: Collection[str]) -> bytes:
         """A contact, as `encode` returned it, that opts out of these topics, too, unless it may undo that."""
+
+
+@runtime_checkable
+class ListsJobs(Protocol):
+    """A destination whose provider lists its jobs, so that one call shows which of them still run."""
+
+    def running_jobs(self, jobs: Collection[str]) -> Mapping[str, Again | None]:
+        """Those of these jobs that the listing shows: `Again` for one that still runs, None for one that has ended.
+
+        Called from another thread.
+
+        Raises:
+            MailingError: the provider could not be asked.
+        """
 
 
 @runtime_checkable

@@ -83,6 +83,7 @@ class Provider(InstalledProvider, frozen=True, kw_only=True):
         most_rows: greatest `batch_rows`; the default of that setting is lowered to it.
         defaults: by route, its own defaults of `batch_rows` and `batch_bytes`.
         channel: how it reaches people.
+        jobs_in_flight: batches under way at the same time in the account, unless the setting of that name is given.
         batches_at_once: batches under way at the same time to one destination; None for as many as the run may have.
         connect: the function that makes the account, as `module:function`; loaded only when the provider is used. It
             is given the configuration, and asks nothing yet. Keyword arguments are `user_agent`, `timeout` (seconds),
@@ -95,6 +96,7 @@ class Provider(InstalledProvider, frozen=True, kw_only=True):
     most_rows: int = 10_000
     defaults: Mapping[str, Mapping[str, int]] = {}
     channel: Channel = BY_EMAIL
+    jobs_in_flight: int = 4
     batches_at_once: int | None = None
 
     def account(self, config: Mapping[str, Any], **options: Any) -> Account:

@@ -36,6 +36,10 @@ def _completed(setting: Setting) -> Setting:
         setting = replace(setting, description=f"{setting.description}: {most}.")
     if setting.name in BATCH_DEFAULTS:
         setting = replace(setting, description=f"{setting.description} {_defaults(setting.name)}")
+    if setting.name == "jobs_in_flight":
+        most = ", ".join(f"{provider.jobs_in_flight} for {provider.title}" for provider in PROVIDERS)
+        one = ", ".join(provider.title for provider in PROVIDERS if provider.batches_at_once == 1)
+        return replace(setting, description=f"{setting.description}. Unset: {most}. {one}: one for each list.")
     return setting
 
 

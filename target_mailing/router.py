@@ -54,6 +54,9 @@ class Router:
             allow_http=value_of("allow_http", config) is True,
         )
         self.label = f"{self.provider.name}-{self._account.label}"
+        most = value_of("jobs_in_flight", config)
+        #: Batches under way at the same time in the account.
+        self.jobs_in_flight = provider.jobs_in_flight if most is None else positive("jobs_in_flight", most)
         #: Locks the lists that this run delivers to.
         self.lists: ListLocks | None = None
         #: Whether the provider is being queried about a destination.

@@ -125,7 +125,7 @@ class TargetMailing(MailingPlugin, Target):
                 rejects=rejects,
                 limit=reject_limit(value_of("max_rejected", self.config)),
                 router=router,
-                jobs_in_flight=positive("jobs_in_flight", value_of("jobs_in_flight", self.config)),
+                jobs_in_flight=router.jobs_in_flight,
                 max_line_bytes=positive("max_line_bytes", value_of("max_line_bytes", self.config)),
             )
             opened.push(partial(self._summarise, run, rejects))
@@ -145,8 +145,7 @@ class TargetMailing(MailingPlugin, Target):
         check_entries(self.config)
         reject_limit(value_of("max_rejected", self.config))
         journal_hash_key(self.config)
-        for name in ("jobs_in_flight", "max_line_bytes"):
-            positive(name, value_of(name, self.config))
+        positive("max_line_bytes", value_of("max_line_bytes", self.config))
 
     def _router(self) -> Router:
         return Router(chosen(self.config), self.config, user_agent=f"{self.name}/{self.plugin_version}")

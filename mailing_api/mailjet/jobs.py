@@ -32,6 +32,11 @@ class _Job(msgspec.Struct, frozen=True, kw_only=True):
         """Whether the job can no longer change."""
         return self.status in TERMINAL_STATUSES
 
+    @property
+    def progress(self) -> tuple[str, int | None]:
+        """How far it is: this changes only when the job moves on."""
+        return self.status, self.count
+
 
 class Job(_Job, frozen=True, kw_only=True):
     """A managemanycontacts job.

@@ -48,6 +48,11 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     error: str
     failures: str
 
+    @property
+    def progress(self) -> tuple[str, int | None, int | None]:
+        """How far it is: this changes only when the job moves on."""
+        return self.status, self.processed, self.failed
+
     @classmethod
     def of(cls, row: Row) -> Job:
         """Read a job from a response."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any, Self
 
 import msgspec
@@ -57,7 +57,10 @@ class Batch(msgspec.Struct, eq=False):
         position: of its current step.
         evidence: of the steps done, by step.
         begun_at: when the current step was begun (Unix seconds); 0 if it was not.
-        since: when the call was begun whose effect is awaited (Unix seconds).
+        since: when the call was begun whose effect is awaited, or its job last progressed (Unix seconds).
+        progress: how far its job was when it was polled last.
+        noted_at: when the journal last noted that its job progressed (Unix seconds).
+        polled_at: when it was polled last (monotonic seconds).
         put_off_at: the position of the latest step that was put off; -1 for none.
         polls: how often the current step had no result.
         failed_polls: polls of its job that failed in a row.
@@ -81,6 +84,9 @@ class Batch(msgspec.Struct, eq=False):
     evidence: dict[str, dict[str, Any]] = {}
     begun_at: float = 0.0
     since: float = 0.0
+    progress: Hashable = None
+    noted_at: float = 0.0
+    polled_at: float = 0.0
     put_off_at: int = -1
     polls: int = 0
     failed_polls: int = 0
@@ -108,8 +114,8 @@ class Batch(msgspec.Struct, eq=False):
         ahead = [step for at, step in enumerate(steps) if at > over and step.name not in done]
         batch.position = steps.index((unknown or ahead or steps[-1:])[0])
         batch.begun_at = stored.begun.get(batch.step.name, stored.created_at)
-        # A repeatable step was noted as begun each time that it was put off.
-        begun = [step for step in batch.taken if step is not batch.step or not step.repeatable]
+        # A repeatable step was noted as begun each time that it was put off, or that its job had progressed.
+        begun = [step for step in batch.taken if step is not batch.step or not step.repeatable or step.watches]
         # If the clock was ahead then, deadlines count from now: else they would not pass before it is that late.
         batch.since = min(
             time.time(),
@@ -231,6 +237,11 @@ class Batch(msgspec.Struct, eq=False):
         middle = (len(rows) + 1) // parts
         return [rows[:middle], rows[middle:]] if parts == 2 else [rows]
 
+    @property
+    def is_part(self) -> bool:
+        """Whether it was split from another batch."""
+        return self.budget.calls_left < MAX_SPLIT_CALLS
+
     def part(self, number: int, rows: list[Row]) -> Batch:
         """A batch of some of its rows, with this number in the journal."""
         return Batch(
@@ -241,6 +252,15 @@ class Batch(msgspec.Struct, eq=False):
         """Keys whose former addresses, at these positions, were not removed; each with address and contact."""
         rows = [self.rows[at] for at in rejected]
         return [(row.former_of, row.email, row.id) for row in rows if row.former_of is not None]
+
+    @property
+    def job(self) -> str | None:
+        """The ID of the job that the current step polls, if it polls one."""
+        step = self.step
+        if not (step.watches and step.started_by and self.begun_at):
+            return None
+        job = self.evidence.get(step.started_by, {}).get("job")
+        return None if job is None else str(job)
 
     @property
     def jobs(self) -> str:

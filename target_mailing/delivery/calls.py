@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from mailing_api.errors import MailingError
 from mailing_api.http.threads import DaemonPool
 from target_mailing.delivery.batch import Batch
-from target_mailing.destination import Done, Progress
+from target_mailing.destination import Again, Done, Progress
 from target_mailing.journal.journal import Journal
 
-__all__ = ["Calls"]
+__all__ = ["Calls", "Running"]
 
 logger = logging.getLogger("target-mailing.delivery")
 
 _T = TypeVar("_T")
+
+#: Jobs that a listing shows: `Again` for one that still runs, None for one that has ended.
+Running = Mapping[str, Again | None]
+
+#: Batches whose steps are taken at the same time, and polls made at the same time.
+_MOST_WORKERS: Final = 8
+_POLLERS: Final = 4
 
 
 class Calls:
@@ -28,24 +35,42 @@ class Calls:
 
         Args:
             journal: whose evidence steps are given.
-            workers: steps taken at the same time; one more thread polls jobs.
+            workers: steps taken at the same time, if the threads suffice; others poll jobs.
             notify: takes, from other threads, a call for the owning thread to make.
         """
         self._journal = journal
         self._journal_name = journal.name
-        self._workers = DaemonPool(workers, "steps")
-        self._poller = DaemonPool(1, "poller")
+        self._workers = DaemonPool(min(workers, _MOST_WORKERS), "steps")
+        self._pollers = DaemonPool(_POLLERS, "polls")
+        self._looking = 0
         self._notify = notify
         #: Batches in a step that must not be taken twice.
         self.submitting: set[int] = set()
+
+    @property
+    def can_look(self) -> bool:
+        """Whether one more job can be polled now."""
+        return self._looking < _POLLERS
+
+    def look(self, call: Callable[[], _T], then: Callable[[Future[_T]], None]) -> None:
+        """Make a call that polls jobs."""
+
+        def looked(future: Future[_T]) -> None:
+            self._looking -= 1
+            then(future)
+
+        self._looking += 1
+        self._call(self._pollers, call, looked)
 
     def take(self, batch: Batch, then: Callable[[Batch, Future[Progress]], None]) -> None:
         """Take the current step of a batch."""
         step, work = batch.step, batch.work(journal=self._journal_name)
         if not step.repeatable:
             self.submitting.add(batch.number)
-        pool = self._poller if step.watches else self._workers
-        self._call(pool, lambda: step.run(work), lambda future: then(batch, future))
+        if step.watches:
+            self.look(lambda: step.run(work), lambda future: then(batch, future))
+        else:
+            self._call(self._workers, lambda: step.run(work), lambda future: then(batch, future))
 
     def recover(self, batch: Batch, then: Callable[[Batch, Future[Done | None]], None]) -> None:
         """Find out whether the current step of a batch was done."""

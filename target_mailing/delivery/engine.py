@@ -8,22 +8,25 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 
 from mailing_api.counted import counted
 from mailing_api.errors import MailingError, ProviderFault, RateLimited, UnreadableAnswer
 from target_mailing.delivery.batch import Batch
+from target_mailing.delivery.brake import SPLITTING_STOPPED, Brake
 from target_mailing.delivery.calls import Calls
 from target_mailing.delivery.closing import CLOSING, Closing
 from target_mailing.delivery.errors import DeliveryFailed
+from target_mailing.delivery.job_listings import JobListings
 from target_mailing.delivery.lost_rows import MAX_LOST, judged_alone
 from target_mailing.delivery.outcomes import Outcomes
 from target_mailing.delivery.queue import DestinationQueue, pending_removals
 from target_mailing.delivery.recovery import can_resume, is_contested
 from target_mailing.delivery.result import BatchResult
-from target_mailing.delivery.schedule import PollSchedule, Slots, overdue
+from target_mailing.delivery.schedule import PollSchedule, overdue
+from target_mailing.delivery.slots import Slots
 from target_mailing.destination import Again, Destination, Done, Finished, Progress, Refusal, Step
 from target_mailing.journal.journal import Journal, StoredBatch
 from target_mailing.row import Row
@@ -33,6 +36,8 @@ __all__ = ["Delivery"]
 
 logger = logging.getLogger("target-mailing.delivery")
 
+#: Seconds between two notes in the journal that a job progressed.
+_PROGRESS_NOTED_EVERY = 60.0
 #: Polls of a job that may fail in a row (each already retried by the client) before the run fails.
 _MAX_FAILED_POLLS = 10
 
@@ -60,8 +65,12 @@ class Delivery:
         self._outcomes = outcomes
         self._calls = Calls(journal, workers=jobs_in_flight, notify=notify)
         self._queues: dict[str, DestinationQueue] = {}
+        #: The same queues, the one first whose turn it is to begin a batch.
+        self._turns: deque[DestinationQueue] = deque()
         self._slots = Slots(jobs_in_flight)
         self._schedule = PollSchedule()
+        self._listings = JobListings(self._calls, self._schedule, poll=self._continue, runs=self._progress)
+        self._brake = Brake()
         self._closing = Closing()
         self._started_at = time.time()
         self._ending = False
@@ -85,6 +94,7 @@ class Delivery:
                 outcomes=self._outcomes,
                 batches_at_once=batches_at_once,
             )
+            self._turns.append(queue)
             self._closing.add(queue)
             for stored in self._journal.unfinished(destination.name):
                 self._resume(queue, stored)
@@ -97,21 +107,23 @@ class Delivery:
     def pump(self) -> None:
         """Poll the jobs that are due, and begin the batches that may be in flight."""
         now = time.monotonic()
-        for batch in self._schedule.due(now):
-            self._continue(batch)
+        while self._calls.can_look and (due := self._schedule.next_due(now)) is not None:
+            if not self._listings.take(due):
+                self._continue(due)
         for queue in self._queues.values():
             queue.keep_on_disk()
             queue.close_batches(now, ending=self._ending)
-        if self.error is not None or self.is_held:
-            return
-        for queue in self._queues.values():
-            while self._slots.is_free(queue) and (ready := queue.next_batch(ending=self._ending)) is not None:
-                action, route, rows = ready
-                self._begin(queue, action, route, rows, queue.destination.steps(action, route))
+        if self.error is not None:
+            self._slots.abandon_waiting()
+        while (waiting := self._slots.next()) is not None:
+            self._continue(waiting)
+        if self.error is None and not self.is_held:
+            self._begin_batches()
 
     def next_event_at(self) -> float | None:
         """When `pump` next has something to do without news (monotonic seconds)."""
-        times = [self._schedule.next_at(), *(queue.due_at() for queue in self._queues.values())]
+        next_look = self._schedule.next_at() if self._calls.can_look else None
+        times = [next_look, *(queue.due_at() for queue in self._queues.values())]
         return min((moment for moment in times if moment is not None), default=None)
 
     def end(self) -> None:
@@ -159,6 +171,18 @@ class Delivery:
 
     # Batches
 
+    def _begin_batches(self) -> None:
+        """Begin batches while there are slots, the destinations in turns."""
+        tried = 0
+        while tried < len(self._turns):
+            queue = self._turns[0]
+            self._turns.rotate(-1)
+            tried += 1
+            if self._slots.is_free(queue) and (ready := queue.next_batch(ending=self._ending)) is not None:
+                action, route, rows = ready
+                self._begin(queue, action, route, rows, queue.destination.steps(action, route))
+                tried = 0
+
     def _begin(self, queue: DestinationQueue, action: str, route: str, rows: list[Row], steps: Sequence[Step]) -> None:
         # The removals that wait for these rows are noted with them, so that a kill does not lose them.
         removals = pending_removals(rows)
@@ -201,13 +225,12 @@ class Delivery:
         logger.debug("Batch %d stays at step %r for the next run", batch.number, batch.step.name)
         self.fail(error if isinstance(error, Exception) else DeliveryFailed(type(error).__name__))
         if all(step.repeatable for step in batch.taken):  # nothing was submitted: the next run begins it again
-            self._calls.undo(batch, lambda: self._slots.abandon(batch))
+            self._calls.undo(batch, lambda: self._slots.free(batch))
         else:
-            self._slots.abandon(batch)
+            self._slots.free(batch)
 
     def _ended(self, batch: Batch) -> None:
-        if (following := self._slots.free(batch)) is not None:
-            self._continue(following)
+        self._slots.free(batch)
         if batch.recovered:
             batch.queue.release()
 
@@ -217,9 +240,8 @@ class Delivery:
         if self.error is not None and batch.is_to_submit:
             self._leave(batch, self.error)
         elif batch.step.watches:
-            # A new job needs a moment; a job of an earlier run has had it.
             batch.begun_at = batch.begun_at or time.time()
-            self._schedule.add(batch, 0.0 if batch.recovered else batch.queue.settings.poll_interval)
+            self._schedule.begin(batch)
         else:
             batch.begin(self._journal.begin_step(batch.number, batch.step.name))
             self._calls.take(batch, self._step_taken)
@@ -229,12 +251,15 @@ class Delivery:
         if batch.waits and self.error is None:
             self._judge_lost_row(batch)
         elif batch.step.watches and batch.begun_at:
+            batch.polled_at = time.monotonic()
             self._calls.take(batch, self._step_taken)
         else:
             self._begin_step(batch)
 
     def _step_taken(self, batch: Batch, future: Future[Progress]) -> None:
         self._calls.submitting.discard(batch.number)
+        if batch.step.watches:
+            self._schedule.polled(batch, time.monotonic() - batch.polled_at)
         error = future.exception()
         if error is None:
             batch.failed_polls = 0
@@ -262,6 +287,10 @@ class Delivery:
             batch.begun_at = 0.0
 
     def _progress(self, batch: Batch, progress: Progress) -> None:
+        if batch.step.watches and not isinstance(progress, Again):
+            self._schedule.ended(batch)
+            for later in self._slots.later(batch):
+                self._moved_on(later)
         if isinstance(progress, Done):
             self._step_done(batch, progress)
         elif isinstance(progress, Finished):
@@ -281,6 +310,7 @@ class Delivery:
         if not batch.step.repeatable:
             batch.queue.answered.note(sum(row.size for row in batch.rows))
         if "job" in done.evidence:
+            self._slots.accepted()
             rows = counted(len(batch.rows), "row")
             logger.info("Batch %d (%s, %s) submitted: %s", batch.number, rows, batch.action, batch.jobs)
         batch.advance()
@@ -291,6 +321,11 @@ class Delivery:
             batch.maybe_done = True
             self.counts["resubmitted"] += 0 if batch.step.repeatable else len(batch.rows)
         self._forget_step(batch)
+        if again.is_crowded:
+            self._slots.refused(batch.since, time.time())
+        if again.progress is not None and again.progress != batch.progress:
+            batch.progress = again.progress
+            self._moved_on(batch)
         reason = overdue(batch, run_began=self._started_at)
         if isinstance(reason, Refusal):
             withheld = batch.noted("withheld")
@@ -302,6 +337,12 @@ class Delivery:
         else:
             batch.put_off(rewind=again.rewind)
             self._schedule.again(batch, again.after)
+
+    def _moved_on(self, batch: Batch) -> None:
+        """A job progressed, or one before it at the provider ended: deadlines count from now, in later runs, too."""
+        batch.since = time.time()
+        if batch.job is not None and batch.since - batch.noted_at > _PROGRESS_NOTED_EVERY:
+            batch.noted_at = self._journal.begin_step(batch.number, batch.step.name)
 
     # Lost replies
 
@@ -361,7 +402,10 @@ class Delivery:
     def _finish(self, batch: Batch, finished: Finished) -> None:
         finished = batch.with_refused(finished)
         undecided = batch.undecided(finished)
-        following = [] if batch.recovered or self.error is not None else batch.divide(undecided, finished)
+        if undecided and not batch.recovered and self._stops_here(batch, finished):
+            self._leave(batch, self.error or DeliveryFailed(SPLITTING_STOPPED))
+            return
+        following = [] if batch.recovered else batch.divide(undecided, finished)
         if undecided and not following and not batch.recovered:
             is_certain = finished.absent or (finished.unresolved and len(undecided) == 1)
             why = finished.reason
@@ -369,6 +413,11 @@ class Delivery:
             self._give_up(batch, finished, dict.fromkeys(undecided, refusal))
         else:
             self._settle(batch, finished, undecided, following)
+
+    def _stops_here(self, batch: Batch, finished: Finished) -> bool:
+        """Whether no batch is split any more, so that this one stays for the next run."""
+        names_rows = not finished.unresolved or finished.rejected or len(batch.rows) == 1
+        return self.error is not None or (not names_rows and self._brake.failed(is_part=batch.is_part))
 
     def _give_up(self, batch: Batch, finished: Finished, refusals: Mapping[int, Refusal]) -> None:
         """No job shows whether these rows arrived: they are refused, unless they can be read back from the provider."""
@@ -385,6 +434,8 @@ class Delivery:
 
     def _settle(self, batch: Batch, finished: Finished, undecided: list[int], following: list[list[Row]]) -> None:
         ends = BatchResult.of(batch, finished, undecided)
+        if ends.delivered:
+            self._brake.succeeded()
         numbers = ends.note(self._journal, batch, following, pending_removals=batch.pending_removals(finished.rejected))
         if batch.recovered:
             self.counts["recovered"] += len(ends.delivered)

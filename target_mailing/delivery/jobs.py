@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
+from collections.abc import Hashable
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from mailing_api.errors import NotFound
@@ -47,20 +48,19 @@ class _Job(Protocol):
     @property
     def is_terminal(self) -> bool: ...
 
+    @property
+    def progress(self) -> Hashable: ...
+
 
 J = TypeVar("J", bound=_Job)
 
 
 class FollowJob(Step, Generic[J]):
-    """Polls the job that an earlier step started.
-
-    Attributes:
-        started_by: the step that noted the job's ID.
-    """
+    """Polls the job that an earlier step started."""
 
     name = "follow"
     watches = True
-    started_by = "submit"
+    started_by: str = "submit"
 
     def run(self, work: Work) -> Progress:
         """Poll once."""
@@ -69,7 +69,7 @@ class FollowJob(Step, Generic[J]):
             job = self.read(job_id)
         except NotFound:
             return Again() if time.time() - work.begun_at < _APPEARS_WITHIN else self.lost(job_id, work)
-        return self.ended(job_id, job, work) if job.is_terminal else Again()
+        return self.ended(job_id, job, work) if job.is_terminal else Again(progress=job.progress)
 
     @abstractmethod
     def read(self, job_id: str) -> J:

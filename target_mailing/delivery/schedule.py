@@ -1,125 +1,105 @@
-"""How many batches are under way, when their steps are taken again, and for how long."""
+"""When the steps of batches are taken again, and for how long."""
 
 from __future__ import annotations
 
-import heapq
-import itertools
 import random
 import time
-from collections import Counter, defaultdict, deque
-from collections.abc import Iterator
+from collections.abc import Collection
+from typing import Final
 
 from target_mailing.delivery.batch import Batch
 from target_mailing.delivery.errors import DeliveryFailed
 from target_mailing.delivery.queue import DestinationQueue
 from target_mailing.destination import Refusal
 
-__all__ = ["PollSchedule", "Slots", "overdue"]
+__all__ = ["PollSchedule", "overdue"]
 
-
-class Slots:
-    """The batches under way, each in a slot of its destination; batches split off may wait for one."""
-
-    def __init__(self, most: int) -> None:
-        """Make slots for so many batches in all."""
-        self._most = most
-        self._numbers: set[int] = set()
-        self._taken: Counter[DestinationQueue] = Counter()
-        self._waiting: defaultdict[DestinationQueue, deque[Batch]] = defaultdict(deque)
-
-    def __len__(self) -> int:
-        """Batches in a slot or waiting for one."""
-        return len(self._numbers)
-
-    def is_free(self, queue: DestinationQueue) -> bool:
-        """Whether one more batch of a queue's rows may begin."""
-        return len(self._numbers) < self._most and self._has_room(queue)
-
-    def take(self, batch: Batch) -> bool:
-        """Take a slot for a batch; whether it may begin. If its destination has none left, the batch waits for one."""
-        self._numbers.add(batch.number)
-        # Batches of an earlier run are under way already.
-        if batch.recovered or self._has_room(batch.queue):
-            self._taken[batch.queue] += 1
-            return True
-        self._waiting[batch.queue].append(batch)
-        return False
-
-    def free(self, batch: Batch) -> Batch | None:
-        """A batch has ended; returns the batch that begins in its place."""
-        self._numbers.discard(batch.number)
-        self._taken[batch.queue] -= 1
-        if not self._waiting[batch.queue] or not self._has_room(batch.queue):
-            return None
-        self._taken[batch.queue] += 1
-        return self._waiting[batch.queue].popleft()
-
-    def swap(self, batch: Batch) -> Batch:
-        """A batch gives its slot to the next one that waits, and waits itself."""
-        self._waiting[batch.queue].append(batch)
-        return self._waiting[batch.queue].popleft()
-
-    def abandon(self, batch: Batch) -> None:
-        """A batch ends without a result: neither another batch nor those that wait at its destination begin."""
-        waiting = self._waiting.pop(batch.queue, ())
-        self._numbers -= {batch.number, *(other.number for other in waiting)}
-
-    def has_next(self, queue: DestinationQueue) -> bool:
-        """Whether a batch waits for a slot at a destination, and was not put off itself."""
-        return any(not batch.waits for batch in self._waiting[queue])
-
-    def taken(self, queue: DestinationQueue) -> int:
-        """Slots taken at a destination."""
-        return self._taken[queue]
-
-    def _has_room(self, queue: DestinationQueue) -> bool:
-        return queue.batches_at_once is None or self._taken[queue] < queue.batches_at_once
+#: Seconds of a poll that was delayed by the provider's pace. Polls then take at most a fifth of the time.
+_DELAYED: Final = 0.5
+_REST: Final = 4.0
 
 
 class PollSchedule:
-    """The batches whose step waits for its next turn."""
+    """The batches whose step waits for its next turn.
+
+    A job is polled first after half of the time that jobs of its destination took lately, then often until it has taken
+    half as long again, then less and less often.
+    """
 
     def __init__(self) -> None:
-        self._heap: list[tuple[float, int, Batch]] = []
-        self._order = itertools.count()
+        self._due: dict[Batch, float] = {}
+        self._took: dict[DestinationQueue, float] = {}
+        self._rests_until = 0.0
+
+    def begin(self, batch: Batch) -> None:
+        """Poll a job that was submitted just now; one of an earlier run at once."""
+        settings = batch.queue.settings
+        half = self._took.get(batch.queue, 0.0) / 2
+        first = min(settings.poll_max_interval, max(settings.poll_interval, half))
+        self.add(batch, 0.0 if batch.recovered else first)
 
     def add(self, batch: Batch, after: float) -> None:
         """Take the batch's step so many seconds from now."""
-        heapq.heappush(self._heap, (time.monotonic() + after, next(self._order), batch))
+        self._due[batch] = time.monotonic() + after
 
     def again(self, batch: Batch, after: float | None) -> None:
         """Take the batch's step again, because it had no result.
 
         Args:
             batch: whose step it is.
-            after: seconds from now; None for the polling pace: a longer interval each time, varied at random so that
-                jobs are not polled all at once.
+            after: seconds from now; None for the polling pace, varied at random so that jobs are not polled all at
+                once.
         """
         if after is None:
-            settings = batch.queue.settings
-            interval = min(settings.poll_max_interval, settings.poll_interval * 1.5 ** min(batch.polls, 40))
-            after = interval * random.uniform(0.8, 1.2)  # noqa: S311
+            settings, took = batch.queue.settings, self._took.get(batch.queue, 0.0)
+            elapsed = time.time() - (batch.begun_at or batch.since)
+            interval = took / 10 if elapsed < 1.5 * took else elapsed / 2
+            after = min(settings.poll_max_interval, max(settings.poll_interval, interval))
+            after *= random.uniform(0.8, 1.2)  # noqa: S311
         batch.polls += 1
         self.add(batch, after)
 
-    def due(self, now: float) -> Iterator[Batch]:
-        """The batches due by now (monotonic seconds), each removed from the schedule."""
-        while self._heap and self._heap[0][0] <= now:
-            yield heapq.heappop(self._heap)[2]
+    def ended(self, batch: Batch) -> None:
+        """A job has ended, now or since it was polled last: so the shorter time counts for more."""
+        seconds = max(0.0, time.time() - batch.begun_at)
+        self._took[batch.queue] = min(seconds, (self._took.get(batch.queue, seconds) + seconds) / 2)
+
+    def polled(self, batch: Batch, seconds: float) -> None:
+        """A poll took so many seconds."""
+        if seconds > _DELAYED:
+            rest = min(seconds * _REST, batch.queue.settings.poll_max_interval)
+            self._rests_until = max(self._rests_until, time.monotonic() + rest)
+
+    def next_due(self, now: float) -> Batch | None:
+        """A batch that is due by now (monotonic seconds), removed from the schedule; the one due longest first."""
+        due = self.next_at()
+        if due is None or due > now:
+            return None
+        batch = min(self._due, key=self._due.__getitem__)
+        del self._due[batch]
+        return batch
+
+    def watching(self, queue: DestinationQueue) -> Collection[Batch]:
+        """The batches of a destination whose jobs wait for their next poll."""
+        return [batch for batch in self._due if batch.queue is queue and batch.job is not None]
+
+    def remove(self, batch: Batch) -> bool:
+        """Remove a batch from the schedule; whether it was there."""
+        return self._due.pop(batch, None) is not None
 
     def waiting(self, queue: DestinationQueue) -> int:
         """How many batches of a destination are not sent until other batches have been answered."""
-        return sum(batch.waits and batch.queue is queue for _, _, batch in self._heap)
+        return sum(batch.waits and batch.queue is queue for batch in self._due)
 
     def next_at(self) -> float | None:
         """When the next batch is due (monotonic seconds)."""
-        return self._heap[0][0] if self._heap else None
+        return max(self._rests_until, min(self._due.values())) if self._due else None
 
 
 def overdue(batch: Batch, *, run_began: float) -> Refusal | DeliveryFailed | None:
     """Why a batch without a result is given up, or fails the run; None while it may wait.
 
-    Time counts from the call whose effect is awaited, or from the first time that a call was put off.
+    Time counts from the latest progress: of its job, or the end of a job that was submitted before it.
 
     Args:
         batch: that waits.
@@ -127,10 +107,10 @@ def overdue(batch: Batch, *, run_began: float) -> Refusal | DeliveryFailed | Non
     """
     settings, now = batch.queue.settings, time.time()
     if now - batch.since > settings.job_abandon:
-        return Refusal("unconfirmed", f"the job did not end within {settings.job_abandon:.0f} s")
+        return Refusal("unconfirmed", f"the job did not end within {settings.job_abandon:.0f} s of its last progress")
     if now - max(batch.since, run_began) > settings.job_timeout:
         return DeliveryFailed(
-            f"Batch {batch.number} ({batch.jobs}) did not end within `job_timeout` ({settings.job_timeout:.0f} s). The "
-            "journal keeps it, and the next run resumes it."
+            f"Batch {batch.number} ({batch.jobs}) did not end within `job_timeout` ({settings.job_timeout:.0f} s) of "
+            "its last progress. The journal keeps it, and the next run resumes it."
         )
     return None

@@ -15,12 +15,13 @@ import msgspec
 from mailing_api.errors import ConfigurationError
 from mailing_api.mailjet.answers import name_of
 from mailing_api.mailjet.client import MailjetClient
+from mailing_api.mailjet.jobs import Job
 from target_mailing.contacts.consent import Actions
 from target_mailing.contacts.contact import EncodedContact, MappedContact
 from target_mailing.contacts.fields import Field, Fields
 from target_mailing.contacts.properties import PropertyNames
 from target_mailing.contacts.row_address import require_valid
-from target_mailing.destination import Destination, Finished, Step
+from target_mailing.destination import Again, Destination, Finished, Step
 from target_mailing.mailjet.actions import ACTIONS
 from target_mailing.mailjet.contact import encoded, overlaid, values_of
 from target_mailing.mailjet.contact_route import ManageContacts
@@ -43,6 +44,9 @@ _MAX_PROPERTIES: Final = 200
 #: Rows from which `route: auto` prefers a file. Mailjet's own shop plug-in sends as many in one JSON call, so up to
 #: there JSON is well tried and takes one call less; the limits of larger calls are only known from reports.
 _MANY_ROWS: Final = 2500
+
+#: Jobs in one answer at most.
+_MOST_LISTED: Final = 1000
 
 #: Actions after which a contact may get messages that it did not get before.
 _ADDING: Final = frozenset({"addnoforce", "addforce", "includemarketing"})
@@ -161,6 +165,17 @@ class MailjetDestination(Destination):
                 ReadJobErrors(client, unknown, self._lists),
             )
         return (consent, *steps) if action == ACTIONS.remove else steps
+
+    def running_jobs(self, jobs: Collection[str]) -> Mapping[str, Again | None]:
+        """Those of these jobs that the newest of the listing show; which kinds it shows is unverified."""
+        of_list = {} if self._list_id is None else {"RefID": self._list_id}
+        shown = {
+            str(row.get("ID")): Job.of(row)
+            for row in self._client.page("batchjob", {**of_list, "Sort": "ID DESC", "Limit": _MOST_LISTED})
+        }
+        return {
+            job: None if shown[job].is_terminal else Again(progress=shown[job].progress) for job in jobs if job in shown
+        }
 
     def read_back(self, verdict: Finished, doubtful: Sequence[int]) -> Step:
         """Reads each contact and its memberships."""

@@ -30,6 +30,7 @@ PROVIDER: Final = Provider(
     "CSV files for large numbers of such rows, with the same result; `contact`, calls for one contact after the other, "
     "for small loads: rows may then name their own lists in a column `lists`.",
     connect="target_mailing.mailjet.account:connect",
+    jobs_in_flight=20,
 )
 
 #: Streams of contacts that the tap reads here.

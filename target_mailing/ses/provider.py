@@ -76,6 +76,7 @@ PROVIDER: Final = Provider(
     # Before each import the list is read, at a call for 1,000 contacts, however few rows the import has.
     defaults={route: {"batch_rows": 100_000, "batch_bytes": 100_000_000} for route in ("auto", "import")},
     connect="target_mailing.ses.account:connect",
+    jobs_in_flight=19,
 )
 
 #: Streams of contacts that the tap reads here.

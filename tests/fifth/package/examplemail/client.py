@@ -56,6 +56,11 @@ class Job(msgspec.Struct, frozen=True):
         """Whether it has ended; a state that is not known has not."""
         return self.state in ENDED
 
+    @property
+    def progress(self) -> tuple[str, int]:
+        """How far it is."""
+        return self.state, self.refused
+
 
 _JOB = msgspec.json.Decoder(Job)
 

@@ -1,0 +1,84 @@
+"""One call that shows which jobs of a destination still run, in place of a call for each."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from typing import Final
+
+from target_mailing.delivery.batch import Batch
+from target_mailing.delivery.calls import Calls, Running
+from target_mailing.delivery.queue import DestinationQueue
+from target_mailing.delivery.schedule import PollSchedule
+from target_mailing.destination import Again, ListsJobs
+
+__all__ = ["JobListings"]
+
+#: Jobs at one destination from which a listing takes fewer calls than polling each one.
+_WORTHWHILE: Final = 3
+#: Listings without any of our jobs after which a destination's jobs are polled one by one.
+_MOST_USELESS: Final = 2
+
+
+class JobListings:
+    """Which jobs are polled: those that the listing shows as ended, and those that it does not show.
+
+    The listing only tells that a job still runs. How one ended, its own poll shows.
+    """
+
+    def __init__(
+        self,
+        calls: Calls,
+        schedule: PollSchedule,
+        *,
+        poll: Callable[[Batch], None],
+        runs: Callable[[Batch, Again], None],
+    ) -> None:
+        """Make it with no listing under way.
+
+        Args:
+            calls: makes the calls.
+            schedule: of the polls.
+            poll: polls the job of one batch.
+            runs: takes a batch whose job still runs.
+        """
+        self._calls = calls
+        self._schedule = schedule
+        self._poll = poll
+        self._runs = runs
+        self._due: dict[DestinationQueue, list[Batch]] = {}
+        self._useless: Counter[DestinationQueue] = Counter()
+
+    def take(self, batch: Batch) -> bool:
+        """Take a batch whose job is due for a poll, if a listing shows that job among others."""
+        queue, destination = batch.queue, batch.queue.destination
+        if batch.job is None or not isinstance(destination, ListsJobs) or self._useless[queue] >= _MOST_USELESS:
+            return False
+        if queue in self._due:
+            self._due[queue].append(batch)
+            return True
+        others = self._schedule.watching(queue)
+        if len(others) + 1 < _WORTHWHILE:
+            return False
+        self._due[queue] = [batch]
+        jobs = {str(one.job) for one in (batch, *others)}
+        self._calls.look(lambda: destination.running_jobs(jobs), lambda future: self._listed(queue, future))
+        return True
+
+    def _listed(self, queue: DestinationQueue, future: Future[Running]) -> None:
+        running: Running = {} if future.exception() is not None else future.result()
+        self._useless[queue] = 0 if running else self._useless[queue] + 1
+        for batch in self._due.pop(queue):
+            shown = running.get(str(batch.job))
+            if shown is None:
+                self._poll(batch)
+            else:
+                self._runs(batch, shown)
+        for batch in self._ended(queue, running):
+            self._schedule.remove(batch)
+            self._poll(batch)
+
+    def _ended(self, queue: DestinationQueue, running: Running) -> Iterable[Batch]:
+        """Batches that are not due yet, and whose jobs the listing shows as ended."""
+        return [batch for batch in self._schedule.watching(queue) if running.get(str(batch.job), batch) is None]
