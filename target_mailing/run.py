@@ -180,8 +180,8 @@ class Run:
             return False
         if self._has_too_many_rejects:
             return False
-        self.delivery.remember()
-        if not self.delivery.holds_state():
+        self.delivery.queues.remember()
+        if not self.delivery.closing.holds_state():
             return False
         return self.delivery.close(is_whole=self.intake.ends_in_state)
 
@@ -250,7 +250,7 @@ class Run:
         if not self._may_release or (not final and now - self._state_at < _STATE_INTERVAL):
             return
         self._judge_rejects()
-        is_held = self._has_too_many_rejects or self.delivery.holds_state()
+        is_held = self._has_too_many_rejects or self.delivery.closing.holds_state()
         state = None if is_held else self._ledger.release()
         if state is None and not final:
             return
@@ -276,7 +276,7 @@ class Run:
             read=read,
             read_again=again,
             whole=self._input_ended and not self._chunks,
-            strict=self.delivery.holds_state(),
+            strict=self.delivery.closing.holds_state(),
         )
         self._has_too_many_rejects = self.delivery.is_held = verdict.exceeded
         if verdict.final:

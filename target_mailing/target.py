@@ -208,7 +208,7 @@ class TargetMailing(MailingPlugin, Target):
         outcomes, batches = run.outcomes, run.delivery.counts
         # Structured log formats show the fields, too.
         self.logger.info("%s", totals_sentence(outcomes, batches), extra={"outcomes": totals(outcomes, batches)})
-        for stream, rows in run.delivery.repeated_keys().items():
+        for stream, rows in run.delivery.queues.repeated_keys().items():
             self.logger.warning(
                 "Stream %r: %s a key that several addresses share, so it identifies no contact, and no former address "
                 "was removed for these rows. Correct the stream's key, or the duplicates at the source",

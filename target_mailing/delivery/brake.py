@@ -1,4 +1,4 @@
-"""When splitting is stopped: batches fail one after the other, and nothing arrives any more; pure."""
+"""When splitting is stopped: batches fail one after the other, and no row arrives; pure."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Brake:
         self._whole = self._parts = 0
 
     def failed(self, *, is_part: bool) -> bool:
-        """A batch failed without naming rows; returns whether splitting it is no use any more."""
+        """A batch failed without naming rows; returns whether it is not to be split."""
         if is_part:
             self._parts += 1
         else:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 
@@ -19,13 +19,13 @@ from target_mailing.delivery.brake import SPLITTING_STOPPED, Brake
 from target_mailing.delivery.calls import Calls
 from target_mailing.delivery.closing import CLOSING, Closing
 from target_mailing.delivery.errors import DeliveryFailed
-from target_mailing.delivery.job_listings import JobListings
+from target_mailing.delivery.following import Following
 from target_mailing.delivery.lost_rows import MAX_LOST, judged_alone
 from target_mailing.delivery.outcomes import Outcomes
 from target_mailing.delivery.queue import DestinationQueue, pending_removals
+from target_mailing.delivery.queues import Queues
 from target_mailing.delivery.recovery import can_resume, is_contested
 from target_mailing.delivery.result import BatchResult
-from target_mailing.delivery.schedule import PollSchedule, overdue
 from target_mailing.delivery.slots import Slots
 from target_mailing.destination import Again, Destination, Done, Finished, Progress, Refusal, Step
 from target_mailing.journal.journal import Journal, StoredBatch
@@ -35,11 +35,6 @@ from target_mailing.settings import StreamSettings
 __all__ = ["Delivery"]
 
 logger = logging.getLogger("target-mailing.delivery")
-
-#: Seconds between two notes in the journal that a job progressed.
-_PROGRESS_NOTED_EVERY = 60.0
-#: Polls of a job that may fail in a row (each already retried by the client) before the run fails.
-_MAX_FAILED_POLLS = 10
 
 
 class Delivery:
@@ -64,17 +59,13 @@ class Delivery:
         self._journal = journal
         self._outcomes = outcomes
         self._calls = Calls(journal, workers=jobs_in_flight, notify=notify)
-        self._queues: dict[str, DestinationQueue] = {}
-        #: The same queues, the one first whose turn it is to begin a batch.
-        self._turns: deque[DestinationQueue] = deque()
+        self.queues = Queues()
+        self.closing = Closing()
         self._slots = Slots(jobs_in_flight)
-        self._schedule = PollSchedule()
-        self._listings = JobListings(self._calls, self._schedule, poll=self._continue, runs=self._progress)
+        self._following = Following(self._calls, self._slots, journal, take=self._continue, runs=self._wait)
         self._brake = Brake()
-        self._closing = Closing()
-        self._started_at = time.time()
         self._ending = False
-        #: No new batch begins for now, however many rows wait.
+        #: No new batch begins for now.
         self.is_held = False
         self.error: Exception | None = None
         self.counts: Counter[str] = Counter()
@@ -85,68 +76,50 @@ class Delivery:
         self, destination: Destination, settings: StreamSettings, *, batches_at_once: int | None
     ) -> DestinationQueue:
         """The queue of a destination; a new queue first resumes the batches that an earlier run left unfinished."""
-        queue = self._queues.get(destination.name)
+        queue = self.queues.get(destination.name)
         if queue is None:
-            queue = self._queues[destination.name] = DestinationQueue(
-                destination,
-                settings,
-                journal=self._journal,
-                outcomes=self._outcomes,
-                batches_at_once=batches_at_once,
+            journal, outcomes = self._journal, self._outcomes
+            queue = DestinationQueue(
+                destination, settings, journal=journal, outcomes=outcomes, batches_at_once=batches_at_once
             )
-            self._turns.append(queue)
-            self._closing.add(queue)
-            for stored in self._journal.unfinished(destination.name):
+            self.queues.add(queue)
+            self.closing.add(queue)
+            for stored in journal.unfinished(destination.name):
                 self._resume(queue, stored)
         return queue
 
     def may_take_more(self) -> bool:
         """Whether more input should be read now, so that memory stays bounded."""
-        return self.is_held or not any(queue.is_crowded() for queue in self._queues.values())
+        return self.is_held or not self.queues.is_crowded()
 
     def pump(self) -> None:
         """Poll the jobs that are due, and begin the batches that may be in flight."""
         now = time.monotonic()
-        while self._calls.can_look and (due := self._schedule.next_due(now)) is not None:
-            if not self._listings.take(due):
-                self._continue(due)
-        for queue in self._queues.values():
-            queue.keep_on_disk()
-            queue.close_batches(now, ending=self._ending)
+        self._following.turn(now)
+        self.queues.turn(now, ending=self._ending)
         if self.error is not None:
             self._slots.abandon_waiting()
         while (waiting := self._slots.next()) is not None:
             self._continue(waiting)
         if self.error is None and not self.is_held:
-            self._begin_batches()
+            self.queues.begin_batches(self._begin_next)
 
     def next_event_at(self) -> float | None:
         """When `pump` next has something to do without news (monotonic seconds)."""
-        next_look = self._schedule.next_at() if self._calls.can_look else None
-        times = [next_look, *(queue.due_at() for queue in self._queues.values())]
-        return min((moment for moment in times if moment is not None), default=None)
+        return min(filter(None, (self._following.next_at(), self.queues.due_at())), default=None)
 
     def end(self) -> None:
         """No more rows will come: batches go whatever their size."""
         self._ending = True
 
-    def remember(self) -> None:
-        """All rows have ended and nothing failed: note what only such a run shows."""
-        for queue in self._queues.values():
-            queue.shared_keys.remember()
-
     def close(self, *, is_whole: bool) -> bool:
         """All rows have ended and nothing failed: begin the closing steps; whether there are any."""
         try:
-            for queue, steps in self._closing.steps(is_whole=is_whole):
+            for queue, steps in self.closing.steps(is_whole=is_whole):
                 self._begin(queue, "", CLOSING, [], steps)
         except DeliveryFailed as error:
             self.fail(error)
         return bool(self._slots)
-
-    def holds_state(self) -> bool:
-        """Whether no STATE may leave, because the run takes effect only as a whole."""
-        return self._closing.holds_state()
 
     def fail(self, error: Exception) -> None:
         """Submit nothing more; jobs under way are still followed to their end."""
@@ -154,16 +127,11 @@ class Delivery:
 
     def is_idle(self) -> bool:
         """Whether nothing is under way; after an error, waiting rows do not matter."""
-        has_rows = self.error is None and not all(queue.is_empty() for queue in self._queues.values())
-        return not (self._slots or has_rows)
+        return not self._slots and (self.error is not None or self.queues.is_empty())
 
     def is_submitting(self) -> bool:
         """Whether a call is under way that must not be made twice."""
         return bool(self._calls.submitting)
-
-    def repeated_keys(self) -> Counter[str]:
-        """By stream, rows whose key stands for other addresses, too."""
-        return sum((queue.shared_keys.rows for queue in self._queues.values()), Counter())
 
     def unfinished(self) -> int:
         """Batches under way."""
@@ -171,17 +139,12 @@ class Delivery:
 
     # Batches
 
-    def _begin_batches(self) -> None:
-        """Begin batches while there are slots, the destinations in turns."""
-        tried = 0
-        while tried < len(self._turns):
-            queue = self._turns[0]
-            self._turns.rotate(-1)
-            tried += 1
-            if self._slots.is_free(queue) and (ready := queue.next_batch(ending=self._ending)) is not None:
-                action, route, rows = ready
-                self._begin(queue, action, route, rows, queue.destination.steps(action, route))
-                tried = 0
+    def _begin_next(self, queue: DestinationQueue) -> bool:
+        """Begin the next batch of a destination, if it may have one more; whether it began."""
+        if not self._slots.is_free(queue) or (ready := queue.next_batch(ending=self._ending)) is None:
+            return False
+        self._begin(queue, *ready, queue.destination.steps(*ready[:2]))
+        return True
 
     def _begin(self, queue: DestinationQueue, action: str, route: str, rows: list[Row], steps: Sequence[Step]) -> None:
         # The removals that wait for these rows are noted with them, so that a kill does not lose them.
@@ -240,8 +203,7 @@ class Delivery:
         if self.error is not None and batch.is_to_submit:
             self._leave(batch, self.error)
         elif batch.step.watches:
-            batch.begun_at = batch.begun_at or time.time()
-            self._schedule.begin(batch)
+            self._following.begin(batch)
         else:
             batch.begin(self._journal.begin_step(batch.number, batch.step.name))
             self._calls.take(batch, self._step_taken)
@@ -259,7 +221,7 @@ class Delivery:
     def _step_taken(self, batch: Batch, future: Future[Progress]) -> None:
         self._calls.submitting.discard(batch.number)
         if batch.step.watches:
-            self._schedule.polled(batch, time.monotonic() - batch.polled_at)
+            self._following.polled(batch)
         error = future.exception()
         if error is None:
             batch.failed_polls = 0
@@ -267,10 +229,7 @@ class Delivery:
         elif not isinstance(error, MailingError):
             self._leave(batch, error)
         elif batch.step.watches and isinstance(error, (RateLimited, ProviderFault, UnreadableAnswer)):
-            batch.failed_polls += 1  # the job itself may be well
-            if batch.failed_polls < _MAX_FAILED_POLLS and overdue(batch, run_began=self._started_at) is None:
-                self._schedule.again(batch, batch.queue.settings.poll_max_interval)
-            else:
+            if self._following.is_given_up(batch):
                 self._leave(batch, error)
         elif error.maybe_done and not batch.step.repeatable:
             logger.warning("Batch %d: the reply of step %r was lost: %s", batch.number, batch.step.name, error)
@@ -288,9 +247,7 @@ class Delivery:
 
     def _progress(self, batch: Batch, progress: Progress) -> None:
         if batch.step.watches and not isinstance(progress, Again):
-            self._schedule.ended(batch)
-            for later in self._slots.later(batch):
-                self._moved_on(later)
+            self._following.ended(batch)
         if isinstance(progress, Done):
             self._step_done(batch, progress)
         elif isinstance(progress, Finished):
@@ -323,10 +280,8 @@ class Delivery:
         self._forget_step(batch)
         if again.is_crowded:
             self._slots.refused(batch.since, time.time())
-        if again.progress is not None and again.progress != batch.progress:
-            batch.progress = again.progress
-            self._moved_on(batch)
-        reason = overdue(batch, run_began=self._started_at)
+        self._following.runs(batch, again)
+        reason = self._following.overdue(batch)
         if isinstance(reason, Refusal):
             withheld = batch.noted("withheld")
             sent = [at for at in range(len(batch.rows)) if at not in withheld and at not in batch.refused]
@@ -336,13 +291,7 @@ class Delivery:
             self._leave(batch, reason)
         else:
             batch.put_off(rewind=again.rewind)
-            self._schedule.again(batch, again.after)
-
-    def _moved_on(self, batch: Batch) -> None:
-        """A job progressed, or one before it at the provider ended: deadlines count from now, in later runs, too."""
-        batch.since = time.time()
-        if batch.job is not None and batch.since - batch.noted_at > _PROGRESS_NOTED_EVERY:
-            batch.noted_at = self._journal.begin_step(batch.number, batch.step.name)
+            self._following.again(batch, again.after)
 
     # Lost replies
 
@@ -380,7 +329,7 @@ class Delivery:
         queue, has_waited = batch.queue, batch.waits
         batch.waits = False
         has_next = self._slots.has_next(queue)
-        others = self._slots.taken(queue) - self._schedule.waiting(queue) - 1
+        others = self._slots.taken(queue) - self._following.waiting(queue) - 1
         verdict = judged_alone(batch, has_others=has_next or others > 0)
         if verdict is None:
             self._leave(batch, DeliveryFailed(f"No response after {MAX_LOST} attempts to send a single row."))
@@ -395,7 +344,7 @@ class Delivery:
             if has_next:
                 self._continue(self._slots.swap(batch))
             else:
-                self._schedule.again(batch, queue.settings.poll_max_interval)
+                self._following.again(batch, queue.settings.poll_max_interval)
 
     # Results
 
@@ -415,7 +364,7 @@ class Delivery:
             self._settle(batch, finished, undecided, following)
 
     def _stops_here(self, batch: Batch, finished: Finished) -> bool:
-        """Whether no batch is split any more, so that this one stays for the next run."""
+        """Whether a batch is not split, and stays for the next run."""
         names_rows = not finished.unresolved or finished.rejected or len(batch.rows) == 1
         return self.error is not None or (not names_rows and self._brake.failed(is_part=batch.is_part))
 
@@ -440,7 +389,7 @@ class Delivery:
         if batch.recovered:
             self.counts["recovered"] += len(ends.delivered)
         else:
-            self._closing.ended(batch.queue, batch.action, batch.route, len(ends.delivered))
+            self.closing.ended(batch.queue, batch.action, batch.route, len(ends.delivered))
             ends.report(self._outcomes, batch)
             batch.queue.opt_outs.arrived(batch.action, ends.delivered, ends.effects)
             refused = {id(batch.rows[at]): refusal for at, refusal in finished.rejected.items()}

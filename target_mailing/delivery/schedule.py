@@ -1,4 +1,4 @@
-"""When the steps of batches are taken again, and for how long."""
+"""When the steps of batches are taken again."""
 
 from __future__ import annotations
 
@@ -8,11 +8,9 @@ from collections.abc import Collection
 from typing import Final
 
 from target_mailing.delivery.batch import Batch
-from target_mailing.delivery.errors import DeliveryFailed
 from target_mailing.delivery.queue import DestinationQueue
-from target_mailing.destination import Refusal
 
-__all__ = ["PollSchedule", "overdue"]
+__all__ = ["PollSchedule"]
 
 #: Seconds of a poll that was delayed by the provider's pace. Polls then take at most a fifth of the time.
 _DELAYED: Final = 0.5
@@ -94,23 +92,3 @@ class PollSchedule:
     def next_at(self) -> float | None:
         """When the next batch is due (monotonic seconds)."""
         return max(self._rests_until, min(self._due.values())) if self._due else None
-
-
-def overdue(batch: Batch, *, run_began: float) -> Refusal | DeliveryFailed | None:
-    """Why a batch without a result is given up, or fails the run; None while it may wait.
-
-    Time counts from the latest progress: of its job, or the end of a job that was submitted before it.
-
-    Args:
-        batch: that waits.
-        run_began: Unix seconds; a batch of an earlier run is followed for as long as a batch of this run.
-    """
-    settings, now = batch.queue.settings, time.time()
-    if now - batch.since > settings.job_abandon:
-        return Refusal("unconfirmed", f"the job did not end within {settings.job_abandon:.0f} s of its last progress")
-    if now - max(batch.since, run_began) > settings.job_timeout:
-        return DeliveryFailed(
-            f"Batch {batch.number} ({batch.jobs}) did not end within `job_timeout` ({settings.job_timeout:.0f} s) of "
-            "its last progress. The journal keeps it, and the next run resumes it."
-        )
-    return None

@@ -86,7 +86,7 @@ class Slots:
         return following
 
     def abandon_waiting(self) -> None:
-        """No batch that waits begins any more."""
+        """The batches that wait do not begin; they stay for the next run."""
         self._waiting.clear()
 
     def has_next(self, queue: DestinationQueue) -> bool:

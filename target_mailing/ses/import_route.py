@@ -162,7 +162,7 @@ class Submit(Step):
                 raise
             way = "reading the contacts again and retrying" if rewinds else "retrying"
             logger.info("Import job not started (%s); %s", error, way)
-            return Again(seconds, rewind=rewinds)
+            return Again(seconds, rewind=rewinds, is_crowded=is_full(error))
 
     def recover(self, work: Work) -> Done | None:
         """Adopt the job that reads this batch's object. If there is none, delete the object, so that none can start."""

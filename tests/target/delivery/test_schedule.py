@@ -9,7 +9,8 @@ import pytest
 
 from target_mailing.delivery.batch import Batch
 from target_mailing.delivery.errors import DeliveryFailed
-from target_mailing.delivery.schedule import PollSchedule, overdue
+from target_mailing.delivery.following import overdue
+from target_mailing.delivery.schedule import PollSchedule
 from target_mailing.destination import Refusal
 from target_mailing.settings import StreamSettings
 

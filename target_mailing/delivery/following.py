@@ -1,0 +1,130 @@
+"""Following jobs: when each is polled, how far it is, and how long it is followed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+from target_mailing.delivery.batch import Batch
+from target_mailing.delivery.calls import Calls
+from target_mailing.delivery.errors import DeliveryFailed
+from target_mailing.delivery.job_listings import JobListings
+from target_mailing.delivery.queue import DestinationQueue
+from target_mailing.delivery.schedule import PollSchedule
+from target_mailing.delivery.slots import Slots
+from target_mailing.destination import Again, Refusal
+from target_mailing.journal.journal import Journal
+
+__all__ = ["Following", "overdue"]
+
+#: Polls of a job that may fail in a row (each already retried by the client) before the run fails.
+_MAX_FAILED_POLLS: Final = 10
+#: Seconds between two notes in the journal that a job progressed.
+_PROGRESS_NOTED_EVERY: Final = 60.0
+
+
+class Following:
+    """The batches whose step waits for its next turn."""
+
+    def __init__(
+        self,
+        calls: Calls,
+        slots: Slots,
+        journal: Journal,
+        *,
+        take: Callable[[Batch], None],
+        runs: Callable[[Batch, Again], None],
+    ) -> None:
+        """Follow no job yet.
+
+        Args:
+            calls: makes the calls.
+            slots: the batches under way.
+            journal: where progress is noted.
+            take: takes the current step of a batch.
+            runs: takes a batch whose job still runs.
+        """
+        self._calls = calls
+        self._slots = slots
+        self._journal = journal
+        self._take = take
+        self._schedule = PollSchedule()
+        self._listings = JobListings(calls, self._schedule, poll=take, runs=runs)
+        self._run_began = time.time()
+
+    def turn(self, now: float) -> None:
+        """Take the steps that are due by now (monotonic seconds), as many as can be under way."""
+        while self._calls.can_look and (due := self._schedule.next_due(now)) is not None:
+            if not self._listings.take(due):
+                self._take(due)
+
+    def next_at(self) -> float | None:
+        """When the next step is due (monotonic seconds), if it can be taken then."""
+        return self._schedule.next_at() if self._calls.can_look else None
+
+    def begin(self, batch: Batch) -> None:
+        """Follow the job that was submitted in the step before."""
+        batch.begun_at = batch.begun_at or time.time()
+        self._schedule.begin(batch)
+
+    def again(self, batch: Batch, after: float | None) -> None:
+        """Take a step again that had no result; `after` as in `PollSchedule.again`."""
+        self._schedule.again(batch, after)
+
+    def polled(self, batch: Batch) -> None:
+        """A poll was answered, or failed."""
+        self._schedule.polled(batch, time.monotonic() - batch.polled_at)
+
+    def is_given_up(self, batch: Batch) -> bool:
+        """A poll has failed, though its job may be well: whether that happened too often or for too long."""
+        batch.failed_polls += 1
+        if batch.failed_polls >= _MAX_FAILED_POLLS or self.overdue(batch) is not None:
+            return True
+        self._schedule.again(batch, batch.queue.settings.poll_max_interval)
+        return False
+
+    def ended(self, batch: Batch) -> None:
+        """A job has ended: that is progress for those behind it at the provider, too."""
+        self._schedule.ended(batch)
+        for later in self._slots.later(batch):
+            self._note_progress(later)
+
+    def runs(self, batch: Batch, again: Again) -> None:
+        """A job still runs."""
+        if again.progress is not None and again.progress != batch.progress:
+            batch.progress = again.progress
+            self._note_progress(batch)
+
+    def overdue(self, batch: Batch) -> Refusal | DeliveryFailed | None:
+        """As `overdue`, in this run."""
+        return overdue(batch, run_began=self._run_began)
+
+    def waiting(self, queue: DestinationQueue) -> int:
+        """How many batches of a destination are not sent until other batches have been answered."""
+        return self._schedule.waiting(queue)
+
+    def _note_progress(self, batch: Batch) -> None:
+        batch.since = time.time()
+        if batch.job is not None and batch.since - batch.noted_at > _PROGRESS_NOTED_EVERY:
+            batch.noted_at = self._journal.begin_step(batch.number, batch.step.name)
+
+
+def overdue(batch: Batch, *, run_began: float) -> Refusal | DeliveryFailed | None:
+    """Why a batch without a result is given up, or fails the run; None while it may wait.
+
+    Time counts from the latest progress: of its job, or the end of a job that was submitted before it.
+
+    Args:
+        batch: that waits.
+        run_began: Unix seconds; a batch of an earlier run is followed for as long as a batch of this run.
+    """
+    settings, now = batch.queue.settings, time.time()
+    if now - batch.since > settings.job_abandon:
+        return Refusal("unconfirmed", f"the job did not end within {settings.job_abandon:.0f} s of its last progress")
+    if now - max(batch.since, run_began) > settings.job_timeout:
+        return DeliveryFailed(
+            f"Batch {batch.number} ({batch.jobs}) did not end within `job_timeout` ({settings.job_timeout:.0f} s) of "
+            "its last progress. The journal keeps it, and the next run resumes it."
+        )
+    return None

@@ -1,0 +1,68 @@
+"""The queues of all destinations of a run."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable
+
+from target_mailing.delivery.queue import DestinationQueue
+
+__all__ = ["Queues"]
+
+
+class Queues:
+    """The queues by their destinations; they begin batches in turns."""
+
+    def __init__(self) -> None:
+        self._by_name: dict[str, DestinationQueue] = {}
+        #: The one first whose turn it is.
+        self._turns: deque[DestinationQueue] = deque()
+
+    def get(self, destination: str) -> DestinationQueue | None:
+        """The queue of a destination, if there is one."""
+        return self._by_name.get(destination)
+
+    def add(self, queue: DestinationQueue) -> None:
+        """Add the queue of one more destination."""
+        self._by_name[queue.destination.name] = queue
+        self._turns.append(queue)
+
+    def is_crowded(self) -> bool:
+        """Whether no more rows should be read for now."""
+        return any(queue.is_crowded() for queue in self._turns)
+
+    def is_empty(self) -> bool:
+        """Whether no row is here or under way."""
+        return all(queue.is_empty() for queue in self._turns)
+
+    def turn(self, now: float, *, ending: bool) -> None:
+        """Leave what was decided on disk, and make batches due, as in `DestinationQueue.close_batches`."""
+        for queue in self._turns:
+            queue.keep_on_disk()
+            queue.close_batches(now, ending=ending)
+
+    def begin_batches(self, begin_next: Callable[[DestinationQueue], bool]) -> None:
+        """Let the queues begin batches in turns, until none begins one more.
+
+        Args:
+            begin_next: begins the next batch of a queue, if there is one and it may; whether it did.
+        """
+        idle = 0
+        while idle < len(self._turns):
+            queue = self._turns[0]
+            self._turns.rotate(-1)
+            idle = 0 if begin_next(queue) else idle + 1
+
+    def due_at(self) -> float | None:
+        """When the oldest open batch is old enough to be sent (monotonic seconds)."""
+        times = (queue.due_at() for queue in self._turns)
+        return min((moment for moment in times if moment is not None), default=None)
+
+    def remember(self) -> None:
+        """All rows have ended and nothing failed: note what only such a run shows."""
+        for queue in self._turns:
+            queue.shared_keys.remember()
+
+    def repeated_keys(self) -> Counter[str]:
+        """By stream, rows whose key stands for other addresses, too."""
+        return sum((queue.shared_keys.rows for queue in self._turns), Counter())
