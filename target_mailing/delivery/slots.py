@@ -49,16 +49,14 @@ class Slots:
         return has_room and (queue.batches_at_once is None or self._by_queue[queue] < queue.batches_at_once)
 
     def take(self, batch: Batch) -> bool:
-        """Take a slot for a batch; whether it may begin. If there is none, it waits for one.
+        """Take a slot for a batch; whether it may begin. If there is none, or others wait, it waits behind them.
 
         A batch of an earlier run is under way already, so it begins in any case.
         """
-        if not batch.recovered and not self.is_free(batch.queue):
+        if not batch.recovered and (self._has_waiting(batch.queue) or not self.is_free(batch.queue)):
             self._waiting.append(batch)
             return False
-        self._taken[batch.number] = batch
-        self._by_queue[batch.queue] += 1
-        self._rows += len(batch.rows)
+        self._take(batch)
         return True
 
     def free(self, batch: Batch) -> None:
@@ -69,12 +67,11 @@ class Slots:
 
     def next(self) -> Batch | None:
         """The first batch that waits and has room now, in its slot."""
-        for batch in self._waiting:
-            if self.is_free(batch.queue):
-                self._waiting.remove(batch)
-                self.take(batch)
-                return batch
-        return None
+        batch = next((waiting for waiting in self._waiting if self.is_free(waiting.queue)), None)
+        if batch is not None:
+            self._waiting.remove(batch)
+            self._take(batch)
+        return batch
 
     def swap(self, batch: Batch) -> Batch:
         """A batch gives its slot to the next one that waits at its destination, and waits itself."""
@@ -82,7 +79,7 @@ class Slots:
         self._waiting.remove(following)
         self.free(batch)
         self._waiting.append(batch)
-        self.take(following)
+        self._take(following)
         return following
 
     def abandon_waiting(self) -> None:
@@ -116,3 +113,11 @@ class Slots:
         if submitted_at > self._lowered_at:
             self._lowered_at = now
             self._ceiling = max(1, min(self._ceiling, len(self._taken)) // 2)
+
+    def _has_waiting(self, queue: DestinationQueue) -> bool:
+        return any(batch.queue is queue for batch in self._waiting)
+
+    def _take(self, batch: Batch) -> None:
+        self._taken[batch.number] = batch
+        self._by_queue[batch.queue] += 1
+        self._rows += len(batch.rows)

@@ -55,11 +55,11 @@ def test_a_contact_made_anew_needs_its_former_id_under_no_key(target):
 def test_a_former_contact_leaves_before_its_key_has_the_new_one(target):
     target.take([target.row(3, "remove", 2, "b")])
     former = target.row(4, "remove", 0, "a")
-    former.key, former.former_of = None, b"key 1"
+    former.key, former.extend().former_of = None, b"key 1"
     assert target.queue.provider_ids.of([former], removing=True) == {0: ["one"]}
 
 
 def test_a_former_contact_that_is_its_keys_new_one_at_the_provider_stays(target):
     former = target.row(3, "remove", 0, "a")
-    former.key, former.former_of = None, b"key 2"
+    former.key, former.extend().former_of = None, b"key 2"
     assert target.queue.provider_ids.of([former], removing=True) == {}

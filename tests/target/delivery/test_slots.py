@@ -51,6 +51,15 @@ def test_a_batch_that_was_split_off_waits_for_a_slot_and_gets_it_before_new_ones
     assert not slots
 
 
+def test_batches_that_were_split_off_go_in_their_order():
+    queue, slots = Queue(), Slots(1)
+    first, second, third = (batch(number, queue) for number in (1, 2, 3))
+    assert [slots.take(one) for one in (first, second)] == [True, False]
+    slots.free(first)
+    assert not slots.take(third), "it would overtake the second"
+    assert slots.next() is second
+
+
 def test_a_batch_that_waits_at_a_busy_destination_keeps_no_other_waiting():
     busy, other, slots = Queue(1), Queue(1), Slots(3)
     batches = [batch(1, busy), batch(2, busy), batch(3, other), batch(4, other)]
