@@ -93,6 +93,7 @@ bench: $(READY) ## Goals, and ratios to an ordinary tap and target; takes an hou
 	@$(BIN)/python benchmarks/bench_snapshots.py
 	@$(BIN)/python benchmarks/bench_calls.py
 	@$(BIN)/python benchmarks/bench_target.py --million
+	@$(BIN)/python benchmarks/bench_journal.py
 
 bench-quick: $(READY) ## What the target costs beside its goals, the quick rows; or these: ROWS='wall cpu'
 	@$(BIN)/python benchmarks/bench_goals.py $(or $(ROWS),--quick)

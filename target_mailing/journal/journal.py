@@ -8,25 +8,27 @@ are kept as keyed hashes only; the key is random and is in the journal, sealed i
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from typing import Any
 
-import msgspec
 import sqlalchemy as sa
 
-from target_mailing.journal import tables
+from target_mailing.journal import former, tables
+from target_mailing.journal.arrivals import Arrivals
 from target_mailing.journal.batches import Evidence, JournalBatches, StoredBatch
 from target_mailing.journal.contact_names import ContactName, ContactNames
-from target_mailing.journal.hash_table import HashTable
 from target_mailing.journal.hashes import Hashes
 from target_mailing.journal.key_set import KeySet
 from target_mailing.journal.keys import Keys
 from target_mailing.journal.known import Known
 from target_mailing.journal.meta import JournalMeta
 from target_mailing.journal.rejects import JournalRejects, Reject
+from target_mailing.journal.replaced import Replaced
+from target_mailing.journal.runs import Index
 from target_mailing.journal.statements import select_in
 from target_mailing.journal.stores import JournalError, MemoryStore, Store
+from target_mailing.journal.transactions import Transactions
 from target_mailing.row import Row
 from target_mailing.spool import Spool
 
@@ -42,6 +44,8 @@ class Journal:
         shared_keys: keys that stood for several addresses at once in one run.
         returned_keys: keys that left an address and came back to it in one run.
         declined: topics that contacts declined which are not at the provider yet.
+        one_transaction: a context in which all that is noted is committed together, at its end: no call to a provider
+            may begin before that.
     """
 
     def __init__(self, store: Store, *, hash_key: str | None = None) -> None:
@@ -56,18 +60,31 @@ class Journal:
         """
         self._store = store
         self.spool = Spool(store.folder)
+        transactions = Transactions(store)
+        self._transaction, self._reading = transactions.write, transactions.read
+        self.one_transaction = transactions.join
         try:
             with self._reading():
-                self._connection = store.open()
+                self._connection = transactions.open()
                 self._meta = JournalMeta(self._connection, store.name)
                 self._meta.check_tables()
+                driver = transactions.driver
+                if is_former := self._meta.is_former:
+                    former.put_aside(driver)
                 tables.make(self._connection)
+                if is_former:
+                    former.copy(driver)
                 self._hash_key = self._meta.hash_key(hash_key)
                 self.hashes = Hashes(self._hash_key)
                 self._batches = JournalBatches(self._connection)
                 self._rejects = JournalRejects(self._connection)
-                self._contacts = HashTable(self._connection, tables.contacts, tables.contacts_log)
-                self._keys = Keys(self._connection)
+                replaced = Replaced(driver, tables.replaced_contacts)
+                by_id = Index("contacts_by_id", "id")
+                self._contacts = Arrivals(driver, tables.contacts, by_id, replaced=replaced)
+                self._keys = Keys(self._connection, driver)
+                if is_former:
+                    former.take_over(driver, self._contacts, self._keys.table)
+                    self._meta.note_format()
                 self._provider_ids = ContactNames(self._connection, tables.names, nullcontext)
                 self.shared_keys = KeySet(self._connection, tables.shared_keys, self._reading)
                 self.returned_keys = KeySet(self._connection, tables.returned_keys, self._reading)
@@ -135,8 +152,8 @@ class Journal:
     def contacts(self, ids: Sequence[int]) -> dict[int, Known]:
         """What is known of these contacts."""
         with self._reading():
-            entries = self._contacts.find(ids)
-            return {contact: Known(fingerprint, at) for contact, fingerprint, at in entries.values()}
+            found = self._contacts.find(ids)
+            return {contact: Known(fingerprint, at) for _, contact, fingerprint, at in found.values()}
 
     def emails(self, keys: Sequence[bytes]) -> dict[bytes, str]:
         """The address last delivered under each of these keys; "" for a key that was deleted since."""
@@ -146,7 +163,7 @@ class Journal:
     def keys_of(self, contact: int) -> Sequence[bytes]:
         """The keys that a contact was last delivered under."""
         with self._reading():
-            return self._keys.of(contact)
+            return self._keys.of([contact])[contact]
 
     @property
     def has_possible_addresses(self) -> bool:
@@ -167,8 +184,10 @@ class Journal:
         holders: dict[str, dict[int, Sequence[bytes]]] = {}
         query = sa.select(tables.names).where(tables.names.c.destination == self.hashes.destination_id(destination))
         with self._reading():
-            for row in [*select_in(self._connection, query, tables.names.c.name, ids)]:
-                holders.setdefault(row.name, {})[row.contact] = self._keys.of(row.contact)
+            rows = [*select_in(self._connection, query, tables.names.c.name, ids)]
+            keys = self._keys.of(row.contact for row in rows)
+        for row in rows:
+            holders.setdefault(row.name, {})[row.contact] = keys[row.contact]
         return holders
 
     def unfinished(self, destination: str) -> list[StoredBatch]:
@@ -345,46 +364,12 @@ class Journal:
         """
         with self._transaction():
             if not self._meta.keeps_contacts:
-                self._contacts.merge_if(lambda entry: entry[2] is not None and entry[2] < moment)
-                self._connection.execute(sa.delete(tables.contacts).where(tables.contacts.c.confirmed_at < moment))
+                self._contacts.forget(tables.contacts.c.confirmed_at < moment)
                 self._keys.forget_before(moment)
+            self._contacts.tidy()
+            self._keys.table.tidy()
             self._batches.forget_before(moment)
             self._rejects.forget_before(moment)
-
-    # Transactions
-
-    @contextmanager
-    def _transaction(self, *, commit: bool = True) -> Iterator[None]:
-        """Read or write, and commit, so that no transaction stays open while the run waits."""
-        try:
-            yield
-            if commit:
-                self._connection.commit()
-                self._store.check()
-                if self._keys.has_erased:
-                    self._keys.has_erased = False
-                    self._store.overwrite(self._connection)
-        except self._store.errors as exc:
-            self._roll_back()
-            failure = self._store.failure(exc)
-            raise self._store.error(f"{failure}. Rows that are not noted there are not acknowledged") from None
-        except OverflowError as exc:  # a number that no version writes
-            self._roll_back()
-            raise self._store.damaged(exc) from None
-
-    @contextmanager
-    def _reading(self) -> Iterator[None]:
-        """Read, in a transaction, from a journal that may be damaged."""
-        try:
-            with self._transaction():
-                yield
-        except (msgspec.MsgspecError, UnicodeError, AttributeError, LookupError, TypeError, ValueError) as exc:
-            self._roll_back()
-            raise self._store.damaged(exc) from exc
-
-    def _roll_back(self) -> None:
-        with suppress(sa.exc.SQLAlchemyError, AttributeError):  # it may not be open
-            self._connection.rollback()
 
     def _note_contacts(self, rows: Sequence[Row], confirmed_at: float | None) -> None:
         self._contacts.put([(row.id, row.fingerprint, confirmed_at) for row in rows])

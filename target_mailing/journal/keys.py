@@ -9,8 +9,9 @@ import msgspec
 import sqlalchemy as sa
 
 from target_mailing.journal import tables
-from target_mailing.journal.hash_table import HashTable
-from target_mailing.journal.statements import delete_rows, replace_rows
+from target_mailing.journal.arrivals import Arrivals
+from target_mailing.journal.runs import Index, Runs
+from target_mailing.journal.statements import Driver, delete_rows, replace_rows
 from target_mailing.row import Row
 
 __all__ = ["Keys"]
@@ -36,20 +37,23 @@ class Keys:
     them.
     """
 
-    def __init__(self, connection: sa.Connection) -> None:
+    def __init__(self, connection: sa.Connection, driver: Driver) -> None:
         """Open the tables, with the entries of earlier runs."""
         self._connection = connection
-        self._table = HashTable(connection, tables.keys, tables.keys_log)
-        self._has_index = False
-        #: An address was erased; the caller resets it.
-        self.has_erased = False
+        # Most pipelines never need this index; it is made when it is first used.
+        self._by_contact = Runs(driver, tables.keys, Index("keys_by_contact", "contact"))
+        by_id = Index("keys_by_id", "id", start=8)
+        self.table = Arrivals(driver, tables.keys, by_id, others=[self._by_contact], replaced=None)
         self._possible: dict[bytes, dict[str, _PossibleAddress]] = {}
+        #: Keys that have a possible address, by its contact.
+        self._possible_keys: dict[int, set[bytes]] = {}
         for key, email, contact, is_stuck in connection.execute(sa.select(tables.possible_addresses)):
             self._possible.setdefault(key, {})[email] = _PossibleAddress(contact, is_stuck)
+            self._possible_keys.setdefault(contact, set()).add(key)
 
     def emails(self, keys: Sequence[bytes]) -> dict[bytes, str]:
         """The address last confirmed under each of these keys; "" for a key that was deleted since."""
-        return {key: entry[1] for key, entry in self._table.find(keys).items()}
+        return {key: email for key, (_, _, email, _) in self.table.find(keys).items()}
 
     @property
     def has_possible_addresses(self) -> bool:
@@ -60,38 +64,26 @@ class Keys:
         """Addresses that may be at the provider under a key, besides its own."""
         return [] if key is None else list(self._possible.get(key, ()))
 
-    def of(self, contact: int) -> Sequence[bytes]:
-        """The keys that a contact was last confirmed under."""
-        self._table.merge()
-        if not self._has_index:
-            # Most pipelines never need the index, and each key written would pay for it.
-            self._connection.exec_driver_sql("CREATE INDEX IF NOT EXISTS keys_by_contact ON keys (contact)")
-            self._has_index = True
-        query = sa.select(tables.keys.c.id).where(tables.keys.c.contact == contact)
-        return self._connection.execute(query).scalars().all()
+    def of(self, contacts: Iterable[int]) -> dict[int, list[bytes]]:
+        """The keys that each of these contacts was last confirmed under."""
+        keys: dict[int, list[bytes]] = {contact: [] for contact in contacts}
+        for _, key, email, contact in self._by_contact.rows(keys):
+            if email and contact in keys:
+                keys[contact].append(key)
+        return keys
 
     def note(self, rows: Sequence[Row]) -> None:
         """The keys of these rows have the rows' addresses, or were deleted, as they were known to be."""
         now = int(time.time())
-        entries = [_entry(row.key, row, now) for row in rows if row.key]
-        entries.extend(_entry(key, row, now) for row in rows for key in row.also)
-        before = self.emails([key for key, _, _ in entries])
-        self._table.put(entries)
-        left = [key for key, email, _ in entries if before.get(key, "") not in ("", email)]
-        if left:
-            self._table.erase(left)
-            self.has_erased = True
+        entries = {row.key: _entry(row.key, row, now) for row in rows if row.key}
+        entries.update((key, _entry(key, row, now)) for row in rows for key in row.also)
+        before = self.table.find([*entries], writing=True)
+        new = {key: entry for key, entry in entries.items() if key not in before or before[key][1:] != entry}
+        self.table.replace(new, before)
 
     def forget_before(self, moment: float) -> None:
         """Forget keys that were deleted before this time (Unix seconds)."""
-        now = int(time.time())
-        self._table.merge_if(lambda entry: not entry[1] and -entry[2] < moment)
-        is_deleted = tables.keys.c.email == ""
-        # Earlier versions did not note the time: it is now.
-        self._connection.execute(
-            sa.update(tables.keys).where(is_deleted, tables.keys.c.contact == 0).values(contact=-now)
-        )
-        self._connection.execute(sa.delete(tables.keys).where(is_deleted, tables.keys.c.contact > -int(moment)))
+        self.table.forget(tables.keys.c.email == "", tables.keys.c.contact > -int(moment))
 
     def confirm(self, rows: Sequence[Row]) -> None:
         """These rows arrived: their keys have the rows' addresses, or are deleted."""
@@ -110,20 +102,23 @@ class Keys:
 
     def forget_possible(self, rows: Iterable[Row]) -> None:
         """Forget possible addresses that became the own address of their key, or that a row without key removed."""
-        if not self._possible:
-            return
-        removed = {row.id for row in rows if row.key is None}
-        own = {key: row.id for row in rows if row.key is not None for key in (row.key, *row.also)}
-        gone = [
-            (key, email)
-            for key, addresses in self._possible.items()
-            for email, address in addresses.items()
-            if address.contact in removed or (key in own and (not address.is_stuck or address.contact == own[key]))
-        ]
-        for key, email in gone:
-            del self._possible[key][email]
-            if not self._possible[key]:
+        gone: dict[tuple[bytes, str], int] = {}
+        for row in rows if self._possible else ():
+            keys = self._possible_keys.get(row.id, ()) if row.key is None else (row.key, *row.also)
+            for key in keys:
+                for email, address in self._possible.get(key, {}).items():
+                    is_own = address.contact == row.id
+                    if is_own or (row.key is not None and not address.is_stuck):
+                        gone[key, email] = address.contact
+        for (key, email), contact in gone.items():
+            left = self._possible[key]
+            del left[email]
+            if not left:
                 del self._possible[key]
+            if all(address.contact != contact for address in left.values()):
+                self._possible_keys[contact].discard(key)
+                if not self._possible_keys[contact]:
+                    del self._possible_keys[contact]
         delete_rows(self._connection, tables.possible_addresses, [{"key": key, "email": email} for key, email in gone])
 
     def _add_possible(self, addresses: Iterable[tuple[bytes, str, int]], *, is_stuck: bool) -> None:
@@ -132,6 +127,7 @@ class Keys:
             known = self._possible.setdefault(key, {})
             if email not in known or known[email].is_stuck != is_stuck:
                 known[email] = _PossibleAddress(contact, is_stuck)
+                self._possible_keys.setdefault(contact, set()).add(key)
                 new.append({"key": key, "email": email, "contact": contact, "stuck": is_stuck})
         replace_rows(self._connection, tables.possible_addresses, new)
 

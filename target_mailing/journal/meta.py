@@ -9,23 +9,23 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from target_mailing.journal import tables
+from target_mailing.journal import former, tables
 from target_mailing.journal.sealing import KEY_SIZE, SealError, seal, unseal
 from target_mailing.journal.stores import JournalError
 
 __all__ = ["JournalMeta"]
 
-#: Versions: of a journal with an open key of the hashes, and with a sealed one. Earlier versions of this program read
-#: only the first.
-_OPEN: Final = b"3"
-_SEALED: Final = b"4"
+#: Versions: of a journal with an open key of the hashes, and with a sealed one.
+_OPEN: Final = b"5"
+_SEALED: Final = b"6"
+#: By version before these, the one that it becomes.
+_FORMER: Final = {b"3": _OPEN, b"4": _SEALED}
 #: Set where a forgotten contact would be delivered twice.
 _KEEPS_CONTACTS: Final = "keeps_contacts"
-#: Tables of every journal, whichever version made it.
-_ALWAYS: Final = (
-    tables.meta, tables.batches, tables.steps, tables.contacts, tables.contacts_log, tables.keys, tables.keys_log,
-    tables.names, tables.possible_addresses, tables.rejects,
-)  # fmt: skip
+#: Tables of every journal, whichever version made it; those of this version, and those of the versions before.
+_ALWAYS: Final = ("meta", "batches", "steps", "names", "strays", "rejects", "contacts", "keys")
+_NOW: Final = (*_ALWAYS, "replaced_contacts", "runs")
+_BEFORE: Final = (*_ALWAYS, *former.TABLES)
 #: A check value, which shows that the key is damaged.
 _CHECK: Final = "secret_check"
 
@@ -51,20 +51,31 @@ class JournalMeta:
             ValueError: a part of it is missing, which would be made again, empty.
         """
         names = set(sa.inspect(self._connection).get_table_names())
-        present = [table for table in _ALWAYS if table.name in names]
-        version = self._read("version") if tables.meta in present else None
+        version = self._read("version") if "meta" in names else None
         if version is None:
-            if any(self._connection.execute(sa.select(table).limit(1)).first() for table in present):
+            present = [sa.table(name) for name in sorted(names.intersection(_NOW))]
+            if any(self._connection.execute(sa.select(sa.text("1")).select_from(table)).first() for table in present):
                 raise ValueError("no version")
-        elif version not in (_OPEN, _SEALED):
+        elif version not in (_OPEN, _SEALED, *_FORMER):
             number = version.decode("ascii", "replace") if isinstance(version, bytes) else ""
             raise JournalError(
                 f"Setting `journal`: {self._name} was made by another version of this program (format "
-                f"{number if number.isdecimal() else 'unknown'}; this version reads {_OPEN.decode()} and "
+                f"{number if number.isdecimal() else 'unknown'}; this version reads {min(_FORMER).decode()} to "
                 f"{_SEALED.decode()}) and was not changed. Install the version that made it, or a later one."
             )
-        elif len(present) < len(_ALWAYS):
+        elif not names.issuperset(_BEFORE if version in _FORMER else _NOW):
             raise ValueError("a table is missing")
+
+    @property
+    def is_former(self) -> bool:
+        """Whether the journal has the format of the versions before; its tables exist."""
+        return sa.inspect(self._connection).has_table("meta") and self._read("version") in _FORMER
+
+    def note_format(self) -> None:
+        """Note that the journal has the format of this version now."""
+        version = tables.meta.c.name == "version"
+        now = _FORMER[self._read("version") or b""]
+        self._connection.execute(sa.update(tables.meta).where(version).values(value=now))
 
     def hash_key(self, secret: str | None) -> bytes:
         """The key of the hashes; a new journal gets one.

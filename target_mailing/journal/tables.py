@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy.schema import CreateIndex, CreateTable, ExecutableDDLElement
 
 __all__ = [
-    "batches", "contacts", "contacts_log", "declined", "keys", "keys_log", "known_rejects", "make", "meta", "metadata",
-    "names", "possible_addresses", "rejects", "returned_keys", "shared_keys", "steps",
+    "batches", "contacts", "declined", "keys", "known_rejects", "make", "meta", "metadata", "names",
+    "possible_addresses", "rejects", "replaced_contacts", "returned_keys", "runs", "shared_keys", "steps",
 ]  # fmt: skip
 
 metadata = sa.MetaData()
@@ -44,30 +44,36 @@ steps = sa.Table(
 contacts = sa.Table(
     "contacts",
     metadata,
+    # In the order of their arrival; a contact that is confirmed again has a new row.
+    sa.Column("n", _NUMBER, primary_key=True, autoincrement=False),
     # 64 bits: two contacts with one hash would only be sent more often than needed.
-    sa.Column("id", _NUMBER, primary_key=True, autoincrement=False),
+    sa.Column("id", sa.BigInteger, nullable=False),
     sa.Column("fingerprint", sa.BigInteger, nullable=False),
     sa.Column("confirmed_at", sa.Float),  # null: submitted, without a confirmed result
+)
+replaced_contacts = sa.Table(
+    "replaced_contacts",
+    metadata,
+    sa.Column("n", _NUMBER, primary_key=True),
+    sa.Column("numbers", sa.LargeBinary, nullable=False),  # of rows of contacts that have a newer one; 64 bits each
 )
 keys = sa.Table(
     "keys",
     metadata,
-    sa.Column("id", sa.LargeBinary, primary_key=True),  # keyed hash of destination, stream and key
-    sa.Column("email", sa.String, nullable=False),
+    # In the order of their arrival; the row of a key that changes is erased, and a new one is added.
+    sa.Column("n", _NUMBER, primary_key=True, autoincrement=False),
+    sa.Column("id", sa.LargeBinary, nullable=False),  # keyed hash of destination, stream and key
+    sa.Column("email", sa.String, nullable=False),  # "" for a key that was deleted; its contact is then -(the time)
     sa.Column("contact", sa.BigInteger, nullable=False),
-    sqlite_with_rowid=False,
 )
-contacts_log = sa.Table(
-    "contacts_log",
+runs = sa.Table(
+    "runs",
     metadata,
-    sa.Column("n", _NUMBER, primary_key=True),
-    sa.Column("entries", sa.LargeBinary, nullable=False),  # msgpack; see hash_table.py
-)
-keys_log = sa.Table(
-    "keys_log",
-    metadata,
-    sa.Column("n", _NUMBER, primary_key=True),
-    sa.Column("entries", sa.LargeBinary, nullable=False),
+    # The sorted runs of each index, in tables of their own; see runs.py.
+    sa.Column("n", sa.Integer, primary_key=True),
+    sa.Column("of", sa.String, nullable=False),
+    sa.Column("first", sa.BigInteger, nullable=False),
+    sa.Column("last", sa.BigInteger, nullable=False),
 )
 possible_addresses = sa.Table(
     "strays",

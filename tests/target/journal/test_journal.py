@@ -6,7 +6,7 @@ import os
 import sqlite3
 import stat
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from subprocess import PIPE
 
@@ -264,7 +264,6 @@ def test_old_entries_are_forgotten(open_journal):
     one = row(journal, "a@b.test")
     number = journal.begin_batch("d", "add", "json", [one])
     journal.settle(number, destination="d", action="add", route="json", outcomes={"delivered": 1}, confirmed=[one])
-    journal._contacts.merge()
     journal.forget_before(time.time() - 60)
     assert journal.contacts([one.id])
     journal.forget_before(time.time() + 60)
@@ -281,7 +280,6 @@ def test_contacts_that_are_kept_are_never_forgotten(open_journal):
     journal.close()
     journal = open_journal()
     journal.keep_contacts()
-    journal._contacts.merge()
     journal.forget_before(time.time() + 60)
     assert journal.contacts([one.id])
     journal.close()
@@ -310,13 +308,32 @@ def test_p9_a_batch_whose_addresses_are_not_those_of_their_hashes_is_not_taken_o
 
 def test_p9_a_number_that_no_version_writes_is_damage(path):
     journal = Journal(FileStore(path))
-    with journal._transaction():
+    with closing(journal), pytest.raises(JournalError, match="is damaged"), journal._transaction():
         journal._contacts.put([(1 << 63, 1, 0.5)])
-    with closing(journal), pytest.raises(JournalError, match="is damaged"):
-        journal.forget_before(1.0)
 
 
 @pytest.mark.parametrize(("ago", "is_known"), [(60, True), (-60, True), (8 * 86_400, False), (-30 * 86_400, False)])
 def test_what_was_confirmed_by_a_clock_that_was_ahead_does_not_count(ago, is_known):
     assert Known(1, time.time() - ago).is_confirmed_within(7 * 86_400) is is_known
     assert not Known(1, None).is_confirmed_within(7 * 86_400)
+
+
+def test_what_is_noted_in_one_transaction_is_committed_once_or_not_at_all(open_journal):
+    journal = open_journal()
+    rows = [row(journal, f"{n}@b.test") for n in range(3)]
+    commits = []
+    sa.event.listen(journal._connection.engine, "commit", lambda _: commits.append(1))
+    with journal.one_transaction():
+        for one in rows[:2]:
+            number = journal.begin_batch("d", "add", "json", [one])
+            journal.begin_step(number, "submit")
+            journal.settle(number, destination="d", action="add", route="json", outcomes={}, confirmed=[one])
+        assert journal.emails([rows[0].key]) == {rows[0].key: "0@b.test"}
+    assert len(commits) == 1
+    with suppress(ZeroDivisionError), journal.one_transaction():
+        journal.note_rows(unchanged=rows)
+        raise ZeroDivisionError
+    journal.close()
+    journal = open_journal()
+    assert journal.emails([one.key for one in rows]).keys() == {one.key for one in rows[:2]}
+    journal.close()

@@ -132,12 +132,12 @@ def test_p9_a_journal_of_a_later_version_is_left_as_it_is(mailjet, caplog):
     path = mailjet.folder / "journal.sqlite"
     assert mailjet.deliver(ADD).error is None
     with closing(sqlite3.connect(path)) as database:
-        database.execute("UPDATE meta SET value = x'35' WHERE name = 'version'")
+        database.execute("UPDATE meta SET value = x'37' WHERE name = 'version'")
         database.execute("DROP TABLE shared_keys")
         database.commit()
         before = "".join(database.iterdump())
     result = mailjet.deliver(ADD)
-    assert "format 5; this version reads 3 and 4" in str(result.error)
+    assert "format 7; this version reads 3 to 6" in str(result.error)
     assert result.states == []
     with closing(sqlite3.connect(path)) as database:
         assert "".join(database.iterdump()) == before
@@ -151,7 +151,7 @@ def test_p9_a_journal_of_a_later_version_is_left_as_it_is(mailjet, caplog):
         "DELETE FROM meta WHERE name = 'version'",
         "DELETE FROM meta",
         "DROP TABLE meta",
-        "DROP TABLE keys_log",
+        "DROP TABLE runs",
         "DROP TABLE contacts",
         "DROP TABLE strays",
     ],

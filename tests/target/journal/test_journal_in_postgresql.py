@@ -197,7 +197,7 @@ def test_tables_that_were_changed_or_dropped_are_told_and_not_made_anew(database
     ((place,),) = database.execute(query, [f"target_mailing_mailjet_{mailjet.folder.name[:10]}%"]).fetchall()
     for statement, said in (
         (f"ALTER TABLE {place}.keys RENAME COLUMN contact TO other", "changed or dropped by another program"),
-        (f"ALTER TABLE {place}.keys RENAME COLUMN other TO contact; DROP TABLE {place}.keys_log", "is damaged"),
+        (f"ALTER TABLE {place}.keys RENAME COLUMN other TO contact; DROP TABLE {place}.runs", "is damaged"),
     ):
         database.execute(statement)
         result = mailjet.deliver([schema(), person(1, name="Other"), state(1)])

@@ -1,7 +1,8 @@
-"""Journals that the version before wrote, killed at each step of each route: this one takes them over and goes on.
+"""Journals that earlier versions wrote, killed at each step of each route: this one takes them over and goes on.
 
-`tests/target/journals` holds them, with the calls that the sandbox had answered by then. These are played to another
-sandbox, so that it is where that one was when the run was killed.
+`tests/target/journals` holds those of the first version, and `tickets` there some of a later one, with the calls that
+the sandbox had answered by then. These are played to another sandbox, so that it is where that one was when the run was
+killed.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from threading import Thread
 
 import psycopg
 import pytest
+import sqlalchemy as sa
 
 from mailing_api.errors import MailingError
 from mailing_api.http.retry import RetryPolicy
@@ -24,9 +26,15 @@ from mailing_sandbox.postgrid import download
 from mailing_sandbox.provider import Call
 from mailing_sandbox.server import Sandbox
 from mailing_sandbox.ses import signing
+from target_mailing.contacts.contact import EncodedContact
 from target_mailing.delivery import jobs
 from target_mailing.delivery.errors import DeliveryFailed
+from target_mailing.journal import runs
+from target_mailing.journal.journal import Journal, JournalError
+from target_mailing.journal.meta import JournalMeta
+from target_mailing.journal.stores import FileStore, PostgresStore
 from target_mailing.outcome import Outcome
+from target_mailing.row import Row
 from target_mailing.ses import account as ses_account
 from target_mailing.ses import import_route as ses_import_route
 from tests.target.conftest import Mailjet
@@ -50,8 +58,18 @@ def marks(case, end):
     return pytest.mark.slow if end == "done" else (pytest.mark.slow, pytest.mark.exhaustive)
 
 
+#: Where recorded journals are, by version: the first one, and the first that had tickets.
+FOLDERS = (FOLDER, FOLDER / "tickets")
+
+
 def each(*ends):
-    return [pytest.param(case, end, id=f"{case.name}-{end}", marks=marks(case, end)) for case in CASES for end in ends]
+    return [
+        pytest.param((case, folder), end, id=f"{case.name}-{end}-{folder.name}", marks=marks(case, end))
+        for folder in FOLDERS
+        for case in CASES
+        for end in ends
+        if (folder / f"{case.name}.zip").exists()
+    ]
 
 
 @pytest.fixture(autouse=True)
@@ -117,9 +135,9 @@ def _play(sandbox, case, calls):
         providers[call["provider"]].answer(Call.of(call["method"], call["path"], call["query"], headers, body))
 
 
-def unpack(case, folder, form=""):
+def unpack(case, folder, form="", recorded=FOLDER):
     """The journal of a case into a folder; returns the calls."""
-    with zipfile.ZipFile(FOLDER / f"{case.name}{form}.zip") as archive:
+    with zipfile.ZipFile(recorded / f"{case.name}{form}.zip") as archive:
         archive.extractall(folder)
     return json.loads((folder / "calls.json").read_text())
 
@@ -154,8 +172,11 @@ def account(sandbox, case, folder, journal):
     return Mailjet(sandbox, folder, settings | more)
 
 
-def check(case, result, left):
+def check(recorded, result, left):
     """Every row has its outcome, and the rejects come out, also those that the run before left."""
+    case, folder = recorded
+    if folder != FOLDER:
+        left = 0  # they come again, and only the first version wrote them in another form
     rows = sum(message["type"] == "RECORD" for message in cases.second(case))
     assert result.error is None, result.log
     assert len(result.states) == 1
@@ -165,9 +186,10 @@ def check(case, result, left):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("case", "end"), each("done", "not done"))
-def test_p3_a_batch_left_at_a_step_is_followed_to_its_end(sandbox, monkeypatch, tmp_path, case, end):
-    calls = unpack(case, tmp_path)
+@pytest.mark.parametrize(("recorded", "end"), each("done", "not done"))
+def test_p3_a_batch_left_at_a_step_is_followed_to_its_end(sandbox, monkeypatch, tmp_path, recorded, end):
+    case, kept = recorded
+    calls = unpack(case, tmp_path, recorded=kept)
     at(sandbox, case, calls, end)
     journal = tmp_path / "journal.sqlite"
     know_account(monkeypatch, journal.read_bytes() + journal.with_name("journal.sqlite-wal").read_bytes())
@@ -175,7 +197,7 @@ def test_p3_a_batch_left_at_a_step_is_followed_to_its_end(sandbox, monkeypatch, 
         ((left,),) = database.execute("SELECT count(*) FROM rejects")
         ((version,),) = database.execute("SELECT value FROM meta WHERE name = 'version'")
         assert version == b"3"
-    check(case, account(sandbox, case, tmp_path, str(journal)).deliver(cases.second(case)), left)
+    check(recorded, account(sandbox, case, tmp_path, str(journal)).deliver(cases.second(case)), left)
     assert cases.held(sandbox, case) == cases.expected(case)
     with closing(sqlite3.connect(journal)) as database:
         assert database.execute("SELECT count(*) FROM batches WHERE state = 'open'").fetchone() == (0,)
@@ -200,18 +222,25 @@ def test_p9_where_the_provider_forgot_everything_each_row_ends_or_the_run_says_w
         assert "@" not in str(result.error)
 
 
-IN_POSTGRESQL = [case for case in CASES if (FOLDER / f"{case.name}.postgresql.zip").exists()]
+IN_POSTGRESQL = [
+    (case, folder) for case in CASES for folder in FOLDERS if (folder / f"{case.name}.postgresql.zip").exists()
+]
 
 
 @pytest.mark.parametrize(
-    "case",
+    "recorded",
     [
-        pytest.param(case, id=case.name, marks=() if case.name == "mailjet-json-submit" else pytest.mark.slow)
-        for case in IN_POSTGRESQL
+        pytest.param(
+            (case, folder),
+            id=f"{case.name}-{folder.name}",
+            marks=() if (case.name, folder.name) == ("mailjet-json-submit", "tickets") else pytest.mark.slow,
+        )
+        for case, folder in IN_POSTGRESQL
     ],
 )
-def test_p3_a_batch_left_in_postgresql_is_followed_to_its_end(sandbox, monkeypatch, tmp_path, postgresql_url, case):
-    at(sandbox, case, unpack(case, tmp_path, ".postgresql"), "done")
+def test_p3_a_batch_left_in_postgresql_is_followed_to_its_end(sandbox, monkeypatch, tmp_path, postgresql_url, recorded):
+    case, kept = recorded
+    at(sandbox, case, unpack(case, tmp_path, ".postgresql", kept), "done")
     dump = (tmp_path / "journal.sql").read_text()
     know_account(monkeypatch, dump.encode())
     (schema,) = re.findall(r"CREATE SCHEMA (\w+);", dump)
@@ -219,7 +248,7 @@ def test_p3_a_batch_left_in_postgresql_is_followed_to_its_end(sandbox, monkeypat
     with psycopg.connect(postgresql_url, autocommit=True) as database:
         database.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
         database.execute(dump)
-    check(case, account(sandbox, case, tmp_path, postgresql_url).deliver(cases.second(case)), left)
+    check(recorded, account(sandbox, case, tmp_path, postgresql_url).deliver(cases.second(case)), left)
     assert cases.held(sandbox, case) == cases.expected(case)
     with psycopg.connect(postgresql_url, autocommit=True) as database:
         assert database.execute(f"SELECT count(*) FROM {schema}.batches WHERE state = 'open'").fetchone() == (0,)
@@ -227,8 +256,87 @@ def test_p3_a_batch_left_in_postgresql_is_followed_to_its_end(sandbox, monkeypat
         database.execute(f"DROP SCHEMA {schema} CASCADE")
 
 
+#: Of the recorded journal whose tables of hashes are filled; the program that did it is in the same file.
+DESTINATION, PEOPLE = "a destination", 60
+
+
+def row(journal, number, address="", action="add"):
+    address = address or f"person{number}@example.com"
+    hashes = journal.hashes
+    return Row(
+        line=1, raw=b"", stream="people", key=hashes.key_id(DESTINATION, "people")(b"%d" % number),
+        id=hashes.contact_id(DESTINATION)(address), action=action,
+        fingerprint=hashes.fingerprint(action)(b"%d" % number),
+        held=EncodedContact(address, address, b"content"), drops_key=action == "remove",
+    )  # fmt: skip
+
+
+@pytest.fixture(params=["file", "postgresql"])
+def recorded_tables(request, tmp_path):
+    """Opens a journal of before whose tables of hashes are filled."""
+    with zipfile.ZipFile(FOLDER / "tickets" / "tables.zip") as archive:
+        archive.extractall(tmp_path)
+    if request.param == "file":
+        yield lambda: Journal(FileStore(tmp_path / "journal.sqlite"))
+        return
+    (tmp_path / "journal.sqlite").unlink()
+    url = request.getfixturevalue("postgresql_url")
+    dump = (tmp_path / "journal.sql").read_text()
+    (schema,) = re.findall(r"CREATE SCHEMA (\w+);", dump)
+    with psycopg.connect(url, autocommit=True) as database:
+        database.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
+        database.execute(dump)
+        yield lambda: Journal(PostgresStore(url, "tables"))
+        database.execute(f"DROP SCHEMA {schema} CASCADE")
+
+
+@pytest.mark.parametrize("run_at", [7, 65_536])
+def test_p3_tables_that_were_ordered_by_hashes_are_taken_over_whole(recorded_tables, monkeypatch, tmp_path, run_at):
+    monkeypatch.setattr(runs, "_RUN_AT", run_at)
+    with monkeypatch.context() as patch:
+        patch.setattr(JournalMeta, "note_format", lambda _: [].pop())
+        with pytest.raises(JournalError):  # as if it were killed
+            recorded_tables()
+    for _ in range(2):
+        with closing(recorded_tables()) as journal:
+            rows = {number: row(journal, number) for number in [*range(PEOPLE + 1), 500]}
+            emails = {one.key: one.email for one in rows.values()}
+            emails |= {rows[1].key: "", rows[2].key: "moved2@example.com", rows[500].key: "person5@example.com"}
+            keys = [one.key for one in rows.values()]
+            assert journal.emails(keys) == emails
+            ids = [one.id for number, one in rows.items() if number not in (1, 3, 5, 500)]
+            known = journal.contacts([*ids, rows[3].id, rows[1].id, rows[5].id])
+            assert [known[one.id].fingerprint for one in rows.values() if one.id in ids] == [
+                one.fingerprint for one in rows.values() if one.id in ids
+            ]
+            assert all(one.confirmed_at for one in known.values())
+            assert known[rows[1].id].fingerprint == row(journal, 1, action="remove").fingerprint
+            assert known[rows[5].id].fingerprint == rows[500].fingerprint
+            assert rows[3].id not in known
+            perhaps = row(journal, 4, "perhaps4@example.com")
+            assert journal.contacts([perhaps.id])[perhaps.id].confirmed_at is None
+            assert {*journal.keys_of(rows[5].id)} == {rows[5].key, rows[500].key}
+            assert journal.keys_of(rows[1].id) == journal.keys_of(rows[2].id) == []
+            assert journal.possible_addresses(rows[4].key) == ["perhaps4@example.com"]
+            assert journal.possible_addresses(rows[8].key) == ["old8@example.com"]
+            assert journal.provider_ids([rows[6].id]) == {rows[6].id: ["id person6@example.com"]}
+            assert journal.shared_keys.among(keys) == {rows[9].key}
+            assert journal.declined.of([rows[10].id]) == {rows[10].id: {"News"}}
+            assert [len(batch.rows) for batch in journal.unfinished(DESTINATION)] == [1]
+            assert len(journal.pending_rejects(5)) == 1
+            assert not [name for name in sa.inspect(journal._connection).get_table_names() if "former" in name]
+    with closing(recorded_tables()) as journal:
+        gone = row(journal, 20, action="remove")
+        number = journal.begin_batch(DESTINATION, "remove", "json", [gone])
+        journal.settle(
+            number, destination=DESTINATION, action="remove", route="json", outcomes={}, confirmed=[gone]
+        )  # fmt: skip
+        left = b"".join(file.read_bytes() for file in tmp_path.glob("journal.sqlite*"))
+        assert left.count(b"person20@") == left.count(b"id person20@")  # what the provider calls it stays
+
+
 def test_every_journal_recorded_was_left_at_a_step(tmp_path):
-    assert {case.account for case in IN_POSTGRESQL} == {"mailjet", "ses", "suppressions", "postgrid"}
+    assert {case.account for case, _ in IN_POSTGRESQL} == {"mailjet", "ses", "suppressions", "postgrid"}
     for case in CASES:
         folder = tmp_path / case.name
         unpack(case, folder)

@@ -6,8 +6,6 @@ import json
 
 import pytest
 
-from target_mailing.journal.journal import Journal
-from target_mailing.journal.stores import FileStore
 from tests.target.conftest import state
 from tests.target.postgrid.conftest import LIST, delete, household, households, start
 
@@ -113,10 +111,6 @@ def test_p9_an_account_that_has_to_pay_first_is_no_rows_fault(by_import):
 
 def test_nobody_is_sent_again_who_is_there_however_long_ago(by_import):
     by_import.deliver(rows(0, 1))
-    journal = Journal(FileStore(by_import.folder / "journal.sqlite"))
-    with journal._transaction():
-        journal._contacts.merge()  # what is in its log would not be forgotten yet
-    journal.close()
     long_after = {"resend_window": 0, "job_abandon": 0.001}
     assert by_import.deliver(rows(1, 0), **long_after).counts() == {"unchanged": 2}
     assert by_import.deliver(rows(2, 1, 0), resend_window=0).counts() == {"unchanged": 2, "delivered": 1}

@@ -1,0 +1,125 @@
+"""A table whose rows are kept in the order of their arrival, and found by a hash.
+
+A row is only ever added at the end: a batch writes a few pages, however large the table is. Rows that came one after
+the other mostly come so again, whatever their hashes are, so a look-up reads the rows that follow the last one found,
+and asks the index only for those that are not among them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from target_mailing.journal.replaced import Replaced
+from target_mailing.journal.runs import Entry, Index, Runs
+from target_mailing.journal.statements import Driver
+
+__all__ = ["Arrivals"]
+
+
+class Arrivals:
+    """Rows (number, key, value, ...), one for each key; the caller commits."""
+
+    def __init__(
+        self, driver: Driver, table: sa.Table, index: Index, *, others: Sequence[Runs] = (), replaced: Replaced | None
+    ) -> None:
+        """Open the table.
+
+        Args:
+            driver: of the journal.
+            table: its first column is the number, its second the key.
+            index: of the key.
+            others: other indexes of the table.
+            replaced: where rows that have a newer one are noted; None if they are erased at once.
+        """
+        self._driver = driver
+        self._table = table
+        self._index = Runs(driver, table, index)
+        self._indexes = (self._index, *others)
+        self._replaced = replaced
+        self._columns = ",".join(column.name for column in table.columns)
+        greatest = driver.execute(sa.select(sa.func.coalesce(sa.func.max(table.c.n), 0))).scalar_one()
+        # A number is never used again, so that no index and no note of a former row is of a newer one.
+        self._last = max(greatest, 0 if replaced is None else replaced.last, *(index.last for index in self._indexes))
+        least = driver.execute(sa.select(sa.func.min(table.c.n))).scalar()
+        #: By whether rows are looked up to be written, where the next ones are expected; None where nowhere.
+        self._expected: dict[bool, int | None] = {False: least, True: least}
+        self._following = (
+            f"SELECT {self._columns} FROM {table.name} WHERE n BETWEEN {driver.parameter} AND {driver.parameter}"  # noqa: S608
+        )
+
+    def find(self, keys: Sequence[Any], *, writing: bool = False) -> dict[Any, Entry]:
+        """The rows of these keys, by key.
+
+        Args:
+            keys: in the order in which they come.
+            writing: they were looked up before, and are about to be written.
+        """
+        if not keys:
+            return {}
+        wanted = {*keys}
+        found: dict[Any, Entry] = {}
+        if (first := self._expected[writing]) is not None:
+            found = self._current(self._driver.query(self._following, (first, first + len(keys))), wanted)
+        if missing := wanted - found.keys():
+            found |= self._current(self._index.rows(missing), missing)
+        self._expected[writing] = next((found[key][0] + 1 for key in reversed(keys) if key in found), None)
+        return found
+
+    def replace(self, rows: Mapping[Any, Entry], former: Mapping[Any, Entry]) -> None:
+        """Add rows, and take away those of the same keys.
+
+        Args:
+            rows: without their numbers, by key.
+            former: all that there are, by key.
+        """
+        self._take_away([former[key] for key in rows if key in former])
+        added = [(number, *row) for number, row in enumerate(rows.values(), self._last + 1)]
+        self._driver.insert(self._table, added)
+        self._last += len(added)
+        for index in self._indexes:
+            index.add(added)
+
+    def put(self, rows: Iterable[Entry]) -> None:
+        """Add rows, without their numbers, in place of those of the same keys."""
+        newest = {row[0]: row for row in rows}
+        self.replace(newest, self.find([*newest], writing=True))
+
+    def drop(self, keys: Iterable[Any]) -> None:
+        """Remove the rows of these keys."""
+        self._take_away([*self.find([*keys], writing=True).values()])
+
+    def forget(self, *where: sa.ColumnElement[bool]) -> None:
+        """Erase rows that are no longer needed, wherever they are noted."""
+        if self._replaced is None:
+            self._take_away([tuple(row) for row in self._driver.execute(sa.select(self._table).where(*where))])
+        else:
+            self._driver.execute(sa.delete(self._table).where(*where))
+            number = self._table.c.n
+            first = self._driver.execute(sa.select(sa.func.min(number))).scalar() or self._last + 1
+            self._replaced.forget_before(first)
+            self._index.forget_before(first)
+
+    def tidy(self) -> None:
+        """Merge what a long run left in pieces."""
+        for index in self._indexes:
+            index.tidy()
+
+    def _current(self, rows: Iterable[Entry], wanted: set[Any]) -> dict[Any, Entry]:
+        """Those of some rows that are of these keys and have no newer one."""
+        replaced = self._replaced
+        if not replaced:
+            return {row[1]: row for row in rows if row[1] in wanted}
+        return {row[1]: row for row in rows if row[1] in wanted and row[0] not in replaced}
+
+    def _take_away(self, rows: Sequence[Entry]) -> None:
+        numbers = [row[0] for row in rows]
+        if self._replaced is not None:
+            self._replaced.add(numbers)
+            return
+        self._driver.has_erased |= bool(numbers)
+        self._driver.delete(f"DELETE FROM {self._table.name} WHERE n IN", numbers)  # noqa: S608 - the name is ours
+        for index in self._indexes:
+            index.erase(rows)

@@ -1,0 +1,281 @@
+"""What the journal knows of keys and contacts is what a dict knows, however it is kept, merged, pruned and reopened."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from target_mailing.contacts.contact import EncodedContact
+from target_mailing.journal import runs, tables
+from target_mailing.journal.arrivals import Arrivals
+from target_mailing.journal.journal import Journal
+from target_mailing.journal.replaced import Replaced
+from target_mailing.journal.runs import Index
+from target_mailing.journal.statements import Driver
+from target_mailing.journal.stores import FileStore
+from target_mailing.row import Row
+from tests.memory import memory
+
+#: Some of which a filter takes for the same.
+CONTACTS = st.sampled_from([-3, -2, -1, 0, 1, 2, 3, 1 << 24, 1 << 40])
+PEOPLE = st.integers(0, 5)
+CONTENTS = st.integers(0, 3)
+
+
+def small_runs(patch):
+    patch.setattr(runs, "_RUN_AT", 3)
+    patch.setattr(runs, "_MERGED_AT_ONCE", 3)
+
+
+class ArrivalsAgainstADict(RuleBasedStateMachine):
+    """Contacts, whose former rows are only noted."""
+
+    def __init__(self):
+        super().__init__()
+        self.patch = pytest.MonkeyPatch()
+        small_runs(self.patch)
+        self.engine = sa.create_engine("sqlite://", poolclass=sa.StaticPool)
+        self.connection = self.engine.connect()
+        tables.make(self.connection)
+        self.model: dict[int, tuple] = {}
+        self.clock = 0.0
+        self.open()
+
+    def open(self):
+        driver = Driver(self.connection)
+        replaced = Replaced(driver, tables.replaced_contacts)
+        self.table = Arrivals(driver, tables.contacts, Index("contacts_by_id", "id"), replaced=replaced)
+
+    @rule(entries=st.lists(st.tuples(CONTACTS, CONTENTS, st.booleans()), max_size=5))
+    def put(self, entries):
+        self.clock += 1
+        rows = [(contact, content, self.clock if confirmed else None) for contact, content, confirmed in entries]
+        self.table.put(rows)
+        self.model.update((row[0], row) for row in rows)
+
+    @rule(contacts=st.lists(CONTACTS, max_size=3))
+    def drop(self, contacts):
+        self.table.drop(contacts)
+        for contact in contacts:
+            self.model.pop(contact, None)
+
+    @rule(age=st.integers(0, 4))
+    def forget(self, age):
+        moment = self.clock - age
+        self.table.forget(tables.contacts.c.confirmed_at < moment)
+        self.model = {one: row for one, row in self.model.items() if row[2] is None or row[2] >= moment}
+
+    @rule()
+    def tidy(self):
+        self.table.tidy()
+
+    @rule()
+    def open_again_as_after_a_kill(self):
+        self.connection.commit()
+        self.open()
+
+    @rule(contacts=st.lists(CONTACTS, max_size=6))
+    def find(self, contacts):
+        found = {contact: row[1:] for contact, row in self.table.find(contacts).items()}
+        assert found == {contact: self.model[contact] for contact in contacts if contact in self.model}
+
+    @invariant()
+    def no_run_has_a_row_that_was_forgotten_before_all_others(self):
+        first = self.connection.execute(sa.select(sa.func.min(tables.contacts.c.n))).scalar()
+        for run in self.connection.execute(sa.select(tables.runs)).all():
+            least = self.connection.exec_driver_sql(f"SELECT min(n) FROM contacts_by_id_{run.n}").scalar()
+            assert least is None or first is None or least >= first
+
+    def teardown(self):
+        self.connection.close()
+        self.engine.dispose()
+        self.patch.undo()
+
+
+TestArrivalsAgainstADict = ArrivalsAgainstADict.TestCase
+TestArrivalsAgainstADict.settings = settings(max_examples=60, deadline=None, stateful_step_count=25)
+
+
+class JournalAgainstADict(RuleBasedStateMachine):
+    """Keys, whose former addresses are overwritten wherever they stand: in the file, and in the log beside it."""
+
+    def __init__(self):
+        super().__init__()
+        self.patch = pytest.MonkeyPatch()
+        small_runs(self.patch)
+        self.folder = Path(tempfile.mkdtemp(dir=memory()))
+        self.opened = 0
+        self.journal = Journal(FileStore(self.path))
+        self.addresses: dict[int, str] = {}
+        self.used: set[str] = set()
+        self.forgets = False
+
+    @property
+    def path(self):
+        return self.folder / str(self.opened) / "journal.sqlite"
+
+    def key(self, person):
+        return self.journal.hashes.key_id("d", "people")(b"%d" % person)
+
+    def row(self, person, address, action):
+        contact = self.journal.contact_id("d", address)
+        return Row(
+            line=1, raw=b"", stream="people", key=self.key(person), id=contact, action=action,
+            fingerprint=self.journal.fingerprint(action, b"x"), held=EncodedContact(address, address, b"x"),
+            drops_key=action == "remove",
+        )  # fmt: skip
+
+    def settle(self, rows, action):
+        number = self.journal.begin_batch("d", action, "json", rows)
+        self.journal.begin_step(number, "submit")
+        self.journal.settle(number, destination="d", action=action, route="json", outcomes={}, confirmed=rows)
+
+    @rule(who=st.dictionaries(PEOPLE, st.integers(0, 3), min_size=1, max_size=4), shared=st.booleans())
+    def deliver(self, who, shared):
+        addresses = {
+            person: f"canary.{'all' if shared else person}.{version}{'x' * version}@example.com"
+            for person, version in who.items()
+        }
+        self.settle([self.row(person, address, "add") for person, address in addresses.items()], "add")
+        self.addresses |= addresses
+        self.used.update(addresses.values())
+
+    @rule(people=st.sets(PEOPLE, max_size=3))
+    def delete(self, people):
+        known = {person for person in people if self.addresses.get(person)}
+        if known:
+            self.settle([self.row(person, self.addresses[person], "remove") for person in known], "remove")
+            self.addresses |= dict.fromkeys(known, "")
+
+    @rule()
+    def forget(self):
+        self.journal.forget_before(time.time() + 60)
+        self.addresses = {person: address for person, address in self.addresses.items() if address}
+
+    @rule()
+    def open_again(self):
+        self.journal.close()
+        self.journal = Journal(FileStore(self.path))
+
+    @rule()
+    def kill(self):
+        before = self.path.parent
+        self.opened += 1
+        shutil.copytree(before, self.path.parent)
+        self.journal.close()
+        shutil.rmtree(before)
+        self.journal = Journal(FileStore(self.path))
+
+    @rule(person=PEOPLE)
+    def finds_the_keys_of_a_contact(self, person):
+        address = self.addresses.get(person)
+        if address:
+            found = {*self.journal.keys_of(self.journal.contact_id("d", address))}
+            assert found == {self.key(one) for one, other in self.addresses.items() if other == address}
+
+    @invariant()
+    def finds_what_the_dict_has(self):
+        expected = {self.key(person): address for person, address in self.addresses.items()}
+        assert self.journal.emails([self.key(person) for person in range(6)]) == expected
+
+    @invariant()
+    def former_addresses_are_overwritten(self):
+        found = b"".join(file.read_bytes() for file in self.path.parent.glob("journal.sqlite*"))
+        for address in self.used:
+            assert (address.encode() in found) == (address in self.addresses.values()), address
+
+    @invariant()
+    def no_run_has_a_row_that_was_erased(self):
+        connection = self.journal._connection
+        for run in connection.execute(sa.select(tables.runs).where(tables.runs.c.of.startswith("keys"))).all():
+            query = f"SELECT count(*) FROM {run.of}_{run.n} WHERE n NOT IN (SELECT n FROM keys)"
+            assert connection.exec_driver_sql(query).scalar() == 0
+        connection.rollback()
+
+    def teardown(self):
+        self.journal.close()
+        shutil.rmtree(self.folder)
+        self.patch.undo()
+
+
+TestJournalAgainstADict = JournalAgainstADict.TestCase
+TestJournalAgainstADict.settings = settings(max_examples=12, deadline=None, stateful_step_count=20)
+
+
+def open_contacts():
+    engine = sa.create_engine("sqlite://", poolclass=sa.StaticPool)
+    connection = engine.connect()
+    tables.make(connection)
+    driver = Driver(connection)
+    replaced = Replaced(driver, tables.replaced_contacts)
+    return driver, Arrivals(driver, tables.contacts, Index("contacts_by_id", "id"), replaced=replaced)
+
+
+def sizes(driver):
+    return [run.last - run.first + 1 for run in driver.execute(sa.select(tables.runs).order_by(tables.runs.c.first))]
+
+
+def test_p8_a_hash_is_written_once_for_each_growth_by_the_number_of_runs_merged(monkeypatch):
+    small_runs(monkeypatch)
+    driver, table = open_contacts()
+    written = []
+    write = runs.Runs._write
+    monkeypatch.setattr(runs.Runs, "_write", lambda *given: written.append(given[3] - given[2] + 1) or write(*given))
+    for number in range(243):
+        table.put([(number, number, 1.0)])
+        assert len(table._index._recent) < 3
+    assert sizes(driver) == [243]
+    assert sum(written) == 243 * 5
+    assert len(table.find(range(243))) == 243
+
+
+def test_a_run_of_the_program_begins_with_few_runs(monkeypatch):
+    small_runs(monkeypatch)
+    driver, table = open_contacts()
+    for number in range(24):
+        table.put([(number, number, 1.0)])
+    assert sizes(driver) == [9, 9, 3, 3]
+    table.tidy()
+    assert sizes(driver) == [24]
+    for number in range(24, 33):
+        table.put([(number, number, 1.0)])
+    table.tidy()
+    assert sizes(driver) == [24, 9]
+    assert len(table.find(range(33))) == 33
+
+
+def test_rows_that_come_as_they_came_before_are_found_without_the_index(monkeypatch):
+    _, table = open_contacts()
+    table.put([(hash(f"{number}"), number, 1.0) for number in range(50)])
+    assert len(table.find([hash("0")])) == 1
+    asked = []
+    monkeypatch.setattr(runs.Runs, "rows", lambda _, values: asked.extend(values) or [])
+    for begin in range(1, 50, 7):
+        assert len(table.find([hash(f"{number}") for number in range(begin, begin + 7)])) == 7
+    assert asked == []
+
+
+def test_settled_batches_are_forgotten_with_their_steps_and_open_ones_stay(tmp_path):
+    with closing(Journal(FileStore(tmp_path / "journal.sqlite"))) as journal:
+        numbers = [journal.begin_batch("d", "add", "json", []) for _ in range(3)]
+        for number in numbers:
+            journal.begin_step(number, "submit")
+            journal.end_step("d", number, "submit", {"job": number})
+        journal.settle(numbers[0], destination="d", action="add", route="json", outcomes={})
+        journal.discard(numbers[1])
+        journal.forget_before(time.time() - 60)
+        assert len(journal.evidence("d")) == 3
+        journal.forget_before(time.time() + 60)
+        assert journal.evidence("d") == [{"job": numbers[2]}]
+        connection = journal._connection
+        assert connection.execute(sa.select(tables.batches.c.id)).scalars().all() == [numbers[2]]
+        assert connection.execute(sa.select(tables.steps.c.batch)).scalars().all() == [numbers[2]]
