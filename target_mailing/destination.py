@@ -16,6 +16,7 @@ from target_mailing.contacts.fields import Fields
 __all__ = [
     "Again",
     "AppendOnlyDestination",
+    "Candidate",
     "Declining",
     "DefinesProperties",
     "Destination",
@@ -50,7 +51,6 @@ class Done(msgspec.Struct, frozen=True):
     Attributes:
         evidence: the data that a later step, or a later run, needs to continue. Positions under `withheld` are rows
             that are not sent because of consent; those under `absent` are removals of contacts that do not exist.
-        certain: where a step of unknown effect turned out to be done: no other program can have done it.
         names: by position, the provider's IDs of the rows' contacts; the journal keeps them for later batches.
         left: by position, IDs that no longer belong to the contacts; the journal forgets them.
         refused: by position, rows that the provider refused in this step; the others continue. Later steps, also those
@@ -58,10 +58,29 @@ class Done(msgspec.Struct, frozen=True):
     """
 
     evidence: dict[str, Any]
-    certain: bool = False
     names: Mapping[int, Sequence[str]] = {}
     left: Mapping[int, Sequence[str]] = {}
     refused: Mapping[int, Refusal] = {}
+
+
+class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+    """A job that the provider lists, and that a call whose reply was lost may have started.
+
+    Attributes:
+        job: the provider's ID.
+        evidence: as in `Done`: from there the batch continues if the job is its own.
+        is_certain: it names something that only this batch has; the other attributes do not matter then.
+        has_ended: it changes no further contact.
+        is_clean: it has ended without errors.
+        count: rows that it counts now; None if the provider does not say.
+    """
+
+    job: str
+    evidence: dict[str, Any]
+    is_certain: bool = False
+    has_ended: bool = False
+    is_clean: bool = False
+    count: int | None = None
 
 
 class Again(msgspec.Struct, frozen=True):
@@ -75,6 +94,7 @@ class Again(msgspec.Struct, frozen=True):
             not done.
         is_crowded: the provider refused the job because too many are under way.
         progress: how far the job is, by anything that changes only when it moves on; None if that does not show.
+        is_missing: the provider does not know the job.
     """
 
     after: float | None = None
@@ -82,6 +102,7 @@ class Again(msgspec.Struct, frozen=True):
     maybe_done: bool = False
     is_crowded: bool = False
     progress: Hashable = None
+    is_missing: bool = False
 
 
 class Finished(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,6 +142,9 @@ class Work(msgspec.Struct, kw_only=True):
         polls: how often this step returned `Again`.
         maybe_done: this step returned before that it may have been done.
         begun_at: when this step was first started (Unix seconds).
+        lost_at: when its reply was lost, at the latest (Unix seconds); 0 if it was not.
+        missing: how often in a row the provider did not know the job.
+        missing_since: when it did not know it for the first of these times (Unix seconds).
         known: the evidence of the steps of all batches of this destination, as far as the journal remembers.
         resumed: the batch is from an earlier run: its rows have no content, and come again in the input.
         names: for a step that `uses_names`: by position, the provider's IDs of the rows' contacts, as far as known.
@@ -133,6 +157,9 @@ class Work(msgspec.Struct, kw_only=True):
     polls: int = 0
     maybe_done: bool = False
     begun_at: float = 0.0
+    lost_at: float = 0.0
+    missing: int = 0
+    missing_since: float = 0.0
     known: Sequence[Mapping[str, Any]] = ()
     resumed: bool = False
     names: Mapping[int, Sequence[str]] = {}
@@ -167,6 +194,7 @@ class Step(ABC):
         sends: a repeatable step that delivers rows, so that after a kill some of them may have arrived.
         prepares: a step that is not repeatable and delivers no row: if it is unknown whether it was done, no row is in
             doubt.
+        is_known_by_count: nothing but the number of its rows tells its job from those of other batches.
         again_from: the earlier step at which a repetition of this one begins; None for itself.
         uses_names: it needs `Work.names`.
         spares_shared: it removes former contacts, so `Work.names` holds only IDs that belong to no other contact with a
@@ -178,6 +206,7 @@ class Step(ABC):
     watches: bool = False
     sends: bool = False
     prepares: bool = False
+    is_known_by_count: bool = False
     again_from: str | None = None
     started_by: str | None = None
     uses_names: bool = False
@@ -198,8 +227,14 @@ class Step(ABC):
         may be called again. Its errors are only logged.
         """
 
-    def recover(self, work: Work) -> Done | None:  # noqa: ARG002 - only a step that is not repeatable needs it
-        """Find out whether a step of unknown effect was done: its evidence, or None if the provider cannot tell."""
+    def recover(self, work: Work) -> Sequence[Candidate] | None:  # noqa: ARG002 - a step that is repeatable has none
+        """List the jobs that a call of unknown effect may have started, but none that `Work.known` names.
+
+        Called from another thread, again and again until it is known whose the jobs are.
+
+        Returns:
+            The jobs; None if the provider does not list such jobs.
+        """
         return None
 
 

@@ -1,7 +1,8 @@
 """Runs of the commands by a process that has imported both plugins and forks: Python's start takes longer than most.
 
 A forked run is the real command, `python -m MODULE`, but not a fresh interpreter: of what Python reads at its start,
-only PYTHONUNBUFFERED is imitated, and modules are not torn down at its end. Tests of that ask for a fresh one.
+only PYTHONUNBUFFERED is imitated, and modules are not torn down at its end. Tests of that ask for a fresh one. It does
+not wait a minute for jobs that may be listed late, either.
 """
 
 from __future__ import annotations
@@ -256,11 +257,13 @@ def _prepare() -> None:
     for module in IMPORTED:
         importlib.import_module(module)
     from mailing_api.http import certificates
+    from target_mailing.delivery import doubts
     from target_mailing.journal.journal import Journal
     from target_mailing.journal.stores import MemoryStore
     from tests.remembered import remember_between_runs
 
     remember_between_runs()
+    doubts.LISTED_WITHIN = 0.4
     with closing(Journal(MemoryStore())) as journal:  # the statements that open one are compiled
         journal.forget_before(0.0)
     certificates.nobody()

@@ -66,6 +66,7 @@ class Job:
     begun: float | None = None
     polls: int = 0
     hidden_polls: int = 0
+    listed_at: float = 0.0
 
     @property
     def terminal(self) -> bool:
@@ -132,6 +133,7 @@ class Jobs:
             job.plan = self.plans.popleft()
         job.requested = 0 if store.switches.request_at_zero else store.now()
         job.hidden_polls = store.switches.job_404_polls
+        job.listed_at = store.clock.now() + store.switches.job_listed_after_seconds
         if job.load is not None:
             job.total = job.load.total
             job.load.spoil([*job.plan.bad_rows, *store.refused])
@@ -142,6 +144,8 @@ class Jobs:
 
     def tick(self) -> None:
         """Bring every job to where it stands now, and forget those past their retention."""
+        if self._store.switches.job_listed_after_seconds:
+            self._store.version += 1  # listings change by themselves
         if self._active:
             for job in self._active:
                 self._step(job)
@@ -153,6 +157,11 @@ class Jobs:
             for job in [job for job in self.table.rows if job.terminal and 0 < job.ended < oldest]:
                 self.table.remove(job.id)
                 self._store.version += 1
+
+    def listed(self) -> list[Job]:
+        """Return the jobs that `batchjob` lists by now."""
+        now = self._store.clock.now()
+        return [job for job in self.table.rows if job.listed_at <= now]
 
     def poll(self, job: Job) -> bool:
         """Count one poll of a job; False while it must still look unknown."""

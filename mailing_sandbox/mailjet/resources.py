@@ -336,7 +336,7 @@ CSVIMPORT = Resource(
 )
 BATCHJOB = Resource(
     "batchjob",
-    lambda account, _: account.jobs.table.rows,
+    lambda account, _: account.jobs.listed(),
     batchjob,
     {
         "APIKey": lambda _, wanted: lambda __: listing.whole(wanted, "APIKey") == APIKEY_ID,

@@ -57,6 +57,7 @@ class Switches(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     job_polls: Number = 0
     jobs_at_once: Number = 0
     job_404_polls: Number = 0
+    job_listed_after_seconds: Seconds = 0.0
     job_retention_days: Seconds = 0.0
     status_words: Literal["full", "short", "aborted"] = "full"
     duplicates: Literal["first", "last"] = "last"

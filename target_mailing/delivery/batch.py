@@ -10,7 +10,7 @@ import msgspec
 
 from target_mailing.delivery.queue import DestinationQueue
 from target_mailing.delivery.sent_rows import SentRows
-from target_mailing.destination import Done, Finished, Refusal, Step, Work
+from target_mailing.destination import Again, Done, Finished, Refusal, Step, Work
 from target_mailing.journal.journal import StoredBatch
 from target_mailing.row import Row
 
@@ -64,7 +64,10 @@ class Batch(msgspec.Struct, eq=False):
         put_off_at: the position of the latest step that was put off; -1 for none.
         polls: how often the current step had no result.
         failed_polls: polls of its job that failed in a row.
+        missing: polls in a row at which the provider did not know its job.
+        missing_since: when it did not know it for the first of these times (Unix seconds).
         lost: how often the reply to the current step was lost.
+        lost_at: when the last reply was lost (Unix seconds); 0 if none was.
         lost_to: the HTTP status in place of the last lost reply, if there was one.
         losses: when replies to its submissions were lost, and whether others were answered since.
         waits: it is not sent until other batches have been answered or have failed.
@@ -91,6 +94,9 @@ class Batch(msgspec.Struct, eq=False):
     polls: int = 0
     failed_polls: int = 0
     lost: int = 0
+    lost_at: float = 0.0
+    missing: int = 0
+    missing_since: float = 0.0
     lost_to: int | None = None
     losses: Losses = Losses()
     waits: bool = False
@@ -150,8 +156,6 @@ class Batch(msgspec.Struct, eq=False):
     def end(self, done: Done) -> dict[str, Any]:
         """The current step is done; returns its evidence for the journal."""
         evidence = done.evidence
-        if self.lost and not self.step.repeatable:
-            evidence = evidence | {"lost": self.lost}  # earlier submissions, whose jobs stay unknown if there are any
         if done.refused:
             self.refused |= done.refused
             evidence = evidence | {"refused": sorted(done.refused)}
@@ -168,12 +172,15 @@ class Batch(msgspec.Struct, eq=False):
         self.position += 1
         self.begun_at = 0.0
         self.polls = 0
+        self.missing = 0
         self.maybe_done = False
 
-    def put_off(self, *, rewind: bool) -> None:
+    def put_off(self, again: Again) -> None:
         """Take the current step later, after the steps that are taken again before it if it is to rewind."""
         self.put_off_at = max(self.put_off_at, self.position)
-        if rewind:
+        self.missing_since = self.missing_since if self.missing else time.time()
+        self.missing = self.missing + 1 if again.is_missing else 0
+        if again.rewind:
             self.rewind()
 
     def rewind(self) -> None:
@@ -208,6 +215,9 @@ class Batch(msgspec.Struct, eq=False):
             polls=self.polls,
             maybe_done=self.maybe_done,
             begun_at=self.begun_at,
+            lost_at=self.lost_at,
+            missing=self.missing,
+            missing_since=self.missing_since,
             known=known,
             resumed=self.recovered,
             names=ids,

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, Final, TypeVar
 
 from mailing_api.errors import MailingError
 from mailing_api.http.threads import DaemonPool
 from target_mailing.delivery.batch import Batch
-from target_mailing.destination import Again, Done, Progress
+from target_mailing.destination import Again, Progress, Work
 from target_mailing.journal.journal import Journal
 
 __all__ = ["Calls", "Running"]
@@ -34,18 +34,17 @@ class Calls:
         """Make the threads; they start when first needed.
 
         Args:
-            journal: whose evidence steps are given.
+            journal: whose name steps are given.
             workers: steps taken at the same time, if the threads suffice; others poll jobs.
             notify: takes, from other threads, a call for the owning thread to make.
         """
-        self._journal = journal
         self._journal_name = journal.name
         self._workers = DaemonPool(min(workers, _MOST_WORKERS), "steps")
         self._pollers = DaemonPool(_POLLERS, "polls")
         self._looking = 0
         self._notify = notify
-        #: Batches in a step that must not be taken twice.
-        self.submitting: set[int] = set()
+        #: By number, the batches in a step that must not be taken twice.
+        self.submitting: dict[int, Batch] = {}
 
     @property
     def can_look(self) -> bool:
@@ -64,23 +63,25 @@ class Calls:
 
     def take(self, batch: Batch, then: Callable[[Batch, Future[Progress]], None]) -> None:
         """Take the current step of a batch."""
-        step, work = batch.step, batch.work(journal=self._journal_name)
+        step, work = batch.step, self.work(batch)
         if not step.repeatable:
-            self.submitting.add(batch.number)
+            self.submitting[batch.number] = batch
         if step.watches:
             self.look(lambda: step.run(work), lambda future: then(batch, future))
         else:
             self._call(self._workers, lambda: step.run(work), lambda future: then(batch, future))
 
-    def recover(self, batch: Batch, then: Callable[[Batch, Future[Done | None]], None]) -> None:
-        """Find out whether the current step of a batch was done."""
-        known = self._journal.evidence(batch.queue.destination.name)
-        step, work = batch.step, batch.work(journal=self._journal_name, known=known)
-        self._call(self._workers, lambda: step.recover(work), lambda future: then(batch, future))
+    def work(self, batch: Batch, *, known: Sequence[Mapping[str, Any]] = ()) -> Work:
+        """The input of the current step of a batch; `known` as in `Work`."""
+        return batch.work(journal=self._journal_name, known=known)
+
+    def ask(self, call: Callable[[], _T], then: Callable[[Future[_T]], Any]) -> None:
+        """Make a call that is no step."""
+        self._call(self._workers, call, then)
 
     def undo(self, batch: Batch, then: Callable[[], None]) -> None:
         """Remove what the steps taken of a batch left at the provider, the latest first; a failure is only logged."""
-        steps, work = batch.taken, batch.work(journal=self._journal_name)
+        steps, work = batch.taken, self.work(batch)
 
         def undo() -> None:
             for step in reversed(steps):

@@ -18,16 +18,17 @@ from target_mailing.delivery.batch import Batch
 from target_mailing.delivery.brake import SPLITTING_STOPPED, Brake
 from target_mailing.delivery.calls import Calls
 from target_mailing.delivery.closing import CLOSING, Closing
+from target_mailing.delivery.doubts import Doubts, Verdicts
 from target_mailing.delivery.errors import DeliveryFailed
 from target_mailing.delivery.following import Following
-from target_mailing.delivery.lost_rows import MAX_LOST, judged_alone
 from target_mailing.delivery.outcomes import Outcomes
 from target_mailing.delivery.queue import DestinationQueue, pending_removals
 from target_mailing.delivery.queues import Queues
-from target_mailing.delivery.recovery import can_resume, is_contested
+from target_mailing.delivery.recovery import can_resume
+from target_mailing.delivery.resubmission import Resubmission
 from target_mailing.delivery.result import BatchResult
 from target_mailing.delivery.slots import Slots
-from target_mailing.destination import Again, Destination, Done, Finished, Progress, Refusal, Step
+from target_mailing.destination import Again, Candidate, Destination, Done, Finished, Progress, Refusal, Step
 from target_mailing.journal.journal import Journal, StoredBatch
 from target_mailing.row import Row
 from target_mailing.settings import StreamSettings
@@ -64,11 +65,15 @@ class Delivery:
         self._slots = Slots(jobs_in_flight)
         self._following = Following(self._calls, self._slots, journal, take=self._continue, runs=self._wait)
         self._brake = Brake()
+        verdicts = Verdicts(self._adopt, self._discard_lost, self._abandon, self._leave, self._begin_step)
+        self._doubts = Doubts(journal, self._calls, self._slots, self._following, verdicts)
+        self.counts: Counter[str] = Counter()
+        steps = (self._begin_step, self._continue, self._finish, self._give_up, self._leave)
+        self._resubmission = Resubmission(self._slots, self._following, self._calls, self.counts, *steps)
         self._ending = False
         #: No new batch begins for now.
         self.is_held = False
         self.error: Exception | None = None
-        self.counts: Counter[str] = Counter()
 
     # For the owning thread
 
@@ -97,6 +102,7 @@ class Delivery:
         now = time.monotonic()
         self._following.turn(now)
         self.queues.turn(now, ending=self._ending)
+        self._doubts.turn(now, failure=self.error, is_last=self._ending and self._has_ended())
         if self.error is not None:
             self._slots.abandon_waiting()
         while (waiting := self._slots.next()) is not None:
@@ -106,7 +112,8 @@ class Delivery:
 
     def next_event_at(self) -> float | None:
         """When `pump` next has something to do without news (monotonic seconds)."""
-        return min(filter(None, (self._following.next_at(), self.queues.due_at())), default=None)
+        times = (self._following.next_at(), self.queues.due_at(), self._doubts.next_at())
+        return min(filter(None, times), default=None)
 
     def end(self) -> None:
         """No more rows will come: batches go whatever their size."""
@@ -127,7 +134,10 @@ class Delivery:
 
     def is_idle(self) -> bool:
         """Whether nothing is under way; after an error, waiting rows do not matter."""
-        return not self._slots and (self.error is not None or self.queues.is_empty())
+        return self._has_ended() and self._doubts.strays.is_idle
+
+    def _has_ended(self) -> bool:
+        return not (self._slots or self._doubts) and (self.error is not None or self.queues.is_empty())
 
     def is_submitting(self) -> bool:
         """Whether a call is under way that must not be made twice."""
@@ -135,21 +145,35 @@ class Delivery:
 
     def unfinished(self) -> int:
         """Batches under way."""
-        return len(self._slots)
+        return len(self._slots) + len(self._doubts)
 
     # Batches
 
     def _begin_next(self, queue: DestinationQueue) -> bool:
         """Begin the next batch of a destination, if it may have one more; whether it began."""
-        if not self._slots.is_free(queue) or (ready := queue.next_batch(ending=self._ending)) is None:
+        if not self._slots.is_free(queue) or self._doubts.is_paused(queue):
             return False
-        self._begin(queue, *ready, queue.destination.steps(*ready[:2]))
+        if (lost := self._doubts.next_again(queue)) is not None:
+            self._slots.retake(lost)
+            self._resubmission.submit(lost)
+        elif (ready := queue.next_batch(ending=self._ending)) is not None:
+            action, route, rows = ready
+            steps = queue.destination.steps(action, route)
+            if any(step.is_known_by_count for step in steps):
+                rows, rest = self._doubts.cut(queue, action, rows)
+                queue.put_back(rest)
+            self._begin(queue, action, route, rows, steps)
+        else:
+            return False
         return True
 
     def _begin(self, queue: DestinationQueue, action: str, route: str, rows: list[Row], steps: Sequence[Step]) -> None:
         # The removals that wait for these rows are noted with them, so that a kill does not lose them.
         removals = pending_removals(rows)
-        number = self._journal.begin_batch(queue.destination.name, action, route, rows, pending_removals=removals)
+        kept = self._doubts.kept(rows) if any(step.is_known_by_count for step in steps) else ()
+        number = self._journal.begin_batch(
+            queue.destination.name, action, route, rows, pending_removals=removals, kept=kept
+        )
         self._launch(Batch(number, queue, action, route, rows, steps))
 
     def _launch(self, batch: Batch) -> None:
@@ -170,7 +194,7 @@ class Delivery:
         self.counts["resumed"] += 1
         logger.info("Resuming batch %d of an earlier run at step %r", batch.number, batch.step.name)
         if batch.step.name in stored.steps and not batch.step.repeatable:
-            self._calls.recover(batch, self._step_recovered)
+            self._doubt(batch)
         else:
             self._begin_step(batch)
 
@@ -202,6 +226,8 @@ class Delivery:
     def _begin_step(self, batch: Batch) -> None:
         if self.error is not None and batch.is_to_submit:
             self._leave(batch, self.error)
+        elif not batch.step.repeatable and self._doubts.is_paused(batch.queue):
+            self._doubts.hold(batch)
         elif batch.step.watches:
             self._following.begin(batch)
         else:
@@ -211,7 +237,7 @@ class Delivery:
     def _continue(self, batch: Batch) -> None:
         """Take the current step of a batch that waited."""
         if batch.waits and self.error is None:
-            self._judge_lost_row(batch)
+            self._resubmission.judge(batch)
         elif batch.step.watches and batch.begun_at:
             batch.polled_at = time.monotonic()
             self._calls.take(batch, self._step_taken)
@@ -219,7 +245,7 @@ class Delivery:
             self._begin_step(batch)
 
     def _step_taken(self, batch: Batch, future: Future[Progress]) -> None:
-        self._calls.submitting.discard(batch.number)
+        self._calls.submitting.pop(batch.number, None)
         if batch.step.watches:
             self._following.polled(batch)
         error = future.exception()
@@ -234,7 +260,7 @@ class Delivery:
         elif error.maybe_done and not batch.step.repeatable:
             logger.warning("Batch %d: the reply of step %r was lost: %s", batch.number, batch.step.name, error)
             batch.lost_to = error.status
-            self._calls.recover(batch, self._step_recovered)
+            self._doubt(batch)
         else:
             self._forget_step(batch)
             self._leave(batch, error)
@@ -283,68 +309,27 @@ class Delivery:
         self._following.runs(batch, again)
         reason = self._following.overdue(batch)
         if isinstance(reason, Refusal):
-            withheld = batch.noted("withheld")
-            sent = [at for at in range(len(batch.rows)) if at not in withheld and at not in batch.refused]
-            finished, refusals = Finished(withheld=withheld), dict.fromkeys(sent, reason)
-            self._calls.undo(batch, lambda: self._give_up(batch, finished, refusals))
+            self._abandon(batch, reason)
         elif reason is not None:
             self._leave(batch, reason)
         else:
-            batch.put_off(rewind=again.rewind)
+            batch.put_off(again)
             self._following.again(batch, again.after)
 
     # Lost replies
 
-    def _step_recovered(self, batch: Batch, future: Future[Done | None]) -> None:
-        error = future.exception()
-        if error is not None:
-            self._leave(batch, error)
-        elif (done := future.result()) is not None and not is_contested(self._journal, batch, done):
-            logger.info("Batch %d: step %r was already done; continuing from there", batch.number, batch.step.name)
-            self.counts["adopted"] += 1
-            self._step_done(batch, done)
-        elif batch.recovered:
-            self._discard(batch, is_uncertain=not batch.step.prepares)
-        elif self.error is not None:
-            self._leave(batch, self.error)
-        else:
-            self._submit_again(batch)
+    def _doubt(self, batch: Batch) -> None:
+        """It is unknown whether the current step was done; the batch takes no slot until that is known."""
+        batch.lost_at = time.time()
+        self._slots.free(batch)
+        self._doubts.add(batch)
 
-    def _submit_again(self, batch: Batch) -> None:
-        batch.lost += 1
-        batch.losses = batch.losses.and_now(batch.queue.answered.at)
-        if batch.lost < MAX_LOST:
-            self.counts["resubmitted"] += 0 if batch.step.prepares else len(batch.rows)
-            batch.rewind()
-            self._begin_step(batch)
-        elif len(batch.rows) > 1:  # the connection may be cut because the batch is too large
-            reason = f"no response to {MAX_LOST} submissions"
-            finished = Finished(unresolved=True, absent=batch.step.prepares, reason=reason)
-            self._calls.undo(batch, lambda: self._finish(batch, finished))
-        else:
-            self._judge_lost_row(batch)
+    def _adopt(self, batch: Batch, job: Candidate) -> None:
+        self.counts["adopted"] += 1
+        self._step_done(batch, Done(job.evidence))
 
-    def _judge_lost_row(self, batch: Batch) -> None:
-        """A single row was never answered, perhaps while the provider answers other requests."""
-        queue, has_waited = batch.queue, batch.waits
-        batch.waits = False
-        has_next = self._slots.has_next(queue)
-        others = self._slots.taken(queue) - self._following.waiting(queue) - 1
-        verdict = judged_alone(batch, has_others=has_next or others > 0)
-        if verdict is None:
-            self._leave(batch, DeliveryFailed(f"No response after {MAX_LOST} attempts to send a single row."))
-        elif isinstance(verdict, Refusal):
-            finished = Finished(absent=batch.step.prepares)
-            self._calls.undo(batch, lambda: self._give_up(batch, finished, {0: verdict}))
-        elif verdict == "send" and has_waited:
-            self._begin_step(batch)
-        else:
-            batch.rewind()
-            batch.waits = True
-            if has_next:
-                self._continue(self._slots.swap(batch))
-            else:
-                self._following.again(batch, queue.settings.poll_max_interval)
+    def _discard_lost(self, batch: Batch) -> None:
+        self._discard(batch, is_uncertain=not batch.step.prepares)
 
     # Results
 
@@ -367,6 +352,12 @@ class Delivery:
         """Whether a batch is not split, and stays for the next run."""
         names_rows = not finished.unresolved or finished.rejected or len(batch.rows) == 1
         return self.error is not None or (not names_rows and self._brake.failed(is_part=batch.is_part))
+
+    def _abandon(self, batch: Batch, reason: Refusal) -> None:
+        """A job did not end in time: its rows may still arrive."""
+        work = self._calls.work(batch)
+        finished, refusals = Finished(withheld=work.withheld), dict.fromkeys(work.sent, reason)
+        self._calls.undo(batch, lambda: self._give_up(batch, finished, refusals))
 
     def _give_up(self, batch: Batch, finished: Finished, refusals: Mapping[int, Refusal]) -> None:
         """No job shows whether these rows arrived: they are refused, unless they can be read back from the provider."""

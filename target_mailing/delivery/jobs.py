@@ -13,23 +13,24 @@ from target_mailing.destination import Again, Finished, Progress, Step, Work
 
 __all__ = ["FollowJob", "is_near"]
 
-#: Seconds after its start during which a provider may not show a job yet.
+#: Seconds for which a provider must not know a job before it is given up, and how often it must say so.
 _APPEARS_WITHIN = 60.0
+_LOOKS: Final = 3
 #: Seconds by which the provider's clock and ours may differ.
 _CLOCK_SKEW: Final = 120.0
 
 
-def is_near(begun_at: float, *moments: Any) -> bool:
-    """Whether the first of a job's moments that is set may be that of a call made at `begun_at` (Unix seconds).
+def is_near(work: Work, *moments: Any) -> bool:
+    """Whether the first of a job's moments that is set lies between the call of a step and the loss of its reply.
 
-    If none is set, the job fits: it may be waiting.
+    If none is set, the job fits: it may be waiting. The provider's clock and ours may differ by two minutes.
 
     Args:
-        begun_at: when the call was made.
+        work: of the step.
         moments: as the provider writes them; a moment that cannot be read is not set.
     """
     seconds = next(filter(None, map(_seconds, moments)), None)
-    return seconds is None or begun_at - _CLOCK_SKEW <= seconds <= time.time() + _CLOCK_SKEW
+    return seconds is None or work.begun_at - _CLOCK_SKEW <= seconds <= (work.lost_at or time.time()) + _CLOCK_SKEW
 
 
 def _seconds(moment: Any) -> float | None:
@@ -68,7 +69,9 @@ class FollowJob(Step, Generic[J]):
         try:
             job = self.read(job_id)
         except NotFound:
-            return Again() if time.time() - work.begun_at < _APPEARS_WITHIN else self.lost(job_id, work)
+            # One look may meet a part of the provider that has not heard of the job yet.
+            is_given_up = work.missing + 1 >= _LOOKS and time.time() - work.missing_since >= _APPEARS_WITHIN
+            return self.lost(job_id, work) if is_given_up else Again(is_missing=True)
         return self.ended(job_id, job, work) if job.is_terminal else Again(progress=job.progress)
 
     @abstractmethod

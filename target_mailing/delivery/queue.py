@@ -263,6 +263,11 @@ class DestinationQueue:
             self._ready.extend((due.action, route, [rows[at] for at in part]) for route, part in parts)
         return self._ready.popleft() if self._ready else None
 
+    def put_back(self, rows: Iterable[Row]) -> None:
+        """Rows of a batch that are to go with a later one."""
+        for row in rows:
+            self.batcher.put(row, time.monotonic())
+
     def _still_to_send(self, rows: list[Row]) -> list[Row]:
         """A closed batch without the rows whose latest content the provider has."""
         changed = [row for row in rows if len(row.lines) > 1 and (row.plan is None or not row.plan.later)]

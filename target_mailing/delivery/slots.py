@@ -59,6 +59,10 @@ class Slots:
         self._take(batch)
         return True
 
+    def retake(self, batch: Batch) -> None:
+        """Take a slot for a batch that had one before, whether or not one is free."""
+        self._take(batch)
+
     def free(self, batch: Batch) -> None:
         """A batch has ended, or stays for the next run."""
         del self._taken[batch.number]

@@ -64,21 +64,15 @@ class JournalBatches:
 
     def evidence(self, destination: str) -> list[dict[str, Any]]:
         """The evidence of all steps that are done of a destination's batches, settled batches included."""
-        return [evidence for evidence in self._evidence(destination) if evidence is not None]
-
-    def evidence_of_others(self, destination: str, step: str, *, batch: int, since: float) -> list[Evidence]:
-        """The evidence of one step of a destination's other batches, if it was begun since then (Unix seconds)."""
-        steps = tables.steps.c
-        return self._evidence(destination, steps.batch != batch, steps.name == step, steps.begun_at >= since)
-
-    def _evidence(self, destination: str, *where: sa.ColumnElement[bool]) -> list[Evidence]:
         join = tables.batches.c.id == tables.steps.c.batch
-        query = sa.select(tables.steps.c.evidence).join(tables.batches, join).where(*where)
-        found = self._connection.execute(query.where(tables.batches.c.destination == destination))
-        return [_decoded(evidence) for evidence in found.scalars()]
+        query = sa.select(tables.steps.c.evidence).join(tables.batches, join)
+        found = self._connection.execute(
+            query.where(tables.batches.c.destination == destination, tables.steps.c.evidence.is_not(None))
+        )
+        return [evidence for text in found.scalars() if (evidence := _decoded(text)) is not None]
 
-    def add(self, destination: str, action: str, route: str, rows: Sequence[Row]) -> int:
-        """Note a batch; returns its number."""
+    def add(self, destination: str, action: str, route: str, rows: Sequence[Row], kept: Sequence[int] = ()) -> int:
+        """Note a batch, and the content of its rows at the positions `kept`; returns its number."""
         result = self._connection.execute(
             sa.insert(tables.batches).values(
                 destination=destination,
@@ -86,7 +80,7 @@ class JournalBatches:
                 route=route,
                 state="open",
                 created_at=time.time(),
-                payload=payload.encoded(rows),
+                payload=payload.encoded(rows, kept),
             )
         )
         number = result.inserted_primary_key

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from target_mailing.journal import former, tables
 from target_mailing.journal.arrivals import Arrivals
-from target_mailing.journal.batches import Evidence, JournalBatches, StoredBatch
+from target_mailing.journal.batches import JournalBatches, StoredBatch
 from target_mailing.journal.contact_names import ContactName, ContactNames
 from target_mailing.journal.hashes import Hashes
 from target_mailing.journal.key_set import KeySet
@@ -204,11 +204,6 @@ class Journal:
         with self._reading():
             return self._batches.evidence(destination)
 
-    def evidence_of_others(self, destination: str, step: str, *, batch: int, since: float) -> list[Evidence]:
-        """The evidence of one step of this destination's other batches, if it was begun since then (Unix seconds)."""
-        with self._reading():
-            return self._batches.evidence_of_others(destination, step, batch=batch, since=since)
-
     # Writing
 
     def begin_batch(
@@ -219,14 +214,15 @@ class Journal:
         rows: Sequence[Row],
         *,
         pending_removals: Iterable[tuple[bytes, str, int]] = (),
+        kept: Sequence[int] = (),
     ) -> int:
         """Note a batch; returns its number. It is committed with its first step.
 
-        `pending_removals` are as in `settle`.
+        `pending_removals` are as in `settle`; `kept` are positions of rows whose content is noted, too.
         """
         with self._transaction(commit=False):
             self._keys.note_pending_removals(pending_removals)
-            return self._batches.add(destination, action, route, rows)
+            return self._batches.add(destination, action, route, rows, kept)
 
     def begin_step(self, batch: int, step: str) -> float:
         """Note that a step begins; returns the time noted (Unix seconds)."""
@@ -332,6 +328,11 @@ class Journal:
             self._batches.close(batch, "lost", {})
             self._note_contacts(uncertain, None)
             self._keys.note_uncertain(uncertain)
+
+    def note_unconfirmed(self, contacts: Iterable[tuple[int, int]]) -> None:
+        """Note that these contacts may have other content than was confirmed; each with a fingerprint."""
+        with self._transaction():
+            self._contacts.put([(contact, fingerprint, None) for contact, fingerprint in contacts])
 
     def pending_rejects(self, most: int) -> list[tuple[int, Reject]]:
         """The oldest rejects that are in no rejects file yet, at most so many, with their numbers."""

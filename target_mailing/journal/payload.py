@@ -14,9 +14,12 @@ from target_mailing.row import Row
 __all__ = ["decoded", "encoded"]
 
 
-def encoded(rows: Sequence[Row]) -> bytes:
-    """Encode rows."""
-    return msgspec.msgpack.encode([_Sent(row.key, row.drops_key, row.email, row.id, row.fingerprint) for row in rows])
+def encoded(rows: Sequence[Row], kept: Sequence[int] = ()) -> bytes:
+    """Encode rows; those at the positions `kept` with their content."""
+    sent = [_Sent(row.key, row.drops_key, row.email, row.id, row.fingerprint) for row in rows]
+    for at in kept:
+        sent[at].content = rows[at].contact.content
+    return msgspec.msgpack.encode(sent)
 
 
 def decoded(action: str, payload: bytes) -> list[Row]:
@@ -29,13 +32,17 @@ _Hash = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
 
 
 class _Sent(msgspec.Struct, array_like=True):
-    """The part of a row that a later run needs to settle it. Content is not kept: the input brings the row again."""
+    """The part of a row that a later run needs to settle it; the input brings the row again.
+
+    Only a few rows of a batch have their content, by which its job is recognised if its reply was lost.
+    """
 
     key: bytes | None
     drops_key: bool
     email: str
     id: _Hash
     fingerprint: _Hash
+    content: bytes = b""
 
 
 _PAYLOAD = msgspec.msgpack.Decoder(list[_Sent])
@@ -51,6 +58,6 @@ def _row(action: str, sent: _Sent) -> Row:
         id=sent.id,
         action=action,
         fingerprint=sent.fingerprint,
-        held=EncodedContact(sent.email, fold_address(sent.email), b""),
+        held=EncodedContact(sent.email, fold_address(sent.email), sent.content),
         drops_key=sent.drops_key,
     )

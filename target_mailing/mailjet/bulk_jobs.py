@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from mailing_api.errors import RequestRefused
+from mailing_api.mailjet.answers import Row
 from mailing_api.mailjet.client import MailjetClient
+from mailing_api.mailjet.jobs import CsvImport
 from mailing_api.values import integer
 from target_mailing.delivery.jobs import is_near
 from target_mailing.delivery.row_size import too_large
-from target_mailing.destination import Again, Done, Finished, Progress, Refusal, Step, Work
+from target_mailing.destination import Again, Candidate, Done, Finished, Progress, Refusal, Step, Work
 from target_mailing.mailjet.read_back import judged_by_count
 from target_mailing.mailjet.refusals import UnknownProperties, is_unknown_property
 
 __all__ = ["ReadErrors", "completed", "matching_jobs", "refused"]
+
+#: Jobs that are looked at after a lost reply, the newest: as many as one call lists.
+_MOST_JOBS: Final = 1000
 
 
 def refused(work: Work, error: RequestRefused, unknown_properties: UnknownProperties) -> Finished | Again:
@@ -34,21 +39,35 @@ def refused(work: Work, error: RequestRefused, unknown_properties: UnknownProper
     return Finished(unresolved=True, reason=reason, withheld=work.withheld)
 
 
-def matching_jobs(client: MailjetClient, work: Work, list_id: int | None) -> dict[int | None, int | None]:
-    """Jobs that the step may have started: job ID -> ID of the file that it imports.
+def matching_jobs(client: MailjetClient, work: Work, list_id: int | None) -> Iterator[tuple[Candidate, int | None]]:
+    """Jobs that the step may have started, the newest first, each with the ID of the file that it imports.
 
     They have the list, action and time of the step, and belong to no other batch in the journal.
     """
     others = {noted.get("job") for noted in work.known}
     of_list = {} if list_id is None else {"RefID": list_id}
-    return {
-        job: integer(row.get("DataID"))
-        for row in client.page("batchjob", {**of_list, "Sort": "ID DESC", "Limit": 100})
-        if (list_id is None or integer(row.get("RefId")) == list_id)
-        and str(row.get("Method", "")).lower() == work.action
-        and (job := integer(row.get("ID"))) not in others
-        and is_near(work.begun_at, row.get("RequestAt"), row.get("JobStart"))
-    }
+    for row in client.page("batchjob", {**of_list, "Sort": "ID DESC", "Limit": _MOST_JOBS}):
+        job = integer(row.get("ID"))
+        if (
+            job is not None
+            and job not in others
+            and (list_id is None or integer(row.get("RefId")) == list_id)
+            and str(row.get("Method", "")).lower() == work.action
+            and is_near(work, row.get("RequestAt"), row.get("JobStart"))
+        ):
+            yield _candidate(job, row), integer(row.get("DataID"))
+
+
+def _candidate(job: int, row: Row) -> Candidate:
+    """A job as the listing shows it; whether its count is complete before its end is unverified."""
+    shown = CsvImport.of(row)
+    return Candidate(
+        job=str(job),
+        evidence={"job": job, "adopted": True},
+        has_ended=shown.is_terminal,
+        is_clean=shown.status == "completed" and not shown.errors,
+        count=shown.count or None,
+    )
 
 
 def completed(work: Work, job_id: str, noted: Mapping[str, Any], count: int | None) -> Done | Finished:

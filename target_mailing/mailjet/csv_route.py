@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from mailing_api.mailjet.jobs import CsvImport
 from target_mailing.delivery.jobs import FollowJob
 from target_mailing.delivery.named_addresses import NamedAddresses
 from target_mailing.delivery.row_size import is_large, too_large
-from target_mailing.destination import Done, Finished, Progress, Step, Work
+from target_mailing.destination import Candidate, Done, Finished, Progress, Step, Work
 from target_mailing.mailjet.bulk_jobs import ReadErrors, completed, matching_jobs, refused
 from target_mailing.mailjet.csv_file import errors_of, write
 from target_mailing.mailjet.refusals import UnknownProperties
@@ -72,13 +72,16 @@ class Import(Step):
             return refused(work, error, self.unknown_properties)
         return Done({"job": job})
 
-    def recover(self, work: Work) -> Done | None:
-        """Adopt the job, if exactly one matches and imports the uploaded file."""
-        if "upload" not in work.evidence:
-            return None
-        uploaded = work.evidence["upload"]["data"]
-        jobs = [job for job, file in matching_jobs(self.client, work, self.list_id).items() if file == uploaded]
-        return Done({"job": jobs[0]}, certain=True) if len(jobs) == 1 else None
+    def recover(self, work: Work) -> Sequence[Candidate]:
+        """The jobs that import the uploaded file."""
+        uploaded = work.evidence.get("upload", {}).get("data")
+        if uploaded is None:
+            return ()
+        return [
+            Candidate(job=job.job, evidence={"job": job.evidence["job"]}, is_certain=True)
+            for job, file in matching_jobs(self.client, work, self.list_id)
+            if file == uploaded
+        ]
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from target_mailing.delivery.error_reports import refused_rows
 from target_mailing.delivery.jobs import FollowJob
 from target_mailing.delivery.named_addresses import NamedAddresses
 from target_mailing.delivery.one_by_one import take_each
-from target_mailing.destination import Done, Finished, Progress, Refusal, Step, Work
+from target_mailing.destination import Candidate, Done, Finished, Progress, Refusal, Step, Work
 from target_mailing.mailjet.actions import ACTIONS
 from target_mailing.mailjet.bulk_jobs import ReadErrors, completed, matching_jobs, refused
 from target_mailing.mailjet.contact import decoded
@@ -87,6 +87,7 @@ class Submit(Step):
     unknown_properties: UnknownProperties
     name = "submit"
     repeatable = False
+    is_known_by_count = True
 
     def run(self, work: Work) -> Progress:
         """Post the batch."""
@@ -100,17 +101,15 @@ class Submit(Step):
         except RequestRefused as error:
             return refused(work, error, self.unknown_properties)
 
-    def recover(self, work: Work) -> Done | None:
-        """Adopt the job, if exactly one matches and imports no file.
+    def recover(self, work: Work) -> Sequence[Candidate] | None:
+        """The jobs on the list that import no file of ours; account-wide jobs show no list.
 
-        Which fields of `batchjob` a JSON bulk job fills is unverified: a job that does not show its list is not
-        adopted. Account-wide jobs show no list, so they are not adopted.
+        Which fields of `batchjob` a JSON bulk job fills is unverified: a job that does not show its list is none.
         """
         if self.list_id is None:
             return None
         files = {noted["data"] for noted in work.known if "data" in noted}  # of CSV imports
-        jobs = [job for job, file in matching_jobs(self.client, work, self.list_id).items() if file not in files]
-        return Done({"job": jobs[0], "adopted": True}) if len(jobs) == 1 else None
+        return [job for job, file in matching_jobs(self.client, work, self.list_id) if file not in files]
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ imports: if the job may have failed, its imports are taken off the list again, s
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -17,7 +17,7 @@ from typing import Any, Final
 from mailing_api.counted import counted
 from mailing_api.errors import MailingError, NotFound, ProviderFault, RequestRefused
 from mailing_api.postgrid.client import Import, PostgridClient
-from target_mailing.destination import Again, Done, Finished, Progress, Refusal, Step, Work
+from target_mailing.destination import Again, Candidate, Done, Finished, Progress, Refusal, Step, Work
 from target_mailing.postgrid.csv_file import File, country_of, omitted_rows, written
 from target_mailing.postgrid.file_links import Links
 from target_mailing.postgrid.import_list import ImportList
@@ -118,7 +118,7 @@ class CreateImports(Step):
             return reason
         return f"{reason}; if all imports are refused, PostGrid may accept links only: set `postgrid_s3_bucket`"
 
-    def recover(self, work: Work) -> Done | None:
+    def recover(self, work: Work) -> Sequence[Candidate]:
         """Find the imports of this batch; if one is missing, the others are deleted."""
         candidates = self.client.imports_with(_BATCH, work.evidence["plan"]["batch"])
         parts: dict[int, dict[str, Any]] = {}
@@ -132,7 +132,8 @@ class CreateImports(Step):
         for import_id in candidates:
             if import_id not in used:
                 self.client.delete_import(import_id)
-        return _created(imports) if is_whole else None
+        done = _created(imports)
+        return [Candidate(job=done.evidence["job"], evidence=done.evidence, is_certain=True)] if is_whole else ()
 
 
 def _by_country(work: Work) -> list[list[bytes]]:
@@ -142,7 +143,7 @@ def _by_country(work: Work) -> list[list[bytes]]:
 
 
 def _created(imports: list[dict[str, Any]]) -> Done:
-    return Done({"job": ", ".join(entry["id"] for entry in imports), "made": imports}, certain=True)
+    return Done({"job": ", ".join(entry["id"] for entry in imports), "made": imports})
 
 
 @dataclass(frozen=True)

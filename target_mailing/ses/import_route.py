@@ -32,7 +32,7 @@ from target_mailing.contacts.effects import Effect, as_positions, as_ranges
 from target_mailing.delivery.error_reports import refused_rows
 from target_mailing.delivery.jobs import FollowJob, is_near
 from target_mailing.delivery.named_addresses import NamedAddresses
-from target_mailing.destination import Again, Done, Finished, Progress, Refusal, Step, Work
+from target_mailing.destination import Again, Candidate, Done, Finished, Progress, Refusal, Step, Work
 from target_mailing.ses.freshness import is_outdated, reading
 from target_mailing.ses.list import ACTIONS, SesList, unasked, with_case
 from target_mailing.ses.stage import Stage
@@ -164,23 +164,22 @@ class Submit(Step):
             logger.info("Import job not started (%s); %s", error, way)
             return Again(seconds, rewind=rewinds, is_crowded=is_full(error))
 
-    def recover(self, work: Work) -> Done | None:
-        """Adopt the job that reads this batch's object. If there is none, delete the object, so that none can start."""
+    def recover(self, work: Work) -> Sequence[Candidate]:
+        """The job that reads this batch's object, which is deleted before the rows are sent again."""
         uploaded = work.evidence.get("upload")
         if uploaded is None:
-            return None
+            return ()
         ours = {noted.get("job") for noted in work.known}
         client, region = self.ses_list.writer.client, self.ses_list.writer.region
         for page in client.import_jobs(region, destination=self.ses_list.kind):
             for row in page:
                 job = str(row.get("JobId"))
-                if job in ours or not is_near(work.begun_at, row.get("CreatedTimestamp")):
+                if job in ours or not is_near(work, row.get("CreatedTimestamp")):
                     continue
                 with suppress(NotFound):
                     if self.ses_list.writer.job(job).source == self.stage.url(**_object(uploaded)):
-                        return Done({"job": job}, certain=True)
-        self.stage.clear(**_object(uploaded))
-        return None
+                        return [Candidate(job=job, evidence={"job": job}, is_certain=True)]
+        return ()
 
 
 class SubmitChecked(Submit):

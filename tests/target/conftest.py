@@ -187,6 +187,12 @@ def files(mailjet: Mailjet) -> list[str]:
     return [content.decode() for content in mailjet.sandbox.mailjet._account.jobs.uploads.values()]
 
 
+@pytest.fixture(autouse=True)
+def listed_within(monkeypatch):
+    """No job is listed later than this (seconds), so that nobody waits a minute for one."""
+    monkeypatch.setattr("target_mailing.delivery.doubts.LISTED_WITHIN", 0.15)
+
+
 @pytest.fixture(scope="session")
 def postgresql_url():
     with postgresql() as url:

@@ -237,7 +237,7 @@ def test_a_signal_leaves_a_moment_to_the_reply_of_a_submission_so_that_nothing_g
             one.release()
         assert process.wait(5) == 143
         assert process.stdout.read() == b""
-    assert len(mailjet.received()) == 4
+    assert len(mailjet.received()) == 3  # of batches that differ in size
     code, out, err = Command(mailjet).run([schema(), *people(range(8)), state(1)])
     assert (code, out) == (0, '{"number": 1}\n')
     assert '"resumed":2' in err

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from itertools import count
-from threading import Event
+from threading import Event, Thread
 
 import pytest
 from hypothesis import given, settings
@@ -14,7 +15,7 @@ from mailing_api.errors import NotFound, ProviderFault
 from mailing_api.http import client as http_client
 from mailing_api.http.retry import RetryPolicy
 from mailing_api.mailjet.client import MailjetClient
-from target_mailing.delivery import engine
+from target_mailing.delivery import resubmission
 from target_mailing.delivery.lost_rows import judged_alone
 from target_mailing.delivery.one_by_one import take_each_that_works
 from target_mailing.ses import account as ses_account
@@ -178,25 +179,39 @@ def test_a_submission_that_is_lost_beside_one_that_is_taken(mailjet):
 
 
 def test_a_submission_that_fails_though_others_are_taken_after_each_failure_is_a_reject(mailjet, monkeypatch):
-    submit, first_taken, is_judged = MailjetClient.submit_contacts, Event(), Event()
+    submit, has_failed, is_judged = MailjetClient.submit_contacts, Event(), Event()
+    mailjet.sandbox.mailjet.plan_jobs([{"hold": True}])
 
     def submit_in_turn(self, body, *, list_id):
         numbers = {number for number in range(3) if b"person%d@" % number in body}
         if numbers == {0}:
-            assert first_taken.wait(10)
+            has_failed.set()
         if 0 in numbers:
             raise ProviderFault("", status=503, maybe_done=True)
-        assert numbers == {2} or is_judged.wait(10)
+        assert has_failed.wait(10)
         job = submit(self, body, list_id=list_id)
-        first_taken.set()
+        if numbers == {2}:  # as long as the first job runs, the failing row waits
+            mailjet.sandbox.mailjet.finish_job(job - 1)
         return job
 
     def judged(batch, *, has_others):
         is_judged.set()
         return judged_alone(batch, has_others=has_others)
 
+    def feed(pipe):
+        with os.fdopen(pipe, "w") as fed:
+            fed.write(mailjet.text([schema(), reader(0), reader(1)]))
+            fed.flush()
+            assert is_judged.wait(20)
+            fed.write(mailjet.text([reader(2), state(1)]))
+
     monkeypatch.setattr(MailjetClient, "submit_contacts", submit_in_turn)
-    monkeypatch.setattr(engine, "judged_alone", judged)
-    result = mailjet.deliver([schema(), *map(reader, range(3)), state(1)], route="json")
+    monkeypatch.setattr(resubmission, "judged_alone", judged)
+    readable, writable = os.pipe()
+    feeder = Thread(target=feed, args=[writable])
+    feeder.start()
+    with os.fdopen(readable) as source:
+        result = mailjet.deliver_from(source, route="json", batch_rows=2)
+    feeder.join()
     assert (result.error, result.states, result.counts()) == (None, [1], {"delivered": 2, "rejected": 1})
     assert "person0@example.com" not in mailjet.statuses()

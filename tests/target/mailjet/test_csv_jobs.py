@@ -253,9 +253,9 @@ def test_a_lost_json_call_never_adopts_an_import_of_ours(by_csv, shown):
         process.stdin.write(lines([person(2), state(2)]))
         process.stdin.close()
         until(lambda: lost.hits)
-        until(lambda: len(by_csv.sandbox.mailjet.jobs()) == 2)
         if held is not None:
             held.release()
+        until(lambda: len(by_csv.sandbox.mailjet.jobs()) == 2)
         assert process.stdout.read().endswith(b'{"number": 2}\n')
         err = process.stderr.read().decode()
     assert '"delivered":2' in err

@@ -9,19 +9,19 @@ import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain, takewhile
+from itertools import chain
 from typing import Any, Final
 
 import msgspec
 
-from examplemail.client import ExampleMailClient, Job, Row
+from examplemail.client import ENDED, ExampleMailClient, Job, Row
 from mailing_api.addresses import fold_address
 from mailing_api.errors import MailingError, NotFound, RateLimited, RequestRefused
 from target_mailing.contacts.consent import Actions
 from target_mailing.contacts.effects import Effect
 from target_mailing.delivery.jobs import FollowJob, is_near
 from target_mailing.delivery.one_by_one import take_each
-from target_mailing.destination import Done, Finished, Progress, Refusal, Step, Work
+from target_mailing.destination import Candidate, Done, Finished, Progress, Refusal, Step, Work
 
 __all__ = ["ACTIONS", "End", "Follow", "LookUp", "ReadResults", "Submit"]
 
@@ -115,27 +115,32 @@ class Submit(Step):
             return Finished(unresolved=True, absent=True, reason=reason, withheld=work.withheld)
         return Done({"job": job})
 
-    def recover(self, work: Work) -> Done | None:
-        """Adopt the job with the label; where the listing shows no labels, the only one of that size and time.
+    def recover(self, work: Work) -> Sequence[Candidate]:
+        """The job with the label; where the listing shows no labels, those of that operation and time.
 
-        The listing does not tell which rows a job had.
+        The listing does not tell which rows a job had. So none of the latter is taken for this batch's, but it has
+        ended before the rows are sent again.
         """
         looked = work.evidence.get("look")
         if looked is None:
-            return None
-        listed = chain.from_iterable(self.client.rows("jobs", audience=self.audience))
-        jobs = [*takewhile(lambda job: is_near(work.begun_at, job["submitted"]), listed)]  # the newest come first
-        for job in jobs:
-            if job.get("label") == looked["label"]:
-                return Done({"job": job["id"]}, certain=True)
+            return ()
         known = {noted.get("job") for noted in work.known}
-        size = (_OPERATIONS[work.action], len(looked["lines"]))
-        found = [
-            job["id"]
+        jobs = chain.from_iterable(self.client.rows("jobs", audience=self.audience))
+        return [
+            Candidate(
+                job=str(job["id"]),
+                evidence={"job": job["id"]},
+                is_certain=job.get("label") == looked["label"],
+                has_ended=job["state"] in ENDED,
+                is_clean=job["state"] == "finished" and not job["refused"],
+                count=job["lines"],
+            )
             for job in jobs
-            if "label" not in job and (job["operation"], job["lines"]) == size and job["id"] not in known
+            if job["operation"] == _OPERATIONS[work.action]
+            and job["id"] not in known
+            and is_near(work, job["submitted"])
+            and job.get("label", looked["label"]) == looked["label"]
         ]
-        return Done({"job": found[0]}) if len(found) == 1 else None
 
 
 @dataclass(frozen=True)
