@@ -177,6 +177,11 @@ class HttpClient:
         """Close all connections."""
         self._client.close()
 
+    @property
+    def rate(self) -> float | None:
+        """Requests per second that the account's pace allows now; None for no limit."""
+        return self._pace.rate
+
     def request(
         self,
         method: str,

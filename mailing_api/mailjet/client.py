@@ -129,6 +129,11 @@ class MailjetClient:
         """Close all connections."""
         self._http.close()
 
+    @property
+    def rate(self) -> float | None:
+        """Requests per second that are allowed now; None as long as no limit is known."""
+        return self._http.rate
+
     # Reading
 
     def rows(

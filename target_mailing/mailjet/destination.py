@@ -54,6 +54,12 @@ _ADDING: Final = frozenset({"addnoforce", "addforce", "includemarketing"})
 _BY_ADDRESS: Final = frozenset({ACTIONS.ask, ACTIONS.remove, *ACTIONS.account_wide})
 
 
+#: The longest time that reading about the contacts of a batch should take, in seconds.
+_ASKING: Final = 60.0
+#: Calls a second that one batch makes if Mailjet has set no limit: they are made one after the other.
+_USUAL_RATE: Final = 10.0
+
+
 class MailjetDestination(Destination):
     """One list, or one account, of Mailjet: by JSON jobs, and by CSV files where these can hold the rows."""
 
@@ -123,7 +129,22 @@ class MailjetDestination(Destination):
         return overlaid(earlier, later)
 
     def parts(self, action: str, rows: Sequence[EncodedContact]) -> Sequence[tuple[str, Sequence[int]]]:
-        """Files of the rows that may be sent as CSV, by the setting, and one JSON batch of the others."""
+        """Files of the rows that may be sent as CSV, by the setting, and one JSON batch of the others.
+
+        Removals, and questions about contacts, are as many as can be read about in a minute, one call each: what was
+        read first is as old when the job is submitted.
+        """
+        parts = self._by_route(action, rows)
+        if action not in {ACTIONS.remove, ACTIONS.ask}:
+            return parts
+        most = max(1, int(_ASKING * min(self._client.rate or _USUAL_RATE, _USUAL_RATE)))
+        return [
+            (route, positions[begin : begin + most])
+            for route, positions in parts
+            for begin in range(0, len(positions), most)
+        ]
+
+    def _by_route(self, action: str, rows: Sequence[EncodedContact]) -> Sequence[tuple[str, Sequence[int]]]:
         if action in ACTIONS.account_wide:  # which only CSV imports support
             return [("csv", file) for file in cut(rows, range(len(rows)))]
         route = self._settings.route
