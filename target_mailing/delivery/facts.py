@@ -37,6 +37,8 @@ class Facts:
         if ids:
             known = journal.contacts(ids)
             self._known = {one: known.get(one) for one in ids}
+            journal.told.look_up(ids)
+            journal.followed.look_up(ids)
         keys = [row.key for row in rows if row.key is not None]
         if keys:
             emails = journal.emails(keys)

@@ -22,16 +22,14 @@ class OptOuts:
 
         Args:
             destination: of the rows.
-            journal: makes fingerprints, and keeps declined names.
+            journal: makes fingerprints, keeps declined names, and what rows of this run said of contacts.
         """
         self._actions = destination.actions
         self._has_lists_by_row = isinstance(destination, ListsByRow)
         self._declining = destination if isinstance(destination, Declining) else None
         self._journal = journal
-        #: Contacts whose rows in this run opted them out.
-        self._opted_out: set[int] = set()
-        #: Contacts that are not subscribed, because the former address of their key opted out.
-        self.followed: set[int] = set()
+        self._told = journal.told
+        self.followed = journal.followed
 
     def may_subscribe(self, row: Row) -> bool:
         """Whether a row adds its contact by an action that does not respect opt-outs itself."""
@@ -46,14 +44,14 @@ class OptOuts:
         if action != row.action:
             self._become(row, action)
         if action == self._actions.unsubscribe and not self._has_lists_by_row:
-            self._opted_out.add(row.id)
+            self._told.add(row.id)
 
     def action_of(self, row: Row) -> str:
         """The action of a row, given the opt-outs of earlier rows.
 
         The provider keeps opt-outs only of members, and a contact may have left before the opt-out came.
         """
-        if self._has_lists_by_row or row.id not in self._opted_out:
+        if self._has_lists_by_row or row.id not in self._told:
             return row.action
         changes = row.action == self._actions.remove or self.may_subscribe(row)
         return self._actions.unsubscribe if changes else row.action

@@ -25,6 +25,7 @@ from target_mailing.journal.known import Known
 from target_mailing.journal.meta import JournalMeta
 from target_mailing.journal.rejects import JournalRejects, Reject
 from target_mailing.journal.replaced import Replaced
+from target_mailing.journal.run_contacts import RunContacts
 from target_mailing.journal.runs import Index
 from target_mailing.journal.statements import select_in
 from target_mailing.journal.stores import JournalError, MemoryStore, Store
@@ -46,6 +47,8 @@ class Journal:
         declined: topics that contacts declined which are not at the provider yet.
         one_transaction: a context in which all that is noted is committed together, at its end: no call to a provider
             may begin before that.
+        told: contacts that rows of this run opted out.
+        followed: contacts that this run does not subscribe, because the former address of their key opted out.
     """
 
     def __init__(self, store: Store, *, hash_key: str | None = None) -> None:
@@ -89,6 +92,8 @@ class Journal:
                 self.shared_keys = KeySet(self._connection, tables.shared_keys, self._reading)
                 self.returned_keys = KeySet(self._connection, tables.returned_keys, self._reading)
                 self.declined = ContactNames(self._connection, tables.declined, self._reading)
+                self.told = RunContacts(self._connection, "told", self._transaction)
+                self.followed = RunContacts(self._connection, "followed", self._transaction)
         except BaseException:
             self.close()
             raise

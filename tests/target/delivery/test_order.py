@@ -21,6 +21,7 @@ from target_mailing.delivery.queue import DestinationQueue
 from target_mailing.delivery.result import BatchResult
 from target_mailing.destination import Destination, Finished, Refusal
 from target_mailing.journal.journal import Journal
+from target_mailing.journal.run_contacts import RunContacts
 from target_mailing.journal.stores import MemoryStore
 from target_mailing.mailjet.actions import ACTIONS as OLD_FIRST
 from target_mailing.outcome import Outcome
@@ -434,6 +435,9 @@ def test_p5_no_removal_follows_an_opt_out_of_the_same_run(make):
 
 def test_p5_an_opt_out_that_followed_a_key_is_not_sent_again_by_the_next_run(make):
     target = moved_out(make)
+    journal = target.journal
+    for name in ("told", "followed"):  # which end with a run
+        setattr(journal, name, RunContacts(journal._connection, name, journal._transaction))
     target.queue = DestinationQueue(
         target.place, target.queue.settings, journal=target.journal, outcomes=target.outcomes, batches_at_once=None
     )
