@@ -92,8 +92,12 @@ class Following:
 
     def runs(self, batch: Batch, again: Again) -> None:
         """A job still runs."""
-        if again.progress is not None and again.progress != batch.progress:
-            batch.progress = again.progress
+        if again.progress is None or again.progress == batch.progress:
+            return
+        # The first look at a job of an earlier run shows no progress: else it would have all its time in each run.
+        is_progress = not batch.recovered or batch.progress is not None
+        batch.progress = again.progress
+        if is_progress:
             self._note_progress(batch)
 
     def overdue(self, batch: Batch) -> Refusal | DeliveryFailed | None:
