@@ -8,6 +8,7 @@ import os
 import signal
 from collections.abc import Callable
 
+from mailing_api.process.allocator import share_arena
 from mailing_api.process.log_settings import set_up
 from mailing_api.process.termination import end_after_signal
 
@@ -25,6 +26,7 @@ def start(program: str, load: Callable[[], Callable[[], object]], *, patience: f
         patience: seconds that the command has to end after a signal; then it is ended.
     """
     signal.signal(signal.SIGINT, _leave)
+    share_arena()
     gc.disable()
     command = set_up(program, load)
     end_after_signal(logging.getLogger(program), patience)

@@ -40,7 +40,7 @@ def test_p8_rows_of_a_batch_hold_neither_their_content_nor_the_input(mailjet, se
     mailjet.config["batch_rows"] = 40
     people = [person(number, name=None) for number in range(100)]
     assert mailjet.deliver([schema(), *people, state(1)]).counts() == {"delivered": 100}
-    assert len(rows) == 100
+    assert {row.line for row in rows} == {*range(2, 102)}
     assert all(isinstance(row.held, Kept) and not row.raw for row in rows)
     assert chunks
     assert not any(chunk() for chunk in chunks)
