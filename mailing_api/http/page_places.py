@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from itertools import pairwise
 from typing import Final, Generic, Protocol, TypeVar
 
 from mailing_api.errors import IncompleteExtraction
 
-__all__ = ["REMEMBERED_PAGES", "KnownRows", "Overlap", "Place", "Recent", "SortedPlace"]
+__all__ = ["KnownRows", "Overlap", "Place", "Recent", "SortedPlace"]
 
 T = TypeVar("T")
 
-#: In a stable order, the walk need not start over for rows deleted together that fill fewer pages than these.
-REMEMBERED_PAGES: Final = 100
+#: Pages whose rows are known: the walk need not start over for rows deleted together that fill fewer pages.
+_REMEMBERED_PAGES: Final = 100
 
 
 class Overlap:
@@ -92,11 +93,11 @@ class SortedPlace(Generic[T]):
 
 
 class KnownRows(Generic[T]):
-    """The rows read last, in a listing in another order."""
+    """The rows read last, in a listing in another order; `limit` is that of a page."""
 
-    def __init__(self, key: Callable[[T], int], size: int) -> None:
+    def __init__(self, key: Callable[[T], int], limit: int) -> None:
         self._key = key
-        self._rows = Recent(size)
+        self._rows = Recent(_REMEMBERED_PAGES * limit)
 
     def is_in(self, page: Sequence[T]) -> bool:
         """Return whether the page begins with one of them."""
@@ -115,7 +116,8 @@ class Recent:
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._rows: dict[Hashable, Hashable] = {}
+        # A plain dict looks for its first entry behind all entries that were deleted before.
+        self._rows: OrderedDict[Hashable, Hashable] = OrderedDict()
 
     def __contains__(self, key: Hashable) -> bool:
         return key in self._rows
@@ -127,7 +129,7 @@ class Recent:
     def add(self, rows: Iterable[tuple[Hashable, Hashable]]) -> None:
         """Remember rows and forget the oldest."""
         for key, version in rows:
-            self._rows.pop(key, None)
             self._rows[key] = version
+            self._rows.move_to_end(key)
         while len(self._rows) > self._size:
-            del self._rows[next(iter(self._rows))]
+            self._rows.popitem(last=False)

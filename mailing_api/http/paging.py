@@ -9,7 +9,7 @@ from hashlib import blake2b
 from typing import Final, Generic, TypeVar
 
 from mailing_api.errors import IncompleteExtraction, MailingError
-from mailing_api.http.page_places import REMEMBERED_PAGES, KnownRows, Overlap, Place, Recent, SortedPlace
+from mailing_api.http.page_places import KnownRows, Overlap, Place, Recent, SortedPlace
 from mailing_api.http.threads import DaemonPool
 
 __all__ = ["OffsetWalk", "TokenWalk", "UnsortedWalk"]
@@ -18,6 +18,9 @@ T = TypeVar("T")
 
 #: The first pages whose rows can prove that the rows above them were read.
 _FIRST_PAGES: Final = 10
+
+#: Pages for which a walk by tokens may start over once more.
+_PAGES_FOR_A_RESTART: Final = 100
 
 #: Steps back that a walk in an unknown order may take for each page that it reached.
 _STEPS_FOR_A_PAGE: Final = 10
@@ -31,9 +34,12 @@ class OffsetWalk(Generic[T]):
     overlap again, each time twice as far, and later pages overlap more. It ends only when a request for the last row
     returns no row behind it, so that it also notices a provider that returns shorter pages than requested.
 
-    In a listing sorted by an ascending `key`, every row is yielded once. In another order (`ordered=False`) rows may be
-    yielded again: if rows keep their relative order (`stable`), the walk steps back until a page begins with a row that
-    it knows; otherwise it starts over.
+    In a listing sorted by an ascending `key`, every row is yielded once. In another order (`ordered=False`) rows must
+    keep their relative order, and new ones come last; the walk steps back until a page begins with a row that it knows,
+    perhaps to the beginning, so that rows may be yielded again.
+
+    A listing of N rows that does not change takes `(N - 1) / (limit - 1)` requests, rounded up, and one more; a request
+    more is possible if its size is unknown.
     """
 
     def __init__(
@@ -44,8 +50,8 @@ class OffsetWalk(Generic[T]):
         what: str,
         limit: int = 1000,
         ahead: int = 4,
+        size: Callable[[], int | None] = lambda: None,
         ordered: bool = True,
-        stable: bool = False,
         max_rereads: int = 100,
     ) -> None:
         """Make a walk; nothing is fetched until it is iterated.
@@ -57,18 +63,19 @@ class OffsetWalk(Generic[T]):
             what: names the listing in errors.
             limit: rows per page, 2 or more.
             ahead: pages fetched at the same time.
+            size: the number of rows as the provider said last, None if it does not say. It decides what is fetched
+                ahead, never whether the walk has come to its end: without it, at most one page is.
             ordered: rows come in ascending order of `key`.
-            stable: in another order, rows keep their relative order, and new ones come last.
-            max_rereads: steps back in a row, without a new row, before giving up; also how often the walk starts over,
-                with one more for each page read.
+            max_rereads: steps back in a row, without a new row, before giving up; also how often the walk steps back to
+                the beginning of a listing in another order, with one more for each page read.
         """
         self._fetch = fetch
         self._key = key
         self._what = what
         self._limit = limit
         self._ahead = ahead
+        self._size = size
         self._ordered = ordered
-        self._stable = stable
         self._max_rereads = max_rereads
 
     def __iter__(self) -> Iterator[Sequence[T]]:
@@ -78,7 +85,7 @@ class OffsetWalk(Generic[T]):
             IncompleteExtraction: rows out of order, or a gap that could not be reconciled.
         """
         with DaemonPool(self._ahead, "pages") as pool:
-            yield from self._walk(_Prefetch(pool, self._fetch, self._limit, self._ahead))
+            yield from self._walk(_Prefetch(pool, self._fetch, self._limit, self._ahead, self._size))
 
     def _walk(self, pages: _Prefetch[T]) -> Iterator[Sequence[T]]:
         offset = reached = stuck = starts = idle = pages_read = 0
@@ -88,10 +95,7 @@ class OffsetWalk(Generic[T]):
             page = pages.take(offset, overlap.within(self._limit))
             if offset and not place.is_in(page):
                 stuck += 1
-                if self._ordered or self._stable:
-                    offset = overlap.back(offset)
-                else:
-                    offset, place = 0, self._place()
+                offset = overlap.back(offset)
                 # In order of keys, the beginning is not a new start: the keys tell which rows were read.
                 starts += offset == 0 and not self._ordered
                 if stuck > self._max_rereads or starts > self._max_rereads + pages_read:
@@ -101,8 +105,7 @@ class OffsetWalk(Generic[T]):
             if fresh:
                 yield fresh
                 stuck = 0
-                # If the walk starts over, only pages that it reaches for the first time are progress.
-                pages_read += self._ordered or self._stable or offset >= reached
+                pages_read += 1
             elif len(page) <= 1:
                 return
             idle = idle + 1 if offset >= reached and not fresh else 0
@@ -112,9 +115,7 @@ class OffsetWalk(Generic[T]):
             reached = max(reached, offset)
 
     def _place(self) -> Place[T]:
-        if self._ordered:
-            return SortedPlace(self._key, self._what)
-        return KnownRows(self._key, REMEMBERED_PAGES * self._limit if self._stable else 1)
+        return SortedPlace(self._key, self._what) if self._ordered else KnownRows(self._key, self._limit)
 
 
 class TokenWalk(Generic[T]):
@@ -139,7 +140,7 @@ class TokenWalk(Generic[T]):
             fetch: called with a token, None for the first page; returns rows and the next token, if there is one.
             what: names the listing in errors.
             is_stale: returns whether a request was refused because of its token.
-            max_restarts: times to start over before giving up.
+            max_restarts: times to start over before giving up, with one more for every hundred pages that were reached.
             max_empty: pages without a row in succession before giving up.
         """
         self._fetch = fetch
@@ -156,7 +157,7 @@ class TokenWalk(Generic[T]):
         """
         token: str | None = None
         seen: set[bytes] = set()
-        restarts = empty = 0
+        restarts = empty = reached = 0
         while True:
             try:
                 rows, following = self._fetch(token)
@@ -164,7 +165,8 @@ class TokenWalk(Generic[T]):
                 if token is None or not self._is_stale(exc):
                     raise
                 restarts += 1
-                if restarts > self._max_restarts:
+                reached = max(reached, len(seen))
+                if restarts > self._max_restarts + reached // _PAGES_FOR_A_RESTART:
                     raise IncompleteExtraction(f"{self._what}: its tokens were refused {restarts} times.") from None
                 token = None
                 seen.clear()
@@ -206,6 +208,7 @@ class UnsortedWalk(Generic[T]):
         what: str,
         limit: int = 100,
         ahead: int = 4,
+        size: Callable[[], int | None] = lambda: None,
         max_rereads: int = 100,
     ) -> None:
         """Make a walk; nothing is fetched until it is iterated.
@@ -218,6 +221,7 @@ class UnsortedWalk(Generic[T]):
             what: names the listing in errors.
             limit: rows per page, 2 or more.
             ahead: pages fetched at the same time.
+            size: as for `OffsetWalk`.
             max_rereads: the greatest number of steps back (with some more for each page that was reached), of pages
                 without a new row, and of passes over the beginning.
         """
@@ -227,6 +231,7 @@ class UnsortedWalk(Generic[T]):
         self._what = what
         self._limit = limit
         self._ahead = ahead
+        self._size = size
         self._max_rereads = max_rereads
 
     def __iter__(self) -> Iterator[Sequence[T]]:
@@ -238,7 +243,7 @@ class UnsortedWalk(Generic[T]):
         unmoved: set[tuple[Hashable, Hashable]] = set()
         with DaemonPool(self._ahead, "pages") as pool:
             for _ in range(self._max_rereads):
-                pages = _Prefetch(pool, self._fetch, self._limit, self._ahead)
+                pages = _Prefetch(pool, self._fetch, self._limit, self._ahead, self._size)
                 if (yield from self._walk(pages, unmoved)):
                     return
         raise self._moved(self._max_rereads)
@@ -288,15 +293,26 @@ class UnsortedWalk(Generic[T]):
 class _Prefetch(Generic[T]):
     """Pages requested before they are needed; their number starts at none and doubles with each full page.
 
+    If the size of the listing is known, its last row is the last that is requested ahead; otherwise one page is, since
+    only a page that is not full tells that the pages requested behind it are for nothing.
+
     When the walk jumps, pages requested in vain are dropped, and the number starts at none again. At most about half as
     many pages are dropped as the walk takes.
     """
 
-    def __init__(self, pool: DaemonPool, fetch: Callable[[int, int], Sequence[T]], limit: int, ahead: int) -> None:
+    def __init__(
+        self,
+        pool: DaemonPool,
+        fetch: Callable[[int, int], Sequence[T]],
+        limit: int,
+        ahead: int,
+        size: Callable[[], int | None],
+    ) -> None:
         self._pool = pool
         self._fetch = fetch
         self._limit = limit
         self._ahead = ahead
+        self._size = size
         self._window = 1
         self._pending: deque[tuple[int, Future[Sequence[T]]]] = deque()
         self._taken = 0
@@ -324,10 +340,19 @@ class _Prefetch(Generic[T]):
         # A page already known to be short is the last.
         if any(self._is_short(future) for _, future in self._pending):
             return
-        following = (self._pending[-1][0] if self._pending else offset) + stride
-        while len(self._pending) < min(self._window - 1, self._taken - 2 * self._dropped):
-            self._pending.append((following, self._request(following)))
-            following += stride
+        most = min(self._window - 1, self._taken - 2 * self._dropped)
+        end = self._last_row(offset)
+        if end is None:
+            most = min(most, 1)
+        reached = self._pending[-1][0] if self._pending else offset
+        while len(self._pending) < most and (end is None or reached < end):
+            reached = reached + stride if end is None else min(reached + stride, end)
+            self._pending.append((reached, self._request(reached)))
+
+    def _last_row(self, offset: int) -> int | None:
+        """The offset of the listing's last row; None if it is unknown, or the listing has grown since it was known."""
+        size = self._size()
+        return size - 1 if size is not None and offset < size else None
 
     def _is_short(self, future: Future[Sequence[T]]) -> bool:
         return future.done() and (future.exception() is not None or len(future.result()) < self._limit)

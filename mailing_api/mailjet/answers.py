@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -23,6 +24,8 @@ from mailing_api.values import boolean, integer
 __all__ = [
     "Row",
     "bare_id",
+    "counted_rows",
+    "fingerprint",
     "first",
     "id_of",
     "memberships_of",
@@ -40,6 +43,7 @@ Row = dict[str, Any]
 
 class _Envelope(msgspec.Struct):
     Data: list[Row]
+    Total: Any = None
 
 
 #: Fields that are whole numbers or flags in every object, perhaps as strings.
@@ -74,14 +78,27 @@ def rows_of(response: httpx.Response) -> list[Row]:
     Raises:
         ValueError: no envelope, or an invalid number or flag.
     """
-    rows = _ENVELOPE.decode(response.content).Data
-    for row in rows:
+    return counted_rows(response)[0]
+
+
+def counted_rows(response: httpx.Response) -> tuple[list[Row], int | None]:
+    """Return the objects in a response as `rows_of` does, and its `Total`, None if that is no whole number."""
+    envelope = _ENVELOPE.decode(response.content)
+    for row in envelope.Data:
         for name in row.keys() & _NUMBERS:
             if type(row[name]) is not int:
                 integer(row[name])
         for name in row.keys() & _FLAGS:
             boolean(row[name])
-    return rows
+    try:
+        return envelope.Data, integer(envelope.Total)
+    except ValueError:
+        return envelope.Data, None
+
+
+def fingerprint(row: Row) -> bytes:
+    """Return sixteen bytes that differ between rows that differ."""
+    return hashlib.blake2b(msgspec.json.encode(row), digest_size=16).digest()
 
 
 def memberships_of(response: httpx.Response) -> list[Row]:

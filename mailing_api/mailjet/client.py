@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Unpack
 
 import httpx
@@ -17,10 +17,21 @@ import msgspec
 
 from mailing_api.errors import ConfigurationError, MailingError, UnreadableAnswer
 from mailing_api.http.client import Connection, HttpClient
-from mailing_api.http.paging import OffsetWalk
+from mailing_api.http.paging import OffsetWalk, UnsortedWalk
 from mailing_api.http.paths import segment
 from mailing_api.http.urls import canonical, check_url
-from mailing_api.mailjet.answers import Row, bare_id, first, memberships_of, new_id, read_error, rows_of, written_rows
+from mailing_api.mailjet.answers import (
+    Row,
+    bare_id,
+    counted_rows,
+    fingerprint,
+    first,
+    memberships_of,
+    new_id,
+    read_error,
+    rows_of,
+    written_rows,
+)
 from mailing_api.mailjet.jobs import CsvImport, Job
 from mailing_api.settings import Setting, lookup, named
 
@@ -145,7 +156,7 @@ class MailjetClient:
         ahead: int = 4,
         ordered: bool = True,
         limit: int = PAGE_SIZE,
-    ) -> OffsetWalk[Row]:
+    ) -> Iterable[Sequence[Row]]:
         """Return all rows of a collection, page by page, by default in order of ID.
 
         Args:
@@ -153,13 +164,23 @@ class MailjetClient:
             params: filters by Mailjet's names; it ignores a filter that it does not know.
             key: the field that is a row's unique key.
             ahead: requests in flight at the same time.
-            ordered: send `Sort=ID`; False for a collection that cannot be sorted.
+            ordered: send `Sort=ID`, and rely on it; False for a collection in an unknown order, whose rows may come
+                more than once.
             limit: rows per page, up to PAGE_SIZE.
         """
         query = {**(params or {}), **({"Sort": "ID"} if ordered else {})}
+        path = f"/v3/REST/{resource}"
+        size: int | None = None
 
         def fetch(offset: int, count: int) -> list[Row]:
-            return self.page(resource, {**query, "Limit": count, "Offset": offset})
+            nonlocal size
+            asked = {**query, "Limit": count, "Offset": offset}
+            if offset or ahead == 1:
+                return self.page(resource, asked)
+            # Not documented, but recorded: `Total` is then the size of the collection, otherwise that of the page.
+            rows, total = self._http.request("GET", path, counted_rows, route=path, params={**asked, "countrecords": 1})
+            size = total if total is not None and total > len(rows) else None
+            return rows
 
         def key_of(row: Row) -> int:
             try:
@@ -167,7 +188,11 @@ class MailjetClient:
             except (KeyError, TypeError, ValueError):
                 raise UnreadableAnswer(f"Mailjet {resource}: a row without a usable {key}.") from None
 
-        return OffsetWalk(fetch, key_of, what=f"Mailjet {resource}", limit=limit, ahead=ahead, ordered=ordered)
+        what = f"Mailjet {resource}"
+        if ordered:
+            return OffsetWalk(fetch, key_of, what=what, limit=limit, ahead=ahead, size=lambda: size)
+        # Which changes move a row is unknown, so every change counts.
+        return UnsortedWalk(fetch, key_of, fingerprint, what=what, limit=limit, ahead=ahead, size=lambda: size)
 
     def page(self, resource: str, params: Mapping[str, Any]) -> list[Row]:
         """Return one page of a collection."""

@@ -180,7 +180,7 @@ class MpdxClient:
                 raise UnreadableAnswer(f"MPDX {path}: pages are too short to prove that no row is missing.")
             return rows
 
-        return OffsetWalk(fetch, _key, what=f"MPDX {path}", limit=most, ahead=1, ordered=False, stable=True)
+        return OffsetWalk(fetch, _key, what=f"MPDX {path}", limit=most, ahead=1, ordered=False)
 
     def sample(
         self,

@@ -369,7 +369,8 @@ class Listing:
         self._total: int | None = None
         self._page = fetch
         self._what = what
-        self._ahead = ahead
+        options: Any = {"what": what, "limit": PAGE_SIZE, "ahead": ahead, "size": lambda: self._total}
+        self._walk = UnsortedWalk(self._fetch, _key, _version, **options)
 
     def __iter__(self) -> Iterator[Sequence[Row]]:
         """Yield the rows.
@@ -377,10 +378,10 @@ class Listing:
         Raises:
             MailingError: a request failed, or some rows may be missing.
         """
-        yield from UnsortedWalk(self._fetch, _key, _version, what=self._what, limit=PAGE_SIZE, ahead=self._ahead)
+        return iter(self._walk)
 
     def _fetch(self, skip: int, limit: int) -> Sequence[Row]:
-        if self._total is not None and skip >= self._total:  # prefetched behind the end
+        if self._total is not None and skip >= self._total:  # rows were deleted
             return ()
         started = time.monotonic()
         listed = self._page(skip, limit)

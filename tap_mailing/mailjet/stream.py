@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
-from mailing_api.http.paging import OffsetWalk
 from mailing_api.mailjet.client import MailjetClient
 from tap_mailing.records.columns import Row
 from tap_mailing.streams.base import MailingStream
@@ -42,7 +41,7 @@ class MailjetStream(MailingStream[MailjetClient]):
 
     def walk(
         self, filters: Mapping[str, Any], *, resource: str | None = None, share: int = 1
-    ) -> OffsetWalk[dict[str, Any]]:
+    ) -> Iterable[Sequence[dict[str, Any]]]:
         """A walk in order of ID; `share` is the number of concurrent walks."""
         ahead = max(1, self.concurrency // share)
         return self.client.rows(resource or self.resource, params=filters, ahead=ahead)

@@ -224,6 +224,7 @@ def test_new_signups_and_late_confirmations_are_read(fake):
         "Sort": "ID",
         "Limit": "1000",
         "Offset": "0",
+        "countrecords": "1",
     }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import random
 import threading
 import time
@@ -106,15 +108,6 @@ def test_p6_holds_while_pages_are_fetched_ahead():
         assert set(range(200)) & set(listing.rows) <= set(found)
 
 
-@pytest.mark.slow
-@given(script=st.lists(changes(), max_size=8), count=st.integers(0, 40))
-def test_p6_an_unsorted_listing_starts_over_when_rows_move(script, count):
-    keys = random.Random(count).sample(range(count), count)
-    listing = Listing(keys, script)
-    found = listing.read(limit=6, ordered=False)
-    assert set(keys) & set(listing.rows) <= set(found)
-
-
 class Shrinking:
     """Many rows in order; before each request, `gone(request)` more are deleted: those after the first `stay`."""
 
@@ -133,7 +126,7 @@ class Shrinking:
         return [*range(offset, min(offset + limit, self.stay)), *range(max(self.first, moved + offset), end)]
 
 
-MODES = {"ordered": {}, "stable": {"ordered": False, "stable": True}}
+MODES = {"ordered": {}, "stable": {"ordered": False}}
 
 
 @pytest.mark.slow
@@ -213,13 +206,73 @@ def test_p6_deletions_make_pages_fetched_ahead_cost_less_than_twice_the_requests
     assert max(requests) < 2.2 * requests[0]
 
 
+def most_requests(count, limit):
+    """What a listing that stands still takes at most, whatever is fetched ahead."""
+    return math.ceil(max(1, count - 1) / (limit - 1)) + 1 if count else 1
+
+
+def reading(mode, fetch, **options):
+    if mode in MODES:
+        return OffsetWalk(fetch, lambda row: row, what="Listing", **options, **MODES[mode])
+    return UnsortedWalk(fetch, lambda row: row, lambda _: 0, what="Listing", **options)
+
+
+@pytest.mark.parametrize("mode", [*MODES, "unknown order"])
+@given(
+    count=st.one_of(st.integers(0, 20_000), st.integers(0, 20).map(lambda pages: 1000 * pages)),
+    ahead=st.integers(1, 16),
+    known=st.booleans(),
+)
+@settings(max_examples=25)
+def test_p6_no_page_is_fetched_ahead_for_nothing(mode, count, ahead, known):
+    listing = Listing(range(count))
+    walk = reading(mode, listing.fetch, limit=1000, ahead=ahead, size=lambda: count if known else None)
+    assert [row for page in walk for row in page] == listing.rows
+    again = mode == "unknown order" and count > 0  # its beginning is read again
+    assert len(listing.requests) <= most_requests(count, 1000) + again + (not known and ahead > 1)
+    assert not known or len(listing.requests) <= count / 1000 + 3
+
+
+@pytest.mark.parametrize("ahead", [1, pytest.param(4, marks=pytest.mark.slow), 16])
+@pytest.mark.parametrize(
+    "mode", ["ordered", *(pytest.param(mode, marks=pytest.mark.slow) for mode in ("stable", "unknown order"))]
+)
+def test_p6_a_million_rows_take_no_more_requests_than_their_pages(mode, ahead):
+    requests = []
+
+    def fetch(offset, limit):
+        requests.append(offset)
+        return range(offset, min(1_000_000, offset + limit))
+
+    walk = reading(mode, fetch, limit=1000, ahead=ahead, size=lambda: 1_000_000)
+    assert sum(map(len, walk)) == 1_000_000
+    assert len(requests) <= 1_003
+
+
+@pytest.mark.slow
+@given(
+    count=st.integers(0, 60), script=st.lists(changes(), max_size=30),
+    mode=st.sampled_from([*sorted(MODES), "unknown order"]),
+    options=st.fixed_dictionaries({"limit": st.integers(2, 9), "ahead": st.integers(1, 16)}),
+    said=st.lists(st.one_of(st.none(), st.integers(-5, 90)), min_size=1, max_size=20),
+)  # fmt: skip
+@settings(max_examples=500)
+def test_p6_a_wrong_size_hides_nothing_while_rows_come_and_go(count, script, mode, options, said):
+    listing, sizes = Listing(range(count), script), itertools.cycle(said)
+    walk = reading(mode, listing.fetch, **options, size=lambda: next(sizes))
+    found = [row for page in walk for row in page]
+    assert set(range(count)) & set(listing.rows) <= set(found)
+    if mode == "ordered":
+        assert found == sorted(set(found))
+
+
 @pytest.mark.slow
 @given(count=st.integers(0, 60), limit=st.integers(2, 9), script=st.lists(changes(), max_size=30))
 @settings(max_examples=300)
 def test_p6_every_row_that_stayed_is_yielded_where_the_order_is_stable(count, limit, script):
     keys = random.Random(count).sample(range(count), count)
     listing = Listing(keys, script)
-    found = listing.read(limit=limit, ordered=False, stable=True)
+    found = listing.read(limit=limit, ordered=False)
     assert set(keys) & set(listing.rows) <= set(found)
 
 
@@ -238,10 +291,9 @@ def test_p6_shorter_pages_and_deletions_together_hide_nothing(count, limit, most
     assert set(range(count)) & set(listing.rows) <= set(found)
 
 
-@pytest.mark.parametrize("mode", [*MODES, "unknown"])
+@pytest.mark.parametrize("mode", MODES)
 def test_p6_a_server_that_ignores_the_offset_fails(mode):
-    options = MODES.get(mode, {"ordered": False})
-    walk = OffsetWalk(lambda *_: [1, 2, 3], lambda row: row, what="Listing", limit=3, ahead=1, **options)
+    walk = OffsetWalk(lambda *_: [1, 2, 3], lambda row: row, what="Listing", limit=3, ahead=1, **MODES[mode])
     with pytest.raises(IncompleteExtraction, match="Listing: "):
         list(walk)
 
@@ -337,6 +389,27 @@ def test_p6_only_a_refused_token_starts_over():
         walk, _ = by_tokens(*answers, stale=lambda _, stale=stale: stale)
         with pytest.raises(RequestRefused):
             list(walk)
+
+
+def test_p6_a_long_walk_by_tokens_may_start_over_more_often():
+    refusals = [350, 250, 400, 399, 10]  # the page whose token is refused, pass after pass
+    passes = iter([*refusals, None])
+    ends = next(passes)
+
+    def fetch(token):
+        nonlocal ends
+        page = int(token or 0)
+        if page and page == ends:
+            ends = next(passes)
+            raise RequestRefused("old")
+        return [page], str(page + 1) if page < 420 else None
+
+    walk = TokenWalk(fetch, what="Listing", is_stale=lambda _: True)
+    assert {row for page in walk for row in page} == set(range(421))
+    passes = iter([*refusals, 9, 8, 7, None])
+    ends = next(passes)
+    with pytest.raises(IncompleteExtraction, match="refused 8 times"):
+        list(walk)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import random
 
 import httpx
 import pytest
@@ -164,6 +165,57 @@ def test_rows_are_walked_by_id():
         return rows(*everything[offset : offset + limit])
 
     assert [row for page in client(answer).rows("contact") for row in page] == everything
+
+
+class Collection:
+    """Rows by Offset and Limit; `Total` is their number if that is asked for and `counts` is set."""
+
+    def __init__(self, count, *, counts=True):
+        self.rows = [{"ID": number, "Count": 0} for number in range(1, count + 1)]
+        self.counts = counts
+        self.requests = []
+
+    def __call__(self, request):
+        asked = request.url.params
+        self.requests.append(asked)
+        page = self.rows[int(asked["Offset"]) :][: int(asked["Limit"])]
+        total = len(self.rows) if self.counts and asked.get("countrecords") == "1" else len(page)
+        return httpx.Response(200, json={"Count": len(page), "Data": page, "Total": total})
+
+
+@pytest.mark.parametrize("counts", [True, False, None], ids=["counted", "not counted", "nonsense"])
+@pytest.mark.parametrize("ahead", [1, 4, 16])
+@pytest.mark.parametrize("count", [0, 1, 99, 100, 101, 199, 200, 1000])
+def test_a_collection_takes_the_requests_of_its_pages(count, ahead, counts):
+    collection = Collection(count, counts=bool(counts))
+
+    def answer(request):
+        response = collection(request)
+        return httpx.Response(200, json=response.json() | {"Total": "many"}) if counts is None else response
+
+    pages = list(client(answer).rows("contact", ahead=ahead, limit=100))
+    assert [row for page in pages for row in page] == collection.rows
+    assert len(collection.requests) <= count / 100 + (3 if counts else 4)
+    assert {asked["Offset"] for asked in collection.requests if "countrecords" in asked} == (
+        {"0"} if ahead > 1 else set()
+    )
+
+
+def test_p6_a_collection_in_an_unknown_order_lives_through_changes():
+    collection, chance = Collection(3000), random.Random(3)
+    stayed = {row["ID"] for row in collection.rows}
+
+    def answer(request):
+        response = collection(request)
+        gone, changed = (chance.randrange(len(collection.rows)) for _ in range(2))
+        stayed.discard(collection.rows.pop(gone)["ID"])
+        row = collection.rows.pop(min(changed, len(collection.rows) - 1))  # the last that changed comes first
+        collection.rows.insert(0, {**row, "Count": row["Count"] + 1})
+        return response
+
+    walk = client(answer).rows("csvimport", ordered=False, ahead=1, limit=20)
+    assert stayed <= {row["ID"] for page in walk for row in page}
+    assert len(collection.requests) < 2 * 3000 / 19
 
 
 def test_a_row_without_its_key_is_unreadable():
