@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from itertools import pairwise
+from operator import ge
 from typing import Final, Generic, Protocol, TypeVar
 
 from mailing_api.errors import IncompleteExtraction
@@ -81,7 +81,7 @@ class SortedPlace(Generic[T]):
             IncompleteExtraction: rows out of order.
         """
         keys = [self._key(row) for row in page]
-        if any(a >= b for a, b in pairwise(keys)):
+        if any(map(ge, keys, keys[1:])):
             raise IncompleteExtraction(f"{self._what}: rows are not sorted as requested, so some may be missing.")
         last = self._last
         if not keys or (last is not None and keys[-1] <= last):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import httpx
@@ -19,7 +19,7 @@ from mailing_api.errors import (
     RequestRefused,
     UnreadableAnswer,
 )
-from mailing_api.values import boolean, integer
+from mailing_api.values import boolean, integer, text
 
 __all__ = [
     "Row",
@@ -34,6 +34,7 @@ __all__ = [
     "opted_out",
     "read_error",
     "rows_of",
+    "valued_rows",
     "values_of",
     "written_rows",
 ]
@@ -46,11 +47,27 @@ class _Envelope(msgspec.Struct):
     Total: Any = None
 
 
+class _Value(msgspec.Struct, gc=False):
+    Name: str
+    Value: Any
+
+
+class _Values(msgspec.Struct, gc=False):
+    ID: int
+    Data: list[_Value]
+
+
+class _ValuesEnvelope(msgspec.Struct):
+    Data: list[_Values]
+    Total: Any = None
+
+
 #: Fields that are whole numbers or flags in every object, perhaps as strings.
 _NUMBERS = frozenset({"ID", "ListID", "ContactID", "RefId", "DataID", "JobID", "Count"})
 _FLAGS = frozenset({"IsDeleted", "IsUnsub", "IsUnsubscribed"})
 
 _ENVELOPE = msgspec.json.Decoder(_Envelope)
+_VALUES_ENVELOPE = msgspec.json.Decoder(_ValuesEnvelope)
 _OBJECT = msgspec.json.Decoder(Row)
 _MESSAGE_CODE = re.compile(r"\b(?:MJ|CM)\d{2}\b")
 _MESSAGE_CODES = (
@@ -84,16 +101,48 @@ def rows_of(response: httpx.Response) -> list[Row]:
 def counted_rows(response: httpx.Response) -> tuple[list[Row], int | None]:
     """Return the objects in a response as `rows_of` does, and its `Total`, None if that is no whole number."""
     envelope = _ENVELOPE.decode(response.content)
-    for row in envelope.Data:
-        for name in row.keys() & _NUMBERS:
-            if type(row[name]) is not int:
-                integer(row[name])
-        for name in row.keys() & _FLAGS:
-            boolean(row[name])
+    names: set[str] = set().union(*envelope.Data)
+    for name in names & _NUMBERS:
+        _check([row[name] for row in envelope.Data if name in row], int, integer)
+    for name in names & _FLAGS:
+        _check([row[name] for row in envelope.Data if name in row], bool, boolean)
+    return envelope.Data, _total(envelope.Total)
+
+
+def valued_rows(response: httpx.Response) -> tuple[list[Row], int | None]:
+    """Return the rows of `contactdata` as `counted_rows` does, each with its ID and as `Data` its values by name.
+
+    Raises:
+        ValueError: as for `rows_of`.
+        UnreadableAnswer: a row's `Data` is not an array of names and values.
+    """
+    try:  # objects of the usual shape take half the time, and less memory
+        usual = _VALUES_ENVELOPE.decode(response.content)
+    except msgspec.ValidationError:
+        rows, total = counted_rows(response)
+        return [{"ID": row.get("ID"), "Data": _by_name(row.get("Data"))} for row in rows], total
+    rows = [{"ID": row.ID, "Data": {value.Name: value.Value for value in row.Data}} for row in usual.Data]
+    return rows, _total(usual.Total)
+
+
+def _by_name(found: Any) -> Row:
     try:
-        return envelope.Data, integer(envelope.Total)
+        return {text(value["Name"]) or "": value.get("Value") for value in found or ()}
+    except (AttributeError, LookupError, TypeError):
+        raise UnreadableAnswer("Mailjet contactdata: field Data is not an array of names and values.") from None
+
+
+def _total(found: Any) -> int | None:
+    try:
+        return integer(found)
     except ValueError:
-        return envelope.Data, None
+        return None
+
+
+def _check(found: Sequence[Any], usual: type, read: Callable[[Any], Any]) -> None:
+    if set(map(type, found)) != {usual}:
+        for value in found:
+            read(value)
 
 
 def fingerprint(row: Row) -> bytes:
@@ -217,8 +266,8 @@ def _error_code(body: bytes) -> tuple[str | None, str | None, str]:
         error = _OBJECT.decode(body)
     except ValueError:
         return None, None, ""
-    text = error.get("ErrorMessage", "")
-    message = text if isinstance(text, str) else msgspec.json.encode(text).decode()
+    given = error.get("ErrorMessage", "")
+    message = given if isinstance(given, str) else msgspec.json.encode(given).decode()
     code = next((name for beginning, name in _MESSAGE_CODES if message.startswith(beginning)), None)
     if code is None and (match := _MESSAGE_CODE.search(message)):
         code = match[0]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Unpack
 
 import httpx
@@ -156,6 +156,7 @@ class MailjetClient:
         ahead: int = 4,
         ordered: bool = True,
         limit: int = PAGE_SIZE,
+        read: Callable[[httpx.Response], tuple[list[Row], int | None]] = counted_rows,
     ) -> Iterable[Sequence[Row]]:
         """Return all rows of a collection, page by page, by default in order of ID.
 
@@ -167,6 +168,7 @@ class MailjetClient:
             ordered: send `Sort=ID`, and rely on it; False for a collection in an unknown order, whose rows may come
                 more than once.
             limit: rows per page, up to PAGE_SIZE.
+            read: reads a response; `valued_rows` is for `contactdata`.
         """
         query = {**(params or {}), **({"Sort": "ID"} if ordered else {})}
         path = f"/v3/REST/{resource}"
@@ -175,11 +177,13 @@ class MailjetClient:
         def fetch(offset: int, count: int) -> list[Row]:
             nonlocal size
             asked = {**query, "Limit": count, "Offset": offset}
-            if offset or ahead == 1:
-                return self.page(resource, asked)
-            # Not documented, but recorded: `Total` is then the size of the collection, otherwise that of the page.
-            rows, total = self._http.request("GET", path, counted_rows, route=path, params={**asked, "countrecords": 1})
-            size = total if total is not None and total > len(rows) else None
+            is_counted = offset == 0 and ahead > 1
+            if is_counted:
+                # Not documented, but recorded: `Total` is then the size of the collection, otherwise that of the page.
+                asked["countrecords"] = 1
+            rows, total = self._http.request("GET", path, read, route=path, params=asked)
+            if is_counted:
+                size = total if total is not None and total > len(rows) else None
             return rows
 
         def key_of(row: Row) -> int:

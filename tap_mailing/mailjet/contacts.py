@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
-from typing import Any
 
 from mailing_api import values
-from mailing_api.errors import UnreadableAnswer
+from mailing_api.mailjet.answers import valued_rows
 from mailing_api.settings import lookup
+from tap_mailing.mailjet.properties import PropertyValues
 from tap_mailing.mailjet.provider import INCLUDE_ANONYMIZED
-from tap_mailing.mailjet.stream import MailjetStream, by_id
+from tap_mailing.mailjet.stream import MailjetStream, ids
 from tap_mailing.records.columns import FLAG, Row, boolean, computed, identifier, integer, text, timestamp
 from tap_mailing.streams.merge import matched
 
@@ -78,45 +77,11 @@ class Contacts(MailjetStream):
         return bool(lookup(INCLUDE_ANONYMIZED, self.config))
 
     def _with_properties(self) -> Iterator[Sequence[Row]]:
-        definitions = list(chain.from_iterable(self.walk({}, resource="contactmetadata")))
-        # If two definitions have the same name, the static definition applies: `historic` is an older kind.
-        definitions.sort(key=lambda row: str(row.get("NameSpace")).lower() == "static")
-        casts = {str(row.get("Name")): _CASTS.get(str(row.get("Datatype")).lower(), values.text) for row in definitions}
+        properties = PropertyValues(chain.from_iterable(self.walk({}, resource="contactmetadata")))
         contacts = self.walk(self.filters(), share=2)
-        data = self.walk(self.filters(), resource="contactdata", share=2)
-        for page, data_rows in matched(contacts, data, by_id):
-            for row in page:
-                row["contactdata"] = _properties(data_rows.get(by_id(row)), casts)
+        data = self.walk(self.filters(), resource="contactdata", share=2, read=valued_rows)
+        for page, data_rows in matched(contacts, data, ids):
+            properties.read([row["Data"] for row in data_rows if row is not None])
+            for row, data_row in zip(page, data_rows, strict=True):
+                row["contactdata"] = (data_row and data_row["Data"]) or None
             yield page
-
-
-_CASTS: dict[str, Callable[[Any], Any]] = {
-    "int": values.integer,
-    "float": values.number,
-    "bool": values.boolean,
-    "datetime": values.date_time,
-}
-
-
-def _properties(row: Row | None, casts: Mapping[Any, Callable[[Any], Any]]) -> dict[str, Any] | None:
-    if row is None:
-        return None
-    try:
-        return {(name := item["Name"]): casts[name](item["Value"]) for item in row["Data"]} or None
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
-        pass
-    try:
-        return {
-            str(item["Name"]): _cast(item.get("Value"), casts.get(item["Name"], values.text))
-            for item in row.get("Data") or ()
-        } or None
-    except (AttributeError, LookupError, TypeError):
-        raise UnreadableAnswer("Mailjet contactdata: field Data is not an array of names and values.") from None
-
-
-def _cast(value: Any, cast: Callable[[Any], Any]) -> Any:
-    """The value in its defined type; a value of another type as a string, arrays and objects as JSON."""
-    try:
-        return cast(value)
-    except (ArithmeticError, TypeError, ValueError):
-        return json.dumps(value) if isinstance(value, (dict, list)) else values.text(value)

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, ClassVar
 
 from mailing_api.mailjet.client import MailjetClient
 from tap_mailing.records.columns import Row
 from tap_mailing.streams.base import MailingStream
 
-__all__ = ["MailjetStream", "by_id"]
+__all__ = ["MailjetStream", "by_id", "ids"]
 
 
 def by_id(row: Row) -> int:
     """The row's ID."""
     return int(row["ID"])
+
+
+def ids(rows: Sequence[Row]) -> list[int]:
+    """The rows' IDs."""
+    return list(map(int, map(itemgetter("ID"), rows)))
 
 
 class MailjetStream(MailingStream[MailjetClient]):
@@ -40,8 +46,8 @@ class MailjetStream(MailingStream[MailjetClient]):
         return {}
 
     def walk(
-        self, filters: Mapping[str, Any], *, resource: str | None = None, share: int = 1
+        self, filters: Mapping[str, Any], *, resource: str | None = None, share: int = 1, **options: Any
     ) -> Iterable[Sequence[dict[str, Any]]]:
-        """A walk in order of ID; `share` is the number of concurrent walks."""
+        """A walk in order of ID; `share` is the number of concurrent walks, `options` those of the client."""
         ahead = max(1, self.concurrency // share)
-        return self.client.rows(resource or self.resource, params=filters, ahead=ahead)
+        return self.client.rows(resource or self.resource, params=filters, ahead=ahead, **options)

@@ -15,6 +15,7 @@ import msgspec
 
 from mailing_api import values
 from mailing_api.errors import UnreadableAnswer
+from tap_mailing.records import bulk
 
 __all__ = [
     "FLAG",
@@ -134,7 +135,7 @@ def boolean(name: str, field: str) -> Column:
 
 def timestamp(name: str, field: str) -> Column:
     """A date-time from a string."""
-    return _column(name, field, TIMESTAMP, _moments(values.timestamp))
+    return _column(name, field, TIMESTAMP, _timestamps)
 
 
 def epoch(name: str, field: str) -> Column:
@@ -233,6 +234,10 @@ def _column(name: str, field: str, schema: dict[str, Any], convert: Convert) -> 
 
 def _each(convert: Callable[[Any], Any]) -> Convert:
     return lambda page: list(map(convert, page))
+
+
+def _timestamps(page: Sequence[Any]) -> Sequence[Any]:
+    return bulk.timestamps(page) or _moments(values.timestamp)(page)
 
 
 def _moments(convert: Callable[[Any], Any]) -> Convert:

@@ -24,15 +24,27 @@ def union(walks: Sequence[Pages], key: Key) -> Iterator[Sequence[Row]]:
         yield page
 
 
-def matched(pages: Pages, others: Pages, key: Key) -> Iterator[tuple[Sequence[Row], dict[int, Row]]]:
-    """Each page with the rows of the other listing that have the same keys, by key."""
-    rows = chain.from_iterable(others)
-    upcoming: Row | None = next(rows, None)
+def matched(
+    pages: Pages, others: Pages, keys_of: Callable[[Sequence[Row]], Sequence[int]]
+) -> Iterator[tuple[Sequence[Row], Sequence[Row | None]]]:
+    """Each page with the row of the other listing for each of its rows, None where that has none with this key.
+
+    In memory are the page, a page of the other listing, and the rows of that which belong to later pages: fewer than a
+    page.
+    """
+    rest = iter(others)
+    later: dict[int, Row] = {}
+    reached = -1
     for page in pages:
-        matches: dict[int, Row] = {}
-        first, last = (key(page[0]), key(page[-1])) if page else (0, -1)
-        while upcoming is not None and (upcoming_key := key(upcoming)) <= last:
-            if upcoming_key >= first:
-                matches[upcoming_key] = upcoming
-            upcoming = next(rows, None)
-        yield page, matches
+        keys = keys_of(page)
+        wanted, last = frozenset(keys), max(keys, default=-1)
+        found = {key: row for key, row in later.items() if key in wanted}
+        later = {key: row for key, row in later.items() if key > last}
+        while reached < last and (rows := next(rest, None)) is not None:
+            for key, row in zip(keys_of(rows), rows, strict=True):
+                if key in wanted:
+                    found[key] = row
+                elif key > last:
+                    later[key] = row
+                reached = max(reached, key)
+        yield page, list(map(found.get, keys))

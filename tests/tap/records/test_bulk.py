@@ -1,0 +1,65 @@
+"""Many values at once become what each becomes alone, or are left to that."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mailing_api import values
+from tap_mailing.records import bulk
+
+PAIRS = {
+    "texts": values.text,
+    "integers": values.integer,
+    "numbers": values.number,
+    "booleans": values.boolean,
+    "date_times": values.date_time,
+    "timestamps": values.timestamp,
+}
+
+USUAL = {
+    "texts": ["a", "Ŝ", " "],
+    "integers": ["0", "-12", "9" * 30],
+    "numbers": ["0", "-1.50", "2e3", "1E-4"],
+    "booleans": ["true", "false", "1", "0"],
+    "date_times": ["2024-02-29T23:59:59Z", "1957-06-20T17:11:47Z"],
+    "timestamps": ["2024-02-29T23:59:59Z", "", None],
+}
+
+STRINGS = [
+    "", "0", "1", "-1", "007", "1_000", " 1", "1\n", "1\n2", "1.5", ".5", "1e5", "1e999", "nan", "True", "FALSE", "٣",
+    "2024-01-01T00:00:00Z", "2024-13-01T00:00:00Z", "2024-01-01T24:00:00Z", "2024-01-01", "2024-01-01T00:00:00+01:00",
+    "2024-01-01T00:00:00Z\n2024-01-01T00:00:00Z", "0000-01-01T00:00:00Z", "9" * 5000,
+]  # fmt: skip
+OTHERS = [None, 0, 1, 2.5, True, False, [], {}]
+
+
+def alone(name, column):
+    found = []
+    for value in column:
+        try:
+            found.append(PAIRS[name](value))
+        except (ArithmeticError, TypeError, ValueError) as exc:
+            return type(exc)
+    return found
+
+
+@pytest.mark.parametrize("name", PAIRS)
+@given(data=st.data())
+@settings(max_examples=60)
+def test_a_column_becomes_what_its_values_become_alone(name, data):
+    usual = st.sampled_from(USUAL[name])
+    column = data.draw(st.lists(st.one_of(usual, usual, usual, st.sampled_from([*STRINGS, *OTHERS])), max_size=5))
+    try:
+        together = getattr(bulk, name)(column)
+    except TypeError:
+        together = TypeError
+    expected = alone(name, column)
+    assert together is None or together == expected
+    assert together is None or list(map(type, together)) == list(map(type, expected))
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_usual_values_are_converted_together(name):
+    assert getattr(bulk, name)(USUAL[name]) == alone(name, USUAL[name])
