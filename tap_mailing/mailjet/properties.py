@@ -15,7 +15,7 @@ __all__ = ["PropertyValues"]
 #: By type: the conversion of one value, and of many.
 _Cast = tuple[Callable[[Any], Any], Callable[[Sequence[Any]], Sequence[Any] | None]]
 
-_TEXT: Final[_Cast] = (values.text, bulk.texts)
+_TEXT: Final[_Cast] = (values.text, bulk.strings)
 _CASTS: Final[dict[str, _Cast]] = {
     "int": (values.integer, bulk.integers),
     "float": (values.number, bulk.numbers),

@@ -1,6 +1,6 @@
 """Conversion of many values at once, where all of them have the provider's usual form.
 
-Each function returns what the function of its name in `mailing_api.values` returns for every value, or None if the
+Each function returns what the function for one value in `mailing_api.values` returns for each of them, or None if the
 values must be converted one by one: one expression checks all of them, and then code in C converts them.
 """
 
@@ -12,7 +12,7 @@ from datetime import datetime
 from math import isfinite
 from typing import Any, Final
 
-__all__ = ["booleans", "date_times", "integers", "numbers", "texts", "timestamps"]
+__all__ = ["booleans", "date_times", "integers", "numbers", "strings", "timestamps"]
 
 # Lines, one for each value. Nothing is given back once it has matched (`*+`), so that no stack grows.
 _INTEGERS: Final = re.compile(r"(?:-?(?:0|[1-9]\d*)\n)*+", re.ASCII)
@@ -22,7 +22,7 @@ _DATE_TIMES: Final = re.compile(r"(?:\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\n)*+", re.A
 _FLAGS: Final = {"true": True, "false": False, "1": True, "0": False}
 
 
-def texts(column: Sequence[Any]) -> Sequence[str] | None:
+def strings(column: Sequence[Any]) -> Sequence[str] | None:
     """Strings that are not empty."""
     return column if _are_strings(column) and all(column) else None
 

@@ -10,7 +10,7 @@ from mailing_api import values
 from tap_mailing.records import bulk
 
 PAIRS = {
-    "texts": values.text,
+    "strings": values.text,
     "integers": values.integer,
     "numbers": values.number,
     "booleans": values.boolean,
@@ -19,7 +19,7 @@ PAIRS = {
 }
 
 USUAL = {
-    "texts": ["a", "Ŝ", " "],
+    "strings": ["a", "Ŝ", " "],
     "integers": ["0", "-12", "9" * 30],
     "numbers": ["0", "-1.50", "2e3", "1E-4"],
     "booleans": ["true", "false", "1", "0"],
