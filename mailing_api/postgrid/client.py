@@ -360,8 +360,7 @@ class Listing:
     """All rows of one collection, page by page.
 
     Attributes:
-        began: a time at or before the first response, by PostGrid's clock, as `mailing_api.values.timestamp`; None
-            before the first response, and if it has no time.
+        began: a time at or before the first response, by PostGrid's clock, as `values.timestamp`; None if unknown.
     """
 
     def __init__(self, fetch: Callable[[int, int], Page], *, what: str, ahead: int) -> None:
