@@ -27,10 +27,10 @@ unexport PYTHONDONTWRITEBYTECODE
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 
-demo: $(READY) ## Four providers to PostgreSQL and on to Mailjet by Meltano, on a local sandbox: no account needed
+demo: $(READY) ## Four providers to PostgreSQL and Mailjet, without an account
 	@$(BIN)/python examples/demo/demo.py
 
-playground: $(READY) ## A shell to try the examples in: a local sandbox, PostgreSQL and Meltano; no account needed
+playground: $(READY) ## A shell with a sandbox and Meltano, to try the examples in
 	@$(BIN)/python examples/demo/playground.py
 
 test: $(READY) ## Every promise, route and provider, in some minutes
@@ -39,14 +39,14 @@ test: $(READY) ## Every promise, route and provider, in some minutes
 quick: $(READY) ## The tests that take a second at most
 	@$(PYTEST) -m 'not slow and not exhaustive' --ignore=tests/faults
 
-test-all: $(READY) ## What `make test` leaves out: the whole fault tables, the long state machines (SEED=n repeats them)
+test-all: $(READY) ## What `make test` leaves out; SEED=n repeats state machines
 	@echo 'The state machines begin at SEED=$(SEED)'
 	@SEARCH=long $(PYTEST) -m 'exhaustive or machine' --hypothesis-seed=$(SEED)
 
-test-deep: $(READY) ## The state machines with new seeds, until one fails or MINUTES (10) are over
+test-deep: $(READY) ## New seeds for MINUTES (10), or until a state machine fails
 	@$(BIN)/python tests/deep.py --minutes $(MINUTES) --seed $(SEED) --workers $(WORKERS)
 
-coverage: $(READY) ## Branch coverage of the quick tests; fails below the floor in pyproject.toml
+coverage: $(READY) ## Branch coverage of the quick tests; fails below its floor
 	@$(PYTEST) -m 'not slow and not exhaustive' --ignore=tests/faults --cov --cov-report=term
 
 lint: spelling ## Style, types, spelling and plain words
@@ -61,7 +61,7 @@ lint: spelling ## Style, types, spelling and plain words
 spelling: $(READY) ## Spelling of code, messages and documents
 	@$(BIN)/codespell . .github
 
-workflows: $(TOOLS)/.ready ## GitHub's workflows and forms: their schemas, and what is unsafe in them
+workflows: $(TOOLS)/.ready ## GitHub's workflows and forms: schemas, and what is unsafe
 	@$(SCHEMA) vendor.github-workflows .github/workflows/*.yml
 	@$(SCHEMA) custom.github-workflows-require-timeout .github/workflows/*.yml
 	@$(SCHEMA) vendor.dependabot .github/dependabot.yml
@@ -69,7 +69,7 @@ workflows: $(TOOLS)/.ready ## GitHub's workflows and forms: their schemas, and w
 	@$(SCHEMA) vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
 	@$(TOOLS)/bin/zizmor --quiet --offline --pedantic --strict-collection .github
 
-wheels: $(READY) ## Build both distributions into dist/, install each wheel elsewhere and run it
+wheels: $(READY) ## Build both distributions, install each elsewhere and run it
 	@rm -rf dist
 	@$(UV) build -q --no-build-isolation --no-create-gitignore --python $(BIN)/python -o dist .
 	@$(UV) build -q --no-build-isolation --no-create-gitignore --python $(BIN)/python -o dist mailing_sandbox
@@ -78,13 +78,13 @@ wheels: $(READY) ## Build both distributions into dist/, install each wheel else
 docs: $(TOOLS)/.ready ## The documentation as a site in build/site, its links checked
 	@NO_MKDOCS_2_WARNING=1 $(TOOLS)/bin/python -m mkdocs build --strict
 
-definitions: $(READY) ## Write plugins/, the definitions for Meltano, anew from the plugins' settings
+definitions: $(READY) ## Write plugins/, the definitions for Meltano, anew
 	@$(BIN)/python -m tools.definitions
 
-hooks: $(READY) $(TOOLS)/.ready ## Have git run the checks of .pre-commit-config.yaml before each commit
+hooks: $(READY) $(TOOLS)/.ready ## Have git run the checks of .pre-commit-config.yaml
 	@$(TOOLS)/bin/pre-commit install
 
-bench: $(READY) ## Goals, and ratios to an ordinary tap and target; takes an hour
+bench: $(READY) ## Goals, and ratios to other taps and targets; takes an hour
 	@$(BIN)/python benchmarks/bench_goals.py
 	@$(BIN)/python benchmarks/bench_tap.py
 	@$(BIN)/python benchmarks/bench_target.py
@@ -95,7 +95,7 @@ bench: $(READY) ## Goals, and ratios to an ordinary tap and target; takes an hou
 	@$(BIN)/python benchmarks/bench_target.py --million
 	@$(BIN)/python benchmarks/bench_journal.py
 
-bench-quick: $(READY) ## What the target costs beside its goals, the quick rows; or these: ROWS='wall cpu'
+bench-quick: $(READY) ## The target's costs beside its goals; or ROWS='wall cpu'
 	@$(BIN)/python benchmarks/bench_goals.py $(or $(ROWS),--quick)
 
 lock: $(READY) ## Lock the newest versions that pyproject.toml allows
@@ -103,13 +103,13 @@ lock: $(READY) ## Lock the newest versions that pyproject.toml allows
 	@$(UV) $(COMPILE) --upgrade --group tools -o requirements/tools.txt
 	@echo uv | $(UV) $(COMPILE) --upgrade - -o requirements/uv.txt
 
-newest: ## The quick tests with the newest versions that pyproject.toml allows, not those locked
+newest: ## The quick tests with the newest versions that are allowed
 	@$(MAKE) --no-print-directory quick VENV=.venv-newest RESOLUTION=highest
 
-lowest: ## The quick tests with the lowest versions that pyproject.toml allows
+lowest: ## The quick tests with the lowest versions that are allowed
 	@$(MAKE) --no-print-directory quick VENV=.venv-lowest RESOLUTION=lowest-direct
 
-clean: ## Remove the environments and what was made here; not .meltano, where state and journals are
+clean: ## Remove the environments and what was made; not .meltano
 	@rm -rf .venv .venv-* output/demo build dist .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
