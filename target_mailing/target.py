@@ -215,8 +215,11 @@ class TargetMailing(MailingPlugin, Target):
                 stream,
                 counted(rows, "row has", "rows have"),
             )
-        if rejects.rows:
-            self.logger.warning("%s: %s", counted(rejects.rows, "reject"), rejects.path)
+        if own := rejects.rows - rejects.left:
+            self.logger.warning("%s: %s", counted(own, "reject"), rejects.path)
+        if rejects.left:
+            left = counted(rejects.left, "reject")
+            self.logger.warning("%s of an earlier run that failed or was stopped: %s", left, rejects.path)
         for file, count in sorted(rejects.earlier.items()):
             self.logger.warning("%s as before: %s", counted(count, "reject"), file)
 

@@ -30,6 +30,8 @@ _TRANSLATED: Final = re.compile(
     r"wypisan|rezygnacj|zrezygnowa|odsubskry|"
     r"\Astopp?\Z|\A(?:e?mail|mailing|sms|newsletter)stopp?\Z|\Astopp?(?:e?mails?|mailings?|newsletter|contact|marketing|sms|pub)\Z"
 )
+#: What separates the values of a line in files.
+_DELIMITER: Final = re.compile(r"[;,|\t]")
 #: Words that, right before one of them, reverse its meaning.
 _NEGATIONS: Final = frozenset(["not", "nicht", "niet", "non", "pas", "nie", "inte", "ej", "ikke", "nao", "no"])
 _CONSENT_NAMES: Final = re.compile(
@@ -58,9 +60,20 @@ def looks_like_consent(column: str) -> bool:
 
 
 def address_meant(name: str, columns: Iterable[str], mapping: Mapping[str, str]) -> str:
-    """The question of `column_meant` for a column of addresses; columns of opt-outs and deletions are not suggested."""
+    """The question of `column_meant` for a column of addresses; columns of opt-outs and deletions are not suggested.
+
+    For a single column whose name has a delimiter in it, a hint at that: its name may be any text, and is not quoted.
+    """
+    names = [*columns]
+    own = [one for one in names if not one.startswith("_sdc_")]
+    if len(own) == 1 and (found := _DELIMITER.search(own[0])) is not None:
+        shown = "a tab" if found[0] == "\t" else f"`{found[0]}`"
+        return (
+            f" The name of its only column has {shown} in it, as if a file had been read with another delimiter: check "
+            "the tap's setting for that."
+        )
     return column_meant(
-        name, [one for one in columns if not tells_opt_outs(one) and not looks_like_deletion(one)], mapping
+        name, [one for one in names if not tells_opt_outs(one) and not looks_like_deletion(one)], mapping
     )
 
 

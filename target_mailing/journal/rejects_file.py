@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -45,6 +46,7 @@ class RejectsFile:
     Attributes:
         path: of the file.
         rows: rejects in it that are on disk.
+        left: how many of them an earlier run left in the journal, because it did not end well.
         earlier: rejects of this run that are in files of earlier runs, by file.
     """
 
@@ -54,7 +56,8 @@ class RejectsFile:
         Raises:
             ConfigurationError: the folder cannot be written.
         """
-        self.rows = 0
+        self.rows = self.left = 0
+        self._began_at = time.time()
         self.earlier: Counter[str] = Counter()
         self._keys: dict[str, Sequence[str]] = {}
         self._columns: dict[str, dict[str, Any]] = {}
@@ -103,6 +106,7 @@ class RejectsFile:
             if not os.fstat(self._file.fileno()).st_nlink:
                 raise FileNotFoundError(errno.ENOENT, "the file was removed")
             self.rows += len(rejects)
+            self.left += sum(reject.at < self._began_at for reject in rejects)
         except OSError as exc:
             raise _unwritable(self.path, exc) from None
 

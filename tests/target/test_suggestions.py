@@ -97,6 +97,18 @@ def test_p9_an_address_in_a_column_of_any_name_is_to_be_mapped(mailjet):
     assert mailjet.deliver([columns, state(1)], mapping={"email": "courriel"}, properties=None).error is None
 
 
+@pytest.mark.parametrize(("delimiter", "shown"), [(";", "`;`"), ("\t", "a tab"), ("|", "`|`")])
+@pytest.mark.parametrize("named", [{}, {"streams": {"people": {}}}])
+def test_p9_a_file_that_was_read_with_another_delimiter_is_told_so_without_its_first_line(
+    mailjet, delimiter, shown, named
+):
+    only = delimiter.join(["email", "ada@example.com", "name"])
+    columns = schema(columns={only: {"type": "string"}, "_sdc_source_file": {"type": "string"}}, keys=())
+    error = str(mailjet.deliver([columns, state(1)], properties=None, **named).error)
+    assert f"The name of its only column has {shown} in it, as if a file had been read with another delimiter" in error
+    assert "ada@" not in error
+
+
 #: Misspelt settings of both plugins, and what is meant.
 MISSPELT = {
     "max_rejectd": "max_rejected", "max-rejected": "max_rejected", "maxRejected": "max_rejected", "LIST": "list",

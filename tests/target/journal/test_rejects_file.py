@@ -85,9 +85,12 @@ def test_rejects_left_in_the_journal_are_written_by_the_next_run(mailjet, monkey
     assert failed.states == []
     for file in files(mailjet):
         file.unlink()
-    result = mailjet.deliver([schema(), person(1), state(2)])
-    assert [one["record"]["id"] for one in result.rejects] == [2]
+    result = mailjet.deliver([schema(), person(1), person(3, email="nobody"), state(2)])
+    assert [one["record"]["id"] for one in result.rejects] == [2, 3]
     assert result.states == [2]
+    (file,) = files(mailjet)
+    assert f"1 reject of an earlier run that failed or was stopped: {file}" in result.log
+    assert f"1 reject: {file}" in result.log
 
 
 @contextmanager
