@@ -16,7 +16,7 @@ CONNECTIONS, JOBS, BATCH_ROWS, INTERVAL = 4, 20, 5000, 0.1
 
 url, api_key, secret_key, list_id = sys.argv[1:]
 client = httpx.Client(
-    base_url=url, auth=(api_key, secret_key), timeout=60, limits=httpx.Limits(max_connections=CONNECTIONS)
+    base_url=url, auth=(api_key, secret_key), timeout=60, limits=httpx.Limits(CONNECTIONS, CONNECTIONS, None)
 )
 path = f"/v3/REST/contactslist/{list_id}/managemanycontacts"
 decode = msgspec.json.Decoder().decode
