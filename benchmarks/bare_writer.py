@@ -15,9 +15,9 @@ import msgspec
 CONNECTIONS, JOBS, BATCH_ROWS, INTERVAL = 4, 20, 5000, 0.1
 
 url, api_key, secret_key, list_id = sys.argv[1:]
-client = httpx.Client(
-    base_url=url, auth=(api_key, secret_key), timeout=60, limits=httpx.Limits(CONNECTIONS, CONNECTIONS, None)
-)
+# None expires: another thread could be about to use it.
+limits = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS, keepalive_expiry=None)
+client = httpx.Client(base_url=url, auth=(api_key, secret_key), timeout=60, limits=limits)
 path = f"/v3/REST/contactslist/{list_id}/managemanycontacts"
 decode = msgspec.json.Decoder().decode
 
