@@ -36,7 +36,7 @@ class Row(msgspec.Struct, gc=False):
         drops_key: when this is done, the key no longer has a contact.
         tells_changes: its stream tells changes in their order, so that another address of the same key is a change.
         resubmitted: an earlier submission of this content may have arrived.
-        waits: resources for which it waits.
+        waits: resources for which it waits; -1 if it was superseded.
         is_open: it is in a batch that is not closed yet, so that a later row may supersede it.
         extras: None where it has none.
         position: where in `held` it is kept.
@@ -109,6 +109,12 @@ class Row(msgspec.Struct, gc=False):
         return None if self.extras is None else self.extras.former_of
 
     @property
+    def pending_removals(self) -> list[tuple[bytes, str, int]]:
+        """Keys that leave a former address which is still to be removed, with this and its contact."""
+        later = () if self.plan is None else self.plan.later
+        return [(old.former_of, old.email, old.id) for old in later if old.former_of is not None]
+
+    @property
     def lost_address(self) -> bool:
         """Whether its key no longer has an address, but was not deleted."""
         return self.extras is not None and self.extras.lost_address
@@ -171,7 +177,21 @@ class Row(msgspec.Struct, gc=False):
         if self.raw:
             extras.superseded.append(self.raw)
         self.line, self.raw, self.stream, self.key = later.line, later.raw, later.stream, later.key
+        if later.extras is not None:
+            extras.superseded.extend(later.raw_lines())
+            self.raw = extras.superseded.pop()
+            later.extras.plan = None
         self.fingerprint = fingerprint
+
+    def leave_too(self, formers: Sequence[Row]) -> None:
+        """Take over the former contacts of a row that superseded this one, to be removed after it."""
+        if not formers:
+            return
+        extras = self.extend()
+        plan = extras.plan = extras.plan or Plan(self, [], under_way=1)
+        plan.later.extend(formers)
+        for old in formers:
+            old.extend().plan = plan
 
     def records(self) -> Iterator[tuple[bytes, int]]:
         """The records of all of its lines, oldest first, as `record_in` returns them."""
@@ -216,6 +236,7 @@ class Plan(msgspec.Struct):
         under_way: how many of them have been begun and have not ended.
         ends: outcomes of those that have ended, with their codes.
         refusal: why the provider did not say whether a former contact opted out.
+        opted_out: former contacts that opted out.
     """
 
     row: Row
@@ -223,3 +244,10 @@ class Plan(msgspec.Struct):
     under_way: int = 0
     ends: list[tuple[Outcome, str | None]] = []
     refusal: Refusal | None = None
+    opted_out: list[Row] = []
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether everything begun has ended, and nothing was found out that changes what becomes of the row."""
+        is_bad = self.refusal or self.opted_out or any(outcome is Outcome.REJECTED for outcome, _ in self.ends)
+        return not (self.under_way or is_bad)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from mailing_api.addresses import fold_address, is_reachable, other_spelling
 from target_mailing.contacts.contact import EncodedContact, MappedContact
@@ -13,7 +13,7 @@ from target_mailing.delivery.opt_outs import OptOuts
 from target_mailing.destination import AppendOnlyDestination, Destination
 from target_mailing.journal.journal import Journal, Known
 from target_mailing.outcome import Outcome
-from target_mailing.row import Resource, Row
+from target_mailing.row import Plan, Resource, Row
 from target_mailing.settings import StreamSettings
 
 __all__ = ["Decisions"]
@@ -48,25 +48,23 @@ class Decisions:
         """The placeholder for the address of a key that only the provider may know."""
         return f"?{key.hex()}"
 
-    def decide(self, row: Row, facts: Facts) -> Ended | Sequence[Row]:
+    def decide(self, row: Row, facts: Facts) -> Ended | list[Row]:
         """How a row ends without a call; otherwise the rows for other addresses of its key."""
         before = None if row.key is None or row.is_of_shared_key else facts.email(row.key)
         if row.drops_key and (end := self._delete(row, before, facts)) is not None:
             return end
-        if self.append_only is not None and not row.email and row.key is not None:
-            self._fill(row, before or self.unknown_address(row.key))
-        self._opt_outs.keep(row)
-        row.drops_key = self._drops_key(row)
         if self.append_only is not None:
-            return self.append_only.end(row, facts) or ()
-        if self._opt_outs.is_withheld(row):
-            return Ended(Outcome.WITHHELD, "opted_out_at_provider")
-        if self.is_spared(row, facts):
-            facts.settle(row)
-            facts.spare(row)
-            return Ended(Outcome.UNCHANGED)
+            if not row.email and row.key is not None:
+                self._fill(row, before or self.unknown_address(row.key))
+            self.arrive(row)
+            return self.append_only.end(row, facts) or []
+        if self._actions.old_first and (formers := [*self._formers(row, before, facts)]):
+            return [*formers, *self._other_spelling(row)]
+        self.arrive(row)
+        if (end := self._without_call(row, facts)) is not None:
+            return end
         formers = [*self._formers(row, before, facts)]
-        if not (formers and self._actions.old_first) and self._is_unchanged(row, facts.known(row.id)):
+        if self._is_unchanged(row, facts.known(row.id)):
             if row.key is not None and before != ("" if row.drops_key else row.email):
                 facts.settle(row)
             if not formers:
@@ -74,35 +72,100 @@ class Decisions:
         formers.extend(self._other_spelling(row))
         return formers
 
+    def _without_call(self, row: Row, facts: Facts) -> Ended | None:
+        if self._opt_outs.is_withheld(row):
+            return Ended(Outcome.WITHHELD, "opted_out_at_provider")
+        if not self.is_spared(row, facts):
+            return None
+        facts.settle(row)
+        facts.spare(row)
+        return Ended(Outcome.UNCHANGED)
+
+    def early(self, row: Row, waits_for: set[Resource], facts: Facts) -> list[Row]:
+        """The rows for other addresses of a row's key, if its first actions touch nothing for which it waits.
+
+        They depend on no row before it then. Without such addresses, or where a row must wait, there are none.
+        """
+        if row.key is None or row.is_of_shared_key or row.drops_key or self.append_only is not None:
+            return []
+        adds = self._opt_outs.may_subscribe(row) or row.action in self._actions.respectful
+        if not adds or self._may_have_other_spelling(row):
+            return []
+        if self._actions.old_first:
+            return [*self._formers(row, facts.email(row.key), facts)] if waits_for == {row.id} else []
+        if not waits_for <= {old.id for old in self._formers(row, facts.email(row.key), facts)}:
+            return []
+        decision = self.decide(row, facts)
+        return [] if isinstance(decision, Ended) else decision
+
+    def arrive(self, row: Row, opted_out: Iterable[Row] = ()) -> None:
+        """A row comes to its contact, which no row before it has any more: opt-outs of these hold for it.
+
+        Args:
+            row: with its contact.
+            opted_out: former contacts of its key that opted out.
+        """
+        self._opt_outs.keep(row)
+        row.drops_key = self._drops_key(row)
+        for old in opted_out:
+            self._opt_outs.follow(old, row)
+
+    def end_of(self, row: Row, plan: Plan, facts: Facts) -> tuple[Outcome, str | None] | None:
+        """How a later row of a plan ends without a call, if it does."""
+        is_confirmed = self.is_confirmed(row, facts.known(row.id))
+        if row is plan.row:
+            if plan.refusal is not None and self._opt_outs.may_subscribe(row):
+                return Outcome.REJECTED, plan.refusal.code  # the record is in the rejects file: it is this row's, too
+            if self._opt_outs.is_withheld(row):
+                return Outcome.WITHHELD, "opted_out_at_provider"
+            is_confirmed = is_confirmed and row.id in self._opt_outs.followed  # an earlier run sent the opt-out
+        elif self.is_spared(row, facts):
+            facts.spare(row)
+            is_confirmed = True
+        if not is_confirmed:
+            return None
+        facts.settle(row)
+        return Outcome.UNCHANGED, None
+
+    def later_formers(self, later: Row, row: Row, facts: Facts) -> list[Row]:
+        """The rows for other addresses of the key of a row that supersedes another one, where they come after it."""
+        if self._actions.old_first or later.key is None or later.key == row.key or later.key in row.also:
+            return []
+        return [*self._formers(later, facts.email(later.key), facts)]
+
     def may_supersede(self, later: Row, row: Row, facts: Facts) -> bool:
         """Whether a row needs only the action of an earlier row of its contact."""
         if not later.email or later.drops_key or later.id != row.id:
             return False
-        if self._opt_outs.action_of(later) != row.action or self._opt_outs.is_withheld(later):
-            return False
-        if self._may_have_other_spelling(later):
+        is_other = self._opt_outs.action_of(later) != row.action or self._opt_outs.is_withheld(later)
+        if is_other or self._may_have_other_spelling(later):
             return False
         key = later.key
-        if self.append_only is not None or key is None or later.is_of_shared_key:
+        if later.plan is not None:
+            return later.plan.is_clean
+        if not self._actions.old_first or self.append_only is not None or key is None or later.is_of_shared_key:
             return True
         if key == row.key or key in row.also:
             return True
         before = facts.email(key)
         return not facts.possible_addresses(key) and (not before or fold_address(before) == row.address)
 
-    def leaves(self, row: Row, contact: Resource, others: set[bytes | None], facts: Facts) -> bool:
+    def leaves(self, row: Row, contact: Resource, others: set[bytes] | None, facts: Facts) -> bool:
         """Whether a row only moves its key from a contact to another one, and the contact stays.
 
         Args:
             row: waits for nothing but the contact.
             contact: was asked about.
-            others: keys that have the contact, and are not moving.
+            others: keys that have the contact, and are not moving; None if the contact opted out, and stays for that.
             facts: what the journal knows.
         """
         key = row.key
-        if key not in others or row.drops_key or row.is_of_shared_key or row.id == contact:
+        if key is None or row.drops_key or row.is_of_shared_key or row.id == contact or facts.possible_addresses(key):
             return False
-        return not facts.possible_addresses(key) and (len(others) > 1 or not self._removes_old)
+        if others is None:
+            before = fold_address(facts.email(key) or "")
+            return self._journal.contact_id(self._destination.name, before) == contact
+        return key in others and (len(others) > 1 or not self._removes_old)
 
     def is_confirmed(self, row: Row, known: Known | None) -> bool:
         """Whether the provider confirmed the row's action and content recently enough not to send them again."""

@@ -22,7 +22,7 @@ from target_mailing.delivery.doubts import Doubts, Verdicts
 from target_mailing.delivery.errors import DeliveryFailed
 from target_mailing.delivery.following import Following
 from target_mailing.delivery.outcomes import Outcomes
-from target_mailing.delivery.queue import DestinationQueue, pending_removals
+from target_mailing.delivery.queue import DestinationQueue
 from target_mailing.delivery.queues import Queues
 from target_mailing.delivery.recovery import can_resume
 from target_mailing.delivery.resubmission import Resubmission
@@ -169,7 +169,7 @@ class Delivery:
 
     def _begin(self, queue: DestinationQueue, action: str, route: str, rows: list[Row], steps: Sequence[Step]) -> None:
         # The removals that wait for these rows are noted with them, so that a kill does not lose them.
-        removals = pending_removals(rows)
+        removals = [removal for row in rows for removal in row.pending_removals]
         kept = self._doubts.kept(rows) if any(step.is_known_by_count for step in steps) else ()
         number = self._journal.begin_batch(
             queue.destination.name, action, route, rows, pending_removals=removals, kept=kept

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from target_mailing.delivery.outcomes import End, Outcomes
 from target_mailing.journal.journal import Journal, Known, Reject
@@ -18,7 +18,7 @@ class Facts:
     Nothing else writes to the journal until `note`.
     """
 
-    def __init__(self, journal: Journal, rows: Sequence[Row]) -> None:
+    def __init__(self, journal: Journal, rows: Collection[Row]) -> None:
         """Look up the keys and contacts of rows; others are looked up when needed."""
         self._journal = journal
         self._known: dict[int, Known | None] = {}

@@ -7,15 +7,16 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from mailing_api.addresses import fold_address
 from target_mailing.contacts.contact import EncodedContact
 from target_mailing.delivery.batcher import Batcher
 from target_mailing.delivery.decisions import Decisions
+from target_mailing.delivery.departures import Departures
 from target_mailing.delivery.ended import Ended
 from target_mailing.delivery.facts import Facts
 from target_mailing.delivery.opt_outs import OptOuts
 from target_mailing.delivery.outcomes import Outcomes, worst
 from target_mailing.delivery.provider_ids import ProviderIds
+from target_mailing.delivery.resources import Resources
 from target_mailing.delivery.row_size import Answered
 from target_mailing.delivery.sent_rows import SentRows
 from target_mailing.delivery.shared_keys import SharedKeys
@@ -23,10 +24,10 @@ from target_mailing.delivery.tickets import Tickets
 from target_mailing.destination import AppendOnlyDestination, Destination, Refusal
 from target_mailing.journal.journal import Journal
 from target_mailing.outcome import Outcome
-from target_mailing.row import Plan, Resource, Row
+from target_mailing.row import Plan, Row
 from target_mailing.settings import StreamSettings
 
-__all__ = ["DestinationQueue", "pending_removals"]
+__all__ = ["DestinationQueue"]
 
 #: Tickets for which each waiting row may wait, on average. A key that changes its address again and again would have as
 #: many for each row as it has rows.
@@ -34,17 +35,6 @@ _TICKETS_OF_A_ROW: Final = 8
 
 #: An action, a route, and the rows to be sent by them.
 _ReadyBatch = tuple[str, str, list[Row]]
-
-
-def pending_removals(rows: Iterable[Row]) -> list[tuple[bytes, str, int]]:
-    """Keys of these rows, each with a former address that is still to be removed, and its contact."""
-    return [
-        (old.former_of, old.email, old.id)
-        for row in rows
-        if row.plan is not None
-        for old in row.plan.later
-        if old.former_of is not None
-    ]
 
 
 class DestinationQueue:
@@ -80,14 +70,13 @@ class DestinationQueue:
         self._outcomes = outcomes
         self._tickets = Tickets()
         self._ready: deque[_ReadyBatch] = deque()
-        #: Contacts that keys are moving away from, which were asked about and have not opted out. By contact, the keys
-        #: that have it and are not moving.
-        self._left: dict[Resource, set[bytes | None]] = {}
         self._old_first = destination.actions.old_first
         self.opt_outs = OptOuts(destination, journal)
         self._decisions = Decisions(destination, settings, journal, self.opt_outs)
+        self._departures = Departures(destination, journal, self._tickets, self._decisions)
         self._is_append_only = isinstance(destination, AppendOnlyDestination)
         self.shared_keys = SharedKeys(journal)
+        self._resources = Resources(destination, journal, self._tickets, self.shared_keys)
         self.provider_ids = ProviderIds(destination, journal, self._tickets)
         self.batcher = Batcher(
             max_rows=settings.batch_rows, max_bytes=settings.batch_bytes, max_age=settings.batch_max_age
@@ -156,57 +145,40 @@ class DestinationQueue:
         ready: deque[Row] = deque()
         for row in rows:
             if row.key is not None:
-                self._prepare(row, row.key, facts, shared)
+                self._resources.find(row, row.key, facts, shared)
             if self._tickets.take(row):
                 ready.append(row)
             elif (holder := self._tickets.holders.get(row.id)) is not None:
                 self._supersede(holder, facts)
         self._go(ready, facts, time.monotonic())
 
-    def _prepare(self, row: Row, key: bytes, facts: Facts, shared: set[bytes]) -> None:
-        """Find out whether the key of a row stands for several addresses, and by what the row is kept in order."""
-        last = self._tickets.last(key)
-        before = facts.email(key) if last is None else last.email
-        if not self._is_append_only:
-            current = None if last is not None and last.drops_key else before
-            if self.shared_keys.holds(row, current, shared):
-                extras = row.extend()
-                extras.is_of_shared_key = True
-                extras.tickets = {row.id: None} if last is None else {row.id: None, key: None}
-                return
-        others = {*self._journal.possible_addresses(key)}
-        if row.email and last is None and not others and (not before or fold_address(before) == row.address):
-            return
-        tickets: dict[Resource, None] = {row.id: None} if row.email else {}
-        tickets[key] = None
-        if not row.email:
-            others.add(self._decisions.unknown_address(key))
-        others.add(before or "")
-        for email in others:
-            if email:
-                tickets[self._contact_id(email)] = None
-        if last is not None:
-            tickets.update((contact, None) for contact in last.resources if isinstance(contact, int))
-            if known := facts.email(key):
-                tickets[self._contact_id(known)] = None
-        row.extend().tickets = tickets
-
-    def _contact_id(self, email: str) -> int:
-        return self._journal.contact_id(self.destination.name, fold_address(email))
-
     def _go(self, ready: deque[Row], facts: Facts, now: float) -> None:
-        """Decide rows that are first everywhere, and the rows that become first by that."""
-        while ready:
+        """Decide rows that are first everywhere, and the rows that become first by that; then begin others early."""
+        nearer = self._tickets.nearer
+        while ready or nearer:
+            if not ready:
+                self._begin_early(nearer.popleft(), facts, now)
+                continue
             row = ready.popleft()
+            if row.plan is not None:  # it continues, or began early
+                ready.extend(self._continue(row.plan, facts, now))
+                continue
             decision = self._decisions.decide(row, facts)
             if isinstance(decision, Ended):
                 facts.end(row, decision.outcome, decision.code, decision.reason)
                 ready.extend(self._release(row))
-            elif formers := [old for old in decision if old.id not in self._left]:
-                ready.extend(self._plan(row, formers, facts, now))
+            elif decision:
+                ready.extend(self._plan(row, decision, facts, now))
             else:
                 self._put(row, facts, now)
         facts.note(self._outcomes)
+
+    def _begin_early(self, row: Row, facts: Facts, now: float) -> None:
+        """Begin a plan for a row that is not first everywhere, if it is where the plan begins."""
+        if row.waits > 0 and row.plan is None:
+            formers = self._decisions.early(row, self._tickets.waited_for(row), facts)
+            if formers:
+                self._plan(row, formers, facts, now)
 
     def _plan(self, row: Row, formers: list[Row], facts: Facts, now: float) -> list[Row]:
         """Begin a plan for a row and the other addresses of its key; returns the same as `_continue`."""
@@ -218,16 +190,15 @@ class DestinationQueue:
             old.raw = old.raw if self._old_first else b""  # later ones get it again
         if self._old_first:
             self._decided.append(row)
-        begun = formers if self._old_first else [row]
-        plan.under_way = len(begun)
+        begun = self._departures.judge(plan, formers) if self._old_first else [row]
         if not self._old_first and self._decisions.is_confirmed(row, facts.known(row.id)):
             plan.ends.append((Outcome.UNCHANGED, None))
-            facts.keep(pending_removals([row]))
-            plan.under_way = 0
-            return self._continue(plan, facts, now)
+            facts.keep(row.pending_removals)
+            begun = []
+        plan.under_way = len(begun)
         for first in begun:
             self._put(first, facts, now)
-        return []
+        return self._continue(plan, facts, now)
 
     def _put(self, row: Row, facts: Facts, now: float) -> None:
         self.batcher.put(row, now)
@@ -240,7 +211,11 @@ class DestinationQueue:
             later = self._tickets.only_waiting_for(row)
             if later is None or not self._decisions.may_supersede(later, row, facts):
                 return
+            formers = self._decisions.later_formers(later, row, facts)
+            if any(old.id in row.resources for old in formers):  # another key leaves the same contact
+                return
             self._tickets.hand_over(later, row)
+            self.opt_outs.keep(later)
             if not isinstance(row.held, EncodedContact):
                 self._decided.append(row)
             before = row.contact.content
@@ -248,6 +223,7 @@ class DestinationQueue:
             is_same = content == later.contact.content and later.action == row.action
             fingerprint = later.fingerprint if is_same else self._journal.fingerprint(row.action, content)
             row.supersede_by(later, content, fingerprint)
+            row.leave_too(formers)
             self.batcher.has_grown(row, len(content) - len(before))
 
     def next_batch(self, *, ending: bool) -> _ReadyBatch | None:
@@ -298,96 +274,57 @@ class DestinationQueue:
             now: monotonic seconds.
         """
         opted_out = {id(row) for row in withheld}
-        ready: list[Row] = []
-        continuing: list[Plan] = []
+        ready: dict[int, Row] = {}
         for row in rows:
             plan = row.plan
             if plan is None:
-                ready.extend(self._release(row))
+                ready.update((id(one), one) for one in self._release(row))
                 continue
             if plan.row is not row:
                 self._former_ended(row, plan, refused.get(id(row)), is_out=id(row) in opted_out)
             elif id(row) in opted_out or id(row) in refused:
                 plan.later = []  # the new contact did not arrive, so the former ones stay
             plan.under_way -= 1
-            if not plan.under_way:
-                continuing.append(plan)
-        if not ready and not continuing:
-            return
-        facts = Facts(self._journal, ready)
-        waiting = deque(ready)
-        for plan in continuing:
-            waiting.extend(self._continue(plan, facts, now))
-        self._go(waiting, facts, now)
+            if not plan.under_way and not plan.row.waits:
+                ready[id(plan.row)] = plan.row
+        waiting = deque(ready.values())
+        self._go(waiting, Facts(self._journal, waiting), now)
 
     def _former_ended(self, row: Row, plan: Plan, refusal: Refusal | None, *, is_out: bool) -> None:
         """A former contact was removed or asked about."""
-        if is_out or row.id in self.opt_outs.followed:
-            self.opt_outs.follow(row, plan.row)
-        elif refusal is None and self._is_left(row):
-            keys: set[bytes | None] = {*self._journal.keys_of(row.id)}
-            self._left[row.id] = keys - {row.former_of}
-        if refusal is not None and refusal.is_unasked:
+        is_out = is_out or row.id in self.opt_outs.followed
+        if is_out:
+            plan.opted_out.append(row)
+        if refusal is None:
+            self._departures.asked(row, is_out=is_out)
+        elif refusal.is_unasked:
             plan.refusal = refusal
 
-    def _is_left(self, row: Row) -> bool:
-        """Whether a former contact stays, and other rows wait for it."""
-        is_asked = row.former_of is not None and row.action == self.destination.actions.ask
-        return is_asked and self._tickets.only_behind(row.id) is not None
-
     def _continue(self, plan: Plan, facts: Facts, now: float) -> list[Row]:
-        """Begin the later rows of a plan; returns the rows that are first everywhere now, if the plan has ended."""
+        """Begin the later rows of a plan if nothing is in their way; returns rows that may begin or go on by that."""
+        if plan.under_way or plan.row.waits:  # which waits only where it began early
+            return []
         later, plan.later = plan.later, []
         for row in later:
-            if row is not plan.row:  # which may have been superseded since: a reject is of its latest line
+            if row is plan.row:
+                self._decisions.arrive(row, plan.opted_out)
+            elif not row.raw:  # its own row may have been superseded since: a reject is of the latest line
                 row.line, row.stream = plan.row.line, plan.row.stream
                 *_, row.raw = plan.row.raw_lines()
-            end = self._end_of(row, plan, facts)
+            end = self._decisions.end_of(row, plan, facts)
             if end is None:
                 plan.under_way += 1
                 self._put(row, facts, now)
             else:
                 plan.ends.append(end)
         if plan.under_way:
-            return self._joining(plan.row, facts) if self._left else []
+            return self._departures.joining(plan.row, facts)
         facts.end(plan.row, *worst(plan.ends))
         plan.row.extend().plan = None  # rows are not seen by the garbage collector, so a circle of theirs would stay
         return self._release(plan.row)
 
-    def _joining(self, row: Row, facts: Facts) -> list[Row]:
-        """Rows whose keys move away from the same contact as a row's key, and need not ask about it again."""
-        joining = []
-        for contact in row.resources:
-            others = self._left.get(contact)
-            while others and (later := self._tickets.only_behind(contact)) is not None:
-                if not self._decisions.leaves(later, contact, others, facts):
-                    break
-                others.discard(later.key)
-                self._tickets.join(later, contact)
-                joining.append(later)
-        return joining
-
     def _release(self, row: Row) -> list[Row]:
-        """Release the tickets of a row that has ended; returns the rows that are first everywhere now."""
+        """Release the tickets of a row that has ended; returns rows that may begin or go on by that."""
         ready = self._tickets.release(row)
-        if self._left:
-            for resource in row.resources:
-                if not self._tickets.is_joined(resource):
-                    self._left.pop(resource, None)
+        self._departures.ended(row)
         return ready
-
-    def _end_of(self, row: Row, plan: Plan, facts: Facts) -> tuple[Outcome, str | None] | None:
-        """How a later row of a plan ends without a call, if it does."""
-        if row is plan.row and plan.refusal is not None and self.opt_outs.may_subscribe(row):
-            # The record is in the rejects file: it is this row's, too.
-            return Outcome.REJECTED, plan.refusal.code
-        if row is plan.row and self.opt_outs.is_withheld(row):
-            return Outcome.WITHHELD, "opted_out_at_provider"
-        if row.id in self.opt_outs.followed and self._decisions.is_confirmed(row, facts.known(row.id)):
-            facts.settle(row)  # an earlier run sent the opt-out
-            return Outcome.UNCHANGED, None
-        if self._decisions.is_spared(row, facts):
-            facts.settle(row)
-            facts.spare(row)
-            return Outcome.UNCHANGED, None
-        return None

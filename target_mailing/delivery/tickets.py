@@ -22,6 +22,9 @@ class Tickets:
         self._behind: dict[Resource, deque[Row]] = {}
         #: Rows that hold a resource beside its holder.
         self._beside: dict[Resource, dict[int, Row]] = {}
+        #: Rows with more resources than a key and a contact that have come nearer to the first place everywhere, for
+        #: the caller to take.
+        self.nearer: deque[Row] = deque()
         #: Rows that are not first everywhere.
         self.waiting = 0
         #: Tickets of these rows behind those of other rows.
@@ -49,6 +52,8 @@ class Tickets:
         row.waits = waits
         self.behind += waits
         self.waiting += waits > 0
+        if waits and row.tickets is not None:
+            self.nearer.append(row)
         return not waits
 
     def release(self, row: Row) -> list[Row]:
@@ -63,10 +68,12 @@ class Tickets:
             while behind:
                 following = self._next(resource, behind)
                 following.waits -= 1
+                tickets = following.tickets
                 if not following.waits:
                     self.waiting -= 1
                     ready.append(following)
-                tickets = following.tickets
+                elif tickets is not None:
+                    self.nearer.append(following)
                 if tickets is None or not following.is_of_shared_key or resource != following.key:
                     self._holders[resource] = following
                     break
@@ -87,6 +94,10 @@ class Tickets:
         """The next row that waits for a contact, if it waits for nothing else."""
         behind = self._behind.get(contact)
         return behind[0] if behind and behind[0].waits == 1 else None
+
+    def waited_for(self, row: Row) -> set[Resource]:
+        """The resources for which a row waits."""
+        return {resource for resource in row.resources if self._holders[resource] is not row}
 
     def is_joined(self, contact: Resource) -> bool:
         """Whether several rows hold a contact."""
@@ -122,6 +133,7 @@ class Tickets:
                 self._next(resource, self._behind[resource])
             else:
                 self._holders[resource] = row
+        later.waits = -1
         self.waiting -= 1
 
     def _next(self, resource: Resource, behind: deque[Row]) -> Row:

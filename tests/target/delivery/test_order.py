@@ -480,6 +480,64 @@ def test_p5_a_row_waits_for_all_addresses_that_its_key_had_since_each_may_have_o
     assert target.place.members == {"c": "in", "d": "out", "a": "out"}
 
 
+def batches_of(target: Target) -> list[str]:
+    """Send and end all batches, one after the other; the action of each."""
+    actions = []
+    while not target.queue.is_empty():
+        target.send()
+        actions += [batch.action for batch in target.under_way]
+        target.end(0)
+    return actions
+
+
+MOVES = {
+    "gather, old first": (OLD_FIRST, "own", "hall", "in", ["remove", "addnoforce"]),
+    "gather, new first": (NEW_FIRST, "own", "hall", "in", ["addnoforce", "remove"]),
+    "leave, old first": (OLD_FIRST, "hall", "own", "in", ["ask", "remove", "addnoforce", "addnoforce"]),
+    "leave, new first": (NEW_FIRST, "hall", "own", "in", ["addnoforce", "remove"]),
+    "leave where somebody opted out": (OLD_FIRST, "hall", "own", "out", ["ask", "unsub"]),
+}
+
+
+@pytest.mark.parametrize("moves", MOVES.values(), ids=MOVES)
+def test_keys_that_move_together_take_no_batches_of_their_own(make, moves):
+    actions, before, after, was, batches = moves
+    emails = {"own": [f"own{key}" for key in range(12)], "hall": ["hall"] * 12}
+    target = make(Place(actions, {}, frozenset()), batch_rows=50)
+    target.take([target.row(key, "addnoforce", key, email) for key, email in enumerate(emails[before], 1)])
+    target.finish()
+    target.place.members = dict.fromkeys(emails[before], was)
+    target.take([target.row(20 + key, "addnoforce", key, email) for key, email in enumerate(emails[after], 1)])
+    assert sorted(batches_of(target)) == sorted(batches)
+    arrived = dict.fromkeys(emails[after], was)
+    assert target.place.members == arrived | ({"hall": "out"} if was == "out" else {})
+    keys = [b"key %d" % key for key in range(1, 13)]
+    expected = emails[before if was == "out" else after]
+    assert target.journal.emails(keys) == dict(zip(keys, expected, strict=True))
+
+
+def test_p5_an_opt_out_that_superseded_one_which_followed_a_key_holds_for_later_rows(make):
+    target = make(Forgetful(OLD_FIRST, {}, frozenset()))
+    target.take([target.row(1, "addnoforce", 1, "a")])
+    target.finish()
+    target.place.members = {"a": "out"}
+    target.take([target.row(2, "addnoforce", 1, "b"), target.row(3, "unsub", 2, "b"), target.row(4, "remove", 2, "b")])
+    actions = batches_of(target)
+    assert actions == ["remove", "unsub"]
+    assert target.place.members == {"a": "out"}
+
+
+def test_a_row_is_rejected_no_less_where_others_gather_at_its_address(make):
+    target = make(Unsure(OLD_FIRST, {}, frozenset()), batch_rows=50)
+    target.place.result = "refused"
+    target.take([target.row(key, "addnoforce", key, f"own{key}") for key in range(1, 4)])
+    target.finish()
+    target.take([target.row(10 + key, "addnoforce", key, "hall") for key in range(1, 4)])
+    target.finish()
+    assert +target.outcomes.counts == {Outcome.DELIVERED: 3, Outcome.REJECTED: 3}
+    assert target.place.members == dict.fromkeys(["own1", "own2", "own3", "hall"], "in")
+
+
 def end_as_in_their_order(actions, on_key_change, rows, events, provider):
     members, refused = provider
     if actions is NEW_FIRST:

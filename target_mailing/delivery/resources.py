@@ -1,0 +1,48 @@
+"""By what each row is kept in order: its key, its contact, and every contact that its key has or may have."""
+
+from __future__ import annotations
+
+from mailing_api.addresses import fold_address
+from target_mailing.delivery.facts import Facts
+from target_mailing.delivery.shared_keys import SharedKeys
+from target_mailing.delivery.tickets import Tickets
+from target_mailing.destination import AppendOnlyDestination, Destination
+from target_mailing.journal.journal import Journal
+from target_mailing.row import Resource, Row
+
+__all__ = ["Resources"]
+
+
+class Resources:
+    """Finds the resources of one destination's rows."""
+
+    def __init__(self, destination: Destination, journal: Journal, tickets: Tickets, shared_keys: SharedKeys) -> None:
+        """Find them by the journal, and by the rows that have not ended."""
+        self._name = destination.name
+        self._is_append_only = isinstance(destination, AppendOnlyDestination)
+        self._journal = journal
+        self._tickets = tickets
+        self._shared_keys = shared_keys
+
+    def find(self, row: Row, key: bytes, facts: Facts, shared: set[bytes]) -> None:
+        """Find out whether the key of a row stands for several addresses, and by what the row is kept in order."""
+        last = self._tickets.last(key)
+        before = facts.email(key) if last is None else last.email
+        if not self._is_append_only:
+            current = None if last is not None and last.drops_key else before
+            if self._shared_keys.holds(row, current, shared):
+                extras = row.extend()
+                extras.is_of_shared_key = True
+                extras.tickets = {row.id: None} if last is None else {row.id: None, key: None}
+                return
+        others = self._journal.possible_addresses(key)
+        if row.email and last is None and not others and (not before or fold_address(before) == row.address):
+            return
+        tickets: dict[Resource, None] = {row.id: None} if row.email else {}
+        tickets[key] = None
+        for email in (*others, before):
+            if email:
+                tickets[self._journal.contact_id(self._name, fold_address(email))] = None
+        if last is not None:
+            tickets.update((contact, None) for contact in last.resources if isinstance(contact, int))
+        row.extend().tickets = tickets
