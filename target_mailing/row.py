@@ -248,6 +248,6 @@ class Plan(msgspec.Struct):
 
     @property
     def is_clean(self) -> bool:
-        """Whether everything begun has ended, and nothing was found out that changes what becomes of the row."""
+        """Whether everything begun has ended, and nothing was found out that the row depends on."""
         is_bad = self.refusal or self.opted_out or any(outcome is Outcome.REJECTED for outcome, _ in self.ends)
         return not (self.under_way or is_bad)

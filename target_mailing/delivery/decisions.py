@@ -99,7 +99,7 @@ class Decisions:
         return [] if isinstance(decision, Ended) else decision
 
     def arrive(self, row: Row, opted_out: Iterable[Row] = ()) -> None:
-        """A row comes to its contact, which no row before it has any more: opt-outs of these hold for it.
+        """A row is first at its contact: opt-outs of the rows before it hold for it.
 
         Args:
             row: with its contact.

@@ -39,7 +39,7 @@ class Departures:
             self._staying[old.id] = {key for key in self._journal.keys_of(old.id) if key != old.former_of}
 
     def judge(self, plan: Plan, formers: list[Row]) -> list[Row]:
-        """The former contacts of a plan of which nothing is known yet; the plan is told of the others."""
+        """The former contacts of a plan of which nothing is known yet; the plan notes which of the others opted out."""
         plan.opted_out.extend(old for old in formers if old.id in self._out)
         return [old for old in formers if old.id not in self._out and old.id not in self._staying]
 

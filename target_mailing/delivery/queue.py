@@ -301,16 +301,17 @@ class DestinationQueue:
             plan.refusal = refusal
 
     def _continue(self, plan: Plan, facts: Facts, now: float) -> list[Row]:
-        """Begin the later rows of a plan if nothing is in their way; returns rows that may begin or go on by that."""
+        """Begin the later rows of a plan if nothing is in their way; returns rows that may begin by that."""
         if plan.under_way or plan.row.waits:  # which waits only where it began early
             return []
         later, plan.later = plan.later, []
         for row in later:
             if row is plan.row:
                 self._decisions.arrive(row, plan.opted_out)
-            elif not row.raw:  # its own row may have been superseded since: a reject is of the latest line
-                row.line, row.stream = plan.row.line, plan.row.stream
-                *_, row.raw = plan.row.raw_lines()
+            elif not row.raw:
+                if row.former_of not in plan.row.also:  # a reject is of the latest line of its key
+                    row.line, row.stream = plan.row.line, plan.row.stream
+                row.raw = dict(zip(plan.row.lines, plan.row.raw_lines(), strict=True))[row.line]
             end = self._decisions.end_of(row, plan, facts)
             if end is None:
                 plan.under_way += 1
@@ -324,7 +325,7 @@ class DestinationQueue:
         return self._release(plan.row)
 
     def _release(self, row: Row) -> list[Row]:
-        """Release the tickets of a row that has ended; returns rows that may begin or go on by that."""
+        """Release the tickets of a row that has ended; returns rows that may begin by that."""
         ready = self._tickets.release(row)
         self._departures.ended(row)
         return ready

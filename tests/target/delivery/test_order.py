@@ -104,7 +104,7 @@ class Target:
         contact = EncodedContact(email, fold_address(email), (content or email).encode())
         return Row(
             line=line,
-            raw=b'{"type":"RECORD","stream":"s","record":{}}',
+            raw=b'{"type":"RECORD","stream":"s","record":{"line":%d}}' % line,
             stream="s",
             key=b"key %d" % key,
             id=self.journal.contact_id(self.place.name, contact.address),
@@ -121,6 +121,8 @@ class Target:
     def send(self, *, ending: bool = True) -> None:
         while (ready := self.queue.next_batch(ending=ending)) is not None:
             action, route, rows = ready
+            sent = [row.id for batch in self.under_way for row in batch.rows] + [row.id for row in rows]
+            assert len({*sent}) == len(sent) - max(0, sent.count(0) - 1), "a contact in two rows at a time"
             number = self.journal.begin_batch(self.place.name, action, route, rows)
             self.under_way.append(Batch(number, self.queue, action, route, rows, ()))
 
@@ -536,6 +538,56 @@ def test_a_row_is_rejected_no_less_where_others_gather_at_its_address(make):
     target.finish()
     assert +target.outcomes.counts == {Outcome.DELIVERED: 3, Outcome.REJECTED: 3}
     assert target.place.members == dict.fromkeys(["own1", "own2", "own3", "hall"], "in")
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["once", "after a row of the key that changes nothing"])
+def test_a_row_that_began_early_waits_for_the_rows_before_it_at_its_new_address(make, again):
+    target = make()
+    target.take([target.row(1, "addnoforce", 1, "a")])
+    target.finish()
+    target.take([target.row(2, "addnoforce", 2, "h")])
+    target.send()
+    target.take([target.row(3, "addnoforce", 1, "a")] * again + [target.row(4, "addnoforce", 1, "h")])
+    target.send()
+    assert [[row.email for row in batch.rows] for batch in target.under_way] == [["h"], ["a"]]
+    target.end(1)
+    target.send()
+    assert [[row.email for row in batch.rows] for batch in target.under_way] == [["h"]]
+    target.finish()
+    assert target.result == ({"h": "in"}, {b"key 1": "h", b"key 2": "h"})
+
+
+def test_no_row_begins_early_where_its_own_address_comes_first(make):
+    target = make(Place(NEW_FIRST, {}, frozenset()))
+    target.take([target.row(1, "addnoforce", 1, "a")])
+    target.finish()
+    target.take([target.row(2, "addnoforce", 2, "h")])
+    target.send()
+    target.take([target.row(3, "addnoforce", 1, "h")])
+    target.send()
+    assert [[row.email for row in batch.rows] for batch in target.under_way] == [["h"]]
+    target.finish()
+    assert target.result == ({"h": "in"}, {b"key 1": "h", b"key 2": "h"})
+
+
+def test_two_keys_that_go_the_same_way_remove_their_former_address_once(make):
+    target = make(Place(NEW_FIRST, {}, frozenset()))
+    for line, email in enumerate("ab", 1):
+        target.take([target.row(2 * line + key, "addnoforce", key, email) for key in (1, 2)])
+        actions = batches_of(target)
+    assert actions.count("remove") == 1
+    assert target.result == ({"b": "in"}, {b"key 1": "b", b"key 2": "b"})
+
+
+def test_a_former_address_that_stays_rejects_the_row_that_left_it(make):
+    target = make(Unsure(NEW_FIRST, {}, frozenset()))
+    target.place.result = "refused"
+    target.take([target.row(key, "addnoforce", key, f"own{key}") for key in (1, 2, 3)])
+    target.finish()
+    target.take([target.row(10 + key, "addnoforce", key, "hall") for key in (1, 2, 3)])
+    target.finish()
+    records = [reject.record for _, reject in target.journal.pending_rejects(9)]
+    assert sorted(records) == [b'{"line":11}', b'{"line":12}', b'{"line":13}']
 
 
 def end_as_in_their_order(actions, on_key_change, rows, events, provider):
