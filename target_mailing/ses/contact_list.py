@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from array import array
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -17,7 +18,7 @@ from target_mailing.contacts.effects import Effect
 from target_mailing.delivery.one_by_one import take_each_that_works
 from target_mailing.destination import Refusal
 from target_mailing.ses.contact import Content, State, line_of, members_of, merged
-from target_mailing.ses.list import ACTIONS, Checked, different_case, refusal_of, unasked
+from target_mailing.ses.list import ACTIONS, Checked, Positions, different_case, refusal_of, unasked
 from target_mailing.ses.listing import Listing
 from target_mailing.ses.lookup import NOBODY, LookedUp, look_up
 from target_mailing.ses.spellings import Spellings
@@ -65,7 +66,7 @@ class ContactList:
         return self._current(rows) if self._preserves and action != ACTIONS.remove else None
 
     def lines(
-        self, rows: Iterable[EncodedContact], action: str, there: LookedUp[State] | None, effects: dict[int, Effect]
+        self, rows: Iterable[EncodedContact], action: str, there: LookedUp[State] | None, effects: Positions
     ) -> Iterator[bytes]:
         """An import job replaces contacts as a whole, so each line has also what the row does not change."""
         if action == ACTIONS.remove:
@@ -79,7 +80,7 @@ class ContactList:
             state = merged(content, unsubscribe=action == ACTIONS.unsubscribe, state=before)
             self._spellings.add(state.email)
             if there is not None and (effect := _effect(row, action, content, before, state)) is not None:
-                effects[at] = effect
+                effects.setdefault(effect, array("L")).append(at)
             yield line_of(state)
 
     def check(self, rows: Sequence[EncodedContact]) -> Checked:

@@ -34,7 +34,7 @@ from target_mailing.delivery.jobs import FollowJob, is_near
 from target_mailing.delivery.named_addresses import NamedAddresses
 from target_mailing.destination import Again, Candidate, Done, Finished, Progress, Refusal, Step, Work
 from target_mailing.ses.freshness import is_outdated, reading
-from target_mailing.ses.list import ACTIONS, SesList, unasked, with_case
+from target_mailing.ses.list import ACTIONS, Positions, SesList, unasked, with_case
 from target_mailing.ses.stage import Stage
 
 __all__ = [
@@ -121,12 +121,9 @@ class Upload(Step):
             refused = {at: unasked(failing[row.address]) for at, row in of_sent if row.address in failing}
         if len(refused) == len(sent):
             return Finished(rejected=refused, withheld=work.withheld)
-        effects: dict[int, Effect] = {}
+        effects: Positions = {}
         self.stage.bucket.put(plan["key"], self.ses_list.lines(contacts(), work.action, there, effects))
-        ranges = {
-            str(effect): as_ranges(sent[at] for at in sorted(effects) if effects[at] is effect)
-            for effect in {*effects.values()}
-        }
+        ranges = {str(effect): as_ranges(sent[at] for at in positions) for effect, positions in effects.items()}
         noted = {effect: positions for effect, positions in ranges.items() if len(positions) <= _MOST_RANGES}
         return Done(plan | read | ({"effects": noted} if noted else {}), refused=refused)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 import msgspec
 
@@ -19,7 +20,7 @@ from target_mailing.destination import Refusal
 if TYPE_CHECKING:
     from target_mailing.ses.lookup import LookedUp
 
-__all__ = ["ACTIONS", "Checked", "SesList", "different_case", "refusal_of", "unasked", "with_case"]
+__all__ = ["ACTIONS", "Checked", "Positions", "SesList", "different_case", "refusal_of", "unasked", "with_case"]
 
 ACTIONS: Final = Actions(
     known=frozenset({"addnoforce", "addforce", "remove", "unsub"}),
@@ -30,6 +31,9 @@ ACTIONS: Final = Actions(
     respectful={"addforce": "addnoforce"},
     removing_erases_opt_out=True,
 )
+
+#: Positions by effect. There may be hundreds of thousands, for which a dictionary takes many times the memory.
+Positions: TypeAlias = "dict[Effect, array[int]]"
 
 
 class Checked(msgspec.Struct, frozen=True):
@@ -103,7 +107,7 @@ class SesList(Protocol):
         """
 
     def lines(
-        self, rows: Iterable[EncodedContact], action: str, there: LookedUp[Any] | None, effects: dict[int, Effect]
+        self, rows: Iterable[EncodedContact], action: str, there: LookedUp[Any] | None, effects: Positions
     ) -> Iterator[bytes]:
         """The lines of an import job's object, with the parts of each contact that the row does not change.
 
@@ -111,7 +115,7 @@ class SesList(Protocol):
             rows: of the object; those that `there` refuses have no line.
             action: of all of them.
             there: what `read` returned.
-            effects: filled with the effects of the lines, by position, where they are known.
+            effects: filled with the positions of the lines that have an effect, in order, where that is known.
         """
 
     def probe(self) -> object:

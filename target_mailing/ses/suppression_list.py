@@ -11,9 +11,8 @@ from mailing_api.errors import NotFound, RequestRefused, UnreadableAnswer
 from mailing_api.ses.words import suppression_reason
 from mailing_api.ses.writer import SesWriter
 from target_mailing.contacts.contact import EncodedContact
-from target_mailing.contacts.effects import Effect
 from target_mailing.destination import Refusal
-from target_mailing.ses.list import ACTIONS, Checked, different_case, refusal_of
+from target_mailing.ses.list import ACTIONS, Checked, Positions, different_case, refusal_of
 from target_mailing.ses.listing import Listing
 from target_mailing.ses.lookup import NOBODY, LookedUp, look_up
 
@@ -76,7 +75,7 @@ class SuppressionList:
         rows: Iterable[EncodedContact],
         action: str,
         there: LookedUp[Any] | None,  # noqa: ARG002 - no address is read
-        effects: dict[int, Effect],  # noqa: ARG002 - likewise
+        effects: Positions,  # noqa: ARG002 - likewise
     ) -> Iterator[bytes]:
         """Addresses, with their reasons unless they are removed."""
         for row in rows:

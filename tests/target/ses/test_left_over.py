@@ -73,6 +73,20 @@ def test_p3_a_lost_reply_is_found_when_another_bucket_is_set(ses):
     assert ses.objects() == []
 
 
+@pytest.mark.slow
+def test_p3_a_batch_of_many_rows_is_one_job_and_is_found_by_the_next_run(ses):
+    """By default: other destinations have batches of 5,000 rows."""
+    ses.sandbox.faults.add(kind="reply_lost", **SUBMIT)
+    ses.sandbox.faults.add(kind="status", status=403, method="POST", path="/v2/email/import-jobs/list")
+    rows = [schema(), *people(range(20_000)), state(1)]
+    assert ses.deliver(rows).states == []
+    result = ses.deliver(rows)
+    assert (result.error, result.states) == (None, [1])
+    assert (result.outcomes["adopted"], result.counts()) == (1, {"unchanged": 20_000})
+    assert (len(ses.jobs()), len(ses.contacts())) == (1, 20_000)
+    assert ses.objects() == []
+
+
 def test_p3_a_batch_at_a_step_that_is_not_known_is_not_forgotten(ses):
     leave_a_job(ses)
     with closing(sqlite3.connect(ses.config["journal"], isolation_level=None)) as journal:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import UTC, datetime
 
 import pytest
 
 from mailing_api.errors import MailingError
+from target_mailing.ses.account import connect
+from target_mailing.settings import StreamSettings
 from target_mailing.target import TargetMailing
 from tests.target.conftest import person, schema, state
 from tests.target.ses.conftest import BUCKET, LIST, REGION, demand_encryption, retain_objects
@@ -139,3 +142,19 @@ def test_several_providers_need_a_destination(ses):
     both = {"mailjet_api_key": "a", "mailjet_secret_key": "b"}
     assert "name one in `destination` (mailjet, ses)" in str(ses.deliver([schema()], **both).error)
     assert ses.deliver([schema(), person(1)], destination="ses", **both).counts() == {"delivered": 1}
+
+
+@pytest.mark.parametrize(
+    ("config", "rows", "at_once"),
+    [
+        ({"route": "import", "ses_s3_bucket": BUCKET}, 1_000_000, None),
+        ({"route": "auto", "ses_s3_bucket": BUCKET}, 1_000_000, None),
+        ({"route": "auto"}, 5000, 4),
+        ({"route": "direct", "ses_s3_bucket": BUCKET}, 100, 4),
+    ],
+)
+def test_p5_batches_sent_one_by_one_are_few_and_small_so_that_who_was_read_is_written_soon(bare, config, rows, at_once):
+    whole = {**bare.config, **config}
+    with closing(connect(whole)) as account:
+        settings = StreamSettings.resolve(whole, "people")
+        assert (account.most_rows(settings), account.batches_at_once(settings)) == (rows, at_once)
