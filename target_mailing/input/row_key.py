@@ -39,6 +39,8 @@ class RowKey:
             RowRejected: missing_key.
         """
         key = values[self._at :]
+        if len(key) == 1 and type(key[0]) is int:  # the usual key, in the same encoding
+            return None if self._hashed is None else self._hashed(b"[%d]" % key)
         if any(map(_is_blank, key)):
             name = next(name for name, value in zip(self._columns, key, strict=True) if _is_blank(value))
             raise RowRejected("missing_key", f"key column {name} is missing, null or blank")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -36,10 +37,16 @@ encoded: Final = msgspec.json.Encoder(order="deterministic").encode
 
 def values_of(contact: MappedContact) -> dict[str, Any]:
     """The name and the properties of a contact, if it has any."""
-    columns = contact.columns
-    full_name = " ".join(columns[part] for part in ("first_name", "last_name") if columns.get(part))
-    values = {"Name": columns.get("name") or full_name, "Properties": contact.properties}
-    return {field: value for field, value in values.items() if value}
+    columns, values = contact.columns, {}
+    if columns and (name := columns.get("name") or _full_name(columns)):
+        values["Name"] = name
+    if contact.properties:
+        values["Properties"] = contact.properties
+    return values
+
+
+def _full_name(columns: Mapping[str, Any]) -> str:
+    return " ".join(columns[part] for part in ("first_name", "last_name") if columns.get(part))
 
 
 def overlaid(earlier: bytes, later: bytes) -> bytes:
