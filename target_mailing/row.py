@@ -62,7 +62,7 @@ class Row(msgspec.Struct, gc=False):
     def contact(self) -> EncodedContact:
         """With whom it is done."""
         held = self.held
-        return held if isinstance(held, EncodedContact) else held.contact(self.position)
+        return held if type(held) is EncodedContact else held.contact(self.position)
 
     @contact.setter
     def contact(self, contact: EncodedContact) -> None:
@@ -74,17 +74,19 @@ class Row(msgspec.Struct, gc=False):
     def size(self) -> int:
         """Bytes of the contact's content."""
         held = self.held
-        return len(held.content) if isinstance(held, EncodedContact) else held.size(self.position)
+        return len(held.content) if type(held) is EncodedContact else held.size(self.position)
 
     @property
     def email(self) -> str:
         """The contact's address as it is sent."""
-        return self.contact.email
+        held = self.held
+        return held.email if type(held) is EncodedContact else held.contact(self.position).email
 
     @property
     def address(self) -> str:
         """The contact's address, folded."""
-        return self.contact.address
+        held = self.held
+        return held.address if type(held) is EncodedContact else held.contact(self.position).address
 
     @property
     def lines(self) -> Sequence[int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, final
 
 import msgspec
 
@@ -32,6 +32,7 @@ class MappedContact(msgspec.Struct, gc=False):
     declines: bool = False
 
 
+@final
 class EncodedContact(msgspec.Struct, frozen=True, gc=False):
     """A contact as it is sent: what a destination's steps see of a row.
 
