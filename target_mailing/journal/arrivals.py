@@ -8,7 +8,7 @@ and asks the index only for those that are not among them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 
@@ -17,6 +17,10 @@ from target_mailing.journal.runs import Entry, Index, Runs
 from target_mailing.journal.statements import Driver
 
 __all__ = ["Arrivals"]
+
+#: Numbers in use from which on rows are moved, and of how many numbers at most one row is.
+_MOVED_FROM: Final = 65_536
+_MOVED_OF: Final = 8
 
 
 class Arrivals:
@@ -97,8 +101,7 @@ class Arrivals:
             self._take_away([tuple(row) for row in self._driver.execute(sa.select(self._table).where(*where))])
         else:
             self._driver.execute(sa.delete(self._table).where(*where))
-            number = self._table.c.n
-            first = self._driver.execute(sa.select(sa.func.min(number))).scalar() or self._last + 1
+            first = self._move_up(self._replaced)
             self._replaced.forget_before(first)
             self._index.forget_before(first)
 
@@ -106,6 +109,25 @@ class Arrivals:
         """Merge what a long run left in pieces."""
         for index in self._indexes:
             index.tidy()
+
+    def _move_up(self, replaced: Replaced) -> int:
+        """Move rows that are left where most are gone to the end; returns the first number, or the next one.
+
+        So the index need not keep the hashes of rows that are gone because a few among them stay.
+        """
+        number = self._table.c.n
+        while True:
+            first = self._driver.execute(sa.select(sa.func.min(number))).scalar() or self._last + 1
+            middle = (first + self._last) // 2
+            is_early = number <= middle
+            left = self._driver.execute(
+                sa.select(sa.func.count()).select_from(self._table).where(is_early)
+            ).scalar_one()
+            if self._last - first < _MOVED_FROM or left * _MOVED_OF > middle - first:
+                return int(first)
+            rows = [tuple(row) for row in self._driver.execute(sa.select(self._table).where(is_early).order_by(number))]
+            self._driver.execute(sa.delete(self._table).where(is_early))
+            self.replace({row[1]: row[1:] for row in rows if row[0] not in replaced}, {})
 
     def _current(self, rows: Iterable[Entry], wanted: set[Any]) -> dict[Any, Entry]:
         """Those of some rows that are of these keys and have no newer one."""

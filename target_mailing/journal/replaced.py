@@ -46,10 +46,12 @@ class Replaced:
 
     def forget_before(self, number: int) -> None:
         """Forget smaller numbers, whose rows are no longer there."""
-        kept = array("q", (one for one in self._numbers() if one >= number))
-        self._driver.execute(sa.delete(self._table))
-        self._bits, self._first = bytearray(), 0
-        self.add(kept)
+        numbers = self._numbers()
+        kept = array("q", (one for one in numbers if one >= number))
+        if len(kept) < len(numbers):
+            self._driver.execute(sa.delete(self._table))
+            self._bits, self._first = bytearray(), 0
+            self.add(kept)
 
     def _load(self) -> None:
         self._set(self._numbers())

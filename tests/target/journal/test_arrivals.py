@@ -10,12 +10,11 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from target_mailing.contacts.contact import EncodedContact
-from target_mailing.journal import runs, tables
+from target_mailing.journal import arrivals, runs, tables
 from target_mailing.journal.arrivals import Arrivals
 from target_mailing.journal.journal import Journal
 from target_mailing.journal.replaced import Replaced
@@ -24,6 +23,7 @@ from target_mailing.journal.statements import Driver
 from target_mailing.journal.stores import FileStore
 from target_mailing.row import Row
 from tests.memory import memory
+from tests.searching import machine
 
 #: Some of which a filter takes for the same.
 CONTACTS = st.sampled_from([-3, -2, -1, 0, 1, 2, 3, 1 << 24, 1 << 40])
@@ -32,6 +32,7 @@ CONTENTS = st.integers(0, 3)
 
 
 def small_runs(patch):
+    patch.setattr(arrivals, "_MOVED_FROM", 6)
     patch.setattr(runs, "_RUN_AT", 3)
     patch.setattr(runs, "_MERGED_AT_ONCE", 3)
 
@@ -101,8 +102,9 @@ class ArrivalsAgainstADict(RuleBasedStateMachine):
         self.patch.undo()
 
 
-TestArrivalsAgainstADict = ArrivalsAgainstADict.TestCase
-TestArrivalsAgainstADict.settings = settings(max_examples=60, deadline=None, stateful_step_count=25)
+@pytest.mark.machine
+class TestArrivalsAgainstADict(ArrivalsAgainstADict.TestCase):
+    settings = machine(short=25, long=300, steps=25)
 
 
 class JournalAgainstADict(RuleBasedStateMachine):
@@ -207,8 +209,9 @@ class JournalAgainstADict(RuleBasedStateMachine):
         self.patch.undo()
 
 
-TestJournalAgainstADict = JournalAgainstADict.TestCase
-TestJournalAgainstADict.settings = settings(max_examples=12, deadline=None, stateful_step_count=20)
+@pytest.mark.machine
+class TestJournalAgainstADict(JournalAgainstADict.TestCase):
+    settings = machine(short=8, long=150, steps=15)
 
 
 def open_contacts():
@@ -251,6 +254,22 @@ def test_a_run_of_the_program_begins_with_few_runs(monkeypatch):
     table.tidy()
     assert sizes(driver) == [24, 9]
     assert len(table.find(range(33))) == 33
+
+
+def test_one_contact_that_stays_keeps_no_hashes_of_others(monkeypatch):
+    small_runs(monkeypatch)
+    driver, table = open_contacts()
+    table.put([(0, 1, None), (1, 1, 1.0)])
+    table.put([(1, 2, 2.0)])
+    for number in range(2, 60):
+        table.put([(number, number, 2.0)])
+    table.put([(60, 60, 9.0)])
+    table.forget(tables.contacts.c.confirmed_at < 5)
+    assert [row[1:] for row in table.find([0, 1, 2, 60]).values()] == [(0, 1, None), (60, 60, 9.0)]
+    kept = [driver.query(f"SELECT value FROM {run.of}_{run.n}") for run in driver.execute(sa.select(tables.runs)).all()]
+    assert sum(map(len, kept)) <= 6
+    assert len(driver.query("SELECT * FROM contacts")) == 2
+    assert driver.query("SELECT * FROM replaced_contacts") == []
 
 
 def test_rows_that_come_as_they_came_before_are_found_without_the_index(monkeypatch):

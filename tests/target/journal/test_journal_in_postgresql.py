@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import logging
+from contextlib import closing
 
 import psycopg
 import pytest
+import sqlalchemy as sa
 
 from mailing_api.errors import ConfigurationError
 from mailing_api.storage import postgres
 from tap_mailing.change_detection.changes import open_store
 from tap_mailing.settings import Options
+from target_mailing.contacts.contact import EncodedContact
 from target_mailing.journal.journal import Journal, JournalError
 from target_mailing.journal.stores import PostgresStore
 from target_mailing.places import journal_store
+from target_mailing.row import Row
 from tests.target.conftest import person, schema, state
 
 SECRET = "hunter2canary"
@@ -203,3 +207,34 @@ def test_tables_that_were_changed_or_dropped_are_told_and_not_made_anew(database
         result = mailjet.deliver([schema(), person(1, name="Other"), state(1)])
         assert said in str(result.error)
         assert result.states == []
+
+
+def test_a_batch_of_any_size_takes_the_same_calls(postgresql_url, tmp_path):
+    """A call is a round trip there."""
+    with closing(Journal(PostgresStore(postgresql_url, str(tmp_path)))) as journal:
+        calls = []
+        sa.event.listen(journal._connection.engine, "before_cursor_execute", lambda *given: calls.append(given[2]))
+        counts = []
+        for version, rows in ((1, 1), (1, 300), (2, 300)):
+            people = [row(journal, f"person.{number}.{version}@example.com", number) for number in range(rows)]
+            calls.clear()
+            journal.emails([one.key for one in people])
+            journal.contacts([one.id for one in people])
+            number = journal.begin_batch("d", "add", "json", people)
+            journal.begin_step(number, "submit")
+            journal.end_step("d", number, "submit", {}, ids=[(one.id, one.email) for one in people])
+            journal.settle(
+                number, destination="d", action="add", route="json", outcomes={}, confirmed=people,
+                pending_removals=[(one.key, f"old {one.email}", 5) for one in people],
+            )  # fmt: skip
+            counts.append(len(calls))
+        assert max(counts) <= counts[0] + 6
+        keys = [row(journal, "", number).key for number in range(300)]
+        assert {*journal.emails(keys).values()} == {f"person.{number}.2@example.com" for number in range(300)}
+
+
+def row(journal, address, number):
+    return Row(
+        line=1, raw=b"", stream="people", key=b"%016d" % number, id=journal.contact_id("d", address), action="add",
+        fingerprint=number, held=EncodedContact(address, address, b"x"),
+    )  # fmt: skip
