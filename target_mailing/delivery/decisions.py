@@ -58,12 +58,14 @@ class Decisions:
                 self._fill(row, before or self.unknown_address(row.key))
             self.arrive(row)
             return self.append_only.end(row, facts) or []
-        if self._actions.old_first and (formers := [*self._formers(row, before, facts)]):
+        formers = self._formers(row, before, facts) if self._actions.old_first else []
+        if formers:
             return [*formers, *self._other_spelling(row)]
         self.arrive(row)
         if (end := self._without_call(row, facts)) is not None:
             return end
-        formers = [*self._formers(row, before, facts)]
+        if not self._actions.old_first:
+            formers = self._formers(row, before, facts)
         if self._is_unchanged(row, facts.known(row.id)):
             if row.key is not None and before != ("" if row.drops_key else row.email):
                 facts.settle(row)
@@ -92,7 +94,7 @@ class Decisions:
         if not adds or self._may_have_other_spelling(row):
             return []
         if self._actions.old_first:
-            return [*self._formers(row, facts.email(row.key), facts)] if waits_for == {row.id} else []
+            return self._formers(row, facts.email(row.key), facts) if waits_for == {row.id} else []
         if not waits_for <= {old.id for old in self._formers(row, facts.email(row.key), facts)}:
             return []
         decision = self.decide(row, facts)
@@ -131,7 +133,7 @@ class Decisions:
         """The rows for other addresses of the key of a row that supersedes another one, where they come after it."""
         if self._actions.old_first or later.key is None or later.key == row.key or later.key in row.also:
             return []
-        return [*self._formers(later, facts.email(later.key), facts)]
+        return self._formers(later, facts.email(later.key), facts)
 
     def may_supersede(self, later: Row, row: Row, facts: Facts) -> bool:
         """Whether a row needs only the action of an earlier row of its contact."""
@@ -233,15 +235,16 @@ class Decisions:
                     return email
         return None
 
-    def _formers(self, row: Row, before: str | None, facts: Facts) -> Iterable[Row]:
+    def _formers(self, row: Row, before: str | None, facts: Facts) -> list[Row]:
         """Rows for the addresses that the row's key has or may have beside the row's own."""
-        actions = self._actions
-        if not self._can_remove or row.key is None or row.is_of_shared_key or row.action in actions.account_wide:
-            return
-        if not (actions.old_first or self._removes_old):
-            return
+        possible, actions = facts.possible_addresses(row.key), self._actions
+        if not (before or possible) or row.key is None or row.is_of_shared_key:
+            return []
+        if not self._can_remove or not (actions.old_first or self._removes_old) or row.action in actions.account_wide:
+            return []
+        formers = []
         addresses = {row.address}
-        for email in (before, *facts.possible_addresses(row.key)):
+        for email in (before, *possible):
             if not email or fold_address(email) in addresses:
                 continue
             addresses.add(fold_address(email))
@@ -249,7 +252,8 @@ class Decisions:
             if actions.old_first and not self._may_leave(old, row.key, facts):
                 old = self._former(row, email, actions.ask)
             old.extend().former_of = row.key
-            yield old
+            formers.append(old)
+        return formers
 
     def _may_leave(self, old: Row, key: bytes, facts: Facts) -> bool:
         """Whether a former address is removed: no other key has it, and it was not removed before."""
@@ -269,19 +273,19 @@ class Decisions:
             and other_spelling(row.email) is not None
         )
 
-    def _other_spelling(self, row: Row) -> Iterable[Row]:
+    def _other_spelling(self, row: Row) -> list[Row]:
         """A row for the same mailbox under the other spelling of its domain.
 
         That contact is removed or looked up first, so that there is one contact, and its opt-out is found.
         """
         other = other_spelling(row.email)
         if other is None or not self._may_have_other_spelling(row):
-            return
+            return []
         actions = self._actions
         removes = self._removes_old or row.action in {actions.remove, actions.unsubscribe}
         old = self._former(row, other, actions.remove if removes else actions.ask)
         old.id = 0  # the journal notes nothing of it
-        yield old
+        return [old]
 
     def _former(self, row: Row, email: str, action: str) -> Row:
         """A row for an address that the row's key had before."""
