@@ -27,6 +27,8 @@ _TOGETHER: Final = 256
 _ENOUGH: Final = 1 << 20
 #: Contacts are read in turn if the next one is not farther from the last one than this.
 _NEAR: Final = 16
+#: Numbers from this one on take eight bytes instead of four.
+_FITS: Final = 1 << 32
 #: A payload has three parts: a head, the content, the lines.
 _PARTS: Final = 3
 
@@ -56,7 +58,7 @@ class Kept:
     def __init__(self, spool: Spool, place: int, ends: array[int]) -> None:
         self._spool = spool
         self._place = place
-        self._ends = ends
+        self._ends = array("I", ends) if ends[-1] < _FITS else ends
         #: The position after the one that was read last.
         self._following = 0
         #: Its contacts, while they are read in turn.

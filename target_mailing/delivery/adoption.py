@@ -57,8 +57,7 @@ def changed(rows: Sequence[Row], positions: Iterable[int], known: Mapping[int, K
     return [
         at
         for at in positions
-        if rows[at].contact
-        and ((before := known.get(rows[at].id)) is None or before.fingerprint != rows[at].fingerprint)
+        if rows[at].size and ((before := known.get(rows[at].id)) is None or before.fingerprint != rows[at].fingerprint)
     ]
 
 

@@ -317,7 +317,7 @@ class Doubts:
         batch = one.batch
         work = self._calls.work(batch)
         # Of rows of an earlier run, the journal has the content of a few.
-        readable = [at for at in work.sent if not batch.recovered or batch.rows[at].contact.content]
+        readable = [at for at in work.sent if not batch.recovered or batch.rows[at].size]
         known = self._journal.contacts([batch.rows[at].id for at in readable])
         positions = sample(changed(batch.rows, readable, known))
         step = batch.queue.destination.read_back(Finished(rejected=dict.fromkeys(positions, _NOT_THERE)), positions)

@@ -32,6 +32,8 @@ __all__ = ["DestinationQueue"]
 #: Tickets for which each waiting row may wait, on average. A key that changes its address again and again would have as
 #: many for each row as it has rows.
 _TICKETS_OF_A_ROW: Final = 8
+#: Rows that may wait, however large batches are: they are in memory.
+_MOST_WAITING: Final = 20_000
 
 #: An action, a route, and the rows to be sent by them.
 _ReadyBatch = tuple[str, str, list[Row]]
@@ -91,7 +93,7 @@ class DestinationQueue:
         return bool(self._ready) or self.batcher.has_due() or self._is_full()
 
     def _is_full(self) -> bool:
-        most, tickets = self.settings.batch_rows, self._tickets
+        most, tickets = min(self.settings.batch_rows, _MOST_WAITING), self._tickets
         return tickets.waiting >= most or tickets.behind >= _TICKETS_OF_A_ROW * most or len(self._held) >= most
 
     def keep_on_disk(self) -> None:
