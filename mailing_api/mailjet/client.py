@@ -183,7 +183,7 @@ class MailjetClient:
                 asked["countrecords"] = 1
             rows, total = self._http.request("GET", path, read, route=path, params=asked)
             if is_counted:
-                size = total if total is not None and total > len(rows) else None
+                size = total
             return rows
 
         def key_of(row: Row) -> int:

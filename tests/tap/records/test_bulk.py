@@ -45,19 +45,29 @@ def alone(name, column):
     return found
 
 
-@pytest.mark.parametrize("name", PAIRS)
-@given(data=st.data())
-@settings(max_examples=60)
-def test_a_column_becomes_what_its_values_become_alone(name, data):
-    usual = st.sampled_from(USUAL[name])
-    column = data.draw(st.lists(st.one_of(usual, usual, usual, st.sampled_from([*STRINGS, *OTHERS])), max_size=5))
+def check(name, column):
     try:
         together = getattr(bulk, name)(column)
     except TypeError:
         together = TypeError
     expected = alone(name, column)
     assert together is None or together == expected
-    assert together is None or list(map(type, together)) == list(map(type, expected))
+    assert together in (None, TypeError) or list(map(type, together)) == list(map(type, expected))
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_each_value_among_usual_ones_becomes_what_it_becomes_alone(name):
+    for value in [*STRINGS, *OTHERS]:
+        check(name, [*USUAL[name], value])
+
+
+@pytest.mark.parametrize("name", PAIRS)
+@given(data=st.data())
+@settings(max_examples=60)
+def test_a_column_becomes_what_its_values_become_alone(name, data):
+    usual = st.sampled_from(USUAL[name])
+    column = data.draw(st.lists(st.one_of(usual, usual, usual, st.sampled_from([*STRINGS, *OTHERS])), max_size=5))
+    check(name, column)
 
 
 @pytest.mark.parametrize("name", PAIRS)
