@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import Collection, Sequence
+from typing import Annotated, Final
 
 import msgspec
 
@@ -14,18 +14,23 @@ from target_mailing.row import Row
 __all__ = ["decoded", "encoded"]
 
 
-def encoded(rows: Sequence[Row], kept: Sequence[int] = ()) -> bytes:
-    """Encode rows; those at the positions `kept` with their content."""
-    sent = [_Sent(row.key, row.drops_key, row.email, row.id, row.fingerprint) for row in rows]
-    for at in kept:
-        sent[at].content = rows[at].contact.content
-    return msgspec.msgpack.encode(sent)
+def encoded(rows: Sequence[Row], kept: Collection[int] = ()) -> bytes:
+    """Encode rows, one at a time, since there may be many; those at the positions `kept` with their content."""
+    data = bytearray(_ARRAY + len(rows).to_bytes(4, "big"))
+    for at, row in enumerate(rows):
+        content = row.contact.content if at in kept else b""
+        _append(_Sent(row.key, row.drops_key, row.email, row.id, row.fingerprint, content), data, -1)
+    return bytes(data)
 
 
 def decoded(action: str, payload: bytes) -> list[Row]:
     """Decode the rows of a batch of an earlier run."""
     return [_row(action, sent) for sent in _PAYLOAD.decode(payload)]
 
+
+#: The beginning of an array in MessagePack, before its length in four bytes.
+_ARRAY: Final = b"\xdd"
+_append = msgspec.msgpack.Encoder().encode_into
 
 #: 64 bits, as the database keeps them.
 _Hash = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
