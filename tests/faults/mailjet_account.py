@@ -20,7 +20,7 @@ class MailjetAccount(Account):
         "silent": {"bulk_job_names_list": False, "error_file": "text", "status_words": "short"},
         "strict": {"good_rows_loaded": False, "error_file": "nested", "error_file_path": "absolute"},
         "late": {"job_404_polls": 1, "request_at_zero": True, "remove_creates_contact": False,
-                 "error_file_path": "empty"},
+                 "error_file_path": "empty", "job_listed_after_seconds": 0.2},
     }  # fmt: skip
     plans: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "failed": {"end": "error"},
