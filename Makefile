@@ -86,6 +86,7 @@ hooks: $(READY) $(TOOLS)/.ready ## Have git run the checks of .pre-commit-config
 
 bench: $(READY) ## Goals, and ratios to other taps and targets; takes an hour
 	@$(BIN)/python benchmarks/bench_goals.py
+	@$(BIN)/python benchmarks/bench_growth.py
 	@$(BIN)/python benchmarks/bench_tap.py
 	@$(BIN)/python benchmarks/bench_target.py
 	@$(BIN)/python benchmarks/bench_tap.py --latency

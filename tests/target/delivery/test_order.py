@@ -557,6 +557,19 @@ def test_a_row_that_began_early_waits_for_the_rows_before_it_at_its_new_address(
     assert target.result == ({"h": "in"}, {b"key 1": "h", b"key 2": "h"})
 
 
+def test_a_row_that_began_early_and_changes_nothing_waits_before_it_removes_its_former_address(make):
+    target = make(Place(NEW_FIRST, {}, frozenset()))
+    target.take([target.row(line, "addnoforce", line, email) for line, email in enumerate("hb", 1)])
+    target.finish()
+    target.take([target.row(3, "addnoforce", 3, "h", "x")])
+    target.send()
+    target.take([target.row(4, "addnoforce", 1, "b")])
+    target.send()
+    assert [[row.email for row in batch.rows] for batch in target.under_way] == [["h"]]
+    target.finish()
+    assert target.result == ({"h": "in", "b": "in"}, {b"key 1": "b", b"key 2": "b", b"key 3": "h"})
+
+
 def test_no_row_begins_early_where_its_own_address_comes_first(make):
     target = make(Place(NEW_FIRST, {}, frozenset()))
     target.take([target.row(1, "addnoforce", 1, "a")])
