@@ -298,3 +298,15 @@ def test_settled_batches_are_forgotten_with_their_steps_and_open_ones_stay(tmp_p
         connection = journal._connection
         assert connection.execute(sa.select(tables.batches.c.id)).scalars().all() == [numbers[2]]
         assert connection.execute(sa.select(tables.steps.c.batch)).scalars().all() == [numbers[2]]
+
+
+def test_a_number_of_a_row_that_was_replaced_is_not_used_again():
+    driver, table = open_contacts()
+    for entry in ((1, 1, None), (2, 1, 1.0), (2, 2, 2.0)):
+        table.put([entry])
+    table.forget(tables.contacts.c.confirmed_at < 5)
+    again = Arrivals(
+        driver, tables.contacts, Index("contacts_by_id", "id"), replaced=Replaced(driver, tables.replaced_contacts)
+    )
+    again.put([(3, 1, 9.0)])
+    assert [row[1:] for row in again.find([1, 2, 3]).values()] == [(1, 1, None), (3, 1, 9.0)]
