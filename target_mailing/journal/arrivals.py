@@ -14,9 +14,12 @@ import sqlalchemy as sa
 
 from target_mailing.journal.replaced import Replaced
 from target_mailing.journal.runs import Entry, Index, Runs
-from target_mailing.journal.statements import Driver
+from target_mailing.journal.statements import VALUES_AT_ONCE, Driver
 
 __all__ = ["Arrivals"]
+
+#: What is written over a row, by column.
+Blank = Mapping[str, Any]
 
 #: Numbers in use from which on rows are moved, and of how many numbers at most one row is.
 _MOVED_FROM: Final = 65_536
@@ -27,7 +30,7 @@ class Arrivals:
     """Rows (number, key, value, ...), one for each key; the caller commits."""
 
     def __init__(
-        self, driver: Driver, table: sa.Table, index: Index, *, others: Sequence[Runs] = (), replaced: Replaced | None
+        self, driver: Driver, table: sa.Table, index: Index, *, others: Sequence[Runs] = (), replaced: Replaced | Blank
     ) -> None:
         """Open the table.
 
@@ -36,7 +39,8 @@ class Arrivals:
             table: its first column is the number, its second the key.
             index: of the key.
             others: other indexes of the table.
-            replaced: where rows that have a newer one are noted; None if they are erased at once.
+            replaced: where rows that have a newer one are noted; or what is written over them at once. They are not
+                deleted then, because SQLite moves the other rows of a page when some are, and may leave copies there.
         """
         self._driver = driver
         self._table = table
@@ -46,7 +50,9 @@ class Arrivals:
         self._columns = ",".join(column.name for column in table.columns)
         greatest = driver.execute(sa.select(sa.func.coalesce(sa.func.max(table.c.n), 0))).scalar_one()
         # A number is never used again, so that no index and no note of a former row is of a newer one.
-        self._last = max(greatest, 0 if replaced is None else replaced.last, *(index.last for index in self._indexes))
+        self._last = max(
+            greatest, replaced.last if isinstance(replaced, Replaced) else 0, *(index.last for index in self._indexes)
+        )
         least = driver.execute(sa.select(sa.func.min(table.c.n))).scalar()
         #: By whether rows are looked up to be written, where the next ones are expected; None where nowhere.
         self._expected: dict[bool, int | None] = {False: least, True: least}
@@ -97,7 +103,7 @@ class Arrivals:
 
     def forget(self, *where: sa.ColumnElement[bool]) -> None:
         """Erase rows that are no longer needed, wherever they are noted."""
-        if self._replaced is None:
+        if not isinstance(self._replaced, Replaced):
             self._take_away([tuple(row) for row in self._driver.execute(sa.select(self._table).where(*where))])
         else:
             self._driver.execute(sa.delete(self._table).where(*where))
@@ -132,16 +138,18 @@ class Arrivals:
     def _current(self, rows: Iterable[Entry], wanted: set[Any]) -> dict[Any, Entry]:
         """Those of some rows that are of these keys and have no newer one."""
         replaced = self._replaced
-        if not replaced:
+        if not replaced or not isinstance(replaced, Replaced):
             return {row[1]: row for row in rows if row[1] in wanted}
         return {row[1]: row for row in rows if row[1] in wanted and row[0] not in replaced}
 
     def _take_away(self, rows: Sequence[Entry]) -> None:
         numbers = [row[0] for row in rows]
-        if self._replaced is not None:
+        if isinstance(self._replaced, Replaced):
             self._replaced.add(numbers)
             return
         self._driver.has_erased |= bool(numbers)
-        self._driver.delete(f"DELETE FROM {self._table.name} WHERE n IN", numbers)  # noqa: S608 - the name is ours
+        for begin in range(0, len(numbers), VALUES_AT_ONCE):
+            some = self._table.c.n.in_(numbers[begin : begin + VALUES_AT_ONCE])
+            self._driver.execute(sa.update(self._table).where(some).values(**self._replaced))
         for index in self._indexes:
             index.erase(rows)

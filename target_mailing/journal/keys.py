@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 import msgspec
 import sqlalchemy as sa
@@ -15,6 +16,11 @@ from target_mailing.journal.statements import Driver, delete_rows, replace_rows
 from target_mailing.row import Row
 
 __all__ = ["Keys"]
+
+
+#: What is written over the row of a key that changes. It stays, so that the rows around it stay where they are.
+_ERASED: Final = {"id": b"", "email": "", "contact": 0}
+_PRESENT: Final = "(contact <> 0 OR email <> '')"
 
 
 class _PossibleAddress(msgspec.Struct):
@@ -41,9 +47,9 @@ class Keys:
         """Open the tables, with the entries of earlier runs."""
         self._connection = connection
         # Most pipelines never need this index; it is made when it is first used.
-        self._by_contact = Runs(driver, tables.keys, Index("keys_by_contact", "contact"))
-        by_id = Index("keys_by_id", "id", start=8)
-        self.table = Arrivals(driver, tables.keys, by_id, others=[self._by_contact], replaced=None)
+        self._by_contact = Runs(driver, tables.keys, Index("keys_by_contact", "contact", where=_PRESENT))
+        by_id = Index("keys_by_id", "id", start=8, where=_PRESENT)
+        self.table = Arrivals(driver, tables.keys, by_id, others=[self._by_contact], replaced=_ERASED)
         self._possible: dict[bytes, dict[str, _PossibleAddress]] = {}
         #: Keys that have a possible address, by its contact.
         self._possible_keys: dict[int, set[bytes]] = {}
@@ -83,7 +89,8 @@ class Keys:
 
     def forget_before(self, moment: float) -> None:
         """Forget keys that were deleted before this time (Unix seconds)."""
-        self.table.forget(tables.keys.c.email == "", tables.keys.c.contact > -int(moment))
+        contact = tables.keys.c.contact
+        self.table.forget(tables.keys.c.email == "", contact > -int(moment), contact < _ERASED["contact"])
 
     def confirm(self, rows: Sequence[Row]) -> None:
         """These rows arrived: their keys have the rows' addresses, or are deleted."""

@@ -39,11 +39,13 @@ class Index(msgspec.Struct, frozen=True):
         name: begins the names of its runs.
         column: of the table.
         start: bytes of the column that are kept; None where it is a number. Rows are compared in full when found.
+        where: which rows have an entry, in SQL.
     """
 
     name: str
     column: str
     start: int | None = None
+    where: str = "n IS NOT NULL"
 
     @property
     def expression(self) -> str:
@@ -169,7 +171,8 @@ class Runs:
                 self._marks = None
                 self._add_run(self.last + 1, most)
             else:
-                rows = f"SELECT {self._columns} FROM {self._table} t WHERE n > {self.last:d} ORDER BY n"  # noqa: S608
+                where = self._index.where
+                rows = f"SELECT {self._columns} FROM {self._table} t WHERE n > {self.last:d} AND {where} ORDER BY n"  # noqa: S608
                 self._take_up(self._driver.query(rows))
         return self._recent
 
@@ -212,11 +215,8 @@ class Runs:
             marks[place >> 3] |= 1 << (place & 7)
 
     def _add_run(self, first: int, last: int) -> None:
-        self._write(
-            f"SELECT {self._index.expression}, n FROM {self._table} WHERE n BETWEEN {first:d} AND {last:d}",  # noqa: S608
-            first,
-            last,
-        )
+        where = f"n BETWEEN {first:d} AND {last:d} AND {self._index.where}"
+        self._write(f"SELECT {self._index.expression}, n FROM {self._table} WHERE {where}", first, last)  # noqa: S608
 
     def _merge(self, runs: list[_Run]) -> None:
         if len(runs) > 1:

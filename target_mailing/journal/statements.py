@@ -52,12 +52,11 @@ class Driver:
 
     def select(self, query: str, values: Sequence[Any]) -> list[Any]:
         """The rows of a query that ends with IN, for any number of values."""
-        return [row for some in self._in(values) for row in self.query(f"{query} {some[0]}", some[1])]
-
-    def delete(self, statement: str, values: Sequence[Any]) -> None:
-        """Run a statement that ends with IN, for any number of values."""
-        for parameters, some in self._in(values):
-            self.run(f"{statement} {parameters}", some)
+        found: list[Any] = []
+        for begin in range(0, len(values), VALUES_AT_ONCE):
+            some = values[begin : begin + VALUES_AT_ONCE]
+            found += self.query(f"{query} ({','.join([self.parameter] * len(some))})", some)
+        return found
 
     def insert(self, table: sa.Table, rows: Sequence[Sequence[Any]]) -> None:
         """Insert rows, which have all columns of the table in its order."""
@@ -79,11 +78,6 @@ class Driver:
         finally:
             if self.is_sqlite:
                 self.run("PRAGMA secure_delete=ON")
-
-    def _in(self, values: Sequence[Any]) -> Iterator[tuple[str, Sequence[Any]]]:
-        for begin in range(0, len(values), VALUES_AT_ONCE):
-            some = values[begin : begin + VALUES_AT_ONCE]
-            yield f"({','.join([self.parameter] * len(some))})", some
 
 
 def select_in(

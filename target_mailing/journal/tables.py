@@ -60,7 +60,7 @@ replaced_contacts = sa.Table(
 keys = sa.Table(
     "keys",
     metadata,
-    # In the order of their arrival; the row of a key that changes is erased, and a new one is added.
+    # In the order of their arrival; the row of a key that changes is blanked, and a new one is added.
     sa.Column("n", _NUMBER, primary_key=True, autoincrement=False),
     sa.Column("id", sa.LargeBinary, nullable=False),  # keyed hash of destination, stream and key
     sa.Column("email", sa.String, nullable=False),  # "" for a key that was deleted; its contact is then -(the time)
