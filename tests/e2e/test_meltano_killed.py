@@ -173,7 +173,8 @@ class Killings:
         time.sleep(self.chance.uniform(0, 0.6))
 
     def _wait_for_jobs(self, run: Run, jobs: set[int], count: int) -> None:
-        until(lambda: len(self.mailjet.jobs() - jobs) >= count or run.process.poll() is not None)
+        # A job that the last run left in doubt is looked for twice, a minute apart, before others are submitted.
+        until(lambda: len(self.mailjet.jobs() - jobs) >= count or run.process.poll() is not None, seconds=150.0)
 
     def _sprinkle_faults(self) -> None:
         """One call is told that there are too many, one look at a job fails, one reply is lost; all are slow."""
