@@ -208,7 +208,7 @@ class Runs:
 
     def _mark(self, marks: bytearray, values: Iterable[Hashable]) -> None:
         while len(marks) < self.last:
-            marks += marks  # what was marked in the smaller one is marked wherever it would be in this
+            marks += bytes(marks)  # what was marked in the smaller one is marked wherever it would be in this
         mask = len(marks) * 8 - 1
         for value in values:
             place = hash(value) & mask

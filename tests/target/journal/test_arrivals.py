@@ -337,3 +337,29 @@ def test_a_former_address_leaves_no_copy_in_a_page_that_is_rebuilt(monkeypatch, 
         assert journal.emails([b"%016d" % person for person in addresses]) == {
             b"%016d" % person: address for person, address in addresses.items()
         }
+
+
+def test_all_keys_of_a_contact_are_found_and_what_is_deleted_is_overwritten_after_a_merge(monkeypatch, tmp_path):
+    small_runs(monkeypatch)
+    monkeypatch.setattr(runs, "_RUN_AT", 4)
+    with closing(Journal(FileStore(tmp_path / "journal.sqlite"))) as journal:
+        contact = journal.contact_id("d", "all@example.com")
+        held = EncodedContact("all@example.com", "all@example.com", b"x")
+        keys = [b"%016d" % person for person in range(30)]
+        for at, key in enumerate(keys):
+            row = Row(
+                line=1, raw=b"", stream="people", key=key, id=contact, action="add", fingerprint=1, held=held
+            )  # fmt: skip
+            journal.note_rows(unchanged=[row])
+            assert sorted(journal.keys_of(contact)) == keys[: at + 1]
+        assert journal._connection.exec_driver_sql("PRAGMA secure_delete").scalar() == 1
+
+
+def test_a_filter_that_grows_still_knows_what_it_knew(monkeypatch):
+    small_runs(monkeypatch)
+    monkeypatch.setattr(runs, "_MARKS", 1)
+    _, table = open_contacts()
+    for number in range(60):
+        table.put([(number * 7919, number, 1.0)])
+    assert len(table._index._marks) >= 32
+    assert len(table.find([number * 7919 for number in range(59, -1, -1)])) == 60
