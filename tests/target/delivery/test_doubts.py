@@ -156,6 +156,19 @@ def test_p3_people_of_a_job_in_doubt_that_never_ends_are_unconfirmed(mailjet):
     assert (result.outcomes["reasons"], result.states) == ({"unconfirmed": 5}, [1])
 
 
+def test_p3_no_job_is_looked_for_before_the_others_on_their_way_have_their_replies(mailjet):
+    held = lose(mailjet, "hold", when="after")
+    lost = lose(mailjet, "reset")
+    run, results = in_thread(mailjet, [schema(), *people(range(5)), state(1)], batch_rows=3)
+    held.wait_until_held()
+    lost.wait_until_hit()
+    run.join(0.1)
+    assert "GET /v3/REST/batchjob" not in mailjet.sandbox.counters.calls
+    held.release()
+    run.join(20)
+    assert (results[0].counts(), results[0].outcomes["adopted"]) == ({"delivered": 5}, 0)
+
+
 def test_p3_a_look_that_fails_is_made_again(mailjet, monkeypatch):
     monkeypatch.setattr("mailing_api.http.client.random.random", lambda: 0.0)
     lose(mailjet)

@@ -61,6 +61,7 @@ def test_batches_are_cut_by_rows_and_no_more_jobs_are_in_flight_than_allowed(mai
     run = threading.Thread(target=lambda: results.append(mailjet.deliver(messages, batch_rows=3, jobs_in_flight=2)))
     run.start()
     first, second = _wait_for(lambda: (jobs := mailjet.sandbox.mailjet.jobs()) and len(jobs) == 2 and jobs)
+    assert {first["total"], second["total"]} == {3, 2}
     _wait_for_polls(mailjet)
     assert len(mailjet.sandbox.mailjet.jobs()) == 2
     mailjet.sandbox.mailjet.finish_job(first["id"])
