@@ -15,8 +15,8 @@ __all__ = ["light"]
 pytestmark = pytest.mark.slow
 
 SETTINGS = settings_of(TargetMailing)
-#: What may differ between streams; the two others are found of them.
-BY_STREAM = [name for name in StreamSettings.__struct_fields__ if name not in {"named", "left_out"}]
+#: What may differ between streams; the others follow from it.
+BY_STREAM = [name for name in StreamSettings.__struct_fields__ if name not in {"named", "left_out", "unset"}]
 
 
 def use(config):
