@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 SUBMIT = "/v3/REST/contactslist/*/managemanycontacts"
 LOOK = "/v3/REST/contactslist/*/managemanycontacts/*"
 PEOPLE = 50_000
-BATCH = 600
+BATCH = 200
 #: Seconds within which the first ones are killed that are killed before they deliver.
 START = 6.0
 SIGTERM, SIGKILL, SIGKILL_ALL, TIMEOUT = "SIGTERM", "SIGKILL to Meltano", "SIGKILL to all", "--timeout"
