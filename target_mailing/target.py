@@ -128,6 +128,7 @@ class TargetMailing(MailingPlugin, Target):
                 jobs_in_flight=router.jobs_in_flight,
                 max_line_bytes=positive("max_line_bytes", value_of("max_line_bytes", self.config)),
             )
+            opened.callback(run.delivery.stop)
             opened.push(partial(self._summarise, run, rejects))
             try:
                 run(source)

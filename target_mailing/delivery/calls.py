@@ -46,6 +46,11 @@ class Calls:
         #: By number, the batches in a step that must not be taken twice.
         self.submitting: dict[int, Batch] = {}
 
+    def close(self) -> None:
+        """End the threads after the calls under way, without waiting for them."""
+        self._workers.close()
+        self._pollers.close()
+
     @property
     def can_look(self) -> bool:
         """Whether one more job can be polled now."""

@@ -229,7 +229,6 @@ class Doubts:
         if error is not None:
             self._failed(place, error)
             return
-        place.failed = 0
         for one, candidates in zip(asked, future.result(), strict=True):
             self._note(place, one, candidates, lists_at)
         running = [one for one in place.doubts if one.is_running]
@@ -255,6 +254,7 @@ class Doubts:
 
     def _follow(self, place: _List, running: list[_Doubt]) -> None:
         """Some candidates have not ended: look at them again later."""
+        place.failed = 0
         settings = running[0].batch.queue.settings
         interval = min(settings.poll_max_interval, settings.poll_interval * 1.5 ** min(place.polls, 40))
         place.polls += 1
@@ -336,6 +336,7 @@ class Doubts:
 
     def _decide(self, place: _List, theirs: dict[_Doubt, Candidate]) -> None:
         """Jobs were found for these batches, and for none of the others so far."""
+        place.failed = 0
         for one in list(place.doubts):
             if one in theirs:
                 self._adopt(place, one.batch, theirs[one])

@@ -128,6 +128,10 @@ class Delivery:
             self.fail(error)
         return bool(self._slots)
 
+    def stop(self) -> None:
+        """Make no more calls: the threads end."""
+        self._calls.close()
+
     def fail(self, error: Exception) -> None:
         """Submit nothing more; jobs under way are still followed to their end."""
         self.error = self.error or error

@@ -15,6 +15,7 @@ from tests.target.test_command import until
 
 SUBMIT = {"method": "POST", "path": "/v3/REST/contactslist/*/managemanycontacts"}
 LOOK = {"method": "GET", "path": "/v3/REST/batchjob"}
+SAMPLE = {"method": "GET", "path": "*getcontactslists"}
 FOLLOW = "GET /v3/REST/contactslist/{list}/managemanycontacts/{job}"
 
 
@@ -178,10 +179,13 @@ def test_p3_a_look_that_fails_is_made_again(mailjet, monkeypatch):
     assert (result.error, result.counts(), told(result)) == (None, {"delivered": 5}, (1, 0))
 
 
-def test_a_provider_that_lists_no_jobs_for_long_ends_the_run_and_the_next_one_finds_them(mailjet, monkeypatch):
+@pytest.mark.parametrize("failing", [LOOK, SAMPLE], ids=["no jobs", "no contacts"])
+def test_a_provider_that_shows_nothing_for_long_ends_the_run_and_the_next_one_finds_the_job(
+    mailjet, monkeypatch, failing
+):
     monkeypatch.setattr("mailing_api.http.client.random.random", lambda: 0.0)
     lose(mailjet)
-    mailjet.sandbox.faults.add(kind="status", status=500, times=None, **LOOK)
+    mailjet.sandbox.faults.add(kind="status", status=500, times=None, **failing)
     rows = [schema(), *people(range(5)), state(1)]
     assert mailjet.deliver(rows, poll_max_interval=0.015).error is not None
     mailjet.sandbox.faults.clear()

@@ -258,3 +258,11 @@ def test_p4_a_defect_in_settling_ends_the_run_at_once_and_no_state_leaves(mailje
     again = mailjet.deliver([schema(), person(1), state(1)])
     assert (again.error, again.states) == (None, [1])
     assert mailjet.statuses() == {"person1@example.com": "subscribed"}
+
+
+def test_the_threads_of_a_run_end_with_it(mailjet):
+    others = {*threading.enumerate()}
+    assert mailjet.deliver([schema(), *people(range(3)), state(1)], batch_rows=1).counts() == {"delivered": 3}
+    for thread in {*threading.enumerate()} - others:
+        thread.join(10)
+        assert not thread.is_alive(), thread.name
