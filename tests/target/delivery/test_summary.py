@@ -34,6 +34,11 @@ def outcomes_of(ends):
     [
         ([], {}, "0 rows"),
         ([(Outcome.DELIVERED, Effect.REMOVED, 1)], {"batches": 1}, "1 row: 1 delivered (removed)"),
+        (  # whichever job ended first
+            [(Outcome.DELIVERED, Effect.REMOVED, 1), (Outcome.DELIVERED, Effect.ADDED_OR_UPDATED, 1)],
+            {},
+            "2 rows: 2 delivered (1 added or updated, 1 removed)",
+        ),
         (
             [
                 (Outcome.REJECTED, "bad_address", 7),
