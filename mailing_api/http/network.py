@@ -65,13 +65,14 @@ class Network(httpx.BaseTransport):
                 auth=login if any(login) else None,
                 ssl_context=proxy_certificates if proxy.url.scheme == "https" else None,
             )
+        self._backend = _Backend(self._budget, addresses)
         self._pool = httpcore.ConnectionPool(
             ssl_context=certificates,
             proxy=through,
             max_connections=connections,
             max_keepalive_connections=connections,
             keepalive_expiry=_IDLE,
-            network_backend=_Backend(self._budget, addresses),
+            network_backend=self._backend,
         )
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
@@ -93,7 +94,8 @@ class Network(httpx.BaseTransport):
         )
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections, also those that other threads are about to make."""
+        self._backend.is_closed = True
         self._pool.close()
 
 
@@ -153,6 +155,7 @@ class _Stream(httpcore.NetworkStream):
 class _Backend(httpcore.NetworkBackend):
     def __init__(self, budget: _Budget, addresses: Addresses | None) -> None:
         self._system = httpcore.SyncBackend()
+        self.is_closed = False
         self._budget = budget
         self._addresses = addresses
 
@@ -173,6 +176,9 @@ class _Backend(httpcore.NetworkBackend):
             except UnicodeError:  # a label of the name is too long
                 failure = httpcore.ConnectError("the name is not valid")
             else:
+                if self.is_closed:  # the pool has forgotten it
+                    stream.close()
+                    raise httpcore.ConnectError("the client was closed")
                 self._budget.begin()  # connecting has a time-out of its own
                 return _Stream(stream, self._budget)
         raise failure

@@ -233,3 +233,18 @@ def test_a_network_tries_every_address():
         )
         with httpx.Client(transport=network) as client:
             assert client.get(f"http://files.example:{port}/").content == b"rows"
+
+
+def test_a_connection_that_is_made_while_the_client_is_closed_does_not_stay_open():
+    with raw_server(saying(answer(b"rows"))) as server:
+        port = int(server.url.rpartition(":")[2])
+
+        def look_up(*_):
+            network.close()  # as another thread may
+            return [ipaddress.ip_address("127.0.0.1")]
+
+        network = Network(
+            certificates=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), timeout=2, connections=1, addresses=look_up
+        )
+        with httpx.Client(transport=network) as client, pytest.raises(httpx.ConnectError, match="client was closed"):
+            client.get(f"http://files.example:{port}/")
