@@ -218,22 +218,24 @@ class TestJournalAgainstADict(JournalAgainstADict.TestCase):
     settings = machine(short=8, long=150, steps=15)
 
 
-def open_contacts():
+@pytest.fixture
+def contacts():
     engine = sa.create_engine("sqlite://", poolclass=sa.StaticPool)
-    connection = engine.connect()
-    tables.make(connection)
-    driver = Driver(connection)
-    replaced = Replaced(driver, tables.replaced_contacts)
-    return driver, Arrivals(driver, tables.contacts, Index("contacts_by_id", "id"), replaced=replaced)
+    with engine.connect() as connection:
+        tables.make(connection)
+        driver = Driver(connection)
+        replaced = Replaced(driver, tables.replaced_contacts)
+        yield driver, Arrivals(driver, tables.contacts, Index("contacts_by_id", "id"), replaced=replaced)
+    engine.dispose()
 
 
 def sizes(driver):
     return [run.last - run.first + 1 for run in driver.execute(sa.select(tables.runs).order_by(tables.runs.c.first))]
 
 
-def test_p8_a_hash_is_written_once_for_each_growth_by_the_number_of_runs_merged(monkeypatch):
+def test_p8_a_hash_is_written_once_for_each_growth_by_the_number_of_runs_merged(contacts, monkeypatch):
     small_runs(monkeypatch)
-    driver, table = open_contacts()
+    driver, table = contacts
     written = []
     write = runs.Runs._write
     monkeypatch.setattr(runs.Runs, "_write", lambda *given: written.append(given[3] - given[2] + 1) or write(*given))
@@ -245,9 +247,9 @@ def test_p8_a_hash_is_written_once_for_each_growth_by_the_number_of_runs_merged(
     assert len(table.find(range(243))) == 243
 
 
-def test_a_run_of_the_program_begins_with_few_runs(monkeypatch):
+def test_a_run_of_the_program_begins_with_few_runs(contacts, monkeypatch):
     small_runs(monkeypatch)
-    driver, table = open_contacts()
+    driver, table = contacts
     for number in range(24):
         table.put([(number, number, 1.0)])
     assert sizes(driver) == [9, 9, 3, 3]
@@ -260,9 +262,9 @@ def test_a_run_of_the_program_begins_with_few_runs(monkeypatch):
     assert len(table.find(range(33))) == 33
 
 
-def test_one_contact_that_stays_keeps_no_hashes_of_others(monkeypatch):
+def test_one_contact_that_stays_keeps_no_hashes_of_others(contacts, monkeypatch):
     small_runs(monkeypatch)
-    driver, table = open_contacts()
+    driver, table = contacts
     table.put([(0, 1, None), (1, 1, 1.0)])
     table.put([(1, 2, 2.0)])
     for number in range(2, 60):
@@ -276,8 +278,8 @@ def test_one_contact_that_stays_keeps_no_hashes_of_others(monkeypatch):
     assert driver.query("SELECT * FROM replaced_contacts") == []
 
 
-def test_rows_that_come_as_they_came_before_are_found_without_the_index(monkeypatch):
-    _, table = open_contacts()
+def test_rows_that_come_as_they_came_before_are_found_without_the_index(contacts, monkeypatch):
+    _, table = contacts
     table.put([(hash(f"{number}"), number, 1.0) for number in range(50)])
     assert len(table.find([hash("0")])) == 1
     asked = []
@@ -304,8 +306,8 @@ def test_settled_batches_are_forgotten_with_their_steps_and_open_ones_stay(tmp_p
         assert connection.execute(sa.select(tables.steps.c.batch)).scalars().all() == [numbers[2]]
 
 
-def test_a_number_of_a_row_that_was_replaced_is_not_used_again():
-    driver, table = open_contacts()
+def test_a_number_of_a_row_that_was_replaced_is_not_used_again(contacts):
+    driver, table = contacts
     for entry in ((1, 1, None), (2, 1, 1.0), (2, 2, 2.0)):
         table.put([entry])
     table.forget(tables.contacts.c.confirmed_at < 5)
@@ -355,10 +357,10 @@ def test_all_keys_of_a_contact_are_found_and_what_is_deleted_is_overwritten_afte
         assert journal._connection.exec_driver_sql("PRAGMA secure_delete").scalar() == 1
 
 
-def test_a_filter_that_grows_still_knows_what_it_knew(monkeypatch):
+def test_a_filter_that_grows_still_knows_what_it_knew(contacts, monkeypatch):
     small_runs(monkeypatch)
     monkeypatch.setattr(runs, "_MARKS", 1)
-    _, table = open_contacts()
+    _, table = contacts
     for number in range(60):
         table.put([(number * 7919, number, 1.0)])
     assert len(table._index._marks) >= 32
