@@ -50,7 +50,7 @@ class Following:
         self._journal = journal
         self._take = take
         self._schedule = PollSchedule()
-        self._listings = JobListings(calls, self._schedule, poll=take, runs=runs)
+        self._listings = JobListings(calls, self._schedule, runs=runs)
         self._run_began = time.time()
 
     def turn(self, now: float) -> None:

@@ -32,7 +32,6 @@ class JobListings:
         calls: Calls,
         schedule: PollSchedule,
         *,
-        poll: Callable[[Batch], None],
         runs: Callable[[Batch, Again], None],
     ) -> None:
         """Make it with no listing under way.
@@ -40,19 +39,22 @@ class JobListings:
         Args:
             calls: makes the calls.
             schedule: of the polls.
-            poll: polls the job of one batch.
             runs: takes a batch whose job still runs.
         """
         self._calls = calls
         self._schedule = schedule
-        self._poll = poll
         self._runs = runs
         self._due: dict[DestinationQueue, list[Batch]] = {}
+        #: Batches that are due for a poll of their own.
+        self._alone: set[Batch] = set()
         self._useless: Counter[DestinationQueue] = Counter()
 
     def take(self, batch: Batch) -> bool:
         """Take a batch whose job is due for a poll, if a listing shows that job among others."""
         queue, destination = batch.queue, batch.queue.destination
+        if batch in self._alone:
+            self._alone.discard(batch)
+            return False
         if batch.job is None or not isinstance(destination, ListsJobs) or self._useless[queue] >= _MOST_USELESS:
             return False
         if queue in self._due:
@@ -72,12 +74,16 @@ class JobListings:
         for batch in self._due.pop(queue):
             shown = running.get(str(batch.job))
             if shown is None:
-                self._poll(batch)
+                self._poll_alone(batch)
             else:
                 self._runs(batch, shown)
         for batch in self._ended(queue, running):
-            self._schedule.remove(batch)
-            self._poll(batch)
+            self._poll_alone(batch)
+
+    def _poll_alone(self, batch: Batch) -> None:
+        """Poll a job now, as soon as one more poll may be under way."""
+        self._alone.add(batch)
+        self._schedule.add(batch, 0.0)
 
     def _ended(self, queue: DestinationQueue, running: Running) -> Iterable[Batch]:
         """Batches that are not due yet, and whose jobs the listing shows as ended."""

@@ -88,8 +88,12 @@ class Outcomes:
         return codes
 
     def codes_of(self, outcome: Outcome) -> dict[str, int]:
-        """How often each code of an outcome was given, the most frequent first; for delivered rows, each effect."""
-        return {code: count for (other, code), count in self._codes.most_common() if other is outcome}
+        """How often each code of an outcome was given, the most frequent first; for delivered rows, each effect.
+
+        Equally frequent ones are in the order of their names, whichever job ended first.
+        """
+        counts = {code: count for (other, code), count in self._codes.items() if other is outcome}
+        return dict(sorted(counts.items(), key=lambda one: (-one[1], one[0])))
 
     def expect(self, line: int, parts: int, *, is_opt_out: bool = False) -> None:
         """A row of this line was divided into parts; the last part to end settles the line.

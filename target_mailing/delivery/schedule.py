@@ -81,10 +81,6 @@ class PollSchedule:
         """The batches of a destination whose jobs wait for their next poll."""
         return [batch for batch in self._due if batch.queue is queue and batch.job is not None]
 
-    def remove(self, batch: Batch) -> bool:
-        """Remove a batch from the schedule; whether it was there."""
-        return self._due.pop(batch, None) is not None
-
     def waiting(self, queue: DestinationQueue) -> int:
         """How many batches of a destination are not sent until other batches have been answered."""
         return sum(batch.waits and batch.queue is queue for batch in self._due)

@@ -70,12 +70,11 @@ def totals_sentence(outcomes: Outcomes, batches: Mapping[str, int]) -> str:
 
 
 def _names(outcomes: Outcomes, outcome: Outcome) -> dict[str, int]:
-    """How often each code of an outcome was given; effects in words, equally frequent ones in their own order."""
+    """How often each code of an outcome was given; effects in words."""
     counts = outcomes.codes_of(outcome)
-    if outcome is not Outcome.DELIVERED:
-        return counts
-    effects = sorted(filter(counts.__contains__, Effect), key=lambda effect: -counts[effect])
-    return {_EFFECTS.get(effect, effect.replace("_", " ")): counts[effect] for effect in effects}
+    if outcome is Outcome.DELIVERED:
+        return {_EFFECTS.get(effect, effect.replace("_", " ")): count for effect, count in counts.items()}
+    return counts
 
 
 def _details(counts: Mapping[str, int], whole: int) -> str:

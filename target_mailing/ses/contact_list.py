@@ -18,9 +18,10 @@ from target_mailing.contacts.effects import Effect
 from target_mailing.delivery.one_by_one import take_each_that_works
 from target_mailing.destination import Refusal
 from target_mailing.ses.contact import Content, State, line_of, members_of, merged
-from target_mailing.ses.list import ACTIONS, Checked, Positions, different_case, refusal_of, unasked
+from target_mailing.ses.list import ACTIONS, Checked, Positions, different_case
 from target_mailing.ses.listing import Listing
 from target_mailing.ses.lookup import NOBODY, LookedUp, look_up
+from target_mailing.ses.refusals import refusal_of, unasked
 from target_mailing.ses.spellings import Spellings
 from target_mailing.ses.states import SharedStates, StatesByAddress
 

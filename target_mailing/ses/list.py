@@ -4,23 +4,18 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 import msgspec
 
-from mailing_api.errors import ProviderFault, RequestRefused
-from mailing_api.ses.words import is_invalid
 from mailing_api.ses.writer import SesWriter
 from target_mailing.contacts.consent import Actions
 from target_mailing.contacts.contact import EncodedContact
 from target_mailing.contacts.effects import Effect
-from target_mailing.delivery.one_by_one import why_failing
 from target_mailing.destination import Refusal
+from target_mailing.ses.lookup import LookedUp
 
-if TYPE_CHECKING:
-    from target_mailing.ses.lookup import LookedUp
-
-__all__ = ["ACTIONS", "Checked", "Positions", "SesList", "different_case", "refusal_of", "unasked", "with_case"]
+__all__ = ["ACTIONS", "Checked", "Positions", "SesList", "different_case", "with_case"]
 
 ACTIONS: Final = Actions(
     known=frozenset({"addnoforce", "addforce", "remove", "unsub"}),
@@ -61,26 +56,6 @@ def different_case(email: str, listed: str) -> list[int]:
 def with_case(email: str, letters: Collection[int]) -> str:
     """An address with the case of these letters changed."""
     return "".join(letter.swapcase() if at in letters else letter for at, letter in enumerate(email))
-
-
-def refusal_of(error: RequestRefused | ProviderFault) -> Refusal:
-    """The refusal of a row, for a request that Amazon SES refused because of the row.
-
-    A `ProviderFault` is that of a single contact; see `take_each_that_works`.
-
-    Raises:
-        RequestRefused: the request was refused for another reason.
-    """
-    if isinstance(error, ProviderFault):
-        return Refusal("refused_by_provider", f"looking for the contact: {why_failing(error)}")
-    if not is_invalid(error):
-        raise error
-    return Refusal("refused_by_provider", error.said or error.code_or_status)
-
-
-def unasked(error: RequestRefused | ProviderFault) -> Refusal:
-    """The refusal of a row whose contact's opt-out is unknown; see `refusal_of`."""
-    return msgspec.structs.replace(refusal_of(error), is_unasked=True)
 
 
 class SesList(Protocol):

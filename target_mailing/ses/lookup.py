@@ -11,8 +11,8 @@ import msgspec
 from mailing_api.addresses import fold_address, other_spelling
 from mailing_api.errors import ProviderFault, RequestRefused
 from target_mailing.delivery.one_by_one import take_each_that_works
-from target_mailing.ses.list import refusal_of
 from target_mailing.ses.listing import Listing
+from target_mailing.ses.refusals import refusal_of
 
 __all__ = ["FEW", "NOBODY", "LookedUp", "look_up"]
 

@@ -58,6 +58,11 @@ def outcomes_of(ends):
             {},
             "3 rows: 3 rejected (2 bad_address, 1 wrong_type)",
         ),
+        (
+            [(Outcome.REJECTED, "wrong_type", 1), (Outcome.REJECTED, "bad_address", 1)],
+            {},
+            "2 rows: 2 rejected (1 bad_address, 1 wrong_type)",
+        ),
         # Stream maps leave rows out without a code.
         (
             [(Outcome.SKIPPED, None, 2), (Outcome.SKIPPED, "no_address", 1)],
