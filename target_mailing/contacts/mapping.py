@@ -127,6 +127,16 @@ class StreamMapping:
         properties |= self._converted(self._properties, values, keep_nulls=self._clear_nulls)
         return MappedContact(email, columns, properties, status, action, deleted=False)
 
+    def contacts(self, rows: Sequence[Values]) -> list[MappedContact | RowRejected]:
+        """Map many rows: for each, what a call returns, or the error that it raises."""
+        return [self._mapped(values) for values in rows]
+
+    def _mapped(self, values: Values) -> MappedContact | RowRejected:
+        try:
+            return self(values)
+        except RowRejected as no:
+            return no
+
     def deletes(self, values: Values, damaged: Container[str]) -> bool:
         """Whether a row is deleted, and its contact can be identified although these columns cannot be read.
 
