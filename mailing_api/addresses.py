@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from functools import lru_cache
 
 import idna
 
 __all__ = [
+    "are_ordinary",
     "check_address",
     "fold_address",
+    "fold_addresses",
     "is_reachable",
     "other_spelling",
     "sent_address",
@@ -22,10 +25,13 @@ __all__ = [
     "without_hidden",
 ]
 
-#: Addresses of this form, nearly all of them, need no cleaning, and every mail server accepts their syntax.
-_ORDINARY = re.compile(
-    r"(?=.{3,64}\Z)[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*@(?:[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*\.)+[A-Za-z]{2,}\Z"
+#: The form of nearly all addresses: these need no cleaning, and every mail server accepts their syntax.
+_FORM = (
+    r"(?=.{3,64}END)[A-Za-z0-9_+-]++(?:\.[A-Za-z0-9_+-]++)*+@(?:[A-Za-z0-9]++(?:-[A-Za-z0-9]++)*+\.)+[A-Za-z]{2,}+END"
 )
+_ORDINARY = re.compile(_FORM.replace("END", r"\Z"))
+#: Any number of them, each with a line end.
+_ALL_ORDINARY = re.compile(rf"(?:{_FORM})*+\Z".replace("END", r"\n"))
 #: Control characters, the characters that Unicode calls default ignorable, and the empty braille pattern; characters
 #: of the category "format" are hidden, too.
 _HIDDEN = re.compile(
@@ -101,6 +107,26 @@ def other_spelling(address: str) -> str | None:
     else:
         return None
     return None if other == address else other
+
+
+def are_ordinary(addresses: Sequence[str]) -> bool:
+    """Return whether all addresses have the ordinary form.
+
+    Then `sent_address` changes only the case of their domains, `fold_address` puts them in lower case, and
+    `check_address` accepts them.
+    """
+    joined = "\n".join((*addresses, ""))
+    return joined.count("\n") == len(addresses) and _all_are_ordinary(joined)
+
+
+@lru_cache(maxsize=1)  # the same addresses are mapped, compared and encoded
+def _all_are_ordinary(joined: str) -> bool:
+    return _ALL_ORDINARY.match(joined) is not None
+
+
+def fold_addresses(addresses: Sequence[str]) -> list[str]:
+    """Return each address as `fold_address` does."""
+    return list(map(str.lower if are_ordinary(addresses) else fold_address, addresses))
 
 
 def fold_address(address: str) -> str:

@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailing_api.addresses import check_address, fold_address, is_reachable, other_spelling, sent_address
+from mailing_api.addresses import (
+    are_ordinary,
+    check_address,
+    fold_address,
+    fold_addresses,
+    is_reachable,
+    other_spelling,
+    sent_address,
+)
 
 #: Characters without a visible form, of every kind.
 HIDDEN = [
@@ -143,6 +151,16 @@ def test_an_ordinary_address_is_sent_as_given_and_compared_in_lower_case(address
     local, _, domain = address.rpartition("@")
     assert sent_address(address) == f"{local}@{domain.lower()}"
     assert fold_address(address) == address.lower()
+
+
+@given(st.lists(st.one_of(ordinary, st.text("aZ1.-_@\n", min_size=3), st.just("a@b.co\nc@d.co")), max_size=3))
+def test_many_addresses_are_compared_as_each_of_them(addresses):
+    assert fold_addresses(addresses) == [fold_address(one) for one in addresses]
+    if are_ordinary(addresses):
+        for one in addresses:
+            local, _, domain = one.rpartition("@")
+            assert sent_address(one) == f"{local}@{domain.lower()}"
+            check_address(one)
 
 
 odd = st.text(st.one_of(st.sampled_from("ab@.<>\"'()\\ :" + "".join(HIDDEN)), st.characters(exclude_categories=["Cs"])))
