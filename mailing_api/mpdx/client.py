@@ -42,7 +42,7 @@ from mailing_api.mpdx.session import MpdxSession
 from mailing_api.mpdx.settings import MPDX_SETTINGS, named
 from mailing_api.settings import lookup
 
-__all__ = ["MPDX_SETTINGS", "MpdxClient", "mpdx_pace"]
+__all__ = ["MpdxClient", "mpdx_pace"]
 
 Row = dict[str, Any]
 T = TypeVar("T")

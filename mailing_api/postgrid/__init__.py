@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from mailing_api.postgrid.client import (
-    PAGE_SIZE,
-    POSTGRID_SETTINGS,
-    Import,
-    JobWork,
-    Listing,
-    MailingList,
-    PostgridClient,
-    Resource,
-    postgrid_pace,
-)
+from typing import TYPE_CHECKING
+
+from mailing_api.offered import offered
+
+if TYPE_CHECKING:
+    from mailing_api.postgrid.client import (
+        PAGE_SIZE,
+        Import,
+        JobWork,
+        Listing,
+        MailingList,
+        PostgridClient,
+        Resource,
+        postgrid_pace,
+    )
+    from mailing_api.postgrid.settings import POSTGRID_SETTINGS
 
 __all__ = [
     "PAGE_SIZE",
@@ -25,3 +30,5 @@ __all__ = [
     "Resource",
     "postgrid_pace",
 ]
+
+__getattr__ = offered(__name__, "settings", "client")

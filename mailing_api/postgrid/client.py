@@ -33,8 +33,7 @@ from mailing_api.settings import lookup, named
 from mailing_api.values import timestamp_of
 
 __all__ = [
-    "PAGE_SIZE", "POSTGRID_SETTINGS", "Import", "JobWork", "Listing", "MailingList", "PostgridClient", "Resource",
-    "postgrid_pace",
+    "PAGE_SIZE", "Import", "JobWork", "Listing", "MailingList", "PostgridClient", "Resource", "postgrid_pace"
 ]  # fmt: skip
 
 logger = logging.getLogger(__name__)

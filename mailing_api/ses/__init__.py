@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from mailing_api.ses.client import SES_SETTINGS, SesClient
-from mailing_api.ses.words import TERMINAL_STATUSES
+from typing import TYPE_CHECKING
+
+from mailing_api.offered import offered
+
+if TYPE_CHECKING:
+    from mailing_api.ses.client import SesClient
+    from mailing_api.ses.settings import SES_SETTINGS
+    from mailing_api.ses.words import TERMINAL_STATUSES
 
 __all__ = ["SES_SETTINGS", "TERMINAL_STATUSES", "SesClient"]
+
+__getattr__ = offered(__name__, "settings", "words", "client")

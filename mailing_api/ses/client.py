@@ -47,7 +47,7 @@ from mailing_api.settings import lookup
 if TYPE_CHECKING:
     from mailing_api.aws.s3 import Bucket
 
-__all__ = ["SES_SETTINGS", "SesClient"]
+__all__ = ["SesClient"]
 
 T = TypeVar("T")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from mailing_api.mailjet.client import MAILJET_SETTINGS
+from mailing_api.mailjet.settings import MAILJET_SETTINGS
 from mailing_api.settings import Setting
 from tap_mailing.provider import Provider
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from mailing_api.mailjet import MAILJET_SETTINGS
+from mailing_api.mailjet.settings import MAILJET_SETTINGS
 from mailing_api.settings import Setting
 from target_mailing.contact_streams import ContactStream
 from target_mailing.provider import Provider

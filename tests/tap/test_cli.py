@@ -11,9 +11,9 @@ from subprocess import PIPE
 
 import pytest
 
-from mailing_api.mailjet.client import MAILJET_SETTINGS
-from mailing_api.mpdx.client import MPDX_SETTINGS
-from mailing_api.ses.client import SES_SETTINGS
+from mailing_api.mailjet.settings import MAILJET_SETTINGS
+from mailing_api.mpdx.settings import MPDX_SETTINGS
+from mailing_api.ses.settings import SES_SETTINGS
 from mailing_sandbox.server import Sandbox
 from tap_mailing.settings import TAP_SETTINGS
 from tests.fork_server import FORKS

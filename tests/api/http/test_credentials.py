@@ -8,10 +8,14 @@ import httpx
 import pytest
 
 from mailing_api.errors import AuthenticationError, ConfigurationError
-from mailing_api.mailjet.client import MAILJET_SETTINGS, MailjetClient
-from mailing_api.mpdx.client import MPDX_SETTINGS, MpdxClient
-from mailing_api.postgrid.client import POSTGRID_SETTINGS, PostgridClient
-from mailing_api.ses.client import SES_SETTINGS, SesClient
+from mailing_api.mailjet.client import MailjetClient
+from mailing_api.mailjet.settings import MAILJET_SETTINGS
+from mailing_api.mpdx.client import MpdxClient
+from mailing_api.mpdx.settings import MPDX_SETTINGS
+from mailing_api.postgrid.client import PostgridClient
+from mailing_api.postgrid.settings import POSTGRID_SETTINGS
+from mailing_api.ses.client import SesClient
+from mailing_api.ses.settings import SES_SETTINGS
 from mailing_api.settings import lookup, unsendable
 from tests.api.clients import CLIENTS, HASTY
 

@@ -105,10 +105,12 @@ def test_only_the_provider_of_a_run_is_loaded_whole():
         "import sys; from target_mailing.target import TargetMailing; from target_mailing.registry import chosen\n"
         "config = {'mailjet_api_key': 'k', 'mailjet_secret_key': 's', 'list': 'L'}\n"
         "chosen(config).account(config, user_agent='tests').close()\n"
-        "print(*sorted(name for name in sys.modules if name.startswith('target_mailing.') and '.account' in name))"
+        "print(*sorted(name for name in sys.modules if name.endswith(('.account', 'mailjet.client')) or name in {\n"
+        "    'mailing_api.ses.client', 'mailing_api.postgrid.client', 'mailing_api.mpdx', 'tap_mailing',\n"
+        "    'botocore', 'psycopg', 'pycountry', 'email_validator'}))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["target_mailing.mailjet.account"]
+    assert done.stdout.split() == ["mailing_api.mailjet.client", "target_mailing.mailjet.account"]
 
 
 def test_the_tap_loads_the_streams_of_a_run_only():
@@ -119,7 +121,10 @@ def test_the_tap_loads_the_streams_of_a_run_only():
         "           for name in ('mailjet_contacts', 'ses_contacts', 'pigeon_flock')]\n"
         "config = {'mailjet_api_key': 'k', 'mailjet_secret_key': 's'}\n"
         "TapMailing(config=config, catalog={'streams': streams}, state={'bookmarks': {'mailjet_contacts': {}}})\n"
-        "print(*sorted(name for name in sys.modules if name.startswith('tap_mailing.') and name.endswith('.streams')))"
+        "for package, end in ('tap_mailing.', '.streams'), ('mailing_api.', '.client'):\n"
+        "    print(*sorted(name for name in sys.modules if name.startswith(package) and name.endswith(end)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["tap_mailing.mailjet.streams", "tap_mailing.ses.streams", "tap_mailing.streams"]
+    streams, clients = done.stdout.splitlines()
+    assert streams.split() == ["tap_mailing.mailjet.streams", "tap_mailing.ses.streams", "tap_mailing.streams"]
+    assert clients.split() == ["mailing_api.http.client", "mailing_api.mailjet.client", "mailing_api.ses.client"]

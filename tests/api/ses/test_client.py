@@ -29,8 +29,9 @@ from mailing_api.errors import (
 )
 from mailing_api.http.retry import RetryPolicy
 from mailing_api.ses import operations as ses_operations
-from mailing_api.ses.client import SES_SETTINGS, SesClient
+from mailing_api.ses.client import SesClient
 from mailing_api.ses.operations import Operation
+from mailing_api.ses.settings import SES_SETTINGS
 from mailing_api.ses.writer import SesWriter
 
 HASTY = RetryPolicy(throttle_base=0, fault_base=0)
