@@ -281,9 +281,17 @@ class HttpClient:
         Raises:
             MailingError: that error, if it is not temporary, or after the last attempt.
         """
-        if not isinstance(error, (RateLimited, ProviderFault, UnreadableAnswer)):
+        delay = self.delay(error, attempt)
+        if delay is None:
             raise error
-        delay = retry_delay(
+        logger.info("%s Attempt %d failed, next in %.1f s", error, attempt, delay)
+        self._sleep(delay)
+
+    def delay(self, error: MailingError, attempt: int) -> float | None:
+        """Seconds that `rest` would wait; None where it would raise the error."""
+        if not isinstance(error, (RateLimited, ProviderFault, UnreadableAnswer)):
+            return None
+        return retry_delay(
             self._retry,
             method="PUT",
             idempotent=True,
@@ -293,10 +301,6 @@ class HttpClient:
             exception=error,
             jitter=random.random(),  # noqa: S311
         )
-        if delay is None:
-            raise error
-        logger.info("%s Attempt %d failed, next in %.1f s", error, attempt, delay)
-        self._sleep(delay)
 
     def _build(self, name: str, method: str, path: str, **parts: Any) -> httpx.Request:
         try:

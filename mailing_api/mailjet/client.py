@@ -15,7 +15,7 @@ from typing import Any, Final, Unpack
 import httpx
 import msgspec
 
-from mailing_api.errors import ConfigurationError, MailingError, UnreadableAnswer
+from mailing_api.errors import ConfigurationError, UnreadableAnswer
 from mailing_api.http.client import Connection, HttpClient
 from mailing_api.http.paging import OffsetWalk, UnsortedWalk
 from mailing_api.http.paths import segment
@@ -72,6 +72,8 @@ class MailjetClient:
             explains_absence=True,
             **connection,
         )
+        #: For calls that are not retried automatically; see `HttpClient`.
+        self.rest, self.delay = self._http.rest, self._http.delay
         own = hashlib.blake2b(api_key.encode(), digest_size=16).hexdigest()
         #: Identifies the account by endpoint and key, the same for all spellings of these; holds no secret.
         self.tenant = f"{canonical(httpx.URL(self._base_url))} {own}"
@@ -210,19 +212,20 @@ class MailjetClient:
 
     # Bulk jobs
 
-    def submit_contacts(self, body: bytes, *, list_id: int | None) -> int:
+    def submit_contacts(self, body: bytes, *, list_id: int | None, once: bool = False) -> int:
         """Start a managemanycontacts job and return its ID; 201 means accepted, not imported.
 
         Args:
             body: the JSON body, encoded: `Contacts`, and `Action` (on a list) or `ContactsLists` (account-wide).
             list_id: the list, or None for the account-wide route.
+            once: never repeat the call, as in `HttpClient.request`.
 
         Raises:
             MailingError: with `maybe_done` if the job may exist although no ID was returned.
         """
         route = _jobs_route(list_id)
         path = route.format(list=list_id)
-        return self._http.request("POST", path, new_id("JobID"), route=route, content=body)
+        return self._http.request("POST", path, new_id("JobID"), route=route, content=body, once=once)
 
     def job(self, job_id: int, *, list_id: int | None) -> Job:
         """Return a managemanycontacts job.
@@ -279,7 +282,9 @@ class MailjetClient:
             "POST", path, bare_id, route=route, content=content, content_type="text/plain", idempotent=True
         )
 
-    def start_import(self, data_id: int, *, method: str, list_id: int | None, options: str = "") -> int:
+    def start_import(
+        self, data_id: int, *, method: str, list_id: int | None, options: str = "", once: bool = False
+    ) -> int:
         """Start a csvimport job of an uploaded file and return its ID; 201 means accepted, not imported.
 
         The effect of a second import of the same file is unverified: upload the file again for another import.
@@ -289,6 +294,7 @@ class MailjetClient:
             method: addforce, addnoforce, remove, unsub, excludemarketing or includemarketing.
             list_id: the list; None for the last two methods, which are refused with one.
             options: `ImportOptions`, a JSON document as a string; required for a file without header.
+            once: never repeat the call, as in `HttpClient.request`.
 
         Raises:
             MailingError: with `maybe_done` if the job may exist although no ID was returned.
@@ -299,7 +305,7 @@ class MailjetClient:
             body["ContactsListID"] = list_id
         if options:
             body["ImportOptions"] = options
-        return self._http.request("POST", path, new_id("ID"), route=path, content=msgspec.json.encode(body))
+        return self._http.request("POST", path, new_id("ID"), route=path, content=msgspec.json.encode(body), once=once)
 
     def csv_import(self, job_id: int) -> CsvImport:
         """Return a csvimport job.
@@ -329,10 +335,6 @@ class MailjetClient:
         return self._http.request(
             method, path, written_rows, route=route, content=content, idempotent=idempotent, once=once
         )
-
-    def rest(self, error: MailingError, attempt: int) -> None:
-        """Wait before another attempt at a call that is not retried automatically; see `HttpClient.rest`."""
-        self._http.rest(error, attempt)
 
     def _get(self, path: str, route: str, params: Mapping[str, Any] | None = None) -> list[Row]:
         return self._http.request("GET", path, rows_of, route=route, params=params)

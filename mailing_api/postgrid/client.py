@@ -82,8 +82,8 @@ class PostgridClient:
             explains_absence=True,
             **connection,
         )
-        #: Waits before another attempt at a call that is not retried automatically; see `HttpClient.rest`.
-        self.rest = self._http.rest
+        #: For calls that are not retried automatically; see `HttpClient`.
+        self.rest, self.delay = self._http.rest, self._http.delay
         # Reports are on other hosts, by links that work for anybody: the key must not be sent there.
         self._files = Downloads(
             provider="PostGrid",
@@ -182,7 +182,7 @@ class PostgridClient:
         self._http.request("POST", path, something, route=route, content=content, idempotent=True)
 
     def submit_job(self, mailing_list: str, work: JobWork, ids: Sequence[str]) -> None:
-        """Start a job on a list. A second call starts a second job, or is refused while the first one runs.
+        """Start a job on a list, in one attempt: another starts a second job, or is refused while the first one runs.
 
         Args:
             mailing_list: its ID.
@@ -191,7 +191,7 @@ class PostgridClient:
         """
         path, route = f"/mailing_lists/{segment(mailing_list)}/jobs", "/mailing_lists/{id}/jobs"
         content = msgspec.json.encode({work: ids})
-        self._http.request("POST", path, something, route=route, content=content)
+        self._http.request("POST", path, something, route=route, content=content, once=True)
 
     # Mailing list imports
 

@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from mailing_api.errors import ProviderFault, RateLimited, UnreadableAnswer
@@ -22,6 +23,7 @@ from target_mailing.delivery.adoption import changed, cut, owners, sample
 from target_mailing.delivery.batch import Batch
 from target_mailing.delivery.calls import Calls
 from target_mailing.delivery.following import Following
+from target_mailing.delivery.freshness import is_outdated
 from target_mailing.delivery.queue import DestinationQueue
 from target_mailing.delivery.slots import Slots
 from target_mailing.delivery.strays import Strays
@@ -287,7 +289,14 @@ class Doubts:
         place.is_paused = False
         held, place.held = place.held, []
         for batch in held:
-            self._verdicts.begin(batch)
+            if is_outdated(batch.evidence, time.time()):
+                self._calls.undo(batch, partial(self._read_again, batch))
+            else:
+                self._verdicts.begin(batch)
+
+    def _read_again(self, batch: Batch) -> None:
+        batch.rewind()
+        self._verdicts.begin(batch)
 
     # Deciding
 

@@ -7,18 +7,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from mailing_api.errors import RequestRefused
+from mailing_api.errors import MailingError, RequestRefused
 from mailing_api.mailjet.answers import Row
 from mailing_api.mailjet.client import MailjetClient
 from mailing_api.mailjet.jobs import CsvImport
 from mailing_api.values import integer
+from target_mailing.delivery.freshness import later
 from target_mailing.delivery.jobs import is_near
 from target_mailing.delivery.row_size import too_large
 from target_mailing.destination import Again, Candidate, Done, Finished, Progress, Refusal, Step, Work
 from target_mailing.mailjet.read_back import judged_by_count
 from target_mailing.mailjet.refusals import UnknownProperties, is_unknown_property
 
-__all__ = ["ReadErrors", "completed", "matching_jobs", "refused"]
+__all__ = ["ReadErrors", "completed", "matching_jobs", "postponed", "refused"]
 
 #: Jobs that are looked at after a lost reply, the newest: as many as one call lists.
 _MOST_JOBS: Final = 1000
@@ -37,6 +38,18 @@ def refused(work: Work, error: RequestRefused, unknown_properties: UnknownProper
         return Finished(rejected={sent[0]: refusal}, withheld=work.withheld)
     reason = f"the call was refused ({error.code_or_status})"
     return Finished(unresolved=True, reason=reason, withheld=work.withheld)
+
+
+def postponed(client: MailjetClient, work: Work, error: MailingError) -> Again:
+    """The call of a removal failed, certainly without effect: take the step again, after consent if that is outdated.
+
+    Raises:
+        MailingError: that error, if it is not temporary, or after the last attempt.
+    """
+    seconds = None if error.maybe_done else client.delay(error, work.polls + 1)
+    if seconds is None:
+        raise error
+    return later(work, error, seconds)
 
 
 def matching_jobs(client: MailjetClient, work: Work, list_id: int | None) -> Iterator[tuple[Candidate, int | None]]:

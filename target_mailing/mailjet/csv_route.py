@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mailing_api.errors import NotFound, ProviderFault, RequestRefused, UnreadableAnswer
+from mailing_api.errors import MailingError, NotFound, ProviderFault, RequestRefused, UnreadableAnswer
 from mailing_api.mailjet.client import MailjetClient
 from mailing_api.mailjet.jobs import CsvImport
+from target_mailing.delivery.freshness import is_outdated
 from target_mailing.delivery.jobs import FollowJob
 from target_mailing.delivery.named_addresses import NamedAddresses
 from target_mailing.delivery.row_size import is_large, too_large
-from target_mailing.destination import Candidate, Done, Finished, Progress, Step, Work
-from target_mailing.mailjet.bulk_jobs import ReadErrors, completed, matching_jobs, refused
+from target_mailing.destination import Again, Candidate, Done, Finished, Progress, Step, Work
+from target_mailing.mailjet.actions import ACTIONS
+from target_mailing.mailjet.bulk_jobs import ReadErrors, completed, matching_jobs, postponed, refused
 from target_mailing.mailjet.csv_file import errors_of, write
 from target_mailing.mailjet.refusals import UnknownProperties
 
@@ -52,24 +55,37 @@ class Upload(Step):
 
 @dataclass(frozen=True)
 class Import(Step):
-    """Starts the job. Not repeatable; the effect of a second import of the same file is unverified, too."""
+    """Starts the job. Not repeatable; the effect of a second import of the same file is unverified, too.
+
+    The call of a removal is made once after each reading of consent that is not outdated.
+    """
 
     client: MailjetClient
     list_id: int | None
     unknown_properties: UnknownProperties
+    again_from: str
     name = "import"
     repeatable = False
-    again_from = "upload"
 
     def run(self, work: Work) -> Progress:
         """Post the import of the uploaded file."""
-        uploaded = work.evidence["upload"]
+        uploaded, is_removal = work.evidence["upload"], work.action == ACTIONS.remove
+        if is_outdated(work.evidence, time.time()):  # the upload took long
+            return Again(0.0, rewind=True)
         try:
             job = self.client.start_import(
-                uploaded["data"], method=work.action, list_id=self.list_id, options=uploaded["options"]
+                uploaded["data"],
+                method=work.action,
+                list_id=self.list_id,
+                options=uploaded["options"],
+                once=is_removal,
             )
         except RequestRefused as error:
             return refused(work, error, self.unknown_properties)
+        except MailingError as error:
+            if not is_removal:
+                raise
+            return postponed(self.client, work, error)
         return Done({"job": job})
 
     def recover(self, work: Work) -> Sequence[Candidate]:

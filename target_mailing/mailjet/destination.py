@@ -168,24 +168,29 @@ class MailjetDestination(Destination):
         client, list_id, unknown = self._client, self._list_id, self._unknown_properties
         if route == "contact":
             return (ManageContacts(client, self._settings.consent, unknown),)
-        consent = ReadConsent(client, self._lists)
+        consent, removes = ReadConsent(client, self._lists), action == ACTIONS.remove
         if action == ACTIONS.ask:
             return (consent,)
         steps: tuple[Step, ...]
         if route == "csv":
             steps = (
                 Upload(client, self._lists[0], self._datatypes, unknown),
-                Import(client, None if action in ACTIONS.account_wide else list_id, unknown),
+                Import(
+                    client,
+                    None if action in ACTIONS.account_wide else list_id,
+                    unknown,
+                    again_from=ReadConsent.name if removes else Upload.name,
+                ),
                 FollowImport(client),
                 ReadImportErrors(client, unknown, self._lists),
             )
         else:
             steps = (
-                Submit(client, list_id, self._lists, unknown),
+                Submit(client, list_id, self._lists, unknown, again_from=ReadConsent.name if removes else None),
                 Follow(client, list_id),
                 ReadJobErrors(client, unknown, self._lists),
             )
-        return (consent, *steps) if action == ACTIONS.remove else steps
+        return (consent, *steps) if removes else steps
 
     def running_jobs(self, jobs: Collection[str]) -> Mapping[str, Again | None]:
         """Those of these jobs that the newest of the listing show; which kinds it shows is unverified."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -18,12 +19,13 @@ from mailing_api.values import integer
 from target_mailing.contacts.consent import may_remove
 from target_mailing.contacts.contact import EncodedContact
 from target_mailing.delivery.error_reports import refused_rows
+from target_mailing.delivery.freshness import reading
 from target_mailing.delivery.jobs import FollowJob
 from target_mailing.delivery.named_addresses import NamedAddresses
 from target_mailing.delivery.one_by_one import take_each
 from target_mailing.destination import Candidate, Done, Finished, Progress, Refusal, Step, Work
 from target_mailing.mailjet.actions import ACTIONS
-from target_mailing.mailjet.bulk_jobs import ReadErrors, completed, matching_jobs, refused
+from target_mailing.mailjet.bulk_jobs import ReadErrors, completed, matching_jobs, postponed, refused
 from target_mailing.mailjet.contact import decoded
 from target_mailing.mailjet.refusals import UnknownProperties, about_one, is_no_address, is_unknown_property
 
@@ -44,6 +46,7 @@ class ReadConsent(Step):
 
     def run(self, work: Work) -> Progress:
         """Read each contact's memberships."""
+        begun_at = time.time()
         probe = partial(self.client.memberships, 1)
         results, failed = take_each(
             range(len(work.rows)),
@@ -56,7 +59,8 @@ class ReadConsent(Step):
         refused = {position: result for position, result in results.items() if isinstance(result, Refusal)} | failed
         if work.action == ACTIONS.ask or len(withheld) + len(absent) + len(refused) == len(work.rows):
             return Finished(withheld=withheld, rejected=refused)
-        return Done({"withheld": withheld, "absent": absent}, refused=refused)
+        evidence = {"withheld": withheld, "absent": absent}
+        return Done(evidence | reading(begun_at, time.time()), refused=refused)
 
     def _look(self, row: EncodedContact, action: str) -> Refusal | Literal["withheld", "absent", "sent"]:
         try:
@@ -79,12 +83,16 @@ class ReadConsent(Step):
 
 @dataclass(frozen=True)
 class Submit(Step):
-    """Starts the job. Not repeatable: a second call would start a second job."""
+    """Starts the job. Not repeatable: a second call would start a second job.
+
+    The call of a removal is made once after each reading of consent that is not outdated.
+    """
 
     client: MailjetClient
     list_id: int | None
     lists: Sequence[int]
     unknown_properties: UnknownProperties
+    again_from: str | None
     name = "submit"
     repeatable = False
     is_known_by_count = True
@@ -96,10 +104,15 @@ class Submit(Step):
         if self.list_id is None:
             head = {"ContactsLists": [{"ListID": list_id, "Action": work.action} for list_id in self.lists]}
         body = msgspec.json.encode(head)[:-1] + b',"Contacts":[' + contacts + b"]}"
+        is_removal = work.action == ACTIONS.remove
         try:
-            return Done({"job": self.client.submit_contacts(body, list_id=self.list_id)})
+            return Done({"job": self.client.submit_contacts(body, list_id=self.list_id, once=is_removal)})
         except RequestRefused as error:
             return refused(work, error, self.unknown_properties)
+        except MailingError as error:
+            if not is_removal:
+                raise
+            return postponed(self.client, work, error)
 
     def recover(self, work: Work) -> Sequence[Candidate] | None:
         """The jobs on the list that import no file of ours; account-wide jobs show no list.

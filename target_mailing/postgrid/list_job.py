@@ -112,9 +112,12 @@ class Submit(Step):
         try:
             return self._submit(rest[:MAX_CONTACTS], noted, work)
         except MailingError as error:
-            if not error.maybe_done:
+            if error.maybe_done:
+                return Again(maybe_done=True)
+            seconds = None if error.is_read else self.client.delay(error, work.polls + 1)
+            if seconds is None:
                 raise
-            return Again(maybe_done=True)
+            return Again(seconds)
 
     def _submit(self, ids: list[str], noted: dict[str, Any], work: Work) -> Progress:
         now = self._read_list()

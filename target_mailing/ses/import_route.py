@@ -30,10 +30,10 @@ from mailing_api.ses.writer import Job
 from target_mailing.contacts.contact import EncodedContact
 from target_mailing.contacts.effects import Effect, as_positions, as_ranges
 from target_mailing.delivery.error_reports import refused_rows
+from target_mailing.delivery.freshness import later, reading
 from target_mailing.delivery.jobs import FollowJob, is_near
 from target_mailing.delivery.named_addresses import NamedAddresses
 from target_mailing.destination import Again, Candidate, Done, Finished, Progress, Refusal, Step, Work
-from target_mailing.ses.freshness import is_outdated, reading
 from target_mailing.ses.list import ACTIONS, Positions, SesList, with_case
 from target_mailing.ses.refusals import unasked
 from target_mailing.ses.stage import Stage
@@ -151,16 +151,15 @@ class Submit(Step):
         try:
             return Done({"job": self.ses_list.writer.create_job(destination, self.stage.url(key))})
         except MailingError as error:
-            seconds = max(error.retry_after or 0.0, SLOT_WAIT * random.uniform(0.8, 1.2))  # noqa: S311
-            is_temporary = _is_temporary(error)
-            rewinds = is_outdated(work.evidence, time.time() + seconds)
-            if not error.maybe_done and (rewinds or not is_temporary):
-                self.stage.clear(key)  # no job will read it
-            if not is_temporary:
+            if not _is_temporary(error):
+                if not error.maybe_done:
+                    self.stage.clear(key)  # no job will read it
                 raise
-            way = "reading the contacts again and retrying" if rewinds else "retrying"
-            logger.info("Import job not started (%s); %s", error, way)
-            return Again(seconds, rewind=rewinds, is_crowded=is_full(error))
+            seconds = max(error.retry_after or 0.0, SLOT_WAIT * random.uniform(0.8, 1.2))  # noqa: S311
+            again = later(work, error, seconds, is_crowded=is_full(error))
+            if again.rewind:
+                self.stage.clear(key)
+            return again
 
     def recover(self, work: Work) -> Sequence[Candidate]:
         """The job that reads this batch's object, which is deleted before the rows are sent again."""

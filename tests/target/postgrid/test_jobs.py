@@ -7,6 +7,7 @@ import time
 import pytest
 
 from mailing_api.errors import ConfigurationError
+from mailing_api.http.pace import Pace
 from target_mailing.target import TargetMailing
 from tests.target.conftest import state
 from tests.target.postgrid.conftest import LIST, delete, household, households, start
@@ -309,3 +310,18 @@ def test_one_household_that_cannot_be_looked_for_does_not_stop_the_removals_of_o
     assert result.error is None
     assert result.counts() == {"delivered": 2, "rejected": 1}
     assert len(postgrid.on_list()) == 1
+
+
+def test_before_a_job_that_was_refused_for_pace_is_posted_again_the_list_is_read_again(postgrid, monkeypatch):
+    """Another program's job may have changed it meanwhile, which must not be taken for the effect of this one."""
+    monkeypatch.setattr("mailing_api.http.client.random.random", lambda: 0.0)
+    monkeypatch.setitem(Pace.__init__.__kwdefaults__, "floor", 1000.0)
+    fault = postgrid.sandbox.faults.add(kind="status", status=429, method="POST", path=JOBS, times=3)
+    read = postgrid.sandbox.faults.add(
+        kind="slow", seconds=0.0, method="GET", path=JOBS.removesuffix("/jobs"), times=None
+    )
+    reads = []
+    fault_take = fault.take
+    monkeypatch.setattr(fault, "take", lambda *call: fault_take(*call) and (reads.append(read.hits) or True))
+    assert postgrid.deliver(rows(3)).counts() == {"delivered": 3}
+    assert len({*reads}) == 3

@@ -11,9 +11,8 @@ import pytest
 from mailing_api.http.retry import RetryPolicy
 from mailing_sandbox.server import Sandbox
 from mailing_sandbox.ses.jobs import submit
-from target_mailing.delivery import jobs
+from target_mailing.delivery import freshness, jobs
 from target_mailing.ses import account as ses_account
-from target_mailing.ses import freshness
 from target_mailing.ses import import_route as ses_import_route
 from tests.target.conftest import Mailjet
 

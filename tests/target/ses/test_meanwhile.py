@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from target_mailing.ses import freshness
+from target_mailing.delivery import freshness
 from tests.target.conftest import people, person, schema, state
 from tests.target.ses.conftest import GONE
 

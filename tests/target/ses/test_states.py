@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailing_api.addresses import fold_address
+from target_mailing.delivery.freshness import is_outdated, reading
 from target_mailing.ses.contact import State
-from target_mailing.ses.freshness import is_outdated, reading
 from target_mailing.ses.states import SharedStates, StatesByAddress
 
 STATUSES = st.sampled_from(["OPT_IN", "OPT_OUT"])
@@ -39,7 +39,7 @@ def test_contacts_with_the_same_choices_share_one_object():
 )
 @pytest.mark.parametrize("step", ["consent", "upload"])
 def test_p5_what_was_read_is_used_for_a_minute_or_as_long_as_its_reading_took(monkeypatch, took, age, too_old, step):
-    monkeypatch.setattr("target_mailing.ses.freshness.FRESH", 60.0)
+    monkeypatch.setattr("target_mailing.delivery.freshness.FRESH", 60.0)
     evidence = {"plan": {"key": "k"}, step: reading(1000.0 - took, 1000.0)}
     assert is_outdated(evidence, 1000.0 + age) is too_old
 
