@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import msgspec
@@ -181,6 +181,12 @@ class Work(msgspec.Struct, kw_only=True):
         absent = {at for noted in self.evidence.values() for at in noted.get("absent", ())}
         left_out = {*self.withheld, *self.refused, *absent}
         return [at for at in range(len(self.rows)) if at not in left_out]
+
+    @property
+    def contacts(self) -> Iterator[EncodedContact]:
+        """The contacts of the rows to send, in order; those on disk are read some at a time."""
+        sent = self.sent
+        return iter(self.rows) if len(sent) == len(self.rows) else (self.rows[at] for at in sent)
 
 
 class Step(ABC):

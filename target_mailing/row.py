@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import groupby, islice
+from operator import attrgetter
 
 import msgspec
 
@@ -10,9 +12,9 @@ from target_mailing.contacts.contact import EncodedContact
 from target_mailing.destination import Refusal
 from target_mailing.lines import record_in
 from target_mailing.outcome import Outcome
-from target_mailing.spool import Kept, Payload
+from target_mailing.spool import Kept, Spool
 
-__all__ = ["Extras", "Plan", "Resource", "Row"]
+__all__ = ["Extras", "Plan", "Resource", "Row", "by_place", "emails_of", "have_extras", "keep_on_disk", "size_of"]
 
 #: What rows are kept in order by: the keyed hash of a stream's key (bytes), or of a destination's contact (int).
 Resource = bytes | int
@@ -80,7 +82,7 @@ class Row(msgspec.Struct, gc=False):
     def email(self) -> str:
         """The contact's address as it is sent."""
         held = self.held
-        return held.email if type(held) is EncodedContact else held.contact(self.position).email
+        return held.email if type(held) is EncodedContact else held.emails()[self.position]
 
     @property
     def address(self) -> str:
@@ -144,11 +146,10 @@ class Row(msgspec.Struct, gc=False):
             self.extras = Extras()
         return self.extras
 
-    def payload(self) -> Payload:
-        """What is in memory of its contact and lines, to be kept on disk."""
-        assert isinstance(self.held, EncodedContact)  # noqa: S101 - else all of it is on disk
+    def lines_in_memory(self) -> bytes:
+        """The lines that it settles, as far as they are in memory, oldest first, joined by line ends."""
         superseded = () if self.extras is None else self.extras.superseded
-        return self.held, (*superseded, self.raw) if self.raw else superseded
+        return b"\n".join((*superseded, self.raw) if self.raw else superseded) if superseded else self.raw
 
     def keep(self, kept: Kept, position: int) -> None:
         """Its contact and lines are on disk now, and no longer in memory."""
@@ -206,8 +207,8 @@ class Row(msgspec.Struct, gc=False):
             yield from each.lines(position)
         if isinstance(self.held, Kept):
             yield from self.held.lines(self.position)
-        else:
-            yield from self.payload()[1]
+        elif lines := self.lines_in_memory():
+            yield from lines.split(b"\n")
 
 
 class Extras(msgspec.Struct):
@@ -253,3 +254,46 @@ class Plan(msgspec.Struct):
         """Whether everything begun has ended, and nothing was found out that the row depends on."""
         is_bad = self.refusal or self.opted_out or any(outcome is Outcome.REJECTED for outcome, _ in self.ends)
         return not (self.under_way or is_bad)
+
+
+def have_extras(rows: Iterable[Row]) -> bool:
+    """Whether any of these rows has something that the usual row does not have."""
+    return any(map(attrgetter("extras"), rows))
+
+
+def by_place(rows: Iterable[Row]) -> Iterator[tuple[EncodedContact | Kept, list[int]]]:
+    """Rows that follow each other and are kept in one place: the place, and their positions in it."""
+    for held, together in groupby(rows, attrgetter("held")):
+        yield held, [row.position for row in together]
+
+
+def emails_of(rows: Iterable[Row]) -> list[str]:
+    """The addresses of rows, in order; for the thread that owns them."""
+    emails: list[str] = []
+    for held, positions in by_place(rows):
+        read = [held.email] if isinstance(held, EncodedContact) else held.emails()
+        emails.extend([read[at] for at in positions])
+    return emails
+
+
+def size_of(rows: Iterable[Row]) -> int:
+    """Bytes of the contents of rows."""
+    return sum(
+        len(held.content) * len(positions) if isinstance(held, EncodedContact) else sum(map(held.size, positions))
+        for held, positions in by_place(rows)
+    )
+
+
+def keep_on_disk(rows: Iterable[Row], spool: Spool) -> None:
+    """Move contacts and lines of rows from memory to disk.
+
+    Raises:
+        SpoolError: they cannot be written; the rows stay as they are.
+    """
+    inside = [row for row in rows if type(row.held) is EncodedContact]
+    contacts = [held for row in inside if isinstance(held := row.held, EncodedContact)]
+    lines = [row.raw if row.extras is None else row.lines_in_memory() for row in inside]
+    following = iter(inside)
+    for kept in spool.keep(contacts, lines):
+        for position, row in enumerate(islice(following, len(kept))):
+            row.keep(kept, position)

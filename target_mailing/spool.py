@@ -9,7 +9,8 @@ import weakref
 from array import array
 from bisect import insort
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate, pairwise, repeat
 from pathlib import Path
 from typing import IO, Final
 
@@ -17,97 +18,105 @@ import msgspec
 
 from target_mailing.contacts.contact import EncodedContact
 
-__all__ = ["Kept", "Payload", "Spool", "SpoolError"]
+__all__ = ["Kept", "Spool", "SpoolError"]
 
-#: A contact, and the lines of the input that its row settles, as they came.
-Payload = tuple[EncodedContact, Sequence[bytes]]
 #: Payloads that are written together, at most: positions up to this number take no memory of their own.
 _TOGETHER: Final = 256
-#: Bytes after which no more payloads are written together.
+#: Bytes from which on no more payloads are written together.
 _ENOUGH: Final = 1 << 20
-#: Contacts are read in turn if the next one is not farther from the last one than this.
-_NEAR: Final = 16
 #: Numbers from this one on take eight bytes instead of four.
 _FITS: Final = 1 << 32
-#: A payload has three parts: a head, the content, the lines.
-_PARTS: Final = 3
 
 
 class SpoolError(Exception):
     """What is under way cannot be kept on disk; the message says where, and what to do."""
 
 
-class _Head(msgspec.Struct, array_like=True, gc=False):
-    """A contact without its content; `address` is None where it equals `email`."""
+class _Heads(msgspec.Struct, array_like=True, gc=False):
+    """Contacts without their contents, by column; None for addresses that equal the e-mails, and for no references."""
 
-    email: str
-    address: str | None
-    reference: tuple[str, ...]
+    emails: list[str]
+    addresses: list[str] | None
+    references: list[tuple[str, ...]] | None
+
+    @classmethod
+    def of(cls, contacts: Sequence[EncodedContact]) -> _Heads:
+        emails, addresses = [one.email for one in contacts], [one.address for one in contacts]
+        references = [one.reference for one in contacts]
+        return cls(emails, None if addresses == emails else addresses, references if any(references) else None)
 
 
-_append = msgspec.msgpack.Encoder().encode_into
-_head = msgspec.msgpack.Decoder(_Head).decode
-_lines = msgspec.msgpack.Decoder(list[bytes]).decode
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(_Heads).decode
 
 
 class Kept:
-    """Payloads in one place of the file, which is free again when nothing refers to them any longer."""
+    """Payloads in one place of the file, which is free again when nothing refers to them any longer.
 
-    __slots__ = ("__weakref__", "_ends", "_following", "_place", "_read", "_spool")
+    First in it are the heads of all contacts, then the content of each, then the lines of each.
+    """
 
-    def __init__(self, spool: Spool, place: int, ends: array[int]) -> None:
+    __slots__ = ("__weakref__", "_ends", "_heads", "_place", "_spool")
+
+    def __init__(self, spool: Spool, place: int, sizes: Iterable[int]) -> None:
         self._spool = spool
         self._place = place
+        ends = array("Q", accumulate(sizes))
+        #: Where the heads end, each content, the lines of each.
         self._ends = array("I", ends) if ends[-1] < _FITS else ends
-        #: The position after the one that was read last.
-        self._following = 0
-        #: Its contacts, while they are read in turn.
-        self._read: list[EncodedContact] | None = None
+        #: The heads, while the thread that owns the rows reads this place.
+        self._heads: _Heads | None = None
 
     def __len__(self) -> int:
-        return len(self._ends) // _PARTS
+        return len(self._ends) // 2
 
     def __del__(self) -> None:
         self._spool.release(self._place, self._ends[-1])
 
     def size(self, position: int) -> int:
         """Bytes of a contact's content."""
-        return self._ends[_PARTS * position + 1] - self._ends[_PARTS * position]
+        return self._ends[position + 1] - self._ends[position]
+
+    def emails(self) -> Sequence[str]:
+        """The contacts' addresses as they are sent; for the thread that owns the rows."""
+        return self._read_heads().emails
 
     def contact(self, position: int) -> EncodedContact:
-        """A contact, for the thread that owns the rows; when it reads them in turn, all are decoded at once."""
-        if self._read is not None:
-            return self._read[position]
-        if 0 < self._following <= position < self._following + _NEAR:
-            self._read = self.contacts()
-            self._spool.reads(self)
-            return self._read[position]
-        self._following = position + 1
-        start, end = self._ends[_PARTS * position - 1] if position else 0, self._ends[_PARTS * position + 1]
-        return self._contact(position, self._spool.read(self._place + start, end - start), start)
-
-    def forget(self) -> None:
-        """Keep no contacts in memory."""
-        self._read = None
+        """A contact; for the thread that owns the rows."""
+        heads = self._read_heads()
+        email = heads.emails[position]
+        address = email if heads.addresses is None else heads.addresses[position]
+        reference = () if heads.references is None else heads.references[position]
+        return EncodedContact(email, address, self._part(position), reference)
 
     def contacts(self) -> list[EncodedContact]:
         """All contacts; for any thread."""
-        data = self._spool.read(self._place, self._ends[-1])
-        return [self._contact(position, data, 0) for position in range(len(self))]
+        count = len(self)
+        data = self._spool.read(self._place, self._ends[count])
+        heads = _decode(data[: self._ends[0]])
+        contents = [data[begin:end] for begin, end in pairwise(self._ends[: count + 1])]
+        addresses = heads.emails if heads.addresses is None else heads.addresses
+        references = repeat(()) if heads.references is None else heads.references
+        return [*map(EncodedContact, heads.emails, addresses, contents, references)]
 
     def lines(self, position: int) -> list[bytes]:
         """The lines of a row."""
-        _, start, end = self._ends[_PARTS * position : _PARTS * (position + 1)]
-        return _lines(self._spool.read(self._place + start, end - start))
+        lines = self._part(len(self) + position)
+        return lines.split(b"\n") if lines else []
 
-    def _contact(self, position: int, data: memoryview, start: int) -> EncodedContact:
-        """A contact in data that begin so many bytes after the first payload's."""
-        at = _PARTS * position
-        begin, middle, end = self._ends[at - 1] if at else 0, self._ends[at], self._ends[at + 1]
-        head = _head(data[begin - start : middle - start])
-        content = bytes(data[middle - start : end - start])
-        address = head.email if head.address is None else head.address
-        return EncodedContact(head.email, address, content, head.reference)
+    def forget(self) -> None:
+        """Keep no heads in memory."""
+        self._heads = None
+
+    def _read_heads(self) -> _Heads:
+        if self._heads is None:
+            self._heads = _decode(self._spool.read(self._place, self._ends[0]))
+            self._spool.reads(self)
+        return self._heads
+
+    def _part(self, number: int) -> bytes:
+        begin, end = self._ends[number], self._ends[number + 1]
+        return self._spool.read(self._place + begin, end - begin)
 
 
 class Spool:
@@ -135,30 +144,19 @@ class Spool:
             if self._file is not None:
                 self._file.close()
 
-    def keep(self, payloads: Sequence[Payload]) -> Iterator[tuple[Kept, int]]:
-        """Write payloads; returns for each where it is.
+    def keep(self, contacts: Sequence[EncodedContact], lines: Sequence[bytes]) -> list[Kept]:
+        """Write contacts, each with the lines of the input that its row settles, joined by line ends.
+
+        Returns:
+            The places that have them, in order, one or more payloads in each.
 
         Raises:
             SpoolError: they cannot be written.
         """
-        kept: list[Kept] = []
-        data, ends = bytearray(), array("Q")
-        for contact, lines in payloads:
-            address = None if contact.address == contact.email else contact.address
-            _append(_Head(contact.email, address, contact.reference), data, -1)
-            ends.append(len(data))
-            data += contact.content
-            ends.append(len(data))
-            _append(lines, data, -1)
-            ends.append(len(data))
-            if len(ends) == _PARTS * _TOGETHER or len(data) >= _ENOUGH:
-                kept.append(self._write(data, ends))
-                data, ends = bytearray(), array("Q")
-        if ends:
-            kept.append(self._write(data, ends))
-        return ((each, position) for each in kept for position in range(len(each)))
+        sizes = [len(contact.content) + len(line) for contact, line in zip(contacts, lines, strict=True)]
+        return [self._write(contacts[piece], lines[piece]) for piece in _pieces(sizes, 0, len(sizes))]
 
-    def read(self, place: int, size: int) -> memoryview:
+    def read(self, place: int, size: int) -> bytes:
         """Bytes that were written.
 
         Raises:
@@ -172,10 +170,10 @@ class Spool:
             raise self._error("read", exc) from None
         if len(data) < size:
             raise self._error("read", EOFError("it was cut short"))
-        return memoryview(data)
+        return data
 
     def reads(self, kept: Kept) -> None:
-        """The contacts of one place were read into memory: those of the place before it are forgotten."""
+        """The heads of one place were read into memory: those of the place before it are forgotten."""
         if self._last is not None and (last := self._last()) is not None:
             last.forget()
         self._last = weakref.ref(kept)
@@ -184,9 +182,11 @@ class Spool:
         """A place is free, and is overwritten or cut off when something is written next; for any thread."""
         self._released.append((place, size))
 
-    def _write(self, data: bytearray, ends: array[int]) -> Kept:
+    def _write(self, contacts: Sequence[EncodedContact], lines: Sequence[bytes]) -> Kept:
+        parts = [_encode(_Heads.of(contacts)), *(one.content for one in contacts), *lines]
+        data = b"".join(parts)
         place = self._take(len(data))
-        kept = Kept(self, place, ends)
+        kept = Kept(self, place, map(len, parts))
         try:
             with self._lock:
                 if self._file is None:
@@ -239,3 +239,14 @@ class Spool:
             f"{folder} cannot hold the rows under way: the file there cannot be {what} ({why}). Fix the cause, or "
             f"{remedy}. A rerun reads these rows again."
         )
+
+
+def _pieces(sizes: Sequence[int], begin: int, end: int) -> Iterator[slice]:
+    """The payloads of these sizes, from `begin` to `end`, in halves of halves that may be written together."""
+    count = end - begin
+    if count > 1 and (count > _TOGETHER or sum(sizes[begin:end]) >= _ENOUGH):
+        half = begin + count // 2
+        yield from _pieces(sizes, begin, half)
+        yield from _pieces(sizes, half, end)
+    elif count:
+        yield slice(begin, end)

@@ -40,8 +40,12 @@ class Ledger:
         Raises:
             ValueError: a line is already settled; every row has one outcome (P4).
         """
+        ordered = sorted(lines)
+        if ordered and ordered == [*range(ordered[0], ordered[0] + len(ordered))]:
+            self._settle_run(ordered[0], ordered[-1])
+            return
         start = end = 0
-        for line in sorted(lines):
+        for line in ordered:
             if line == end + 1 and start:
                 end = line
                 continue

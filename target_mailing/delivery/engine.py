@@ -30,7 +30,7 @@ from target_mailing.delivery.result import BatchResult
 from target_mailing.delivery.slots import Slots
 from target_mailing.destination import Again, Candidate, Destination, Done, Finished, Progress, Refusal, Step
 from target_mailing.journal.journal import Journal, StoredBatch
-from target_mailing.row import Row
+from target_mailing.row import Row, size_of
 from target_mailing.settings import StreamSettings
 
 __all__ = ["Delivery"]
@@ -173,7 +173,7 @@ class Delivery:
 
     def _begin(self, queue: DestinationQueue, action: str, route: str, rows: list[Row], steps: Sequence[Step]) -> None:
         # The removals that wait for these rows are noted with them, so that a kill does not lose them.
-        removals = [removal for row in rows for removal in row.pending_removals]
+        removals = [removal for row in rows if row.extras is not None for removal in row.pending_removals]
         kept = self._doubts.kept(rows) if any(step.is_known_by_count for step in steps) else ()
         number = self._journal.begin_batch(
             queue.destination.name, action, route, rows, pending_removals=removals, kept=kept
@@ -295,7 +295,7 @@ class Delivery:
             dropped_ids=batch.with_contacts(done.left),
         )
         if not batch.step.repeatable:
-            batch.queue.answered.note(sum(row.size for row in batch.rows))
+            batch.queue.answered.note(size_of(batch.rows))
         if "job" in done.evidence:
             self._slots.accepted()
             rows = counted(len(batch.rows), "row")

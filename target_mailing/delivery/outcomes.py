@@ -5,6 +5,8 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import chain, groupby
+from operator import itemgetter
 from typing import Final
 
 from target_mailing.contacts.effects import Effect
@@ -108,37 +110,45 @@ class Outcomes:
         left, worst, code = self._parts.get(line, (1, Outcome.SKIPPED, None))
         self._parts[line] = (left + parts - 1, worst, code)
 
-    def settle_delivered(self, rows: Iterable[Sequence[int]], effect: Effect) -> None:
-        """Rows were delivered with the same effect, each given by its lines as in `End`."""
-        if self._parts:
-            self.settle_all([(lines, Outcome.DELIVERED, effect) for lines in rows])
-            return
-        ended = 0
-        done: list[int] = []
-        for lines in rows:
-            if lines:
-                ended += 1
-                done.extend(lines)
-        self.counts[Outcome.DELIVERED] += ended
-        self._codes[Outcome.DELIVERED, effect] += ended
-        self.counts[Outcome.SUPERSEDED] += len(done) - ended
-        self._ledger.settle(done)
-
-    def settle_all(self, ends: Sequence[End]) -> None:
+    def settle_all(self, ends: Iterable[End]) -> None:
         """Rows end; the lines before a row's own are superseded.
 
         Raises:
             ValueError: a line has its outcome already.
         """
         done: list[int] = []
-        for lines, outcome, code in ends:
+        for (outcome, code), alike in groupby(ends, itemgetter(1, 2)):
+            done.extend(self._ended([lines for lines, _, _ in alike], outcome, code))
+        self._ledger.settle(done)
+
+    def settle_alike(self, lines: Iterable[int], outcome: Outcome, code: str | None) -> None:
+        """Rows of one line each end alike; see `settle_all`."""
+        self._ledger.settle(self._ended([*zip(lines)], outcome, code))
+
+    def _ended(self, rows: Sequence[Sequence[int]], outcome: Outcome, code: str | None) -> list[int]:
+        """Count rows that end alike; returns their lines that have an outcome now."""
+        if self._parts or (outcome is Outcome.REJECTED and self.replayed.rows):
+            return self._ended_one_by_one(rows, outcome, code)
+        done, ended = [*chain.from_iterable(rows)], sum(map(bool, rows))
+        if ended:
+            self.counts[outcome] += ended
+        if ended < len(done):
+            self.counts[Outcome.SUPERSEDED] += len(done) - ended
+        if ended and code is not None:
+            self._codes[outcome, code] += ended
+        return done
+
+    def _ended_one_by_one(self, rows: Sequence[Sequence[int]], outcome: Outcome, code: str | None) -> list[int]:
+        """The same for rows among which are parts, or rejects that were rejects before."""
+        done: list[int] = []
+        for lines in rows:
             if self._opt_outs and not self._opt_outs.isdisjoint(lines):
                 self._obey(lines, outcome, code)
             for line in lines[:-1]:
                 self._end(line, Outcome.SUPERSEDED, None, done)
             if lines:
                 self._end(lines[-1], outcome, code, done)
-        self._ledger.settle(done)
+        return done
 
     def _obey(self, lines: Sequence[int], outcome: Outcome, code: str | None) -> None:
         """Rows end that include opt-outs of rejected rows: count those that the provider has now."""

@@ -24,7 +24,7 @@ from target_mailing.delivery.tickets import Tickets
 from target_mailing.destination import AppendOnlyDestination, Destination, Refusal
 from target_mailing.journal.journal import Journal
 from target_mailing.outcome import Outcome
-from target_mailing.row import Plan, Row
+from target_mailing.row import Plan, Row, keep_on_disk
 from target_mailing.settings import StreamSettings
 
 __all__ = ["DestinationQueue"]
@@ -103,9 +103,7 @@ class DestinationQueue:
             SpoolError: they cannot be written.
         """
         decided, self._decided = self._decided, []
-        rows = [row for row in decided if isinstance(row.held, EncodedContact)]
-        for row, (kept, position) in zip(rows, self._journal.spool.keep([row.payload() for row in rows]), strict=True):
-            row.keep(kept, position)
+        keep_on_disk(decided, self._journal.spool)
 
     def close_batches(self, now: float, *, ending: bool) -> None:
         """Make batches due that are old enough (`now` in monotonic seconds), or all; or those that others wait for."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import attrgetter
 from typing import Self
 
 import msgspec
@@ -14,7 +15,7 @@ from target_mailing.delivery.outcomes import Outcomes
 from target_mailing.destination import Finished
 from target_mailing.journal.journal import Journal, Reject
 from target_mailing.outcome import Outcome
-from target_mailing.row import Row
+from target_mailing.row import Row, have_extras
 
 __all__ = ["BatchResult"]
 
@@ -84,15 +85,13 @@ class BatchResult(msgspec.Struct, frozen=True, kw_only=True):
         ends: list[tuple[Sequence[Row], Outcome, str]] = [([row], end, code) for row, end, code in self.others]
         ends.extend((rows, Outcome.DELIVERED, effect) for effect, rows in self._by_effect(usual))
         for rows, outcome, code in ends:
-            alone = [row.lines for row in rows if row.plan is None]
-            if len(alone) < len(rows):
-                for row in rows:
-                    if row.plan is not None:
-                        row.plan.ends.append((outcome, code))
-            if outcome is Outcome.DELIVERED:
-                outcomes.settle_delivered(alone, Effect(code))
-            else:
-                outcomes.settle_all([(lines, outcome, code) for lines in alone])
+            if not have_extras(rows):
+                outcomes.settle_alike(map(attrgetter("line"), rows), outcome, code)
+                continue
+            outcomes.settle_all([(row.lines, outcome, code) for row in rows if row.plan is None])
+            for row in rows:
+                if row.plan is not None:
+                    row.plan.ends.append((outcome, code))
         if batch.action == batch.queue.destination.actions.remove:
             outcomes.former_removed += sum(row.former_of is not None for row in self.delivered)
 

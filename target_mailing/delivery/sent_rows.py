@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Final, overload
 
 import msgspec
 
 from target_mailing.contacts.contact import EncodedContact
-from target_mailing.row import Row
+from target_mailing.row import Row, by_place, have_extras
 from target_mailing.spool import Kept
 
 __all__ = ["SentRows"]
@@ -29,7 +30,14 @@ class SentRows(Sequence[EncodedContact]):
         return len(self._rows)
 
     def __iter__(self) -> Iterator[EncodedContact]:
-        return map(self._sent, self._rows)
+        rows = iter(self._rows)
+        for held, positions in by_place(self._rows):
+            together = [*islice(rows, len(positions))]
+            if isinstance(held, Kept) and not have_extras(together) and not any(row.resubmitted for row in together):
+                contacts = self._place(held)
+                yield from [contacts[at] for at in positions]
+            else:
+                yield from map(self._sent, together)
 
     @overload
     def __getitem__(self, at: int) -> EncodedContact: ...
@@ -49,11 +57,12 @@ class SentRows(Sequence[EncodedContact]):
         return contact
 
     def _contact(self, row: Row) -> EncodedContact:
-        kept = row.held
-        if isinstance(kept, EncodedContact):
-            return kept
+        held = row.held
+        return held if isinstance(held, EncodedContact) else self._place(held)[row.position]
+
+    def _place(self, kept: Kept) -> list[EncodedContact]:
         if kept not in self._read:
             if len(self._read) == _MOST:
                 self._read.clear()
             self._read[kept] = kept.contacts()
-        return self._read[kept][row.position]
+        return self._read[kept]

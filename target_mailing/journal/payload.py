@@ -9,7 +9,7 @@ import msgspec
 
 from mailing_api.addresses import fold_address
 from target_mailing.contacts.contact import EncodedContact
-from target_mailing.row import Row
+from target_mailing.row import Row, emails_of
 
 __all__ = ["decoded", "encoded"]
 
@@ -17,9 +17,10 @@ __all__ = ["decoded", "encoded"]
 def encoded(rows: Sequence[Row], kept: Collection[int] = ()) -> bytes:
     """Encode rows, one at a time, since there may be many; those at the positions `kept` with their content."""
     data = bytearray(_ARRAY + len(rows).to_bytes(4, "big"))
-    for at, row in enumerate(rows):
-        content = row.contact.content if at in kept else b""
-        _append(_Sent(row.key, row.drops_key, row.email, row.id, row.fingerprint, content), data, -1)
+    contents = {at: rows[at].contact.content for at in kept}
+    for at, (row, email) in enumerate(zip(rows, emails_of(rows), strict=True)):
+        content = contents.get(at, b"")
+        _append((row.key, row.drops_key, email, row.id, row.fingerprint, content), data, -1)
     return bytes(data)
 
 
@@ -37,7 +38,7 @@ _Hash = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
 
 
 class _Sent(msgspec.Struct, array_like=True):
-    """The part of a row that a later run needs to settle it; the input brings the row again.
+    """The part of a row that a later run needs to settle it, as `encoded` writes it; the input brings the row again.
 
     Only a few rows of a batch have their content, by which its job is recognised if its reply was lost.
     """

@@ -36,8 +36,9 @@ class Upload(Step):
     def run(self, work: Work) -> Progress:
         """Upload once."""
         sent = work.sent
-        size = len(work.rows[sent[0]].content)
-        file = write([work.rows[position].content for position in sent], self.datatypes)
+        contents = [contact.content for contact in work.contacts]
+        size = len(contents[0])
+        file = write(contents, self.datatypes)
         try:
             return Done({"data": self.client.upload_csv(file.content, list_id=self.list_id), "options": file.options})
         except RequestRefused as error:

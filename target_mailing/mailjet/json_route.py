@@ -99,7 +99,7 @@ class Submit(Step):
 
     def run(self, work: Work) -> Progress:
         """Post the batch."""
-        contacts = b",".join(work.rows[position].content for position in work.sent)
+        contacts = b",".join([contact.content for contact in work.contacts])
         head: dict[str, Any] = {"Action": work.action}
         if self.list_id is None:
             head = {"ContactsLists": [{"ListID": list_id, "Action": work.action} for list_id in self.lists]}

@@ -8,19 +8,20 @@ import stat
 from contextlib import closing
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from target_mailing import spool as module
 from target_mailing.contacts.contact import EncodedContact
 from target_mailing.delivery.sent_rows import SentRows
-from target_mailing.row import Extras, Plan, Row
+from target_mailing.row import Extras, Plan, Row, emails_of, keep_on_disk
 from target_mailing.spool import Spool, SpoolError
 
 CONTACTS = st.builds(
     EncodedContact, st.text(max_size=5), st.text(max_size=5), st.binary(max_size=20), st.tuples() | st.tuples(st.text())
 )
-PAYLOADS = st.tuples(CONTACTS, st.lists(st.binary(max_size=20), max_size=3))
+LINES = st.lists(st.binary(min_size=1, max_size=20).filter(lambda line: b"\n" not in line), max_size=3)
+PAYLOADS = st.tuples(CONTACTS, LINES)
 
 
 def row(line, contact=None, raw=None):
@@ -29,8 +30,14 @@ def row(line, contact=None, raw=None):
 
 
 def keep(spool, rows):
-    for each, place in zip(rows, spool.keep([one.payload() for one in rows]), strict=True):
-        each.keep(*place)
+    keep_on_disk(rows, spool)
+
+
+def places(spool, payloads):
+    """Where each payload is."""
+    lines = [b"\n".join(lines) for _, lines in payloads]
+    kept = spool.keep([contact for contact, _ in payloads], lines)
+    return [(each, position) for each in kept for position in range(len(each))]
 
 
 @given(
@@ -41,18 +48,42 @@ def keep(spool, rows):
 def test_payloads_are_read_back_in_any_order_while_others_end(batches, ends, order):
     with pytest.MonkeyPatch.context() as patch, closing(Spool(None)) as spool:
         patch.setattr(module, "_TOGETHER", 3)
+        patch.setattr(module, "_ENOUGH", 60)
         under_way = []
         for payloads in batches:
-            under_way.append([*zip(payloads, spool.keep(payloads), strict=True)])
+            under_way.append([*zip(payloads, places(spool, payloads), strict=True)])
             if ends and len(under_way) > 1:
                 del under_way[ends.pop() % len(under_way)]
             everything = [each for one in under_way for each in one]
             order.shuffle(everything)
             for (contact, lines), (kept, position) in everything:
                 assert kept.contact(position) == contact
+                assert kept.emails()[position] == contact.email
                 assert kept.lines(position) == lines
                 assert kept.size(position) == len(contact.content)
                 assert kept.contacts()[position] == contact
+
+
+@given(sizes=st.lists(st.sampled_from([0, 1, 100, 1 << 19, (1 << 20) - 1, 1 << 20, 3 << 20]), max_size=6))
+@settings(max_examples=10)
+def test_payloads_of_any_size_are_read_back_and_no_place_is_larger_than_it_must_be(sizes):
+    with closing(Spool(None)) as spool:
+        rows = [row(at, EncodedContact(f"{at}@a.example", "", b"x" * size)) for at, size in enumerate(sizes)]
+        rows += [row(line) for line in range(300)]
+        keep(spool, rows)
+        assert [one.size for one in rows[: len(sizes)]] == sizes
+        assert [one.contact.content for one in rows[: len(sizes)]] == [b"x" * size for size in sizes]
+        for kept in {one.held for one in rows}:
+            assert len(kept) <= 256
+            assert len(kept) == 1 or sum(kept.size(at) for at in range(len(kept))) < 1 << 20
+
+
+def test_addresses_of_rows_in_many_places_and_in_memory_are_those_of_each():
+    with closing(Spool(None)) as spool:
+        rows = [row(line) for line in range(700)]
+        keep(spool, rows[::2])
+        rows.reverse()
+        assert emails_of(rows) == [one.email for one in rows] == [f"{line}@a.example" for line in reversed(range(700))]
 
 
 def test_p8_the_file_does_not_grow_with_the_input():

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mailing_api.errors import ConfigurationError
 from target_mailing.delivery.checkpoints import Ledger
@@ -53,6 +57,33 @@ def test_p4_a_rejected_rows_opt_out_is_told_if_the_provider_has_it_and_counts_as
     outcomes.settle_all([([1], Outcome.REJECTED, "wrong_type")])
     assert outcomes.opt_outs_obeyed == obeyed
     assert outcomes.counts == {Outcome.REJECTED: 1}
+
+
+@given(st.data())
+def test_p4_rows_that_end_together_count_as_if_they_ended_one_by_one(data):
+    ends = [(Outcome.DELIVERED, "added"), (Outcome.REJECTED, "bad"), (Outcome.UNCHANGED, None)]
+    lines = data.draw(st.permutations(range(1, data.draw(st.integers(1, 12)) + 1)))
+    cuts = sorted(data.draw(st.sets(st.integers(0, len(lines)))))
+    rows = [lines[begin:end] for begin, end in pairwise([0, *cuts, len(lines)])]
+    ended = [(row, *data.draw(st.sampled_from(ends))) for row in rows]
+    parts = data.draw(st.dictionaries(st.sampled_from(lines), st.integers(2, 3), max_size=2))
+    replayed = sorted(data.draw(st.sets(st.sampled_from(lines), max_size=2)))
+    together, alone = Ledger(), Ledger()
+    outcomes, one_by_one = Outcomes(together), Outcomes(alone)
+    for one in (outcomes, one_by_one):
+        for line, count in parts.items():
+            one.expect(line, count)
+        for line in replayed:
+            one.replayed.add(line)
+    outcomes.settle_all(ended)
+    for row, outcome, code in ended:
+        for line in row:
+            one_by_one.settle_alike([line], *((outcome, code) if line == row[-1] else (Outcome.SUPERSEDED, None)))
+    assert outcomes.counts == one_by_one.counts
+    assert outcomes.codes == one_by_one.codes
+    assert outcomes.codes_of(Outcome.DELIVERED) == one_by_one.codes_of(Outcome.DELIVERED)
+    assert outcomes.rejected_again == one_by_one.rejected_again
+    assert together.prefix == alone.prefix
 
 
 def test_p4_a_second_outcome_is_an_error():
