@@ -78,7 +78,8 @@ def test_p3_no_job_is_looked_for_while_the_reply_to_another_submission_is_still_
         outcomes = finished(process)
     assert mailjet.members().keys() == addresses(range(6))
     assert sent(mailjet) == {1: 6}
-    assert (outcomes["adopted"], outcomes["resubmitted"] in {2, 3}) == (0, True)
+    assert outcomes["adopted"] == 0
+    assert outcomes["resubmitted"] in {1, 2, 3}  # batches of these sizes, whichever comes first
 
 
 @pytest.mark.slow
