@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from operator import attrgetter
 from typing import Self
 
 import msgspec
@@ -86,7 +85,7 @@ class BatchResult(msgspec.Struct, frozen=True, kw_only=True):
         ends.extend((rows, Outcome.DELIVERED, effect) for effect, rows in self._by_effect(usual))
         for rows, outcome, code in ends:
             if not have_extras(rows):
-                outcomes.settle_alike(map(attrgetter("line"), rows), outcome, code)
+                outcomes.settle_alike([row.line for row in rows if row.line], outcome, code)
                 continue
             outcomes.settle_all([(row.lines, outcome, code) for row in rows if row.plan is None])
             for row in rows:
