@@ -226,7 +226,7 @@ def test_what_rows_gathered_is_compared_with_what_arrived(make):
     target = make(Gathering(OLD_FIRST, {}, frozenset()))
     sent = []
     for line, parts in enumerate(["xy", "xy", "zy", "y"]):
-        rows = [target.row(2 * line + at, "addnoforce", 1, "a", part) for at, part in enumerate(parts)]
+        rows = [target.row(2 * line + at + 1, "addnoforce", 1, "a", part) for at, part in enumerate(parts)]
         target.take(rows)
         target.send()
         sent.append([row.contact.content for batch in target.under_way for row in batch.rows])
