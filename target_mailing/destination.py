@@ -11,7 +11,7 @@ import msgspec
 from target_mailing.contacts.consent import Actions
 from target_mailing.contacts.contact import EncodedContact, MappedContact
 from target_mailing.contacts.effects import Effect
-from target_mailing.contacts.fields import Fields
+from target_mailing.contacts.fields import Fields, RowRejected, attempt
 
 __all__ = [
     "Again",
@@ -270,6 +270,10 @@ class Destination(ABC):
             RowRejected: it cannot be delivered; never for one that is deleted.
         """
 
+    def encode_all(self, contacts: Sequence[MappedContact], action: str) -> list[bytes | RowRejected]:
+        """Many contacts: for each, what `encode` returns or raises."""
+        return [attempt(self.encode, contact, action) for contact in contacts]
+
     def overlay(self, earlier: bytes, later: bytes) -> bytes:  # noqa: ARG002 - most often a row holds the whole contact
         """The contact with the effect of the earlier one followed by the later one."""
         return later
@@ -342,7 +346,8 @@ class ListsJobs(Protocol):
 class ListsByRow(Protocol):
     """A destination whose rows name the lists that their action is for.
 
-    Its `encode` adds to no list of which an earlier row of the run opted the contact out.
+    Its `encode` adds to no list of which an earlier row of the run opted the contact out, so it is called in the order
+    of the rows.
     """
 
     def actions_on_lists(self, contact: MappedContact, action: str) -> Mapping[str, str]:

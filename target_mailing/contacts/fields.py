@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, ParamSpec, TypeVar
 
 import msgspec
 
 from target_mailing.contacts.contact import MappedContact
 from target_mailing.contacts.values import shown
 
-__all__ = ["MISSING", "UNFIT", "AnyName", "Converter", "Field", "Fields", "RowRejected", "wrong_type"]
+__all__ = ["MISSING", "UNFIT", "AnyName", "Converter", "Field", "Fields", "RowRejected", "attempt", "wrong_type"]
+
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
 
 #: Converts a column's value to the destination's, or to None where it is treated as a null. It raises ValueError, whose
 #: message says what is wrong with the value, and may be shown in the rejects file.
@@ -43,6 +46,14 @@ class RowRejected(Exception):
     def message(self, mapping: Mapping[str, str]) -> str:
         """The reason, with the stream's own name of the column, which is mapped to the canonical one."""
         return f"column {mapping.get(self.column, self.column)!r} {self.reason}" if self.column else self.reason
+
+
+def attempt(call: Callable[Given, Result], *given: Given.args, **named: Given.kwargs) -> Result | RowRejected:
+    """The result of a call, or the RowRejected that it raises."""
+    try:
+        return call(*given, **named)
+    except RowRejected as no:
+        return no
 
 
 class Field(msgspec.Struct, frozen=True):

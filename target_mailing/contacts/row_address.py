@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any, Final
 
-from mailing_api.addresses import check_address, fold_address, sent_address, with_ascii_domain, without_hidden
-from target_mailing.contacts.fields import MISSING, RowRejected
+from mailing_api.addresses import (
+    are_ordinary,
+    check_address,
+    fold_address,
+    sent_address,
+    with_ascii_domain,
+    without_hidden,
+)
+from target_mailing.contacts.fields import MISSING, RowRejected, attempt
 
-__all__ = ["ascii_address", "clean_address", "is_blank", "lone_address", "opt_out_address", "require_valid"]
+__all__ = [
+    "ascii_address",
+    "clean_address",
+    "is_blank",
+    "lone_address",
+    "not_addable",
+    "opt_out_address",
+    "require_valid",
+]
 
 #: No cell with addresses is longer.
 _LONGEST: Final = 1000
@@ -81,3 +97,11 @@ def require_valid(email: str, *, ascii_only: bool = False) -> None:
         check_address(email, ascii_only=ascii_only)
     except ValueError as no:
         raise RowRejected("bad_address", f"{email!r} is not an e-mail address: {no}") from None
+
+
+def not_addable(emails: Sequence[str], *, ascii_only: bool = False) -> dict[int, RowRejected]:
+    """By position, why no contact may be added with an address: what `require_valid` raises."""
+    if are_ordinary(emails):
+        return {}
+    checked = (attempt(require_valid, email, ascii_only=ascii_only) for email in emails)
+    return {at: no for at, no in enumerate(checked) if no is not None}

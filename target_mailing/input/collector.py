@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from target_mailing.contacts.mapping import Values
 from target_mailing.delivery.outcomes import Outcomes
 from target_mailing.delivery.queue import DestinationQueue
 from target_mailing.input.stream import End, Stream, WithOptOut
 from target_mailing.journal.journal import Journal, Reject
+from target_mailing.lines import Lines
 from target_mailing.outcome import Outcome
 from target_mailing.row import Row
 
@@ -13,41 +15,33 @@ __all__ = ["Collector"]
 
 
 class Collector:
-    """Collects rows of one queue, and ends of any rows.
+    """Collects records of one stream after the other, which become rows together; and ends of any records."""
 
-    Attributes:
-        queue: the queue of the rows.
-        rows: not handed on yet.
-    """
-
-    def __init__(self, journal: Journal, outcomes: Outcomes) -> None:
-        """Hand rejects on to `journal`, ends to `outcomes`, and rows to their queue."""
+    def __init__(self, lines: Lines, journal: Journal, outcomes: Outcomes) -> None:
+        """Collect what comes of these lines: rejects for `journal`, ends for `outcomes`, and rows for their queues."""
+        self._lines = lines
         self._journal = journal
         self._outcomes = outcomes
-        self.queue: DestinationQueue | None = None
-        self.rows: list[Row] = []
+        self._rows: dict[DestinationQueue, list[Row]] = {}
         self._rejects: list[Reject] = []
         self._ends: list[tuple[tuple[int, ...], Outcome, str | None]] = []
+        #: Of the records that have not become rows yet.
+        self._stream: Stream | None = None
+        self._numbers: list[int] = []
+        self._values: list[Values] = []
 
-    def add(self, number: int, result: Row | End | WithOptOut | None, stream: Stream | None) -> None:
-        """Add what a stream made of the record in this line; None where the record is skipped."""
-        if stream is None or result is None:
-            self.skip(number)
-        elif isinstance(result, Row):
-            if stream.queue is not self.queue:
-                self._offer()
-                self.queue = stream.queue
-            self.rows.append(result)
-        elif isinstance(result, WithOptOut):
-            is_opt_out = result.end[0] is Outcome.REJECTED and stream.is_opt_out(result.row)
-            self._outcomes.expect(number, 2, is_opt_out=is_opt_out)
-            self.add(number, result.row, stream)
-            self.add(number, result.end, stream)
-        else:
-            outcome, code, reject = result
-            self._ends.append(((number,), outcome, code))
-            if reject is not None:
-                self._rejects.append(reject)
+    def take(self, number: int, stream: Stream, values: Values) -> None:
+        """Take a record of a stream: its line and its values."""
+        if stream is not self._stream:
+            self._make_rows()
+            self._stream = stream
+        self._numbers.append(number)
+        self._values.append(values)
+
+    def add(self, number: int, result: Row | End | WithOptOut, stream: Stream) -> None:
+        """Add what a stream made of the record in this line, after those taken before."""
+        self._make_rows()
+        self._add(number, result, stream)
 
     def skip(self, number: int) -> None:
         """The record in this line is not delivered anywhere."""
@@ -55,14 +49,31 @@ class Collector:
 
     def hand_on(self) -> None:
         """Hand on everything: rejects first, since the journal must have them before they are settled."""
-        rejects, self._rejects = self._rejects, []
-        ends, self._ends = self._ends, []
-        if rejects:
-            self._journal.note_rows(rejects=rejects)
-        self._outcomes.settle_all(ends)
-        self._offer()
+        self._make_rows()
+        if self._rejects:
+            self._journal.note_rows(rejects=self._rejects)
+        self._outcomes.settle_all(self._ends)
+        for queue, rows in self._rows.items():
+            queue.offer(rows)
 
-    def _offer(self) -> None:
-        if self.queue is not None and self.rows:
-            rows, self.rows = self.rows, []
-            self.queue.offer(rows)
+    def _make_rows(self) -> None:
+        """Have the stream make rows of the records that were taken."""
+        stream, numbers, values = self._stream, self._numbers, self._values
+        if stream is not None and numbers:
+            self._numbers, self._values = [], []
+            for number, result in zip(numbers, stream.rows(self._lines, numbers, values), strict=True):
+                self._add(number, result, stream)
+
+    def _add(self, number: int, result: Row | End | WithOptOut, stream: Stream) -> None:
+        if isinstance(result, Row):
+            self._rows.setdefault(stream.queue, []).append(result)
+        elif isinstance(result, WithOptOut):
+            is_opt_out = result.end[0] is Outcome.REJECTED and stream.is_opt_out(result.row)
+            self._outcomes.expect(number, 2, is_opt_out=is_opt_out)
+            self._add(number, result.row, stream)
+            self._add(number, result.end, stream)
+        else:
+            outcome, code, reject = result
+            self._ends.append(((number,), outcome, code))
+            if reject is not None:
+                self._rejects.append(reject)

@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 from singer_sdk.mapper import PluginMapper
 
+from target_mailing.contacts.fields import RowRejected, attempt
 from target_mailing.delivery.checkpoints import Ledger
 from target_mailing.delivery.engine import Delivery
 from target_mailing.delivery.outcomes import Outcomes
@@ -83,7 +84,6 @@ class Intake:
         self._config = config
         self._maps = None if mapper is None else StreamMaps(mapper, config)
         self._schemas = SchemaReader(config, self._maps, router.provider.channel)
-        self._hashes = journal.hashes
         self._ledger = ledger
         self._outcomes = outcomes
         self._delivery = delivery
@@ -93,7 +93,7 @@ class Intake:
         self.entries = StreamOverrides(config)
         self.messages: Counter[str] = Counter()
         self._covered = 0
-        self._collector = Collector(journal, outcomes)
+        self._journal = journal
         self._streams: dict[str, Sequence[Stream | None]] = {}
         #: The lines about streams' columns that were logged.
         self._logged: set[str] = set()
@@ -131,7 +131,7 @@ class Intake:
             ConfigurationError: a stream does not fit the settings.
             MailingError: the provider could not be queried about the destination.
         """
-        collector = self._collector
+        collector = Collector(lines, self._journal, self._outcomes)
         expected = 0
         try:
             for number, message in enumerate(self._messages(lines), lines.first):
@@ -151,13 +151,9 @@ class Intake:
                     expected += 1
                     if stream.source in self._replayed:
                         self._outcomes.replayed.add(number)
-                    row = stream.take(Line(number, lines), message.record)
-                    if type(row) is Row and stream.queue is collector.queue:
-                        collector.rows.append(row)
-                    else:
-                        collector.add(number, row, stream)
+                    collector.take(number, stream, stream.values(message.record))
                 else:
-                    self._take_record(Line(number, lines), message.stream)
+                    self._take_record(Line(number, lines), message.stream, collector)
         finally:
             self.messages["RECORD"] += expected
             collector.hand_on()
@@ -192,7 +188,7 @@ class Intake:
 
     # Records
 
-    def _take_record(self, line: Line, name: str) -> None:
+    def _take_record(self, line: Line, name: str, collector: Collector) -> None:
         """Take in a record that was not expected: of another stream, mapped, or not of the expected type."""
         number = line.number
         self.messages["RECORD"] += 1
@@ -204,11 +200,11 @@ class Intake:
         stream = streams[0] if self._maps is None else None
         if stream is not None and (message := stream.decode(line.raw)) is not None:
             self._current = stream
-            self._collector.add(number, stream.take(line, message.record), stream)
+            collector.take(number, stream, stream.values(message.record))
             return
         record = parse_record(line)
         if isinstance(record, DamagedRecord):
-            self._take_damaged(line, record, streams)
+            self._take_damaged(line, record, streams, collector)
             return
         records: Sequence[dict[str, Any] | None] = [record]
         if self._maps is not None:
@@ -217,11 +213,24 @@ class Intake:
         if len(mapped) > 1:
             self._outcomes.expect(number, len(mapped))
         for stream, one in mapped:
-            self._collector.add(number, None if stream is None else stream.take_checked(line, one), stream)
+            self._take_checked(line, one, stream, collector)
         if not mapped:
-            self._collector.skip(number)
+            collector.skip(number)
 
-    def _take_damaged(self, line: Line, record: DamagedRecord, streams: Sequence[Stream | None]) -> None:
+    def _take_checked(self, line: Line, record: dict[str, Any], stream: Stream | None, collector: Collector) -> None:
+        """Take in a record that was decoded without a check; None where its stream is skipped."""
+        if stream is None:
+            collector.skip(line.number)
+            return
+        values = attempt(stream.check, record)
+        if isinstance(values, RowRejected):
+            collector.add(line.number, stream.take_unfit(line, record, values), stream)
+        else:
+            collector.take(line.number, stream, values)
+
+    def _take_damaged(
+        self, line: Line, record: DamagedRecord, streams: Sequence[Stream | None], collector: Collector
+    ) -> None:
         """Take in a record that cannot be read as a whole; stream maps are applied as far as that is safe."""
         parts: Iterable[Part | None] = [Part(record.columns, record.damaged, is_whole=record.is_whole)]
         if self._maps is not None and not record.is_whole:
@@ -248,9 +257,9 @@ class Intake:
             is_opt_out = any(isinstance(one, WithOptOut) and stream.is_opt_out(one.row) for stream, one in results)
             self._outcomes.expect(line.number, len(outputs), is_opt_out=is_opt_out)
         for stream, result in outputs:
-            self._collector.add(line.number, result, stream)
+            collector.add(line.number, result, stream)
         if not outputs:
-            self._collector.skip(line.number)
+            collector.skip(line.number)
 
     # Streams
 
@@ -296,7 +305,7 @@ class Intake:
             bookmarks=bookmarks(message),
             settings=settings,
             queue=queue,
-            hashes=self._hashes,
+            hashes=self._journal.hashes,
         )
         if stream.report.line not in self._logged:  # a SCHEMA may be repeated
             self._logged.add(stream.report.line)

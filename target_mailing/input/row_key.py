@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -13,42 +14,56 @@ from target_mailing.contacts.values import number_text, whole_float
 
 __all__ = ["RowKey"]
 
-_encode = msgspec.json.Encoder(order="deterministic").encode
+_encoder = msgspec.json.Encoder(order="deterministic")
+_encode, _encode_lines = _encoder.encode, _encoder.encode_lines
 
 
 class RowKey:
     """Reads the keys of one stream."""
 
-    def __init__(self, columns: Sequence[str], at: int, hashed: Callable[[bytes], bytes], *, is_address: bool) -> None:
+    def __init__(
+        self, columns: Sequence[str], at: int, hashed: Callable[[Sequence[bytes]], list[bytes]], *, is_address: bool
+    ) -> None:
         """Compile it.
 
         Args:
             columns: of the key; there may be none.
             at: the position of their first value among those of a row.
-            hashed: the keyed hash of an encoded key.
+            hashed: the keyed hashes of encoded keys.
             is_address: the key is the address, so the journal need not remember it.
         """
         self._columns = columns
         self._at = at
         self._hashed = None if is_address or not columns else hashed
 
-    def of(self, values: Values) -> bytes | None:
-        """The hash of a row's key, None where the journal need not remember it.
+    def of(self, rows: Sequence[Values]) -> list[bytes | RowRejected | None]:
+        """The hashes of rows' keys, None where the journal need not remember them; or missing_key."""
+        keys = [values[self._at :] for values in rows]
+        missing: dict[int, RowRejected] = {}
+        if not _are_plain([*chain.from_iterable(keys)]):
+            missing = {at: self._missing(key) for at, key in enumerate(keys) if any(map(_is_blank, key))}
+            keys = [() if at in missing else _whole(key) for at, key in enumerate(keys)]
+        hashed: list[Any] = [None] * len(keys)
+        if self._hashed is not None:
+            hashed = self._hashed(_encode_lines(keys).splitlines())
+        for at, no in missing.items():
+            hashed[at] = no
+        return hashed
 
-        Raises:
-            RowRejected: missing_key.
-        """
-        key = values[self._at :]
-        if len(key) == 1 and type(key[0]) is int:  # the usual key, in the same encoding
-            return None if self._hashed is None else self._hashed(b"[%d]" % key)
-        if any(map(_is_blank, key)):
-            name = next(name for name, value in zip(self._columns, key, strict=True) if _is_blank(value))
-            raise RowRejected("missing_key", f"key column {name} is missing, null or blank")
-        return None if self._hashed is None else self._hashed(_encode(_whole(key)))
+    def _missing(self, key: Values) -> RowRejected:
+        name = next(name for name, value in zip(self._columns, key, strict=True) if _is_blank(value))
+        return RowRejected("missing_key", f"key column {name} is missing, null or blank")
 
     def text(self, values: Values) -> str:
         """A row's key in readable form."""
         return "/".join(map(_text, values[self._at :]))
+
+
+def _are_plain(parts: Sequence[Any]) -> bool:
+    """Whether all parts of keys are whole numbers, and strings with more than spaces."""
+    if not set(map(type, parts)) <= {int, str}:
+        return False
+    return all(part.strip() for part in parts if type(part) is str)
 
 
 def _is_blank(value: Any) -> bool:

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Collection, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 
-from mailing_api.addresses import fold_address
+from mailing_api.addresses import fold_addresses
 from target_mailing.contacts.consent import Withheld, decide, is_obeyed
 from target_mailing.contacts.consent_words import asks_for_opt_out
 from target_mailing.contacts.contact import EncodedContact, MappedContact
 from target_mailing.contacts.deletion import tells_changes
-from target_mailing.contacts.fields import RowRejected
+from target_mailing.contacts.fields import RowRejected, attempt
 from target_mailing.contacts.mapping import Values
 from target_mailing.contacts.properties import PropertyNames, chosen_properties
 from target_mailing.contacts.row_address import opt_out_address
 from target_mailing.delivery.queue import DestinationQueue
-from target_mailing.destination import DefinesProperties
+from target_mailing.destination import DefinesProperties, ListsByRow
 from target_mailing.input.actions import check_action, respectful_action
 from target_mailing.input.messages import Message, MessageDecoder
 from target_mailing.input.partial_maps import Part
@@ -30,7 +30,7 @@ from target_mailing.input.schemas import MappedSchema
 from target_mailing.input.stream_mapping import mapping_of
 from target_mailing.journal.hashes import Hashes
 from target_mailing.journal.journal import Reject
-from target_mailing.lines import Line
+from target_mailing.lines import Line, Lines
 from target_mailing.outcome import Outcome
 from target_mailing.row import Row
 from target_mailing.settings import StreamSettings
@@ -59,6 +59,16 @@ class WithOptOut(msgspec.Struct, frozen=True):
     end: End
 
 
+class _Draft(msgspec.Struct, frozen=True, gc=False):
+    """A record that becomes a row, if its contact can be sent: its line, values, key, contact and action."""
+
+    number: int
+    values: Values
+    key: bytes | None
+    contact: MappedContact
+    action: str
+
+
 class Stream:
     """Turns the records of one stream into rows, or into their end.
 
@@ -68,10 +78,12 @@ class Stream:
         report: the log lines about its columns.
         decoder: of messages of this stream with their records; None where its records are checked one by one.
         message_type: the type of the messages that it decodes.
+        values: the needed values of a record that it decodes.
     """
 
     decoder: MessageDecoder | None
     message_type: type[Message] | None
+    values: Callable[[Any], Values]
 
     def __init__(
         self,
@@ -104,8 +116,7 @@ class Stream:
         self._actions = queue.destination.actions
         self._identify = queue.destination.fields.identify
         self._hashes = hashes
-        self._contact_id = hashes.contact_id(queue.destination.name)
-        self._fingerprints = {action: hashes.fingerprint(action) for action in self._actions.known}
+        self._contact_ids = hashes.contact_ids(queue.destination.name)
         check_action(settings, queue.destination)
         respectful = respectful_action(settings, queue.destination)
         if respectful != settings.action:
@@ -128,17 +139,19 @@ class Stream:
             need_not_fit=self._mapping.need_not_fit,
         )
         record_type = self._reader.record_type
-        self.decoder = None if record_type is None else MessageDecoder(record_type)
-        self.message_type = None if self.decoder is None else self.decoder.message_type
+        self.decoder = self.message_type = None
+        if record_type is not None:
+            self.decoder = MessageDecoder(record_type)
+            self.message_type, self.values = self.decoder.message_type, self._reader.values
         self._hints: set[str] = set()
-        self._decisions: dict[tuple[str | None, str, bool], str | End] = {}
+        self._action = lru_cache(self._decided)  # few cases occur
         # In a provider's own stream, contacts without an e-mail address are normal.
         columns = schema.schema.get("properties", {})
         self._may_lack_address = "provider" in columns
         self._tells_changes = tells_changes(columns, bookmarks)
         is_address = [*schema.keys] == [settings.mapping.get("email", "email")] and self._identify is None
-        key_id = hashes.key_id(queue.destination.name, self._stream)
-        self._key = RowKey(schema.keys, len(self._mapping.needed), key_id, is_address=is_address)
+        key_ids = hashes.key_ids(queue.destination.name, self._stream)
+        self._key = RowKey(schema.keys, len(self._mapping.needed), key_ids, is_address=is_address)
 
     def _create_properties(self, schema: MappedSchema) -> None:
         fields, columns = self._destination.fields, schema.columns
@@ -152,13 +165,33 @@ class Stream:
         """The message of a line with its record; None where it is not such a message, or its record does not fit."""
         return None if self.decoder is None else self.decoder.one(raw)
 
-    def take(self, line: Line, record: Any) -> Row | End | WithOptOut:
-        """The row or the end of a record that `decoder` decoded."""
-        return self._row(line, record, self._reader.values)
+    def check(self, record: Mapping[str, Any]) -> Values:
+        """The values of a record that was decoded without a check.
 
-    def take_checked(self, line: Line, record: dict[str, Any]) -> Row | End | WithOptOut:
-        """The row or the end of a record that was decoded without a check."""
-        return self._row(line, record, self._reader.check)
+        Raises:
+            RowRejected: it does not fit the schema.
+        """
+        return self._reader.check(record)
+
+    def rows(self, lines: Lines, numbers: Sequence[int], values: Sequence[Values]) -> list[Row | End | WithOptOut]:
+        """The rows or ends of records of which these are the values, in order.
+
+        Args:
+            lines: of the input; the records are among them.
+            numbers: of their lines.
+            values: by `values` or `check`.
+        """
+        if len(numbers) > 1 and isinstance(self._destination, ListsByRow):
+            return [self.rows(lines, [one], [of])[0] for one, of in zip(numbers, values, strict=True)]
+        rows: list[Any] = self._rows(lines, numbers, values)
+        ends = [at for at, row in enumerate(rows) if type(row) is not Row]
+        for at in ends:
+            rows[at] = self._ended(rows[at], Line(numbers[at], lines), values[at])
+        return rows
+
+    def take_unfit(self, line: Line, record: Mapping[str, Any], no: RowRejected) -> End | WithOptOut:
+        """The end of a record that does not fit the schema."""
+        return self._ended(no, line, self._reader.values_of(record))
 
     def take_damaged(self, line: Line, part: Part, reason: str) -> Row | End | WithOptOut:
         """The row or the end of a record that cannot be read as a whole.
@@ -175,13 +208,14 @@ class Stream:
         values, damaged = self._reader.values_of(part.columns), part.damaged
         if not part.is_whole:
             damaged |= {name for name, _ in self._mapping.needed} - part.columns.keys()
-        with suppress(RowRejected):
-            if part.is_whole and self._mapping.deletes(values, damaged):
-                return self._row_of(self._mapping(values), values, self._key.of(values), line)
+        if part.is_whole and attempt(self._mapping.deletes, values, damaged) is True:
+            row = self._rows(line.lines, [line.number], [values])[0]
+            if not isinstance(row, RowRejected):
+                return row
         no = RowRejected("unreadable", reason)
         if not part.columns or not self._mapping.of_consent.isdisjoint(damaged):
             no.hint = _MAYBE_OPT_OUTS
-        return self._with_opt_out(self._rejected(no, line), values, line, damaged)
+        return self._ended(no, line, values, damaged)
 
     def is_opt_out(self, row: Row) -> bool:
         """Whether the row of a rejected record is an opt-out, not a removal."""
@@ -196,87 +230,128 @@ class Stream:
         reason = no.message(self._settings.mapping)
         return Outcome.REJECTED, no.code, Reject(self.source, record, no.code, reason, None, attempt, time.time())
 
-    def _row(self, line: Line, record: Any, values_of: Callable[[Any], Values]) -> Row | End | WithOptOut:
-        try:
-            values = values_of(record)
-        except RowRejected as no:  # it does not fit the schema
-            return self._with_opt_out(self._rejected(no, line), self._reader.values_of(record), line)
-        try:
-            key = self._key.of(values)
-            lost_address = self._may_lack_address and self._mapping.lacks_address(values)
-            contact = self._mapping.without_address(values) if lost_address else self._mapping(values)
-            row = self._row_of(contact, values, key, line, lost_address=lost_address)
-        except RowRejected as no:
-            return self._with_opt_out(self._rejected(no, line), values, line)
-        if isinstance(row, tuple) and row[0] is Outcome.WITHHELD:
-            return self._with_opt_out(row, values, line)
-        return row
-
-    def _with_opt_out(self, end: End, values: Values, line: Line, damaged: Collection[str] = ()) -> End | WithOptOut:
-        """The end of a record that is not delivered, with the row of its opt-out if there is one."""
+    def _ended(
+        self, end: End | RowRejected, line: Line, values: Values, damaged: Collection[str] = ()
+    ) -> End | WithOptOut:
+        """The end of a record that became no row; with the row of its opt-out if it is not to be contacted."""
+        if isinstance(end, RowRejected):
+            end = self._rejected(end, line)
+        elif end[0] is not Outcome.WITHHELD:
+            return end
         contact = self._mapping.opt_out(values, self._settings.action, self._is_obeyed, damaged)
         if contact is None or (contact.declines and not self._actions.decline):
             return end
-        key = None
-        with suppress(RowRejected):
-            key = None if contact.declines else self._key.of(values)
-        with suppress(RowRejected):
-            row = self._row_of(contact, values, key, line)
-            if isinstance(row, Row):
-                return WithOptOut(row, end)
-        return end
+        key = None if contact.declines else self._key.of([values])[0]
+        key = None if isinstance(key, RowRejected) else key
+        row = self._delivered(line.lines, [self._draft(line.number, values, key, contact)])[0]
+        return WithOptOut(row, end) if isinstance(row, Row) else end
 
-    def _row_of(
-        self, contact: MappedContact, values: Values, key: bytes | None, line: Line, *, lost_address: bool = False
-    ) -> Row | End:
-        """The row of a contact, or its end.
+    def _rows(self, lines: Lines, numbers: Sequence[int], values: Sequence[Values]) -> list[Row | End | RowRejected]:
+        """The rows of records, or why they become none."""
+        keys, contacts = self._key.of(values), self._mapping.contacts(values)
+        drafts = [*map(self._draft, numbers, values, keys, contacts)]
+        lost = self._lost_addresses(values, contacts) if self._may_lack_address else ()
+        for at in lost:
+            contact = attempt(self._mapping.without_address, values[at])
+            drafts[at] = self._draft(numbers[at], values[at], keys[at], contact, lost_address=True)
+        rows = self._delivered(lines, drafts)
+        for at in lost:
+            if isinstance(row := rows[at], Row):
+                row.extend().lost_address = True
+        return rows
 
-        Raises:
-            RowRejected: it cannot be delivered.
-        """
+    def _lost_addresses(
+        self, values: Sequence[Values], contacts: Sequence[MappedContact | RowRejected]
+    ) -> Sequence[int]:
+        """The positions of rows that are not deleted and have no address."""
+        without = (at for at, one in enumerate(contacts) if isinstance(one, RowRejected) or not one.email)
+        return [at for at in without if attempt(self._mapping.lacks_address, values[at]) is True]
+
+    def _draft(
+        self,
+        number: int,
+        values: Values,
+        key: bytes | RowRejected | None,
+        contact: MappedContact | RowRejected,
+        *,
+        lost_address: bool = False,
+    ) -> _Draft | End | RowRejected:
+        """What a record becomes, by its own words and the settings."""
+        if isinstance(key, RowRejected):
+            return key
+        if isinstance(contact, RowRejected):
+            return contact
         if lost_address and (key is None or not self._may_leave(contact.status)):
             return Outcome.SKIPPED, "no_address", None
-        requested = self._settings.action if contact.action is None else contact.action
         is_gone = contact.deleted and not (lost_address and contact.status == "unsubscribed")
-        case = (contact.status, requested, is_gone)
-        if contact.declines:
-            action: str | End = self._actions.decline
+        action = self._actions.decline if contact.declines else self._action(contact.status, contact.action, is_gone)
+        return _Draft(number, values, key, contact, action) if isinstance(action, str) else action
+
+    def _delivered(self, lines: Lines, drafts: Sequence[_Draft | End | RowRejected]) -> list[Row | End | RowRejected]:
+        """The rows of drafts, or why their contacts cannot be sent."""
+        results: list[Any] = [*drafts]
+        places: dict[str, list[int]] = {}
+        for at, draft in enumerate(drafts):
+            if isinstance(draft, _Draft):
+                places.setdefault(draft.action, []).append(at)
+        for action, together in places.items():
+            rows = self._rows_of(action, [results[at] for at in together], lines)
+            for at, row in zip(together, rows, strict=True):
+                results[at] = row
+        return results
+
+    def _rows_of(self, action: str, drafts: Sequence[_Draft], lines: Lines) -> list[Row | RowRejected]:
+        """The rows of drafts with one action, or why their contacts cannot be sent."""
+        results: list[Any] = [*self._encoded(action, drafts)]
+        fit = [at for at, encoded in enumerate(results) if isinstance(encoded, EncodedContact)]
+        ids = self._contact_ids([results[at].address for at in fit])
+        fingerprints = self._hashes.fingerprints(action)([results[at].content for at in fit])
+        for at, contact_id, fingerprint in zip(fit, ids, fingerprints, strict=True):
+            draft = drafts[at]
+            is_deleted, key = draft.contact.deleted, draft.key
+            results[at] = Row(
+                draft.number,
+                lines.line(draft.number),
+                self.source,
+                key,
+                contact_id,
+                action,
+                fingerprint,
+                results[at],
+                is_deleted and key is not None,
+                # A log leaves the deletion mark empty, or fills it with a time.
+                self._tells_changes and (draft.values[1] is None or is_deleted),
+            )
+        return results
+
+    def _encoded(self, action: str, drafts: Sequence[_Draft]) -> list[EncodedContact | RowRejected]:
+        """The contacts as they are sent."""
+        if action == self._actions.unsubscribe:
+            for contact in (draft.contact for draft in drafts if draft.contact.email):
+                contact.email = opt_out_address(contact.email or "", ascii_only=self._destination.fields.ascii_only)
+        encoded: list[Any]
+        if self._identify is None:
+            encoded = [draft.contact.email or "" for draft in drafts]
         else:
-            action = self._decisions.get(case) or self._decide(case)
-        if not isinstance(action, str):
-            return action
-        if action == self._actions.unsubscribe and contact.email:
-            contact.email = opt_out_address(contact.email, ascii_only=self._destination.fields.ascii_only)
-        email = contact.email or "" if self._identify is None else self._identify(contact, action)
-        if not email and key is None:
-            raise RowRejected("unknown_key", "a deleted row without address and key")
-        address = fold_address(email)
-        encoded = self._destination.encode(contact, action)
-        reference = (self._stream, self._key.text(values)) if self._identify is not None and key is not None else ()
-        row = Row(
-            line.number,
-            line.raw,
-            self.source,
-            key,
-            self._contact_id(address),
-            action,
-            self._fingerprint(action)(encoded),
-            EncodedContact(email, address, encoded, reference),
-            contact.deleted and key is not None,
-            # A log leaves the deletion mark empty, or fills it with a time.
-            self._tells_changes and (values[1] is None or contact.deleted),
-        )
-        if lost_address:
-            row.extend().lost_address = True
-        return row
+            encoded = [attempt(self._identify, draft.contact, action) for draft in drafts]
+        for at, draft in enumerate(drafts):
+            if encoded[at] == "" and draft.key is None:
+                encoded[at] = RowRejected("unknown_key", "a deleted row without address and key")
+        fit = [at for at, email in enumerate(encoded) if isinstance(email, str)]
+        emails = [encoded[at] for at in fit]
+        contents = self._destination.encode_all([drafts[at].contact for at in fit], action)
+        for at, email, address, content in zip(fit, emails, fold_addresses(emails), contents, strict=True):
+            if isinstance(content, RowRejected):
+                encoded[at] = content
+            else:
+                encoded[at] = EncodedContact(email, address, content, self._reference(drafts[at]))
+        return encoded
+
+    def _reference(self, draft: _Draft) -> tuple[str, ...]:
+        return () if self._identify is None or draft.key is None else (self._stream, self._key.text(draft.values))
 
     def _is_obeyed(self, action: str) -> bool:
         return asks_for_opt_out(action) or is_obeyed(self._actions, action)
-
-    def _fingerprint(self, action: str) -> Callable[[bytes], int]:
-        if action not in self._fingerprints:
-            self._fingerprints[action] = self._hashes.fingerprint(action)
-        return self._fingerprints[action]
 
     def _may_leave(self, status: str | None) -> bool:
         """Whether a contact that lost its address leaves the list: one who opted out does."""
@@ -285,20 +360,17 @@ class Stream:
         moves = self._settings.on_key_change == "remove" and self._actions.remove in self._actions.known
         return moves and status not in {"excluded", "pending"}
 
-    def _decide(self, case: tuple[str | None, str, bool]) -> str | End:
-        """The action for a row, or its end; cached, since few cases occur."""
-        self._decisions[case] = self._decision(*case)
-        return self._decisions[case]
-
-    def _decision(self, status: str | None, requested: str, deleted: bool) -> str | End:
+    def _decided(self, status: str | None, own_action: str | None, is_deleted: bool) -> str | End | RowRejected:
+        """The action for a row, or its end."""
         actions, consent = self._actions, self._settings.consent
+        requested = self._settings.action if own_action is None else own_action
         if asks_for_opt_out(requested):
             requested = actions.unsubscribe
-        action = decide(actions, status=status, action=requested, deleted=deleted, consent=consent)
+        action = decide(actions, status=status, action=requested, deleted=is_deleted, consent=consent)
         if isinstance(action, Withheld):
             return Outcome.WITHHELD, action.reason, None
         if action in actions.known:
             return action
         if status == "unsubscribed":
             return Outcome.WITHHELD, "unsubscribed", None
-        raise RowRejected("unknown_action", f"action {action!r} is not supported by the destination")
+        return RowRejected("unknown_action", f"action {action!r} is not supported by the destination")

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
-from struct import Struct
+from struct import unpack
 
 __all__ = ["Hashes"]
-
-_integers = Struct(">q").unpack
 
 
 class Hashes:
     """The hashes of one journal.
 
-    Where values are many there is a function for each kind of them: a kind is hashed once.
+    For each kind of values there is a function that hashes many of them: a kind is hashed once.
     """
 
     def __init__(self, secret: bytes) -> None:
@@ -26,40 +24,43 @@ class Hashes:
         """
         self._secret = secret
         self.destination_id = cache(self._destination_id)
-        self.contact_id = cache(self._contact_id)
-        self.key_id = cache(self._key_id)
-        self.fingerprint = cache(self._fingerprint)
+        self.contact_ids = cache(self._contact_ids)
+        self.key_ids = cache(self._key_ids)
+        self.fingerprints = cache(self._fingerprints)
 
     def _destination_id(self, destination: str) -> int:
         """Hash a destination: 64 bits."""
-        return _integer(self._function("destination", destination, size=8)(b""))
+        return _integers(self._function("destination", destination, size=8)([b""]))[0]
 
-    def _contact_id(self, destination: str) -> Callable[[str], int]:
-        """Hashes the addresses of a destination: 64 bits."""
-        digest = self._function("contact", destination, size=8)
-        return lambda address: _integer(digest(address.encode()))
+    def _contact_ids(self, destination: str) -> Callable[[Sequence[str]], Sequence[int]]:
+        """Hashes the addresses of a destination: 64 bits each."""
+        digests = self._function("contact", destination, size=8)
+        return lambda addresses: _integers(digests([*map(str.encode, addresses)]))
 
-    def _key_id(self, destination: str, stream: str) -> Callable[[bytes], bytes]:
-        """Hashes the keys of a stream at a destination: 128 bits."""
+    def _key_ids(self, destination: str, stream: str) -> Callable[[Sequence[bytes]], list[bytes]]:
+        """Hashes the keys of a stream at a destination: 128 bits each."""
         return self._function("key", destination, stream, size=16)
 
-    def _fingerprint(self, action: str) -> Callable[[bytes], int]:
-        """Hashes the contents that an action delivers: 64 bits."""
-        digest = self._function("content", action, size=8)
-        return lambda contact: _integer(digest(contact))
+    def _fingerprints(self, action: str) -> Callable[[Sequence[bytes]], Sequence[int]]:
+        """Hashes the contents that an action delivers: 64 bits each."""
+        digests = self._function("content", action, size=8)
+        return lambda contents: _integers(digests(contents))
 
-    def _function(self, *kind: str, size: int) -> Callable[[bytes], bytes]:
-        """A function that hashes the values of one kind."""
+    def _function(self, *kind: str, size: int) -> Callable[[Sequence[bytes]], list[bytes]]:
+        """A function that hashes values of one kind."""
         person = hashlib.blake2b(f"{kind}".encode(), digest_size=hashlib.blake2b.PERSON_SIZE).digest()
-        begun = hashlib.blake2b(key=self._secret, person=person, digest_size=size)
+        begin = hashlib.blake2b(key=self._secret, person=person, digest_size=size).copy
 
-        def digest(value: bytes) -> bytes:
-            hashed = begun.copy()
-            hashed.update(value)
-            return hashed.digest()
+        def digests(values: Sequence[bytes]) -> list[bytes]:
+            hashed = []
+            for value in values:
+                one = begin()
+                one.update(value)
+                hashed.append(one.digest())
+            return hashed
 
-        return digest
+        return digests
 
 
-def _integer(digest: bytes) -> int:
-    return _integers(digest)[0]  # type: ignore[no-any-return]
+def _integers(digests: Sequence[bytes]) -> Sequence[int]:
+    return unpack(f">{len(digests)}q", b"".join(digests))

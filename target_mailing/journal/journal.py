@@ -101,7 +101,7 @@ class Journal:
     @property
     def name(self) -> str:
         """A hash that tells this journal from others; "" for one that ends with the run."""
-        return "" if isinstance(self._store, MemoryStore) else self.hashes.key_id("", "journal")(b"").hex()
+        return "" if isinstance(self._store, MemoryStore) else self.hashes.key_ids("", "journal")([b""])[0].hex()
 
     @property
     def is_new(self) -> bool:
@@ -146,11 +146,11 @@ class Journal:
 
     def contact_id(self, destination: str, address: str) -> int:
         """The keyed hash of a contact of a destination."""
-        return self.hashes.contact_id(destination)(address)
+        return self.hashes.contact_ids(destination)([address])[0]
 
     def fingerprint(self, action: str, contact: bytes) -> int:
         """The keyed hash of an action and the content that it delivers."""
-        return self.hashes.fingerprint(action)(contact)
+        return self.hashes.fingerprints(action)([contact])[0]
 
     # Reading
 
@@ -197,10 +197,11 @@ class Journal:
 
     def unfinished(self, destination: str) -> list[StoredBatch]:
         """The batches of this destination that have no outcome yet, oldest first."""
-        contact_id = self.hashes.contact_id(destination)
+        contact_ids = self.hashes.contact_ids(destination)
         with self._reading():
             batches = self._batches.unfinished(destination)
-            if any(row.id != contact_id(row.address) for batch in batches for row in batch.rows):
+            rows = [row for batch in batches for row in batch.rows]
+            if [row.id for row in rows] != [*contact_ids([row.address for row in rows])]:
                 raise ValueError("an address has another hash")
             return batches
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from target_mailing.contacts.consent import Actions
 
-__all__ = ["ACTIONS"]
+__all__ = ["ACTIONS", "ADDING", "BY_ADDRESS"]
 
 ACTIONS: Final = Actions(
     known=frozenset({"addnoforce", "addforce", "remove", "unsub", "excludemarketing", "includemarketing"}),
@@ -18,3 +18,7 @@ ACTIONS: Final = Actions(
     account_wide=frozenset({"excludemarketing", "includemarketing"}),
     removing_erases_opt_out=True,  # the membership is deleted, and its opt-out with it
 )
+#: Actions after which a contact may get messages that it did not get before.
+ADDING: Final = frozenset({"addnoforce", "addforce", "includemarketing"})
+#: Actions that need only the address.
+BY_ADDRESS: Final = frozenset({ACTIONS.ask, ACTIONS.remove, *ACTIONS.account_wide})

@@ -10,8 +10,10 @@ import msgspec
 from mailing_api.addresses import fold_address
 from target_mailing.contacts.consent import Actions
 from target_mailing.contacts.contact import EncodedContact, MappedContact
-from target_mailing.contacts.fields import Field, RowRejected
-from target_mailing.mailjet.actions import ACTIONS
+from target_mailing.contacts.fields import Field, RowRejected, attempt
+from target_mailing.contacts.row_address import require_valid
+from target_mailing.mailjet.actions import ACTIONS, ADDING, BY_ADDRESS
+from target_mailing.mailjet.contact import encoded, form_of
 from target_mailing.mailjet.destination import MailjetDestination
 from target_mailing.mailjet.lists_column import ListsColumn, actions_of, laid_over
 
@@ -52,9 +54,20 @@ class ContactDestination(MailjetDestination):
         self._opted_out.update((address, list_id) for list_id in merged if merged[list_id] == ACTIONS.unsubscribe)
         return merged
 
-    def _lists_of(self, contact: MappedContact, action: str) -> Mapping[str, str] | None:
-        actions = self.actions_on_lists(contact, action)
-        return actions if self._lists or contact.columns.get("lists") is not None else None
+    def encode(self, contact: MappedContact, action: str) -> bytes:
+        """The same with its actions on lists, unless the step decides on the lists."""
+        form, lists = form_of(contact, by_address=action in BY_ADDRESS), self.actions_on_lists(contact, action)
+        if self._lists or contact.columns.get("lists") is not None:
+            form["Lists"] = lists
+        else:
+            lists = {}
+        if not ADDING.isdisjoint(lists.values() if lists else (action,)):
+            require_valid(contact.email or "")
+        return encoded(form)
+
+    def encode_all(self, contacts: Sequence[MappedContact], action: str) -> list[bytes | RowRejected]:
+        """One after the other."""
+        return [attempt(self.encode, contact, action) for contact in contacts]
 
     def parts(
         self,

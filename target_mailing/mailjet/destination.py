@@ -18,12 +18,12 @@ from mailing_api.mailjet.client import MailjetClient
 from mailing_api.mailjet.jobs import Job
 from target_mailing.contacts.consent import Actions
 from target_mailing.contacts.contact import EncodedContact, MappedContact
-from target_mailing.contacts.fields import Field, Fields
+from target_mailing.contacts.fields import Field, Fields, RowRejected
 from target_mailing.contacts.properties import PropertyNames
-from target_mailing.contacts.row_address import require_valid
+from target_mailing.contacts.row_address import not_addable, require_valid
 from target_mailing.destination import Again, Destination, Finished, Step
-from target_mailing.mailjet.actions import ACTIONS
-from target_mailing.mailjet.contact import encoded, overlaid, values_of
+from target_mailing.mailjet.actions import ACTIONS, ADDING, BY_ADDRESS
+from target_mailing.mailjet.contact import encoded, encoded_all, form_of, overlaid
 from target_mailing.mailjet.contact_route import ManageContacts
 from target_mailing.mailjet.csv_file import cut, files
 from target_mailing.mailjet.csv_route import FollowImport, Import, ReadImportErrors, Upload
@@ -47,12 +47,6 @@ _MANY_ROWS: Final = 2500
 
 #: Jobs in one answer at most.
 _MOST_LISTED: Final = 1000
-
-#: Actions after which a contact may get messages that it did not get before.
-_ADDING: Final = frozenset({"addnoforce", "addforce", "includemarketing"})
-#: Actions that need only the address.
-_BY_ADDRESS: Final = frozenset({ACTIONS.ask, ACTIONS.remove, *ACTIONS.account_wide})
-
 
 #: The longest time that reading about the contacts of a batch should take, in seconds.
 _ASKING: Final = 60.0
@@ -110,19 +104,18 @@ class MailjetDestination(Destination):
 
     def encode(self, contact: MappedContact, action: str) -> bytes:
         """The contact in Mailjet's form; removals and exclusions need only the address."""
-        body: dict[str, Any] = {"Email": contact.email}
-        if action not in _BY_ADDRESS:
-            body |= values_of(contact)
-        lists = self._lists_of(contact, action)
-        if lists is not None:
-            body["Lists"] = lists
-        if not _ADDING.isdisjoint(lists.values() if lists else (action,)):
+        if action in ADDING:
             require_valid(contact.email or "")
-        return encoded(body)
+        return encoded(form_of(contact, by_address=action in BY_ADDRESS))
 
-    def _lists_of(self, contact: MappedContact, action: str) -> Mapping[str, str] | None:  # noqa: ARG002
-        """By list ID, the action there; None if the step decides on the lists."""
-        return None
+    def encode_all(self, contacts: Sequence[MappedContact], action: str) -> list[bytes | RowRejected]:
+        """Many contacts, encoded together."""
+        by_address = action in BY_ADDRESS
+        contents: list[Any] = encoded_all([form_of(contact, by_address=by_address) for contact in contacts])
+        if action in ADDING:
+            for at, no in not_addable([contact.email or "" for contact in contacts]).items():
+                contents[at] = no
+        return contents
 
     def overlay(self, earlier: bytes, later: bytes) -> bytes:
         """See `overlaid`."""

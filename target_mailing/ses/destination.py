@@ -13,10 +13,19 @@ import msgspec
 from mailing_api.errors import ConfigurationError
 from target_mailing.contacts.contact import EncodedContact, MappedContact
 from target_mailing.contacts.fields import Field, Fields, RowRejected
-from target_mailing.contacts.row_address import require_valid
+from target_mailing.contacts.row_address import not_addable, require_valid
 from target_mailing.contacts.values import trimmed
 from target_mailing.destination import Destination, Finished, Step
-from target_mailing.ses.contact import ANY_ATTRIBUTE, Content, Status, encode_contact, fields_of, overlaid
+from target_mailing.ses.contact import (
+    ANY_ATTRIBUTE,
+    Content,
+    Status,
+    content_of,
+    encoded,
+    encoded_all,
+    fields_of,
+    overlaid,
+)
 from target_mailing.ses.contact_list import ContactList
 from target_mailing.ses.direct_route import MAX_ROWS, Deliver, ListReadBack
 from target_mailing.ses.import_route import Clear, Consent, Follow, Outcome, Plan, Submit, SubmitChecked, Upload
@@ -28,10 +37,11 @@ from target_mailing.settings import StreamSettings
 
 __all__ = ["Contacts", "Suppressions"]
 
-_encode = msgspec.json.Encoder(order="deterministic").encode
 _decode = msgspec.json.Decoder(Content).decode
 #: Actions that need no more than the address.
 _BY_ADDRESS: Final = frozenset({ACTIONS.ask, ACTIONS.remove})
+#: Actions by which nobody gets messages that they did not get before.
+_NOT_ADDING: Final = _BY_ADDRESS | {ACTIONS.unsubscribe, ACTIONS.decline}
 
 
 class _Destination(Destination):
@@ -119,9 +129,17 @@ class Contacts(_Destination):
 
     def encode(self, contact: MappedContact, action: str) -> bytes:
         """The content of the row."""
-        if action not in {*_BY_ADDRESS, ACTIONS.unsubscribe, ACTIONS.decline}:
+        if action not in _NOT_ADDING:
             require_valid(contact.email or "", ascii_only=True)
-        return encode_contact(contact, force=action in ACTIONS.respectful, by_address=action in _BY_ADDRESS)
+        return encoded(_content_of(contact, action))
+
+    def encode_all(self, contacts: Sequence[MappedContact], action: str) -> list[bytes | RowRejected]:
+        """Many rows, encoded together."""
+        contents: list[Any] = encoded_all([_content_of(contact, action) for contact in contacts])
+        if action not in _NOT_ADDING:
+            for at, no in not_addable([contact.email or "" for contact in contacts], ascii_only=True).items():
+                contents[at] = no
+        return contents
 
     def declined(self, contact: bytes) -> Collection[str]:
         """Topics."""
@@ -131,11 +149,11 @@ class Contacts(_Destination):
         """Without topics that the list no longer has: Amazon SES would refuse these."""
         content = _decode(contact)
         topics: dict[str, Status] = dict.fromkeys(self._topics.intersection(names), "OPT_OUT")
-        return _encode(overlaid(Content(content.email, topics=topics), content))
+        return encoded(overlaid(Content(content.email, topics=topics), content))
 
     def overlay(self, earlier: bytes, later: bytes) -> bytes:
         """The attributes of the later one if it has any, and the choices of both."""
-        return later if earlier == later else _encode(overlaid(_decode(earlier), _decode(later)))
+        return later if earlier == later else encoded(overlaid(_decode(earlier), _decode(later)))
 
 
 class Suppressions(_Destination):
@@ -153,8 +171,12 @@ class Suppressions(_Destination):
         if contact.status == "subscribed" and action not in {*_BY_ADDRESS, ACTIONS.unsubscribe}:
             raise RowRejected("subscribed", "the row's status is subscribed, so its address is not suppressed")
         if action in _BY_ADDRESS or "reason" not in contact.columns:
-            return _encode(Suppressed(contact.email or ""))
-        return _encode(Suppressed(contact.email or "", contact.columns["reason"]))
+            return encoded(Suppressed(contact.email or ""))
+        return encoded(Suppressed(contact.email or "", contact.columns["reason"]))
+
+
+def _content_of(contact: MappedContact, action: str) -> Content:
+    return content_of(contact, force=action in ACTIONS.respectful, by_address=action in _BY_ADDRESS)
 
 
 def _reason(value: Any) -> str | None:

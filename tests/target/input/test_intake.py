@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from target_mailing.channel import BY_EMAIL
 from target_mailing.contacts.fields import Field, Fields
 from target_mailing.delivery.checkpoints import Ledger
+from target_mailing.destination import Destination
 from target_mailing.input.intake import Intake
 from target_mailing.journal.journal import Journal
 from target_mailing.journal.stores import MemoryStore
@@ -32,6 +33,8 @@ class Anywhere:
     def encode(self, contact, action):
         return msgspec.json.encode([contact.email, contact.columns, contact.properties, action])
 
+    encode_all = Destination.encode_all
+
 
 class Gathered:
     """What an intake hands on."""
@@ -40,6 +43,10 @@ class Gathered:
         self.rows = []
         self.rejects = []
         self.ends = []
+
+    @property
+    def destination(self):
+        return Anywhere()
 
     def offer(self, rows):
         self.rows.extend((row.lines, row.stream, row.email, row.action, row.contact.content) for row in rows)
@@ -62,7 +69,7 @@ def take(pieces, **config):
         rejects=SimpleNamespace(declare=lambda *_: None),
         router=SimpleNamespace(
             provider=SimpleNamespace(channel=BY_EMAIL),
-            queue=lambda *_: SimpleNamespace(destination=Anywhere(), offer=gathered.offer),
+            queue=lambda *_: gathered,
         ),
     )  # fmt: skip
     number, error = 1, None

@@ -129,7 +129,7 @@ class JournalAgainstADict(RuleBasedStateMachine):
         return self.folder / str(self.opened) / "journal.sqlite"
 
     def key(self, person):
-        return self.journal.hashes.key_id("d", "people")(b"%d" % person)
+        return self.journal.hashes.key_ids("d", "people")([b"%d" % person])[0]
 
     def row(self, person, address, action):
         contact = self.journal.contact_id("d", address)

@@ -264,9 +264,9 @@ def row(journal, number, address="", action="add"):
     address = address or f"person{number}@example.com"
     hashes = journal.hashes
     return Row(
-        line=1, raw=b"", stream="people", key=hashes.key_id(DESTINATION, "people")(b"%d" % number),
-        id=hashes.contact_id(DESTINATION)(address), action=action,
-        fingerprint=hashes.fingerprint(action)(b"%d" % number),
+        line=1, raw=b"", stream="people", key=hashes.key_ids(DESTINATION, "people")([b"%d" % number])[0],
+        id=hashes.contact_ids(DESTINATION)([address])[0], action=action,
+        fingerprint=hashes.fingerprints(action)([b"%d" % number])[0],
         held=EncodedContact(address, address, b"content"), drops_key=action == "remove",
     )  # fmt: skip
 
