@@ -116,6 +116,7 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True):
         unresolved: it is unknown which rows failed: those neither rejected nor withheld must be split.
         absent: rows that are unresolved, or to be sent again, certainly did not arrive.
         reason: for rows that stay unresolved.
+        most_read: how many rows that stay unresolved are read back at most; None for all of them.
         effects: by position, the effects on delivered rows, where the provider reports more than the action implies.
     """
 
@@ -126,6 +127,7 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True):
     unresolved: bool = False
     absent: bool = False
     reason: str = ""
+    most_read: int | None = None
     effects: Mapping[int, Effect] = {}
 
 
@@ -147,6 +149,8 @@ class Work(msgspec.Struct, kw_only=True):
         missing_since: when it did not know it for the first of these times (Unix seconds).
         known: the evidence of the steps of all batches of this destination, as far as the journal remembers.
         resumed: the batch is from an earlier run: its rows have no content, and come again in the input.
+        changed: for a step that `uses_changed`: positions of rows whose content the provider did not have before, as
+            far as the journal knows.
         names: for a step that `uses_names`: by position, the provider's IDs of the rows' contacts, as far as known.
         journal: an identifier of this journal, the same in each run; "" for one that ends with the run.
     """
@@ -162,6 +166,7 @@ class Work(msgspec.Struct, kw_only=True):
     missing_since: float = 0.0
     known: Sequence[Mapping[str, Any]] = ()
     resumed: bool = False
+    changed: Sequence[int] = ()
     names: Mapping[int, Sequence[str]] = {}
     journal: str = ""
 
@@ -202,6 +207,7 @@ class Step(ABC):
             doubt.
         is_known_by_count: nothing but the number of its rows tells its job from those of other batches.
         again_from: the earlier step at which a repetition of this one begins; None for itself.
+        uses_changed: it needs `Work.changed`.
         uses_names: it needs `Work.names`.
         spares_shared: it removes former contacts, so `Work.names` holds only IDs that belong to no other contact with a
             key. In all steps of a removal it holds those that belong to no other key.
@@ -215,6 +221,7 @@ class Step(ABC):
     is_known_by_count: bool = False
     again_from: str | None = None
     started_by: str | None = None
+    uses_changed: bool = False
     uses_names: bool = False
     spares_shared: bool = False
 

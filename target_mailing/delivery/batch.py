@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import msgspec
 
@@ -16,15 +16,17 @@ from target_mailing.row import Row
 
 __all__ = ["MAX_SPLIT_CALLS", "Batch", "Losses", "SplitBudget"]
 
-#: Calls that may be spent on finding the failing rows of one batch.
+#: Calls that may be spent on finding the failing rows of one batch; this many times more if each job's count shows
+#: whether all of its rows arrived.
 MAX_SPLIT_CALLS = 32
+_IF_COUNTED: Final = 4
 
 
 class SplitBudget:
     """The calls that a batch and the batches split from it share."""
 
     def __init__(self) -> None:
-        self.calls_left = MAX_SPLIT_CALLS
+        self.calls_left: float = MAX_SPLIT_CALLS
 
 
 class Losses(msgspec.Struct, frozen=True):
@@ -220,6 +222,7 @@ class Batch(msgspec.Struct, eq=False):
             missing_since=self.missing_since,
             known=known,
             resumed=self.recovered,
+            changed=self.queue.changed(self.rows) if self.step.uses_changed else (),
             names=ids,
             journal=journal,
         )
@@ -238,9 +241,10 @@ class Batch(msgspec.Struct, eq=False):
     def divide(self, undecided: Sequence[int], finished: Finished) -> list[list[Row]]:
         """Rows of batches for the undecided rows; none if that would not help, or would cost too many calls."""
         parts = 2 if finished.unresolved else 1
-        if len(undecided) < parts or self.budget.calls_left < parts:
+        cost = parts / (1 if finished.most_read is None else _IF_COUNTED)
+        if len(undecided) < parts or self.budget.calls_left < cost:
             return []
-        self.budget.calls_left -= parts
+        self.budget.calls_left -= cost
         rows = [self.rows[at] for at in undecided]
         for row in rows:
             row.resubmitted = not finished.absent

@@ -365,14 +365,15 @@ class Delivery:
 
     def _give_up(self, batch: Batch, finished: Finished, refusals: Mapping[int, Refusal]) -> None:
         """No job shows whether these rows arrived: they are refused, unless they can be read back from the provider."""
-        rejected = {**finished.rejected, **refusals}
+        rejected, most_read = {**finished.rejected, **refusals}, finished.most_read
         finished = Finished(job=finished.job, rejected=rejected, withheld=finished.withheld, effects=finished.effects)
         # Rows of an earlier run have no content to compare; they come again in the input.
-        step = None if batch.recovered else batch.queue.destination.read_back(finished, list(refusals))
+        doubtful = [*refusals][:most_read]
+        step = None if batch.recovered else batch.queue.destination.read_back(finished, doubtful)
         if step is None:
             self._finish(batch, finished)
             return
-        logger.info("Batch %d (%s): reading %d of its rows back", batch.number, batch.jobs, len(refusals))
+        logger.info("Batch %d (%s): reading %d of its rows back", batch.number, batch.jobs, len(doubtful))
         batch.steps, batch.position = (step,), 0
         self._begin_step(batch)
 

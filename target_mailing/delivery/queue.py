@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from target_mailing.contacts.contact import EncodedContact
+from target_mailing.delivery.adoption import changed
 from target_mailing.delivery.batcher import Batcher
 from target_mailing.delivery.decisions import Decisions
 from target_mailing.delivery.departures import Departures
@@ -238,6 +239,10 @@ class DestinationQueue:
             parts = self.destination.parts(due.action, SentRows(rows)) if rows else ()
             self._ready.extend((due.action, route, [rows[at] for at in part]) for route, part in parts)
         return self._ready.popleft() if self._ready else None
+
+    def changed(self, rows: Sequence[Row]) -> Sequence[int]:
+        """Positions of rows whose content the provider did not have before, as far as the journal knows."""
+        return changed(rows, range(len(rows)), self._journal.contacts([row.id for row in rows]))
 
     def put_back(self, rows: Iterable[Row]) -> None:
         """Rows of a batch that are to go with a later one."""

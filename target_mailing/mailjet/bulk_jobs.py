@@ -106,6 +106,7 @@ class ReadErrors(Step):
     lists: Sequence[int]
     name = "errors"
     started_by = "submit"
+    uses_changed = True
 
     def run(self, work: Work) -> Progress:
         """Read the file."""

@@ -6,10 +6,13 @@ Being on the list does not prove that the name and properties of a row arrived, 
 from __future__ import annotations
 
 import logging
+import random
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
+
+import msgspec
 
 from mailing_api.counted import counted
 from mailing_api.errors import NotFound, PermissionDenied, RequestRefused
@@ -19,7 +22,7 @@ from mailing_api.values import boolean, integer, number
 from target_mailing.contacts.contact import EncodedContact
 from target_mailing.delivery.one_by_one import take_each_that_works
 from target_mailing.delivery.read_back import ReadBack
-from target_mailing.destination import Finished, Work
+from target_mailing.destination import Finished, Refusal, Work
 from target_mailing.mailjet.actions import ACTIONS
 from target_mailing.mailjet.contact import decoded
 
@@ -27,17 +30,20 @@ __all__ = ["ContactReadBack", "has_effect_of", "has_values", "judged_by_count"]
 
 logger = logging.getLogger("target-mailing.mailjet")
 
-#: Contacts to check if a job reports no errors, but fewer contacts than it was given.
+#: Contacts that are checked of a job that reports no errors, but fewer contacts than it was given.
 _SAMPLE: Final = 20
-#: Greatest accepted probability that a missing contact is not in the sample.
+#: Of these, contacts that are checked before it is seen whether any is missing.
+_AT_A_TIME: Final = 5
+#: Greatest accepted probability that none of the missing contacts is in the sample.
 _OVERSIGHT: Final = 0.001
 
 
 def judged_by_count(client: MailjetClient, lists: Sequence[int], work: Work, job: str, count: int) -> Finished:
     """The end of a batch whose job completed without errors, but counts fewer contacts than it was given.
 
-    The meaning of the number is unverified: contacts given, contacts imported, or nothing if it is 0. So a sample of
-    the contacts is checked. If a missing contact might not be in the sample, the batch is split.
+    The meaning of the number is unverified: contacts given, contacts imported, or nothing if it is 0. So a few of the
+    contacts are checked that Mailjet did not have before. If a missing contact might not be among these, the batch is
+    split, and each part is judged by the count of its own job. No more contacts are checked at the end of splitting.
 
     Args:
         client: to check the contacts with.
@@ -48,22 +54,33 @@ def judged_by_count(client: MailjetClient, lists: Sequence[int], work: Work, job
     """
     sent, withheld = work.sent, work.withheld
     reason = f"the job counts {count} of {counted(len(sent), 'contact')}"
-    unresolved = Finished(job=job, unresolved=True, reason=reason, withheld=withheld)
-    is_conclusive = len(sent) <= _SAMPLE or (count / len(sent)) ** _SAMPLE < _OVERSIGHT
-    if work.resumed or not is_conclusive:  # rows of an earlier run have no content to compare; they are sent again
+    unresolved = Finished(job=job, unresolved=True, reason=reason, withheld=withheld, most_read=_SAMPLE)
+    new = {*work.changed, *(at for at in sent if work.rows[at].resubmitted)}
+    judged = [at for at in sent if at in new] or sent
+    is_whole = len(judged) <= _SAMPLE
+    # Rows of an earlier run have no content to compare; they are sent again.
+    if work.resumed or not (is_whole or (count / len(judged)) ** _SAMPLE < _OVERSIGHT):
         return unresolved
-    sample = sent[:: -(-len(sent) // _SAMPLE)]
-    if len(ContactReadBack(unresolved, sample, client, lists).arrived(sample, work)) < len(sample):
-        return unresolved
-    logger.warning(
-        "Job %s of Mailjet completed without errors, but counts %d of %s. A sample of %d was checked and has arrived "
-        "completely, so all are treated as delivered",
-        job,
-        count,
-        counted(len(sent), "contact"),
-        len(sample),
-    )
-    return Finished(job=job, withheld=withheld)
+    sample = judged if is_whole else sorted(random.sample(judged, _SAMPLE))
+    reader, missing = ContactReadBack(unresolved, sample, client, lists), list[int]()
+    for begin in range(0, len(sample), _AT_A_TIME):
+        some = sample[begin : begin + _AT_A_TIME]
+        missing += sorted({*some}.difference(reader.arrived(some, work)))
+        if missing and not is_whole:
+            return unresolved
+    if not missing:
+        logger.warning(
+            "Job %s of Mailjet completed without errors, but counts %d of %s. A sample of %d was checked and has "
+            "arrived completely, so all are treated as delivered",
+            job,
+            count,
+            counted(len(sent), "contact"),
+            len(sample),
+        )
+    # What is missing is sent once more.
+    refused = {at: Refusal("not_imported", reason) for at in missing if work.rows[at].resubmitted}
+    resend = [at for at in missing if at not in refused]
+    return msgspec.structs.replace(unresolved, unresolved=False, rejected=refused, resend=resend)
 
 
 @dataclass(frozen=True)
