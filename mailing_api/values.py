@@ -58,10 +58,10 @@ def timestamp(value: Any) -> str | None:
     """
     if _is_unset(value):
         return None
-    if len(value) == _LENGTH_OF_SECONDS and value[19] == "Z" and value[10] == "T":
+    if len(value) == _LENGTH_OF_SECONDS and value[4::3] == "--T::Z":
         datetime.fromisoformat(value)  # raises if this only looks like a date
         return f"{value[:19]}.000000Z"
-    if len(value) == _LENGTH_OF_MILLISECONDS and value[23] == "Z" and value[19] == "." and value[10] == "T":
+    if len(value) == _LENGTH_OF_MILLISECONDS and value[4:20:3] == "--T::." and value[23] == "Z":
         datetime.fromisoformat(value)
         return f"{value[:23]}000Z"
     if _DATE.fullmatch(value):

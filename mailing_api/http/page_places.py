@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from operator import ge
@@ -65,14 +66,14 @@ class Place(Protocol[T]):
 class SortedPlace(Generic[T]):
     """The greatest key that was read, in a listing in order of keys."""
 
-    def __init__(self, key: Callable[[T], int], what: str) -> None:
-        self._key = key
+    def __init__(self, keys: Callable[[Sequence[T]], Sequence[int]], what: str) -> None:
+        self._keys = keys
         self._what = what
         self._last: int | None = None
 
     def is_in(self, page: Sequence[T]) -> bool:
         """Return whether the page begins at or before that key."""
-        return self._last is None or (len(page) > 0 and self._key(page[0]) <= self._last)
+        return self._last is None or (len(page) > 0 and self._keys(page[:1])[0] <= self._last)
 
     def behind(self, page: Sequence[T]) -> Sequence[T]:
         """Return the rows with greater keys.
@@ -80,32 +81,30 @@ class SortedPlace(Generic[T]):
         Raises:
             IncompleteExtraction: rows out of order.
         """
-        keys = [self._key(row) for row in page]
+        keys = self._keys(page)
         if any(map(ge, keys, keys[1:])):
             raise IncompleteExtraction(f"{self._what}: rows are not sorted as requested, so some may be missing.")
         last = self._last
         if not keys or (last is not None and keys[-1] <= last):
             return ()
         self._last = keys[-1]
-        if last is None or keys[0] > last:
-            return page
-        return [row for row, key in zip(page, keys, strict=True) if key > last]
+        return page if last is None else page[bisect_right(keys, last) :]
 
 
 class KnownRows(Generic[T]):
     """The rows read last, in a listing in another order; `limit` is that of a page."""
 
-    def __init__(self, key: Callable[[T], int], limit: int) -> None:
-        self._key = key
+    def __init__(self, keys: Callable[[Sequence[T]], Sequence[int]], limit: int) -> None:
+        self._keys = keys
         self._rows = Recent(_REMEMBERED_PAGES * limit)
 
     def is_in(self, page: Sequence[T]) -> bool:
         """Return whether the page begins with one of them."""
-        return len(page) > 0 and self._key(page[0]) in self._rows
+        return len(page) > 0 and self._keys(page[:1])[0] in self._rows
 
     def behind(self, page: Sequence[T]) -> Sequence[T]:
         """Return the rows that are not among them."""
-        keys = [self._key(row) for row in page]
+        keys = self._keys(page)
         fresh = [row for row, key in zip(page, keys, strict=True) if key not in self._rows]
         self._rows.add((key, None) for key in keys)
         return fresh

@@ -34,7 +34,7 @@ class OffsetWalk(Generic[T]):
     overlap again, each time twice as far, and later pages overlap more. It ends only when a request for the last row
     returns no row behind it, so that it also notices a provider that returns shorter pages than requested.
 
-    In a listing sorted by an ascending `key`, every row is yielded once. In another order (`ordered=False`) rows must
+    In a listing in ascending order of keys, every row is yielded once. In another order (`ordered=False`) rows must
     keep their relative order, and new ones come last; the walk steps back until a page begins with a row that it knows,
     perhaps to the beginning, so that rows may be yielded again.
 
@@ -45,7 +45,7 @@ class OffsetWalk(Generic[T]):
     def __init__(
         self,
         fetch: Callable[[int, int], Sequence[T]],
-        key: Callable[[T], int],
+        keys: Callable[[Sequence[T]], Sequence[int]],
         *,
         what: str,
         limit: int = 1000,
@@ -59,18 +59,18 @@ class OffsetWalk(Generic[T]):
         Args:
             fetch: called with offset and limit, perhaps from other threads; returns at most `limit` rows, and more than
                 one if there are more.
-            key: a row's key, unique in the listing.
+            keys: the keys of rows, unique in the listing.
             what: names the listing in errors.
             limit: rows per page, 2 or more.
             ahead: pages fetched at the same time.
             size: the number of rows as the provider said last, None if it does not say. It decides what is fetched
                 ahead, never whether the walk has come to its end: without it, at most one page is.
-            ordered: rows come in ascending order of `key`.
+            ordered: rows come in ascending order of keys.
             max_rereads: steps back in a row, without a new row, before giving up; also how often the walk steps back to
                 the beginning of a listing in another order, with one more for each page read.
         """
         self._fetch = fetch
-        self._key = key
+        self._keys = keys
         self._what = what
         self._limit = limit
         self._ahead = ahead
@@ -115,7 +115,7 @@ class OffsetWalk(Generic[T]):
             reached = max(reached, offset)
 
     def _place(self) -> Place[T]:
-        return SortedPlace(self._key, self._what) if self._ordered else KnownRows(self._key, self._limit)
+        return SortedPlace(self._keys, self._what) if self._ordered else KnownRows(self._keys, self._limit)
 
 
 class TokenWalk(Generic[T]):

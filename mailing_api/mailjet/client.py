@@ -10,6 +10,7 @@ import hashlib
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, Final, Unpack
 
 import httpx
@@ -150,17 +151,19 @@ class MailjetClient:
                 size = total
             return rows
 
-        def key_of(row: Row) -> int:
+        def keys_of(rows: Sequence[Row]) -> list[int]:
             try:
-                return int(row[key])
+                return list(map(int, map(itemgetter(key), rows)))
             except (KeyError, TypeError, ValueError):
                 raise UnreadableAnswer(f"Mailjet {resource}: a row without a usable {key}.") from None
 
         what = f"Mailjet {resource}"
         if ordered:
-            return OffsetWalk(fetch, key_of, what=what, limit=limit, ahead=ahead, size=lambda: size)
+            return OffsetWalk(fetch, keys_of, what=what, limit=limit, ahead=ahead, size=lambda: size)
         # Which changes move a row is unknown, so every change counts.
-        return UnsortedWalk(fetch, key_of, fingerprint, what=what, limit=limit, ahead=ahead, size=lambda: size)
+        return UnsortedWalk(
+            fetch, lambda row: keys_of([row])[0], fingerprint, what=what, limit=limit, ahead=ahead, size=lambda: size
+        )
 
     def page(self, resource: str, params: Mapping[str, Any]) -> list[Row]:
         """Return one page of a collection."""

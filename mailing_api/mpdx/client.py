@@ -180,7 +180,7 @@ class MpdxClient:
                 raise UnreadableAnswer(f"MPDX {path}: pages are too short to prove that no row is missing.")
             return rows
 
-        return OffsetWalk(fetch, _key, what=f"MPDX {path}", limit=most, ahead=1, ordered=False)
+        return OffsetWalk(fetch, _keys, what=f"MPDX {path}", limit=most, ahead=1, ordered=False)
 
     def sample(
         self,
@@ -316,9 +316,9 @@ def _json_web_token(response: httpx.Response) -> str:
     return token
 
 
-def _key(row: Row) -> int:
+def _keys(rows: Sequence[Row]) -> list[int]:
     try:
-        return uuid.UUID(row["id"]).int
+        return [uuid.UUID(row["id"]).int for row in rows]
     except (KeyError, TypeError, ValueError, AttributeError):
         raise UnreadableAnswer("MPDX: a row without a usable id.") from None
 

@@ -8,10 +8,13 @@ process that shares the pipe may do.
 from __future__ import annotations
 
 import errno
+import fcntl
 import io
 import os
 import select
+import stat
 import sys
+import termios
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
@@ -23,6 +26,8 @@ __all__ = ["WholeOutput", "failure", "flush_before", "hurry", "install"]
 
 #: Bytes that a pipe takes without blocking once it takes any.
 _PIECE: Final = select.PIPE_BUF
+#: Bytes written at once to a file on disk, which never waits for a reader.
+_PIECE_OF_FILE: Final = 2**20
 #: Milliseconds between two checks of whether a write must hurry.
 _CHECK: Final = 250
 
@@ -40,6 +45,9 @@ class WholeOutput(io.RawIOBase):
         """Use a file descriptor, which stays open."""
         super().__init__()
         self._descriptor = descriptor
+        self._poll = select.poll()
+        self._poll.register(descriptor, select.POLLOUT)
+        self._capacity = _capacity(descriptor)
         self._patience: float | None = None
         self._hurried_at = 0.0
         self.failure: BaseException | None = None
@@ -72,7 +80,7 @@ class WholeOutput(io.RawIOBase):
         try:
             while left and self.failure is None:
                 self._wait(started)
-                left = left[self._write_some(left[:_PIECE]) :]
+                left = left[self._write_some(left[: self._room()]) :]
         except BaseException as exc:
             self.failure = exc
             raise
@@ -84,14 +92,31 @@ class WholeOutput(io.RawIOBase):
         except BlockingIOError:  # another process filled the pipe
             return 0
 
+    def _room(self) -> int:
+        """Return how many bytes can be written without blocking, once some can."""
+        return self._capacity if self._capacity and _waiting(self._descriptor) == 0 else _PIECE
+
     def _wait(self, started: float) -> None:
         """Wait until a piece can be written without blocking, so that a signal does not interrupt a write."""
-        poll = select.poll()
-        poll.register(self._descriptor, select.POLLOUT)
-        while not poll.poll(_CHECK):
+        while not self._poll.poll(_CHECK):
             since = max(started, self._hurried_at)
             if self._patience is not None and time.monotonic() - since > self._patience:
                 raise TimeoutError(errno.ETIMEDOUT, f"its reader took nothing for {self._patience:g} s")
+
+
+def _capacity(descriptor: int) -> int:
+    """Return how many bytes are taken without blocking where none wait for a reader; 0 if that is unknown."""
+    try:
+        _waiting(descriptor)
+        is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
+        return _PIECE_OF_FILE if is_file else fcntl.fcntl(descriptor, fcntl.F_GETPIPE_SZ)
+    except (AttributeError, OSError):  # not on this system, or no pipe
+        return 0
+
+
+def _waiting(descriptor: int) -> int:
+    """Return how many bytes a pipe holds; a file holds none behind its end."""
+    return int.from_bytes(fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4)), sys.byteorder)
 
 
 def install() -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from itertools import chain
+from itertools import chain, compress
+from operator import not_
+from typing import Final
 
 from mailing_api import values
 from mailing_api.mailjet.answers import valued_rows
@@ -12,17 +14,35 @@ from mailing_api.settings import lookup
 from tap_mailing.mailjet.properties import PropertyValues
 from tap_mailing.mailjet.provider import INCLUDE_ANONYMIZED
 from tap_mailing.mailjet.stream import MailjetStream, ids
-from tap_mailing.records.columns import FLAG, Row, boolean, computed, identifier, integer, text, timestamp
+from tap_mailing.records.columns import (
+    FLAG,
+    Column,
+    Row,
+    boolean,
+    computed,
+    identifier,
+    integer,
+    mapping,
+    text,
+    timestamp,
+)
 from tap_mailing.streams.merge import matched
 
 __all__ = ["Contacts"]
 
 
-def _is_anonymized(row: Row) -> bool:
-    return row.get("Name") == "Anonymized" and _ANONYMIZED_ADDRESS.fullmatch(str(row.get("Email"))) is not None
+_ANONYMIZED: Final = "Anonymized"
+_ANONYMIZED_ADDRESS: Final = re.compile(r"\\x[0-9a-f]+@domain\.invalid", re.IGNORECASE)
 
 
-_ANONYMIZED_ADDRESS = re.compile(r"\\x[0-9a-f]+@domain\.invalid", re.IGNORECASE)
+def _are_anonymized(rows: Sequence[Row]) -> Sequence[bool]:
+    """Whether contacts were deleted, by their name and address."""
+    if _ANONYMIZED not in [row.get("Name") for row in rows]:
+        return [False] * len(rows)
+    return [
+        row.get("Name") == _ANONYMIZED and _ANONYMIZED_ADDRESS.fullmatch(str(row.get("Email"))) is not None
+        for row in rows
+    ]
 
 
 def _contact_status(row: Row) -> str:
@@ -48,7 +68,7 @@ class Contacts(MailjetStream):
             ("IsExcludedFromCampaigns", "IsSpamComplaining", "IsOptInPending"),
             _contact_status,
         ),
-        computed("properties", ("contactdata",), lambda row: row.get("contactdata")),
+        mapping("properties", "contactdata"),
         timestamp("created_at", "CreatedAt"),
         timestamp("updated_at", "LastUpdateAt"),
         boolean("is_excluded_from_campaigns", "IsExcludedFromCampaigns"),
@@ -59,7 +79,7 @@ class Contacts(MailjetStream):
         timestamp("last_activity_at", "LastActivityAt"),
         timestamp("unsubscribed_at", "UnsubscribedAt"),
         text("unsubscribed_by", "UnsubscribedBy"),
-        computed("is_anonymized", ("Email", "Name"), _is_anonymized, FLAG),
+        Column(name="is_anonymized", schema=FLAG, fields=("Email", "Name"), fill=_are_anonymized),
     )
 
     def filters(self) -> dict[str, str]:
@@ -70,7 +90,8 @@ class Contacts(MailjetStream):
         """All contacts; if `properties` is selected, a second, concurrent walk reads their values."""
         pages = self._with_properties() if self.wants("properties") else self.walk(self.filters())
         for page in pages:
-            yield page if self._include_anonymized else [row for row in page if not _is_anonymized(row)]
+            is_gone = [] if self._include_anonymized else _are_anonymized(page)
+            yield list(compress(page, map(not_, is_gone))) if any(is_gone) else page
 
     @property
     def _include_anonymized(self) -> bool:
@@ -81,7 +102,8 @@ class Contacts(MailjetStream):
         contacts = self.walk(self.filters(), share=2)
         data = self.walk(self.filters(), resource="contactdata", share=2, read=valued_rows)
         for page, data_rows in matched(contacts, data, ids):
-            properties.read([row["Data"] for row in data_rows if row is not None])
-            for row, data_row in zip(page, data_rows, strict=True):
-                row["contactdata"] = (data_row and data_row["Data"]) or None
+            having = [row["Data"] if row is not None else {} for row in data_rows]
+            properties.read(having)
+            for row, found in zip(page, having, strict=True):
+                row["contactdata"] = found or None
             yield page

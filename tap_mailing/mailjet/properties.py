@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from itertools import repeat
+from operator import setitem
 from typing import Any, Final
 
 from mailing_api import values
@@ -40,12 +43,11 @@ class PropertyValues:
         names: set[str] = set().union(*found)
         for name in names:
             cast, cast_all = self._casts.get(name, _TEXT)
-            having = [each for each in found if name in each]
-            column = [each[name] for each in having]
+            column = [each[name] for each in found if name in each]
             converted = cast_all(column) or [_cast(value, cast) for value in column]
             if converted is not column:
-                for each, value in zip(having, converted, strict=True):
-                    each[name] = value
+                having = [each for each in found if name in each]
+                deque(map(setitem, having, repeat(name), converted), 0)
 
 
 def _cast(value: Any, cast: Callable[[Any], Any]) -> Any:

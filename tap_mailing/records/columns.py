@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from operator import itemgetter
+from types import NoneType
 from typing import Any
 
 import msgspec
@@ -155,7 +156,7 @@ def json_text(name: str, field: str) -> Column:
 
 def mapping(name: str, field: str) -> Column:
     """An object with any keys, unchanged."""
-    return _column(name, field, {"type": ["object", "null"], "additionalProperties": True}, _each(_as_object))
+    return _column(name, field, {"type": ["object", "null"], "additionalProperties": True}, _objects)
 
 
 def text_mapping(name: str, field: str) -> Column:
@@ -237,7 +238,8 @@ def _each(convert: Callable[[Any], Any]) -> Convert:
 
 
 def _timestamps(page: Sequence[Any]) -> Sequence[Any]:
-    return bulk.timestamps(page) or _moments(values.timestamp)(page)
+    found = bulk.timestamps(page)
+    return list(map(values.timestamp, page)) if found is None else found
 
 
 def _moments(convert: Callable[[Any], Any]) -> Convert:
@@ -247,7 +249,7 @@ def _moments(convert: Callable[[Any], Any]) -> Convert:
 
 def _texts(page: Sequence[Any]) -> Sequence[Any]:
     if set(map(type, page)) == {str}:
-        return [value or None for value in page]
+        return page if all(page) else [value or None for value in page]
     return list(map(values.text, page))
 
 
@@ -266,6 +268,10 @@ def _integers(page: Sequence[Any]) -> Sequence[Any]:
 
 def _booleans(page: Sequence[Any]) -> Sequence[Any]:
     return page if set(map(type, page)) == {bool} else list(map(values.boolean, page))
+
+
+def _objects(page: Sequence[Any]) -> Sequence[Any]:
+    return page if set(map(type, page)) <= {dict, NoneType} else list(map(_as_object, page))
 
 
 def _as_object(value: Any) -> Any:

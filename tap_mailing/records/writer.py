@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from itertools import repeat
 from typing import Any, NoReturn
 
 import msgspec
@@ -44,7 +45,7 @@ class PageWriter(MsgSpecWriter):
             rows: the records, as structs or mappings.
             time_extracted: when the page was read, RFC 3339.
         """
-        lines: Sequence[_Record] = [_Record(stream, row, time_extracted) for row in rows]
+        lines = list(map(_Record, repeat(stream), rows, repeat(time_extracted)))
         if not lines:
             return
         try:

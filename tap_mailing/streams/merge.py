@@ -33,18 +33,18 @@ def matched(
     page.
     """
     rest = iter(others)
-    later: dict[int, Row] = {}
+    read: dict[int, Row] = {}
     reached = -1
     for page in pages:
         keys = keys_of(page)
         wanted, last = frozenset(keys), max(keys, default=-1)
-        found = {key: row for key, row in later.items() if key in wanted}
-        later = {key: row for key, row in later.items() if key > last}
         while reached < last and (rows := next(rest, None)) is not None:
-            for key, row in zip(keys_of(rows), rows, strict=True):
-                if key in wanted:
-                    found[key] = row
-                elif key > last:
-                    later[key] = row
-                reached = max(reached, key)
-        yield page, list(map(found.get, keys))
+            other_keys = keys_of(rows)
+            reached = max(reached, *other_keys)
+            new = dict(zip(other_keys, rows, strict=True))
+            if not wanted.issuperset(new):
+                new = {key: row for key, row in new.items() if key in wanted or key > last}
+            read |= new
+        yield page, list(map(read.get, keys))
+        # Most often nothing was read beyond the page.
+        read = {key: row for key, row in read.items() if key > last} if reached > last else {}

@@ -35,7 +35,7 @@ class Listing:
 
     def walk(self, **options):
         options = {"limit": 5, "ahead": 1, **options}
-        return OffsetWalk(self.fetch, lambda row: row, what="Listing", **options)
+        return OffsetWalk(self.fetch, list, what="Listing", **options)
 
     def read(self, **options):
         return [row for page in self.walk(**options) for row in page]
@@ -134,7 +134,7 @@ MODES = {"ordered": {}, "stable": {"ordered": False}}
 @pytest.mark.parametrize(("gone", "every"), [(1, 1), (1, 2), (1, 10), (30, 10), (3, 1), (30, 1)])
 def test_p6_a_long_walk_lives_through_any_number_of_deletions(mode, gone, every):
     listing = Shrinking(40_000, lambda number: gone * (number % every == 0))
-    walk = OffsetWalk(listing.fetch, lambda row: row, what="Listing", limit=100, ahead=1, **MODES[mode])
+    walk = OffsetWalk(listing.fetch, list, what="Listing", limit=100, ahead=1, **MODES[mode])
     found = [row for page in walk for row in page]
     assert set(range(listing.first, listing.count)) <= set(found)
     assert len(found) == len(set(found))
@@ -146,7 +146,7 @@ def test_p6_a_long_walk_lives_through_any_number_of_deletions(mode, gone, every)
 def test_p6_a_walk_comes_to_its_end_though_rows_go_whenever_it_looks_there(mode, gone, every):
     for count in range(200, 301, 5):
         listing = Shrinking(count, lambda number: gone * (number % every == 0))
-        walk = OffsetWalk(listing.fetch, lambda row: row, what="Listing", limit=100, ahead=1, **MODES[mode])
+        walk = OffsetWalk(listing.fetch, list, what="Listing", limit=100, ahead=1, **MODES[mode])
         found = {row for page in walk for row in page}
         assert set(range(listing.first, listing.count)) <= found
         assert listing.requests < 30
@@ -160,7 +160,7 @@ def test_p6_a_walk_gets_on_whatever_share_of_a_page_each_request_loses(mode, sta
     for share in (5, 10, 20, 30, 40, *((50, 60, 80, 95) if mode in MODES else ())):
         listing = Shrinking(15_000, lambda _, share=share: share, stay)
         walk = (
-            OffsetWalk(listing.fetch, lambda row: row, what="Listing", limit=100, ahead=1, **MODES[mode])
+            OffsetWalk(listing.fetch, list, what="Listing", limit=100, ahead=1, **MODES[mode])
             if mode in MODES
             else UnsortedWalk(listing.fetch, lambda row: row, lambda _: 0, what="Listing", limit=100, ahead=1)
         )
@@ -176,7 +176,7 @@ def test_p6_a_walk_gets_on_whatever_share_of_a_page_each_request_loses(mode, sta
 @pytest.mark.parametrize("mode", MODES)
 def test_p6_many_deletions_at_once_cost_few_steps_back(mode):
     listing = Shrinking(100_000, lambda number: 15_000 * (number == 300))
-    walk = OffsetWalk(listing.fetch, lambda row: row, what="Listing", limit=100, ahead=1, **MODES[mode])
+    walk = OffsetWalk(listing.fetch, list, what="Listing", limit=100, ahead=1, **MODES[mode])
     found = {row for page in walk for row in page}
     assert found == set(range(100_000))
     assert listing.requests < 2 * 1000 + 300
@@ -196,7 +196,7 @@ def test_p6_deletions_make_pages_fetched_ahead_cost_less_than_twice_the_requests
                 return listing.fetch(offset, limit)
 
         walk = (
-            OffsetWalk(fetch, lambda row: row, what="Listing", limit=100, ahead=ahead, **MODES[mode])
+            OffsetWalk(fetch, list, what="Listing", limit=100, ahead=ahead, **MODES[mode])
             if mode in MODES
             else UnsortedWalk(fetch, lambda row: row, lambda _: 0, what="Listing", limit=100, ahead=ahead)
         )
@@ -213,7 +213,7 @@ def most_requests(count, limit):
 
 def reading(mode, fetch, **options):
     if mode in MODES:
-        return OffsetWalk(fetch, lambda row: row, what="Listing", **options, **MODES[mode])
+        return OffsetWalk(fetch, list, what="Listing", **options, **MODES[mode])
     return UnsortedWalk(fetch, lambda row: row, lambda _: 0, what="Listing", **options)
 
 
@@ -293,7 +293,7 @@ def test_p6_shorter_pages_and_deletions_together_hide_nothing(count, limit, most
 
 @pytest.mark.parametrize("mode", MODES)
 def test_p6_a_server_that_ignores_the_offset_fails(mode):
-    walk = OffsetWalk(lambda *_: [1, 2, 3], lambda row: row, what="Listing", limit=3, ahead=1, **MODES[mode])
+    walk = OffsetWalk(lambda *_: [1, 2, 3], list, what="Listing", limit=3, ahead=1, **MODES[mode])
     with pytest.raises(IncompleteExtraction, match="Listing: "):
         list(walk)
 
@@ -305,7 +305,7 @@ def test_p6_a_listing_that_ignores_the_order_fails():
 
 def test_p6_a_listing_that_never_holds_still_fails():
     listing = Shrinking(100_000, lambda _: 200)
-    walk = OffsetWalk(listing.fetch, lambda row: row, what="Listing", limit=100, ahead=1, max_rereads=3)
+    walk = OffsetWalk(listing.fetch, list, what="Listing", limit=100, ahead=1, max_rereads=3)
     with pytest.raises(IncompleteExtraction, match="Listing: rows moved"):
         list(walk)
 
@@ -320,7 +320,7 @@ def test_a_failing_page_fails_the_walk_after_the_pages_before_it(ahead):
             raise ProviderFault("down")
         return listing.fetch(offset, limit)
 
-    walk = OffsetWalk(fetch, lambda row: row, what="Listing", limit=5, ahead=ahead)
+    walk = OffsetWalk(fetch, list, what="Listing", limit=5, ahead=ahead)
     with pytest.raises(ProviderFault):
         found.extend(row for page in walk for row in page)
     assert found == list(range(21))
@@ -337,7 +337,7 @@ def test_pages_are_fetched_side_by_side():
         active.remove(offset)
         return listing.fetch(offset, limit)
 
-    walk = OffsetWalk(fetch, lambda row: row, what="Listing", limit=5, ahead=4)
+    walk = OffsetWalk(fetch, list, what="Listing", limit=5, ahead=4)
     assert [row for page in walk for row in page] == listing.rows
     assert 2 <= max(most) <= 4
 

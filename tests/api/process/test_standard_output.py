@@ -60,6 +60,48 @@ def test_everything_arrives_once_and_in_order(blocks, size, length):
     assert b"".join(found) == b"".join(messages)
 
 
+@pytest.fixture
+def writes(monkeypatch):
+    """The lengths of all writes."""
+    lengths = []
+    write = os.write
+
+    def noted(file, piece):
+        lengths.append(len(piece))
+        return write(file, piece)
+
+    monkeypatch.setattr(os, "write", noted)
+    return lengths
+
+
+@pytest.mark.parametrize("pages", [1, 16])
+def test_a_pipe_that_is_empty_is_filled_by_one_write(writes, pages):
+    with pipe(pages=pages) as (_, writable):
+        output = WholeOutput(writable)
+        output.write(b"x" * (4096 * pages))
+        output.hurry(0.0)
+        with pytest.raises(TimeoutError):
+            output.write(b"y")
+    assert writes == [4096 * pages]
+
+
+def test_a_pipe_that_holds_something_gets_only_what_it_surely_takes(writes):
+    with pipe(pages=4) as (_, writable):
+        output = WholeOutput(writable)
+        output.write(b"x")
+        output.write(b"y" * 3 * 4096)
+    assert writes == [1, 4096, 4096, 4096]
+
+
+def test_a_file_gets_everything_at_once(writes, tmp_path):
+    with (tmp_path / "out").open("wb") as file:
+        output = WholeOutput(file.fileno())
+        output.write(b"x" * 100_000)
+        output.write(b"y" * 100_000)
+    assert writes == [100_000, 100_000]
+    assert (tmp_path / "out").read_bytes() == b"x" * 100_000 + b"y" * 100_000
+
+
 @pytest.mark.parametrize("blocks", [True, False])
 def test_after_a_reader_went_away_nothing_more_is_tried(blocks):
     with pipe(blocks=blocks) as (readable, writable):
