@@ -10,11 +10,16 @@ import msgspec
 
 from target_mailing.delivery.queue import DestinationQueue
 from target_mailing.delivery.sent_rows import SentRows
-from target_mailing.destination import Again, Done, Finished, Refusal, Step, Work
+from target_mailing.destination import Again, Candidate, Done, Finished, Refusal, Step, Work
 from target_mailing.journal.journal import StoredBatch
 from target_mailing.row import Row
 
-__all__ = ["MAX_SPLIT_CALLS", "Batch", "Losses", "SplitBudget"]
+__all__ = ["MAX_SPLIT_CALLS", "Batch", "Losses", "SplitBudget", "Verdict"]
+
+#: The fate of a batch: its job was found; it has ended; its rows are refused, although they may still arrive; the
+#: run fails at it; or None for a batch of an earlier run that has no job.
+Verdict = Candidate | Finished | Refusal | BaseException | None
+
 
 #: Calls that may be spent on finding the failing rows of one batch; this many times more if each job's count shows
 #: whether all of its rows arrived.

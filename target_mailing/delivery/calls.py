@@ -98,5 +98,14 @@ class Calls:
 
         self._call(self._workers, undo, lambda _: then())
 
+    def rewind(self, batch: Batch, then: Callable[[], None]) -> None:
+        """The same, with the batch back at the step where it begins again."""
+
+        def undone() -> None:
+            batch.rewind()
+            then()
+
+        self.undo(batch, undone)
+
     def _call(self, pool: DaemonPool, call: Callable[[], _T], then: Callable[[Future[_T]], Any]) -> None:
         pool.submit(call).add_done_callback(lambda future: self._notify(lambda: then(future)))

@@ -20,18 +20,18 @@ from typing import Final
 
 from mailing_api.errors import ProviderFault, RateLimited, UnreadableAnswer
 from target_mailing.delivery.adoption import changed, cut, owners, sample
-from target_mailing.delivery.batch import Batch
+from target_mailing.delivery.batch import Batch, Verdict
 from target_mailing.delivery.calls import Calls
 from target_mailing.delivery.following import Following
 from target_mailing.delivery.freshness import is_outdated
+from target_mailing.delivery.late_jobs import LateJobs
 from target_mailing.delivery.queue import DestinationQueue
 from target_mailing.delivery.slots import Slots
-from target_mailing.delivery.strays import Strays
 from target_mailing.destination import Candidate, Finished, Progress, Refusal, Step, Work
 from target_mailing.journal.journal import Journal
 from target_mailing.row import Row
 
-__all__ = ["Doubts", "Verdicts"]
+__all__ = ["Doubts"]
 
 logger = logging.getLogger("target-mailing.delivery")
 
@@ -46,25 +46,6 @@ _NOT_THERE: Final = Refusal("unconfirmed", "not there")
 
 #: The candidates for each batch that was looked for; None where the provider lists no such jobs.
 _Found = list[Sequence[Candidate] | None]
-
-
-@dataclass(frozen=True)
-class Verdicts:
-    """What the engine does with a batch whose doubt is over.
-
-    Attributes:
-        adopt: its job was found.
-        discard: it is of an earlier run, and its job was not found.
-        give_up: its candidates did not end in time.
-        leave: the run fails at it.
-        begin: continue with a step that the look held up.
-    """
-
-    adopt: Callable[[Batch, Candidate], None]
-    discard: Callable[[Batch], None]
-    give_up: Callable[[Batch, Refusal], None]
-    leave: Callable[[Batch, BaseException], None]
-    begin: Callable[[Batch], None]
 
 
 @dataclass(eq=False)
@@ -121,17 +102,38 @@ class _List:
 class Doubts:
     """The batches in doubt of one run; only the thread that owns the batches uses it."""
 
-    def __init__(self, journal: Journal, calls: Calls, slots: Slots, following: Following, verdicts: Verdicts) -> None:
-        """Make it with no doubt."""
+    def __init__(
+        self,
+        journal: Journal,
+        calls: Calls,
+        slots: Slots,
+        following: Following,
+        late_jobs: LateJobs,
+        *,
+        go_on: Callable[[Batch], None],
+        over: Callable[[Batch, Verdict], None],
+    ) -> None:
+        """Make it with no doubt.
+
+        Args:
+            journal: the local memory.
+            calls: makes the calls.
+            slots: the batches under way; one in doubt takes none.
+            following: knows how long jobs are followed.
+            late_jobs: takes batches that are sent again.
+            go_on: takes the next step of a batch that waited for a look.
+            over: takes a batch whose doubt is over.
+        """
         self._journal = journal
         self._calls = calls
         self._slots = slots
-        self._verdicts = verdicts
+        self._go_on = go_on
+        self._over = over
         self._following = following
         self._lists: dict[DestinationQueue, _List] = {}
         self._again: dict[DestinationQueue, deque[Batch]] = {}
         self._failure: Exception | None = None
-        self.strays = Strays(journal, calls)
+        self._late_jobs = late_jobs
 
     def __len__(self) -> int:
         """Batches in doubt, or to be sent again."""
@@ -176,26 +178,21 @@ class Doubts:
         """Whether something else comes first, after which `turn` is called anyway."""
         return place.is_busy or place.is_paused
 
-    def turn(self, now: float, *, failure: Exception | None, is_last: bool) -> None:
+    def turn(self, now: float, *, failure: Exception | None) -> None:
         """Look where it is time to look.
 
         Args:
             now: monotonic seconds.
             failure: of the run: then only what was not looked for yet is.
-            is_last: everything else has ended, and no more will come.
         """
         self._failure = failure
-        if failure is not None:
-            self.strays.forget()
-        elif is_last:
-            self.strays.look()
         for queue, place in list(self._lists.items()):
             if place.is_busy:
                 continue
             if failure is not None:
                 self._leave_late(queue, place, failure)
             if not place.doubts:
-                self._go_on(place)
+                self._release(place)
             elif now >= place.due:
                 self._look(queue, place, now)
 
@@ -203,8 +200,7 @@ class Doubts:
         """The run has failed: leave batches whose jobs could only show up late."""
         late = [one.batch for one in place.doubts if one.first_at is not None and not one.is_running]
         for batch in [*self._again.pop(queue, ()), *late]:
-            self._over(place, batch)
-            self._leave(batch, failure)
+            self._end(place, batch, failure)
 
     # Looking
 
@@ -226,7 +222,7 @@ class Doubts:
     def _looked(self, place: _List, asked: list[_Doubt], future: Future[_Found], *, lists_at: float | None) -> None:
         place.is_busy = False
         if lists_at is not None:
-            self._go_on(place)
+            self._release(place)
         error = future.exception()
         if error is not None:
             self._failed(place, error)
@@ -243,8 +239,7 @@ class Doubts:
     def _note(self, place: _List, one: _Doubt, candidates: Sequence[Candidate] | None, lists_at: float | None) -> None:
         """Note what was seen; a look that only follows says nothing about jobs that no listing showed in a pause."""
         if candidates is None:
-            self._over(place, one.batch)
-            self._send_again(one.batch)
+            self._send_again(place, one.batch)
             return
         if lists_at is not None:
             one.first_at = lists_at if one.first_at is None else one.first_at
@@ -265,12 +260,7 @@ class Doubts:
         for one in running:
             reason = self._following.overdue(one.batch)
             if reason is not None:
-                self._over(place, one.batch)
-            if isinstance(reason, Refusal):
-                self._slots.retake(one.batch)
-                self._verdicts.give_up(one.batch, reason)
-            elif reason is not None:
-                self._leave(one.batch, reason)
+                self._end(place, one.batch, reason)
 
     def _failed(self, place: _List, error: BaseException) -> None:
         """A look failed: the jobs themselves may be well."""
@@ -281,22 +271,17 @@ class Doubts:
             place.due = time.monotonic() + place.doubts[0].batch.queue.settings.poll_max_interval
             return
         for one in list(place.doubts):
-            self._over(place, one.batch)
-            self._leave(one.batch, error)
+            self._end(place, one.batch, error)
 
-    def _go_on(self, place: _List) -> None:
+    def _release(self, place: _List) -> None:
         """The look is over: submissions are made again."""
         place.is_paused = False
         held, place.held = place.held, []
         for batch in held:
             if is_outdated(batch.evidence, time.time()):
-                self._calls.undo(batch, partial(self._read_again, batch))
+                self._calls.rewind(batch, partial(self._go_on, batch))
             else:
-                self._verdicts.begin(batch)
-
-    def _read_again(self, batch: Batch) -> None:
-        batch.rewind()
-        self._verdicts.begin(batch)
+                self._go_on(batch)
 
     # Deciding
 
@@ -350,35 +335,31 @@ class Doubts:
             if one in theirs:
                 self._adopt(place, one.batch, theirs[one])
             elif one.first_at is not None and one.listed_at == math.inf:
-                self._over(place, one.batch)
                 if not one.batch.step.prepares:
-                    self.strays.add(one.batch, one.candidates.keys())
-                self._send_again(one.batch)
+                    self._late_jobs.add(one.batch, one.candidates.keys())
+                self._send_again(place, one.batch)
         place.due = min((one.listed_at for one in place.doubts), default=math.inf)
 
     def _adopt(self, place: _List, batch: Batch, job: Candidate) -> None:
         logger.info("Batch %d: step %r was already done; continuing from there", batch.number, batch.step.name)
-        self._over(place, batch)
+        self._end(place, batch, job)
+
+    def _end(self, place: _List, batch: Batch, verdict: Verdict) -> None:
+        self._forget(place, batch)
         self._slots.retake(batch)
-        self._verdicts.adopt(batch, job)
+        self._over(batch, verdict)
 
     @staticmethod
-    def _over(place: _List, batch: Batch) -> None:
+    def _forget(place: _List, batch: Batch) -> None:
         place.doubts = [one for one in place.doubts if one.batch is not batch]
 
-    def _send_again(self, batch: Batch) -> None:
+    def _send_again(self, place: _List, batch: Batch) -> None:
         """No job has the rows of a batch, as far as the provider shows."""
-        if batch.recovered:
-            self._slots.retake(batch)
-            self._verdicts.discard(batch)
-        elif self._failure is not None:
-            self._leave(batch, self._failure)
+        if batch.recovered or self._failure is not None:
+            self._end(place, batch, None if batch.recovered else self._failure)
         else:
+            self._forget(place, batch)
             self._again.setdefault(batch.queue, deque()).append(batch)
-
-    def _leave(self, batch: Batch, error: BaseException) -> None:
-        self._slots.retake(batch)
-        self._verdicts.leave(batch, error)
 
 
 def _is_there(progress: Progress) -> bool:

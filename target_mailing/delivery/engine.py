@@ -14,13 +14,14 @@ from concurrent.futures import Future
 
 from mailing_api.counted import counted
 from mailing_api.errors import MailingError, ProviderFault, RateLimited, UnreadableAnswer
-from target_mailing.delivery.batch import Batch
+from target_mailing.delivery.batch import Batch, Verdict
 from target_mailing.delivery.brake import SPLITTING_STOPPED, Brake
 from target_mailing.delivery.calls import Calls
 from target_mailing.delivery.closing import CLOSING, Closing
-from target_mailing.delivery.doubts import Doubts, Verdicts
+from target_mailing.delivery.doubts import Doubts
 from target_mailing.delivery.errors import DeliveryFailed
 from target_mailing.delivery.following import Following
+from target_mailing.delivery.late_jobs import LateJobs
 from target_mailing.delivery.outcomes import Outcomes
 from target_mailing.delivery.queue import DestinationQueue
 from target_mailing.delivery.queues import Queues
@@ -65,11 +66,11 @@ class Delivery:
         self._slots = Slots(jobs_in_flight)
         self._following = Following(self._calls, self._slots, journal, take=self._continue, runs=self._wait)
         self._brake = Brake()
-        verdicts = Verdicts(self._adopt, self._discard_lost, self._abandon, self._leave, self._begin_step)
-        self._doubts = Doubts(journal, self._calls, self._slots, self._following, verdicts)
+        self.late_jobs = LateJobs(journal, self._calls)
         self.counts: Counter[str] = Counter()
-        steps = (self._begin_step, self._continue, self._finish, self._give_up, self._leave)
-        self._resubmission = Resubmission(self._slots, self._following, self._calls, self.counts, *steps)
+        parts = (self._calls, self._slots, self._following)
+        self._doubts = Doubts(journal, *parts, self.late_jobs, go_on=self._continue, over=self._over)
+        self._resubmission = Resubmission(*parts, self.counts, go_on=self._continue, over=self._over)
         self._ending = False
         #: No new batch begins for now.
         self.is_held = False
@@ -102,7 +103,9 @@ class Delivery:
         now = time.monotonic()
         self._following.turn(now)
         self.queues.turn(now, ending=self._ending)
-        self._doubts.turn(now, failure=self.error, is_last=self._ending and self._has_ended())
+        self._doubts.turn(now, failure=self.error)
+        if self._has_ended() and (self._ending or self.error is not None):
+            self.late_jobs.look()
         if self.error is not None:
             self._slots.abandon_waiting()
         while (waiting := self._slots.next()) is not None:
@@ -138,7 +141,7 @@ class Delivery:
 
     def is_idle(self) -> bool:
         """Whether nothing is under way; after an error, waiting rows do not matter."""
-        return self._has_ended() and self._doubts.strays.is_idle
+        return self._has_ended() and self.late_jobs.is_idle
 
     def _has_ended(self) -> bool:
         return not (self._slots or self._doubts) and (self.error is not None or self.queues.is_empty())
@@ -312,10 +315,8 @@ class Delivery:
             self._slots.refused(batch.since, time.time())
         self._following.runs(batch, again)
         reason = self._following.overdue(batch)
-        if isinstance(reason, Refusal):
-            self._abandon(batch, reason)
-        elif reason is not None:
-            self._leave(batch, reason)
+        if reason is not None:
+            self._over(batch, reason)
         else:
             batch.put_off(again)
             self._following.again(batch, again.after)
@@ -328,14 +329,22 @@ class Delivery:
         self._slots.free(batch)
         self._doubts.add(batch)
 
-    def _adopt(self, batch: Batch, job: Candidate) -> None:
-        self.counts["adopted"] += 1
-        self._step_done(batch, Done(job.evidence))
-
-    def _discard_lost(self, batch: Batch) -> None:
-        self._discard(batch, is_uncertain=not batch.step.prepares)
-
     # Results
+
+    def _over(self, batch: Batch, verdict: Verdict) -> None:
+        if isinstance(verdict, Candidate):
+            self.counts["adopted"] += 1
+            self._step_done(batch, Done(verdict.evidence))
+        elif isinstance(verdict, Finished):
+            self._finish(batch, verdict)
+        elif isinstance(verdict, Refusal):
+            work = self._calls.work(batch)
+            finished, refusals = Finished(withheld=work.withheld), dict.fromkeys(work.sent, verdict)
+            self._calls.undo(batch, lambda: self._give_up(batch, finished, refusals))
+        elif verdict is None:
+            self._discard(batch, is_uncertain=not batch.step.prepares)
+        else:
+            self._leave(batch, verdict)
 
     def _finish(self, batch: Batch, finished: Finished) -> None:
         finished = batch.with_refused(finished)
@@ -356,12 +365,6 @@ class Delivery:
         """Whether a batch is not split, and stays for the next run."""
         names_rows = not finished.unresolved or finished.rejected or len(batch.rows) == 1
         return self.error is not None or (not names_rows and self._brake.failed(is_part=batch.is_part))
-
-    def _abandon(self, batch: Batch, reason: Refusal) -> None:
-        """A job did not end in time: its rows may still arrive."""
-        work = self._calls.work(batch)
-        finished, refusals = Finished(withheld=work.withheld), dict.fromkeys(work.sent, reason)
-        self._calls.undo(batch, lambda: self._give_up(batch, finished, refusals))
 
     def _give_up(self, batch: Batch, finished: Finished, refusals: Mapping[int, Refusal]) -> None:
         """No job shows whether these rows arrived: they are refused, unless they can be read back from the provider."""

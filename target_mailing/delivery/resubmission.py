@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from target_mailing.delivery.batch import Batch
+from target_mailing.delivery.batch import Batch, Verdict
 from target_mailing.delivery.calls import Calls
 from target_mailing.delivery.errors import DeliveryFailed
 from target_mailing.delivery.following import Following
@@ -22,26 +22,20 @@ class Resubmission:
     """What is done with a batch whose reply was lost, and of which no job was found.
 
     Attributes:
+        calls: to clean up after its steps.
         slots: in which it is.
         following: of batches that wait.
-        calls: to clean up after its steps.
         counts: of the run's events.
-        begin: begin its current step.
-        go_on: continue with another batch.
-        finish: it has ended.
-        give_up: these of its rows are refused, unless they can be read back.
-        leave: the run fails at it.
+        go_on: take the next step of a batch, this one or another.
+        over: takes a batch that is not sent again.
     """
 
+    calls: Calls
     slots: Slots
     following: Following
-    calls: Calls
     counts: Counter[str]
-    begin: Callable[[Batch], None]
     go_on: Callable[[Batch], None]
-    finish: Callable[[Batch, Finished], None]
-    give_up: Callable[[Batch, Finished, Mapping[int, Refusal]], None]
-    leave: Callable[[Batch, BaseException], None]
+    over: Callable[[Batch, Verdict], None]
 
     def submit(self, batch: Batch) -> None:
         """Send a batch again, which has a slot."""
@@ -49,17 +43,13 @@ class Resubmission:
         batch.losses = batch.losses.and_now(batch.queue.answered.at)
         if batch.lost < MAX_LOST:
             self.counts["resubmitted"] += 0 if batch.step.prepares else len(batch.rows)
-            self.calls.undo(batch, lambda: self._begin(batch))
+            self.calls.rewind(batch, lambda: self.go_on(batch))
         elif len(batch.rows) > 1:  # the connection may be cut because the batch is too large
             reason = f"no response to {MAX_LOST} submissions"
             finished = Finished(unresolved=True, absent=batch.step.prepares, reason=reason)
-            self.calls.undo(batch, lambda: self.finish(batch, finished))
+            self.calls.undo(batch, lambda: self.over(batch, finished))
         else:
             self.judge(batch)
-
-    def _begin(self, batch: Batch) -> None:
-        batch.rewind()
-        self.begin(batch)
 
     def judge(self, batch: Batch) -> None:
         """A single row was never answered, perhaps while the provider answers other requests."""
@@ -69,12 +59,11 @@ class Resubmission:
         others = self.slots.taken(queue) - self.following.waiting(queue) - 1
         verdict = judged_alone(batch, has_others=has_next or others > 0)
         if verdict is None:
-            self.leave(batch, DeliveryFailed(f"No response after {MAX_LOST} attempts to send a single row."))
+            self.over(batch, DeliveryFailed(f"No response after {MAX_LOST} attempts to send a single row."))
         elif isinstance(verdict, Refusal):
-            finished = Finished(absent=batch.step.prepares)
-            self.calls.undo(batch, lambda: self.give_up(batch, finished, {0: verdict}))
+            self.over(batch, verdict)
         elif verdict == "send" and has_waited:
-            self.begin(batch)
+            self.go_on(batch)
         else:
             batch.rewind()
             batch.waits = True

@@ -10,6 +10,8 @@ import httpx
 import pytest
 
 from target_mailing.delivery.errors import DeliveryFailed
+from target_mailing.delivery.late_jobs import LateJobs
+from target_mailing.run import _terminate
 from tests.target.conftest import people, person, schema, state
 from tests.target.test_command import until
 
@@ -105,6 +107,38 @@ def test_p3_people_of_a_job_that_shows_up_after_they_were_sent_again_are_unconfi
     result = mailjet.deliver(rows)
     assert (result.counts(), told(result)) == ({"delivered": 5}, (0, 5))
     assert "5 contacts may have older content again" in result.log
+    assert mailjet.deliver(rows).counts() == {"delivered": 5}
+    assert mailjet.deliver(rows).counts() == {"unchanged": 5}
+
+
+def test_p3_a_run_that_fails_looks_for_late_jobs_too(mailjet):
+    mailjet.sandbox.mailjet.change(job_listed_after_seconds=0.5)
+    mailjet.sandbox.mailjet.plan_jobs([{}, {"seconds": 0.8}])
+    lose(mailjet)
+    mailjet.sandbox.faults.add(kind="status", status=403, times=None, skip=1, **SUBMIT)
+    rows = [schema(), *people(range(5)), state(1)]
+    readable, writable = os.pipe()
+    with os.fdopen(readable) as source, os.fdopen(writable, "w") as fed:
+        run, results = in_thread(mailjet, source, batch_rows=5)
+        fed.write(mailjet.text(rows))
+        fed.flush()
+        until(lambda: len(mailjet.sandbox.mailjet.jobs()) == 2)
+        fed.write(mailjet.text(people(range(5, 10))))
+        fed.close()
+        run.join(20)
+    mailjet.sandbox.faults.clear()
+    assert results[0].error is not None
+    assert "5 contacts may have older content again" in results[0].log
+    assert mailjet.deliver(rows).counts() == {"delivered": 5}
+
+
+def test_p3_a_run_that_is_stopped_before_it_looks_for_late_jobs_leaves_their_people_unconfirmed(mailjet, monkeypatch):
+    lose(mailjet, "reset")
+    rows = [schema(), *people(range(5)), state(1)]
+    with monkeypatch.context() as stopping:
+        stopping.setattr(LateJobs, "look", lambda _: _terminate(15))
+        with pytest.raises(SystemExit):
+            mailjet.deliver(rows)
     assert mailjet.deliver(rows).counts() == {"delivered": 5}
     assert mailjet.deliver(rows).counts() == {"unchanged": 5}
 
