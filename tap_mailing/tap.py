@@ -158,7 +158,8 @@ class TapMailing(MailingPlugin, Tap):
             were = "was" if len(failures) == 1 else "were"
             raise StreamsFailed(
                 f"{len(failures)} of {counted(len(selected), 'stream')} {were} not read completely: "
-                f"{_by_kind(failures)}. Their bookmarks are unchanged; the log above has the reasons."
+                f"{_by_kind(failures)}. Correct what the log above says of them, then run again: their bookmarks are "
+                "unchanged, so nothing is skipped."
             )
 
     def run_connection_test(self) -> bool:  # type: ignore[misc]  # final in the SDK for type checkers only
@@ -189,7 +190,8 @@ class TapMailing(MailingPlugin, Tap):
         self._log_test(tried, failures, held)
         if failures:
             raise StreamsFailed(
-                f"{len(failures)} of {counted(len(tried), 'stream')} could not be read: {_by_kind(failures)}."
+                f"{len(failures)} of {counted(len(tried), 'stream')} could not be read: {_by_kind(failures)}. Correct "
+                "what the log above says of them, then test again."
             )
         return True
 

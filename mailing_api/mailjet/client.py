@@ -18,6 +18,7 @@ import msgspec
 
 from mailing_api.errors import ConfigurationError, UnreadableAnswer
 from mailing_api.http.client import Connection, HttpClient
+from mailing_api.http.pace import Pace
 from mailing_api.http.paging import OffsetWalk, UnsortedWalk
 from mailing_api.http.paths import segment
 from mailing_api.http.urls import canonical, check_url
@@ -85,9 +86,10 @@ class MailjetClient:
         config: Mapping[str, Any],
         *,
         environ: Mapping[str, str] = os.environ,
+        max_requests_per_second: float | None = None,
         **options: Any,
     ) -> MailjetClient:
-        """Make a client from the `mailjet_` settings; `options` go to the constructor.
+        """Make a client from the `mailjet_` settings; `options` go to the constructor, and the rate to its pace.
 
         Raises:
             ConfigurationError: a credential is missing or the base URL is no URL.
@@ -99,7 +101,8 @@ class MailjetClient:
                     f"Setting `{setting.name}` is missing: set it, or the environment variable {setting.env}."
                 )
         check_url("mailjet_base_url", base_url, "https://api.mailjet.com")
-        return cls(api_key=api_key, secret_key=secret_key, base_url=base_url, account=account, **options)
+        pace = Pace(max_requests_per_second)
+        return cls(api_key=api_key, secret_key=secret_key, base_url=base_url, account=account, pace=pace, **options)
 
     def close(self) -> None:
         """Close all connections."""

@@ -104,9 +104,14 @@ class MpdxClient:
 
     @classmethod
     def from_settings(
-        cls, config: Mapping[str, Any], *, environ: Mapping[str, str] = os.environ, **options: Any
+        cls,
+        config: Mapping[str, Any],
+        *,
+        environ: Mapping[str, str] = os.environ,
+        max_requests_per_second: float | None = None,
+        **options: Any,
     ) -> MpdxClient:
-        """Make a client from the `mpdx_` settings; `options` go to the constructor.
+        """Make a client from the `mpdx_` settings; `options` go to the constructor, and the rate to its pace.
 
         Raises:
             ConfigurationError: a setting is missing or wrong.
@@ -118,7 +123,7 @@ class MpdxClient:
         own["export_filter"] = export_filter(own["export_filter"])
         if own["account_lists"] is not None and not own["account_lists"]:
             raise ConfigurationError("Setting `mpdx_account_lists` is empty; remove it to read all.")
-        return cls(**own, **options)
+        return cls(**own, pace=mpdx_pace(max_requests_per_second), **options)
 
     def close(self) -> None:
         """Close all connections."""

@@ -15,9 +15,8 @@ if TYPE_CHECKING:
         MailingList,
         PostgridClient,
         Resource,
-        postgrid_pace,
     )
-    from mailing_api.postgrid.settings import POSTGRID_SETTINGS
+    from mailing_api.postgrid.settings import POSTGRID_SETTINGS, postgrid_pace
 
 __all__ = [
     "PAGE_SIZE",

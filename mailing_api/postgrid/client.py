@@ -21,19 +21,18 @@ import msgspec
 from mailing_api.errors import ConfigurationError, MailingError, NotFound, UnreadableAnswer
 from mailing_api.http.client import Connection, HttpClient
 from mailing_api.http.downloads import Downloads
-from mailing_api.http.pace import Pace
 from mailing_api.http.paging import UnsortedWalk
 from mailing_api.http.paths import segment
 from mailing_api.http.urls import canonical
 from mailing_api.postgrid.answers import Page, Row, code, metadata_of, one, page, read_error, something
 from mailing_api.postgrid.api_key import ApiKey
 from mailing_api.postgrid.form import multipart
-from mailing_api.postgrid.settings import POSTGRID_SETTINGS, check_key, endpoint, wrong_mode
+from mailing_api.postgrid.settings import POSTGRID_SETTINGS, check_key, endpoint, postgrid_pace, wrong_mode
 from mailing_api.settings import lookup, named
 from mailing_api.values import timestamp_of
 
 __all__ = [
-    "PAGE_SIZE", "Import", "JobWork", "Listing", "MailingList", "PostgridClient", "Resource", "postgrid_pace"
+    "PAGE_SIZE", "Import", "JobWork", "Listing", "MailingList", "PostgridClient", "Resource"
 ]  # fmt: skip
 
 logger = logging.getLogger(__name__)
@@ -43,14 +42,6 @@ JobWork = Literal["addContacts", "removeContacts", "addMailingListImports", "rem
 
 #: The greatest `limit` that PostGrid's own library sends; the effect of a greater one is unverified.
 PAGE_SIZE: Final = 100
-
-
-def postgrid_pace(max_per_second: float | None = None) -> Pace:
-    """Return a pace that is careful by default: PostGrid does not publish its limits.
-
-    Another product of PostGrid allows 5 requests a second.
-    """
-    return Pace(4.0 if max_per_second is None else max_per_second)
 
 
 class PostgridClient:
@@ -95,9 +86,14 @@ class PostgridClient:
 
     @classmethod
     def from_settings(
-        cls, config: Mapping[str, Any], *, environ: Mapping[str, str] = os.environ, **options: Any
+        cls,
+        config: Mapping[str, Any],
+        *,
+        environ: Mapping[str, str] = os.environ,
+        max_requests_per_second: float | None = None,
+        **options: Any,
     ) -> PostgridClient:
-        """Make a client from the `postgrid_` settings; `options` go to the constructor.
+        """Make a client from the `postgrid_` settings; `options` go to the constructor, and the rate to its pace.
 
         Raises:
             ConfigurationError: a setting is missing or wrong.
@@ -109,7 +105,8 @@ class PostgridClient:
                 f"{POSTGRID_SETTINGS[0].env}."
             )
         check_key(api_key, live=live)
-        return cls(api_key=api_key, base_url=base_url, account=account, live=live, **options)
+        pace = postgrid_pace(max_requests_per_second)
+        return cls(api_key=api_key, base_url=base_url, account=account, live=live, pace=pace, **options)
 
     def close(self) -> None:
         """Close all connections."""

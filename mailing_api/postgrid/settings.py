@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 from mailing_api.errors import ConfigurationError
+from mailing_api.http.pace import Pace
 from mailing_api.http.urls import check_url
 from mailing_api.settings import Setting
 
-__all__ = ["POSTGRID_SETTINGS", "check_key", "endpoint", "wrong_mode"]
+__all__ = ["POSTGRID_SETTINGS", "check_key", "endpoint", "postgrid_pace", "wrong_mode"]
 
 #: The product and its only version.
 _PRODUCT: Final = "/print-mail/v1"
@@ -81,3 +82,11 @@ def wrong_mode(*, live: bool) -> ConfigurationError:
     return ConfigurationError(
         f"Setting `postgrid_live` is {str(live).lower()}, but `postgrid_api_key` is a {kind} key: correct one of them."
     )
+
+
+def postgrid_pace(max_per_second: float | None = None) -> Pace:
+    """Return a pace that is careful by default: PostGrid does not publish its limits.
+
+    Another product of PostGrid allows 5 requests a second.
+    """
+    return Pace(4.0 if max_per_second is None else max_per_second)

@@ -131,16 +131,21 @@ class SesClient:
 
     @classmethod
     def from_settings(
-        cls, config: Mapping[str, Any], *, environ: Mapping[str, str] = os.environ, **options: Any
+        cls,
+        config: Mapping[str, Any],
+        *,
+        environ: Mapping[str, str] = os.environ,
+        max_requests_per_second: float | None = None,
+        **options: Any,
     ) -> SesClient:
-        """Make a client from the `ses_` settings; `options` go to the constructor.
+        """Make a client from the `ses_` settings; `options` go to the constructor, and the rate to its pace.
 
         Raises:
             ConfigurationError: a setting is missing or wrong, or botocore is.
         """
         own = {setting.name.removeprefix("ses_"): lookup(setting, config, environ) for setting in SES_SETTINGS}
         check(own)
-        return cls(**own, **options)
+        return cls(**own, pace=Pace(max_requests_per_second), **options)
 
     def close(self) -> None:
         """Close all connections."""

@@ -24,6 +24,6 @@ PROVIDER: Final = Provider(
     settings=(*MAILJET_SETTINGS, INCLUDE_ANONYMIZED),
     selected_by=MAILJET_SETTINGS[:1],
     needed_with=MAILJET_SETTINGS[1:2],
-    connect="tap_mailing.mailjet.streams:connect",
+    connect="mailing_api.mailjet.client:MailjetClient.from_settings",
     streams="tap_mailing.mailjet.streams:STREAMS",
 )

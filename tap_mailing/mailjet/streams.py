@@ -14,8 +14,6 @@ from typing import Any, Final
 
 from mailing_api import values
 from mailing_api.errors import NotFound
-from mailing_api.http.pace import Pace
-from mailing_api.mailjet.client import MailjetClient
 from tap_mailing.mailjet.contacts import Contacts
 from tap_mailing.mailjet.import_jobs import ImportJobs
 from tap_mailing.mailjet.stream import MailjetStream, by_id
@@ -35,7 +33,7 @@ from tap_mailing.records.columns import (
 from tap_mailing.streams.merge import union
 from tap_mailing.streams.prefetch import in_order
 
-__all__ = ["STREAMS", "connect"]
+__all__ = ["STREAMS"]
 
 
 def _counters(*fields: str) -> tuple[Column, ...]:
@@ -263,13 +261,6 @@ class ListUnsubscribes(MailjetStream):
         params = {**filters, "ContactsList": number, "Sort": "ID"}
         pages = iter(self.client.rows(self.resource, params=params, key="ListRecipientID", ahead=1, ordered=False))
         return number, list(islice(pages, 2)), pages
-
-
-def connect(
-    config: Mapping[str, Any], *, max_requests_per_second: float | None = None, **options: Any
-) -> MailjetClient:
-    """See `Provider.connect`."""
-    return MailjetClient.from_settings(config, pace=Pace(max_requests_per_second), **options)
 
 
 STREAMS: Final = (

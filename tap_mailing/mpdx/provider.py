@@ -14,6 +14,6 @@ PROVIDER: Final = Provider(
     title="MPDX",
     settings=MPDX_SETTINGS,
     selected_by=MPDX_SETTINGS[:2],
-    connect="tap_mailing.mpdx.streams:connect",
+    connect="mailing_api.mpdx.client:MpdxClient.from_settings",
     streams="tap_mailing.mpdx.streams:STREAMS",
 )

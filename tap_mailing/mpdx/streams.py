@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Iterator, Sequence
+from typing import Final
 
-from mailing_api.mpdx.client import MpdxClient, mpdx_pace
+from mailing_api.mpdx.client import MpdxClient
 from tap_mailing.mpdx.contacts import Contacts
 from tap_mailing.mpdx.exports import ContactExportRows, ContactExports
 from tap_mailing.mpdx.people import People
@@ -13,7 +13,7 @@ from tap_mailing.mpdx.stream import MpdxStream
 from tap_mailing.records.columns import Row, identifier, text, timestamp
 from tap_mailing.streams.base import MailingStream
 
-__all__ = ["STREAMS", "connect"]
+__all__ = ["STREAMS"]
 
 
 class AccountLists(MailingStream[MpdxClient]):
@@ -60,11 +60,6 @@ class DeletedContacts(MpdxStream):
     def filters(self) -> dict[str, str]:
         """Contacts only."""
         return {"types": "Contact"}
-
-
-def connect(config: Mapping[str, Any], *, max_requests_per_second: float | None = None, **options: Any) -> MpdxClient:
-    """See `Provider.connect`."""
-    return MpdxClient.from_settings(config, pace=mpdx_pace(max_requests_per_second), **options)
 
 
 STREAMS: Final = (AccountLists, Contacts, People, DeletedContacts, ContactExports, ContactExportRows)

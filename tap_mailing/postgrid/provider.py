@@ -24,6 +24,6 @@ PROVIDER: Final = Provider(
     title="PostGrid",
     settings=(*POSTGRID_SETTINGS, INCLUDE_SIGNED_URLS),
     selected_by=POSTGRID_SETTINGS[:1],
-    connect="tap_mailing.postgrid.streams:connect",
+    connect="mailing_api.postgrid.client:PostgridClient.from_settings",
     streams="tap_mailing.postgrid.streams:STREAMS",
 )

@@ -6,11 +6,10 @@ anyway: they read the whole collection and skip the rows that did not change.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
 from mailing_api import values
-from mailing_api.postgrid.client import PostgridClient, postgrid_pace
 from mailing_api.settings import lookup
 from tap_mailing.postgrid.contacts import Contacts, ListMembers
 from tap_mailing.postgrid.provider import INCLUDE_SIGNED_URLS
@@ -30,7 +29,7 @@ from tap_mailing.records.columns import (
     timestamp,
 )
 
-__all__ = ["STREAMS", "connect"]
+__all__ = ["STREAMS"]
 
 
 _MESSAGE = {"type": TEXT, "message": TEXT}
@@ -133,13 +132,6 @@ class ImportJobs(ChangesStream):
         """The rows with the members of their parts, without signed URLs unless a setting includes these."""
         hidden = () if lookup(INCLUDE_SIGNED_URLS, self.config) else _SIGNED
         return [{name: value for name, value in _flat(row).items() if name not in hidden} for row in page]
-
-
-def connect(
-    config: Mapping[str, Any], *, max_requests_per_second: float | None = None, **options: Any
-) -> PostgridClient:
-    """See `Provider.connect`."""
-    return PostgridClient.from_settings(config, pace=postgrid_pace(max_requests_per_second), **options)
 
 
 STREAMS: Final = (ImportJobs, MailingLists, Contacts, ListMembers)

@@ -32,6 +32,6 @@ PROVIDER: Final = Provider(
     title="Amazon SES",
     settings=(*SES_SETTINGS, IMPORT_DESTINATION, MAX_DETAILS),
     selected_by=SES_SETTINGS[:1],
-    connect="tap_mailing.ses.streams:connect",
+    connect="mailing_api.ses.client:SesClient.from_settings",
     streams="tap_mailing.ses.streams:STREAMS",
 )

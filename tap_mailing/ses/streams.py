@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Iterator, Sequence
+from typing import Final
 
-from mailing_api.http.pace import Pace
 from mailing_api.ses.answers import flat
-from mailing_api.ses.client import SesClient
 from tap_mailing.records.columns import Row, boolean, identifier, moment, number, text, text_array
 from tap_mailing.ses.contacts import ContactDetails, Contacts
 from tap_mailing.ses.import_jobs import ImportJobDetails, ImportJobs
 from tap_mailing.ses.stream import ContactLists, SesStream, objects
 from tap_mailing.ses.suppressions import SuppressionDetails, Suppressions
 
-__all__ = ["STREAMS", "connect"]
+__all__ = ["STREAMS"]
 
 _TOPIC = {
     "TopicName": "topic_name",
@@ -101,11 +99,6 @@ class Account(SesStream):
     def pages(self, region: str, _since: str | None, _size: int | None) -> Iterator[Sequence[Row]]:
         """The region's row."""
         yield [flat(self.client.describe(region))]
-
-
-def connect(config: Mapping[str, Any], *, max_requests_per_second: float | None = None, **options: Any) -> SesClient:
-    """See `Provider.connect`."""
-    return SesClient.from_settings(config, pace=Pace(max_requests_per_second), **options)
 
 
 STREAMS: Final = (

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from mailing_api.errors import ConfigurationError
-from mailing_api.http.pace import Pace
 from mailing_api.mailjet.client import MailjetClient
 from mailing_api.settings import duration, lookup
 from target_mailing.mailjet.contact_destination import ContactDestination
@@ -65,10 +64,7 @@ class MailjetAccount(Account):
         return MAX_ROWS if settings.route == "contact" else PROVIDER.most_rows
 
 
-def connect(
-    config: Mapping[str, Any], *, max_requests_per_second: float | None = None, **options: Any
-) -> MailjetAccount:
+def connect(config: Mapping[str, Any], **options: Any) -> MailjetAccount:
     """See `Provider.connect`."""
     delay = duration(PROPERTY_DELAY.name, lookup(PROPERTY_DELAY, config))
-    client = MailjetClient.from_settings(config, pace=Pace(max_requests_per_second), **options)
-    return MailjetAccount(client, property_delay=delay)
+    return MailjetAccount(MailjetClient.from_settings(config, **options), property_delay=delay)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mailing_api.errors import ConfigurationError
-from mailing_api.postgrid.client import PostgridClient, postgrid_pace
+from mailing_api.postgrid.client import PostgridClient
 from mailing_api.settings import lookup
 from target_mailing.destination import Destination
 from target_mailing.places import NO_JOURNAL
@@ -111,6 +111,6 @@ def connect(
             "letters. Set it, or use a test key."
         )
     links = Links.from_settings(config, **options)
-    pace = postgrid_pace(max_requests_per_second)
-    client = PostgridClient.from_settings({**config, LIVE.name: live}, pace=pace, **options)
+    own = {**config, LIVE.name: live}
+    client = PostgridClient.from_settings(own, max_requests_per_second=max_requests_per_second, **options)
     return PostgridAccount(client, links, config)

@@ -9,7 +9,6 @@ from typing import Any, Final
 
 from mailing_api.aws.s3_encryption import Encryption, encryption_of
 from mailing_api.errors import ConfigurationError
-from mailing_api.http.pace import Pace
 from mailing_api.http.retry import RetryPolicy
 from mailing_api.http.urls import check_url
 from mailing_api.ses.client import SesClient
@@ -190,9 +189,9 @@ class SesAccount(Account):
         return topics
 
 
-def connect(config: Mapping[str, Any], *, max_requests_per_second: float | None = None, **options: Any) -> SesAccount:
+def connect(config: Mapping[str, Any], **options: Any) -> SesAccount:
     """See `Provider.connect`."""
-    client = SesClient.from_settings(config, pace=Pace(max_requests_per_second), retry=PATIENCE, **options)
+    client = SesClient.from_settings(config, retry=PATIENCE, **options)
     try:
         return SesAccount(client, config)
     except ConfigurationError:

@@ -21,8 +21,8 @@ from mailing_api.errors import (
 from mailing_api.http.pace import Pace
 from mailing_api.http.retry import RetryPolicy
 from mailing_api.postgrid.answers import read_error, redacted
-from mailing_api.postgrid.client import PostgridClient, postgrid_pace
-from mailing_api.postgrid.settings import endpoint
+from mailing_api.postgrid.client import PostgridClient
+from mailing_api.postgrid.settings import endpoint, postgrid_pace
 
 HASTY = RetryPolicy(throttle_base=0, fault_base=0)
 KEY = "test_sk_canary"
@@ -240,7 +240,10 @@ def test_rows_of_the_other_data_are_refused(live):
 def test_settings_fall_back_to_the_official_environment():
     environ = {"POSTGRID_PRINT_MAIL_API_KEY": KEY, "POSTGRID_BASE_URL": "https://pg.test"}
     sent = PostgridClient.from_settings(
-        {"postgrid_account": "print"}, environ=environ, transport=httpx.MockTransport(echo), pace=Pace(1e6)
+        {"postgrid_account": "print"},
+        environ=environ,
+        transport=httpx.MockTransport(echo),
+        max_requests_per_second=1e6,
     )
     assert sent.account == "print"
     assert sent.sample("contacts", 1) == [
