@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -55,6 +56,10 @@ class Lines:
     def line(self, number: int) -> bytes:
         """The line of this number."""
         return self.each[number - self.first]
+
+    def at(self, numbers: Iterable[int]) -> list[bytes]:
+        """The lines of these numbers."""
+        return [self.each[number - self.first] for number in numbers]
 
     def recovered(self, number: int) -> Recovered | None:
         """What `unreadable.recovered` reads from the line of this number, which may take seconds."""

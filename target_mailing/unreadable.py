@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from itertools import accumulate, islice
+from itertools import accumulate, islice, repeat
+from operator import add
 from typing import Any, Final
 
 import msgspec
 
-__all__ = ["MOST_LEVELS", "Recovered", "decode", "defect", "foreign", "is_deep", "is_legible", "recovered"]
+__all__ = [
+    "MOST_LEVELS",
+    "Recovered",
+    "are_legible",
+    "decode",
+    "defect",
+    "foreign",
+    "is_deep",
+    "is_legible",
+    "recovered",
+]
 
 #: Maximum levels of objects and arrays in a line. Processing a value takes stack for each level, so a deeper value
 #: could be read, but then not be written.
@@ -103,6 +114,14 @@ def is_deep(line: bytes) -> bool:
 def is_legible(line: bytes) -> bool:
     """Whether a line is not nested too deeply, and has no unreadable name that a decoder would skip."""
     return not is_deep(line) and (line.isascii() or _is_text(line) or _has_all_names(line))
+
+
+def are_legible(lines: Sequence[bytes]) -> bool:
+    """Whether all lines are."""
+    opening = map(add, map(bytes.count, lines, repeat(b"[")), map(bytes.count, lines, repeat(b"{")))
+    if max(map(len, lines), default=0) <= 2 * MOST_LEVELS or max(opening) <= MOST_LEVELS:  # none is deep
+        return _is_text(b"\n".join(lines)) or all(map(is_legible, lines))
+    return all(map(is_legible, lines))
 
 
 def _is_text(line: bytes) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from target_mailing.contacts.mapping import Values
 from target_mailing.delivery.outcomes import Outcomes
 from target_mailing.delivery.queue import DestinationQueue
@@ -30,13 +32,13 @@ class Collector:
         self._numbers: list[int] = []
         self._values: list[Values] = []
 
-    def take(self, number: int, stream: Stream, values: Values) -> None:
-        """Take a record of a stream: its line and its values."""
+    def take(self, numbers: Sequence[int], stream: Stream, values: Sequence[Values]) -> None:
+        """Take records of a stream: their lines and their values."""
         if stream is not self._stream:
             self._make_rows()
             self._stream = stream
-        self._numbers.append(number)
-        self._values.append(values)
+        self._numbers.extend(numbers)
+        self._values.extend(values)
 
     def add(self, number: int, result: Row | End | WithOptOut, stream: Stream) -> None:
         """Add what a stream made of the record in this line, after those taken before."""
@@ -59,10 +61,16 @@ class Collector:
     def _make_rows(self) -> None:
         """Have the stream make rows of the records that were taken."""
         stream, numbers, values = self._stream, self._numbers, self._values
-        if stream is not None and numbers:
-            self._numbers, self._values = [], []
-            for number, result in zip(numbers, stream.rows(self._lines, numbers, values), strict=True):
-                self._add(number, result, stream)
+        if stream is None or not numbers:
+            return
+        self._numbers, self._values = [], []
+        results = stream.rows(self._lines, numbers, values)
+        rows = [row for row in results if isinstance(row, Row)]
+        if len(rows) == len(results):
+            self._rows.setdefault(stream.queue, []).extend(rows)
+            return
+        for number, result in zip(numbers, results, strict=True):
+            self._add(number, result, stream)
 
     def _add(self, number: int, result: Row | End | WithOptOut, stream: Stream) -> None:
         if isinstance(result, Row):

@@ -11,6 +11,7 @@ import msgspec
 from singer_sdk.mapper import PluginMapper
 
 from target_mailing.contacts.fields import RowRejected, attempt
+from target_mailing.contacts.mapping import Values
 from target_mailing.delivery.checkpoints import Ledger
 from target_mailing.delivery.engine import Delivery
 from target_mailing.delivery.outcomes import Outcomes
@@ -132,39 +133,33 @@ class Intake:
             MailingError: the provider could not be queried about the destination.
         """
         collector = Collector(lines, self._journal, self._outcomes)
-        expected = 0
+        stream = self._current
+        messages = None if stream is None or stream.decoder is None else stream.decoder.all(lines)
         try:
-            for number, message in enumerate(self._messages(lines), lines.first):
+            if stream is not None and messages is not None and (values := stream.own_values(messages)) is not None:
+                self._take_own(range(lines.first, lines.first + len(values)), stream, values, collector)
+                return
+            each = self._one_by_one(lines) if messages is None else messages
+            for number, message in enumerate(each, lines.first):
                 stream = self._current
                 if message is None:
                     self._ledger.settle([number])
                 elif message.type != "RECORD":
                     self._take_other(number, message)
-                    if message.type == "STATE":
-                        self._covered = self.messages["RECORD"] + expected
                 elif (
                     stream is not None
                     and type(message) is stream.message_type
                     and message.stream == stream.source
                     and message.record is not None
                 ):
-                    expected += 1
-                    if stream.source in self._replayed:
-                        self._outcomes.replayed.add(number)
-                    collector.take(number, stream, stream.values(message.record))
+                    self._take_own([number], stream, [stream.values(message.record)], collector)
                 else:
                     self._take_record(Line(number, lines), message.stream, collector)
         finally:
-            self.messages["RECORD"] += expected
             collector.hand_on()
 
-    def _messages(self, lines: Lines) -> Iterable[Message | None]:
-        """The lines' messages, None for a blank line: decoded at once if all are alike."""
-        decoder = None if self._current is None else self._current.decoder
-        messages = None if decoder is None else decoder.all(lines)
-        return self._one_by_one(lines) if messages is None else messages
-
     def _one_by_one(self, lines: Lines) -> Iterator[Message | None]:
+        """The lines' messages, None for a blank line."""
         for number, raw in enumerate(lines.each, lines.first):
             if not raw or raw.isspace():
                 yield None
@@ -176,6 +171,7 @@ class Intake:
         """Take in a message that is no record."""
         if message.type == "STATE":
             self._ledger.state(number, state_value(number, message))
+            self._covered = self.messages["RECORD"]
         elif message.type == "SCHEMA":
             self._take_schema(number, message)
             self._ledger.settle([number])
@@ -187,6 +183,14 @@ class Intake:
         self.messages[message.type] += 1
 
     # Records
+
+    def _take_own(self, numbers: Sequence[int], stream: Stream, values: Sequence[Values], collector: Collector) -> None:
+        """Take in records of the stream whose records are expected."""
+        self.messages["RECORD"] += len(numbers)
+        if stream.source in self._replayed:
+            for number in numbers:
+                self._outcomes.replayed.add(number)
+        collector.take(numbers, stream, values)
 
     def _take_record(self, line: Line, name: str, collector: Collector) -> None:
         """Take in a record that was not expected: of another stream, mapped, or not of the expected type."""
@@ -200,7 +204,7 @@ class Intake:
         stream = streams[0] if self._maps is None else None
         if stream is not None and (message := stream.decode(line.raw)) is not None:
             self._current = stream
-            collector.take(number, stream, stream.values(message.record))
+            collector.take([number], stream, [stream.values(message.record)])
             return
         record = parse_record(line)
         if isinstance(record, DamagedRecord):
@@ -226,7 +230,7 @@ class Intake:
         if isinstance(values, RowRejected):
             collector.add(line.number, stream.take_unfit(line, record, values), stream)
         else:
-            collector.take(line.number, stream, values)
+            collector.take([line.number], stream, [values])
 
     def _take_damaged(
         self, line: Line, record: DamagedRecord, streams: Sequence[Stream | None], collector: Collector

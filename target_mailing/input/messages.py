@@ -9,7 +9,7 @@ from typing import Any, cast
 import msgspec
 
 from target_mailing.lines import InputError, Line, Lines, RecordBeforeSchemaError
-from target_mailing.unreadable import decode, defect, is_deep, is_legible
+from target_mailing.unreadable import are_legible, decode, defect, is_deep, is_legible
 
 __all__ = [
     "DamagedRecord",
@@ -176,7 +176,7 @@ class MessageDecoder:
     def all(self, lines: Lines) -> list[Message] | None:
         """The messages of these lines, one for each; None where a line is not such a message."""
         try:
-            return list(map(self._decoder.decode, lines.each)) if all(map(is_legible, lines.each)) else None
+            return [*map(self._decoder.decode, lines.each)] if are_legible(lines.each) else None
         except (msgspec.MsgspecError, RecursionError):
             return None
 

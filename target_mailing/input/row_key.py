@@ -61,9 +61,8 @@ class RowKey:
 
 def _are_plain(parts: Sequence[Any]) -> bool:
     """Whether all parts of keys are whole numbers, and strings with more than spaces."""
-    if not set(map(type, parts)) <= {int, str}:
-        return False
-    return all(part.strip() for part in parts if type(part) is str)
+    kinds = {*map(type, parts)}
+    return kinds <= {int} or (kinds <= {int, str} and all(part.strip() for part in parts if type(part) is str))
 
 
 def _is_blank(value: Any) -> bool:

@@ -1,4 +1,4 @@
-"""One stream of the input: each of its records becomes a row, or ends with an outcome."""
+"""One stream of the input: its records become rows, many together, or end with an outcome."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ import logging
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from operator import attrgetter
+from typing import Any, Final
 
 import msgspec
 
-from mailing_api.addresses import fold_addresses
 from target_mailing.contacts.consent import Withheld, decide, is_obeyed
 from target_mailing.contacts.consent_words import asks_for_opt_out
-from target_mailing.contacts.contact import EncodedContact, MappedContact
+from target_mailing.contacts.contact import MappedContact
 from target_mailing.contacts.deletion import tells_changes
 from target_mailing.contacts.fields import RowRejected, attempt
 from target_mailing.contacts.mapping import Values
 from target_mailing.contacts.properties import PropertyNames, chosen_properties
-from target_mailing.contacts.row_address import opt_out_address
 from target_mailing.delivery.queue import DestinationQueue
 from target_mailing.destination import DefinesProperties, ListsByRow
 from target_mailing.input.actions import check_action, respectful_action
 from target_mailing.input.messages import Message, MessageDecoder
 from target_mailing.input.partial_maps import Part
 from target_mailing.input.records import RecordReader
+from target_mailing.input.row_encoder import Records, RowEncoder
 from target_mailing.input.row_key import RowKey
 from target_mailing.input.schemas import MappedSchema
 from target_mailing.input.stream_mapping import mapping_of
@@ -43,6 +43,9 @@ End = tuple[Outcome, str | None, Reject | None]
 
 logger = logging.getLogger("target-mailing.streams")
 
+_KIND: Final = attrgetter("type", "stream")
+_RECORD: Final = attrgetter("record")
+
 #: The warning for unreadable rows that may be opt-outs.
 _MAYBE_OPT_OUTS = (
     "rows that cannot be read may hold opt-outs or deletions, which were not applied: the unreadable columns include "
@@ -57,16 +60,6 @@ class WithOptOut(msgspec.Struct, frozen=True):
 
     row: Row
     end: End
-
-
-class _Draft(msgspec.Struct, frozen=True, gc=False):
-    """A record that becomes a row, if its contact can be sent: its line, values, key, contact and action."""
-
-    number: int
-    values: Values
-    key: bytes | None
-    contact: MappedContact
-    action: str
 
 
 class Stream:
@@ -114,9 +107,6 @@ class Stream:
         self._settings = settings
         self._destination = queue.destination
         self._actions = queue.destination.actions
-        self._identify = queue.destination.fields.identify
-        self._hashes = hashes
-        self._contact_ids = hashes.contact_ids(queue.destination.name)
         check_action(settings, queue.destination)
         respectful = respectful_action(settings, queue.destination)
         if respectful != settings.action:
@@ -148,10 +138,18 @@ class Stream:
         # In a provider's own stream, contacts without an e-mail address are normal.
         columns = schema.schema.get("properties", {})
         self._may_lack_address = "provider" in columns
-        self._tells_changes = tells_changes(columns, bookmarks)
-        is_address = [*schema.keys] == [settings.mapping.get("email", "email")] and self._identify is None
+        is_address = [*schema.keys] == [settings.mapping.get("email", "email")]
+        is_address = is_address and queue.destination.fields.identify is None
         key_ids = hashes.key_ids(queue.destination.name, self._stream)
         self._key = RowKey(schema.keys, len(self._mapping.needed), key_ids, is_address=is_address)
+        self._encoder = RowEncoder(
+            source,
+            self._stream,
+            self._destination,
+            self._key,
+            hashes,
+            tells_changes=tells_changes(columns, bookmarks),
+        )
 
     def _create_properties(self, schema: MappedSchema) -> None:
         fields, columns = self._destination.fields, schema.columns
@@ -164,6 +162,13 @@ class Stream:
     def decode(self, raw: bytes) -> Message | None:
         """The message of a line with its record; None where it is not such a message, or its record does not fit."""
         return None if self.decoder is None else self.decoder.one(raw)
+
+    def own_values(self, messages: Sequence[Message]) -> Sequence[Values] | None:
+        """The values of these messages that were decoded at once; None where one is no record of this stream."""
+        if {*map(_KIND, messages)} != {("RECORD", self.source)}:
+            return None
+        records = [*map(_RECORD, messages)]
+        return [*map(self.values, records)] if all(records) else None  # a record is true
 
     def check(self, record: Mapping[str, Any]) -> Values:
         """The values of a record that was decoded without a check.
@@ -226,9 +231,9 @@ class Stream:
         if no.hint and no.hint not in self._hints:
             self._hints.add(no.hint)
             logger.warning("Stream %r: %s", self._stream, no.hint)
-        record, attempt = line.record()
+        record, nth = line.record()
         reason = no.message(self._settings.mapping)
-        return Outcome.REJECTED, no.code, Reject(self.source, record, no.code, reason, None, attempt, time.time())
+        return Outcome.REJECTED, no.code, Reject(self.source, record, no.code, reason, None, nth, time.time())
 
     def _ended(
         self, end: End | RowRejected, line: Line, values: Values, damaged: Collection[str] = ()
@@ -243,18 +248,16 @@ class Stream:
             return end
         key = None if contact.declines else self._key.of([values])[0]
         key = None if isinstance(key, RowRejected) else key
-        row = self._delivered(line.lines, [self._draft(line.number, values, key, contact)])[0]
+        row = self._rows_of(line.lines, Records([line.number], [values], [key], [contact]))[0]
         return WithOptOut(row, end) if isinstance(row, Row) else end
 
     def _rows(self, lines: Lines, numbers: Sequence[int], values: Sequence[Values]) -> list[Row | End | RowRejected]:
         """The rows of records, or why they become none."""
-        keys, contacts = self._key.of(values), self._mapping.contacts(values)
-        drafts = [*map(self._draft, numbers, values, keys, contacts)]
+        contacts = self._mapping.contacts(values)
         lost = self._lost_addresses(values, contacts) if self._may_lack_address else ()
         for at in lost:
-            contact = attempt(self._mapping.without_address, values[at])
-            drafts[at] = self._draft(numbers[at], values[at], keys[at], contact, lost_address=True)
-        rows = self._delivered(lines, drafts)
+            contacts[at] = attempt(self._mapping.without_address, values[at])
+        rows = self._rows_of(lines, Records(numbers, values, self._key.of(values), contacts), lost)
         for at in lost:
             if isinstance(row := rows[at], Row):
                 row.extend().lost_address = True
@@ -267,88 +270,28 @@ class Stream:
         without = (at for at, one in enumerate(contacts) if isinstance(one, RowRejected) or not one.email)
         return [at for at in without if attempt(self._mapping.lacks_address, values[at]) is True]
 
-    def _draft(
-        self,
-        number: int,
-        values: Values,
-        key: bytes | RowRejected | None,
-        contact: MappedContact | RowRejected,
-        *,
-        lost_address: bool = False,
-    ) -> _Draft | End | RowRejected:
-        """What a record becomes, by its own words and the settings."""
+    def _rows_of(self, lines: Lines, records: Records, lost: Sequence[int] = ()) -> list[Row | End | RowRejected]:
+        """The same, given their keys and contacts, and the places of those that lost their address."""
+        actions = [*map(self._action_or_end, records.keys, records.contacts)]
+        for at in lost:
+            actions[at] = self._action_or_end(records.keys[at], records.contacts[at], lost_address=True)
+        return self._encoder.rows(lines, records, actions)
+
+    def _action_or_end(
+        self, key: bytes | RowRejected | None, contact: MappedContact | RowRejected, *, lost_address: bool = False
+    ) -> str | End | RowRejected:
+        """The action for a record, or how it ends, by its own words and the settings."""
         if isinstance(key, RowRejected):
             return key
         if isinstance(contact, RowRejected):
             return contact
-        if lost_address and (key is None or not self._may_leave(contact.status)):
+        if contact.declines:
+            return self._actions.decline
+        if not lost_address:
+            return self._action(contact.status, contact.action, contact.deleted)
+        if key is None or not self._may_leave(contact.status):
             return Outcome.SKIPPED, "no_address", None
-        is_gone = contact.deleted and not (lost_address and contact.status == "unsubscribed")
-        action = self._actions.decline if contact.declines else self._action(contact.status, contact.action, is_gone)
-        return _Draft(number, values, key, contact, action) if isinstance(action, str) else action
-
-    def _delivered(self, lines: Lines, drafts: Sequence[_Draft | End | RowRejected]) -> list[Row | End | RowRejected]:
-        """The rows of drafts, or why their contacts cannot be sent."""
-        results: list[Any] = [*drafts]
-        places: dict[str, list[int]] = {}
-        for at, draft in enumerate(drafts):
-            if isinstance(draft, _Draft):
-                places.setdefault(draft.action, []).append(at)
-        for action, together in places.items():
-            rows = self._rows_of(action, [results[at] for at in together], lines)
-            for at, row in zip(together, rows, strict=True):
-                results[at] = row
-        return results
-
-    def _rows_of(self, action: str, drafts: Sequence[_Draft], lines: Lines) -> list[Row | RowRejected]:
-        """The rows of drafts with one action, or why their contacts cannot be sent."""
-        results: list[Any] = [*self._encoded(action, drafts)]
-        fit = [at for at, encoded in enumerate(results) if isinstance(encoded, EncodedContact)]
-        ids = self._contact_ids([results[at].address for at in fit])
-        fingerprints = self._hashes.fingerprints(action)([results[at].content for at in fit])
-        for at, contact_id, fingerprint in zip(fit, ids, fingerprints, strict=True):
-            draft = drafts[at]
-            is_deleted, key = draft.contact.deleted, draft.key
-            results[at] = Row(
-                draft.number,
-                lines.line(draft.number),
-                self.source,
-                key,
-                contact_id,
-                action,
-                fingerprint,
-                results[at],
-                is_deleted and key is not None,
-                # A log leaves the deletion mark empty, or fills it with a time.
-                self._tells_changes and (draft.values[1] is None or is_deleted),
-            )
-        return results
-
-    def _encoded(self, action: str, drafts: Sequence[_Draft]) -> list[EncodedContact | RowRejected]:
-        """The contacts as they are sent."""
-        if action == self._actions.unsubscribe:
-            for contact in (draft.contact for draft in drafts if draft.contact.email):
-                contact.email = opt_out_address(contact.email or "", ascii_only=self._destination.fields.ascii_only)
-        encoded: list[Any]
-        if self._identify is None:
-            encoded = [draft.contact.email or "" for draft in drafts]
-        else:
-            encoded = [attempt(self._identify, draft.contact, action) for draft in drafts]
-        for at, draft in enumerate(drafts):
-            if encoded[at] == "" and draft.key is None:
-                encoded[at] = RowRejected("unknown_key", "a deleted row without address and key")
-        fit = [at for at, email in enumerate(encoded) if isinstance(email, str)]
-        emails = [encoded[at] for at in fit]
-        contents = self._destination.encode_all([drafts[at].contact for at in fit], action)
-        for at, email, address, content in zip(fit, emails, fold_addresses(emails), contents, strict=True):
-            if isinstance(content, RowRejected):
-                encoded[at] = content
-            else:
-                encoded[at] = EncodedContact(email, address, content, self._reference(drafts[at]))
-        return encoded
-
-    def _reference(self, draft: _Draft) -> tuple[str, ...]:
-        return () if self._identify is None or draft.key is None else (self._stream, self._key.text(draft.values))
+        return self._action(contact.status, contact.action, contact.status != "unsubscribed")
 
     def _is_obeyed(self, action: str) -> bool:
         return asks_for_opt_out(action) or is_obeyed(self._actions, action)

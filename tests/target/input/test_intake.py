@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from types import SimpleNamespace
 
@@ -12,13 +13,15 @@ from hypothesis import strategies as st
 
 from target_mailing.channel import BY_EMAIL
 from target_mailing.contacts.fields import Field, Fields
+from target_mailing.contacts.row_address import require_valid
 from target_mailing.delivery.checkpoints import Ledger
 from target_mailing.destination import Destination
 from target_mailing.input.intake import Intake
+from target_mailing.journal.hashes import Hashes
 from target_mailing.journal.journal import Journal
 from target_mailing.journal.stores import MemoryStore
 from target_mailing.lines import InputError, Lines
-from target_mailing.mailjet.actions import ACTIONS
+from target_mailing.mailjet.actions import ACTIONS, ADDING
 
 TEXT = Field(str)
 
@@ -27,29 +30,51 @@ class Anywhere:
     """A destination that only encodes."""
 
     name = "anywhere"
-    actions = ACTIONS
-    fields = Fields(columns={"name": TEXT}, properties={"city": TEXT})
+    actions = msgspec.structs.replace(ACTIONS, decline="decline")
+    fields = Fields(
+        columns={"name": TEXT, "topic": Field(str, opt_outs=lambda choice: choice if choice == "out" else None)},
+        properties={"city": TEXT},
+    )
 
     def encode(self, contact, action):
+        if action in ADDING:
+            require_valid(contact.email)
         return msgspec.json.encode([contact.email, contact.columns, contact.properties, action])
 
     encode_all = Destination.encode_all
 
 
+class InOrder(Anywhere):
+    """A destination whose contents depend on the rows before."""
+
+    def __init__(self):
+        self.before = 0
+
+    def actions_on_lists(self, contact, action):
+        return {}
+
+    def encode(self, contact, action):
+        self.before += 1
+        return b"%d %s" % (self.before, super().encode(contact, action))
+
+
 class Gathered:
     """What an intake hands on."""
 
-    def __init__(self):
+    def __init__(self, destination):
+        self.destination = destination
         self.rows = []
         self.rejects = []
         self.ends = []
-
-    @property
-    def destination(self):
-        return Anywhere()
+        self.expected = []
 
     def offer(self, rows):
-        self.rows.extend((row.lines, row.stream, row.email, row.action, row.contact.content) for row in rows)
+        for row in rows:
+            more = row.raw, row.key, row.drops_key, row.tells_changes, row.lost_address
+            self.rows.append((row.lines, row.stream, row.email, row.action, row.contact.content, *more))
+
+    def expect(self, line, parts, *, is_opt_out):
+        self.expected.append((line, parts, is_opt_out))
 
     def note_rows(self, rejects):
         self.rejects.extend((one.stream, one.record, one.code, one.attempt) for one in rejects)
@@ -58,9 +83,10 @@ class Gathered:
         self.ends.extend(ends)
 
 
-def take(pieces, **config):
+def take(pieces, destination=Anywhere, **config):
     """Take in pieces of an input; returns what came of them, and the prefix of lines that are no rows."""
-    gathered, ledger, journal = Gathered(), Ledger(), Journal(MemoryStore())
+    gathered, ledger, journal = Gathered(destination()), Ledger(), Journal(MemoryStore())
+    journal.hashes = Hashes(b"key")
     intake = Intake(
         config=config, mapper=None, ledger=ledger, outcomes=gathered, delivery=gathered,
         journal=SimpleNamespace(
@@ -82,12 +108,13 @@ def take(pieces, **config):
         error = str(exc)
     finally:
         journal.close()
-    return sorted(gathered.rows), sorted(gathered.ends), gathered.rejects, ledger.prefix, intake.messages, error
+    ends = sorted(gathered.ends), sorted(gathered.expected)
+    return gathered.rows, ends, sorted(gathered.rejects), ledger.prefix, intake.messages, error
 
 
-def schema(stream, **columns):
+def schema(stream, keys=(), **columns):
     body = {"type": "object", "properties": {name: {"type": kinds} for name, kinds in columns.items()}}
-    return {"type": "SCHEMA", "stream": stream, "schema": body, "key_properties": []}
+    return {"type": "SCHEMA", "stream": stream, "schema": body, "key_properties": [*keys]}
 
 
 WIDE = {"email": ["string", "null"], "name": ["string", "null"], "city": ["string", "null"], "properties": "object"}
@@ -132,6 +159,38 @@ def test_lines_decoded_at_once_become_what_they_become_one_by_one(messages, data
     assert take(pieces) == take(lines)
 
 
+ODD = {
+    "email": ["x@y.test", "z@y.test", "nobody", "X@y.test", None, "u@v.test, z@y.test", "a..b@c.de", "", "w@y.test"],
+    "id": [1, 2, "", 7.0, None, 7, True],
+    "tenant": ["a", "b", "a", " ", None],
+    "name": ["Ada", 5, None, "Bob"],
+    "subscription_status": [None, "subscribed", None, "unsubscribed", "excluded", "?", None, None],
+    "_sdc_deleted_at": [None, None, None, "2026-01-01T00:00:00Z", None, "perhaps", None, None, None, None, None],
+    "act": [None, "unsub", None, "fly", None, None, "remove", None, None, None, None, None, "addforce"],
+    "topic": [None, None, "out", "in", None],
+}
+
+
+@pytest.mark.parametrize("destination", [Anywhere, InOrder])
+@pytest.mark.parametrize(
+    ("keys", "more"),
+    [(["id"], {}), (["tenant", "id"], {}), (["email"], {}), ([], {}), (["id"], {"provider": ["here"]})],
+)
+def test_odd_records_become_together_what_they_become_one_by_one(destination, keys, more):
+    columns = {name: itertools.cycle(values) for name, values in (ODD | more).items()}
+    records = [{name: next(values) for name, values in columns.items()} for _ in range(60)]
+    kinds = ["string", "null", "integer", "number", "boolean"]
+    messages = [
+        schema("all_contacts", keys, **dict.fromkeys(columns, kinds)),
+        *({"type": "RECORD", "stream": "all_contacts", "record": record} for record in records),
+    ]
+    lines = [json.dumps(one).encode() + b"\n" for one in messages]
+    config = {"action_column": "act", "properties": []}
+    together = take([lines[0], b"".join(lines[1:])], destination, **config)
+    assert together == take(lines, destination, **config)
+    assert len(together[0]) >= 15
+
+
 @pytest.mark.parametrize(
     "line",
     ['{"type":"RECORD","stream":"a"}', '{"type":"RECORD","str', "[]"],
@@ -171,7 +230,7 @@ def test_a_column_used_twice_is_absent_for_the_one_and_null_for_the_other():
     records = [{"email": "x@y.test"}, {"email": "y@y.test", "town": None}, {"email": "z@y.test", "town": "Rome"}]
     lines = [schema("a", **columns), *({"type": "RECORD", "stream": "a", "record": one} for one in records)]
     rows, *_ = take([json.dumps(one).encode() + b"\n" for one in lines], **config)
-    assert [json.loads(row[-1])[1:3] for row in rows] == [
+    assert [json.loads(row[4])[1:3] for row in rows] == [
         [{}, {}],
         [{}, {"city": None}],
         [{"name": "Rome"}, {"city": "Rome"}],
