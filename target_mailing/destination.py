@@ -351,14 +351,16 @@ class ListsJobs(Protocol):
 
 @runtime_checkable
 class ListsByRow(Protocol):
-    """A destination whose rows name the lists that their action is for.
+    """A destination whose rows name the lists that their action is for."""
 
-    Its `encode` adds to no list of which an earlier row of the run opted the contact out, so it is called in the order
-    of the rows.
-    """
+    def actions_on_lists(self, contact: bytes) -> Mapping[str, str]:
+        """By list, the action on a contact, as `encode` returned it."""
 
-    def actions_on_lists(self, contact: MappedContact, action: str) -> Mapping[str, str]:
-        """By list, the action on a row's contact."""
+    def opted_out(self, contact: bytes, lists: Collection[str]) -> bytes:
+        """A contact, as `encode` returned it, that opted out of these lists by earlier rows of the run.
+
+        It is not added to them, unless its row may undo that, and not removed from them.
+        """
 
 
 @runtime_checkable

@@ -25,7 +25,8 @@ class OptOuts:
             journal: makes fingerprints, keeps declined names, and what rows of this run said of contacts.
         """
         self._actions = destination.actions
-        self._has_lists_by_row = isinstance(destination, ListsByRow)
+        self._name = destination.name
+        self._by_list = destination if isinstance(destination, ListsByRow) else None
         self._declining = destination if isinstance(destination, Declining) else None
         self._journal = journal
         self._told = journal.told
@@ -40,18 +41,36 @@ class OptOuts:
 
     def keep(self, row: Row) -> None:
         """Keep an opt-out from a row of this run: a later row neither undoes it by adding nor erases it by removing."""
+        if self._by_list is not None:
+            self._keep_by_list(row, self._by_list)
+            return
         action = self.action_of(row)
         if action != row.action:
             self._become(row, action)
-        if action == self._actions.unsubscribe and not self._has_lists_by_row:
+        if action == self._actions.unsubscribe:
             self._told.add(row.id)
+
+    def _keep_by_list(self, row: Row, destination: ListsByRow) -> None:
+        contact = row.contact
+        ids = {
+            name: self._journal.contact_id(f"{self._name} {name}", contact.address)
+            for name in destination.actions_on_lists(contact.content)
+        }
+        if told := [name for name, number in ids.items() if number in self._told]:
+            content = destination.opted_out(contact.content, told)
+            if content != contact.content:
+                row.contact = contact = msgspec.structs.replace(contact, content=content)
+                row.fingerprint = self._journal.fingerprint(row.action, content)
+        for name, action in destination.actions_on_lists(contact.content).items():
+            if action == self._actions.unsubscribe:
+                self._told.add(ids[name])
 
     def action_of(self, row: Row) -> str:
         """The action of a row, given the opt-outs of earlier rows.
 
         The provider keeps opt-outs only of members, and a contact may have left before the opt-out came.
         """
-        if self._has_lists_by_row or row.id not in self._told:
+        if self._by_list is not None or row.id not in self._told:
             return row.action
         changes = row.action == self._actions.remove or self.may_subscribe(row)
         return self._actions.unsubscribe if changes else row.action

@@ -19,7 +19,7 @@ from target_mailing.contacts.fields import RowRejected, attempt
 from target_mailing.contacts.mapping import Values
 from target_mailing.contacts.properties import PropertyNames, chosen_properties
 from target_mailing.delivery.queue import DestinationQueue
-from target_mailing.destination import DefinesProperties, ListsByRow
+from target_mailing.destination import DefinesProperties
 from target_mailing.input.actions import check_action, respectful_action
 from target_mailing.input.messages import Message, MessageDecoder
 from target_mailing.input.partial_maps import Part
@@ -186,8 +186,6 @@ class Stream:
             numbers: of their lines.
             values: by `values` or `check`.
         """
-        if len(numbers) > 1 and isinstance(self._destination, ListsByRow):
-            return [self.rows(lines, [one], [of])[0] for one, of in zip(numbers, values, strict=True)]
         rows: list[Any] = self._rows(lines, numbers, values)
         ends = [at for at, row in enumerate(rows) if type(row) is not Row]
         for at in ends:

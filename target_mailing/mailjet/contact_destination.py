@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 
 import msgspec
 
-from mailing_api.addresses import fold_address
 from target_mailing.contacts.consent import Actions
 from target_mailing.contacts.contact import EncodedContact, MappedContact
 from target_mailing.contacts.fields import Field, RowRejected, attempt
 from target_mailing.contacts.row_address import require_valid
 from target_mailing.mailjet.actions import ACTIONS, ADDING, BY_ADDRESS
-from target_mailing.mailjet.contact import encoded, form_of
+from target_mailing.mailjet.contact import decoded, encoded, form_of, overlaid
 from target_mailing.mailjet.destination import MailjetDestination
-from target_mailing.mailjet.lists_column import ListsColumn, actions_of, laid_over
+from target_mailing.mailjet.lists_column import ListsColumn, actions_of
 
 __all__ = ["ContactDestination"]
 
@@ -27,11 +26,6 @@ class ContactDestination(MailjetDestination):
     def _lists_column(self) -> ListsColumn:
         return ListsColumn(row for page in self._client.rows("contactslist") for row in page)
 
-    @cached_property
-    def _opted_out(self) -> set[tuple[str, str]]:
-        """Opt-outs from rows of this run, by folded address and list."""
-        return set()
-
     def _actions(self) -> Actions:
         return msgspec.structs.replace(ACTIONS, known=ACTIONS.known - ACTIONS.account_wide, decline=ACTIONS.unsubscribe)
 
@@ -40,28 +34,25 @@ class ContactDestination(MailjetDestination):
         column = Field(lists, for_removals=True, readable=lists.readable, opt_outs=lists.opt_outs)
         return {**super()._columns(), "lists": column}
 
-    def actions_on_lists(self, contact: MappedContact, action: str) -> Mapping[str, str]:
-        """By list ID, the action there: on the lists that the row names, else on those of the setting."""
-        entries = contact.columns.get("lists")
-        if entries is None:
-            if not self._lists and not contact.deleted:
-                raise RowRejected("unknown_list", "the row names no `lists`, and the setting `list` is unset")
-            entries = [(list_id, None) for list_id in self._lists]
-        actions = actions_of(entries, action, self._settings.consent)
-        address = fold_address(contact.email or "")
-        before = {list_id: ACTIONS.unsubscribe for list_id in actions if (address, list_id) in self._opted_out}
-        merged = laid_over(before, actions)
-        self._opted_out.update((address, list_id) for list_id in merged if merged[list_id] == ACTIONS.unsubscribe)
-        return merged
+    def actions_on_lists(self, contact: bytes) -> Mapping[str, str]:
+        """By list ID, the action there."""
+        return {str(list_id): action for list_id, action in (decoded(contact).Lists or {}).items()}
+
+    def opted_out(self, contact: bytes, lists: Collection[str]) -> bytes:
+        """The contact's own actions, laid over its opt-outs."""
+        return overlaid(encoded({"Lists": dict.fromkeys(lists, ACTIONS.unsubscribe)}), contact)
 
     def encode(self, contact: MappedContact, action: str) -> bytes:
-        """The same with its actions on lists, unless the step decides on the lists."""
-        form, lists = form_of(contact, by_address=action in BY_ADDRESS), self.actions_on_lists(contact, action)
-        if self._lists or contact.columns.get("lists") is not None:
-            form["Lists"] = lists
-        else:
-            lists = {}
-        if not ADDING.isdisjoint(lists.values() if lists else (action,)):
+        """The same with its actions on lists: those that the row names, else those of the setting."""
+        form, entries = form_of(contact, by_address=action in BY_ADDRESS), contact.columns.get("lists")
+        if entries is None and self._lists:
+            entries = [(list_id, None) for list_id in self._lists]
+        actions: Mapping[str, str] = {}
+        if entries is not None:
+            form["Lists"] = actions = actions_of(entries, action, self._settings.consent)
+        elif not contact.deleted:
+            raise RowRejected("unknown_list", "the row names no `lists`, and the setting `list` is unset")
+        if not ADDING.isdisjoint(actions.values() or (action,)):
             require_valid(contact.email or "")
         return encoded(form)
 

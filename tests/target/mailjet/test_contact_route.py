@@ -11,6 +11,7 @@ import pytest
 from mailing_api.errors import ConfigurationError
 from mailing_api.http import client as http_client
 from mailing_api.http.retry import RetryPolicy
+from target_mailing.journal import run_contacts
 from target_mailing.mailjet.lists_column import laid_over
 from target_mailing.target import TargetMailing
 from tests.target.conftest import COLUMNS, LIST, people, person, schema, state
@@ -203,6 +204,26 @@ def test_the_lists_of_a_later_row_are_laid_over_those_of_an_earlier_one(contacts
     assert contacts.statuses("Firms") == contacts.statuses() == {ADA: "subscribed"}
     assert contacts.statuses("Trials") == {ADA: "unsubscribed"}
     assert contacts.members("Firms")[ADA]["properties"] == {"city": "Lyon"}
+
+
+@pytest.mark.parametrize("most", [1, 16_384], ids=["on disk", "in memory"])
+def test_p5_an_opt_out_of_one_list_is_remembered_until_the_end_of_the_run(contacts, monkeypatch, most):
+    """Mailjet records none of people who are not on the list, and the rows go in batches of their own."""
+    monkeypatch.setattr(run_contacts, "_RECENT", most)
+    contacts.sandbox.mailjet.change(unsub_creates_membership=False)
+    rows = [
+        on(1, ("Trials", "unsub"), "Firms"),
+        on(2, ("Firms", "unsub")),
+        on(1, "Trials", ("Firms", "remove"), city="Nice"),
+        on(2, "Trials", "Firms", city="Nice"),
+        on(3, "Trials"),
+    ]
+    result = contacts.deliver([table(), *rows, state(1)], batch_rows=1)
+    assert (result.counts(), result.states) == ({"delivered": 5}, [1])
+    assert contacts.statuses("Trials").keys() == {"person2@example.com", "person3@example.com"}
+    assert contacts.statuses("Firms") == {}
+    assert contacts.deliver([table(), on(1, "Trials")]).counts() == {"delivered": 1}
+    assert ADA in contacts.statuses("Trials")
 
 
 def test_one_entry_has_the_effect_of_two_or_leaves_the_person_out():
