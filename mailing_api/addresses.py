@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 
 import idna
 
 __all__ = [
-    "are_ordinary",
     "check_address",
     "fold_address",
     "fold_addresses",
     "is_reachable",
+    "odd_addresses",
     "other_spelling",
     "sent_address",
+    "sent_addresses",
     "with_ascii_domain",
     "without_hidden",
 ]
@@ -32,6 +33,8 @@ _FORM = (
 _ORDINARY = re.compile(_FORM.replace("END", r"\Z"))
 #: Any number of them, each with a line end.
 _ALL_ORDINARY = re.compile(rf"(?:{_FORM})*+\Z".replace("END", r"\n"))
+#: Addresses that are checked at once where not all of a larger number are ordinary.
+_FEW = 64
 #: Control characters, the characters that Unicode calls default ignorable, and the empty braille pattern; characters
 #: of the category "format" are hidden, too.
 _HIDDEN = re.compile(
@@ -80,6 +83,14 @@ def sent_address(text: str) -> str:
     return f"{local}@{domain.lower()}"
 
 
+def sent_addresses(texts: Sequence[str]) -> Sequence[str] | None:
+    """Return each address as `sent_address` does, if all are ordinary but for spaces around them."""
+    bare = [*map(str.strip, texts)]
+    if odd_addresses(bare):
+        return None
+    return bare if [*map(str.lower, bare)] == bare else [*map(sent_address, bare)]
+
+
 def with_ascii_domain(address: str) -> str:
     """Return an address, given as it is sent, with its domain in Punycode if that is not ASCII."""
     if address.isascii():
@@ -109,24 +120,32 @@ def other_spelling(address: str) -> str | None:
     return None if other == address else other
 
 
-def are_ordinary(addresses: Sequence[str]) -> bool:
-    """Return whether all addresses have the ordinary form.
+def odd_addresses(addresses: Sequence[str]) -> Collection[str]:
+    """Return those that do not have the ordinary form.
 
-    Then `sent_address` changes only the case of their domains, `fold_address` puts them in lower case, and
-    `check_address` accepts them.
+    Of an ordinary address `sent_address` changes only the case of its domain, `fold_address` puts it in lower case,
+    `check_address` accepts it, and it has no `other_spelling`.
     """
     joined = "\n".join((*addresses, ""))
-    return joined.count("\n") == len(addresses) and _all_are_ordinary(joined)
+    if joined.count("\n") > len(addresses):
+        return {one for one in addresses if not _ORDINARY.match(one)}
+    return _odd_lines(joined)
 
 
 @lru_cache(maxsize=1)  # the same addresses are mapped, compared and encoded
-def _all_are_ordinary(joined: str) -> bool:
-    return _ALL_ORDINARY.match(joined) is not None
+def _odd_lines(joined: str) -> Collection[str]:
+    if _ALL_ORDINARY.match(joined):
+        return ()
+    lines = joined.split("\n")[:-1]
+    pieces = (lines[begin : begin + _FEW] for begin in range(0, len(lines), _FEW))
+    odd_pieces = (piece for piece in pieces if not _ALL_ORDINARY.match("\n".join((*piece, ""))))
+    return frozenset(one for piece in odd_pieces for one in piece if not _ORDINARY.match(one))
 
 
 def fold_addresses(addresses: Sequence[str]) -> list[str]:
     """Return each address as `fold_address` does."""
-    return list(map(str.lower if are_ordinary(addresses) else fold_address, addresses))
+    odd = odd_addresses(addresses)
+    return [fold_address(one) if one in odd else one.lower() for one in addresses]
 
 
 def fold_address(address: str) -> str:

@@ -10,7 +10,18 @@ import msgspec
 from target_mailing.contacts.contact import MappedContact
 from target_mailing.contacts.values import shown
 
-__all__ = ["MISSING", "UNFIT", "AnyName", "Converter", "Field", "Fields", "RowRejected", "attempt", "wrong_type"]
+__all__ = [
+    "MISSING",
+    "UNFIT",
+    "AnyName",
+    "BulkConverter",
+    "Converter",
+    "Field",
+    "Fields",
+    "RowRejected",
+    "attempt",
+    "wrong_type",
+]
 
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
@@ -18,7 +29,9 @@ Result = TypeVar("Result")
 #: Converts a column's value to the destination's, or to None where it is treated as a null. It raises ValueError, whose
 #: message says what is wrong with the value, and may be shown in the rejects file.
 Converter = Callable[[Any], Any]
-
+#: Returns what the converter returns for each of many values, with nulls as they are, or None where they must be
+#: converted one by one.
+BulkConverter = Callable[[Sequence[Any]], Sequence[Any] | None]
 
 #: The reason for a required column without a value.
 MISSING: Final = "is missing or empty"
@@ -61,6 +74,8 @@ class Field(msgspec.Struct, frozen=True):
 
     Attributes:
         convert: converts a value.
+        convert_all: converts many values at once where they have a usual form; without it, they are converted one by
+            one. `contacts.bulk` has those of the converters in `contacts.values`.
         for_removals: rows that remove a contact need it, too; other values of a deleted row are not checked.
         readable: converts a value of a rejected row as far as it can be read; None for `convert`.
         opt_outs: reduces the converted value to the opt-outs from some topics, or None if there are none.
@@ -68,6 +83,7 @@ class Field(msgspec.Struct, frozen=True):
     """
 
     convert: Converter
+    convert_all: BulkConverter | None = None
     for_removals: bool = False
     readable: Converter | None = None
     opt_outs: Converter | None = None

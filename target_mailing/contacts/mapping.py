@@ -1,23 +1,27 @@
-"""Maps a row to a contact, or rejects it: pure, compiled once per stream."""
+"""Maps rows to contacts, or rejects them: pure, compiled once per stream."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
+from itertools import compress, repeat
 from typing import Any, Final
 
+import msgspec
 from msgspec import UNSET
 
 from mailing_api.errors import ConfigurationError
 from mailing_api.suggestions import did_you_mean, listed, misspelt
+from target_mailing.contacts.columns import Column, Rows, Values
 from target_mailing.contacts.consent_columns import address_meant, tells_opt_outs
 from target_mailing.contacts.consent_words import status_reader
 from target_mailing.contacts.contact import MappedContact
 from target_mailing.contacts.deletion import DELETED_AT, deletion_column, is_deleted
-from target_mailing.contacts.fields import UNFIT, Converter, Field, Fields, RowRejected, wrong_type
+from target_mailing.contacts.fields import UNFIT, Field, Fields, RowRejected
 from target_mailing.contacts.properties import CANONICAL_COLUMNS, check_omitted, chosen_properties, unknown_properties
 from target_mailing.contacts.properties_object import PropertiesObject
-from target_mailing.contacts.row_address import ascii_address, clean_address, is_blank, lone_address
+from target_mailing.contacts.row_address import ascii_address, clean_address, clean_addresses, is_blank, lone_address
 from target_mailing.contacts.stream_columns import StreamColumns
 from target_mailing.settings import StreamSettings
 
@@ -25,9 +29,6 @@ __all__ = ["StreamMapping", "Values"]
 
 #: Columns that say who may be contacted.
 _OF_CONSENT: Final = ("subscription_status", DELETED_AT)
-
-#: A row's values of the columns that its mapping needs, in their order.
-Values = tuple[Any, ...]
 
 
 class StreamMapping:
@@ -52,90 +53,98 @@ class StreamMapping:
         _check_sources(columns, fields, settings, sources)
         self.deletion_column = deletion_column(columns.stream, list(columns.types), settings.mapping)
         sources.pop(DELETED_AT, None)
-        by_email = fields.identify is None
-        self._address = (ascii_address if fields.ascii_only else clean_address) if by_email else _no_address
         #: The columns that a row is mapped from, each with the value that stands for its absence.
-        self.needed: list[tuple[str, Any]] = [
-            (sources.pop("email") if by_email else sources[fields.required[0]], None),
-            (self.deletion_column, None),
-        ]
-        status_column = sources.pop("subscription_status", None)
-        self._status = self._place(status_column)
-        self._read_status = status_reader(status_column or "subscription_status")
-        self._object = self._place(sources.get("properties"))
-        self._read_object = PropertiesObject(
-            sources.pop("properties", "properties"), fields, clear_nulls=self._clear_nulls
+        self.needed: list[tuple[str, Any]] = []
+        by_email = fields.identify is None
+        clean = ascii_address if fields.ascii_only else clean_address
+        address = self._placed(
+            sources.pop("email") if by_email else sources[fields.required[0]], "email", Field(clean, clean_addresses)
         )
-        self._action = self._place(settings.action_column)
-        by_place = [
-            (self._place(column), name, _field_for(column, name, fields))
-            for name, column in sources.items()
-            if name in fields.columns
-        ]
-        self._columns = [(at, name, field.convert) for at, name, field in by_place]
-        self._for_removals = [(at, name, field.convert) for at, name, field in by_place if field.for_removals]
-        self._readable = [(at, name, field) for at, name, field in by_place if field.for_removals or field.opt_outs]
+        self._address = msgspec.structs.replace(address, is_required=True) if by_email else None
+        self._mark = self._placed(self.deletion_column, DELETED_AT, Field(partial(is_deleted, self.deletion_column)))
+        self._status = self._optional(sources.pop("subscription_status", None), "subscription_status", _status_field)
+        self._object = self._optional(
+            sources.pop("properties", None),
+            "properties",
+            lambda column: PropertiesObject(column, fields, clear_nulls=self._clear_nulls).field,
+        )
+        self._action = self._optional(settings.action_column, "action", _action_field)
+        by_name = {name: _field_for(column, name, fields) for name, column in sources.items() if name in fields.columns}
+        placed = [(self._placed(sources[name], name, field), field) for name, field in by_name.items()]
+        self._columns = [column for column, _ in placed]
+        self._for_removals = [column for column, field in placed if field.for_removals]
+        self._readable = [(column, field) for column, field in placed if field.for_removals or field.opt_outs]
         chosen = chosen_properties(columns, fields, settings)
         if unknown := sorted(name for name in chosen if name not in fields.properties):
             raise unknown_properties(f"Stream {columns.stream!r}", unknown, fields)
         absent = UNSET if self._clear_nulls else None
         self._properties = [
-            (self._place(column, absent), name, fields.properties[name].convert) for name, column in chosen.items()
+            self._placed(column, name, fields.properties[name], absent) for name, column in chosen.items()
         ]
-        roles = (
-            (self._object, "properties"),
-            (self._status, "subscription_status"),
-            (self._action, "action"),
-            (1, DELETED_AT),
-        )
+        read = (
+            self._address, *self._columns, *self._properties, self._object, self._status, self._action, self._mark,
+        )  # fmt: skip
         #: The columns that are read, each with its name at the destination.
-        self.sent: list[tuple[str, str]] = [
-            *([(self.needed[0][0], "email")] if by_email else []),
-            *((self.needed[at][0], name) for at, name, _ in (*self._columns, *self._properties)),
-            *((self.needed[at][0], name) for at, name in roles if at),
-        ]
+        self.sent: list[tuple[str, str]] = [(column.source, column.name) for column in read if column is not None]
+
+    def _optional(self, source: str | None, name: str, field_of: Callable[[str], Field]) -> Column | None:
+        return None if source is None else self._placed(source, name, field_of(source))
+
+    def _placed(self, source: str, name: str, field: Field, absent: Any = None) -> Column:
+        """A column whose values are the next ones of a row."""
+        self.needed.append((source, absent))
+        return Column(len(self.needed) - 1, source, name, field.convert, field.convert_all)
 
     @property
     def of_consent(self) -> frozenset[str]:
         """The columns that say whose row it is, and whether the contact opted out or is deleted."""
-        topics = [at for at, _, field in self._readable if field.opt_outs]
-        return frozenset(self.needed[at][0] for at in (0, 1, self._status, self._action, *topics))
+        topics = [column for column, field in self._readable if field.opt_outs]
+        read = (self._status, self._action, *topics)
+        return frozenset([self.needed[0][0], self._mark.source, *(one.source for one in read if one is not None)])
 
-    def _place(self, column: str | None, absent: Any = None) -> int:
-        """The position of a column's values among those of a row; 0 for no column."""
-        if column is None:
-            return 0
-        self.needed.append((column, absent))
-        return len(self.needed) - 1
+    def contacts(self, values: Sequence[Values]) -> list[MappedContact | RowRejected]:
+        """Map rows: for each its contact, or why it is rejected.
 
-    def __call__(self, values: Values) -> MappedContact:
-        """Map a row, given its values of the columns `needed`; more may follow them.
+        The codes of rejections: bad_address, bad_deletion_mark, bad_subscription_status, unknown_action, wrong_type,
+        unknown_property, and those of the destination's fields.
 
-        Raises:
-            RowRejected: bad_address, bad_deletion_mark, bad_subscription_status, wrong_type, unknown_property.
+        Args:
+            values: of each row those of the columns `needed`; more may follow them.
         """
-        email, mark = values[0], values[1]
-        if mark is not None and is_deleted(self.deletion_column, mark):
-            return self._deleted(email, values)
-        email = self._address(email)
-        status = self._status_of(values) if self._status else None
-        action = self._action_of(values) if self._action else None
-        columns = self._converted(self._columns, values)
-        properties: dict[str, Any] = {}
-        if self._object and (value := values[self._object]) is not None:
-            properties = self._read_object(value)
-        properties |= self._converted(self._properties, values, keep_nulls=self._clear_nulls)
-        return MappedContact(email, columns, properties, status, action, deleted=False)
+        rows = Rows.of(values)
+        marks = rows.read(self._mark)
+        if not (any(marks) or rows.rejected):
+            return self._kept(rows)
+        deleted = iter(self._deleted(Rows.of([*compress(values, marks)])))
+        is_kept = [not mark and at not in rows.rejected for at, mark in enumerate(marks)]
+        kept = iter(self._kept(Rows.of([*compress(values, is_kept)])))
+        return [
+            rows.rejected[at] if at in rows.rejected else next(deleted if mark else kept)
+            for at, mark in enumerate(marks)
+        ]
 
-    def contacts(self, rows: Sequence[Values]) -> list[MappedContact | RowRejected]:
-        """Map many rows: for each, what a call returns, or the error that it raises."""
-        return [self._mapped(values) for values in rows]
+    def _kept(self, rows: Rows) -> list[MappedContact | RowRejected]:
+        emails, statuses, actions = (rows.read(column) for column in (self._address, self._status, self._action))
+        columns, objects = rows.by_name(self._columns), rows.read(self._object)
+        properties = rows.by_name(self._properties, keep_nulls=self._clear_nulls)
+        if self._object is not None:
+            properties = [{**(members or {}), **own} for members, own in zip(objects, properties, strict=True)]
+        return rows.or_rejected(
+            map(MappedContact, emails, columns, properties, statuses, actions, repeat(False))  # noqa: FBT003 - `map`
+        )
 
-    def _mapped(self, values: Values) -> MappedContact | RowRejected:
-        try:
-            return self(values)
-        except RowRejected as no:
-            return no
+    def _deleted(self, rows: Rows) -> list[MappedContact | RowRejected]:
+        """Deleted rows: most of their values are not checked, since they may be null, or the contact's last ones.
+
+        Where the address was erased, whatever stands in its place is ignored, and the row's key decides.
+        """
+        emails, statuses = rows.readable(self._address), rows.readable(self._status)
+        opt_outs = [status if status == "unsubscribed" else None for status in statuses]
+        columns = rows.by_name(self._for_removals)
+        properties = rows.by_name([])
+        return rows.or_rejected(
+            map(MappedContact, emails, columns, properties, opt_outs, repeat(None), repeat(True))  # noqa: FBT003 - `map`
+        )
 
     def deletes(self, values: Values, damaged: Container[str]) -> bool:
         """Whether a row is deleted, and its contact can be identified although these columns cannot be read.
@@ -143,7 +152,7 @@ class StreamMapping:
         Raises:
             RowRejected: bad_deletion_mark.
         """
-        identifying = [self.needed[at][0] for at, _, _ in self._for_removals]
+        identifying = [column.source for column in self._for_removals]
         return is_deleted(self.deletion_column, values[1]) and not any(name in damaged for name in identifying)
 
     def opt_out(
@@ -154,24 +163,24 @@ class StreamMapping:
         Where the row's own action cannot be read, the default action is not used: the row may have asked to be added.
 
         Args:
-            values: as in a call.
+            values: of the columns `needed`.
             default: the action of a row without its own.
             is_obeyed: whether an action is such an opt-out.
             damaged: columns that cannot be read.
         """
         email: str | None
         try:
-            email = self._address(values[0])
+            email = _value(self._address, values)
         except RowRejected:
             email = lone_address(values[0], ascii_only=self._fields.ascii_only)
             if email is None:
                 return None
         status, own_action = None, None
         with suppress(RowRejected):
-            status = self._status_of(values) if self._status else None
-        is_action_known = not self._action or self.needed[self._action][0] not in damaged
+            status = _value(self._status, values)
+        is_action_known = self._action is None or self._action.source not in damaged
         try:
-            own_action = self._action_of(values) if self._action else None
+            own_action = _value(self._action, values)
         except RowRejected:
             is_action_known = False
         action = own_action or default
@@ -183,31 +192,16 @@ class StreamMapping:
     def _read(self, values: Values, *, only_opt_outs: bool = False) -> dict[str, Any]:
         """The readable values of the columns that hold opt-outs, or that a removal needs."""
         readable: dict[str, Any] = {}
-        for at, name, field in self._readable:
+        for column, field in self._readable:
             with suppress(RowRejected, *UNFIT):
-                value = values[at]
+                value = values[column.at]
                 if value is not None:
                     value = (field.readable or field.convert)(value)
                 if value is not None and only_opt_outs:
                     value = field.opt_outs(value) if field.opt_outs else None
                 if value is not None:
-                    readable[name] = value
+                    readable[column.name] = value
         return readable
-
-    def _deleted(self, email: Any, values: Values) -> MappedContact:
-        """A deleted row: most of its values are not checked, since they may be null, or the contact's last ones.
-
-        Where its address was erased, whatever stands in its place is ignored, and the row's key decides.
-        """
-        status = None
-        if self._status:
-            with suppress(RowRejected):
-                status = "unsubscribed" if self._status_of(values) == "unsubscribed" else None
-        try:
-            address = self._address(email)
-        except RowRejected:
-            address = None
-        return MappedContact(address, self._converted(self._for_removals, values), {}, status, None, deleted=True)
 
     def need_not_fit(self, record: Mapping[str, Any]) -> bool:
         """Whether a record is accepted although it does not fit its SCHEMA: it is deleted, or an opt-out.
@@ -217,10 +211,10 @@ class StreamMapping:
         """
         if is_deleted(self.deletion_column, record.get(self.deletion_column)):
             return True
-        try:
-            return bool(self._status) and self._read_status(record.get(self.needed[self._status][0])) == "unsubscribed"
-        except ValueError:
-            return False
+        status = None
+        with suppress(RowRejected):
+            status = None if self._status is None else self._status.convert(record.get(self._status.source))
+        return bool(status == "unsubscribed")
 
     def lacks_address(self, values: Values) -> bool:
         """Whether a row that is not deleted has no address.
@@ -236,47 +230,14 @@ class StreamMapping:
         Raises:
             RowRejected: bad_subscription_status, wrong_type.
         """
-        status = self._status_of(values) if self._status else None
-        return MappedContact(None, self._converted(self._for_removals, values), {}, status, None, deleted=True)
+        status = _value(self._status, values)
+        columns = {column.name: column.value(values) for column in self._for_removals}
+        present = {name: value for name, value in columns.items() if value is not None}
+        return MappedContact(None, present, {}, status, None, deleted=True)
 
-    def _converted(
-        self, columns: Sequence[tuple[int, str, Converter]], values: Values, *, keep_nulls: bool = False
-    ) -> dict[str, Any]:
-        """The values of these columns, as the destination takes them."""
-        converted: dict[str, Any] = {}
-        at = 0
-        try:
-            for at, name, convert in columns:
-                value = values[at]
-                if value is UNSET:
-                    continue
-                if value is not None:
-                    value = convert(value)
-                if value is not None or keep_nulls:
-                    converted[name] = value
-        except UNFIT as exc:
-            raise wrong_type(self._column(at), values[at], exc) from None
-        return converted
 
-    def _status_of(self, values: Values) -> str | None:
-        status = values[self._status]
-        if status is None:
-            return None
-        try:
-            return self._read_status(status)
-        except ValueError as no:
-            raise RowRejected("bad_subscription_status", f"{self._column(self._status)}: {status!r} is {no}") from None
-
-    def _action_of(self, values: Values) -> str | None:
-        action = values[self._action]
-        if action is None:
-            return None
-        if isinstance(action, str):
-            return action.strip().lower() or None
-        raise RowRejected("unknown_action", f"{self._column(self._action)}: {action!r} is not an action")
-
-    def _column(self, at: int) -> str:
-        return f"column {self.needed[at][0]}"
+def _value(column: Column | None, values: Values) -> Any:
+    return None if column is None else column.value(values)
 
 
 def _check_sources(
@@ -338,5 +299,22 @@ def _field_for(column: str, name: str, fields: Fields) -> Field:
     return field
 
 
-def _no_address(_: Any) -> None:
-    """The e-mail address of a row at a destination that reaches nobody by e-mail."""
+def _status_field(column: str) -> Field:
+    read = status_reader(column)
+
+    def convert(value: Any) -> str | None:
+        try:
+            return read(value)
+        except ValueError as no:
+            raise RowRejected("bad_subscription_status", f"column {column}: {value!r} is {no}") from None
+
+    return Field(convert)
+
+
+def _action_field(column: str) -> Field:
+    def convert(value: Any) -> str | None:
+        if isinstance(value, str):
+            return value.strip().lower() or None
+        raise RowRejected("unknown_action", f"column {column}: {value!r} is not an action")
+
+    return Field(convert)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from itertools import chain
 from typing import Any, Final
+
+from msgspec import UNSET
 
 from mailing_api.errors import ConfigurationError
 from mailing_api.suggestions import listed
-from target_mailing.contacts.fields import UNFIT, Fields, RowRejected, wrong_type
+from target_mailing.contacts.columns import Column, Rows
+from target_mailing.contacts.fields import UNFIT, Field, Fields, RowRejected, wrong_type
 from target_mailing.contacts.properties import PropertyNames
 from target_mailing.contacts.values import from_json_text
 
@@ -15,6 +19,8 @@ __all__ = ["LEAVE_OUT", "PropertiesObject", "check_members"]
 
 #: What to do about a column of that name which holds something else.
 LEAVE_OUT: Final = 'add {"properties": null} to `mapping`, so that the column is not read'
+#: Objects are read by column, unless that takes this many times as many places as they have members.
+_SPARSE: Final = 4
 
 
 class PropertiesObject:
@@ -48,6 +54,27 @@ class PropertiesObject:
         except RowRejected as no:
             no.hint = self._hint
             raise
+
+    @property
+    def field(self) -> Field:
+        """The field that reads the column."""
+        return Field(self, self._read_all)
+
+    def _read_all(self, values: Sequence[Any]) -> Sequence[dict[str, Any]] | None:
+        """Many values, where all are objects of which each member fits the property of its name."""
+        if {*map(type, values)} != {dict}:
+            return None
+        names = dict.fromkeys(chain.from_iterable(values))
+        if len(names) * len(values) > _SPARSE * sum(map(len, values)):
+            return None
+        if any(name != self._names.find(name) for name in names):
+            return None
+        absent = UNSET if self._clear_nulls else None
+        rows = Rows([[members.get(name, absent) for members in values] for name in names], len(values))
+        fields = [(name, self._fields.properties[name]) for name in names]
+        columns = [Column(at, "", name, field.convert, field.convert_all) for at, (name, field) in enumerate(fields)]
+        properties = rows.by_name(columns, keep_nulls=self._clear_nulls)
+        return None if rows.rejected else properties
 
     def _properties_of(self, value: Any) -> dict[str, Any]:
         try:

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from mailing_api.addresses import (
-    are_ordinary,
     check_address,
     fold_address,
+    odd_addresses,
     sent_address,
+    sent_addresses,
     with_ascii_domain,
     without_hidden,
 )
@@ -19,6 +20,7 @@ from target_mailing.contacts.fields import MISSING, RowRejected, attempt
 __all__ = [
     "ascii_address",
     "clean_address",
+    "clean_addresses",
     "is_blank",
     "lone_address",
     "not_addable",
@@ -51,6 +53,11 @@ def clean_address(value: Any) -> str:
     except ValueError:
         pass
     raise RowRejected("bad_address", f"{value!r} is not an e-mail address")
+
+
+def clean_addresses(column: Sequence[Any]) -> Sequence[str] | None:
+    """The bulk form of `clean_address` and `ascii_address`, for ordinary addresses, which are ASCII."""
+    return sent_addresses(column) if {*map(type, column)} == {str} else None
 
 
 def ascii_address(value: Any) -> str:
@@ -101,7 +108,7 @@ def require_valid(email: str, *, ascii_only: bool = False) -> None:
 
 def not_addable(emails: Sequence[str], *, ascii_only: bool = False) -> dict[int, RowRejected]:
     """By position, why no contact may be added with an address: what `require_valid` raises."""
-    if are_ordinary(emails):
+    checked = {email: attempt(require_valid, email, ascii_only=ascii_only) for email in odd_addresses(emails)}
+    if not checked:
         return {}
-    checked = (attempt(require_valid, email, ascii_only=ascii_only) for email in emails)
-    return {at: no for at, no in enumerate(checked) if no is not None}
+    return {at: no for at, email in enumerate(emails) if (no := checked.get(email)) is not None}

@@ -15,6 +15,8 @@ from typing import Any, Final
 import msgspec
 
 __all__ = [
+    "WIDEST",
+    "are_plain",
     "decimal",
     "digits",
     "flag",
@@ -31,11 +33,12 @@ __all__ = [
     "whole_float",
 ]
 
-#: White space, control characters, and characters that Unicode calls invisible.
-_UNSEEN: Final = (
-    "\\s\x00-\x1f\x7f-\xa0\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u2028-\u202f\u205f-\u206f"
-    "\u2800\u3164\ufeff\uffa0\ufff0-\ufff8"
+#: White space but for the space, control characters, and characters that Unicode calls invisible.
+_INVISIBLE: Final = (
+    "\x00-\x1f\x7f-\xa0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f"
+    "\u2800\u3000\u3164\ufeff\uffa0\ufff0-\ufff8"
 )
+_UNSEEN: Final = f" {_INVISIBLE}"
 #: Invisible, too, but valid at the end of a string: they select the form of a letter, or make an emoji.
 _SELECTORS: Final = "\u180b-\u180d\u180f\ufe00-\ufe0f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 #: The second part begins where no other precedes it, so that a long run within a string is scanned once.
@@ -44,6 +47,7 @@ _is_unseen = re.compile(f"[{_UNSEEN}{_SELECTORS}]*").fullmatch
 #: Removed everywhere. PostgreSQL refuses U+0000, so loading a provider's contacts into it would fail.
 _control = re.compile("[\x00-\x08\x0e-\x1f\x7f]")
 _has_surrogate = re.compile("[\ud800-\udfff]").search
+_is_unusual = re.compile(f"[{_INVISIBLE}{_SELECTORS}\ud800-\udfff]").search
 
 _is_number = re.compile(r"[+-]?(\d+(?:\.\d*)?|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII).fullmatch
 _is_moment = re.compile(
@@ -64,7 +68,8 @@ _was_rounded = re.compile(r"\d+\.\d+[eE][+-]?\d+|\d+[eE]\+\d+", re.ASCII).fullma
 
 _LONGEST_SHOWN: Final = 200
 _DEEPEST: Final = 100
-_WIDEST: Final = 2**63
+#: Whole numbers of 64 bits are below it, and at least its negative.
+WIDEST: Final = 2**63
 _MOST_DIGITS: Final = 20
 
 _decode = msgspec.json.Decoder().decode
@@ -79,11 +84,16 @@ def trimmed(value: str) -> str:
     Raises:
         ValueError: it holds half of a surrogate pair.
     """
-    if value.isascii() and value.isprintable():
+    if are_plain(value):
         return value.strip()
     if _has_surrogate(value):
         raise ValueError("a string with half of a surrogate pair")
     return "" if _is_unseen(value) else _outer.sub("", _control.sub("", value))
+
+
+def are_plain(joined: str) -> bool:
+    """Whether nothing but spaces is to be trimmed from strings, given these in one."""
+    return (joined.isascii() and joined.isprintable()) or not _is_unusual(joined)
 
 
 def text(value: Any) -> str | None:
@@ -182,7 +192,7 @@ def whole(value: Any) -> int | None:
         whole_number = int(number)
     else:
         raise ValueError("not a whole number")
-    if not -_WIDEST <= whole_number < _WIDEST:
+    if not -WIDEST <= whole_number < WIDEST:
         raise ValueError("a whole number of more than 64 bits")
     return whole_number
 

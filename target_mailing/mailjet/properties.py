@@ -8,22 +8,22 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Final
 
-from target_mailing.contacts import values
+from target_mailing.contacts import bulk, values
 from target_mailing.contacts.fields import Field
 from target_mailing.input.column_types import DATE_TIME
 
 __all__ = ["FIELDS", "NAME", "TEXT", "datatype_of"]
 
-NAME: Final = Field(values.text)
-TEXT: Final = Field(values.text_or_flag)
+NAME: Final = Field(values.text, bulk.text)
+TEXT: Final = Field(values.text_or_flag, bulk.text)
 
 #: By Mailjet's name of the type.
 FIELDS: Final[Mapping[str, Field]] = {
     "str": TEXT,
-    "int": Field(values.whole),
-    "float": Field(values.decimal),
-    "bool": Field(values.flag),
-    "datetime": Field(values.moment),
+    "int": Field(values.whole, bulk.whole),
+    "float": Field(values.decimal, bulk.decimal),
+    "bool": Field(values.flag, bulk.flag),
+    "datetime": Field(values.moment, bulk.moment),
 }
 
 #: Types of a column's values, and the property that takes all of them.

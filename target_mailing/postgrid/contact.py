@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from mailing_api.countries import country_code
-from target_mailing.contacts import values
+from target_mailing.contacts import bulk, values
 from target_mailing.contacts.consent import Actions
 from target_mailing.contacts.contact import MappedContact
 from target_mailing.contacts.fields import MISSING, AnyName, Field, Fields, RowRejected
@@ -153,7 +153,7 @@ def fields(identify: Callable[[MappedContact], str]) -> Fields:
 
     return Fields(
         columns=_FIELDS,
-        properties=AnyName(Field(_metadata), but=CANONICAL_COLUMNS),
+        properties=AnyName(Field(_metadata, bulk.text), but=CANONICAL_COLUMNS),
         required=("address_line1", "address_country"),
         identify=identified,
     )
@@ -166,8 +166,8 @@ def _metadata(value: Any) -> str | None:
 
 
 _FIELDS: Final[Mapping[str, Field]] = {
-    **dict.fromkeys(("name", *_STRINGS), Field(values.digits)),
-    "address_postal_code": Field(values.postal_code),
-    "description": Field(values.text),
-    **dict.fromkeys(FLAGS, Field(values.flag)),
+    **dict.fromkeys(("name", *_STRINGS), Field(values.digits, bulk.digits)),
+    "address_postal_code": Field(values.postal_code, bulk.digits),
+    "description": Field(values.text, bulk.text),
+    **dict.fromkeys(FLAGS, Field(values.flag, bulk.flag)),
 }

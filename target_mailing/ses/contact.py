@@ -10,7 +10,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from mailing_api.errors import UnreadableAnswer
-from target_mailing.contacts import values
+from target_mailing.contacts import bulk, values
 from target_mailing.contacts.consent_words import choice_of, choice_of_opt_out
 from target_mailing.contacts.contact import MappedContact
 from target_mailing.contacts.fields import AnyName, Field, Fields
@@ -199,7 +199,7 @@ def fields_of(topics: Collection[str]) -> Fields:
     return Fields(columns=columns, properties=ANY_ATTRIBUTE, own_prefix=TOPIC_PREFIX, ascii_only=True)
 
 
-_JSON: Final = Field(values.json_value)
+_JSON: Final = Field(values.json_value, bulk.json_value)
 #: Attributes are an object without a schema.
 ANY_ATTRIBUTE: Final = AnyName(_JSON)
 

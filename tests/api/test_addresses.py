@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailing_api.addresses import (
-    are_ordinary,
     check_address,
     fold_address,
     fold_addresses,
     is_reachable,
+    odd_addresses,
     other_spelling,
     sent_address,
 )
@@ -156,11 +156,17 @@ def test_an_ordinary_address_is_sent_as_given_and_compared_in_lower_case(address
 @given(st.lists(st.one_of(ordinary, st.text("aZ1.-_@\n", min_size=3), st.just("a@b.co\nc@d.co")), max_size=3))
 def test_many_addresses_are_compared_as_each_of_them(addresses):
     assert fold_addresses(addresses) == [fold_address(one) for one in addresses]
-    if are_ordinary(addresses):
-        for one in addresses:
-            local, _, domain = one.rpartition("@")
-            assert sent_address(one) == f"{local}@{domain.lower()}"
-            check_address(one)
+    for one in {*addresses} - {*odd_addresses(addresses)}:
+        local, _, domain = one.rpartition("@")
+        assert sent_address(one) == f"{local}@{domain.lower()}"
+        check_address(one, ascii_only=True)
+        assert other_spelling(sent_address(one)) is None
+
+
+def test_one_odd_address_among_many_is_found():
+    many = [f"person.{number}@example.com" for number in range(300)]
+    assert {*odd_addresses([*many, "o'brien@example.com", *many])} == {"o'brien@example.com"}
+    assert not odd_addresses(many)
 
 
 odd = st.text(st.one_of(st.sampled_from("ab@.<>\"'()\\ :" + "".join(HIDDEN)), st.characters(exclude_categories=["Cs"])))

@@ -31,7 +31,14 @@ COLUMNS = ["id", "email", "name", "city", "visits", "company", "properties", "su
 def mapping(columns=COLUMNS, **options):
     columns = StreamColumns("people", dict.fromkeys(columns, ()))
     compiled = StreamMapping(columns, FIELDS, StreamSettings.resolve(options, None))
-    return lambda record: compiled(tuple(record.get(name, absent) for name, absent in compiled.needed))
+
+    def contact(record):
+        result = compiled.contacts([tuple(record.get(name, absent) for name, absent in compiled.needed)])[0]
+        if isinstance(result, RowRejected):
+            raise result
+        return result
+
+    return contact
 
 
 def test_canonical_columns_need_no_mapping_and_others_are_left_alone():
