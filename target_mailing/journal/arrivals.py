@@ -85,12 +85,14 @@ class Arrivals:
             rows: without their numbers, by key.
             former: all that there are, by key.
         """
-        self._take_away([former[key] for key in rows if key in former])
-        added = [(number, *row) for number, row in enumerate(rows.values(), self._last + 1)]
-        self._driver.insert(self._table, added)
-        self._last += len(added)
+        if not rows:
+            return
+        self._take_away([former[key] for key in rows if key in former] if former else ())
+        columns = [range(self._last + 1, self._last + 1 + len(rows)), *zip(*rows.values(), strict=True)]
+        self._driver.insert(self._table, columns)
+        self._last += len(rows)
         for index in self._indexes:
-            index.add(added)
+            index.add(columns)
 
     def put(self, rows: Iterable[Entry]) -> None:
         """Add rows, without their numbers, in place of those of the same keys."""

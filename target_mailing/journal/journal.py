@@ -45,8 +45,6 @@ class Journal:
         shared_keys: keys that stood for several addresses at once in one run.
         returned_keys: keys that left an address and came back to it in one run.
         declined: topics that contacts declined which are not at the provider yet.
-        one_transaction: a context in which all that is noted is committed together, at its end: no call to a provider
-            may begin before that.
         told: contacts that rows of this run opted out.
         followed: contacts that this run does not subscribe, because the former address of their key opted out.
     """
@@ -65,7 +63,6 @@ class Journal:
         self.spool = Spool(store.folder)
         transactions = Transactions(store)
         self._transaction, self._reading = transactions.write, transactions.read
-        self.one_transaction = transactions.join
         try:
             with self._reading():
                 self._connection = transactions.open()

@@ -10,7 +10,7 @@ the table itself when a program begins.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
-from itertools import takewhile
+from itertools import combinations, cycle, islice, takewhile
 from typing import Any, Final
 
 import msgspec
@@ -25,8 +25,10 @@ __all__ = ["Entry", "Index", "Runs"]
 _RUN_AT: Final = 65_536
 #: Runs of one size before they are merged.
 _MERGED_AT_ONCE: Final = 16
-#: A new index has so many bytes of marks, a bit each; they double when there is an entry for each byte.
+#: A new index has so many bytes of marks; they double when there is an entry for each byte.
 _MARKS: Final = 1 << 21
+#: What marks an entry in its byte: three bits, which mark few other hashes by chance.
+_BITS: Final = [1 << a | 1 << b | 1 << c for a, b, c in islice(cycle(combinations(range(8), 3)), 64)]
 
 #: A row: its number, then its columns.
 Entry = tuple[Any, ...]
@@ -94,7 +96,7 @@ class Runs:
         #: The others, where there are several.
         self._more: dict[Hashable, list[int]] = {}
         self._newest = self.last
-        # Which bits are set tells that a hash is in no run; the hashes of an older index are not all known.
+        # Unless all bits of a hash are set it is in no run; the hashes of an older index are not all known.
         self._marks = None if self._runs else bytearray(_MARKS)
 
     @property
@@ -105,7 +107,7 @@ class Runs:
     def rows(self, values: Iterable[Any]) -> list[Entry]:
         """The rows that have one of these values, and perhaps some others."""
         recent = self._taken_up()
-        wanted = [*dict.fromkeys(self._index.kept(values))]
+        wanted = {*self._index.kept(values)}
         inside = recent.keys() & wanted
         numbers = [recent[value] for value in inside]
         numbers += [number for value in self._more.keys() & inside for number in self._more[value]]
@@ -113,12 +115,12 @@ class Runs:
         if not self._runs:
             return found
         if (marks := self._marks) is not None:
-            mask = len(marks) * 8 - 1
-            places = [(hash(value) & mask, value) for value in wanted]
-            wanted = [value for place, value in places if marks[place >> 3] >> (place & 7) & 1]
+            mask = len(marks) - 1
+            wanted = {value for value in wanted if not _BITS[(at := hash(value)) >> 32 & 63] & ~marks[at & mask]}
+        in_order: list[Any] = sorted(wanted)
         parts = " UNION ALL ".join(f"SELECT n FROM w JOIN {run.table} USING (value)" for run in self._runs)  # noqa: S608
-        for begin in range(0, len(wanted), VALUES_AT_ONCE):
-            some = sorted(wanted[begin : begin + VALUES_AT_ONCE])  # type: ignore[type-var]
+        for begin in range(0, len(in_order), VALUES_AT_ONCE):
+            some = in_order[begin : begin + VALUES_AT_ONCE]
             values_of = ",".join([f"({self._driver.parameter})"] * len(some))
             found += self._driver.query(
                 f"WITH w (value) AS (VALUES {values_of}), f (n) AS ({parts}) "  # noqa: S608 - the names are ours
@@ -127,17 +129,17 @@ class Runs:
             )
         return found
 
-    def add(self, rows: Sequence[Entry]) -> None:
-        """Take up rows that were added to the table, in their order; a little later if the index is not in use."""
+    def add(self, columns: Sequence[Sequence[Any]]) -> None:
+        """Take up rows that were added to the table, by column; a little later if the index is not in use."""
         if self._recent is None:
             return
-        self._take_up(rows)
+        self._take_up(columns)
         if self._newest - self.last >= _RUN_AT:
             self._end_run()
 
     def erase(self, rows: Sequence[Entry]) -> None:
         """Erase rows that were erased from the table; those in memory are found no more."""
-        kept = self._kept_of(rows)
+        kept = self._index.kept(row[self._at] for row in rows)
         delete = "DELETE FROM {} WHERE value = {} AND n = {}"
         for run in self._runs:
             inside = [(value, row[0]) for value, row in zip(kept, rows, strict=True) if run.first <= row[0] <= run.last]
@@ -173,25 +175,22 @@ class Runs:
             else:
                 where = self._index.where
                 rows = f"SELECT {self._columns} FROM {self._table} t WHERE n > {self.last:d} AND {where} ORDER BY n"  # noqa: S608
-                self._take_up(self._driver.query(rows))
+                if found := self._driver.query(rows):
+                    self._take_up([*zip(*found, strict=True)])
         return self._recent
 
-    def _take_up(self, rows: Sequence[Entry]) -> None:
+    def _take_up(self, columns: Sequence[Sequence[Any]]) -> None:
         assert self._recent is not None  # noqa: S101 - the index is in use
-        recent, kept = self._recent, self._kept_of(rows)
-        added = dict(zip(kept, (row[0] for row in rows), strict=True))
-        if len(added) == len(rows) and recent.keys().isdisjoint(added):
+        recent, numbers, kept = self._recent, columns[0], self._index.kept(columns[self._at])
+        added = dict(zip(kept, numbers, strict=True))
+        if len(added) == len(kept) and recent.keys().isdisjoint(added):
             recent.update(added)
         else:
-            for value, row in zip(kept, rows, strict=True):
+            for value, number in zip(kept, numbers, strict=True):
                 if value in recent:
                     self._more.setdefault(value, []).append(recent[value])
-                recent[value] = row[0]
-        if rows:
-            self._newest = rows[-1][0]
-
-    def _kept_of(self, rows: Iterable[Entry]) -> list[Hashable]:
-        return self._index.kept([row[self._at] for row in rows])
+                recent[value] = number
+        self._newest = numbers[-1]
 
     def _end_run(self) -> None:
         """Make a run of the rows in memory."""
@@ -209,10 +208,9 @@ class Runs:
     def _mark(self, marks: bytearray, values: Iterable[Hashable]) -> None:
         while len(marks) < self.last:
             marks += bytes(marks)  # what was marked in the smaller one is marked wherever it would be in this
-        mask = len(marks) * 8 - 1
-        for value in values:
-            place = hash(value) & mask
-            marks[place >> 3] |= 1 << (place & 7)
+        mask = len(marks) - 1
+        for place in map(hash, values):
+            marks[place & mask] |= _BITS[place >> 32 & 63]
 
     def _add_run(self, first: int, last: int) -> None:
         where = f"n BETWEEN {first:d} AND {last:d} AND {self._index.where}"

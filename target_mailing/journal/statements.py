@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import chain
+from itertools import chain, islice
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -58,15 +58,15 @@ class Driver:
             found += self.query(f"{query} ({','.join([self.parameter] * len(some))})", some)
         return found
 
-    def insert(self, table: sa.Table, rows: Sequence[Sequence[Any]]) -> None:
-        """Insert rows, which have all columns of the table in its order."""
-        columns = [column.name for column in table.columns]
+    def insert(self, table: sa.Table, columns: Sequence[Sequence[Any]]) -> None:
+        """Insert rows, given by all columns of the table, in its order."""
+        names = ",".join(column.name for column in table.columns)
         row = f"({','.join([self.parameter] * len(columns))})"
-        for begin in range(0, len(rows), self._rows_at_once):
-            some = rows[begin : begin + self._rows_at_once]
-            values = ",".join([row] * len(some))
-            insert = f"INSERT INTO {table.name} ({','.join(columns)}) VALUES {values}"  # noqa: S608 - names are ours
-            self.run(insert, tuple(chain.from_iterable(some)))
+        rows, count = zip(*columns, strict=True), len(columns[0])
+        for begin in range(0, count, self._rows_at_once):
+            some = min(self._rows_at_once, count - begin)
+            insert = f"INSERT INTO {table.name} ({names}) VALUES {','.join([row] * some)}"  # noqa: S608 - names are ours
+            self.run(insert, tuple(chain.from_iterable(islice(rows, some))))
 
     @contextmanager
     def free_pages_stay(self) -> Iterator[None]:

@@ -20,7 +20,6 @@ class Transactions:
     def __init__(self, store: Store) -> None:
         """Use a store, which the caller closes."""
         self._store = store
-        self._is_joined = False
 
     def open(self) -> sa.Connection:
         """Connect.
@@ -33,24 +32,8 @@ class Transactions:
         return self._connection
 
     @contextmanager
-    def join(self) -> Iterator[None]:
-        """Have all reading and writing in one transaction, which is committed at the end."""
-        with self.write():
-            self._is_joined = True
-            try:
-                yield
-            except BaseException:
-                self._roll_back()
-                raise
-            finally:
-                self._is_joined = False
-
-    @contextmanager
     def write(self, *, commit: bool = True) -> Iterator[None]:
         """Read or write, and commit, so that no transaction stays open while the run waits."""
-        if self._is_joined:
-            yield
-            return
         try:
             yield
             if commit:

@@ -6,7 +6,7 @@ import os
 import sqlite3
 import stat
 import time
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 from subprocess import PIPE
 
@@ -316,24 +316,3 @@ def test_p9_a_number_that_no_version_writes_is_damage(path):
 def test_what_was_confirmed_by_a_clock_that_was_ahead_does_not_count(ago, is_known):
     assert Known(1, time.time() - ago).is_confirmed_within(7 * 86_400) is is_known
     assert not Known(1, None).is_confirmed_within(7 * 86_400)
-
-
-def test_what_is_noted_in_one_transaction_is_committed_once_or_not_at_all(open_journal):
-    journal = open_journal()
-    rows = [row(journal, f"{n}@b.test") for n in range(3)]
-    commits = []
-    sa.event.listen(journal._connection.engine, "commit", lambda _: commits.append(1))
-    with journal.one_transaction():
-        for one in rows[:2]:
-            number = journal.begin_batch("d", "add", "json", [one])
-            journal.begin_step(number, "submit")
-            journal.settle(number, destination="d", action="add", route="json", outcomes={}, confirmed=[one])
-        assert journal.emails([rows[0].key]) == {rows[0].key: "0@b.test"}
-    assert len(commits) == 1
-    with suppress(ZeroDivisionError), journal.one_transaction():
-        journal.note_rows(unchanged=rows)
-        raise ZeroDivisionError
-    journal.close()
-    journal = open_journal()
-    assert journal.emails([one.key for one in rows]).keys() == {one.key for one in rows[:2]}
-    journal.close()
