@@ -13,7 +13,7 @@ from target_mailing.journal import tables
 from target_mailing.journal.arrivals import Arrivals
 from target_mailing.journal.runs import Index, Runs
 from target_mailing.journal.statements import Driver, delete_rows, replace_rows
-from target_mailing.row import Row
+from target_mailing.row import Row, emails_of, have_extras
 
 __all__ = ["Keys"]
 
@@ -80,12 +80,15 @@ class Keys:
 
     def note(self, rows: Sequence[Row]) -> None:
         """The keys of these rows have the rows' addresses, or were deleted, as they were known to be."""
-        now = int(time.time())
-        entries = {row.key: _entry(row.key, row, now) for row in rows if row.key}
-        entries.update((key, _entry(key, row, now)) for row in rows for key in row.also)
+        gone = "", -int(time.time())  # a deleted key is kept: its delete may come again after a stop
+        states = [gone if row.drops_key else (email, row.id) for row, email in zip(rows, emails_of(rows), strict=True)]
+        entries = {row.key: (row.key, *state) for row, state in zip(rows, states, strict=True) if row.key}
+        if have_extras(rows):
+            entries.update((key, (key, *state)) for row, state in zip(rows, states, strict=True) for key in row.also)
         before = self.table.find([*entries], writing=True)
-        new = {key: entry for key, entry in entries.items() if key not in before or before[key][1:] != entry}
-        self.table.replace(new, before)
+        if before:
+            entries = {key: entry for key, entry in entries.items() if key not in before or before[key][1:] != entry}
+        self.table.replace(entries, before)
 
     def forget_before(self, moment: float) -> None:
         """Forget keys that were deleted before this time (Unix seconds)."""
@@ -100,7 +103,8 @@ class Keys:
     def note_uncertain(self, rows: Iterable[Row]) -> None:
         """These rows may have arrived."""
         adding = [row for row in rows if not row.drops_key]
-        addresses = [(key, row.email, row.id) for row in adding for key in (row.key, *row.also) if key]
+        emails = zip(adding, emails_of(adding), strict=True)
+        addresses = [(key, email, row.id) for row, email in emails for key in (row.key, *row.also) if key]
         self._add_possible(addresses, is_stuck=False)
 
     def note_pending_removals(self, addresses: Iterable[tuple[bytes, str, int]]) -> None:
@@ -137,11 +141,3 @@ class Keys:
                 self._possible_keys.setdefault(contact, set()).add(key)
                 new.append({"key": key, "email": email, "contact": contact, "stuck": is_stuck})
         replace_rows(self._connection, tables.possible_addresses, new)
-
-
-def _entry(key: bytes, row: Row, now: int) -> tuple[bytes, str, int]:
-    """A key with its address and contact.
-
-    A deleted key is kept, with the time in place of a contact: its delete may come again after a stop.
-    """
-    return (key, "", -now) if row.drops_key else (key, row.email, row.id)

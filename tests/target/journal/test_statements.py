@@ -6,7 +6,7 @@ from contextlib import closing
 
 import pytest
 
-from target_mailing.journal import statements
+from target_mailing.journal import statements, tables
 from target_mailing.journal.journal import Journal
 from target_mailing.journal.stores import MemoryStore
 
@@ -30,3 +30,13 @@ def test_keys_and_names_are_found_however_many_statements_it_takes(count, monkey
         journal.declined.add((n, "News") for n in range(count))
         journal.declined.drop([(0, "News"), (0, "Offers")])
         assert journal.declined.of(range(count)) == {n: {"News"} for n in range(1, count)}
+
+
+@pytest.mark.parametrize("count", [1, 3, 4, 10])
+def test_rows_are_inserted_however_many_statements_it_takes(count, monkeypatch):
+    monkeypatch.setattr(statements, "_ROWS_AT_ONCE", 3)
+    with closing(Journal(MemoryStore())) as journal:
+        driver = statements.Driver(journal._connection)
+        columns = [range(1, count + 1), [n * 7 for n in range(count)], [5] * count, [None] * count]
+        driver.insert(tables.contacts, columns)
+        assert driver.query("SELECT * FROM contacts ORDER BY n") == [*zip(*columns, strict=True)]
