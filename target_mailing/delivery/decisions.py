@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Iterable
 
 from mailing_api.addresses import fold_address, is_reachable, other_spelling
@@ -36,6 +38,7 @@ class Decisions:
         self._settings = settings
         self._journal = journal
         self._opt_outs = opt_outs
+        self._began = time.time()
         self._can_remove = self._actions.remove in self._actions.known
         self._removes_old = settings.on_key_change == "remove" and self._can_remove
         self.append_only = (
@@ -171,12 +174,20 @@ class Decisions:
 
     def is_confirmed(self, row: Row, known: Known | None) -> bool:
         """Whether the provider confirmed the row's action and content recently enough not to send them again."""
-        return (
-            self._settings.send == "changed"
-            and known is not None
-            and known.fingerprint == row.fingerprint
-            and known.is_confirmed_within(self._settings.resend_window)
-        )
+        if known is None or known.fingerprint != row.fingerprint:
+            return False
+        return known.is_confirmed_within(self._window)
+
+    @property
+    def _window(self) -> float:
+        """Seconds for which confirmed rows are not sent again.
+
+        With `send: all` this is none, or the run where contacts never change: there the same row of another key, or the
+        removal of a contact that several keys leave, is the same call.
+        """
+        if self._settings.send == "changed":
+            return self._settings.resend_window
+        return -math.inf if self._actions.old_first else time.time() - self._began
 
     def is_spared(self, row: Row, facts: Facts) -> bool:
         """Whether a row removes a contact that stays, because it belongs to another key, too."""

@@ -401,3 +401,15 @@ def test_p7_no_address_and_no_key_in_the_log(postgrid):
     for secret in ("secret@example.com", "Mill Lane", "Family", postgrid.sandbox.postgrid.test_key):
         assert secret not in result.log
         assert secret not in json.dumps(result.states)
+
+
+@pytest.mark.parametrize("send", ["changed", "all"])
+@pytest.mark.parametrize(("streets", "jobs"), [([7] * 6, 2), (range(10, 16), 2)], ids=["together", "apart"])
+def test_keys_that_leave_one_household_take_one_removal(postgrid, send, streets, jobs):
+    postgrid.deliver([households(), *(household(1, id=n) for n in range(6))])
+    moved = [household(street, id=n) for n, street in enumerate(streets)]
+    result = postgrid.deliver([households(), *moved, state(1)], send=send)
+    assert (result.error, result.states) == (None, [1])
+    assert postgrid.streets() == sorted({f"{street} Mill Lane" for street in streets})
+    assert len(postgrid.jobs()) == 1 + jobs
+    assert result.outcomes["former_removed"] == 1
