@@ -87,7 +87,7 @@ class Batch(msgspec.Struct, eq=False):
     queue: DestinationQueue
     action: str
     route: str
-    rows: list[Row]
+    rows: Sequence[Row]
     steps: Sequence[Step]
     budget: SplitBudget = msgspec.field(default_factory=SplitBudget)
     position: int = 0
@@ -159,6 +159,11 @@ class Batch(msgspec.Struct, eq=False):
         self.begun_at = now
         if self.position > self.put_off_at:
             self.since = now
+
+    def pack(self) -> None:
+        """Its job is followed, perhaps for hours: keep its rows in little memory."""
+        if isinstance(self.rows, list) and not self.recovered:
+            self.rows = self.queue.pack(self.rows)
 
     def end(self, done: Done) -> dict[str, Any]:
         """The current step is done; returns its evidence for the journal."""

@@ -236,6 +236,7 @@ class Delivery:
         elif not batch.step.repeatable and self._doubts.is_paused(batch.queue):
             self._doubts.hold(batch)
         elif batch.step.watches:
+            batch.pack()
             self._following.begin(batch)
         else:
             batch.begin(self._journal.begin_step(batch.number, batch.step.name))

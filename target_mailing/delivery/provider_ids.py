@@ -55,5 +55,5 @@ class ProviderIds:
 
     def _is_leaving(self, key: bytes) -> bool:
         """Whether a key is being removed."""
-        holder = self._tickets.holders.get(key)
+        holder = self._tickets.holder(key)
         return holder is not None and not holder.waits and holder.drops_key

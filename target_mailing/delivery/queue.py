@@ -149,7 +149,7 @@ class DestinationQueue:
                 self._resources.find(row, row.key, facts, shared)
             if self._tickets.take(row):
                 ready.append(row)
-            elif (holder := self._tickets.holders.get(row.id)) is not None:
+            elif (holder := self._tickets.holder(row.id)) is not None:
                 self._supersede(holder, facts)
         self._go(ready, facts, time.monotonic())
 
@@ -243,6 +243,10 @@ class DestinationQueue:
     def changed(self, rows: Sequence[Row]) -> Sequence[int]:
         """Positions of rows whose content the provider did not have before, as far as the journal knows."""
         return changed(rows, range(len(rows)), self._journal.contacts([row.id for row in rows]))
+
+    def pack(self, rows: Sequence[Row]) -> Sequence[Row]:
+        """Rows that were submitted, in little memory as long as nobody looks at them."""
+        return self._tickets.pack(rows) if rows else rows
 
     def put_back(self, rows: Iterable[Row]) -> None:
         """Rows of a batch that are to go with a later one."""

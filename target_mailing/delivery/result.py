@@ -47,7 +47,7 @@ class BatchResult(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def of(cls, batch: Batch, finished: Finished, undecided: Sequence[int]) -> Self:
         """The ends of a batch whose rows at the undecided positions continue in other batches."""
-        rows, rejected = batch.rows, finished.rejected
+        rows, rejected = [*batch.rows], finished.rejected
         moving = set(undecided) - rejected.keys()
         withheld = [at for at in dict.fromkeys(finished.withheld) if at not in rejected]
         others = moving.union(withheld, rejected)

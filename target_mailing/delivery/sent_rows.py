@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from itertools import islice
 from typing import Final, overload
 
 import msgspec
 
 from target_mailing.contacts.contact import EncodedContact
+from target_mailing.delivery.packed_rows import PackedRows
 from target_mailing.row import Row, by_place, have_extras
 from target_mailing.spool import Kept
 
@@ -23,11 +25,17 @@ class SentRows(Sequence[EncodedContact]):
 
     def __init__(self, rows: Sequence[Row]) -> None:
         """Look at these rows; what is sent of them no longer changes."""
-        self._rows = rows
+        self._count = len(rows)
+        self._source = rows
         self._read: dict[Kept, list[EncodedContact]] = {}
 
+    @cached_property
+    def _rows(self) -> Sequence[Row]:
+        source = self._source
+        return source.made() if isinstance(source, PackedRows) else source
+
     def __len__(self) -> int:
-        return len(self._rows)
+        return self._count
 
     def __iter__(self) -> Iterator[EncodedContact]:
         rows = iter(self._rows)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Collection, Sequence
 
+from target_mailing.delivery.packed_rows import PackedRows
 from target_mailing.row import Resource, Row
+from target_mailing.spool import Kept
 
 __all__ = ["Tickets"]
 
@@ -18,7 +20,8 @@ class Tickets:
     """
 
     def __init__(self) -> None:
-        self._holders: dict[Resource, Row] = {}
+        #: Each a row, or the packed rows of which one is it.
+        self._holders: dict[Resource, Row | PackedRows] = {}
         self._behind: dict[Resource, deque[Row]] = {}
         #: Rows that hold a resource beside its holder.
         self._beside: dict[Resource, dict[int, Row]] = {}
@@ -31,14 +34,45 @@ class Tickets:
         self.behind = 0
 
     @property
-    def holders(self) -> Mapping[Resource, Row]:
-        """The first row of each resource."""
-        return self._holders
+    def holders(self) -> Collection[Resource]:
+        """The resources that rows hold."""
+        return self._holders.keys()
+
+    def holder(self, resource: Resource) -> Row | None:
+        """The first row of a resource."""
+        holder = self._holders.get(resource)
+        if isinstance(holder, PackedRows):
+            self._hold_one_by_one(holder)
+            holder = self._holders[resource]
+            assert isinstance(holder, Row)  # noqa: S101 - a packed row holds what it held before
+        return holder
+
+    def pack(self, rows: Sequence[Row]) -> PackedRows:
+        """Pack rows that are first everywhere, except those that have more than the usual row."""
+        unusual = {at for at, row in enumerate(rows) if not self._is_usual(row)}
+        packed = PackedRows(rows, unusual=unusual)
+        usual = [row for at, row in enumerate(rows) if at not in unusual] if unusual else rows
+        self._holders.update(dict.fromkeys([row.id for row in usual], packed))
+        self._holders.update(dict.fromkeys([row.key for row in usual if row.key is not None], packed))
+        return packed
+
+    def _is_usual(self, row: Row) -> bool:
+        """Whether a row is on disk, has no extras, and holds its key and contact alone."""
+        holders = self._holders
+        is_holder = holders.get(row.id) is row and (row.key is None or holders.get(row.key) is row)
+        return is_holder and row.extras is None and type(row.held) is Kept
+
+    def _hold_one_by_one(self, packed: PackedRows) -> None:
+        """Somebody meets one of these rows: each holds its own resources again."""
+        for row in packed:
+            for resource in row.resources:
+                if self._holders.get(resource) is packed:
+                    self._holders[resource] = row
 
     def last(self, resource: Resource) -> Row | None:
         """The latest row that has a ticket for a resource."""
         behind = self._behind.get(resource)
-        return behind[-1] if behind else self._holders.get(resource)
+        return behind[-1] if behind else self.holder(resource)
 
     def take(self, row: Row) -> bool:
         """Take a ticket for each resource of a row; whether it is first everywhere."""
@@ -83,7 +117,7 @@ class Tickets:
     def _leave(self, row: Row, resource: Resource) -> None:
         """Release the ticket of a row for a resource that others hold, too."""
         beside = self._beside[resource]
-        if self._holders[resource] is row:
+        if self.holder(resource) is row:
             self._holders[resource] = beside.pop(next(iter(beside)))
         else:
             del beside[id(row)]

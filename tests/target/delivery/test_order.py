@@ -17,6 +17,7 @@ from target_mailing.contacts.fields import Fields
 from target_mailing.delivery.batch import Batch
 from target_mailing.delivery.checkpoints import Ledger
 from target_mailing.delivery.outcomes import Outcomes
+from target_mailing.delivery.packed_rows import PackedRows
 from target_mailing.delivery.queue import DestinationQueue
 from target_mailing.delivery.result import BatchResult
 from target_mailing.destination import Destination, Finished, Refusal
@@ -80,6 +81,11 @@ class Place(Destination):
         return "done"
 
 
+def _glanced_at(rows: Sequence[Row]) -> Sequence[Row]:
+    """The rows of a batch under way, which stay packed."""
+    return rows.made() if isinstance(rows, PackedRows) else rows
+
+
 class Target:
     """The target without its input, its threads and its clock."""
 
@@ -121,10 +127,12 @@ class Target:
     def send(self, *, ending: bool = True) -> None:
         while (ready := self.queue.next_batch(ending=ending)) is not None:
             action, route, rows = ready
-            sent = [row.id for batch in self.under_way for row in batch.rows] + [row.id for row in rows]
+            sent = [row.id for batch in self.under_way for row in _glanced_at(batch.rows)] + [row.id for row in rows]
             assert len({*sent}) == len(sent) - max(0, sent.count(0) - 1), "a contact in two rows at a time"
             number = self.journal.begin_batch(self.place.name, action, route, rows)
             self.under_way.append(Batch(number, self.queue, action, route, rows, ()))
+            self.queue.keep_on_disk()
+            self.under_way[-1].pack()
 
     def end(self, position: int) -> None:
         batch = self.under_way.pop(position % len(self.under_way))
