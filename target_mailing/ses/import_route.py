@@ -110,7 +110,10 @@ class Upload(Step):
         spelled = dict(work.evidence.get("consent", {}).get("spelled", ()))
 
         def contacts() -> Iterator[EncodedContact]:
-            return (_with_case(work.rows[at], spelled.get(at, ())) for at in sent)  # read from disk, some at a time
+            if not spelled:
+                return work.contacts
+            of_sent = zip(sent, work.contacts, strict=True)
+            return (_with_case(contact, spelled.get(at, ())) for at, contact in of_sent)
 
         begun_at = time.time()
         there = self.ses_list.read(contacts(), work.action)
