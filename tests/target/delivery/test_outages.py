@@ -182,14 +182,14 @@ def test_a_submission_that_fails_though_others_are_taken_after_each_failure_is_a
     submit, has_failed, is_judged = MailjetClient.submit_contacts, Event(), Event()
     mailjet.sandbox.mailjet.plan_jobs([{"hold": True}])
 
-    def submit_in_turn(self, body, *, list_id):
+    def submit_in_turn(self, body, **options):
         numbers = {number for number in range(3) if b"person%d@" % number in body}
         if numbers == {0}:
             has_failed.set()
         if 0 in numbers:
             raise ProviderFault("", status=503, maybe_done=True)
         assert has_failed.wait(10)
-        job = submit(self, body, list_id=list_id)
+        job = submit(self, body, **options)
         if numbers == {2}:  # as long as the first job runs, the failing row waits
             mailjet.sandbox.mailjet.finish_job(job - 1)
         return job
