@@ -22,7 +22,7 @@ _decode = msgspec.msgpack.Decoder(list[list[Any]]).decode
 
 
 class PackedRows(Sequence[Row]):
-    """Rows that nobody looks at for long: one document has all columns of them, and rows are made when one is wanted.
+    """Rows that wait for their job: one document has all columns of them, and rows are made when one is looked at.
 
     For the thread that owns the rows, except `made`.
     """
