@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from typing import Final
 
@@ -21,6 +22,7 @@ def main() -> None:
 def _load() -> Callable[[], object]:
     from tap_mailing.tap import TapMailing  # noqa: PLC0415
 
+    gc.set_threshold(50_000, 20, 20)  # pages hold no cycles
     return TapMailing.cli
 
 

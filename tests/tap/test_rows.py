@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 from jsonschema import Draft202012Validator
 from singer_sdk.typing import DEFAULT_JSONSCHEMA_VALIDATOR
@@ -228,6 +230,24 @@ def test_anonymized_contacts_are_marked_if_requested(fake):
         "310044871": False,
     }
     assert mailjet.asked("contact")[0]["IncludeAnonymized"] == "true"
+
+
+@pytest.mark.slow
+def test_pages_hold_no_cycles(fake):
+    """So the garbage collector may wait long."""
+    mailjet = fake(contact=[CONTACT], contactdata=[{"ID": CONTACT["ID"], "Data": [{"Name": "city", "Value": "Oslo"}]}])
+    gc.collect()
+    gc.disable()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        mailjet.read("mailjet_contacts")
+        gc.collect()
+        kept = [one for one in gc.garbage if isinstance(one, dict) and {"Email", "city"} & set(map(str, one))]
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
+    assert kept == []
 
 
 @pytest.mark.slow
