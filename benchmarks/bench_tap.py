@@ -2,7 +2,7 @@
 
 python benchmarks/bench_tap.py                CPU beside an ordinary tap, 100,000 contacts on loopback
 python benchmarks/bench_tap.py --latency      wall time beside a bare reader, every answer 50 ms late
-python benchmarks/bench_tap.py --million      1,000,000 contacts: memory and rows a second
+python benchmarks/bench_tap.py --million      1,000,000 contacts beside a bare reader, and with properties
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def tap(folder: Path, url: str, *, properties: bool) -> list[str]:
     catalog = folder / f"catalog-{properties}.json"
     command = [sys.executable, "-m", "tap_mailing"]
     with (folder / "discovered.json").open("w+") as found:
-        run([*command, "--discover"], stdout=found)
+        run([*command, f"--config={config}", "--discover"], stdout=found)
         found.seek(0)
         streams = json.load(found)["streams"]
     for stream in streams:
@@ -58,6 +58,15 @@ def bare(url: str, resource: str = "contact") -> list[str]:
     return [sys.executable, str(HERE / "bare_reader.py"), url, API_KEY, SECRET_KEY, resource, str(IN_FLIGHT)]
 
 
+def beside_bare(folder: Path, url: str) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+    """Our tap and a bare reader, of contacts alone, and of both listings."""
+    both = bare(url, "contact,contactdata")
+    return (
+        {"bare reader": bare(url), "tap-mailing": tap(folder, url, properties=False)},
+        {"bare reader of both listings": both, "tap-mailing, with properties": tap(folder, url, properties=True)},
+    )
+
+
 def alternately(commands: dict[str, list[str]], times: int) -> dict[str, Measure]:
     """The median of several runs of each command, run in turns so that all meet the same weather."""
     runs: dict[str, list[Measure]] = {name: [] for name in commands}
@@ -69,8 +78,8 @@ def alternately(commands: dict[str, list[str]], times: int) -> dict[str, Measure
 
 def startups(commands: dict[str, list[str]], times: int) -> dict[str, float]:
     """CPU seconds that each program takes before it does anything."""
-    idle = {name: [*command, "--version"] for name, command in commands.items()}
-    idle["bare reader"] = [sys.executable, "-c", "import httpx, msgspec"]
+    imports = [sys.executable, "-c", "import httpx, msgspec"]
+    idle = {name: imports if "bare" in name else [*command, "--version"] for name, command in commands.items()}
     return {name: found.cpu for name, found in alternately(idle, times).items()}
 
 
@@ -96,29 +105,29 @@ def main() -> None:
     late = [f"--latency-ms={chosen.latency_ms}"] if chosen.latency else []
     with tempfile.TemporaryDirectory() as name, sandbox(f"--contacts={rows}", *late) as url:
         folder = Path(name)
-        ours = tap(folder, url, properties=False)
-        if chosen.million:
-            print(f"{rows:,} contacts, loopback, one run each")
-            with_properties = tap(folder, url, properties=True)
-            found = alternately({"tap-mailing": ours, "tap-mailing, with properties": with_properties}, 1)
-            show(found, rows, "tap-mailing")
-        elif chosen.latency:
+        alone, both = beside_bare(folder, url)
+        if chosen.latency:
             print(f"{rows:,} contacts, every answer {chosen.latency_ms} ms late, {IN_FLIGHT} requests in flight")
-            show(alternately({"bare reader": bare(url), "tap-mailing": ours}, chosen.times), rows, "bare reader")
-        else:
-            print(f"{rows:,} contacts, loopback, median of {chosen.times}")
-            with_properties = tap(folder, url, properties=True)
+            show(alternately(alone, chosen.times), rows, "bare reader")
+            return
+        times = 1 if chosen.million else chosen.times
+        print(f"{rows:,} contacts, loopback, median of {times}")
+        if not chosen.million:
             commands = {
                 "ordinary SDK tap": ordinary(folder, url, shared_columns=False),
                 "ordinary SDK tap, same columns": ordinary(folder, url, shared_columns=True),
-                "tap-mailing": ours,
-                "tap-mailing, with properties": with_properties,
-                "bare reader": bare(url),
+                **alone,
+                **both,
             }
-            found = alternately(commands, chosen.times)
+            found = alternately(commands, times)
             show(found, rows, "ordinary SDK tap")
             print("\nMost of a short run is Python importing the SDK; without that:")
-            show_work(found, startups(commands, chosen.times), "ordinary SDK tap")
+            show_work(found, startups(commands, times), "ordinary SDK tap")
+        else:
+            found = alternately({**alone, **both}, times)
+        for pair in (alone, both):
+            print()
+            show({name: found[name] for name in pair}, rows, next(iter(pair)))
 
 
 if __name__ == "__main__":
