@@ -5,19 +5,21 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from operator import attrgetter
 from typing import Any, Final
 
 import msgspec
 from singer_sdk.mapper import PluginMapper
 
 from target_mailing.contacts.fields import RowRejected, attempt
-from target_mailing.contacts.mapping import Values
 from target_mailing.delivery.checkpoints import Ledger
 from target_mailing.delivery.engine import Delivery
 from target_mailing.delivery.outcomes import Outcomes
 from target_mailing.input.actions import respectful_action
 from target_mailing.input.collector import Collector
 from target_mailing.input.messages import (
+    BLANK,
     DamagedRecord,
     Message,
     before_schema,
@@ -37,10 +39,13 @@ from target_mailing.router import Router
 from target_mailing.row import Row
 from target_mailing.settings import StreamSettings
 from target_mailing.stream_settings import StreamOverrides
+from target_mailing.unreadable import are_legible
 
 __all__ = ["Intake"]
 
 logger = logging.getLogger("target-mailing.intake")
+
+_KIND: Final = attrgetter("type", "stream")
 
 #: SCHEMAs of a stream that are kept compiled.
 _MOST_KEPT = 32
@@ -133,39 +138,57 @@ class Intake:
             MailingError: the provider could not be queried about the destination.
         """
         collector = Collector(lines, self._journal, self._outcomes)
-        stream = self._current
-        messages = None if stream is None or stream.decoder is None else stream.decoder.all(lines)
+        number = lines.first
         try:
-            if stream is not None and messages is not None and (values := stream.own_values(messages)) is not None:
-                self._take_own(range(lines.first, lines.first + len(values)), stream, values, collector)
-                return
-            each = self._one_by_one(lines) if messages is None else messages
-            for number, message in enumerate(each, lines.first):
-                stream = self._current
-                if message is None:
-                    self._ledger.settle([number])
-                elif message.type != "RECORD":
-                    self._take_other(number, message)
-                elif (
-                    stream is not None
-                    and type(message) is stream.message_type
-                    and message.stream == stream.source
-                    and message.record is not None
-                ):
-                    self._take_own([number], stream, [stream.values(message.record)], collector)
-                else:
-                    self._take_record(Line(number, lines), message.stream, collector)
+            for run in self._runs(lines):
+                self._take_run(number, run, lines, collector)
+                number += len(run)
         finally:
             collector.hand_on()
 
-    def _one_by_one(self, lines: Lines) -> Iterator[Message | None]:
-        """The lines' messages, None for a blank line."""
-        for number, raw in enumerate(lines.each, lines.first):
-            if not raw or raw.isspace():
-                yield None
+    def _runs(self, lines: Lines) -> Iterator[Sequence[Message]]:
+        """The lines' messages: those of one kind in a row together, decoded at once where that is possible."""
+        rest, number, end = iter(lines.each), lines.first, lines.first + len(lines.each)
+        is_legible = are_legible(lines.each)
+        while number < end:
+            decoder = None if self._current is None else self._current.decoder
+            if is_legible and decoder is not None:
+                messages = decoder.leading(rest)
+                yield from (tuple(run) for _, run in groupby(messages, _KIND))
+                number += len(messages)
             else:
-                expected = None if self._current is None else self._current.decode(raw)
-                yield parse(Line(number, lines)) if expected is None else expected
+                next(rest)
+            if number < end:
+                yield (self._message(Line(number, lines)),)
+                number += 1
+
+    def _message(self, line: Line) -> Message:
+        raw = line.raw
+        if not raw or raw.isspace():
+            return BLANK
+        expected = None if self._current is None else self._current.decode(raw)
+        return parse(line) if expected is None else expected
+
+    def _take_run(self, first: int, messages: Sequence[Message], lines: Lines, collector: Collector) -> None:
+        """Take in messages of one kind in a row."""
+        stream, message, numbers = self._current, messages[0], range(first, first + len(messages))
+        if message is BLANK:
+            self._ledger.settle(numbers)
+        elif message.type != "RECORD":
+            for number, other in zip(numbers, messages, strict=True):
+                self._take_other(number, other)
+        elif (
+            stream is not None
+            and type(message) is stream.message_type
+            and message.stream == stream.source
+            and (values := stream.values_of(messages)) is not None
+        ):
+            self.messages["RECORD"] += len(numbers)
+            self._count_replayed(stream.source, numbers)
+            collector.take(numbers, stream, values)
+        else:
+            for number in numbers:
+                self._take_record(Line(number, lines), message.stream, collector)
 
     def _take_other(self, number: int, message: Message) -> None:
         """Take in a message that is no record."""
@@ -184,27 +207,23 @@ class Intake:
 
     # Records
 
-    def _take_own(self, numbers: Sequence[int], stream: Stream, values: Sequence[Values], collector: Collector) -> None:
-        """Take in records of the stream whose records are expected."""
-        self.messages["RECORD"] += len(numbers)
-        if stream.source in self._replayed:
+    def _count_replayed(self, name: str, numbers: Sequence[int]) -> None:
+        if name in self._replayed:
             for number in numbers:
                 self._outcomes.replayed.add(number)
-        collector.take(numbers, stream, values)
 
     def _take_record(self, line: Line, name: str, collector: Collector) -> None:
         """Take in a record that was not expected: of another stream, mapped, or not of the expected type."""
         number = line.number
         self.messages["RECORD"] += 1
-        if name in self._replayed:
-            self._outcomes.replayed.add(number)
+        self._count_replayed(name, [number])
         streams = self._streams.get(name)
         if streams is None:
             raise before_schema(number, name)
         stream = streams[0] if self._maps is None else None
         if stream is not None and (message := stream.decode(line.raw)) is not None:
             self._current = stream
-            collector.take([number], stream, [stream.values(message.record)])
+            collector.take([number], stream, stream.values_of([message]) or ())
             return
         record = parse_record(line)
         if isinstance(record, DamagedRecord):

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any, cast
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from typing import Any, Final, cast
 
 import msgspec
 
-from target_mailing.lines import InputError, Line, Lines, RecordBeforeSchemaError
-from target_mailing.unreadable import are_legible, decode, defect, is_deep, is_legible
+from target_mailing.lines import InputError, Line, RecordBeforeSchemaError
+from target_mailing.unreadable import decode, defect, is_deep, is_legible
 
 __all__ = [
+    "BLANK",
     "DamagedRecord",
     "Message",
     "MessageDecoder",
@@ -46,6 +48,10 @@ def _message_type(record_type: Any) -> type[Message]:
 
 
 _UNTYPED = msgspec.json.Decoder(_message_type(msgspec.Raw))
+
+
+#: What stands for a line without a message.
+BLANK: Final = Message("")
 
 
 class DamagedRecord(Message):
@@ -173,12 +179,12 @@ class MessageDecoder:
         self.message_type = _message_type(record_type)
         self._decoder = msgspec.json.Decoder(self.message_type)
 
-    def all(self, lines: Lines) -> list[Message] | None:
-        """The messages of these lines, one for each; None where a line is not such a message."""
-        try:
-            return [*map(self._decoder.decode, lines.each)] if are_legible(lines.each) else None
-        except (msgspec.MsgspecError, RecursionError):
-            return None
+    def leading(self, lines: Iterator[bytes]) -> list[Message]:
+        """The messages of legible lines up to the first that is not such a message; that line is taken, too."""
+        messages: list[Message] = []
+        with suppress(msgspec.MsgspecError, RecursionError):
+            messages.extend(map(self._decoder.decode, lines))  # keeps those before an error
+        return messages
 
     def one(self, raw: bytes) -> Message | None:
         """The message of a line with its record; None where it is not such a message."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from operator import attrgetter
 from typing import Any, Final
@@ -43,7 +43,6 @@ End = tuple[Outcome, str | None, Reject | None]
 
 logger = logging.getLogger("target-mailing.streams")
 
-_KIND: Final = attrgetter("type", "stream")
 _RECORD: Final = attrgetter("record")
 
 #: The warning for unreadable rows that may be opt-outs.
@@ -71,12 +70,10 @@ class Stream:
         report: the log lines about its columns.
         decoder: of messages of this stream with their records; None where its records are checked one by one.
         message_type: the type of the messages that it decodes.
-        values: the needed values of a record that it decodes.
     """
 
     decoder: MessageDecoder | None
     message_type: type[Message] | None
-    values: Callable[[Any], Values]
 
     def __init__(
         self,
@@ -132,7 +129,7 @@ class Stream:
         self.decoder = self.message_type = None
         if record_type is not None:
             self.decoder = MessageDecoder(record_type)
-            self.message_type, self.values = self.decoder.message_type, self._reader.values
+            self.message_type = self.decoder.message_type
         self._hints: set[str] = set()
         self._action = lru_cache(self._decided)  # few cases occur
         # In a provider's own stream, contacts without an e-mail address are normal.
@@ -163,12 +160,10 @@ class Stream:
         """The message of a line with its record; None where it is not such a message, or its record does not fit."""
         return None if self.decoder is None else self.decoder.one(raw)
 
-    def own_values(self, messages: Sequence[Message]) -> Sequence[Values] | None:
-        """The values of these messages that were decoded at once; None where one is no record of this stream."""
-        if {*map(_KIND, messages)} != {("RECORD", self.source)}:
-            return None
+    def values_of(self, messages: Sequence[Message]) -> Sequence[Values] | None:
+        """The values of the records in messages that `decoder` decoded; None where one has no record."""
         records = [*map(_RECORD, messages)]
-        return [*map(self.values, records)] if all(records) else None  # a record is true
+        return [*map(self._reader.values, records)] if all(records) else None  # a record is true
 
     def check(self, record: Mapping[str, Any]) -> Values:
         """The values of a record that was decoded without a check.
@@ -184,7 +179,7 @@ class Stream:
         Args:
             lines: of the input; the records are among them.
             numbers: of their lines.
-            values: by `values` or `check`.
+            values: by `values_of` or `check`.
         """
         rows: list[Any] = self._rows(lines, numbers, values)
         ends = [at for at, row in enumerate(rows) if type(row) is not Row]
