@@ -10,7 +10,7 @@ import msgspec
 from target_mailing.contacts.contact import MappedContact
 from target_mailing.mailjet.lists_column import laid_over
 
-__all__ = ["Contact", "decoded", "encoded", "encoded_all", "form_of", "overlaid"]
+__all__ = ["Contact", "Form", "decoded", "encoded", "encoded_all", "form_of", "overlaid"]
 
 
 class Contact(msgspec.Struct):
@@ -36,22 +36,27 @@ _encoder: Final = msgspec.json.Encoder(order="deterministic")
 encoded: Final = _encoder.encode
 
 
-def encoded_all(forms: Sequence[Mapping[str, Any]]) -> list[bytes]:
+class Form(msgspec.Struct, omit_defaults=True, gc=False):
+    """A contact to be encoded: `Contact` without what its row does not say; its address may be unknown."""
+
+    Email: str | None
+    Lists: Mapping[str, str] | None = None
+    Name: str | None = None
+    Properties: dict[str, Any] = {}
+
+
+def encoded_all(forms: Sequence[Form]) -> list[bytes]:
     """Encode many, each as `encoded` does."""
     return _encoder.encode_lines(forms).splitlines()
 
 
-def form_of(contact: MappedContact, *, by_address: bool) -> dict[str, Any]:
-    """The fields of a contact, without lists; `by_address`: only the address is needed."""
-    form: dict[str, Any] = {"Email": contact.email}
+def form_of(contact: MappedContact, *, by_address: bool) -> Form:
+    """The form of a contact, without lists; `by_address`: only the address is needed."""
     if by_address:
-        return form
+        return Form(contact.email)
     columns = contact.columns
-    if columns and (name := columns.get("name") or _full_name(columns)):
-        form["Name"] = name
-    if contact.properties:
-        form["Properties"] = contact.properties
-    return form
+    name = columns.get("name") or _full_name(columns) if columns else None
+    return Form(contact.email, None, name or None, contact.properties)
 
 
 def _full_name(columns: Mapping[str, Any]) -> str:

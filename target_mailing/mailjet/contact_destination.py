@@ -49,7 +49,7 @@ class ContactDestination(MailjetDestination):
             entries = [(list_id, None) for list_id in self._lists]
         actions: Mapping[str, str] = {}
         if entries is not None:
-            form["Lists"] = actions = actions_of(entries, action, self._settings.consent)
+            form.Lists = actions = actions_of(entries, action, self._settings.consent)
         elif not contact.deleted:
             raise RowRejected("unknown_list", "the row names no `lists`, and the setting `list` is unset")
         if not ADDING.isdisjoint(actions.values() or (action,)):
