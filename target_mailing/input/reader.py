@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import select
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import IO, Any
 
 from target_mailing.lines import InputError, Lines
@@ -110,6 +112,8 @@ def _reading(source: IO[Any]) -> Callable[[], bytes]:
         binary = getattr(source, "buffer", source)
         read = getattr(binary, "read1", binary.read)
         return lambda: _bytes(read(_CHUNK))
+    with suppress(AttributeError, OSError):  # not every system can, and a pipe only
+        fcntl.fcntl(number, fcntl.F_SETPIPE_SZ, _CHUNK)  # a pipe usually holds less
     return lambda: _read_some(number)
 
 
