@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import json
+import os
 import re
 import time
 
@@ -400,6 +402,14 @@ def read(source, max_line_bytes=100):
     reader = LineReader(source, take=lines.append, end=ends.append, max_line_bytes=max_line_bytes, credits_=99)
     reader._run()
     return [(one.first + at, line) for one in lines for at, line in enumerate(one.each)], ends
+
+
+@pytest.mark.skipif(not hasattr(fcntl, "F_GETPIPE_SZ"), reason="pipes have one size here")
+def test_a_pipe_holds_more_lines_than_usual():
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb") as source, os.fdopen(writing, "wb"):
+        LineReader(source, take=print, end=print, max_line_bytes=100)
+        assert fcntl.fcntl(source, fcntl.F_GETPIPE_SZ) >= 1 << 18
 
 
 class Chunks:
