@@ -20,13 +20,13 @@ from mailing_api.aws import s3
 from mailing_api.http import client as http_client
 from mailing_api.http.pace import Pace
 from mailing_api.http.retry import RetryPolicy
-from mailing_api.postgrid import client as postgrid_client
+from mailing_api.mailjet import client as mailjet_client
+from mailing_api.postgrid import settings as postgrid_settings
 from mailing_api.ses import client as ses_client
 from mailing_sandbox.server import Sandbox
 from target_mailing import run
 from target_mailing.cli import TargetCommand
 from target_mailing.delivery import jobs
-from target_mailing.mailjet import account as mailjet_account
 from target_mailing.ses import account as ses_account
 from target_mailing.ses import import_route as ses_import_route
 from tests.searching import LENGTH, examples
@@ -51,7 +51,7 @@ SECONDS = 20
 def _in_a_hurry(monkeypatch):
     monkeypatch.setattr(run, "_STATE_INTERVAL", 0.0)
     monkeypatch.setattr(http_client, "RetryPolicy", lambda: HASTY)
-    for module in (http_client, postgrid_client, mailjet_account):
+    for module in (http_client, mailjet_client, postgrid_settings):
         monkeypatch.setattr(module, "Pace", partial(Pace, floor=1e6))
     monkeypatch.setattr(s3, "Pace", lambda **_: Pace(floor=1e6))
     monkeypatch.setattr(ses_client, "_SLOWEST", 1e6)
