@@ -42,6 +42,8 @@ __all__ = ["PAGE_SIZE", "MailjetClient"]
 
 #: The greatest `Limit` that Mailjet documents.
 PAGE_SIZE: Final = 1000
+#: The number of rows without a `Limit`.
+_DEFAULT_SIZE: Final = 10
 
 #: The beginning of all routes, which users often append to the base URL.
 _VERSION: Final = re.compile(r"/v3(/REST|/DATA)?$")
@@ -184,8 +186,8 @@ class MailjetClient:
     def memberships(self, contact: int | str) -> list[Row]:
         """Return all lists of a contact, given by ID or address: ListID, IsActive, IsUnsub, SubscribedAt.
 
-        Whether Mailjet's default of ten rows applies here is unverified, so the request has the greatest `Limit`; as is
-        whether it respects `Offset`, so a page without a new list is the last.
+        Whether Mailjet's default of ten rows applies here is unverified, so the request has the greatest `Limit`, and
+        ten rows may not be all; as is whether it respects `Offset`, so a page without a new list is the last.
 
         Raises:
             NotFound: no such contact.
@@ -200,7 +202,7 @@ class MailjetClient:
             rows += page
             before = len(known)
             known.update(str(row.get("ListID")) for row in page)
-            if len(page) < PAGE_SIZE or len(known) == before:
+            if len(known) == before or (len(page) < PAGE_SIZE and len(page) != _DEFAULT_SIZE):
                 return rows
 
     # Lists and properties

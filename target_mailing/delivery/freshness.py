@@ -20,6 +20,8 @@ logger = logging.getLogger("target-mailing.delivery")
 
 #: Seconds for which contacts may be used that were read in less time.
 FRESH: Final = 60.0
+#: Seconds that are waited at most until the next attempt.
+_LONGEST: Final = 3600.0
 
 _READ: Final = "read"
 
@@ -45,9 +47,10 @@ def later(work: Work, error: MailingError, seconds: float, *, is_crowded: bool =
     Args:
         work: of the step.
         error: the refusal, for the log.
-        seconds: until then.
+        seconds: until then; an hour at most, whatever the provider requests.
         is_crowded: as in `Again`.
     """
+    seconds = min(seconds, _LONGEST)
     rewinds = is_outdated(work.evidence, time.time() + seconds)
     way = "reading the contacts again and retrying" if rewinds else "retrying"
     logger.info("Job not started (%s); %s in %.1f s", error, way, seconds)

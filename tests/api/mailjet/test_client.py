@@ -262,6 +262,14 @@ def test_more_memberships_than_a_page_are_all_read_and_a_repeated_page_ends_it(h
     assert [request.url.params.get("Offset") for request in network.requests] == [None, "1000"]
 
 
+def test_p5_ten_memberships_may_be_the_first_ten():
+    """Mailjet's default, where it does not respect `Limit`; opt-outs of other lists would be overlooked."""
+    everything = [{"ListID": number, "IsUnsub": number == 12} for number in range(13)]
+    network = Network(rows(*everything[:10]), rows(*everything[10:]))
+    assert client(network).memberships(1) == everything
+    assert len(network.requests) == 2
+
+
 @pytest.mark.parametrize("missing", ["mailjet_api_key", "mailjet_secret_key"])
 def test_p9_a_missing_credential_is_named(missing):
     with pytest.raises(ConfigurationError, match=f"`{missing}` is missing"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections import Counter
 
 import httpx
@@ -11,6 +12,7 @@ import pytest
 
 from target_mailing.delivery.errors import DeliveryFailed
 from target_mailing.delivery.late_jobs import LateJobs
+from target_mailing.mailjet.json_route import Submit
 from target_mailing.run import _terminate
 from tests.target.conftest import people, person, schema, state
 from tests.target.test_command import until
@@ -238,3 +240,29 @@ def test_p3_removals_and_opt_outs_whose_replies_were_lost_arrive_once(mailjet, k
     assert told(result) == ((2, 0) if kind == "reply_lost" else (0, 5))
     statuses = {f"person{n}@example.com": "unsubscribed" if n < 5 else "subscribed" for n in range(3, 8)}
     assert mailjet.statuses() == statuses
+
+
+def test_p3_a_job_is_looked_for_between_its_call_and_the_loss_of_the_reply(mailjet, monkeypatch):
+    looks = []
+    recover = Submit.recover
+
+    def recovered(step, work):
+        looks.append((work.begun_at, work.lost_at, time.time()))
+        return recover(step, work)
+
+    monkeypatch.setattr(Submit, "recover", recovered)
+    lose(mailjet, "reset")
+    mailjet.deliver([schema(), *people(range(5)), state(1)])
+    (begun, lost, looked), (begun_again, lost_again, _), *_ = looks
+    assert begun <= lost <= looked
+    assert (begun_again, lost_again) == (begun, lost)
+
+
+def test_p3_batches_of_one_list_whose_replies_are_to_come_differ_in_size(mailjet):
+    held = lose(mailjet, "hold", when="after", times=None)
+    run, results = in_thread(mailjet, [schema(), *people(range(15)), state(1)], batch_rows=5)
+    held.wait_until_held(5)
+    assert sorted(job["total"] for job in mailjet.sandbox.mailjet.jobs()) == [1, 2, 3, 4, 5]
+    held.release()
+    run.join(20)
+    assert results[0].counts() == {"delivered": 15}

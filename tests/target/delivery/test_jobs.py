@@ -181,6 +181,14 @@ def test_p1_after_job_timeout_the_run_fails_and_the_next_one_follows_the_job(mai
     assert [row["contact"]["Email"] for row in mailjet.received()] == [f"person{n}@example.com" for n in range(4)]
 
 
+def test_p1_jobs_that_wait_behind_others_at_the_provider_have_their_time_from_the_end_of_each(mailjet):
+    mailjet.sandbox.mailjet.change(jobs_at_once=1)
+    mailjet.sandbox.mailjet.plan_jobs([{"seconds": 0.12}] * 12)
+    rows = people(range(12))
+    result = mailjet.deliver([schema(), *rows, state(1)], batch_rows=1, jobs_in_flight=12, job_timeout=0.9)
+    assert (result.error, result.counts(), result.states) == (None, {"delivered": 12}, [1])
+
+
 def test_after_job_abandon_the_rows_are_unconfirmed(mailjet):
     mailjet.sandbox.mailjet.plan_jobs([{"hold": True}])
     result = mailjet.deliver([schema(), *people(range(3)), state(1)], job_abandon=0.3)

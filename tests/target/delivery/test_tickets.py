@@ -58,6 +58,7 @@ def test_a_row_that_waits_for_the_contact_alone_is_handed_over_with_its_key():
     assert [tickets.take(one) for one in (first, second, third)] == [True, False, False]
     assert tickets.only_waiting_for(first) is second
     tickets.hand_over(second, first)
+    assert second.waits < 0  # it no longer begins anything early
     first.supersede_by(second, b"", 0)
     assert {*first.resources} == {1, b"a", b"b"}
     assert [tickets.holder(one) for one in (1, b"a", b"b", 2)] == [first, first, first, third]
