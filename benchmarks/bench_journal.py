@@ -41,19 +41,17 @@ def written() -> int:
 
 def rows_of(journal: Journal, numbers: Sequence[int]) -> list[Row]:
     """Rows of people with an ID."""
-    contact, key = journal.hashes.contact_id("bench"), journal.hashes.key_id("bench", "people")
-    content = journal.hashes.fingerprint("add")
-    rows = []
-    for number in numbers:
-        text = b"%d" % number
-        email = f"person.{number}@example.com"
-        rows.append(
-            Row(
-                line=1, raw=b"", stream="people", key=key(text), id=contact(email), action="add",
-                fingerprint=content(text), held=EncodedContact(email, email, b"x"),
-            )
-        )  # fmt: skip
-    return rows
+    texts = [b"%d" % number for number in numbers]
+    emails = [f"person.{number}@example.com" for number in numbers]
+    keys, contacts = journal.hashes.key_ids("bench", "people")(texts), journal.hashes.contact_ids("bench")(emails)
+    fingerprints = journal.hashes.fingerprints("add")(texts)
+    return [
+        Row(
+            line=1, raw=b"", stream="people", key=key, id=contact, action="add", fingerprint=fingerprint,
+            held=EncodedContact(email, email, b"x"),
+        )
+        for key, contact, fingerprint, email in zip(keys, contacts, fingerprints, emails, strict=True)
+    ]  # fmt: skip
 
 
 def deliver(journal: Journal, rows: list[Row], action: str) -> None:
