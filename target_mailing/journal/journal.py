@@ -45,6 +45,7 @@ class Journal:
         shared_keys: keys that stood for several addresses at once in one run.
         returned_keys: keys that left an address and came back to it in one run.
         declined: topics that contacts declined which are not at the provider yet.
+        possible_addresses: the addresses that may be at the provider under a key, besides its own.
         told: contacts that rows of this run opted out.
         followed: contacts that this run does not subscribe, because the former address of their key opted out.
     """
@@ -82,6 +83,7 @@ class Journal:
                 by_id = Index("contacts_by_id", "id")
                 self._contacts = Arrivals(driver, tables.contacts, by_id, replaced=replaced)
                 self._keys = Keys(self._connection, driver)
+                self.possible_addresses = self._keys.possible_addresses
                 if is_former:
                     former.take_over(driver, self._contacts, self._keys.table)
                     self._meta.note_format()
@@ -171,10 +173,6 @@ class Journal:
     def has_possible_addresses(self) -> bool:
         """Whether any key has a possible address."""
         return self._keys.has_possible_addresses
-
-    def possible_addresses(self, key: bytes | None) -> Sequence[str]:
-        """Addresses that may be at the provider under a key, besides its own."""
-        return self._keys.possible_addresses(key)
 
     def provider_ids(self, contacts: Sequence[int]) -> dict[int, list[str]]:
         """The provider's IDs of these contacts."""

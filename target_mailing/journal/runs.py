@@ -17,7 +17,7 @@ import msgspec
 import sqlalchemy as sa
 
 from target_mailing.journal import tables
-from target_mailing.journal.statements import VALUES_AT_ONCE, Driver
+from target_mailing.journal.statements import VALUES_AT_ONCE, Driver, padded
 
 __all__ = ["Entry", "Index", "Runs"]
 
@@ -120,7 +120,7 @@ class Runs:
         in_order: list[Any] = sorted(wanted)
         parts = " UNION ALL ".join(f"SELECT n FROM w JOIN {run.table} USING (value)" for run in self._runs)  # noqa: S608
         for begin in range(0, len(in_order), VALUES_AT_ONCE):
-            some = in_order[begin : begin + VALUES_AT_ONCE]
+            some = padded(in_order[begin : begin + VALUES_AT_ONCE])
             values_of = ",".join([f"({self._driver.parameter})"] * len(some))
             found += self._driver.query(
                 f"WITH w (value) AS (VALUES {values_of}), f (n) AS ({parts}) "  # noqa: S608 - the names are ours

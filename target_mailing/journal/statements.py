@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-__all__ = ["VALUES_AT_ONCE", "Driver", "delete_rows", "replace_rows", "select_in"]
+__all__ = ["VALUES_AT_ONCE", "Driver", "delete_rows", "padded", "replace_rows", "select_in"]
 
 #: Values in one statement; SQLite's documented limit of parameters is 32,766.
 VALUES_AT_ONCE: Final = 5000
@@ -54,7 +54,7 @@ class Driver:
         """The rows of a query that ends with IN, for any number of values."""
         found: list[Any] = []
         for begin in range(0, len(values), VALUES_AT_ONCE):
-            some = values[begin : begin + VALUES_AT_ONCE]
+            some = padded(values[begin : begin + VALUES_AT_ONCE])
             found += self.query(f"{query} ({','.join([self.parameter] * len(some))})", some)
         return found
 
@@ -78,6 +78,11 @@ class Driver:
         finally:
             if self.is_sqlite:
                 self.run("PRAGMA secure_delete=ON")
+
+
+def padded(values: Sequence[Any]) -> Sequence[Any]:
+    """Values to look up, with NULLs, which equal nothing, up to one of few lengths: a known statement is not parsed."""
+    return [*values, *[None] * ((1 << len(values).bit_length()) - len(values))]
 
 
 def select_in(
