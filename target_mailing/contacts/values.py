@@ -103,7 +103,7 @@ def text(value: Any) -> str | None:
         ValueError: it is neither.
     """
     if isinstance(value, str):
-        return (value.strip() if value.isascii() and value.isprintable() else trimmed(value)) or None
+        return trimmed(value) or None
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ValueError("not a string or number")
     return number_text(value)
