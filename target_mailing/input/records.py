@@ -1,7 +1,7 @@
 """A stream's records, decoded and checked against its SCHEMA.
 
-Where the schema holds only types, which is nearly always, msgspec checks while it decodes. A record that it does not
-accept, and every other schema, goes to a JSON Schema validator, so the result is the same.
+Where the schema holds only types and bounds, which is nearly always, msgspec checks while it decodes. A record that it
+does not accept, and every other schema, goes to a JSON Schema validator, so the result is the same.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from functools import partial, reduce
 from operator import attrgetter, or_
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import fastjsonschema
 import msgspec
@@ -25,14 +25,22 @@ from target_mailing.input.schema_safety import NO_DOCUMENTS
 
 __all__ = ["RecordReader"]
 
-_SCALARS: Mapping[str, Any] = {
-    "string": str,
-    "integer": int,
-    "number": int | float,
-    "boolean": bool,
-    "null": None,
+_SCALARS: Mapping[str, Sequence[Any]] = {
+    "string": [str],
+    "integer": [int],
+    "number": [int, float],
+    "boolean": [bool],
+    "null": [None],
 }
 _TYPES = {*_SCALARS, "array", "object"}
+#: By type, the words for its bounds, and their names in msgspec.
+_BOUNDS: Mapping[Any, Mapping[str, str]] = {
+    str: {"minLength": "min_length", "maxLength": "max_length"},
+    int: {"minimum": "ge", "maximum": "le"},
+    float: {"minimum": "ge", "maximum": "le"},
+}
+#: Bounds that msgspec compares exactly; the validator is left to judge by others.
+_EXACT = {str: range(1 << 31), int: range(-1 << 63, 1 << 63), float: range(-1 << 53, 1 << 53)}
 #: A name of a type that may be shown; other strings may be anything.
 _SHOWN = re.compile(r"[A-Za-z][A-Za-z_.-]{0,30}")
 
@@ -41,7 +49,8 @@ class RecordReader:
     """Reads the records of one stream.
 
     Attributes:
-        record_type: the type that msgspec decodes a fitting record to; None where the schema holds more than types.
+        record_type: the type that msgspec decodes a fitting record to; None where the schema holds more than types and
+            bounds.
         values: the needed values of a record of that type.
     """
 
@@ -169,7 +178,7 @@ _UNKNOWN = object()
 
 
 def _column_type(column: Any) -> Any:
-    """The type of a column; _UNKNOWN where its schema holds more than types."""
+    """The type of a column; _UNKNOWN where its schema holds more than types and bounds."""
     if not isinstance(column, Mapping):
         return _UNKNOWN
     words = column.keys() - {"type"}
@@ -188,10 +197,11 @@ def _column_type(column: Any) -> Any:
 
 
 def _option(name: str, column: Mapping[str, Any], words: Iterable[str]) -> Any:
-    if set(words) - {"items", "additionalProperties"}:
+    if set(words) - {"items", "additionalProperties"}.union(*_BOUNDS.values()):
         return _UNKNOWN
     if name in _SCALARS:
-        return _SCALARS[name]
+        kinds = [_bounded(kind, column) for kind in _SCALARS[name]]
+        return _UNKNOWN if _UNKNOWN in kinds else reduce(or_, kinds)
     if name == "array":
         items = _column_type(column.get("items", {}))
         return _UNKNOWN if items is _UNKNOWN else list.__class_getitem__(items)
@@ -200,3 +210,11 @@ def _option(name: str, column: Mapping[str, Any], words: Iterable[str]) -> Any:
         inner = Any if values is True else _column_type(values)
         return _UNKNOWN if inner is _UNKNOWN else dict.__class_getitem__((str, inner))
     return _UNKNOWN
+
+
+def _bounded(kind: Any, column: Mapping[str, Any]) -> Any:
+    """A type with the bounds that a column gives it; _UNKNOWN where msgspec cannot have them."""
+    bounds = {meta: column[word] for word, meta in _BOUNDS.get(kind, {}).items() if word in column}
+    if not all(type(bound) is int and bound in _EXACT[kind] for bound in bounds.values()):
+        return _UNKNOWN
+    return Annotated[kind, msgspec.Meta(**bounds)] if bounds else kind

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from mailing_api.errors import ConfigurationError
@@ -139,6 +141,41 @@ def test_records_that_are_decoded_at_once_are_judged_alike(column, more, good, b
     for value in bad:
         record = {"type": "RECORD", "stream": "people", "record": {"x": value}}
         assert decoder.one(msgspec.json.encode(record)) is None
+
+
+INT = {"minimum": -(2**63), "maximum": 2**63 - 1}
+BOUNDED = [
+    ({"type": ["null", "string"], "maxLength": 2}, [None, "", "ab", "\U0001f600\U0001f600"], ["abc", 1]),
+    ({"type": "string", "minLength": 1}, ["a"], ["", None]),
+    ({"type": ["integer", "string"], "minimum": 3, "maxLength": 1}, [3, "a", 2**70], [2, "ab", 3.5]),
+    ({"type": "integer", **INT}, [-(2**63), 2**63 - 1], [2**63, -(2**63) - 1]),
+    ({"type": ["null", "number"], "minimum": -1, "maximum": 5}, [-1, 5, 4.9, None], [-2, 5.1, "1"]),
+]
+
+
+@pytest.mark.parametrize(("column", "good", "bad"), BOUNDED)
+def test_bounds_are_judged_while_records_are_decoded(column, good, bad):
+    reader = RecordReader("people", {"type": "object", "properties": {"x": column}}, NEEDED)
+    decoder = MessageDecoder(reader.record_type)
+    for value in good + bad:
+        line = json.dumps({"type": "RECORD", "stream": "people", "record": {"x": value}}).encode()
+        assert (decoder.one(line) is not None) == accepts(column, value) == (value in good), value
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        {"type": "string", "maxLength": -1},
+        {"type": "string", "minLength": 2**63},
+        {"type": "integer", "minimum": 2**63},
+        {"type": "integer", "maximum": 1.5},
+        {"type": "number", **INT},
+        {"type": "number", "multipleOf": 0.01},
+    ],
+)
+def test_bounds_that_cannot_be_judged_so_are_left_to_the_validator(column):
+    reader = RecordReader("people", {"type": "object", "properties": {"x": column}}, NEEDED)
+    assert reader.record_type is None
 
 
 @pytest.mark.parametrize(
