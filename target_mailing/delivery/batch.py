@@ -162,7 +162,7 @@ class Batch(msgspec.Struct, eq=False):
 
     def pack(self) -> None:
         """Its job is followed, perhaps for hours: keep its rows in little memory."""
-        if isinstance(self.rows, list) and not self.recovered:
+        if isinstance(self.rows, list):
             self.rows = self.queue.pack(self.rows)
 
     def end(self, done: Done) -> dict[str, Any]:

@@ -59,6 +59,8 @@ def test_packed_rows_are_as_they_were_and_the_unusual_ones_are_the_same(spool, r
     assert packed.made() == rows
     assert [*SentRows(packed)] == [*SentRows(rows)]
     assert [at for at, row in enumerate(packed.made()) if row is rows[at]] == sorted(unusual)
+    again = zip(packed.made(), packed.made(), strict=True)  # steps in other threads do not unpack them
+    assert [at for at, (one, other) in enumerate(again) if one is other] == sorted(unusual)
     looked_at = packed[0]
     looked_at.resubmitted = True
     assert packed[0] is next(iter(packed)) is packed.made()[0] is looked_at
@@ -87,6 +89,21 @@ def test_whoever_meets_a_packed_row_waits_for_the_row_itself(spool, data):
     assert tickets.waited_for(later) == {rows[met].id if later.id == rows[met].id else rows[met].key}
     assert [one for row in packed for one in tickets.release(row)] == [later]
     assert tickets.release(later) == []
+    assert not tickets.holders
+
+
+@pytest.mark.parametrize("first_ends_first", [True, False])
+def test_a_row_that_shares_what_it_holds_is_not_packed_and_the_one_beside_it_may_be(spool, first_ends_first):
+    tickets = Tickets()
+    first, beside = person(1), person(2)
+    beside.id = first.id
+    assert [tickets.take(one) for one in (first, beside)] == [True, False]
+    tickets.join(beside, first.id)
+    keep_on_disk([first, beside], spool)
+    packed = tickets.pack([first])
+    assert tickets.pack([beside])[0] is beside
+    rows = [packed[0], beside]
+    assert [tickets.release(one) for one in (rows if first_ends_first else rows[::-1])] == [[], []]
     assert not tickets.holders
 
 

@@ -8,6 +8,8 @@ import weakref
 
 import pytest
 
+from target_mailing.delivery.following import Following
+from target_mailing.delivery.packed_rows import PackedRows
 from target_mailing.delivery.queue import DestinationQueue
 from target_mailing.input.intake import Intake
 from target_mailing.row import Row
@@ -44,6 +46,18 @@ def test_p8_rows_of_a_batch_hold_neither_their_content_nor_the_input(mailjet, se
     assert all(isinstance(row.held, Kept) and not row.raw for row in rows)
     assert chunks
     assert not any(chunk() for chunk in chunks)
+
+
+def test_p8_rows_whose_job_is_followed_are_packed(mailjet, monkeypatch):
+    rows = []
+
+    def beginning(following, batch, begin=Following.begin):
+        rows.append(type(batch.rows))
+        begin(following, batch)
+
+    monkeypatch.setattr(Following, "begin", beginning)
+    mailjet.deliver([schema(), *[person(number, name=None) for number in range(9)], state(1)], batch_rows=5)
+    assert rows == [PackedRows, PackedRows]
 
 
 def test_what_a_changed_address_needs_later_is_on_disk_and_a_reject_has_its_line(mailjet, seen):
