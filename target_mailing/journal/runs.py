@@ -22,7 +22,7 @@ from target_mailing.journal.statements import VALUES_AT_ONCE, Driver, padded
 __all__ = ["Entry", "Index", "Runs"]
 
 #: Rows whose numbers are in memory before they become a run.
-_RUN_AT: Final = 65_536
+_RUN_AT: Final = 32_768
 #: Runs of one size before they are merged.
 _MERGED_AT_ONCE: Final = 16
 #: A new index has so many bytes of marks; they double when there is an entry for each byte.

@@ -24,7 +24,7 @@ _PRAGMAS: Final = (
     "journal_mode=WAL",
     "synchronous=FULL",  # a commit survives a power cut
     "secure_delete=ON",  # deleted content is overwritten
-    "cache_size=-16384",
+    "cache_size=-4096",
     "wal_autocheckpoint=8192",  # pages; many hashes change the same page before it is written
 )
 
