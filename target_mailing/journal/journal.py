@@ -166,8 +166,10 @@ class Journal:
 
     def keys_of(self, contact: int) -> Sequence[bytes]:
         """The keys that a contact was last delivered under."""
+        if (keys := self._keys.read_ahead.get(contact)) is not None:
+            return keys
         with self._reading():
-            return self._keys.of([contact])[contact]
+            return self._keys.of_one(contact)
 
     @property
     def has_possible_addresses(self) -> bool:

@@ -20,6 +20,9 @@ __all__ = ["Keys"]
 
 #: What is written over the row of a key that changes. It stays, so that the rows around it stay where they are.
 _ERASED: Final = {"id": b"", "email": "", "contact": 0}
+#: Contacts are read ahead if the row of the next one is not farther from the last one's than this; and how many rows.
+_NEAR: Final = 16
+_AHEAD: Final = 512
 _PRESENT: Final = "(contact <> 0 OR email <> '')"
 
 
@@ -46,6 +49,11 @@ class Keys:
     def __init__(self, connection: sa.Connection, driver: Driver) -> None:
         """Open the tables, with the entries of earlier runs."""
         self._connection = connection
+        self._driver = driver
+        #: The keys of contacts that may be asked for next, until any are noted.
+        self.read_ahead: dict[int, list[bytes]] = {}
+        #: The number of the row that was read last for that.
+        self._asked = 0
         # Most pipelines never need this index; it is made when it is first used.
         self._by_contact = Runs(driver, tables.keys, Index("keys_by_contact", "contact", where=_PRESENT))
         by_id = Index("keys_by_id", "id", start=8, where=_PRESENT)
@@ -78,8 +86,26 @@ class Keys:
                 keys[contact].append(key)
         return keys
 
+    def of_one(self, contact: int) -> list[bytes]:
+        """The keys of one contact.
+
+        Contacts that leave mostly come in the order in which they came first: then those of the next are read, too.
+        """
+        if contact not in self.read_ahead:
+            found = self._by_contact.rows([contact])
+            number = max((number for number, _, email, of in found if email and of == contact), default=0)
+            following: list[int] = []
+            if self._asked < number <= self._asked + _NEAR:
+                where = f"n BETWEEN {number:d} AND {number + _AHEAD:d} AND email <> ''"
+                rows = self._driver.query(f"SELECT n, contact FROM {tables.keys.name} WHERE {where} ORDER BY n")  # noqa: S608
+                number, following = rows[-1][0], [row[1] for row in rows]
+            self._asked = number
+            self.read_ahead = self.of([contact, *following])
+        return self.read_ahead[contact]
+
     def note(self, rows: Sequence[Row]) -> None:
         """The keys of these rows have the rows' addresses, or were deleted, as they were known to be."""
+        self.read_ahead = {}
         gone = "", -int(time.time())  # a deleted key is kept: its delete may come again after a stop
         states = [gone if row.drops_key else (email, row.id) for row, email in zip(rows, emails_of(rows), strict=True)]
         entries = {row.key: (row.key, *state) for row, state in zip(rows, states, strict=True) if row.key}

@@ -118,9 +118,11 @@ class KeysAgainstADict(RuleBasedStateMachine):
             assert {*self.keys.possible_addresses(key)} == {email for one, email in self.possible if one == key}
         assert self.keys.has_possible_addresses == bool(self.possible)
 
-    @rule()
-    def finds_the_keys_of_contacts(self):
-        found = self.keys.of(CONTACTS.values())
+    @rule(contacts=st.permutations([*CONTACTS.values()]))
+    def finds_the_keys_of_contacts(self, contacts):
+        found = self.keys.of(contacts)
+        for contact in contacts:
+            assert self.keys.of_one(contact) == found[contact]
         for contact, keys in found.items():
             assert sorted(keys) == sorted(key for key, email in self.own.items() if CONTACTS.get(email) == contact)
 
@@ -149,6 +151,25 @@ def test_a_deleted_key_is_no_key_of_a_contact_whose_hash_is_its_time(driver, mon
     keys = Keys(driver._connection, driver)
     keys.note([row(b"a" * 16, "person2@example.com", drops_key=True), row(b"b" * 16, "person2@example.com")])
     assert keys.of([-NOW]) == {-NOW: [b"b" * 16]}
+
+
+def test_p8_contacts_that_leave_in_their_order_take_few_statements(driver, monkeypatch):
+    monkeypatch.setattr(keys_module, "_AHEAD", 30)
+    keys = Keys(driver._connection, driver)
+    made = [row(b"%016d" % number, "person0@example.com") for number in range(100)]
+    for number, one in enumerate(made):
+        one.id = 1000 - number // 2  # each contact has two keys
+    keys.note(made)
+    asked = []
+    query = driver.query
+    monkeypatch.setattr(driver, "query", lambda *given: asked.append(given) or query(*given))
+    for one in made[10:]:
+        assert keys.of_one(one.id) == [other.key for other in made if other.id == one.id]
+    assert len(asked) < 20
+    keys.note([row(b"%016d" % 99, "person1@example.com"), row(b"%016d" % 100, "person0@example.com")])
+    assert keys.of_one(made[99].id) == [made[98].key]
+    keys.note([row(b"%016d" % 98, "person0@example.com", drops_key=True)])
+    assert keys.of_one(made[99].id) == []
 
 
 def test_a_removal_that_is_pending_outlives_what_else_arrives_under_its_key(driver):
