@@ -92,11 +92,10 @@ class Keys:
         Contacts that leave mostly come in the order in which they came first: then those of the next are read, too.
         """
         if contact not in self.read_ahead:
-            found = self._by_contact.rows([contact])
-            number = max((number for number, _, email, of in found if email and of == contact), default=0)
+            number = max((row[0] for row in self._by_contact.rows([contact])), default=0)
             following: list[int] = []
             if self._asked < number <= self._asked + _NEAR:
-                where = f"n BETWEEN {number:d} AND {number + _AHEAD:d} AND email <> ''"
+                where = f"n BETWEEN {number:d} AND {number + _AHEAD:d}"
                 rows = self._driver.query(f"SELECT n, contact FROM {tables.keys.name} WHERE {where} ORDER BY n")  # noqa: S608
                 number, following = rows[-1][0], [row[1] for row in rows]
             self._asked = number
