@@ -50,7 +50,7 @@ class Keys:
         """Open the tables, with the entries of earlier runs."""
         self._connection = connection
         self._driver = driver
-        #: The keys of contacts that may be asked for next, until any are noted.
+        #: The keys of contacts that may come next, until keys are noted.
         self.read_ahead: dict[int, list[bytes]] = {}
         #: The number of the row that was read last for that.
         self._asked = 0
