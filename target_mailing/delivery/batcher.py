@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import accumulate
 from typing import Final
 
 from target_mailing.row import Row
@@ -44,19 +46,25 @@ class Batcher:
         self._open: dict[str, OpenBatch] = {}
         self._due: deque[OpenBatch] = deque()
 
-    def put(self, row: Row, now: float) -> None:
-        """Put a row into the open batch of its action; `now` in the clock of `max_age`."""
-        batch = self._open.get(row.action)
-        if batch is not None and batch.size + row.size > self._max_bytes:
-            self._close(batch)
-            batch = None
-        if batch is None:
-            batch = self._open[row.action] = OpenBatch(row.action, now)
-        batch.rows.append(row)
-        batch.size += row.size
-        row.is_open = True
-        if len(batch.rows) >= self._max_rows:
-            self._close(batch)
+    def put(self, rows: Sequence[Row], now: float) -> None:
+        """Put rows into the open batches of their actions, in order; `now` in the clock of `max_age`."""
+        for action in dict.fromkeys([row.action for row in rows]):
+            self._put([row for row in rows if row.action == action], action, now)
+
+    def _put(self, rows: list[Row], action: str, now: float) -> None:
+        sizes = [*accumulate((row.size for row in rows), initial=0)]
+        begin = 0
+        while begin < len(rows):
+            batch = self._open.get(action) or self._open.setdefault(action, OpenBatch(action, now))
+            fit = bisect_right(sizes, self._max_bytes - batch.size + sizes[begin]) - 1
+            end = min(begin + self._max_rows - len(batch.rows), max(fit, begin + (not batch.rows)))
+            batch.rows += rows[begin:end]
+            batch.size += sizes[end] - sizes[begin]
+            for row in rows[begin:end]:
+                row.is_open = True
+            if end < len(rows) or len(batch.rows) >= self._max_rows:
+                self._close(batch)
+            begin = end
 
     def has_grown(self, row: Row, size: int) -> None:
         """A row in an open batch was superseded, and grew by so many bytes."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 from mailing_api.addresses import fold_address, is_reachable, other_spelling
 from target_mailing.contacts.contact import EncodedContact, MappedContact
@@ -14,6 +14,7 @@ from target_mailing.delivery.facts import Facts
 from target_mailing.delivery.opt_outs import OptOuts
 from target_mailing.destination import AppendOnlyDestination, Destination
 from target_mailing.journal.journal import Journal, Known
+from target_mailing.journal.known import confirmed_within
 from target_mailing.outcome import Outcome
 from target_mailing.row import Plan, Resource, Row
 from target_mailing.settings import StreamSettings
@@ -94,7 +95,7 @@ class Decisions:
         if row.key is None or row.is_of_shared_key or row.drops_key or self.append_only is not None:
             return []
         adds = self._opt_outs.may_subscribe(row) or row.action in self._actions.respectful
-        if not adds or self._may_have_other_spelling(row):
+        if not adds or self.may_have_other_spelling(row):
             return []
         if self._actions.old_first:
             return self._formers(row, facts.email(row.key), facts) if waits_for == {row.id} else []
@@ -143,7 +144,7 @@ class Decisions:
         if not later.email or later.drops_key or later.id != row.id:
             return False
         is_other = self._opt_outs.action_of(later) != row.action or self._opt_outs.is_withheld(later)
-        if is_other or self._may_have_other_spelling(later):
+        if is_other or self.may_have_other_spelling(later):
             return False
         key = later.key
         if later.plan is not None:
@@ -172,11 +173,21 @@ class Decisions:
             return self._journal.contact_id(self._destination.name, before) == contact
         return key in others and (len(others) > 1 or not self._removes_old)
 
+    def confirmed(self, rows: Sequence[Row], contacts: Mapping[int, Known | None]) -> list[Row]:
+        """The rows whose action and content the provider confirmed recently enough not to send them again."""
+        first, last = confirmed_within(self._window)
+        return [
+            row
+            for row in rows
+            if (known := contacts.get(row.id)) is not None
+            and known.fingerprint == row.fingerprint
+            and known.confirmed_at is not None
+            and first < known.confirmed_at < last
+        ]
+
     def is_confirmed(self, row: Row, known: Known | None) -> bool:
-        """Whether the provider confirmed the row's action and content recently enough not to send them again."""
-        if known is None or known.fingerprint != row.fingerprint:
-            return False
-        return known.is_confirmed_within(self._window)
+        """The same for a single row."""
+        return bool(self.confirmed([row], {row.id: known}))
 
     @property
     def _window(self) -> float:
@@ -274,7 +285,8 @@ class Decisions:
             and not self.is_confirmed(old, facts.known(old.id))
         )
 
-    def _may_have_other_spelling(self, row: Row) -> bool:
+    def may_have_other_spelling(self, row: Row) -> bool:
+        """Whether the row's mailbox may be on the list under another spelling, which is handled first."""
         actions = self._actions
         return (
             self._can_remove
@@ -290,7 +302,7 @@ class Decisions:
         That contact is removed or looked up first, so that there is one contact, and its opt-out is found.
         """
         other = other_spelling(row.email)
-        if other is None or not self._may_have_other_spelling(row):
+        if other is None or not self.may_have_other_spelling(row):
             return []
         actions = self._actions
         removes = self._removes_old or row.action in {actions.remove, actions.unsubscribe}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from target_mailing.delivery.decisions import Decisions
 from target_mailing.delivery.facts import Facts
 from target_mailing.delivery.tickets import Tickets
@@ -61,10 +63,10 @@ class Departures:
                 joining.append(later)
         return joining
 
-    def ended(self, row: Row) -> None:
-        """A row has ended: forget the contacts that no other row holds beside it."""
+    def ended(self, rows: Sequence[Row]) -> None:
+        """Rows have ended: forget the contacts that no other row holds beside them."""
         if self._out or self._staying:
-            for resource in row.resources:
+            for resource in (resource for row in rows for resource in row.resources):
                 if not self._tickets.is_joined(resource):
                     self._out.discard(resource)
                     self._staying.pop(resource, None)

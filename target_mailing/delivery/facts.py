@@ -18,52 +18,59 @@ class Facts:
     Nothing else writes to the journal until `note`.
     """
 
-    def __init__(self, journal: Journal, rows: Collection[Row]) -> None:
+    def __init__(self, journal: Journal, rows: Collection[Row] = ()) -> None:
         """Look up the keys and contacts of rows; others are looked up when needed."""
         self._journal = journal
-        self._known: dict[int, Known | None] = {}
-        self._emails: dict[bytes, str | None] = {}
         self._settled: list[Row] = []
         self._spared: list[Row] = []
         self._rejects: list[Reject] = []
         self._kept: list[tuple[bytes, str, int]] = []
         self._ends: list[End] = []
+        self._unchanged: list[int] = []
         #: Contacts whose keys were read from the journal.
         self._contacts_read: set[int] = set()
         #: Contact by key settled or read here, 0 for none; and those keys by contact.
-        self._contacts: dict[bytes, int] = {}
-        self._keys: dict[int, dict[bytes, None]] = {}
-        ids = [row.id for row in rows if row.email]
-        if ids:
-            known = journal.contacts(ids)
-            self._known = {one: known.get(one) for one in ids}
-            journal.told.look_up(ids)
-            journal.followed.look_up(ids)
-        keys = [row.key for row in rows if row.key is not None]
-        if keys:
-            emails = journal.emails(keys)
-            self._emails = {key: emails.get(key) for key in keys}
+        self._contact_of: dict[bytes, int] = {}
+        self._keys_of: dict[int, dict[bytes, None]] = {}
+        #: Contacts of the rows.
+        self.ids = [row.id for row in rows]
+        #: Their keys.
+        self.keys = [row.key for row in rows if row.key is not None]
+        #: What is known of contacts that were looked up.
+        self.contacts: dict[int, Known | None] = dict.fromkeys(self.ids)
+        #: The addresses of keys that were looked up, as `email` returns them.
+        self.emails: dict[bytes | None, str | None] = dict.fromkeys(self.keys)
+        #: Which of the contacts opted out by rows of this run, or were found to have opted out.
+        self.opted_out: set[int] = set()
+        #: Which of the keys stand for several addresses; those that prove to are added.
+        self.shared_keys: set[bytes] = set()
+        if self.ids:
+            self.contacts.update(journal.contacts(self.ids))
+            self.opted_out = journal.told.look_up(self.ids) | journal.followed.look_up(self.ids)
+        if self.keys:
+            self.emails.update(journal.emails(self.keys).items())
+            self.shared_keys = journal.shared_keys.among(self.keys)
 
     def known(self, contact: int) -> Known | None:
         """The journal's entry of a contact, if there is one."""
-        if contact not in self._known:
-            self._known[contact] = self._journal.contacts([contact]).get(contact)
-        return self._known[contact]
+        if contact not in self.contacts:
+            self.contacts[contact] = self._journal.contacts([contact]).get(contact)
+        return self.contacts[contact]
 
     def email(self, key: bytes) -> str | None:
         """The address of a key; "" if the key is gone, None if it is unknown."""
-        if key not in self._emails:
-            self._emails[key] = self._journal.emails([key]).get(key)
-        return self._emails[key]
+        if key not in self.emails:
+            self.emails[key] = self._journal.emails([key]).get(key)
+        return self.emails[key]
 
     def keys_of(self, contact: int) -> Iterable[bytes]:
         """The keys of a contact."""
         if contact not in self._contacts_read:
             self._contacts_read.add(contact)
             for key in self._journal.keys_of(contact):
-                if self._contacts.setdefault(key, contact) == contact:
-                    self._keys.setdefault(contact, {})[key] = None
-        return self._keys.get(contact, ())
+                if self._contact_of.setdefault(key, contact) == contact:
+                    self._keys_of.setdefault(contact, {})[key] = None
+        return self._keys_of.get(contact, ())
 
     def possible_addresses(self, key: bytes | None) -> Sequence[str]:
         """Addresses that a key may have beside its own."""
@@ -75,14 +82,21 @@ class Facts:
         if reason is not None:
             self._rejects.extend(Reject.of(row, code or "", reason))
 
+    def end_unchanged(self, rows: Iterable[Row]) -> None:
+        """Rows without extras end, because the provider has them as they are."""
+        for row in rows:
+            if row.key is not None and self.emails[row.key] != row.email:
+                self.settle(row)
+            self._unchanged.append(row.line)
+
     def settle(self, row: Row) -> None:
         """The keys of a row that ends as unchanged have its address, or are gone."""
         for key in _keys(row):
-            self._emails[key] = "" if row.drops_key else row.email
-            self._keys.get(self._contacts.get(key, 0), {}).pop(key, None)
-            self._contacts[key] = 0 if row.drops_key else row.id
+            self.emails[key] = "" if row.drops_key else row.email
+            self._keys_of.get(self._contact_of.get(key, 0), {}).pop(key, None)
+            self._contact_of[key] = 0 if row.drops_key else row.id
             if not row.drops_key:
-                self._keys.setdefault(row.id, {})[key] = None
+                self._keys_of.setdefault(row.id, {})[key] = None
         self._settled.append(row)
 
     def spare(self, row: Row) -> None:
@@ -100,6 +114,7 @@ class Facts:
                 unchanged=self._settled, rejects=self._rejects, pending_removals=self._kept, spared=self._spared
             )
         outcomes.settle_all(self._ends)
+        outcomes.settle_alike(self._unchanged, Outcome.UNCHANGED, None)
 
 
 def _keys(row: Row) -> Iterable[bytes]:

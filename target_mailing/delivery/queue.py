@@ -22,6 +22,7 @@ from target_mailing.delivery.row_size import Answered
 from target_mailing.delivery.sent_rows import SentRows
 from target_mailing.delivery.shared_keys import SharedKeys
 from target_mailing.delivery.tickets import Tickets
+from target_mailing.delivery.usual_rows import UsualRows
 from target_mailing.destination import AppendOnlyDestination, Destination, Refusal
 from target_mailing.journal.journal import Journal
 from target_mailing.outcome import Outcome
@@ -79,6 +80,7 @@ class DestinationQueue:
         self._departures = Departures(destination, journal, self._tickets, self._decisions)
         self._is_append_only = isinstance(destination, AppendOnlyDestination)
         self.shared_keys = SharedKeys(journal)
+        self._usual_rows = UsualRows(destination, journal, self._tickets, self._decisions)
         self._resources = Resources(destination, journal, self._tickets, self.shared_keys)
         self.provider_ids = ProviderIds(destination, journal, self._tickets)
         self.batcher = Batcher(
@@ -140,18 +142,30 @@ class DestinationQueue:
             self._held.extend(rows)
             return
         self.opt_outs.recall(rows)
-        facts = Facts(self._journal, rows)
-        keys = [row.key for row in rows if row.key is not None]
-        shared = self._journal.shared_keys.among(keys)
+        facts, now = Facts(self._journal, rows), time.monotonic()
+        usual, others = self._usual_rows.divide(rows, facts)
+        self._put_usual(usual, facts, now)
         ready: deque[Row] = deque()
-        for row in rows:
+        for row in others:
             if row.key is not None:
-                self._resources.find(row, row.key, facts, shared)
+                self._resources.find(row, row.key, facts)
             if self._tickets.take(row):
                 ready.append(row)
             elif (holder := self._tickets.holder(row.id)) is not None:
                 self._supersede(holder, facts)
-        self._go(ready, facts, time.monotonic())
+        self._go(ready, facts, now)
+
+    def _put_usual(self, rows: Sequence[Row], facts: Facts, now: float) -> None:
+        """End the usual rows that are unchanged; the others take their tickets and join a batch."""
+        self.shared_keys.saw(row.key for row in rows if row.key is not None)
+        unchanged = self._decisions.confirmed(rows, facts.contacts)
+        if unchanged:
+            facts.end_unchanged(unchanged)
+            ended = {*map(id, unchanged)}
+            rows = [row for row in rows if id(row) not in ended]
+        self._tickets.take_free(rows)
+        self.batcher.put(rows, now)
+        self._decided.extend(rows)
 
     def _go(self, ready: deque[Row], facts: Facts, now: float) -> None:
         """Decide rows that are first everywhere, and the rows that become first by that; then begin others early."""
@@ -167,7 +181,7 @@ class DestinationQueue:
             decision = self._decisions.decide(row, facts)
             if isinstance(decision, Ended):
                 facts.end(row, decision.outcome, decision.code, decision.reason)
-                ready.extend(self._release(row))
+                ready.extend(self._release([row]))
             elif decision:
                 ready.extend(self._plan(row, decision, facts, now))
             else:
@@ -202,7 +216,7 @@ class DestinationQueue:
         return self._continue(plan, facts, now)
 
     def _put(self, row: Row, facts: Facts, now: float) -> None:
-        self.batcher.put(row, now)
+        self.batcher.put([row], now)
         self._decided.append(row)
         self._supersede(row, facts)
 
@@ -248,21 +262,22 @@ class DestinationQueue:
         """Rows that were submitted, in little memory as long as nobody looks at them."""
         return self._tickets.pack(rows) if rows else rows
 
-    def put_back(self, rows: Iterable[Row]) -> None:
+    def put_back(self, rows: Sequence[Row]) -> None:
         """Rows of a batch that are to go with a later one."""
-        for row in rows:
-            self.batcher.put(row, time.monotonic())
+        self.batcher.put(rows, time.monotonic())
 
     def _still_to_send(self, rows: list[Row]) -> list[Row]:
         """A closed batch without the rows whose latest content the provider has."""
-        changed = [row for row in rows if len(row.lines) > 1 and (row.plan is None or not row.plan.later)]
+        changed = [
+            row for row in rows if row.extras is not None and row.extras.lines and not (row.plan and row.plan.later)
+        ]
         if not changed or self._is_append_only:
             return rows
         known = self._journal.contacts([row.id for row in changed])
         unchanged = {id(row): row for row in changed if self._decisions.is_confirmed(row, known.get(row.id))}
         if not unchanged:
             return rows
-        facts = Facts(self._journal, [])
+        facts = Facts(self._journal)
         for row in unchanged.values():
             facts.settle(row)
             if row.plan is None:
@@ -283,11 +298,10 @@ class DestinationQueue:
             now: monotonic seconds.
         """
         opted_out = {id(row) for row in withheld}
-        ready: dict[int, Row] = {}
+        ready = {id(one): one for one in self._release([row for row in rows if row.plan is None])}
         for row in rows:
             plan = row.plan
             if plan is None:
-                ready.update((id(one), one) for one in self._release(row))
                 continue
             if plan.row is not row:
                 self._former_ended(row, plan, refused.get(id(row)), is_out=id(row) in opted_out)
@@ -331,10 +345,10 @@ class DestinationQueue:
             return self._departures.joining(plan.row, facts)
         facts.end(plan.row, *worst(plan.ends))
         plan.row.extend().plan = None  # rows are not seen by the garbage collector, so a circle of theirs would stay
-        return self._release(plan.row)
+        return self._release([plan.row])
 
-    def _release(self, row: Row) -> list[Row]:
-        """Release the tickets of a row that has ended; returns rows that may begin by that."""
-        ready = self._tickets.release(row)
-        self._departures.ended(row)
+    def _release(self, rows: Sequence[Row]) -> list[Row]:
+        """Release the tickets of rows that have ended; returns rows that may begin by that."""
+        ready = self._tickets.release(rows)
+        self._departures.ended(rows)
         return ready

@@ -24,13 +24,13 @@ class Resources:
         self._tickets = tickets
         self._shared_keys = shared_keys
 
-    def find(self, row: Row, key: bytes, facts: Facts, shared: set[bytes]) -> None:
+    def find(self, row: Row, key: bytes, facts: Facts) -> None:
         """Find out whether the key of a row stands for several addresses, and by what the row is kept in order."""
         last = self._tickets.last(key)
         before = facts.email(key) if last is None else last.email
         if not self._is_append_only:
             current = None if last is not None and last.drops_key else before
-            if self._shared_keys.holds(row, current, shared):
+            if self._shared_keys.holds(row, current, facts.shared_keys):
                 extras = row.extend()
                 extras.is_of_shared_key = True
                 extras.tickets = {row.id: None} if last is None else {row.id: None, key: None}

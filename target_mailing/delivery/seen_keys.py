@@ -4,35 +4,37 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from heapq import merge
+from collections.abc import Iterable, Sequence
+from itertools import chain, pairwise
 from typing import Final
 
 __all__ = ["SeenKeys"]
 
 #: Keys kept in a set before they are sorted into an array.
 _RECENT: Final = 16_384
+#: Arrays of about the same length that become one.
+_AT_ONCE: Final = 8
 
 
 class SeenKeys:
-    """Keyed hashes of keys. Two keys with the same first eight bytes are treated as one."""
+    """Keyed hashes of keys. Two of which Python's hashes, of 64 bits, are equal are treated as one."""
 
     def __init__(self) -> None:
         self._recent: set[int] = set()
         self._sorted: list[array[int]] = []
 
-    def add(self, key: bytes) -> None:
-        """A row has this key."""
-        self._recent.add(int.from_bytes(key[:8], "big"))
+    def update(self, keys: Iterable[bytes]) -> None:
+        """Rows have these keys."""
+        self._recent.update(map(hash, keys))
         if len(self._recent) >= _RECENT:
-            newest = array("Q", sorted(self._recent))
+            self._sorted.append(array("q", sorted(self._recent)))
             self._recent.clear()
-            while self._sorted and len(self._sorted[-1]) <= 2 * len(newest):
-                newest = array("Q", merge(self._sorted.pop(), newest))
-            self._sorted.append(newest)
+            while len(alike := self._sorted[-_AT_ONCE:]) == _AT_ONCE and len(alike[0]) < 2 * len(alike[-1]):
+                self._sorted[-_AT_ONCE:] = [_merged(alike)]
 
     def __contains__(self, key: bytes) -> bool:
         """Whether an earlier row had this key."""
-        number = int.from_bytes(key[:8], "big")
+        number = hash(key)
         if number in self._recent:
             return True
         for numbers in self._sorted:
@@ -40,3 +42,14 @@ class SeenKeys:
             if index < len(numbers) and numbers[index] == number:
                 return True
         return False
+
+
+def _merged(arrays: Sequence[array[int]]) -> array[int]:
+    """The numbers of sorted arrays, sorted; some at a time, since a list of numbers takes much memory."""
+    merged = array("q")
+    parts = 1 + sum(map(len, arrays)) // _RECENT
+    bounds = [(1 << 64) * part // parts - (1 << 63) for part in range(parts + 1)]
+    for low, high in pairwise(bounds):
+        some = [numbers[bisect_left(numbers, low) : bisect_left(numbers, high)] for numbers in arrays]
+        merged.extend(sorted(chain.from_iterable(some)))
+    return merged

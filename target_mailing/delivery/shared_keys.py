@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
@@ -66,7 +67,7 @@ class SharedKeys:
             if is_shared:
                 shared.add(key)
                 self._journal.shared_keys.add([key])
-        self._seen.add(key)
+        self._seen.update([key])
         if key not in shared:
             return False
         self.rows[row.stream] += is_other
@@ -86,6 +87,10 @@ class SharedKeys:
             return True
         self._returned.add(key)
         return False
+
+    def saw(self, keys: Iterable[bytes]) -> None:
+        """Rows had these keys, each as before the row."""
+        self._seen.update(keys)
 
     def remember(self) -> None:
         """The run has succeeded: note the keys that returned to an address. The same log may be read again later."""

@@ -90,9 +90,26 @@ class Tickets:
             self.nearer.append(row)
         return not waits
 
-    def release(self, row: Row) -> list[Row]:
-        """Release the tickets of a row that has ended; returns the rows that are first everywhere now, in order."""
-        ready = []
+    def take_free(self, rows: Sequence[Row]) -> None:
+        """Take the tickets of rows that have no extras, and meet nobody."""
+        self._holders.update(zip([row.id for row in rows], rows, strict=True))
+        self._holders.update((row.key, row) for row in rows if row.key is not None)
+
+    def release(self, rows: Sequence[Row]) -> list[Row]:
+        """Release the tickets of rows that have ended; returns the rows that are first everywhere now, in order."""
+        ready: list[Row] = []
+        holders, behind, beside = self._holders, self._behind, self._beside
+        for row in rows:
+            key = row.key
+            if row.extras is None and not (row.id in behind or key in behind or row.id in beside or key in beside):
+                del holders[row.id]
+                if key is not None:
+                    del holders[key]
+            else:
+                self._release(row, ready)
+        return ready
+
+    def _release(self, row: Row, ready: list[Row]) -> None:
         for resource in row.resources:
             if resource in self._beside:
                 self._leave(row, resource)
@@ -112,7 +129,6 @@ class Tickets:
                     self._holders[resource] = following
                     break
                 del tickets[resource]  # it waited only for the rows from before the key was known as shared
-        return ready
 
     def _leave(self, row: Row, resource: Resource) -> None:
         """Release the ticket of a row for a resource that others hold, too."""

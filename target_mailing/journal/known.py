@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-__all__ = ["Known"]
+__all__ = ["Known", "confirmed_within"]
 
 #: Seconds by which the clocks of two machines may differ.
 _CLOCKS_DIFFER: Final = 3600.0
@@ -24,6 +24,11 @@ class Known(msgspec.Struct, frozen=True):
     fingerprint: int
     confirmed_at: float | None
 
-    def is_confirmed_within(self, window: float) -> bool:
-        """Whether it was confirmed in the last `window` seconds; a future time comes from a wrong clock."""
-        return self.confirmed_at is not None and -_CLOCKS_DIFFER < time.time() - self.confirmed_at < window
+
+def confirmed_within(window: float) -> tuple[float, float]:
+    """After and before which times a contact was confirmed in the last `window` seconds; all in Unix seconds.
+
+    A time that is far in the future comes from a wrong clock.
+    """
+    now = time.time()
+    return now - window, now + _CLOCKS_DIFFER

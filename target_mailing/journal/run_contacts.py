@@ -44,11 +44,14 @@ class RunContacts:
         self._recent: set[int] = set()
         self._looked_up: dict[int, bool] = {}
 
-    def look_up(self, contacts: Sequence[int]) -> None:
-        """Read which of these are in the set, by one query; the next questions are about them."""
+    def look_up(self, contacts: Sequence[int]) -> set[int]:
+        """Which of these are in the set, by one query; the next questions are about them."""
+        found = self._recent.intersection(contacts)
         if self._is_made:
             stored = self._stored(contacts)
             self._looked_up = {contact: contact in stored for contact in contacts}
+            found |= stored
+        return found
 
     def __contains__(self, contact: int) -> bool:
         """Whether a contact is in the set."""

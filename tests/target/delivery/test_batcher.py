@@ -29,7 +29,7 @@ def taken(batches: Batcher) -> list[list[int]]:
 def test_a_full_batch_is_due_at_once_and_an_old_one_later():
     batches = batcher()
     for line in range(1, 6):
-        batches.put(row(line), 0.0)
+        batches.put([row(line)], 0.0)
     assert taken(batches) == [[1, 2, 3, 4]]
     assert batches.oldest() == 0.0
     batches.close_old(AGE - 1)
@@ -42,7 +42,7 @@ def test_a_full_batch_is_due_at_once_and_an_old_one_later():
 def test_each_action_has_its_own_batch():
     batches = batcher()
     for line, action in enumerate(["add", "remove", "add"], 1):
-        batches.put(row(line, action), 0.0)
+        batches.put([row(line, action)], 0.0)
     batches.close_where(lambda batch: batch.action == "remove")
     assert taken(batches) == [[2]]
     batches.close_where(lambda _: True)
@@ -53,7 +53,7 @@ def test_bytes_close_a_batch_before_it_overflows():
     batches = batcher()
     rows = [row(line, contact=b"x" * 25) for line in range(1, 4)]
     for one in rows:
-        batches.put(one, 0.0)
+        batches.put([one], 0.0)
     assert taken(batches) == [[1, 2]]
     assert rows[2].is_open
 
@@ -61,16 +61,16 @@ def test_bytes_close_a_batch_before_it_overflows():
 def test_a_row_that_has_grown_counts_with_its_new_size():
     batches = batcher()
     first = row(1, contact=b"x" * 25)
-    batches.put(first, 0.0)
+    batches.put([first], 0.0)
     batches.has_grown(first, 20)
-    batches.put(row(2, contact=b"x" * 20), 0.0)
+    batches.put([row(2, contact=b"x" * 20)], 0.0)
     assert taken(batches) == [[1]]
 
 
 def test_p8_a_batch_goes_when_it_superseded_several_times_its_rows():
     batches = batcher()
     one = row(1)
-    batches.put(one, 0.0)
+    batches.put([one], 0.0)
     for _ in range(4 * ROWS):
         assert one.is_open
         batches.has_grown(one, 0)

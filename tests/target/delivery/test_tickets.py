@@ -44,7 +44,7 @@ def test_p1_rows_of_a_resource_are_ready_in_their_order_and_all_of_them_at_last(
             ended = ready.pop(data.draw(st.integers(0, len(ready) - 1)))
             for resource in ended.resources:
                 went[resource].append(ended.lines[-1])
-            following = tickets.release(ended)
+            following = tickets.release([ended])
             assert all(not one.waits for one in following)
             ready += following
     assert went == came
@@ -63,7 +63,7 @@ def test_a_row_that_waits_for_the_contact_alone_is_handed_over_with_its_key():
     assert {*first.resources} == {1, b"a", b"b"}
     assert [tickets.holder(one) for one in (1, b"a", b"b", 2)] == [first, first, first, third]
     assert tickets.waiting == 1
-    assert tickets.release(first) == [third]
+    assert tickets.release([first]) == [third]
 
 
 def test_a_row_that_waits_for_another_one_too_is_not_handed_over():
@@ -72,7 +72,7 @@ def test_a_row_that_waits_for_another_one_too_is_not_handed_over():
     assert [tickets.take(one) for one in rows] == [True, True, False]
     assert tickets.only_waiting_for(rows[0]) is None
     assert tickets.only_waiting_for(rows[1]) is None
-    assert tickets.release(rows[1]) == []
+    assert tickets.release([rows[1]]) == []
     assert tickets.only_waiting_for(rows[0]) is rows[2]
 
 
