@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from target_mailing.contacts.contact import EncodedContact
 from target_mailing.delivery.batcher import Batcher
 from target_mailing.row import Row
@@ -76,3 +79,22 @@ def test_p8_a_batch_goes_when_it_superseded_several_times_its_rows():
         batches.has_grown(one, 0)
     assert not one.is_open
     assert batches.has_due()
+
+
+@given(
+    sizes=st.lists(st.integers(0, BYTES + 10), max_size=12),
+    actions=st.lists(st.sampled_from(["add", "unsub"]), min_size=12, max_size=12),
+    first=st.integers(0, 12),
+)
+def test_rows_that_come_together_are_cut_as_if_each_came_alone(sizes, actions, first):
+    alone, together = batcher(), batcher()
+    rows, same = (
+        [row(line, action, b"x" * size) for line, (size, action) in enumerate(zip(sizes, actions, strict=False), 1)]
+        for _ in range(2)
+    )
+    for one in rows:
+        alone.put([one], 0.0)
+    together.put(same[:first], 0.0)
+    together.put(same[first:], 0.0)
+    assert [one.is_open for one in same] == [one.is_open for one in rows]
+    assert sorted(taken(together)) == sorted(taken(alone))
