@@ -87,8 +87,8 @@ def test_whoever_meets_a_packed_row_waits_for_the_row_itself(spool, data):
         assert holders == before
         assert [holder is row for holder, row in zip(holders, packed, strict=True)] == [True] * 6
     assert tickets.waited_for(later) == {rows[met].id if later.id == rows[met].id else rows[met].key}
-    assert [one for row in packed for one in tickets.release(row)] == [later]
-    assert tickets.release(later) == []
+    assert [one for row in packed for one in tickets.release([row])] == [later]
+    assert tickets.release([later]) == []
     assert not tickets.holders
 
 
