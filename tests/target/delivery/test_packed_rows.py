@@ -103,7 +103,7 @@ def test_a_row_that_shares_what_it_holds_is_not_packed_and_the_one_beside_it_may
     packed = tickets.pack([first])
     assert tickets.pack([beside])[0] is beside
     rows = [packed[0], beside]
-    assert [tickets.release(one) for one in (rows if first_ends_first else rows[::-1])] == [[], []]
+    assert [tickets.release([one]) for one in (rows if first_ends_first else rows[::-1])] == [[], []]
     assert not tickets.holders
 
 
