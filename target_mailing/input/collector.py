@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from operator import attrgetter, itemgetter
 
 from target_mailing.contacts.mapping import Values
 from target_mailing.delivery.outcomes import Outcomes
 from target_mailing.delivery.queue import DestinationQueue
 from target_mailing.input.stream import End, Stream, WithOptOut
-from target_mailing.journal.journal import Journal, Reject
+from target_mailing.journal.journal import Journal
 from target_mailing.lines import Lines
 from target_mailing.outcome import Outcome
 from target_mailing.row import Row
@@ -17,71 +18,67 @@ __all__ = ["Collector"]
 
 
 class Collector:
-    """Collects records of one stream after the other, which become rows together; and ends of any records."""
+    """Collects a chunk's records, which become rows together, stream by stream; and ends of any records."""
 
     def __init__(self, lines: Lines, journal: Journal, outcomes: Outcomes) -> None:
         """Collect what comes of these lines: rejects for `journal`, ends for `outcomes`, and rows for their queues."""
         self._lines = lines
         self._journal = journal
         self._outcomes = outcomes
+        #: By stream, the lines and the values of records that become rows.
+        self._taken: dict[Stream, tuple[list[int], list[Values]]] = {}
         self._rows: dict[DestinationQueue, list[Row]] = {}
-        self._rejects: list[Reject] = []
-        self._ends: list[tuple[tuple[int, ...], Outcome, str | None]] = []
-        #: Of the records that have not become rows yet.
-        self._stream: Stream | None = None
-        self._numbers: list[int] = []
-        self._values: list[Values] = []
+        self._ends: list[tuple[int, End]] = []
+
+    def begin(self, streams: Iterable[Stream | None]) -> None:
+        """A line may hold records of all of these streams, in their order."""
+        for stream in streams:
+            if stream is not None:
+                self._taken.setdefault(stream, ([], []))
 
     def take(self, numbers: Sequence[int], stream: Stream, values: Sequence[Values]) -> None:
         """Take records of a stream: their lines and their values."""
-        if stream is not self._stream:
-            self._make_rows()
-            self._stream = stream
-        self._numbers.extend(numbers)
-        self._values.extend(values)
+        all_numbers, all_values = self._taken.setdefault(stream, ([], []))
+        all_numbers.extend(numbers)
+        all_values.extend(values)
 
     def add(self, number: int, result: Row | End | WithOptOut, stream: Stream) -> None:
-        """Add what a stream made of the record in this line, after those taken before."""
-        self._make_rows()
-        self._add(number, result, stream)
+        """Add what a stream made of the record in this line."""
+        if isinstance(result, Row):
+            self._rows.setdefault(stream.queue, []).append(result)
+        elif isinstance(result, WithOptOut):
+            is_opt_out = result.end[0] is Outcome.REJECTED and stream.is_opt_out(result.row)
+            self._outcomes.expect(number, 2, is_opt_out=is_opt_out)
+            self.add(number, result.row, stream)
+            self.add(number, result.end, stream)
+        else:
+            self._ends.append((number, result))
 
     def skip(self, number: int) -> None:
         """The record in this line is not delivered anywhere."""
-        self._ends.append(((number,), Outcome.SKIPPED, None))
+        self._ends.append((number, (Outcome.SKIPPED, None, None)))
 
     def hand_on(self) -> None:
-        """Hand on everything: rejects first, since the journal must have them before they are settled."""
-        self._make_rows()
-        if self._rejects:
-            self._journal.note_rows(rejects=self._rejects)
-        self._outcomes.settle_all(self._ends)
+        """Hand on everything, in the order of the lines.
+
+        Rejects come first, since the journal must have them before they are settled.
+        """
+        for stream, (numbers, values) in self._taken.items():
+            if numbers:
+                self._make_rows(stream, numbers, values)
+        self._ends.sort(key=itemgetter(0))
+        if rejects := [reject for _, (_, _, reject) in self._ends if reject is not None]:
+            self._journal.note_rows(rejects=rejects)
+        self._outcomes.settle_all([((number,), outcome, code) for number, (outcome, code, _) in self._ends])
         for queue, rows in self._rows.items():
+            rows.sort(key=attrgetter("line"))
             queue.offer(rows)
 
-    def _make_rows(self) -> None:
-        """Have the stream make rows of the records that were taken."""
-        stream, numbers, values = self._stream, self._numbers, self._values
-        if stream is None or not numbers:
-            return
-        self._numbers, self._values = [], []
+    def _make_rows(self, stream: Stream, numbers: Sequence[int], values: Sequence[Values]) -> None:
         results = stream.rows(self._lines, numbers, values)
         rows = [row for row in results if isinstance(row, Row)]
         if len(rows) == len(results):
             self._rows.setdefault(stream.queue, []).extend(rows)
             return
         for number, result in zip(numbers, results, strict=True):
-            self._add(number, result, stream)
-
-    def _add(self, number: int, result: Row | End | WithOptOut, stream: Stream) -> None:
-        if isinstance(result, Row):
-            self._rows.setdefault(stream.queue, []).append(result)
-        elif isinstance(result, WithOptOut):
-            is_opt_out = result.end[0] is Outcome.REJECTED and stream.is_opt_out(result.row)
-            self._outcomes.expect(number, 2, is_opt_out=is_opt_out)
-            self._add(number, result.row, stream)
-            self._add(number, result.end, stream)
-        else:
-            outcome, code, reject = result
-            self._ends.append(((number,), outcome, code))
-            if reject is not None:
-                self._rejects.append(reject)
+            self.add(number, result, stream)

@@ -232,6 +232,7 @@ class Intake:
         records: Sequence[dict[str, Any] | None] = [record]
         if self._maps is not None:
             records = self._maps.transformed(name, record, number)
+        collector.begin(streams)
         mapped = [(stream, one) for stream, one in zip(streams, records, strict=True) if one is not None]
         if len(mapped) > 1:
             self._outcomes.expect(number, len(mapped))

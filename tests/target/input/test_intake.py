@@ -166,14 +166,16 @@ def test_odd_records_become_together_what_they_become_one_by_one(keys, more):
     columns = {name: itertools.cycle(values) for name, values in (ODD | more).items()}
     records = [{name: next(values) for name, values in columns.items()} for _ in range(60)]
     kinds = ["string", "null", "integer", "number", "boolean"]
+    streams = ["all_contacts", "more_contacts"]
     messages = [
-        schema("all_contacts", keys, **dict.fromkeys(columns, kinds)),
-        *({"type": "RECORD", "stream": "all_contacts", "record": record} for record in records),
+        *(schema(stream, keys, **dict.fromkeys(columns, kinds)) for stream in streams),
+        *({"type": "RECORD", "stream": streams[at % 7 % 2], "record": record} for at, record in enumerate(records)),
     ]
     lines = [json.dumps(one).encode() + b"\n" for one in messages]
     config = {"action_column": "act", "properties": []}
-    together = take([lines[0], b"".join(lines[1:])], **config)
+    together = take([*lines[:2], b"".join(lines[2:])], **config)
     assert together == take(lines, **config)
+    assert [row[0] for row in together[0]] == sorted(row[0] for row in together[0])
     assert len(together[0]) >= 15
 
 
