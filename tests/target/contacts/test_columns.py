@@ -124,6 +124,8 @@ def test_each_value_becomes_the_same_among_others(column):
     for value in chain(*KINDS):
         for given_values in columns_with(value):
             compare(column, given_values)
+    for kind in KINDS:
+        compare(column, kind)
 
 
 @given(column=st.sampled_from([*COLUMNS_IN_BULK]), given_values=drawn_from(*KINDS))
