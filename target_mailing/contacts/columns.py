@@ -147,9 +147,9 @@ class Rows:
                     row[name] = value
         return named
 
-    def or_rejected(self, contacts: Iterable[MappedContact]) -> list[MappedContact | RowRejected]:
+    def or_rejected(self, contacts: Iterable[MappedContact | RowRejected]) -> list[MappedContact | RowRejected]:
         """The contacts of the rows, or their rejections."""
-        result: list[MappedContact | RowRejected] = [*contacts]
+        results = [*contacts]
         for at, no in self.rejected.items():
-            result[at] = no
-        return result
+            results[at] = no
+        return results

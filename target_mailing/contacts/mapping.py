@@ -6,6 +6,7 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from itertools import compress, repeat
+from operator import not_
 from typing import Any, Final
 
 import msgspec
@@ -113,15 +114,11 @@ class StreamMapping:
         """
         rows = Rows.of(values)
         marks = rows.read(self._mark)
-        if not (any(marks) or rows.rejected):
+        if not any(marks):
             return self._kept(rows)
         deleted = iter(self._deleted(Rows.of([*compress(values, marks)])))
-        is_kept = [not mark and at not in rows.rejected for at, mark in enumerate(marks)]
-        kept = iter(self._kept(Rows.of([*compress(values, is_kept)])))
-        return [
-            rows.rejected[at] if at in rows.rejected else next(deleted if mark else kept)
-            for at, mark in enumerate(marks)
-        ]
+        kept = iter(self._kept(Rows.of([*compress(values, map(not_, marks))])))
+        return rows.or_rejected(next(deleted if mark else kept) for mark in marks)
 
     def _kept(self, rows: Rows) -> list[MappedContact | RowRejected]:
         emails, statuses, actions = (rows.read(column) for column in (self._address, self._status, self._action))

@@ -167,6 +167,7 @@ def test_one_odd_address_among_many_is_found():
     many = [f"person.{number}@example.com" for number in range(300)]
     assert {*odd_addresses([*many, "o'brien@example.com", *many])} == {"o'brien@example.com"}
     assert not odd_addresses(many)
+    assert fold_addresses([*many, "Ada@stra\u00dfe.example"])[-1] == fold_address("Ada@stra\u00dfe.example")
 
 
 odd = st.text(st.one_of(st.sampled_from("ab@.<>\"'()\\ :" + "".join(HIDDEN)), st.characters(exclude_categories=["Cs"])))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import chain
+from itertools import chain, combinations
 
 import msgspec
 import pytest
@@ -133,6 +133,15 @@ def test_many_values_become_what_each_of_them_becomes(column, given_values):
     compare(column, given_values)
 
 
+def test_a_rare_odd_value_costs_few_conversions_one_by_one():
+    converted = []
+    column = Column(0, "c", "c", lambda value: converted.append(value) or values.text(value), bulk.text)
+    given_values = ["a\u200b", *map("Ada {}".format, range(900)), "a\u200b"]
+    assert [*Rows([given_values], 902).read(column)][-1] == "a"
+    assert len(converted) < 130
+    assert converted.count("a\u200b") == 1
+
+
 def test_a_number_of_thousands_of_digits_is_rejected_alone():
     rows = Rows([[7, 10**5000, 8]], 3)
     assert [*rows.read(Column(0, "c", "c", values.text, bulk.text))] == ["7", None, "8"]
@@ -176,6 +185,7 @@ def test_each_address_is_cleaned_the_same_among_others(clean):
         for given_values in columns_with(address, "bob@example.com"):
             compare(column, given_values)
     compare(column, ADDRESSES)
+    assert clean_addresses([" ada@example.com", "Ada@Example.COM "]) == ["ada@example.com", "Ada@example.com"]
 
 
 def test_an_address_that_no_server_accepts_is_named_by_its_position():
@@ -295,6 +305,16 @@ def test_each_row_is_mapped_the_same_among_others(nulls):
         compare_rows([odd], nulls)
         compare_rows([USUAL, odd, DELETED, odd, DELETED | {name: value}, USUAL], nulls)
     compare_rows([], nulls)
+
+
+def test_the_first_column_that_does_not_fit_decides():
+    rejected = [
+        (name, value)
+        for name, value in ODD_VALUES
+        if isinstance(attempt(mapped_alone, USUAL | {name: value}, "skip"), RowRejected)
+    ]
+    for (name, value), (other, worse) in combinations(dict(rejected).items(), 2):
+        compare_rows([USUAL, USUAL | {name: value, other: worse}], "skip")
 
 
 @given(
