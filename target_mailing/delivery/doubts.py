@@ -160,7 +160,8 @@ class Doubts:
 
     def next_at(self) -> float | None:
         """When `turn` next has something to do without news (monotonic seconds)."""
-        return min((one.due for one in self._lists.values() if one.doubts and not self._waits(one)), default=None)
+        waiting = [one.due for one in self._lists.values() if one.doubts and not (one.is_busy or one.is_paused)]
+        return min(waiting, default=None)
 
     def cut(self, queue: DestinationQueue, action: str, rows: list[Row]) -> tuple[list[Row], list[Row]]:
         """The rows of a batch that no other one without a reply has the size of, and the rest."""
@@ -172,11 +173,6 @@ class Doubts:
         """Positions of rows whose content the journal keeps, to find their batch's job if the run is killed."""
         some = range(0, len(rows), -(-len(rows) // _MOST_ASKED))
         return sample(changed(rows, some, self._journal.contacts([rows[at].id for at in some])))
-
-    @staticmethod
-    def _waits(place: _List) -> bool:
-        """Whether something else comes first, after which `turn` is called anyway."""
-        return place.is_busy or place.is_paused
 
     def turn(self, now: float, *, failure: Exception | None) -> None:
         """Look where it is time to look.
@@ -287,13 +283,13 @@ class Doubts:
 
     def _judge(self, place: _List) -> None:
         """Every candidate has ended: whose jobs are they?"""
-        doubts = [one for one in place.doubts if one.candidates]
         by_action: dict[str, list[_Doubt]] = {}
-        for one in doubts:
-            by_action.setdefault(one.batch.action, []).append(one)
+        for one in place.doubts:
+            if one.candidates:
+                by_action.setdefault(one.batch.action, []).append(one)
         theirs: dict[_Doubt, Candidate] = {}
         for group in by_action.values():
-            jobs = {job: candidate for one in group for job, candidate in one.candidates.items()}
+            jobs = {job.job: job for one in group for job in one.candidates.values()}
             sizes = [len(self._calls.work(one.batch).sent) for one in group]
             theirs |= {group[at]: job for at, job in owners(sizes, jobs.values()).items()}
         samples = {one: step for one, job in theirs.items() if (step := self._sample(one, job)) is not None}
