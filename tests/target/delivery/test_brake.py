@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from target_mailing.delivery.brake import Brake
 from tests.target.conftest import people, schema, state
 
 BATCHES, ROWS = 12, 16
@@ -23,6 +24,16 @@ def test_batches_that_all_fail_without_naming_rows_stop_the_run_and_stay_for_the
     again = mailjet.deliver(messages, **options)
     assert again.states == [1]
     assert again.counts() == {"delivered": BATCHES * ROWS}
+
+
+def test_failures_count_from_the_last_success():
+    brake = Brake()
+    for _ in range(5):
+        assert not any(brake.failed(is_part=False) for _ in range(3))
+        assert not any(brake.failed(is_part=True) for _ in range(11))
+        brake.succeeded()
+    assert not any(brake.failed(is_part=True) for _ in range(50))
+    assert [brake.failed(is_part=False) for _ in range(3)] == [False, False, True]
 
 
 def test_a_faulty_row_in_each_batch_is_found_by_splitting(mailjet):

@@ -127,3 +127,14 @@ def test_the_end_of_a_job_is_progress_for_those_that_began_after_it():
     for one in batches:
         slots.take(one)
     assert [*slots.later(batches[1])] == [batches[2]]
+
+
+def test_two_batches_that_wait_for_others_to_be_answered_do_not_wait_for_each_other():
+    queue, slots = Queue(), Slots(1)
+    first, second = batch(1, queue), batch(2, queue)
+    assert [slots.take(one) for one in (first, second)] == [True, False]
+    assert slots.has_next(queue)
+    first.waits = True
+    assert slots.swap(first) is second
+    assert not slots.has_next(queue)
+    assert not slots.has_next(Queue())
