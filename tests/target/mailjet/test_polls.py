@@ -49,3 +49,9 @@ def test_jobs_that_no_listing_shows_are_polled_one_by_one(mailjet, fault):
     mailjet.sandbox.faults.add(kind="status", method="GET", path="/v3/REST/batchjob", times=None, **fault)
     delivered_while_jobs_run(mailjet, until=lambda calls: calls.get(POLL, 0) >= 40)
     assert mailjet.sandbox.counters.calls[LISTING] <= 12, "after two listings that show none of them, there is no third"
+
+
+def test_two_jobs_are_polled_one_by_one(mailjet):
+    mailjet.sandbox.mailjet.plan_jobs([{"seconds": 0.1}] * 2)
+    result = mailjet.deliver([schema(), *people(range(2)), state(1)], batch_rows=1)
+    assert (result.counts(), LISTING in mailjet.sandbox.counters.calls) == ({"delivered": 2}, False)
