@@ -81,6 +81,15 @@ def test_p9_no_client_is_made_with_a_pasted_secret(provider):
     kind.from_settings(config, environ={}).close()
 
 
+@pytest.mark.parametrize("provider", COMPLETE)
+def test_the_rate_of_the_settings_is_that_of_the_client(provider):
+    kind, config = COMPLETE[provider]
+    client = kind.from_settings(config, environ={}, max_requests_per_second=7)
+    (http,) = client._http.values() if provider == "ses" else [client._http]
+    assert http.rate == 7
+    client.close()
+
+
 @pytest.mark.parametrize("value", ["a", "eyJhbGciOi.J9-_.x", "a/b+c==", "~!@#$%^&*()"])
 def test_what_keys_are_made_of_is_sent(value):
     assert unsendable(value) == ""

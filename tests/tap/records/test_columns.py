@@ -8,12 +8,18 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from mailing_api.errors import UnreadableAnswer
-from tap_mailing.records.columns import text, text_array, text_mapping
+from tap_mailing.records.columns import mapping, text, text_array, text_mapping
 from tap_mailing.registry import PROVIDERS
 from tests.tap.mutations import VALUES
 
 COLUMNS = {
-    column.name: column for column in (text_array("tags", "field"), text_mapping("names", "field"), text("a", "field"))
+    column.name: column
+    for column in (
+        text_array("tags", "field"),
+        text_mapping("names", "field"),
+        mapping("any", "field"),
+        text("a", "field"),
+    )
 }
 GIVEN = {name: value for name, value in VALUES.items() if name != "removed"}
 
