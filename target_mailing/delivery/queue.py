@@ -37,6 +37,9 @@ _TICKETS_OF_A_ROW: Final = 8
 #: Rows that may wait, however large batches are: they are in memory.
 _MOST_WAITING: Final = 20_000
 
+#: Rows that are taken in together.
+_TOGETHER: Final = 2_000
+
 #: An action, a route, and the rows to be sent by them.
 _ReadyBatch = tuple[str, str, list[Row]]
 
@@ -65,8 +68,10 @@ class DestinationQueue:
         self.destination = destination
         self.settings = settings
         self.batches_at_once = batches_at_once
+        self._most_waiting = min(settings.batch_rows, _MOST_WAITING)
         self.answered = Answered()
         self._resumed_batches = 0
+        #: Rows that wait until they are taken in.
         self._held: list[Row] = []
         #: Rows that were decided, and whose contacts are still in memory.
         self._decided: list[Row] = []
@@ -93,11 +98,12 @@ class DestinationQueue:
 
     def is_crowded(self) -> bool:
         """Whether no more rows should be read for now."""
-        return bool(self._ready) or self.batcher.has_due() or self._is_full()
+        is_full = self._is_full() or len(self._held) >= self._most_waiting
+        return bool(self._ready) or self.batcher.has_due() or is_full
 
     def _is_full(self) -> bool:
-        most, tickets = min(self.settings.batch_rows, _MOST_WAITING), self._tickets
-        return tickets.waiting >= most or tickets.behind >= _TICKETS_OF_A_ROW * most or len(self._held) >= most
+        most, tickets = self._most_waiting, self._tickets
+        return tickets.waiting >= most or tickets.behind >= _TICKETS_OF_A_ROW * most
 
     def keep_on_disk(self) -> None:
         """Move contacts and lines of rows that were decided from memory to disk.
@@ -132,15 +138,21 @@ class DestinationQueue:
     def release(self) -> None:
         """A batch of an earlier run has ended; after the last one, rows are taken in."""
         self._resumed_batches -= 1
-        if not self._resumed_batches:
-            held, self._held = self._held, []
-            self.offer(held)
+        self._take_in()
 
     def offer(self, rows: list[Row]) -> None:
         """Take in rows, in order: each gets its outcome or joins a batch."""
-        if self._resumed_batches:
-            self._held.extend(rows)
-            return
+        self._held.extend(rows)
+        self._take_in()
+
+    def _take_in(self) -> None:
+        """Take in rows, some at a time, until others wait for too much: a row's tickets may be as many as rows wait."""
+        while self._held and not self._resumed_batches and not self._is_full():
+            rows, self._held = self._held[:_TOGETHER], self._held[_TOGETHER:]
+            self._take(rows)
+
+    def _take(self, rows: Sequence[Row]) -> None:
+        """Take in rows that come together."""
         self.opt_outs.recall(rows)
         facts, now = Facts(self._journal, rows), time.monotonic()
         usual, others = self._usual_rows.divide(rows, facts)
@@ -312,6 +324,7 @@ class DestinationQueue:
                 ready[id(plan.row)] = plan.row
         waiting = deque(ready.values())
         self._go(waiting, Facts(self._journal, waiting), now)
+        self._take_in()
 
     def _former_ended(self, row: Row, plan: Plan, refusal: Refusal | None, *, is_out: bool) -> None:
         """A former contact was removed or asked about."""

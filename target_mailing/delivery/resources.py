@@ -40,9 +40,8 @@ class Resources:
             return
         tickets: dict[Resource, None] = {row.id: None} if row.email else {}
         tickets[key] = None
-        for email in (*others, before):
+        for email in (*others, facts.email(key)):
             if email:
                 tickets[self._journal.contact_id(self._name, fold_address(email))] = None
-        if last is not None:
-            tickets.update((contact, None) for contact in last.resources if isinstance(contact, int))
+        tickets.update((one.id, None) for one in self._tickets.rows(key) if one.email)
         row.extend().tickets = tickets

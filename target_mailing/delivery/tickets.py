@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from target_mailing.delivery.packed_rows import PackedRows
 from target_mailing.row import Resource, Row
@@ -73,6 +73,12 @@ class Tickets:
         """The latest row that has a ticket for a resource."""
         behind = self._behind.get(resource)
         return behind[-1] if behind else self.holder(resource)
+
+    def rows(self, resource: Resource) -> Iterator[Row]:
+        """The rows that have a ticket for a resource, but for those beside the first one."""
+        if (holder := self.holder(resource)) is not None:
+            yield holder
+        yield from self._behind.get(resource, ())
 
     def take(self, row: Row) -> bool:
         """Take a ticket for each resource of a row; whether it is first everywhere."""

@@ -11,7 +11,7 @@ from target_mailing.delivery.facts import Facts
 from target_mailing.delivery.tickets import Tickets
 from target_mailing.destination import AppendOnlyDestination, Destination
 from target_mailing.journal.journal import Journal
-from target_mailing.row import Resource, Row, emails_of
+from target_mailing.row import Resource, Row
 
 __all__ = ["UsualRows"]
 
@@ -53,7 +53,7 @@ class UsualRows:
         yield from facts.opted_out
         yield from facts.shared_keys
         yield from (one for one, known in facts.contacts.items() if known is not None and known.confirmed_at is None)
-        emails = emails_of(rows)
+        emails = [row.email for row in rows]  # which are in memory
         if facts.keys:
             for row, email in zip(rows, emails, strict=True):
                 before = facts.emails.get(row.key)

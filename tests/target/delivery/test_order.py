@@ -11,6 +11,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+import target_mailing.delivery.queue
 from mailing_api.addresses import fold_address
 from target_mailing.contacts.contact import EncodedContact
 from target_mailing.contacts.fields import Fields
@@ -221,6 +222,27 @@ def test_rows_are_decided_when_the_last_batch_of_an_earlier_run_has_ended(make):
     target.queue.release()
     target.send()
     assert [row.lines for batch in target.under_way for row in batch.rows] == [(2,), (3,)]
+
+
+def test_p8_rows_that_came_while_an_earlier_run_ended_are_not_taken_in_all_at_once(make, monkeypatch):
+    monkeypatch.setattr(target_mailing.delivery.queue, "_TOGETHER", 10)
+    target = make(batch_rows=4)
+    target.queue.hold()
+    rows = [
+        target.row(line, "remove" if line % 2 else "addnoforce", 1, "" if line % 2 else f"a{line}")
+        for line in range(1, 61)
+    ]
+    target.take(rows)
+    target.queue.release()
+    most = 0
+    while not target.queue.is_empty():
+        assert target.queue.is_crowded() or not target.queue._held
+        most = max(most, target.queue._tickets.behind)
+        target.send()
+        target.end(0)
+    assert most < 10 * 10
+    assert target.outcomes.rows == 60
+    assert target.place.members == {"a60": "in"}
 
 
 class Gathering(Place):
