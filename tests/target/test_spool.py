@@ -160,3 +160,27 @@ def test_steps_see_the_rows_of_many_places_with_what_follows_them():
         assert [one.resubmitted for one in sent[:2]] == [True, False]
         assert sent[1].follower.content == b"4"
         assert sent[0].follower is None
+        assert [*sent] == [sent[at] for at in range(len(rows))]
+
+
+@pytest.mark.parametrize("is_resubmitted", [True, False])
+def test_a_row_that_is_not_usual_is_seen_as_it_is_beside_others_of_its_place(is_resubmitted):
+    with closing(Spool(None)) as spool:
+        rows = [row(line) for line in range(3)]
+        keep(spool, rows)
+        if is_resubmitted:
+            rows[1].resubmitted = True
+        else:
+            rows[1].extras = Extras(plan=Plan(rows[2], []))
+        assert [one.resubmitted for one in SentRows(rows)] == [False, is_resubmitted, False]
+        assert [one.follower is None for one in SentRows(rows)] == [True, is_resubmitted, True]
+
+
+def test_p8_addresses_of_one_place_are_in_memory_at_a_time():
+    with closing(Spool(None)) as spool:
+        rows = [row(line) for line in range(700)]
+        keep(spool, rows)
+        emails_of(rows)
+        places = {one.held for one in rows}
+        assert len(places) > 2
+        assert [kept for kept in places if kept._heads is not None] == [rows[-1].held]
