@@ -85,7 +85,7 @@ class BatchResult(msgspec.Struct, frozen=True, kw_only=True):
         ends.extend((rows, Outcome.DELIVERED, effect) for effect, rows in self._by_effect(usual))
         for rows, outcome, code in ends:
             if not have_extras(rows):
-                outcomes.settle_alike([row.line for row in rows if row.line], outcome, code)
+                outcomes.settle_alike([row.line for row in rows], outcome, code)
                 continue
             outcomes.settle_all([(row.lines, outcome, code) for row in rows if row.plan is None])
             for row in rows:

@@ -86,6 +86,21 @@ def test_p4_rows_that_end_together_count_as_if_they_ended_one_by_one(data):
     assert together.prefix == alone.prefix
 
 
+def test_p4_rows_that_were_rejects_before_are_counted_when_they_are_rejected_again():
+    outcomes = Outcomes(Ledger())
+    outcomes.replayed.add(1)
+    outcomes.replayed.add(2)
+    outcomes.settle_alike([1, 3], Outcome.REJECTED, "wrong_type")
+    outcomes.settle_alike([2], Outcome.UNCHANGED, None)
+    assert (outcomes.counts[Outcome.REJECTED], outcomes.rejected_again) == (2, 1)
+
+
+@pytest.mark.parametrize("lines", [[1, 1], [1, 1, 2], [2, 1, 2], [1, 3, 3, 4]])
+def test_p4_a_line_that_ends_twice_at_once_is_an_error(lines):
+    with pytest.raises(ValueError, match="already settled"):
+        Outcomes(Ledger()).settle_alike(lines, Outcome.DELIVERED, None)
+
+
 def test_p4_a_second_outcome_is_an_error():
     outcomes = Outcomes(Ledger())
     outcomes.settle_all([([1], Outcome.DELIVERED, None)])
