@@ -48,19 +48,21 @@ class Tickets:
         return holder
 
     def pack(self, rows: Sequence[Row]) -> PackedRows:
-        """Pack rows that are first everywhere, except those that have more than the usual row."""
-        unusual = {at for at, row in enumerate(rows) if not self._is_usual(row)}
+        """Pack rows that are first everywhere, except those that are not on disk, have extras, or share a contact."""
+        holder = self._holders.get
+        unusual = {
+            at
+            for at, row in enumerate(rows)
+            if row.extras is not None
+            or type(row.held) is not Kept
+            or holder(row.id) is not row
+            or (row.key is not None and holder(row.key) is not row)
+        }
         packed = PackedRows(rows, unusual=unusual)
         usual = [row for at, row in enumerate(rows) if at not in unusual] if unusual else rows
         self._holders.update(dict.fromkeys([row.id for row in usual], packed))
         self._holders.update(dict.fromkeys([row.key for row in usual if row.key is not None], packed))
         return packed
-
-    def _is_usual(self, row: Row) -> bool:
-        """Whether a row is on disk, has no extras, and holds its key and contact alone."""
-        holders = self._holders
-        is_holder = holders.get(row.id) is row and (row.key is None or holders.get(row.key) is row)
-        return is_holder and row.extras is None and type(row.held) is Kept
 
     def _hold_one_by_one(self, packed: PackedRows) -> None:
         """Somebody meets one of these rows: each holds its own resources again."""
