@@ -95,8 +95,8 @@ def take(pieces, **config):
         error = str(exc)
     finally:
         journal.close()
-    ends = sorted(gathered.ends), sorted(gathered.expected)
-    return gathered.rows, ends, sorted(gathered.rejects), ledger.prefix, intake.messages, error
+    ends = gathered.ends, sorted(gathered.expected), intake.ends_in_state
+    return gathered.rows, ends, gathered.rejects, ledger.prefix, intake.messages, error
 
 
 def schema(stream, keys=(), **columns):
@@ -177,6 +177,25 @@ def test_odd_records_become_together_what_they_become_one_by_one(keys, more):
     assert together == take(lines, **config)
     assert [row[0] for row in together[0]] == sorted(row[0] for row in together[0])
     assert len(together[0]) >= 15
+
+
+def test_a_log_leaves_the_deletion_mark_empty_or_fills_it_with_a_time():
+    record = {"type": "RECORD", "stream": "a"}
+    marks = {"x@y.test": None, "y@y.test": "2026-01-01T00:00:00Z", "z@y.test": "no"}
+    messages = [
+        schema("a", email=["string"], _sdc_deleted_at=["string", "null"]),
+        *(record | {"record": {"email": email, "_sdc_deleted_at": mark}} for email, mark in marks.items()),
+    ]
+    rows, *_ = take([json.dumps(one).encode() + b"\n" for one in messages])
+    assert [row[8] for row in rows] == [True, True, False]
+
+
+def test_a_state_after_the_last_record_covers_all():
+    table, state = schema("a", email=["string"]), {"type": "STATE", "value": {}}
+    record = {"type": "RECORD", "stream": "a", "record": {"email": "x@y.test"}}
+    for messages, is_covered in (([record, state], True), ([state, record], False), ([record, state, record], False)):
+        lines = b"".join(json.dumps(one).encode() + b"\n" for one in messages)
+        assert take([json.dumps(table).encode() + b"\n", lines])[1][2] is is_covered
 
 
 @pytest.mark.parametrize(
