@@ -190,6 +190,16 @@ def test_a_log_leaves_the_deletion_mark_empty_or_fills_it_with_a_time():
     assert [row[8] for row in rows] == [True, True, False]
 
 
+@pytest.mark.parametrize(("keys", "codes"), [([], ["unknown_key"]), (["id"], [])])
+def test_a_deleted_row_needs_an_address_or_a_key(keys, codes):
+    record = {"id": 7, "email": "", "_sdc_deleted_at": "2026-01-01T00:00:00Z"}
+    table = schema("a", keys, email=["string"], id=["integer"], _sdc_deleted_at=["string"])
+    messages = [table, {"type": "RECORD", "stream": "a", "record": record}]
+    rows, _, rejects, *_ = take([json.dumps(one).encode() + b"\n" for one in messages])
+    assert [one[2] for one in rejects] == codes
+    assert len(rows) + len(codes) == 1
+
+
 def test_a_state_after_the_last_record_covers_all():
     table, state = schema("a", email=["string"]), {"type": "STATE", "value": {}}
     record = {"type": "RECORD", "stream": "a", "record": {"email": "x@y.test"}}
