@@ -95,3 +95,23 @@ def test_as_many_ended_jobs_are_polled_at_a_time_as_may_be_and_those_that_run_ar
     assert {batch.number for batch in polled} == {*range(10)} - {3, 7}
     assert {*still} == {3, 7}
     assert provider.listings == 1
+
+
+def test_jobs_that_the_listing_shows_as_ended_are_polled_before_they_are_due():
+    provider, calls, polled = Provider({"2"}), Calls(), list[int]()
+    queue: Any = Queue(provider)
+    any_calls: Any = calls
+    journal: Any = None
+    following = Following(
+        any_calls, Slots(20), journal, take=lambda batch: polled.append(batch.number), runs=lambda *_: None
+    )
+    for number in range(4):
+        batch = Batch(number, queue, "add", "only", [], (Follow(),))
+        batch.evidence = {"submit": {"job": str(number)}}
+        following.begin(batch)
+    following.again(batch, 0.0)
+    following.turn(time.monotonic())
+    assert polled == []
+    calls.answer()
+    following.turn(time.monotonic())
+    assert {*polled} == {0, 1, 3}
