@@ -351,8 +351,8 @@ class Doubts:
 
     def _send_again(self, place: _List, batch: Batch) -> None:
         """No job has the rows of a batch, as far as the provider shows."""
-        if batch.recovered or self._failure is not None:
-            self._end(place, batch, None if batch.recovered else self._failure)
+        if batch.recovered:
+            self._end(place, batch, None)
         else:
             self._forget(place, batch)
             self._again.setdefault(batch.queue, deque()).append(batch)
