@@ -245,6 +245,18 @@ def test_p8_rows_that_came_while_an_earlier_run_ended_are_not_taken_in_all_at_on
     assert target.place.members == {"a60": "in"}
 
 
+def test_a_row_waits_for_the_address_at_which_its_key_stays_if_the_row_before_it_is_refused(make):
+    target = make(Place(NEW_FIRST, {}, frozenset("b")), batch_rows=1)
+    target.take([target.row(1, "addnoforce", 1, "a")])
+    target.finish()
+    for line, (key, email) in enumerate([(1, "b"), (1, "c"), (2, "a")], 2):
+        target.take([target.row(line, "addnoforce", key, email, email * line)])
+        target.send()
+    assert [[row.email for row in batch.rows] for batch in target.under_way] == [["b"]]
+    target.finish()
+    assert target.result == ({"a": "in", "c": "in"}, {b"key 1": "c", b"key 2": "a"})
+
+
 class Gathering(Place):
     """A place whose rows hold parts of a contact."""
 
@@ -631,6 +643,16 @@ def test_a_former_address_that_stays_rejects_the_row_that_left_it(make):
     target.finish()
     records = [reject.record for _, reject in target.journal.pending_rejects(9)]
     assert sorted(records) == [b'{"line":11}', b'{"line":12}', b'{"line":13}']
+
+
+def test_a_former_address_that_stays_rejects_the_latest_row_of_the_key_that_left_it(make):
+    target = make(Unsure(NEW_FIRST, {}, frozenset()))
+    target.place.result = "refused"
+    target.take([target.row(1, "addnoforce", 1, "own")])
+    target.finish()
+    target.take([target.row(10 + line, "addnoforce", key, "hall", "x" * line) for line, key in enumerate([1, 2, 1])])
+    target.finish()
+    assert [reject.record for _, reject in target.journal.pending_rejects(9)] == [b'{"line":12}']
 
 
 def end_as_in_their_order(actions, on_key_change, rows, events, provider):
