@@ -307,6 +307,15 @@ def test_p9_a_batch_whose_addresses_are_not_those_of_their_hashes_is_not_taken_o
         journal.unfinished("d")
 
 
+def test_p3_a_batch_is_taken_over_with_rows_of_whose_contacts_nothing_is_noted():
+    with closing(Journal(MemoryStore())) as journal:
+        rows = [row(journal, "ada@xn--bcher-kva.example"), row(journal, "ada@example.com")]
+        rows[0].id = 0  # the same mailbox as another contact, under another spelling
+        journal.begin_step(journal.begin_batch("d", "remove", "json", rows), "submit")
+        (stored,) = journal.unfinished("d")
+        assert [(one.email, one.id) for one in stored.rows] == [(one.email, one.id) for one in rows]
+
+
 def test_p9_a_number_that_no_version_writes_is_damage(path):
     journal = Journal(FileStore(path))
     with closing(journal), pytest.raises(JournalError, match="is damaged"), journal._transaction():
