@@ -9,7 +9,7 @@ from mailing_api.addresses import fold_address, odd_addresses
 from target_mailing.delivery.decisions import Decisions
 from target_mailing.delivery.facts import Facts
 from target_mailing.delivery.tickets import Tickets
-from target_mailing.destination import AppendOnlyDestination, Destination
+from target_mailing.destination import AppendOnlyDestination, Destination, ListsByRow
 from target_mailing.journal.journal import Journal
 from target_mailing.row import Resource, Row
 
@@ -25,11 +25,14 @@ class UsualRows:
     """
 
     def __init__(self, destination: Destination, journal: Journal, tickets: Tickets, decisions: Decisions) -> None:
-        """Judge the rows of one destination; at one that only grows, none is usual."""
+        """Judge the rows of one destination.
+
+        None is usual where contacts are never changed, or where rows name their lists: each may opt out of one of them.
+        """
         actions = destination.actions
         less = {actions.remove, actions.ask, actions.unsubscribe, actions.decline}
-        is_append_only = isinstance(destination, AppendOnlyDestination)
-        self._actions = frozenset() if is_append_only else actions.known - less
+        has_none = isinstance(destination, AppendOnlyDestination | ListsByRow)
+        self._actions = frozenset() if has_none else actions.known - less
         self._name = destination.name
         self._journal = journal
         self._tickets = tickets
