@@ -139,7 +139,6 @@ class Run:
         except Terminated:
             self._await_replies()
             self._release_state(final=True)
-            self.delivery.late_jobs.suspect_all()
             if isinstance(self.delivery.error, StdoutClosedError):
                 logger.error("%s", self.delivery.error)  # noqa: TRY400 - its message is complete
             raise

@@ -75,10 +75,6 @@ class LateJobs:
             lambda future: self._looked(batches, future),
         )
 
-    def suspect_all(self) -> None:
-        """The run is stopped before it could look: each batch may have a late job."""
-        self._suspect(self._batches)
-
     def _looked(self, batches: Sequence[_SentAgain], future: Future[list[bool]]) -> None:
         self._is_busy = False
         if future.exception() is None:

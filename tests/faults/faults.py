@@ -51,6 +51,7 @@ class Fault:
         of: for a fault of jobs: the name of that among an account's plans.
         at_file: it needs an error file to go wrong with.
         beside: other jobs are to go on beside the one that it happens to.
+        skip: calls of a step that pass before one that comes later, at most.
         codes: with which it may exit.
         sides: of a call on which it is possible.
         said: what the log then says.
@@ -70,6 +71,7 @@ class Fault:
     of: str | None = None
     at_file: bool = False
     beside: bool = False
+    skip: int = 5
 
     def has_meaning(self, route: Route, plans: Collection[str]) -> bool:
         """Whether it can happen on a route, whose jobs may end otherwise, tell of errors otherwise, or go in a row.
@@ -164,7 +166,7 @@ FAULTS = {
     "journal-full": Fault(at_held_call(fill_disk), codes=(1,), said="Setting `journal`: .* cannot be written"),
     "rejects-gone": Fault(
         at_held_call(lambda world, _: world.lose_rejects()), codes=(1,),
-        said="Setting `rejects_path`: .* cannot be written",
+        said="Setting `rejects_path`: .* cannot be written", skip=1,  # while rejects are still to come
     ),
     "stdout-closed": Fault(
         at_held_call(lambda _, target: target.close_stdout()), codes=(1,), said="Standard output is closed"

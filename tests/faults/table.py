@@ -212,7 +212,7 @@ class Table:
                 fault.plan(world, 0)
                 kill(Blow(world, route.call("follow"), BEFORE, settings={"jobs_in_flight": 1}))
             runs.append(world.finish())
-        skip = route.skips(case.step) if case.nth == "later" else 0
+        skip = min(fault.skip, route.skips(case.step)) if case.nth == "later" else 0
         blow = Blow(world, route.call(case.step), case.side, skip, settings=dict(fault.settings))
         if runs and fault.plan is not None:
             blow.start()

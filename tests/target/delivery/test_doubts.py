@@ -11,9 +11,7 @@ import httpx
 import pytest
 
 from target_mailing.delivery.errors import DeliveryFailed
-from target_mailing.delivery.late_jobs import LateJobs
 from target_mailing.mailjet.json_route import Submit
-from target_mailing.run import _terminate
 from tests.target.conftest import people, person, schema, state
 from tests.target.test_command import until
 
@@ -132,17 +130,6 @@ def test_p3_a_run_that_fails_looks_for_late_jobs_too(mailjet):
     assert results[0].error is not None
     assert "5 contacts may have older content again" in results[0].log
     assert mailjet.deliver(rows).counts() == {"delivered": 5}
-
-
-def test_p3_a_run_that_is_stopped_before_it_looks_for_late_jobs_leaves_their_people_unconfirmed(mailjet, monkeypatch):
-    lose(mailjet, "reset")
-    rows = [schema(), *people(range(5)), state(1)]
-    with monkeypatch.context() as stopping:
-        stopping.setattr(LateJobs, "look", lambda _: _terminate(15))
-        with pytest.raises(SystemExit):
-            mailjet.deliver(rows)
-    assert mailjet.deliver(rows).counts() == {"delivered": 5}
-    assert mailjet.deliver(rows).counts() == {"unchanged": 5}
 
 
 def test_p3_where_no_job_shows_up_nothing_is_unconfirmed(mailjet):
