@@ -43,5 +43,17 @@ class Resources:
         for email in (*others, facts.email(key)):
             if email:
                 tickets[self._journal.contact_id(self._name, fold_address(email))] = None
-        tickets.update((one.id, None) for one in self._tickets.rows(key) if one.email)
+        if last is not None:
+            tickets.update(dict.fromkeys(self._unfinished(last, key)))
         row.extend().tickets = tickets
+
+    def _unfinished(self, last: Row, key: bytes) -> list[Resource]:
+        """The contacts of a key's unfinished rows, of which this is the last one.
+
+        It waits for those of the rows before it, some of which may have ended since: as long as there are fewer of them
+        than rows, they are taken, so that many rows with few contacts are not looked at again and again.
+        """
+        contacts: list[Resource] = [one for one in last.resources if isinstance(one, int)]
+        if len(contacts) < self._tickets.number(key):
+            return contacts
+        return [one.id for one in self._tickets.rows(key) if one.email]

@@ -76,6 +76,10 @@ class Tickets:
         behind = self._behind.get(resource)
         return behind[-1] if behind else self.holder(resource)
 
+    def number(self, resource: Resource) -> int:
+        """How many rows have a ticket for a resource, but for those beside the first one."""
+        return (resource in self._holders) + len(self._behind.get(resource, ()))
+
     def rows(self, resource: Resource) -> Iterator[Row]:
         """The rows that have a ticket for a resource, but for those beside the first one."""
         if (holder := self.holder(resource)) is not None:
