@@ -127,9 +127,9 @@ class Rows:
             return converted, {}
         results = column.in_pieces(values)
         rejected = {at: result for at, result in enumerate(results) if isinstance(result, RowRejected)}
-        return [
-            None if at in rejected else result for at, result in enumerate(results)
-        ] if rejected else results, rejected
+        if rejected:
+            results = [None if at in rejected else result for at, result in enumerate(results)]
+        return results, rejected
 
     def by_name(self, columns: Sequence[Column], *, keep_nulls: bool = False) -> list[dict[str, Any]]:
         """For each row its values of these columns by their names, as `read` returns them, without absent ones.

@@ -166,7 +166,8 @@ class Intake:
         raw = line.raw
         if not raw or raw.isspace():
             return BLANK
-        expected = None if self._current is None else self._current.decode(raw)
+        decoder = None if self._current is None else self._current.decoder
+        expected = None if decoder is None else decoder.one(raw)
         return parse(line) if expected is None else expected
 
     def _take_run(self, first: int, messages: Sequence[Message], lines: Lines, collector: Collector) -> None:
@@ -221,9 +222,9 @@ class Intake:
         if streams is None:
             raise before_schema(number, name)
         stream = streams[0] if self._maps is None else None
-        if stream is not None and (message := stream.decode(line.raw)) is not None:
+        if stream is not None and (values := stream.decoded(line.raw)) is not None:
             self._current = stream
-            collector.take([number], stream, stream.values_of([message]) or ())
+            collector.take([number], stream, [values])
             return
         record = parse_record(line)
         if isinstance(record, DamagedRecord):

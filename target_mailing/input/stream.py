@@ -156,9 +156,10 @@ class Stream:
         if missing and isinstance(self._destination, DefinesProperties):
             self._destination.create_properties(missing)
 
-    def decode(self, raw: bytes) -> Message | None:
-        """The message of a line with its record; None where it is not such a message, or its record does not fit."""
-        return None if self.decoder is None else self.decoder.one(raw)
+    def decoded(self, raw: bytes) -> Values | None:
+        """The values of the record in a line; None where it is no such message, or its record does not fit."""
+        message = None if self.decoder is None else self.decoder.one(raw)
+        return None if message is None else self._reader.values(message.record)
 
     def values_of(self, messages: Sequence[Message]) -> Sequence[Values] | None:
         """The values of the records in messages that `decoder` decoded; None where one has no record."""
