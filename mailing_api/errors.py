@@ -11,7 +11,8 @@
     │   └── Unreachable        you, or the network: no server answers at the URL of the settings
     ├── UntrustedCertificate   you, or the network: the server cannot prove its identity; nothing was sent
     ├── UnreadableAnswer       the provider, or a proxy: the response does not match the documentation
-    └── IncompleteExtraction   run again: the listing changed faster than it could be read
+    ├── IncompleteExtraction   run again: the listing changed faster than it could be read
+    └── WriteRefused           this project: a call that may write, in a run that only reads; nothing was sent
 
 A message holds no secret, no address and no text from the provider, whose messages quote addresses: only the provider,
 the account's label, the route template, the HTTP status and a code, or the host that cannot be reached.
@@ -34,6 +35,7 @@ __all__ = [
     "Unreachable",
     "UnreadableAnswer",
     "UntrustedCertificate",
+    "WriteRefused",
 ]
 
 
@@ -133,3 +135,9 @@ class IncompleteExtraction(MailingError):
     """A listing could not be read without gaps."""
 
     advice = "Run again when the provider's data changes less often."
+
+
+class WriteRefused(MailingError):
+    """A call that may write was to be made in a run that only reads; nothing was sent."""
+
+    advice = "Please report this."

@@ -12,6 +12,15 @@ __all__ = ["BATCH_DEFAULTS", "BY_NAME", "TARGET_SETTINGS", "value_of"]
 #: The settings that belong to no provider.
 TARGET_SETTINGS: Final = (
     Setting(
+        name="mode",
+        title="Mode",
+        description="`deliver`: deliver the input. `plan`: report what a delivery would do. A plan reads at the "
+        "provider what a delivery would read, and writes nothing there, to the journal or to rejects files; no STATE "
+        "leaves.",
+        default="deliver",
+        allowed=["deliver", "plan"],
+    ),
+    Setting(
         name="list",
         title="List",
         description="The list to deliver to: its ID, name or address. With `scope: account` it may be an array of "

@@ -153,6 +153,7 @@ class Work(msgspec.Struct, kw_only=True):
             far as the journal knows.
         names: for a step that `uses_names`: by position, the provider's IDs of the rows' contacts, as far as known.
         journal: an identifier of this journal, the same in each run; "" for one that ends with the run.
+        is_last: no step follows.
     """
 
     action: str
@@ -169,6 +170,7 @@ class Work(msgspec.Struct, kw_only=True):
     changed: Sequence[int] = ()
     names: Mapping[int, Sequence[str]] = {}
     journal: str = ""
+    is_last: bool = False
 
     @property
     def refused(self) -> set[int]:
@@ -209,6 +211,7 @@ class Step(ABC):
         again_from: the earlier step at which a repetition of this one begins; None for itself.
         uses_changed: it needs `Work.changed`.
         uses_names: it needs `Work.names`.
+        only_reads: it changes nothing at the provider, so that a plan takes it as a run does.
         spares_shared: it removes former contacts, so `Work.names` holds only IDs that belong to no other contact with a
             key. In all steps of a removal it holds those that belong to no other key.
     """
@@ -223,6 +226,7 @@ class Step(ABC):
     started_by: str | None = None
     uses_changed: bool = False
     uses_names: bool = False
+    only_reads: bool = False
     spares_shared: bool = False
 
     @abstractmethod
@@ -232,6 +236,12 @@ class Step(ABC):
         Raises:
             MailingError: it failed; with `maybe_done`, it is unknown whether it had an effect.
         """
+
+    def foresee(self, work: Work) -> Progress:
+        """The result of `run` if the provider accepts everything; nothing is written. Some steps have their own."""
+        if self.only_reads:
+            return self.run(work)
+        return Finished(withheld=work.withheld) if work.is_last else Done({})
 
     def undo(self, work: Work) -> None:  # noqa: B027 - most leave nothing
         """Remove what the step, done or only started, left at the provider for this batch, which ends here.

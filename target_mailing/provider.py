@@ -50,7 +50,11 @@ class Account(ABC):
 
     @abstractmethod
     def destination(self, settings: StreamSettings, *, dry_run: bool = False) -> Destination:
-        """The destination that these settings name; with `dry_run`, a list that would be made is only named.
+        """The destination that these settings name.
+
+        Args:
+            settings: of a stream.
+            dry_run: nothing is made: a list that would be made is only named, and properties are only noted.
 
         Raises:
             ConfigurationError: its list, or a setting, is missing or wrong.
@@ -87,7 +91,7 @@ class Provider(InstalledProvider, frozen=True, kw_only=True):
         batches_at_once: batches under way at the same time to one destination; None for as many as the run may have.
         connect: the function that makes the account, as `module:function`; loaded only when the provider is used. It
             is given the configuration, and asks nothing yet. Keyword arguments are `user_agent`, `timeout` (seconds),
-            `allow_http` and `max_requests_per_second`.
+            `allow_http`, `max_requests_per_second` and `reads_only`, all of which `HttpClient` or its pace takes.
     """
 
     routes: Sequence[str] = ()

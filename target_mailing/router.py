@@ -38,8 +38,16 @@ _SHARED: Final = (
 class Router:
     """The account of the settings, and its destinations as they are needed."""
 
-    def __init__(self, provider: Provider, config: Mapping[str, Any], *, user_agent: str) -> None:
+    def __init__(
+        self, provider: Provider, config: Mapping[str, Any], *, user_agent: str, is_plan: bool = False
+    ) -> None:
         """Create the provider's client; it sends no request yet.
+
+        Args:
+            provider: of the account.
+            config: the settings.
+            user_agent: sent with every request.
+            is_plan: nothing is written at the provider: its client refuses calls that may write.
 
         Raises:
             ConfigurationError: a setting of the provider is missing.
@@ -52,7 +60,9 @@ class Router:
             max_requests_per_second=None if rate is None else positive("max_requests_per_second", rate),
             timeout=positive("request_timeout", duration("request_timeout", timeout)),
             allow_http=value_of("allow_http", config) is True,
+            reads_only=is_plan,
         )
+        self._is_plan = is_plan
         self.label = f"{self.provider.name}-{self._account.label}"
         most = value_of("jobs_in_flight", config)
         #: Batches under way at the same time in the account.
@@ -124,7 +134,7 @@ class Router:
     def _queue(self, settings: StreamSettings, delivery: Delivery) -> DestinationQueue:
         cache_key = msgspec.json.encode(settings)
         if cache_key not in self._destinations:
-            self._destinations[cache_key] = self._account.destination(settings)
+            self._destinations[cache_key] = self._account.destination(settings, dry_run=self._is_plan)
         destination = self._destinations[cache_key]
         if self.lists is not None:
             account = f"{self.provider.name} {self._account.tenant}"

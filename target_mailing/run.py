@@ -24,7 +24,7 @@ from target_mailing.delivery.reject_limit import RejectLimit
 from target_mailing.input.intake import Intake
 from target_mailing.input.reader import LineReader
 from target_mailing.journal.journal import Journal, JournalError
-from target_mailing.journal.rejects_file import RejectsFile
+from target_mailing.journal.rejects_file import Rejects
 from target_mailing.lines import InputError, Lines
 from target_mailing.outcome import Outcome
 from target_mailing.router import Router
@@ -68,11 +68,12 @@ class Run:
         config: Mapping[str, Any],
         mapper: PluginMapper | None,
         journal: Journal,
-        rejects: RejectsFile,
+        rejects: Rejects,
         limit: RejectLimit,
         router: Router,
         jobs_in_flight: int,
         max_line_bytes: int,
+        is_plan: bool = False,
     ) -> None:
         """Make a run; nothing is read or sent yet.
 
@@ -85,6 +86,7 @@ class Run:
             router: finds the streams' destinations.
             jobs_in_flight: maximum number of batches under way at the same time.
             max_line_bytes: a longer line is an error.
+            is_plan: nothing is delivered, and no STATE leaves.
         """
         self._journal = journal
         self._rejects = rejects
@@ -94,7 +96,11 @@ class Run:
         self._ledger = Ledger()
         self.outcomes = Outcomes(self._ledger)
         self.delivery = Delivery(
-            journal=journal, outcomes=self.outcomes, jobs_in_flight=jobs_in_flight, notify=self._inbox.put
+            journal=journal,
+            outcomes=self.outcomes,
+            jobs_in_flight=jobs_in_flight,
+            is_plan=is_plan,
+            notify=self._inbox.put,
         )
         self.intake = Intake(
             config=config,
@@ -113,6 +119,7 @@ class Run:
         self._input_error: InputError | None = None
         self._state_at = float("-inf")
         self._may_release = True
+        self._is_plan = is_plan
         #: Why STATE or the rejects before it could not be written.
         self._release_error: Exception | None = None
         self._has_too_many_rejects = False
@@ -258,7 +265,7 @@ class Run:
             if self._router.lists is not None:
                 self._router.lists.check()
             self._write_rejects()
-            if state is not None:
+            if state is not None and not self._is_plan:
                 _write_line(state)
                 self._state_at = now
         except Exception as error:  # noqa: BLE001 - raised again when the run is over

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import signal
 import sys
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import IO, Any, ClassVar
+from typing import IO, Any, ClassVar, Final
 
 import click
 import msgspec
@@ -29,20 +27,21 @@ from mailing_api.process.command import message_of
 from mailing_api.process.configuration import check_not_empty, given_settings
 from mailing_api.process.log_filter import safe_line
 from mailing_api.process.plugin import MailingPlugin
-from mailing_api.settings import duration, json_schema, positive
+from mailing_api.settings import json_schema, positive
 from target_mailing.cli import TargetCommand
 from target_mailing.contacts.properties import PropertyNames, unknown_properties
 from target_mailing.declared_settings import value_of
 from target_mailing.delivery.reject_limit import reject_limit
-from target_mailing.delivery.summary import totals, totals_sentence
+from target_mailing.delivery.summary import totals, totals_sentence, would_change
 from target_mailing.input.actions import check_action
 from target_mailing.input.stream_check import StreamCheck, given_input
 from target_mailing.input.stream_maps import StreamMaps
 from target_mailing.journal.journal import Journal
 from target_mailing.journal.list_locks import ListLocks, locks_folder
-from target_mailing.journal.rejects_file import RejectsFile, check_folder, delete_old
-from target_mailing.journal.stores import FileStore, MemoryStore, Store
+from target_mailing.journal.rejects_file import Rejects, check_folder
+from target_mailing.journal.stores import FileStore, Store
 from target_mailing.lines import InputError
+from target_mailing.memory import open_memory
 from target_mailing.places import default_folder, journal_hash_key, journal_store, place_of, refuse_missing_journal
 from target_mailing.registry import SETTINGS, chosen
 from target_mailing.router import Router
@@ -50,6 +49,9 @@ from target_mailing.run import Run, Terminated
 from target_mailing.settings import StreamSettings, check_entries
 
 __all__ = ["TargetMailing"]
+
+#: The exit code of a plan that found something to do, with --detailed-exitcode.
+_SOMETHING_TO_DO: Final = 3
 
 
 class _Lines(GenericSingerReader[str]):
@@ -111,11 +113,12 @@ class TargetMailing(MailingPlugin, Target):
         if source is None and sys.stdin is None:  # as in `<&-`
             raise InputError("Standard input is closed, so there is nothing to deliver. Pipe the tap's output into it.")
         self._check_settings()
+        is_plan = self._is_plan
         with ExitStack() as opened:
             router = opened.enter_context(closing(self._router()))
             router.check(self.config)
-            journal, rejects = self._open_memory(router)
-            router.lists = locks = ListLocks(locks_folder(), journal)
+            journal, rejects = open_memory(self.config, *self._places(router), is_plan=is_plan)
+            router.lists = locks = ListLocks(locks_folder(), journal, leaves_note=not is_plan)
             for one in (journal, rejects, locks):
                 opened.enter_context(closing(one))
             self._run = run = Run(
@@ -127,6 +130,7 @@ class TargetMailing(MailingPlugin, Target):
                 router=router,
                 jobs_in_flight=router.jobs_in_flight,
                 max_line_bytes=positive("max_line_bytes", value_of("max_line_bytes", self.config)),
+                is_plan=is_plan,
             )
             opened.callback(run.delivery.stop)
             opened.push(partial(self._summarise, run, rejects))
@@ -148,8 +152,18 @@ class TargetMailing(MailingPlugin, Target):
         journal_hash_key(self.config)
         positive("max_line_bytes", value_of("max_line_bytes", self.config))
 
+    @property
+    def _is_plan(self) -> bool:
+        return bool(value_of("mode", self.config) == "plan")
+
+    @property
+    def would_change(self) -> bool:
+        """Whether the plan that has ended would change something at the provider."""
+        return self._run is not None and would_change(self._run.outcomes)
+
     def _router(self) -> Router:
-        return Router(chosen(self.config), self.config, user_agent=f"{self.name}/{self.plugin_version}")
+        user_agent = f"{self.name}/{self.plugin_version}"
+        return Router(chosen(self.config), self.config, user_agent=user_agent, is_plan=self._is_plan)
 
     def _places(self, router: Router) -> tuple[Store, Path]:
         """The place of the journal, and the folder of the rejects files."""
@@ -160,55 +174,17 @@ class TargetMailing(MailingPlugin, Target):
             return store, store.path.parent / "rejects"
         return store, default_folder("rejects_path") / "rejects"
 
-    def _open_memory(self, router: Router) -> tuple[Journal, RejectsFile]:
-        store, rejects_folder = self._places(router)
-        window, abandon, patience = (
-            duration(name, value_of(name, self.config)) for name in ("resend_window", "job_abandon", "job_timeout")
-        )
-        if abandon < patience:
-            self.logger.warning(
-                "Setting `job_abandon` (%g s) is less than `job_timeout` (%g s), so jobs are abandoned before a run "
-                "can fail and the next one resume them",
-                abandon,
-                patience,
-            )
-        with ExitStack() as opened:
-            hash_key = journal_hash_key(self.config)
-            refuse_missing_journal(self.config, store)
-            journal = opened.enter_context(closing(Journal(store, hash_key=hash_key)))
-            rejects = RejectsFile(rejects_folder)
-            if isinstance(store, MemoryStore):
-                self.logger.warning(
-                    "Setting `journal` is off: delivery is at-least-once, and the next run cannot resume a job"
-                )
-            elif journal.is_new:
-                # A journal at a configured place should exist, except in the first run: its volume may be missing.
-                level = logging.WARNING if self.config.get("journal") else logging.INFO
-                self.logger.log(level, "Journal: %s (new: remembers nothing)", store.name)
-            else:
-                self.logger.info("Journal: %s", store.name)
-            if hash_key is not None and journal.seal(hash_key):
-                self.logger.info("Setting `journal_hash_key`: the journal adopted it, and needs it from now on")
-            if (kept := value_of("rejects_keep", self.config)) is not None:
-                before = time.time() - positive("rejects_keep", duration("rejects_keep", kept))
-                if deleted := delete_old(rejects_folder, before):
-                    self.logger.info(
-                        "Setting `rejects_keep`: %s deleted",
-                        counted(deleted, "older rejects file was", "older rejects files were"),
-                    )
-            journal.forget_before(time.time() - max(window, abandon))
-            opened.pop_all()
-        return journal, rejects
-
     def _has_maps(self) -> bool:
         return bool(self.config.get("stream_maps") or self.config.get("flattening_enabled"))
 
-    def _summarise(self, run: Run, rejects: RejectsFile, failure: type[BaseException] | None, *_: object) -> None:
+    def _summarise(self, run: Run, rejects: Rejects, failure: type[BaseException] | None, *_: object) -> None:
         if failure is not None and not run.has_worked:
             return  # most often a wrong setting: a summary of zeros would only hide it
         outcomes, batches = run.outcomes, run.delivery.counts
         # Structured log formats show the fields, too.
-        self.logger.info("%s", totals_sentence(outcomes, batches), extra={"outcomes": totals(outcomes, batches)})
+        sentence = totals_sentence(outcomes, batches)
+        fields = {"outcomes": totals(outcomes, batches)}
+        self.logger.info("%s%s", "Plan: " if self._is_plan else "", sentence, extra=fields)
         for stream, rows in run.delivery.queues.repeated_keys().items():
             self.logger.warning(
                 "Stream %r: %s a key that several addresses share, so it identifies no contact, and no former address "
@@ -333,20 +309,27 @@ class TargetMailing(MailingPlugin, Target):
         config: _ConfigInput | None = None,
         file_input: IO[str] | None = None,
         check: bool = False,
+        plan: bool = False,
+        detailed_exitcode: bool = False,
     ) -> None:
         """Run from the command line."""
         super(Target, cls).invoke(about=about, about_format=about_format)
         cls.print_version(print_fn=cls.logger.info)
         config = config or _ConfigInput()
+        settings = {**(config.config or {}), **({"mode": "plan"} if plan else {})}
         with cls._hinting(config):
             try:
-                target = cls(config=config.config, validate_config=True, parse_env_config=config.parse_env)
+                target = cls(config=settings, validate_config=True, parse_env_config=config.parse_env)
             except ConfigValidationError as exc:  # the SDK's command would log it in several lines
                 raise ConfigurationError(" ".join(exc.errors)) from None
             if check:
                 target.check(given_input(file_input))
-            else:
-                target.listen(file_input)
+                return
+            if detailed_exitcode and not target._is_plan:
+                raise ConfigurationError("Option --detailed-exitcode needs --plan, or `mode: plan`.")
+            target.listen(file_input)
+            if detailed_exitcode and target.would_change:
+                sys.exit(_SOMETHING_TO_DO)
 
     @classmethod
     def get_singer_command(cls) -> click.Command:
@@ -364,4 +347,16 @@ class TargetMailing(MailingPlugin, Target):
                 "input (--input or standard input), also list which columns of its streams are sent.",
             )
         )
+        command.params += [
+            click.Option(
+                ["--plan"],
+                is_flag=True,
+                help="Report what a delivery of the input would do, and write nothing, as with `mode: plan`.",
+            ),
+            click.Option(
+                ["--detailed-exitcode"],
+                is_flag=True,
+                help="With a plan: exit with 3 if a delivery would change something, 0 if not, 1 after an error.",
+            ),
+        ]
         return command

@@ -113,6 +113,7 @@ class Bucket:
         self._encryption = encryption
         self._session = session
         self._region = region
+        self._reads_only = connection.get("reads_only", False)
         connection["pace"] = Pace(floor=2.0)  # S3 takes thousands of requests a second
         endpoint = urlsplit(endpoint_url or session.endpoints("s3", [region])[region])
         in_host = (endpoint.hostname or "").endswith(_AWS_HOSTS) and _IS_HOST(name)
@@ -140,9 +141,13 @@ class Bucket:
     def check(self, prefix: str) -> None:
         """Check that objects can be written, without writing one: S3 must refuse an upload with a wrong digest.
 
+        A client that only reads cannot show it.
+
         Raises:
             ConfigurationError: they cannot be written.
         """
+        if self._reads_only:
+            return
         key = f"{prefix}.write-test"
         headers = {"Content-MD5": _WRONG_DIGEST, **self._encryption.headers}
         try:

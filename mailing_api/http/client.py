@@ -28,6 +28,7 @@ from mailing_api.http.failures import Way
 from mailing_api.http.network import Addresses, Network
 from mailing_api.http.pace import Pace
 from mailing_api.http.proxies import proxy_for
+from mailing_api.http.read_only import refuse_writing
 from mailing_api.http.retry import RetryPolicy, parse_retry_after, retry_delay
 from mailing_api.http.urls import check_encrypted, parse
 
@@ -69,6 +70,7 @@ class Connection(TypedDict, total=False):
     allow_http: bool
     transport: httpx.BaseTransport | None
     sleep: Callable[[float], None]
+    reads_only: bool
 
 
 class HttpClient:
@@ -97,6 +99,7 @@ class HttpClient:
         explains_absence: bool = False,
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
+        reads_only: bool = False,
     ) -> None:
         """Make a client; no request is sent.
 
@@ -123,6 +126,7 @@ class HttpClient:
                 the base URL, comes from a proxy or gateway and does not mean that the object does not exist.
             transport: replaces the network, for tests.
             sleep: waits between attempts.
+            reads_only: refuse requests that may write.
 
         Raises:
             ConfigurationError: the base URL, a proxy or a file of certificates cannot be used.
@@ -143,6 +147,7 @@ class HttpClient:
         self._retry = retry or RetryPolicy()
         self._pace = pace or Pace()
         self._sleep = sleep
+        self._reads_only = reads_only
         is_encrypted = url.scheme == "https"
         self._client = httpx.Client(
             base_url=url,
@@ -198,6 +203,7 @@ class HttpClient:
         into: BinaryIO | None = None,
         pace: Pace | None = None,
         redirects: bool = False,
+        reads: bool = False,
     ) -> T:
         """Send a request, retry it if that is safe and useful, and return its decoded response.
 
@@ -216,12 +222,14 @@ class HttpClient:
             pace: the pace of this kind of request, if the provider limits that separately: the request waits for it and
                 for the account's, and a refusal slows only this one.
             redirects: pass a redirect to `decode`; otherwise it is an error. Redirects are not followed.
+            reads: it only reads, although its method may write.
 
         Raises:
             MailingError: see `mailing_api.errors`; `maybe_done` says that the work may have been done.
         """
         name = f"{self._name}: {method} {route}"
-        own_headers = {**({"Content-Type": content_type} if content is not None else {}), **(headers or {})}
+        refuse_writing(name, method, reads=reads or not self._reads_only)
+        own_headers = {**({} if content is None else {"Content-Type": content_type}), **(headers or {})}
         own_pace = pace or self._pace
         attempt = 0
         while True:

@@ -11,7 +11,7 @@ from typing import Any
 
 from mailing_api.errors import NotFound, RequestRefused
 from mailing_api.http.paths import segment
-from mailing_api.mailjet.answers import Row, id_of
+from mailing_api.mailjet.answers import Row, id_of, opted_out
 from mailing_api.mailjet.client import MailjetClient
 
 __all__ = ["ContactCalls"]
@@ -34,7 +34,15 @@ class ContactCalls:
         except NotFound:
             return None
 
-    def put(self, email: str, name: str | None, found: Row | None) -> int:
+    def opt_outs(self, email: str) -> dict[int, bool]:
+        """The lists that a contact is on, and whether it opted out of each; in doubt it did.
+
+        Raises:
+            NotFound: no such contact.
+        """
+        return {int(row["ListID"]): opted_out(row) is not False for row in self._client.memberships(email)}
+
+    def put(self, email: str, name: str | None, found: Row | None) -> int | str:
         """Create a contact unless it was found, set its name unless that is None, and return its ID.
 
         Mailjet sometimes reports an address as unknown and, right after that, as existing (MJ18): then the contact is
@@ -59,7 +67,7 @@ class ContactCalls:
             self._write("PUT", "contact/{contact}", contact, {"Name": name})
         return contact
 
-    def set_values(self, contact: int, values: Mapping[str, Any]) -> None:
+    def set_values(self, contact: int | str, values: Mapping[str, Any]) -> None:
         """Set property values, and clear those that are None; other properties do not change.
 
         Raises:

@@ -349,6 +349,7 @@ class SesClient:
             content=operation.body_of(members),
             idempotent=operation.idempotent,
             once=operation.once,
+            reads=operation.name.startswith(("Get", "List")),
             pace=self._pace(region, operation),
         )
 

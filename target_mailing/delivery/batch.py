@@ -235,6 +235,7 @@ class Batch(msgspec.Struct, eq=False):
             changed=self.queue.changed(self.rows) if self.step.uses_changed else (),
             names=ids,
             journal=journal,
+            is_last=self.position == len(self.steps) - 1,
         )
 
     def with_refused(self, finished: Finished) -> Finished:

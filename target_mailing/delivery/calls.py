@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 from mailing_api.errors import MailingError
 from mailing_api.http.threads import DaemonPool
 from target_mailing.delivery.batch import Batch
-from target_mailing.destination import Again, Progress, Work
+from target_mailing.destination import Again, Progress, Step, Work
 from target_mailing.journal.journal import Journal
 
 __all__ = ["Calls", "Running"]
@@ -30,15 +30,21 @@ _POLLERS: Final = 4
 class Calls:
     """The threads that take the steps of batches. The thread that owns the batches takes their results."""
 
-    def __init__(self, journal: Journal, *, workers: int, notify: Callable[[Callable[[], None]], None]) -> None:
+    def __init__(
+        self, journal: Journal, *, workers: int, is_plan: bool, notify: Callable[[Callable[[], None]], None]
+    ) -> None:
         """Make the threads; they start when first needed.
 
         Args:
             journal: whose name steps are given.
+            is_plan: steps are foreseen instead of taken, and nothing is undone.
             workers: steps taken at the same time, if the threads suffice; others poll jobs.
             notify: takes, from other threads, a call for the owning thread to make.
         """
         self._journal_name = journal.name
+        self.is_plan = is_plan
+        #: Of the ends of batches, which a plan only foresees.
+        self.log_level = logging.DEBUG if is_plan else logging.INFO
         self._workers = DaemonPool(min(workers, _MOST_WORKERS), "steps")
         self._pollers = DaemonPool(_POLLERS, "polls")
         self._looking = 0
@@ -69,12 +75,19 @@ class Calls:
     def take(self, batch: Batch, then: Callable[[Batch, Future[Progress]], None]) -> None:
         """Take the current step of a batch."""
         step, work = batch.step, self.work(batch)
+        if self.is_plan:
+            self._call(self._workers, lambda: step.foresee(work), lambda future: then(batch, future))
+            return
         if not step.repeatable:
             self.submitting[batch.number] = batch
         if step.watches:
             self.look(lambda: step.run(work), lambda future: then(batch, future))
         else:
             self._call(self._workers, lambda: step.run(work), lambda future: then(batch, future))
+
+    def follows(self, step: Step) -> bool:
+        """Whether a step polls a job; a plan has none."""
+        return step.watches and not self.is_plan
 
     def work(self, batch: Batch, *, known: Sequence[Mapping[str, Any]] = ()) -> Work:
         """The input of the current step of a batch; `known` as in `Work`."""
@@ -86,7 +99,7 @@ class Calls:
 
     def undo(self, batch: Batch, then: Callable[[], None]) -> None:
         """Remove what the steps taken of a batch left at the provider, the latest first; a failure is only logged."""
-        steps, work = batch.taken, self.work(batch)
+        steps, work = () if self.is_plan else batch.taken, self.work(batch)
 
         def undo() -> None:
             for step in reversed(steps):

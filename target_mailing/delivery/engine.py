@@ -1,7 +1,6 @@
-"""Delivery: batches go through their steps, jobs are followed to their end, rows get their outcomes.
+"""Delivery: batches go through their steps, jobs are followed to their end, rows get their outcomes. No provider.
 
-The caller's thread owns everything that is remembered: batches, journal, outcomes. Other threads only call providers
-(`Calls`) and hand over the results, so nothing here needs a lock. Knows no provider.
+The caller's thread owns what is remembered: batches, journal, outcomes. Others only call providers (`Calls`).
 """
 
 from __future__ import annotations
@@ -48,6 +47,7 @@ class Delivery:
         journal: Journal,
         outcomes: Outcomes,
         jobs_in_flight: int,
+        is_plan: bool,
         notify: Callable[[Callable[[], None]], None],
     ) -> None:
         """Make a delivery with nothing under way.
@@ -56,11 +56,12 @@ class Delivery:
             journal: the local memory.
             outcomes: counts how rows end.
             jobs_in_flight: batches under way at the same time.
+            is_plan: steps are foreseen instead of taken.
             notify: takes, from other threads, a call for the owning thread to make.
         """
         self._journal = journal
         self._outcomes = outcomes
-        self._calls = Calls(journal, workers=jobs_in_flight, notify=notify)
+        self._calls = Calls(journal, workers=jobs_in_flight, is_plan=is_plan, notify=notify)
         self.queues = Queues()
         self.closing = Closing()
         self._slots = Slots(jobs_in_flight)
@@ -195,12 +196,13 @@ class Delivery:
         batch = Batch.of_earlier_run(queue, stored, steps)
         queue.hold()
         self._slots.take(batch)
-        if not is_followed:
+        is_lost = batch.step.name in stored.steps and not batch.step.repeatable
+        if not is_followed or (is_lost and self._calls.is_plan):
             self._discard(batch, is_uncertain=any(step.sends and step.name in stored.steps for step in steps))
             return
         self.counts["resumed"] += 1
         logger.info("Resuming batch %d of an earlier run at step %r", batch.number, batch.step.name)
-        if batch.step.name in stored.steps and not batch.step.repeatable:
+        if is_lost:
             self._doubt(batch)
         else:
             self._begin_step(batch)
@@ -235,7 +237,7 @@ class Delivery:
             self._leave(batch, self.error)
         elif not batch.step.repeatable and self._doubts.is_paused(batch.queue):
             self._doubts.hold(batch)
-        elif batch.step.watches:
+        elif self._calls.follows(batch.step):
             batch.pack()
             self._following.begin(batch)
         else:
@@ -246,7 +248,7 @@ class Delivery:
         """Take the current step of a batch that waited."""
         if batch.waits and self.error is None:
             self._resubmission.judge(batch)
-        elif batch.step.watches and batch.begun_at:
+        elif self._calls.follows(batch.step) and batch.begun_at:
             batch.polled_at = time.monotonic()
             self._calls.take(batch, self._step_taken)
         else:
@@ -254,7 +256,7 @@ class Delivery:
 
     def _step_taken(self, batch: Batch, future: Future[Progress]) -> None:
         self._calls.submitting.pop(batch.number, None)
-        if batch.step.watches:
+        if self._calls.follows(batch.step):
             self._following.polled(batch)
         error = future.exception()
         if error is None:
@@ -262,7 +264,7 @@ class Delivery:
             self._progress(batch, future.result())
         elif not isinstance(error, MailingError):
             self._leave(batch, error)
-        elif batch.step.watches and isinstance(error, (RateLimited, ProviderFault, UnreadableAnswer)):
+        elif self._calls.follows(batch.step) and isinstance(error, (RateLimited, ProviderFault, UnreadableAnswer)):
             if self._following.is_given_up(batch):
                 self._leave(batch, error)
         elif error.maybe_done and not batch.step.repeatable:
@@ -280,7 +282,7 @@ class Delivery:
             batch.begun_at = 0.0
 
     def _progress(self, batch: Batch, progress: Progress) -> None:
-        if batch.step.watches and not isinstance(progress, Again):
+        if self._calls.follows(batch.step) and not isinstance(progress, Again):
             self._following.ended(batch)
         if isinstance(progress, Done):
             self._step_done(batch, progress)
@@ -321,8 +323,6 @@ class Delivery:
         else:
             batch.put_off(again)
             self._following.again(batch, again.after)
-
-    # Lost replies
 
     def _doubt(self, batch: Batch) -> None:
         """It is unknown whether the current step was done; the batch takes no slot until that is known."""
@@ -394,7 +394,7 @@ class Delivery:
             batch.queue.opt_outs.arrived(batch.action, ends.delivered, ends.effects)
             refused = {id(batch.rows[at]): refusal for at, refusal in finished.rejected.items()}
             batch.queue.free(ends.ended, ends.withheld, refused, time.monotonic())
-        logger.info("Batch %d %s", batch.number, ends.sentence(batch))
+        logger.log(self._calls.log_level, "Batch %d %s", batch.number, ends.sentence(batch))
         self._ended(batch)
         for number, rows in zip(numbers, following, strict=True):
             self._launch(batch.part(number, rows))

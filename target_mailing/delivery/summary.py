@@ -10,7 +10,7 @@ from target_mailing.contacts.effects import Effect
 from target_mailing.delivery.outcomes import Outcomes
 from target_mailing.outcome import Outcome
 
-__all__ = ["totals", "totals_sentence"]
+__all__ = ["totals", "totals_sentence", "would_change"]
 
 #: The order of the sentence: the outcomes that need attention come last.
 _ORDER: Final = (
@@ -52,6 +52,13 @@ def totals(outcomes: Outcomes, batches: Mapping[str, int]) -> dict[str, Any]:
         "opt_outs_obeyed": outcomes.opt_outs_obeyed,
         **{name: batches.get(name, 0) for name in ("batches", *_RARE)},
     }
+
+
+def would_change(outcomes: Outcomes) -> bool:
+    """Whether any of these outcomes, of a plan, changes something at the provider."""
+    effects = outcomes.codes_of(Outcome.DELIVERED)
+    looked_up = effects.get(Effect.LOOKED_UP, 0)
+    return bool(sum(effects.values()) - looked_up or outcomes.former_removed)
 
 
 def totals_sentence(outcomes: Outcomes, batches: Mapping[str, int]) -> str:

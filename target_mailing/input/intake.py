@@ -33,7 +33,7 @@ from target_mailing.input.schemas import MappedSchema, SchemaReader, StreamSchem
 from target_mailing.input.stream import Stream, WithOptOut
 from target_mailing.input.stream_maps import StreamMaps
 from target_mailing.journal.journal import Journal
-from target_mailing.journal.rejects_file import RejectsFile
+from target_mailing.journal.rejects_file import Rejects
 from target_mailing.lines import REJECT_COLUMNS, Line, Lines
 from target_mailing.router import Router
 from target_mailing.row import Row
@@ -72,7 +72,7 @@ class Intake:
         ledger: Ledger,
         outcomes: Outcomes,
         delivery: Delivery,
-        rejects: RejectsFile,
+        rejects: Rejects,
         router: Router,
     ) -> None:
         """Make an intake.

@@ -45,15 +45,17 @@ class ListLocks:
     advisory locks, whatever their users and machines.
     """
 
-    def __init__(self, folder: Path | None, journal: Journal) -> None:
+    def __init__(self, folder: Path | None, journal: Journal, *, leaves_note: bool = True) -> None:
         """Begin without locks.
 
         Args:
             folder: of the locks, the same for all runs; None for no files.
             journal: of the run; it releases the locks in its database.
+            leaves_note: note this run for the next one, which a plan does not.
         """
         self._folder = folder
         self._journal = journal
+        self._leaves_note = leaves_note
         #: By the lock's name: destination, path and descriptor.
         self._files: dict[str, tuple[str, Path, int]] = {}
         self._taken: set[str] = set()
@@ -117,6 +119,8 @@ class ListLocks:
                 destination,
                 note.place,
             )
+        if not self._leaves_note:
+            return
         note = _Note(who_we_are(), own, self._journal.place)
         try:
             os.ftruncate(descriptor, 0)

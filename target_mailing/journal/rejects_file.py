@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, Protocol
 
 import msgspec
 
@@ -21,7 +21,7 @@ from mailing_api.values import timestamp_of
 from target_mailing.journal.journal import Reject
 from target_mailing.lines import REJECT_COLUMNS
 
-__all__ = ["RejectsFile", "check_folder", "delete_old", "key_properties"]
+__all__ = ["Rejects", "RejectsFile", "check_folder", "delete_old", "key_properties"]
 
 #: The member of the file's SCHEMAs that names the stream's key. As `key_properties` it would make other targets refuse
 #: rows that were rejected because their key is missing, and overwrite a reject by the next one with the same key.
@@ -38,6 +38,31 @@ _REJECT_PROPERTIES: Final = {
     "_reject_attempt": {"type": "integer"},
     "_reject_at": {"type": "string", "format": "date-time"},
 }
+
+
+class Rejects(Protocol):
+    """Where a run's rejects go; the attributes are those of `RejectsFile`."""
+
+    rows: int
+    left: int
+    earlier: Counter[str]
+    path: Path
+
+    @property
+    def files(self) -> list[str]:
+        """The files with rejects of this run."""
+
+    def declare(self, stream: str, columns: Iterable[str], keys: Sequence[str]) -> None:
+        """Take a stream's columns and key from its SCHEMA."""
+
+    def count_earlier(self, files: Iterable[str]) -> None:
+        """Count rejects of this run that are in files of earlier runs: for each of them, its file."""
+
+    def write(self, rejects: Sequence[Reject]) -> None:
+        """Take more rejects."""
+
+    def close(self) -> None:
+        """Take no more."""
 
 
 class RejectsFile:

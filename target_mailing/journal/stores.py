@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shutil
 import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -17,6 +18,7 @@ from mailing_api.storage import postgres
 from mailing_api.storage.folders import unmakable
 from mailing_api.storage.locks import Foreign, Held, HeldFile, Mark
 from mailing_api.storage.postgres import OwnSchema
+from target_mailing.journal import tables
 
 __all__ = ["FileStore", "JournalError", "MemoryStore", "PostgresStore", "Store"]
 
@@ -190,6 +192,31 @@ class FileStore(Store):
         unknown = f"cannot be written ({kind or type(error).__name__}). {_FIX}"
         return next((message for name, message in _FAILURES.items() if kind.startswith(name)), unknown)
 
+    def copy_to(self, path: Path) -> bool:
+        """Copy the journal to a path by reading alone; returns whether there is one.
+
+        Raises:
+            JournalError: the path names something else, or a run changes the journal.
+        """
+        with self._refusals():
+            if not self._file.check():
+                return False
+            log = self.path.with_name(f"{self.path.name}-wal")
+            parts = [
+                (part, path.with_name(f"{path.name}{suffix}")) for part, suffix in ((self.path, ""), (log, "-wal"))
+            ]
+            before = [_version_of(part) for part, _ in parts]
+            for part, copy in parts:
+                if part.exists():
+                    shutil.copyfile(part, copy)
+            if before != [_version_of(part) for part, _ in parts]:
+                raise self.error("changes while it is read, so a run uses it. Plan when that run has ended")
+        return True
+
+    def hold_copied_list(self, name: str) -> str | None:  # noqa: ARG002 - one journal in a file
+        """As `hold_list`, for a copy."""
+        return None
+
     def check(self) -> None:
         """Check that the path still names the file."""
         if not self._file.is_there:
@@ -281,6 +308,36 @@ class PostgresStore(Store):
             raise self.error(self.failure(exc)) from None
         return True
 
+    def copy_to(self, path: Path) -> bool:
+        """Copy the journal into a SQLite file, in a transaction that only reads; returns whether there is one.
+
+        Raises:
+            JournalError: it is of an earlier version, or another role owns something in the schema.
+        """
+        with self._engine.connect() as connection:
+            run = _run_over(connection)
+            self._own.check(run)
+            if not self._own.is_there(run):
+                return False
+            connection.commit()
+            connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            there = sa.inspect(connection).get_table_names(schema=self._schema)
+            if not {"meta", "runs"} <= {*there}:
+                raise self.error("has the format of an earlier version. Run once before you plan")
+            copy = sa.create_engine(sa.URL.create("sqlite", database=str(path)), hide_parameters=True)
+            with copy.begin() as target:
+                tables.make(target)
+                for table in tables.metadata.sorted_tables:
+                    if table.name in there:
+                        _copy_table(connection, target, table, self._schema)
+            copy.dispose()
+            connection.rollback()
+        return True
+
+    def hold_copied_list(self, name: str) -> str | None:
+        """As `hold_list`, for a copy."""
+        return self.hold_list(self._engine.connect(), name)
+
     def hold_list(self, connection: sa.Connection, name: str) -> str | None:
         """Take an advisory lock of the database, which holds for all schemas, users and machines."""
         return postgres.lock(_run_over(connection), f"target-mailing list {name}")
@@ -292,6 +349,21 @@ class PostgresStore(Store):
     def close(self) -> None:
         """End the session, and with it the locks."""
         self._engine.dispose()
+
+
+def _version_of(path: Path) -> tuple[int, int, int] | None:
+    """What changes with a file's content; None if there is no file."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _copy_table(source: sa.Connection, target: sa.Connection, table: sa.Table, schema: str) -> None:
+    rows = source.execution_options(stream_results=True).execute(sa.select(table.to_metadata(sa.MetaData(), schema)))
+    for part in rows.mappings().partitions(10_000):
+        target.execute(sa.insert(table), [dict(row) for row in part])
 
 
 def _run_over(connection: sa.Connection) -> postgres.Run:

@@ -10,7 +10,6 @@ from typing import Any, Final
 import msgspec
 
 from mailing_api.errors import MailingError, NotFound, ProviderFault, RateLimited, RequestRefused, UnreadableAnswer
-from mailing_api.mailjet.answers import opted_out
 from mailing_api.mailjet.client import MailjetClient
 from mailing_api.mailjet.contacts import ContactCalls
 from target_mailing.contacts.consent import Consent, may_remove
@@ -49,6 +48,7 @@ class ManageContacts(Step):
     """Creates or updates each contact, and changes its lists. Repeating any of its calls has no further effect."""
 
     client: MailjetClient
+    calls: ContactCalls
     consent: Consent
     unknown_properties: UnknownProperties
     name = "contacts"
@@ -68,6 +68,10 @@ class ManageContacts(Step):
 
         return finished(*take_each(range(len(work.rows)), take, probe=partial(self.client.memberships, 1)))
 
+    def foresee(self, work: Work) -> Progress:
+        """The same, by the calls of a plan, which only read."""
+        return self.run(work)
+
     def _deliver(self, row: EncodedContact, action: str, answered: int) -> Refusal | Effect | bool:
         """The row's refusal, or its effect if known, or whether it is withheld; `answered` as in `about_one`."""
         contact = decoded(row.content)
@@ -81,7 +85,7 @@ class ManageContacts(Step):
                 return any(opted_out.get(list_id, False) for list_id in lists)
             only_leaves = action == ACTIONS.remove or set(lists.values()) == {ACTIONS.remove}
             changes, kept = self._allowed(contact.Email, lists)
-            calls = ContactCalls(self.client)
+            calls = self.calls
             key: int | str = contact.Email
             effect: Effect | None = None
             if not only_leaves:
@@ -141,7 +145,7 @@ class ManageContacts(Step):
             else:
                 return kept
 
-    def _set_values(self, calls: ContactCalls, contact: int, values: Mapping[str, Any]) -> None:
+    def _set_values(self, calls: ContactCalls, contact: int | str, values: Mapping[str, Any]) -> None:
         """Set property values; try again for a while if Mailjet reports a property as unknown: all are defined."""
         while True:
             try:
@@ -175,7 +179,6 @@ class ManageContacts(Step):
     def _opt_outs(self, email: str) -> dict[int, bool]:
         """The lists that a contact is on, and whether it opted out of each."""
         try:
-            memberships = self.client.memberships(email)
+            return self.calls.opt_outs(email)
         except NotFound:
             return {}
-        return {int(row["ListID"]): opted_out(row) is not False for row in memberships}

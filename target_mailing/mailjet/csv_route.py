@@ -18,6 +18,7 @@ from target_mailing.destination import Again, Candidate, Done, Finished, Progres
 from target_mailing.mailjet.actions import ACTIONS
 from target_mailing.mailjet.bulk_jobs import ReadErrors, completed, matching_jobs, postponed, refused
 from target_mailing.mailjet.csv_file import errors_of, write
+from target_mailing.mailjet.foreseen import ForeseenOptOuts
 from target_mailing.mailjet.refusals import UnknownProperties
 
 __all__ = ["FollowImport", "Import", "ReadImportErrors", "Upload"]
@@ -64,6 +65,7 @@ class Import(Step):
     client: MailjetClient
     list_id: int | None
     unknown_properties: UnknownProperties
+    foreseen: ForeseenOptOuts
     again_from: str
     name = "import"
     repeatable = False
@@ -88,6 +90,11 @@ class Import(Step):
                 raise
             return postponed(self.client, work, error)
         return Done({"job": job})
+
+    def foresee(self, work: Work) -> Progress:
+        """As for JSON jobs."""
+        self.foreseen.note(work)
+        return Done({})
 
     def recover(self, work: Work) -> Sequence[Candidate]:
         """The jobs that import the uploaded file."""

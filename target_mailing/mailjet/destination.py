@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Collection, Mapping, Sequence
+from functools import cached_property
 from typing import Any, Final
 
 import msgspec
@@ -15,6 +16,7 @@ import msgspec
 from mailing_api.errors import ConfigurationError
 from mailing_api.mailjet.answers import name_of
 from mailing_api.mailjet.client import MailjetClient
+from mailing_api.mailjet.contacts import ContactCalls
 from mailing_api.mailjet.jobs import Job
 from target_mailing.contacts.consent import Actions
 from target_mailing.contacts.contact import EncodedContact, MappedContact
@@ -27,6 +29,7 @@ from target_mailing.mailjet.contact import encoded, encoded_all, form_of, overla
 from target_mailing.mailjet.contact_route import ManageContacts
 from target_mailing.mailjet.csv_file import cut, files
 from target_mailing.mailjet.csv_route import FollowImport, Import, ReadImportErrors, Upload
+from target_mailing.mailjet.foreseen import ForeseenCalls, ForeseenOptOuts
 from target_mailing.mailjet.json_route import Follow, ReadConsent, ReadJobErrors, Submit
 from target_mailing.mailjet.properties import FIELDS, NAME, TEXT, datatype_of
 from target_mailing.mailjet.read_back import ContactReadBack
@@ -68,7 +71,7 @@ class MailjetDestination(Destination):
             client: of the account.
             settings: of the first stream with this destination.
             property_delay: seconds to wait after creating a property.
-            dry_run: a list that is to be created gets the ID 0.
+            dry_run: nothing is made: a list that is to be created gets the ID 0, and properties are only noted.
 
         Raises:
             ConfigurationError: a list is missing, deleted or named ambiguously.
@@ -77,6 +80,8 @@ class MailjetDestination(Destination):
         self._client = client
         self._settings = settings
         self._property_delay = property_delay
+        self._dry_run = dry_run
+        self._opt_outs = ForeseenOptOuts()
         self._lists = [find_list(client, name, create=settings.create_list, dry_run=dry_run) for name in settings.lists]
         where = f"list:{self._lists[0] if self._lists else 'of-each-row'}"
         if settings.scope == "account":
@@ -160,8 +165,9 @@ class MailjetDestination(Destination):
         """The steps of a route, which may be from an earlier run; removals by bulk job begin with consent."""
         client, list_id, unknown = self._client, self._list_id, self._unknown_properties
         if route == "contact":
-            return (ManageContacts(client, self._settings.consent, unknown),)
-        consent, removes = ReadConsent(client, self._lists), action == ACTIONS.remove
+            return (ManageContacts(client, self._calls, self._settings.consent, unknown),)
+        opt_outs = self._opt_outs
+        consent, removes = ReadConsent(client, self._lists, opt_outs), action == ACTIONS.remove
         if action == ACTIONS.ask:
             return (consent,)
         steps: tuple[Step, ...]
@@ -173,17 +179,22 @@ class MailjetDestination(Destination):
                     None if action in ACTIONS.account_wide else list_id,
                     unknown,
                     again_from=ReadConsent.name if removes else Upload.name,
+                    foreseen=opt_outs,
                 ),
                 FollowImport(client),
                 ReadImportErrors(client, unknown, self._lists),
             )
         else:
             steps = (
-                Submit(client, list_id, self._lists, unknown, again_from=ReadConsent.name if removes else None),
+                Submit(client, list_id, self._lists, unknown, opt_outs, ReadConsent.name if removes else None),
                 Follow(client, list_id),
                 ReadJobErrors(client, unknown, self._lists),
             )
         return (consent, *steps) if removes else steps
+
+    @cached_property
+    def _calls(self) -> ContactCalls:
+        return ForeseenCalls(self._client) if self._dry_run else ContactCalls(self._client)
 
     def running_jobs(self, jobs: Collection[str]) -> Mapping[str, Again | None]:
         """Those of these jobs that the newest of the listing show; which kinds it shows is unverified."""
@@ -211,7 +222,12 @@ class MailjetDestination(Destination):
                 f"Setting `create_properties`: the account would have more than {_MAX_PROPERTIES} properties, "
                 "Mailjet's limit. List fewer columns in `properties`."
             )
-        define_properties(self._client, {name: datatype_of(kinds) for name, kinds in types.items()})
+        datatypes = {name: datatype_of(kinds) for name, kinds in types.items()}
+        if self._dry_run:
+            self._datatypes |= datatypes
+            self.fields = self._fields_of_datatypes()
+            return
+        define_properties(self._client, datatypes)
         deadline = time.monotonic() + 60.0
         while True:
             time.sleep(self._property_delay)
@@ -221,12 +237,14 @@ class MailjetDestination(Destination):
                 return
 
     def _read_fields(self) -> Fields:
-        columns = self._columns()
         self._datatypes = {
             name_of(row): str(row.get("Datatype", "str")).lower()
             for page in self._client.rows("contactmetadata")
             for row in page
             if str(row.get("NameSpace", "static")).lower() == "static"
         }
+        return self._fields_of_datatypes()
+
+    def _fields_of_datatypes(self) -> Fields:
         properties = {name: FIELDS.get(datatype, TEXT) for name, datatype in self._datatypes.items()}
-        return Fields(columns=columns, properties=properties, defines_properties=True)
+        return Fields(columns=self._columns(), properties=properties, defines_properties=True)

@@ -27,6 +27,7 @@ from target_mailing.destination import Candidate, Done, Finished, Progress, Refu
 from target_mailing.mailjet.actions import ACTIONS
 from target_mailing.mailjet.bulk_jobs import ReadErrors, completed, matching_jobs, postponed, refused
 from target_mailing.mailjet.contact import decoded
+from target_mailing.mailjet.foreseen import ForeseenOptOuts
 from target_mailing.mailjet.refusals import UnknownProperties, about_one, is_no_address, is_unknown_property
 
 __all__ = ["Follow", "ReadConsent", "ReadJobErrors", "Submit"]
@@ -42,7 +43,9 @@ class ReadConsent(Step):
 
     client: MailjetClient
     lists: Sequence[int]
+    foreseen: ForeseenOptOuts
     name = "consent"
+    only_reads = True
 
     def run(self, work: Work) -> Progress:
         """Read each contact's memberships."""
@@ -63,6 +66,8 @@ class ReadConsent(Step):
         return Done(evidence | reading(begun_at, time.time()), refused=refused)
 
     def _look(self, row: EncodedContact, action: str) -> Refusal | Literal["withheld", "absent", "sent"]:
+        if (unsubscribed := self.foreseen.of(row.email)) is not None:
+            return "withheld" if unsubscribed else "sent"
         try:
             memberships = self.client.memberships(row.email)
         except NotFound:
@@ -92,6 +97,7 @@ class Submit(Step):
     list_id: int | None
     lists: Sequence[int]
     unknown_properties: UnknownProperties
+    foreseen: ForeseenOptOuts
     again_from: str | None
     name = "submit"
     repeatable = False
@@ -113,6 +119,11 @@ class Submit(Step):
             if not is_removal:
                 raise
             return postponed(self.client, work, error)
+
+    def foresee(self, work: Work) -> Progress:
+        """Note whose opt-outs would be recorded, lifted or erased."""
+        self.foreseen.note(work)
+        return Done({})
 
     def recover(self, work: Work) -> Sequence[Candidate] | None:
         """The jobs on the list that import no file of ours; account-wide jobs show no list.

@@ -5,6 +5,7 @@ A job's errors name no contact, and whether they stay after the next job is unve
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -83,6 +84,12 @@ class CreateContacts(Step):
         names, refused = _named(results)
         ids = [names.get(position, [])[:1] for position in range(len(work.rows))]
         return Done({"ids": ids}, names=names, refused=refused | failed)
+
+    def foresee(self, work: Work) -> Progress:
+        """Equal contacts would be one, so their IDs follow from their contents."""
+        contents = [with_reference(row.content, row.reference) for row in work.rows]
+        ids = [[f"foreseen_{hashlib.blake2b(content, digest_size=16).hexdigest()}"] for content in contents]
+        return Done({"ids": ids}, names=dict(enumerate(ids)))
 
 
 @dataclass(frozen=True)

@@ -77,18 +77,22 @@ class ImportList(TargetList):
         """
         if self._is_marked:
             return
+        self.check(journal)
         if self.replaces:
             self.mark(journal, {_REPLACING: self.run_name})
-        elif self._allow_duplicates or self.belongs_to(journal):
-            self.is_known_to(journal)
         else:
+            self.is_known_to(journal)
+        self._is_marked = True
+
+    def check(self, journal: str) -> None:
+        """Check that this journal may fill the list, which may not exist yet; arguments and errors as for `admit`."""
+        if self.id and not (self.replaces or self._allow_duplicates or self.belongs_to(journal)):
             raise ConfigurationError(
                 "Setting `journal`: the list was filled with another journal, so this one does not know all contacts "
                 "on it, and a contact that is sent again would get two letters. Use the other journal if it was the "
                 "only one, replace the list with `postgrid_replace: true`, or accept that with "
                 "`postgrid_allow_duplicate_import: true`."
             )
-        self._is_marked = True
 
     def check_mark(self) -> None:
         """Before imports are taken off the list: check that no other run has begun to replace it.

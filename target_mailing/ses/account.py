@@ -20,6 +20,7 @@ from target_mailing.ses.contact import TOPIC_PREFIX, fields_of
 from target_mailing.ses.contact_list import ContactList
 from target_mailing.ses.destination import Contacts, Suppressions
 from target_mailing.ses.direct_route import MAX_ROWS
+from target_mailing.ses.foreseen import ForeseenStates, ForeseenWriter, UnusedWriter
 from target_mailing.ses.list import ACTIONS
 from target_mailing.ses.provider import OWN_SETTINGS, PROVIDER
 from target_mailing.ses.setup import existing_lists, topics_of
@@ -108,14 +109,17 @@ class SesAccount(Account):
         where = f"ses:{self.label}:{self._region}"
         destination: Destination
         if self._suppresses:
-            suppressions = SuppressionList(self._writer, may_remove=self._may_unsuppress)
+            kind = UnusedWriter if dry_run else SesWriter
+            suppressions = SuppressionList(kind(self._client, self._region), may_remove=self._may_unsuppress)
             destination = Suppressions(
                 suppressions, where=where, name="suppression-list", settings=settings, stage=self._stage
             )
         else:
             name = settings.lists[0]
             topics = self._topics_of(name, settings, dry_run=dry_run)
-            contacts = ContactList(self._writer, name, preserves=self._preserves)
+            foreseen = ForeseenStates() if dry_run else None
+            writer = self._writer if foreseen is None else ForeseenWriter(self._writer.client, self._region, foreseen)
+            contacts = ContactList(writer, name, preserves=self._preserves, foreseen=foreseen)
             destination = Contacts(
                 contacts, topics, where=where, name=f"contact-list:{name}", settings=settings, stage=self._stage
             )

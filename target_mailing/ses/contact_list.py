@@ -18,6 +18,7 @@ from target_mailing.contacts.effects import Effect
 from target_mailing.delivery.one_by_one import take_each_that_works
 from target_mailing.destination import Refusal
 from target_mailing.ses.contact import Content, State, line_of, members_of, merged
+from target_mailing.ses.foreseen import ForeseenStates
 from target_mailing.ses.list import ACTIONS, Checked, Positions, different_case
 from target_mailing.ses.listing import Listing
 from target_mailing.ses.lookup import NOBODY, LookedUp, look_up
@@ -44,8 +45,11 @@ class ContactList:
 
     kind = "CONTACT_LIST"
 
-    def __init__(self, writer: SesWriter, name: str, *, preserves: bool) -> None:
-        """Take the list's name, and whether opt-outs are read and kept."""
+    def __init__(
+        self, writer: SesWriter, name: str, *, preserves: bool, foreseen: ForeseenStates | None = None
+    ) -> None:
+        """Take the list's name, whether opt-outs are read and kept, and for a plan what it would have changed."""
+        self._foreseen = foreseen
         self.writer = writer
         self._name = name
         self._preserves = preserves
@@ -71,7 +75,9 @@ class ContactList:
     ) -> Iterator[bytes]:
         """An import job replaces contacts as a whole, so each line has also what the row does not change."""
         if action == ACTIONS.remove:
-            yield from (msgspec.json.encode({"emailAddress": row.email}) + b"\n" for row in rows)
+            for row in rows:
+                self._foresee(row.email, None)
+                yield msgspec.json.encode({"emailAddress": row.email}) + b"\n"
             return
         for at, row in enumerate(rows):
             if there is not None and row.address in there.refused:
@@ -82,7 +88,12 @@ class ContactList:
             self._spellings.add(state.email)
             if there is not None and (effect := _effect(row, action, content, before, state)) is not None:
                 effects.setdefault(effect, array("L")).append(at)
+            self._foresee(state.email, state)
             yield line_of(state)
+
+    def _foresee(self, email: str, state: State | None) -> None:
+        if self._foreseen is not None:
+            self._foreseen.note(email, state)
 
     def check(self, rows: Sequence[EncodedContact]) -> Checked:
         """Find the contacts that opted out, and the rows without a contact."""
@@ -255,14 +266,22 @@ class ContactList:
             spellings=self._spellings.of,
             probe=self.probe if judges else None,
         )
+        if self._foreseen is not None:
+            there = self._foreseen.over(there, emails)
         return LookedUp(StatesByAddress(there.found), there.refused)
 
     def _pages(self) -> Iterator[Sequence[tuple[str, State]]]:
-        for page in self.writer.client.contacts(self.writer.region, self._name):
-            states = [State.of(row) for row in page]
-            yield [(state.email, self._states.of(state)) for state in states]
+        try:
+            for page in self.writer.client.contacts(self.writer.region, self._name):
+                states = [State.of(row) for row in page]
+                yield [(state.email, self._states.of(state)) for state in states]
+        except NotFound:
+            if self._foreseen is None:
+                raise  # only a plan's list may not be made yet
 
     def _ask(self, email: str) -> State | None:
+        if self._foreseen is not None and self._foreseen.has(email):
+            return self._foreseen.of(email)
         try:
             return State.of(self.writer.client.contact(self.writer.region, self._name, email))
         except NotFound:

@@ -9,7 +9,8 @@ import logging
 import random
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, Literal
@@ -83,6 +84,10 @@ class Consent(Step):
         evidence = {"withheld": withheld, "absent": list(checked.absent), "spelled": spelled}
         return Done(evidence | reading(begun_at, time.time()), refused=checked.refused)
 
+    def foresee(self, work: Work) -> Progress:
+        """The same, by the writer of a plan, which sends nothing."""
+        return self.run(work)
+
 
 @dataclass(frozen=True)
 class Plan(Step):
@@ -90,6 +95,7 @@ class Plan(Step):
 
     stage: Stage
     name = "plan"
+    only_reads = True
 
     def run(self, work: Work) -> Progress:  # noqa: ARG002 - nothing depends on it
         """Name it."""
@@ -106,6 +112,13 @@ class Upload(Step):
 
     def run(self, work: Work) -> Progress:
         """Write the object."""
+        return self._write(work, self.stage.bucket.put)
+
+    def foresee(self, work: Work) -> Progress:
+        """Make the object's lines, which show the effects."""
+        return self._write(work, lambda _, lines: deque(lines, 0))
+
+    def _write(self, work: Work, put: Callable[[str, Iterator[bytes]], object]) -> Progress:
         plan, sent = work.evidence["plan"], work.sent
         spelled = dict(work.evidence.get("consent", {}).get("spelled", ()))
 
@@ -126,7 +139,7 @@ class Upload(Step):
         if len(refused) == len(sent):
             return Finished(rejected=refused, withheld=work.withheld)
         effects: Positions = {}
-        self.stage.bucket.put(plan["key"], self.ses_list.lines(contacts(), work.action, there, effects))
+        put(plan["key"], self.ses_list.lines(contacts(), work.action, there, effects))
         ranges = {str(effect): as_ranges(sent[at] for at in positions) for effect, positions in effects.items()}
         noted = {effect: positions for effect, positions in ranges.items() if len(positions) <= _MOST_RANGES}
         return Done(plan | read | ({"effects": noted} if noted else {}), refused=refused)
@@ -250,7 +263,14 @@ class Outcome(Step):
 
     def run(self, work: Work) -> Progress:
         """Find the outcomes of the rows."""
-        progress = self._judge(work)
+        return self._with_effects(work, self._judge(work))
+
+    def foresee(self, work: Work) -> Progress:
+        """All rows that were sent are delivered."""
+        return self._with_effects(work, Finished(withheld=work.withheld))
+
+    @staticmethod
+    def _with_effects(work: Work, progress: Progress) -> Progress:
         noted = work.evidence["upload"].get("effects")
         if not noted or not isinstance(progress, Finished):
             return progress

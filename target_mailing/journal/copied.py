@@ -1,0 +1,62 @@
+"""A copy of a journal for a plan: the original is only read, and the copy ends with the plan."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from target_mailing.journal.stores import FileStore, PostgresStore, Store
+
+__all__ = ["CopiedStore"]
+
+
+class CopiedStore(Store):
+    """A private temporary folder with a copy of a journal, named as the original."""
+
+    errors = FileStore.errors
+
+    def __init__(self, original: FileStore | PostgresStore) -> None:
+        """Take the original; `open` copies it."""
+        self._original = original
+        self.name = original.name
+        self._copy: FileStore | None = None
+
+    def open(self) -> sa.Connection:
+        """Copy the original, if there is one, and open the copy.
+
+        Raises:
+            JournalError: the original cannot be read, or a run changes it; or as of any store.
+        """
+        self.folder = Path(tempfile.mkdtemp(prefix="target-mailing-plan-"))
+        path = self.folder / "journal.sqlite"
+        self.is_new = not self._original.copy_to(path)
+        self._copy = FileStore(path)
+        connection = self._copy.open()
+        connection.exec_driver_sql("PRAGMA synchronous=OFF")
+        return connection
+
+    def hold_list(self, connection: sa.Connection, name: str) -> str | None:  # noqa: ARG002 - of the copy
+        """Lock the list in the original's place, against runs."""
+        return self._original.hold_copied_list(name)
+
+    def failure(self, error: Exception) -> str:
+        """A message for an error of the copy."""
+        if self._copy is None:
+            return self._original.failure(error)
+        return f"was copied for the plan, and the copy {self._copy.failure(error)}"
+
+    def overwrite(self, connection: sa.Connection) -> None:
+        """As of a file."""
+        if self._copy is not None:
+            self._copy.overwrite(connection)
+
+    def close(self) -> None:
+        """Remove the copy, and release the list locks."""
+        if self._copy is not None:
+            self._copy.close()
+        if self.folder is not None:
+            shutil.rmtree(self.folder, ignore_errors=True)
+        self._original.close()

@@ -1,0 +1,86 @@
+"""What a plan would have changed at Mailjet so far, as far as its later steps read it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from mailing_api.errors import NotFound
+from mailing_api.mailjet.answers import Row
+from mailing_api.mailjet.client import MailjetClient
+from mailing_api.mailjet.contacts import ContactCalls
+from target_mailing.destination import Work
+from target_mailing.mailjet.actions import ACTIONS
+from target_mailing.plan.foreseen import Foreseen
+
+__all__ = ["ForeseenCalls", "ForeseenOptOuts"]
+
+#: What actions of jobs do to an opt-out: record it, or lift or erase it.
+_OPT_OUTS: Final[Mapping[str, bytes]] = {ACTIONS.unsubscribe: b"1", "addforce": b"", ACTIONS.remove: b""}
+
+
+class ForeseenOptOuts:
+    """Opt-outs that the jobs of a plan would record, lift or erase; none in a run."""
+
+    def __init__(self) -> None:
+        self._foreseen = Foreseen()
+
+    def note(self, work: Work) -> None:
+        """Note the effect of a job."""
+        if (effect := _OPT_OUTS.get(work.action)) is not None:
+            self._foreseen.note((contact.email, effect) for contact in work.contacts)
+
+    def of(self, email: str) -> bool | None:
+        """Whether a contact would have opted out; None if that is as at Mailjet."""
+        found = self._foreseen.of(email)
+        return None if found is None else bool(found)
+
+
+class ForeseenCalls(ContactCalls):
+    """The calls of a plan: those that write only note what they would change, and those that read show it."""
+
+    def __init__(self, client: MailjetClient) -> None:
+        """Note nothing yet."""
+        super().__init__(client)
+        self._foreseen = Foreseen()
+
+    def find(self, email: str) -> Row | None:
+        """The contact, also one that the plan would have created."""
+        return super().find(email) if self._foreseen.of(email) is None else {"Email": email}
+
+    def opt_outs(self, email: str) -> dict[int, bool]:
+        """Its lists, as the plan would have changed them."""
+        if (found := self._foreseen.of(email)) is None:
+            return super().opt_outs(email)
+        return msgspec.json.decode(found, type=dict[int, bool])
+
+    def put(self, email: str, name: str | None, found: Row | None) -> str:  # noqa: ARG002 - its name changes nothing
+        """Note that the contact exists."""
+        self._note(email, self._now(email))
+        return email
+
+    def set_values(self, contact: int | str, values: Mapping[str, Any]) -> None:
+        """Nothing of a contact's values is read."""
+
+    def act_on_lists(self, contact: int | str, actions: Mapping[int, str]) -> None:
+        """Note the contact's lists."""
+        lists = self._now(str(contact))
+        for list_id, action in actions.items():
+            if action == ACTIONS.remove:
+                lists.pop(list_id, None)
+            else:
+                kept = lists.get(list_id, False) and action != "addforce"
+                lists[list_id] = kept or action == ACTIONS.unsubscribe
+        self._note(str(contact), lists)
+
+    def _now(self, email: str) -> dict[int, bool]:
+        try:
+            return self.opt_outs(email)
+        except NotFound:
+            return {}
+
+    def _note(self, email: str, lists: Mapping[int, bool]) -> None:
+        changes: Iterable[tuple[str, bytes]] = [(email, msgspec.json.encode(lists))]
+        self._foreseen.note(changes)
