@@ -21,6 +21,27 @@ TARGET_SETTINGS: Final = (
         allowed=["deliver", "plan"],
     ),
     Setting(
+        name="plan_path",
+        title="Plan path",
+        description="With `mode: plan`: the file for the plan as JSON, such as plan.json; plan.md beside it has the "
+        "same for people. Only their owner may read them.",
+    ),
+    Setting(
+        name="plan_sample",
+        title="Plan sample",
+        description="How many rows of each kind the plan in `plan_path` shows, such as rows that would be removed.",
+        type="integer",
+        default=20,
+    ),
+    Setting(
+        name="plan_contacts",
+        title="Plan with contacts",
+        description="Show addresses and values of these rows. `false`: addresses are masked, and only the names of "
+        "fields are shown.",
+        type="boolean",
+        default=False,
+    ),
+    Setting(
         name="list",
         title="List",
         description="The list to deliver to: its ID, name or address. With `scope: account` it may be an array of "

@@ -209,8 +209,7 @@ class Step(ABC):
             doubt.
         is_known_by_count: nothing but the number of its rows tells its job from those of other batches.
         again_from: the earlier step at which a repetition of this one begins; None for itself.
-        uses_changed: it needs `Work.changed`.
-        uses_names: it needs `Work.names`.
+        uses_changed, uses_names: it needs `Work.changed`, `Work.names`.
         only_reads: it changes nothing at the provider, so that a plan takes it as a run does.
         spares_shared: it removes former contacts, so `Work.names` holds only IDs that belong to no other contact with a
             key. In all steps of a removal it holds those that belong to no other key.
@@ -239,9 +238,12 @@ class Step(ABC):
 
     def foresee(self, work: Work) -> Progress:
         """The result of `run` if the provider accepts everything; nothing is written. Some steps have their own."""
-        if self.only_reads:
-            return self.run(work)
-        return Finished(withheld=work.withheld) if work.is_last else Done({})
+        done = Finished(withheld=work.withheld) if work.is_last else Done({})
+        return self.run(work) if self.only_reads else done
+
+    def more_calls(self, work: Work) -> int:  # noqa: ARG002 - most often one
+        """How many calls `run` makes besides those of `foresee` if nothing goes wrong; a job is polled once."""
+        return 0 if self.only_reads else 1
 
     def undo(self, work: Work) -> None:  # noqa: B027 - most leave nothing
         """Remove what the step, done or only started, left at the provider for this batch, which ends here.
@@ -380,8 +382,7 @@ class AppendOnlyDestination(Protocol):
     A row that would need one of these is rejected. All contacts can be replaced as a whole.
 
     Attributes:
-        name: as of each destination.
-        actions: as of each destination.
+        name, actions: as of each destination.
         replaces_contents: each run delivers the complete contents: earlier contacts are removed when it has succeeded.
         holds_since: contacts that were confirmed before this moment (Unix seconds) no longer exist there; 0 for never.
     """

@@ -17,6 +17,7 @@ from target_mailing.journal.journal import Journal
 from target_mailing.journal.rejects_file import Rejects, RejectsFile, delete_old
 from target_mailing.journal.stores import FileStore, MemoryStore, PostgresStore, Store
 from target_mailing.places import journal_hash_key, refuse_missing_journal
+from target_mailing.plan.foresight import Foresight
 from target_mailing.plan.rejects import UnwrittenRejects
 
 __all__ = ["open_memory"]
@@ -25,7 +26,7 @@ logger = logging.getLogger("target-mailing")
 
 
 def open_memory(
-    config: Mapping[str, Any], store: Store, rejects_folder: Path, *, is_plan: bool
+    config: Mapping[str, Any], store: Store, rejects_folder: Path, *, foresight: Foresight | None
 ) -> tuple[Journal, Rejects]:
     """Open the journal, and choose the place of the rejects.
 
@@ -33,12 +34,13 @@ def open_memory(
         config: the plugin's settings.
         store: the place of the journal; a plan works on a copy.
         rejects_folder: the folder of the rejects files; a plan writes none.
-        is_plan: nothing is written.
+        foresight: of a plan, which writes nothing.
 
     Raises:
         ConfigurationError: a setting is wrong, or a place cannot be used.
         JournalError: the journal cannot be used.
     """
+    is_plan = foresight is not None
     window, abandon, patience = (
         duration(name, value_of(name, config)) for name in ("resend_window", "job_abandon", "job_timeout")
     )
@@ -55,7 +57,7 @@ def open_memory(
         if is_plan and isinstance(store, (FileStore, PostgresStore)):
             store = CopiedStore(store)
         journal = opened.enter_context(closing(Journal(store, hash_key=hash_key)))
-        rejects: Rejects = UnwrittenRejects() if is_plan else RejectsFile(rejects_folder)
+        rejects: Rejects = UnwrittenRejects(foresight) if foresight is not None else RejectsFile(rejects_folder)
         if not is_plan:
             _tell(config, journal, is_kept=not isinstance(store, MemoryStore))
             _put_in_order(config, journal, hash_key, rejects_folder)

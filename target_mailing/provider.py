@@ -69,6 +69,11 @@ class Account(ABC):
         """Rows of a batch at most, where that may be less than `Provider.most_rows`."""
         return settings.batch_rows
 
+    @property
+    def rate(self) -> float | None:
+        """Calls a second that the provider's pace, or the setting, allows; None where no limit is known."""
+        return None
+
     def batches_at_once(self, settings: StreamSettings) -> int | None:  # noqa: ARG002 - most often any number
         """Batches under way at most, where that may be less than `Provider.batches_at_once`; None for any number."""
         return None
@@ -91,7 +96,7 @@ class Provider(InstalledProvider, frozen=True, kw_only=True):
         batches_at_once: batches under way at the same time to one destination; None for as many as the run may have.
         connect: the function that makes the account, as `module:function`; loaded only when the provider is used. It
             is given the configuration, and asks nothing yet. Keyword arguments are `user_agent`, `timeout` (seconds),
-            `allow_http`, `max_requests_per_second` and `reads_only`, all of which `HttpClient` or its pace takes.
+            `allow_http`, `max_requests_per_second` and `gate`, all of which `HttpClient` or its pace takes.
     """
 
     routes: Sequence[str] = ()

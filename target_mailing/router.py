@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from mailing_api.errors import ConfigurationError
+from mailing_api.http.read_only import ReadOnly
 from mailing_api.settings import duration, positive
 from target_mailing.declared_settings import value_of
 from target_mailing.delivery.engine import Delivery
@@ -53,6 +54,8 @@ class Router:
             ConfigurationError: a setting of the provider is missing.
         """
         self.provider = provider
+        #: Of a plan, which only reads, and counts its calls.
+        self.gate = ReadOnly() if is_plan else None
         rate, timeout = (value_of(name, config) for name in ("max_requests_per_second", "request_timeout"))
         self._account = provider.account(
             config,
@@ -60,9 +63,8 @@ class Router:
             max_requests_per_second=None if rate is None else positive("max_requests_per_second", rate),
             timeout=positive("request_timeout", duration("request_timeout", timeout)),
             allow_http=value_of("allow_http", config) is True,
-            reads_only=is_plan,
+            gate=self.gate,
         )
-        self._is_plan = is_plan
         self.label = f"{self.provider.name}-{self._account.label}"
         most = value_of("jobs_in_flight", config)
         #: Batches under way at the same time in the account.
@@ -75,6 +77,11 @@ class Router:
         self._shared: dict[str, Any] = {}
         #: By settings; each is requested once a run.
         self._destinations: dict[bytes, Destination] = {}
+
+    @property
+    def rate(self) -> float | None:
+        """Calls a second that the account allows; None where no limit is known."""
+        return self._account.rate
 
     def close(self) -> None:
         """Close the connections."""
@@ -134,7 +141,7 @@ class Router:
     def _queue(self, settings: StreamSettings, delivery: Delivery) -> DestinationQueue:
         cache_key = msgspec.json.encode(settings)
         if cache_key not in self._destinations:
-            self._destinations[cache_key] = self._account.destination(settings, dry_run=self._is_plan)
+            self._destinations[cache_key] = self._account.destination(settings, dry_run=self.gate is not None)
         destination = self._destinations[cache_key]
         if self.lists is not None:
             account = f"{self.provider.name} {self._account.tenant}"

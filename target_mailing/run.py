@@ -27,6 +27,7 @@ from target_mailing.journal.journal import Journal, JournalError
 from target_mailing.journal.rejects_file import Rejects
 from target_mailing.lines import InputError, Lines
 from target_mailing.outcome import Outcome
+from target_mailing.plan.foresight import Foresight
 from target_mailing.router import Router
 
 __all__ = ["Run", "StdoutClosedError", "Terminated", "TooManyRejectsError"]
@@ -73,7 +74,7 @@ class Run:
         router: Router,
         jobs_in_flight: int,
         max_line_bytes: int,
-        is_plan: bool = False,
+        foresight: Foresight | None = None,
     ) -> None:
         """Make a run; nothing is read or sent yet.
 
@@ -86,7 +87,7 @@ class Run:
             router: finds the streams' destinations.
             jobs_in_flight: maximum number of batches under way at the same time.
             max_line_bytes: a longer line is an error.
-            is_plan: nothing is delivered, and no STATE leaves.
+            foresight: of a plan: nothing is delivered, and no STATE leaves.
         """
         self._journal = journal
         self._rejects = rejects
@@ -99,7 +100,7 @@ class Run:
             journal=journal,
             outcomes=self.outcomes,
             jobs_in_flight=jobs_in_flight,
-            is_plan=is_plan,
+            foresight=foresight,
             notify=self._inbox.put,
         )
         self.intake = Intake(
@@ -119,7 +120,7 @@ class Run:
         self._input_error: InputError | None = None
         self._state_at = float("-inf")
         self._may_release = True
-        self._is_plan = is_plan
+        self._is_plan = foresight is not None
         #: Why STATE or the rejects before it could not be written.
         self._release_error: Exception | None = None
         self._has_too_many_rejects = False

@@ -43,6 +43,8 @@ from target_mailing.journal.stores import FileStore, Store
 from target_mailing.lines import InputError
 from target_mailing.memory import open_memory
 from target_mailing.places import default_folder, journal_hash_key, journal_store, place_of, refuse_missing_journal
+from target_mailing.plan.foresight import Foresight
+from target_mailing.plan_report import PlanReport
 from target_mailing.registry import SETTINGS, chosen
 from target_mailing.router import Router
 from target_mailing.run import Run, Terminated
@@ -113,12 +115,12 @@ class TargetMailing(MailingPlugin, Target):
         if source is None and sys.stdin is None:  # as in `<&-`
             raise InputError("Standard input is closed, so there is nothing to deliver. Pipe the tap's output into it.")
         self._check_settings()
-        is_plan = self._is_plan
         with ExitStack() as opened:
             router = opened.enter_context(closing(self._router()))
             router.check(self.config)
-            journal, rejects = open_memory(self.config, *self._places(router), is_plan=is_plan)
-            router.lists = locks = ListLocks(locks_folder(), journal, leaves_note=not is_plan)
+            foresight = self._foresight(router)
+            journal, rejects = open_memory(self.config, *self._places(router), foresight=foresight)
+            router.lists = locks = ListLocks(locks_folder(), journal, leaves_note=foresight is None)
             for one in (journal, rejects, locks):
                 opened.enter_context(closing(one))
             self._run = run = Run(
@@ -130,10 +132,13 @@ class TargetMailing(MailingPlugin, Target):
                 router=router,
                 jobs_in_flight=router.jobs_in_flight,
                 max_line_bytes=positive("max_line_bytes", value_of("max_line_bytes", self.config)),
-                is_plan=is_plan,
+                foresight=foresight,
             )
             opened.callback(run.delivery.stop)
             opened.push(partial(self._summarise, run, rejects))
+            if foresight is not None:
+                report = PlanReport(self.config, foresight, run.outcomes, router)
+                opened.push(lambda failure, *_: report(failure))
             try:
                 run(source)
             except Terminated as stop:
@@ -160,6 +165,12 @@ class TargetMailing(MailingPlugin, Target):
     def would_change(self) -> bool:
         """Whether the plan that has ended would change something at the provider."""
         return self._run is not None and would_change(self._run.outcomes)
+
+    def _foresight(self, router: Router) -> Foresight | None:
+        if router.gate is None:
+            return None
+        path, most, shows = (value_of(name, self.config) for name in ("plan_path", "plan_sample", "plan_contacts"))
+        return Foresight(router.gate, most=0 if path is None else most, shows_contacts=shows is True)
 
     def _router(self) -> Router:
         user_agent = f"{self.name}/{self.plugin_version}"

@@ -113,7 +113,7 @@ class Bucket:
         self._encryption = encryption
         self._session = session
         self._region = region
-        self._reads_only = connection.get("reads_only", False)
+        self._reads_only = connection.get("gate") is not None
         connection["pace"] = Pace(floor=2.0)  # S3 takes thousands of requests a second
         endpoint = urlsplit(endpoint_url or session.endpoints("s3", [region])[region])
         in_host = (endpoint.hostname or "").endswith(_AWS_HOSTS) and _IS_HOST(name)

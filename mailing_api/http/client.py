@@ -28,7 +28,7 @@ from mailing_api.http.failures import Way
 from mailing_api.http.network import Addresses, Network
 from mailing_api.http.pace import Pace
 from mailing_api.http.proxies import proxy_for
-from mailing_api.http.read_only import refuse_writing
+from mailing_api.http.read_only import ReadOnly, let_through
 from mailing_api.http.retry import RetryPolicy, parse_retry_after, retry_delay
 from mailing_api.http.urls import check_encrypted, parse
 
@@ -70,7 +70,7 @@ class Connection(TypedDict, total=False):
     allow_http: bool
     transport: httpx.BaseTransport | None
     sleep: Callable[[float], None]
-    reads_only: bool
+    gate: ReadOnly | None
 
 
 class HttpClient:
@@ -99,7 +99,7 @@ class HttpClient:
         explains_absence: bool = False,
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
-        reads_only: bool = False,
+        gate: ReadOnly | None = None,
     ) -> None:
         """Make a client; no request is sent.
 
@@ -126,7 +126,7 @@ class HttpClient:
                 the base URL, comes from a proxy or gateway and does not mean that the object does not exist.
             transport: replaces the network, for tests.
             sleep: waits between attempts.
-            reads_only: refuse requests that may write.
+            gate: lets requests through that only read; None for all.
 
         Raises:
             ConfigurationError: the base URL, a proxy or a file of certificates cannot be used.
@@ -147,7 +147,7 @@ class HttpClient:
         self._retry = retry or RetryPolicy()
         self._pace = pace or Pace()
         self._sleep = sleep
-        self._reads_only = reads_only
+        self._gate = gate
         is_encrypted = url.scheme == "https"
         self._client = httpx.Client(
             base_url=url,
@@ -228,7 +228,7 @@ class HttpClient:
             MailingError: see `mailing_api.errors`; `maybe_done` says that the work may have been done.
         """
         name = f"{self._name}: {method} {route}"
-        refuse_writing(name, method, reads=reads or not self._reads_only)
+        let_through(self._gate, name, method, reads=reads)
         own_headers = {**({} if content is None else {"Content-Type": content_type}), **(headers or {})}
         own_pace = pace or self._pace
         attempt = 0

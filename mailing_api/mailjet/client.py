@@ -65,6 +65,8 @@ class MailjetClient:
         self._base_url = _VERSION.sub("", base_url.rstrip("/"))
         #: Distinguishes this account from others with the same label; holds no secret.
         self.identity = hashlib.blake2b(f"{self._base_url} {api_key}".encode(), digest_size=4).hexdigest()
+        #: Of a run that only reads.
+        self.gate = connection.get("gate")
         self._http = HttpClient(
             provider="Mailjet",
             account=account,

@@ -58,7 +58,7 @@ class PostgridClient:
     ) -> None:
         self.account = account
         self._live = live
-        connection["pace"] = connection.get("pace") or postgrid_pace()
+        self.pace = connection["pace"] = connection.get("pace") or postgrid_pace()
         url = endpoint(base_url)
         #: The endpoint, the same for all spellings. Several keys may open one account; IDs of lists are unique.
         self.tenant = canonical(httpx.URL(url))

@@ -94,6 +94,8 @@ class SesClient:
         self.account = account
         self.regions = tuple(dict.fromkeys(regions))
         self._rate = requests_per_second
+        #: Calls of each operation per second, at most.
+        self.operation_rate = requests_per_second
         self._sleep = connection.get("sleep", time.sleep)
         self._paces: dict[tuple[str, str], Pace] = {}
         self._session = AwsSession(
@@ -111,6 +113,8 @@ class SesClient:
         connection["pace"] = connection.get("pace") or Pace()
         connection["retry"] = connection.get("retry") or _PATIENCE
         self._connection = connection
+        #: Of a run that only reads.
+        self.gate = connection.get("gate")
         trusted = self._session.authorities()
         endpoints = dict.fromkeys(self.regions, endpoint_url) if endpoint_url else self._endpoints()
         self._endpoint_urls = endpoints

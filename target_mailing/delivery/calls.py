@@ -12,6 +12,7 @@ from mailing_api.http.threads import DaemonPool
 from target_mailing.delivery.batch import Batch
 from target_mailing.destination import Again, Progress, Step, Work
 from target_mailing.journal.journal import Journal
+from target_mailing.plan.foresight import Foresight
 
 __all__ = ["Calls", "Running"]
 
@@ -31,20 +32,26 @@ class Calls:
     """The threads that take the steps of batches. The thread that owns the batches takes their results."""
 
     def __init__(
-        self, journal: Journal, *, workers: int, is_plan: bool, notify: Callable[[Callable[[], None]], None]
+        self,
+        journal: Journal,
+        *,
+        workers: int,
+        foresight: Foresight | None,
+        notify: Callable[[Callable[[], None]], None],
     ) -> None:
         """Make the threads; they start when first needed.
 
         Args:
             journal: whose name steps are given.
-            is_plan: steps are foreseen instead of taken, and nothing is undone.
+            foresight: of a plan: steps are foreseen instead of taken, and nothing is undone.
             workers: steps taken at the same time, if the threads suffice; others poll jobs.
             notify: takes, from other threads, a call for the owning thread to make.
         """
         self._journal_name = journal.name
-        self.is_plan = is_plan
+        self._foresight = foresight
+        self.is_plan = foresight is not None
         #: Of the ends of batches, which a plan only foresees.
-        self.log_level = logging.DEBUG if is_plan else logging.INFO
+        self.log_level = logging.DEBUG if self.is_plan else logging.INFO
         self._workers = DaemonPool(min(workers, _MOST_WORKERS), "steps")
         self._pollers = DaemonPool(_POLLERS, "polls")
         self._looking = 0
@@ -75,8 +82,8 @@ class Calls:
     def take(self, batch: Batch, then: Callable[[Batch, Future[Progress]], None]) -> None:
         """Take the current step of a batch."""
         step, work = batch.step, self.work(batch)
-        if self.is_plan:
-            self._call(self._workers, lambda: step.foresee(work), lambda future: then(batch, future))
+        if (foresight := self._foresight) is not None:
+            self._call(self._workers, lambda: self._foresee(foresight, batch, work), lambda it: then(batch, it))
             return
         if not step.repeatable:
             self.submitting[batch.number] = batch
@@ -84,6 +91,12 @@ class Calls:
             self.look(lambda: step.run(work), lambda future: then(batch, future))
         else:
             self._call(self._workers, lambda: step.run(work), lambda future: then(batch, future))
+
+    def _foresee(self, foresight: Foresight, batch: Batch, work: Work) -> Progress:
+        progress = batch.step.foresee(work)
+        seen = foresight.look(batch.queue.destination, batch.step, work, progress)
+        self._notify(lambda: foresight.note(seen))
+        return progress
 
     def follows(self, step: Step) -> bool:
         """Whether a step polls a job; a plan has none."""

@@ -30,6 +30,7 @@ from target_mailing.delivery.result import BatchResult
 from target_mailing.delivery.slots import Slots
 from target_mailing.destination import Again, Candidate, Destination, Done, Finished, Progress, Refusal, Step
 from target_mailing.journal.journal import Journal, StoredBatch
+from target_mailing.plan.foresight import Foresight
 from target_mailing.row import Row, size_of
 from target_mailing.settings import StreamSettings
 
@@ -47,7 +48,7 @@ class Delivery:
         journal: Journal,
         outcomes: Outcomes,
         jobs_in_flight: int,
-        is_plan: bool,
+        foresight: Foresight | None,
         notify: Callable[[Callable[[], None]], None],
     ) -> None:
         """Make a delivery with nothing under way.
@@ -56,12 +57,12 @@ class Delivery:
             journal: the local memory.
             outcomes: counts how rows end.
             jobs_in_flight: batches under way at the same time.
-            is_plan: steps are foreseen instead of taken.
+            foresight: of a plan: steps are foreseen instead of taken.
             notify: takes, from other threads, a call for the owning thread to make.
         """
         self._journal = journal
         self._outcomes = outcomes
-        self._calls = Calls(journal, workers=jobs_in_flight, is_plan=is_plan, notify=notify)
+        self._calls = Calls(journal, workers=jobs_in_flight, foresight=foresight, notify=notify)
         self.queues = Queues()
         self.closing = Closing()
         self._slots = Slots(jobs_in_flight)
@@ -329,8 +330,6 @@ class Delivery:
         batch.lost_at = time.time()
         self._slots.free(batch)
         self._doubts.add(batch)
-
-    # Results
 
     def _over(self, batch: Batch, verdict: Verdict) -> None:
         if isinstance(verdict, Candidate):

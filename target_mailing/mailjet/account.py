@@ -32,6 +32,11 @@ class MailjetAccount(Account):
         """By endpoint and API key."""
         return self._client.tenant
 
+    @property
+    def rate(self) -> float | None:
+        """Of its client."""
+        return self._client.rate
+
     def close(self) -> None:
         """Close the connections."""
         self._client.close()

@@ -72,6 +72,10 @@ class ManageContacts(Step):
         """The same, by the calls of a plan, which only read."""
         return self.run(work)
 
+    def more_calls(self, work: Work) -> int:  # noqa: ARG002
+        """They are counted one by one."""
+        return 0
+
     def _deliver(self, row: EncodedContact, action: str, answered: int) -> Refusal | Effect | bool:
         """The row's refusal, or its effect if known, or whether it is withheld; `answered` as in `about_one`."""
         contact = decoded(row.content)

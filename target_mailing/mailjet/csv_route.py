@@ -119,6 +119,10 @@ class FollowImport(FollowJob[CsvImport]):
         """The import."""
         return self.client.csv_import(int(job_id))
 
+    def foresee(self, work: Work) -> Progress:
+        """The job completes without errors."""
+        return Finished(withheld=work.withheld)
+
     def ended(self, job_id: str, job: CsvImport, work: Work) -> Progress:
         """Finish if nothing went wrong; else note how the import ended."""
         noted = {"status": job.status, "errors": job.errors}

@@ -8,13 +8,14 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from typing import Any, Final
 
 import msgspec
 
-from mailing_api.errors import ConfigurationError
-from mailing_api.mailjet.answers import name_of
+from mailing_api.errors import ConfigurationError, NotFound, RequestRefused
+from mailing_api.mailjet.answers import name_of, values_of
 from mailing_api.mailjet.client import MailjetClient
 from mailing_api.mailjet.contacts import ContactCalls
 from mailing_api.mailjet.jobs import Job
@@ -25,14 +26,14 @@ from target_mailing.contacts.properties import PropertyNames
 from target_mailing.contacts.row_address import not_addable, require_valid
 from target_mailing.destination import Again, Destination, Finished, Step
 from target_mailing.mailjet.actions import ACTIONS, ADDING, BY_ADDRESS
-from target_mailing.mailjet.contact import encoded, encoded_all, form_of, overlaid
+from target_mailing.mailjet.contact import decoded, encoded, encoded_all, form_of, overlaid
 from target_mailing.mailjet.contact_route import ManageContacts
 from target_mailing.mailjet.csv_file import cut, files
 from target_mailing.mailjet.csv_route import FollowImport, Import, ReadImportErrors, Upload
 from target_mailing.mailjet.foreseen import ForeseenCalls, ForeseenOptOuts
 from target_mailing.mailjet.json_route import Follow, ReadConsent, ReadJobErrors, Submit
 from target_mailing.mailjet.properties import FIELDS, NAME, TEXT, datatype_of
-from target_mailing.mailjet.read_back import ContactReadBack
+from target_mailing.mailjet.read_back import ContactReadBack, is_same
 from target_mailing.mailjet.refusals import UnknownProperties
 from target_mailing.mailjet.setup import define_properties, find_list
 from target_mailing.settings import StreamSettings
@@ -194,7 +195,8 @@ class MailjetDestination(Destination):
 
     @cached_property
     def _calls(self) -> ContactCalls:
-        return ForeseenCalls(self._client) if self._dry_run else ContactCalls(self._client)
+        gate = self._client.gate
+        return ContactCalls(self._client) if gate is None else ForeseenCalls(self._client, gate.foresee)
 
     def running_jobs(self, jobs: Collection[str]) -> Mapping[str, Again | None]:
         """Those of these jobs that the newest of the listing show; which kinds it shows is unverified."""
@@ -210,6 +212,20 @@ class MailjetDestination(Destination):
     def read_back(self, verdict: Finished, doubtful: Sequence[int]) -> Step:
         """Reads each contact and its memberships."""
         return ContactReadBack(verdict, doubtful, self._client, self._lists)
+
+    def changes(self, contact: EncodedContact) -> Mapping[str, tuple[Any, Any]]:
+        """The name, and properties as Mailjet shows them."""
+        form = decoded(contact.content)
+        after = ({} if form.Name is None else {"name": form.Name}) | form.Properties
+        before: dict[str, Any] = {}
+        if after:
+            with suppress(NotFound, RequestRefused):
+                before["name"] = self._client.one("contact", contact.email).get("Name")
+                data = values_of(self._client.one("contactdata", contact.email))
+                before |= {str(item.get("Name")): item.get("Value") for item in data}
+        return {
+            name: (before.get(name), value) for name, value in after.items() if not is_same(value, before.get(name))
+        }
 
     def create_properties(self, types: Mapping[str, Collection[str]]) -> None:
         """Define a static property for each column, with the type of its values.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -41,31 +41,39 @@ class ForeseenOptOuts:
 class ForeseenCalls(ContactCalls):
     """The calls of a plan: those that write only note what they would change, and those that read show it."""
 
-    def __init__(self, client: MailjetClient) -> None:
-        """Note nothing yet."""
+    def __init__(self, client: MailjetClient, count: Callable[[int], None]) -> None:
+        """Take what counts calls that are not made."""
         super().__init__(client)
+        self._count = count
         self._foreseen = Foreseen()
 
     def find(self, email: str) -> Row | None:
         """The contact, also one that the plan would have created."""
-        return super().find(email) if self._foreseen.of(email) is None else {"Email": email}
+        if self._foreseen.of(email) is None:
+            return super().find(email)
+        self._count(1)
+        return {"Email": email}
 
     def opt_outs(self, email: str) -> dict[int, bool]:
         """Its lists, as the plan would have changed them."""
         if (found := self._foreseen.of(email)) is None:
             return super().opt_outs(email)
+        self._count(1)
         return msgspec.json.decode(found, type=dict[int, bool])
 
-    def put(self, email: str, name: str | None, found: Row | None) -> str:  # noqa: ARG002 - its name changes nothing
+    def put(self, email: str, name: str | None, found: Row | None) -> str:
         """Note that the contact exists."""
+        self._count(int(found is None or (name is not None and found.get("Name") != name)))
         self._note(email, self._now(email))
         return email
 
-    def set_values(self, contact: int | str, values: Mapping[str, Any]) -> None:
+    def set_values(self, contact: int | str, values: Mapping[str, Any]) -> None:  # noqa: ARG002
         """Nothing of a contact's values is read."""
+        self._count(1)
 
     def act_on_lists(self, contact: int | str, actions: Mapping[int, str]) -> None:
         """Note the contact's lists."""
+        self._count(1)
         lists = self._now(str(contact))
         for list_id, action in actions.items():
             if action == ACTIONS.remove:
@@ -76,8 +84,12 @@ class ForeseenCalls(ContactCalls):
         self._note(str(contact), lists)
 
     def _now(self, email: str) -> dict[int, bool]:
+        found = self._foreseen.of(email)
+        if found is not None:
+            return msgspec.json.decode(found, type=dict[int, bool])
+        self._count(-1)  # which a run does not ask
         try:
-            return self.opt_outs(email)
+            return super().opt_outs(email)
         except NotFound:
             return {}
 

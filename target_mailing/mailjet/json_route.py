@@ -147,6 +147,10 @@ class Follow(FollowJob[Job]):
         """The job, as the route that started it shows it."""
         return self.client.job(int(job_id), list_id=self.list_id)
 
+    def foresee(self, work: Work) -> Progress:
+        """The job completes without errors."""
+        return Finished(withheld=work.withheld)
+
     def ended(self, job_id: str, job: Job, work: Work) -> Progress:
         """Finish if nothing went wrong; else note how the job ended."""
         sent = work.sent

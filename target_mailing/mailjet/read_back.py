@@ -26,7 +26,7 @@ from target_mailing.destination import Finished, Refusal, Work
 from target_mailing.mailjet.actions import ACTIONS
 from target_mailing.mailjet.contact import decoded
 
-__all__ = ["ContactReadBack", "has_effect_of", "has_values", "judged_by_count"]
+__all__ = ["ContactReadBack", "has_effect_of", "has_values", "is_same", "judged_by_count"]
 
 logger = logging.getLogger("target-mailing.mailjet")
 
@@ -146,10 +146,11 @@ def has_effect_of(action: str, lists: Sequence[int], memberships: Sequence[Mappi
 def has_values(sent: Mapping[str, Any], stored: Sequence[Mapping[str, Any]]) -> bool:
     """Whether the values from `contactdata`, all of them strings, are those sent; None is no value."""
     values = {str(item.get("Name")): item.get("Value") for item in stored}
-    return all(_is_same(value, values.get(name)) for name, value in sent.items())
+    return all(is_same(value, values.get(name)) for name, value in sent.items())
 
 
-def _is_same(sent: Any, stored: Any) -> bool:
+def is_same(sent: Any, stored: Any) -> bool:
+    """Whether a value from `contactdata`, a string, is the value that is sent."""
     if sent is None or sent == "":
         return stored is None or stored == ""
     try:

@@ -7,18 +7,20 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from target_mailing.journal.journal import Reject
+from target_mailing.plan.foresight import Foresight
 
 __all__ = ["UnwrittenRejects"]
 
 
 class UnwrittenRejects:
-    """Takes rejects and keeps none: the outcomes count them."""
+    """Takes rejects and shows some of them: the outcomes count them."""
 
     path = Path()
     rows = left = 0
 
-    def __init__(self) -> None:
-        """Begin with none."""
+    def __init__(self, foresight: Foresight) -> None:
+        """Take what shows some of them."""
+        self._foresight = foresight
         self.earlier: Counter[str] = Counter()
 
     @property
@@ -33,7 +35,9 @@ class UnwrittenRejects:
         """Rejects of earlier runs are rejects of this one."""
 
     def write(self, rejects: Sequence[Reject]) -> None:
-        """Write nothing."""
+        """Show some of them."""
+        for reject in rejects:
+            self._foresight.note_reject(reject.stream, reject.code, reject.record)
 
     def close(self) -> None:
         """Nothing is open."""

@@ -42,6 +42,11 @@ class PostgridAccount(Account):
         """By endpoint."""
         return self._client.tenant
 
+    @property
+    def rate(self) -> float | None:
+        """Of its client."""
+        return self._client.pace.rate
+
     def close(self) -> None:
         """Close the connections."""
         if self._links is not None:

@@ -49,7 +49,7 @@ class ImportList(TargetList):
         self.replaces = replace
         self._allow_duplicates = allow_duplicates
         self._began = time.time()
-        self._is_marked = False
+        self._is_checked = self._is_marked = False
         if self.metadata.get(_REPLACING) and not replace:
             raise ConfigurationError(
                 "Setting `postgrid_replace`: a run that replaces the list did not finish, so contacts may be on the "
@@ -86,13 +86,17 @@ class ImportList(TargetList):
 
     def check(self, journal: str) -> None:
         """Check that this journal may fill the list, which may not exist yet; arguments and errors as for `admit`."""
-        if self.id and not (self.replaces or self._allow_duplicates or self.belongs_to(journal)):
+        if self._is_checked or not self.id:
+            return
+        if not (self.replaces or self._allow_duplicates or self.belongs_to(journal)):
             raise ConfigurationError(
                 "Setting `journal`: the list was filled with another journal, so this one does not know all contacts "
                 "on it, and a contact that is sent again would get two letters. Use the other journal if it was the "
                 "only one, replace the list with `postgrid_replace: true`, or accept that with "
                 "`postgrid_allow_duplicate_import: true`."
             )
+        self._is_checked = True
+        self._is_checked = True
 
     def check_mark(self) -> None:
         """Before imports are taken off the list: check that no other run has begun to replace it.

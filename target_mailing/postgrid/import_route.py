@@ -66,7 +66,11 @@ class Plan(Step):
     def foresee(self, work: Work) -> Progress:
         """Check it; nothing is marked."""
         self.mailing_list.check(work.journal)
-        return Done({})
+        return Done({"parts": len(_by_country(work))})
+
+    def more_calls(self, work: Work) -> int:  # noqa: ARG002
+        """The list is marked once a run, in some calls more."""
+        return 0
 
     def undo(self, work: Work) -> None:
         """Delete the files of the batch that exist."""
@@ -107,6 +111,10 @@ class CreateImports(Step):
                 raise
             imports.append({"id": import_id, "begin": begin, "end": end})
         return _created(imports)
+
+    def more_calls(self, work: Work) -> int:
+        """One for each country; by link also the file, and whether it can be read."""
+        return int(work.evidence["plan"]["parts"]) * (1 if self.links is None else 3)
 
     def _create(self, file: File, metadata: dict[str, str], name: str) -> str:
         content: bytes | str = file.content
@@ -173,6 +181,10 @@ class Validate(Step):
             imports.append(entry | counts | {"usable": now.usable, "errors": [*now.errors], "notes": [*now.notes]})
         return Done({"found": imports})
 
+    def more_calls(self, work: Work) -> int:
+        """One look at each."""
+        return int(work.evidence["plan"]["parts"])
+
 
 @dataclass(frozen=True)
 class Clear(Step):
@@ -185,6 +197,10 @@ class Clear(Step):
         """Delete one after the other."""
         clear(self.links, work)
         return Done({})
+
+    def more_calls(self, work: Work) -> int:
+        """One for each file."""
+        return int(work.evidence["plan"]["parts"])
 
 
 def clear(links: Links | None, work: Work) -> None:
@@ -224,6 +240,14 @@ class Check(Step):
             else:
                 self.client.delete_import(entry["id"])
         return Done({"ids": ids}, refused=refused)
+
+    def foresee(self, work: Work) -> Progress:
+        """All imports hold all of their rows."""
+        return Done({"ids": [f"foreseen_{part}" for part in range(work.evidence["plan"]["parts"])]})
+
+    def more_calls(self, work: Work) -> int:  # noqa: ARG002
+        """An import without refused rows has no report."""
+        return 0
 
     def _omitted(self, entry: dict[str, Any]) -> dict[int, str] | str:
         """By position in the import, why rows were omitted; or why the import cannot be used."""
@@ -272,6 +296,14 @@ class Judge(Step):
             return Done({"reason": trouble, "ids": work.evidence["check"]["ids"]})
         return Finished(job=work.evidence["imports"]["job"])
 
+    def foresee(self, work: Work) -> Progress:  # noqa: ARG002
+        """The job succeeds."""
+        return Finished()
+
+    def more_calls(self, work: Work) -> int:  # noqa: ARG002
+        """None."""
+        return 0
+
 
 @dataclass(frozen=True)
 class Undone(Step):
@@ -312,6 +344,11 @@ class Collect(Step):
             return Finished()
         return Done({"ids": old[:MAX_IMPORTS]})
 
+    def foresee(self, work: Work) -> Progress:  # noqa: ARG002
+        """Earlier imports leave, if there are any: whether the list is marked shows only in a delivery."""
+        imports = self.client.imports_with(_LIST, self.mailing_list.id)
+        return Done({"ids": sorted(imports)})
+
 
 @dataclass(frozen=True)
 class DeleteOld(Step):
@@ -331,3 +368,11 @@ class DeleteOld(Step):
         for import_id in work.evidence["collect"]["ids"]:
             self.client.delete_import(import_id)
         return Again(0.0, rewind=True)
+
+    def foresee(self, work: Work) -> Progress:  # noqa: ARG002
+        """The list is replaced."""
+        return Finished()
+
+    def more_calls(self, work: Work) -> int:
+        """Each import is deleted."""
+        return len(work.evidence["collect"]["ids"])

@@ -119,6 +119,15 @@ class Submit(Step):
                 raise
             return Again(seconds)
 
+    def foresee(self, work: Work) -> Progress:
+        """Jobs for all IDs."""
+        ids = self.find(work)
+        return Done({"ids": ids, "rest": [], "gone": [], **({} if any(ids) else {"none": True})})
+
+    def more_calls(self, work: Work) -> int:
+        """For each job the list is read, and the job is posted."""
+        return 2 * -(-len({*chain(*self.find(work))}) // MAX_CONTACTS)
+
     def _submit(self, ids: list[str], noted: dict[str, Any], work: Work) -> Progress:
         now = self._read_list()
         refusal: RequestRefused | None = None
@@ -185,6 +194,15 @@ class Follow(Step):
     after: str = "submit"
     forgets: bool = False
     watches = True
+
+    def foresee(self, work: Work) -> Progress:  # noqa: ARG002
+        """The job succeeds."""
+        return Done({"trouble": "", "shown": True})
+
+    def more_calls(self, work: Work) -> int:
+        """One look at each job."""
+        ids = {*chain(*work.evidence[self.after]["ids"])}
+        return -(-len(ids) // MAX_CONTACTS)
 
     def run(self, work: Work) -> Progress:
         """Poll once."""

@@ -20,7 +20,7 @@ from target_mailing.ses.contact import TOPIC_PREFIX, fields_of
 from target_mailing.ses.contact_list import ContactList
 from target_mailing.ses.destination import Contacts, Suppressions
 from target_mailing.ses.direct_route import MAX_ROWS
-from target_mailing.ses.foreseen import ForeseenStates, ForeseenWriter, UnusedWriter
+from target_mailing.ses.foreseen import ForeseenStates, ForeseenWriter, UncheckedWriter
 from target_mailing.ses.list import ACTIONS
 from target_mailing.ses.provider import OWN_SETTINGS, PROVIDER
 from target_mailing.ses.setup import existing_lists, topics_of
@@ -82,6 +82,11 @@ class SesAccount(Account):
         """By endpoint, region and AWS account."""
         return self._client.tenant(self._region)
 
+    @property
+    def rate(self) -> float | None:
+        """Of its client."""
+        return self._client.operation_rate
+
     def close(self) -> None:
         """Close the connections."""
         if self._stage is not None:
@@ -107,18 +112,19 @@ class SesAccount(Account):
         has_imports = self._stage is not None and settings.route != "direct"
         self._check_account(has_imports=has_imports)
         where = f"ses:{self.label}:{self._region}"
+        gate = self._client.gate
         destination: Destination
         if self._suppresses:
-            kind = UnusedWriter if dry_run else SesWriter
-            suppressions = SuppressionList(kind(self._client, self._region), may_remove=self._may_unsuppress)
+            writer = self._writer if gate is None else UncheckedWriter(self._client, self._region, gate.foresee)
+            suppressions = SuppressionList(writer, may_remove=self._may_unsuppress)
             destination = Suppressions(
                 suppressions, where=where, name="suppression-list", settings=settings, stage=self._stage
             )
         else:
             name = settings.lists[0]
             topics = self._topics_of(name, settings, dry_run=dry_run)
-            foreseen = ForeseenStates() if dry_run else None
-            writer = self._writer if foreseen is None else ForeseenWriter(self._writer.client, self._region, foreseen)
+            foreseen = None if gate is None else ForeseenStates(gate.foresee)
+            writer = self._writer if foreseen is None else ForeseenWriter(self._client, self._region, foreseen)
             contacts = ContactList(writer, name, preserves=self._preserves, foreseen=foreseen)
             destination = Contacts(
                 contacts, topics, where=where, name=f"contact-list:{name}", settings=settings, stage=self._stage

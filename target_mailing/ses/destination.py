@@ -5,7 +5,7 @@ docs/ses.md has the facts, and which of them are unverified.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, Literal
 
 import msgspec
@@ -125,6 +125,7 @@ class Contacts(_Destination):
     def __init__(self, contact_list: ContactList, topics: Sequence[str], **options: Any) -> None:
         """Take the list, the names of its topics, and the options of every destination here."""
         super().__init__(contact_list, fields_of(topics), **options)
+        self._contact_list = contact_list
         self._topics = frozenset(topics)
 
     def encode(self, contact: MappedContact, action: str) -> bytes:
@@ -140,6 +141,13 @@ class Contacts(_Destination):
             for at, no in not_addable([contact.email or "" for contact in contacts], ascii_only=True).items():
                 contents[at] = no
         return contents
+
+    def changes(self, contact: EncodedContact) -> Mapping[str, tuple[Any, Any]]:
+        """Attributes of the row replace all others; topics have their own names."""
+        content = _decode(contact.content)
+        after = ({} if content.attributes is None else {"attributes": content.attributes}) | dict(content.topics)
+        before = self._contact_list.fields_now(contact.email) if after else {}
+        return {name: (before.get(name), value) for name, value in after.items() if before.get(name) != value}
 
     def declined(self, contact: bytes) -> Collection[str]:
         """Topics."""

@@ -52,6 +52,10 @@ class Deliver(Step):
         """The same, by the writer of a plan, which sends nothing."""
         return self.run(work)
 
+    def more_calls(self, work: Work) -> int:  # noqa: ARG002
+        """They are counted one by one."""
+        return 0
+
     def _probe_size(self) -> None:
         """Make a call that sends nothing of a row."""
         writer = self.ses_list.writer

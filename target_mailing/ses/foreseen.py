@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
 from mailing_api.addresses import fold_address
 from mailing_api.errors import NotFound
-from mailing_api.ses.client import SesClient
 from mailing_api.ses.writer import SesWriter
 from target_mailing.plan.foreseen import Foreseen
 from target_mailing.ses.contact import State
 from target_mailing.ses.lookup import LookedUp
 
-__all__ = ["ForeseenStates", "ForeseenWriter", "UnusedWriter"]
+__all__ = ["ForeseenStates", "ForeseenWriter", "UncheckedWriter"]
 
 
 class ForeseenStates:
     """The contacts that a plan would have changed."""
 
-    def __init__(self) -> None:
-        """Note nothing yet."""
+    def __init__(self, count: Callable[[int], None]) -> None:
+        """Take what counts calls that are not made."""
+        self.count = count
         self._foreseen = Foreseen()
 
     def note(self, email: str, state: State | None) -> None:
@@ -50,47 +51,49 @@ class ForeseenStates:
         )
 
 
+@dataclass(frozen=True)
 class ForeseenWriter(SesWriter):
     """The writer of a plan: it only notes what it would write of contacts."""
 
-    def __init__(self, client: SesClient, region: str, foreseen: ForeseenStates) -> None:
-        """Take where to note it."""
-        super().__init__(client, region)
-        object.__setattr__(self, "_foreseen", foreseen)
-
-    _foreseen: ForeseenStates
+    foreseen: ForeseenStates
 
     def create_contact(self, contact_list: str, email: str, members: Mapping[str, Any]) -> bool:
         """Note a new contact, unless there is one."""
-        if self._is_there(contact_list, email):
-            return False
-        self._note(email, members)
-        return True
+        if self.foreseen.has(email):
+            self.foreseen.count(1)
+            is_there = self.foreseen.of(email) is not None
+        else:
+            is_there = self._is_there(contact_list, email)
+        if not is_there:
+            self._note(email, members)
+        return not is_there
 
-    def update_contact(self, contact_list: str, read_members: Callable[[], Mapping[str, Any] | None]) -> bool:
-        """Note a contact's new content."""
-        members = read_members()
-        if members is None or not self._is_there(contact_list, members["EmailAddress"]):
-            return False
-        self._note(members["EmailAddress"], members)
-        return True
+    def update_contact(
+        self,
+        contact_list: str,  # noqa: ARG002 - it has one list
+        read_members: Callable[[], Mapping[str, Any] | None],
+    ) -> bool:
+        """Note the new content of a contact, which was just read."""
+        if (members := read_members()) is not None:
+            self.foreseen.count(1)
+            self._note(members["EmailAddress"], members)
+        return members is not None
 
     def delete_contact(
         self,
-        contact_list: str,  # noqa: ARG002 - a plan has one list
+        contact_list: str,  # noqa: ARG002 - it has one list
         read_members: Callable[[], Mapping[str, Any] | None],
     ) -> bool:
         """Note that a contact is deleted."""
         if (members := read_members()) is not None:
-            self._foreseen.note(members["EmailAddress"], None)
+            self.foreseen.count(1)
+            self.foreseen.note(members["EmailAddress"], None)
         return members is not None
 
     def _note(self, email: str, members: Mapping[str, Any]) -> None:
-        self._foreseen.note(email, State.of({"AttributesData": None, **members, "EmailAddress": email}))
+        self.foreseen.note(email, State.of({"AttributesData": None, **members, "EmailAddress": email}))
 
     def _is_there(self, contact_list: str, email: str) -> bool:
-        if self._foreseen.has(email):
-            return self._foreseen.of(email) is not None
         try:
             self.client.contact(self.region, contact_list, email)
         except NotFound:
@@ -98,12 +101,18 @@ class ForeseenWriter(SesWriter):
         return True
 
 
-class UnusedWriter(SesWriter):
+@dataclass(frozen=True)
+class UncheckedWriter(SesWriter):
     """The writer of a plan for the suppression list: no outcome depends on what it would have changed."""
 
-    def suppress(self, email: str, reason: str) -> None:
+    count: Callable[[int], None]
+
+    def suppress(self, email: str, reason: str) -> None:  # noqa: ARG002
         """Send nothing."""
+        self.count(1)
 
     def unsuppress(self, read_members: Callable[[], Mapping[str, Any] | None]) -> bool:
         """Send nothing; whether the list has the address."""
-        return read_members() is not None
+        is_there = read_members() is not None
+        self.count(int(is_there))
+        return is_there

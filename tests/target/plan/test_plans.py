@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from hypothesis import given
 
 from mailing_sandbox.server import Sandbox
 from tests.searching import machine
+from tests.target.conftest import state
 from tests.target.machines import keys_of_one_person
 from tests.target.plan.worlds import RUNS, address, world
 
@@ -48,3 +50,28 @@ def test_a_plan_has_the_numbers_of_the_run_and_writes_nothing(sandbox, name, run
             run = here.account.deliver(messages, batch_rows=size)
             assert (plan.error, run.error) == (None, None)
             assert numbers(plan) == numbers(run)
+
+
+def rows_of(world, number, changed):
+    """So many rows of as many people."""
+    rows = [world.row(key, 0, "plain", changed) for key in range(number)]
+    for key, row in enumerate(rows):
+        name = "email" if "email" in row["record"] else "address_line1"
+        row["record"][name] = f"person{key}@example.com" if name == "email" else f"{key} Mill Lane"
+    return [world.schema, *rows, state(1)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", WORLDS)
+def test_the_calls_of_a_plan_are_those_of_the_run(sandbox, tmp_path, name):
+    with world(name, sandbox, tmp_path) as here:
+        for changed in (False, True):
+            messages = rows_of(here, 60, changed)
+            path = tmp_path / "plan.json"
+            here.account.deliver(messages, mode="plan", batch_rows=20, plan_path=str(path))
+            plan = json.loads(path.read_text())
+            sandbox.counters.reset()
+            here.account.deliver(messages, batch_rows=20)
+            calls = sandbox.counters.total_calls
+            # The marks of a list, the test of a bucket, and batches cut so that a lost reply is found by its count.
+            assert abs(plan["calls"] - calls) <= calls / 10 + 5

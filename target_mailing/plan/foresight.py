@@ -1,0 +1,158 @@
+"""What a plan finds out beside the outcomes: jobs and calls, and for some rows what would become of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol, runtime_checkable
+
+import msgspec
+
+from mailing_api.http.read_only import ReadOnly
+from target_mailing.contacts.contact import EncodedContact
+from target_mailing.contacts.effects import effect_of
+from target_mailing.destination import Destination, Finished, Progress, Step, Work
+
+__all__ = ["Foresight", "Sample", "Seen", "ShowsContacts", "masked"]
+
+
+@runtime_checkable
+class ShowsContacts(Protocol):
+    """A destination whose provider shows the fields of a contact."""
+
+    def changes(self, contact: EncodedContact) -> Mapping[str, tuple[Any, Any]]:
+        """The fields that a row would change, by the names that people know: the values before and after.
+
+        Called from another thread.
+
+        Raises:
+            MailingError: the provider could not be asked.
+        """
+
+
+class Sample(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A row of a plan, as it is shown.
+
+    Attributes:
+        destination: where it goes; "" for a row that goes nowhere.
+        contact: its address, or its key where it has none; masked, unless contacts are shown.
+        fields: names of the fields that would change; None where the provider cannot be asked.
+        before: their values at the provider, if contacts are shown.
+        after: their values afterwards, if contacts are shown.
+    """
+
+    destination: str
+    contact: str
+    fields: list[str] | None = None
+    before: dict[str, Any] | None = None
+    after: dict[str, Any] | None = None
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """What a step showed.
+
+    Attributes:
+        destination: its name.
+        calls: that a run would make besides those of the plan.
+        jobs: that it would follow.
+        samples: with the kind of each.
+    """
+
+    destination: str
+    calls: int
+    jobs: int
+    samples: list[tuple[str, Sample]]
+
+
+class Foresight:
+    """Collects what steps show. One thread owns it; others only call `look`.
+
+    Attributes:
+        jobs: that a run would follow, by destination.
+        samples: rows by kind.
+    """
+
+    def __init__(self, gate: ReadOnly, *, most: int, shows_contacts: bool) -> None:
+        """Begin with nothing.
+
+        Args:
+            gate: counts the plan's own calls, and those that are foreseen one by one.
+            most: rows of each kind that are shown.
+            shows_contacts: in the clear.
+        """
+        self._gate = gate
+        self._most = most
+        self._shows_contacts = shows_contacts
+        self._more_calls = 0
+        self.jobs: Counter[str] = Counter()
+        self.samples: dict[str, list[Sample]] = {}
+
+    @property
+    def calls(self) -> int:
+        """Calls that a run would make."""
+        return self._gate.calls + self._more_calls
+
+    def look(self, destination: Destination, step: Step, work: Work, progress: Progress) -> Seen:
+        """What a step shows that was foreseen. Called from another thread.
+
+        Raises:
+            MailingError: a contact could not be looked up.
+        """
+        calls = step.more_calls(work)
+        samples = [*self._samples(destination, work, progress)] if isinstance(progress, Finished) else []
+        return Seen(destination.name, calls, int(step.watches and calls > 0), samples)
+
+    def note(self, seen: Seen) -> None:
+        """Take what a step showed."""
+        self._more_calls += seen.calls
+        self.jobs[seen.destination] += seen.jobs
+        for kind, sample in seen.samples:
+            self._add(kind, sample)
+
+    def note_reject(self, stream: str, code: str, record: bytes) -> None:
+        """Take a rejected row, of this stream; only its columns are shown."""
+        kind = f"rejected ({code})"
+        if self._is_wanted(kind):
+            row = msgspec.json.decode(record)
+            after = {"stream": stream, **row} if self._shows_contacts else None
+            self._add(kind, Sample("", stream, sorted(row), None, after))
+
+    def _add(self, kind: str, sample: Sample) -> None:
+        if self._is_wanted(kind):
+            self.samples.setdefault(kind, []).append(sample)
+
+    def _is_wanted(self, kind: str) -> bool:
+        return len(self.samples.get(kind, ())) < self._most
+
+    def _samples(self, destination: Destination, work: Work, finished: Finished) -> Iterator[tuple[str, Sample]]:
+        usual = str(effect_of(destination.actions, work.action))
+        kinds = {"withheld"} if finished.withheld else set()
+        kinds |= {usual, *map(str, finished.effects.values())}
+        if not any(map(self._is_wanted, kinds)):
+            return
+        withheld, taken = set(finished.withheld), Counter[str]()
+        for at in range(len(work.rows)):
+            kind = "withheld" if at in withheld else str(finished.effects.get(at, usual))
+            taken[kind] += 1
+            if taken[kind] <= self._most and self._is_wanted(kind):
+                yield kind, self._sample(destination, work.rows[at], sends=at not in withheld)
+            elif sum(taken.values()) >= self._most * len(kinds) and not any(map(self._is_wanted, kinds)):
+                return
+
+    def _sample(self, destination: Destination, row: EncodedContact, *, sends: bool) -> Sample:
+        name = row.email or (row.reference[-1] if row.reference else "")
+        contact = name if self._shows_contacts else masked(name)
+        if not (sends and isinstance(destination, ShowsContacts)):
+            return Sample(destination.name, contact)
+        with self._gate.aside():
+            changes = destination.changes(row)
+        if not self._shows_contacts:
+            return Sample(destination.name, contact, sorted(changes))
+        before, after = ({name: values[at] for name, values in changes.items()} for at in (0, 1))
+        return Sample(destination.name, contact, sorted(changes), before, after)
+
+
+def masked(name: str) -> str:
+    """An address, or a key, of which only its first letter and its domain are left."""
+    local, at, domain = name.rpartition("@")
+    return f"{(local or domain)[:1]}***{at}{domain if at else ''}"
