@@ -81,7 +81,10 @@ class PlanReport:
             "effects": outcomes.codes_of(Outcome.DELIVERED),
             **{str(outcome): outcomes.codes_of(outcome) for outcome in (Outcome.WITHHELD, Outcome.REJECTED)},
             "former_addresses_removed": outcomes.former_removed,
-            "jobs": dict(foresight.jobs),
+            "destinations": {
+                name: {"jobs": foresight.jobs[name], "contacts": {effect: n for effect, n in contacts.items() if n}}
+                for name, contacts in foresight.contacts.items()
+            },
             "calls": calls,
             "calls_per_second": rate,
             "seconds": None if rate is None else round(calls / rate, 1),
@@ -108,9 +111,11 @@ def _counts(found: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
 
 def _needs(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """What a delivery would take."""
-    for destination, jobs in found["jobs"].items():
-        if jobs:
-            yield f"jobs at {destination}", f"{jobs:,}"
+    for destination, needs in found["destinations"].items():
+        for effect, count in needs["contacts"].items():
+            yield f"{effect.replace('_', ' ')} at {destination}", f"{count:,}"
+        if needs["jobs"]:
+            yield f"jobs at {destination}", f"{needs['jobs']:,}"
     yield "calls, with one look at each job", f"{found['calls']:,}"
     if found["seconds"] is not None:
         yield f"seconds for them, at {found['calls_per_second']:g} calls a second", f"{found['seconds']:,.0f}"

@@ -55,12 +55,14 @@ class Seen(msgspec.Struct, frozen=True):
         destination: its name.
         calls: that a run would make besides those of the plan.
         jobs: that it would follow.
+        contacts: how many contacts it would change, by effect.
         samples: with the kind of each.
     """
 
     destination: str
     calls: int
     jobs: int
+    contacts: Mapping[str, int]
     samples: list[tuple[str, Sample]]
 
 
@@ -69,6 +71,7 @@ class Foresight:
 
     Attributes:
         jobs: that a run would follow, by destination.
+        contacts: that it would change, by destination and effect; former addresses of rows are among them.
         samples: rows by kind.
     """
 
@@ -85,6 +88,7 @@ class Foresight:
         self._shows_contacts = shows_contacts
         self._more_calls = 0
         self.jobs: Counter[str] = Counter()
+        self.contacts: dict[str, Counter[str]] = {}
         self.samples: dict[str, list[Sample]] = {}
 
     @property
@@ -99,13 +103,19 @@ class Foresight:
             MailingError: a contact could not be looked up.
         """
         calls = step.more_calls(work)
-        samples = [*self._samples(destination, work, progress)] if isinstance(progress, Finished) else []
-        return Seen(destination.name, calls, int(step.watches and calls > 0), samples)
+        contacts: Mapping[str, int] = {}
+        samples: list[tuple[str, Sample]] = []
+        if isinstance(progress, Finished) and not work.resumed:
+            usual = str(effect_of(destination.actions, work.action))
+            contacts = _effects(work, progress, usual)
+            samples = [*self._samples(destination, work, progress, usual)]
+        return Seen(destination.name, calls, int(step.watches and calls > 0), contacts, samples)
 
     def note(self, seen: Seen) -> None:
         """Take what a step showed."""
         self._more_calls += seen.calls
         self.jobs[seen.destination] += seen.jobs
+        self.contacts.setdefault(seen.destination, Counter()).update(seen.contacts)
         for kind, sample in seen.samples:
             self._add(kind, sample)
 
@@ -124,8 +134,9 @@ class Foresight:
     def _is_wanted(self, kind: str) -> bool:
         return len(self.samples.get(kind, ())) < self._most
 
-    def _samples(self, destination: Destination, work: Work, finished: Finished) -> Iterator[tuple[str, Sample]]:
-        usual = str(effect_of(destination.actions, work.action))
+    def _samples(
+        self, destination: Destination, work: Work, finished: Finished, usual: str
+    ) -> Iterator[tuple[str, Sample]]:
         kinds = {"withheld"} if finished.withheld else set()
         kinds |= {usual, *map(str, finished.effects.values())}
         if not any(map(self._is_wanted, kinds)):
@@ -150,6 +161,14 @@ class Foresight:
             return Sample(destination.name, contact, sorted(changes))
         before, after = ({name: values[at] for name, values in changes.items()} for at in (0, 1))
         return Sample(destination.name, contact, sorted(changes), before, after)
+
+
+def _effects(work: Work, finished: Finished, usual: str) -> Counter[str]:
+    """The rows of a batch by effect; `usual` is that of its action."""
+    effects = Counter(map(str, finished.effects.values()))
+    rest = len(work.rows) - len(finished.withheld) - len(finished.rejected) - effects.total()
+    effects[usual] += rest
+    return effects
 
 
 def masked(name: str) -> str:

@@ -31,7 +31,7 @@ def test_a_plan_counts_effects_rejects_jobs_and_calls(plan):
     assert found["effects"] == {"added_or_updated": 3}
     assert found["rejected"] == {"bad_address": 1}
     assert (found["rows"], found["would_change"], found["whole"]) == (4, True, True)
-    assert [*found["jobs"].values()] == [1]
+    assert [*found["destinations"].values()] == [{"jobs": 1, "contacts": {"added_or_updated": 3}}]
     table = log[log.index("Plan: a delivery") :].splitlines()
     assert any(line.split() == ["rejected:", "bad_address", "1"] for line in table)
 
@@ -54,6 +54,13 @@ def test_addresses_are_masked_and_values_are_left_out(plan, mailjet, tmp_path):
     shown = {one["contact"]: one.get("fields") for one in found["samples"]["added_or_updated"]}
     assert shown == {"p***@example.com": ["city"], "n***@example.com": ["city", "name"]}
     assert [one["contact"] for one in found["samples"]["removed"]] == ["p***@example.com"]
+
+
+def test_former_addresses_are_among_the_contacts_that_leave(plan, mailjet):
+    mailjet.deliver(PEOPLE)
+    found, _ = plan(CHANGED)
+    assert (found["effects"], found["former_addresses_removed"]) == ({"added_or_updated": 2}, 1)
+    assert [each["contacts"] for each in found["destinations"].values()] == [{"added_or_updated": 2, "removed": 1}]
 
 
 def test_contacts_are_shown_on_request_with_values_before_and_after(plan, mailjet, tmp_path):
