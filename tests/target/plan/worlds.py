@@ -51,7 +51,7 @@ class World:
     def writes(self) -> dict[str, int]:
         """Calls that the provider received and that may write."""
         calls = self.account.sandbox.counters.calls
-        return {call: count for call, count in calls.items() if not _reads(call)}
+        return {call: count for call, count in calls.items() if not reads(call)}
 
     def hashes(self) -> dict[str, str]:
         """The files of journal, rejects and all else, by name."""
@@ -59,7 +59,8 @@ class World:
         return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
-def _reads(call: str) -> bool:
+def reads(call: str) -> bool:
+    """Whether a call, as the sandbox counts them, only reads."""
     return call.startswith(("GET ", "HEAD ")) or call.endswith("/list")
 
 
