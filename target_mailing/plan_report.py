@@ -11,7 +11,9 @@ from typing import Any, Final
 
 import msgspec
 
+from mailing_api.counted import counted
 from mailing_api.errors import ConfigurationError
+from target_mailing.contacts.effects import Effect
 from target_mailing.declared_settings import value_of
 from target_mailing.delivery.outcomes import Outcomes
 from target_mailing.delivery.summary import would_change
@@ -34,6 +36,8 @@ _WORDS: Final[Mapping[Outcome, str]] = {
     Outcome.REJECTED: "rejected",
 }
 _WIDTH: Final = 46
+#: Kinds that are shown before the others.
+_FIRST: Final = (Effect.REMOVED, Effect.UNSUBSCRIBED, Effect.EXCLUDED, "withheld")
 
 
 class PlanReport:
@@ -82,14 +86,22 @@ class PlanReport:
             **{str(outcome): outcomes.codes_of(outcome) for outcome in (Outcome.WITHHELD, Outcome.REJECTED)},
             "former_addresses_removed": outcomes.former_removed,
             "destinations": {
-                name: {"jobs": foresight.jobs[name], "contacts": {effect: n for effect, n in contacts.items() if n}}
+                name: {"jobs": foresight.jobs[name], "contacts": _in_order(contacts)}
                 for name, contacts in foresight.contacts.items()
             },
             "calls": calls,
             "calls_per_second": rate,
             "seconds": None if rate is None else round(calls / rate, 1),
-            "samples": foresight.samples,
+            "samples": _in_order(foresight.samples),
         }
+
+
+def _in_order(by_kind: Mapping[str, Any]) -> dict[str, Any]:
+    """What there is of each kind: first who would be taken off."""
+    rank = {kind: at for at, kind in enumerate(_FIRST)}
+    return {
+        kind: by_kind[kind] for kind in sorted(by_kind, key=lambda kind: rank.get(kind, len(rank))) if by_kind[kind]
+    }
 
 
 def _counts(found: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
@@ -109,38 +121,45 @@ def _counts(found: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
         yield "former addresses removed, besides", former
 
 
-def _needs(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """What a delivery would take."""
+def _changes(found: Mapping[str, Any]) -> Iterator[tuple[str, list[tuple[str, int]]]]:
+    """By destination, the contacts that a delivery would change there, and its jobs."""
     for destination, needs in found["destinations"].items():
-        for effect, count in needs["contacts"].items():
-            yield f"{effect.replace('_', ' ')} at {destination}", f"{count:,}"
-        if needs["jobs"]:
-            yield f"jobs at {destination}", f"{needs['jobs']:,}"
-    yield "calls, with one look at each job", f"{found['calls']:,}"
-    if found["seconds"] is not None:
-        yield f"seconds for them, at {found['calls_per_second']:g} calls a second", f"{found['seconds']:,.0f}"
+        contacts = [(f"contacts {effect.replace('_', ' ')}", count) for effect, count in needs["contacts"].items()]
+        yield destination, [*contacts, *([("jobs", needs["jobs"])] if needs["jobs"] else [])]
+
+
+def _calls(found: Mapping[str, Any]) -> str:
+    """How many calls a delivery takes, and how long."""
+    calls = f"{counted(found['calls'], 'call')}, with one look at each job"
+    if found["seconds"] is None:
+        return calls
+    return f"{calls}; {found['seconds']:,.0f} s at {found['calls_per_second']:g} calls a second"
 
 
 def _table(found: Mapping[str, Any]) -> Iterator[str]:
-    """Lines of at most 80 columns."""
+    """Lines of at most 80 columns, but for names of destinations."""
     yield "Plan: a delivery would have these outcomes" + ("" if found["whole"] else ", as far as it came")
-    for words, count in _counts(found):
+    yield from _lines([*_counts(found), ("rows", found["rows"])])
+    for destination, rows in _changes(found):
+        if rows:
+            yield f"Plan: at {destination}"
+            yield from _lines(rows)
+    yield f"Plan: {_calls(found)}"
+
+
+def _lines(rows: Sequence[tuple[str, int]]) -> Iterator[str]:
+    for words, count in rows:
         yield f"  {words:<{_WIDTH}} {count:>12,}"
-    yield f"  {'rows':<{_WIDTH}} {found['rows']:>12,}"
-    for words, value in _needs(found):
-        yield f"  {_cut(words):<{_WIDTH}} {value:>12}"
-
-
-def _cut(words: str) -> str:
-    return words if len(words) <= _WIDTH else f"{words[: _WIDTH - 1]}…"
 
 
 def _markdown(found: Mapping[str, Any]) -> Iterator[str]:
     yield from ("# Plan", "")
     if not found["whole"]:
         yield from ("**The plan ended early: more rows may follow.**", "")
-    yield from _rows(("rows", "number"), [*((words, f"{count:,}") for words, count in _counts(found))])
-    yield from _rows(("a delivery takes", ""), [*_needs(found)])
+    yield from _rows(("rows", "number"), [(words, f"{count:,}") for words, count in _counts(found)])
+    for destination, rows in _changes(found):
+        yield from _rows((f"at {destination}", "number"), [(words, f"{count:,}") for words, count in rows])
+    yield from (f"{_calls(found)}.", "")
     for kind, samples in found["samples"].items():
         yield from (f"## {kind.replace('_', ' ')}", "")
         yield from _rows(("contact", "fields"), [(one.contact, _fields(one)) for one in samples])
