@@ -62,9 +62,8 @@ class ForeseenCalls(ContactCalls):
         return msgspec.json.decode(found, type=dict[int, bool])
 
     def put(self, email: str, name: str | None, found: Row | None) -> str:
-        """Note that the contact exists."""
+        """Count the call; that the contact exists is noted with its lists, which follow."""
         self._count(int(found is None or (name is not None and found.get("Name") != name)))
-        self._note(email, self._now(email))
         return email
 
     def set_values(self, contact: int | str, values: Mapping[str, Any]) -> None:  # noqa: ARG002

@@ -32,6 +32,8 @@ def test_a_plan_over_a_journal_of_before_only_reads(sandbox, monkeypatch, tmp_pa
     sandbox.counters.reset()
     plan = account(sandbox, case, tmp_path, str(journal)).deliver(cases.second(case), mode="plan")
     assert (plan.error, plan.states) == (None, [])
+    assert "deleted. " not in plan.log  # of an object that a batch left, which is the delivery's to delete
+    assert "Could not clean up" not in plan.log
     rows = [message for message in cases.second(case) if message["type"] == "RECORD"]
     assert sum(plan.outcomes[outcome] for outcome in Outcome) == len(rows)
     assert [call for call in sandbox.counters.calls if not reads(call)] == []

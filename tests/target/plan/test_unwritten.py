@@ -62,7 +62,18 @@ def test_rows_whose_reply_was_lost_are_taken_as_sent_again(mailjet):
         (batch,) = journal.execute("SELECT id FROM batches WHERE state = 'open'").fetchone()
         journal.execute("INSERT OR REPLACE INTO steps VALUES (?, 'submit', 1, NULL)", (batch,))
     journal.close()
+    mailjet.sandbox.counters.reset()
     assert planned(mailjet).counts() == {"delivered": 3}
+    assert "GET /v3/REST/batchjob" not in mailjet.sandbox.counters.calls
+
+
+def test_the_next_run_is_not_warned_of_the_journal_of_a_plan(mailjet):
+    mailjet.deliver(MESSAGES)
+    other = str(mailjet.folder / "other.sqlite")
+    mailjet.sandbox.mailjet.add_list("Others")
+    mailjet.deliver(MESSAGES, journal=other, list="Others")
+    planned(mailjet, journal=other)
+    assert "had another journal" not in mailjet.deliver(MESSAGES).log
 
 
 def test_too_many_rejects_end_a_plan_as_they_end_a_run(mailjet):
