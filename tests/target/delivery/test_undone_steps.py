@@ -37,7 +37,7 @@ def test_steps_are_undone_the_latest_first_and_one_that_fails_stops_no_other(cap
     journal: Any = SimpleNamespace(name="")
     ended = threading.Event()
     with caplog.at_level(logging.WARNING):
-        Calls(journal, workers=1, notify=lambda call: call()).undo(batch, ended.set)
+        Calls(journal, workers=1, foresight=None, notify=lambda call: call()).undo(batch, ended.set)
         assert ended.wait(5)
     assert undone == ["link", "file", "folder"]
     assert "Could not clean up after step 'file': OSError" in caplog.text
