@@ -213,6 +213,23 @@ TARGET_SETTINGS: Final = (
         default="10%",
     ),
     Setting(
+        name="max_removals",
+        title="Max removals",
+        description="Maximum number of contacts that runs within 24 hours take off a destination, or their share of "
+        "the contacts in the journal, such as `10%` (at least 20); moved keys are counted apart. Removals wait for the "
+        "end of the input. Beyond the limit none is made, all other rows are delivered, no STATE passes them and the "
+        "run fails. `100%`: no limit, and nothing waits.",
+        type=["integer", "string"],
+        default="10%",
+    ),
+    Setting(
+        name="allow_removals_once",
+        title="Allow removals once",
+        description="Allow one run to exceed `max_removals`: the number of contacts that its error names. Any other "
+        "number allows nothing. Unset it after that run.",
+        type="integer",
+    ),
+    Setting(
         name="max_line_bytes",
         title="Longest line",
         description="Maximum bytes of a line of the input; a longer line is an error.",

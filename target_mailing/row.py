@@ -217,6 +217,7 @@ class Extras(msgspec.Struct):
     Attributes:
         kept: where the first of its lines are kept, if its contact changed since.
         superseded: then those of rows that it superseded, as far as they are in memory.
+        was_held: it waited until removals might be made, and whether its key is shared was found out before that.
     """
 
     lines: list[int] = []
@@ -228,6 +229,7 @@ class Extras(msgspec.Struct):
     former_of: bytes | None = None
     lost_address: bool = False
     is_of_shared_key: bool = False
+    was_held: bool = False
 
 
 class Plan(msgspec.Struct):

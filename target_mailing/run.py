@@ -20,7 +20,10 @@ from target_mailing.delivery.checkpoints import Ledger
 from target_mailing.delivery.engine import Delivery
 from target_mailing.delivery.errors import DeliveryFailed
 from target_mailing.delivery.outcomes import Outcomes
+from target_mailing.delivery.queues import Queues
 from target_mailing.delivery.reject_limit import RejectLimit
+from target_mailing.delivery.removal_guard import RemovalGuard
+from target_mailing.delivery.removal_limit import RemovalLimit
 from target_mailing.input.intake import Intake
 from target_mailing.input.reader import LineReader
 from target_mailing.journal.journal import Journal, JournalError
@@ -71,6 +74,8 @@ class Run:
         journal: Journal,
         rejects: Rejects,
         limit: RejectLimit,
+        removal_limit: RemovalLimit,
+        allowed_removals: int,
         router: Router,
         jobs_in_flight: int,
         max_line_bytes: int,
@@ -84,6 +89,8 @@ class Run:
             journal: open; closed by the caller.
             rejects: where rejects are written.
             limit: the setting `max_rejected`.
+            removal_limit: the setting `max_removals`.
+            allowed_removals: the setting `allow_removals_once`; 0 if it is unset.
             router: finds the streams' destinations.
             jobs_in_flight: maximum number of batches under way at the same time.
             max_line_bytes: a longer line is an error.
@@ -99,6 +106,7 @@ class Run:
         self.delivery = Delivery(
             journal=journal,
             outcomes=self.outcomes,
+            queues=Queues(RemovalGuard(journal, removal_limit, allowed_removals)),
             jobs_in_flight=jobs_in_flight,
             foresight=foresight,
             notify=self._inbox.put,
@@ -187,6 +195,9 @@ class Run:
         if self.delivery.error is not None or self._input_error is not None:
             return False
         if self._has_too_many_rejects:
+            return False
+        if (error := self.delivery.queues.guard.error) is not None:
+            self.delivery.fail(error)
             return False
         self.delivery.queues.remember()
         if not self.delivery.closing.holds_state():

@@ -32,6 +32,7 @@ from target_mailing.cli import TargetCommand
 from target_mailing.contacts.properties import PropertyNames, unknown_properties
 from target_mailing.declared_settings import value_of
 from target_mailing.delivery.reject_limit import reject_limit
+from target_mailing.delivery.removal_limit import allowed_removals, removal_limit
 from target_mailing.delivery.summary import totals, totals_sentence, would_change
 from target_mailing.input.actions import check_action
 from target_mailing.input.stream_check import StreamCheck, given_input
@@ -129,6 +130,8 @@ class TargetMailing(MailingPlugin, Target):
                 journal=journal,
                 rejects=rejects,
                 limit=reject_limit(value_of("max_rejected", self.config)),
+                removal_limit=removal_limit(value_of("max_removals", self.config)),
+                allowed_removals=allowed_removals(value_of("allow_removals_once", self.config)),
                 router=router,
                 jobs_in_flight=router.jobs_in_flight,
                 max_line_bytes=positive("max_line_bytes", value_of("max_line_bytes", self.config)),
@@ -154,6 +157,8 @@ class TargetMailing(MailingPlugin, Target):
         """Check the settings before anything is created."""
         check_entries(self.config)
         reject_limit(value_of("max_rejected", self.config))
+        removal_limit(value_of("max_removals", self.config))
+        allowed_removals(value_of("allow_removals_once", self.config))
         journal_hash_key(self.config)
         positive("max_line_bytes", value_of("max_line_bytes", self.config))
 

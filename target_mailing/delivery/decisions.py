@@ -156,6 +156,67 @@ class Decisions:
         before = facts.email(key)
         return not facts.possible_addresses(key) and (not before or fold_address(before) == row.address)
 
+    def leaving(self, row: Row, facts: Facts) -> dict[int, bool]:
+        """The contacts that a row, which is first everywhere, takes off, as far as they are not known to be off.
+
+        Returns:
+            Whether each is only moved from, because the row's key has another address.
+        """
+        if self.append_only is not None:
+            return {}
+        before = None if row.key is None or row.is_of_shared_key else facts.email(row.key)
+        formers = self._formers(row, before, facts)
+        moves = [old for old in formers if old.action == self._actions.remove and self._is_on(old, facts)]
+        leaving = {old.id: True for old in moves if row.key is None or not self._is_shared(old, row.key, facts)}
+        if self._opt_outs.action_of(row) != self._actions.remove:
+            return leaving if self._actions.old_first or not self._opt_outs.is_withheld(row) else {}
+        own = self._removed_by(row, before, facts)
+        return leaving if own is None or not self._is_on(own, facts) else {**leaving, own.id: False}
+
+    def may_leave(self, row: Row, last: int | None, facts: Facts) -> dict[int, bool]:
+        """The contacts that a row may take off at most, where rows of its key or contact go before it.
+
+        Args:
+            row: waits behind them.
+            last: the contact that its key will have by those rows, 0 for none; None if they have other keys.
+            facts: what the journal knows now.
+        """
+        if self.append_only is not None:
+            return {}
+        removes = row.action == self._actions.remove
+        leaving = {row.id: False} if removes and row.email else {}
+        if row.key is None or row.is_of_shared_key or not (self._removes_old or removes):
+            return leaving
+        emails = [*facts.possible_addresses(row.key), *([facts.email(row.key)] if last is None else [])]
+        contacts = [self._former(row, email, self._actions.remove).id for email in emails if email]
+        if last:
+            contacts.append(last)
+        moved = [contact for contact in contacts if contact != row.id]
+        return {**{contact: not removes or bool(row.email) for contact in moved}, **leaving}
+
+    def _removed_by(self, row: Row, before: str | None, facts: Facts) -> Row | None:
+        """The contact that a removal removes, as a row of its own; None if it ends without that."""
+        actions, email = self._actions, row.email
+        if row.drops_key and row.key is not None and (not email or (before and not is_reachable(email))):
+            if row.is_of_shared_key and not email:
+                return None
+            email = before or next(iter(facts.possible_addresses(row.key)), "")
+            if before is None and not email and row.contact.reference and not row.lost_address:
+                email = self.unknown_address(row.key)
+        own = self._former(row, email, actions.remove) if email else None
+        if own is None or row.key is None or not self._is_shared(own, row.key, facts):
+            return own
+        if actions.old_first and row.drops_key and self._removes_old:
+            other = self._own_address(row, before, facts)
+            return None if other is None else self._former(row, other, actions.remove)
+        return own if actions.old_first and not row.drops_key else None
+
+    @staticmethod
+    def _is_on(old: Row, facts: Facts) -> bool:
+        """Whether a contact may be on the list: its removal is not the latest that is known of it."""
+        known = facts.known(old.id)
+        return known is None or known.fingerprint != old.fingerprint
+
     def leaves(self, row: Row, contact: Resource, others: set[bytes] | None, facts: Facts) -> bool:
         """Whether a row only moves its key from a contact to another one, and the contact stays.
 

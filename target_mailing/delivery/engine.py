@@ -47,6 +47,7 @@ class Delivery:
         *,
         journal: Journal,
         outcomes: Outcomes,
+        queues: Queues,
         jobs_in_flight: int,
         foresight: Foresight | None,
         notify: Callable[[Callable[[], None]], None],
@@ -56,6 +57,7 @@ class Delivery:
         Args:
             journal: the local memory.
             outcomes: counts how rows end.
+            queues: none yet.
             jobs_in_flight: batches under way at the same time.
             foresight: of a plan: steps are foreseen instead of taken.
             notify: takes, from other threads, a call for the owning thread to make.
@@ -63,7 +65,7 @@ class Delivery:
         self._journal = journal
         self._outcomes = outcomes
         self._calls = Calls(journal, workers=jobs_in_flight, foresight=foresight, notify=notify)
-        self.queues = Queues()
+        self.queues = queues
         self.closing = Closing()
         self._slots = Slots(jobs_in_flight)
         self._following = Following(self._calls, self._slots, journal, take=self._continue, runs=self._wait)
@@ -180,9 +182,9 @@ class Delivery:
         # The removals that wait for these rows are noted with them, so that a kill does not lose them.
         removals = [removal for row in rows if row.extras is not None for removal in row.pending_removals]
         kept = self._doubts.kept(rows) if any(step.is_known_by_count for step in steps) else ()
-        number = self._journal.begin_batch(
-            queue.destination.name, action, route, rows, pending_removals=removals, kept=kept
-        )
+        name, allowed = queue.destination.name, queue.removals.allowance_of(action)
+        parts = (name, action, route, rows)
+        number = self._journal.begin_batch(*parts, pending_removals=removals, kept=kept, allowance=allowed)
         self._launch(Batch(number, queue, action, route, rows, steps))
 
     def _launch(self, batch: Batch) -> None:
@@ -193,12 +195,11 @@ class Delivery:
 
     def _resume(self, queue: DestinationQueue, stored: StoredBatch) -> None:
         steps = queue.destination.steps(stored.action, stored.route)
-        is_followed = can_resume(queue.destination, stored, steps)
         batch = Batch.of_earlier_run(queue, stored, steps)
         queue.hold()
         self._slots.take(batch)
         is_lost = batch.step.name in stored.steps and not batch.step.repeatable
-        if not is_followed or (is_lost and self._calls.is_plan):
+        if not can_resume(queue.destination, stored, steps) or (is_lost and self._calls.is_plan):
             self._discard(batch, is_uncertain=any(step.sends and step.name in stored.steps for step in steps))
             return
         self.counts["resumed"] += 1
@@ -305,8 +306,8 @@ class Delivery:
             batch.queue.answered.note(size_of(batch.rows))
         if "job" in done.evidence:
             self._slots.accepted()
-            rows = counted(len(batch.rows), "row")
-            logger.info("Batch %d (%s, %s) submitted: %s", batch.number, rows, batch.action, batch.jobs)
+            what = f"{counted(len(batch.rows), 'row')}, {batch.action}"
+            logger.info("Batch %d (%s) submitted: %s", batch.number, what, batch.jobs)
         batch.advance()
         self._begin_step(batch)
 
@@ -318,8 +319,7 @@ class Delivery:
         if again.is_crowded:
             self._slots.refused(batch.since, time.time())
         self._following.runs(batch, again)
-        reason = self._following.overdue(batch)
-        if reason is not None:
+        if (reason := self._following.overdue(batch)) is not None:
             self._over(batch, reason)
         else:
             batch.put_off(again)

@@ -17,6 +17,7 @@ from target_mailing.delivery.facts import Facts
 from target_mailing.delivery.opt_outs import OptOuts
 from target_mailing.delivery.outcomes import Outcomes, worst
 from target_mailing.delivery.provider_ids import ProviderIds
+from target_mailing.delivery.removals import Removals
 from target_mailing.delivery.resources import Resources
 from target_mailing.delivery.row_size import Answered
 from target_mailing.delivery.sent_rows import SentRows
@@ -85,7 +86,8 @@ class DestinationQueue:
         self._departures = Departures(destination, journal, self._tickets, self._decisions)
         self._is_append_only = isinstance(destination, AppendOnlyDestination)
         self.shared_keys = SharedKeys(journal)
-        self._usual_rows = UsualRows(destination, journal, self._tickets, self._decisions)
+        self.removals = Removals(destination, journal, self._decisions)
+        self._usual_rows = UsualRows(destination, journal, self._tickets, self._decisions, self.removals)
         self._resources = Resources(destination, journal, self._tickets, self.shared_keys)
         self.provider_ids = ProviderIds(destination, journal, self._tickets)
         self.batcher = Batcher(
@@ -93,8 +95,8 @@ class DestinationQueue:
         )
 
     def is_empty(self) -> bool:
-        """Whether no row is here or under way."""
-        return not self._held and not self._tickets.holders
+        """Whether no row is here or under way; rows that wait for removals to be allowed do not matter until then."""
+        return not (self.removals.is_open and self.removals) and not self._held and not self._tickets.holders
 
     def is_crowded(self) -> bool:
         """Whether no more rows should be read for now."""
@@ -125,6 +127,10 @@ class DestinationQueue:
     def _is_waited_for(self, row: Row) -> bool:
         """Whether rows wait behind the row whose plan this one belongs to, for whatever that row keeps in order."""
         return self._tickets.is_waited_for(row if row.plan is None else row.plan.row)
+
+    def take_back(self) -> None:
+        """Take in rows that waited for removals to be allowed, once they are."""
+        self.removals.release(self.offer, self.is_crowded)
 
     def due_at(self) -> float | None:
         """When the oldest open batch is old enough to be sent (monotonic seconds)."""
@@ -190,6 +196,9 @@ class DestinationQueue:
             if row.plan is not None:  # it continues, or began early
                 ready.extend(self._continue(row.plan, facts, now))
                 continue
+            if self.removals.hold(row, facts):
+                ready.extend(self._release([row]))
+                continue
             decision = self._decisions.decide(row, facts)
             if isinstance(decision, Ended):
                 facts.end(row, decision.outcome, decision.code, decision.reason)
@@ -202,10 +211,14 @@ class DestinationQueue:
 
     def _begin_early(self, row: Row, facts: Facts, now: float) -> None:
         """Begin a plan for a row that is not first everywhere, if it is where the plan begins."""
-        if row.waits > 0 and row.plan is None:
+        if row.waits > 0 and row.plan is None and not self.removals.is_behind(row):
             formers = self._decisions.early(row, self._tickets.waited_for(row), facts)
-            if formers:
+            if formers and not self._must_wait(formers):
                 self._plan(row, formers, facts, now)
+
+    def _must_wait(self, formers: list[Row]) -> bool:
+        """Whether a row of whose key these are other addresses takes somebody off, which may not be allowed yet."""
+        return not self.removals.is_open and any(old.action == self.destination.actions.remove for old in formers)
 
     def _plan(self, row: Row, formers: list[Row], facts: Facts, now: float) -> list[Row]:
         """Begin a plan for a row and the other addresses of its key; returns the same as `_continue`."""
@@ -236,9 +249,13 @@ class DestinationQueue:
         """Have rows that wait only for this row's contact supersede it, as long as its batch is open."""
         while row.is_open:
             later = self._tickets.only_waiting_for(row)
-            if later is None or not self._decisions.may_supersede(later, row, facts):
+            if later is None or self.removals.is_behind(later):
+                return
+            if not self._decisions.may_supersede(later, row, facts) or self.removals.removes_by_list(later):
                 return
             formers = self._decisions.later_formers(later, row, facts)
+            if self._must_wait(formers):
+                return
             if any(old.id in row.resources for old in formers):  # another key leaves the same contact
                 return
             self._tickets.hand_over(later, row)

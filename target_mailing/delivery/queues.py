@@ -6,14 +6,21 @@ from collections import Counter, deque
 from collections.abc import Callable
 
 from target_mailing.delivery.queue import DestinationQueue
+from target_mailing.delivery.removal_guard import RemovalGuard
 
 __all__ = ["Queues"]
 
 
 class Queues:
-    """The queues by their destinations; they begin batches in turns."""
+    """The queues by their destinations; they begin batches in turns.
 
-    def __init__(self) -> None:
+    Attributes:
+        guard: decides whether their removals may be made.
+    """
+
+    def __init__(self, guard: RemovalGuard) -> None:
+        """Begin with none."""
+        self.guard = guard
         self._by_name: dict[str, DestinationQueue] = {}
         #: The one first whose turn it is.
         self._turns: deque[DestinationQueue] = deque()
@@ -25,6 +32,7 @@ class Queues:
     def add(self, queue: DestinationQueue) -> None:
         """Add the queue of one more destination."""
         self._by_name[queue.destination.name] = queue
+        queue.removals.is_open = not self.guard.is_limited
         self._turns.append(queue)
 
     def is_crowded(self) -> bool:
@@ -32,12 +40,21 @@ class Queues:
         return any(queue.is_crowded() for queue in self._turns)
 
     def is_empty(self) -> bool:
-        """Whether no row is here or under way."""
+        """Whether no row is here or under way; rows of removals that may not be made do not matter."""
+        return self._are_empty() and not self.guard.is_pending(self._turns)
+
+    def _are_empty(self) -> bool:
         return all(queue.is_empty() for queue in self._turns)
 
     def turn(self, now: float, *, ending: bool) -> None:
-        """Leave what was decided on disk, and make batches due, as in `DestinationQueue.close_batches`."""
+        """Leave what was decided on disk, and make batches due, as in `DestinationQueue.close_batches`.
+
+        At the end, when only removals and the rows behind them are left, judge these.
+        """
+        if ending and self._are_empty() and self.guard.is_pending(self._turns):
+            self.guard.judge(self._turns)
         for queue in self._turns:
+            queue.take_back()
             queue.keep_on_disk()
             queue.close_batches(now, ending=ending)
 
@@ -60,6 +77,7 @@ class Queues:
 
     def remember(self) -> None:
         """All rows have ended and nothing failed: note what only such a run shows."""
+        self.guard.remember()
         for queue in self._turns:
             queue.shared_keys.remember()
 

@@ -28,13 +28,11 @@ class Resources:
         """Find out whether the key of a row stands for several addresses, and by what the row is kept in order."""
         last = self._tickets.last(key)
         before = facts.email(key) if last is None else last.email
-        if not self._is_append_only:
-            current = None if last is not None and last.drops_key else before
-            if self._shared_keys.holds(row, current, facts.shared_keys):
-                extras = row.extend()
-                extras.is_of_shared_key = True
-                extras.tickets = {row.id: None} if last is None else {row.id: None, key: None}
-                return
+        if not self._is_append_only and self._is_shared(row, key, last, facts):
+            extras = row.extend()
+            extras.is_of_shared_key = True
+            extras.tickets = {row.id: None} if last is None else {row.id: None, key: None}
+            return
         others = self._journal.possible_addresses(key)
         if row.email and last is None and not others and (not before or fold_address(before) == row.address):
             return
@@ -42,7 +40,7 @@ class Resources:
         tickets[key] = None
         for email in (*others, facts.email(key)):
             if email:
-                tickets[self._journal.contact_id(self._name, fold_address(email))] = None
+                tickets[self._contact(email)] = None
         if last is not None:
             tickets.update(dict.fromkeys(self._unfinished(last, key)))
         row.extend().tickets = tickets
@@ -57,3 +55,19 @@ class Resources:
         if len(contacts) < self._tickets.number(key):
             return contacts
         return [one.id for one in self._tickets.rows(key) if one.email]
+
+    def _is_shared(self, row: Row, key: bytes, last: Row | None, facts: Facts) -> bool:
+        """Whether the key of a row is shared, given the latest row of the key that has not ended."""
+        if row.extras is not None and row.extras.was_held:
+            return row.is_of_shared_key
+        if last is not None:
+            before = 0 if last.drops_key or not last.email else last.id
+        elif (held := self._journal.held.get(key)) is not None:
+            before = held
+        else:
+            email = facts.email(key)
+            before = self._contact(email) if email else 0
+        return self._shared_keys.holds(row, before, facts.shared_keys)
+
+    def _contact(self, email: str) -> int:
+        return self._journal.contact_id(self._name, fold_address(email))

@@ -8,7 +8,6 @@ from typing import Final
 
 import msgspec
 
-from mailing_api.addresses import fold_address
 from target_mailing.delivery.seen_keys import SeenKeys
 from target_mailing.journal.journal import Journal
 from target_mailing.row import Row
@@ -20,14 +19,14 @@ _TOO_MANY: Final = 10
 
 
 class _Moves(msgspec.Struct):
-    """The addresses that a key had since its address first changed in this run.
+    """The contacts that a key had since its address first changed in this run.
 
     Attributes:
-        addresses: folded; the first is the address before the change.
+        contacts: the first is the one before the change.
         in_run: how many of them rows of this run had.
     """
 
-    addresses: list[str]
+    contacts: list[int]
     in_run: int
 
 
@@ -48,20 +47,20 @@ class SharedKeys:
         #: By stream, rows whose key stands for other addresses, too.
         self.rows: Counter[str] = Counter()
 
-    def holds(self, row: Row, before: str | None, shared: set[bytes]) -> bool:
+    def holds(self, row: Row, before: int, shared: set[bytes]) -> bool:
         """Whether the key of a row is shared.
 
         Args:
             row: with a key.
-            before: the key's address before the row; "" or None for none.
+            before: the key's contact before the row; 0 for none.
             shared: known shared keys; the row's key is added if it proves to be shared.
         """
         key = row.key
         assert key is not None  # noqa: S101 - only called for keyed rows
-        is_other = bool(row.email and before) and before != row.email and fold_address(before or "") != row.address
+        is_other = before not in {0, row.id} and bool(row.email)
         if key not in shared:
             if row.tells_changes:
-                is_shared = self._moves_too_much(row, key, before or "", is_other=is_other)
+                is_shared = self._moves_too_much(row, key, before, is_other=is_other)
             else:
                 is_shared = is_other and key in self._seen
             if is_shared:
@@ -73,14 +72,14 @@ class SharedKeys:
         self.rows[row.stream] += is_other
         return True
 
-    def _moves_too_much(self, row: Row, key: bytes, before: str, *, is_other: bool) -> bool:
+    def _moves_too_much(self, row: Row, key: bytes, before: int, *, is_other: bool) -> bool:
         if row.drops_key:
             self._moves.pop(key, None)
         if row.drops_key or not is_other:
             return False
-        moves = self._moves.setdefault(key, _Moves([fold_address(before)], int(key in self._seen)))
-        if row.address not in moves.addresses:
-            moves.addresses.append(row.address)
+        moves = self._moves.setdefault(key, _Moves([before], int(key in self._seen)))
+        if row.id not in moves.contacts:
+            moves.contacts.append(row.id)
             moves.in_run += 1
             return moves.in_run >= _TOO_MANY
         if self._journal.returned_keys.among([key]):

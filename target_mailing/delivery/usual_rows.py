@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from mailing_api.addresses import fold_address, odd_addresses
 from target_mailing.delivery.decisions import Decisions
 from target_mailing.delivery.facts import Facts
+from target_mailing.delivery.removals import Removals
 from target_mailing.delivery.tickets import Tickets
 from target_mailing.destination import AppendOnlyDestination, Destination, ListsByRow
 from target_mailing.journal.journal import Journal
@@ -24,7 +25,9 @@ class UsualRows:
     and it changes nothing but its own contact, unless that is unchanged (`Decisions.decide`).
     """
 
-    def __init__(self, destination: Destination, journal: Journal, tickets: Tickets, decisions: Decisions) -> None:
+    def __init__(
+        self, destination: Destination, journal: Journal, tickets: Tickets, decisions: Decisions, removals: Removals
+    ) -> None:
         """Judge the rows of one destination.
 
         None is usual where contacts are never changed, or where rows name their lists: each may opt out of one of them.
@@ -37,10 +40,12 @@ class UsualRows:
         self._journal = journal
         self._tickets = tickets
         self._decisions = decisions
+        self._removals = removals
 
     def divide(self, rows: Sequence[Row], facts: Facts) -> tuple[Sequence[Row], Sequence[Row]]:
         """The usual rows of a chunk, and the others; both in order."""
         met, usual = {*self._met(rows, facts)}, self._actions
+        met.update(row.id for row in rows if self._removals.removes_by_list(row))
         others = [row for row in rows if row.id in met or row.key in met or row.action not in usual]
         if not others:
             return rows, others
@@ -53,6 +58,7 @@ class UsualRows:
         for resources in (facts.ids, facts.keys):
             yield from _repeated(resources)
             yield from filter(holders.__contains__, resources)
+            yield from self._removals.behind(resources)
         yield from facts.opted_out
         yield from facts.shared_keys
         yield from (one for one, known in facts.contacts.items() if known is not None and known.confirmed_at is None)

@@ -324,6 +324,7 @@ class Intake:
         lists = [repr(one) for one in settings.lists if not where.endswith(f":{one}")]
         action = respectful_action(settings, queue.destination)
         logger.info("Stream %r goes to %s (%s)", name, ", ".join([where, *lists]), action)
+        self._delivery.queues.guard.key_columns[message.stream] = schema.keys
         stream = Stream(
             schema,
             source=message.stream,

@@ -103,6 +103,14 @@ class Arrivals:
         """Remove the rows of these keys."""
         self._take_away([*self.find([*keys], writing=True).values()])
 
+    def count(self) -> int:
+        """How many keys have a row, where rows that have a newer one are noted."""
+        count: int = self._driver.execute(sa.select(sa.func.count()).select_from(self._table)).scalar_one()
+        if isinstance(self._replaced, Replaced) and self._replaced:
+            numbers = self._driver.execute(sa.select(self._table.c.n)).scalars()
+            count -= sum(number in self._replaced for number in numbers)
+        return count
+
     def forget(self, *where: sa.ColumnElement[bool]) -> None:
         """Erase rows that are no longer needed, wherever they are noted."""
         if not isinstance(self._replaced, Replaced):

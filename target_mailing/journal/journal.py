@@ -19,11 +19,13 @@ from target_mailing.journal.arrivals import Arrivals
 from target_mailing.journal.batches import JournalBatches, StoredBatch
 from target_mailing.journal.contact_names import ContactName, ContactNames
 from target_mailing.journal.hashes import Hashes
+from target_mailing.journal.held_resources import HeldResources
 from target_mailing.journal.key_set import KeySet
 from target_mailing.journal.keys import Keys
 from target_mailing.journal.known import Known
 from target_mailing.journal.meta import JournalMeta
 from target_mailing.journal.rejects import JournalRejects, Reject
+from target_mailing.journal.removals import LATELY, JournalRemovals
 from target_mailing.journal.replaced import Replaced
 from target_mailing.journal.run_contacts import RunContacts
 from target_mailing.journal.runs import Index
@@ -48,6 +50,8 @@ class Journal:
         possible_addresses: the addresses that may be at the provider under a key, besides its own.
         told: contacts that rows of this run opted out.
         followed: contacts that this run does not subscribe, because the former address of their key opted out.
+        held: keys and contacts of rows that wait until removals may be made.
+        removals: contacts that are taken off, in this run and lately.
     """
 
     def __init__(self, store: Store, *, hash_key: str | None = None) -> None:
@@ -93,6 +97,8 @@ class Journal:
                 self.declined = ContactNames(self._connection, tables.declined, self._reading)
                 self.told = RunContacts(self._connection, "told", self._transaction)
                 self.followed = RunContacts(self._connection, "followed", self._transaction)
+                self.held = HeldResources(self._connection, self._transaction)
+                self.removals = JournalRemovals(self._connection, self._meta, self._transaction)
         except BaseException:
             self.close()
             raise
@@ -192,6 +198,11 @@ class Journal:
             holders.setdefault(row.name, {})[row.contact] = keys[row.contact]
         return holders
 
+    def known(self) -> int:
+        """How many contacts the journal knows: those that were confirmed lately, or those that keys have."""
+        with self._reading():
+            return max(self._contacts.count(), self._keys.count())
+
     def unfinished(self, destination: str) -> list[StoredBatch]:
         """The batches of this destination that have no outcome yet, oldest first."""
         contact_ids = self.hashes.contact_ids(destination)
@@ -219,13 +230,17 @@ class Journal:
         *,
         pending_removals: Iterable[tuple[bytes, str, int]] = (),
         kept: Sequence[int] = (),
+        allowance: int | None = None,
     ) -> int:
         """Note a batch; returns its number. It is committed with its first step.
 
-        `pending_removals` are as in `settle`; `kept` are positions of rows whose content is noted, too.
+        `pending_removals` are as in `settle`; `kept` are positions of rows whose content is noted, too; `allowance` is
+        for rows that take contacts off: what allowed it, 0 for the limit.
         """
         with self._transaction(commit=False):
             self._keys.note_pending_removals(pending_removals)
+            if allowance is not None:
+                self.removals.note([row.id for row in rows], allowance=allowance)
             return self._batches.add(destination, action, route, rows, kept)
 
     def begin_step(self, batch: int, step: str) -> float:
@@ -375,6 +390,7 @@ class Journal:
             self._keys.table.tidy()
             self._batches.forget_before(moment)
             self._rejects.forget_before(moment)
+            self.removals.forget_before(time.time() - LATELY)
 
     def _note_contacts(self, rows: Sequence[Row], confirmed_at: float | None) -> None:
         self._contacts.put([(row.id, row.fingerprint, confirmed_at) for row in rows])

@@ -78,6 +78,11 @@ class Keys:
         """Addresses that may be at the provider under a key, besides its own."""
         return [] if key is None else list(self._possible.get(key, ()))
 
+    def count(self) -> int:
+        """How many keys have an address."""
+        query = sa.select(sa.func.count()).where(tables.keys.c.email != "")
+        return int(self._connection.execute(query).scalar_one())
+
     def of(self, contacts: Iterable[int]) -> dict[int, list[bytes]]:
         """The keys that each of these contacts was last confirmed under."""
         keys: dict[int, list[bytes]] = {contact: [] for contact in contacts}

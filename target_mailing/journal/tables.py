@@ -9,7 +9,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable, ExecutableDDLElement
 
 __all__ = [
     "batches", "contacts", "declined", "keys", "known_rejects", "make", "meta", "metadata", "names",
-    "possible_addresses", "rejects", "replaced_contacts", "returned_keys", "runs", "shared_keys", "steps",
+    "possible_addresses", "rejects", "removed", "replaced_contacts", "returned_keys", "runs", "shared_keys", "steps",
 ]  # fmt: skip
 
 metadata = sa.MetaData()
@@ -113,6 +113,17 @@ declined = sa.Table(
     # Keyed hash of destination and address, and a topic that is declined.
     sa.Column("contact", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("name", sa.String, primary_key=True),
+    sqlite_with_rowid=False,
+)
+removed = sa.Table(
+    "removed",
+    metadata,
+    # Contacts that were taken off lately: the keyed hashes of destination and address, and of the destination.
+    sa.Column("contact", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("destination", sa.BigInteger, nullable=False),
+    sa.Column("is_move", sa.Boolean, nullable=False),  # its key has another address
+    sa.Column("allowance", sa.Integer, nullable=False),  # the setting `allow_removals_once` that allowed it; 0 for none
+    sa.Column("at", sa.Float, nullable=False),
     sqlite_with_rowid=False,
 )
 known_rejects = sa.Table(

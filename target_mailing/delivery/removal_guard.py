@@ -1,0 +1,111 @@
+"""The guard of `max_removals`: whether the removals of a run may be made, once it is known how many they are."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from mailing_api.counted import counted
+from target_mailing.delivery.errors import TooManyRemovalsError
+from target_mailing.delivery.queue import DestinationQueue
+from target_mailing.delivery.removal_limit import RemovalLimit
+from target_mailing.journal.journal import Journal
+from target_mailing.journal.removals import Counts
+
+__all__ = ["RemovalGuard"]
+
+logger = logging.getLogger("target-mailing.delivery")
+
+
+class RemovalGuard:
+    """Opens the removals of all destinations, or of those that are within the limit."""
+
+    def __init__(self, journal: Journal, limit: RemovalLimit, allowed: int) -> None:
+        """Judge by the settings.
+
+        Args:
+            journal: counts the removals.
+            limit: the setting `max_removals`.
+            allowed: the setting `allow_removals_once`; 0 if it is unset.
+        """
+        self._journal = journal
+        self._limit = limit
+        self._allowed = allowed
+        self._is_used = False
+        #: Key columns by stream, for messages.
+        self.key_columns: dict[str, Sequence[str]] = {}
+        #: Why removals were not made, once that is known.
+        self.error: TooManyRemovalsError | None = None
+        if journal.removals.used_allowance not in {0, allowed}:
+            journal.removals.note_used_allowance(0)
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether removals wait."""
+        return not self._limit.is_unlimited
+
+    def is_pending(self, queues: Collection[DestinationQueue]) -> bool:
+        """Whether rows wait for a judgement."""
+        return self.error is None and any(queue.removals.is_waiting for queue in queues)
+
+    def judge(self, queues: Collection[DestinationQueue]) -> None:
+        """All rows but those that wait have ended, and none will come: let removals be made, or set `error`."""
+        waiting = {queue: queue.removals.counts(self._allowed) for queue in queues if queue.removals.is_waiting}
+        known = self._journal.known()
+        beyond = {queue: counts for queue, counts in waiting.items() if self._limit.is_exceeded(counts, known)}
+        needed = sum(counts.now + counts.allowed for counts in beyond.values())
+        if beyond and self._allowed == needed and self._journal.removals.used_allowance != needed:
+            self._is_used = True
+            logger.warning(
+                "Setting `allow_removals_once`: %s may be removed, in this run only", counted(needed, "contact")
+            )
+        elif beyond:
+            self.error = TooManyRemovalsError(self._message(beyond, known, needed))
+        elif self._allowed:
+            logger.warning(
+                "Setting `allow_removals_once` is not needed: the removals are within `max_removals`. Unset it"
+            )
+        for queue in waiting:
+            if queue not in beyond or self._is_used:
+                queue.removals.open(self._allowed if queue in beyond else 0)
+
+    def remember(self) -> None:
+        """All rows have ended and nothing failed: an allowance is used up until a run without it."""
+        if self._is_used:
+            self._journal.removals.note_used_allowance(self._allowed)
+
+    def _message(self, beyond: Mapping[DestinationQueue, Counts], known: int, needed: int) -> str:
+        parts = [self._part(queue, counts, known) for queue, counts in beyond.items()]
+        if self._allowed == needed:
+            allowed = f"run once without `allow_removals_once: {needed}`, which is used up, then once more with it"
+        else:
+            was = f" instead of {self._allowed}" if self._allowed else ""
+            allowed = f"set `allow_removals_once: {needed}`{was} for one run"
+        return (
+            f"Setting `max_removals`: {' '.join(parts)} None of these was made; all other rows were delivered, and no "
+            f"STATE passes them. If the removals are wrong, correct the source; if they are right, {allowed}."
+        )
+
+    def _part(self, queue: DestinationQueue, counts: Counts, known: int) -> str:
+        kinds = [
+            f"{counted(number, 'contact')} would be {what}"
+            for number, what in ((counts.removals, "removed"), (counts.moves, "replaced by another address of the key"))
+            if number
+        ]
+        lately = counts.lately_removed + counts.lately_moved
+        earlier = f" ({lately} more left within the last 24 hours)" if lately else ""
+        most = str(self._limit.most(known))
+        of = "" if self._limit.count is not None else f", {self._limit} of the {known} in the journal, but at least 20"
+        sample = "; ".join(map(self._row, *zip(*queue.removals.sample, strict=True)))
+        first = f" The first: {sample}." if sample else ""
+        return f"{queue.destination.name}: {' and '.join(kinds)}{earlier}; the limit is {most}{of}.{first}"
+
+    def _row(self, stream: str, line: int, record: bytes) -> str:
+        """A row by its key, or by its line alone where the key may be an address."""
+        values: Mapping[str, Any] = msgspec.json.decode(record)
+        key = [f"{name} {values[name]}" for name in self.key_columns.get(stream, ()) if name in values]
+        shown = "" if not key or any("@" in one for one in key) else f", {', '.join(key)}"
+        return f"stream {stream!r}, line {line}{shown}"

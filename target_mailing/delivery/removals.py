@@ -1,0 +1,151 @@
+"""The removals of one destination, which wait until it is known how many they are, and the rows behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from target_mailing.contacts.consent import is_obeyed
+from target_mailing.contacts.contact import EncodedContact
+from target_mailing.delivery.decisions import Decisions
+from target_mailing.delivery.facts import Facts
+from target_mailing.delivery.held_rows import HeldRows
+from target_mailing.destination import Destination, ListsByRow
+from target_mailing.journal.journal import Journal
+from target_mailing.journal.removals import Counts
+from target_mailing.row import Resource, Row
+
+__all__ = ["Removals"]
+
+#: Rows with removals that are named in an error.
+_SAMPLE: Final = 5
+
+
+class Removals:
+    """Rows that take contacts off, and every row after them that has a key or contact in common with one that waits.
+
+    A row is judged when it is first everywhere (`Tickets`), and gives up its tickets when it waits here. So the rows
+    are here in the order of their keys and contacts, and rows behind them come here when it is their turn.
+
+    An opt-out waits for nothing: the contact of such a row is unsubscribed at once, and the row itself waits.
+
+    Attributes:
+        is_open: removals may be made: nothing waits any longer.
+        allowance: the setting `allow_removals_once` if that is why, else 0.
+        sample: the first rows that take somebody off, each by its stream, line and record.
+    """
+
+    def __init__(self, destination: Destination, journal: Journal, decisions: Decisions) -> None:
+        """Begin with none, and without a guard."""
+        self.is_open = True
+        self.allowance = 0
+        self.sample: list[tuple[str, int, bytes]] = []
+        self._actions = destination.actions
+        self._by_list = destination if isinstance(destination, ListsByRow) else None
+        self._destination = journal.hashes.destination_id(destination.name)
+        self._held = journal.held
+        self._expected = journal.removals
+        self._decisions = decisions
+        self._rows = HeldRows(journal.spool)
+
+    def __len__(self) -> int:
+        """How many rows wait."""
+        return len(self._rows)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether rows wait until removals may be made."""
+        return not self.is_open and len(self._rows) > 0
+
+    def behind(self, resources: Iterable[Resource]) -> list[Resource]:
+        """Which of these keys and contacts are those of rows that wait."""
+        return [] if self.is_open else self._held.look_up(resources)
+
+    def is_behind(self, row: Row) -> bool:
+        """Whether a row has a key or contact in common with one that waits."""
+        return not self.is_open and bool(self._held) and any(self._held.get(one) is not None for one in row.resources)
+
+    def removes_by_list(self, row: Row) -> bool:
+        """Whether a row takes its contact off one of the lists that it names, whatever its own action is."""
+        if self._by_list is None or self.is_open:
+            return False
+        return self._actions.remove in self._by_list.actions_on_lists(row.contact.content).values()
+
+    def hold(self, row: Row, facts: Facts) -> bool:
+        """Let a row wait that takes a contact off, or is behind one that waits; whether it does.
+
+        Of an opt-out, which also waits, the row that is left is the opt-out alone, to be sent at once.
+
+        Args:
+            row: is first everywhere, and nothing was done for it.
+            facts: what the journal knows.
+
+        Raises:
+            SpoolError: it cannot be written to disk.
+        """
+        if self.is_open:
+            return False
+        is_behind = self.is_behind(row)
+        if is_behind:
+            last = None if row.key is None else self._held.get(row.key)
+            leaving = self._decisions.may_leave(row, last, facts)
+        else:
+            leaving = self._decisions.leaving(row, facts)
+        if self.removes_by_list(row):
+            leaving = {row.id: False, **leaving}
+        if not leaving and not is_behind:
+            return False
+        if self._by_list is not None and self._opts_out(row):
+            return False
+        self._add(row, leaving)
+        if self._opts_out(row):
+            _reduce(row)
+            return False
+        return True
+
+    def allowance_of(self, action: str) -> int | None:
+        """What allows the rows of a batch to take contacts off, as the journal notes it; None if they do not."""
+        return self.allowance if action == self._actions.remove or self._by_list is not None else None
+
+    def counts(self, allowance: int) -> Counts:
+        """How many contacts are to be taken off, and were lately, under this allowance or the limit."""
+        return self._expected.counts(self._destination, allowance=allowance)
+
+    def open(self, allowance: int) -> None:
+        """Removals may be made: by the limit, or by an allowance."""
+        self.is_open, self.allowance = True, allowance
+
+    def release(self, offer: Callable[[list[Row]], None], is_crowded: Callable[[], bool]) -> None:
+        """Give rows that waited back, in their order, until others wait for too much."""
+        while self.is_open and self._rows and not is_crowded():
+            offer(self._rows.take())
+
+    def _add(self, row: Row, leaving: dict[int, bool]) -> None:
+        for contact, is_move in leaving.items():
+            self._expected.expect(contact, self._destination, is_move=is_move)
+        if leaving and len(self.sample) < _SAMPLE:
+            self.sample.append((row.stream, row.line, next(row.records(), (b"{}", 0))[0]))
+        for resource in row.resources:
+            if resource != row.key:
+                self._held.put(resource)
+        if row.key is not None and row.key in row.resources:
+            self._held.put(row.key, 0 if row.drops_key or row.action == self._actions.remove else row.id)
+        self._rows.add(row)
+
+    def _opts_out(self, row: Row) -> bool:
+        """Whether a row says that its contact opted out, which nothing holds back."""
+        actions = self._actions
+        if not row.email:
+            return False
+        if self._by_list is not None:
+            return actions.unsubscribe in self._by_list.actions_on_lists(row.contact.content).values()
+        is_less = is_obeyed(actions, row.action) and row.action != actions.remove
+        return is_less or (bool(actions.decline) and row.action == actions.decline)
+
+
+def _reduce(row: Row) -> None:
+    """Leave of a row only the opt-out of its contact, which settles no line and tells nothing of its key."""
+    row.extend().tickets = dict.fromkeys(row.resources)
+    contact = row.contact
+    row.held = EncodedContact(contact.email, contact.address, contact.content)
+    row.line, row.raw, row.key, row.drops_key = 0, b"", None, False
