@@ -70,7 +70,7 @@ class Row(msgspec.Struct, gc=False):
     def contact(self, contact: EncodedContact) -> None:
         if isinstance(self.held, Kept):
             self.extend().kept.append((self.held, self.position))  # which has its lines so far
-        self.held = contact
+        self.held, self.position = contact, 0
 
     @property
     def size(self) -> int:

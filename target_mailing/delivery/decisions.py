@@ -168,10 +168,12 @@ class Decisions:
         formers = self._formers(row, before, facts)
         moves = [old for old in formers if old.action == self._actions.remove and self._is_on(old, facts)]
         leaving = {old.id: True for old in moves if row.key is None or not self._is_shared(old, row.key, facts)}
-        if self._opt_outs.action_of(row) != self._actions.remove:
+        if row.action != self._actions.remove:
             return leaving if self._actions.old_first or not self._opt_outs.is_withheld(row) else {}
         own = self._removed_by(row, before, facts)
-        return leaving if own is None or not self._is_on(own, facts) else {**leaving, own.id: False}
+        if own is None or not self._is_on(own, facts) or self._opt_outs.action_of(own) != own.action:
+            return leaving
+        return {**leaving, own.id: False}
 
     def may_leave(self, row: Row, last: int | None, facts: Facts) -> dict[int, bool]:
         """The contacts that a row may take off at most, where rows of its key or contact go before it.

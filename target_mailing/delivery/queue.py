@@ -211,7 +211,9 @@ class DestinationQueue:
 
     def _begin_early(self, row: Row, facts: Facts, now: float) -> None:
         """Begin a plan for a row that is not first everywhere, if it is where the plan begins."""
-        if row.waits > 0 and row.plan is None and not self.removals.is_behind(row):
+        if not (self._old_first or self.removals.is_open) or self.removals.is_behind(row):
+            return  # where the new address comes first, its former ones leave, which may not be allowed yet
+        if row.waits > 0 and row.plan is None:
             formers = self._decisions.early(row, self._tickets.waited_for(row), facts)
             if formers and not self._must_wait(formers):
                 self._plan(row, formers, facts, now)

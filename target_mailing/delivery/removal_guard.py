@@ -69,7 +69,9 @@ class RemovalGuard:
                 "Setting `allow_removals_once` is not needed: the removals are within `max_removals`. Unset it"
             )
         for queue in waiting:
-            if queue not in beyond or self._is_used:
+            if queue in beyond and self.error is not None:
+                queue.removals.refuse()
+            else:
                 queue.removals.open(self._allowed if queue in beyond else 0)
 
     def remember(self) -> None:

@@ -27,10 +27,10 @@ class Removals:
     A row is judged when it is first everywhere (`Tickets`), and gives up its tickets when it waits here. So the rows
     are here in the order of their keys and contacts, and rows behind them come here when it is their turn.
 
-    An opt-out waits for nothing: the contact of such a row is unsubscribed at once, and the row itself waits.
+    An opt-out is never held back: where removals may not be made, those of rows that wait are sent alone.
 
     Attributes:
-        is_open: removals may be made: nothing waits any longer.
+        is_open: nothing waits any longer: removals may be made, or those that waited may not.
         allowance: the setting `allow_removals_once` if that is why, else 0.
         sample: the first rows that take somebody off, each by its stream, line and record.
     """
@@ -47,6 +47,8 @@ class Removals:
         self._expected = journal.removals
         self._decisions = decisions
         self._rows = HeldRows(journal.spool)
+        #: The rows that wait may not be delivered.
+        self._is_refused = False
 
     def __len__(self) -> int:
         """How many rows wait."""
@@ -67,14 +69,12 @@ class Removals:
 
     def removes_by_list(self, row: Row) -> bool:
         """Whether a row takes its contact off one of the lists that it names, whatever its own action is."""
-        if self._by_list is None or self.is_open:
+        if self._by_list is None or self.is_open or not row.email:
             return False
         return self._actions.remove in self._by_list.actions_on_lists(row.contact.content).values()
 
     def hold(self, row: Row, facts: Facts) -> bool:
         """Let a row wait that takes a contact off, or is behind one that waits; whether it does.
-
-        Of an opt-out, which also waits, the row that is left is the opt-out alone, to be sent at once.
 
         Args:
             row: is first everywhere, and nothing was done for it.
@@ -95,12 +95,9 @@ class Removals:
             leaving = {row.id: False, **leaving}
         if not leaving and not is_behind:
             return False
-        if self._by_list is not None and self._opts_out(row):
-            return False
+        if self._by_list is not None and not is_behind and self._opts_out(row):
+            return False  # from another list than it leaves
         self._add(row, leaving)
-        if self._opts_out(row):
-            _reduce(row)
-            return False
         return True
 
     def allowance_of(self, action: str) -> int | None:
@@ -115,10 +112,15 @@ class Removals:
         """Removals may be made: by the limit, or by an allowance."""
         self.is_open, self.allowance = True, allowance
 
+    def refuse(self) -> None:
+        """Removals may not be made: rows that wait are not delivered, but for opt-outs."""
+        self.is_open = self._is_refused = True
+
     def release(self, offer: Callable[[list[Row]], None], is_crowded: Callable[[], bool]) -> None:
         """Give rows that waited back, in their order, until others wait for too much."""
         while self.is_open and self._rows and not is_crowded():
-            offer(self._rows.take())
+            rows = self._rows.take()
+            offer([_opt_out(row) for row in rows if self._opts_out(row)] if self._is_refused else rows)
 
     def _add(self, row: Row, leaving: dict[int, bool]) -> None:
         for contact, is_move in leaving.items():
@@ -138,14 +140,16 @@ class Removals:
         if not row.email:
             return False
         if self._by_list is not None:
-            return actions.unsubscribe in self._by_list.actions_on_lists(row.contact.content).values()
+            requested = {*self._by_list.actions_on_lists(row.contact.content).values()}
+            return actions.unsubscribe in requested and not (self._is_refused and len(requested) > 1)
         is_less = is_obeyed(actions, row.action) and row.action != actions.remove
         return is_less or (bool(actions.decline) and row.action == actions.decline)
 
 
-def _reduce(row: Row) -> None:
-    """Leave of a row only the opt-out of its contact, which settles no line and tells nothing of its key."""
-    row.extend().tickets = dict.fromkeys(row.resources)
+def _opt_out(row: Row) -> Row:
+    """The opt-out of a row's contact alone: it settles no line and tells nothing of its key."""
+    row.extend()
     contact = row.contact
     row.held = EncodedContact(contact.email, contact.address, contact.content)
     row.line, row.raw, row.key, row.drops_key = 0, b"", None, False
+    return row

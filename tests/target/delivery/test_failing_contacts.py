@@ -175,7 +175,7 @@ def test_a_contact_that_ses_fails_to_look_up_before_an_import_is_the_only_reject
     rows = [person(number, name=None, city=None, **extra) for number in range(others)]
     rows.insert(1, person(99, name=None, city=None, email=ODD, **extra))
     before = ses.contacts()[ODD]
-    result = ses.deliver([schema(), *rows, state(1)])
+    result = ses.deliver([schema(), *rows, state(1)], max_removals="100%")
     assert (result.error, result.states, ses.objects()) == (None, [1], [])
     assert len(ses.jobs()) <= 1
     assert result.outcomes["reasons"] == {"refused_by_provider": 1}

@@ -1,0 +1,104 @@
+"""P9: removals wait for the end of the input, and none is made that the limit does not allow."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from target_mailing.outcome import Outcome
+from tests.searching import examples
+from tests.target.delivery.test_order import EVENTS, NEW_FIRST, OLD_FIRST, ROWS, Place, Target
+
+#: Who is on the list, and under which key, before the guard is set; a key may have come to its address from another.
+BEFORE = st.lists(st.tuples(st.integers(1, 4), st.sampled_from("abcd")), max_size=6)
+
+
+class Guarded(Target):
+    """A target whose removals wait, and what its place was asked to do."""
+
+    def __init__(self, place: Place, before: list[tuple[int, str]], *, on_key_change: str = "remove") -> None:
+        super().__init__(place, on_key_change=on_key_change, batch_rows=3)
+        for line, (key, email) in enumerate(before, 1):
+            self.take([self.row(line, "addnoforce", key, email)])
+            self.finish()
+        self.begun = len(before)
+        self.members_before = dict(place.members)
+        self.sent: list[tuple[str, str]] = []
+        place.act = self._acting(place.act)  # type: ignore[method-assign]
+
+    def _acting(self, act):
+        def acting(action: str, email: str) -> str:
+            self.sent.append((action, email))
+            return act(action, email)
+
+        return acting
+
+    def close_removals(self) -> None:
+        self.queue.removals.is_open = False
+
+    @property
+    def counted(self):
+        return self.queue.removals.counts(0)
+
+    def open_removals(self) -> None:
+        self.queue.removals.open(0)
+        for _ in range(1_000):
+            self.queue.take_back()
+            self.finish()
+            if not self.queue.removals:
+                return
+
+    def play(self, rows, events) -> None:
+        """Rows come, batches are made, and batches end; then all that do not wait end."""
+        coming = [self.row(self.begun + line, *row) for line, row in enumerate(rows, 1)]
+        for event, number in events:
+            if event == "rows":
+                self.take([coming.pop(0) for _ in range(min(number, len(coming)))])
+            elif event == "send":
+                self.send(ending=number % 2 == 0)
+            elif self.under_way:
+                self.end(number)
+        self.take(coming)
+        self.finish()
+
+    @property
+    def taken_off(self) -> set[str]:
+        return {email for action, email in self.sent if action == "remove"}
+
+
+def in_order(place: Place, before, rows, *, on_key_change: str):
+    """Who is on the list, and the addresses of keys, where each row ends before the next one comes."""
+    with closing(Guarded(place, before, on_key_change=on_key_change)) as target:
+        for line, row in enumerate(rows, 1):
+            target.take([target.row(target.begun + line, *row)])
+            target.finish()
+        return target.result
+
+
+def check(actions, on_key_change, before, rows, events, provider) -> None:
+    members, refused = provider
+    expected = in_order(Place(actions, members, refused), before, rows, on_key_change=on_key_change)
+    with closing(Guarded(Place(actions, members, refused), before, on_key_change=on_key_change)) as target:
+        target.close_removals()
+        target.play(rows, events)
+        assert not target.taken_off
+        waiting, counts = len(target.queue.removals), target.counted
+        assert target.outcomes.rows == target.begun + len(rows) - waiting
+        assert bool(waiting) == (counts.now > 0)
+        target.open_removals()
+        assert target.outcomes.rows == target.begun + len(rows)
+        assert target.result == expected
+        assert len(target.taken_off) <= counts.now
+
+
+@pytest.mark.slow
+@pytest.mark.machine
+@pytest.mark.parametrize("on_key_change", ["remove", "keep"])
+@pytest.mark.parametrize("actions", [OLD_FIRST, NEW_FIRST], ids=["old-first", "new-first"])
+@settings(max_examples=examples(60, 400), phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@given(before=BEFORE, rows=ROWS, events=EVENTS)
+def test_p9_rows_end_as_in_their_order_where_removals_wait(actions, on_key_change, before, rows, events):
+    check(actions, on_key_change, before, rows, events, ({}, frozenset()))
