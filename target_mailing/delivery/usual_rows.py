@@ -45,7 +45,6 @@ class UsualRows:
     def divide(self, rows: Sequence[Row], facts: Facts) -> tuple[Sequence[Row], Sequence[Row]]:
         """The usual rows of a chunk, and the others; both in order."""
         met, usual = {*self._met(rows, facts)}, self._actions
-        met.update(row.id for row in rows if self._removals.removes_by_list(row))
         others = [row for row in rows if row.id in met or row.key in met or row.action not in usual]
         if not others:
             return rows, others
