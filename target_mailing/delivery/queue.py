@@ -211,16 +211,10 @@ class DestinationQueue:
 
     def _begin_early(self, row: Row, facts: Facts, now: float) -> None:
         """Begin a plan for a row that is not first everywhere, if it is where the plan begins."""
-        if not (self._old_first or self.removals.is_open) or self.removals.is_behind(row):
-            return  # where the new address comes first, its former ones leave, which may not be allowed yet
-        if row.waits > 0 and row.plan is None:
+        if row.waits > 0 and row.plan is None and self.removals.is_open:  # else a row before it may have to wait
             formers = self._decisions.early(row, self._tickets.waited_for(row), facts)
-            if formers and not self._must_wait(formers):
+            if formers:
                 self._plan(row, formers, facts, now)
-
-    def _must_wait(self, formers: list[Row]) -> bool:
-        """Whether a row of whose key these are other addresses takes somebody off, which may not be allowed yet."""
-        return not self.removals.is_open and any(old.action == self.destination.actions.remove for old in formers)
 
     def _plan(self, row: Row, formers: list[Row], facts: Facts, now: float) -> list[Row]:
         """Begin a plan for a row and the other addresses of its key; returns the same as `_continue`."""
@@ -256,7 +250,7 @@ class DestinationQueue:
             if not self._decisions.may_supersede(later, row, facts) or self.removals.removes_by_list(later):
                 return
             formers = self._decisions.later_formers(later, row, facts)
-            if self._must_wait(formers):
+            if formers and not self.removals.is_open:  # which take somebody off
                 return
             if any(old.id in row.resources for old in formers):  # another key leaves the same contact
                 return

@@ -101,3 +101,27 @@ def check(actions, on_key_change, before, rows, events=()) -> None:
 @given(before=BEFORE, rows=ROWS, events=EVENTS)
 def test_p9_rows_end_as_in_their_order_where_removals_wait(actions, on_key_change, before, rows, events):
     check(actions, on_key_change, before, rows, events)
+
+
+#: Few rows that ended otherwise while the guard was made.
+FEW_ROWS = {
+    "no row begins early, for one before it may have to wait": (
+        OLD_FIRST, "keep", [(1, "d")],
+        [("addnoforce", 4, "a"), ("unsub", 1, "d"), ("remove", 4, "c"), ("addnoforce", 1, "a"), ("remove", 1, "")],
+    ),
+    "two keys that leave their contact": (
+        NEW_FIRST, "remove", [(4, "a"), (2, "d"), (1, "a")], [("addnoforce", 1, "b"), ("addnoforce", 4, "d")],
+    ),
+    "a delete that names an address which opted out": (
+        NEW_FIRST, "keep", [(3, "d")], [("unsub", 2, "a"), ("remove", 3, "a")],
+    ),
+    "a key that leaves, comes back and is deleted": (
+        OLD_FIRST, "remove", [(1, "a"), (2, "b")],
+        [("addnoforce", 1, "c"), ("addnoforce", 1, "a"), ("addnoforce", 2, "c"), ("remove", 1, "")],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("actions", "on_key_change", "before", "rows"), FEW_ROWS.values(), ids=FEW_ROWS)
+def test_p9_few_rows_end_as_in_their_order_where_removals_wait(actions, on_key_change, before, rows):
+    check(actions, on_key_change, before, rows)
