@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mailing_api.process.command import USER_ERRORS, PluginCommand
-from target_mailing.delivery.errors import DeliveryFailed, TooManyRemovalsError
+from target_mailing.delivery.errors import DeliveryFailed
 from target_mailing.journal.stores import JournalError
 from target_mailing.lines import InputError
 from target_mailing.run import StdoutClosedError, TooManyRejectsError
@@ -24,5 +24,4 @@ class TargetCommand(PluginCommand):
         SpoolError,
         StdoutClosedError,
         TooManyRejectsError,
-        TooManyRemovalsError,
     )

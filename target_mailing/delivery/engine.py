@@ -66,7 +66,7 @@ class Delivery:
         self._outcomes = outcomes
         self._calls = Calls(journal, workers=jobs_in_flight, foresight=foresight, notify=notify)
         self.queues = queues
-        self.closing = Closing()
+        self.closing = Closing(journal, queues.guard)
         self._slots = Slots(jobs_in_flight)
         self._following = Following(self._calls, self._slots, journal, take=self._continue, runs=self._wait)
         self._brake = Brake()
@@ -388,7 +388,7 @@ class Delivery:
         if batch.recovered:
             self.counts["recovered"] += len(ends.delivered)
         else:
-            self.closing.ended(batch.queue, batch.action, batch.route, len(ends.delivered))
+            self.closing.ended(batch.queue, batch.action, batch.route, ends.delivered)
             ends.report(self._outcomes, batch)
             batch.queue.opt_outs.arrived(batch.action, ends.delivered, ends.effects)
             refused = {id(batch.rows[at]): refusal for at, refusal in finished.rejected.items()}

@@ -9,5 +9,5 @@ class DeliveryFailed(Exception):
     """A batch could not be followed to its end. The journal keeps it, and the next run resumes it."""
 
 
-class TooManyRemovalsError(Exception):
+class TooManyRemovalsError(DeliveryFailed):
     """`max_removals` is exceeded: the removals and the rows behind them were not made, all others were."""

@@ -1,8 +1,10 @@
-"""Rows that wait on disk, in the order in which they came, so that they take no memory, however many they are."""
+"""Rows that wait on disk, in the order of the input, so that they take little memory, however many they are."""
 
 from __future__ import annotations
 
-from collections import deque
+from bisect import bisect_left
+from math import inf
+from operator import itemgetter
 from typing import Final
 
 import msgspec
@@ -58,38 +60,59 @@ _decode = msgspec.msgpack.Decoder(list[_Held]).decode
 
 
 class HeldRows:
-    """First in, first out."""
+    """Rows of one destination; they are given back in the order of the input."""
 
     def __init__(self, spool: Spool) -> None:
         """Begin empty."""
         self._spool = spool
-        self._kept: deque[Kept] = deque()
-        self._last: list[_Held] = []
+        #: What is on disk: the place of the first row in the input, and some rows in their order.
+        self._kept: list[tuple[float, Kept]] = []
+        #: The latest rows; once rows are given back, those that were read from disk and come next.
+        self._near: list[_Held] = []
         self._bytes = 0
         self._count = 0
+        self._is_sorted = False
 
     def __len__(self) -> int:
         return self._count
 
     def add(self, row: Row) -> None:
-        """Add a row that no batch has had.
+        """Add a row that no batch has had, before any is given back.
 
         Raises:
             SpoolError: it cannot be written.
         """
         held = _Held.of(row)
-        self._last.append(held)
+        self._near.append(held)
         self._bytes += len(held.raw) + len(held.contact.content)
         self._count += 1
-        if len(self._last) >= _TOGETHER or self._bytes >= _ENOUGH:
-            self._kept += self._spool.keep([EncodedContact("", "", _encode(self._last))], [b""])
-            self._last, self._bytes = [], 0
+        if len(self._near) >= _TOGETHER or self._bytes >= _ENOUGH:
+            self._near.sort(key=_place)
+            first = _place(self._near[0])
+            kept = self._spool.keep([EncodedContact("", "", _encode(self._near))], [b""])
+            self._kept += [(first, one) for one in kept]
+            self._near, self._bytes = [], 0
 
     def take(self) -> list[Row]:
-        """The first rows, which are here no longer; none if there are none."""
+        """The next rows, which are here no longer; none if there are none.
+
+        Rows that had to wait for others before they came here are among those that did not.
+        """
+        if not self._is_sorted:
+            self._kept.sort(key=itemgetter(0), reverse=True)
+            self._near.sort(key=_place)
+            self._is_sorted = True
+        while self._kept and (not self._near or self._kept[-1][0] <= _place(self._near[0])):
+            self._near += _decode(self._kept.pop()[1].contact(0).content)
+            self._near.sort(key=_place)
+        end = len(self._near)
         if self._kept:
-            held = _decode(self._kept.popleft().contact(0).content)
-        else:
-            held, self._last, self._bytes = self._last, [], 0
+            end = bisect_left(self._near, self._kept[-1][0], key=_place)
+        held, self._near = self._near[:end], self._near[end:]
         self._count -= len(held)
         return [one.row() for one in held]
+
+
+def _place(held: _Held) -> float:
+    """The place of a row in the input; one that is of no line comes after all."""
+    return held.line or inf

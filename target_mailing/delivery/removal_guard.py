@@ -57,14 +57,9 @@ class RemovalGuard:
         known = self._journal.known()
         beyond = {queue: counts for queue, counts in waiting.items() if self._limit.is_exceeded(counts, known)}
         needed = sum(counts.now + counts.allowed for counts in beyond.values())
-        if beyond and self._allowed == needed and self._journal.removals.used_allowance != needed:
-            self._is_used = True
-            logger.warning(
-                "Setting `allow_removals_once`: %s may be removed, in this run only", counted(needed, "contact")
-            )
-        elif beyond:
+        if beyond and not self._allows(needed):
             self.error = TooManyRemovalsError(self._message(beyond, known, needed))
-        elif self._allowed:
+        elif self._allowed and not beyond:
             logger.warning(
                 "Setting `allow_removals_once` is not needed: the removals are within `max_removals`. Unset it"
             )
@@ -74,24 +69,55 @@ class RemovalGuard:
             else:
                 queue.removals.open(self._allowed if queue in beyond else 0)
 
+    def judge_contents(self, destination: str, before: float) -> None:
+        """Let the contacts leave that a destination had before this moment, and has not got again (Unix seconds).
+
+        Raises:
+            TooManyRemovalsError: they are too many.
+        """
+        removals, number = self._journal.removals, self._journal.hashes.destination_id(destination)
+        known = removals.expect_contents(number, before)
+        counts = removals.counts(number, allowance=self._allowed)
+        needed, is_beyond = counts.now + counts.allowed, self._limit.is_exceeded(counts, known)
+        if self.is_limited and is_beyond and not self._allows(needed):
+            part = self._part(destination, counts, known, ())
+            raise TooManyRemovalsError(
+                f"Setting `max_removals`: {part} Nobody has left; the rows of this run were added beside them, and no "
+                f"STATE is written. {self._remedy(needed)}"
+            )
+        removals.note_contents(number, before, allowance=self._allowed if is_beyond else 0)
+
     def remember(self) -> None:
         """All rows have ended and nothing failed: an allowance is used up until a run without it."""
         if self._is_used:
             self._journal.removals.note_used_allowance(self._allowed)
 
+    def _allows(self, needed: int) -> bool:
+        """Whether the setting `allow_removals_once` allows so many."""
+        if self._allowed != needed or self._journal.removals.used_allowance == needed:
+            return False
+        self._is_used = True
+        logger.warning("Setting `allow_removals_once`: %s may leave, in this run only", counted(needed, "contact"))
+        return True
+
     def _message(self, beyond: Mapping[DestinationQueue, Counts], known: int, needed: int) -> str:
-        parts = [self._part(queue, counts, known) for queue, counts in beyond.items()]
+        parts = [
+            self._part(queue.destination.name, counts, known, queue.removals.sample) for queue, counts in beyond.items()
+        ]
+        return (
+            f"Setting `max_removals`: {' '.join(parts)} None of these was made; all other rows were delivered, and no "
+            f"STATE passes them. {self._remedy(needed)}"
+        )
+
+    def _remedy(self, needed: int) -> str:
         if self._allowed == needed:
             allowed = f"run once without `allow_removals_once: {needed}`, which is used up, then once more with it"
         else:
             was = f" instead of {self._allowed}" if self._allowed else ""
             allowed = f"set `allow_removals_once: {needed}`{was} for one run"
-        return (
-            f"Setting `max_removals`: {' '.join(parts)} None of these was made; all other rows were delivered, and no "
-            f"STATE passes them. If the removals are wrong, correct the source; if they are right, {allowed}."
-        )
+        return f"If the removals are wrong, correct the source; if they are right, {allowed}."
 
-    def _part(self, queue: DestinationQueue, counts: Counts, known: int) -> str:
+    def _part(self, destination: str, counts: Counts, known: int, rows: Sequence[tuple[str, int, bytes]]) -> str:
         kinds = [
             f"{counted(number, 'contact')} would be {what}"
             for number, what in ((counts.removals, "removed"), (counts.moves, "replaced by another address of the key"))
@@ -101,9 +127,9 @@ class RemovalGuard:
         earlier = f" ({lately} more left within the last 24 hours)" if lately else ""
         most = str(self._limit.most(known))
         of = "" if self._limit.count is not None else f", {self._limit} of the {known} in the journal, but at least 20"
-        sample = "; ".join(map(self._row, *zip(*queue.removals.sample, strict=True)))
+        sample = "; ".join(self._row(*row) for row in rows)
         first = f" The first: {sample}." if sample else ""
-        return f"{queue.destination.name}: {' and '.join(kinds)}{earlier}; the limit is {most}{of}.{first}"
+        return f"{destination}: {' and '.join(kinds)}{earlier}; the limit is {most}{of}.{first}"
 
     def _row(self, stream: str, line: int, record: bytes) -> str:
         """A row by its key, or by its line alone where the key may be an address."""

@@ -24,8 +24,8 @@ _SAMPLE: Final = 5
 class Removals:
     """Rows that take contacts off, and every row after them that has a key or contact in common with one that waits.
 
-    A row is judged when it is first everywhere (`Tickets`), and gives up its tickets when it waits here. So the rows
-    are here in the order of their keys and contacts, and rows behind them come here when it is their turn.
+    A row is judged when it is first everywhere (`Tickets`), and gives up its tickets when it waits here. Rows behind it
+    come here when it is their turn. They all are given back in the order of the input.
 
     An opt-out is never held back: where removals may not be made, those of rows that wait are sent alone.
 

@@ -125,6 +125,35 @@ class JournalRemovals:
         with self._transaction():
             self._meta.note_used_allowance(number)
 
+    # Destinations that are replaced as a whole
+
+    def hold_contents(self, contacts: Sequence[int], destination: int) -> None:
+        """Note contacts that a destination (its hash) has now."""
+        now = time.time()
+        with self._transaction():
+            rows = [{"contact": contact, "destination": destination, "at": now} for contact in dict.fromkeys(contacts)]
+            replace_rows(self._connection, tables.contents, rows)
+
+    def expect_contents(self, destination: int, before: float) -> int:
+        """All contacts that were delivered before this moment (Unix seconds) may leave; returns how many there are."""
+        self._store()
+        contents = tables.contents.c
+        here = contents.destination == destination
+        leaving = sa.select(contents.contact, contents.destination, sa.literal(0)).where(here, contents.at < before)
+        with self._transaction():
+            table = self._expected.table
+            self._connection.execute(sa.insert(table).from_select(["contact", "destination", "is_move"], leaving))
+            return int(self._connection.execute(sa.select(sa.func.count()).where(here)).scalar_one())
+
+    def note_contents(self, destination: int, before: float, *, allowance: int) -> None:
+        """Note that they are about to leave, and are here no longer."""
+        contents = tables.contents.c
+        is_old = (contents.destination == destination) & (contents.at < before)
+        with self._transaction():
+            old = [one for (one,) in self._connection.execute(sa.select(contents.contact).where(is_old))]
+            self.note(old, allowance=allowance)
+            self._connection.execute(sa.delete(tables.contents).where(is_old))
+
     def forget_before(self, moment: float) -> None:
         """Forget those that were taken off before this time (Unix seconds); the caller commits."""
         self._connection.execute(sa.delete(tables.removed).where(tables.removed.c.at < moment))

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.schema import CreateIndex, CreateTable, ExecutableDDLElement
 
 __all__ = [
-    "batches", "contacts", "declined", "keys", "known_rejects", "make", "meta", "metadata", "names",
+    "batches", "contacts", "contents", "declined", "keys", "known_rejects", "make", "meta", "metadata", "names",
     "possible_addresses", "rejects", "removed", "replaced_contacts", "returned_keys", "runs", "shared_keys", "steps",
 ]  # fmt: skip
 
@@ -123,6 +123,16 @@ removed = sa.Table(
     sa.Column("destination", sa.BigInteger, nullable=False),
     sa.Column("is_move", sa.Boolean, nullable=False),  # its key has another address
     sa.Column("allowance", sa.Integer, nullable=False),  # the setting `allow_removals_once` that allowed it; 0 for none
+    sa.Column("at", sa.Float, nullable=False),
+    sqlite_with_rowid=False,
+)
+contents = sa.Table(
+    "contents",
+    metadata,
+    # Contacts of destinations that are replaced as a whole: the keyed hashes of destination and address, and of the
+    # destination, and when each was last delivered.
+    sa.Column("contact", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("destination", sa.BigInteger, nullable=False),
     sa.Column("at", sa.Float, nullable=False),
     sqlite_with_rowid=False,
 )

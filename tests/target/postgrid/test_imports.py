@@ -455,3 +455,17 @@ def test_p7_no_address_no_key_and_no_signature_in_log_or_journal(by_import):
     assert "Mill Lane" not in result.log
     (naming,) = [line for line in result.log.splitlines() if LIST in line]  # as the setting `list` has it, once
     assert naming.endswith(f", {LIST!r} (addnoforce)")
+
+
+def test_p9_not_more_than_allowed_leave_with_the_earlier_contents(by_import):
+    assert by_import.deliver(rows(*range(60))).error is None
+    result = replace(by_import, [households(), *map(household, range(39)), state(2)])
+    assert "21 contacts would be removed; the limit is 20, 10% of the 60 in the journal" in str(result.error)
+    assert "`allow_removals_once: 21`" in str(result.error)
+    assert result.states == []
+    told = [households(), *map(household, range(39)), state(2)]
+    assert replace(by_import, told, allow_removals_once=21).states == [2]
+    assert len(people(by_import)) == 39
+    assert replace(by_import, [households(), *map(household, range(20)), state(3)]).states == [3]
+    again = replace(by_import, [households(), *map(household, range(10)), state(4)])
+    assert "10 contacts would be removed (19 more left within the last 24 hours)" in str(again.error)
