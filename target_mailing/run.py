@@ -121,6 +121,7 @@ class Run:
             rejects=rejects,
             router=router,
         )
+        self.delivery.queues.guard.key_columns = self.intake.key_columns
         self._chunks: deque[Lines] = deque()
         self._max_line_bytes = max_line_bytes
         self._input_ended = False

@@ -36,7 +36,7 @@ class RemovalGuard:
         self._allowed = allowed
         self._is_used = False
         #: Key columns by stream, for messages.
-        self.key_columns: dict[str, Sequence[str]] = {}
+        self.key_columns: Mapping[str, Sequence[str]] = {}
         #: Why removals were not made, once that is known.
         self.error: TooManyRemovalsError | None = None
         if journal.removals.used_allowance not in {0, allowed}:
@@ -52,7 +52,7 @@ class RemovalGuard:
         return self.error is None and any(queue.removals.is_waiting for queue in queues)
 
     def judge(self, queues: Collection[DestinationQueue]) -> None:
-        """All rows but those that wait have ended, and none will come: let removals be made, or set `error`."""
+        """All rows but those that wait have ended, and none will come: allow the removals, or set `error`."""
         waiting = {queue: queue.removals.counts(self._allowed) for queue in queues if queue.removals.is_waiting}
         known = self._journal.known()
         beyond = {queue: counts for queue, counts in waiting.items() if self._limit.is_exceeded(counts, known)}
@@ -120,16 +120,17 @@ class RemovalGuard:
     def _part(self, destination: str, counts: Counts, known: int, rows: Sequence[tuple[str, int, bytes]]) -> str:
         kinds = [
             f"{counted(number, 'contact')} would be {what}"
-            for number, what in ((counts.removals, "removed"), (counts.moves, "replaced by another address of the key"))
+            for number, what in ((counts.removals, "removed"), (counts.moves, "moved to a new address"))
             if number
         ]
         lately = counts.lately_removed + counts.lately_moved
         earlier = f" ({lately} more left within the last 24 hours)" if lately else ""
-        most = str(self._limit.most(known))
-        of = "" if self._limit.count is not None else f", {self._limit} of the {known} in the journal, but at least 20"
+        most = self._limit.most(known)
+        share = "" if self._limit.count is not None else f" ({self._limit} of the {known} in the journal"
+        least = share and (", but at least 20)" if most > self._limit.share * known else ")")
         sample = "; ".join(self._row(*row) for row in rows)
         first = f" The first: {sample}." if sample else ""
-        return f"{destination}: {' and '.join(kinds)}{earlier}; the limit is {most}{of}.{first}"
+        return f"{destination}: {' and '.join(kinds)}{earlier}; the limit is {most}{share}{least}.{first}"
 
     def _row(self, stream: str, line: int, record: bytes) -> str:
         """A row by its key, or by its line alone where the key may be an address."""

@@ -95,6 +95,8 @@ class Intake:
         self._delivery = delivery
         self._rejects = rejects
         self._router = router
+        #: By stream, the columns of its key.
+        self.key_columns: dict[str, Sequence[str]] = {}
         #: The entries of the setting `streams`.
         self.entries = StreamOverrides(config)
         self.messages: Counter[str] = Counter()
@@ -324,7 +326,7 @@ class Intake:
         lists = [repr(one) for one in settings.lists if not where.endswith(f":{one}")]
         action = respectful_action(settings, queue.destination)
         logger.info("Stream %r goes to %s (%s)", name, ", ".join([where, *lists]), action)
-        self._delivery.queues.guard.key_columns[message.stream] = schema.keys
+        self.key_columns[message.stream] = schema.keys
         stream = Stream(
             schema,
             source=message.stream,

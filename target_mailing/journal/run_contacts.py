@@ -7,8 +7,8 @@ from contextlib import AbstractContextManager
 from typing import Final
 
 import sqlalchemy as sa
-from sqlalchemy.schema import DropTable
 
+from target_mailing.journal.run_table import RunTable, number
 from target_mailing.journal.statements import select_in
 
 __all__ = ["RunContacts"]
@@ -18,11 +18,7 @@ _RECENT: Final = 16_384
 
 
 class RunContacts:
-    """A set of contacts' hashes, which ends with the run.
-
-    Its table is made when it is needed: in SQLite a temporary one, in PostgreSQL, where a role may not make these, one
-    that is emptied by the next run.
-    """
+    """A set of contacts' hashes, which ends with the run."""
 
     def __init__(
         self, connection: sa.Connection, name: str, transaction: Callable[[], AbstractContextManager[None]]
@@ -36,18 +32,16 @@ class RunContacts:
         """
         self._connection = connection
         self._transaction = transaction
-        kind = "TEMPORARY" if connection.dialect.name == "sqlite" else "UNLOGGED"
-        number = sa.BigInteger().with_variant(sa.Integer, "sqlite")
-        column = sa.Column("contact", number, primary_key=True, autoincrement=False)
-        self._table = sa.Table(name, sa.MetaData(), column, prefixes=[kind])
-        self._is_made = False
+        column = sa.Column("contact", number(), primary_key=True, autoincrement=False)
+        self._own = RunTable(connection, name, transaction, column)
+        self._table = self._own.table
         self._recent: set[int] = set()
         self._looked_up: dict[int, bool] = {}
 
     def look_up(self, contacts: Sequence[int]) -> set[int]:
         """Which of these are in the set, by one query; the next questions are about them."""
         found = self._recent.intersection(contacts)
-        if self._is_made:
+        if self._own.is_made:
             stored = self._stored(contacts)
             self._looked_up = {contact: contact in stored for contact in contacts}
             found |= stored
@@ -55,7 +49,7 @@ class RunContacts:
 
     def __contains__(self, contact: int) -> bool:
         """Whether a contact is in the set."""
-        if not self._is_made or contact in self._recent:
+        if not self._own.is_made or contact in self._recent:
             return contact in self._recent
         if contact not in self._looked_up:
             self._looked_up[contact] = bool(self._stored([contact]))
@@ -69,11 +63,7 @@ class RunContacts:
 
     def _store(self) -> None:
         recent, self._recent = self._recent, set()
-        with self._transaction():
-            if not self._is_made:
-                self._connection.execute(DropTable(self._table, if_exists=True))
-                self._table.create(self._connection, checkfirst=False)
-        self._is_made = True
+        self._own.make()
         new = sorted(recent - self._stored([*recent]))
         with self._transaction():
             if new:
