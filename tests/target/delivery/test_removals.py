@@ -9,6 +9,10 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from target_mailing.delivery.queue import DestinationQueue
+from target_mailing.journal.held_resources import HeldResources
+from target_mailing.journal.removals import JournalRemovals
+from target_mailing.journal.run_contacts import RunContacts
 from tests.searching import examples
 from tests.target.delivery.test_order import EVENTS, NEW_FIRST, OLD_FIRST, ROWS, Place, Target
 
@@ -50,6 +54,24 @@ class Guarded(Target):
             self.finish()
             if not self.queue.removals:
                 return
+
+    def refuse_removals(self) -> None:
+        self.queue.removals.refuse()
+        while self.queue.removals:
+            self.queue.take_back()
+            self.queue.keep_on_disk()
+        self.finish()
+
+    def run_again(self) -> None:
+        """The next run, with the same journal."""
+        for name in ("told", "followed"):
+            setattr(self.journal, name, RunContacts(self.journal._connection, name, self.journal._transaction))
+        self.journal.held = HeldResources(self.journal._connection, self.journal._transaction)
+        self.journal.removals = JournalRemovals(self.journal._connection, self.journal._meta, self.journal._transaction)
+        self.queue = DestinationQueue(
+            self.place, self.queue.settings, journal=self.journal, outcomes=self.outcomes, batches_at_once=None
+        )
+        self.begun += 1_000
 
     def play(self, rows, events) -> None:
         """Rows come, batches are made, and batches end; then all that do not wait end."""
@@ -101,6 +123,31 @@ def check(actions, on_key_change, before, rows, events=()) -> None:
 @given(before=BEFORE, rows=ROWS, events=EVENTS)
 def test_p9_rows_end_as_in_their_order_where_removals_wait(actions, on_key_change, before, rows, events):
     check(actions, on_key_change, before, rows, events)
+
+
+@pytest.mark.slow
+@pytest.mark.machine
+@pytest.mark.parametrize("actions", [OLD_FIRST, NEW_FIRST], ids=["old-first", "new-first"])
+@settings(max_examples=examples(60, 400), phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@given(before=BEFORE, rows=ROWS, events=EVENTS)
+def test_p9_where_nobody_may_be_removed_nobody_is_and_a_repeated_run_ends_as_the_first_one_would(
+    actions, before, rows, events
+):
+    rows = [(action, key, "" if action == "remove" else email) for action, key, email in rows if action != "unsub"]
+    expected = in_order(Place(actions, {}, frozenset()), before, rows, on_key_change="remove")
+    with closing(Guarded(Place(actions, {}, frozenset()), before)) as target:
+        counted = []
+        for number in range(3):  # the first run may deliver rows of keys that are deleted by rows before them
+            target.close_removals()
+            target.play(rows, events if number == 0 else [])
+            counted.append(target.counted.now)
+            target.refuse_removals()
+            assert not target.taken_off
+            assert target.place.members.keys() >= target.members_before.keys()
+            target.run_again()
+        assert counted[0] <= counted[1] == counted[2]
+        target.play(rows, [])
+        assert target.result == expected
 
 
 #: Few rows that ended otherwise while the guard was made.
