@@ -11,6 +11,8 @@ import pytest
 from target_mailing.delivery.closing import CLOSING, Closing
 from target_mailing.delivery.errors import DeliveryFailed
 from target_mailing.delivery.queue import DestinationQueue
+from target_mailing.delivery.removal_guard import RemovalGuard
+from target_mailing.delivery.removal_limit import RemovalLimit
 from target_mailing.postgrid.contact import ACTIONS
 from tests.target.delivery.test_order import Place, Target
 
@@ -84,33 +86,39 @@ def test_who_arrived_before_all_were_replaced_is_sent_again(make):
     assert taken(target, ("addnoforce", 1, "a")) == ({"a"}, {})
 
 
+def closing_of(target: Target) -> Closing:
+    ends = Closing(target.journal, RemovalGuard(target.journal, RemovalLimit(count=0), 0))
+    ends.add(target.queue)
+    return ends
+
+
 @pytest.mark.parametrize("replaces", [False, True])
 def test_p1_no_state_leaves_until_earlier_contents_have_left(make, replaces):
-    queue, ends = make(replaces=replaces).queue, Closing()
-    ends.add(queue)
+    target = make(replaces=replaces)
+    queue, ends = target.queue, closing_of(target)
     assert ends.holds_state() is replaces
-    ends.ended(queue, "addnoforce", "only", 1)
+    ends.ended(queue, "addnoforce", "only", [target.row(1, "addnoforce", 1, "a")])
     assert ends.steps(is_whole=True) == ([(queue, ["remove earlier contents"])] if replaces else [])
     assert ends.holds_state() is replaces
     if replaces:
-        ends.ended(queue, "", CLOSING, 0)
+        ends.ended(queue, "", CLOSING, ())
         assert not ends.holds_state()
 
 
 @pytest.mark.parametrize(("action", "delivered"), [("addnoforce", 0), (ACTIONS.ask, 1)])
 def test_p1_earlier_contents_stay_where_nobody_was_delivered(make, action, delivered):
-    queue, ends = make(replaces=True).queue, Closing()
-    ends.add(queue)
-    ends.ended(queue, action, "only", delivered)
+    target = make(replaces=True)
+    ends = closing_of(target)
+    ends.ended(target.queue, action, "only", [target.row(1, "addnoforce", 1, "a")][:delivered])
     assert ends.steps(is_whole=True) == []
     assert not ends.holds_state()
 
 
 def test_p1_earlier_contents_stay_where_the_input_may_have_been_cut_off(make):
-    queue, ends = make(replaces=True).queue, Closing()
-    ends.add(queue)
-    ends.ended(queue, "addnoforce", "only", 1)
-    ends.ended(queue, "addnoforce", "only", 0)
+    target = make(replaces=True)
+    ends = closing_of(target)
+    ends.ended(target.queue, "addnoforce", "only", [target.row(1, "addnoforce", 1, "a")])
+    ends.ended(target.queue, "addnoforce", "only", ())
     with pytest.raises(DeliveryFailed, match="cut off"):
         ends.steps(is_whole=False)
     assert ends.holds_state()
