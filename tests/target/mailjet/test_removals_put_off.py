@@ -94,7 +94,7 @@ def test_p5_an_opt_out_while_a_lost_job_is_looked_for_stays(mailjet, monkeypatch
     mailjet.sandbox.faults.add(kind="reset", method="POST", path=JOBS["json"])
     look = mailjet.sandbox.faults.add(kind="hold", when="before", method="GET", path="/v3/REST/batchjob")
     again = mailjet.sandbox.faults.add(kind="hold", when="before", **READ)
-    run, results = started(mailjet, [person(2), person(1, **GONE)])
+    run, results = started(mailjet, [person(2), person(1, **GONE)], max_removals="100%")
     first.wait_until_held()
     look.wait_until_held()
     first.release()

@@ -117,7 +117,7 @@ def test_what_was_read_and_stored_is_used_again_only_if_it_is_fresh(ses, monkeyp
     monkeypatch.setattr(freshness, "FRESH", fresh)
     ses.add(*({"email": f"person{n}@example.com"} for n in range(25)))
     ses.sandbox.faults.add(kind="status", status=429, method="POST", path="/v2/email/import-jobs", times=2)
-    result = ses.deliver([schema(), *people(range(25), **(GONE if gone else {})), state(1)])
+    result = ses.deliver([schema(), *people(range(25), **(GONE if gone else {})), state(1)], max_removals="100%")
     assert result.counts() == {"delivered": 25}
     assert result.outcomes["resubmitted"] == 0
     assert (ses.calls()["list"], ses.calls()["put"], ses.calls()["submit"]) == calls  # one put checks the bucket
@@ -154,6 +154,7 @@ def test_p5_an_opt_out_while_others_are_unsubscribed_stays(ses):
     ses.add(*({"email": f"person{n}@example.com", "topics": declined if n < 3 else {}} for n in range(30)))
     rows = people(range(30), **GONE)
     at = {"method": "PUT", "path": f"*/contacts/{ADA}"}
+    ses.config["max_removals"] = "100%"
     result = meanwhile(ses, rows, lambda: ses.add({"email": OTHER, "topics": {"News": "OPT_OUT"}}), at=at)
     assert result.counts() == {"withheld": 4, "delivered": 26}
     assert ses.seen(OTHER)[:2] == (True, {"News": "OPT_OUT"})
@@ -166,6 +167,7 @@ def test_p5_an_opt_out_while_others_are_unsubscribed_stays(ses):
 def test_p5_whom_a_page_of_the_listing_passed_over_is_not_new(ses, deleted, gone):
     ses.ses.change(ses_max_page=10, ses_next_page="position")
     ses.add(*({"email": f"person{n}@example.com", "unsubscribed": n == 30} for n in range(60)))
+    ses.config["max_removals"] = "100%"
     rows = people(range(25, 50), **(GONE if gone else {}))
     others = [f"person{n}@example.com" for n in range(deleted)]
     meanwhile(ses, rows, lambda: ses.ses.remove_contacts(others, region="eu-west-1"), at=LIST | {"skip": 4})
