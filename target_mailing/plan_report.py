@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +18,7 @@ from target_mailing.contacts.effects import Effect
 from target_mailing.declared_settings import value_of
 from target_mailing.delivery.outcomes import Outcomes
 from target_mailing.delivery.summary import would_change
+from target_mailing.delivery.tally import Tally
 from target_mailing.outcome import Outcome
 from target_mailing.places import place_of
 from target_mailing.plan.foresight import Foresight
@@ -26,16 +28,16 @@ __all__ = ["PlanReport"]
 
 logger = logging.getLogger("target-mailing")
 
-#: Outcomes in words, in the order of the table; those of delivered rows are their effects.
+#: Outcomes in words, in the order of the table, after those of delivered rows, which are their effects.
 _WORDS: Final[Mapping[Outcome, str]] = {
-    Outcome.DELIVERED: "",
     Outcome.UNCHANGED: "unchanged",
     Outcome.SUPERSEDED: "superseded by a later row",
     Outcome.SKIPPED: "skipped",
     Outcome.WITHHELD: "withheld",
     Outcome.REJECTED: "rejected",
 }
-_WIDTH: Final = 46
+#: Outcomes whose codes are shown.
+_BY_CODE: Final = (Outcome.WITHHELD, Outcome.REJECTED)
 #: Kinds that are shown before the others.
 _FIRST: Final = (Effect.REMOVED, Effect.UNSUBSCRIBED, Effect.EXCLUDED, "withheld")
 
@@ -47,13 +49,15 @@ class PlanReport:
         """Take what it found, which may still grow.
 
         Raises:
-            ConfigurationError: `plan_path` is not a valid path.
+            ConfigurationError: `plan_path` is no valid path, or cannot be written.
         """
         self._foresight = foresight
         self._outcomes = outcomes
         self._router = router
         path = value_of("plan_path", config)
         self._path = None if path is None else place_of("plan_path", path)
+        if self._path is not None:
+            _drafted(self._path, b"").unlink()  # whether it can be written shows before anything is read
 
     def __call__(self, failure: type[BaseException] | None) -> None:
         """Report it.
@@ -62,16 +66,22 @@ class PlanReport:
             failure: why the plan ended early; None if it is whole.
 
         Raises:
-            ConfigurationError: its files cannot be written.
+            ConfigurationError: its files cannot be written; only logged if the plan ended early.
         """
         if failure is not None and not self._outcomes.rows:
             return
         found = self._found(is_whole=failure is None)
-        for line in _table(found):
-            logger.info("%s", line)
-        if self._path is not None:
+        _show(_table(found))
+        if self._path is None:
+            return
+        try:
             _write(self._path.with_suffix(".json"), msgspec.json.format(msgspec.json.encode(found)) + b"\n")
             _write(self._path.with_suffix(".md"), "\n".join(_markdown(found)).encode())
+        except ConfigurationError as error:
+            if failure is None:
+                raise
+            logger.error("%s", error)  # noqa: TRY400 - its message is complete
+        else:
             logger.info("Plan: %s, and %s for people", self._path.with_suffix(".json"), self._path.with_suffix(".md"))
 
     def _found(self, *, is_whole: bool) -> dict[str, Any]:
@@ -80,20 +90,30 @@ class PlanReport:
         return {
             "whole": is_whole,
             "would_change": would_change(outcomes),
-            "rows": outcomes.rows,
-            "outcomes": {str(outcome): outcomes.counts[outcome] for outcome in Outcome},
-            "effects": outcomes.codes_of(Outcome.DELIVERED),
-            **{str(outcome): outcomes.codes_of(outcome) for outcome in (Outcome.WITHHELD, Outcome.REJECTED)},
-            "former_addresses_removed": outcomes.former_removed,
-            "destinations": {
-                name: {"jobs": foresight.jobs[name], "contacts": _in_order(contacts)}
-                for name, contacts in foresight.contacts.items()
-            },
+            **_numbers(outcomes),
+            "destinations": {name: self._at(name, tally) for name, tally in outcomes.places.items() if name},
             "calls": calls,
             "calls_per_second": rate,
             "seconds": None if rate is None else round(calls / rate, 1),
             "samples": _in_order(foresight.samples),
         }
+
+    def _at(self, destination: str, tally: Tally) -> dict[str, Any]:
+        """What a delivery would do at one destination."""
+        contacts = _in_order(self._foresight.contacts.get(destination, {}))
+        numbers = {"contacts": contacts, "jobs": self._foresight.jobs[destination]}
+        return {"lists": self._router.lists_of(destination), **_numbers(tally), **numbers}
+
+
+def _numbers(tally: Tally) -> dict[str, Any]:
+    """Rows by outcome, and by code."""
+    return {
+        "rows": tally.rows,
+        "outcomes": {str(outcome): tally.counts[outcome] for outcome in Outcome},
+        "effects": _in_order(tally.codes_of(Outcome.DELIVERED)),
+        **{str(outcome): tally.codes_of(outcome) for outcome in _BY_CODE},
+        "former_addresses_removed": tally.former_removed,
+    }
 
 
 def _in_order(by_kind: Mapping[str, Any]) -> dict[str, Any]:
@@ -105,61 +125,69 @@ def _in_order(by_kind: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _counts(found: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
-    """The numbers of rows, each with what it counts."""
-    for outcome, words in _WORDS.items():
-        detailed = found["effects"] if outcome is Outcome.DELIVERED else found.get(str(outcome))
-        if not isinstance(detailed, Mapping) or not detailed:
-            if words and (count := found["outcomes"][str(outcome)]):
-                yield words, count
-            continue
-        named = sum(detailed.values())
-        for code, count in detailed.items():
-            yield (f"{words}: {code}" if words else str(code).replace("_", " ")), count
-        if words and (rest := found["outcomes"][str(outcome)] - named):
-            yield f"{words}: opted out at the provider", rest
+    """The numbers of rows of one destination, or of all, each with what it counts; then former addresses, and jobs."""
+    for effect, count in found["effects"].items():
+        yield effect.replace("_", " "), count
     if former := found["former_addresses_removed"]:
         yield "former addresses removed, besides", former
+    for outcome, words in _WORDS.items():
+        codes = found.get(str(outcome), {})
+        for code, count in codes.items():
+            yield f"{words}: {code}", count
+        if rest := found["outcomes"][str(outcome)] - sum(codes.values()):
+            yield words, rest
+    yield "rows", found["rows"]
+    if jobs := found.get("jobs"):
+        yield "jobs", jobs
 
 
-def _changes(found: Mapping[str, Any]) -> Iterator[tuple[str, list[tuple[str, int]]]]:
-    """By destination, the contacts that a delivery would change there, and its jobs."""
-    for destination, needs in found["destinations"].items():
-        contacts = [(f"contacts {effect.replace('_', ' ')}", count) for effect, count in needs["contacts"].items()]
-        yield destination, [*contacts, *([("jobs", needs["jobs"])] if needs["jobs"] else [])]
+def _parts(found: Mapping[str, Any]) -> Iterator[tuple[str, list[tuple[str, int]]]]:
+    """The lists, each with its numbers; then rows that go nowhere, or all rows, where these are not the same."""
+    at = found["destinations"]
+    for name, numbers in at.items():
+        lists = ", ".join(numbers["lists"])
+        yield f"{lists} ({name})" if lists else name, [*_counts(numbers)]
+    if len(at) != 1 or found["rows"] != next(iter(at.values()))["rows"]:
+        yield "all streams", [*_counts(found)]
 
 
-def _calls(found: Mapping[str, Any]) -> str:
+def _sentences(found: Mapping[str, Any]) -> Iterator[str]:
     """How many calls a delivery takes, and how long."""
-    calls = f"{counted(found['calls'], 'call')}, with one look at each job"
-    if found["seconds"] is None:
-        return calls
-    return f"{calls}; {found['seconds']:,.0f} s at {found['calls_per_second']:g} calls a second"
+    calls = f"A delivery makes {counted(found['calls'], 'call')}, with one look at each job"
+    if found["seconds"] is not None:
+        calls += f": {found['seconds']:,.0f} s at {found['calls_per_second']:g} calls a second"
+    yield f"{calls}."
+    if not found["whole"]:
+        yield "The plan ended early: more rows may follow."
+    elif not found["would_change"]:
+        yield "Nothing would change at the provider."
+    yield "Nothing was written."
+
+
+def _show(lines: Iterable[str]) -> None:
+    """Print lines for somebody at a terminal, whose columns the prefix of a log line would fill; else log them."""
+    if sys.stderr is not None and sys.stderr.isatty():
+        print(*lines, sep="\n", file=sys.stderr)  # noqa: T201
+    else:
+        for line in lines:
+            logger.info("%s", line)
 
 
 def _table(found: Mapping[str, Any]) -> Iterator[str]:
     """Lines of at most 80 columns, but for names of destinations."""
-    yield "Plan: a delivery would have these outcomes" + ("" if found["whole"] else ", as far as it came")
-    yield from _lines([*_counts(found), ("rows", found["rows"])])
-    for destination, rows in _changes(found):
-        if rows:
-            yield f"Plan: at {destination}"
-            yield from _lines(rows)
-    yield f"Plan: {_calls(found)}"
-
-
-def _lines(rows: Sequence[tuple[str, int]]) -> Iterator[str]:
-    for words, count in rows:
-        yield f"  {words:<{_WIDTH}} {count:>12,}"
+    for name, numbers in _parts(found):
+        yield f"Plan for {name}:"
+        width = max(len(words) for words, _ in numbers)
+        digits = max(len(f"{count:,}") for _, count in numbers)
+        yield from (f"  {words:<{width}}  {count:>{digits},}" for words, count in numbers)
+    yield from _sentences(found)
 
 
 def _markdown(found: Mapping[str, Any]) -> Iterator[str]:
     yield from ("# Plan", "")
-    if not found["whole"]:
-        yield from ("**The plan ended early: more rows may follow.**", "")
-    yield from _rows(("rows", "number"), [(words, f"{count:,}") for words, count in _counts(found)])
-    for destination, rows in _changes(found):
-        yield from _rows((f"at {destination}", "number"), [(words, f"{count:,}") for words, count in rows])
-    yield from (f"{_calls(found)}.", "")
+    for name, numbers in _parts(found):
+        yield from _rows((name, "number"), [(words, f"{count:,}") for words, count in numbers])
+    yield from (" ".join(_sentences(found)), "")
     for kind, samples in found["samples"].items():
         yield from (f"## {kind.replace('_', ' ')}", "")
         yield from _rows(("contact", "fields"), [(one.contact, _fields(one)) for one in samples])
@@ -180,7 +208,12 @@ def _rows(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Replace a file, which only its owner may read.
+    """Replace a file, which only its owner may read; errors are those of `_drafted`."""
+    _drafted(path, content).replace(path)
+
+
+def _drafted(path: Path, content: bytes) -> Path:
+    """Write a file that is to replace another one.
 
     Raises:
         ConfigurationError: it cannot be written.
@@ -188,13 +221,14 @@ def _write(path: Path, content: bytes) -> None:
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with suppress(FileNotFoundError):
-            draft.unlink()
+        draft.unlink(missing_ok=True)
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
-        draft.replace(path)
     except OSError as exc:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
         raise ConfigurationError(
             f"Setting `plan_path`: {path} cannot be written ({exc.strerror}). Choose another place."
         ) from None
+    return draft

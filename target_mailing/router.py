@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -75,6 +75,8 @@ class Router:
         self.is_asking = False
         #: By destination, the settings that must be equal for all of its streams.
         self._shared: dict[str, Any] = {}
+        #: The names of the lists of each destination, from the settings.
+        self._lists_of: dict[str, Sequence[str]] = {}
         #: By settings; each is requested once a run.
         self._destinations: dict[bytes, Destination] = {}
 
@@ -82,6 +84,10 @@ class Router:
     def rate(self) -> float | None:
         """Calls a second that the account allows; None where no limit is known."""
         return self._account.rate
+
+    def lists_of(self, destination: str) -> Sequence[str]:
+        """The names of its lists, from the settings."""
+        return self._lists_of.get(destination, ())
 
     def close(self) -> None:
         """Close the connections."""
@@ -143,6 +149,7 @@ class Router:
         if cache_key not in self._destinations:
             self._destinations[cache_key] = self._account.destination(settings, dry_run=self.gate is not None)
         destination = self._destinations[cache_key]
+        self._lists_of.setdefault(destination.name, [*settings.lists])
         if self.lists is not None:
             account = f"{self.provider.name} {self._account.tenant}"
             self.lists.take(destination.name, [f"{account} {place}" for place in destination.places])

@@ -138,10 +138,10 @@ class TargetMailing(MailingPlugin, Target):
                 foresight=foresight,
             )
             opened.callback(run.delivery.stop)
-            opened.push(partial(self._summarise, run, rejects))
             if foresight is not None:
                 report = PlanReport(self.config, foresight, run.outcomes, router)
                 opened.push(lambda failure, *_: report(failure))
+            opened.push(partial(self._summarise, run, rejects))
             try:
                 run(source)
             except Terminated as stop:

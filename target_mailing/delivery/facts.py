@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 
-from target_mailing.delivery.outcomes import End, Outcomes
+from target_mailing.delivery.outcomes import End, OutcomesAt
 from target_mailing.journal.journal import Journal, Known, Reject
 from target_mailing.outcome import Outcome
 from target_mailing.row import Row
@@ -107,7 +107,7 @@ class Facts:
         """Keys with former addresses that are still to be removed."""
         self._kept.extend(removals)
 
-    def note(self, outcomes: Outcomes) -> None:
+    def note(self, outcomes: OutcomesAt) -> None:
         """Write to the journal how rows end, then report it."""
         if self._settled or self._rejects or self._spared:
             self._journal.note_rows(

@@ -1,20 +1,19 @@
-"""The outcome of every row: counted, and reported to the ledger (P4)."""
+"""The outcome of every row: counted for the run and for its destination, and reported to the ledger (P4)."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain, groupby
 from operator import itemgetter
 from typing import Final
 
 from target_mailing.contacts.effects import Effect
 from target_mailing.delivery.checkpoints import Ledger
+from target_mailing.delivery.tally import Tally
 from target_mailing.outcome import Outcome
 
-__all__ = ["End", "Outcomes", "Replayed", "worst"]
-
+__all__ = ["End", "Outcomes", "OutcomesAt", "Replayed", "worst"]
 
 #: The lines of a row, its own last; its outcome; the code of the outcome, or a delivered row's effect.
 End = tuple[Sequence[int], Outcome, str | None]
@@ -57,14 +56,16 @@ class Replayed:
         return at >= 0 and line <= self._lasts[at]
 
 
-class Outcomes:
+class Outcomes(Tally):
     """The outcomes of a run's rows."""
 
     def __init__(self, ledger: Ledger) -> None:
+        """Begin with none."""
+        super().__init__()
         self._ledger = ledger
-        self._parts: dict[int, tuple[int, Outcome, str | None]] = {}
-        self.counts: Counter[Outcome] = Counter()
-        self._codes: Counter[tuple[Outcome, str]] = Counter()
+        self._places: dict[str, OutcomesAt] = {}
+        #: By line, how many of its parts are left, and how the others ended by destination.
+        self._parts: dict[int, tuple[int, dict[Tally, tuple[Outcome, str | None]]]] = {}
         self.replayed = Replayed()
         #: Rejected rows that were rejects before.
         self.rejected_again = 0
@@ -72,30 +73,15 @@ class Outcomes:
         self._opt_outs: set[int] = set()
         #: Rejected rows whose opt-outs were still sent, and the provider has.
         self.opt_outs_obeyed = 0
-        #: Former addresses that were removed because the rows of their keys have another one.
-        self.former_removed = 0
+
+    def at(self, destination: str) -> OutcomesAt:
+        """The outcomes of the rows of a destination; "" for those that go nowhere."""
+        return self._places.setdefault(destination, OutcomesAt(self))
 
     @property
-    def rows(self) -> int:
-        """Rows that have their outcome."""
-        return self.counts.total()
-
-    @property
-    def codes(self) -> Counter[str]:
-        """How often each code was given; effects are not codes."""
-        codes: Counter[str] = Counter()
-        for (outcome, code), count in self._codes.items():
-            if outcome is not Outcome.DELIVERED:
-                codes[code] += count
-        return codes
-
-    def codes_of(self, outcome: Outcome) -> dict[str, int]:
-        """How often each code of an outcome was given, the most frequent first; for delivered rows, each effect.
-
-        Equally frequent ones are in the order of their names, whichever job ended first.
-        """
-        counts = {code: count for (other, code), count in self._codes.items() if other is outcome}
-        return dict(sorted(counts.items(), key=lambda one: (-one[1], one[0])))
+    def places(self) -> Mapping[str, Tally]:
+        """The outcomes by destination. A line whose parts go to several counts at each of them."""
+        return self._places
 
     def expect(self, line: int, parts: int, *, is_opt_out: bool = False) -> None:
         """A row of this line was divided into parts; the last part to end settles the line.
@@ -107,47 +93,46 @@ class Outcomes:
         """
         if is_opt_out:
             self._opt_outs.add(line)
-        left, worst, code = self._parts.get(line, (1, Outcome.SKIPPED, None))
-        self._parts[line] = (left + parts - 1, worst, code)
+        left, ends = self._parts.get(line, (1, {}))
+        self._parts[line] = (left + parts - 1, ends)
 
-    def settle_all(self, ends: Iterable[End]) -> None:
-        """Rows end; the lines before a row's own are superseded.
+    def settle_all(self, ends: Iterable[End], at: Tally) -> None:
+        """Rows of a destination end; the lines before a row's own are superseded.
 
         Raises:
             ValueError: a line has its outcome already.
         """
         done: list[int] = []
         for (outcome, code), alike in groupby(ends, itemgetter(1, 2)):
-            done.extend(self._ended([lines for lines, _, _ in alike], outcome, code))
+            done.extend(self._ended([lines for lines, _, _ in alike], outcome, code, at))
         self._ledger.settle(done)
 
-    def settle_alike(self, lines: Iterable[int], outcome: Outcome, code: str | None) -> None:
+    def settle_alike(self, lines: Iterable[int], outcome: Outcome, code: str | None, at: Tally) -> None:
         """Rows of one line each end alike; see `settle_all`."""
-        self._ledger.settle(self._ended([*zip(lines)], outcome, code))
+        self._ledger.settle(self._ended([*zip(lines)], outcome, code, at))
 
-    def _ended(self, rows: Sequence[Sequence[int]], outcome: Outcome, code: str | None) -> list[int]:
+    def _ended(self, rows: Sequence[Sequence[int]], outcome: Outcome, code: str | None, at: Tally) -> list[int]:
         """Count rows that end alike; returns their lines that have an outcome now."""
         if self._parts or (outcome is Outcome.REJECTED and self.replayed.rows):
-            return self._ended_one_by_one(rows, outcome, code)
+            return self._ended_one_by_one(rows, outcome, code, at)
         done, ended = [*chain.from_iterable(rows)], sum(map(bool, rows))
-        if ended:
-            self.counts[outcome] += ended
-        if ended < len(done):
-            self.counts[Outcome.SUPERSEDED] += len(done) - ended
-        if ended and code is not None:
-            self._codes[outcome, code] += ended
+        for tally in (self, at):
+            tally.count(ended, outcome, code)
+            tally.count(len(done) - ended, Outcome.SUPERSEDED, None)
         return done
 
-    def _ended_one_by_one(self, rows: Sequence[Sequence[int]], outcome: Outcome, code: str | None) -> list[int]:
+    def _ended_one_by_one(
+        self, rows: Sequence[Sequence[int]], outcome: Outcome, code: str | None, at: Tally
+    ) -> list[int]:
         """The same for rows among which are parts, or rejects that were rejects before."""
         done: list[int] = []
         for lines in rows:
             if self._opt_outs and not self._opt_outs.isdisjoint(lines):
                 self._obey(lines, outcome, code)
             for line in lines[:-1]:
-                self._end(line, Outcome.SUPERSEDED, None, done)
+                self._end(line, (Outcome.SUPERSEDED, None), at, done)
             if lines:
-                self._end(lines[-1], outcome, code, done)
+                self._end(lines[-1], (outcome, code), at, done)
         return done
 
     def _obey(self, lines: Sequence[int], outcome: Outcome, code: str | None) -> None:
@@ -157,19 +142,43 @@ class Outcomes:
             self._opt_outs -= obeyed
             self.opt_outs_obeyed += len(obeyed)
 
-    def _end(self, line: int, outcome: Outcome, code: str | None, done: list[int]) -> None:
-        if line in self._parts:
-            left, worst, worst_code = self._parts.pop(line)
-            if _rank(outcome, code) < _rank(worst, worst_code):
-                worst, worst_code = outcome, code
-            if left > 1:
-                self._parts[line] = (left - 1, worst, worst_code)
-                return
-            outcome, code = worst, worst_code
-            self._opt_outs.discard(line)
-        self.counts[outcome] += 1
+    def _end(self, line: int, end: tuple[Outcome, str | None], at: Tally, done: list[int]) -> None:
+        left, ends = self._parts.pop(line, (1, {}))
+        ends[at] = end if at not in ends else worst([ends[at], end])
+        if left > 1:
+            self._parts[line] = (left - 1, ends)
+            return
+        self._opt_outs.discard(line)
+        for tally, own in ends.items():
+            tally.count(1, *own)
+        outcome, code = worst(ends.values())
+        self.count(1, outcome, code)
         if outcome is Outcome.REJECTED and self.replayed.rows and line in self.replayed:
             self.rejected_again += 1
-        if code is not None:
-            self._codes[outcome, code] += 1
         done.append(line)
+
+
+class OutcomesAt(Tally):
+    """The outcomes of the rows of one destination, which are the run's, too."""
+
+    def __init__(self, run: Outcomes) -> None:
+        """Begin with none."""
+        super().__init__()
+        self._run = run
+
+    def settle_all(self, ends: Iterable[End]) -> None:
+        """Rows end; the lines before a row's own are superseded.
+
+        Raises:
+            ValueError: a line has its outcome already.
+        """
+        self._run.settle_all(ends, self)
+
+    def settle_alike(self, lines: Iterable[int], outcome: Outcome, code: str | None) -> None:
+        """Rows of one line each end alike; see `settle_all`."""
+        self._run.settle_alike(lines, outcome, code, self)
+
+    def former_left(self, contacts: int) -> None:
+        """Former addresses were removed."""
+        for tally in (self, self._run):
+            tally.former_removed += contacts

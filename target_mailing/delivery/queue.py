@@ -77,7 +77,7 @@ class DestinationQueue:
         #: Rows that were decided, and whose contacts are still in memory.
         self._decided: list[Row] = []
         self._journal = journal
-        self._outcomes = outcomes
+        self._outcomes = outcomes.at(destination.name)
         self._tickets = Tickets()
         self._ready: deque[_ReadyBatch] = deque()
         self._old_first = destination.actions.old_first

@@ -80,19 +80,22 @@ class BatchResult(msgspec.Struct, frozen=True, kw_only=True):
 
     def report(self, outcomes: Outcomes, batch: Batch) -> None:
         """Report how the rows of the batch ended: to their plans, or to the run's outcomes."""
-        usual = effect_of(batch.queue.destination.actions, batch.action)
+        usual, here = (
+            effect_of(batch.queue.destination.actions, batch.action),
+            outcomes.at(batch.queue.destination.name),
+        )
         ends: list[tuple[Sequence[Row], Outcome, str]] = [([row], end, code) for row, end, code in self.others]
         ends.extend((rows, Outcome.DELIVERED, effect) for effect, rows in self._by_effect(usual))
         for rows, outcome, code in ends:
             if not have_extras(rows):
-                outcomes.settle_alike([row.line for row in rows], outcome, code)
+                here.settle_alike([row.line for row in rows], outcome, code)
                 continue
-            outcomes.settle_all([(row.lines, outcome, code) for row in rows if row.plan is None])
+            here.settle_all([(row.lines, outcome, code) for row in rows if row.plan is None])
             for row in rows:
                 if row.plan is not None:
                     row.plan.ends.append((outcome, code))
         if batch.action == batch.queue.destination.actions.remove:
-            outcomes.former_removed += sum(row.former_of is not None for row in self.delivered)
+            here.former_left(sum(row.former_of is not None for row in self.delivered))
 
     def _by_effect(self, usual: Effect) -> Iterator[tuple[Effect, Sequence[Row]]]:
         """The delivered rows by effect; `usual` is the effect of their action."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from operator import attrgetter, itemgetter
 
 from target_mailing.contacts.mapping import Values
@@ -28,7 +29,8 @@ class Collector:
         #: By stream, the lines and the values of records that become rows.
         self._taken: dict[Stream, tuple[list[int], list[Values]]] = {}
         self._rows: dict[DestinationQueue, list[Row]] = {}
-        self._ends: list[tuple[int, End]] = []
+        #: By destination.
+        self._ends: dict[str, list[tuple[int, End]]] = {}
 
     def begin(self, streams: Iterable[Stream | None]) -> None:
         """A line may hold records of all of these streams, in their order."""
@@ -52,11 +54,11 @@ class Collector:
             self.add(number, result.row, stream)
             self.add(number, result.end, stream)
         else:
-            self._ends.append((number, result))
+            self._ends.setdefault(stream.queue.destination.name, []).append((number, result))
 
     def skip(self, number: int) -> None:
         """The record in this line is not delivered anywhere."""
-        self._ends.append((number, (Outcome.SKIPPED, None, None)))
+        self._ends.setdefault("", []).append((number, (Outcome.SKIPPED, None, None)))
 
     def hand_on(self) -> None:
         """Hand on everything, in the order of the lines.
@@ -66,10 +68,12 @@ class Collector:
         for stream, (numbers, values) in self._taken.items():
             if numbers:
                 self._make_rows(stream, numbers, values)
-        self._ends.sort(key=itemgetter(0))
-        if rejects := [reject for _, (_, _, reject) in self._ends if reject is not None]:
+        ends = sorted(chain.from_iterable(self._ends.values()), key=itemgetter(0))
+        if rejects := [reject for _, (_, _, reject) in ends if reject is not None]:
             self._journal.note_rows(rejects=rejects)
-        self._outcomes.settle_all([((number,), outcome, code) for number, (outcome, code, _) in self._ends])
+        for destination, own in self._ends.items():
+            own.sort(key=itemgetter(0))
+            self._outcomes.at(destination).settle_all([((number,), *end[:2]) for number, end in own])
         for queue, rows in self._rows.items():
             rows.sort(key=attrgetter("line"))
             queue.offer(rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 import tempfile
 from pathlib import Path
 
@@ -30,9 +31,19 @@ class CopiedStore(Store):
         Raises:
             JournalError: the original cannot be read, or a run changes it; or as of any store.
         """
-        self.folder = Path(tempfile.mkdtemp(prefix="target-mailing-plan-"))
-        path = self.folder / "journal.sqlite"
-        self.is_new = not self._original.copy_to(path)
+        try:
+            self.folder = Path(tempfile.mkdtemp(prefix="target-mailing-plan-"))
+            path = self.folder / "journal.sqlite"
+            self.is_new = not self._original.copy_to(path)
+        except (OSError, sa.exc.DBAPIError) as exc:
+            cause = exc if isinstance(exc, OSError) else exc.orig
+            if not isinstance(cause, (OSError, sqlite3.Error)):
+                raise
+            reason = getattr(cause, "strerror", None) or getattr(cause, "sqlite_errorname", type(cause).__name__)
+            raise self.error(
+                f"could not be copied for the plan to the folder of temporary files ({reason}). Make room there, or "
+                "name another folder by the environment variable TMPDIR"
+            ) from None
         self._copy = FileStore(path)
         connection = self._copy.open()
         connection.exec_driver_sql("PRAGMA synchronous=OFF")

@@ -197,20 +197,19 @@ class FileStore(Store):
 
         Raises:
             JournalError: the path names something else, or a run changes the journal.
+            OSError: the copy cannot be written.
         """
         with self._refusals():
             if not self._file.check():
                 return False
-            log = self.path.with_name(f"{self.path.name}-wal")
-            parts = [
-                (part, path.with_name(f"{path.name}{suffix}")) for part, suffix in ((self.path, ""), (log, "-wal"))
-            ]
-            before = [_version_of(part) for part, _ in parts]
-            for part, copy in parts:
-                if part.exists():
-                    shutil.copyfile(part, copy)
-            if before != [_version_of(part) for part, _ in parts]:
-                raise self.error("changes while it is read, so a run uses it. Plan when that run has ended")
+        log = self.path.with_name(f"{self.path.name}-wal")
+        parts = [(part, path.with_name(f"{path.name}{suffix}")) for part, suffix in ((self.path, ""), (log, "-wal"))]
+        before = [_version_of(part) for part, _ in parts]
+        for part, copy in parts:
+            if part.exists():
+                shutil.copyfile(part, copy)
+        if before != [_version_of(part) for part, _ in parts]:
+            raise self.error("changes while it is read, so a run uses it. Plan when that run has ended")
         return True
 
     def hold_copied_list(self, name: str) -> str | None:  # noqa: ARG002 - one journal in a file

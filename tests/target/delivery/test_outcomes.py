@@ -18,10 +18,10 @@ from target_mailing.outcome import Outcome
 def test_p4_superseded_rows_end_with_the_row_that_supersedes_them():
     ledger = Ledger()
     outcomes = Outcomes(ledger)
-    outcomes.settle_all([([1, 3], Outcome.DELIVERED, None)])
+    outcomes.at("").settle_all([([1, 3], Outcome.DELIVERED, None)])
     assert outcomes.counts == {Outcome.SUPERSEDED: 1, Outcome.DELIVERED: 1}
     assert ledger.prefix == 1
-    outcomes.settle_all([([2], Outcome.REJECTED, "bad_address")])
+    outcomes.at("").settle_all([([2], Outcome.REJECTED, "bad_address")])
     assert ledger.prefix == 3
     assert outcomes.rows == 3
     assert outcomes.codes == {"bad_address": 1}
@@ -32,12 +32,31 @@ def test_p4_a_line_of_several_rows_ends_with_its_last_and_counts_once_with_the_w
     outcomes = Outcomes(ledger)
     outcomes.expect(1, 2)
     outcomes.expect(1, 2)
-    outcomes.settle_all([([1], Outcome.DELIVERED, None)])
-    outcomes.settle_all([([1], Outcome.REJECTED, "wrong_type")])
+    outcomes.at("").settle_all([([1], Outcome.DELIVERED, None)])
+    outcomes.at("").settle_all([([1], Outcome.REJECTED, "wrong_type")])
     assert ledger.prefix == 0
-    outcomes.settle_all([([1], Outcome.UNCHANGED, None)])
+    outcomes.at("").settle_all([([1], Outcome.UNCHANGED, None)])
     assert ledger.prefix == 1
     assert outcomes.counts == {Outcome.REJECTED: 1}
+
+
+def test_p4_a_line_counts_once_at_each_destination_of_its_parts_with_the_worst_there():
+    outcomes = Outcomes(Ledger())
+    one, other = outcomes.at("one"), outcomes.at("other")
+    outcomes.expect(1, 3)
+    one.settle_all([([1], Outcome.DELIVERED, "added")])
+    other.settle_all([([1], Outcome.DELIVERED, "added")])
+    one.settle_all([([1], Outcome.REJECTED, "wrong_type")])
+    other.settle_all([([2, 3], Outcome.UNCHANGED, None)])
+    other.former_left(2)
+    counts = {name: dict(tally.counts) for name, tally in outcomes.places.items()}
+    assert counts == {
+        "one": {Outcome.REJECTED: 1},
+        "other": {Outcome.DELIVERED: 1, Outcome.UNCHANGED: 1, Outcome.SUPERSEDED: 1},
+    }
+    assert (one.codes, other.codes_of(Outcome.DELIVERED)) == ({"wrong_type": 1}, {"added": 1})
+    assert outcomes.counts == {Outcome.REJECTED: 1, Outcome.UNCHANGED: 1, Outcome.SUPERSEDED: 1}
+    assert (other.former_removed, one.former_removed, outcomes.former_removed) == (2, 0, 2)
 
 
 @pytest.mark.parametrize(
@@ -53,8 +72,8 @@ def test_p4_a_line_of_several_rows_ends_with_its_last_and_counts_once_with_the_w
 def test_p4_a_rejected_rows_opt_out_is_told_if_the_provider_has_it_and_counts_as_rejected_only(outcome, code, obeyed):
     outcomes = Outcomes(Ledger())
     outcomes.expect(1, 2, is_opt_out=True)
-    outcomes.settle_all([([1], outcome, code)])
-    outcomes.settle_all([([1], Outcome.REJECTED, "wrong_type")])
+    outcomes.at("").settle_all([([1], outcome, code)])
+    outcomes.at("").settle_all([([1], Outcome.REJECTED, "wrong_type")])
     assert outcomes.opt_outs_obeyed == obeyed
     assert outcomes.counts == {Outcome.REJECTED: 1}
 
@@ -75,14 +94,18 @@ def test_p4_rows_that_end_together_count_as_if_they_ended_one_by_one(data):
             one.expect(line, count)
         for line in replayed:
             one.replayed.add(line)
-    outcomes.settle_all(ended)
+    outcomes.at("").settle_all(ended)
     for row, outcome, code in ended:
         for line in row:
-            one_by_one.settle_alike([line], *((outcome, code) if line == row[-1] else (Outcome.SUPERSEDED, None)))
+            one_by_one.at("").settle_alike(
+                [line], *((outcome, code) if line == row[-1] else (Outcome.SUPERSEDED, None))
+            )
     assert outcomes.counts == one_by_one.counts
     assert outcomes.codes == one_by_one.codes
     assert outcomes.codes_of(Outcome.DELIVERED) == one_by_one.codes_of(Outcome.DELIVERED)
     assert outcomes.rejected_again == one_by_one.rejected_again
+    assert outcomes.at("").counts == one_by_one.at("").counts == outcomes.counts
+    assert outcomes.at("").codes == one_by_one.at("").codes == outcomes.codes
     assert together.prefix == alone.prefix
 
 
@@ -90,22 +113,22 @@ def test_p4_rows_that_were_rejects_before_are_counted_when_they_are_rejected_aga
     outcomes = Outcomes(Ledger())
     outcomes.replayed.add(1)
     outcomes.replayed.add(2)
-    outcomes.settle_alike([1, 3], Outcome.REJECTED, "wrong_type")
-    outcomes.settle_alike([2], Outcome.UNCHANGED, None)
+    outcomes.at("").settle_alike([1, 3], Outcome.REJECTED, "wrong_type")
+    outcomes.at("").settle_alike([2], Outcome.UNCHANGED, None)
     assert (outcomes.counts[Outcome.REJECTED], outcomes.rejected_again) == (2, 1)
 
 
 @pytest.mark.parametrize("lines", [[1, 1], [1, 1, 2], [2, 1, 2], [1, 3, 3, 4]])
 def test_p4_a_line_that_ends_twice_at_once_is_an_error(lines):
     with pytest.raises(ValueError, match="already settled"):
-        Outcomes(Ledger()).settle_alike(lines, Outcome.DELIVERED, None)
+        Outcomes(Ledger()).at("").settle_alike(lines, Outcome.DELIVERED, None)
 
 
 def test_p4_a_second_outcome_is_an_error():
     outcomes = Outcomes(Ledger())
-    outcomes.settle_all([([1], Outcome.DELIVERED, None)])
+    outcomes.at("").settle_all([([1], Outcome.DELIVERED, None)])
     with pytest.raises(ValueError, match="already settled"):
-        outcomes.settle_all([([1], Outcome.REJECTED, None)])
+        outcomes.at("").settle_all([([1], Outcome.REJECTED, None)])
 
 
 @pytest.mark.parametrize(

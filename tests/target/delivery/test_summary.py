@@ -25,7 +25,7 @@ def outcomes_of(ends):
     for outcome, code, count in ends:
         for _ in range(count):
             line += 1
-            outcomes.settle_all([([line], outcome, code)])
+            outcomes.at("").settle_all([([line], outcome, code)])
     return outcomes
 
 
@@ -148,7 +148,7 @@ def test_a_line_of_several_delivered_rows_has_the_effect_that_matters_most():
     outcomes = Outcomes(Ledger())
     outcomes.expect(1, 3)
     for effect in (Effect.REMOVED, Effect.ADDED_OR_UPDATED, Effect.LOOKED_UP):
-        outcomes.settle_alike([1], Outcome.DELIVERED, effect)
+        outcomes.at("").settle_alike([1], Outcome.DELIVERED, effect)
     assert outcomes.codes_of(Outcome.DELIVERED) == {Effect.ADDED_OR_UPDATED: 1}
     assert outcomes.codes == {}
 

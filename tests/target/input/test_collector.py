@@ -14,6 +14,8 @@ from target_mailing.row import Row
 class Offered:
     """A queue that shows what comes."""
 
+    destination = SimpleNamespace(name="list")
+
     def __init__(self):
         self.rows = []
 
@@ -34,9 +36,9 @@ class Named:
 
 
 def test_the_rows_of_a_line_are_in_the_order_of_its_streams():
-    queue, other, ends = Offered(), Offered(), []
+    queue, other, ends = Offered(), Offered(), {}
     first, second, elsewhere = Named("first", queue), Named("second", queue), Named("elsewhere", other)
-    outcomes = SimpleNamespace(settle_all=ends.extend)
+    outcomes = SimpleNamespace(at=lambda name: SimpleNamespace(settle_all=ends.setdefault(name, []).extend))
     collector = Collector(Lines(1, [b""] * 4), SimpleNamespace(note_rows=print), outcomes)
     collector.begin([first, None, second])
     collector.take([1], second, [()])
@@ -48,4 +50,4 @@ def test_the_rows_of_a_line_are_in_the_order_of_its_streams():
     collector.hand_on()
     assert queue.rows == [(1, "second"), (2, "first"), (2, "second"), (3, "second")]
     assert other.rows == [(2, "elsewhere")]
-    assert ends == [((1,), Outcome.REJECTED, "code"), ((4,), Outcome.SKIPPED, None)]
+    assert ends == {"list": [((1,), Outcome.REJECTED, "code")], "": [((4,), Outcome.SKIPPED, None)]}

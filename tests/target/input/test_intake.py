@@ -66,6 +66,9 @@ class Gathered:
     def note_rows(self, rejects):
         self.rejects.extend((one.stream, one.record, one.code, one.attempt) for one in rejects)
 
+    def at(self, _):
+        return self
+
     def settle_all(self, ends):
         self.ends.extend(ends)
 

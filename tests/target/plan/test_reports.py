@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
-import logging
+from types import SimpleNamespace
 
 import pytest
 
+from mailing_api.errors import ConfigurationError
+from target_mailing.outcome import Outcome
 from target_mailing.plan.foresight import masked
-from tests.target.conftest import people, person, schema, state
+from tests.target.conftest import LIST, people, person, schema, state
 
+#: The numbers of rows, of all and of each destination.
+OF_ROWS = ("rows", "outcomes", "effects", "withheld", "rejected", "former_addresses_removed")
 PEOPLE = [schema(), *people(range(3)), person(9, email="nobody"), state(1)]
 #: Everybody there, and what a row changes.
 CHANGED = [schema(), person(0, city="Oslo"), person(1, email="new@example.com"), state(2)]
@@ -31,17 +36,87 @@ def test_a_plan_counts_effects_rejects_jobs_and_calls(plan):
     assert found["effects"] == {"added_or_updated": 3}
     assert found["rejected"] == {"bad_address": 1}
     assert (found["rows"], found["would_change"], found["whole"]) == (4, True, True)
-    assert [*found["destinations"].values()] == [{"jobs": 1, "contacts": {"added_or_updated": 3}}]
-    table = log[log.index("Plan: a delivery") :].splitlines()
+    (there,) = found["destinations"].values()
+    assert (there["lists"], there["jobs"], there["contacts"]) == ([LIST], 1, {"added_or_updated": 3})
+    assert {name: there[name] for name in OF_ROWS} == {name: found[name] for name in OF_ROWS}
+    table = log[log.index(f"Plan for {LIST} (mailjet:") :].splitlines()
     assert any(line.split() == ["rejected:", "bad_address", "1"] for line in table)
+    assert "Plan for all streams" not in log
 
 
-def test_lines_of_the_table_have_80_columns_at_most(plan, tmp_path, mailjet, caplog):
-    with caplog.at_level(logging.INFO, logger="target-mailing"):
-        plan(PEOPLE)
-    lines = [record.getMessage() for record in caplog.records if record.getMessage().startswith("  ")]
-    assert len(lines) >= 4
+def test_each_list_has_its_own_numbers_and_rows_of_several_count_once(plan, mailjet, tmp_path):
+    mailjet.sandbox.mailjet.add_list("Others")
+    messages = [*PEOPLE[:-1], person(1, city="Oslo"), schema("readers"), person(5, stream="readers"), state(1)]
+    found, log = plan(
+        messages,
+        stream_maps={
+            "others": {"__source__": "people", "__filter__": "id != 0"},
+            "readers": {"__filter__": "False"},
+        },
+        streams={"others": {"list": "Others"}, "readers": {"list": "Others"}},
+    )
+    rows = {there["lists"][0]: there["outcomes"] for there in found["destinations"].values()}
+    none = dict.fromkeys(map(str, Outcome), 0)
+    assert rows == {
+        LIST: none | {"delivered": 3, "superseded": 1, "rejected": 1},
+        "Others": none | {"delivered": 2, "superseded": 1, "rejected": 1},
+    }
+    assert found["outcomes"] == none | {"delivered": 3, "superseded": 1, "rejected": 1, "skipped": 1}
+    assert (found["rows"], found["rejected"]) == (6, {"bad_address": 1})
+    assert log.index("Plan for Spring") < log.index("Plan for Others") < log.index("Plan for all streams")
+    text = (tmp_path / "plans" / "plan.md").read_text()
+    assert text.count("| rejected: bad_address | 1 |") == 3
+
+
+def test_somebody_at_a_terminal_reads_a_table_of_80_columns_without_a_prefix(plan, monkeypatch):
+    shown = io.StringIO()
+    shown.isatty = lambda: True
+    monkeypatch.setattr("target_mailing.plan_report.sys", SimpleNamespace(stderr=shown))
+    _, log = plan(PEOPLE)
+    lines = shown.getvalue().splitlines()
+    assert lines[1:] == [
+        "  added or updated       3",
+        "  rejected: bad_address  1",
+        "  rows                   4",
+        "  jobs                   1",
+        "A delivery makes 5 calls, with one look at each job.",
+        "Nothing was written.",
+    ]
     assert max(map(len, lines)) <= 80
+    assert "Nothing was written" not in log
+
+
+def test_what_would_change_nothing_says_so(plan, mailjet):
+    mailjet.deliver(PEOPLE)
+    found, log = plan(PEOPLE)
+    assert found["would_change"] is False
+    assert "Nothing would change at the provider." in log
+
+
+@pytest.mark.parametrize("place", ["/proc/here/plan.json", "/dev/full/plan.json"])
+def test_a_place_that_cannot_be_written_shows_before_anything_is_read(mailjet, place):
+    mailjet.sandbox.counters.reset()
+    plan = mailjet.deliver(PEOPLE, mode="plan", plan_path=place)
+    assert "Setting `plan_path`" in str(plan.error)
+    assert mailjet.sandbox.counters.total_calls == 0
+
+
+def test_a_plan_that_ended_early_says_so_and_keeps_its_error_if_its_files_cannot_be_written(mailjet, tmp_path):
+    path = tmp_path / "plan.json"
+    rejected = [schema(), *(person(number, email="nobody") for number in range(20)), state(1)]
+
+    def fails(*_):
+        raise ConfigurationError("Setting `plan_path`: full")
+
+    plan = mailjet.deliver(rejected, mode="plan", max_rejected=5, plan_path=str(path))
+    assert "max_rejected" in str(plan.error)
+    assert json.loads(path.read_text())["whole"] is False
+    assert "The plan ended early" in path.with_suffix(".md").read_text()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("target_mailing.plan_report._write", fails)
+        again = mailjet.deliver(rejected, mode="plan", max_rejected=5, plan_path=str(path))
+    assert "max_rejected" in str(again.error)
+    assert "Setting `plan_path`: full" in again.log
 
 
 def test_addresses_are_masked_and_values_are_left_out(plan, mailjet, tmp_path):

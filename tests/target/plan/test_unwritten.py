@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -85,6 +86,19 @@ def test_too_many_rejects_end_a_plan_as_they_end_a_run(mailjet):
 def test_a_journal_that_is_off_is_empty_in_a_plan(mailjet):
     mailjet.deliver(MESSAGES)
     assert planned(mailjet, journal="off").counts() == {"delivered": 3}
+
+
+@pytest.mark.parametrize("which", ["mkdtemp", "copyfile"])
+def test_a_journal_that_cannot_be_copied_is_told_with_the_remedy(mailjet, monkeypatch, which):
+    mailjet.deliver(MESSAGES)
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(f"{'tempfile' if which == 'mkdtemp' else 'shutil'}.{which}", full)
+    error = str(planned(mailjet).error)
+    assert "No space left on device" in error
+    assert "TMPDIR" in error
 
 
 def test_a_journal_in_postgresql_is_only_read(mailjet, postgresql_url):
