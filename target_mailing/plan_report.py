@@ -16,7 +16,9 @@ from mailing_api.counted import counted
 from mailing_api.errors import ConfigurationError
 from target_mailing.contacts.effects import Effect
 from target_mailing.declared_settings import value_of
+from target_mailing.delivery.errors import TooManyRemovalsError
 from target_mailing.delivery.outcomes import Outcomes
+from target_mailing.delivery.removal_guard import RemovalGuard
 from target_mailing.delivery.summary import would_change
 from target_mailing.delivery.tally import Tally
 from target_mailing.outcome import Outcome
@@ -38,14 +40,23 @@ _WORDS: Final[Mapping[Outcome, str]] = {
 }
 #: Outcomes whose codes are shown.
 _BY_CODE: Final = (Outcome.WITHHELD, Outcome.REJECTED)
+#: What is shown of removals that would be held back.
+_OF_HELD: Final = ("rows", "removed", "moved", "lately", "limit", "allow_removals_once")
 #: Kinds that are shown before the others.
-_FIRST: Final = (Effect.REMOVED, Effect.UNSUBSCRIBED, Effect.EXCLUDED, "withheld")
+_FIRST: Final = ("held", Effect.REMOVED, Effect.UNSUBSCRIBED, Effect.EXCLUDED, "withheld")
 
 
 class PlanReport:
     """Reports a plan when it has ended."""
 
-    def __init__(self, config: Mapping[str, Any], foresight: Foresight, outcomes: Outcomes, router: Router) -> None:
+    def __init__(
+        self,
+        config: Mapping[str, Any],
+        foresight: Foresight,
+        outcomes: Outcomes,
+        router: Router,
+        guard: RemovalGuard,
+    ) -> None:
         """Take what it found, which may still grow.
 
         Raises:
@@ -54,6 +65,7 @@ class PlanReport:
         self._foresight = foresight
         self._outcomes = outcomes
         self._router = router
+        self._guard = guard
         path = value_of("plan_path", config)
         self._path = None if path is None else place_of("plan_path", path)
         if self._path is not None:
@@ -68,9 +80,13 @@ class PlanReport:
         Raises:
             ConfigurationError: its files cannot be written; only logged if the plan ended early.
         """
-        if failure is not None and not self._outcomes.rows:
+        is_held = failure is not None and issubclass(failure, TooManyRemovalsError)
+        if failure is not None and not (is_held or self._outcomes.rows):
             return
-        found = self._found(is_whole=failure is None)
+        for destination, held in self._guard.held.items():
+            for row, record in held.sample:
+                self._foresight.note_held(destination, row, record)
+        found = self._found(is_whole=failure is None or is_held)
         _show(_table(found))
         if self._path is None:
             return
@@ -102,6 +118,8 @@ class PlanReport:
         """What a delivery would do at one destination."""
         contacts = _in_order(self._foresight.contacts.get(destination, {}))
         numbers = {"contacts": contacts, "jobs": self._foresight.jobs[destination]}
+        if (held := self._guard.held.get(destination)) is not None:
+            numbers["held"] = {name: getattr(held, name) for name in _OF_HELD}
         return {"lists": self._router.lists_of(destination), **_numbers(tally), **numbers}
 
 
@@ -125,7 +143,7 @@ def _in_order(by_kind: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _counts(found: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
-    """The numbers of rows of one destination, or of all, each with what it counts; then former addresses, and jobs."""
+    """The numbers of rows of one destination, or of all, each with what it counts, and what belongs to them."""
     for effect, count in found["effects"].items():
         yield effect.replace("_", " "), count
     if former := found["former_addresses_removed"]:
@@ -136,9 +154,26 @@ def _counts(found: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
             yield f"{words}: {code}", count
         if rest := found["outcomes"][str(outcome)] - sum(codes.values()):
             yield words, rest
-    yield "rows", found["rows"]
+    held = found.get("held")
+    if held is not None:
+        yield "held: more would leave than max_removals", held["rows"]
+    yield "rows", found["rows"] + (0 if held is None else held["rows"])
+    if held is not None:
+        yield from _held(held)
     if jobs := found.get("jobs"):
         yield "jobs", jobs
+
+
+def _held(held: Mapping[str, int]) -> Iterator[tuple[str, int]]:
+    """Why rows would be held back."""
+    words = {
+        "removed": "contacts that would be removed",
+        "moved": "contacts that would be moved",
+        "lately": "left within the last 24 hours",
+        "limit": "most that may leave (max_removals)",
+        "allow_removals_once": "to allow it: allow_removals_once",
+    }
+    yield from ((text, held[name]) for name, text in words.items() if held[name] or name == "limit")
 
 
 def _parts(found: Mapping[str, Any]) -> Iterator[tuple[str, list[tuple[str, int]]]]:
@@ -194,8 +229,11 @@ def _markdown(found: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _fields(sample: Any) -> str:
-    if sample.before is not None and sample.after is not None:
-        return "; ".join(f"{name}: {sample.before.get(name)!r} → {sample.after[name]!r}" for name in sample.fields)
+    before, after = sample.before, sample.after
+    if before is not None and after is not None:
+        return "; ".join(f"{name}: {before.get(name)!r} → {after[name]!r}" for name in sample.fields)
+    if after is not None:
+        return "; ".join(f"{name}: {value!r}" for name, value in after.items())
     return ", ".join(sample.fields or ())
 
 

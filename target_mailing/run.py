@@ -106,7 +106,15 @@ class Run:
         self.delivery = Delivery(
             journal=journal,
             outcomes=self.outcomes,
-            queues=Queues(RemovalGuard(journal, removal_limit, allowed_removals)),
+            queues=Queues(
+                RemovalGuard(
+                    journal,
+                    removal_limit,
+                    allowed_removals,
+                    is_plan=foresight is not None,
+                    most_shown=0 if foresight is None else foresight.most,
+                )
+            ),
             jobs_in_flight=jobs_in_flight,
             foresight=foresight,
             notify=self._inbox.put,

@@ -139,7 +139,7 @@ class TargetMailing(MailingPlugin, Target):
             )
             opened.callback(run.delivery.stop)
             if foresight is not None:
-                report = PlanReport(self.config, foresight, run.outcomes, router)
+                report = PlanReport(self.config, foresight, run.outcomes, router, run.delivery.queues.guard)
                 opened.push(lambda failure, *_: report(failure))
             opened.push(partial(self._summarise, run, rejects))
             try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -15,22 +15,55 @@ from target_mailing.delivery.removal_limit import RemovalLimit
 from target_mailing.journal.journal import Journal
 from target_mailing.journal.removals import Counts
 
-__all__ = ["RemovalGuard"]
+__all__ = ["Held", "RemovalGuard"]
 
 logger = logging.getLogger("target-mailing.delivery")
+
+#: Rows with removals that are named in an error.
+_NAMED: Final = 5
+
+
+class Held(msgspec.Struct, frozen=True):
+    """Removals of a destination that may not be made.
+
+    Attributes:
+        rows: that wait, those behind removals included.
+        removed: contacts that would be removed.
+        moved: contacts that would be moved to a new address.
+        lately: contacts that left within the last 24 hours, and count, too.
+        limit: how many may leave.
+        allow_removals_once: the value of that setting that would allow all of this run, at every destination.
+        sample: some rows, each by what a message may show of it, and its record.
+    """
+
+    rows: int
+    removed: int
+    moved: int
+    lately: int
+    limit: int
+    allow_removals_once: int
+    sample: Sequence[tuple[str, bytes]]
 
 
 class RemovalGuard:
     """Opens the removals of all destinations, or of those that are within the limit."""
 
-    def __init__(self, journal: Journal, limit: RemovalLimit, allowed: int) -> None:
+    def __init__(
+        self, journal: Journal, limit: RemovalLimit, allowed: int, *, is_plan: bool = False, most_shown: int = 0
+    ) -> None:
         """Judge by the settings.
 
         Args:
             journal: counts the removals.
             limit: the setting `max_removals`.
             allowed: the setting `allow_removals_once`; 0 if it is unset.
+            is_plan: nothing is done; the messages say what a delivery would do.
+            most_shown: rows of each destination that are kept for a plan, and are not only named in a message.
         """
+        self._is_plan = is_plan
+        self.most_shown = most_shown
+        #: By destination, what may not be done.
+        self.held: dict[str, Held] = {}
         self._journal = journal
         self._limit = limit
         self._allowed = allowed
@@ -59,6 +92,9 @@ class RemovalGuard:
         needed = sum(counts.now + counts.allowed for counts in beyond.values())
         if beyond and not self._allows(needed):
             self.error = TooManyRemovalsError(self._message(beyond, known, needed))
+            for queue, counts in beyond.items():
+                rows = [(self._row(*row), row[2]) for row in queue.removals.sample]
+                self.held[queue.destination.name] = self._held(counts, known, needed, len(queue.removals), rows)
         elif self._allowed and not beyond:
             logger.warning(
                 "Setting `allow_removals_once` is not needed: the removals are within `max_removals`. Unset it"
@@ -81,10 +117,11 @@ class RemovalGuard:
         needed, is_beyond = counts.now + counts.allowed, self._limit.is_exceeded(counts, known)
         if self.is_limited and is_beyond and not self._allows(needed):
             part = self._part(destination, counts, known, ())
-            raise TooManyRemovalsError(
-                f"Setting `max_removals`: {part} Nobody has left; the rows of this run were added beside them, and no "
-                f"STATE is written. {self._remedy(needed)}"
-            )
+            self.held[destination] = self._held(counts, known, needed, 0, ())
+            done = "Nobody has left; the rows of this run were added beside them, and no STATE is written."
+            if self._is_plan:
+                done = "In a delivery nobody would leave, the rows would be added beside them, and it would fail."
+            raise TooManyRemovalsError(f"Setting `max_removals`: {part} {done} {self._remedy(needed)}")
         removals.note_contents(number, before, allowance=self._allowed if is_beyond else 0)
 
     def remember(self) -> None:
@@ -102,12 +139,17 @@ class RemovalGuard:
 
     def _message(self, beyond: Mapping[DestinationQueue, Counts], known: int, needed: int) -> str:
         parts = [
-            self._part(queue.destination.name, counts, known, queue.removals.sample) for queue, counts in beyond.items()
+            self._part(queue.destination.name, counts, known, queue.removals.sample[:_NAMED])
+            for queue, counts in beyond.items()
         ]
-        return (
-            f"Setting `max_removals`: {' '.join(parts)} None of these was made; all other rows were delivered, and no "
-            f"STATE passes them. {self._remedy(needed)}"
-        )
+        done = "None of these was made; all other rows were delivered, and no STATE passes them."
+        if self._is_plan:
+            done = "A delivery would make none of these, deliver all other rows, and fail."
+        return f"Setting `max_removals`: {' '.join(parts)} {done} {self._remedy(needed)}"
+
+    def _held(self, counts: Counts, known: int, needed: int, rows: int, sample: Sequence[tuple[str, bytes]]) -> Held:
+        lately = counts.lately_removed + counts.lately_moved
+        return Held(rows, counts.removals, counts.moves, lately, self._limit.most(known), needed, sample)
 
     def _remedy(self, needed: int) -> str:
         if self._allowed == needed:

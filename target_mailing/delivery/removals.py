@@ -17,7 +17,7 @@ from target_mailing.row import Resource, Row
 
 __all__ = ["Removals"]
 
-#: Rows with removals that are named in an error.
+#: Rows with removals that are kept to be named.
 _SAMPLE: Final = 5
 
 
@@ -32,6 +32,7 @@ class Removals:
     Attributes:
         is_open: nothing waits any longer: removals may be made, or those that waited may not.
         allowance: the setting `allow_removals_once` if that is why, else 0.
+        most_shown: how many rows there are in `sample` at most.
         sample: the first rows that take somebody off, each by its stream, line and record.
     """
 
@@ -39,6 +40,7 @@ class Removals:
         """Begin with none, and without a guard."""
         self.is_open = True
         self.allowance = 0
+        self.most_shown = _SAMPLE
         self.sample: list[tuple[str, int, bytes]] = []
         self._actions = destination.actions
         self._by_list = destination if isinstance(destination, ListsByRow) else None
@@ -125,7 +127,7 @@ class Removals:
     def _add(self, row: Row, leaving: dict[int, bool]) -> None:
         for contact, is_move in leaving.items():
             self._expected.expect(contact, self._destination, is_move=is_move)
-        if leaving and len(self.sample) < _SAMPLE:
+        if leaving and len(self.sample) < self.most_shown:
             self.sample.append((row.stream, row.line, next(row.records(), (b"{}", 0))[0]))
         for resource in row.resources:
             if resource != row.key:

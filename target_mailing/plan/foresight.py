@@ -70,6 +70,7 @@ class Foresight:
     """Collects what steps show. One thread owns it; others only call `look`.
 
     Attributes:
+        most: rows of each kind that are shown.
         jobs: that a run would follow, by destination.
         contacts: that it would change, by destination and effect; former addresses of rows are among them.
         samples: rows by kind.
@@ -84,7 +85,7 @@ class Foresight:
             shows_contacts: in the clear.
         """
         self._gate = gate
-        self._most = most
+        self.most = most
         self._shows_contacts = shows_contacts
         self._more_calls = 0
         self.jobs: Counter[str] = Counter()
@@ -127,12 +128,17 @@ class Foresight:
             after = {"stream": stream, **row} if self._shows_contacts else None
             self._add(kind, Sample("", stream, sorted(row), None, after))
 
+    def note_held(self, destination: str, row: str, record: bytes) -> None:
+        """Take a removal that would be held back, by what may be shown of its row; its record is shown on request."""
+        after = msgspec.json.decode(record) if self._shows_contacts else None
+        self._add("held", Sample(destination, row, None, None, after))
+
     def _add(self, kind: str, sample: Sample) -> None:
         if self._is_wanted(kind):
             self.samples.setdefault(kind, []).append(sample)
 
     def _is_wanted(self, kind: str) -> bool:
-        return len(self.samples.get(kind, ())) < self._most
+        return len(self.samples.get(kind, ())) < self.most
 
     def _samples(
         self, destination: Destination, work: Work, finished: Finished, usual: str
@@ -145,9 +151,9 @@ class Foresight:
         for at in range(len(work.rows)):
             kind = "withheld" if at in withheld else str(finished.effects.get(at, usual))
             taken[kind] += 1
-            if taken[kind] <= self._most and self._is_wanted(kind):
+            if taken[kind] <= self.most and self._is_wanted(kind):
                 yield kind, self._sample(destination, work.rows[at], sends=at not in withheld)
-            elif sum(taken.values()) >= self._most * len(kinds) and not any(map(self._is_wanted, kinds)):
+            elif sum(taken.values()) >= self.most * len(kinds) and not any(map(self._is_wanted, kinds)):
                 return
 
     def _sample(self, destination: Destination, row: EncodedContact, *, sends: bool) -> Sample:
