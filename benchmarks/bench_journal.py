@@ -60,8 +60,10 @@ def deliver(journal: Journal, rows: list[Row], action: str) -> None:
     for step in ("consent", "submit"):
         journal.begin_step(number, step)
         journal.end_step("bench", number, step, {"job": number})
-    outcomes = {"delivered": len(rows)}
-    journal.settle(number, destination="bench", action=action, route="json", outcomes=outcomes, confirmed=rows)
+    journal.settle(
+        number, destination="bench", action=action, route="json", outcomes={"delivered": len(rows)},
+        placed=action == "add", confirmed=rows,
+    )  # fmt: skip
 
 
 def look_up(journal: Journal, rows: Sequence[Row]) -> int:

@@ -63,7 +63,7 @@ def open_memory(
             _put_in_order(config, journal, hash_key, rejects_folder)
         elif not isinstance(store, MemoryStore):
             logger.info("Journal: %s (only read)%s", store.name, "; it would be created" if journal.is_new else "")
-        journal.forget_before(time.time() - max(window, abandon))
+        journal.retention.forget_before(time.time() - max(window, abandon))
         opened.pop_all()
     return journal, rejects
 

@@ -103,6 +103,11 @@ class Row(msgspec.Struct, gc=False):
         return () if self.extras is None else self.extras.also
 
     @property
+    def streams(self) -> Sequence[str]:
+        """Other streams whose rows of the same contact it superseded."""
+        return () if self.extras is None else self.extras.streams
+
+    @property
     def plan(self) -> Plan | None:
         """What belongs to it; None where nothing does."""
         return None if self.extras is None else self.extras.plan
@@ -175,6 +180,9 @@ class Row(msgspec.Struct, gc=False):
                 extras.also.pop(later.key, None)
         extras.lines = extras.lines or [self.line]
         extras.lines.extend(later.lines)
+        if later.stream != self.stream or later.extras is not None:
+            others = () if later.extras is None else later.extras.streams
+            extras.streams = tuple({*extras.streams, *others, self.stream} - {later.stream})
         extras.is_of_shared_key, extras.lost_address = later.is_of_shared_key, later.lost_address
         self.contact = EncodedContact(later.email, self.address, content, later.contact.reference)
         if self.raw:
@@ -218,6 +226,8 @@ class Extras(msgspec.Struct):
         kept: where the first of its lines are kept, if its contact changed since.
         superseded: then those of rows that it superseded, as far as they are in memory.
         was_held: it waited until removals might be made, and whether its key is shared was found out before that.
+        streams: of rows that it superseded, where they are others.
+        is_absent: it takes off a contact that a whole input did not name; it has no line.
     """
 
     lines: list[int] = []
@@ -230,6 +240,8 @@ class Extras(msgspec.Struct):
     lost_address: bool = False
     is_of_shared_key: bool = False
     was_held: bool = False
+    streams: tuple[str, ...] = ()
+    is_absent: bool = False
 
 
 class Plan(msgspec.Struct):

@@ -265,7 +265,7 @@ def _prepare() -> None:
     remember_between_runs()
     doubts.LISTED_WITHIN = 0.4
     with closing(Journal(MemoryStore())) as journal:  # the statements that open one are compiled
-        journal.forget_before(0.0)
+        journal.retention.forget_before(0.0)
     certificates.nobody()
     for package in ("tap-target-mailing", "singer-sdk"):
         importlib.metadata.version(package)

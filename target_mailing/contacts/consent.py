@@ -46,6 +46,12 @@ class Actions(msgspec.Struct, frozen=True, kw_only=True):
     old_first: bool = True
     removing_undoes_opt_out: bool = False
 
+    def places(self, action: str) -> bool | None:
+        """Whether an action puts a contact there, or takes it off; None where it does neither."""
+        if action in {self.remove, self.unsubscribe}:
+            return False
+        return None if action in {self.ask, self.decline, *self.account_wide} else True
+
 
 class Withheld(msgspec.Struct, frozen=True):
     """The row is not sent because of an opt-out or a missing consent; `reason` is a stable code."""

@@ -32,7 +32,7 @@ class AppendOnly:
             journal: knows which contacts arrived.
             may_replace: a key's new contact would replace its old one; otherwise both stay.
         """
-        journal.keep_contacts()
+        journal.retention.keep_contacts()
         self._journal = journal
         self._name = destination.name
         self._actions = destination.actions

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 
 from target_mailing.delivery.outcomes import End, OutcomesAt
+from target_mailing.destination import Destination
 from target_mailing.journal.journal import Journal, Known, Reject
 from target_mailing.outcome import Outcome
 from target_mailing.row import Row
@@ -18,9 +19,11 @@ class Facts:
     Nothing else writes to the journal until `note`.
     """
 
-    def __init__(self, journal: Journal, rows: Collection[Row] = ()) -> None:
-        """Look up the keys and contacts of rows; others are looked up when needed."""
+    def __init__(self, journal: Journal, destination: Destination, rows: Collection[Row] = ()) -> None:
+        """Look up the keys and contacts of rows of a destination; others are looked up when needed."""
         self._journal = journal
+        self._destination = destination
+        self._claims: list[Row] = []
         self._settled: list[Row] = []
         self._spared: list[Row] = []
         self._rejects: list[Reject] = []
@@ -82,12 +85,19 @@ class Facts:
         if reason is not None:
             self._rejects.extend(Reject.of(row, code or "", reason))
 
-    def end_unchanged(self, rows: Iterable[Row]) -> None:
+    def end_unchanged(self, rows: Sequence[Row]) -> None:
         """Rows without extras end, because the provider has them as they are."""
+        self.claim(rows)
         for row in rows:
             if row.key is not None and self.emails[row.key] != row.email:
                 self.settle(row)
             self._unchanged.append(row.line)
+
+    def claim(self, rows: Sequence[Row]) -> None:
+        """The contacts of rows are as these say: they were put there by the rows' streams, too, if these add."""
+        name, places = self._destination.name, self._destination.actions.places
+        lacking = self._journal.lacking(name, [(row, self.known(row.id)) for row in rows])
+        self._claims.extend(row for row in lacking if places(row.action))
 
     def settle(self, row: Row) -> None:
         """The keys of a row that ends as unchanged have its address, or are gone."""
@@ -109,9 +119,14 @@ class Facts:
 
     def note(self, outcomes: OutcomesAt) -> None:
         """Write to the journal how rows end, then report it."""
-        if self._settled or self._rejects or self._spared:
+        if self._settled or self._rejects or self._spared or self._claims:
             self._journal.note_rows(
-                unchanged=self._settled, rejects=self._rejects, pending_removals=self._kept, spared=self._spared
+                destination=self._destination.name,
+                unchanged=self._settled,
+                claims=self._claims,
+                rejects=self._rejects,
+                pending_removals=self._kept,
+                spared=self._spared,
             )
         outcomes.settle_all(self._ends)
         outcomes.settle_alike(self._unchanged, Outcome.UNCHANGED, None)

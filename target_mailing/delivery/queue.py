@@ -160,7 +160,7 @@ class DestinationQueue:
     def _take(self, rows: Sequence[Row]) -> None:
         """Take in rows that come together."""
         self.opt_outs.recall(rows)
-        facts, now = Facts(self._journal, rows), time.monotonic()
+        facts, now = Facts(self._journal, self.destination, rows), time.monotonic()
         usual, others = self._usual_rows.divide(rows, facts)
         self._put_usual(usual, facts, now)
         ready: deque[Row] = deque()
@@ -201,6 +201,8 @@ class DestinationQueue:
                 continue
             decision = self._decisions.decide(row, facts)
             if isinstance(decision, Ended):
+                if decision.outcome is Outcome.UNCHANGED:
+                    facts.claim([row])
                 facts.end(row, decision.outcome, decision.code, decision.reason)
                 ready.extend(self._release([row]))
             elif decision:
@@ -229,6 +231,7 @@ class DestinationQueue:
         begun = self._departures.judge(plan, formers) if self._old_first else [row]
         if not self._old_first and self._decisions.is_confirmed(row, facts.known(row.id)):
             plan.ends.append((Outcome.UNCHANGED, None))
+            facts.claim([row])
             facts.keep(row.pending_removals)
             begun = []
         plan.under_way = len(begun)
@@ -302,7 +305,8 @@ class DestinationQueue:
         unchanged = {id(row): row for row in changed if self._decisions.is_confirmed(row, known.get(row.id))}
         if not unchanged:
             return rows
-        facts = Facts(self._journal)
+        facts = Facts(self._journal, self.destination)
+        facts.claim([*unchanged.values()])
         for row in unchanged.values():
             facts.settle(row)
             if row.plan is None:
@@ -336,7 +340,7 @@ class DestinationQueue:
             if not plan.under_way and not plan.row.waits:
                 ready[id(plan.row)] = plan.row
         waiting = deque(ready.values())
-        self._go(waiting, Facts(self._journal, waiting), now)
+        self._go(waiting, Facts(self._journal, self.destination, waiting), now)
         self._take_in()
 
     def _former_ended(self, row: Row, plan: Plan, refusal: Refusal | None, *, is_out: bool) -> None:

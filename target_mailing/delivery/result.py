@@ -120,6 +120,7 @@ class BatchResult(msgspec.Struct, frozen=True, kw_only=True):
             action=batch.action,
             route=batch.route,
             outcomes=self.counts,
+            placed=batch.queue.destination.actions.places(batch.action),
             confirmed=self.delivered,
             uncertain=self.uncertain,
             forgotten=self.forgotten,

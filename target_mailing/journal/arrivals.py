@@ -8,7 +8,7 @@ and asks the index only for those that are not among them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import sqlalchemy as sa
 
@@ -16,7 +16,10 @@ from target_mailing.journal.replaced import Replaced
 from target_mailing.journal.runs import Entry, Index, Runs
 from target_mailing.journal.statements import VALUES_AT_ONCE, Driver
 
-__all__ = ["Arrivals"]
+__all__ = ["Arrivals", "Purpose"]
+
+#: What rows are looked up for: to decide what is done, to be written, or because the input names them.
+Purpose = Literal["decide", "write", "name"]
 
 #: What is written over a row, by column.
 Blank = Mapping[str, Any]
@@ -50,32 +53,37 @@ class Arrivals:
         self._columns = ",".join(column.name for column in table.columns)
         greatest = driver.execute(sa.select(sa.func.coalesce(sa.func.max(table.c.n), 0))).scalar_one()
         # A number is never used again, so that no index and no note of a former row is of a newer one.
-        self._last = max(
+        self._last: int = max(
             greatest, replaced.last if isinstance(replaced, Replaced) else 0, *(index.last for index in self._indexes)
         )
         least = driver.execute(sa.select(sa.func.min(table.c.n))).scalar()
-        #: By whether rows are looked up to be written, where the next ones are expected; None where nowhere.
-        self._expected: dict[bool, int | None] = {False: least, True: least}
+        #: By what rows are looked up for, where the next ones are expected; None where nowhere.
+        self._expected: dict[Purpose, int | None] = {"decide": least, "write": least, "name": least}
         self._following = (
             f"SELECT {self._columns} FROM {table.name} WHERE n BETWEEN {driver.parameter} AND {driver.parameter}"  # noqa: S608
         )
 
-    def find(self, keys: Sequence[Any], *, writing: bool = False) -> dict[Any, Entry]:
+    @property
+    def last(self) -> int:
+        """The greatest number so far."""
+        return self._last
+
+    def find(self, keys: Sequence[Any], purpose: Purpose = "decide") -> dict[Any, Entry]:
         """The rows of these keys, by key.
 
         Args:
             keys: in the order in which they come.
-            writing: they were looked up before, and are about to be written.
+            purpose: the same rows are looked up for each of them, in the same order, but at other times.
         """
         if not keys:
             return {}
         wanted = {*keys}
         found: dict[Any, Entry] = {}
-        if (first := self._expected[writing]) is not None:
+        if (first := self._expected[purpose]) is not None:
             found = self._current(self._driver.query(self._following, (first, first + len(keys))), wanted)
         if missing := wanted - found.keys():
             found |= self._current(self._index.rows(missing), missing)
-        self._expected[writing] = next((found[key][0] + 1 for key in reversed(keys) if key in found), None)
+        self._expected[purpose] = next((found[key][0] + 1 for key in reversed(keys) if key in found), None)
         return found
 
     def replace(self, rows: Mapping[Any, Entry], former: Mapping[Any, Entry]) -> None:
@@ -97,11 +105,11 @@ class Arrivals:
     def put(self, rows: Iterable[Entry]) -> None:
         """Add rows, without their numbers, in place of those of the same keys."""
         newest = {row[0]: row for row in rows}
-        self.replace(newest, self.find([*newest], writing=True))
+        self.replace(newest, self.find([*newest], "write"))
 
     def drop(self, keys: Iterable[Any]) -> None:
         """Remove the rows of these keys."""
-        self._take_away([*self.find([*keys], writing=True).values()])
+        self._take_away([*self.find([*keys], "write").values()])
 
     def count(self) -> int:
         """How many keys have a row, where rows that have a newer one are noted."""
@@ -120,6 +128,10 @@ class Arrivals:
             first = self._move_up(self._replaced)
             self._replaced.forget_before(first)
             self._index.forget_before(first)
+
+    def is_current(self, number: int) -> bool:
+        """Whether the row of a number has no newer one; for tables whose replaced rows are noted."""
+        return not isinstance(self._replaced, Replaced) or number not in self._replaced
 
     def tidy(self) -> None:
         """Merge what a long run left in pieces."""

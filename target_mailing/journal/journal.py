@@ -15,9 +15,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from target_mailing.journal import former, tables
-from target_mailing.journal.arrivals import Arrivals
+from target_mailing.journal.absent import Absent
 from target_mailing.journal.batches import JournalBatches, StoredBatch
 from target_mailing.journal.contact_names import ContactName, ContactNames
+from target_mailing.journal.contacts import JournalContacts
 from target_mailing.journal.hashes import Hashes
 from target_mailing.journal.held_resources import HeldResources
 from target_mailing.journal.key_set import KeySet
@@ -25,12 +26,12 @@ from target_mailing.journal.keys import Keys
 from target_mailing.journal.known import Known
 from target_mailing.journal.meta import JournalMeta
 from target_mailing.journal.rejects import JournalRejects, Reject
-from target_mailing.journal.removals import LATELY, JournalRemovals
-from target_mailing.journal.replaced import Replaced
+from target_mailing.journal.removals import JournalRemovals
+from target_mailing.journal.retention import Retention
 from target_mailing.journal.run_contacts import RunContacts
-from target_mailing.journal.runs import Index
 from target_mailing.journal.statements import select_in
 from target_mailing.journal.stores import JournalError, MemoryStore, Store
+from target_mailing.journal.streams import JournalStreams
 from target_mailing.journal.transactions import Transactions
 from target_mailing.row import Row
 from target_mailing.spool import Spool
@@ -49,9 +50,11 @@ class Journal:
         declined: topics that contacts declined which are not at the provider yet.
         possible_addresses: the addresses that may be at the provider under a key, besides its own.
         told: contacts that rows of this run opted out.
+        absent: who is named by no line of the input.
         followed: contacts that this run does not subscribe, because the former address of their key opted out.
         held: keys and contacts of rows that wait until removals may be made.
         removals: contacts that are taken off, in this run and lately.
+        retention: how long all this is remembered.
     """
 
     def __init__(self, store: Store, *, hash_key: str | None = None) -> None:
@@ -83,14 +86,15 @@ class Journal:
                 self.hashes = Hashes(self._hash_key)
                 self._batches = JournalBatches(self._connection)
                 self._rejects = JournalRejects(self._connection)
-                replaced = Replaced(driver, tables.replaced_contacts)
-                by_id = Index("contacts_by_id", "id")
-                self._contacts = Arrivals(driver, tables.contacts, by_id, replaced=replaced)
+                streams = JournalStreams(self._connection, self.hashes)
+                self._contacts = JournalContacts(driver, streams)
                 self._keys = Keys(self._connection, driver)
                 self.possible_addresses = self._keys.possible_addresses
                 if is_former:
-                    former.take_over(driver, self._contacts, self._keys.table)
+                    former.take_over(driver, self._contacts.table, self._keys.table)
                     self._meta.note_format()
+                read, write = self._reading, self._transaction
+                self.absent = Absent(driver, self._contacts, self._keys, streams, reading=read, writing=write)
                 self._provider_ids = ContactNames(self._connection, tables.names, nullcontext)
                 self.shared_keys = KeySet(self._connection, tables.shared_keys, self._reading)
                 self.returned_keys = KeySet(self._connection, tables.returned_keys, self._reading)
@@ -99,6 +103,8 @@ class Journal:
                 self.followed = RunContacts(self._connection, "followed", self._transaction)
                 self.held = HeldResources(self._connection, self._transaction)
                 self.removals = JournalRemovals(self._connection, self._meta, self._transaction)
+                parts = (self._meta, self._contacts, self._keys, self._batches, self._rejects, self.removals)
+                self.retention = Retention(*parts, self._transaction)
         except BaseException:
             self.close()
             raise
@@ -162,8 +168,11 @@ class Journal:
     def contacts(self, ids: Sequence[int]) -> dict[int, Known]:
         """What is known of these contacts."""
         with self._reading():
-            found = self._contacts.find(ids)
-            return {contact: Known(fingerprint, at) for _, contact, fingerprint, at in found.values()}
+            return self._contacts.known(ids)
+
+    def lacking(self, destination: str, rows: Iterable[tuple[Row, Known | None]]) -> list[Row]:
+        """Those of a destination's rows whose contacts are known, but not that the rows' streams put them there."""
+        return self._contacts.lacking(destination, rows)
 
     def emails(self, keys: Sequence[bytes]) -> dict[bytes, str]:
         """The address last delivered under each of these keys; "" for a key that was deleted since."""
@@ -201,7 +210,7 @@ class Journal:
     def known(self) -> int:
         """How many contacts the journal knows: those that were confirmed lately, or those that keys have."""
         with self._reading():
-            return max(self._contacts.count(), self._keys.count())
+            return max(self._contacts.table.count(), self._keys.count())
 
     def unfinished(self, destination: str) -> list[StoredBatch]:
         """The batches of this destination that have no outcome yet, oldest first."""
@@ -277,6 +286,7 @@ class Journal:
         action: str,
         route: str,
         outcomes: dict[str, int],
+        placed: bool | None = None,
         confirmed: Sequence[Row] = (),
         uncertain: Sequence[Row] = (),
         forgotten: Iterable[int] = (),
@@ -292,6 +302,7 @@ class Journal:
             action: of the batch.
             route: of the batch.
             outcomes: rows by outcome.
+            placed: whether its action puts contacts there, or takes them off; None where it does neither.
             confirmed: rows that arrived; the addresses of their keys are noted, or that the keys are deleted.
             uncertain: rows that may have arrived.
             forgotten: contacts whose content at the provider is unknown now.
@@ -305,19 +316,21 @@ class Journal:
         now = time.time()
         with self._transaction():
             self._batches.close(batch, "settled", outcomes)
-            self._note_contacts(confirmed, now)
+            self._contacts.note(destination, confirmed, now, placed=placed)
             self._keys.confirm(confirmed)
-            self._note_contacts(uncertain, None)
+            self._contacts.note(destination, uncertain, None)
             self._keys.note_uncertain(uncertain)
             self._keys.note_pending_removals(pending_removals)
-            self._contacts.drop(forgotten)
+            self._contacts.unsettle(forgotten)
             self._rejects.add(rejects)
             return [self._batches.add(destination, action, route, rows) for rows in following]
 
     def note_rows(
         self,
         *,
+        destination: str = "",
         unchanged: Sequence[Row] = (),
+        claims: Sequence[Row] = (),
         rejects: Sequence[Reject] = (),
         pending_removals: Iterable[tuple[bytes, str, int]] = (),
         spared: Sequence[Row] = (),
@@ -325,13 +338,16 @@ class Journal:
         """Note the outcomes of rows that need no batch.
 
         Args:
+            destination: of the rows.
             unchanged: rows that change nothing at the provider; the addresses of their keys are noted.
+            claims: rows whose contacts are there already, and were put there by their streams, too.
             rejects: rows for the rejects file.
             pending_removals: as in `settle`.
             spared: removals that are not sent, because another key has the address.
         """
         with self._transaction():
             self._keys.note(unchanged)
+            self._contacts.claim(destination, claims)
             self._keys.note_pending_removals(pending_removals)
             self._keys.forget_possible(spared)  # which may be among them
             self._rejects.add(rejects)
@@ -345,13 +361,13 @@ class Journal:
         """
         with self._transaction():
             self._batches.close(batch, "lost", {})
-            self._note_contacts(uncertain, None)
+            self._contacts.note("", uncertain, None)
             self._keys.note_uncertain(uncertain)
 
     def note_unconfirmed(self, contacts: Iterable[tuple[int, int]]) -> None:
         """Note that these contacts may have other content than was confirmed; each with a fingerprint."""
         with self._transaction():
-            self._contacts.put([(contact, fingerprint, None) for contact, fingerprint in contacts])
+            self._contacts.note_unconfirmed(contacts)
 
     def pending_rejects(self, most: int) -> list[tuple[int, Reject]]:
         """The oldest rejects that are in no rejects file yet, at most so many, with their numbers."""
@@ -371,26 +387,3 @@ class Journal:
         """Erase rejects up to this number, which are in a file; `written` has hash, attempt and file of each."""
         with self._transaction():
             self._rejects.erase(up_to, written)
-
-    def keep_contacts(self) -> None:
-        """Never forget a contact because of its age, in this run and all later ones."""
-        with self._transaction():
-            self._meta.keep_contacts()
-
-    def forget_before(self, moment: float) -> None:
-        """Forget batches that ended, and rejects that were noted, before this time (Unix seconds).
-
-        Contacts that were confirmed and keys that were deleted before it, too, except after `keep_contacts`.
-        """
-        with self._transaction():
-            if not self._meta.keeps_contacts:
-                self._contacts.forget(tables.contacts.c.confirmed_at < moment)
-                self._keys.forget_before(moment)
-            self._contacts.tidy()
-            self._keys.table.tidy()
-            self._batches.forget_before(moment)
-            self._rejects.forget_before(moment)
-            self.removals.forget_before(time.time() - LATELY)
-
-    def _note_contacts(self, rows: Sequence[Row], confirmed_at: float | None) -> None:
-        self._contacts.put([(row.id, row.fingerprint, confirmed_at) for row in rows])

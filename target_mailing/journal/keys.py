@@ -83,13 +83,24 @@ class Keys:
         query = sa.select(sa.func.count()).where(tables.keys.c.email != "")
         return int(self._connection.execute(query).scalar_one())
 
+    def contacts_named(self, keys: Sequence[bytes]) -> list[int]:
+        """The contacts of these keys, and those that may be at the provider under one of them."""
+        contacts = [contact for _, _, _, contact in self.table.find(keys, "name").values()]
+        if self._possible:
+            contacts += [one.contact for key in keys for one in self._possible.get(key, {}).values()]
+        return contacts
+
+    def addresses(self, contacts: Iterable[int]) -> dict[int, list[tuple[bytes, str]]]:
+        """The keys that each of these contacts was last confirmed under, each with its address."""
+        addresses: dict[int, list[tuple[bytes, str]]] = {contact: [] for contact in contacts}
+        for _, key, email, contact in self._by_contact.rows(addresses):
+            if email and contact in addresses:
+                addresses[contact].append((key, email))
+        return addresses
+
     def of(self, contacts: Iterable[int]) -> dict[int, list[bytes]]:
         """The keys that each of these contacts was last confirmed under."""
-        keys: dict[int, list[bytes]] = {contact: [] for contact in contacts}
-        for _, key, email, contact in self._by_contact.rows(keys):
-            if email and contact in keys:
-                keys[contact].append(key)
-        return keys
+        return {contact: [key for key, _ in entries] for contact, entries in self.addresses(contacts).items()}
 
     def of_one(self, contact: int) -> list[bytes]:
         """The keys of one contact.
@@ -115,7 +126,7 @@ class Keys:
         entries = {row.key: (row.key, *state) for row, state in zip(rows, states, strict=True) if row.key}
         if have_extras(rows):
             entries.update((key, (key, *state)) for row, state in zip(rows, states, strict=True) for key in row.also)
-        before = self.table.find([*entries], writing=True)
+        before = self.table.find([*entries], "write")
         if before:
             entries = {key: entry for key, entry in entries.items() if key not in before or before[key][1:] != entry}
         self.table.replace(entries, before)

@@ -19,10 +19,12 @@ class Known(msgspec.Struct, frozen=True):
     Attributes:
         fingerprint: of the content last submitted.
         confirmed_at: when it was confirmed (Unix seconds); None if it was not.
+        streams: the bits of the streams by which it was put there; see `JournalStreams`.
     """
 
     fingerprint: int
     confirmed_at: float | None
+    streams: int = 0
 
 
 def confirmed_within(window: float) -> tuple[float, float]:

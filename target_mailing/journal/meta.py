@@ -23,6 +23,8 @@ _FORMER: Final = {b"3": _OPEN, b"4": _SEALED}
 #: Set where a forgotten contact would be delivered twice.
 _KEEPS_CONTACTS: Final = "keeps_contacts"
 _USED_ALLOWANCE: Final = "used_allowance"
+#: Set where a contact that is absent from its stream is taken off.
+_KEEPS_STREAMS: Final = "keeps_streams"
 #: Tables of every journal, whichever version made it; those of this version, and those of the versions before.
 _ALWAYS: Final = ("meta", "batches", "steps", "names", "strays", "rejects", "contacts", "keys")
 _NOW: Final = (*_ALWAYS, "replaced_contacts", "runs")
@@ -148,6 +150,16 @@ class JournalMeta:
         self._connection.execute(sa.delete(tables.meta).where(tables.meta.c.name == _USED_ALLOWANCE))
         if number:
             self._write({_USED_ALLOWANCE: b"%d" % number})
+
+    @property
+    def keeps_streams(self) -> bool:
+        """Whether contacts are kept as long as it is known by which streams they were put there."""
+        return self._read(_KEEPS_STREAMS) is not None
+
+    def keep_streams(self) -> None:
+        """Keep them, in this run and all later ones."""
+        if not self.keeps_streams:
+            self._write({_KEEPS_STREAMS: b""})
 
     def _write_key(self, key: bytes, secret: str | None) -> None:
         if secret is None:

@@ -21,6 +21,7 @@ class Driver:
     """Statements as strings, where rows are many: SQLAlchemy takes longer for a parameter than the database.
 
     Attributes:
+        connection: to the journal.
         parameter: stands for a value in a statement.
         is_sqlite: whether the database is SQLite.
         has_erased: an address was erased since this was last reset.
@@ -28,7 +29,7 @@ class Driver:
 
     def __init__(self, connection: sa.Connection) -> None:
         """Use a connection to the journal."""
-        self._connection = connection
+        self.connection = connection
         self.dialect = connection.dialect
         self.execute: Callable[..., sa.CursorResult[Any]] = connection.execute
         self.is_sqlite = connection.dialect.name == "sqlite"
@@ -39,16 +40,16 @@ class Driver:
 
     def query(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
         """The rows of a query."""
-        return [*self._connection.exec_driver_sql(statement, tuple(values) or None).cursor.fetchall()]
+        return [*self.connection.exec_driver_sql(statement, tuple(values) or None).cursor.fetchall()]
 
     def run(self, statement: str, values: Sequence[Any] = ()) -> None:
         """Run a statement that has no rows."""
-        self._connection.exec_driver_sql(statement, tuple(values) or None)
+        self.connection.exec_driver_sql(statement, tuple(values) or None)
 
     def run_each(self, statement: str, values: list[tuple[Any, ...]]) -> None:
         """Run a statement with each of these parameters."""
         if values:
-            self._connection.exec_driver_sql(statement, values)
+            self.connection.exec_driver_sql(statement, values)
 
     def select(self, query: str, values: Sequence[Any]) -> list[Any]:
         """The rows of a query that ends with IN, for any number of values."""

@@ -8,8 +8,9 @@ import sqlalchemy as sa
 from sqlalchemy.schema import CreateIndex, CreateTable, ExecutableDDLElement
 
 __all__ = [
-    "batches", "contacts", "contents", "declined", "keys", "known_rejects", "make", "meta", "metadata", "names",
-    "possible_addresses", "rejects", "removed", "replaced_contacts", "returned_keys", "runs", "shared_keys", "steps",
+    "absentees", "batches", "contacts", "contents", "declined", "keys", "known_rejects", "make", "meta", "metadata",
+    "names", "possible_addresses", "rejects", "removed", "replaced_contacts", "returned_keys", "runs", "shared_keys",
+    "steps", "streams",
 ]  # fmt: skip
 
 metadata = sa.MetaData()
@@ -50,6 +51,25 @@ contacts = sa.Table(
     sa.Column("id", sa.BigInteger, nullable=False),
     sa.Column("fingerprint", sa.BigInteger, nullable=False),
     sa.Column("confirmed_at", sa.Float),  # null: submitted, without a confirmed result
+    # By which streams it was put there: a bit for each, see streams.py; 1 is what versions before this column know.
+    sa.Column("streams", sa.BigInteger, nullable=False, server_default="1"),
+)
+streams = sa.Table(
+    "streams",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),  # of its bit
+    sa.Column("destination", sa.BigInteger, nullable=False),  # keyed hash
+    sa.Column("id", sa.LargeBinary, nullable=False),  # keyed hash of destination and stream
+    sa.Column("version", sa.BigInteger),  # the greatest that its rows had
+    sa.Column("whole_runs", sa.Integer, nullable=False),  # those that were whole by the user's word
+    sa.Column("forgot", sa.Boolean, nullable=False),  # contacts of it were forgotten because of their age
+)
+absentees = sa.Table(
+    "absentees",
+    metadata,
+    # Rows of contacts whom the last whole run did not name; they are removed if the next one does not, either.
+    sa.Column("n", _NUMBER, primary_key=True, autoincrement=False),
+    sa.Column("whole_run", sa.Integer, nullable=False),
 )
 replaced_contacts = sa.Table(
     "replaced_contacts",
@@ -166,6 +186,9 @@ def make(connection: sa.Connection) -> None:
         if name not in present:
             for statement in statements:
                 connection.exec_driver_sql(statement)
+    columns = sa.inspect(connection).get_columns(contacts.name)
+    if all(column["name"] != contacts.c.streams.name for column in columns):
+        connection.exec_driver_sql("ALTER TABLE contacts ADD COLUMN streams BIGINT DEFAULT '1' NOT NULL")
 
 
 @cache

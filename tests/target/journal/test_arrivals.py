@@ -61,7 +61,7 @@ class ArrivalsAgainstADict(RuleBasedStateMachine):
     @rule(entries=st.lists(st.tuples(CONTACTS, CONTENTS, st.booleans()), max_size=5))
     def put(self, entries):
         self.clock += 1
-        rows = [(contact, content, self.clock if confirmed else None) for contact, content, confirmed in entries]
+        rows = [(contact, content, self.clock if confirmed else None, 2) for contact, content, confirmed in entries]
         self.table.put(rows)
         self.model.update((row[0], row) for row in rows)
 
@@ -163,7 +163,7 @@ class JournalAgainstADict(RuleBasedStateMachine):
 
     @rule()
     def forget(self):
-        self.journal.forget_before(time.time() + 60)
+        self.journal.retention.forget_before(time.time() + 60)
         self.addresses = {person: address for person, address in self.addresses.items() if address}
 
     @rule()
@@ -240,7 +240,7 @@ def test_p8_a_hash_is_written_once_for_each_growth_by_the_number_of_runs_merged(
     write = runs.Runs._write
     monkeypatch.setattr(runs.Runs, "_write", lambda *given: written.append(given[3] - given[2] + 1) or write(*given))
     for number in range(243):
-        table.put([(number, number, 1.0)])
+        table.put([(number, number, 1.0, 2)])
         assert len(table._index._recent) < 3
     assert sizes(driver) == [243]
     assert sum(written) == 243 * 5
@@ -251,12 +251,12 @@ def test_a_run_of_the_program_begins_with_few_runs(contacts, monkeypatch):
     small_runs(monkeypatch)
     driver, table = contacts
     for number in range(24):
-        table.put([(number, number, 1.0)])
+        table.put([(number, number, 1.0, 2)])
     assert sizes(driver) == [9, 9, 3, 3]
     table.tidy()
     assert sizes(driver) == [24]
     for number in range(24, 33):
-        table.put([(number, number, 1.0)])
+        table.put([(number, number, 1.0, 2)])
     table.tidy()
     assert sizes(driver) == [24, 9]
     assert len(table.find(range(33))) == 33
@@ -265,13 +265,13 @@ def test_a_run_of_the_program_begins_with_few_runs(contacts, monkeypatch):
 def test_one_contact_that_stays_keeps_no_hashes_of_others(contacts, monkeypatch):
     small_runs(monkeypatch)
     driver, table = contacts
-    table.put([(0, 1, None), (1, 1, 1.0)])
-    table.put([(1, 2, 2.0)])
+    table.put([(0, 1, None, 2), (1, 1, 1.0, 2)])
+    table.put([(1, 2, 2.0, 2)])
     for number in range(2, 60):
-        table.put([(number, number, 2.0)])
-    table.put([(60, 60, 9.0)])
+        table.put([(number, number, 2.0, 2)])
+    table.put([(60, 60, 9.0, 2)])
     table.forget(tables.contacts.c.confirmed_at < 5)
-    assert [row[1:] for row in table.find([0, 1, 2, 60]).values()] == [(0, 1, None), (60, 60, 9.0)]
+    assert [row[1:] for row in table.find([0, 1, 2, 60]).values()] == [(0, 1, None, 2), (60, 60, 9.0, 2)]
     kept = [driver.query(f"SELECT value FROM {run.of}_{run.n}") for run in driver.execute(sa.select(tables.runs)).all()]
     assert sum(map(len, kept)) <= 6
     assert len(driver.query("SELECT * FROM contacts")) == 2
@@ -280,7 +280,7 @@ def test_one_contact_that_stays_keeps_no_hashes_of_others(contacts, monkeypatch)
 
 def test_rows_that_come_as_they_came_before_are_found_without_the_index(contacts, monkeypatch):
     _, table = contacts
-    table.put([(hash(f"{number}"), number, 1.0) for number in range(50)])
+    table.put([(hash(f"{number}"), number, 1.0, 2) for number in range(50)])
     assert len(table.find([hash("0")])) == 1
     asked = []
     monkeypatch.setattr(runs.Runs, "rows", lambda _, values: asked.extend(values) or [])
@@ -297,9 +297,9 @@ def test_settled_batches_are_forgotten_with_their_steps_and_open_ones_stay(tmp_p
             journal.end_step("d", number, "submit", {"job": number})
         journal.settle(numbers[0], destination="d", action="add", route="json", outcomes={})
         journal.discard(numbers[1])
-        journal.forget_before(time.time() - 60)
+        journal.retention.forget_before(time.time() - 60)
         assert len(journal.evidence("d")) == 3
-        journal.forget_before(time.time() + 60)
+        journal.retention.forget_before(time.time() + 60)
         assert journal.evidence("d") == [{"job": numbers[2]}]
         connection = journal._connection
         assert connection.execute(sa.select(tables.batches.c.id)).scalars().all() == [numbers[2]]
@@ -308,14 +308,14 @@ def test_settled_batches_are_forgotten_with_their_steps_and_open_ones_stay(tmp_p
 
 def test_a_number_of_a_row_that_was_replaced_is_not_used_again(contacts):
     driver, table = contacts
-    for entry in ((1, 1, None), (2, 1, 1.0), (2, 2, 2.0)):
+    for entry in ((1, 1, None, 2), (2, 1, 1.0, 2), (2, 2, 2.0, 2)):
         table.put([entry])
     table.forget(tables.contacts.c.confirmed_at < 5)
     again = Arrivals(
         driver, tables.contacts, Index("contacts_by_id", "id"), replaced=Replaced(driver, tables.replaced_contacts)
     )
-    again.put([(3, 1, 9.0)])
-    assert [row[1:] for row in again.find([1, 2, 3]).values()] == [(1, 1, None), (3, 1, 9.0)]
+    again.put([(3, 1, 9.0, 2)])
+    assert [row[1:] for row in again.find([1, 2, 3]).values()] == [(1, 1, None, 2), (3, 1, 9.0, 2)]
 
 
 def test_a_former_address_leaves_no_copy_in_a_page_that_is_rebuilt(monkeypatch, tmp_path):
@@ -364,7 +364,7 @@ def test_a_filter_that_grows_still_knows_what_it_knew(contacts, monkeypatch):
     replaced = Replaced(driver, tables.replaced_contacts)
     table = Arrivals(driver, tables.contacts, Index("contacts_by_id", "id"), replaced=replaced)
     for number in range(60):
-        table.put([(number * 7919, number, 1.0)])
+        table.put([(number * 7919, number, 1.0, 2)])
     assert 32 <= len(table._index._marks) <= 64
     for number in range(59, -1, -1):  # where no row is expected, so that the index is asked
         assert len(table.find([number * 7919])) == 1

@@ -265,23 +265,23 @@ def test_old_entries_are_forgotten(open_journal):
     one = row(journal, "a@b.test")
     number = journal.begin_batch("d", "add", "json", [one])
     journal.settle(number, destination="d", action="add", route="json", outcomes={"delivered": 1}, confirmed=[one])
-    journal.forget_before(time.time() - 60)
+    journal.retention.forget_before(time.time() - 60)
     assert journal.contacts([one.id])
-    journal.forget_before(time.time() + 60)
+    journal.retention.forget_before(time.time() + 60)
     assert not journal.contacts([one.id])
     journal.close()
 
 
 def test_contacts_that_are_kept_are_never_forgotten(open_journal):
     journal = open_journal()
-    journal.keep_contacts()
+    journal.retention.keep_contacts()
     one = row(journal, "a@b.test")
     number = journal.begin_batch("d", "add", "json", [one])
     journal.settle(number, destination="d", action="add", route="json", outcomes={"delivered": 1}, confirmed=[one])
     journal.close()
     journal = open_journal()
-    journal.keep_contacts()
-    journal.forget_before(time.time() + 60)
+    journal.retention.keep_contacts()
+    journal.retention.forget_before(time.time() + 60)
     assert journal.contacts([one.id])
     journal.close()
 
@@ -319,7 +319,7 @@ def test_p3_a_batch_is_taken_over_with_rows_of_whose_contacts_nothing_is_noted()
 def test_p9_a_number_that_no_version_writes_is_damage(path):
     journal = Journal(FileStore(path))
     with closing(journal), pytest.raises(JournalError, match="is damaged"), journal._transaction():
-        journal._contacts.put([(1 << 63, 1, 0.5)])
+        journal._contacts.table.put([(1 << 63, 1, 0.5, 0)])
 
 
 @pytest.mark.parametrize(("ago", "is_known"), [(60, True), (-60, True), (8 * 86_400, False), (-30 * 86_400, False)])

@@ -148,14 +148,14 @@ def driver():
 
 def test_a_deleted_key_is_no_key_of_a_contact_whose_hash_is_its_time(driver, monkeypatch):
     monkeypatch.setattr(time, "time", lambda: float(NOW))
-    keys = Keys(driver._connection, driver)
+    keys = Keys(driver.connection, driver)
     keys.note([row(b"a" * 16, "person2@example.com", drops_key=True), row(b"b" * 16, "person2@example.com")])
     assert keys.of([-NOW]) == {-NOW: [b"b" * 16]}
 
 
 def test_p8_contacts_that_leave_in_their_order_take_few_statements(driver, monkeypatch):
     monkeypatch.setattr(keys_module, "_AHEAD", 30)
-    keys = Keys(driver._connection, driver)
+    keys = Keys(driver.connection, driver)
     made = [row(b"%016d" % number, "person0@example.com") for number in range(100)]
     for number, one in enumerate(made):
         one.id = 1000 - number // 2  # each contact has two keys
@@ -173,7 +173,7 @@ def test_p8_contacts_that_leave_in_their_order_take_few_statements(driver, monke
 
 
 def test_a_removal_that_is_pending_outlives_what_else_arrives_under_its_key(driver):
-    keys, key = Keys(driver._connection, driver), b"a" * 16
+    keys, key = Keys(driver.connection, driver), b"a" * 16
     keys.note_uncertain([row(key, "person0@example.com"), row(key, "person1@example.com")])
     keys.note_pending_removals([(key, "person0@example.com", 1)])
     keys.confirm([row(key, "person2@example.com")])
@@ -183,7 +183,7 @@ def test_a_removal_that_is_pending_outlives_what_else_arrives_under_its_key(driv
 
 
 def test_one_of_two_spellings_that_is_left_still_ends_with_its_contact(driver):
-    keys, key = Keys(driver._connection, driver), b"a" * 16
+    keys, key = Keys(driver.connection, driver), b"a" * 16
     keys.note_uncertain([row(key, "person0@example.com")])
     keys.note_pending_removals([(key, "Person0@example.com", 1)])
     keys.confirm([row(key, "person2@example.com")])

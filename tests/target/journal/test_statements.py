@@ -37,6 +37,6 @@ def test_rows_are_inserted_however_many_statements_it_takes(count, monkeypatch):
     monkeypatch.setattr(statements, "_ROWS_AT_ONCE", 3)
     with closing(Journal(MemoryStore())) as journal:
         driver = statements.Driver(journal._connection)
-        columns = [range(1, count + 1), [n * 7 for n in range(count)], [5] * count, [None] * count]
+        columns = [range(1, count + 1), [n * 7 for n in range(count)], [5] * count, [None] * count, [2] * count]
         driver.insert(tables.contacts, columns)
         assert driver.query("SELECT * FROM contacts ORDER BY n") == [*zip(*columns, strict=True)]

@@ -1,0 +1,145 @@
+"""Whom an input names, and who of a stream is named by no line of it; in little memory, however many there are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import Final
+
+import msgspec
+import sqlalchemy as sa
+
+from target_mailing.journal import tables
+from target_mailing.journal.contacts import JournalContacts
+from target_mailing.journal.keys import Keys
+from target_mailing.journal.statements import Driver, replace_rows, select_in
+from target_mailing.journal.streams import UNKNOWN, JournalStreams
+
+__all__ = ["Absent", "AbsentContact"]
+
+#: Contacts that are read at a time.
+_TOGETHER: Final = 5000
+
+
+class AbsentContact(msgspec.Struct, frozen=True):
+    """A contact that no line named.
+
+    Attributes:
+        contact: its keyed hash.
+        addresses: the keys that it has, each with its address; there may be none.
+    """
+
+    contact: int
+    addresses: Sequence[tuple[bytes, str]]
+
+
+class Absent:
+    """The contacts that the journal had when the run began, and which of them the input named: a bit for each."""
+
+    def __init__(
+        self,
+        driver: Driver,
+        contacts: JournalContacts,
+        keys: Keys,
+        streams: JournalStreams,
+        *,
+        reading: Callable[[], AbstractContextManager[None]],
+        writing: Callable[[], AbstractContextManager[None]],
+    ) -> None:
+        """Begin with nobody named."""
+        self._driver = driver
+        self._contacts = contacts.table
+        self._keys = keys
+        self._streams = streams
+        self._reading = reading
+        self._writing = writing
+        #: The number of the last contact; later ones were confirmed in this run, so they are not absent. 0 until the
+        #: first question.
+        self._last = 0
+        self._named = bytearray()
+
+    def name(self, contacts: Sequence[int], keys: Sequence[bytes]) -> None:
+        """The input names these contacts, and whoever has one of these keys."""
+        self._begin()
+        with self._reading():
+            named = dict.fromkeys([*contacts, *(self._keys.contacts_named(keys) if keys else ())])
+            numbers = [row[0] for row in self._contacts.find([*named], "name").values() if row[0] <= self._last]
+        for number in numbers:
+            self._named[number >> 3] |= 1 << (number & 7)
+
+    def is_new_version(self, destination: str, stream: str, version: int) -> bool:
+        """As of `JournalStreams`; it is known afterwards, whatever becomes of the run."""
+        with self._writing():
+            return self._streams.is_new_version(destination, stream, version)
+
+    def of(self, destination: str, stream: str, *, twice: bool) -> Iterator[list[AbsentContact]]:
+        """Those who were put there by this stream and by no other, and were not named; some at a time.
+
+        Args:
+            destination: where they are.
+            stream: its name in the input.
+            twice: only those who were absent in the whole run before this one, too. This run becomes such a run when
+                all have been read.
+        """
+        self._begin()
+        run = self._streams.whole_runs(destination, stream) + 1
+        for numbers in self._absent(destination, stream):
+            if twice:
+                numbers = self._again(numbers, run)  # noqa: PLW2901 - the others are only noted
+            if numbers:
+                with self._reading():
+                    addresses = self._keys.addresses(numbers.values())
+                yield [AbsentContact(contact, addresses[contact]) for contact in numbers.values()]
+        if twice:
+            with self._writing():
+                self._streams.count_whole_run(destination, stream)
+
+    def end(self) -> None:
+        """At the end of an input, whole or not: whoever it named is not absent for the second time next time."""
+        table, last = tables.absentees, 0
+        query = sa.select(table.c.n).order_by(table.c.n).limit(_TOGETHER)
+        while True:
+            with self._writing():
+                numbers = self._driver.execute(query.where(table.c.n > last)).scalars().all()
+                if not numbers:
+                    return
+                gone = [{"key_n": number} for number in numbers if self._is_named(number)]
+                if gone:
+                    self._driver.execute(sa.delete(table).where(table.c.n == sa.bindparam("key_n")), gone)
+                last = numbers[-1]
+
+    def _begin(self) -> None:
+        if not self._named:
+            self._last = self._contacts.last
+            self._named = bytearray((self._last >> 3) + 1)
+
+    def _absent(self, destination: str, stream: str) -> Iterator[dict[int, int]]:
+        """The contacts by number."""
+        with self._writing():
+            bit = self._streams.bits(destination)[stream]
+        after, table = 0, tables.contacts.name
+        while bit != UNKNOWN:
+            with self._reading():
+                found = self._driver.query(
+                    f"SELECT n, id FROM {table} WHERE n > {after:d} AND n <= {self._last:d} AND streams = {bit:d} "  # noqa: S608
+                    f"ORDER BY n LIMIT {_TOGETHER:d}"
+                )
+            if not found:
+                return
+            after = found[-1][0]
+            absent = {n: contact for n, contact in found if not self._is_named(n) and self._contacts.is_current(n)}
+            if absent:
+                yield absent
+
+    def _is_named(self, number: int) -> bool:
+        named = self._named
+        return number >> 3 < len(named) and bool(named[number >> 3] >> (number & 7) & 1)
+
+    def _again(self, numbers: dict[int, int], run: int) -> dict[int, int]:
+        """Those of these contacts that were absent in the whole run before this one; all are noted for the next."""
+        table = tables.absentees
+        query = sa.select(table.c.n).where(table.c.whole_run == run - 1)
+        with self._writing():
+            before = {n for (n,) in select_in(self._driver.connection, query, table.c.n, [*numbers])}
+            replace_rows(self._driver.connection, table, [{"n": n, "whole_run": run} for n in numbers])
+        return {n: contact for n, contact in numbers.items() if n in before}

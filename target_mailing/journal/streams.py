@@ -1,0 +1,109 @@
+"""The streams of a journal: which bit stands for each, and what is remembered of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import sqlalchemy as sa
+
+from target_mailing.journal import tables
+from target_mailing.journal.hashes import Hashes
+
+__all__ = ["UNKNOWN", "JournalStreams"]
+
+#: The bit of a contact that may have been put there by any stream: no stream takes it off as absent.
+UNKNOWN: Final = 1
+#: Streams that have a bit of their own, of 64 bits with a sign.
+_MOST: Final = 61
+
+
+class JournalStreams:
+    """The streams that brought rows to each destination; the caller commits."""
+
+    def __init__(self, connection: sa.Connection, hashes: Hashes) -> None:
+        """Read the table."""
+        self._connection = connection
+        self._hashes = hashes
+        self._bits: dict[bytes, int] = {}
+        #: By destination's hash, the bits of its streams that may have put contacts there which were forgotten.
+        self._forgot: dict[int, int] = {}
+        self._by_name: dict[str, _Bits] = {}
+        for row in connection.execute(sa.select(tables.streams)):
+            self._bits[row.id] = 1 << row.number
+            if row.forgot:
+                self._forgot[row.destination] = self._forgot.get(row.destination, 0) | 1 << row.number
+
+    def bits(self, destination: str) -> Mapping[str, int]:
+        """The bit of each stream of a destination, by its name in the input; 0 for "", a row of an earlier run."""
+        if destination not in self._by_name:
+            self._by_name[destination] = _Bits(self, destination)
+        return self._by_name[destination]
+
+    def others_forgotten(self, destination: str, bits: int) -> int:
+        """UNKNOWN if a contact that is new here may have been put there by another stream before; else 0."""
+        forgot = self._forgot.get(self._hashes.destination_id(destination), 0)
+        return UNKNOWN if forgot & ~bits else 0
+
+    def forget(self, bits: int) -> None:
+        """Contacts that these streams put there are forgotten."""
+        numbers = [number for number in range(1, _MOST + 1) if bits >> number & 1]
+        streams = tables.streams
+        self._connection.execute(sa.update(streams).where(streams.c.number.in_(numbers)).values(forgot=True))
+        query = sa.select(streams.c.destination, streams.c.number).where(streams.c.number.in_(numbers))
+        for destination, number in self._connection.execute(query):
+            self._forgot[destination] = self._forgot.get(destination, 0) | 1 << number
+
+    def is_new_version(self, destination: str, stream: str, version: int) -> bool:
+        """Whether no row of the stream had this version before, nor a greater one; from now on it is known."""
+        known = self._value(destination, stream, tables.streams.c.version)
+        if known is not None and version <= known:
+            return False
+        self._change(destination, stream, version=version)
+        return True
+
+    def whole_runs(self, destination: str, stream: str) -> int:
+        """How many runs of the stream were whole by the user's word."""
+        return self._value(destination, stream, tables.streams.c.whole_runs) or 0
+
+    def count_whole_run(self, destination: str, stream: str) -> None:
+        """One more was."""
+        self._change(destination, stream, whole_runs=self.whole_runs(destination, stream) + 1)
+
+    def _value(self, destination: str, stream: str, column: sa.Column[int]) -> int | None:
+        self.bits(destination)[stream]  # which makes its row
+        of_stream = tables.streams.c.id == self._id(destination, stream)
+        return self._connection.execute(sa.select(column).where(of_stream)).scalar()
+
+    def _change(self, destination: str, stream: str, **values: int) -> None:
+        of_stream = tables.streams.c.id == self._id(destination, stream)
+        self._connection.execute(sa.update(tables.streams).where(of_stream).values(values))
+
+    def _id(self, destination: str, stream: str) -> bytes:
+        return self._hashes.key_ids(destination, stream)([b"stream"])[0]
+
+    def bit(self, destination: str, stream: str) -> int:
+        """The bit of one stream, which it gets now if it has none."""
+        if not stream:
+            return 0
+        hashed = self._id(destination, stream)
+        if hashed not in self._bits:
+            number = len(self._bits) + 1
+            if number > _MOST:
+                return UNKNOWN
+            values = {"number": number, "destination": self._hashes.destination_id(destination), "id": hashed}
+            self._connection.execute(sa.insert(tables.streams).values(whole_runs=0, forgot=False, **values))
+            self._bits[hashed] = 1 << number
+        return self._bits[hashed]
+
+
+class _Bits(dict[str, int]):
+    """The bits of one destination's streams."""
+
+    def __init__(self, streams: JournalStreams, destination: str) -> None:
+        self._of = streams
+        self._destination = destination
+
+    def __missing__(self, stream: str) -> int:
+        bit = self[stream] = self._of.bit(self._destination, stream)
+        return bit
