@@ -20,7 +20,7 @@ from target_mailing.row import Row
 __all__ = ["JournalContacts"]
 
 #: When a contact was confirmed of whose content nothing is certain: never, so that it is sent, and soon forgotten.
-_NEVER: Final = 0.0
+_NEVER: Final = -1.0
 
 
 class JournalContacts:
@@ -85,6 +85,11 @@ class JournalContacts:
         """The contents of these are unknown now; by which streams they were put there is not."""
         former = self.table.find([*contacts], "write")
         self.table.replace({contact: (contact, 0, _NEVER, entry[4]) for contact, entry in former.items()}, former)
+
+    def release(self, contacts: Iterable[int]) -> None:
+        """These are no longer of any stream."""
+        former = self.table.find([*contacts], "write")
+        self.table.replace({contact: (*entry[1:4], 0) for contact, entry in former.items()}, former)
 
     def note_unconfirmed(self, contacts: Iterable[tuple[int, int]]) -> None:
         """These may have other content than was confirmed; each with a fingerprint."""

@@ -124,7 +124,7 @@ def test_a_contact_whose_content_is_uncertain_is_still_of_its_stream(journal, wh
         number = journal.begin_batch(LIST, "add", "json", [one])
         ends = {"uncertain": [one]} if what == "uncertain" else {"forgotten": [one.id]}
         journal.settle(number, destination=LIST, action="add", route="json", outcomes={}, placed=True, **ends)
-    assert journal.contacts([one.id])[one.id].confirmed_at in {None, 0.0}
+    assert journal.contacts([one.id])[one.id].confirmed_at in {None, -1.0}
     reopened(journal)
     assert absent(journal) == emails([1, 2])
 
