@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from mailing_api.settings import ALLOW_HTTP, Setting, lookup
 
-__all__ = ["BATCH_DEFAULTS", "BY_NAME", "TARGET_SETTINGS", "value_of"]
+__all__ = ["BATCH_DEFAULTS", "BY_NAME", "NO_JOURNAL", "TARGET_SETTINGS", "value_of"]
 
 #: The settings that belong to no provider.
 TARGET_SETTINGS: Final = (
@@ -290,6 +290,35 @@ TARGET_SETTINGS: Final = (
         allowed=["remove", "keep"],
     ),
     Setting(
+        name="sync",
+        title="Sync",
+        description="`upsert`: add and update the contacts of the stream. `mirror`: also take off the list whom the "
+        "stream put there and no longer names, if its input is proven to be whole: see `whole_count` and `whole`.",
+        default="upsert",
+        allowed=["upsert", "mirror"],
+    ),
+    Setting(
+        name="mirror_action",
+        title="Mirror action",
+        description="What `sync: mirror` does with an absent contact: `remove` it from the list, or `unsubscribe` it.",
+        default="remove",
+        allowed=["remove", "unsubscribe"],
+    ),
+    Setting(
+        name="whole_count",
+        title="Column of the whole count",
+        description="With `sync: mirror`: a column in which each row has the number of all rows, such as "
+        "`count(*) over ()` of a view. The input is whole if just as many rows came.",
+    ),
+    Setting(
+        name="whole",
+        title="Whole",
+        description="With `sync: mirror`: the input is always whole, by your word. Only who is absent in two such runs "
+        "in a row is taken off.",
+        type="boolean",
+        default=False,
+    ),
+    Setting(
         name="streams",
         title="Streams",
         description="Stream name or pattern -> settings that differ for it, such as "
@@ -317,6 +346,9 @@ TARGET_SETTINGS: Final = (
 )
 
 BY_NAME: Final = {setting.name: setting for setting in TARGET_SETTINGS}
+
+#: The value of `journal` that keeps it in memory.
+NO_JOURNAL: Final = "off"
 
 #: Defaults where a provider declares no other for its route; none is declared with the setting, so that it stays unset.
 BATCH_DEFAULTS: Final = {"batch_rows": 5000, "batch_bytes": 4_000_000}

@@ -12,13 +12,11 @@ from typing import Any, Final
 from mailing_api.errors import ConfigurationError
 from mailing_api.storage.folders import NoHomeError, expanded, state_folder
 from mailing_api.storage.postgres import is_database
-from target_mailing.declared_settings import value_of
+from target_mailing.declared_settings import NO_JOURNAL, value_of
 from target_mailing.journal.stores import FileStore, MemoryStore, PostgresStore, Store
 
-__all__ = ["NO_JOURNAL", "default_folder", "journal_hash_key", "journal_store", "place_of", "refuse_missing_journal"]
+__all__ = ["default_folder", "journal_hash_key", "journal_store", "place_of", "refuse_missing_journal"]
 
-#: The value of `journal` for a journal in memory.
-NO_JOURNAL: Final = "off"
 #: Minimum length of `journal_hash_key`.
 _SHORTEST_KEY: Final = 16
 

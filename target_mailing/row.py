@@ -108,6 +108,11 @@ class Row(msgspec.Struct, gc=False):
         return () if self.extras is None else self.extras.streams
 
     @property
+    def is_absent(self) -> bool:
+        """Whether it takes off a contact that a whole input did not name."""
+        return self.extras is not None and self.extras.is_absent
+
+    @property
     def plan(self) -> Plan | None:
         """What belongs to it; None where nothing does."""
         return None if self.extras is None else self.extras.plan

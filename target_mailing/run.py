@@ -25,6 +25,7 @@ from target_mailing.delivery.reject_limit import RejectLimit
 from target_mailing.delivery.removal_guard import RemovalGuard
 from target_mailing.delivery.removal_limit import RemovalLimit
 from target_mailing.input.intake import Intake
+from target_mailing.input.mirror import Mirror, has_mirror
 from target_mailing.input.reader import LineReader
 from target_mailing.journal.journal import Journal, JournalError
 from target_mailing.journal.rejects_file import Rejects
@@ -119,6 +120,7 @@ class Run:
             foresight=foresight,
             notify=self._inbox.put,
         )
+        self._mirror = Mirror(config, journal) if has_mirror(config) else None
         self.intake = Intake(
             config=config,
             mapper=mapper,
@@ -128,11 +130,14 @@ class Run:
             delivery=self.delivery,
             rejects=rejects,
             router=router,
+            mirror=self._mirror,
         )
         self.delivery.queues.guard.key_columns = self.intake.key_columns
         self._chunks: deque[Lines] = deque()
         self._max_line_bytes = max_line_bytes
         self._input_ended = False
+        #: All rows of the input have ended.
+        self._has_added = False
         #: The error in the input; the lines before it are delivered first.
         self._input_error: InputError | None = None
         self._state_at = float("-inf")
@@ -197,7 +202,13 @@ class Run:
     def _is_over(self) -> bool:
         if not self.delivery.is_idle():
             return False
-        return self.delivery.error is not None or (self._input_ended and not self._chunks)
+        return self.delivery.error is not None or (self._input_ended and not self._chunks and not self._mirrors())
+
+    def _mirrors(self) -> bool:
+        """Whether people who are absent from a whole input may still have to be taken off: when all rows have ended."""
+        if self._mirror is None or self._mirror.is_over or self._has_too_many_rejects:
+            return False
+        return self._input_ended and not self._chunks and self._input_error is None and self.delivery.error is None
 
     def _closes(self) -> bool:
         """Whether steps remained for the end of the run, and are started now."""
@@ -219,6 +230,8 @@ class Run:
             lines = self._chunks.popleft()
             reader.more()
             self._guarded(lambda: self._take(lines))
+        elif self._mirror is not None and self._mirrors() and self._may_mirror():
+            self._guarded(self._mirror.go_on)
         else:
             due = self.delivery.next_event_at()
             try:
@@ -228,6 +241,11 @@ class Run:
             self._handle(event)
         while not self._inbox.empty():
             self._handle(self._inbox.get())
+
+    def _may_mirror(self) -> bool:
+        """Whether rows that take people off are taken in now: the others have ended, and there is room."""
+        self._has_added = self._has_added or self.delivery.is_idle()
+        return self._has_added and self.delivery.may_take_more()
 
     def _take(self, lines: Lines) -> None:
         try:

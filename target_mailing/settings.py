@@ -11,9 +11,9 @@ import msgspec
 from mailing_api.errors import ConfigurationError
 from mailing_api.settings import duration, filled, positive, shown
 from mailing_api.suggestions import did_you_mean
-from target_mailing.declared_settings import BATCH_DEFAULTS, BY_NAME, value_of
+from target_mailing.declared_settings import BATCH_DEFAULTS, BY_NAME, NO_JOURNAL, value_of
 
-__all__ = ["StreamSettings", "check_entries", "is_entry_of"]
+__all__ = ["StreamSettings", "check_entries", "is_entry_of", "resolved"]
 
 #: Values in `mapping` for a column that is not read, as in `stream_maps`.
 _NULLS: Final = (None, "__NULL__")
@@ -21,6 +21,9 @@ _DURATIONS: Final = frozenset(
     {"resend_window", "batch_max_age", "job_timeout", "job_abandon", "poll_interval", "poll_max_interval"}
 )
 
+#: Actions that put contacts on a list.
+_ADDING: Final = ("addnoforce", "addforce")
+_ADDING_SHOWN: Final = " and ".join(f"`{one}`" for one in _ADDING)
 #: Minimum seconds between two polls of a job.
 _LEAST_POLL: Final = 0.01
 
@@ -57,6 +60,10 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
     poll_max_interval: float
     on_unknown_stream: Literal["fail", "skip"]
     on_key_change: Literal["remove", "keep"]
+    sync: Literal["upsert", "mirror"]
+    mirror_action: Literal["remove", "unsubscribe"]
+    whole_count: str | None
+    whole: bool
     named: bool
     left_out: frozenset[str]
     unset: Sequence[str] = ()
@@ -102,7 +109,39 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
                 )
         for name in BATCH_DEFAULTS:
             positive(places[name], values[name])
+        settings._check_mirror(config, places)
         return settings
+
+    @property
+    def is_mirror(self) -> bool:
+        """Whether who is absent from the stream is taken off."""
+        return self.sync == "mirror"
+
+    def _check_mirror(self, config: Mapping[str, Any], places: Mapping[str, str]) -> None:
+        """Check the settings of a mirror.
+
+        Raises:
+            ConfigurationError: a mirror cannot be kept with them, or they have no meaning without one.
+        """
+        if not self.is_mirror:
+            for name in ("whole_count", "whole"):
+                if getattr(self, name):
+                    raise ConfigurationError(
+                        f"Setting `{places[name]}` says when an input is whole, which matters only with `sync: "
+                        "mirror`. Set that, too, or unset this one."
+                    )
+            return
+        reasons = (
+            (self.action not in _ADDING, "action", f"{self.action}, and a mirror adds; choose one of {_ADDING_SHOWN}"),
+            (self.scope != "list", "scope", "account, and a mirror is kept of a list; set `scope: list`"),
+            (self.on_key_change == "keep", "on_key_change", "keep, which leaves former addresses; set `remove`"),
+            (value_of("journal", config) == NO_JOURNAL, "journal", "off, and only a journal knows who is absent"),
+            (self.whole and self.whole_count, "whole", "true, and `whole_count` is set; set only one of them"),
+        )
+        for is_wrong, name, why in reasons:
+            if is_wrong:
+                where = places.get(name, name)
+                raise ConfigurationError(f"Setting `{places['sync']}` is mirror, but `{where}` is {why}.")
 
     @property
     def lists(self) -> Sequence[str]:
@@ -160,9 +199,16 @@ def check_entries(config: Mapping[str, Any]) -> None:
     Raises:
         ConfigurationError: one of them is wrong.
     """
-    StreamSettings.resolve(config, None)
-    for pattern in config.get("streams") or {}:
-        StreamSettings.resolve(config, pattern)
+    resolved(config)
+
+
+def resolved(config: Mapping[str, Any]) -> list[StreamSettings]:
+    """The general settings, and those of each entry of `streams`.
+
+    Raises:
+        ConfigurationError: one of them is wrong.
+    """
+    return [StreamSettings.resolve(config, pattern) for pattern in (None, *(config.get("streams") or {}))]
 
 
 def is_entry_of(pattern: str, stream: str) -> bool:

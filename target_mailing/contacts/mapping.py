@@ -186,6 +186,14 @@ class StreamMapping:
         columns = self._read(values, only_opt_outs=True)
         return MappedContact(email, columns, {}, status, None, deleted=False, declines=True) if columns else None
 
+    def address_in(self, values: Values) -> str | None:
+        """The address in a row, whatever else is in it; None where there is none, or more than one."""
+        try:
+            email: str | None = _value(self._address, values)
+        except RowRejected:
+            return lone_address(values[0], ascii_only=self._fields.ascii_only)
+        return email
+
     def _read(self, values: Values, *, only_opt_outs: bool = False) -> dict[str, Any]:
         """The readable values of the columns that hold opt-outs, or that a removal needs."""
         readable: dict[str, Any] = {}

@@ -67,7 +67,7 @@ def chosen_properties(columns: StreamColumns, fields: Fields, settings: StreamSe
     chosen = {name: column for name, column in settings.mapping.items() if name not in no_properties}
     if settings.properties == "all":
         omitted = {settings.action_column, *settings.mapping.values(), *settings.left_out, *structures}
-        omitted |= _NO_PROPERTIES | fields.columns.keys() - set(CANONICAL_COLUMNS)
+        omitted |= {settings.whole_count} | _NO_PROPERTIES | fields.columns.keys() - set(CANONICAL_COLUMNS)
         for column in columns.types:
             is_canonical = column in CANONICAL_COLUMNS and names.find(column) is None
             if not is_canonical and column not in omitted and not column.startswith(("_sdc_", "_reject_")):

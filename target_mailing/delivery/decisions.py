@@ -13,6 +13,7 @@ from target_mailing.delivery.ended import Ended
 from target_mailing.delivery.facts import Facts
 from target_mailing.delivery.opt_outs import OptOuts
 from target_mailing.destination import AppendOnlyDestination, Destination
+from target_mailing.journal.absent import AbsentContact
 from target_mailing.journal.journal import Journal, Known
 from target_mailing.journal.known import confirmed_within
 from target_mailing.outcome import Outcome
@@ -372,6 +373,16 @@ class Decisions:
         old = self._former(row, other, actions.remove if removes else actions.ask)
         old.id = 0  # the journal notes nothing of it
         return [old]
+
+    def absent(self, stream: str, contact: AbsentContact, action: str) -> list[Row]:
+        """The rows that take off a contact which a whole input of a stream did not name: one for each of its keys."""
+        rows = []
+        for key, email in contact.addresses:
+            row = Row(0, b"", stream, key, 0, action, 0, EncodedContact("", "", b""), drops_key=True)
+            row.extend().is_absent = True
+            self._fill(row, email)
+            rows.append(row)
+        return [row for row in rows if row.id == contact.contact]
 
     def _former(self, row: Row, email: str, action: str) -> Row:
         """A row for an address that the row's key had before."""

@@ -73,6 +73,8 @@ class Outcomes(Tally):
         self._opt_outs: set[int] = set()
         #: Rejected rows whose opt-outs were still sent, and the provider has.
         self.opt_outs_obeyed = 0
+        #: How rows ended that were to take off contacts whom a whole input did not name; they have no lines.
+        self.absent: Counter[Outcome] = Counter()
 
     def at(self, destination: str) -> OutcomesAt:
         """The outcomes of the rows of a destination; "" for those that go nowhere."""

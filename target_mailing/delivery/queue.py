@@ -25,6 +25,7 @@ from target_mailing.delivery.shared_keys import SharedKeys
 from target_mailing.delivery.tickets import Tickets
 from target_mailing.delivery.usual_rows import UsualRows
 from target_mailing.destination import AppendOnlyDestination, Destination, Refusal
+from target_mailing.journal.absent import AbsentContact
 from target_mailing.journal.journal import Journal
 from target_mailing.outcome import Outcome
 from target_mailing.row import Plan, Row, keep_on_disk
@@ -150,6 +151,12 @@ class DestinationQueue:
         """Take in rows, in order: each gets its outcome or joins a batch."""
         self._held.extend(rows)
         self._take_in()
+
+    def take_off(self, stream: str, contacts: Sequence[AbsentContact], action: str) -> int:
+        """Take in what takes off contacts that a whole input of a stream did not name; returns for how many."""
+        rows = [self._decisions.absent(stream, contact, action) for contact in contacts]
+        self.offer([row for some in rows for row in some])
+        return sum(map(bool, rows))
 
     def _take_in(self) -> None:
         """Take in rows, some at a time, until others wait for too much: a row's tickets may be as many as rows wait."""
@@ -364,7 +371,7 @@ class DestinationQueue:
             elif not row.raw:
                 if row.former_of not in plan.row.also:  # a reject is of the latest line of its key
                     row.line, row.stream = plan.row.line, plan.row.stream
-                row.raw = dict(zip(plan.row.lines, plan.row.raw_lines(), strict=True))[row.line]
+                row.raw = dict(zip(plan.row.lines, plan.row.raw_lines(), strict=True)).get(row.line, b"")
             end = self._decisions.end_of(row, plan, facts)
             if end is None:
                 plan.under_way += 1

@@ -91,6 +91,7 @@ class BatchResult(msgspec.Struct, frozen=True, kw_only=True):
                 here.settle_alike([row.line for row in rows], outcome, code)
                 continue
             here.settle_all([(row.lines, outcome, code) for row in rows if row.plan is None])
+            outcomes.absent[outcome] += sum(row.is_absent for row in rows)
             for row in rows:
                 if row.plan is not None:
                     row.plan.ends.append((outcome, code))
@@ -124,6 +125,7 @@ class BatchResult(msgspec.Struct, frozen=True, kw_only=True):
             confirmed=self.delivered,
             uncertain=self.uncertain,
             forgotten=self.forgotten,
+            released=[row.id for row in self.withheld if row.is_absent],
             pending_removals=pending_removals,
             rejects=self.rejects,
             following=following,

@@ -1,9 +1,9 @@
-"""The setting `action` at a destination: whether it is supported, and its effect there; pure."""
+"""The setting `action` at a destination: its effect there; and whether a mirror can be kept there; pure."""
 
 from __future__ import annotations
 
 from mailing_api.errors import ConfigurationError
-from target_mailing.destination import Destination
+from target_mailing.destination import AppendOnlyDestination, Destination, ListsByRow
 from target_mailing.settings import StreamSettings
 
 __all__ = ["check_action", "respectful_action"]
@@ -27,6 +27,29 @@ def check_action(settings: StreamSettings, destination: Destination) -> None:
             f"Setting `action` is {settings.action!r}, which could re-subscribe people who opted out, so it needs "
             "`consent: force`. Set that, too, or choose another action."
         )
+    if settings.is_mirror:
+        _check_mirror(settings, destination)
+
+
+def _check_mirror(settings: StreamSettings, destination: Destination) -> None:
+    """Check that a mirror can be kept at a destination.
+
+    Raises:
+        ConfigurationError: it cannot.
+    """
+    actions = destination.actions
+    takes_off = actions.remove if settings.mirror_action == "remove" else actions.unsubscribe
+    why = None
+    if actions.removing_undoes_opt_out:
+        why = "removing a contact here would lift a suppression"
+    elif isinstance(destination, ListsByRow):
+        why = "rows of this route name their own lists"
+    elif takes_off not in actions.known or isinstance(destination, AppendOnlyDestination):
+        why = f"this destination cannot {settings.mirror_action} single contacts"
+    elif settings.mirror_action == "unsubscribe" and not actions.records_opt_outs:
+        why = "this destination records no opt-outs, so `mirror_action` cannot be unsubscribe"
+    if why is not None:
+        raise ConfigurationError(f"Setting `sync` is mirror, but {why}. Set `sync: upsert`, or change the destination.")
 
 
 def respectful_action(settings: StreamSettings, destination: Destination) -> str:

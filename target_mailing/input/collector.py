@@ -9,6 +9,7 @@ from operator import attrgetter, itemgetter
 from target_mailing.contacts.mapping import Values
 from target_mailing.delivery.outcomes import Outcomes
 from target_mailing.delivery.queue import DestinationQueue
+from target_mailing.input.mirror import Mirror
 from target_mailing.input.stream import End, Stream, WithOptOut
 from target_mailing.journal.journal import Journal
 from target_mailing.lines import Lines
@@ -21,8 +22,12 @@ __all__ = ["Collector"]
 class Collector:
     """Collects a chunk's records, which become rows together, stream by stream; and ends of any records."""
 
-    def __init__(self, lines: Lines, journal: Journal, outcomes: Outcomes) -> None:
-        """Collect what comes of these lines: rejects for `journal`, ends for `outcomes`, and rows for their queues."""
+    def __init__(self, lines: Lines, journal: Journal, outcomes: Outcomes, mirror: Mirror | None = None) -> None:
+        """Collect what comes of these lines: rejects for `journal`, ends for `outcomes`, and rows for their queues.
+
+        Whom they name is told to the mirrors of the run, if it has any.
+        """
+        self._mirror = mirror
         self._lines = lines
         self._journal = journal
         self._outcomes = outcomes
@@ -79,6 +84,8 @@ class Collector:
             queue.offer(rows)
 
     def _make_rows(self, stream: Stream, numbers: Sequence[int], values: Sequence[Values]) -> None:
+        if self._mirror is not None:
+            self._mirror.name(stream, values)
         results = stream.rows(self._lines, numbers, values)
         rows = [row for row in results if isinstance(row, Row)]
         if len(rows) == len(results):

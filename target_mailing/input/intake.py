@@ -23,11 +23,13 @@ from target_mailing.input.messages import (
     DamagedRecord,
     Message,
     before_schema,
+    optional_value,
     parse,
     parse_record,
     state_value,
     unsupported,
 )
+from target_mailing.input.mirror import Mirror
 from target_mailing.input.partial_maps import Part
 from target_mailing.input.schemas import MappedSchema, SchemaReader, StreamSchema, bookmarks
 from target_mailing.input.stream import Stream, WithOptOut
@@ -74,6 +76,7 @@ class Intake:
         delivery: Delivery,
         rejects: Rejects,
         router: Router,
+        mirror: Mirror | None,
     ) -> None:
         """Make an intake.
 
@@ -86,7 +89,9 @@ class Intake:
             delivery: gets the other rows.
             rejects: gets the streams' columns.
             router: finds the streams' destinations.
+            mirror: gets to know whom the lines name; None where no stream is a mirror.
         """
+        self._mirror = mirror
         self._config = config
         self._maps = None if mapper is None else StreamMaps(mapper, config)
         self._schemas = SchemaReader(config, self._maps, router.provider.channel)
@@ -139,7 +144,7 @@ class Intake:
             ConfigurationError: a stream does not fit the settings.
             MailingError: the provider could not be queried about the destination.
         """
-        collector = Collector(lines, self._journal, self._outcomes)
+        collector = Collector(lines, self._journal, self._outcomes, self._mirror)
         number = lines.first
         try:
             for run in self._runs(lines):
@@ -188,21 +193,29 @@ class Intake:
         ):
             self.messages["RECORD"] += len(numbers)
             self._count_replayed(stream.source, numbers)
+            if self._mirror is not None:
+                self._mirror.read(stream.source, messages)
             collector.take(numbers, stream, values)
         else:
-            for number in numbers:
-                self._take_record(Line(number, lines), message.stream, collector)
+            for number, other in zip(numbers, messages, strict=True):
+                if self._mirror is not None:
+                    self._mirror.read(other.stream, [other])
+                self._take_record(Line(number, lines), other.stream, collector)
 
     def _take_other(self, number: int, message: Message) -> None:
         """Take in a message that is no record."""
         if message.type == "STATE":
-            self._ledger.state(number, state_value(number, message))
+            value = state_value(number, message)
+            self._ledger.state(number, value)
+            if self._mirror is not None:
+                self._mirror.other(message, optional_value(message.value))
             self._covered = self.messages["RECORD"]
         elif message.type == "SCHEMA":
             self._take_schema(number, message)
             self._ledger.settle([number])
         elif message.type == "ACTIVATE_VERSION":
-            logger.debug("Line %d: ACTIVATE_VERSION is ignored; absent rows are not removed", number)
+            if self._mirror is not None:
+                self._mirror.other(message, {})
             self._ledger.settle([number])
         else:
             raise unsupported(number, message)
@@ -239,6 +252,10 @@ class Intake:
         mapped = [(stream, one) for stream, one in zip(streams, records, strict=True) if one is not None]
         if len(mapped) > 1:
             self._outcomes.expect(number, len(mapped))
+        if self._mirror is not None:
+            self._mirror.name_filtered(
+                [stream for stream, one in zip(streams, records, strict=True) if one is None], record
+            )
         for stream, one in mapped:
             self._take_checked(line, one, stream, collector)
         if not mapped:
@@ -251,6 +268,8 @@ class Intake:
             return
         values = attempt(stream.check, record)
         if isinstance(values, RowRejected):
+            if self._mirror is not None:
+                self._mirror.name(stream, [stream.read(record)])
             collector.add(line.number, stream.take_unfit(line, record, values), stream)
         else:
             collector.take([line.number], stream, [values])
@@ -259,6 +278,8 @@ class Intake:
         self, line: Line, record: DamagedRecord, streams: Sequence[Stream | None], collector: Collector
     ) -> None:
         """Take in a record that cannot be read as a whole; stream maps are applied as far as that is safe."""
+        if self._mirror is not None:
+            self._mirror.unreadable()
         parts: Iterable[Part | None] = [Part(record.columns, record.damaged, is_whole=record.is_whole)]
         if self._maps is not None and not record.is_whole:
             parts = [Part(is_known=False)] * len(streams)  # an expression may need any column
@@ -335,6 +356,8 @@ class Intake:
             queue=queue,
             hashes=self._journal.hashes,
         )
+        if self._mirror is not None:
+            self._mirror.add(message.stream, queue, settings, bookmarks(message))
         if stream.report.line not in self._logged:  # a SCHEMA may be repeated
             self._logged.add(stream.report.line)
             logger.info("%s", stream.report.line)

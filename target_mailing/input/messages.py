@@ -18,6 +18,7 @@ __all__ = [
     "Message",
     "MessageDecoder",
     "before_schema",
+    "optional_value",
     "parse",
     "parse_record",
     "state_value",
@@ -38,6 +39,8 @@ class Message(msgspec.Struct, gc=False):
     value: msgspec.Raw = msgspec.Raw(b"")
     key_properties: Any = None
     bookmark_properties: Any = None
+    version: Any = None
+    end_of_stream: msgspec.Raw = msgspec.Raw(b"")
 
 
 def _message_type(record_type: Any) -> type[Message]:
@@ -140,6 +143,14 @@ def state_value(number: int, message: Message) -> bytes:
     if not isinstance(value, dict):
         raise InputError(f"{where} whose value is not an object but {_kind(value)}. Fix the tap.")
     return raw
+
+
+def optional_value(raw: msgspec.Raw) -> Any:
+    """What a message may hold, decoded; None where it does not, or holds nothing that can be read."""
+    try:
+        return decode(bytes(raw)) if bytes(raw) else None
+    except ValueError:
+        return None
 
 
 def before_schema(number: int, stream: str) -> RecordBeforeSchemaError:

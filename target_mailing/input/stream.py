@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from functools import lru_cache
+from itertools import repeat
 from operator import attrgetter
 from typing import Any, Final
 
 import msgspec
 
+from mailing_api.addresses import fold_addresses
+from mailing_api.errors import ConfigurationError
+from mailing_api.suggestions import did_you_mean
 from target_mailing.contacts.consent import Withheld, decide, is_obeyed
 from target_mailing.contacts.consent_words import asks_for_opt_out
 from target_mailing.contacts.contact import MappedContact
@@ -118,10 +122,16 @@ class Stream:
         if settings.create_properties:
             self._create_properties(schema)
         self._mapping, self.report = mapping_of(schema, self._destination.fields, settings)
+        needed = [*self._mapping.needed]
+        #: The place of the column of `whole_count` among a record's values.
+        self._total_at = None if settings.whole_count is None else len(needed)
+        if settings.whole_count is not None:
+            self._check_whole_count(schema, settings.whole_count)
+            needed.append((settings.whole_count, None))
         self._reader = RecordReader(
             self._stream,
             schema.schema,
-            [*self._mapping.needed, *((name, None) for name in schema.keys)],
+            [*needed, *((name, None) for name in schema.keys)],
             checks=settings.validate_records,
             need_not_fit=self._mapping.need_not_fit,
         )
@@ -138,7 +148,12 @@ class Stream:
         is_address = [*schema.keys] == [settings.mapping.get("email", "email")]
         is_address = is_address and queue.destination.fields.identify is None
         key_ids = hashes.key_ids(queue.destination.name, self._stream)
-        self._key = RowKey(schema.keys, len(self._mapping.needed), key_ids, is_address=is_address)
+        self._key = RowKey(schema.keys, len(needed), key_ids, is_address=is_address)
+        #: A mirror must know the addresses of contacts that will be absent, which the journal has by key.
+        self._address_keys = key_ids if settings.is_mirror and (is_address or not schema.keys) else None
+        self._contact_ids = hashes.contact_ids(queue.destination.name)
+        #: The columns that say whom a record names.
+        self.identifying = frozenset([self._mapping.needed[0][0], *schema.keys])
         self._encoder = RowEncoder(
             source,
             self._stream,
@@ -147,6 +162,13 @@ class Stream:
             hashes,
             tells_changes=tells_changes(columns, bookmarks),
         )
+
+    def _check_whole_count(self, schema: MappedSchema, column: str) -> None:
+        if column not in schema.columns.types:
+            raise ConfigurationError(
+                f"Stream {self._stream!r}: `whole_count` is {column!r}, which the stream does not have."
+                f"{did_you_mean([column], schema.columns.types)} Correct the name, or select the column at the tap."
+            )
 
     def _create_properties(self, schema: MappedSchema) -> None:
         fields, columns = self._destination.fields, schema.columns
@@ -216,6 +238,27 @@ class Stream:
             no.hint = _MAYBE_OPT_OUTS
         return self._ended(no, line, values, damaged)
 
+    def read(self, record: Mapping[str, Any]) -> Values:
+        """The values of a record, whether or not it fits the schema."""
+        return self._reader.values_of(record)
+
+    def names(self, values: Sequence[Values]) -> tuple[list[int], list[bytes], int]:
+        """Whom records name: contacts and keys, hashed; and how many records tell neither."""
+        keys = [key for key in self._key.of(values) if isinstance(key, bytes)]
+        emails = [] if self._destination.fields.identify is not None else [*map(self._mapping.address_in, values)]
+        contacts = self._contact_ids(fold_addresses([email for email in emails if email]))
+        if len(keys) == len(values) or (emails and all(emails)):
+            return [*contacts], keys, 0
+        named = [isinstance(key, bytes) for key in self._key.of(values)]
+        named = [has_key or bool(email) for has_key, email in zip(named, emails or repeat(None), strict=False)]
+        return [*contacts], keys, named.count(False)
+
+    def totals(self, values: Sequence[Values]) -> set[Any] | None:
+        """The values of the column of `whole_count`; None where it is not set."""
+        if (at := self._total_at) is None:
+            return None
+        return {one[at] if isinstance(one[at], Hashable) else None for one in values}
+
     def is_opt_out(self, row: Row) -> bool:
         """Whether the row of a rejected record is an opt-out, not a removal."""
         return row.action != self._actions.remove
@@ -255,6 +298,10 @@ class Stream:
         for at in lost:
             if isinstance(row := rows[at], Row):
                 row.extend().lost_address = True
+        if self._address_keys is not None:
+            for row in rows:
+                if isinstance(row, Row) and row.key is None and row.email:
+                    row.key = self._address_keys([row.address.encode()])[0]
         return rows
 
     def _lost_addresses(

@@ -290,6 +290,7 @@ class Journal:
         confirmed: Sequence[Row] = (),
         uncertain: Sequence[Row] = (),
         forgotten: Iterable[int] = (),
+        released: Iterable[int] = (),
         pending_removals: Iterable[tuple[bytes, str, int]] = (),
         rejects: Sequence[Reject] = (),
         following: Sequence[Sequence[Row]] = (),
@@ -306,6 +307,7 @@ class Journal:
             confirmed: rows that arrived; the addresses of their keys are noted, or that the keys are deleted.
             uncertain: rows that may have arrived.
             forgotten: contacts whose content at the provider is unknown now.
+            released: contacts that stay there although their streams do not name them.
             pending_removals: keys, each with a former address that is still to be removed, and its contact.
             rejects: rows for the rejects file.
             following: rows that have no outcome yet, in batches.
@@ -322,6 +324,7 @@ class Journal:
             self._keys.note_uncertain(uncertain)
             self._keys.note_pending_removals(pending_removals)
             self._contacts.unsettle(forgotten)
+            self._contacts.release(released)
             self._rejects.add(rejects)
             return [self._batches.add(destination, action, route, rows) for rows in following]
 

@@ -8,8 +8,8 @@ from typing import Any
 from mailing_api.errors import ConfigurationError
 from mailing_api.postgrid.client import PostgridClient
 from mailing_api.settings import lookup
+from target_mailing.declared_settings import NO_JOURNAL
 from target_mailing.destination import Destination
-from target_mailing.places import NO_JOURNAL
 from target_mailing.postgrid.contacts_destination import MAX_ROWS, ContactsDestination
 from target_mailing.postgrid.file_links import Links
 from target_mailing.postgrid.import_destination import ImportDestination

@@ -1,0 +1,146 @@
+"""Streams whose lists are to equal them: whom the input names, whether it is whole, and who is then taken off."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from mailing_api.counted import counted
+from target_mailing.contacts.mapping import Values
+from target_mailing.delivery.queue import DestinationQueue
+from target_mailing.input.messages import Message, optional_value
+from target_mailing.input.stream import Stream
+from target_mailing.input.wholeness import Proof, Verdict, Wholeness
+from target_mailing.journal.journal import Journal
+from target_mailing.settings import StreamSettings, resolved
+
+__all__ = ["Mirror", "has_mirror"]
+
+logger = logging.getLogger("target-mailing.mirror")
+
+
+def has_mirror(config: Mapping[str, Any]) -> bool:
+    """Whether a setting or an entry of `streams` asks for a mirror."""
+    return any(settings.is_mirror for settings in resolved(config))
+
+
+class Mirror:
+    """The mirrors of one input.
+
+    Whoever a line names is noted before anything is decided about it, at the destination of its stream, whether or not
+    that stream is a mirror. When all rows have ended, who was put there by a mirror and was not named is taken off.
+    """
+
+    def __init__(self, config: Mapping[str, Any], journal: Journal) -> None:
+        """Begin with an input of which nothing was read; from now on the journal keeps by which streams people came."""
+        maps = config.get("stream_maps") or {}
+        #: Columns that stream maps define anew, in any stream.
+        self._mapped: set[str] = {name for one in maps.values() if isinstance(one, Mapping) for name in one}
+        self._journal = journal
+        self._wholeness = Wholeness()
+        #: The settings of each stream at a destination; None where it is no mirror there.
+        self._streams: dict[tuple[str, DestinationQueue], StreamSettings | None] = {}
+        self._new_versions: dict[tuple[str, DestinationQueue, int], bool] = {}
+        self._offers: Iterator[None] | None = None
+        self.is_over = False
+        journal.keep_streams()
+
+    # While the input is read
+
+    def add(self, source: str, queue: DestinationQueue, settings: StreamSettings, bookmarks: Sequence[str]) -> None:
+        """A SCHEMA came; after stream maps the stream may go to several destinations, or to one in several ways."""
+        self._wholeness.schema(source, bookmarks)
+        former = self._streams.get((source, queue), settings)
+        self._streams[source, queue] = settings if settings.is_mirror and former is not None else None
+
+    def read(self, source: str, messages: Sequence[Message]) -> None:
+        """Rows of a stream came."""
+        self._wholeness.rows(source, len(messages), {message.version for message in messages})
+        versions = self._wholeness.versions(source)
+        for version in versions:
+            for stream, queue in self._streams:
+                if stream == source and (stream, queue, version) not in self._new_versions:
+                    is_new = self._journal.absent.is_new_version(queue.destination.name, stream, version)
+                    self._new_versions[stream, queue, version] = is_new
+
+    def other(self, message: Message, state: Mapping[str, Any]) -> None:
+        """A STATE, whose value is given, or ACTIVATE_VERSION came."""
+        if message.type == "STATE":
+            self._wholeness.state(state, optional_value(message.end_of_stream))
+        elif message.type == "ACTIVATE_VERSION":
+            self._wholeness.activated(message.stream, message.version)
+
+    def unreadable(self) -> None:
+        """A line cannot be read."""
+        self._wholeness.unreadable()
+
+    def name(self, stream: Stream, values: Sequence[Values]) -> None:
+        """Note whom these records name."""
+        contacts, keys, unnamed = stream.names(values)
+        self._journal.absent.name(contacts, keys)
+        if unnamed:
+            self._wholeness.unnamed(stream.source)
+        if (totals := stream.totals(values)) is not None:
+            self._wholeness.totals(stream.source, totals)
+
+    def name_filtered(self, streams: Sequence[Stream | None], record: Mapping[str, Any]) -> None:
+        """Note whom a record names that stream maps omit: by the columns as they came, if no map changes these."""
+        for stream in streams:
+            if stream is not None and self._mapped.isdisjoint(stream.identifying):
+                self.name(stream, [stream.read(record)])
+            elif stream is not None:
+                self._wholeness.unnamed(stream.source)
+
+    # When all rows have ended
+
+    def go_on(self) -> None:
+        """Offer some more people who are absent to their queues; it is over when there are none."""
+        if self._offers is None:
+            self._offers = self._take_off()
+        if next(self._offers, self) is self:
+            self.is_over = True
+
+    def _take_off(self) -> Iterator[None]:
+        for (source, queue), settings in self._streams.items():
+            if settings is None:
+                continue
+            name, verdict = queue.destination.name, self._verdict(source, queue, settings)
+            if verdict.proof is None:
+                logger.warning(
+                    "Stream %r: nobody is taken off %s, since its input is not known to be whole: %s",
+                    source,
+                    name,
+                    verdict.reason,
+                )
+                continue
+            actions = queue.destination.actions
+            action = actions.remove if settings.mirror_action == "remove" else actions.unsubscribe
+            absent = lost = 0
+            for contacts in self._journal.absent.of(name, source, twice=verdict.proof is Proof.WORD):
+                offered = queue.take_off(source, contacts, action)
+                absent, lost = absent + len(contacts), lost + len(contacts) - offered
+                yield
+            logger.info(
+                "Stream %r: its input is whole, since %s; %s of %s",
+                source,
+                verdict.proof,
+                counted(absent, "contact is absent", "contacts are absent"),
+                name,
+            )
+            if lost:
+                logger.warning(
+                    "Stream %r: of %s that are absent the journal has no address, since they came before `sync: "
+                    "mirror` was set; they stay on the list",
+                    source,
+                    counted(lost, "contact"),
+                )
+        self._journal.absent.end()
+
+    def _verdict(self, source: str, queue: DestinationQueue, settings: StreamSettings) -> Verdict:
+        return self._wholeness.verdict(
+            source,
+            counts=settings.whole_count is not None,
+            is_word=settings.whole,
+            is_new_version=lambda version: self._new_versions.get((source, queue, version), False),
+        )

@@ -1,0 +1,309 @@
+"""A list that equals its stream: who is absent from a whole input leaves, and nobody leaves otherwise."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.target.conftest import COLUMNS, people, person, schema, state
+
+TOTAL = {"total": {"type": ["integer", "null"]}}
+
+
+def table(stream="people", keys=("id",), **columns):
+    return schema(stream, COLUMNS | TOTAL | columns, keys)
+
+
+def rows(numbers, total=None, **columns):
+    numbers = [*numbers]
+    return people(numbers, total=len(numbers) if total is None else total, **columns)
+
+
+def emails(numbers):
+    return {f"person{number}@example.com" for number in numbers}
+
+
+@pytest.fixture
+def mirror(mailjet):
+    mailjet.config |= {"sync": "mirror", "whole_count": "total"}
+    return mailjet
+
+
+def test_who_is_absent_from_a_whole_input_leaves(mirror):
+    first = mirror.deliver([table(), *rows(range(1, 6)), state(1)])
+    assert (first.error, {*mirror.members()}) == (None, emails(range(1, 6)))
+    second = mirror.deliver([table(), *rows([1, 3, 7]), state(2)])
+    assert (second.error, second.states, second.counts()) == (None, [2], {"delivered": 1, "unchanged": 2})
+    assert {*mirror.members()} == emails([1, 3, 7])
+    third = mirror.deliver([table(), *rows([1, 3, 7]), state(3)])
+    assert third.counts() == {"unchanged": 3}
+    assert {*mirror.members()} == emails([1, 3, 7])
+
+
+LAST = [table(), *rows([1, 2]), state(2)]
+BOOKMARKED = table() | {"bookmark_properties": ["updated_at"]}
+UNREADABLE = '{"type": "RECORD", "stream": "people", "record": {"id": 9, "email": "\\ud800", "total": 3}}\n'
+VERSIONED = {"type": "ACTIVATE_VERSION", "stream": "people", "version": 7}
+
+
+def versioned(numbers, version=7):
+    return [one | {"version": version} for one in people(numbers)]
+
+
+def told(count, stream="people"):
+    return state(2) | {"end_of_stream": {"stream": stream, "rows": count}}
+
+
+NOT_WHOLE = {
+    "truncated": [table(), *rows([1, 2], 3), state(2)],
+    "more came": [table(), *rows([1, 2], 1), state(2)],
+    "without a total": [table(), *rows([1]), *people([2]), state(2)],
+    "several totals": [table(), *rows([1], 2), *rows([2], 3), state(2)],
+    "empty": [],
+    "without rows": [table(), state(2)],
+    "without rows, but with a version": [table(), VERSIONED, state(2)],
+    "bookmarked": [BOOKMARKED, *rows([1, 2]), state(2)],
+    "replicated": [table(), *rows([1, 2]), state({"bookmarks": {"public-people": {"replication_key": "id"}}})],
+    "replicated from the start": [state({"bookmarks": {"people": {"lsn": 5}}}), table(), *rows([1, 2])],
+    "a row without key and address": [table(), *rows([1], 2), person(2, id=None, email="?", total=2), state(2)],
+}
+NOT_PROVEN = {
+    "nothing": [table(), *rows([1, 2]), state(2)],
+    "version before the rows": [table(), VERSIONED, *versioned([1, 2]), state(2)],
+    "rows of another version": [table(), *versioned([1]), *versioned([2], 6), VERSIONED, state(2)],
+    "rows without a version": [table(), *people([1, 2]), VERSIONED, state(2)],
+    "another version": [table(), *versioned([1, 2], 8), VERSIONED, state(2)],
+    "a row after the version": [table(), *versioned([1]), VERSIONED, *versioned([2]), state(2)],
+    "version of another stream": [table(), *versioned([1, 2]), VERSIONED | {"stream": "others"}, state(2)],
+    "fewer rows than told": [table(), *people([1, 2]), told(3)],
+    "a row after the end": [table(), *people([1]), told(1), *people([2])],
+    "the end of another stream": [table(), *people([1, 2]), told(2, "others")],
+    "no number": [table(), *people([1, 2]), told("many")],
+}
+
+
+@pytest.mark.parametrize("name", NOT_WHOLE)
+def test_an_input_that_is_not_whole_takes_nobody_off(mirror, name):
+    mirror.deliver([table(), *rows(range(1, 5)), state(1)])
+    result = mirror.deliver(NOT_WHOLE[name])
+    assert (result.error, {*mirror.members()}) == (None, emails(range(1, 5)))
+    assert name == "empty" or "is not known to be whole" in result.log
+
+
+@pytest.mark.parametrize("name", NOT_PROVEN)
+def test_nothing_else_proves_an_input_to_be_whole(mirror, name):
+    mirror.config["whole_count"] = None
+    mirror.deliver([table(), *versioned(range(1, 5), 5), VERSIONED | {"version": 5}, state(1)])
+    result = mirror.deliver(NOT_PROVEN[name])
+    assert (result.error, {*mirror.members()}) == (None, emails(range(1, 5)))
+    assert "is not known to be whole" in result.log
+
+
+def test_a_line_that_cannot_be_read_may_name_anybody(mirror):
+    mirror.deliver([table(), *rows(range(1, 5)), state(1)])
+    text = mirror.text([table(), *rows([1, 2], 3)]) + UNREADABLE
+    assert "a line of the input cannot be read" in mirror.deliver(text, max_rejected="100%").log
+    assert {*mirror.members()} == emails(range(1, 5))
+
+
+def test_a_run_that_fails_takes_nobody_off(mirror):
+    mirror.deliver([table(), *rows(range(1, 5)), state(1)])
+    text = mirror.text([table(), *rows([1, 2]), state(2)])
+    assert mirror.deliver(text + '{"type": "RECORD", "stream": "peo').error is not None
+    assert mirror.deliver([table(), *rows([1, 2]), person(2, total=2, email="?")], max_rejected=0).error is not None
+    assert {*mirror.members()} == emails(range(1, 5))
+
+
+def test_a_version_after_the_last_row_proves_it_once(mirror):
+    mirror.config["whole_count"] = None
+    mirror.deliver([table(), VERSIONED, *versioned(range(1, 5)), VERSIONED, state(1)])
+    again = mirror.deliver([table(), *versioned([1, 2]), VERSIONED, state(2)])
+    assert "may be the rest of an interrupted one" in again.log
+    assert {*mirror.members()} == emails(range(1, 5))
+    result = mirror.deliver([table(), *versioned([1, 2], 8), VERSIONED | {"version": 8}, state(3)])
+    assert (result.error, {*mirror.members()}) == (None, emails([1, 2]))
+
+
+def test_a_version_that_an_interrupted_run_read_proves_nothing_later(mirror):
+    mirror.config["whole_count"] = None
+    mirror.deliver([table(), *versioned(range(1, 5), 3), VERSIONED | {"version": 3}, state(1)])
+    text = mirror.text([table(), *versioned([1, 2])])
+    assert mirror.deliver(text + "{").error is not None
+    mirror.deliver([table(), *versioned([3]), VERSIONED, state(2)])
+    assert {*mirror.members()} == emails(range(1, 5))
+
+
+def test_the_end_that_our_own_tap_tells_proves_it(mirror):
+    mirror.config["whole_count"] = None
+    mirror.deliver([table(), *people(range(1, 5)), state(1)])
+    result = mirror.deliver([table(), *people([1, 2]), told(2)])
+    assert (result.error, result.states, {*mirror.members()}) == (None, [2], emails([1, 2]))
+    assert mirror.deliver([table(), told(0)]).error is None
+    assert not mirror.members()
+
+
+def test_by_the_users_word_only_who_is_absent_twice_leaves(mirror):
+    mirror.config |= {"whole_count": None, "whole": True}
+    mirror.deliver([table(), *people(range(1, 6)), state(1)])
+    mirror.deliver([table(), *people([1, 2, 3]), state(2)])
+    assert {*mirror.members()} == emails(range(1, 6))
+    cut_off = mirror.deliver([table(), *people([1]), state(3), *people([2])])
+    assert "may have been cut off" in cut_off.log
+    mirror.deliver([table(), *people([1, 2, 5]), state(4)])
+    assert {*mirror.members()} == emails([1, 2, 3, 5])
+    mirror.deliver([table(), *people([1, 2, 5]), state(5)])
+    assert {*mirror.members()} == emails([1, 2, 5])
+
+
+NAMED = {
+    "rejected": [person(3, visits={}, total=3)],
+    "rejected, with another key": [person(30, email="person3@example.com", visits={}, total=3)],
+    "with an address that cannot be used": [person(3, email="person3", total=3)],
+    "with one address among other words": [person(30, email="Person (person3@example.com)", total=3)],
+    "without an address": [person(3, email=None, total=3)],
+    "withheld": [person(3, subscription_status="excluded", total=3)],
+    "opted out": [person(3, subscription_status="unsubscribed", total=3)],
+}
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_whom_a_line_names_stays_whatever_becomes_of_it(mirror, name):
+    mirror.deliver([table(), *rows(range(1, 5)), state(1)])
+    result = mirror.deliver([table(), *rows([1, 2], 3), *NAMED[name], state(2)], max_rejected="100%")
+    assert (result.error, {*mirror.members()}) == (None, emails([1, 2, 3]))
+
+
+def test_whom_a_stream_map_omits_stays(mirror):
+    mirror.deliver([table(), *rows(range(1, 5)), state(1)])
+    maps = {"people": {"__filter__": "record['id'] != 3"}}
+    mirror.deliver([table(), *rows([1, 2, 3]), state(2)], stream_maps=maps)
+    assert {*mirror.members()} == emails([1, 2, 3])
+    maps["people"]["email"] = "email.lower()"
+    result = mirror.deliver([table(), *rows([1, 3]), state(3)], stream_maps=maps)
+    assert "by neither key nor address" in result.log
+    assert {*mirror.members()} == emails([1, 2, 3])
+
+
+def test_an_address_that_changed_leaves_by_its_key_alone(mirror):
+    mirror.deliver([table(), *rows([1, 2]), state(1)])
+    result = mirror.deliver([table(), person(1, email="ada@example.com", total=1), state(2)])
+    assert (result.error, {*mirror.members()}) == (None, {"ada@example.com"})
+
+
+def test_whom_another_stream_put_there_stays(mirror):
+    both = {"streams": {"people": {}, "others": {"sync": "upsert", "whole_count": None}}}
+    first = [table(), *rows([1, 2, 3]), table("others"), *people([3, 4], stream="others"), state(1)]
+    assert mirror.deliver(first, **both).error is None
+    result = mirror.deliver([table(), *rows([1]), state(2)], **both)
+    assert (result.error, {*mirror.members()}) == (None, emails([1, 3, 4]))
+
+
+def test_whom_nobody_knows_stays(mirror):
+    mirror.sandbox.mailjet.add_contacts([{"email": "ada@example.com", "list": mirror.list_id}])
+    mirror.deliver([table(), *rows([1, 2]), state(1)])
+    mirror.deliver([table(), *rows([1]), state(2)])
+    assert {*mirror.members()} == {"ada@example.com", *emails([1])}
+
+
+def test_p5_who_opted_out_stays_and_is_asked_about_once(mirror):
+    mirror.deliver([table(), *rows([1, 2, 3]), state(1)])
+    mirror.opt_out("person3@example.com")
+    result = mirror.deliver([table(), *rows([1]), state(2)])
+    assert (result.error, result.counts()) == (None, {"unchanged": 1})
+    assert mirror.statuses() == {"person1@example.com": "subscribed", "person3@example.com": "unsubscribed"}
+    before = {**mirror.sandbox.counters.calls}
+    mirror.deliver([table(), *rows([1]), state(3)])
+    posts = {name for name, count in mirror.sandbox.counters.calls.items() if count != before.get(name)}
+    assert not [name for name in posts if name.startswith("POST")]
+
+
+def test_who_is_absent_may_be_unsubscribed_instead(mirror):
+    mirror.config["mirror_action"] = "unsubscribe"
+    mirror.deliver([table(), *rows([1, 2]), state(1)])
+    mirror.deliver([table(), *rows([1]), state(2)])
+    assert mirror.statuses() == {"person1@example.com": "subscribed", "person2@example.com": "unsubscribed"}
+
+
+@pytest.mark.parametrize("keys", [(), ("email",)])
+def test_a_stream_whose_key_is_the_address_or_nothing_is_mirrored_too(mirror, keys):
+    mirror.deliver([table(keys=keys), *rows([1, 2, 3]), state(1)])
+    mirror.deliver([table(keys=keys), *rows([1, 2], email="PERSON1@example.com"), state(2)])
+    assert {*mirror.members()} == emails([1])
+
+
+def test_who_came_before_the_mirror_without_a_key_is_counted(mirror):
+    keyless = table(keys=())
+    mirror.deliver([keyless, *rows([1, 2]), state(1)], sync=None, whole_count=None)
+    result = mirror.deliver([keyless, *rows([1]), state(2)])
+    assert "of 1 contact that are absent the journal has no address" in result.log
+    assert {*mirror.members()} == emails([1, 2])
+
+
+def test_who_came_before_the_mirror_with_a_key_leaves(mirror):
+    mirror.deliver([table(), *rows([1, 2]), state(1)], sync=None, whole_count=None)
+    mirror.deliver([table(), *rows([1]), state(2)])
+    assert {*mirror.members()} == emails([1])
+
+
+def test_the_column_of_the_count_is_no_property(mirror):
+    result = mirror.deliver([table(), *rows([1]), state(1)], properties="all")
+    assert result.error is None
+    assert "total" not in mirror.members()["person1@example.com"].get("properties", {})
+
+
+def test_people_leave_when_all_others_have_ended(mirror):
+    mirror.deliver([table(), *rows([1, 2, 3]), state(1)])
+    result = mirror.deliver([table(), *rows([1, 9]), state(2)])
+    text = result.log
+    assert text.index("(1 row, addnoforce) submitted") < text.index("1 row) ended: 1 delivered")
+    assert text.index("1 row) ended: 1 delivered") < text.index("(2 rows, remove) submitted")
+    assert "Absent from their streams: 2 delivered" in text
+
+
+def test_more_people_leave_than_are_read_at_a_time(mirror, monkeypatch):
+    monkeypatch.setattr("target_mailing.journal.absent._TOGETHER", 2)
+    mirror.deliver([table(), *rows(range(1, 12)), state(1)])
+    mirror.deliver([table(), *rows([4]), state(2)], batch_rows=3)
+    assert {*mirror.members()} == emails([4])
+
+
+def test_who_could_not_be_taken_off_is_taken_off_by_the_next_run(mirror):
+    mirror.deliver([table(), *rows(range(1, 5)), state(1)])
+    mirror.sandbox.faults.add(kind="status", status=401, method="POST", path="*/managemanycontacts")
+    assert mirror.deliver([table(), *rows([1, 2]), state(2)]).error is not None
+    assert {*mirror.members()} == emails(range(1, 5))
+    assert mirror.deliver([table(), *rows([1, 2]), state(3)]).error is None
+    assert {*mirror.members()} == emails([1, 2])
+
+
+def test_rows_under_one_address_leave_together(mirror):
+    shared = [person(number, email="ada@example.com", total=3) for number in (2, 3)]
+    mirror.deliver([table(), *rows([1], 3), *shared, state(1)])
+    mirror.deliver([table(), *rows([1], 2), person(2, email="ada@example.com", total=2), state(2)])
+    assert {*mirror.members()} == {"ada@example.com", *emails([1])}
+    mirror.deliver([table(), *rows([1]), state(3)])
+    assert {*mirror.members()} == emails([1])
+
+
+REFUSED = {
+    "action": {"action": "remove"},
+    "scope": {"scope": "account"},
+    "journal": {"journal": "off"},
+    "on_key_change": {"on_key_change": "keep"},
+    "whole": {"whole": True},
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_p9_a_mirror_that_cannot_be_kept_is_refused(mirror, name):
+    error = mirror.deliver(LAST, **REFUSED[name]).error
+    assert f"Setting `sync` is mirror, but `{name}` is" in str(error)
+    assert not mirror.members()
+
+
+@pytest.mark.parametrize("setting", [{"whole": True}, {"whole_count": "total"}])
+def test_p9_what_proves_an_input_needs_a_mirror(mailjet, setting):
+    assert "`sync: mirror`" in str(mailjet.deliver(LAST, **setting).error)
+
+
+def test_p9_a_column_that_is_missing_is_named(mirror):
+    assert "Did you mean 'total'?" in str(mirror.deliver(LAST, whole_count="totals").error)

@@ -1,0 +1,30 @@
+"""A list of PostGrid that equals its stream."""
+
+from __future__ import annotations
+
+from tests.target.conftest import schema, state
+from tests.target.postgrid.conftest import COLUMNS, household
+
+TOTAL = {"total": {"type": "integer"}}
+
+
+def rows(numbers, **columns):
+    numbers = [*numbers]
+    households = [household(number, total=len(numbers), **columns) for number in numbers]
+    return [schema("households", COLUMNS | TOTAL), *households, state(1)]
+
+
+def test_who_is_absent_leaves(postgrid):
+    postgrid.config |= {"sync": "mirror", "whole_count": "total"}
+    assert postgrid.deliver(rows(range(5))).error is None
+    result = postgrid.deliver(rows([1, 2]))
+    assert (result.error, result.counts()) == (None, {"unchanged": 2})
+    assert postgrid.streets() == ["1 Mill Lane", "2 Mill Lane"]
+    assert postgrid.deliver(rows([2], address_line1="9 New Street")).error is None
+    assert postgrid.streets() == ["9 New Street"]
+
+
+def test_p9_what_cannot_take_single_people_off_is_no_mirror(postgrid):
+    settings = {"sync": "mirror", "whole_count": "total"}
+    assert "no opt-outs" in str(postgrid.deliver(rows([1]), **settings, mirror_action="unsubscribe").error)
+    assert "cannot remove" in str(postgrid.deliver(rows([1]), **settings, route="import").error)

@@ -1,0 +1,32 @@
+"""A contact list of Amazon SES that equals its stream."""
+
+from __future__ import annotations
+
+from tests.target.conftest import COLUMNS, people, schema, state
+
+TOTAL = {"total": {"type": "integer"}}
+
+
+def rows(numbers):
+    numbers = [*numbers]
+    return [schema(columns=COLUMNS | TOTAL), *people(numbers, total=len(numbers)), state(1)]
+
+
+def emails(numbers):
+    return {f"person{number}@example.com" for number in numbers}
+
+
+def test_who_is_absent_leaves_and_who_opted_out_stays(either):
+    either.config |= {"sync": "mirror", "whole_count": "total"}
+    assert either.deliver(rows(range(1, 6))).error is None
+    either.add({"email": "person5@example.com", "unsubscribed": True})
+    result = either.deliver(rows([1, 2]))
+    assert (result.error, result.counts()) == (None, {"unchanged": 2})
+    assert {*either.contacts()} == emails([1, 2, 5])
+    assert either.seen("person5@example.com")[0]
+
+
+def test_p9_there_is_no_mirror_of_a_suppression_list(ses):
+    settings = {"sync": "mirror", "whole_count": "total", "ses_target": "suppression_list", "list": None}
+    error = ses.deliver(rows([1]), **settings).error
+    assert "lift a suppression" in str(error)
