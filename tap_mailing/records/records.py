@@ -12,9 +12,20 @@ import msgspec
 from mailing_api import values
 from tap_mailing.records.writer import PageWriter
 
-__all__ = ["Filled", "PageRecords", "Records", "SingleRecords", "now"]
+__all__ = ["MAPPING_SETTINGS", "Filled", "PageRecords", "Records", "SingleRecords", "now"]
 
 Filled = Sequence[Sequence[Any]]
+
+#: Settings that change how the SDK makes records from rows.
+MAPPING_SETTINGS = (
+    "stream_maps",
+    "stream_map_config",
+    "faker_config",
+    "flattening_enabled",
+    "flattening_max_depth",
+    "flattening_max_key_length",
+    "flattening_separator",
+)
 
 
 class Records(abc.ABC):

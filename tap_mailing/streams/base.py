@@ -26,7 +26,8 @@ from mailing_api.kinds import KINDS, column_schemas
 from mailing_api.process.map_failures import map_failure
 from tap_mailing.change_detection.changes import DELETED_AT, Changes, Snapshots
 from tap_mailing.records.columns import Column, Row, constant, reading
-from tap_mailing.records.records import PageRecords, Records, SingleRecords, now
+from tap_mailing.records.end_of_stream import EndOfStream
+from tap_mailing.records.records import MAPPING_SETTINGS, PageRecords, Records, SingleRecords, now
 from tap_mailing.records.writer import PageWriter
 from tap_mailing.streams.catalog_entry import complete, include
 from tap_mailing.streams.connection import Client, Connection, Refusal
@@ -37,17 +38,6 @@ C = TypeVar("C", bound=Client)
 
 #: The member of a stream's STATE that names each account's snapshot generation.
 _SNAPSHOTS = "snapshots"
-
-#: Settings that change how the SDK makes records from rows.
-_MAPPING_SETTINGS = (
-    "stream_maps",
-    "stream_map_config",
-    "faker_config",
-    "flattening_enabled",
-    "flattening_max_depth",
-    "flattening_max_key_length",
-    "flattening_separator",
-)
 
 _IDENTITY: dict[str, dict[str, Any]] = {name: {"type": "string"} for name in ("provider", "account", "id")}
 
@@ -221,17 +211,22 @@ class MailingStream(Stream, abc.ABC, Generic[C]):
         del context, write_messages
         try:
             with self.get_record_counter() as counter, self.get_sync_timer():
-                self._sync_pages(counter)
+                whole = self._sync_pages(counter)
         except Exception as exc:  # noqa: BLE001 - the tap reads the other streams, then fails
             self._fail(exc)
         else:
-            self.state_manager.is_flushed = False
-            self._write_state_message()
+            if whole is None:
+                self.state_manager.is_flushed = False
+                self._write_state_message()
+            else:
+                end = {"stream": self.name, "rows": whole}
+                self._tap.write_message(EndOfStream(value=self.tap_state, end_of_stream=end))
         yield from ()
 
     # Reading and writing
 
-    def _sync_pages(self, counter: Counter) -> None:
+    def _sync_pages(self, counter: Counter) -> int | None:
+        """Read and write all pages; returns the number of rows if these are all that the stream has."""
         columns = self._read_columns()
         bookmark = self._bookmark()
         if self.bookmark_column is None and self.replication_method == REPLICATION_INCREMENTAL:
@@ -243,10 +238,11 @@ class MailingStream(Stream, abc.ABC, Generic[C]):
         limit = self.ABORT_AT_RECORD_COUNT
         if limit is not None:
             counter.increment(self._write_page(columns, records, None, self.sample(limit)[:limit]))
-            return
-        changes = self._begin_changes(columns, records)
+            return None
+        changes, count = self._begin_changes(columns, records), 0
         for rows in self.read(self._since(bookmark) if changes is None else None):
-            counter.increment(self._write_page(columns, records, changes, rows))
+            counter.increment(written := self._write_page(columns, records, changes, rows))
+            count += written
             if self.bookmark_column is not None:
                 with reading(self.name, "the fields of the bookmark"):
                     self.seen(rows)
@@ -260,6 +256,7 @@ class MailingStream(Stream, abc.ABC, Generic[C]):
                 self.stream_state.update(state)
         if changes is not None:
             self.stream_state[_SNAPSHOTS] = changes.complete()
+        return count if changes is None and not self._is_incremental and isinstance(records, PageRecords) else None
 
     def _write_page(
         self, columns: Sequence[Column], records: Records, changes: Changes | None, rows: Sequence[Row]
@@ -299,7 +296,7 @@ class MailingStream(Stream, abc.ABC, Generic[C]):
         record_format = [
             [(column.name, column.schema) for column in columns],
             sorted(breadcrumb for breadcrumb, selected in self.mask.items() if not selected),
-            [self.config.get(setting) for setting in _MAPPING_SETTINGS],
+            [self.config.get(setting) for setting in MAPPING_SETTINGS],
         ]
         return Changes(
             self.snapshots,

@@ -76,7 +76,7 @@ class Intake:
         delivery: Delivery,
         rejects: Rejects,
         router: Router,
-        mirror: Mirror | None,
+        mirror: Mirror | None = None,
     ) -> None:
         """Make an intake.
 
