@@ -208,9 +208,6 @@ class TargetMailing(MailingPlugin, Target):
                 stream,
                 counted(rows, "row has", "rows have"),
             )
-        if any(outcomes.absent.values()):
-            ends = ", ".join(f"{count} {outcome}" for outcome, count in outcomes.absent.items() if count)
-            self.logger.info("Absent from their streams: %s", ends)
         if own := rejects.rows - rejects.left:
             self.logger.warning("%s: %s", counted(own, "reject"), rejects.path)
         if rejects.left:

@@ -36,6 +36,14 @@ _FORMER: Final = ("former address removed", "former addresses removed")
 _OBEYED: Final = ("opt-out of a rejected row obeyed", "opt-outs of rejected rows obeyed")
 
 
+#: How contacts end whom a whole input did not name.
+_ABSENT: Final = {
+    Outcome.DELIVERED: ("absent contact taken off", "absent contacts taken off"),
+    Outcome.WITHHELD: ("absent contact kept, who opted out", "absent contacts kept, who opted out"),
+    Outcome.REJECTED: ("absent contact refused by the provider", "absent contacts refused by the provider"),
+}
+
+
 def totals(outcomes: Outcomes, batches: Mapping[str, int]) -> dict[str, Any]:
     """The fields for programs: every name is always present.
 
@@ -50,6 +58,7 @@ def totals(outcomes: Outcomes, batches: Mapping[str, int]) -> dict[str, Any]:
         "reasons": dict(outcomes.codes),
         "former_removed": outcomes.former_removed,
         "opt_outs_obeyed": outcomes.opt_outs_obeyed,
+        **{f"absent_{outcome}": outcomes.absent[outcome] for outcome in _ABSENT},
         **{name: batches.get(name, 0) for name in ("batches", *_RARE)},
     }
 
@@ -72,6 +81,7 @@ def totals_sentence(outcomes: Outcomes, batches: Mapping[str, int]) -> str:
     if parts:
         sentence += f": {', '.join(parts)}"
     rare = [(outcomes.former_removed, _FORMER), (outcomes.opt_outs_obeyed, _OBEYED)]
+    rare += [(outcomes.absent[outcome], words) for outcome, words in _ABSENT.items()]
     rare += [(batches.get(name, 0), words) for name, words in _RARE.items()]
     return "; ".join([sentence, *(counted(count, *words) for count, words in rare if count)])
 

@@ -25,7 +25,7 @@ class Collector:
     def __init__(self, lines: Lines, journal: Journal, outcomes: Outcomes, mirror: Mirror | None = None) -> None:
         """Collect what comes of these lines: rejects for `journal`, ends for `outcomes`, and rows for their queues.
 
-        Whom they name is told to the mirrors of the run, if it has any.
+        Whom they name goes to the mirrors of the run, if it has any.
         """
         self._mirror = mirror
         self._lines = lines

@@ -146,7 +146,7 @@ def state_value(number: int, message: Message) -> bytes:
 
 
 def optional_value(raw: msgspec.Raw) -> Any:
-    """What a message may hold, decoded; None where it does not, or holds nothing that can be read."""
+    """What a message may hold, decoded; None where it does not, or cannot be read."""
     try:
         return decode(bytes(raw)) if bytes(raw) else None
     except ValueError:

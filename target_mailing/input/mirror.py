@@ -21,21 +21,21 @@ logger = logging.getLogger("target-mailing.mirror")
 
 
 def has_mirror(config: Mapping[str, Any]) -> bool:
-    """Whether a setting or an entry of `streams` asks for a mirror."""
+    """Whether a setting or an entry of `streams` is that of a mirror."""
     return any(settings.is_mirror for settings in resolved(config))
 
 
 class Mirror:
     """The mirrors of one input.
 
-    Whoever a line names is noted before anything is decided about it, at the destination of its stream, whether or not
+    Everybody whom a line names is noted before anything is decided about it, at the destination of its stream, whether or not
     that stream is a mirror. When all rows have ended, who was put there by a mirror and was not named is taken off.
     """
 
     def __init__(self, config: Mapping[str, Any], journal: Journal) -> None:
         """Begin with an input of which nothing was read; from now on the journal keeps by which streams people came."""
         maps = config.get("stream_maps") or {}
-        #: Columns that stream maps define anew, in any stream.
+        #: Columns that stream maps change, in any stream.
         self._mapped: set[str] = {name for one in maps.values() if isinstance(one, Mapping) for name in one}
         self._journal = journal
         self._wholeness = Wholeness()
@@ -108,7 +108,7 @@ class Mirror:
             name, verdict = queue.destination.name, self._verdict(source, queue, settings)
             if verdict.proof is None:
                 logger.warning(
-                    "Stream %r: nobody is taken off %s, since its input is not known to be whole: %s",
+                    "Stream %r: nobody is taken off %s, because nothing proves that the input is whole: %s",
                     source,
                     name,
                     verdict.reason,
@@ -122,18 +122,18 @@ class Mirror:
                 absent, lost = absent + len(contacts), lost + len(contacts) - offered
                 yield
             logger.info(
-                "Stream %r: its input is whole, since %s; %s of %s",
+                "Stream %r: the input is whole, because %s. It no longer names %s of %s",
                 source,
                 verdict.proof,
-                counted(absent, "contact is absent", "contacts are absent"),
+                counted(absent, "contact"),
                 name,
             )
             if lost:
                 logger.warning(
-                    "Stream %r: of %s that are absent the journal has no address, since they came before `sync: "
-                    "mirror` was set; they stay on the list",
+                    "Stream %r: %s of these stay on the list: they came before `sync: mirror` was set, without a key, "
+                    "so the journal has no address of theirs",
                     source,
-                    counted(lost, "contact"),
+                    lost,
                 )
         self._journal.absent.end()
 

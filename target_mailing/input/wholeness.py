@@ -31,7 +31,7 @@ _POSITIONS: Final = frozenset(
 class Proof(StrEnum):
     """Why an input is whole."""
 
-    COUNT = "as many rows came as the column of `whole_count` says"
+    COUNT = "as many rows came as `whole_count` says"
     VERSION = "ACTIVATE_VERSION came after the last row, with a new version that all rows have"
     END = "the tap told the end of the stream and the number of its rows"
     #: Only who is absent in two such runs in a row is taken off.
@@ -103,7 +103,7 @@ class Wholeness:
             one.totals.update(_number(value) for value in values)
 
     def unreadable(self) -> None:
-        """A line cannot be read: whoever it names is unknown, and so is its stream."""
+        """A line cannot be read: whom it names is unknown, and so is its stream."""
         self._unreadable = True
 
     def unnamed(self, stream: str) -> None:
@@ -164,7 +164,7 @@ class Wholeness:
             proof = Proof.VERSION if is_new_version(one.activated) else None
             reason = "its version came in an earlier run, so it may be the rest of an interrupted one"
         elif not is_word:
-            reason = "nothing proves it: see `whole_count` and `whole`"
+            reason = "see `whole_count` and `whole`"
         else:
             proof = None if self._has_state and stream in self._since_state else Proof.WORD
             reason = "no STATE came after its last row, so it may have been cut off"
@@ -183,11 +183,11 @@ def _by_count(one: _StreamInput) -> tuple[Proof | None, str]:
         return Proof.COUNT, ""
     if len(one.totals) != 1 or None in one.totals:
         return None, "the column of `whole_count` has several values, or some that are no numbers"
-    return None, f"{one.rows} rows came, and the column of `whole_count` says {next(iter(one.totals))}"
+    return None, f"{one.rows} rows came, and `whole_count` says {next(iter(one.totals))}"
 
 
 def _number(value: Any) -> int | None:
-    """A whole number, as a number or as a text; None for anything else."""
+    """A whole number, as a number or as a string; None for anything else."""
     if isinstance(value, bool):
         return None
     if isinstance(value, str) and value.isascii() and value.isdigit():

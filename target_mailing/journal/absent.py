@@ -59,7 +59,7 @@ class Absent:
         self._named = bytearray()
 
     def name(self, contacts: Sequence[int], keys: Sequence[bytes]) -> None:
-        """The input names these contacts, and whoever has one of these keys."""
+        """The input names these contacts, and the people who have one of these keys."""
         self._begin()
         with self._reading():
             named = dict.fromkeys([*contacts, *(self._keys.contacts_named(keys) if keys else ())])
@@ -95,7 +95,7 @@ class Absent:
                 self._streams.count_whole_run(destination, stream)
 
     def end(self) -> None:
-        """At the end of an input, whole or not: whoever it named is not absent for the second time next time."""
+        """At the end of an input, whole or not: those whom it named are not absent for the second time next time."""
         table, last = tables.absentees, 0
         query = sa.select(table.c.n).order_by(table.c.n).limit(_TOGETHER)
         while True:

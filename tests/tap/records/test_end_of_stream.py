@@ -1,4 +1,4 @@
-"""The end of a stream is told once, behind its last row, and only where all rows were read and written."""
+"""The end of a stream comes once, behind its last row, and only where all rows were read and written."""
 
 from __future__ import annotations
 

@@ -85,6 +85,9 @@ def test_the_fields_name_everything_always():
         "effects": {},
         "reasons": {},
         "former_removed": 0,
+        "absent_delivered": 0,
+        "absent_withheld": 0,
+        "absent_rejected": 0,
         "opt_outs_obeyed": 0,
         **dict.fromkeys(("batches", "resumed", "adopted", "resubmitted"), 0),
     }
