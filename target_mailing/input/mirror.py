@@ -28,8 +28,8 @@ def has_mirror(config: Mapping[str, Any]) -> bool:
 class Mirror:
     """The mirrors of one input.
 
-    Everybody whom a line names is noted before anything is decided about it, at the destination of its stream, whether or not
-    that stream is a mirror. When all rows have ended, who was put there by a mirror and was not named is taken off.
+    Everybody whom a line names is noted before anything is decided about it, at the destination of its stream, even if
+    that stream is no mirror. When all rows have ended, who was put there by a mirror and was not named is taken off.
     """
 
     def __init__(self, config: Mapping[str, Any], journal: Journal) -> None:

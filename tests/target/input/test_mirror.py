@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import closing
+from pathlib import Path
+
 import pytest
 
+from target_mailing.journal.journal import Journal
+from target_mailing.journal.stores import FileStore
 from tests.target.conftest import COLUMNS, people, person, schema, state
 
 TOTAL = {"total": {"type": ["integer", "null"]}}
@@ -308,3 +314,28 @@ def test_p9_what_proves_an_input_needs_a_mirror(mailjet, setting):
 
 def test_p9_a_column_that_is_missing_is_named(mirror):
     assert "Did you mean 'total'?" in str(mirror.deliver(LAST, whole_count="totals").error)
+
+
+def test_whom_another_stream_named_in_the_same_batch_stays(mirror):
+    both = {"streams": {"people": {}, "others": {"sync": "upsert", "whole_count": None}}}
+    first = [table("others"), *people([3, 4], stream="others"), table(), *rows([1, 2, 3]), state(1)]
+    assert mirror.deliver(first, **both).counts() == {"delivered": 4, "superseded": 1}
+    mirror.deliver([table(), *rows([1]), state(2)], **both)
+    assert {*mirror.members()} == emails([1, 3, 4])
+
+
+def test_whom_another_stream_finds_there_stays(mirror):
+    both = {"streams": {"people": {}, "others": {"sync": "upsert", "whole_count": None}}}
+    mirror.deliver([table(), *rows([1, 2, 3]), state(1)], **both)
+    same = [table("others"), *rows([3], stream="others"), state(2)]
+    assert mirror.deliver(same, **both).counts() == {"unchanged": 1}
+    mirror.deliver([table(), *rows([1]), state(3)], **both)
+    assert {*mirror.members()} == emails([1, 3])
+
+
+def test_who_was_confirmed_long_ago_leaves_too(mirror):
+    mirror.deliver([table(), *rows([1, 2]), state(1)])
+    with closing(Journal(FileStore(Path(mirror.config["journal"])))) as journal:
+        journal.forget_before(time.time() + 1)
+    mirror.deliver([table(), *rows([1]), state(2)])
+    assert {*mirror.members()} == emails([1])
