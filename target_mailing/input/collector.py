@@ -84,10 +84,13 @@ class Collector:
             queue.offer(rows)
 
     def _make_rows(self, stream: Stream, numbers: Sequence[int], values: Sequence[Values]) -> None:
-        if self._mirror is not None:
-            self._mirror.name(stream, values)
         results = stream.rows(self._lines, numbers, values)
         rows = [row for row in results if isinstance(row, Row)]
+        if self._mirror is not None:
+            self._mirror.name_rows(stream, rows, values)
+            if len(rows) < len(results):
+                ended = [one for one, row in zip(values, results, strict=True) if not isinstance(row, Row)]
+                self._mirror.name(stream, ended)
         if len(rows) == len(results):
             self._rows.setdefault(stream.queue, []).extend(rows)
             return

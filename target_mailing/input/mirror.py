@@ -13,6 +13,7 @@ from target_mailing.input.messages import Message, optional_value
 from target_mailing.input.stream import Stream
 from target_mailing.input.wholeness import Proof, Verdict, Wholeness
 from target_mailing.journal.journal import Journal
+from target_mailing.row import Row
 from target_mailing.settings import StreamSettings, resolved
 
 __all__ = ["Mirror", "has_mirror"]
@@ -75,12 +76,21 @@ class Mirror:
         """A line cannot be read."""
         self._wholeness.unreadable()
 
+    def name_rows(self, stream: Stream, rows: Sequence[Row], values: Sequence[Values]) -> None:
+        """Note whom rows name, which are not handed on yet; `values` are those of their records, and of others."""
+        contacts = [*(row.id for row in rows), *stream.other_spellings([row.email for row in rows])]
+        self._journal.absent.name(contacts, [row.key for row in rows if row.key is not None])
+        self._count(stream, values)
+
     def name(self, stream: Stream, values: Sequence[Values]) -> None:
-        """Note whom these records name."""
+        """Note whom records name that became no rows, or none yet."""
         contacts, keys, unnamed = stream.names(values)
         self._journal.absent.name(contacts, keys)
         if unnamed:
             self._wholeness.unnamed(stream.source)
+        self._count(stream, values)
+
+    def _count(self, stream: Stream, values: Sequence[Values]) -> None:
         if (totals := stream.totals(values)) is not None:
             self._wholeness.totals(stream.source, totals)
 

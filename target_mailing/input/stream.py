@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from mailing_api.addresses import fold_addresses
+from mailing_api.addresses import fold_addresses, odd_addresses, other_spelling
 from mailing_api.errors import ConfigurationError
 from mailing_api.suggestions import did_you_mean
 from target_mailing.contacts.consent import Withheld, decide, is_obeyed
@@ -246,12 +246,18 @@ class Stream:
         """Whom records name: contacts and keys, hashed; and how many records tell neither."""
         keys = [key for key in self._key.of(values) if isinstance(key, bytes)]
         emails = [] if self._destination.fields.identify is not None else [*map(self._mapping.address_in, values)]
-        contacts = self._contact_ids(fold_addresses([email for email in emails if email]))
+        addresses = [email for email in emails if email]
+        contacts = [*self._contact_ids(fold_addresses(addresses)), *self.other_spellings(addresses)]
         if len(keys) == len(values) or (emails and all(emails)):
-            return [*contacts], keys, 0
+            return contacts, keys, 0
         named = [isinstance(key, bytes) for key in self._key.of(values)]
         named = [has_key or bool(email) for has_key, email in zip(named, emails or repeat(None), strict=False)]
-        return [*contacts], keys, named.count(False)
+        return contacts, keys, named.count(False)
+
+    def other_spellings(self, emails: Sequence[str]) -> Sequence[int]:
+        """The contacts, hashed, of the same mailboxes under the other spelling of their addresses."""
+        others = [other for email in odd_addresses(emails) if (other := other_spelling(email)) is not None]
+        return self._contact_ids(fold_addresses(others)) if others else ()
 
     def totals(self, values: Sequence[Values]) -> set[Any] | None:
         """The values of the column of `whole_count`; None where it is not set."""

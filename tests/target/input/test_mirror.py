@@ -339,3 +339,11 @@ def test_who_was_confirmed_long_ago_leaves_too(mirror):
         journal.forget_before(time.time() + 1)
     mirror.deliver([table(), *rows([1]), state(2)])
     assert {*mirror.members()} == emails([1])
+
+
+@pytest.mark.parametrize("form", [{"visits": {}}, {}])
+def test_whom_a_line_names_by_another_spelling_stays(mirror, form):
+    mirror.deliver([table(), *rows([1]), person(2, email="ada@xn--bcher-kva.example", total=2), state(1)])
+    again = person(30, email="ada@bücher.example", total=2, **form)
+    assert mirror.deliver([table(), *rows([1], 2), again, state(2)], max_rejected="100%").error is None
+    assert len(mirror.members()) == 2
