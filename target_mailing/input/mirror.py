@@ -78,8 +78,7 @@ class Mirror:
 
     def name_rows(self, stream: Stream, rows: Sequence[Row], values: Sequence[Values]) -> None:
         """Note whom rows name, which are not handed on yet; `values` are those of their records, and of others."""
-        contacts = [*(row.id for row in rows), *stream.other_spellings([row.email for row in rows])]
-        self._journal.absent.name(contacts, [row.key for row in rows if row.key is not None])
+        self._journal.absent.name([row.id for row in rows], [row.key for row in rows if row.key is not None])
         self._count(stream, values)
 
     def name(self, stream: Stream, values: Sequence[Values]) -> None:

@@ -247,17 +247,14 @@ class Stream:
         keys = [key for key in self._key.of(values) if isinstance(key, bytes)]
         emails = [] if self._destination.fields.identify is not None else [*map(self._mapping.address_in, values)]
         addresses = [email for email in emails if email]
-        contacts = [*self._contact_ids(fold_addresses(addresses)), *self.other_spellings(addresses)]
+        # A mailbox may be on the list under the other spelling of its address.
+        others = [other for email in odd_addresses(addresses) if (other := other_spelling(email)) is not None]
+        contacts = [*self._contact_ids(fold_addresses([*addresses, *others]))]
         if len(keys) == len(values) or (emails and all(emails)):
             return contacts, keys, 0
         named = [isinstance(key, bytes) for key in self._key.of(values)]
         named = [has_key or bool(email) for has_key, email in zip(named, emails or repeat(None), strict=False)]
         return contacts, keys, named.count(False)
-
-    def other_spellings(self, emails: Sequence[str]) -> Sequence[int]:
-        """The contacts, hashed, of the same mailboxes under the other spelling of their addresses."""
-        others = [other for email in odd_addresses(emails) if (other := other_spelling(email)) is not None]
-        return self._contact_ids(fold_addresses(others)) if others else ()
 
     def totals(self, values: Sequence[Values]) -> set[Any] | None:
         """The values of the column of `whole_count`; None where it is not set."""

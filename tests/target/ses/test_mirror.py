@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.target.conftest import COLUMNS, people, schema, state
+from tests.target.conftest import COLUMNS, people, person, schema, state
 
 TOTAL = {"total": {"type": "integer"}}
 
@@ -30,3 +30,13 @@ def test_p9_there_is_no_mirror_of_a_suppression_list(ses):
     settings = {"sync": "mirror", "whole_count": "total", "ses_target": "suppression_list", "list": None}
     error = ses.deliver(rows([1]), **settings).error
     assert "lift a suppression" in str(error)
+
+
+def test_whom_a_withheld_row_names_by_another_spelling_stays(bare):
+    bare.config |= {"sync": "mirror", "whole_count": "total", "route": "direct"}
+    table = schema(columns=COLUMNS | TOTAL)
+    first = [table, person(1, total=2), person(2, email="ada@xn--bcher-kva.example", total=2), state(1)]
+    assert bare.deliver(first).error is None
+    named = person(30, email="ada@bücher.example", subscription_status="excluded", total=2)
+    assert bare.deliver([table, person(1, total=2), named, state(2)]).counts() == {"unchanged": 1, "withheld": 1}
+    assert {*bare.contacts()} == {"person1@example.com", "ada@xn--bcher-kva.example"}
