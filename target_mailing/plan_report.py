@@ -41,7 +41,7 @@ _WORDS: Final[Mapping[Outcome, str]] = {
 #: Outcomes whose codes are shown.
 _BY_CODE: Final = (Outcome.WITHHELD, Outcome.REJECTED)
 #: What is shown of removals that would be held back.
-_OF_HELD: Final = ("rows", "removed", "moved", "lately", "limit", "allow_removals_once")
+_OF_HELD: Final = ("rows", "removed", "absent", "moved", "lately", "limit", "allow_removals_once")
 #: Kinds that are shown before the others.
 _FIRST: Final = ("held", Effect.REMOVED, Effect.UNSUBSCRIBED, Effect.EXCLUDED, "withheld")
 
@@ -168,6 +168,7 @@ def _held(held: Mapping[str, int]) -> Iterator[tuple[str, int]]:
     """Why rows would be held back."""
     words = {
         "removed": "contacts that would be removed",
+        "absent": "of these absent from the input",
         "moved": "contacts that would be moved",
         "lately": "left within the last 24 hours",
         "limit": "most that may leave (max_removals)",

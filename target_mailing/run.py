@@ -162,7 +162,7 @@ class Run:
             while not self._is_over() or self._closes():
                 self._wait(reader)
                 if self._input_ended and not self._chunks:
-                    self.delivery.end()
+                    self.delivery.end(has_all=not self._mirrors())
                 self._judge_rejects()
                 self._guarded(self.delivery.pump)
                 self._release_state(final=False)
@@ -202,7 +202,7 @@ class Run:
     def _is_over(self) -> bool:
         if not self.delivery.is_idle():
             return False
-        return self.delivery.error is not None or (self._input_ended and not self._chunks and not self._mirrors())
+        return self.delivery.error is not None or (self._input_ended and not self._chunks)
 
     def _mirrors(self) -> bool:
         """Whether people who are absent from a whole input may still have to be taken off: when all rows have ended."""
@@ -244,7 +244,9 @@ class Run:
 
     def _may_mirror(self) -> bool:
         """Whether rows that take people off are taken in now: the others have ended, and there is room."""
-        self._has_added = self._has_added or self.delivery.is_idle()
+        if not self._has_added and not self.delivery.unfinished() and self.delivery.queues.are_settled():
+            self._judge_rejects()
+            self._has_added = not self._has_too_many_rejects
         return self._has_added and self.delivery.may_take_more()
 
     def _take(self, lines: Lines) -> None:

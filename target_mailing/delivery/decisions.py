@@ -7,13 +7,12 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 
 from mailing_api.addresses import fold_address, is_reachable, other_spelling
-from target_mailing.contacts.contact import EncodedContact, MappedContact
+from target_mailing.delivery.address_rows import AddressRows
 from target_mailing.delivery.append_only import AppendOnly
 from target_mailing.delivery.ended import Ended
 from target_mailing.delivery.facts import Facts
 from target_mailing.delivery.opt_outs import OptOuts
 from target_mailing.destination import AppendOnlyDestination, Destination
-from target_mailing.journal.absent import AbsentContact
 from target_mailing.journal.journal import Journal, Known
 from target_mailing.journal.known import confirmed_within
 from target_mailing.outcome import Outcome
@@ -36,6 +35,7 @@ class Decisions:
             opt_outs: of the run.
         """
         self._destination = destination
+        self._addresses = AddressRows(destination, journal)
         self._actions = destination.actions
         self._settings = settings
         self._journal = journal
@@ -60,7 +60,7 @@ class Decisions:
             return end
         if self.append_only is not None:
             if not row.email and row.key is not None:
-                self._fill(row, before or self.unknown_address(row.key))
+                self._addresses.fill(row, before or self.unknown_address(row.key))
             self.arrive(row)
             return self.append_only.end(row, facts) or []
         formers = self._formers(row, before, facts) if self._actions.old_first else []
@@ -163,6 +163,8 @@ class Decisions:
         Returns:
             Whether each is only moved from, because the row's key has another address.
         """
+        if row.is_absent:
+            return {row.id: False}
         if self.append_only is not None:
             return {}
         before = None if row.key is None or row.is_of_shared_key else facts.email(row.key)
@@ -184,6 +186,8 @@ class Decisions:
             last: the contact that its key will have by those rows, 0 for none; None if they have other keys.
             facts: what the journal knows now.
         """
+        if row.is_absent:
+            return {row.id: False}
         if self.append_only is not None:
             return {}
         removes = row.action == self._actions.remove
@@ -191,7 +195,7 @@ class Decisions:
         if row.key is None or row.is_of_shared_key or not (self._removes_old or removes):
             return leaving
         emails = [*facts.possible_addresses(row.key), *([facts.email(row.key)] if last is None else [])]
-        contacts = [self._former(row, email, self._actions.remove).id for email in emails if email]
+        contacts = [self._addresses.former(row, email, self._actions.remove).id for email in emails if email]
         if last:
             contacts.append(last)
         moved = [contact for contact in contacts if contact != row.id]
@@ -206,12 +210,12 @@ class Decisions:
             email = before or next(iter(facts.possible_addresses(row.key)), "")
             if before is None and not email and row.contact.reference and not row.lost_address:
                 email = self.unknown_address(row.key)
-        own = self._former(row, email, actions.remove) if email else None
+        own = self._addresses.former(row, email, actions.remove) if email else None
         if own is None or row.key is None or not self._is_shared(own, row.key, facts):
             return own
         if actions.old_first and row.drops_key and self._removes_old:
             other = self._own_address(row, before, facts)
-            return None if other is None else self._former(row, other, actions.remove)
+            return None if other is None else self._addresses.former(row, other, actions.remove)
         return own if actions.old_first and not row.drops_key else None
 
     @staticmethod
@@ -301,22 +305,24 @@ class Decisions:
                 return Ended(Outcome.REJECTED, "unknown_key", reason)
             if not before:
                 return Ended(Outcome.UNCHANGED)
-            self._fill(row, before)
+            self._addresses.fill(row, before)
         if actions.old_first and row.action == actions.remove and self._is_shared(row, row.key, facts):
             own = self._own_address(row, before, facts)
             if own is None:
                 facts.settle(row)
                 return Ended(Outcome.UNCHANGED)
             row.action = actions.remove if self._removes_old else actions.ask
-            self._fill(row, own)
+            self._addresses.fill(row, own)
         return None
 
     def _own_address(self, row: Row, before: str | None, facts: Facts) -> str | None:
         """An address beside the row's that its key has or may have, and no other key."""
         assert row.key is not None  # noqa: S101 - only called for keyed rows
+        if row.is_absent:  # only that contact was named by no line
+            return None
         for email in (before, *facts.possible_addresses(row.key)):
             if email and fold_address(email) != row.address:
-                old = self._former(row, email, self._actions.remove)
+                old = self._addresses.former(row, email, self._actions.remove)
                 if not self._is_shared(old, row.key, facts):
                     return email
         return None
@@ -324,7 +330,7 @@ class Decisions:
     def _formers(self, row: Row, before: str | None, facts: Facts) -> list[Row]:
         """Rows for the addresses that the row's key has or may have beside the row's own."""
         possible, actions = facts.possible_addresses(row.key), self._actions
-        if not (before or possible) or row.key is None or row.is_of_shared_key:
+        if not (before or possible) or row.key is None or row.is_of_shared_key or row.is_absent:
             return []
         if not self._can_remove or not (actions.old_first or self._removes_old) or row.action in actions.account_wide:
             return []
@@ -334,9 +340,9 @@ class Decisions:
             if not email or fold_address(email) in addresses:
                 continue
             addresses.add(fold_address(email))
-            old = self._former(row, email, actions.remove)
+            old = self._addresses.former(row, email, actions.remove)
             if actions.old_first and not self._may_leave(old, row.key, facts):
-                old = self._former(row, email, actions.ask)
+                old = self._addresses.former(row, email, actions.ask)
             old.extend().former_of = row.key
             formers.append(old)
         return formers
@@ -355,6 +361,7 @@ class Decisions:
         return (
             self._can_remove
             and actions.old_first
+            and not row.is_absent
             and not self._destination.fields.ascii_only
             and row.action not in {actions.ask, *actions.account_wide}
             and other_spelling(row.email) is not None
@@ -370,32 +377,9 @@ class Decisions:
             return []
         actions = self._actions
         removes = self._removes_old or row.action in {actions.remove, actions.unsubscribe}
-        old = self._former(row, other, actions.remove if removes else actions.ask)
+        old = self._addresses.former(row, other, actions.remove if removes else actions.ask)
         old.id = 0  # the journal notes nothing of it
         return [old]
-
-    def absent(self, stream: str, contact: AbsentContact, action: str) -> list[Row]:
-        """The rows that take off a contact which a whole input of a stream did not name: one for each of its keys."""
-        rows = []
-        for key, email in contact.addresses:
-            row = Row(0, b"", stream, key, 0, action, 0, EncodedContact("", "", b""), drops_key=True)
-            row.extend().is_absent = True
-            self._fill(row, email)
-            rows.append(row)
-        return [row for row in rows if row.id == contact.contact]
-
-    def _former(self, row: Row, email: str, action: str) -> Row:
-        """A row for an address that the row's key had before."""
-        contact = EncodedContact("", "", b"")
-        old = Row(row.line, row.raw, row.stream, None, 0, action, 0, contact, drops_key=True)
-        self._fill(old, email)
-        return old
-
-    def _fill(self, row: Row, email: str) -> None:
-        content = self._destination.encode(MappedContact(email, {}, {}, None, None, deleted=True), row.action)
-        row.contact = EncodedContact(email, fold_address(email), content, row.contact.reference)
-        row.id = self._journal.contact_id(self._destination.name, row.contact.address)
-        row.fingerprint = self._journal.fingerprint(row.action, content)
 
     @staticmethod
     def _is_shared(row: Row, key: bytes, facts: Facts) -> bool:

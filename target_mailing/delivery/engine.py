@@ -122,9 +122,9 @@ class Delivery:
         times = (self._following.next_at(), self.queues.due_at(), self._doubts.next_at())
         return min(filter(None, times), default=None)
 
-    def end(self) -> None:
-        """No more rows will come: batches go whatever their size."""
-        self._ending = True
+    def end(self, *, has_all: bool) -> None:
+        """The input has ended: batches go whatever their size; `has_all`: nobody else will be found absent from it."""
+        self._ending, self.queues.has_all = True, has_all
 
     def close(self, *, is_whole: bool) -> bool:
         """All rows have ended and nothing failed: begin the closing steps; whether there are any."""
@@ -182,7 +182,7 @@ class Delivery:
         # The removals that wait for these rows are noted with them, so that a kill does not lose them.
         removals = [removal for row in rows if row.extras is not None for removal in row.pending_removals]
         kept = self._doubts.kept(rows) if any(step.is_known_by_count for step in steps) else ()
-        name, allowed = queue.destination.name, queue.removals.allowance_of(action)
+        name, allowed = queue.destination.name, queue.removals.allowance_of(action, rows)
         parts = (name, action, route, rows)
         number = self._journal.begin_batch(*parts, pending_removals=removals, kept=kept, allowance=allowed)
         self._launch(Batch(number, queue, action, route, rows, steps))

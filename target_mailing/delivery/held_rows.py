@@ -35,6 +35,7 @@ class _Held(msgspec.Struct, array_like=True, gc=False):
     tells_changes: bool
     lost_address: bool
     is_of_shared_key: bool
+    is_absent: bool
 
     @classmethod
     def of(cls, row: Row) -> _Held:
@@ -42,6 +43,7 @@ class _Held(msgspec.Struct, array_like=True, gc=False):
         return cls(
             row.line, raw, row.stream, row.key, row.id, row.action, row.fingerprint, row.contact,
             row.drops_key, row.tells_changes, row.lost_address, row.is_of_shared_key,
+            row.is_absent,
         )  # fmt: skip
 
     def row(self) -> Row:
@@ -51,7 +53,7 @@ class _Held(msgspec.Struct, array_like=True, gc=False):
         )  # fmt: skip
         extras = row.extend()
         extras.was_held, extras.lost_address = True, self.lost_address
-        extras.is_of_shared_key = self.is_of_shared_key
+        extras.is_of_shared_key, extras.is_absent = self.is_of_shared_key, self.is_absent
         return row
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from target_mailing.contacts.contact import EncodedContact
+from target_mailing.delivery.address_rows import AddressRows
 from target_mailing.delivery.adoption import changed
 from target_mailing.delivery.batcher import Batcher
 from target_mailing.delivery.decisions import Decisions
@@ -154,9 +155,11 @@ class DestinationQueue:
 
     def take_off(self, stream: str, contacts: Sequence[AbsentContact], action: str) -> int:
         """Take in what takes off contacts that a whole input of a stream did not name; returns for how many."""
-        rows = [self._decisions.absent(stream, contact, action) for contact in contacts]
+        make = AddressRows(self.destination, self._journal).absent
+        rows = [made for contact in contacts if (made := make(stream, contact, action))]
+        self.removals.absent[stream] += len(rows)
         self.offer([row for some in rows for row in some])
-        return sum(map(bool, rows))
+        return len(rows)
 
     def _take_in(self) -> None:
         """Take in rows, some at a time, until others wait for too much: a row's tickets may be as many as rows wait."""

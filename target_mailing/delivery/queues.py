@@ -16,11 +16,13 @@ class Queues:
 
     Attributes:
         guard: decides whether their removals may be made.
+        has_all: no more rows will come, of the input or of those who are absent from it.
     """
 
     def __init__(self, guard: RemovalGuard) -> None:
         """Begin with none."""
         self.guard = guard
+        self.has_all = False
         self._by_name: dict[str, DestinationQueue] = {}
         #: The one first whose turn it is.
         self._turns: deque[DestinationQueue] = deque()
@@ -41,18 +43,19 @@ class Queues:
         return any(queue.is_crowded() for queue in self._turns)
 
     def is_empty(self) -> bool:
-        """Whether no row is here or under way; rows of removals that may not be made do not matter."""
-        return self._are_empty() and not self.guard.is_pending(self._turns)
+        """Whether no row is here, under way, or to come; rows of removals that may not be made do not matter."""
+        return self.has_all and self.are_settled() and not self.guard.is_pending(self._turns)
 
-    def _are_empty(self) -> bool:
+    def are_settled(self) -> bool:
+        """Whether no row is here or under way, but for those that wait for the guard."""
         return all(queue.is_empty() for queue in self._turns)
 
     def turn(self, now: float, *, ending: bool) -> None:
         """Leave what was decided on disk, and make batches due, as in `DestinationQueue.close_batches`.
 
-        At the end, when only removals and the rows behind them are left, judge these.
+        When no more rows will come, and only removals and the rows behind them are left, judge these.
         """
-        if ending and self._are_empty() and self.guard.is_pending(self._turns):
+        if self.has_all and self.are_settled() and self.guard.is_pending(self._turns):
             self.guard.judge(self._turns)
         for queue in self._turns:
             queue.take_back()

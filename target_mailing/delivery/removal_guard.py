@@ -12,6 +12,7 @@ from mailing_api.counted import counted
 from target_mailing.delivery.errors import TooManyRemovalsError
 from target_mailing.delivery.queue import DestinationQueue
 from target_mailing.delivery.removal_limit import RemovalLimit
+from target_mailing.delivery.removals import Removals
 from target_mailing.journal.journal import Journal
 from target_mailing.journal.removals import Counts
 
@@ -27,8 +28,9 @@ class Held(msgspec.Struct, frozen=True):
     """Removals of a destination that may not be made.
 
     Attributes:
-        rows: that wait, those behind removals included.
+        rows: of the input that wait, those behind removals included.
         removed: contacts that would be removed.
+        absent: those of them that a whole input no longer names.
         moved: contacts that would be moved to a new address.
         lately: contacts that left within the last 24 hours, and count, too.
         limit: how many may leave.
@@ -38,6 +40,7 @@ class Held(msgspec.Struct, frozen=True):
 
     rows: int
     removed: int
+    absent: int
     moved: int
     lately: int
     limit: int
@@ -94,7 +97,7 @@ class RemovalGuard:
             self.error = TooManyRemovalsError(self._message(beyond, known, needed))
             for queue, counts in beyond.items():
                 rows = [(self._row(*row), row[2]) for row in queue.removals.sample]
-                self.held[queue.destination.name] = self._held(counts, known, needed, len(queue.removals), rows)
+                self.held[queue.destination.name] = self._held(counts, known, needed, queue.removals, rows)
         elif self._allowed and not beyond:
             logger.warning(
                 "Setting `allow_removals_once` is not needed: the removals are within `max_removals`. Unset it"
@@ -116,8 +119,8 @@ class RemovalGuard:
         counts = removals.counts(number, allowance=self._allowed)
         needed, is_beyond = counts.now + counts.allowed, self._limit.is_exceeded(counts, known)
         if self.is_limited and is_beyond and not self._allows(needed):
-            part = self._part(destination, counts, known, ())
-            self.held[destination] = self._held(counts, known, needed, 0, ())
+            part = self._part(destination, counts, known, (), {})
+            self.held[destination] = self._held(counts, known, needed, None, ())
             done = "Nobody has left; the rows of this run were added beside them, and no STATE is written."
             if self._is_plan:
                 done = "In a delivery nobody would leave, the rows would be added beside them, and it would fail."
@@ -139,17 +142,23 @@ class RemovalGuard:
 
     def _message(self, beyond: Mapping[DestinationQueue, Counts], known: int, needed: int) -> str:
         parts = [
-            self._part(queue.destination.name, counts, known, queue.removals.sample[:_NAMED])
+            self._part(queue.destination.name, counts, known, queue.removals.sample[:_NAMED], queue.removals.absent)
             for queue, counts in beyond.items()
         ]
-        done = "None of these was made; all other rows were delivered, and no STATE passes them."
+        held = ", and no STATE passes them" if any(queue.removals.sample for queue in beyond) else ""
+        done = f"None of these was made; all other rows were delivered{held}."
         if self._is_plan:
             done = "A delivery would make none of these, deliver all other rows, and fail."
+        elif any(queue.removals.absent.total() for queue in beyond):
+            done += " Who is absent is found again by the next whole input."
         return f"Setting `max_removals`: {' '.join(parts)} {done} {self._remedy(needed)}"
 
-    def _held(self, counts: Counts, known: int, needed: int, rows: int, sample: Sequence[tuple[str, bytes]]) -> Held:
+    def _held(
+        self, counts: Counts, known: int, needed: int, removals: Removals | None, sample: Sequence[tuple[str, bytes]]
+    ) -> Held:
+        rows, absent = (0, 0) if removals is None else (removals.lines, removals.absent.total())
         lately = counts.lately_removed + counts.lately_moved
-        return Held(rows, counts.removals, counts.moves, lately, self._limit.most(known), needed, sample)
+        return Held(rows, counts.removals, absent, counts.moves, lately, self._limit.most(known), needed, sample)
 
     def _remedy(self, needed: int) -> str:
         if self._allowed == needed:
@@ -159,7 +168,14 @@ class RemovalGuard:
             allowed = f"set `allow_removals_once: {needed}`{was} for one run"
         return f"If the removals are wrong, correct the source; if they are right, {allowed}."
 
-    def _part(self, destination: str, counts: Counts, known: int, rows: Sequence[tuple[str, int, bytes]]) -> str:
+    def _part(
+        self,
+        destination: str,
+        counts: Counts,
+        known: int,
+        rows: Sequence[tuple[str, int, bytes]],
+        absent: Mapping[str, int],
+    ) -> str:
         kinds = [
             f"{counted(number, 'contact')} would be {what}"
             for number, what in ((counts.removals, "removed"), (counts.moves, "moved to a new address"))
@@ -167,12 +183,17 @@ class RemovalGuard:
         ]
         lately = counts.lately_removed + counts.lately_moved
         earlier = f" ({lately} more left within the last 24 hours)" if lately else ""
+        mirrored = "".join(
+            f", {number} because the input of stream {stream!r} no longer names them"
+            for stream, number in absent.items()
+            if number
+        )
         most = self._limit.most(known)
         share = "" if self._limit.count is not None else f" ({self._limit} of the {known} in the journal"
         least = share and (", but at least 20)" if most > self._limit.share * known else ")")
         sample = "; ".join(self._row(*row) for row in rows)
         first = f" The first: {sample}." if sample else ""
-        return f"{destination}: {' and '.join(kinds)}{earlier}; the limit is {most}{share}{least}.{first}"
+        return f"{destination}: {' and '.join(kinds)}{mirrored}{earlier}; the limit is {most}{share}{least}.{first}"
 
     def _row(self, stream: str, line: int, record: bytes) -> str:
         """A row by its key, or by its line alone where the key may be an address."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from target_mailing.contacts.consent import is_obeyed
@@ -34,6 +35,8 @@ class Removals:
         allowance: the setting `allow_removals_once` if that is why, else 0.
         most_shown: how many rows there are in `sample` at most.
         sample: the first rows that take somebody off, each by its stream, line and record.
+        absent: by stream, contacts to be taken off that its input no longer names.
+        lines: rows of the input that wait, or did.
     """
 
     def __init__(self, destination: Destination, journal: Journal, decisions: Decisions) -> None:
@@ -42,6 +45,8 @@ class Removals:
         self.allowance = 0
         self.most_shown = _SAMPLE
         self.sample: list[tuple[str, int, bytes]] = []
+        self.absent: Counter[str] = Counter()
+        self.lines = 0
         self._actions = destination.actions
         self._by_list = destination if isinstance(destination, ListsByRow) else None
         self._destination = journal.hashes.destination_id(destination.name)
@@ -102,9 +107,10 @@ class Removals:
         self._add(row, leaving)
         return True
 
-    def allowance_of(self, action: str) -> int | None:
+    def allowance_of(self, action: str, rows: Sequence[Row]) -> int | None:
         """What allows the rows of a batch to take contacts off, as the journal notes it; None if they do not."""
-        return self.allowance if action == self._actions.remove or self._by_list is not None else None
+        takes_off = action == self._actions.remove or any(row.is_absent for row in rows)
+        return self.allowance if takes_off or self._by_list is not None else None
 
     def counts(self, allowance: int) -> Counts:
         """How many contacts are to be taken off, and were lately, under this allowance or the limit."""
@@ -127,7 +133,8 @@ class Removals:
     def _add(self, row: Row, leaving: dict[int, bool]) -> None:
         for contact, is_move in leaving.items():
             self._expected.expect(contact, self._destination, is_move=is_move)
-        if leaving and len(self.sample) < self.most_shown:
+        self.lines += not row.is_absent
+        if leaving and not row.is_absent and len(self.sample) < self.most_shown:
             self.sample.append((row.stream, row.line, next(row.records(), (b"{}", 0))[0]))
         for resource in row.resources:
             if resource != row.key:
@@ -139,7 +146,7 @@ class Removals:
     def _opts_out(self, row: Row) -> bool:
         """Whether a row says that its contact opted out, which nothing holds back."""
         actions = self._actions
-        if not row.email:
+        if not row.email or row.is_absent:
             return False
         if self._by_list is not None:
             requested = {*self._by_list.actions_on_lists(row.contact.content).values()}

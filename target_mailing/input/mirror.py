@@ -45,7 +45,7 @@ class Mirror:
         self._new_versions: dict[tuple[str, DestinationQueue, int], bool] = {}
         self._offers: Iterator[None] | None = None
         self.is_over = False
-        journal.keep_streams()
+        journal.retention.keep_streams()
 
     # While the input is read
 

@@ -4,7 +4,8 @@ A tap that fails at its end looks like one that succeeded, and STATE comes in th
 is not whole unless something proves it:
 
 - `whole_count`: each row has the number of all rows, and just as many came;
-- a version: ACTIVATE_VERSION came after the last row, with the version of all rows, which no earlier row had;
+- a version: ACTIVATE_VERSION came after the last row and never before, with the version of all rows, which no earlier
+  run had; one that comes before rows may come before the next part of them, too, as for each parent of a stream;
 - the end of the stream, which tap-mailing tells after its last row, with the number of rows;
 - the user's word (`whole: true`), of which more is asked: see `Proof.WORD`.
 """
@@ -58,6 +59,7 @@ class _StreamInput(msgspec.Struct):
         totals: what the column of `whole_count` said; two different ones are enough.
         versions: of its rows; likewise.
         activated: the version that was activated after the last row, None for none.
+        activations: how often one was.
         told: the number of rows that the tap told after the last row, None for none.
         reasons: why it is not whole, whatever proves it.
     """
@@ -66,6 +68,7 @@ class _StreamInput(msgspec.Struct):
     totals: set[int | None] = set()
     versions: set[int | None] = set()
     activated: int | None = None
+    activations: int = 0
     told: int | None = None
     reasons: dict[str, None] = {}
 
@@ -112,7 +115,8 @@ class Wholeness:
 
     def activated(self, stream: str, version: Any) -> None:
         """ACTIVATE_VERSION came."""
-        self._of(stream).activated = _number(version)
+        one = self._of(stream)
+        one.activated, one.activations = _number(version), one.activations + 1
 
     def state(self, value: Mapping[str, Any], end: Any = None) -> None:
         """A STATE came, with the end of a stream if the tap told one."""
@@ -161,8 +165,11 @@ class Wholeness:
         elif counts:
             proof, reason = _by_count(one)
         elif one.activated is not None and one.versions == {one.activated}:
-            proof = Proof.VERSION if is_new_version(one.activated) else None
+            is_new = is_new_version(one.activated)
+            proof = Proof.VERSION if is_new and one.activations == 1 else None
             reason = "its version came in an earlier run, so it may be the rest of an interrupted one"
+            if is_new:
+                reason = "ACTIVATE_VERSION came before its rows, too, so it may come in the middle of them"
         elif not is_word:
             reason = "see `whole_count` and `whole`"
         else:

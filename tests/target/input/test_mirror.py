@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from target_mailing.delivery.errors import TooManyRemovalsError
 from target_mailing.journal.journal import Journal
 from target_mailing.journal.stores import FileStore
 from tests.target.conftest import COLUMNS, people, person, schema, state
@@ -79,6 +80,8 @@ NOT_PROVEN = {
     "rows without a version": [table(), *people([1, 2]), VERSIONED, state(2)],
     "another version": [table(), *versioned([1, 2], 8), VERSIONED, state(2)],
     "a row after the version": [table(), *versioned([1]), VERSIONED, *versioned([2]), state(2)],
+    "version before the rows, too": [table(), VERSIONED, *versioned([1, 2]), VERSIONED, state(2)],
+    "version before each part": [table(), VERSIONED, *versioned([1, 2]), table(), VERSIONED],
     "version of another stream": [table(), *versioned([1, 2]), VERSIONED | {"stream": "others"}, state(2)],
     "fewer rows than told": [table(), *people([1, 2]), told(3)],
     "a row after the end": [table(), *people([1]), told(1), *people([2])],
@@ -337,6 +340,88 @@ def test_whom_another_stream_finds_there_stays(mirror):
 def test_who_was_confirmed_long_ago_leaves_too(mirror):
     mirror.deliver([table(), *rows([1, 2]), state(1)])
     with closing(Journal(FileStore(Path(mirror.config["journal"])))) as journal:
-        journal.forget_before(time.time() + 1)
+        journal.retention.forget_before(time.time() + 1)
     mirror.deliver([table(), *rows([1]), state(2)])
     assert {*mirror.members()} == emails([1])
+
+
+def test_p9_too_many_absent_people_stay_until_their_number_is_allowed_once(mirror):
+    mirror.deliver([table(), *rows(range(40)), state(1)])
+    held = mirror.deliver([table(), *rows([*range(10), 50]), state(2)])
+    assert isinstance(held.error, TooManyRemovalsError)
+    assert {*mirror.members()} == emails([*range(40), 50])
+    assert (
+        "30 contacts would be removed, 30 because the input of stream 'people' no longer names them; the limit is 20 "
+        "(10% of the 41 in the journal, but at least 20). None of these was made; all other rows were delivered. Who "
+        "is absent is found again by the next whole input."
+    ) in str(held.error)
+    assert "`allow_removals_once: 30`" in str(held.error)
+    assert "@" not in str(held.error)
+    # Nobody is absent by a row, so STATE waits for none of them.
+    assert held.states == [2]
+    wrong = mirror.deliver([table(), *rows(range(10)), state(3)], allow_removals_once=30)
+    assert "`allow_removals_once: 31` instead of 30" in str(wrong.error)
+    assert {*mirror.members()} == emails([*range(40), 50])
+    allowed = mirror.deliver([table(), *rows(range(10)), state(4)], allow_removals_once=31)
+    assert (allowed.error, allowed.outcomes["absent_delivered"]) == (None, 31)
+    assert {*mirror.members()} == emails(range(10))
+
+
+def test_p9_absent_people_are_unsubscribed_within_the_limit_only(mirror):
+    mirror.config["mirror_action"] = "unsubscribe"
+    mirror.deliver([table(), *rows(range(40)), state(1)])
+    assert isinstance(mirror.deliver([table(), *rows(range(15)), state(2)]).error, TooManyRemovalsError)
+    assert {*mirror.statuses().values()} == {"subscribed"}
+    assert mirror.deliver([table(), *rows(range(25)), state(3)]).error is None
+    later = mirror.deliver([table(), *rows(range(19)), state(4)])
+    assert "6 contacts would be removed, 6 because" in str(later.error)
+    assert "(15 more left within the last 24 hours)" in str(later.error)
+    assert [*mirror.statuses().values()].count("unsubscribed") == 15
+
+
+def test_p9_deleted_rows_and_absent_people_count_together(mirror):
+    mirror.deliver([table(), *rows(range(60)), state(1)])
+    gone = [person(number, total=45, _sdc_deleted_at="2026-01-01T00:00:00Z") for number in range(30, 45)]
+    lines = [table(), *rows(range(30), 45), *gone, state(2)]
+    held = mirror.deliver(lines)
+    assert "30 contacts would be removed, 15 because the input of stream 'people' no longer" in str(held.error)
+    assert "stream 'people', line 32, id 30; " in str(held.error)
+    assert (held.states, {*mirror.members()}) == ([], emails(range(60)))
+    done = mirror.deliver(lines, allow_removals_once=30)
+    assert (done.error, done.states, {*mirror.members()}) == (None, [2], emails(range(30)))
+
+
+def test_p9_rows_of_a_key_whose_removal_is_refused_are_as_before(mirror):
+    shared = [person(number, email="ada@example.com", total=4) for number in (2, 3)]
+    mirror.deliver([table(), *rows([1, 4], 4), *shared, state(1)])
+    mirror.config["max_removals"] = 1
+    assert isinstance(mirror.deliver([table(), *rows([1]), state(2)]).error, TooManyRemovalsError)
+    # Both keys still have the address: the one that is deleted now leaves it to the other.
+    gone = person(2, email=None, total=3, _sdc_deleted_at="2026-01-01T00:00:00Z")
+    again = mirror.deliver([table(), *rows([1], 3), gone, person(3, email="ada@example.com", total=3), state(3)])
+    assert (again.error, {*mirror.members()}) == (None, {"ada@example.com", *emails([1])})
+
+
+def test_only_the_contact_that_is_absent_leaves(mirror):
+    """Not the mailbox under its other spelling, which another stream may have put there."""
+    mirror.config["streams"] = {"people": {}, "others": {"sync": "upsert", "whole_count": None}}
+    mirror.deliver([table(), *rows([1], 2), person(2, email="ada@xn--mnchen-3ya.example", total=2), state(1)])
+    other = person(2, email="ada@m\u00fcnchen.example", stream="others")
+    mirror.deliver([table("others"), other, state(2)])
+    assert {*mirror.members()} == {"ada@m\u00fcnchen.example", *emails([1])}
+    mirror.deliver([table(), *rows([1]), state(3)])
+    assert {*mirror.members()} == {"ada@m\u00fcnchen.example", *emails([1])}
+
+
+def test_without_a_limit_absent_people_leave_at_once(mirror):
+    mirror.config["max_removals"] = "100%"
+    mirror.deliver([table(), *rows(range(60)), state(1)])
+    result = mirror.deliver([table(), *rows([1]), state(2)], batch_rows=10)
+    assert (result.error, {*mirror.members()}) == (None, emails([1]))
+
+
+def test_a_new_journal_takes_nobody_off(mirror, tmp_path):
+    mirror.deliver([table(), *rows(range(5)), state(1)])
+    mirror.config["journal"] = str(tmp_path / "unmounted.sqlite")
+    assert mirror.deliver([state(1), table(), *rows([1]), state(2)]).error is None
+    assert {*mirror.members()} == emails(range(5))
