@@ -38,6 +38,11 @@ _WORDS: Final[Mapping[Outcome, str]] = {
     Outcome.WITHHELD: "withheld",
     Outcome.REJECTED: "rejected",
 }
+#: Contacts that a whole input no longer names; they have no rows.
+_ABSENT: Final[Mapping[Outcome, str]] = {
+    Outcome.DELIVERED: "absent contacts taken off, besides",
+    Outcome.WITHHELD: "absent contacts kept, who opted out",
+}
 #: Outcomes whose codes are shown.
 _BY_CODE: Final = (Outcome.WITHHELD, Outcome.REJECTED)
 #: What is shown of removals that would be held back.
@@ -131,6 +136,7 @@ def _numbers(tally: Tally) -> dict[str, Any]:
         "effects": _in_order(tally.codes_of(Outcome.DELIVERED)),
         **{str(outcome): tally.codes_of(outcome) for outcome in _BY_CODE},
         "former_addresses_removed": tally.former_removed,
+        "absent": {str(outcome): tally.absent[outcome] for outcome in _ABSENT},
     }
 
 
@@ -148,6 +154,9 @@ def _counts(found: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
         yield effect.replace("_", " "), count
     if former := found["former_addresses_removed"]:
         yield "former addresses removed, besides", former
+    for outcome, words in _ABSENT.items():
+        if absent := found["absent"][str(outcome)]:
+            yield words, absent
     for outcome, words in _WORDS.items():
         codes = found.get(str(outcome), {})
         for code, count in codes.items():

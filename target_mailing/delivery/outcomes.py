@@ -73,8 +73,6 @@ class Outcomes(Tally):
         self._opt_outs: set[int] = set()
         #: Rejected rows whose opt-outs were still sent, and the provider has.
         self.opt_outs_obeyed = 0
-        #: How rows ended that were to take off contacts whom a whole input did not name; they have no lines.
-        self.absent: Counter[Outcome] = Counter()
 
     def at(self, destination: str) -> OutcomesAt:
         """The outcomes of the rows of a destination; "" for those that go nowhere."""
@@ -184,3 +182,8 @@ class OutcomesAt(Tally):
         """Former addresses were removed."""
         for tally in (self, self._run):
             tally.former_removed += contacts
+
+    def absent_ended(self, contacts: int, outcome: Outcome) -> None:
+        """Rows ended that were to take off contacts whom a whole input did not name."""
+        for tally in (self, self._run):
+            tally.absent[outcome] += contacts

@@ -91,7 +91,7 @@ class BatchResult(msgspec.Struct, frozen=True, kw_only=True):
                 here.settle_alike([row.line for row in rows], outcome, code)
                 continue
             here.settle_all([(row.lines, outcome, code) for row in rows if row.plan is None])
-            outcomes.absent[outcome] += sum(row.is_absent for row in rows)
+            here.absent_ended(sum(row.is_absent for row in rows), outcome)
             for row in rows:
                 if row.plan is not None:
                     row.plan.ends.append((outcome, code))

@@ -67,7 +67,7 @@ def would_change(outcomes: Outcomes) -> bool:
     """Whether any of these outcomes, of a plan, changes something at the provider."""
     effects = outcomes.codes_of(Outcome.DELIVERED)
     looked_up = effects.get(Effect.LOOKED_UP, 0)
-    return bool(sum(effects.values()) - looked_up or outcomes.former_removed)
+    return bool(sum(effects.values()) - looked_up or outcomes.former_removed or outcomes.absent[Outcome.DELIVERED])
 
 
 def totals_sentence(outcomes: Outcomes, batches: Mapping[str, int]) -> str:

@@ -18,6 +18,8 @@ class Tally:
         self._codes: Counter[tuple[Outcome, str]] = Counter()
         #: Former addresses that were removed because the rows of their keys have another one.
         self.former_removed = 0
+        #: How rows ended that were to take off contacts whom a whole input did not name; they have no lines.
+        self.absent: Counter[Outcome] = Counter()
 
     @property
     def rows(self) -> int:

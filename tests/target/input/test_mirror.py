@@ -425,3 +425,28 @@ def test_a_new_journal_takes_nobody_off(mirror, tmp_path):
     mirror.config["journal"] = str(tmp_path / "unmounted.sqlite")
     assert mirror.deliver([state(1), table(), *rows([1]), state(2)]).error is None
     assert {*mirror.members()} == emails(range(5))
+
+
+def test_a_plan_says_whom_a_mirror_would_take_off(mirror):
+    mirror.deliver([table(), *rows(range(4)), state(1)])
+    mirror.opt_out("person3@example.com")
+    lines = [table(), *rows([1, 7]), state(2)]
+    before = (mirror.members(), Path(mirror.config["journal"]).read_bytes())
+    plan = mirror.deliver(lines, mode="plan")
+    assert (plan.error, plan.states) == (None, [])
+    assert (mirror.members(), Path(mirror.config["journal"]).read_bytes()) == before
+    assert "absent contacts taken off, besides   2\n" in plan.log
+    assert "absent contacts kept, who opted out  1\n" in plan.log
+    only = mirror.deliver([table(), *rows([1]), state(2)], mode="plan")
+    assert "Nothing would change" not in only.log
+    run = mirror.deliver(lines)
+    names = ("absent_delivered", "absent_withheld", "absent_rejected")
+    assert [plan.outcomes[name] for name in names] == [run.outcomes[name] for name in names] == [2, 1, 0]
+
+
+def test_p9_a_plan_is_stopped_by_the_limit_of_removals_too(mirror):
+    mirror.deliver([table(), *rows(range(40)), state(1)])
+    plan = mirror.deliver([table(), *rows([1]), state(2)], mode="plan")
+    assert "39 contacts would be removed, 39 because the input of stream 'people'" in str(plan.error)
+    assert "of these absent from the input         39\n" in plan.log
+    assert mirror.deliver([table(), *rows([1]), state(2)], allow_removals_once=39).error is None
