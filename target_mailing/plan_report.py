@@ -152,11 +152,7 @@ def _counts(found: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
     """The numbers of rows of one destination, or of all, each with what it counts, and what belongs to them."""
     for effect, count in found["effects"].items():
         yield effect.replace("_", " "), count
-    if former := found["former_addresses_removed"]:
-        yield "former addresses removed, besides", former
-    for outcome, words in _ABSENT.items():
-        if absent := found["absent"][str(outcome)]:
-            yield words, absent
+    yield from _without_rows(found)
     for outcome, words in _WORDS.items():
         codes = found.get(str(outcome), {})
         for code, count in codes.items():
@@ -171,6 +167,15 @@ def _counts(found: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
         yield from _held(held)
     if jobs := found.get("jobs"):
         yield "jobs", jobs
+
+
+def _without_rows(found: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
+    """Contacts that no row of their own takes off."""
+    if former := found["former_addresses_removed"]:
+        yield "former addresses removed, besides", former
+    for outcome, words in _ABSENT.items():
+        if absent := found["absent"][str(outcome)]:
+            yield words, absent
 
 
 def _held(held: Mapping[str, int]) -> Iterator[tuple[str, int]]:

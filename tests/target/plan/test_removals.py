@@ -39,7 +39,7 @@ def test_removals_that_a_run_would_hold_are_planned_as_held(mailjet, plan, tmp_p
     assert "4 contacts would be removed" in error
     assert "A delivery would make none of these, deliver all other rows, and fail." in error
     assert (found["whole"], found["would_change"]) == (True, True)
-    told = {"rows": 6, "removed": 4, "moved": 1, "lately": 0, "limit": 2, "allow_removals_once": 5}
+    told = {"rows": 6, "removed": 4, "absent": 0, "moved": 1, "lately": 0, "limit": 2, "allow_removals_once": 5}
     assert held(found) == [told]
     assert [one["contact"] for one in found["samples"]["held"]] == [
         f"stream 'people', line {number + 2}, id {number}" for number in range(5)
@@ -65,7 +65,7 @@ def test_what_left_lately_is_planned_too(mailjet, plan):
     mailjet.deliver([schema(), person(8, **DELETED), state(2)], max_removals=2)
     _, found = plan([schema(), *people(range(2), **DELETED), state(3)], max_removals=2)
     assert held(found) == [
-        {"rows": 2, "removed": 2, "moved": 0, "lately": 1, "limit": 2, "allow_removals_once": 2},
+        {"rows": 2, "removed": 2, "absent": 0, "moved": 0, "lately": 1, "limit": 2, "allow_removals_once": 2},
     ]
 
 
@@ -87,7 +87,7 @@ def test_contents_that_a_replacement_would_lose_are_planned_as_held(postgrid, pl
     result, found = plan(few, postgrid, **config)
     assert "In a delivery nobody would leave" in str(result.error)
     assert held(found) == [
-        {"rows": 0, "removed": 29, "moved": 0, "lately": 0, "limit": 20, "allow_removals_once": 29},
+        {"rows": 0, "removed": 29, "absent": 0, "moved": 0, "lately": 0, "limit": 20, "allow_removals_once": 29},
     ]
     run = postgrid.deliver(few, **config)
     assert "allow_removals_once: 29" in str(run.error)
