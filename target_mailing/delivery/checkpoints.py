@@ -14,18 +14,20 @@ __all__ = ["Ledger"]
 
 
 class Ledger:
-    """The settled lines: one prefix and, after it, a run of lines for each gap."""
+    """The settled lines: one prefix and, after it, a bit for each line, so that many gaps take no more than few."""
 
-    def __init__(self, *, max_waiting: int = 64) -> None:
+    def __init__(self, *, max_waiting: int = 64, block_lines: int = 8192) -> None:
         """Make a ledger with nothing settled.
 
         Args:
             max_waiting: STATEs kept at most. Beyond that every second STATE is dropped, so released STATEs are
                 further apart.
+            block_lines: lines whose bits are one number.
         """
+        self._block_lines = block_lines
         self._prefix = 0
-        self._start_of: dict[int, int] = {}  # last line of a run -> its first line
-        self._end_of: dict[int, int] = {}  # first line of a run -> its last line
+        #: By number, blocks of lines after the prefix: a bit is set for a line that is settled.
+        self._blocks: dict[int, int] = {}
         self._waiting: list[tuple[int, Any]] = []
         self._max_waiting = max_waiting
 
@@ -74,16 +76,30 @@ class Ledger:
         return value
 
     def _settle_run(self, start: int, end: int) -> None:
-        if start <= self._prefix or start in self._end_of or end in self._start_of:
-            raise ValueError(f"a line from {start} to {end} is already settled")
-        if (before := self._start_of.pop(start - 1, None)) is not None:
-            del self._end_of[before]
-            start = before
-        if (after := self._end_of.pop(end + 1, None)) is not None:
-            del self._start_of[after]
-            end = after
-        if start == self._prefix + 1:
+        if start <= self._prefix:
+            raise ValueError(f"line {start} is already settled")
+        if start == self._prefix + 1 and not self._blocks:
             self._prefix = end
-        else:
-            self._end_of[start] = end
-            self._start_of[end] = start
+            return
+        size = self._block_lines
+        for block in range(start // size, end // size + 1):
+            first, last = max(start - block * size, 0), min(end - block * size, size - 1)
+            bits = ((1 << (last - first + 1)) - 1) << first
+            settled = self._blocks.get(block, 0)
+            if settled & bits:
+                raise ValueError(f"a line from {start} to {end} is already settled")
+            self._blocks[block] = settled | bits
+        if start == self._prefix + 1:
+            self._advance()
+
+    def _advance(self) -> None:
+        """Move the prefix to the last line before the first one that is not settled."""
+        line, size = self._prefix + 1, self._block_lines
+        while (block := line // size) in self._blocks:
+            bits = self._blocks[block] >> line % size
+            settled = (~bits & (bits + 1)).bit_length() - 1
+            line += settled
+            if bits >> settled:
+                break
+            del self._blocks[block]
+        self._prefix = line - 1

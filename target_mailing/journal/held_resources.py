@@ -9,7 +9,6 @@ from typing import Final
 import sqlalchemy as sa
 
 from target_mailing.journal.run_table import RunTable, number
-from target_mailing.journal.statements import replace_rows, select_in
 from target_mailing.row import Resource
 
 __all__ = ["HeldResources"]
@@ -25,7 +24,6 @@ class HeldResources:
 
     def __init__(self, connection: sa.Connection, transaction: Callable[[], AbstractContextManager[None]]) -> None:
         """Begin empty; each call is made in a transaction."""
-        self._connection = connection
         self._transaction = transaction
         columns = (
             sa.Column("resource", number(), primary_key=True, autoincrement=False),
@@ -73,17 +71,14 @@ class HeldResources:
             self._looked_up, unknown = {}, [*hashed]
         self._looked_up.update(dict.fromkeys(unknown))
         if self._table.is_made and unknown:
-            table = self._table.table
             with self._transaction():
-                rows = select_in(self._connection, sa.select(table), table.c.resource, unknown)
-                self._looked_up.update((row.resource, row.contact) for row in rows)
+                self._looked_up.update(self._table.rows(unknown))
 
     def _store(self) -> None:
         self._table.make()
         recent, self._recent = self._recent, {}
         with self._transaction():
-            rows = [{"resource": one, "contact": contact} for one, contact in sorted(recent.items())]
-            replace_rows(self._connection, self._table.table, rows)
+            self._table.replace(sorted(recent.items()))
         for one in recent.keys() & self._looked_up.keys():
             self._looked_up[one] = recent[one]
 

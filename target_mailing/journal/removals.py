@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from target_mailing.journal import tables
 from target_mailing.journal.meta import JournalMeta
 from target_mailing.journal.run_table import RunTable, number
-from target_mailing.journal.statements import replace_rows, select_in
+from target_mailing.journal.statements import replace_rows
 
 __all__ = ["LATELY", "Counts", "JournalRemovals"]
 
@@ -100,17 +100,10 @@ class JournalRemovals:
         """Note that those of these contacts that were expected are about to be taken off; the caller commits."""
         if not self._expected.is_made:
             return
-        table, now = self._expected.table, time.time()
-        expected = select_in(self._connection, sa.select(table), table.c.contact, contacts)
+        now = time.time()
         rows = [
-            {
-                "contact": row.contact,
-                "destination": row.destination,
-                "is_move": bool(row.is_move),
-                "allowance": allowance,
-                "at": now,
-            }
-            for row in expected
+            {"contact": contact, "destination": where, "is_move": bool(is_move), "allowance": allowance, "at": now}
+            for contact, where, is_move in self._expected.rows([*dict.fromkeys(contacts)])
         ]
         replace_rows(self._connection, tables.removed, rows)
 
@@ -161,12 +154,11 @@ class JournalRemovals:
     def _store(self) -> None:
         self._expected.make()
         recent, self._recent = self._recent, {}
-        table = self._expected.table
         with self._transaction():
-            stored = select_in(self._connection, sa.select(table), table.c.contact, [*recent])
-            was_removal = {row.contact for row in stored if not row.is_move}
-            rows = [
-                {"contact": contact, "destination": where, "is_move": int(is_move and contact not in was_removal)}
-                for contact, (where, is_move) in sorted(recent.items())
-            ]
-            replace_rows(self._connection, table, rows)
+            was_removal = {contact for contact, _, is_move in self._expected.rows([*recent]) if not is_move}
+            self._expected.replace(
+                [
+                    (contact, where, int(is_move and contact not in was_removal))
+                    for contact, (where, is_move) in sorted(recent.items())
+                ]
+            )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.schema import DropTable
+
+from target_mailing.journal.statements import Driver
 
 __all__ = ["RunTable", "number"]
 
@@ -31,12 +34,26 @@ class RunTable:
         transaction: Callable[[], AbstractContextManager[None]],
         *columns: sa.Column[int],
     ) -> None:
-        """Take its name and columns; `transaction` is where it is made."""
+        """Take its name and columns, of which the first is the primary key; `transaction` is where it is made."""
         self._connection = connection
+        self._driver = Driver(connection)
         self._transaction = transaction
         kind = "TEMPORARY" if connection.dialect.name == "sqlite" else "UNLOGGED"
         self.table = sa.Table(name, sa.MetaData(), *columns, prefixes=[kind])
         self.is_made = False
+        names = [column.name for column in columns]
+        self._select = f"SELECT {','.join(names)} FROM {name} WHERE {names[0]} IN"  # noqa: S608 - names are ours
+        others = ",".join(f"{one}=excluded.{one}" for one in names[1:])
+        self._replacing = f" ON CONFLICT ({names[0]}) DO UPDATE SET {others}"
+
+    def rows(self, keys: Sequence[int]) -> list[Any]:
+        """The rows with these primary keys, in no order; called in a transaction."""
+        return self._driver.select(self._select, keys) if self.is_made else []
+
+    def replace(self, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Insert rows, which have different primary keys, in place of those that are there; called in a transaction."""
+        if rows:
+            self._driver.insert(self.table, [*zip(*rows, strict=True)], then=self._replacing)
 
     def make(self) -> None:
         """Make it, empty, unless this run has."""

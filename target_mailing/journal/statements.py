@@ -59,14 +59,14 @@ class Driver:
             found += self.query(f"{query} ({','.join([self.parameter] * len(some))})", some)
         return found
 
-    def insert(self, table: sa.Table, columns: Sequence[Sequence[Any]]) -> None:
-        """Insert rows, given by all columns of the table, in its order."""
+    def insert(self, table: sa.Table, columns: Sequence[Sequence[Any]], *, then: str = "") -> None:
+        """Insert rows, given by all columns of the table, in its order; `then` ends the statement."""
         names = ",".join(column.name for column in table.columns)
         row = f"({','.join([self.parameter] * len(columns))})"
         rows, count = zip(*columns, strict=True), len(columns[0])
         for begin in range(0, count, self._rows_at_once):
             some = min(self._rows_at_once, count - begin)
-            insert = f"INSERT INTO {table.name} ({names}) VALUES {','.join([row] * some)}"  # noqa: S608 - names are ours
+            insert = f"INSERT INTO {table.name} ({names}) VALUES {','.join([row] * some)}{then}"  # noqa: S608 - names are ours
             self.run(insert, tuple(chain.from_iterable(islice(rows, some))))
 
     @contextmanager

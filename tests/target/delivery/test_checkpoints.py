@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,7 +19,7 @@ class LedgerAgainstAModel(RuleBasedStateMachine):
 
     def __init__(self):
         super().__init__()
-        self.ledger = Ledger(max_waiting=4)
+        self.ledger = Ledger(max_waiting=4, block_lines=3)
         self.line = 0
         self.settled: set[int] = set()
         self.states: list[int] = []
@@ -99,3 +101,15 @@ def test_p8_waiting_states_are_bounded_and_the_newest_is_kept(count):
     assert len(ledger._waiting) <= 8
     ledger.settle([1])
     assert ledger.release() == count + 1
+
+
+def test_p8_many_gaps_take_a_bit_for_each_line():
+    ledger = Ledger()
+    tracemalloc.start()
+    for first in range(2, 40_000, 2_000):
+        ledger.settle(range(first, first + 2_000, 2))
+    size, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert size < 40_000
+    ledger.settle(range(1, 40_002, 2))
+    assert (ledger.prefix, ledger._blocks) == (40_001, {})
