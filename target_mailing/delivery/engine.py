@@ -195,11 +195,12 @@ class Delivery:
 
     def _resume(self, queue: DestinationQueue, stored: StoredBatch) -> None:
         steps = queue.destination.steps(stored.action, stored.route)
+        is_followed = can_resume(queue.destination, stored, steps)  # which may fail: nothing is held yet
         batch = Batch.of_earlier_run(queue, stored, steps)
         queue.hold()
         self._slots.take(batch)
         is_lost = batch.step.name in stored.steps and not batch.step.repeatable
-        if not can_resume(queue.destination, stored, steps) or (is_lost and self._calls.is_plan):
+        if not is_followed or (is_lost and self._calls.is_plan):
             self._discard(batch, is_uncertain=any(step.sends and step.name in stored.steps for step in steps))
             return
         self.counts["resumed"] += 1
