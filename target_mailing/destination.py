@@ -374,6 +374,9 @@ class ListsByRow(Protocol):
         It is not added to them, unless its row may undo that, and not removed from them.
         """
 
+    def only_opt_outs(self, contact: bytes) -> bytes:
+        """Of a contact, as `encode` returned it, only its opt-outs from lists; empty if it has none."""
+
 
 @runtime_checkable
 class AppendOnlyDestination(Protocol):

@@ -64,7 +64,7 @@ def decide(actions: Actions, *, status: str | None, action: str, deleted: bool, 
 
     A row's own status comes first, whatever the settings say: an opt-out is recorded; an excluded or unconfirmed
     contact is not sent. Only with `consent: force` may an action undo an opt-out at the provider. A deleted contact
-    is removed, unless that would erase the opt-out in its row.
+    is removed, unless that would erase the opt-out in its row, or an opt-out is nothing but a removal.
 
     Args:
         actions: the actions of the destination.
@@ -73,7 +73,8 @@ def decide(actions: Actions, *, status: str | None, action: str, deleted: bool, 
         deleted: the contact was deleted at the source.
         consent: the setting.
     """
-    if deleted and not (status == "unsubscribed" and actions.removing_erases_opt_out):
+    is_opt_out_kept = actions.records_opt_outs and not actions.removing_erases_opt_out
+    if deleted and (status != "unsubscribed" or is_opt_out_kept):
         return actions.remove
     if status == "unsubscribed":
         return actions.unsubscribe

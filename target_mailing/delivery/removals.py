@@ -28,7 +28,8 @@ class Removals:
     A row is judged when it is first everywhere (`Tickets`), and gives up its tickets when it waits here. Rows behind it
     come here when it is their turn. They all are given back in the order of the input.
 
-    An opt-out is never held back: where removals may not be made, those of rows that wait are sent alone.
+    An opt-out is never held back: a row that says one waits only behind others, and is delivered even where removals
+    may not be made. Of a row that names lists, its opt-outs from some of them are sent alone then.
 
     Attributes:
         is_open: nothing waits any longer: removals may be made, or those that waited may not.
@@ -92,18 +93,18 @@ class Removals:
         """
         if self.is_open:
             return False
-        is_behind = self.is_behind(row)
+        is_behind, opts_out = self.is_behind(row), self._opts_out(row)
+        if opts_out and not is_behind:
+            return False
         if is_behind:
             last = None if row.key is None else self._held.get(row.key)
-            leaving = self._decisions.may_leave(row, last, facts)
+            leaving = {} if opts_out else self._decisions.may_leave(row, last, facts)
         else:
             leaving = self._decisions.leaving(row, facts)
         if self.removes_by_list(row):
             leaving = {row.id: False, **leaving}
         if not leaving and not is_behind:
             return False
-        if self._by_list is not None and not is_behind and self._opts_out(row):
-            return False  # from another list than it leaves
         self._add(row, leaving)
         return True
 
@@ -128,7 +129,7 @@ class Removals:
         """Give rows that waited back, in their order, until others wait for too much."""
         while self.is_open and self._rows and not is_crowded():
             rows = self._rows.take()
-            offer([_opt_out(row) for row in rows if self._opts_out(row)] if self._is_refused else rows)
+            offer([one for row in rows if (one := self._allowed(row))] if self._is_refused else rows)
 
     def _add(self, row: Row, leaving: dict[int, bool]) -> None:
         for contact, is_move in leaving.items():
@@ -144,21 +145,22 @@ class Removals:
         self._rows.add(row)
 
     def _opts_out(self, row: Row) -> bool:
-        """Whether a row says that its contact opted out, which nothing holds back."""
+        """Whether a row says that its contact opted out of all that is there, which nothing holds back."""
         actions = self._actions
-        if not row.email or row.is_absent:
+        if self._by_list is not None or row.is_absent:
             return False
-        if self._by_list is not None:
-            requested = {*self._by_list.actions_on_lists(row.contact.content).values()}
-            return actions.unsubscribe in requested and not (self._is_refused and len(requested) > 1)
         is_less = is_obeyed(actions, row.action) and row.action != actions.remove
         return is_less or (bool(actions.decline) and row.action == actions.decline)
 
-
-def _opt_out(row: Row) -> Row:
-    """The opt-out of a row's contact alone: it settles no line and tells nothing of its key."""
-    row.extend()
-    contact = row.contact
-    row.held = EncodedContact(contact.email, contact.address, contact.content)
-    row.line, row.raw, row.key, row.drops_key = 0, b"", None, False
-    return row
+    def _allowed(self, row: Row) -> Row | None:
+        """What of a row is delivered where removals may not be made; None if nothing is."""
+        if self._opts_out(row):
+            return row
+        contact = row.contact
+        if self._by_list is None or not (content := self._by_list.only_opt_outs(contact.content)):
+            return None
+        # It settles no line and tells nothing of its key, for the row comes again.
+        row.line, row.raw, row.key, row.drops_key = 0, b"", None, False
+        row.held = EncodedContact(contact.email, contact.address, content)
+        row.fingerprint = 0
+        return row

@@ -42,6 +42,11 @@ class ContactDestination(MailjetDestination):
         """The contact's own actions, laid over its opt-outs."""
         return overlaid(encoded({"Lists": dict.fromkeys(lists, ACTIONS.unsubscribe)}), contact)
 
+    def only_opt_outs(self, contact: bytes) -> bytes:
+        """The address, and the lists from which it opted out."""
+        out = {name: action for name, action in self.actions_on_lists(contact).items() if action == ACTIONS.unsubscribe}
+        return encoded({"Email": decoded(contact).Email, "Lists": out}) if out else b""
+
     def encode(self, contact: MappedContact, action: str) -> bytes:
         """The same with its actions on lists: those that the row names, else those of the setting."""
         form, entries = form_of(contact, by_address=action in BY_ADDRESS), contact.columns.get("lists")

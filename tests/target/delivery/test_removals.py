@@ -86,6 +86,11 @@ class Guarded(Target):
         self.take(coming)
         self.finish()
 
+    def may_leave_by_opt_outs(self, before, rows) -> set[str]:
+        """Addresses of keys that opt out."""
+        keys = {key for action, key, _ in rows if action == "unsub"}
+        return {email for key, email in before if key in keys} | {email for _, key, email in rows if key in keys}
+
     @property
     def taken_off(self) -> set[str]:
         return {email for action, email in self.sent if action == "remove"}
@@ -105,14 +110,15 @@ def check(actions, on_key_change, before, rows, events=()) -> None:
     with closing(Guarded(Place(actions, {}, frozenset()), before, on_key_change=on_key_change)) as target:
         target.close_removals()
         target.play(rows, events)
-        assert not target.taken_off
+        assert target.taken_off <= target.may_leave_by_opt_outs(before, rows)
+        gone = len(target.taken_off)
         waiting, counts = len(target.queue.removals), target.counted
         assert target.outcomes.rows == target.begun + len(rows) - waiting
         assert bool(waiting) == (counts.now > 0)
         target.open_removals()
         assert target.outcomes.rows == target.begun + len(rows)
         assert target.result == expected
-        assert len(target.taken_off) <= counts.now
+        assert len(target.taken_off) <= counts.now + gone
 
 
 @pytest.mark.slow
@@ -148,6 +154,23 @@ def test_p9_where_nobody_may_be_removed_nobody_is_and_a_repeated_run_ends_as_the
         assert counted[0] <= counted[1] == counted[2]
         target.play(rows, [])
         assert target.result == expected
+
+
+@pytest.mark.slow
+@pytest.mark.machine
+@pytest.mark.parametrize("actions", [OLD_FIRST, NEW_FIRST], ids=["old-first", "new-first"])
+@settings(max_examples=examples(60, 400), phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@given(before=BEFORE, rows=ROWS, events=EVENTS)
+def test_p5_opt_outs_go_where_nobody_may_be_removed(actions, before, rows, events):
+    with closing(Guarded(Place(actions, {}, frozenset()), before)) as target:
+        target.close_removals()
+        target.play(rows, events)
+        target.refuse_removals()
+        assert target.taken_off <= target.may_leave_by_opt_outs(before, rows)
+        last = {email: action for action, _, email in rows if action in {"addnoforce", "unsub"}}
+        for email, action in last.items():
+            if action == "unsub":
+                assert target.place.members.get(email) != "in"
 
 
 #: Few rows that ended otherwise while the guard was made.

@@ -508,3 +508,21 @@ def test_p4_a_contact_that_was_made_unseen_is_found_after_a_refusal_that_cannot_
     faults.add(kind="status", status=400, body="html", method="POST", path=path)
     result = contacts.deliver([table(), on(2, "Firms"), on(3, "Firms"), state(2)])
     assert result.outcomes["reasons"] == {"refused_by_provider": 1}
+
+
+def test_p5_an_opt_out_of_a_list_goes_where_nobody_may_be_removed(contacts):
+    everywhere = [on(number, "Firms", "Trials", LIST) for number in (1, 2)]
+    assert contacts.deliver([table(), *everywhere, state(1)]).states == [1]
+    rows = [
+        on(1, ("Firms", "remove"), ("Trials", "unsub")),
+        on(2, ("Firms", "remove")),
+        on(2, ("Trials", "unsub"), LIST, city="Nice"),  # which waits behind the removal
+    ]
+    result = contacts.deliver([table(), *rows, state(2)], max_removals=0)
+    assert "2 contacts would be removed; the limit is 0." in str(result.error)
+    assert (result.counts(), result.states) == ({}, [])
+    assert {*contacts.statuses("Trials").values()} == {"unsubscribed"}
+    assert {*contacts.statuses("Firms").values(), *contacts.statuses(LIST).values()} == {"subscribed"}
+    assert contacts.deliver([table(), *rows, state(2)]).states == [2]
+    assert contacts.statuses("Firms") == {}
+    assert contacts.members(LIST)["person2@example.com"]["properties"]["city"] == "Nice"

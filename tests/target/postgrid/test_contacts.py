@@ -413,3 +413,14 @@ def test_keys_that_leave_one_household_take_one_removal(postgrid, send, streets,
     assert postgrid.streets() == sorted({f"{street} Mill Lane" for street in streets})
     assert len(postgrid.jobs()) == 1 + jobs
     assert result.outcomes["former_removed"] == 1
+
+
+def test_p5_households_that_opt_out_leave_where_nobody_may_be_removed(postgrid):
+    assert postgrid.deliver([households(), *(household(n) for n in range(4)), state(1)]).states == [1]
+    out = {"subscription_status": "unsubscribed"}
+    rows = [delete(0), delete(1, **out), household(2, address_line1="9 New Road", **out)]
+    rows += [delete(3), household(3, **out)]  # which waits behind the delete
+    result = postgrid.deliver([households(), *rows, state(2)], max_removals=0)
+    assert "2 contacts would be removed; the limit is 0" in str(result.error)
+    assert result.states == []
+    assert postgrid.streets() == ["0 Mill Lane"]
