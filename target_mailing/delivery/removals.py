@@ -157,7 +157,7 @@ class Removals:
         if self._opts_out(row):
             return row
         contact = row.contact
-        if self._by_list is None or not (content := self._by_list.only_opt_outs(contact.content)):
+        if row.is_absent or self._by_list is None or not (content := self._by_list.only_opt_outs(contact.content)):
             return None
         # It settles no line and tells nothing of its key, for the row comes again.
         row.line, row.raw, row.key, row.drops_key = 0, b"", None, False
