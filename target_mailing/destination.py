@@ -14,21 +14,9 @@ from target_mailing.contacts.effects import Effect
 from target_mailing.contacts.fields import Fields, RowRejected, attempt
 
 __all__ = [
-    "Again",
-    "AppendOnlyDestination",
-    "Candidate",
-    "Declining",
-    "DefinesProperties",
-    "Destination",
-    "Done",
-    "Finished",
-    "ListsByRow",
-    "ListsJobs",
-    "Progress",
-    "Refusal",
-    "Step",
-    "Work",
-]
+    "Again", "AppendOnlyDestination", "Candidate", "Declining", "DefinesProperties", "Destination", "Done", "Finished",
+    "ListsByRow", "ListsJobs", "Progress", "Refusal", "Step", "Work",
+]  # fmt: skip
 
 
 class Refusal(msgspec.Struct, frozen=True):
