@@ -408,7 +408,7 @@ def test_p7_no_address_and_no_key_in_the_log(postgrid):
 def test_keys_that_leave_one_household_take_one_removal(postgrid, send, streets, jobs):
     postgrid.deliver([households(), *(household(1, id=n) for n in range(6))])
     moved = [household(street, id=n) for n, street in enumerate(streets)]
-    result = postgrid.deliver([households(), *moved, state(1)], send=send)
+    result = postgrid.deliver([households(), *moved, state(1)], send=send, max_removals="100%")
     assert (result.error, result.states) == (None, [1])
     assert postgrid.streets() == sorted({f"{street} Mill Lane" for street in streets})
     assert len(postgrid.jobs()) == 1 + jobs
