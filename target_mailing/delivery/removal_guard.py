@@ -90,14 +90,14 @@ class RemovalGuard:
     def judge(self, queues: Collection[DestinationQueue]) -> None:
         """All rows but those that wait have ended, and none will come: allow the removals, or set `error`."""
         waiting = {queue: queue.removals.counts(self._allowed) for queue in queues if queue.removals.is_waiting}
-        known = self._journal.known()
-        beyond = {queue: counts for queue, counts in waiting.items() if self._limit.is_exceeded(counts, known)}
+        known = {queue: self._journal.known(queue.destination.name) for queue in waiting}
+        beyond = {queue: counts for queue, counts in waiting.items() if self._limit.is_exceeded(counts, known[queue])}
         needed = sum(counts.now + counts.allowed for counts in beyond.values())
         if beyond and not self._allows(needed):
             self.error = TooManyRemovalsError(self._message(beyond, known, needed))
             for queue, counts in beyond.items():
                 rows = [(self._row(*row), row[2]) for row in queue.removals.sample]
-                self.held[queue.destination.name] = self._held(counts, known, needed, queue.removals, rows)
+                self.held[queue.destination.name] = self._held(counts, known[queue], needed, queue.removals, rows)
         elif self._allowed and not beyond:
             logger.warning(
                 "Setting `allow_removals_once` is not needed: the removals are within `max_removals`. Unset it"
@@ -140,9 +140,13 @@ class RemovalGuard:
         logger.warning("Setting `allow_removals_once`: %s may leave, in this run only", counted(needed, "contact"))
         return True
 
-    def _message(self, beyond: Mapping[DestinationQueue, Counts], known: int, needed: int) -> str:
+    def _message(
+        self, beyond: Mapping[DestinationQueue, Counts], known: Mapping[DestinationQueue, int], needed: int
+    ) -> str:
         parts = [
-            self._part(queue.destination.name, counts, known, queue.removals.sample[:_NAMED], queue.removals.absent)
+            self._part(
+                queue.destination.name, counts, known[queue], queue.removals.sample[:_NAMED], queue.removals.absent
+            )
             for queue, counts in beyond.items()
         ]
         held = ", and no STATE passes them" if any(queue.removals.sample for queue in beyond) else ""
@@ -189,7 +193,7 @@ class RemovalGuard:
             if number
         )
         most = self._limit.most(known)
-        share = "" if self._limit.count is not None else f" ({self._limit} of the {known} in the journal"
+        share = "" if self._limit.count is not None else f" ({self._limit} of its {known} in the journal"
         least = share and (", but at least 20)" if most > self._limit.share * known else ")")
         sample = "; ".join(self._row(*row) for row in rows)
         first = f" The first: {sample}." if sample else ""

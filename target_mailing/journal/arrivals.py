@@ -111,11 +111,12 @@ class Arrivals:
         """Remove the rows of these keys."""
         self._take_away([*self.find([*keys], "write").values()])
 
-    def count(self) -> int:
-        """How many keys have a row, where rows that have a newer one are noted."""
-        count: int = self._driver.execute(sa.select(sa.func.count()).select_from(self._table)).scalar_one()
+    def count(self, *where: sa.ColumnElement[bool]) -> int:
+        """How many keys have such a row, where rows that have a newer one are noted."""
+        query = sa.select(sa.func.count()).select_from(self._table).where(*where)
+        count: int = self._driver.execute(query).scalar_one()
         if isinstance(self._replaced, Replaced) and self._replaced:
-            numbers = self._driver.execute(sa.select(self._table.c.n)).scalars()
+            numbers = self._driver.execute(sa.select(self._table.c.n).where(*where)).scalars()
             count -= sum(number in self._replaced for number in numbers)
         return count
 

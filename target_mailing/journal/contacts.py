@@ -42,6 +42,11 @@ class JournalContacts:
         found = self.table.find(contacts)
         return {contact: Known(fingerprint, at, streams) for _, contact, fingerprint, at, streams in found.values()}
 
+    def count(self, destination: str) -> int:
+        """How many a destination's streams, or streams that are not known, have put there."""
+        here = tables.contacts.c.streams.bitwise_and(self._streams.all_bits(destination) | UNKNOWN)
+        return self.table.count(here != 0)
+
     def note(
         self, destination: str, rows: Sequence[Row], confirmed_at: float | None, *, placed: bool | None = None
     ) -> None:

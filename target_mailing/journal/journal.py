@@ -86,7 +86,7 @@ class Journal:
                 self.hashes = Hashes(self._hash_key)
                 self._batches = JournalBatches(self._connection)
                 self._rejects = JournalRejects(self._connection)
-                streams = JournalStreams(self._connection, self.hashes)
+                self._streams = streams = JournalStreams(self._connection, self.hashes)
                 self._contacts = JournalContacts(driver, streams)
                 self._keys = Keys(self._connection, driver)
                 self.possible_addresses = self._keys.possible_addresses
@@ -207,10 +207,15 @@ class Journal:
             holders.setdefault(row.name, {})[row.contact] = keys[row.contact]
         return holders
 
-    def known(self) -> int:
-        """How many contacts the journal knows: those that were confirmed lately, or those that keys have."""
+    def known(self, destination: str) -> int:
+        """How many contacts a destination has: those that its streams delivered lately and have not taken off since.
+
+        Where no other destination has streams, those that keys have, if they are more. Contacts whose streams are not
+        known, because a version before this delivered them, count for each destination.
+        """
         with self._reading():
-            return max(self._contacts.table.count(), self._keys.count())
+            here = self._contacts.count(destination)
+            return max(here, self._keys.count()) if self._streams.has_only(destination) else here
 
     def unfinished(self, destination: str) -> list[StoredBatch]:
         """The batches of this destination that have no outcome yet, oldest first."""

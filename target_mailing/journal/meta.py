@@ -23,6 +23,7 @@ _FORMER: Final = {b"3": _OPEN, b"4": _SEALED}
 #: Set where a forgotten contact would be delivered twice.
 _KEEPS_CONTACTS: Final = "keeps_contacts"
 _USED_ALLOWANCE: Final = "used_allowance"
+_REPLACED: Final = "replaced "
 #: Set where a contact that is absent from its stream is taken off.
 _KEEPS_STREAMS: Final = "keeps_streams"
 #: Tables of every journal, whichever version made it; those of this version, and those of the versions before.
@@ -160,6 +161,15 @@ class JournalMeta:
         """Keep them, in this run and all later ones."""
         if not self.keeps_streams:
             self._write({_KEEPS_STREAMS: b""})
+
+    def has_replaced(self, destination: int) -> bool:
+        """Whether the contents of a destination (its hash) were replaced, and are noted since."""
+        return self._read(f"{_REPLACED}{destination}") is not None
+
+    def note_replaced(self, destination: int) -> None:
+        """Note that they were."""
+        if not self.has_replaced(destination):
+            self._write({f"{_REPLACED}{destination}": b""})
 
     def _write_key(self, key: bytes, secret: str | None) -> None:
         if secret is None:

@@ -14,6 +14,7 @@ from target_mailing.journal import tables
 from target_mailing.journal.meta import JournalMeta
 from target_mailing.journal.run_table import RunTable, number
 from target_mailing.journal.statements import replace_rows
+from target_mailing.journal.streams import UNKNOWN
 
 __all__ = ["LATELY", "Counts", "JournalRemovals"]
 
@@ -128,24 +129,40 @@ class JournalRemovals:
             replace_rows(self._connection, tables.contents, rows)
 
     def expect_contents(self, destination: int, before: float) -> int:
-        """All contacts that were delivered before this moment (Unix seconds) may leave; returns how many there are."""
+        """All contacts that were delivered before this moment (Unix seconds) may leave; returns how many there are.
+
+        Until the contents were replaced once, contacts whose streams are not known are taken to be here: those of
+        versions that noted no contents.
+        """
         self._store()
-        contents = tables.contents.c
+        contents, contacts, table = tables.contents.c, tables.contacts.c, self._expected.table
         here = contents.destination == destination
-        leaving = sa.select(contents.contact, contents.destination, sa.literal(0)).where(here, contents.at < before)
+        is_unknown = contacts.streams.bitwise_and(UNKNOWN) == UNKNOWN
+        is_unnoted = is_unknown & contacts.id.not_in(sa.select(contents.contact))
+        of, no_move = sa.literal(destination), sa.literal(0)
+        leaving = [sa.select(contents.contact, of, no_move).where(here, contents.at < before)]
         with self._transaction():
-            table = self._expected.table
-            self._connection.execute(sa.insert(table).from_select(["contact", "destination", "is_move"], leaving))
-            return int(self._connection.execute(sa.select(sa.func.count()).where(here)).scalar_one())
+            if not self._meta.has_replaced(destination):
+                leaving.append(sa.select(contacts.id, of, no_move).where(is_unnoted).distinct())
+            for rows in leaving:
+                self._connection.execute(sa.insert(table).from_select([*table.c.keys()], rows))
+            ((arrived,),) = self._connection.execute(sa.select(sa.func.count()).where(here, contents.at >= before))
+            of_table = table.c.destination == destination
+            return int(arrived + self._connection.execute(sa.select(sa.func.count()).where(of_table)).scalar_one())
 
     def note_contents(self, destination: int, before: float, *, allowance: int) -> None:
         """Note that they are about to leave, and are here no longer."""
-        contents = tables.contents.c
-        is_old = (contents.destination == destination) & (contents.at < before)
+        contents, table, removed = tables.contents.c, self._expected.table, tables.removed
+        leaving = table.c.destination == destination
+        noted = (sa.false(), sa.literal(allowance), sa.literal(time.time()))
+        rows = sa.select(table.c.contact, table.c.destination, *noted).where(leaving)
         with self._transaction():
-            old = [one for (one,) in self._connection.execute(sa.select(contents.contact).where(is_old))]
-            self.note(old, allowance=allowance)
+            again = sa.select(table.c.contact).where(leaving)
+            self._connection.execute(sa.delete(removed).where(removed.c.contact.in_(again)))
+            self._connection.execute(sa.insert(removed).from_select([*removed.c.keys()], rows))
+            is_old = (contents.destination == destination) & (contents.at < before)
             self._connection.execute(sa.delete(tables.contents).where(is_old))
+            self._meta.note_replaced(destination)
 
     def forget_before(self, moment: float) -> None:
         """Forget those that were taken off before this time (Unix seconds); the caller commits."""

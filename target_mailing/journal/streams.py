@@ -28,9 +28,12 @@ class JournalStreams:
         self._bits: dict[bytes, int] = {}
         #: By destination's hash, the bits of its streams that may have put contacts there which were forgotten.
         self._forgot: dict[int, int] = {}
+        #: By destination's hash, the bits of all of its streams.
+        self._of: dict[int, int] = {}
         self._by_name: dict[str, _Bits] = {}
         for row in connection.execute(sa.select(tables.streams)):
             self._bits[row.id] = 1 << row.number
+            self._of[row.destination] = self._of.get(row.destination, 0) | 1 << row.number
             if row.forgot:
                 self._forgot[row.destination] = self._forgot.get(row.destination, 0) | 1 << row.number
 
@@ -39,6 +42,14 @@ class JournalStreams:
         if destination not in self._by_name:
             self._by_name[destination] = _Bits(self, destination)
         return self._by_name[destination]
+
+    def all_bits(self, destination: str) -> int:
+        """The bits of all streams of a destination."""
+        return self._of.get(self._hashes.destination_id(destination), 0)
+
+    def has_only(self, destination: str) -> bool:
+        """Whether no other destination has streams."""
+        return not self._of.keys() - {self._hashes.destination_id(destination)}
 
     def others_forgotten(self, destination: str, bits: int) -> int:
         """UNKNOWN if a contact that is new here may have been put there by another stream before; else 0."""
@@ -91,9 +102,11 @@ class JournalStreams:
             number = len(self._bits) + 1
             if number > _MOST:
                 return UNKNOWN
-            values = {"number": number, "destination": self._hashes.destination_id(destination), "id": hashed}
+            where = self._hashes.destination_id(destination)
+            values = {"number": number, "destination": where, "id": hashed}
             self._connection.execute(sa.insert(tables.streams).values(whole_runs=0, forgot=False, **values))
             self._bits[hashed] = 1 << number
+            self._of[where] = self._of.get(where, 0) | 1 << number
         return self._bits[hashed]
 
 

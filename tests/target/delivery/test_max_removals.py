@@ -12,9 +12,9 @@ from tests.target.conftest import people, person, schema, state
 OTHER = "Summer readers"
 
 
-def gone(numbers, **columns):
-    rows = [{"id": number, "_sdc_deleted_at": "2026-01-01T00:00:00Z", **columns} for number in numbers]
-    return [{"type": "RECORD", "stream": "people", "record": row} for row in rows]
+def gone(numbers, *, stream="people"):
+    rows = [{"id": number, "_sdc_deleted_at": "2026-01-01T00:00:00Z"} for number in numbers]
+    return [{"type": "RECORD", "stream": stream, "record": row} for row in rows]
 
 
 def moved(numbers):
@@ -45,7 +45,7 @@ def test_p9_beyond_the_limit_nobody_is_removed_and_all_other_rows_are_delivered(
     assert result.states == [2]
     assert numbers_on(readers) == {*range(60), 99}
     message = str(result.error)
-    assert "21 contacts would be removed; the limit is 20 (10% of the 61 in the journal, but at least 20)." in message
+    assert "21 contacts would be removed; the limit is 20 (10% of its 61 in the journal, but at least 20)." in message
     assert "stream 'people', line 3, id 0; " in message
     assert "`allow_removals_once: 21`" in message
     assert "@" not in message
@@ -145,11 +145,8 @@ def test_p9_each_destination_has_its_own_limit_for_all_of_its_streams(readers):
     streams = {"others": {"list": OTHER}, "more": {"mapping": {}}}
     start = [schema("others"), *people(range(60), stream="others"), schema("more")]
     assert readers.deliver([*start, *people(range(60, 80), stream="more"), state(2)], streams=streams).states == [2]
-    rows = [schema(), *gone(range(12)), schema("more"), *gone(range(60, 72)), schema("others"), *gone(range(20))]
-    for row, stream in zip(rows[14:26], ["more"] * 12, strict=True):
-        row["stream"] = stream
-    for row in rows[27:]:
-        row["stream"] = "others"
+    rows = [schema(), *gone(range(12)), schema("more"), *gone(range(60, 72), stream="more")]
+    rows += [schema("others"), *gone(range(20), stream="others")]
     result = readers.deliver([*rows, state(3)], streams=streams)
     assert "24 contacts would be removed" in str(result.error)
     assert str(result.error).count("would be") == 1
@@ -157,6 +154,23 @@ def test_p9_each_destination_has_its_own_limit_for_all_of_its_streams(readers):
     assert numbers_on(readers, OTHER) == {*range(20, 60)}
     assert readers.deliver([*rows, state(3)], streams=streams, allow_removals_once=24).states == [3]
     assert numbers_on(readers) == {*range(12, 60), *range(72, 80)}
+
+
+def test_p9_a_share_is_of_the_contacts_of_one_list(readers):
+    readers.sandbox.mailjet.add_list(OTHER)
+    streams = {"others": {"list": OTHER}}
+    many = people(range(220), stream="others")
+    start = [schema(), *gone(range(10)), schema("others")]
+    assert readers.deliver([*start, *many, state(2)], streams=streams, batch_rows=500).states == [2]
+    a_day_later(readers)
+    held = readers.deliver([schema(), *gone(range(10, 31)), state(3)], streams=streams)
+    assert "the limit is 20 (10% of its 50 in the journal, but at least 20)" in str(held.error)
+    assert readers.deliver([schema("others"), *gone(range(22), stream="others"), state(4)], streams=streams).states == [
+        4
+    ]
+    held = readers.deliver([schema("others"), *gone(range(200), stream="others"), state(5)], streams=streams)
+    assert "178 contacts would be removed (22 more left within the last 24 hours)" in str(held.error)
+    assert "the limit is 20 (10% of its 198 in the journal, but at least 20)" in str(held.error)
 
 
 def test_p7_no_address_is_in_the_error_where_it_is_the_key(mailjet):

@@ -164,7 +164,7 @@ def test_p1_somebody_who_changes_lists_is_not_lost_when_the_old_list_deletes_con
     postgrid.sandbox.switches.change({"postgrid_unknown_contact": unknown})
     other = postgrid.sandbox.postgrid.add_list("Other")
     others = households() | {"stream": "others"}
-    config = {**OTHERS, "postgrid_delete_old_contacts": True}
+    config = {**OTHERS, "postgrid_delete_old_contacts": True, "max_removals": "100%"}
     postgrid.deliver([others, household(1, stream="others")], **config)
     (before,) = postgrid.sandbox.postgrid.members(other)["contacts"]
     gone = delete(1) | {"stream": "others"}
@@ -180,7 +180,7 @@ def test_p1_somebody_who_changes_lists_is_not_lost_when_the_old_list_deletes_con
 def test_p1_nobody_joins_a_list_between_the_look_at_his_contact_and_its_deletion(postgrid):
     other = postgrid.sandbox.postgrid.add_list("Other")
     others = households() | {"stream": "others"}
-    config = {**OTHERS, "postgrid_delete_old_contacts": True}
+    config = {**OTHERS, "postgrid_delete_old_contacts": True, "max_removals": "100%"}
     postgrid.deliver([others, household(1, stream="others")], **config)
     look = postgrid.sandbox.faults.add(kind="hold", method="GET", path="/print-mail/v1/contacts/*", when="after")
     made = postgrid.sandbox.faults.add(kind="hold", method="POST", path="/print-mail/v1/contacts", when="before")
@@ -200,7 +200,7 @@ def test_p1_nobody_joins_a_list_between_the_look_at_his_contact_and_its_deletion
 def test_p1_a_contact_that_a_job_is_about_to_put_on_a_list_is_not_deleted(postgrid, plan):
     other = postgrid.sandbox.postgrid.add_list("Other")
     others = households() | {"stream": "others"}
-    config = {**OTHERS, "postgrid_delete_old_contacts": True}
+    config = {**OTHERS, "postgrid_delete_old_contacts": True, "max_removals": "100%"}
     postgrid.deliver([others, household(1, stream="others")], **config)
     plan({"seconds": 0.5})
     root = "/print-mail/v1"
