@@ -46,6 +46,8 @@ class SesStream(MailingStream[SesClient]):
     provider = "ses"
     keys: ClassVar[Sequence[str]] = ("account", "region", "id")
     moment_field: ClassVar[str] = ""
+    #: Tokens are positions: rows that are deleted meanwhile hide others.
+    may_omit_rows = True
     state_members: ClassVar[Mapping[str, type]] = {
         **MailingStream.state_members,
         "regions": dict,

@@ -58,6 +58,7 @@ class MailingStream(Stream, abc.ABC, Generic[C]):
         filtered_here: the stream has a bookmark, but the provider cannot filter by it: every run reads all rows, and
             `read` drops the older rows.
         address_in_key: the key may contain an e-mail address, which a snapshot must not store.
+        may_omit_rows: a reading may omit rows that are there, so it never tells that the stream was read in full.
         state_members: further members of the stream's STATE beside the replication key, each with its JSON type.
     """
 
@@ -70,6 +71,7 @@ class MailingStream(Stream, abc.ABC, Generic[C]):
     leaves_trace: ClassVar[bool] = False
     filtered_here: ClassVar[bool] = False
     address_in_key: ClassVar[bool] = False
+    may_omit_rows: ClassVar[bool] = False
     state_members: ClassVar[Mapping[str, type]] = {_SNAPSHOTS: dict}
 
     #: When reading began, and the latest moment of the rows written.
@@ -256,7 +258,8 @@ class MailingStream(Stream, abc.ABC, Generic[C]):
                 self.stream_state.update(state)
         if changes is not None:
             self.stream_state[_SNAPSHOTS] = changes.complete()
-        return count if changes is None and not self._is_incremental and isinstance(records, PageRecords) else None
+        is_partial = changes is not None or self._is_incremental or self.may_omit_rows
+        return None if is_partial or not isinstance(records, PageRecords) else count
 
     def _write_page(
         self, columns: Sequence[Column], records: Records, changes: Changes | None, rows: Sequence[Row]

@@ -47,7 +47,7 @@ class Crm:
     def __init__(self, url: str, psql: str, people: int) -> None:
         self.url = url
         self._psql = psql
-        self._run(TABLE.format(people=people))
+        self.run(TABLE.format(people=people))
 
     def members(self) -> dict[str, dict[str, Any]]:
         """The table's people as members of a Mailjet list."""
@@ -69,9 +69,10 @@ class Crm:
         return {row["email"] for row in self._rows(f"SELECT email FROM crm.people WHERE {before}")}
 
     def _rows(self, query: str) -> list[dict[str, Any]]:
-        return json.loads(self._run(f"SELECT coalesce(json_agg(found), '[]') FROM ({query}) AS found"))
+        return json.loads(self.run(f"SELECT coalesce(json_agg(found), '[]') FROM ({query}) AS found"))
 
-    def _run(self, statements: str) -> str:
+    def run(self, statements: str) -> str:
+        """Run statements; returns what they print."""
         done = subprocess.run(
             [self._psql, self.url, "-XqAt", "--set=ON_ERROR_STOP=1", "--file=-"],
             input=statements, env=os.environ | {"PGTZ": "UTC"}, capture_output=True, text=True, check=False,

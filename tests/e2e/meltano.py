@@ -140,6 +140,15 @@ class Project:
         """`meltano run` of the pipeline."""
         return self._start("run", *options, *PIPELINE)
 
+    def variables(self, changes: Mapping[str, str | None]) -> dict[str, str | None]:
+        """Change variables of later runs, None for unset; returns them as they were."""
+        before = {name: self._environment.get(name) for name in changes}
+        for name, value in changes.items():
+            self._environment.pop(name, None)
+            if value is not None:
+                self._environment[name] = value
+        return before
+
     def bookmark(self) -> str | None:
         """Up to where the next run need not read, as Meltano's state backend has it."""
         got = self._start("state", "get", STATE_ID)

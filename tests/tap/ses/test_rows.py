@@ -370,3 +370,9 @@ def test_the_client_is_usable_alone(people, sandbox):
     )  # fmt: skip
     assert [row["EmailAddress"] for page in ses.contacts(HOME, "Readers") for row in page] == ["ann@example.com"]
     ses.close()
+
+
+def test_no_stream_tells_its_end_because_a_listing_by_positions_may_omit_rows(ses, read):
+    run = read(LISTS)
+    assert run.error is None
+    assert not any("end_of_stream" in one for one in run.messages)

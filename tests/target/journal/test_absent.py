@@ -205,3 +205,11 @@ def test_a_version_is_new_once_and_after_that_only_a_greater_one(journal):
     seen = [journal.absent.is_new_version(LIST, "people", version) for version in (5, 5, 4, 6)]
     assert seen == [True, False, False, True]
     assert journal.absent.is_new_version(LIST, "others", 5)
+
+
+def test_who_came_in_this_run_may_be_named_again(journal):
+    deliver(journal, [row(journal, 1)])
+    name(journal, [])
+    deliver(journal, [row(journal, number) for number in range(2, 40)])
+    name(journal, range(2, 40))
+    assert absent(journal) == emails([1])

@@ -24,6 +24,19 @@ def test_who_is_absent_leaves(postgrid):
     assert postgrid.streets() == ["9 New Street"]
 
 
+def test_whom_a_moved_key_of_another_stream_finds_there_stays(postgrid):
+    both = {"streams": {"households": {"sync": "mirror", "whole_count": "total"}, "others": {}}}
+    postgrid.deliver(rows(range(3)), **both)
+    others = [schema("others", COLUMNS), {**household(7), "stream": "others"}, state(2)]
+    postgrid.deliver(others, **both)
+    moved = household(2)
+    moved["record"]["id"] = 7
+    result = postgrid.deliver([schema("others", COLUMNS), {**moved, "stream": "others"}, state(3)], **both)
+    assert (result.error, postgrid.streets()) == (None, ["0 Mill Lane", "1 Mill Lane", "2 Mill Lane"])
+    assert postgrid.deliver(rows([1]), **both).error is None
+    assert postgrid.streets() == ["1 Mill Lane", "2 Mill Lane"]
+
+
 def test_p9_what_cannot_take_single_people_off_is_no_mirror(postgrid):
     settings = {"sync": "mirror", "whole_count": "total"}
     assert "no opt-outs" in str(postgrid.deliver(rows([1]), **settings, mirror_action="unsubscribe").error)
