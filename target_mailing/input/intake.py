@@ -225,6 +225,8 @@ class Intake:
 
     def _count_replayed(self, name: str, numbers: Sequence[int]) -> None:
         if name in self._replayed:
+            if self._mirror is not None:
+                self._mirror.replayed(name)
             for number in numbers:
                 self._outcomes.replayed.add(number)
 

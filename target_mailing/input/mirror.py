@@ -72,6 +72,10 @@ class Mirror:
         elif message.type == "ACTIVATE_VERSION":
             self._wholeness.activated(message.stream, message.version)
 
+    def replayed(self, source: str) -> None:
+        """Rows of a stream came from a rejects file."""
+        self._wholeness.replayed(source)
+
     def unreadable(self) -> None:
         """A line cannot be read."""
         self._wholeness.unreadable()

@@ -113,6 +113,10 @@ class Wholeness:
         """A row tells by neither key nor address whom it names."""
         self._of(stream).reasons["it has rows that tell by neither key nor address whom they name"] = None
 
+    def replayed(self, stream: str) -> None:
+        """Rows came from a rejects file, which has only rows that were rejected."""
+        self._of(stream).reasons["it has rows of a rejects file"] = None
+
     def activated(self, stream: str, version: Any) -> None:
         """ACTIVATE_VERSION came."""
         one = self._of(stream)

@@ -457,3 +457,14 @@ def test_p9_a_plan_is_stopped_by_the_limit_of_removals_too(mirror):
     assert "39 contacts would be removed, 39 because the input of stream 'people'" in str(plan.error)
     assert "of these absent from the input            39\n" in plan.log
     assert mirror.deliver([table(), *rows([1]), state(2)], allow_removals_once=39).error is None
+
+
+def test_rejects_that_are_piped_back_are_no_whole_input(mirror):
+    mirror.config |= {"whole_count": None, "whole": True}
+    mirror.deliver([table(), *people(range(5)), person(9, visits={}), state(1)])
+    (file,) = mirror.folder.glob("rejects/*")
+    for _ in range(3):
+        result = mirror.deliver(file.read_text())
+        assert "it has rows of a rejects file" in result.log
+    mirror.deliver([table(), *people(range(4)), state(2)])
+    assert {*mirror.members()} == emails(range(5))

@@ -58,13 +58,14 @@ def test_an_end_proves_an_input_only_behind_the_last_row(kinds):
         assert verdict.proof is None
 
 
-@given(st.permutations(["bookmark", "key", "unreadable", "unnamed"]), st.integers(1, 4))
+@given(st.permutations(["bookmark", "key", "unreadable", "unnamed", "replayed"]), st.integers(1, 4))
 def test_nothing_proves_an_input_that_is_refuted(kinds, many):
     of = {
         "bookmark": ("schema", "people", ["updated_at"]),
         "key": ("state", {"bookmarks": {"public-people": {"replication_key_value": 5}}}),
         "unreadable": ("unreadable",),
         "unnamed": ("unnamed", "people"),
+        "replayed": ("replayed", "people"),
     }
     refuting = [of[kind] for kind in kinds[:many]]
     rows = [*row(7, 2), *row(7, 2)]
