@@ -113,6 +113,7 @@ class Bench:
             "properties": [*PROPERTIES],
             "journal": str(folder / "journal.sqlite"),
             "max_rejected": "100%",
+            "max_removals": "100%",
         }
         config.write_text(json.dumps({**fixed, **settings}))
         yield config
