@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from target_mailing.delivery.decisions import Decisions
 from target_mailing.delivery.facts import Facts
 from target_mailing.delivery.tickets import Tickets
-from target_mailing.destination import Destination
+from target_mailing.destination import Destination, Refusal
 from target_mailing.journal.journal import Journal
 from target_mailing.row import Plan, Resource, Row
 
@@ -31,8 +31,18 @@ class Departures:
         #: Contacts that did not, with the keys that have each and are not moving.
         self._staying: dict[Resource, set[bytes]] = {}
 
-    def asked(self, old: Row, *, is_out: bool) -> None:
-        """A former contact was asked about; remember it if it stays, and other rows wait for it."""
+    def answered(self, old: Row, plan: Plan, refusal: Refusal | None, *, is_out: bool) -> None:
+        """A former contact of a plan was removed or asked about, unless that was refused; whether it opted out."""
+        is_out = is_out or old.id in self._journal.followed
+        if is_out:
+            plan.opted_out.append(old)
+        if refusal is None:
+            self._asked(old, is_out=is_out)
+        elif refusal.is_unasked:
+            plan.refusal = refusal
+
+    def _asked(self, old: Row, *, is_out: bool) -> None:
+        """Remember a contact if it stays, and other rows wait for it."""
         if old.former_of is None or self._tickets.only_behind(old.id) is None:
             return
         if is_out:

@@ -172,7 +172,7 @@ class Delivery:
             steps = queue.destination.steps(action, route)
             if any(step.is_known_by_count for step in steps):
                 rows, rest = self._doubts.cut(queue, action, rows)
-                queue.put_back(rest)
+                queue.batches.put_back(rest)
             self._begin(queue, action, route, rows, steps)
         else:
             return False

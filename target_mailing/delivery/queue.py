@@ -7,21 +7,19 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from target_mailing.contacts.contact import EncodedContact
 from target_mailing.delivery.address_rows import AddressRows
 from target_mailing.delivery.adoption import changed
-from target_mailing.delivery.batcher import Batcher
 from target_mailing.delivery.decisions import Decisions
 from target_mailing.delivery.departures import Departures
 from target_mailing.delivery.ended import Ended
 from target_mailing.delivery.facts import Facts
+from target_mailing.delivery.open_batches import OpenBatches, ReadyBatch
 from target_mailing.delivery.opt_outs import OptOuts
 from target_mailing.delivery.outcomes import Outcomes, worst
 from target_mailing.delivery.provider_ids import ProviderIds
 from target_mailing.delivery.removals import Removals
 from target_mailing.delivery.resources import Resources
 from target_mailing.delivery.row_size import Answered
-from target_mailing.delivery.sent_rows import SentRows
 from target_mailing.delivery.shared_keys import SharedKeys
 from target_mailing.delivery.tickets import Tickets
 from target_mailing.delivery.usual_rows import UsualRows
@@ -29,7 +27,7 @@ from target_mailing.destination import AppendOnlyDestination, Destination, Refus
 from target_mailing.journal.absent import AbsentContact
 from target_mailing.journal.journal import Journal
 from target_mailing.outcome import Outcome
-from target_mailing.row import Plan, Row, keep_on_disk
+from target_mailing.row import Plan, Row
 from target_mailing.settings import StreamSettings
 
 __all__ = ["DestinationQueue"]
@@ -42,9 +40,6 @@ _MOST_WAITING: Final = 20_000
 
 #: Rows that are taken in together.
 _TOGETHER: Final = 2_000
-
-#: An action, a route, and the rows to be sent by them.
-_ReadyBatch = tuple[str, str, list[Row]]
 
 
 class DestinationQueue:
@@ -76,12 +71,9 @@ class DestinationQueue:
         self._resumed_batches = 0
         #: Rows that wait until they are taken in.
         self._held: list[Row] = []
-        #: Rows that were decided, and whose contacts are still in memory.
-        self._decided: list[Row] = []
         self._journal = journal
         self._outcomes = outcomes.at(destination.name)
         self._tickets = Tickets()
-        self._ready: deque[_ReadyBatch] = deque()
         self._old_first = destination.actions.old_first
         self.opt_outs = OptOuts(destination, journal)
         self._decisions = Decisions(destination, settings, journal, self.opt_outs)
@@ -92,8 +84,15 @@ class DestinationQueue:
         self._usual_rows = UsualRows(destination, journal, self._tickets, self._decisions, self.removals)
         self._resources = Resources(destination, journal, self._tickets, self.shared_keys)
         self.provider_ids = ProviderIds(destination, journal, self._tickets)
-        self.batcher = Batcher(
-            max_rows=settings.batch_rows, max_bytes=settings.batch_bytes, max_age=settings.batch_max_age
+        tickets, decisions, out, removals = self._tickets, self._decisions, self.opt_outs, self.removals
+        self.batches = OpenBatches(
+            destination,
+            settings,
+            journal=journal,
+            tickets=tickets,
+            decisions=decisions,
+            opt_outs=out,
+            removals=removals,
         )
 
     def is_empty(self) -> bool:
@@ -103,41 +102,15 @@ class DestinationQueue:
     def is_crowded(self) -> bool:
         """Whether no more rows should be read for now."""
         is_full = self._is_full() or len(self._held) >= self._most_waiting
-        return bool(self._ready) or self.batcher.has_due() or is_full
+        return self.batches.are_due or is_full
 
     def _is_full(self) -> bool:
         most, tickets = self._most_waiting, self._tickets
         return tickets.waiting >= most or tickets.behind >= _TICKETS_OF_A_ROW * most
 
-    def keep_on_disk(self) -> None:
-        """Move contacts and lines of rows that were decided from memory to disk.
-
-        Raises:
-            SpoolError: they cannot be written.
-        """
-        decided, self._decided = self._decided, []
-        keep_on_disk(decided, self._journal.spool)
-
-    def close_batches(self, now: float, *, ending: bool) -> None:
-        """Make batches due that are old enough (`now` in monotonic seconds), or all; or those that others wait for."""
-        if ending:
-            self.batcher.close_where(lambda _: True)
-        self.batcher.close_old(now)
-        if self._is_full():
-            self.batcher.close_where(lambda batch: any(map(self._is_waited_for, batch.rows)))
-
-    def _is_waited_for(self, row: Row) -> bool:
-        """Whether rows wait behind the row whose plan this one belongs to, for whatever that row keeps in order."""
-        return self._tickets.is_waited_for(row if row.plan is None else row.plan.row)
-
     def take_back(self) -> None:
         """Take in rows that waited for removals to be allowed, once they are."""
         self.removals.release(self.offer, self.is_crowded)
-
-    def due_at(self) -> float | None:
-        """When the oldest open batch is old enough to be sent (monotonic seconds)."""
-        oldest = self.batcher.oldest()
-        return None if oldest is None else oldest + self.settings.batch_max_age
 
     def hold(self) -> None:
         """A batch of an earlier run is under way: rows wait until it has ended."""
@@ -180,7 +153,7 @@ class DestinationQueue:
             if self._tickets.take(row):
                 ready.append(row)
             elif (holder := self._tickets.holder(row.id)) is not None:
-                self._supersede(holder, facts)
+                self.batches.supersede(holder, facts)
         self._go(ready, facts, now)
 
     def _put_usual(self, rows: Sequence[Row], facts: Facts, now: float) -> None:
@@ -192,8 +165,7 @@ class DestinationQueue:
             ended = {*map(id, unchanged)}
             rows = [row for row in rows if id(row) not in ended]
         self._tickets.take_free(rows)
-        self.batcher.put(rows, now)
-        self._decided.extend(rows)
+        self.batches.put(rows, now)
 
     def _go(self, ready: deque[Row], facts: Facts, now: float) -> None:
         """Decide rows that are first everywhere, and the rows that become first by that; then begin others early."""
@@ -237,7 +209,7 @@ class DestinationQueue:
             old.extend().plan = plan
             old.raw = old.raw if self._old_first else b""  # later ones get it again
         if self._old_first:
-            self._decided.append(row)
+            self.batches.put_off(row)
         begun = self._departures.judge(plan, formers) if self._old_first else [row]
         if not self._old_first and self._decisions.is_confirmed(row, facts.known(row.id)):
             plan.ends.append((Outcome.UNCHANGED, None))
@@ -250,47 +222,16 @@ class DestinationQueue:
         return self._continue(plan, facts, now)
 
     def _put(self, row: Row, facts: Facts, now: float) -> None:
-        self.batcher.put([row], now)
-        self._decided.append(row)
-        self._supersede(row, facts)
+        self.batches.put([row], now)
+        self.batches.supersede(row, facts)
 
-    def _supersede(self, row: Row, facts: Facts) -> None:
-        """Have rows that wait only for this row's contact supersede it, as long as its batch is open."""
-        while row.is_open:
-            later = self._tickets.only_waiting_for(row)
-            if later is None or self.removals.is_behind(later):
-                return
-            if not self._decisions.may_supersede(later, row, facts) or self.removals.removes_by_list(later):
-                return
-            formers = self._decisions.later_formers(later, row, facts)
-            if formers and not self.removals.is_open:  # which take somebody off
-                return
-            if any(old.id in row.resources for old in formers):  # another key leaves the same contact
-                return
-            self._tickets.hand_over(later, row)
-            self.opt_outs.keep(later)
-            if not isinstance(row.held, EncodedContact):
-                self._decided.append(row)
-            before = row.contact.content
-            content = self.destination.overlay(before, later.contact.content)
-            is_same = content == later.contact.content and later.action == row.action
-            fingerprint = later.fingerprint if is_same else self._journal.fingerprint(row.action, content)
-            row.supersede_by(later, content, fingerprint)
-            row.leave_too(formers)
-            self.batcher.has_grown(row, len(content) - len(before))
+    def close_batches(self, now: float, *, ending: bool) -> None:
+        """Make batches due, as `OpenBatches.close` does."""
+        self.batches.close(now, ending=ending, is_full=self._is_full())
 
-    def next_batch(self, *, ending: bool) -> _ReadyBatch | None:
-        """The next batch to send; a full batch may be sent as several. When ending, batches go whatever their size."""
-        while not self._ready:
-            if ending:
-                self.batcher.close_where(lambda _: True)
-            due = self.batcher.next_due()
-            if due is None:
-                return None
-            rows = self._still_to_send(due.rows)
-            parts = self.destination.parts(due.action, SentRows(rows)) if rows else ()
-            self._ready.extend((due.action, route, [rows[at] for at in part]) for route, part in parts)
-        return self._ready.popleft() if self._ready else None
+    def next_batch(self, *, ending: bool) -> ReadyBatch | None:
+        """The next batch to send. When ending, batches go whatever their size."""
+        return self.batches.next(self._still_to_send, ending=ending)
 
     def changed(self, rows: Sequence[Row]) -> Sequence[int]:
         """Positions of rows whose content the provider did not have before, as far as the journal knows."""
@@ -299,10 +240,6 @@ class DestinationQueue:
     def pack(self, rows: Sequence[Row]) -> Sequence[Row]:
         """Rows that were submitted, in little memory as long as nobody looks at them."""
         return self._tickets.pack(rows) if rows else rows
-
-    def put_back(self, rows: Sequence[Row]) -> None:
-        """Rows of a batch that are to go with a later one."""
-        self.batcher.put(rows, time.monotonic())
 
     def _still_to_send(self, rows: list[Row]) -> list[Row]:
         """A closed batch without the rows whose latest content the provider has."""
@@ -343,7 +280,7 @@ class DestinationQueue:
             if plan is None:
                 continue
             if plan.row is not row:
-                self._former_ended(row, plan, refused.get(id(row)), is_out=id(row) in opted_out)
+                self._departures.answered(row, plan, refused.get(id(row)), is_out=id(row) in opted_out)
             elif id(row) in opted_out or id(row) in refused:
                 plan.later = []  # the new contact did not arrive, so the former ones stay
             plan.under_way -= 1
@@ -352,16 +289,6 @@ class DestinationQueue:
         waiting = deque(ready.values())
         self._go(waiting, Facts(self._journal, self.destination, waiting), now)
         self._take_in()
-
-    def _former_ended(self, row: Row, plan: Plan, refusal: Refusal | None, *, is_out: bool) -> None:
-        """A former contact was removed or asked about."""
-        is_out = is_out or row.id in self.opt_outs.followed
-        if is_out:
-            plan.opted_out.append(row)
-        if refusal is None:
-            self._departures.asked(row, is_out=is_out)
-        elif refusal.is_unasked:
-            plan.refusal = refusal
 
     def _continue(self, plan: Plan, facts: Facts, now: float) -> list[Row]:
         """Begin the later rows of a plan if nothing is in their way; returns rows that may begin by that."""

@@ -59,7 +59,7 @@ class Queues:
             self.guard.judge(self._turns)
         for queue in self._turns:
             queue.take_back()
-            queue.keep_on_disk()
+            queue.batches.keep_on_disk()
             queue.close_batches(now, ending=ending)
 
     def begin_batches(self, begin_next: Callable[[DestinationQueue], bool]) -> None:
@@ -76,7 +76,7 @@ class Queues:
 
     def due_at(self) -> float | None:
         """When the oldest open batch is old enough to be sent (monotonic seconds)."""
-        times = (queue.due_at() for queue in self._turns)
+        times = (queue.batches.due_at() for queue in self._turns)
         return min((moment for moment in times if moment is not None), default=None)
 
     def remember(self) -> None:

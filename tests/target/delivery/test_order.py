@@ -123,7 +123,7 @@ class Target:
 
     def take(self, rows: list[Row]) -> None:
         self.queue.offer(rows)
-        self.queue.keep_on_disk()
+        self.queue.batches.keep_on_disk()
 
     def send(self, *, ending: bool = True) -> None:
         while (ready := self.queue.next_batch(ending=ending)) is not None:
@@ -132,7 +132,7 @@ class Target:
             assert len({*sent}) == len(sent) - max(0, sent.count(0) - 1), "a contact in two rows at a time"
             number = self.journal.begin_batch(self.place.name, action, route, rows)
             self.under_way.append(Batch(number, self.queue, action, route, rows, ()))
-            self.queue.keep_on_disk()
+            self.queue.batches.keep_on_disk()
             self.under_way[-1].pack()
 
     def end(self, position: int) -> None:

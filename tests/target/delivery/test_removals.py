@@ -59,7 +59,7 @@ class Guarded(Target):
         self.queue.removals.refuse()
         while self.queue.removals:
             self.queue.take_back()
-            self.queue.keep_on_disk()
+            self.queue.batches.keep_on_disk()
         self.finish()
 
     def run_again(self) -> None:
