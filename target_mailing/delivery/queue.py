@@ -84,15 +84,9 @@ class DestinationQueue:
         self._usual_rows = UsualRows(destination, journal, self._tickets, self._decisions, self.removals)
         self._resources = Resources(destination, journal, self._tickets, self.shared_keys)
         self.provider_ids = ProviderIds(destination, journal, self._tickets)
-        tickets, decisions, out, removals = self._tickets, self._decisions, self.opt_outs, self.removals
+        tickets, decisions, out, held = self._tickets, self._decisions, self.opt_outs, self.removals
         self.batches = OpenBatches(
-            destination,
-            settings,
-            journal=journal,
-            tickets=tickets,
-            decisions=decisions,
-            opt_outs=out,
-            removals=removals,
+            destination, settings, journal=journal, tickets=tickets, decisions=decisions, opt_outs=out, removals=held
         )
 
     def is_empty(self) -> bool:
