@@ -196,7 +196,8 @@ class TargetMailing(MailingPlugin, Target):
     def _summarise(self, run: Run, rejects: Rejects, failure: type[BaseException] | None, *_: object) -> None:
         if failure is not None and not run.has_worked:
             return  # most often a wrong setting: a summary of zeros would only hide it
-        outcomes, batches = run.outcomes, run.delivery.counts
+        outcomes = run.outcomes
+        batches = run.delivery.counts | {"removals_held": run.delivery.queues.guard.removals_held}
         # Structured log formats show the fields, too.
         sentence = totals_sentence(outcomes, batches)
         fields = {"outcomes": totals(outcomes, batches)}

@@ -83,6 +83,11 @@ class RemovalGuard:
         """Whether removals wait."""
         return not self._limit.is_unlimited
 
+    @property
+    def removals_held(self) -> int:
+        """Contacts that were not taken off because they are too many."""
+        return sum(held.removed + held.moved for held in self.held.values())
+
     def is_pending(self, queues: Collection[DestinationQueue]) -> bool:
         """Whether rows wait for a judgement."""
         return self.error is None and any(queue.removals.is_waiting for queue in queues)

@@ -25,11 +25,12 @@ _ORDER: Final = (
 #: Effects that are not called by their names.
 _EFFECTS: Final[Mapping[str, str]] = {Effect.OPT_OUT_KEPT: "opt-out kept"}
 
-#: Rare events of batches, in the singular and the plural.
+#: Rare events of batches, and removals that were not made, in the singular and the plural.
 _RARE: Final = {
     "resumed": ("batch of an earlier run resumed", "batches of an earlier run resumed"),
     "adopted": ("job found after its reply was lost", "jobs found after their replies were lost"),
     "resubmitted": ("row sent again", "rows sent again"),
+    "removals_held": ("removal held back by `max_removals`", "removals held back by `max_removals`"),
 }
 
 _FORMER: Final = ("former address removed", "former addresses removed")
@@ -49,7 +50,7 @@ def totals(outcomes: Outcomes, batches: Mapping[str, int]) -> dict[str, Any]:
 
     Args:
         outcomes: of the run's rows.
-        batches: how often each event of batches occurred.
+        batches: how often each event of batches occurred, and how many removals were not made.
     """
     return {
         "rows": outcomes.rows,

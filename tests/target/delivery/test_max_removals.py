@@ -50,6 +50,8 @@ def test_p9_beyond_the_limit_nobody_is_removed_and_all_other_rows_are_delivered(
     assert "`allow_removals_once: 21`" in message
     assert "@" not in message
     assert result.counts() == {"delivered": 1}
+    assert "1 row: 1 delivered (added or updated); 21 removals held back by `max_removals`" in result.log
+    assert result.outcomes["removals_held"] == 21
 
 
 def test_p9_an_allowance_must_name_the_number_and_is_used_once(readers):

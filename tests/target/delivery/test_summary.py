@@ -89,7 +89,7 @@ def test_the_fields_name_everything_always():
         "absent_withheld": 0,
         "absent_rejected": 0,
         "opt_outs_obeyed": 0,
-        **dict.fromkeys(("batches", "resumed", "adopted", "resubmitted"), 0),
+        **dict.fromkeys(("batches", "resumed", "adopted", "resubmitted", "removals_held"), 0),
     }
 
 
