@@ -162,6 +162,7 @@ class Run:
             while not self._is_over() or self._closes():
                 self._wait(reader)
                 if self._input_ended and not self._chunks:
+                    self.delivery.closing.is_whole = self._input_error is None and self.intake.ends_in_state
                     self.delivery.end(has_all=not self._mirrors())
                 self._judge_rejects()
                 self._guarded(self.delivery.pump)
@@ -221,8 +222,9 @@ class Run:
             return False
         self.delivery.queues.remember()
         if not self.delivery.closing.holds_state():
+            self.delivery.queues.remember_allowance()
             return False
-        return self.delivery.close(is_whole=self.intake.ends_in_state)
+        return self.delivery.close()
 
     def _wait(self, reader: LineReader) -> None:
         """Take in a chunk of lines if there is one and room for it, else wait for an event."""

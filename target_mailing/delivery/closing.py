@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
+from target_mailing.delivery.batch import Batch
 from target_mailing.delivery.errors import DeliveryFailed
 from target_mailing.delivery.queue import DestinationQueue
 from target_mailing.delivery.removal_guard import RemovalGuard
@@ -23,7 +24,11 @@ logger = logging.getLogger("target-mailing.delivery")
 
 
 class Closing:
-    """The destinations whose contents this run replaces, until they are closed."""
+    """The destinations whose contents this run replaces, until they are closed.
+
+    Attributes:
+        is_whole: nothing indicates that the input was cut off; once it has ended.
+    """
 
     def __init__(self, journal: Journal, guard: RemovalGuard) -> None:
         """Begin with none.
@@ -32,11 +37,15 @@ class Closing:
             journal: remembers the contents.
             guard: decides whether the earlier ones may leave.
         """
-        self._journal = journal
+        self._hashes = journal.hashes
+        self._removals = journal.removals
         self._guard = guard
+        self.is_whole = False
         self._began = time.time()
         #: Queue -> whether any row was delivered there.
         self._open: dict[DestinationQueue, bool] = {}
+        #: Those whose earlier contents have begun to leave.
+        self._leaving: set[DestinationQueue] = set()
 
     def add(self, queue: DestinationQueue) -> None:
         """Add the queue of a destination, if its contents are replaced."""
@@ -47,26 +56,45 @@ class Closing:
         """Whether no STATE may leave, because the run takes effect only as a whole."""
         return bool(self._open)
 
-    def ended(self, queue: DestinationQueue, action: str, route: str, delivered: Sequence[Row]) -> None:
-        """A batch has ended, with these rows delivered."""
-        if route == CLOSING:
+    def replaced(self) -> dict[DestinationQueue, float]:
+        """The destinations whose earlier contents are to leave, and before when these were delivered (Unix seconds)."""
+        return {queue: self._began for queue, has_delivered in self._open.items() if has_delivered and self.is_whole}
+
+    def begins(self, batch: Batch) -> None:
+        """A step begins: from the first one that takes earlier contents off, those count as removed."""
+        if batch.route == CLOSING and not batch.step.repeatable and batch.queue not in self._leaving:
+            self._leaving.add(batch.queue)
+            allowance = self._guard.allowance_of(batch.queue)
+            self._removals.note_contents(self._id(batch.queue), allowance=allowance)
+
+    def ended(self, batch: Batch, delivered: Sequence[Row], possible: Sequence[Row] = ()) -> None:
+        """A batch has ended.
+
+        Args:
+            batch: of this run or an earlier one.
+            delivered: its rows that were delivered.
+            possible: those that may have been.
+        """
+        queue, destination = batch.queue, batch.queue.destination
+        if batch.route == CLOSING and not batch.recovered:
             del self._open[queue]
-        elif isinstance(queue.destination, AppendOnlyDestination) and action != queue.destination.actions.ask:
-            destination = self._journal.hashes.destination_id(queue.destination.name)
-            self._journal.removals.hold_contents([row.id for row in delivered], destination)
-            if queue in self._open:
+            self._removals.contents.forget(self._id(queue), self._began)
+            self._guard.replaced(queue)
+        elif isinstance(destination, AppendOnlyDestination) and batch.action != destination.actions.ask:
+            at = self._began - 1.0 if batch.recovered else time.time()
+            for rows in (possible, delivered):
+                contacts = [row.id for row in rows if row.id]
+                self._removals.contents.hold(contacts, self._id(queue), at=at, is_certain=rows is delivered)
+            if queue in self._open and not batch.recovered:
                 self._open[queue] |= bool(delivered)
 
-    def steps(self, *, is_whole: bool) -> list[tuple[DestinationQueue, Sequence[Step]]]:
+    def steps(self) -> list[tuple[DestinationQueue, Sequence[Step]]]:
         """The steps that remove earlier contents, by queue, after all rows have ended and nothing failed.
 
         Where nothing was delivered, earlier contents stay, and STATE waits no longer.
 
-        Args:
-            is_whole: nothing indicates that the input was cut off.
-
         Raises:
-            DeliveryFailed: the input may have been cut off, or too many contacts would leave.
+            DeliveryFailed: the input may have been cut off.
         """
         steps: list[tuple[DestinationQueue, Sequence[Step]]] = []
         for queue, has_delivered in list(self._open.items()):
@@ -76,11 +104,12 @@ class Closing:
                 del self._open[queue]
             elif isinstance(destination, AppendOnlyDestination):
                 steps.append((queue, destination.closing()))
-        if steps and not is_whole:
+        if steps and not self.is_whole:
             raise DeliveryFailed(
                 "The input ended without a STATE after its last row, so it may have been cut off. The contents of "
                 "earlier runs stay, beside those delivered now. Rerun with the complete input."
             )
-        for queue, _ in steps:
-            self._guard.judge_contents(queue.destination.name, self._began)
         return steps
+
+    def _id(self, queue: DestinationQueue) -> int:
+        return self._hashes.destination_id(queue.destination.name)

@@ -24,7 +24,7 @@ from target_mailing.delivery.late_jobs import LateJobs
 from target_mailing.delivery.outcomes import Outcomes
 from target_mailing.delivery.queue import DestinationQueue
 from target_mailing.delivery.queues import Queues
-from target_mailing.delivery.recovery import can_resume
+from target_mailing.delivery.recovery import arrivals, can_resume
 from target_mailing.delivery.resubmission import Resubmission
 from target_mailing.delivery.result import BatchResult
 from target_mailing.delivery.slots import Slots
@@ -106,7 +106,7 @@ class Delivery:
         """Poll the jobs that are due, and begin the batches that may be in flight."""
         now = time.monotonic()
         self._following.turn(now)
-        self.queues.turn(now, ending=self._ending)
+        self.queues.turn(now, ending=self._ending, replaced=self.closing.replaced)
         self._doubts.turn(now, failure=self.error)
         if self._has_ended() and (self._ending or self.error is not None):
             self.late_jobs.look()
@@ -124,12 +124,12 @@ class Delivery:
 
     def end(self, *, has_all: bool) -> None:
         """The input has ended: batches go whatever their size; `has_all`: nobody else will be found absent from it."""
-        self._ending, self.queues.has_all = True, has_all
+        self._ending, self.queues.has_all = True, has_all and self.error is None
 
-    def close(self, *, is_whole: bool) -> bool:
+    def close(self) -> bool:
         """All rows have ended and nothing failed: begin the closing steps; whether there are any."""
         try:
-            for queue, steps in self.closing.steps(is_whole=is_whole):
+            for queue, steps in self.closing.steps():
                 self._begin(queue, "", CLOSING, [], steps)
         except DeliveryFailed as error:
             self.fail(error)
@@ -201,7 +201,7 @@ class Delivery:
         self._slots.take(batch)
         is_lost = batch.step.name in stored.steps and not batch.step.repeatable
         if not is_followed or (is_lost and self._calls.is_plan):
-            self._discard(batch, is_uncertain=any(step.sends and step.name in stored.steps for step in steps))
+            self._discard(batch, arrivals(batch, stored))
             return
         self.counts["resumed"] += 1
         logger.info("Resuming batch %d of an earlier run at step %r", batch.number, batch.step.name)
@@ -210,11 +210,12 @@ class Delivery:
         else:
             self._begin_step(batch)
 
-    def _discard(self, batch: Batch, *, is_uncertain: bool) -> None:
-        """Forget a batch of an earlier run. STATE has not moved past its rows, so they come and are sent again."""
+    def _discard(self, batch: Batch, possible: Sequence[Row]) -> None:
+        """Forget a batch of an earlier run: STATE has not moved past its rows, `possible` arrivals among them."""
 
         def discarded() -> None:
-            self._journal.discard(batch.number, uncertain=batch.rows if is_uncertain else ())
+            self._journal.discard(batch.number, uncertain=possible)
+            self.closing.ended(batch, (), possible)
             self._ended(batch)
 
         self._calls.undo(batch, discarded)
@@ -244,6 +245,7 @@ class Delivery:
             batch.pack()
             self._following.begin(batch)
         else:
+            self.closing.begins(batch)
             batch.begin(self._journal.begin_step(batch.number, batch.step.name))
             self._calls.take(batch, self._step_taken)
 
@@ -343,7 +345,7 @@ class Delivery:
             finished, refusals = Finished(withheld=work.withheld), dict.fromkeys(work.sent, verdict)
             self._calls.undo(batch, lambda: self._give_up(batch, finished, refusals))
         elif verdict is None:
-            self._discard(batch, is_uncertain=not batch.step.prepares)
+            self._discard(batch, () if batch.step.prepares else batch.rows)
         else:
             self._leave(batch, verdict)
 
@@ -355,9 +357,8 @@ class Delivery:
             return
         following = [] if batch.recovered else batch.divide(undecided, finished)
         if undecided and not following and not batch.recovered:
-            is_certain = finished.absent or (finished.unresolved and len(undecided) == 1)
-            why = finished.reason
-            refusal = Refusal("not_imported", why) if is_certain else Refusal("unconfirmed", why)
+            is_alone = finished.unresolved and len(undecided) == 1
+            refusal = Refusal("not_imported" if finished.absent or is_alone else "unconfirmed", finished.reason)
             self._give_up(batch, finished, dict.fromkeys(undecided, refusal))
         else:
             self._settle(batch, finished, undecided, following)
@@ -369,10 +370,9 @@ class Delivery:
 
     def _give_up(self, batch: Batch, finished: Finished, refusals: Mapping[int, Refusal]) -> None:
         """No job shows whether these rows arrived: they are refused, unless they can be read back from the provider."""
-        rejected, most_read = {**finished.rejected, **refusals}, finished.most_read
+        doubtful, rejected = [*refusals][: finished.most_read], {**finished.rejected, **refusals}
         finished = Finished(job=finished.job, rejected=rejected, withheld=finished.withheld, effects=finished.effects)
         # Rows of an earlier run have no content to compare; they come again in the input.
-        doubtful = [*refusals][:most_read]
         step = None if batch.recovered else batch.queue.destination.read_back(finished, doubtful)
         if step is None:
             self._finish(batch, finished)
@@ -386,10 +386,10 @@ class Delivery:
         if ends.delivered:
             self._brake.succeeded()
         numbers = ends.note(self._journal, batch, following, pending_removals=batch.pending_removals(finished.rejected))
+        self.closing.ended(batch, ends.delivered, ends.uncertain)
         if batch.recovered:
             self.counts["recovered"] += len(ends.delivered)
         else:
-            self.closing.ended(batch.queue, batch.action, batch.route, ends.delivered)
             ends.report(self._outcomes, batch)
             batch.queue.opt_outs.arrived(batch.action, ends.delivered, ends.effects)
             refused = {id(batch.rows[at]): refusal for at, refusal in finished.rejected.items()}

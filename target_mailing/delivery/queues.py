@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from target_mailing.delivery.queue import DestinationQueue
 from target_mailing.delivery.removal_guard import RemovalGuard
@@ -44,19 +44,23 @@ class Queues:
 
     def is_empty(self) -> bool:
         """Whether no row is here, under way, or to come; rows of removals that may not be made do not matter."""
-        return self.has_all and self.are_settled() and not self.guard.is_pending(self._turns)
+        return self.has_all and self.guard.is_judged and self.are_settled()
 
     def are_settled(self) -> bool:
         """Whether no row is here or under way, but for those that wait for the guard."""
         return all(queue.is_empty() for queue in self._turns)
 
-    def turn(self, now: float, *, ending: bool) -> None:
+    def turn(
+        self, now: float, *, ending: bool, replaced: Callable[[], Mapping[DestinationQueue, float]] = dict
+    ) -> None:
         """Leave what was decided on disk, and make batches due, as in `DestinationQueue.close_batches`.
 
-        When no more rows will come, and only removals and the rows behind them are left, judge these.
+        When no more rows will come, and only removals and the rows behind them are left, judge these, and the earlier
+        contents that are `replaced`, as in `RemovalGuard.judge`.
         """
-        if self.has_all and self.are_settled() and self.guard.is_pending(self._turns):
-            self.guard.judge(self._turns)
+        if self.has_all and not self.guard.is_judged and self.are_settled():
+            self.guard.judge(self._turns, replaced())
+        self.guard.made()
         for queue in self._turns:
             queue.take_back()
             queue.batches.keep_on_disk()
@@ -81,9 +85,12 @@ class Queues:
 
     def remember(self) -> None:
         """All rows have ended and nothing failed: note what only such a run shows."""
-        self.guard.remember()
         for queue in self._turns:
             queue.shared_keys.remember()
+
+    def remember_allowance(self) -> None:
+        """The run has ended and nothing failed: note that it had the setting `allow_removals_once`."""
+        self.guard.remember(self._turns)
 
     def repeated_keys(self) -> Counter[str]:
         """By stream, rows whose key stands for other addresses, too."""

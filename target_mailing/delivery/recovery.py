@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from target_mailing.delivery.batch import Batch
 from target_mailing.delivery.closing import CLOSING
 from target_mailing.delivery.errors import DeliveryFailed
 from target_mailing.destination import Destination, Finished, Step
 from target_mailing.journal.journal import StoredBatch
+from target_mailing.row import Row
 
-__all__ = ["can_resume"]
+__all__ = ["arrivals", "can_resume"]
 
 
 def can_resume(destination: Destination, stored: StoredBatch, steps: Sequence[Step]) -> bool:
@@ -36,3 +38,8 @@ def can_resume(destination: Destination, stored: StoredBatch, steps: Sequence[St
             "has, so its result cannot be checked. Run once with the version and settings that began it."
         )
     return False
+
+
+def arrivals(batch: Batch, stored: StoredBatch) -> Sequence[Row]:
+    """The rows of a batch of an earlier run that may have arrived, if it is not followed."""
+    return batch.rows if any(step.sends and step.name in stored.steps for step in batch.steps) else ()

@@ -9,10 +9,10 @@ from typing import Any, Final
 import msgspec
 
 from mailing_api.counted import counted
+from target_mailing.delivery.allowance import Allowance
 from target_mailing.delivery.errors import TooManyRemovalsError
 from target_mailing.delivery.queue import DestinationQueue
 from target_mailing.delivery.removal_limit import RemovalLimit
-from target_mailing.delivery.removals import Removals
 from target_mailing.journal.journal import Journal
 from target_mailing.journal.removals import Counts
 
@@ -48,6 +48,22 @@ class Held(msgspec.Struct, frozen=True):
     sample: Sequence[tuple[str, bytes]]
 
 
+class _Leaving(msgspec.Struct, frozen=True):
+    """Contacts that are to leave a destination.
+
+    Attributes:
+        queue: of the destination.
+        counts: how many they are.
+        known: contacts of which the limit may be a share.
+        is_contents: they are of earlier contents, which are replaced, and not of rows that wait.
+    """
+
+    queue: DestinationQueue
+    counts: Counts
+    known: int
+    is_contents: bool = False
+
+
 class RemovalGuard:
     """Opens the removals of all destinations, or of those that are within the limit."""
 
@@ -69,14 +85,18 @@ class RemovalGuard:
         self.held: dict[str, Held] = {}
         self._journal = journal
         self._limit = limit
-        self._allowed = allowed
+        self._allowance = Allowance(journal, allowed)
+        #: Queues whose removals are allowed beyond the limit, and not all made yet.
+        self._allowed: list[_Leaving] = []
         self._is_used = False
+        #: By queue whose earlier contents are replaced, the allowance under which they leave; 0 for the limit.
+        self._replaced: dict[DestinationQueue, int] = {}
         #: Key columns by stream, for messages.
         self.key_columns: Mapping[str, Sequence[str]] = {}
+        #: Whether it is known which removals may be made.
+        self.is_judged = False
         #: Why removals were not made, once that is known.
         self.error: TooManyRemovalsError | None = None
-        if journal.removals.used_allowance not in {0, allowed}:
-            journal.removals.note_used_allowance(0)
 
     @property
     def is_limited(self) -> bool:
@@ -88,103 +108,117 @@ class RemovalGuard:
         """Contacts that were not taken off because they are too many."""
         return sum(held.removed + held.moved for held in self.held.values())
 
-    def is_pending(self, queues: Collection[DestinationQueue]) -> bool:
-        """Whether rows wait for a judgement."""
-        return self.error is None and any(queue.removals.is_waiting for queue in queues)
+    def judge(self, queues: Collection[DestinationQueue], replaced: Mapping[DestinationQueue, float]) -> None:
+        """All rows but those that wait have ended, and none will come: allow the removals, or set `error`.
 
-    def judge(self, queues: Collection[DestinationQueue]) -> None:
-        """All rows but those that wait have ended, and none will come: allow the removals, or set `error`."""
-        waiting = {queue: queue.removals.counts(self._allowed) for queue in queues if queue.removals.is_waiting}
-        known = {queue: self._journal.known(queue.destination.name) for queue in waiting}
-        beyond = {queue: counts for queue, counts in waiting.items() if self._limit.is_exceeded(counts, known[queue])}
-        needed = sum(counts.now + counts.allowed for counts in beyond.values())
-        if beyond and not self._allows(needed):
-            self.error = TooManyRemovalsError(self._message(beyond, known, needed))
-            for queue, counts in beyond.items():
-                rows = [(self._row(*row), row[2]) for row in queue.removals.sample]
-                self.held[queue.destination.name] = self._held(counts, known[queue], needed, queue.removals, rows)
-        elif self._allowed and not beyond:
+        Args:
+            queues: of all destinations.
+            replaced: those whose earlier contents are to leave, which were delivered before these moments (Unix
+                seconds) and not again.
+        """
+        self.is_judged = True
+        leaving = [
+            _Leaving(one, one.removals.counts(), self._journal.known(one.destination.name))
+            for one in queues
+            if one.removals.is_waiting
+        ]
+        for queue, before in replaced.items():
+            size = self._journal.removals.expect_contents(self._id(queue), before)
+            leaving.append(_Leaving(queue, queue.removals.counts(), size, is_contents=True))
+        beyond = [one for one in leaving if self.is_limited and self._limit.is_exceeded(one.counts, one.known)]
+        allowance, covered = self._allow(beyond, [one for one in leaving if one not in beyond])
+        for one in leaving:
+            if allowance and self._id(one.queue) in covered:
+                self._open(one, allowance)
+                self._allowed.append(one)
+                self._is_used = True
+            elif one not in beyond:
+                self._open(one, 0)
+            elif not one.is_contents:
+                one.queue.removals.refuse()
+
+    def made(self) -> None:
+        """Some rows may have ended: note once all removals were made that `allow_removals_once` allowed."""
+        if self._allowance.is_under_way:
+            self._allowed = [one for one in self._allowed if one.is_contents or not one.queue.is_empty()]
+            if not self._allowed:
+                self._allowance.end()
+
+    def allowance_of(self, queue: DestinationQueue) -> int:
+        """The allowance under which earlier contents leave; 0 for the limit."""
+        return self._replaced.get(queue, 0)
+
+    def replaced(self, queue: DestinationQueue) -> None:
+        """Earlier contents have left."""
+        self._allowed = [one for one in self._allowed if one.queue is not queue]
+        self.made()
+
+    def remember(self, queues: Collection[DestinationQueue]) -> None:
+        """The run has ended and nothing failed: note that it had the setting `allow_removals_once`."""
+        self._allowance.remember([self._id(queue) for queue in queues])
+        if self._allowance.number and not self._is_used:
             logger.warning(
                 "Setting `allow_removals_once` is not needed: the removals are within `max_removals`. Unset it"
             )
-        for queue in waiting:
-            if queue in beyond and self.error is not None:
-                queue.removals.refuse()
-            else:
-                queue.removals.open(self._allowed if queue in beyond else 0)
 
-    def judge_contents(self, destination: str, before: float) -> None:
-        """Let the contacts leave that a destination had before this moment, and has not got again (Unix seconds).
+    def _id(self, queue: DestinationQueue) -> int:
+        return self._journal.hashes.destination_id(queue.destination.name)
 
-        Raises:
-            TooManyRemovalsError: they are too many.
-        """
-        removals, number = self._journal.removals, self._journal.hashes.destination_id(destination)
-        known = removals.expect_contents(number, before)
-        counts = removals.counts(number, allowance=self._allowed)
-        needed, is_beyond = counts.now + counts.allowed, self._limit.is_exceeded(counts, known)
-        if self.is_limited and is_beyond and not self._allows(needed):
-            part = self._part(destination, counts, known, (), {})
-            self.held[destination] = self._held(counts, known, needed, None, ())
-            done = "Nobody has left; the rows of this run were added beside them, and no STATE is written."
-            if self._is_plan:
-                done = "In a delivery nobody would leave, the rows would be added beside them, and it would fail."
-            raise TooManyRemovalsError(f"Setting `max_removals`: {part} {done} {self._remedy(needed)}")
-        removals.note_contents(number, before, allowance=self._allowed if is_beyond else 0)
+    def _open(self, one: _Leaving, allowance: int) -> None:
+        if one.is_contents:
+            self._replaced[one.queue] = allowance
+        else:
+            one.queue.removals.open(allowance)
 
-    def remember(self) -> None:
-        """All rows have ended and nothing failed: an allowance is used up until a run without it."""
-        if self._is_used:
-            self._journal.removals.note_used_allowance(self._allowed)
+    def _allow(self, beyond: Sequence[_Leaving], within: Sequence[_Leaving]) -> tuple[int, Collection[int]]:
+        """What `allow_removals_once` allows, as of `Allowance.judge`; the error if it does not allow enough."""
+        numbers = [{self._id(one.queue): one.counts.now for one in some} for some in (beyond, within)]
+        allowance, covered = self._allowance.judge(*numbers)
+        if allowance:
+            may = counted(sum(count for some in numbers for one, count in some.items() if one in covered), "contact")
+            earlier = f", besides {self._allowance.made} in earlier runs" if self._allowance.made else ""
+            logger.warning("Setting `allow_removals_once`: %s may leave, in this run only%s", may, earlier)
+        elif beyond:
+            self.error = TooManyRemovalsError(self._message(beyond))
+            for one in beyond:
+                rows = [(self._row(*row), row[2]) for row in one.queue.removals.sample]
+                self.held[one.queue.destination.name] = self._held(one, rows)
+        return allowance, covered
 
-    def _allows(self, needed: int) -> bool:
-        """Whether the setting `allow_removals_once` allows so many."""
-        if self._allowed != needed or self._journal.removals.used_allowance == needed:
-            return False
-        self._is_used = True
-        logger.warning("Setting `allow_removals_once`: %s may leave, in this run only", counted(needed, "contact"))
-        return True
-
-    def _message(
-        self, beyond: Mapping[DestinationQueue, Counts], known: Mapping[DestinationQueue, int], needed: int
-    ) -> str:
-        parts = [
-            self._part(
-                queue.destination.name, counts, known[queue], queue.removals.sample[:_NAMED], queue.removals.absent
-            )
-            for queue, counts in beyond.items()
-        ]
-        held = ", and no STATE passes them" if any(queue.removals.sample for queue in beyond) else ""
-        done = f"None of these was made; all other rows were delivered{held}."
+    def _message(self, beyond: Sequence[_Leaving]) -> str:
+        parts = [self._part(one, one.queue.removals.sample[:_NAMED], one.queue.removals.absent) for one in beyond]
+        rows = [one.queue for one in beyond if not one.is_contents]
         if self._is_plan:
             done = "A delivery would make none of these, deliver all other rows, and fail."
-        elif any(queue.removals.absent.total() for queue in beyond):
-            done += " Who is absent is found again by the next whole input."
-        return f"Setting `max_removals`: {' '.join(parts)} {done} {self._remedy(needed)}"
+            if not rows:
+                done = "In a delivery nobody would leave, the rows would be added beside them, and it would fail."
+        elif rows:
+            held = ", and no STATE passes them" if any(queue.removals.sample for queue in rows) else ""
+            done = f"None of these was made; all other rows were delivered{held}."
+            if any(queue.removals.absent.total() for queue in rows):
+                done += " Who is absent is found again by the next whole input."
+        else:
+            done = "Nobody has left; the rows of this run were added beside them, and no STATE is written."
+        return f"Setting `max_removals`: {' '.join(parts)} {done} {self._remedy()}"
 
-    def _held(
-        self, counts: Counts, known: int, needed: int, removals: Removals | None, sample: Sequence[tuple[str, bytes]]
-    ) -> Held:
-        rows, absent = (0, 0) if removals is None else (removals.lines, removals.absent.total())
-        lately = counts.lately_removed + counts.lately_moved
-        return Held(rows, counts.removals, absent, counts.moves, lately, self._limit.most(known), needed, sample)
+    def _held(self, one: _Leaving, sample: Sequence[tuple[str, bytes]]) -> Held:
+        counts, removals = one.counts, one.queue.removals
+        lately, most = counts.lately_removed + counts.lately_moved, self._limit.most(one.known)
+        parts = (removals.lines, counts.removals, removals.absent.total(), counts.moves)
+        return Held(*parts, lately, most, self._allowance.needed, sample)
 
-    def _remedy(self, needed: int) -> str:
-        if self._allowed == needed:
+    def _remedy(self) -> str:
+        needed, number, made = self._allowance.needed, self._allowance.number, self._allowance.made
+        if number == needed:
             allowed = f"run once without `allow_removals_once: {needed}`, which is used up, then once more with it"
         else:
-            was = f" instead of {self._allowed}" if self._allowed else ""
-            allowed = f"set `allow_removals_once: {needed}`{was} for one run"
+            was = f" instead of {number}" if number else ""
+            besides = f", which counts the {made} that left when a run was allowed before" if made else ""
+            allowed = f"set `allow_removals_once: {needed}`{was} for one run{besides}"
         return f"If the removals are wrong, correct the source; if they are right, {allowed}."
 
-    def _part(
-        self,
-        destination: str,
-        counts: Counts,
-        known: int,
-        rows: Sequence[tuple[str, int, bytes]],
-        absent: Mapping[str, int],
-    ) -> str:
+    def _part(self, one: _Leaving, rows: Sequence[tuple[str, int, bytes]], absent: Mapping[str, int]) -> str:
+        destination, counts, known = one.queue.destination.name, one.counts, one.known
         kinds = [
             f"{counted(number, 'contact')} would be {what}"
             for number, what in ((counts.removals, "removed"), (counts.moves, "moved to a new address"))

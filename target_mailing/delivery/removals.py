@@ -33,7 +33,7 @@ class Removals:
 
     Attributes:
         is_open: nothing waits any longer: removals may be made, or those that waited may not.
-        allowance: the setting `allow_removals_once` if that is why, else 0.
+        allowance: the allowance if that is why, as the journal notes it; else 0.
         most_shown: how many rows there are in `sample` at most.
         sample: the first rows that take somebody off, each by its stream, line and record.
         absent: by stream, contacts to be taken off that its input no longer names.
@@ -113,9 +113,9 @@ class Removals:
         takes_off = action == self._actions.remove or any(row.is_absent for row in rows)
         return self.allowance if takes_off or self._by_list is not None else None
 
-    def counts(self, allowance: int) -> Counts:
-        """How many contacts are to be taken off, and were lately, under this allowance or the limit."""
-        return self._expected.counts(self._destination, allowance=allowance)
+    def counts(self) -> Counts:
+        """How many contacts are to be taken off, and were lately within the limit."""
+        return self._expected.counts(self._destination)
 
     def open(self, allowance: int) -> None:
         """Removals may be made: by the limit, or by an allowance."""

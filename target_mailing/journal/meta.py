@@ -22,7 +22,6 @@ _SEALED: Final = b"6"
 _FORMER: Final = {b"3": _OPEN, b"4": _SEALED}
 #: Set where a forgotten contact would be delivered twice.
 _KEEPS_CONTACTS: Final = "keeps_contacts"
-_USED_ALLOWANCE: Final = "used_allowance"
 _REPLACED: Final = "replaced "
 #: Set where a contact that is absent from its stream is taken off.
 _KEEPS_STREAMS: Final = "keeps_streams"
@@ -140,17 +139,6 @@ class JournalMeta:
         """Never forget a contact because of its age, in this run and all later ones."""
         if not self.keeps_contacts:
             self._write({_KEEPS_CONTACTS: b""})
-
-    @property
-    def used_allowance(self) -> int:
-        """The setting `allow_removals_once` that a run used up; 0 for none."""
-        return int(self._read(_USED_ALLOWANCE) or b"0")
-
-    def note_used_allowance(self, number: int) -> None:
-        """Note that it is used up, or with 0 that none is."""
-        self._connection.execute(sa.delete(tables.meta).where(tables.meta.c.name == _USED_ALLOWANCE))
-        if number:
-            self._write({_USED_ALLOWANCE: b"%d" % number})
 
     @property
     def keeps_streams(self) -> bool:

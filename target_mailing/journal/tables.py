@@ -142,17 +142,30 @@ removed = sa.Table(
     sa.Column("contact", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("destination", sa.BigInteger, nullable=False),
     sa.Column("is_move", sa.Boolean, nullable=False),  # its key has another address
-    sa.Column("allowance", sa.Integer, nullable=False),  # the setting `allow_removals_once` that allowed it; 0 for none
+    sa.Column("allowance", sa.BigInteger, nullable=False),  # under which it was made; 0 for within the limit
     sa.Column("at", sa.Float, nullable=False),
+    sqlite_with_rowid=False,
+)
+allowances = sa.Table(
+    "allowances",
+    metadata,
+    # The setting `allow_removals_once` at each destination (keyed hash); the columns are those of `Allowed`.
+    sa.Column("destination", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("last", sa.BigInteger, nullable=False),
+    sa.Column("named", sa.BigInteger, nullable=False),
+    sa.Column("named_at", sa.Float, nullable=False),
+    sa.Column("allowance", sa.BigInteger, nullable=False),
+    sa.Column("began_at", sa.Float, nullable=False),
     sqlite_with_rowid=False,
 )
 contents = sa.Table(
     "contents",
     metadata,
     # Contacts of destinations that are replaced as a whole: the keyed hashes of destination and address, and of the
-    # destination, and when each was last delivered.
+    # destination, and when each was first and last delivered.
     sa.Column("contact", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("destination", sa.BigInteger, nullable=False),
+    sa.Column("since", sa.Float, nullable=False),
     sa.Column("at", sa.Float, nullable=False),
     sqlite_with_rowid=False,
 )

@@ -8,12 +8,14 @@ from contextlib import ExitStack, closing
 
 import pytest
 
+from target_mailing.delivery.batch import Batch
 from target_mailing.delivery.closing import CLOSING, Closing
 from target_mailing.delivery.errors import DeliveryFailed
 from target_mailing.delivery.queue import DestinationQueue
 from target_mailing.delivery.removal_guard import RemovalGuard
 from target_mailing.delivery.removal_limit import RemovalLimit
 from target_mailing.postgrid.contact import ACTIONS
+from target_mailing.row import Row
 from tests.target.delivery.test_order import Place, Target
 
 
@@ -86,10 +88,15 @@ def test_who_arrived_before_all_were_replaced_is_sent_again(make):
     assert taken(target, ("addnoforce", 1, "a")) == ({"a"}, {})
 
 
-def closing_of(target: Target) -> Closing:
+def closing_of(target: Target, *, is_whole: bool = True) -> Closing:
     ends = Closing(target.journal, RemovalGuard(target.journal, RemovalLimit(count=0), 0))
     ends.add(target.queue)
+    ends.is_whole = is_whole
     return ends
+
+
+def batch_of(target: Target, rows: list[Row], action: str = "addnoforce", route: str = "only") -> Batch:
+    return Batch(1, target.queue, action, route, rows, ())
 
 
 @pytest.mark.parametrize("replaces", [False, True])
@@ -97,11 +104,13 @@ def test_p1_no_state_leaves_until_earlier_contents_have_left(make, replaces):
     target = make(replaces=replaces)
     queue, ends = target.queue, closing_of(target)
     assert ends.holds_state() is replaces
-    ends.ended(queue, "addnoforce", "only", [target.row(1, "addnoforce", 1, "a")])
-    assert ends.steps(is_whole=True) == ([(queue, ["remove earlier contents"])] if replaces else [])
+    rows = [target.row(1, "addnoforce", 1, "a")]
+    ends.ended(batch_of(target, rows), rows)
+    assert [*ends.replaced()] == ([queue] if replaces else [])
+    assert ends.steps() == ([(queue, ["remove earlier contents"])] if replaces else [])
     assert ends.holds_state() is replaces
     if replaces:
-        ends.ended(queue, "", CLOSING, ())
+        ends.ended(batch_of(target, [], "", CLOSING), ())
         assert not ends.holds_state()
 
 
@@ -109,16 +118,20 @@ def test_p1_no_state_leaves_until_earlier_contents_have_left(make, replaces):
 def test_p1_earlier_contents_stay_where_nobody_was_delivered(make, action, delivered):
     target = make(replaces=True)
     ends = closing_of(target)
-    ends.ended(target.queue, action, "only", [target.row(1, "addnoforce", 1, "a")][:delivered])
-    assert ends.steps(is_whole=True) == []
+    rows = [target.row(1, "addnoforce", 1, "a")]
+    ends.ended(batch_of(target, rows, action), rows[:delivered])
+    assert not ends.replaced()
+    assert ends.steps() == []
     assert not ends.holds_state()
 
 
 def test_p1_earlier_contents_stay_where_the_input_may_have_been_cut_off(make):
     target = make(replaces=True)
-    ends = closing_of(target)
-    ends.ended(target.queue, "addnoforce", "only", [target.row(1, "addnoforce", 1, "a")])
-    ends.ended(target.queue, "addnoforce", "only", ())
+    ends = closing_of(target, is_whole=False)
+    rows = [target.row(1, "addnoforce", 1, "a")]
+    ends.ended(batch_of(target, rows), rows)
+    ends.ended(batch_of(target, rows), ())
+    assert not ends.replaced()
     with pytest.raises(DeliveryFailed, match="cut off"):
-        ends.steps(is_whole=False)
+        ends.steps()
     assert ends.holds_state()

@@ -45,7 +45,7 @@ class Guarded(Target):
 
     @property
     def counted(self):
-        return self.queue.removals.counts(0)
+        return self.queue.removals.counts()
 
     def open_removals(self) -> None:
         self.queue.removals.open(0)
