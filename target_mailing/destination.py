@@ -386,6 +386,7 @@ class AppendOnlyDestination(Protocol):
     def closing(self) -> Sequence[Step]:
         """The steps at the end of a run in which rows were delivered, and every row has its outcome.
 
-        They exist where contents are replaced. They run before the run's STATE is written, without rows. If the run is
-        stopped before their end, they are not resumed: the next run has its own.
+        They exist where contents are replaced. They run before the run's STATE is written, without rows. The first one
+        finds what is to leave; nobody leaves before the second one begins. If the run is stopped before their end, they
+        are not resumed: the next run has its own.
         """

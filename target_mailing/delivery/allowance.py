@@ -20,8 +20,8 @@ class Allowance:
     The number counts the contacts that are to leave at the destinations beyond their limits, and those that left under
     an allowance there that did not end: one that was begun within a day, and not all of whose removals were made. The
     number of such an allowance works as long as no others are to leave, also where some of them are within the limits.
-    A number works in the first run that judges removals with it, and within a day after an error named it; when all
-    that it allowed was made, neither any more.
+    A number works in the first run that judges removals with it, and within a day after an error named it, until all
+    that it allowed was made.
 
     Attributes:
         number: the setting; 0 if it is unset.

@@ -61,8 +61,8 @@ class Closing:
         return {queue: self._began for queue, has_delivered in self._open.items() if has_delivered and self.is_whole}
 
     def begins(self, batch: Batch) -> None:
-        """A step begins: from the first one that takes earlier contents off, those count as removed."""
-        if batch.route == CLOSING and not batch.step.repeatable and batch.queue not in self._leaving:
+        """A step begins: with the second one of those that take earlier contents off, these are noted as removed."""
+        if batch.route == CLOSING and batch.position and batch.queue not in self._leaving:
             self._leaving.add(batch.queue)
             allowance = self._guard.allowance_of(batch.queue)
             self._removals.note_contents(self._id(batch.queue), allowance=allowance)

@@ -357,8 +357,8 @@ class Delivery:
             return
         following = [] if batch.recovered else batch.divide(undecided, finished)
         if undecided and not following and not batch.recovered:
-            is_alone = finished.unresolved and len(undecided) == 1
-            refusal = Refusal("not_imported" if finished.absent or is_alone else "unconfirmed", finished.reason)
+            why, is_alone = finished.reason, finished.unresolved and len(undecided) == 1
+            refusal = Refusal("not_imported", why) if finished.absent or is_alone else Refusal("unconfirmed", why)
             self._give_up(batch, finished, dict.fromkeys(undecided, refusal))
         else:
             self._settle(batch, finished, undecided, following)

@@ -113,7 +113,7 @@ class JournalRemovals:
         return self.allowances.made(allowances, self._expected.table)
 
     def expect_contents(self, destination: int, before: float) -> int:
-        """Whoever has not come again to a destination since this moment (Unix seconds) may leave; returns its size."""
+        """All who have not come again to a destination since this moment (Unix seconds) may leave; returns its size."""
         self._store()
         return self.contents.expect(destination, before, self._expected.table)
 

@@ -19,6 +19,7 @@ from target_mailing.postgrid.file_links import Links
 from target_mailing.postgrid.import_list import ImportList
 from target_mailing.postgrid.import_route import (
     MAX_IMPORTS,
+    AddImports,
     Check,
     Clear,
     Collect,
@@ -85,7 +86,7 @@ class ImportDestination(Destination):
             Validate(client),
             *([] if self._links is None else [Clear(self._links)]),
             Check(client),
-            SubmitImports(client, list_id, "addMailingListImports", checked),
+            AddImports(client, list_id, "addMailingListImports", checked),
             Follow(client, list_id),
             Judge(),
             SubmitImports(client, list_id, "removeMailingListImports", existing(client, "errors"), name="undo"),

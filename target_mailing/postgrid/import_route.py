@@ -25,6 +25,7 @@ from target_mailing.postgrid.list_job import Submit, before_the_call, is_there
 
 __all__ = [
     "MAX_IMPORTS",
+    "AddImports",
     "Check",
     "Clear",
     "Collect",
@@ -271,6 +272,12 @@ class SubmitImports(Submit):
 
     repeatable = True
     uses_names = False
+
+
+class AddImports(SubmitImports):
+    """Starts the job that adds imports to the list."""
+
+    sends = True
 
 
 def checked(work: Work) -> list[list[str]]:

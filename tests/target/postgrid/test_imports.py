@@ -487,3 +487,80 @@ def test_p9_contents_that_a_former_version_delivered_are_counted_when_they_leave
     assert replace(by_import, [households(), *map(household, range(20)), state(3)]).states == [3]
     again = replace(by_import, [households(), *map(household, range(10)), state(4)])
     assert "10 contacts would be removed (19 more left within the last 24 hours)" in str(again.error)
+
+
+OTHER = "Other households"
+
+
+@pytest.fixture
+def two_lists(by_import):
+    """Two lists of sixty households each, which a run replaces."""
+    by_import.sandbox.postgrid.add_list(OTHER)
+    by_import.config |= {"postgrid_replace": True, "streams": {"others": {"list": OTHER}}}
+    assert by_import.deliver(both(range(60), range(60))).error is None
+    return by_import
+
+
+def both(here, there):
+    others = [household(n, stream="others") for n in there]
+    return [households(), *map(household, here), households() | {"stream": "others"}, *others, state(2)]
+
+
+def sizes(postgrid):
+    there = {one["description"]: one["id"] for one in postgrid.sandbox.postgrid.lists().values()}
+    members = [postgrid.sandbox.postgrid.members(there[name])["imports"] for name in (LIST, OTHER)]
+    return [sum(map(len, imports.values())) for imports in members]
+
+
+def test_p9_of_two_lists_that_are_replaced_the_allowance_is_the_sum(two_lists):
+    told = both(range(35), range(30))
+    for number in (None, 25, 30):
+        result = two_lists.deliver(told, **({"allow_removals_once": number} if number else {}))
+        assert "25 contacts would be removed" in str(result.error)
+        assert "30 contacts would be removed" in str(result.error)
+        assert "set `allow_removals_once: 55`" in str(result.error)
+    assert two_lists.deliver(told, allow_removals_once=55).states == [2]
+    assert sizes(two_lists) == [35, 30]
+
+
+def test_p9_a_list_that_was_not_replaced_because_of_another_one_still_has_its_contents(two_lists):
+    for day in (1, 2, 3):
+        held = two_lists.deliver(both(range(15 * day, 60), range(30)))
+        assert "30 contacts would be removed" in str(held.error)
+        a_day_later(two_lists)
+    result = two_lists.deliver(both([59], range(60)))
+    assert "59 contacts would be removed" in str(result.error)
+
+
+def test_p9_contents_that_the_provider_did_not_take_off_are_still_there(by_import):
+    assert by_import.deliver(rows(*range(60))).error is None
+    for day in (1, 2):
+        by_import.sandbox.postgrid.plan_jobs([{}, {"errors": ["internal_service_error"]}])
+        assert "internal_service_error" in str(replace(by_import, rows(*range(10 * day, 60))).error)
+        a_day_later(by_import)
+    assert "59 contacts would be removed" in str(replace(by_import, rows(59)).error)
+
+
+def a_day_later(postgrid):
+    with closing(sqlite3.connect(postgrid.config["journal"])) as journal, journal:
+        journal.execute("UPDATE removed SET at = at - 86400")
+
+
+@pytest.mark.parametrize("resumes", [True, False])
+def test_p9_whoever_arrived_with_a_batch_of_an_earlier_run_is_counted_when_they_leave(by_import, resumes):
+    listed = f"{ROOT}/mailing_lists/*"
+    by_import.sandbox.faults.add(kind="status", status=403, method="GET", path=listed, skip=5, times=None)
+    assert by_import.deliver(rows(*range(60))).error is not None
+    by_import.sandbox.faults.clear()
+    assert len(people(by_import)) == 60
+    if resumes:
+        assert by_import.deliver(rows(*range(60))).counts() == {"unchanged": 60}
+    result = replace(by_import, [households(), household(7, name="Other"), state(2)])
+    assert "60 contacts would be removed" in str(result.error)
+    assert len(people(by_import)) == 61
+
+
+def test_p9_the_share_is_of_whoever_was_on_the_list_before(by_import):
+    assert by_import.deliver(rows(*range(60))).error is None
+    result = replace(by_import, rows(*range(100, 400)))
+    assert "60 contacts would be removed; the limit is 20 (10% of its 60 in the journal" in str(result.error)
