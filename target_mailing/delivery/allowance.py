@@ -60,10 +60,10 @@ class Allowance:
         for covered in (beyond, {**beyond, **also}):
             here = [one for one in known if one.destination in covered]
             if covered and sum(covered.values()) + self.made == self.number and all(map(self._may_work, here)):
-                self._under_way = self._allowances.join(earlier)
+                self._under_way = self._allowances.join(earlier, self.number)
                 began = min((one.began_at for one in here if one.allowance in earlier), default=moment)
                 self._allowances.put([
-                    Allowed(one.destination, self.number, self.number, moment, self._under_way, began) for one in here
+                    Allowed(one.destination, self.number, 0, 0.0, self._under_way, self.number, began) for one in here
                 ])  # fmt: skip
                 return self._under_way, covered
         self._refuse([one for one in known if one.destination in beyond], moment)
@@ -93,6 +93,7 @@ class Allowance:
         ])  # fmt: skip
 
     def _may_work(self, known: Allowed) -> bool:
-        """Whether the number, which is the right one, is not one that an earlier run had."""
-        is_named = known.named == self.number and known.named_at > time.time() - LATELY
-        return is_named or known.last != self.number
+        """Whether the number, which is the right one, continues what it allowed, answers an error, or is new."""
+        since = time.time() - LATELY
+        continues = known.number == self.number and known.began_at > since
+        return continues or (known.named == self.number and known.named_at > since) or known.last != self.number

@@ -21,9 +21,10 @@ class Allowed(msgspec.Struct, frozen=True):
     Attributes:
         destination: its keyed hash.
         last: the setting of the last run that judged removals there; 0 if it was unset.
-        named: the latest number that an error named, or that a run was allowed and has not ended; 0 for none.
+        named: the latest number that an error named; 0 for none that was not used.
         named_at: when (Unix seconds).
         allowance: the allowance under which not all removals were made yet, as in the table `removed`; 0 for none.
+        number: its setting.
         began_at: when it was first allowed (Unix seconds).
     """
 
@@ -32,6 +33,7 @@ class Allowed(msgspec.Struct, frozen=True):
     named: int = 0
     named_at: float = 0.0
     allowance: int = 0
+    number: int = 0
     began_at: float = 0.0
 
 
@@ -64,8 +66,8 @@ class JournalAllowances:
         with self._transaction():
             return int(self._connection.execute(made).scalar_one())
 
-    def join(self, allowances: Collection[int]) -> int:
-        """Make one new allowance of these, whichever destinations they have; returns it."""
+    def join(self, allowances: Collection[int], number: int) -> int:
+        """Make one new allowance of these, whichever destinations they have, for this number; returns it."""
         table, removed = tables.allowances, tables.removed
         with self._transaction():
             latest: list[Any] = [
@@ -73,14 +75,14 @@ class JournalAllowances:
                 for column in (table.c.allowance, removed.c.allowance)
             ]
             new = 1 + max(one or 0 for one in latest)
-            for each in (table, removed):
+            for each, values in ((table, {"number": number}), (removed, {})):
                 is_joined = each.c.allowance.in_(allowances)
-                self._connection.execute(sa.update(each).where(is_joined).values(allowance=new))
+                self._connection.execute(sa.update(each).where(is_joined).values(allowance=new, **values))
         return new
 
     def end(self, allowance: int) -> None:
         """Note that everything that an allowance allowed was made."""
         table = tables.allowances
-        ended = sa.update(table).where(table.c.allowance == allowance).values(allowance=0, named=0, named_at=0.0)
+        ended = sa.update(table).where(table.c.allowance == allowance).values(allowance=0, number=0)
         with self._transaction():
             self._connection.execute(ended)

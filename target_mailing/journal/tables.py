@@ -155,6 +155,7 @@ allowances = sa.Table(
     sa.Column("named", sa.BigInteger, nullable=False),
     sa.Column("named_at", sa.Float, nullable=False),
     sa.Column("allowance", sa.BigInteger, nullable=False),
+    sa.Column("number", sa.BigInteger, nullable=False),
     sa.Column("began_at", sa.Float, nullable=False),
     sqlite_with_rowid=False,
 )

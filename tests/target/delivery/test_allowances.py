@@ -70,8 +70,8 @@ class Lists:
         #: Of the last day, by list: who left within the limit, and who left under an allowance that is not at its end.
         self.within: dict[str, set[int]] = {name: set() for name in LISTS}
         self.unfinished: list[tuple[set[str], set[tuple[str, int]]]] = []
-        #: By list, the setting of its last run, and the number of its last error that was not used yet.
-        self.last, self.asked = Counter[str](), Counter[str]()
+        #: By list, the setting of its last run, and the numbers of its last error and of what did not end, until used.
+        self.last, self.asked, self.continues = Counter[str](), Counter[str](), Counter[str]()
         #: Who left in the last day, and how many may have.
         self.left: list[tuple[str, int]] = []
         self.allowed = 0
@@ -87,6 +87,7 @@ class Lists:
         self.within = {name: set() for name in LISTS}
         self.unfinished, self.left, self.allowed = [], [], 0
         self.asked.clear()
+        self.continues.clear()
 
     def run(self, wanted: dict[str, set[int]], number: int, stops_after: int | None) -> int:
         """One run; returns the number of its error, 0 if it had none."""
@@ -105,7 +106,7 @@ class Lists:
             covered
             for covered in (beyond, beyond | also)
             if covered and number == before + sum(len(leaving[name]) for name in covered)
-            if all(self.last[name] != number or self.asked[name] == number for name in covered)
+            if all(self._may_work(name, number) for name in covered)
         ]
         assert bool(error) == (bool(beyond) and not works)
         covered = works[0] if works else set()
@@ -125,6 +126,9 @@ class Lists:
     def _use(self, number, covered, earlier, expected, made) -> None:
         self.last.update({name: number - self.last[name] for name in covered})
         self.unfinished = [one for one in self.unfinished if one not in earlier]
+        self.asked.update({name: -self.asked[name] for name in covered})
+        for name in [name for names, _ in earlier for name in names]:
+            self.continues[name] = 0
         self.allowed += number - sum(len(people) for _, people in earlier)
         names, people = set(covered), {one for one in made if one[0] in covered}
         for of, before in earlier:
@@ -132,11 +136,12 @@ class Lists:
         assert len(people) <= number
         for name, one in people:
             self.within[name].discard(one)
-        if all(one in made for one in expected if one[0] in covered):
-            self.asked.update({name: -self.asked[name] for name in names})
-        else:
+        if not all(one in made for one in expected if one[0] in covered):
             self.unfinished.append((names, people))
-            self.asked.update({name: number - self.asked[name] for name in covered})
+            self.continues.update({name: number - self.continues[name] for name in names})
+
+    def _may_work(self, name: str, number: int) -> bool:
+        return number in {self.continues[name], self.asked[name]} or self.last[name] != number
 
     def _is_beyond(self, name: str, leaving: set[int]) -> bool:
         return bool(leaving) and len(leaving | self.within[name]) > LIMIT
@@ -221,6 +226,15 @@ def check_promise(lists: Lists) -> None:
     lists.people = {name: {*range(9)} for name in LISTS}
     assert lists.run(wanted, number, None)
     assert lists.people == {name: {*range(9)} for name in LISTS}
+
+
+def test_p9_an_allowed_run_that_was_interrupted_continues_also_after_one_with_another_number():
+    with closing(Lists()) as lists:
+        first, more = {"a": {*range(6)}, "b": {0}}, {"a": {*range(7)}, "b": {0}}
+        assert lists.run(first, 6, 2) == 0
+        assert lists.run(more, 6, None) == 7
+        assert lists.run(first, 6, None) == 0
+        assert lists.people["a"] == {6, 7, 8}
 
 
 def test_p9_other_people_are_allowed_by_the_number_of_another_error():
