@@ -40,6 +40,7 @@ class Tap:
 
     def __init__(self, plugin: Plugin, folder: Path, config: dict[str, Any], table: str) -> None:
         self._plugin, self._config, self._folder = plugin, config, folder
+        self._state: list[str] = []
         catalog = json.loads(plugin.run(config, "--discover"))
         catalog["streams"] = [one for one in catalog["streams"] if one["tap_stream_id"] == f"crm-{table}"]
         (stream,) = catalog["streams"]
@@ -53,12 +54,18 @@ class Tap:
         self._catalog.write_text(json.dumps(catalog))
 
     def read(self) -> list[str]:
-        """The lines that it writes."""
-        return self._plugin.run(self._config, f"--catalog={self._catalog}").splitlines()
+        """The lines that it writes, after those that it wrote before."""
+        lines = self._plugin.run(self._config, f"--catalog={self._catalog}", *self._state).splitlines()
+        values = [message["value"] for line in lines if (message := json.loads(line))["type"] == "STATE"]
+        if values:
+            state = self._folder / "state.json"
+            state.write_text(json.dumps(values[-1]))
+            self._state = [f"--state={state}"]
+        return lines
 
 
 def tap_postgres(folder: Path, environments: Path, warehouse: Warehouse, table: str) -> Tap:
-    config = {"sqlalchemy_url": warehouse.url, "filter_schemas": ["crm"]}
+    config = {"sqlalchemy_url": warehouse.url, "filter_schemas": ["crm"], "emit_activate_version_messages": True}
     return Tap(Plugin("tap-postgres", folder / "meltanolabs", environments), folder, config, table)
 
 
@@ -113,5 +120,6 @@ def test_a_version_behind_the_rows_is_proof_and_one_before_them_is_not(mailjet, 
     assert deliver(mailjet, ours.read()).error is None
     assert {*mailjet.members()} == emails(1, 3, 5)
     lines = theirs.read()
+    assert kinds(lines).index("ACTIVATE_VERSION") < kinds(lines).index("RECORD")
     assert "nothing proves that the input is whole" in deliver(mailjet, lines).log
     assert {*mailjet.members()} == emails(1, 3, 5)
