@@ -9,6 +9,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from mailing_sandbox import Sandbox
+from tests.e2e.test_contact_of_any_provider import extract
 from tests.e2e.warehouse import Plugin, Warehouse, started
 from tests.target.conftest import Mailjet
 
@@ -123,3 +125,24 @@ def test_a_version_behind_the_rows_is_proof_and_one_before_them_is_not(mailjet, 
     assert kinds(lines).index("ACTIVATE_VERSION") < kinds(lines).index("RECORD")
     assert "nothing proves that the input is whole" in deliver(mailjet, lines).log
     assert {*mailjet.members()} == emails(1, 3, 5)
+
+
+def test_the_end_that_our_own_tap_tells_is_proof_and_a_part_of_it_is_not(mailjet):
+    with Sandbox(job_seconds=0.0) as source:
+        source.mailjet.add_contacts([{"email": email} for email in sorted(emails(1, 2, 3, 4, 5))])
+        login = {"mailjet_api_key": source.api_key, "mailjet_secret_key": source.secret_key}
+        config = login | {"mailjet_base_url": source.url}
+        assert deliver(mailjet, extract(config, "mailjet_contacts").splitlines()).error is None
+        store = source.mailjet._account.store
+        for number in [row.id for row in store.contacts.rows if row.email in emails(2, 4)]:
+            store.contacts.remove(number)
+        store.version += 1
+        lines = extract(config, "mailjet_contacts").splitlines()
+    assert {*mailjet.members()} == emails(1, 2, 3, 4, 5)
+    last = max(at for at, kind in enumerate(kinds(lines)) if kind == "RECORD")
+    part = deliver(mailjet, [*lines[:last], *lines[last + 1 :]])
+    assert "the tap told 3 rows, and 2 came" in part.log
+    assert "nothing proves that the input is whole" in deliver(mailjet, lines[: last + 1]).log
+    assert {*mailjet.members()} == emails(1, 2, 3, 4, 5)
+    whole = deliver(mailjet, lines)
+    assert (whole.error, {*mailjet.members()}) == (None, emails(1, 3, 5))
