@@ -82,16 +82,20 @@ class Mirror:
 
     def name_rows(self, stream: Stream, rows: Sequence[Row], values: Sequence[Values]) -> None:
         """Note whom rows name, which are not handed on yet; `values` are those of their records, and of others."""
-        self._journal.absent.name([row.id for row in rows], [row.key for row in rows if row.key is not None])
+        self._name(stream, [row.id for row in rows], [row.key for row in rows if row.key is not None])
         self._count(stream, values)
 
     def name(self, stream: Stream, values: Sequence[Values]) -> None:
         """Note whom records name that became no rows, or none yet."""
         contacts, keys, unnamed = stream.names(values)
-        self._journal.absent.name(contacts, keys)
+        self._name(stream, contacts, keys)
         if unnamed:
             self._wholeness.unnamed(stream.source)
         self._count(stream, values)
+
+    def _name(self, stream: Stream, contacts: Sequence[int], keys: Sequence[bytes]) -> None:
+        if self._journal.absent.name(contacts, keys) and stream.is_keyed:
+            self._wholeness.repeated(stream.source)
 
     def _count(self, stream: Stream, values: Sequence[Values]) -> None:
         if (totals := stream.totals(values)) is not None:

@@ -152,6 +152,8 @@ class Stream:
         #: A mirror must know the addresses of contacts that will be absent, which the journal has by key.
         self._address_keys = key_ids if settings.is_mirror and (is_address or not schema.keys) else None
         self._contact_ids = hashes.contact_ids(queue.destination.name)
+        #: Whether each row should have a key of its own, which is more than the address.
+        self.is_keyed = bool(schema.keys) and not is_address
         #: The columns that say whom a record names.
         self.identifying = frozenset([self._mapping.needed[0][0], *schema.keys])
         self._encoder = RowEncoder(

@@ -57,6 +57,7 @@ class _StreamInput(msgspec.Struct):
     Attributes:
         rows: how many.
         totals: what the column of `whole_count` said; two different ones are enough.
+        repeats: a key came twice, so as many rows as there should be may lack one.
         versions: of its rows; likewise.
         activated: the version that was activated after the last row, None for none.
         activations: how often one was.
@@ -66,6 +67,7 @@ class _StreamInput(msgspec.Struct):
 
     rows: int = 0
     totals: set[int | None] = set()
+    repeats: bool = False
     versions: set[int | None] = set()
     activated: int | None = None
     activations: int = 0
@@ -104,6 +106,10 @@ class Wholeness:
         one = self._of(stream)
         if len(one.totals) < 2:
             one.totals.update(_number(value) for value in values)
+
+    def repeated(self, stream: str) -> None:
+        """A key came for the second time."""
+        self._of(stream).repeats = True
 
     def unreadable(self) -> None:
         """A line cannot be read: whom it names is unknown, and so is its stream."""
@@ -190,6 +196,8 @@ class Wholeness:
 
 
 def _by_count(one: _StreamInput) -> tuple[Proof | None, str]:
+    if one.repeats:
+        return None, "a key came twice, so another row may be missing"
     if one.totals == {one.rows}:
         return Proof.COUNT, ""
     if len(one.totals) != 1 or None in one.totals:

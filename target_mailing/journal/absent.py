@@ -57,15 +57,29 @@ class Absent:
         #: first question.
         self._last = 0
         self._named = bytearray()
+        #: The same for the rows of keys.
+        self._last_key = 0
+        self._named_keys = bytearray()
 
-    def name(self, contacts: Sequence[int], keys: Sequence[bytes]) -> None:
-        """The input names these contacts, and the people who have one of these keys."""
+    def name(self, contacts: Sequence[int], keys: Sequence[bytes]) -> bool:
+        """The input names these contacts, and the people who have one of these keys.
+
+        Returns:
+            Whether a key was named before, as far as the journal knew it when the run began, or is here twice.
+        """
         self._begin()
         with self._reading():
-            named = dict.fromkeys([*contacts, *(self._keys.contacts_named(keys) if keys else ())])
+            of_keys, rows = self._keys.named(keys) if keys else ([], [])
+            named = dict.fromkeys([*contacts, *of_keys])
             numbers = [row[0] for row in self._contacts.find([*named], "name").values() if row[0] <= self._last]
         for number in numbers:
             self._named[number >> 3] |= 1 << (number & 7)
+        repeated = len({*keys}) < len(keys)
+        for number in rows:
+            if number <= self._last_key:
+                repeated = repeated or bool(self._named_keys[number >> 3] >> (number & 7) & 1)
+                self._named_keys[number >> 3] |= 1 << (number & 7)
+        return repeated
 
     def is_new_version(self, destination: str, stream: str, version: int) -> bool:
         """As of `JournalStreams`; it is known afterwards, whatever becomes of the run."""
@@ -112,6 +126,8 @@ class Absent:
         if not self._named:
             self._last = self._contacts.last
             self._named = bytearray((self._last >> 3) + 1)
+            self._last_key = self._keys.table.last
+            self._named_keys = bytearray((self._last_key >> 3) + 1)
 
     def _absent(self, destination: str, stream: str) -> Iterator[dict[int, int]]:
         """The contacts by number."""

@@ -83,12 +83,13 @@ class Keys:
         query = sa.select(sa.func.count()).where(tables.keys.c.email != "")
         return int(self._connection.execute(query).scalar_one())
 
-    def contacts_named(self, keys: Sequence[bytes]) -> list[int]:
-        """The contacts of these keys, and those that may be at the provider under one of them."""
-        contacts = [contact for _, _, _, contact in self.table.find(keys, "name").values()]
+    def named(self, keys: Sequence[bytes]) -> tuple[list[int], list[int]]:
+        """The contacts of these keys, with those that may be at the provider under one of them; and their rows."""
+        found = self.table.find(keys, "name").values()
+        contacts = [contact for _, _, _, contact in found]
         if self._possible:
             contacts += [one.contact for key in keys for one in self._possible.get(key, {}).values()]
-        return contacts
+        return contacts, [entry[0] for entry in found]
 
     def addresses(self, contacts: Iterable[int]) -> dict[int, list[tuple[bytes, str]]]:
         """The keys that each of these contacts was last confirmed under, each with its address."""

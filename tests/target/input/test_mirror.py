@@ -64,6 +64,7 @@ NOT_WHOLE = {
     "truncated": [table(), *rows([1, 2], 3), state(2)],
     "more came": [table(), *rows([1, 2], 1), state(2)],
     "without a total": [table(), *rows([1]), *people([2]), state(2)],
+    "a row twice, and one missing": [table(), *rows([1], 2), *rows([1], 2), state(2)],
     "several totals": [table(), *rows([1], 2), *rows([2], 3), state(2)],
     "empty": [],
     "without rows": [table(), state(2)],
@@ -468,3 +469,33 @@ def test_rejects_that_are_piped_back_are_no_whole_input(mirror):
         assert "it has rows of a rejects file" in result.log
     mirror.deliver([table(), *people(range(4)), state(2)])
     assert {*mirror.members()} == emails(range(5))
+
+
+def test_a_row_that_comes_again_much_later_is_noticed(mirror, monkeypatch):
+    monkeypatch.setattr("target_mailing.input.reader._CHUNK", 512)
+    mirror.deliver([table(), *rows(range(200)), state(1)])
+    again = [*rows(range(190), 191), *rows([3], 191)]
+    assert "a key came twice" in mirror.deliver([table(), *again, state(2)]).log
+    assert {*mirror.members()} == emails(range(200))
+
+
+def test_a_new_row_that_comes_twice_at_once_is_noticed(mirror):
+    mirror.deliver([table(), *rows(range(4)), state(1)])
+    assert "a key came twice" in mirror.deliver([table(), *rows([1, 9, 9], 3), state(2)]).log
+    assert {*mirror.members()} == emails([*range(4), 9])
+
+
+def test_whom_a_rejected_row_names_by_another_spelling_stays(mirror):
+    mirror.deliver([table(), *rows([1], 2), person(2, email="ada@xn--mnchen-3ya.example", total=2), state(1)])
+    named = person(20, email="ada@m\u00fcnchen.example", visits={}, total=2)
+    result = mirror.deliver([table(), *rows([1], 2), named, state(2)])
+    assert (result.error, result.counts()) == (None, {"unchanged": 1, "rejected": 1})
+    assert {*mirror.members()} == {"ada@xn--mnchen-3ya.example", *emails([1])}
+
+
+def test_a_stream_that_goes_there_in_two_ways_is_a_mirror_only_if_both_are(mirror):
+    maps = {"people": {}, "too": {"__source__": "people"}}
+    both = {"stream_maps": maps, "streams": {"too": {"sync": "upsert", "whole_count": None}, "people": {}}}
+    mirror.deliver([table(), *rows([1, 2]), state(1)], **both)
+    mirror.deliver([table(), *rows([1]), state(2)], **both)
+    assert {*mirror.members()} == emails([1, 2])

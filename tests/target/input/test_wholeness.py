@@ -31,6 +31,11 @@ def test_a_count_proves_an_input_only_if_all_rows_say_how_many_came(totals):
     assert (judged(messages, counts=True, is_word=True).proof is Proof.COUNT) is is_whole
 
 
+def test_a_count_proves_nothing_where_a_key_came_twice():
+    assert judged([*row(total=2), *row(total=2), ("repeated", "people")], counts=True, is_word=True).proof is None
+    assert judged([*row(total=2), *row(total=2), ("repeated", "people"), END]).proof is Proof.END
+
+
 def test_a_count_may_be_a_text_or_a_decimal():
     for total in (1, "1", 1.0):
         assert judged(row(total=total), counts=True).proof is Proof.COUNT
