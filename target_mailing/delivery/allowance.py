@@ -69,6 +69,20 @@ class Allowance:
         self._refuse([one for one in known if one.destination in beyond], moment)
         return 0, ()
 
+    def base(self, destination: int, known: int) -> int:
+        """Of how many contacts the limit is a share: those that were known before, or when a run was refused lately.
+
+        Else what that run added to the list would allow the next one more.
+        """
+        (one,) = self._allowances.of([destination])
+        return min(known, one.base) if one.base_at > time.time() - LATELY else known
+
+    def note_bases(self, bases: Mapping[int, int]) -> None:
+        """The run was refused, by limits that were shares of so many contacts."""
+        for one in self._allowances.of([*bases]):
+            noted = msgspec.structs.replace(one, base=bases[one.destination], base_at=time.time())
+            self._allowances.put([noted])
+
     def _refuse(self, known: Collection[Allowed], moment: float) -> None:
         """Note the number that is needed, unless it is the one that does not work."""
         for one in known:

@@ -34,6 +34,7 @@ class Queues:
     def add(self, queue: DestinationQueue) -> None:
         """Add the queue of one more destination."""
         self._by_name[queue.destination.name] = queue
+        self.guard.begins(queue)
         queue.removals.is_open = not self.guard.is_limited
         queue.removals.most_shown = max(queue.removals.most_shown, self.guard.most_shown)
         self._turns.append(queue)

@@ -54,7 +54,7 @@ class _Leaving(msgspec.Struct, frozen=True):
     Attributes:
         queue: of the destination.
         counts: how many they are.
-        known: contacts of which the limit may be a share.
+        known: contacts that the destination had before, of which the limit may be a share.
         is_contents: they are of earlier contents, which are replaced, and not of rows that wait.
     """
 
@@ -89,6 +89,8 @@ class RemovalGuard:
         #: Queues whose removals are allowed beyond the limit, and not all made yet.
         self._allowed: list[_Leaving] = []
         self._is_used = False
+        #: By queue, how many contacts its destination had before the run.
+        self._known: dict[DestinationQueue, int] = {}
         #: By queue whose earlier contents are replaced, the allowance under which they leave; 0 for the limit.
         self._replaced: dict[DestinationQueue, int] = {}
         #: Key columns by stream, for messages.
@@ -108,6 +110,11 @@ class RemovalGuard:
         """Contacts that were not taken off because they are too many."""
         return sum(held.removed + held.moved for held in self.held.values())
 
+    def begins(self, queue: DestinationQueue) -> None:
+        """Nothing was delivered to a destination yet in this run: the limit may be a share of its contacts."""
+        if self.is_limited and self._limit.count is None:
+            self._known[queue] = self._journal.known(queue.destination.name)
+
     def judge(self, queues: Collection[DestinationQueue], replaced: Mapping[DestinationQueue, float]) -> None:
         """All rows but those that wait have ended, and none will come: allow the removals, or set `error`.
 
@@ -118,13 +125,13 @@ class RemovalGuard:
         """
         self.is_judged = True
         leaving = [
-            _Leaving(one, one.removals.counts(), self._journal.known(one.destination.name))
+            _Leaving(one, one.removals.counts(), self._base(one, self._known.get(one, 0)))
             for one in queues
             if one.removals.is_waiting
         ]
         for queue, before in replaced.items():
             size = self._journal.removals.expect_contents(self._id(queue), before)
-            leaving.append(_Leaving(queue, queue.removals.counts(), size, is_contents=True))
+            leaving.append(_Leaving(queue, queue.removals.counts(), self._base(queue, size), is_contents=True))
         beyond = [one for one in leaving if self.is_limited and self._limit.is_exceeded(one.counts, one.known)]
         allowance, covered = self._allow(beyond, [one for one in leaving if one not in beyond])
         for one in leaving:
@@ -164,6 +171,9 @@ class RemovalGuard:
     def _id(self, queue: DestinationQueue) -> int:
         return self._journal.hashes.destination_id(queue.destination.name)
 
+    def _base(self, queue: DestinationQueue, known: int) -> int:
+        return self._allowance.base(self._id(queue), known) if self._limit.count is None else 0
+
     def _open(self, one: _Leaving, allowance: int) -> None:
         if one.is_contents:
             self._replaced[one.queue] = allowance
@@ -179,6 +189,7 @@ class RemovalGuard:
             earlier = f", besides {self._allowance.made} in earlier runs" if self._allowance.made else ""
             logger.warning("Setting `allow_removals_once`: %s may leave, in this run only%s", may, earlier)
         elif beyond:
+            self._allowance.note_bases({self._id(one.queue): one.known for one in beyond})
             self.error = TooManyRemovalsError(self._message(beyond))
             for one in beyond:
                 rows = [(self._row(*row), row[2]) for row in one.queue.removals.sample]

@@ -26,6 +26,8 @@ class Allowed(msgspec.Struct, frozen=True):
         allowance: the allowance under which not all removals were made yet, as in the table `removed`; 0 for none.
         number: its setting.
         began_at: when it was first allowed (Unix seconds).
+        base: of how many contacts the limit was a share when a run was refused.
+        base_at: when (Unix seconds).
     """
 
     destination: int
@@ -35,6 +37,8 @@ class Allowed(msgspec.Struct, frozen=True):
     allowance: int = 0
     number: int = 0
     began_at: float = 0.0
+    base: int = 0
+    base_at: float = 0.0
 
 
 class JournalAllowances:

@@ -157,6 +157,8 @@ allowances = sa.Table(
     sa.Column("allowance", sa.BigInteger, nullable=False),
     sa.Column("number", sa.BigInteger, nullable=False),
     sa.Column("began_at", sa.Float, nullable=False),
+    sa.Column("base", sa.BigInteger, nullable=False),
+    sa.Column("base_at", sa.Float, nullable=False),
     sqlite_with_rowid=False,
 )
 contents = sa.Table(

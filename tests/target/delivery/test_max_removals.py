@@ -45,13 +45,25 @@ def test_p9_beyond_the_limit_nobody_is_removed_and_all_other_rows_are_delivered(
     assert result.states == [2]
     assert numbers_on(readers) == {*range(60), 99}
     message = str(result.error)
-    assert "21 contacts would be removed; the limit is 20 (10% of its 61 in the journal, but at least 20)." in message
+    assert "21 contacts would be removed; the limit is 20 (10% of its 60 in the journal, but at least 20)." in message
     assert "stream 'people', line 3, id 0; " in message
     assert "`allow_removals_once: 21`" in message
     assert "@" not in message
     assert result.counts() == {"delivered": 1}
     assert "1 row: 1 delivered (added or updated); 21 removals held back by `max_removals`" in result.log
     assert result.outcomes["removals_held"] == 21
+
+
+def test_p9_whoever_a_run_adds_does_not_let_others_leave(readers):
+    """Neither in that run, nor in the one after it that reads the same rows again."""
+    rows = [schema(), *people(range(1000, 1250)), *gone(range(22)), *moved(range(30, 60)), state(2)]
+    for _ in range(2):
+        result = readers.deliver(rows, batch_rows=500)
+        assert "22 contacts would be removed and 30 contacts would be moved to a new address" in str(result.error)
+        assert "the limit is 20 (10% of its 60 in the journal, but at least 20)" in str(result.error)
+        assert len(readers.members()) == 310
+    assert readers.deliver(rows, allow_removals_once=52).states == [2]
+    assert readers.deliver([schema(), *gone(range(1000, 1028)), state(3)]).states == [3]
 
 
 def test_p9_an_allowance_must_name_the_number_and_is_used_once(readers):

@@ -360,7 +360,7 @@ def test_p9_too_many_absent_people_stay_until_their_number_is_allowed_once(mirro
     assert {*mirror.members()} == emails([*range(40), 50])
     assert (
         "30 contacts would be removed, 30 because the input of stream 'people' no longer names them; the limit is 20 "
-        "(10% of its 41 in the journal, but at least 20). None of these was made; all other rows were delivered. Who "
+        "(10% of its 40 in the journal, but at least 20). None of these was made; all other rows were delivered. Who "
         "is absent is found again by the next whole input."
     ) in str(held.error)
     assert "`allow_removals_once: 30`" in str(held.error)
