@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from warehouse import Warehouse
 
 HERE = Path(__file__).parent
 LIST = "CRM people"
+PLANNED = "TARGET_MAILING_MODE=plan"
 SUPPORTERS = "Supporters"
 FAULTS = {"bad_address": 1, "wrong_type": 1, "unknown_property": 1}
 OPTED_OUT_IN_THE_CRM = range(201, 221)
@@ -23,18 +25,23 @@ MOVED_TO_LISBON = range(301, 341)
 class Deliveries:
     """The second part of the story: deliver, deliver changes, deliver everything again, deliver from MPDX."""
 
-    def __init__(self, sandbox: Sandbox, warehouse: Warehouse, project: Project, report: Report, people: int) -> None:
+    def __init__(
+        self, sandbox: Sandbox, warehouse: Warehouse, project: Project, report: Report, *, people: int, output: Path
+    ) -> None:
         self._sandbox = sandbox
         self._warehouse = warehouse
         self._project = project
         self._say = report.say
         self._check = report.check
         self._people = people
+        self._output = output
         self._outcomes: dict[str, Any] = {}
+        self._planned: dict[str, Any] = {}
 
     def __call__(self) -> dict[str, Any]:
-        """Run the target four times; returns the outcomes of each run."""
+        """Plan, then run the target four times; returns the outcomes of each run."""
         self._make_people()
+        self._plan()
         self._deliver_everything()
         self._deliver_changes()
         self._deliver_everything_again()
@@ -45,9 +52,37 @@ class Deliveries:
         self._say(f"a CRM table of {self._people + 1:,} people in PostgreSQL, with some faulty rows")
         self._warehouse.run((HERE / "people.sql").read_text(encoding="utf-8").format(people=self._people))
 
+    def _plan(self) -> None:
+        self._say(
+            f"before the first delivery to Mailjet, a plan of it: {PLANNED} meltano run tap-postgres target-mailing"
+        )
+        self._sandbox.count_from_here()
+        name, value = PLANNED.split("=")
+        self._project.run("plan", "tap-postgres", "target-mailing", **{name: value})
+        calls = self._sandbox.calls()
+        self._check(
+            all(route.startswith("GET ") for route in calls) and LIST not in self._sandbox.lists(),
+            f"{calls.total()} calls, all of them reading; there is still no list {LIST!r}",
+        )
+        self._check(
+            not any(any((self._output / name).iterdir()) for name in ("journal", "rejects")),
+            "there is neither a journal nor a rejects file",
+        )
+        self._planned = json.loads((self._output / "plan.json").read_text(encoding="utf-8"))
+        (contacts,) = (place["contacts"] for place in self._planned["destinations"].values())
+        self._check(
+            contacts.get("removed", 0) == 0,
+            f"it would take nobody off, unsubscribe {contacts['unsubscribed']:,} and add or update "
+            f"{contacts['added_or_updated']:,}",
+        )
+
     def _deliver_everything(self) -> None:
         self._say(f"PostgreSQL -> Mailjet list {LIST!r}: meltano run tap-postgres target-mailing")
         found = self._deliver("deliver")
+        self._check(
+            self._planned["effects"] == found["effects"] and self._planned["rejected"] == found["reasons"],
+            "every number is that of the plan",
+        )
         self._check(
             found["reasons"] == FAULTS and found["superseded"] == 1,
             "a bad address, a wrong type and an unknown property are rejected; the duplicate is superseded",

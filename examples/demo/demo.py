@@ -21,6 +21,7 @@ import warehouse as warehouses
 from delivery import Deliveries
 from extraction import Extractions
 from interrupts import Interrupts
+from mirror import Mirror
 from processes import CommandFailed
 from project import OutcomesMissing, Project
 from report import ClaimFailed, Report, print_summary
@@ -48,7 +49,8 @@ def prepare(output: Path) -> Path:
     for name in ("journal", "rejects", "logs"):
         shutil.rmtree(output / name, ignore_errors=True)
         (output / name).mkdir()
-    (output / "summary.json").unlink(missing_ok=True)
+    for name in ("summary.json", "plan.json", "plan.md"):
+        (output / name).unlink(missing_ok=True)
     return output
 
 
@@ -75,7 +77,9 @@ def run(interrupts: Interrupts, contacts: int, output: Path) -> dict[str, Any]:
         report.say("installing tap-postgres and target-postgres (once)")
         project.install()
         summary = Extractions(sandbox, warehouse, project, report)()
-        summary |= Deliveries(sandbox, warehouse, project, report, min(3000, contacts // 2))()
+        people = min(3000, contacts // 2)
+        summary |= Deliveries(sandbox, warehouse, project, report, people=people, output=output)()
+        summary["deliveries"] |= Mirror(sandbox, warehouse, project, report)()
         summary["seconds"] = report.seconds
     (output / "summary.json").write_text(json.dumps(summary, indent=2), encoding="utf-8")
     return summary

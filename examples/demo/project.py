@@ -8,6 +8,7 @@ import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from interrupts import Interrupts
@@ -44,15 +45,30 @@ class Project:
         """Install tap-postgres and target-postgres, unless they are."""
         self._meltano("install", "install")
 
-    def run(self, name: str, *arguments: str) -> Path:
+    def run(self, name: str, *arguments: str, **settings: str) -> Path:
         """`meltano run`, and the file of what it logged as JSON lines.
+
+        Args:
+            name: of the log.
+            arguments: of the command.
+            settings: environment variables of this command alone, such as TARGET_MAILING_MODE.
 
         Raises:
             CommandFailed: with the log to look at.
         """
-        return self._meltano(name, "run", *arguments)
+        return self._meltano(name, "run", *arguments, settings=settings)
 
-    def _meltano(self, name: str, *arguments: str) -> Path:
+    def run_that_fails(self, name: str, *arguments: str) -> Path:
+        """`meltano run` that has to end with status 1, and the file of what it logged as JSON lines.
+
+        Raises:
+            CommandFailed: it ended otherwise; with the log to look at.
+        """
+        return self._meltano(name, "run", *arguments, expected=1)
+
+    def _meltano(
+        self, name: str, *arguments: str, settings: Mapping[str, str] = MappingProxyType({}), expected: int = 0
+    ) -> Path:
         self._runs += 1
         log = self._logs / f"{self._runs}-{name}.log"
         lines = log.with_suffix(".jsonl")
@@ -65,12 +81,12 @@ class Project:
                 self._interrupts,
                 [str(Path(sys.executable).with_name(command[0])), *command[1:]],
                 output=output,
-                env=self._env,
+                env={**self._env, **settings},
                 cwd=self._folder,
             ) as process,
         ):
             status = process.wait()
-        if status:
+        if status != expected:
             raise CommandFailed(" ".join(command), status, log)
         return lines
 
