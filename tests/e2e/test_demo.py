@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 @pytest.mark.exhaustive
 def test_goes_from_mailjet_to_the_warehouse_and_back(start_demo):
     demo = start_demo()
-    assert demo.wait(seconds=240) == 0, demo.said
+    assert demo.wait(seconds=400) == 0, demo.said
     summary = json.loads((demo.output / "summary.json").read_text(encoding="utf-8"))
 
     first, again = summary["extractions"]
@@ -26,7 +26,11 @@ def test_goes_from_mailjet_to_the_warehouse_and_back(start_demo):
     assert summary["warehouse"]["mailjet_list_signups"] == first["rows"]["sign-ups"] + 3
     assert summary["warehouse"]["mailjet_list_unsubscribes"] == first["rows"]["unsubscribes"] + 5
 
-    everything, changes, everything_again, from_mpdx = summary["deliveries"].values()
+    everything, changes, everything_again, from_mpdx, filled, emptied = summary["deliveries"].values()
+    planned = json.loads((demo.output / "plan.json").read_text(encoding="utf-8"))
+    assert planned["outcomes"]["delivered"] == everything["delivered"]
+    assert filled["delivered"] == 160
+    assert emptied["unchanged"] == 80
     assert from_mpdx["delivered"] > 300
     assert from_mpdx["rejected"] == 0
     assert {table.partition("_")[0] for table in summary["warehouse"]} == {"mailjet", "mpdx", "postgrid", "ses"}
