@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
-import json
 import os
+import shutil
 import signal
 import sqlite3
 
+import psycopg
 import pytest
 
 from mailing_api.errors import WriteRefused
 from mailing_api.http.read_only import ReadOnly
 from mailing_api.mailjet.client import MailjetClient
+from mailing_sandbox.server import Sandbox
 from tests.target.conftest import LIST, people, person, schema, state
-from tests.target.test_command import Command, until
+from tests.target.plan.test_plans import WORLDS, numbers
+from tests.target.plan.worlds import reads, world
+from tests.target.test_command import Command, lines, until
 
 MESSAGES = [schema(), *people(range(3)), state(1)]
 
@@ -101,11 +106,76 @@ def test_a_journal_that_cannot_be_copied_is_told_with_the_remedy(mailjet, monkey
     assert "TMPDIR" in error
 
 
-def test_a_journal_in_postgresql_is_only_read(mailjet, postgresql_url):
-    config = {"journal": postgresql_url, "rejects_path": str(mailjet.folder / "rejects")}
-    assert planned(mailjet, **config).counts() == {"delivered": 3}
-    mailjet.deliver(MESSAGES, **config)
-    assert planned(mailjet, **config).counts() == {"unchanged": 3}
+def test_a_journal_with_a_log_that_sqlite_has_not_merged_is_read_with_it(mailjet, tmp_path):
+    mailjet.deliver(MESSAGES)
+    with contextlib.closing(sqlite3.connect(mailjet.config["journal"])) as journal:
+        journal.execute("PRAGMA wal_autocheckpoint=0")
+        with journal:
+            journal.execute("DELETE FROM contacts")
+            journal.execute("DELETE FROM runs")
+        killed = tmp_path / "killed"
+        killed.mkdir()
+        for file in tmp_path.glob("journal.sqlite*"):
+            shutil.copyfile(file, killed / file.name)
+    assert (killed / "journal.sqlite-wal").stat().st_size
+    assert planned(mailjet, journal=str(killed / "journal.sqlite")).counts() == {"delivered": 3}
+    (killed / "journal.sqlite-wal").unlink()
+    assert planned(mailjet, journal=str(killed / "journal.sqlite")).counts() == {"unchanged": 3}
+
+
+def content(url):
+    """All rows of all tables of a database, by table."""
+    names = "SELECT quote_ident(schemaname) || '.' || quote_ident(tablename) FROM pg_tables WHERE schemaname LIKE %s"
+    with psycopg.connect(url) as connection:
+        tables = [name for (name,) in connection.execute(names, ["target_mailing%"]).fetchall()]
+        return {name: sorted(map(repr, connection.execute(f"SELECT * FROM {name}").fetchall())) for name in tables}
+
+
+@pytest.fixture(scope="module")
+def sandbox():
+    with Sandbox(job_seconds=0.0) as sandbox:
+        yield sandbox
+
+
+#: One of each provider, and of another kind of journal entries, in `make test`; the others in `make test-all`.
+USUAL = {"mailjet-json", "ses-direct", "postgrid-contacts"}
+EACH = [name if name in USUAL else pytest.param(name, marks=pytest.mark.exhaustive) for name in WORLDS]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", EACH)
+def test_a_journal_in_postgresql_is_only_read(sandbox, tmp_path, postgresql_url, name):
+    rows = [(1, 0, "plain", True), (2, 1, "plain", True), (3, 2, "wrong", True), (4, 3, "plain", True)]
+    later = [(1, 1, "plain", True), (2, 2, "plain", False), (3, 3, "deleted", True), (4, 3, "opt-out", False)]
+    config = {"journal": postgresql_url, "rejects_path": str(tmp_path / "rejects"), "jobs_in_flight": 1}
+    with world(name, sandbox, tmp_path) as here:
+        for changes in (rows, rows, later):
+            messages = here.messages(changes)
+            before = content(postgresql_url), here.writes(), here.hashes()
+            plan = here.account.deliver(messages, mode="plan", **config)
+            assert (content(postgresql_url), here.writes(), here.hashes()) == before
+            run = here.account.deliver(messages, **config)
+            assert (plan.error, run.error, plan.states) == (None, None, [])
+            assert numbers(plan) == numbers(run)
+            assert any(content(postgresql_url).values())
+
+
+def test_a_journal_in_postgresql_is_copied_in_a_transaction_that_cannot_write(mailjet, postgresql_url, monkeypatch):
+    mailjet.deliver(MESSAGES, journal=postgresql_url)
+
+    def writes(source, *_):
+        source.exec_driver_sql("CREATE TABLE public.made_by_a_plan (number integer)")
+
+    monkeypatch.setattr("target_mailing.journal.stores._copy_table", writes)
+    assert "cannot be used" in str(mailjet.deliver(MESSAGES, mode="plan", journal=postgresql_url).error)
+
+
+def test_a_role_that_may_only_read_can_plan(mailjet, postgresql_url):
+    mailjet.deliver(MESSAGES, journal=postgresql_url)
+    reads = f"{postgresql_url}{'&' if '?' in postgresql_url else '?'}options=-c%20default_transaction_read_only%3Don"
+    assert mailjet.deliver(MESSAGES, journal=reads).error is not None
+    plan = planned(mailjet, journal=reads)
+    assert (plan.error, plan.counts()) == (None, {"unchanged": 3})
 
 
 @pytest.mark.slow
@@ -120,15 +190,21 @@ def test_the_exit_code_tells_whether_there_is_something_to_do(mailjet, messages)
 
 
 @pytest.mark.slow
-def test_a_signal_leaves_no_copy_of_the_journal(mailjet, tmp_path, monkeypatch):
-    mailjet.deliver(MESSAGES)
+@pytest.mark.parametrize("route", ["auto", "contact"])
+def test_a_signal_in_the_middle_leaves_no_copy_of_the_journal(mailjet, tmp_path, monkeypatch, route):
+    mailjet.deliver([*MESSAGES[:-1], person(9, email="nobody"), state(1)])
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     monkeypatch.setenv("TMPDIR", str(temporary))
-    before = hashes(mailjet.folder)
-    process = Command(mailjet).start("--plan")
-    process.stdin.write(json.dumps(schema()).encode() + b"\n")
+    process = Command(mailjet, route=route, batch_rows=10).start("--plan")
+    files = {path: found for path, found in hashes(mailjet.folder).items() if path.suffix != ".lock"}
+    before = files, len(mailjet.received())
+    mailjet.sandbox.counters.reset()
+    rows = [*people(range(20, 200), email="person0@example.com"), *people(range(200), city="Oslo")]
+    process.stdin.write(lines([schema(), *rows, state(2)]))
     process.stdin.flush()
+    if route == "contact":
+        until(lambda: mailjet.sandbox.counters.total_calls > 40)
     until(lambda: [*temporary.glob("target-mailing-plan-*/journal.sqlite")])
     (folder,) = temporary.glob("target-mailing-plan-*")
     assert folder.stat().st_mode & 0o777 == 0o700
@@ -136,5 +212,6 @@ def test_a_signal_leaves_no_copy_of_the_journal(mailjet, tmp_path, monkeypatch):
     assert process.wait(10) == 128 + signal.SIGTERM
     process.communicate()
     assert [*temporary.glob("target-mailing-plan-*")] == []
-    after = hashes(mailjet.folder)
-    assert {path: after[path] for path in before} == before
+    after = {path: found for path, found in hashes(mailjet.folder).items() if path.suffix != ".lock"}
+    assert (after, len(mailjet.received())) == before
+    assert [call for call in mailjet.sandbox.counters.calls if not reads(call)] == []
