@@ -96,7 +96,6 @@ class ImportList(TargetList):
                 "`postgrid_allow_duplicate_import: true`."
             )
         self._is_checked = True
-        self._is_checked = True
 
     def check_mark(self) -> None:
         """Before imports are taken off the list: check that no other run has begun to replace it.

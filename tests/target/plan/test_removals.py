@@ -92,3 +92,13 @@ def test_contents_that_a_replacement_would_lose_are_planned_as_held(postgrid, pl
     run = postgrid.deliver(few, **config)
     assert "allow_removals_once: 29" in str(run.error)
     assert numbers(run) == numbers(result)
+
+
+def test_a_list_that_another_journal_filled_is_refused_in_a_plan_too(postgrid):  # noqa: F811
+    messages = [households(), household(0), state(1)]
+    assert postgrid.deliver(messages, route="import").error is None
+    other = {"route": "import", "journal": str(postgrid.folder / "other.sqlite")}
+    plan = postgrid.deliver([households(), household(1), state(2)], mode="plan", **other)
+    run = postgrid.deliver([households(), household(1), state(2)], **other)
+    assert "filled with another journal" in str(plan.error)
+    assert str(plan.error) == str(run.error)

@@ -152,8 +152,9 @@ def test_only_the_owner_reads_the_files(plan, tmp_path):
     assert {path.stat().st_mode & 0o777 for path in (tmp_path / "plans").iterdir()} == {0o600}
 
 
-def test_as_many_rows_of_a_kind_are_shown_as_the_setting_says(plan):
-    found, _ = plan(PEOPLE, plan_sample=2)
+@pytest.mark.parametrize("rows", [1, 10])
+def test_as_many_rows_of_a_kind_are_shown_as_the_setting_says(plan, rows):
+    found, _ = plan(PEOPLE, plan_sample=2, batch_rows=rows)
     assert {kind: len(samples) for kind, samples in found["samples"].items()} == {
         "added_or_updated": 2,
         "rejected (bad_address)": 1,

@@ -16,7 +16,10 @@ import pytest
 from mailing_api.errors import WriteRefused
 from mailing_api.http.read_only import ReadOnly
 from mailing_api.mailjet.client import MailjetClient
+from mailing_api.storage import postgres
 from mailing_sandbox.server import Sandbox
+from target_mailing.journal.copied import CopiedStore
+from target_mailing.journal.stores import PostgresStore
 from tests.target.conftest import LIST, people, person, schema, state
 from tests.target.plan.test_plans import WORLDS, numbers
 from tests.target.plan.worlds import reads, world
@@ -123,6 +126,19 @@ def test_a_journal_with_a_log_that_sqlite_has_not_merged_is_read_with_it(mailjet
     assert planned(mailjet, journal=str(killed / "journal.sqlite")).counts() == {"unchanged": 3}
 
 
+def test_a_journal_that_a_run_changes_meanwhile_is_not_planned_with(mailjet, monkeypatch):
+    mailjet.deliver(MESSAGES)
+    copy = shutil.copyfile
+
+    def copy_late(source, to):
+        copy(source, to)
+        os.utime(source, (1, 1))
+
+    monkeypatch.setattr(shutil, "copyfile", copy_late)
+    error = str(mailjet.deliver(MESSAGES, mode="plan").error)
+    assert "changes while it is read, so a run uses it" in error
+
+
 def content(url):
     """All rows of all tables of a database, by table."""
     names = "SELECT quote_ident(schemaname) || '.' || quote_ident(tablename) FROM pg_tables WHERE schemaname LIKE %s"
@@ -164,10 +180,26 @@ def test_a_journal_in_postgresql_is_copied_in_a_transaction_that_cannot_write(ma
     mailjet.deliver(MESSAGES, journal=postgresql_url)
 
     def writes(source, *_):
-        source.exec_driver_sql("CREATE TABLE public.made_by_a_plan (number integer)")
+        source.exec_driver_sql("CREATE TABLE IF NOT EXISTS public.made_by_a_plan (number integer)")
 
     monkeypatch.setattr("target_mailing.journal.stores._copy_table", writes)
     assert "cannot be used" in str(mailjet.deliver(MESSAGES, mode="plan", journal=postgresql_url).error)
+
+
+def test_a_list_is_locked_for_a_plan_by_the_database_of_its_journal_too(mailjet, postgresql_url, monkeypatch):
+    monkeypatch.setattr(postgres, "LOCK_PATIENCE", 0.1)
+    mailjet.deliver(MESSAGES, journal=postgresql_url)
+    with contextlib.ExitStack() as opened:
+        stores = [PostgresStore(postgresql_url, f"pipeline {number}") for number in range(3)]
+        for store in stores:
+            opened.callback(store.close)
+        assert stores[0].hold_list(stores[0].open(), "one") is None
+        for store in stores[1:]:
+            copied = CopiedStore(store)
+            opened.callback(copied.close)
+            connection = copied.open()
+            assert copied.hold_list(connection, "one") is not None
+            assert (copied.hold_list(connection, "other") is None) == (store is stores[1])
 
 
 def test_a_role_that_may_only_read_can_plan(mailjet, postgresql_url):
