@@ -91,6 +91,21 @@ def test_too_many_rejects_end_a_plan_as_they_end_a_run(mailjet):
     assert "max_rejected" in str(plan.error)
 
 
+def test_old_rejects_files_and_a_hash_key_are_left_to_the_delivery(mailjet):
+    mailjet.deliver([*MESSAGES[:-1], person(9, email="nobody"), state(1)])
+    (file,) = (mailjet.folder / "rejects").iterdir()
+    os.utime(file, (1, 1))
+    plan = planned(mailjet, rejects_keep="1d", journal_hash_key="k" * 32)
+    assert file.exists()
+    assert "adopted" not in plan.log
+
+
+def test_without_a_file_no_contact_is_read_for_it(mailjet):
+    mailjet.sandbox.counters.reset()
+    planned(mailjet)
+    assert [call for call in mailjet.sandbox.counters.calls if "{contact}" in call] == []
+
+
 def test_a_journal_that_is_off_is_empty_in_a_plan(mailjet):
     mailjet.deliver(MESSAGES)
     assert planned(mailjet, journal="off").counts() == {"delivered": 3}
