@@ -16,6 +16,9 @@ import pytest
 from mailing_api.errors import WriteRefused
 from mailing_api.http.read_only import ReadOnly
 from mailing_api.mailjet.client import MailjetClient
+from mailing_api.postgrid.client import PostgridClient
+from mailing_api.ses.client import SesClient
+from mailing_api.ses.writer import SesWriter
 from mailing_api.storage import postgres
 from mailing_sandbox.server import Sandbox
 from target_mailing.journal.copied import CopiedStore
@@ -40,15 +43,23 @@ def planned(mailjet, messages=MESSAGES, **config):
     return plan
 
 
-def test_the_client_of_a_plan_refuses_calls_that_may_write(mailjet):
-    gate = ReadOnly()
-    client = MailjetClient(
-        api_key=mailjet.sandbox.api_key, secret_key="-", base_url=mailjet.sandbox.url, gate=gate
-    )  # fmt: skip
-    with pytest.raises(WriteRefused, match="POST /v3/REST/contactslist"):
-        client.create_list("Others")
-    client.close()
-    assert (gate.calls, mailjet.sandbox.counters.total_calls) == (0, 0)
+def test_the_clients_of_a_plan_refuse_calls_that_may_write(mailjet):
+    sandbox, gate = mailjet.sandbox, ReadOnly()
+    keys = {"aws_access_key_id": sandbox.api_key, "aws_secret_access_key": sandbox.secret_key}
+    ses = SesClient(regions=["eu-west-1"], endpoint_url=sandbox.url, gate=gate, **keys)
+    postgrid = PostgridClient(api_key=sandbox.postgrid.test_key, base_url=sandbox.url, gate=gate)
+    client = MailjetClient(api_key=sandbox.api_key, secret_key=sandbox.secret_key, base_url=sandbox.url, gate=gate)
+    calls = [
+        ("POST /v3/REST/contactslist", lambda: client.create_list("Others")),
+        ("CreateContact", lambda: SesWriter(ses, "eu-west-1").create_contact("Readers", "ada@example.com", {})),
+        ("POST /contacts", lambda: postgrid.create_contact(b"{}")),
+    ]
+    for name, call in calls:
+        with pytest.raises(WriteRefused, match=name):
+            call()
+    for one in (client, ses, postgrid):
+        one.close()
+    assert (gate.calls, sandbox.counters.total_calls) == (0, 0)
 
 
 def test_a_plan_knows_what_was_delivered(mailjet):
