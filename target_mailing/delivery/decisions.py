@@ -168,15 +168,16 @@ class Decisions:
         if self.append_only is not None:
             return {}
         before = None if row.key is None or row.is_of_shared_key else facts.email(row.key)
-        formers = self._formers(row, before, facts)
+        # Where the new contact comes first, the former one leaves only after that, so nobody is missing.
+        formers = self._formers(row, before, facts) if self._actions.old_first else []
         moves = [old for old in formers if old.action == self._actions.remove and self._is_on(old, facts)]
         leaving = {old.id: True for old in moves if row.key is None or not self._is_shared(old, row.key, facts)}
         if row.action != self._actions.remove:
-            return leaving if self._actions.old_first or not self._opt_outs.is_withheld(row) else {}
+            return leaving
         own = self._removed_by(row, before, facts)
         if own is None or not self._is_on(own, facts) or self._opt_outs.action_of(own) != own.action:
             return leaving
-        return {**leaving, own.id: False}
+        return leaving if self._never_came(row, before, own, facts) else {**leaving, own.id: False}
 
     def may_leave(self, row: Row, last: int | None, facts: Facts) -> dict[int, bool]:
         """The contacts that a row may take off at most, where rows of its key or contact go before it.
@@ -198,8 +199,17 @@ class Decisions:
         contacts = [self._addresses.former(row, email, self._actions.remove).id for email in emails if email]
         if last:
             contacts.append(last)
-        moved = [contact for contact in contacts if contact != row.id]
+        moved = [contact for contact in contacts if contact != row.id and (removes or self._actions.old_first)]
         return {**{contact: not removes or bool(row.email) for contact in moved}, **leaving}
+
+    def _never_came(self, row: Row, before: str | None, own: Row, facts: Facts) -> bool:
+        """Whether neither key nor contact of a deleted row was delivered, as far as the journal can tell.
+
+        It can where earlier runs delivered the stream. A contact that was removed long ago is unknown, too.
+        """
+        if row.key is None or row.is_of_shared_key or before or facts.possible_addresses(row.key):
+            return False
+        return facts.known(own.id) is None and self._journal.knew_stream(self._destination.name, row.stream)
 
     def _removed_by(self, row: Row, before: str | None, facts: Facts) -> Row | None:
         """The contact that a removal removes, as a row of its own; None if it ends without that."""
@@ -222,7 +232,7 @@ class Decisions:
     def _is_on(old: Row, facts: Facts) -> bool:
         """Whether a contact may be on the list: its removal is not the latest that is known of it."""
         known = facts.known(old.id)
-        return known is None or known.fingerprint != old.fingerprint
+        return known is None or known.fingerprint != old.fingerprint or known.confirmed_at is None
 
     def leaves(self, row: Row, contact: Resource, others: set[bytes] | None, facts: Facts) -> bool:
         """Whether a row only moves its key from a contact to another one, and the contact stays.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
@@ -20,6 +21,8 @@ __all__ = ["Held", "RemovalGuard"]
 
 logger = logging.getLogger("target-mailing.delivery")
 
+#: A key that names nobody: a whole number, or a UUID.
+_NUMBER: Final = re.compile(r"-?[0-9]{1,19}|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 #: Rows with removals that are named in an error.
 _NAMED: Final = 5
 
@@ -229,7 +232,7 @@ class RemovalGuard:
         return f"If the removals are wrong, correct the source; if they are right, {allowed}."
 
     def _part(self, one: _Leaving, rows: Sequence[tuple[str, int, bytes]], absent: Mapping[str, int]) -> str:
-        destination, counts, known = one.queue.destination.name, one.counts, one.known
+        destination, counts, known = _named(one.queue), one.counts, one.known
         kinds = [
             f"{counted(number, 'contact')} would be {what}"
             for number, what in ((counts.removals, "removed"), (counts.moves, "moved to a new address"))
@@ -250,8 +253,15 @@ class RemovalGuard:
         return f"{destination}: {' and '.join(kinds)}{mirrored}{earlier}; the limit is {most}{share}{least}.{first}"
 
     def _row(self, stream: str, line: int, record: bytes) -> str:
-        """A row by its key, or by its line alone where the key may be an address."""
+        """A row by its key, or by its line alone where the key may say who that is."""
         values: Mapping[str, Any] = msgspec.json.decode(record)
-        key = [f"{name} {values[name]}" for name in self.key_columns.get(stream, ()) if name in values]
-        shown = "" if not key or any("@" in one for one in key) else f", {', '.join(key)}"
+        key = {name: str(values[name]) for name in self.key_columns.get(stream, ()) if name in values}
+        is_number = all(map(_NUMBER.fullmatch, key.values()))
+        shown = "".join(f", {name} {value}" for name, value in key.items()) if is_number else ""
         return f"stream {stream!r}, line {line}{shown}"
+
+
+def _named(queue: DestinationQueue) -> str:
+    """A destination, by the lists in the settings, too."""
+    names = ", ".join(map(repr, queue.settings.lists))
+    return f"list {names} ({queue.destination.name})" if names else queue.destination.name

@@ -16,6 +16,8 @@ __all__ = ["RemovalLimit", "allowed_removals", "removal_limit"]
 
 #: Contacts that may always be taken off under a share: of a small list, a share means little.
 _LEAST: Final = 20
+#: A share such as 0.29 is a little less than it says.
+_ROUNDING: Final = 1e-6
 
 
 class RemovalLimit(msgspec.Struct, frozen=True):
@@ -38,7 +40,7 @@ class RemovalLimit(msgspec.Struct, frozen=True):
         """How many contacts may leave where the journal knows so many."""
         if self.count is not None:
             return self.count
-        return max(_LEAST, int(self.share * known)) if self.share else 0
+        return max(_LEAST, int(self.share * known + _ROUNDING)) if self.share else 0
 
     def is_exceeded(self, counts: Counts, known: int) -> bool:
         """Whether removals, or moved keys, are too many; those of the last day count, too."""

@@ -147,8 +147,10 @@ class Removals:
     def _opts_out(self, row: Row) -> bool:
         """Whether a row says that its contact opted out of all that is there, which nothing holds back."""
         actions = self._actions
-        if self._by_list is not None or row.is_absent:
+        if row.is_absent:
             return False
+        if self._by_list is not None:
+            return {*self._by_list.actions_on_lists(row.contact.content).values()} == {actions.unsubscribe}
         is_less = is_obeyed(actions, row.action) and row.action != actions.remove
         return is_less or (bool(actions.decline) and row.action == actions.decline)
 

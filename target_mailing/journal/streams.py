@@ -37,11 +37,17 @@ class JournalStreams:
             if row.forgot:
                 self._forgot[row.destination] = self._forgot.get(row.destination, 0) | 1 << row.number
 
+        self._earlier = frozenset(self._bits)
+
     def bits(self, destination: str) -> Mapping[str, int]:
         """The bit of each stream of a destination, by its name in the input; 0 for "", a row of an earlier run."""
         if destination not in self._by_name:
             self._by_name[destination] = _Bits(self, destination)
         return self._by_name[destination]
+
+    def was_there(self, destination: str, stream: str) -> bool:
+        """Whether an earlier run brought rows of a stream to a destination."""
+        return self._id(destination, stream) in self._earlier
 
     def all_bits(self, destination: str) -> int:
         """The bits of all streams of a destination."""

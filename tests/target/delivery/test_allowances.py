@@ -39,7 +39,7 @@ class Queue:
     """Who waits to leave a list, and by which allowance they may; also the queue's `removals`."""
 
     def __init__(self, name: str, leaving: set[int], counts) -> None:
-        self.destination = SimpleNamespace(name=name)
+        self.destination, self.settings = SimpleNamespace(name=name), SimpleNamespace(lists=())
         self.removals = self
         self.waiting = sorted(leaving)
         self.is_waiting = bool(leaving)

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import sqlite3
+import time
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
 from target_mailing.delivery.errors import TooManyRemovalsError
-from tests.target.conftest import people, person, schema, state
+from target_mailing.journal.journal import Journal
+from target_mailing.journal.stores import FileStore
+from tests.target.conftest import COLUMNS, people, person, schema, state
 
 OTHER = "Summer readers"
+GONE = {"_sdc_deleted_at": "2026-01-01T00:00:00Z"}
 
 
 def gone(numbers, *, stream="people"):
@@ -45,6 +51,7 @@ def test_p9_beyond_the_limit_nobody_is_removed_and_all_other_rows_are_delivered(
     assert result.states == [2]
     assert numbers_on(readers) == {*range(60), 99}
     message = str(result.error)
+    assert "Setting `max_removals`: list 'Spring readers' (mailjet:" in message
     assert "21 contacts would be removed; the limit is 20 (10% of its 60 in the journal, but at least 20)." in message
     assert "stream 'people', line 3, id 0; " in message
     assert "`allow_removals_once: 21`" in message
@@ -212,3 +219,44 @@ def test_a_wrong_limit_is_refused(mailjet, value):
 @pytest.mark.parametrize("value", [0, -1])
 def test_a_wrong_allowance_is_refused(mailjet, value):
     assert "allow_removals_once" in str(mailjet.deliver([schema()], allow_removals_once=value).error)
+
+
+def test_p9_whom_a_run_adds_do_not_let_more_people_leave(readers):
+    result = readers.deliver([schema(), *people(range(60, 400)), *gone(range(21)), state(2)], batch_rows=200)
+    assert "the limit is 20 (10% of its 60 in the journal, but at least 20)" in str(result.error)
+    assert numbers_on(readers) == {*range(400)}
+
+
+def test_p9_rows_of_people_who_left_long_ago_or_never_came_do_not_count(readers):
+    table = [schema(), *people(range(60, 100), _sdc_deleted_at="2026-01-01T00:00:00Z"), *gone(range(100, 130))]
+    assert readers.deliver([*table, *gone(range(15)), state(2)]).states == [2]
+    with closing(Journal(FileStore(Path(readers.config["journal"])))) as journal:
+        journal.retention.forget_before(time.time() + 1)
+    a_day_later(readers)
+    assert readers.deliver([*table, *gone(range(15)), *gone(range(15, 35)), state(3)]).states == [3]
+    # A journal that does not know the stream cannot tell.
+    held = readers.deliver([*table, state(4)], journal=str(readers.folder / "other.sqlite"))
+    assert "40 contacts would be removed" in str(held.error)
+
+
+def test_p5_two_opt_outs_of_one_address_behind_a_removal_go(readers):
+    out = people([0, 0], subscription_status="unsubscribed")
+    out += people([0], id=70, subscription_status="unsubscribed")
+    result = readers.deliver([schema(), *gone([0]), *out, state(2)], max_removals=0)
+    assert "1 contact would be removed; the limit is 0." in str(result.error)
+    assert (readers.statuses()["person0@example.com"], result.states) == ("unsubscribed", [])
+
+
+@pytest.mark.parametrize(
+    ("key", "shown"),
+    [
+        ("7", ", code 7"), ("0b8f5d1e-7f2a-4c11-9d3e-5a1f0c9b7e21", ", code 0b8f5d1e-7f2a-4c11-9d3e-5a1f0c9b7e21"),
+        ("ada%40example.com", ""), ("ada\uff20example.com", ""), ("+44 20 7946 0958", ""), ("Ada Lovelace", ""),
+        ("7" * 500, ""),
+    ],
+)  # fmt: skip
+def test_p7_a_key_is_in_the_error_only_if_it_names_nobody(mailjet, key, shown):
+    table = schema(columns=COLUMNS | {"code": {"type": "string"}}, keys=["code"])
+    mailjet.deliver([table, person(1, code=key), state(1)])
+    result = mailjet.deliver([table, person(1, code=key, **GONE), state(2)], max_removals=0)
+    assert f"The first: stream 'people', line 2{shown}. None" in str(result.error)
