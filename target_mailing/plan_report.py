@@ -122,7 +122,8 @@ class PlanReport:
     def _at(self, destination: str, tally: Tally) -> dict[str, Any]:
         """What a delivery would do at one destination."""
         contacts = _in_order(self._foresight.contacts.get(destination, {}))
-        numbers = {"contacts": contacts, "jobs": self._foresight.jobs[destination]}
+        numbers: dict[str, Any] = {"contacts": contacts, "jobs": self._foresight.jobs[destination]}
+        numbers["replaced"] = self._guard.replaced_contacts.get(destination, 0)
         if (held := self._guard.held.get(destination)) is not None:
             numbers["held"] = {name: getattr(held, name) for name in _OF_HELD}
         return {"lists": self._router.lists_of(destination), **_numbers(tally), **numbers}
@@ -173,6 +174,8 @@ def _without_rows(found: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
     """Contacts that no row of their own takes off."""
     if former := found["former_addresses_removed"]:
         yield "former addresses removed, besides", former
+    if replaced := found.get("replaced"):
+        yield "earlier contents removed, besides", replaced
     for outcome, words in _ABSENT.items():
         if absent := found["absent"][str(outcome)]:
             yield words, absent

@@ -86,6 +86,8 @@ class RemovalGuard:
         self.most_shown = most_shown
         #: By destination, what may not be done.
         self.held: dict[str, Held] = {}
+        #: By destination, earlier contents that may leave.
+        self.replaced_contacts: dict[str, int] = {}
         self._journal = journal
         self._limit = limit
         self._allowance = Allowance(journal, allowed)
@@ -180,6 +182,7 @@ class RemovalGuard:
     def _open(self, one: _Leaving, allowance: int) -> None:
         if one.is_contents:
             self._replaced[one.queue] = allowance
+            self.replaced_contacts[one.queue.destination.name] = one.counts.now
         else:
             one.queue.removals.open(allowance)
 

@@ -8,7 +8,8 @@ from typing import Any
 from mailing_api.errors import ConfigurationError
 from mailing_api.postgrid.client import PostgridClient
 from mailing_api.settings import lookup
-from target_mailing.declared_settings import NO_JOURNAL
+from target_mailing.declared_settings import NO_JOURNAL, value_of
+from target_mailing.delivery.removal_limit import removal_limit
 from target_mailing.destination import Destination
 from target_mailing.postgrid.contacts_destination import MAX_ROWS, ContactsDestination
 from target_mailing.postgrid.file_links import Links
@@ -33,6 +34,7 @@ class PostgridAccount(Account):
         self._delete_old = bool(lookup(DELETE_OLD, config))
         self._replace = bool(lookup(REPLACE, config))
         self._allow_duplicates = bool(lookup(ALLOW_DUPLICATES, config))
+        self._is_limited = not removal_limit(value_of("max_removals", config)).is_unlimited
         self._has_journal = config.get("journal") != NO_JOURNAL
         self._reserved = ReservedContacts()
         self.label = client.account
@@ -91,6 +93,7 @@ class PostgridAccount(Account):
             identifier,
             replace=self._replace,
             allow_duplicates=self._allow_duplicates,
+            is_limited=self._is_limited,
             create=settings.create_list,
             dry_run=dry_run,
         )

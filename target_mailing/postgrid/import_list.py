@@ -8,7 +8,7 @@ from typing import Final
 
 from mailing_api.errors import ConfigurationError
 from mailing_api.postgrid.client import PostgridClient
-from target_mailing.postgrid.list import TargetList
+from target_mailing.postgrid.list import SEVERAL, TargetList
 
 __all__ = ["ImportList"]
 
@@ -27,6 +27,7 @@ class ImportList(TargetList):
         *,
         replace: bool,
         allow_duplicates: bool,
+        is_limited: bool,
         create: bool,
         dry_run: bool,
     ) -> None:
@@ -37,6 +38,7 @@ class ImportList(TargetList):
             identifier: ID or description.
             replace: contacts of earlier runs leave.
             allow_duplicates: fill it although another journal knows its contacts.
+            is_limited: not all contacts of earlier runs may leave at once.
             create: create it if no list has that description.
             dry_run: do not create it yet.
 
@@ -48,6 +50,9 @@ class ImportList(TargetList):
         self.run_name = secrets.token_hex(8)
         self.replaces = replace
         self._allow_duplicates = allow_duplicates
+        self._is_limited = is_limited
+        #: Whether no other journal filled the list, once that is checked.
+        self._is_known = True
         self._began = time.time()
         self._is_checked = self._is_marked = False
         if self.metadata.get(_REPLACING) and not replace:
@@ -79,7 +84,8 @@ class ImportList(TargetList):
             return
         self.check(journal)
         if self.replaces:
-            self.mark(journal, {_REPLACING: self.run_name})
+            # Until the others' contacts have left, the list is known to no journal.
+            self.mark(journal if self._is_known else SEVERAL, {_REPLACING: self.run_name})
         else:
             self.is_known_to(journal)
         self._is_marked = True
@@ -88,7 +94,14 @@ class ImportList(TargetList):
         """Check that this journal may fill the list, which may not exist yet; arguments and errors as for `admit`."""
         if self._is_checked or not self.id:
             return
-        if not (self.replaces or self._allow_duplicates or self.belongs_to(journal)):
+        self._is_known = self.belongs_to(journal)
+        if self.replaces and self._is_limited and not self._is_known:
+            raise ConfigurationError(
+                "Setting `postgrid_replace`: the list was filled with another journal, so it is unknown how many "
+                "contacts would leave. Use the other journal if it was the only one, or let all of them leave with "
+                "`max_removals: 100%` for one run."
+            )
+        if not (self.replaces or self._allow_duplicates or self._is_known):
             raise ConfigurationError(
                 "Setting `journal`: the list was filled with another journal, so this one does not know all contacts "
                 "on it, and a contact that is sent again would get two letters. Use the other journal if it was the "

@@ -9,7 +9,7 @@ from mailing_api.errors import ConfigurationError, NotFound, PermissionDenied, R
 from mailing_api.postgrid.client import MailingList, PostgridClient
 from mailing_api.suggestions import did_you_mean
 
-__all__ = ["TargetList"]
+__all__ = ["SEVERAL", "TargetList"]
 
 #: The routes that fill a list.
 _ROUTES: Final = ("contacts", "import")
@@ -18,7 +18,7 @@ _ROUTE: Final = "target_mailing_route"
 _JOURNAL: Final = "target_mailing_journal"
 #: Values of the journal's key: a journal that ended with its run, and several journals.
 _NONE: Final = "none"
-_SEVERAL: Final = "several"
+SEVERAL: Final = "several"
 
 
 class TargetList:
@@ -82,8 +82,8 @@ class TargetList:
         owner = self.read().metadata.get(_JOURNAL)
         if owner is None:
             self.mark(journal, {})
-        elif owner != journal and owner not in {_NONE, _SEVERAL}:
-            self.mark(_SEVERAL, {})
+        elif owner != journal and owner not in {_NONE, SEVERAL}:
+            self.mark(SEVERAL, {})
         return owner in {None, journal}
 
     def mark(self, journal: str, marks: Mapping[str, str]) -> None:

@@ -79,7 +79,7 @@ def test_rows_that_are_held_are_shown_whole_on_request_only(mailjet, plan, tmp_p
     assert "email: 'person0@example.com'" in (tmp_path / "plan.md").read_text()
 
 
-def test_contents_that_a_replacement_would_lose_are_planned_as_held(postgrid, plan):  # noqa: F811
+def test_contents_that_a_replacement_would_lose_are_planned(postgrid, plan, tmp_path):  # noqa: F811
     config = {"route": "import", "postgrid_replace": True}
     messages = [households(), *map(household, range(30)), state(1)]
     assert postgrid.deliver(messages, **config).error is None
@@ -92,6 +92,11 @@ def test_contents_that_a_replacement_would_lose_are_planned_as_held(postgrid, pl
     run = postgrid.deliver(few, **config)
     assert "allow_removals_once: 29" in str(run.error)
     assert numbers(run) == numbers(result)
+    most = [households(), *map(household, range(15, 40)), state(2)]
+    result, found = plan(most, postgrid, **config)
+    assert (result.error, held(found)) == (None, [None])
+    assert [there["replaced"] for there in found["destinations"].values()] == [15]
+    assert "| earlier contents removed, besides | 15 |" in (tmp_path / "plan.md").read_text()
 
 
 def test_a_list_that_another_journal_filled_is_refused_in_a_plan_too(postgrid):  # noqa: F811

@@ -388,8 +388,12 @@ def test_p9_a_list_that_another_journal_filled_is_refused_unless_told_or_replace
     assert "another journal" in str(result.error)
     assert result.states == []
     assert streets(by_import) == ["0 Mill Lane"]
-    assert replace(by_import, rows(0, 1), **other).error is None
+    refused = replace(by_import, rows(0, 1), **other)
+    assert "unknown how many contacts would leave" in str(refused.error)
+    assert streets(by_import) == ["0 Mill Lane"]
+    assert replace(by_import, rows(0, 1), **other, max_removals="100%").error is None
     assert streets(by_import) == ["0 Mill Lane", "1 Mill Lane"]
+    assert replace(by_import, rows(0, 1), **other).error is None
     assert by_import.deliver(rows(2), **other).counts() == {"delivered": 1}
     assert by_import.deliver(rows(3)).error is not None
     assert by_import.deliver(rows(3), postgrid_allow_duplicate_import=True).counts() == {"delivered": 1}
@@ -402,7 +406,10 @@ def test_p9_a_list_that_several_journals_filled_is_known_to_none_of_them(by_impo
     refused = by_import.deliver(rows(1, 2))
     assert "another journal" in str(refused.error)
     assert streets(by_import) == ["1 Mill Lane", "2 Mill Lane"]
-    assert replace(by_import, rows(1, 2)).error is None
+    by_import.sandbox.postgrid.plan_jobs([{}, {"errors": ["internal_service_error"]}])
+    assert replace(by_import, rows(1, 2), max_removals="100%").error is not None
+    assert "unknown how many contacts would leave" in str(replace(by_import, rows(1, 2)).error)
+    assert replace(by_import, rows(1, 2), max_removals="100%").error is None
     assert by_import.deliver(rows(2, 3)).counts() == {"unchanged": 1, "delivered": 1}
     assert streets(by_import) == ["1 Mill Lane", "2 Mill Lane", "3 Mill Lane"]
 
@@ -410,11 +417,12 @@ def test_p9_a_list_that_several_journals_filled_is_known_to_none_of_them(by_impo
 def test_p1_of_two_runs_that_replace_a_list_at_once_the_later_does(by_import, monkeypatch):
     replace(by_import, rows(1))
     hold = by_import.sandbox.faults.add(kind="hold", method="GET", path=f"{ROOT}/mailing_list_imports", times=1)
-    earlier = {"journal": str(by_import.folder / "earlier.sqlite"), "postgrid_replace": True}
+    both = {"postgrid_replace": True, "max_removals": "100%"}
+    earlier = {"journal": str(by_import.folder / "earlier.sqlite"), **both}
     thread, results = start(by_import, rows(1, 2), **earlier)
     hold.wait_until_held(timeout=30)
     monkeypatch.setenv("XDG_STATE_HOME", str(by_import.folder / "another machine"))  # where locks are not shared
-    later = {"journal": str(by_import.folder / "later.sqlite"), "postgrid_replace": True}
+    later = {"journal": str(by_import.folder / "later.sqlite"), **both}
     assert by_import.deliver(rows(1, 3), **later).error is None
     hold.release()
     thread.join()
@@ -459,7 +467,10 @@ def test_p7_no_address_no_key_and_no_signature_in_log_or_journal(by_import):
     assert naming.endswith(f", {LIST!r} (addnoforce)")
 
 
-def test_p9_not_more_than_allowed_leave_with_the_earlier_contents(by_import):
+@pytest.mark.parametrize("journal", ["sqlite", "postgresql"])
+def test_p9_not_more_than_allowed_leave_with_the_earlier_contents(by_import, request, journal):
+    if journal == "postgresql":
+        by_import.config["journal"] = request.getfixturevalue("postgresql_url")
     assert by_import.deliver(rows(*range(60))).error is None
     result = replace(by_import, [households(), *map(household, range(39)), state(2)])
     assert "21 contacts would be removed; the limit is 20 (10% of its 60 in the journal, but at least 20)." in str(
