@@ -262,7 +262,9 @@ def test_the_column_of_the_count_is_no_property(mirror):
     assert "total" not in mirror.members()["person1@example.com"].get("properties", {})
 
 
-def test_people_leave_when_all_others_have_ended(mirror):
+@pytest.mark.parametrize("limit", ["10%", "100%"])
+def test_people_leave_when_all_others_have_ended(mirror, limit):
+    mirror.config["max_removals"] = limit
     mirror.deliver([table(), *rows([1, 2, 3]), state(1)])
     result = mirror.deliver([table(), *rows([1, 9]), state(2)])
     text = result.log
