@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from mailing_api.addresses import fold_addresses, odd_addresses, other_spelling
+from mailing_api.addresses import fold_addresses
 from mailing_api.errors import ConfigurationError
 from mailing_api.suggestions import did_you_mean
 from target_mailing.contacts.consent import Withheld, decide, is_obeyed
@@ -249,9 +249,7 @@ class Stream:
         keys = [key for key in self._key.of(values) if isinstance(key, bytes)]
         emails = [] if self._destination.fields.identify is not None else [*map(self._mapping.address_in, values)]
         addresses = [email for email in emails if email]
-        # A mailbox may be on the list under the other spelling of its address.
-        others = [other for email in odd_addresses(addresses) if (other := other_spelling(email)) is not None]
-        contacts = [*self._contact_ids(fold_addresses([*addresses, *others]))]
+        contacts = [*self._contact_ids(fold_addresses(addresses))]
         if len(keys) == len(values) or (emails and all(emails)):
             return contacts, keys, 0
         named = [isinstance(key, bytes) for key in self._key.of(values)]

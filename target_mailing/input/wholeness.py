@@ -12,7 +12,8 @@ is not whole unless something proves it:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, Final
 
@@ -24,9 +25,13 @@ __all__ = ["Proof", "Verdict", "Wholeness"]
 _POSITIONS: Final = frozenset(
     {
         "replication_key", "replication_key_value", "replication_key_signpost", "lsn", "log_file", "log_pos", "gtid",
-        "scn", "xmin", "current_log_version", "token", "oplog_ts_time",
+        "scn", "current_log_version", "token", "oplog_ts_time", "shard_seq_numbers", "modified_since",
     }
 )  # fmt: skip
+#: What it has while a stream is read in full, until its last row came.
+_PARTS: Final = frozenset({"xmin", "max_pk_values", "last_pk_fetched", "last_evaluated_key"})
+#: How the time begins up to which a stream was read, whatever the column is called.
+_DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 class Proof(StrEnum):
@@ -86,6 +91,9 @@ class Wholeness:
         self._since_state: set[str] = set()
         #: Names in STATEs that have a position from which an earlier run was to be continued.
         self._replicated: set[str] = set()
+        #: Names in the last STATE of which it says that they were read in part; and those that such a part began with.
+        self._in_part: set[str] = set()
+        self._resumed: set[str] = set()
 
     def schema(self, stream: str, bookmarks: Sequence[str]) -> None:
         """A SCHEMA came, which names these columns as those by which the stream is replicated."""
@@ -133,9 +141,14 @@ class Wholeness:
         self._has_state = True
         self._since_state.clear()
         bookmarks = value.get("bookmarks")
-        for stream, position in bookmarks.items() if isinstance(bookmarks, Mapping) else ():
-            if isinstance(position, Mapping) and any(position.get(name) is not None for name in _POSITIONS):
-                self._replicated.add(str(stream))
+        self._in_part.clear()
+        for name, position in bookmarks.items() if isinstance(bookmarks, Mapping) else ():
+            if _holds(position, _POSITIONS) or _has_date(position):
+                self._replicated.add(name)
+            elif _holds(position, _PARTS):
+                self._in_part.add(name)
+                if not any(one.rows for stream, one in self._streams.items() if _is_of(stream, name)):
+                    self._resumed.add(name)
         if isinstance(end, Mapping) and isinstance(stream := end.get("stream"), str):
             self._of(stream).told = _number(end.get("rows"))
 
@@ -157,9 +170,10 @@ class Wholeness:
         """Why what came is not whole, whatever proves it; "" for no reason."""
         if self._unreadable:
             return "a line of the input cannot be read"
-        if any(name.endswith(stream) or stream.endswith(name) for name in self._replicated):
-            # In a STATE the name may have the tap's own before it, such as the schema's.
+        if any(_is_of(stream, name) for name in self._replicated):
             return "its STATE has a replication key or a position, so only what changed comes"
+        if any(_is_of(stream, name) for name in self._in_part | self._resumed):
+            return "its STATE says that it was read in part"
         return "; ".join(one.reasons)
 
     def _proof(
@@ -193,6 +207,26 @@ class Wholeness:
 
     def _of(self, stream: str) -> _StreamInput:
         return self._streams.setdefault(stream, _StreamInput())
+
+
+def _is_of(stream: str, name: str) -> bool:
+    """Whether a name in a STATE may be that of a stream: the tap's own may be before it, such as the schema's."""
+    return name.endswith(stream) or stream.endswith(name)
+
+
+def _holds(position: Any, names: Collection[str]) -> bool:
+    """Whether one of these members is there, and not null, at any depth."""
+    if isinstance(position, Mapping):
+        return any((name in names and value is not None) or _holds(value, names) for name, value in position.items())
+    return isinstance(position, list) and any(_holds(value, names) for value in position)
+
+
+def _has_date(position: Any) -> bool:
+    if isinstance(position, Mapping):
+        return any(map(_has_date, position.values()))
+    if isinstance(position, list):
+        return any(map(_has_date, position))
+    return isinstance(position, str) and _DATE.match(position) is not None
 
 
 def _by_count(one: _StreamInput) -> tuple[Proof | None, str]:

@@ -146,3 +146,19 @@ def test_the_end_that_our_own_tap_tells_is_proof_and_a_part_of_it_is_not(mailjet
     assert {*mailjet.members()} == emails(1, 2, 3, 4, 5)
     whole = deliver(mailjet, lines)
     assert (whole.error, {*mailjet.members()}) == (None, emails(1, 3, 5))
+
+
+def test_a_table_whose_state_is_written_in_the_middle_is_whole_at_its_end(mailjet, tmp_path, environments, crm):
+    many = "SELECT n, 'reader' || n || '@example.com', 'Reader ' || n, true FROM generate_series(6, 10020) n"
+    crm.run(f"INSERT INTO crm.customers {many}")
+    tap = pipelinewise(tmp_path, environments, crm, "customers")
+    assert deliver(mailjet, tap.read()).error is None
+    assert len(mailjet.members()) == 10_020
+    crm.run("DELETE FROM crm.customers WHERE id IN (2, 4)")
+    lines = tap.read()
+    values = [message["value"] for line in lines if (message := json.loads(line))["type"] == "STATE"]
+    places = [place.get("xmin") for value in values for place in value["bookmarks"].values()]
+    assert any(places)
+    assert places[-1] is None
+    whole = deliver(mailjet, lines)
+    assert (whole.error, whole.outcomes["absent_delivered"]) == (None, 2)

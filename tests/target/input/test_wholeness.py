@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -79,6 +80,34 @@ def test_nothing_proves_an_input_that_is_refuted(kinds, many):
         for counts in (True, False):
             assert judged(messages, counts=counts, is_word=True).proof is None
     assert judged([*rows, *proofs]).proof is Proof.END
+
+
+POSITIONS = [
+    {"replication_key": "id"},
+    {"partitions": [{"context": {"account": 1}, "replication_key_value": 5}]},
+    {"updated_at": "2026-03-05T09:41:07Z"},
+    "2026-03-05",
+    {"lsn": 5},
+]
+
+
+@pytest.mark.parametrize("position", POSITIONS)
+@pytest.mark.parametrize("name", ["people", "public-people"])
+def test_a_stream_that_its_state_places_somewhere_is_not_whole(position, name):
+    state = ("state", {"bookmarks": {"others": {"version": 5}, name: position}})
+    for messages in ([state, *row(), *row(), END], [*row(), state, *row(), END], [*row(), *row(), END, state]):
+        assert judged(messages, is_word=True).proof is None
+
+
+@pytest.mark.parametrize("part", [{"xmin": 5}, {"max_pk_values": {"id": 9}, "last_pk_fetched": {"id": 4}}])
+def test_a_table_that_its_state_calls_a_part_is_whole_only_after_a_state_that_does_not(part):
+    middle = ("state", {"bookmarks": {"public-people": {"version": 7, **part}}})
+    over = ("state", {"bookmarks": {"public-people": {"version": 7, **dict.fromkeys(part)}}})
+    rows = [*row(7), middle, *row(7), ("activated", "people", 7)]
+    assert judged([*rows, over]).proof is Proof.VERSION
+    assert judged(rows).proof is None
+    assert judged([middle, *rows, over]).proof is None
+    assert judged([*rows, over, middle], is_word=True).proof is None
 
 
 def test_a_position_that_is_null_is_none():
