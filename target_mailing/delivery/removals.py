@@ -149,7 +149,7 @@ class Removals:
         actions = self._actions
         if row.is_absent:
             return False
-        if self._by_list is not None:
+        if self._by_list is not None and row.email:
             return {*self._by_list.actions_on_lists(row.contact.content).values()} == {actions.unsubscribe}
         is_less = is_obeyed(actions, row.action) and row.action != actions.remove
         return is_less or (bool(actions.decline) and row.action == actions.decline)
@@ -159,7 +159,9 @@ class Removals:
         if self._opts_out(row):
             return row
         contact = row.contact
-        if row.is_absent or self._by_list is None or not (content := self._by_list.only_opt_outs(contact.content)):
+        if row.is_absent or not row.email or self._by_list is None:
+            return None
+        if not (content := self._by_list.only_opt_outs(contact.content)):
             return None
         # It settles no line and tells nothing of its key, for the row comes again.
         row.line, row.raw, row.key, row.drops_key = 0, b"", None, False

@@ -526,3 +526,15 @@ def test_p5_an_opt_out_of_a_list_goes_where_nobody_may_be_removed(contacts):
     assert contacts.deliver([table(), *rows, state(2)]).states == [2]
     assert contacts.statuses("Firms") == {}
     assert contacts.members(LIST)["person2@example.com"]["properties"]["city"] == "Nice"
+
+
+def test_p5_opt_outs_of_keys_go_where_nobody_may_be_removed(contacts):
+    assert contacts.deliver([schema(), *people(range(4)), state(1)]).states == [1]
+    rows = [{"id": 0, **GONE}, {"id": 1, **GONE, "subscription_status": "unsubscribed"}, {"id": 2, **GONE}]
+    lines = [{"type": "RECORD", "stream": "people", "record": row} for row in rows]
+    lines += [person(2, subscription_status="unsubscribed"), person(2, subscription_status="unsubscribed")]
+    result = contacts.deliver([schema(), *lines, state(2)], max_removals=0)
+    assert "2 contacts would be removed; the limit is 0." in str(result.error)
+    assert result.states == []
+    statuses = [contacts.statuses()[f"person{number}@example.com"] for number in range(4)]
+    assert statuses == ["subscribed", "unsubscribed", "unsubscribed", "subscribed"]
