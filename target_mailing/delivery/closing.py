@@ -83,8 +83,7 @@ class Closing:
         elif isinstance(destination, AppendOnlyDestination) and batch.action != destination.actions.ask:
             at = self._began - 1.0 if batch.recovered else time.time()
             for rows in (possible, delivered):
-                contacts = [row.id for row in rows if row.id]
-                self._removals.contents.hold(contacts, self._id(queue), at=at, is_certain=rows is delivered)
+                self._removals.contents.hold(rows, self._id(queue), at=at, is_certain=rows is delivered)
             if queue in self._open and not batch.recovered:
                 self._open[queue] |= bool(delivered)
 

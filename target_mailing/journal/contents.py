@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from typing import Final
 
 import sqlalchemy as sa
 
@@ -11,8 +12,12 @@ from target_mailing.journal import tables
 from target_mailing.journal.meta import JournalMeta
 from target_mailing.journal.statements import replace_rows, select_in
 from target_mailing.journal.streams import UNKNOWN
+from target_mailing.row import Row
 
 __all__ = ["JournalContents"]
+
+#: Of the hash of a key, what tells it from others.
+_KEY_BYTES: Final = 8
 
 
 class JournalContents:
@@ -26,30 +31,36 @@ class JournalContents:
         self._meta = meta
         self._transaction = transaction
 
-    def hold(self, contacts: Sequence[int], destination: int, *, at: float, is_certain: bool = True) -> None:
-        """Note contacts of a destination (its hash).
+    def hold(self, rows: Sequence[Row], destination: int, *, at: float, is_certain: bool = True) -> None:
+        """Note the contacts of rows at a destination (its hash).
 
         Args:
-            contacts: that were delivered.
+            rows: that were delivered.
             destination: where.
             at: when (Unix seconds).
             is_certain: whether they have certainly arrived: else, what is known of them stays.
         """
-        table = tables.contents
+        table, keys = tables.contents, {row.id: row.key for row in rows if row.id}
         with self._transaction():
-            since = {
-                row.contact: row.since
-                for row in select_in(self._connection, sa.select(table), table.c.contact, contacts)
-            }
-            rows = [
-                {"contact": contact, "destination": destination, "since": since.get(contact, at), "at": at}
-                for contact in dict.fromkeys(contacts)
+            known = select_in(self._connection, sa.select(table), table.c.contact, [*keys])
+            since = {one.contact: one.since for one in known}
+            held = [
+                {
+                    "contact": contact,
+                    "destination": destination,
+                    "key": None if key is None else int.from_bytes(key[:_KEY_BYTES], "big", signed=True),
+                    "since": since.get(contact, at),
+                    "at": at,
+                }
+                for contact, key in keys.items()
                 if is_certain or contact not in since
             ]
-            replace_rows(self._connection, table, rows)
+            replace_rows(self._connection, table, held)
 
     def expect(self, destination: int, before: float, expected: sa.Table) -> int:
         """Put those that have not come again since this moment (Unix seconds) into a table of expected removals.
+
+        Those that came again with other content, under the same key, are not among them.
 
         Until the contents were replaced once, contacts whose streams are not known are taken to be here: those of
         versions that noted no contents.
@@ -61,7 +72,11 @@ class JournalContents:
         is_unknown = contacts.streams.bitwise_and(UNKNOWN) == UNKNOWN
         is_unnoted = is_unknown & contacts.id.not_in(sa.select(contents.contact))
         of, no_move, here = sa.literal(destination), sa.literal(0), contents.destination == destination
-        old = sa.select(contents.contact, of, no_move).where(here, contents.at < before)
+        new = (
+            sa.select(contents.key).where(here, contents.at >= before, contents.key.is_not(None)).distinct().subquery()
+        )
+        old = sa.select(contents.contact, of, no_move).where(here, contents.at < before, new.c.key.is_(None))
+        old = old.select_from(sa.outerjoin(tables.contents, new, new.c.key == contents.key))
         with self._transaction():
             self._connection.execute(sa.insert(expected).from_select([*expected.c.keys()], old))
             noted = self._count(contents.contact, here, contents.since < before)

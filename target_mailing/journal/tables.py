@@ -165,9 +165,10 @@ contents = sa.Table(
     "contents",
     metadata,
     # Contacts of destinations that are replaced as a whole: the keyed hashes of destination and address, and of the
-    # destination, and when each was first and last delivered.
+    # destination, the key that brought it (64 bits of its hash), and when each was first and last delivered.
     sa.Column("contact", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("destination", sa.BigInteger, nullable=False),
+    sa.Column("key", sa.BigInteger),
     sa.Column("since", sa.Float, nullable=False),
     sa.Column("at", sa.Float, nullable=False),
     sqlite_with_rowid=False,

@@ -567,7 +567,7 @@ def test_p9_whoever_arrived_with_a_batch_of_an_earlier_run_is_counted_when_they_
     if resumes:
         assert by_import.deliver(rows(*range(60))).counts() == {"unchanged": 60}
     result = replace(by_import, [households(), household(7, name="Other"), state(2)])
-    assert "60 contacts would be removed" in str(result.error)
+    assert "59 contacts would be removed" in str(result.error)
     assert len(people(by_import)) == 61
 
 
@@ -575,3 +575,11 @@ def test_p9_the_share_is_of_whoever_was_on_the_list_before(by_import):
     assert by_import.deliver(rows(*range(60))).error is None
     result = replace(by_import, rows(*range(100, 400)))
     assert "60 contacts would be removed; the limit is 20 (10% of its 60 in the journal" in str(result.error)
+
+
+def test_p9_a_row_that_changed_is_nobody_who_leaves(by_import):
+    assert by_import.deliver(rows(*range(60))).error is None
+    assert replace(by_import, rows(*range(5, 60), description="new")).error is None
+    assert replace(by_import, rows(*range(20, 60), description="newer")).error is None
+    result = replace(by_import, rows(*range(26, 60), description="newest"))
+    assert "6 contacts would be removed (20 more left within the last 24 hours)" in str(result.error)
