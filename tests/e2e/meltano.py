@@ -133,12 +133,12 @@ class Project:
             "TAP_POSTGRES__USE_CACHED_CATALOG": "true",
             **variables,
         }
-        done = self._start("install", "extractor", "tap-postgres")
+        done = self.start("install", "extractor", "tap-postgres")
         assert done.end() == 0, done.said
 
     def run(self, *options: str) -> Run:
         """`meltano run` of the pipeline."""
-        return self._start("run", *options, *PIPELINE)
+        return self.start("run", *options, *PIPELINE)
 
     def variables(self, changes: Mapping[str, str | None]) -> dict[str, str | None]:
         """Change variables of later runs, None for unset; returns them as they were."""
@@ -151,7 +151,7 @@ class Project:
 
     def bookmark(self) -> str | None:
         """Up to where the next run need not read, as Meltano's state backend has it."""
-        got = self._start("state", "get", STATE_ID)
+        got = self.start("state", "get", STATE_ID)
         assert got.end() == 0, got.said
         state = json.loads(next((line for line in got.said.splitlines() if line.startswith("{")), "{}"))
         bookmark = state.get("singer_state", {}).get("bookmarks", {}).get("crm-people", {})
@@ -162,6 +162,7 @@ class Project:
         for run in self._runs:
             run.kill()
 
-    def _start(self, *arguments: str) -> Run:
+    def start(self, *arguments: str) -> Run:
+        """Another `meltano` command."""
         self._runs.append(Run(self.folder, ("--environment=demo", *arguments), self._environment))
         return self._runs[-1]
