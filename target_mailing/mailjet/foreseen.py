@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -16,6 +16,9 @@ from target_mailing.mailjet.actions import ACTIONS
 from target_mailing.plan.foreseen import Foreseen
 
 __all__ = ["ForeseenCalls", "ForeseenOptOuts"]
+
+#: The action that leaves an opt-out as it is; each other one decides how a contact is on a list, whatever was before.
+_ADDS: Final = "addnoforce"
 
 #: What actions of jobs do to an opt-out: record it, or lift or erase it.
 _OPT_OUTS: Final[Mapping[str, bytes]] = {ACTIONS.unsubscribe: b"1", "addforce": b"", ACTIONS.remove: b""}
@@ -58,12 +61,23 @@ class ForeseenCalls(ContactCalls):
         """Its lists, as the plan would have changed them."""
         if (found := self._foreseen.of(email)) is None:
             return super().opt_outs(email)
-        self._count(1)
-        return msgspec.json.decode(found, type=dict[int, bool])
+        try:
+            lists = super().opt_outs(email)
+        except NotFound:
+            lists = {}
+        for list_id, action in msgspec.json.decode(found, type=list[tuple[int, str]]):
+            if action == ACTIONS.remove:
+                lists.pop(list_id, None)
+            else:
+                kept = lists.get(list_id, False) and action != "addforce"
+                lists[list_id] = kept or action == ACTIONS.unsubscribe
+        return lists
 
     def put(self, email: str, name: str | None, found: Row | None) -> str:
-        """Count the call; that the contact exists is noted with its lists, which follow."""
+        """Count the call, and note that the contact exists."""
         self._count(int(found is None or (name is not None and found.get("Name") != name)))
+        if self._foreseen.of(email) is None:
+            self._foreseen.note([(email, b"[]")])
         return email
 
     def set_values(self, contact: int | str, values: Mapping[str, Any]) -> None:  # noqa: ARG002
@@ -71,27 +85,10 @@ class ForeseenCalls(ContactCalls):
         self._count(1)
 
     def act_on_lists(self, contact: int | str, actions: Mapping[int, str]) -> None:
-        """Note the contact's lists."""
+        """Note the actions; the lists themselves are read when they are needed."""
         self._count(1)
-        lists = self._now(str(contact))
-        for list_id, action in actions.items():
-            if action == ACTIONS.remove:
-                lists.pop(list_id, None)
-            else:
-                kept = lists.get(list_id, False) and action != "addforce"
-                lists[list_id] = kept or action == ACTIONS.unsubscribe
-        self._note(str(contact), lists)
-
-    def _now(self, email: str) -> dict[int, bool]:
-        found = self._foreseen.of(email)
-        if found is not None:
-            return msgspec.json.decode(found, type=dict[int, bool])
-        self._count(-1)  # which a run does not ask
-        try:
-            return super().opt_outs(email)
-        except NotFound:
-            return {}
-
-    def _note(self, email: str, lists: Mapping[int, bool]) -> None:
-        changes: Iterable[tuple[str, bytes]] = [(email, msgspec.json.encode(lists))]
-        self._foreseen.note(changes)
+        found = self._foreseen.of(str(contact))
+        before = [] if found is None else msgspec.json.decode(found, type=list[tuple[int, str]])
+        others = [(list_id, action) for list_id, action in before if actions.get(list_id, _ADDS) in {_ADDS, action}]
+        changes = [one for one in actions.items() if one not in others]
+        self._foreseen.note([(str(contact), msgspec.json.encode([*others, *changes]))])
