@@ -187,8 +187,6 @@ class Decisions:
             last: the contact that its key will have by those rows, 0 for none; None if they have other keys.
             facts: what the journal knows now.
         """
-        if row.is_absent:
-            return {row.id: False}
         if self.append_only is not None:
             return {}
         removes = row.action == self._actions.remove
