@@ -22,7 +22,14 @@ from target_mailing.contacts.deletion import DELETED_AT, deletion_column, is_del
 from target_mailing.contacts.fields import UNFIT, Field, Fields, RowRejected
 from target_mailing.contacts.properties import CANONICAL_COLUMNS, check_omitted, chosen_properties, unknown_properties
 from target_mailing.contacts.properties_object import PropertiesObject
-from target_mailing.contacts.row_address import ascii_address, clean_address, clean_addresses, is_blank, lone_address
+from target_mailing.contacts.row_address import (
+    addresses_in,
+    ascii_address,
+    clean_address,
+    clean_addresses,
+    is_blank,
+    lone_address,
+)
 from target_mailing.contacts.stream_columns import StreamColumns
 from target_mailing.settings import StreamSettings
 
@@ -186,13 +193,13 @@ class StreamMapping:
         columns = self._read(values, only_opt_outs=True)
         return MappedContact(email, columns, {}, status, None, deleted=False, declines=True) if columns else None
 
-    def address_in(self, values: Values) -> str | None:
-        """The address in a row, whatever else is in it; None where there is none, or more than one."""
+    def addresses_in(self, values: Values) -> list[str]:
+        """The addresses in a row, whatever else is in it."""
         try:
             email: str | None = _value(self._address, values)
         except RowRejected:
-            return lone_address(values[0], ascii_only=self._fields.ascii_only)
-        return email
+            return addresses_in(values[0], ascii_only=self._fields.ascii_only)
+        return [email] if email else []
 
     def _read(self, values: Values, *, only_opt_outs: bool = False) -> dict[str, Any]:
         """The readable values of the columns that hold opt-outs, or that a removal needs."""

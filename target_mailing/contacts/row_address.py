@@ -70,6 +70,12 @@ def lone_address(value: Any, *, ascii_only: bool = False) -> str | None:
 
     It is for opt-outs: the person must not be contacted, although no contact may be added with such a string.
     """
+    addresses = addresses_in(value, ascii_only=ascii_only)
+    return addresses[0] if len(addresses) == 1 else None
+
+
+def addresses_in(value: Any, *, ascii_only: bool = False) -> list[str]:
+    """All addresses in a string, which may hold more."""
     addresses: dict[str, str] = {}
     for candidate in _CANDIDATE.findall(value) if isinstance(value, str) and len(value) <= _LONGEST else ():
         try:
@@ -78,7 +84,7 @@ def lone_address(value: Any, *, ascii_only: bool = False) -> str | None:
         except RowRejected:
             continue
         addresses.setdefault(fold_address(email), email)
-    return next(iter(addresses.values())) if len(addresses) == 1 else None
+    return [*addresses.values()]
 
 
 def opt_out_address(email: str, *, ascii_only: bool = False) -> str:

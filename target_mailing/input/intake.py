@@ -16,6 +16,7 @@ from target_mailing.contacts.fields import RowRejected, attempt
 from target_mailing.delivery.checkpoints import Ledger
 from target_mailing.delivery.engine import Delivery
 from target_mailing.delivery.outcomes import Outcomes
+from target_mailing.destination import ListsByRow
 from target_mailing.input.actions import respectful_action
 from target_mailing.input.collector import Collector
 from target_mailing.input.messages import (
@@ -336,6 +337,12 @@ class Intake:
             self._replayed.discard(name)
         self._current = None
 
+    def _key_form(self, schema: MappedSchema) -> bytes:
+        """A hash of what the keys of a stream are made of: another one makes others of the same values."""
+        columns = schema.schema.get("properties", {})
+        kinds = [[name, _types(columns.get(name))] for name in schema.keys]
+        return self._journal.fingerprint(schema.stream, msgspec.json.encode(kinds)).to_bytes(8, "big", signed=True)
+
     def _stream(self, schema: MappedSchema, message: Message) -> Stream | None:
         """The stream of a SCHEMA; None where it is skipped."""
         name = schema.stream
@@ -358,11 +365,20 @@ class Intake:
             queue=queue,
             hashes=self._journal.hashes,
         )
+        form = self._key_form(schema)
+        names_lists = isinstance(queue.destination, ListsByRow)
+        is_known = self._journal.absent.begin_stream(where, message.stream, form, names_lists=names_lists)
         if self._mirror is not None:
-            self._mirror.add(message.stream, queue, settings, bookmarks(message))
+            self._mirror.add(message.stream, queue, settings, bookmarks(message), (form, is_known))
         if stream.report.line not in self._logged:  # a SCHEMA may be repeated
             self._logged.add(stream.report.line)
             logger.info("%s", stream.report.line)
             for warning in stream.report.warnings:
                 logger.warning("%s", warning)
         return stream
+
+
+def _types(column: Any) -> list[str]:
+    """The types of a column, but for null."""
+    found = column.get("type") if isinstance(column, Mapping) else None
+    return sorted({*map(str, found if isinstance(found, list) else [found])} - {"null"})

@@ -42,6 +42,7 @@ class Mirror:
         self._wholeness = Wholeness()
         #: The settings of each stream at a destination; None where it is no mirror there.
         self._streams: dict[tuple[str, DestinationQueue], StreamSettings | None] = {}
+        self._key_forms: dict[tuple[str, DestinationQueue], tuple[bytes, bool]] = {}
         self._new_versions: dict[tuple[str, DestinationQueue, int], bool] = {}
         self._offers: Iterator[None] | None = None
         self.is_over = False
@@ -49,9 +50,20 @@ class Mirror:
 
     # While the input is read
 
-    def add(self, source: str, queue: DestinationQueue, settings: StreamSettings, bookmarks: Sequence[str]) -> None:
-        """A SCHEMA came; after stream maps the stream may go to several destinations, or to one in several ways."""
+    def add(
+        self,
+        source: str,
+        queue: DestinationQueue,
+        settings: StreamSettings,
+        bookmarks: Sequence[str],
+        key_form: tuple[bytes, bool],
+    ) -> None:
+        """A SCHEMA came; after stream maps the stream may go to several destinations, or to one in several ways.
+
+        `key_form` is that of its keys, and whether the journal knows its people by such keys.
+        """
         self._wholeness.schema(source, bookmarks)
+        self._key_forms[source, queue] = key_form
         former = self._streams.get((source, queue), settings)
         self._streams[source, queue] = settings if settings.is_mirror and former is not None else None
 
@@ -87,15 +99,18 @@ class Mirror:
 
     def name(self, stream: Stream, values: Sequence[Values]) -> None:
         """Note whom records name that became no rows, or none yet."""
-        contacts, keys, unnamed = stream.names(values)
-        self._name(stream, contacts, keys)
-        if unnamed:
+        names = stream.names(values)
+        has_unknown = self._name(stream, names.contacts, names.keys)
+        if names.unnamed or (stream.has_identity and has_unknown):
             self._wholeness.unnamed(stream.source)
+        self._wholeness.ended(stream.source, by_key=names.by_key > 0)
         self._count(stream, values)
 
-    def _name(self, stream: Stream, contacts: Sequence[int], keys: Sequence[bytes]) -> None:
-        if self._journal.absent.name(contacts, keys) and stream.is_keyed:
+    def _name(self, stream: Stream, contacts: Sequence[int], keys: Sequence[bytes]) -> bool:
+        repeated, has_unknown = self._journal.absent.name(contacts, keys)
+        if repeated and stream.is_keyed:
             self._wholeness.repeated(stream.source)
+        return has_unknown
 
     def _count(self, stream: Stream, values: Sequence[Values]) -> None:
         if (totals := stream.totals(values)) is not None:
@@ -138,13 +153,11 @@ class Mirror:
                 offered = queue.take_off(source, contacts, action)
                 absent, lost = absent + len(contacts), lost + len(contacts) - offered
                 yield
-            logger.info(
-                "Stream %r: the input is whole, because %s. It no longer names %s of %s",
-                source,
-                verdict.proof,
-                counted(absent, "contact"),
-                name,
-            )
+            form, is_known = self._key_forms[source, queue]
+            if not is_known and self._wholeness.keys_are_all_new(source):
+                self._journal.absent.note_key_form(name, source, form)
+            what = f"no longer names {counted(absent, 'contact')}" if absent else "names everybody whom it put there"
+            logger.info("Stream %r: the input is whole, because %s. It %s: %s", source, verdict.proof, what, name)
             if lost:
                 logger.warning(
                     "Stream %r: %s of these stay on the list: they came before `sync: mirror` was set, without a key, "
@@ -155,9 +168,13 @@ class Mirror:
         self._journal.absent.end()
 
     def _verdict(self, source: str, queue: DestinationQueue, settings: StreamSettings) -> Verdict:
+        if self._journal.absent.name_lists:
+            reason = "rows of another stream in this journal name their own lists, which may be this one"
+            return Verdict(None, reason)
         return self._wholeness.verdict(
             source,
             counts=settings.whole_count is not None,
             is_word=settings.whole,
             is_new_version=lambda version: self._new_versions.get((source, queue, version), False),
+            knows_keys=self._key_forms[source, queue][1],
         )

@@ -6,7 +6,6 @@ import logging
 import time
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from functools import lru_cache
-from itertools import repeat
 from operator import attrgetter
 from typing import Any, Final
 
@@ -63,6 +62,22 @@ class WithOptOut(msgspec.Struct, frozen=True):
 
     row: Row
     end: End
+
+
+class Names(msgspec.Struct, frozen=True):
+    """Whom records name.
+
+    Attributes:
+        contacts: by address, hashed.
+        keys: hashed.
+        by_key: how many records tell a key and no address.
+        unnamed: how many tell neither.
+    """
+
+    contacts: Sequence[int]
+    keys: Sequence[bytes]
+    by_key: int
+    unnamed: int
 
 
 class Stream:
@@ -152,8 +167,10 @@ class Stream:
         #: A mirror must know the addresses of contacts that will be absent, which the journal has by key.
         self._address_keys = key_ids if settings.is_mirror and (is_address or not schema.keys) else None
         self._contact_ids = hashes.contact_ids(queue.destination.name)
-        #: Whether each row should have a key of its own, which is more than the address.
-        self.is_keyed = bool(schema.keys) and not is_address
+        #: Whether each row should have a key of its own.
+        self.is_keyed = bool(schema.keys)
+        #: Whether other fields than an address identify contacts.
+        self.has_identity = queue.destination.fields.identify is not None
         #: The columns that say whom a record names.
         self.identifying = frozenset([self._mapping.needed[0][0], *schema.keys])
         self._encoder = RowEncoder(
@@ -244,17 +261,17 @@ class Stream:
         """The values of a record, whether or not it fits the schema."""
         return self._reader.values_of(record)
 
-    def names(self, values: Sequence[Values]) -> tuple[list[int], list[bytes], int]:
-        """Whom records name: contacts and keys, hashed; and how many records tell neither."""
-        keys = [key for key in self._key.of(values) if isinstance(key, bytes)]
-        emails = [] if self._destination.fields.identify is not None else [*map(self._mapping.address_in, values)]
-        addresses = [email for email in emails if email]
-        contacts = [*self._contact_ids(fold_addresses(addresses))]
-        if len(keys) == len(values) or (emails and all(emails)):
-            return contacts, keys, 0
-        named = [isinstance(key, bytes) for key in self._key.of(values)]
-        named = [has_key or bool(email) for has_key, email in zip(named, emails or repeat(None), strict=False)]
-        return contacts, keys, named.count(False)
+    def names(self, values: Sequence[Values]) -> Names:
+        """Whom records name, which became no rows."""
+        keys = self._key.of(values)
+        found: list[list[str]] = [[] for _ in values]
+        if not self.has_identity:
+            found = [*map(self._mapping.addresses_in, values)]
+        contacts = self._contact_ids(fold_addresses([email for emails in found for email in emails]))
+        by_key = [isinstance(key, bytes) for key, emails in zip(keys, found, strict=True) if not emails]
+        return Names(
+            [*contacts], [key for key in keys if isinstance(key, bytes)], by_key.count(True), by_key.count(False)
+        )
 
     def totals(self, values: Sequence[Values]) -> set[Any] | None:
         """The values of the column of `whole_count`; None where it is not set."""

@@ -30,6 +30,8 @@ _POSITIONS: Final = frozenset(
 )  # fmt: skip
 #: What it has while a stream is read in full, until its last row came.
 _PARTS: Final = frozenset({"xmin", "max_pk_values", "last_pk_fetched", "last_evaluated_key"})
+#: No version is so great; the journal holds 64 bits with a sign.
+_TOO_GREAT: Final = 1 << 62
 #: How the time begins up to which a stream was read, whatever the column is called.
 _DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 
@@ -61,6 +63,8 @@ class _StreamInput(msgspec.Struct):
 
     Attributes:
         rows: how many.
+        by_key: some of them tell a key and no address.
+        ended: some of them were not delivered.
         totals: what the column of `whole_count` said; two different ones are enough.
         repeats: a key came twice, so as many rows as there should be may lack one.
         versions: of its rows; likewise.
@@ -71,6 +75,8 @@ class _StreamInput(msgspec.Struct):
     """
 
     rows: int = 0
+    by_key: bool = False
+    ended: bool = False
     totals: set[int | None] = set()
     repeats: bool = False
     versions: set[int | None] = set()
@@ -115,6 +121,15 @@ class Wholeness:
         if len(one.totals) < 2:
             one.totals.update(_number(value) for value in values)
 
+    def ended(self, stream: str, *, by_key: bool) -> None:
+        """Rows are not delivered, of which some may tell a key and no address."""
+        one = self._of(stream)
+        one.ended, one.by_key = True, one.by_key or by_key
+
+    def keys_are_all_new(self, stream: str) -> bool:
+        """Whether all rows were delivered, so that the journal knows the people by the keys that they have now."""
+        return not self._of(stream).ended
+
     def repeated(self, stream: str) -> None:
         """A key came for the second time."""
         self._of(stream).repeats = True
@@ -152,7 +167,15 @@ class Wholeness:
         if isinstance(end, Mapping) and isinstance(stream := end.get("stream"), str):
             self._of(stream).told = _number(end.get("rows"))
 
-    def verdict(self, stream: str, *, counts: bool, is_word: bool, is_new_version: Callable[[int], bool]) -> Verdict:
+    def verdict(
+        self,
+        stream: str,
+        *,
+        counts: bool,
+        is_word: bool,
+        is_new_version: Callable[[int], bool],
+        knows_keys: bool = True,
+    ) -> Verdict:
         """Whether what came of a stream is whole.
 
         Args:
@@ -160,8 +183,11 @@ class Wholeness:
             counts: `whole_count` is set, so nothing else proves it.
             is_word: the user says so.
             is_new_version: whether no row of an earlier run had a version.
+            knows_keys: keys have the form by which the journal knows the stream's people.
         """
         one = self._of(stream)
+        if one.by_key and not knows_keys:
+            return Verdict(None, "its keys have another form than before, and it has rows without an address")
         proof, reason = self._proof(stream, one, counts=counts, is_word=is_word, is_new_version=is_new_version)
         refuted = self._refuted(stream, one)
         return Verdict(None, refuted or reason) if refuted or proof is None else Verdict(proof)
@@ -197,13 +223,13 @@ class Wholeness:
         elif not is_word:
             reason = "see `whole_count` and `whole`"
         else:
-            proof = None if self._has_state and stream in self._since_state else Proof.WORD
+            proof = Proof.WORD if self._has_state and stream not in self._since_state else None
             reason = "no STATE came after its last row, so it may have been cut off"
         return proof, reason
 
     def versions(self, stream: str) -> set[int]:
         """The versions that its rows had so far, two at most."""
-        return {version for version in self._of(stream).versions if version is not None}
+        return {version for version in self._of(stream).versions if version is not None and version < _TOO_GREAT}
 
     def _of(self, stream: str) -> _StreamInput:
         return self._streams.setdefault(stream, _StreamInput())

@@ -61,11 +61,12 @@ class Absent:
         self._last_key = 0
         self._named_keys = bytearray()
 
-    def name(self, contacts: Sequence[int], keys: Sequence[bytes]) -> bool:
+    def name(self, contacts: Sequence[int], keys: Sequence[bytes]) -> tuple[bool, bool]:
         """The input names these contacts, and the people who have one of these keys.
 
         Returns:
-            Whether a key was named before, as far as the journal knew it when the run began, or is here twice.
+            Whether a key was named before, as far as the journal knew it when the run began, or is here twice; and
+            whether there are keys that the journal does not know.
         """
         self._begin()
         with self._reading():
@@ -79,7 +80,23 @@ class Absent:
             if number <= self._last_key:
                 repeated = repeated or bool(self._named_keys[number >> 3] >> (number & 7) & 1)
                 self._named_keys[number >> 3] |= 1 << (number & 7)
-        return repeated
+        return repeated, len({*keys}) > len(rows)
+
+    def begin_stream(self, destination: str, stream: str, form: bytes, *, names_lists: bool) -> bool:
+        """As of `JournalStreams.begin`."""
+        with self._writing():
+            return self._streams.begin(destination, stream, form, names_lists=names_lists)
+
+    def note_key_form(self, destination: str, stream: str, form: bytes) -> None:
+        """As of `JournalStreams`."""
+        with self._writing():
+            self._streams.note_key_form(destination, stream, form)
+
+    @property
+    def name_lists(self) -> bool:
+        """As of `JournalStreams`."""
+        with self._reading():
+            return self._streams.name_lists
 
     def is_new_version(self, destination: str, stream: str, version: int) -> bool:
         """As of `JournalStreams`; it is known afterwards, whatever becomes of the run."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 
@@ -73,26 +73,48 @@ class JournalStreams:
 
     def is_new_version(self, destination: str, stream: str, version: int) -> bool:
         """Whether no row of the stream had this version before, nor a greater one; from now on it is known."""
-        known = self._value(destination, stream, tables.streams.c.version)
+        known: int | None = self._value(destination, stream, tables.streams.c.version)
         if known is not None and version <= known:
             return False
         self._change(destination, stream, version=version)
         return True
 
+    def begin(self, destination: str, stream: str, form: bytes, *, names_lists: bool) -> bool:
+        """A stream is read; whether its keys have the form that those have which it delivered, if it delivered any."""
+        is_new = self._id(destination, stream) not in self._bits
+        if is_new or names_lists:
+            self._change(destination, stream, names_lists=names_lists)
+        if is_new:
+            self.note_key_form(destination, stream, form)
+        known: bytes | None = self._value(destination, stream, tables.streams.c.key_form)
+        return known == form
+
+    def note_key_form(self, destination: str, stream: str, form: bytes) -> None:
+        """All contacts of a stream have keys of this form."""
+        self._change(destination, stream, key_form=form)
+
+    @property
+    def name_lists(self) -> bool:
+        """Whether rows of any stream name their own lists."""
+        query = sa.select(tables.streams.c.number).where(tables.streams.c.names_lists.is_(True)).limit(1)
+        return self._connection.execute(query).first() is not None
+
     def whole_runs(self, destination: str, stream: str) -> int:
         """How many runs of the stream were whole by the user's word."""
-        return self._value(destination, stream, tables.streams.c.whole_runs) or 0
+        runs: int | None = self._value(destination, stream, tables.streams.c.whole_runs)
+        return runs or 0
 
     def count_whole_run(self, destination: str, stream: str) -> None:
         """One more was."""
         self._change(destination, stream, whole_runs=self.whole_runs(destination, stream) + 1)
 
-    def _value(self, destination: str, stream: str, column: sa.Column[int]) -> int | None:
+    def _value(self, destination: str, stream: str, column: sa.Column[Any]) -> Any:
         self.bits(destination)[stream]  # which makes its row
         of_stream = tables.streams.c.id == self._id(destination, stream)
         return self._connection.execute(sa.select(column).where(of_stream)).scalar()
 
-    def _change(self, destination: str, stream: str, **values: int) -> None:
+    def _change(self, destination: str, stream: str, **values: Any) -> None:
+        self.bits(destination)[stream]  # which makes its row
         of_stream = tables.streams.c.id == self._id(destination, stream)
         self._connection.execute(sa.update(tables.streams).where(of_stream).values(values))
 
@@ -110,7 +132,9 @@ class JournalStreams:
                 return UNKNOWN
             where = self._hashes.destination_id(destination)
             values = {"number": number, "destination": where, "id": hashed}
-            self._connection.execute(sa.insert(tables.streams).values(whole_runs=0, forgot=False, **values))
+            self._connection.execute(
+                sa.insert(tables.streams).values(whole_runs=0, forgot=False, names_lists=False, **values)
+            )
             self._bits[hashed] = 1 << number
             self._of[where] = self._of.get(where, 0) | 1 << number
         return self._bits[hashed]

@@ -63,6 +63,8 @@ streams = sa.Table(
     sa.Column("version", sa.BigInteger),  # the greatest that its rows had
     sa.Column("whole_runs", sa.Integer, nullable=False),  # those that were whole by the user's word
     sa.Column("forgot", sa.Boolean, nullable=False),  # contacts of it were forgotten because of their age
+    sa.Column("key_form", sa.LargeBinary),  # hash of how the keys are made that its contacts have
+    sa.Column("names_lists", sa.Boolean, nullable=False),  # its rows name lists, which may be those of other streams
 )
 absentees = sa.Table(
     "absentees",

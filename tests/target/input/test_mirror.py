@@ -242,7 +242,7 @@ def test_who_is_absent_may_be_unsubscribed_instead(mirror):
 @pytest.mark.parametrize("keys", [(), ("email",)])
 def test_a_stream_whose_key_is_the_address_or_nothing_is_mirrored_too(mirror, keys):
     mirror.deliver([table(keys=keys), *rows([1, 2, 3]), state(1)])
-    mirror.deliver([table(keys=keys), *rows([1, 2], email="PERSON1@example.com"), state(2)])
+    mirror.deliver([table(keys=keys), *rows([1], email="PERSON1@example.com"), state(2)])
     assert {*mirror.members()} == emails([1])
 
 
@@ -521,3 +521,72 @@ def test_a_stream_that_goes_there_in_two_ways_is_a_mirror_only_if_both_are(mirro
     mirror.deliver([table(), *rows([1, 2]), state(1)], **both)
     mirror.deliver([table(), *rows([1]), state(2)], **both)
     assert {*mirror.members()} == emails([1, 2])
+
+
+def test_whom_rows_put_on_lists_that_they_name_stays(mirror):
+    vips = {"sync": "upsert", "whole_count": None, "route": "contact", "list": None}
+    maps = {"streams": {"people": {}, "vips": vips}}
+    vip = person(3, stream="vips", lists=[{"list": "Spring readers"}])
+    both = [schema("vips", COLUMNS | {"lists": {"type": "array"}}), vip]
+    assert mirror.deliver([table(), *rows([1, 2, 3]), *both, state(1)], **maps).error is None
+    result = mirror.deliver([table(), *rows([1]), *both, state(2)], **maps)
+    assert "name their own lists" in result.log
+    assert "name their own lists" in mirror.deliver([table(), *rows([1]), state(3)], **maps).log
+    assert {*mirror.members()} == emails([1, 2, 3])
+
+
+FORMS = {
+    "another type": (table(id={"type": ["string", "null"]}), str),
+    "more columns": (table(keys=("id", "city")), int),
+}
+
+
+@pytest.mark.parametrize(("form", "number"), FORMS.values(), ids=FORMS)
+def test_a_key_of_another_form_names_nobody(mirror, form, number):
+    mirror.deliver([table(), *rows([1, 2, 3]), state(1)])
+    lines = [form, *(person(one, id=number(one), total=3) for one in (1, 2))]
+    lines.append(person(3, id=number(3), email=None, total=3))
+    for at in range(2):
+        result = mirror.deliver([*lines, state(at)])
+        assert "its keys have another form than before" in result.log
+    assert {*mirror.members()} == emails([1, 2, 3])
+    # When all rows came with addresses, the journal knows these keys.
+    whole = [form, *(person(one, id=number(one), total=2) for one in (1, 3))]
+    assert mirror.deliver([*whole, state(4)]).error is None
+    assert {*mirror.members()} == emails([1, 3])
+    lost = [form, person(1, id=number(1), total=2), person(3, id=number(3), email=None, total=2)]
+    assert "another form" not in mirror.deliver([*lost, state(5)]).log
+    assert {*mirror.members()} == emails([1, 3])
+
+
+def test_each_address_in_a_cell_names_somebody(mirror):
+    mirror.deliver([table(), *rows([1, 2, 3]), state(1)])
+    both = person(33, email="person3@example.com, x@example.com", total=2)
+    assert mirror.deliver([table(), *rows([1], 2), both, state(2)]).error is None
+    assert {*mirror.members()} == emails([1, 3])
+
+
+def test_an_address_that_is_the_key_and_comes_twice_is_noticed(mirror):
+    keyed = table(keys=("email",))
+    mirror.deliver([keyed, *rows([1, 2, 3]), state(1)])
+    assert "a key came twice" in mirror.deliver([keyed, *rows([1, 2, 2], 3), state(2)]).log
+    assert {*mirror.members()} == emails([1, 2, 3])
+
+
+@pytest.mark.parametrize("version", [2**63, 2**63 - 1])
+def test_a_version_that_is_too_great_proves_nothing(mirror, version):
+    mirror.config["whole_count"] = None
+    mirror.deliver([table(), *versioned([1, 2], 5), VERSIONED | {"version": 5}, state(1)])
+    great = [table(), *versioned([1], version), VERSIONED | {"version": version}, state(2)]
+    assert mirror.deliver(great).error is None
+    assert {*mirror.members()} == emails([1, 2])
+    mirror.deliver([table(), *versioned([1], 6), VERSIONED | {"version": 6}, state(3)])
+    assert {*mirror.members()} == emails([1])
+
+
+def test_without_a_state_the_users_word_is_none(mirror):
+    mirror.config |= {"whole_count": None, "whole": True}
+    mirror.deliver([table(), *people([1, 2, 3]), state(1)])
+    for _ in range(3):
+        mirror.deliver([table(), *people([1])])
+    assert {*mirror.members()} == emails([1, 2, 3])

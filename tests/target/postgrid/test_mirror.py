@@ -37,6 +37,16 @@ def test_whom_a_moved_key_of_another_stream_finds_there_stays(postgrid):
     assert postgrid.streets() == ["1 Mill Lane", "2 Mill Lane"]
 
 
+def test_whom_a_row_under_a_new_key_may_name_stays(postgrid):
+    postgrid.config |= {"sync": "mirror", "whole_count": "total"}
+    assert postgrid.deliver(rows(range(3))).error is None
+    excluded = household(2, id=72, subscription_status="excluded", total=2)
+    columns = COLUMNS | TOTAL | {"subscription_status": {"type": ["string", "null"]}}
+    result = postgrid.deliver([schema("households", columns), household(1, total=2), excluded, state(2)])
+    assert "by neither key nor address" in result.log
+    assert postgrid.streets() == ["0 Mill Lane", "1 Mill Lane", "2 Mill Lane"]
+
+
 def test_p9_what_cannot_take_single_people_off_is_no_mirror(postgrid):
     settings = {"sync": "mirror", "whole_count": "total"}
     assert "no opt-outs" in str(postgrid.deliver(rows([1]), **settings, mirror_action="unsubscribe").error)
