@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from target_mailing.delivery.errors import TooManyRemovalsError
+from target_mailing.delivery.removal_limit import removal_limit
 from target_mailing.journal.journal import Journal
 from target_mailing.journal.stores import FileStore
 from tests.target.conftest import COLUMNS, people, person, schema, state
@@ -239,6 +240,15 @@ def test_p9_rows_of_people_who_left_long_ago_or_never_came_do_not_count(readers)
     assert "40 contacts would be removed" in str(held.error)
 
 
+def test_p9_people_of_whom_nobody_knows_whether_they_left_count_again(readers):
+    assert readers.deliver([schema(), *people(range(15), **GONE), state(2)]).states == [2]
+    a_day_later(readers)
+    with closing(sqlite3.connect(readers.config["journal"])) as journal, journal:
+        journal.execute("UPDATE contacts SET confirmed_at = NULL WHERE streams = 0")
+    held = readers.deliver([schema(), *people(range(21), **GONE), state(3)])
+    assert "21 contacts would be removed; " in str(held.error)
+
+
 def test_p5_two_opt_outs_of_one_address_behind_a_removal_go(readers):
     out = people([0, 0], subscription_status="unsubscribed")
     out += people([0], id=70, subscription_status="unsubscribed")
@@ -260,3 +270,19 @@ def test_p7_a_key_is_in_the_error_only_if_it_names_nobody(mailjet, key, shown):
     mailjet.deliver([table, person(1, code=key), state(1)])
     result = mailjet.deliver([table, person(1, code=key, **GONE), state(2)], max_removals=0)
     assert f"The first: stream 'people', line 2{shown}. None" in str(result.error)
+
+
+@pytest.mark.parametrize(
+    ("value", "known", "most"),
+    [
+        ("29%", 100, 29),
+        ("57%", 100, 57),
+        ("0.1%", 30_000, 30),
+        ("10%", 199, 20),
+        ("10%", 219, 21),
+        ("0%", 500, 0),
+        (7, 9, 7),
+    ],
+)
+def test_a_share_is_of_whole_contacts(value, known, most):
+    assert removal_limit(value).most(known) == most

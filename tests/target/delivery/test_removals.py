@@ -195,3 +195,11 @@ FEW_ROWS = {
 @pytest.mark.parametrize(("actions", "on_key_change", "before", "rows"), FEW_ROWS.values(), ids=FEW_ROWS)
 def test_p9_few_rows_end_as_in_their_order_where_removals_wait(actions, on_key_change, before, rows):
     check(actions, on_key_change, before, rows)
+
+
+def test_p9_nobody_waits_who_leaves_only_after_a_new_contact_has_come():
+    with closing(Guarded(Place(NEW_FIRST, {}, frozenset("c")), [(1, "a"), (2, "d")])) as target:
+        target.close_removals()
+        target.play([("addnoforce", 1, "b"), ("addnoforce", 2, "c")], [])
+        assert (len(target.queue.removals), target.counted.now) == (0, 0)
+        assert target.place.members == {"b": "in", "d": "in"}  # the new contact of key 2 was refused
