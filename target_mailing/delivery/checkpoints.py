@@ -8,6 +8,7 @@ moves to the end of the longest settled prefix, in whatever order batches finish
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any
 
 __all__ = ["Ledger"]
@@ -20,8 +21,7 @@ class Ledger:
         """Make a ledger with nothing settled.
 
         Args:
-            max_waiting: STATEs kept at most. Beyond that every second STATE is dropped, so released STATEs are
-                further apart.
+            max_waiting: STATEs kept at most. Beyond that some are dropped, so released STATEs are further apart.
             block_lines: lines whose bits are one number.
         """
         self._block_lines = block_lines
@@ -62,18 +62,38 @@ class Ledger:
         self._waiting.append((line, value))
         self._settle_run(line, line)
         if len(self._waiting) > self._max_waiting:
-            self._waiting = self._waiting[1::2] if len(self._waiting) % 2 == 0 else self._waiting[::2]
+            self._thin_out()
 
     def release(self) -> Any | None:
         """The newest STATE that may leave and has not left, or None. Older STATEs are dropped."""
-        ready = 0
-        while ready < len(self._waiting) and self._waiting[ready][0] <= self._prefix:
-            ready += 1
+        ready = self._ready()
         if not ready:
             return None
         value = self._waiting[ready - 1][1]
         del self._waiting[:ready]
         return value
+
+    def _ready(self) -> int:
+        """How many STATEs may leave."""
+        ready = 0
+        while ready < len(self._waiting) and self._waiting[ready][0] <= self._prefix:
+            ready += 1
+        return ready
+
+    def _thin_out(self) -> None:
+        """Keep the newest STATE that may leave, and of the others those at even distances, the newest among them."""
+        ready = self._ready()
+        leaving, others = self._waiting[max(ready - 1, 0) : ready], self._waiting[ready:]
+        if not others:
+            self._waiting = leaving
+            return
+        # One is dropped where the next is within this distance of the one kept before: about half of them stay.
+        gap, last, kept = (others[-1][0] - self._prefix) * 4 // self._max_waiting, self._prefix, others[-1:]
+        for (line, value), (following, _) in pairwise(others):
+            if following - last > gap:
+                kept.insert(-1, (line, value))
+                last = line
+        self._waiting = [*leaving, *kept]
 
     def _settle_run(self, start: int, end: int) -> None:
         if start <= self._prefix:

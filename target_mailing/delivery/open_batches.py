@@ -126,8 +126,6 @@ class OpenBatches:
             if not self._decisions.may_supersede(later, row, facts) or self._removals.removes_by_list(later):
                 return
             formers = self._decisions.later_formers(later, row, facts)
-            if formers and not self._removals.is_open:  # which take somebody off
-                return
             if any(old.id in row.resources for old in formers):  # another key leaves the same contact
                 return
             self._tickets.hand_over(later, row)

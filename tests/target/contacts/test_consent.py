@@ -61,6 +61,7 @@ def test_p5_a_rows_own_status_comes_before_the_action(status, action, consent, e
     [
         *((ACTIONS, status, "remove") for status in (None, "subscribed", "excluded", "pending")),
         (ACTIONS, "unsubscribed", "unsub"),  # the removal would erase it
+        (msgspec.structs.replace(KEEPING, records_opt_outs=False), "unsubscribed", "stop"),  # it is only a removal
         (KEEPING, "unsubscribed", "drop"),
     ],
 )

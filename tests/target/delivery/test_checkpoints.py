@@ -113,3 +113,25 @@ def test_p8_many_gaps_take_a_bit_for_each_line():
     assert size < 40_000
     ledger.settle(range(1, 40_002, 2))
     assert (ledger.prefix, ledger._blocks) == (40_001, {})
+
+
+def test_p8_behind_a_line_that_waits_the_newest_state_before_it_is_kept():
+    ledger = Ledger(max_waiting=8)
+    for line in range(2, 400, 2):
+        ledger.state(line, line)
+    ledger.settle(range(1, 399, 2))
+    for line in range(401, 2_001, 2):  # line 399 waits
+        ledger.settle([line - 1])
+        ledger.state(line, line)
+    assert ledger.release() == 398
+    ledger.settle([399])
+    assert ledger.release() == 1_999
+
+
+def test_p8_states_that_wait_are_at_even_distances():
+    ledger = Ledger(max_waiting=64)
+    for line in range(2, 20_001, 2):
+        ledger.state(line, line)
+    ledger.settle(range(1, 5_000, 2))
+    assert len(ledger._waiting) <= 64
+    assert 5_000 - 20_000 * 4 // 64 <= ledger.release() <= 5_000

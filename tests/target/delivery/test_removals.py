@@ -203,3 +203,14 @@ def test_p9_nobody_waits_who_leaves_only_after_a_new_contact_has_come():
         target.play([("addnoforce", 1, "b"), ("addnoforce", 2, "c")], [])
         assert (len(target.queue.removals), target.counted.now) == (0, 0)
         assert target.place.members == {"b": "in", "d": "in"}  # the new contact of key 2 was refused
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [("remove", 1, ""), ("addnoforce", 1, "a")], [("remove", 1, "a"), ("addnoforce", 2, "a")],
+        [("addnoforce", 1, "b"), ("addnoforce", 1, "b")], [("addnoforce", 1, "b"), ("addnoforce", 2, "a")],
+    ],
+)  # fmt: skip
+def test_p9_rows_that_come_later_wait_behind_removals(rows):
+    check(OLD_FIRST, "remove", [(1, "a")], rows, [("rows", 1), ("send", 0), ("end", 0), ("rows", 1)])
