@@ -24,6 +24,7 @@ __all__ = [
     "encoded",
     "fields",
     "identity",
+    "shown_values",
     "with_reference",
 ]
 
@@ -132,6 +133,16 @@ def with_reference(body: bytes, reference: tuple[str, ...]) -> bytes:
     stream, key = reference
     contact["metadata"] = contact.get("metadata", {}) | {EXTERNAL_ID: key, EXTERNAL_STREAM: stream}
     return _encode(contact)
+
+
+def shown_values(contact: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a contact in a request or an answer, by PostGrid's names, and those of its metadata by their keys.
+
+    Without what PostGrid adds, and without the reference to a row.
+    """
+    metadata = contact.get("metadata") or {}
+    own = {name: value for name, value in metadata.items() if name not in {EXTERNAL_ID, EXTERNAL_STREAM}}
+    return {name: contact[name] for name in (*_STRINGS.values(), *FLAGS.values()) if contact.get(name)} | own
 
 
 def fields(identify: Callable[[MappedContact], str]) -> Fields:

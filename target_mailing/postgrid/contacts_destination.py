@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
-from typing import Final
+from typing import Any, Final
+
+import msgspec
 
 from mailing_api.postgrid.client import PostgridClient
 from target_mailing.contacts.contact import EncodedContact, MappedContact
 from target_mailing.destination import Destination, Step
-from target_mailing.postgrid.contact import ACTIONS, REMOVALS, encoded, fields, identity
+from target_mailing.postgrid.contact import ACTIONS, REMOVALS, encoded, fields, identity, shown_values
 from target_mailing.postgrid.contacts_route import (
     CreateContacts,
     DeleteContacts,
@@ -19,6 +21,7 @@ from target_mailing.postgrid.contacts_route import (
     created,
     leaving,
     replaced,
+    rows_of,
 )
 from target_mailing.postgrid.list import TargetList
 from target_mailing.postgrid.list_job import MAX_CONTACTS, Follow, ReservedContacts, Submit, is_there
@@ -61,6 +64,20 @@ class ContactsDestination(Destination):
         """The body of the call that creates the contact; a removal needs none."""
         return b"{}" if action in REMOVALS else encoded(contact)
 
+    def changes(self, contact: EncodedContact) -> Mapping[str, tuple[Any, Any]]:
+        """Against the newest contact of the row's key: a new one replaces it as a whole.
+
+        PostGrid may return an address in capital letters, so letter case makes no difference.
+        """
+        after = shown_values(msgspec.json.decode(contact.content))
+        if not after:
+            return {}
+        found = rows_of(self._client, contact.reference)
+        before = shown_values(max(found, key=lambda row: str(row.get("createdAt")), default={}))
+        names = dict.fromkeys((*after, *before))
+        pairs = {name: (before.get(name), after.get(name)) for name in names}
+        return {name: pair for name, pair in pairs.items() if _folded(pair[0]) != _folded(pair[1])}
+
     def parts(
         self,
         action: str,  # noqa: ARG002 - one route for all
@@ -98,3 +115,7 @@ class ContactsDestination(Destination):
             ),
             *([DeleteContacts(client, old, reserved), End()] if delete else []),
         )  # fmt: skip
+
+
+def _folded(value: Any) -> Any:
+    return value.casefold() if isinstance(value, str) else value

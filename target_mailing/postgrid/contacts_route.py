@@ -17,6 +17,7 @@ import msgspec
 
 from mailing_api.counted import counted
 from mailing_api.errors import NotFound, ProviderFault, RateLimited, RequestRefused, UnreadableAnswer
+from mailing_api.postgrid.answers import Row
 from mailing_api.postgrid.client import JobWork, PostgridClient
 from target_mailing.delivery.one_by_one import take_each, take_each_that_works
 from target_mailing.delivery.row_size import refusal_by_size
@@ -34,6 +35,7 @@ __all__ = [
     "created",
     "leaving",
     "replaced",
+    "rows_of",
 ]
 
 logger = logging.getLogger("target-mailing.postgrid")
@@ -136,15 +138,17 @@ def _named(results: Mapping[int, list[str] | Refusal]) -> tuple[dict[int, list[s
 
 
 def contacts_of(client: PostgridClient, reference: tuple[str, ...]) -> list[str]:
-    """The contacts that were created for a row; a contact with its key, but another stream, is not among them."""
+    """The contacts that were created for a row; see `rows_of`."""
+    return [str(row["id"]) for row in rows_of(client, reference)]
+
+
+def rows_of(client: PostgridClient, reference: tuple[str, ...]) -> list[Row]:
+    """The same as PostGrid shows them; a contact with the key of the row, but another stream, is not among them."""
     if not reference:
         return []
     stream, key = reference
-    return [
-        str(row["id"])
-        for row in client.contacts_with(EXTERNAL_ID, key)
-        if row["metadata"].get(EXTERNAL_STREAM) == stream
-    ]
+    found = client.contacts_with(EXTERNAL_ID, key)
+    return [row for row in found if row["metadata"].get(EXTERNAL_STREAM) == stream]
 
 
 # The contacts for the list's jobs, row by row

@@ -12,6 +12,7 @@ from mailing_api.errors import ConfigurationError
 from target_mailing.outcome import Outcome
 from target_mailing.plan.foresight import masked
 from tests.target.conftest import LIST, people, person, schema, state
+from tests.target.postgrid.conftest import household, households, postgrid  # noqa: F401 - a fixture
 
 #: The numbers of rows, of all and of each destination.
 OF_ROWS = ("rows", "outcomes", "effects", "withheld", "rejected", "former_addresses_removed")
@@ -145,6 +146,27 @@ def test_contacts_are_shown_on_request_with_values_before_and_after(plan, mailje
     assert (one["before"], one["after"]) == ({"city": "Lyon"}, {"city": "Oslo"})
     assert "city: 'Lyon' → 'Oslo'" in (tmp_path / "plans" / "plan.md").read_text()
     assert "person0@example.com" not in log
+
+
+def test_at_postgrid_a_row_is_compared_with_the_contact_of_its_key(postgrid, tmp_path):  # noqa: F811
+    path = tmp_path / "plan.json"
+    first = household(1, address_line2="Floor 2", properties={"tier": "gold"})
+    postgrid.deliver([households(), first, household(2), state(1)])
+    later = [household(1, address_line1="9 New Street", properties={"tier": "iron"}), household(3, name="FAMILY 3")]
+    config = {"mode": "plan", "plan_path": str(path), "plan_contacts": True}
+    assert postgrid.deliver([households(), *later, state(2)], **config).error is None
+    found = json.loads(path.read_text())["samples"]["added_or_updated"]
+    new, old = sorted(found, key=lambda one: one["after"]["addressLine1"])
+    assert (old["before"], old["after"]) == (
+        {"addressLine1": "1 MILL LANE", "addressLine2": "FLOOR 2", "tier": "gold"},
+        {"addressLine1": "9 New Street", "addressLine2": None, "tier": "iron"},
+    )
+    assert new["fields"] == ["addressLine1", "city", "countryCode", "firstName"]
+    assert set(new["before"].values()) == {None}
+    config["plan_contacts"] = False
+    postgrid.deliver([households(), household(2, name="FAMILY 2", description="new"), state(2)], **config)
+    (one,) = json.loads(path.read_text())["samples"]["added_or_updated"]
+    assert one["fields"] == ["description"]
 
 
 def test_only_the_owner_reads_the_files(plan, tmp_path):
