@@ -258,6 +258,25 @@ def test_p9_after_an_interruption_the_number_does_not_depend_on_the_one_that_is_
         assert lists.people["a"] == {7, 8}
 
 
+def test_p9_whoever_comes_back_and_is_to_leave_again_counts_once():
+    with closing(Lists()) as lists:
+        wanted = {"a": {*range(6)}, "b": {0}}
+        assert lists.run(wanted, 6, 2) == 0
+        lists.people["a"] |= {0, 1}
+        assert lists.run(wanted, 6, None) == 0
+        assert lists.people["a"] == {6, 7, 8}
+
+
+def test_p9_a_number_that_an_error_named_works_after_a_run_that_did_not_need_it():
+    """Such as one of another stream to the same list, with the same environment."""
+    with closing(Lists()) as lists:
+        nobody: set[int] = set()
+        assert lists.run({"a": {0, 1, 2}, "b": nobody}, 0, None) == 3
+        assert lists.run({"a": nobody, "b": nobody}, 3, None) == 0
+        assert lists.run({"a": {0, 1, 2}, "b": nobody}, 3, None) == 0
+        assert lists.run({"a": {3, 4, 5}, "b": nobody}, 3, None) == 3
+
+
 def test_p9_a_setting_that_was_forgotten_allows_nothing_later():
     with closing(Lists()) as lists:
         nobody: set[int] = set()

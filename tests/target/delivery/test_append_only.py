@@ -14,6 +14,7 @@ from target_mailing.delivery.errors import DeliveryFailed
 from target_mailing.delivery.queue import DestinationQueue
 from target_mailing.delivery.removal_guard import RemovalGuard
 from target_mailing.delivery.removal_limit import RemovalLimit
+from target_mailing.journal.removals import JournalRemovals
 from target_mailing.postgrid.contact import ACTIONS
 from target_mailing.row import Row
 from tests.target.delivery.test_order import Place, Target
@@ -135,3 +136,26 @@ def test_p1_earlier_contents_stay_where_the_input_may_have_been_cut_off(make):
     with pytest.raises(DeliveryFailed, match="cut off"):
         ends.steps()
     assert ends.holds_state()
+
+
+def test_p9_earlier_contents_are_counted_until_they_have_left(make):
+    """Also those who arrived, or may have, with a batch that a later run followed."""
+    target = make(replaces=True)
+    rows = [target.row(number, "addnoforce", number, f"a{number}") for number in (1, 2, 3)]
+    batch = batch_of(target, rows)
+    batch.recovered = True
+    closing_of(target).ended(batch, rows[:2], rows[2:])
+    for new in ([target.row(1, "addnoforce", 4, "b")], [target.row(1, "addnoforce", 3, "c")]):
+        journal = target.journal
+        journal.removals = JournalRemovals(journal._connection, journal._meta, journal._transaction)  # of the next run
+        target.queue = DestinationQueue(
+            target.place, target.queue.settings, journal=journal, outcomes=target.outcomes, batches_at_once=None
+        )
+        guard = RemovalGuard(journal, RemovalLimit(count=1), 0)
+        ends = Closing(journal, guard)
+        ends.add(target.queue)
+        ends.is_whole = True
+        ends.ended(batch_of(target, new), new)
+        guard.judge([target.queue], ends.replaced())
+        # The first new row is one of the earlier contents in the second run; whose row changed is nobody who leaves.
+        assert "3 contacts would be removed" in str(guard.error)

@@ -532,6 +532,8 @@ def test_p9_of_two_lists_that_are_replaced_the_allowance_is_the_sum(two_lists):
         assert "set `allow_removals_once: 55`" in str(result.error)
     assert two_lists.deliver(told, allow_removals_once=55).states == [2]
     assert sizes(two_lists) == [35, 30]
+    again = two_lists.deliver(both(range(10), range(5)), allow_removals_once=55)
+    assert "set `allow_removals_once: 50` instead of 55" in str(again.error)
 
 
 def test_p9_a_list_that_was_not_replaced_because_of_another_one_still_has_its_contents(two_lists):
