@@ -144,8 +144,7 @@ def test_p9_earlier_contents_are_counted_until_they_have_left(make):
     rows = [target.row(number, "addnoforce", number, f"a{number}") for number in (1, 2, 3)]
     batch = batch_of(target, rows)
     batch.recovered = True
-    closing_of(target).ended(batch, rows[:2], rows[2:])
-    for new in ([target.row(1, "addnoforce", 4, "b")], [target.row(1, "addnoforce", 3, "c")]):
+    for at, new in enumerate(([target.row(1, "addnoforce", 4, "b")], [target.row(1, "addnoforce", 3, "c")])):
         journal = target.journal
         journal.removals = JournalRemovals(journal._connection, journal._meta, journal._transaction)  # of the next run
         target.queue = DestinationQueue(
@@ -155,6 +154,12 @@ def test_p9_earlier_contents_are_counted_until_they_have_left(make):
         ends = Closing(journal, guard)
         ends.add(target.queue)
         ends.is_whole = True
+        if at == 0:
+            ends.ended(batch, rows[:2], rows[2:])
+        stopped = batch_of(target, [], "", CLOSING)
+        stopped.recovered = True
+        ends.ended(stopped, ())
+        assert ends.holds_state()
         ends.ended(batch_of(target, new), new)
         guard.judge([target.queue], ends.replaced())
         # The first new row is one of the earlier contents in the second run; whose row changed is nobody who leaves.
