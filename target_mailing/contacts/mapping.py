@@ -29,6 +29,7 @@ from target_mailing.contacts.row_address import (
     clean_addresses,
     is_blank,
     lone_address,
+    require_valid,
 )
 from target_mailing.contacts.stream_columns import StreamColumns
 from target_mailing.settings import StreamSettings
@@ -199,7 +200,13 @@ class StreamMapping:
             email: str | None = _value(self._address, values)
         except RowRejected:
             return addresses_in(values[0], ascii_only=self._fields.ascii_only)
-        return [email] if email else []
+        if not email:
+            return []
+        try:
+            require_valid(email, ascii_only=self._fields.ascii_only)
+        except RowRejected:
+            return addresses_in(email, ascii_only=self._fields.ascii_only)
+        return [email]
 
     def _read(self, values: Values, *, only_opt_outs: bool = False) -> dict[str, Any]:
         """The readable values of the columns that hold opt-outs, or that a removal needs."""

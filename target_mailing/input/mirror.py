@@ -38,6 +38,8 @@ class Mirror:
         maps = config.get("stream_maps") or {}
         #: Columns that stream maps change, in any stream.
         self._mapped: set[str] = {name for one in maps.values() if isinstance(one, Mapping) for name in one}
+        #: Whether columns as they came may have other names than those that stream maps make.
+        self._flattens = bool(config.get("flattening_enabled"))
         self._journal = journal
         self._wholeness = Wholeness()
         #: The settings of each stream at a destination; None where it is no mirror there.
@@ -119,7 +121,7 @@ class Mirror:
     def name_filtered(self, streams: Sequence[Stream | None], record: Mapping[str, Any]) -> None:
         """Note whom a record names that stream maps omit: by the columns as they came, if no map changes these."""
         for stream in streams:
-            if stream is not None and self._mapped.isdisjoint(stream.identifying):
+            if stream is not None and not self._flattens and self._mapped.isdisjoint(stream.identifying):
                 self.name(stream, [stream.read(record)])
             elif stream is not None:
                 self._wholeness.unnamed(stream.source)

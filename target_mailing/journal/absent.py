@@ -109,11 +109,11 @@ class Absent:
         Args:
             destination: where they are.
             stream: its name in the input.
-            twice: only those who were absent in the whole run before this one, too. This run becomes such a run when
-                all have been read.
+            twice: only those who were absent in the run before this one, too, which was whole.
         """
         self._begin()
-        run = self._streams.whole_runs(destination, stream) + 1
+        with self._reading():
+            run = self._streams.runs(destination, stream)
         for numbers in self._absent(destination, stream):
             if twice:
                 numbers = self._again(numbers, run)  # noqa: PLW2901 - the others are only noted
@@ -121,9 +121,6 @@ class Absent:
                 with self._reading():
                     addresses = self._keys.addresses(numbers.values())
                 yield [AbsentContact(contact, addresses[contact]) for contact in numbers.values()]
-        if twice:
-            with self._writing():
-                self._streams.count_whole_run(destination, stream)
 
     def end(self) -> None:
         """At the end of an input, whole or not: those whom it named are not absent for the second time next time."""
@@ -171,8 +168,8 @@ class Absent:
     def _again(self, numbers: dict[int, int], run: int) -> dict[int, int]:
         """Those of these contacts that were absent in the whole run before this one; all are noted for the next."""
         table = tables.absentees
-        query = sa.select(table.c.n).where(table.c.whole_run == run - 1)
+        query = sa.select(table.c.n).where(table.c.run == run - 1)
         with self._writing():
             before = {n for (n,) in select_in(self._driver.connection, query, table.c.n, [*numbers])}
-            replace_rows(self._driver.connection, table, [{"n": n, "whole_run": run} for n in numbers])
+            replace_rows(self._driver.connection, table, [{"n": n, "run": run} for n in numbers])
         return {n: contact for n, contact in numbers.items() if n in before}

@@ -30,6 +30,8 @@ class JournalStreams:
         self._forgot: dict[int, int] = {}
         #: By destination's hash, the bits of all of its streams.
         self._of: dict[int, int] = {}
+        #: Streams that were read in this run.
+        self._begun: set[tuple[str, str]] = set()
         self._by_name: dict[str, _Bits] = {}
         for row in connection.execute(sa.select(tables.streams)):
             self._bits[row.id] = 1 << row.number
@@ -82,6 +84,9 @@ class JournalStreams:
     def begin(self, destination: str, stream: str, form: bytes, *, names_lists: bool) -> bool:
         """A stream is read; whether its keys have the form that those have which it delivered, if it delivered any."""
         is_new = self._id(destination, stream) not in self._bits
+        if (destination, stream) not in self._begun:
+            self._begun.add((destination, stream))
+            self._change(destination, stream, runs=self.runs(destination, stream) + 1)
         if is_new or names_lists:
             self._change(destination, stream, names_lists=names_lists)
         if is_new:
@@ -99,14 +104,10 @@ class JournalStreams:
         query = sa.select(tables.streams.c.number).where(tables.streams.c.names_lists.is_(True)).limit(1)
         return self._connection.execute(query).first() is not None
 
-    def whole_runs(self, destination: str, stream: str) -> int:
-        """How many runs of the stream were whole by the user's word."""
-        runs: int | None = self._value(destination, stream, tables.streams.c.whole_runs)
+    def runs(self, destination: str, stream: str) -> int:
+        """How many runs read the stream, whether or not they were whole; this one is the last."""
+        runs: int | None = self._value(destination, stream, tables.streams.c.runs)
         return runs or 0
-
-    def count_whole_run(self, destination: str, stream: str) -> None:
-        """One more was."""
-        self._change(destination, stream, whole_runs=self.whole_runs(destination, stream) + 1)
 
     def _value(self, destination: str, stream: str, column: sa.Column[Any]) -> Any:
         self.bits(destination)[stream]  # which makes its row
@@ -133,7 +134,7 @@ class JournalStreams:
             where = self._hashes.destination_id(destination)
             values = {"number": number, "destination": where, "id": hashed}
             self._connection.execute(
-                sa.insert(tables.streams).values(whole_runs=0, forgot=False, names_lists=False, **values)
+                sa.insert(tables.streams).values(runs=0, forgot=False, names_lists=False, **values)
             )
             self._bits[hashed] = 1 << number
             self._of[where] = self._of.get(where, 0) | 1 << number

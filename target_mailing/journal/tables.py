@@ -61,7 +61,7 @@ streams = sa.Table(
     sa.Column("destination", sa.BigInteger, nullable=False),  # keyed hash
     sa.Column("id", sa.LargeBinary, nullable=False),  # keyed hash of destination and stream
     sa.Column("version", sa.BigInteger),  # the greatest that its rows had
-    sa.Column("whole_runs", sa.Integer, nullable=False),  # those that were whole by the user's word
+    sa.Column("runs", sa.Integer, nullable=False),  # that read it
     sa.Column("forgot", sa.Boolean, nullable=False),  # contacts of it were forgotten because of their age
     sa.Column("key_form", sa.LargeBinary),  # hash of how the keys are made that its contacts have
     sa.Column("names_lists", sa.Boolean, nullable=False),  # its rows name lists, which may be those of other streams
@@ -69,9 +69,9 @@ streams = sa.Table(
 absentees = sa.Table(
     "absentees",
     metadata,
-    # Rows of contacts whom the last whole run did not name; they are removed if the next one does not, either.
+    # Rows of contacts whom a whole run did not name; they are removed if the next run is whole and does not, either.
     sa.Column("n", _NUMBER, primary_key=True, autoincrement=False),
-    sa.Column("whole_run", sa.Integer, nullable=False),
+    sa.Column("run", sa.Integer, nullable=False),
 )
 replaced_contacts = sa.Table(
     "replaced_contacts",

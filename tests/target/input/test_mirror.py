@@ -163,7 +163,7 @@ def test_by_the_users_word_only_who_is_absent_twice_leaves(mirror):
     cut_off = mirror.deliver([table(), *people([1]), state(3), *people([2])])
     assert "may have been cut off" in cut_off.log
     mirror.deliver([table(), *people([1, 2, 5]), state(4)])
-    assert {*mirror.members()} == emails([1, 2, 3, 5])
+    assert {*mirror.members()} == emails(range(1, 6))
     mirror.deliver([table(), *people([1, 2, 5]), state(5)])
     assert {*mirror.members()} == emails([1, 2, 5])
 
@@ -590,3 +590,30 @@ def test_without_a_state_the_users_word_is_none(mirror):
     for _ in range(3):
         mirror.deliver([table(), *people([1])])
     assert {*mirror.members()} == emails([1, 2, 3])
+
+
+BETWEEN = {
+    "failed": ([table(), *people([1, 2, 3])], {}),
+    "no mirror": ([table(), *people([1, 2, 3]), state(5)], {"sync": None, "whole": None}),
+}
+
+
+@pytest.mark.parametrize("name", BETWEEN)
+def test_any_run_between_two_whole_ones_starts_the_count_again(mirror, name):
+    mirror.config |= {"whole_count": None, "whole": True}
+    mirror.deliver([table(), *people([1, 2, 3]), state(1)])
+    mirror.deliver([table(), *people([1, 2]), state(2)])
+    lines, settings = BETWEEN[name]
+    mirror.deliver(mirror.text(lines) + ("{" if name == "failed" else ""), **settings)
+    mirror.deliver([table(), *people([1, 2]), state(3)])
+    assert {*mirror.members()} == emails([1, 2, 3])
+    mirror.deliver([table(), *people([1, 2]), state(4)])
+    assert {*mirror.members()} == emails([1, 2])
+
+
+@pytest.mark.parametrize("keys", [(), ("email",)])
+@pytest.mark.parametrize("email", ["person3@example.com;", "person3@example,com", "person3@example"])
+def test_a_rejected_address_where_it_is_the_key_names_whom_it_may(mirror, keys, email):
+    mirror.deliver([table(keys=keys), *rows([1, 2, 3]), state(1)])
+    result = mirror.deliver([table(keys=keys), *rows([1, 2], 3), person(3, email=email, total=3), state(2)])
+    assert (result.error, {*mirror.members()}) == (None, emails([1, 2, 3]))
