@@ -467,10 +467,7 @@ def test_p7_no_address_no_key_and_no_signature_in_log_or_journal(by_import):
     assert naming.endswith(f", {LIST!r} (addnoforce)")
 
 
-@pytest.mark.parametrize("journal", ["sqlite", "postgresql"])
-def test_p9_not_more_than_allowed_leave_with_the_earlier_contents(by_import, request, journal):
-    if journal == "postgresql":
-        by_import.config["journal"] = request.getfixturevalue("postgresql_url")
+def test_p9_not_more_than_allowed_leave_with_the_earlier_contents(by_import):
     assert by_import.deliver(rows(*range(60))).error is None
     result = replace(by_import, [households(), *map(household, range(39)), state(2)])
     assert "21 contacts would be removed; the limit is 20 (10% of its 60 in the journal, but at least 20)." in str(
