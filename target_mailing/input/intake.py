@@ -341,7 +341,8 @@ class Intake:
         """A hash of what the keys of a stream are made of: another one makes others of the same values."""
         columns = schema.schema.get("properties", {})
         kinds = [[name, _types(columns.get(name))] for name in schema.keys]
-        return self._journal.fingerprint(schema.stream, msgspec.json.encode(kinds)).to_bytes(8, "big", signed=True)
+        (hashed,) = self._journal.hashes.fingerprints(schema.stream)([msgspec.json.encode(kinds)])
+        return hashed.to_bytes(8, "big", signed=True)
 
     def _stream(self, schema: MappedSchema, message: Message) -> Stream | None:
         """The stream of a SCHEMA; None where it is skipped."""

@@ -80,7 +80,7 @@ def take(pieces, **config):
     intake = Intake(
         config=config, mapper=None, ledger=ledger, outcomes=gathered, delivery=gathered,
         journal=SimpleNamespace(
-            hashes=journal.hashes, note_rows=gathered.note_rows
+            hashes=journal.hashes, absent=journal.absent, note_rows=gathered.note_rows
         ),
         rejects=SimpleNamespace(declare=lambda *_: None),
         router=SimpleNamespace(
