@@ -124,9 +124,12 @@ class JournalContacts:
         self.table.forget(*where)
 
     def _bits(self, destination: str, rows: Iterable[Row], former: dict[int, Entry]) -> dict[int, int]:
-        """By contact, the bits of the streams of a row; of one that is new here, whether it may not have been."""
+        """By contact, the bits of the streams of a row; of one that is new here, whether it may not have been.
+
+        Rows of a batch that an earlier run left no longer tell their stream.
+        """
         of_stream = self._streams.bits(destination)
-        bits = {row.id: of_stream[row.stream] for row in rows}
+        bits = {row.id: of_stream[row.stream] or self._streams.of_earlier(destination) for row in rows}
         for row in filter(attrgetter("extras"), rows):
             for stream in row.streams:
                 bits[row.id] |= of_stream[stream]

@@ -40,6 +40,7 @@ class JournalStreams:
                 self._forgot[row.destination] = self._forgot.get(row.destination, 0) | 1 << row.number
 
         self._earlier = frozenset(self._bits)
+        self._earlier_of = dict(self._of)
 
     def bits(self, destination: str) -> Mapping[str, int]:
         """The bit of each stream of a destination, by its name in the input; 0 for "", a row of an earlier run."""
@@ -54,6 +55,11 @@ class JournalStreams:
     def all_bits(self, destination: str) -> int:
         """The bits of all streams of a destination."""
         return self._of.get(self._hashes.destination_id(destination), 0)
+
+    def of_earlier(self, destination: str) -> int:
+        """The bit of the stream that earlier runs brought to a destination; UNKNOWN if it is not one."""
+        bits = self._earlier_of.get(self._hashes.destination_id(destination), 0)
+        return bits if bits.bit_count() == 1 else UNKNOWN
 
     def has_only(self, destination: str) -> bool:
         """Whether no other destination has streams."""

@@ -617,3 +617,26 @@ def test_a_rejected_address_where_it_is_the_key_names_whom_it_may(mirror, keys, 
     mirror.deliver([table(keys=keys), *rows([1, 2, 3]), state(1)])
     result = mirror.deliver([table(keys=keys), *rows([1, 2], 3), person(3, email=email, total=3), state(2)])
     assert (result.error, {*mirror.members()}) == (None, emails([1, 2, 3]))
+
+
+def test_whom_another_stream_delivered_in_a_run_that_was_stopped_stays(mirror):
+    streams = {"people": {}, "vips": {"sync": "upsert", "whole_count": None}}
+    mirror.config["streams"] = streams
+    mirror.deliver([table(), *rows([1, 2, 3]), state(1)])
+    mirror.sandbox.faults.add(kind="status", status=401, method="GET", path="*/managemanycontacts/*", times=1)
+    stopped = mirror.deliver([schema("vips"), person(3, stream="vips", city="Rome"), state(1)])
+    assert stopped.error is not None
+    mirror.sandbox.faults.clear()
+    for at in (2, 3):  # the first of these finishes the batch of `vips`
+        assert mirror.deliver([table(), *rows([1, 2]), state(at)]).error is None
+    assert {*mirror.members()} == emails([1, 2, 3])
+
+
+def test_whom_the_only_stream_delivered_in_a_run_that_was_stopped_leaves(mirror):
+    mirror.sandbox.faults.add(kind="status", status=401, method="GET", path="*/managemanycontacts/*", times=1)
+    stopped = mirror.deliver([table(), *rows([1, 2, 3]), state(1)])
+    assert stopped.error is not None
+    mirror.sandbox.faults.clear()
+    for at in (2, 3):  # in the first of these the batch ends
+        assert mirror.deliver([table(), *rows([1, 2]), state(at)]).error is None
+    assert {*mirror.members()} == emails([1, 2])
