@@ -370,7 +370,9 @@ class Intake:
         names_lists = isinstance(queue.destination, ListsByRow)
         is_known = self._journal.absent.begin_stream(where, message.stream, form, names_lists=names_lists)
         if self._mirror is not None:
-            self._mirror.add(message.stream, queue, settings, bookmarks(message), (form, is_known))
+            columns = schema.schema.get("properties", {})
+            key_form = (form, is_known)
+            self._mirror.add(message.stream, queue, settings, bookmarks(message), columns=columns, key_form=key_form)
         if stream.report.line not in self._logged:  # a SCHEMA may be repeated
             self._logged.add(stream.report.line)
             logger.info("%s", stream.report.line)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from mailing_api.counted import counted
@@ -58,13 +58,15 @@ class Mirror:
         queue: DestinationQueue,
         settings: StreamSettings,
         bookmarks: Sequence[str],
+        *,
+        columns: Iterable[str],
         key_form: tuple[bytes, bool],
     ) -> None:
         """A SCHEMA came; after stream maps the stream may go to several destinations, or to one in several ways.
 
         `key_form` is that of its keys, and whether the journal knows its people by such keys.
         """
-        self._wholeness.schema(source, bookmarks)
+        self._wholeness.schema(source, bookmarks, columns)
         self._key_forms[source, queue] = key_form
         former = self._streams.get((source, queue), settings)
         self._streams[source, queue] = settings if settings.is_mirror and former is not None else None
@@ -103,7 +105,7 @@ class Mirror:
         """Note whom records name that became no rows, or none yet."""
         names = stream.names(values)
         has_unknown = self._name(stream, names.contacts, names.keys)
-        if names.unnamed or (stream.has_identity and has_unknown):
+        if names.unnamed or (has_unknown and (stream.has_identity or names.is_doubtful)):
             self._wholeness.unnamed(stream.source)
         self._wholeness.ended(stream.source, by_key=names.by_key > 0)
         self._count(stream, values)

@@ -72,12 +72,14 @@ class Names(msgspec.Struct, frozen=True):
         keys: hashed.
         by_key: how many records tell a key and no address.
         unnamed: how many tell neither.
+        is_doubtful: some may mean an address that cannot be read.
     """
 
     contacts: Sequence[int]
     keys: Sequence[bytes]
     by_key: int
     unnamed: int
+    is_doubtful: bool
 
 
 class Stream:
@@ -269,9 +271,10 @@ class Stream:
             found = [*map(self._mapping.addresses_in, values)]
         contacts = self._contact_ids(fold_addresses([email for emails in found for email in emails]))
         by_key = [isinstance(key, bytes) for key, emails in zip(keys, found, strict=True) if not emails]
-        return Names(
-            [*contacts], [key for key in keys if isinstance(key, bytes)], by_key.count(True), by_key.count(False)
-        )
+        cells = [one[0] for one, emails in zip(values, found, strict=True) if not emails and not self.has_identity]
+        hashed = [key for key in keys if isinstance(key, bytes)]
+        is_doubtful = any(isinstance(cell, str) and "@" in cell for cell in cells)
+        return Names([*contacts], hashed, by_key.count(True), by_key.count(False), is_doubtful)
 
     def totals(self, values: Sequence[Values]) -> set[Any] | None:
         """The values of the column of `whole_count`; None where it is not set."""

@@ -63,6 +63,7 @@ class _StreamInput(msgspec.Struct):
 
     Attributes:
         rows: how many.
+        columns: of its SCHEMA, but for one that a STATE may name for itself.
         by_key: some of them tell a key and no address.
         ended: some of them were not delivered.
         totals: what the column of `whole_count` said; two different ones are enough.
@@ -75,6 +76,7 @@ class _StreamInput(msgspec.Struct):
     """
 
     rows: int = 0
+    columns: set[str] = set()
     by_key: bool = False
     ended: bool = False
     totals: set[int | None] = set()
@@ -101,8 +103,9 @@ class Wholeness:
         self._in_part: set[str] = set()
         self._resumed: set[str] = set()
 
-    def schema(self, stream: str, bookmarks: Sequence[str]) -> None:
-        """A SCHEMA came, which names these columns as those by which the stream is replicated."""
+    def schema(self, stream: str, bookmarks: Sequence[str], columns: Iterable[str] = ()) -> None:
+        """A SCHEMA came, which names these columns as those by which the stream is replicated; `columns` are all."""
+        self._of(stream).columns |= {*columns} - {"version"}
         if bookmarks:
             self._of(stream).reasons["it is replicated by a bookmark, so only what changed comes"] = None
 
@@ -158,7 +161,8 @@ class Wholeness:
         bookmarks = value.get("bookmarks")
         self._in_part.clear()
         for name, position in bookmarks.items() if isinstance(bookmarks, Mapping) else ():
-            if _holds(position, _POSITIONS) or _has_date(position):
+            columns = [one.columns for stream, one in self._streams.items() if _is_of(stream, name)]
+            if _holds(position, _POSITIONS.union(*columns)) or _has_date(position):
                 self._replicated.add(name)
             elif _holds(position, _PARTS):
                 self._in_part.add(name)

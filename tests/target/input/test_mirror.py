@@ -75,6 +75,7 @@ NOT_WHOLE = {
     "without rows, but with a version": [table(), VERSIONED, state(2)],
     "bookmarked": [BOOKMARKED, *rows([1, 2]), state(2)],
     "replicated": [table(), *rows([1, 2]), state({"bookmarks": {"public-people": {"replication_key": "id"}}})],
+    "replicated by a column": [table(), *rows([1, 2]), state({"bookmarks": {"people": {"visits": 5}}})],
     "replicated from the start": [state({"bookmarks": {"people": {"lsn": 5}}}), table(), *rows([1, 2])],
     "a row without key and address": [table(), *rows([1], 2), person(2, id=None, email="?", total=2), state(2)],
 }
@@ -640,3 +641,13 @@ def test_whom_the_only_stream_delivered_in_a_run_that_was_stopped_leaves(mirror)
     for at in (2, 3):  # in the first of these the batch ends
         assert mirror.deliver([table(), *rows([1, 2]), state(at)]).error is None
     assert {*mirror.members()} == emails([1, 2])
+
+
+def test_a_rejected_address_under_a_new_key_may_name_anybody(mirror):
+    mirror.deliver([table(), *rows([1, 2, 3]), state(1)])
+    result = mirror.deliver([table(), *rows([1, 2], 3), person(33, email="person3@example,com", total=3), state(2)])
+    assert "by neither key nor address" in result.log
+    assert {*mirror.members()} == emails([1, 2, 3])
+    known = person(3, email="person3@example,com", total=2)
+    assert mirror.deliver([table(), *rows([1], 2), known, state(2)]).error is None
+    assert {*mirror.members()} == emails([1, 3])
