@@ -381,7 +381,9 @@ class Intake:
         return stream
 
 
-def _types(column: Any) -> list[str]:
-    """The types of a column, but for null."""
+def _types(column: Any) -> Any:
+    """The types of a column, but for null; a column that tells them in another way, as a whole."""
     found = column.get("type") if isinstance(column, Mapping) else None
+    if found is None:
+        return column
     return sorted({*map(str, found if isinstance(found, list) else [found])} - {"null"})

@@ -67,7 +67,8 @@ class Mirror:
         `key_form` is that of its keys, and whether the journal knows its people by such keys.
         """
         self._wholeness.schema(source, bookmarks, columns)
-        self._key_forms[source, queue] = key_form
+        _, is_known = self._key_forms.get((source, queue), key_form)
+        self._key_forms[source, queue] = key_form[0], is_known and key_form[1]
         former = self._streams.get((source, queue), settings)
         self._streams[source, queue] = settings if settings.is_mirror and former is not None else None
 
@@ -158,7 +159,7 @@ class Mirror:
                 absent, lost = absent + len(contacts), lost + len(contacts) - offered
                 yield
             form, is_known = self._key_forms[source, queue]
-            if not is_known and self._wholeness.keys_are_all_new(source):
+            if not is_known and not absent and self._wholeness.keys_are_all_new(source):
                 self._journal.absent.note_key_form(name, source, form)
             what = f"no longer names {counted(absent, 'contact')}" if absent else "names everybody whom it put there"
             logger.info("Stream %r: the input is whole, because %s. It %s: %s", source, verdict.proof, what, name)

@@ -158,7 +158,7 @@ class Wholeness:
         """A STATE came, with the end of a stream if the tap told one."""
         self._has_state = True
         self._since_state.clear()
-        bookmarks = value.get("bookmarks")
+        bookmarks = value.get("bookmarks", value)
         self._in_part.clear()
         for name, position in bookmarks.items() if isinstance(bookmarks, Mapping) else ():
             columns = [one.columns for stream, one in self._streams.items() if _is_of(stream, name)]

@@ -110,6 +110,11 @@ def test_a_table_that_its_state_calls_a_part_is_whole_only_after_a_state_that_do
     assert judged([*rows, over, middle], is_word=True).proof is None
 
 
+def test_a_position_beside_bookmarks_is_one():
+    state = ("state", {"people": {"updated_at": "2026-01-01"}})
+    assert judged([*row(), *row(), END, state]).proof is None
+
+
 def test_a_position_that_is_null_is_none():
     state = {"bookmarks": {"people": {"replication_key": None, "xmin": None, "version": 7}, "others": 3}}
     assert judged([*row(), *row(), END, ("state", state)]).proof is Proof.END
