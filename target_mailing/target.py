@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -161,6 +162,19 @@ class TargetMailing(MailingPlugin, Target):
         allowed_removals(value_of("allow_removals_once", self.config))
         journal_hash_key(self.config)
         positive("max_line_bytes", value_of("max_line_bytes", self.config))
+
+    def _check_mode_is_read(self, *, is_read: bool) -> None:
+        """Check that no environment variable asks for a plan without effect: a delivery would write.
+
+        Raises:
+            ConfigurationError: one does.
+        """
+        variable = f"{self._env_var_prefix}MODE"
+        if not is_read and not self._is_plan and os.environ.get(variable, "").strip().lower() == "plan":
+            raise ConfigurationError(
+                f"The environment variable {variable} asks for a plan, but the environment is not read. Use --plan or "
+                "add --config=ENV; to deliver, unset the variable."
+            )
 
     @property
     def _is_plan(self) -> bool:
@@ -339,6 +353,7 @@ class TargetMailing(MailingPlugin, Target):
                 target = cls(config=settings, validate_config=True, parse_env_config=config.parse_env)
             except ConfigValidationError as exc:  # the SDK's command would log it in several lines
                 raise ConfigurationError(" ".join(exc.errors)) from None
+            target._check_mode_is_read(is_read=config.parse_env)
             if check:
                 target.check(given_input(file_input))
                 return

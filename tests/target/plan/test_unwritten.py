@@ -248,6 +248,16 @@ def test_the_exit_code_tells_whether_there_is_something_to_do(mailjet, messages)
 
 
 @pytest.mark.slow
+def test_a_variable_that_asks_for_a_plan_and_is_not_read_delivers_nothing(mailjet, monkeypatch):
+    monkeypatch.setenv("TARGET_MAILING_MODE", "plan")
+    code, _, err = Command(mailjet).run(MESSAGES)
+    assert code == 1
+    assert "TARGET_MAILING_MODE asks for a plan" in " ".join(err.split())
+    assert mailjet.members(LIST) == {}
+    assert Command(mailjet).run(MESSAGES, "--plan")[0] == 0
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("route", ["auto", "contact"])
 def test_a_signal_in_the_middle_leaves_no_copy_of_the_journal(mailjet, tmp_path, monkeypatch, route):
     mailjet.deliver([*MESSAGES[:-1], person(9, email="nobody"), state(1)])
