@@ -47,6 +47,8 @@ _ABSENT: Final[Mapping[Outcome, str]] = {
 _BY_CODE: Final = (Outcome.WITHHELD, Outcome.REJECTED)
 #: What is shown of removals that would be held back.
 _OF_HELD: Final = ("rows", "removed", "absent", "moved", "lately", "limit", "allow_removals_once")
+#: How the file of a plan begins.
+_PLAN_JSON: Final = b'{\n  "whole":'
 #: Kinds that are shown before the others.
 _FIRST: Final = ("held", Effect.REMOVED, Effect.UNSUBSCRIBED, Effect.EXCLUDED, "withheld")
 
@@ -72,9 +74,10 @@ class PlanReport:
         self._router = router
         self._guard = guard
         path = value_of("plan_path", config)
-        self._path = None if path is None else place_of("plan_path", path)
-        if self._path is not None:
-            _drafted(self._path, b"").unlink()  # whether it can be written shows before anything is read
+        self._paths = None if path is None else _paths(place_of("plan_path", path))
+        for one in self._paths or ():  # whether they can be written shows before anything is read
+            _check_replaceable(one)
+            _drafted(one, b"").unlink()
 
     def __call__(self, failure: type[BaseException] | None) -> None:
         """Report it.
@@ -93,17 +96,18 @@ class PlanReport:
                 self._foresight.note_held(destination, row, record)
         found = self._found(is_whole=failure is None or is_held)
         _show(_table(found))
-        if self._path is None:
+        if self._paths is None:
             return
+        machines, people = self._paths
         try:
-            _write(self._path.with_suffix(".json"), msgspec.json.format(msgspec.json.encode(found)) + b"\n")
-            _write(self._path.with_suffix(".md"), "\n".join(_markdown(found)).encode())
+            _write(machines, msgspec.json.format(msgspec.json.encode(found)) + b"\n")
+            _write(people, "\n".join(_markdown(found)).encode())
         except ConfigurationError as error:
             if failure is None:
                 raise
             logger.error("%s", error)  # noqa: TRY400 - its message is complete
         else:
-            logger.info("Plan: %s, and %s for people", self._path.with_suffix(".json"), self._path.with_suffix(".md"))
+            logger.info("Plan: %s, and %s for people", machines, people)
 
     def _found(self, *, is_whole: bool) -> dict[str, Any]:
         outcomes, foresight = self._outcomes, self._foresight
@@ -263,9 +267,38 @@ def _rows(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
         yield ""
 
 
+def _paths(place: Path) -> tuple[Path, Path]:
+    """The files for machines and for people."""
+    stem = place.with_suffix("") if place.suffix in {".json", ".md"} else place
+    return stem.with_name(f"{stem.name}.json"), stem.with_name(f"{stem.name}.md")
+
+
+def _check_replaceable(path: Path) -> None:
+    """Check that a file is not there yet, or holds a plan.
+
+    Raises:
+        ConfigurationError: it may be anything.
+    """
+    try:
+        with path.open("rb") as file:
+            is_plan = file.read(len(_PLAN_JSON)) == _PLAN_JSON if path.suffix == ".json" else file.read(6) == b"# Plan"
+    except FileNotFoundError:
+        return
+    except OSError:
+        is_plan = False
+    if not is_plan:
+        raise ConfigurationError(f"Setting `plan_path`: {path} is there and holds no plan. Choose another place.")
+
+
 def _write(path: Path, content: bytes) -> None:
     """Replace a file, which only its owner may read; errors are those of `_drafted`."""
-    _drafted(path, content).replace(path)
+    draft = _drafted(path, content)
+    try:
+        draft.replace(path)
+    except OSError as exc:
+        with suppress(OSError):
+            draft.unlink()
+        raise _unwritable(path, exc) from None
 
 
 def _drafted(path: Path, content: bytes) -> Path:
@@ -284,7 +317,11 @@ def _drafted(path: Path, content: bytes) -> Path:
     except OSError as exc:
         with suppress(OSError):
             draft.unlink(missing_ok=True)
-        raise ConfigurationError(
-            f"Setting `plan_path`: {path} cannot be written ({exc.strerror}). Choose another place."
-        ) from None
+        raise _unwritable(path, exc) from None
     return draft
+
+
+def _unwritable(path: Path, error: OSError) -> ConfigurationError:
+    return ConfigurationError(
+        f"Setting `plan_path`: {path} cannot be written ({error.strerror}). Choose another place."
+    )

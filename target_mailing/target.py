@@ -164,7 +164,7 @@ class TargetMailing(MailingPlugin, Target):
         positive("max_line_bytes", value_of("max_line_bytes", self.config))
 
     def _check_mode_is_read(self, *, is_read: bool) -> None:
-        """Check that no environment variable asks for a plan without effect: a delivery would write.
+        """Check that no environment variable is to make a plan of this and is not read: a delivery would write.
 
         Raises:
             ConfigurationError: one does.
@@ -172,7 +172,7 @@ class TargetMailing(MailingPlugin, Target):
         variable = f"{self._env_var_prefix}MODE"
         if not is_read and not self._is_plan and os.environ.get(variable, "").strip().lower() == "plan":
             raise ConfigurationError(
-                f"The environment variable {variable} asks for a plan, but the environment is not read. Use --plan or "
+                f"The environment variable {variable} wants a plan, but the environment is not read. Use --plan or "
                 "add --config=ENV; to deliver, unset the variable."
             )
 

@@ -86,8 +86,8 @@ class ListLocks:
             raise _held(
                 destination,
                 holder,
-                "another journal of the same database. Wait for that run to end. Pipelines to one list must share a "
-                "journal: give both the same account, `scope` and `list`.",
+                "another journal of the same database, or is a plan. Wait for that run to end. Pipelines to one list must "
+                "share a journal: give both the same account, `scope` and `list`.",
             )
         self._taken.add(name)
 
@@ -105,8 +105,8 @@ class ListLocks:
             raise _held(
                 destination,
                 note.holder if note else "another process",
-                "another journal. Wait for that run to end. Pipelines to one list must share a journal: set "
-                "`journal` to the same file in both.",
+                "another journal, or is a plan. Wait for that run to end. Pipelines to one list must share a journal: "
+                "set `journal` to the same file in both.",
             )
         self._files[name] = destination, path, descriptor
         own = self._journal.name

@@ -108,7 +108,9 @@ class Store(ABC):
 
     def held(self, holder: str) -> JournalError:
         """The error for a place that another run holds."""
-        return self.error(f"is held by {holder}. Wait for that run to end, or give this pipeline another journal")
+        return self.error(
+            f"is held by {holder}. Wait for that run to end. A pipeline to another list may have a journal of its own"
+        )
 
     def damaged(self, error: Exception) -> JournalError:
         """The error for content that no version writes."""

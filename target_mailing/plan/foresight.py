@@ -8,6 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
+from mailing_api.errors import MailingError
 from mailing_api.http.read_only import ReadOnly
 from target_mailing.contacts.contact import EncodedContact
 from target_mailing.contacts.effects import effect_of
@@ -98,11 +99,7 @@ class Foresight:
         return self._gate.calls + self._more_calls
 
     def look(self, destination: Destination, step: Step, work: Work, progress: Progress) -> Seen:
-        """What a step shows that was foreseen. Called from another thread.
-
-        Raises:
-            MailingError: a contact could not be looked up.
-        """
+        """What a step shows that was foreseen. Called from another thread."""
         calls = step.more_calls(work)
         contacts: Mapping[str, int] = {}
         samples: list[tuple[str, Sample]] = []
@@ -161,8 +158,11 @@ class Foresight:
         contact = name if self._shows_contacts else masked(name)
         if not (sends and isinstance(destination, ShowsContacts)):
             return Sample(destination.name, contact)
-        with self._gate.aside():
-            changes = destination.changes(row)
+        try:
+            with self._gate.aside():
+                changes = destination.changes(row)
+        except MailingError:  # a delivery does not look, so this is no reason to fail
+            return Sample(destination.name, contact)
         if not self._shows_contacts:
             return Sample(destination.name, contact, sorted(changes))
         before, after = ({name: values[at] for name, values in changes.items()} for at in (0, 1))

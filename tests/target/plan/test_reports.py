@@ -195,3 +195,25 @@ def test_a_list_and_a_property_that_are_missing_are_not_made(plan, mailjet):
 
 def test_the_mask_leaves_a_letter_and_the_domain():
     assert [masked(one) for one in ("ada@example.com", "42", "")] == ["a***@example.com", "4***", "***"]
+
+
+@pytest.mark.parametrize("place", ["mine", "mine.json", "mine.md"])
+def test_a_file_that_holds_no_plan_is_left_alone(mailjet, tmp_path, place):
+    (tmp_path / "mine.json").write_text("{}")
+    plan = mailjet.deliver(PEOPLE, mode="plan", plan_path=str(tmp_path / place))
+    assert "holds no plan" in str(plan.error)
+    assert (tmp_path / "mine.json").read_text() == "{}"
+    assert not {*tmp_path.glob("mine*"), *tmp_path.glob(".mine*")} - {tmp_path / "mine.json"}
+
+
+def test_a_date_in_a_name_is_no_suffix_and_a_plan_replaces_a_plan(mailjet, tmp_path):
+    for _ in range(2):
+        assert mailjet.deliver(PEOPLE, mode="plan", plan_path=str(tmp_path / "2026.11")).error is None
+    assert {path.name for path in tmp_path.glob("2026*")} == {"2026.11.json", "2026.11.md"}
+
+
+def test_a_row_that_cannot_be_looked_up_is_shown_without_fields(plan, mailjet):
+    mailjet.sandbox.faults.add(kind="status", status=403, method="GET", path="*/contact/*", times=9)
+    found, _ = plan(PEOPLE)
+    assert found["effects"] == {"added_or_updated": 3}
+    assert [one.get("fields") for one in found["samples"]["added_or_updated"]] == [None] * 3

@@ -248,11 +248,11 @@ def test_the_exit_code_tells_whether_there_is_something_to_do(mailjet, messages)
 
 
 @pytest.mark.slow
-def test_a_variable_that_asks_for_a_plan_and_is_not_read_delivers_nothing(mailjet, monkeypatch):
+def test_a_variable_that_wants_a_plan_and_is_not_read_delivers_nothing(mailjet, monkeypatch):
     monkeypatch.setenv("TARGET_MAILING_MODE", "plan")
     code, _, err = Command(mailjet).run(MESSAGES)
     assert code == 1
-    assert "TARGET_MAILING_MODE asks for a plan" in " ".join(err.split())
+    assert "TARGET_MAILING_MODE wants a plan" in " ".join(err.split())
     assert mailjet.members(LIST) == {}
     assert Command(mailjet).run(MESSAGES, "--plan")[0] == 0
 
