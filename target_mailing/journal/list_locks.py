@@ -86,8 +86,8 @@ class ListLocks:
             raise _held(
                 destination,
                 holder,
-                "another journal of the same database, or is a plan. Wait for that run to end. Pipelines to one list must "
-                "share a journal: give both the same account, `scope` and `list`.",
+                "another journal of the same database, or is a plan. Wait for that run to end. Pipelines to one list "
+                "must share a journal: give both the same account, `scope` and `list`.",
             )
         self._taken.add(name)
 
