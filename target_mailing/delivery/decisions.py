@@ -203,11 +203,12 @@ class Decisions:
     def _never_came(self, row: Row, before: str | None, own: Row, facts: Facts) -> bool:
         """Whether neither key nor contact of a deleted row was delivered, as far as the journal can tell.
 
-        It can where earlier runs delivered the stream. A contact that was removed long ago is unknown, too.
+        It can where a run of the stream ended well: one that was refused has still to remove what it was refused. A
+        contact that was removed long ago is unknown, too.
         """
         if row.key is None or row.is_of_shared_key or before or facts.possible_addresses(row.key):
             return False
-        return facts.known(own.id) is None and self._journal.knew_stream(self._destination.name, row.stream)
+        return facts.known(own.id) is None and self._journal.has_ended(self._destination.name, row.stream)
 
     def _removed_by(self, row: Row, before: str | None, facts: Facts) -> Row | None:
         """The contact that a removal removes, as a row of its own; None if it ends without that."""

@@ -124,7 +124,7 @@ class Intake:
         return self._covered == self.messages["RECORD"]
 
     def end(self) -> None:
-        """At the end of the input: report settings of streams that matched no stream.
+        """At the end of a run without errors: note that, and report settings of streams that matched no stream.
 
         Raises:
             ConfigurationError: one of them changes what happens to contacts, and a stream had no entry.
@@ -136,6 +136,7 @@ class Intake:
         if self._maps is not None:
             self._maps.warn_of_unused()
         self.entries.check()
+        self._journal.absent.end_streams()
 
     def take(self, lines: Lines) -> None:
         """Take in lines; those before a faulty one are taken, too.

@@ -87,6 +87,11 @@ class Absent:
         with self._writing():
             return self._streams.begin(destination, stream, form, names_lists=names_lists)
 
+    def end_streams(self) -> None:
+        """As of `JournalStreams.note_end`."""
+        with self._writing():
+            self._streams.note_end()
+
     def note_key_form(self, destination: str, stream: str, form: bytes) -> None:
         """As of `JournalStreams`."""
         with self._writing():

@@ -26,6 +26,8 @@ class JournalStreams:
         self._connection = connection
         self._hashes = hashes
         self._bits: dict[bytes, int] = {}
+        #: Streams of which an earlier run ended well.
+        self._ended: set[bytes] = set()
         #: By destination's hash, the bits of its streams that may have put contacts there which were forgotten.
         self._forgot: dict[int, int] = {}
         #: By destination's hash, the bits of all of its streams.
@@ -35,11 +37,12 @@ class JournalStreams:
         self._by_name: dict[str, _Bits] = {}
         for row in connection.execute(sa.select(tables.streams)):
             self._bits[row.id] = 1 << row.number
+            if row.has_ended:
+                self._ended.add(row.id)
             self._of[row.destination] = self._of.get(row.destination, 0) | 1 << row.number
             if row.forgot:
                 self._forgot[row.destination] = self._forgot.get(row.destination, 0) | 1 << row.number
 
-        self._earlier = frozenset(self._bits)
         self._earlier_of = dict(self._of)
 
     def bits(self, destination: str) -> Mapping[str, int]:
@@ -48,9 +51,15 @@ class JournalStreams:
             self._by_name[destination] = _Bits(self, destination)
         return self._by_name[destination]
 
-    def was_there(self, destination: str, stream: str) -> bool:
-        """Whether an earlier run brought rows of a stream to a destination."""
-        return self._id(destination, stream) in self._earlier
+    def has_ended(self, destination: str, stream: str) -> bool:
+        """Whether an earlier run that brought rows of a stream to a destination ended well."""
+        return self._id(destination, stream) in self._ended
+
+    def note_end(self) -> None:
+        """The run ends well: so do the streams that it read."""
+        for destination, stream in self._begun:
+            if not self.has_ended(destination, stream):
+                self._change(destination, stream, has_ended=True)
 
     def all_bits(self, destination: str) -> int:
         """The bits of all streams of a destination."""
@@ -140,7 +149,7 @@ class JournalStreams:
             where = self._hashes.destination_id(destination)
             values = {"number": number, "destination": where, "id": hashed}
             self._connection.execute(
-                sa.insert(tables.streams).values(runs=0, forgot=False, names_lists=False, **values)
+                sa.insert(tables.streams).values(runs=0, has_ended=False, forgot=False, names_lists=False, **values)
             )
             self._bits[hashed] = 1 << number
             self._of[where] = self._of.get(where, 0) | 1 << number

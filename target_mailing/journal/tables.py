@@ -62,6 +62,7 @@ streams = sa.Table(
     sa.Column("id", sa.LargeBinary, nullable=False),  # keyed hash of destination and stream
     sa.Column("version", sa.BigInteger),  # the greatest that its rows had
     sa.Column("runs", sa.Integer, nullable=False),  # that read it
+    sa.Column("has_ended", sa.Boolean, nullable=False),  # one of these ended well
     sa.Column("forgot", sa.Boolean, nullable=False),  # contacts of it were forgotten because of their age
     sa.Column("key_form", sa.LargeBinary),  # hash of how the keys are made that its contacts have
     sa.Column("names_lists", sa.Boolean, nullable=False),  # its rows name lists, which may be those of other streams

@@ -129,7 +129,8 @@ def on_lists(key: int, place: int, kind: str, changed: bool) -> dict[str, Any]:
 def choosing(key: int, place: int, kind: str, changed: bool) -> dict[str, Any]:
     """A row of somebody with topics."""
     row = person(key, place, "plain" if kind == "excluded" else kind, changed)
-    row["record"] |= {"News": "OPT_OUT" if kind == "excluded" else None, "Offers": "OPT_IN" if changed else None}
+    choices = {"News": "OPT_OUT" if kind == "excluded" else None, "Offers": "OPT_IN" if changed else None}
+    row["record"] |= {f"topic_{name}": choice for name, choice in choices.items()}
     return row
 
 
@@ -195,7 +196,7 @@ def _ses(sandbox: Sandbox, folder: Path, route: str, common: dict[str, Any]) -> 
 
     if route.endswith("-topics"):
         account.config["route"] = route.removesuffix("-topics")
-        topics = {name: {"type": ["string", "null"]} for name in simple.TOPICS}
+        topics = {f"topic_{name}": {"type": ["string", "null"]} for name in simple.TOPICS}
         return World(account, mailjets.schema(columns=mailjets.COLUMNS | topics), choosing, opt_out)
     return World(account, mailjets.schema(), person, opt_out)
 
