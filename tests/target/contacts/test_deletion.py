@@ -197,7 +197,9 @@ def test_a_delete_whose_address_was_erased_finds_it_by_its_key(mailjet: Mailjet,
     mailjet.deliver([columns, *(person(at, name=None) for at in numbers)], route=route, properties=None)
     assert len(mailjet.members()) == len(ERASED)
     rows = [person(at, email=one, _sdc_deleted_at=GONE[0]) for at, one in enumerate(ERASED)]
-    result = mailjet.deliver([columns, *rows, state(1)], route=route, properties=None, on_key_change=keep)
+    result = mailjet.deliver(
+        [columns, *rows, state(1)], route=route, properties=None, on_key_change=keep, max_removals="100%"
+    )
     assert (result.error, result.states, result.rejects) == (None, [1], [])
     assert mailjet.members() == {}
 
