@@ -47,8 +47,9 @@ _ABSENT: Final[Mapping[Outcome, str]] = {
 _BY_CODE: Final = (Outcome.WITHHELD, Outcome.REJECTED)
 #: What is shown of removals that would be held back.
 _OF_HELD: Final = ("rows", "removed", "absent", "moved", "lately", "limit", "allow_removals_once")
-#: How the file of a plan begins.
+#: How the files of a plan begin.
 _PLAN_JSON: Final = b'{\n  "whole":'
+_PLAN_MD: Final = b"# Plan\n\n"
 #: Kinds that are shown before the others.
 _FIRST: Final = ("held", Effect.REMOVED, Effect.UNSUBSCRIBED, Effect.EXCLUDED, "withheld")
 
@@ -281,7 +282,11 @@ def _check_replaceable(path: Path) -> None:
     """
     try:
         with path.open("rb") as file:
-            is_plan = file.read(len(_PLAN_JSON)) == _PLAN_JSON if path.suffix == ".json" else file.read(6) == b"# Plan"
+            is_plan = (
+                file.read(len(_PLAN_JSON)) == _PLAN_JSON
+                if path.suffix == ".json"
+                else file.read(len(_PLAN_MD)) == _PLAN_MD
+            )
     except FileNotFoundError:
         return
     except OSError:

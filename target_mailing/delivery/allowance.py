@@ -59,7 +59,12 @@ class Allowance:
         self.needed = sum(beyond.values()) + self.made if beyond else 0
         for covered in (beyond, {**beyond, **also}):
             here = [one for one in known if one.destination in covered]
-            if covered and sum(covered.values()) + self.made == self.number and all(map(self._may_work, here)):
+            if (
+                self.number
+                and covered
+                and sum(covered.values()) + self.made == self.number
+                and all(map(self._may_work, here))
+            ):
                 self._under_way = self._allowances.join(earlier, self.number)
                 began = min((one.began_at for one in here if one.allowance in earlier), default=moment)
                 self._allowances.put([

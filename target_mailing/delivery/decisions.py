@@ -208,6 +208,8 @@ class Decisions:
         """
         if row.key is None or row.is_of_shared_key or before or facts.possible_addresses(row.key):
             return False
+        if own.email == self.unknown_address(row.key):  # which the provider knows, perhaps
+            return False
         return facts.known(own.id) is None and self._journal.has_ended(self._destination.name, row.stream)
 
     def _removed_by(self, row: Row, before: str | None, facts: Facts) -> Row | None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from math import inf
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Final
 
 import msgspec
@@ -18,11 +17,18 @@ __all__ = ["HeldRows"]
 #: Rows, or bytes of contacts and lines, that are written together.
 _TOGETHER: Final = 512
 _ENOUGH: Final = 1 << 20
+#: The place of the first row that is of no line: all of these come after the input.
+_NO_LINE: Final = 1 << 62
 
 
 class _Held(msgspec.Struct, array_like=True, gc=False):
-    """A row that is not decided yet; as of `Row`."""
+    """A row that is not decided yet; as of `Row`.
 
+    Attributes:
+        place: in the order in which rows are given back.
+    """
+
+    place: int
     line: int
     raw: bytes
     stream: str
@@ -38,10 +44,10 @@ class _Held(msgspec.Struct, array_like=True, gc=False):
     is_absent: bool
 
     @classmethod
-    def of(cls, row: Row) -> _Held:
+    def of(cls, row: Row, place: int) -> _Held:
         raw = b"\n".join(row.raw_lines())
         return cls(
-            row.line, raw, row.stream, row.key, row.id, row.action, row.fingerprint, row.contact,
+            place, row.line, raw, row.stream, row.key, row.id, row.action, row.fingerprint, row.contact,
             row.drops_key, row.tells_changes, row.lost_address, row.is_of_shared_key,
             row.is_absent,
         )  # fmt: skip
@@ -59,6 +65,7 @@ class _Held(msgspec.Struct, array_like=True, gc=False):
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[_Held]).decode
+_place = attrgetter("place")
 
 
 class HeldRows:
@@ -68,7 +75,7 @@ class HeldRows:
         """Begin empty."""
         self._spool = spool
         #: What is on disk: the place of the first row in the input, and some rows in their order.
-        self._kept: list[tuple[float, Kept]] = []
+        self._kept: list[tuple[int, Kept]] = []
         #: The latest rows; once rows are given back, those that were read from disk and come next.
         self._near: list[_Held] = []
         self._bytes = 0
@@ -84,7 +91,7 @@ class HeldRows:
         Raises:
             SpoolError: it cannot be written.
         """
-        held = _Held.of(row)
+        held = _Held.of(row, row.line or _NO_LINE + self._count)
         self._near.append(held)
         self._bytes += len(held.raw) + len(held.contact.content)
         self._count += 1
@@ -113,8 +120,3 @@ class HeldRows:
         held, self._near = self._near[:end], self._near[end:]
         self._count -= len(held)
         return [one.row() for one in held]
-
-
-def _place(held: _Held) -> float:
-    """The place of a row in the input; one that is of no line comes after all."""
-    return held.line or inf

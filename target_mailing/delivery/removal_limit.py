@@ -45,9 +45,7 @@ class RemovalLimit(msgspec.Struct, frozen=True):
     def is_exceeded(self, counts: Counts, known: int) -> bool:
         """Whether removals, or moved keys, are too many; those of the last day count, too."""
         removed, moved = counts.removals + counts.lately_removed, counts.moves + counts.lately_moved
-        return counts.now > 0 and max(removed if counts.removals else 0, moved if counts.moves else 0) > self.most(
-            known
-        )
+        return max(removed if counts.removals else 0, moved if counts.moves else 0) > self.most(known)
 
     def __str__(self) -> str:
         return counted(self.count, "contact") if self.count is not None else f"{100 * self.share:g}%"

@@ -111,7 +111,9 @@ class Removals:
     def allowance_of(self, action: str, rows: Sequence[Row]) -> int | None:
         """What allows the rows of a batch to take contacts off, as the journal notes it; None if they do not."""
         takes_off = action == self._actions.remove or any(row.is_absent for row in rows)
-        return self.allowance if takes_off or self._by_list is not None else None
+        if self._is_refused or not (takes_off or self._by_list is not None):
+            return None
+        return self.allowance
 
     def counts(self) -> Counts:
         """How many contacts are to be taken off, and were lately within the limit."""

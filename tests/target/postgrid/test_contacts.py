@@ -141,6 +141,15 @@ def test_old_contacts_may_be_kept(postgrid):
 # Leaving
 
 
+def test_p9_deletes_of_keys_that_only_postgrid_knows_count(postgrid):
+    postgrid.deliver([households(), *map(household, range(5)), state(1)])
+    other = str(postgrid.folder / "other.sqlite")
+    assert postgrid.deliver([households(), household(9), state(2)], journal=other).error is None
+    held = postgrid.deliver([households(), *map(delete, range(5)), state(3)], journal=other, max_removals=0)
+    assert "5 contacts would be removed" in str(held.error)
+    assert len(postgrid.on_list()) == 6
+
+
 def test_a_delete_by_key_finds_its_contact(postgrid):
     postgrid.deliver([households(), household(1), household(2)])
     result = postgrid.deliver([households(), delete(1), state(1)])
