@@ -7,7 +7,7 @@ and asks the index only for those that are not among them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Literal
 
 import sqlalchemy as sa
@@ -24,6 +24,8 @@ Purpose = Literal["decide", "write", "name"]
 #: What is written over a row, by column.
 Blank = Mapping[str, Any]
 
+#: Numbers that are read together.
+_PAGE: Final = 16_384
 #: Numbers in use from which on rows are moved, and of how many numbers at most one row is.
 _MOVED_FROM: Final = 65_536
 _MOVED_OF: Final = 8
@@ -116,9 +118,17 @@ class Arrivals:
         query = sa.select(sa.func.count()).select_from(self._table).where(*where)
         count: int = self._driver.execute(query).scalar_one()
         if isinstance(self._replaced, Replaced) and self._replaced:
-            numbers = self._driver.execute(sa.select(self._table.c.n).where(*where)).scalars()
-            count -= sum(number in self._replaced for number in numbers)
+            count -= sum(number in self._replaced for number in self._numbers(*where))
         return count
+
+    def _numbers(self, *where: sa.ColumnElement[bool]) -> Iterator[int]:
+        """The numbers of such rows, of which few are in memory at a time."""
+        n, after, page = self._table.c.n, -1, [0]
+        while page:
+            query = sa.select(n).where(n > after, *where).order_by(n).limit(_PAGE)
+            page = [*self._driver.execute(query).scalars()]
+            yield from page
+            after = page[-1] if page else after
 
     def forget(self, *where: sa.ColumnElement[bool]) -> None:
         """Erase rows that are no longer needed, wherever they are noted."""
