@@ -101,7 +101,7 @@ class Removals:
             leaving = {} if opts_out else self._decisions.may_leave(row, last, facts)
         else:
             leaving = self._decisions.leaving(row, facts)
-        if self.removes_by_list(row):
+        if self.removes_by_list(row) and (is_behind or not self._was_done(row, facts)):
             leaving = {row.id: False, **leaving}
         if not leaving and not is_behind:
             return False
@@ -145,6 +145,12 @@ class Removals:
         if row.key is not None and row.key in row.resources:
             self._held.put(row.key, 0 if row.drops_key or row.action == self._actions.remove else row.id)
         self._rows.add(row)
+
+    @staticmethod
+    def _was_done(row: Row, facts: Facts) -> bool:
+        """Whether a row is the latest that is known of its contact: whom it takes off has left by it."""
+        known = facts.known(row.id)
+        return known is not None and known.fingerprint == row.fingerprint and known.confirmed_at is not None
 
     def _opts_out(self, row: Row) -> bool:
         """Whether a row says that its contact opted out of all that is there, which nothing holds back."""

@@ -538,3 +538,20 @@ def test_p5_opt_outs_of_keys_go_where_nobody_may_be_removed(contacts):
     assert result.states == []
     statuses = [contacts.statuses()[f"person{number}@example.com"] for number in range(4)]
     assert statuses == ["subscribed", "unsubscribed", "unsubscribed", "subscribed"]
+
+
+@pytest.mark.parametrize("send", ["changed", "all"])
+def test_p9_removals_from_lists_that_were_made_do_not_count_when_their_rows_come_again(contacts, send):
+    assert contacts.deliver([table(), *(on(number, "Firms") for number in range(3)), state(1)]).states == [1]
+    rows = [on(number, ("Firms", "remove"), LIST) for number in range(3)]
+    assert contacts.deliver([table(), *rows, state(2)], allow_removals_once=3, max_removals=0).states == [2]
+    again = contacts.deliver([table(), *rows, state(3)], max_removals=0, send=send)
+    assert (again.error, again.states) == (None, [3])
+    assert again.counts() == ({"unchanged": 3} if send == "changed" else {"delivered": 3})
+    # Whoever was added in between counts, in the same run and in another one.
+    held = contacts.deliver([table(), on(0, "Firms"), *rows, state(4)], max_removals=0, send=send)
+    assert "1 contact would be removed; the limit is 0." in str(held.error)
+    assert contacts.deliver([table(), on(1, "Firms"), state(5)], max_removals=0).states == [5]
+    held = contacts.deliver([table(), *rows, state(6)], max_removals=0, send=send)
+    assert "2 contacts would be removed; the limit is 0." in str(held.error)
+    assert {*contacts.members("Firms")} == {"person0@example.com", "person1@example.com"}
