@@ -183,7 +183,7 @@ class Row(msgspec.Struct, gc=False):
             extras.also[self.key] = None
             if later.key is not None:
                 extras.also.pop(later.key, None)
-        extras.lines = extras.lines or [self.line]
+        extras.lines = extras.lines or [*self.lines]
         extras.lines.extend(later.lines)
         if later.stream != self.stream or later.extras is not None:
             others = () if later.extras is None else later.extras.streams
@@ -195,7 +195,7 @@ class Row(msgspec.Struct, gc=False):
         self.line, self.raw, self.stream, self.key = later.line, later.raw, later.stream, later.key
         if later.extras is not None:
             extras.superseded.extend(later.raw_lines())
-            self.raw = extras.superseded.pop()
+            self.raw = extras.superseded.pop() if extras.superseded else b""  # which settles no line
             later.extras.plan = None
         self.fingerprint = fingerprint
 

@@ -50,6 +50,7 @@ class Removals:
         self.lines = 0
         self._actions = destination.actions
         self._by_list = destination if isinstance(destination, ListsByRow) else None
+        self._fingerprint = journal.fingerprint
         self._destination = journal.hashes.destination_id(destination.name)
         self._held = journal.held
         self._expected = journal.removals
@@ -174,5 +175,5 @@ class Removals:
         # It settles no line and tells nothing of its key, for the row comes again.
         row.line, row.raw, row.key, row.drops_key = 0, b"", None, False
         row.held = EncodedContact(contact.email, contact.address, content)
-        row.fingerprint = 0
+        row.fingerprint = self._fingerprint(row.action, content)
         return row

@@ -555,3 +555,26 @@ def test_p9_removals_from_lists_that_were_made_do_not_count_when_their_rows_come
     held = contacts.deliver([table(), *rows, state(6)], max_removals=0, send=send)
     assert "2 contacts would be removed; the limit is 0." in str(held.error)
     assert {*contacts.members("Firms")} == {"person0@example.com", "person1@example.com"}
+
+
+def test_p5_all_opt_outs_of_a_contact_from_lists_go_where_nobody_may_be_removed(contacts):
+    everywhere = [on(number, "Firms", "Trials", LIST) for number in (1, 2)]
+    assert contacts.deliver([table(), *everywhere, state(1)]).states == [1]
+    rows = [on(1, ("Firms", "remove"), (name, "unsub")) for name in ("Trials", LIST)]
+    rows += [on(2, ("Firms", "remove"), ("Trials", "unsub"))]
+    later = [*rows, on(2, ("Firms", "remove"), (LIST, "unsub"))]
+    for lines, out in ((rows, 1), (later, 2)):
+        result = contacts.deliver([table(), *lines, state(2)], max_removals=0)
+        assert "2 contacts would be removed; the limit is 0." in str(result.error)
+        assert (result.counts(), result.states) == ({}, [])
+        assert {*contacts.statuses("Trials").values()} == {"unsubscribed"}
+        assert [*contacts.statuses(LIST).values()].count("unsubscribed") == out
+    assert {*contacts.statuses("Firms").values()} == {"subscribed"}
+
+
+def test_p5_other_opt_outs_from_lists_go_in_the_next_run_where_nobody_may_be_removed(contacts):
+    assert contacts.deliver([table(), on(1, "Firms", "Trials", LIST), state(1)]).states == [1]
+    for name in ("Trials", LIST):
+        row = on(1, ("Firms", "remove"), (name, "unsub"))
+        assert contacts.deliver([table(), row, state(2)], max_removals=0).states == []
+        assert contacts.statuses(name) == {ADA: "unsubscribed"}
