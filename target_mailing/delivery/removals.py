@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Final
+
+import msgspec
 
 from target_mailing.contacts.consent import is_obeyed
 from target_mailing.contacts.contact import EncodedContact
+from target_mailing.delivery.address_rows import AddressRows
 from target_mailing.delivery.decisions import Decisions
 from target_mailing.delivery.facts import Facts
 from target_mailing.delivery.held_rows import HeldRows
-from target_mailing.destination import Destination, ListsByRow
+from target_mailing.destination import Declining, Destination, ListsByRow
 from target_mailing.journal.journal import Journal
 from target_mailing.journal.removals import Counts
 from target_mailing.row import Resource, Row
@@ -29,7 +33,8 @@ class Removals:
     come here when it is their turn. They all are given back in the order of the input.
 
     An opt-out is never held back: a row that says one waits only behind others, and is delivered even where removals
-    may not be made. Of a row that names lists, its opt-outs from some of them are sent alone then.
+    may not be made. Of a row that names lists, its opt-outs from some of them are sent alone then; of a row that
+    declines topics, these.
 
     Attributes:
         is_open: nothing waits any longer: removals may be made, or those that waited may not.
@@ -50,7 +55,10 @@ class Removals:
         self.lines = 0
         self._actions = destination.actions
         self._by_list = destination if isinstance(destination, ListsByRow) else None
+        self._declining = destination if isinstance(destination, Declining) and destination.actions.decline else None
+        self._addresses = AddressRows(destination, journal)
         self._fingerprint = journal.fingerprint
+        self._facts_of = partial(Facts, journal, destination)
         self._destination = journal.hashes.destination_id(destination.name)
         self._held = journal.held
         self._expected = journal.removals
@@ -132,7 +140,7 @@ class Removals:
         """Give rows that waited back, in their order, until others wait for too much."""
         while self.is_open and self._rows and not is_crowded():
             rows = self._rows.take()
-            offer([one for row in rows if (one := self._allowed(row))] if self._is_refused else rows)
+            offer(self._allowed(rows) if self._is_refused else rows)
 
     def _add(self, row: Row, leaving: dict[int, bool]) -> None:
         for contact, is_move in leaving.items():
@@ -163,17 +171,48 @@ class Removals:
         is_less = is_obeyed(actions, row.action) and row.action != actions.remove
         return is_less or (bool(actions.decline) and row.action == actions.decline)
 
-    def _allowed(self, row: Row) -> Row | None:
-        """What of a row is delivered where removals may not be made; None if nothing is."""
-        if self._opts_out(row):
-            return row
+    def _allowed(self, rows: Sequence[Row]) -> list[Row]:
+        """What of rows that waited is delivered where removals may not be made."""
+        facts, allowed = self._facts_of(rows), list[Row]()
+        for row in rows:
+            if self._opts_out(row):
+                allowed.append(row)
+            elif not row.is_absent and row.email:
+                allowed += self._opt_outs_from_lists(row) if self._by_list is not None else self._declines(row, facts)
+        return allowed
+
+    def _opt_outs_from_lists(self, row: Row) -> list[Row]:
+        """What a row becomes where only its opt-outs from lists are delivered."""
         contact = row.contact
-        if row.is_absent or not row.email or self._by_list is None:
-            return None
-        if not (content := self._by_list.only_opt_outs(contact.content)):
-            return None
+        if self._by_list is None or not (content := self._by_list.only_opt_outs(contact.content)):
+            return []
         # It settles no line and tells nothing of its key, for the row comes again.
         row.line, row.raw, row.key, row.drops_key = 0, b"", None, False
         row.held = EncodedContact(contact.email, contact.address, content)
         row.fingerprint = self._fingerprint(row.action, content)
-        return row
+        return [row]
+
+    def _declines(self, row: Row, facts: Facts) -> list[Row]:
+        """Rows that only decline the topics which a row declines, for its contact and those from which its key moves.
+
+        They, too, settle no line and tell nothing of the key.
+        """
+        actions, made = self._actions, list[Row]()
+        if self._declining is None or row.action in {actions.remove, actions.ask}:
+            return made
+        if not (names := self._declining.declined(row.contact.content)):
+            return made
+        emails = [row.email]
+        if row.key is not None and (leaving := self._decisions.leaving(row, facts)):
+            others = [facts.email(row.key), *facts.possible_addresses(row.key)]
+            formers = [self._addresses.former(row, email, actions.remove) for email in others if email]
+            emails += [former.email for former in formers if former.id in leaving]
+        for email in dict.fromkeys(emails):
+            declining = self._addresses.former(row, email, actions.decline)
+            declining.line, declining.raw, declining.drops_key = 0, b"", False
+            declining.extend().was_held = True
+            content = self._declining.declining(declining.contact.content, names)
+            declining.held = msgspec.structs.replace(declining.contact, content=content)
+            declining.fingerprint = self._fingerprint(actions.decline, content)
+            made.append(declining)
+        return made
