@@ -63,7 +63,8 @@ class JournalContents:
         Those that came again with other content, under the same key, are not among them.
 
         Until the contents were replaced once, contacts whose streams are not known are taken to be here: those of
-        versions that noted no contents.
+        versions that noted no contents. They may be of other destinations, too, so each of these has them under a hash
+        of its own.
 
         Returns:
             How many contacts the destination had before, whether or not they came again.
@@ -82,7 +83,7 @@ class JournalContents:
             noted = self._count(contents.contact, here, contents.since < before)
             if self._meta.has_replaced(destination) or not self._count(contacts.id, is_unnoted):
                 return noted
-            unnoted = sa.select(contacts.id, of, no_move).where(is_unnoted).distinct()
+            unnoted = sa.select(_at(contacts.id, destination), of, no_move).where(is_unnoted).distinct()
             self._connection.execute(sa.insert(expected).from_select([*expected.c.keys()], unnoted))
             # Some may have come in this run for the first time: that is not known of those of earlier versions.
             arrived = self._count(contents.contact, here, contents.at >= before)
@@ -98,3 +99,9 @@ class JournalContents:
         with self._transaction():
             self._connection.execute(sa.delete(tables.contents).where(is_old))
             self._meta.note_replaced(destination)
+
+
+def _at(contact: sa.ColumnElement[int], destination: int) -> sa.ColumnElement[int]:
+    """The bits of both that differ (SQLite has no operator for that): another number for each destination."""
+    of = sa.literal(destination, sa.BigInteger())
+    return contact.bitwise_or(of) - contact.bitwise_and(of)
