@@ -81,9 +81,11 @@ class Closing:
             self._removals.contents.forget(self._id(queue), self._began)
             self._guard.replaced(queue)
         elif isinstance(destination, AppendOnlyDestination) and batch.action != destination.actions.ask:
-            at = self._began - 1.0 if batch.recovered else time.time()
+            # Rows of an earlier run arrived before this one; whether they were all that was to be there is not known.
+            at, replaces = (self._began - 1.0, False) if batch.recovered else (self._began, queue in self._open)
             for rows in (possible, delivered):
-                self._removals.contents.hold(rows, self._id(queue), at=at, is_certain=rows is delivered)
+                is_certain = rows is delivered
+                self._removals.contents.hold(rows, self._id(queue), at=at, replaces=replaces, is_certain=is_certain)
             if queue in self._open and not batch.recovered:
                 self._open[queue] |= bool(delivered)
 

@@ -18,6 +18,8 @@ __all__ = ["JournalContents"]
 
 #: Of the hash of a key, what tells it from others.
 _KEY_BYTES: Final = 8
+#: When a contact was first delivered that was only added beside all others: before any of them, so it replaces none.
+_BESIDE: Final = 0.0
 
 
 class JournalContents:
@@ -31,13 +33,16 @@ class JournalContents:
         self._meta = meta
         self._transaction = transaction
 
-    def hold(self, rows: Sequence[Row], destination: int, *, at: float, is_certain: bool = True) -> None:
+    def hold(
+        self, rows: Sequence[Row], destination: int, *, at: float, replaces: bool, is_certain: bool = True
+    ) -> None:
         """Note the contacts of rows at a destination (its hash).
 
         Args:
             rows: that were delivered.
             destination: where.
-            at: when (Unix seconds).
+            at: when the run began (Unix seconds): what one run delivers has one time.
+            replaces: whether the run delivers all that is to be there, so that what is new may replace what is missing.
             is_certain: whether they have certainly arrived: else, what is known of them stays.
         """
         table, keys = tables.contents, {row.id: row.key for row in rows if row.id}
@@ -49,7 +54,7 @@ class JournalContents:
                     "contact": contact,
                     "destination": destination,
                     "key": None if key is None else int.from_bytes(key[:_KEY_BYTES], "big", signed=True),
-                    "since": since.get(contact, at),
+                    "since": since.get(contact, at if replaces else _BESIDE),
                     "at": at,
                 }
                 for contact, key in keys.items()
@@ -60,7 +65,7 @@ class JournalContents:
     def expect(self, destination: int, before: float, expected: sa.Table) -> int:
         """Put those that have not come again since this moment (Unix seconds) into a table of expected removals.
 
-        Those that came again with other content, under the same key, are not among them.
+        Those that new ones of the same key replace are not among them: as many as first came in a run after theirs.
 
         Until the contents were replaced once, contacts whose streams are not known are taken to be here: those of
         versions that noted no contents. They may be of other destinations, too, so each of these has them under a hash
@@ -73,11 +78,7 @@ class JournalContents:
         is_unknown = contacts.streams.bitwise_and(UNKNOWN) == UNKNOWN
         is_unnoted = is_unknown & contacts.id.not_in(sa.select(contents.contact))
         of, no_move, here = sa.literal(destination), sa.literal(0), contents.destination == destination
-        new = (
-            sa.select(contents.key).where(here, contents.at >= before, contents.key.is_not(None)).distinct().subquery()
-        )
-        old = sa.select(contents.contact, of, no_move).where(here, contents.at < before, new.c.key.is_(None))
-        old = old.select_from(sa.outerjoin(tables.contents, new, new.c.key == contents.key))
+        old = sa.select(_missing(destination, before).c.contact, of, no_move)
         with self._transaction():
             self._connection.execute(sa.insert(expected).from_select([*expected.c.keys()], old))
             noted = self._count(contents.contact, here, contents.since < before)
@@ -99,6 +100,23 @@ class JournalContents:
         with self._transaction():
             self._connection.execute(sa.delete(tables.contents).where(is_old))
             self._meta.note_replaced(destination)
+
+
+def _missing(destination: int, before: float) -> sa.Subquery:
+    """The contacts that did not come again, and that no new one of their key replaces; each new one replaces one."""
+    contents = tables.contents.c
+    here = contents.destination == destination
+    old = sa.select(contents.contact, contents.key, contents.at.label("run"), sa.literal(0).label("is_new"))
+    new = sa.select(contents.contact, contents.key, contents.since, sa.literal(1))
+    of_a_key = contents.key.is_not(None)
+    each = sa.union_all(old.where(here, contents.at < before), new.where(here, contents.at >= before, of_a_key))
+    one = each.subquery().c
+    # From the latest run: those of one key that are missing so far, and those new ones that came in runs after theirs.
+    order = (one.run.desc(), one.is_new, one.contact)
+    new_so_far = sa.func.sum(one.is_new).over(partition_by=one.key, order_by=order, rows=(None, 0))
+    old_so_far = sa.func.sum(1 - one.is_new).over(partition_by=one.key, order_by=order, rows=(None, 0))
+    ranked = sa.select(one.contact, one.is_new, new_so_far.label("new"), old_so_far.label("old")).subquery().c
+    return sa.select(ranked.contact).where(ranked.is_new == 0, ranked.old > ranked.new).subquery()
 
 
 def _at(contact: sa.ColumnElement[int], destination: int) -> sa.ColumnElement[int]:

@@ -168,7 +168,8 @@ contents = sa.Table(
     "contents",
     metadata,
     # Contacts of destinations that are replaced as a whole: the keyed hashes of destination and address, and of the
-    # destination, the key that brought it (64 bits of its hash), and when each was first and last delivered.
+    # destination, the key that brought it (64 bits of its hash), and when the runs began that first and last delivered
+    # each; the first is 0 if that run did not replace the others.
     sa.Column("contact", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("destination", sa.BigInteger, nullable=False),
     sa.Column("key", sa.BigInteger),

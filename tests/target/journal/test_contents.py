@@ -7,11 +7,13 @@ from contextlib import closing
 import pytest
 import sqlalchemy as sa
 
+from target_mailing.contacts.contact import EncodedContact
 from target_mailing.journal import tables
 from target_mailing.journal.journal import Journal
 from target_mailing.journal.removals import JournalRemovals
 from target_mailing.journal.stores import MemoryStore, PostgresStore
 from target_mailing.journal.streams import UNKNOWN
+from target_mailing.row import Row
 
 HERE, THERE = 7_000_000_000_000_000_001, -5
 
@@ -63,3 +65,58 @@ def test_p9_whom_a_former_version_delivered_may_leave_each_of_several_lists(jour
     assert removals.expect_contents(HERE, 20.0) == 0
     assert removals.expect_contents(THERE, 20.0) == 3
     assert (removals.counts(HERE).now, removals.counts(THERE).now, removals.made([1])) == (0, 3, 3)
+
+
+def deliver(journal, contacts, *, at, replaces=True, destination=HERE):
+    """A run that began at this moment delivers contacts, each of a household (its key)."""
+    held = EncodedContact("", "", b"")
+    rows = [
+        Row(1, b"", "people", None if home is None else b"home %3d" % home, contact, "add", 0, held)
+        for contact, home in contacts
+    ]
+    journal.removals.contents.hold(rows, destination, at=at, replaces=replaces)
+
+
+def homes(*sizes, first=0):
+    """Contacts, as many of each household; `first` is the number of the first one in it."""
+    return [(1000 * home + n, home) for home, size in enumerate(sizes, 1) for n in range(first, first + size)]
+
+
+def leaving(journal, *, at):
+    removals = next_run(journal)
+    removals.expect_contents(HERE, at)
+    return removals.counts(HERE).now
+
+
+@pytest.mark.parametrize(
+    ("comes", "leaves"),
+    [
+        (homes(1, 1, 1), 27),  # of those who were there
+        (homes(1, 1, 1, first=50), 27),  # with other content
+        (homes(9, 9, 9), 3),
+        (homes(9, 9, 9, first=1), 3),
+        (homes(10, 10, 10, first=50), 0),
+        (homes(10, 10, 20, first=5), 0),
+        (homes(10, 10), 10),
+        ([(contact, None) for contact, _ in homes(10, first=50)], 30),
+    ],
+)
+def test_p9_of_a_key_with_several_contacts_as_many_are_replaced_as_came_new(journal, comes, leaves):
+    deliver(journal, homes(10, 10, 10), at=10.0, replaces=False)
+    deliver(journal, homes(20, first=500), at=10.0, destination=THERE)
+    deliver(journal, comes, at=20.0)
+    assert leaving(journal, at=20.0) == leaves
+
+
+def test_p9_a_contact_that_replaces_another_one_still_does_after_a_run_that_was_refused(journal):
+    deliver(journal, homes(1, 1, 10), at=10.0)
+    for at in (20.0, 30.0):
+        deliver(journal, homes(1, 1, 1, first=50), at=at)
+        assert leaving(journal, at=at) == 9
+
+
+def test_p9_a_contact_that_was_added_beside_another_one_never_replaces_it(journal):
+    deliver(journal, homes(1), at=10.0)
+    deliver(journal, homes(1, first=50), at=20.0, replaces=False)
+    deliver(journal, homes(1, first=50), at=30.0)
+    assert leaving(journal, at=30.0) == 1
