@@ -67,8 +67,8 @@ class Closing:
             allowance = self._guard.allowance_of(batch.queue)
             self._removals.note_contents(self._id(batch.queue), allowance=allowance)
 
-    def ended(self, batch: Batch, delivered: Sequence[Row], possible: Sequence[Row] = ()) -> None:
-        """A batch has ended.
+    def ends(self, batch: Batch, delivered: Sequence[Row], possible: Sequence[Row] = ()) -> None:
+        """A batch ends, which is noted only after this: if the run is killed between, it is known who arrived.
 
         Args:
             batch: of this run or an earlier one.

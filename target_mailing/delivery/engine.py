@@ -214,8 +214,8 @@ class Delivery:
         """Forget a batch of an earlier run: STATE has not moved past its rows, `possible` arrivals among them."""
 
         def discarded() -> None:
+            self.closing.ends(batch, (), possible)
             self._journal.discard(batch.number, uncertain=possible)
-            self.closing.ended(batch, (), possible)
             self._ended(batch)
 
         self._calls.undo(batch, discarded)
@@ -385,8 +385,8 @@ class Delivery:
         ends = BatchResult.of(batch, finished, undecided)
         if ends.delivered:
             self._brake.succeeded()
+        self.closing.ends(batch, ends.delivered, ends.uncertain)
         numbers = ends.note(self._journal, batch, following, pending_removals=batch.pending_removals(finished.rejected))
-        self.closing.ended(batch, ends.delivered, ends.uncertain)
         if batch.recovered:
             self.counts["recovered"] += len(ends.delivered)
         else:

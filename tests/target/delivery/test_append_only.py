@@ -106,12 +106,12 @@ def test_p1_no_state_leaves_until_earlier_contents_have_left(make, replaces):
     queue, ends = target.queue, closing_of(target)
     assert ends.holds_state() is replaces
     rows = [target.row(1, "addnoforce", 1, "a")]
-    ends.ended(batch_of(target, rows), rows)
+    ends.ends(batch_of(target, rows), rows)
     assert [*ends.replaced()] == ([queue] if replaces else [])
     assert ends.steps() == ([(queue, ["remove earlier contents"])] if replaces else [])
     assert ends.holds_state() is replaces
     if replaces:
-        ends.ended(batch_of(target, [], "", CLOSING), ())
+        ends.ends(batch_of(target, [], "", CLOSING), ())
         assert not ends.holds_state()
 
 
@@ -120,7 +120,7 @@ def test_p1_earlier_contents_stay_where_nobody_was_delivered(make, action, deliv
     target = make(replaces=True)
     ends = closing_of(target)
     rows = [target.row(1, "addnoforce", 1, "a")]
-    ends.ended(batch_of(target, rows, action), rows[:delivered])
+    ends.ends(batch_of(target, rows, action), rows[:delivered])
     assert not ends.replaced()
     assert ends.steps() == []
     assert not ends.holds_state()
@@ -130,8 +130,8 @@ def test_p1_earlier_contents_stay_where_the_input_may_have_been_cut_off(make):
     target = make(replaces=True)
     ends = closing_of(target, is_whole=False)
     rows = [target.row(1, "addnoforce", 1, "a")]
-    ends.ended(batch_of(target, rows), rows)
-    ends.ended(batch_of(target, rows), ())
+    ends.ends(batch_of(target, rows), rows)
+    ends.ends(batch_of(target, rows), ())
     assert not ends.replaced()
     with pytest.raises(DeliveryFailed, match="cut off"):
         ends.steps()
@@ -155,12 +155,12 @@ def test_p9_earlier_contents_are_counted_until_they_have_left(make):
         ends.add(target.queue)
         ends.is_whole = True
         if at == 0:
-            ends.ended(batch, rows[:2], rows[2:])
+            ends.ends(batch, rows[:2], rows[2:])
         stopped = batch_of(target, [], "", CLOSING)
         stopped.recovered = True
-        ends.ended(stopped, ())
+        ends.ends(stopped, ())
         assert ends.holds_state()
-        ends.ended(batch_of(target, new), new)
+        ends.ends(batch_of(target, new), new)
         guard.judge([target.queue], ends.replaced())
         # The first new row is one of the earlier contents in the second run; whose row changed is nobody who leaves.
         assert "3 contacts would be removed" in str(guard.error)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 from contextlib import closing
 
 import pytest
 
+from target_mailing.journal.journal import Journal
 from tests.target.conftest import state
 from tests.target.postgrid.conftest import LIST, delete, household, households, start
 
@@ -582,3 +584,16 @@ def test_p9_a_row_that_changed_is_nobody_who_leaves(by_import):
     assert replace(by_import, rows(*range(20, 60), description="newer")).error is None
     result = replace(by_import, rows(*range(26, 60), description="newest"))
     assert "6 contacts would be removed (20 more left within the last 24 hours)" in str(result.error)
+
+
+def test_p9_whoever_arrived_is_noted_before_the_end_of_their_batch(by_import, monkeypatch):
+    def kill(*_args, **_kwargs):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, contextlib.suppress(KeyboardInterrupt):
+        patched.setattr(Journal, "settle", kill)
+        by_import.deliver(rows(1, 2))
+    assert len(people(by_import)) == 2
+    with closing(sqlite3.connect(by_import.config["journal"])) as journal:
+        assert journal.execute("SELECT count(*) FROM contents").fetchone() == (2,)
+    assert "2 contacts would be removed" in str(replace(by_import, rows(3), max_removals=1).error)
