@@ -53,6 +53,7 @@ class AppendOnly:
             if is_there or has_other:
                 return Ended.refused(_CANNOT_LEAVE)
             if row.action != self._actions.remove:
+                self._opt_out(row, former)
                 return Ended(Outcome.WITHHELD, "unsubscribed")
         elif has_other and self._may_replace:
             return Ended.refused(_CANNOT_CHANGE)
@@ -61,6 +62,12 @@ class AppendOnly:
             return Ended.refused(_IN_DOUBT) if is_doubtful and not self._replaces_contents else None
         facts.settle(row)
         return Ended(Outcome.UNCHANGED)
+
+    def _opt_out(self, row: Row, former: int | None) -> None:
+        """Its contact may be of the contents that this run replaces; so may that of its key, if that has only one."""
+        contacts = [row.id, *([former] if former is not None and self._may_replace else [])]
+        for contact in contacts if self._replaces_contents else ():
+            self._journal.removals.contents.opted_out.add(contact)
 
     def _is_there(self, known: Known | None) -> bool:
         return known is not None and known.confirmed_at is not None and known.confirmed_at >= self._since

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from target_mailing.journal import tables
 from target_mailing.journal.meta import JournalMeta
+from target_mailing.journal.run_contacts import RunContacts
 from target_mailing.journal.statements import replace_rows, select_in
 from target_mailing.journal.streams import UNKNOWN
 from target_mailing.row import Row
@@ -23,7 +24,11 @@ _BESIDE: Final = 0.0
 
 
 class JournalContents:
-    """The contacts, by their keyed hashes; each call is made in a transaction."""
+    """The contacts, by their keyed hashes; each call is made in a transaction.
+
+    Attributes:
+        opted_out: contacts that opted out in this run: if they leave, they do not count.
+    """
 
     def __init__(
         self, connection: sa.Connection, meta: JournalMeta, transaction: Callable[[], AbstractContextManager[None]]
@@ -32,6 +37,7 @@ class JournalContents:
         self._connection = connection
         self._meta = meta
         self._transaction = transaction
+        self.opted_out = RunContacts(connection, "opted_out", transaction)
 
     def hold(
         self, rows: Sequence[Row], destination: int, *, at: float, replaces: bool, is_certain: bool = True
@@ -65,7 +71,8 @@ class JournalContents:
     def expect(self, destination: int, before: float, expected: sa.Table) -> int:
         """Put those that have not come again since this moment (Unix seconds) into a table of expected removals.
 
-        Those that new ones of the same key replace are not among them: as many as first came in a run after theirs.
+        Those that opted out are not among them, nor those that new ones of the same key replace: as many as first came
+        in a run after theirs.
 
         Until the contents were replaced once, contacts whose streams are not known are taken to be here: those of
         versions that noted no contents. They may be of other destinations, too, so each of these has them under a hash
@@ -76,9 +83,10 @@ class JournalContents:
         """
         contents, contacts = tables.contents.c, tables.contacts.c
         is_unknown = contacts.streams.bitwise_and(UNKNOWN) == UNKNOWN
-        is_unnoted = is_unknown & contacts.id.not_in(sa.select(contents.contact))
+        opted_out = self.opted_out.all()
+        is_unnoted = is_unknown & contacts.id.not_in(sa.select(contents.contact)) & contacts.id.not_in(opted_out)
         of, no_move, here = sa.literal(destination), sa.literal(0), contents.destination == destination
-        old = sa.select(_missing(destination, before).c.contact, of, no_move)
+        old = sa.select(_missing(destination, before, opted_out).c.contact, of, no_move)
         with self._transaction():
             self._connection.execute(sa.insert(expected).from_select([*expected.c.keys()], old))
             noted = self._count(contents.contact, here, contents.since < before)
@@ -102,14 +110,15 @@ class JournalContents:
             self._meta.note_replaced(destination)
 
 
-def _missing(destination: int, before: float) -> sa.Subquery:
-    """The contacts that did not come again, and that no new one of their key replaces; each new one replaces one."""
+def _missing(destination: int, before: float, opted_out: sa.Select[tuple[int]]) -> sa.Subquery:
+    """The contacts that neither came again nor opted out, and that no new one of their key replaces (each one)."""
     contents = tables.contents.c
     here = contents.destination == destination
     old = sa.select(contents.contact, contents.key, contents.at.label("run"), sa.literal(0).label("is_new"))
     new = sa.select(contents.contact, contents.key, contents.since, sa.literal(1))
     of_a_key = contents.key.is_not(None)
-    each = sa.union_all(old.where(here, contents.at < before), new.where(here, contents.at >= before, of_a_key))
+    old = old.where(here, contents.at < before, contents.contact.not_in(opted_out))
+    each = sa.union_all(old, new.where(here, contents.at >= before, of_a_key))
     one = each.subquery().c
     # From the latest run: those of one key that are missing so far, and those new ones that came in runs after theirs.
     order = (one.run.desc(), one.is_new, one.contact)

@@ -61,6 +61,11 @@ class RunContacts:
         if len(self._recent) >= _RECENT:
             self._store()
 
+    def all(self) -> sa.Select[tuple[int]]:
+        """A query of all, for statements of this run."""
+        self._store()
+        return sa.select(self._table.c.contact)
+
     def _store(self) -> None:
         recent, self._recent = self._recent, set()
         self._own.make()

@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from target_mailing.contacts.contact import EncodedContact
-from target_mailing.journal import tables
+from target_mailing.journal import run_contacts, tables
 from target_mailing.journal.journal import Journal
 from target_mailing.journal.removals import JournalRemovals
 from target_mailing.journal.stores import MemoryStore, PostgresStore
@@ -120,3 +120,18 @@ def test_p9_a_contact_that_was_added_beside_another_one_never_replaces_it(journa
     deliver(journal, homes(1, first=50), at=20.0, replaces=False)
     deliver(journal, homes(1, first=50), at=30.0)
     assert leaving(journal, at=30.0) == 1
+
+
+@pytest.mark.parametrize("most", [1, 16_384], ids=["on disk", "in memory"])
+def test_p9_who_opted_out_leaves_uncounted(journal, monkeypatch, most):
+    monkeypatch.setattr(run_contacts, "_RECENT", most)
+    of_a_former_version(journal, [50, 51, 52])
+    deliver(journal, homes(1, 1, 1, 1), at=10.0)
+    deliver(journal, homes(1), at=20.0)
+    removals = next_run(journal)
+    for contact in (1000, 2000, 3000, 50, 99):
+        removals.contents.opted_out.add(contact)
+    assert removals.expect_contents(HERE, 20.0) == 1 + 3
+    assert removals.counts(HERE).now == 3
+    removals.note_contents(HERE, allowance=0)
+    assert len(taken_off(journal)) == 3

@@ -597,3 +597,30 @@ def test_p9_whoever_arrived_is_noted_before_the_end_of_their_batch(by_import, mo
     with closing(sqlite3.connect(by_import.config["journal"])) as journal:
         assert journal.execute("SELECT count(*) FROM contents").fetchone() == (2,)
     assert "2 contacts would be removed" in str(replace(by_import, rows(3), max_removals=1).error)
+
+
+@pytest.mark.parametrize("of", ["row", "key", "former contact", "deleted row"])
+def test_p9_who_opted_out_leaves_with_the_earlier_contents_and_is_not_counted(by_import, of):
+    assert by_import.deliver(rows(*range(60))).error is None
+    out = {
+        "row": {"subscription_status": "unsubscribed"},
+        "key": {"subscription_status": "unsubscribed", "address_line1": None},
+        "former contact": {"subscription_status": "unsubscribed", "description": "new"},
+        "deleted row": {"subscription_status": "unsubscribed", "_sdc_deleted_at": "2026-11-30T10:00:00Z"},
+    }[of]
+    leaves = [household(n, **out) for n in range(25)]
+    # One is missing beside them.
+    result = replace(by_import, [households(), *leaves, *map(household, range(26, 60)), state(2)], max_removals=0)
+    assert "1 contact would be removed; the limit is 0" in str(result.error)
+    told = [households(), *leaves, *map(household, range(25, 60)), state(2)]
+    assert replace(by_import, told, max_removals=0).states == [2]
+    assert len(people(by_import)) == 35
+
+
+def test_p9_of_a_key_with_several_contacts_only_the_one_that_opted_out_leaves_uncounted(by_import):
+    keeps = {"on_key_change": "keep"}
+    assert by_import.deliver(rows(0, 1), **keeps).error is None
+    assert by_import.deliver(rows(1, description="other"), **keeps).error is None
+    told = [*rows(0), household(1, subscription_status="unsubscribed"), state(2)]
+    result = replace(by_import, told, max_removals=0, **keeps)
+    assert "1 contact would be removed" in str(result.error)
