@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from tests.faults import pairs, people
 from tests.faults.account import Account
@@ -25,6 +25,10 @@ __all__ = ["Case", "Kill", "Table", "rerun"]
 ALL_FAULTS = FAULTS | JOB_FAULTS
 #: What the provider may do otherwise.
 SWITCHES = ["usual", "silent", "strict", "late"]
+
+
+#: Else people are asked about who leave only when the input has ended, and a fault before that meets nobody.
+NO_LIMIT: Final = {"max_removals": "100%"}
 
 
 @dataclass(frozen=True)
@@ -201,6 +205,7 @@ class Table:
             switches=ground.accounts[route.account].switches[case.account],
             batch_rows=8,
             jobs_in_flight=case.jobs_in_flight,
+            **NO_LIMIT if case.step == "consent" else {},
         )
         if case.step in route.provoked:
             world.account.plan_jobs([world.account.plans[route.provoked[case.step]]] * 3)

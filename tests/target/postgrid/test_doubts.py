@@ -258,7 +258,7 @@ def test_p1_a_job_that_shows_too_late_confirms_nobody_where_postgrid_does_not_te
 
 
 def test_p1_a_job_of_imports_that_shows_too_late_is_undone(postgrid, late):
-    postgrid.sandbox.switches.change({"postgrid_import_seconds": 0.02})
+    postgrid.sandbox.switches.change({"postgrid_import_seconds": 0.02, "postgrid_job_delay_seconds": 0.2})
     result = postgrid.deliver(rows(1), route="import")
     assert "delivered" not in result.counts()
     until(lambda: all(job["ended"] for job in postgrid.sandbox.postgrid.jobs()))
