@@ -102,7 +102,7 @@ class RemovalGuard:
         self.key_columns: Mapping[str, Sequence[str]] = {}
         #: Whether it is known which removals may be made.
         self.is_judged = False
-        #: Why removals were not made, once that is known.
+        #: Why removals may not be made, once that is known.
         self.error: TooManyRemovalsError | None = None
 
     @property

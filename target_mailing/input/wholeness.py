@@ -103,7 +103,7 @@ class Wholeness:
         self._in_part: set[str] = set()
         self._resumed: set[str] = set()
 
-    def schema(self, stream: str, bookmarks: Sequence[str], columns: Iterable[str] = ()) -> None:
+    def schema(self, stream: str, bookmarks: Sequence[str], columns: Iterable[str]) -> None:
         """A SCHEMA came, which names these columns as those by which the stream is replicated; `columns` are all."""
         self._of(stream).columns |= {*columns} - {"version"}
         if bookmarks:
@@ -178,7 +178,7 @@ class Wholeness:
         counts: bool,
         is_word: bool,
         is_new_version: Callable[[int], bool],
-        knows_keys: bool = True,
+        knows_keys: bool,
     ) -> Verdict:
         """Whether what came of a stream is whole.
 

@@ -8,9 +8,9 @@ import sqlalchemy as sa
 from sqlalchemy.schema import CreateIndex, CreateTable, ExecutableDDLElement
 
 __all__ = [
-    "absentees", "batches", "contacts", "contents", "declined", "keys", "known_rejects", "make", "meta", "metadata",
-    "names", "possible_addresses", "rejects", "removed", "replaced_contacts", "returned_keys", "runs", "shared_keys",
-    "steps", "streams",
+    "absentees", "allowances", "batches", "contacts", "contents", "declined", "keys", "known_rejects", "make", "meta",
+    "metadata", "names", "possible_addresses", "rejects", "removed", "replaced_contacts", "returned_keys", "runs",
+    "shared_keys", "steps", "streams",
 ]  # fmt: skip
 
 metadata = sa.MetaData()

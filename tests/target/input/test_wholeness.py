@@ -15,7 +15,7 @@ def judged(messages, *, counts=False, is_word=False, new=True):
     wholeness = Wholeness()
     for kind, *values in messages:
         getattr(wholeness, kind)(*values)
-    return wholeness.verdict("people", counts=counts, is_word=is_word, is_new_version=lambda _: new)
+    return wholeness.verdict("people", counts=counts, is_word=is_word, is_new_version=lambda _: new, knows_keys=True)
 
 
 def row(version=None, total=None):
@@ -67,7 +67,7 @@ def test_an_end_proves_an_input_only_behind_the_last_row(kinds):
 @given(st.permutations(["bookmark", "key", "unreadable", "unnamed", "replayed"]), st.integers(1, 4))
 def test_nothing_proves_an_input_that_is_refuted(kinds, many):
     of = {
-        "bookmark": ("schema", "people", ["updated_at"]),
+        "bookmark": ("schema", "people", ["updated_at"], ()),
         "key": ("state", {"bookmarks": {"public-people": {"replication_key_value": 5}}}),
         "unreadable": ("unreadable",),
         "unnamed": ("unnamed", "people"),
