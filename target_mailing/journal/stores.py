@@ -326,12 +326,14 @@ class PostgresStore(Store):
             if not {"meta", "runs"} <= {*there}:
                 raise self.error("has the format of an earlier version. Run once before you plan")
             copy = sa.create_engine(sa.URL.create("sqlite", database=str(path)), hide_parameters=True)
-            with copy.begin() as target:
-                tables.make(target)
-                for table in tables.metadata.sorted_tables:
-                    if table.name in there:
-                        _copy_table(connection, target, table, self._schema)
-            copy.dispose()
+            try:
+                with copy.begin() as target:
+                    tables.make(target)
+                    for table in tables.metadata.sorted_tables:
+                        if table.name in there:
+                            _copy_table(connection, target, table, self._schema)
+            finally:
+                copy.dispose()
             connection.rollback()
         return True
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import weakref
 from collections.abc import Iterable
 from threading import Lock
 from typing import Final
@@ -30,6 +31,7 @@ class Foreseen:
         with self._lock:
             if self._database is None:
                 self._database = sqlite3.connect("", check_same_thread=False, isolation_level=None)
+                weakref.finalize(self, self._database.close)
                 self._database.execute(_TABLE)
             self._database.executemany("INSERT OR REPLACE INTO changed VALUES (?, ?)", folded)
 

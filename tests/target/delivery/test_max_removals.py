@@ -41,7 +41,7 @@ def numbers_on(mailjet, name="Spring readers"):
 
 
 def a_day_later(mailjet):
-    with sqlite3.connect(mailjet.config["journal"]) as journal:
+    with closing(sqlite3.connect(mailjet.config["journal"])) as journal, journal:
         journal.execute("UPDATE removed SET at = at - 86400")
 
 
