@@ -160,6 +160,8 @@ class Decisions:
     def leaving(self, row: Row, facts: Facts) -> dict[int, bool]:
         """The contacts that a row, which is first everywhere, takes off, as far as they are not known to be off.
 
+        It is called once for each row, whose removal is noted among the deletions of its stream.
+
         Returns:
             Whether each is only moved from, because the row's key has another address.
         """
@@ -175,9 +177,14 @@ class Decisions:
         if row.action != self._actions.remove:
             return leaving
         own = self._removed_by(row, before, facts)
-        if own is None or not self._is_on(own, facts) or self._opt_outs.action_of(own) != own.action:
+        if own is None or self._opt_outs.action_of(own) != own.action:
             return leaving
-        return leaving if self._never_came(row, before, own, facts) else {**leaving, own.id: False}
+        deletions = self._journal.deletions(self._destination.name, row.stream)
+        if not self._is_on(own, facts):
+            deletions.removed_before()
+            return leaving
+        counts = deletions.removes(is_known=self._is_known(row, before, own, facts))
+        return {**leaving, own.id: False} if counts else leaving
 
     def may_leave(self, row: Row, last: int | None, facts: Facts) -> dict[int, bool]:
         """The contacts that a row may take off at most, where rows of its key or contact go before it.
@@ -200,17 +207,12 @@ class Decisions:
         moved = [contact for contact in contacts if contact != row.id and (removes or self._actions.old_first)]
         return {**{contact: not removes or bool(row.email) for contact in moved}, **leaving}
 
-    def _never_came(self, row: Row, before: str | None, own: Row, facts: Facts) -> bool:
-        """Whether neither key nor contact of a deleted row was delivered, as far as the journal can tell.
-
-        It can where a run of the stream ended well: one that was refused has still to remove what it was refused. A
-        contact that was removed long ago is unknown, too.
-        """
+    def _is_known(self, row: Row, before: str | None, own: Row, facts: Facts) -> bool:
+        """Whether key or contact of a deleted row may have been delivered; not if that was forgotten."""
         if row.key is None or row.is_of_shared_key or before or facts.possible_addresses(row.key):
-            return False
-        if own.email == self.unknown_address(row.key):  # which the provider knows, perhaps
-            return False
-        return facts.known(own.id) is None and self._journal.has_ended(self._destination.name, row.stream)
+            return True
+        is_at_provider = own.email == self.unknown_address(row.key)  # which the provider knows, perhaps
+        return is_at_provider or facts.known(own.id) is not None
 
     def _removed_by(self, row: Row, before: str | None, facts: Facts) -> Row | None:
         """The contact that a removal removes, as a row of its own; None if it ends without that."""

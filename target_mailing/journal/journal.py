@@ -54,7 +54,7 @@ class Journal:
         followed: contacts that this run does not subscribe, because the former address of their key opted out.
         held: keys and contacts of rows that wait until removals may be made.
         removals: contacts that are taken off, in this run and lately.
-        has_ended: whether an earlier run that brought rows of a stream to a destination (names) ended well.
+        deletions: of a stream at a destination (names), people whom its rows remove.
         retention: how long all this is remembered.
     """
 
@@ -88,7 +88,7 @@ class Journal:
                 self._batches = JournalBatches(self._connection)
                 self._rejects = JournalRejects(self._connection)
                 self._streams = streams = JournalStreams(self._connection, self.hashes)
-                self.has_ended = streams.has_ended
+                self.deletions = streams.deletions
                 self._contacts = JournalContacts(driver, streams)
                 self._keys = Keys(self._connection, driver)
                 self.possible_addresses = self._keys.possible_addresses

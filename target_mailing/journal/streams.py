@@ -8,6 +8,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from target_mailing.journal import tables
+from target_mailing.journal.deletions import Deletions
 from target_mailing.journal.hashes import Hashes
 
 __all__ = ["UNKNOWN", "JournalStreams"]
@@ -26,8 +27,9 @@ class JournalStreams:
         self._connection = connection
         self._hashes = hashes
         self._bits: dict[bytes, int] = {}
-        #: Streams of which an earlier run ended well.
-        self._ended: set[bytes] = set()
+        #: By stream of which an earlier run ended well, the people whom it was seen to remove.
+        self._removed: dict[bytes, int | None] = {}
+        self._deletions: dict[tuple[str, str], Deletions] = {}
         #: By destination's hash, the bits of its streams that may have put contacts there which were forgotten.
         self._forgot: dict[int, int] = {}
         #: By destination's hash, the bits of all of its streams.
@@ -38,7 +40,7 @@ class JournalStreams:
         for row in connection.execute(sa.select(tables.streams)):
             self._bits[row.id] = 1 << row.number
             if row.has_ended:
-                self._ended.add(row.id)
+                self._removed[row.id] = row.removed
             self._of[row.destination] = self._of.get(row.destination, 0) | 1 << row.number
             if row.forgot:
                 self._forgot[row.destination] = self._forgot.get(row.destination, 0) | 1 << row.number
@@ -51,15 +53,19 @@ class JournalStreams:
             self._by_name[destination] = _Bits(self, destination)
         return self._by_name[destination]
 
-    def has_ended(self, destination: str, stream: str) -> bool:
-        """Whether an earlier run that brought rows of a stream to a destination ended well."""
-        return self._id(destination, stream) in self._ended
+    def deletions(self, destination: str, stream: str) -> Deletions:
+        """The people whom a stream removes from a destination; none before a run ended well that brought its rows."""
+        if (destination, stream) not in self._deletions:
+            known = self._removed.get(self._id(destination, stream), 0)
+            self._deletions[destination, stream] = Deletions(known)
+        return self._deletions[destination, stream]
 
     def note_end(self) -> None:
         """The run ends well: so do the streams that it read."""
         for destination, stream in self._begun:
-            if not self.has_ended(destination, stream):
-                self._change(destination, stream, has_ended=True)
+            removed = self.deletions(destination, stream).at_end
+            if self._removed.get(self._id(destination, stream)) != removed:
+                self._change(destination, stream, has_ended=True, removed=removed)
 
     def all_bits(self, destination: str) -> int:
         """The bits of all streams of a destination."""
@@ -147,7 +153,7 @@ class JournalStreams:
             if number > _MOST:
                 return UNKNOWN
             where = self._hashes.destination_id(destination)
-            values = {"number": number, "destination": where, "id": hashed}
+            values = {"number": number, "destination": where, "id": hashed, "removed": 0}
             self._connection.execute(
                 sa.insert(tables.streams).values(runs=0, has_ended=False, forgot=False, names_lists=False, **values)
             )

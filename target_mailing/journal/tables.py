@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Final
 
 import sqlalchemy as sa
 from sqlalchemy.schema import CreateIndex, CreateTable, ExecutableDDLElement
@@ -66,6 +67,8 @@ streams = sa.Table(
     sa.Column("forgot", sa.Boolean, nullable=False),  # contacts of it were forgotten because of their age
     sa.Column("key_form", sa.LargeBinary),  # hash of how the keys are made that its contacts have
     sa.Column("names_lists", sa.Boolean, nullable=False),  # its rows name lists, which may be those of other streams
+    # People whom its rows removed in runs that ended well; null: versions before this column did not note it.
+    sa.Column("removed", sa.BigInteger),
 )
 absentees = sa.Table(
     "absentees",
@@ -199,6 +202,12 @@ rejects = sa.Table(
     sa.Column("at", sa.Float, nullable=False),
 )
 
+#: Columns that tables of versions before do not have.
+_LATER_COLUMNS: Final = (
+    (contacts, contacts.c.streams, "BIGINT DEFAULT '1' NOT NULL"),
+    (streams, streams.c.removed, "BIGINT"),
+)
+
 
 def make(connection: sa.Connection) -> None:
     """Make the tables that do not exist yet."""
@@ -207,9 +216,9 @@ def make(connection: sa.Connection) -> None:
         if name not in present:
             for statement in statements:
                 connection.exec_driver_sql(statement)
-    columns = sa.inspect(connection).get_columns(contacts.name)
-    if all(column["name"] != contacts.c.streams.name for column in columns):
-        connection.exec_driver_sql("ALTER TABLE contacts ADD COLUMN streams BIGINT DEFAULT '1' NOT NULL")
+    for table, column, definition in _LATER_COLUMNS:
+        if all(one["name"] != column.name for one in sa.inspect(connection).get_columns(table.name)):
+            connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {column.name} {definition}")
 
 
 @cache

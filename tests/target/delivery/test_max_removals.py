@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-import time
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 
 from target_mailing.delivery.errors import TooManyRemovalsError
 from target_mailing.delivery.removal_limit import removal_limit
-from target_mailing.journal.journal import Journal
-from target_mailing.journal.stores import FileStore
 from tests.target.conftest import COLUMNS, people, person, schema, state
 
 OTHER = "Summer readers"
@@ -226,19 +222,6 @@ def test_p9_whom_a_run_adds_do_not_let_more_people_leave(readers):
     result = readers.deliver([schema(), *people(range(60, 400)), *gone(range(21)), state(2)], batch_rows=200)
     assert "the limit is 20 (10% of its 60 in the journal, but at least 20)" in str(result.error)
     assert numbers_on(readers) == {*range(400)}
-
-
-def test_p9_rows_of_people_who_left_long_ago_or_never_came_do_not_count(readers):
-    table = [schema(), *people(range(60, 100), _sdc_deleted_at="2026-01-01T00:00:00Z"), *gone(range(100, 130))]
-    assert readers.deliver([*table, *gone(range(15)), state(2)]).states == [2]
-    with closing(Journal(FileStore(Path(readers.config["journal"])))) as journal:
-        journal.retention.forget_before(time.time() + 1)
-    a_day_later(readers)
-    assert readers.deliver([*table, *gone(range(15)), *gone(range(15, 35)), state(3)]).states == [3]
-    # A journal that does not know the stream cannot tell, nor can it after a run that was refused.
-    for _ in range(2):
-        held = readers.deliver([*table, *people([500]), state(4)], journal=str(readers.folder / "other.sqlite"))
-        assert "40 contacts would be removed" in str(held.error)
 
 
 def test_p9_people_of_whom_nobody_knows_whether_they_left_count_again(readers):
