@@ -96,7 +96,7 @@ class Provider(InstalledProvider, frozen=True, kw_only=True):
         batches_at_once: batches under way at the same time to one destination; None for as many as the run may have.
         connect: the function that makes the account, as `module:function`; loaded only when the provider is used. It
             is given the configuration, and asks nothing yet. Keyword arguments are `user_agent`, `timeout` (seconds),
-            `allow_http`, `max_requests_per_second` and `gate`, all of which `HttpClient` or its pace takes.
+            `allow_http`, `max_requests_per_second`, `gate` and `traffic`, all of which `HttpClient` or its pace takes.
     """
 
     routes: Sequence[str] = ()

@@ -9,6 +9,7 @@ import msgspec
 
 from mailing_api.errors import ConfigurationError
 from mailing_api.http.read_only import ReadOnly
+from mailing_api.http.traffic import Traffic
 from mailing_api.settings import duration, positive
 from target_mailing.declared_settings import value_of
 from target_mailing.delivery.engine import Delivery
@@ -56,6 +57,8 @@ class Router:
         self.provider = provider
         #: Of a plan, which only reads, and counts its calls.
         self.gate = ReadOnly() if is_plan else None
+        #: The calls of this run.
+        self.traffic = Traffic()
         rate, timeout = (value_of(name, config) for name in ("max_requests_per_second", "request_timeout"))
         self._account = provider.account(
             config,
@@ -64,6 +67,7 @@ class Router:
             timeout=positive("request_timeout", duration("request_timeout", timeout)),
             allow_http=value_of("allow_http", config) is True,
             gate=self.gate,
+            traffic=self.traffic,
         )
         self.label = f"{self.provider.name}-{self._account.label}"
         most = value_of("jobs_in_flight", config)

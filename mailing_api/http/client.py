@@ -8,7 +8,7 @@ import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, BinaryIO, Final, Self, TypedDict, TypeVar
+from typing import Any, BinaryIO, Final, Self, TypeVar
 
 import httpx
 
@@ -24,12 +24,14 @@ from mailing_api.errors import (
 )
 from mailing_api.http import bodies
 from mailing_api.http.certificates import Authorities, authorities, nobody, trust
+from mailing_api.http.connection import Connection
 from mailing_api.http.failures import Way
 from mailing_api.http.network import Addresses, Network
 from mailing_api.http.pace import Pace
 from mailing_api.http.proxies import proxy_for
 from mailing_api.http.read_only import ReadOnly, let_through
 from mailing_api.http.retry import RetryPolicy, parse_retry_after, retry_delay
+from mailing_api.http.traffic import Traffic
 from mailing_api.http.urls import check_encrypted, parse
 
 __all__ = ["Connection", "HttpClient", "ReadError"]
@@ -59,20 +61,6 @@ _READ: Final = httpx.ByteStream(b"")
 _MOST_OF_REFUSAL: Final = 2**20
 
 
-class Connection(TypedDict, total=False):
-    """Options of `HttpClient` that do not depend on the provider; explained there."""
-
-    user_agent: str
-    retry: RetryPolicy | None
-    pace: Pace | None
-    timeout: float
-    connections: int
-    allow_http: bool
-    transport: httpx.BaseTransport | None
-    sleep: Callable[[float], None]
-    gate: ReadOnly | None
-
-
 class HttpClient:
     """Sends requests to one account of one provider; safe to share between threads."""
 
@@ -100,6 +88,7 @@ class HttpClient:
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
         gate: ReadOnly | None = None,
+        traffic: Traffic | None = None,
     ) -> None:
         """Make a client; no request is sent.
 
@@ -127,6 +116,7 @@ class HttpClient:
             transport: replaces the network, for tests.
             sleep: waits between attempts.
             gate: lets requests through that only read; None for all.
+            traffic: counts the requests; None for nobody.
 
         Raises:
             ConfigurationError: the base URL, a proxy or a file of certificates cannot be used.
@@ -148,6 +138,7 @@ class HttpClient:
         self._pace = pace or Pace()
         self._sleep = sleep
         self._gate = gate
+        self._traffic = traffic or Traffic()
         is_encrypted = url.scheme == "https"
         self._client = httpx.Client(
             base_url=url,
@@ -236,9 +227,10 @@ class HttpClient:
             attempt += 1
             status: int | None = None
             if pace is not None:
-                self._pace.wait()
-            started = own_pace.wait()
+                self._pace.wait(self._traffic)
+            started = own_pace.wait(self._traffic)
             request = self._build(name, method, path, params=params, content=content, headers=own_headers)
+            self._traffic.sent()
             try:
                 response = self._send(name, request, into)
                 status = response.status_code
@@ -251,6 +243,7 @@ class HttpClient:
                 error = self._refusal(name, response)
                 if isinstance(error, RateLimited):
                     own_pace.refused(started)
+                    self._traffic.throttled()
                     status = 429
                 cause: Exception | None = None if isinstance(error, RateLimited) else error
             except httpx.TransportError as exc:
@@ -281,6 +274,7 @@ class HttpClient:
             why = "unreadable response" if is_unreadable else status or type(cause).__name__
             level = logging.INFO if delay < _LONG_WAIT else logging.WARNING
             logger.log(level, "%s: attempt %d failed (%s), next in %.1f s", name, attempt, why, delay)
+            self._traffic.retries(delay)
             self._sleep(delay)
 
     def rest(self, error: MailingError, attempt: int) -> None:
@@ -296,10 +290,10 @@ class HttpClient:
         self._sleep(delay)
 
     def delay(self, error: MailingError, attempt: int) -> float | None:
-        """Seconds that `rest` would wait; None where it would raise the error."""
+        """Seconds to wait before a caller repeats the request, which are counted as waited; None where `rest` fails."""
         if not isinstance(error, (RateLimited, ProviderFault, UnreadableAnswer)):
             return None
-        return retry_delay(
+        delay = retry_delay(
             self._retry,
             method="PUT",
             idempotent=True,
@@ -309,6 +303,9 @@ class HttpClient:
             exception=error,
             jitter=random.random(),  # noqa: S311
         )
+        if delay is not None:
+            self._traffic.retries(delay)
+        return delay
 
     def _build(self, name: str, method: str, path: str, **parts: Any) -> httpx.Request:
         try:

@@ -7,6 +7,8 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+from mailing_api.http.traffic import Traffic
+
 __all__ = ["Pace"]
 
 _WINDOW = 2.0  # seconds over which the present rate is measured
@@ -61,8 +63,12 @@ class Pace:
         """Requests per second allowed now; None for no limit."""
         return self._rate
 
-    def wait(self) -> float:
-        """Wait for this thread's turn; return the time at which the request starts, for `refused`."""
+    def wait(self, traffic: Traffic | None = None) -> float:
+        """Wait for this thread's turn; return the time at which the request starts, for `refused`.
+
+        Args:
+            traffic: counts the time.
+        """
         with self._lock:
             now = self._clock()
             start = max(now, self._next)
@@ -76,6 +82,8 @@ class Pace:
             if len(self._recent) > 1 and self._recent[0] < now - _WINDOW:
                 self._recent = [at for at in self._recent if at >= now - _WINDOW]
         if start > now:
+            if traffic is not None:
+                traffic.waits(start - now)
             self._sleep(start - now)
         return start
 
