@@ -13,6 +13,7 @@ from typing import Any, Final
 __all__ = [
     "EARLIEST",
     "boolean",
+    "count",
     "date_time",
     "earlier",
     "epoch",
@@ -148,6 +149,18 @@ def integer(value: Any) -> int | None:
     if isinstance(value, str) and _INTEGER.fullmatch(value):
         return int(value)
     raise ValueError("not a whole number")
+
+
+def count(value: Any) -> int | None:
+    """Return how many something are, as of `integer`; unset is None.
+
+    Raises:
+        ValueError: not a whole number, or a negative one.
+    """
+    many = integer(value)
+    if many is not None and many < 0:
+        raise ValueError("a negative count")
+    return many
 
 
 def number(value: Any) -> float | None:

@@ -19,7 +19,7 @@ from mailing_api.errors import (
     RequestRefused,
     UnreadableAnswer,
 )
-from mailing_api.values import boolean, integer, text
+from mailing_api.values import boolean, count, integer, text
 
 __all__ = [
     "Row",
@@ -62,8 +62,9 @@ class _ValuesEnvelope(msgspec.Struct):
     Total: Any = None
 
 
-#: Fields that are whole numbers or flags in every object, perhaps as strings.
-_NUMBERS = frozenset({"ID", "ListID", "ContactID", "RefId", "DataID", "JobID", "Count"})
+#: Fields that are whole numbers, counts or flags in every object, perhaps as strings.
+_NUMBERS = frozenset({"ID", "ListID", "ContactID", "RefId", "DataID", "JobID"})
+_COUNTS = frozenset({"Count", "Errcount"})
 _FLAGS = frozenset({"IsDeleted", "IsUnsub", "IsUnsubscribed"})
 
 _ENVELOPE = msgspec.json.Decoder(_Envelope)
@@ -90,10 +91,10 @@ def written_rows(response: httpx.Response) -> list[Row]:
 
 
 def rows_of(response: httpx.Response) -> list[Row]:
-    """Return the objects in a response, with checked numbers and flags.
+    """Return the objects in a response, with checked numbers, counts and flags.
 
     Raises:
-        ValueError: no envelope, or an invalid number or flag.
+        ValueError: no envelope, or an invalid number, count or flag.
     """
     return counted_rows(response)[0]
 
@@ -104,6 +105,9 @@ def counted_rows(response: httpx.Response) -> tuple[list[Row], int | None]:
     names: set[str] = set().union(*envelope.Data)
     for name in names & _NUMBERS:
         _check([row[name] for row in envelope.Data if name in row], int, integer)
+    for name in names & _COUNTS:
+        for row in envelope.Data:
+            count(row.get(name))
     for name in names & _FLAGS:
         _check([row[name] for row in envelope.Data if name in row], bool, boolean)
     return envelope.Data, _total(envelope.Total)

@@ -7,7 +7,7 @@ from typing import Final, Self
 import msgspec
 
 from mailing_api.mailjet.answers import Row
-from mailing_api.values import integer
+from mailing_api.values import count
 
 __all__ = ["TERMINAL_STATUSES", "CsvImport", "Job"]
 
@@ -56,7 +56,7 @@ class Job(_Job, frozen=True, kw_only=True):
             status=_status(row),
             error=str(row.get("Error") or ""),
             error_file=str(row.get("ErrorFile") or ""),
-            count=_number(row, "Count"),
+            count=count(row.get("Count")),
         )
 
 
@@ -72,15 +72,8 @@ class CsvImport(_Job, frozen=True, kw_only=True):
     @classmethod
     def of(cls, row: Row) -> Self:
         """Read a job from a response."""
-        return cls(status=_status(row), errors=_number(row, "Errcount"), count=_number(row, "Count"))
+        return cls(status=_status(row), errors=count(row.get("Errcount")), count=count(row.get("Count")))
 
 
 def _status(row: Row) -> str:
     return str(row.get("Status") or "").strip().lower()
-
-
-def _number(row: Row, name: str) -> int | None:
-    try:
-        return integer(row.get(name))
-    except (ValueError, TypeError, OverflowError):
-        return None

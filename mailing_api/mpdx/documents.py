@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
 
 import httpx
 import msgspec
@@ -45,7 +45,7 @@ _Linkage = list[_Linked] | _Linked | None
 
 
 class _Pagination(msgspec.Struct):
-    total_count: int
+    total_count: Annotated[int, msgspec.Meta(ge=0)]
 
 
 class _Meta(msgspec.Struct):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Annotated, Any
 
 import httpx
 import msgspec
@@ -18,7 +18,7 @@ from mailing_api.errors import (
     ProviderFault,
     RequestRefused,
 )
-from mailing_api.values import is_identifier
+from mailing_api.values import count, is_identifier
 
 __all__ = ["Page", "Row", "code", "metadata_of", "one", "page", "read_error", "something"]
 
@@ -41,13 +41,17 @@ class Page(msgspec.Struct):
     made: datetime | None
 
 
+_Count = Annotated[int, msgspec.Meta(ge=0)]
+
+
 class _List(msgspec.Struct):
     data: list[Row]
-    totalCount: int | None = None  # noqa: N815 - as PostGrid writes it
-    skip: int | None = None
+    totalCount: _Count | None = None  # noqa: N815 - as PostGrid writes it
+    skip: _Count | None = None
 
 
 _TYPES = {"metadata": dict, "errors": list, "notes": list, "status": str, "updatedAt": str}
+_COUNTS = ("validRowCount", "invalidRowCount")
 
 _LIST = msgspec.json.Decoder(_List)
 _ROW = msgspec.json.Decoder(Row)
@@ -96,6 +100,8 @@ def one(response: httpx.Response) -> Row:
     for name, kind in _TYPES.items():
         if row.get(name) is not None and not isinstance(row[name], kind):
             raise ValueError("a member of another type")
+    for name in _COUNTS:
+        count(row.get(name))
     return row
 
 

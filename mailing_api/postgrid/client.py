@@ -29,7 +29,7 @@ from mailing_api.postgrid.api_key import ApiKey
 from mailing_api.postgrid.form import multipart
 from mailing_api.postgrid.settings import POSTGRID_SETTINGS, check_key, endpoint, postgrid_pace, wrong_mode
 from mailing_api.settings import lookup, named
-from mailing_api.values import timestamp_of
+from mailing_api.values import count, timestamp_of
 
 __all__ = [
     "PAGE_SIZE", "Import", "JobWork", "Listing", "MailingList", "PostgridClient", "Resource"
@@ -334,14 +334,12 @@ def _mailing_list(row: Row) -> MailingList:
 
 def _import(row: Row) -> Import:
     status = row.get("status")
-    counts = (row.get("validRowCount"), row.get("invalidRowCount"))
-    valid, invalid = (each if isinstance(each, int) else 0 for each in counts)
     return Import(
         str(row["id"]),
         validating=status not in {"completed", "changes_required"},
         usable=status == "completed",
-        valid=valid,
-        invalid=invalid,
+        valid=count(row.get("validRowCount")) or 0,
+        invalid=count(row.get("invalidRowCount")) or 0,
         errors=_types(row.get("errors")),
         notes=_types(row.get("notes")),
     )

@@ -242,6 +242,10 @@ class SesClient:
         """Call an operation and return the object in its response."""
         return self._call(region, operation, members, answer)
 
+    def read(self, region: str, operation: Operation, members: Mapping[str, Any], of: Callable[[Row], T]) -> T:
+        """Call an operation and return what `of` makes of the object; a ValueError means that it cannot be read."""
+        return self._call(region, operation, members, lambda response: of(answer(response)))
+
     def rest(self, region: str, error: MailingError, attempt: int) -> None:
         """Wait before another attempt at a call that is not retried automatically; see `HttpClient.rest`."""
         self._http[region].rest(error, attempt)

@@ -17,12 +17,13 @@ from mailing_api.ses.operations import (
     CREATE_IMPORT_JOB,
     DELETE_CONTACT,
     DELETE_SUPPRESSED_DESTINATION,
+    GET_IMPORT_JOB,
     PUT_SUPPRESSED_DESTINATION,
     UPDATE_CONTACT,
     Operation,
 )
 from mailing_api.ses.words import has_ended, job_status
-from mailing_api.values import integer, is_identifier
+from mailing_api.values import count, is_identifier
 
 __all__ = ["Job", "SesWriter"]
 
@@ -55,13 +56,17 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, row: Row) -> Job:
-        """Read a job from a response."""
+        """Read a job from a response.
+
+        Raises:
+            ValueError: a number of records is no count: it might say that records failed.
+        """
         failure = row.get("FailureInfo") or {}
         return cls(
             status=job_status(row),
             is_terminal=has_ended(row),
-            processed=_count(row.get("ProcessedRecordsCount")),
-            failed=_count(row.get("FailedRecordsCount")),
+            processed=count(row.get("ProcessedRecordsCount")),
+            failed=count(row.get("FailedRecordsCount")),
             source=str((row.get("ImportDataSource") or {}).get("S3Url") or ""),
             error=str(failure.get("ErrorMessage") or ""),
             failures=str(failure.get("FailedRecordsS3Url") or ""),
@@ -100,7 +105,7 @@ class SesWriter:
 
     def job(self, job: str) -> Job:
         """Return a job."""
-        return Job.of(self.client.import_job(self.region, job))
+        return self.client.read(self.region, GET_IMPORT_JOB, {"JobId": job}, Job.of)
 
     # Contacts
 
@@ -158,10 +163,3 @@ class SesWriter:
     def unsuppress(self, read_members: Callable[[], Mapping[str, Any] | None]) -> bool:
         """Remove an address from the suppression list; argument and result as for `update_contact`."""
         return self._with_fresh(DELETE_SUPPRESSED_DESTINATION, {}, read_members)
-
-
-def _count(value: Any) -> int | None:
-    try:
-        return integer(value)
-    except ValueError:
-        return None

@@ -9,7 +9,9 @@ import threading
 import pytest
 
 from mailing_api.errors import ProviderFault
+from mailing_api.http.retry import RetryPolicy
 from mailing_api.ses.writer import SesWriter
+from target_mailing.ses import account as ses_account
 from tests.target.conftest import people, person, schema, state
 from tests.target.ses.conftest import BUCKET, GONE, REGION
 
@@ -120,6 +122,15 @@ def test_p1_a_job_that_does_not_say_that_all_is_well_delivers_nobody(ses, told):
     result = ses.deliver([schema(), *people(range(2)), state(1)])
     assert result.counts() == {"rejected": 2}
     assert ses.contacts() == {}
+
+
+@pytest.mark.parametrize("failed", ["1e5", -1, 0.5, "some"])
+def test_p1_a_number_of_failed_records_that_is_no_count_settles_nothing(ses, monkeypatch, failed):
+    monkeypatch.setattr(ses_account, "PATIENCE", RetryPolicy(fault_tries=1))
+    answered(ses, {"ProcessedRecordsCount": 2, "FailedRecordsCount": failed})
+    result = ses.deliver([schema(), *people(range(2)), state(1)])
+    assert "the response could not be read" in str(result.error)
+    assert (result.counts(), result.states) == ({}, [])
 
 
 @pytest.mark.parametrize(("when", "jobs"), [("late", 1), ("absent", 3)])
