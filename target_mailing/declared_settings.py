@@ -298,6 +298,14 @@ TARGET_SETTINGS: Final = (
         allowed=["upsert", "mirror"],
     ),
     Setting(
+        name="mirror_scope",
+        title="Mirror scope",
+        description="Whom `sync: mirror` takes off: `stream`, only whom the stream put on the list; `list`, everybody "
+        "on the list whom the input does not name, but for those whom another stream put there.",
+        default="stream",
+        allowed=["stream", "list"],
+    ),
+    Setting(
         name="mirror_action",
         title="Mirror action",
         description="What `sync: mirror` does with an absent contact: `remove` it from the list, or `unsubscribe` it.",

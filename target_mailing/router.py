@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 import msgspec
@@ -142,9 +143,15 @@ class Router:
         Raises:
             ConfigurationError: another stream to the same destination has different settings.
         """
+        with self.asking():
+            return self._queue(self.provider.with_route(settings), delivery)
+
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        """Meanwhile the provider is being queried about a destination, in this thread."""
         self.is_asking = True
         try:
-            return self._queue(self.provider.with_route(settings), delivery)
+            yield
         finally:
             self.is_asking = False
 

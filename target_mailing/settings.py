@@ -61,6 +61,7 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
     on_unknown_stream: Literal["fail", "skip"]
     on_key_change: Literal["remove", "keep"]
     sync: Literal["upsert", "mirror"]
+    mirror_scope: Literal["stream", "list"]
     mirror_action: Literal["remove", "unsubscribe"]
     whole_count: str | None
     whole: bool
@@ -117,6 +118,11 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
         """Whether who is absent from the stream is taken off."""
         return self.sync == "mirror"
 
+    @property
+    def mirrors_list(self) -> bool:
+        """Whether a mirror takes off everybody on the list whom the input does not name."""
+        return self.mirror_scope == "list"
+
     def _check_mirror(self, config: Mapping[str, Any], places: Mapping[str, str]) -> None:
         """Check the settings of a mirror.
 
@@ -130,6 +136,11 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
                         f"Setting `{places[name]}` says when an input is whole, which matters only with `sync: "
                         "mirror`. Set that, too, or unset this one."
                     )
+            if self.mirrors_list:
+                raise ConfigurationError(
+                    f"Setting `{places['mirror_scope']}` is list, which matters only with `sync: mirror`. Set that, "
+                    "too, or unset this one."
+                )
             return
         reasons = (
             (self.action not in _ADDING, "action", f"{self.action}, and a mirror adds; choose one of {_ADDING_SHOWN}"),

@@ -31,7 +31,8 @@ class AddressRows:
         """The rows that take off a contact which a whole input of a stream did not name: one for each of its keys."""
         rows = []
         for key, email in contact.addresses:
-            row = Row(0, b"", stream, key, 0, action, 0, EncodedContact("", "", b""), drops_key=True)
+            has_key = key is not None
+            row = Row(0, b"", stream, key, 0, action, 0, EncodedContact("", "", b""), drops_key=has_key)
             row.extend().is_absent = True
             self.fill(row, email)
             rows.append(row)

@@ -125,8 +125,13 @@ class DestinationQueue:
         make = AddressRows(self.destination, self._journal).absent
         rows = [made for contact in contacts if (made := make(stream, contact, action))]
         self.removals.absent[stream] += len(rows)
+        self.removals.strangers[stream] += sum(row.key is None for some in rows for row in some)
         self.offer([row for some in rows for row in some])
         return len(rows)
+
+    def stay(self, opted_out: int) -> None:
+        """So many contacts that a whole input did not name stay, because the provider says that they opted out."""
+        self._outcomes.absent_ended(opted_out, Outcome.WITHHELD)
 
     def _take_in(self) -> None:
         """Take in rows, some at a time, until others wait for too much: a row's tickets may be as many as rows wait."""

@@ -203,7 +203,7 @@ class RemovalGuard:
         return allowance, covered
 
     def _message(self, beyond: Sequence[_Leaving]) -> str:
-        parts = [self._part(one, one.queue.removals.sample[:_NAMED], one.queue.removals.absent) for one in beyond]
+        parts = [self._part(one, one.queue.removals.sample[:_NAMED]) for one in beyond]
         rows = [one.queue for one in beyond if not one.is_contents]
         if self._is_plan:
             done = "A delivery would make none of these, deliver all other rows, and fail."
@@ -234,7 +234,7 @@ class RemovalGuard:
             allowed = f"set `allow_removals_once: {needed}`{was} for one run{besides}"
         return f"If the removals are wrong, correct the source; if they are right, {allowed}."
 
-    def _part(self, one: _Leaving, rows: Sequence[tuple[str, int, bytes]], absent: Mapping[str, int]) -> str:
+    def _part(self, one: _Leaving, rows: Sequence[tuple[str, int, bytes]]) -> str:
         destination, counts, known = _named(one.queue), one.counts, one.known
         kinds = [
             f"{counted(number, 'contact')} would be {what}"
@@ -243,11 +243,7 @@ class RemovalGuard:
         ]
         lately = counts.lately_removed + counts.lately_moved
         earlier = f" ({lately} more left within the last 24 hours)" if lately else ""
-        mirrored = "".join(
-            f", {number} because the input of stream {stream!r} no longer names them"
-            for stream, number in absent.items()
-            if number
-        )
+        mirrored = _mirrored(one.queue)
         most = self._limit.most(known)
         share = "" if self._limit.count is not None else f" ({self._limit} of its {known} in the journal"
         least = share and (", but at least 20)" if most > self._limit.share * known else ")")
@@ -262,6 +258,17 @@ class RemovalGuard:
         is_number = all(map(_NUMBER.fullmatch, key.values()))
         shown = "".join(f", {name} {value}" for name, value in key.items()) if is_number else ""
         return f"stream {stream!r}, line {line}{shown}"
+
+
+def _mirrored(queue: DestinationQueue) -> str:
+    """How many would be removed because streams do not name them."""
+    parts = []
+    for stream, number in queue.removals.absent.items():
+        strangers = queue.removals.strangers[stream]
+        verb = "does not name" if strangers else "no longer names"
+        of_them = f" ({strangers} of whom came otherwise: `mirror_scope: list`)" if strangers else ""
+        parts += [f", {number} because the input of stream {stream!r} {verb} them{of_them}"] if number else []
+    return "".join(parts)
 
 
 def _named(queue: DestinationQueue) -> str:

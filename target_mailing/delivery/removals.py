@@ -42,6 +42,7 @@ class Removals:
         most_shown: how many rows there are in `sample` at most.
         sample: the first rows that take somebody off, each by its stream, line and record.
         absent: by stream, contacts to be taken off that its input no longer names.
+        strangers: by stream, those of them whom no stream put there.
         lines: rows of the input that wait, or did.
     """
 
@@ -52,6 +53,7 @@ class Removals:
         self.most_shown = _SAMPLE
         self.sample: list[tuple[str, int, bytes]] = []
         self.absent: Counter[str] = Counter()
+        self.strangers: Counter[str] = Counter()
         self.lines = 0
         self._actions = destination.actions
         self._by_list = destination if isinstance(destination, ListsByRow) else None

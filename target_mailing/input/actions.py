@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mailing_api.errors import ConfigurationError
 from target_mailing.destination import AppendOnlyDestination, Destination, ListsByRow
+from target_mailing.list_members import ListsMembers
 from target_mailing.settings import StreamSettings
 
 __all__ = ["check_action", "respectful_action"]
@@ -50,6 +51,11 @@ def _check_mirror(settings: StreamSettings, destination: Destination) -> None:
         why = "this destination records no opt-outs, so `mirror_action` cannot be unsubscribe"
     if why is not None:
         raise ConfigurationError(f"Setting `sync` is mirror, but {why}. Set `sync: upsert`, or change the destination.")
+    if settings.mirrors_list and not isinstance(destination, ListsMembers):
+        raise ConfigurationError(
+            "Setting `mirror_scope` is list, but this destination cannot tell which members of a list the input names. "
+            "Set `mirror_scope: stream`, or change the destination."
+        )
 
 
 def respectful_action(settings: StreamSettings, destination: Destination) -> str:

@@ -6,9 +6,12 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from mailing_api.counted import counted
 from target_mailing.contacts.mapping import Values
 from target_mailing.delivery.queue import DestinationQueue
+from target_mailing.input.list_scope import ListScope
 from target_mailing.input.messages import Message, optional_value
 from target_mailing.input.stream import Stream
 from target_mailing.input.wholeness import Proof, Verdict, Wholeness
@@ -46,6 +49,8 @@ class Mirror:
         self._streams: dict[tuple[str, DestinationQueue], StreamSettings | None] = {}
         self._key_forms: dict[tuple[str, DestinationQueue], tuple[bytes, bool]] = {}
         self._new_versions: dict[tuple[str, DestinationQueue, int], bool] = {}
+        #: Of mirrors of a whole list; None where there are none.
+        self._list_scope = ListScope(journal) if any(one.mirrors_list for one in resolved(config)) else None
         self._offers: Iterator[None] | None = None
         self.is_over = False
         journal.retention.keep_streams()
@@ -64,13 +69,21 @@ class Mirror:
     ) -> None:
         """A SCHEMA came; after stream maps the stream may go to several destinations, or to one in several ways.
 
-        `key_form` is that of its keys, and whether the journal knows its people by such keys.
+        `key_form` is that of its keys, and whether the journal knows its people by such keys. The members of a list
+        that is mirrored as a whole are read.
+
+        Raises:
+            MailingError: they could not be read.
         """
         self._wholeness.schema(source, bookmarks, columns)
         _, is_known = self._key_forms.get((source, queue), key_form)
         self._key_forms[source, queue] = key_form[0], is_known and key_form[1]
         former = self._streams.get((source, queue), settings)
+        if former is not None and former.mirror_scope != settings.mirror_scope:
+            settings = msgspec.structs.replace(settings, mirror_scope="stream")
         self._streams[source, queue] = settings if settings.is_mirror and former is not None else None
+        if settings.is_mirror and settings.mirrors_list and self._list_scope is not None:
+            self._list_scope.read(source, queue)
 
     def read(self, source: str, messages: Sequence[Message]) -> None:
         """Rows of a stream came."""
@@ -108,6 +121,8 @@ class Mirror:
         has_unknown = self._name(stream, names.contacts, names.keys)
         if names.unnamed or (has_unknown and (stream.has_identity or names.is_doubtful)):
             self._wholeness.unnamed(stream.source)
+        if self._list_scope is not None:
+            self._list_scope.name(stream.source, stream.queue, names)
         self._wholeness.ended(stream.source, by_key=names.by_key > 0)
         self._count(stream, values)
 
@@ -151,35 +166,60 @@ class Mirror:
                     verdict.reason,
                 )
                 continue
-            actions = queue.destination.actions
-            action = actions.remove if settings.mirror_action == "remove" else actions.unsubscribe
-            absent = lost = 0
-            for contacts in self._journal.absent.of(name, source, twice=verdict.proof is Proof.WORD):
-                offered = queue.take_off(source, contacts, action)
-                absent, lost = absent + len(contacts), lost + len(contacts) - offered
-                yield
-            form, is_known = self._key_forms[source, queue]
-            if not is_known and not absent and self._wholeness.keys_are_all_new(source):
-                self._journal.absent.note_key_form(name, source, form)
-            what = f"no longer names {counted(absent, 'contact')}" if absent else "names everybody whom it put there"
-            logger.info("Stream %r: the input is whole, because %s. It %s: %s", source, verdict.proof, what, name)
-            if lost:
-                logger.warning(
-                    "Stream %r: %s of these stay on the list: they came before `sync: mirror` was set, without a key, "
-                    "so the journal has no address of theirs",
-                    source,
-                    lost,
-                )
-        self._journal.absent.end()
+            yield from self._take_off_absent(source, queue, settings, verdict)
+            if settings.mirrors_list and self._list_scope is not None:
+                yield from self._list_scope.take_off(source, queue, _action(queue, settings), self._verdicts(queue))
+        self._journal.absent.end((queue.destination.name, source) for source, queue in self._streams)
+
+    def _take_off_absent(
+        self, source: str, queue: DestinationQueue, settings: StreamSettings, verdict: Verdict
+    ) -> Iterator[None]:
+        """Offer those whom the stream put there, by the journal."""
+        name, absent, lost = queue.destination.name, 0, 0
+        for contacts in self._journal.absent.of(name, source, twice=verdict.proof is Proof.WORD):
+            offered = queue.take_off(source, contacts, _action(queue, settings))
+            absent, lost = absent + len(contacts), lost + len(contacts) - offered
+            yield
+        form, is_known = self._key_forms[source, queue]
+        if not is_known and not absent and self._wholeness.keys_are_all_new(source):
+            self._journal.absent.note_key_form(name, source, form)
+        if settings.mirrors_list:  # the list has the addresses
+            absent, lost = absent - lost, 0
+        what = f"no longer names {counted(absent, 'contact')}" if absent else "names everybody whom it put there"
+        logger.info("Stream %r: the input is whole, because %s. It %s: %s", source, verdict.proof, what, name)
+        if lost:
+            logger.warning(
+                "Stream %r: %s of these stay on the list: they came before `sync: mirror` was set, without a key, "
+                "so the journal has no address of theirs",
+                source,
+                lost,
+            )
+
+    def _verdicts(self, queue: DestinationQueue) -> dict[str, Verdict]:
+        """By stream, on those that are to equal the whole list of a queue."""
+        return {
+            source: self._verdict(source, one, settings)
+            for (source, one), settings in self._streams.items()
+            if one is queue and settings is not None and settings.mirrors_list
+        }
 
     def _verdict(self, source: str, queue: DestinationQueue, settings: StreamSettings) -> Verdict:
         if self._journal.absent.name_lists:
             reason = "rows of another stream in this journal name their own lists, which may be this one"
             return Verdict(None, reason)
-        return self._wholeness.verdict(
+        verdict = self._wholeness.verdict(
             source,
             counts=settings.whole_count is not None,
             is_word=settings.whole,
             is_new_version=lambda version: self._new_versions.get((source, queue, version), False),
             knows_keys=self._key_forms[source, queue][1],
         )
+        if settings.mirrors_list and self._list_scope is not None:
+            return self._list_scope.verdict(source, queue, verdict)
+        return verdict
+
+
+def _action(queue: DestinationQueue, settings: StreamSettings) -> str:
+    """What a mirror does with those who are absent."""
+    actions = queue.destination.actions
+    return actions.remove if settings.mirror_action == "remove" else actions.unsubscribe

@@ -38,7 +38,7 @@ from target_mailing.outcome import Outcome
 from target_mailing.row import Row
 from target_mailing.settings import StreamSettings
 
-__all__ = ["End", "Stream", "WithOptOut"]
+__all__ = ["End", "Names", "Stream", "WithOptOut"]
 
 #: How a record ends without becoming a row: outcome, code, and the reject to be written.
 End = tuple[Outcome, str | None, Reject | None]
@@ -73,6 +73,7 @@ class Names(msgspec.Struct, frozen=True):
         by_key: how many records tell a key and no address.
         unnamed: how many tell neither.
         is_doubtful: some may mean an address that cannot be read.
+        alone: the keys of those that tell no address; but for contacts that have none at their provider.
     """
 
     contacts: Sequence[int]
@@ -80,6 +81,7 @@ class Names(msgspec.Struct, frozen=True):
     by_key: int
     unnamed: int
     is_doubtful: bool
+    alone: Sequence[bytes]
 
 
 class Stream:
@@ -274,7 +276,12 @@ class Stream:
         cells = [one[0] for one, emails in zip(values, found, strict=True) if not emails and not self.has_identity]
         hashed = [key for key in keys if isinstance(key, bytes)]
         is_doubtful = any(isinstance(cell, str) and "@" in cell for cell in cells)
-        return Names([*contacts], hashed, by_key.count(True), by_key.count(False), is_doubtful)
+        alone = [
+            key
+            for key, emails, one in zip(keys, found, values, strict=True)
+            if isinstance(key, bytes) and not emails and not (self._may_lack_address and _is_blank(one[0]))
+        ]
+        return Names([*contacts], hashed, by_key.count(True), by_key.count(False), is_doubtful, alone)
 
     def totals(self, values: Sequence[Values]) -> set[Any] | None:
         """The values of the column of `whole_count`; None where it is not set."""
@@ -381,3 +388,7 @@ class Stream:
         if status == "unsubscribed":
             return Outcome.WITHHELD, "unsubscribed", None
         return RowRejected("unknown_action", f"action {action!r} is not supported by the destination")
+
+
+def _is_blank(cell: Any) -> bool:
+    return cell is None or (isinstance(cell, str) and not cell.strip())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Final
 
@@ -13,6 +13,7 @@ from target_mailing.journal import tables
 from target_mailing.journal.contacts import JournalContacts
 from target_mailing.journal.keys import Keys
 from target_mailing.journal.statements import Driver, replace_rows, select_in
+from target_mailing.journal.strangers import Strangers
 from target_mailing.journal.streams import UNKNOWN, JournalStreams
 
 __all__ = ["Absent", "AbsentContact"]
@@ -26,15 +27,20 @@ class AbsentContact(msgspec.Struct, frozen=True):
 
     Attributes:
         contact: its keyed hash.
-        addresses: the keys that it has, each with its address; there may be none.
+        addresses: the keys that it has, each with its address; there may be none. One that no stream put there has an
+            address without a key.
     """
 
     contact: int
-    addresses: Sequence[tuple[bytes, str]]
+    addresses: Sequence[tuple[bytes | None, str]]
 
 
 class Absent:
-    """The contacts that the journal had when the run began, and which of them the input named: a bit for each."""
+    """The contacts that the journal had when the run began, and which of them the input named: a bit for each.
+
+    Attributes:
+        strangers: members of lists whom the input did not name, and no stream put there.
+    """
 
     def __init__(
         self,
@@ -60,6 +66,15 @@ class Absent:
         #: The same for the rows of keys.
         self._last_key = 0
         self._named_keys = bytearray()
+        self.strangers = Strangers(driver, contacts, keys, streams, reading=reading, writing=writing)
+
+    def begin(self) -> None:
+        """Contacts that are confirmed from now on are not absent."""
+        if not self._named:
+            self._last = self.strangers.last = self._contacts.last
+            self._named = bytearray((self._last >> 3) + 1)
+            self._last_key = self._keys.table.last
+            self._named_keys = bytearray((self._last_key >> 3) + 1)
 
     def name(self, contacts: Sequence[int], keys: Sequence[bytes]) -> tuple[bool, bool]:
         """The input names these contacts, and the people who have one of these keys.
@@ -68,11 +83,12 @@ class Absent:
             Whether a key was named before, as far as the journal knew it when the run began, or is here twice; and
             whether there are keys that the journal does not know.
         """
-        self._begin()
+        self.begin()
         with self._reading():
             of_keys, rows = self._keys.named(keys) if keys else ([], [])
             named = dict.fromkeys([*contacts, *of_keys])
             numbers = [row[0] for row in self._contacts.find([*named], "name").values() if row[0] <= self._last]
+        self.strangers.name([*named])
         for number in numbers:
             self._named[number >> 3] |= 1 << (number & 7)
         repeated = len({*keys}) < len(keys)
@@ -116,7 +132,7 @@ class Absent:
             stream: its name in the input.
             twice: only those who were absent in the run before this one, too, which was whole.
         """
-        self._begin()
+        self.begin()
         with self._reading():
             run = self._streams.runs(destination, stream)
         for numbers in self._absent(destination, stream):
@@ -125,10 +141,17 @@ class Absent:
             if numbers:
                 with self._reading():
                     addresses = self._keys.addresses(numbers.values())
-                yield [AbsentContact(contact, addresses[contact]) for contact in numbers.values()]
+                contacts = [AbsentContact(contact, addresses[contact]) for contact in numbers.values()]
+                self.strangers.name([one.contact for one in contacts if one.addresses])
+                yield contacts
 
-    def end(self) -> None:
-        """At the end of an input, whole or not: those whom it named are not absent for the second time next time."""
+    def end(self, streams: Iterable[tuple[str, str]] = ()) -> None:
+        """At the end of an input, whole or not: those whom it named are not absent for the second time next time.
+
+        `streams` are those that were read, each with its destination before it.
+        """
+        for destination, stream in streams:
+            self.strangers.end(destination, stream)
         table, last = tables.absentees, 0
         query = sa.select(table.c.n).order_by(table.c.n).limit(_TOGETHER)
         while True:
@@ -140,13 +163,6 @@ class Absent:
                 if gone:
                     self._driver.execute(sa.delete(table).where(table.c.n == sa.bindparam("key_n")), gone)
                 last = numbers[-1]
-
-    def _begin(self) -> None:
-        if not self._named:
-            self._last = self._contacts.last
-            self._named = bytearray((self._last >> 3) + 1)
-            self._last_key = self._keys.table.last
-            self._named_keys = bytearray((self._last_key >> 3) + 1)
 
     def _absent(self, destination: str, stream: str) -> Iterator[dict[int, int]]:
         """The contacts by number."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Final
 
 import sqlalchemy as sa
 
 from target_mailing.journal.run_table import RunTable, number
-from target_mailing.journal.statements import select_in
 
 __all__ = ["RunContacts"]
 
@@ -30,7 +29,6 @@ class RunContacts:
             name: of the table.
             transaction: in which each call is made.
         """
-        self._connection = connection
         self._transaction = transaction
         column = sa.Column("contact", number(), primary_key=True, autoincrement=False)
         self._own = RunTable(connection, name, transaction, column)
@@ -61,6 +59,12 @@ class RunContacts:
         if len(self._recent) >= _RECENT:
             self._store()
 
+    def add_all(self, contacts: Iterable[int]) -> None:
+        """Add contacts."""
+        self._recent.update(contacts)
+        if len(self._recent) >= _RECENT:
+            self._store()
+
     def all(self) -> sa.Select[tuple[int]]:
         """A query of all, for statements of this run."""
         self._store()
@@ -69,13 +73,10 @@ class RunContacts:
     def _store(self) -> None:
         recent, self._recent = self._recent, set()
         self._own.make()
-        new = sorted(recent - self._stored([*recent]))
         with self._transaction():
-            if new:
-                self._connection.execute(sa.insert(self._table), [{"contact": contact} for contact in new])
+            self._own.replace([(contact,) for contact in sorted(recent)])
         self._looked_up.update(dict.fromkeys(recent & self._looked_up.keys(), True))
 
     def _stored(self, contacts: Sequence[int]) -> set[int]:
         with self._transaction():
-            query, column = sa.select(self._table), self._table.c.contact
-            return {row.contact for row in select_in(self._connection, query, column, contacts)}
+            return {contact for (contact,) in self._own.rows(contacts)}

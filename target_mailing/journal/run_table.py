@@ -44,7 +44,7 @@ class RunTable:
         names = [column.name for column in columns]
         self._select = f"SELECT {','.join(names)} FROM {name} WHERE {names[0]} IN"  # noqa: S608 - names are ours
         others = ",".join(f"{one}=excluded.{one}" for one in names[1:])
-        self._replacing = f" ON CONFLICT ({names[0]}) DO UPDATE SET {others}"
+        self._replacing = f" ON CONFLICT ({names[0]}) DO " + (f"UPDATE SET {others}" if others else "NOTHING")
 
     def rows(self, keys: Sequence[int]) -> list[Any]:
         """The rows with these primary keys, in no order; called in a transaction."""

@@ -60,6 +60,10 @@ class JournalStreams:
             self._deletions[destination, stream] = Deletions(known)
         return self._deletions[destination, stream]
 
+    def has_ended(self, destination: str, stream: str) -> bool:
+        """Whether an earlier run that brought rows of a stream to a destination ended well."""
+        return self._id(destination, stream) in self._removed
+
     def note_end(self) -> None:
         """The run ends well: so do the streams that it read."""
         for destination, stream in self._begun:

@@ -11,7 +11,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable, ExecutableDDLElement
 __all__ = [
     "absentees", "allowances", "batches", "contacts", "contents", "declined", "keys", "known_rejects", "make", "meta",
     "metadata", "names", "possible_addresses", "rejects", "removed", "replaced_contacts", "returned_keys", "runs",
-    "shared_keys", "steps", "streams",
+    "shared_keys", "steps", "strangers", "streams",
 ]  # fmt: skip
 
 metadata = sa.MetaData()
@@ -76,6 +76,16 @@ absentees = sa.Table(
     # Rows of contacts whom a whole run did not name; they are removed if the next run is whole and does not, either.
     sa.Column("n", _NUMBER, primary_key=True, autoincrement=False),
     sa.Column("run", sa.Integer, nullable=False),
+)
+strangers = sa.Table(
+    "strangers",
+    metadata,
+    # Members of a list whom no stream put there and a whole run did not name, by the keyed hash of destination and
+    # address, and the number of the stream that is to equal the list; likewise.
+    sa.Column("contact", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("stream", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("run", sa.Integer, nullable=False),
+    sqlite_with_rowid=False,
 )
 replaced_contacts = sa.Table(
     "replaced_contacts",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from typing import Any, Final
@@ -25,6 +25,7 @@ from target_mailing.contacts.fields import Field, Fields, RowRejected
 from target_mailing.contacts.properties import PropertyNames
 from target_mailing.contacts.row_address import not_addable, require_valid
 from target_mailing.destination import Again, Destination, Finished, Step
+from target_mailing.list_members import Member
 from target_mailing.mailjet.actions import ACTIONS, ADDING, BY_ADDRESS
 from target_mailing.mailjet.contact import decoded, encoded, encoded_all, form_of, overlaid
 from target_mailing.mailjet.contact_route import ManageContacts
@@ -32,6 +33,7 @@ from target_mailing.mailjet.csv_file import cut, files
 from target_mailing.mailjet.csv_route import FollowImport, Import, ReadImportErrors, Upload
 from target_mailing.mailjet.foreseen import ForeseenCalls, ForeseenOptOuts
 from target_mailing.mailjet.json_route import Follow, ReadConsent, ReadJobErrors, Submit
+from target_mailing.mailjet.members import members_of
 from target_mailing.mailjet.properties import FIELDS, NAME, TEXT, datatype_of
 from target_mailing.mailjet.read_back import ContactReadBack, is_same
 from target_mailing.mailjet.refusals import UnknownProperties
@@ -208,6 +210,10 @@ class MailjetDestination(Destination):
         return {
             job: None if shown[job].is_terminal else Again(progress=shown[job].progress) for job in jobs if job in shown
         }
+
+    def members(self) -> Iterator[Sequence[Member]]:
+        """Of its list, which has the ID 0 where a plan's run would make it; account-wide there are none."""
+        return iter(()) if not self._list_id else members_of(self._client, self._list_id)
 
     def read_back(self, verdict: Finished, doubtful: Sequence[int]) -> Step:
         """Reads each contact and its memberships."""

@@ -53,9 +53,9 @@ class ContactList:
         self.writer = writer
         self._name = name
         self._preserves = preserves
-        self._listing = Listing(self._pages)
+        self._listing = Listing(self.pages)
         self._states = SharedStates()
-        self._spellings = Spellings(lambda: ([email for email, _ in page] for page in self._pages()))
+        self._spellings = Spellings(lambda: ([email for email, _ in page] for page in self.pages()))
 
     def destination(self, action: str) -> Mapping[str, Any]:
         """The `ImportDestination` of an import job."""
@@ -278,7 +278,8 @@ class ContactList:
             there = self._foreseen.over(there, emails)
         return LookedUp(StatesByAddress(there.found), there.refused)
 
-    def _pages(self) -> Iterator[Sequence[tuple[str, State]]]:
+    def pages(self) -> Iterator[Sequence[tuple[str, State]]]:
+        """Its contacts, each with its address; some may come more than once."""
         try:
             for page in self.writer.client.contacts(self.writer.region, self._name):
                 states = [State.of(row) for row in page]

@@ -5,7 +5,7 @@ docs/ses.md has the facts, and which of them are unverified.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final, Literal
 
 import msgspec
@@ -16,6 +16,7 @@ from target_mailing.contacts.fields import Field, Fields, RowRejected
 from target_mailing.contacts.row_address import not_addable, require_valid
 from target_mailing.contacts.values import trimmed
 from target_mailing.destination import Destination, Finished, Step
+from target_mailing.list_members import Member
 from target_mailing.ses.contact import (
     ANY_ATTRIBUTE,
     Content,
@@ -148,6 +149,14 @@ class Contacts(_Destination):
         after = ({} if content.attributes is None else {"attributes": content.attributes}) | dict(content.topics)
         before = self._contact_list.fields_now(contact.email) if after else {}
         return {name: (before.get(name), value) for name, value in after.items() if before.get(name) != value}
+
+    def members(self) -> Iterator[Sequence[Member]]:
+        """The contacts; who only declined a topic did not opt out of the list.
+
+        A page may omit contacts while others are deleted.
+        """
+        for page in self._contact_list.pages():
+            yield [Member(email, state.unsubscribed) for email, state in page]
 
     def declined(self, contact: bytes) -> Collection[str]:
         """Topics."""

@@ -51,3 +51,10 @@ def test_p9_what_cannot_take_single_people_off_is_no_mirror(postgrid):
     settings = {"sync": "mirror", "whole_count": "total"}
     assert "no opt-outs" in str(postgrid.deliver(rows([1]), **settings, mirror_action="unsubscribe").error)
     assert "cannot remove" in str(postgrid.deliver(rows([1]), **settings, route="import").error)
+
+
+def test_p9_the_scope_of_a_list_whose_members_have_no_key_is_refused(postgrid):
+    settings = {"sync": "mirror", "whole_count": "total", "mirror_scope": "list"}
+    error = postgrid.deliver(rows([1]), **settings).error
+    assert "cannot tell which members of a list the input names" in str(error)
+    assert not postgrid.streets()

@@ -1,0 +1,317 @@
+"""A mirror of a whole list: everybody leaves who was on it before the input came and is named by no line of it."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from target_mailing.delivery.errors import TooManyRemovalsError
+from tests.target.conftest import COLUMNS, people, person, schema, state
+
+TOTAL = {"total": {"type": ["integer", "null"]}}
+
+
+def table(stream="people", keys=("id",), **columns):
+    return schema(stream, COLUMNS | TOTAL | columns, keys)
+
+
+def rows(numbers, total=None, **columns):
+    numbers = [*numbers]
+    return people(numbers, total=len(numbers) if total is None else total, **columns)
+
+
+def emails(numbers):
+    return {f"person{number}@example.com" for number in numbers}
+
+
+def guests(numbers):
+    return {f"guest{number}@example.com" for number in numbers}
+
+
+@pytest.fixture
+def scope(mailjet):
+    """A mirror of the list, after a run with persons 1 to 4; guests 1 to 3 were put there by others."""
+    mailjet.config |= {"sync": "mirror", "whole_count": "total", "mirror_scope": "list"}
+    assert mailjet.deliver([table(), *rows(range(1, 5)), state(1)]).error is None
+    invite(mailjet, range(1, 4))
+    return mailjet
+
+
+def invite(mailjet, numbers, **more):
+    mailjet.sandbox.mailjet.add_contacts(
+        [{"email": one, "list": mailjet.list_id} | more for one in sorted(guests(numbers))]
+    )
+
+
+def test_everybody_leaves_who_was_there_and_is_not_named(scope):
+    lines = [table(), *rows([1, 7], 3), person(20, email="GUEST2@example.com", total=3), state(2)]
+    result = scope.deliver(lines)
+    assert (result.error, result.outcomes["absent_delivered"]) == (None, 5)
+    assert {*scope.members()} == emails([1, 7]) | guests([2])
+    assert "It no longer names 3 contacts" in result.log
+    assert "2 of the 7 members before this input came otherwise and are named by no line" in result.log
+    again = scope.deliver(lines)
+    assert (again.error, again.outcomes["absent_delivered"], again.outcomes["batches"]) == (None, 0, 0)
+
+
+def test_the_first_run_of_a_stream_takes_nobody_off(mailjet):
+    """As that of a journal that was lost: it knows neither this stream's people nor those of others."""
+    mailjet.config |= {"sync": "mirror", "whole_count": "total", "mirror_scope": "list"}
+    invite(mailjet, range(30))
+    first = mailjet.deliver([table(), *rows([1, 2]), state(1)])
+    assert (first.error, {*mailjet.members()}) == (None, emails([1, 2]) | guests(range(30)))
+    assert "30 of the 30 members before this input came otherwise" in first.log
+    assert "these stay in this run" in first.log
+    second = mailjet.deliver([table(), *rows([1, 2]), state(2)])
+    assert isinstance(second.error, TooManyRemovalsError)
+    assert (
+        "30 contacts would be removed, 30 because the input of stream 'people' does not name them (30 of whom came "
+        "otherwise: `mirror_scope: list`); the limit is 20"
+    ) in str(second.error)
+    assert {*mailjet.members()} == emails([1, 2]) | guests(range(30))
+    third = mailjet.deliver([table(), *rows([1, 2]), state(3)], allow_removals_once=30)
+    assert (third.error, {*mailjet.members()}) == (None, emails([1, 2]))
+
+
+def test_who_opted_out_stays_and_is_not_asked_about(scope):
+    scope.opt_out("guest1@example.com")
+    before = {**scope.sandbox.counters.calls}
+    result = scope.deliver([table(), *rows(range(1, 5)), state(2)])
+    assert (result.error, result.outcomes["absent_delivered"], result.outcomes["absent_withheld"]) == (None, 2, 1)
+    calls = {name: count - before.get(name, 0) for name, count in scope.sandbox.counters.calls.items()}
+    assert calls["GET /v3/REST/contact/{contact}/getcontactslists"] == 2
+    assert scope.statuses()["guest1@example.com"] == "unsubscribed"
+    later = scope.deliver([table(), *rows(range(1, 5)), state(3)])
+    assert (later.error, later.outcomes["absent_withheld"], later.outcomes["batches"]) == (None, 1, 0)
+
+
+def test_who_may_be_unsubscribed_instead(scope):
+    scope.config["mirror_action"] = "unsubscribe"
+    scope.deliver([table(), *rows(range(1, 5)), state(2)])
+    assert {email for email, status in scope.statuses().items() if status == "unsubscribed"} == guests([1, 2, 3])
+    later = scope.deliver([table(), *rows(range(1, 5)), state(3)])
+    assert (later.outcomes["batches"], later.outcomes["absent_withheld"]) == (0, 3)
+
+
+def test_whom_another_stream_put_there_stays(scope):
+    both = {"streams": {"people": {}, "others": {"sync": "upsert", "whole_count": None, "mirror_scope": "stream"}}}
+    assert scope.deliver([table("others"), *rows([8, 9], stream="others"), state(2)], **both).error is None
+    result = scope.deliver([table(), *rows([1, 2]), state(3)], **both)
+    assert (result.error, {*scope.members()}) == (None, emails([1, 2, 8, 9]))
+    assert "Others stay, 2 because another stream put them there" in result.log
+
+
+def test_whom_a_line_of_another_stream_names_in_this_input_stays(scope):
+    both = {"streams": {"people": {}, "others": {"sync": "upsert", "whole_count": None, "mirror_scope": "stream"}}}
+    rejected = person(20, stream="others", email="guest1@example.com", visits={})
+    after = person(21, stream="others", email="guest2@example.com", visits={})
+    lines = [table("others"), rejected, table(), *rows([1]), table("others"), after, state(2)]
+    assert scope.deliver(lines, **both).error is None
+    assert {*scope.members()} == emails([1]) | guests([1, 2])
+
+
+def test_who_joins_while_the_input_is_read_stays(scope):
+    fault = scope.sandbox.faults.add(kind="hold", method="POST", path="*/managemanycontacts", when="before")
+    results = []
+    run = Thread(target=lambda: results.append(scope.deliver([table(), *rows([1, 50]), state(2)])))
+    run.start()
+    fault.wait_until_held()
+    invite(scope, [77])
+    scope.sandbox.faults.clear()
+    run.join(30)
+    assert results[0].error is None
+    assert {*scope.members()} == emails([1, 50]) | guests([77])
+
+
+def test_a_former_address_leaves_once(scope):
+    result = scope.deliver([table(), person(1, email="new@example.com", total=4), *rows([2, 3, 4], 4), state(2)])
+    assert result.error is None
+    assert (result.outcomes["former_removed"], result.outcomes["absent_delivered"]) == (1, 3)
+    assert {*scope.members()} == {"new@example.com", *emails([2, 3, 4])}
+
+
+NOT_WHOLE = {
+    "a new key without a readable address": person(20, email="guest1 at example.com", total=3),
+    "a new key without an address": person(20, email=None, total=3),
+    "a known key with a doubtful address": person(3, email="guest1@@example.com", total=3),
+}
+
+
+@pytest.mark.parametrize("name", NOT_WHOLE)
+def test_a_row_that_may_mean_anybody_on_the_list_makes_it_not_whole(scope, name):
+    before = {*scope.members()}
+    result = scope.deliver([table(), *rows([1, 2], 3), NOT_WHOLE[name], state(2)])
+    assert (result.error, {*scope.members()}) == (None, before)
+    assert "they may mean anybody on the list" in result.log
+
+
+def test_a_deleted_key_without_an_address_names_nobody(scope):
+    gone = person(3, total=4, _sdc_deleted_at="2026-01-01T00:00:00Z")
+    assert scope.deliver([table(), *rows([1, 2, 4], 4), gone, state(2)]).error is None
+    before = {*scope.members()}
+    result = scope.deliver([table(), *rows([1, 2], 3), person(3, email=None, total=3), state(3)])
+    assert "they may mean anybody on the list" in result.log
+    assert {*scope.members()} == before
+
+
+def test_whom_a_rejected_row_names_by_a_known_key_stays(scope):
+    result = scope.deliver([table(), *rows([1, 2], 3), person(3, email=None, total=3), state(2)])
+    assert (result.error, {*scope.members()}) == (None, emails([1, 2, 3]))
+
+
+def test_a_failing_listing_ends_the_run_before_anything_is_written(scope):
+    before = {*scope.members()}
+    scope.sandbox.faults.add(kind="status", status=401, method="GET", path="*/listrecipient")
+    result = scope.deliver([table(), *rows([1, 50]), state(2)])
+    assert result.error is not None
+    assert (result.states, {*scope.members()}) == ([], before)
+
+
+def test_who_was_removed_by_a_run_and_added_by_hand_leaves_again(scope):
+    scope.deliver([table(), *rows([1, 2]), state(2)])
+    assert {*scope.members()} == emails([1, 2])
+    invite(scope, [1])
+    scope.sandbox.mailjet.add_contacts([{"email": "person3@example.com", "list": scope.list_id}])
+    scope.deliver([table(), *rows([1, 2]), state(3)])
+    assert {*scope.members()} == emails([1, 2])
+
+
+def test_by_the_users_word_a_stranger_leaves_who_is_absent_twice(scope):
+    scope.config |= {"whole_count": None, "whole": True}
+    everybody = [table(), *people(range(1, 5)), state(2)]
+    scope.deliver(everybody)
+    assert {*scope.members()} == emails(range(1, 5)) | guests([1, 2, 3])
+    scope.deliver([table(), *people(range(1, 5)), person(9, email="guest1@example.com"), state(3)])
+    assert {*scope.members()} == emails(range(1, 5)) | guests([1])
+    invite(scope, [5])
+    scope.deliver(everybody)
+    scope.deliver([*everybody, *people([1])])  # not whole
+    scope.deliver(everybody)
+    assert {*scope.members()} == emails(range(1, 5)) | guests([1, 5])
+    scope.deliver(everybody)
+    assert {*scope.members()} == emails(range(1, 5))
+    with closing(sqlite3.connect(scope.config["journal"])) as database:
+        scope.deliver(everybody)
+        assert database.execute("SELECT count(*) FROM strangers").fetchone() == (0,)
+
+
+def test_p9_strangers_of_several_runs_do_not_add_up_past_the_limit(scope):
+    invite(scope, range(10, 25))
+    assert scope.deliver([table(), *rows(range(1, 5)), state(2)], max_removals=18).error is None
+    assert {*scope.members()} == emails(range(1, 5))
+    invite(scope, range(30, 34))
+    held = scope.deliver([table(), *rows(range(1, 5)), state(3)], max_removals=18)
+    assert "4 contacts would be removed" in str(held.error)
+    assert "(18 more left within the last 24 hours)" in str(held.error)
+    assert {*scope.members()} == emails(range(1, 5)) | guests(range(30, 34))
+
+
+def test_who_came_before_the_mirror_without_a_key_leaves_by_the_list(mailjet):
+    keyless = table(keys=())
+    mailjet.deliver([keyless, *rows([1, 2]), state(1)])
+    mailjet.config |= {"sync": "mirror", "whole_count": "total", "mirror_scope": "list"}
+    result = mailjet.deliver([keyless, *rows([1]), state(2)])
+    assert (result.error, {*mailjet.members()}) == (None, emails([1]))
+    assert "has no address of theirs" not in result.log
+
+
+def test_a_plan_shows_the_same_people_and_writes_nothing(scope):
+    scope.opt_out("guest1@example.com")
+    lines = [table(), *rows([1, 7]), state(2)]
+    before = (scope.members(), Path(scope.config["journal"]).read_bytes())
+    plan = scope.deliver(lines, mode="plan")
+    assert (plan.error, plan.states) == (None, [])
+    assert (scope.members(), Path(scope.config["journal"]).read_bytes()) == before
+    run = scope.deliver(lines)
+    names = ("absent_delivered", "absent_withheld", "absent_rejected")
+    assert [plan.outcomes[name] for name in names] == [run.outcomes[name] for name in names] == [5, 1, 0]
+
+
+def test_a_plan_for_a_list_that_is_to_be_made_has_no_members(mailjet):
+    mailjet.config |= {"sync": "mirror", "whole_count": "total", "mirror_scope": "list"}
+    plan = mailjet.deliver([table(), *rows([1]), state(1)], mode="plan", list="New readers", create_list=True)
+    assert plan.error is None
+
+
+ODD = ["ada lovelace@example.com", "\\x6a@domain.invalid", "ada@example.com\n", "no address"]
+
+
+def test_an_address_that_is_none_stays_and_is_counted(scope):
+    scope.sandbox.mailjet.add_contacts([{"email": one, "list": scope.list_id} for one in ODD])
+    result = scope.deliver([table(), *rows(range(1, 5)), state(2)])
+    assert result.error is None
+    assert {*scope.members()} >= emails(range(1, 5))
+    assert guests([1, 2, 3]).isdisjoint(scope.members())
+    assert "because their addresses are not valid" in result.log
+
+
+def test_a_name_in_another_spelling_is_the_same_mailbox(scope):
+    spelled = ["ada@xn--bcher-kva.example", "eve@xn--bcher-kva.example"]
+    scope.sandbox.mailjet.add_contacts([{"email": one, "list": scope.list_id} for one in spelled])
+    named = person(20, email="ada@b\u00fccher.example", visits={}, total=5)
+    assert scope.deliver([table(), *rows(range(1, 5), 5), named, state(2)]).error is None
+    assert {*scope.members()} == emails(range(1, 5)) | {spelled[0]}
+
+
+def test_two_mirrors_of_one_list_take_off_whom_neither_names(scope):
+    both = {"streams": {"people": {}, "others": {}}}
+    lines = [table(), *rows([1, 2]), table("others"), *rows([8], stream="others"), state(2)]
+    first = scope.deliver(lines, **both)
+    assert first.error is None
+    assert {*scope.members()} == emails([1, 2, 8])
+    invite(scope, [1])
+    part = [table(), *rows([1, 2]), table("others"), *rows([8], 3, stream="others"), state(3)]
+    result = scope.deliver(part, **both)
+    assert "which is to equal" in result.log
+    assert {*scope.members()} == emails([1, 2, 8]) | guests([1])
+    second = scope.deliver(lines, **both)
+    assert (second.error, second.outcomes["absent_delivered"]) == (None, 1)
+    assert {*scope.members()} == emails([1, 2, 8])
+
+
+def test_a_stream_that_goes_to_two_lists_by_maps_mirrors_each(scope):
+    scope.sandbox.mailjet.add_list("Others")
+    scope.sandbox.mailjet.add_contacts([{"email": "guest9@example.com", "list": scope.ids["Others"]}])
+    config = {
+        "stream_maps": {"people": {}, "too": {"__source__": "people"}},
+        "streams": {"people": {}, "too": {"list": "Others"}},
+    }
+    lines = [table(), *rows([1, 2]), state(2)]
+    assert scope.deliver(lines, **config).error is None
+    assert scope.deliver(lines, **config).error is None
+    assert {*scope.members()} == emails([1, 2])
+    assert {*scope.members("Others")} == emails([1, 2])
+
+
+def test_a_schema_that_comes_again_reads_the_list_once(scope):
+    before = scope.sandbox.counters.calls["GET /v3/REST/listrecipient"]
+    lines = [table(), *rows([1], 2), table(city2={"type": "string"}), *rows([2], 2), table(), state(2)]
+    result = scope.deliver(lines)
+    assert (result.error, {*scope.members()}) == (None, emails([1, 2]))
+    assert scope.sandbox.counters.calls["GET /v3/REST/listrecipient"] - before <= 2
+
+
+def test_addresses_of_members_are_in_no_table(scope):
+    scope.deliver([table(), *rows([1], 2), state(2)])
+    assert b"guest1@example.com" not in Path(scope.config["journal"]).read_bytes()
+    assert "guest" not in json.dumps(scope.deliver([table(), *rows([1]), state(3)]).log)
+
+
+REFUSED = {
+    "sync": ({"sync": "upsert", "whole_count": None}, "`sync: mirror`"),
+    "journal": ({"journal": "off"}, "only a journal knows"),
+    "scope": ({"scope": "account"}, "scope"),
+    "route": ({"route": "contact"}, "rows of this route name their own lists"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_p9_a_scope_without_a_meaning_is_refused(scope, name):
+    config, words = REFUSED[name]
+    error = scope.deliver([table(), *rows([1]), state(2)], **config).error
+    assert words in str(error)
