@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from target_mailing.postgrid import import_route
 from tests.faults.pairs import crossed
 from tests.target.conftest import state
 from tests.target.postgrid.conftest import delete, household, households
@@ -257,11 +258,21 @@ def test_p1_a_job_that_shows_too_late_confirms_nobody_where_postgrid_does_not_te
     assert {one["city"] for one in postgrid.on_list().values()} == {"York"}
 
 
-def test_p1_a_job_of_imports_that_shows_too_late_is_undone(postgrid, late):
-    postgrid.sandbox.switches.change({"postgrid_import_seconds": 0.02, "postgrid_job_delay_seconds": 0.2})
+def test_p1_a_job_of_imports_that_shows_too_late_is_undone(postgrid, late, monkeypatch):
+    """It shows, and ends, once it was given up."""
+    postgrid.sandbox.switches.change({"postgrid_import_seconds": 0.02, "postgrid_job_delay_seconds": 3600.0})
+    given_up = import_route.Judge.run
+
+    def judge(step, work):
+        verdict = given_up(step, work)
+        postgrid.sandbox.switches.change({"postgrid_job_delay_seconds": 0.0})
+        postgrid.sandbox.postgrid.finish_job(postgrid.number)
+        return verdict
+
+    monkeypatch.setattr(import_route.Judge, "run", judge)
     result = postgrid.deliver(rows(1), route="import")
-    assert "delivered" not in result.counts()
-    until(lambda: all(job["ended"] for job in postgrid.sandbox.postgrid.jobs()))
+    assert (result.counts(), result.outcomes["reasons"]) == ({"rejected": 1}, {"not_imported": 1})
+    assert postgrid.jobs() == [("addMailingListImports", 1), ("removeMailingListImports", 1)]
     assert postgrid.sandbox.postgrid.members(postgrid.number)["imports"] == {}
 
 
