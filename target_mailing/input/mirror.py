@@ -186,6 +186,8 @@ class Mirror:
         if settings.mirrors_list:  # the list has the addresses
             absent, lost = absent - lost, 0
         what = f"no longer names {counted(absent, 'contact')}" if absent else "names everybody whom it put there"
+        if absent > 1 and not self._journal.absent.has_named:
+            what = f"names none of the {absent} contacts whom it put there"
         logger.info("Stream %r: the input is whole, because %s. It %s: %s", source, verdict.proof, what, name)
         if lost:
             logger.warning(

@@ -39,6 +39,7 @@ class Absent:
     """The contacts that the journal had when the run began, and which of them the input named: a bit for each.
 
     Attributes:
+        has_named: whether the input named any of those who were put there by the stream that `of` was last asked about.
         strangers: members of lists whom the input did not name, and no stream put there.
     """
 
@@ -59,6 +60,7 @@ class Absent:
         self._streams = streams
         self._reading = reading
         self._writing = writing
+        self.has_named = False
         #: The number of the last contact; later ones were confirmed in this run, so they are not absent. 0 until the
         #: first question.
         self._last = 0
@@ -104,9 +106,10 @@ class Absent:
             return self._streams.begin(destination, stream, form, names_lists=names_lists)
 
     def end_streams(self) -> None:
-        """As of `JournalStreams.note_end`."""
+        """As of `JournalStreams.note_end`; it is forgotten who was absent of contacts that have left the journal."""
         with self._writing():
             self._streams.note_end()
+        self._forget_absent(self._left)
 
     def note_key_form(self, destination: str, stream: str, form: bytes) -> None:
         """As of `JournalStreams`."""
@@ -133,6 +136,7 @@ class Absent:
             twice: only those who were absent in the run before this one, too, which was whole.
         """
         self.begin()
+        self.has_named = False
         with self._reading():
             run = self._streams.runs(destination, stream)
         for numbers in self._absent(destination, stream):
@@ -152,6 +156,10 @@ class Absent:
         """
         for destination, stream in streams:
             self.strangers.end(destination, stream)
+        self._forget_absent(lambda numbers: filter(self._is_named, numbers))
+
+    def _forget_absent(self, find_gone: Callable[[Sequence[int]], Iterable[int]]) -> None:
+        """Forget that contacts were absent, those whose numbers `find_gone` finds among some."""
         table, last = tables.absentees, 0
         query = sa.select(table.c.n).order_by(table.c.n).limit(_TOGETHER)
         while True:
@@ -159,10 +167,15 @@ class Absent:
                 numbers = self._driver.execute(query.where(table.c.n > last)).scalars().all()
                 if not numbers:
                     return
-                gone = [{"key_n": number} for number in numbers if self._is_named(number)]
-                if gone:
+                if gone := [{"key_n": number} for number in find_gone(numbers)]:
                     self._driver.execute(sa.delete(table).where(table.c.n == sa.bindparam("key_n")), gone)
                 last = numbers[-1]
+
+    def _left(self, numbers: Sequence[int]) -> Iterable[int]:
+        """Those of these numbers whose contacts have newer rows, or none."""
+        n = tables.contacts.c.n
+        present = {number for (number,) in select_in(self._driver.connection, sa.select(n), n, numbers)}
+        return [number for number in numbers if number not in present or not self._contacts.is_current(number)]
 
     def _absent(self, destination: str, stream: str) -> Iterator[dict[int, int]]:
         """The contacts by number."""
@@ -178,6 +191,7 @@ class Absent:
             if not found:
                 return
             after = found[-1][0]
+            self.has_named = self.has_named or any(self._is_named(n) for n, _ in found)
             absent = {n: contact for n, contact in found if not self._is_named(n) and self._contacts.is_current(n)}
             if absent:
                 yield absent

@@ -50,6 +50,22 @@ def test_who_is_absent_from_a_whole_input_leaves(mirror):
     assert {*mirror.members()} == emails([1, 3, 7])
 
 
+@pytest.mark.parametrize(
+    ("numbers", "said"),
+    [
+        ([7, 8], "names none of the 5 contacts whom it put there: "),
+        ([5, 8], "no longer names 4 contacts: "),
+        ([*range(1, 6)], "names everybody whom it put there: "),
+    ],
+)
+@pytest.mark.parametrize("city", ["Lyon", "Nice"])
+def test_an_input_that_names_none_of_the_people_of_its_stream_is_another_table_perhaps(mirror, numbers, said, city):
+    mirror.deliver([table(), *rows(range(1, 6)), state(1)])
+    result = mirror.deliver([table(), *rows(numbers, city=city), state(2)])
+    assert f"as many rows came as `whole_count` says. It {said}" in result.log
+    assert {*mirror.members()} == emails(numbers)
+
+
 LAST = [table(), *rows([1, 2]), state(2)]
 BOOKMARKED = table() | {"bookmark_properties": ["updated_at"]}
 UNREADABLE = '{"type": "RECORD", "stream": "people", "record": {"id": 9, "email": "\\ud800", "total": 3}}\n'

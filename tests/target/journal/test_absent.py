@@ -6,11 +6,13 @@ import sqlite3
 from contextlib import closing
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
 from target_mailing.contacts.contact import EncodedContact
 from target_mailing.journal import absent as absent_module
+from target_mailing.journal import tables
 from target_mailing.journal.journal import Journal
 from target_mailing.journal.stores import FileStore, MemoryStore
 from target_mailing.row import Extras, Row
@@ -215,3 +217,31 @@ def test_who_came_in_this_run_may_be_named_again(journal):
     deliver(journal, [row(journal, number) for number in range(2, 40)])
     name(journal, range(2, 40))
     assert absent(journal) == emails([1])
+
+
+def absentees(journal):
+    with journal._reading():
+        query = sa.select(sa.func.count()).select_from(tables.absentees)
+        return journal._connection.execute(query).scalar_one()
+
+
+@pytest.mark.parametrize("how", ["removed", "confirmed again", "forgotten"])
+def test_of_whom_the_journal_has_a_newer_row_or_none_it_is_forgotten_at_the_end_of_a_run_that_they_were_absent(
+    journal, how, monkeypatch
+):
+    monkeypatch.setattr(absent_module, "_TOGETHER", 2)
+    deliver(journal, [row(journal, number) for number in range(7)])
+    name(reopened(journal), [])
+    assert absent(journal, twice=True) == set()
+    if how == "forgotten":
+        journal.retention.forget_before(1e12)
+        left = 0
+    else:
+        action = "remove" if how == "removed" else "add"
+        deliver(journal, [row(journal, number, action=action) for number in range(5)], placed=action == "add")
+        left = 2
+    assert absentees(journal) == 7
+    journal.absent.end()
+    assert absentees(journal) == 7
+    journal.absent.end_streams()
+    assert absentees(journal) == left
