@@ -9,7 +9,7 @@ from target_mailing.destination import Candidate
 from target_mailing.journal.known import Known
 from target_mailing.row import Row
 
-__all__ = ["changed", "cut", "owners", "sample"]
+__all__ = ["changed", "free_size", "owners", "sample"]
 
 #: Rows of a batch that are read back before a job is believed to be its own.
 _SAMPLE: Final = 5
@@ -66,11 +66,7 @@ def sample(positions: Sequence[int]) -> Sequence[int]:
     return positions[:: -(-len(positions) // _SAMPLE)] if positions else ()
 
 
-def cut(rows: list[Row], taken: Iterable[int]) -> tuple[list[Row], list[Row]]:
-    """The rows of a batch that has another size than any of those taken, as large as possible; and the rest.
-
-    If each smaller size is taken, the batch stays whole.
-    """
+def free_size(most: int, taken: Iterable[int]) -> int:
+    """The largest size of a batch, of so many rows at most, that is not taken; if each is, so many rows."""
     used = {*taken}
-    size = next((size for size in range(len(rows), 0, -1) if size not in used), len(rows))
-    return rows[:size], rows[size:]
+    return next((size for size in range(most, 0, -1) if size not in used), most)

@@ -14,7 +14,7 @@ from target_mailing.destination import Again, Progress, Step, Work
 from target_mailing.journal.journal import Journal
 from target_mailing.plan.foresight import Foresight
 
-__all__ = ["Calls", "Running"]
+__all__ = ["MOST_WORKERS", "Calls", "Running"]
 
 logger = logging.getLogger("target-mailing.delivery")
 
@@ -24,7 +24,7 @@ _T = TypeVar("_T")
 Running = Mapping[str, Again | None]
 
 #: Batches whose steps are taken at the same time, and polls made at the same time.
-_MOST_WORKERS: Final = 8
+MOST_WORKERS: Final = 8
 _POLLERS: Final = 4
 
 
@@ -52,7 +52,7 @@ class Calls:
         self.is_plan = foresight is not None
         #: Of the ends of batches, which a plan only foresees.
         self.log_level = logging.DEBUG if self.is_plan else logging.INFO
-        self._workers = DaemonPool(min(workers, _MOST_WORKERS), "steps")
+        self._workers = DaemonPool(min(workers, MOST_WORKERS), "steps")
         self._pollers = DaemonPool(_POLLERS, "polls")
         self._looking = 0
         self._notify = notify

@@ -19,7 +19,7 @@ from functools import partial
 from typing import Final
 
 from mailing_api.errors import ProviderFault, RateLimited, UnreadableAnswer
-from target_mailing.delivery.adoption import changed, cut, owners, sample
+from target_mailing.delivery.adoption import changed, owners, sample
 from target_mailing.delivery.batch import Batch, Verdict
 from target_mailing.delivery.calls import Calls
 from target_mailing.delivery.following import Following
@@ -163,11 +163,11 @@ class Doubts:
         waiting = [one.due for one in self._lists.values() if one.doubts and not (one.is_busy or one.is_paused)]
         return min(waiting, default=None)
 
-    def cut(self, queue: DestinationQueue, action: str, rows: list[Row]) -> tuple[list[Row], list[Row]]:
-        """The rows of a batch that no other one without a reply has the size of, and the rest."""
+    def sizes(self, queue: DestinationQueue, action: str) -> Sequence[int]:
+        """The numbers of rows of the batches of an action that are in doubt, or wait for a look."""
         place = self._lists.get(queue, _List())
-        others = [*self._calls.submitting.values(), *place.held, *(one.batch for one in place.doubts)]
-        return cut(rows, [len(one.rows) for one in others if one.queue is queue and one.action == action])
+        batches = [*place.held, *(one.batch for one in place.doubts)]
+        return [len(batch.rows) for batch in batches if batch.action == action]
 
     def kept(self, rows: Sequence[Row]) -> Sequence[int]:
         """Positions of rows whose content the journal keeps, to find their batch's job if the run is killed."""

@@ -14,6 +14,7 @@ from concurrent.futures import Future
 from mailing_api.counted import counted
 from mailing_api.errors import MailingError, ProviderFault, RateLimited, UnreadableAnswer
 from target_mailing.delivery.batch import Batch, Verdict
+from target_mailing.delivery.batch_sizes import BatchSizes
 from target_mailing.delivery.brake import SPLITTING_STOPPED, Brake
 from target_mailing.delivery.calls import Calls
 from target_mailing.delivery.closing import CLOSING, Closing
@@ -74,10 +75,10 @@ class Delivery:
         self.counts: Counter[str] = Counter()
         parts = (self._calls, self._slots, self._following)
         self._doubts = Doubts(journal, *parts, self.late_jobs, go_on=self._continue, over=self._over)
+        self._sizes = BatchSizes(self._calls, self._doubts, jobs_in_flight)
         self._resubmission = Resubmission(*parts, self.counts, go_on=self._continue, over=self._over)
-        self._ending = False
-        #: No new batch begins for now.
-        self.is_held = False
+        #: The input has ended; no new batch begins for now.
+        self._ending = self.is_held = False
         self.error: Exception | None = None
 
     # For the owning thread
@@ -167,15 +168,14 @@ class Delivery:
         if (lost := self._doubts.next_again(queue)) is not None:
             self._slots.retake(lost)
             self._resubmission.submit(lost)
-        elif (ready := queue.next_batch(ending=self._ending)) is not None:
-            action, route, rows = ready
-            steps = queue.destination.steps(action, route)
-            if any(step.is_known_by_count for step in steps):
-                rows, rest = self._doubts.cut(queue, action, rows)
-                queue.batches.put_back(rest)
-            self._begin(queue, action, route, rows, steps)
-        else:
+            return True
+        if (ready := queue.next_batch(ending=self._ending)) is None:
             return False
+        action, route, rows = ready
+        steps = queue.destination.steps(action, route)
+        if any(step.is_known_by_count for step in steps) and not (rows := self._sizes.cut(queue, ready)):
+            return False
+        self._begin(queue, action, route, rows, steps)
         return True
 
     def _begin(self, queue: DestinationQueue, action: str, route: str, rows: list[Row], steps: Sequence[Step]) -> None:

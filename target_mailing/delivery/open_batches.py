@@ -69,6 +69,10 @@ class OpenBatches:
         """Put rows of a batch into a later one."""
         self._batcher.put(rows, time.monotonic())
 
+    def give_back(self, ready: ReadyBatch) -> None:
+        """The batch that `next` returned is sent later, before all others."""
+        self._ready.appendleft(ready)
+
     def put_off(self, row: Row) -> None:
         """A row was decided whose turn comes after that of others."""
         self._decided.append(row)
@@ -83,8 +87,11 @@ class OpenBatches:
         keep_on_disk(decided, self._journal.spool)
 
     def close(self, now: float, *, ending: bool, is_full: bool) -> None:
-        """Make batches due that are old enough (`now` in monotonic seconds), or all; or those that others wait for."""
-        if ending:
+        """Make batches due that are old enough (`now` in monotonic seconds), or those that others wait for.
+
+        When ending, make all due when no other is: what these leave to later batches goes together.
+        """
+        if ending and not self.are_due:
             self._batcher.close_where(lambda _: True)
         self._batcher.close_old(now)
         if is_full:
@@ -107,7 +114,7 @@ class OpenBatches:
             ending: batches go whatever their size.
         """
         while not self._ready:
-            if ending:
+            if ending and not self._batcher.has_due():
                 self._batcher.close_where(lambda _: True)
             due = self._batcher.next_due()
             if due is None:

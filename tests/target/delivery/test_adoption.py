@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from target_mailing.delivery.adoption import cut, owners, sample
+from target_mailing.delivery.adoption import free_size, owners, sample
 from target_mailing.destination import Candidate
 
 
@@ -46,8 +46,7 @@ def test_p3_a_count_tells_whose_a_job_is_only_if_as_many_jobs_as_batches_have_it
     ("rows", "taken", "size"), [(5, [], 5), (5, [4], 5), (5, [5], 4), (5, [5, 4, 2], 3), (2, [2, 1], 2), (1, [1], 1)]
 )
 def test_no_two_batches_without_a_reply_have_the_same_number_of_rows(rows, taken, size):
-    first, rest = cut([*range(rows)], taken)
-    assert (len(first), first + rest) == (size, [*range(rows)])
+    assert free_size(rows, taken) == size
 
 
 @pytest.mark.parametrize(("rows", "read"), [(0, 0), (1, 1), (5, 5), (6, 3), (5000, 5)])

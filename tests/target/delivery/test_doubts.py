@@ -10,6 +10,7 @@ from collections import Counter
 import httpx
 import pytest
 
+from target_mailing.delivery import batch_sizes
 from target_mailing.delivery.errors import DeliveryFailed
 from target_mailing.mailjet.json_route import Submit
 from tests.target.conftest import people, person, schema, state
@@ -247,9 +248,32 @@ def test_p3_a_job_is_looked_for_between_its_call_and_the_loss_of_the_reply(mailj
 
 def test_p3_batches_of_one_list_whose_replies_are_to_come_differ_in_size(mailjet):
     held = lose(mailjet, "hold", when="after", times=None)
-    run, results = in_thread(mailjet, [schema(), *people(range(15)), state(1)], batch_rows=5)
+    run, results = in_thread(mailjet, [schema(), *people(range(240)), state(1)], batch_rows=50)
     held.wait_until_held(5)
-    assert sorted(job["total"] for job in mailjet.sandbox.mailjet.jobs()) == [1, 2, 3, 4, 5]
+    assert sorted(job["total"] for job in mailjet.sandbox.mailjet.jobs()) == [46, 47, 48, 49, 50]
+    held.release()
+    run.join(20)
+    assert results[0].counts() == {"delivered": 240}
+
+
+def test_p3_a_batch_of_the_size_of_one_whose_reply_is_to_come_waits_for_it(mailjet):
+    held = lose(mailjet, "hold", when="after", times=1)
+    run, results = in_thread(mailjet, [schema(), *people(range(15)), state(1)], batch_rows=5)
+    held.wait_until_held()
+    time.sleep(0.3)  # nothing shows that a call was not made
+    assert [job["total"] for job in mailjet.sandbox.mailjet.jobs()] == [5]
     held.release()
     run.join(20)
     assert results[0].counts() == {"delivered": 15}
+    assert [job["total"] for job in mailjet.sandbox.mailjet.jobs()] == [5, 5, 5]
+
+
+def test_p3_a_batch_that_waited_long_for_the_reply_to_another_one_of_its_size_is_cut(mailjet, monkeypatch):
+    monkeypatch.setattr(batch_sizes, "_PATIENCE", 0.1)
+    held = lose(mailjet, "hold", when="after", times=1)
+    run, results = in_thread(mailjet, [schema(), *people(range(10)), state(1)], batch_rows=5)
+    held.wait_until_held()
+    until(lambda: sorted(job["total"] for job in mailjet.sandbox.mailjet.jobs()) == [1, 4, 5])
+    held.release()
+    run.join(20)
+    assert results[0].counts() == {"delivered": 10}

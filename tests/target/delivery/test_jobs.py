@@ -61,7 +61,7 @@ def test_batches_are_cut_by_rows_and_no_more_jobs_are_in_flight_than_allowed(mai
     run = threading.Thread(target=lambda: results.append(mailjet.deliver(messages, batch_rows=3, jobs_in_flight=2)))
     run.start()
     first, second = _wait_for(lambda: (jobs := mailjet.sandbox.mailjet.jobs()) and len(jobs) == 2 and jobs)
-    assert {first["total"], second["total"]} == {3, 2}
+    assert (first["total"], second["total"]) == (3, 3)
     _wait_for_polls(mailjet)
     assert len(mailjet.sandbox.mailjet.jobs()) == 2
     mailjet.sandbox.mailjet.finish_job(first["id"])
@@ -74,7 +74,7 @@ def test_batches_are_cut_by_rows_and_no_more_jobs_are_in_flight_than_allowed(mai
     run.join(10)
     (result,) = results
     assert result.counts() == {"delivered": 25}
-    assert 9 <= result.outcomes["batches"] <= 12  # no two of a size are submitted at the same time
+    assert result.outcomes["batches"] == 9
 
 
 @pytest.mark.parametrize("error_file", ["list", "nested", "text"])
