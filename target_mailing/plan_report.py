@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +13,7 @@ import msgspec
 
 from mailing_api.counted import counted
 from mailing_api.errors import ConfigurationError
+from mailing_api.process.table import show
 from target_mailing.contacts.effects import Effect
 from target_mailing.declared_settings import value_of
 from target_mailing.delivery.errors import TooManyRemovalsError
@@ -96,7 +96,7 @@ class PlanReport:
             for row, record in held.sample:
                 self._foresight.note_held(destination, row, record)
         found = self._found(is_whole=failure is None or is_held)
-        _show(_table(found))
+        show(_table(found), logger)
         if self._paths is None:
             return
         machines, people = self._paths
@@ -220,15 +220,6 @@ def _sentences(found: Mapping[str, Any]) -> Iterator[str]:
     elif not found["would_change"]:
         yield "Nothing would change at the provider."
     yield "Nothing was written."
-
-
-def _show(lines: Iterable[str]) -> None:
-    """Print lines for somebody at a terminal, whose columns the prefix of a log line would fill; else log them."""
-    if sys.stderr is not None and sys.stderr.isatty():
-        print(*lines, sep="\n", file=sys.stderr)  # noqa: T201
-    else:
-        for line in lines:
-            logger.info("%s", line)
 
 
 def _table(found: Mapping[str, Any]) -> Iterator[str]:

@@ -32,6 +32,7 @@ from target_mailing.journal.rejects_file import Rejects
 from target_mailing.lines import InputError, Lines
 from target_mailing.outcome import Outcome
 from target_mailing.plan.foresight import Foresight
+from target_mailing.progress import Progress, Standing
 from target_mailing.router import Router
 
 __all__ = ["Run", "StdoutClosedError", "Terminated", "TooManyRejectsError"]
@@ -143,6 +144,7 @@ class Run:
         self._state_at = float("-inf")
         self._may_release = True
         self._is_plan = foresight is not None
+        self._progress = Progress(self._standing, prefix="Plan: " if self._is_plan else "")
         #: Why STATE or the rejects before it could not be written.
         self._release_error: Exception | None = None
         self._has_too_many_rejects = False
@@ -167,6 +169,7 @@ class Run:
                 self._judge_rejects()
                 self._guarded(self.delivery.pump)
                 self._release_state(final=False)
+                self._progress.turn()
         except Terminated:
             self._await_replies()
             self._release_state(final=True)
@@ -275,6 +278,13 @@ class Run:
             raise
         except Exception as error:  # noqa: BLE001 - raised again when the run is over
             self.delivery.fail(error)
+
+    def _standing(self) -> Standing:
+        """How far the run is."""
+        jobs, sent = self.delivery.in_jobs()
+        read, ended = self.intake.messages["RECORD"], self.outcomes.rows
+        delivered, is_whole = self.outcomes.counts[Outcome.DELIVERED], self._input_ended and not self._chunks
+        return Standing(read=read, delivered=delivered, ended=ended, sent=sent, jobs=jobs, is_whole=is_whole)
 
     # From the reader's thread
 

@@ -9,7 +9,6 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
-from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import IO, Any, ClassVar, Final
@@ -34,13 +33,13 @@ from target_mailing.contacts.properties import PropertyNames, unknown_properties
 from target_mailing.declared_settings import value_of
 from target_mailing.delivery.reject_limit import reject_limit
 from target_mailing.delivery.removal_limit import allowed_removals, removal_limit
-from target_mailing.delivery.summary import totals, totals_sentence, would_change
+from target_mailing.delivery.summary import would_change
 from target_mailing.input.actions import check_action
 from target_mailing.input.stream_check import StreamCheck, given_input
 from target_mailing.input.stream_maps import StreamMaps
 from target_mailing.journal.journal import Journal
 from target_mailing.journal.list_locks import ListLocks, locks_folder
-from target_mailing.journal.rejects_file import Rejects, check_folder
+from target_mailing.journal.rejects_file import check_folder
 from target_mailing.journal.stores import FileStore, Store
 from target_mailing.lines import InputError
 from target_mailing.memory import open_memory
@@ -50,6 +49,7 @@ from target_mailing.plan_report import PlanReport
 from target_mailing.registry import SETTINGS, chosen
 from target_mailing.router import Router
 from target_mailing.run import Run, Terminated
+from target_mailing.run_report import RunReport
 from target_mailing.settings import StreamSettings, check_entries
 
 __all__ = ["TargetMailing"]
@@ -142,7 +142,8 @@ class TargetMailing(MailingPlugin, Target):
             if foresight is not None:
                 report = PlanReport(self.config, foresight, run.outcomes, router, run.delivery.queues.guard)
                 opened.push(lambda failure, *_: report(failure))
-            opened.push(partial(self._summarise, run, rejects))
+            ending = RunReport(run, rejects, router, is_plan=self._is_plan)
+            opened.push(lambda failure, *_: ending(failure))
             try:
                 run(source)
             except Terminated as stop:
@@ -206,30 +207,6 @@ class TargetMailing(MailingPlugin, Target):
 
     def _has_maps(self) -> bool:
         return bool(self.config.get("stream_maps") or self.config.get("flattening_enabled"))
-
-    def _summarise(self, run: Run, rejects: Rejects, failure: type[BaseException] | None, *_: object) -> None:
-        if failure is not None and not run.has_worked:
-            return  # most often a wrong setting: a summary of zeros would only hide it
-        outcomes = run.outcomes
-        batches = run.delivery.counts | {"removals_held": run.delivery.queues.guard.removals_held}
-        # Structured log formats show the fields, too.
-        sentence = totals_sentence(outcomes, batches)
-        fields = {"outcomes": totals(outcomes, batches)}
-        self.logger.info("%s%s", "Plan: " if self._is_plan else "", sentence, extra=fields)
-        for stream, rows in run.delivery.queues.repeated_keys().items():
-            self.logger.warning(
-                "Stream %r: %s a key that several addresses share, so it identifies no contact, and no former address "
-                "was removed for these rows. Correct the stream's key, or the duplicates at the source",
-                stream,
-                counted(rows, "row has", "rows have"),
-            )
-        if own := rejects.rows - rejects.left:
-            self.logger.warning("%s: %s", counted(own, "reject"), rejects.path)
-        if rejects.left:
-            left = counted(rejects.left, "reject")
-            self.logger.warning("%s of an earlier run that failed or was stopped: %s", left, rejects.path)
-        for file, count in sorted(rejects.earlier.items()):
-            self.logger.warning("%s as before: %s", counted(count, "reject"), file)
 
     # Checking
 

@@ -69,6 +69,7 @@ class Delivery:
         self.queues = queues
         self.closing = Closing(journal, queues.guard)
         self._slots = Slots(jobs_in_flight)
+        self.in_jobs = self._slots.in_jobs
         self._following = Following(self._calls, self._slots, journal, take=self._continue, runs=self._wait)
         self._brake = Brake()
         self.late_jobs = LateJobs(journal, self._calls)
@@ -89,10 +90,8 @@ class Delivery:
         """The queue of a destination; a new queue first resumes the batches that an earlier run left unfinished."""
         queue = self.queues.get(destination.name)
         if queue is None:
-            journal, outcomes = self._journal, self._outcomes
-            queue = DestinationQueue(
-                destination, settings, journal=journal, outcomes=outcomes, batches_at_once=batches_at_once
-            )
+            journal, out, at_once = self._journal, self._outcomes, batches_at_once
+            queue = DestinationQueue(destination, settings, journal=journal, outcomes=out, batches_at_once=at_once)
             self.queues.add(queue)
             self.closing.add(queue)
             for stored in journal.unfinished(destination.name):

@@ -6,6 +6,9 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from singer_sdk.metrics import Metric, Tag
+
+from mailing_api.process.run_metrics import log_time
 from target_mailing.delivery.batch import Batch
 from target_mailing.delivery.calls import Calls
 from target_mailing.delivery.errors import DeliveryFailed
@@ -86,7 +89,11 @@ class Following:
 
     def ended(self, batch: Batch) -> None:
         """A job has ended: that is progress for those behind it at the provider, too."""
-        self._schedule.ended(batch)
+        seconds = self._schedule.ended(batch)
+        batch.queue.job_times.ended(None if batch.recovered else seconds)
+        if not batch.recovered:
+            tags = {"destination": batch.queue.destination.name, str(Tag.JOB_TYPE.value): batch.action}
+            log_time(Metric.JOB_DURATION, seconds, tags)
         for later in self._slots.later(batch):
             self._note_progress(later)
 

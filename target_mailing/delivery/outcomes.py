@@ -10,6 +10,7 @@ from typing import Final
 
 from target_mailing.contacts.effects import Effect
 from target_mailing.delivery.checkpoints import Ledger
+from target_mailing.delivery.stream_tallies import StreamTallies
 from target_mailing.delivery.tally import Tally
 from target_mailing.outcome import Outcome
 
@@ -64,8 +65,9 @@ class Outcomes(Tally):
         super().__init__()
         self._ledger = ledger
         self._places: dict[str, OutcomesAt] = {}
+        self.streams = StreamTallies(lambda: ledger.prefix)
         #: By line, how many of its parts are left, and how the others ended by destination.
-        self._parts: dict[int, tuple[int, dict[Tally, tuple[Outcome, str | None]]]] = {}
+        self._parts: dict[int, tuple[int, dict[OutcomesAt, tuple[Outcome, str | None]]]] = {}
         self.replayed = Replayed()
         #: Rejected rows that were rejects before.
         self.rejected_again = 0
@@ -76,7 +78,7 @@ class Outcomes(Tally):
 
     def at(self, destination: str) -> OutcomesAt:
         """The outcomes of the rows of a destination; "" for those that go nowhere."""
-        return self._places.setdefault(destination, OutcomesAt(self))
+        return self._places.setdefault(destination, OutcomesAt(self, destination))
 
     @property
     def places(self) -> Mapping[str, Tally]:
@@ -96,7 +98,7 @@ class Outcomes(Tally):
         left, ends = self._parts.get(line, (1, {}))
         self._parts[line] = (left + parts - 1, ends)
 
-    def settle_all(self, ends: Iterable[End], at: Tally) -> None:
+    def settle_all(self, ends: Iterable[End], at: OutcomesAt) -> None:
         """Rows of a destination end; the lines before a row's own are superseded.
 
         Raises:
@@ -107,11 +109,11 @@ class Outcomes(Tally):
             done.extend(self._ended([lines for lines, _, _ in alike], outcome, code, at))
         self._ledger.settle(done)
 
-    def settle_alike(self, lines: Iterable[int], outcome: Outcome, code: str | None, at: Tally) -> None:
+    def settle_alike(self, lines: Iterable[int], outcome: Outcome, code: str | None, at: OutcomesAt) -> None:
         """Rows of one line each end alike; see `settle_all`."""
         self._ledger.settle(self._ended([*zip(lines)], outcome, code, at))
 
-    def _ended(self, rows: Sequence[Sequence[int]], outcome: Outcome, code: str | None, at: Tally) -> list[int]:
+    def _ended(self, rows: Sequence[Sequence[int]], outcome: Outcome, code: str | None, at: OutcomesAt) -> list[int]:
         """Count rows that end alike; returns their lines that have an outcome now."""
         if self._parts or (outcome is Outcome.REJECTED and self.replayed.rows):
             return self._ended_one_by_one(rows, outcome, code, at)
@@ -119,10 +121,15 @@ class Outcomes(Tally):
         for tally in (self, at):
             tally.count(ended, outcome, code)
             tally.count(len(done) - ended, Outcome.SUPERSEDED, None)
+        own = done if len(done) == ended else [lines[-1] for lines in rows if lines]
+        self.streams.ended(own, outcome, code, at.destination)
+        if own is not done:
+            superseded = [*chain.from_iterable(lines[:-1] for lines in rows)]
+            self.streams.ended(superseded, Outcome.SUPERSEDED, None, at.destination)
         return done
 
     def _ended_one_by_one(
-        self, rows: Sequence[Sequence[int]], outcome: Outcome, code: str | None, at: Tally
+        self, rows: Sequence[Sequence[int]], outcome: Outcome, code: str | None, at: OutcomesAt
     ) -> list[int]:
         """The same for rows among which are parts, or rejects that were rejects before."""
         done: list[int] = []
@@ -142,7 +149,7 @@ class Outcomes(Tally):
             self._opt_outs -= obeyed
             self.opt_outs_obeyed += len(obeyed)
 
-    def _end(self, line: int, end: tuple[Outcome, str | None], at: Tally, done: list[int]) -> None:
+    def _end(self, line: int, end: tuple[Outcome, str | None], at: OutcomesAt, done: list[int]) -> None:
         left, ends = self._parts.pop(line, (1, {}))
         ends[at] = end if at not in ends else worst([ends[at], end])
         if left > 1:
@@ -151,6 +158,7 @@ class Outcomes(Tally):
         self._opt_outs.discard(line)
         for tally, own in ends.items():
             tally.count(1, *own)
+            self.streams.ended([line], *own, tally.destination)
         outcome, code = worst(ends.values())
         self.count(1, outcome, code)
         if outcome is Outcome.REJECTED and self.replayed.rows and line in self.replayed:
@@ -161,10 +169,11 @@ class Outcomes(Tally):
 class OutcomesAt(Tally):
     """The outcomes of the rows of one destination, which are the run's, too."""
 
-    def __init__(self, run: Outcomes) -> None:
-        """Begin with none."""
+    def __init__(self, run: Outcomes, destination: str) -> None:
+        """Begin with none at a destination of this name."""
         super().__init__()
         self._run = run
+        self.destination = destination
 
     def settle_all(self, ends: Iterable[End]) -> None:
         """Rows end; the lines before a row's own are superseded.

@@ -13,6 +13,7 @@ from target_mailing.delivery.decisions import Decisions
 from target_mailing.delivery.departures import Departures
 from target_mailing.delivery.ended import Ended
 from target_mailing.delivery.facts import Facts
+from target_mailing.delivery.job_times import JobTimes
 from target_mailing.delivery.open_batches import OpenBatches, ReadyBatch
 from target_mailing.delivery.opt_outs import OptOuts
 from target_mailing.delivery.outcomes import Outcomes, worst
@@ -68,6 +69,7 @@ class DestinationQueue:
         self.batches_at_once = batches_at_once
         self._most_waiting = min(settings.batch_rows, _MOST_WAITING)
         self.answered = Answered()
+        self.job_times = JobTimes()
         self._resumed_batches = 0
         #: Rows that wait until they are taken in.
         self._held: list[Row] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 
+from target_mailing.delivery.job_times import JobTimes
 from target_mailing.delivery.queue import DestinationQueue
 from target_mailing.delivery.removal_guard import RemovalGuard
 
@@ -92,6 +93,10 @@ class Queues:
     def remember_allowance(self) -> None:
         """The run has ended and nothing failed: note that it had the setting `allow_removals_once`."""
         self.guard.remember(self._turns)
+
+    def job_times(self) -> dict[str, JobTimes]:
+        """How long jobs took, by destination, where any ended."""
+        return {name: queue.job_times for name, queue in self._by_name.items() if queue.job_times.jobs}
 
     def repeated_keys(self) -> Counter[str]:
         """By stream, rows whose key stands for other addresses, too."""

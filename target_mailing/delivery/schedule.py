@@ -57,10 +57,15 @@ class PollSchedule:
         batch.polls += 1
         self.add(batch, after)
 
-    def ended(self, batch: Batch) -> None:
-        """A job has ended, now or since it was polled last: so the shorter time counts for more."""
+    def ended(self, batch: Batch) -> float:
+        """A job has ended, now or since it was polled last: so the shorter time counts for more.
+
+        Returns:
+            the seconds that it was followed.
+        """
         seconds = max(0.0, time.time() - batch.begun_at)
         self._took[batch.queue] = min(seconds, (self._took.get(batch.queue, seconds) + seconds) / 2)
+        return seconds
 
     def polled(self, batch: Batch, seconds: float) -> None:
         """A poll took so many seconds."""

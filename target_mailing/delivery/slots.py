@@ -98,6 +98,11 @@ class Slots:
         """Slots taken at a destination."""
         return self._by_queue[queue]
 
+    def in_jobs(self) -> tuple[int, int]:
+        """How many of the batches have a job at the provider, and the rows of these."""
+        sizes = [len(batch.rows) for batch in self._taken.values() if batch.job is not None]
+        return len(sizes), sum(sizes)
+
     def later(self, batch: Batch) -> Collection[Batch]:
         """The batches under way that began after this one."""
         return [other for other in self._taken.values() if other.number > batch.number]

@@ -10,7 +10,7 @@ from target_mailing.contacts.effects import Effect
 from target_mailing.delivery.outcomes import Outcomes
 from target_mailing.outcome import Outcome
 
-__all__ = ["totals", "totals_sentence", "would_change"]
+__all__ = ["effect_in_words", "totals", "totals_sentence", "would_change"]
 
 #: The order of the sentence: the outcomes that need attention come last.
 _ORDER: Final = (
@@ -87,11 +87,16 @@ def totals_sentence(outcomes: Outcomes, batches: Mapping[str, int]) -> str:
     return "; ".join([sentence, *(counted(count, *words) for count, words in rare if count)])
 
 
+def effect_in_words(effect: str) -> str:
+    """An effect as people read it."""
+    return _EFFECTS.get(effect, effect.replace("_", " "))
+
+
 def _names(outcomes: Outcomes, outcome: Outcome) -> dict[str, int]:
     """How often each code of an outcome was given; effects in words."""
     counts = outcomes.codes_of(outcome)
     if outcome is Outcome.DELIVERED:
-        return {_EFFECTS.get(effect, effect.replace("_", " ")): count for effect, count in counts.items()}
+        return {effect_in_words(effect): count for effect, count in counts.items()}
     return counts
 
 

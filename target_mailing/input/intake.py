@@ -193,8 +193,7 @@ class Intake:
             and message.stream == stream.source
             and (values := stream.values_of(messages)) is not None
         ):
-            self.messages["RECORD"] += len(numbers)
-            self._count_replayed(stream.source, numbers)
+            self._count_rows(stream.source, numbers)
             if self._mirror is not None:
                 self._mirror.read(stream.source, messages)
             collector.take(numbers, stream, values)
@@ -225,7 +224,9 @@ class Intake:
 
     # Records
 
-    def _count_replayed(self, name: str, numbers: Sequence[int]) -> None:
+    def _count_rows(self, name: str, numbers: Sequence[int]) -> None:
+        self.messages["RECORD"] += len(numbers)
+        self._outcomes.streams.begin(numbers[0], name)
         if name in self._replayed:
             if self._mirror is not None:
                 self._mirror.replayed(name)
@@ -235,8 +236,7 @@ class Intake:
     def _take_record(self, line: Line, name: str, collector: Collector) -> None:
         """Take in a record that was not expected: of another stream, mapped, or not of the expected type."""
         number = line.number
-        self.messages["RECORD"] += 1
-        self._count_replayed(name, [number])
+        self._count_rows(name, [number])
         streams = self._streams.get(name)
         if streams is None:
             raise before_schema(number, name)

@@ -147,6 +147,7 @@ class Mailjet:
             logger.setLevel(before)
         totals = handler.outcomes
         assert sum(totals.get("effects", {}).values()) == totals.get("delivered", 0), totals
+        _check_streams(totals, handler.streams)
         rejects = [
             json.loads(line)
             for path in sorted(set(self.folder.glob("rejects/*")) - known)
@@ -161,15 +162,25 @@ class Mailjet:
         )
 
 
+def _check_streams(totals: dict[str, Any], streams: list[dict[str, Any]]) -> None:
+    """Check that the rows of all streams add up to those of the run, where one line counts at no two places."""
+    names = ("rows", "delivered", "unchanged", "withheld", "superseded", "skipped", "rejected")
+    sums = {name: sum(one[name] for one in streams) for name in names}
+    expected = {name: totals.get(name, 0) for name in names}
+    assert sums == expected or (sums["rows"] > expected["rows"] and len(streams) > 1), (totals, streams)
+
+
 class _Capture(logging.StreamHandler):
     """Keeps what is logged, and the fields of the totals."""
 
     def __init__(self, log: io.StringIO) -> None:
         super().__init__(log)
         self.outcomes: dict[str, Any] = {}
+        self.streams: list[dict[str, Any]] = []
 
     def emit(self, record: logging.LogRecord) -> None:
         self.outcomes = getattr(record, "outcomes", self.outcomes)
+        self.streams = getattr(record, "streams", self.streams)
         super().emit(record)
 
 

@@ -15,6 +15,7 @@ from target_mailing.channel import BY_EMAIL
 from target_mailing.contacts.fields import Field, Fields
 from target_mailing.contacts.row_address import require_valid
 from target_mailing.delivery.checkpoints import Ledger
+from target_mailing.delivery.stream_tallies import StreamTallies
 from target_mailing.destination import Destination
 from target_mailing.input.intake import Intake
 from target_mailing.journal.hashes import Hashes
@@ -54,6 +55,7 @@ class Gathered:
         self.rejects = []
         self.ends = []
         self.expected = []
+        self.streams = StreamTallies(lambda: 0)
 
     def offer(self, rows):
         for row in rows:

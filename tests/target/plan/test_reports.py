@@ -72,7 +72,7 @@ def test_each_list_has_its_own_numbers_and_rows_of_several_count_once(plan, mail
 def test_somebody_at_a_terminal_reads_a_table_of_80_columns_without_a_prefix(plan, monkeypatch):
     shown = io.StringIO()
     shown.isatty = lambda: True
-    monkeypatch.setattr("target_mailing.plan_report.sys", SimpleNamespace(stderr=shown))
+    monkeypatch.setattr("mailing_api.process.table.sys", SimpleNamespace(stderr=shown))
     _, log = plan(PEOPLE)
     lines = shown.getvalue().splitlines()
     assert lines[1:] == [

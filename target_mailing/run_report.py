@@ -1,0 +1,208 @@
+"""The end of a run: a table and a sentence for people, fields for programs, and metrics."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+from singer_sdk.metrics import Metric, Status, Tag
+
+from mailing_api.counted import counted, lasting
+from mailing_api.process.run_metrics import log_count, log_time, log_traffic
+from mailing_api.process.table import Section, show, table
+from target_mailing.delivery.summary import effect_in_words, totals, totals_sentence
+from target_mailing.delivery.tally import Tally
+from target_mailing.journal.rejects_file import Rejects
+from target_mailing.outcome import Outcome
+from target_mailing.router import Router
+from target_mailing.run import Run
+
+__all__ = ["RunReport", "rows_of"]
+
+logger = logging.getLogger("target-mailing")
+
+#: Outcomes in words, in the order of the table, after those of delivered rows, which are their effects.
+_WORDS: Final[Mapping[Outcome, str]] = {
+    Outcome.UNCHANGED: "unchanged",
+    Outcome.SUPERSEDED: "superseded by a later row",
+    Outcome.SKIPPED: "skipped",
+    Outcome.WITHHELD: "withheld",
+    Outcome.REJECTED: "rejected",
+}
+#: Codes of an outcome that are shown, the most frequent first.
+_MOST_CODES: Final = 5
+
+
+class RunReport:
+    """Reports a run when it has ended, however it did."""
+
+    def __init__(
+        self,
+        run: Run,
+        rejects: Rejects,
+        router: Router,
+        *,
+        is_plan: bool,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Begin now.
+
+        Args:
+            run: that begins.
+            rejects: where its rejects are written.
+            router: has its destinations.
+            is_plan: it is a plan, which has a table of its own.
+            clock: monotonic seconds.
+        """
+        self._run = run
+        self._rejects = rejects
+        self._router = router
+        self._is_plan = is_plan
+        self._clock = clock
+        self._began = clock()
+
+    def __call__(self, failure: type[BaseException] | None) -> None:
+        """Report it.
+
+        Args:
+            failure: why it ended early; None if it did not.
+        """
+        run = self._run
+        if failure is not None and not run.has_worked:
+            return  # most often a wrong setting: a summary of zeros would only hide it
+        seconds = self._clock() - self._began
+        if not self._is_plan:
+            self._measure(seconds, failure)
+            show([*table(self._sections()), f"The run took {lasting(seconds)}."], logger)
+        batches = run.delivery.counts | {"removals_held": run.delivery.queues.guard.removals_held}
+        sentence = totals_sentence(run.outcomes, batches)
+        # Structured log formats show the fields, too.
+        fields = {"outcomes": totals(run.outcomes, batches), **self._fields(seconds)}
+        logger.info("%s%s", "Plan: " if self._is_plan else "", sentence, extra=fields)
+        self._warn()
+
+    def _warn(self) -> None:
+        """Log what somebody has to look at: keys that are none, and the rejects files."""
+        rejects = self._rejects
+        for stream, rows in self._run.delivery.queues.repeated_keys().items():
+            logger.warning(
+                "Stream %r: %s a key that several addresses share, so it identifies no contact, and no former address "
+                "was removed for these rows. Correct the stream's key, or the duplicates at the source",
+                stream,
+                counted(rows, "row has", "rows have"),
+            )
+        if own := rejects.rows - rejects.left:
+            logger.warning("%s: %s", counted(own, "reject"), rejects.path)
+        if rejects.left:
+            left = counted(rejects.left, "reject")
+            logger.warning("%s of an earlier run that failed or was stopped: %s", left, rejects.path)
+        for file, count in sorted(rejects.earlier.items()):
+            logger.warning("%s as before: %s", counted(count, "reject"), file)
+
+    def _sections(self) -> Iterator[Section]:
+        """The table: rows by stream and list, and in all, where these are not the same; then jobs and calls."""
+        outcomes = self._run.outcomes
+        parts = [*outcomes.streams]
+        titles = Counter((stream, self._lists(destination)) for stream, destination, _ in parts)
+        for stream, destination, tally in parts:
+            lists = self._lists(destination)
+            if titles[stream, lists] > 1:
+                lists = f"{lists} ({destination})"
+            yield Section(f"{stream} to {lists}" if lists else stream, [*rows_of(tally)])
+        besides = [*_besides(outcomes)]
+        if len(parts) != 1:
+            yield Section("All streams", [*rows_of(outcomes), *besides])
+        elif besides:
+            yield Section("Besides", besides)
+        for destination, times in self._run.delivery.queues.job_times().items():
+            rows = [("jobs that have ended", f"{times.jobs:,}")]
+            if times.median is not None and times.longest is not None:
+                rows += [("median time", lasting(times.median)), ("longest time", lasting(times.longest))]
+            yield Section(f"Jobs at {self._lists(destination) or destination}", rows)
+        calls = self._router.traffic.totals
+        rows = [("calls", f"{calls.calls:,}")] if calls.calls else []
+        rows += [
+            (words, f"{count:,}")
+            for words, count in (("of these retries", calls.retries), ("refused as too many (429)", calls.throttled))
+            if count
+        ]
+        if calls.waited >= 0.05:
+            rows.append(("waited for turns and retries", lasting(calls.waited)))
+        yield Section(f"Calls to {self._router.provider.title}", rows)
+
+    def _lists(self, destination: str) -> str:
+        """What people know a destination by."""
+        return ", ".join(self._router.lists_of(destination)) or destination
+
+    def _fields(self, seconds: float) -> dict[str, Any]:
+        """The table for programs."""
+        calls = self._router.traffic.totals
+        jobs = self._run.delivery.queues.job_times().items()
+        return {
+            "streams": [
+                {
+                    "stream": stream,
+                    "destination": destination,
+                    "lists": [*self._router.lists_of(destination)],
+                    "rows": tally.rows,
+                    **{str(outcome): tally.counts[outcome] for outcome in Outcome},
+                    "effects": tally.codes_of(Outcome.DELIVERED),
+                    "reasons": dict(tally.codes),
+                }
+                for stream, destination, tally in self._run.outcomes.streams
+            ],
+            "jobs": {
+                destination: {"ended": times.jobs, "median_seconds": times.median, "longest_seconds": times.longest}
+                for destination, times in jobs
+            },
+            "calls": {
+                "calls": calls.calls,
+                "retries": calls.retries,
+                "throttled": calls.throttled,
+                "seconds_waited": round(calls.waited, 3),
+            },
+            "seconds": round(seconds, 3),
+        }
+
+    def _measure(self, seconds: float, failure: type[BaseException] | None) -> None:
+        """Log the table as metrics."""
+        for stream, destination, tally in self._run.outcomes.streams:
+            tags = {str(Tag.STREAM.value): stream, "destination": destination}
+            for outcome, rows in tally.counts.items():
+                if outcome is not Outcome.DELIVERED:
+                    log_count(Metric.RECORD_COUNT, rows, {**tags, "outcome": str(outcome)})
+            for effect, rows in tally.codes_of(Outcome.DELIVERED).items():
+                own = {"outcome": str(Outcome.DELIVERED), "effect": effect}
+                log_count(Metric.RECORD_COUNT, rows, {**tags, **own})
+        log_traffic(self._router.traffic.totals, {"provider": self._router.provider.name})
+        status = Status.SUCCEEDED if failure is None else Status.FAILED
+        log_time(Metric.SYNC_DURATION, seconds, {str(Tag.STATUS.value): str(status.value)})
+
+
+def rows_of(tally: Tally) -> Iterator[tuple[str, str]]:
+    """The numbers of rows, each with what it counts; those before the last one add up to it."""
+    for effect, count in tally.codes_of(Outcome.DELIVERED).items():
+        yield effect_in_words(effect), f"{count:,}"
+    for outcome, words in _WORDS.items():
+        codes, rest = tally.codes_of(outcome), tally.counts[outcome]
+        for code, count in [*codes.items()][:_MOST_CODES]:
+            rest -= count
+            yield f"{words}: {code}", f"{count:,}"
+        if rest:
+            yield f"{words}: other reasons" if codes else words, f"{rest:,}"
+    yield "rows", f"{tally.rows:,}"
+
+
+def _besides(tally: Tally) -> Iterator[tuple[str, str]]:
+    """Contacts that no row of their own took off, and opt-outs of rejected rows."""
+    absent = tally.absent
+    counts = {
+        "former addresses removed": tally.former_removed,
+        "absent contacts taken off": absent[Outcome.DELIVERED],
+        "absent contacts kept, who opted out": absent[Outcome.WITHHELD],
+        "absent contacts refused by the provider": absent[Outcome.REJECTED],
+    }
+    yield from ((words, f"{count:,}") for words, count in counts.items() if count)
