@@ -21,6 +21,7 @@ __all__ = [
     "is_identifier",
     "moment",
     "number",
+    "seconds_of",
     "text",
     "timestamp",
     "timestamp_of",
@@ -127,6 +128,15 @@ def moment(value: Any) -> str | None:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return timestamp(value)
     return timestamp_of(datetime.fromtimestamp(value, UTC)) if value else None
+
+
+def seconds_of(value: Any) -> str | None:
+    """Return what `moment` reads for people, to the second; None for what is unset, or no time."""
+    try:
+        read = moment(value)
+    except (OSError, OverflowError, TypeError, ValueError):
+        return None
+    return None if read is None else f"{read[:10]} {read[11:19]} UTC"
 
 
 def to_epoch(value: str) -> int:

@@ -1,15 +1,19 @@
-"""The target's command, and the errors whose messages are written for users."""
+"""The target's command, its options, and the errors whose messages are written for users."""
 
 from __future__ import annotations
 
+import click
+
+from mailing_api.errors import ConfigurationError
 from mailing_api.process.command import USER_ERRORS, PluginCommand
 from target_mailing.delivery.errors import DeliveryFailed
+from target_mailing.explain.asked import TERMINAL
 from target_mailing.journal.stores import JournalError
 from target_mailing.lines import InputError
 from target_mailing.run import StdoutClosedError, TooManyRejectsError
 from target_mailing.spool import SpoolError
 
-__all__ = ["TargetCommand"]
+__all__ = ["TargetCommand", "options", "refuse_with_explain"]
 
 
 class TargetCommand(PluginCommand):
@@ -25,3 +29,45 @@ class TargetCommand(PluginCommand):
         StdoutClosedError,
         TooManyRejectsError,
     )
+
+
+def options() -> list[click.Option]:
+    """The target's own options."""
+    return [
+        click.Option(
+            ["--check"],
+            is_flag=True,
+            help="Check credentials, list, properties, journal and rejects path without writing, and exit. With an "
+            "input (--input or standard input), also list which columns of its streams are sent.",
+        ),
+        click.Option(
+            ["--plan"],
+            is_flag=True,
+            help="Report what a delivery of the input would do, and write nothing, as with `mode: plan`.",
+        ),
+        click.Option(
+            ["--detailed-exitcode"],
+            is_flag=True,
+            help="With a plan: exit with 3 if a delivery would change something, 0 if not, 1 after an error.",
+        ),
+        click.Option(
+            ["--explain"],
+            is_flag=False,
+            flag_value=TERMINAL,
+            metavar="[FILE]",
+            help="Tell what is known of one person, here and at the provider, write nothing, and exit. FILE holds the "
+            "key or the e-mail address; without it, the terminal asks.",
+        ),
+    ]
+
+
+def refuse_with_explain(*others: object) -> None:
+    """Check that no other option says what to do.
+
+    Raises:
+        ConfigurationError: one does.
+    """
+    if any(others):
+        raise ConfigurationError(
+            "Option --explain stands alone: omit --check, --plan, --detailed-exitcode and --input."
+        )

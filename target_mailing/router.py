@@ -108,13 +108,19 @@ class Router:
             return  # perhaps no stream is delivered at all
         errors: list[ConfigurationError] = []
         for stream in (None, *(config.get("streams") or {})):
-            try:
-                self._account.check(self.provider.with_route(StreamSettings.resolve(config, stream)))
-            except ConfigurationError as exc:
-                errors.append(exc)
-            else:
+            problem = self.problem(StreamSettings.resolve(config, stream))
+            if problem is None:
                 return
+            errors.append(problem)
         raise errors[0]
+
+    def problem(self, settings: StreamSettings) -> ConfigurationError | None:
+        """Why these settings lead to no destination, as far as that shows without a question; None if they do."""
+        try:
+            self._account.check(self.provider.with_route(settings))
+        except ConfigurationError as exc:
+            return exc
+        return None
 
     def look(self, settings: StreamSettings) -> tuple[Destination, str]:
         """The destination of these settings, and its description; a list that a run would create is not created.

@@ -28,7 +28,7 @@ from mailing_api.process.configuration import check_not_empty, given_settings
 from mailing_api.process.log_filter import safe_line
 from mailing_api.process.plugin import MailingPlugin
 from mailing_api.settings import json_schema, positive
-from target_mailing.cli import TargetCommand
+from target_mailing.cli import TargetCommand, options, refuse_with_explain
 from target_mailing.contacts.properties import PropertyNames, unknown_properties
 from target_mailing.declared_settings import value_of
 from target_mailing.delivery.reject_limit import reject_limit
@@ -319,17 +319,25 @@ class TargetMailing(MailingPlugin, Target):
         check: bool = False,
         plan: bool = False,
         detailed_exitcode: bool = False,
+        explain: str | None = None,
     ) -> None:
         """Run from the command line."""
         super(Target, cls).invoke(about=about, about_format=about_format)
         cls.print_version(print_fn=cls.logger.info)
         config = config or _ConfigInput()
-        settings = {**(config.config or {}), **({"mode": "plan"} if plan else {})}
+        only_reads = plan or explain is not None
+        settings = {**(config.config or {}), **({"mode": "plan"} if only_reads else {})}
         with cls._hinting(config):
             try:
                 target = cls(config=settings, validate_config=True, parse_env_config=config.parse_env)
             except ConfigValidationError as exc:  # the SDK's command would log it in several lines
                 raise ConfigurationError(" ".join(exc.errors)) from None
+            if explain is not None:
+                from target_mailing.explain.explain import explain as explain_person  # noqa: PLC0415 - few need it
+
+                refuse_with_explain(check, plan, detailed_exitcode, file_input)
+                explain_person(explain, target.config, target._router, target._places)
+                return
             target._check_mode_is_read(is_read=config.parse_env)
             if check:
                 target.check(given_input(file_input))
@@ -342,30 +350,11 @@ class TargetMailing(MailingPlugin, Target):
 
     @classmethod
     def get_singer_command(cls) -> click.Command:
-        """The command line, with --check."""
+        """The command line, with the target's own options."""
         command = super().get_singer_command()
         command.help = (
             "Deliver contacts from a Singer tap to a mailing provider. Every bulk job is followed to its end, and "
             "STATE is written only for settled rows."
         )
-        command.params.append(
-            click.Option(
-                ["--check"],
-                is_flag=True,
-                help="Check credentials, list, properties, journal and rejects path without writing, and exit. With an "
-                "input (--input or standard input), also list which columns of its streams are sent.",
-            )
-        )
-        command.params += [
-            click.Option(
-                ["--plan"],
-                is_flag=True,
-                help="Report what a delivery of the input would do, and write nothing, as with `mode: plan`.",
-            ),
-            click.Option(
-                ["--detailed-exitcode"],
-                is_flag=True,
-                help="With a plan: exit with 3 if a delivery would change something, 0 if not, 1 after an error.",
-            ),
-        ]
+        command.params += options()
         return command

@@ -87,12 +87,12 @@ class JournalBatches:
         assert number is not None  # noqa: S101 - the table has one
         return int(number[0])
 
-    def close(self, batch: int, state: str, outcomes: dict[str, int]) -> None:
-        """Note that a batch ended, and erase its rows."""
+    def close(self, batch: int, state: str, outcomes: dict[str, int], now: float | None = None) -> None:
+        """Note that a batch ended, and erase its rows; `now` is when it was settled (Unix seconds)."""
         self._connection.execute(
             sa.update(tables.batches)
             .where(tables.batches.c.id == batch)
-            .values(state=state, payload=None, outcomes=msgspec.json.encode(outcomes).decode())
+            .values(state=state, payload=None, outcomes=msgspec.json.encode(outcomes).decode(), settled_at=now)
         )
 
     def begin_step(self, batch: int, step: str) -> float:

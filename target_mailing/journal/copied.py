@@ -1,4 +1,4 @@
-"""A copy of a journal for a plan: the original is only read, and the copy ends with the plan."""
+"""A copy of a journal, for what only reads it: the copy ends with that."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ class CopiedStore(Store):
 
     errors = FileStore.errors
 
-    def __init__(self, original: FileStore | PostgresStore) -> None:
-        """Take the original; `open` copies it."""
+    def __init__(self, original: FileStore | PostgresStore, purpose: str = "plan") -> None:
+        """Take the original, which `open` copies, and what the copy is for: a noun."""
         self._original = original
+        self._purpose = purpose
         self.name = original.name
         self._copy: FileStore | None = None
 
@@ -32,7 +33,7 @@ class CopiedStore(Store):
             JournalError: the original cannot be read, or a run changes it; or as of any store.
         """
         try:
-            self.folder = Path(tempfile.mkdtemp(prefix="target-mailing-plan-"))
+            self.folder = Path(tempfile.mkdtemp(prefix=f"target-mailing-{self._purpose}-"))
             path = self.folder / "journal.sqlite"
             self.is_new = not self._original.copy_to(path)
         except (OSError, sa.exc.DBAPIError) as exc:
@@ -41,8 +42,8 @@ class CopiedStore(Store):
                 raise
             reason = getattr(cause, "strerror", None) or getattr(cause, "sqlite_errorname", type(cause).__name__)
             raise self.error(
-                f"could not be copied for the plan to the folder of temporary files ({reason}). Make room there, or "
-                "name another folder by the environment variable TMPDIR"
+                f"could not be copied for the {self._purpose} to the folder of temporary files ({reason}). "
+                "Make room there, or name another folder by the environment variable TMPDIR"
             ) from None
         self._copy = FileStore(path)
         connection = self._copy.open()
@@ -57,7 +58,7 @@ class CopiedStore(Store):
         """A message for an error of the copy."""
         if self._copy is None:
             return self._original.failure(error)
-        return f"was copied for the plan, and the copy {self._copy.failure(error)}"
+        return f"was copied for the {self._purpose}, and the copy {self._copy.failure(error)}"
 
     def overwrite(self, connection: sa.Connection) -> None:
         """As of a file."""

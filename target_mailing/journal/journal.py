@@ -324,7 +324,7 @@ class Journal:
         """
         now = time.time()
         with self._transaction():
-            self._batches.close(batch, "settled", outcomes)
+            self._batches.close(batch, "settled", outcomes, now)
             self._contacts.note(destination, confirmed, now, placed=placed)
             self._keys.confirm(confirmed)
             self._contacts.note(destination, uncertain, None)

@@ -20,7 +20,7 @@ from mailing_api.storage.locks import Foreign, Held, HeldFile, Mark
 from mailing_api.storage.postgres import OwnSchema
 from target_mailing.journal import tables
 
-__all__ = ["FileStore", "JournalError", "MemoryStore", "PostgresStore", "Store"]
+__all__ = ["FileStore", "JournalError", "JournalInUseError", "MemoryStore", "PostgresStore", "Store"]
 
 _PRAGMAS: Final = (
     "journal_mode=WAL",
@@ -50,6 +50,10 @@ _FAILURES: Final = {
 
 class JournalError(Exception):
     """The journal cannot be opened or written; the message says where and what to do."""
+
+
+class JournalInUseError(JournalError):
+    """A run changes the journal while it is copied."""
 
 
 class Store(ABC):
@@ -198,7 +202,8 @@ class FileStore(Store):
         """Copy the journal to a path by reading alone; returns whether there is one.
 
         Raises:
-            JournalError: the path names something else, or a run changes the journal.
+            JournalError: the path names something else.
+            JournalInUseError: a run changes the journal.
             OSError: the copy cannot be written.
         """
         with self._refusals():
@@ -211,7 +216,10 @@ class FileStore(Store):
             if part.exists():
                 shutil.copyfile(part, copy)
         if before != [_version_of(part) for part, _ in parts]:
-            raise self.error("changes while it is read, so a run uses it. Plan when that run has ended")
+            raise JournalInUseError(
+                f"Setting `journal`: {self.name} changes while it is read, so a run uses it. Repeat this when that run "
+                "has ended."
+            )
         return True
 
     def hold_copied_list(self, name: str) -> str | None:  # noqa: ARG002 - one journal in a file
@@ -324,7 +332,7 @@ class PostgresStore(Store):
             connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             there = sa.inspect(connection).get_table_names(schema=self._schema)
             if not {"meta", "runs"} <= {*there}:
-                raise self.error("has the format of an earlier version. Run once before you plan")
+                raise self.error("has the format of an earlier version. Deliver once before")
             copy = sa.create_engine(sa.URL.create("sqlite", database=str(path)), hide_parameters=True)
             try:
                 with copy.begin() as target:
@@ -364,7 +372,9 @@ def _version_of(path: Path) -> tuple[int, int, int] | None:
 
 
 def _copy_table(source: sa.Connection, target: sa.Connection, table: sa.Table, schema: str) -> None:
-    rows = source.execution_options(stream_results=True).execute(sa.select(table.to_metadata(sa.MetaData(), schema)))
+    there = {column["name"] for column in sa.inspect(source).get_columns(table.name, schema=schema)}
+    columns = [one for one in table.to_metadata(sa.MetaData(), schema).columns if one.name in there]
+    rows = source.execution_options(stream_results=True).execute(sa.select(*columns))
     for part in rows.mappings().partitions(10_000):
         target.execute(sa.insert(table), [dict(row) for row in part])
 

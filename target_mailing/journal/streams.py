@@ -111,7 +111,8 @@ class JournalStreams:
         is_new = self._id(destination, stream) not in self._bits
         if (destination, stream) not in self._begun:
             self._begun.add((destination, stream))
-            self._change(destination, stream, runs=self.runs(destination, stream) + 1)
+            names = {"name": stream, "place": destination}
+            self._change(destination, stream, runs=self.runs(destination, stream) + 1, **names)
         if is_new or names_lists:
             self._change(destination, stream, names_lists=names_lists)
         if is_new:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Final
 
@@ -34,6 +35,8 @@ batches = sa.Table(
     sa.Column("created_at", sa.Float, nullable=False),
     sa.Column("payload", sa.LargeBinary),
     sa.Column("outcomes", sa.String),
+    # The same as `confirmed_at` of the contacts that it confirmed.
+    sa.Column("settled_at", sa.Float),
 )
 steps = sa.Table(
     "steps",
@@ -69,6 +72,8 @@ streams = sa.Table(
     sa.Column("names_lists", sa.Boolean, nullable=False),  # its rows name lists, which may be those of other streams
     # People whom its rows removed in runs that ended well; null: versions before this column did not note it.
     sa.Column("removed", sa.BigInteger),
+    sa.Column("name", sa.String),  # in the input; null until a run reads it
+    sa.Column("place", sa.String),  # the name of its destination, likewise
 )
 absentees = sa.Table(
     "absentees",
@@ -213,22 +218,26 @@ rejects = sa.Table(
 )
 
 #: Columns that tables of versions before do not have.
-_LATER_COLUMNS: Final = (
-    (contacts, contacts.c.streams, "BIGINT DEFAULT '1' NOT NULL"),
-    (streams, streams.c.removed, "BIGINT"),
-)
+_LATER_COLUMNS: Final[Mapping[str, Mapping[str, str]]] = {
+    contacts.name: {"streams": "BIGINT DEFAULT '1' NOT NULL"},
+    batches.name: {"settled_at": "FLOAT"},
+    streams.name: {"removed": "BIGINT", "name": "VARCHAR", "place": "VARCHAR"},
+}
 
 
 def make(connection: sa.Connection) -> None:
-    """Make the tables that do not exist yet."""
+    """Make the tables, and the columns of tables, that do not exist yet."""
     present = {*sa.inspect(connection).get_table_names()}
     for name, statements in _statements(connection.dialect.name).items():
         if name not in present:
             for statement in statements:
                 connection.exec_driver_sql(statement)
-    for table, column, definition in _LATER_COLUMNS:
-        if all(one["name"] != column.name for one in sa.inspect(connection).get_columns(table.name)):
-            connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {column.name} {definition}")
+    for table, columns in _LATER_COLUMNS.items():
+        if table in present:
+            there = {column["name"] for column in sa.inspect(connection).get_columns(table)}
+            for column, kind in columns.items():
+                if column not in there:
+                    connection.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
 
 
 @cache

@@ -38,6 +38,7 @@ from target_mailing.mailjet.properties import FIELDS, NAME, TEXT, datatype_of
 from target_mailing.mailjet.read_back import ContactReadBack, is_same
 from target_mailing.mailjet.refusals import UnknownProperties
 from target_mailing.mailjet.setup import define_properties, find_list
+from target_mailing.mailjet.today import today
 from target_mailing.settings import StreamSettings
 
 __all__ = ["MailjetDestination"]
@@ -109,6 +110,10 @@ class MailjetDestination(Destination):
     def _columns(self) -> dict[str, Field]:
         """The columns that are no properties."""
         return dict.fromkeys(("name", "first_name", "last_name"), NAME)
+
+    def today(self, names: Sequence[str]) -> Sequence[str]:
+        """The contact, and its state on the lists of the setting, or on all."""
+        return today(self._client, self._lists, names)
 
     def encode(self, contact: MappedContact, action: str) -> bytes:
         """The contact in Mailjet's form; removals and exclusions need only the address."""

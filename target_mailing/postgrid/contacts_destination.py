@@ -25,6 +25,7 @@ from target_mailing.postgrid.contacts_route import (
 )
 from target_mailing.postgrid.list import TargetList
 from target_mailing.postgrid.list_job import MAX_CONTACTS, Follow, ReservedContacts, Submit, is_there
+from target_mailing.postgrid.today import today
 
 __all__ = ["MAX_ROWS", "ContactsDestination"]
 
@@ -59,6 +60,10 @@ class ContactsDestination(Destination):
     def places(self) -> Collection[str]:
         """The list."""
         return [f"list:{self._list.id}"]
+
+    def today(self, names: Sequence[str]) -> Sequence[str]:
+        """The contacts with these IDs."""
+        return [*today(self._client, self._list.id, names)]
 
     def encode(self, contact: MappedContact, action: str) -> bytes:
         """The body of the call that creates the contact; a removal needs none."""

@@ -34,6 +34,7 @@ from target_mailing.postgrid.import_route import (
     existing,
 )
 from target_mailing.postgrid.list_job import Follow
+from target_mailing.postgrid.today import today
 
 __all__ = ["ImportDestination"]
 
@@ -60,6 +61,10 @@ class ImportDestination(Destination):
     def places(self) -> Collection[str]:
         """The list."""
         return [f"list:{self._list.id}"]
+
+    def today(self, names: Sequence[str]) -> Sequence[str]:
+        """The contacts with these IDs."""
+        return [*today(self._client, self._list.id, names)]
 
     def encode(self, contact: MappedContact, action: str) -> bytes:
         """All values of a row of the file; a removal needs none."""

@@ -34,6 +34,7 @@ from target_mailing.ses.list import ACTIONS, SesList
 from target_mailing.ses.lookup import FEW
 from target_mailing.ses.stage import Stage
 from target_mailing.ses.suppression_list import REASONS, Suppressed, SuppressionList
+from target_mailing.ses.today import on_contact_list, on_suppression_list
 from target_mailing.settings import StreamSettings
 
 __all__ = ["Contacts", "Suppressions"]
@@ -158,6 +159,12 @@ class Contacts(_Destination):
         for page in self._contact_list.pages():
             yield [Member(email, state.unsubscribed) for email, state in page]
 
+    def today(self, names: Sequence[str]) -> Sequence[str]:
+        """The contact, and whether its address is suppressed."""
+        client, region = self._list.writer.client, self._list.writer.region
+        listed = on_contact_list(client, region, self._settings.lists[0], names)
+        return [*listed, *on_suppression_list(client, region, names)]
+
     def declined(self, contact: bytes) -> Collection[str]:
         """Topics."""
         return [name for name, status in _decode(contact).topics.items() if status == "OPT_OUT"]
@@ -182,6 +189,10 @@ class Suppressions(_Destination):
         """Take the list, and the options of every destination here."""
         fields = Fields(columns={"reason": Field(_reason)}, properties=ANY_ATTRIBUTE, ascii_only=True)
         super().__init__(suppression_list, fields, **options)
+
+    def today(self, names: Sequence[str]) -> Sequence[str]:
+        """Whether the address is suppressed."""
+        return [*on_suppression_list(self._list.writer.client, self._list.writer.region, names)]
 
     def encode(self, contact: MappedContact, action: str) -> bytes:
         """The address, and the reason of its suppression."""

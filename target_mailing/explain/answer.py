@@ -1,0 +1,162 @@
+"""The answer in words, at 80 columns; pure."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from mailing_api.counted import counted
+from target_mailing.explain.rejects import PersonReject
+from target_mailing.journal.person import Job, KnownContact, KnownKey
+
+__all__ = ["Fact", "at_place", "of_contact", "of_keys", "of_rejects", "shown"]
+
+#: A label, and what is said under it: one item or several.
+Fact = tuple[str, Sequence[str]]
+
+_WIDTH: Final = 80
+_LABEL: Final = 16
+#: Rejects that are shown, the newest first.
+_MOST_REJECTS: Final = 5
+
+
+def at_place(title: str, facts: Iterable[Fact]) -> Iterator[str]:
+    """The lines of a section: its title, and its facts."""
+    yield from textwrap.wrap(shown(title), _WIDTH, break_long_words=False, break_on_hyphens=False)
+    for label, items in facts:
+        begin = f"  {label}".ljust(_LABEL + 2)
+        for item in items:
+            yield from textwrap.wrap(
+                shown(item), _WIDTH, initial_indent=begin, subsequent_indent=" " * (_LABEL + 2),
+                break_long_words=False, break_on_hyphens=False,
+            )  # fmt: skip
+            begin = " " * (_LABEL + 2)
+
+
+def of_keys(keys: Mapping[bytes, KnownKey]) -> Iterator[Fact]:
+    """What is said of the key in question, at one destination, besides its contacts."""
+    for key in keys.values():
+        if key.is_shared:
+            yield "key", ["stood for several addresses at once in a run, so it tells nobody's"]
+        if key.is_deleted:
+            yield "key", ["its delete was delivered; the journal keeps no address of it"]
+
+
+def of_contact(contact: KnownContact, asked: Collection[bytes]) -> Iterator[Fact]:
+    """What the journal knows of a contact.
+
+    Args:
+        contact: in the journal.
+        asked: hashes that the key in question may have.
+    """
+    if not contact.is_known:
+        yield "journal", ["does not know this address here"]
+        return
+    yield "known since", [_time(contact.since) if contact.since else "not kept"]
+    yield "keys", [_keys(contact.keys, asked)]
+    yield "last confirmed", [_confirmed(contact)]
+    yield "last action", [*_last_action(contact)]
+    if contact.last is not None:
+        yield "job", [_job(contact.last, "")]
+    elif contact.known is not None and not contact.under_way:
+        yield "job", ["not kept"]
+    for job in contact.under_way:
+        yield "under way", [f"{job.action}, {_job(job, 'job ')}"]
+    if contact.may_stay:
+        yield "former address", [*_may_stay(contact, asked)]
+    if contact.names:
+        yield "provider's ID", sorted(contact.names)
+    if contact.declined:
+        yield "to be declined", [f"{', '.join(sorted(contact.declined))}: told when a row adds the contact"]
+
+
+def of_rejects(rejects: Sequence[PersonReject], settled: int) -> Iterator[Fact]:
+    """What is said of the open rejects, of all destinations.
+
+    Args:
+        rejects: those that are open.
+        settled: how many others there are, after which the person was confirmed.
+    """
+    newest = sorted(rejects, key=lambda one: one.at, reverse=True)
+    later = [f"and {counted(settled, 'reject')} after which a row was delivered"] if settled else []
+    if not newest:
+        yield "open rejects", ["none", *later]
+        return
+    more = len(newest) - _MOST_REJECTS
+    if more > 0:
+        later = [f"and {counted(more, 'older one')}", *later]
+    yield "open rejects", [*map(_reject, newest[:_MOST_REJECTS]), *later]
+
+
+def shown(text: str) -> str:
+    """A string without what would act on a terminal."""
+    return "".join(sign if sign.isprintable() else "\ufffd" for sign in text)
+
+
+def _time(moment: float) -> str:
+    try:
+        return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    except (OSError, OverflowError, ValueError):  # of a wrong clock
+        return "at an unknown time"
+
+
+def _keys(keys: Sequence[bytes], asked: Collection[bytes]) -> str:
+    own = [key for key in keys if key in asked]
+    others = len(keys) - len(own)
+    if own and others:
+        return f"the one in question, and {counted(others, 'other')} (only hashes are kept)"
+    if own:
+        return "the one in question"
+    return f"{others} (only hashes are kept)" if others else "none is kept of this address"
+
+
+def _confirmed(contact: KnownContact) -> str:
+    known = contact.known
+    if known is None:
+        return "no" if contact.removed is None else f"no; taken off {_time(contact.removed[0])}"
+    if known.confirmed_at is None:
+        return "no: it was sent, and the result is not known"
+    if known.confirmed_at < 0:
+        return "its content is not known now, and the next row is sent"
+    return _time(known.confirmed_at)
+
+
+def _last_action(contact: KnownContact) -> Iterator[str]:
+    action = "not kept" if contact.last is None else contact.last.action
+    if contact.known is None and not contact.under_way and contact.removed is None:
+        action = "none is known"
+    if contact.streams:
+        named = [f"stream {name!r}" if name else "a stream whose name is not kept" for name in contact.streams]
+        yield f"{action}; put there by {', '.join(named)}"
+    elif contact.known is not None and contact.known.confirmed_at is not None and contact.known.confirmed_at >= 0:
+        yield f"{action}; no stream keeps it there"
+    else:
+        yield action
+    if contact.removed is not None:
+        moment, is_move = contact.removed
+        why = ", because its key has another address" if is_move else ""
+        yield f"taken off {_time(moment)}{why}"
+
+
+def _job(job: Job, before: str) -> str:
+    name = "none" if job.job is None else job.job
+    return f"{before}{name}, route {job.route}, begun {_time(job.began_at)}"
+
+
+def _may_stay(contact: KnownContact, asked: Collection[bytes]) -> Iterator[str]:
+    for key, is_stuck in contact.may_stay.items():
+        whose = "the key in question" if key in asked else "another key"
+        yield (
+            f"of {whose}: its removal failed or waits, and the next row of the key removes it"
+            if is_stuck
+            else f"of {whose}: it may have arrived; the next row of the key settles that"
+        )
+
+
+def _reject(one: PersonReject) -> str:
+    place = "in no file yet" if one.file is None else one.file
+    job = "" if one.job is None else f", job {one.job}"
+    moment = _time(one.at) if one.at else "at an unknown time"
+    return f"{one.code}, stream {one.stream!r}, {moment}, attempt {one.attempt}{job}: {one.reason} ({place})"

@@ -1,0 +1,292 @@
+"""Explains one person: from a copy of the journal, the rejects files, and the provider's answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from mailing_api.addresses import fold_address
+from mailing_api.errors import ConfigurationError, MailingError
+from target_mailing.destination import Destination
+from target_mailing.explain.answer import Fact, at_place, of_contact, of_keys, of_rejects
+from target_mailing.explain.asked import Asked, ask, encoded_key
+from target_mailing.explain.rejects import PersonReject, RejectsOf
+from target_mailing.explain.today import TellsToday
+from target_mailing.journal.person import KnownContact, Person, PersonReader
+from target_mailing.journal.stores import JournalError, MemoryStore, Store
+from target_mailing.places import journal_hash_key, refuse_missing_journal
+from target_mailing.router import Router
+from target_mailing.settings import StreamSettings, check_entries
+
+__all__ = ["explain"]
+
+
+class _Place(msgspec.Struct):
+    """A destination.
+
+    Attributes:
+        title: for people.
+        destination: None where the settings do not lead to it now.
+        streams: names of the streams in which the key is looked for.
+        keys: hashes that the person's key may have there.
+        person: what the journal knows.
+    """
+
+    name: str
+    title: str
+    destination: Destination | None = None
+    streams: Sequence[str] = ()
+    keys: set[bytes] = set()
+    person: Person = Person({}, {})
+
+    @property
+    def is_by_address(self) -> bool:
+        """Whether addresses identify contacts."""
+        return self.destination is None or self.destination.fields.identify is None
+
+
+def explain(
+    where: str,
+    config: Mapping[str, Any],
+    open_router: Callable[[], Router],
+    places_of: Callable[[Router], tuple[Store, Path]],
+) -> None:
+    """Write what is known of one person to standard output; nothing else is written, and no lock is taken.
+
+    Args:
+        where: the value of the option, see `ask`.
+        config: the plugin's settings.
+        open_router: makes the account, which only reads.
+        places_of: the place of the journal, and the folder of the rejects files.
+
+    Raises:
+        ConfigurationError: nobody was named, or a setting is wrong.
+        MailingError, JournalError: a part could not be read; the answer has the others.
+    """
+    check_entries(config)
+    hash_key = journal_hash_key(config)
+    with ExitStack() as opened:
+        router = opened.enter_context(closing(open_router()))
+        router.check(config)
+        store, folder = places_of(router)
+        asked = ask(where)
+        explanation = _Explanation(config, router, asked)
+        explanation.read(opened, store, hash_key)
+        explanation.find_places()
+        explanation.write(folder)
+    if explanation.problems:
+        raise explanation.problems[0]
+
+
+class _Explanation:
+    """One answer.
+
+    Attributes:
+        problems: errors of parts that could not be read.
+    """
+
+    def __init__(self, config: Mapping[str, Any], router: Router, asked: Asked) -> None:
+        self.problems: list[Exception] = []
+        self._config = config
+        self._router = router
+        self._asked = asked
+        self._reader: PersonReader | None = None
+        self._places: dict[str, _Place] = {}
+
+    # Reading
+
+    def read(self, opened: ExitStack, store: Store, hash_key: str | None) -> None:
+        """Read the journal's copy, as far as there is one."""
+        if isinstance(store, MemoryStore):
+            _write("Setting `journal` is off: nothing is remembered")
+            return
+        try:
+            refuse_missing_journal(self._config, store)
+            reader = opened.enter_context(closing(PersonReader(store, hash_key=hash_key)))
+        except (JournalError, ConfigurationError) as error:
+            self.problems.append(error)
+            _write(str(error))
+            return
+        if reader.is_there:
+            self._reader = reader
+            _write(f"Journal: {store.name} (only read)")
+        else:
+            _write(f"Journal: {store.name} (does not exist, so nothing is remembered)")
+
+    def find_places(self) -> None:
+        """Find the destinations, of the settings and of the journal, and what the journal knows there."""
+        streams = self._streams_of_settings()
+        for stream in (None, *streams):
+            settings = StreamSettings.resolve(self._config, stream)
+            if self._router.problem(settings) is not None:
+                continue  # another entry is complete
+            try:
+                destination, title = self._router.look(settings)
+            except MailingError as error:
+                self._note(error)
+            else:
+                self._places.setdefault(destination.name, _Place(destination.name, title, destination))
+        known = {} if self._reader is None else self._from_journal(lambda reader: reader.streams(), {})
+        for name in known:
+            self._places.setdefault(name, _Place(name, name))
+        for place in self._places.values():
+            self._look_up(place, [*known.get(place.name, ()), *streams, *self._aliases()])
+
+    def _streams_of_settings(self) -> list[str]:
+        return [*(self._config.get("streams") or {})]
+
+    def _aliases(self) -> list[str]:
+        maps = self._config.get("stream_maps") or {}
+        given = (one.get("__alias__") for one in maps.values() if isinstance(one, Mapping))
+        return [one for one in given if isinstance(one, str)]
+
+    def _look_up(self, place: _Place, streams: Sequence[str]) -> None:
+        address = self._asked.address if place.is_by_address else None
+        if self._reader is None:
+            place.person = Person({}, {} if address is None else {0: KnownContact()})
+            return
+        names = [self._asked.stream] if self._asked.stream is not None else [*dict.fromkeys(streams)]
+        place.streams = names
+        for name in names:
+            place.keys.update(self._reader.hashes.key_ids(place.name, name)(self._asked.keys))
+        place.person = self._from_journal(lambda reader: reader.at(place.name, address, place.keys), Person({}, {}))
+
+    def _from_journal(self, read: Callable[[PersonReader], Any], otherwise: Any) -> Any:
+        """What a reading returns; something else where the journal turns out to be damaged."""
+        if self._reader is None:
+            return otherwise
+        try:
+            return read(self._reader)
+        except JournalError as error:
+            self._note(error)
+            self._reader = None
+            return otherwise
+
+    def _note(self, error: Exception) -> None:
+        if str(error) not in map(str, self.problems):
+            _write(str(error))
+        self.problems.append(error)
+
+    # Writing
+
+    def write(self, folder: Path) -> None:
+        """Write the answer.
+
+        Args:
+            folder: of the rejects files.
+        """
+        for place in self._places.values():
+            if place.destination is None and not _is_known(place.person):
+                continue
+            click.echo()
+            _write(place.title, self._of_place(place))
+            for number, contact in place.person.contacts.items():
+                title = (contact.email if place.is_by_address else None) or self._title(number, place)
+                _write(title, [*of_contact(contact, place.keys), *self._today(place, contact)])
+        click.echo()
+        _write("Rejects", self._rejects(folder))
+
+    def _title(self, number: int, place: _Place) -> str:
+        if place.is_by_address and self._asked.email is not None:
+            return self._asked.email
+        at = [*place.person.contacts].index(number) + 1
+        return f"Contact {at} of {len(place.person.contacts)}"
+
+    def _of_place(self, place: _Place) -> Iterator[Fact]:
+        """What is said before the contacts."""
+        yield from of_keys(place.person.keys)
+        contacts = place.person.contacts
+        if len(contacts) > 1:
+            yield "contacts", [f"{len(contacts)}, which the key in question has or had"]
+        if contacts:
+            return
+        if not place.is_by_address and self._asked.address is not None:
+            yield "journal", ["knows contacts here by name and postal address, not by e-mail: name the key"]
+        elif not place.person.keys:
+            yield "journal", [_unknown_key(place)]
+        yield "provider today", ["not asked: no contact is known"]
+
+    def _today(self, place: _Place, contact: KnownContact) -> Iterator[Fact]:
+        if place.destination is None:
+            if not self.problems:
+                yield "provider today", ["not asked: the settings do not lead there"]
+            else:
+                yield "provider today", ["could not be asked, see above"]
+            return
+        if not isinstance(place.destination, TellsToday):
+            yield "provider today", ["cannot be asked about one contact here"]
+            return
+        names = self._names(place, contact)
+        if not names:
+            yield "provider today", ["not asked: its ID is not kept"]
+            return
+        try:
+            yield "provider today", place.destination.today(names)
+        except MailingError as error:
+            self.problems.append(error)
+            yield "provider today", [f"could not be asked: {error}"]
+
+    def _names(self, place: _Place, contact: KnownContact) -> Sequence[str]:
+        if not place.is_by_address:
+            return sorted(contact.names)
+        known = [contact.email] if contact.email else []
+        is_asked = not known or fold_address(known[0]) == self._asked.address
+        return self._asked.spellings(known) if is_asked else [*dict.fromkeys([*known, *map(fold_address, known)])]
+
+    def _rejects(self, folder: Path) -> Iterable[Fact]:
+        contacts = [contact for place in self._places.values() for contact in place.person.contacts.values()]
+        emails = {fold_address(contact.email) for contact in contacts if contact.email}
+        rejects = RejectsOf(emails | self._asked.folded | {self._asked.address or ""}, self._is_key)
+        found: list[PersonReject] = []
+        try:
+            found.extend(rejects.in_files(folder))
+        except ConfigurationError as error:
+            self.problems.append(error)
+            yield "problem", [str(error)]
+        found.extend(self._from_journal(lambda reader: [*rejects.in_journal(reader.rejects())], []))
+        still_open = [one for one in found if not _is_settled(one, contacts)]
+        yield from of_rejects(still_open, len(found) - len(still_open))
+
+    def _is_key(self, stream: str, values: Sequence[Any]) -> bool:
+        encoded = encoded_key(values)
+        if encoded in self._asked.keys:
+            return self._asked.stream in {None, stream}
+        if self._reader is None:
+            return False
+        return any(
+            self._reader.hashes.key_ids(place.name, stream)([encoded])[0] in contact.keys
+            for place in self._places.values()
+            for contact in place.person.contacts.values()
+        )
+
+
+def _is_settled(reject: PersonReject, contacts: Sequence[KnownContact]) -> bool:
+    """Whether a row of the person and of the reject's stream was settled after it."""
+    if any(is_stuck for contact in contacts for is_stuck in contact.may_stay.values()):
+        return False  # the row's new address was delivered, and not its removal of this one
+    return any(
+        0 < reject.at <= (contact.known.confirmed_at or 0.0)
+        for contact in contacts
+        if contact.known is not None
+        and (not contact.streams or "" in contact.streams or reject.stream in contact.streams)
+    )
+
+
+def _unknown_key(place: _Place) -> str:
+    if not place.streams:
+        return "has the name of no stream, which finds a key: say it in a second line"
+    return f"does not know this key here; looked for in {', '.join(map(repr, place.streams))}"
+
+
+def _is_known(person: Person) -> bool:
+    return bool(person.keys) or any(contact.is_known for contact in person.contacts.values())
+
+
+def _write(title: str, facts: Iterable[Fact] = ()) -> None:
+    for line in at_place(title, facts):
+        click.echo(line)
