@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -26,6 +25,15 @@ def sandbox():
         yield sandbox
 
 
+@pytest.fixture
+def temporary(tmp_path, monkeypatch):
+    """The folder of temporary files, of this test alone."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
+
+
 def rows(here):
     made = [here.row(number, number, "plain", changed=True) for number in range(2)]
     for number, row in enumerate(made):
@@ -40,7 +48,8 @@ def rows(here):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", WORLDS)
-def test_p7_nobody_is_in_the_log_or_an_error_and_no_file_stays(sandbox, tmp_path, caplog, capfd, name):
+def test_p7_nobody_is_in_the_log_or_an_error_and_no_file_stays(sandbox, temporary, caplog, capfd, name):
+    tmp_path = temporary.parent
     with world(name, sandbox, tmp_path) as here:
         assert here.account.deliver(rows(here)).error is None
         before = here.writes(), here.hashes()
@@ -56,7 +65,7 @@ def test_p7_nobody_is_in_the_log_or_an_error_and_no_file_stays(sandbox, tmp_path
                 assert CANARY not in capfd.readouterr().err
                 assert here.account.sandbox.secret_key not in out + caplog.text
         assert (here.writes(), here.hashes()) == before
-        assert [*Path(tempfile.gettempdir()).glob("target-mailing-explanation-*")] == []
+        assert [*temporary.iterdir()] == []
 
 
 @pytest.mark.slow
