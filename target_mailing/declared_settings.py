@@ -249,6 +249,28 @@ TARGET_SETTINGS: Final = (
         type=["number", "string"],
     ),
     Setting(
+        name="history_path",
+        title="History path",
+        description="Folder of the history files, in which each run writes the outcome of every row, as Singer streams "
+        "for any loader; `off` for none. By default `history` beside the rejects.",
+    ),
+    Setting(
+        name="history_contacts",
+        title="Contacts in the history",
+        description="How keys that are addresses, names or telephone numbers appear in the history: `hashed` with the "
+        "journal's secret, or `plain`.",
+        default="hashed",
+        allowed=["hashed", "plain"],
+    ),
+    Setting(
+        name="history_keep",
+        title="History kept",
+        description="How long history files are kept: seconds, or ISO 8601 such as P30D. Older files in the folder are "
+        "deleted when a run starts.",
+        type=["number", "string"],
+        default="P30D",
+    ),
+    Setting(
         name="journal",
         title="Journal",
         description="Where the target remembers unfinished jobs and confirmed rows: a file, or a postgresql:// URL for "

@@ -15,7 +15,9 @@ from mailing_api.storage.postgres import is_database
 from target_mailing.declared_settings import NO_JOURNAL, value_of
 from target_mailing.journal.stores import FileStore, MemoryStore, PostgresStore, Store
 
-__all__ = ["default_folder", "journal_hash_key", "journal_store", "place_of", "refuse_missing_journal"]
+__all__ = [
+    "default_folder", "journal_hash_key", "journal_store", "place_of", "refuse_missing_journal", "rejects_folder",
+]  # fmt: skip
 
 #: Minimum length of `journal_hash_key`.
 _SHORTEST_KEY: Final = 16
@@ -33,6 +35,17 @@ def default_folder(name: str, environ: Mapping[str, str] = os.environ) -> Path:
         return state_folder("target-mailing", environ)
     except NoHomeError:
         raise ConfigurationError(f"Setting `{name}` is not set, and {_NO_HOME}, or set `{name}`.") from None
+
+
+def rejects_folder(config: Mapping[str, Any], store: Store) -> Path:
+    """The folder of the rejects files; by default beside the journal, if that is a file.
+
+    Raises:
+        ConfigurationError: it is a path that cannot be used.
+    """
+    if folder := config.get("rejects_path"):
+        return place_of("rejects_path", folder)
+    return (store.path.parent if isinstance(store, FileStore) else default_folder("rejects_path")) / "rejects"
 
 
 def place_of(name: str, value: str) -> Path:

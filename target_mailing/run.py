@@ -24,6 +24,7 @@ from target_mailing.delivery.queues import Queues
 from target_mailing.delivery.reject_limit import RejectLimit
 from target_mailing.delivery.removal_guard import RemovalGuard
 from target_mailing.delivery.removal_limit import RemovalLimit
+from target_mailing.history.observer import History
 from target_mailing.input.intake import Intake
 from target_mailing.input.mirror import Mirror, has_mirror
 from target_mailing.input.reader import LineReader
@@ -82,6 +83,7 @@ class Run:
         jobs_in_flight: int,
         max_line_bytes: int,
         foresight: Foresight | None = None,
+        history: History | None = None,
     ) -> None:
         """Make a run; nothing is read or sent yet.
 
@@ -97,6 +99,7 @@ class Run:
             jobs_in_flight: maximum number of batches under way at the same time.
             max_line_bytes: a longer line is an error.
             foresight: of a plan: nothing is delivered, and no STATE leaves.
+            history: gets the outcomes of rows, and jobs.
         """
         self._journal = journal
         self._rejects = rejects
@@ -104,7 +107,7 @@ class Run:
         self._router = router
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._ledger = Ledger()
-        self.outcomes = Outcomes(self._ledger)
+        self.outcomes = Outcomes(self._ledger, history)
         self.delivery = Delivery(
             journal=journal,
             outcomes=self.outcomes,
@@ -355,8 +358,7 @@ class Run:
         """The run's error; that of too many rejects with the names of the rejects files, or why there is none."""
         if not isinstance(error, TooManyRejectsError):
             return error
-        files = self._rejects.files
-        seen = f" See {listed(files, 3)}." if files else ""
+        seen = f" See {listed(files, 3)}." if (files := self._rejects.files) else ""
         other = "" if self._release_error is None else f" One more error: {self._release_error}"
         return TooManyRejectsError(f"{error}{seen}{other}")
 

@@ -20,7 +20,7 @@ from target_mailing.outcome import Outcome
 from target_mailing.router import Router
 from target_mailing.run import Run
 
-__all__ = ["RunReport", "rows_of"]
+__all__ = ["RunReport", "rows_of", "run_totals"]
 
 logger = logging.getLogger("target-mailing")
 
@@ -34,6 +34,23 @@ _WORDS: Final[Mapping[Outcome, str]] = {
 }
 #: Codes of an outcome that are shown, the most frequent first.
 _MOST_CODES: Final = 5
+
+
+def run_totals(run: Run, router: Router) -> dict[str, Any]:
+    """The totals of a run up to now, and its calls, for its history."""
+    calls = router.traffic.totals
+    return {
+        **totals(run.outcomes, _events(run)),
+        "calls": calls.calls,
+        "retries": calls.retries,
+        "throttled": calls.throttled,
+        "seconds_waited": round(calls.waited, 3),
+    }
+
+
+def _events(run: Run) -> dict[str, int]:
+    """How often each event of batches occurred, and how many removals were held back."""
+    return run.delivery.counts | {"removals_held": run.delivery.queues.guard.removals_held}
 
 
 class RunReport:
@@ -77,10 +94,9 @@ class RunReport:
         if not self._is_plan:
             self._measure(seconds, failure)
             show([*table(self._sections()), f"The run took {lasting(seconds)}."], logger)
-        batches = run.delivery.counts | {"removals_held": run.delivery.queues.guard.removals_held}
-        sentence = totals_sentence(run.outcomes, batches)
+        sentence = totals_sentence(run.outcomes, _events(run))
         # Structured log formats show the fields, too.
-        fields = {"outcomes": totals(run.outcomes, batches), **self._fields(seconds)}
+        fields = {"outcomes": totals(run.outcomes, _events(run)), **self._fields(seconds)}
         logger.info("%s%s", "Plan: " if self._is_plan else "", sentence, extra=fields)
         self._warn()
 

@@ -34,22 +34,23 @@ from target_mailing.declared_settings import value_of
 from target_mailing.delivery.reject_limit import reject_limit
 from target_mailing.delivery.removal_limit import allowed_removals, removal_limit
 from target_mailing.delivery.summary import would_change
+from target_mailing.history.opening import check_history, history_keep, open_history
 from target_mailing.input.actions import check_action
 from target_mailing.input.stream_check import StreamCheck, given_input
 from target_mailing.input.stream_maps import StreamMaps
 from target_mailing.journal.journal import Journal
 from target_mailing.journal.list_locks import ListLocks, locks_folder
 from target_mailing.journal.rejects_file import check_folder
-from target_mailing.journal.stores import FileStore, Store
+from target_mailing.journal.stores import Store
 from target_mailing.lines import InputError
 from target_mailing.memory import open_memory
-from target_mailing.places import default_folder, journal_hash_key, journal_store, place_of, refuse_missing_journal
+from target_mailing.places import journal_hash_key, journal_store, refuse_missing_journal, rejects_folder
 from target_mailing.plan.foresight import Foresight
 from target_mailing.plan_report import PlanReport
 from target_mailing.registry import SETTINGS, chosen
 from target_mailing.router import Router
 from target_mailing.run import Run, Terminated
-from target_mailing.run_report import RunReport
+from target_mailing.run_report import RunReport, run_totals
 from target_mailing.settings import StreamSettings, check_entries
 
 __all__ = ["TargetMailing"]
@@ -121,10 +122,14 @@ class TargetMailing(MailingPlugin, Target):
             router = opened.enter_context(closing(self._router()))
             router.check(self.config)
             foresight = self._foresight(router)
-            journal, rejects = open_memory(self.config, *self._places(router), foresight=foresight)
+            store, folder = self._places(router)
+            journal, rejects = open_memory(self.config, store, folder, foresight=foresight)
             router.lists = locks = ListLocks(locks_folder(), journal, leaves_note=foresight is None)
             for one in (journal, rejects, locks):
                 opened.enter_context(closing(one))
+            about = {"destination": router.label, "version": self.plugin_version}
+            history = open_history(self.config, folder, about, is_plan=foresight is not None)
+            opened.push(history.end)
             self._run = run = Run(
                 config=self.config,
                 mapper=self.mapper if self._has_maps() else None,
@@ -137,7 +142,9 @@ class TargetMailing(MailingPlugin, Target):
                 jobs_in_flight=router.jobs_in_flight,
                 max_line_bytes=positive("max_line_bytes", value_of("max_line_bytes", self.config)),
                 foresight=foresight,
+                history=history,
             )
+            history.totals = lambda: run_totals(run, router)
             opened.callback(run.delivery.stop)
             if foresight is not None:
                 report = PlanReport(self.config, foresight, run.outcomes, router, run.delivery.queues.guard)
@@ -162,6 +169,7 @@ class TargetMailing(MailingPlugin, Target):
         removal_limit(value_of("max_removals", self.config))
         allowed_removals(value_of("allow_removals_once", self.config))
         journal_hash_key(self.config)
+        history_keep(self.config)
         positive("max_line_bytes", value_of("max_line_bytes", self.config))
 
     def _check_mode_is_read(self, *, is_read: bool) -> None:
@@ -199,11 +207,7 @@ class TargetMailing(MailingPlugin, Target):
     def _places(self, router: Router) -> tuple[Store, Path]:
         """The place of the journal, and the folder of the rejects files."""
         store = journal_store(self.config, router.label)
-        if folder := self.config.get("rejects_path"):
-            return store, place_of("rejects_path", folder)
-        if isinstance(store, FileStore):
-            return store, store.path.parent / "rejects"
-        return store, default_folder("rejects_path") / "rejects"
+        return store, rejects_folder(self.config, store)
 
     def _has_maps(self) -> bool:
         return bool(self.config.get("stream_maps") or self.config.get("flattening_enabled"))
@@ -261,6 +265,7 @@ class TargetMailing(MailingPlugin, Target):
             Journal(store, hash_key=journal_hash_key(self.config)).close()
             write(f"journal: {store.name} can be written")
         write(f"rejects: {check_folder(folder)}")
+        write(f"history: {check_history(self.config, folder)}")
         settings = StreamSettings.resolve(self.config, None)
         by_entry = {
             pattern: StreamSettings.resolve(self.config, pattern) for pattern in self.config.get("streams") or {}

@@ -70,6 +70,7 @@ class Batch(msgspec.Struct, eq=False):
         polled_at: when it was polled last (monotonic seconds).
         put_off_at: the position of the latest step that was put off; -1 for none.
         polls: how often the current step had no result.
+        looks: how often its job was looked at.
         failed_polls: polls of its job that failed in a row.
         missing: polls in a row at which the provider did not know its job.
         missing_since: when it did not know it for the first of these times (Unix seconds).
@@ -99,6 +100,7 @@ class Batch(msgspec.Struct, eq=False):
     polled_at: float = 0.0
     put_off_at: int = -1
     polls: int = 0
+    looks: int = 0
     failed_polls: int = 0
     lost: int = 0
     lost_at: float = 0.0
@@ -286,6 +288,11 @@ class Batch(msgspec.Struct, eq=False):
             return None
         job = self.evidence.get(step.started_by, {}).get("job")
         return None if job is None else str(job)
+
+    @property
+    def first_job(self) -> str | None:
+        """The ID of the first of its jobs that was submitted."""
+        return next((str(evidence["job"]) for evidence in self.evidence.values() if "job" in evidence), None)
 
     @property
     def jobs(self) -> str:

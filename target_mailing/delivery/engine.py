@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 
-from mailing_api.counted import counted
 from mailing_api.errors import MailingError, ProviderFault, RateLimited, UnreadableAnswer
 from target_mailing.delivery.batch import Batch, Verdict
 from target_mailing.delivery.batch_sizes import BatchSizes
@@ -21,6 +20,7 @@ from target_mailing.delivery.closing import CLOSING, Closing
 from target_mailing.delivery.doubts import Doubts
 from target_mailing.delivery.errors import DeliveryFailed
 from target_mailing.delivery.following import Following
+from target_mailing.delivery.job_records import JobRecords
 from target_mailing.delivery.late_jobs import LateJobs
 from target_mailing.delivery.outcomes import Outcomes
 from target_mailing.delivery.queue import DestinationQueue
@@ -72,6 +72,7 @@ class Delivery:
         self.in_jobs = self._slots.in_jobs
         self._following = Following(self._calls, self._slots, journal, take=self._continue, runs=self._wait)
         self._brake = Brake()
+        self._jobs = JobRecords(outcomes.history, log_level=self._calls.log_level)
         self.late_jobs = LateJobs(journal, self._calls)
         self.counts: Counter[str] = Counter()
         parts = (self._calls, self._slots, self._following)
@@ -215,13 +216,14 @@ class Delivery:
         def discarded() -> None:
             self.closing.ends(batch, (), possible)
             self._journal.discard(batch.number, uncertain=possible)
+            self._jobs.ended(batch, "discarded")
             self._ended(batch)
 
         self._calls.undo(batch, discarded)
 
     def _leave(self, batch: Batch, error: BaseException) -> None:
         """The run fails at this batch, which stays in the journal."""
-        logger.debug("Batch %d stays at step %r for the next run", batch.number, batch.step.name)
+        self._jobs.left(batch)
         self.fail(error if isinstance(error, Exception) else DeliveryFailed(type(error).__name__))
         if all(step.repeatable for step in batch.taken):  # nothing was submitted: the next run begins it again
             self._calls.undo(batch, lambda: self._slots.free(batch))
@@ -308,8 +310,7 @@ class Delivery:
             batch.queue.answered.note(size_of(batch.rows))
         if "job" in done.evidence:
             self._slots.accepted()
-            what = f"{counted(len(batch.rows), 'row')}, {batch.action}"
-            logger.info("Batch %d (%s) submitted: %s", batch.number, what, batch.jobs)
+            self._jobs.submitted(batch)
         batch.advance()
         self._begin_step(batch)
 
@@ -393,7 +394,7 @@ class Delivery:
             batch.queue.opt_outs.arrived(batch.action, ends.delivered, ends.effects)
             refused = {id(batch.rows[at]): refusal for at, refusal in finished.rejected.items()}
             batch.queue.free(ends.ended, ends.withheld, refused, time.monotonic())
-        logger.log(self._calls.log_level, "Batch %d %s", batch.number, ends.sentence(batch))
+        self._jobs.settled(batch, ends, is_divided=bool(undecided))
         self._ended(batch)
         for number, rows in zip(numbers, following, strict=True):
             self._launch(batch.part(number, rows))

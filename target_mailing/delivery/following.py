@@ -77,6 +77,7 @@ class Following:
 
     def polled(self, batch: Batch) -> None:
         """A poll was answered, or failed."""
+        batch.looks += 1
         self._schedule.polled(batch, time.monotonic() - batch.polled_at)
 
     def is_given_up(self, batch: Batch) -> bool:

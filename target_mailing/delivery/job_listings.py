@@ -76,6 +76,7 @@ class JobListings:
             if shown is None:
                 self._poll_alone(batch)
             else:
+                batch.looks += 1
                 self._runs(batch, shown)
         for batch in self._ended(queue, running):
             self._poll_alone(batch)

@@ -12,12 +12,16 @@ from target_mailing.contacts.effects import Effect
 from target_mailing.delivery.checkpoints import Ledger
 from target_mailing.delivery.stream_tallies import StreamTallies
 from target_mailing.delivery.tally import Tally
+from target_mailing.history.observer import History, SentBy
 from target_mailing.outcome import Outcome
 
 __all__ = ["End", "Outcomes", "OutcomesAt", "Replayed", "worst"]
 
 #: The lines of a row, its own last; its outcome; the code of the outcome, or a delivered row's effect.
 End = tuple[Sequence[int], Outcome, str | None]
+
+#: Outcome and code of a part of a line, and what it was sent by.
+_Ended = tuple[Outcome, str | None, SentBy | None]
 
 _RANK = {outcome: rank for rank, outcome in enumerate(Outcome)}
 _EFFECT_RANK: dict[str | None, int] = {effect: rank for rank, effect in enumerate(Effect)}
@@ -28,6 +32,10 @@ _OF_FORMER: Final = frozenset({Effect.REMOVED, Effect.LOOKED_UP})
 def worst(ends: Iterable[tuple[Outcome, str | None]]) -> tuple[Outcome, str | None]:
     """The outcome of a row of which several things were done."""
     return min(ends, key=lambda end: _rank(*end))
+
+
+def _rank_of(end: _Ended) -> tuple[int, int]:
+    return _rank(*end[:2])
 
 
 def _rank(outcome: Outcome, code: str | None) -> tuple[int, int]:
@@ -60,14 +68,20 @@ class Replayed:
 class Outcomes(Tally):
     """The outcomes of a run's rows."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        """Begin with none."""
+    def __init__(self, ledger: Ledger, history: History | None = None) -> None:
+        """Begin with none.
+
+        Args:
+            ledger: gets the lines that have an outcome.
+            history: gets their outcomes; None for no history.
+        """
         super().__init__()
         self._ledger = ledger
+        self.history = history or History()
         self._places: dict[str, OutcomesAt] = {}
         self.streams = StreamTallies(lambda: ledger.prefix)
         #: By line, how many of its parts are left, and how the others ended by destination.
-        self._parts: dict[int, tuple[int, dict[OutcomesAt, tuple[Outcome, str | None]]]] = {}
+        self._parts: dict[int, tuple[int, dict[OutcomesAt, _Ended]]] = {}
         self.replayed = Replayed()
         #: Rejected rows that were rejects before.
         self.rejected_again = 0
@@ -98,7 +112,7 @@ class Outcomes(Tally):
         left, ends = self._parts.get(line, (1, {}))
         self._parts[line] = (left + parts - 1, ends)
 
-    def settle_all(self, ends: Iterable[End], at: OutcomesAt) -> None:
+    def settle_all(self, ends: Iterable[End], at: OutcomesAt, by: SentBy | None) -> None:
         """Rows of a destination end; the lines before a row's own are superseded.
 
         Raises:
@@ -106,40 +120,40 @@ class Outcomes(Tally):
         """
         done: list[int] = []
         for (outcome, code), alike in groupby(ends, itemgetter(1, 2)):
-            done.extend(self._ended([lines for lines, _, _ in alike], outcome, code, at))
+            done.extend(self._ended([lines for lines, _, _ in alike], (outcome, code, by), at))
         self._ledger.settle(done)
 
-    def settle_alike(self, lines: Iterable[int], outcome: Outcome, code: str | None, at: OutcomesAt) -> None:
+    def settle_alike(self, lines: Iterable[int], end: _Ended, at: OutcomesAt) -> None:
         """Rows of one line each end alike; see `settle_all`."""
-        self._ledger.settle(self._ended([*zip(lines)], outcome, code, at))
+        self._ledger.settle(self._ended([*zip(lines)], end, at))
 
-    def _ended(self, rows: Sequence[Sequence[int]], outcome: Outcome, code: str | None, at: OutcomesAt) -> list[int]:
+    def _ended(self, rows: Sequence[Sequence[int]], end: _Ended, at: OutcomesAt) -> list[int]:
         """Count rows that end alike; returns their lines that have an outcome now."""
+        outcome, code, by = end
         if self._parts or (outcome is Outcome.REJECTED and self.replayed.rows):
-            return self._ended_one_by_one(rows, outcome, code, at)
+            return self._ended_one_by_one(rows, end, at)
         done, ended = [*chain.from_iterable(rows)], sum(map(bool, rows))
         for tally in (self, at):
             tally.count(ended, outcome, code)
             tally.count(len(done) - ended, Outcome.SUPERSEDED, None)
         own = done if len(done) == ended else [lines[-1] for lines in rows if lines]
-        self.streams.ended(own, outcome, code, at.destination)
-        if own is not done:
-            superseded = [*chain.from_iterable(lines[:-1] for lines in rows)]
-            self.streams.ended(superseded, Outcome.SUPERSEDED, None, at.destination)
+        superseded = [] if own is done else [*chain.from_iterable(lines[:-1] for lines in rows)]
+        for lines, how, why, sent in ((own, outcome, code, by), (superseded, Outcome.SUPERSEDED, None, None)):
+            if lines:
+                self.streams.ended(lines, how, why, at.destination)
+                self.history.ended(lines, how, why, at.destination, sent)
         return done
 
-    def _ended_one_by_one(
-        self, rows: Sequence[Sequence[int]], outcome: Outcome, code: str | None, at: OutcomesAt
-    ) -> list[int]:
+    def _ended_one_by_one(self, rows: Sequence[Sequence[int]], end: _Ended, at: OutcomesAt) -> list[int]:
         """The same for rows among which are parts, or rejects that were rejects before."""
         done: list[int] = []
         for lines in rows:
             if self._opt_outs and not self._opt_outs.isdisjoint(lines):
-                self._obey(lines, outcome, code)
+                self._obey(lines, *end[:2])
             for line in lines[:-1]:
-                self._end(line, (Outcome.SUPERSEDED, None), at, done)
+                self._end(line, (Outcome.SUPERSEDED, None, None), at, done)
             if lines:
-                self._end(lines[-1], (outcome, code), at, done)
+                self._end(lines[-1], end, at, done)
         return done
 
     def _obey(self, lines: Sequence[int], outcome: Outcome, code: str | None) -> None:
@@ -149,20 +163,22 @@ class Outcomes(Tally):
             self._opt_outs -= obeyed
             self.opt_outs_obeyed += len(obeyed)
 
-    def _end(self, line: int, end: tuple[Outcome, str | None], at: OutcomesAt, done: list[int]) -> None:
+    def _end(self, line: int, end: _Ended, at: OutcomesAt, done: list[int]) -> None:
         left, ends = self._parts.pop(line, (1, {}))
-        ends[at] = end if at not in ends else worst([ends[at], end])
+        ends[at] = end if at not in ends else min(ends[at], end, key=_rank_of)
         if left > 1:
             self._parts[line] = (left - 1, ends)
             return
         self._opt_outs.discard(line)
-        for tally, own in ends.items():
-            tally.count(1, *own)
-            self.streams.ended([line], *own, tally.destination)
-        outcome, code = worst(ends.values())
+        for tally, (outcome, code, _) in ends.items():
+            tally.count(1, outcome, code)
+            self.streams.ended([line], outcome, code, tally.destination)
+        place = min(ends, key=lambda one: _rank_of(ends[one]))
+        outcome, code, by = ends[place]
         self.count(1, outcome, code)
         if outcome is Outcome.REJECTED and self.replayed.rows and line in self.replayed:
             self.rejected_again += 1
+        self.history.ended([line], outcome, code, place.destination, by)
         done.append(line)
 
 
@@ -175,17 +191,21 @@ class OutcomesAt(Tally):
         self._run = run
         self.destination = destination
 
-    def settle_all(self, ends: Iterable[End]) -> None:
+    def settle_all(self, ends: Iterable[End], by: SentBy | None = None) -> None:
         """Rows end; the lines before a row's own are superseded.
+
+        Args:
+            ends: of rows.
+            by: what they were sent by; None where no call was needed.
 
         Raises:
             ValueError: a line has its outcome already.
         """
-        self._run.settle_all(ends, self)
+        self._run.settle_all(ends, self, by)
 
-    def settle_alike(self, lines: Iterable[int], outcome: Outcome, code: str | None) -> None:
+    def settle_alike(self, lines: Iterable[int], outcome: Outcome, code: str | None, by: SentBy | None = None) -> None:
         """Rows of one line each end alike; see `settle_all`."""
-        self._run.settle_alike(lines, outcome, code, self)
+        self._run.settle_alike(lines, (outcome, code, by), self)
 
     def former_left(self, contacts: int) -> None:
         """Former addresses were removed."""

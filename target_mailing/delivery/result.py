@@ -12,6 +12,7 @@ from target_mailing.contacts.effects import Effect, effect_of
 from target_mailing.delivery.batch import Batch
 from target_mailing.delivery.outcomes import Outcomes
 from target_mailing.destination import Finished
+from target_mailing.history.observer import SentBy
 from target_mailing.journal.journal import Journal, Reject
 from target_mailing.outcome import Outcome
 from target_mailing.row import Row, have_extras
@@ -84,17 +85,21 @@ class BatchResult(msgspec.Struct, frozen=True, kw_only=True):
             effect_of(batch.queue.destination.actions, batch.action),
             outcomes.at(batch.queue.destination.name),
         )
+        job = SentBy(batch.number, batch.first_job)
         ends: list[tuple[Sequence[Row], Outcome, str]] = [([row], end, code) for row, end, code in self.others]
         ends.extend((rows, Outcome.DELIVERED, effect) for effect, rows in self._by_effect(usual))
         for rows, outcome, code in ends:
+            by = SentBy(batch.number) if outcome is Outcome.WITHHELD else job
             if not have_extras(rows):
-                here.settle_alike([row.line for row in rows], outcome, code)
+                here.settle_alike([row.line for row in rows], outcome, code, by)
                 continue
-            here.settle_all([(row.lines, outcome, code) for row in rows if row.plan is None])
+            here.settle_all([(row.lines, outcome, code) for row in rows if row.plan is None], by)
             here.absent_ended(sum(row.is_absent for row in rows), outcome)
             for row in rows:
                 if row.plan is not None:
                     row.plan.ends.append((outcome, code))
+                    if row.plan.row is row and row.line:
+                        outcomes.history.sent(row.line, by)
         if batch.action == batch.queue.destination.actions.remove:
             here.former_left(sum(row.former_of is not None for row in self.delivered))
 

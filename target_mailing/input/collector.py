@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from operator import attrgetter, itemgetter
+from typing import Any
 
 from target_mailing.contacts.mapping import Values
 from target_mailing.delivery.outcomes import Outcomes
 from target_mailing.delivery.queue import DestinationQueue
+from target_mailing.history.observer import Keys
 from target_mailing.input.mirror import Mirror
+from target_mailing.input.source_keys import SourceKeys
 from target_mailing.input.stream import End, Stream, WithOptOut
 from target_mailing.journal.journal import Journal
 from target_mailing.lines import Lines
@@ -22,12 +25,21 @@ __all__ = ["Collector"]
 class Collector:
     """Collects a chunk's records, which become rows together, stream by stream; and ends of any records."""
 
-    def __init__(self, lines: Lines, journal: Journal, outcomes: Outcomes, mirror: Mirror | None = None) -> None:
+    def __init__(
+        self,
+        lines: Lines,
+        journal: Journal,
+        outcomes: Outcomes,
+        mirror: Mirror | None = None,
+        keys: SourceKeys | None = None,
+    ) -> None:
         """Collect what comes of these lines: rejects for `journal`, ends for `outcomes`, and rows for their queues.
 
-        Whom they name goes to the mirrors of the run, if it has any.
+        Whom they name goes to the mirrors of the run, if it has any; `keys` tells their keys to its history.
         """
         self._mirror = mirror
+        self._keys = keys
+        self._named: list[Keys] = []
         self._lines = lines
         self._journal = journal
         self._outcomes = outcomes
@@ -36,6 +48,11 @@ class Collector:
         self._rows: dict[DestinationQueue, list[Row]] = {}
         #: By destination.
         self._ends: dict[str, list[tuple[int, End]]] = {}
+
+    def name(self, number: int, stream: str, record: Mapping[str, Any]) -> None:
+        """The record in this line was not decoded with its message: take its key, as far as that can be read."""
+        if self._keys is not None:
+            self._named.append(self._keys.of_record(number, stream, record))
 
     def begin(self, streams: Iterable[Stream | None]) -> None:
         """A line may hold records of all of these streams, in their order."""
@@ -70,6 +87,8 @@ class Collector:
 
         Rejects come first, since the journal must have them before they are settled.
         """
+        if self._keys is not None:
+            self._keys.tell(self._lines, self._taken, self._named)
         for stream, (numbers, values) in self._taken.items():
             if numbers:
                 self._make_rows(stream, numbers, values)

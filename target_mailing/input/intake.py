@@ -33,6 +33,7 @@ from target_mailing.input.messages import (
 from target_mailing.input.mirror import Mirror
 from target_mailing.input.partial_maps import Part
 from target_mailing.input.schemas import MappedSchema, SchemaReader, StreamSchema, bookmarks
+from target_mailing.input.source_keys import SourceKeys
 from target_mailing.input.stream import Stream, WithOptOut
 from target_mailing.input.stream_maps import StreamMaps
 from target_mailing.journal.journal import Journal
@@ -86,7 +87,7 @@ class Intake:
             mapper: the SDK's stream maps and flattening, or None when there are none.
             journal: the local memory.
             ledger: gets the STATEs, and the lines that are no rows.
-            outcomes: gets the rows that end here.
+            outcomes: gets the rows that end here; its history gets the keys of all.
             delivery: gets the other rows.
             rejects: gets the streams' columns.
             router: finds the streams' destinations.
@@ -95,6 +96,7 @@ class Intake:
         self._mirror = mirror
         self._config = config
         self._maps = None if mapper is None else StreamMaps(mapper, config)
+        self._keys = SourceKeys(outcomes.history, config, journal.hashes, has_maps=mapper is not None)
         self._schemas = SchemaReader(config, self._maps, router.provider.channel)
         self._ledger = ledger
         self._outcomes = outcomes
@@ -146,7 +148,7 @@ class Intake:
             ConfigurationError: a stream does not fit the settings.
             MailingError: the provider could not be queried about the destination.
         """
-        collector = Collector(lines, self._journal, self._outcomes, self._mirror)
+        collector = Collector(lines, self._journal, self._outcomes, self._mirror, self._keys)
         number = lines.first
         try:
             for run in self._runs(lines):
@@ -246,6 +248,7 @@ class Intake:
             collector.take([number], stream, [values])
             return
         record = parse_record(line)
+        collector.name(number, name, record.columns if isinstance(record, DamagedRecord) else record)
         if isinstance(record, DamagedRecord):
             self._take_damaged(line, record, streams, collector)
             return
@@ -328,6 +331,7 @@ class Intake:
             compiled[version] = _Compiled(schema, streams)
         schema = compiled[version].schema
         self._rejects.declare(name, schema.columns, schema.keys)
+        self._keys.use(name, schema.keys)
         if self._maps is not None:
             self._maps.use(name, schema.maps)
         self._streams[name] = compiled[version].streams

@@ -167,6 +167,8 @@ class Stream:
         is_address = [*schema.keys] == [settings.mapping.get("email", "email")]
         is_address = is_address and queue.destination.fields.identify is None
         key_ids = hashes.key_ids(queue.destination.name, self._stream)
+        #: The columns of the key, and the place of their first value among a record's values.
+        self.keys, self.key_at = schema.keys, len(needed)
         self._key = RowKey(schema.keys, len(needed), key_ids, is_address=is_address)
         #: A mirror must know the addresses of contacts that will be absent, which the journal has by key.
         self._address_keys = key_ids if settings.is_mirror and (is_address or not schema.keys) else None

@@ -41,6 +41,10 @@ class Hashes:
         """Hashes the keys of a stream at a destination: 128 bits each."""
         return self._function("key", destination, stream, size=16)
 
+    def history_keys(self) -> Callable[[Sequence[bytes]], list[bytes]]:
+        """Hashes keys that are contact data, for the history, alike for all streams: 128 bits each."""
+        return self._function("history", size=16)
+
     def _fingerprints(self, action: str) -> Callable[[Sequence[bytes]], Sequence[int]]:
         """Hashes the contents that an action delivers: 64 bits each."""
         digests = self._function("content", action, size=8)

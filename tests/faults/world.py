@@ -20,6 +20,7 @@ from tests.faults.people import Record
 from tests.faults.process import HASTY, Target
 from tests.faults.routes import Route
 from tests.fork_server import FORKS, ForkServer
+from tests.history import check_history, files_of
 from tests.totals import totals
 
 __all__ = ["Ground", "Run", "World"]
@@ -179,6 +180,7 @@ class World:
         config = self.folder / "config.json"
         self._settings = self.settings | settings
         config.write_text(json.dumps(self._settings))
+        self._histories = files_of(self.folder)
         self._rows, self._files, self._rejected_before = rows, set(self.rejects.glob("*")), self._rejected()
         self.target = Target(
             config,
@@ -198,6 +200,8 @@ class World:
         run = Run(rows, code, [state["rows"] for state in target.states], target.log)
         self.told_files += run.log.count("could not be deleted")
         run.outcomes = totals(run.log)
+        if "Setting `history_path`" not in run.log:
+            check_history(self.folder, self._histories, run.outcomes)
         run.rejects_left = self._rejects_left
         run.rejects_before = sum(map(int, re.findall(r"(\d+) rejects? as before: ", run.log)))
         run.rejected = [key for file in sorted(set(self.rejects.glob("*")) - self._files) for key in _keys(file)]

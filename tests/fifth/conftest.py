@@ -17,6 +17,7 @@ from mailing_sandbox.server import Sandbox
 from tests.faults.process import Target
 from tests.fifth.emulator import ExampleMail
 from tests.fork_server import ForkServer
+from tests.history import check_history, files_of
 from tests.target.conftest import person, schema, state
 from tests.totals import ENVIRONMENT, totals
 
@@ -98,7 +99,7 @@ class World:
         path = self.folder / "config.json"
         settings = {name: value for name, value in (self.config | config).items() if value is not None}
         path.write_text(json.dumps(settings))
-        before = set(self.folder.glob("rejects/*"))
+        before, histories = set(self.folder.glob("rejects/*")), files_of(self.folder)
         around = ENVIRONMENT | {"TARGET_MAILING_LOGLEVEL": "DEBUG", "TAP_MAILING_LOGLEVEL": "DEBUG"}
         done = self.forks.run(
             module, f"--config={path}", *arguments, input=text, text=True, cwd=self.folder, env=os.environ | around
@@ -106,6 +107,7 @@ class World:
         printed = done.stderr if module == "tap_mailing" else done.stderr + done.stdout
         assert "canary" not in printed, [line for line in printed.splitlines() if "canary" in line][:3]
         assert "Traceback" not in done.stderr, done.stderr
+        check_history(self.folder, histories, {})
         rejects = [
             json.loads(line)
             for file in sorted(set(self.folder.glob("rejects/*")) - before)

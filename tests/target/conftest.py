@@ -15,6 +15,7 @@ import pytest
 
 from mailing_sandbox.server import Sandbox
 from target_mailing.target import TargetMailing
+from tests.history import check_history, files_of
 from tests.postgresql import postgresql
 
 LIST = "Spring readers"
@@ -137,6 +138,7 @@ class Mailjet:
         logger.addHandler(handler)
         logger.setLevel(logging.DEBUG)
         known = set(self.folder.glob("rejects/*"))
+        histories = files_of(self.folder)
         try:
             with contextlib.redirect_stdout(out):
                 TargetMailing(config=self.settings(**config)).listen(source)
@@ -148,6 +150,7 @@ class Mailjet:
         totals = handler.outcomes
         assert sum(totals.get("effects", {}).values()) == totals.get("delivered", 0), totals
         _check_streams(totals, handler.streams)
+        check_history(self.folder, histories, totals)
         rejects = [
             json.loads(line)
             for path in sorted(set(self.folder.glob("rejects/*")) - known)

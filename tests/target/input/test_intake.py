@@ -17,6 +17,7 @@ from target_mailing.contacts.row_address import require_valid
 from target_mailing.delivery.checkpoints import Ledger
 from target_mailing.delivery.stream_tallies import StreamTallies
 from target_mailing.destination import Destination
+from target_mailing.history.observer import History
 from target_mailing.input.intake import Intake
 from target_mailing.journal.hashes import Hashes
 from target_mailing.journal.journal import Journal
@@ -49,6 +50,7 @@ class Gathered:
     """What an intake hands on."""
 
     destination = Anywhere()
+    history = History()
 
     def __init__(self):
         self.rows = []

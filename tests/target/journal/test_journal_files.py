@@ -111,7 +111,7 @@ def test_folders_that_are_made_are_private_whatever_the_umask(tmp_path):
     assert [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("a", "a/b")] == [0o700, 0o700]
 
 
-def test_the_folder_of_rejects_is_private(mailjet):
+def test_the_folders_of_rejects_and_history_are_private(mailjet):
     before = os.umask(0)
     try:
         result = mailjet.deliver(
@@ -120,10 +120,11 @@ def test_the_folder_of_rejects_is_private(mailjet):
     finally:
         os.umask(before)
     assert result.states == [1]
-    folders = [mailjet.folder / "x", mailjet.folder / "x/y"]
-    assert [stat.S_IMODE(folder.stat().st_mode) for folder in folders] == [0o700, 0o700]
-    (file,) = folders[1].iterdir()
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    folders = [mailjet.folder / "x", mailjet.folder / "x/y", mailjet.folder / "x/history"]
+    assert [stat.S_IMODE(folder.stat().st_mode) for folder in folders] == [0o700, 0o700, 0o700]
+    for folder in folders[1:]:
+        (file,) = folder.iterdir()
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
 @pytest.mark.parametrize("lost", ["unlinked", "replaced", "moved", "log"])

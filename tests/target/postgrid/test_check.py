@@ -17,7 +17,7 @@ def test_a_list_that_would_be_made_is_named_and_properties_need_no_definition(po
     check(postgrid, list="Nope", create_list=True, properties=["tier"])
     told = capsys.readouterr().out.splitlines()
     assert told[0] == "check: passed, and nothing was written"
-    assert told[3:] == ["credentials: accepted by PostGrid", "destination: PostGrid, list 'Nope' would be created"]
+    assert told[4:] == ["credentials: accepted by PostGrid", "destination: PostGrid, list 'Nope' would be created"]
     check(postgrid, create_list=True)
     assert (
         f"destination: PostGrid, list {LIST!r} (postgrid:default:list:{postgrid.number})\n" in capsys.readouterr().out

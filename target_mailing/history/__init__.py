@@ -1,0 +1,1 @@
+"""The outcome of every row, in a file for each run."""

@@ -1,0 +1,144 @@
+"""The history of a run: every row, every job, and the run itself, in one file."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+from target_mailing.history.file import HistoryFile
+from target_mailing.history.observer import History, Job, Keys, SentBy
+from target_mailing.history.open_lines import OpenLines
+from target_mailing.history.records import RUNS, job_record, moment, outcome_records, record, schemas
+from target_mailing.outcome import Outcome
+
+__all__ = ["RunHistory", "new_run_id"]
+
+logger = logging.getLogger("target-mailing.history")
+
+#: Records that are written together, at most, so that they take little memory.
+_TOGETHER: Final = 4096
+
+
+def new_run_id(now: float) -> str:
+    """A name for a run that no other run has; names are in the order of their times (Unix seconds)."""
+    return f"{moment(now).translate(_UNPUNCTUATED)}-{os.urandom(4).hex()}"
+
+
+_UNPUNCTUATED: Final = str.maketrans("", "", "-:")
+
+
+class RunHistory(History):
+    """Writes the history of a run; for the thread that owns the delivery.
+
+    An error of the disk ends the history with a warning, and nothing else: rows are still delivered.
+    """
+
+    is_kept = True
+
+    def __init__(self, folder: Path, about: Mapping[str, Any]) -> None:
+        """Begin the file.
+
+        Args:
+            folder: of history files.
+            about: columns of the run that are known before it begins.
+        """
+        super().__init__()
+        now = time.time()
+        self._run_id = new_run_id(now)
+        self._about = {**about, "run_id": self._run_id, "started": moment(now)}
+        self._open_lines = OpenLines(folder)
+        #: By line, what rows were sent by that end only with other rows of their keys.
+        self._sent: dict[int, SentBy] = {}
+        self._folder = folder
+        self._file: HistoryFile | None = None
+        self._guarded(self._begin)
+
+    def _begin(self) -> None:
+        self._file = HistoryFile(self._folder, self._run_id)
+        self._file.append(schemas() + record(RUNS, self._about))
+
+    def take(self, first: int, lines: int, keys: Iterable[Keys]) -> None:
+        """See `History`."""
+        if self._file is None:
+            return
+        parts = [b""] * lines
+        for numbers, encoded in keys:
+            for number, part in zip(numbers, encoded, strict=True):
+                parts[number - first] = part
+        self._guarded(lambda: self._open_lines.add(first, parts))
+
+    def sent(self, line: int, by: SentBy) -> None:
+        """See `History`."""
+        if self._file is not None:
+            self._sent[line] = by
+
+    def ended(
+        self, lines: Sequence[int], outcome: Outcome, code: str | None, destination: str, by: SentBy | None
+    ) -> None:
+        """See `History`."""
+        if self._file is None or not lines:
+            return
+        ordered = sorted(lines)
+        if self._sent and by is None:
+            for line in self._sent.keys() & {*ordered}:
+                self._write([line], outcome, code, destination, self._sent.pop(line))
+                ordered.remove(line)
+        for at in range(0, len(ordered), _TOGETHER):
+            self._write(ordered[at : at + _TOGETHER], outcome, code, destination, by)
+
+    def job(self, job: Job) -> None:
+        """See `History`."""
+        self._guarded(lambda: self._append(job_record(self._run_id, job)))
+
+    def end(self, failure: type[BaseException] | None, error: BaseException | None, *_: object) -> None:
+        """The run has ended, with this error if it failed; as the exit of a context."""
+        code = 0 if failure is None else 1
+        if isinstance(error, SystemExit) and isinstance(error.code, int):
+            code = error.code
+        totals = self.totals()
+        effects = {f"{effect}_rows": rows for effect, rows in totals.get("effects", {}).items()}
+        ended = {**self._about, "ended": moment(time.time()), "exit": code, **totals, **effects}
+        self._guarded(lambda: self._append(record(RUNS, ended)))
+        self._guarded(lambda: self._finish(is_hurried=code > 128))
+        with suppress(OSError):
+            self._open_lines.close()
+
+    def _write(
+        self, lines: Sequence[int], outcome: Outcome, code: str | None, destination: str, by: SentBy | None
+    ) -> None:
+        alike: dict[str, Any] = {"destination": destination, "outcome": outcome, "code": code, "by": by}
+
+        def write() -> None:
+            parts = self._open_lines.take(lines)
+            self._append(outcome_records(self._run_id, lines, parts, at=time.time(), **alike))
+
+        self._guarded(write)
+
+    def _append(self, lines: bytes) -> None:
+        if self._file is not None:
+            self._file.append(lines)
+
+    def _finish(self, *, is_hurried: bool) -> None:
+        file, self._file = self._file, None
+        if file is not None:
+            file.finish(is_hurried=is_hurried)
+
+    def _guarded(self, call: Callable[[], None]) -> None:
+        """Do something with files; if that fails, the history has ended."""
+        try:
+            call()
+        except OSError as exc:
+            logger.warning(
+                "Setting `history_path`: %s cannot be written (%s), so this run's history is not complete. Rows are "
+                "still delivered. Fix the cause, choose another place, or set `off`",
+                self._folder,
+                exc.strerror or type(exc).__name__,
+            )
+            with suppress(OSError):
+                self._finish(is_hurried=True)
+            self._open_lines.close()
