@@ -38,3 +38,16 @@ def test_p8_rows_come_back_in_their_order_and_few_at_a_time(lines, absent, toget
             assert 0 < len(part) <= 2 * together
             taken += [one.id for one in part]
         assert taken == [*range(len(lines) + absent)]
+
+
+@given(lines=st.lists(st.integers(1, 1000), max_size=30, unique=True), together=st.integers(1, 8))
+def test_p9_rows_that_came_late_because_they_waited_are_given_back_at_their_place(lines, together):
+    with closing(Spool(None)) as spool, pytest.MonkeyPatch.context() as patched:
+        patched.setattr(held_rows, "_TOGETHER", together)
+        rows = HeldRows(spool)
+        for line in lines:
+            rows.add(row(line, line))
+        taken = []
+        while rows:
+            taken += [one.line for one in rows.take()]
+        assert taken == sorted(lines)

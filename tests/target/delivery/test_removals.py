@@ -181,6 +181,12 @@ FEW_ROWS = {
         OLD_FIRST, "keep", [(1, "d")],
         [("addnoforce", 4, "a"), ("unsub", 1, "d"), ("remove", 4, "c"), ("addnoforce", 1, "a"), ("remove", 1, "")],
     ),
+    "a key does not leave its address early, while it waits for the new one": (
+        OLD_FIRST, "remove", [(1, "b")], [("addnoforce", 2, "a"), ("addnoforce", 1, "a")],
+    ),
+    "an address is left to two keys, and a third one comes to it": (
+        OLD_FIRST, "remove", [(1, "b"), (2, "a"), (3, "a")], [("addnoforce", 2, "c"), ("addnoforce", 1, "a")],
+    ),
     "two keys that leave their contact": (
         NEW_FIRST, "remove", [(4, "a"), (2, "d"), (1, "a")], [("addnoforce", 1, "b"), ("addnoforce", 4, "d")],
     ),
