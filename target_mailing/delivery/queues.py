@@ -52,9 +52,7 @@ class Queues:
         """Whether no row is here or under way, but for those that wait for the guard."""
         return all(queue.is_empty() for queue in self._turns)
 
-    def turn(
-        self, now: float, *, ending: bool, replaced: Callable[[], Mapping[DestinationQueue, float]] = dict
-    ) -> None:
+    def turn(self, now: float, *, ending: bool, replaced: Callable[[], Mapping[DestinationQueue, float]]) -> None:
         """Leave what was decided on disk, and make batches due, as in `DestinationQueue.close_batches`.
 
         When no more rows will come, and only removals and the rows behind them are left, judge these, and the earlier
