@@ -22,6 +22,7 @@ from singer_sdk.singerlib.catalog import Catalog
 from mailing_api.counted import counted
 from mailing_api.errors import ConfigurationError, MailingError
 from mailing_api.http.retry import RetryPolicy
+from mailing_api.http.traffic import Traffic
 from mailing_api.process.command import PluginCommand
 from mailing_api.process.configuration import given_settings
 from mailing_api.process.map_failures import check_aliases, maps_without_stream
@@ -32,9 +33,11 @@ from tap_mailing.held_lines import HeldLines
 from tap_mailing.input.catalog import read_catalog
 from tap_mailing.input.files import checked
 from tap_mailing.input.state import read_state
+from tap_mailing.progress import Progress
 from tap_mailing.provider import Provider
 from tap_mailing.records.writer import PageWriter
 from tap_mailing.registry import PROVIDERS, Streams, chosen
+from tap_mailing.run_report import ReadStream, report
 from tap_mailing.settings import TAP_SETTINGS, Options
 from tap_mailing.streams.base import MailingStream
 from tap_mailing.streams.connection import Client, Connection
@@ -98,6 +101,8 @@ class TapMailing(MailingPlugin, Tap):
             options: the SDK's options, such as config, catalog and state.
         """
         self._transport = transport
+        #: By provider, its title and the calls of a run.
+        self._traffic: dict[str, tuple[str, Traffic]] = {}
         self._retry = retry
         options["config"] = given_settings(options.get("config"))
         known = Streams()
@@ -152,7 +157,7 @@ class TapMailing(MailingPlugin, Tap):
         selected = [stream for stream in self.streams.values() if stream.selected]
         self._check_providers()
         self._check_catalog(selected)
-        with self._connected(selected), self._detecting_changes(selected):
+        with self._connected(selected), self._detecting_changes(selected), self._reported(selected):
             super().sync_all()
         if failures := _failures(selected):
             were = "was" if len(failures) == 1 else "were"
@@ -236,6 +241,7 @@ class TapMailing(MailingPlugin, Tap):
             connections=options.concurrency,
             allow_http=options.allow_http,
             transport=self._transport,
+            traffic=self._traffic.setdefault(provider.name, (provider.title, Traffic()))[1],
         )
 
     @contextmanager
@@ -254,6 +260,20 @@ class TapMailing(MailingPlugin, Tap):
         finally:
             for connection in connections:
                 connection.close()
+
+    @contextmanager
+    def _reported(self, selected: Iterable[Stream]) -> Iterator[None]:
+        """Tell how far the streams are, and report the run at its end, however it ends."""
+        streams = [stream for stream in selected if isinstance(stream, MailingStream)]
+        progress = Progress({stream.name: stream.count for stream in streams})
+        for stream in streams:
+            stream.turn = progress.turn
+        try:
+            yield
+        finally:
+            read = [ReadStream(one.name, one.count, one.count.is_over and not one.failure) for one in streams]
+            if read:
+                report(read, self._traffic, progress.seconds)
 
     @contextmanager
     def _detecting_changes(self, selected: Iterable[Stream]) -> Iterator[None]:

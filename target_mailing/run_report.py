@@ -12,7 +12,7 @@ from singer_sdk.metrics import Metric, Status, Tag
 
 from mailing_api.counted import counted, lasting
 from mailing_api.process.run_metrics import log_count, log_time, log_traffic
-from mailing_api.process.table import Section, show, table
+from mailing_api.process.table import Section, show, table, traffic_fields, traffic_rows
 from target_mailing.delivery.summary import effect_in_words, totals, totals_sentence
 from target_mailing.delivery.tally import Tally
 from target_mailing.journal.rejects_file import Rejects
@@ -138,16 +138,7 @@ class RunReport:
             if times.median is not None and times.longest is not None:
                 rows += [("median time", lasting(times.median)), ("longest time", lasting(times.longest))]
             yield Section(f"Jobs at {self._lists(destination) or destination}", rows)
-        calls = self._router.traffic.totals
-        rows = [("calls", f"{calls.calls:,}")] if calls.calls else []
-        rows += [
-            (words, f"{count:,}")
-            for words, count in (("of these retries", calls.retries), ("refused as too many (429)", calls.throttled))
-            if count
-        ]
-        if calls.waited >= 0.05:
-            rows.append(("waited for turns and retries", lasting(calls.waited)))
-        yield Section(f"Calls to {self._router.provider.title}", rows)
+        yield Section(f"Calls to {self._router.provider.title}", traffic_rows(self._router.traffic.totals))
 
     def _lists(self, destination: str) -> str:
         """What people know a destination by."""
@@ -155,7 +146,6 @@ class RunReport:
 
     def _fields(self, seconds: float) -> dict[str, Any]:
         """The table for programs."""
-        calls = self._router.traffic.totals
         jobs = self._run.delivery.queues.job_times().items()
         return {
             "streams": [
@@ -174,12 +164,7 @@ class RunReport:
                 destination: {"ended": times.jobs, "median_seconds": times.median, "longest_seconds": times.longest}
                 for destination, times in jobs
             },
-            "calls": {
-                "calls": calls.calls,
-                "retries": calls.retries,
-                "throttled": calls.throttled,
-                "seconds_waited": round(calls.waited, 3),
-            },
+            "calls": traffic_fields(self._router.traffic.totals),
             "seconds": round(seconds, 3),
         }
 

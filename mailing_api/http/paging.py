@@ -78,6 +78,11 @@ class OffsetWalk(Generic[T]):
         self._ordered = ordered
         self._max_rereads = max_rereads
 
+    @property
+    def size(self) -> int | None:
+        """The number of rows as the provider said last; None if it did not say."""
+        return self._size()
+
     def __iter__(self) -> Iterator[Sequence[T]]:
         """Yield the new rows page by page.
 
@@ -233,6 +238,11 @@ class UnsortedWalk(Generic[T]):
         self._ahead = ahead
         self._size = size
         self._max_rereads = max_rereads
+
+    @property
+    def size(self) -> int | None:
+        """The number of rows as the provider said last; None if it did not say."""
+        return self._size()
 
     def __iter__(self) -> Iterator[Sequence[T]]:
         """Yield the rows page by page.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, Final, Unpack
 
@@ -129,7 +129,7 @@ class MailjetClient:
         ordered: bool = True,
         limit: int = PAGE_SIZE,
         read: Callable[[httpx.Response], tuple[list[Row], int | None]] = counted_rows,
-    ) -> Iterable[Sequence[Row]]:
+    ) -> OffsetWalk[Row] | UnsortedWalk[Row]:
         """Return all rows of a collection, page by page, by default in order of ID.
 
         Args:

@@ -173,11 +173,13 @@ class MpdxClient:
         query = _query(filters or {}, include, fields or {})
         must = {name: value for name, value in (filters or {}).items() if name in applied}
         most = _PAGE_SIZE if include else _PLAIN_PAGE_SIZE
+        total: int | None = None
 
         def fetch(offset: int, limit: int) -> list[Row]:
-            nonlocal most
+            nonlocal most, total
             number, length = covering(offset, min(limit, most))
             listed = self._page(path, {**query, "page": number, "per_page": length}, must)
+            total = listed.total
             if offset == 0 and 0 < len(listed.rows) < min(length, listed.total):
                 most = len(listed.rows)  # pages are shorter than requested
             rows = listed.rows[offset - (number - 1) * length :]
@@ -185,7 +187,8 @@ class MpdxClient:
                 raise UnreadableAnswer(f"MPDX {path}: pages are too short to prove that no row is missing.")
             return rows
 
-        return OffsetWalk(fetch, _keys, what=f"MPDX {path}", limit=most, ahead=1, ordered=False)
+        options: Any = {"what": f"MPDX {path}", "limit": most, "ahead": 1, "ordered": False}
+        return OffsetWalk(fetch, _keys, size=lambda: total, **options)
 
     def sample(
         self,

@@ -365,6 +365,11 @@ class Listing:
         options: Any = {"what": what, "limit": PAGE_SIZE, "ahead": ahead, "size": lambda: self._total}
         self._walk = UnsortedWalk(self._fetch, _key, _version, **options)
 
+    @property
+    def size(self) -> int | None:
+        """The number of rows as PostGrid said last; None if it did not say."""
+        return self._total
+
     def __iter__(self) -> Iterator[Sequence[Row]]:
         """Yield the rows.
 

@@ -5,11 +5,17 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
+from mailing_api.counted import lasting
+from mailing_api.http.traffic import TrafficTotals
 from mailing_api.process.log_filter import safe_line
 
-__all__ = ["Section", "show", "table"]
+__all__ = ["Section", "show", "table", "traffic_fields", "traffic_rows"]
+
+
+#: Seconds: what was waited less is not shown.
+_LEAST_WAIT: Final = 0.05
 
 
 class Section(NamedTuple):
@@ -33,6 +39,27 @@ def table(sections: Iterable[Section]) -> Iterator[str]:
     for section in filled:
         yield f"{section.title}:"
         yield from (f"  {words:<{width}}  {value:>{digits}}" for words, value in section.rows)
+
+
+def traffic_rows(totals: TrafficTotals) -> list[tuple[str, str]]:
+    """The rows about calls: only what happened."""
+    rows = [
+        ("calls", totals.calls),
+        ("of these retries", totals.retries),
+        ("refused as too many (429)", totals.throttled),
+    ]
+    waited = [("waited for turns and retries", lasting(totals.waited))] if totals.waited >= _LEAST_WAIT else []
+    return [*((words, f"{count:,}") for words, count in rows if count), *waited]
+
+
+def traffic_fields(totals: TrafficTotals) -> dict[str, float]:
+    """The same for programs, whether or not it happened."""
+    return {
+        "calls": totals.calls,
+        "retries": totals.retries,
+        "throttled": totals.throttled,
+        "seconds_waited": round(totals.waited, 3),
+    }
 
 
 def show(lines: Iterable[str], logger: logging.Logger) -> None:

@@ -88,7 +88,7 @@ class Contacts(MailjetStream):
 
     def read(self, _since: str | None) -> Iterator[Sequence[Row]]:
         """All contacts; if `properties` is selected, a second, concurrent walk reads their values."""
-        pages = self._with_properties() if self.wants("properties") else self.walk(self.filters())
+        pages = self._with_properties() if self.wants("properties") else super().read(_since)
         for page in pages:
             is_gone = [] if self._include_anonymized else _are_anonymized(page)
             yield list(compress(page, map(not_, is_gone))) if any(is_gone) else page
@@ -99,7 +99,7 @@ class Contacts(MailjetStream):
 
     def _with_properties(self) -> Iterator[Sequence[Row]]:
         properties = PropertyValues(chain.from_iterable(self.walk({}, resource="contactmetadata")))
-        contacts = self.walk(self.filters(), share=2)
+        self.count.listing = contacts = self.walk(self.filters(), share=2)
         data = self.walk(self.filters(), resource="contactdata", share=2, read=valued_rows)
         for page, data_rows in matched(contacts, data, ids):
             having = [row["Data"] if row is not None else {} for row in data_rows]

@@ -90,7 +90,8 @@ class ImportJobs(MailjetStream):
     def read(self, since: str | None) -> Iterator[Sequence[Row]]:
         """Jobs requested, started or ended since then, and jobs without dates that were open before."""
         if since is None:
-            pages: Iterator[Sequence[Row]] = iter(self.walk({}))
+            self.count.listing = walk = self.walk({})
+            pages: Iterator[Sequence[Row]] = iter(walk)
         else:
             names = ("MinRequestAt", "MinJobStart", "MinJobEnd")
             walks = [self.walk({name: f"{since[:19]}Z"}, share=len(names)) for name in names]

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, ClassVar
 
+from mailing_api.http.paging import OffsetWalk, UnsortedWalk
 from mailing_api.mailjet.client import MailjetClient
 from tap_mailing.records.columns import Row
 from tap_mailing.streams.base import MailingStream
@@ -35,7 +36,8 @@ class MailjetStream(MailingStream[MailjetClient]):
 
     def read(self, _since: str | None) -> Iterable[Sequence[Row]]:
         """All rows, in order of ID."""
-        return self.walk(self.filters())
+        self.count.listing = walk = self.walk(self.filters())
+        return walk
 
     def sample(self, count: int) -> Sequence[Row]:
         """The first rows."""
@@ -47,7 +49,7 @@ class MailjetStream(MailingStream[MailjetClient]):
 
     def walk(
         self, filters: Mapping[str, Any], *, resource: str | None = None, share: int = 1, **options: Any
-    ) -> Iterable[Sequence[dict[str, Any]]]:
+    ) -> OffsetWalk[Row] | UnsortedWalk[Row]:
         """A walk in order of ID; `share` is the number of concurrent walks, `options` those of the client."""
         ahead = max(1, self.concurrency // share)
         return self.client.rows(resource or self.resource, params=filters, ahead=ahead, **options)

@@ -199,7 +199,7 @@ class ListSignups(MailjetStream):
     def read(self, since: str | None) -> Iterable[Sequence[Row]]:
         """Sign-ups and confirmations since then, by two walks: Mailjet has a filter for each."""
         if since is None:
-            return self.walk({})
+            return super().read(since)
         moment = values.to_epoch(since)
         return union([self.walk({name: moment}, share=2) for name in ("MinSignupAt", "MinConfirmAt")], by_id)
 

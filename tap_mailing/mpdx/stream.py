@@ -46,13 +46,14 @@ class MpdxStream(MailingStream[MpdxClient]):
         filters = self.client.scope() | self.filters()
         if since is not None:
             filters[self.since_filter] = date_range(since)
-        return self.client.rows(
+        self.count.listing = listing = self.client.rows(
             self.path,
             filters=filters,
             applied=[name for name in filters if name in (*self.required(), "updated_at")],
             include=self._include(),
             fields=self._fields(),
         )
+        return listing
 
     def sample(self, count: int) -> Sequence[Row]:
         """The first rows."""

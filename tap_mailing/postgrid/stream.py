@@ -30,7 +30,8 @@ class PostgridStream(MailingStream[PostgridClient]):
 
     def read(self, _since: str | None) -> Iterator[Sequence[Row]]:
         """All rows."""
-        for page in self.client.rows(self.resource, ahead=self.concurrency):
+        self.count.listing = listing = self.client.rows(self.resource, ahead=self.concurrency)
+        for page in listing:
             yield self.shaped(page)
 
     def sample(self, count: int) -> Sequence[Row]:
@@ -60,7 +61,7 @@ class ChangesStream(PostgridStream):
 
     def read(self, since: str | None) -> Iterator[Sequence[Row]]:
         """The rows that changed since then, and the rows that PostGrid is still changing."""
-        self._listing = self.client.rows(self.resource, ahead=self.concurrency)
+        self.count.listing = self._listing = self.client.rows(self.resource, ahead=self.concurrency)
         for page in self._listing:
             if self._live is None and page:
                 self._live = page[0].get("live")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import abc
 import traceback
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -25,12 +25,14 @@ from mailing_api.errors import ConfigurationError, MailingError
 from mailing_api.kinds import KINDS, column_schemas
 from mailing_api.process.map_failures import map_failure
 from tap_mailing.change_detection.changes import DELETED_AT, Changes, Snapshots
+from tap_mailing.progress import RowCounter, StreamCount
 from tap_mailing.records.columns import Column, Row, constant, reading
 from tap_mailing.records.end_of_stream import EndOfStream
 from tap_mailing.records.records import MAPPING_SETTINGS, PageRecords, Records, SingleRecords, now
 from tap_mailing.records.writer import PageWriter
 from tap_mailing.streams.catalog_entry import complete, include
 from tap_mailing.streams.connection import Client, Connection, Refusal
+from tap_mailing.streams.failures import failure_message
 
 __all__ = ["MailingStream"]
 
@@ -92,6 +94,9 @@ class MailingStream(Stream, abc.ABC, Generic[C]):
         self.connection = connection
         self._known = self.ignored.union(*(column.fields for column in all_columns))
         self.failure: str | None = None
+        self.count = StreamCount()
+        #: Told after every page of a run, with the stream's name.
+        self.turn: Callable[[str], None] | None = None
         #: Set for a run that writes only changed rows.
         self.snapshots: Snapshots | None = None
 
@@ -212,7 +217,7 @@ class MailingStream(Stream, abc.ABC, Generic[C]):
         # its end alone, and fail without stopping the other streams.
         del context, write_messages
         try:
-            with self.get_record_counter() as counter, self.get_sync_timer():
+            with RowCounter(self.name, self.count, self.turn) as counter, self.get_sync_timer():
                 whole = self._sync_pages(counter)
         except Exception as exc:  # noqa: BLE001 - the tap reads the other streams, then fails
             self._fail(exc)
@@ -388,12 +393,6 @@ class MailingStream(Stream, abc.ABC, Generic[C]):
         if isinstance(exc, Refusal) and not self.connection.refused(exc):
             self.logger.info("%s was not read, for the reason logged above.", self.name)
             return
-        if isinstance(exc, MailingError):
-            message = str(exc)
-        elif isinstance(exc, RecursionError):
-            message = "the provider's response is nested too deeply."
-        else:
-            message = f"{type(exc).__name__}. This is a bug in the tap: please report it with a log at level DEBUG."
-        self.logger.error("%s was not read completely: %s", self.name, message)
+        self.logger.error("%s was not read completely: %s", self.name, failure_message(exc))
         # The stack alone: the exception's message may quote a row.
         self.logger.debug("%s", "".join(traceback.format_tb(exc.__traceback__)))
