@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 import msgspec
 
 from mailing_api.addresses import fold_address
-from mailing_api.errors import ConfigurationError, MailingError
+from mailing_api.errors import (
+    AuthenticationError,
+    ConfigurationError,
+    MailingError,
+    ProviderFault,
+    UntrustedCertificate,
+)
 from target_mailing.destination import Destination
 from target_mailing.explain.answer import Fact, at_place, of_contact, of_keys, of_rejects
 from target_mailing.explain.asked import Asked, ask, encoded_key
@@ -24,6 +30,9 @@ from target_mailing.router import Router
 from target_mailing.settings import StreamSettings, check_entries
 
 __all__ = ["explain"]
+
+#: Errors of the whole account, whichever destination is looked for.
+_OF_ACCOUNT: Final = (AuthenticationError, ProviderFault, UntrustedCertificate)
 
 
 class _Place(msgspec.Struct):
@@ -129,6 +138,8 @@ class _Explanation:
                 destination, title = self._router.look(settings)
             except MailingError as error:
                 self._note(error)
+                if isinstance(error, _OF_ACCOUNT):
+                    break  # it is the same for the others
             else:
                 self._places.setdefault(destination.name, _Place(destination.name, title, destination))
         known = {} if self._reader is None else self._from_journal(lambda reader: reader.streams(), {})

@@ -16,7 +16,7 @@ from target_mailing.journal.copied import CopiedStore
 from target_mailing.journal.hashes import Hashes
 from target_mailing.journal.known import Known
 from target_mailing.journal.meta import JournalMeta
-from target_mailing.journal.rejects import JournalRejects, Reject
+from target_mailing.journal.rejects import Reject
 from target_mailing.journal.replaced import Replaced
 from target_mailing.journal.stores import FileStore, JournalInUseError, PostgresStore, Store
 from target_mailing.journal.streams import UNKNOWN
@@ -27,8 +27,6 @@ __all__ = ["Job", "KnownContact", "KnownKey", "Person", "PersonReader"]
 #: Attempts to copy a journal that a run changes meanwhile, and seconds between two of them.
 _TRIES: Final = 20
 _PAUSE: Final = 0.1
-#: Rejects that are read together.
-_REJECTS: Final = 1000
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -176,7 +174,9 @@ class PersonReader:
     def rejects(self) -> Iterator[Reject]:
         """Those that are in no file yet."""
         with self._reading():
-            yield from (reject for _, reject in JournalRejects(self._connection).pending(_REJECTS))
+            columns = [tables.rejects.c[name] for name in Reject.__struct_fields__]
+            for values in self._connection.execute(sa.select(*columns).order_by(tables.rejects.c.id)):
+                yield Reject(*values)
 
     def at(self, destination: str, address: str | None, keys: Collection[bytes]) -> Person:
         """What is known of a person at a destination.

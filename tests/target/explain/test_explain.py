@@ -6,6 +6,7 @@ import re
 import sqlite3
 from contextlib import closing
 
+import psycopg
 import pytest
 
 from mailing_api.errors import AuthenticationError, ConfigurationError, MailingError
@@ -229,6 +230,14 @@ def test_p9_a_wrong_key_of_the_provider_leaves_the_journals_part(mailjet):
     assert "provider today could not be asked, see above" in said
 
 
+def test_p9_a_wrong_key_is_asked_with_once_whatever_the_number_of_streams(mailjet):
+    deliver(mailjet, person(1))
+    mailjet.sandbox.counters.reset()
+    streams = {name: {"list": LIST} for name in "abcdef"}
+    explained(mailjet, "1", mailjet_secret_key="wrong", streams=streams)
+    assert mailjet.sandbox.counters.total_calls <= 1
+
+
 @pytest.mark.slow
 def test_p9_a_dead_server_leaves_the_journals_part(mailjet):
     deliver(mailjet, person(1))
@@ -332,6 +341,8 @@ def test_a_journal_of_before_tells_what_it_has(mailjet):
 
 
 def test_a_journal_in_postgresql_answers_like_a_file(mailjet, postgresql_url):
+    mailjet.sandbox.mailjet.add_list("Explained")  # whose journal no other test has
+    mailjet.config["list"] = "Explained"
     deliver(mailjet, *people(range(3)), journal=postgresql_url)
     mailjet.deliver([schema(), person(1, email="new@example.com"), state(1)], journal=postgresql_url)
     reads = f"{postgresql_url}{'&' if '?' in postgresql_url else '?'}options=-c%20default_transaction_read_only%3Don"
@@ -340,6 +351,20 @@ def test_a_journal_in_postgresql_answers_like_a_file(mailjet, postgresql_url):
     assert KNOWN[0] in said
     assert re.search(r"job \d+, route json", said)
     assert "because its key has another address" in answer(mailjet, "person1@example.com", journal=reads)
+
+
+def test_a_journal_of_before_in_postgresql_is_read_by_explanations_and_plans(mailjet, postgresql_url):
+    mailjet.sandbox.mailjet.add_list("Of before")  # whose journal no other test has
+    mailjet.config["list"] = "Of before"
+    deliver(mailjet, person(1), journal=postgresql_url)
+    with closing(psycopg.connect(postgresql_url)) as database:
+        query = "SELECT schemaname, tablename FROM pg_tables WHERE schemaname LIKE '%of_before%'"
+        names = {table: schema for schema, table in database.execute(query).fetchall()}
+        database.execute(f'ALTER TABLE "{names["batches"]}".batches DROP COLUMN settled_at')
+        database.execute(f'ALTER TABLE "{names["streams"]}".streams DROP COLUMN name, DROP COLUMN place')
+        database.commit()
+    assert "last action not kept" in answer(mailjet, "person1@example.com", journal=postgresql_url)
+    assert deliver(mailjet, person(1), journal=postgresql_url, mode="plan").counts() == {"unchanged": 1}
 
 
 # Every destination
