@@ -206,7 +206,7 @@ class _Explanation:
         if place.is_by_address and self._asked.email is not None:
             return self._asked.email
         at = [*place.person.contacts].index(number) + 1
-        return f"Contact {at} of {len(place.person.contacts)}"
+        return f"Contact {at} of {len(place.person.contacts)}" if len(place.person.contacts) > 1 else "Contact"
 
     def _of_place(self, place: _Place) -> Iterator[Fact]:
         """What is said before the contacts."""

@@ -35,7 +35,7 @@ class Job(msgspec.Struct, frozen=True):
     Attributes:
         action: of all of its rows.
         route: of the batch.
-        job: the provider's ID; None where there is no job, or none yet.
+        job: the provider's IDs, the first job's first; None where there is no job, or none yet.
         began_at: when the batch was made (Unix seconds).
         has_ended: its rows have their outcomes.
     """
@@ -279,5 +279,5 @@ class PersonReader:
 
 
 def _job_in(evidence: Sequence[dict[str, Any]]) -> str | None:
-    """The provider's ID of the last job in the evidence of steps."""
-    return next((str(one["job"]) for one in reversed(evidence) if one.get("job")), None)
+    """The provider's IDs of jobs in the evidence of steps, which are in order."""
+    return ", ".join(dict.fromkeys(str(one["job"]) for one in evidence if one.get("job"))) or None

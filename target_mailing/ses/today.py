@@ -29,7 +29,7 @@ def on_contact_list(client: SesClient, region: str, name: str, spellings: Sequen
     times = {"since": row.get("CreatedTimestamp"), "changed": row.get("LastUpdatedTimestamp")}
     known = [f"{word} {moment}" for word, value in times.items() if (moment := seconds_of(value))]
     yield ", ".join(["on the contact list", *known])
-    yield "unsubscribed from all topics" if state.unsubscribed else "not unsubscribed from all topics"
+    yield f"{'unsubscribed from everything' if state.unsubscribed else 'not unsubscribed'} (UnsubscribeAll)"
     for topic, status in sorted(state.topics.items()):
         yield f"topic {topic}: {status}"
 

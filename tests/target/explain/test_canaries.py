@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import signal
 import tempfile
 from urllib.parse import quote
 
@@ -109,3 +111,18 @@ def test_it_answers_while_a_run_waits_for_its_job(mailjet):
         mailjet.sandbox.mailjet.finish_job(job)
         assert process.wait() == 0
         assert process.stdout.read() == b'{"number": 2}\n'
+
+
+@pytest.mark.slow
+def test_p7_a_signal_leaves_no_copy_of_the_journal(mailjet, temporary, monkeypatch):
+    mailjet.deliver([schema(), *people(range(3)), state(1)])
+    mailjet.sandbox.faults.add(kind="hold", method="GET", path="/v3/REST/contact/*", times=None)
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    file = mailjet.folder / "who"
+    file.write_text("person1@example.com")
+    with Command(mailjet).start("--explain", str(file)) as process:
+        (copy,) = until(lambda: [*temporary.glob("target-mailing-explanation-*/journal.sqlite")])
+        assert copy.parent.stat().st_mode & 0o777 == 0o700
+        os.kill(process.pid, signal.SIGTERM)
+        assert process.wait(10) == 128 + signal.SIGTERM
+    assert [*temporary.iterdir()] == []

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import time
 from contextlib import closing
 
 import psycopg
 import pytest
 
-from mailing_api.errors import AuthenticationError, ConfigurationError, MailingError
+from mailing_api.errors import AuthenticationError, ConfigurationError, MailingError, WriteRefused
 from mailing_sandbox.server import Sandbox
 from target_mailing.journal.journal import Journal, JournalError
+from target_mailing.journal.person import PersonReader
 from target_mailing.journal.stores import FileStore, JournalInUseError
 from tests.target.conftest import COLUMNS, LIST, people, person, schema, state
 from tests.target.explain.answers import answer, explained
@@ -258,6 +260,27 @@ def test_p9_a_call_for_the_contact_that_fails_leaves_the_rest(mailjet, monkeypat
     assert "open rejects none" in said
 
 
+def test_a_call_that_may_write_is_refused(mailjet, monkeypatch):
+    monkeypatch.setattr("target_mailing.mailjet.destination.today", lambda client, *_: client.create_list("Made"))
+    _, error = explained(mailjet, "ada@example.com")
+    assert isinstance(error, WriteRefused)
+    assert "Made" not in mailjet.ids
+
+
+def test_what_was_confirmed_before_a_content_became_unknown_is_not_told(mailjet):
+    deliver(mailjet, person(1))
+    with closing(Journal(FileStore(mailjet.folder / "journal.sqlite"))) as journal:
+        with closing(PersonReader(FileStore(mailjet.folder / "journal.sqlite"), hash_key=None)) as reader:
+            (place,) = reader.streams()
+        number = journal.begin_batch(place, "addnoforce", "json", [])
+        contact = journal.contact_id(place, "person1@example.com")
+        options = {"destination": place, "action": "addnoforce", "route": "json", "outcomes": {}}
+        journal.settle(number, forgotten=[contact], **options)
+        assert "last confirmed its content is not known now" in answer(mailjet, "1")
+        journal.retention.forget_before(time.time() - 1000.0)
+    assert "last confirmed no" in answer(mailjet, "1")
+
+
 def test_a_missing_journal_is_told_and_not_made(mailjet):
     said = answer(mailjet, "ada@example.com")
     assert "does not exist, so nothing is remembered" in said
@@ -376,12 +399,15 @@ WORLDS = {
     "mailjet-lists": ("route contact", "subscribed to list"),
     "mailjet-account": ("route json", "on no list"),
     "ses-import": ("on the contact list, since 20", "not on the suppression list"),
-    "ses-direct": ("route direct", "not unsubscribed from all topics"),
+    "ses-direct": ("route direct", "not unsubscribed (UnsubscribeAll)"),
     "ses-import-topics": ("topic Offers: OPT_IN", "not on the suppression list"),
     "suppressions-import": ("on the suppression list (COMPLAINT), since 20",),
     "suppressions-direct": ("on the suppression list (COMPLAINT), since 20",),
     "postgrid-contacts": ("provider's ID contact_", ", on this list"),
-    "postgrid-import": ("not asked: its ID is not kept",),
+    "postgrid-import": (
+        "job mailing_list_import_",
+        "not asked: its ID is not kept",
+    ),
     "postgrid-import-replacing": ("not asked: its ID is not kept", "known since 20"),
 }
 
