@@ -38,6 +38,12 @@ class AddressRows:
             rows.append(row)
         return [row for row in rows if row.id == contact.contact]
 
+    def fingerprint(self, email: str, action: str) -> int:
+        """That of a row which takes off an address."""
+        row = Row(0, b"", "", None, 0, action, 0, EncodedContact("", "", b""))
+        self.fill(row, email)
+        return row.fingerprint
+
     def fill(self, row: Row, email: str) -> None:
         """Give a row this address."""
         content = self._destination.encode(MappedContact(email, {}, {}, None, None, deleted=True), row.action)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from functools import partial
 from typing import Final
 
 from mailing_api.counted import counted
+from target_mailing.delivery.address_rows import AddressRows
 from target_mailing.delivery.queue import DestinationQueue
 from target_mailing.input.listed_members import ListedMembers
 from target_mailing.input.stream import Names
@@ -74,15 +76,16 @@ class ListScope:
             verdicts: on all streams that are to equal this list, as a whole.
         """
         name, listed = queue.destination.name, self._listed[queue]
-        partial = [one for one, verdict in verdicts.items() if verdict.proof is None]
+        not_whole = [one for one, verdict in verdicts.items() if verdict.proof is None]
         is_first = not self._strangers.may_leave(name, stream)
         twice = any(verdict.proof is Proof.WORD for verdict in verdicts.values())
+        removal = partial(AddressRows(queue.destination, self._journal).fingerprint, action=action)
         taken = opted_out = others = 0
         for members in listed:
-            found = self._strangers.among(name, stream, members, twice=twice)
+            found = self._strangers.among(name, stream, members, removal=removal, twice=twice)
             taken, others = taken + len(found.strangers), others + found.others
             opted_out += found.opted_out
-            if found.strangers and not (partial or is_first):
+            if found.strangers and not (not_whole or is_first):
                 contacts = [AbsentContact(one.contact, [(None, one.email)]) for one in found.strangers]
                 self._strangers.offered([one.contact for one in contacts])
                 queue.take_off(stream, contacts, action)
@@ -102,11 +105,11 @@ class ListScope:
             f". Others stay, {stay}" if stay else "",
             name,
         )
-        if taken and partial:
+        if taken and not_whole:
             logger.warning(
                 "Stream %r: these stay, because the input of stream %r, which is to equal %s, too, is not whole",
                 stream,
-                partial[0],
+                not_whole[0],
                 name,
             )
         elif taken and is_first:

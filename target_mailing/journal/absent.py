@@ -145,9 +145,7 @@ class Absent:
             if numbers:
                 with self._reading():
                     addresses = self._keys.addresses(numbers.values())
-                contacts = [AbsentContact(contact, addresses[contact]) for contact in numbers.values()]
-                self.strangers.name([one.contact for one in contacts if one.addresses])
-                yield contacts
+                yield [AbsentContact(contact, addresses[contact]) for contact in numbers.values()]
 
     def end(self, streams: Iterable[tuple[str, str]] = ()) -> None:
         """At the end of an input, whole or not: those whom it named are not absent for the second time next time.

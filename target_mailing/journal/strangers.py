@@ -93,13 +93,22 @@ class Strangers:
             emails = self._keys.emails(keys)
         return all(emails.get(key) for key in keys)
 
-    def among(self, destination: str, stream: str, members: Sequence[ListedContact], *, twice: bool) -> Unnamed:
+    def among(
+        self,
+        destination: str,
+        stream: str,
+        members: Sequence[ListedContact],
+        *,
+        removal: Callable[[str], int],
+        twice: bool,
+    ) -> Unnamed:
         """The unnamed among members of a list, for one stream that is to equal it.
 
         Args:
             destination: of the list.
             stream: its name in the input.
             members: some, in any order; of each contact the first one counts, and any opt-out.
+            removal: the fingerprint of what takes off an address.
             twice: only those who were strangers in the run before this one, too, which was whole.
         """
         with self._writing():
@@ -120,7 +129,8 @@ class Strangers:
             entry = known.get(contact)
             if entry is not None and entry[0] > self.last:
                 continue  # it left by this run, or a batch of an earlier run put it there
-            if self._is_of_others(entry, bit, has_others=has_others, has_key=bool(keyed[contact])):
+            is_doubtful = entry is not None and entry[3] is None and entry[2] != removal(member.email)
+            if _is_of_others(entry, bit, is_doubtful=has_others and (is_doubtful or bool(keyed[contact]))):
                 others += 1
             elif entry is not None and entry[4] == bit and keyed[contact]:
                 continue  # it is absent by the journal
@@ -145,14 +155,6 @@ class Strangers:
             table = tables.strangers
             self._driver.execute(sa.delete(table).where(table.c.stream == number, table.c.run < run))
 
-    @staticmethod
-    def _is_of_others(entry: Entry | None, bit: int, *, has_others: bool, has_key: bool) -> bool:
-        """Whether another stream, or one that is unknown, put a contact there, or may have."""
-        if entry is not None and entry[4]:
-            return bool(entry[4] & ~bit)
-        # Of a contact that was submitted without a result, and of a key, the stream is not known.
-        return has_others and (has_key or (entry is not None and entry[3] is None))
-
     def _again(self, destination: str, stream: str, members: Sequence[ListedContact]) -> list[ListedContact]:
         """Those of strangers who were some in the whole run before this one; all are noted for the next."""
         table = tables.strangers
@@ -169,3 +171,11 @@ class Strangers:
         """The number of a stream, and of its run."""
         bit = self._streams.bits(destination)[stream]
         return bit.bit_length() - 1, self._streams.runs(destination, stream)
+
+
+def _is_of_others(entry: Entry | None, bit: int, *, is_doubtful: bool) -> bool:
+    """Whether another stream, or one that is unknown, put a contact there, or may have.
+
+    That is in doubt of a contact that has a key, or was submitted without a result: the stream is not known.
+    """
+    return bool(entry[4] & ~bit) if entry is not None and entry[4] else is_doubtful

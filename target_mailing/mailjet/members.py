@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 
+from mailing_api.counted import counted
 from mailing_api.errors import UnreadableAnswer
 from mailing_api.mailjet.answers import Row, opted_out
 from mailing_api.mailjet.client import MailjetClient
@@ -13,6 +15,8 @@ from mailing_api.values import integer
 from target_mailing.list_members import Member
 
 __all__ = ["members_of"]
+
+logger = logging.getLogger("target-mailing.mailjet")
 
 _TABLE = "CREATE TABLE members (contact INTEGER PRIMARY KEY, opted_out INTEGER NOT NULL)"
 _PUT = "INSERT INTO members VALUES (?, ?) ON CONFLICT DO UPDATE SET opted_out = MAX(opted_out, excluded.opted_out)"
@@ -36,11 +40,19 @@ def members_of(client: MailjetClient, list_id: int) -> Iterator[Sequence[Member]
             database.execute("BEGIN")
             database.executemany(_PUT, rows)
             database.execute("COMMIT")
+        without: int = database.execute("SELECT count(*) FROM members").fetchone()[0]
         for page in client.rows("contact", params=of_list):
             marks = ",".join("?" * len(page))
             query = f"SELECT contact, opted_out FROM members WHERE contact IN ({marks})"  # noqa: S608 - only marks
             found: dict[int, int] = dict(database.execute(query, [int(row["ID"]) for row in page]))
+            without -= len(found)
             yield [Member(_address(row), bool(found[contact])) for row in page if (contact := int(row["ID"])) in found]
+    if without > 0:
+        logger.warning(
+            "Mailjet lists %s of list %d without their contacts, so nothing is done with them",
+            counted(without, "membership"),
+            list_id,
+        )
 
 
 def _membership(row: Row) -> tuple[int, bool]:

@@ -8,11 +8,13 @@ from contextlib import closing
 from pathlib import Path
 from threading import Thread
 
+import httpx
 import pytest
 
 from target_mailing.delivery.errors import TooManyRemovalsError
 from tests.target.conftest import COLUMNS, people, person, schema, state
 
+BOTH = {"streams": {"people": {}, "others": {"sync": "upsert", "whole_count": None, "mirror_scope": "stream"}}}
 TOTAL = {"total": {"type": ["integer", "null"]}}
 
 
@@ -99,19 +101,17 @@ def test_who_may_be_unsubscribed_instead(scope):
 
 
 def test_whom_another_stream_put_there_stays(scope):
-    both = {"streams": {"people": {}, "others": {"sync": "upsert", "whole_count": None, "mirror_scope": "stream"}}}
-    assert scope.deliver([table("others"), *rows([8, 9], stream="others"), state(2)], **both).error is None
-    result = scope.deliver([table(), *rows([1, 2]), state(3)], **both)
+    assert scope.deliver([table("others"), *rows([8, 9], stream="others"), state(2)], **BOTH).error is None
+    result = scope.deliver([table(), *rows([1, 2]), state(3)], **BOTH)
     assert (result.error, {*scope.members()}) == (None, emails([1, 2, 8, 9]))
     assert "Others stay, 2 because another stream put them there" in result.log
 
 
 def test_whom_a_line_of_another_stream_names_in_this_input_stays(scope):
-    both = {"streams": {"people": {}, "others": {"sync": "upsert", "whole_count": None, "mirror_scope": "stream"}}}
     rejected = person(20, stream="others", email="guest1@example.com", visits={})
     after = person(21, stream="others", email="guest2@example.com", visits={})
     lines = [table("others"), rejected, table(), *rows([1]), table("others"), after, state(2)]
-    assert scope.deliver(lines, **both).error is None
+    assert scope.deliver(lines, **BOTH).error is None
     assert {*scope.members()} == emails([1]) | guests([1, 2])
 
 
@@ -238,16 +238,17 @@ def test_a_plan_for_a_list_that_is_to_be_made_has_no_members(mailjet):
     assert plan.error is None
 
 
-ODD = ["ada lovelace@example.com", "\\x6a@domain.invalid", "ada@example.com\n", "no address"]
+ODD = ["ada lovelace@example.com", "\\x6a@domain.invalid", "ada@example.com\n", "no address", "e\u0301ve@example.com"]
 
 
-def test_an_address_that_is_none_stays_and_is_counted(scope):
-    scope.sandbox.mailjet.add_contacts([{"email": one, "list": scope.list_id} for one in ODD])
+@pytest.mark.parametrize("email", ODD)
+def test_an_address_that_is_not_valid_stays_and_is_counted(scope, email):
+    scope.sandbox.mailjet.add_contacts([{"email": email, "list": scope.list_id}])
+    there = {*scope.members()} - guests([1, 2, 3])
+    assert len(there) == 5
     result = scope.deliver([table(), *rows(range(1, 5)), state(2)])
-    assert result.error is None
-    assert {*scope.members()} >= emails(range(1, 5))
-    assert guests([1, 2, 3]).isdisjoint(scope.members())
-    assert "because their addresses are not valid" in result.log
+    assert (result.error, {*scope.members()}) == (None, there)
+    assert "Others stay, 1 because their addresses are not valid" in result.log
 
 
 def test_a_name_in_another_spelling_is_the_same_mailbox(scope):
@@ -272,6 +273,81 @@ def test_two_mirrors_of_one_list_take_off_whom_neither_names(scope):
     second = scope.deliver(lines, **both)
     assert (second.error, second.outcomes["absent_delivered"]) == (None, 1)
     assert {*scope.members()} == emails([1, 2, 8])
+
+
+def test_two_mirrors_of_one_list_count_each_stranger_once(scope):
+    both = {"streams": {"people": {}, "others": {}}}
+    lines = [table(), *rows(range(1, 5)), table("others"), *rows([8], stream="others"), state(2)]
+    assert scope.deliver(lines, **both).error is None
+    invite(scope, range(40, 70))
+    held = scope.deliver(lines, **both)
+    assert "30 contacts would be removed, 30 because the input of stream 'people' does not name them" in str(held.error)
+    assert "stream 'others'" not in str(held.error)
+
+
+def test_if_one_of_two_mirrors_is_whole_by_word_a_stranger_leaves_who_is_absent_twice(scope):
+    both = {"streams": {"people": {}, "others": {"whole_count": None, "whole": True}}}
+    lines = [table(), *rows(range(1, 5)), table("others"), *rows([8], stream="others"), state(2)]
+    scope.deliver(lines, **both)
+    assert {*scope.members()} == emails([1, 2, 3, 4, 8]) | guests([1, 2, 3])
+    scope.deliver(lines, **both)
+    assert {*scope.members()} == emails([1, 2, 3, 4, 8])
+
+
+def test_a_run_that_fails_between_two_whole_ones_starts_the_count_of_strangers_again(scope):
+    scope.config |= {"whole_count": None, "whole": True}
+    everybody = [table(), *people(range(1, 5)), state(2)]
+    scope.deliver(everybody)
+    assert scope.deliver(scope.text([table(), *people([1])]) + "{").error is not None
+    scope.deliver(everybody)
+    assert {*scope.members()} == emails(range(1, 5)) | guests([1, 2, 3])
+    scope.deliver(everybody)
+    assert {*scope.members()} == emails(range(1, 5))
+
+
+@pytest.mark.parametrize("stream", ["people", "too"])
+def test_a_stream_that_goes_there_in_two_ways_has_the_scope_of_the_list_only_in_both(scope, stream):
+    streams = {"people": {}, "too": {}} | {stream: {"mirror_scope": "stream"}}
+    both = {"stream_maps": {"people": {}, "too": {"__source__": "people"}}, "streams": streams}
+    assert scope.deliver([table(), *rows([1, 2]), state(2)], **both).error is None
+    assert {*scope.members()} == emails([1, 2]) | guests([1, 2, 3])
+
+
+@pytest.mark.parametrize("others", [[], [table("others"), *rows([8], stream="others")]], ids=["alone", "with others"])
+def test_who_opted_out_once_and_opts_in_again_leaves_where_no_other_stream_may_have_put_them_there(scope, others):
+    scope.opt_out("person4@example.com")
+    scope.deliver([table(), *rows(range(1, 4)), *others, state(2)], **BOTH)
+    assert scope.statuses()["person4@example.com"] == "unsubscribed"
+    contact = "/v3/REST/contact/person4@example.com/managecontactslists"
+    body = {"ContactsLists": [{"ListID": scope.list_id, "Action": "addforce"}]}
+    key = (scope.config["mailjet_api_key"], scope.config["mailjet_secret_key"])
+    assert httpx.post(f"{scope.config['mailjet_base_url']}{contact}", json=body, auth=key).status_code == 201
+    result = scope.deliver([table(), *rows(range(1, 4)), *others, state(3)], **BOTH)
+    assert ("person4@example.com" in scope.members()) == bool(others)
+    assert ("because another stream put them there" in result.log) == bool(others)
+
+
+def test_whom_a_resumed_batch_takes_off_is_not_taken_off_twice(scope):
+    gone = person(4, total=4, _sdc_deleted_at="2026-01-01T00:00:00Z")
+    scope.sandbox.mailjet.plan_jobs([{"hold": True}])
+    scope.sandbox.faults.add(kind="status", status=401, method="GET", path="*/managemanycontacts/*", times=1)
+    assert scope.deliver([table(), *rows(range(1, 4), 4), gone, state(2)]).error is not None
+    (job,) = [one["id"] for one in scope.sandbox.mailjet.jobs() if one["status"] != "Completed"]
+    assert "person4@example.com" in scope.members()
+    fault = scope.sandbox.faults.add(kind="hold", method="GET", path="*/managemanycontacts/*", when="before")
+    results = []
+    run = Thread(target=lambda: results.append(scope.deliver([table(), *rows(range(1, 4)), state(3)])))
+    run.start()
+    fault.wait_until_held()
+    while not scope.sandbox.counters.calls["GET /v3/REST/listrecipient"] > 2:
+        run.join(0.01)
+    run.join(0.3)
+    scope.sandbox.mailjet.finish_job(job)
+    scope.sandbox.faults.clear()
+    run.join(30)
+    assert (results[0].error, results[0].outcomes["absent_delivered"]) == (None, 0)
+    assert "0 of the 7 members before this input came otherwise" in results[0].log
+    assert {*scope.members()} == emails(range(1, 4))
 
 
 def test_a_stream_that_goes_to_two_lists_by_maps_mirrors_each(scope):
