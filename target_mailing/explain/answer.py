@@ -64,6 +64,9 @@ def of_contact(contact: KnownContact, asked: Collection[bytes]) -> Iterator[Fact
         yield "job", ["not kept"]
     for job in contact.under_way:
         yield "under way", [f"{job.action}, {_job(job, 'job ')}"]
+    if contact.absent_from:
+        streams = ", ".join(f"stream {name!r}" if name else "a stream" for name in contact.absent_from)
+        yield "absent", [f"the last run of {streams} was whole and did not name it: it leaves if the next does not"]
     if contact.may_stay:
         yield "former address", [*_may_stay(contact, asked)]
     if contact.names:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from typing import Any, Final
 
@@ -75,6 +75,8 @@ class KnownContact(msgspec.Struct, kw_only=True):
         declined: topics that it declined and that the provider does not have yet.
         last: the batch that confirmed it last.
         under_way: batches without an outcome that have it.
+        absent_from: names of streams whose last run was whole and did not name it, "" for one whose name is not known:
+            it leaves if the next run does not, either.
     """
 
     email: str | None = None
@@ -88,11 +90,13 @@ class KnownContact(msgspec.Struct, kw_only=True):
     declined: list[str] = []
     last: Job | None = None
     under_way: list[Job] = []
+    absent_from: list[str] = []
 
     @property
     def is_known(self) -> bool:
         """Whether the journal has anything of it."""
-        return any((self.known, self.keys, self.may_stay, self.removed, self.names, self.declined, self.under_way))
+        others = (self.names, self.declined, self.under_way, self.absent_from)
+        return any((self.known, self.keys, self.may_stay, self.removed, *others))
 
 
 class Person(msgspec.Struct, frozen=True):
@@ -250,12 +254,33 @@ class PersonReader:
 
     def _take_confirmed(self, destination: str, contacts: dict[int, KnownContact]) -> None:
         """Take what was confirmed of these contacts."""
+        numbers: dict[int, int] = {}
         for row in sorted(self._rows(tables.contacts, "id", contacts), key=lambda row: row.n):
             if row.n not in self._replaced:
                 contact = contacts[row.id]
                 contact.known = Known(row.fingerprint, row.confirmed_at, row.streams)
                 contact.streams = self._names_of(destination, row.streams)
                 contact.last = None if row.confirmed_at is None else self._settled(destination, row.confirmed_at)
+                numbers[row.n] = row.id
+        self._take_absent(destination, numbers, contacts)
+
+    def _take_absent(self, destination: str, numbers: Mapping[int, int], contacts: dict[int, KnownContact]) -> None:
+        """Take the streams that these contacts were absent from; `numbers` are those of their rows, each with its hash.
+
+        What a run before the last one noted counts no longer.
+        """
+        streams = tables.streams
+        query = sa.select(streams).where(streams.c.destination == self.hashes.destination_id(destination))
+        last = {row.number: row for row in self._connection.execute(query)}
+        for row in self._rows(tables.absentees, "n", numbers):
+            contact = contacts[numbers[row.n]]
+            bits = 0 if contact.known is None else contact.known.streams
+            contact.absent_from += [
+                one.name or "" for number, one in last.items() if bits >> number & 1 and one.runs == row.run
+            ]
+        for row in self._rows(tables.strangers, "contact", contacts):
+            if row.stream in last and last[row.stream].runs == row.run:
+                contacts[row.contact].absent_from.append(last[row.stream].name or "")
 
     def _names_of(self, destination: str, bits: int) -> list[str]:
         table = tables.streams

@@ -14,7 +14,7 @@ __all__ = ["today"]
 def today(client: PostgridClient, list_id: str, numbers: Sequence[str]) -> Iterator[str]:
     """The state of each of these contacts, given by ID.
 
-    That `mailingLists` holds the IDs of a contact's lists is unverified, and it may be missing.
+    The form of `mailingLists`, which may be missing, is unverified: IDs, or objects with one.
 
     Raises:
         MailingError: PostGrid could not be asked.
@@ -31,7 +31,8 @@ def today(client: PostgridClient, list_id: str, numbers: Sequence[str]) -> Itera
         if not isinstance(lists, list):
             where = "its lists are not shown"
         else:
-            others = [one for one in lists if one != list_id]
-            where = f"{'on' if list_id in lists else 'not on'} this list"
+            known_lists = [one.get("id") if isinstance(one, dict) else one for one in lists]
+            others = [one for one in known_lists if one != list_id]
+            where = f"{'on' if list_id in known_lists else 'not on'} this list"
             where += f", and on {len(others)} other{'s' * (len(others) != 1)}" if others else ""
         yield ", ".join([number, *known, where])

@@ -159,6 +159,57 @@ def test_a_batch_under_way_is_told_with_its_job(mailjet):
         assert f"under way addnoforce, job {job}, route json, begun 20" in said
 
 
+def test_who_leaves_if_the_next_whole_run_does_not_name_them_is_told_so(mailjet):
+    mirror = {"sync": "mirror", "whole": True}
+    rows = people(range(1, 5))
+    assert mailjet.deliver([schema(), *rows, state(1)], **mirror).error is None
+    assert "absent" not in answer(mailjet, "4", **mirror)
+    assert mailjet.deliver([schema(), *rows[:-1], state(2)], **mirror).error is None
+    leaves = "absent the last run of stream 'people' was whole and did not name it: it leaves if the next does not"
+    assert leaves in answer(mailjet, "4", **mirror)
+    assert leaves not in answer(mailjet, "3", **mirror)
+    assert mailjet.deliver([schema(), *rows, state(3)], **mirror).error is None
+    assert leaves not in answer(mailjet, "4", **mirror)
+
+
+def test_a_member_whom_no_stream_put_there_and_who_leaves_next_time_is_told_so(mailjet):
+    mirror = {"sync": "mirror", "whole": True, "mirror_scope": "list"}
+    mailjet.sandbox.mailjet.add_contacts([{"email": "stranger@example.com", "list": mailjet.list_id}])
+    rows = people(range(1, 5))
+    for number in (1, 2):
+        assert mailjet.deliver([schema(), *rows, state(number)], **mirror).error is None
+        said = answer(mailjet, "stranger@example.com", **mirror)
+        if number == 1:
+            assert "was whole and did not name it: it leaves if the next does not" in said
+        else:
+            assert f"not on list {mailjet.list_id}" in said
+
+
+def test_who_is_excluded_and_on_several_lists_is_told_so(mailjet):
+    mailjet.sandbox.mailjet.add_list("Clients")
+    deliver(mailjet, person(1))
+    email = "person1@example.com"
+    mailjet.sandbox.mailjet.add_contacts([{"email": email, "list": mailjet.ids["Clients"], "excluded": True}])
+    assert "excluded from all campaigns" in answer(mailjet, "1")
+    said = answer(mailjet, email, scope="account", list=[LIST, "Clients"], route="auto")
+    assert said.count("subscribed to list") == 2
+    assert "settings do not lead there" in said
+
+
+def test_a_provider_that_cannot_be_asked_about_one_contact_is_told_so(mailjet, monkeypatch):
+    deliver(mailjet, person(1))
+    monkeypatch.setattr("target_mailing.explain.explain.TellsToday", int)
+    assert "provider today cannot be asked about one contact here" in answer(mailjet, "1")
+
+
+def test_the_stream_of_a_key_may_have_another_name_by_a_stream_map(mailjet):
+    maps = {"stream_maps": {"people": {"__alias__": "readers"}}}
+    deliver(mailjet, person(1), **maps)
+    assert "person1@example.com known since not kept keys the one in question" in answer(mailjet, "1", **maps)
+    assert "does not know this key here" in answer(mailjet, "1")
+    assert "the one in question" in answer(mailjet, "1\nreaders")
+
+
 # Rejects
 
 
