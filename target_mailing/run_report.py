@@ -6,6 +6,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 from singer_sdk.metrics import Metric, Status, Tag
@@ -32,6 +33,9 @@ _WORDS: Final[Mapping[Outcome, str]] = {
     Outcome.WITHHELD: "withheld",
     Outcome.REJECTED: "rejected",
 }
+#: Rows that have no outcome, in words.
+_HELD: Final = "held: more would leave than max_removals"
+_WITHOUT: Final = "without an outcome"
 #: Codes of an outcome that are shown, the most frequent first.
 _MOST_CODES: Final = 5
 
@@ -49,8 +53,11 @@ def run_totals(run: Run, router: Router) -> dict[str, Any]:
 
 
 def _events(run: Run) -> dict[str, int]:
-    """How often each event of batches occurred, and how many removals were held back."""
-    return run.delivery.counts | {"removals_held": run.delivery.queues.guard.removals_held}
+    """How often each event of batches occurred, how many removals were held back, and rows without outcome."""
+    guard, opened = run.delivery.queues.guard, run.intake.messages["RECORD"] - run.outcomes.rows
+    held = min(opened, sum(one.rows for one in guard.held.values()))
+    more = {"removals_held": guard.removals_held, "rows_held": held, "rows_without_outcome": opened - held}
+    return run.delivery.counts | more
 
 
 class RunReport:
@@ -121,16 +128,22 @@ class RunReport:
     def _sections(self) -> Iterator[Section]:
         """The table: rows by stream and list, and in all, where these are not the same; then jobs and calls."""
         outcomes = self._run.outcomes
-        parts = [*outcomes.streams]
+        parts, opened, events = [*outcomes.streams], outcomes.streams.open_rows(), _events(self._run)
+        words = _WITHOUT if events["rows_without_outcome"] else _HELD
+        places = Counter(stream for stream, _, _ in parts)
         titles = Counter((stream, self._lists(destination)) for stream, destination, _ in parts)
         for stream, destination, tally in parts:
             lists = self._lists(destination)
             if titles[stream, lists] > 1:
                 lists = f"{lists} ({destination})"
-            yield Section(f"{stream} to {lists}" if lists else stream, [*rows_of(tally)])
-        besides = [*_besides(outcomes)]
-        if len(parts) != 1:
-            yield Section("All streams", [*rows_of(outcomes), *besides])
+            own = {words: opened.pop(stream, 0)} if places[stream] == 1 else {}
+            yield Section(f"{stream} to {lists}" if lists else stream, [*rows_of(tally, own)])
+        for stream, count in opened.items():  # they may have gone to several places, or to none yet
+            yield Section(stream, [(words, f"{count:,}")])
+        besides = [*_besides(outcomes, removals_held=events["removals_held"])]
+        if len(parts) + len(opened) != 1:
+            own = {_HELD: events["rows_held"], _WITHOUT: events["rows_without_outcome"]}
+            yield Section("All streams", [*rows_of(outcomes, own), *besides])
         elif besides:
             yield Section("Besides", besides)
         for destination, times in self._run.delivery.queues.job_times().items():
@@ -183,8 +196,13 @@ class RunReport:
         log_time(Metric.SYNC_DURATION, seconds, {str(Tag.STATUS.value): str(status.value)})
 
 
-def rows_of(tally: Tally) -> Iterator[tuple[str, str]]:
-    """The numbers of rows, each with what it counts; those before the last one add up to it."""
+def rows_of(tally: Tally, opened: Mapping[str, int] = MappingProxyType({})) -> Iterator[tuple[str, str]]:
+    """The numbers of rows, each with what it counts; those before the last one add up to it.
+
+    Args:
+        tally: how rows ended.
+        opened: rows without an outcome, in words.
+    """
     for effect, count in tally.codes_of(Outcome.DELIVERED).items():
         yield effect_in_words(effect), f"{count:,}"
     for outcome, words in _WORDS.items():
@@ -194,16 +212,18 @@ def rows_of(tally: Tally) -> Iterator[tuple[str, str]]:
             yield f"{words}: {code}", f"{count:,}"
         if rest:
             yield f"{words}: other reasons" if codes else words, f"{rest:,}"
-    yield "rows", f"{tally.rows:,}"
+    yield from ((words, f"{rows:,}") for words, rows in opened.items() if rows)
+    yield "rows", f"{tally.rows + sum(opened.values()):,}"
 
 
-def _besides(tally: Tally) -> Iterator[tuple[str, str]]:
-    """Contacts that no row of their own took off, and opt-outs of rejected rows."""
+def _besides(tally: Tally, *, removals_held: int) -> Iterator[tuple[str, str]]:
+    """Contacts that no row of their own took off, and those that were not taken off."""
     absent = tally.absent
     counts = {
         "former addresses removed": tally.former_removed,
         "absent contacts taken off": absent[Outcome.DELIVERED],
         "absent contacts kept, who opted out": absent[Outcome.WITHHELD],
         "absent contacts refused by the provider": absent[Outcome.REJECTED],
+        "contacts not taken off, by max_removals": removals_held,
     }
     yield from ((words, f"{count:,}") for words, count in counts.items() if count)

@@ -31,17 +31,26 @@ class StreamTallies:
         self._names = [""]
         self._numbers = {"": 0}
         self._tallies: dict[tuple[int, str], Tally] = {}
+        self._read: Counter[int] = Counter()
 
     def __iter__(self) -> Iterator[tuple[str, str, Tally]]:
         """Streams in the order of the input, with their destinations ("" for none) and how their rows ended there."""
         for (stream, destination), tally in sorted(self._tallies.items(), key=lambda item: item[0]):
             yield self._names[stream], destination, tally
 
-    def begin(self, line: int, stream: str) -> None:
-        """Records from this line on are of this stream."""
+    def open_rows(self) -> dict[str, int]:
+        """By stream, how many of its rows have no outcome, if any; rows that go to several places may be missing."""
+        ended: Counter[int] = Counter()
+        for (stream, _), tally in self._tallies.items():
+            ended[stream] += tally.rows
+        return {self._names[stream]: rows for stream, rows in (self._read - ended).items()}
+
+    def begin(self, line: int, stream: str, rows: int = 1) -> None:
+        """Records from this line on are of this stream; so many were read now."""
         number = self._numbers.setdefault(stream, len(self._names))
         if number == len(self._names):
             self._names.append(stream)
+        self._read[number] += rows
         if self._streams[-1] != number:
             self._firsts.append(line)
             self._streams.append(number)

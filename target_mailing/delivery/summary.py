@@ -25,6 +25,9 @@ _ORDER: Final = (
 #: Effects that are not called by their names.
 _EFFECTS: Final[Mapping[str, str]] = {Effect.OPT_OUT_KEPT: "opt-out kept"}
 
+#: Rows that were read and have no outcome.
+_OPEN: Final = {"rows_held": "held back", "rows_without_outcome": "without an outcome"}
+
 #: Rare events of batches, and removals that were not made, in the singular and the plural.
 _RARE: Final = {
     "resumed": ("batch of an earlier run resumed", "batches of an earlier run resumed"),
@@ -50,7 +53,7 @@ def totals(outcomes: Outcomes, batches: Mapping[str, int]) -> dict[str, Any]:
 
     Args:
         outcomes: of the run's rows.
-        batches: how often each event of batches occurred, and how many removals were not made.
+        batches: how often each event of batches occurred, how many removals were not made, and rows without outcome.
     """
     return {
         "rows": outcomes.rows,
@@ -60,7 +63,7 @@ def totals(outcomes: Outcomes, batches: Mapping[str, int]) -> dict[str, Any]:
         "former_removed": outcomes.former_removed,
         "opt_outs_obeyed": outcomes.opt_outs_obeyed,
         **{f"absent_{outcome}": outcomes.absent[outcome] for outcome in _ABSENT},
-        **{name: batches.get(name, 0) for name in ("batches", *_RARE)},
+        **{name: batches.get(name, 0) for name in ("batches", *_RARE, *_OPEN)},
     }
 
 
@@ -78,7 +81,9 @@ def totals_sentence(outcomes: Outcomes, batches: Mapping[str, int]) -> str:
         for outcome in _ORDER
         if (count := outcomes.counts[outcome])
     ]
-    sentence = counted(outcomes.rows, "row")
+    opened = {words: batches.get(name, 0) for name, words in _OPEN.items()}
+    parts += [f"{count} {words}" for words, count in opened.items() if count]
+    sentence = counted(outcomes.rows + sum(opened.values()), "row")
     if parts:
         sentence += f": {', '.join(parts)}"
     rare = [(outcomes.former_removed, _FORMER), (outcomes.opt_outs_obeyed, _OBEYED)]

@@ -228,7 +228,7 @@ class Intake:
 
     def _count_rows(self, name: str, numbers: Sequence[int]) -> None:
         self.messages["RECORD"] += len(numbers)
-        self._outcomes.streams.begin(numbers[0], name)
+        self._outcomes.streams.begin(numbers[0], name, len(numbers))
         if name in self._replayed:
             if self._mirror is not None:
                 self._mirror.replayed(name)

@@ -146,9 +146,32 @@ def test_a_run_that_fails_has_its_table_too(mailjet, caplog):
     caplog.set_level(logging.INFO)
     result = mailjet.deliver([schema(), *people(range(3)), *[person(9, email="nobody")] * 3, state(1)], max_rejected=1)
     assert result.error is not None
-    assert "rejected: bad_address" in "".join(lines_of(result.log))
+    sections = numbers(lines_of(result.log))
+    own = sections["people to Spring readers"]
+    assert own["rejected: bad_address"] == "3"
+    assert own["rows"] == "6"  # as many as were read, whether or not they came to an end
+    *parts, whole = map(int, own.values())
+    assert sum(parts) == whole
+    assert "6 rows: " in result.log
     (whole,) = [one for one in points(caplog.records) if one["metric"] == "sync_duration"]
     assert whole["tags"]["status"] == "failed"
+
+
+def test_p4_rows_that_were_not_delivered_before_the_end_are_without_an_outcome(mailjet):
+    mailjet.sandbox.faults.add(method="POST", path="*/managemanycontacts", kind="status", status=401, times=None)
+    result = mailjet.deliver([*ROWS, state(1)])
+    assert result.error is not None
+    sections = numbers(lines_of(result.log))
+    assert sections["people to Spring readers"] == {
+        "rejected: bad_address": "1",
+        "without an outcome": "31",
+        "rows": "32",
+    }
+    assert sections["others"] == {"without an outcome": "10"}
+    assert sections["All streams"]["without an outcome"] == "41"
+    assert sections["All streams"]["rows"] == "42"
+    assert result.outcomes["rows_without_outcome"] == 41
+    assert "42 rows: 1 rejected (bad_address), 41 without an outcome" in result.log
 
 
 @pytest.mark.parametrize("level", [logging.INFO, logging.ERROR])

@@ -54,8 +54,12 @@ def test_p9_beyond_the_limit_nobody_is_removed_and_all_other_rows_are_delivered(
     assert "`allow_removals_once: 21`" in message
     assert "@" not in message
     assert result.counts() == {"delivered": 1}
-    assert "1 row: 1 delivered (added or updated); 21 removals held back by `max_removals`" in result.log
-    assert result.outcomes["removals_held"] == 21
+    sentence = "22 rows: 1 delivered (added or updated), 21 held back; 21 removals held back by `max_removals`"
+    assert sentence in result.log
+    assert (result.outcomes["removals_held"], result.outcomes["rows_held"]) == (21, 21)
+    table = dict(line.strip().rsplit("  ", 1) for line in result.log.splitlines() if line.startswith("  "))
+    table = {words.strip(): int(value) for words, value in table.items() if words.startswith(("held: ", "rows"))}
+    assert table == {"held: more would leave than max_removals": 21, "rows": 22}
 
 
 def test_p9_whoever_a_run_adds_does_not_let_others_leave(readers):

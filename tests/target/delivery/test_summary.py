@@ -63,6 +63,11 @@ def outcomes_of(ends):
             {},
             "2 rows: 2 rejected (1 bad_address, 1 wrong_type)",
         ),
+        (
+            [(Outcome.UNCHANGED, None, 60)],
+            {"rows_held": 40, "rows_without_outcome": 3, "removals_held": 39},
+            ("103 rows: 60 unchanged, 40 held back, 3 without an outcome; 39 removals held back by `max_removals`"),
+        ),
         # Stream maps leave rows out without a code.
         (
             [(Outcome.SKIPPED, None, 2), (Outcome.SKIPPED, "no_address", 1)],
@@ -89,7 +94,8 @@ def test_the_fields_name_everything_always():
         "absent_withheld": 0,
         "absent_rejected": 0,
         "opt_outs_obeyed": 0,
-        **dict.fromkeys(("batches", "resumed", "adopted", "resubmitted", "removals_held"), 0),
+        **dict.fromkeys(("batches", "resumed", "adopted", "resubmitted", "removals_held", "rows_held"), 0),
+        "rows_without_outcome": 0,
     }
 
 
