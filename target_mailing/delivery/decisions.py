@@ -158,9 +158,7 @@ class Decisions:
         return not facts.possible_addresses(key) and (not before or fold_address(before) == row.address)
 
     def leaving(self, row: Row, facts: Facts) -> dict[int, bool]:
-        """The contacts that a row, which is first everywhere, takes off, as far as they are not known to be off.
-
-        It is called once for each row, whose removal is noted among the deletions of its stream.
+        """The contacts that a row, which is first everywhere, takes off and that count; asked once for each row.
 
         Returns:
             Whether each is only moved from, because the row's key has another address.
@@ -179,11 +177,12 @@ class Decisions:
         own = self._removed_by(row, before, facts)
         if own is None or self._opt_outs.action_of(own) != own.action:
             return leaving
-        deletions = self._journal.deletions(self._destination.name, row.stream)
+        deletions, known = self._journal.deletions(self._destination.name, row.stream), facts.known(own.id)
         if not self._is_on(own, facts):
-            deletions.removed_before()
+            deletions.was_done(own.id, None if known is None else known.confirmed_at)
             return leaving
-        counts = deletions.removes(is_known=self._is_known(row, before, own, facts))
+        stays = self._journal.taken_off.stays(own.id)  # as far as is known: the provider is asked again
+        counts = not stays and deletions.counts(is_known=self._is_known(row, before, own, facts))
         return {**leaving, own.id: False} if counts else leaving
 
     def may_leave(self, row: Row, last: int | None, facts: Facts) -> dict[int, bool]:
@@ -209,10 +208,11 @@ class Decisions:
 
     def _is_known(self, row: Row, before: str | None, own: Row, facts: Facts) -> bool:
         """Whether key or contact of a deleted row may have been delivered; not if that was forgotten."""
-        if row.key is None or row.is_of_shared_key or before or facts.possible_addresses(row.key):
+        if row.is_of_shared_key or before or facts.possible_addresses(row.key):
             return True
-        is_at_provider = own.email == self.unknown_address(row.key)  # which the provider knows, perhaps
-        return is_at_provider or facts.known(own.id) is not None
+        # An address that only the provider may know.
+        is_there = row.key is not None and own.email == self.unknown_address(row.key)
+        return is_there or facts.known(own.id) is not None
 
     def _removed_by(self, row: Row, before: str | None, facts: Facts) -> Row | None:
         """The contact that a removal removes, as a row of its own; None if it ends without that."""

@@ -103,8 +103,6 @@ class Removals:
             SpoolError: it cannot be written to disk.
         """
         if self.is_open:
-            if row.action == self._actions.remove and not (row.extras is not None and row.extras.was_held):
-                self._decisions.leaving(row, facts)
             return False
         is_behind, opts_out = self.is_behind(row), self._opts_out(row)
         if opts_out and not is_behind:

@@ -120,6 +120,7 @@ class BatchResult(msgspec.Struct, frozen=True, kw_only=True):
         pending_removals: Iterable[tuple[bytes, str, int]],
     ) -> list[int]:
         """Note the ends in the journal; returns the numbers of the following batches. Arguments as in `settle`."""
+        takes_off = batch.action == batch.queue.destination.actions.remove
         return journal.settle(
             batch.number,
             destination=batch.queue.destination.name,
@@ -131,6 +132,8 @@ class BatchResult(msgspec.Struct, frozen=True, kw_only=True):
             uncertain=self.uncertain,
             forgotten=self.forgotten,
             released=[row.id for row in self.withheld if row.is_absent],
+            gone=self.delivered if takes_off else (),
+            staying=self.withheld if takes_off else (),
             pending_removals=pending_removals,
             rejects=self.rejects,
             following=following,

@@ -15,6 +15,7 @@ from target_mailing.journal.keys import Keys
 from target_mailing.journal.statements import Driver, replace_rows, select_in
 from target_mailing.journal.strangers import Strangers
 from target_mailing.journal.streams import UNKNOWN, JournalStreams
+from target_mailing.journal.taken_off import TakenOff
 
 __all__ = ["Absent", "AbsentContact"]
 
@@ -40,6 +41,7 @@ class Absent:
 
     Attributes:
         has_named: whether the input named any of those who were put there by the stream that `of` was last asked about.
+        taken_off: contacts that deleted rows took off.
         strangers: members of lists whom the input did not name, and no stream put there.
     """
 
@@ -69,6 +71,7 @@ class Absent:
         self._last_key = 0
         self._named_keys = bytearray()
         self.strangers = Strangers(driver, contacts, keys, streams, reading=reading, writing=writing)
+        self.taken_off = TakenOff(driver.connection, streams, contacts.table, keys)
 
     def begin(self) -> None:
         """Contacts that are confirmed from now on are not absent."""
@@ -109,6 +112,7 @@ class Absent:
         """As of `JournalStreams.note_end`; it is forgotten who was absent of contacts that have left the journal."""
         with self._writing():
             self._streams.note_end()
+            self.taken_off.put(self._streams.taken_off_before)
         self._forget_absent(self._left)
 
     def note_key_form(self, destination: str, stream: str, form: bytes) -> None:

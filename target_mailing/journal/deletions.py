@@ -1,4 +1,4 @@
-"""The people whom a stream removes by deleted rows: how many of whom nothing is known are not counted."""
+"""The people whom a stream takes off by deleted rows: how many of whom nothing is known are not counted."""
 
 from __future__ import annotations
 
@@ -6,39 +6,32 @@ __all__ = ["Deletions"]
 
 
 class Deletions:
-    """What runs before told of one stream at one destination, and what this run does.
+    """What one run does with those of one stream at one destination.
 
-    A table that keeps its deleted rows brings people whom the journal took off and has forgotten since. With those that
-    it remembers there are at most as many as the stream was seen to remove by runs that ended well, each of which the
-    guard has let pass: so many do not count, and all others do. If a journal is lost, the new one has
-    seen few.
+    A table that keeps its deleted rows brings people whom the journal took off and has forgotten since. The guard has
+    let each of these pass before, so as many as were forgotten do not count. All others do: if a journal is lost, the
+    new one has forgotten nobody.
 
     Attributes:
-        known: as many people the stream was seen to remove; None if an earlier version did not note it, so that none
-            of whom nothing is known counts until a run ends well.
+        forgotten: how many were forgotten before this run; None if an earlier version did not note it, so that none of
+            whom nothing is known counts until a run ends well.
+        before: then, those whom that version took off and who are remembered, each with the time (Unix seconds).
     """
 
-    def __init__(self, known: int | None) -> None:
+    def __init__(self, forgotten: int | None) -> None:
         """Begin a run."""
-        self.known = known
-        self._counted = self._others = 0
+        self.forgotten = forgotten
+        self.before: dict[int, float] = {}
+        self._unknown = 0
 
-    def removes(self, *, is_known: bool) -> bool:
-        """A row removes somebody of whom something is known, or nothing; whether that counts."""
-        if not is_known and (self.known is None or self._others < self.known):
-            self._others += 1
-            return False
-        self._counted += 1
-        return True
+    def counts(self, *, is_known: bool) -> bool:
+        """Whether one more person counts, of whom something is known, or nothing."""
+        if is_known or (self.forgotten is not None and self._unknown >= self.forgotten):
+            return True
+        self._unknown += 1
+        return False
 
-    def removed_before(self) -> None:
-        """A row removes somebody of whom it is known that this was done."""
-        self._others += 1
-
-    @property
-    def at_end(self) -> int:
-        """As many people the stream was seen to remove once this run ends well.
-
-        Those that count are new ones. A table that brings all of its rows tells at once how many it has.
-        """
-        return max((self.known or 0) + self._counted, self._others + self._counted)
+    def was_done(self, contact: int, at: float | None) -> None:
+        """A row takes somebody off of whom it is known that this was done, and when (Unix seconds)."""
+        if self.forgotten is None and at is not None:
+            self.before[contact] = at

@@ -54,7 +54,8 @@ class Journal:
         followed: contacts that this run does not subscribe, because the former address of their key opted out.
         held: keys and contacts of rows that wait until removals may be made.
         removals: contacts that are taken off, in this run and lately.
-        deletions: of a stream at a destination (names), people whom its rows remove.
+        deletions: of a stream at a destination (names), people whom its deleted rows take off.
+        taken_off: those that were taken off before.
         retention: how long all this is remembered.
     """
 
@@ -97,6 +98,7 @@ class Journal:
                     self._meta.note_format()
                 read, write = self._reading, self._transaction
                 self.absent = Absent(driver, self._contacts, self._keys, streams, reading=read, writing=write)
+                self.taken_off = self.absent.taken_off
                 self._provider_ids = ContactNames(self._connection, tables.names, nullcontext)
                 self.shared_keys = KeySet(self._connection, tables.shared_keys, self._reading)
                 self.returned_keys = KeySet(self._connection, tables.returned_keys, self._reading)
@@ -106,7 +108,7 @@ class Journal:
                 self.held = HeldResources(self._connection, self._transaction)
                 self.removals = JournalRemovals(self._connection, self._meta, self._transaction)
                 parts = (self._meta, self._contacts, self._keys, self._batches, self._rejects, self.removals)
-                self.retention = Retention(*parts, self._transaction)
+                self.retention = Retention(*parts, self.taken_off, self._transaction)
         except BaseException:
             self.close()
             raise
@@ -298,6 +300,8 @@ class Journal:
         uncertain: Sequence[Row] = (),
         forgotten: Iterable[int] = (),
         released: Iterable[int] = (),
+        gone: Sequence[Row] = (),
+        staying: Sequence[Row] = (),
         pending_removals: Iterable[tuple[bytes, str, int]] = (),
         rejects: Sequence[Reject] = (),
         following: Sequence[Sequence[Row]] = (),
@@ -315,6 +319,8 @@ class Journal:
             uncertain: rows that may have arrived.
             forgotten: contacts whose content at the provider is unknown now.
             released: contacts that stay there although their streams do not name them.
+            gone: as of `TakenOff.note`.
+            staying: as of `TakenOff.note`.
             pending_removals: keys, each with a former address that is still to be removed, and its contact.
             rejects: rows for the rejects file.
             following: rows that have no outcome yet, in batches.
@@ -325,6 +331,8 @@ class Journal:
         now = time.time()
         with self._transaction():
             self._batches.close(batch, "settled", outcomes, now)
+            self.taken_off.note(destination, gone, staying, now)
+            self.taken_off.put_back(row.id for row in confirmed if placed)
             self._contacts.note(destination, confirmed, now, placed=placed)
             self._keys.confirm(confirmed)
             self._contacts.note(destination, uncertain, None)
@@ -345,15 +353,11 @@ class Journal:
         pending_removals: Iterable[tuple[bytes, str, int]] = (),
         spared: Sequence[Row] = (),
     ) -> None:
-        """Note the outcomes of rows that need no batch.
+        """Note the outcomes of rows of a destination that need no batch; as in `settle`, but for these.
 
-        Args:
-            destination: of the rows.
-            unchanged: rows that change nothing at the provider; the addresses of their keys are noted.
-            claims: rows whose contacts are there already, and were put there by their streams, too.
-            rejects: rows for the rejects file.
-            pending_removals: as in `settle`.
-            spared: removals that are not sent, because another key has the address.
+        `unchanged` are rows that change nothing at the provider: the addresses of their keys are noted; `claims`, rows
+        whose contacts are there already, and were put there by their streams, too; `spared`, removals that are not
+        sent, because another key has the address.
         """
         with self._transaction():
             self._keys.note(unchanged)
@@ -363,12 +367,7 @@ class Journal:
             self._rejects.add(rejects)
 
     def discard(self, batch: int, *, uncertain: Sequence[Row] = ()) -> None:
-        """Forget a batch whose rows will come again.
-
-        Args:
-            batch: its number.
-            uncertain: rows that may have arrived.
-        """
+        """Forget a batch (its number) whose rows will come again; `uncertain` are those that may have arrived."""
         with self._transaction():
             self._batches.close(batch, "lost", {})
             self._contacts.note("", uncertain, None)

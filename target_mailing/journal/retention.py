@@ -13,6 +13,7 @@ from target_mailing.journal.keys import Keys
 from target_mailing.journal.meta import JournalMeta
 from target_mailing.journal.rejects import JournalRejects
 from target_mailing.journal.removals import LATELY, JournalRemovals
+from target_mailing.journal.taken_off import TakenOff
 
 __all__ = ["Retention"]
 
@@ -27,6 +28,7 @@ class Retention:
     batches: JournalBatches
     rejects: JournalRejects
     removals: JournalRemovals
+    taken_off: TakenOff
     transaction: Callable[[], AbstractContextManager[None]]
 
     def keep_contacts(self) -> None:
@@ -48,6 +50,7 @@ class Retention:
             if not self.meta.keeps_contacts:
                 self.contacts.forget_before(moment, keeps_streams=self.meta.keeps_streams)
                 self.keys.forget_before(moment)
+                self.taken_off.forget_before(moment)
             self.contacts.table.tidy()
             self.keys.table.tidy()
             self.batches.forget_before(moment)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -27,8 +27,10 @@ class JournalStreams:
         self._connection = connection
         self._hashes = hashes
         self._bits: dict[bytes, int] = {}
-        #: By stream of which an earlier run ended well, the people whom it was seen to remove.
-        self._removed: dict[bytes, int | None] = {}
+        #: Streams of which an earlier run ended well.
+        self._ended: set[bytes] = set()
+        #: By stream, how many people were forgotten whom its deleted rows took off; None if that was not noted.
+        self._forgotten: dict[bytes, int | None] = {}
         self._deletions: dict[tuple[str, str], Deletions] = {}
         #: By destination's hash, the bits of its streams that may have put contacts there which were forgotten.
         self._forgot: dict[int, int] = {}
@@ -39,8 +41,9 @@ class JournalStreams:
         self._by_name: dict[str, _Bits] = {}
         for row in connection.execute(sa.select(tables.streams)):
             self._bits[row.id] = 1 << row.number
+            self._forgotten[row.id] = row.forgotten
             if row.has_ended:
-                self._removed[row.id] = row.removed
+                self._ended.add(row.id)
             self._of[row.destination] = self._of.get(row.destination, 0) | 1 << row.number
             if row.forgot:
                 self._forgot[row.destination] = self._forgot.get(row.destination, 0) | 1 << row.number
@@ -54,22 +57,42 @@ class JournalStreams:
         return self._by_name[destination]
 
     def deletions(self, destination: str, stream: str) -> Deletions:
-        """The people whom a stream removes from a destination; none before a run ended well that brought its rows."""
+        """The people whom this run takes off a destination by the deleted rows of a stream."""
         if (destination, stream) not in self._deletions:
-            known = self._removed.get(self._id(destination, stream), 0)
-            self._deletions[destination, stream] = Deletions(known)
+            forgotten = self._forgotten.get(self._id(destination, stream), 0)
+            if forgotten is None and not self.has_ended(destination, stream):
+                forgotten = 0
+            self._deletions[destination, stream] = Deletions(forgotten)
         return self._deletions[destination, stream]
+
+    def add_forgotten(self, counts: Mapping[int, int]) -> None:
+        """So many more people of streams (their bits) were forgotten, or fewer if they were taken off again."""
+        ids = {bit: one for one, bit in self._bits.items()}
+        for bit, count in counts.items():
+            one = ids.get(bit)
+            if one is None or (before := self._forgotten[one]) is None:
+                continue
+            self._forgotten[one] = now = max(0, before + count)
+            of_stream = tables.streams.c.id == one
+            self._connection.execute(sa.update(tables.streams).where(of_stream).values(forgotten=now))
 
     def has_ended(self, destination: str, stream: str) -> bool:
         """Whether an earlier run that brought rows of a stream to a destination ended well."""
-        return self._id(destination, stream) in self._removed
+        return self._id(destination, stream) in self._ended
 
     def note_end(self) -> None:
         """The run ends well: so do the streams that it read."""
         for destination, stream in self._begun:
-            removed = self.deletions(destination, stream).at_end
-            if self._removed.get(self._id(destination, stream)) != removed:
-                self._change(destination, stream, has_ended=True, removed=removed)
+            one = self._id(destination, stream)
+            if not self.has_ended(destination, stream) or self._forgotten.get(one, 0) is None:
+                self._change(destination, stream, has_ended=True, forgotten=self._forgotten.get(one) or 0)
+
+    @property
+    def taken_off_before(self) -> Iterator[tuple[int, int, float]]:
+        """Contacts that were taken off by a version that did not note it: with the bit of the stream, and the time."""
+        for (destination, stream), deletions in self._deletions.items():
+            bit = self.bits(destination)[stream]
+            yield from ((contact, bit, at) for contact, at in deletions.before.items())
 
     def all_bits(self, destination: str) -> int:
         """The bits of all streams of a destination."""
@@ -158,11 +181,12 @@ class JournalStreams:
             if number > _MOST:
                 return UNKNOWN
             where = self._hashes.destination_id(destination)
-            values = {"number": number, "destination": where, "id": hashed, "removed": 0}
+            values = {"number": number, "destination": where, "id": hashed, "forgotten": 0}
             self._connection.execute(
                 sa.insert(tables.streams).values(runs=0, has_ended=False, forgot=False, names_lists=False, **values)
             )
             self._bits[hashed] = 1 << number
+            self._forgotten[hashed] = 0
             self._of[where] = self._of.get(where, 0) | 1 << number
         return self._bits[hashed]
 

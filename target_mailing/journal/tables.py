@@ -12,7 +12,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable, ExecutableDDLElement
 __all__ = [
     "absentees", "allowances", "batches", "contacts", "contents", "declined", "keys", "known_rejects", "make", "meta",
     "metadata", "names", "possible_addresses", "rejects", "removed", "replaced_contacts", "returned_keys", "runs",
-    "shared_keys", "steps", "strangers", "streams",
+    "shared_keys", "steps", "strangers", "streams", "taken_off",
 ]  # fmt: skip
 
 metadata = sa.MetaData()
@@ -70,8 +70,8 @@ streams = sa.Table(
     sa.Column("forgot", sa.Boolean, nullable=False),  # contacts of it were forgotten because of their age
     sa.Column("key_form", sa.LargeBinary),  # hash of how the keys are made that its contacts have
     sa.Column("names_lists", sa.Boolean, nullable=False),  # its rows name lists, which may be those of other streams
-    # People whom its rows removed in runs that ended well; null: versions before this column did not note it.
-    sa.Column("removed", sa.BigInteger),
+    # People whom its deleted rows took off and who were forgotten since; null: an earlier version did not note it.
+    sa.Column("forgotten", sa.BigInteger),
     sa.Column("name", sa.String),  # in the input; null until a run reads it
     sa.Column("place", sa.String),  # the name of its destination, likewise
 )
@@ -167,6 +167,15 @@ removed = sa.Table(
     sa.Column("at", sa.Float, nullable=False),
     sqlite_with_rowid=False,
 )
+taken_off = sa.Table(
+    "taken_off",
+    metadata,
+    # Contacts (keyed hashes of destination and address) that deleted rows took off, until they are forgotten.
+    sa.Column("contact", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("stream", sa.Integer, nullable=False),  # of its bit
+    sa.Column("at", sa.Float),  # null: it stayed, because it opted out
+    sqlite_with_rowid=False,
+)
 allowances = sa.Table(
     "allowances",
     metadata,
@@ -221,7 +230,7 @@ rejects = sa.Table(
 _LATER_COLUMNS: Final[Mapping[str, Mapping[str, str]]] = {
     contacts.name: {"streams": "BIGINT DEFAULT '1' NOT NULL"},
     batches.name: {"settled_at": "FLOAT"},
-    streams.name: {"removed": "BIGINT", "name": "VARCHAR", "place": "VARCHAR"},
+    streams.name: {"forgotten": "BIGINT", "name": "VARCHAR", "place": "VARCHAR"},
 }
 
 
