@@ -375,8 +375,10 @@ def _copy_table(source: sa.Connection, target: sa.Connection, table: sa.Table, s
     there = {column["name"] for column in sa.inspect(source).get_columns(table.name, schema=schema)}
     columns = [one for one in table.to_metadata(sa.MetaData(), schema).columns if one.name in there]
     rows = source.execution_options(stream_results=True).execute(sa.select(*columns))
-    for part in rows.mappings().partitions(10_000):
-        target.execute(sa.insert(table), [dict(row) for row in part])
+    names = [one.name for one in columns]
+    insert = f"INSERT INTO {table.name} ({','.join(names)}) VALUES ({','.join('?' * len(names))})"  # noqa: S608 - ours
+    for part in rows.partitions(10_000):
+        target.exec_driver_sql(insert, [tuple(row) for row in part])
 
 
 def _run_over(connection: sa.Connection) -> postgres.Run:
