@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
-from mailing_api.counted import counted
 from mailing_api.errors import ConfigurationError
 from mailing_api.process.table import show
 from target_mailing.contacts.effects import Effect
 from target_mailing.declared_settings import value_of
 from target_mailing.delivery.errors import TooManyRemovalsError
 from target_mailing.delivery.outcomes import Outcomes
-from target_mailing.delivery.removal_guard import RemovalGuard
+from target_mailing.delivery.queues import Queues
 from target_mailing.delivery.summary import would_change
 from target_mailing.delivery.tally import Tally
 from target_mailing.outcome import Outcome
 from target_mailing.places import place_of
 from target_mailing.plan.foresight import Foresight
+from target_mailing.plan_calls import PlannedCalls, planned_calls
 from target_mailing.router import Router
 
 __all__ = ["PlanReport"]
@@ -63,9 +63,11 @@ class PlanReport:
         foresight: Foresight,
         outcomes: Outcomes,
         router: Router,
-        guard: RemovalGuard,
+        queues: Queues,
+        *,
+        seconds_of: Callable[[str], float | None],
     ) -> None:
-        """Take what it found, which may still grow.
+        """Take what it found, which may still grow; `seconds_of` as for `planned_calls`.
 
         Raises:
             ConfigurationError: `plan_path` is no valid path, or cannot be written.
@@ -73,7 +75,9 @@ class PlanReport:
         self._foresight = foresight
         self._outcomes = outcomes
         self._router = router
-        self._guard = guard
+        self._queues = queues
+        self._guard = queues.guard
+        self._seconds_of = seconds_of
         path = value_of("plan_path", config)
         self._paths = None if path is None else _paths(place_of("plan_path", path))
         for one in self._paths or ():  # whether they can be written shows before anything is read
@@ -95,14 +99,18 @@ class PlanReport:
         for destination, held in self._guard.held.items():
             for row, record in held.sample:
                 self._foresight.note_held(destination, row, record)
-        found = self._found(is_whole=failure is None or is_held)
-        show(_table(found), logger)
+        calls = planned_calls(
+            self._foresight, self._queues, jobs_in_flight=self._router.jobs_in_flight, seconds_of=self._seconds_of
+        )
+        found = self._found(calls, is_whole=failure is None or is_held)
+        sentences = [*calls.sentences(self._router.rate), *_sentences(found)]
+        show([*_table(found), *sentences], logger)
         if self._paths is None:
             return
         machines, people = self._paths
         try:
             _write(machines, msgspec.json.format(msgspec.json.encode(found)) + b"\n")
-            _write(people, "\n".join(_markdown(found)).encode())
+            _write(people, "\n".join(_markdown(found, sentences)).encode())
         except ConfigurationError as error:
             if failure is None:
                 raise
@@ -110,18 +118,19 @@ class PlanReport:
         else:
             logger.info("Plan: %s, and %s for people", machines, people)
 
-    def _found(self, *, is_whole: bool) -> dict[str, Any]:
-        outcomes, foresight = self._outcomes, self._foresight
-        rate, calls = self._router.rate, foresight.calls
+    def _found(self, calls: PlannedCalls, *, is_whole: bool) -> dict[str, Any]:
+        outcomes, rate = self._outcomes, self._router.rate
         return {
             "whole": is_whole,
             "would_change": would_change(outcomes),
             **_numbers(outcomes),
             "destinations": {name: self._at(name, tally) for name, tally in outcomes.places.items() if name},
-            "calls": calls,
+            "calls": calls.calls,
+            "looks": calls.looks,
+            "job_seconds": calls.job_seconds,
             "calls_per_second": rate,
-            "seconds": None if rate is None else round(calls / rate, 1),
-            "samples": _in_order(foresight.samples),
+            "seconds": None if rate is None else round(calls.calls / rate, 1),
+            "samples": _in_order(self._foresight.samples),
         }
 
     def _at(self, destination: str, tally: Tally) -> dict[str, Any]:
@@ -210,11 +219,7 @@ def _parts(found: Mapping[str, Any]) -> Iterator[tuple[str, list[tuple[str, int]
 
 
 def _sentences(found: Mapping[str, Any]) -> Iterator[str]:
-    """How many calls a delivery takes, and how long."""
-    calls = f"A delivery makes {counted(found['calls'], 'call')}, with one look at each job"
-    if found["seconds"] is not None:
-        calls += f": {found['seconds']:,.0f} s at {found['calls_per_second']:g} calls a second"
-    yield f"{calls}."
+    """What else is to be said of a plan."""
     if not found["whole"]:
         yield "The plan ended early: more rows may follow."
     elif not found["would_change"]:
@@ -229,14 +234,13 @@ def _table(found: Mapping[str, Any]) -> Iterator[str]:
         width = max(len(words) for words, _ in numbers)
         digits = max(len(f"{count:,}") for _, count in numbers)
         yield from (f"  {words:<{width}}  {count:>{digits},}" for words, count in numbers)
-    yield from _sentences(found)
 
 
-def _markdown(found: Mapping[str, Any]) -> Iterator[str]:
+def _markdown(found: Mapping[str, Any], sentences: Sequence[str]) -> Iterator[str]:
     yield from ("# Plan", "")
     for name, numbers in _parts(found):
         yield from _rows((name, "number"), [(words, f"{count:,}") for words, count in numbers])
-    yield from (" ".join(_sentences(found)), "")
+    yield from (" ".join(sentences), "")
     for kind, samples in found["samples"].items():
         yield from (f"## {kind.replace('_', ' ')}", "")
         yield from _rows(("contact", "fields"), [(one.contact, _fields(one)) for one in samples])

@@ -147,7 +147,8 @@ class TargetMailing(MailingPlugin, Target):
             history.totals = lambda: run_totals(run, router)
             opened.callback(run.delivery.stop)
             if foresight is not None:
-                report = PlanReport(self.config, foresight, run.outcomes, router, run.delivery.queues.guard)
+                parts = (foresight, run.outcomes, router, run.delivery.queues)
+                report = PlanReport(self.config, *parts, seconds_of=journal.recent_times.seconds)
                 opened.push(lambda failure, *_: report(failure))
             ending = RunReport(run, rejects, router, is_plan=self._is_plan)
             opened.push(lambda failure, *_: ending(failure))

@@ -33,6 +33,7 @@ from mailing_api.errors import (
 from mailing_api.http.client import Connection, HttpClient
 from mailing_api.http.downloads import Downloads
 from mailing_api.http.pace import Pace
+from mailing_api.http.read_only import ReadOnly
 
 __all__ = ["Bucket"]
 
@@ -113,7 +114,7 @@ class Bucket:
         self._encryption = encryption
         self._session = session
         self._region = region
-        self._reads_only = connection.get("gate") is not None
+        self._gate: ReadOnly | None = connection.get("gate")
         connection["pace"] = Pace(floor=2.0)  # S3 takes thousands of requests a second
         endpoint = urlsplit(endpoint_url or session.endpoints("s3", [region])[region])
         in_host = (endpoint.hostname or "").endswith(_AWS_HOSTS) and _IS_HOST(name)
@@ -141,12 +142,13 @@ class Bucket:
     def check(self, prefix: str) -> None:
         """Check that objects can be written, without writing one: S3 must refuse an upload with a wrong digest.
 
-        A client that only reads cannot show it.
+        A client that only reads cannot show it, and only counts the call.
 
         Raises:
             ConfigurationError: they cannot be written.
         """
-        if self._reads_only:
+        if self._gate is not None:
+            self._gate.foresee(1)
             return
         key = f"{prefix}.write-test"
         headers = {"Content-MD5": _WRONG_DIGEST, **self._encryption.headers}

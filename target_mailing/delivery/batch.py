@@ -68,6 +68,7 @@ class Batch(msgspec.Struct, eq=False):
         progress: how far its job was when it was polled last.
         noted_at: when the journal last noted that its job progressed (Unix seconds).
         polled_at: when it was polled last (monotonic seconds).
+        ran_at: when its job was last seen running (Unix seconds); 0 for never.
         put_off_at: the position of the latest step that was put off; -1 for none.
         polls: how often the current step had no result.
         looks: how often its job was looked at.
@@ -98,6 +99,7 @@ class Batch(msgspec.Struct, eq=False):
     progress: Hashable = None
     noted_at: float = 0.0
     polled_at: float = 0.0
+    ran_at: float = 0.0
     put_off_at: int = -1
     polls: int = 0
     looks: int = 0

@@ -95,7 +95,7 @@ class Calls:
     def _foresee(self, foresight: Foresight, batch: Batch, work: Work) -> Progress:
         progress = batch.step.foresee(work)
         seen = foresight.look(batch.queue.destination, batch.step, work, progress)
-        self._notify(lambda: foresight.note(seen))
+        self._notify(lambda: foresight.note(seen, batch.number, batch.route))
         return progress
 
     def follows(self, step: Step) -> bool:

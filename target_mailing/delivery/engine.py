@@ -70,12 +70,12 @@ class Delivery:
         self.closing = Closing(journal, queues.guard)
         self._slots = Slots(jobs_in_flight)
         self.in_jobs = self._slots.in_jobs
-        self._following = Following(self._calls, self._slots, journal, take=self._continue, runs=self._wait)
+        self.following = Following(self._calls, self._slots, journal, take=self._continue, runs=self._wait)
         self._brake = Brake()
         self._jobs = JobRecords(outcomes.history, log_level=self._calls.log_level)
         self.late_jobs = LateJobs(journal, self._calls)
         self.counts: Counter[str] = Counter()
-        parts = (self._calls, self._slots, self._following)
+        parts = (self._calls, self._slots, self.following)
         self._doubts = Doubts(journal, *parts, self.late_jobs, go_on=self._continue, over=self._over)
         self._sizes = BatchSizes(self._calls, self._doubts, jobs_in_flight)
         self._resubmission = Resubmission(*parts, self.counts, go_on=self._continue, over=self._over)
@@ -106,7 +106,7 @@ class Delivery:
     def pump(self) -> None:
         """Poll the jobs that are due, and begin the batches that may be in flight."""
         now = time.monotonic()
-        self._following.turn(now)
+        self.following.turn(now)
         self.queues.turn(now, ending=self._ending, replaced=self.closing.replaced)
         self._doubts.turn(now, failure=self.error)
         if self._has_ended() and (self._ending or self.error is not None):
@@ -120,7 +120,7 @@ class Delivery:
 
     def next_event_at(self) -> float | None:
         """When `pump` next has something to do without news (monotonic seconds)."""
-        times = (self._following.next_at(), self.queues.due_at(), self._doubts.next_at())
+        times = (self.following.next_at(), self.queues.due_at(), self._doubts.next_at())
         return min(filter(None, times), default=None)
 
     def end(self, *, has_all: bool) -> None:
@@ -244,7 +244,7 @@ class Delivery:
             self._doubts.hold(batch)
         elif self._calls.follows(batch.step):
             batch.pack()
-            self._following.begin(batch)
+            self.following.begin(batch)
         else:
             self.closing.begins(batch)
             batch.begin(self._journal.begin_step(batch.number, batch.step.name))
@@ -263,7 +263,7 @@ class Delivery:
     def _step_taken(self, batch: Batch, future: Future[Progress]) -> None:
         self._calls.submitting.pop(batch.number, None)
         if self._calls.follows(batch.step):
-            self._following.polled(batch)
+            self.following.polled(batch)
         error = future.exception()
         if error is None:
             batch.failed_polls = 0
@@ -271,7 +271,7 @@ class Delivery:
         elif not isinstance(error, MailingError):
             self._leave(batch, error)
         elif self._calls.follows(batch.step) and isinstance(error, (RateLimited, ProviderFault, UnreadableAnswer)):
-            if self._following.is_given_up(batch):
+            if self.following.is_given_up(batch):
                 self._leave(batch, error)
         elif error.maybe_done and not batch.step.repeatable:
             logger.warning("Batch %d: the reply of step %r was lost: %s", batch.number, batch.step.name, error)
@@ -289,7 +289,7 @@ class Delivery:
 
     def _progress(self, batch: Batch, progress: Progress) -> None:
         if self._calls.follows(batch.step) and not isinstance(progress, Again):
-            self._following.ended(batch)
+            self.following.ended(batch)
         if isinstance(progress, Done):
             self._step_done(batch, progress)
         elif isinstance(progress, Finished):
@@ -321,12 +321,12 @@ class Delivery:
         self._forget_step(batch)
         if again.is_crowded:
             self._slots.refused(batch.since, time.time())
-        self._following.runs(batch, again)
-        if (reason := self._following.overdue(batch)) is not None:
+        self.following.runs(batch, again)
+        if (reason := self.following.overdue(batch)) is not None:
             self._over(batch, reason)
         else:
             batch.put_off(again)
-            self._following.again(batch, again.after)
+            self.following.again(batch, again.after)
 
     def _doubt(self, batch: Batch) -> None:
         """It is unknown whether the current step was done; the batch takes no slot until that is known."""

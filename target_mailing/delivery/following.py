@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Final
 
@@ -18,8 +19,9 @@ from target_mailing.delivery.schedule import PollSchedule
 from target_mailing.delivery.slots import Slots
 from target_mailing.destination import Again, Refusal
 from target_mailing.journal.journal import Journal
+from target_mailing.journal.recent_times import MOST_TIMES
 
-__all__ = ["Following", "overdue"]
+__all__ = ["Following", "kind_of", "overdue", "poll_of"]
 
 #: Polls of a job that may fail in a row (each already retried by the client) before the run fails.
 _MAX_FAILED_POLLS: Final = 10
@@ -55,6 +57,7 @@ class Following:
         self._schedule = PollSchedule()
         self._listings = JobListings(calls, self._schedule, runs=runs)
         self._run_began = time.time()
+        self._times: dict[str, deque[float]] = {}
 
     def turn(self, now: float) -> None:
         """Take the steps that are due by now (monotonic seconds), as many as can be under way."""
@@ -78,7 +81,9 @@ class Following:
     def polled(self, batch: Batch) -> None:
         """A poll was answered, or failed."""
         batch.looks += 1
-        self._schedule.polled(batch, time.monotonic() - batch.polled_at)
+        seconds = time.monotonic() - batch.polled_at
+        self._note_time(poll_of(batch.queue.destination.name), seconds)
+        self._schedule.polled(batch, seconds)
 
     def is_given_up(self, batch: Batch) -> bool:
         """A poll has failed, though its job may be well: whether that happened too often or for too long."""
@@ -95,11 +100,15 @@ class Following:
         if not batch.recovered:
             tags = {"destination": batch.queue.destination.name, str(Tag.JOB_TYPE.value): batch.action}
             log_time(Metric.JOB_DURATION, seconds, tags)
+            now, kind = time.time(), kind_of(batch.queue.destination.name, batch.route, batch.step.name)
+            ended_at = (max(batch.begun_at, batch.ran_at) + now) / 2  # since it was last seen running
+            self._note_time(kind, ended_at - batch.begun_at)
         for later in self._slots.later(batch):
             self._note_progress(later)
 
     def runs(self, batch: Batch, again: Again) -> None:
         """A job still runs."""
+        batch.ran_at = time.time()
         if again.progress is None or again.progress == batch.progress:
             return
         # The first look at a job of an earlier run shows no progress: else it would have all its time in each run.
@@ -107,6 +116,11 @@ class Following:
         batch.progress = again.progress
         if is_progress:
             self._note_progress(batch)
+
+    def remember(self) -> None:
+        """Note in the journal how long polls took, and the jobs that have ended."""
+        if self._times:
+            self._journal.recent_times.note(self._times)
 
     def overdue(self, batch: Batch) -> Refusal | DeliveryFailed | None:
         """As `overdue`, in this run."""
@@ -116,10 +130,23 @@ class Following:
         """How many batches of a destination are not sent until other batches have been answered."""
         return self._schedule.waiting(queue)
 
+    def _note_time(self, kind: str, seconds: float) -> None:
+        self._times.setdefault(kind, deque(maxlen=MOST_TIMES)).append(round(seconds, 3))
+
     def _note_progress(self, batch: Batch) -> None:
         batch.since = time.time()
         if batch.job is not None and batch.since - batch.noted_at > _PROGRESS_NOTED_EVERY:
             batch.noted_at = self._journal.begin_step(batch.number, batch.step.name)
+
+
+def kind_of(destination: str, route: str, step: str) -> str:
+    """The kind of a job, which tells how long it takes: its provider, its route, and the step that follows it."""
+    return f"{destination.partition(':')[0]} {route.partition('-')[0]} {step}"
+
+
+def poll_of(destination: str) -> str:
+    """The kind of a poll, among the kinds of jobs: its provider."""
+    return kind_of(destination, "any", "poll")
 
 
 def overdue(batch: Batch, *, run_began: float) -> Refusal | DeliveryFailed | None:

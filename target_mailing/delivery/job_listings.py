@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Final
 
@@ -13,18 +13,19 @@ from target_mailing.delivery.queue import DestinationQueue
 from target_mailing.delivery.schedule import PollSchedule
 from target_mailing.destination import Again, ListsJobs
 
-__all__ = ["JobListings"]
+__all__ = ["WORTHWHILE", "JobListings"]
 
 #: Jobs at one destination from which a listing takes fewer calls than polling each one.
-_WORTHWHILE: Final = 3
+WORTHWHILE: Final = 3
 #: Listings without any of our jobs after which a destination's jobs are polled one by one.
 _MOST_USELESS: Final = 2
 
 
 class JobListings:
-    """Which jobs are polled: those that the listing shows as ended, and those that it does not show.
+    """Which jobs are polled: those that the listing shows as ended, and those that are due and that it does not show.
 
-    The listing only tells that a job still runs. How one ended, its own poll shows.
+    The listing only tells that a job still runs, which is a look at each such job, due or not. How one ended, its own
+    poll shows.
     """
 
     def __init__(
@@ -61,7 +62,7 @@ class JobListings:
             self._due[queue].append(batch)
             return True
         others = self._schedule.watching(queue)
-        if len(others) + 1 < _WORTHWHILE:
+        if len(others) + 1 < WORTHWHILE:
             return False
         self._due[queue] = [batch]
         jobs = {str(one.job) for one in (batch, *others)}
@@ -71,21 +72,17 @@ class JobListings:
     def _listed(self, queue: DestinationQueue, future: Future[Running]) -> None:
         running: Running = {} if future.exception() is not None else future.result()
         self._useless[queue] = 0 if running else self._useless[queue] + 1
-        for batch in self._due.pop(queue):
+        due = self._due.pop(queue)
+        others = [batch for batch in self._schedule.watching(queue) if str(batch.job) in running]
+        for batch in (*due, *others):
             shown = running.get(str(batch.job))
             if shown is None:
                 self._poll_alone(batch)
             else:
                 batch.looks += 1
                 self._runs(batch, shown)
-        for batch in self._ended(queue, running):
-            self._poll_alone(batch)
 
     def _poll_alone(self, batch: Batch) -> None:
         """Poll a job now, as soon as one more poll may be under way."""
         self._alone.add(batch)
         self._schedule.add(batch, 0.0)
-
-    def _ended(self, queue: DestinationQueue, running: Running) -> Iterable[Batch]:
-        """Batches that are not due yet, and whose jobs the listing shows as ended."""
-        return [batch for batch in self._schedule.watching(queue) if running.get(str(batch.job), batch) is None]

@@ -8,6 +8,7 @@ from collections.abc import Collection
 from typing import Final
 
 from target_mailing.delivery.batch import Batch
+from target_mailing.delivery.poll_pace import first_interval, lately, next_interval
 from target_mailing.delivery.queue import DestinationQueue
 
 __all__ = ["PollSchedule"]
@@ -18,11 +19,7 @@ _REST: Final = 4.0
 
 
 class PollSchedule:
-    """The batches whose step waits for its next turn.
-
-    A job is polled first after half of the time that jobs of its destination took lately, then often until it has taken
-    half as long again, then less and less often.
-    """
+    """The batches whose step waits for its next turn; how often jobs are polled, `poll_pace` says."""
 
     def __init__(self) -> None:
         self._due: dict[Batch, float] = {}
@@ -31,9 +28,7 @@ class PollSchedule:
 
     def begin(self, batch: Batch) -> None:
         """Poll a job that was submitted just now; one of an earlier run at once."""
-        settings = batch.queue.settings
-        half = self._took.get(batch.queue, 0.0) / 2
-        first = min(settings.poll_max_interval, max(settings.poll_interval, half))
+        first = first_interval(batch.queue.settings, self._took.get(batch.queue, 0.0))
         self.add(batch, 0.0 if batch.recovered else first)
 
     def add(self, batch: Batch, after: float) -> None:
@@ -49,22 +44,20 @@ class PollSchedule:
                 once.
         """
         if after is None:
-            settings, took = batch.queue.settings, self._took.get(batch.queue, 0.0)
             elapsed = time.time() - (batch.begun_at or batch.since)
-            interval = took / 10 if elapsed < 1.5 * took else elapsed / 2
-            after = min(settings.poll_max_interval, max(settings.poll_interval, interval))
+            after = next_interval(batch.queue.settings, self._took.get(batch.queue, 0.0), elapsed)
             after *= random.uniform(0.8, 1.2)  # noqa: S311
         batch.polls += 1
         self.add(batch, after)
 
     def ended(self, batch: Batch) -> float:
-        """A job has ended, now or since it was polled last: so the shorter time counts for more.
+        """A job has ended, now or since it was polled last.
 
         Returns:
             the seconds that it was followed.
         """
         seconds = max(0.0, time.time() - batch.begun_at)
-        self._took[batch.queue] = min(seconds, (self._took.get(batch.queue, seconds) + seconds) / 2)
+        self._took[batch.queue] = lately(self._took.get(batch.queue), seconds)
         return seconds
 
     def polled(self, batch: Batch, seconds: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, deque
 from collections.abc import Collection
 from typing import Final
@@ -42,6 +43,11 @@ class Slots:
     def ceiling(self) -> int:
         """Batches that may be under way now."""
         return self._ceiling
+
+    def most_at_once(self, queue: DestinationQueue, rows: float) -> int:
+        """Batches of so many rows each that may be under way together at a destination."""
+        by_rows = math.ceil(self._most_rows / max(1.0, rows))
+        return min(self._most, by_rows, queue.batches_at_once or self._most)
 
     def is_free(self, queue: DestinationQueue) -> bool:
         """Whether one more batch of a queue's rows may begin."""

@@ -25,6 +25,7 @@ from target_mailing.journal.key_set import KeySet
 from target_mailing.journal.keys import Keys
 from target_mailing.journal.known import Known
 from target_mailing.journal.meta import JournalMeta
+from target_mailing.journal.recent_times import RecentTimes
 from target_mailing.journal.rejects import JournalRejects, Reject
 from target_mailing.journal.removals import JournalRemovals
 from target_mailing.journal.retention import Retention
@@ -56,6 +57,7 @@ class Journal:
         removals: contacts that are taken off, in this run and lately.
         deletions: of a stream at a destination (names), people whom its deleted rows take off.
         taken_off: those that were taken off before.
+        recent_times: how long jobs took lately.
         retention: how long all this is remembered.
     """
 
@@ -72,7 +74,7 @@ class Journal:
         self._store = store
         self.spool = Spool(store.folder)
         transactions = Transactions(store)
-        self._transaction, self._reading = transactions.write, transactions.read
+        self._transaction, self._reading = write, read = transactions.write, transactions.read
         try:
             with self._reading():
                 self._connection = transactions.open()
@@ -96,15 +98,14 @@ class Journal:
                 if is_former:
                     former.take_over(driver, self._contacts.table, self._keys.table)
                     self._meta.note_format()
-                read, write = self._reading, self._transaction
                 self.absent = Absent(driver, self._contacts, self._keys, streams, reading=read, writing=write)
                 self.taken_off = self.absent.taken_off
                 self._provider_ids = ContactNames(self._connection, tables.names, nullcontext)
                 self.shared_keys = KeySet(self._connection, tables.shared_keys, self._reading)
                 self.returned_keys = KeySet(self._connection, tables.returned_keys, self._reading)
                 self.declined = ContactNames(self._connection, tables.declined, self._reading)
-                self.told = RunContacts(self._connection, "told", self._transaction)
-                self.followed = RunContacts(self._connection, "followed", self._transaction)
+                self.told, self.followed = (RunContacts(self._connection, it, write) for it in ("told", "followed"))
+                self.recent_times = RecentTimes(self._connection, write)
                 self.held = HeldResources(self._connection, self._transaction)
                 self.removals = JournalRemovals(self._connection, self._meta, self._transaction)
                 parts = (self._meta, self._contacts, self._keys, self._batches, self._rejects, self.removals)

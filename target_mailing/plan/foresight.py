@@ -14,7 +14,7 @@ from target_mailing.contacts.contact import EncodedContact
 from target_mailing.contacts.effects import effect_of
 from target_mailing.destination import Destination, Finished, Progress, Step, Work
 
-__all__ = ["Foresight", "Sample", "Seen", "ShowsContacts", "masked"]
+__all__ = ["FollowedBatch", "Foresight", "Sample", "Seen", "ShowsContacts", "masked"]
 
 
 @runtime_checkable
@@ -49,11 +49,29 @@ class Sample(msgspec.Struct, frozen=True, omit_defaults=True):
     after: dict[str, Any] | None = None
 
 
+class FollowedBatch(msgspec.Struct):
+    """A batch whose jobs a run would follow.
+
+    Attributes:
+        destination: its name.
+        route: of the batch.
+        rows: how many it has.
+        steps: the names of those that follow a job, in order.
+    """
+
+    destination: str
+    route: str
+    rows: int
+    steps: list[str]
+
+
 class Seen(msgspec.Struct, frozen=True):
     """What a step showed.
 
     Attributes:
         destination: its name.
+        step: its name.
+        rows: of its batch.
         calls: that a run would make besides those of the plan.
         jobs: that it would follow.
         contacts: how many contacts it would change, by effect.
@@ -61,6 +79,8 @@ class Seen(msgspec.Struct, frozen=True):
     """
 
     destination: str
+    step: str
+    rows: int
     calls: int
     jobs: int
     contacts: Mapping[str, int]
@@ -73,6 +93,7 @@ class Foresight:
     Attributes:
         most: rows of each kind that are shown.
         jobs: that a run would follow, by destination.
+        followed: the batches with these jobs, by number.
         contacts: that it would change, by destination and effect; former addresses of rows are among them.
         samples: rows by kind.
     """
@@ -90,12 +111,13 @@ class Foresight:
         self._shows_contacts = shows_contacts
         self._more_calls = 0
         self.jobs: Counter[str] = Counter()
+        self.followed: dict[int, FollowedBatch] = {}
         self.contacts: dict[str, Counter[str]] = {}
         self.samples: dict[str, list[Sample]] = {}
 
     @property
     def calls(self) -> int:
-        """Calls that a run would make."""
+        """Calls that a run would make with one look at each job."""
         return self._gate.calls + self._more_calls
 
     def look(self, destination: Destination, step: Step, work: Work, progress: Progress) -> Seen:
@@ -107,12 +129,16 @@ class Foresight:
             usual = str(effect_of(destination.actions, work.action))
             contacts = _effects(work, progress, usual)
             samples = [*self._samples(destination, work, progress, usual)]
-        return Seen(destination.name, calls, int(step.watches and calls > 0), contacts, samples)
+        jobs = int(step.watches and calls > 0)
+        return Seen(destination.name, step.name, len(work.rows), calls, jobs, contacts, samples)
 
-    def note(self, seen: Seen) -> None:
-        """Take what a step showed."""
+    def note(self, seen: Seen, batch: int, route: str) -> None:
+        """Take what a step of the batch of this number and route showed."""
         self._more_calls += seen.calls
-        self.jobs[seen.destination] += seen.jobs
+        if seen.jobs:
+            self.jobs[seen.destination] += seen.jobs
+            followed = self.followed.setdefault(batch, FollowedBatch(seen.destination, route, seen.rows, []))
+            followed.steps.append(seen.step)
         self.contacts.setdefault(seen.destination, Counter()).update(seen.contacts)
         for kind, sample in seen.samples:
             self._add(kind, sample)

@@ -88,8 +88,8 @@ class CreateContacts(Step):
         return Done({"ids": ids}, names=names, refused=refused | failed)
 
     def more_calls(self, work: Work) -> int:
-        """The list is read, and each contact created."""
-        return 1 + len(work.rows)
+        """The list is read, perhaps marked, and each contact created."""
+        return 1 + self.mailing_list.calls_to_mark(work.journal) + len(work.rows)
 
     def foresee(self, work: Work) -> Progress:
         """Equal contacts would be one, so their IDs follow from their contents."""
@@ -127,8 +127,9 @@ class FindContacts(Step):
         return Done({}, names=names, refused=refused | failed)
 
     def more_calls(self, work: Work) -> int:
-        """The list is read, and contacts that are not known are looked up."""
-        return 1 + sum(position not in work.names for position in range(len(work.rows)))
+        """The list is read, perhaps marked, and contacts that are not known are looked up."""
+        marks = self.mailing_list.calls_to_mark(work.journal)
+        return 1 + marks + sum(position not in work.names for position in range(len(work.rows)))
 
 
 def _named(results: Mapping[int, list[str] | Refusal]) -> tuple[dict[int, list[str]], dict[int, Refusal]]:

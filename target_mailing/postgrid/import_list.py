@@ -8,7 +8,7 @@ from typing import Final
 
 from mailing_api.errors import ConfigurationError
 from mailing_api.postgrid.client import PostgridClient
-from target_mailing.postgrid.list import SEVERAL, TargetList
+from target_mailing.postgrid.list import CALLS_OF_A_MARK, SEVERAL, TargetList
 
 __all__ = ["ImportList"]
 
@@ -54,7 +54,7 @@ class ImportList(TargetList):
         #: Whether no other journal filled the list, once that is checked.
         self._is_known = True
         self._began = time.time()
-        self._is_checked = self._is_marked = False
+        self._is_checked = self._is_marked = self._is_admission_foreseen = False
         if self.metadata.get(_REPLACING) and not replace:
             raise ConfigurationError(
                 "Setting `postgrid_replace`: a run that replaces the list did not finish, so contacts may be on the "
@@ -89,6 +89,13 @@ class ImportList(TargetList):
         else:
             self.is_known_to(journal)
         self._is_marked = True
+
+    def calls_to_admit(self, journal: str) -> int:
+        """How many calls `admit` makes besides those of `check`; counted once in a plan."""
+        if self._is_admission_foreseen:
+            return 0
+        self._is_admission_foreseen = True
+        return CALLS_OF_A_MARK if self.replaces else 1 + self.calls_to_mark(journal)
 
     def check(self, journal: str) -> None:
         """Check that this journal may fill the list, which may not exist yet; arguments and errors as for `admit`."""

@@ -69,9 +69,9 @@ class Plan(Step):
         self.mailing_list.check(work.journal)
         return Done({"parts": len(_by_country(work))})
 
-    def more_calls(self, work: Work) -> int:  # noqa: ARG002
-        """The list is marked once a run, in some calls more."""
-        return 0
+    def more_calls(self, work: Work) -> int:
+        """The list is marked once a run."""
+        return self.mailing_list.calls_to_admit(work.journal)
 
     def undo(self, work: Work) -> None:
         """Delete the files of the batch that exist."""
@@ -381,5 +381,6 @@ class DeleteOld(Step):
         return Finished()
 
     def more_calls(self, work: Work) -> int:
-        """Each import is deleted."""
-        return len(work.evidence["collect"]["ids"])
+        """Each import is deleted; after some of them the others are looked for, and at the end the list is marked."""
+        old = len(work.evidence["collect"]["ids"])
+        return old + 2 * -(-old // MAX_IMPORTS) + 2

@@ -9,7 +9,7 @@ from mailing_api.errors import ConfigurationError, NotFound, PermissionDenied, R
 from mailing_api.postgrid.client import MailingList, PostgridClient
 from mailing_api.suggestions import did_you_mean
 
-__all__ = ["SEVERAL", "TargetList"]
+__all__ = ["CALLS_OF_A_MARK", "SEVERAL", "TargetList"]
 
 #: The routes that fill a list.
 _ROUTES: Final = ("contacts", "import")
@@ -19,6 +19,8 @@ _JOURNAL: Final = "target_mailing_journal"
 #: Values of the journal's key: a journal that ended with its run, and several journals.
 _NONE: Final = "none"
 SEVERAL: Final = "several"
+#: The list is read, and its metadata are written.
+CALLS_OF_A_MARK: Final = 2
 
 
 class TargetList:
@@ -39,6 +41,7 @@ class TargetList:
         """
         self._client = client
         self._route = route
+        self._is_mark_foreseen = False
         self.id = ""
         #: As it was when the list was found.
         self.metadata: Mapping[str, Any] = {}
@@ -85,6 +88,12 @@ class TargetList:
         elif owner != journal and owner not in {_NONE, SEVERAL}:
             self.mark(SEVERAL, {})
         return owner in {None, journal}
+
+    def calls_to_mark(self, journal: str) -> int:
+        """How many calls a run makes to mark the list for this journal, if it is not marked; counted once in a plan."""
+        is_counted, self._is_mark_foreseen = self._is_mark_foreseen, True
+        owner = self.metadata.get(_JOURNAL)
+        return 0 if is_counted or owner in {journal, _NONE, SEVERAL} else CALLS_OF_A_MARK
 
     def mark(self, journal: str, marks: Mapping[str, str]) -> None:
         """Mark the list with its route, a journal, and these marks; other metadata stays."""

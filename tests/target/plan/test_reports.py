@@ -81,6 +81,7 @@ def test_somebody_at_a_terminal_reads_a_table_of_80_columns_without_a_prefix(pla
         "  rows                   4",
         "  jobs                   1",
         "A delivery makes 5 calls, with one look at each job.",
+        "No job's time is known yet.",
         "Nothing was written.",
     ]
     assert max(map(len, lines)) <= 80
