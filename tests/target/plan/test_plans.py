@@ -98,7 +98,7 @@ def test_the_calls_of_a_plan_are_within_a_tenth_of_those_of_the_run(sandbox, tmp
             jobs = sum(at["jobs"] for at in plan["destinations"].values())
             if count == 0 and seconds and jobs:  # no job's time is known: one look at each is the least
                 assert (plan["job_seconds"], plan["looks"]) == (None, jobs)
-                assert plan["calls"] < calls
+                assert plan["calls"] <= calls
             else:
                 assert plan["calls"] == pytest.approx(calls, rel=0.1)
                 assert (plan["job_seconds"] is not None) == bool(count and jobs)
