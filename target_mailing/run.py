@@ -179,7 +179,6 @@ class Run:
             if isinstance(self.delivery.error, StdoutClosedError):
                 logger.error("%s", self.delivery.error)  # noqa: TRY400 - its message is complete
             raise
-        self.delivery.following.remember()
         self._release_state(final=True)
         if self.delivery.error is not None:
             raise self._with_files(self.delivery.error)

@@ -154,6 +154,7 @@ class TargetMailing(MailingPlugin, Target):
             opened.push(lambda failure, *_: ending(failure))
             try:
                 run(source)
+                run.delivery.following.remember()
             except Terminated as stop:
                 self.logger.warning(
                     "Stopped by signal %d: %s in the journal for the next run",
