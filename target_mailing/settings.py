@@ -139,7 +139,7 @@ class StreamSettings(msgspec.Struct, frozen=True, kw_only=True):
             if self.mirrors_list:
                 raise ConfigurationError(
                     f"Setting `{places['mirror_scope']}` is list, which matters only with `sync: mirror`. Set that, "
-                    "too, or unset this one."
+                    "too, or `mirror_scope: stream`."
                 )
             return
         reasons = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from functools import partial
 from typing import Final
 
@@ -17,14 +17,16 @@ from target_mailing.journal.absent import AbsentContact
 from target_mailing.journal.journal import Journal
 from target_mailing.list_members import ListsMembers
 
-__all__ = ["UNCERTAIN", "ListScope"]
+__all__ = ["ListScope"]
 
 logger = logging.getLogger("target-mailing.mirror")
 
 #: Why an input is not whole whose rows may mean anybody.
-UNCERTAIN: Final = (
+_UNCERTAIN: Final = (
     "it has rows without a readable address whose key the journal does not know, so they may mean anybody on the list"
 )
+#: The same where the journal does not tell whom another destination put on the list.
+_SHARED: Final = "another stream of the input delivers to this list, too, with `scope: account`"
 
 
 class ListScope:
@@ -51,17 +53,22 @@ class ListScope:
         self._journal.absent.begin()
         logger.info("Stream %r: `mirror_scope: list`, so the members of %s are read first", stream, destination.name)
         self._listed[queue] = listed = ListedMembers(self._journal, destination.name, destination.members())
-        logger.info("%s: %s", destination.name, counted(listed.count, "member"))
+        logger.info("The list has %s before this run: %s", counted(listed.count, "member"), destination.name)
 
     def name(self, stream: str, queue: DestinationQueue, names: Names) -> None:
         """Rows came that are not delivered: note whether one of them may mean anybody on the list."""
         if names.is_doubtful or (names.alone and not self._strangers.knows(names.alone)):
             self._uncertain.add((stream, queue))
 
-    def verdict(self, stream: str, queue: DestinationQueue, verdict: Verdict) -> Verdict:
-        """The verdict on an input, given whom its rows may mean."""
+    def verdict(
+        self, stream: str, queue: DestinationQueue, verdict: Verdict, *, others: Collection[DestinationQueue]
+    ) -> Verdict:
+        """The verdict on an input, given whom its rows may mean, and the queues of other destinations of the input."""
         if verdict.proof is not None and (stream, queue) in self._uncertain:
-            return Verdict(None, UNCERTAIN)
+            return Verdict(None, _UNCERTAIN)
+        places = {*queue.destination.places}
+        if verdict.proof is not None and any(not places.isdisjoint(one.destination.places) for one in others):
+            return Verdict(None, _SHARED)
         return verdict
 
     def take_off(
@@ -77,45 +84,61 @@ class ListScope:
         """
         name, listed = queue.destination.name, self._listed[queue]
         not_whole = [one for one, verdict in verdicts.items() if verdict.proof is None]
-        is_first = not self._strangers.may_leave(name, stream)
+        stays = bool(not_whole) or self._strangers.is_first(name, stream)
         twice = any(verdict.proof is Proof.WORD for verdict in verdicts.values())
         removal = partial(AddressRows(queue.destination, self._journal).fingerprint, action=action)
-        taken = opted_out = others = 0
+        strangers = waiting = opted_out = others = 0
         for members in listed:
             found = self._strangers.among(name, stream, members, removal=removal, twice=twice)
-            taken, others = taken + len(found.strangers), others + found.others
-            opted_out += found.opted_out
-            if found.strangers and not (not_whole or is_first):
+            strangers, waiting = strangers + len(found.strangers), waiting + found.waiting
+            opted_out, others = opted_out + found.opted_out, others + found.others
+            if found.strangers and not stays:
                 contacts = [AbsentContact(one.contact, [(None, one.email)]) for one in found.strangers]
                 self._strangers.offered([one.contact for one in contacts])
                 queue.take_off(stream, contacts, action)
             queue.stay(found.opted_out)
             yield
-        reasons = [
-            (others, "because another stream put them there"),
-            (opted_out, "because they opted out"),
-            (listed.unusable, "because their addresses are not valid"),
+        leave = [
+            (0 if stays else strangers, "they leave"),
+            (waiting, "for the first time; they leave if the next whole input does not name them, either"),
         ]
-        stay = ", ".join(f"{count} {why}" for count, why in reasons if count)
-        logger.info(
-            "Stream %r: %d of the %s before this input came otherwise and are named by no line%s: %s",
+        for number, what in leave:
+            if number:
+                whom = counted(number, "contact")
+                logger.info("Stream %r: no line names %s whom others put on %s: %s", stream, whom, name, what)
+        _tell_who_stays(stream, name, opted_out=opted_out, others=others, unusable=listed.unusable)
+        if strangers and stays:
+            _warn(stream, name, strangers, not_whole)
+
+
+def _tell_who_stays(stream: str, name: str, **numbers: int) -> None:
+    why = {
+        "others": "because another stream put them there",
+        "opted_out": "because they opted out",
+        "unusable": "because their addresses are not valid",
+    }
+    if found := ", ".join(f"{numbers[one]} {reason}" for one, reason in why.items() if numbers[one]):
+        logger.info("Stream %r: no line names others on %s who stay: %s", stream, name, found)
+
+
+def _warn(stream: str, name: str, strangers: int, not_whole: Sequence[str]) -> None:
+    """Say why strangers stay who would leave."""
+    whom = counted(strangers, "contact")
+    if not_whole:
+        logger.warning(
+            "Stream %r: no line names %s whom others put on %s. They stay, because the input of stream %r, which is to "
+            "equal that list, too, is not whole",
             stream,
-            taken,
-            counted(listed.count, "member"),
-            f". Others stay, {stay}" if stay else "",
+            whom,
             name,
+            not_whole[0],
         )
-        if taken and not_whole:
-            logger.warning(
-                "Stream %r: these stay, because the input of stream %r, which is to equal %s, too, is not whole",
-                stream,
-                not_whole[0],
-                name,
-            )
-        elif taken and is_first:
-            logger.warning(
-                "Stream %r: these stay in this run, because the journal knows no earlier run of this stream that "
-                "succeeded. The next whole input takes them off %s. If the journal was lost, restore it before that",
-                stream,
-                name,
-            )
+        return
+    logger.warning(
+        "Stream %r: no line names %s whom others put on %s. They stay this time, because it is the first whole input "
+        "of this stream with `mirror_scope: list` that the journal knows. The next one takes them off, as far as "
+        "`max_removals` lets it. If the journal was lost, restore it before that",
+        stream,
+        whom,
+        name,
+    )

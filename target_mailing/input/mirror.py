@@ -15,6 +15,7 @@ from target_mailing.input.list_scope import ListScope
 from target_mailing.input.messages import Message, optional_value
 from target_mailing.input.stream import Stream
 from target_mailing.input.wholeness import Proof, Verdict, Wholeness
+from target_mailing.journal.absent import Absent
 from target_mailing.journal.journal import Journal
 from target_mailing.row import Row
 from target_mailing.settings import StreamSettings, resolved
@@ -185,9 +186,7 @@ class Mirror:
             self._journal.absent.note_key_form(name, source, form)
         if settings.mirrors_list:  # the list has the addresses
             absent, lost = absent - lost, 0
-        what = f"no longer names {counted(absent, 'contact')}" if absent else "names everybody whom it put there"
-        if absent > 1 and not self._journal.absent.has_named:
-            what = f"names none of the {absent} contacts whom it put there"
+        what = _whom(absent, self._journal.absent)
         logger.info("Stream %r: the input is whole, because %s. It %s: %s", source, verdict.proof, what, name)
         if lost:
             logger.warning(
@@ -217,7 +216,9 @@ class Mirror:
             knows_keys=self._key_forms[source, queue][1],
         )
         if settings.mirrors_list and self._list_scope is not None:
-            return self._list_scope.verdict(source, queue, verdict)
+            return self._list_scope.verdict(
+                source, queue, verdict, others={other for _, other in self._streams} - {queue}
+            )
         return verdict
 
 
@@ -225,3 +226,13 @@ def _action(queue: DestinationQueue, settings: StreamSettings) -> str:
     """What a mirror does with those who are absent."""
     actions = queue.destination.actions
     return actions.remove if settings.mirror_action == "remove" else actions.unsubscribe
+
+
+def _whom(absent: int, found: Absent) -> str:
+    """Whom a whole input does not name, given how many of them leave."""
+    if absent > 1 and not found.has_named:
+        return f"names none of the {absent} contacts whom it put there"
+    later = f"{found.waiting} for the first time: they leave if the next whole input does not name them, either"
+    if not absent:
+        return f"no longer names {later}" if found.waiting else "names everybody whom it put there"
+    return f"no longer names {counted(absent, 'contact')}{f', and {later}' if found.waiting else ''}"

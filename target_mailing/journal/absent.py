@@ -41,6 +41,7 @@ class Absent:
 
     Attributes:
         has_named: whether the input named any of those who were put there by the stream that `of` was last asked about.
+        waiting: how many of them stay because they are absent for the first time.
         taken_off: contacts that deleted rows took off.
         strangers: members of lists whom the input did not name, and no stream put there.
     """
@@ -63,6 +64,7 @@ class Absent:
         self._reading = reading
         self._writing = writing
         self.has_named = False
+        self.waiting = 0
         #: The number of the last contact; later ones were confirmed in this run, so they are not absent. 0 until the
         #: first question.
         self._last = 0
@@ -140,12 +142,14 @@ class Absent:
             twice: only those who were absent in the run before this one, too, which was whole.
         """
         self.begin()
-        self.has_named = False
+        self.has_named, self.waiting = False, 0
         with self._reading():
             run = self._streams.runs(destination, stream)
         for numbers in self._absent(destination, stream):
             if twice:
+                self.waiting += len(numbers)
                 numbers = self._again(numbers, run)  # noqa: PLW2901 - the others are only noted
+                self.waiting -= len(numbers)
             if numbers:
                 with self._reading():
                     addresses = self._keys.addresses(numbers.values())

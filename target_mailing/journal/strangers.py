@@ -38,11 +38,13 @@ class Unnamed(msgspec.Struct, frozen=True):
 
     Attributes:
         strangers: those that may be taken off.
+        waiting: how many stay because they are strangers for the first time.
         opted_out: how many others stay because the listing says that they opted out.
         others: how many stay because another stream, or one that is unknown, put them there.
     """
 
     strangers: Sequence[ListedContact]
+    waiting: int
     opted_out: int
     others: int
 
@@ -83,9 +85,13 @@ class Strangers:
         if self._named is not None:
             self._named.add_all(contacts)
 
-    def may_leave(self, destination: str, stream: str) -> bool:
-        """Whether an earlier run of a stream ended well: a journal without one may be in place of one that was lost."""
-        return self._streams.has_ended(destination, stream)
+    def is_first(self, destination: str, stream: str) -> bool:
+        """Whether no earlier run that ended well was as far as this one, which is noted if it ends well.
+
+        A journal without such a run may be new, in place of one that was lost.
+        """
+        self._streams.compares(destination, stream)
+        return not self._streams.has_compared(destination, stream)
 
     def knows(self, keys: Sequence[bytes]) -> bool:
         """Whether each of these keys has an address by the journal."""
@@ -114,7 +120,7 @@ class Strangers:
         with self._writing():
             bit = self._streams.bits(destination)[stream]
         if self._named is None or bit == UNKNOWN:
-            return Unnamed((), 0, 0)
+            return Unnamed((), 0, 0, 0)
         named = self._named.look_up([member.contact for member in members])
         unnamed: dict[int, ListedContact] = {}
         for member in members:
@@ -138,9 +144,8 @@ class Strangers:
                 opted_out += 1
             else:
                 strangers.append(member)
-        if twice:
-            strangers = self._again(destination, stream, strangers)
-        return Unnamed(strangers, opted_out, others)
+        leaving = self._again(destination, stream, strangers) if twice else strangers
+        return Unnamed(leaving, len(strangers) - len(leaving), opted_out, others)
 
     def offered(self, contacts: Sequence[int]) -> None:
         """These are about to be taken off. What the journal knows of them is out of date: others put them there."""

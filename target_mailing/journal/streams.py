@@ -36,6 +36,9 @@ class JournalStreams:
         self._forgot: dict[int, int] = {}
         #: By destination's hash, the bits of all of its streams.
         self._of: dict[int, int] = {}
+        #: Streams whose lists were compared with them by an earlier run that ended well; those of this run.
+        self._compared: set[bytes] = set()
+        self._compares: set[tuple[str, str]] = set()
         #: Streams that were read in this run.
         self._begun: set[tuple[str, str]] = set()
         self._by_name: dict[str, _Bits] = {}
@@ -44,6 +47,8 @@ class JournalStreams:
             self._forgotten[row.id] = row.forgotten
             if row.has_ended:
                 self._ended.add(row.id)
+            if row.compared:
+                self._compared.add(row.id)
             self._of[row.destination] = self._of.get(row.destination, 0) | 1 << row.number
             if row.forgot:
                 self._forgot[row.destination] = self._forgot.get(row.destination, 0) | 1 << row.number
@@ -80,12 +85,23 @@ class JournalStreams:
         """Whether an earlier run that brought rows of a stream to a destination ended well."""
         return self._id(destination, stream) in self._ended
 
+    def has_compared(self, destination: str, stream: str) -> bool:
+        """Whether an earlier run that ended well compared all members of a list with a whole input of a stream."""
+        return self._id(destination, stream) in self._compared
+
+    def compares(self, destination: str, stream: str) -> None:
+        """This run does."""
+        self._compares.add((destination, stream))
+
     def note_end(self) -> None:
         """The run ends well: so do the streams that it read."""
         for destination, stream in self._begun:
             one = self._id(destination, stream)
             if not self.has_ended(destination, stream) or self._forgotten.get(one, 0) is None:
                 self._change(destination, stream, has_ended=True, forgotten=self._forgotten.get(one) or 0)
+        for destination, stream in self._compares:
+            if not self.has_compared(destination, stream):
+                self._change(destination, stream, compared=True)
 
     @property
     def taken_off_before(self) -> Iterator[tuple[int, int, float]]:

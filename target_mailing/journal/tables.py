@@ -74,6 +74,7 @@ streams = sa.Table(
     sa.Column("forgotten", sa.BigInteger),
     sa.Column("name", sa.String),  # in the input; null until a run reads it
     sa.Column("place", sa.String),  # the name of its destination, likewise
+    sa.Column("compared", sa.Boolean),  # a run that ended well compared its list with it; null, too, for none
 )
 absentees = sa.Table(
     "absentees",
@@ -230,7 +231,7 @@ rejects = sa.Table(
 _LATER_COLUMNS: Final[Mapping[str, Mapping[str, str]]] = {
     contacts.name: {"streams": "BIGINT DEFAULT '1' NOT NULL"},
     batches.name: {"settled_at": "FLOAT"},
-    streams.name: {"forgotten": "BIGINT", "name": "VARCHAR", "place": "VARCHAR"},
+    streams.name: {"forgotten": "BIGINT", "name": "VARCHAR", "place": "VARCHAR", "compared": "BOOLEAN"},
 }
 
 

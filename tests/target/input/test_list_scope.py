@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 from threading import Thread
@@ -12,7 +16,8 @@ import httpx
 import pytest
 
 from target_mailing.delivery.errors import TooManyRemovalsError
-from tests.target.conftest import COLUMNS, people, person, schema, state
+from tests.target.conftest import COLUMNS, LIST, people, person, schema, state
+from tests.totals import ENVIRONMENT
 
 BOTH = {"streams": {"people": {}, "others": {"sync": "upsert", "whole_count": None, "mirror_scope": "stream"}}}
 TOTAL = {"total": {"type": ["integer", "null"]}}
@@ -56,7 +61,10 @@ def test_everybody_leaves_who_was_there_and_is_not_named(scope):
     assert (result.error, result.outcomes["absent_delivered"]) == (None, 5)
     assert {*scope.members()} == emails([1, 7]) | guests([2])
     assert "It no longer names 3 contacts" in result.log
-    assert "2 of the 7 members before this input came otherwise and are named by no line" in result.log
+    assert "The list has 7 members before this run" in result.log
+    assert "no line names 2 contacts whom others put on mailjet:" in result.log
+    assert ": they leave" in result.log
+    assert "others on mailjet:" not in result.log
     again = scope.deliver(lines)
     assert (again.error, again.outcomes["absent_delivered"], again.outcomes["batches"]) == (None, 0, 0)
 
@@ -67,8 +75,10 @@ def test_the_first_run_of_a_stream_takes_nobody_off(mailjet):
     invite(mailjet, range(30))
     first = mailjet.deliver([table(), *rows([1, 2]), state(1)])
     assert (first.error, {*mailjet.members()}) == (None, emails([1, 2]) | guests(range(30)))
-    assert "30 of the 30 members before this input came otherwise" in first.log
-    assert "these stay in this run" in first.log
+    assert "no line names 30 contacts whom others put on mailjet:" in first.log
+    assert (
+        "They stay this time, because it is the first whole input of this stream with `mirror_scope: list`" in first.log
+    )
     second = mailjet.deliver([table(), *rows([1, 2]), state(2)])
     assert isinstance(second.error, TooManyRemovalsError)
     assert (
@@ -78,6 +88,35 @@ def test_the_first_run_of_a_stream_takes_nobody_off(mailjet):
     assert {*mailjet.members()} == emails([1, 2]) | guests(range(30))
     third = mailjet.deliver([table(), *rows([1, 2]), state(3)], allow_removals_once=30)
     assert (third.error, {*mailjet.members()}) == (None, emails([1, 2]))
+
+
+@pytest.mark.parametrize("sync", ["upsert", "mirror"])
+def test_the_first_run_with_this_scope_takes_nobody_off_whatever_ran_before(mailjet, sync):
+    before = {"sync": sync, "whole_count": "total" if sync == "mirror" else None}
+    mailjet.deliver([table(), *rows([1, 2, 3]), state(1)], **before)
+    invite(mailjet, [1, 2])
+    mailjet.config |= {"sync": "mirror", "whole_count": "total", "mirror_scope": "list"}
+    cut_off = mailjet.deliver([table(), *rows([1, 2], 3), state(2)])
+    assert "nothing proves that the input is whole" in cut_off.log
+    plan = mailjet.deliver([table(), *rows([1, 2]), state(2)], mode="plan")
+    first = mailjet.deliver([table(), *rows([1, 2]), state(2)])
+    assert plan.outcomes["absent_delivered"] == first.outcomes["absent_delivered"] == 1
+    assert (first.error, {*mailjet.members()}) == (None, emails([1, 2]) | guests([1, 2]))
+    assert "no line names 2 contacts whom others put on" in first.log
+    assert mailjet.deliver([table(), *rows([1, 2]), state(3)]).error is None
+    assert {*mailjet.members()} == emails([1, 2])
+
+
+def test_a_first_run_that_its_guard_stops_is_none(mailjet):
+    mailjet.config |= {"sync": "mirror", "whole_count": "total"}
+    mailjet.deliver([table(), *rows(range(30)), state(1)])
+    invite(mailjet, [1])
+    mailjet.config["mirror_scope"] = "list"
+    assert isinstance(mailjet.deliver([table(), *rows([1]), state(2)]).error, TooManyRemovalsError)
+    mailjet.deliver([table(), *rows([1]), state(3)], allow_removals_once=29)
+    assert {*mailjet.members()} == emails([1]) | guests([1])
+    mailjet.deliver([table(), *rows([1]), state(4)])
+    assert {*mailjet.members()} == emails([1])
 
 
 def test_who_opted_out_stays_and_is_not_asked_about(scope):
@@ -104,7 +143,7 @@ def test_whom_another_stream_put_there_stays(scope):
     assert scope.deliver([table("others"), *rows([8, 9], stream="others"), state(2)], **BOTH).error is None
     result = scope.deliver([table(), *rows([1, 2]), state(3)], **BOTH)
     assert (result.error, {*scope.members()}) == (None, emails([1, 2, 8, 9]))
-    assert "Others stay, 2 because another stream put them there" in result.log
+    assert "who stay: 2 because another stream put them there" in result.log
 
 
 def test_whom_a_line_of_another_stream_names_in_this_input_stays(scope):
@@ -184,8 +223,10 @@ def test_who_was_removed_by_a_run_and_added_by_hand_leaves_again(scope):
 def test_by_the_users_word_a_stranger_leaves_who_is_absent_twice(scope):
     scope.config |= {"whole_count": None, "whole": True}
     everybody = [table(), *people(range(1, 5)), state(2)]
-    scope.deliver(everybody)
+    noted = scope.deliver(everybody)
     assert {*scope.members()} == emails(range(1, 5)) | guests([1, 2, 3])
+    assert "no line names 3 contacts whom others put on" in noted.log
+    assert "for the first time; they leave if the next whole input does not name them, either" in noted.log
     scope.deliver([table(), *people(range(1, 5)), person(9, email="guest1@example.com"), state(3)])
     assert {*scope.members()} == emails(range(1, 5)) | guests([1])
     invite(scope, [5])
@@ -215,7 +256,10 @@ def test_who_came_before_the_mirror_without_a_key_leaves_by_the_list(mailjet):
     keyless = table(keys=())
     mailjet.deliver([keyless, *rows([1, 2]), state(1)])
     mailjet.config |= {"sync": "mirror", "whole_count": "total", "mirror_scope": "list"}
-    result = mailjet.deliver([keyless, *rows([1]), state(2)])
+    first = mailjet.deliver([keyless, *rows([1]), state(2)])
+    assert (first.error, {*mailjet.members()}) == (None, emails([1, 2]))
+    assert "no line names 1 contact whom others put on" in first.log
+    result = mailjet.deliver([keyless, *rows([1]), state(3)])
     assert (result.error, {*mailjet.members()}) == (None, emails([1]))
     assert "has no address of theirs" not in result.log
 
@@ -248,7 +292,7 @@ def test_an_address_that_is_not_valid_stays_and_is_counted(scope, email):
     assert len(there) == 5
     result = scope.deliver([table(), *rows(range(1, 5)), state(2)])
     assert (result.error, {*scope.members()}) == (None, there)
-    assert "Others stay, 1 because their addresses are not valid" in result.log
+    assert "who stay: 1 because their addresses are not valid" in result.log
 
 
 def test_a_name_in_another_spelling_is_the_same_mailbox(scope):
@@ -268,7 +312,9 @@ def test_two_mirrors_of_one_list_take_off_whom_neither_names(scope):
     invite(scope, [1])
     part = [table(), *rows([1, 2]), table("others"), *rows([8], 3, stream="others"), state(3)]
     result = scope.deliver(part, **both)
-    assert "which is to equal" in result.log
+    assert (
+        "They stay, because the input of stream 'others', which is to equal that list, too, is not whole" in result.log
+    )
     assert {*scope.members()} == emails([1, 2, 8]) | guests([1])
     second = scope.deliver(lines, **both)
     assert (second.error, second.outcomes["absent_delivered"]) == (None, 1)
@@ -346,7 +392,7 @@ def test_whom_a_resumed_batch_takes_off_is_not_taken_off_twice(scope):
     scope.sandbox.faults.clear()
     run.join(30)
     assert (results[0].error, results[0].outcomes["absent_delivered"]) == (None, 0)
-    assert "0 of the 7 members before this input came otherwise" in results[0].log
+    assert "contacts whom others put on" not in results[0].log
     assert {*scope.members()} == emails(range(1, 4))
 
 
@@ -391,3 +437,74 @@ def test_p9_a_scope_without_a_meaning_is_refused(scope, name):
     config, words = REFUSED[name]
     error = scope.deliver([table(), *rows([1]), state(2)], **config).error
     assert words in str(error)
+
+
+def test_a_stream_to_the_account_that_includes_the_list_makes_it_not_whole(scope):
+    """Whom it puts there is known at another destination."""
+    account = {"sync": "upsert", "whole_count": None, "mirror_scope": "stream", "scope": "account", "list": [LIST]}
+    config = {"streams": {"people": {}, "others": account}}
+    before = {*scope.members()}
+    result = scope.deliver([table(), *rows([1]), table("others"), *rows([8], stream="others"), state(2)], **config)
+    assert "delivers to this list, too, with `scope: account`" in result.log
+    assert (result.error, {*scope.members()}) == (None, before | emails([8]))
+
+
+@pytest.mark.parametrize("journal", ["file", "PostgreSQL"])
+def test_whom_a_long_input_names_is_kept_on_disk(mailjet, request, monkeypatch, journal):
+    monkeypatch.setattr("target_mailing.journal.run_contacts._RECENT", 3)
+    monkeypatch.setattr("target_mailing.input.listed_members._TOGETHER", 2)
+    monkeypatch.setattr("target_mailing.input.reader._CHUNK", 512)
+    name = f"List of {mailjet.folder.name}"
+    mailjet.sandbox.mailjet.add_list(name)
+    mailjet.config |= {"list": name, "sync": "mirror", "whole_count": "total", "mirror_scope": "list"}
+    if journal == "PostgreSQL":
+        mailjet.config["journal"] = request.getfixturevalue("postgresql_url")
+    mailjet.deliver([table(), *rows([1]), state(1)])
+    everybody = [{"email": one, "list": mailjet.ids[name]} for one in sorted(guests(range(15)) | emails(range(30)))]
+    mailjet.sandbox.mailjet.add_contacts(everybody)
+    rejected = [person(number, visits={}, total=32) for number in range(2, 30)]
+    again = [person(100 + number, email=f"guest{number}@example.com", total=32) for number in (3, 9)]
+    result = mailjet.deliver([table(), *rows([0, 1], 32), *rejected, *again, state(2)])
+    assert (result.error, result.outcomes["absent_delivered"]) == (None, 13)
+    assert {*mailjet.members(name)} == emails(range(30)) | guests([3, 9])
+
+
+def test_contacts_that_have_no_address_at_their_provider_name_nobody(scope):
+    table_of_provider = table(provider={"type": "string"})
+    lines = [table_of_provider, *rows([1, 2], 3), person(20, email=None, total=3), state(2)]
+    result = scope.deliver(lines, streams={"people": {}})
+    assert result.error is None
+    assert result.counts() == {"unchanged": 2, "skipped": 1}
+    assert {*scope.members()} == emails([1, 2])
+
+
+def test_a_plan_counts_the_calls_of_the_listing(scope):
+    lines = [table(), *rows([1, 2, 9]), state(2)]
+    path = scope.folder / "plan.json"
+    assert scope.deliver(lines, mode="plan", plan_path=str(path), plan_sample=0).error is None
+    planned = json.loads(path.read_text())["calls"]
+    before = scope.sandbox.counters.total_calls
+    assert scope.deliver(lines).error is None
+    made = scope.sandbox.counters.total_calls - before
+    polls = [job["route"] for job in scope.sandbox.mailjet.jobs()]
+    assert planned <= made <= planned + 4 * len(polls)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("resource", ["listrecipient", "contact"])
+def test_p7_a_run_that_reads_a_list_ends_soon_after_a_signal(scope, resource):
+    held = scope.sandbox.faults.add(kind="hold", method="GET", path=f"*/REST/{resource}", when="before", times=None)
+    config = scope.folder / "config.json"
+    config.write_text(json.dumps(scope.settings()))
+    own = {"XDG_STATE_HOME": str(scope.folder / "state"), "HOME": str(scope.folder)}
+    command = [sys.executable, "-m", "target_mailing", f"--config={config}"]
+    with subprocess.Popen(command, env=os.environ | ENVIRONMENT | own, stdin=subprocess.PIPE) as process:
+        process.stdin.write(scope.text([table(), *rows([1]), state(2)]).encode())
+        process.stdin.flush()
+        held.wait_until_held()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 128 + signal.SIGTERM
+    scope.sandbox.faults.clear()
+    assert guests([1, 2, 3]) <= scope.members().keys()
+    assert scope.deliver([table(), *rows([1]), state(2)]).error is None
+    assert {*scope.members()} == emails([1])

@@ -175,8 +175,9 @@ def test_the_end_that_our_own_tap_tells_proves_it(mirror):
 def test_by_the_users_word_only_who_is_absent_twice_leaves(mirror):
     mirror.config |= {"whole_count": None, "whole": True}
     mirror.deliver([table(), *people(range(1, 6)), state(1)])
-    mirror.deliver([table(), *people([1, 2, 3]), state(2)])
+    noted = mirror.deliver([table(), *people([1, 2, 3]), state(2)])
     assert {*mirror.members()} == emails(range(1, 6))
+    assert "It no longer names 2 for the first time: they leave if the next whole input does not" in noted.log
     cut_off = mirror.deliver([table(), *people([1]), state(3), *people([2])])
     assert "may have been cut off" in cut_off.log
     mirror.deliver([table(), *people([1, 2, 5]), state(4)])
