@@ -16,6 +16,7 @@ from mailing_api.errors import (
     ConfigurationError,
     MailingError,
     ProviderFault,
+    UnreadableAnswer,
     UntrustedCertificate,
 )
 from target_mailing.destination import Destination
@@ -241,6 +242,9 @@ class _Explanation:
         except MailingError as error:
             self.problems.append(error)
             yield "provider today", [f"could not be asked: {error}"]
+        except (AttributeError, LookupError, TypeError, ValueError):
+            self.problems.append(UnreadableAnswer("The state of the contact is not in the documented form."))
+            yield "provider today", ["could not be read: the answer is not in the documented form"]
 
     def _names(self, place: _Place, contact: KnownContact) -> Sequence[str]:
         if not place.is_by_address:

@@ -66,17 +66,22 @@ class RejectsOf:
         Raises:
             ConfigurationError: one cannot be read; the error follows those of the others.
         """
-        unread = ""
-        for path in sorted(folder.glob("rejects-*.singer")):
-            if not path.is_file():
-                continue
+        unread: tuple[Path, OSError] | None = None
+        try:
+            paths = sorted(folder.iterdir())
+        except FileNotFoundError:
+            return  # no run has made one
+        except OSError as error:
+            paths, unread = [], (folder, error)
+        for path in [one for one in paths if one.match("rejects-*.singer")]:
             try:
-                with path.open("rb") as file:
-                    yield from self._in_lines(file, path.name)
+                if path.is_file():
+                    with path.open("rb") as file:
+                        yield from self._in_lines(file, path.name)
             except OSError as error:
-                unread = f"{path} cannot be read ({error.strerror})"
-        if unread:
-            raise ConfigurationError(f"Setting `rejects_path`: {unread}.")
+                unread = path, error
+        if unread is not None:
+            raise ConfigurationError(f"Setting `rejects_path`: {unread[0]} cannot be read ({unread[1].strerror}).")
 
     def in_journal(self, rejects: Iterable[Reject]) -> Iterator[PersonReject]:
         """Those that are in no file yet; of these, keys are recognised in streams that a file has, too."""

@@ -5,18 +5,22 @@ from __future__ import annotations
 import re
 import sqlite3
 import time
+import zipfile
 from contextlib import closing
+from pathlib import Path
 
 import psycopg
 import pytest
 
-from mailing_api.errors import AuthenticationError, ConfigurationError, MailingError, WriteRefused
+from mailing_api.errors import AuthenticationError, ConfigurationError, MailingError, UnreadableAnswer, WriteRefused
+from mailing_api.mailjet.contacts import ContactCalls
 from mailing_sandbox.server import Sandbox
 from target_mailing.journal.journal import Journal, JournalError
 from target_mailing.journal.person import PersonReader
 from target_mailing.journal.stores import FileStore, JournalInUseError
 from tests.target.conftest import COLUMNS, LIST, people, person, schema, state
 from tests.target.explain.answers import answer, explained
+from tests.target.journals.cases import FOLDER
 from tests.target.plan.worlds import world
 
 KNOWN = ("last action addnoforce; put there by stream 'people'", "subscribed to list")
@@ -330,6 +334,49 @@ def test_what_was_confirmed_before_a_content_became_unknown_is_not_told(mailjet)
         assert "last confirmed its content is not known now" in answer(mailjet, "1")
         journal.retention.forget_before(time.time() - 1000.0)
     assert "last confirmed no" in answer(mailjet, "1")
+
+
+def test_p9_an_answer_of_another_form_leaves_the_rest(mailjet, monkeypatch):
+    deliver(mailjet, person(1))
+    monkeypatch.setattr(ContactCalls, "find", lambda *_: {"ID": 7, "IsExcludedFromCampaigns": "canary"})
+    out, error = explained(mailjet, "1")
+    assert isinstance(error, UnreadableAnswer)
+    assert "canary" not in str(error)
+    said = " ".join(out.split())
+    assert "provider today could not be read" in said
+    assert "open rejects none" in said
+
+
+@pytest.mark.parametrize("name", ["rejects", "rejects/rejects-1.singer"])
+def test_p9_rejects_that_cannot_be_read_leave_the_rest(mailjet, monkeypatch, name):
+    deliver(mailjet, person(1), person(2, visits="many"))
+    broken = mailjet.folder / name
+    if broken.is_dir():
+        for path in broken.iterdir():
+            path.unlink()
+        broken.rmdir()
+        broken.write_text("no folder")
+    else:
+        broken.write_text("")
+        opened = Path.open
+
+        def failing(path, mode="r", *more, **named):
+            return _raise(OSError(5, "I/O error")) if path == broken else opened(path, mode, *more, **named)
+
+        monkeypatch.setattr(Path, "open", failing)
+    out, error = explained(mailjet, "2")
+    assert isinstance(error, ConfigurationError)
+    said = " ".join(out.split())
+    assert "Setting `rejects_path`" in said
+    assert ("wrong_type" in said) == (name != "rejects")
+
+
+def test_a_journal_of_another_format_is_told(mailjet):
+    with zipfile.ZipFile(FOLDER / "mailjet-json-follow.zip") as archive:
+        (mailjet.folder / "journal.sqlite").write_bytes(archive.read("journal.sqlite"))
+    out, error = explained(mailjet, "ada@example.com")
+    assert "has the format of an earlier version. Deliver once before" in str(error)
+    assert "there is no contact" in " ".join(out.split())
 
 
 def test_a_missing_journal_is_told_and_not_made(mailjet):
