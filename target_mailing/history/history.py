@@ -127,6 +127,7 @@ class RunHistory(History):
         file, self._file = self._file, None
         if file is not None:
             file.finish(is_hurried=is_hurried)
+            logger.info("History: %s", file.path)
 
     def _guarded(self, call: Callable[[], None]) -> None:
         """Do something with files; if that fails, the history has ended."""

@@ -361,7 +361,7 @@ def test_check_tries_everything_and_writes_nothing(mailjet):
     code, out, _ = Command(mailjet).run(b"", "--check")
     assert code == 0
     assert [line.split(":")[0] for line in out.splitlines()] == [
-        "check", "journal", "rejects", "credentials", "destination", "properties",
+        "check", "journal", "rejects", "history", "credentials", "destination", "properties",
     ]  # fmt: skip
     assert all(call.startswith("GET ") for call in mailjet.sandbox.counters.calls)
     assert out.startswith("check: passed, and nothing was written\n")
