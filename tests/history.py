@@ -59,13 +59,13 @@ def check_history(folder: Path, before: Collection[Path], outcomes: Mapping[str,
         assert path.stat().st_mode & 0o777 == 0o600
         history = read_history(path)
         (run,) = history["mailing_runs"]
-        if run["ended"] is None:
+        if run["ended_at"] is None:
             continue  # completed for a run that was killed
         rows = history["mailing_outcomes"]
         counts = Counter(row["outcome"] for row in rows)
         effects = Counter(row["effect"] for row in rows if row["effect"] is not None)
         codes = Counter(row["code"] for row in rows if row["code"] is not None)
-        assert run["rows"] == len(rows), (run, len(rows))
+        assert run["row_count"] == len(rows), (run, len(rows))
         assert counts == +Counter({name: run[name] for name in map(str, Outcome)}), (counts, run)
         if outcomes:
             assert counts == +Counter({name: outcomes[name] for name in map(str, Outcome)}), (counts, outcomes)

@@ -50,7 +50,7 @@ class RunHistory(History):
         super().__init__()
         now = time.time()
         self._run_id = new_run_id(now)
-        self._about = {**about, "run_id": self._run_id, "started": moment(now)}
+        self._about = {**about, "run_id": self._run_id, "started_at": moment(now)}
         self._open_lines = OpenLines(folder)
         #: By line, what rows were sent by that end only with other rows of their keys.
         self._sent: dict[int, SentBy] = {}
@@ -102,7 +102,8 @@ class RunHistory(History):
             code = error.code
         totals = self.totals()
         effects = {f"{effect}_rows": rows for effect, rows in totals.get("effects", {}).items()}
-        ended = {**self._about, "ended": moment(time.time()), "exit": code, **totals, **effects}
+        now = {"ended_at": moment(time.time()), "exit_code": code, "row_count": totals.get("rows")}
+        ended = {**self._about, **totals, **effects, **now}
         self._guarded(lambda: self._append(record(RUNS, ended)))
         self._guarded(lambda: self._finish(is_hurried=code > 128))
         with suppress(OSError):

@@ -32,10 +32,10 @@ _COLUMNS: Final[Mapping[str, Mapping[str, Any]]] = {
         "run_id": _ID,
         "destination": _TEXT,
         "list": _TEXT,
-        "started": _MOMENT,
-        "ended": _MOMENT,
-        "exit": _NUMBER,
-        "rows": _NUMBER,
+        "started_at": _MOMENT,
+        "ended_at": _MOMENT,
+        "exit_code": _NUMBER,
+        "row_count": _NUMBER,
         **{str(outcome): _NUMBER for outcome in Outcome},
         **{f"{effect}_rows": _NUMBER for effect in Effect},
         "former_removed": _NUMBER,
@@ -55,9 +55,9 @@ _COLUMNS: Final[Mapping[str, Mapping[str, Any]]] = {
         "destination": _TEXT,
         "route": _TEXT,
         "action": _TEXT,
-        "rows": _NUMBER,
-        "submitted": _MOMENT,
-        "ended": _MOMENT,
+        "row_count": _NUMBER,
+        "submitted_at": _MOMENT,
+        "ended_at": _MOMENT,
         "looks": _NUMBER,
         "status": _TEXT,
         "refused": _NUMBER,
@@ -74,7 +74,7 @@ _COLUMNS: Final[Mapping[str, Mapping[str, Any]]] = {
         "code": _TEXT,
         "batch": _NUMBER,
         "job_id": _TEXT,
-        "at": _MOMENT,
+        "settled_at": _MOMENT,
     },
 }
 _KEYS: Final[Mapping[str, Sequence[str]]] = {
@@ -111,8 +111,8 @@ def record(stream: str, values: Mapping[str, Any]) -> bytes:
 def job_record(run_id: str, job: Job) -> bytes:
     """The line of a job's record."""
     ended = None if job.ended is None else moment(job.ended)
-    values = msgspec.structs.asdict(job) | {"submitted": moment(job.submitted), "ended": ended}
-    return record(JOBS, values | {"run_id": run_id, "route": job.route or None})
+    values = msgspec.structs.asdict(job) | {"run_id": run_id, "route": job.route or None, "row_count": job.rows}
+    return record(JOBS, values | {"submitted_at": moment(job.submitted), "ended_at": ended})
 
 
 def outcome_records(
@@ -147,7 +147,7 @@ def outcome_records(
             "code": None if is_delivered else code,
             "batch": None if by is None else by.batch,
             "job_id": None if by is None else by.job,
-            "at": moment(at),
+            "settled_at": moment(at),
         }
     )
     begin = b'{"type":"RECORD","stream":"%b","record":{"run_id":"%b","line":' % (OUTCOMES.encode(), run_id.encode())

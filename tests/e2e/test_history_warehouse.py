@@ -58,19 +58,21 @@ def test_runs_of_three_providers_load_as_they_are(mailjet, ses, tmp_path, enviro
             records = [record for history in histories for record in history[stream]]
             (counted,) = warehouse.rows(f"SELECT count(*) AS rows FROM {stream}")
             assert counted == {"rows": len(records)}
-        totals = """SELECT count(*) AS rows FROM mailing_runs r WHERE ended IS NOT NULL AND rows <> (
+        totals = """SELECT count(*) AS rows FROM mailing_runs r WHERE ended_at IS NOT NULL AND row_count <> (
             SELECT count(*) FROM mailing_outcomes o WHERE o.run_id = r.run_id)"""
         assert warehouse.rows(totals) == [{"rows": 0}]
-        killed = warehouse.rows("SELECT * FROM mailing_runs WHERE ended IS NULL")
-        assert [run["exit"] for run in killed] == [None]
+        killed = warehouse.rows("SELECT * FROM mailing_runs WHERE ended_at IS NULL")
+        assert [run["exit_code"] for run in killed] == [None]
         query = sql("select o.outcome").replace("4711", "2").replace(";", "")
         found = warehouse.rows(query)
         told = [(row["outcome"], row["effect"], row["status"]) for row in found if row["destination"][:7] == "mailjet"]
         assert told == [("delivered", "added_or_updated", "completed")] * 2
-        assert all(row["job_id"] and row["submitted"] < row["ended"] for row in found if row["status"] == "completed")
+        assert all(
+            row["job_id"] and row["submitted_at"] < row["ended_at"] for row in found if row["status"] == "completed"
+        )
         assert len(found) == 3
         warehouse.run(sql("create view mailing_last_outcome"))
         last = warehouse.rows("SELECT * FROM mailing_last_outcome WHERE stream = 'people' AND key = '5'")
         assert [(row["outcome"], row["code"]) for row in last] == [("rejected", "bad_address")]
-        (all_rows,) = warehouse.rows("SELECT sum(rows) AS rows FROM mailing_daily_totals")
+        (all_rows,) = warehouse.rows("SELECT sum(row_count) AS rows FROM mailing_daily_totals")
         assert all_rows == {"rows": sum(len(history["mailing_outcomes"]) for history in histories)}

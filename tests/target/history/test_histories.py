@@ -47,9 +47,14 @@ def test_every_row_every_job_and_the_run_are_in_the_history(mailjet):
         8: ("6", "withheld", "excluded"),
     }
     (run,), (job,) = history["mailing_runs"], history["mailing_jobs"]
-    assert (run["exit"], run["rows"], run["list"], run["destination"]) == (0, 7, "Spring readers", "mailjet-default")
-    assert run["started"] < job["submitted"] < job["ended"] < run["ended"]
-    assert (job["rows"], job["status"], job["refused"], job["resumed"]) == (3, "completed", 0, False)
+    assert (run["exit_code"], run["row_count"], run["list"], run["destination"]) == (
+        0,
+        7,
+        "Spring readers",
+        "mailjet-default",
+    )
+    assert run["started_at"] < job["submitted_at"] < job["ended_at"] < run["ended_at"]
+    assert (job["row_count"], job["status"], job["refused"], job["resumed"]) == (3, "completed", 0, False)
     assert job["looks"] >= 1
     sent = {row["line"]: row for row in history["mailing_outcomes"] if row["job_id"] is not None}
     assert {line: (row["batch"], row["job_id"]) for line, row in sent.items()} == dict.fromkeys(
@@ -188,7 +193,7 @@ def test_a_run_that_fails_has_its_exit_code(mailjet, fault):
     result, history = history_of(mailjet, [schema(), person(1), state(1)])
     assert result.error is not None
     (run,) = history["mailing_runs"]
-    assert (run["exit"], run["rows"]) == (1, 0)
+    assert (run["exit_code"], run["row_count"]) == (1, 0)
 
 
 def test_a_job_that_outlasts_its_run_is_unfinished_and_then_resumed(mailjet):
@@ -198,7 +203,7 @@ def test_a_job_that_outlasts_its_run_is_unfinished_and_then_resumed(mailjet):
         mailjet.sandbox.mailjet.finish_job(job["id"])
     _, second = history_of(mailjet, [schema(), person(1), state(1)])
     (left,), (job,) = first["mailing_jobs"], second["mailing_jobs"]
-    assert (left["status"], left["ended"], job["status"], job["resumed"]) == ("unfinished", None, "completed", True)
+    assert (left["status"], left["ended_at"], job["status"], job["resumed"]) == ("unfinished", None, "completed", True)
     assert (left["job_id"], left["batch"]) == (job["job_id"], job["batch"])
     assert ends(second) == {2: ("1", "unchanged", None)}
 
@@ -220,7 +225,7 @@ def test_a_killed_run_leaves_whole_lines_which_the_next_run_names(mailjet):
     _, history = history_of(mailjet, [schema(), *people(range(6)), state(1)])
     assert not part.exists()
     killed = read_history(part.with_name(part.name.removesuffix(".part")))
-    assert [(run["ended"], run["exit"]) for run in killed["mailing_runs"]] == [(None, None)]
+    assert [(run["ended_at"], run["exit_code"]) for run in killed["mailing_runs"]] == [(None, None)]
     assert {job["status"] for job in killed["mailing_jobs"]} <= {"submitted", "completed"}
     assert killed["mailing_jobs"][0]["job_id"] in {job["job_id"] for job in history["mailing_jobs"]}
 
@@ -237,7 +242,7 @@ def test_a_run_that_is_stopped_has_its_exit_code(mailjet):
     hold.release()
     (path,) = files_of(mailjet.folder)
     history = read_history(path)
-    assert [run["exit"] for run in history["mailing_runs"]] == [143]
+    assert [run["exit_code"] for run in history["mailing_runs"]] == [143]
     assert {job["status"] for job in history["mailing_jobs"]} == {"submitted"}
 
 
