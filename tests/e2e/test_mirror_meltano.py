@@ -61,6 +61,9 @@ def test_a_mirror_under_meltano_stops_at_its_guard_and_is_allowed_once(parts):
 
     code, said, _ = ran(project)
     assert (code, members()) == (0, PEOPLE), said
+    # The end of the run, for people and as a metric.
+    assert "crm-readers to CRM people:" in said
+    assert "http_request_count" in said
     table.run("DELETE FROM crm.people WHERE id <= 3")
     code, said, outcomes = ran(project)
     assert (code, members()) == (0, PEOPLE - 3), said
