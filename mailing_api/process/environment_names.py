@@ -10,7 +10,7 @@ from mailing_api.errors import ConfigurationError
 from mailing_api.settings import accepts
 from mailing_api.suggestions import misspelt
 
-__all__ = ["check_variable_names"]
+__all__ = ["check_variable_names", "unread_variables"]
 
 
 def check_variable_names(schema: Mapping[str, Any], prefix: str, environ: Mapping[str, str] = os.environ) -> list[str]:
@@ -53,3 +53,18 @@ def check_variable_names(schema: Mapping[str, Any], prefix: str, environ: Mappin
                 "another program, remove it from this plugin's environment."
             )
     return warnings
+
+
+def unread_variables(
+    schema: Mapping[str, Any], prefix: str, config: Mapping[str, Any], environ: Mapping[str, str] = os.environ
+) -> list[str]:
+    """Return the variables of settings that are not set otherwise, for a command that does not read the environment.
+
+    Args:
+        schema: of all settings.
+        prefix: of the plugin's environment variables.
+        config: the settings in files. Meltano writes those of variables there.
+        environ: the environment.
+    """
+    missing = (name for name in schema.get("properties", {}) if config.get(name) is None)
+    return sorted(variable for name in missing if environ.get(variable := f"{prefix}{name.upper()}"))

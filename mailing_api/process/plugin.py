@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import click
 from singer_sdk.configuration._dict_config import parse_environment_config
@@ -22,11 +22,15 @@ from mailing_api.process.configuration import (
     unusable,
 )
 from mailing_api.process.environment_hints import environment_hints
-from mailing_api.process.environment_names import check_variable_names
+from mailing_api.process.environment_names import check_variable_names, unread_variables
 from mailing_api.process.secret_values import remember_secrets
 from mailing_api.settings import Setting, from_environ, misfit
+from mailing_api.suggestions import listed
 
 __all__ = ["MailingPlugin"]
+
+#: Variables that a warning names.
+_MOST_NAMED: Final = 5
 
 
 class MailingPlugin(PluginBase):
@@ -94,6 +98,13 @@ class MailingPlugin(PluginBase):
         """Read the files in --config."""
         del ctx, param
         config, parse_env = read_configuration(value)
+        if value and not parse_env:
+            schema = cls.config_jsonschema
+            cls.append_builtin_config(schema)
+            if unread := unread_variables(schema, cls._env_var_prefix, config):
+                cls.logger.warning(
+                    "Environment variables are set, but not read without --config=ENV: %s", listed(unread, _MOST_NAMED)
+                )
         return _ConfigInput(config=config, parse_env=parse_env)
 
     @classmethod

@@ -208,11 +208,9 @@ class Decisions:
 
     def _is_known(self, row: Row, before: str | None, own: Row, facts: Facts) -> bool:
         """Whether key or contact of a deleted row may have been delivered; not if that was forgotten."""
-        if row.is_of_shared_key or before or facts.possible_addresses(row.key):
-            return True
-        # An address that only the provider may know.
-        is_there = row.key is not None and own.email == self.unknown_address(row.key)
-        return is_there or facts.known(own.id) is not None
+        return bool(
+            row.is_of_shared_key or before or facts.possible_addresses(row.key) or facts.known(own.id) is not None
+        )
 
     def _removed_by(self, row: Row, before: str | None, facts: Facts) -> Row | None:
         """The contact that a removal removes, as a row of its own; None if it ends without that."""

@@ -509,3 +509,16 @@ def test_p7_a_log_configuration_with_libraries_at_debug_shows_no_secret_and_nobo
     assert '"outcomes":{' in printed
     for canary in ("canary", mailjet.sandbox.secret_key, mailjet.sandbox.api_key):
         assert canary not in printed.lower(), [line for line in printed.splitlines() if canary in line.lower()][:3]
+
+
+def test_a_variable_of_a_setting_that_is_not_read_is_a_warning_that_shows_no_value(mailjet, monkeypatch):
+    monkeypatch.setenv("TARGET_MAILING_ALLOW_REMOVALS_ONCE", "4711")
+    monkeypatch.setenv("TARGET_MAILING_LIST", "canary")  # the file has the setting
+    command = Command(mailjet)
+    code, _, err = command.run([schema(), *people([1]), state(1)])
+    said = " ".join(err.split())
+    assert code == 0
+    assert "not read without --config=ENV: TARGET_MAILING_ALLOW_REMOVALS_ONCE" in said
+    assert not {"4711", "canary", "TARGET_MAILING_LIST"} & {*said.replace(",", " ").split()}
+    monkeypatch.delenv("TARGET_MAILING_LIST")
+    assert "not read without" not in command.run([schema(), *people([1]), state(1)], "--config=ENV")[2]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mailing_api.errors import ConfigurationError
-from mailing_api.process.environment_names import check_variable_names
+from mailing_api.process.environment_names import check_variable_names, unread_variables
 
 SCHEMA = {
     "properties": {
@@ -50,3 +50,9 @@ def test_a_variable_of_something_else_is_a_warning_that_shows_no_value(environ, 
 def test_other_variables_are_left_alone():
     environ = {"X_LIST": "a", "X_PORT": "tcp://10.0.0.1:80", "Y_LAST": "a", "X_CONTENT": "", "LAST": "b"}
     assert check_variable_names(SCHEMA, "X_", environ) == []
+
+
+def test_variables_that_are_not_read_are_those_of_settings_that_are_not_given_otherwise():
+    environ = {"X_LIST": "a", "X_SEND": "all", "X_CONSENT": "", "X_BATCH_ROWS": "5", "X_OTHER": "b", "Y_LIST": "c"}
+    config = {"list": "b", "consent": "force", "send": None}
+    assert unread_variables(SCHEMA, "X_", config, environ) == ["X_BATCH_ROWS", "X_SEND"]

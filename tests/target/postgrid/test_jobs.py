@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
 from mailing_api.errors import ConfigurationError
 from mailing_api.http.pace import Pace
+from target_mailing.journal.journal import Journal
+from target_mailing.journal.stores import FileStore
 from target_mailing.target import TargetMailing
 from tests.target.conftest import state
 from tests.target.postgrid.conftest import LIST, delete, household, households, start
@@ -325,3 +329,17 @@ def test_before_a_job_that_was_refused_for_pace_is_posted_again_the_list_is_read
     monkeypatch.setattr(fault, "take", lambda *call: fault_take(*call) and (reads.append(read.hits) or True))
     assert postgrid.deliver(rows(3)).counts() == {"delivered": 3}
     assert len({*reads}) == 3
+
+
+@pytest.mark.parametrize("columns", [{}, {"address_line1": "1 Mill Lane"}], ids=["key only", "with columns"])
+def test_p9_a_table_that_keeps_its_deleted_rows_counts_them_once(postgrid, columns):
+    table = [households(), household(99), *(delete(n, **columns) for n in range(5)), state(1)]
+    postgrid.deliver([households(), household(99), *(household(n) for n in range(5)), state(1)])
+    assert "5 contacts would be removed" in str(postgrid.deliver(table, max_removals=2).error)
+    assert postgrid.deliver(table, max_removals=2, allow_removals_once=5).states == [1]
+    for _ in range(2):
+        with closing(Journal(FileStore(Path(postgrid.config["journal"])))) as journal:
+            journal.retention.forget_before(time.time() + 1)
+        assert postgrid.deliver(table, max_removals=2).error is None
+    more = [*table[:-1], *(delete(n, **columns) for n in range(20, 23)), state(1)]
+    assert "3 contacts would be removed" in str(postgrid.deliver(more, max_removals=2).error)
