@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from target_mailing.contacts.effects import Effect
 from target_mailing.outcome import Outcome
 
 __all__ = ["check_history", "files_of", "read_history"]
@@ -70,6 +71,7 @@ def check_history(folder: Path, before: Collection[Path], outcomes: Mapping[str,
         if outcomes:
             assert counts == +Counter({name: outcomes[name] for name in map(str, Outcome)}), (counts, outcomes)
             assert (effects, codes) == (outcomes["effects"], outcomes["reasons"]), (effects, codes, outcomes)
+        assert +effects == +Counter({name: run[f"{name}_rows"] for name in map(str, Effect)}), (effects, run)
         assert all(row["key"] is None or "@" not in row["key"] for row in rows)
         known = {(job["batch"], job["job_id"]) for job in history["mailing_jobs"]}
         assert {(row["batch"], row["job_id"]) for row in rows if row["job_id"] is not None} <= known

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,6 +19,8 @@ _PATTERN: Final = "history-*.singer"
 #: The suffix of the file of a run that has not ended.
 _OPEN: Final = ".part"
 _SAFE: Final = os.O_NOFOLLOW | os.O_CLOEXEC
+#: Seconds after which an empty file is no longer that of a run that is about to lock it.
+_ABANDONED: Final = 60.0
 #: Bytes that are read at a time to find the last line's end.
 _BLOCK: Final = 1 << 16
 
@@ -45,8 +48,6 @@ class HistoryFile:
         self._size = 0
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX)
-            if not os.fstat(self._file).st_nlink:  # a run that completes files took it for one of a killed run
-                raise FileNotFoundError(2, "the file was removed")
         except OSError:
             os.close(self._file)
             raise
@@ -97,7 +98,7 @@ def complete_left(folder: Path) -> int:
                 os.ftruncate(file, end)
                 path.rename(path.with_name(path.name.removesuffix(_OPEN)))
                 completed += 1
-            else:
+            elif time.time() - os.fstat(file).st_mtime > _ABANDONED:
                 path.unlink()
     return completed
 

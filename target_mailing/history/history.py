@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
+from target_mailing.contacts.effects import Effect
 from target_mailing.history.file import HistoryFile
 from target_mailing.history.observer import History, Job, Keys, SentBy
 from target_mailing.history.open_lines import OpenLines
@@ -83,13 +84,10 @@ class RunHistory(History):
         """See `History`."""
         if self._file is None or not lines:
             return
-        ordered = sorted(lines)
-        if self._sent and by is None:
-            for line in self._sent.keys() & {*ordered}:
-                self._write([line], outcome, code, destination, self._sent.pop(line))
-                ordered.remove(line)
-        for at in range(0, len(ordered), _TOGETHER):
-            self._write(ordered[at : at + _TOGETHER], outcome, code, destination, by)
+        sent_by = {by: sorted(lines)} if by is not None or not self._sent else self._by_sender(lines)
+        for sender, ordered in sent_by.items():
+            for at in range(0, len(ordered), _TOGETHER):
+                self._write(ordered[at : at + _TOGETHER], outcome, code, destination, sender)
 
     def job(self, job: Job) -> None:
         """See `History`."""
@@ -101,13 +99,20 @@ class RunHistory(History):
         if isinstance(error, SystemExit) and isinstance(error.code, int):
             code = error.code
         totals = self.totals()
-        effects = {f"{effect}_rows": rows for effect, rows in totals.get("effects", {}).items()}
+        effects = {f"{effect}_rows": totals["effects"].get(effect, 0) for effect in Effect} if totals else {}
         now = {"ended_at": moment(time.time()), "exit_code": code, "row_count": totals.get("rows")}
         ended = {**self._about, **totals, **effects, **now}
         self._guarded(lambda: self._append(record(RUNS, ended)))
         self._guarded(lambda: self._finish(is_hurried=code > 128))
         with suppress(OSError):
             self._open_lines.close()
+
+    def _by_sender(self, lines: Iterable[int]) -> dict[SentBy | None, list[int]]:
+        """Lines, in order, by what their rows were sent by before others of their keys."""
+        found: dict[SentBy | None, list[int]] = {}
+        for line in sorted(lines):
+            found.setdefault(self._sent.pop(line, None), []).append(line)
+        return found
 
     def _write(
         self, lines: Sequence[int], outcome: Outcome, code: str | None, destination: str, by: SentBy | None

@@ -43,6 +43,7 @@ def test_a_file_that_a_killed_run_left_is_cut_to_whole_lines(tmp_path_factory, l
     content = b"".join(lines)
     size = cut.draw(st.integers(0, len(content)))
     path = left_behind(folder, content[:size])
+    os.utime(folder / "history-1.singer.part", (1, 1))
     whole = content[:size][: content[:size].rfind(b"\n") + 1]
     assert complete_left(folder) == (whole != b"")
     assert (path.read_bytes() if path.exists() else b"") == whole
@@ -53,6 +54,15 @@ def test_a_last_line_of_many_blocks_is_cut(tmp_path):
     path = left_behind(tmp_path, b"first\n" + b"x" * 200_000)
     assert complete_left(tmp_path) == 1
     assert path.read_bytes() == b"first\n"
+
+
+def test_an_empty_file_may_be_of_a_run_that_begins(tmp_path):
+    left_behind(tmp_path, b"")
+    assert complete_left(tmp_path) == 0
+    assert names(tmp_path) == ["history-1.singer.part"]
+    os.utime(tmp_path / "history-1.singer.part", (1, 1))
+    assert complete_left(tmp_path) == 0
+    assert names(tmp_path) == []
 
 
 def test_a_link_is_not_followed(tmp_path):

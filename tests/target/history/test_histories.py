@@ -134,6 +134,15 @@ def history_of_plain(mailjet, messages, **config):
     return read_history(path)
 
 
+def test_the_document_has_every_column(mailjet):
+    text = (Path(__file__).parents[3] / "docs" / "history.md").read_text(encoding="utf-8")
+    _, history = history_of(mailjet, [schema(), person(1), state(1)])
+    parts = re.split(r"^`(mailing_\w+)`, by", text, flags=re.MULTILINE)[1:]
+    for stream, part in zip(parts[::2], parts[1::2], strict=True):
+        cells = re.findall(r"^\| (`[^|]*) \|", part.partition("\n## ")[0], re.MULTILINE)
+        assert sorted(re.findall(r"`(\w+)`", " ".join(cells))) == sorted(history[stream][0])
+
+
 def test_p7_nobodys_data_is_in_a_history(mailjet):
     columns = dict.fromkeys(("name", "city"), "canary")
     rows = [
