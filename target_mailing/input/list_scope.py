@@ -86,6 +86,7 @@ class ListScope:
         not_whole = [one for one, verdict in verdicts.items() if verdict.proof is None]
         stays = bool(not_whole) or self._strangers.is_first(name, stream)
         twice = any(verdict.proof is Proof.WORD for verdict in verdicts.values())
+        removes = action == queue.destination.actions.remove
         removal = partial(AddressRows(queue.destination, self._journal).fingerprint, action=action)
         strangers = waiting = opted_out = others = 0
         for members in listed:
@@ -99,7 +100,7 @@ class ListScope:
             queue.stay(found.opted_out)
             yield
         leave = [
-            (0 if stays else strangers, "they leave"),
+            (0 if stays else strangers, "they leave" if removes else "they are unsubscribed"),
             (waiting, "for the first time; they leave if the next whole input does not name them, either"),
         ]
         for number, what in leave:

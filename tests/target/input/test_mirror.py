@@ -182,8 +182,12 @@ def test_by_the_users_word_only_who_is_absent_twice_leaves(mirror):
     assert "may have been cut off" in cut_off.log
     mirror.deliver([table(), *people([1, 2, 5]), state(4)])
     assert {*mirror.members()} == emails(range(1, 6))
-    mirror.deliver([table(), *people([1, 2, 5]), state(5)])
+    last = mirror.deliver([table(), *people([1, 2, 5]), state(5)])
     assert {*mirror.members()} == emails([1, 2, 5])
+    assert "It no longer names 2 contacts: " in last.log
+    both = mirror.deliver([table(), *people([1]), state(6)])
+    assert "It no longer names 2 for the first time" in both.log
+    assert "no longer names 2 contacts: " in mirror.deliver([table(), *people([1]), state(7)]).log
 
 
 NAMED = {
