@@ -100,5 +100,5 @@ def test_the_calls_of_a_plan_are_within_a_tenth_of_those_of_the_run(sandbox, tmp
                 assert (plan["job_seconds"], plan["looks"]) == (None, jobs)
                 assert plan["calls"] <= calls
             else:
-                assert plan["calls"] == pytest.approx(calls, rel=0.1)
+                assert plan["calls"] == pytest.approx(calls, rel=0.1, abs=1)  # a look more or less
                 assert (plan["job_seconds"] is not None) == bool(count and jobs)
