@@ -106,6 +106,7 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True):
         reason: for rows that stay unresolved.
         most_read: how many rows that stay unresolved are read back at most; None for all of them.
         effects: by position, the effects on delivered rows, where the provider reports more than the action implies.
+        without_contact: positions of removals that change nothing, since there is no contact; only a plan reads them.
     """
 
     job: str | None = None
@@ -117,6 +118,7 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     most_read: int | None = None
     effects: Mapping[int, Effect] = {}
+    without_contact: Sequence[int] = ()
 
 
 Progress = Done | Again | Finished

@@ -18,7 +18,6 @@ from target_mailing.declared_settings import value_of
 from target_mailing.delivery.errors import TooManyRemovalsError
 from target_mailing.delivery.outcomes import Outcomes
 from target_mailing.delivery.queues import Queues
-from target_mailing.delivery.summary import would_change
 from target_mailing.delivery.tally import Tally
 from target_mailing.outcome import Outcome
 from target_mailing.places import place_of
@@ -122,7 +121,7 @@ class PlanReport:
         outcomes, rate = self._outcomes, self._router.rate
         return {
             "whole": is_whole,
-            "would_change": would_change(outcomes),
+            "would_change": self._foresight.would_change,
             **_numbers(outcomes),
             "destinations": {name: self._at(name, tally) for name, tally in outcomes.places.items() if name},
             "calls": calls.calls,

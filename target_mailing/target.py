@@ -33,7 +33,6 @@ from target_mailing.contacts.properties import PropertyNames, unknown_properties
 from target_mailing.declared_settings import value_of
 from target_mailing.delivery.reject_limit import reject_limit
 from target_mailing.delivery.removal_limit import allowed_removals, removal_limit
-from target_mailing.delivery.summary import would_change
 from target_mailing.history.opening import check_history, history_keep, open_history
 from target_mailing.input.actions import check_action
 from target_mailing.input.stream_check import StreamCheck, given_input
@@ -110,6 +109,7 @@ class TargetMailing(MailingPlugin, Target):
                 ", ".join(empty),
             )
         self._run: Run | None = None
+        self._planned: Foresight | None = None
         super().__init__(**options)
 
     # Delivering
@@ -121,7 +121,7 @@ class TargetMailing(MailingPlugin, Target):
         with ExitStack() as opened:
             router = opened.enter_context(closing(self._router()))
             router.check(self.config)
-            foresight = self._foresight(router)
+            self._planned = foresight = self._foresight(router)
             store, folder = self._places(router)
             journal, rejects = open_memory(self.config, store, folder, foresight=foresight)
             router.lists = locks = ListLocks(locks_folder(), journal, leaves_note=foresight is None)
@@ -194,7 +194,7 @@ class TargetMailing(MailingPlugin, Target):
     @property
     def would_change(self) -> bool:
         """Whether the plan that has ended would change something at the provider."""
-        return self._run is not None and would_change(self._run.outcomes)
+        return self._planned is not None and self._planned.would_change
 
     def _foresight(self, router: Router) -> Foresight | None:
         if router.gate is None:

@@ -10,7 +10,7 @@ from target_mailing.contacts.effects import Effect
 from target_mailing.delivery.outcomes import Outcomes
 from target_mailing.outcome import Outcome
 
-__all__ = ["effect_in_words", "totals", "totals_sentence", "would_change"]
+__all__ = ["effect_in_words", "totals", "totals_sentence"]
 
 #: The order of the sentence: the outcomes that need attention come last.
 _ORDER: Final = (
@@ -65,13 +65,6 @@ def totals(outcomes: Outcomes, batches: Mapping[str, int]) -> dict[str, Any]:
         **{f"absent_{outcome}": outcomes.absent[outcome] for outcome in _ABSENT},
         **{name: batches.get(name, 0) for name in ("batches", *_RARE, *_OPEN)},
     }
-
-
-def would_change(outcomes: Outcomes) -> bool:
-    """Whether any of these outcomes, of a plan, changes something at the provider."""
-    effects = outcomes.codes_of(Outcome.DELIVERED)
-    looked_up = effects.get(Effect.LOOKED_UP, 0)
-    return bool(sum(effects.values()) - looked_up or outcomes.former_removed or outcomes.absent[Outcome.DELIVERED])
 
 
 def totals_sentence(outcomes: Outcomes, batches: Mapping[str, int]) -> str:

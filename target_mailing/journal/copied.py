@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
-import tempfile
-from pathlib import Path
 
 import sqlalchemy as sa
 
+from mailing_api.storage.temporary_folders import make_owned, remove_left
 from target_mailing.journal.stores import FileStore, PostgresStore, Store
 
 __all__ = ["CopiedStore"]
@@ -25,6 +25,7 @@ class CopiedStore(Store):
         self._purpose = purpose
         self.name = original.name
         self._copy: FileStore | None = None
+        self._owner: int | None = None
 
     def open(self) -> sa.Connection:
         """Copy the original, if there is one, and open the copy.
@@ -33,7 +34,9 @@ class CopiedStore(Store):
             JournalError: the original cannot be read, or a run changes it; or as of any store.
         """
         try:
-            self.folder = Path(tempfile.mkdtemp(prefix=f"target-mailing-{self._purpose}-"))
+            prefix = f"target-mailing-{self._purpose}-"
+            remove_left(prefix)
+            self.folder, self._owner = make_owned(prefix)
             path = self.folder / "journal.sqlite"
             self.is_new = not self._original.copy_to(path)
         except (OSError, sa.exc.DBAPIError) as exc:
@@ -71,4 +74,7 @@ class CopiedStore(Store):
             self._copy.close()
         if self.folder is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
+        if self._owner is not None:
+            os.close(self._owner)
+            self._owner = None
         self._original.close()

@@ -61,7 +61,7 @@ class ReadConsent(Step):
         absent = [position for position, result in sorted(results.items()) if result == "absent"]
         refused = {position: result for position, result in results.items() if isinstance(result, Refusal)} | failed
         if work.action == ACTIONS.ask or len(withheld) + len(absent) + len(refused) == len(work.rows):
-            return Finished(withheld=withheld, rejected=refused)
+            return Finished(withheld=withheld, rejected=refused, without_contact=absent)
         evidence = {"withheld": withheld, "absent": absent}
         return Done(evidence | reading(begun_at, time.time()), refused=refused)
 

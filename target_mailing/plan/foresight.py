@@ -11,7 +11,7 @@ import msgspec
 from mailing_api.errors import MailingError
 from mailing_api.http.read_only import ReadOnly
 from target_mailing.contacts.contact import EncodedContact
-from target_mailing.contacts.effects import effect_of
+from target_mailing.contacts.effects import Effect, effect_of
 from target_mailing.destination import Destination, Finished, Progress, Step, Work
 
 __all__ = ["FollowedBatch", "Foresight", "Sample", "Seen", "ShowsContacts", "masked"]
@@ -116,6 +116,15 @@ class Foresight:
         self.samples: dict[str, list[Sample]] = {}
 
     @property
+    def would_change(self) -> bool:
+        """Whether a run would change any contact, of a row that it delivers or of one that is rejected besides."""
+        return any(
+            count and effect != Effect.LOOKED_UP
+            for effects in self.contacts.values()
+            for effect, count in effects.items()
+        )
+
+    @property
     def calls(self) -> int:
         """Calls that a run would make with one look at each job."""
         return self._gate.calls + self._more_calls
@@ -196,9 +205,10 @@ class Foresight:
 
 
 def _effects(work: Work, finished: Finished, usual: str) -> Counter[str]:
-    """The rows of a batch by effect; `usual` is that of its action."""
+    """The rows of a batch that change a contact, by effect; `usual` is that of its action."""
     effects = Counter(map(str, finished.effects.values()))
-    rest = len(work.rows) - len(finished.withheld) - len(finished.rejected) - effects.total()
+    without = {at for noted in work.evidence.values() for at in noted.get("absent", ())} | {*finished.without_contact}
+    rest = len(work.rows) - len(finished.withheld) - len(finished.rejected) - len(without) - effects.total()
     effects[usual] += rest
     return effects
 

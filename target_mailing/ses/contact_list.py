@@ -134,6 +134,10 @@ class ContactList:
             is_unasked = action in {ACTIONS.ask, ACTIONS.remove}
             return msgspec.structs.replace(refusal_of(error), is_unasked=is_unasked)
 
+    def would_change(self, email: str) -> bool:
+        """Whether the plan would have changed the contact so far."""
+        return self._foreseen is None or self._foreseen.has(email)
+
     def arrived(self, rows: Sequence[EncodedContact], action: str) -> Sequence[bool]:
         """Whether writing the rows again would change nothing."""
         there = self._look_up([row.email for row in rows])

@@ -6,13 +6,15 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
+
 from mailing_api.errors import PermissionDenied, ProviderFault, RequestRefused
 from target_mailing.contacts.effects import Effect
 from target_mailing.delivery.one_by_one import finished, take_each
 from target_mailing.delivery.read_back import ReadBack
 from target_mailing.delivery.row_size import refusal_by_size
-from target_mailing.destination import Progress, Refusal, Step, Work
-from target_mailing.ses.list import SesList
+from target_mailing.destination import Finished, Progress, Refusal, Step, Work
+from target_mailing.ses.list import ACTIONS, SesList
 
 __all__ = ["MAX_ROWS", "Deliver", "ListReadBack"]
 
@@ -50,7 +52,12 @@ class Deliver(Step):
 
     def foresee(self, work: Work) -> Progress:
         """The same, by the writer of a plan, which sends nothing."""
-        return self.run(work)
+        progress = self.run(work)
+        if work.action != ACTIONS.remove or not isinstance(progress, Finished):
+            return progress
+        unknown = [at for at, row in enumerate(work.rows) if not self.ses_list.would_change(row.email)]
+        ended = {*progress.withheld, *progress.rejected}
+        return msgspec.structs.replace(progress, without_contact=[at for at in unknown if at not in ended])
 
     def more_calls(self, work: Work) -> int:  # noqa: ARG002
         """They are counted one by one."""

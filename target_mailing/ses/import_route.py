@@ -79,7 +79,7 @@ class Consent(Step):
         withheld = [] if work.action == ACTIONS.decline else list(checked.withheld)
         done = len(withheld) + len(checked.absent) + len(checked.refused)
         if work.action == ACTIONS.ask or done == len(work.rows):
-            return Finished(withheld=withheld, rejected=checked.refused)
+            return Finished(withheld=withheld, rejected=checked.refused, without_contact=[*checked.absent])
         spelled = [[at, letters] for at, letters in checked.spelled.items()]
         evidence = {"withheld": withheld, "absent": list(checked.absent), "spelled": spelled}
         return Done(evidence | reading(begun_at, time.time()), refused=checked.refused)

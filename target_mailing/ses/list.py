@@ -113,5 +113,8 @@ class SesList(Protocol):
             MailingError: an error that is not the row's fault.
         """
 
+    def would_change(self, email: str) -> bool:
+        """Whether the plan would have changed the contact so far; True where that is not known."""
+
     def arrived(self, rows: Sequence[EncodedContact], action: str) -> Sequence[bool]:
         """Whether the contact of each row is as the row requests."""

@@ -139,6 +139,10 @@ class SuppressionList:
 
         return members
 
+    def would_change(self, email: str) -> bool:  # noqa: ARG002
+        """It is not known."""
+        return True
+
     def arrived(self, rows: Sequence[EncodedContact], action: str) -> Sequence[bool]:
         """Whether the addresses are on the list, with their reasons, or no longer on it."""
         there = self._look_up(rows)

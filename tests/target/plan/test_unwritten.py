@@ -9,6 +9,7 @@ import os
 import shutil
 import signal
 import sqlite3
+import tempfile
 
 import psycopg
 import pytest
@@ -283,3 +284,22 @@ def test_a_signal_in_the_middle_leaves_no_copy_of_the_journal(mailjet, tmp_path,
     after = {path: found for path, found in hashes(mailjet.folder).items() if path.suffix != ".lock"}
     assert (after, len(mailjet.received())) == before
     assert [call for call in mailjet.sandbox.counters.calls if not reads(call)] == []
+
+
+@pytest.mark.slow
+def test_the_copy_of_a_plan_that_was_killed_is_removed_by_the_next_one(mailjet, tmp_path, monkeypatch):
+    mailjet.deliver(MESSAGES)
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    process = Command(mailjet).start("--plan")
+    process.stdin.write(lines([schema(), *people(range(3))]))
+    process.stdin.flush()
+    until(lambda: [*temporary.glob("target-mailing-plan-*/journal.sqlite")])
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait(10)
+    process.communicate()
+    assert len([*temporary.glob("target-mailing-plan-*")]) == 1
+    assert mailjet.deliver(MESSAGES, mode="plan").error is None
+    assert [*temporary.glob("target-mailing-plan-*")] == []

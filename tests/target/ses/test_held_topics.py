@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.target.conftest import person, state
-from tests.target.ses.conftest import GONE
+from tests.target.ses.conftest import GONE, REGION
 from tests.target.ses.test_consent import ADA, BOB, NEW, table
 
 
@@ -71,9 +73,22 @@ def test_p5_forced_rows_decline_their_topics_and_undo_nothing_where_nobody_may_l
 
 
 @pytest.mark.parametrize("limit", [0, "100%"])
-def test_a_plan_writes_no_topic(bare, limit):
+def test_a_plan_writes_no_topic_and_says_that_one_would_be(bare, limit):
     rows = [table(), person(1, email=NEW, topic_News="OPT_OUT"), state(2)]
-    plan = bare.deliver(rows, max_removals=limit, mode="plan")
+    path = bare.folder / "plan.json"
+    plan = bare.deliver(rows, max_removals=limit, mode="plan", plan_path=str(path))
     assert (plan.error is None) is (limit != 0)
+    assert json.loads(path.read_text())["would_change"] is True
     assert bare.contacts().keys() == {ADA, BOB}
     assert bare.seen(ADA)[:2] == (False, {})
+
+
+@pytest.mark.parametrize("route", ["direct", "import"])
+def test_a_plan_of_the_removal_of_somebody_whom_the_list_lacks_changes_nothing(ses, route):
+    rows = [table(), gone(1), state(2)]
+    config = {"route": route, "max_removals": "100%"}
+    path = ses.folder / "plan.json"
+    for is_there in (True, False):
+        ses.deliver(rows, mode="plan", plan_path=str(path), **config)
+        assert json.loads(path.read_text())["would_change"] is is_there
+        ses.ses.remove_contacts([ADA] if is_there else [], region=REGION)
