@@ -8,18 +8,20 @@ from datetime import UTC, datetime
 from typing import Final
 
 from mailing_api.counted import counted
+from mailing_api.values import seconds_of
+from target_mailing.explain.outcomes import PersonOutcome
 from target_mailing.explain.rejects import PersonReject
 from target_mailing.journal.person import Job, KnownContact, KnownKey
 
-__all__ = ["Fact", "at_place", "of_contact", "of_keys", "of_rejects", "shown"]
+__all__ = ["MOST", "Fact", "at_place", "of_contact", "of_keys", "of_outcomes", "of_rejects", "shown"]
 
 #: A label, and what is said under it: one item or several.
 Fact = tuple[str, Sequence[str]]
 
 _WIDTH: Final = 80
 _LABEL: Final = 16
-#: Rejects that are shown, the newest first.
-_MOST_REJECTS: Final = 5
+#: Rejects and outcomes that are shown, the newest first.
+MOST: Final = 5
 
 
 def at_place(title: str, facts: Iterable[Fact]) -> Iterator[str]:
@@ -87,10 +89,21 @@ def of_rejects(rejects: Sequence[PersonReject], settled: int) -> Iterator[Fact]:
     if not newest:
         yield "open rejects", ["none", *later]
         return
-    more = len(newest) - _MOST_REJECTS
+    more = len(newest) - MOST
     if more > 0:
         later = [f"and {counted(more, 'older one')}", *later]
-    yield "open rejects", [*map(_reject, newest[:_MOST_REJECTS]), *later]
+    yield "open rejects", [*map(_reject, newest[:MOST]), *later]
+
+
+def of_outcomes(outcomes: Sequence[PersonOutcome], *, has_many_places: bool) -> Iterator[Fact]:
+    """What is said of the newest outcomes, in whatever history there is.
+
+    Args:
+        outcomes: the newest first.
+        has_many_places: each is said with its destination.
+    """
+    said = [_outcome(one, has_place=has_many_places) for one in outcomes]
+    yield "last outcomes", said or ["none in the history"]
 
 
 def shown(text: str) -> str:
@@ -156,6 +169,15 @@ def _may_stay(contact: KnownContact, asked: Collection[bytes]) -> Iterator[str]:
             if is_stuck
             else f"of {whose}: it may have arrived; the next row of the key settles that"
         )
+
+
+def _outcome(one: PersonOutcome, *, has_place: bool) -> str:
+    moment = seconds_of(one.settled_at) or "at an unknown time"
+    detail = one.effect or one.code
+    parts = [one.outcome, detail.replace("_", " ") if one.effect and detail else detail]
+    job = "" if one.job_id is None else f", job {one.job_id}"
+    place = f", at {one.destination}" if has_place and one.destination else ""
+    return f"{moment}, stream {one.stream!r}: {', '.join(filter(None, parts))}{job}{place}"
 
 
 def _reject(one: PersonReject) -> str:

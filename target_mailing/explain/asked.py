@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from itertools import product
 from pathlib import Path
 from typing import Any, Final
@@ -12,7 +13,7 @@ import msgspec
 
 from mailing_api.addresses import fold_address, other_spelling, sent_address
 from mailing_api.errors import ConfigurationError
-from target_mailing.contacts.values import whole_float
+from target_mailing.contacts.values import number_text, whole_float
 
 __all__ = ["TERMINAL", "Asked", "ask", "encoded_key"]
 
@@ -74,6 +75,17 @@ class Asked(msgspec.Struct, frozen=True):
             encoded.append(self.address.encode())
         return [*dict.fromkeys(encoded)]
 
+    @property
+    def texts(self) -> set[str]:
+        """The key of one column as the history shows it, where that is another text: 7 for 7.0 or [7]."""
+        values = _json(self.text)
+        values = values if isinstance(values, list) else [values]
+        if len(values) != 1 or type(values[0]) not in {str, int, float}:
+            return set()
+        with suppress(ValueError):  # no row has such a number
+            return {values[0] if isinstance(values[0], str) else number_text(values[0])}
+        return set()
+
     def spellings(self, known: Sequence[str]) -> list[str]:
         """The spellings of the address for a provider, the likeliest first: those that were sent, then its own."""
         own = [] if self.email is None else [self.email, fold_address(self.email), other_spelling(self.email)]
@@ -82,7 +94,12 @@ class Asked(msgspec.Struct, frozen=True):
 
 def encoded_key(values: Sequence[Any]) -> bytes:
     """A key with these values, as it is hashed."""
-    return _encode([whole_float(value) if type(value) is float else value for value in values])
+    return _encode([*map(_whole, values)])
+
+
+def _whole(value: Any) -> Any:
+    """A value in which 7 and 7.0 are the same."""
+    return whole_float(value) if type(value) is float else value
 
 
 def ask(where: str) -> Asked:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,10 +21,13 @@ from mailing_api.errors import (
     UntrustedCertificate,
 )
 from target_mailing.destination import Destination
-from target_mailing.explain.answer import Fact, at_place, of_contact, of_keys, of_rejects
+from target_mailing.explain.answer import MOST, Fact, at_place, of_contact, of_keys, of_outcomes, of_rejects
 from target_mailing.explain.asked import Asked, ask, encoded_key
+from target_mailing.explain.outcomes import outcomes_in, values_of
 from target_mailing.explain.rejects import PersonReject, RejectsOf
 from target_mailing.explain.today import TellsToday
+from target_mailing.history.keys import hidden
+from target_mailing.history.opening import history_folder
 from target_mailing.journal.person import KnownContact, Person, PersonReader
 from target_mailing.journal.stores import JournalError, MemoryStore, Store
 from target_mailing.places import journal_hash_key, refuse_missing_journal
@@ -105,6 +109,7 @@ class _Explanation:
         self._config = config
         self._router = router
         self._asked = asked
+        self._keys = frozenset(asked.keys)
         self._reader: PersonReader | None = None
         self._places: dict[str, _Place] = {}
 
@@ -201,7 +206,7 @@ class _Explanation:
                 title = (contact.email if place.is_by_address else None) or self._title(number, place)
                 _write(title, [*of_contact(contact, place.keys), *self._today(place, contact)])
         click.echo()
-        _write("Rejects", self._rejects(folder))
+        _write("Rows", [*self._rejects(folder), *self._outcomes(folder)])
 
     def _title(self, number: int, place: _Place) -> str:
         if place.is_by_address and self._asked.email is not None:
@@ -269,15 +274,49 @@ class _Explanation:
 
     def _is_key(self, stream: str, values: Sequence[Any]) -> bool:
         encoded = encoded_key(values)
-        if encoded in self._asked.keys:
+        if encoded in self._keys:
             return self._asked.stream in {None, stream}
         if self._reader is None:
             return False
-        return any(
-            self._reader.hashes.key_ids(place.name, stream)([encoded])[0] in contact.keys
-            for place in self._places.values()
-            for contact in place.person.contacts.values()
-        )
+        hashes = self._reader.hashes
+        return any(hashes.key_ids(name, stream)([encoded])[0] in keys for name, keys in self._own_keys.items())
+
+    @cached_property
+    def _own_keys(self) -> dict[str, set[bytes]]:
+        """By destination, hashes of the keys of the person's contacts there."""
+        keys = {
+            name: {key for contact in place.person.contacts.values() for key in contact.keys}
+            for name, place in self._places.items()
+        }
+        return {name: some for name, some in keys.items() if some}
+
+    def _outcomes(self, rejects: Path) -> Iterator[Fact]:
+        """The newest outcomes in the history."""
+        folder = history_folder(self._config, rejects)
+        if folder is None:
+            return
+        texts = {self._asked.text, *self._asked.spellings([]), *self._asked.texts}
+        hashed = set()
+        if self._reader is not None:
+            history_keys = self._reader.hashes.history_keys()
+            hashed = {hidden(history_keys, one) for one in texts}
+
+        is_by_hash = self._asked.address is not None and self._own_keys
+
+        def is_key(stream: str, key: str) -> bool:
+            if key in hashed or key in texts or ("@" in key and fold_address(key) == self._asked.address):
+                return self._asked.stream in {None, stream}
+            if not is_by_hash and not key.startswith("{"):
+                return False  # as most of many rows
+            return any(self._is_key(stream, values) for values in values_of(key))
+
+        try:
+            found = outcomes_in(folder, is_key, MOST)
+        except ConfigurationError as error:
+            self.problems.append(error)
+            yield "problem", [str(error)]
+        else:
+            yield from of_outcomes(found, has_many_places=len(self._places) > 1)
 
 
 def _is_settled(reject: PersonReject, contacts: Sequence[KnownContact]) -> bool:

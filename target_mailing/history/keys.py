@@ -12,7 +12,7 @@ import msgspec
 from target_mailing.contacts.mapping import Values
 from target_mailing.contacts.values import number_text, whole_float
 
-__all__ = ["PERSONAL", "KeyColumns", "personal_columns"]
+__all__ = ["PERSONAL", "KeyColumns", "hidden", "personal_columns"]
 
 #: Fields of contacts that are hashed where a key is mapped to them.
 PERSONAL: Final = ("email", "name", "first_name", "last_name", "phone", "address_line1", "address_line2")
@@ -115,7 +115,12 @@ class KeyColumns:
     def _hash(self, text: str | None) -> str | None:
         if text is None or self._hashed is None:
             return None if text is None else _legible(text)
-        return _HASHED + self._hashed([_legible(text).encode()])[0].hex()
+        return hidden(self._hashed, text)
+
+
+def hidden(hashed: Callable[[Sequence[bytes]], list[bytes]], text: str) -> str:
+    """How a value that is contact data is shown, by the hashes of `Hashes.history_keys`."""
+    return _HASHED + hashed([_legible(text).encode()])[0].hex()
 
 
 def _text(value: Any) -> str | None:

@@ -20,7 +20,7 @@ from target_mailing.history.history import RunHistory
 from target_mailing.history.observer import History
 from target_mailing.places import place_of
 
-__all__ = ["check_history", "history_keep", "open_history"]
+__all__ = ["check_history", "history_folder", "history_keep", "open_history"]
 
 logger = logging.getLogger("target-mailing.history")
 
@@ -50,7 +50,7 @@ def open_history(config: Mapping[str, Any], rejects: Path, about: Mapping[str, A
     Raises:
         ConfigurationError: a setting is wrong.
     """
-    folder = None if is_plan else _folder(config, rejects)
+    folder = None if is_plan else history_folder(config, rejects)
     if folder is None:
         return History()
     with suppress(OSError):
@@ -70,7 +70,7 @@ def check_history(config: Mapping[str, Any], rejects: Path) -> str:
     Raises:
         ConfigurationError: no folder can have its name.
     """
-    folder = _folder(config, rejects)
+    folder = history_folder(config, rejects)
     if folder is None:
         return "off"
     if is_there(folder):
@@ -81,8 +81,12 @@ def check_history(config: Mapping[str, Any], rejects: Path) -> str:
     return f"{folder} would be created"
 
 
-def _folder(config: Mapping[str, Any], rejects: Path) -> Path | None:
-    """The folder of the history files, by default beside that of the rejects; None for no history."""
+def history_folder(config: Mapping[str, Any], rejects: Path) -> Path | None:
+    """The folder of the history files, by default beside that of the rejects; None for no history.
+
+    Raises:
+        ConfigurationError: no folder can have its name.
+    """
     path = value_of("history_path", config)
     if path == _NO_HISTORY:
         return None

@@ -47,6 +47,13 @@ def test_any_text_may_be_asked_for(text):
     assert (asked.email is None) == (asked.address is None)
     assert len(asked.keys) < 100
     asked.spellings([])
+    assert all(isinstance(one, str) for one in asked.texts)
+
+
+@pytest.mark.parametrize("text", ["1e400", "9" * 5000, "[1e400]", "-0.0", "[NaN]", "[[1]]", "[true]", "[]"])
+def test_any_number_may_be_asked_for(text):
+    assert Asked(text).keys
+    assert len(Asked(text).texts) <= 1
 
 
 @pytest.mark.parametrize(

@@ -255,7 +255,7 @@ def test_only_the_newest_rejects_are_shown_and_damaged_lines_are_passed_over(mai
     (first, *_) = sorted((mailjet.folder / "rejects").iterdir())
     first.write_bytes(first.read_bytes() + b'{"type": "RECORD", "strea')
     said = answer(mailjet, "1")
-    assert said.count("wrong_type") == 5
+    assert said.count("attempt 1: ") == 5
     assert "'many 7'" in said
     assert "'many 2'" not in said
     assert "and 3 older ones" in said
@@ -368,7 +368,7 @@ def test_p9_rejects_that_cannot_be_read_leave_the_rest(mailjet, monkeypatch, nam
     assert isinstance(error, ConfigurationError)
     said = " ".join(out.split())
     assert "Setting `rejects_path`" in said
-    assert ("wrong_type" in said) == (name != "rejects")
+    assert ("attempt 1: " in said) == (name != "rejects")
 
 
 def test_a_journal_of_another_format_is_told(mailjet):

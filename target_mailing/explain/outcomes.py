@@ -1,0 +1,90 @@
+"""The outcomes of one person's rows, in the history files."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from mailing_api.errors import ConfigurationError
+from target_mailing.history.records import OUTCOMES
+
+__all__ = ["PersonOutcome", "outcomes_in", "values_of"]
+
+#: How the line of an outcome begins.
+_BEGIN: Final = b'{"type":"RECORD","stream":"%b",' % OUTCOMES.encode()
+_PATTERNS: Final = ("history-*.singer", "history-*.singer.part")
+
+
+class PersonOutcome(msgspec.Struct, frozen=True):
+    """The outcome of a row; the columns are those of the history."""
+
+    stream: str
+    outcome: str
+    settled_at: str
+    key: str | None = None
+    destination: str | None = None
+    effect: str | None = None
+    code: str | None = None
+    job_id: str | None = None
+
+
+class _Line(msgspec.Struct):
+    record: PersonOutcome
+
+
+_decode: Final = msgspec.json.Decoder(_Line).decode
+
+
+def outcomes_in(folder: Path, is_key: Callable[[str, str], bool], most: int) -> list[PersonOutcome]:
+    """The newest outcomes of the rows that have the person's key, the newest first.
+
+    Args:
+        folder: of the history files.
+        is_key: whether it is one, given the stream and the key as the history shows it.
+        most: how many at most.
+
+    Raises:
+        ConfigurationError: a file cannot be read.
+    """
+    found: list[PersonOutcome] = []
+    path = folder
+    try:
+        files = [one for one in folder.iterdir() if any(map(one.match, _PATTERNS))] if folder.exists() else []
+        for path in sorted(files, reverse=True):
+            with path.open("rb") as lines:
+                newest = deque(_matching(lines, is_key), maxlen=most)
+            found += [*reversed(newest)][: most - len(found)]
+            if len(found) == most:
+                break
+    except OSError as error:
+        raise ConfigurationError(f"Setting `history_path`: {path} cannot be read ({error.strerror}).") from None
+    return found
+
+
+def _matching(lines: Iterable[bytes], is_key: Callable[[str, str], bool]) -> Iterator[PersonOutcome]:
+    for line in lines:
+        if not line.startswith(_BEGIN):
+            continue
+        try:
+            record = _decode(line).record
+        except msgspec.MsgspecError:
+            continue  # the last line of a killed run
+        if record.key is not None and is_key(record.stream, record.key):
+            yield record
+
+
+def values_of(key: str) -> Iterator[Sequence[Any]]:
+    """The values that a key in the history may stand for."""
+    yield [key]
+    try:
+        value = msgspec.json.decode(key)
+    except (ValueError, RecursionError):
+        return
+    if isinstance(value, dict):
+        yield [*value.values()]
+    elif isinstance(value, int | float):
+        yield [value]
