@@ -203,7 +203,9 @@ class RemovalGuard:
         return allowance, covered
 
     def _message(self, beyond: Sequence[_Leaving]) -> str:
-        parts = [self._part(one, one.queue.removals.sample[:_NAMED]) for one in beyond]
+        parts = [self._part(one) for one in beyond]
+        sample = "; ".join(self._row(*row) for one in beyond for row in one.queue.removals.sample[:_NAMED])
+        first = f" The first rows that take somebody off: {sample}." if sample else ""
         rows = [one.queue for one in beyond if not one.is_contents]
         if self._is_plan:
             done = "A delivery would make none of these, deliver all other rows, and fail."
@@ -216,7 +218,7 @@ class RemovalGuard:
                 done += " Who is absent is found again by the next whole input."
         else:
             done = "Nobody has left; the rows of this run were added beside them, and no STATE is written."
-        return f"Setting `max_removals`: {' '.join(parts)} {done} {self._remedy()}"
+        return f"Setting `max_removals`: {' '.join(parts)} {done} {self._remedy()}{first}"
 
     def _held(self, one: _Leaving, sample: Sequence[tuple[str, bytes]]) -> Held:
         counts, removals = one.counts, one.queue.removals
@@ -234,7 +236,7 @@ class RemovalGuard:
             allowed = f"set `allow_removals_once: {needed}`{was} for one run{besides}"
         return f"If the removals are wrong, correct the source; if they are right, {allowed}."
 
-    def _part(self, one: _Leaving, rows: Sequence[tuple[str, int, bytes]]) -> str:
+    def _part(self, one: _Leaving) -> str:
         destination, counts, known = _named(one.queue), one.counts, one.known
         kinds = [
             f"{counted(number, 'contact')} would be {what}"
@@ -247,9 +249,7 @@ class RemovalGuard:
         most = self._limit.most(known)
         share = "" if self._limit.count is not None else f" ({self._limit} of its {known} in the journal"
         least = share and (", but at least 20)" if most > self._limit.share * known else ")")
-        sample = "; ".join(self._row(*row) for row in rows)
-        first = f" The first: {sample}." if sample else ""
-        return f"{destination}: {' and '.join(kinds)}{mirrored}{earlier}; the limit is {most}{share}{least}.{first}"
+        return f"{destination}: {' and '.join(kinds)}{mirrored}{earlier}; the limit is {most}{share}{least}."
 
     def _row(self, stream: str, line: int, record: bytes) -> str:
         """A row by its key, or by its line alone where the key may say who that is."""
