@@ -85,7 +85,7 @@ class ListScope:
         name, listed = queue.destination.name, self._listed[queue]
         not_whole = [one for one, verdict in verdicts.items() if verdict.proof is None]
         stays = bool(not_whole) or self._strangers.is_first(name, stream)
-        twice = any(verdict.proof is Proof.WORD for verdict in verdicts.values())
+        twice = not not_whole and any(verdict.proof is Proof.WORD for verdict in verdicts.values())
         removes = action == queue.destination.actions.remove
         removal = partial(AddressRows(queue.destination, self._journal).fingerprint, action=action)
         strangers = waiting = opted_out = others = 0

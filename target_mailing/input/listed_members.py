@@ -35,7 +35,7 @@ class ListedMembers:
         """Read all pages.
 
         Args:
-            journal: its spool keeps the members.
+            journal: its spool keeps the members, and it notes who opted out.
             destination: makes their hashes.
             pages: of the listing.
 
@@ -45,6 +45,7 @@ class ListedMembers:
         """
         self._spool = journal.spool
         self._contact_ids = journal.hashes.contact_ids(destination)
+        self._note_opt_outs = journal.absent.strangers.note_opt_outs
         self._kept: list[Kept] = []
         self._near: list[Member] = []
         self.count = self.unusable = 0
@@ -53,6 +54,8 @@ class ListedMembers:
             self.count += len(page)
             self.unusable += len(page) - len(usable)
             self._near += usable
+            opted_out = [member.address for member in usable if member.opted_out]
+            self._note_opt_outs(self._contact_ids(fold_addresses(opted_out)))
             if len(self._near) >= _TOGETHER:
                 self._keep()
         self._keep()
@@ -62,10 +65,7 @@ class ListedMembers:
         for kept in self._kept:
             members = _decode(kept.contact(0).content)
             contacts = self._contact_ids(fold_addresses([member.address for member in members]))
-            yield [
-                ListedContact(contact, member.address, member.opted_out)
-                for contact, member in zip(contacts, members, strict=True)
-            ]
+            yield [ListedContact(contact, member.address) for contact, member in zip(contacts, members, strict=True)]
 
     def _keep(self) -> None:
         near, self._near = self._near, []

@@ -25,12 +25,10 @@ class ListedContact(msgspec.Struct, frozen=True, gc=False):
     Attributes:
         contact: its keyed hash.
         email: in the provider's spelling.
-        opted_out: the listing says so.
     """
 
     contact: int
     email: str
-    opted_out: bool
 
 
 class Unnamed(msgspec.Struct, frozen=True):
@@ -74,6 +72,7 @@ class Strangers:
         self._reading = reading
         self._writing = writing
         self._named: RunContacts | None = None
+        self._opted_out = RunContacts(driver.connection, "listed_opt_outs", writing)
         self.last = 0
 
     def begin(self) -> None:
@@ -92,6 +91,10 @@ class Strangers:
         """
         self._streams.compares(destination, stream)
         return not self._streams.has_compared(destination, stream)
+
+    def note_opt_outs(self, contacts: Sequence[int]) -> None:
+        """A listing says that these opted out, in one spelling of their addresses at least."""
+        self._opted_out.add_all(contacts)
 
     def knows(self, keys: Sequence[bytes]) -> bool:
         """Whether each of these keys has an address by the journal."""
@@ -113,7 +116,7 @@ class Strangers:
         Args:
             destination: of the list.
             stream: its name in the input.
-            members: some, in any order; of each contact the first one counts, and any opt-out.
+            members: some, in any order; of each contact the first one counts.
             removal: the fingerprint of what takes off an address.
             twice: only those who were strangers in the run before this one, too, which was whole.
         """
@@ -122,15 +125,15 @@ class Strangers:
         if self._named is None or bit == UNKNOWN:
             return Unnamed((), 0, 0, 0)
         named = self._named.look_up([member.contact for member in members])
-        unnamed: dict[int, ListedContact] = {}
-        for member in members:
-            if member.contact not in named and (member.opted_out or member.contact not in unnamed):
-                unnamed[member.contact] = member
+        unnamed = {member.contact: member for member in reversed(members) if member.contact not in named}
+        has_opted_out = self._opted_out.look_up([*unnamed])
         with self._reading():
             known = self._contacts.table.find([*unnamed], "name")
             keyed = self._keys.of(unnamed)
             has_others = bool(self._streams.all_bits(destination) & ~bit)
-        strangers, opted_out, others = [], 0, 0
+        strangers: list[ListedContact] = []
+        opted_out: list[int] = []
+        others = 0
         for contact, member in unnamed.items():
             entry = known.get(contact)
             if entry is not None and entry[0] > self.last:
@@ -140,12 +143,13 @@ class Strangers:
                 others += 1
             elif entry is not None and entry[4] == bit and keyed[contact]:
                 continue  # it is absent by the journal
-            elif member.opted_out:
-                opted_out += 1
+            elif contact in has_opted_out:
+                opted_out.append(contact)
             else:
                 strangers.append(member)
         leaving = self._again(destination, stream, strangers) if twice else strangers
-        return Unnamed(leaving, len(strangers) - len(leaving), opted_out, others)
+        self.name(opted_out)  # so that they are counted once
+        return Unnamed(leaving, len(strangers) - len(leaving), len(opted_out), others)
 
     def offered(self, contacts: Sequence[int]) -> None:
         """These are about to be taken off. What the journal knows of them is out of date: others put them there."""

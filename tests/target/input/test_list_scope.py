@@ -362,6 +362,22 @@ def test_if_one_of_two_mirrors_is_whole_by_word_a_stranger_leaves_who_is_absent_
     assert {*scope.members()} == emails([1, 2, 3, 4, 8])
 
 
+def test_an_input_of_which_one_mirror_is_not_whole_is_none_of_two(scope):
+    both = {"streams": {"people": {"whole_count": None, "whole": True}, "others": {"whole_count": None, "whole": True}}}
+    whole = [table(), *people(range(1, 5)), table("others"), *people([8], stream="others"), state(2)]
+    replicated = [*whole[:-1], state({"bookmarks": {"others": {"lsn": 5}}})]
+    for lines, strangers in ((replicated, [1, 2, 3]), (whole, [1, 2, 3]), (whole, [])):
+        assert scope.deliver(lines, **both).error is None
+        assert {*scope.members()} == emails([1, 2, 3, 4, 8]) | guests(strangers)
+
+
+def test_who_opted_out_counts_once_for_two_mirrors(scope):
+    both = {"streams": {"people": {}, "others": {}}}
+    scope.opt_out("guest1@example.com")
+    lines = [table(), *rows(range(1, 5)), table("others"), *rows([8], stream="others"), state(2)]
+    assert [scope.deliver(lines, **both).outcomes["absent_withheld"] for _ in range(2)] == [1, 1]
+
+
 def test_a_run_that_fails_between_two_whole_ones_starts_the_count_of_strangers_again(scope):
     scope.config |= {"whole_count": None, "whole": True}
     everybody = [table(), *people(range(1, 5)), state(2)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from target_mailing.ses.destination import Contacts
 from tests.target.conftest import COLUMNS, people, person, schema, state
 
 TOTAL = {"total": {"type": "integer"}}
@@ -86,6 +87,18 @@ def test_a_contact_without_a_choice_in_a_listing_ends_the_run(scope):
     result = scope.deliver(rows([2, 3]))
     assert result.error is not None
     assert {*scope.contacts()} == before
+
+
+def test_an_opt_out_in_another_spelling_is_found_wherever_it_is_listed(scope, monkeypatch):
+    members = Contacts.members
+    monkeypatch.setattr(Contacts, "members", lambda self: ([one] for page in members(self) for one in page))
+    monkeypatch.setattr("target_mailing.input.listed_members._TOGETHER", 1)
+    spelled = [{"email": "Ada@example.com"}, {"email": "ada@example.com", "unsubscribed": True}]
+    scope.add(*spelled, {"email": "ADA@example.com"})
+    before = scope.contacts()
+    result = scope.deliver(rows([1, 2]), max_removals=3)
+    assert (result.error, result.outcomes["absent_delivered"], result.outcomes["absent_withheld"]) == (None, 2, 3)
+    assert before.keys() - scope.contacts().keys() == {"guest1@example.com", "Guest4@example.com"}
 
 
 def test_p9_the_scope_of_a_suppression_list_is_refused(ses):
