@@ -10,6 +10,7 @@ from target_mailing.delivery.errors import DeliveryFailed
 from target_mailing.explain.asked import TERMINAL
 from target_mailing.journal.stores import JournalError
 from target_mailing.lines import InputError
+from target_mailing.reconcile.tolerance import TooManyDifferencesError
 from target_mailing.run import StdoutClosedError, TooManyRejectsError
 from target_mailing.spool import SpoolError
 
@@ -27,6 +28,7 @@ class TargetCommand(PluginCommand):
         JournalError,
         SpoolError,
         StdoutClosedError,
+        TooManyDifferencesError,
         TooManyRejectsError,
     )
 
@@ -44,6 +46,11 @@ def options() -> list[click.Option]:
             ["--plan"],
             is_flag=True,
             help="Report what a delivery of the input would do, and write nothing, as with `mode: plan`.",
+        ),
+        click.Option(
+            ["--reconcile"],
+            is_flag=True,
+            help="Compare the input with what the list holds, and write nothing, as with `mode: reconcile`.",
         ),
         click.Option(
             ["--detailed-exitcode"],
@@ -69,5 +76,5 @@ def refuse_with_explain(*others: object) -> None:
     """
     if any(others):
         raise ConfigurationError(
-            "Option --explain stands alone: omit --check, --plan, --detailed-exitcode and --input."
+            "Option --explain stands alone: omit --check, --plan, --reconcile, --detailed-exitcode and --input."
         )

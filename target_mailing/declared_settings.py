@@ -6,41 +6,13 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from mailing_api.settings import ALLOW_HTTP, Setting, lookup
+from target_mailing.mode_settings import MODE_SETTINGS
 
 __all__ = ["BATCH_DEFAULTS", "BY_NAME", "NO_JOURNAL", "TARGET_SETTINGS", "value_of"]
 
 #: The settings that belong to no provider.
 TARGET_SETTINGS: Final = (
-    Setting(
-        name="mode",
-        title="Mode",
-        description="`deliver`: deliver the input. `plan`: report what a delivery would do. A plan reads at the "
-        "provider what a delivery would read, and writes nothing there, to the journal or to rejects files; no STATE "
-        "leaves.",
-        default="deliver",
-        allowed=["deliver", "plan"],
-    ),
-    Setting(
-        name="plan_path",
-        title="Plan path",
-        description="With `mode: plan`: the file for the plan as JSON, such as plan.json; plan.md beside it has the "
-        "same for people. Only their owner may read them.",
-    ),
-    Setting(
-        name="plan_sample",
-        title="Plan sample",
-        description="How many rows of each kind the plan in `plan_path` shows, such as rows that would be removed.",
-        type="integer",
-        default=20,
-    ),
-    Setting(
-        name="plan_contacts",
-        title="Plan with contacts",
-        description="Show addresses and values of these rows. `false`: addresses are masked, and only the names of "
-        "fields are shown.",
-        type="boolean",
-        default=False,
-    ),
+    *MODE_SETTINGS,
     Setting(
         name="list",
         title="List",

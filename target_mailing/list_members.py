@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Protocol, runtime_checkable
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
-__all__ = ["ListsMembers", "Member"]
+__all__ = ["ComparesMembers", "Held", "ListsMembers", "Member"]
 
 
 class Member(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -22,6 +22,20 @@ class Member(msgspec.Struct, frozen=True, array_like=True, gc=False):
     opted_out: bool = False
 
 
+class Held(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Somebody on a list as its provider has them, to be compared with a row.
+
+    Attributes:
+        address: in the provider's spelling.
+        opted_out: how the contact opted out, in a word such as `unsubscribed`; "" if it did not.
+        fields: in the destination's own encoding.
+    """
+
+    address: str
+    opted_out: str = ""
+    fields: bytes = b""
+
+
 @runtime_checkable
 class ListsMembers(Protocol):
     """A destination whose provider lists the members of its list."""
@@ -33,4 +47,32 @@ class ListsMembers(Protocol):
 
         Raises:
             MailingError: the provider could not be asked, or an answer has a member without an address.
+        """
+
+
+@runtime_checkable
+class ComparesMembers(Protocol):
+    """A destination whose provider lists the members of its list with some of their fields."""
+
+    def fields_in(self, content: bytes) -> Collection[str]:
+        """The names of the fields that a row would write, also of those that no listing shows."""
+
+    def uncompared(self, fields: Collection[str]) -> Collection[str]:
+        """Those of these fields that no listing shows."""
+
+    def held(self, fields: Collection[str]) -> Iterator[Sequence[Held]]:
+        """All members with at least these fields, some at a time, as `ListsMembers.members` has them.
+
+        Raises:
+            MailingError: the provider could not be asked, or an answer has a member without an address.
+        """
+
+    def differences(self, content: bytes, held: bytes) -> Mapping[str, tuple[Any, Any]]:
+        """The fields that a row would change: the values at the provider and in the row."""
+
+    def suppressions(self) -> Iterator[Sequence[tuple[str, str]]]:
+        """Addresses to which the provider sends nothing, whatever the list says, each with the reason in a word.
+
+        Raises:
+            MailingError: the provider could not be asked.
         """

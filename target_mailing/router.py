@@ -42,7 +42,7 @@ class Router:
     """The account of the settings, and its destinations as they are needed."""
 
     def __init__(
-        self, provider: Provider, config: Mapping[str, Any], *, user_agent: str, is_plan: bool = False
+        self, provider: Provider, config: Mapping[str, Any], *, user_agent: str, only_reads: bool = False
     ) -> None:
         """Create the provider's client; it sends no request yet.
 
@@ -50,14 +50,14 @@ class Router:
             provider: of the account.
             config: the settings.
             user_agent: sent with every request.
-            is_plan: nothing is written at the provider: its client refuses calls that may write.
+            only_reads: nothing is written at the provider: its client refuses calls that may write.
 
         Raises:
             ConfigurationError: a setting of the provider is missing.
         """
         self.provider = provider
-        #: Of a plan, which only reads, and counts its calls.
-        self.gate = ReadOnly() if is_plan else None
+        #: Of a run that only reads; it counts the calls.
+        self.gate = ReadOnly() if only_reads else None
         #: The calls of this run.
         self.traffic = Traffic()
         rate, timeout = (value_of(name, config) for name in ("max_requests_per_second", "request_timeout"))

@@ -56,6 +56,8 @@ __all__ = ["TargetMailing"]
 
 #: The exit code of a plan that found something to do, with --detailed-exitcode.
 _SOMETHING_TO_DO: Final = 3
+#: Modes in which nothing is written, and what they make.
+_ONLY_READING: Final = {"plan": "a plan", "reconcile": "a reconciliation"}
 
 
 class _Lines(GenericSingerReader[str]):
@@ -121,6 +123,10 @@ class TargetMailing(MailingPlugin, Target):
         with ExitStack() as opened:
             router = opened.enter_context(closing(self._router()))
             router.check(self.config)
+            if self._mode == "reconcile":
+                from target_mailing.reconcile.reconcile import reconcile  # noqa: PLC0415 - few need it
+
+                return reconcile(source, self.config, self.mapper if self._has_maps() else None, router)
             self._planned = foresight = self._foresight(router)
             store, folder = self._places(router)
             journal, rejects = open_memory(self.config, store, folder, foresight=foresight)
@@ -175,21 +181,26 @@ class TargetMailing(MailingPlugin, Target):
         positive("max_line_bytes", value_of("max_line_bytes", self.config))
 
     def _check_mode_is_read(self, *, is_read: bool) -> None:
-        """Check that no environment variable is to make a plan of this and is not read: a delivery would write.
+        """Check that no environment variable is to keep this from writing and is not read: a delivery would write.
 
         Raises:
             ConfigurationError: one does.
         """
         variable = f"{self._env_var_prefix}MODE"
-        if not is_read and not self._is_plan and os.environ.get(variable, "").strip().lower() == "plan":
+        wanted = os.environ.get(variable, "").strip().lower()
+        if not is_read and self._mode == "deliver" and wanted in _ONLY_READING:
             raise ConfigurationError(
-                f"The environment variable {variable} wants a plan, but the environment is not read. Use --plan or "
-                "add --config=ENV; to deliver, unset the variable."
+                f"The environment variable {variable} wants {_ONLY_READING[wanted]}, but the environment is not read. "
+                f"Use --{wanted} or add --config=ENV; to deliver, unset the variable."
             )
 
     @property
+    def _mode(self) -> str:
+        return str(value_of("mode", self.config))
+
+    @property
     def _is_plan(self) -> bool:
-        return bool(value_of("mode", self.config) == "plan")
+        return self._mode == "plan"
 
     @property
     def would_change(self) -> bool:
@@ -204,7 +215,7 @@ class TargetMailing(MailingPlugin, Target):
 
     def _router(self) -> Router:
         user_agent = f"{self.name}/{self.plugin_version}"
-        return Router(chosen(self.config), self.config, user_agent=user_agent, is_plan=self._is_plan)
+        return Router(chosen(self.config), self.config, user_agent=user_agent, only_reads=self._mode in _ONLY_READING)
 
     def _places(self, router: Router) -> tuple[Store, Path]:
         """The place of the journal, and the folder of the rejects files."""
@@ -325,6 +336,7 @@ class TargetMailing(MailingPlugin, Target):
         file_input: IO[str] | None = None,
         check: bool = False,
         plan: bool = False,
+        reconcile: bool = False,
         detailed_exitcode: bool = False,
         explain: str | None = None,
     ) -> None:
@@ -332,8 +344,10 @@ class TargetMailing(MailingPlugin, Target):
         super(Target, cls).invoke(about=about, about_format=about_format)
         cls.print_version(print_fn=cls.logger.info)
         config = config or _ConfigInput()
-        only_reads = plan or explain is not None
-        settings = {**(config.config or {}), **({"mode": "plan"} if only_reads else {})}
+        if plan and reconcile:
+            raise ConfigurationError("Options --plan and --reconcile exclude each other.")
+        mode = "reconcile" if reconcile else "plan" if plan or explain is not None else None
+        settings = {**(config.config or {}), **({"mode": mode} if mode else {})}
         with cls._hinting(config):
             try:
                 target = cls(config=settings, validate_config=True, parse_env_config=config.parse_env)
@@ -342,7 +356,7 @@ class TargetMailing(MailingPlugin, Target):
             if explain is not None:
                 from target_mailing.explain.explain import explain as explain_person  # noqa: PLC0415 - few need it
 
-                refuse_with_explain(check, plan, detailed_exitcode, file_input)
+                refuse_with_explain(check, plan, reconcile, detailed_exitcode, file_input)
                 explain_person(explain, target.config, target._router, target._places)
                 return
             target._check_mode_is_read(is_read=config.parse_env)

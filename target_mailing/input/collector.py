@@ -11,7 +11,7 @@ from target_mailing.contacts.mapping import Values
 from target_mailing.delivery.outcomes import Outcomes
 from target_mailing.delivery.queue import DestinationQueue
 from target_mailing.history.observer import Keys
-from target_mailing.input.mirror import Mirror
+from target_mailing.input.input_observer import InputObserver
 from target_mailing.input.source_keys import SourceKeys
 from target_mailing.input.stream import End, Stream, WithOptOut
 from target_mailing.journal.journal import Journal
@@ -30,7 +30,7 @@ class Collector:
         lines: Lines,
         journal: Journal,
         outcomes: Outcomes,
-        mirror: Mirror | None = None,
+        mirror: InputObserver | None = None,
         keys: SourceKeys | None = None,
     ) -> None:
         """Collect what comes of these lines: rejects for `journal`, ends for `outcomes`, and rows for their queues.

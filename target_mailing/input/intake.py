@@ -19,6 +19,7 @@ from target_mailing.delivery.outcomes import Outcomes
 from target_mailing.destination import ListsByRow
 from target_mailing.input.actions import respectful_action
 from target_mailing.input.collector import Collector
+from target_mailing.input.input_observer import InputObserver
 from target_mailing.input.messages import (
     BLANK,
     DamagedRecord,
@@ -30,7 +31,6 @@ from target_mailing.input.messages import (
     state_value,
     unsupported,
 )
-from target_mailing.input.mirror import Mirror
 from target_mailing.input.partial_maps import Part
 from target_mailing.input.schemas import MappedSchema, SchemaReader, StreamSchema, bookmarks
 from target_mailing.input.source_keys import SourceKeys
@@ -78,7 +78,7 @@ class Intake:
         delivery: Delivery,
         rejects: Rejects,
         router: Router,
-        mirror: Mirror | None = None,
+        mirror: InputObserver | None = None,
     ) -> None:
         """Make an intake.
 

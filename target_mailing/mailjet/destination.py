@@ -25,7 +25,7 @@ from target_mailing.contacts.fields import Field, Fields, RowRejected
 from target_mailing.contacts.properties import PropertyNames
 from target_mailing.contacts.row_address import not_addable, require_valid
 from target_mailing.destination import Again, Destination, Finished, Step
-from target_mailing.list_members import Member
+from target_mailing.list_members import Held, Member
 from target_mailing.mailjet.actions import ACTIONS, ADDING, BY_ADDRESS
 from target_mailing.mailjet.contact import decoded, encoded, encoded_all, form_of, overlaid
 from target_mailing.mailjet.contact_route import ManageContacts
@@ -33,7 +33,7 @@ from target_mailing.mailjet.csv_file import cut, files
 from target_mailing.mailjet.csv_route import FollowImport, Import, ReadImportErrors, Upload
 from target_mailing.mailjet.foreseen import ForeseenCalls, ForeseenOptOuts
 from target_mailing.mailjet.json_route import Follow, ReadConsent, ReadJobErrors, Submit
-from target_mailing.mailjet.members import members_of
+from target_mailing.mailjet.members import held_by, members_of
 from target_mailing.mailjet.properties import FIELDS, NAME, TEXT, datatype_of
 from target_mailing.mailjet.read_back import ContactReadBack, is_same
 from target_mailing.mailjet.refusals import UnknownProperties
@@ -219,6 +219,32 @@ class MailjetDestination(Destination):
     def members(self) -> Iterator[Sequence[Member]]:
         """Of its list, which has the ID 0 where a plan's run would make it; account-wide there are none."""
         return iter(()) if not self._list_id else members_of(self._client, self._list_id)
+
+    def fields_in(self, content: bytes) -> Collection[str]:
+        """The name, and properties."""
+        form = decoded(content)
+        return form.Properties.keys() if form.Name is None else {"name", *form.Properties}
+
+    def uncompared(self, fields: Collection[str]) -> Collection[str]:  # noqa: ARG002 - its listings show all
+        """None."""
+        return ()
+
+    def held(self, fields: Collection[str]) -> Iterator[Sequence[Held]]:
+        """Of its list; properties take a listing of their own."""
+        with_properties = not {"name"}.issuperset(fields)
+        return held_by(self._client, self._list_id, with_properties=with_properties) if self._list_id else iter(())
+
+    def differences(self, content: bytes, held: bytes) -> Mapping[str, tuple[Any, Any]]:
+        """The name, and properties, of which Mailjet shows strings."""
+        form, (name, before) = decoded(content), msgspec.json.decode(held)
+        found = {key: (before.get(key), value) for key, value in form.Properties.items()}
+        if form.Name is not None:
+            found["name"] = (name, form.Name)
+        return {key: values for key, values in found.items() if not is_same(values[1], values[0])}
+
+    def suppressions(self) -> Iterator[Sequence[tuple[str, str]]]:
+        """None that a list does not show."""
+        return iter(())
 
     def read_back(self, verdict: Finished, doubtful: Sequence[int]) -> Step:
         """Reads each contact and its memberships."""

@@ -18,6 +18,7 @@ from target_mailing.contacts.properties import CANONICAL_COLUMNS
 
 __all__ = [
     "ANY_ATTRIBUTE",
+    "TOPIC_PREFIX",
     "Content",
     "State",
     "Status",

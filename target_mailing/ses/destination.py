@@ -5,20 +5,22 @@ docs/ses.md has the facts, and which of them are unverified.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final, Literal
 
 import msgspec
 
-from mailing_api.errors import ConfigurationError
+from mailing_api.errors import ConfigurationError, PermissionDenied
 from target_mailing.contacts.contact import EncodedContact, MappedContact
 from target_mailing.contacts.fields import Field, Fields, RowRejected
 from target_mailing.contacts.row_address import not_addable, require_valid
 from target_mailing.contacts.values import trimmed
 from target_mailing.destination import Destination, Finished, Step
-from target_mailing.list_members import Member
+from target_mailing.list_members import Held, Member
 from target_mailing.ses.contact import (
     ANY_ATTRIBUTE,
+    TOPIC_PREFIX,
     Content,
     Status,
     content_of,
@@ -39,7 +41,11 @@ from target_mailing.settings import StreamSettings
 
 __all__ = ["Contacts", "Suppressions"]
 
+logger = logging.getLogger("target-mailing.ses")
+
 _decode = msgspec.json.Decoder(Content).decode
+#: All attributes, which a row replaces as a whole.
+_ATTRIBUTES: Final = "attributes"
 #: Actions that need no more than the address.
 _BY_ADDRESS: Final = frozenset({ACTIONS.ask, ACTIONS.remove})
 #: Actions by which nobody gets messages that they did not get before.
@@ -159,6 +165,43 @@ class Contacts(_Destination):
         for page in self._contact_list.pages():
             yield [Member(email, state.unsubscribed) for email, state in page]
 
+    def fields_in(self, content: bytes) -> Collection[str]:
+        """Topics by their columns, and all attributes as one field."""
+        found = _decode(content)
+        return [*map(_column_of, found.topics), *([_ATTRIBUTES] if found.attributes else [])]
+
+    def uncompared(self, fields: Collection[str]) -> Collection[str]:
+        """Attributes: only a call for each contact shows them."""
+        return [name for name in fields if name == _ATTRIBUTES]
+
+    def held(self, fields: Collection[str]) -> Iterator[Sequence[Held]]:  # noqa: ARG002 - its listing has all topics
+        """The contacts with their topics."""
+        for page in self._contact_list.pages():
+            yield [
+                Held(email, "unsubscribed" if state.unsubscribed else "", msgspec.json.encode(state.topics))
+                for email, state in page
+            ]
+
+    def differences(self, content: bytes, held: bytes) -> Mapping[str, tuple[Any, Any]]:
+        """Topics, by their columns."""
+        before = msgspec.json.decode(held)
+        topics = _decode(content).topics
+        return {
+            _column_of(name): (before.get(name), status)
+            for name, status in topics.items()
+            if before.get(name) != status
+        }
+
+    def suppressions(self) -> Iterator[Sequence[tuple[str, str]]]:
+        """The suppression list; none if it may not be listed."""
+        try:
+            for page in self._list.writer.client.suppressions(self._list.writer.region):
+                yield [(one.email, one.reason) for one in map(Suppressed.of, page)]
+        except PermissionDenied:
+            logger.warning(
+                "ses:ListSuppressedDestinations is not permitted, so who is suppressed does not show: permit it to see"
+            )
+
     def today(self, names: Sequence[str]) -> Sequence[str]:
         """The contact, and whether its address is suppressed."""
         client, region = self._list.writer.client, self._list.writer.region
@@ -194,6 +237,28 @@ class Suppressions(_Destination):
         """Whether the address is suppressed."""
         return [*on_suppression_list(self._list.writer.client, self._list.writer.region, names)]
 
+    def fields_in(self, content: bytes) -> Collection[str]:  # noqa: ARG002 - each row has one
+        """The reason."""
+        return ["reason"]
+
+    def uncompared(self, fields: Collection[str]) -> Collection[str]:  # noqa: ARG002 - its listing shows it
+        """None."""
+        return ()
+
+    def held(self, fields: Collection[str]) -> Iterator[Sequence[Held]]:  # noqa: ARG002 - as above
+        """The addresses with their reasons."""
+        for page in self._list.writer.client.suppressions(self._list.writer.region):
+            yield [Held(one.email, "", one.reason.encode()) for one in map(Suppressed.of, page)]
+
+    def differences(self, content: bytes, held: bytes) -> Mapping[str, tuple[Any, Any]]:
+        """The reason."""
+        before, after = held.decode(), msgspec.json.decode(content, type=Suppressed).reason
+        return {"reason": (before, after)} if before != after else {}
+
+    def suppressions(self) -> Iterator[Sequence[tuple[str, str]]]:
+        """None beside the list itself."""
+        return iter(())
+
     def encode(self, contact: MappedContact, action: str) -> bytes:
         """The address, and the reason of its suppression."""
         if contact.status == "subscribed" and action not in {*_BY_ADDRESS, ACTIONS.unsubscribe}:
@@ -205,6 +270,10 @@ class Suppressions(_Destination):
 
 def _content_of(contact: MappedContact, action: str) -> Content:
     return content_of(contact, force=action in ACTIONS.respectful, by_address=action in _BY_ADDRESS)
+
+
+def _column_of(topic: str) -> str:
+    return f"{TOPIC_PREFIX}{topic}"
 
 
 def _reason(value: Any) -> str | None:

@@ -1,0 +1,1 @@
+"""An input compared with what the provider holds."""

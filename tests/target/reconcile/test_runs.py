@@ -1,0 +1,286 @@
+"""A reconciliation as a run: its exit code, its file, what it refuses, and what it leaves alone."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import tracemalloc
+
+import pytest
+
+from mailing_api.errors import ConfigurationError
+from mailing_sandbox.server import Sandbox
+from target_mailing.lines import InputError
+from target_mailing.reconcile.tolerance import TooManyDifferencesError, tolerance
+from tests.target.conftest import COLUMNS, people, person, schema, state
+from tests.target.plan.worlds import DELETED, world
+from tests.target.reconcile.cases import CASES, OF_MAILJET, email, found, messages, put
+from tests.target.test_command import Command
+
+MESSAGES = [schema(), *people(range(10)), state(1)]
+CANARY = "canary"
+
+
+@pytest.fixture
+def here(mailjet):
+    """An account whose list equals the input."""
+    assert mailjet.deliver(MESSAGES).error is None
+    mailjet.sandbox.counters.reset()
+    mailjet.config["mode"] = "reconcile"
+    return mailjet
+
+
+def test_after_a_delivery_nothing_differs(here):
+    journal = here.folder / "journal.sqlite"
+    before = journal.read_bytes()
+    result = here.deliver(MESSAGES)
+    assert (result.error, result.states, result.rejects) == (None, [], [])
+    assert "0 differences among 10 contacts: 0 missing, 0 extra, 0 different" in result.log
+    assert journal.read_bytes() == before
+    assert all(call.startswith("GET ") for call in here.sandbox.counters.calls)
+    assert here.sandbox.counters.total_calls <= 10
+
+
+@pytest.mark.parametrize(
+    ("limit", "passes"), [(0, False), (2, False), (3, True), ("3", True), ("30%", True), ("29%", False)]
+)
+def test_more_differences_than_are_tolerated_fail(here, limit, passes):
+    messages = [schema(), *people(range(7)), state(1)]  # three of the list are named by no line
+    result = here.deliver(messages, reconcile_tolerance=limit)
+    assert (result.error is None) is passes
+    if not passes:
+        assert isinstance(result.error, TooManyDifferencesError)
+        assert "3 differences among 10 contacts: 0 missing, 3 extra, 0 different" in str(result.error)
+
+
+@pytest.mark.parametrize("value", [-1, True, 0.5, "-1", "101%", "some", "%", None.__class__, [1]])
+def test_a_tolerance_is_a_number_or_a_share(value):
+    with pytest.raises(ConfigurationError, match="reconcile_tolerance"):
+        tolerance(value)
+
+
+def test_the_exit_code_tells_whether_too_much_differs(mailjet):
+    mailjet.deliver(MESSAGES)
+    command = Command(mailjet)
+    code, out, err = command.run(MESSAGES, "--reconcile")
+    assert (code, out) == (0, "")
+    assert "0 differences" in err
+    code, out, err = command.run([schema(), *people(range(12)), state(1)], "--reconcile")
+    assert (code, out) == (1, "")
+    assert "2 differences among 12 contacts: 2 missing, 0 extra, 0 different, more than 0" in err
+    assert "Traceback" not in err
+    for others in (["--plan"], ["--explain"], ["--detailed-exitcode"]):
+        assert command.run(MESSAGES, "--reconcile", *others)[0] == 1
+
+
+def test_a_variable_that_is_not_read_does_not_deliver(mailjet, monkeypatch):
+    monkeypatch.setenv("TARGET_MAILING_MODE", "reconcile")
+    code, _, err = Command(mailjet).run(MESSAGES)
+    assert (code, mailjet.members()) == (1, {})
+    assert "Use --reconcile" in err
+
+
+def test_the_table_adds_up(here):
+    here.sandbox.mailjet.add_contacts([{"email": "guest@example.com", "list": here.list_id}])
+    here.opt_out("person1@example.com")
+    rows = [
+        *people(range(8)),
+        person(2, city="Oslo"),
+        person(20),
+        person(21, email="nobody"),
+        person(22, subscription_status="pending"),
+    ]
+    result = here.deliver([schema(), *rows, state(1)])
+    table = {}
+    for line in result.log.splitlines():
+        words, _, number = line.strip().rpartition("  ")
+        if line.startswith("  ") and number.isdigit():
+            table[words.strip()] = int(number)
+    assert table == {
+        "missing": 1,
+        "different": 1,
+        "opted out: unsubscribed": 1,
+        "alike": 6,
+        "superseded by a later row": 1,
+        "withheld: pending": 1,
+        "rejected: bad_address": 1,
+        "rows": 12,
+        "different in city": 1,
+        "extra: named by no line": 3,
+        "contacts on the list": 11,
+    }
+
+
+def test_the_values_that_differ_are_in_the_file_alone(here):
+    path = here.folder / "reports" / "found.jsonl"
+    rows = [person(number, city=CANARY if number == 3 else "Lyon") for number in range(10)]
+    result = here.deliver([schema(), *rows, state(1)], reconcile_path=str(path))
+    (line,) = map(json.loads, path.read_text().splitlines())
+    assert line == {
+        "found": "different",
+        "destination": line["destination"],
+        "email": "person3@example.com",
+        "stream": "people",
+        "line": 5,
+        "row": {"city": CANARY},
+        "provider": {"city": "Lyon"},
+    }
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert CANARY not in result.log + str(result.error)
+
+
+def test_a_file_replaces_only_its_own_kind(here):
+    path = here.folder / "found.jsonl"
+    assert here.deliver(MESSAGES, reconcile_path=str(path)).error is None
+    assert path.read_bytes() == b""
+    for _ in range(2):
+        assert here.deliver([schema(), *people(range(9)), state(1)], reconcile_path=str(path)).error is not None
+        assert found(path) == {"person9@example.com": ("extra", "unnamed")}
+    path.write_text("notes")
+    here.sandbox.counters.reset()
+    result = here.deliver(MESSAGES, reconcile_path=str(path))
+    assert isinstance(result.error, ConfigurationError)
+    assert (path.read_text(), here.sandbox.counters.total_calls) == ("notes", 0)
+
+
+def test_an_input_that_is_cut_off_is_no_reconciliation(here):
+    path = here.folder / "found.jsonl"
+    text = here.text([schema(), *people(range(5))]) + '{"type": "RECORD", "str'
+    result = here.deliver(text, reconcile_path=str(path))
+    assert isinstance(result.error, InputError)
+    assert (path.exists(), list(here.folder.glob(".found*"))) == (False, [])
+    assert "extra" not in result.log
+
+
+@pytest.mark.parametrize("lines", [[], [state(1)]])
+def test_an_input_without_contacts_is_no_reconciliation(here, lines):
+    assert "no stream of contacts" in str(here.deliver(lines).error)
+
+
+def test_rows_that_name_nobody_are_told(here):
+    rows = [*people(range(1, 10)), person(0, email="nobody")]
+    result = here.deliver([schema(), *rows, state(1)])
+    assert "1 row does not tell whom" in result.log
+
+
+def test_a_row_with_its_key_alone_takes_off_the_contact_of_its_key(here):
+    gone = {"type": "RECORD", "stream": "people", "record": {"id": 3} | DELETED}
+    path = here.folder / "found.jsonl"
+    here.deliver([schema(), *people(range(10)), gone, state(1)], reconcile_path=str(path))
+    assert found(path) == {"person3@example.com": ("extra", "moved")}
+
+
+def test_whom_a_map_omits_is_not_extra(here):
+    maps = {"people": {"__filter__": "id != 4"}}
+    assert here.deliver(MESSAGES, stream_maps=maps).error is None
+
+
+@pytest.mark.parametrize(
+    "config", [{"route": "contact"}, {"scope": "account"}, {"scope": "account", "list": None}], ids=str
+)
+def test_lists_that_rows_name_are_refused(here, config):
+    result = here.deliver(MESSAGES, **config)
+    assert isinstance(result.error, ConfigurationError)
+    assert "cannot be compared" in str(result.error)
+
+
+def test_a_list_that_would_be_made_has_nobody(here):
+    result = here.deliver(MESSAGES, list="New", create_list=True, reconcile_tolerance="100%")
+    assert result.error is None
+    assert "10 missing" in result.log
+    assert "New" not in here.ids
+
+
+def test_properties_are_listed_only_if_rows_have_them(here):
+    here.deliver(MESSAGES, properties=None)
+    assert "GET /v3/REST/contactdata" not in here.sandbox.counters.calls
+
+
+def test_two_lists_are_compared_each(here):
+    here.sandbox.mailjet.add_list("Others")
+    streams = {"others": {"list": "Others"}}
+    lines = [schema(), *people(range(10)), schema("others"), *people(range(3), stream="others"), state(1)]
+    result = here.deliver(lines, streams=streams)
+    assert "3 differences among 13 contacts: 3 missing" in str(result.error)
+
+
+@pytest.mark.parametrize("name", ["postgrid-contacts", "postgrid-import"])
+def test_a_provider_that_lists_no_members_is_refused(tmp_path, name):
+    with Sandbox(job_seconds=0.0) as sandbox, world(name, sandbox, tmp_path) as account:
+        result = account.account.deliver(account.messages([(1, 1, "plain", False)]), mode="reconcile")
+    assert isinstance(result.error, ConfigurationError)
+    assert "does not list the members" in str(result.error)
+
+
+def test_attributes_of_amazon_ses_are_not_compared_and_that_is_told(tmp_path):
+    with Sandbox(job_seconds=0.0) as sandbox, world("ses-direct", sandbox, tmp_path) as account:
+        lines = account.messages([(1, 1, "plain", False)])
+        account.account.add({"email": "person1@example.com"})
+        result = account.account.deliver(lines, mode="reconcile")
+    assert result.error is None
+    assert "no listing shows them: attributes" in result.log
+
+
+def test_without_the_permission_to_list_suppressions_the_rest_is_compared(tmp_path):
+    with Sandbox(job_seconds=0.0) as sandbox, world("ses-direct", sandbox, tmp_path) as account:
+        put(account, ["suppressed"], on_ses=True)
+        sandbox.faults.add(kind="status", status=403, path="*/suppression/addresses")
+        result = account.account.deliver(messages(["suppressed"], on_ses=True), mode="reconcile")
+    assert result.error is None
+    assert "ses:ListSuppressedDestinations is not permitted" in result.log
+
+
+def test_the_suppression_list_is_compared_with_its_reasons(tmp_path):
+    path = tmp_path / "found.jsonl"
+    with Sandbox(job_seconds=0.0) as sandbox, world("suppressions-direct", sandbox, tmp_path) as account:
+        account.account.suppress("person0@example.com", "person1@example.com", "person3@example.com")
+        columns = COLUMNS | {"reason": {"type": "string"}}
+        rows = [person(0, reason="BOUNCE"), person(1, reason="COMPLAINT"), person(2, reason="BOUNCE")]
+        lines = [schema(columns=columns), *rows, state(1)]
+        account.account.deliver(lines, mode="reconcile", reconcile_path=str(path))
+    assert found(path) == {
+        "person1@example.com": ("different", ""),
+        "person2@example.com": ("missing", ""),
+        "person3@example.com": ("extra", "unnamed"),
+    }
+
+
+def test_p7_nobodys_data_is_in_the_log_or_an_error(tmp_path, caplog, capfd):
+    caplog.set_level(logging.DEBUG)
+    cases = [*CASES, *OF_MAILJET]
+    with Sandbox(job_seconds=0.0) as sandbox, world("mailjet-json", sandbox, tmp_path) as account:
+        sandbox.mailjet.add_property("visits", "int")
+        put(account, cases, on_ses=False)
+        config = {"mode": "reconcile", "properties": ["city", "visits"]}
+        for more in ({}, {"reconcile_path": str(tmp_path / "found.jsonl")}):
+            result = account.account.deliver(messages(cases, on_ses=False), **config, **more)
+            for text in (result.log, str(result.error), caplog.text, *capfd.readouterr()):
+                assert "Oslo" not in text
+                assert "someone" not in text.casefold()
+                assert sandbox.secret_key not in text
+        assert email(2) in (tmp_path / "found.jsonl").read_text()
+
+
+def peak(here, number):
+    """The most memory (bytes) that a reconciliation of so many alike people takes, besides its input."""
+    here.sandbox.mailjet.add_contacts(
+        {"email": f"person{one}@example.com", "list": here.list_id, "properties": {"city": "Lyon"}}
+        for one in range(number)
+    )
+    source = io.BytesIO(here.text([schema(), *people(range(number), name=None), state(1)]).encode())
+    tracemalloc.start()
+    try:
+        result = here.deliver_from(source)
+        assert result.error is None
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_rows(mailjet):
+    mailjet.config |= {"mode": "reconcile", "batch_rows": None}
+    peak(mailjet, 10)  # what is loaded once
+    few, many = peak(mailjet, 5_000), peak(mailjet, 20_000)
+    assert many - few < 2_000_000, (few, many)
