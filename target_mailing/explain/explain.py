@@ -292,9 +292,16 @@ class _Explanation:
 
     def _outcomes(self, rejects: Path) -> Iterator[Fact]:
         """The newest outcomes in the history."""
-        folder = history_folder(self._config, rejects)
-        if folder is None:
-            return
+        try:
+            if (folder := history_folder(self._config, rejects)) is not None:
+                found = outcomes_in(folder, self._is_shown_key(), MOST)
+                yield from of_outcomes(found, has_many_places=len(self._places) > 1)
+        except ConfigurationError as error:
+            self.problems.append(error)
+            yield "problem", [str(error)]
+
+    def _is_shown_key(self) -> Callable[[str, str], bool]:
+        """Whether a key in the history, of a stream, is the person's."""
         texts = {self._asked.text, *self._asked.spellings([]), *self._asked.texts}
         hashed = set()
         if self._reader is not None:
@@ -310,13 +317,7 @@ class _Explanation:
                 return False  # as most of many rows
             return any(self._is_key(stream, values) for values in values_of(key))
 
-        try:
-            found = outcomes_in(folder, is_key, MOST)
-        except ConfigurationError as error:
-            self.problems.append(error)
-            yield "problem", [str(error)]
-        else:
-            yield from of_outcomes(found, has_many_places=len(self._places) > 1)
+        return is_key
 
 
 def _is_settled(reject: PersonReject, contacts: Sequence[KnownContact]) -> bool:

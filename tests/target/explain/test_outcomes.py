@@ -116,6 +116,16 @@ def test_p9_a_history_that_cannot_be_read_leaves_the_rest(reader):
     assert "open rejects none" in " ".join(out.split())
 
 
+def test_p9_a_wrong_history_path_leaves_the_rest(reader, monkeypatch):
+    def wrong(*_):
+        raise ConfigurationError("Setting `history_path` is wrong.")
+
+    monkeypatch.setattr("target_mailing.explain.explain.history_folder", wrong)
+    out, error = explained(reader, "1")
+    assert str(error) == "Setting `history_path` is wrong."
+    assert "open rejects none" in " ".join(out.split())
+
+
 def test_the_columns_are_those_of_the_history(reader):
     (file, *_) = (reader.folder / "history").iterdir()
     lines = [json.loads(line) for line in file.read_text().splitlines()]
