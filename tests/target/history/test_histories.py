@@ -240,6 +240,22 @@ def test_a_killed_run_leaves_whole_lines_which_the_next_run_names(mailjet):
 
 
 @pytest.mark.slow
+def test_a_run_leaves_the_file_of_another_run_that_has_not_ended(mailjet):
+    folder, others = mailjet.folder / "history", {"journal": str(mailjet.folder / "others.sqlite"), "list": "Others"}
+    mailjet.sandbox.mailjet.add_list("Others")
+    hold = mailjet.sandbox.faults.add(kind="hold", method="GET", path="*/managemanycontacts/*", times=1)
+    with Command(mailjet).start() as process:
+        process.stdin.write(mailjet.text([schema(), *people(range(6)), state(1)]).encode())
+        process.stdin.close()
+        hold.wait_until_held()
+        assert mailjet.deliver([schema(), person(1), state(1)], **others).states == [1]
+        assert sorted(path.suffix for path in folder.iterdir()) == [".part", ".singer"]
+        hold.release()
+        assert process.wait(30) == 0
+    assert sorted(len(read_history(path)["mailing_outcomes"]) for path in folder.iterdir()) == [1, 6]
+
+
+@pytest.mark.slow
 def test_a_run_that_is_stopped_has_its_exit_code(mailjet):
     hold = mailjet.sandbox.faults.add(kind="hold", method="GET", path="*/managemanycontacts/*", times=1)
     with Command(mailjet, batch_rows=2).start() as process:
