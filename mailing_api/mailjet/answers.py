@@ -100,7 +100,7 @@ def rows_of(response: httpx.Response) -> list[Row]:
 
 
 def counted_rows(response: httpx.Response) -> tuple[list[Row], int | None]:
-    """Return the objects in a response as `rows_of` does, and its `Total`, None if that is no whole number."""
+    """Return the objects in a response as `rows_of` does, and its `Total`, None if that is no count."""
     envelope = _ENVELOPE.decode(response.content)
     names: set[str] = set().union(*envelope.Data)
     for name in names & _NUMBERS:
@@ -137,8 +137,9 @@ def _by_name(found: Any) -> Row:
 
 
 def _total(found: Any) -> int | None:
+    """The size of a collection, as undocumented as its request: it only decides how many pages are requested ahead."""
     try:
-        return integer(found)
+        return count(found)
     except ValueError:
         return None
 
