@@ -1,10 +1,10 @@
-"""What a plan found: a table in the log, and JSON and Markdown in files."""
+"""What a plan found: its numbers, shown in tables, and in files of JSON and Markdown."""
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -23,25 +23,13 @@ from target_mailing.outcome import Outcome
 from target_mailing.places import place_of
 from target_mailing.plan.foresight import Foresight
 from target_mailing.plan_calls import PlannedCalls, planned_calls
+from target_mailing.plan_tables import ABSENT, markdown, sentences, table
 from target_mailing.router import Router
 
 __all__ = ["PlanReport"]
 
 logger = logging.getLogger("target-mailing")
 
-#: Outcomes in words, in the order of the table, after those of delivered rows, which are their effects.
-_WORDS: Final[Mapping[Outcome, str]] = {
-    Outcome.UNCHANGED: "unchanged",
-    Outcome.SUPERSEDED: "superseded by a later row",
-    Outcome.SKIPPED: "skipped",
-    Outcome.WITHHELD: "withheld",
-    Outcome.REJECTED: "rejected",
-}
-#: Contacts that a whole input no longer names; they have no rows.
-_ABSENT: Final[Mapping[Outcome, str]] = {
-    Outcome.DELIVERED: "absent contacts taken off, besides",
-    Outcome.WITHHELD: "absent contacts kept, who opted out",
-}
 #: Outcomes whose codes are shown.
 _BY_CODE: Final = (Outcome.WITHHELD, Outcome.REJECTED)
 #: What is shown of removals that would be held back.
@@ -64,9 +52,12 @@ class PlanReport:
         router: Router,
         queues: Queues,
         *,
+        rows_read: Callable[[], int],
         seconds_of: Callable[[str], float | None],
     ) -> None:
-        """Take what it found, which may still grow; `seconds_of` as for `planned_calls`.
+        """Take what it found, which may still grow: `rows_read`, how many rows the input has; the rest see elsewhere.
+
+        `seconds_of` is as for `planned_calls`.
 
         Raises:
             ConfigurationError: `plan_path` is no valid path, or cannot be written.
@@ -76,6 +67,7 @@ class PlanReport:
         self._router = router
         self._queues = queues
         self._guard = queues.guard
+        self._rows_read = rows_read
         self._seconds_of = seconds_of
         path = value_of("plan_path", config)
         self._paths = None if path is None else _paths(place_of("plan_path", path))
@@ -95,6 +87,7 @@ class PlanReport:
         is_held = failure is not None and issubclass(failure, TooManyRemovalsError)
         if failure is not None and not (is_held or self._outcomes.rows):
             return
+        self._foresight.look_at_samples(asks=failure is None or is_held)
         for destination, held in self._guard.held.items():
             for row, record in held.sample:
                 self._foresight.note_held(destination, row, record)
@@ -102,14 +95,14 @@ class PlanReport:
             self._foresight, self._queues, jobs_in_flight=self._router.jobs_in_flight, seconds_of=self._seconds_of
         )
         found = self._found(calls, is_whole=failure is None or is_held)
-        sentences = [*calls.sentences(self._router.rate), *_sentences(found)]
-        show([*_table(found), *sentences], logger)
+        said = [*calls.sentences(self._router.rate), *sentences(found)]
+        show([*table(found), *said], logger)
         if self._paths is None:
             return
         machines, people = self._paths
         try:
             _write(machines, msgspec.json.format(msgspec.json.encode(found)) + b"\n")
-            _write(people, "\n".join(_markdown(found, sentences)).encode())
+            _write(people, "\n".join(markdown(found, said)).encode())
         except ConfigurationError as error:
             if failure is None:
                 raise
@@ -123,6 +116,7 @@ class PlanReport:
             "whole": is_whole,
             "would_change": self._foresight.would_change,
             **_numbers(outcomes),
+            "rows_held": min(self._rows_read() - outcomes.rows, sum(one.rows for one in self._guard.held.values())),
             "destinations": {name: self._at(name, tally) for name, tally in outcomes.places.items() if name},
             "calls": calls.calls,
             "looks": calls.looks,
@@ -150,7 +144,7 @@ def _numbers(tally: Tally) -> dict[str, Any]:
         "effects": _in_order(tally.codes_of(Outcome.DELIVERED)),
         **{str(outcome): tally.codes_of(outcome) for outcome in _BY_CODE},
         "former_addresses_removed": tally.former_removed,
-        "absent": {str(outcome): tally.absent[outcome] for outcome in _ABSENT},
+        "absent": {str(outcome): tally.absent[outcome] for outcome in ABSENT},
     }
 
 
@@ -160,106 +154,6 @@ def _in_order(by_kind: Mapping[str, Any]) -> dict[str, Any]:
     return {
         kind: by_kind[kind] for kind in sorted(by_kind, key=lambda kind: rank.get(kind, len(rank))) if by_kind[kind]
     }
-
-
-def _counts(found: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
-    """The numbers of rows of one destination, or of all, each with what it counts, and what belongs to them."""
-    for effect, count in found["effects"].items():
-        yield effect.replace("_", " "), count
-    yield from _without_rows(found)
-    for outcome, words in _WORDS.items():
-        codes = found.get(str(outcome), {})
-        for code, count in codes.items():
-            yield f"{words}: {code}", count
-        if rest := found["outcomes"][str(outcome)] - sum(codes.values()):
-            yield words, rest
-    held = found.get("held")
-    if held is not None:
-        yield "held: more would leave than max_removals", held["rows"]
-    yield "rows", found["rows"] + (0 if held is None else held["rows"])
-    if held is not None:
-        yield from _held(held)
-    if jobs := found.get("jobs"):
-        yield "jobs", jobs
-
-
-def _without_rows(found: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
-    """Contacts that no row of their own takes off."""
-    if former := found["former_addresses_removed"]:
-        yield "former addresses removed, besides", former
-    if replaced := found.get("replaced"):
-        yield "earlier contents removed, besides", replaced
-    for outcome, words in _ABSENT.items():
-        if absent := found["absent"][str(outcome)]:
-            yield words, absent
-
-
-def _held(held: Mapping[str, int]) -> Iterator[tuple[str, int]]:
-    """Why rows would be held back."""
-    words = {
-        "removed": "contacts that would be removed",
-        "absent": "of these absent from the input",
-        "moved": "contacts that would be moved",
-        "lately": "left within the last 24 hours",
-        "limit": "most that may leave (max_removals)",
-        "allow_removals_once": "to allow it: allow_removals_once",
-    }
-    yield from ((text, held[name]) for name, text in words.items() if held[name] or name == "limit")
-
-
-def _parts(found: Mapping[str, Any]) -> Iterator[tuple[str, list[tuple[str, int]]]]:
-    """The lists, each with its numbers; then rows that go nowhere, or all rows, where these are not the same."""
-    at = found["destinations"]
-    for name, numbers in at.items():
-        lists = ", ".join(numbers["lists"])
-        yield f"{lists} ({name})" if lists else name, [*_counts(numbers)]
-    if len(at) != 1 or found["rows"] != next(iter(at.values()))["rows"]:
-        yield "all streams", [*_counts(found)]
-
-
-def _sentences(found: Mapping[str, Any]) -> Iterator[str]:
-    """What else is to be said of a plan."""
-    if not found["whole"]:
-        yield "The plan ended early: more rows may follow."
-    elif not found["would_change"]:
-        yield "Nothing would change at the provider."
-    yield "Nothing was written."
-
-
-def _table(found: Mapping[str, Any]) -> Iterator[str]:
-    """Lines of at most 80 columns, but for names of destinations."""
-    for name, numbers in _parts(found):
-        yield f"Plan for {name}:"
-        width = max(len(words) for words, _ in numbers)
-        digits = max(len(f"{count:,}") for _, count in numbers)
-        yield from (f"  {words:<{width}}  {count:>{digits},}" for words, count in numbers)
-
-
-def _markdown(found: Mapping[str, Any], sentences: Sequence[str]) -> Iterator[str]:
-    yield from ("# Plan", "")
-    for name, numbers in _parts(found):
-        yield from _rows((name, "number"), [(words, f"{count:,}") for words, count in numbers])
-    yield from (" ".join(sentences), "")
-    for kind, samples in found["samples"].items():
-        yield from (f"## {kind.replace('_', ' ')}", "")
-        yield from _rows(("contact", "fields"), [(one.contact, _fields(one)) for one in samples])
-
-
-def _fields(sample: Any) -> str:
-    before, after = sample.before, sample.after
-    if before is not None and after is not None:
-        return "; ".join(f"{name}: {before.get(name)!r} → {after[name]!r}" for name in sample.fields)
-    if after is not None:
-        return "; ".join(f"{name}: {value!r}" for name, value in after.items())
-    return ", ".join(sample.fields or ())
-
-
-def _rows(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """A table, if it has rows."""
-    if rows:
-        for row in (head, ["---"] * len(head), *rows):
-            yield "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in row) + " |"
-        yield ""
 
 
 def _paths(place: Path) -> tuple[Path, Path]:

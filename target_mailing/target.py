@@ -154,7 +154,8 @@ class TargetMailing(MailingPlugin, Target):
             opened.callback(run.delivery.stop)
             if foresight is not None:
                 parts = (foresight, run.outcomes, router, run.delivery.queues)
-                report = PlanReport(self.config, *parts, seconds_of=journal.recent_times.seconds)
+                read, seconds_of = run.intake.messages, journal.recent_times.seconds
+                report = PlanReport(self.config, *parts, rows_read=lambda: read["RECORD"], seconds_of=seconds_of)
                 opened.push(lambda failure, *_: report(failure))
             ending = RunReport(run, rejects, router, is_plan=self._is_plan)
             opened.push(lambda failure, *_: ending(failure))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from operator import itemgetter
 from typing import Any, Protocol, runtime_checkable
 
 import msgspec
@@ -65,6 +66,22 @@ class FollowedBatch(msgspec.Struct):
     steps: list[str]
 
 
+class Candidate(msgspec.Struct, frozen=True):
+    """A row that may be shown.
+
+    Attributes:
+        at: its position in its batch.
+        row: its contact.
+        destination: where it goes.
+        is_sent: and not withheld.
+    """
+
+    at: int
+    row: EncodedContact
+    destination: Destination
+    is_sent: bool
+
+
 class Seen(msgspec.Struct, frozen=True):
     """What a step showed.
 
@@ -75,7 +92,7 @@ class Seen(msgspec.Struct, frozen=True):
         calls: that a run would make besides those of the plan.
         jobs: that it would follow.
         contacts: how many contacts it would change, by effect.
-        samples: with the kind of each.
+        samples: rows that may be shown, the first ones of each kind.
     """
 
     destination: str
@@ -84,7 +101,7 @@ class Seen(msgspec.Struct, frozen=True):
     calls: int
     jobs: int
     contacts: Mapping[str, int]
-    samples: list[tuple[str, Sample]]
+    samples: list[tuple[str, Candidate]]
 
 
 class Foresight:
@@ -114,6 +131,8 @@ class Foresight:
         self.followed: dict[int, FollowedBatch] = {}
         self.contacts: dict[str, Counter[str]] = {}
         self.samples: dict[str, list[Sample]] = {}
+        #: By kind, those that come first, by batch and position.
+        self._candidates: dict[str, dict[tuple[int, int], Candidate]] = {}
 
     @property
     def would_change(self) -> bool:
@@ -133,11 +152,11 @@ class Foresight:
         """What a step shows that was foreseen. Called from another thread."""
         calls = step.more_calls(work)
         contacts: Mapping[str, int] = {}
-        samples: list[tuple[str, Sample]] = []
+        samples: list[tuple[str, Candidate]] = []
         if isinstance(progress, Finished) and not work.resumed:
             usual = str(effect_of(destination.actions, work.action))
             contacts = _effects(work, progress, usual)
-            samples = [*self._samples(destination, work, progress, usual)]
+            samples = [*_candidates(destination, work, progress, usual, most=self.most)]
         jobs = int(step.watches and calls > 0)
         return Seen(destination.name, step.name, len(work.rows), calls, jobs, contacts, samples)
 
@@ -149,8 +168,22 @@ class Foresight:
             followed = self.followed.setdefault(batch, FollowedBatch(seen.destination, route, seen.rows, []))
             followed.steps.append(seen.step)
         self.contacts.setdefault(seen.destination, Counter()).update(seen.contacts)
-        for kind, sample in seen.samples:
-            self._add(kind, sample)
+        for kind, one in seen.samples:
+            first = self._candidates.setdefault(kind, {})
+            first[batch, one.at] = one
+            if len(first) > self.most:
+                del first[max(first)]
+
+    def look_at_samples(self, *, asks: bool) -> None:
+        """Show the first rows of each kind, in the order of the batches, whichever was foreseen first.
+
+        Args:
+            asks: whether the provider is queried for their fields.
+        """
+        for kind, first in self._candidates.items():
+            for _, one in sorted(first.items(), key=itemgetter(0)):
+                self._add(kind, self._sample(one, asks=asks and one.is_sent))
+        self._candidates.clear()
 
     def note_reject(self, stream: str, code: str, record: bytes) -> None:
         """Take a rejected row, of this stream; only its columns are shown."""
@@ -172,26 +205,11 @@ class Foresight:
     def _is_wanted(self, kind: str) -> bool:
         return len(self.samples.get(kind, ())) < self.most
 
-    def _samples(
-        self, destination: Destination, work: Work, finished: Finished, usual: str
-    ) -> Iterator[tuple[str, Sample]]:
-        kinds = {"withheld"} if finished.withheld else set()
-        kinds |= {usual, *map(str, finished.effects.values())}
-        if not any(map(self._is_wanted, kinds)):
-            return
-        withheld, taken = set(finished.withheld), Counter[str]()
-        for at in range(len(work.rows)):
-            kind = "withheld" if at in withheld else str(finished.effects.get(at, usual))
-            taken[kind] += 1
-            if taken[kind] <= self.most and self._is_wanted(kind):
-                yield kind, self._sample(destination, work.rows[at], sends=at not in withheld)
-            elif sum(taken.values()) >= self.most * len(kinds) and not any(map(self._is_wanted, kinds)):
-                return
-
-    def _sample(self, destination: Destination, row: EncodedContact, *, sends: bool) -> Sample:
+    def _sample(self, one: Candidate, *, asks: bool) -> Sample:
+        destination, row = one.destination, one.row
         name = row.email or (row.reference[-1] if row.reference else "")
         contact = name if self._shows_contacts else masked(name)
-        if not (sends and isinstance(destination, ShowsContacts)):
+        if not (asks and isinstance(destination, ShowsContacts)):
             return Sample(destination.name, contact)
         try:
             with self._gate.aside():
@@ -202,6 +220,21 @@ class Foresight:
             return Sample(destination.name, contact, sorted(changes))
         before, after = ({name: values[at] for name, values in changes.items()} for at in (0, 1))
         return Sample(destination.name, contact, sorted(changes), before, after)
+
+
+def _candidates(
+    destination: Destination, work: Work, finished: Finished, usual: str, *, most: int
+) -> Iterator[tuple[str, Candidate]]:
+    """The first rows of each kind, at most so many; `usual` is the kind of most rows."""
+    withheld, taken = set(finished.withheld), Counter[str]()
+    kinds = {usual, *map(str, finished.effects.values()), *(["withheld"] if withheld else [])} if most else set()
+    for at in range(len(work.rows) if kinds else 0):
+        kind = "withheld" if at in withheld else str(finished.effects.get(at, usual))
+        taken[kind] += 1
+        if taken[kind] <= most:
+            yield kind, Candidate(at, work.rows[at], destination, at not in withheld)
+        elif all(taken[one] >= most for one in kinds):
+            return
 
 
 def _effects(work: Work, finished: Finished, usual: str) -> Counter[str]:

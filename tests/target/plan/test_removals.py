@@ -107,3 +107,14 @@ def test_a_list_that_another_journal_filled_is_refused_in_a_plan_too(postgrid): 
     run = postgrid.deliver([households(), household(1), state(2)], **other)
     assert "filled with another journal" in str(plan.error)
     assert str(plan.error) == str(run.error)
+
+
+def test_rows_that_would_be_held_are_in_the_total_of_all_streams(mailjet, plan, tmp_path):
+    mailjet.deliver(EVERYBODY)
+    messages = [*CHANGES[:-1], schema("others"), person(30, stream="others"), state(2)]
+    _, found = plan(messages, max_removals=2, stream_maps={"others": {"__filter__": "False"}})
+    (there,) = found["destinations"].values()
+    assert (found["rows_held"], found["rows"], there["rows"]) == (there["held"]["rows"], there["rows"] + 1, 1)
+    text = (tmp_path / "plan.md").read_text()
+    assert f"| rows | {there['rows'] + 6} |" in text
+    assert f"| rows | {found['rows'] + 6} |" in text
