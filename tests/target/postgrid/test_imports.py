@@ -465,8 +465,10 @@ def test_p7_no_address_no_key_and_no_signature_in_log_or_journal(by_import):
         assert secret not in said
         assert secret.encode() not in journal
     assert "Mill Lane" not in result.log
-    (naming,) = [line for line in result.log.splitlines() if LIST in line]  # as the setting `list` has it, once
+    # As the setting `list` has it: when the stream begins, and as titles of the table.
+    naming, *titles = [line for line in result.log.splitlines() if LIST in line]
     assert naming.endswith(f", {LIST!r} (addnoforce)")
+    assert titles == [f"households to {LIST}:", f"Jobs at {LIST}:"]
 
 
 def test_p9_not_more_than_allowed_leave_with_the_earlier_contents(by_import):
