@@ -545,3 +545,12 @@ def test_a_run_that_reads_a_list_ends_soon_after_a_signal(scope, resource):
     assert guests([1, 2, 3]) <= scope.members().keys()
     assert scope.deliver([table(), *rows([1]), state(2)]).error is None
     assert {*scope.members()} == emails([1])
+
+
+def test_a_stranger_whom_the_provider_refuses_to_remove_stays_and_is_counted(scope):
+    scope.sandbox.mailjet.refuse(["guest1@example.com"])
+    result = scope.deliver([table(), *rows(range(1, 5)), state(2)])
+    assert (result.error, result.states, result.rejects) == (None, [2], [])
+    assert (result.outcomes["absent_delivered"], result.outcomes["absent_rejected"]) == (2, 1)
+    assert {*scope.members()} == emails(range(1, 5)) | guests([1])
+    assert "guest1" not in result.log
