@@ -16,7 +16,7 @@ from target_mailing.reconcile.tolerance import TooManyDifferencesError, toleranc
 from tests.target.conftest import COLUMNS, people, person, schema, state
 from tests.target.plan.worlds import DELETED, world
 from tests.target.reconcile.cases import CASES, OF_MAILJET, email, found, messages, put
-from tests.target.test_command import Command
+from tests.target.test_command import Command, lines
 
 MESSAGES = [schema(), *people(range(10)), state(1)]
 CANARY = "canary"
@@ -153,9 +153,36 @@ def test_an_input_that_is_cut_off_is_no_reconciliation(here):
     assert "extra" not in result.log
 
 
-@pytest.mark.parametrize("lines", [[], [state(1)]])
-def test_an_input_without_contacts_is_no_reconciliation(here, lines):
-    assert "no stream of contacts" in str(here.deliver(lines).error)
+def test_a_signal_leaves_no_file(mailjet):
+    path = mailjet.folder / "found.jsonl"
+    command = Command(mailjet, reconcile_path=str(path))
+    fault = mailjet.sandbox.faults.add(kind="hold", path="*/listrecipient", when="before")
+    with command.start("--reconcile") as process:
+        process.stdin.write(lines(MESSAGES))
+        process.stdin.close()
+        process.stdin = None
+        fault.wait_until_held()
+        process.terminate()
+        _, err = process.communicate(timeout=30)
+        mailjet.sandbox.faults.clear()
+    assert process.returncode == 143
+    assert (path.exists(), [*mailjet.folder.glob(".found*")]) == (False, [])
+    assert b"Traceback" not in err
+
+
+def test_a_mirror_is_compared_as_its_rows_say(here):
+    here.sandbox.mailjet.add_contacts([{"email": "guest@example.com", "list": here.list_id}])
+    columns = COLUMNS | {"total": {"type": "integer"}}
+    config = {"sync": "mirror", "mirror_scope": "list", "whole_count": "total"}
+    rows = people(range(10), total=10)
+    for keys in (["id"], [], ["email"]):
+        result = here.deliver([schema(columns=columns, keys=keys), *rows, state(1)], **config)
+        assert "1 difference among 11 contacts: 0 missing, 1 extra, 0 different" in str(result.error)
+
+
+@pytest.mark.parametrize("some", [[], [state(1)]])
+def test_an_input_without_contacts_is_no_reconciliation(here, some):
+    assert "no stream of contacts" in str(here.deliver(some).error)
 
 
 def test_rows_that_name_nobody_are_told(here):
@@ -200,8 +227,8 @@ def test_properties_are_listed_only_if_rows_have_them(here):
 def test_two_lists_are_compared_each(here):
     here.sandbox.mailjet.add_list("Others")
     streams = {"others": {"list": "Others"}}
-    lines = [schema(), *people(range(10)), schema("others"), *people(range(3), stream="others"), state(1)]
-    result = here.deliver(lines, streams=streams)
+    both = [schema(), *people(range(10)), schema("others"), *people(range(3), stream="others"), state(1)]
+    result = here.deliver(both, streams=streams)
     assert "3 differences among 13 contacts: 3 missing" in str(result.error)
 
 
@@ -215,9 +242,8 @@ def test_a_provider_that_lists_no_members_is_refused(tmp_path, name):
 
 def test_attributes_of_amazon_ses_are_not_compared_and_that_is_told(tmp_path):
     with Sandbox(job_seconds=0.0) as sandbox, world("ses-direct", sandbox, tmp_path) as account:
-        lines = account.messages([(1, 1, "plain", False)])
         account.account.add({"email": "person1@example.com"})
-        result = account.account.deliver(lines, mode="reconcile")
+        result = account.account.deliver(account.messages([(1, 1, "plain", False)]), mode="reconcile")
     assert result.error is None
     assert "no listing shows them: attributes" in result.log
 
@@ -237,8 +263,8 @@ def test_the_suppression_list_is_compared_with_its_reasons(tmp_path):
         account.account.suppress("person0@example.com", "person1@example.com", "person3@example.com")
         columns = COLUMNS | {"reason": {"type": "string"}}
         rows = [person(0, reason="BOUNCE"), person(1, reason="COMPLAINT"), person(2, reason="BOUNCE")]
-        lines = [schema(columns=columns), *rows, state(1)]
-        account.account.deliver(lines, mode="reconcile", reconcile_path=str(path))
+        config = {"mode": "reconcile", "reconcile_path": str(path)}
+        account.account.deliver([schema(columns=columns), *rows, state(1)], **config)
     assert found(path) == {
         "person1@example.com": ("different", ""),
         "person2@example.com": ("missing", ""),
