@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cache
 from typing import Final
 
@@ -235,11 +235,11 @@ _LATER_COLUMNS: Final[Mapping[str, Mapping[str, str]]] = {
 }
 
 
-def make(connection: sa.Connection) -> None:
-    """Make the tables, and the columns of tables, that do not exist yet."""
+def make(connection: sa.Connection, only: Collection[str] | None = None) -> None:
+    """Make the tables, and the columns of tables, that do not exist yet; of tables `only` these, if they are given."""
     present = {*sa.inspect(connection).get_table_names()}
     for name, statements in _statements(connection.dialect.name).items():
-        if name not in present:
+        if name not in present and (only is None or name in only):
             for statement in statements:
                 connection.exec_driver_sql(statement)
     for table, columns in _LATER_COLUMNS.items():

@@ -303,3 +303,16 @@ def test_the_copy_of_a_plan_that_was_killed_is_removed_by_the_next_one(mailjet, 
     assert len([*temporary.glob("target-mailing-plan-*")]) == 1
     assert mailjet.deliver(MESSAGES, mode="plan").error is None
     assert [*temporary.glob("target-mailing-plan-*")] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("table", ["meta", "keys", "runs"])
+def test_a_damaged_journal_in_postgresql_is_damaged_for_a_plan_too(mailjet, postgresql_url, table):
+    mailjet.config |= {"journal": postgresql_url, "mailjet_account": f"{table} {mailjet.folder.name}"}
+    assert mailjet.deliver(MESSAGES).error is None
+    with psycopg.connect(postgresql_url) as database:
+        query = "SELECT schemaname FROM pg_tables WHERE tablename = %s AND schemaname LIKE %s"
+        ((place,),) = database.execute(query, [table, f"target_mailing_mailjet_{table}_%"]).fetchall()
+        database.execute(f'DROP TABLE "{place}".{table}')
+    for mode in ("plan", "deliver"):
+        assert "is damaged" in str(mailjet.deliver(MESSAGES, mode=mode).error)
