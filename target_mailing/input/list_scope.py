@@ -71,6 +71,12 @@ class ListScope:
             return Verdict(None, _SHARED)
         return verdict
 
+    def leaving(self, queue: DestinationQueue, contacts: Sequence[AbsentContact]) -> list[AbsentContact]:
+        """Those of the absent contacts of a stream who did not opt out by the listing; the others stay."""
+        opted_out = self._strangers.opted_out([one.contact for one in contacts if one.addresses])
+        queue.stay(len(opted_out))
+        return [one for one in contacts if one.contact not in opted_out]
+
     def take_off(
         self, stream: str, queue: DestinationQueue, action: str, verdicts: dict[str, Verdict]
     ) -> Iterator[None]:

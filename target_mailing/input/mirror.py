@@ -176,17 +176,21 @@ class Mirror:
         self, source: str, queue: DestinationQueue, settings: StreamSettings, verdict: Verdict
     ) -> Iterator[None]:
         """Offer those whom the stream put there, by the journal."""
-        name, absent, lost = queue.destination.name, 0, 0
+        name, absent, lost, opted_out = queue.destination.name, 0, 0, 0
         for contacts in self._journal.absent.of(name, source, twice=verdict.proof is Proof.WORD):
-            offered = queue.take_off(source, contacts, _action(queue, settings))
-            absent, lost = absent + len(contacts), lost + len(contacts) - offered
+            leaving = contacts
+            if settings.mirrors_list and self._list_scope is not None:
+                leaving = self._list_scope.leaving(queue, contacts)
+            offered = queue.take_off(source, leaving, _action(queue, settings))
+            absent, lost = absent + len(contacts), lost + len(leaving) - offered
+            opted_out += len(contacts) - len(leaving)
             yield
         form, is_known = self._key_forms[source, queue]
         if not is_known and not absent and self._wholeness.keys_are_all_new(source):
             self._journal.absent.note_key_form(name, source, form)
         if settings.mirrors_list:  # the list has the addresses
             absent, lost = absent - lost, 0
-        what = _whom(absent, self._journal.absent)
+        what = _whom(absent, self._journal.absent, opted_out=opted_out)
         logger.info("Stream %r: the input is whole, because %s. It %s: %s", source, verdict.proof, what, name)
         if lost:
             logger.warning(
@@ -228,11 +232,12 @@ def _action(queue: DestinationQueue, settings: StreamSettings) -> str:
     return actions.remove if settings.mirror_action == "remove" else actions.unsubscribe
 
 
-def _whom(absent: int, found: Absent) -> str:
-    """Whom a whole input does not name, given how many of them leave."""
+def _whom(absent: int, found: Absent, *, opted_out: int) -> str:
+    """Whom a whole input does not name, given how many they are, and how many of these opted out."""
+    stay = f", of whom {opted_out} stay because they opted out" if opted_out else ""
     if absent > 1 and not found.has_named:
-        return f"names none of the {absent} contacts whom it put there"
+        return f"names none of the {absent} contacts whom it put there{stay}"
     later = f"{found.waiting} for the first time: they leave if the next whole input does not name them, either"
     if not absent:
         return f"no longer names {later}" if found.waiting else "names everybody whom it put there"
-    return f"no longer names {counted(absent, 'contact')}{f', and {later}' if found.waiting else ''}"
+    return f"no longer names {counted(absent, 'contact')}{stay}{f', and {later}' if found.waiting else ''}"

@@ -96,6 +96,10 @@ class Strangers:
         """A listing says that these opted out, in one spelling of their addresses at least."""
         self._opted_out.add_all(contacts)
 
+    def opted_out(self, contacts: Sequence[int]) -> set[int]:
+        """Those of these contacts of whom a listing says that."""
+        return self._opted_out.look_up(contacts)
+
     def knows(self, keys: Sequence[bytes]) -> bool:
         """Whether each of these keys has an address by the journal."""
         with self._reading():
@@ -126,7 +130,7 @@ class Strangers:
             return Unnamed((), 0, 0, 0)
         named = self._named.look_up([member.contact for member in members])
         unnamed = {member.contact: member for member in reversed(members) if member.contact not in named}
-        has_opted_out = self._opted_out.look_up([*unnamed])
+        has_opted_out = self.opted_out([*unnamed])
         with self._reading():
             known = self._contacts.table.find([*unnamed], "name")
             keyed = self._keys.of(unnamed)

@@ -152,6 +152,20 @@ def test_who_opted_out_stays_and_is_not_asked_about(scope):
     assert (later.error, later.outcomes["absent_withheld"], later.outcomes["batches"]) == (None, 1, 0)
 
 
+def test_absent_people_of_the_stream_who_opted_out_are_neither_counted_nor_asked(scope):
+    for number in (2, 3, 4):
+        scope.opt_out(f"person{number}@example.com")
+    call = "GET /v3/REST/contact/{contact}/getcontactslists"
+    before = scope.sandbox.counters.calls.get(call, 0)
+    result = scope.deliver([table(), *rows([1]), state(2)], max_removals=3)
+    assert (result.error, result.outcomes["absent_delivered"], result.outcomes["absent_withheld"]) == (None, 3, 3)
+    assert scope.sandbox.counters.calls[call] - before == 3
+    assert "It no longer names 3 contacts, of whom 3 stay because they opted out: " in result.log
+    later = scope.deliver([table(), *rows([1]), state(3)])
+    assert (later.error, later.outcomes["absent_withheld"], later.outcomes["batches"]) == (None, 3, 0)
+    assert {*scope.members()} == emails([1, 2, 3, 4])
+
+
 def test_who_may_be_unsubscribed_instead(scope):
     scope.config["mirror_action"] = "unsubscribe"
     result = scope.deliver([table(), *rows(range(1, 5)), state(2)])
@@ -400,7 +414,7 @@ def test_a_stream_that_goes_there_in_two_ways_has_the_scope_of_the_list_only_in_
 @pytest.mark.parametrize("others", [[], [table("others"), *rows([8], stream="others")]], ids=["alone", "with others"])
 def test_who_opted_out_once_and_opts_in_again_leaves_where_no_other_stream_may_have_put_them_there(scope, others):
     scope.opt_out("person4@example.com")
-    scope.deliver([table(), *rows(range(1, 4)), *others, state(2)], **BOTH)
+    scope.deliver([table(), *rows(range(1, 4)), *others, state(2)], mirror_scope="stream", **BOTH)
     assert scope.statuses()["person4@example.com"] == "unsubscribed"
     contact = "/v3/REST/contact/person4@example.com/managecontactslists"
     body = {"ContactsLists": [{"ListID": scope.list_id, "Action": "addforce"}]}

@@ -130,8 +130,6 @@ class World:
         # Of a key the stream is not known.
         of_others |= {*self.keys.values()} - self.placed.keys()
         theirs = {one for one in before if self.placed.get(one) == {"people"}}
-        for number in (theirs & opted_out) - named:  # who is asked about once
-            del self.placed[number]
         leaving = {one for one in before if self.has_compared or one in theirs} - named - of_others - opted_out
         self.has_compared = True
         return leaving
