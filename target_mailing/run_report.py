@@ -145,7 +145,7 @@ class RunReport:
             own = {_HELD: events["rows_held"], _WITHOUT: events["rows_without_outcome"]}
             yield Section("All streams", [*rows_of(outcomes, own), *besides])
         elif besides:
-            yield Section("Besides", besides)
+            yield Section("Not among the rows", besides)
         for destination, times in self._run.delivery.queues.job_times().items():
             rows = [("jobs that have ended", f"{times.jobs:,}")]
             if times.median is not None and times.longest is not None:

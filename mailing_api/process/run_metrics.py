@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping
 from enum import Enum
@@ -10,8 +11,11 @@ from typing import Any, Final, cast
 from singer_sdk import metrics
 
 from mailing_api.http.traffic import TrafficTotals
+from mailing_api.process.table import is_terminal
 
 __all__ = ["log_count", "log_time", "log_traffic"]
+
+logger = logging.getLogger(__name__)
 
 #: Metrics that the SDK has no name for.
 _OWN: Final = Enum("_OWN", {"RETRIES": "http_retry_count", "WAITED": "http_wait_duration"}, type=str)
@@ -40,4 +44,8 @@ def log_traffic(totals: TrafficTotals, tags: Mapping[str, Any]) -> None:
 def _log(kind: str, metric: metrics.Metric, value: float, tags: Mapping[str, Any]) -> None:
     if value:
         own = {**tags, str(metrics.Tag.PID.value): os.getpid()}
-        metrics.log(metrics.get_metrics_logger(), metrics.Point(kind, metric, value, own))
+        point = metrics.Point(kind, metric, value, own)
+        if is_terminal():  # where the table is read, and these lines would push it away
+            logger.debug("METRIC: %s", point)
+        else:
+            metrics.log(metrics.get_metrics_logger(), point)

@@ -11,7 +11,7 @@ from mailing_api.counted import lasting
 from mailing_api.http.traffic import TrafficTotals
 from mailing_api.process.log_filter import safe_line
 
-__all__ = ["Section", "show", "table", "traffic_fields", "traffic_rows"]
+__all__ = ["Section", "is_terminal", "show", "table", "traffic_fields", "traffic_rows"]
 
 
 #: Seconds: what was waited less is not shown.
@@ -62,9 +62,14 @@ def traffic_fields(totals: TrafficTotals) -> dict[str, float]:
     }
 
 
+def is_terminal() -> bool:
+    """Whether somebody reads standard error at a terminal."""
+    return sys.stderr is not None and sys.stderr.isatty()
+
+
 def show(lines: Iterable[str], logger: logging.Logger) -> None:
     """Print lines for somebody at a terminal, whose columns the prefix of a log line would fill; else log them."""
-    if sys.stderr is not None and sys.stderr.isatty():
+    if is_terminal():
         if logger.isEnabledFor(logging.INFO):
             print(*map(safe_line, lines), sep="\n", file=sys.stderr)  # noqa: T201
     else:

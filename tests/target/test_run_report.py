@@ -69,7 +69,7 @@ def test_one_stream_has_no_table_of_all_streams_but_who_left_besides(mailjet):
     sections = numbers(lines_of(result.log))
     assert "All streams" not in sections
     assert sections["people to Spring readers"] == {"added or updated": "1", "unchanged": "1", "rows": "2"}
-    assert sections["Besides"] == {"former addresses removed": "1"}
+    assert sections["Not among the rows"] == {"former addresses removed": "1"}
 
 
 def test_only_the_most_frequent_reasons_are_named():
@@ -175,7 +175,10 @@ def test_p4_rows_that_were_not_delivered_before_the_end_are_without_an_outcome(m
 
 
 @pytest.mark.parametrize("level", [logging.INFO, logging.ERROR])
-def test_somebody_at_a_terminal_reads_it_without_a_prefix_unless_the_level_hides_it(mailjet, monkeypatch, level):
+def test_somebody_at_a_terminal_reads_it_without_a_prefix_unless_the_level_hides_it(
+    mailjet, monkeypatch, caplog, level
+):
+    caplog.set_level(logging.DEBUG)
     shown = io.StringIO()
     shown.isatty = lambda: True
     monkeypatch.setattr("mailing_api.process.table.sys", SimpleNamespace(stderr=shown))
@@ -186,6 +189,8 @@ def test_somebody_at_a_terminal_reads_it_without_a_prefix_unless_the_level_hides
     assert "The run took" not in result.log
     assert max(map(len, lines), default=0) <= 80
     assert ("  rows" in shown.getvalue()) is (level == logging.INFO)
+    of_metrics = [record for record in caplog.records if record.getMessage().startswith("METRIC: ")]
+    assert {record.levelno for record in of_metrics} == {logging.DEBUG}
 
 
 def test_a_plan_has_its_own_table_alone(mailjet):
