@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, Final
 
 import msgspec
 
+from mailing_api.addresses import without_hidden
 from target_mailing.contacts.mapping import Values
 from target_mailing.contacts.values import number_text, whole_float
 
@@ -20,17 +22,41 @@ PERSONAL: Final = ("email", "name", "first_name", "last_name", "phone", "address
 #: What stands before a hash, so that nobody takes it for a key.
 _HASHED: Final = "hashed:"
 #: Other values that are hashed: anything with an "@", and telephone numbers in their international form.
-_CONTACT: Final = re.compile(r"""@|(?:^|"|tel:)\s*\+\s*\(?\d""")
-#: Strings with nothing else in them need not be looked at one by one, as they are encoded.
-_SUSPICIOUS: Final = re.compile(rb"@|\+|\\u0000")
+_CONTACT: Final = re.compile(r"""@|%40|&#0*64;|&#x0*40;|&commat;|(?:^|"|tel:)[\W_]*\+[\W_]*\d""", re.IGNORECASE)
+#: Strings with nothing of this in them need not be looked at one by one, as they are encoded.
+_SUSPICIOUS: Final = re.compile(rb"[@+%&\x80-\xff]|\\u0000")
+#: What may be in a column's name besides letters and digits.
+_SEPARATORS: Final = re.compile(r"[\W_]+")
 
 _encoder = msgspec.json.Encoder()
 _encode, _encode_lines = _encoder.encode, _encoder.encode_lines
 
 
-def personal_columns(mapping: Mapping[str, str]) -> frozenset[str]:
-    """The columns that are mapped to a person's fields; those of the fields' own names are among them."""
-    return frozenset([*PERSONAL, *(mapping[name] for name in PERSONAL if name in mapping)])
+def personal_columns(
+    columns: Iterable[str], mapping: Mapping[str, str], maps: Iterable[Mapping[str, Any]] = ()
+) -> frozenset[str]:
+    """Those of a stream's columns that become a person's fields, or have a name like one of them, in any letter case.
+
+    Args:
+        columns: as the tap names them.
+        mapping: the setting.
+        maps: the stream maps, whichever stream each is for: a column is a person's, too, if one of these fields is made
+            of it.
+    """
+    fields = {*PERSONAL, *(mapping[name] for name in PERSONAL if name in mapping)}
+    names = {*map(_plain, fields)}
+    made = [text for one in maps for name, text in one.items() if isinstance(text, str) and _plain(name) in names]
+    return frozenset(
+        column for column in columns if _plain(column) in names or any(_mentions(text, column) for text in made)
+    )
+
+
+def _plain(name: str) -> str:
+    return _SEPARATORS.sub("", name).casefold()
+
+
+def _mentions(expression: str, column: str) -> bool:
+    return re.search(rf"(?<!\w){re.escape(column)}(?!\w)", expression) is not None
 
 
 class KeyColumns:
@@ -110,7 +136,7 @@ class KeyColumns:
     def _shown(self, text: str | None) -> str | None:
         if text is None:
             return None
-        return self._hash(text) if _CONTACT.search(text) else _legible(text)
+        return self._hash(text) if _is_contact(text) else _legible(text)
 
     def _hash(self, text: str | None) -> str | None:
         if text is None or self._hashed is None:
@@ -121,6 +147,13 @@ class KeyColumns:
 def hidden(hashed: Callable[[Sequence[bytes]], list[bytes]], text: str) -> str:
     """How a value that is contact data is shown, by the hashes of `Hashes.history_keys`."""
     return _HASHED + hashed([_legible(text).encode()])[0].hex()
+
+
+def _is_contact(text: str) -> bool:
+    """Whether a value looks like an address or a telephone number, written in whichever characters."""
+    return _CONTACT.search(text) is not None or (
+        not text.isascii() and _CONTACT.search(without_hidden(unicodedata.normalize("NFKC", text))) is not None
+    )
 
 
 def _text(value: Any) -> str | None:

@@ -65,6 +65,11 @@ class SourceKeys:
     def _of(self, stream: str, columns: Sequence[str]) -> KeyColumns:
         place = stream, tuple(columns)
         if place not in self._compiled:
-            personal = personal_columns(StreamSettings.resolve(self._config, stream).mapping)
+            maps = (self._config.get("stream_maps") or {}).values()
+            personal = personal_columns(
+                columns,
+                StreamSettings.resolve(self._config, stream).mapping,
+                [one for one in maps if isinstance(one, Mapping)],
+            )
             self._compiled[place] = KeyColumns(stream, columns, personal=personal, hashed=self._hashed)
         return self._compiled[place]
