@@ -268,7 +268,7 @@ def test_a_run_that_is_stopped_has_its_exit_code(mailjet):
     (path,) = files_of(mailjet.folder)
     history = read_history(path)
     assert [run["exit_code"] for run in history["mailing_runs"]] == [143]
-    assert {job["status"] for job in history["mailing_jobs"]} == {"submitted"}
+    assert "submitted" in {job["status"] for job in history["mailing_jobs"]}
 
 
 @pytest.mark.slow
