@@ -57,6 +57,7 @@ class RunHistory(History):
         self._sent: dict[int, SentBy] = {}
         self._folder = folder
         self._file: HistoryFile | None = None
+        self._has_failed = False
         self._guarded(self._begin)
 
     def _begin(self) -> None:
@@ -136,10 +137,13 @@ class RunHistory(History):
             logger.info("History: %s", file.path)
 
     def _guarded(self, call: Callable[[], None]) -> None:
-        """Do something with files; if that fails, the history has ended."""
+        """Do something with files, unless that failed before: then the history has ended."""
+        if self._has_failed:
+            return
         try:
             call()
         except OSError as exc:
+            self._has_failed = True
             logger.warning(
                 "Setting `history_path`: %s cannot be written (%s), so this run's history is not complete. Rows are "
                 "still delivered. Fix the cause, choose another place, or set `off`",

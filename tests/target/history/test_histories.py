@@ -11,6 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from mailing_sandbox.server import Sandbox
+from target_mailing.history import history as history_module
+from target_mailing.history.file import HistoryFile
+from target_mailing.history.history import RunHistory
+from target_mailing.outcome import Outcome
 from tests.history import files_of, read_history
 from tests.target.conftest import COLUMNS, people, person, schema, state
 from tests.target.plan.test_plans import WORLDS
@@ -194,6 +198,31 @@ def test_a_full_disk_ends_the_history_and_nothing_else(mailjet, monkeypatch, cap
     (path,) = folder.iterdir()
     assert path.suffix == ".singer"
     assert read_history(path) if writes else path.read_bytes() == b""
+
+
+@pytest.mark.parametrize("fails", range(1, 5))
+def test_a_disk_that_is_full_among_many_outcomes_ends_the_history_once(tmp_path, monkeypatch, caplog, fails):
+    history = RunHistory(tmp_path, {})
+    for first in (1, 3):  # the first two lines are on disk when the others come
+        history.take(first, 2, [([first, first + 1], [b'"stream":"s","key":"a"', b'"stream":"s","key":"b"'])])
+    append, calls = HistoryFile.append, []
+
+    def full(self, lines):
+        calls.append(lines)
+        if len(calls) == fails:
+            raise OSError(28, "No space left on device")
+        append(self, lines)
+
+    monkeypatch.setattr(HistoryFile, "append", full)
+    monkeypatch.setattr(history_module, "_TOGETHER", 1)
+    with caplog.at_level(logging.WARNING):
+        history.ended([1, 2, 3, 4], Outcome.DELIVERED, None, "list", None)
+        history.ended([1], Outcome.DELIVERED, None, "list", None)
+        history.end(None, None)
+    assert len(calls) == fails
+    assert sum("`history_path`" in line for line in caplog.messages) == 1
+    (path,) = tmp_path.iterdir()
+    assert len(read_history(path)["mailing_outcomes"]) == fails - 1
 
 
 @pytest.mark.parametrize("fault", ["journal", "list"])
