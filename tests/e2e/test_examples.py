@@ -231,6 +231,7 @@ def test_the_playground_ends_with_its_shell_and_all_of_it_with_a_signal(tmp_path
     shell = ["bash", "--norc", "-ic", f'echo "$SANDBOX_FOLDER" > "{variables}"; cat; true']
     with subprocess.Popen([*PLAYGROUND, *shell], stdin=subprocess.PIPE, start_new_session=True) as process:
         folder = until(lambda: variables.exists() and variables.read_text().strip())
+        until(lambda: "cat" in [one.name() for one in psutil.Process(process.pid).children(recursive=True)])
         running = psutil.Process(process.pid).children(recursive=True)
         # The server is nobody's child.
         running += [one for one in psutil.process_iter() if f"{folder}/pg" in command(one)]
