@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from mailing_api.addresses import without_hidden
+from mailing_api.addresses import fold_address, sent_address, without_hidden
 from target_mailing.contacts.mapping import Values
 from target_mailing.contacts.values import number_text, whole_float
 
@@ -145,8 +145,20 @@ class KeyColumns:
 
 
 def hidden(hashed: Callable[[Sequence[bytes]], list[bytes]], text: str) -> str:
-    """How a value that is contact data is shown, by the hashes of `Hashes.history_keys`."""
-    return _HASHED + hashed([_legible(text).encode()])[0].hex()
+    """How a value that is contact data is shown, by the hashes of `Hashes.history_keys`.
+
+    All spellings of a mailbox are shown alike.
+    """
+    return _HASHED + hashed([_legible(_folded(text)).encode()])[0].hex()
+
+
+def _folded(text: str) -> str:
+    if "@" not in text and text.isascii():
+        return text
+    try:
+        return fold_address(sent_address(text))
+    except ValueError:
+        return text
 
 
 def _is_contact(text: str) -> bool:

@@ -101,6 +101,11 @@ def test_the_hash_of_a_key_is_the_same_in_every_stream_and_another_one_in_every_
     assert key_of("a@b.co", hashed=Hashes(b"another").history_keys()) != key_of("a@b.co")
 
 
+@pytest.mark.parametrize("spelling", ["Q@Müller.example", " q@xn--mller-kva.example", "<q\uff20müller.example>"])
+def test_all_spellings_of_a_mailbox_have_one_hash(spelling):
+    assert key_of(spelling) == key_of("q@müller.example") != key_of("r@müller.example")
+
+
 def test_a_stream_without_a_key_has_none():
     assert json.loads(b"{%b}" % KeyColumns("s", [], personal=(), hashed=HASHED).of_record({}))["key"] is None
 
