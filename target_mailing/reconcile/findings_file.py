@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -85,8 +86,10 @@ def _check_replaceable(path: Path) -> None:
         ConfigurationError: it may be anything.
     """
     try:
-        with path.open("rb") as file:
-            is_ours = file.read(len(_LINE)) in {b"", _LINE}
+        is_ours = stat.S_ISREG(path.stat().st_mode)  # to open a pipe would wait for its other end
+        if is_ours:
+            with path.open("rb") as file:
+                is_ours = file.read(len(_LINE)) in {b"", _LINE}
     except FileNotFoundError:
         return
     except OSError:

@@ -20,6 +20,7 @@ from target_mailing.contacts.mapping import Values
 from target_mailing.declared_settings import value_of
 from target_mailing.delivery.checkpoints import Ledger
 from target_mailing.delivery.outcomes import Outcomes, OutcomesAt
+from target_mailing.delivery.shared_keys import SharedKeys
 from target_mailing.destination import Destination, ListsByRow
 from target_mailing.input.intake import Intake
 from target_mailing.input.messages import Message
@@ -141,7 +142,7 @@ class _Comparison:
                     f"{_BY_ROW if by_row else _UNLISTED}. What each destination lets one compare: docs/destinations.md."
                 )
             moves = settings.on_key_change == "remove"
-            sides = Sides(name, destination.actions, destination, moves=moves)
+            sides = Sides(name, destination.actions, destination, SharedKeys(self._journal), moves=moves)
             self._queues[name] = _ComparedQueue(destination, sides, self._outcomes.at(name))
         return self._queues[name]
 

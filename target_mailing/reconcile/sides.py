@@ -12,7 +12,9 @@ import msgspec
 
 from mailing_api.addresses import fold_address, fold_addresses
 from target_mailing.contacts.consent import Actions
+from target_mailing.delivery.shared_keys import SharedKeys
 from target_mailing.list_members import ComparesMembers, Held
+from target_mailing.reconcile.holders import Holders
 from target_mailing.row import Row
 
 __all__ = ["ALIKE", "DIFFERENT", "EXTRA", "MISSING", "OFF", "OPTED_OUT", "SUPPRESSED", "UNCOMPARED", "Finding", "Sides"]
@@ -30,25 +32,20 @@ UNCOMPARED: Final = "uncompared"
 _SUBSCRIPTION: Final = "subscription"
 
 _TABLES: Final = """
-CREATE TABLE rows (address TEXT PRIMARY KEY, email TEXT NOT NULL, key BLOB, moves INTEGER NOT NULL,
-    line INTEGER NOT NULL, stream TEXT NOT NULL, action TEXT NOT NULL, content BLOB NOT NULL,
-    moved INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
+CREATE TABLE rows (address TEXT PRIMARY KEY, email TEXT NOT NULL, line INTEGER NOT NULL,
+    stream TEXT NOT NULL, action TEXT NOT NULL, content BLOB NOT NULL, moved INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
 CREATE TABLE held (address TEXT PRIMARY KEY, email TEXT NOT NULL, opted_out TEXT NOT NULL, fields BLOB NOT NULL)
     WITHOUT ROWID;
 CREATE TABLE suppressed (address TEXT PRIMARY KEY, reason TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE named (contact INTEGER PRIMARY KEY);
 """
-_PUT_ROW: Final = (
-    "INSERT OR REPLACE INTO rows (address, email, key, moves, line, stream, action, content) VALUES (?,?,?,?,?,?,?,?)"
-)
+_PUT_ROW: Final = "INSERT OR REPLACE INTO rows (address, email, line, stream, action, content) VALUES (?,?,?,?,?,?)"
+#: Another address has come under the only key of this one, or a row takes it off by its key alone.
+_MOVE: Final = "UPDATE rows SET moved = 1 WHERE address = ?"
+_ACT: Final = "UPDATE rows SET action = ? WHERE address = ?"
 #: Providers that take two spellings of an address for two contacts: if one opted out, the person did.
 _PUT_HELD: Final = (
     "INSERT INTO held VALUES (?,?,?,?) ON CONFLICT DO UPDATE SET opted_out = MAX(opted_out, excluded.opted_out)"
-)
-#: A later row of the key has another address, or takes the contact of the key off by its key alone.
-_MOVE: Final = (
-    "UPDATE rows SET moved = 1 WHERE key IS NOT NULL AND EXISTS (SELECT 1 FROM rows AS later "
-    "WHERE later.key = rows.key AND later.line > rows.line AND later.moves)"
 )
 _MERGED: Final = (
     "SELECT rows.email, rows.line, rows.stream, rows.action, rows.content, rows.moved, held.email, held.opted_out, "
@@ -89,7 +86,7 @@ class Sides:
     """What the input and the provider say of the contacts of one list.
 
     They are in a database without a name, which SQLite keeps on disk and which ends with this. Of several rows of a
-    contact, the last one counts.
+    contact, the last one counts. Who leaves because of another row is decided in the order of the rows.
 
     Attributes:
         offered: rows that were taken.
@@ -98,25 +95,28 @@ class Sides:
         by_field: contacts that differ in a field.
     """
 
-    def __init__(self, name: str, actions: Actions, destination: ComparesMembers, *, moves: bool) -> None:
+    def __init__(
+        self, name: str, actions: Actions, destination: ComparesMembers, shared: SharedKeys, *, moves: bool
+    ) -> None:
         """Begin with empty sides.
 
         Args:
             name: of the destination.
             actions: of it.
             destination: the same, to be asked.
+            shared: keys that stand for several addresses.
             moves: if the address of a key changes, its former address leaves the list.
         """
         self.name = name
         self._actions = actions
         self._destination = destination
-        self._moves = moves
         self.offered = 0
         self.fields: set[str] = set()
         self.counts: Counter[tuple[str, str]] = Counter()
         self.by_field: Counter[str] = Counter()
         self._database = sqlite3.connect("", isolation_level=None)
         self._database.executescript(_TABLES)
+        self._holders = Holders(self._database, actions, shared, moves=moves)
 
     def close(self) -> None:
         """Forget both sides."""
@@ -127,15 +127,29 @@ class Sides:
     def take(self, rows: Sequence[Row]) -> None:
         """Take rows of the input, in their order."""
         self.offered += len(rows)
-        values = []
+        self._database.execute("BEGIN")
         for row in rows:
-            contact, by_key = row.contact, not row.email
-            address = f"\0{row.key.hex() if row.key else row.line}" if by_key else contact.address
-            moves = by_key or (self._moves and row.tells_changes)
-            values.append((address, contact.email, row.key, moves, row.line, row.stream, row.action, contact.content))
-            if not by_key:
-                self.fields.update(self._destination.fields_in(contact.content))
-        self._put(_PUT_ROW, values)
+            taken = self._holders.take(row)
+            if taken.former:
+                self._database.execute(_MOVE, (taken.former,))
+            if not taken.stays:
+                self._put_row(row, taken.address)
+        self._database.execute("COMMIT")
+
+    def _put_row(self, row: Row, address: str) -> None:
+        """Note a row, as the last one of a contact."""
+        contact = row.contact
+        if address and address != contact.address:  # found by its key
+            is_gone = row.action == self._actions.remove
+            self._database.execute(*((_MOVE, (address,)) if is_gone else (_ACT, (row.action, address))))
+            return
+        action = row.action
+        if address:
+            self.fields.update(self._destination.fields_in(contact.content))
+        else:
+            address, action = f"\0{row.key.hex() if row.key else row.line}", self._actions.remove
+        values = (address, contact.email, row.line, row.stream, action, contact.content)
+        self._database.execute(_PUT_ROW, values)
 
     def name_contacts(self, contacts: Iterable[int]) -> None:
         """Note whom rows name that are compared no further, by keyed hashes of their addresses."""
@@ -186,8 +200,6 @@ class Sides:
         Args:
             contact_ids: the keyed hashes of addresses, as `name_contacts` got them.
         """
-        self._database.execute("CREATE INDEX keys ON rows (key) WHERE key IS NOT NULL")
-        self._database.execute(_MOVE)
         for email, line, stream, action, content, moved, *held, suppressed in self._database.execute(_MERGED):
             there = None if held[0] is None else Held(*held)
             found, reason, fields = self._judged(action, content, there, is_moved=moved, suppressed=suppressed)

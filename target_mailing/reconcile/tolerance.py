@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from fractions import Fraction
 from typing import Any
 
 import msgspec
@@ -26,14 +27,14 @@ class Tolerance(msgspec.Struct, frozen=True):
     """
 
     count: int = 0
-    share: float | None = None
+    share: Fraction | None = None
 
     def is_exceeded(self, different: int, contacts: int) -> bool:
         """Whether so many of the contacts on either side are too many."""
         return different > (self.count if self.share is None else self.share * contacts)
 
     def __str__(self) -> str:
-        return str(self.count) if self.share is None else f"{100 * self.share:g}%"
+        return str(self.count) if self.share is None else f"{float(100 * self.share):g}%"
 
 
 def tolerance(value: Any) -> Tolerance:
@@ -45,8 +46,8 @@ def tolerance(value: Any) -> Tolerance:
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return Tolerance(count=value)
     if isinstance(value, str):
-        if (match := re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*%\s*", value)) and float(match[1]) <= 100:
-            return Tolerance(share=float(match[1]) / 100.0)
+        if (match := re.fullmatch(r"\s*([0-9]{1,9}(?:\.[0-9]{1,99})?)\s*%\s*", value)) and Fraction(match[1]) <= 100:
+            return Tolerance(share=Fraction(match[1]) / 100)
         if value.strip().isascii() and value.strip().isdigit():
             return Tolerance(count=int(value))
     raise ConfigurationError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import os
 import tracemalloc
 
 import pytest
@@ -54,7 +55,17 @@ def test_more_differences_than_are_tolerated_fail(here, limit, passes):
         assert "3 differences among 10 contacts: 0 missing, 3 extra, 0 different" in str(result.error)
 
 
-@pytest.mark.parametrize("value", [-1, True, 0.5, "-1", "101%", "some", "%", None.__class__, [1]])
+@pytest.mark.parametrize("percent", [*range(101), "0.1", "33.3"])
+def test_exactly_as_many_as_a_share_allows_are_tolerated(percent):
+    limit = tolerance(f"{percent}%")
+    for contacts in (1000, 100, 200) if isinstance(percent, int) else (1000,):
+        most = round(contacts * float(percent) / 100)
+        assert not limit.is_exceeded(most, contacts)
+        assert limit.is_exceeded(most + 1, contacts)
+    assert str(limit) == f"{percent}%"
+
+
+@pytest.mark.parametrize("value", [-1, True, 0.5, "9" * 5000 + "%", "-1", "101%", "some", "%", None.__class__, [1]])
 def test_a_tolerance_is_a_number_or_a_share(value):
     with pytest.raises(ConfigurationError, match="reconcile_tolerance"):
         tolerance(value)
@@ -151,6 +162,14 @@ def test_an_input_that_is_cut_off_is_no_reconciliation(here):
     assert isinstance(result.error, InputError)
     assert (path.exists(), list(here.folder.glob(".found*"))) == (False, [])
     assert "extra" not in result.log
+
+
+def test_a_pipe_is_refused_without_waiting_for_its_other_end(here):
+    path = here.folder / "pipe"
+    os.mkfifo(path)
+    error = here.deliver(MESSAGES, reconcile_path=str(path)).error
+    assert isinstance(error, ConfigurationError)
+    assert "no file of a reconciliation" in str(error)
 
 
 def test_a_signal_leaves_no_file(mailjet):
