@@ -255,7 +255,8 @@ FORKS = ForkServer()
 def _prepare() -> None:
     """Do once what every run would do anew."""
     for module in IMPORTED:
-        importlib.import_module(module)
+        with suppress(ModuleNotFoundError):  # newer Pythons need no importlib_metadata
+            importlib.import_module(module)
     from mailing_api.http import certificates
     from target_mailing.delivery import doubts
     from target_mailing.journal.journal import Journal
