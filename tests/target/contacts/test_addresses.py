@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.api.test_addresses import HIDDEN, SPELLINGS
@@ -73,7 +75,7 @@ def test_p9_text_that_is_no_mailbox_is_rejected_before_it_is_sent_to_mailjet(mai
     assert (result.error, result.states) == (None, [1])
     assert result.outcomes["reasons"] == {"bad_address": len(REFUSED)}
     assert [*mailjet.sandbox.mailjet.contacts()] == ["ada@example.com"]
-    assert "ada" not in result.log
+    assert "ada" not in re.sub(r"[0-9a-f]{8}", "", result.log)  # hashes may be anything
 
 
 @pytest.mark.parametrize("route", ["import", "direct"])

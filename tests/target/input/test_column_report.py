@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 
 import pytest
 
@@ -41,7 +42,7 @@ def test_a_stream_says_once_at_its_start_what_is_sent(mailjet: Mailjet):
     assert result.error is None
     assert result.log.count(f"Stream 'people': {LINE}\n") == 1
     assert result.log.count("Columns sent: ") == 2
-    assert "ada" not in result.log
+    assert "ada" not in re.sub(r"[0-9a-f]{8}", "", result.log)  # hashes may be anything
 
 
 def test_p5_columns_that_look_like_opt_outs_or_deletions_and_are_not_read_are_warned_of(mailjet: Mailjet):
