@@ -12,7 +12,7 @@ WIDTH = 80
 CONTENTS = {
     "journal/": "what target-mailing remembers: jobs, outcomes, row hashes",
     "rejects/": "rejected rows with their reasons, as Singer streams",
-    "history/": "what became of every row, as Singer streams",
+    "history/": "the outcome of every row and job, as Singer streams",
     "logs/": "the logs of Meltano and the sandbox",
     "plan.md": "what the plan found, with some rows of each kind",
     "project/": "the Meltano project, with its plugins",

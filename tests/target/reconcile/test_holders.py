@@ -157,7 +157,7 @@ def test_a_stream_without_keys_still_wants_whom_a_key_of_another_stream_leaves(s
 
 @pytest.mark.slow
 @pytest.mark.machine
-@machine(short=40, long=400)
+@machine(short=40, long=150)
 @given(rows=ROWS)
 def test_whatever_is_delivered_into_an_empty_list_is_no_difference(sandbox, rows):
     with tempfile.TemporaryDirectory() as folder, world("mailjet-json", sandbox, Path(folder)) as here:
