@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
@@ -23,7 +24,8 @@ def journal(request, tmp_path):
     if request.param == "memory":
         store = MemoryStore()
     else:
-        store = PostgresStore(request.getfixturevalue("postgresql_url"), str(tmp_path))
+        # The folder of a test that passed may have been removed: the next one has its name again.
+        store = PostgresStore(request.getfixturevalue("postgresql_url"), f"{tmp_path} {uuid4()}")
     with closing(Journal(store)) as journal:
         yield journal
 
