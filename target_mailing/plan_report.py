@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +12,7 @@ import msgspec
 
 from mailing_api.errors import ConfigurationError
 from mailing_api.process.table import show
+from mailing_api.storage.result_files import begin_draft, beginning
 from target_mailing.contacts.effects import Effect
 from target_mailing.declared_settings import value_of
 from target_mailing.delivery.errors import TooManyRemovalsError
@@ -169,14 +169,8 @@ def _check_replaceable(path: Path) -> None:
         ConfigurationError: it may be anything.
     """
     try:
-        with path.open("rb") as file:
-            is_plan = (
-                file.read(len(_PLAN_JSON)) == _PLAN_JSON
-                if path.suffix == ".json"
-                else file.read(len(_PLAN_MD)) == _PLAN_MD
-            )
-    except FileNotFoundError:
-        return
+        begins = _PLAN_JSON if path.suffix == ".json" else _PLAN_MD
+        is_plan = beginning(path, len(begins)) in {None, begins}
     except OSError:
         is_plan = False
     if not is_plan:
@@ -200,12 +194,12 @@ def _drafted(path: Path, content: bytes) -> Path:
     Raises:
         ConfigurationError: it cannot be written.
     """
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft.unlink(missing_ok=True)
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
+        draft, file = begin_draft(path)
+    except OSError as exc:
+        raise _unwritable(path, exc) from None
+    try:
+        with file:
             file.write(content)
     except OSError as exc:
         with suppress(OSError):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -12,6 +10,7 @@ from typing import Final, Self
 import msgspec
 
 from mailing_api.errors import ConfigurationError
+from mailing_api.storage.result_files import begin_draft, beginning
 from target_mailing.reconcile.sides import Finding
 
 __all__ = ["FindingsFile"]
@@ -31,12 +30,8 @@ class FindingsFile:
         """
         self.path = path
         _check_replaceable(path)
-        self._draft = path.with_name(f".{path.name}.{os.getpid()}")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._draft.unlink(missing_ok=True)
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-            self._file = os.fdopen(os.open(self._draft, flags, 0o600), "wb")
+            self._draft, self._file = begin_draft(path)
         except OSError as exc:
             raise self._unwritable(exc) from None
 
@@ -86,12 +81,7 @@ def _check_replaceable(path: Path) -> None:
         ConfigurationError: it may be anything.
     """
     try:
-        is_ours = stat.S_ISREG(path.stat().st_mode)  # to open a pipe would wait for its other end
-        if is_ours:
-            with path.open("rb") as file:
-                is_ours = file.read(len(_LINE)) in {b"", _LINE}
-    except FileNotFoundError:
-        return
+        is_ours = beginning(path, len(_LINE)) in {None, b"", _LINE}
     except OSError:
         is_ours = False
     if not is_ours:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from types import SimpleNamespace
 
 import pytest
@@ -93,6 +94,13 @@ def test_what_would_change_nothing_says_so(plan, mailjet):
     found, log = plan(PEOPLE)
     assert found["would_change"] is False
     assert "Nothing would change at the provider." in log
+
+
+@pytest.mark.parametrize("name", ["plan.json", "plan.md"])
+def test_a_pipe_is_refused_without_waiting_for_its_other_end(mailjet, name):
+    os.mkfifo(mailjet.folder / name)
+    error = mailjet.deliver(PEOPLE, mode="plan", plan_path=str(mailjet.folder / "plan.json")).error
+    assert f"{name} is there and holds no plan" in str(error)
 
 
 @pytest.mark.parametrize("place", ["/proc/here/plan.json", "/dev/full/plan.json"])
