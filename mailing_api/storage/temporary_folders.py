@@ -29,10 +29,13 @@ def make_owned(prefix: str) -> tuple[Path, int]:
     Raises:
         OSError: it cannot be made.
     """
-    folder = Path(tempfile.mkdtemp(prefix=prefix))
-    descriptor = os.open(folder / _OWNER, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    lock_file(descriptor)
-    return folder, descriptor
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=prefix))
+        descriptor = os.open(folder / _OWNER, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        # Another process may have found the file before it was locked, and taken it for one that was left.
+        if lock_file(descriptor) and os.fstat(descriptor).st_nlink:
+            return folder, descriptor
+        os.close(descriptor)
 
 
 def remove_left(prefix: str) -> None:

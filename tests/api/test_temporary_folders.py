@@ -7,6 +7,7 @@ import tempfile
 
 import pytest
 
+from mailing_api.storage import temporary_folders
 from mailing_api.storage.temporary_folders import make_owned, remove_left
 
 
@@ -40,3 +41,28 @@ def test_what_is_no_folder_of_ours_stays(tmp_path):
     remove_left("ours-")
     assert {*tmp_path.iterdir()} == before
     assert (tmp_path / "elsewhere" / "owner.lock").exists()
+
+
+@pytest.mark.parametrize("when", ["before the lock", "while it is locked"])
+def test_a_folder_that_another_process_removes_while_it_is_made_is_made_anew(tmp_path, monkeypatch, when):
+    lock_file = temporary_folders.lock_file
+    meanwhile = []
+
+    def lock(descriptor):
+        if meanwhile:
+            return lock_file(descriptor)
+        meanwhile.append(descriptor)
+        if when == "before the lock":
+            remove_left("ours-")
+            return lock_file(descriptor)
+        other = os.open(next(tmp_path.glob("ours-*/owner.lock")), os.O_RDWR)
+        try:
+            return lock_file(other) and lock_file(descriptor)
+        finally:
+            os.close(other)
+
+    monkeypatch.setattr(temporary_folders, "lock_file", lock)
+    folder, owner = make_owned("ours-")
+    remove_left("ours-")
+    assert [*tmp_path.iterdir()] == [folder]
+    os.close(owner)
