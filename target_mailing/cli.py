@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import click
 
-from mailing_api.errors import ConfigurationError
 from mailing_api.process.command import USER_ERRORS, PluginCommand
 from target_mailing.delivery.errors import DeliveryFailed
 from target_mailing.explain.asked import TERMINAL
@@ -14,7 +13,7 @@ from target_mailing.reconcile.tolerance import TooManyDifferencesError
 from target_mailing.run import StdoutClosedError, TooManyRejectsError
 from target_mailing.spool import SpoolError
 
-__all__ = ["TargetCommand", "options", "refuse_with_explain"]
+__all__ = ["TargetCommand", "options"]
 
 
 class TargetCommand(PluginCommand):
@@ -66,15 +65,3 @@ def options() -> list[click.Option]:
             "key or the e-mail address; without it, the terminal asks.",
         ),
     ]
-
-
-def refuse_with_explain(*others: object) -> None:
-    """Check that no other option says what to do.
-
-    Raises:
-        ConfigurationError: one does.
-    """
-    if any(others):
-        raise ConfigurationError(
-            "Option --explain stands alone: omit --check, --plan, --reconcile, --detailed-exitcode and --input."
-        )

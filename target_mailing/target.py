@@ -28,7 +28,7 @@ from mailing_api.process.configuration import check_not_empty, given_settings
 from mailing_api.process.log_filter import safe_line
 from mailing_api.process.plugin import MailingPlugin
 from mailing_api.settings import json_schema, positive
-from target_mailing.cli import TargetCommand, options, refuse_with_explain
+from target_mailing.cli import TargetCommand, options
 from target_mailing.contacts.properties import PropertyNames, unknown_properties
 from target_mailing.declared_settings import value_of
 from target_mailing.delivery.reject_limit import reject_limit
@@ -51,6 +51,7 @@ from target_mailing.router import Router
 from target_mailing.run import Run, Terminated
 from target_mailing.run_report import RunReport, run_totals
 from target_mailing.settings import StreamSettings, check_entries
+from target_mailing.standalone import Circumstances, standalone
 
 __all__ = ["TargetMailing"]
 
@@ -328,7 +329,7 @@ class TargetMailing(MailingPlugin, Target):
         super(Target, cls).append_builtin_config(config_jsonschema)
 
     @classmethod
-    def invoke(  # type: ignore[override]
+    def invoke(
         cls,
         *,
         about: bool = False,
@@ -339,26 +340,25 @@ class TargetMailing(MailingPlugin, Target):
         plan: bool = False,
         reconcile: bool = False,
         detailed_exitcode: bool = False,
-        explain: str | None = None,
+        **others: str | bool | None,
     ) -> None:
-        """Run from the command line."""
+        """Run from the command line; `others` are options that are commands of their own, and those beside them."""
         super(Target, cls).invoke(about=about, about_format=about_format)
         cls.print_version(print_fn=cls.logger.info)
         config = config or _ConfigInput()
         if plan and reconcile:
             raise ConfigurationError("Options --plan and --reconcile exclude each other.")
-        mode = "reconcile" if reconcile else "plan" if plan or explain is not None else None
+        stopping = {"file_input": file_input, "check": check, "plan": plan, "reconcile": reconcile}
+        command = standalone({**stopping, "detailed_exitcode": detailed_exitcode, **others})
+        mode = "reconcile" if reconcile else "plan" if plan or command is not None else None
         settings = {**(config.config or {}), **({"mode": mode} if mode else {})}
         with cls._hinting(config):
             try:
                 target = cls(config=settings, validate_config=True, parse_env_config=config.parse_env)
             except ConfigValidationError as exc:  # the SDK's command would log it in several lines
                 raise ConfigurationError(" ".join(exc.errors)) from None
-            if explain is not None:
-                from target_mailing.explain.explain import explain as explain_person  # noqa: PLC0415 - few need it
-
-                refuse_with_explain(check, plan, reconcile, detailed_exitcode, file_input)
-                explain_person(explain, target.config, target._router, target._places)
+            if command is not None:
+                command(Circumstances(target.config, target._router, target._places))
                 return
             target._check_mode_is_read(is_read=config.parse_env)
             if check:
