@@ -53,4 +53,10 @@ MODE_SETTINGS: Final = (
         type=["integer", "string"],
         default=0,
     ),
+    Setting(
+        name="report_path",
+        title="Report path",
+        description="A page about each run, in HTML and in Markdown: a folder, in which each run has its own, or a "
+        "file such as report.html, which each run replaces. Only their owner may read them.",
+    ),
 )

@@ -55,7 +55,10 @@ class Progress:
             prefix: begins every line.
             clock: monotonic seconds.
         """
-        self._look = look
+        #: Called at each turn with the seconds since the beginning, and with what tells how far the run is.
+        self.watch: Callable[[float, Callable[[], Standing]], None] | None = None
+        #: How far the run is.
+        self.look = look
         self._prefix = prefix
         self._clock = clock
         self._began = clock()
@@ -66,10 +69,12 @@ class Progress:
     def turn(self) -> None:
         """Log a line if it is time."""
         now = self._clock()
+        if self.watch is not None:
+            self.watch(now - self._began, self.look)
         if now < self._next:
             return
         self._next = now + _EVERY
-        standing = self._look()
+        standing = self.look()
         since, ended = self._before[0]
         pace = (standing.ended - ended) / (now - since)
         self._before.append((now, standing.ended))

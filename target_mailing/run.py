@@ -147,7 +147,7 @@ class Run:
         self._state_at = float("-inf")
         self._may_release = True
         self._is_plan = foresight is not None
-        self._progress = Progress(self._standing, prefix="Plan: " if self._is_plan else "")
+        self.progress = Progress(self._standing, prefix="Plan: " if self._is_plan else "")
         #: Why STATE or the rejects before it could not be written.
         self._release_error: Exception | None = None
         self._has_too_many_rejects = False
@@ -172,7 +172,7 @@ class Run:
                 self._judge_rejects()
                 self._guarded(self.delivery.pump)
                 self._release_state(final=False)
-                self._progress.turn()
+                self.progress.turn()
         except Terminated:
             self._await_replies()
             self._release_state(final=True)

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from singer_sdk.metrics import Metric, Status, Tag
 
@@ -21,7 +21,7 @@ from target_mailing.outcome import Outcome
 from target_mailing.router import Router
 from target_mailing.run import Run
 
-__all__ = ["RunReport", "rows_of", "run_totals"]
+__all__ = ["Part", "RunReport", "besides", "events_of", "lists_at", "opened_of", "parts_of", "rows_of", "run_totals"]
 
 logger = logging.getLogger("target-mailing")
 
@@ -44,7 +44,7 @@ def run_totals(run: Run, router: Router) -> dict[str, Any]:
     """The totals of a run up to now, and its calls, for its history."""
     calls = router.traffic.totals
     return {
-        **totals(run.outcomes, _events(run)),
+        **totals(run.outcomes, events_of(run)),
         "calls": calls.calls,
         "retries": calls.retries,
         "throttled": calls.throttled,
@@ -52,12 +52,58 @@ def run_totals(run: Run, router: Router) -> dict[str, Any]:
     }
 
 
-def _events(run: Run) -> dict[str, int]:
+def events_of(run: Run) -> dict[str, int]:
     """How often each event of batches occurred, how many removals were held back, and rows without outcome."""
     guard, opened = run.delivery.queues.guard, run.intake.messages["RECORD"] - run.outcomes.rows
     held = min(opened, sum(one.rows for one in guard.held.values()))
     more = {"removals_held": guard.removals_held, "rows_held": held, "rows_without_outcome": opened - held}
     return run.delivery.counts | more
+
+
+class Part(NamedTuple):
+    """Rows of one stream that go to one place, or that have no place yet.
+
+    Attributes:
+        stream: its name.
+        lists: what people know the place by; "" for none.
+        tally: how they ended there.
+        opened: those without an outcome, in words.
+    """
+
+    stream: str
+    lists: str
+    tally: Tally
+    opened: Mapping[str, int]
+
+    @property
+    def title(self) -> str:
+        """Both names."""
+        return f"{self.stream} to {self.lists}" if self.lists else self.stream
+
+
+def parts_of(run: Run, router: Router) -> Iterator[Part]:
+    """All rows of a run, by stream and list."""
+    parts, opened = [*run.outcomes.streams], run.outcomes.streams.open_rows()
+    words = _WITHOUT if events_of(run)["rows_without_outcome"] else _HELD
+    places = Counter(stream for stream, _, _ in parts)
+    titles = Counter((stream, lists_at(destination, router)) for stream, destination, _ in parts)
+    for stream, destination, tally in parts:
+        lists = lists_at(destination, router)
+        if titles[stream, lists] > 1:
+            lists = f"{lists} ({destination})"
+        yield Part(stream, lists, tally, {words: opened.pop(stream, 0)} if places[stream] == 1 else {})
+    for stream, count in opened.items():  # they may have gone to several places, or to none yet
+        yield Part(stream, "", Tally(), {words: count})
+
+
+def lists_at(destination: str, router: Router) -> str:
+    """What people know a destination by."""
+    return ", ".join(router.lists_of(destination)) or destination
+
+
+def opened_of(events: Mapping[str, int]) -> dict[str, int]:
+    """All rows without an outcome, in words; `events` are those of `events_of`."""
+    return {_HELD: events["rows_held"], _WITHOUT: events["rows_without_outcome"]}
 
 
 class RunReport:
@@ -101,9 +147,9 @@ class RunReport:
         if not self._is_plan:
             self._measure(seconds, failure)
             show([*table(self._sections()), f"The run took {lasting(seconds)}."], logger)
-        sentence = totals_sentence(run.outcomes, _events(run))
+        sentence = totals_sentence(run.outcomes, events_of(run))
         # Structured log formats show the fields, too.
-        fields = {"outcomes": totals(run.outcomes, _events(run)), **self._fields(seconds)}
+        fields = {"outcomes": totals(run.outcomes, events_of(run)), **self._fields(seconds)}
         logger.info("%s%s", "Plan: " if self._is_plan else "", sentence, extra=fields)
         self._warn()
 
@@ -127,35 +173,22 @@ class RunReport:
 
     def _sections(self) -> Iterator[Section]:
         """The table: rows by stream and list, and in all, where these are not the same; then jobs and calls."""
-        outcomes = self._run.outcomes
-        parts, opened, events = [*outcomes.streams], outcomes.streams.open_rows(), _events(self._run)
-        words = _WITHOUT if events["rows_without_outcome"] else _HELD
-        places = Counter(stream for stream, _, _ in parts)
-        titles = Counter((stream, self._lists(destination)) for stream, destination, _ in parts)
-        for stream, destination, tally in parts:
-            lists = self._lists(destination)
-            if titles[stream, lists] > 1:
-                lists = f"{lists} ({destination})"
-            own = {words: opened.pop(stream, 0)} if places[stream] == 1 else {}
-            yield Section(f"{stream} to {lists}" if lists else stream, [*rows_of(tally, own)])
-        for stream, count in opened.items():  # they may have gone to several places, or to none yet
-            yield Section(stream, [(words, f"{count:,}")])
-        besides = [*_besides(outcomes, removals_held=events["removals_held"])]
-        if len(parts) + len(opened) != 1:
-            own = {_HELD: events["rows_held"], _WITHOUT: events["rows_without_outcome"]}
-            yield Section("All streams", [*rows_of(outcomes, own), *besides])
-        elif besides:
-            yield Section("Not among the rows", besides)
+        outcomes, events = self._run.outcomes, events_of(self._run)
+        parts = [*parts_of(self._run, self._router)]
+        for part in parts:
+            counts = rows_of(part.tally, part.opened)
+            yield Section(part.title, [*counts] if part.tally.rows else [next(counts)])
+        left = [(words, f"{count:,}") for words, count in besides(outcomes, events).items()]
+        if len(parts) != 1:
+            yield Section("All streams", [*rows_of(outcomes, opened_of(events)), *left])
+        elif left:
+            yield Section("Not among the rows", left)
         for destination, times in self._run.delivery.queues.job_times().items():
             rows = [("jobs that have ended", f"{times.jobs:,}")]
             if times.median is not None and times.longest is not None:
                 rows += [("median time", lasting(times.median)), ("longest time", lasting(times.longest))]
-            yield Section(f"Jobs at {self._lists(destination) or destination}", rows)
+            yield Section(f"Jobs at {lists_at(destination, self._router) or destination}", rows)
         yield Section(f"Calls to {self._router.provider.title}", traffic_rows(self._router.traffic.totals))
-
-    def _lists(self, destination: str) -> str:
-        """What people know a destination by."""
-        return ", ".join(self._router.lists_of(destination)) or destination
 
     def _fields(self, seconds: float) -> dict[str, Any]:
         """The table for programs."""
@@ -216,14 +249,14 @@ def rows_of(tally: Tally, opened: Mapping[str, int] = MappingProxyType({})) -> I
     yield "rows", f"{tally.rows + sum(opened.values()):,}"
 
 
-def _besides(tally: Tally, *, removals_held: int) -> Iterator[tuple[str, str]]:
-    """Contacts that no row of their own took off, and those that were not taken off."""
+def besides(tally: Tally, events: Mapping[str, int]) -> dict[str, int]:
+    """Contacts that no row of their own took off, and those that were not taken off; `events` are of `events_of`."""
     absent = tally.absent
     counts = {
         "former addresses removed": tally.former_removed,
         "absent contacts taken off": absent[Outcome.DELIVERED],
         "absent contacts kept, who opted out": absent[Outcome.WITHHELD],
         "absent contacts refused by the provider": absent[Outcome.REJECTED],
-        "contacts not taken off, by max_removals": removals_held,
+        "contacts not taken off, by max_removals": events["removals_held"],
     }
-    yield from ((words, f"{count:,}") for words, count in counts.items() if count)
+    return {words: count for words, count in counts.items() if count}

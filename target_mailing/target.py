@@ -47,6 +47,8 @@ from target_mailing.places import journal_hash_key, journal_store, refuse_missin
 from target_mailing.plan.foresight import Foresight
 from target_mailing.plan_report import PlanReport
 from target_mailing.registry import SETTINGS, chosen
+from target_mailing.report.files import check_report
+from target_mailing.report.report import open_report
 from target_mailing.router import Router
 from target_mailing.run import Run, Terminated
 from target_mailing.run_report import RunReport, run_totals
@@ -128,6 +130,8 @@ class TargetMailing(MailingPlugin, Target):
                 from target_mailing.reconcile.reconcile import reconcile  # noqa: PLC0415 - few need it
 
                 return reconcile(source, self.config, self.mapper if self._has_maps() else None, router)
+            report = open_report(self.config, router, version=self.plugin_version, words_of=_words_of)
+            opened.push(report.end)
             self._planned = foresight = self._foresight(router)
             store, folder = self._places(router)
             journal, rejects = open_memory(self.config, store, folder, foresight=foresight)
@@ -149,15 +153,16 @@ class TargetMailing(MailingPlugin, Target):
                 jobs_in_flight=router.jobs_in_flight,
                 max_line_bytes=positive("max_line_bytes", value_of("max_line_bytes", self.config)),
                 foresight=foresight,
-                history=history,
+                history=report.observing(history),
             )
+            report.observe(run, rejects, foresight)
             history.totals = lambda: run_totals(run, router)
             opened.callback(run.delivery.stop)
             if foresight is not None:
                 parts = (foresight, run.outcomes, router, run.delivery.queues)
                 read, seconds_of = run.intake.messages, journal.recent_times.seconds
-                report = PlanReport(self.config, *parts, rows_read=lambda: read["RECORD"], seconds_of=seconds_of)
-                opened.push(lambda failure, *_: report(failure))
+                plan = PlanReport(self.config, *parts, rows_read=lambda: read["RECORD"], seconds_of=seconds_of)
+                opened.push(lambda failure, *_: plan(failure))
             ending = RunReport(run, rejects, router, is_plan=self._is_plan)
             opened.push(lambda failure, *_: ending(failure))
             try:
@@ -281,6 +286,8 @@ class TargetMailing(MailingPlugin, Target):
             write(f"journal: {store.name} can be written")
         write(f"rejects: {check_folder(folder)}")
         write(f"history: {check_history(self.config, folder)}")
+        if (place := check_report(self.config)) is not None:
+            write(f"report: {place}")
         settings = StreamSettings.resolve(self.config, None)
         by_entry = {
             pattern: StreamSettings.resolve(self.config, pattern) for pattern in self.config.get("streams") or {}
@@ -380,3 +387,8 @@ class TargetMailing(MailingPlugin, Target):
         )
         command.params += options()
         return command
+
+
+def _words_of(error: Exception) -> str:
+    """The message of an error, as the command line gives it."""
+    return message_of(error, TargetCommand.user_errors)

@@ -54,11 +54,11 @@ class JobRecords:
                 `unfinished` if it stays for the next run, `discarded` if its rows come again in the input.
             refused: how many of its rows were rejected.
         """
-        if self._history.is_kept and (job := self._jobs.get(batch.number) or self._begin(batch)) is not None:
+        if self._history.takes_jobs and (job := self._jobs.get(batch.number) or self._begin(batch)) is not None:
             self._ended(job, batch, status, refused)
 
     def _begin(self, batch: Batch) -> Job | None:
-        if (job_id := batch.first_job) is None or not self._history.is_kept:
+        if (job_id := batch.first_job) is None or not self._history.takes_jobs:
             return None
         job = Job(
             batch=batch.number,

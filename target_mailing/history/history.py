@@ -39,7 +39,7 @@ class RunHistory(History):
     An error of the disk ends the history with a warning, and nothing else: rows are still delivered.
     """
 
-    is_kept = True
+    is_kept = takes_jobs = True
 
     def __init__(self, folder: Path, about: Mapping[str, Any]) -> None:
         """Begin the file.
@@ -57,12 +57,23 @@ class RunHistory(History):
         self._sent: dict[int, SentBy] = {}
         self._folder = folder
         self._file: HistoryFile | None = None
+        self._path: Path | None = None
         self._has_failed = False
         self._guarded(self._begin)
 
     def _begin(self) -> None:
         self._file = HistoryFile(self._folder, self._run_id)
         self._file.append(schemas() + record(RUNS, self._about))
+
+    @property
+    def run_id(self) -> str:
+        """The run's name."""
+        return self._run_id
+
+    @property
+    def path(self) -> Path | None:
+        """The file, once it is whole."""
+        return self._path
 
     def take(self, first: int, lines: int, keys: Iterable[Keys]) -> None:
         """See `History`."""
@@ -134,6 +145,7 @@ class RunHistory(History):
         file, self._file = self._file, None
         if file is not None:
             file.finish(is_hurried=is_hurried)
+            self._path = file.path
             logger.info("History: %s", file.path)
 
     def _guarded(self, call: Callable[[], None]) -> None:

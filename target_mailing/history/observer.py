@@ -63,11 +63,13 @@ class History:
     """Takes the reports of a run, and keeps nothing; for the thread that owns the delivery.
 
     Attributes:
-        is_kept: whether anything is kept: otherwise keys need not be read.
+        is_kept: whether anything is kept of rows: otherwise keys need not be read.
+        takes_jobs: whether anything becomes of jobs.
         totals: returns the totals of the run at its end.
     """
 
     is_kept = False
+    takes_jobs = False
 
     def __init__(self) -> None:
         """Begin with nothing."""

@@ -75,6 +75,8 @@ def reconcile(
         TooManyDifferencesError: more differs than `reconcile_tolerance` allows.
     """
     limit = tolerance(value_of("reconcile_tolerance", config))
+    if value_of("report_path", config) is not None:
+        logger.info("Setting `report_path`: a reconciliation has no report; `reconcile_path` has its contacts")
     path = value_of("reconcile_path", config)
     with ExitStack() as opened:
         file = None if path is None else opened.enter_context(FindingsFile(place_of("reconcile_path", path)))

@@ -1,0 +1,1 @@
+"""One page for each run: what it did, in HTML and in Markdown."""

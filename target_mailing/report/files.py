@@ -1,0 +1,99 @@
+"""The files of a report: whole or not there, and never in the place of another file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+from mailing_api.errors import ConfigurationError
+from mailing_api.storage.folders import is_there, unmakable
+from mailing_api.storage.result_files import begin_draft, beginning
+from target_mailing.declared_settings import value_of
+from target_mailing.places import place_of
+
+__all__ = ["HTML_BEGINS", "MARKDOWN_BEGINS", "ReportFiles", "check_report"]
+
+#: How the files begin, so that they are recognised.
+HTML_BEGINS: Final = "<!doctype html>\n<!-- report of target-mailing -->"
+MARKDOWN_BEGINS: Final = "<!-- report of target-mailing -->"
+
+
+class ReportFiles:
+    """The page and its form in Markdown, for one run; only their owner may read them.
+
+    A name that ends in `.html` or `.md` is that of the page, which each run replaces; any other is that of a folder, in
+    which each run has its own.
+
+    Attributes:
+        html: the page.
+        markdown: the same in Markdown.
+    """
+
+    def __init__(self, place: Path, run_id: str) -> None:
+        """Choose the names.
+
+        Raises:
+            ConfigurationError: a file has such a name that is no report.
+        """
+        stem = place.with_suffix("") if _is_file(place) else place / f"report-{run_id}"
+        self.html = _beside(stem, ".html")
+        self.markdown = _beside(stem, ".md")
+        for path, begins in ((self.html, HTML_BEGINS), (self.markdown, MARKDOWN_BEGINS)):
+            _check_replaceable(path, begins.encode())
+
+    def write(self, html: str, markdown: str) -> None:
+        """Replace the files; each of them is whole at any time.
+
+        Raises:
+            OSError: one cannot be written.
+        """
+        for path, text in ((self.markdown, markdown), (self.html, html)):
+            draft, file = begin_draft(path)
+            try:
+                with file:
+                    file.write(text.encode(errors="backslashreplace"))
+                draft.replace(path)
+            except BaseException:
+                with suppress(OSError):
+                    draft.unlink(missing_ok=True)
+                raise
+
+
+def check_report(config: Mapping[str, Any]) -> str | None:
+    """A sentence about the place of the reports; None for none. Nothing is made, and no run fails for want of it.
+
+    Raises:
+        ConfigurationError: no file can have its name, or another file has it.
+    """
+    path = value_of("report_path", config)
+    if path is None:
+        return None
+    place = place_of("report_path", path)
+    files = ReportFiles(place, "check")
+    if reason := unmakable(files.html.with_name(f".{files.html.name}.check")):
+        return f"{place} could not be written ({reason}): runs would have none"
+    return f"{files.html if _is_file(place) else place} {'can be written' if is_there(place) else 'would be created'}"
+
+
+def _is_file(place: Path) -> bool:
+    return place.suffix in {".html", ".md"}
+
+
+def _beside(stem: Path, suffix: str) -> Path:
+    return stem.with_name(f"{stem.name}{suffix}").absolute()
+
+
+def _check_replaceable(path: Path, begins: bytes) -> None:
+    """Check that a file is not there yet, or is a report.
+
+    Raises:
+        ConfigurationError: it may be anything.
+    """
+    try:
+        is_report = beginning(path, len(begins)) in {None, begins}
+    except OSError as exc:
+        is_report = isinstance(exc, NotADirectoryError | PermissionError)  # it shows when it is written
+    if not is_report:
+        raise ConfigurationError(f"Setting `report_path`: {path} is there and is no report. Choose another place.")

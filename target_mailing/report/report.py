@@ -1,0 +1,172 @@
+"""The report of a run: what is noted meanwhile, and its files at the end, however the run ends."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from mailing_api.process.log_filter import safe_line
+from target_mailing.declared_settings import value_of
+from target_mailing.history.history import RunHistory, new_run_id
+from target_mailing.history.observer import History
+from target_mailing.journal.rejects_file import Rejects
+from target_mailing.places import place_of
+from target_mailing.plan.foresight import Foresight
+from target_mailing.report.contents import Contents, Head, contents
+from target_mailing.report.files import ReportFiles
+from target_mailing.report.job_log import JobLog
+from target_mailing.report.observer import ReportedHistory
+from target_mailing.report.series import Series
+from target_mailing.router import Router
+from target_mailing.run import Run
+
+__all__ = ["NoReport", "Report", "open_report"]
+
+logger = logging.getLogger("target-mailing")
+
+
+class NoReport:
+    """What happens to a run without a report: nothing."""
+
+    def observing(self, history: History) -> History:
+        """The history of the run."""
+        return history
+
+    def observe(self, run: Run, rejects: Rejects, foresight: Foresight | None) -> None:
+        """The run begins."""
+
+    def end(self, failure: type[BaseException] | None, error: BaseException | None, *_: object) -> None:
+        """The run has ended, with this error if it failed; as the exit of a context."""
+
+
+class Report(NoReport):
+    """Notes what a run does, and writes its report at the end. A report that cannot be written is only a warning."""
+
+    def __init__(
+        self, config: Mapping[str, Any], router: Router, *, version: str, words_of: Callable[[Exception], str]
+    ) -> None:
+        """Begin now.
+
+        Args:
+            config: the plugin's settings, among them `report_path`.
+            router: of the run.
+            version: of the package.
+            words_of: the message of an error.
+
+        Raises:
+            ConfigurationError: another file is at its place.
+        """
+        self._config = config
+        self._router = router
+        self._version = version
+        self._words_of = words_of
+        self._began = time.time()
+        self._run_id = new_run_id(self._began)
+        self._place = place_of("report_path", value_of("report_path", config))
+        self._files = ReportFiles(self._place, self._run_id)
+        self._jobs = JobLog()
+        self._series = Series()
+        self._history = History()
+        self._run: Run | None = None
+        self._rejects: Rejects | None = None
+        self._foresight: Foresight | None = None
+
+    def observing(self, history: History) -> History:
+        """See `NoReport`; the report has the history's name."""
+        self._history = history
+        if isinstance(history, RunHistory):
+            self._run_id = history.run_id
+            self._files = ReportFiles(self._place, self._run_id)
+        return ReportedHistory(history, self._jobs)
+
+    def observe(self, run: Run, rejects: Rejects, foresight: Foresight | None) -> None:
+        """See `NoReport`."""
+        self._run, self._rejects, self._foresight = run, rejects, foresight
+        before = time.time() - self._began  # the run counts from its own beginning
+        run.progress.watch = lambda seconds, look: self._series.watch(before + seconds, look)
+
+    def end(self, failure: type[BaseException] | None, error: BaseException | None, *_: object) -> None:
+        """See `NoReport`."""
+        if self._run is None or self._rejects is None:
+            return
+        try:
+            self._write(failure, error, self._run, self._rejects)
+        except OSError as exc:
+            reason = exc.strerror or type(exc).__name__
+            logger.warning(
+                "Setting `report_path`: %s cannot be written (%s), so this run has no report. Free the disk, or "
+                "choose another place",
+                self._files.html,
+                reason,
+            )
+        except Exception as exc:  # noqa: BLE001 - what was delivered is delivered, whether or not it is reported
+            logger.warning("Setting `report_path`: this run has no report. %s", self._words_of(exc))
+        else:
+            logger.info("Report: %s, and %s for job summaries", self._files.html, self._files.markdown.name)
+
+    def _write(
+        self, failure: type[BaseException] | None, error: BaseException | None, run: Run, rejects: Rejects
+    ) -> None:
+        from target_mailing.report.markdown import markdown  # noqa: PLC0415 - few runs need it
+        from target_mailing.report.page import html  # noqa: PLC0415 - few runs need it
+
+        ended = time.time()
+        self._series.add(max(ended - self._began, 0.0), run.progress.look())
+        told = self._contents(self._head(failure, error, ended), run, rejects)
+        self._files.write(html(told), markdown(told))
+
+    def _contents(self, head: Head, run: Run, rejects: Rejects) -> Contents:
+        history = self._history.path if isinstance(self._history, RunHistory) else None
+        planned = None if self._foresight is None else sum(self._foresight.jobs.values())
+        folder: Path = self._files.html.parent
+        return contents(
+            head,
+            run,
+            self._router,
+            rejects,
+            config=self._config,
+            jobs=self._jobs,
+            points=self._series.points,
+            folder=folder,
+            history=history,
+            jobs_planned=planned,
+        )
+
+    def _head(self, failure: type[BaseException] | None, error: BaseException | None, ended: float) -> Head:
+        status, words = "completed", ""
+        if isinstance(error, SystemExit) and isinstance(error.code, int) and error.code > 128:
+            status, words = "stopped", f"The run was stopped by {_signal(error.code - 128)}. The next one continues it."
+        elif failure is not None:
+            status = "failed"
+            words = self._words_of(error) if isinstance(error, Exception) else failure.__name__
+        return Head(
+            is_plan=self._foresight is not None,
+            run_id=self._run_id,
+            provider=self._router.provider.title,
+            account=safe_line(self._router.label),
+            version=self._version,
+            began=self._began,
+            ended=ended,
+            status=status,
+            error=safe_line(words),
+        )
+
+
+def open_report(
+    config: Mapping[str, Any], router: Router, *, version: str, words_of: Callable[[Exception], str]
+) -> NoReport:
+    """The report of a run, if the settings want one; arguments and errors as of `Report`."""
+    if value_of("report_path", config) is None:
+        return NoReport()
+    return Report(config, router, version=version, words_of=words_of)
+
+
+def _signal(number: int) -> str:
+    try:
+        return f"signal {number} ({signal.Signals(number).name})"
+    except ValueError:
+        return f"signal {number}"

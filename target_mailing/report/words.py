@@ -1,0 +1,34 @@
+"""Words that the page and its form in Markdown share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from target_mailing.report.contents import Contents
+
+__all__ = ["STATUSES", "time_of", "title_of"]
+
+#: Statuses of jobs, and of those that completed with refused rows.
+STATUSES: Final[Mapping[str, str]] = {
+    "completed": "completed",
+    "refused": "completed, with refused rows",
+    "divided": "divided: some rows were sent again",
+    "repeated": "repeated: sent again",
+    "unfinished": "left for the next run",
+    "submitted": "submitted, not known to have ended",
+    "discarded": "discarded: its rows come again",
+}
+
+
+def title_of(told: Contents) -> str:
+    """What the report is about."""
+    where = told.lists or told.head.provider
+    return f"{'Plan for' if told.head.is_plan else 'Delivery to'} {where}"
+
+
+def time_of(seconds: float) -> str:
+    """Unix seconds as a time that people read."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
