@@ -65,7 +65,7 @@ class Decisions:
             return self.append_only.end(row, facts) or []
         formers = self._formers(row, before, facts) if self._actions.old_first else []
         if formers:
-            return [*formers, *self._other_spelling(row)]
+            return [*formers, *self._respelled(row, formers)]
         self.arrive(row)
         if (end := self._without_call(row, facts)) is not None:
             return end
@@ -76,7 +76,7 @@ class Decisions:
                 facts.settle(row)
             if not formers:
                 return Ended(Outcome.UNCHANGED)
-        formers.extend(self._other_spelling(row))
+        formers.extend(self._respelled(row, ()))
         return formers
 
     def _without_call(self, row: Row, facts: Facts) -> Ended | None:
@@ -99,7 +99,8 @@ class Decisions:
         if not adds or self.may_have_other_spelling(row):
             return []
         if self._actions.old_first:
-            return self._formers(row, facts.email(row.key), facts) if waits_for == {row.id} else []
+            formers = self._formers(row, facts.email(row.key), facts) if waits_for == {row.id} else []
+            return [] if self._respelled(row, formers) else formers
         if not waits_for <= {old.id for old in self._formers(row, facts.email(row.key), facts)}:
             return []
         decision = self.decide(row, facts)
@@ -378,19 +379,20 @@ class Decisions:
             and other_spelling(row.email) is not None
         )
 
-    def _other_spelling(self, row: Row) -> list[Row]:
-        """A row for the same mailbox under the other spelling of its domain.
+    def _respelled(self, row: Row, formers: Sequence[Row]) -> list[Row]:
+        """Rows for the mailboxes of a row and of its key's former addresses under the other spellings of their domains.
 
-        That contact is removed or looked up first, so that there is one contact, and its opt-out is found.
+        So there is one contact, and its opt-out is found. A former one may have the spelling of a key that has left it.
         """
-        other = other_spelling(row.email)
-        if other is None or not self.may_have_other_spelling(row):
-            return []
         actions = self._actions
-        removes = self._removes_old or row.action in {actions.remove, actions.unsubscribe}
-        old = self._addresses.former(row, other, actions.remove if removes else actions.ask)
-        old.id = 0  # the journal notes nothing of it
-        return [old]
+        others = [] if self._destination.fields.ascii_only else [(old.email, old.action) for old in formers]
+        if self.may_have_other_spelling(row):
+            removes = self._removes_old or row.action in {actions.remove, actions.unsubscribe}
+            others.append((row.email, actions.remove if removes else actions.ask))
+        found = [self._addresses.former(row, other, do) for email, do in others if (other := other_spelling(email))]
+        for old in found:
+            old.id = 0  # the journal notes nothing of it
+        return found
 
     @staticmethod
     def _is_shared(row: Row, key: bytes, facts: Facts) -> bool:

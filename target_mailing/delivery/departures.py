@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mailing_api.addresses import other_spelling
 from target_mailing.delivery.decisions import Decisions
 from target_mailing.delivery.facts import Facts
 from target_mailing.delivery.tickets import Tickets
@@ -23,6 +24,7 @@ class Departures:
     def __init__(self, destination: Destination, journal: Journal, tickets: Tickets, decisions: Decisions) -> None:
         """Begin with none."""
         self._ask = destination.actions.ask
+        self._has_spellings = not destination.fields.ascii_only
         self._journal = journal
         self._tickets = tickets
         self._decisions = decisions
@@ -47,7 +49,8 @@ class Departures:
             return
         if is_out:
             self._out.add(old.id)
-        elif old.action == self._ask:
+        elif old.action == self._ask and not (self._has_spellings and other_spelling(old.email)):
+            # else another key may have the contact by the other spelling, which may have opted out
             self._staying[old.id] = {key for key in self._journal.keys_of(old.id) if key != old.former_of}
 
     def judge(self, plan: Plan, formers: list[Row]) -> list[Row]:

@@ -655,13 +655,15 @@ def test_a_former_address_that_stays_rejects_the_latest_row_of_the_key_that_left
     assert [reject.record for _, reject in target.journal.pending_rejects(9)] == [b'{"line":12}']
 
 
-def end_as_in_their_order(actions, on_key_change, rows, events, provider):
+def end_as_in_their_order(actions, on_key_change, rows, events, provider, *, ascii_only=True):
     members, refused = provider
     if actions is NEW_FIRST:
         members = dict.fromkeys(members, "in")
     one_by_one, target = (
         Target(Place(actions, members, refused), on_key_change=on_key_change, batch_rows=size) for size in (1, 3)
     )
+    for each in (one_by_one, target):
+        each.place.fields = Fields(columns={}, properties={}, ascii_only=ascii_only)
     with closing(one_by_one), closing(target):
         for line, row in enumerate(rows, 1):
             one_by_one.take([one_by_one.row(line, *row)])
@@ -721,3 +723,18 @@ def test_p1_few_rows_end_as_in_their_order(actions, rows):
 @given(rows=ROWS, events=EVENTS, provider=st.tuples(MEMBERS, st.frozensets(ADDRESSES, max_size=1)))
 def test_p1_rows_end_as_in_their_order(actions, on_key_change, rows, events, provider):
     end_as_in_their_order(actions, on_key_change, rows, events, provider)
+
+
+#: The last two are one mailbox.
+SPELLED = {"a": "a", "b": "b", "c": "ada@b\u00fccher.example", "d": "ada@xn--bcher-kva.example", "": ""}
+
+
+@pytest.mark.slow
+@pytest.mark.machine
+@pytest.mark.parametrize("on_key_change", ["remove", "keep"])
+@settings(max_examples=examples(40, 200), phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@given(rows=ROWS, events=EVENTS, members=MEMBERS)
+def test_p1_rows_of_a_mailbox_with_two_spellings_end_as_in_their_order(on_key_change, rows, events, members):
+    spelled = [(action, key, SPELLED[email]) for action, key, email in rows]
+    provider = ({SPELLED[email]: status for email, status in members.items()}, frozenset())
+    end_as_in_their_order(OLD_FIRST, on_key_change, spelled, events, provider, ascii_only=False)
