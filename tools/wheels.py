@@ -93,6 +93,7 @@ def delivers(programs: Path, url: str, folder: Path) -> None:
         "max_rejected": "100%",
         "poll_interval": 0.1,
         "journal": str(folder / "journal.sqlite"),
+        "report_path": str(folder / "report.html"),
     }
     (folder / "tap.json").write_text(json.dumps(account), encoding="utf-8")
     (folder / "target.json").write_text(json.dumps(account | target), encoding="utf-8")
@@ -102,6 +103,7 @@ def delivers(programs: Path, url: str, folder: Path) -> None:
     states = run([programs / "target-mailing", "--config=target.json"], folder, messages).splitlines()
     check(states, "target-mailing wrote no STATE")
     check(json.loads(states[-1]), "target-mailing wrote an empty STATE")
+    check("<title>Delivery to Wheels: completed" in (folder / "report.html").read_text("utf-8"), "there is no report")
     with urllib.request.urlopen(f"{url}/_sandbox/mailjet/received", timeout=SECONDS) as answer:
         received = json.load(answer)
     check(len(received) > CONTACTS / 2, f"the sandbox received {len(received)} of {contacts} contacts")

@@ -147,7 +147,7 @@ class Contents(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     head: Head
-    lists: str
+    lists: Sequence[str]
     whole: Rows
     parts: Sequence[Rows]
     more_parts: int
@@ -205,7 +205,7 @@ def contents(
     lists = dict.fromkeys(safe_line(lists_at(one, router)) for one in outcomes.places if one)
     return Contents(
         head=head,
-        lists=", ".join(lists),
+        lists=[*lists],
         whole=whole,
         parts=parts[:_MOST_PARTS],
         more_parts=max(0, len(parts) - _MOST_PARTS),

@@ -13,11 +13,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from mailing_api.counted import counted, lasting
 from mailing_api.process.table import traffic_rows
 from target_mailing.report.charts import Lines, lines, timeline
-from target_mailing.report.contents import Contents, Segment
+from target_mailing.report.contents import Contents, Rows, Segment
 from target_mailing.report.files import HTML_BEGINS
 from target_mailing.report.job_log import status_of
-from target_mailing.report.scale import shares
-from target_mailing.report.words import STATUSES, time_of, title_of
+from target_mailing.report.scale import LEAST_SHARE, shares
+from target_mailing.report.words import STATUSES, place_of, time_of, title_of
 
 __all__ = ["html"]
 
@@ -43,6 +43,7 @@ def html(told: Contents) -> str:
         told=told,
         head=told.head,
         title=title_of(told),
+        place=place_of(told),
         seconds=max(0.0, told.head.ended - told.head.began),
         style=style,
         script=script,
@@ -52,6 +53,7 @@ def html(told: Contents) -> str:
         bar=_bar,
         statuses=STATUSES,
         status_of=status_of,
+        has_thin_parts=any(_is_thin(rows) for rows in [told.whole, *told.parts]),
         is_searched=len(told.jobs) >= _SEARCHED,
         **_charts(told),
     )
@@ -88,6 +90,11 @@ def _bar(segments: list[Segment]) -> list[tuple[Segment, float, float]]:
     for width in widths:
         begins.append(begins[-1] + width)
     return [(segment, at, to - at) for segment, (at, to) in zip(segments, pairwise(begins), strict=True)]
+
+
+def _is_thin(rows: Rows) -> bool:
+    """Whether a segment of a bar is drawn wider than it is."""
+    return any(100 * segment.rows < LEAST_SHARE * rows.rows for segment in rows.segments)
 
 
 def _part(name: str) -> str:

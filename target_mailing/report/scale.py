@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Final
 
-__all__ = ["shares", "steps", "time_ticks"]
+__all__ = ["LEAST_SHARE", "shares", "steps", "time_ticks"]
+
+#: Percent of a bar that a part has at least.
+LEAST_SHARE: Final = 0.4
 
 #: Seconds between two ticks of a time axis: what people count in.
 _TIMES = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400)
 
 
-def shares(counts: Sequence[int], least: float = 0.4) -> list[float]:
+def shares(counts: Sequence[int], least: float = LEAST_SHARE) -> list[float]:
     """The widths of the parts of a bar, in percent, which add up to 100 if there is anything.
 
     Args:

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from target_mailing.report.contents import Contents
 
-__all__ = ["STATUSES", "time_of", "title_of"]
+__all__ = ["STATUSES", "place_of", "time_of", "title_of"]
+
+#: Characters of a title's names.
+_MOST: Final = 80
 
 #: Statuses of jobs, and of those that completed with refused rows.
 STATUSES: Final[Mapping[str, str]] = {
@@ -25,8 +28,15 @@ STATUSES: Final[Mapping[str, str]] = {
 
 def title_of(told: Contents) -> str:
     """What the report is about."""
-    where = told.lists or told.head.provider
-    return f"{'Plan for' if told.head.is_plan else 'Delivery to'} {where}"
+    return f"{'Plan for' if told.head.is_plan else 'Delivery to'} {place_of(told)}"
+
+
+def place_of(told: Contents) -> str:
+    """Where the rows went: the lists, if they are few and their names short."""
+    names = ", ".join(told.lists)
+    if len(names) <= _MOST:
+        return names or told.head.provider
+    return f"{len(told.lists)} lists" if len(told.lists) > 1 else f"{names[:_MOST]}…"
 
 
 def time_of(seconds: float) -> str:
