@@ -64,4 +64,13 @@ def options() -> list[click.Option]:
             help="Tell what is known of one person, here and at the provider, write nothing, and exit. FILE holds the "
             "key or the e-mail address; without it, the terminal asks.",
         ),
+        click.Option(
+            ["--erase"],
+            is_flag=False,
+            flag_value=TERMINAL,
+            metavar="[FILE]",
+            help="Remove what journal, rejects and history hold of one person, and exit; the provider is only read. "
+            "FILE is as for --explain. The terminal shows what was found, and asks before it is removed.",
+        ),
+        click.Option(["--yes"], is_flag=True, help="With --erase: do not ask."),
     ]

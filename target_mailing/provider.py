@@ -94,6 +94,8 @@ class Provider(InstalledProvider, frozen=True, kw_only=True):
         channel: how it reaches people.
         jobs_in_flight: batches under way at the same time in the account, unless the setting of that name is given.
         batches_at_once: batches under way at the same time to one destination; None for as many as the run may have.
+        erasing: how to erase a person there, which the target does not do, and where else contacts may be, such as in
+            a bucket; sentences.
         connect: the function that makes the account, as `module:function`; loaded only when the provider is used. It
             is given the configuration, and asks nothing yet. Keyword arguments are `user_agent`, `timeout` (seconds),
             `allow_http`, `max_requests_per_second`, `gate` and `traffic`, all of which `HttpClient` or its pace takes.
@@ -107,6 +109,7 @@ class Provider(InstalledProvider, frozen=True, kw_only=True):
     channel: Channel = BY_EMAIL
     jobs_in_flight: int = 4
     batches_at_once: int | None = None
+    erasing: str = ""
 
     def account(self, config: Mapping[str, Any], **options: Any) -> Account:
         """The account that the settings name.

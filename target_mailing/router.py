@@ -152,6 +152,17 @@ class Router:
         with self.asking():
             return self._queue(self.provider.with_route(settings), delivery)
 
+    def hold(self, destination: Destination) -> None:
+        """Lock the lists of a destination, where this run locks lists.
+
+        Raises:
+            ConfigurationError: another run delivers to one of them.
+            JournalError: the journal cannot be used.
+        """
+        if self.lists is not None:
+            account = f"{self.provider.name} {self._account.tenant}"
+            self.lists.take(destination.name, [f"{account} {place}" for place in destination.places])
+
     @contextmanager
     def asking(self) -> Iterator[None]:
         """Meanwhile the provider is being queried about a destination, in this thread."""
@@ -167,9 +178,7 @@ class Router:
             self._destinations[cache_key] = self._account.destination(settings, dry_run=self.gate is not None)
         destination = self._destinations[cache_key]
         self._lists_of.setdefault(destination.name, [*settings.lists])
-        if self.lists is not None:
-            account = f"{self.provider.name} {self._account.tenant}"
-            self.lists.take(destination.name, [f"{account} {place}" for place in destination.places])
+        self.hold(destination)
         rows = min(settings.batch_rows, self.provider.most_rows, self._account.most_rows(settings))
         settings = msgspec.structs.replace(settings, batch_rows=rows)
         shared = ([getattr(settings, name) for name in _SHARED], self._account.shared(settings))

@@ -47,8 +47,17 @@ def _explain(value: str, beside: Mapping[str, Any], around: Circumstances) -> No
     explain(value, around.config, around.open_router, around.places_of)
 
 
+def _erase(value: str, beside: Mapping[str, Any], around: Circumstances) -> None:
+    from target_mailing.erase.erase import erase  # noqa: PLC0415 - few need it
+
+    erase(value, around.config, around.open_router, around.places_of, is_sure=beside["yes"] is True)
+
+
 #: By the names of the parameters.
-_STANDALONE: Final[Mapping[str, Standalone]] = {"explain": Standalone(_explain)}
+_STANDALONE: Final[Mapping[str, Standalone]] = {
+    "erase": Standalone(_erase, frozenset({"yes"})),
+    "explain": Standalone(_explain),
+}
 #: Options of any run.
 _OF_ALL: Final = frozenset({"config", "about", "about_format"})
 
@@ -65,12 +74,20 @@ def standalone(chosen: Mapping[str, Any]) -> Callable[[Circumstances], None] | N
     given = {name: value for name, value in chosen.items() if value is not None and value is not False}
     name = next((name for name in given if name in _STANDALONE), None)
     if name is None:
+        _check_not_alone(given)
         return None
     command = _STANDALONE[name]
     if others := sorted(given.keys() - {name} - command.beside - _OF_ALL):
         raise ConfigurationError(f"Option {_shown(name)} stands alone: omit {', '.join(map(_shown, others))}.")
     beside = {one: chosen.get(one) for one in command.beside}
     return lambda around: command.run(given[name], beside, around)
+
+
+def _check_not_alone(given: Mapping[str, Any]) -> None:
+    """Refuse options that only stand beside such a command: the input would be delivered."""
+    for name, command in _STANDALONE.items():
+        if lonely := sorted(given.keys() & command.beside):
+            raise ConfigurationError(f"Option {_shown(lonely[0])} needs {_shown(name)}.")
 
 
 def _shown(name: str) -> str:

@@ -19,6 +19,7 @@ import filelock
 import msgspec
 
 from mailing_api.storage.folders import make_private
+from mailing_api.storage.overwriting import overwrite
 
 __all__ = ["Foreign", "Held", "HeldFile", "Mark", "lock_file", "who_we_are"]
 
@@ -157,6 +158,25 @@ class HeldFile:
             return all(_identity(path.lstat()) == identity for path, identity in self._opened.items())
         except OSError:
             return False
+
+    def overwrite_behind(self, size: int) -> None:
+        """Overwrite what the held file has after its first bytes, so many; SQLite must not need it any longer.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        if self._descriptor is not None:  # no other: to close one would release SQLite's locks
+            overwrite(self._descriptor, size)
+
+    def open_log(self) -> int | None:
+        """Open SQLite's log beside the file, to be written; None if there is none. The caller closes it.
+
+        Raises:
+            OSError: it cannot be opened.
+        """
+        with contextlib.suppress(FileNotFoundError):
+            return os.open(self._log, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        return None
 
     def let_go(self, close: Callable[[], Any]) -> None:
         """Release the file.

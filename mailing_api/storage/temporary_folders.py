@@ -6,10 +6,12 @@ import os
 import shutil
 import stat
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from mailing_api.storage.locks import lock_file
+from mailing_api.storage.overwriting import remove
 
 __all__ = ["make_owned", "remove_left"]
 
@@ -38,8 +40,11 @@ def make_owned(prefix: str) -> tuple[Path, int]:
         os.close(descriptor)
 
 
-def remove_left(prefix: str) -> None:
-    """Remove this user's folders whose names begin so, and whose processes have ended; one without a lock stays."""
+def remove_left(prefix: str, *, overwriting: bool = False) -> None:
+    """Remove this user's folders whose names begin so, and whose processes have ended; one without a lock stays.
+
+    With `overwriting`, the content of files is overwritten before.
+    """
     for folder in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
         try:
             status = folder.lstat()
@@ -50,6 +55,9 @@ def remove_left(prefix: str) -> None:
             continue
         try:
             if stat.S_ISREG(os.fstat(descriptor).st_mode) and lock_file(descriptor):
+                for path in folder.iterdir() if overwriting else ():
+                    with suppress(OSError):
+                        remove(path)
                 shutil.rmtree(folder, ignore_errors=True)
         finally:
             os.close(descriptor)

@@ -15,12 +15,11 @@ from mailing_api.addresses import fold_address, other_spelling, sent_address
 from mailing_api.errors import ConfigurationError
 from target_mailing.contacts.values import number_text, whole_float
 
-__all__ = ["TERMINAL", "Asked", "ask", "encoded_key"]
+__all__ = ["TERMINAL", "Asked", "ask", "encoded_key", "is_confirmed"]
 
 #: The value of the option without a file. No file has this name.
 TERMINAL: Final = "\0"
 
-_OPTION: Final = "Option --explain"
 #: Names of standard input.
 _STANDARD_INPUT: Final = frozenset({"-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"})
 #: Bytes of a file, and columns of a key that are read as text.
@@ -102,54 +101,56 @@ def _whole(value: Any) -> Any:
     return whole_float(value) if type(value) is float else value
 
 
-def ask(where: str) -> Asked:
+def ask(where: str, option: str = "--explain") -> Asked:
     """Read which person is in question.
 
     Args:
         where: the value of the option: the name of a file, or TERMINAL.
+        option: its name, for messages.
 
     Raises:
         ConfigurationError: nobody was named; the message quotes neither the file's name nor its content.
     """
+    option = f"Option {option}"
     if where in _STANDARD_INPUT:
-        raise ConfigurationError(f"{_OPTION} does not read standard input. Name a file, or none to be asked.")
-    lines = _typed() if where == TERMINAL else _lines_of(where)
+        raise ConfigurationError(f"{option} does not read standard input. Name a file, or none to be asked.")
+    lines = _typed(option) if where == TERMINAL else _lines_of(where, option)
     if not 1 <= len(lines) <= 2:
         found = f"{len(lines)} lines" if lines else "nothing"
         raise ConfigurationError(
-            f"{_OPTION} found {found}. Give one key or address, and in a second line the stream of the key, if that is "
+            f"{option} found {found}. Give one key or address, and in a second line the stream of the key, if that is "
             "to be said."
         )
     return Asked(*lines)
 
 
-def _lines_of(name: str) -> list[str]:
+def _lines_of(name: str, option: str) -> list[str]:
     try:
         with Path(name).open("rb") as file:
             content = file.read(_LONGEST + 1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "no file can have this name"
         raise ConfigurationError(
-            f"{_OPTION} cannot read the file that it names ({reason}). It takes the name of a file that holds the key "
+            f"{option} cannot read the file that it names ({reason}). It takes the name of a file that holds the key "
             "or address: an argument is visible to other users, and kept by the shell. Without a name it asks."
         ) from None
     if len(content) > _LONGEST:
-        raise ConfigurationError(f"{_OPTION} names a file of more than {_LONGEST} bytes. Give one key or address.")
+        raise ConfigurationError(f"{option} names a file of more than {_LONGEST} bytes. Give one key or address.")
     try:
         return _lines(content.decode("utf-8-sig"))
     except UnicodeError:
-        raise ConfigurationError(f"{_OPTION} names a file that is not UTF-8.") from None
+        raise ConfigurationError(f"{option} names a file that is not UTF-8.") from None
 
 
 def _lines(text: str) -> list[str]:
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 
-def _typed() -> list[str]:
+def _typed(option: str) -> list[str]:
     try:
         terminal = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY)
     except OSError:
-        raise ConfigurationError(f"{_OPTION} asks at a terminal, and there is none. Name a file.") from None
+        raise ConfigurationError(f"{option} asks at a terminal, and there is none. Name a file.") from None
     with os.fdopen(terminal, "rb", buffering=0) as file:
 
         def asked(prompt: str) -> list[str]:
@@ -160,6 +161,18 @@ def _typed() -> list[str]:
         if len(lines) == 1 and Asked(lines[0]).address is None:
             lines += asked("Stream of the key (empty for any): ")
         return lines
+
+
+def is_confirmed(question: str) -> bool:
+    """Ask at the terminal whether to go ahead; only "yes" is a yes.
+
+    Raises:
+        OSError: there is no terminal.
+    """
+    terminal = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY)
+    with os.fdopen(terminal, "rb", buffering=0) as file:
+        os.write(terminal, question.encode())
+        return _line(file.read).strip().lower() == b"yes"
 
 
 def _line(read: Callable[[int], bytes | None]) -> bytes:

@@ -6,38 +6,33 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import click
 import msgspec
 
 from mailing_api.addresses import fold_address
 from mailing_api.errors import (
-    AuthenticationError,
     ConfigurationError,
     MailingError,
-    ProviderFault,
     UnreadableAnswer,
-    UntrustedCertificate,
 )
 from target_mailing.destination import Destination
 from target_mailing.explain.answer import MOST, Fact, at_place, of_contact, of_keys, of_outcomes, of_rejects
-from target_mailing.explain.asked import Asked, ask, encoded_key
-from target_mailing.explain.outcomes import outcomes_in, values_of
+from target_mailing.explain.asked import Asked, ask
+from target_mailing.explain.keys import PersonKeys
+from target_mailing.explain.outcomes import outcomes_in
+from target_mailing.explain.places import looked_up, named_streams
 from target_mailing.explain.rejects import PersonReject, RejectsOf
 from target_mailing.explain.today import TellsToday
-from target_mailing.history.keys import hidden
 from target_mailing.history.opening import history_folder
 from target_mailing.journal.person import KnownContact, Person, PersonReader
 from target_mailing.journal.stores import JournalError, MemoryStore, Store
 from target_mailing.places import journal_hash_key, refuse_missing_journal
 from target_mailing.router import Router
-from target_mailing.settings import StreamSettings, check_entries
+from target_mailing.settings import check_entries
 
 __all__ = ["explain"]
-
-#: Errors of the whole account, whichever destination is looked for.
-_OF_ACCOUNT: Final = (AuthenticationError, ProviderFault, UntrustedCertificate)
 
 
 class _Place(msgspec.Struct):
@@ -109,7 +104,6 @@ class _Explanation:
         self._config = config
         self._router = router
         self._asked = asked
-        self._keys = frozenset(asked.keys)
         self._reader: PersonReader | None = None
         self._places: dict[str, _Place] = {}
 
@@ -135,32 +129,13 @@ class _Explanation:
 
     def find_places(self) -> None:
         """Find the destinations, of the settings and of the journal, and what the journal knows there."""
-        streams = self._streams_of_settings()
-        for stream in (None, *streams):
-            settings = StreamSettings.resolve(self._config, stream)
-            if self._router.problem(settings) is not None:
-                continue  # another entry is complete
-            try:
-                destination, title = self._router.look(settings)
-            except MailingError as error:
-                self._note(error)
-                if isinstance(error, _OF_ACCOUNT):
-                    break  # it is the same for the others
-            else:
-                self._places.setdefault(destination.name, _Place(destination.name, title, destination))
+        for name, (destination, title) in looked_up(self._config, self._router, self._note).items():
+            self._places[name] = _Place(name, title, destination)
         known = {} if self._reader is None else self._from_journal(lambda reader: reader.streams(), {})
         for name in known:
             self._places.setdefault(name, _Place(name, name))
         for place in self._places.values():
-            self._look_up(place, [*known.get(place.name, ()), *streams, *self._aliases()])
-
-    def _streams_of_settings(self) -> list[str]:
-        return [*(self._config.get("streams") or {})]
-
-    def _aliases(self) -> list[str]:
-        maps = self._config.get("stream_maps") or {}
-        given = (one.get("__alias__") for one in maps.values() if isinstance(one, Mapping))
-        return [one for one in given if isinstance(one, str)]
+            self._look_up(place, [*known.get(place.name, ()), *named_streams(self._config)])
 
     def _look_up(self, place: _Place, streams: Sequence[str]) -> None:
         address = self._asked.address if place.is_by_address else None
@@ -261,7 +236,7 @@ class _Explanation:
     def _rejects(self, folder: Path) -> Iterable[Fact]:
         contacts = [contact for place in self._places.values() for contact in place.person.contacts.values()]
         emails = {fold_address(contact.email) for contact in contacts if contact.email}
-        rejects = RejectsOf(emails | self._asked.folded | {self._asked.address or ""}, self._is_key)
+        rejects = RejectsOf(emails | self._asked.folded | {self._asked.address or ""}, self._keys.is_key)
         found: list[PersonReject] = []
         try:
             found.extend(rejects.in_files(folder))
@@ -272,52 +247,26 @@ class _Explanation:
         still_open = [one for one in found if not _is_settled(one, contacts)]
         yield from of_rejects(still_open, len(found) - len(still_open))
 
-    def _is_key(self, stream: str, values: Sequence[Any]) -> bool:
-        encoded = encoded_key(values)
-        if encoded in self._keys:
-            return self._asked.stream in {None, stream}
-        if self._reader is None:
-            return False
-        hashes = self._reader.hashes
-        return any(hashes.key_ids(name, stream)([encoded])[0] in keys for name, keys in self._own_keys.items())
-
     @cached_property
-    def _own_keys(self) -> dict[str, set[bytes]]:
-        """By destination, hashes of the keys of the person's contacts there."""
+    def _keys(self) -> PersonKeys:
+        """The keys of the person's contacts, and the one in question."""
         keys = {
             name: {key for contact in place.person.contacts.values() for key in contact.keys}
             for name, place in self._places.items()
         }
-        return {name: some for name, some in keys.items() if some}
+        places = [name for name, some in keys.items() if some]
+        hashes = None if self._reader is None else self._reader.hashes
+        return PersonKeys(self._asked, hashes, places, frozenset().union(*keys.values()))
 
     def _outcomes(self, rejects: Path) -> Iterator[Fact]:
         """The newest outcomes in the history."""
         try:
             if (folder := history_folder(self._config, rejects)) is not None:
-                found = outcomes_in(folder, self._is_shown_key(), MOST)
+                found = outcomes_in(folder, self._keys.shown(), MOST)
                 yield from of_outcomes(found, has_many_places=len(self._places) > 1)
         except ConfigurationError as error:
             self.problems.append(error)
             yield "problem", [str(error)]
-
-    def _is_shown_key(self) -> Callable[[str, str], bool]:
-        """Whether a key in the history, of a stream, is the person's."""
-        texts = {self._asked.text, *self._asked.spellings([]), *self._asked.texts}
-        hashed = set()
-        if self._reader is not None:
-            history_keys = self._reader.hashes.history_keys()
-            hashed = {hidden(history_keys, one) for one in texts}
-
-        is_by_hash = self._asked.address is not None and self._own_keys
-
-        def is_key(stream: str, key: str) -> bool:
-            if key in hashed or key in texts or ("@" in key and fold_address(key) == self._asked.address):
-                return self._asked.stream in {None, stream}
-            if not is_by_hash and not key.startswith("{"):
-                return False  # as most of many rows
-            return any(self._is_key(stream, values) for values in values_of(key))
-
-        return is_key
 
 
 def _is_settled(reject: PersonReject, contacts: Sequence[KnownContact]) -> bool:

@@ -26,7 +26,7 @@ from target_mailing.journal.keys import Keys
 from target_mailing.journal.known import Known
 from target_mailing.journal.meta import JournalMeta
 from target_mailing.journal.recent_times import RecentTimes
-from target_mailing.journal.rejects import JournalRejects, Reject
+from target_mailing.journal.rejects import JournalRejects, Reject, reject_content
 from target_mailing.journal.removals import JournalRemovals
 from target_mailing.journal.retention import Retention
 from target_mailing.journal.run_contacts import RunContacts
@@ -386,7 +386,7 @@ class Journal:
 
     def reject_id(self, reject: Reject) -> int:
         """The keyed hash of a reject, the same for the same row, stream and code."""
-        return self.fingerprint("reject", b"\0".join((reject.stream.encode(), reject.code.encode(), reject.record)))
+        return self.fingerprint("reject", reject_content(reject.stream, reject.code, reject.record))
 
     def written_rejects(self, ids: Sequence[int]) -> dict[int, tuple[int, str]]:
         """The attempts and files of those of these rejects that are in a file which still exists."""

@@ -10,13 +10,13 @@ import stat
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
 from mailing_api.errors import ConfigurationError
 from mailing_api.storage.folders import NoHomeError, is_there, make_private, state_folder
 from mailing_api.storage.locks import lock_file, who_we_are
-from target_mailing.journal.journal import Journal
 
 __all__ = ["ListLocks", "locks_folder"]
 
@@ -38,6 +38,21 @@ def locks_folder(environ: Mapping[str, str] = os.environ) -> Path | None:
     return None
 
 
+class _Journal(Protocol):
+    """What the locks need of a journal."""
+
+    @property
+    def name(self) -> str:
+        """A hash that tells it from others."""
+
+    @property
+    def place(self) -> str:
+        """Its place, for messages."""
+
+    def hold_list(self, name: str) -> str | None:
+        """Lock a list in its place."""
+
+
 class ListLocks:
     """The locks of the lists that a run delivers to.
 
@@ -45,7 +60,7 @@ class ListLocks:
     advisory locks, whatever their users and machines.
     """
 
-    def __init__(self, folder: Path | None, journal: Journal, *, leaves_note: bool = True) -> None:
+    def __init__(self, folder: Path | None, journal: _Journal, *, leaves_note: bool = True) -> None:
         """Begin without locks.
 
         Args:

@@ -19,7 +19,7 @@ from target_mailing.journal.meta import JournalMeta
 from target_mailing.journal.rejects import Reject
 from target_mailing.journal.replaced import Replaced
 from target_mailing.journal.stores import FileStore, JournalInUseError, PostgresStore, Store
-from target_mailing.journal.streams import UNKNOWN
+from target_mailing.journal.streams import UNKNOWN, names_by_place
 from target_mailing.journal.transactions import Transactions
 
 __all__ = ["Job", "KnownContact", "KnownKey", "Person", "PersonReader"]
@@ -165,15 +165,8 @@ class PersonReader:
 
     def streams(self) -> dict[str, list[str]]:
         """By destination's name, the names of the streams that runs delivered to it, as far as they are known."""
-        table, batches = tables.streams.c, tables.batches.c
         with self._reading():
-            found: dict[str, list[str]] = {}
-            for place, name in self._connection.execute(sa.select(table.place, table.name).order_by(table.number)):
-                if place is not None:
-                    found.setdefault(place, []).append(name)
-            for place in self._connection.execute(sa.select(batches.destination).distinct()).scalars():
-                found.setdefault(place, [])
-            return found
+            return names_by_place(self._connection)
 
     def rejects(self) -> Iterator[Reject]:
         """Those that are in no file yet."""

@@ -14,7 +14,7 @@ from target_mailing.journal import tables
 from target_mailing.journal.statements import replace_rows, select_in
 from target_mailing.row import Row
 
-__all__ = ["JournalRejects", "Reject"]
+__all__ = ["JournalRejects", "Reject", "reject_content"]
 
 
 class Reject(msgspec.Struct):
@@ -73,3 +73,8 @@ class JournalRejects:
     def forget_before(self, moment: float) -> None:
         """Forget written rejects that no run rejected again since this time (Unix seconds)."""
         self._connection.execute(sa.delete(tables.known_rejects).where(tables.known_rejects.c.at < moment))
+
+
+def reject_content(stream: str, code: str, record: bytes) -> bytes:
+    """What is hashed of a reject: the same for the same row, stream and code."""
+    return b"\0".join((stream.encode(), code.encode(), record))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import stat
 import time
@@ -124,6 +125,8 @@ class RejectsFile:
             if self._file is None:
                 # A new file: the owner of another one could read it.
                 self._file = os.fdopen(os.open(self.path, _SAFE | os.O_APPEND | os.O_EXCL, 0o600), "wb")
+                with suppress(OSError):  # some file systems have no locks
+                    fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # an erasure lets it alone
             for reject in rejects:
                 self._append(self._file, reject)
             self._file.flush()

@@ -14,11 +14,11 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from mailing_api.storage import postgres
+from mailing_api.storage import compaction, postgres
 from mailing_api.storage.folders import unmakable
 from mailing_api.storage.locks import Foreign, Held, HeldFile, Mark
 from mailing_api.storage.postgres import OwnSchema
-from target_mailing.journal import tables
+from target_mailing.journal import schemas, tables
 
 __all__ = ["FileStore", "JournalError", "JournalInUseError", "MemoryStore", "PostgresStore", "Store"]
 
@@ -81,6 +81,9 @@ class Store(ABC):
 
     def overwrite(self, connection: sa.Connection) -> None:  # noqa: B027 - most places have no log
         """Remove deleted content from a log."""
+
+    def compact(self, connection: sa.Connection) -> None:  # noqa: B027 - what is in memory ends
+        """Rewrite all of it, so that nothing of deleted rows is left; no transaction may be open."""
 
     @abstractmethod
     def open(self) -> sa.Connection:
@@ -248,6 +251,10 @@ class FileStore(Store):
         connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         connection.commit()
 
+    def compact(self, connection: sa.Connection) -> None:
+        """Rewrite the file; what it gives up is overwritten."""
+        compaction.compact(connection.exec_driver_sql, self._file)
+
     def close(self) -> None:
         """Close the file and release its lock."""
         self._file.let_go(self._engine.dispose)
@@ -339,7 +346,7 @@ class PostgresStore(Store):
                     tables.make(target, only={"meta", *there})  # what is missing shows when the copy is opened
                     for table in tables.metadata.sorted_tables:
                         if table.name in there:
-                            _copy_table(connection, target, table, self._schema)
+                            schemas.copy_table(connection, target, table, self._schema)
             finally:
                 copy.dispose()
             connection.rollback()
@@ -352,6 +359,10 @@ class PostgresStore(Store):
     def hold_list(self, connection: sa.Connection, name: str) -> str | None:
         """Take an advisory lock of the database, which holds for all schemas, users and machines."""
         return postgres.lock(_run_over(connection), f"target-mailing list {name}")
+
+    def compact(self, connection: sa.Connection) -> None:
+        """Rewrite the tables; the server gives up what they were, and does not overwrite it."""
+        schemas.compact(connection, self._schema)
 
     def failure(self, error: Exception) -> str:
         """A message for an error of PostgreSQL or its driver."""
@@ -369,16 +380,6 @@ def _version_of(path: Path) -> tuple[int, int, int] | None:
     except FileNotFoundError:
         return None
     return status.st_ino, status.st_size, status.st_mtime_ns
-
-
-def _copy_table(source: sa.Connection, target: sa.Connection, table: sa.Table, schema: str) -> None:
-    there = {column["name"] for column in sa.inspect(source).get_columns(table.name, schema=schema)}
-    columns = [one for one in table.to_metadata(sa.MetaData(), schema).columns if one.name in there]
-    rows = source.execution_options(stream_results=True).execute(sa.select(*columns))
-    names = [one.name for one in columns]
-    insert = f"INSERT INTO {table.name} ({','.join(names)}) VALUES ({','.join('?' * len(names))})"  # noqa: S608 - ours
-    for part in rows.partitions(10_000):
-        target.exec_driver_sql(insert, [tuple(row) for row in part])
 
 
 def _run_over(connection: sa.Connection) -> postgres.Run:

@@ -11,7 +11,7 @@ from target_mailing.journal import tables
 from target_mailing.journal.deletions import Deletions
 from target_mailing.journal.hashes import Hashes
 
-__all__ = ["UNKNOWN", "JournalStreams"]
+__all__ = ["UNKNOWN", "JournalStreams", "names_by_place"]
 
 #: The bit of a contact that may have been put there by any stream: no stream takes it off as absent.
 UNKNOWN: Final = 1
@@ -217,3 +217,15 @@ class _Bits(dict[str, int]):
     def __missing__(self, stream: str) -> int:
         bit = self[stream] = self._of.bit(self._destination, stream)
         return bit
+
+
+def names_by_place(connection: sa.Connection) -> dict[str, list[str]]:
+    """By destination's name, the names of the streams that runs delivered to it, as far as they are known."""
+    table, batches = tables.streams.c, tables.batches.c
+    found: dict[str, list[str]] = {}
+    for place, name in connection.execute(sa.select(table.place, table.name).order_by(table.number)):
+        if place is not None:
+            found.setdefault(place, []).append(name)
+    for place in connection.execute(sa.select(batches.destination).distinct()).scalars():
+        found.setdefault(place, [])
+    return found

@@ -31,6 +31,8 @@ PROVIDER: Final = Provider(
     "for small loads: rows may then name their own lists in a column `lists`.",
     connect="target_mailing.mailjet.account:connect",
     jobs_in_flight=20,
+    erasing="DELETE /v4/contacts/{ContactID} anonymises the contact at once and permanently; the ID is in "
+    "GET /v3/REST/contact/{address}. With the contact the opt-out is gone.",
 )
 
 #: Streams of contacts that the tap reads here.

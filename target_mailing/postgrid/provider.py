@@ -92,6 +92,8 @@ PROVIDER: Final = Provider(
     connect="target_mailing.postgrid.account:connect",
     channel=BY_POST,
     batches_at_once=1,
+    erasing="DELETE /print-mail/v1/contacts/{id} for each ID; imports keep their files until they are deleted, "
+    "too, as may the bucket of `postgrid_s3_bucket`. Letters that were sent stay.",
 )
 
 #: Streams of contacts that the tap reads here.

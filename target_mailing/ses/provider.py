@@ -77,6 +77,8 @@ PROVIDER: Final = Provider(
     defaults={route: {"batch_rows": 100_000, "batch_bytes": 100_000_000} for route in ("auto", "import")},
     connect="target_mailing.ses.account:connect",
     jobs_in_flight=19,
+    erasing="DeleteContact for each list, and DeleteSuppressedDestination; each forgets an opt-out. Then the objects "
+    "of import jobs in the bucket of `ses_s3_bucket`, and their versions.",
 )
 
 #: Streams of contacts that the tap reads here.

@@ -1,0 +1,1 @@
+"""Erases what the target holds of one person."""

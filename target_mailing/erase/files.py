@@ -1,0 +1,105 @@
+"""The rejects files and history files that hold something of one person, and what is left of them without it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from mailing_api.storage.overwriting import remove, rewrite
+
+__all__ = ["Content", "HeldFile", "erase_from", "holding", "unsearched"]
+
+
+class Content(Protocol):
+    """What such files hold."""
+
+    def lines(self, path: Path) -> Iterator[tuple[bytes, bytes | None]]:
+        """The lines of a file, each with what is left of it without the person: None for nothing.
+
+        Raises:
+            OSError: the file cannot be read.
+        """
+
+
+class HeldFile(msgspec.Struct, frozen=True):
+    """A file that holds something of the person.
+
+    Attributes:
+        records: how many.
+        is_in_use: a run writes it.
+    """
+
+    path: Path
+    records: int
+    is_in_use: bool
+
+
+_OPENED: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+def holding(folder: Path, patterns: Sequence[str], content: Content) -> list[HeldFile]:
+    """The files of a folder that hold something of the person, oldest first; a missing folder has none.
+
+    Raises:
+        OSError: the folder or a file cannot be read; its `filename` is set.
+    """
+    found = []
+    for path in _files(folder, lambda path: any(map(path.match, patterns))):
+        records = sum(line != left for line, left in content.lines(path))
+        if records:
+            found.append(HeldFile(path, records, _is_in_use(path)))
+    return found
+
+
+def erase_from(path: Path, content: Content, is_empty: Callable[[Path], bool]) -> bool:
+    """Rewrite a file without the person, or remove it if nothing else is in it; returns whether it is still there.
+
+    Args:
+        path: of the file, which no run writes.
+        content: of it.
+        is_empty: whether a rewritten file need not stay.
+
+    Raises:
+        OSError: it cannot be rewritten, and is as it was.
+    """
+    rewrite(path, (left for _, left in content.lines(path) if left is not None))
+    if is_empty(path):
+        remove(path)
+        return False
+    return True
+
+
+def unsearched(folder: Path, begin: str, patterns: Sequence[str]) -> list[str]:
+    """Names of other files there that begin so, such as compressed ones, which are not searched."""
+    return [
+        path.name
+        for path in _files(folder, lambda path: path.name.startswith(begin) and not any(map(path.match, patterns)))
+    ]
+
+
+def _files(folder: Path, is_one: Callable[[Path], Any]) -> list[Path]:
+    try:
+        paths = sorted(folder.iterdir())
+    except FileNotFoundError:
+        return []
+    return [path for path in paths if is_one(path) and path.is_file() and not path.is_symlink()]
+
+
+def _is_in_use(path: Path) -> bool:
+    """Whether a run has a file locked; where a file system has no locks, none has."""
+    descriptor = os.open(path, _OPENED)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    else:
+        return False
+    finally:
+        os.close(descriptor)

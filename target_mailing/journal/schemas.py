@@ -1,0 +1,43 @@
+"""The tables of a journal in a schema of PostgreSQL, as a whole: copied, or rewritten."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import sqlalchemy as sa
+
+__all__ = ["compact", "copy_table"]
+
+#: Tables that end with a run stay, unlogged, until the next one empties them.
+_OF_RUNS: Final = (
+    "SELECT c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
+    "WHERE n.nspname = %s AND c.relkind = 'r' AND c.relpersistence = 'u'"
+)
+
+
+def copy_table(source: sa.Connection, target: sa.Connection, table: sa.Table, schema: str) -> None:
+    """Copy a table's rows from a schema into a SQLite file, which has the table."""
+    there = {column["name"] for column in sa.inspect(source).get_columns(table.name, schema=schema)}
+    columns = [one for one in table.to_metadata(sa.MetaData(), schema).columns if one.name in there]
+    rows = source.execution_options(stream_results=True).execute(sa.select(*columns))
+    names = [one.name for one in columns]
+    insert = f"INSERT INTO {table.name} ({','.join(names)}) VALUES ({','.join('?' * len(names))})"  # noqa: S608 - ours
+    for part in rows.partitions(10_000):
+        target.exec_driver_sql(insert, [tuple(row) for row in part])
+
+
+def compact(connection: sa.Connection, schema: str) -> None:
+    """Drop the tables of former runs, and rewrite all others without their deleted rows; no transaction may be open."""
+    for (table,) in connection.exec_driver_sql(_OF_RUNS, (schema,)).all():
+        connection.exec_driver_sql(f'DROP TABLE "{schema}"."{table}"')
+    connection.commit()
+    names = sa.inspect(connection).get_table_names(schema=schema)
+    connection.commit()
+    level = connection.default_isolation_level
+    connection.execution_options(isolation_level="AUTOCOMMIT")
+    try:
+        for table in names:
+            connection.exec_driver_sql(f'VACUUM (FULL) "{schema}"."{table}"')
+    finally:
+        connection.rollback()  # nothing: each was a transaction of its own
+        connection.execution_options(isolation_level=level)

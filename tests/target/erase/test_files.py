@@ -1,0 +1,308 @@
+"""Rejects files and history files without one person; everything else in them stays."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+
+from mailing_api.errors import ConfigurationError
+from mailing_api.storage import overwriting
+from mailing_api.storage.overwriting import finish_rewrites, remove, rewrite
+from target_mailing.journal import rejects_file
+from tests.target.conftest import COLUMNS, people, person, schema, state
+from tests.target.erase.erasing import asked_to_erase, erase, on_disk
+
+ANY = {"type": ["string", "number", "integer", "boolean", "object", "array", "null"]}
+#: Where the address may stand in a record that no column says to be of the person.
+HIDING = {
+    "in a column": "Canary@Example.com",
+    "with a name": "Ada <canary@EXAMPLE.com>",
+    "in a sentence": "write to canary@example.com, please",
+    "in an object": {"deep": [{"mail": "CANARY@example.com"}]},
+    "as a name": {"canary@example.com": 1},
+    "in full width": "canary\uff20example.com",
+}
+
+
+def records(folder):
+    lines = [line for path in sorted(folder.glob("*.singer")) for line in path.read_text().splitlines()]
+    return [one for one in map(json.loads, lines) if one["type"] == "RECORD"]
+
+
+def reject(mailjet, *rows, columns=("note",)):
+    """Let these rows be rejected."""
+    known = schema(columns=COLUMNS | dict.fromkeys(columns, ANY))
+    assert mailjet.deliver([known, *rows, state(1)], properties=["visits"]).error is None
+
+
+@pytest.mark.parametrize("value", HIDING.values(), ids=HIDING)
+def test_a_reject_leaves_whatever_column_has_the_address(mailjet, value):
+    reject(mailjet, person(1, email="bad", note=value, city="canary city"), person(2, email="bad", note="canary-free"))
+    said = erase(mailjet, "canary@example.com")
+    assert "rejects 1 record in 1 file" in said
+    assert [one["record"]["id"] for one in records(mailjet.folder / "rejects")] == [2]
+    left = on_disk(mailjet.folder).lower()
+    assert b"canary city" not in left
+    assert b"canary@" not in left
+    assert b"canary-free" in left
+
+
+def test_canaries_in_every_column_leave_with_the_record(mailjet):
+    columns = [f"column{number}" for number in range(30)]
+    mine = person(1, visits="often", **{name: f"canary {name}" for name in columns})
+    reject(mailjet, mine, person(2, visits="often", column0="theirs"), columns=columns)
+    assert on_disk(mailjet.folder).count(b"canary column") == 30
+    erase(mailjet, "[1]")
+    left = on_disk(mailjet.folder)
+    assert b"canary" not in left
+    assert b"theirs" in left
+
+
+def test_rejects_in_no_file_yet_leave_the_journal(mailjet, monkeypatch):
+    reject(mailjet, person(9, visits="often"))  # so that a file names the key
+
+    def full(*_):
+        raise rejects_file._unwritable(mailjet.folder, OSError(28, "No space left on device"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rejects_file.RejectsFile, "write", full)
+        rows = [person(1, visits="often", note="canary note"), person(2, visits="often", note="theirs")]
+        failed = mailjet.deliver([schema(columns=COLUMNS | {"note": ANY}), *rows, state(2)])
+        assert failed.error is not None
+    assert b"canary note" in on_disk(mailjet.folder)
+    assert "1 record in the journal, in no file yet" in erase(mailjet, "1")
+    left = on_disk(mailjet.folder)
+    assert b"canary" not in left
+    assert b"theirs" in left
+    after = mailjet.deliver([schema(), state(3)])
+    assert [one["record"]["id"] for one in after.rejects] == [2]
+
+
+def test_a_key_of_a_rejected_row_leads_to_its_other_rejects_and_outcomes(mailjet):
+    reject(mailjet, person(1, email="canary@example.com", visits="often"))
+    reject(mailjet, person(1, email=None, note="canary note"), person(2, email=None, note="theirs"))
+    erase(mailjet, "canary@example.com")
+    assert b"canary" not in on_disk(mailjet.folder)
+    assert [one["record"]["id"] for one in records(mailjet.folder / "rejects")] == [2]
+    outcomes = [one for one in records(mailjet.folder / "history") if one["stream"] == "mailing_outcomes"]
+    assert [one["record"]["key"] for one in outcomes] == [None, None, "2"]
+
+
+def test_somebody_who_names_the_person_keeps_the_key(mailjet):
+    reject(mailjet, person(2, visits="often", note="see canary@example.com"), person(2, email=None, note="theirs"))
+    erase(mailjet, "canary@example.com")
+    (left,) = records(mailjet.folder / "rejects")
+    assert left["record"]["note"] == "theirs"
+
+
+def test_a_rejected_row_is_known_no_longer_and_those_of_the_others_are(mailjet):
+    rows = [person(1, visits="often", score=1.50, note="Zoë \U0001f600"), person(2, visits="often", score=2e3)]
+    reject(mailjet, *rows, columns=["note", "score"])
+    erase(mailjet, "1")
+    known = schema(columns=COLUMNS | {"note": ANY, "score": ANY})
+    again = mailjet.deliver([known, *rows, state(2)], properties=["visits"])
+    assert [one["record"]["id"] for one in again.rejects] == [1]
+
+
+def test_a_line_that_a_full_disk_cut_off_leaves_and_damaged_ones_of_others_stay(mailjet):
+    reject(mailjet, person(1, visits="often"), person(2, visits="often"))
+    (path,) = (mailjet.folder / "rejects").iterdir()
+    damaged = b'{"type":"RECORD" damaged by hand\n{"damaged": "PERSON1@example.com"\n'
+    path.write_bytes(path.read_bytes() + damaged + b'{"type":"RECORD","stream":"people","record":{"id":1,"na')
+    erase(mailjet, "person1@example.com")
+    left = path.read_bytes()
+    assert left.count(b"\n") == 3
+    assert left.endswith(b"damaged by hand\n")
+
+
+def test_a_file_keeps_its_mode_and_its_time_and_one_without_others_is_removed(mailjet):
+    reject(mailjet, person(1, visits="often"), person(2, visits="often"))
+    reject(mailjet, person(1, visits="seldom"))
+    first, second = sorted((mailjet.folder / "rejects").iterdir())
+    os.utime(first, (1_000_000, 1_000_000))
+    said = erase(mailjet, "1")
+    assert "1 file had nothing else, and was removed" in said
+    status = first.stat()
+    assert (status.st_mode & 0o777, status.st_mtime) == (0o600, 1_000_000)
+    assert [*first.parent.iterdir()] == [first]
+    assert not second.exists()
+
+
+def test_what_a_file_was_is_overwritten(mailjet):
+    reject(mailjet, person(1, visits="often"), person(2, visits="often"))
+    mailjet.deliver([schema(), *people(range(4)), state(1)], history_contacts="plain")
+    aside = mailjet.folder.parent / f"{mailjet.folder.name}-aside"
+    aside.mkdir()
+    try:
+        for path in (*mailjet.folder.glob("rejects/*"), *mailjet.folder.glob("history/*")):
+            os.link(path, aside / path.name)
+        erase(mailjet, "1")
+        for path in aside.iterdir():
+            assert not any(path.read_bytes()), path.name
+    finally:
+        shutil.rmtree(aside)
+
+
+# The history
+
+
+@pytest.mark.parametrize("contacts", ["plain", "hashed"])
+@pytest.mark.parametrize("asked", ["person1@example.com", "1/person1@example.com", '[1, "person1@example.com"]'])
+def test_keys_of_several_columns_are_blanked_and_nobody_elses(mailjet, asked, contacts):
+    config = {"history_contacts": contacts, "history_path": str(mailjet.folder / "outcomes")}
+    rows = [schema(keys=["id", "email"]), *people(range(4)), state(1)]
+    assert mailjet.deliver(rows, **config).error is None
+    erase(mailjet, asked, **config)
+    outcomes = [one for one in records(mailjet.folder / "outcomes") if one["stream"] == "mailing_outcomes"]
+    left = sorted(json.loads(one["record"]["key"])["id"] for one in outcomes if one["record"]["key"])
+    assert left == [0, 2, 3]
+    assert len(outcomes) == 4
+
+
+@pytest.mark.parametrize("contacts", ["plain", "hashed"])
+def test_a_key_that_is_the_address_is_blanked_and_totals_stay(mailjet, contacts):
+    config = {"history_contacts": contacts, "history_path": str(mailjet.folder / "outcomes")}
+    rows = [schema(keys=["email"]), *people(range(4)), person(5, email="person1@example.com", visits="x"), state(1)]
+    assert mailjet.deliver(rows, **config).error is None
+    before = records(mailjet.folder / "outcomes")
+    erase(mailjet, "PERSON1@example.com", **config)
+    after = records(mailjet.folder / "outcomes")
+    assert [one["record"] | {"key": None} for one in after] == [one["record"] | {"key": None} for one in before]
+    assert sum(one["record"].get("key") is not None for one in after) == 3
+    assert b"person1@" not in on_disk(mailjet.folder).lower()
+
+
+def test_the_file_of_a_killed_run_is_completed_first(mailjet):
+    mailjet.deliver([schema(), *people(range(3)), state(1)], history_contacts="plain")
+    (path,) = (mailjet.folder / "history").iterdir()
+    torn = path.with_name(f"{path.name}.part")
+    path.rename(torn)
+    torn.write_bytes(torn.read_bytes() + b'{"type":"RECORD","stream":"mailing_outcomes","record":{"key":"canary')
+    erase(mailjet, "1")
+    assert [*path.parent.iterdir()] == [path]
+    assert b"canary" not in path.read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["rejects", "history"])
+def test_a_file_that_a_run_writes_is_not_touched(mailjet, kind):
+    reject(mailjet, person(1, visits="often"))
+    reject(mailjet, person(2, visits="often"))
+    first, second = sorted((mailjet.folder / kind).iterdir())
+    if kind == "history":
+        first = first.rename(first.with_name(f"{first.name}.part"))
+    before = on_disk(mailjet.folder / "rejects"), on_disk(mailjet.folder / "history")
+    with first.open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        _, error = asked_to_erase(mailjet, "1")
+        assert isinstance(error, ConfigurationError)
+        assert f"a run that is under way writes {first}" in str(error)
+        assert (on_disk(mailjet.folder / "rejects"), on_disk(mailjet.folder / "history")) == before
+        asked_to_erase(mailjet, "2")
+        assert second.exists() == (kind == "history")
+    erase(mailjet, "1")
+
+
+def test_a_run_locks_its_rejects_file(tmp_path):
+    file = rejects_file.RejectsFile(tmp_path)
+    file.write([rejects_file.Reject("people", b"{}", "wrong_type", "", None, 1, time.time())])
+    with file.path.open("rb") as other, pytest.raises(BlockingIOError):
+        fcntl.flock(other, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    file.close()
+    with file.path.open("rb") as other:
+        fcntl.flock(other, fcntl.LOCK_SH | fcntl.LOCK_NB)
+
+
+def test_other_files_beside_them_are_named(mailjet):
+    reject(mailjet, person(1, visits="often"))
+    (mailjet.folder / "rejects" / "rejects-20260101T000000.0-1.singer.gz").write_bytes(b"\x1f\x8b")
+    said = erase(mailjet, "1")
+    assert "other files rejects-20260101T000000.0-1.singer.gz" in said
+
+
+def test_a_former_folder_of_rejects_is_searched_too(mailjet):
+    reject(mailjet, person(1, visits="often"))
+    assert "rejects 1 record in 1 file" in erase(mailjet, "1", rejects_path=str(mailjet.folder / "new"))
+    assert b"person1@" not in on_disk(mailjet.folder)
+
+
+@pytest.mark.parametrize("part", ["rejects", "history"])
+def test_a_full_disk_leaves_the_file_and_the_journal(mailjet, monkeypatch, part):
+    mailjet.deliver([schema(), *people(range(3)), state(1)])
+    reject(mailjet, person(1, visits="often"), person(2, visits="often"))
+    before = on_disk(mailjet.folder / part)
+    journal = (mailjet.folder / "journal.sqlite").read_bytes()
+    given = os.fsync
+
+    def full(descriptor):
+        if part in str(Path(f"/proc/self/fd/{descriptor}").readlink()):
+            raise OSError(28, "No space left on device")
+        given(descriptor)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(overwriting.os, "fsync", full)
+        _, error = asked_to_erase(mailjet, "1")
+    assert "cannot be read or rewritten (No space left on device)" in str(error)
+    assert "What it has of this person remains, and so does the journal; repeat this." in str(error)
+    assert on_disk(mailjet.folder / part) == before
+    assert journal == (mailjet.folder / "journal.sqlite").read_bytes()
+    erase(mailjet, "1")
+    assert b"person1@" not in on_disk(mailjet.folder)
+
+
+# Rewriting
+
+
+def test_a_stopped_rewriting_is_finished_at_every_step(tmp_path, monkeypatch):
+    path = tmp_path / "rejects-1.singer"
+
+    class Stop(BaseException):
+        pass
+
+    for step in range(100):
+        path.write_bytes(b"canary\nother\n")
+        calls = iter(range(step))
+
+        def stop(*parts, given, calls=calls, **options):
+            if next(calls, None) is None:
+                raise Stop
+            return given(*parts, **options)
+
+        with monkeypatch.context() as patch:
+            for name in ("fsync", "pwrite", "link", "unlink", "rename", "open", "utime"):
+                given = getattr(os, name)
+                patch.setattr(os, name, lambda *parts, given=given, **options: stop(*parts, given=given, **options))
+            try:
+                rewrite(path, iter([b"other\n"]))
+                is_done = True
+            except Stop:
+                is_done = False
+        assert path.read_bytes() in {b"canary\nother\n", b"other\n"}, step
+        finish_rewrites(tmp_path, "rejects-*.singer")
+        assert [*tmp_path.iterdir()] == [path], step
+        if is_done:
+            break
+    assert step > 8
+
+
+def test_a_stopped_removal_is_finished(tmp_path, monkeypatch):
+    path = tmp_path / "rejects-1.singer"
+    path.write_bytes(b"canary")
+    with monkeypatch.context() as patch:
+        patch.setattr(overwriting, "_destroy", lambda _: None)
+        remove(path)
+    assert finish_rewrites(tmp_path, "rejects-*.singer") == 1
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_files_of_others_are_left_alone(tmp_path):
+    other = tmp_path / ".notes.singer.former"
+    other.write_bytes(b"mine")
+    (tmp_path / ".rejects-1.singer.former").symlink_to(other)
+    assert finish_rewrites(tmp_path, "rejects-*.singer") == 0
+    assert other.read_bytes() == b"mine"
