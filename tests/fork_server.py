@@ -35,9 +35,12 @@ __all__ = ["FORKS", "ROOT", "ForkServer", "ForkedProcess", "FreshProcess"]
 ROOT = Path(__file__).parents[1]
 #: Both plugins, and what their runs import when they need it.
 IMPORTED = (
-    "tap_mailing.tap", "target_mailing.target", "mailing_api.process.log_settings", "mailing_api.aws.s3",
-    "botocore.auth", "botocore.awsrequest", "botocore.session", "importlib_metadata._adapters", "psycopg",
-    "sqlalchemy.dialects.sqlite", "tests.totals", "yaml",
+    "tap_mailing.tap", "target_mailing.target", "mailing_api.process.log_settings", "mailing_api.process.start",
+    "mailing_api.aws.s3", "botocore.auth", "botocore.awsrequest", "botocore.session", "importlib_metadata._adapters",
+    "psycopg", "sqlalchemy.dialects.sqlite", "pendulum", "tests.totals", "yaml",
+    *(f"tap_mailing.{provider}.streams" for provider in ("mailjet", "mpdx", "postgrid", "ses")),
+    *(f"target_mailing.{provider}.account" for provider in ("mailjet", "postgrid", "ses")),
+    "target_mailing.mpdx.contact_streams", "encodings.utf_8_sig", "encodings.unicode_escape",
 )  # fmt: skip
 #: Bytes of a request: arguments and environment of a run.
 _LONGEST = 1 << 20

@@ -24,6 +24,9 @@ class Member:
     name: str = ""
     properties: dict[str, str] = field(default_factory=dict)
 
+    def copy(self) -> Member:
+        return Member(self.status, self.name, dict(self.properties))
+
 
 @dataclass
 class Model:
@@ -48,7 +51,13 @@ class Model:
         return str(row.get("email")).lower()
 
     def copy(self) -> Self:
-        return copy.deepcopy(self)
+        """One that shares nothing with this; a contact who is a member is one thing in the copy, too."""
+        people = {id(one): one.copy() for one in (*self.members.values(), *self.contacts.values())}
+        found = copy.copy(self)
+        found.members = {address: people[id(one)] for address, one in self.members.items()}
+        found.contacts = {address: people[id(one)] for address, one in self.contacts.items()}
+        found.keys, found.deleted, found.touched = dict(self.keys), set(self.deleted), set(self.touched)
+        return found
 
     def holding(self, held: Mapping[str, tuple[str, str, dict[str, str]]]) -> Self:
         """The same keys, at a provider that holds these, and has forgotten all else."""
