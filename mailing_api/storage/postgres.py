@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import os
 import re
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-__all__ = ["OwnSchema", "Run", "connection_options", "failure", "is_database", "lock", "named", "problem_of"]
+__all__ = [
+    "LOCK_PATIENCE", "OwnSchema", "Run", "connection_options", "failure", "holder_of", "is_database",
+    "is_statement_mode", "named", "problem_of",
+]  # fmt: skip
 
 #: Runs a statement with parameters, each as `%s`, by any driver; returns the rows.
 Run = Callable[..., Sequence[Sequence[Any]]]
@@ -181,15 +183,10 @@ def connection_options() -> dict[str, Any]:
     return {"application_name": who_we_are()[:63], **_CONNECTION}
 
 
-def lock(run: Run, text: str) -> str | None:
-    """Take the advisory lock of a string for the session; return None, or the holder if it is held."""
-    deadline = time.monotonic() + LOCK_PATIENCE
-    while not run("SELECT pg_catalog.pg_try_advisory_lock(pg_catalog.hashtextextended(%s, 0))", text)[0][0]:
-        if time.monotonic() > deadline:
-            holder = run(_HOLDER_OF_LOCK, text)
-            return str(holder[0][0]) if holder and holder[0][0] else "another session"
-        time.sleep(0.2)
-    return None
+def holder_of(run: Run, text: str) -> str:
+    """Return who holds the advisory lock of a string."""
+    holder = run(_HOLDER_OF_LOCK, text)
+    return str(holder[0][0]) if holder and holder[0][0] else "another session"
 
 
 def is_database(place: str) -> bool:
@@ -230,10 +227,22 @@ def named(url: str, environ: Mapping[str, str]) -> str:
 def failure(error: BaseException) -> str:
     """Return the message for an error of the driver, whose own may quote addresses, values and passwords."""
     error = getattr(error, "orig", error)
+    if explanation := getattr(error, "explanation", ""):
+        return str(explanation)
+    if is_statement_mode(error):
+        return (
+            "a connection pooler in statement mode allows no transactions. Connect to the server's own port, or to a "
+            "pool in session mode"
+        )
     code = getattr(error, "sqlstate", None) or ""
     if not code and type(error).__name__ == "DataError":
         return "it cannot store a value, most often a NUL character in the name of a stream"
     return _FAILURES.get(code) or (f"SQLSTATE {code}" if re.fullmatch(r"[0-9A-Z]{5}", code) else _LOST)
+
+
+def is_statement_mode(error: BaseException) -> bool:
+    """Return whether an error is that of a pooler in statement mode, which gives each statement another session."""
+    return getattr(error, "sqlstate", None) == "08P01" and "statement pooling" in str(error)
 
 
 _LOST: Final = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from mailing_api.errors import ConfigurationError
@@ -13,6 +13,8 @@ from tap_mailing.change_detection.store import Found, Note, Store, held
 
 if TYPE_CHECKING:
     import psycopg
+
+    from mailing_api.storage.postgres_session import Session
 
 __all__ = ["PostgresStore"]
 
@@ -58,6 +60,7 @@ class PostgresStore(Store):
         self._url = re.sub(r"^postgres(?:ql)?(?:\+psycopg)?://", "postgresql://", url, flags=re.IGNORECASE)
         self.name = self._own.name
         self._database: psycopg.Connection[Any] | None = None
+        self._session: Session | None = None
 
     def find(self, part: int, keys: Sequence[str]) -> dict[str, Found]:
         """The stored rows with these keys, by key."""
@@ -78,40 +81,68 @@ class PostgresStore(Store):
         )
 
     def commit(self) -> None:
-        """Do nothing: each statement commits."""
+        """Check that this run holds the locks; each statement committed."""
+        with self._refusals():
+            self._held.check()
 
     def rollback(self) -> None:
         """Do nothing: each statement commits."""
 
     def close(self) -> None:
         """End the session, which releases the locks."""
+        if self._session is not None:
+            self._session.close()
+            self._session = None
         if self._database is not None:
             with contextlib.suppress(self._own.driver_error):
                 self._database.close()
             self._database = None
 
     def _connect(self) -> None:
-        import psycopg  # noqa: PLC0415
+        from mailing_api.storage.postgres_session import Session  # noqa: PLC0415 - needs an extra
+        from mailing_api.storage.postgres_watch import WatchedConnection  # noqa: PLC0415
 
+        options = {"conninfo": self._url, **postgres.connection_options()}
         try:
-            self._database = psycopg.connect(self._url, autocommit=True, **postgres.connection_options())
-        except psycopg.Error as exc:
+            self._database = WatchedConnection.connect(autocommit=True, **options)
+        except self._own.driver_error as exc:
             raise ConfigurationError(
                 f"Setting `change_detection`: cannot connect to {self.name} ({postgres.failure(exc)})."
             ) from None
-        self._own.begin(self._run_with)
-        # Otherwise two concurrent runs could both create the schema.
-        self._run("SELECT pg_catalog.pg_advisory_lock(pg_catalog.hashtextextended(?, 0))", (_SCHEMA,))
-        self._own.enter(self._run_with)
-        names = self._run("SELECT tablename FROM pg_catalog.pg_tables WHERE schemaname = ?", (_SCHEMA,))
-        self._check_tables({name for (name,) in names})
-        for statement in _TABLES:
-            self._run(statement)
-        self._run("SELECT pg_catalog.pg_advisory_unlock(pg_catalog.hashtextextended(?, 0))", (_SCHEMA,))
+        with self._refusals():
+            self._session = Session(self._database, options)
+        with self._refusals(), self._database.transaction():
+            # Otherwise two concurrent runs could both create the schema.
+            self._run("SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(?, 0))", (_SCHEMA,))
+            self._own.begin(self._run_with)  # this session keeps it
+            self._own.enter(self._run_with)
+            names = self._run("SELECT tablename FROM pg_catalog.pg_tables WHERE schemaname = ?", (_SCHEMA,))
+            self._check_tables({name for (name,) in names})
+            for statement in _TABLES:
+                self._run(statement)
 
     def _hold(self, stream: str, account: str) -> None:
-        if holder := postgres.lock(self._run_with, f"{_SCHEMA} {stream} {account}"):
+        with self._refusals():
+            holder = self._held.lock(f"{_SCHEMA} {stream} {account}")
+        if holder:
             raise held(f"stream {stream} in {self.name}", holder)
+
+    @property
+    def _held(self) -> Session:
+        if self._session is None:
+            raise RuntimeError("not open")
+        return self._session
+
+    @contextlib.contextmanager
+    def _refusals(self) -> Iterator[None]:
+        from mailing_api.storage.postgres_session import RefusedSessionError  # noqa: PLC0415 - needs an extra
+
+        try:
+            yield
+        except RefusedSessionError as exc:
+            raise ConfigurationError(f"Setting `change_detection`: {self.name} {exc}.") from None
+        except self._own.driver_error as exc:
+            raise self._failed(exc) from None
 
     def _run(self, statement: str, parameters: Sequence[Any] = ()) -> list[Any]:
         return self._run_with(statement.replace("?", "%s"), *parameters)
@@ -123,6 +154,9 @@ class PostgresStore(Store):
             cursor = self._database.execute(statement, parameters or None)
             return cursor.fetchall() if cursor.description else []
         except self._own.driver_error as exc:
-            raise ConfigurationError(
-                f"Setting `change_detection`: {self.name} cannot be used ({postgres.failure(exc)})."
-            ) from None
+            raise self._failed(exc) from None
+
+    def _failed(self, error: Exception) -> ConfigurationError:
+        lost = self._session.loss(error) if self._session is not None else None
+        reason = lost or f"cannot be used ({postgres.failure(error)})"
+        return ConfigurationError(f"Setting `change_detection`: {self.name} {reason}.")

@@ -130,16 +130,14 @@ class Journal:
         return self._store.name
 
     def hold_list(self, name: str) -> str | None:
-        """Lock a list against runs with other journals in the same place, until this journal is closed.
-
-        Args:
-            name: of the list, the same whatever settings lead to it.
-
-        Returns:
-            The run that holds the lock; None if it was taken.
-        """
+        """Lock a list, whose name is the same whatever settings lead to it, until `close`; as `Store.hold_list`."""
         with self._transaction():
             return self._store.hold_list(self._connection, name)
+
+    def check(self) -> None:
+        """Check that this run holds the journal and the lists that it locked there."""
+        with self._transaction():
+            self._store.prove()
 
     def seal(self, hash_key: str) -> bool:
         """Seal the key of the hashes, unless it is sealed; returns whether it was not."""

@@ -144,11 +144,13 @@ class ListLocks:
             logger.debug("Other runs to the same list will not find the name of this run (%s)", exc.strerror)
 
     def check(self) -> None:
-        """Take the locks again whose files were removed or replaced.
+        """Take the locks again whose files were removed or replaced; the journal's are checked.
 
         Raises:
             ConfigurationError: another run took one of them.
+            JournalError: the journal, or a lock in its database, is not held any more.
         """
+        self._journal.check()
         for name, (destination, path, descriptor) in list(self._files.items()):
             if not _is_still(path, descriptor):
                 del self._files[name]

@@ -2,17 +2,45 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final
 
 import sqlalchemy as sa
 
-__all__ = ["compact", "copy_table"]
+from target_mailing.journal import tables
+
+__all__ = ["compact", "copy", "copy_table"]
 
 #: Tables that end with a run stay, unlogged, until the next one empties them.
 _OF_RUNS: Final = (
     "SELECT c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
     "WHERE n.nspname = %s AND c.relkind = 'r' AND c.relpersistence = 'u'"
 )
+
+
+def copy(connection: sa.Connection, schema: str, path: Path) -> bool:
+    """Copy the tables, in a transaction that only reads and is rolled back; returns False for an earlier format.
+
+    Args:
+        connection: not in a transaction.
+        schema: of the journal.
+        path: of a new SQLite file.
+    """
+    connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    there = sa.inspect(connection).get_table_names(schema=schema)
+    if "contacts_log" in there:
+        return False
+    file = sa.create_engine(sa.URL.create("sqlite", database=str(path)), hide_parameters=True)
+    try:
+        with file.begin() as target:
+            tables.make(target, only={"meta", *there})  # what is missing shows when the copy is opened
+            for table in tables.metadata.sorted_tables:
+                if table.name in there:
+                    copy_table(connection, target, table, schema)
+    finally:
+        file.dispose()
+    connection.rollback()
+    return True
 
 
 def copy_table(source: sa.Connection, target: sa.Connection, table: sa.Table, schema: str) -> None:

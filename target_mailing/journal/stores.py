@@ -6,11 +6,10 @@ import hashlib
 import re
 import shutil
 import sqlite3
-from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
@@ -18,7 +17,12 @@ from mailing_api.storage import compaction, postgres
 from mailing_api.storage.folders import unmakable
 from mailing_api.storage.locks import Foreign, Held, HeldFile, Mark
 from mailing_api.storage.postgres import OwnSchema
-from target_mailing.journal import schemas, tables
+from target_mailing.journal import schemas
+from target_mailing.journal.store import RESTORE, JournalError, JournalInUseError, Store
+
+if TYPE_CHECKING:
+    from mailing_api.storage.postgres_session import Session
+    from mailing_api.storage.postgres_watch import WatchedConnection
 
 __all__ = ["FileStore", "JournalError", "JournalInUseError", "MemoryStore", "PostgresStore", "Store"]
 
@@ -33,7 +37,6 @@ _PRAGMAS: Final = (
 _MARK: Final = Mark(application_id=0x744D4A6C, tables=frozenset({"meta", "batches", "steps", "rejects"}))
 
 _FIX: Final = "Fix the cause, or choose another place"
-_RESTORE: Final = "Restore it from a backup, or move it away and keep it: a new journal is empty"
 #: Messages by the beginning of the name of SQLite's error.
 _FAILURES: Final = {
     "SQLITE_FULL": f"cannot be written (the disk is full). {_FIX}",
@@ -43,92 +46,9 @@ _FAILURES: Final = {
     **dict.fromkeys(
         # SQLITE_ERROR: a table or a column is missing.
         ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_MISMATCH", "SQLITE_CONSTRAINT", "SQLITE_ERROR"),
-        f"is damaged. {_RESTORE}",
+        f"is damaged. {RESTORE}",
     ),
 }
-
-
-class JournalError(Exception):
-    """The journal cannot be opened or written; the message says where and what to do."""
-
-
-class JournalInUseError(JournalError):
-    """A run changes the journal while it is copied."""
-
-
-class Store(ABC):
-    """A place for a journal.
-
-    Attributes:
-        name: for messages and logs; holds no password.
-        is_new: it was empty when it was opened.
-        errors: exceptions that its use may raise, the driver's own among them.
-        folder: where files beside it may be; None for the folder of temporary files.
-    """
-
-    name: str
-    is_new = True
-    folder: Path | None = None
-    errors: tuple[type[Exception], ...] = (sa.exc.SQLAlchemyError, OSError)
-
-    def would_be_made(self) -> bool:
-        """Whether the place does not exist and could be made; it is not made.
-
-        Raises:
-            JournalError: it cannot be used, or could not be made.
-        """
-        return False
-
-    def overwrite(self, connection: sa.Connection) -> None:  # noqa: B027 - most places have no log
-        """Remove deleted content from a log."""
-
-    def compact(self, connection: sa.Connection) -> None:  # noqa: B027 - what is in memory ends
-        """Rewrite all of it, so that nothing of deleted rows is left; no transaction may be open."""
-
-    @abstractmethod
-    def open(self) -> sa.Connection:
-        """Connect, and hold the place until `close`.
-
-        Raises:
-            JournalError: another process holds it, or it cannot be used.
-        """
-
-    @abstractmethod
-    def close(self) -> None:
-        """Release the place."""
-
-    def hold_list(self, connection: sa.Connection, name: str) -> str | None:  # noqa: ARG002
-        """Lock a list against runs with other journals in the same place, until `close`.
-
-        Returns:
-            The run that holds the lock; None if it was taken, or if a place holds only one journal.
-        """
-        return None
-
-    def failure(self, error: Exception) -> str:
-        """A message for an error of the driver, whose own message may hold a password."""
-        return f"cannot be used ({type(error).__name__})"
-
-    def error(self, message: str) -> JournalError:
-        """The error that names the place."""
-        return JournalError(f"Setting `journal`: {self.name} {message}.")
-
-    def held(self, holder: str) -> JournalError:
-        """The error for a place that another run holds."""
-        return self.error(
-            f"is held by {holder}. Wait for that run to end. A pipeline to another list may have a journal of its own"
-        )
-
-    def damaged(self, error: Exception) -> JournalError:
-        """The error for content that no version writes."""
-        return self.error(f"is damaged ({type(error).__name__} while it was read). {_RESTORE}")
-
-    def check(self) -> None:  # noqa: B027 - most places cannot disappear unnoticed
-        """Check that the place still exists.
-
-        Raises:
-            JournalError: it was removed or replaced.
-        """
 
 
 class MemoryStore(Store):
@@ -279,6 +199,8 @@ class PostgresStore(Store):
         self._schema = f"target_mailing_{slug}_{digest}"
         self._own = OwnSchema(url, self._schema, setting="journal", content="journal", error=JournalError)
         self.name = self._own.name
+        self.errors = (*Store.errors, self._own.driver_error)
+        self._session: Session | None = None
         try:
             self._engine = sa.create_engine(
                 sa.make_url(url).set(drivername="postgresql+psycopg"),
@@ -286,6 +208,7 @@ class PostgresStore(Store):
                 poolclass=sa.StaticPool,
                 connect_args=postgres.connection_options(),
             )
+            sa.event.listen(self._engine, "do_connect", self._connect)
         except (ValueError, sa.exc.ArgumentError):  # libpq reads more forms than SQLAlchemy
             raise JournalError(
                 "Setting `journal`: the URL cannot be read. Write several hosts as "
@@ -300,12 +223,24 @@ class PostgresStore(Store):
         """
         connection = self._engine.connect()
         run = _run_over(connection)
-        self._own.begin(run)
-        if holder := postgres.lock(run, self._schema):
+        if holder := self._hold(self._schema):
             raise self.held(holder)
+        self._own.begin(run)
         self.is_new = self._own.enter(run)
-        connection.commit()
+        self.commit(connection)
         return connection
+
+    def commit(self, connection: sa.Connection) -> None:
+        """Commit, if this session still has the locks: both are one call, as every call takes a round trip."""
+        if self._session is not None and connection.in_transaction():
+            self._session.commit()
+        connection.commit()
+
+    def prove(self) -> None:
+        """Check that this session has the locks."""
+        if self._session is not None:
+            with self._refusals():
+                self._session.check()
 
     def would_be_made(self) -> bool:
         """Whether the schema does not exist, and the role may make it."""
@@ -336,29 +271,46 @@ class PostgresStore(Store):
             if not self._own.is_there(run):
                 return False
             connection.commit()
-            connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            there = sa.inspect(connection).get_table_names(schema=self._schema)
-            if "contacts_log" in there:
+            if not schemas.copy(connection, self._schema, path):
                 raise self.error("has the format of an earlier version. Deliver once before")
-            copy = sa.create_engine(sa.URL.create("sqlite", database=str(path)), hide_parameters=True)
-            try:
-                with copy.begin() as target:
-                    tables.make(target, only={"meta", *there})  # what is missing shows when the copy is opened
-                    for table in tables.metadata.sorted_tables:
-                        if table.name in there:
-                            schemas.copy_table(connection, target, table, self._schema)
-            finally:
-                copy.dispose()
-            connection.rollback()
         return True
 
     def hold_copied_list(self, name: str) -> str | None:
         """As `hold_list`, for a copy."""
-        return self.hold_list(self._engine.connect(), name)
+        with self._engine.connect() as connection:
+            return self.hold_list(connection, name)
 
-    def hold_list(self, connection: sa.Connection, name: str) -> str | None:
+    def hold_list(self, connection: sa.Connection, name: str) -> str | None:  # noqa: ARG002 - of its session
         """Take an advisory lock of the database, which holds for all schemas, users and machines."""
-        return postgres.lock(_run_over(connection), f"target-mailing list {name}")
+        return self._hold(f"target-mailing list {name}")
+
+    def _connect(self, _: sa.Dialect, __: object, ___: object, options: dict[str, Any]) -> WatchedConnection:
+        """Connect, once: another session would have none of the locks."""
+        from mailing_api.storage.postgres_watch import WatchedConnection, lost  # noqa: PLC0415 - needs an extra
+
+        if self._session is not None:
+            raise lost()
+        self._options = options
+        self._connection = WatchedConnection.connect(**options)
+        return self._connection
+
+    def _hold(self, text: str) -> str | None:
+        """Take a lock in the session of the connection, which is not in a transaction."""
+        from mailing_api.storage.postgres_session import Session  # noqa: PLC0415 - needs an extra
+
+        with self._refusals():
+            if self._session is None:
+                self._session = Session(self._connection, self._options)
+            return self._session.lock(text)
+
+    @contextmanager
+    def _refusals(self) -> Iterator[None]:
+        from mailing_api.storage.postgres_session import RefusedSessionError  # noqa: PLC0415 - needs an extra
+
+        try:
+            yield
+        except RefusedSessionError as exc:
+            raise self.error(str(exc)) from None
 
     def compact(self, connection: sa.Connection) -> None:
         """Rewrite the tables; the server gives up what they were, and does not overwrite it."""
@@ -366,10 +318,13 @@ class PostgresStore(Store):
 
     def failure(self, error: Exception) -> str:
         """A message for an error of PostgreSQL or its driver."""
-        return f"cannot be used ({postgres.failure(error)})"
+        lost = self._session.loss(getattr(error, "orig", error)) if self._session is not None else None
+        return lost or f"cannot be used ({postgres.failure(error)})"
 
     def close(self) -> None:
         """End the session, and with it the locks."""
+        if self._session is not None:
+            self._session.close()
         self._engine.dispose()
 
 

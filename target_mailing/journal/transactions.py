@@ -37,7 +37,7 @@ class Transactions:
         try:
             yield
             if commit:
-                self._connection.commit()
+                self._store.commit(self._connection)
                 self._store.check()
                 if self.driver.has_erased:
                     self.driver.has_erased = False

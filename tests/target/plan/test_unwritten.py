@@ -209,7 +209,7 @@ def test_a_journal_in_postgresql_is_copied_in_a_transaction_that_cannot_write(ma
     def writes(source, *_):
         source.exec_driver_sql("CREATE TABLE IF NOT EXISTS public.made_by_a_plan (number integer)")
 
-    monkeypatch.setattr("target_mailing.journal.stores._copy_table", writes)
+    monkeypatch.setattr("target_mailing.journal.schemas.copy_table", writes)
     assert "cannot be used" in str(mailjet.deliver(MESSAGES, mode="plan", journal=postgresql_url).error)
 
 
