@@ -206,9 +206,11 @@ class Session:
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
-        """A transaction in which names lead to PostgreSQL's own objects."""
+        """A transaction in which names lead to PostgreSQL's own objects, or a part of one whose names stay as they are."""
+        is_whole = self._is_idle
         with self._connection.transaction():
-            self._connection.execute("SET LOCAL search_path TO ''", prepare=False)
+            if is_whole:
+                self._connection.execute("SET LOCAL search_path TO ''", prepare=False)
             yield
 
     @property

@@ -79,7 +79,7 @@ class JournalErasure:
                 tables.make(connection)
                 self.hashes = Hashes(meta.hash_key(hash_key))
                 self.is_unfinished = bool(self._rows(tables.meta, "name", [_UNFINISHED]))
-                connection.commit()
+                store.commit(connection)
             self._opened = opened.pop_all()
 
     @property
@@ -96,6 +96,11 @@ class JournalErasure:
         """As of any journal."""
         with self._telling("Nothing was erased"):
             return self._store.hold_list(self._connection, name)
+
+    def check(self) -> None:
+        """As of any journal."""
+        with self._telling("Nothing was erased"):
+            self._store.prove()
 
     def close(self) -> None:
         """Release the journal."""
@@ -218,7 +223,7 @@ class JournalErasure:
             self._erase_from_indexes(traces)
             self._erase_rejects(rejects, written)
             self._erase_evidence(traces)
-            self._connection.commit()
+            self._store.commit(self._connection)
         self.finish()
 
     def finish(self) -> None:
@@ -228,10 +233,10 @@ class JournalErasure:
             JournalError: that failed; the message says what remains.
         """
         with self._telling("The rows were deleted, but copies of them may be left there; repeat this"):
-            self._connection.commit()
+            self._store.commit(self._connection)
             self._store.compact(self._connection)
             self._connection.execute(sa.delete(tables.meta).where(tables.meta.c.name == _UNFINISHED))
-            self._connection.commit()
+            self._store.commit(self._connection)
             self._store.overwrite(self._connection)
             self.is_unfinished = False
 

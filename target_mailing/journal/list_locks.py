@@ -52,6 +52,9 @@ class _Journal(Protocol):
     def hold_list(self, name: str) -> str | None:
         """Lock a list in its place."""
 
+    def check(self) -> None:
+        """Check that it is held, and the lists that were locked in its place."""
+
 
 class ListLocks:
     """The locks of the lists that a run delivers to.
