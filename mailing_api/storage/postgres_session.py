@@ -1,8 +1,8 @@
 """A session of PostgreSQL that holds advisory locks, and proves again and again that it is the same one.
 
 A connection pooler in transaction mode gives each transaction another session of the server. A lock then stays with a
-session that any other run may be given next, so that two runs hold the same lock, and neither is told. So each run
-takes a lock of its own, with a random number, in a session that has none yet. Whoever does not find exactly its own
+session that any other run may be given next, so that two runs hold the same lock, and neither notices. So each run
+takes a lock of its own, with a random number, in a session that has none yet. A run that does not find exactly its own
 locks in its session was given another one. That holds for every pooler; nothing is concluded from its name.
 """
 
@@ -58,7 +58,7 @@ class LostSessionError(RefusedSessionError):
     def __init__(self) -> None:
         """Say what is wrong, and the remedy."""
         super().__init__(
-            "is not held any more: a connection pooler gave this run another session of the server, without its locks, "
+            "is no longer held: a connection pooler gave this run another session of the server, without its locks, "
             "so another run may have begun. Connect to the server's own port, or to a pool in session mode, and run "
             "again"
         )
@@ -206,7 +206,7 @@ class Session:
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
-        """A transaction in which names lead to PostgreSQL's own objects, or a part of one whose names stay as they are."""
+        """A transaction in which names lead to PostgreSQL's own objects; within another one, names stay as they are."""
         is_whole = self._is_idle
         with self._connection.transaction():
             if is_whole:

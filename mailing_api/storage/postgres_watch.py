@@ -41,7 +41,7 @@ class NoAnswerError(psycopg.OperationalError):
 class WatchedConnection(psycopg.Connection[Any]):
     """A connection whose statements end with an error if the server hangs.
 
-    The statement of a server that answers another connection goes on, for `STATEMENT_WITHIN` at most.
+    The statement of a server that answers another connection continues, for `STATEMENT_WITHIN` at most.
     """
 
     #: When the statement that runs was sent (monotonic); None between statements.
@@ -85,7 +85,7 @@ class WatchedConnection(psycopg.Connection[Any]):
                     own.shutdown(socket.SHUT_RDWR)  # ends the thread that waits for it
 
     def _waits_in_vain(self, closing: Event) -> bool:
-        """Look at the statements until one is not answered any more, or the connection is closed."""
+        """Look at the statements until one is left without an answer, or the connection is closed."""
         asked_at = 0.0
         while not closing.wait(_INTERVAL):
             sent_at, now = self._sent_at, time.monotonic()
@@ -107,7 +107,7 @@ class WatchedConnection(psycopg.Connection[Any]):
 
 
 def lost() -> psycopg.Error:
-    """Return the error of a connection that is not made anew."""
+    """Return the error of a connection that ends with its session."""
     return psycopg.errors.ConnectionFailure()
 
 

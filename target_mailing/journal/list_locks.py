@@ -151,7 +151,7 @@ class ListLocks:
 
         Raises:
             ConfigurationError: another run took one of them.
-            JournalError: the journal, or a lock in its database, is not held any more.
+            JournalError: the journal, or a lock in its database, is no longer held.
         """
         self._journal.check()
         for name, (destination, path, descriptor) in list(self._files.items()):

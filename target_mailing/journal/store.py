@@ -67,7 +67,7 @@ class Store(ABC):
         """Commit.
 
         Raises:
-            Exception: one of `errors`, also where this process does not hold the place any more: nothing is committed.
+            Exception: one of `errors`, also where this process no longer holds the place: nothing is committed.
         """
         connection.commit()
 

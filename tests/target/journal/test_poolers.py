@@ -117,7 +117,7 @@ def test_p1_nothing_is_committed_in_a_session_without_the_locks(unrecognised, po
         journal.check()
         with taken(unrecognised):
             for use in (journal.check, lambda: journal.hold_list("a list"), lambda: journal.begin_step(1, "submit")):
-                with pytest.raises(JournalError, match=r"is not held any more: .* " + REMEDY):
+                with pytest.raises(JournalError, match=r"is no longer held: .* " + REMEDY):
                     use()
         journal.check()
     with closing(Snapshots(unrecognised)) as store:
@@ -125,7 +125,7 @@ def test_p1_nothing_is_committed_in_a_session_without_the_locks(unrecognised, po
         part = store.part("contacts", "default")
         with taken(unrecognised):
             for use in (store.commit, lambda: store.begin(part), lambda: store.part("contacts", "other")):
-                with pytest.raises(ConfigurationError, match=r"is not held any more: .* " + REMEDY):
+                with pytest.raises(ConfigurationError, match=r"is no longer held: .* " + REMEDY):
                     use()
 
 
@@ -136,7 +136,7 @@ def test_p1_another_session_in_which_all_else_is_alike_takes_nothing(unrecognise
         with taken(unrecognised):
             with psycopg.connect(unrecognised, autocommit=True) as other:  # it leaves the session to the journal
                 other.execute(f"SET search_path TO {store._schema}")
-            with pytest.raises(JournalError, match=r"is not held any more: .* " + REMEDY):
+            with pytest.raises(JournalError, match=r"is no longer held: .* " + REMEDY):
                 journal.begin_step(1, "submit")
         with psycopg.connect(postgresql_url) as server:
             assert server.execute(steps).fetchone() == (0,)
