@@ -22,13 +22,16 @@ COMPILE := pip compile -q --universal --python-version 3.11 --generate-hashes --
 # Without it every run and every test compiles anew what it loads.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo playground test quick test-all test-deep coverage lint spelling workflows hooks wheels docs definitions bench bench-quick lock newest lowest clean
+.PHONY: help demo picture playground test quick test-all test-deep coverage lint spelling workflows hooks wheels docs definitions bench bench-quick lock newest lowest clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 
 demo: $(READY) ## Four providers to PostgreSQL and Mailjet, without an account
 	@$(BIN)/python examples/demo/demo.py
+
+picture: $(READY) ## The pictures of a report, from the demo's, by Chromium
+	@$(BIN)/python -m tools.picture
 
 playground: $(READY) ## A shell with a sandbox and Meltano, to try the examples in
 	@$(BIN)/python examples/demo/playground.py

@@ -37,7 +37,7 @@ class Browser:
             "--disable-extensions",
             "--disable-dev-shm-usage",
         ]
-        flags += ["--force-device-scale-factor=1", "--no-sandbox"]
+        flags += ["--force-device-scale-factor=1", "--hide-scrollbars", "--no-sandbox"]
         (theirs, ours), (self._read, other) = os.pipe(), os.pipe()
         ends = [fcntl.fcntl(one, fcntl.F_DUPFD_CLOEXEC, 10) for one in (theirs, other)]
         null = os.open(os.devnull, os.O_RDWR)

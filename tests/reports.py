@@ -88,7 +88,7 @@ class Page(HTMLParser):
             self.tiles[self._term] = text
         elif tag in {"td", "th"}:
             [*self.tables.values()][-1][-1].append(text)
-        elif tag == "li" and self.legends and (match := re.match(r"([\d,]+) (.*)", text)):
+        elif tag == "li" and self.legends and (match := re.match(r"([\d,]+) ([^(]+[^( ])", text)):
             self.legends[-1][match[2]] = int(match[1].replace(",", ""))
         elif tag in {"style", "script"}:
             self.raw[tag] = "".join(self._parts)

@@ -14,7 +14,7 @@ from mkdocs.structure.pages import Page
 ROOT = Path(__file__).parents[1]
 PAGES = ("*.md", "docs/*.md", "examples/*/README.md")
 #: What a page links to, beside other pages.
-LINKED = ("LICENSE", ".env.example", "meltano.yml", "examples/*/meltano.yml", "docs/*.svg")
+LINKED = ("LICENSE", ".env.example", "meltano.yml", "examples/*/meltano.yml", "docs/*.svg", "docs/*.png")
 EXTERNAL = re.compile(r"<(?:script|img|iframe|link)\b[^>]*\b(?:src|href)=\"?(?:https?:)?//(?!www\.w3\.org)[^>]*>")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from project import Project, outcomes
-from report import Report
+from report import FIRST_REPORT, Report
 from sandbox import Sandbox, calls_of
 from warehouse import Warehouse
 
@@ -82,6 +82,10 @@ class Deliveries:
         self._check(
             self._planned["effects"] == found["effects"] and self._planned["rejected"] == found["reasons"],
             "every number is that of the plan",
+        )
+        report = (self._output / FIRST_REPORT).read_text(encoding="utf-8")
+        self._check(
+            f"<title>Delivery to {LIST}: completed</title>" in report, f"there is a page about it: {FIRST_REPORT}"
         )
         self._check(
             found["reasons"] == FAULTS and found["superseded"] == 1,

@@ -46,7 +46,7 @@ def prepare(output: Path) -> Path:
         raise FolderTaken(f"{output} holds files that no demo made; name another folder with --output")
     output.mkdir(parents=True, exist_ok=True)
     (output / MARK).touch()
-    for name in ("journal", "rejects", "logs"):
+    for name in ("journal", "rejects", "reports", "logs"):
         shutil.rmtree(output / name, ignore_errors=True)
         (output / name).mkdir()
     for name in ("summary.json", "plan.json", "plan.md"):

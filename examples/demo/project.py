@@ -81,7 +81,7 @@ class Project:
                 self._interrupts,
                 [str(Path(sys.executable).with_name(command[0])), *command[1:]],
                 output=output,
-                env={**self._env, **settings},
+                env={**self._env, "DEMO_RUN": name, **settings},
                 cwd=self._folder,
             ) as process,
         ):

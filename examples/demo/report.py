@@ -14,10 +14,12 @@ CONTENTS = {
     "rejects/": "rejected rows with their reasons, as Singer streams",
     "history/": "the outcome of every row and job, as Singer streams",
     "logs/": "the logs of Meltano and the sandbox",
+    "reports/": "a page about each run of target-mailing",
     "plan.md": "what the plan found, with some rows of each kind",
     "project/": "the Meltano project, with its plugins",
     "summary.json": "the numbers above",
 }
+FIRST_REPORT = Path("reports", "deliver.html")
 
 
 class ClaimFailed(Exception):
@@ -72,3 +74,4 @@ def print_summary(summary: Mapping[str, Any], output: Path) -> None:
     for name, what in CONTENTS.items():
         print(f"  {name:14}{what}")
     print(f"\nDone in {summary['seconds']} s; nothing is left running.")
+    print(f"What the first delivery did: {output / FIRST_REPORT}")

@@ -12,6 +12,7 @@ import msgspec
 
 from mailing_api.http.traffic import TrafficTotals
 from mailing_api.process.log_filter import safe_line
+from target_mailing.delivery.summary import effect_in_words
 from target_mailing.delivery.tally import Tally
 from target_mailing.history.observer import Job
 from target_mailing.journal.rejects_file import Rejects
@@ -78,11 +79,12 @@ class Head(NamedTuple):
 
 
 class Segment(NamedTuple):
-    """Rows of a bar: the name of their colour, and what they are."""
+    """Rows of a bar: the name of their colour, what they are, how many, and the same in more detail, or ""."""
 
     name: str
     words: str
     rows: int
+    note: str = ""
 
 
 class Rows(NamedTuple):
@@ -227,7 +229,7 @@ def contents(
 
 def _rows(stream: str, lists: str, tally: Tally, opened: Mapping[str, int]) -> Rows:
     segments = [
-        Segment(str(outcome), words, tally.counts[outcome])
+        Segment(str(outcome), words, tally.counts[outcome], _effects(tally) if outcome is Outcome.DELIVERED else "")
         for outcome, words in _SEGMENTS.items()
         if tally.counts[outcome]
     ]
@@ -239,6 +241,12 @@ def _rows(stream: str, lists: str, tally: Tally, opened: Mapping[str, int]) -> R
     *counts, _ = rows_of(tally, opened)
     whole = sum(segment.rows for segment in segments)
     return Rows(safe_line(stream), safe_line(lists), segments, [(safe_line(words), n) for words, n in counts], whole)
+
+
+def _effects(tally: Tally) -> str:
+    """What was done with the delivered rows, in words."""
+    counts = {effect_in_words(effect): count for effect, count in tally.codes_of(Outcome.DELIVERED).items()}
+    return next(iter(counts)) if len(counts) == 1 else ", ".join(f"{n:,} {words}" for words, n in counts.items())
 
 
 def _reasons(tally: Tally) -> Iterator[Reason]:

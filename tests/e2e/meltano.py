@@ -129,6 +129,7 @@ class Project:
             "NO_COLOR": "1",
             "PGTZ": "UTC",
             "DEMO_OUTPUT": str(folder),
+            "DEMO_RUN": "run",
             # The table is there from the start, so its catalog may be kept.
             "TAP_POSTGRES__USE_CACHED_CATALOG": "true",
             **variables,

@@ -33,7 +33,10 @@ NAMES = [
 
 def rows(stream: str = "", lists: str = "", **counts: int) -> Rows:
     words = {"open": "without an outcome"}
-    segments = [Segment(name, words.get(name, name), count) for name, count in counts.items() if count]
+    notes = {"delivered": "added or updated"}
+    segments = [
+        Segment(name, words.get(name, name), count, notes.get(name, "")) for name, count in counts.items() if count
+    ]
     detail = [(words.get(name, name), f"{count:,}") for name, count in counts.items()]
     return Rows(stream, lists, segments, detail, sum(counts.values()))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import signal
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from target_mailing.target import TargetMailing
 from tests.history import files_of, read_history
 from tests.reports import check_report, read_page
 from tests.target.conftest import LIST, people, person, schema, state
+from tests.target.test_command import Command, lines
 
 ROOT = Path(__file__).parents[3]
 ROWS = [schema(), schema("others"), *people(range(30)), person(31, email="nobody"), person(3, name="Again")]
@@ -269,3 +271,22 @@ def test_the_check_tells_where_reports_would_be(mailjet, capsys):
         (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("report: ")]
         assert words in line
     assert not (mailjet.folder / "reports").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_run_that_is_stopped_has_a_page_that_says_so_and_one_that_is_killed_has_none(mailjet, number):
+    path = mailjet.folder / "report.html"
+    with Command(mailjet, batch_max_age=0.05, report_path=str(path)).start() as process:
+        process.stdin.write(lines([schema(), person(1), state(1)]))
+        process.stdin.flush()
+        assert process.stdout.readline() == b'{"number": 1}\n'
+        process.send_signal(number)
+        assert process.wait(10) in {143, -signal.SIGKILL}
+    if number == signal.SIGTERM:
+        page = check_report(path, {})
+        assert "The run was stopped by signal 15 (SIGTERM)." in page.text
+        assert page.tiles["delivered"] == "1"
+        assert "stopped" in page.text
+    else:
+        assert not [*mailjet.folder.glob("report*")]
