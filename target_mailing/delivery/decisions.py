@@ -172,7 +172,7 @@ class Decisions:
         # Where the new contact comes first, the former one leaves only after that, so nobody is missing.
         formers = self._formers(row, before, facts) if self._actions.old_first else []
         moves = [old for old in formers if old.action == self._actions.remove and self._is_on(old, facts)]
-        leaving = {old.id: True for old in moves if row.key is None or not self._is_shared(old, row.key, facts)}
+        leaving = {old.id: True for old in moves if row.key is None or not facts.is_held(old, {row.key})}
         if row.action != self._actions.remove:
             return leaving
         own = self._removed_by(row, before, facts)
@@ -223,7 +223,7 @@ class Decisions:
             if before is None and not email and row.contact.reference and not row.lost_address:
                 email = self.unknown_address(row.key)
         own = self._addresses.former(row, email, actions.remove) if email else None
-        if own is None or row.key is None or not self._is_shared(own, row.key, facts):
+        if own is None or row.key is None or not facts.is_held(own, {row.key}):
             return own
         if actions.old_first and row.drops_key and self._removes_old:
             other = self._own_address(row, before, facts)
@@ -284,8 +284,7 @@ class Decisions:
         """Whether a row removes a contact that stays, because it belongs to another key, too."""
         if self._actions.old_first or row.action != self._actions.remove:
             return False
-        gone = {row.key, *row.also}
-        return any(key not in gone for key in facts.keys_of(row.id))
+        return facts.is_held(row, {key for key in (row.key, row.former_of, *row.also) if key is not None})
 
     def _is_unchanged(self, row: Row, known: Known | None) -> bool:
         if known is not None and known.confirmed_at is None:
@@ -318,7 +317,7 @@ class Decisions:
             if not before:
                 return Ended(Outcome.UNCHANGED)
             self._addresses.fill(row, before)
-        if actions.old_first and row.action == actions.remove and self._is_shared(row, row.key, facts):
+        if actions.old_first and row.action == actions.remove and facts.is_held(row, {row.key}):
             own = self._own_address(row, before, facts)
             if own is None:
                 facts.settle(row)
@@ -335,7 +334,7 @@ class Decisions:
         for email in (before, *facts.possible_addresses(row.key)):
             if email and fold_address(email) != row.address:
                 old = self._addresses.former(row, email, self._actions.remove)
-                if not self._is_shared(old, row.key, facts):
+                if not facts.is_held(old, {row.key}):
                     return email
         return None
 
@@ -361,11 +360,7 @@ class Decisions:
 
     def _may_leave(self, old: Row, key: bytes, facts: Facts) -> bool:
         """Whether a former address is removed: no other key has it, and it was not removed before."""
-        return (
-            self._removes_old
-            and not self._is_shared(old, key, facts)
-            and not self.is_confirmed(old, facts.known(old.id))
-        )
+        return self._removes_old and not facts.is_held(old, {key}) and not self.is_confirmed(old, facts.known(old.id))
 
     def may_have_other_spelling(self, row: Row) -> bool:
         """Whether the row's mailbox may be on the list under another spelling, which is handled first."""
@@ -393,8 +388,3 @@ class Decisions:
         for old in found:
             old.id = 0  # the journal notes nothing of it
         return found
-
-    @staticmethod
-    def _is_shared(row: Row, key: bytes, facts: Facts) -> bool:
-        """Whether another key has the contact, too."""
-        return any(other != key for other in facts.keys_of(row.id))

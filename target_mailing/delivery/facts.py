@@ -24,6 +24,8 @@ class Facts:
         self._journal = journal
         self._destination = destination
         self._claims: list[Row] = []
+        #: Contacts of claims that are not noted yet, with the streams of these.
+        self._claimed: dict[int, set[str]] = {}
         self._settled: list[Row] = []
         self._spared: list[Row] = []
         self._rejects: list[Reject] = []
@@ -75,6 +77,27 @@ class Facts:
                     self._keys_of.setdefault(contact, {})[key] = None
         return self._keys_of.get(contact, ())
 
+    def is_held(self, row: Row, gone: Collection[bytes]) -> bool:
+        """Whether a row's contact stays for somebody else.
+
+        Either another key has it, or rows of another stream put it there that have no key but their address.
+
+        Args:
+            row: takes the contact off.
+            gone: keys that leave it.
+        """
+        if any(key not in gone for key in self.keys_of(row.id)):
+            return True
+        others = self._journal.others_by_address(self._destination.name, row.stream)
+        if not others or not gone:  # a row without a key takes off whom it names
+            return False
+        known = self.known(row.id)
+        claimed = self._claimed.get(row.id, ())
+        bits = self._journal.others_by_address
+        return bool(known is not None and known.streams & others) or any(
+            others & ~bits(self._destination.name, stream) for stream in claimed
+        )
+
     def possible_addresses(self, key: bytes | None) -> Sequence[str]:
         """Addresses that a key may have beside its own."""
         return self._journal.possible_addresses(key)
@@ -97,7 +120,10 @@ class Facts:
         """The contacts of rows are as these say: they were put there by the rows' streams, too, if these add."""
         name, places = self._destination.name, self._destination.actions.places
         lacking = self._journal.lacking(name, [(row, self.known(row.id)) for row in rows])
-        self._claims.extend(row for row in lacking if places(row.action))
+        for row in lacking:
+            if places(row.action):
+                self._claims.append(row)
+                self._claimed.setdefault(row.id, set()).add(row.stream)
 
     def settle(self, row: Row) -> None:
         """The keys of a row that ends as unchanged have its address, or are gone."""

@@ -373,7 +373,9 @@ class Intake:
         )
         form = self._key_form(schema)
         names_lists = isinstance(queue.destination, ListsByRow)
-        is_known = self._journal.absent.begin_stream(where, message.stream, form, names_lists=names_lists)
+        is_known = self._journal.absent.begin_stream(
+            where, message.stream, form, names_lists=names_lists, by_address=stream.is_by_address
+        )
         if self._mirror is not None:
             columns = schema.schema.get("properties", {})
             key_form = (form, is_known)

@@ -166,12 +166,14 @@ class Stream:
         self._may_lack_address = "provider" in columns
         is_address = [*schema.keys] == [settings.mapping.get("email", "email")]
         is_address = is_address and queue.destination.fields.identify is None
+        #: Whether its rows have no key but their address, or what else identifies contacts.
+        self.is_by_address = is_address or not schema.keys
         key_ids = hashes.key_ids(queue.destination.name, self._stream)
         #: The columns of the key, and the place of their first value among a record's values.
         self.keys, self.key_at = schema.keys, len(needed)
         self._key = RowKey(schema.keys, len(needed), key_ids, is_address=is_address)
         #: A mirror must know the addresses of contacts that will be absent, which the journal has by key.
-        self._address_keys = key_ids if settings.is_mirror and (is_address or not schema.keys) else None
+        self._address_keys = key_ids if settings.is_mirror and self.is_by_address else None
         self._contact_ids = hashes.contact_ids(queue.destination.name)
         #: Whether each row should have a key of its own.
         self.is_keyed = bool(schema.keys)

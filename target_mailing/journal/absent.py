@@ -105,10 +105,12 @@ class Absent:
                 self._named_keys[number >> 3] |= 1 << (number & 7)
         return repeated, len({*keys}) > len(rows)
 
-    def begin_stream(self, destination: str, stream: str, form: bytes, *, names_lists: bool) -> bool:
+    def begin_stream(
+        self, destination: str, stream: str, form: bytes, *, names_lists: bool, by_address: bool = False
+    ) -> bool:
         """As of `JournalStreams.begin`."""
         with self._writing():
-            return self._streams.begin(destination, stream, form, names_lists=names_lists)
+            return self._streams.begin(destination, stream, form, names_lists=names_lists, by_address=by_address)
 
     def end_streams(self) -> None:
         """As of `JournalStreams.note_end`; it is forgotten who was absent of contacts that have left the journal."""

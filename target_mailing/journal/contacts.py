@@ -96,6 +96,15 @@ class JournalContacts:
         former = self.table.find([*contacts], "write")
         self.table.replace({contact: (*entry[1:4], 0) for contact, entry in former.items()}, former)
 
+    def leave(self, destination: str, rows: Iterable[Row]) -> None:
+        """These rows, if they have no key but their address, take contacts off that stay for others."""
+        of_stream = self._streams.bits(destination)
+        bits = {row.id: of_stream[row.stream] for row in rows if row.key is None and row.former_of is None}
+        former = self.table.find([*bits], "write") if bits else {}
+        self.table.replace(
+            {contact: (*entry[1:4], entry[4] & ~bits[contact]) for contact, entry in former.items()}, former
+        )
+
     def note_unconfirmed(self, contacts: Iterable[tuple[int, int]]) -> None:
         """These may have other content than was confirmed; each with a fingerprint."""
         fingerprints = dict(contacts)

@@ -91,7 +91,7 @@ class Journal:
                 self._batches = JournalBatches(self._connection)
                 self._rejects = JournalRejects(self._connection)
                 self._streams = streams = JournalStreams(self._connection, self.hashes)
-                self.deletions = streams.deletions
+                self.deletions, self.others_by_address = streams.deletions, streams.others_by_address
                 self._contacts = JournalContacts(driver, streams)
                 self._keys = Keys(self._connection, driver)
                 self.possible_addresses = self._keys.possible_addresses
@@ -363,6 +363,7 @@ class Journal:
             self._contacts.claim(destination, claims)
             self._keys.note_pending_removals(pending_removals)
             self._keys.forget_possible(spared)  # which may be among them
+            self._contacts.leave(destination, spared)
             self._rejects.add(rejects)
 
     def discard(self, batch: int, *, uncertain: Sequence[Row] = ()) -> None:

@@ -39,6 +39,8 @@ class JournalStreams:
         #: Streams whose lists were compared with them by an earlier run that ended well; those of this run.
         self._compared: set[bytes] = set()
         self._compares: set[tuple[str, str]] = set()
+        #: By destination's hash, the bits of streams whose rows have no key but their address.
+        self._by_address: dict[int, int] = {}
         #: Streams that were read in this run.
         self._begun: set[tuple[str, str]] = set()
         self._by_name: dict[str, _Bits] = {}
@@ -50,6 +52,8 @@ class JournalStreams:
             if row.compared:
                 self._compared.add(row.id)
             self._of[row.destination] = self._of.get(row.destination, 0) | 1 << row.number
+            if row.by_address:
+                self._by_address[row.destination] = self._by_address.get(row.destination, 0) | 1 << row.number
             if row.forgot:
                 self._forgot[row.destination] = self._forgot.get(row.destination, 0) | 1 << row.number
 
@@ -145,13 +149,23 @@ class JournalStreams:
         self._change(destination, stream, version=version)
         return True
 
-    def begin(self, destination: str, stream: str, form: bytes, *, names_lists: bool) -> bool:
+    def others_by_address(self, destination: str, stream: str) -> int:
+        """The bits of a destination's other streams whose rows have no key but their address."""
+        bits = self._by_address.get(self._hashes.destination_id(destination), 0)
+        return bits and bits & ~self.bits(destination)[stream]
+
+    def begin(self, destination: str, stream: str, form: bytes, *, names_lists: bool, by_address: bool = False) -> bool:
         """A stream is read; whether its keys have the form that those have which it delivered, if it delivered any."""
         is_new = self._id(destination, stream) not in self._bits
         if (destination, stream) not in self._begun:
             self._begun.add((destination, stream))
             names = {"name": stream, "place": destination}
             self._change(destination, stream, runs=self.runs(destination, stream) + 1, **names)
+        where, bit = self._hashes.destination_id(destination), self.bits(destination)[stream] & ~UNKNOWN
+        before = self._by_address.get(where, 0)
+        if by_address != bool(before & bit):
+            self._by_address[where] = before ^ bit
+            self._change(destination, stream, by_address=by_address)
         if is_new or names_lists:
             self._change(destination, stream, names_lists=names_lists)
         if is_new:

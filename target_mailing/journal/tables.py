@@ -75,6 +75,7 @@ streams = sa.Table(
     sa.Column("name", sa.String),  # in the input; null until a run reads it
     sa.Column("place", sa.String),  # the name of its destination, likewise
     sa.Column("compared", sa.Boolean),  # a run that ended well compared its list with it; null, too, for none
+    sa.Column("by_address", sa.Boolean),  # its rows have no key but their address; null until a run reads it
 )
 absentees = sa.Table(
     "absentees",
@@ -231,7 +232,13 @@ rejects = sa.Table(
 _LATER_COLUMNS: Final[Mapping[str, Mapping[str, str]]] = {
     contacts.name: {"streams": "BIGINT DEFAULT '1' NOT NULL"},
     batches.name: {"settled_at": "FLOAT"},
-    streams.name: {"forgotten": "BIGINT", "name": "VARCHAR", "place": "VARCHAR", "compared": "BOOLEAN"},
+    streams.name: {
+        "forgotten": "BIGINT",
+        "name": "VARCHAR",
+        "place": "VARCHAR",
+        "compared": "BOOLEAN",
+        "by_address": "BOOLEAN",
+    },
 }
 
 

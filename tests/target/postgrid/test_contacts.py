@@ -10,8 +10,8 @@ import pytest
 
 from mailing_api.http import client as http_client
 from mailing_api.http.retry import RetryPolicy
-from tests.target.conftest import state
-from tests.target.postgrid.conftest import COLUMNS, delete, household, households, start
+from tests.target.conftest import schema, state
+from tests.target.postgrid.conftest import COLUMNS, TEXT, delete, household, households, start
 
 #: Each waits for answers of a sandbox of its own.
 pytestmark = pytest.mark.slow
@@ -433,3 +433,19 @@ def test_p5_households_that_opt_out_leave_where_nobody_may_be_removed(postgrid):
     assert "2 contacts would be removed; the limit is 0" in str(result.error)
     assert result.states == []
     assert postgrid.streets() == ["0 Mill Lane"]
+
+
+def test_whom_a_stream_without_a_key_names_stays_when_a_key_leaves(postgrid):
+    news = schema("news", COLUMNS, ())
+    named = [news, household(1, stream="news")]
+    assert postgrid.deliver([households(), household(1), *named]).rejects == []
+    assert postgrid.deliver([households(), household(1, address_line1="9 Hill Road")]).rejects == []
+    assert postgrid.streets() == ["1 Mill Lane", "9 Hill Road"]
+    assert postgrid.deliver([households(), delete(1)]).rejects == []
+    assert postgrid.streets() == ["1 Mill Lane"]
+    postgrid.deliver([households(), household(1)])
+    news["schema"]["properties"]["op"] = TEXT
+    assert postgrid.deliver([news, household(1, stream="news", op="remove")], action_column="op").rejects == []
+    assert postgrid.streets() == ["1 Mill Lane"]  # which the key has, too
+    assert postgrid.deliver([households(), delete(1)]).rejects == []
+    assert postgrid.streets() == []

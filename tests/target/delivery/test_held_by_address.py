@@ -1,0 +1,79 @@
+"""Somebody whom another stream names by address alone stays when a key leaves that address."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.faults.pairs import crossed
+from tests.target.conftest import reader, schema, state
+from tests.target.ses.conftest import GONE, _no_aws_of_this_machine, bare, ses  # noqa: F401 - fixtures
+
+NEWS = schema("news", keys=("email",))
+ADA = "ada@example.com"
+MOVED = reader(1, email="new@example.com")
+DELETED = reader(1, email=ADA, **GONE)
+#: The columns of a stream without any key.
+KEYLESS = schema("news", keys=())
+
+
+@pytest.mark.parametrize(
+    ("route", "together", "leaving", "news"),
+    crossed(
+        ["json", "csv", "contact"], ["one run", "runs", "news are not read again"], [MOVED, DELETED], [NEWS, KEYLESS]
+    ),
+)
+def test_whom_another_stream_names_by_address_stays(mailjet, route, together, leaving, news):
+    config = {"route": route, "properties": None}
+    named = [news, reader(7, stream="news", email=ADA)]
+    first = [schema(), reader(1, email=ADA), *named]
+    assert mailjet.deliver([*first, state(1)], **config).rejects == []
+    again = named if together != "news are not read again" else []
+    for some in [[*again, schema(), leaving]] if together == "one run" else [again, [schema(), leaving]]:
+        result = mailjet.deliver([*some, state(2)], **config)
+        assert (result.error, result.rejects) == (None, [])
+    assert mailjet.statuses()[ADA] == "subscribed"
+    assert mailjet.statuses().get("new@example.com") == ("subscribed" if leaving is MOVED else None)
+    mailjet.deliver([*named, schema(), leaving], **config)  # who was asked about is sent once more
+    assert mailjet.deliver([*named, schema(), leaving], **config).counts() == {"unchanged": 2}
+
+
+@pytest.mark.parametrize("route", ["import", "direct"])
+def test_whom_another_stream_names_by_address_stays_at_ses(ses, route):  # noqa: F811
+    config = {"route": route, "properties": None}
+    ses.deliver([schema(), reader(1, email=ADA), NEWS, reader(7, stream="news", email=ADA)], **config)
+    ses.deliver([schema(), MOVED], **config)
+    assert {*ses.contacts()} == {ADA, "new@example.com"}
+
+
+def test_whom_the_other_stream_names_for_the_first_time_in_the_same_run_stays(mailjet):
+    mailjet.deliver([schema(), reader(1, email=ADA)], properties=None)
+    result = mailjet.deliver([NEWS, reader(7, stream="news", email=ADA), schema(), MOVED], properties=None)
+    assert result.counts() == {"unchanged": 1, "delivered": 1}
+    assert {*mailjet.statuses()} == {ADA, "new@example.com"}
+
+
+@pytest.mark.parametrize("leaving", [MOVED, DELETED], ids=["moved", "deleted"])
+def test_the_last_who_names_an_address_takes_it_off(mailjet, leaving):
+    mailjet.deliver([schema(), reader(1, email=ADA), NEWS, reader(7, stream="news", email=ADA)], properties=None)
+    mailjet.deliver([schema(), leaving], properties=None)
+    assert mailjet.statuses()[ADA] == "subscribed"
+    mailjet.deliver([NEWS, reader(7, stream="news", email=ADA, **GONE)], properties=None)
+    assert ADA not in mailjet.statuses()
+
+
+def test_a_delete_by_address_takes_off_whom_another_stream_names_by_address(mailjet):
+    mail = schema("mail", keys=("email",))
+    named = [NEWS, reader(7, stream="news", email=ADA), mail, reader(8, stream="mail", email=ADA)]
+    mailjet.deliver(named, properties=None)
+    result = mailjet.deliver([mail, reader(8, stream="mail", email=ADA, **GONE)], properties=None)
+    assert result.outcomes["effects"] == {"removed": 1}
+    assert mailjet.statuses() == {}
+
+
+def test_a_stream_that_has_keys_by_now_holds_nobody_by_address(mailjet):
+    mailjet.deliver([NEWS, reader(7, stream="news", email=ADA), schema(), reader(1, email=ADA)], properties=None)
+    by_id = schema("news")
+    mailjet.deliver([by_id, reader(7, stream="news", email=ADA)], properties=None)
+    mailjet.deliver([by_id, reader(7, stream="news", email="other@example.com")], properties=None)
+    mailjet.deliver([schema(), MOVED], properties=None)
+    assert {*mailjet.statuses()} == {"other@example.com", "new@example.com"}
