@@ -73,4 +73,12 @@ def options() -> list[click.Option]:
             "FILE is as for --explain. The terminal shows what was found, and asks before it is removed.",
         ),
         click.Option(["--yes"], is_flag=True, help="With --erase: do not ask."),
+        click.Option(
+            ["--history"],
+            is_flag=False,
+            flag_value="",
+            metavar="[RUN]",
+            help="List the last runs that the journal remembers (`all`: every one), or tell one: RUN is its name, a "
+            "beginning of it, or `last`. Nothing is written.",
+        ),
     ]

@@ -238,7 +238,7 @@ TARGET_SETTINGS: Final = (
         name="history_keep",
         title="History kept",
         description="How long history files are kept: seconds, or ISO 8601 such as P30D. Older files in the folder are "
-        "deleted when a run starts.",
+        "deleted when a run starts. The journal remembers its runs as long.",
         type=["number", "string"],
         default="P30D",
     ),

@@ -53,10 +53,17 @@ def _erase(value: str, beside: Mapping[str, Any], around: Circumstances) -> None
     erase(value, around.config, around.open_router, around.places_of, is_sure=beside["yes"] is True)
 
 
+def _history(value: str, beside: Mapping[str, Any], around: Circumstances) -> None:  # noqa: ARG001 - as all
+    from target_mailing.past.tell import tell_history  # noqa: PLC0415 - few need it
+
+    tell_history(value, around.config, around.open_router, around.places_of)
+
+
 #: By the names of the parameters.
 _STANDALONE: Final[Mapping[str, Standalone]] = {
     "erase": Standalone(_erase, frozenset({"yes"})),
     "explain": Standalone(_explain),
+    "history": Standalone(_history),
 }
 #: Options of any run.
 _OF_ALL: Final = frozenset({"config", "about", "about_format"})

@@ -33,6 +33,7 @@ from target_mailing.contacts.properties import PropertyNames, unknown_properties
 from target_mailing.declared_settings import value_of
 from target_mailing.delivery.reject_limit import reject_limit
 from target_mailing.delivery.removal_limit import allowed_removals, removal_limit
+from target_mailing.history.about import about_run
 from target_mailing.history.opening import check_history, history_keep, open_history
 from target_mailing.input.actions import check_action
 from target_mailing.input.stream_check import StreamCheck, given_input
@@ -43,6 +44,7 @@ from target_mailing.journal.rejects_file import check_folder
 from target_mailing.journal.stores import Store
 from target_mailing.lines import InputError
 from target_mailing.memory import open_memory
+from target_mailing.past.notes import open_notes, totals_of
 from target_mailing.places import journal_hash_key, journal_store, refuse_missing_journal, rejects_folder
 from target_mailing.plan.foresight import Foresight
 from target_mailing.plan_report import PlanReport
@@ -130,7 +132,8 @@ class TargetMailing(MailingPlugin, Target):
                 from target_mailing.reconcile.reconcile import reconcile  # noqa: PLC0415 - few need it
 
                 return reconcile(source, self.config, self.mapper if self._has_maps() else None, router)
-            report = open_report(self.config, router, version=self.plugin_version, words_of=_words_of)
+            about = about_run(self.config, destination=router.label, version=self.plugin_version)
+            report = open_report(self.config, router, about, words_of=_words_of)
             opened.push(report.end)
             self._planned = foresight = self._foresight(router)
             store, folder = self._places(router)
@@ -138,8 +141,9 @@ class TargetMailing(MailingPlugin, Target):
             router.lists = locks = ListLocks(locks_folder(), journal, leaves_note=foresight is None)
             for one in (journal, rejects, locks):
                 opened.enter_context(closing(one))
-            about = {"destination": router.label, "version": self.plugin_version}
             history = open_history(self.config, folder, about, is_plan=foresight is not None)
+            notes = open_notes(self.config, journal, about, history, is_plan=foresight is not None, words_of=_words_of)
+            opened.push(notes.end)
             opened.push(history.end)
             self._run = run = Run(
                 config=self.config,
@@ -157,6 +161,7 @@ class TargetMailing(MailingPlugin, Target):
             )
             report.observe(run, rejects, foresight)
             history.totals = lambda: run_totals(run, router)
+            notes.totals = lambda: totals_of(run, router, rejects)
             opened.callback(run.delivery.stop)
             if foresight is not None:
                 parts = (foresight, run.outcomes, router, run.delivery.queues)
@@ -391,4 +396,4 @@ class TargetMailing(MailingPlugin, Target):
 
 def _words_of(error: Exception) -> str:
     """The message of an error, as the command line gives it."""
-    return message_of(error, TargetCommand.user_errors)
+    return safe_line(message_of(error, TargetCommand.user_errors))

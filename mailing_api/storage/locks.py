@@ -62,6 +62,9 @@ _HOLDER: Final = re.compile(r"process \d{1,10} on [A-Za-z0-9._-]{1,253}")
 #: In the page of SQLite's own locks, which begin at a gigabyte and take 512 bytes: it holds no data.
 _LOCK_BYTE: Final = 0x40000000 + 1024
 
+#: The form of a lock.
+_LOCK: Final = "hhqqi"
+
 #: Suffixes of the names of files that SQLite keeps beside a file.
 _SQLITES_OWN: Final = ("-wal", "-shm", "-journal")
 
@@ -132,6 +135,33 @@ class HeldFile:
             return not self._look(descriptor)
         finally:
             os.close(descriptor)
+
+    def read_only(self) -> sqlite3.Connection:
+        """Connect for reading alone, also while another process holds the file; no lock is taken, and no file is made.
+
+        Raises:
+            sqlite3.Error: it cannot be opened.
+        """
+        # If opened as immutable, SQLite creates no files beside it; if there is a log, they all exist already.
+        mode = "mode=ro" if self._log.exists() and self._log.stat().st_size else "immutable=1"
+        return sqlite3.connect(f"{self.path.absolute().as_uri()}?{mode}", uri=True)
+
+    @property
+    def holder(self) -> str | None:
+        """The process that holds the file, for messages; None if none does, or the system does not say."""
+        if not hasattr(fcntl, "F_OFD_GETLK"):
+            return None
+        try:
+            descriptor = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError:
+            return None
+        try:
+            found = fcntl.fcntl(descriptor, fcntl.F_OFD_GETLK, _lock_of(fcntl.F_WRLCK))
+        except OSError:
+            return None
+        finally:
+            os.close(descriptor)
+        return None if struct.unpack(_LOCK, found)[0] == fcntl.F_UNLCK else self._who_holds()
 
     def mark(self, execute: Callable[[str], Any]) -> None:
         """Mark the file as ours, before any other change, so that the mark is in the file itself and not in a log.
@@ -230,10 +260,8 @@ class HeldFile:
 
     def _has_our_tables(self) -> bool:
         """Whether a file without application ID has our tables, or none yet."""
-        # If opened as immutable, SQLite creates no files beside it; if there is a log, they all exist already.
-        mode = "mode=ro" if self._log.exists() and self._log.stat().st_size else "immutable=1"
         try:
-            with contextlib.closing(sqlite3.connect(f"{self.path.absolute().as_uri()}?{mode}", uri=True)) as database:
+            with contextlib.closing(self.read_only()) as database:
                 names = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         except sqlite3.Error:
             return False
@@ -264,13 +292,17 @@ def lock_file(descriptor: int) -> bool:
     try:
         if hasattr(fcntl, "F_OFD_SETLK"):
             # On the open file, not for the process: it stays when another descriptor of the file is closed.
-            lock = struct.pack("hhqqi", fcntl.F_WRLCK, os.SEEK_SET, _LOCK_BYTE, 1, 0)
-            fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, lock)
+            fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, _lock_of(fcntl.F_WRLCK))
         else:
             fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _LOCK_BYTE)
     except (BlockingIOError, PermissionError):
         return False
     return True
+
+
+def _lock_of(kind: int) -> bytes:
+    """A lock of our byte."""
+    return struct.pack(_LOCK, kind, os.SEEK_SET, _LOCK_BYTE, 1, 0)
 
 
 def _identity(status: os.stat_result) -> tuple[int, int]:

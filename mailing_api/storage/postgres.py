@@ -183,10 +183,10 @@ def connection_options() -> dict[str, Any]:
     return {"application_name": who_we_are()[:63], **_CONNECTION}
 
 
-def holder_of(run: Run, text: str) -> str:
-    """Return who holds the advisory lock of a string."""
+def holder_of(run: Run, text: str) -> str | None:
+    """Return who holds the advisory lock of a string; None if nobody does."""
     holder = run(_HOLDER_OF_LOCK, text)
-    return str(holder[0][0]) if holder and holder[0][0] else "another session"
+    return str(holder[0][0] or "another session") if holder else None
 
 
 def is_database(place: str) -> bool:

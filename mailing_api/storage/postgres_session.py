@@ -158,7 +158,7 @@ class Session:
                     break
             if time.monotonic() > deadline:
                 with self._transaction():
-                    return postgres.holder_of(self._rows, text)
+                    return postgres.holder_of(self._rows, text) or "another session"
             time.sleep(0.2)
         self._count = count
         self.check()

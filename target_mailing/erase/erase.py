@@ -19,7 +19,6 @@ from target_mailing.erase import words
 from target_mailing.erase.files import erase_from, holding, unsearched
 from target_mailing.erase.history import HISTORIES, PersonOutcomes
 from target_mailing.erase.rejects import REJECTS, PersonRejects, ids_in, is_empty
-from target_mailing.explain.answer import Fact, at_place
 from target_mailing.explain.asked import Asked, ask, is_confirmed
 from target_mailing.explain.keys import PersonKeys
 from target_mailing.explain.places import looked_up, named_streams
@@ -32,6 +31,7 @@ from target_mailing.journal.stores import MemoryStore, Store
 from target_mailing.journal.traces import Traces
 from target_mailing.places import journal_hash_key, refuse_missing_journal
 from target_mailing.router import Router
+from target_mailing.sections import Fact, section
 from target_mailing.settings import check_entries
 
 __all__ = ["erase"]
@@ -296,5 +296,5 @@ def _telling(setting: str, left: str) -> Iterator[None]:
 
 
 def _write(title: str, facts: Iterable[Fact] = ()) -> None:
-    for line in at_place(title, facts):
+    for line in section(title, facts):
         click.echo(line)

@@ -10,9 +10,9 @@ import msgspec
 from mailing_api.addresses import fold_address
 from mailing_api.counted import counted
 from target_mailing.erase.files import HeldFile
-from target_mailing.explain.answer import Fact
 from target_mailing.journal import tables
 from target_mailing.journal.traces import Traces
+from target_mailing.sections import Fact
 
 __all__ = ["Holdings", "beyond", "consequences", "found", "parts", "under_way"]
 

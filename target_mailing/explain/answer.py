@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final
 
 from mailing_api.counted import counted
@@ -12,29 +10,12 @@ from mailing_api.values import seconds_of
 from target_mailing.explain.outcomes import PersonOutcome
 from target_mailing.explain.rejects import PersonReject
 from target_mailing.journal.person import Job, KnownContact, KnownKey
+from target_mailing.sections import Fact, time_in_words
 
-__all__ = ["MOST", "Fact", "at_place", "of_contact", "of_keys", "of_outcomes", "of_rejects", "shown"]
+__all__ = ["MOST", "of_contact", "of_keys", "of_outcomes", "of_rejects"]
 
-#: A label, and what is said under it: one item or several.
-Fact = tuple[str, Sequence[str]]
-
-_WIDTH: Final = 80
-_LABEL: Final = 16
 #: Rejects and outcomes that are shown, the newest first.
 MOST: Final = 5
-
-
-def at_place(title: str, facts: Iterable[Fact]) -> Iterator[str]:
-    """The lines of a section: its title, and its facts."""
-    yield from textwrap.wrap(shown(title), _WIDTH, break_long_words=False, break_on_hyphens=False)
-    for label, items in facts:
-        begin = f"  {label}".ljust(_LABEL + 2)
-        for item in items:
-            yield from textwrap.wrap(
-                shown(item), _WIDTH, initial_indent=begin, subsequent_indent=" " * (_LABEL + 2),
-                break_long_words=False, break_on_hyphens=False,
-            )  # fmt: skip
-            begin = " " * (_LABEL + 2)
 
 
 def of_keys(keys: Mapping[bytes, KnownKey]) -> Iterator[Fact]:
@@ -56,7 +37,7 @@ def of_contact(contact: KnownContact, asked: Collection[bytes]) -> Iterator[Fact
     if not contact.is_known:
         yield "journal", ["does not know this address here"]
         return
-    yield "known since", [_time(contact.since) if contact.since else "not kept"]
+    yield "known since", [time_in_words(contact.since) if contact.since else "not kept"]
     yield "keys", [_keys(contact.keys, asked)]
     yield "last confirmed", [_confirmed(contact)]
     yield "last action", [*_last_action(contact)]
@@ -106,18 +87,6 @@ def of_outcomes(outcomes: Sequence[PersonOutcome], *, has_many_places: bool) -> 
     yield "last outcomes", said or ["none in the history"]
 
 
-def shown(text: str) -> str:
-    """A string without what would act on a terminal."""
-    return "".join(sign if sign.isprintable() else "\ufffd" for sign in text)
-
-
-def _time(moment: float) -> str:
-    try:
-        return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    except (OSError, OverflowError, ValueError):  # of a wrong clock
-        return "at an unknown time"
-
-
 def _keys(keys: Sequence[bytes], asked: Collection[bytes]) -> str:
     own = [key for key in keys if key in asked]
     others = len(keys) - len(own)
@@ -131,12 +100,12 @@ def _keys(keys: Sequence[bytes], asked: Collection[bytes]) -> str:
 def _confirmed(contact: KnownContact) -> str:
     known = contact.known
     if known is None:
-        return "no" if contact.removed is None else f"no; taken off {_time(contact.removed[0])}"
+        return "no" if contact.removed is None else f"no; taken off {time_in_words(contact.removed[0])}"
     if known.confirmed_at is None:
         return "no: it was sent, and the result is not known"
     if known.confirmed_at < 0:
         return "its content is not known now, and the next row is sent"
-    return _time(known.confirmed_at)
+    return time_in_words(known.confirmed_at)
 
 
 def _last_action(contact: KnownContact) -> Iterator[str]:
@@ -153,12 +122,12 @@ def _last_action(contact: KnownContact) -> Iterator[str]:
     if contact.removed is not None:
         moment, is_move = contact.removed
         why = ", because its key has another address" if is_move else ""
-        yield f"taken off {_time(moment)}{why}"
+        yield f"taken off {time_in_words(moment)}{why}"
 
 
 def _job(job: Job, before: str) -> str:
     name = "none" if job.job is None else job.job
-    return f"{before}{name}, route {job.route}, begun {_time(job.began_at)}"
+    return f"{before}{name}, route {job.route}, begun {time_in_words(job.began_at)}"
 
 
 def _may_stay(contact: KnownContact, asked: Collection[bytes]) -> Iterator[str]:
@@ -183,5 +152,5 @@ def _outcome(one: PersonOutcome, *, has_place: bool) -> str:
 def _reject(one: PersonReject) -> str:
     place = "in no file yet" if one.file is None else one.file
     job = "" if one.job is None else f", job {one.job}"
-    moment = _time(one.at) if one.at else "at an unknown time"
+    moment = time_in_words(one.at) if one.at else "at an unknown time"
     return f"{one.code}, stream {one.stream!r}, {moment}, attempt {one.attempt}{job}: {one.reason} ({place})"

@@ -18,7 +18,7 @@ from mailing_api.errors import (
     UnreadableAnswer,
 )
 from target_mailing.destination import Destination
-from target_mailing.explain.answer import MOST, Fact, at_place, of_contact, of_keys, of_outcomes, of_rejects
+from target_mailing.explain.answer import MOST, of_contact, of_keys, of_outcomes, of_rejects
 from target_mailing.explain.asked import Asked, ask
 from target_mailing.explain.keys import PersonKeys
 from target_mailing.explain.outcomes import outcomes_in
@@ -30,6 +30,7 @@ from target_mailing.journal.person import KnownContact, Person, PersonReader
 from target_mailing.journal.stores import JournalError, MemoryStore, Store
 from target_mailing.places import journal_hash_key, refuse_missing_journal
 from target_mailing.router import Router
+from target_mailing.sections import Fact, section
 from target_mailing.settings import check_entries
 
 __all__ = ["explain"]
@@ -292,5 +293,5 @@ def _is_known(person: Person) -> bool:
 
 
 def _write(title: str, facts: Iterable[Fact] = ()) -> None:
-    for line in at_place(title, facts):
+    for line in section(title, facts):
         click.echo(line)

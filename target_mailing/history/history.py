@@ -3,34 +3,28 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
 from target_mailing.contacts.effects import Effect
+from target_mailing.history.about import AboutRun, exit_code
 from target_mailing.history.file import HistoryFile
 from target_mailing.history.observer import History, Job, Keys, SentBy
 from target_mailing.history.open_lines import OpenLines
 from target_mailing.history.records import RUNS, job_record, moment, outcome_records, record, schemas
 from target_mailing.outcome import Outcome
 
-__all__ = ["RunHistory", "new_run_id"]
+__all__ = ["RunHistory"]
 
 logger = logging.getLogger("target-mailing.history")
 
 #: Records that are written together, at most, so that they take little memory.
 _TOGETHER: Final = 4096
-
-
-def new_run_id(now: float) -> str:
-    """A name for a run that no other run has; names are in the order of their times (Unix seconds)."""
-    return f"{moment(now).translate(_UNPUNCTUATED)}-{os.urandom(4).hex()}"
-
-
-_UNPUNCTUATED: Final = str.maketrans("", "", "-:")
 
 
 class RunHistory(History):
@@ -41,39 +35,28 @@ class RunHistory(History):
 
     is_kept = takes_jobs = True
 
-    def __init__(self, folder: Path, about: Mapping[str, Any]) -> None:
+    def __init__(self, folder: Path, about: AboutRun) -> None:
         """Begin the file.
 
         Args:
             folder: of history files.
-            about: columns of the run that are known before it begins.
+            about: the run.
         """
         super().__init__()
-        now = time.time()
-        self._run_id = new_run_id(now)
-        self._about = {**about, "run_id": self._run_id, "started_at": moment(now)}
+        self._run_id = about.run_id
+        self._about = {**msgspec.structs.asdict(about), "started_at": moment(about.began_at)}
         self._open_lines = OpenLines(folder)
         #: By line, what rows were sent by that end only with other rows of their keys.
         self._sent: dict[int, SentBy] = {}
         self._folder = folder
         self._file: HistoryFile | None = None
-        self._path: Path | None = None
         self._has_failed = False
         self._guarded(self._begin)
 
     def _begin(self) -> None:
         self._file = HistoryFile(self._folder, self._run_id)
+        self.path = self._file.path
         self._file.append(schemas() + record(RUNS, self._about))
-
-    @property
-    def run_id(self) -> str:
-        """The run's name."""
-        return self._run_id
-
-    @property
-    def path(self) -> Path | None:
-        """The file, once it is whole."""
-        return self._path
 
     def take(self, first: int, lines: int, keys: Iterable[Keys]) -> None:
         """See `History`."""
@@ -103,13 +86,13 @@ class RunHistory(History):
 
     def job(self, job: Job) -> None:
         """See `History`."""
+        super().job(job)
         self._guarded(lambda: self._append(job_record(self._run_id, job)))
 
     def end(self, failure: type[BaseException] | None, error: BaseException | None, *_: object) -> None:
         """The run has ended, with this error if it failed; as the exit of a context."""
-        code = 0 if failure is None else 1
-        if isinstance(error, SystemExit) and isinstance(error.code, int):
-            code = error.code
+        code = exit_code(failure, error)
+        super().end(failure, error)
         totals = self.totals()
         effects = {f"{effect}_rows": totals["effects"].get(effect, 0) for effect in Effect} if totals else {}
         now = {"ended_at": moment(time.time()), "exit_code": code, "row_count": totals.get("rows")}
@@ -145,7 +128,6 @@ class RunHistory(History):
         file, self._file = self._file, None
         if file is not None:
             file.finish(is_hurried=is_hurried)
-            self._path = file.path
             logger.info("History: %s", file.path)
 
     def _guarded(self, call: Callable[[], None]) -> None:

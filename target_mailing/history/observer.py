@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -40,7 +41,7 @@ class Job(msgspec.Struct):
         submitted: when it was submitted; when its step began, for a job of an earlier run.
         resumed: an earlier run submitted it.
         ended: when it ended; None before that.
-        looks: how often it was looked at.
+        looks: how often it was looked at; None if a signal stopped the run meanwhile.
         status: submitted, or how it ended: see `JobRecords.ended`.
         refused: how many rows were rejected.
     """
@@ -54,7 +55,7 @@ class Job(msgspec.Struct):
     submitted: float
     resumed: bool = False
     ended: float | None = None
-    looks: int = 0
+    looks: int | None = 0
     status: str = "submitted"
     refused: int = 0
 
@@ -65,6 +66,7 @@ class History:
     Attributes:
         is_kept: whether anything is kept of rows: otherwise keys need not be read.
         takes_jobs: whether anything becomes of jobs.
+        path: the final name of the file; None for no file.
         totals: returns the totals of the run at its end.
     """
 
@@ -73,7 +75,16 @@ class History:
 
     def __init__(self) -> None:
         """Begin with nothing."""
+        self.path: Path | None = None
         self.totals: Callable[[], Mapping[str, Any]] = dict
+        self._others: list[Callable[[Job], None]] = []
+        #: Jobs that have not ended, by batch and ID.
+        self._open: dict[tuple[int, str], Job] = {}
+
+    def tell(self, other: Callable[[Job], None]) -> None:
+        """Tell somebody else of the jobs, too."""
+        self._others.append(other)
+        self.takes_jobs = True
 
     def take(self, first: int, lines: int, keys: Iterable[Keys]) -> None:
         """Lines were read: the first one's number, how many, and the keys of the records among them."""
@@ -88,6 +99,15 @@ class History:
 
     def job(self, job: Job) -> None:
         """A job was submitted, or has ended."""
+        key = job.batch, job.job_id
+        if job.status == "submitted":
+            self._open[key] = job
+        else:
+            self._open.pop(key, None)
+        for take in self._others:
+            take(job)
 
-    def end(self, failure: type[BaseException] | None, error: BaseException | None, *_: object) -> None:
+    def end(self, failure: type[BaseException] | None, error: BaseException | None, *_: object) -> None:  # noqa: ARG002
         """The run has ended, with this error if it failed; as the exit of a context."""
+        for job in [*self._open.values()]:  # they stay for the next run
+            self.job(msgspec.structs.replace(job, status="unfinished", looks=None))

@@ -9,12 +9,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
-
 from mailing_api.counted import counted
 from mailing_api.settings import duration, positive
 from mailing_api.storage.folders import is_there, unmakable
 from target_mailing.declared_settings import value_of
+from target_mailing.history.about import AboutRun
 from target_mailing.history.file import complete_left, delete_old
 from target_mailing.history.history import RunHistory
 from target_mailing.history.observer import History
@@ -38,13 +37,13 @@ def history_keep(config: Mapping[str, Any]) -> float:
     return seconds
 
 
-def open_history(config: Mapping[str, Any], rejects: Path, about: Mapping[str, Any], *, is_plan: bool) -> History:
+def open_history(config: Mapping[str, Any], rejects: Path, about: AboutRun, *, is_plan: bool) -> History:
     """Begin the history of a run, after putting its folder in order.
 
     Args:
         config: the plugin's settings.
         rejects: the folder of the rejects files.
-        about: columns of the run that no setting tells.
+        about: the run.
         is_plan: nothing is written.
 
     Raises:
@@ -59,9 +58,7 @@ def open_history(config: Mapping[str, Any], rejects: Path, about: Mapping[str, A
         if deleted := delete_old(folder, time.time() - history_keep(config)):
             text = counted(deleted, "older history file was", "older history files were")
             logger.info("Setting `history_keep`: %s deleted", text)
-    name = config.get("list")
-    shown = name if name is None or isinstance(name, str) else msgspec.json.encode(name).decode()
-    return RunHistory(folder, {"list": shown, **about})
+    return RunHistory(folder, about)
 
 
 def check_history(config: Mapping[str, Any], rejects: Path) -> str:

@@ -46,6 +46,14 @@ class ContactNames:
                     names.setdefault(row.contact, set()).add(row.name)
         return names
 
+    def holders(self, names: Sequence[str], **columns: Any) -> dict[str, list[int]]:
+        """By name, the contacts that have it, where the other columns of the table are these."""
+        query, found = sa.select(self._table).filter_by(**columns), dict[str, list[int]]()
+        with self._transaction():
+            for row in select_in(self._connection, query, self._table.c.name, names):
+                found.setdefault(row.name, []).append(row.contact)
+        return found
+
     def add(self, names: Iterable[ContactName], **columns: Any) -> None:
         """Add names, each to its contact; `columns` are the others of the table."""
         if rows := _rows(names):

@@ -12,8 +12,6 @@ from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from typing import Any
 
-import sqlalchemy as sa
-
 from target_mailing.journal import former, tables
 from target_mailing.journal.absent import Absent
 from target_mailing.journal.batches import JournalBatches, StoredBatch
@@ -25,12 +23,12 @@ from target_mailing.journal.key_set import KeySet
 from target_mailing.journal.keys import Keys
 from target_mailing.journal.known import Known
 from target_mailing.journal.meta import JournalMeta
+from target_mailing.journal.past_runs import PastRuns
 from target_mailing.journal.recent_times import RecentTimes
 from target_mailing.journal.rejects import JournalRejects, Reject, reject_content
 from target_mailing.journal.removals import JournalRemovals
 from target_mailing.journal.retention import Retention
 from target_mailing.journal.run_contacts import RunContacts
-from target_mailing.journal.statements import select_in
 from target_mailing.journal.stores import JournalError, MemoryStore, Store
 from target_mailing.journal.streams import JournalStreams
 from target_mailing.journal.transactions import Transactions
@@ -58,6 +56,7 @@ class Journal:
         deletions: of a stream at a destination (names), people whom its deleted rows take off.
         taken_off: those that were taken off before.
         recent_times: how long jobs took lately.
+        past_runs: the runs up to now.
         retention: how long all this is remembered.
     """
 
@@ -106,6 +105,7 @@ class Journal:
                 self.declined = ContactNames(self._connection, tables.declined, self._reading)
                 self.told, self.followed = (RunContacts(self._connection, it, write) for it in ("told", "followed"))
                 self.recent_times = RecentTimes(self._connection, write)
+                self.past_runs = PastRuns(self._connection, write)
                 self.held = HeldResources(self._connection, self._transaction)
                 self.removals = JournalRemovals(self._connection, self._meta, self._transaction)
                 parts = (self._meta, self._contacts, self._keys, self._batches, self._rejects, self.removals)
@@ -201,14 +201,10 @@ class Journal:
 
     def holders(self, destination: str, ids: Sequence[str]) -> dict[str, dict[int, Sequence[bytes]]]:
         """By provider's ID, the contacts of a destination that have it, each with the keys last delivered under."""
-        holders: dict[str, dict[int, Sequence[bytes]]] = {}
-        query = sa.select(tables.names).where(tables.names.c.destination == self.hashes.destination_id(destination))
         with self._reading():
-            rows = [*select_in(self._connection, query, tables.names.c.name, ids)]
-            keys = self._keys.of(row.contact for row in rows)
-        for row in rows:
-            holders.setdefault(row.name, {})[row.contact] = keys[row.contact]
-        return holders
+            holders = self._provider_ids.holders(ids, destination=self.hashes.destination_id(destination))
+            keys = self._keys.of({contact for contacts in holders.values() for contact in contacts})
+        return {name: {contact: keys[contact] for contact in contacts} for name, contacts in holders.items()}
 
     def known(self, destination: str) -> int:
         """How many contacts a destination has: those that its streams delivered lately and have not taken off since.

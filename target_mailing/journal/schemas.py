@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 
+from mailing_api.storage import postgres
 from target_mailing.journal import tables
 
-__all__ = ["compact", "copy", "copy_table"]
+__all__ = ["compact", "copy", "copy_table", "run_over"]
 
 #: Tables that end with a run stay, unlogged, until the next one empties them.
 _OF_RUNS: Final = (
@@ -69,3 +71,13 @@ def compact(connection: sa.Connection, schema: str) -> None:
     finally:
         connection.rollback()  # nothing: each was a transaction of its own
         connection.execution_options(isolation_level=level)
+
+
+def run_over(connection: sa.Connection) -> postgres.Run:
+    """What runs single statements over a connection."""
+
+    def run(statement: str, *parameters: str) -> Sequence[Sequence[Any]]:
+        result = connection.exec_driver_sql(statement, parameters or None)
+        return result.all() if result.returns_rows else []
+
+    return run

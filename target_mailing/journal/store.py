@@ -45,6 +45,17 @@ class Store(ABC):
         """
         return False
 
+    def read_only(self) -> tuple[sa.Connection, str | None] | None:
+        """Connect for reading alone, also while another process holds the place; no lock is taken.
+
+        Returns:
+            The connection, and the process that holds the place, if the system says so; None if there is no journal.
+
+        Raises:
+            JournalError: it cannot be used.
+        """
+        return None
+
     def overwrite(self, connection: sa.Connection) -> None:  # noqa: B027 - most places have no log
         """Remove deleted content from a log."""
 

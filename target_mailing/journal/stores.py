@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-import shutil
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -18,6 +17,7 @@ from mailing_api.storage.folders import unmakable
 from mailing_api.storage.locks import Foreign, Held, HeldFile, Mark
 from mailing_api.storage.postgres import OwnSchema
 from target_mailing.journal import schemas
+from target_mailing.journal.copying import copy_files
 from target_mailing.journal.store import RESTORE, JournalError, JournalInUseError, Store
 
 if TYPE_CHECKING:
@@ -132,18 +132,20 @@ class FileStore(Store):
         with self._refusals():
             if not self._file.check():
                 return False
-        log = self.path.with_name(f"{self.path.name}-wal")
-        parts = [(part, path.with_name(f"{path.name}{suffix}")) for part, suffix in ((self.path, ""), (log, "-wal"))]
-        before = [_version_of(part) for part, _ in parts]
-        for part, copy in parts:
-            if part.exists():
-                shutil.copyfile(part, copy)
-        if before != [_version_of(part) for part, _ in parts]:
+        if not copy_files(self.path, path):
             raise JournalInUseError(
                 f"Setting `journal`: {self.name} changes while it is read, so a run uses it. Repeat this when that run "
                 "has ended."
             )
         return True
+
+    def read_only(self) -> tuple[sa.Connection, str | None] | None:
+        """As of any store; no file is made."""
+        with self._refusals():
+            if not self._file.check():
+                return None
+        engine = sa.create_engine("sqlite://", creator=self._file.read_only, poolclass=sa.NullPool)
+        return engine.connect(), self._file.holder
 
     def hold_copied_list(self, name: str) -> str | None:  # noqa: ARG002 - one journal in a file
         """As `hold_list`, for a copy."""
@@ -222,7 +224,7 @@ class PostgresStore(Store):
             JournalError: another role owns something in the schema; or as of any store.
         """
         connection = self._engine.connect()
-        run = _run_over(connection)
+        run = schemas.run_over(connection)
         if holder := self._hold(self._schema):
             raise self.held(holder)
         self._own.begin(run)
@@ -246,7 +248,7 @@ class PostgresStore(Store):
         """Whether the schema does not exist, and the role may make it."""
         try:
             with self._engine.connect() as connection:
-                run = _run_over(connection)
+                run = schemas.run_over(connection)
                 self._own.check(run)
                 if self._own.is_there(run):
                     return False
@@ -266,7 +268,7 @@ class PostgresStore(Store):
             JournalError: it is of an earlier version, or another role owns something in the schema.
         """
         with self._engine.connect() as connection:
-            run = _run_over(connection)
+            run = schemas.run_over(connection)
             self._own.check(run)
             if not self._own.is_there(run):
                 return False
@@ -274,6 +276,17 @@ class PostgresStore(Store):
             if not schemas.copy(connection, self._schema, path):
                 raise self.error("has the format of an earlier version. Deliver once before")
         return True
+
+    def read_only(self) -> tuple[sa.Connection, str | None] | None:
+        """As of any store; all of it is one transaction, which may have any session of a pooler."""
+        connection = self._engine.connect()
+        connection.exec_driver_sql("SET TRANSACTION READ ONLY")
+        run = schemas.run_over(connection)
+        self._own.check(run)
+        if not self._own.is_there(run):
+            return None
+        run("SELECT pg_catalog.set_config('search_path', %s, true)", f'"{self._schema}", pg_temp')
+        return connection, postgres.holder_of(run, self._schema)
 
     def hold_copied_list(self, name: str) -> str | None:
         """As `hold_list`, for a copy."""
@@ -326,20 +339,3 @@ class PostgresStore(Store):
         if self._session is not None:
             self._session.close()
         self._engine.dispose()
-
-
-def _version_of(path: Path) -> tuple[int, int, int] | None:
-    """What changes with a file's content; None if there is no file."""
-    try:
-        status = path.stat()
-    except FileNotFoundError:
-        return None
-    return status.st_ino, status.st_size, status.st_mtime_ns
-
-
-def _run_over(connection: sa.Connection) -> postgres.Run:
-    def run(statement: str, *parameters: str) -> Sequence[Sequence[Any]]:
-        result = connection.exec_driver_sql(statement, parameters or None)
-        return result.all() if result.returns_rows else []
-
-    return run

@@ -11,8 +11,8 @@ from sqlalchemy.schema import CreateIndex, CreateTable, ExecutableDDLElement
 
 __all__ = [
     "absentees", "allowances", "batches", "contacts", "contents", "declined", "keys", "known_rejects", "make", "meta",
-    "metadata", "names", "possible_addresses", "rejects", "removed", "replaced_contacts", "returned_keys", "runs",
-    "shared_keys", "steps", "strangers", "streams", "taken_off",
+    "metadata", "names", "past_jobs", "past_runs", "possible_addresses", "rejects", "removed", "replaced_contacts",
+    "returned_keys", "runs", "shared_keys", "steps", "strangers", "streams", "taken_off",
 ]  # fmt: skip
 
 metadata = sa.MetaData()
@@ -226,6 +226,41 @@ rejects = sa.Table(
     sa.Column("job", sa.String),
     sa.Column("attempt", sa.Integer, nullable=False),
     sa.Column("at", sa.Float, nullable=False),
+)
+past_runs = sa.Table(
+    "past_runs",
+    metadata,
+    # The runs up to now; the columns are those of `PastRun`.
+    sa.Column("run_id", sa.String, primary_key=True),
+    sa.Column("destination", sa.String),
+    sa.Column("list", sa.String),
+    sa.Column("version", sa.String),
+    sa.Column("history", sa.String),
+    sa.Column("started_at", sa.Float, nullable=False),
+    sa.Column("ended_at", sa.Float),
+    sa.Column("exit_code", sa.Integer),
+    sa.Column("error", sa.String),
+    sa.Column("totals", sa.String, nullable=False),  # JSON
+    sqlite_with_rowid=False,
+)
+past_jobs = sa.Table(
+    "past_jobs",
+    metadata,
+    # Their jobs; the other columns are those of `PastJob`.
+    sa.Column("run_id", sa.String, primary_key=True),
+    sa.Column("batch", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("job_id", sa.String, primary_key=True),
+    sa.Column("destination", sa.String, nullable=False),
+    sa.Column("route", sa.String, nullable=False),
+    sa.Column("action", sa.String, nullable=False),
+    sa.Column("rows", sa.Integer, nullable=False),
+    sa.Column("submitted", sa.Float, nullable=False),
+    sa.Column("resumed", sa.Boolean, nullable=False),
+    sa.Column("ended", sa.Float),
+    sa.Column("looks", sa.Integer),
+    sa.Column("status", sa.String, nullable=False),
+    sa.Column("refused", sa.Integer, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 #: Columns that tables of versions before do not have.

@@ -102,6 +102,9 @@ SIGNS: Final[Mapping[str, Signs]] = {
     tables.taken_off.name: Signs({"contact": Sign.CONTACT}, ("stream", "at")),
     tables.allowances.name: Signs({}, tables.allowances.c.keys()),
     tables.contents.name: Signs({"contact": Sign.CONTACT, "key": Sign.KEY_NUMBER}, ("destination", "since", "at")),
+    # The error of a run is that of the log, which names nobody.
+    tables.past_runs.name: Signs({}, tables.past_runs.c.keys()),
+    tables.past_jobs.name: Signs({}, tables.past_jobs.c.keys()),
     tables.known_rejects.name: Signs({"id": Sign.WRITTEN_RECORD}, ("attempt", "file", "at")),
     tables.rejects.name: Signs({"record": Sign.RECORD}, ("id", "stream", "code", "reason", "job", "attempt", "at")),
 }

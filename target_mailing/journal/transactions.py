@@ -32,8 +32,14 @@ class Transactions:
         return self._connection
 
     @contextmanager
-    def write(self, *, commit: bool = True) -> Iterator[None]:
-        """Read or write, and commit, so that no transaction stays open while the run waits."""
+    def write(
+        self, *, commit: bool = True, else_: str = "Rows that are not noted there are not acknowledged"
+    ) -> Iterator[None]:
+        """Read or write, and commit, so that no transaction stays open while the run waits.
+
+        Raises:
+            JournalError: that failed, and `else_` says what that means.
+        """
         try:
             yield
             if commit:
@@ -45,7 +51,7 @@ class Transactions:
         except self._store.errors as exc:
             self._roll_back()
             failure = self._store.failure(exc)
-            raise self._store.error(f"{failure}. Rows that are not noted there are not acknowledged") from None
+            raise self._store.error(f"{failure}. {else_}") from None
         except OverflowError as exc:  # a number that no version writes
             self._roll_back()
             raise self._store.damaged(exc) from None

@@ -11,7 +11,7 @@ from typing import Any
 
 from mailing_api.process.log_filter import safe_line
 from target_mailing.declared_settings import value_of
-from target_mailing.history.history import RunHistory, new_run_id
+from target_mailing.history.about import AboutRun
 from target_mailing.history.observer import History
 from target_mailing.journal.rejects_file import Rejects
 from target_mailing.places import place_of
@@ -47,14 +47,14 @@ class Report(NoReport):
     """Notes what a run does, and writes its report at the end. A report that cannot be written is only a warning."""
 
     def __init__(
-        self, config: Mapping[str, Any], router: Router, *, version: str, words_of: Callable[[Exception], str]
+        self, config: Mapping[str, Any], router: Router, about: AboutRun, *, words_of: Callable[[Exception], str]
     ) -> None:
         """Begin now.
 
         Args:
             config: the plugin's settings, among them `report_path`.
             router: of the run.
-            version: of the package.
+            about: the run.
             words_of: the message of an error.
 
         Raises:
@@ -62,12 +62,11 @@ class Report(NoReport):
         """
         self._config = config
         self._router = router
-        self._version = version
+        self._version = about.version or ""
         self._words_of = words_of
-        self._began = time.time()
-        self._run_id = new_run_id(self._began)
-        self._place = place_of("report_path", value_of("report_path", config))
-        self._files = ReportFiles(self._place, self._run_id)
+        self._began = about.began_at
+        self._run_id = about.run_id
+        self._files = ReportFiles(place_of("report_path", value_of("report_path", config)), self._run_id)
         self._jobs = JobLog()
         self._series = Series()
         self._history = History()
@@ -76,11 +75,8 @@ class Report(NoReport):
         self._foresight: Foresight | None = None
 
     def observing(self, history: History) -> History:
-        """See `NoReport`; the report has the history's name."""
+        """See `NoReport`."""
         self._history = history
-        if isinstance(history, RunHistory):
-            self._run_id = history.run_id
-            self._files = ReportFiles(self._place, self._run_id)
         return ReportedHistory(history, self._jobs)
 
     def observe(self, run: Run, rejects: Rejects, foresight: Foresight | None) -> None:
@@ -120,7 +116,6 @@ class Report(NoReport):
         self._files.write(html(told), markdown(told))
 
     def _contents(self, head: Head, run: Run, rejects: Rejects) -> Contents:
-        history = self._history.path if isinstance(self._history, RunHistory) else None
         planned = None if self._foresight is None else sum(self._foresight.jobs.values())
         folder: Path = self._files.html.parent
         return contents(
@@ -132,7 +127,7 @@ class Report(NoReport):
             jobs=self._jobs,
             points=self._series.points,
             folder=folder,
-            history=history,
+            history=self._history.path,
             jobs_planned=planned,
         )
 
@@ -157,12 +152,12 @@ class Report(NoReport):
 
 
 def open_report(
-    config: Mapping[str, Any], router: Router, *, version: str, words_of: Callable[[Exception], str]
+    config: Mapping[str, Any], router: Router, about: AboutRun, *, words_of: Callable[[Exception], str]
 ) -> NoReport:
     """The report of a run, if the settings want one; arguments and errors as of `Report`."""
     if value_of("report_path", config) is None:
         return NoReport()
-    return Report(config, router, version=version, words_of=words_of)
+    return Report(config, router, about, words_of=words_of)
 
 
 def _signal(number: int) -> str:

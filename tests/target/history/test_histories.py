@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 
 from mailing_sandbox.server import Sandbox
 from target_mailing.history import history as history_module
+from target_mailing.history.about import AboutRun
 from target_mailing.history.file import HistoryFile
 from target_mailing.history.history import RunHistory
 from target_mailing.outcome import Outcome
@@ -202,7 +203,7 @@ def test_a_full_disk_ends_the_history_and_nothing_else(mailjet, monkeypatch, cap
 
 @pytest.mark.parametrize("fails", range(1, 5))
 def test_a_disk_that_is_full_among_many_outcomes_ends_the_history_once(tmp_path, monkeypatch, caplog, fails):
-    history = RunHistory(tmp_path, {})
+    history = RunHistory(tmp_path, AboutRun("run", 0.0))
     for first in (1, 3):  # the first two lines are on disk when the others come
         history.take(first, 2, [([first, first + 1], [b'"stream":"s","key":"a"', b'"stream":"s","key":"b"'])])
     append, calls = HistoryFile.append, []
@@ -297,7 +298,8 @@ def test_a_run_that_is_stopped_has_its_exit_code(mailjet):
     (path,) = files_of(mailjet.folder)
     history = read_history(path)
     assert [run["exit_code"] for run in history["mailing_runs"]] == [143]
-    assert "submitted" in {job["status"] for job in history["mailing_jobs"]}
+    assert "unfinished" in {job["status"] for job in history["mailing_jobs"]}
+    assert "submitted" not in {job["status"] for job in history["mailing_jobs"]}
 
 
 @pytest.mark.slow

@@ -1,0 +1,1 @@
+"""The runs that the journal remembers, and the answer to `--history`."""
