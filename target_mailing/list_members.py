@@ -7,7 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
-__all__ = ["ComparesMembers", "Held", "ListsMembers", "Member"]
+__all__ = ["ComparesMembers", "ComparesOwnList", "Held", "ListsMembers", "Member"]
 
 
 class Member(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -29,11 +29,13 @@ class Held(msgspec.Struct, frozen=True, array_like=True, gc=False):
         address: in the provider's spelling.
         opted_out: how the contact opted out, in a word such as `unsubscribed`; "" if it did not.
         fields: in the destination's own encoding.
+        suppressed: why the provider sends nothing to the contact, in a word; "" if the listing shows no reason.
     """
 
     address: str
     opted_out: str = ""
     fields: bytes = b""
+    suppressed: str = ""
 
 
 @runtime_checkable
@@ -76,3 +78,12 @@ class ComparesMembers(Protocol):
         Raises:
             MailingError: the provider could not be asked.
         """
+
+
+@runtime_checkable
+class ComparesOwnList(Protocol):
+    """A destination whose rows may name lists, and which can compare the list of its settings."""
+
+    @property
+    def own_list(self) -> str | None:
+        """That list, as `ListsByRow.actions_on_lists` has it; None if the settings have none, or several."""

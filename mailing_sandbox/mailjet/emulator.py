@@ -201,7 +201,9 @@ class Mailjet:
             raise ValueError(f"there is no property {name!r}")
 
     def add_contacts(self, contacts: Iterable[Mapping[str, Any]]) -> list[int]:
-        """Create or change contacts: `email`, `name`, `list` (ID), `unsubscribed`, `excluded`, `properties`.
+        """Create or change contacts.
+
+        Each has `email`, `name`, `list` (ID), `unsubscribed`, `excluded`, `spam_complaint`, `properties`.
 
         Returns their IDs. ValueError when a list or property does not exist.
         """
@@ -216,6 +218,7 @@ class Mailjet:
         contact.name = str(given.get("name", contact.name))
         if "excluded" in given:
             store.set_excluded(contact, bool(given["excluded"]), store.now())
+        contact.spam_complaining = bool(given.get("spam_complaint", contact.spam_complaining))
         rows = sorted(store.properties.rows, key=lambda each: each.namespace == "static")
         known = {each.name: each for each in rows}
         values = {}

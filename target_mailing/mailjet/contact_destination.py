@@ -34,6 +34,11 @@ class ContactDestination(MailjetDestination):
         column = Field(lists, for_removals=True, readable=lists.readable, opt_outs=lists.opt_outs)
         return {**super()._columns(), "lists": column}
 
+    @property
+    def own_list(self) -> str | None:
+        """The list of the setting, if it is one list."""
+        return str(self._lists[0]) if len(self._lists) == 1 and self._settings.scope != "account" else None
+
     def actions_on_lists(self, contact: bytes) -> Mapping[str, str]:
         """By list ID, the action there."""
         return {str(list_id): action for list_id, action in (decoded(contact).Lists or {}).items()}

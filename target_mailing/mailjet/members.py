@@ -48,6 +48,7 @@ def held_by(client: MailjetClient, list_id: int, *, with_properties: bool) -> It
                     _address(row),
                     _opt_out(row, has_opted_out=has_opted_out),
                     msgspec.json.encode((row.get("Name"), values.get(int(row["ID"]), {}))),
+                    "spam_complaint" if _is(row, "IsSpamComplaining") else "",
                 )
                 for row, has_opted_out in page
             ]
@@ -110,12 +111,21 @@ def _opt_out(row: Row, *, has_opted_out: bool) -> str:
     Raises:
         UnreadableAnswer: that does not show.
     """
-    try:
-        if boolean(row.get("IsExcludedFromCampaigns")):
-            return "excluded"
-    except ValueError:
-        raise UnreadableAnswer("Mailjet contact: IsExcludedFromCampaigns is neither true nor false.") from None
+    if _is(row, "IsExcludedFromCampaigns"):
+        return "excluded"
     return "unsubscribed" if has_opted_out else ""
+
+
+def _is(row: Row, flag: str) -> bool:
+    """Whether a contact has a flag.
+
+    Raises:
+        UnreadableAnswer: that does not show.
+    """
+    try:
+        return bool(boolean(row.get(flag)))
+    except ValueError:
+        raise UnreadableAnswer(f"Mailjet contact: {flag} is neither true nor false.") from None
 
 
 def _membership(row: Row) -> tuple[int, bool]:

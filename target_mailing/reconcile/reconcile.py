@@ -29,14 +29,14 @@ from target_mailing.input.stream import Stream
 from target_mailing.journal.journal import Journal
 from target_mailing.journal.stores import MemoryStore
 from target_mailing.lines import InputError, Lines
-from target_mailing.list_members import ComparesMembers
+from target_mailing.list_members import ComparesMembers, ComparesOwnList
 from target_mailing.outcome import Outcome
 from target_mailing.places import place_of
 from target_mailing.plan.foresight import Foresight
 from target_mailing.plan.rejects import UnwrittenRejects
 from target_mailing.reconcile.findings_file import FindingsFile
 from target_mailing.reconcile.report import compared, differing, report, summary
-from target_mailing.reconcile.sides import EXTRA, Sides
+from target_mailing.reconcile.sides import EXTRA, UNCOMPARED, Sides
 from target_mailing.reconcile.tolerance import TooManyDifferencesError, tolerance
 from target_mailing.router import Router
 from target_mailing.row import Row
@@ -51,6 +51,8 @@ logger = logging.getLogger("target-mailing")
 
 #: Why lists cannot be compared.
 _BY_ROW: Final = "it is the account, or lists that rows name, and not one list"
+#: Why rows are not compared.
+_OTHER_LISTS: Final = "their rows name other lists"
 _UNLISTED: Final = "its provider does not list the members of a list with their addresses"
 
 
@@ -137,7 +139,8 @@ class _Comparison:
         """
         name = destination.name
         if name not in self._queues:
-            by_row = isinstance(destination, ListsByRow) or settings.scope == "account"
+            own = destination.own_list if isinstance(destination, ComparesOwnList) else None
+            by_row = (isinstance(destination, ListsByRow) and own is None) or settings.scope == "account"
             if by_row or not isinstance(destination, ComparesMembers):
                 raise ConfigurationError(
                     f"Setting `mode` is 'reconcile', but {name} cannot be compared: "
@@ -178,6 +181,11 @@ class _Comparison:
                     file.write(finding)
             show(report(one.sides, self._outcomes.at(name), self._router.lists_of(name)), logger)
             self._warn(one)
+        if doubtful := self._named.doubtful:
+            logger.warning(
+                "%s, so these contacts may be among the extra",
+                counted(doubtful, "row does not tell whom it names", "rows do not tell whom they name"),
+            )
 
     def _warn(self, one: _ComparedQueue) -> None:
         """Tell what does not show."""
@@ -186,11 +194,6 @@ class _Comparison:
         if one.sides.counts[EXTRA, "unnamed"]:
             logger.info(
                 "Extra are contacts that no line of this input names: it must bring the whole table, without a STATE"
-            )
-        if doubtful := self._named.doubtful:
-            logger.warning(
-                "%s, so these contacts may be among the extra",
-                counted(doubtful, "row does not tell whom it names", "rows do not tell whom they name"),
             )
 
 
@@ -204,8 +207,24 @@ class _ComparedQueue:
 
     def offer(self, rows: Sequence[Row]) -> None:
         """Take rows, which have their outcome by that."""
-        self.sides.take(rows)
+        self.sides.take(self._of_list(rows))
         self._outcomes.settle_all([(row.lines, Outcome.UNCHANGED, None) for row in rows])
+
+    def _of_list(self, rows: Sequence[Row]) -> Sequence[Row]:
+        """Those whose action is for the list that is compared, each with its action there."""
+        destination = self.destination
+        if not isinstance(destination, ListsByRow) or not isinstance(destination, ComparesOwnList):
+            return rows
+        actions = [destination.actions_on_lists(row.contact.content).get(destination.own_list or "") for row in rows]
+        others = [row for row, action in zip(rows, actions, strict=True) if action is None]
+        self.sides.name_contacts(row.id for row in others)
+        self.sides.counts[UNCOMPARED, _OTHER_LISTS] += len(others)
+        own = []
+        for row, action in zip(rows, actions, strict=True):
+            if action is not None:
+                row.action = action
+                own.append(row)
+        return own
 
     def uncompared(self) -> Sequence[str]:
         """The fields that rows write and no listing shows."""

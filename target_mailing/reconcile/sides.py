@@ -34,8 +34,8 @@ _SUBSCRIPTION: Final = "subscription"
 _TABLES: Final = """
 CREATE TABLE rows (address TEXT PRIMARY KEY, email TEXT NOT NULL, line INTEGER NOT NULL,
     stream TEXT NOT NULL, action TEXT NOT NULL, content BLOB NOT NULL, moved INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID;
-CREATE TABLE held (address TEXT PRIMARY KEY, email TEXT NOT NULL, opted_out TEXT NOT NULL, fields BLOB NOT NULL)
-    WITHOUT ROWID;
+CREATE TABLE held (address TEXT PRIMARY KEY, email TEXT NOT NULL, opted_out TEXT NOT NULL, fields BLOB NOT NULL,
+    suppressed TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE suppressed (address TEXT PRIMARY KEY, reason TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE named (contact INTEGER PRIMARY KEY);
 """
@@ -45,11 +45,13 @@ _MOVE: Final = "UPDATE rows SET moved = 1 WHERE address = ?"
 _ACT: Final = "UPDATE rows SET action = ? WHERE address = ?"
 #: Providers that take two spellings of an address for two contacts: if one opted out, the person did.
 _PUT_HELD: Final = (
-    "INSERT INTO held VALUES (?,?,?,?) ON CONFLICT DO UPDATE SET opted_out = MAX(opted_out, excluded.opted_out)"
+    "INSERT INTO held VALUES (?,?,?,?,?) ON CONFLICT DO UPDATE SET "
+    "opted_out = MAX(opted_out, excluded.opted_out), suppressed = MAX(suppressed, excluded.suppressed)"
 )
 _MERGED: Final = (
     "SELECT rows.email, rows.line, rows.stream, rows.action, rows.content, rows.moved, held.email, held.opted_out, "
-    "held.fields, suppressed.reason FROM rows LEFT JOIN held USING (address) LEFT JOIN suppressed USING (address)"
+    "held.fields, COALESCE(suppressed.reason, NULLIF(held.suppressed, '')) "
+    "FROM rows LEFT JOIN held USING (address) LEFT JOIN suppressed USING (address)"
 )
 _UNNAMED: Final = (
     "SELECT address, email, opted_out FROM held WHERE NOT EXISTS (SELECT 1 FROM rows WHERE rows.address = held.address)"
@@ -171,7 +173,8 @@ class Sides:
             self._put("INSERT OR REPLACE INTO suppressed VALUES (?, ?)", values)
 
     def _put_held(self, page: Sequence[Held]) -> None:
-        self._put(_PUT_HELD, [(fold_address(one.address), one.address, one.opted_out, one.fields) for one in page])
+        values = [(fold_address(it.address), it.address, it.opted_out, it.fields, it.suppressed) for it in page]
+        self._put(_PUT_HELD, values)
 
     def _put(self, statement: str, values: Sequence[tuple[Any, ...]]) -> None:
         self._database.execute("BEGIN")

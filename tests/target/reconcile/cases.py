@@ -30,7 +30,12 @@ CASES = {
     "moved": None,
     "moved and there": ("extra", "moved"),
 }
-OF_MAILJET = {"excluded there": ("opted_out", "excluded")}
+OF_MAILJET = {
+    "excluded there": ("opted_out", "excluded"),
+    "complained": ("suppressed", "spam_complaint"),
+    "complained, and opted out there": ("opted_out", "unsubscribed"),
+    "extra who complained": ("extra", "unnamed"),
+}
 OF_SES = {"suppressed": ("suppressed", "BOUNCE")}
 #: The cases in which a delivery, or a mirror, would change somebody.
 COUNTED = ("missing", "different", "extra")
@@ -38,9 +43,13 @@ COUNTED = ("missing", "different", "extra")
 _HELD = {
     "alike", "spelled otherwise", "different", "opted out on both sides", "opted out here", "opted out there", "extra",
     "extra who opted out", "deleted and there", "deleted and opted out", "rejected and there", "repeated",
-    "moved and there", "excluded there", "suppressed",
+    "moved and there", "excluded there", "suppressed", "complained", "complained, and opted out there",
+    "extra who complained",
 }  # fmt: skip
-_OPTED_OUT = {"opted out on both sides", "opted out there", "extra who opted out", "deleted and opted out"}
+_OPTED_OUT = {
+    "opted out on both sides", "opted out there", "extra who opted out", "deleted and opted out",
+    "complained, and opted out there",
+}  # fmt: skip
 
 
 def email(number: int) -> str:
@@ -106,6 +115,7 @@ def _put(here: World, address: str, case: str, *, on_ses: bool) -> None:
         return
     contact = {"email": address, "list": account.list_id, "unsubscribed": case in _OPTED_OUT}
     contact |= {"properties": _values(on_ses, changed=changed), "excluded": case == "excluded there"}
+    contact["spam_complaint"] = "complained" in case
     account.sandbox.mailjet.add_contacts([contact])
 
 

@@ -15,13 +15,18 @@ from tests.searching import machine
 from tests.target.conftest import schema, state
 from tests.target.plan.worlds import DELETED, world
 
-STREAMS = ("people", "others")
+#: The rows of the last one have no key but their address.
+STREAMS = ("people", "others", "mails")
+#: Those whose domain is not ASCII are one mailbox.
+EMAILS = (
+    "a@example.com", "A@example.com", "b@example.com", "q@müller.example", "q@xn--mller-kva.example", "nobody",
+)  # fmt: skip
 #: Stream, key, address (none: a row with its key alone), and what else the row says.
 ROWS = st.lists(
     st.tuples(
         st.sampled_from(STREAMS),
         st.integers(1, 3),
-        st.sampled_from(["a@example.com", "A@example.com", "b@example.com", "q@müller.example", "nobody"]),
+        st.sampled_from(EMAILS),
         st.sampled_from(["Oslo", "Lyon"]),
         st.sampled_from(["", "", "", "", "deleted", "deleted by key", "unsubscribed"]),
     ),
@@ -45,7 +50,7 @@ def row(stream, key, email, city="Lyon", says=""):
 def differences(here, rows, **config):
     """What a reconciliation finds once these rows are delivered into an empty list."""
     columns = config.pop("columns", None)
-    schemas = [schema(stream, columns=columns) if columns else schema(stream) for stream in STREAMS]
+    schemas = [schema(stream, columns, ["email" if stream == "mails" else "id"]) for stream in STREAMS]
     messages = [*schemas, *rows, state(1)]
     delivered = here.account.deliver(messages, max_removals="100%", **config)
     assert delivered.error is None
@@ -97,6 +102,26 @@ CASES = {
         row("people", 3, "a@example.com"),
         row("others", 3, "a@example.com", says="unsubscribed"),
         row("others", 3, "b@example.com"),
+    ],
+    "a key moves from an address that a stream has as its key": [
+        row("mails", 9, "a@example.com"),
+        row("people", 1, "a@example.com"),
+        row("people", 1, "b@example.com"),
+    ],
+    "a stream deletes by its key whom another stream has by the address": [
+        row("mails", 9, "a@example.com"),
+        row("people", 1, "a@example.com"),
+        row("people", 1, "", says="deleted by key"),
+    ],
+    "a stream deletes by the address whom another stream has by its key": [
+        row("people", 1, "a@example.com"),
+        row("mails", 9, "a@example.com", says="deleted"),
+    ],
+    "both forms of a domain, and both keys move": [
+        row("people", 1, "q@müller.example"),
+        row("others", 2, "q@xn--mller-kva.example"),
+        row("others", 2, "b@example.com"),
+        row("people", 1, "a@example.com"),
     ],
     "a key has ten addresses": [row("people", 3, f"p{number}@example.com") for number in range(14)],
 }

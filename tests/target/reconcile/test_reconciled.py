@@ -15,7 +15,13 @@ from tests.searching import machine
 from tests.target.plan.worlds import world
 from tests.target.reconcile.cases import CASES, COUNTED, OF_MAILJET, OF_SES, expected, found, messages, put
 
-WORLDS = {"mailjet-json": OF_MAILJET, "mailjet-csv": OF_MAILJET, "ses-import": OF_SES, "ses-direct": OF_SES}
+WORLDS = {
+    "mailjet-json": OF_MAILJET,
+    "mailjet-csv": OF_MAILJET,
+    "mailjet-contact": OF_MAILJET,
+    "ses-import": OF_SES,
+    "ses-direct": OF_SES,
+}
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +48,7 @@ def reconcile(here, cases, folder, *, on_ses, **config):
     return result, found(path)
 
 
-@pytest.mark.parametrize("name", ["mailjet-json", "ses-direct"])
+@pytest.mark.parametrize("name", ["mailjet-json", "mailjet-contact", "ses-direct"])
 def test_each_difference_is_found(sandbox, tmp_path, name):
     with world(name, sandbox, tmp_path) as here:
         cases = [*CASES, *WORLDS[name]]

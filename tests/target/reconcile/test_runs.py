@@ -14,7 +14,7 @@ from mailing_api.errors import ConfigurationError
 from mailing_sandbox.server import Sandbox
 from target_mailing.lines import InputError
 from target_mailing.reconcile.tolerance import TooManyDifferencesError, tolerance
-from tests.target.conftest import COLUMNS, people, person, schema, state
+from tests.target.conftest import COLUMNS, LIST, people, person, schema, state
 from tests.target.plan.worlds import DELETED, world
 from tests.target.reconcile.cases import CASES, OF_MAILJET, email, found, messages, put
 from tests.target.test_command import Command, lines
@@ -223,12 +223,59 @@ def test_whom_a_map_omits_is_not_extra(here):
 
 
 @pytest.mark.parametrize(
-    "config", [{"route": "contact"}, {"scope": "account"}, {"scope": "account", "list": None}], ids=str
+    "config",
+    [
+        {"route": "contact", "list": None},
+        {"route": "contact", "scope": "account"},
+        {"scope": "account"},
+        {"scope": "account", "list": None},
+    ],
+    ids=str,
 )
 def test_lists_that_rows_name_are_refused(here, config):
     result = here.deliver(MESSAGES, **config)
     assert isinstance(result.error, ConfigurationError)
     assert "cannot be compared" in str(result.error)
+
+
+def named(number, *lists, **columns):
+    """A row that names lists, each with an action or none."""
+    entries = [{"list": name, "action": action} if action else {"list": name} for name, action in lists]
+    return person(number, lists=entries, **columns)
+
+
+def test_of_rows_that_name_lists_those_of_the_setting_are_compared(here):
+    here.sandbox.mailjet.add_list("Others")
+    rows = [
+        *people(range(5)),
+        named(5, (LIST, None), ("Others", None), city="Oslo"),
+        named(6, (LIST, "remove")),
+        named(7, ("Others", None)),
+        named(8, (LIST, "unsub"), ("Others", None)),
+        named(11, (LIST, None)),
+        named(12, ("Others", None)),
+    ]
+    columns = COLUMNS | {"lists": {"type": ["array", "null"]}}
+    path = here.folder / "found.jsonl"
+    result = here.deliver([schema(columns=columns), *rows, state(1)], route="contact", reconcile_path=str(path))
+    assert isinstance(result.error, TooManyDifferencesError)
+    assert found(path) == {
+        "person5@example.com": ("different", ""),
+        "person6@example.com": ("extra", "removed"),
+        "person8@example.com": ("different", ""),
+        "person11@example.com": ("missing", ""),
+        "person9@example.com": ("extra", "unnamed"),
+    }
+    assert "not compared: their rows name other lists" in result.log
+    numbers = dict(line.rsplit(maxsplit=1) for line in map(str.strip, result.log.splitlines()) if " " in line)
+    assert (numbers["not compared: their rows name other lists"], numbers["rows"]) == ("2", "11")
+
+
+def test_the_warning_of_rows_that_name_nobody_is_given_once(here):
+    here.sandbox.mailjet.add_list("Others")
+    both = [*MESSAGES[:-1], person(0, email="nobody"), schema("others"), *people(range(3), stream="others"), state(1)]
+    result = here.deliver(both, streams={"others": {"list": "Others"}})
+    assert result.log.count("1 row does not tell whom it names") == 1
 
 
 def test_a_list_that_would_be_made_has_nobody(here):
@@ -324,8 +371,9 @@ def peak(here, number):
 
 
 @pytest.mark.slow
-def test_memory_does_not_grow_with_the_rows(mailjet):
-    mailjet.config |= {"mode": "reconcile", "batch_rows": None}
+@pytest.mark.parametrize("route", ["json", "contact"])
+def test_memory_does_not_grow_with_the_rows(mailjet, route):
+    mailjet.config |= {"mode": "reconcile", "batch_rows": None, "route": route}
     peak(mailjet, 10)  # what is loaded once
     few, many = peak(mailjet, 5_000), peak(mailjet, 20_000)
     assert many - few < 2_000_000, (few, many)
