@@ -164,20 +164,21 @@ class Store(abc.ABC):
         """Run a statement, whose placeholders are question marks; returns its rows."""
 
     def _check_tables(self, existing: AbstractSet[str]) -> None:
-        """Check that no table was dropped, since it would be created again, empty.
+        """Check that this version may create what is missing: no table was dropped, and the format is this one's.
 
         Raises:
-            ConfigurationError: a table is missing although another has rows.
+            ConfigurationError: another version made the tables, or one is missing although another has rows.
         """
+        if "constants" in existing:
+            formats = self._read(tuple[bytes], "SELECT value FROM constants WHERE name = 'format'")
+            if formats and formats[0][0] != _FORMAT:
+                raise self._of_another_version()
         if not existing >= TABLES and any(self._run(f"SELECT 1 FROM {name} LIMIT 1") for name in TABLES & existing):  # noqa: S608
             raise self._damaged()
 
     def _check_format(self) -> None:
         if self._constant("format", _FORMAT) != _FORMAT:
-            raise ConfigurationError(
-                f"Setting `change_detection`: another version of tap-mailing made {self.name}. Choose another place, "
-                "or remove it; then the next run writes all rows."
-            )
+            raise self._of_another_version()
 
     def _constant(self, name: str, value: bytes) -> bytes:
         """The stored constant; the first call stores `value`."""
@@ -203,6 +204,12 @@ class Store(abc.ABC):
         if len(rows) != 1:
             raise self._damaged()
         return rows[0]
+
+    def _of_another_version(self) -> ConfigurationError:
+        return ConfigurationError(
+            f"Setting `change_detection`: another version of tap-mailing made {self.name}; nothing was changed. Install "
+            "that version, or choose another place, or remove it; then the next run writes all rows."
+        )
 
     def _damaged(self) -> ConfigurationError:
         return ConfigurationError(

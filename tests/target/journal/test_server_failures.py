@@ -1,0 +1,123 @@
+"""PostgreSQL is killed, started again, or hangs at each commit of a run: the next run completes it."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from mailing_api.errors import ConfigurationError
+from mailing_api.storage import postgres_watch
+from mailing_api.storage.postgres_session import Session
+from tap_mailing.change_detection.postgres import PostgresStore as Snapshots
+from target_mailing.delivery import jobs
+from tests.postgresql import postgresql_server
+from tests.target.conftest import people, schema, state
+
+pytestmark = pytest.mark.slow
+
+ROWS = [schema(), *people(range(6)), state(6)]
+EVERYBODY = sorted(f"person{number}@example.com" for number in range(6))
+
+
+@pytest.fixture(scope="module")
+def server():
+    with postgresql_server() as server:
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch):
+    monkeypatch.setattr(postgres_watch, "ANSWER_WITHIN", 0.3)
+    monkeypatch.setattr(postgres_watch, "LOGIN_WITHIN", 2)
+    monkeypatch.setattr(postgres_watch, "_INTERVAL", 0.1)
+    monkeypatch.setattr(jobs, "_APPEARS_WITHIN", 0.3)
+
+
+@pytest.fixture
+def account(mailjet, server):
+    mailjet.config |= {"journal": server.url, "batch_rows": 3, "mailjet_account": mailjet.folder.name}
+    return mailjet
+
+
+def at_commit(monkeypatch, number, act):
+    """Let something happen right before or after a commit."""
+    usual, counts = Session.commit, []
+
+    def commit(session):
+        counts.append(None)
+        if len(counts) == number:
+            act()
+        usual(session)
+
+    monkeypatch.setattr(Session, "commit", commit)
+    return counts
+
+
+def sent(mailjet):
+    return sorted(row["contact"]["Email"] for row in mailjet.received())
+
+
+def complete(account, first):
+    """The next run completes what the first one left; nothing was acknowledged early, nothing arrives twice."""
+    if first.error is None:
+        assert first.states == [6]
+    else:
+        assert "Setting `journal`: PostgreSQL localhost/postgres, schema " in str(first.error)
+        assert first.states == [] or len(sent(account)) == len(EVERYBODY)
+    second = account.deliver(ROWS)
+    assert (second.error, second.states) == (None, [6])
+    assert sent(account) == EVERYBODY
+    assert sorted(account.members()) == EVERYBODY
+
+
+COMMITS = [pytest.param(one, marks=() if one % 3 == 1 else pytest.mark.exhaustive) for one in range(1, 25)]
+
+
+@pytest.mark.parametrize("commit", COMMITS)
+@pytest.mark.parametrize("restarts", [True, False], ids=["started again", "dead"])
+def test_p3_a_server_killed_at_any_commit_loses_and_doubles_nothing(account, server, monkeypatch, commit, restarts):
+    def crash():
+        server.kill()
+        if restarts:
+            server.start()
+
+    with monkeypatch.context() as patch:
+        counts = at_commit(patch, commit, crash)
+        first = account.deliver(ROWS)
+    assert first.error is not None or len(counts) < commit
+    server.start()
+    complete(account, first)
+
+
+@pytest.mark.parametrize("commit", [1, 4, 9])
+def test_p9_a_server_that_hangs_ends_the_run_in_bounded_time(account, server, monkeypatch, commit):
+    with monkeypatch.context() as patch:
+        at_commit(patch, commit, server.freeze)
+        begun = time.monotonic()
+        try:
+            first = account.deliver(ROWS)
+        finally:
+            server.thaw()
+    assert time.monotonic() - begun < 30
+    assert "the server did not answer for a minute" in str(first.error)
+    complete(account, first)
+
+
+def test_p9_a_server_that_hangs_ends_the_tap_too(server):
+    with Snapshots(server.url) as store:
+        store.commit()
+        server.freeze()
+        try:
+            with pytest.raises(ConfigurationError, match="the server did not answer for a minute"):
+                store.commit()
+        finally:
+            server.thaw()
+
+
+def test_a_long_statement_of_a_server_that_answers_others_is_waited_for(server, monkeypatch):
+    with Snapshots(server.url) as store:
+        store._run("SELECT pg_sleep(1)")
+        monkeypatch.setattr(postgres_watch, "STATEMENT_WITHIN", 0.4)
+        with pytest.raises(ConfigurationError, match="the server did not answer for a minute"):
+            store._run("SELECT pg_sleep(60)")
