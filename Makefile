@@ -5,7 +5,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 # More than the two cores of a small machine: a worker often waits for a job of the sandbox.
-WORKERS ?= 3
+WORKERS ?= 4
 # Where the state machines begin. On CI always the same, so that what it says of a change is about that change.
 SEED ?= $(if $(CI),1,$(shell date +%s))
 MINUTES ?= 10

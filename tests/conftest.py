@@ -6,6 +6,7 @@ import tempfile
 
 import pytest
 
+from tests.dealing import dealt
 from tests.fork_server import FORKS
 from tests.memory import memory
 from tests.remembered import remember_between_runs
@@ -27,6 +28,16 @@ def pytest_collection():
         gc.freeze()
         gc.set_threshold(20_000, 20, 20)
         gc.enable()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config, items):
+    """Searches are the longest tests; most of all in `make test-all`."""
+    workers = getattr(config, "workerinput", {}).get("workercount")
+    if workers is not None:
+        items[:] = dealt(
+            items, workers, is_long=lambda item: item.get_closest_marker("machine"), file=lambda item: item.path
+        )
 
 
 def pytest_report_header(config) -> str:
