@@ -23,12 +23,14 @@ from mailing_api.counted import counted
 from mailing_api.errors import ConfigurationError, MailingError
 from mailing_api.http.retry import RetryPolicy
 from mailing_api.http.traffic import Traffic
+from mailing_api.process.asking import TERMINAL
 from mailing_api.process.command import PluginCommand
 from mailing_api.process.configuration import given_settings
 from mailing_api.process.map_failures import check_aliases, maps_without_stream
 from mailing_api.process.plugin import MailingPlugin
 from mailing_api.settings import json_schema
 from tap_mailing.change_detection.changes import Snapshots, open_store
+from tap_mailing.change_detection.erasing import erase
 from tap_mailing.held_lines import HeldLines
 from tap_mailing.input.catalog import read_catalog
 from tap_mailing.input.files import checked
@@ -201,8 +203,19 @@ class TapMailing(MailingPlugin, Tap):
         return True
 
     @classmethod
-    def invoke(cls, **options: Any) -> None:
-        """Run from the command line."""
+    def invoke(cls, *, erase: str | None = None, yes: bool = False, **options: Any) -> None:
+        """Run from the command line.
+
+        Args:
+            erase: where the person is named who leaves the snapshots; nothing is read then.
+            yes: do not ask whether to erase.
+            options: the SDK's.
+        """
+        if erase is not None:
+            cls._erase(erase, is_sure=yes, **options)
+            return
+        if yes:
+            raise ConfigurationError("Option --yes needs --erase.")
         for option in ("state", "catalog"):
             if options.get(option) is not None:
                 options[option] = checked(options[option], f"--{option}")
@@ -211,6 +224,15 @@ class TapMailing(MailingPlugin, Tap):
                 super().invoke(**options)
             except ConfigValidationError as exc:  # the SDK's command would log several lines
                 raise ConfigurationError(" ".join(exc.errors)) from None
+
+    @classmethod
+    def _erase(cls, where: str, *, is_sure: bool, config: Any = None, **others: Any) -> None:
+        if alone := sorted(name for name, value in others.items() if value):
+            raise ConfigurationError(f"Option --erase stands alone: omit {', '.join(f'--{one}' for one in alone)}.")
+        with cls._hinting(config):
+            given, parse_env = (config.config, config.parse_env) if config else ({}, False)
+            tap = cls(config=given, parse_env_config=parse_env, validate_config=True)
+            erase(Options.from_config(tap.config).change_detection, where, is_sure=is_sure)
 
     @classmethod
     def cb_test(cls, ctx: click.Context, param: click.Option, value: str) -> None:
@@ -226,6 +248,17 @@ class TapMailing(MailingPlugin, Tap):
         command.help = (
             f"Read contacts, lists and import jobs from {titles}, and write them to standard output as Singer messages."
         )
+        command.params += [
+            click.Option(
+                ["--erase"],
+                is_flag=False,
+                flag_value=TERMINAL,
+                metavar="[FILE]",
+                help="Remove the rows of one person from the snapshots of `change_detection`, and exit. FILE holds the "
+                "key; without it, the terminal asks. The terminal shows what was found, and asks before it is removed.",
+            ),
+            click.Option(["--yes"], is_flag=True, help="With --erase: do not ask."),
+        ]
         command.epilog = "Each setting has an environment variable, such as TAP_MAILING_START_DATE."
         return command
 

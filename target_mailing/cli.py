@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
+from mailing_api.process.asking import TERMINAL
 from mailing_api.process.command import USER_ERRORS, PluginCommand
 from target_mailing.delivery.errors import DeliveryFailed
-from target_mailing.explain.asked import TERMINAL
 from target_mailing.journal.stores import JournalError
 from target_mailing.lines import InputError
 from target_mailing.reconcile.tolerance import TooManyDifferencesError

@@ -17,7 +17,7 @@ from tap_mailing.records.columns import TIMESTAMP, Column, constant
 from tap_mailing.records.records import Filled, Records, now
 from tap_mailing.settings import SnapshotPlace
 
-__all__ = ["DELETED_AT", "Changes", "Snapshots", "open_store"]
+__all__ = ["DELETED_AT", "Changes", "Snapshots", "hidden_key", "open_store"]
 
 logger = logging.getLogger(__name__)
 
@@ -104,7 +104,7 @@ class Changes:
         self._is_plain = len(keys) == 1 and keys[0].schema.get("type") == "string"
         self._state = state or {}
         self._begun = hashlib.blake2b(shape + b"\0", key=store.secret, digest_size=_HASH_BYTES)
-        self._begun_key = hashlib.blake2b(b"key\0", key=store.secret, digest_size=_KEY_BYTES)
+        self._secret = store.secret
         self._encode = msgspec.json.Encoder().encode
         # The form of the keys is part of the scope, since keys of different forms cannot be compared.
         scope = hashlib.blake2b(
@@ -171,15 +171,17 @@ class Changes:
         if self._is_plain and not self._hides_keys:
             return keys[0]
         encoded = map(self._encode, zip(*keys, strict=True))
-        return list(map(self._hidden, encoded)) if self._hides_keys else [key.decode() for key in encoded]
-
-    def _hidden(self, key: bytes) -> str:
-        digest = self._begun_key.copy()
-        digest.update(key)
-        return digest.hexdigest()
+        if self._hides_keys:
+            return [hidden_key(self._secret, key) for key in encoded]
+        return [key.decode() for key in encoded]
 
     def _columns_of(self, key: str) -> dict[str, Any]:
         return {self._keys[0]: key} if self._is_plain else dict(zip(self._keys, msgspec.json.decode(key), strict=True))
+
+
+def hidden_key(secret: bytes, key: bytes) -> str:
+    """What a snapshot has of an encoded key that may contain an address, given the key of its hashes."""
+    return hashlib.blake2b(b"key\0" + key, key=secret, digest_size=_KEY_BYTES).hexdigest()
 
 
 def _packed(row: tuple[Any, ...]) -> bytes:

@@ -80,6 +80,10 @@ class PostgresStore(Store):
             (part, number, keys, places, hashes),
         )
 
+    def compact(self) -> None:
+        """Rewrite the table; the server gives up what it was, and does not overwrite it."""
+        self._run("VACUUM (FULL) entries")
+
     def commit(self) -> None:
         """Check that this run holds the locks; each statement committed."""
         with self._refusals():

@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from mailing_api.errors import ConfigurationError
+from mailing_api.storage.compaction import compact
 from mailing_api.storage.locks import Foreign, Held, HeldFile, Mark
 from tap_mailing.change_detection.store import TABLES, Found, Note, Store, held
 
@@ -19,6 +20,7 @@ __all__ = ["FileStore"]
 _PRAGMAS: Final = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
+    "PRAGMA secure_delete=ON",  # deleted keys are overwritten
     "PRAGMA cache_size=-16384",
     "PRAGMA wal_autocheckpoint=8192",
 )
@@ -71,6 +73,15 @@ class FileStore(Store):
             self._opened.executemany(
                 statement, [(part, key, place, row_hash, number) for key, place, row_hash in sorted(notes)]
             )
+
+    def compact(self) -> None:
+        """Rewrite the file; what it gives up is overwritten."""
+        self.commit()
+        try:
+            with self._errors():
+                compact(self._opened.execute, self._file)
+        except OSError as exc:
+            raise self._unusable(exc.strerror or type(exc).__name__) from None
 
     def commit(self) -> None:
         """Write the changes, so that they survive a power cut."""

@@ -12,7 +12,7 @@ import msgspec
 
 from mailing_api.errors import ConfigurationError
 
-__all__ = ["TABLES", "Found", "Generation", "Note", "Store", "held"]
+__all__ = ["TABLES", "Entry", "Found", "Generation", "Note", "Store", "held"]
 
 _Row = TypeVar("_Row", bound=tuple[Any, ...])
 
@@ -40,6 +40,21 @@ class Generation(msgspec.Struct, frozen=True):
     number: int
     since: int
     scope: bytes
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """A stored row of any stream.
+
+    Attributes:
+        part: the number of its stream and account.
+        exists: the last walk that stored it met it; otherwise it noted that it is gone.
+    """
+
+    part: int
+    stream: str
+    account: str
+    key: str
+    exists: bool
 
 
 class Store(abc.ABC):
@@ -136,6 +151,39 @@ class Store(abc.ABC):
         while page := self._read(tuple[str, int, int], query, (part, last, size)):
             last = page[-1][0]
             yield [(key, place) for key, place, written in page if written < before]
+
+    # One person
+
+    def entries(self, keys: Sequence[str]) -> list[Entry]:
+        """The stored rows of all streams and accounts that have one of these keys."""
+        accounts = self._read(tuple[int, str, str], "SELECT part, stream, account FROM parts ORDER BY part")
+        return [
+            Entry(part, stream, account, key, row_hash is not None)
+            for part, stream, account in accounts
+            for key, (_, row_hash, _) in self.find(part, keys).items()
+        ]
+
+    def hold(self, entry: Entry) -> None:
+        """Lock a row's stream and account, until the store is closed.
+
+        Raises:
+            ConfigurationError: a run has the lock.
+        """
+        self._hold(entry.stream, entry.account)
+
+    def erase(self, entries: Sequence[Entry]) -> None:
+        """Delete rows, which are new if they come again."""
+        for entry in entries:
+            self._run("DELETE FROM entries WHERE part = ? AND key = ?", (entry.part, entry.key))
+        self.commit()
+
+    @abc.abstractmethod
+    def compact(self) -> None:
+        """Rewrite the rows, so that nothing of deleted ones is left; what a file gives up is overwritten.
+
+        Raises:
+            ConfigurationError: that failed.
+        """
 
     # The database
 

@@ -12,6 +12,7 @@ import click
 
 from mailing_api.addresses import fold_address
 from mailing_api.errors import ConfigurationError
+from mailing_api.process.asking import is_confirmed
 from mailing_api.storage.overwriting import finish_rewrites
 from mailing_api.storage.temporary_folders import remove_left
 from target_mailing.declared_settings import value_of
@@ -19,7 +20,7 @@ from target_mailing.erase import words
 from target_mailing.erase.files import erase_from, holding, unsearched
 from target_mailing.erase.history import HISTORIES, PersonOutcomes
 from target_mailing.erase.rejects import REJECTS, PersonRejects, ids_in, is_empty
-from target_mailing.explain.asked import Asked, ask, is_confirmed
+from target_mailing.explain.asked import Asked, ask
 from target_mailing.explain.keys import PersonKeys
 from target_mailing.explain.places import looked_up, named_streams
 from target_mailing.history.file import complete_left

@@ -117,7 +117,7 @@ def beyond(
     yield "the provider", [f"{provider}: {erasing or 'the contact, and its copies in lists and jobs.'}{known}"]
     loaded = "the rows that a tap loaded, and rejects" + (" and history" if has_history else "") + " that were loaded"
     yield "a warehouse", [loaded]
-    yield "the tap", ["its snapshot, with `change_detection`: the ID or a hash of the row, while the row exists"]
+    yield "the tap", ["its snapshot, with `change_detection`: `tap-mailing --erase`, by the row's key"]
     yield "elsewhere", ["backups, and copies that file systems keep; what standard output and logs were saved to"]
     if is_database:
         yield (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+from singer_sdk.plugin_base import _ConfigInput
 
 from mailing_api.errors import ConfigurationError
 from tap_mailing.tap import TapMailing
@@ -411,3 +412,17 @@ def test_details_are_never_compared():
     assert {name for name, stream in streams.items() if stream.detects_changes} == {
         CONTACTS, LISTS, TOPICS, "ses_account",
     }  # fmt: skip
+
+
+@pytest.mark.slow
+def test_a_contact_leaves_a_snapshot_by_address_region_and_list(people, read, settings, tmp_path, capsys):
+    noted = {"change_detection": {"path": str(tmp_path / "snapshot.sqlite")}}
+    people("ann", "bob")
+    state = read(CONTACTS, **noted).state
+    file = tmp_path / "person"
+    config = _ConfigInput(config=settings(**noted), parse_env=False)
+    for key, is_found in (("ANN@example.com", False), (f"ANN@example.com/{HOME}/Readers", True)):
+        file.write_text(key)
+        TapMailing.invoke(config=config, erase=str(file), yes=True)
+        assert ("Erased: 1 row" in capsys.readouterr().out) == is_found
+    assert read(CONTACTS, state=state, **noted).ids(CONTACTS) == ["ann@example.com"]

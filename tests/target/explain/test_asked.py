@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailing_api.errors import ConfigurationError
-from target_mailing.explain.asked import TERMINAL, Asked, ask
+from mailing_api.process.asking import TERMINAL
+from target_mailing.explain.asked import Asked, ask
 from target_mailing.input.row_key import RowKey
 from tests.target.conftest import person, schema, state
 from tests.target.test_command import Command
@@ -98,7 +99,7 @@ def test_without_a_terminal_a_file_is_needed(monkeypatch):
     def no_terminal(*_):
         raise OSError(6, "No such device or address")
 
-    monkeypatch.setattr("target_mailing.explain.asked.os.open", no_terminal)
+    monkeypatch.setattr("mailing_api.process.asking.os.open", no_terminal)
     with pytest.raises(ConfigurationError, match="there is none"):
         ask(TERMINAL)
 
