@@ -35,11 +35,11 @@ class Warehouse:
 
     def __init__(self, url: str, psql: str) -> None:
         self.url = url
-        self._psql = psql
+        self.psql = psql
 
     def run(self, statements: str) -> str:
         done = subprocess.run(
-            [self._psql, self.url, "-XqAt", "--set=ON_ERROR_STOP=1", "--file=-"],
+            [self.psql, self.url, "-XqAt", "--set=ON_ERROR_STOP=1", "--file=-"],
             input=statements, env=os.environ | {"PGTZ": "UTC"}, capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
