@@ -255,8 +255,8 @@ class Store(abc.ABC):
 
     def _of_another_version(self) -> ConfigurationError:
         return ConfigurationError(
-            f"Setting `change_detection`: another version of tap-mailing made {self.name}; nothing was changed. Install "
-            "that version, or choose another place, or remove it; then the next run writes all rows."
+            f"Setting `change_detection`: another version of tap-mailing made {self.name}; nothing was changed. "
+            "Install that version, or choose another place, or remove it; then the next run writes all rows."
         )
 
     def _damaged(self) -> ConfigurationError:
