@@ -25,7 +25,7 @@ from target_mailing.router import Router
 from target_mailing.run import Run
 from target_mailing.run_report import besides, events_of, lists_at, opened_of, parts_of, rows_of
 
-__all__ = ["Contents", "Head", "Link", "Reason", "Rows", "Segment", "contents"]
+__all__ = ["Contents", "Head", "Link", "Reason", "Rows", "Segment", "contents", "nothing"]
 
 #: Outcomes as segments of a bar, in their order: their words.
 _SEGMENTS: Final[Mapping[Outcome, str]] = {
@@ -224,6 +224,30 @@ def contents(
         links=[*_links(rejects, folder, history)],
         settings=[*shown_settings(config)],
         places=places,
+    )
+
+
+def nothing(head: Head, router: Router, config: Mapping[str, Any]) -> Contents:
+    """What is said of a run that failed before it read anything."""
+    return Contents(
+        head=head,
+        lists=[],
+        whole=_rows("", "", Tally(), {}),
+        parts=[],
+        more_parts=0,
+        is_divided=False,
+        besides={},
+        held={},
+        reasons=[],
+        jobs=[],
+        statuses={},
+        job_rows=0,
+        jobs_planned=None,
+        points=[],
+        traffic=router.traffic.totals,
+        links=[],
+        settings=[*shown_settings(config)],
+        places={},
     )
 
 

@@ -37,9 +37,10 @@ class ReportFiles:
         Raises:
             ConfigurationError: a file has such a name that is no report.
         """
-        stem = place.with_suffix("") if _is_file(place) else place / f"report-{run_id}"
-        self.html = _beside(stem, ".html")
-        self.markdown = _beside(stem, ".md")
+        page = place if _is_file(place) else place / f"report-{run_id}.html"
+        is_markdown = page.suffix.lower() == ".md"
+        self.html = (page.with_suffix(".html") if is_markdown else page).absolute()
+        self.markdown = (page if is_markdown else page.with_suffix(".md")).absolute()
         for path, begins in ((self.html, HTML_BEGINS), (self.markdown, MARKDOWN_BEGINS)):
             _check_replaceable(path, begins.encode())
 
@@ -78,11 +79,7 @@ def check_report(config: Mapping[str, Any]) -> str | None:
 
 
 def _is_file(place: Path) -> bool:
-    return place.suffix in {".html", ".md"}
-
-
-def _beside(stem: Path, suffix: str) -> Path:
-    return stem.with_name(f"{stem.name}{suffix}").absolute()
+    return place.suffix.lower() in {".html", ".md"}
 
 
 def _check_replaceable(path: Path, begins: bytes) -> None:
@@ -94,6 +91,6 @@ def _check_replaceable(path: Path, begins: bytes) -> None:
     try:
         is_report = beginning(path, len(begins)) in {None, begins}
     except OSError as exc:
-        is_report = isinstance(exc, NotADirectoryError | PermissionError)  # it shows when it is written
+        is_report = exc.errno is not None  # whatever that is shows when it is written; else it is no file
     if not is_report:
         raise ConfigurationError(f"Setting `report_path`: {path} is there and is no report. Choose another place.")

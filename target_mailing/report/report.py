@@ -6,7 +6,6 @@ import logging
 import signal
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from mailing_api.process.log_filter import safe_line
@@ -16,7 +15,7 @@ from target_mailing.history.observer import History
 from target_mailing.journal.rejects_file import Rejects
 from target_mailing.places import place_of
 from target_mailing.plan.foresight import Foresight
-from target_mailing.report.contents import Contents, Head, contents
+from target_mailing.report.contents import Contents, Head, contents, nothing
 from target_mailing.report.files import ReportFiles
 from target_mailing.report.job_log import JobLog
 from target_mailing.report.observer import ReportedHistory
@@ -87,10 +86,8 @@ class Report(NoReport):
 
     def end(self, failure: type[BaseException] | None, error: BaseException | None, *_: object) -> None:
         """See `NoReport`."""
-        if self._run is None or self._rejects is None:
-            return
         try:
-            self._write(failure, error, self._run, self._rejects)
+            self._write(failure, error)
         except OSError as exc:
             reason = exc.strerror or type(exc).__name__
             logger.warning(
@@ -104,20 +101,20 @@ class Report(NoReport):
         else:
             logger.info("Report: %s, and %s for job summaries", self._files.html, self._files.markdown.name)
 
-    def _write(
-        self, failure: type[BaseException] | None, error: BaseException | None, run: Run, rejects: Rejects
-    ) -> None:
+    def _write(self, failure: type[BaseException] | None, error: BaseException | None) -> None:
         from target_mailing.report.markdown import markdown  # noqa: PLC0415 - few runs need it
         from target_mailing.report.page import html  # noqa: PLC0415 - few runs need it
 
         ended = time.time()
-        self._series.add(max(ended - self._began, 0.0), run.progress.look())
-        told = self._contents(self._head(failure, error, ended), run, rejects)
+        head = self._head(failure, error, ended)
+        if self._run is None or self._rejects is None:
+            told = nothing(head, self._router, self._config)
+        else:
+            self._series.add(max(ended - self._began, 0.0), self._run.progress.look())
+            told = self._contents(head, self._run, self._rejects)
         self._files.write(html(told), markdown(told))
 
     def _contents(self, head: Head, run: Run, rejects: Rejects) -> Contents:
-        planned = None if self._foresight is None else sum(self._foresight.jobs.values())
-        folder: Path = self._files.html.parent
         return contents(
             head,
             run,
@@ -126,9 +123,9 @@ class Report(NoReport):
             config=self._config,
             jobs=self._jobs,
             points=self._series.points,
-            folder=folder,
+            folder=self._files.html.parent,
             history=self._history.path,
-            jobs_planned=planned,
+            jobs_planned=None if self._foresight is None else sum(self._foresight.jobs.values()),
         )
 
     def _head(self, failure: type[BaseException] | None, error: BaseException | None, ended: float) -> Head:
@@ -139,7 +136,7 @@ class Report(NoReport):
             status = "failed"
             words = self._words_of(error) if isinstance(error, Exception) else failure.__name__
         return Head(
-            is_plan=self._foresight is not None,
+            is_plan=value_of("mode", self._config) == "plan",
             run_id=self._run_id,
             provider=self._router.provider.title,
             account=safe_line(self._router.label),

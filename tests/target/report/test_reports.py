@@ -6,11 +6,14 @@ import logging
 import os
 import re
 import signal
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from mailing_api.errors import ConfigurationError
+from target_mailing.journal.journal import Journal, JournalError
+from target_mailing.journal.stores import FileStore
 from target_mailing.report import page as page_module
 from target_mailing.report.codes import CODES
 from target_mailing.target import TargetMailing
@@ -117,6 +120,15 @@ def test_a_run_that_fails_has_a_page_that_says_why(report, mailjet):
     assert "failed" in page.text
 
 
+def test_a_run_that_fails_before_it_reads_replaces_the_page_of_an_earlier_run(report, mailjet):
+    report([schema(), person(1), state(1)])
+    with closing(Journal(FileStore(mailjet.folder / "journal.sqlite"))):
+        result, page = report([schema(), person(1), state(1)])
+    assert isinstance(result.error, JournalError)
+    assert str(result.error) in page.text
+    assert page.tiles["rows"] == "0"
+
+
 def test_removals_that_are_held_back_are_told(report):
     report([schema(), *people(range(30)), state(1)])
     gone = [person(number, _sdc_deleted_at="2026-01-01T00:00:00Z") for number in range(25)]
@@ -199,13 +211,30 @@ def test_p7_nobodys_data_and_no_secret_is_in_a_report(report, mailjet):
             assert mailjet.sandbox.api_key not in text
 
 
-def test_a_place_that_cannot_be_written_is_a_warning_and_the_run_is_not_failed(mailjet, caplog):
+@pytest.mark.parametrize("name", ["file/report.html", "file/reports", f"{'x' * 300}.html", "loop/report.html"])
+def test_a_place_that_cannot_be_written_is_a_warning_and_the_run_is_not_failed(mailjet, caplog, name):
     (mailjet.folder / "file").touch()
+    (mailjet.folder / "loop").symlink_to("loop")
     with caplog.at_level(logging.WARNING):
-        result = mailjet.deliver([schema(), person(1), state(1)], report_path=str(mailjet.folder / "file/report.html"))
+        result = mailjet.deliver([schema(), person(1), state(1)], report_path=str(mailjet.folder / name))
     assert (result.error, result.states, result.counts()) == (None, [1], {"delivered": 1})
     (warning,) = [line for line in caplog.messages if "report" in line]
-    assert warning.startswith(f"Setting `report_path`: {mailjet.folder / 'file/report.html'} cannot be written")
+    assert warning.startswith(f"Setting `report_path`: {mailjet.folder / name}")
+    assert " cannot be written (" in warning
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe"])
+def test_what_is_no_file_is_refused_at_once(mailjet, kind):
+    path = mailjet.folder / "report.html"
+    path.mkdir() if kind == "folder" else os.mkfifo(path)
+    result = mailjet.deliver([schema(), person(1), state(1)], report_path=str(path))
+    assert f"{path} is there and is no report" in str(result.error)
+
+
+def test_a_suffix_is_known_in_any_letter_case(mailjet):
+    mailjet.deliver([schema(), person(1), state(1)], report_path=str(mailjet.folder / "Run.HTML"))
+    mailjet.deliver([schema(), person(1), state(1)], report_path=str(mailjet.folder / "Other.MD"))
+    assert {path.name for path in mailjet.folder.glob("[RO]*")} == {"Run.HTML", "Run.md", "Other.MD", "Other.html"}
 
 
 def test_a_full_disk_leaves_the_earlier_report_whole_and_no_other_file(mailjet, monkeypatch, caplog):
