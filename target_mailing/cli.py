@@ -10,6 +10,7 @@ from target_mailing.delivery.errors import DeliveryFailed
 from target_mailing.journal.stores import JournalError
 from target_mailing.lines import InputError
 from target_mailing.reconcile.tolerance import TooManyDifferencesError
+from target_mailing.retry_options import retry_options
 from target_mailing.run import StdoutClosedError, TooManyRejectsError
 from target_mailing.spool import SpoolError
 
@@ -81,4 +82,5 @@ def options() -> list[click.Option]:
             help="List the last runs that the journal remembers (`all`: every one), or tell one: RUN is its name, a "
             "beginning of it, or `last`. Nothing is written.",
         ),
+        *retry_options(),
     ]

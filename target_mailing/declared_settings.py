@@ -216,8 +216,9 @@ TARGET_SETTINGS: Final = (
     Setting(
         name="rejects_keep",
         title="Rejects kept",
-        description="How long rejects files are kept: seconds, or ISO 8601 such as P30D. Older files in the folder are "
-        "deleted when a run starts. Unset: no file is deleted.",
+        description="How long rejects are kept: seconds, or ISO 8601 such as P30D. Older files in the folder, and "
+        "older open rejects in the journal, are deleted when a run starts. Unset: no file is deleted, and open rejects "
+        "after 90 days.",
         type=["number", "string"],
     ),
     Setting(

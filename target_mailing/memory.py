@@ -14,6 +14,7 @@ from mailing_api.settings import duration, positive
 from target_mailing.declared_settings import value_of
 from target_mailing.journal.copied import CopiedStore
 from target_mailing.journal.journal import Journal
+from target_mailing.journal.open_rejects import KEPT
 from target_mailing.journal.rejects_file import Rejects, RejectsFile, delete_old
 from target_mailing.journal.stores import FileStore, MemoryStore, PostgresStore, Store
 from target_mailing.places import journal_hash_key, refuse_missing_journal
@@ -63,7 +64,10 @@ def open_memory(
             _put_in_order(config, journal, hash_key, rejects_folder)
         elif not isinstance(store, MemoryStore):
             logger.info("Journal: %s (only read)%s", store.name, "; it would be created" if journal.is_new else "")
-        journal.retention.forget_before(time.time() - max(window, abandon))
+        now = time.time()
+        journal.open_rejects.known_since = now - max(window, abandon)
+        journal.retention.forget_before(now - max(window, abandon))
+        journal.open_rejects.tidy(now - (KEPT if (kept := _rejects_keep(config)) is None else kept))
         opened.pop_all()
     return journal, rejects
 
@@ -84,10 +88,14 @@ def _put_in_order(config: Mapping[str, Any], journal: Journal, hash_key: str | N
     """Seal the journal, and delete old rejects files, as the settings say."""
     if hash_key is not None and journal.seal(hash_key):
         logger.info("Setting `journal_hash_key`: the journal adopted it, and needs it from now on")
-    if (kept := value_of("rejects_keep", config)) is not None:
-        before = time.time() - positive("rejects_keep", duration("rejects_keep", kept))
-        if deleted := delete_old(rejects_folder, before):
-            logger.info(
-                "Setting `rejects_keep`: %s deleted",
-                counted(deleted, "older rejects file was", "older rejects files were"),
-            )
+    if (kept := _rejects_keep(config)) is not None:
+        deleted = delete_old(rejects_folder, time.time() - kept)
+        if deleted:
+            text = counted(deleted, "older rejects file was", "older rejects files were")
+            logger.info("Setting `rejects_keep`: %s deleted", text)
+
+
+def _rejects_keep(config: Mapping[str, Any]) -> float | None:
+    """The setting `rejects_keep` in seconds."""
+    kept = value_of("rejects_keep", config)
+    return None if kept is None else float(positive("rejects_keep", duration("rejects_keep", kept)))

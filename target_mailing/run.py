@@ -28,8 +28,10 @@ from target_mailing.history.observer import History
 from target_mailing.input.intake import Intake
 from target_mailing.input.mirror import Mirror, has_mirror
 from target_mailing.input.reader import LineReader
+from target_mailing.input.retried_lines import Reader, RetriedLines
 from target_mailing.journal.journal import Journal, JournalError
-from target_mailing.journal.rejects_file import Rejects
+from target_mailing.journal.rejects_file import Rejects, write_pending
+from target_mailing.journal.retried import Retried
 from target_mailing.lines import InputError, Lines
 from target_mailing.outcome import Outcome
 from target_mailing.plan.foresight import Foresight
@@ -46,8 +48,6 @@ _STATE_INTERVAL = 1.0
 _REPLY_PATIENCE = 2.5
 #: Seconds to wait after a signal for the reader of standard output to accept a STATE that is being written.
 _OUTPUT_PATIENCE = 1.0
-#: Attempt and file of a reject that is not in any file.
-_NEVER = (0, "")
 
 
 class TooManyRejectsError(Exception):
@@ -152,16 +152,14 @@ class Run:
         self._release_error: Exception | None = None
         self._has_too_many_rejects = False
 
-    def __call__(self, source: IO[Any] | None) -> None:
-        """Read the input to its end and follow everything sent.
+    def __call__(self, source: IO[Any] | None, retried: Retried | None = None) -> None:
+        """Read the input to its end and follow everything sent; the input may be rejects of earlier runs instead.
 
         Raises:
             Exception: the first error, after the batches under way have ended and settled STATE was written.
             Terminated: a signal came; settled STATE was written.
         """
-        reader = LineReader(
-            source, take=self._lines_came, end=self._input_ended_event, max_line_bytes=self._max_line_bytes
-        )
+        reader = self._reader(source, retried)
         reader.start()
         try:
             while not self._is_over() or self._closes():
@@ -184,7 +182,15 @@ class Run:
             raise self._with_files(self.delivery.error)
         if self._input_error is not None:
             raise self._input_error
-        self.intake.end()
+        if retried is None:
+            self.intake.end()
+
+    def _reader(self, source: IO[Any] | None, retried: Retried | None) -> Reader:
+        take, end = self._lines_came, self._input_ended_event
+        if retried is None:
+            return LineReader(source, take=take, end=end, max_line_bytes=self._max_line_bytes)
+        self.intake.retried = retried
+        return RetriedLines(retried, self.intake, self.delivery.closing, take=take, end=end)
 
     @property
     def has_worked(self) -> bool:
@@ -232,12 +238,12 @@ class Run:
             return False
         return self.delivery.close()
 
-    def _wait(self, reader: LineReader) -> None:
+    def _wait(self, reader: Reader) -> None:
         """Take in a chunk of lines if there is one and room for it, else wait for an event."""
         if self._chunks and self.delivery.error is None and self.delivery.may_take_more():
             lines = self._chunks.popleft()
-            reader.more()
             self._guarded(lambda: self._take(lines))
+            self._guarded(reader.more)
         elif self._mirror is not None and self._mirrors() and self._may_mirror():
             self._guarded(self._mirror.go_on)
         else:
@@ -320,7 +326,7 @@ class Run:
         try:
             if self._router.lists is not None:
                 self._router.lists.check()
-            self._write_rejects()
+            write_pending(self._journal, self._rejects)
             if state is not None and not self._is_plan:
                 _write_line(state)
                 self._state_at = now
@@ -361,19 +367,6 @@ class Run:
         seen = f" See {listed(files, 3)}." if (files := self._rejects.files) else ""
         other = "" if self._release_error is None else f" One more error: {self._release_error}"
         return TooManyRejectsError(f"{error}{seen}{other}")
-
-    def _write_rejects(self) -> None:
-        while pending := self._journal.pending_rejects(1000):
-            rejects = {self._journal.reject_id(reject): reject for _, reject in pending}
-            known = self._journal.written_rejects([*rejects])
-            current = {
-                one: known[one] for one, reject in rejects.items() if known.get(one, _NEVER)[0] >= reject.attempt
-            }
-            self._rejects.write([reject for one, reject in rejects.items() if one not in current])
-            self._rejects.count_earlier(file for _, file in current.values())
-            here = str(self._rejects.path)
-            written = [(one, *current.get(one, (reject.attempt, here))) for one, reject in rejects.items()]
-            self._journal.erase_rejects(pending[-1][0], written=written)
 
 
 def _terminate(signum: int) -> None:

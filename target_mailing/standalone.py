@@ -73,12 +73,12 @@ def standalone(chosen: Mapping[str, Any]) -> Callable[[Circumstances], None] | N
     """The command of the option that was chosen; None if the input is to be read.
 
     Args:
-        chosen: the values of the options by the names of their parameters; None and False for those that are absent.
+        chosen: the options by the names of their parameters; those that are absent are None, False or ().
 
     Raises:
         ConfigurationError: another option wants something else.
     """
-    given = {name: value for name, value in chosen.items() if value is not None and value is not False}
+    given = {name: value for name, value in chosen.items() if value not in {None, False, ()}}
     name = next((name for name in given if name in _STANDALONE), None)
     if name is None:
         _check_not_alone(given)

@@ -7,19 +7,17 @@ import signal
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from types import FrameType
 from typing import IO, Any, ClassVar, Final
 
 import click
-import msgspec
 from singer_sdk import Target
 from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities
 from singer_sdk.plugin_base import _ConfigInput
-from singer_sdk.singerlib.encoding.base import GenericSingerReader
 
 from mailing_api.counted import counted
 from mailing_api.errors import ConfigurationError
@@ -36,11 +34,14 @@ from target_mailing.delivery.removal_limit import allowed_removals, removal_limi
 from target_mailing.history.about import about_run
 from target_mailing.history.opening import check_history, history_keep, open_history
 from target_mailing.input.actions import check_action
+from target_mailing.input.retried_lines import retried_rejects
 from target_mailing.input.stream_check import StreamCheck, given_input
 from target_mailing.input.stream_maps import StreamMaps
+from target_mailing.input.whole_input import WholeInput
 from target_mailing.journal.journal import Journal
 from target_mailing.journal.list_locks import ListLocks, locks_folder
 from target_mailing.journal.rejects_file import check_folder
+from target_mailing.journal.retried import Selection
 from target_mailing.journal.stores import Store
 from target_mailing.lines import InputError
 from target_mailing.memory import open_memory
@@ -51,6 +52,7 @@ from target_mailing.plan_report import PlanReport
 from target_mailing.registry import SETTINGS, chosen
 from target_mailing.report.files import check_report
 from target_mailing.report.report import open_report
+from target_mailing.retry_options import selection_of
 from target_mailing.router import Router
 from target_mailing.run import Run, Terminated
 from target_mailing.run_report import RunReport, run_totals
@@ -63,25 +65,6 @@ __all__ = ["TargetMailing"]
 _SOMETHING_TO_DO: Final = 3
 #: Modes in which nothing is written, and what they make.
 _ONLY_READING: Final = {"plan": "a plan", "reconcile": "a reconciliation"}
-
-
-class _Lines(GenericSingerReader[str]):
-    """Passes the whole input to the run, instead of single messages to callbacks."""
-
-    default_input = sys.stdin
-
-    def __init__(self, take: Callable[[IO[str] | None], Counter[str]]) -> None:
-        super().__init__()
-        self._take = take
-
-    def process_lines(self, file_input: IO[str] | None, callbacks: Any) -> Counter[str]:  # noqa: ARG002
-        """Deliver the input."""
-        return self._take(file_input)
-
-    def deserialize_json(self, line: str) -> dict[str, Any]:
-        """Decode a line; unused, since the run decodes the input."""
-        message: dict[str, Any] = msgspec.json.decode(line)
-        return message
 
 
 class TargetMailing(MailingPlugin, Target):
@@ -105,7 +88,7 @@ class TargetMailing(MailingPlugin, Target):
 
     def __init__(self, **options: Any) -> None:
         """Take the settings; see the SDK's Target."""
-        options.setdefault("message_reader", _Lines(self._deliver))
+        options.setdefault("message_reader", WholeInput(self._deliver))
         given = options.get("config")
         check_not_empty(given, ("list", "scope", "action", "action_column", "consent"), self._env_var_prefix)
         options["config"] = given_settings(given)
@@ -117,12 +100,13 @@ class TargetMailing(MailingPlugin, Target):
             )
         self._run: Run | None = None
         self._planned: Foresight | None = None
+        self._selection: Selection | None = None  # of rejects to send again; None: an input is read
         super().__init__(**options)
 
     # Delivering
 
     def _deliver(self, source: IO[str] | None) -> Counter[str]:
-        if source is None and sys.stdin is None:  # as in `<&-`
+        if source is None and sys.stdin is None and self._selection is None:  # as in `<&-`
             raise InputError("Standard input is closed, so there is nothing to deliver. Pipe the tap's output into it.")
         self._check_settings()
         with ExitStack() as opened:
@@ -141,6 +125,7 @@ class TargetMailing(MailingPlugin, Target):
             router.lists = locks = ListLocks(locks_folder(), journal, leaves_note=foresight is None)
             for one in (journal, rejects, locks):
                 opened.enter_context(closing(one))
+            retried = retried_rejects(journal, self._selection, run=about.run_id)
             history = open_history(self.config, folder, about, is_plan=foresight is not None)
             notes = open_notes(self.config, journal, about, history, is_plan=foresight is not None, words_of=_words_of)
             opened.push(notes.end)
@@ -171,7 +156,7 @@ class TargetMailing(MailingPlugin, Target):
             ending = RunReport(run, rejects, router, is_plan=self._is_plan)
             opened.push(lambda failure, *_: ending(failure))
             try:
-                run(source)
+                run(source, retried)
                 run.delivery.following.remember()
             except Terminated as stop:
                 self.logger.warning(
@@ -231,8 +216,7 @@ class TargetMailing(MailingPlugin, Target):
 
     def _places(self, router: Router) -> tuple[Store, Path]:
         """The place of the journal, and the folder of the rejects files."""
-        store = journal_store(self.config, router.label)
-        return store, rejects_folder(self.config, store)
+        return (store := journal_store(self.config, router.label)), rejects_folder(self.config, store)
 
     def _has_maps(self) -> bool:
         return bool(self.config.get("stream_maps") or self.config.get("flattening_enabled"))
@@ -352,7 +336,7 @@ class TargetMailing(MailingPlugin, Target):
         plan: bool = False,
         reconcile: bool = False,
         detailed_exitcode: bool = False,
-        **others: str | bool | None,
+        **others: str | bool | Sequence[str] | None,
     ) -> None:
         """Run from the command line; `others` are options that are commands of their own, and those beside them."""
         super(Target, cls).invoke(about=about, about_format=about_format)
@@ -369,6 +353,7 @@ class TargetMailing(MailingPlugin, Target):
                 target = cls(config=settings, validate_config=True, parse_env_config=config.parse_env)
             except ConfigValidationError as exc:  # the SDK's command would log it in several lines
                 raise ConfigurationError(" ".join(exc.errors)) from None
+            target._selection = selection_of(others, stopping, target.config)
             if command is not None:
                 command(Circumstances(target.config, target._router, target._places))
                 return

@@ -29,6 +29,7 @@ class Facts:
         self._settled: list[Row] = []
         self._spared: list[Row] = []
         self._rejects: list[Reject] = []
+        self._ended: list[Row] = []
         self._kept: list[tuple[bytes, str, int]] = []
         self._ends: list[End] = []
         self._unchanged: list[int] = []
@@ -106,11 +107,14 @@ class Facts:
         """A row ends; with a reason, it is a reject."""
         self._ends.append((row.lines, outcome, code))
         if reason is not None:
-            self._rejects.extend(Reject.of(row, code or "", reason))
+            self._rejects.extend(Reject.of(row, self._destination.name, code or "", reason))
+        elif outcome is not Outcome.REJECTED:
+            self._ended.append(row)
 
     def end_unchanged(self, rows: Sequence[Row]) -> None:
         """Rows without extras end, because the provider has them as they are."""
         self.claim(rows)
+        self._ended.extend(rows)
         for row in rows:
             if row.key is not None and self.emails[row.key] != row.email:
                 self.settle(row)
@@ -145,7 +149,9 @@ class Facts:
 
     def note(self, outcomes: OutcomesAt) -> None:
         """Write to the journal how rows end, then report it."""
-        if self._settled or self._rejects or self._spared or self._claims:
+        if not self._rejects and self._journal.open_rejects.is_empty:
+            self._ended.clear()  # there is nothing to close
+        if self._settled or self._rejects or self._spared or self._claims or self._ended:
             self._journal.note_rows(
                 destination=self._destination.name,
                 unchanged=self._settled,
@@ -153,6 +159,7 @@ class Facts:
                 rejects=self._rejects,
                 pending_removals=self._kept,
                 spared=self._spared,
+                settled=self._ended,
             )
         outcomes.settle_all(self._ends)
         outcomes.settle_alike(self._unchanged, Outcome.UNCHANGED, None)

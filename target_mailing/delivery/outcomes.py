@@ -99,6 +99,11 @@ class Outcomes(Tally):
         """The outcomes by destination. A line whose parts go to several counts at each of them."""
         return self._places
 
+    @property
+    def settled_up_to(self) -> int:
+        """The line before the first one that has no outcome."""
+        return self._ledger.prefix
+
     def expect(self, line: int, parts: int, *, is_opt_out: bool = False) -> None:
         """A row of this line was divided into parts; the last part to end settles the line.
 

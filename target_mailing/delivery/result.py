@@ -48,7 +48,7 @@ class BatchResult(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def of(cls, batch: Batch, finished: Finished, undecided: Sequence[int]) -> Self:
         """The ends of a batch whose rows at the undecided positions continue in other batches."""
-        rows, rejected = [*batch.rows], finished.rejected
+        rows, rejected, here = [*batch.rows], finished.rejected, batch.queue.destination.name
         moving = set(undecided) - rejected.keys()
         withheld = [at for at in dict.fromkeys(finished.withheld) if at not in rejected]
         others = moving.union(withheld, rejected)
@@ -75,7 +75,7 @@ class BatchResult(msgspec.Struct, frozen=True, kw_only=True):
             else [
                 reject
                 for at, refusal in rejected.items()
-                for reject in Reject.of(rows[at], refusal.code, refusal.reason, finished.job)
+                for reject in Reject.of(rows[at], here, refusal.code, refusal.reason, finished.job)
             ],
         )
 
@@ -136,8 +136,14 @@ class BatchResult(msgspec.Struct, frozen=True, kw_only=True):
             staying=self.withheld if takes_off else (),
             pending_removals=pending_removals,
             rejects=self.rejects,
+            settled=() if journal.open_rejects.is_empty and not self.rejects else self._settled(takes_off=takes_off),
             following=following,
         )
+
+    def _settled(self, *, takes_off: bool) -> Sequence[Row]:
+        """Rows that are no rejects: those that ask about former addresses of keys change nothing there."""
+        rows = [row for row in self.delivered if takes_off or row.former_of is None]
+        return [*rows, *(row for row in self.withheld if row.former_of is None)]
 
     @property
     def counts(self) -> dict[str, int]:

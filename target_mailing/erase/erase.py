@@ -213,6 +213,8 @@ class _Erasure:
             self._holdings.rejects = [*chain(*files)]
             if self._journal is not None:
                 self._holdings.pending = [number for number, one in self._journal.rejects() if rejects.is_theirs(one)]
+                opened = self._journal.open_rejects()
+                self._holdings.opened = [number for number, one in opened if rejects.is_theirs(one)]
 
     def _note(self, error: Exception) -> None:
         if str(error) not in map(str, self.problems):
@@ -271,7 +273,8 @@ class _Erasure:
         if self._journal is not None:
             with _telling("rejects_path", left):
                 written = {path.name: ids for path, ids in self._written(self._journal)}
-            self._journal.erase(self._traces, self._holdings.pending, written)
+            pending, opened = self._holdings.pending, self._holdings.opened
+            self._journal.erase(self._traces, pending, written, opened=opened)
         click.echo()
         _write("Erased", words.parts(self._holdings))
         _write("Not reached", self._beyond())

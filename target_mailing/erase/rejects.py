@@ -12,7 +12,8 @@ import msgspec
 from mailing_api.addresses import fold_address
 from target_mailing.contacts.row_address import addresses_in
 from target_mailing.explain.keys import PersonKeys
-from target_mailing.journal.rejects import Reject, reject_content
+from target_mailing.journal.reject import Reject
+from target_mailing.journal.rejects import reject_content
 from target_mailing.journal.rejects_file import key_properties
 from target_mailing.lines import REJECT_COLUMNS
 

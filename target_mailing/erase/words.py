@@ -39,7 +39,8 @@ class Holdings(msgspec.Struct):
     Attributes:
         counts: rows of the journal, by table.
         rejects: files with their records.
-        pending: numbers of rejects in the journal.
+        pending: numbers of rejects in the journal that are in no file yet.
+        opened: numbers of those that may be sent again, where they have an address.
         outcomes: history files with their keys.
         removed: how many of the rejects files had nothing else.
     """
@@ -47,12 +48,13 @@ class Holdings(msgspec.Struct):
     counts: Mapping[str, int] = {}
     rejects: Sequence[HeldFile] = ()
     pending: Sequence[int] = ()
+    opened: Sequence[int] = ()
     outcomes: Sequence[HeldFile] = ()
     removed: int = 0
 
     def __bool__(self) -> bool:
         """Whether there is anything."""
-        return bool(self.counts or self.rejects or self.pending or self.outcomes)
+        return bool(self.counts or self.rejects or self.pending or self.opened or self.outcomes)
 
 
 def found(email: str | None, traces: Traces, holdings: Holdings) -> Iterator[Fact]:
@@ -135,6 +137,8 @@ def _rejects(holdings: Holdings) -> list[str]:
     items = [f"{_records(files, 'record')} in {counted(len(files), 'file')}", *_names(files)] if files else []
     if holdings.pending:
         items.append(f"{counted(len(holdings.pending), 'record')} in the journal, in no file yet")
+    if holdings.opened:
+        items.append(f"{counted(len(holdings.opened), 'record')} in the journal, to be sent again")
     if holdings.removed:
         items.append(f"{counted(holdings.removed, 'file')} had nothing else, and was removed")
     return items

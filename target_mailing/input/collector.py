@@ -13,11 +13,12 @@ from target_mailing.delivery.queue import DestinationQueue
 from target_mailing.history.observer import Keys
 from target_mailing.input.input_observer import InputObserver
 from target_mailing.input.source_keys import SourceKeys
-from target_mailing.input.stream import End, Stream, WithOptOut
+from target_mailing.input.stream import End, Stream, WithOptOut, is_rejected
 from target_mailing.journal.journal import Journal
+from target_mailing.journal.retried import Retried
 from target_mailing.lines import Lines
 from target_mailing.outcome import Outcome
-from target_mailing.row import Row
+from target_mailing.row import Resource, Row
 
 __all__ = ["Collector"]
 
@@ -32,11 +33,15 @@ class Collector:
         outcomes: Outcomes,
         mirror: InputObserver | None = None,
         keys: SourceKeys | None = None,
+        *,
+        retried: Retried | None = None,
     ) -> None:
         """Collect what comes of these lines: rejects for `journal`, ends for `outcomes`, and rows for their queues.
 
-        Whom they name goes to the mirrors of the run, if it has any; `keys` tells their keys to its history.
+        Whom they name goes to the mirrors of the run, if it has any; `keys` tells their keys to its history. `retried`
+        is there where the lines are rejects of earlier runs.
         """
+        self._retried = retried
         self._mirror = mirror
         self._keys = keys
         self._named: list[Keys] = []
@@ -78,6 +83,12 @@ class Collector:
         else:
             self._ends.setdefault(stream.queue.destination.name, []).append((number, result))
 
+    def filtered(self, number: int, streams: Iterable[Stream | None], record: Mapping[str, Any]) -> None:
+        """Stream maps omit the record in this line, with these columns as they came, from these streams."""
+        for stream in streams:
+            if stream is not None:
+                self._ended_early(stream.names.resources([number], [stream.read(record)]))
+
     def skip(self, number: int) -> None:
         """The record in this line is not delivered anywhere."""
         self._ends.setdefault("", []).append((number, (Outcome.SKIPPED, None, None)))
@@ -100,7 +111,19 @@ class Collector:
             self._outcomes.at(destination).settle_all([((number,), *end[:2]) for number, end in own])
         for queue, rows in self._rows.items():
             rows.sort(key=attrgetter("line"))
-            queue.offer(rows)
+            queue.offer(rows if self._retried is None else self._latest(queue.destination.name, rows, self._retried))
+
+    def _latest(self, destination: str, rows: list[Row], retried: Retried) -> list[Row]:
+        """Rows of rejects that are sent again, without those of contacts that may have something newer."""
+        overtaken = retried.overtaken(destination, rows)
+        self._outcomes.at(destination).settle_all([(row.lines, Outcome.SKIPPED, "order_unknown") for row in overtaken])
+        left_out = {*map(id, overtaken)}
+        return [row for row in rows if id(row) not in left_out]
+
+    def _ended_early(self, resources: Sequence[tuple[Resource, int]]) -> None:
+        """Records ended that are no rejects, each with a key or contact and its line: they close open rejects."""
+        if resources:
+            self._journal.open_rejects.ended(resources, self._outcomes.settled_up_to)
 
     def _make_rows(self, stream: Stream, numbers: Sequence[int], values: Sequence[Values]) -> None:
         results = stream.rows(self._lines, numbers, values)
@@ -113,5 +136,7 @@ class Collector:
         if len(rows) == len(results):
             self._rows.setdefault(stream.queue, []).extend(rows)
             return
+        at = [at for at, one in enumerate(results) if not isinstance(one, Row) and not is_rejected(one)]
+        self._ended_early(stream.names.resources([numbers[one] for one in at], [values[one] for one in at]))
         for number, result in zip(numbers, results, strict=True):
             self.add(number, result, stream)

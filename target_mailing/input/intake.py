@@ -20,6 +20,7 @@ from target_mailing.destination import ListsByRow
 from target_mailing.input.actions import respectful_action
 from target_mailing.input.collector import Collector
 from target_mailing.input.input_observer import InputObserver
+from target_mailing.input.key_form import key_form
 from target_mailing.input.messages import (
     BLANK,
     DamagedRecord,
@@ -28,6 +29,7 @@ from target_mailing.input.messages import (
     optional_value,
     parse,
     parse_record,
+    plain,
     state_value,
     unsupported,
 )
@@ -38,6 +40,7 @@ from target_mailing.input.stream import Stream, WithOptOut
 from target_mailing.input.stream_maps import StreamMaps
 from target_mailing.journal.journal import Journal
 from target_mailing.journal.rejects_file import Rejects
+from target_mailing.journal.retried import Retried
 from target_mailing.lines import REJECT_COLUMNS, Line, Lines
 from target_mailing.router import Router
 from target_mailing.row import Row
@@ -110,6 +113,8 @@ class Intake:
         self.messages: Counter[str] = Counter()
         self._covered = 0
         self._journal = journal
+        #: The rejects of earlier runs that are the input, if they are.
+        self.retried: Retried | None = None
         self._streams: dict[str, Sequence[Stream | None]] = {}
         #: The lines about streams' columns that were logged.
         self._logged: set[str] = set()
@@ -119,6 +124,10 @@ class Intake:
         self._replayed: set[str] = set()
         #: The stream whose records are expected next, and are decoded at once with their messages.
         self._current: Stream | None = None
+
+    def destinations_of(self, source: str) -> set[str]:
+        """The names of the destinations of a stream, whose SCHEMA came."""
+        return {stream.queue.destination.name for stream in self._streams.get(source, ()) if stream is not None}
 
     @property
     def ends_in_state(self) -> bool:
@@ -148,7 +157,7 @@ class Intake:
             ConfigurationError: a stream does not fit the settings.
             MailingError: the provider could not be queried about the destination.
         """
-        collector = Collector(lines, self._journal, self._outcomes, self._mirror, self._keys)
+        collector = Collector(lines, self._journal, self._outcomes, self._mirror, self._keys, retried=self.retried)
         number = lines.first
         try:
             for run in self._runs(lines):
@@ -259,10 +268,10 @@ class Intake:
         mapped = [(stream, one) for stream, one in zip(streams, records, strict=True) if one is not None]
         if len(mapped) > 1:
             self._outcomes.expect(number, len(mapped))
+        filtered = [stream for stream, one in zip(streams, records, strict=True) if one is None]
+        collector.filtered(number, filtered, record)
         if self._mirror is not None:
-            self._mirror.name_filtered(
-                [stream for stream, one in zip(streams, records, strict=True) if one is None], record
-            )
+            self._mirror.name_filtered(filtered, record)
         for stream, one in mapped:
             self._take_checked(line, one, stream, collector)
         if not mapped:
@@ -330,24 +339,19 @@ class Intake:
                 del compiled[next(iter(compiled))]
             compiled[version] = _Compiled(schema, streams)
         schema = compiled[version].schema
+        is_replayed = _OF_REJECTS.issubset(schema.columns)
         self._rejects.declare(name, schema.columns, schema.keys)
+        self._journal.open_rejects.declare(name, plain(message), is_taps=not is_replayed)
         self._keys.use(name, schema.keys)
         if self._maps is not None:
             self._maps.use(name, schema.maps)
         self._streams[name] = compiled[version].streams
         self._versions[name] = version
-        if _OF_REJECTS.issubset(schema.columns):
+        if is_replayed:
             self._replayed.add(name)
         else:
             self._replayed.discard(name)
         self._current = None
-
-    def _key_form(self, schema: MappedSchema) -> bytes:
-        """A hash of what the keys of a stream are made of: another one makes others of the same values."""
-        columns = schema.schema.get("properties", {})
-        kinds = [[name, _types(columns.get(name))] for name in schema.keys]
-        (hashed,) = self._journal.hashes.fingerprints(schema.stream)([msgspec.json.encode(kinds)])
-        return hashed.to_bytes(8, "big", signed=True)
 
     def _stream(self, schema: MappedSchema, message: Message) -> Stream | None:
         """The stream of a SCHEMA; None where it is skipped."""
@@ -371,26 +375,18 @@ class Intake:
             queue=queue,
             hashes=self._journal.hashes,
         )
-        form = self._key_form(schema)
+        form = key_form(schema, self._journal.hashes)
         names_lists = isinstance(queue.destination, ListsByRow)
         is_known = self._journal.absent.begin_stream(
             where, message.stream, form, names_lists=names_lists, by_address=stream.is_by_address
         )
         if self._mirror is not None:
             columns = schema.schema.get("properties", {})
-            key_form = (form, is_known)
-            self._mirror.add(message.stream, queue, settings, bookmarks(message), columns=columns, key_form=key_form)
+            known_form = (form, is_known)
+            self._mirror.add(message.stream, queue, settings, bookmarks(message), columns=columns, key_form=known_form)
         if stream.report.line not in self._logged:  # a SCHEMA may be repeated
             self._logged.add(stream.report.line)
             logger.info("%s", stream.report.line)
             for warning in stream.report.warnings:
                 logger.warning("%s", warning)
         return stream
-
-
-def _types(column: Any) -> Any:
-    """The types of a column, but for null; a column that tells them in another way, as a whole."""
-    found = column.get("type") if isinstance(column, Mapping) else None
-    if found is None:
-        return column
-    return sorted({*map(str, found if isinstance(found, list) else [found])} - {"null"})

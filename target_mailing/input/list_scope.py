@@ -11,7 +11,7 @@ from mailing_api.counted import counted
 from target_mailing.delivery.address_rows import AddressRows
 from target_mailing.delivery.queue import DestinationQueue
 from target_mailing.input.listed_members import ListedMembers
-from target_mailing.input.stream import Names
+from target_mailing.input.row_names import Names
 from target_mailing.input.wholeness import Proof, Verdict
 from target_mailing.journal.absent import AbsentContact
 from target_mailing.journal.journal import Journal

@@ -21,6 +21,7 @@ __all__ = [
     "optional_value",
     "parse",
     "parse_record",
+    "plain",
     "state_value",
     "unsupported",
 ]
@@ -151,6 +152,17 @@ def optional_value(raw: msgspec.Raw) -> Any:
         return decode(bytes(raw)) if bytes(raw) else None
     except ValueError:
         return None
+
+
+def plain(schema: Message) -> dict[str, Any]:
+    """A SCHEMA message as it came, but for what is not used of it."""
+    return {
+        "type": "SCHEMA",
+        "stream": schema.stream,
+        "schema": schema.schema,
+        "key_properties": schema.key_properties,
+        "bookmark_properties": schema.bookmark_properties,
+    }
 
 
 def before_schema(number: int, stream: str) -> RecordBeforeSchemaError:

@@ -118,7 +118,7 @@ class Mirror:
 
     def name(self, stream: Stream, values: Sequence[Values]) -> None:
         """Note whom records name that became no rows, or none yet."""
-        names = stream.names(values)
+        names = stream.names.of(values)
         has_unknown = self._name(stream, names.contacts, names.keys)
         if names.unnamed or (has_unknown and (stream.has_identity or names.is_doubtful)):
             self._wholeness.unnamed(stream.source)

@@ -11,7 +11,6 @@ from typing import Any, Final
 
 import msgspec
 
-from mailing_api.addresses import fold_addresses
 from mailing_api.errors import ConfigurationError
 from mailing_api.suggestions import did_you_mean
 from target_mailing.contacts.consent import Withheld, decide, is_obeyed
@@ -29,6 +28,7 @@ from target_mailing.input.partial_maps import Part
 from target_mailing.input.records import RecordReader
 from target_mailing.input.row_encoder import Records, RowEncoder
 from target_mailing.input.row_key import RowKey
+from target_mailing.input.row_names import RowNames
 from target_mailing.input.schemas import MappedSchema
 from target_mailing.input.stream_mapping import mapping_of
 from target_mailing.journal.hashes import Hashes
@@ -38,7 +38,7 @@ from target_mailing.outcome import Outcome
 from target_mailing.row import Row
 from target_mailing.settings import StreamSettings
 
-__all__ = ["End", "Names", "Stream", "WithOptOut"]
+__all__ = ["End", "Stream", "WithOptOut", "is_rejected"]
 
 #: How a record ends without becoming a row: outcome, code, and the reject to be written.
 End = tuple[Outcome, str | None, Reject | None]
@@ -64,24 +64,9 @@ class WithOptOut(msgspec.Struct, frozen=True):
     end: End
 
 
-class Names(msgspec.Struct, frozen=True):
-    """Whom records name.
-
-    Attributes:
-        contacts: by address, hashed.
-        keys: hashed.
-        by_key: how many records tell a key and no address.
-        unnamed: how many tell neither.
-        is_doubtful: some may mean an address that cannot be read.
-        alone: the keys of those that tell no address; but for contacts that have none at their provider.
-    """
-
-    contacts: Sequence[int]
-    keys: Sequence[bytes]
-    by_key: int
-    unnamed: int
-    is_doubtful: bool
-    alone: Sequence[bytes]
+def is_rejected(one: End | WithOptOut) -> bool:
+    """Whether a record that became no row is a reject."""
+    return (one.end if isinstance(one, WithOptOut) else one)[0] is Outcome.REJECTED
 
 
 class Stream:
@@ -174,11 +159,20 @@ class Stream:
         self._key = RowKey(schema.keys, len(needed), key_ids, is_address=is_address)
         #: A mirror must know the addresses of contacts that will be absent, which the journal has by key.
         self._address_keys = key_ids if settings.is_mirror and self.is_by_address else None
-        self._contact_ids = hashes.contact_ids(queue.destination.name)
         #: Whether each row should have a key of its own.
         self.is_keyed = bool(schema.keys)
         #: Whether other fields than an address identify contacts.
         self.has_identity = queue.destination.fields.identify is not None
+        #: Whom its records name that became no rows.
+        self.names = RowNames(
+            self._mapping,
+            self._key,
+            queue.destination.name,
+            contact_ids=hashes.contact_ids(queue.destination.name),
+            address_keys=self._address_keys,
+            has_identity=self.has_identity,
+            may_lack_address=self._may_lack_address,
+        )
         #: The columns that say whom a record names.
         self.identifying = frozenset([self._mapping.needed[0][0], *schema.keys])
         self._encoder = RowEncoder(
@@ -252,7 +246,7 @@ class Stream:
         if not part.is_known:
             no = RowRejected("unreadable", f"{reason}; {_UNMAPPED}")
             no.hint = _MAYBE_OPT_OUTS
-            return self._rejected(no, line)
+            return self._rejected(no, line, None)
         values, damaged = self._reader.values_of(part.columns), part.damaged
         if not part.is_whole:
             damaged |= {name for name, _ in self._mapping.needed} - part.columns.keys()
@@ -269,24 +263,6 @@ class Stream:
         """The values of a record, whether or not it fits the schema."""
         return self._reader.values_of(record)
 
-    def names(self, values: Sequence[Values]) -> Names:
-        """Whom records name, which became no rows."""
-        keys = self._key.of(values)
-        found: list[list[str]] = [[] for _ in values]
-        if not self.has_identity:
-            found = [*map(self._mapping.addresses_in, values)]
-        contacts = self._contact_ids(fold_addresses([email for emails in found for email in emails]))
-        by_key = [isinstance(key, bytes) for key, emails in zip(keys, found, strict=True) if not emails]
-        cells = [one[0] for one, emails in zip(values, found, strict=True) if not emails and not self.has_identity]
-        hashed = [key for key in keys if isinstance(key, bytes)]
-        is_doubtful = any(isinstance(cell, str) and "@" in cell for cell in cells)
-        alone = [
-            key
-            for key, emails, one in zip(keys, found, values, strict=True)
-            if isinstance(key, bytes) and not emails and not (self._may_lack_address and _is_blank(one[0]))
-        ]
-        return Names([*contacts], hashed, by_key.count(True), by_key.count(False), is_doubtful, alone)
-
     def totals(self, values: Sequence[Values]) -> set[Any] | None:
         """The values of the column of `whole_count`; None where it is not set."""
         if (at := self._total_at) is None:
@@ -297,21 +273,22 @@ class Stream:
         """Whether the row of a rejected record is an opt-out, not a removal."""
         return row.action != self._actions.remove
 
-    def _rejected(self, no: RowRejected, line: Line) -> End:
-        """The end of a record that cannot be delivered."""
+    def _rejected(self, no: RowRejected, line: Line, values: Values | None) -> End:
+        """The end of a record that cannot be delivered; without values, it is not known whose it is."""
         if no.hint and no.hint not in self._hints:
             self._hints.add(no.hint)
             logger.warning("Stream %r: %s", self._stream, no.hint)
         record, nth = line.record()
         reason = no.message(self._settings.mapping)
-        return Outcome.REJECTED, no.code, Reject(self.source, record, no.code, reason, None, nth, time.time())
+        origin = None if values is None else self.names.origin(line.number, values)
+        return Outcome.REJECTED, no.code, Reject(self.source, record, no.code, reason, None, nth, time.time(), origin)
 
     def _ended(
         self, end: End | RowRejected, line: Line, values: Values, damaged: Collection[str] = ()
     ) -> End | WithOptOut:
         """The end of a record that became no row; with the row of its opt-out if it is not to be contacted."""
         if isinstance(end, RowRejected):
-            end = self._rejected(end, line)
+            end = self._rejected(end, line, values)
         elif end[0] is not Outcome.WITHHELD:
             return end
         contact = self._mapping.opt_out(values, self._settings.action, self._is_obeyed, damaged)
@@ -392,7 +369,3 @@ class Stream:
         if status == "unsubscribed":
             return Outcome.WITHHELD, "unsubscribed", None
         return RowRejected("unknown_action", f"action {action!r} is not supported by the destination")
-
-
-def _is_blank(cell: Any) -> bool:
-    return cell is None or (isinstance(cell, str) and not cell.strip())

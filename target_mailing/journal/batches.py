@@ -87,6 +87,11 @@ class JournalBatches:
         assert number is not None  # noqa: S101 - the table has one
         return int(number[0])
 
+    def made_at(self, batch: int) -> float:
+        """When a batch was made (Unix seconds)."""
+        query = sa.select(tables.batches.c.created_at).where(tables.batches.c.id == batch)
+        return float(self._connection.execute(query).scalar_one())
+
     def close(self, batch: int, state: str, outcomes: dict[str, int], now: float | None = None) -> None:
         """Note that a batch ended, and erase its rows; `now` is when it was settled (Unix seconds)."""
         self._connection.execute(

@@ -16,7 +16,7 @@ from mailing_api.storage.folders import is_there
 from target_mailing.journal import payload, tables
 from target_mailing.journal.hashes import Hashes
 from target_mailing.journal.meta import JournalMeta
-from target_mailing.journal.rejects import Reject
+from target_mailing.journal.reject import WRITTEN, Reject
 from target_mailing.journal.stores import Store
 from target_mailing.journal.streams import names_by_place
 from target_mailing.journal.traces import SIGNS, Sign, Traces
@@ -121,10 +121,18 @@ class JournalErasure:
 
     def rejects(self) -> Iterator[tuple[int, Reject]]:
         """Those that are in no file yet, with their numbers."""
-        columns = [tables.rejects.c[name] for name in ("id", *Reject.__struct_fields__)]
+        columns = [tables.rejects.c[name] for name in ("id", *WRITTEN)]
         with self._telling("Nothing was erased"):
             for number, *values in self._connection.execute(sa.select(*columns)).all():
                 yield number, Reject(*values)
+
+    def open_rejects(self) -> Iterator[tuple[int, Reject]]:
+        """Those that may be sent again, with their numbers."""
+        table = tables.open_rejects.c
+        columns = [table.id, table.stream, table.record, table.code, table.job, table.attempt, table.at]
+        with self._telling("Nothing was erased"):
+            for number, stream, record, code, *rest in self._connection.execute(sa.select(*columns)):
+                yield number, Reject(stream, record, code, "", *rest)
 
     def find(self, sought: Sought) -> Traces:
         """What a person is known by.
@@ -203,12 +211,20 @@ class JournalErasure:
 
     # Erasing
 
-    def erase(self, traces: Traces, rejects: Collection[int], written: Mapping[str, Collection[int]]) -> None:
+    def erase(
+        self,
+        traces: Traces,
+        rejects: Collection[int],
+        written: Mapping[str, Collection[int]],
+        *,
+        opened: Sequence[int] = (),
+    ) -> None:
         """Erase all of it, in one transaction, and then what deleted rows leave. It may be repeated.
 
         Args:
             traces: as found.
             rejects: numbers of those that are in no file yet.
+            opened: numbers of those that may be sent again, where keys and contacts do not show whose they are.
             written: by the name of a rejects file from which records were removed, the hashes of those that it has now.
 
         Raises:
@@ -222,6 +238,8 @@ class JournalErasure:
                     self._connection.execute(sa.delete(table).where(where))
             self._erase_from_indexes(traces)
             self._erase_rejects(rejects, written)
+            table = tables.open_rejects
+            self._connection.execute(sa.delete(table).where(table.c.id.in_([*opened])))
             self._erase_evidence(traces)
             self._store.commit(self._connection)
         self.finish()

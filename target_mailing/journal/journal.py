@@ -23,9 +23,11 @@ from target_mailing.journal.key_set import KeySet
 from target_mailing.journal.keys import Keys
 from target_mailing.journal.known import Known
 from target_mailing.journal.meta import JournalMeta
+from target_mailing.journal.open_rejects import OpenRejects
 from target_mailing.journal.past_runs import PastRuns
 from target_mailing.journal.recent_times import RecentTimes
-from target_mailing.journal.rejects import JournalRejects, Reject, reject_content
+from target_mailing.journal.reject import Reject
+from target_mailing.journal.rejects import JournalRejects
 from target_mailing.journal.removals import JournalRemovals
 from target_mailing.journal.retention import Retention
 from target_mailing.journal.run_contacts import RunContacts
@@ -53,6 +55,8 @@ class Journal:
         followed: contacts that this run does not subscribe, because the former address of their key opted out.
         held: keys and contacts of rows that wait until removals may be made.
         removals: contacts that are taken off, in this run and lately.
+        rejects: rows that could not be delivered, on their way into a file.
+        open_rejects: those of which nothing newer came since.
         deletions: of a stream at a destination (names), people whom its deleted rows take off.
         taken_off: those that were taken off before.
         recent_times: how long jobs took lately.
@@ -88,7 +92,6 @@ class Journal:
                 self._hash_key = self._meta.hash_key(hash_key)
                 self.hashes = Hashes(self._hash_key)
                 self._batches = JournalBatches(self._connection)
-                self._rejects = JournalRejects(self._connection)
                 self._streams = streams = JournalStreams(self._connection, self.hashes)
                 self.deletions, self.others_by_address = streams.deletions, streams.others_by_address
                 self._contacts = JournalContacts(driver, streams)
@@ -97,6 +100,10 @@ class Journal:
                 if is_former:
                     former.take_over(driver, self._contacts.table, self._keys.table)
                     self._meta.note_format()
+                self.open_rejects = opened = OpenRejects(
+                    driver, self.hashes, self._keys, write, is_kept=not isinstance(store, MemoryStore)
+                )
+                self.rejects = JournalRejects(self._connection, self.hashes, write, read, opened)
                 self.absent = Absent(driver, self._contacts, self._keys, streams, reading=read, writing=write)
                 self.taken_off = self.absent.taken_off
                 self._provider_ids = ContactNames(self._connection, tables.names, nullcontext)
@@ -108,7 +115,7 @@ class Journal:
                 self.past_runs = PastRuns(self._connection, write)
                 self.held = HeldResources(self._connection, self._transaction)
                 self.removals = JournalRemovals(self._connection, self._meta, self._transaction)
-                parts = (self._meta, self._contacts, self._keys, self._batches, self._rejects, self.removals)
+                parts = (self._meta, self._contacts, self._keys, self._batches, self.rejects, self.removals)
                 self.retention = Retention(*parts, self.taken_off, self._transaction)
         except BaseException:
             self.close()
@@ -299,6 +306,7 @@ class Journal:
         staying: Sequence[Row] = (),
         pending_removals: Iterable[tuple[bytes, str, int]] = (),
         rejects: Sequence[Reject] = (),
+        settled: Sequence[Row] = (),
         following: Sequence[Sequence[Row]] = (),
     ) -> list[int]:
         """Settle a batch, in one transaction: note its outcomes, erase its payload, make batches of undecided rows.
@@ -318,6 +326,7 @@ class Journal:
             staying: as of `TakenOff.note`.
             pending_removals: keys, each with a former address that is still to be removed, and its contact.
             rejects: rows for the rejects file.
+            settled: rows that ended otherwise, which close open rejects.
             following: rows that have no outcome yet, in batches.
 
         Returns:
@@ -335,7 +344,8 @@ class Journal:
             self._keys.note_pending_removals(pending_removals)
             self._contacts.unsettle(forgotten)
             self._contacts.release(released)
-            self._rejects.add(rejects)
+            self.rejects.add(rejects)
+            self.open_rejects.close(settled, self._batches.made_at(batch) if settled else 0.0)
             return [self._batches.add(destination, action, route, rows) for rows in following]
 
     def note_rows(
@@ -347,12 +357,13 @@ class Journal:
         rejects: Sequence[Reject] = (),
         pending_removals: Iterable[tuple[bytes, str, int]] = (),
         spared: Sequence[Row] = (),
+        settled: Sequence[Row] = (),
     ) -> None:
         """Note the outcomes of rows of a destination that need no batch; as in `settle`, but for these.
 
         `unchanged` are rows that change nothing at the provider: the addresses of their keys are noted; `claims`, rows
         whose contacts are there already, and were put there by their streams, too; `spared`, removals that are not
-        sent, because another key has the address.
+        sent, because another key has the address; `settled`, all rows that ended and are no rejects.
         """
         with self._transaction():
             self._keys.note(unchanged)
@@ -360,7 +371,8 @@ class Journal:
             self._keys.note_pending_removals(pending_removals)
             self._keys.forget_possible(spared)  # which may be among them
             self._contacts.leave(destination, spared)
-            self._rejects.add(rejects)
+            self.rejects.add(rejects)
+            self.open_rejects.close(settled)
 
     def discard(self, batch: int, *, uncertain: Sequence[Row] = ()) -> None:
         """Forget a batch (its number) whose rows will come again; `uncertain` are those that may have arrived."""
@@ -373,22 +385,3 @@ class Journal:
         """Note that these contacts may have other content than was confirmed; each with a fingerprint."""
         with self._transaction():
             self._contacts.note_unconfirmed(contacts)
-
-    def pending_rejects(self, most: int) -> list[tuple[int, Reject]]:
-        """The oldest rejects that are in no rejects file yet, at most so many, with their numbers."""
-        with self._reading():
-            return self._rejects.pending(most)
-
-    def reject_id(self, reject: Reject) -> int:
-        """The keyed hash of a reject, the same for the same row, stream and code."""
-        return self.fingerprint("reject", reject_content(reject.stream, reject.code, reject.record))
-
-    def written_rejects(self, ids: Sequence[int]) -> dict[int, tuple[int, str]]:
-        """The attempts and files of those of these rejects that are in a file which still exists."""
-        with self._transaction():
-            return self._rejects.written(ids)
-
-    def erase_rejects(self, up_to: int, *, written: Iterable[tuple[int, int, str]] = ()) -> None:
-        """Erase rejects up to this number, which are in a file; `written` has hash, attempt and file of each."""
-        with self._transaction():
-            self._rejects.erase(up_to, written)

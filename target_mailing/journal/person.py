@@ -16,7 +16,7 @@ from target_mailing.journal.copied import CopiedStore
 from target_mailing.journal.hashes import Hashes
 from target_mailing.journal.known import Known
 from target_mailing.journal.meta import JournalMeta
-from target_mailing.journal.rejects import Reject
+from target_mailing.journal.reject import WRITTEN, Reject
 from target_mailing.journal.replaced import Replaced
 from target_mailing.journal.stores import FileStore, JournalInUseError, PostgresStore, Store
 from target_mailing.journal.streams import UNKNOWN, names_by_place
@@ -171,7 +171,7 @@ class PersonReader:
     def rejects(self) -> Iterator[Reject]:
         """Those that are in no file yet."""
         with self._reading():
-            columns = [tables.rejects.c[name] for name in Reject.__struct_fields__]
+            columns = [tables.rejects.c[name] for name in WRITTEN]
             for values in self._connection.execute(sa.select(*columns).order_by(tables.rejects.c.id)):
                 yield Reject(*values)
 

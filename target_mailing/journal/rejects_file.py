@@ -19,10 +19,18 @@ import msgspec
 from mailing_api.errors import ConfigurationError
 from mailing_api.storage.folders import is_there, make_private, unmakable
 from mailing_api.values import timestamp_of
-from target_mailing.journal.journal import Reject
+from target_mailing.journal.journal import Journal, Reject
 from target_mailing.lines import REJECT_COLUMNS
 
-__all__ = ["Rejects", "RejectsFile", "check_folder", "delete_old", "key_properties"]
+__all__ = [
+    "REJECT_PROPERTIES",
+    "Rejects",
+    "RejectsFile",
+    "check_folder",
+    "delete_old",
+    "key_properties",
+    "write_pending",
+]
 
 #: The member of the file's SCHEMAs that names the stream's key. As `key_properties` it would make other targets refuse
 #: rows that were rejected because their key is missing, and overwrite a reject by the next one with the same key.
@@ -30,9 +38,11 @@ _KEYS = "x-key-properties"
 
 _SAFE = os.O_CREAT | os.O_NOFOLLOW | os.O_WRONLY | os.O_CLOEXEC
 
+#: Attempt and file of a reject that is not in any file.
+_NEVER: Final = (0, "")
 _ANYTHING = {"type": ["string", "number", "integer", "boolean", "object", "array", "null"]}
 #: The columns that the file adds to a record.
-_REJECT_PROPERTIES: Final = {
+REJECT_PROPERTIES: Final = {
     "_reject_code": {"type": "string"},
     "_reject_reason": {"type": "string"},
     "_reject_job": {"type": ["string", "null"]},
@@ -161,9 +171,25 @@ class RejectsFile:
         _write_line(file, {"type": "RECORD", "stream": reject.stream, "record": record})
 
     def _schema(self, stream: str, columns: Mapping[str, Any]) -> dict[str, Any]:
-        properties = {**columns, **_REJECT_PROPERTIES}
+        properties = {**columns, **REJECT_PROPERTIES}
         schema = {"type": "object", "properties": properties, _KEYS: list(self._keys.get(stream, ()))}
         return {"type": "SCHEMA", "stream": stream, "schema": schema, "key_properties": []}
+
+
+def write_pending(journal: Journal, file: Rejects) -> None:
+    """Write the rejects of a journal that are in no file yet.
+
+    Raises:
+        ConfigurationError: the file cannot be written.
+    """
+    while pending := journal.rejects.pending(1000):
+        rejects = {journal.rejects.id_of(reject): reject for _, reject in pending}
+        known = journal.rejects.written([*rejects])
+        current = {one: known[one] for one, reject in rejects.items() if known.get(one, _NEVER)[0] >= reject.attempt}
+        file.write([reject for one, reject in rejects.items() if one not in current])
+        file.count_earlier(path for _, path in current.values())
+        written = [(one, *current.get(one, (reject.attempt, str(file.path)))) for one, reject in rejects.items()]
+        journal.rejects.erase(pending[-1][0], written=written)
 
 
 def check_folder(folder: Path) -> str:

@@ -11,8 +11,9 @@ from sqlalchemy.schema import CreateIndex, CreateTable, ExecutableDDLElement
 
 __all__ = [
     "absentees", "allowances", "batches", "contacts", "contents", "declined", "keys", "known_rejects", "make", "meta",
-    "metadata", "names", "past_jobs", "past_runs", "possible_addresses", "rejects", "removed", "replaced_contacts",
-    "returned_keys", "runs", "shared_keys", "steps", "strangers", "streams", "taken_off",
+    "metadata", "names", "open_rejects", "past_jobs", "past_runs", "possible_addresses", "rejected_streams", "rejects",
+    "removed", "replaced_contacts", "returned_keys", "runs", "shared_keys", "steps", "strangers", "streams",
+    "taken_off",
 ]  # fmt: skip
 
 metadata = sa.MetaData()
@@ -261,6 +262,31 @@ past_jobs = sa.Table(
     sa.Column("status", sa.String, nullable=False),
     sa.Column("refused", sa.Integer, nullable=False),
     sqlite_with_rowid=False,
+)
+open_rejects = sa.Table(
+    "open_rejects",
+    metadata,
+    # Rejected records of which nothing newer came since, to be sent again.
+    sa.Column("id", sa.Integer, primary_key=True),
+    # The place of its line among the lines of all runs; a line has several where it goes to several destinations.
+    sa.Column("n", sa.BigInteger, nullable=False, index=True),
+    sa.Column("destination", sa.String, nullable=False),
+    sa.Column("stream", sa.String, nullable=False),
+    sa.Column("key", sa.LargeBinary, index=True),  # keyed hash of destination, stream and key
+    sa.Column("contact", sa.BigInteger, index=True),  # keyed hash of destination and address
+    sa.Column("record", sa.LargeBinary, nullable=False),
+    sa.Column("size", sa.BigInteger, nullable=False),  # of the record, in bytes
+    sa.Column("code", sa.String, nullable=False),
+    sa.Column("job", sa.String),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("run", sa.String, nullable=False),  # that rejected it last
+)
+rejected_streams = sa.Table(
+    "rejected_streams",
+    metadata,
+    sa.Column("name", sa.String, primary_key=True),  # of a stream with open rejects, in the input
+    sa.Column("message", sa.LargeBinary, nullable=False),  # its latest SCHEMA
 )
 
 #: Columns that tables of versions before do not have.

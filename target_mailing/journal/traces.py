@@ -105,6 +105,11 @@ SIGNS: Final[Mapping[str, Signs]] = {
     # The error of a run is that of the log, which names nobody.
     tables.past_runs.name: Signs({}, tables.past_runs.c.keys()),
     tables.past_jobs.name: Signs({}, tables.past_jobs.c.keys()),
+    tables.open_rejects.name: Signs(
+        {"key": Sign.KEY, "contact": Sign.CONTACT, "record": Sign.RECORD},
+        ("id", "n", "destination", "stream", "size", "code", "job", "attempt", "at", "run"),
+    ),
+    tables.rejected_streams.name: Signs({}, ("name", "message")),  # a SCHEMA
     tables.known_rejects.name: Signs({"id": Sign.WRITTEN_RECORD}, ("attempt", "file", "at")),
     tables.rejects.name: Signs({"record": Sign.RECORD}, ("id", "stream", "code", "reason", "job", "attempt", "at")),
 }

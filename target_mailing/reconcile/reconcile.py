@@ -160,8 +160,8 @@ class _Comparison:
         most = positive("max_line_bytes", value_of("max_line_bytes", self._config))
         for lines in _chunks(source, most):
             self._intake.take(lines)
-            while pending := self._journal.pending_rejects(1000):
-                self._journal.erase_rejects(pending[-1][0])
+            while pending := self._journal.rejects.pending(1000):
+                self._journal.rejects.erase(pending[-1][0])
         self._intake.end()
         if not self._queues:
             raise InputError("The input has no stream of contacts, so there is nothing to compare with the provider.")
@@ -263,7 +263,7 @@ class _Named:
 
     def name(self, stream: Stream, values: Sequence[Values]) -> None:
         """Note whom these records name."""
-        names = stream.names(values)
+        names = stream.names.of(values)
         cast("_ComparedQueue", stream.queue).sides.name_contacts(names.contacts)
         self.doubtful += names.by_key + names.unnamed
 

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from mailing_sandbox.server import Sandbox
+from target_mailing.journal.retried import Selection
 from target_mailing.target import TargetMailing
 from tests.history import check_history, files_of
 from tests.postgresql import postgresql
@@ -129,8 +130,12 @@ class Mailjet:
         """Messages as lines."""
         return "".join(json.dumps(one) + "\n" for one in messages)
 
-    def deliver_from(self, source: Any, **config: Any) -> Result:
-        """Let the target read from something."""
+    def retry(self, *, codes=(), streams=(), runs=(), **config: Any) -> Result:
+        """Send open rejects again, in this process."""
+        return self.deliver_from(None, Selection(codes, streams, runs), **config)
+
+    def deliver_from(self, source: Any, again: Selection | None = None, **config: Any) -> Result:
+        """Let the target read from something, or send open rejects again."""
         out, log, error = io.StringIO(), io.StringIO(), None
         handler = _Capture(log)
         logger = logging.getLogger()
@@ -141,7 +146,9 @@ class Mailjet:
         histories = files_of(self.folder)
         try:
             with contextlib.redirect_stdout(out):
-                TargetMailing(config=self.settings(**config)).listen(source)
+                target = TargetMailing(config=self.settings(**config))
+                target._selection = again
+                target.listen(source)
         except Exception as exc:  # noqa: BLE001 - the test looks at it
             error = exc
         finally:

@@ -641,7 +641,7 @@ def test_a_former_address_that_stays_rejects_the_row_that_left_it(make):
     target.finish()
     target.take([target.row(10 + key, "addnoforce", key, "hall") for key in (1, 2, 3)])
     target.finish()
-    records = [reject.record for _, reject in target.journal.pending_rejects(9)]
+    records = [reject.record for _, reject in target.journal.rejects.pending(9)]
     assert sorted(records) == [b'{"line":11}', b'{"line":12}', b'{"line":13}']
 
 
@@ -652,7 +652,7 @@ def test_a_former_address_that_stays_rejects_the_latest_row_of_the_key_that_left
     target.finish()
     target.take([target.row(10 + line, "addnoforce", key, "hall", "x" * line) for line, key in enumerate([1, 2, 1])])
     target.finish()
-    assert [reject.record for _, reject in target.journal.pending_rejects(9)] == [b'{"line":12}']
+    assert [reject.record for _, reject in target.journal.rejects.pending(9)] == [b'{"line":12}']
 
 
 def end_as_in_their_order(actions, on_key_change, rows, events, provider, *, ascii_only=True):

@@ -122,8 +122,8 @@ class Sending(Target):
 
     def left(self):
         """Everything that there is to see at last."""
-        rejects = [*self.journal.pending_rejects(99)]
-        self.journal.erase_rejects(max((number for number, _ in rejects), default=0))
+        rejects = [*self.journal.rejects.pending(99)]
+        self.journal.rejects.erase(max((number for number, _ in rejects), default=0))
         keys = [*map(self.key, KEYS)]
         emails, shared = self.journal.emails(keys), self.journal.shared_keys.among(keys)
         return {

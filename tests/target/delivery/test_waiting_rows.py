@@ -97,7 +97,7 @@ def test_p4_a_former_address_that_is_not_removed_rejects_the_latest_content_of_i
         target.end(0)
         target.send()
         refuse(target, target.under_way[0], "refused")
-        assert [reject.record for _, reject in target.journal.pending_rejects(9)] == [b'{"line":3}']
+        assert [reject.record for _, reject in target.journal.rejects.pending(9)] == [b'{"line":3}']
         assert target.outcomes.counts == {"delivered": 1, "superseded": 1, "rejected": 1}
 
 

@@ -22,6 +22,10 @@ from tests.target.erase.erasing import asked_to_erase, erase, on_disk
 
 EMAIL = "Canary@Example.com"
 OTHER = "other@example.com"
+#: Tables of which no row is of one person.
+NOBODYS = {
+    "meta", "streams", "runs", "replaced_contacts", "allowances", "rejected_streams", "past_runs", "past_jobs",
+}  # fmt: skip
 
 
 def test_every_table_and_column_says_how_one_persons_rows_are_found():
@@ -92,6 +96,9 @@ def fill(journal, place, who, number):
         "known_rejects": {"id": who.reject, "attempt": 1, "file": who.file, "at": 1.0},
         "rejects": {"id": number, "stream": "people", "record": who.record, "code": "wrong_type",
                     "reason": f"{who.name} said", "job": "7", "attempt": 1, "at": 1.0},
+        "open_rejects": {"id": number, "n": number, "destination": place, "stream": "people", "key": key,
+                         "contact": contact, "record": who.record, "size": len(who.record), "code": "wrong_type",
+                         "job": "7", "attempt": 1, "at": 1.0, "run": "a run"},
     }  # fmt: skip
     for name, row in rows.items():
         journal._connection.execute(sa.insert(tables.metadata.tables[name]).values(**row))
@@ -118,8 +125,7 @@ def filled(mailjet):
             rows = fill(journal, place, who, number)
         journal._connection.execute(sa.update(tables.streams).values(forgotten=5))
         journal._connection.commit()
-    of_nobody = {"meta", "streams", "runs", "replaced_contacts", "allowances", "past_runs", "past_jobs"}
-    empty = tables.metadata.tables.keys() - rows.keys() - of_nobody
+    empty = tables.metadata.tables.keys() - rows.keys() - NOBODYS
     assert not empty, "no row of the person is in these"
     (mailjet.folder / "rejects").mkdir(exist_ok=True)
     for who in both:

@@ -52,6 +52,8 @@ class Gathered:
     destination = Anywhere()
     history = History()
 
+    settled_up_to = 0
+
     def __init__(self):
         self.rows = []
         self.rejects = []
@@ -84,7 +86,8 @@ def take(pieces, **config):
     intake = Intake(
         config=config, mapper=None, ledger=ledger, outcomes=gathered, delivery=gathered,
         journal=SimpleNamespace(
-            hashes=journal.hashes, absent=journal.absent, note_rows=gathered.note_rows
+            hashes=journal.hashes, absent=journal.absent, open_rejects=journal.open_rejects,
+            note_rows=gathered.note_rows,
         ),
         rejects=SimpleNamespace(declare=lambda *_: None),
         router=SimpleNamespace(

@@ -167,7 +167,7 @@ def test_p3_a_settled_batch_is_remembered_by_hashes_and_keys(open_journal):
     journal.settle(
         number, destination="d", action="add", route="json", outcomes={"delivered": 1, "rejected": 1},
         confirmed=[one], forgotten=[other.id],
-        rejects=Reject.of(other, "bad_address", "no address"),
+        rejects=Reject.of(other, "", "bad_address", "no address"),
     )  # fmt: skip
     journal.close()
 
@@ -178,10 +178,10 @@ def test_p3_a_settled_batch_is_remembered_by_hashes_and_keys(open_journal):
     assert known[one.id].fingerprint == one.fingerprint
     assert journal.emails([one.key]) == {one.key: "a@b.test"}
     assert list(journal.keys_of(one.id)) == [one.key]
-    ((number, found),) = journal.pending_rejects(10)
+    ((number, found),) = journal.rejects.pending(10)
     assert found.record == b'{"email":"c@d.test"}'
-    journal.erase_rejects(number)
-    assert journal.pending_rejects(10) == []
+    journal.rejects.erase(number)
+    assert journal.rejects.pending(10) == []
     journal.close()
 
 
@@ -243,7 +243,7 @@ def test_p1_a_batch_is_settled_in_one_transaction(open_journal):
         number, destination="d", action="add", route="json", outcomes={"delivered": 1},
         confirmed=rows[:1], uncertain=rows[1:2], forgotten=[rows[2].id],
         pending_removals=[(rows[3].key, "old@b.test", journal.contact_id("d", "old@b.test"))],
-        rejects=Reject.of(rows[2], "bad_address", "no address"), following=[rows[4:]],
+        rejects=Reject.of(rows[2], "", "bad_address", "no address"), following=[rows[4:]],
     )  # fmt: skip
     assert events.count("COMMIT") == 1
     assert events[-1] == "COMMIT"

@@ -201,7 +201,7 @@ def test_p9_damage_is_told_in_one_sentence(path, damage):
     number = journal.begin_batch("d", "add", "json", rows[25:])
     journal.settle(
         number, destination="d", action="add", route="json", outcomes={}, confirmed=rows[26:],
-        rejects=Reject.of(rows[25], "bad_address", "no address"),
+        rejects=Reject.of(rows[25], "", "bad_address", "no address"),
     )  # fmt: skip
     journal.close()
     damage(path)
@@ -213,7 +213,7 @@ def test_p9_damage_is_told_in_one_sentence(path, damage):
             journal.evidence("d")
             journal.emails([one.key for one in rows])
             journal.contacts([one.id for one in rows])
-            journal.pending_rejects(5)
+            journal.rejects.pending(5)
         finally:
             journal.close()
 

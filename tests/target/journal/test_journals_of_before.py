@@ -323,7 +323,7 @@ def test_p3_tables_that_were_ordered_by_hashes_are_taken_over_whole(recorded_tab
             assert journal.shared_keys.among(keys) == {rows[9].key}
             assert journal.declined.of([rows[10].id]) == {rows[10].id: {"News"}}
             assert [len(batch.rows) for batch in journal.unfinished(DESTINATION)] == [1]
-            assert len(journal.pending_rejects(5)) == 1
+            assert len(journal.rejects.pending(5)) == 1
             assert not [name for name in sa.inspect(journal._connection).get_table_names() if "former" in name]
     with closing(recorded_tables()) as journal:
         gone = row(journal, 20, action="remove")

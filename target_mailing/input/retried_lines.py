@@ -1,0 +1,117 @@
+"""Open rejects as the input of a run: SCHEMAs and RECORDs, as in a rejects file."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+import msgspec
+
+from mailing_api.counted import counted
+from mailing_api.errors import ConfigurationError
+from target_mailing.delivery.closing import Closing
+from target_mailing.input.intake import Intake
+from target_mailing.journal.journal import Journal
+from target_mailing.journal.rejects_file import REJECT_PROPERTIES
+from target_mailing.journal.retried import Retried, Selection
+from target_mailing.lines import InputError, Lines
+
+__all__ = ["Reader", "RetriedLines", "retried_rejects"]
+
+logger = logging.getLogger("target-mailing.retry")
+
+
+class Reader(Protocol):
+    """Reads an input in chunks of lines."""
+
+    def start(self) -> None:
+        """Begin to read."""
+
+    def more(self) -> None:
+        """A chunk was taken in: read the next one."""
+
+
+class RetriedLines:
+    """Hands over first the SCHEMAs, then the records that go where these lead; for the thread that owns the journal."""
+
+    def __init__(
+        self,
+        retried: Retried,
+        intake: Intake,
+        closing: Closing,
+        *,
+        take: Callable[[Lines], None],
+        end: Callable[[InputError | None], None],
+    ) -> None:
+        """Read nothing yet.
+
+        Args:
+            retried: which they are.
+            intake: takes in the lines.
+            closing: knows whether a list is replaced.
+            take: gets the lines.
+            end: is called once after the last line.
+        """
+        self._retried = retried
+        self._intake = intake
+        self._closing = closing
+        self._take = take
+        self._end = end
+        self._number = 1
+        self._records: Iterator[list[bytes]] | None = None
+
+    def start(self) -> None:
+        """Hand over the SCHEMAs."""
+        self._hand_over([_schema_line(message) for message in self._retried.schemas.values()])
+
+    def more(self) -> None:
+        """Hand over the next lines.
+
+        Raises:
+            ConfigurationError: the list would be replaced by these rows.
+        """
+        if self._records is None:
+            if self._closing.holds_state():
+                raise ConfigurationError(
+                    "Option --retry-rejects: the settings replace the contents of the list by the rows of the input, "
+                    "which would be the rejects alone. Deliver all rows again instead."
+                )
+            destinations = {stream: self._intake.destinations_of(stream) for stream in self._retried.schemas}
+            self._records = self._retried.records(self._number, destinations)
+        self._hand_over(next(self._records, []))
+
+    def _hand_over(self, lines: list[bytes]) -> None:
+        if not lines:
+            self._end(None)
+            return
+        self._take(Lines(self._number, lines))
+        self._number += len(lines)
+
+
+def retried_rejects(journal: Journal, selection: Selection | None, *, run: str) -> Retried | None:
+    """The rejects that a run sends again; None if it reads an input.
+
+    Args:
+        journal: open.
+        selection: of them; None for an input.
+        run: the name of the run.
+
+    Raises:
+        ConfigurationError: no reject has a value of the selection.
+    """
+    journal.open_rejects.run = run
+    if selection is None:
+        return None
+    retried = Retried(journal, selection)
+    if counts := retried.counts:
+        codes = ", ".join(f"{code}: {count}" for code, count in counts.items())
+        logger.info("Sending %s again (%s)", counted(sum(counts.values()), "open reject"), codes)
+    else:
+        logger.info("There are no open rejects: nothing is sent again")
+    return retried
+
+
+def _schema_line(message: dict[str, Any]) -> bytes:
+    message["schema"]["properties"] |= REJECT_PROPERTIES
+    return msgspec.json.encode(message)

@@ -1,0 +1,66 @@
+"""A row that could not be delivered."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from target_mailing.row import Row
+
+__all__ = ["WRITTEN", "Origin", "Reject"]
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """Whose record a reject is, and where it came.
+
+    Attributes:
+        destination: the name of the row's destination.
+        line: of the record in the input.
+        last: that of the row which had its content, too; the same where no other had.
+        key: keyed hash; None where it is not known, or is that of several people.
+        contact: keyed hash of destination and address; None where it is not known.
+    """
+
+    destination: str
+    line: int
+    last: int
+    key: bytes | None
+    contact: int | None
+
+
+class Reject(msgspec.Struct):
+    """A row that could not be delivered; `origin` is None where it is not known whose it is."""
+
+    stream: str
+    record: bytes
+    code: str
+    reason: str
+    job: str | None
+    attempt: int
+    at: float
+    origin: Origin | None = None
+
+    @classmethod
+    def of(cls, row: Row, destination: str, code: str, reason: str, job: str | None = None) -> list[Reject]:
+        """The rejects of a row: the records that it superseded, whose content it was to deliver too, then its own."""
+        now, lines, records = time.time(), row.lines, [*row.records()]
+        key, contact = _identity(row)
+        rejects = [cls(row.stream, record, code, reason, job, attempt, now) for record, attempt in records]
+        if len(lines) == len(rejects):
+            for line, reject in zip(lines, rejects, strict=True):
+                reject.origin = Origin(destination, line, lines[-1], key, contact)
+        return rejects
+
+
+#: What is written of a reject.
+WRITTEN: Final[Sequence[str]] = [name for name in Reject.__struct_fields__ if name != "origin"]
+
+
+def _identity(row: Row) -> tuple[bytes | None, int | None]:
+    """The key and the contact of the record of a row, which may be a row for another address of its key."""
+    own = row if row.plan is None or row.former_of is None else row.plan.row
+    key = own.key if own.key is not None or own is not row else row.former_of
+    return None if own.is_of_shared_key else key, own.id if own.email and own.id else None
