@@ -25,7 +25,7 @@ __all__ = ["Entry", "Index", "Runs"]
 _RUN_AT: Final = 32_768
 #: Runs of one size before they are merged.
 _MERGED_AT_ONCE: Final = 16
-#: A new index has so many bytes of marks; they double when there is an entry for each byte.
+#: A new index has so many bytes of marks once it has a run; they double when there is an entry for each byte.
 _MARKS: Final = 1 << 21
 #: What marks an entry in its byte: three bits, which mark few other hashes by chance.
 _BITS: Final = [1 << a | 1 << b | 1 << c for a, b, c in islice(cycle(combinations(range(8), 3)), 64)]
@@ -97,7 +97,7 @@ class Runs:
         self._more: dict[Hashable, list[int]] = {}
         self._newest = self.last
         # Unless all bits of a hash are set it is in no run; the hashes of an older index are not all known.
-        self._marks = None if self._runs else bytearray(_MARKS)
+        self._marks = None if self._runs else bytearray()
 
     @property
     def last(self) -> int:
@@ -206,6 +206,8 @@ class Runs:
             size *= _MERGED_AT_ONCE
 
     def _mark(self, marks: bytearray, values: Iterable[Hashable]) -> None:
+        if not marks:
+            marks += bytes(_MARKS)
         while len(marks) < self.last:
             marks += bytes(marks)  # what was marked in the smaller one is marked wherever it would be in this
         mask = len(marks) - 1
