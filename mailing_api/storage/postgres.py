@@ -242,7 +242,7 @@ def failure(error: BaseException) -> str:
 
 def is_statement_mode(error: BaseException) -> bool:
     """Return whether an error is that of a pooler in statement mode, which gives each statement another session."""
-    return getattr(error, "sqlstate", None) == "08P01" and "statement pooling" in str(error)
+    return getattr(error, "sqlstate", None) in (None, "08P01") and "not allowed in statement pooling" in str(error)
 
 
 _LOST: Final = (

@@ -88,7 +88,7 @@ class Session:
                     raise SharedSessionError
                 connection.execute("SELECT pg_catalog.pg_try_advisory_lock(%s)", [self._number])
                 process = self._run("SELECT pg_catalog.pg_backend_pid()")[0]
-        except psycopg.errors.ProtocolViolation as exc:
+        except psycopg.OperationalError as exc:
             if postgres.is_statement_mode(exc):
                 raise SharedSessionError from None
             raise
@@ -187,10 +187,11 @@ class Session:
                     given = ask(other, "BEGIN; SELECT pg_catalog.pg_backend_pid()", within=_ANSWER_WITHIN)
                     if given is None:  # it waits until a session ends
                         return
+                    if given != str(process):
+                        self.check()
+                    ask(other, "ROLLBACK", within=_ANSWER_WITHIN)
                     if given == str(process):
                         raise SharedSessionError
-                    self.check()
-                    ask(other, "ROLLBACK", within=_ANSWER_WITHIN)
                 except psycopg.Error:
                     return
                 self.check()

@@ -83,6 +83,17 @@ def test_a_pool_of_whole_sessions_is_as_good_as_the_server(postgresql_url, monke
             assert locks(postgresql_url) == 0
 
 
+def test_a_killed_run_leaves_no_lock_in_a_pool_of_whole_sessions(postgresql_url):
+    with pgbouncer(postgresql_url) as url:
+        for use in (open_journal, open_copy, open_snapshots):
+            killed = PostgresStore(url, "behind a pooler")
+            killed.open()
+            killed._connection.pgconn.finish()
+            use(url)
+            killed.close()
+        assert locks(postgresql_url) == 0
+
+
 # A pool that the probe does not recognise: whatever it does, each transaction looks for the locks.
 
 
