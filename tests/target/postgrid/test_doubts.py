@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from target_mailing.postgrid import import_route
+from target_mailing.postgrid.contacts_route import ReadErrors
 from tests.faults.pairs import crossed
 from tests.target.conftest import state
 from tests.target.postgrid.conftest import delete, household, households
@@ -225,9 +226,17 @@ def test_p1_a_contact_that_a_job_is_about_to_put_on_a_list_is_not_deleted(postgr
 
 @pytest.fixture
 def late(postgrid, monkeypatch):
-    """Jobs show later than they are waited for."""
+    """Jobs show an hour after they were posted, for which nobody waits; it is over once a job was given up."""
+    judge = ReadErrors.run
+
+    def judged(step, work):
+        verdict = judge(step, work)
+        postgrid.sandbox.clock.advance(3601.0)
+        return verdict
+
+    monkeypatch.setattr(ReadErrors, "run", judged)
     monkeypatch.setattr("target_mailing.postgrid.list_job.SHOWS_WITHIN", 0.1)
-    postgrid.sandbox.switches.change({"postgrid_job_delay_seconds": 0.25})
+    postgrid.sandbox.switches.change({"postgrid_job_delay_seconds": 3600.0})
 
 
 def test_a_job_that_shows_late_and_in_time_delivers(postgrid):
@@ -249,7 +258,7 @@ def test_p1_a_job_that_shows_too_late_delivers_only_who_is_on_the_list(postgrid,
 
 
 def test_p1_a_job_that_shows_too_late_confirms_nobody_where_postgrid_does_not_tell_lists(postgrid, late):
-    postgrid.sandbox.switches.change({"postgrid_contact_lists": "absent", "postgrid_job_delay_seconds": 0.4})
+    postgrid.sandbox.switches.change({"postgrid_contact_lists": "absent"})
     result = postgrid.deliver(rows(2))
     assert result.outcomes["reasons"] == {"unconfirmed": 2}
     until(lambda: all(job["ended"] for job in postgrid.sandbox.postgrid.jobs()))
@@ -260,7 +269,7 @@ def test_p1_a_job_that_shows_too_late_confirms_nobody_where_postgrid_does_not_te
 
 def test_p1_a_job_of_imports_that_shows_too_late_is_undone(postgrid, late, monkeypatch):
     """It shows, and ends, once it was given up."""
-    postgrid.sandbox.switches.change({"postgrid_import_seconds": 0.02, "postgrid_job_delay_seconds": 3600.0})
+    postgrid.sandbox.switches.change({"postgrid_import_seconds": 0.02})
     given_up = import_route.Judge.run
 
     def judge(step, work):
