@@ -117,7 +117,7 @@ def test_p9_who_holds_which_list_is_reported(workers, mailjet):
         until(lambda: len(mailjet.sandbox.mailjet.jobs()) == 2)
         code, out, err = workers.run("worker 2", range(5), list=lists[1])
         assert (code, out) == (1, "")
-        held = rf"schema target_mailing_mailjet_default_list_{slug(lists[1])}\w* is held by process {running[1].pid} on "
+        held = rf"_mailjet_default_list_{slug(lists[1])}\w* is held by process {running[1].pid} on "
         assert re.search(held, err), err
         for process in running:
             process.kill()
