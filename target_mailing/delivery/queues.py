@@ -36,7 +36,8 @@ class Queues:
         """Add the queue of one more destination."""
         self._by_name[queue.destination.name] = queue
         self.guard.begins(queue)
-        queue.removals.is_open = not self.guard.is_limited
+        if self.guard.is_limited:
+            queue.removals.limit()
         queue.removals.most_shown = max(queue.removals.most_shown, self.guard.most_shown)
         self._turns.append(queue)
 

@@ -17,7 +17,7 @@ from target_mailing.delivery.facts import Facts
 from target_mailing.delivery.held_rows import HeldRows
 from target_mailing.destination import Declining, Destination, ListsByRow
 from target_mailing.journal.journal import Journal
-from target_mailing.journal.removals import Counts
+from target_mailing.journal.removals import UNLIMITED, Counts
 from target_mailing.row import Resource, Row
 
 __all__ = ["Removals"]
@@ -38,6 +38,7 @@ class Removals:
 
     Attributes:
         is_open: nothing waits any longer: removals may be made, or those that waited may not.
+        is_limited: there is a limit.
         allowance: the allowance if that is why, as the journal notes it; else 0.
         most_shown: how many rows there are in `sample` at most.
         sample: the first rows that take somebody off, each by its stream, line and record.
@@ -48,7 +49,7 @@ class Removals:
 
     def __init__(self, destination: Destination, journal: Journal, decisions: Decisions) -> None:
         """Begin with none, and without a guard."""
-        self.is_open = True
+        self.is_open, self.is_limited = True, False
         self.allowance = 0
         self.most_shown = _SAMPLE
         self.sample: list[tuple[str, int, bytes]] = []
@@ -122,6 +123,8 @@ class Removals:
     def allowance_of(self, action: str, rows: Sequence[Row]) -> int | None:
         """What allows the rows of a batch to take contacts off, as the journal notes it; None if they do not."""
         takes_off = action == self._actions.remove or any(row.is_absent for row in rows)
+        if not self.is_limited:
+            return UNLIMITED if takes_off else None
         if self._is_refused or not (takes_off or self._by_list is not None):
             return None
         return self.allowance
@@ -129,6 +132,10 @@ class Removals:
     def counts(self) -> Counts:
         """How many contacts are to be taken off, and were lately within the limit."""
         return self._expected.counts(self._destination)
+
+    def limit(self) -> None:
+        """Rows that take somebody off wait from now on."""
+        self.is_open, self.is_limited = False, True
 
     def open(self, allowance: int) -> None:
         """Removals may be made: by the limit, or by an allowance."""

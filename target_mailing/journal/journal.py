@@ -28,7 +28,7 @@ from target_mailing.journal.past_runs import PastRuns
 from target_mailing.journal.recent_times import RecentTimes
 from target_mailing.journal.reject import Reject
 from target_mailing.journal.rejects import JournalRejects
-from target_mailing.journal.removals import JournalRemovals
+from target_mailing.journal.removals import UNLIMITED, JournalRemovals
 from target_mailing.journal.retention import Retention
 from target_mailing.journal.run_contacts import RunContacts
 from target_mailing.journal.stores import JournalError, MemoryStore, Store
@@ -255,11 +255,13 @@ class Journal:
         """Note a batch; returns its number. It is committed with its first step.
 
         `pending_removals` are as in `settle`; `kept` are positions of rows whose content is noted, too; `allowance` is
-        for rows that take contacts off: what allowed it, 0 for the limit.
+        for rows that take contacts off: what allowed it, 0 for the limit, UNLIMITED where there is none.
         """
         with self._transaction(commit=False):
             self._keys.note_pending_removals(pending_removals)
-            if allowance is not None:
+            if allowance == UNLIMITED:
+                self.removals.note_unlimited(self.hashes.destination_id(destination), rows)
+            elif allowance is not None:
                 self.removals.note([row.id for row in rows], allowance=allowance)
             return self._batches.add(destination, action, route, rows, kept)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Final
 
@@ -16,11 +16,14 @@ from target_mailing.journal.contents import JournalContents
 from target_mailing.journal.meta import JournalMeta
 from target_mailing.journal.run_table import RunTable, number
 from target_mailing.journal.statements import replace_rows
+from target_mailing.row import Row
 
-__all__ = ["LATELY", "Counts", "JournalRemovals"]
+__all__ = ["LATELY", "UNLIMITED", "Counts", "JournalRemovals"]
 
 #: Seconds for which a removal counts together with later ones.
 LATELY: Final = 86_400.0
+#: The allowance of removals that are made while there is no limit: a later limit does not count them.
+UNLIMITED: Final = -1
 #: Contacts in memory, until they are written to the table.
 _RECENT: Final = 16_384
 
@@ -106,6 +109,13 @@ class JournalRemovals:
             for contact, where, is_move in self._expected.rows([*dict.fromkeys(contacts)])
         ]
         replace_rows(self._connection, tables.removed, rows)
+
+    def note_unlimited(self, destination: int, rows: Iterable[Row]) -> None:
+        """Note that these rows are about to take contacts off a destination without a limit; the caller commits."""
+        kinds = {row.id: row.former_of is not None for row in rows if row.id}  # 0: another spelling of a contact
+        common = {"destination": destination, "allowance": UNLIMITED, "at": time.time()}
+        noted = [{"contact": contact, "is_move": is_move, **common} for contact, is_move in kinds.items()]
+        replace_rows(self._connection, tables.removed, noted)
 
     def made(self, allowances: Collection[int]) -> int:
         """How many contacts were taken off under these allowances, and are not to be taken off again now."""

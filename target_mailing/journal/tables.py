@@ -166,7 +166,9 @@ removed = sa.Table(
     sa.Column("contact", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("destination", sa.BigInteger, nullable=False),
     sa.Column("is_move", sa.Boolean, nullable=False),  # its key has another address
-    sa.Column("allowance", sa.BigInteger, nullable=False),  # under which it was made; 0 for within the limit
+    sa.Column(
+        "allowance", sa.BigInteger, nullable=False
+    ),  # under which it was made; 0 within the limit, -1 without one
     sa.Column("at", sa.Float, nullable=False),
     sqlite_with_rowid=False,
 )

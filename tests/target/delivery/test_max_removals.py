@@ -101,6 +101,12 @@ def test_p9_removals_of_a_day_count_together(readers):
     assert numbers_on(readers) == {*range(25, 60)}
 
 
+def test_p9_whoever_left_without_a_limit_does_not_count_for_a_later_one(readers):
+    assert readers.deliver([schema(), *gone(range(30)), state(2)], max_removals="100%").states == [2]
+    assert readers.deliver([schema(), *gone(range(50)), state(3)]).states == [3]
+    assert numbers_on(readers) == {*range(50, 60)}
+
+
 @pytest.mark.parametrize("skip", range(4))
 def test_p3_a_run_that_fails_among_its_removals_is_repeated_within_the_limit(readers, skip):
     rows = [schema(), *gone(range(30)), state(2)]

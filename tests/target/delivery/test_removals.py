@@ -41,7 +41,7 @@ class Guarded(Target):
         return acting
 
     def close_removals(self) -> None:
-        self.queue.removals.is_open = False
+        self.queue.removals.limit()
 
     @property
     def counted(self):

@@ -88,9 +88,10 @@ def test_who_opted_out_at_the_provider_is_told_so(mailjet):
     assert f"unsubscribed from list {mailjet.list_id}, 20" in said
 
 
-def test_a_moved_key_has_its_new_address_and_the_old_one_left(mailjet):
-    deliver(mailjet, person(1))
-    deliver(mailjet, person(1, email="new@example.com"))
+@pytest.mark.parametrize("limit", [None, "100%"])
+def test_a_moved_key_has_its_new_address_and_the_old_one_left(mailjet, limit):
+    deliver(mailjet, person(1), max_removals=limit)
+    deliver(mailjet, person(1, email="new@example.com"), max_removals=limit)
     said = answer(mailjet, "1")
     assert "new@example.com known since" in said
     assert "person1@example.com" not in said
@@ -101,11 +102,14 @@ def test_a_moved_key_has_its_new_address_and_the_old_one_left(mailjet):
     assert "keys none is kept of this address" in said
 
 
-def test_a_deleted_key_and_its_contact(mailjet):
+@pytest.mark.parametrize("limit", [None, "100%"])
+def test_a_deleted_key_and_its_contact(mailjet, limit):
     deliver(mailjet, *people(range(3)))
-    deliver(mailjet, person(1, _sdc_deleted_at="2026-01-01T00:00:00Z"))
+    deliver(mailjet, person(1, _sdc_deleted_at="2026-01-01T00:00:00Z"), max_removals=limit)
     assert "key its delete was delivered; the journal keeps no address of it" in answer(mailjet, "1")
-    assert "last action remove; no stream keeps it there" in answer(mailjet, "person1@example.com")
+    said = answer(mailjet, "person1@example.com")
+    assert "last action remove; no stream keeps it there taken off 20" in said
+    assert "because its key has another address" not in said
 
 
 def test_a_former_address_that_may_still_be_there(mailjet):
