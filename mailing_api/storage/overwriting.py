@@ -30,7 +30,7 @@ def overwrite(descriptor: int, begin: int) -> None:
 
 
 def remove(path: Path) -> None:
-    """Overwrite a file, and remove it. A kill in between leaves a hidden file, see `finish_rewrites`.
+    """Remove a file, overwritten unless it has other names. A kill leaves a hidden file, see `finish_rewrites`.
 
     Raises:
         OSError: it cannot be written or removed, or is no regular file.
@@ -43,6 +43,8 @@ def remove(path: Path) -> None:
 
 def rewrite(path: Path, content: Iterable[bytes]) -> None:
     """Give a file other content, at once and with the same times; its former content is overwritten.
+
+    Where the file has other names (hard links), these keep the former content.
 
     The file has either content at any moment, whole. A kill leaves at most hidden files, see `finish_rewrites`.
 
@@ -101,9 +103,11 @@ def finish_rewrites(folder: Path, pattern: str) -> int:
 def _destroy(path: Path) -> None:
     descriptor = os.open(path, os.O_RDWR | _OPENED)
     try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
             raise OSError(0, "no regular file")
-        overwrite(descriptor, 0)
+        if status.st_nlink == 1:  # under another name it is somebody's backup
+            overwrite(descriptor, 0)
     finally:
         os.close(descriptor)
     path.unlink()

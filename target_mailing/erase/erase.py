@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from itertools import chain
 from pathlib import Path
@@ -22,7 +22,8 @@ from target_mailing.erase.history import HISTORIES, PersonOutcomes
 from target_mailing.erase.rejects import REJECTS, PersonRejects, ids_in, is_empty
 from target_mailing.explain.asked import Asked, ask
 from target_mailing.explain.keys import PersonKeys
-from target_mailing.explain.places import looked_up, named_streams
+from target_mailing.explain.mentions import Mentions
+from target_mailing.explain.places import aliases, looked_up, named_streams
 from target_mailing.history.file import complete_left
 from target_mailing.history.opening import history_folder
 from target_mailing.journal.erasure import JournalErasure, Sought
@@ -33,7 +34,7 @@ from target_mailing.journal.traces import Traces
 from target_mailing.places import journal_hash_key, refuse_missing_journal
 from target_mailing.router import Router
 from target_mailing.sections import Fact, section
-from target_mailing.settings import check_entries
+from target_mailing.settings import StreamSettings, check_entries
 
 __all__ = ["erase"]
 
@@ -170,8 +171,20 @@ class _Erasure:
         emails = {fold_address(one) for one in self._traces.emails if "@" in one}
         addresses = emails | self._asked.folded | ({self._asked.address} if self._asked.address else set())
         hashes = None if self._journal is None else self._journal.hashes
-        keys = PersonKeys(self._asked, hashes, places, self._traces.keys, self._traces.emails)
-        self._of_rejects = PersonRejects(addresses, self._asked.spellings([*self._traces.emails]), keys)
+        keys = PersonKeys(
+            self._asked,
+            hashes,
+            places,
+            self._traces.confirmed,
+            aliases=aliases(self._config),
+            emails=self._traces.emails,
+        )
+        self._of_rejects = PersonRejects(
+            Mentions(addresses, self._asked.spellings([*self._traces.emails])),
+            keys,
+            email_column=lambda stream: StreamSettings.resolve(self._config, stream).mapping.get("email", "email"),
+            is_others=lambda stream, key: self._is_others([*keys.hashed(stream, key)]),
+        )
         with _telling("rejects_path", "Nothing was erased"):
             self._find_rejects(self._of_rejects)
         self._of_outcomes = PersonOutcomes(keys.shown())
@@ -203,6 +216,10 @@ class _Erasure:
         if self._traces.under_way:
             raise ConfigurationError(words.under_way(self._journal.place, len(self._traces.under_way)))
         self._holdings.counts = self._journal.count(self._traces)
+
+    def _is_others(self, keys: Collection[bytes]) -> bool:
+        """Whether the journal has an address of somebody else for one of these keys."""
+        return self._journal is not None and self._journal.has_other(keys, self._traces)
 
     def _find_rejects(self, rejects: PersonRejects) -> None:
         """Find the rejects; keys of those that have only the person's address lead to more."""
@@ -255,8 +272,15 @@ class _Erasure:
         is_database = self._journal is not None and "PostgreSQL" in self._journal.place
         yield from words.beyond(
             provider.title, provider.erasing, sorted(self._traces.ids), results=results, others=others,
+            linked=[file.path.name for file in (*self._holdings.rejects, *self._holdings.outcomes) if file.links],
+            has_maps=self._has_maps(),
             is_database=is_database, has_history=value_of("history_path", self._config) != "off",
         )  # fmt: skip
+
+    def _has_maps(self) -> bool:
+        """Whether a stream map makes columns."""
+        maps = [one for one in (self._config.get("stream_maps") or {}).values() if isinstance(one, Mapping)]
+        return any(not name.startswith("__") or name == "__key_properties__" for one in maps for name in one)
 
     # Erasing
 

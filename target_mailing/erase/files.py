@@ -31,11 +31,13 @@ class HeldFile(msgspec.Struct, frozen=True):
 
     Attributes:
         records: how many.
+        links: other names of it (hard links), which keep what is erased.
         is_in_use: a run writes it.
     """
 
     path: Path
     records: int
+    links: int
     is_in_use: bool
 
 
@@ -52,7 +54,7 @@ def holding(folder: Path, patterns: Sequence[str], content: Content) -> list[Hel
     for path in _files(folder, lambda path: any(map(path.match, patterns))):
         records = sum(line != left for line, left in content.lines(path))
         if records:
-            found.append(HeldFile(path, records, _is_in_use(path)))
+            found.append(HeldFile(path, records, path.stat().st_nlink - 1, _is_in_use(path)))
     return found
 
 
@@ -75,19 +77,20 @@ def erase_from(path: Path, content: Content, is_empty: Callable[[Path], bool]) -
 
 
 def unsearched(folder: Path, begin: str, patterns: Sequence[str]) -> list[str]:
-    """Names of other files there that begin so, such as compressed ones, which are not searched."""
-    return [
-        path.name
-        for path in _files(folder, lambda path: path.name.startswith(begin) and not any(map(path.match, patterns)))
-    ]
+    """Names of other files there that begin so, such as compressed ones, and of links, which are not searched."""
+    searched = {*_files(folder, lambda path: any(map(path.match, patterns)))}
+    return [path.name for path in _entries(folder) if path.name.startswith(begin) and path not in searched]
 
 
 def _files(folder: Path, is_one: Callable[[Path], Any]) -> list[Path]:
+    return [path for path in _entries(folder) if is_one(path) and path.is_file() and not path.is_symlink()]
+
+
+def _entries(folder: Path) -> list[Path]:
     try:
-        paths = sorted(folder.iterdir())
+        return sorted(folder.iterdir())
     except FileNotFoundError:
         return []
-    return [path for path in paths if is_one(path) and path.is_file() and not path.is_symlink()]
 
 
 def _is_in_use(path: Path) -> bool:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
-from mailing_api.addresses import fold_address
-from target_mailing.contacts.row_address import addresses_in
 from target_mailing.explain.keys import PersonKeys
+from target_mailing.explain.mentions import Mentions
 from target_mailing.journal.reject import Reject
 from target_mailing.journal.rejects import reject_content
 from target_mailing.journal.rejects_file import key_properties
@@ -40,23 +38,28 @@ class PersonRejects:
         by_address: names of the files that have the address.
     """
 
-    def __init__(self, addresses: Collection[str], spellings: Collection[str], keys: PersonKeys) -> None:
-        """Take the person's addresses.
+    def __init__(
+        self,
+        mentions: Mentions,
+        keys: PersonKeys,
+        *,
+        email_column: Callable[[str], str],
+        is_others: Callable[[str, Sequence[Any]], bool],
+    ) -> None:
+        """Take what is known of the person.
 
         Args:
-            addresses: folded.
-            spellings: as they may be written, for lines that cannot be decoded.
-            keys: of the person; those of records that hold only their addresses are added.
+            mentions: finds the addresses.
+            keys: of the person; those of records whose address is theirs are added.
+            email_column: the column of a stream that has the address.
+            is_others: whether the journal has another address for a key of a stream.
         """
         self.found = 0
         self.by_address: set[str] = set()
-        self._addresses = addresses
+        self._mentions = mentions
         self._keys = keys
-        self._spelled = [
-            form
-            for one in {*addresses, *spellings}
-            for form in (one.lower().encode(), json.dumps(one.lower())[1:-1].encode())
-        ]
+        self._email_column = email_column
+        self._is_others = is_others
         #: The columns of the key of each stream, from the files.
         self._columns: dict[str, Sequence[str]] = {}
 
@@ -70,14 +73,14 @@ class PersonRejects:
         """Whether a reject of the journal is."""
         record = msgspec.json.decode(reject.record)
         if not isinstance(record, dict):
-            return self._has_address([record, reject.reason])
+            return self._mentions.among([record, reject.reason])
         return self._is_their_record(reject.stream, {**record, "": reject.reason}, "")
 
     def _is_their_line(self, line: bytes, name: str) -> bool:
         message = _decoded(line)
         if message is None:
             is_torn = not line.endswith(b"\n")  # by a full disk or a kill: no STATE passed it
-            return is_torn or any(form in line.lower() for form in self._spelled)
+            return is_torn or self._mentions.in_bytes(line)
         if message.schema is not None:
             self._columns[message.stream] = key_properties(message.schema, None)
             return False
@@ -86,20 +89,15 @@ class PersonRejects:
     def _is_their_record(self, stream: str, record: Mapping[str, Any], name: str) -> bool:
         key = [record.get(column) for column in self._columns.get(stream, ())]
         is_by_key = bool(key) and self._keys.is_key(stream, key)
-        if not self._has_address(record):
+        if not self._mentions.among(record):
             return is_by_key
         self.by_address.add(name)
-        if key and None not in key and not is_by_key and self._is_only_theirs(record):
+        # Others may mention the person: a key is theirs if their address is in the column of addresses.
+        is_own = self._mentions.is_address(record.get(self._email_column(stream)))
+        if is_own and key and None not in key and not is_by_key and not self._is_others(stream, key):
             self._keys.add(stream, key)
             self.found += 1
         return True
-
-    def _has_address(self, value: Any) -> bool:
-        return any(one in self._addresses for one in _addresses(value))
-
-    def _is_only_theirs(self, record: Mapping[str, Any]) -> bool:
-        """Whether no other address is in the record: it may be of somebody else who names the person."""
-        return all(one in self._addresses for name, value in record.items() for one in _addresses(value) if name)
 
 
 def _decoded(line: bytes) -> _Message | None:
@@ -107,27 +105,6 @@ def _decoded(line: bytes) -> _Message | None:
         return _decode(line)
     except (ValueError, RecursionError):
         return None
-
-
-def _addresses(value: Any) -> Iterator[str]:
-    """What may be addresses in a value, folded."""
-    for text in _strings(value):
-        if "@" in text or "\uff20" in text or "\ufe6b" in text:
-            found = [fold_address(one) for one in addresses_in(text)]
-            yield from found or [fold_address(text)]
-
-
-def _strings(value: Any) -> Iterator[str]:
-    """All strings in decoded JSON."""
-    waiting = [value]
-    while waiting:
-        one = waiting.pop()
-        if isinstance(one, str):
-            yield one
-        elif isinstance(one, dict):
-            waiting += [*one.keys(), *one.values()]
-        elif isinstance(one, list):
-            waiting += one
 
 
 def ids_in(path: Path, fingerprints: Callable[[Sequence[bytes]], Sequence[int]]) -> set[int]:

@@ -18,6 +18,9 @@ __all__ = ["Holdings", "beyond", "consequences", "found", "parts", "under_way"]
 
 #: File names that are shown.
 _MOST: Final = 5
+_MAPS: Final = (
+    "where one changes a key, the journal has it as changed, and rejects and history as the tap wrote it: erase both"
+)
 _TOPICS: Final = (
     "declined ones that the provider does not have yet. A row that adds this person would subscribe them: keep the "
     "person out of the source, or let each row decline the topics"
@@ -100,6 +103,8 @@ def beyond(
     *,
     results: Sequence[str],
     others: Sequence[str],
+    linked: Sequence[str],
+    has_maps: bool,
     is_database: bool,
     has_history: bool,
 ) -> Iterator[Fact]:
@@ -111,6 +116,8 @@ def beyond(
         ids: the provider's, of the person.
         results: files that settings name.
         others: names of files beside those that were searched.
+        linked: names of files that have other names, too.
+        has_maps: stream maps may change keys.
         is_database: the journal is in a database.
         has_history: there is a history.
     """
@@ -128,6 +135,10 @@ def beyond(
         )
     if results:
         yield "results", [f"{path}: delete it, it may show contacts" for path in results]
+    if has_maps:
+        yield "stream maps", [_MAPS]
+    if linked:
+        yield "hard links", [f"{name} has other names, which keep what it was" for name in linked]
     if others:
         yield "other files", [*others[:_MOST], *_more(len(others) - _MOST)]
 
@@ -140,8 +151,12 @@ def _rejects(holdings: Holdings) -> list[str]:
     if holdings.opened:
         items.append(f"{counted(len(holdings.opened), 'record')} in the journal, to be sent again")
     if holdings.removed:
-        items.append(f"{counted(holdings.removed, 'file')} had nothing else, and was removed")
+        items.append(f"{counted(holdings.removed, 'file')} had nothing else, and {_was(holdings.removed)} removed")
     return items
+
+
+def _was(count: int) -> str:
+    return "was" if count == 1 else "were"
 
 
 def _records(files: Sequence[HeldFile], noun: str) -> str:

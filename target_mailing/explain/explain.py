@@ -22,7 +22,7 @@ from target_mailing.explain.answer import MOST, of_contact, of_keys, of_outcomes
 from target_mailing.explain.asked import Asked, ask
 from target_mailing.explain.keys import PersonKeys
 from target_mailing.explain.outcomes import outcomes_in
-from target_mailing.explain.places import looked_up, named_streams
+from target_mailing.explain.places import aliases, looked_up, named_streams
 from target_mailing.explain.rejects import PersonReject, RejectsOf
 from target_mailing.explain.today import TellsToday
 from target_mailing.history.opening import history_folder
@@ -257,7 +257,8 @@ class _Explanation:
         }
         places = [name for name, some in keys.items() if some]
         hashes = None if self._reader is None else self._reader.hashes
-        return PersonKeys(self._asked, hashes, places, frozenset().union(*keys.values()))
+        own: frozenset[bytes] = frozenset().union(*keys.values())
+        return PersonKeys(self._asked, hashes, places, own, aliases=aliases(self._config))
 
     def _outcomes(self, rejects: Path) -> Iterator[Fact]:
         """The newest outcomes in the history."""

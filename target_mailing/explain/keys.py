@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import msgspec
@@ -24,7 +25,9 @@ class PersonKeys:
         asked: Asked,
         hashes: Hashes | None,
         places: Iterable[str],
-        own: Collection[bytes],
+        own: AbstractSet[bytes],
+        *,
+        aliases: Iterable[str] = (),
         emails: Iterable[str] = (),
     ) -> None:
         """Take what is known of the person.
@@ -34,11 +37,13 @@ class PersonKeys:
             hashes: of the journal; None where there is none.
             places: names of the destinations at which the journal has keys of the person.
             own: the hashes of these.
+            aliases: names that stream maps give streams, by which the journal knows these.
             emails: their other addresses.
         """
         self._asked = asked
         self._hashes = hashes
         self._places = [*places]
+        self._aliases = [*aliases]
         self._own = own
         self._encoded = {*asked.keys}
         #: Keys by stream that turned out to be of the person, encoded.
@@ -65,9 +70,14 @@ class PersonKeys:
             return self._asked.stream in {None, stream}
         if (stream, encoded) in self._found:
             return True
-        if self._hashes is None or not self._own:
-            return False
-        return any(self._hashes.key_ids(place, stream)([encoded])[0] in self._own for place in self._places)
+        return bool(self._own) and not self._own.isdisjoint(self.hashed(stream, values))
+
+    def hashed(self, stream: str, values: Sequence[Any]) -> Iterator[bytes]:
+        """The hashes that a key of a stream may have in the journal."""
+        encoded = [encoded_key(values)]
+        for name in [stream, *self._aliases] if self._hashes is not None else ():
+            for place in self._places:
+                yield self._hashes.key_ids(place, name)(encoded)[0]  # type: ignore[union-attr]
 
     def shown(self) -> Callable[[str, str], bool]:
         """What tells whether a key in the history is the person's, given its stream and how it is shown there."""

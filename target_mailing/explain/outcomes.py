@@ -86,5 +86,5 @@ def values_of(key: str) -> Iterator[Sequence[Any]]:
         return
     if isinstance(value, dict):
         yield [*value.values()]
-    elif isinstance(value, int | float):
+    if isinstance(value, int | float | dict | list):
         yield [value]

@@ -10,7 +10,7 @@ from target_mailing.destination import Destination
 from target_mailing.router import Router
 from target_mailing.settings import StreamSettings
 
-__all__ = ["looked_up", "named_streams", "streams_of_settings"]
+__all__ = ["aliases", "looked_up", "named_streams", "streams_of_settings"]
 
 #: Errors of the whole account, whichever destination is looked for.
 _OF_ACCOUNT: Final = (AuthenticationError, ProviderFault, UntrustedCertificate)
@@ -49,6 +49,11 @@ def streams_of_settings(config: Mapping[str, Any]) -> list[str]:
 
 def named_streams(config: Mapping[str, Any]) -> list[str]:
     """Names that streams have by the settings: the entries of `streams`, and the aliases of stream maps."""
+    return [*streams_of_settings(config), *aliases(config)]
+
+
+def aliases(config: Mapping[str, Any]) -> list[str]:
+    """Names that stream maps give streams."""
     maps = config.get("stream_maps") or {}
     given = (one.get("__alias__") for one in maps.values() if isinstance(one, Mapping))
-    return [*streams_of_settings(config), *(one for one in given if isinstance(one, str))]
+    return [one for one in given if isinstance(one, str)]

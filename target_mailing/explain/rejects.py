@@ -9,9 +9,8 @@ from typing import Any
 
 import msgspec
 
-from mailing_api.addresses import fold_address
 from mailing_api.errors import ConfigurationError
-from target_mailing.contacts.row_address import addresses_in
+from target_mailing.explain.mentions import Mentions
 from target_mailing.journal.reject import Reject
 from target_mailing.journal.rejects_file import key_properties
 from target_mailing.lines import REJECT_COLUMNS
@@ -55,7 +54,7 @@ class RejectsOf:
 
     def __init__(self, addresses: Collection[str], is_key: IsKey) -> None:
         """Take the person's addresses, folded, and what recognises their key."""
-        self._addresses = addresses
+        self._mentions = Mentions(addresses, [])
         self._is_key = is_key
         #: The columns of the key of each stream, from the files.
         self._keys: dict[str, Sequence[str]] = {}
@@ -104,9 +103,7 @@ class RejectsOf:
         key = [record.get(name) for name in self._keys.get(stream, ())]
         if key and self._is_key(stream, key):
             return True
-        values = (value for name, value in record.items() if name not in REJECT_COLUMNS)
-        texts = (value for value in values if isinstance(value, str) and "@" in value)
-        return any(fold_address(one) in self._addresses for text in texts for one in (text, *addresses_in(text)))
+        return self._mentions.among({name: value for name, value in record.items() if name not in REJECT_COLUMNS})
 
 
 def _read(stream: str, record: Mapping[str, Any], name: str) -> PersonReject:

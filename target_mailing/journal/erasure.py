@@ -141,7 +141,7 @@ class JournalErasure:
         have the same address are not theirs, although the address leaves the journal with all that was delivered to it.
         """
         with self._telling("Nothing was erased"):
-            traces = Traces(set(), set())
+            traces = Traces(set(), {*sought.keys})
             if sought.address is not None:
                 self._add_address(traces, sought.by_address, sought.address)
             self._add_keys(traces, sought)
@@ -154,7 +154,7 @@ class JournalErasure:
             traces.numbers = {row.n for row in self._rows(tables.contacts, "id", traces.contacts)}
             traces.shared = {row.key for row in self._rows(tables.shared_keys, "key", sought.keys)}
             addresses = {sought.address, *map(fold_address, traces.emails)}
-            traces.under_way = [*self._under_way(traces, addresses, traces.keys.union(sought.keys))]
+            traces.under_way = [*self._under_way(traces, addresses)]
             return traces
 
     def _add_address(self, traces: Traces, destinations: Collection[str], address: str) -> None:
@@ -172,10 +172,9 @@ class JournalErasure:
         for row in rows:
             traces.keys.add(row.id)
             if row.email:
+                traces.confirmed.add(row.id)
                 traces.contacts.add(row.contact)
                 traces.emails.add(row.email)
-        for table, column in ((tables.possible_addresses, "key"), (tables.returned_keys, "key")):
-            traces.keys.update(row[0] for row in self._rows(table, column, sought.keys))
 
     def _add_former(self, traces: Traces, sought: Sought) -> None:
         """Other addresses that may be at the provider under one of the keys."""
@@ -188,16 +187,21 @@ class JournalErasure:
                 traces.contacts.update(ids)
                 traces.emails.add(row.email)
 
-    def _under_way(self, traces: Traces, addresses: Collection[str | None], keys: Collection[bytes]) -> Iterator[int]:
-        """The batches without an outcome that have a contact, an address or a key of these."""
+    def _under_way(self, traces: Traces, addresses: Collection[str | None]) -> Iterator[int]:
         for batch in self._rows(tables.batches, "state", ["open"]):
             rows = payload.decoded(batch.action, batch.payload)
             emails = map(fold_address, emails_of(rows))
             if any(
-                row.id in traces.contacts or row.key in keys or email in addresses
+                row.id in traces.contacts or row.key in traces.keys or email in addresses
                 for row, email in zip(rows, emails, strict=True)
             ):
                 yield batch.id
+
+    def has_other(self, keys: Collection[bytes], traces: Traces) -> bool:
+        """Whether one of these keys has an address that is not the person's."""
+        with self._telling("Nothing was erased"):
+            rows = self._rows(tables.keys, "id", keys)
+        return any(row.email and row.contact not in traces.contacts for row in rows)
 
     def count(self, traces: Traces) -> dict[str, int]:
         """How many rows of each table are theirs, without rejects and notes of steps."""

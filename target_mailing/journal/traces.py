@@ -58,7 +58,8 @@ class Traces(msgspec.Struct):
 
     Attributes:
         contacts: keyed hashes of their contacts, at all destinations.
-        keys: keyed hashes of their keys.
+        keys: keyed hashes of their keys, and of those in question, whether or not there are such.
+        confirmed: those of them that have an address.
         emails: their addresses as they were sent, former ones among them, or what else identifies their contacts.
         ids: the provider's IDs of their contacts.
         numbers: of the rows of their contacts.
@@ -68,6 +69,7 @@ class Traces(msgspec.Struct):
 
     contacts: set[int]
     keys: set[bytes]
+    confirmed: set[bytes] = set()
     emails: set[str] = set()
     ids: set[str] = set()
     numbers: set[int] = set()

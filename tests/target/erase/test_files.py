@@ -5,8 +5,8 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import shutil
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -137,16 +137,98 @@ def test_a_file_keeps_its_mode_and_its_time_and_one_without_others_is_removed(ma
 def test_what_a_file_was_is_overwritten(mailjet):
     reject(mailjet, person(1, visits="often"), person(2, visits="often"))
     mailjet.deliver([schema(), *people(range(4)), state(1)], history_contacts="plain")
-    aside = mailjet.folder.parent / f"{mailjet.folder.name}-aside"
-    aside.mkdir()
-    try:
-        for path in (*mailjet.folder.glob("rejects/*"), *mailjet.folder.glob("history/*")):
-            os.link(path, aside / path.name)
-        erase(mailjet, "1")
-        for path in aside.iterdir():
-            assert not any(path.read_bytes()), path.name
-    finally:
-        shutil.rmtree(aside)
+    with ExitStack() as opened:
+        names = [*mailjet.folder.glob("rejects/*"), *mailjet.folder.glob("history/*")]
+        files = [opened.enter_context(path.open("rb")) for path in names]
+        assert "hard links" not in erase(mailjet, "1")
+        for file in files:
+            content = file.read()
+            assert content
+            assert not any(content), file.name
+
+
+def test_a_hard_link_is_somebodys_backup_and_keeps_all(mailjet):
+    reject(mailjet, person(1, visits="often"), person(2, visits="often"))
+    (path,) = (mailjet.folder / "rejects").iterdir()
+    backup = mailjet.folder / "backup"
+    os.link(path, backup)
+    before = path.read_bytes()
+    assert f"hard links {path.name} has other names, which keep what it was" in erase(mailjet, "1")
+    assert backup.read_bytes() == before
+    assert b"person1@" not in path.read_bytes()
+
+
+def test_a_link_in_place_of_a_file_is_named(mailjet):
+    reject(mailjet, person(1, visits="often"))
+    (path,) = (mailjet.folder / "rejects").iterdir()
+    path.rename(mailjet.folder / "elsewhere")
+    path.symlink_to(mailjet.folder / "elsewhere")
+    said = erase(mailjet, "person1@example.com")
+    assert f"other files {path.name}" in said
+
+
+def test_several_files_that_had_nothing_else_were_removed(mailjet):
+    for visits in ("often", "seldom"):
+        reject(mailjet, person(1, visits=visits))
+    assert "2 files had nothing else, and were removed" in erase(mailjet, "1")
+
+
+# Whose it is
+
+
+@pytest.mark.parametrize("other", ["o'brien@example.com", "a/brien@example.com", "x|brien@example.com"])
+def test_a_longer_address_is_somebody_elses(mailjet, other):
+    rows = [person(1, email=other, visits="often"), person(1, email=None, note="theirs")]
+    reject(mailjet, *rows, person(2, email="brien@example.com", visits="often"))
+    erase(mailjet, "brien@example.com")
+    assert [one["record"]["id"] for one in records(mailjet.folder / "rejects")] == [1, 1]
+    outcomes = [one for one in records(mailjet.folder / "history") if one["stream"] == "mailing_outcomes"]
+    assert [one["record"]["key"] for one in outcomes] == ["1", "1", None]
+    erase(mailjet, other)
+    assert records(mailjet.folder / "rejects") == []
+
+
+def test_who_mentions_the_person_in_one_row_keeps_the_others(mailjet):
+    mailjet.deliver([schema(), person(99, email="boss@example.com"), state(1)])
+    reject(mailjet, person(99, email=None, note="bo@example.com"))
+    reject(mailjet, person(99, email="boss@example.com", visits="often"), person(1, email="bo@example.com", visits="x"))
+    reject(mailjet, person(99, email="bo@example.com", visits="often"))  # a mistake
+    erase(mailjet, "bo@example.com")
+    assert [one["record"]["email"] for one in records(mailjet.folder / "rejects")] == ["boss@example.com"]
+    outcomes = [one for one in records(mailjet.folder / "history") if one["stream"] == "mailing_outcomes"]
+    assert [one["record"]["key"] for one in outcomes] == ["99", "99", "99", None, "99"]
+
+
+def test_the_key_is_found_also_where_the_reason_quotes_the_address(mailjet):
+    reject(mailjet, person(7, email='"q u"@example.com'))
+    erase(mailjet, '"q u"@example.com')
+    outcomes = [one for one in records(mailjet.folder / "history") if one["stream"] == "mailing_outcomes"]
+    assert [one["record"]["key"] for one in outcomes] == [None]
+
+
+def test_the_alias_of_a_stream_map_leads_to_rejects_and_outcomes(mailjet):
+    config = {"stream_maps": {"people": {"__alias__": "renamed"}}}
+    assert mailjet.deliver([schema(), person(1), person(2), state(1)], **config).error is None
+    assert mailjet.deliver([schema(), person(1, email=None), person(2, email=None), state(1)], **config).error is None
+    assert "stream maps" not in erase(mailjet, "person1@example.com", **config)
+    assert [one["record"]["id"] for one in records(mailjet.folder / "rejects")] == [2]
+    outcomes = [one for one in records(mailjet.folder / "history") if one["stream"] == "mailing_outcomes"]
+    assert sorted(one["record"]["key"] or "" for one in outcomes) == ["", "", "2", "2"]
+
+
+def test_maps_that_may_change_a_key_are_told(mailjet):
+    config = {"stream_maps": {"people": {"city": "'Rome'"}}}
+    assert mailjet.deliver([schema(), person(1), state(1)], **config).error is None
+    assert "stream maps where one changes a key" in erase(mailjet, "1", **config)
+
+
+def test_a_key_that_is_an_object_is_blanked(mailjet):
+    columns = COLUMNS | {"id": {"type": ["object", "array"]}}
+    rows = [person({"b": 1, "a": 2}, email="ada@example.com"), person([1, 2], email="other@example.com")]
+    assert mailjet.deliver([schema(columns=columns), *rows, state(1)]).error is None
+    erase(mailjet, "ada@example.com")
+    outcomes = [one for one in records(mailjet.folder / "history") if one["stream"] == "mailing_outcomes"]
+    assert [one["record"]["key"] for one in outcomes].count(None) == 1
 
 
 # The history
