@@ -8,7 +8,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from target_mailing.journal.run_table import RunTable, number
+from target_mailing.journal.run_table import RunTable
 from target_mailing.row import Resource
 
 __all__ = ["HeldResources"]
@@ -25,11 +25,7 @@ class HeldResources:
     def __init__(self, connection: sa.Connection, transaction: Callable[[], AbstractContextManager[None]]) -> None:
         """Begin empty; each call is made in a transaction."""
         self._transaction = transaction
-        columns = (
-            sa.Column("resource", number(), primary_key=True, autoincrement=False),
-            sa.Column("contact", number(), nullable=False),
-        )
-        self._table = RunTable(connection, "held_resources", transaction, *columns)
+        self._table = RunTable(connection, "held_resources", transaction, "resource", "contact")
         self._recent: dict[int, int] = {}
         #: Of resources that are not in `_recent`: None for those that are not held.
         self._looked_up: dict[int, int | None] = {}

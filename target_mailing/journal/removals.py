@@ -14,7 +14,7 @@ from target_mailing.journal import tables
 from target_mailing.journal.allowances import JournalAllowances
 from target_mailing.journal.contents import JournalContents
 from target_mailing.journal.meta import JournalMeta
-from target_mailing.journal.run_table import RunTable, number
+from target_mailing.journal.run_table import RunTable
 from target_mailing.journal.statements import replace_rows
 from target_mailing.row import Row
 
@@ -61,12 +61,7 @@ class JournalRemovals:
         """Begin with none that this run may take off; each call is made in a transaction, unless the caller commits."""
         self._connection = connection
         self._transaction = transaction
-        columns = (
-            sa.Column("contact", number(), primary_key=True, autoincrement=False),
-            sa.Column("destination", number(), nullable=False),
-            sa.Column("is_move", number(), nullable=False),
-        )
-        self._expected = RunTable(connection, "expected_removals", transaction, *columns)
+        self._expected = RunTable(connection, "expected_removals", transaction, "contact", "destination", "is_move")
         self.allowances = JournalAllowances(connection, transaction)
         self.contents = JournalContents(connection, meta, transaction)
         #: By contact: destination, and whether it is only moved from.

@@ -8,7 +8,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from target_mailing.journal.run_table import RunTable, number
+from target_mailing.journal.run_table import RunTable
 
 __all__ = ["RunContacts"]
 
@@ -30,8 +30,7 @@ class RunContacts:
             transaction: in which each call is made.
         """
         self._transaction = transaction
-        column = sa.Column("contact", number(), primary_key=True, autoincrement=False)
-        self._own = RunTable(connection, name, transaction, column)
+        self._own = RunTable(connection, name, transaction, "contact")
         self._table = self._own.table
         self._recent: set[int] = set()
         self._looked_up: dict[int, bool] = {}

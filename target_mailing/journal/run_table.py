@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import Any
+from functools import cache
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.schema import DropTable
 
 from target_mailing.journal.statements import Driver
 
-__all__ = ["RunTable", "number"]
+__all__ = ["RunTable"]
 
-
-def number() -> sa.types.TypeEngine[int]:
-    """The type of 64 bits that SQLite takes as a row's own number."""
-    return sa.BigInteger().with_variant(sa.Integer, "sqlite")
+#: The type of 64 bits that SQLite takes as a row's own number.
+_NUMBER: Final = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 
 class RunTable:
@@ -32,19 +31,21 @@ class RunTable:
         connection: sa.Connection,
         name: str,
         transaction: Callable[[], AbstractContextManager[None]],
-        *columns: sa.Column[int],
+        *columns: str,
     ) -> None:
-        """Take its name and columns, of which the first is the primary key; `transaction` is where it is made."""
+        """Take its name and those of its columns, all of numbers; the first is the primary key.
+
+        `transaction` is where it is made.
+        """
         self._connection = connection
         self._driver = Driver(connection)
         self._transaction = transaction
         kind = "TEMPORARY" if connection.dialect.name == "sqlite" else "UNLOGGED"
-        self.table = sa.Table(name, sa.MetaData(), *columns, prefixes=[kind])
+        self.table = _table(kind, name, *columns)
         self.is_made = False
-        names = [column.name for column in columns]
-        self._select = f"SELECT {','.join(names)} FROM {name} WHERE {names[0]} IN"  # noqa: S608 - names are ours
-        others = ",".join(f"{one}=excluded.{one}" for one in names[1:])
-        self._replacing = f" ON CONFLICT ({names[0]}) DO " + (f"UPDATE SET {others}" if others else "NOTHING")
+        self._select = f"SELECT {','.join(columns)} FROM {name} WHERE {columns[0]} IN"  # noqa: S608 - names are ours
+        others = ",".join(f"{one}=excluded.{one}" for one in columns[1:])
+        self._replacing = f" ON CONFLICT ({columns[0]}) DO " + (f"UPDATE SET {others}" if others else "NOTHING")
 
     def rows(self, keys: Sequence[int]) -> list[Any]:
         """The rows with these primary keys, in no order; called in a transaction."""
@@ -62,3 +63,11 @@ class RunTable:
                 self._connection.execute(DropTable(self.table, if_exists=True))
                 self.table.create(self._connection, checkfirst=False)
             self.is_made = True
+
+
+@cache
+def _table(kind: str, name: str, key: str, *others: str) -> sa.Table:
+    """The same one each time, so that SQLAlchemy knows the statements about it that it has compiled."""
+    columns = [sa.Column(other, _NUMBER, nullable=False) for other in others]
+    first = sa.Column(key, _NUMBER, primary_key=True, autoincrement=False)
+    return sa.Table(name, sa.MetaData(), first, *columns, prefixes=[kind])
