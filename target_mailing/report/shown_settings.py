@@ -9,7 +9,7 @@ import msgspec
 
 from mailing_api.process.log_filter import safe_line
 from mailing_api.settings import filled
-from target_mailing.declared_settings import BY_NAME, value_of
+from target_mailing.declared_settings import value_of
 
 __all__ = ["Shown", "shown_settings"]
 
@@ -36,7 +36,7 @@ def shown_settings(config: Mapping[str, Any]) -> Iterator[Shown]:
     """Those that have a value: the general ones, then those of the entries of `streams`."""
     given = filled(config)
     for name in _NAMES:
-        if name in BY_NAME and (value := value_of(name, config)) is not None:
+        if (value := value_of(name, config)) is not None:
             yield Shown(name, _text(value), name not in given)
     for pattern, own in (given.get("streams") or {}).items():
         if isinstance(own, Mapping):

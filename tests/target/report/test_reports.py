@@ -73,6 +73,10 @@ def test_jobs_and_files_are_those_of_the_history(report, mailjet):
         assert (places, action, int(rows), int(refused)) == (LIST, "addnoforce", job["row_count"], job["refused"])
         assert status.startswith(job["status"])
     assert sum(int(row[4]) for row in shown.values()) == 1
+    assert "Over time" in page.text
+    (drawn,) = re.findall(r'<path class="read" d="M0 ([^"]+)H1000"', page.source)
+    heights = [float(height) for height in re.findall(r"(?:^|V)([\d.]+)", drawn)]
+    assert heights[0] > heights[-1]  # it rises: an SVG counts from its upper edge
     assert read_history(path)["mailing_runs"][0]["run_id"] in page.text
     links = {(mailjet.folder / link).resolve() for link in page.links}
     assert path.resolve() in links
