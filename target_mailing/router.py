@@ -13,11 +13,10 @@ from mailing_api.http.read_only import ReadOnly
 from mailing_api.http.traffic import Traffic
 from mailing_api.settings import duration, positive
 from target_mailing.declared_settings import value_of
-from target_mailing.delivery.engine import Delivery
-from target_mailing.delivery.queue import DestinationQueue
 from target_mailing.destination import Destination
 from target_mailing.journal.list_locks import ListLocks
 from target_mailing.provider import Provider
+from target_mailing.row_queue import OpensQueues, RowQueue
 from target_mailing.settings import StreamSettings
 
 __all__ = ["Router"]
@@ -143,7 +142,7 @@ class Router:
         lists = f", list{'s' if len(settings.lists) > 1 else ''} {names}" if names else ""
         return destination, f"{self.provider.title}{lists} ({destination.name})"
 
-    def queue(self, settings: StreamSettings, delivery: Delivery) -> DestinationQueue:
+    def queue(self, settings: StreamSettings, delivery: OpensQueues) -> RowQueue:
         """The queue to a stream's destination.
 
         Raises:
@@ -172,7 +171,7 @@ class Router:
         finally:
             self.is_asking = False
 
-    def _queue(self, settings: StreamSettings, delivery: Delivery) -> DestinationQueue:
+    def _queue(self, settings: StreamSettings, delivery: OpensQueues) -> RowQueue:
         cache_key = msgspec.json.encode(settings)
         if cache_key not in self._destinations:
             self._destinations[cache_key] = self._account.destination(settings, dry_run=self.gate is not None)

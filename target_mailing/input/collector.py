@@ -9,7 +9,6 @@ from typing import Any
 
 from target_mailing.contacts.mapping import Values
 from target_mailing.delivery.outcomes import Outcomes
-from target_mailing.delivery.queue import DestinationQueue
 from target_mailing.history.observer import Keys
 from target_mailing.input.input_observer import InputObserver
 from target_mailing.input.source_keys import SourceKeys
@@ -19,6 +18,7 @@ from target_mailing.journal.retried import Retried
 from target_mailing.lines import Lines
 from target_mailing.outcome import Outcome
 from target_mailing.row import Resource, Row
+from target_mailing.row_queue import RowQueue
 
 __all__ = ["Collector"]
 
@@ -50,7 +50,7 @@ class Collector:
         self._outcomes = outcomes
         #: By stream, the lines and the values of records that become rows.
         self._taken: dict[Stream, tuple[list[int], list[Values]]] = {}
-        self._rows: dict[DestinationQueue, list[Row]] = {}
+        self._rows: dict[RowQueue, list[Row]] = {}
         #: By destination.
         self._ends: dict[str, list[tuple[int, End]]] = {}
 

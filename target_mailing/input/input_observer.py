@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from target_mailing.contacts.mapping import Values
-from target_mailing.delivery.queue import DestinationQueue
 from target_mailing.input.messages import Message
 from target_mailing.input.stream import Stream
 from target_mailing.row import Row
+from target_mailing.row_queue import RowQueue
 from target_mailing.settings import StreamSettings
 
 __all__ = ["InputObserver"]
@@ -21,7 +21,7 @@ class InputObserver(Protocol):
     def add(
         self,
         source: str,
-        queue: DestinationQueue,
+        queue: RowQueue,
         settings: StreamSettings,
         bookmarks: Sequence[str],
         *,

@@ -14,7 +14,6 @@ from singer_sdk.mapper import PluginMapper
 
 from target_mailing.contacts.fields import RowRejected, attempt
 from target_mailing.delivery.checkpoints import Ledger
-from target_mailing.delivery.engine import Delivery
 from target_mailing.delivery.outcomes import Outcomes
 from target_mailing.destination import ListsByRow
 from target_mailing.input.actions import respectful_action
@@ -44,6 +43,7 @@ from target_mailing.journal.retried import Retried
 from target_mailing.lines import REJECT_COLUMNS, Line, Lines
 from target_mailing.router import Router
 from target_mailing.row import Row
+from target_mailing.row_queue import OpensQueues
 from target_mailing.settings import StreamSettings
 from target_mailing.stream_settings import StreamOverrides
 from target_mailing.unreadable import are_legible
@@ -78,7 +78,7 @@ class Intake:
         journal: Journal,
         ledger: Ledger,
         outcomes: Outcomes,
-        delivery: Delivery,
+        delivery: OpensQueues,
         rejects: Rejects,
         router: Router,
         mirror: InputObserver | None = None,

@@ -16,6 +16,7 @@ from target_mailing.input.wholeness import Proof, Verdict
 from target_mailing.journal.absent import AbsentContact
 from target_mailing.journal.journal import Journal
 from target_mailing.list_members import ListsMembers
+from target_mailing.row_queue import RowQueue
 
 __all__ = ["ListScope"]
 
@@ -38,7 +39,7 @@ class ListScope:
         self._strangers = journal.absent.strangers
         self._listed: dict[DestinationQueue, ListedMembers] = {}
         #: Streams at their destinations of which rows came that may mean anybody.
-        self._uncertain: set[tuple[str, DestinationQueue]] = set()
+        self._uncertain: set[tuple[str, RowQueue]] = set()
         self._strangers.begin()
 
     def read(self, stream: str, queue: DestinationQueue) -> None:
@@ -55,7 +56,7 @@ class ListScope:
         self._listed[queue] = listed = ListedMembers(self._journal, destination.name, destination.members())
         logger.info("The list has %s before this run: %s", counted(listed.count, "member"), destination.name)
 
-    def name(self, stream: str, queue: DestinationQueue, names: Names) -> None:
+    def name(self, stream: str, queue: RowQueue, names: Names) -> None:
         """Rows came that are not delivered: note whether one of them may mean anybody on the list."""
         if names.is_doubtful or (names.alone and not self._strangers.knows(names.alone)):
             self._uncertain.add((stream, queue))

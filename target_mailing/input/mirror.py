@@ -18,6 +18,7 @@ from target_mailing.input.wholeness import Proof, Verdict, Wholeness
 from target_mailing.journal.absent import Absent
 from target_mailing.journal.journal import Journal
 from target_mailing.row import Row
+from target_mailing.row_queue import RowQueue
 from target_mailing.settings import StreamSettings, resolved
 
 __all__ = ["Mirror", "has_mirror"]
@@ -61,7 +62,7 @@ class Mirror:
     def add(
         self,
         source: str,
-        queue: DestinationQueue,
+        queue: RowQueue,
         settings: StreamSettings,
         bookmarks: Sequence[str],
         *,
@@ -76,6 +77,7 @@ class Mirror:
         Raises:
             MailingError: they could not be read.
         """
+        assert isinstance(queue, DestinationQueue)  # noqa: S101 - only deliveries have mirrors
         self._wholeness.schema(source, bookmarks, columns)
         _, is_known = self._key_forms.get((source, queue), key_form)
         self._key_forms[source, queue] = key_form[0], is_known and key_form[1]

@@ -20,7 +20,6 @@ from target_mailing.contacts.deletion import tells_changes
 from target_mailing.contacts.fields import RowRejected, attempt
 from target_mailing.contacts.mapping import Values
 from target_mailing.contacts.properties import PropertyNames, chosen_properties
-from target_mailing.delivery.queue import DestinationQueue
 from target_mailing.destination import DefinesProperties
 from target_mailing.input.actions import check_action, respectful_action
 from target_mailing.input.messages import Message, MessageDecoder
@@ -36,6 +35,7 @@ from target_mailing.journal.journal import Reject
 from target_mailing.lines import Line, Lines
 from target_mailing.outcome import Outcome
 from target_mailing.row import Row
+from target_mailing.row_queue import RowQueue
 from target_mailing.settings import StreamSettings
 
 __all__ = ["End", "Stream", "WithOptOut", "is_rejected"]
@@ -90,7 +90,7 @@ class Stream:
         source: str,
         bookmarks: Sequence[str],
         settings: StreamSettings,
-        queue: DestinationQueue,
+        queue: RowQueue,
         hashes: Hashes,
     ) -> None:
         """Compile a stream.

@@ -7,7 +7,7 @@ import queue
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
-from typing import IO, TYPE_CHECKING, Any, Final, cast
+from typing import IO, Any, Final
 
 from singer_sdk.mapper import PluginMapper
 
@@ -41,9 +41,6 @@ from target_mailing.reconcile.tolerance import TooManyDifferencesError, toleranc
 from target_mailing.router import Router
 from target_mailing.row import Row
 from target_mailing.settings import StreamSettings
-
-if TYPE_CHECKING:
-    from target_mailing.delivery.engine import Delivery
 
 __all__ = ["reconcile"]
 
@@ -105,8 +102,8 @@ class _Comparison:
         self._router = router
         self._journal = Journal(MemoryStore())  # for its keyed hashes
         self._outcomes = Outcomes(ledger := Ledger())
-        self._named = _Named()
         self._queues: dict[str, _ComparedQueue] = {}
+        self._named = _Named(self._queues)
         gate = ReadOnly() if router.gate is None else router.gate
         self._intake = Intake(
             config=config,
@@ -114,7 +111,7 @@ class _Comparison:
             journal=self._journal,
             ledger=ledger,
             outcomes=self._outcomes,
-            delivery=cast("Delivery", self),  # an intake has it open queues, and no more
+            delivery=self,
             rejects=UnwrittenRejects(Foresight(gate, most=0, shows_contacts=False)),
             router=router,
             mirror=self._named,
@@ -132,7 +129,7 @@ class _Comparison:
         self._journal.close()
 
     def queue(self, destination: Destination, settings: StreamSettings, **_: Any) -> _ComparedQueue:
-        """The queue to a list; see `Delivery.queue`.
+        """The queue to a list, as of `OpensQueues`.
 
         Raises:
             ConfigurationError: the list cannot be compared.
@@ -198,14 +195,14 @@ class _Comparison:
 
 
 class _ComparedQueue:
-    """Takes the rows of one list; see `DestinationQueue`."""
+    """Takes the rows of one list, as a `RowQueue`."""
 
     def __init__(self, destination: Destination, sides: Sides, outcomes: OutcomesAt) -> None:
         self.destination = destination
         self.sides = sides
         self._outcomes = outcomes
 
-    def offer(self, rows: Sequence[Row]) -> None:
+    def offer(self, rows: list[Row]) -> None:
         """Take rows, which have their outcome by that."""
         self.sides.take(self._of_list(rows))
         self._outcomes.settle_all([(row.lines, Outcome.UNCHANGED, None) for row in rows])
@@ -239,8 +236,9 @@ class _Named:
         doubtful: rows that name nobody who can be found.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, queues: Mapping[str, _ComparedQueue]) -> None:
         self.doubtful = 0
+        self._queues = queues
 
     def add(self, *_: Any, **__: Any) -> None:
         """A stream begins."""
@@ -264,7 +262,7 @@ class _Named:
     def name(self, stream: Stream, values: Sequence[Values]) -> None:
         """Note whom these records name."""
         names = stream.names.of(values)
-        cast("_ComparedQueue", stream.queue).sides.name_contacts(names.contacts)
+        self._queues[stream.queue.destination.name].sides.name_contacts(names.contacts)
         self.doubtful += names.by_key + names.unnamed
 
     def name_filtered(self, streams: Sequence[Stream | None], record: Mapping[str, Any]) -> None:
