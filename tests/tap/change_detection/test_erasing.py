@@ -64,6 +64,7 @@ def test_the_row_is_new_in_the_next_run_and_no_other_row_is(many, capsys):
     assert "No row with this key" in asked_to_erase(many, capsys, "nobody")
 
 
+@pytest.mark.slow
 def test_a_row_that_is_gone_meanwhile_is_told_before(many, capsys):
     assert "would never be reported as gone: then run the tap first" in asked_to_erase(many, capsys, str(CANARY))
     many.has(*many.rows[:-1], contact(1500, "Bo"))
@@ -106,11 +107,13 @@ def test_spellings_of_an_address():
     assert _spellings([7]) == [[7]]
 
 
+@pytest.mark.slow
 def test_the_stream_may_be_said(many, capsys):
     assert "No row with this key" in asked_to_erase(many, capsys, f"{CANARY}\n{MEMBERS}\n")
     assert "Erased: 1 row" in asked_to_erase(many, capsys, f"{CANARY}\n{CONTACTS}\n")
 
 
+@pytest.mark.slow
 def test_without_a_yes_nothing_is_erased(many, capsys, monkeypatch):
     before = stored(many)
     monkeypatch.setattr("tap_mailing.change_detection.erasing.is_confirmed", lambda _: False)
@@ -127,6 +130,7 @@ def test_without_a_yes_nothing_is_erased(many, capsys, monkeypatch):
     assert stored(many) == before
 
 
+@pytest.mark.slow
 def test_a_run_under_way_is_waited_for(many, capsys):
     with open_store(Options.from_config({"change_detection": many.place}).change_detection) as store:
         store.part(CONTACTS, "default")
@@ -147,6 +151,7 @@ def test_nothing_is_made_where_there_is_no_snapshot(tmp_path, fake, capsys):
     assert "the tap remembers nobody" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_told(many, capsys, monkeypatch, request):
     if "path" not in many.place:
         pytest.skip("of a file")

@@ -313,6 +313,7 @@ def test_a_former_folder_of_rejects_is_searched_too(mailjet):
     assert b"person1@" not in on_disk(mailjet.folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", ["rejects", "history"])
 def test_a_full_disk_leaves_the_file_and_the_journal(mailjet, monkeypatch, part):
     mailjet.deliver([schema(), *people(range(3)), state(1)])
