@@ -284,7 +284,8 @@ class Decisions:
         """Whether a row removes a contact that stays, because it belongs to another key, too."""
         if self._actions.old_first or row.action != self._actions.remove:
             return False
-        return facts.is_held(row, {key for key in (row.key, row.former_of, *row.also) if key is not None})
+        gone = {key for key in (row.key, row.former_of, *row.also) if key is not None}
+        return facts.is_held(row, gone, is_move=row.plan is not None and not row.plan.row.drops_key)
 
     def _is_unchanged(self, row: Row, known: Known | None) -> bool:
         if known is not None and known.confirmed_at is None:
@@ -352,15 +353,16 @@ class Decisions:
                 continue
             addresses.add(fold_address(email))
             old = self._addresses.former(row, email, actions.remove)
-            if actions.old_first and not self._may_leave(old, row.key, facts):
+            if actions.old_first and not self._may_leave(old, row.key, facts, is_move=not row.drops_key):
                 old = self._addresses.former(row, email, actions.ask)
             old.extend().former_of = row.key
             formers.append(old)
         return formers
 
-    def _may_leave(self, old: Row, key: bytes, facts: Facts) -> bool:
+    def _may_leave(self, old: Row, key: bytes, facts: Facts, *, is_move: bool) -> bool:
         """Whether a former address is removed: no other key has it, and it was not removed before."""
-        return self._removes_old and not facts.is_held(old, {key}) and not self.is_confirmed(old, facts.known(old.id))
+        is_held = facts.is_held(old, {key}, is_move=is_move)
+        return self._removes_old and not is_held and not self.is_confirmed(old, facts.known(old.id))
 
     def may_have_other_spelling(self, row: Row) -> bool:
         """Whether the row's mailbox may be on the list under another spelling, which is handled first."""

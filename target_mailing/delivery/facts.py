@@ -78,19 +78,21 @@ class Facts:
                     self._keys_of.setdefault(contact, {})[key] = None
         return self._keys_of.get(contact, ())
 
-    def is_held(self, row: Row, gone: Collection[bytes]) -> bool:
+    def is_held(self, row: Row, gone: Collection[bytes], *, is_move: bool = False) -> bool:
         """Whether a row's contact stays for somebody else.
 
-        Either another key has it, or rows of another stream put it there that have no key but their address.
+        Another key has it; or, where the row's key only moves to another contact, rows of another stream put it there
+        that have no key but their address.
 
         Args:
             row: takes the contact off.
             gone: keys that leave it.
+            is_move: the row's key is not deleted, but has another contact.
         """
         if any(key not in gone for key in self.keys_of(row.id)):
             return True
-        others = self._journal.others_by_address(self._destination.name, row.stream)
-        if not others or not gone:  # a row without a key takes off whom it names
+        others = self._journal.others_by_address(self._destination.name, row.stream) if is_move else 0
+        if not others:
             return False
         known = self.known(row.id)
         claimed = self._claimed.get(row.id, ())

@@ -78,7 +78,7 @@ class Holders:
         """What a row does to its own contact, and to another one that its key has."""
         stays = row.drops_key and row.action == self._actions.remove and self._is_held(address, key)
         former = before if self._moves and before != address and row.action not in self._actions.account_wide else ""
-        if former and self._is_held(former, key):
+        if former and self._is_held(former, key, also_without_key=not row.drops_key):
             former = ""
         return Taken(address, former, stays)
 
@@ -88,7 +88,14 @@ class Holders:
             return not self._actions.records_opt_outs
         return row.drops_key or row.action == self._actions.remove
 
-    def _is_held(self, address: str, key: bytes) -> bool:
-        """Whether a key other than this, or a stream without keys, has an address, which is folded."""
-        query = "SELECT 1 FROM holders WHERE address = ? AND key <> ? LIMIT 1"
-        return bool(address) and self._database.execute(query, (address, key)).fetchone() is not None
+    def _is_held(self, address: str, key: bytes, *, also_without_key: bool = False) -> bool:
+        """Whether a key other than this has an address.
+
+        Args:
+            address: folded.
+            key: may have it, too.
+            also_without_key: a stream without keys counts, too. It does not keep an address that a deleted row
+                removes, because a delivery removes it then.
+        """
+        others = self._database.execute("SELECT key FROM holders WHERE address = ? AND key <> ?", (address, key))
+        return bool(address) and any(also_without_key or isinstance(other, bytes) for (other,) in others)
