@@ -25,6 +25,10 @@ _BEYOND: Final = (
     "Not reached: the provider, from which the next run writes the row again, as a new one, while it exists there; the "
     "warehouse; STATE, which holds nobody; and backups."
 )
+_ADDRESSES: Final = (
+    "Of a key with an address only a digest is kept: write the address exactly as the provider does, in the same "
+    "letter case, and the whole key, which may have more columns: ADDRESS/REGION/LIST, for example. "
+)
 _NEVER_REPORTED: Final = (
     "A row that is deleted at the provider by now, and was not when the tap last ran, would never be reported as gone: "
     "then run the tap first."
@@ -56,7 +60,7 @@ def erase(place: SnapshotPlace | None, where: str, *, is_sure: bool) -> None:
         entries = _find(store, text, stream)
         if not entries:
             store.compact()  # an erasure before this one may have been stopped
-            click.echo("No row with this key is known here. " + _BEYOND)
+            click.echo("No row with this key is known here. " + (_ADDRESSES if "@" in text else "") + _BEYOND)
             return
         for name, count in sorted(Counter(entry.stream for entry in entries).items()):
             click.echo(f"  {name}: {counted(count, 'row')}")

@@ -424,5 +424,7 @@ def test_a_contact_leaves_a_snapshot_by_address_region_and_list(people, read, se
     for key, is_found in (("ANN@example.com", False), (f"ANN@example.com/{HOME}/Readers", True)):
         file.write_text(key)
         TapMailing.invoke(config=config, erase=str(file), yes=True)
-        assert ("Erased: 1 row" in capsys.readouterr().out) == is_found
+        said = capsys.readouterr().out
+        assert ("Erased: 1 row" in said) == is_found
+        assert ("which may have more columns: ADDRESS/REGION/LIST, for example." in said) != is_found
     assert read(CONTACTS, state=state, **noted).ids(CONTACTS) == ["ann@example.com"]
