@@ -96,7 +96,7 @@ def _about(run: PastRun, holder: str | None) -> Iterator[Fact]:
     elif holder is not None:
         yield "ended", [f"not yet: {holder} is under way"]
     else:
-        yield "ended", ["no: the run was killed, or its machine stopped; the next run resumed its jobs"]
+        yield "ended", ["no: the run was killed, or its machine stopped; the next run resumes its jobs"]
     if run.exit_code is not None:
         is_stopped = run.exit_code > _SIGNALS and run.error is None
         stopped = f"{run.exit_code}: stopped by signal {run.exit_code - _SIGNALS}"

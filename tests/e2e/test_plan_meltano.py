@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -72,3 +73,10 @@ def test_which_plan_reads_the_state_of_the_delivery_and_that_it_is_kept(parts):
 
     assert (project.bookmark(), len(sandbox.mailjet.received())) == (before, received)
     assert ended(project.run()) == one | {"batches": 1}
+
+    listed = project.start("invoke", "target-mailing", "--history")
+    assert listed.end() == 0, listed.said
+    assert re.findall(r"^\d{8}T\S+ .* (\d+)$", listed.said, re.MULTILINE) == ["0", "0"]  # a plan is no run
+    last = project.start("invoke", "target-mailing", "--history", "last")
+    assert last.end() == 0, last.said
+    assert "added or updated  3\n" in last.said
