@@ -12,7 +12,10 @@ import sqlalchemy as sa
 from target_mailing.journal import tables
 from target_mailing.journal.statements import replace_rows
 
-__all__ = ["MOST_JOBS", "MOST_RUNS", "PastJob", "PastRun", "PastRuns", "RunTotals", "jobs_of", "run_ids", "runs_of"]
+__all__ = [
+    "MOST_JOBS", "MOST_RUNS", "PastJob", "PastRun", "PastRuns", "RunTotals", "jobs_of", "open_jobs", "run_ids",
+    "runs_of",
+]  # fmt: skip
 
 #: Runs that are remembered, the newest; and jobs of all of them, of which a run's are forgotten together.
 MOST_RUNS: Final = 5000
@@ -79,14 +82,14 @@ class PastRun(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PastJob(msgspec.Struct, frozen=True, kw_only=True):
-    """A job of a run; the attributes are those of the history's `Job`."""
+    """A job of a run; the attributes are those of the history's `Job`, but for rows that are not known here."""
 
     batch: int
     job_id: str
     destination: str
     route: str
     action: str
-    rows: int
+    rows: int | None
     submitted: float
     resumed: bool
     ended: float | None
@@ -185,6 +188,37 @@ def jobs_of(connection: sa.Connection, run_id: str) -> list[PastJob]:
     table = tables.past_jobs
     query = sa.select(table).where(table.c.run_id == run_id).order_by(table.c.submitted, table.c.batch)
     return [msgspec.convert(_values(row), PastJob) for row in connection.execute(query)]
+
+
+def open_jobs(connection: sa.Connection) -> list[PastJob]:
+    """The jobs of the batches that have no result yet, for the newest run, which may not have noted them.
+
+    Raises:
+        msgspec.MsgspecError, AttributeError: the table is damaged.
+    """
+    batches, steps = tables.batches, tables.steps
+    columns = (batches.c.id, batches.c.destination, batches.c.route, batches.c.action, steps.c.begun_at)
+    query = sa.select(*columns, steps.c.evidence).join(steps, steps.c.batch == batches.c.id)
+    query = query.where(batches.c.state == "open", steps.c.evidence.is_not(None))
+    jobs: dict[int, PastJob] = {}
+    for row in connection.execute(query.order_by(steps.c.begun_at)):
+        evidence = msgspec.json.decode(row.evidence)
+        if "job" in evidence and row.id not in jobs:
+            jobs[row.id] = PastJob(
+                batch=row.id,
+                job_id=str(evidence["job"]),
+                destination=row.destination,
+                route=row.route,
+                action=row.action,
+                rows=None,
+                submitted=row.begun_at,
+                resumed=False,
+                ended=None,
+                looks=None,
+                status="submitted",
+                refused=0,
+            )
+    return [*jobs.values()]
 
 
 def _values(row: sa.Row[Any]) -> dict[str, Any]:

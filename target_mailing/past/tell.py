@@ -132,7 +132,11 @@ def _look(connection: sa.Connection, which: str, store: Store, holder: str | Non
     ids = [latest] if which == LAST else past_runs.run_ids(connection, which, _NAMED + 1)
     if len(ids) != 1:
         raise _unclear(which, ids, past_runs.run_ids(connection, "", _NAMED), store)
-    return _Found(past_runs.runs_of(connection, ids), past_runs.jobs_of(connection, ids[0]), count, latest, holder)
+    runs, jobs = past_runs.runs_of(connection, ids), past_runs.jobs_of(connection, ids[0])
+    if ids[0] == latest and runs[0].ended_at is None:
+        known = {job.batch for job in jobs}
+        jobs += [job for job in past_runs.open_jobs(connection) if job.batch not in known]
+    return _Found(runs, jobs, count, latest, holder)
 
 
 def _unclear(which: str, ids: Sequence[str], newest: Sequence[str], store: Store) -> ConfigurationError:

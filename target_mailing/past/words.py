@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Final
@@ -17,6 +18,8 @@ from target_mailing.sections import WIDTH, Fact, listing, section, shown, time_i
 
 __all__ = ["list_lines", "run_lines"]
 
+#: Characters of a list's name.
+_LONGEST_NAME: Final = 50
 _HEADS: Final = ("Run", "Took", "Rows", "Delivered", "Rejected", "Exit")
 #: Exit codes above this one name the signal that stopped the run.
 _SIGNALS: Final = 128
@@ -80,7 +83,8 @@ def _row(cells: Sequence[str], widths: Sequence[int], gap: int) -> str:
 
 
 def _place(run: PastRun) -> str:
-    parts = [run.destination or "an unknown account", None if run.list is None else f"list {run.list!r}"]
+    name = None if run.list is None else textwrap.shorten(run.list, _LONGEST_NAME, placeholder="…")
+    parts = [run.destination or "an unknown account", None if name is None else f"list {name!r}"]
     return ", ".join(filter(None, parts))
 
 
@@ -134,7 +138,8 @@ def _jobs(run: PastRun, jobs: Sequence[PastJob]) -> Iterator[str]:
 
 
 def _job(job: PastJob) -> str:
-    what = ", ".join(filter(None, [job.route, job.action, counted(job.rows, "row")]))
+    rows = None if job.rows is None else counted(job.rows, "row")
+    what = ", ".join(filter(None, [job.route, job.action, rows]))
     took = "" if job.ended is None else f" after {lasting(max(0.0, job.ended - job.submitted))}"
     looks = counted(job.looks, "look") if job.looks else None
     status = ", ".join(filter(None, [job.status + took, looks]))
