@@ -150,6 +150,13 @@ class Row(msgspec.Struct, gc=False):
             return self.extras.tickets
         return (self.id,) if self.key is None else (self.id, self.key)
 
+    @property
+    def own_keys(self) -> Collection[bytes]:
+        """The keys of its lines, also one that stays at another address; none that stands for several people."""
+        if self.is_of_shared_key:
+            return ()
+        return {*self.also, *(one for one in self.resources if isinstance(one, bytes))}
+
     def extend(self) -> Extras:
         """Its extras, made when they are first needed."""
         if self.extras is None:

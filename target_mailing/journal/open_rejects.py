@@ -238,8 +238,7 @@ class OpenRejects:
         places: dict[Resource, int] = {}
         for row in rows:
             place = self.place(row.line) if row.line else other
-            keys = () if row.is_of_shared_key or row.key is None else (row.key, *row.also)
-            resources: tuple[Resource, ...] = (row.id, *keys)
+            resources: tuple[Resource, ...] = (row.id, *row.own_keys)
             for resource in resources:
                 if resource:
                     places[resource] = max(place, places.get(resource, 0))

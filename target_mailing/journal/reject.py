@@ -62,5 +62,5 @@ WRITTEN: Final[Sequence[str]] = [name for name in Reject.__struct_fields__ if na
 def _identity(row: Row) -> tuple[bytes | None, int | None]:
     """The key and the contact of the record of a row, which may be a row for another address of its key."""
     own = row if row.plan is None or row.former_of is None else row.plan.row
-    key = own.key if own.key is not None or own is not row else row.former_of
+    key = own.key or (row.former_of if own is row else None) or next(iter(own.own_keys), None)
     return None if own.is_of_shared_key else key, own.id if own.email and own.id else None

@@ -287,3 +287,30 @@ def test_the_schema_of_the_tap_counts_and_its_latest(mailjet):
     assert mailjet.retry().outcomes["reasons"] == {"schema_invalid": 1}
     mailjet.deliver([schema(), person(2), state(1)])
     assert mailjet.retry().counts() == {"delivered": 1}
+
+
+def test_p5_a_row_that_follows_an_opt_out_closes_the_reject_of_its_key(mailjet):
+    """The journal leaves its key at the old address, which opted out."""
+    mailjet.deliver([schema(), person(1), state(1)])
+    mailjet.opt_out("person1@example.com")
+    wrong = person(1, visits="many")
+    mailjet.deliver([schema(), wrong, person(1, email="moved@example.com"), state(1)])
+    assert open_rejects(mailjet) == []
+
+
+def test_a_row_that_changes_nothing_closes_it(mailjet):
+    rows = [person(1), person(2)]
+    mailjet.deliver([schema(), *rows, state(1)])
+    mailjet.deliver([schema(), person(1, visits="many"), state(1)])
+    assert len(open_rejects(mailjet)) == 1
+    assert mailjet.deliver([schema(), *rows, state(1)]).counts() == {"unchanged": 2}
+    assert open_rejects(mailjet) == []
+
+
+def test_p5_a_removal_that_is_withheld_closes_it(mailjet):
+    mailjet.deliver([schema(), person(1), state(1)])
+    mailjet.deliver([schema(), person(1, visits="many"), state(1)])
+    mailjet.opt_out("person1@example.com")
+    gone = mailjet.deliver([schema(), person(1, _sdc_deleted_at=GONE), state(1)])
+    assert gone.counts() == {"withheld": 1}
+    assert open_rejects(mailjet) == []
