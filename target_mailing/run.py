@@ -164,6 +164,7 @@ class Run:
         try:
             while not self._is_over() or self._closes():
                 self._wait(reader)
+                self._guarded(reader.turn)
                 if self._input_ended and not self._chunks:
                     self.delivery.closing.is_whole = self._input_error is None and self.intake.ends_in_state
                     self.delivery.end(has_all=not self._mirrors())
@@ -190,7 +191,7 @@ class Run:
         if retried is None:
             return LineReader(source, take=take, end=end, max_line_bytes=self._max_line_bytes)
         self.intake.retried = retried
-        return RetriedLines(retried, self.intake, self.delivery.closing, take=take, end=end)
+        return RetriedLines(retried, self.intake, self.delivery, take=take, end=end)
 
     @property
     def has_worked(self) -> bool:

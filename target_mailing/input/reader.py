@@ -50,6 +50,9 @@ class LineReader:
         """Begin to read."""
         threading.Thread(target=self._run, name="input", daemon=True).start()
 
+    def turn(self) -> None:
+        """Nothing: lines come from a thread of its own."""
+
     def more(self) -> None:
         """Allow one more chunk, since one was processed."""
         self._credits.release()

@@ -10,7 +10,7 @@ import msgspec
 
 from mailing_api.counted import counted
 from mailing_api.errors import ConfigurationError
-from target_mailing.delivery.closing import Closing
+from target_mailing.delivery.engine import Delivery
 from target_mailing.input.intake import Intake
 from target_mailing.journal.journal import Journal
 from target_mailing.journal.rejects_file import REJECT_PROPERTIES
@@ -31,6 +31,9 @@ class Reader(Protocol):
     def more(self) -> None:
         """A chunk was taken in: read the next one."""
 
+    def turn(self) -> None:
+        """Called again and again, by the thread that takes the chunks in."""
+
 
 class RetriedLines:
     """Hands over first the SCHEMAs, then the records that go where these lead; for the thread that owns the journal."""
@@ -39,7 +42,7 @@ class RetriedLines:
         self,
         retried: Retried,
         intake: Intake,
-        closing: Closing,
+        delivery: Delivery,
         *,
         take: Callable[[Lines], None],
         end: Callable[[InputError | None], None],
@@ -49,13 +52,14 @@ class RetriedLines:
         Args:
             retried: which they are.
             intake: takes in the lines.
-            closing: knows whether a list is replaced.
+            delivery: resumes the batches of earlier runs; what these brought closes rejects.
             take: gets the lines.
             end: is called once after the last line.
         """
         self._retried = retried
         self._intake = intake
-        self._closing = closing
+        self._delivery = delivery
+        self._wanted = 0
         self._take = take
         self._end = end
         self._number = 1
@@ -66,13 +70,20 @@ class RetriedLines:
         self._hand_over([_schema_line(message) for message in self._retried.schemas.values()])
 
     def more(self) -> None:
-        """Hand over the next lines.
+        """Hand over the next lines, as soon as that may be."""
+        self._wanted += 1
+
+    def turn(self) -> None:
+        """Hand over the next lines after `more`: the first records when batches of earlier runs have ended.
 
         Raises:
             ConfigurationError: the list would be replaced by these rows.
         """
+        if not self._wanted or (self._records is None and self._delivery.unfinished()):
+            return
+        self._wanted -= 1
         if self._records is None:
-            if self._closing.holds_state():
+            if self._delivery.closing.holds_state():
                 raise ConfigurationError(
                     "Option --retry-rejects: the settings replace the contents of the list by the rows of the input, "
                     "which would be the rejects alone. Deliver all rows again instead."
@@ -106,7 +117,7 @@ def retried_rejects(journal: Journal, selection: Selection | None, *, run: str) 
     retried = Retried(journal, selection)
     if counts := retried.counts:
         codes = ", ".join(f"{code}: {count}" for code, count in counts.items())
-        logger.info("Sending %s again (%s)", counted(sum(counts.values()), "open reject"), codes)
+        logger.info("%s to send again (%s)", counted(sum(counts.values()), "open reject"), codes)
     else:
         logger.info("There are no open rejects: nothing is sent again")
     return retried

@@ -15,7 +15,7 @@ from mailing_api.errors import ConfigurationError
 from mailing_api.suggestions import did_you_mean
 from target_mailing.journal import tables
 from target_mailing.journal.journal import Journal
-from target_mailing.row import Row
+from target_mailing.row import Resource, Row
 
 __all__ = ["Retried", "Selection"]
 
@@ -72,6 +72,11 @@ class Retried:
                 self._check(name, values)
             self.counts = self._counts()
             self.schemas = self._schemas()
+            places = [*self._connection.execute(sa.select(table.destination).distinct()).scalars()]
+        #: Keys and contacts of batches that earlier runs left: what did not arrive comes again in their input.
+        self._left: set[Resource] = set()
+        for row in (row for place in places for batch in journal.unfinished(place) for row in batch.rows):
+            self._left.update(one for one in (row.id, row.key) if one)
         #: By line, and by destination.
         self._expected: dict[int, dict[str, _Expected]] = {}
 
@@ -82,9 +87,9 @@ class Retried:
         present = sorted(self._connection.execute(sa.select(column).distinct()).scalars())
         if missing := [value for value in values if value not in present]:
             shown = ", ".join(present[-_MOST_TOLD:]) + (", and others" if len(present) > _MOST_TOLD else "")
+            hint = did_you_mean(missing[:1], present)
             raise ConfigurationError(
-                f"Option --reject-{name}: no open reject has {missing[0]!r}.{did_you_mean(missing[:1], present)} "
-                f"There are: {shown}."
+                f"Option --reject-{name}: no open reject is of {name} {missing[0]!r}.{hint} There are: {shown}."
             )
 
     def _counts(self) -> dict[str, int]:
@@ -114,6 +119,7 @@ class Retried:
             lines: list[bytes] = []
             for place, alike in groupby(rows, attrgetter("n")):
                 here = [row for row in alike if row.destination in destinations.get(row.stream, ())]
+                here = [row for row in here if self._left.isdisjoint((row.key, row.contact))]
                 if here:
                     self._expected[len(opened.places)] = {
                         row.destination: _Expected(row.key, row.contact, row.at) for row in here

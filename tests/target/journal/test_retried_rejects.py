@@ -119,7 +119,7 @@ def test_they_are_chosen_by_code_stream_and_run(mailjet):
     ):
         error = mailjet.retry(**chosen).error
         assert isinstance(error, ConfigurationError)
-        assert f"Option --reject-{option}: no open reject has" in str(error)
+        assert f"Option --reject-{option}: no open reject is of {option} " in str(error)
         assert present in str(error)
 
 

@@ -165,7 +165,9 @@ class World:
         assert result.states == []
         contacts = [row["contact"] for row in self.mailjet.received()[sent:] if row["contact"].get("Properties")]
         again = [(one["Email"], one["Properties"].get("city")) for one in contacts]
-        assert len({*again}) == len(again), again
+        assert len({*again}) == len(again) or self.store().refused, (
+            again
+        )  # else the others of a failed job are repeated
         left = [one["city"] for one in self.open()]
         assert {*left} <= {one["city"] for one in opened}
         closed = [one["city"] for one in opened if one["city"] not in left]
