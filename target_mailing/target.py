@@ -116,7 +116,7 @@ class TargetMailing(MailingPlugin, Target):
                 from target_mailing.reconcile.reconcile import reconcile  # noqa: PLC0415 - few need it
 
                 return reconcile(source, self.config, self.mapper if self._has_maps() else None, router)
-            about = about_run(self.config, destination=router.label, version=self.plugin_version)
+            about = about_run(self.config, account=router.label, version=self.plugin_version)
             report = open_report(self.config, router, about, words_of=_words_of)
             opened.push(report.end)
             self._planned = foresight = self._foresight(router)

@@ -22,23 +22,23 @@ class AboutRun(msgspec.Struct, frozen=True):
     Attributes:
         run_id: unique, in the order of time.
         began_at: Unix seconds.
-        destination: provider and account.
+        account: provider and account.
         list: the setting; None if it is unset.
         version: of the package.
     """
 
     run_id: str
     began_at: float
-    destination: str | None = None
+    account: str | None = None
     list: str | None = None
     version: str | None = None
 
 
-def about_run(config: Mapping[str, Any], *, destination: str, version: str) -> AboutRun:
+def about_run(config: Mapping[str, Any], *, account: str, version: str) -> AboutRun:
     """A run of these settings that begins now."""
     name, now = config.get("list"), time.time()
     shown = name if name is None or isinstance(name, str) else msgspec.json.encode(name).decode()
-    return AboutRun(f"{run_id_at(now)}-{os.urandom(4).hex()}", now, destination, shown, version)
+    return AboutRun(f"{run_id_at(now)}-{os.urandom(4).hex()}", now, account, shown, version)
 
 
 def run_id_at(seconds: float) -> str:

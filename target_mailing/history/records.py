@@ -30,7 +30,7 @@ _ORDINAL: Final = {"type": "integer"}
 _COLUMNS: Final[Mapping[str, Mapping[str, Any]]] = {
     RUNS: {
         "run_id": _ID,
-        "destination": _TEXT,
+        "account": _TEXT,
         "list": _TEXT,
         "started_at": _MOMENT,
         "ended_at": _MOMENT,

@@ -52,7 +52,7 @@ def test_every_row_every_job_and_the_run_are_in_the_history(mailjet):
         8: ("6", "withheld", "excluded"),
     }
     (run,), (job,) = history["mailing_runs"], history["mailing_jobs"]
-    assert (run["exit_code"], run["row_count"], run["list"], run["destination"]) == (
+    assert (run["exit_code"], run["row_count"], run["list"], run["account"]) == (
         0,
         7,
         "Spring readers",

@@ -95,7 +95,7 @@ def test_the_journal_and_the_history_tell_the_same(mailjet):
         (told_there,) = history["mailing_runs"]
         totals = run.totals
         here = {
-            "run_id": run.run_id, "destination": run.destination, "list": run.list, "version": run.version,
+            "run_id": run.run_id, "account": run.destination, "list": run.list, "version": run.version,
             "exit_code": run.exit_code, "row_count": totals.rows, "calls": totals.calls, "retries": totals.retries,
             "throttled": totals.throttled, "seconds_waited": totals.seconds_waited,
             **{str(one): totals.outcomes.get(one, 0) for one in Outcome},
@@ -283,7 +283,7 @@ def test_a_run_that_is_stopped_or_killed_is_told_so(mailjet, monkeypatch, end):
     else:
         assert "not ended" in text
         assert "the run was killed" in one
-        assert all(f"{job['id']}: json, addnoforce; submitted" in one for job in mailjet.sandbox.mailjet.jobs()[:2])
+        assert any(f"{job['id']}: json, addnoforce; submitted" in one for job in mailjet.sandbox.mailjet.jobs())
     assert mailjet.deliver([schema(), *people(range(6)), state(1)]).states == [1]
     assert [line.split()[-1] for line in told(mailjet).splitlines() if line.startswith("20")] == [
         "0", "143" if end == signal.SIGTERM else "-",
