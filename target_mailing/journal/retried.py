@@ -66,10 +66,9 @@ class Retried:
         self._reading = journal.open_rejects.transaction
         table = tables.open_rejects.c
         chosen = {"code": selection.codes, "stream": selection.streams, "run": selection.runs}
-        self._where = [table[name].in_([*values]) for name, values in chosen.items() if values]
         with self._reading():
-            for name, values in chosen.items():
-                self._check(name, values)
+            found = {name: self._present(name, values) for name, values in chosen.items() if values}
+            self._where = [table[name].in_(values) for name, values in found.items()]
             self.counts = self._counts()
             self.schemas = self._schemas()
             places = [*self._connection.execute(sa.select(table.destination).distinct()).scalars()]
@@ -80,17 +79,22 @@ class Retried:
         #: By line, and by destination.
         self._expected: dict[int, dict[str, _Expected]] = {}
 
-    def _check(self, name: str, values: Sequence[str]) -> None:
+    def _present(self, name: str, values: Sequence[str]) -> list[str]:
+        """The values of a column that are meant: of a run, the beginning of its name is enough."""
         column = tables.open_rejects.c[name]
-        if not values or self._journal.open_rejects.is_empty:
-            return
+        if self._journal.open_rejects.is_empty:
+            return [*values]
         present = sorted(self._connection.execute(sa.select(column).distinct()).scalars())
-        if missing := [value for value in values if value not in present]:
+        meant = {value: [one for one in present if one == value] for value in values}
+        if name == "run":
+            meant = {value: [one for one in present if value and one.startswith(value)] for value in values}
+        if missing := [value for value, ones in meant.items() if not ones]:
             shown = ", ".join(present[-_MOST_TOLD:]) + (", and others" if len(present) > _MOST_TOLD else "")
             hint = did_you_mean(missing[:1], present)
             raise ConfigurationError(
                 f"Option --reject-{name}: no open reject is of {name} {missing[0]!r}.{hint} There are: {shown}."
             )
+        return [one for ones in meant.values() for one in ones]
 
     def _counts(self) -> dict[str, int]:
         """By code, how many records."""
