@@ -37,7 +37,8 @@ def of_contact(contact: KnownContact, asked: Collection[bytes]) -> Iterator[Fact
     if not contact.is_known:
         yield "journal", ["does not know this address here"]
         return
-    yield "known since", [time_in_words(contact.since) if contact.since else "not kept"]
+    if contact.since:
+        yield "known since", [time_in_words(contact.since)]
     yield "keys", [_keys(contact.keys, asked)]
     yield "last confirmed", [_confirmed(contact)]
     yield "last action", [*_last_action(contact)]

@@ -35,7 +35,7 @@ from target_mailing.places import place_of
 from target_mailing.plan.foresight import Foresight
 from target_mailing.plan.rejects import UnwrittenRejects
 from target_mailing.reconcile.findings_file import FindingsFile
-from target_mailing.reconcile.report import compared, differing, report, summary
+from target_mailing.reconcile.report import compared, differing, left_out, report, summary
 from target_mailing.reconcile.sides import EXTRA, UNCOMPARED, Sides
 from target_mailing.reconcile.tolerance import TooManyDifferencesError, tolerance
 from target_mailing.router import Router
@@ -85,23 +85,28 @@ def reconcile(
         if file is not None:
             logger.info("Contacts that differ: %s", file.path)
     different = sum(map(differing, comparison.sides))
-    logger.info("%s. Nothing was written at the provider.", summary(comparison.sides))
+    uncompared = left_out(comparison.sides, comparison.outcomes)
+    logger.info("%s.%s Nothing was written at the provider.", summary(comparison.sides), uncompared)
     if limit.is_exceeded(different, sum(map(compared, comparison.sides))):
         raise TooManyDifferencesError(
-            f"Setting `reconcile_tolerance`: {summary(comparison.sides)}, more than {limit}. "
+            f"Setting `reconcile_tolerance`: {summary(comparison.sides)}, more than {limit}.{uncompared} "
             "`reconcile_path` writes them to a file; a delivery of the input corrects what is missing or different."
         )
     return messages
 
 
 class _Comparison:
-    """The sides of each list of one input; for the intake, what opens the queues."""
+    """The sides of each list of one input; for the intake, what opens the queues.
+
+    Attributes:
+        outcomes: of the rows; those that were compared are unchanged.
+    """
 
     def __init__(self, config: Mapping[str, Any], mapper: PluginMapper | None, router: Router) -> None:
         self._config = config
         self._router = router
         self._journal = Journal(MemoryStore())  # for its keyed hashes
-        self._outcomes = Outcomes(ledger := Ledger())
+        self.outcomes = Outcomes(ledger := Ledger())
         self._queues: dict[str, _ComparedQueue] = {}
         self._named = _Named(self._queues)
         gate = ReadOnly() if router.gate is None else router.gate
@@ -110,7 +115,7 @@ class _Comparison:
             mapper=mapper,
             journal=self._journal,
             ledger=ledger,
-            outcomes=self._outcomes,
+            outcomes=self.outcomes,
             delivery=self,
             rejects=UnwrittenRejects(Foresight(gate, most=0, shows_contacts=False)),
             router=router,
@@ -145,7 +150,7 @@ class _Comparison:
                 )
             moves = settings.on_key_change == "remove"
             sides = Sides(name, destination.actions, destination, SharedKeys(self._journal), moves=moves)
-            self._queues[name] = _ComparedQueue(destination, sides, self._outcomes.at(name))
+            self._queues[name] = _ComparedQueue(destination, sides, self.outcomes.at(name))
         return self._queues[name]
 
     def read(self, source: IO[Any] | None) -> Counter[str]:
@@ -176,7 +181,7 @@ class _Comparison:
             for finding in one.sides.findings(self._journal.hashes.contact_ids(name)):
                 if file is not None:
                     file.write(finding)
-            show(report(one.sides, self._outcomes.at(name), self._router.lists_of(name)), logger)
+            show(report(one.sides, self.outcomes.at(name), self._router.lists_of(name)), logger)
             self._warn(one)
         if doubtful := self._named.doubtful:
             logger.warning(

@@ -20,7 +20,7 @@ from target_mailing.reconcile.sides import (
     Sides,
 )
 
-__all__ = ["compared", "differing", "report", "summary"]
+__all__ = ["compared", "differing", "left_out", "report", "summary"]
 
 #: What is found of contacts of the input, in the order of the table, in words; a reason follows these.
 _WORDS = {
@@ -96,6 +96,23 @@ def summary(all_sides: Sequence[Sides]) -> str:
     parts = ", ".join(f"{count} {kind}" for kind, count in by_kind.items())
     differences = counted(sum(map(differing, all_sides)), "difference")
     return f"{differences} among {counted(sum(map(compared, all_sides)), 'contact')}: {parts}"
+
+
+def left_out(all_sides: Sequence[Sides], tally: Tally) -> str:
+    """How many rows were not compared, as a sentence with a space before it; empty for none.
+
+    Args:
+        all_sides: of each list.
+        tally: all rows of the input. Those that are skipped without a code are of other streams, or omitted by a map.
+    """
+    counts = {words: sum(tally.codes_of(outcome).values()) for outcome, words in _ENDED.items()}
+    counts["not about the list"] = sum(
+        count for sides in all_sides for (found, _), count in sides.counts.items() if found == UNCOMPARED
+    )
+    if not (rows := sum(counts.values())):
+        return ""
+    parts = ", ".join(f"{count} {words}" for words, count in counts.items() if count)
+    return f" {counted(rows, 'row was', 'rows were')} not compared: {parts}."
 
 
 def compared(sides: Sides) -> int:

@@ -123,6 +123,20 @@ def test_the_table_adds_up(here):
     }
 
 
+def test_the_last_line_says_how_many_rows_were_not_compared(here):
+    columns = COLUMNS | {"lists": {"type": ["array", "null"]}}
+    some = [person(0, email="nobody"), person(1, email="no one"), person(2, subscription_status="pending")]
+    maps = {"people": {"__filter__": "id != 9"}}
+    messages = [schema(columns=columns), *some, *people(range(3, 10)), state(1)]
+    result = here.deliver(messages, reconcile_tolerance="100%", stream_maps=maps)
+    assert result.error is None
+    assert ". 3 rows were not compared: 1 withheld, 2 rejected. Nothing was written" in result.log
+    assert ", more than 0. 3 rows were not compared: 1 withheld, 2 rejected. " in str(
+        here.deliver(messages, stream_maps=maps).error
+    )
+    assert "not compared" not in here.deliver(MESSAGES).log
+
+
 def test_the_values_that_differ_are_in_the_file_alone(here):
     path = here.folder / "reports" / "found.jsonl"
     rows = [person(number, city=CANARY if number == 3 else "Lyon") for number in range(10)]
@@ -267,6 +281,7 @@ def test_of_rows_that_name_lists_those_of_the_setting_are_compared(here):
         "person9@example.com": ("extra", "unnamed"),
     }
     assert "not compared: their rows name other lists" in result.log
+    assert ". 2 rows were not compared: 2 not about the list. Nothing was written" in result.log
     numbers = dict(line.rsplit(maxsplit=1) for line in map(str.strip, result.log.splitlines()) if " " in line)
     assert (numbers["not compared: their rows name other lists"], numbers["rows"]) == ("2", "11")
 
