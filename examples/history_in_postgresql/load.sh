@@ -1,11 +1,16 @@
 #!/bin/sh
-# Loads the history files of runs that have ended, and moves each to the folder `loaded` beside them.
+# Loads the history files of runs that have ended, and moves them to the folder `loaded` in their folder.
 #   load.sh FOLDER SETTINGS
 # FOLDER has the files; SETTINGS is the file of target-postgres.
 set -eu
-mkdir -p "$1/loaded"
-for file in "$1"/history-*.singer; do
-    [ -e "$file" ] || continue # there is none
-    target-postgres --config="$2" --input="$file" > /dev/null
-    mv "$file" "$1/loaded/"
-done
+folder=$1 settings=$2
+set -- "$folder"/history-*.singer
+if [ ! -e "$1" ]; then
+    echo "No history to load"
+    exit
+fi
+mkdir -p "$folder/loaded"
+export TARGET_POSTGRES_LOGLEVEL="${TARGET_POSTGRES_LOGLEVEL:-WARNING}"
+cat "$@" | target-postgres --config="$settings" > /dev/null
+mv "$@" "$folder/loaded/"
+echo "Files loaded: $#"

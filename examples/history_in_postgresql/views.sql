@@ -13,7 +13,7 @@ order by stream, key, destination, settled_at desc, line desc;
 
 -- The rows of each day (UTC) by destination, outcome, and effect or code.
 create view mailing_daily_totals as
-select date_trunc('day', settled_at) as day, destination, outcome, coalesce(effect, code) as detail, count(*) as row_count
+select settled_at::date as day, destination, outcome, coalesce(effect, code) as detail, count(*) as row_count
 from mailing_outcomes
 group by 1, 2, 3, 4;
 
