@@ -41,7 +41,7 @@ __all__ = ["erase"]
 _QUESTION: Final = "\nErase all of this? It cannot be undone. Type yes: "
 _COPIES: Final = ("target-mailing-plan-", "target-mailing-explanation-")
 #: Settings that name files with what a run found, which may have addresses.
-_RESULTS: Final = ("plan_path", "reconcile_path", "report_path")
+_RESULTS: Final = ("plan_path", "reconcile_path")
 
 
 def erase(

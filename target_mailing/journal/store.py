@@ -8,7 +8,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-__all__ = ["RESTORE", "JournalError", "JournalInUseError", "Store"]
+__all__ = ["RESTORE", "JournalError", "JournalHeldError", "JournalInUseError", "Store"]
 
 #: What to do about a damaged journal.
 RESTORE: Final = "Restore it from a backup, or move it away and keep it: a new journal is empty"
@@ -16,6 +16,10 @@ RESTORE: Final = "Restore it from a backup, or move it away and keep it: a new j
 
 class JournalError(Exception):
     """The journal cannot be opened or written; the message says where and what to do."""
+
+
+class JournalHeldError(JournalError):
+    """Another run holds the journal."""
 
 
 class JournalInUseError(JournalError):
@@ -98,10 +102,11 @@ class Store(ABC):
         """The error that names the place."""
         return JournalError(f"Setting `journal`: {self.name} {message}.")
 
-    def held(self, holder: str) -> JournalError:
+    def held(self, holder: str) -> JournalHeldError:
         """The error for a place that another run holds."""
-        return self.error(
-            f"is held by {holder}. Wait for that run to end. A pipeline to another list may have a journal of its own"
+        return JournalHeldError(
+            f"Setting `journal`: {self.name} is held by {holder}. Wait for that run to end. A pipeline to another list "
+            "may have a journal of its own."
         )
 
     def damaged(self, error: Exception) -> JournalError:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import accumulate
 from typing import Final, NamedTuple
 
 from mailing_api.counted import lasting
@@ -13,7 +15,7 @@ from target_mailing.report.job_log import status_of
 from target_mailing.report.scale import steps, time_ticks
 from target_mailing.report.series import Point
 
-__all__ = ["Axes", "Bar", "Lines", "Timeline", "lines", "timeline"]
+__all__ = ["Axes", "Bar", "Lines", "Timeline", "jobs_under_way", "lines", "timeline"]
 
 #: The width in which paths are drawn.
 _WIDTH: Final = 1000
@@ -102,6 +104,21 @@ def lines(
     return Lines(paths, height, Axes(_times(whole), down))
 
 
+def jobs_under_way(jobs: Sequence[Job], began: float, ended: float) -> list[Point]:
+    """How many jobs are under way, at each moment at which that changes; arguments as for `timeline`."""
+    changes: Counter[float] = Counter({0.0: 0})
+    for job in jobs:
+        start, end = _within(job, began, ended)
+        changes[start - began] += 1
+        if job.ended is not None:
+            changes[end - began] -= 1
+    numbers = accumulate(changes[moment] for moment in sorted(changes))
+    return [
+        Point(moment, Standing(read=0, delivered=0, ended=0, sent=0, jobs=number, is_whole=False))
+        for moment, number in zip(sorted(changes), numbers, strict=True)
+    ]
+
+
 def timeline(jobs: Sequence[Job], began: float, ended: float) -> Timeline:
     """Jobs in as few lanes as they need to be drawn side by side, but for very many.
 
@@ -115,8 +132,7 @@ def timeline(jobs: Sequence[Job], began: float, ended: float) -> Timeline:
     lanes = 0
     places: list[tuple[float, float, int]] = []
     for job in jobs:
-        start = min(max(job.submitted, began), ended)
-        end = min(max(job.ended if job.ended is not None else ended, start), ended)
+        start, end = _within(job, began, ended)
         if free and free[0][0] <= start:
             _, lane = heapq.heappop(free)
         else:
@@ -130,6 +146,12 @@ def timeline(jobs: Sequence[Job], began: float, ended: float) -> Timeline:
         for job, (at, width, lane) in zip(jobs, places, strict=True)
     ]
     return Timeline(bars, height, drawn * height, Axes(_times(whole), []))
+
+
+def _within(job: Job, began: float, ended: float) -> tuple[float, float]:
+    """When a job began and ended, within the run."""
+    start = min(max(job.submitted, began), ended)
+    return start, min(max(job.ended if job.ended is not None else ended, start), ended)
 
 
 def _times(whole: float) -> list[Tick]:

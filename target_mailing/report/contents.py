@@ -12,6 +12,7 @@ import msgspec
 
 from mailing_api.http.traffic import TrafficTotals
 from mailing_api.process.log_filter import safe_line
+from target_mailing.declared_settings import value_of
 from target_mailing.delivery.summary import effect_in_words
 from target_mailing.delivery.tally import Tally
 from target_mailing.history.observer import Job
@@ -228,10 +229,11 @@ def contents(
 
 
 def nothing(head: Head, router: Router, config: Mapping[str, Any]) -> Contents:
-    """What is said of a run that failed before it read anything."""
+    """What is said of a run that failed before it read anything: of lists, only the setting is known."""
+    chosen = value_of("list", config)
     return Contents(
         head=head,
-        lists=[],
+        lists=[] if chosen is None else [safe_line(str(chosen))],
         whole=_rows("", "", Tally(), {}),
         parts=[],
         more_parts=0,

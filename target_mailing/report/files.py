@@ -24,20 +24,23 @@ class ReportFiles:
     """The page and its form in Markdown, for one run; only their owner may read them.
 
     A name that ends in `.html` or `.md` is that of the page, which each run replaces; any other is that of a folder, in
-    which each run has its own.
+    which each run has its own. A plan has names of its own, so that it never replaces the page of a delivery.
 
     Attributes:
         html: the page.
         markdown: the same in Markdown.
     """
 
-    def __init__(self, place: Path, run_id: str) -> None:
+    def __init__(self, place: Path, run_id: str, *, is_plan: bool) -> None:
         """Choose the names.
 
         Raises:
             ConfigurationError: a file has such a name that is no report.
         """
-        page = place if _is_file(place) else place / f"report-{run_id}.html"
+        if not _is_file(place):
+            page = place / f"{'plan' if is_plan else 'report'}-{run_id}.html"
+        else:
+            page = place.with_stem(f"{place.stem}-plan") if is_plan else place
         is_markdown = page.suffix.lower() == ".md"
         self.html = (page.with_suffix(".html") if is_markdown else page).absolute()
         self.markdown = (page if is_markdown else page.with_suffix(".md")).absolute()
@@ -72,7 +75,7 @@ def check_report(config: Mapping[str, Any]) -> str | None:
     if path is None:
         return None
     place = place_of("report_path", path)
-    files = ReportFiles(place, "check")
+    files = ReportFiles(place, "check", is_plan=value_of("mode", config) == "plan")
     if reason := unmakable(files.html.with_name(f".{files.html.name}.check")):
         return f"{place} could not be written ({reason}): runs would have none"
     return f"{files.html if _is_file(place) else place} {'can be written' if is_there(place) else 'would be created'}"

@@ -68,7 +68,7 @@ def _part(part: Rows) -> Iterator[str]:
 
 def _jobs(told: Contents) -> Iterator[str]:
     if told.jobs_planned is not None:
-        yield from (f"A delivery needs {counted(told.jobs_planned, 'job')}. Nothing was written.", "")
+        yield from (f"A delivery needs {counted(told.jobs_planned, 'job')}. Nothing was delivered.", "")
     if not told.jobs:
         return
     yield from ("## Jobs", "")

@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from mailing_api.counted import counted, lasting
 from mailing_api.process.table import traffic_rows
-from target_mailing.report.charts import Lines, lines, timeline
+from target_mailing.report.charts import Lines, jobs_under_way, lines, timeline
 from target_mailing.report.contents import Contents, Rows, Segment
 from target_mailing.report.files import HTML_BEGINS
 from target_mailing.report.job_log import status_of
@@ -74,6 +74,8 @@ def _charts(told: Contents) -> dict[str, Any]:
             "sent": lambda one: one.sent,
         }
         rows = lines(points, seconds, values, height=_TALL, areas="sent")
+        if len(told.jobs) == told.jobs_in_all:
+            points = jobs_under_way(told.jobs, head.began, head.ended)
         if any(point.standing.jobs for point in points):
             busy = lines(points, seconds, {"jobs": lambda one: one.jobs}, height=_LOW, areas="jobs")
     return {

@@ -6,13 +6,15 @@ import logging
 import signal
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
+from mailing_api.errors import ConfigurationError
 from mailing_api.process.log_filter import safe_line
 from target_mailing.declared_settings import value_of
 from target_mailing.history.about import AboutRun
 from target_mailing.history.observer import History
 from target_mailing.journal.rejects_file import Rejects
+from target_mailing.journal.store import JournalHeldError
 from target_mailing.places import place_of
 from target_mailing.plan.foresight import Foresight
 from target_mailing.report.contents import Contents, Head, contents, nothing
@@ -26,6 +28,10 @@ from target_mailing.run import Run
 __all__ = ["NoReport", "Report", "open_report"]
 
 logger = logging.getLogger("target-mailing")
+
+#: Errors of a run that has not begun for which the report of an earlier run stays: a setting or an option is wrong, or
+#: another run is under way, which will have a report.
+_NOT_BEGUN: Final = (ConfigurationError, JournalHeldError)
 
 
 class NoReport:
@@ -65,7 +71,9 @@ class Report(NoReport):
         self._words_of = words_of
         self._began = about.began_at
         self._run_id = about.run_id
-        self._files = ReportFiles(place_of("report_path", value_of("report_path", config)), self._run_id)
+        self._is_plan = value_of("mode", config) == "plan"
+        place = place_of("report_path", value_of("report_path", config))
+        self._files = ReportFiles(place, self._run_id, is_plan=self._is_plan)
         self._jobs = JobLog()
         self._series = Series()
         self._history = History()
@@ -86,6 +94,8 @@ class Report(NoReport):
 
     def end(self, failure: type[BaseException] | None, error: BaseException | None, *_: object) -> None:
         """See `NoReport`."""
+        if self._run is None and isinstance(error, _NOT_BEGUN):
+            return
         try:
             self._write(failure, error)
         except OSError as exc:
@@ -136,7 +146,7 @@ class Report(NoReport):
             status = "failed"
             words = self._words_of(error) if isinstance(error, Exception) else failure.__name__
         return Head(
-            is_plan=value_of("mode", self._config) == "plan",
+            is_plan=self._is_plan,
             run_id=self._run_id,
             provider=self._router.provider.title,
             account=safe_line(self._router.label),

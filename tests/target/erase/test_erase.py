@@ -59,11 +59,12 @@ def test_without_a_journal_the_files_are_searched_and_none_is_made(mailjet, jour
 def test_what_is_not_reached_is_said(mailjet):
     mailjet.deliver([schema(), person(1), state(1)])
     results = {"plan_path": str(mailjet.folder / "plan.json"), "reconcile_path": str(mailjet.folder / "found")}
-    said = erase(mailjet, "1", **results)
+    said = erase(mailjet, "1", **results, report_path=str(mailjet.folder / "page.html"))
     for part in ("the source while it has the row, the next run delivers", "DELETE /v4/contacts/{ContactID}",
                  "a warehouse", "the tap its snapshot", "plan.json: delete it", "found: delete it"):  # fmt: skip
         assert part in said, part
     assert "PostgreSQL" not in said
+    assert "page.html" not in said  # a report has nobody's data
 
 
 def test_every_provider_says_how_a_person_is_erased_there():

@@ -33,9 +33,10 @@ def report(mailjet):
 
     def run(messages, **config):
         path = mailjet.folder / "report.html"
-        path.unlink(missing_ok=True)
+        page = mailjet.folder / ("report-plan.html" if config.get("mode") == "plan" else "report.html")
+        page.unlink(missing_ok=True)
         result = mailjet.deliver(messages, report_path=str(path), **config)
-        return result, check_report(path, result.outcomes)
+        return result, check_report(page, result.outcomes)
 
     return run
 
@@ -69,7 +70,7 @@ def test_jobs_and_files_are_those_of_the_history(report, mailjet):
     assert {job["job_id"] for job in jobs} == shown.keys()
     assert page.tiles["jobs"] == str(len(jobs))
     for job in jobs:
-        _, places, action, rows, refused, *_, status = shown[job["job_id"]]
+        _, status, _, rows, refused, *_, places, action = shown[job["job_id"]]
         assert (places, action, int(rows), int(refused)) == (LIST, "addnoforce", job["row_count"], job["refused"])
         assert status.startswith(job["status"])
     assert sum(int(row[4]) for row in shown.values()) == 1
@@ -126,11 +127,49 @@ def test_a_run_that_fails_has_a_page_that_says_why(report, mailjet):
 
 def test_a_run_that_fails_before_it_reads_replaces_the_page_of_an_earlier_run(report, mailjet):
     report([schema(), person(1), state(1)])
-    with closing(Journal(FileStore(mailjet.folder / "journal.sqlite"))):
-        result, page = report([schema(), person(1), state(1)])
+    (mailjet.folder / "journal.sqlite").write_text("something else entirely")
+    result, page = report([schema(), person(1), state(1)])
     assert isinstance(result.error, JournalError)
-    assert str(result.error) in page.text
+    assert str(result.error) in " ".join(page.text.split())
     assert page.tiles["rows"] == "0"
+    assert f"Delivery to {LIST}" in page.text
+
+
+def test_a_run_that_does_not_begin_leaves_the_page_of_an_earlier_run(mailjet):
+    path = mailjet.folder / "report.html"
+    place = {"report_path": str(path)}
+    mailjet.deliver([schema(), person(1), person(2, email="nobody"), state(1)], **place)
+    before = path.read_bytes(), path.with_suffix(".md").read_bytes()
+    result = mailjet.retry(codes=["bad_adress"], **place)
+    assert isinstance(result.error, ConfigurationError)
+    result = mailjet.deliver([schema(), person(1), state(1)], journal_hash_key="x", **place)
+    assert isinstance(result.error, ConfigurationError | JournalError)
+    with closing(Journal(FileStore(mailjet.folder / "journal.sqlite"))):
+        result = mailjet.deliver([schema(), person(1), state(1)], **place)
+    assert isinstance(result.error, JournalError)
+    assert (path.read_bytes(), path.with_suffix(".md").read_bytes()) == before
+
+
+def test_a_plan_has_a_page_of_its_own_beside_that_of_a_delivery(mailjet):
+    path, folder = mailjet.folder / "report.html", mailjet.folder / "reports"
+    mailjet.deliver([schema(), person(1), state(1)], report_path=str(path))
+    before = path.read_bytes(), path.with_suffix(".md").read_bytes()
+    result = mailjet.deliver([schema(), person(2), state(1)], report_path=str(path), mode="plan")
+    assert f"Plan for {LIST}" in read_page(mailjet.folder / "report-plan.html").text
+    assert "report-plan.html" in result.log
+    assert (path.read_bytes(), path.with_suffix(".md").read_bytes()) == before
+    mailjet.deliver([schema(), person(2), state(1)], report_path=str(folder), mode="plan")
+    assert all(re.fullmatch(r"plan-.+\.(html|md)", one.name) for one in folder.iterdir())
+    assert len([*folder.iterdir()]) == 2
+
+
+def test_settings_other_than_the_defaults_are_shown_apart(report):
+    _, page = report([schema(), person(1), state(1)], resend_window="PT36H", job_timeout=7200)
+    (own, defaults) = (dict(rows[1:]) for (heading, _), rows in page.tables.items() if heading == "Settings")
+    assert own.keys() & {"list", "resend_window", "job_timeout"} == {"list", "resend_window", "job_timeout"}
+    assert (own["resend_window"], own["job_timeout"]) == ("PT36H", "2 h")
+    assert not {"sync", "whole", "mirror_scope"} & own.keys()
+    assert (defaults["sync"], defaults["job_abandon"]) == ("upsert", "2 days")
 
 
 def test_removals_that_are_held_back_are_told(report):
@@ -152,7 +191,7 @@ def test_a_plan_has_a_report_that_says_so(report, mailjet):
     assert ("Jobs", 0) not in page.tables
     assert page.table("All streams")[-1] == ["all rows", "34"]
     assert not list(mailjet.folder.glob("history/*"))
-    assert "Nothing was written" in (mailjet.folder / "report.md").read_text()
+    assert "Nothing was delivered" in (mailjet.folder / "report-plan.md").read_text()
     assert result.error is None
 
 

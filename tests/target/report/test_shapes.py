@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from target_mailing.history.observer import Job
 from target_mailing.progress import Standing
-from target_mailing.report.charts import lines, timeline
+from target_mailing.report.charts import jobs_under_way, lines, timeline
 from target_mailing.report.job_log import JobLog
 from target_mailing.report.markdown import escaped
 from target_mailing.report.scale import shares, steps, time_ticks
@@ -95,6 +95,18 @@ def test_jobs_are_drawn_within_the_run_and_not_over_each_other(spans):
     if len(lanes) < 40:
         for drawn in lanes.values():
             assert all(one[1] <= other[0] + 1e-6 for one, other in pairwise(sorted(drawn)))
+
+
+@given(SPANS)
+def test_jobs_under_way_are_counted_at_each_moment(spans):
+    jobs = [job(number, at, None if took is None else at + took) for number, (at, took) in enumerate(spans)]
+    points = jobs_under_way(jobs, 0.0, 100.0)
+    assert [point.seconds for point in points] == sorted({point.seconds for point in points})
+    for point in points:
+        now = min(point.seconds, 100.0)
+        ends = [min(max(one.submitted, 0.0), 100.0) for one in jobs]
+        over = [min(max(one.ended, 0.0), 100.0) for one in jobs if one.ended is not None]
+        assert point.standing.jobs == sum(at <= now for at in ends) - sum(at <= now for at in over) >= 0
 
 
 @given(st.lists(st.floats(0, 10), max_size=300), st.integers(4, 20))
