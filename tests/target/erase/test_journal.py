@@ -327,7 +327,8 @@ def test_the_rows_of_an_unfinished_batch_are_the_only_ones_with_content():
 def test_a_former_address_leaves_with_its_key_unless_another_key_has_it_now(mailjet):
     mailjet.deliver([schema(), person(1), person(2), state(1)])
     for number in (1, 2):
-        mailjet.sandbox.mailjet.plan_jobs([{"bad_rows": [f"person{number}@example.com"]}])
+        # Which of the two jobs comes first is not certain: the removal refuses the former address in either place.
+        mailjet.sandbox.mailjet.plan_jobs([{"bad_rows": [f"person{number}@example.com"]}] * 2)
         mailjet.deliver([schema(), person(number, email=f"new{number}@example.com"), state(2)])
     mailjet.deliver([schema(), person(3, email="person2@example.com"), state(3)])
     said = erase(mailjet, "1")
@@ -348,7 +349,7 @@ def on_disk_journal(mailjet):
 @pytest.mark.slow
 def test_who_shares_an_address_keeps_former_ones(mailjet):
     mailjet.deliver([schema(), person(1, email="family@example.com"), person(2, email="bo@example.com"), state(1)])
-    mailjet.sandbox.mailjet.plan_jobs([{"bad_rows": ["bo@example.com"]}])
+    mailjet.sandbox.mailjet.plan_jobs([{"bad_rows": ["bo@example.com"]}] * 2)
     mailjet.deliver([schema(), person(2, email="family@example.com"), state(2)])
     before = on_disk_journal(mailjet)
     assert b"bo@example.com" in before
