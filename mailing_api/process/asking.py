@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 from collections.abc import Callable, Sequence
 from itertools import product
 from pathlib import Path
@@ -56,8 +57,12 @@ def is_confirmed(question: str) -> bool:
     """
     terminal = os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY)
     with os.fdopen(terminal, "rb", buffering=0) as file:
+        was_typed, _, _ = select.select([terminal], [], [], 0)
         os.write(terminal, question.encode())
-        return _line(file.read).strip().lower() == b"yes"
+        line = _line(file.read)
+        if was_typed or not line.endswith(b"\n"):  # the terminal has not gone to the next line after the question
+            os.write(terminal, b"\n")
+        return line.strip().lower() == b"yes"
 
 
 def key_values(text: str) -> list[Sequence[Any]]:

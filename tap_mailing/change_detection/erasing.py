@@ -67,7 +67,7 @@ def erase(place: SnapshotPlace | None, where: str, *, is_sure: bool) -> None:
         if any(entry.exists for entry in entries):
             click.echo(_NEVER_REPORTED)
         if not (is_sure or _is_confirmed()):
-            raise ConfigurationError("Option --erase was not answered with yes. Nothing was erased.")
+            raise ConfigurationError("Nothing was erased: the answer to the question of --erase was not yes.")
         for entry in entries:
             store.hold(entry)
         store.erase(entries)

@@ -12,7 +12,7 @@ import click
 
 from mailing_api.addresses import fold_address
 from mailing_api.errors import ConfigurationError
-from mailing_api.process.asking import is_confirmed
+from mailing_api.process.asking import TERMINAL, is_confirmed
 from mailing_api.storage.overwriting import finish_rewrites
 from mailing_api.storage.temporary_folders import remove_left
 from target_mailing.declared_settings import value_of
@@ -79,7 +79,7 @@ def erase(
             opened.enter_context(closing(journal))
         holder = journal or opened.enter_context(closing(Journal(MemoryStore())))
         router.lists = opened.enter_context(closing(ListLocks(locks_folder(), holder, leaves_note=False)))
-        erasure = _Erasure(config, router, asked, journal, folder)
+        erasure = _Erasure(config, router, asked, journal, folder, is_in_file=where != TERMINAL)
         erasure.finish_earlier()
         erasure.find()
         if erasure.tell() and (is_sure or _is_confirmed()):
@@ -115,7 +115,7 @@ def _is_confirmed() -> bool:
         raise ConfigurationError(
             "Option --erase asks at a terminal whether to erase, and there is none. Add --yes. Nothing was erased."
         ) from None
-    raise ConfigurationError("Option --erase was not answered with yes. Nothing was erased.")
+    raise ConfigurationError("Nothing was erased: the answer to the question of --erase was not yes.")
 
 
 class _Erasure:
@@ -126,12 +126,20 @@ class _Erasure:
     """
 
     def __init__(
-        self, config: Mapping[str, Any], router: Router, asked: Asked, journal: JournalErasure | None, rejects: Path
+        self,
+        config: Mapping[str, Any],
+        router: Router,
+        asked: Asked,
+        journal: JournalErasure | None,
+        rejects: Path,
+        *,
+        is_in_file: bool,
     ) -> None:
         self.problems: list[Exception] = []
         self._config = config
         self._router = router
         self._asked = asked
+        self._is_in_file = is_in_file
         self._journal = journal
         self._reject_folders = [rejects.absolute()]
         if journal is not None:
@@ -231,7 +239,8 @@ class _Erasure:
             if self._journal is not None:
                 self._holdings.pending = [number for number, one in self._journal.rejects() if rejects.is_theirs(one)]
                 opened = self._journal.open_rejects()
-                self._holdings.opened = [number for number, one in opened if rejects.is_theirs(one)]
+                mentioned = {number for number, one in opened if rejects.is_theirs(one)}
+                self._holdings.opened = sorted(mentioned | self._journal.open_rejects_of(self._traces))
 
     def _note(self, error: Exception) -> None:
         if str(error) not in map(str, self.problems):
@@ -248,7 +257,8 @@ class _Erasure:
             if self._journal is not None and self._journal.is_unfinished:
                 self._journal.finish()
                 _write("An earlier erasure was stopped; it is finished now")
-            _write("Not searched", self._beyond())
+            _write("Not searched", self._beyond(is_short=True))
+            self._remind()
             return False
         traces = self._traces
         _write("Found of this person", words.found(self._asked.email, traces, self._holdings))
@@ -256,7 +266,12 @@ class _Erasure:
             _write("Forgotten with it", consequences)
         return True
 
-    def _beyond(self) -> Iterator[Fact]:
+    def _remind(self) -> None:
+        """Remind of the file that names the person."""
+        if self._is_in_file:
+            _write("The file that names the person still does: delete it")
+
+    def _beyond(self, *, is_short: bool = False) -> Iterator[Fact]:
         """The places that are not reached."""
         provider = self._router.provider
         results = [str(path) for name in _RESULTS if (path := self._config.get(name)) is not None]
@@ -274,7 +289,7 @@ class _Erasure:
             provider.title, provider.erasing, sorted(self._traces.ids), results=results, others=others,
             linked=[file.path.name for file in (*self._holdings.rejects, *self._holdings.outcomes) if file.links],
             has_maps=self._has_maps(),
-            is_database=is_database, has_history=value_of("history_path", self._config) != "off",
+            is_database=is_database, is_short=is_short, has_history=value_of("history_path", self._config) != "off",
         )  # fmt: skip
 
     def _has_maps(self) -> bool:
@@ -302,6 +317,7 @@ class _Erasure:
         click.echo()
         _write("Erased", words.parts(self._holdings))
         _write("Not reached", self._beyond())
+        self._remind()
 
     def _written(self, journal: JournalErasure) -> Iterator[tuple[Path, set[int]]]:
         """The rejects files, each with the hashes of its records."""

@@ -16,6 +16,20 @@ from target_mailing.sections import Fact
 
 __all__ = ["Holdings", "beyond", "consequences", "found", "parts", "under_way"]
 
+#: What a row of the journal is, one and several, by the name of its table.
+_ROWS: Final[Mapping[str, tuple[str, str]]] = {
+    tables.absentees.name: ("note that a whole input did not name them", "notes that a whole input did not name them"),
+    tables.contacts.name: ("content of a contact, as hashes", "contents of contacts, as hashes"),
+    tables.contents.name: ("entry of a list that is replaced", "entries of lists that are replaced"),
+    tables.declined.name: ("declined topic", "declined topics"),
+    tables.keys.name: ("key, as a hash, with its address", "keys, as hashes, with their addresses"),
+    tables.names.name: ("ID of the provider", "IDs of the provider"),
+    tables.possible_addresses.name: ("address that may be at the provider", "addresses that may be at the provider"),
+    tables.removed.name: ("removal of the last 24 hours", "removals of the last 24 hours"),
+    tables.returned_keys.name: ("key that came back to an address", "keys that came back to an address"),
+    tables.strangers.name: ("note of a member that no row names", "notes of a member that no row names"),
+    tables.taken_off.name: ("note of a deleted row", "notes of deleted rows"),
+}
 #: File names that are shown.
 _MOST: Final = 5
 _MAPS: Final = (
@@ -43,7 +57,7 @@ class Holdings(msgspec.Struct):
         counts: rows of the journal, by table.
         rejects: files with their records.
         pending: numbers of rejects in the journal that are in no file yet.
-        opened: numbers of those that may be sent again, where they have an address.
+        opened: numbers of open rejects in the journal, which may be sent again.
         outcomes: history files with their keys.
         removed: how many of the rejects files had nothing else.
     """
@@ -87,8 +101,7 @@ def consequences(traces: Traces, counts: Mapping[str, int]) -> Iterator[Fact]:
 def parts(holdings: Holdings) -> Iterator[Fact]:
     """Where it is, or was."""
     if counts := holdings.counts:
-        rows = ", ".join(f"{count} of {name}" for name, count in sorted(counts.items()))
-        yield "journal", [f"{counted(sum(counts.values()), 'row')}: {rows}"]
+        yield "journal", [counted(count, *_ROWS[name]) for name, count in sorted(counts.items())]
     if rejects := _rejects(holdings):
         yield "rejects", rejects
     if outcomes := holdings.outcomes:
@@ -106,6 +119,7 @@ def beyond(
     linked: Sequence[str],
     has_maps: bool,
     is_database: bool,
+    is_short: bool,
     has_history: bool,
 ) -> Iterator[Fact]:
     """Places that are not reached.
@@ -119,15 +133,21 @@ def beyond(
         linked: names of files that have other names, too.
         has_maps: stream maps may change keys.
         is_database: the journal is in a database.
+        is_short: nothing is known of the person, so that places are named alone, without what to do there.
         has_history: there is a history.
     """
-    yield "the source", ["while it has the row, the next run delivers the person again, as somebody new"]
+    yield "other loaders", ["their journals, rejects and histories: the same command with the settings of each"]
     known = f" Its IDs: {', '.join(ids)}." if ids else ""
-    yield "the provider", [f"{provider}: {erasing or 'the contact, and its copies in lists and jobs.'}{known}"]
-    loaded = "the rows that a tap loaded, and rejects" + (" and history" if has_history else "") + " that were loaded"
-    yield "a warehouse", [loaded]
-    yield "the tap", ["its snapshot, with `change_detection`: `tap-mailing --erase`, by the row's key"]
-    yield "elsewhere", ["backups, and copies that file systems keep; what standard output and logs were saved to"]
+    if is_short:
+        yield "the provider", [provider]
+        yield "elsewhere", ["the source, a warehouse, the snapshot of the tap, backups, and saved output and logs"]
+    else:
+        yield "the source", ["while it has the row, the next run delivers the person again, as somebody new"]
+        yield "the provider", [f"{provider}: {erasing or 'the contact, and its copies in lists and jobs.'}{known}"]
+        loaded = "the rows that a tap loaded, and rejects" + (" and history" if has_history else "")
+        yield "a warehouse", [f"{loaded} that were loaded"]
+        yield "the tap", ["its snapshot, with `change_detection`: `tap-mailing --erase`, by the row's key"]
+        yield "elsewhere", ["backups, and copies that file systems keep; what standard output and logs were saved to"]
     if is_database:
         yield (
             "PostgreSQL",
@@ -149,7 +169,7 @@ def _rejects(holdings: Holdings) -> list[str]:
     if holdings.pending:
         items.append(f"{counted(len(holdings.pending), 'record')} in the journal, in no file yet")
     if holdings.opened:
-        items.append(f"{counted(len(holdings.opened), 'record')} in the journal, to be sent again")
+        items.append(f"{counted(len(holdings.opened), 'open reject')} in the journal, kept for --retry-rejects")
     if holdings.removed:
         items.append(f"{counted(holdings.removed, 'file')} had nothing else, and {_was(holdings.removed)} removed")
     return items

@@ -203,12 +203,19 @@ class JournalErasure:
             rows = self._rows(tables.keys, "id", keys)
         return any(row.email and row.contact not in traces.contacts for row in rows)
 
+    def open_rejects_of(self, traces: Traces) -> set[int]:
+        """The numbers of those that may be sent again and have one of their keys or contacts."""
+        table = tables.open_rejects.c
+        where = sa.or_(table.key.in_([*traces.keys]), table.contact.in_([*traces.contacts]))
+        with self._telling("Nothing was erased"):
+            return {*self._connection.execute(sa.select(table.id).where(where)).scalars()}
+
     def count(self, traces: Traces) -> dict[str, int]:
         """How many rows of each table are theirs, without rejects and notes of steps."""
         counts = {}
         with self._telling("Nothing was erased"):
             for name, table in tables.metadata.tables.items():
-                if (where := _where(table, traces)) is not None:
+                if table is not tables.open_rejects and (where := _where(table, traces)) is not None:
                     query = sa.select(sa.func.count()).select_from(table).where(where)
                     counts[name] = self._connection.execute(query).scalar_one()
         return {name: count for name, count in counts.items() if count}

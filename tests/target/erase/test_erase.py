@@ -8,11 +8,13 @@ import pty
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
 
 from mailing_api.errors import ConfigurationError, MailingError
+from mailing_api.process.asking import is_confirmed
 from mailing_api.storage.temporary_folders import make_owned
 from mailing_sandbox.server import Sandbox
 from target_mailing.journal.journal import Journal
@@ -40,6 +42,9 @@ def test_nobody_is_known_changes_nothing_and_is_no_error(mailjet):
     said = erase(mailjet, "nobody@example.com")
     assert "Nothing is known of this person here" in said
     assert "Erased" not in said
+    assert "other loaders" in said
+    assert "elsewhere the source, a warehouse, the snapshot of the tap, backups, and saved output and logs" in said
+    assert said.endswith("The file that names the person still does: delete it")
     assert {path: path.stat().st_mtime_ns for path in mailjet.folder.rglob("*.singer")} == before
     assert mailjet.deliver([schema(), *people(range(3)), state(1)]).counts() == {"unchanged": 3}
 
@@ -61,10 +66,22 @@ def test_what_is_not_reached_is_said(mailjet):
     results = {"plan_path": str(mailjet.folder / "plan.json"), "reconcile_path": str(mailjet.folder / "found")}
     said = erase(mailjet, "1", **results, report_path=str(mailjet.folder / "page.html"))
     for part in ("the source while it has the row, the next run delivers", "DELETE /v4/contacts/{ContactID}",
-                 "a warehouse", "the tap its snapshot", "plan.json: delete it", "found: delete it"):  # fmt: skip
+                 "a warehouse", "the tap its snapshot", "The file that names the person still does: delete it",
+                 "other loaders their journals, rejects and histories: the same command with the settings of each",
+                 "plan.json: delete it", "found: delete it"):  # fmt: skip
         assert part in said, part
     assert "PostgreSQL" not in said
     assert "page.html" not in said  # a report has nobody's data
+
+
+def test_rows_of_the_journal_and_open_rejects_are_named(mailjet):
+    mailjet.deliver([schema(), *people(range(3)), state(1)])
+    mailjet.deliver([schema(), person(1, visits="x"), state(2)])
+    mailjet.deliver([schema(), person(2, visits="x"), state(3)])
+    said = erase(mailjet, "person1@example.com")
+    assert "journal 1 content of a contact, as hashes 1 key, as a hash, with its address rejects 1 record in 1" in said
+    assert "1 open reject in the journal, kept for --retry-rejects" in said
+    assert "open_rejects" not in said
 
 
 def test_every_provider_says_how_a_person_is_erased_there():
@@ -211,6 +228,31 @@ def at_a_terminal(mailjet, typed, *options):
         os.close(follower)
 
 
+@pytest.mark.parametrize(("typed_before", "shown"), [(True, b"Erase? \r\n"), (False, b"Erase? no\r\n")])
+def test_a_line_ends_after_the_question_also_where_the_answer_was_typed_before(monkeypatch, typed_before, shown):
+    leader, follower = pty.openpty()
+    screen = b""
+    try:
+        if typed_before:
+            os.write(leader, b"no\n")
+            screen = os.read(leader, 100)  # the echo
+        monkeypatch.setattr("mailing_api.process.asking.os.open", lambda *_: os.dup(follower))
+        with ThreadPoolExecutor(1) as pool:
+            answered = pool.submit(is_confirmed, "Erase? ")
+            while not typed_before and b"Erase? " not in screen:
+                screen += os.read(leader, 100)
+            if not typed_before:
+                os.write(leader, b"no\n")
+            assert answered.result(timeout=30) is False
+        os.write(follower, b".")
+        while not screen.endswith(b"."):
+            screen += os.read(leader, 100)
+        assert screen.removeprefix(b"no\r\n") == shown + b"."
+    finally:
+        os.close(leader)
+        os.close(follower)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("said", ["yes", "y", ""])
 def test_the_terminal_asks_after_saying_what_was_found(mailjet, said):
@@ -218,7 +260,7 @@ def test_the_terminal_asks_after_saying_what_was_found(mailjet, said):
     out, err, code = at_a_terminal(mailjet, ["person1@example.com", said])
     assert "Found of this person" in out
     assert (code, "Erased" in out) == ((0, True) if said == "yes" else (1, False))
-    assert ("was not answered with yes. Nothing was erased." in err) == (said != "yes")
+    assert ("Nothing was erased: the answer to the question of --erase was not yes." in err) == (said != "yes")
     assert (b"person1@" in on_disk(mailjet.folder)) == (said != "yes")
 
 

@@ -13,10 +13,11 @@ import pytest
 import sqlalchemy as sa
 
 from mailing_api.storage import compaction
+from target_mailing.erase import words
 from target_mailing.journal import erasure, payload, runs, tables
 from target_mailing.journal.journal import Journal, JournalError
 from target_mailing.journal.stores import FileStore
-from target_mailing.journal.traces import SIGNS, Sign
+from target_mailing.journal.traces import SIGNS, Sign, Traces
 from tests.target.conftest import people, person, schema, state
 from tests.target.erase.erasing import asked_to_erase, erase, on_disk
 
@@ -35,6 +36,13 @@ def test_every_table_and_column_says_how_one_persons_rows_are_found():
         signs = SIGNS[name]
         assert not signs.of_person.keys() & {*signs.others}, name
         assert {*signs.of_person, *signs.others} == {*table.c.keys()}, name
+
+
+def test_every_table_whose_rows_are_counted_has_words_for_them():
+    """The others have no column that shows a person by itself, or are counted as rejects."""
+    everybody = Traces(set(), set())
+    counted = {name for name, table in tables.metadata.tables.items() if erasure._where(table, everybody) is not None}
+    assert words._ROWS.keys() == counted - {"open_rejects"}
 
 
 class Hashed:
