@@ -66,7 +66,7 @@ def print_summary(summary: Mapping[str, Any], output: Path) -> None:
     print("\nIn the warehouse")
     for table, rows in summary["warehouse"].items():
         print(f"  {table:32}{rows:10,} rows")
-    print("\nThe last line of target-mailing in each run")
+    print("\nThe last line of target-mailing in each run that delivered")
     for run, outcomes in summary["deliveries"].items():
         print(f"  {run} (import jobs: {outcomes['batches']}, all ended)")
         print_wrapped(outcomes["sentence"], "    ")
@@ -74,4 +74,4 @@ def print_summary(summary: Mapping[str, Any], output: Path) -> None:
     for name, what in CONTENTS.items():
         print(f"  {name:14}{what}")
     print(f"\nDone in {summary['seconds']} s; nothing is left running.")
-    print(f"What the first delivery did: {output / FIRST_REPORT}")
+    print(f"What the first delivery did:\n{(output / FIRST_REPORT).absolute().as_uri()}")

@@ -78,6 +78,16 @@ def test_a_page_fits_loads_nothing_and_draws_its_charts(browser, url, name):
                 assert (max(ground) < 128) == dark
 
 
+def test_on_a_telephone_the_reasons_are_counted_well_and_how_a_job_ended_is_seen(browser, url):
+    with browser.open(url("rejects"), width=400) as tab:
+        words = "[...document.querySelectorAll('table[data-name=reasons] td.number')]"
+        shown = tab(f"{words}.map((one) => one.textContent + getComputedStyle(one, '::after').content)")
+        assert shown[:2] == ['1" row"', '4" rows"']
+        edge = "document.querySelector('[aria-label=Jobs].scroll').getBoundingClientRect().right"
+        took = "document.querySelector('table[data-name=jobs] td:nth-child(3)').getBoundingClientRect().right"
+        assert tab(f"{took} < {edge}")
+
+
 def test_search_shows_the_rows_that_have_all_words(browser, url):
     with browser.open(url("rejects")) as tab:
         assert tab(f"{SHOWN % 'jobs'}.length") == 25
