@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Final
+
 import click
 
 from mailing_api.process.asking import TERMINAL
@@ -15,6 +18,24 @@ from target_mailing.run import StdoutClosedError, TooManyRejectsError
 from target_mailing.spool import SpoolError
 
 __all__ = ["TargetCommand", "options"]
+
+
+#: The parts of the help, each with the names of its parameters; all others are in the last part.
+_PARTS: Final[Mapping[str, Sequence[str]]] = {
+    "What to do; without any of these, the input is delivered": (
+        "check", "plan", "reconcile", "retry_rejects", "history", "explain", "erase",
+    ),
+    "Settings and input": ("config", "file_input"),
+    "With --plan": ("detailed_exitcode",),
+    "With --retry-rejects": ("reject_code", "reject_stream", "reject_run"),
+    "With --erase": ("yes",),
+}  # fmt: skip
+_LAST: Final = "About this program"
+_EXAMPLE: Final = (
+    "target-mailing --config=target.json --check",
+    "target-mailing --config=target.json --plan --input=people.jsonl",
+    "target-mailing --config=target.json --input=people.jsonl > state.jsonl",
+)
 
 
 class TargetCommand(PluginCommand):
@@ -31,6 +52,17 @@ class TargetCommand(PluginCommand):
         TooManyDifferencesError,
         TooManyRejectsError,
     )
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options in parts, and an example."""
+        rows = {one.name: row for one in self.get_params(ctx) if (row := one.get_help_record(ctx))}
+        parts = [(title, [rows.pop(name) for name in names]) for title, names in _PARTS.items()]
+        for title, options_of in (*parts, (_LAST, [*rows.values()])):
+            with formatter.section(title):
+                formatter.write_dl(options_of)
+        with formatter.section("Examples"):
+            for line in _EXAMPLE:
+                formatter.write(f"  {line}\n")
 
 
 def options() -> list[click.Option]:

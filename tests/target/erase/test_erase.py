@@ -84,6 +84,15 @@ def test_rows_of_the_journal_and_open_rejects_are_named(mailjet):
     assert "open_rejects" not in said
 
 
+def test_an_open_reject_is_found_by_its_key_alone(mailjet):
+    mailjet.deliver([schema(), *people(range(3)), state(1)])
+    mailjet.deliver([schema(), person(1, email="no address"), person(2, email="none"), state(2)])
+    for file in (mailjet.folder / "rejects").glob("*.singer"):
+        file.unlink()
+    assert "1 open reject in the journal" in erase(mailjet, "person1@example.com")
+    assert b"no address" not in on_disk(mailjet.folder)
+
+
 def test_every_provider_says_how_a_person_is_erased_there():
     assert all(one.erasing for one in PROVIDERS if one.connect.startswith("target_mailing."))
 
