@@ -127,15 +127,18 @@ def test_at_random_moments(mailjet):
     file = mailjet.folder / "who"
     command = Command(mailjet, history_path=plain(mailjet))
     chance = random.Random(7)
-    killed = 0
-    for _ in range(12):
+    killed, took = 0, None
+    for _ in range(13):
         for path, content in contents.items():
             path.write_bytes(content)
         file.write_text("canary-key")
+        began = time.monotonic()
         with command.start("--erase", str(file), "--yes") as process:
-            time.sleep(chance.uniform(0.05, 0.4))
-            process.kill()
+            if took is not None:
+                time.sleep(chance.uniform(0, took))
+                process.kill()
             killed += process.wait() == -signal.SIGKILL
+        took = took or time.monotonic() - began
         file.unlink()
         finish(mailjet, before, "random")
     assert killed
