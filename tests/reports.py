@@ -1,4 +1,4 @@
-"""Reports of runs, read as a browser reads them; and checks of each, which the helpers' runs with a report make."""
+"""The page of a report, read as a browser reads it, and the checks of its numbers."""
 
 from __future__ import annotations
 

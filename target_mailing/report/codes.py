@@ -81,7 +81,14 @@ _WITHHELD: Final[Mapping[str, Code]] = {
     "opted_out_at_provider": Code("A removal would have erased an opt-out, or the person's old address opted out."),
     "unsubscribed": Code("The row says that this person unsubscribed, and there is no list to leave."),
 }
-_SKIPPED: Final[Mapping[str, Code]] = {"no_address": Code("A contact of a provider's own stream without an address.")}
+_SKIPPED: Final[Mapping[str, Code]] = {
+    "no_address": Code("A contact of a provider's own stream without an address."),
+    "order_unknown": Code(
+        "The row that --retry-rejects sends has another key or address than when it was rejected, and something newer may "
+        "have come since.",
+        "Correct it at the source.",
+    ),
+}
 
 CODES: Final[Mapping[str, Code]] = {**_REJECTED, **_WITHHELD, **_SKIPPED}
 
