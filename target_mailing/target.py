@@ -127,6 +127,7 @@ class TargetMailing(MailingPlugin, Target):
                 opened.enter_context(closing(one))
             retried = retried_rejects(journal, self._selection, run=about.run_id)
             history = open_history(self.config, folder, about, is_plan=foresight is not None)
+            report.listen(history)
             notes = open_notes(self.config, journal, about, history, is_plan=foresight is not None, words_of=_words_of)
             opened.push(notes.end)
             opened.push(history.end)
@@ -142,7 +143,7 @@ class TargetMailing(MailingPlugin, Target):
                 jobs_in_flight=router.jobs_in_flight,
                 max_line_bytes=positive("max_line_bytes", value_of("max_line_bytes", self.config)),
                 foresight=foresight,
-                history=report.observing(history),
+                history=history,
             )
             report.observe(run, rejects, foresight)
             history.totals = lambda: run_totals(run, router)

@@ -84,8 +84,7 @@ _WITHHELD: Final[Mapping[str, Code]] = {
 _SKIPPED: Final[Mapping[str, Code]] = {
     "no_address": Code("A contact of a provider's own stream without an address."),
     "order_unknown": Code(
-        "The row that --retry-rejects sends has another key or address than when it was rejected, and something newer may "
-        "have come since.",
+        "The row has another key or address than when it was rejected, and something newer may have come since.",
         "Correct it at the source.",
     ),
 }

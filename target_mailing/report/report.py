@@ -20,7 +20,6 @@ from target_mailing.plan.foresight import Foresight
 from target_mailing.report.contents import Contents, Head, contents, nothing
 from target_mailing.report.files import ReportFiles
 from target_mailing.report.job_log import JobLog
-from target_mailing.report.observer import ReportedHistory
 from target_mailing.report.series import Series
 from target_mailing.router import Router
 from target_mailing.run import Run
@@ -37,9 +36,8 @@ _NOT_BEGUN: Final = (ConfigurationError, JournalHeldError)
 class NoReport:
     """What happens to a run without a report: nothing."""
 
-    def observing(self, history: History) -> History:
-        """The history of the run."""
-        return history
+    def listen(self, history: History) -> None:
+        """Learn of the jobs that the run tells its history."""
 
     def observe(self, run: Run, rejects: Rejects, foresight: Foresight | None) -> None:
         """The run begins."""
@@ -81,10 +79,10 @@ class Report(NoReport):
         self._rejects: Rejects | None = None
         self._foresight: Foresight | None = None
 
-    def observing(self, history: History) -> History:
+    def listen(self, history: History) -> None:
         """See `NoReport`."""
         self._history = history
-        return ReportedHistory(history, self._jobs)
+        history.tell(self._jobs.take)
 
     def observe(self, run: Run, rejects: Rejects, foresight: Foresight | None) -> None:
         """See `NoReport`."""

@@ -362,3 +362,19 @@ def test_a_run_that_is_stopped_has_a_page_that_says_so_and_one_that_is_killed_ha
         assert "stopped" in page.text
     else:
         assert not [*mailjet.folder.glob("report*")]
+
+
+@pytest.mark.slow
+def test_jobs_under_way_when_a_signal_stops_the_run_are_left_for_the_next_one(mailjet):
+    hold = mailjet.sandbox.faults.add(kind="hold", method="GET", path="*/managemanycontacts/*", times=1)
+    path = mailjet.folder / "report.html"
+    with Command(mailjet, batch_rows=2, report_path=str(path)).start() as process:
+        process.stdin.write(lines([schema(), *[person(number) for number in range(6)], state(1)]))
+        process.stdin.flush()
+        hold.wait_until_held()
+        process.terminate()
+        assert process.wait(10) == 143
+    hold.release()
+    page = check_report(path, {})
+    assert "left for the next run" in page.text
+    assert "not known to have ended" not in page.text
