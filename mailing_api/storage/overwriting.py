@@ -96,7 +96,11 @@ def finish_rewrites(folder: Path, pattern: str) -> int:
         _destroy(former)
         finished += 1
     for new in _hidden(folder, pattern, _NEW):
-        _destroy(new)
+        name = Path(new.name.removeprefix(".").removesuffix(_NEW))
+        # Another process may be about to put it in its file's place. After a kill it is found as former content.
+        taken = _beside(folder / f"{name.stem}{_NEW}{name.suffix}", _FORMER)
+        new.rename(taken)
+        _destroy(taken)
     return finished
 
 

@@ -6,7 +6,7 @@ import fcntl
 import json
 import os
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -389,3 +389,26 @@ def test_files_of_others_are_left_alone(tmp_path):
     (tmp_path / ".rejects-1.singer.former").symlink_to(other)
     assert finish_rewrites(tmp_path, "rejects-*.singer") == 0
     assert other.read_bytes() == b"mine"
+
+
+def test_an_erasure_beside_another_one_leaves_its_file_whole(tmp_path, monkeypatch):
+    """The other one is about to put the new content in the file's place when this one removes what kills left."""
+    path = tmp_path / "rejects-1.singer"
+    path.write_bytes(b"canary\nother\n")
+    link = os.link
+
+    def meanwhile(*parts, **options):
+        monkeypatch.setattr(os, "link", link)
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "unlink", lambda *_, **__: (_ for _ in ()).throw(InterruptedError))
+            with suppress(InterruptedError):
+                finish_rewrites(tmp_path, "rejects-*.singer")
+        return link(*parts, **options)
+
+    monkeypatch.setattr(os, "link", meanwhile)
+    with pytest.raises(FileNotFoundError):
+        rewrite(path, iter([b"other\n"]))
+    assert path.read_bytes() == b"canary\nother\n"
+    finish_rewrites(tmp_path, "rejects-*.singer")
+    assert [*tmp_path.iterdir()] == [path]
+    assert path.read_bytes() == b"canary\nother\n"
