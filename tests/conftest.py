@@ -2,10 +2,13 @@ from __future__ import annotations
 
 import gc
 import os
+import random
 import tempfile
 
 import pytest
 
+import mailing_api.http.client
+import mailing_api.mpdx.client
 from mailing_api.process.secret_values import SECRETS, SecretValues
 from tests.dealing import dealt
 from tests.fork_server import FORKS
@@ -14,6 +17,9 @@ from tests.remembered import remember_between_runs
 from tests.searching import LENGTH, register_profiles
 
 register_profiles()
+# A thread that outlives its test waits by numbers of its own: those that Hypothesis draws by must not change meanwhile.
+for module in (mailing_api.http.client, mailing_api.mpdx.client):
+    vars(module)["random"] = random.Random(0)
 remember_between_runs()
 if "TMPDIR" not in os.environ and (folder := memory()) is not None:
     os.environ["TMPDIR"] = tempfile.tempdir = folder

@@ -43,10 +43,14 @@ _PUT_ROW: Final = "INSERT OR REPLACE INTO rows (address, email, line, stream, ac
 #: Another address has come under the only key of this one, or a row takes it off by its key alone.
 _MOVE: Final = "UPDATE rows SET moved = 1 WHERE address = ?"
 _ACT: Final = "UPDATE rows SET action = ? WHERE address = ?"
-#: Providers that take two spellings of an address for two contacts: if one opted out, the person did.
+#: Whether the contact that comes second is spelled as the last row of its address.
+_IS_NAMED: Final = "lower(excluded.email) = (SELECT lower(rows.email) FROM rows WHERE rows.address = excluded.address)"
+#: Providers that take two spellings of an address for two contacts: if one opted out, the person did. The fields that
+#: are compared are those of the contact that the row names.
 _PUT_HELD: Final = (
-    "INSERT INTO held VALUES (?,?,?,?,?) ON CONFLICT DO UPDATE SET "
-    "opted_out = MAX(opted_out, excluded.opted_out), suppressed = MAX(suppressed, excluded.suppressed)"
+    "INSERT INTO held VALUES (?,?,?,?,?) ON CONFLICT DO UPDATE SET "  # noqa: S608 - the expression is ours
+    "opted_out = MAX(opted_out, excluded.opted_out), suppressed = MAX(suppressed, excluded.suppressed), "
+    f"email = iif({_IS_NAMED}, excluded.email, email), fields = iif({_IS_NAMED}, excluded.fields, fields)"
 )
 _MERGED: Final = (
     "SELECT rows.email, rows.line, rows.stream, rows.action, rows.content, rows.moved, held.email, held.opted_out, "

@@ -63,6 +63,10 @@ def differences(here, rows, **config):
 
 
 CASES = {
+    "who opted out comes in the other form of the domain": [
+        row("people", 1, "q@müller.example", "Oslo", "unsubscribed"),
+        row("people", 1, "q@xn--mller-kva.example", "Lyon", "unsubscribed"),
+    ],
     "a key moves from an address that another key has": [
         row("people", 3, "a@example.com"),
         row("people", 4, "a@example.com", "Oslo"),
