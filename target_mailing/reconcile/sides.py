@@ -50,7 +50,8 @@ _IS_NAMED: Final = "lower(excluded.email) = (SELECT lower(rows.email) FROM rows 
 _PUT_HELD: Final = (
     "INSERT INTO held VALUES (?,?,?,?,?) ON CONFLICT DO UPDATE SET "  # noqa: S608 - the expression is ours
     "opted_out = MAX(opted_out, excluded.opted_out), suppressed = MAX(suppressed, excluded.suppressed), "
-    f"email = iif({_IS_NAMED}, excluded.email, email), fields = iif({_IS_NAMED}, excluded.fields, fields)"
+    f"email = CASE WHEN {_IS_NAMED} THEN excluded.email ELSE email END, "
+    f"fields = CASE WHEN {_IS_NAMED} THEN excluded.fields ELSE fields END"
 )
 _MERGED: Final = (
     "SELECT rows.email, rows.line, rows.stream, rows.action, rows.content, rows.moved, held.email, held.opted_out, "
