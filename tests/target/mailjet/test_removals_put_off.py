@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
+from types import SimpleNamespace
 
 import pytest
 
 from mailing_api.http.pace import Pace
-from target_mailing.delivery import freshness
+from target_mailing.delivery import doubts, freshness
 from tests.target.conftest import people, person, schema, state
 
 ADA = "person1@example.com"
@@ -38,7 +40,7 @@ def started(mailjet, rows, **config):
 @by_routes
 @pytest.mark.parametrize("failure", FAILURES)
 def test_p5_an_opt_out_while_a_removal_is_put_off_stays(mailjet, monkeypatch, route, failure):
-    monkeypatch.setattr(freshness, "FRESH", 0.0)
+    monkeypatch.setattr(freshness, "time", SimpleNamespace(time=lambda: time.time() + 3600.0))  # it is put off for long
     mailjet.deliver([schema(), person(1)])
     mailjet.sandbox.faults.add(method="POST", path=JOBS[route], **FAILURES[failure])
     hold = mailjet.sandbox.faults.add(kind="hold", when="before", skip=1, **READ)
@@ -88,7 +90,8 @@ def test_p5_an_opt_out_while_an_upload_takes_long_stays(mailjet, monkeypatch):
 
 def test_p5_an_opt_out_while_a_lost_job_is_looked_for_stays(mailjet, monkeypatch):
     """The removal has read consent, and waits for the look for another batch's job."""
-    monkeypatch.setattr(freshness, "FRESH", 0.0)
+    much_later = SimpleNamespace(time=lambda: time.time() + 3600.0, monotonic=time.monotonic)
+    monkeypatch.setattr(doubts, "time", much_later)
     mailjet.deliver([schema(), person(1)])
     first = mailjet.sandbox.faults.add(kind="hold", when="before", **READ)
     mailjet.sandbox.faults.add(kind="reset", method="POST", path=JOBS["json"])
