@@ -13,6 +13,8 @@ MINUTES ?= 10
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 TOOLS := .venv-tools
+# Orchestrators of the examples, each in an environment of its own: no plugin depends on one.
+ENGINES := .venv-dagster/.ready
 SCHEMA := $(TOOLS)/bin/check-jsonschema --builtin-schema
 FORMS = $(filter-out %/config.yml,$(wildcard .github/ISSUE_TEMPLATE/*.yml))
 UV := $(BIN)/python -m uv
@@ -22,7 +24,7 @@ COMPILE := pip compile -q --universal --python-version 3.11 --generate-hashes --
 # Without it every run and every test compiles anew what it loads.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo picture playground test quick test-all test-deep coverage lint spelling workflows hooks wheels docs definitions bench bench-quick lock newest lowest clean
+.PHONY: help demo picture playground test quick test-all engines test-deep coverage lint spelling workflows hooks wheels docs definitions bench bench-quick lock newest lowest clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -37,7 +39,7 @@ playground: $(READY) ## A shell with a sandbox and Meltano, to try the examples 
 	@$(BIN)/python examples/demo/playground.py
 
 test: $(READY) ## Every promise, route and provider, in some minutes
-	@$(PYTEST) -m 'not exhaustive'
+	@$(PYTEST) -m 'not exhaustive and not engine'
 
 quick: $(READY) ## The tests that take a second at most
 	@$(PYTEST) -m 'not slow and not exhaustive' --ignore=tests/faults
@@ -45,6 +47,9 @@ quick: $(READY) ## The tests that take a second at most
 test-all: $(READY) ## What `make test` leaves out; SEED=n repeats state machines
 	@echo 'The state machines begin at SEED=$(SEED)'
 	@SEARCH=long $(PYTEST) -m 'exhaustive or machine' --hypothesis-seed=$(SEED)
+
+engines: $(READY) $(ENGINES) ## The examples of orchestrators, each run by the real one
+	@$(PYTEST) tests/engines
 
 test-deep: $(READY) ## New seeds for MINUTES (10), or until a state machine fails
 	@$(BIN)/python tests/deep.py --minutes $(MINUTES) --seed $(SEED) --workers $(WORKERS)
@@ -105,6 +110,7 @@ bench-quick: $(READY) ## The target's costs beside its goals; or ROWS='wall cpu'
 lock: $(READY) ## Lock the newest versions that pyproject.toml allows
 	@$(UV) $(COMPILE) --upgrade --extra sandbox --extra postgresql --group dev pyproject.toml -o requirements/dev.txt
 	@$(UV) $(COMPILE) --upgrade --group tools -o requirements/tools.txt
+	@$(UV) $(COMPILE) --upgrade --group dagster -o requirements/dagster.txt
 	@echo uv | $(UV) $(COMPILE) --upgrade - -o requirements/uv.txt
 
 newest: ## The quick tests with the newest versions that are allowed
@@ -136,3 +142,9 @@ $(TOOLS)/.ready: requirements/tools.txt | $(READY)
 	@$(PYTHON) -m venv --clear $(TOOLS)
 	@$(UV) pip install -q --python $(TOOLS)/bin/python --require-hashes -r requirements/tools.txt
 	@touch $(TOOLS)/.ready
+
+$(ENGINES): .venv-%/.ready: requirements/%.txt | $(READY)
+	@echo 'Making the environment in .venv-$*'
+	@$(PYTHON) -m venv --clear .venv-$*
+	@$(UV) pip install -q --compile-bytecode --python .venv-$*/bin/python --require-hashes -r requirements/$*.txt
+	@touch $@
