@@ -15,6 +15,7 @@ from mailing_api.errors import ConfigurationError
 
 __all__ = [
     "ALLOW_HTTP",
+    "PROGRESS",
     "Setting",
     "accepts",
     "duration",
@@ -78,6 +79,16 @@ ALLOW_HTTP: Final = Setting(
     "accepted.",
     type="boolean",
     default=False,
+)
+
+#: A setting of tap and target that belongs to no provider.
+PROGRESS: Final = Setting(
+    name="progress",
+    title="Progress",
+    description="How a run tells how far it is. auto: at a terminal a bar below the log, else a line in the log every "
+    "30 seconds. line: always the line. off: neither.",
+    allowed=("auto", "line", "off"),
+    default="auto",
 )
 
 

@@ -1,22 +1,27 @@
-"""How far the streams of a run have been read, and a line in the log that tells it every thirty seconds."""
+"""How far the streams of a run have been read: a line in the log every thirty seconds, or a bar at a terminal."""
 
 from __future__ import annotations
 
 import logging
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Final, Protocol
 
 from singer_sdk.metrics import Counter, Metric, Tag
 
 from mailing_api.counted import counted, lasting
+from mailing_api.process.live_bar import LiveBar, clock_of, is_piped, live_bar
 
-__all__ = ["Progress", "RowCounter", "StreamCount"]
+__all__ = ["Progress", "RowCounter", "StreamCount", "texts_of"]
 
 logger = logging.getLogger("tap-mailing")
 
 #: Seconds between two lines.
 _EVERY: Final = 30.0
+#: Seconds between two drawings of the bar.
+_DRAWN_EVERY: Final = 0.25
 
 
 class Sized(Protocol):
@@ -76,7 +81,7 @@ class RowCounter(Counter):
 
 
 class Progress:
-    """Tells how far the tap is, each time that thirty seconds have passed."""
+    """Tells how far the tap is: each time that thirty seconds have passed, or several times a second in a bar."""
 
     def __init__(self, counts: Mapping[str, StreamCount], *, clock: Callable[[], float] = time.monotonic) -> None:
         """Begin now.
@@ -89,15 +94,41 @@ class Progress:
         self._clock = clock
         self._began = clock()
         self._next = self._began + _EVERY
+        self._has_lines = True
+        #: The stream that was written last.
+        self._stream = next(iter(counts), "")
 
     @property
     def seconds(self) -> float:
         """Since it began."""
         return self._clock() - self._began
 
+    @contextmanager
+    def shown(self, how: str) -> Iterator[None]:
+        """Tell it meanwhile; `how` is the setting `progress`.
+
+        In a pipe the bar is left to the next program: two of them in one terminal would replace each other.
+        """
+        self._has_lines = how != "off"
+        if how != "auto" or not self._counts:
+            yield
+            return
+        with live_bar(logger) as bar:
+            if bar is None or is_piped():
+                yield
+                return
+            self._has_lines, is_over = False, threading.Event()
+            drawing = threading.Thread(target=self._draw, args=[bar, is_over], name="bar", daemon=True)
+            drawing.start()
+            try:
+                yield
+            finally:
+                is_over.set()
+
     def turn(self, stream: str) -> None:
         """A page of a stream was written: log a line if it is time."""
-        if self._clock() < self._next:
+        self._stream = stream
+        if not self._has_lines or self._clock() < self._next:
             return
         self._next = self._clock() + _EVERY
         counts = self._counts.values()
@@ -110,3 +141,33 @@ class Progress:
             stream,
             str(self._counts[stream]),
         )
+
+    def _draw(self, bar: LiveBar, is_over: threading.Event) -> None:
+        """Draw the bar again and again, in a thread of its own: pages may take long."""
+        while not is_over.wait(_DRAWN_EVERY):
+            stream = self._stream
+            if self._counts[stream].is_over:
+                stream = next((name for name, count in self._counts.items() if not count.is_over), stream)
+            count = self._counts[stream]
+            share = count.written / count.total if count.total else None
+            bar.draw(share, texts_of(stream, self._counts, seconds=self.seconds))
+
+
+def texts_of(stream: str, counts: Mapping[str, StreamCount], *, seconds: float) -> list[str]:
+    """How far the streams are, in short for a bar, from the longest text to the shortest.
+
+    Args:
+        stream: the one that is read.
+        counts: of all streams.
+        seconds: since the run began.
+    """
+    at, count = clock_of(seconds), str(counts[stream])
+    rows = sum(one.written for one in counts.values())
+    done = f"{sum(one.is_over for one in counts.values())} of {counted(len(counts), 'stream')} done"
+    return [
+        f"{at}  {stream} {count}; {done}, {rows:,} rows read",
+        f"{at}  {stream} {count}; {done}",
+        f"{at}  {stream} {count}",
+        f"{stream} {count}",
+        count,
+    ]

@@ -10,7 +10,7 @@ import msgspec
 
 from mailing_api import values
 from mailing_api.errors import ConfigurationError
-from mailing_api.settings import ALLOW_HTTP, Setting, duration, lookup, positive, shown
+from mailing_api.settings import ALLOW_HTTP, PROGRESS, Setting, duration, lookup, positive, shown
 from mailing_api.storage import postgres
 from mailing_api.storage.folders import NoHomeError, expanded
 
@@ -63,7 +63,7 @@ _CHANGE_DETECTION = Setting(
     secret=True,
 )
 
-TAP_SETTINGS = (_START_DATE, _LOOKBACK, _CONCURRENCY, _RATE, _TIMEOUT, ALLOW_HTTP, _CHANGE_DETECTION)
+TAP_SETTINGS = (_START_DATE, _LOOKBACK, _CONCURRENCY, _RATE, _TIMEOUT, ALLOW_HTTP, PROGRESS, _CHANGE_DETECTION)
 
 
 #: Where snapshots are stored: a file, or the URL of a PostgreSQL database, which may contain a password.
@@ -80,6 +80,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
         max_requests_per_second: None for no limit.
         request_timeout: seconds.
         allow_http: allow http:// to another machine.
+        progress: how the run tells how far it is: `auto`, `line` or `off`.
         change_detection: None if every run writes all rows.
     """
 
@@ -89,6 +90,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     max_requests_per_second: float | None
     request_timeout: float
     allow_http: bool
+    progress: str
     change_detection: SnapshotPlace | None
 
     @classmethod
@@ -106,6 +108,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
             max_requests_per_second=None if rate is None else positive(_RATE.name, rate),
             request_timeout=positive(_TIMEOUT.name, lookup(_TIMEOUT, config)),
             allow_http=lookup(ALLOW_HTTP, config) is True,
+            progress=lookup(PROGRESS, config),
             change_detection=_place(lookup(_CHANGE_DETECTION, config)),
         )
 

@@ -302,7 +302,8 @@ class TapMailing(MailingPlugin, Tap):
         for stream in streams:
             stream.turn = progress.turn
         try:
-            yield
+            with progress.shown(Options.from_config(self.config).progress):
+                yield
         finally:
             read = [ReadStream(one.name, one.count, one.count.is_over and not one.failure) for one in streams]
             if read:

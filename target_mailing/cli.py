@@ -14,8 +14,9 @@ from target_mailing.journal.stores import JournalError
 from target_mailing.lines import InputError
 from target_mailing.reconcile.tolerance import TooManyDifferencesError
 from target_mailing.retry_options import retry_options
-from target_mailing.run import StdoutClosedError, TooManyRejectsError
+from target_mailing.run import TooManyRejectsError
 from target_mailing.spool import SpoolError
+from target_mailing.state_output import StdoutClosedError
 
 __all__ = ["TargetCommand", "options"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from mailing_api.settings import ALLOW_HTTP, Setting, lookup
+from mailing_api.settings import ALLOW_HTTP, PROGRESS, Setting, lookup
 from target_mailing.mode_settings import MODE_SETTINGS
 
 __all__ = ["BATCH_DEFAULTS", "BY_NAME", "NO_JOURNAL", "TARGET_SETTINGS", "value_of"]
@@ -346,6 +346,7 @@ TARGET_SETTINGS: Final = (
         default=60,
     ),
     ALLOW_HTTP,
+    PROGRESS,
 )
 
 BY_NAME: Final = {setting.name: setting for setting in TARGET_SETTINGS}

@@ -1,25 +1,32 @@
-"""A line in the log every thirty seconds: how far a run is."""
+"""How far a run is: a line in the log every thirty seconds, or a bar at a terminal."""
 
 from __future__ import annotations
 
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import msgspec
 
 from mailing_api.counted import counted, lasting
+from mailing_api.process.live_bar import LiveBar, clock_of, live_bar
 
-__all__ = ["Progress", "Standing", "sentence_of"]
+__all__ = ["Progress", "Standing", "sentence_of", "texts_of"]
 
 logger = logging.getLogger("target-mailing")
 
 #: Seconds between two lines.
 _EVERY: Final = 30.0
-#: Lines over which the pace is measured, since rows end job by job.
-_PACE_OF: Final = 10
+#: Seconds between two turns, at most.
+_TURN_EVERY: Final = 1.0
+#: Seconds between two drawings of the bar.
+_DRAWN_EVERY: Final = 0.25
+#: Seconds over which the pace is measured, since rows end job by job, and those between two measurements.
+_PACE_OF: Final = 300.0
+_MEASURED_EVERY: Final = 5.0
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +39,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
         sent: rows in jobs that have not ended.
         jobs: those jobs.
         is_whole: the input has ended, so that no more rows will be read.
+        is_unreachable: the latest poll of a job failed, so that nobody knows how long it takes.
     """
 
     read: int
@@ -40,10 +48,11 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     sent: int
     jobs: int
     is_whole: bool
+    is_unreachable: bool = False
 
 
 class Progress:
-    """Tells how far a run is, each time that thirty seconds have passed."""
+    """Tells how far a run is: each time that thirty seconds have passed, or several times a second in a bar."""
 
     def __init__(
         self, look: Callable[[], Standing], *, prefix: str = "", clock: Callable[[], float] = time.monotonic
@@ -59,27 +68,78 @@ class Progress:
         self.watch: Callable[[float, Callable[[], Standing]], None] | None = None
         #: How far the run is.
         self.look = look
+        #: In place of lines.
+        self.bar: LiveBar | None = None
+        #: Whether lines are logged where there is no bar.
+        self.has_lines = True
         self._prefix = prefix
         self._clock = clock
         self._began = clock()
         self._next = self._began + _EVERY
-        #: Moments of the latest lines, and the rows that had ended.
-        self._before: deque[tuple[float, int]] = deque([(self._began, 0)], maxlen=_PACE_OF)
+        self._drawn_at = self._began
+        self._measure_at = self._began + _MEASURED_EVERY
+        #: Moments at which the pace was measured, and the rows that had ended.
+        self._before: deque[tuple[float, int]] = deque([(self._began, 0)], maxlen=round(_PACE_OF / _MEASURED_EVERY))
 
     def turn(self) -> None:
-        """Log a line if it is time."""
+        """Draw the bar, or log a line, if it is time."""
         now = self._clock()
         if self.watch is not None:
             self.watch(now - self._began, self.look)
-        if now < self._next:
+        if now >= self._measure_at:
+            self._measure(now)
+        if self.bar is not None:
+            if now >= self._drawn_at + _DRAWN_EVERY:
+                self._draw(self.bar, now)
+        elif self.has_lines and now >= self._next:
+            self._log(now)
+
+    @contextmanager
+    def shown(self, how: str) -> Iterator[None]:
+        """Tell it meanwhile; `how` is the setting `progress`."""
+        self.has_lines = how != "off"
+        if how != "auto":
+            yield
             return
-        self._next = now + _EVERY
+        with live_bar(logger) as self.bar:
+            yield
+
+    @property
+    def patience(self) -> float:
+        """Seconds until the next turn, at most."""
+        return _TURN_EVERY if self.bar is None else _DRAWN_EVERY
+
+    def clear(self) -> None:
+        """Remove the bar for another output to the terminal; the next turns draw it again."""
+        if self.bar is not None:
+            self.bar.clear()
+
+    def _measure(self, now: float) -> None:
+        self._measure_at = now + _MEASURED_EVERY
+        self._before.append((now, self._standing(now).ended))
+
+    def _standing(self, now: float) -> Standing:
         standing = self.look()
+        if standing.is_unreachable:  # the time in which nothing can end says nothing about the time to go
+            self._before.clear()
+            self._before.append((now, standing.ended))
+        return standing
+
+    def _pace(self, standing: Standing, now: float) -> float:
+        """Rows that end in a second."""
         since, ended = self._before[0]
-        pace = (standing.ended - ended) / (now - since)
-        self._before.append((now, standing.ended))
+        return (standing.ended - ended) / (now - since) if now > since else 0.0
+
+    def _draw(self, bar: LiveBar, now: float) -> None:
+        self._drawn_at, standing = now, self._standing(now)
+        seconds, pace = now - self._began, self._pace(standing, now)
+        share = standing.ended / standing.read if standing.is_whole and standing.read else None
+        bar.draw(share, [f"{self._prefix}{text}" for text in texts_of(standing, seconds=seconds, pace=pace)])
+
+    def _log(self, now: float) -> None:
+        self._next, standing = now + _EVERY, self._standing(now)
         fields = {**msgspec.structs.asdict(standing), "seconds": round(now - self._began, 1)}
-        sentence = sentence_of(standing, seconds=now - self._began, pace=pace)
+        sentence = sentence_of(standing, seconds=now - self._began, pace=self._pace(standing, now))
         logger.info("%s%s", self._prefix, sentence, extra={"progress": fields})
 
 
@@ -99,6 +159,32 @@ def sentence_of(standing: Standing, *, seconds: float, pace: float) -> str:
     parts.append(f"{waiting} waiting")
     if standing.jobs:
         parts[-1] += f" ({standing.sent} sent, {counted(standing.jobs, 'job')} under way)"
-    if standing.is_whole and waiting and pace > 0:
-        parts.append(f"about {lasting(max(10.0, waiting / pace))} to go at this pace")
+    if to_go := _to_go(standing, pace):
+        parts.append(f"{to_go} at this pace" if to_go.endswith("to go") else to_go)
     return ", ".join(parts)
+
+
+def texts_of(standing: Standing, *, seconds: float, pace: float) -> list[str]:
+    """The same in short for a bar, from the longest text to the shortest."""
+    at, to_go = clock_of(seconds), _to_go(standing, pace)
+    read, waiting = f"{standing.read:,}", f"{standing.read - standing.ended:,} waiting"
+    if not standing.is_whole:
+        read += " so far"
+    ends = f"{standing.delivered:,} delivered, {standing.ended - standing.delivered:,} ended otherwise"
+    sent, jobs = f"{standing.sent:,}", counted(standing.jobs, "job")
+    done, rest = f"{at}  {standing.ended:,} of {read}", f", {to_go}" if to_go else ""
+    return [
+        f"{at}  {read} read, {ends}, {waiting}{f' ({sent} sent, {jobs} under way)' if standing.jobs else ''}{rest}",
+        f"{done}, {waiting}{f' ({sent} in {jobs})' if standing.jobs else ''}{rest}",
+        f"{done}{f', {sent} in {jobs}' if standing.jobs else ''}{rest}",
+        f"{done}, {jobs}{rest}",
+        f"{done}{rest.replace('about ', '')}",
+        done,
+    ]
+
+
+def _to_go(standing: Standing, pace: float) -> str:
+    if standing.is_unreachable:
+        return "the provider does not answer"
+    waiting = standing.read - standing.ended
+    return f"about {lasting(max(10.0, waiting / pace))} to go" if standing.is_whole and waiting and pace > 0 else ""

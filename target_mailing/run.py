@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import queue
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -37,8 +36,9 @@ from target_mailing.outcome import Outcome
 from target_mailing.plan.foresight import Foresight
 from target_mailing.progress import Progress, Standing
 from target_mailing.router import Router
+from target_mailing.state_output import StdoutClosedError, write_state
 
-__all__ = ["Run", "StdoutClosedError", "Terminated", "TooManyRejectsError"]
+__all__ = ["Run", "Terminated", "TooManyRejectsError"]
 
 logger = logging.getLogger("target-mailing.run")
 
@@ -52,10 +52,6 @@ _OUTPUT_PATIENCE = 1.0
 
 class TooManyRejectsError(Exception):
     """`max_rejected` is exceeded."""
-
-
-class StdoutClosedError(Exception):
-    """The STATE cannot be written, most often because its reader has ended."""
 
 
 class Terminated(BaseException):
@@ -248,9 +244,11 @@ class Run:
         elif self._mirror is not None and self._mirrors() and self._may_mirror():
             self._guarded(self._mirror.go_on)
         else:
-            due = self.delivery.next_event_at()
+            due, patience = self.delivery.next_event_at(), self.progress.patience
             try:
-                event = self._inbox.get(timeout=1.0 if due is None else min(1.0, max(0.0, due - time.monotonic())))
+                event = self._inbox.get(
+                    timeout=patience if due is None else min(patience, max(0.0, due - time.monotonic()))
+                )
             except queue.Empty:
                 return
             self._handle(event)
@@ -294,7 +292,15 @@ class Run:
         jobs, sent = self.delivery.in_jobs()
         read, ended = self.intake.messages["RECORD"], self.outcomes.rows
         delivered, is_whole = self.outcomes.counts[Outcome.DELIVERED], self._input_ended and not self._chunks
-        return Standing(read=read, delivered=delivered, ended=ended, sent=sent, jobs=jobs, is_whole=is_whole)
+        return Standing(
+            read=read,
+            delivered=delivered,
+            ended=ended,
+            sent=sent,
+            jobs=jobs,
+            is_whole=is_whole,
+            is_unreachable=self.delivery.following.is_unreachable,
+        )
 
     # From the reader's thread
 
@@ -329,7 +335,8 @@ class Run:
                 self._router.lists.check()
             write_pending(self._journal, self._rejects)
             if state is not None and not self._is_plan:
-                _write_line(state)
+                self.progress.clear()
+                write_state(state)
                 self._state_at = now
         except Exception as error:  # noqa: BLE001 - raised again when the run is over
             self._may_release = False
@@ -372,23 +379,3 @@ class Run:
 
 def _terminate(signum: int) -> None:
     raise Terminated(signum)
-
-
-def _write_line(state: bytes) -> None:
-    """Write a STATE to standard output.
-
-    Raises:
-        StdoutClosedError: it cannot be written.
-    """
-    try:
-        if (binary := getattr(sys.stdout, "buffer", None)) is not None:
-            binary.write(state + b"\n")
-        else:
-            sys.stdout.write(state.decode() + "\n")
-        sys.stdout.flush()
-    except OSError as exc:
-        if isinstance(exc, BrokenPipeError):
-            message = "Standard output is closed: nothing reads the STATE"
-        else:
-            message = f"Standard output cannot be written ({exc.strerror}): the STATE is not complete"
-        raise StdoutClosedError(f"{message}, so it is not acknowledged.") from None

@@ -156,6 +156,7 @@ class TargetMailing(MailingPlugin, Target):
                 opened.push(lambda failure, *_: plan(failure))
             ending = RunReport(run, rejects, router, is_plan=self._is_plan)
             opened.push(lambda failure, *_: ending(failure))
+            opened.enter_context(run.progress.shown(value_of("progress", self.config)))
             try:
                 run(source, retried)
                 run.delivery.following.remember()

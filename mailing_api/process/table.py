@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from mailing_api.counted import lasting
 from mailing_api.http.traffic import TrafficTotals
+from mailing_api.process.live_bar import clear_line
 from mailing_api.process.log_filter import safe_line
 
 __all__ = ["Section", "is_terminal", "show", "table", "traffic_fields", "traffic_rows"]
@@ -71,7 +72,8 @@ def show(lines: Iterable[str], logger: logging.Logger) -> None:
     """Print lines for somebody at a terminal, whose columns the prefix of a log line would fill; else log them."""
     if is_terminal():
         if logger.isEnabledFor(logging.INFO):
-            print(*map(safe_line, lines), sep="\n", file=sys.stderr)  # noqa: T201
+            text = "".join(f"{safe_line(line)}\n" for line in lines)
+            sys.stderr.write(f"{clear_line()}{text}" if text else "")
     else:
         for line in lines:
             logger.info("%s", line)

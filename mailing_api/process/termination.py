@@ -14,6 +14,8 @@ import threading
 import time
 from typing import Final
 
+from mailing_api.process.live_bar import close_bar
+
 __all__ = ["end_after_signal"]
 
 #: Signals that end both plugins.
@@ -43,6 +45,7 @@ def _watch(readable: int, logger: logging.Logger, patience: float) -> None:
     signum = _next_signal(readable, None)
     if _next_signal(readable, patience) is not None:
         _next_signal(readable, _AT_ONCE)
+    close_bar()
     line = threading.Thread(
         target=logger.error,
         args=["Stopped by signal %d, in the middle of a call that did not return in time.", signum],

@@ -271,7 +271,7 @@ class Delivery:
         elif not isinstance(error, MailingError):
             self._leave(batch, error)
         elif self._calls.follows(batch.step) and isinstance(error, (RateLimited, ProviderFault, UnreadableAnswer)):
-            if self.following.is_given_up(batch):
+            if self.following.is_given_up(batch, error):
                 self._leave(batch, error)
         elif error.maybe_done and not batch.step.repeatable:
             logger.warning("Batch %d: the reply of step %r was lost: %s", batch.number, batch.step.name, error)

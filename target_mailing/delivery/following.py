@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import deque
 from collections.abc import Callable
@@ -9,6 +10,8 @@ from typing import Final
 
 from singer_sdk.metrics import Metric, Tag
 
+from mailing_api.counted import lasting
+from mailing_api.errors import MailingError, ProviderFault
 from mailing_api.process.run_metrics import log_time
 from target_mailing.delivery.batch import Batch
 from target_mailing.delivery.calls import Calls
@@ -23,8 +26,14 @@ from target_mailing.journal.recent_times import MOST_TIMES
 
 __all__ = ["Following", "kind_of", "overdue", "poll_of"]
 
+logger = logging.getLogger("target-mailing.delivery")
+
 #: Polls of a job that may fail in a row (each already retried by the client) before the run fails.
 _MAX_FAILED_POLLS: Final = 10
+_UNREACHABLE: Final = (
+    "Jobs under way cannot be polled. {error} The run waits for the provider: it fails when a job could not be polled "
+    "{most} times in a row, and the next run polls the job again."
+)
 #: Seconds between two notes in the journal that a job progressed.
 _PROGRESS_NOTED_EVERY: Final = 60.0
 
@@ -58,6 +67,8 @@ class Following:
         self._listings = JobListings(calls, self._schedule, runs=runs)
         self._run_began = time.time()
         self._times: dict[str, deque[float]] = {}
+        #: When the first of the latest polls began that failed (monotonic seconds); None if the latest was answered.
+        self._unreachable_since: float | None = None
 
     def turn(self, now: float) -> None:
         """Take the steps that are due by now (monotonic seconds), as many as can be under way."""
@@ -85,9 +96,17 @@ class Following:
         self._note_time(poll_of(batch.queue.destination.name), seconds)
         self._schedule.polled(batch, seconds)
 
-    def is_given_up(self, batch: Batch) -> bool:
+    @property
+    def is_unreachable(self) -> bool:
+        """Whether the provider failed at the latest poll."""
+        return self._unreachable_since is not None
+
+    def is_given_up(self, batch: Batch, error: MailingError) -> bool:
         """A poll has failed, though its job may be well: whether that happened too often or for too long."""
         batch.failed_polls += 1
+        if isinstance(error, ProviderFault) and self._unreachable_since is None:
+            self._unreachable_since = batch.polled_at
+            logger.warning("%s", _UNREACHABLE.format(error=error, most=_MAX_FAILED_POLLS))
         if batch.failed_polls >= _MAX_FAILED_POLLS or self.overdue(batch) is not None:
             return True
         self._schedule.again(batch, batch.queue.settings.poll_max_interval)
@@ -95,6 +114,7 @@ class Following:
 
     def ended(self, batch: Batch) -> None:
         """A job has ended: that is progress for those behind it at the provider, too."""
+        self._reached()
         seconds = self._schedule.ended(batch)
         batch.queue.job_times.ended(None if batch.recovered else seconds)
         if not batch.recovered:
@@ -108,6 +128,7 @@ class Following:
 
     def runs(self, batch: Batch, again: Again) -> None:
         """A job still runs."""
+        self._reached()
         batch.ran_at = time.time()
         if again.progress is None or again.progress == batch.progress:
             return
@@ -129,6 +150,12 @@ class Following:
     def waiting(self, queue: DestinationQueue) -> int:
         """How many batches of a destination are not sent until other batches have been answered."""
         return self._schedule.waiting(queue)
+
+    def _reached(self) -> None:
+        if self._unreachable_since is not None:
+            lasted = lasting(time.monotonic() - self._unreachable_since)
+            self._unreachable_since = None
+            logger.warning("The provider answers again, after %s. Jobs are polled as before.", lasted)
 
     def _note_time(self, kind: str, seconds: float) -> None:
         self._times.setdefault(kind, deque(maxlen=MOST_TIMES)).append(round(seconds, 3))
