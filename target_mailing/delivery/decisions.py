@@ -330,7 +330,7 @@ class Decisions:
     def _own_address(self, row: Row, before: str | None, facts: Facts) -> str | None:
         """An address beside the row's that its key has or may have, and no other key."""
         assert row.key is not None  # noqa: S101 - only called for keyed rows
-        if row.is_absent:  # only that contact was named by no line
+        if row.is_absent or row.is_of_shared_key:  # no line named that contact; the key says nothing about addresses
             return None
         for email in (before, *facts.possible_addresses(row.key)):
             if email and fold_address(email) != row.address:

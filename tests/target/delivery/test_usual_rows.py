@@ -9,6 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from mailing_api.addresses import fold_address
 from target_mailing.contacts.fields import Fields
 from target_mailing.delivery.checkpoints import Ledger
 from target_mailing.delivery.outcomes import Outcomes
@@ -17,6 +18,7 @@ from target_mailing.delivery.usual_rows import UsualRows
 from target_mailing.journal.journal import Journal
 from target_mailing.journal.stores import MemoryStore
 from target_mailing.mailjet.actions import ACTIONS as OLD_FIRST
+from target_mailing.outcome import Outcome
 from target_mailing.postgrid.contact import ACTIONS as NEW_FIRST
 from target_mailing.settings import StreamSettings
 from tests.searching import examples
@@ -133,8 +135,18 @@ class Sending(Target):
             "codes": self.outcomes.codes,
             "rejects": sorted(reject.record for _, reject in rejects),
             "contacts": self.known(),
-            "keys": [(emails.get(key), key in shared, sorted(self.journal.possible_addresses(key))) for key in keys],
+            # which of its several addresses a shared key was noted with is of no importance
+            "keys": [(key in shared or emails.get(key), sorted(self.journal.possible_addresses(key))) for key in keys],
         }
+
+
+def without_order(left):
+    """What is left whichever rows superseded others: that depends on which batch was closed first."""
+    outcomes = left["outcomes"]
+    delivered = sum(outcomes[one] for one in (Outcome.DELIVERED, Outcome.SUPERSEDED, Outcome.UNCHANGED))
+    members = {fold_address(email): state for email, state in left["members"].items()}
+    of_order = {"sent": 0, "members": members, "outcomes": (delivered, outcomes.total())}
+    return {**left, **of_order}
 
 
 def left_by(target, past, chunks):
@@ -150,6 +162,18 @@ def left_by(target, past, chunks):
 
 
 NOTHING = ([], [], [], [])
+#: The last row deletes a key that turns out to stand for two people.
+TAKES_WHAT_A_SHARED_KEY_HAD = [
+    ([("addnoforce", 5, EMAILS[1], ""), ("addnoforce", 1, EMAILS[5], ""), ("addnoforce", 5, EMAILS[1], ""),
+      ("addnoforce", 3, EMAILS[2], ""), ("remove", 1, EMAILS[4], "x")], False, False)
+]  # fmt: skip
+#: The last row supersedes one of the same mailbox, or comes after it.
+IN_TWO_SPELLINGS = [
+    ([("addnoforce", 1, EMAILS[0], ""), ("addnoforce", 5, EMAILS[4], ""),
+      ("addnoforce", 6, EMAILS[0], "")], False, False),
+    ([("remove", 5, "", ""), ("addnoforce", None, EMAILS[4], ""), ("addnoforce", 1, EMAILS[1], ""),
+      ("addnoforce", 6, EMAILS[5], "")], True, False),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("actions", [OLD_FIRST, NEW_FIRST], ids=["old-first", "new-first"])
@@ -157,12 +181,17 @@ NOTHING = ([], [], [], [])
 @example(NOTHING, [([("unsub", 1, EMAILS[0], "")], True, True), ([("addnoforce", 2, EMAILS[0], "")], True, True)])
 @example(([OWN[0]], [], [], []), [([MOVED[0], ("addnoforce", 2, EMAILS[0], "x")], True, True)])
 @example(([OWN[0]], [], [], []), [([("addnoforce", 2, EMAILS[0], "x"), MOVED[0]], True, True)])
+@example(([OWN[0], OWN[5]], [(1, EMAILS[1])], [], []), TAKES_WHAT_A_SHARED_KEY_HAD)
+@example(NOTHING, IN_TWO_SPELLINGS)
 @given(past=PAST, chunks=CHUNKS)
 def test_p1_rows_decided_together_end_as_if_each_was_decided_by_itself(journal, actions, past, chunks):
     together = left_by(Sending(journal, actions), past, chunks)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(UsualRows, "divide", lambda _, rows, __: ([], rows))
-        assert together == left_by(Sending(journal, actions), past, chunks)
+        alone = left_by(Sending(journal, actions), past, chunks)
+    if together["outcomes"][Outcome.SUPERSEDED] != alone["outcomes"][Outcome.SUPERSEDED]:
+        together, alone = without_order(together), without_order(alone)
+    assert together == alone
 
 
 def test_rows_of_a_key_of_several_people_do_not_wait_for_each_other(journal):
