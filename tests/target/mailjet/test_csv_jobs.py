@@ -157,7 +157,7 @@ def test_uploads_cut_off_while_nothing_else_is_answered_either_fail_the_run(by_c
 def test_p1_state_waits_for_the_import_to_finish(by_csv, monkeypatch):
     by_csv.sandbox.mailjet.plan_jobs([{"hold": True}])
     written: list[bytes] = []
-    monkeypatch.setattr("target_mailing.run._write_line", written.append)
+    monkeypatch.setattr("target_mailing.run.write_state", written.append)
     run = threading.Thread(target=lambda: by_csv.deliver([schema(), reader(1), state(1)]))
     run.start()
     (job,) = until(lambda: imports(by_csv))
