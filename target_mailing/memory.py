@@ -65,8 +65,7 @@ def open_memory(
         elif not isinstance(store, MemoryStore):
             logger.info("Journal: %s (only read)%s", store.name, "; it would be created" if journal.is_new else "")
         now = time.time()
-        journal.open_rejects.known_since = now - max(window, abandon)
-        journal.retention.forget_before(now - max(window, abandon))
+        journal.open_rejects.known_since = journal.retention.forget_before(now - max(window, abandon))
         journal.open_rejects.tidy(now - (KEPT if (kept := _rejects_keep(config)) is None else kept))
         opened.pop_all()
     return journal, rejects

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby, islice
 from operator import attrgetter
+from types import MappingProxyType
+from typing import Final
 
 import msgspec
 
@@ -18,6 +20,8 @@ __all__ = ["Extras", "Plan", "Resource", "Row", "by_place", "emails_of", "have_e
 
 #: What rows are kept in order by: the keyed hash of a stream's key (bytes), or of a destination's contact (int).
 Resource = bytes | int
+
+_NONE: Final[Mapping[bytes, int]] = MappingProxyType({})
 
 
 class Row(msgspec.Struct, gc=False):
@@ -98,9 +102,14 @@ class Row(msgspec.Struct, gc=False):
         return (self.line,) if self.line else ()
 
     @property
-    def also(self) -> Collection[bytes]:
-        """Keys of rows that it superseded: the contact is theirs, too."""
-        return () if self.extras is None else self.extras.also
+    def also(self) -> Mapping[bytes, int]:
+        """Keys of rows that it superseded, each with the last line of its own: the contact is theirs, too."""
+        return _NONE if self.extras is None else self.extras.also
+
+    @property
+    def sources(self) -> Sequence[tuple[int, str, bytes | None]]:
+        """By number of its first lines, their stream and key, as far as these are not its own."""
+        return () if self.extras is None else self.extras.sources
 
     @property
     def streams(self) -> Sequence[str]:
@@ -187,10 +196,13 @@ class Row(msgspec.Struct, gc=False):
             extras.tickets = dict.fromkeys(self.resources) if extras.tickets is None else extras.tickets
             extras.tickets.update(dict.fromkeys(later.resources))
         if self.key is not None and self.key != later.key:
-            extras.also[self.key] = None
+            extras.also[self.key] = self.line
             if later.key is not None:
                 extras.also.pop(later.key, None)
         extras.lines = extras.lines or [*self.lines]
+        if later.stream != self.stream or later.key != self.key or later.is_of_shared_key != self.is_of_shared_key:
+            extras.sources.append((len(extras.lines), self.stream, None if self.is_of_shared_key else self.key))
+        extras.sources.extend((len(extras.lines) + count, stream, key) for count, stream, key in later.sources)
         extras.lines.extend(later.lines)
         if later.stream != self.stream or later.extras is not None:
             others = () if later.extras is None else later.extras.streams
@@ -238,6 +250,7 @@ class Extras(msgspec.Struct):
         kept: where the first of its lines are kept, if its contact changed since.
         superseded: then those of rows that it superseded, as far as they are in memory.
         was_held: it waited until removals might be made, and whether its key is shared was found out before that.
+        sources: streams and keys of rows that it superseded, where they are others; see `Row.sources`.
         streams: of rows that it superseded, where they are others.
         is_absent: it takes off a contact that a whole input did not name; it has no line.
     """
@@ -245,7 +258,8 @@ class Extras(msgspec.Struct):
     lines: list[int] = []
     kept: list[tuple[Kept, int]] = []
     superseded: list[bytes] = []
-    also: dict[bytes, None] = {}
+    also: dict[bytes, int] = {}
+    sources: list[tuple[int, str, bytes | None]] = []
     tickets: dict[Resource, None] | None = None
     plan: Plan | None = None
     former_of: bytes | None = None

@@ -181,6 +181,8 @@ class Run:
             raise self._input_error
         if retried is None:
             self.intake.end()
+            if self._mirror is not None:
+                self._mirror.end()
 
     def _reader(self, source: IO[Any] | None, retried: Retried | None) -> Reader:
         take, end = self._lines_came, self._input_ended_event

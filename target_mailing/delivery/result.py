@@ -137,6 +137,7 @@ class BatchResult(msgspec.Struct, frozen=True, kw_only=True):
             pending_removals=pending_removals,
             rejects=self.rejects,
             settled=() if journal.open_rejects.is_empty and not self.rejects else self._settled(takes_off=takes_off),
+            recovered=batch.recovered,
             following=following,
         )
 

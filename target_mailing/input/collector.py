@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import chain
 from operator import attrgetter, itemgetter
 from typing import Any
@@ -83,11 +83,18 @@ class Collector:
         else:
             self._ends.setdefault(stream.queue.destination.name, []).append((number, result))
 
-    def filtered(self, number: int, streams: Iterable[Stream | None], record: Mapping[str, Any]) -> None:
-        """Stream maps omit the record in this line, with these columns as they came, from these streams."""
+    def filtered(
+        self, number: int, streams: Iterable[Stream | None], record: Mapping[str, Any], mapped: Collection[str]
+    ) -> None:
+        """Stream maps omit the record in this line from these streams.
+
+        `record` has the columns as they came; those that maps change, `mapped`, tell nothing of whom it names.
+        """
         for stream in streams:
             if stream is not None:
-                self._ended_early(stream.names.resources([number], [stream.read(record)]))
+                found = stream.names.resources([number], [stream.read(record)])
+                kinds = stream.told_by(mapped)
+                self._ended_early([one for one in found if isinstance(one[0], kinds)])
 
     def skip(self, number: int) -> None:
         """The record in this line is not delivered anywhere."""

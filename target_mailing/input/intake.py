@@ -269,7 +269,8 @@ class Intake:
         if len(mapped) > 1:
             self._outcomes.expect(number, len(mapped))
         filtered = [stream for stream, one in zip(streams, records, strict=True) if one is None]
-        collector.filtered(number, filtered, record)
+        if filtered:
+            collector.filtered(number, filtered, record, self._maps.changed_columns(name) if self._maps else ())
         if self._mirror is not None:
             self._mirror.name_filtered(filtered, record)
         for stream, one in mapped:

@@ -55,6 +55,8 @@ class Mirror:
         self._list_scope = ListScope(journal) if any(one.mirrors_list for one in resolved(config)) else None
         self._offers: Iterator[None] | None = None
         self.is_over = False
+        #: Streams whose input is proven to be whole, each with the name of its destination before it.
+        self._whole: list[tuple[str, str]] = []
         journal.retention.keep_streams()
 
     # While the input is read
@@ -131,6 +133,7 @@ class Mirror:
 
     def _name(self, stream: Stream, contacts: Sequence[int], keys: Sequence[bytes]) -> bool:
         repeated, has_unknown = self._journal.absent.name(contacts, keys)
+        self._journal.open_rejects.name([*contacts, *keys])
         if repeated and stream.is_keyed:
             self._wholeness.repeated(stream.source)
         return has_unknown
@@ -169,10 +172,25 @@ class Mirror:
                     verdict.reason,
                 )
                 continue
+            if verdict.proof is not Proof.WORD:
+                self._whole.append((name, source))
             yield from self._take_off_absent(source, queue, settings, verdict)
             if settings.mirrors_list and self._list_scope is not None:
                 yield from self._list_scope.take_off(source, queue, _action(queue, settings), self._verdicts(queue))
         self._journal.absent.end((queue.destination.name, source) for source, queue in self._streams)
+
+    def end(self) -> None:
+        """At the end of a run without errors: rejects of people whom a whole input does not name are closed.
+
+        The user's word does not suffice: of that, more is asked.
+        """
+        for name, source in self._whole:
+            if count := self._journal.open_rejects.close_absent(name, source):
+                logger.info(
+                    "Stream %r: the input no longer names the people of %s, which is closed",
+                    source,
+                    counted(count, "open reject"),
+                )
 
     def _take_off_absent(
         self, source: str, queue: DestinationQueue, settings: StreamSettings, verdict: Verdict

@@ -115,10 +115,16 @@ def retried_rejects(journal: Journal, selection: Selection | None, *, run: str) 
     if selection is None:
         return None
     retried = Retried(journal, selection)
+    if count := retried.overtaken_before:
+        logger.warning(
+            "%s left alone, because newer rows of the same keys or addresses came or may have come, and their end is "
+            "not known: deliver the input, which closes or replaces them",
+            counted(count, "open reject is", "open rejects are"),
+        )
     if counts := retried.counts:
         codes = ", ".join(f"{code}: {count}" for code, count in counts.items())
         logger.info("%s to send again (%s)", counted(sum(counts.values()), "open reject"), codes)
-    else:
+    elif not retried.overtaken_before:
         logger.info("There are no open rejects: nothing is sent again")
     return retried
 

@@ -101,7 +101,7 @@ class RowNames:
         if self._address_keys is not None and key is None and address is not None:
             key = self._address_keys([address.encode()])[0]
         contact = None if address is None else self._contact_ids([address])[0]
-        return Origin(self._destination, line, line, key if isinstance(key, bytes) else None, contact)
+        return Origin(self._destination, line, line, line, key if isinstance(key, bytes) else None, contact)
 
     def _addresses(self, values: Sequence[Values]) -> list[list[str]]:
         if self._has_identity:

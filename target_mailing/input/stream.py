@@ -263,6 +263,12 @@ class Stream:
         """The values of a record, whether or not it fits the schema."""
         return self._reader.values_of(record)
 
+    def told_by(self, mapped: Collection[str]) -> tuple[type, ...]:
+        """What names the person of a record if these columns are not as they will be: keys, contacts, or nothing."""
+        tells_key = {*self.keys}.isdisjoint(mapped)
+        tells_contact = self._mapping.needed[0][0] not in mapped
+        return (*((bytes,) if tells_key else ()), *((int,) if tells_contact else ()))
+
     def totals(self, values: Sequence[Values]) -> set[Any] | None:
         """The values of the column of `whole_count`; None where it is not set."""
         if (at := self._total_at) is None:

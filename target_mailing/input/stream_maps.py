@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -21,6 +21,8 @@ logger = logging.getLogger("target-mailing.intake")
 
 #: Keywords that limit the type of a value.
 _TYPING: Final = frozenset({"$ref", "allOf", "anyOf", "const", "enum", "oneOf", "type"})
+#: What a name has that stands for several streams.
+_OF_MANY: Final = frozenset("*?[")
 
 
 class StreamMaps:
@@ -31,6 +33,7 @@ class StreamMaps:
         self._mapper = mapper
         self._setting: Mapping[str, Any] = config.get("stream_maps") or {}
         self._seen: dict[str, None] = {}
+        self._changed: dict[str, frozenset[str]] = {}
         #: The maps for records with unreadable columns.
         self.in_part = PartialMaps(mapper, config)
 
@@ -49,6 +52,18 @@ class StreamMaps:
             self._keep_untyped(one, columns)
         self._seen[stream] = None
         return maps
+
+    def changed_columns(self, stream: str) -> Collection[str]:
+        """Columns that maps may change for a stream: its own maps, and those that are not for one stream alone."""
+        if (known := self._changed.get(stream)) is None:
+            maps = [(name, one) for name, one in self._setting.items() if isinstance(one, Mapping)]
+            known = self._changed[stream] = frozenset(
+                column
+                for name, one in maps
+                if name == stream or "__source__" in one or not _OF_MANY.isdisjoint(name) or name.startswith("__")
+                for column in one
+            )
+        return known
 
     def warn_of_unused(self) -> None:
         """Warn of maps for streams that did not come: most often the name is wrong, and rows were not mapped."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -11,12 +11,14 @@ import sqlalchemy as sa
 
 from target_mailing.journal import payload, tables
 from target_mailing.journal.statements import delete_rows, replace_rows
-from target_mailing.row import Row
+from target_mailing.row import Resource, Row
 
-__all__ = ["Evidence", "JournalBatches", "StoredBatch"]
+__all__ = ["Evidence", "JournalBatches", "StoredBatch", "StoredLines"]
 
 #: What a step noted when it was done; None for a step that was begun and not finished.
 Evidence = dict[str, Any] | None
+#: The base of a run's lines, and what is added to it for the place of a line among the lines of all runs.
+Numbering = Callable[[], tuple[int, Callable[[int], int]]]
 
 
 class StoredBatch(msgspec.Struct):
@@ -37,12 +39,43 @@ class StoredBatch(msgspec.Struct):
     created_at: float
 
 
+class StoredLines(msgspec.Struct, frozen=True):
+    """The lines of the rows of a batch.
+
+    Attributes:
+        payload: the rows.
+        base: the place of the line before the first one of the run that noted it; 0 where the rows have places
+            themselves, since they are rejects that were sent again; None where an earlier version noted no lines.
+        created_at: when the batch was made (Unix seconds).
+    """
+
+    payload: bytes
+    base: int | None
+    created_at: float
+
+    @property
+    def are_rejects(self) -> bool:
+        """Whether its rows are rejects that were sent again."""
+        return self.base == 0
+
+    def places(self, unknown: int) -> dict[tuple[int, bytes | None], dict[Resource, int]]:
+        """As of `payload.places`; `unknown` is the place of rows of which no line was noted."""
+        base = self.base
+        return payload.places(self.payload, (lambda line: base + line) if base is not None else lambda _: unknown)
+
+
 class JournalBatches:
     """Batches and steps; the caller commits."""
 
-    def __init__(self, connection: sa.Connection) -> None:
-        """Use the journal's tables."""
+    def __init__(self, connection: sa.Connection, numbering: Numbering | None = None) -> None:
+        """Use the journal's tables.
+
+        Args:
+            connection: of the journal.
+            numbering: what is noted of lines; None where no batches are added.
+        """
         self._connection = connection
+        self._numbering = numbering
 
     def unfinished(self, destination: str) -> list[StoredBatch]:
         """The batches of a destination that have no outcome yet, oldest first."""
@@ -73,6 +106,8 @@ class JournalBatches:
 
     def add(self, destination: str, action: str, route: str, rows: Sequence[Row], kept: Sequence[int] = ()) -> int:
         """Note a batch, and the content of its rows at the positions `kept`; returns its number."""
+        assert self._numbering is not None  # noqa: S101 - see above
+        base, number_of = self._numbering()
         result = self._connection.execute(
             sa.insert(tables.batches).values(
                 destination=destination,
@@ -80,17 +115,19 @@ class JournalBatches:
                 route=route,
                 state="open",
                 created_at=time.time(),
-                payload=payload.encoded(rows, kept),
+                payload=payload.encoded(rows, kept, number_of),
+                base=base,
             )
         )
         number = result.inserted_primary_key
         assert number is not None  # noqa: S101 - the table has one
         return int(number[0])
 
-    def made_at(self, batch: int) -> float:
-        """When a batch was made (Unix seconds)."""
-        query = sa.select(tables.batches.c.created_at).where(tables.batches.c.id == batch)
-        return float(self._connection.execute(query).scalar_one())
+    def lines(self, batch: int) -> StoredLines:
+        """The lines of an open batch's rows."""
+        table = tables.batches.c
+        query = sa.select(table.payload, table.base, table.created_at).where(table.id == batch)
+        return StoredLines(*self._connection.execute(query).one())
 
     def close(self, batch: int, state: str, outcomes: dict[str, int], now: float | None = None) -> None:
         """Note that a batch ended, and erase its rows; `now` is when it was settled (Unix seconds)."""

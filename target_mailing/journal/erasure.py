@@ -192,7 +192,7 @@ class JournalErasure:
             rows = payload.decoded(batch.action, batch.payload)
             emails = map(fold_address, emails_of(rows))
             if any(
-                row.id in traces.contacts or row.key in traces.keys or email in addresses
+                row.id in traces.contacts or not traces.keys.isdisjoint(row.own_keys) or email in addresses
                 for row, email in zip(rows, emails, strict=True)
             ):
                 yield batch.id

@@ -91,7 +91,6 @@ class Journal:
                     former.copy(driver)
                 self._hash_key = self._meta.hash_key(hash_key)
                 self.hashes = Hashes(self._hash_key)
-                self._batches = JournalBatches(self._connection)
                 self._streams = streams = JournalStreams(self._connection, self.hashes)
                 self.deletions, self.others_by_address = streams.deletions, streams.others_by_address
                 self._contacts = JournalContacts(driver, streams)
@@ -103,6 +102,10 @@ class Journal:
                 self.open_rejects = opened = OpenRejects(
                     driver, self.hashes, self._keys, write, is_kept=not isinstance(store, MemoryStore)
                 )
+                self._batches = JournalBatches(self._connection, opened.numbering)
+                if streams.closed_nothing:
+                    opened.overtake_all()
+                    streams.note_closing()
                 self.rejects = JournalRejects(self._connection, self.hashes, write, read, opened)
                 self.absent = Absent(driver, self._contacts, self._keys, streams, reading=read, writing=write)
                 self.taken_off = self.absent.taken_off
@@ -309,6 +312,7 @@ class Journal:
         pending_removals: Iterable[tuple[bytes, str, int]] = (),
         rejects: Sequence[Reject] = (),
         settled: Sequence[Row] = (),
+        recovered: bool = False,
         following: Sequence[Sequence[Row]] = (),
     ) -> list[int]:
         """Settle a batch, in one transaction: note its outcomes, erase its payload, make batches of undecided rows.
@@ -329,6 +333,7 @@ class Journal:
             pending_removals: keys, each with a former address that is still to be removed, and its contact.
             rejects: rows for the rejects file.
             settled: rows that ended otherwise, which close open rejects.
+            recovered: it is a batch of an earlier run: its other rows come again.
             following: rows that have no outcome yet, in batches.
 
         Returns:
@@ -336,6 +341,8 @@ class Journal:
         """
         now = time.time()
         with self._transaction():
+            # Of a batch of this run, the rows have their lines.
+            lines = self._batches.lines(batch) if recovered and not self.open_rejects.is_empty else None
             self._batches.close(batch, "settled", outcomes, now)
             self.taken_off.note(destination, gone, staying, now)
             self.taken_off.put_back(row.id for row in confirmed if placed)
@@ -347,7 +354,7 @@ class Journal:
             self._contacts.unsettle(forgotten)
             self._contacts.release(released)
             self.rejects.add(rejects)
-            self.open_rejects.close(settled, self._batches.made_at(batch) if settled else 0.0)
+            self.open_rejects.close(settled, lines)
             return [self._batches.add(destination, action, route, rows) for rows in following]
 
     def note_rows(
@@ -379,6 +386,8 @@ class Journal:
     def discard(self, batch: int, *, uncertain: Sequence[Row] = ()) -> None:
         """Forget a batch (its number) whose rows will come again; `uncertain` are those that may have arrived."""
         with self._transaction():
+            if not self.open_rejects.is_empty:
+                self.open_rejects.close((), self._batches.lines(batch))
             self._batches.close(batch, "lost", {})
             self._contacts.note("", uncertain, None)
             self._keys.note_uncertain(uncertain)

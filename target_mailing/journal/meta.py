@@ -25,6 +25,8 @@ _KEEPS_CONTACTS: Final = "keeps_contacts"
 _REPLACED: Final = "replaced "
 #: Set where a contact that is absent from its stream is taken off.
 _KEEPS_STREAMS: Final = "keeps_streams"
+#: The greatest moment before which contacts were forgotten (Unix seconds).
+_FORGOT_BEFORE: Final = "forgot_before"
 #: Tables of every journal, whichever version made it; those of this version, and those of the versions before.
 _ALWAYS: Final = ("meta", "batches", "steps", "names", "strays", "rejects", "contacts", "keys")
 _NOW: Final = (*_ALWAYS, "replaced_contacts", "runs")
@@ -149,6 +151,15 @@ class JournalMeta:
         """Keep them, in this run and all later ones."""
         if not self.keeps_streams:
             self._write({_KEEPS_STREAMS: b""})
+
+    def forgets_before(self, moment: float) -> float:
+        """Contacts are forgotten that were confirmed before this time; returns the greatest one ever (Unix seconds)."""
+        known = self._read(_FORGOT_BEFORE)
+        if known is not None and float(known) >= moment:
+            return float(known)
+        self._connection.execute(sa.delete(tables.meta).where(tables.meta.c.name == _FORGOT_BEFORE))
+        self._write({_FORGOT_BEFORE: repr(moment).encode()})
+        return moment
 
     def has_replaced(self, destination: int) -> bool:
         """Whether the contents of a destination (its hash) were replaced, and are noted since."""

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Final
 
-import msgspec
 import sqlalchemy as sa
 
-from mailing_api.addresses import fold_address
+from mailing_api.counted import counted
 from target_mailing.journal import tables
+from target_mailing.journal.batches import StoredLines
+from target_mailing.journal.ended_rows import EndedRows
 from target_mailing.journal.hashes import Hashes
 from target_mailing.journal.keys import Keys
 from target_mailing.journal.reject import Origin, Reject
-from target_mailing.journal.statements import Driver, replace_rows, select_in
+from target_mailing.journal.reject_owners import with_owners
+from target_mailing.journal.rejected_streams import RejectedStreams
+from target_mailing.journal.statements import Driver, select_in
 from target_mailing.row import Resource, Row
 
 __all__ = ["KEPT", "OpenRejects"]
+
+logger = logging.getLogger("target-mailing.retry")
 
 #: Seconds for which they are kept by default.
 KEPT: Final = 90 * 24 * 3600.0
@@ -30,13 +36,10 @@ _MOST_BYTES: Final = 256 << 20
 _KEPT_BYTES: Final = 240 << 20
 #: Their keys and contacts are in memory as long as there are no more of them.
 _MOST_IN_MEMORY: Final = 100_000
-#: Rows that ended before rows of earlier lines are remembered up to this number of keys and contacts.
-_MOST_ENDED: Final = 200_000
 #: 2020: the places of lines are numbers of 63 bits.
 _EPOCH: Final = 1_577_836_800.0
 #: Lines that a run reads in a millisecond, at most, as the power of two.
 _LINE_BITS: Final = 22
-_LAST: Final = (1 << 63) - 1
 
 
 class OpenRejects:
@@ -93,41 +96,29 @@ class OpenRejects:
         #: Their keys and contacts; None if they were not read, or are too many.
         self._resources: set[Resource] | None = set() if not count else None
         self._is_read = not count
-        #: The last line that ended before lines that came earlier, by key and contact.
-        self._ended: dict[Resource, int] = {}
-        #: Up to this line, any may have.
-        self._maybe_ended = 0
-        #: By stream, its latest SCHEMA in this run, and whether that is the tap's.
-        self._declared: dict[str, tuple[bytes, bool]] = {}
-        self._noted: dict[str, bytes] = {}
+        self._ended = EndedRows()
+        self._has_warned = False
+        #: Those of their keys and contacts that the input of this run names, where a mirror notes that.
+        self._named: set[Resource] = set()
+        self._streams = RejectedStreams(self.connection)
 
     def place(self, line: int) -> int:
         """The place of a line of this run among those of all runs."""
         return self._base + line if self.places is None else self.places[line]
 
+    def numbering(self) -> tuple[int, Callable[[int], int]]:
+        """What batches note of lines: a base, and what is added to it for the place of a line."""
+        return (self._base, _same) if self.places is None else (0, self.places.__getitem__)
+
     # Opening
 
     def declare(self, stream: str, message: Mapping[str, Any], *, is_taps: bool) -> None:
         """Take a stream's SCHEMA message; `is_taps` is false for that of rejects which are sent again."""
-        if not self._is_kept or self.places is not None or (stream in self._declared and not is_taps):
+        if not self._is_kept or self.places is not None or not self._streams.declare(stream, message, is_taps=is_taps):
             return
-        self._declared[stream] = msgspec.json.encode(message), is_taps
         if not self.is_empty and is_taps:
             with self.transaction():
-                if self._noted_message(stream) is not None:
-                    self._note_stream(stream)
-
-    def _noted_message(self, stream: str) -> bytes | None:
-        table = tables.rejected_streams.c
-        return self.connection.execute(sa.select(table.message).where(table.name == stream)).scalar_one_or_none()
-
-    def _note_stream(self, stream: str) -> None:
-        message, is_taps = self._declared.get(stream, (b"", False))
-        if not message or self._noted.get(stream) == message:
-            return
-        self._noted[stream] = message
-        if is_taps or self._noted_message(stream) is None:
-            replace_rows(self.connection, tables.rejected_streams, [{"name": stream, "message": message}])
+                self._streams.renew(stream)
 
     def add(self, rejects: Iterable[Reject]) -> None:
         """Keep those of which it is known whose they are, instead of earlier ones of the same stream and key.
@@ -137,25 +128,24 @@ class OpenRejects:
         if not self._is_kept:
             return
         newest: dict[tuple[Any, ...], list[Reject]] = {}
-        for reject, origin in self._known([*rejects]):
+        for reject, origin in with_owners([*rejects], self.connection, self._keys, self._hashes):
             resource = origin.contact if origin.key is None else origin.key
-            place = self.place(origin.last)
-            if self._has_ended(origin):
+            if self._ended.has(origin):
                 continue
             one = (reject.stream, origin.key is None, resource)
             others = newest.get(one)
             before = None if others is None else others[0].origin
-            if others is None or before is None or place > self.place(before.last):
+            if others is None or before is None or self._last(origin) > self._last(before):
                 newest[one] = [reject]
-            elif place == self.place(before.last):
+            elif self._last(origin) == self._last(before):
                 others.append(reject)
         self._drop_replaced(newest)
-        rows = [self._row(one) for some in newest.values() for one in some if one.code not in _NOT_SENT_AGAIN]
+        rows = [self._row(one) for some in newest.values() for one in some if self._is_sent_again(one)]
         if not rows:
             return
         self.connection.execute(sa.insert(tables.open_rejects), rows)
         for stream in {row["stream"] for row in rows}:
-            self._note_stream(stream)
+            self._streams.note(stream)
         self.is_empty = False
         if self._resources is not None:
             self._resources.update(one for row in rows for one in (row["key"], row["contact"]) if one is not None)
@@ -163,28 +153,28 @@ class OpenRejects:
         self._bytes += sum(row["size"] for row in rows)
         self._limit_size()
 
-    def _known(self, rejects: Sequence[Reject]) -> list[tuple[Reject, Origin]]:
-        """Rejects of which it is known whose they are; where only the key is, by the contact that the key has."""
-        found = [(one, one.origin) for one in rejects if one.origin is not None]
-        alone = [origin.key for _, origin in found if origin.key is not None and origin.contact is None]
-        emails = self._keys.emails(alone) if alone else {}
-        keys = [origin.key for _, origin in found if origin.key is not None]
-        shared_keys, table = set[bytes](), tables.shared_keys
-        if keys:
-            shared_keys = {row.key for row in select_in(self.connection, sa.select(table), table.c.key, keys)}
-        for at, (reject, origin) in enumerate(found):
-            if origin.key in shared_keys:
-                origin = msgspec.structs.replace(origin, key=None)  # noqa: PLW2901
-                found[at] = (msgspec.structs.replace(reject, origin=origin), origin)
-            if origin.contact is None and origin.key is not None and (email := emails.get(origin.key)):
-                contact = self._hashes.contact_ids(origin.destination)([fold_address(email)])[0]
-                origin = msgspec.structs.replace(origin, contact=contact)  # noqa: PLW2901
-                found[at] = (msgspec.structs.replace(reject, origin=origin), origin)
-        return [one for one in found if one[1].key is not None or one[1].contact is not None]
+    def _last(self, origin: Origin) -> int:
+        """The place of the last line that has the content of a record, of its key if it is known."""
+        return self.place(origin.last if origin.key is None else origin.last_of_key)
+
+    def _is_sent_again(self, reject: Reject) -> bool:
+        """Whether a reject is kept, and not only replaces earlier ones."""
+        if reject.code in _NOT_SENT_AGAIN:
+            return False
+        if reject.origin is None or not self._ended.may_have(reject.origin):
+            return True
+        if not self._has_warned:
+            self._has_warned = True
+            logger.warning(
+                "Very many rows ended while rows of earlier lines were under way, so it is unknown whether these came "
+                "before others of their contacts: rejects of such rows are not kept for --retry-rejects, and are only "
+                "in the rejects file"
+            )
+        return False
 
     def _row(self, reject: Reject) -> dict[str, Any]:
         origin = reject.origin
-        assert origin is not None  # noqa: S101 - of `_known`
+        assert origin is not None  # noqa: S101 - of `with_owners`
         return {
             "n": self.place(origin.line),
             "destination": origin.destination,
@@ -217,7 +207,7 @@ class OpenRejects:
                 origin = None if some is None else some[0].origin
                 if origin is None:
                     continue
-                if row.n > self.place(origin.last):
+                if row.n > self._last(origin):
                     del newest[one]
                 else:
                     replaced.append(row.id)
@@ -225,24 +215,32 @@ class OpenRejects:
 
     # Closing
 
-    def close(self, rows: Iterable[Row], made_at: float = 0.0) -> None:
+    def close(self, rows: Iterable[Row], stored: StoredLines | None = None) -> None:
         """Close the rejects of rows that ended otherwise; the caller commits.
 
         Args:
-            rows: of this run, or of an earlier one.
-            made_at: when the batch of those without a line was made (Unix seconds).
+            rows: of this run, or of a batch of an earlier one.
+            stored: the lines of that batch, whose other rows are to come again: rejects before them are overtaken.
         """
         if self.is_empty:
             return
-        other = _LAST if self._is_late else _order_at(made_at + 0.001)
-        places: dict[Resource, int] = {}
+        if stored is None:
+            places: dict[Resource, int] = {}
+            for row in rows:
+                _add_places(places, ((row.id, self.place(row.line)),))
+                _add_places(places, ((key, self.place(row.also.get(key, row.line))) for key in row.own_keys))
+            self._delete(self._before(places))
+            return
+        noted = stored.places(self._base if self._is_late else _order_at(stored.created_at + 0.001))
+        ended: dict[Resource, int] = {}
         for row in rows:
-            place = self.place(row.line) if row.line else other
-            resources: tuple[Resource, ...] = (row.id, *row.own_keys)
-            for resource in resources:
-                if resource:
-                    places[resource] = max(place, places.get(resource, 0))
-        self._close(places)
+            _add_places(ended, noted.pop((row.id, row.key), {}).items())
+        coming: dict[Resource, int] = {}
+        for each in () if stored.are_rejects else noted.values():  # these are still open themselves
+            _add_places(coming, ((one, at - 1) for one, at in each.items()))  # its own line is not before it
+        self._delete(self._before(ended))
+        if numbers := self._before(coming):
+            self._overtake(tables.open_rejects.c.id == sa.bindparam("number"), [{"number": one} for one in numbers])
 
     def ended(self, resources: Sequence[tuple[Resource, int]], prefix: int) -> None:
         """Records ended otherwise than as rejects when they were read, each with a key or contact, and its line.
@@ -255,37 +253,73 @@ class OpenRejects:
         """
         if not self._is_kept:
             return
-        self._ended.update(resources)
+        self._ended.add(resources, prefix)
         if not self.is_empty:
             with self.transaction():
-                self._close({resource: self.place(line) for resource, line in resources})
-        if len(self._ended) > _MOST_ENDED:
-            self._ended = {resource: line for resource, line in self._ended.items() if line > prefix}
-            if len(self._ended) > _MOST_ENDED // 2:
-                self._maybe_ended = max(self._ended.values())
-                self._ended.clear()
+                self._delete(self._before({resource: self.place(line) for resource, line in resources}))
 
-    def _has_ended(self, origin: Origin) -> bool:
-        """Whether a later row of the same key or contact has ended otherwise."""
-        if origin.last < self._maybe_ended:
-            return True
-        return any(one is not None and self._ended.get(one, 0) > origin.last for one in (origin.key, origin.contact))
+    def overtake_all(self) -> None:
+        """Newer rows of any of them may have come: a version of the program ran that closes none.
 
-    def _close(self, places: Mapping[Resource, int]) -> None:
-        resources = self._in_memory()
+        The caller commits.
+        """
+        table = tables.open_rejects
+        query = sa.select(sa.func.count()).where(table.c.overtaken.is_(None))
+        if count := self.connection.execute(query.select_from(table)).scalar_one():
+            self._overtake(table.c.overtaken.is_(None))
+            logger.warning(
+                "An earlier version of this program used the journal meanwhile, so newer rows may have come for %s: "
+                "--retry-rejects leaves them alone, the rejects files have them",
+                counted(count, "open reject"),
+            )
+
+    def _overtake(self, where: sa.ColumnElement[bool], values: Sequence[Mapping[str, Any]] = ()) -> None:
+        self.connection.execute(sa.update(tables.open_rejects).where(where).values(overtaken=True), values or None)
+
+    # Absence
+
+    def name(self, resources: Iterable[Resource]) -> None:
+        """The input of a mirror names these keys and contacts."""
+        if self.is_empty:
+            return
+        with self.transaction():
+            known = self._in_memory()
+        if known is not None:
+            self._named.update(known.intersection(resources))
+
+    def close_absent(self, destination: str, stream: str) -> int:
+        """A whole input of a stream was read: close earlier rejects of people whom it does not name.
+
+        Returns:
+            How many these are; none where there are too many rejects to know whom it names.
+        """
+        if self.is_empty or self._resources is None:
+            return 0
+        table = tables.open_rejects.c
+        query = sa.select(table.id, table.key, table.contact).where(
+            table.destination == destination, table.stream == stream, table.n <= self._base
+        )
+        with self.transaction():
+            gone = [one.id for one in self.connection.execute(query) if self._named.isdisjoint((one.key, one.contact))]
+            self._delete(gone)
+        return len(gone)
+
+    def _before(self, places: Mapping[Resource, int]) -> list[int]:
+        """The numbers of rejects whose key or contact has a later place."""
+        resources = self._in_memory() if places else None
         wanted = [one for one in places if resources is None or one in resources]
         if not wanted:
-            return
+            return []
         table = tables.open_rejects.c
         query = sa.select(table.id, table.n, table.key, table.contact, table.run)
-        closed: set[int] = set()
+        found: set[int] = set()
         for column, kind in ((table.key, bytes), (table.contact, int)):
             for row in select_in(self.connection, query, column, [one for one in wanted if isinstance(one, kind)]):
                 place = places[row.key if kind is bytes else row.contact]
                 # A record that this run rejected is not closed by what else was done for its line.
                 if row.n < place or (row.n == place and row.run != self.run):
-                    closed.add(row.id)
-        self._delete([*closed])
+                    found.add(row.id)
+        return [*found]
 
     def _in_memory(self) -> set[Resource] | None:
         """Their keys and contacts, unless they are too many."""
@@ -321,8 +355,7 @@ class OpenRejects:
     def _tidy(self, before: float) -> None:
         table = tables.open_rejects
         self._delete([*self.connection.execute(sa.select(table.c.id).where(table.c.at < before)).scalars()])
-        of_none = tables.rejected_streams.c.name.not_in(sa.select(table.c.stream))
-        self.connection.execute(sa.delete(tables.rejected_streams).where(of_none))
+        self._streams.tidy()
         self.is_empty = self.connection.execute(sa.select(table.c.id).limit(1)).first() is None
 
     def _limit_size(self) -> None:
@@ -340,6 +373,22 @@ class OpenRejects:
             dropped.append(row.id)
             self._bytes -= row.size
         self._delete(dropped)
+        logger.warning(
+            "There are more open rejects than are kept: --retry-rejects no longer has the oldest %s, which are only in "
+            "the rejects files",
+            len(dropped),
+        )
+
+
+def _same(line: int) -> int:
+    return line
+
+
+def _add_places(places: dict[Resource, int], added: Iterable[tuple[Resource, int]]) -> None:
+    """Add places of keys and contacts, of which the latest counts."""
+    for resource, place in added:
+        if resource:
+            places[resource] = max(place, places.get(resource, 0))
 
 
 def _order_at(moment: float) -> int:

@@ -41,10 +41,13 @@ class Retention:
         with self.transaction():
             self.meta.keep_streams()
 
-    def forget_before(self, moment: float) -> None:
+    def forget_before(self, moment: float) -> float:
         """Forget batches that ended, and rejects that were noted, before this time (Unix seconds).
 
         Contacts that were confirmed and keys that were deleted before it, too, except after `keep_contacts`.
+
+        Returns:
+            The latest time before which contacts were ever forgotten.
         """
         with self.transaction():
             if not self.meta.keeps_contacts:
@@ -56,3 +59,4 @@ class Retention:
             self.batches.forget_before(moment)
             self.rejects.forget_before(moment)
             self.removals.forget_before(time.time() - LATELY)
+            return self.meta.forgets_before(moment)

@@ -69,13 +69,16 @@ class Retried:
         with self._reading():
             found = {name: self._present(name, values) for name, values in chosen.items() if values}
             self._where = [table[name].in_(values) for name, values in found.items()]
+            #: Records that are not sent: something newer came, or may have come, and was not seen to end.
+            self.overtaken_before = self._overtaken()
+            self._where.append(table.overtaken.is_(None))
             self.counts = self._counts()
             self.schemas = self._schemas()
             places = [*self._connection.execute(sa.select(table.destination).distinct()).scalars()]
         #: Keys and contacts of batches that earlier runs left: what did not arrive comes again in their input.
         self._left: set[Resource] = set()
         for row in (row for place in places for batch in journal.unfinished(place) for row in batch.rows):
-            self._left.update(one for one in (row.id, row.key) if one)
+            self._left.update(one for one in (row.id, row.key, *row.also) if one)
         #: By line, and by destination.
         self._expected: dict[int, dict[str, _Expected]] = {}
 
@@ -101,6 +104,12 @@ class Retried:
         table = tables.open_rejects.c
         query = sa.select(table.code, sa.func.count(table.n.distinct())).where(*self._where)
         return {row[0]: row[1] for row in self._connection.execute(query.group_by(table.code).order_by(table.code))}
+
+    def _overtaken(self) -> int:
+        """How many records are overtaken."""
+        table = tables.open_rejects.c
+        query = sa.select(sa.func.count(table.n.distinct())).where(*self._where, table.overtaken.is_not(None))
+        return int(self._connection.execute(query).scalar_one())
 
     def _schemas(self) -> dict[str, dict[str, Any]]:
         """By stream, its SCHEMA message."""

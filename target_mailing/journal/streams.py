@@ -44,6 +44,8 @@ class JournalStreams:
         #: Streams that were read in this run.
         self._begun: set[tuple[str, str]] = set()
         self._by_name: dict[str, _Bits] = {}
+        #: A run of a version that does not close open rejects read one of them.
+        self.closed_nothing = False
         for row in connection.execute(sa.select(tables.streams)):
             self._bits[row.id] = 1 << row.number
             self._forgotten[row.id] = row.forgotten
@@ -54,6 +56,8 @@ class JournalStreams:
             self._of[row.destination] = self._of.get(row.destination, 0) | 1 << row.number
             if row.by_address:
                 self._by_address[row.destination] = self._by_address.get(row.destination, 0) | 1 << row.number
+            if row.closing_runs != row.runs:
+                self.closed_nothing = True
             if row.forgot:
                 self._forgot[row.destination] = self._forgot.get(row.destination, 0) | 1 << row.number
 
@@ -64,6 +68,10 @@ class JournalStreams:
         if destination not in self._by_name:
             self._by_name[destination] = _Bits(self, destination)
         return self._by_name[destination]
+
+    def note_closing(self) -> None:
+        """All runs up to now are noted as those of versions that close open rejects."""
+        self._connection.execute(sa.update(tables.streams).values(closing_runs=tables.streams.c.runs))
 
     def deletions(self, destination: str, stream: str) -> Deletions:
         """The people whom this run takes off a destination by the deleted rows of a stream."""
@@ -160,7 +168,8 @@ class JournalStreams:
         if (destination, stream) not in self._begun:
             self._begun.add((destination, stream))
             names = {"name": stream, "place": destination}
-            self._change(destination, stream, runs=self.runs(destination, stream) + 1, **names)
+            runs = self.runs(destination, stream) + 1
+            self._change(destination, stream, runs=runs, closing_runs=runs, **names)
         where, bit = self._hashes.destination_id(destination), self.bits(destination)[stream] & ~UNKNOWN
         before = self._by_address.get(where, 0)
         if by_address != bool(before & bit):
@@ -211,7 +220,7 @@ class JournalStreams:
             if number > _MOST:
                 return UNKNOWN
             where = self._hashes.destination_id(destination)
-            values = {"number": number, "destination": where, "id": hashed, "forgotten": 0}
+            values = {"number": number, "destination": where, "id": hashed, "forgotten": 0, "closing_runs": 0}
             self._connection.execute(
                 sa.insert(tables.streams).values(runs=0, has_ended=False, forgot=False, names_lists=False, **values)
             )

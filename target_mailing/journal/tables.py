@@ -38,6 +38,9 @@ batches = sa.Table(
     sa.Column("outcomes", sa.String),
     # The same as `confirmed_at` of the contacts that it confirmed.
     sa.Column("settled_at", sa.Float),
+    # The place of the line before the first one of the run, among the lines of all runs; 0 where each row has its own
+    # place, as a reject that was sent again. Null: an earlier version noted no lines.
+    sa.Column("base", sa.BigInteger),
 )
 steps = sa.Table(
     "steps",
@@ -77,6 +80,7 @@ streams = sa.Table(
     sa.Column("place", sa.String),  # the name of its destination, likewise
     sa.Column("compared", sa.Boolean),  # a run that ended well compared its list with it; null, too, for none
     sa.Column("by_address", sa.Boolean),  # its rows have no key but their address; null until a run reads it
+    sa.Column("closing_runs", sa.Integer),  # as `runs`, noted by versions that close open rejects
 )
 absentees = sa.Table(
     "absentees",
@@ -283,6 +287,8 @@ open_rejects = sa.Table(
     sa.Column("attempt", sa.Integer, nullable=False),
     sa.Column("at", sa.Float, nullable=False),
     sa.Column("run", sa.String, nullable=False),  # that rejected it last
+    # A newer row of its key or contact came, or may have come, and was not seen to end; null: none.
+    sa.Column("overtaken", sa.Boolean),
 )
 rejected_streams = sa.Table(
     "rejected_streams",
@@ -294,14 +300,16 @@ rejected_streams = sa.Table(
 #: Columns that tables of versions before do not have.
 _LATER_COLUMNS: Final[Mapping[str, Mapping[str, str]]] = {
     contacts.name: {"streams": "BIGINT DEFAULT '1' NOT NULL"},
-    batches.name: {"settled_at": "FLOAT"},
+    batches.name: {"settled_at": "FLOAT", "base": "BIGINT"},
     streams.name: {
         "forgotten": "BIGINT",
         "name": "VARCHAR",
         "place": "VARCHAR",
         "compared": "BOOLEAN",
         "by_address": "BOOLEAN",
+        "closing_runs": "INTEGER",
     },
+    open_rejects.name: {"overtaken": "BOOLEAN"},
 }
 
 

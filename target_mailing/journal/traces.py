@@ -82,7 +82,7 @@ SIGNS: Final[Mapping[str, Signs]] = {
     tables.meta.name: Signs({}, ("name", "value")),
     tables.batches.name: Signs(
         {"payload": Sign.BATCH},
-        ("id", "destination", "action", "route", "state", "created_at", "outcomes", "settled_at"),
+        ("id", "destination", "action", "route", "state", "created_at", "outcomes", "settled_at", "base"),
     ),
     tables.steps.name: Signs({"evidence": Sign.EVIDENCE}, ("batch", "name", "begun_at")),
     tables.contacts.name: Signs({"id": Sign.CONTACT}, ("n", "fingerprint", "confirmed_at", "streams")),
@@ -109,7 +109,7 @@ SIGNS: Final[Mapping[str, Signs]] = {
     tables.past_jobs.name: Signs({}, tables.past_jobs.c.keys()),
     tables.open_rejects.name: Signs(
         {"key": Sign.KEY, "contact": Sign.CONTACT, "record": Sign.RECORD},
-        ("id", "n", "destination", "stream", "size", "code", "job", "attempt", "at", "run"),
+        ("id", "n", "destination", "stream", "size", "code", "job", "attempt", "at", "run", "overtaken"),
     ),
     tables.rejected_streams.name: Signs({}, ("name", "message")),  # a SCHEMA
     tables.known_rejects.name: Signs({"id": Sign.WRITTEN_RECORD}, ("attempt", "file", "at")),

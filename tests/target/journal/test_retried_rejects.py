@@ -8,6 +8,7 @@ import sqlite3
 import pytest
 
 from mailing_api.errors import ConfigurationError
+from target_mailing.journal import ended_rows
 from target_mailing.journal import open_rejects as opened
 from target_mailing.journal.journal import Journal
 from tests.target.conftest import COLUMNS, people, person, schema, state
@@ -284,7 +285,7 @@ def test_it_makes_no_difference_how_many_are_in_memory(mailjet, monkeypatch, lim
 
 
 def test_p5_rows_that_ended_early_are_remembered_however_many(mailjet, monkeypatch):
-    monkeypatch.setattr(opened, "_MOST_ENDED", 4)
+    monkeypatch.setattr(ended_rows, "_MOST_ENDED", 4)
     mailjet.sandbox.mailjet.refuse(["person0@example.com"])
     out = people(range(8), subscription_status="excluded")
     mailjet.deliver([schema(), person(0), *out, state(1)])
