@@ -1,8 +1,10 @@
-"""Numbers with their noun, and times with their units, for messages."""
+"""Numbers with their noun, times with their units, and signals by name, for messages."""
 
 from __future__ import annotations
 
-__all__ = ["counted", "lasting"]
+import signal
+
+__all__ = ["counted", "lasting", "signal_in_words"]
 
 
 def counted(count: int, one: str, several: str = "") -> str:
@@ -20,3 +22,11 @@ def lasting(seconds: float) -> str:
             rest = whole % unit // (unit // 60)
             return f"{whole // unit} {name} {rest} {smaller}" if rest else f"{whole // unit} {name}"
     return f"{whole} s"
+
+
+def signal_in_words(number: int) -> str:
+    """A signal by its number and its name, such as `signal 15 (SIGTERM)`."""
+    try:
+        return f"signal {number} ({signal.Signals(number).name})"
+    except ValueError:
+        return f"signal {number}"

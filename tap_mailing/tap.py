@@ -19,13 +19,14 @@ from singer_sdk.exceptions import ConfigValidationError, MapExpressionError, Str
 from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities, TapCapabilities
 from singer_sdk.singerlib.catalog import Catalog
 
-from mailing_api.counted import counted
+from mailing_api.counted import counted, signal_in_words
 from mailing_api.errors import ConfigurationError, MailingError
 from mailing_api.http.retry import RetryPolicy
 from mailing_api.http.traffic import Traffic
 from mailing_api.process.asking import TERMINAL
 from mailing_api.process.command import PluginCommand
 from mailing_api.process.configuration import given_settings
+from mailing_api.process.live_bar import close_bar
 from mailing_api.process.map_failures import check_aliases, maps_without_stream
 from mailing_api.process.plugin import MailingPlugin
 from mailing_api.settings import json_schema
@@ -369,7 +370,8 @@ class TapMailing(MailingPlugin, Tap):
         # The SDK's handler writes STATE, perhaps into the middle of a record, and exits 0. All bookmarks that changed
         # are written already, at the end of their streams.
         del frame
-        self.logger.error("Stopped by signal %d before all streams were read.", signum)
+        close_bar()
+        self.logger.error("Stopped by %s before all streams were read.", signal_in_words(signum))
         os._exit(128 + signum)  # at once, without waiting for a call and without code that catches exceptions
 
 

@@ -1,4 +1,4 @@
-"""How many calls a delivery would make: those that its plan counts, and further looks at jobs, by their times."""
+"""How many calls a delivery would make: those that its plan counts, and further polls of jobs, by their times."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class PlannedCalls(msgspec.Struct, frozen=True):
 
     Attributes:
         calls: all of them.
-        looks: those that look at jobs.
+        looks: those that poll jobs.
         jobs: that are followed.
-        timed: of these, jobs whose time is known; the others are looked at once.
+        timed: of these, jobs whose time is known; the others are polled once.
         job_seconds: the median time of these jobs; None if there are none.
     """
 
@@ -43,17 +43,20 @@ class PlannedCalls(msgspec.Struct, frozen=True):
 
     def sentences(self, rate: float | None) -> Iterator[str]:
         """How many there are, what is assumed, and how long they take at so many calls a second."""
-        about = "about " if self.timed else ""
+        is_least = self.jobs > self.timed
+        about = "at least " if is_least else "about " if self.timed else ""
         text = f"A delivery makes {about}{counted(self.calls, 'call')}"
         if self.job_seconds is not None:
             text += f", if jobs take {_rounded(self.job_seconds)} s as lately"
         elif self.jobs:
-            text += ", with one look at each job"
+            text += ", with one poll of each job"
         yield f"{text}."
-        if self.jobs > self.timed:
-            yield "Some jobs' times are not known: one look at each." if self.timed else "No job's time is known yet."
+        if is_least:
+            known = "Some jobs' times are not known: one poll of each." if self.timed else "No job's time is known yet."
+            yield f"{known} Each further poll is one more call."
         if rate is not None:
-            yield f"At {rate:g} calls a second they take {self.calls / rate:,.0f} s."
+            least = "at least " if is_least else ""
+            yield f"At {rate:g} calls a second they take {least}{self.calls / rate:,.0f} s."
 
 
 def planned_calls(

@@ -38,7 +38,7 @@ def _counts(found: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
     held = found.get("held")
     rows_held = found.get("rows_held", 0) if held is None else held["rows"]
     if rows_held or held is not None:
-        yield "held: more would leave than max_removals", rows_held
+        yield "held back: more would leave than max_removals", rows_held
     yield "rows", found["rows"] + rows_held
     if held is not None:
         yield from _held(held)

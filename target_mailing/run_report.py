@@ -34,7 +34,7 @@ _WORDS: Final[Mapping[Outcome, str]] = {
     Outcome.REJECTED: "rejected",
 }
 #: Rows that have no outcome, in words.
-_HELD: Final = "held: more would leave than max_removals"
+_HELD: Final = "held back: more would leave than max_removals"
 _WITHOUT: Final = "without an outcome"
 #: Codes of an outcome that are shown, the most frequent first.
 _MOST_CODES: Final = 5

@@ -19,7 +19,7 @@ from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities
 from singer_sdk.plugin_base import _ConfigInput
 
-from mailing_api.counted import counted
+from mailing_api.counted import counted, signal_in_words
 from mailing_api.errors import ConfigurationError
 from mailing_api.process.command import message_of
 from mailing_api.process.configuration import check_not_empty, given_settings
@@ -162,8 +162,8 @@ class TargetMailing(MailingPlugin, Target):
                 run.delivery.following.remember()
             except Terminated as stop:
                 self.logger.warning(
-                    "Stopped by signal %d: %s in the journal for the next run",
-                    stop.signum,
+                    "Stopped by %s: %s in the journal; the next run resumes from there",
+                    signal_in_words(stop.signum),
                     counted(run.delivery.unfinished(), "batch under way stays", "batches under way stay"),
                 )
                 raise SystemExit(128 + stop.signum) from None

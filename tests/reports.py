@@ -139,7 +139,7 @@ def check_report(path: Path, outcomes: Mapping[str, Any]) -> Page:
     shown = ("delivered", "unchanged", "superseded", "skipped", "withheld", "rejected")
     counts = {name: outcomes[name] for name in shown if outcomes[name]}
     counts |= {
-        name: outcomes[of] for name, of in (("held", "rows_held"), ("without an outcome", "rows_without_outcome"))
+        name: outcomes[of] for name, of in (("held back", "rows_held"), ("without an outcome", "rows_without_outcome"))
     }
     assert {name: tiles.get(name, 0) for name in counts} == counts
     if tiles["rows"]:

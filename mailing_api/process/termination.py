@@ -14,6 +14,7 @@ import threading
 import time
 from typing import Final
 
+from mailing_api.counted import signal_in_words
 from mailing_api.process.live_bar import close_bar
 
 __all__ = ["end_after_signal"]
@@ -48,7 +49,7 @@ def _watch(readable: int, logger: logging.Logger, patience: float) -> None:
     close_bar()
     line = threading.Thread(
         target=logger.error,
-        args=["Stopped by signal %d, in the middle of a call that did not return in time.", signum],
+        args=["Stopped by %s, in the middle of a call that did not return in time.", signal_in_words(signum or 0)],
         daemon=True,
     )
     line.start()

@@ -71,7 +71,7 @@ class Batch(msgspec.Struct, eq=False):
         ran_at: when its job was last seen running (Unix seconds); 0 for never.
         put_off_at: the position of the latest step that was put off; -1 for none.
         polls: how often the current step had no result.
-        looks: how often its job was looked at.
+        looks: how often its job was polled.
         failed_polls: polls of its job that failed in a row.
         missing: polls in a row at which the provider did not know its job.
         missing_since: when it did not know it for the first of these times (Unix seconds).

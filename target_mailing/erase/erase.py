@@ -33,7 +33,7 @@ from target_mailing.journal.stores import MemoryStore, Store
 from target_mailing.journal.traces import Traces
 from target_mailing.places import journal_hash_key, refuse_missing_journal
 from target_mailing.router import Router
-from target_mailing.sections import Fact, section
+from target_mailing.sections import Fact, section, unbroken
 from target_mailing.settings import StreamSettings, check_entries
 
 __all__ = ["erase"]
@@ -100,10 +100,10 @@ def _opened(
         refuse_missing_journal(config, store)
         is_missing = store.would_be_made()
     if is_missing:
-        _write(f"Journal: {store.name} (does not exist, so nothing is remembered)")
+        _write(f"Journal: {unbroken(store.name)} (does not exist, so nothing is remembered)")
         return None
     journal = JournalErasure(again(), hash_key=hash_key)
-    _write(f"Journal: {journal.place}")
+    _write(f"Journal: {unbroken(journal.place)}")
     return journal
 
 

@@ -12,7 +12,7 @@ from mailing_api.counted import counted
 from target_mailing.erase.files import HeldFile
 from target_mailing.journal import tables
 from target_mailing.journal.traces import Traces
-from target_mailing.sections import Fact
+from target_mailing.sections import Fact, unbroken
 
 __all__ = ["Holdings", "beyond", "consequences", "found", "parts", "under_way"]
 
@@ -154,7 +154,7 @@ def beyond(
             ["its write-ahead log and the archive of it, replicas, and space on disk until it is reused"],
         )
     if results:
-        yield "results", [f"{path}: delete it, it may show contacts" for path in results]
+        yield "results", [f"{unbroken(path)}: delete it, it may show contacts" for path in results]
     if has_maps:
         yield "stream maps", [_MAPS]
     if linked:

@@ -30,7 +30,7 @@ from target_mailing.journal.person import KnownContact, Person, PersonReader
 from target_mailing.journal.stores import JournalError, MemoryStore, Store
 from target_mailing.places import journal_hash_key, refuse_missing_journal
 from target_mailing.router import Router
-from target_mailing.sections import Fact, section
+from target_mailing.sections import Fact, section, unbroken
 from target_mailing.settings import check_entries
 
 __all__ = ["explain"]
@@ -124,9 +124,9 @@ class _Explanation:
             return
         if reader.is_there:
             self._reader = reader
-            _write(f"Journal: {store.name} (only read)")
+            _write(f"Journal: {unbroken(store.name)} (only read)")
         else:
-            _write(f"Journal: {store.name} (does not exist, so nothing is remembered)")
+            _write(f"Journal: {unbroken(store.name)} (does not exist, so nothing is remembered)")
 
     def find_places(self) -> None:
         """Find the destinations, of the settings and of the journal, and what the journal knows there."""

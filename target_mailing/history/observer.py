@@ -41,7 +41,7 @@ class Job(msgspec.Struct):
         submitted: when it was submitted; when its step began, for a job of an earlier run.
         resumed: an earlier run submitted it.
         ended: when it ended; None before that.
-        looks: how often it was looked at; None if a signal stopped the run meanwhile.
+        looks: how often it was polled; None if a signal stopped the run meanwhile.
         status: submitted, or how it ended: see `JobRecords.ended`.
         refused: how many rows were rejected.
     """

@@ -19,7 +19,7 @@ from target_mailing.journal.stores import MemoryStore, Store
 from target_mailing.past.words import list_lines, run_lines
 from target_mailing.places import refuse_missing_journal
 from target_mailing.router import Router
-from target_mailing.sections import Fact, section
+from target_mailing.sections import Fact, section, unbroken
 
 __all__ = ["ALL", "LAST", "tell_history"]
 
@@ -151,15 +151,15 @@ def _unclear(which: str, ids: Sequence[str], newest: Sequence[str], store: Store
 
 
 def _without_runs(store: Store, folder: Path | None, why: str) -> Iterator[str]:
-    yield from section(f"Journal: {store.name} ({why}).{_files_in(folder)}")
+    yield from section(f"Journal: {unbroken(store.name)} ({why}).{_files_in(folder)}")
 
 
 def _files_in(folder: Path | None) -> str:
-    return "" if folder is None else f" Runs may have left history files in {folder}."
+    return "" if folder is None else f" Runs may have left history files in {unbroken(folder)}."
 
 
 def _of_list(store: Store, found: _Found) -> Iterator[str]:
-    yield from section(f"Journal: {store.name} (only read)")
+    yield from section(f"Journal: {unbroken(store.name)} (only read)")
     yield ""
     yield from list_lines(found.runs, found.holder)
     yield ""
@@ -172,7 +172,7 @@ def _files_of(run: PastRun) -> Iterator[Fact]:
     """Where the files of a run are."""
     yield "history", [_history_of(run)]
     rejects = [
-        f"{file} ({rows:,} rejected here{'' if Path(file).exists() else '; no longer there'})"
+        f"{unbroken(file)} ({rows:,} rejected here{'' if Path(file).exists() else '; no longer there'})"
         for file, rows in run.totals.rejects.items()
     ]
     yield "rejects", rejects or ["none"]
@@ -183,6 +183,8 @@ def _history_of(run: PastRun) -> str:
         return "none (`history_path` was off, or could not be written)"
     path = Path(run.history)
     if path.exists():
-        return str(path)
+        return unbroken(path)
     part = path.with_name(f"{path.name}.part")
-    return str(part) if part.exists() else f"{path} (not there: loaded away, or older than `history_keep`)"
+    return (
+        unbroken(part) if part.exists() else f"{unbroken(path)} (not there: loaded away, or older than `history_keep`)"
+    )

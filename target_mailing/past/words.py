@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Final
 
-from mailing_api.counted import counted, lasting
+from mailing_api.counted import counted, lasting, signal_in_words
 from mailing_api.http.traffic import TrafficTotals
 from mailing_api.process.table import Section, table, traffic_rows
 from target_mailing.delivery.tally import Tally
@@ -103,7 +103,7 @@ def _about(run: PastRun, holder: str | None) -> Iterator[Fact]:
         yield "ended", ["no: the run was killed, or its machine stopped; the next run resumes its jobs"]
     if run.exit_code is not None:
         is_stopped = run.exit_code > _SIGNALS and run.error is None
-        stopped = f"{run.exit_code}: stopped by signal {run.exit_code - _SIGNALS}"
+        stopped = f"{run.exit_code}: stopped by {signal_in_words(run.exit_code - _SIGNALS)}"
         yield "exit code", [stopped if is_stopped else ": ".join(filter(None, [str(run.exit_code), run.error]))]
     if run.version is not None:
         yield "version", [run.version]
@@ -141,7 +141,7 @@ def _job(job: PastJob) -> str:
     rows = None if job.rows is None else counted(job.rows, "row")
     what = ", ".join(filter(None, [job.route, job.action, rows]))
     took = "" if job.ended is None else f" after {lasting(max(0.0, job.ended - job.submitted))}"
-    looks = counted(job.looks, "look") if job.looks else None
-    status = ", ".join(filter(None, [job.status + took, looks]))
+    polls = counted(job.looks, "poll") if job.looks else None
+    status = ", ".join(filter(None, [job.status + took, polls]))
     refused = f"{job.refused} refused" if job.refused else None
     return "; ".join(filter(None, [what, status, refused, "resumed" if job.resumed else None]))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import signal
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from mailing_api.counted import signal_in_words
 from mailing_api.errors import ConfigurationError
 from mailing_api.process.log_filter import safe_line
 from target_mailing.declared_settings import value_of
@@ -139,7 +139,8 @@ class Report(NoReport):
     def _head(self, failure: type[BaseException] | None, error: BaseException | None, ended: float) -> Head:
         status, words = "completed", ""
         if isinstance(error, SystemExit) and isinstance(error.code, int) and error.code > 128:
-            status, words = "stopped", f"The run was stopped by {_signal(error.code - 128)}. The next one continues it."
+            words = f"The run was stopped by {signal_in_words(error.code - 128)}. The next one continues it."
+            status = "stopped"
         elif failure is not None:
             status = "failed"
             words = self._words_of(error) if isinstance(error, Exception) else failure.__name__
@@ -163,10 +164,3 @@ def open_report(
     if value_of("report_path", config) is None:
         return NoReport()
     return Report(config, router, about, words_of=words_of)
-
-
-def _signal(number: int) -> str:
-    try:
-        return f"signal {number} ({signal.Signals(number).name})"
-    except ValueError:
-        return f"signal {number}"

@@ -160,7 +160,8 @@ def test_a_tap_and_a_target_at_one_terminal_have_one_bar(mailjet):
 
 
 @pytest.mark.slow
-def test_a_tap_alone_has_a_bar(mailjet):
+@pytest.mark.parametrize("number", [None, signal.SIGINT])
+def test_a_tap_alone_has_a_bar(mailjet, number):
     mailjet.sandbox.mailjet.seed(50)
     settings = {name: mailjet.config[name] for name in ("mailjet_api_key", "mailjet_secret_key", "mailjet_base_url")}
     (config := mailjet.folder / "tap.json").write_text(json.dumps(settings))
@@ -170,8 +171,12 @@ def test_a_tap_alone_has_a_bar(mailjet):
         with FORKS.start(*command, env=environment(), stdin=DEVNULL, stdout=DEVNULL, stderr=terminal.theirs) as tap:
             slow.wait_until_held()
             assert "mailjet_" in terminal.until(" streams done")
+            if number is not None:
+                tap.send_signal(number)
+            else:
+                slow.release()
+            assert tap.wait(20) == (130 if number else 0)
             slow.release()
-            assert tap.wait(20) == 0
         terminal.close()
         assert "streams done" not in "\n".join(terminal.lines)
         assert "@" not in terminal.output

@@ -174,5 +174,5 @@ def test_a_signal_while_the_program_works_is_obeyed_by_it_alone(mailjet):
     with delivering(mailjet) as process:
         assert ended(process) == 143
         err = process.stderr.read().decode()
-    assert "Stopped by signal 15: 0 batches under way stay in the journal" in err
+    assert "Stopped by signal 15 (SIGTERM): 0 batches under way stay in the journal" in err
     assert "in the middle of a call" not in err

@@ -276,7 +276,7 @@ def test_a_run_that_is_stopped_or_killed_is_told_so(mailjet, monkeypatch, end):
     assert {name for name in after if before.get(name) != after[name] and not name.endswith("-shm")} == set()
     assert before.keys() == after.keys()
     if end == signal.SIGTERM:
-        assert "exit code       143: stopped by signal 15" in one
+        assert "exit code       143: stopped by signal 15 (SIGTERM)" in one
         ((_, jobs),) = remembered(mailjet)
         assert "unfinished" in {job.status for job in jobs}
         assert not {job.status for job in jobs} & {"submitted"}

@@ -81,8 +81,8 @@ def test_somebody_at_a_terminal_reads_a_table_of_80_columns_without_a_prefix(pla
         "  rejected: bad_address  1",
         "  rows                   4",
         "  jobs                   1",
-        "A delivery makes 5 calls, with one look at each job.",
-        "No job's time is known yet.",
+        "A delivery makes at least 5 calls, with one poll of each job.",
+        "No job's time is known yet. Each further poll is one more call.",
         "Nothing was written.",
     ]
     assert max(map(len, lines)) <= 80

@@ -180,7 +180,7 @@ def test_removals_that_are_held_back_are_told(report):
     held = dict(page.table(f"Removals held back: {LIST}"))
     assert held["contacts that would be removed"] == "25"
     assert held["most that may leave (max_removals)"] == "20"
-    assert page.tiles["held"] == "25"
+    assert page.tiles["held back"] == "25"
     assert dict(page.table("Besides the rows")) == {"contacts not taken off, by max_removals": "25"}
 
 
