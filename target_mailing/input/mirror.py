@@ -16,6 +16,7 @@ from target_mailing.input.messages import Message, optional_value
 from target_mailing.input.stream import Stream
 from target_mailing.input.wholeness import Proof, Verdict, Wholeness
 from target_mailing.journal.absent import Absent
+from target_mailing.journal.absent_rejects import AbsentRejects
 from target_mailing.journal.journal import Journal
 from target_mailing.row import Row
 from target_mailing.row_queue import RowQueue
@@ -46,6 +47,7 @@ class Mirror:
         #: Whether columns as they came may have other names than those that stream maps make.
         self._flattens = bool(config.get("flattening_enabled"))
         self._journal = journal
+        self._absent_rejects = AbsentRejects(journal.open_rejects)
         self._wholeness = Wholeness()
         #: The settings of each stream at a destination; None where it is no mirror there.
         self._streams: dict[tuple[str, DestinationQueue], StreamSettings | None] = {}
@@ -133,7 +135,7 @@ class Mirror:
 
     def _name(self, stream: Stream, contacts: Sequence[int], keys: Sequence[bytes]) -> bool:
         repeated, has_unknown = self._journal.absent.name(contacts, keys)
-        self._journal.open_rejects.name([*contacts, *keys])
+        self._absent_rejects.name([*contacts, *keys])
         if repeated and stream.is_keyed:
             self._wholeness.repeated(stream.source)
         return has_unknown
@@ -185,7 +187,7 @@ class Mirror:
         The user's word does not suffice: of that, more is asked.
         """
         for name, source in self._whole:
-            if count := self._journal.open_rejects.close_absent(name, source):
+            if count := self._absent_rejects.close(name, source):
                 logger.info(
                     "Stream %r: the input no longer names the people of %s, which is closed",
                     source,

@@ -94,6 +94,12 @@ class RetriedLines:
 
     def _hand_over(self, lines: list[bytes]) -> None:
         if not lines:
+            if count := self._retried.left_alone:
+                logger.warning(
+                    "%s left alone in this run: a killed or failed run had left batches with the same keys or "
+                    "addresses, which have ended now. Repeat the command",
+                    counted(count, "open reject was", "open rejects were"),
+                )
             self._end(None)
             return
         self._take(Lines(self._number, lines))

@@ -100,7 +100,7 @@ class Journal:
                     former.take_over(driver, self._contacts.table, self._keys.table)
                     self._meta.note_format()
                 self.open_rejects = opened = OpenRejects(
-                    driver, self.hashes, self._keys, write, is_kept=not isinstance(store, MemoryStore)
+                    driver, self.hashes, self._keys, write, read, is_kept=not isinstance(store, MemoryStore)
                 )
                 self._batches = JournalBatches(self._connection, opened.numbering)
                 if streams.closed_nothing:

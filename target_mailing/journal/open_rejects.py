@@ -52,8 +52,9 @@ class OpenRejects:
         is_empty: there are none, so that rows which end close none.
         run: the name of this run.
         known_since: what happened to contacts after this time is in the journal (Unix seconds).
+        base: the place before the first line of this run.
         places: by line, the places of records that are sent again; None where the input is another one.
-        connection, transaction: of the journal.
+        connection, transaction, reading: of the journal.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class OpenRejects:
         hashes: Hashes,
         keys: Keys,
         transaction: Callable[[], AbstractContextManager[None]],
+        reading: Callable[[], AbstractContextManager[None]],
         *,
         is_kept: bool,
     ) -> None:
@@ -72,9 +74,11 @@ class OpenRejects:
             hashes: of the journal.
             keys: the addresses of keys.
             transaction: of the journal.
+            reading: the same for what is only read, and may be damaged.
             is_kept: the journal outlives the run; else nothing is kept.
         """
         self.transaction = transaction
+        self.reading = reading
         self._driver = driver
         self.connection = driver.connection
         self._hashes = hashes
@@ -87,8 +91,7 @@ class OpenRejects:
         query = sa.select(sa.func.count(), sa.func.max(table.n), sa.func.sum(table.size))
         count, last, size = self.connection.execute(query).one()
         now = _order_at(time.time())
-        #: The place before the first line.
-        self._base = max(now, (last or 0) + 1)
+        self.base = max(now, (last or 0) + 1)
         #: The clock was put back since they were noted.
         self._is_late = last is not None and last >= now
         self._bytes = int(size or 0)
@@ -96,19 +99,24 @@ class OpenRejects:
         #: Their keys and contacts; None if they were not read, or are too many.
         self._resources: set[Resource] | None = set() if not count else None
         self._is_read = not count
+        #: Lines of records that were sent again and are rejected again.
+        self._rejected: set[int] = set()
         self._ended = EndedRows()
         self._has_warned = False
-        #: Those of their keys and contacts that the input of this run names, where a mirror notes that.
-        self._named: set[Resource] = set()
         self._streams = RejectedStreams(self.connection)
 
     def place(self, line: int) -> int:
         """The place of a line of this run among those of all runs."""
-        return self._base + line if self.places is None else self.places[line]
+        return self.base + line if self.places is None else self.places[line]
 
     def numbering(self) -> tuple[int, Callable[[int], int]]:
         """What batches note of lines: a base, and what is added to it for the place of a line."""
-        return (self._base, _same) if self.places is None else (0, self.places.__getitem__)
+        return (self.base, _same) if self.places is None else (0, self._place_sent_again)
+
+    def _place_sent_again(self, line: int) -> int:
+        """The place of a record that is sent again; of what is done for one that is rejected again, that before it."""
+        assert self.places is not None  # noqa: S101 - see above
+        return self.places[line] - (line in self._rejected)
 
     # Opening
 
@@ -120,15 +128,17 @@ class OpenRejects:
             with self.transaction():
                 self._streams.renew(stream)
 
-    def add(self, rejects: Iterable[Reject]) -> None:
+    def add(self, rejects: Sequence[Reject]) -> None:
         """Keep those of which it is known whose they are, instead of earlier ones of the same stream and key.
 
         The caller commits.
         """
         if not self._is_kept:
             return
+        if self.places is not None:
+            self._rejected.update(one.origin.line for one in rejects if one.origin is not None)
         newest: dict[tuple[Any, ...], list[Reject]] = {}
-        for reject, origin in with_owners([*rejects], self.connection, self._keys, self._hashes):
+        for reject, origin in with_owners(rejects, self.connection, self._keys, self._hashes):
             resource = origin.contact if origin.key is None else origin.key
             if self._ended.has(origin):
                 continue
@@ -211,7 +221,7 @@ class OpenRejects:
                     del newest[one]
                 else:
                     replaced.append(row.id)
-        self._delete(replaced)
+        self.delete(replaced)
 
     # Closing
 
@@ -229,16 +239,18 @@ class OpenRejects:
             for row in rows:
                 _add_places(places, ((row.id, self.place(row.line)),))
                 _add_places(places, ((key, self.place(row.also.get(key, row.line))) for key in row.own_keys))
-            self._delete(self._before(places))
+            self.delete(self._before(places))
             return
-        noted = stored.places(self._base if self._is_late else _order_at(stored.created_at + 0.001))
+        noted = stored.places(self.base if self._is_late else _order_at(stored.created_at + 0.001))
         ended: dict[Resource, int] = {}
         for row in rows:
-            _add_places(ended, noted.pop((row.id, row.key), {}).items())
+            # What is done for a record that was rejected does not close it; of records sent again it has another place.
+            before = 0 if stored.are_rejects else 1
+            _add_places(ended, ((one, at - before) for one, at in noted.pop((row.id, row.key), {}).items()))
         coming: dict[Resource, int] = {}
         for each in () if stored.are_rejects else noted.values():  # these are still open themselves
             _add_places(coming, ((one, at - 1) for one, at in each.items()))  # its own line is not before it
-        self._delete(self._before(ended))
+        self.delete(self._before(ended))
         if numbers := self._before(coming):
             self._overtake(tables.open_rejects.c.id == sa.bindparam("number"), [{"number": one} for one in numbers])
 
@@ -256,7 +268,7 @@ class OpenRejects:
         self._ended.add(resources, prefix)
         if not self.is_empty:
             with self.transaction():
-                self._delete(self._before({resource: self.place(line) for resource, line in resources}))
+                self.delete(self._before({resource: self.place(line) for resource, line in resources}))
 
     def overtake_all(self) -> None:
         """Newer rows of any of them may have come: a version of the program ran that closes none.
@@ -276,34 +288,6 @@ class OpenRejects:
     def _overtake(self, where: sa.ColumnElement[bool], values: Sequence[Mapping[str, Any]] = ()) -> None:
         self.connection.execute(sa.update(tables.open_rejects).where(where).values(overtaken=True), values or None)
 
-    # Absence
-
-    def name(self, resources: Iterable[Resource]) -> None:
-        """The input of a mirror names these keys and contacts."""
-        if self.is_empty:
-            return
-        with self.transaction():
-            known = self._in_memory()
-        if known is not None:
-            self._named.update(known.intersection(resources))
-
-    def close_absent(self, destination: str, stream: str) -> int:
-        """A whole input of a stream was read: close earlier rejects of people whom it does not name.
-
-        Returns:
-            How many these are; none where there are too many rejects to know whom it names.
-        """
-        if self.is_empty or self._resources is None:
-            return 0
-        table = tables.open_rejects.c
-        query = sa.select(table.id, table.key, table.contact).where(
-            table.destination == destination, table.stream == stream, table.n <= self._base
-        )
-        with self.transaction():
-            gone = [one.id for one in self.connection.execute(query) if self._named.isdisjoint((one.key, one.contact))]
-            self._delete(gone)
-        return len(gone)
-
     def _before(self, places: Mapping[Resource, int]) -> list[int]:
         """The numbers of rejects whose key or contact has a later place."""
         resources = self._in_memory() if places else None
@@ -321,6 +305,13 @@ class OpenRejects:
                     found.add(row.id)
         return [*found]
 
+    def resources(self) -> set[Resource] | None:
+        """Their keys and contacts, and some of rejects that were closed; None if they are too many."""
+        if not self._is_read:
+            with self.transaction():
+                self._in_memory()
+        return self._resources
+
     def _in_memory(self) -> set[Resource] | None:
         """Their keys and contacts, unless they are too many."""
         if not self._is_read:
@@ -336,8 +327,8 @@ class OpenRejects:
         if self._resources is not None and len(self._resources) > 2 * _MOST_IN_MEMORY:
             self._resources = None
 
-    def _delete(self, numbers: Sequence[int]) -> None:
-        """Delete rejects; what is deleted is overwritten, in the log of the database, too."""
+    def delete(self, numbers: Sequence[int]) -> None:
+        """Delete rejects by number; these are overwritten, in the log of the database, too. The caller commits."""
         if numbers:
             mark = self._driver.parameter
             self._driver.run_each(f"DELETE FROM open_rejects WHERE id = {mark}", [(one,) for one in numbers])  # noqa: S608
@@ -354,7 +345,7 @@ class OpenRejects:
 
     def _tidy(self, before: float) -> None:
         table = tables.open_rejects
-        self._delete([*self.connection.execute(sa.select(table.c.id).where(table.c.at < before)).scalars()])
+        self.delete([*self.connection.execute(sa.select(table.c.id).where(table.c.at < before)).scalars()])
         self._streams.tidy()
         self.is_empty = self.connection.execute(sa.select(table.c.id).limit(1)).first() is None
 
@@ -372,7 +363,7 @@ class OpenRejects:
                 break
             dropped.append(row.id)
             self._bytes -= row.size
-        self._delete(dropped)
+        self.delete(dropped)
         logger.warning(
             "There are more open rejects than are kept: --retry-rejects no longer has the oldest %s, which are only in "
             "the rejects files",

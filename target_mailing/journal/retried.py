@@ -63,7 +63,7 @@ class Retried:
         """
         self._journal = journal
         self._connection = journal.open_rejects.connection
-        self._reading = journal.open_rejects.transaction
+        self._reading = journal.open_rejects.reading
         table = tables.open_rejects.c
         chosen = {"code": selection.codes, "stream": selection.streams, "run": selection.runs}
         with self._reading():
@@ -79,6 +79,8 @@ class Retried:
         self._left: set[Resource] = set()
         for row in (row for place in places for batch in journal.unfinished(place) for row in batch.rows):
             self._left.update(one for one in (row.id, row.key, *row.also) if one)
+        #: How many records were not sent because of these.
+        self.left_alone = 0
         #: By line, and by destination.
         self._expected: dict[int, dict[str, _Expected]] = {}
 
@@ -132,7 +134,8 @@ class Retried:
             lines: list[bytes] = []
             for place, alike in groupby(rows, attrgetter("n")):
                 here = [row for row in alike if row.destination in destinations.get(row.stream, ())]
-                here = [row for row in here if self._left.isdisjoint((row.key, row.contact))]
+                own, here = here, [row for row in here if self._left.isdisjoint((row.key, row.contact))]
+                self.left_alone += bool(own and not here)
                 if here:
                     self._expected[len(opened.places)] = {
                         row.destination: _Expected(row.key, row.contact, row.at) for row in here

@@ -48,7 +48,6 @@ class KilledWorld(World):
 
     def __init__(self, sandbox: Sandbox, folder: Path) -> None:
         super().__init__(sandbox, folder)
-        self.pending: list[dict[str, Any]] = []  # rows of killed runs, which come again
         self.sent: list[tuple[str, int]] = []  # by retries
         self.left: dict[str, int] = {}  # by address, the first version of a row that may have taken it off last
         self.may_repeat = False
@@ -142,7 +141,7 @@ class KilledWorld(World):
 
 @pytest.mark.slow
 @pytest.mark.machine
-@machine(short=20, long=400)
+@machine(short=12, long=400)
 @given(steps=STEPS)
 def test_p3_p5_killed_runs_and_retries_bring_nothing_older_and_forget_none(sandbox, steps):
     with tempfile.TemporaryDirectory() as folder:

@@ -7,6 +7,7 @@ import sqlite3
 import time
 
 import msgspec
+import psycopg
 import pytest
 
 from target_mailing.contacts.contact import EncodedContact
@@ -24,10 +25,16 @@ X, Y = "person1@example.com", "moved@example.com"
 MENDED = {"properties": ["city"]}
 
 
-def change(mailjet, *statements):
+def change(mailjet, statement):
+    if str(mailjet.config["journal"]).startswith("postgresql"):
+        with psycopg.connect(mailjet.config["journal"], autocommit=True) as journal:
+            names = "SELECT schemaname FROM pg_tables WHERE tablename = 'open_rejects'"
+            for (name,) in journal.execute(names).fetchall():
+                journal.execute(f'SET search_path TO "{name}"')
+                journal.execute(statement)
+        return
     with contextlib.closing(sqlite3.connect(mailjet.folder / "journal.sqlite")) as journal, journal:
-        for statement in statements:
-            journal.execute(statement)
+        journal.execute(statement)
 
 
 def kill(mailjet, messages=None, **config):
@@ -50,9 +57,27 @@ def test_p3_what_a_killed_retry_left_under_way_closes_no_newer_reject(mailjet):
     mailjet.deliver([schema(), person(9, email=X, city="Oslo", visits="many"), state(2)])
     kill(mailjet, **MENDED, batch_rows=1)
     for left in (1, 0):  # it is left alone while a batch of its address is under way
-        assert mailjet.retry(**MENDED).error is None
+        again = mailjet.retry(**MENDED)
+        assert again.error is None
+        assert ("1 open reject was left alone in this run" in again.log) is bool(left)
         assert len(open_rejects(mailjet)) == left
     assert cities(mailjet) == {X: "Oslo"}
+
+
+@pytest.mark.parametrize("kind", ["run", "retry"])
+def test_p3_the_opt_out_of_a_rejected_record_does_not_close_it_where_the_run_was_killed(mailjet, kind):
+    mailjet.deliver([schema(), person(1), state(0)])
+    wrong = [schema(), person(1, subscription_status="unsubscribed", properties={"shoes": 44}), state(1)]
+    if kind == "retry":
+        mailjet.deliver(wrong)
+        mailjet.deliver([schema(), person(1, subscription_status="unsubscribed", properties={"shoes": 44}), state(1)])
+        mailjet.config |= {"resend_window": "PT0S"}  # the opt-out is sent again, too
+        kill(mailjet)
+    else:
+        kill(mailjet, wrong)
+    assert mailjet.retry().error is None
+    assert mailjet.statuses() == {X: "unsubscribed"}
+    assert [code for _, code, _ in open_rejects(mailjet)] == ["unknown_property"]
 
 
 def test_p5_a_batch_of_a_killed_run_closes_rejects_of_keys_that_its_rows_superseded(mailjet):
@@ -173,6 +198,12 @@ def test_p5_a_reject_of_which_it_is_unknown_whether_newer_rows_ended_is_not_kept
     assert "rejects of such rows are not kept for --retry-rejects" in last.log
 
 
+def test_p9_a_damaged_schema_of_rejects_is_a_damaged_journal(mailjet):
+    mailjet.deliver([schema(), person(1, visits="many"), state(1)])
+    change(mailjet, "UPDATE rejected_streams SET message = x'7b'")
+    assert "is damaged" in str(mailjet.retry().error)
+
+
 def test_what_is_too_much_to_be_kept_is_said(mailjet, monkeypatch):
     monkeypatch.setattr("target_mailing.journal.open_rejects._MOST_BYTES", 10)
     monkeypatch.setattr("target_mailing.journal.open_rejects._KEPT_BYTES", 10)
@@ -181,7 +212,12 @@ def test_what_is_too_much_to_be_kept_is_said(mailjet, monkeypatch):
     assert "There are more open rejects than are kept" in result.log
 
 
-def test_p5_after_a_run_of_a_version_that_closes_none_older_rejects_are_left_alone(mailjet):
+@pytest.mark.parametrize("place", ["sqlite", "postgresql"])
+def test_p5_after_a_run_of_a_version_that_closes_none_older_rejects_are_left_alone(request, mailjet, place):
+    if place == "postgresql":
+        name = f"List of {mailjet.folder.name}"  # which makes a schema of this test's own
+        mailjet.sandbox.mailjet.add_list(name)
+        mailjet.config |= {"journal": request.getfixturevalue("postgresql_url"), "list": name}
     mailjet.deliver([schema(), person(1, visits="many"), person(2, visits="many"), state(1)])
     change(mailjet, "UPDATE streams SET runs = runs + 1")
     result = mailjet.deliver([schema(), person(1, visits="many"), state(1)])
@@ -189,10 +225,10 @@ def test_p5_after_a_run_of_a_version_that_closes_none_older_rejects_are_left_alo
     again = mailjet.retry(**MENDED)
     assert "1 open reject is left alone" in again.log
     assert again.counts() == {"delivered": 1}
-    assert mailjet.statuses().keys() == {X}
+    assert mailjet.statuses(mailjet.config["list"]).keys() == {X}
     assert "left alone" in mailjet.retry(**MENDED).log
     assert mailjet.deliver([schema(), person(2), state(1)]).counts() == {"delivered": 1}
-    assert open_rejects(mailjet) == []
+    assert "nothing is sent again" in mailjet.retry(**MENDED).log
 
 
 @pytest.mark.parametrize("is_late", [False, True])

@@ -75,6 +75,7 @@ class World:
         self.count = 0
         self.rows: dict[int, dict[str, Any]] = {}  # by version
         self.lines: list[tuple[int, str]] = []  # version and outcome, in the order of all rows
+        self.pending: list[dict[str, Any]] = []  # rows of killed runs, which come again
         self.retried: set[int] = set()  # versions that a retry settled
         self.addresses_of: dict[int, set[str]] = {}  # that a key ever had
 
@@ -134,8 +135,9 @@ class World:
             others = [(self.rows[one], how) for one, how in later]
             same_key = [how for one, how in others if one["id"] == row["id"]]
             mine = {row["email"]} if row["email"] is not None else self.addresses_of[row["id"]]
-            touching = [one for one, _ in others if mine & self.addresses_of[one["id"]]]
-            if end == "rejected" and not same_key and not touching and version not in self.retried:
+            newer = [*(one for one, _ in others), *self.pending]
+            touching = [one for one in newer if one["id"] == row["id"] or mine & self.addresses_of[one["id"]]]
+            if end == "rejected" and not touching and version not in self.retried:
                 assert version in found, (version, row)
             if version in found:
                 assert end in {"rejected", "superseded"}, (row, end)
