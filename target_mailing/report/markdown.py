@@ -1,4 +1,4 @@
-"""A report in Markdown, for job summaries and terminals; pure."""
+"""A report in Markdown, for CI job summaries and terminals; pure."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ class Report(NoReport):
         except Exception as exc:  # noqa: BLE001 - what was delivered is delivered, whether or not it is reported
             logger.warning("Setting `report_path`: this run has no report. %s", self._words_of(exc))
         else:
-            logger.info("Report: %s, and %s for job summaries", self._files.html, self._files.markdown.name)
+            logger.info("Report: %s, and %s for CI job summaries", self._files.html, self._files.markdown.name)
 
     def _write(self, failure: type[BaseException] | None, error: BaseException | None) -> None:
         from target_mailing.report.markdown import markdown  # noqa: PLC0415 - few runs need it
