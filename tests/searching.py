@@ -19,17 +19,21 @@ def register_profiles() -> None:
     settings.load_profile(LENGTH)
 
 
-def examples(short: int, long: int) -> int:
-    """The number of examples of a test marked `machine`, which `make test` runs short and `make test-all` long."""
-    return {"short": short, "long": long, "deep": 10 * long}[LENGTH]
+def examples(short: int, long: int, deep: int | None = None) -> int:
+    """The number of examples of a test marked `machine`, which `make test` runs short and `make test-all` long.
+
+    Args:
+        deep: their number in `make test-deep`; None for ten times the long one.
+    """
+    return {"short": short, "long": long, "deep": 10 * long if deep is None else deep}[LENGTH]
 
 
-def machine(short: int, long: int, *, steps: int = 10) -> settings:
-    """The settings of a state machine of whole runs of a plugin."""
+def machine(short: int, long: int, *, deep: int | None = None, steps: int = 10) -> settings:
+    """The settings of a state machine of whole runs of a plugin; see `examples`."""
     return settings(
         settings.get_profile(LENGTH if LENGTH in {"long", "deep"} else "short"),
         derandomize=LENGTH == "short",
-        max_examples=examples(short, long),
+        max_examples=examples(short, long, deep),
         stateful_step_count=steps,
         suppress_health_check=list(HealthCheck),
     )

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+import runpy
+import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
@@ -42,3 +46,16 @@ def test_every_action_is_pinned_by_commit():
     ]
     assert used
     assert all(re.search(r"@[0-9a-f]{40} # v\d", line) for line in used)
+
+
+@pytest.mark.parametrize(("locked", "code"), [(version("pytest"), 0), ("0.1", 1)])
+def test_versions_other_than_the_locked_ones_are_told_by_the_exit_code(monkeypatch, capsys, tmp_path, locked, code):
+    lock = tmp_path / "dev.txt"
+    lock.write_text(f"pytest=={locked} \\\n    --hash=sha256:0\n")
+    main = runpy.run_path(str(ROOT / "requirements" / "moved.py"))["main"]
+    monkeypatch.setitem(main.__globals__, "LOCK", lock)
+    monkeypatch.setattr(sys, "argv", ["moved.py", "--only-same"])
+    assert main() == code
+    assert ("pytest 0.1 -> " in capsys.readouterr().out) == bool(code)
+    monkeypatch.setattr(sys, "argv", ["moved.py"])
+    assert main() == 0

@@ -94,6 +94,7 @@ def test_values_are_the_same_where_they_are_no_dates(ses, theirs):
         assert ours[name][member] == theirs[name][member]
 
 
+@pytest.mark.slow
 def test_moto_has_no_import_jobs_that_could_be_compared(theirs):
     with mock_aws(), pytest.raises(NotImplementedError):
         boto3.client("sesv2", region_name="us-east-1").list_import_jobs()

@@ -102,6 +102,7 @@ def test_only_what_is_new_or_changed_is_written_and_deleted_rows_are_reported(so
     assert rows_of(source.run()) == []
 
 
+@pytest.mark.slow
 def test_a_record_of_a_deleted_row_holds_its_key_and_the_time(source):
     source.has(contact(1))
     run = source.run()

@@ -185,6 +185,7 @@ def test_p5_in_other_columns_none_of_these_is_consent():
 consenting = {None, "subscribed", "unknown"}
 
 
+@pytest.mark.slow
 @given(st.text(), st.sampled_from(["subscription_status", "unsubscribed"]))
 def test_p5_no_unknown_text_counts_as_consent(text, column):
     try:

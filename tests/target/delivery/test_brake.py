@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
+
 from target_mailing.delivery.brake import Brake
 from tests.target.conftest import people, schema, state
 
 BATCHES, ROWS = 12, 16
 
 
+@pytest.mark.slow
 def test_batches_that_all_fail_without_naming_rows_stop_the_run_and_stay_for_the_next(mailjet):
     sandbox = mailjet.sandbox.mailjet
     sandbox.change(error_file="missing", good_rows_loaded=False)
@@ -36,6 +39,7 @@ def test_failures_count_from_the_last_success():
     assert [brake.failed(is_part=False) for _ in range(3)] == [False, False, True]
 
 
+@pytest.mark.slow
 def test_a_faulty_row_in_each_batch_is_found_by_splitting(mailjet):
     sandbox = mailjet.sandbox.mailjet
     sandbox.change(error_file="missing", good_rows_loaded=False)

@@ -103,6 +103,7 @@ def test_p8_waiting_states_are_bounded_and_the_newest_is_kept(count):
     assert ledger.release() == count + 1
 
 
+@pytest.mark.slow
 def test_p8_many_gaps_take_a_bit_for_each_line():
     ledger = Ledger()
     tracemalloc.start()

@@ -43,6 +43,7 @@ def test_one_listing_is_a_look_at_all_jobs_under_way():
     assert 20 < listed < 45
 
 
+@pytest.mark.slow
 @given(
     jobs=st.lists(st.lists(st.floats(0, 100), min_size=1, max_size=3), min_size=1, max_size=20),
     at_once=st.integers(1, 5),

@@ -62,6 +62,7 @@ def test_p9_beyond_the_limit_nobody_is_removed_and_all_other_rows_are_delivered(
     assert table == {"held back: more would leave than max_removals": 21, "rows": 22}
 
 
+@pytest.mark.slow
 def test_p9_whoever_a_run_adds_does_not_let_others_leave(readers):
     """Neither in that run, nor in the one after it that reads the same rows again."""
     rows = [schema(), *people(range(1000, 1250)), *gone(range(22)), *moved(range(30, 60)), state(2)]
@@ -74,6 +75,7 @@ def test_p9_whoever_a_run_adds_does_not_let_others_leave(readers):
     assert readers.deliver([schema(), *gone(range(1000, 1028)), state(3)]).states == [3]
 
 
+@pytest.mark.slow
 def test_p9_an_allowance_must_name_the_number_and_is_used_once(readers):
     rows = [schema(), *gone(range(21)), state(2)]
     for number in (20, 22):
@@ -133,6 +135,7 @@ def test_p3_an_allowed_run_that_fails_in_the_middle_is_allowed_again(readers, sk
     assert numbers_on(readers) == {*range(50, 60)}
 
 
+@pytest.mark.slow
 def test_p9_people_who_left_before_are_not_counted_when_their_rows_come_again(readers):
     for day in range(2):
         removed = gone(range(20 * day, 20 * day + 20))
@@ -169,6 +172,7 @@ def test_p5_an_opt_out_is_never_held_back(readers):
     assert "25 contacts would be removed; " in str(result.error)
 
 
+@pytest.mark.slow
 def test_p9_each_destination_has_its_own_limit_for_all_of_its_streams(readers):
     readers.sandbox.mailjet.add_list(OTHER)
     streams = {"others": {"list": OTHER}, "more": {"mapping": {}}}
@@ -185,6 +189,7 @@ def test_p9_each_destination_has_its_own_limit_for_all_of_its_streams(readers):
     assert numbers_on(readers) == {*range(12, 60), *range(72, 80)}
 
 
+@pytest.mark.slow
 def test_p9_a_share_is_of_the_contacts_of_one_list(readers):
     readers.sandbox.mailjet.add_list(OTHER)
     streams = {"others": {"list": OTHER}}

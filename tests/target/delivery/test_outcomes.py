@@ -78,6 +78,7 @@ def test_p4_a_rejected_rows_opt_out_is_told_if_the_provider_has_it_and_counts_as
     assert outcomes.counts == {Outcome.REJECTED: 1}
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_p4_rows_that_end_together_count_as_if_they_ended_one_by_one(data):
     ends = [(Outcome.DELIVERED, "added"), (Outcome.REJECTED, "bad"), (Outcome.UNCHANGED, None)]

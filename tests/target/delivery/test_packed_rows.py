@@ -50,6 +50,7 @@ def person(line):
     return Row(line, b"{}" * 60, "people", key, ids, "add", hash(email), EncodedContact(email, email, b"x" * 90))
 
 
+@pytest.mark.slow
 @given(rows=ROWS, data=st.data())
 def test_packed_rows_are_as_they_were_and_the_unusual_ones_are_the_same(spool, rows, data):
     keep_on_disk(rows, spool)
@@ -107,6 +108,7 @@ def test_a_row_that_shares_what_it_holds_is_not_packed_and_the_one_beside_it_may
     assert not tickets.holders
 
 
+@pytest.mark.slow
 def test_p8_a_row_under_way_takes_few_bytes(spool):
     tickets = Tickets()
     count = 20_000

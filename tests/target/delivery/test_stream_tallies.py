@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,6 +22,7 @@ def counted(outcomes):
     return {(stream, at): dict(tally.counts) for stream, at, tally in outcomes.streams}
 
 
+@pytest.mark.slow
 @given(streams=LINES, data=st.data())
 def test_p4_the_rows_of_all_streams_add_up(streams, data):
     kept, stream_tallies._MOST_KEPT = stream_tallies._MOST_KEPT, 2

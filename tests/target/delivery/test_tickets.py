@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,6 +25,7 @@ def usual(line: int, contact: int, key: bytes | None) -> Row:
     return Row(line, b"", "s", key, contact, "add", 0, EncodedContact("", "", b""))
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_p1_rows_of_a_resource_are_ready_in_their_order_and_all_of_them_at_last(data):
     tickets = Tickets()

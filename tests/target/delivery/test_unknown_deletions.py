@@ -65,6 +65,7 @@ def test_p9_after_a_lost_journal_a_good_run_does_not_let_all_others_leave(reader
     assert len(readers.members()) == 41 - len(first) + 1
 
 
+@pytest.mark.slow
 def test_p9_a_table_that_keeps_its_deleted_rows_is_quiet_however_many_there_become(archive):
     left = 0
     for week in range(2, 6):
@@ -78,6 +79,7 @@ def test_p9_a_table_that_keeps_its_deleted_rows_is_quiet_however_many_there_beco
     assert len(archive.members()) == 60 - left
 
 
+@pytest.mark.slow
 def test_p9_a_full_refresh_after_runs_that_brought_only_changes_is_quiet(archive):
     for day in range(3):
         assert archive.deliver([schema(), *gone(range(10 * day, 10 * day + 10)), state(day)]).states == [day]
@@ -99,6 +101,7 @@ def test_p9_runs_with_other_unknown_people_do_not_add_up(archive, is_late):
         assert "40 contacts would be removed; " in str(held.error)
 
 
+@pytest.mark.slow
 def test_p9_the_order_of_rows_changes_no_number(archive):
     old, other = gone(range(100, 140)), gone(range(200, 240))
     for rows in ([*old, *other], [*other, *old]):
@@ -108,6 +111,7 @@ def test_p9_the_order_of_rows_changes_no_number(archive):
         assert "40 contacts would be removed" in str(archive.deliver([schema(), *rows, state(2)], max_removals=0).error)
 
 
+@pytest.mark.slow
 def test_p9_people_who_come_and_go_count_once(archive):
     for day in range(3):
         assert archive.deliver([schema(), *gone(range(10)), state(day)]).states == [day]
@@ -118,6 +122,7 @@ def test_p9_people_who_come_and_go_count_once(archive):
     assert forgotten(archive) == [40]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keys", [["id"], []], ids=["keyed", "without key"])
 def test_p9_who_opted_out_and_stays_counts_once(readers, keys):
     assert readers.deliver([schema(keys=keys), *people(range(30)), state(1)]).states == [1]
@@ -136,6 +141,7 @@ def test_p9_who_opted_out_and_stays_counts_once(readers, keys):
     assert "25 contacts would be removed" in str(readers.deliver(table).error)
 
 
+@pytest.mark.slow
 def test_p9_deleted_rows_without_a_key_are_forgotten_and_quiet_too(readers):
     table = [schema(keys=()), *people(range(30)), *gone(range(100, 140)), state(1)]
     assert readers.deliver(table).error is not None
@@ -145,6 +151,7 @@ def test_p9_deleted_rows_without_a_key_are_forgotten_and_quiet_too(readers):
         assert readers.deliver(table).states == [1]
 
 
+@pytest.mark.slow
 def test_p9_a_run_that_fails_forgets_nobody(archive):
     weeks_later(archive)
     for number in (59, 60):
@@ -165,6 +172,7 @@ def test_p9_a_run_without_a_limit_notes_whom_it_took_off(readers):
     assert readers.deliver(rows).states == [1]
 
 
+@pytest.mark.slow
 def test_p9_each_stream_has_a_number_of_its_own(archive):
     weeks_later(archive)
     other = [schema("others"), *gone(range(100, 140), stream="others"), state(2)]
@@ -173,6 +181,7 @@ def test_p9_each_stream_has_a_number_of_its_own(archive):
     assert archive.deliver([schema(), *gone(range(100, 140)), state(3)]).states == [3]
 
 
+@pytest.mark.slow
 def test_p9_a_plan_counts_as_the_delivery_and_notes_nothing(archive):
     weeks_later(archive)
     few = [schema(), *gone(range(100, 140)), *gone(range(200, 210)), state(2)]
@@ -189,6 +198,7 @@ def of_an_earlier_version(mailjet):
         journal.execute("DROP TABLE taken_off")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("forgets", [True, False])
 def test_p9_a_journal_of_an_earlier_version_counts_after_the_first_run_that_ends_well(archive, forgets):
     if forgets:
@@ -217,6 +227,7 @@ EVENTS = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(EVENTS)
 def test_no_more_are_unknown_without_counting_than_were_taken_off_and_forgotten(events):
     """And whoever left and was forgotten is always among them, as long as nobody else takes the place."""

@@ -176,6 +176,7 @@ IN_TWO_SPELLINGS = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("actions", [OLD_FIRST, NEW_FIRST], ids=["old-first", "new-first"])
 @settings(max_examples=examples(60, 2_000))
 @example(NOTHING, [([("unsub", 1, EMAILS[0], "")], True, True), ([("addnoforce", 2, EMAILS[0], "")], True, True)])

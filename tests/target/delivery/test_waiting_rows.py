@@ -30,6 +30,7 @@ def refuse(target: Target, batch: Batch, code: str) -> None:
     target.queue.free(ends.ended, ends.withheld, refused, time.monotonic())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("actions", [OLD_FIRST, NEW_FIRST], ids=["old-first", "new-first"])
 @given(rows=ROWS, batch_rows=st.integers(1, 3))
 def test_p8_reading_is_held_back_only_while_a_batch_is_under_way(actions, rows, batch_rows):
@@ -119,6 +120,7 @@ def test_p1_rows_of_a_shared_key_wait_for_those_from_before_it_was_known_as_shar
         assert target.outcomes.rows == 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("actions", [OLD_FIRST, NEW_FIRST], ids=["old-first", "new-first"])
 @given(rows=ROWS, numbers=st.lists(st.integers(0, 4), min_size=1, max_size=20))
 def test_p1_rows_of_a_table_with_shared_keys_all_end(actions, rows, numbers):

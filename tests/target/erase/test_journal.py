@@ -186,6 +186,7 @@ def test_a_key_of_several_people_stays_so(mailjet, filled):
     assert (canary.shared,) in rows_of(mailjet.folder / "journal.sqlite")["shared_keys"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("asked", [pytest.param("person777@example.com", marks=pytest.mark.slow), "777"])
 def test_the_indexes_forget_too(mailjet, monkeypatch, asked):
     monkeypatch.setattr(runs, "_RUN_AT", 64)

@@ -465,6 +465,7 @@ def test_a_journal_of_before_tells_what_it_has(mailjet):
     assert "put there by stream 'people'" in answer(mailjet, "1")
 
 
+@pytest.mark.slow
 def test_a_journal_in_postgresql_answers_like_a_file(mailjet, postgresql_url):
     mailjet.sandbox.mailjet.add_list("Explained")  # whose journal no other test has
     mailjet.config["list"] = "Explained"
@@ -478,6 +479,7 @@ def test_a_journal_in_postgresql_answers_like_a_file(mailjet, postgresql_url):
     assert "because its key has another address" in answer(mailjet, "person1@example.com", journal=reads)
 
 
+@pytest.mark.slow
 def test_a_journal_of_before_in_postgresql_is_read_by_explanations_and_plans(mailjet, postgresql_url):
     mailjet.sandbox.mailjet.add_list("Of before")  # whose journal no other test has
     mailjet.config["list"] = "Of before"

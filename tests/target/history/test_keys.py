@@ -117,6 +117,7 @@ VALUES = st.one_of(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @given(st.integers(1, 3), st.data())
 def test_p7_many_keys_are_encoded_like_each_of_them(width, data):
     columns = ["id", "email", "x"][:width]

@@ -17,6 +17,7 @@ def part(line):
     return b'"key":%d' % line
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_every_line_is_found_once_in_any_order(tmp_path_factory, data):
     with closing(OpenLines(Path(tmp_path_factory.getbasetemp()))) as lines:

@@ -93,6 +93,7 @@ def test_the_first_run_of_a_stream_takes_nobody_off(mailjet):
 UNCERTAIN = {"settled by the next run": "after", "lost": "before"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("when", UNCERTAIN.values(), ids=UNCERTAIN)
 def test_whom_a_stopped_run_of_another_stream_put_there_stays(scope, when):
     """Its rows tell no stream when a run of this one follows their job, or finds that there is none."""
@@ -256,6 +257,7 @@ def test_who_was_removed_by_a_run_and_added_by_hand_leaves_again(scope):
     assert {*scope.members()} == emails([1, 2])
 
 
+@pytest.mark.slow
 def test_by_the_users_word_a_stranger_leaves_who_is_absent_twice(scope):
     scope.config |= {"whole_count": None, "whole": True}
     everybody = [table(), *people(range(1, 5)), state(2)]

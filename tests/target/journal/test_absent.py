@@ -66,6 +66,7 @@ def journal():
         yield journal
 
 
+@pytest.mark.slow
 @given(PEOPLE, PEOPLE, PEOPLE, PEOPLE, st.sampled_from(["contact", "key"]))
 def test_absent_is_who_was_put_there_by_this_stream_alone_and_is_not_named(ours, theirs, gone, named, by):
     with closing(Journal(MemoryStore())) as journal, pytest.MonkeyPatch.context() as patch:
@@ -77,6 +78,7 @@ def test_absent_is_who_was_put_there_by_this_stream_alone_and_is_not_named(ours,
         assert absent(journal) == emails(ours - theirs - gone - named)
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(PEOPLE, st.booleans()), max_size=6))
 def test_twice_absent_is_who_was_absent_in_two_whole_runs_in_a_row(inputs):
     everybody = frozenset(range(7))

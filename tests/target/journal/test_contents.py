@@ -49,6 +49,7 @@ def taken_off(journal):
         return journal._connection.execute(sa.select(tables.removed.c.contact, tables.removed.c.destination)).all()
 
 
+@pytest.mark.slow
 def test_p9_whom_a_former_version_delivered_may_leave_each_of_several_lists(journal):
     of_a_former_version(journal, [5, -6, 1 << 62])
     of_a_row = {"contact": 5, "destination": THERE, "is_move": False, "allowance": 0, "at": 1.0}

@@ -42,9 +42,10 @@ def rows_of(here, *kinds):
     return [here.row(*each, False) for each in zip(range(4), range(4), kinds, strict=False)]  # noqa: FBT003 - as there
 
 
+@pytest.mark.slow
 @pytest.mark.machine
 @pytest.mark.parametrize("name", [name for name in WORLDS if name != REPLACED])
-@machine(short=4, long=100)
+@machine(short=4, long=40, deep=1000)  # of each world, as for plans of an input
 @given(runs=RUNS)
 def test_a_plan_has_the_numbers_of_what_is_sent_again(sandbox, name, runs):
     with tempfile.TemporaryDirectory() as folder, world(name, sandbox, Path(folder)) as here:

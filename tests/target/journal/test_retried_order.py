@@ -106,6 +106,7 @@ def test_p5_a_reject_of_a_superseded_key_waits_for_a_batch_that_did_not_arrive(m
     assert mailjet.statuses().keys() == {X}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("newer", [{"city": "Oslo"}, {"_sdc_deleted_at": GONE}])
 def test_p5_a_second_retry_sends_nothing_older_than_a_row_whose_job_failed(mailjet, newer):
     mailjet.deliver([schema(), person(1, city="Paris"), person(2), state(0)])

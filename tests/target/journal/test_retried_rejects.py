@@ -81,6 +81,7 @@ def test_a_row_of_an_earlier_line_that_ends_later_closes_nothing(mailjet):
     assert cities(mailjet) == {"person1@example.com": "Lyon"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["sqlite", "postgresql"])
 def test_each_is_sent_once_in_the_order_of_the_rows(request, mailjet, place):
     if place == "postgresql":

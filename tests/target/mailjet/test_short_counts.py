@@ -40,6 +40,7 @@ def address(number):
     return f"person{number}@example.com"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("rows", "omitted", "most"),
     [
@@ -59,6 +60,7 @@ def test_whoever_is_missing_is_rejected_and_all_others_are_delivered(mailjet, om
     assert (result.outcomes["batches"] <= most[0], reads(mailjet) <= most[1]) == (True, True)
 
 
+@pytest.mark.slow
 def test_whatever_a_job_omits_the_calls_are_bounded_and_nobody_is_delivered_who_is_not_there(
     mailjet, omitting, monkeypatch
 ):

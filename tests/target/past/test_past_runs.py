@@ -143,6 +143,7 @@ def test_runs_of_several_lists_in_one_journal_have_their_lists(mailjet):
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_twenty_runs_are_listed_and_all_if_asked(mailjet):
     for _ in range(22):
         mailjet.deliver([schema(), state(1)])
@@ -228,6 +229,7 @@ JOBS = st.builds(
 )
 
 
+@pytest.mark.slow
 @given(runs=st.lists(RUNS, min_size=1, max_size=3), jobs=st.lists(JOBS, max_size=3), holder=st.none() | st.just("x"))
 def test_everything_is_readable_at_80_columns(runs, jobs, holder):
     texts = [*list_lines(runs, holder), *run_lines(runs[0], jobs, holder, [("history", ["none"])])]

@@ -44,7 +44,7 @@ def certain(result):
 @pytest.mark.slow
 @pytest.mark.machine
 @pytest.mark.parametrize("name", WORLDS)
-@machine(short=6, long=150)
+@machine(short=6, long=60, deep=1500)  # of each world; all share the planning, for which these are 900
 @given(runs=RUNS)
 def test_a_plan_has_the_numbers_of_the_run_and_writes_nothing(sandbox, name, runs):
     with tempfile.TemporaryDirectory() as folder, world(name, sandbox, Path(folder)) as here:

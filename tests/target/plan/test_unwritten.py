@@ -229,6 +229,7 @@ def test_a_list_is_locked_for_a_plan_by_the_database_of_its_journal_too(mailjet,
             assert (copied.hold_list(connection, "other") is None) == (store is stores[1])
 
 
+@pytest.mark.slow
 def test_a_role_that_may_only_read_can_plan(mailjet, postgresql_url):
     mailjet.deliver(MESSAGES, journal=postgresql_url)
     reads = f"{postgresql_url}{'&' if '?' in postgresql_url else '?'}options=-c%20default_transaction_read_only%3Don"

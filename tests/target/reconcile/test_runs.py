@@ -71,6 +71,7 @@ def test_a_tolerance_is_a_number_or_a_share(value):
         tolerance(value)
 
 
+@pytest.mark.slow
 def test_the_exit_code_tells_whether_too_much_differs(mailjet):
     mailjet.deliver(MESSAGES)
     command = Command(mailjet)
