@@ -95,6 +95,7 @@ class Progress:
         self._began = clock()
         self._next = self._began + _EVERY
         self._has_lines = True
+        self._bar: LiveBar | None = None
         #: The stream that was written last.
         self._stream = next(iter(counts), "")
 
@@ -117,20 +118,23 @@ class Progress:
             if bar is None or is_piped():
                 yield
                 return
-            self._has_lines, is_over = False, threading.Event()
+            self._bar, is_over = bar, threading.Event()
             drawing = threading.Thread(target=self._draw, args=[bar, is_over], name="bar", daemon=True)
             drawing.start()
             try:
                 yield
             finally:
+                self._bar = None
                 is_over.set()
 
     def turn(self, stream: str) -> None:
         """A page of a stream was written: log a line if it is time."""
         self._stream = stream
-        if not self._has_lines or self._clock() < self._next:
+        if self._clock() < self._next:
             return
         self._next = self._clock() + _EVERY
+        if not self._has_lines or not (self._bar is None or self._bar.is_in_background()):
+            return
         counts = self._counts.values()
         logger.info(
             "After %s: %s read, %d of %s done; %s: %s",

@@ -88,11 +88,12 @@ class Progress:
             self.watch(now - self._began, self.look)
         if now >= self._measure_at:
             self._measure(now)
-        if self.bar is not None:
-            if now >= self._drawn_at + _DRAWN_EVERY:
-                self._draw(self.bar, now)
-        elif self.has_lines and now >= self._next:
-            self._log(now)
+        if self.bar is not None and now >= self._drawn_at + _DRAWN_EVERY:
+            self._draw(self.bar, now)
+        if now >= self._next:
+            self._next = now + _EVERY
+            if self.has_lines and (self.bar is None or self.bar.is_in_background()):
+                self._log(now)
 
     @contextmanager
     def shown(self, how: str) -> Iterator[None]:
@@ -137,7 +138,7 @@ class Progress:
         bar.draw(share, [f"{self._prefix}{text}" for text in texts_of(standing, seconds=seconds, pace=pace)])
 
     def _log(self, now: float) -> None:
-        self._next, standing = now + _EVERY, self._standing(now)
+        standing = self._standing(now)
         fields = {**msgspec.structs.asdict(standing), "seconds": round(now - self._began, 1)}
         sentence = sentence_of(standing, seconds=now - self._began, pace=self._pace(standing, now))
         logger.info("%s%s", self._prefix, sentence, extra={"progress": fields})

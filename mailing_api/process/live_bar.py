@@ -25,6 +25,8 @@ __all__ = ["LiveBar", "clear_line", "clock_of", "close_bar", "is_piped", "live_b
 
 #: To the beginning of the line, and clear it.
 _CLEAR: Final = "\r\x1b[2K"
+#: Columns of a terminal that does not tell its width.
+_USUAL: Final = 80
 #: Columns of the chart, in a terminal of usual width and in a wide one.
 _CHART: Final = 6
 _WIDE_CHART: Final = 20
@@ -58,16 +60,23 @@ class LiveBar:
         self._is_closed = False
 
     def draw(self, share: float | None, variants: Sequence[str]) -> None:
-        """Draw it, unless the terminal takes nothing, or another job is in its foreground.
+        """Draw it, unless the terminal takes nothing, or another job has it.
 
         Args:
             share: of the work that is done, from 0 to 1; None where that is unknown, so that no chart is drawn.
             variants: what it says, the longest first; the first one that leaves room for a chart is shown.
         """
         with suppress(OSError, ValueError):  # the terminal is gone: no reason to fail
-            columns = os.get_terminal_size(self._descriptor).columns
-            if self._is_ready():
+            columns = os.get_terminal_size(self._descriptor).columns or _USUAL
+            if not self.is_in_background() and self._takes_output():
                 self._write_bar(self._rendered(share, variants, columns - 1))
+
+    def is_in_background(self) -> bool:
+        """Whether another job has the terminal, as after `&`, so that nothing is drawn."""
+        try:
+            return os.tcgetpgrp(self._descriptor) != os.getpgrp()
+        except OSError:  # not our controlling terminal: it has no foreground
+            return False
 
     def clear(self) -> None:
         """Remove it, for another output; the next call draws it again."""
@@ -85,7 +94,7 @@ class LiveBar:
     def write_above(self, text: str) -> None:
         """Write whole lines above it, in one piece."""
         with self._lock:
-            self._stream.write(f"{_CLEAR}{text}{self._line}")
+            self._stream.write(text if self.is_in_background() else f"{_CLEAR}{text}{self._line}")
             self._stream.flush()
 
     def _write_bar(self, line: str) -> None:
@@ -95,14 +104,8 @@ class LiveBar:
                 self._stream.write(_CLEAR + self._line)
                 self._stream.flush()
 
-    def _is_ready(self) -> bool:
-        """Whether the terminal takes output now, from this process."""
-        if not select.select([], [self._descriptor], [], 0)[1]:  # as after Ctrl-S
-            return False
-        try:
-            return os.tcgetpgrp(self._descriptor) == os.getpgrp()
-        except OSError:  # not our controlling terminal: it has no foreground
-            return True
+    def _takes_output(self) -> bool:
+        return bool(select.select([], [self._descriptor], [], 0)[1])  # not after Ctrl-S
 
     def _rendered(self, share: float | None, variants: Sequence[str], width: int) -> str:
         from rich.cells import cell_len  # noqa: PLC0415 - loaded only where a bar is drawn

@@ -7,6 +7,7 @@ import os
 import signal
 from contextlib import contextmanager
 from subprocess import DEVNULL, PIPE
+from types import SimpleNamespace
 
 import msgspec
 import pytest
@@ -64,7 +65,9 @@ def test_while_rows_are_read_nobody_knows_the_time_to_go():
 
 def test_the_pace_leaves_out_the_time_in_which_the_provider_was_away(monkeypatch):
     clock, seen = Clock(), []
-    bar = type("Bar", (), {"draw": lambda _, share, texts: seen.append((round(share, 3), texts[0]))})()
+    bar = SimpleNamespace(
+        draw=lambda share, texts: seen.append((round(share, 3), texts[0])), is_in_background=lambda: False
+    )
     ended, is_away = 0, False
     progress = Progress(
         lambda: msgspec.structs.replace(WHOLE, ended=ended, delivered=ended, is_unreachable=is_away), clock=clock
@@ -77,6 +80,18 @@ def test_the_pace_leaves_out_the_time_in_which_the_provider_was_away(monkeypatch
     assert "about 1 min 39 s to go" in seen[10][1]
     assert seen[50][1].endswith("the provider does not answer")
     assert "about 1 min 30 s to go" in seen[-1][1]
+
+
+@pytest.mark.parametrize("is_behind", [True, False])
+def test_in_the_background_there_are_lines(caplog, is_behind):
+    caplog.set_level("INFO")
+    clock = Clock()
+    progress = Progress(lambda: WHOLE, clock=clock)
+    progress.bar = SimpleNamespace(draw=lambda *_: None, is_in_background=lambda: is_behind)
+    for second in range(70):
+        clock.now = 1000.0 + second
+        progress.turn()
+    assert len(caplog.records) == 2 * is_behind
 
 
 @pytest.mark.slow

@@ -131,6 +131,27 @@ def test_what_another_program_writes_takes_its_place_until_it_is_drawn_again(ter
         assert terminal.lines[0] == "of the tap"
 
 
+def test_in_the_background_nothing_is_drawn_and_no_line_is_cleared(terminal, monkeypatch):
+    with stderr_at(terminal, monkeypatch), live_bar(logger) as bar:
+        bar.draw(0.5, TEXTS)
+        terminal.until("8,150")
+        monkeypatch.setattr("os.tcgetpgrp", lambda _: os.getpgrp() + 1)
+        bar.draw(0.6, ["6 of 10"])
+        os.write(terminal.theirs, b"\n$ ")
+        logger.info("a line")
+        monkeypatch.undo()
+    terminal.close()
+    assert "6 of 10" not in terminal.output
+    assert terminal.lines[1] == "$ a line"
+
+
+def test_a_terminal_that_does_not_tell_its_width_is_taken_for_a_usual_one(monkeypatch):
+    with Terminal(0) as terminal, stderr_at(terminal, monkeypatch), live_bar(logger) as bar:
+        bar.draw(0.5, TEXTS)
+        terminal.columns = 80
+        assert terminal.until("1:05").endswith(TEXTS[0])
+
+
 def test_a_terminal_that_is_gone_is_no_error(monkeypatch):
     terminal = Terminal()
     with stderr_at(terminal, monkeypatch), live_bar(logger) as bar:
