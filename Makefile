@@ -109,6 +109,7 @@ bench: $(READY) ## Goals, and ratios to other taps and targets; takes an hour
 	@$(BIN)/python benchmarks/bench_target.py --million
 	@$(BIN)/python benchmarks/bench_journal.py
 	@$(BIN)/python benchmarks/bench_workers.py
+	@$(BIN)/python benchmarks/bench_budget.py
 
 bench-quick: $(READY) ## The target's costs beside its goals; or ROWS='wall cpu'
 	@$(BIN)/python benchmarks/bench_goals.py $(or $(ROWS),--quick)

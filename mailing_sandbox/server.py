@@ -72,7 +72,8 @@ class Sandbox:
         self.switches.change(dict.fromkeys(durations, job_seconds) | dict(switches or {}))
         if contacts:
             self.seed(contacts, seed)
-        self._limit = RateLimit(rate_limit)
+        #: Decides which calls are refused as too many; to be replaced before the start.
+        self.limit = RateLimit(rate_limit)
         self._latency = latency_ms / 1000
         self._address = (host, port)
         self._socket: socket.socket | None = None
@@ -119,7 +120,7 @@ class Sandbox:
         except OSError:
             listener.close()
             raise
-        gateway = Gateway(self.providers, self.counters, self.faults, self._latency, self._limit)
+        gateway = Gateway(self.providers, self.counters, self.faults, self._latency, self.limit)
         self._socket = listener
         self._server = _Server(self.app(gateway), gateway)
         self._thread = threading.Thread(target=self._server.run, args=([listener],), name="sandbox", daemon=True)

@@ -26,7 +26,7 @@ class Provider(InstalledProvider, frozen=True, kw_only=True):
     Attributes:
         connect: the function that makes the client from the configuration; keyword arguments are
             `max_requests_per_second` and those of `mailing_api.http.client.HttpClient`: `user_agent`, `retry`,
-            `timeout`, `connections`, `allow_http`, `transport` and `traffic`.
+            `timeout`, `connections`, `allow_http`, `transport`, `traffic` and `budget`.
         streams: the classes of its streams. The name of each stream begins with the provider's name and `_`.
     """
 

@@ -10,6 +10,7 @@ import msgspec
 
 from mailing_api import values
 from mailing_api.errors import ConfigurationError
+from mailing_api.rate_budget import RATE_BUDGET
 from mailing_api.settings import ALLOW_HTTP, PROGRESS, Setting, duration, lookup, positive, shown
 from mailing_api.storage import postgres
 from mailing_api.storage.folders import NoHomeError, expanded
@@ -63,7 +64,17 @@ _CHANGE_DETECTION = Setting(
     secret=True,
 )
 
-TAP_SETTINGS = (_START_DATE, _LOOKBACK, _CONCURRENCY, _RATE, _TIMEOUT, ALLOW_HTTP, PROGRESS, _CHANGE_DETECTION)
+TAP_SETTINGS = (
+    _START_DATE,
+    _LOOKBACK,
+    _CONCURRENCY,
+    _RATE,
+    _TIMEOUT,
+    RATE_BUDGET,
+    ALLOW_HTTP,
+    PROGRESS,
+    _CHANGE_DETECTION,
+)
 
 
 #: Where snapshots are stored: a file, or the URL of a PostgreSQL database, which may contain a password.

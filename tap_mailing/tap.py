@@ -22,6 +22,7 @@ from singer_sdk.singerlib.catalog import Catalog
 from mailing_api.counted import counted, signal_in_words
 from mailing_api.errors import ConfigurationError, MailingError
 from mailing_api.http.retry import RetryPolicy
+from mailing_api.http.shared_pace import Budget
 from mailing_api.http.traffic import Traffic
 from mailing_api.process.asking import TERMINAL
 from mailing_api.process.command import PluginCommand
@@ -29,6 +30,7 @@ from mailing_api.process.configuration import given_settings
 from mailing_api.process.live_bar import close_bar
 from mailing_api.process.map_failures import check_aliases, maps_without_stream
 from mailing_api.process.plugin import MailingPlugin
+from mailing_api.rate_budget import rate_budget
 from mailing_api.settings import json_schema
 from tap_mailing.change_detection.changes import Snapshots, open_store
 from tap_mailing.change_detection.erasing import erase
@@ -106,6 +108,7 @@ class TapMailing(MailingPlugin, Tap):
         self._transport = transport
         #: By provider, its title and the calls of a run.
         self._traffic: dict[str, tuple[str, Traffic]] = {}
+        self._budget: Budget | None = None
         self._retry = retry
         options["config"] = given_settings(options.get("config"))
         known = Streams()
@@ -266,6 +269,7 @@ class TapMailing(MailingPlugin, Tap):
     # The run
 
     def _connect(self, provider: Provider, options: Options) -> Client:
+        self._budget = self._budget or rate_budget(self.config)
         return provider.client(
             self.config,
             max_requests_per_second=options.max_requests_per_second,
@@ -276,6 +280,7 @@ class TapMailing(MailingPlugin, Tap):
             allow_http=options.allow_http,
             transport=self._transport,
             traffic=self._traffic.setdefault(provider.name, (provider.title, Traffic()))[1],
+            budget=self._budget,
         )
 
     @contextmanager
@@ -294,6 +299,9 @@ class TapMailing(MailingPlugin, Tap):
         finally:
             for connection in connections:
                 connection.close()
+            if self._budget is not None:
+                self._budget.close()
+                self._budget = None
 
     @contextmanager
     def _reported(self, selected: Iterable[Stream]) -> Iterator[None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from mailing_api.rate_budget import RATE_BUDGET
 from mailing_api.settings import ALLOW_HTTP, PROGRESS, Setting, lookup
 from target_mailing.mode_settings import MODE_SETTINGS
 
@@ -345,6 +346,7 @@ TARGET_SETTINGS: Final = (
         type=["number", "string"],
         default=60,
     ),
+    RATE_BUDGET,
     ALLOW_HTTP,
     PROGRESS,
 )

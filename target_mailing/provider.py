@@ -98,7 +98,8 @@ class Provider(InstalledProvider, frozen=True, kw_only=True):
             a bucket; sentences.
         connect: the function that makes the account, as `module:function`; loaded only when the provider is used. It
             is given the configuration, and asks nothing yet. Keyword arguments are `user_agent`, `timeout` (seconds),
-            `allow_http`, `max_requests_per_second`, `gate` and `traffic`, all of which `HttpClient` or its pace takes.
+            `allow_http`, `max_requests_per_second`, `gate`, `traffic` and `budget`, all of which `HttpClient` or its
+            pace takes.
     """
 
     routes: Sequence[str] = ()

@@ -11,6 +11,7 @@ import msgspec
 from mailing_api.errors import ConfigurationError
 from mailing_api.http.read_only import ReadOnly
 from mailing_api.http.traffic import Traffic
+from mailing_api.rate_budget import rate_budget
 from mailing_api.settings import duration, positive
 from target_mailing.declared_settings import value_of
 from target_mailing.destination import Destination
@@ -59,6 +60,7 @@ class Router:
         self.gate = ReadOnly() if only_reads else None
         #: The calls of this run.
         self.traffic = Traffic()
+        self._budget = rate_budget(config)
         rate, timeout = (value_of(name, config) for name in ("max_requests_per_second", "request_timeout"))
         self._account = provider.account(
             config,
@@ -68,6 +70,7 @@ class Router:
             allow_http=value_of("allow_http", config) is True,
             gate=self.gate,
             traffic=self.traffic,
+            budget=self._budget,
         )
         self.label = f"{self.provider.name}-{self._account.label}"
         most = value_of("jobs_in_flight", config)
@@ -96,6 +99,8 @@ class Router:
     def close(self) -> None:
         """Close the connections."""
         self._account.close()
+        if self._budget is not None:
+            self._budget.close()
 
     def check(self, config: Mapping[str, Any]) -> None:
         """Check that the general settings, or an entry of `streams`, are complete, unless all streams may be skipped.

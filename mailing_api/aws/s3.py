@@ -116,6 +116,7 @@ class Bucket:
         self._region = region
         self._gate: ReadOnly | None = connection.get("gate")
         connection["pace"] = Pace(floor=2.0)  # S3 takes thousands of requests a second
+        connection["budget"] = None
         endpoint = urlsplit(endpoint_url or session.endpoints("s3", [region])[region])
         in_host = (endpoint.hostname or "").endswith(_AWS_HOSTS) and _IS_HOST(name)
         self._path = endpoint.path.rstrip("/") + ("" if in_host else f"/{quote(name, safe='')}")

@@ -31,13 +31,13 @@ from mailing_api.http.pace import Pace
 from mailing_api.http.proxies import proxy_for
 from mailing_api.http.read_only import ReadOnly, let_through
 from mailing_api.http.retry import RetryPolicy, parse_retry_after, retry_delay
+from mailing_api.http.shared_pace import Budget
 from mailing_api.http.traffic import Traffic
 from mailing_api.http.urls import check_encrypted, parse
 
 __all__ = ["Connection", "HttpClient", "ReadError"]
 
 T = TypeVar("T")
-
 #: Makes the error to raise from the name of a request and the response that refuses it.
 ReadError = Callable[[str, httpx.Response], MailingError]
 
@@ -50,13 +50,10 @@ for _name in ("httpx", "httpcore"):
 #: The greatest size, after decompression, of a response in memory, and of one that goes to a file, in bytes.
 _MOST: Final = 64 * 2**20
 _MOST_IN_FILE: Final = 2 * 2**30
-
 #: Seconds: a wait that is longer is logged as a warning. Only a provider requests such waits.
 _LONG_WAIT: Final = 150.0
-
 #: The stream of a response that was read.
 _READ: Final = httpx.ByteStream(b"")
-
 #: Bytes of a refusal; the body of a longer one is not used.
 _MOST_OF_REFUSAL: Final = 2**20
 
@@ -89,6 +86,8 @@ class HttpClient:
         sleep: Callable[[float], None] = time.sleep,
         gate: ReadOnly | None = None,
         traffic: Traffic | None = None,
+        budget: Budget | None = None,
+        tenant: str = "",
     ) -> None:
         """Make a client; no request is sent.
 
@@ -107,7 +106,7 @@ class HttpClient:
             retry: when to retry.
             pace: the account's rate of requests.
             timeout: seconds to wait for a connection, and for a whole response, which has longer if it is large.
-            connections: connections kept open.
+            connections: kept open.
             allow_http: whether http:// may lead to another machine.
             trusted: certificate authorities to use instead of those of the environment.
             addresses: looks up the host and may refuse it; not used with a proxy.
@@ -117,6 +116,8 @@ class HttpClient:
             sleep: waits between attempts.
             gate: lets requests through that only read; None for all.
             traffic: counts the requests; None for nobody.
+            budget: shares the pace with other processes; None for none.
+            tenant: identifies the account for `budget`, without a secret; "" for base URL and label.
 
         Raises:
             ConfigurationError: the base URL, a proxy or a file of certificates cannot be used.
@@ -135,7 +136,9 @@ class HttpClient:
         self._read_error = read_error
         self._wait_headers = wait_headers
         self._retry = retry or RetryPolicy()
-        self._pace = pace or Pace()
+        own = pace or Pace()
+        #: Of the account.
+        self.pace = budget.share(own, f"{provider} {tenant or f'{base_url} {account}'}") if budget else own
         self._sleep = sleep
         self._gate = gate
         self._traffic = traffic or Traffic()
@@ -176,7 +179,7 @@ class HttpClient:
     @property
     def rate(self) -> float | None:
         """Requests per second that the account's pace allows now; None for no limit."""
-        return self._pace.rate
+        return self.pace.rate
 
     def request(
         self,
@@ -221,13 +224,13 @@ class HttpClient:
         name = f"{self._name}: {method} {route}"
         let_through(self._gate, name, method, reads=reads)
         own_headers = {**({} if content is None else {"Content-Type": content_type}), **(headers or {})}
-        own_pace = pace or self._pace
+        own_pace = pace or self.pace
         attempt = 0
         while True:
             attempt += 1
             status: int | None = None
             if pace is not None:
-                self._pace.wait(self._traffic)
+                self.pace.wait(self._traffic)
             started = own_pace.wait(self._traffic)
             request = self._build(name, method, path, params=params, content=content, headers=own_headers)
             self._traffic.sent()
@@ -242,7 +245,7 @@ class HttpClient:
                     return decoded
                 error = self._refusal(name, response)
                 if isinstance(error, RateLimited):
-                    own_pace.refused(started)
+                    own_pace.refused(started, error.retry_after)
                     self._traffic.throttled()
                     status = 429
                 cause: Exception | None = None if isinstance(error, RateLimited) else error

@@ -10,6 +10,7 @@ import httpx
 from mailing_api.http.pace import Pace
 from mailing_api.http.read_only import ReadOnly
 from mailing_api.http.retry import RetryPolicy
+from mailing_api.http.shared_pace import Budget
 from mailing_api.http.traffic import Traffic
 
 __all__ = ["Connection"]
@@ -28,3 +29,4 @@ class Connection(TypedDict, total=False):
     sleep: Callable[[float], None]
     gate: ReadOnly | None
     traffic: Traffic | None
+    budget: Budget | None

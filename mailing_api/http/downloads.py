@@ -83,7 +83,7 @@ class Downloads:
             raise RequestRefused(f"{refusal} leads to a host that is not public.") from None
         except OSError:
             pass  # the request, or the proxy, will show whether the host can be reached
-        connection: Connection = {**self._connection, "pace": Pace(floor=2.0)}
+        connection: Connection = {**self._connection, "pace": Pace(floor=2.0), "budget": None}
         with HttpClient(
             provider=self._provider,
             account=self._account,

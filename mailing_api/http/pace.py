@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+from mailing_api.http.budget import Limits
 from mailing_api.http.traffic import Traffic
 
 __all__ = ["Pace"]
@@ -28,6 +29,7 @@ class Pace:
         *,
         most: int | None = None,
         within: float = 1.0,
+        rate: float | None = None,
         increase: float = 0.5,
         floor: float = 0.2,
         clock: Callable[[], float] = time.monotonic,
@@ -39,24 +41,54 @@ class Pace:
             max_per_second: the greatest rate in requests per second; None for no such limit.
             most: the greatest number of requests in any `within` seconds; None for no such limit.
             within: the seconds for `most`.
+            rate: the rate to begin with; None for the greatest.
             increase: requests per second that each second without a refusal adds.
             floor: the least rate in requests per second.
             clock: monotonic seconds.
             sleep: waits for that many seconds.
         """
         self._limit = max_per_second
+        self._most = most
         self._within = within
         self._starts: deque[float] | None = deque(maxlen=most) if most else None
         self._increase = increase
         self._floor = floor
-        self._clock = clock
-        self._sleep = sleep
+        self.clock = clock
+        self.sleep = sleep
         self._lock = threading.Lock()
-        self._rate = max_per_second
+        self._rate = max_per_second if rate is None else rate
         self._next = 0.0
         self._decreased_at = float("-inf")
-        self._grown_at = 0.0
+        self._grown_at = 0.0 if rate is None else clock()
         self._recent: list[float] = []
+
+    @property
+    def limits(self) -> Limits:
+        """What limits the rate, where requests begin at even intervals."""
+        # One less in a window: requests may arrive closer to each other than they were sent.
+        each = None if self._most is None else max(1, self._most - 1) / self._within
+        rates = [rate for rate in (self._limit, each) if rate is not None]
+        return Limits(min(rates, default=None), self._increase, self._floor)
+
+    def part(self, sharing: int, rate: float | None) -> Pace:
+        """Return a pace for one of several processes that cannot agree.
+
+        Args:
+            sharing: the processes.
+            rate: of all of them to begin with, in requests per second; None for half of the greatest.
+        """
+        most = self._limit
+        begins = rate if rate is not None else None if most is None else most / 2
+        return Pace(
+            None if most is None else max(self._floor, most / sharing),
+            most=None if self._most is None else max(1, self._most // sharing),
+            within=self._within,
+            rate=None if begins is None else max(self._floor, begins / sharing),
+            increase=self._increase,
+            floor=self._floor,
+            clock=self.clock,
+            sleep=self.sleep,
+        )
 
     @property
     def rate(self) -> float | None:
@@ -70,7 +102,7 @@ class Pace:
             traffic: counts the time.
         """
         with self._lock:
-            now = self._clock()
+            now = self.clock()
             start = max(now, self._next)
             if self._starts is not None:
                 if len(self._starts) == self._starts.maxlen:
@@ -84,7 +116,7 @@ class Pace:
         if start > now:
             if traffic is not None:
                 traffic.waits(start - now)
-            self._sleep(start - now)
+            self.sleep(start - now)
         return start
 
     def succeeded(self) -> None:
@@ -92,17 +124,22 @@ class Pace:
         if self._rate is None or self._rate == self._limit:
             return
         with self._lock:
-            now = self._clock()
+            now = self.clock()
             grown = self._rate + self._increase * max(0.0, now - self._grown_at)
             self._grown_at = now
             self._rate = grown if self._limit is None else min(grown, self._limit)
 
-    def refused(self, started: float) -> None:
-        """Note that the provider refused the request that started at `started` as one too many."""
+    def refused(self, started: float, retry_after: float | None = None) -> None:  # noqa: ARG002 - of a shared pace
+        """Note that the provider refused the request that started at `started` as one too many.
+
+        Args:
+            started: as `wait` returned it.
+            retry_after: seconds that the provider wants to be left alone; only that request waits so long.
+        """
         with self._lock:
             if started <= self._decreased_at:
                 return  # it was in flight when the rate was last lowered
-            now = self._clock()
+            now = self.clock()
             rate = self._rate
             if rate is None:
                 rate = max(1.0, len([at for at in self._recent if at >= now - _WINDOW]) / _WINDOW)

@@ -65,6 +65,9 @@ class MailjetClient:
         self._base_url = _VERSION.sub("", base_url.rstrip("/"))
         #: Distinguishes this account from others with the same label; holds no secret.
         self.identity = hashlib.blake2b(f"{self._base_url} {api_key}".encode(), digest_size=4).hexdigest()
+        own = hashlib.blake2b(api_key.encode(), digest_size=16).hexdigest()
+        #: Identifies the account by endpoint and key, the same for all spellings of these; holds no secret.
+        self.tenant = f"{canonical(httpx.URL(self._base_url))} {own}"
         #: Of a run that only reads.
         self.gate = connection.get("gate")
         self._http = HttpClient(
@@ -76,13 +79,11 @@ class MailjetClient:
             auth=httpx.BasicAuth(api_key, secret_key),
             read_error=read_error,
             explains_absence=True,
+            tenant=self.tenant,
             **connection,
         )
         #: For calls that are not retried automatically; see `HttpClient`.
         self.rest, self.delay = self._http.rest, self._http.delay
-        own = hashlib.blake2b(api_key.encode(), digest_size=16).hexdigest()
-        #: Identifies the account by endpoint and key, the same for all spellings of these; holds no secret.
-        self.tenant = f"{canonical(httpx.URL(self._base_url))} {own}"
 
     @classmethod
     def from_settings(

@@ -6,6 +6,7 @@ evidence is marked unverified. docs/mpdx.md has them for users.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import random
@@ -34,7 +35,7 @@ from mailing_api.http.pace import Pace
 from mailing_api.http.paging import OffsetWalk
 from mailing_api.http.paths import segment
 from mailing_api.http.retry import RetryPolicy, retry_delay
-from mailing_api.http.urls import check_url
+from mailing_api.http.urls import canonical, check_url
 from mailing_api.mpdx.documents import MEDIA_TYPE, Page, covering, page, read_error, resource, row
 from mailing_api.mpdx.export import MailingExport, check
 from mailing_api.mpdx.filter import DEFAULT_EXPORT_FILTER, export_filter
@@ -88,6 +89,7 @@ class MpdxClient:
         connection["pace"] = connection.get("pace") or mpdx_pace()
         self._access_token = access_token
         self._session = MpdxSession(token, None if token or not access_token else self._exchange)
+        own = hashlib.blake2b((token or access_token or "").encode(), digest_size=16).hexdigest()
         self._http = HttpClient(
             provider="MPDX",
             account=account,
@@ -99,6 +101,7 @@ class MpdxClient:
             # The language of greetings; without this header, it is the user's own.
             headers={"Accept": MEDIA_TYPE, "Content-Type": MEDIA_TYPE, "Accept-Language": "en-US"},
             wait_headers=("Retry-After", "X-RateLimit-Reset"),
+            tenant=f"{canonical(httpx.URL(base_url))} {own}",
             **connection,
         )
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Generator
 
 import httpx
 
-__all__ = ["ApiKey"]
+__all__ = ["ApiKey", "named_by"]
 
 
 class ApiKey(httpx.Auth):
@@ -19,3 +20,8 @@ class ApiKey(httpx.Auth):
         """Add the header."""
         request.headers["X-API-Key"] = self._key
         yield request
+
+
+def named_by(key: str) -> str:
+    """Return a name for what a key opens, which does not tell the key."""
+    return hashlib.blake2b(key.encode(), digest_size=16).hexdigest()

@@ -25,7 +25,7 @@ from mailing_api.http.paging import UnsortedWalk
 from mailing_api.http.paths import segment
 from mailing_api.http.urls import canonical
 from mailing_api.postgrid.answers import Page, Row, code, metadata_of, one, page, read_error, something
-from mailing_api.postgrid.api_key import ApiKey
+from mailing_api.postgrid.api_key import ApiKey, named_by
 from mailing_api.postgrid.form import multipart
 from mailing_api.postgrid.settings import POSTGRID_SETTINGS, check_key, endpoint, postgrid_pace, wrong_mode
 from mailing_api.settings import lookup, named
@@ -58,7 +58,7 @@ class PostgridClient:
     ) -> None:
         self.account = account
         self._live = live
-        self.pace = connection["pace"] = connection.get("pace") or postgrid_pace()
+        connection["pace"] = connection.get("pace") or postgrid_pace()
         url = endpoint(base_url)
         #: The endpoint, the same for all spellings. Several keys may open one account; IDs of lists are unique.
         self.tenant = canonical(httpx.URL(url))
@@ -71,10 +71,11 @@ class PostgridClient:
             auth=ApiKey(api_key),
             read_error=partial(read_error, key=api_key),
             explains_absence=True,
+            tenant=f"{self.tenant} {named_by(api_key)}",
             **connection,
         )
-        #: For calls that are not retried automatically; see `HttpClient`.
-        self.rest, self.delay = self._http.rest, self._http.delay
+        #: For calls that are not retried automatically, and the account's pace; see `HttpClient`.
+        self.rest, self.delay, self.pace = self._http.rest, self._http.delay, self._http.pace
         # Reports are on other hosts, by links that work for anybody: the key must not be sent there.
         self._files = Downloads(
             provider="PostGrid",

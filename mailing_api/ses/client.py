@@ -110,6 +110,8 @@ class SesClient:
             allow_http=connection.get("allow_http", False),
             prefix="ses_",
         )
+        #: Shares the pace of each operation.
+        self._budget = connection.pop("budget", None)
         connection["pace"] = connection.get("pace") or Pace()
         connection["retry"] = connection.get("retry") or _PATIENCE
         self._connection = connection
@@ -363,5 +365,8 @@ class SesClient:
 
     def _pace(self, region: str, operation: Operation) -> Pace:
         """Whether the quota is for each operation or for all is unverified; a refusal slows the pace in both cases."""
-        made = Pace(self._rate, floor=min(_SLOWEST, self._rate), sleep=self._sleep)
-        return self._paces.setdefault((region, operation.name), made)
+        if (pace := self._paces.get((region, operation.name))) is None:
+            pace = Pace(self._rate, floor=min(_SLOWEST, self._rate), sleep=self._sleep)
+            if self._budget is not None:
+                pace = self._budget.share(pace, f"Amazon SES {self.tenant(region)} {operation.name}")
+        return self._paces.setdefault((region, operation.name), pace)

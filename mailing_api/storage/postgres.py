@@ -162,6 +162,17 @@ class OwnSchema:
         Raises:
             Exception: `error`: it holds objects that this role does not own.
         """
+        is_new = self.make(run)
+        run(f'SET search_path TO "{self._schema}", pg_temp')
+        run("SET synchronous_commit TO on")  # committed rows survive a crash of the server
+        return is_new
+
+    def make(self, run: Run) -> bool:
+        """Make the schema if there is none; return whether it was made. Nothing of the session changes.
+
+        Raises:
+            Exception: `error`: it holds objects that this role does not own.
+        """
         is_new = not self.is_there(run)
         if is_new:
             run(f'CREATE SCHEMA IF NOT EXISTS "{self._schema}"')
@@ -171,8 +182,6 @@ class OwnSchema:
                 f"do more than keep a {self._content}. Find out who made it. A schema that was made beforehand must "
                 "belong to the role: CREATE SCHEMA ... AUTHORIZATION."
             )
-        run(f'SET search_path TO "{self._schema}", pg_temp')
-        run("SET synchronous_commit TO on")  # committed rows survive a crash of the server
         return is_new
 
 

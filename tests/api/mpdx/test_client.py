@@ -159,7 +159,7 @@ def test_a_wait_is_as_long_as_mpdx_says():
 def test_the_pace_is_fifty_in_ten_seconds():
     now = [0.0]
     pace = mpdx_pace()
-    pace._clock, pace._sleep = lambda: now[0], lambda seconds: now.__setitem__(0, now[0] + seconds)
+    pace.clock, pace.sleep = lambda: now[0], lambda seconds: now.__setitem__(0, now[0] + seconds)
     starts = [pace.wait() for _ in range(120)]
     assert starts[:50] == [0.0] * 50
     assert starts[50:100] == [10.0] * 50

@@ -142,7 +142,7 @@ def test_p3_rows_of_a_failed_job_count_as_resubmitted_by_the_next_run_too(mailje
 
 def test_too_many_requests_say_nothing_about_an_error_file(mailjet, monkeypatch):
     monkeypatch.setattr("mailing_api.http.client.random.random", lambda: 0.0)
-    monkeypatch.setattr("mailing_api.http.pace.Pace.refused", lambda self, started: None)
+    monkeypatch.setattr("mailing_api.http.pace.Pace.refused", lambda *_: None)
     mailjet.sandbox.mailjet.plan_jobs([{"bad_rows": ["person1@example.com"]}])
     mailjet.sandbox.faults.add(kind="status", status=429, path="/v3/DATA/*", times=8)
     failed = mailjet.deliver([schema(), *people(range(4)), state(1)])

@@ -83,6 +83,7 @@ class ExampleMailClient:
             auth=_Token(token),
             read_error=read_error,
             explains_absence=True,
+            tenant=self.tenant,
             **connection,
         )
 

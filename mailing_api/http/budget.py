@@ -1,0 +1,215 @@
+"""The rate of one account, shared by many processes: pure functions on a row, which a database stores.
+
+A row has the rate and the time of the next free slot; a slot is the right to begin one request. A process takes a lease
+of a few slots at a time, and begins a request in each. Shortly before, it looks at the row: a refusal that any process
+has met makes all leases void. Nothing has to be returned: slots of a killed process pass unused.
+
+All times are seconds of one clock, the database's.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+__all__ = ["FRESH", "GRACE", "SPAN", "Holder", "Lease", "Limits", "Row", "Step", "begin", "refuse", "take"]
+
+#: Seconds: what a process knows of the row is at most this old when a request begins.
+FRESH: Final = 0.1
+#: Seconds after which a slot that was not used is lost.
+GRACE: Final = 0.5
+#: Seconds that the leases of all processes last together, if each has more than one slot.
+SPAN: Final = 0.5
+#: Requests per second to begin with, where no limit is known, and the greatest rate.
+_BEGINNING: Final = 4.0
+_MOST: Final = 1000.0
+#: Seconds without a lease after which a process no longer counts, at least.
+_PATIENCE: Final = 10.0
+#: Seconds: the longest cool-down; longer ones would outlast the retries of a client.
+_LONGEST_COOL_DOWN: Final = 3600.0
+#: Seconds that a free slot may be ahead beside the leases of all processes: more is another clock's time.
+_FARTHEST: Final = 60.0
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """How a process changes the rate.
+
+    Attributes:
+        most: requests per second, at most; None for no such limit.
+        increase: requests per second that each second without a refusal adds.
+        floor: the least rate in requests per second.
+    """
+
+    most: float | None
+    increase: float
+    floor: float
+
+
+class Row(msgspec.Struct, frozen=True):
+    """What all processes know of an account.
+
+    Attributes:
+        rate: requests per second, of all processes together.
+        next_slot: the time of the first free slot.
+        cool_until: no request begins before.
+        decreased_at: when the rate was last lowered; 0 if never.
+        grown_at: until when successes were counted.
+        epoch: leases of another epoch are void.
+        workers: the processes, by random names, and when each last took a lease.
+    """
+
+    rate: float
+    next_slot: float
+    cool_until: float
+    decreased_at: float
+    grown_at: float
+    epoch: int
+    workers: Mapping[str, float]
+
+    def rate_within(self, limits: Limits) -> float:
+        """Requests per second, of all processes, if their limits are these."""
+        return self.rate if limits.most is None else min(self.rate, limits.most)
+
+
+class Lease(msgspec.Struct, frozen=True):
+    """Slots of one process.
+
+    Attributes:
+        start: the time of the first.
+        interval: seconds between two.
+        count: how many.
+        epoch: of the row.
+    """
+
+    start: float
+    interval: float
+    count: int
+    epoch: int
+
+
+def begin(limits: Limits, now: float) -> Row:
+    """Return the row of an account that no process used before."""
+    return Row(limits.most or _BEGINNING, now, 0.0, 0.0, now, 0, {})
+
+
+def take(
+    row: Row, limits: Limits, *, worker: str, now: float, want: int = 1, has_succeeded: bool = False
+) -> tuple[Row, Lease]:
+    """Take slots for a process; return the row without them, and the lease.
+
+    Args:
+        row: of the account.
+        limits: of the process.
+        worker: its name.
+        now: the database's time.
+        want: slots, at most. There are fewer where many processes share a low rate, but at least one.
+        has_succeeded: the provider accepted a request of the process since its last lease.
+    """
+    if has_succeeded:
+        row = _grown(row, limits, now)
+    rate = row.rate_within(limits)
+    patience = max(_PATIENCE, 3 * len(row.workers) / rate)
+    workers = {name: at for name, at in row.workers.items() if now - patience < at <= now + patience} | {worker: now}
+    count = max(1, min(want, int(rate * SPAN / len(workers))))
+    cool_until = min(row.cool_until, now + _LONGEST_COOL_DOWN)
+    farthest = max(now, cool_until) + _FARTHEST + 2 * len(workers) / rate
+    start = max(now, cool_until, min(row.next_slot, farthest))
+    lease = Lease(start, 1 / rate, count, row.epoch)
+    return msgspec.structs.replace(row, next_slot=start + count / rate, cool_until=cool_until, workers=workers), lease
+
+
+def _grown(row: Row, limits: Limits, now: float) -> Row:
+    """Raise the rate for the time since the last success, if the rate is what holds requests back."""
+    rate = row.rate
+    elapsed = min(max(0.0, now - row.grown_at), max(1.0, 2 / rate))
+    if row.next_slot > now - 1 / rate and (limits.most is None or rate < limits.most):
+        is_unknown = not row.decreased_at and limits.most is None
+        rate = min(_MOST, rate * 2**elapsed) if is_unknown else rate + limits.increase * elapsed
+        rate = max(row.rate, rate if limits.most is None else min(rate, limits.most))
+    return msgspec.structs.replace(row, rate=rate, grown_at=max(now, row.grown_at))
+
+
+def refuse(row: Row, limits: Limits, *, started: float, now: float, retry_after: float | None = None) -> Row:
+    """Return the row after the provider refused a request as one too many.
+
+    Args:
+        row: of the account.
+        limits: of the process.
+        started: when the request began. Requests that began before the rate was last lowered do not lower it again.
+        now: the database's time.
+        retry_after: seconds for which the provider wants no request; None if it does not say.
+    """
+    cool_until = now + min(retry_after or 0.0, _LONGEST_COOL_DOWN)
+    if started <= row.decreased_at + FRESH:
+        if not retry_after or cool_until <= row.cool_until:
+            return row
+        next_slot = max(row.next_slot, cool_until)
+        return msgspec.structs.replace(row, next_slot=next_slot, cool_until=cool_until, epoch=row.epoch + 1)
+    rate = max(limits.floor, row.rate_within(limits) / 2)
+    return msgspec.structs.replace(
+        row,
+        rate=rate,
+        next_slot=max(cool_until, row.cool_until, now + 1 / rate),
+        cool_until=max(cool_until, row.cool_until),
+        decreased_at=now,
+        grown_at=now,
+        epoch=row.epoch + 1,
+    )
+
+
+class Step(enum.Enum):
+    """What a process does next."""
+
+    TAKE = enum.auto()  #: take a lease
+    LOOK = enum.auto()  #: look at the row
+    START = enum.auto()  #: begin the request
+
+
+class Holder:
+    """The lease of one process, slot by slot."""
+
+    def __init__(self) -> None:
+        """Begin without a lease."""
+        self._lease: Lease | None = None
+        self._used = 0
+        self._seen_at = float("-inf")
+        #: Slots to take next time: more while all are used, one after some were lost.
+        self.want = 1
+
+    def step(self, now: float) -> Step | float:
+        """What to do at that time: a step, or wait for so many seconds. A slot is used with START."""
+        lease = self._lease
+        if lease is None:
+            return Step.TAKE
+        while self._used < lease.count and lease.start + self._used * lease.interval < now - GRACE:
+            self._used += 1
+            self.want = 0
+        if self._used == lease.count:
+            self._lease = None
+            self.want = max(1, 2 * self.want)
+            return Step.TAKE
+        slot = lease.start + self._used * lease.interval
+        if slot > now:
+            return slot - now
+        if now - self._seen_at > FRESH:
+            return Step.LOOK
+        self._used += 1
+        return Step.START
+
+    def took(self, lease: Lease, now: float) -> None:
+        """Have a lease from now on."""
+        self._lease, self._used, self._seen_at = lease, 0, now
+        self.want = lease.count
+
+    def saw(self, row: Row | None, now: float) -> None:
+        """Drop the lease if the row, as read at that time, says that it is void."""
+        self._seen_at = now
+        if row is None or (self._lease is not None and row.epoch != self._lease.epoch):
+            self._lease = None
+
+    def drop(self) -> None:
+        """Give the lease up."""
+        self._lease = None

@@ -1,0 +1,253 @@
+"""Rows of shared rates in PostgreSQL; no call waits long for it, whatever the server does.
+
+Each call is one message of statements, which is a transaction of its own, and there are no locks of sessions. So this
+works behind a connection pooler in transaction mode, too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import msgspec
+import psycopg
+
+from mailing_api.http.budget import Row
+from mailing_api.http.shared_pace import AwayError
+from mailing_api.storage import postgres
+from mailing_api.storage.postgres import OwnSchema
+from mailing_api.storage.postgres_watch import ask
+
+__all__ = ["PostgresBudget"]
+
+logger = logging.getLogger(__name__)
+
+_SCHEMA: Final = "mailing_rate_budget"
+#: Of the table and of the meaning of its columns.
+_VERSION: Final = "rate budget 1"
+#: Seconds: for an answer, for the first connection, and between two attempts to connect.
+ANSWER_WITHIN: Final = 1.0
+FIRST_WITHIN: Final = 3.0
+AGAIN_AFTER: Final = 3.0
+_CONNECT_WITHIN: Final = 5
+
+#: What a transaction needs; nothing of it stays with a session.
+_BEGIN: Final = (
+    "SET TRANSACTION ISOLATION LEVEL READ COMMITTED; SET LOCAL search_path TO ''; "
+    f"SET LOCAL statement_timeout TO {int(ANSWER_WITHIN * 1000)}; SET LOCAL synchronous_commit TO off; "
+)
+#: The statements are filled in with hashes, numbers and hexadecimal names only.
+_READ: Final = """
+SELECT pg_catalog.json_build_array(extract(epoch FROM pg_catalog.clock_timestamp())::float8, (
+    SELECT pg_catalog.json_build_array(revision, pg_catalog.json_build_object(
+        'rate', rate, 'next_slot', next_slot, 'cool_until', cool_until, 'decreased_at', decreased_at,
+        'grown_at', grown_at, 'epoch', epoch, 'workers', workers
+    )) FROM mailing_rate_budget.accounts WHERE name = '{name}'
+))::text
+"""
+_COLUMNS: Final = ("rate", "next_slot", "cool_until", "decreased_at", "grown_at", "epoch", "workers")
+_UPDATE: Final = """
+WITH changed AS (
+    UPDATE mailing_rate_budget.accounts SET revision = revision + 1, {assignments}
+    WHERE name = '{name}' AND revision = {revision} RETURNING 1
+) SELECT pg_catalog.count(*) FROM changed
+"""
+_INSERT: Final = """
+WITH changed AS (
+    INSERT INTO mailing_rate_budget.accounts (name, revision, {columns}) VALUES ('{name}', 1, {values})
+    ON CONFLICT DO NOTHING RETURNING 1
+) SELECT pg_catalog.count(*) FROM changed
+"""
+_TABLE: Final = """
+CREATE TABLE mailing_rate_budget.accounts (
+    name text PRIMARY KEY, revision bigint NOT NULL, rate float8 NOT NULL, next_slot float8 NOT NULL,
+    cool_until float8 NOT NULL, decreased_at float8 NOT NULL, grown_at float8 NOT NULL, epoch bigint NOT NULL,
+    workers json NOT NULL
+)
+"""
+_FOUND_VERSION: Final = (
+    "SELECT pg_catalog.obj_description(oid, 'pg_namespace') FROM pg_catalog.pg_namespace WHERE nspname = %s"
+)
+
+
+class _Answer(msgspec.Struct, array_like=True):
+    now: float
+    found: tuple[int, Row] | None
+
+
+_DECODER: Final = msgspec.json.Decoder(_Answer)
+
+
+class PostgresBudget:
+    """A table of one PostgreSQL database; safe to share between threads."""
+
+    def __init__(self, url: str, *, setting: str, error: Callable[[str], Exception]) -> None:
+        """Begin to connect, in the background.
+
+        Args:
+            url: as `OwnSchema` takes it.
+            setting: the setting that has it, for messages.
+            error: makes the exception to raise from a message.
+
+        Raises:
+            Exception: `error`: it is not a URL.
+        """
+        if problem := postgres.problem_of(url):
+            raise error(f"Setting `{setting}` {problem}.")
+        self._schema = OwnSchema(url, _SCHEMA, setting=setting, content="rate budget", error=_UnusableError)
+        self._url = url
+        self._setting = setting
+        self._lock = threading.Lock()
+        self._connection: psycopg.Connection[Any] | None = None
+        self._closing = threading.Event()
+        self._is_lost = threading.Event()
+        self._was_tried = threading.Event()
+        self._has_warned = False
+        self._is_lost.set()
+        threading.Thread(target=self._keep_connected, name="rate-budget", daemon=True).start()
+        self._was_tried.wait(FIRST_WITHIN)
+        if self._connection is None:
+            self._warn("the server did not answer yet")
+
+    @property
+    def is_there(self) -> bool:
+        """Whether there is a connection."""
+        return self._connection is not None
+
+    def read(self, name: str) -> tuple[float, int, Row | None]:
+        """As of any store."""
+        answer = _DECODER.decode(self._ask(_READ.format(name=name)))
+        revision, row = answer.found or (0, None)
+        return answer.now, revision, row
+
+    def swap(self, name: str, revision: int, row: Row) -> bool:
+        """As of any store."""
+        values = [_literal(getattr(row, column)) for column in _COLUMNS]
+        if not revision:
+            return self._ask(_INSERT.format(name=name, columns=", ".join(_COLUMNS), values=", ".join(values))) == "1"
+        pairs = ", ".join(f"{column} = {value}" for column, value in zip(_COLUMNS, values, strict=True))
+        return self._ask(_UPDATE.format(name=name, revision=revision, assignments=pairs)) == "1"
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._closing.set()
+        self._is_lost.set()
+        with self._lock:
+            connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _ask(self, statement: str) -> str:
+        """Return the first value of a statement's answer.
+
+        Raises:
+            AwayError: the server does not answer in time, or refuses.
+        """
+        if not self._lock.acquire(timeout=ANSWER_WITHIN):
+            raise AwayError
+        try:
+            if self._connection is None:
+                raise AwayError
+            try:
+                answer = ask(self._connection, _BEGIN + statement, within=ANSWER_WITHIN)
+            except psycopg.Error as exc:
+                self._lose(postgres.failure(exc))
+                raise AwayError from None
+            if answer is None:
+                self._lose(f"the server did not answer within {ANSWER_WITHIN:g} s")
+                raise AwayError
+            return answer
+        finally:
+            self._lock.release()
+
+    def _lose(self, reason: str) -> None:
+        """Give the connection up; the lock is held."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+            self._warn(reason)
+            self._is_lost.set()
+
+    def _warn(self, reason: str) -> None:
+        level = logging.INFO if self._has_warned else logging.WARNING
+        self._has_warned = True
+        logger.log(
+            level,
+            "Setting `%s`: %s cannot be used (%s). This run continues alone, at half of its share of the last rate, "
+            "and tries again every %g s.",
+            self._setting,
+            self._schema.name,
+            reason,
+            AGAIN_AFTER,
+        )
+
+    def _keep_connected(self) -> None:
+        pause = 0.0
+        while not self._closing.wait(pause):
+            pause = 0.0
+            self._is_lost.wait()
+            if self._closing.is_set():
+                return
+            try:
+                connection = self._connected()
+            except (psycopg.Error, _UnusableError) as exc:
+                if not self._has_warned:
+                    self._warn(str(exc) if isinstance(exc, _UnusableError) else postgres.failure(exc))
+                pause = AGAIN_AFTER
+            else:
+                self._is_lost.clear()
+                self._connection = connection
+                if self._has_warned:
+                    logger.info("Setting `%s`: %s answers; the rate is shared.", self._setting, self._schema.name)
+            self._was_tried.set()
+
+    def _connected(self) -> psycopg.Connection[Any]:
+        options = {"connect_timeout": _CONNECT_WITHIN, **postgres.connection_options()}
+        connection = psycopg.connect(self._url, autocommit=True, prepare_threshold=None, **options)
+
+        def run(statement: str, *parameters: Any) -> Sequence[Sequence[Any]]:
+            cursor = connection.execute(statement, parameters or None)
+            return cursor.fetchall() if cursor.description else []
+
+        try:
+            with connection.transaction():
+                self._enter(run)
+        except BaseException:
+            with contextlib.suppress(psycopg.Error):
+                connection.close()
+            raise
+        return connection
+
+    def _enter(self, run: postgres.Run) -> None:
+        """Make the table if there is none.
+
+        Raises:
+            _UnusableError: it is another version's, or not our own.
+        """
+        run("SET LOCAL search_path TO ''")
+        run("SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(%s, 0))", _SCHEMA)
+        if self._schema.make(run):
+            run(_TABLE)
+            run(f"COMMENT ON SCHEMA {_SCHEMA} IS '{_VERSION}'")
+        if run(_FOUND_VERSION, _SCHEMA)[0][0] != _VERSION:
+            raise _UnusableError(
+                "its table belongs to another version of this program: let all workers use the same version, or drop "
+                f"the schema {_SCHEMA} when none runs"
+            )
+
+
+class _UnusableError(Exception):
+    """The schema cannot be used; says why."""
+
+
+def _literal(value: Any) -> str:
+    """A number, or names of processes (hexadecimal) with times, in SQL."""
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, float):
+        return repr(value) if math.isfinite(value) else "0"
+    return f"'{msgspec.json.encode(value).decode()}'"
