@@ -499,7 +499,7 @@ def test_p9_a_plan_is_stopped_by_the_limit_of_removals_too(mirror):
     mirror.deliver([table(), *rows(range(40)), state(1)])
     plan = mirror.deliver([table(), *rows([1]), state(2)], mode="plan")
     assert "39 contacts would be removed, 39 because the input of stream 'people'" in str(plan.error)
-    assert "of these absent from the input            39\n" in plan.log
+    assert "of these absent from the input                 39\n" in plan.log
     assert mirror.deliver([table(), *rows([1]), state(2)], allow_removals_once=39).error is None
 
 
