@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,8 @@ class Server:
         """End all its processes at once, as a crash of the machine does."""
         processes = self._processes()
         for process in processes:
-            process.kill()
+            with suppress(psutil.NoSuchProcess):  # one that ended by itself meanwhile, such as an autovacuum's
+                process.kill()
         psutil.wait_procs(processes, timeout=20)
 
     def start(self) -> None:
