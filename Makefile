@@ -24,7 +24,7 @@ COMPILE := pip compile -q --universal --python-version 3.11 --generate-hashes --
 # Without it every run and every test compiles anew what it loads.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo picture playground test quick test-all test-every engines test-deep coverage lint spelling workflows hooks wheels docs definitions bench bench-quick lock newest lowest clean
+.PHONY: help demo picture playground test quick test-all engines test-deep coverage lint spelling workflows hooks wheels docs definitions bench bench-quick lock newest lowest clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -38,8 +38,15 @@ picture: $(READY) ## The pictures of a report, from the demo's, by Chromium
 playground: $(READY) ## A shell with a sandbox and Meltano, to try the examples in
 	@$(BIN)/python examples/demo/playground.py
 
+# With EVERY, what `test-all` runs comes in the same run. Its searches are as long as there, and those without the marker
+# `machine` are as long in both.
 test: $(READY) ## Every promise, route and provider, in some minutes
+ifdef EVERY
+	@echo 'Searches begin at SEED=$(SEED)'
+	@SEARCH=long $(PYTEST) -m 'not engine' --hypothesis-seed=$(SEED)
+else
 	@$(PYTEST) -m 'not exhaustive and not engine'
+endif
 
 quick: $(READY) ## The tests that take a second at most
 	@$(PYTEST) -m 'not slow and not exhaustive' --ignore=tests/faults
@@ -47,11 +54,6 @@ quick: $(READY) ## The tests that take a second at most
 test-all: $(READY) ## What `make test` leaves out; SEED=n repeats state machines
 	@echo 'The state machines begin at SEED=$(SEED)'
 	@SEARCH=long $(PYTEST) -m 'exhaustive or machine' --hypothesis-seed=$(SEED)
-
-# Searches run once, as long as in `test-all`. What is searched without the marker `machine` is as long in both.
-test-every: $(READY) ## `make test` and `make test-all` in one run, as CI has them
-	@echo 'Searches begin at SEED=$(SEED)'
-	@SEARCH=long $(PYTEST) -m 'not engine' --hypothesis-seed=$(SEED)
 
 engines: $(READY) $(ENGINES) ## The examples of orchestrators, each run by the real one
 	@$(PYTEST) tests/engines
