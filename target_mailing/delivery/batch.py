@@ -142,6 +142,11 @@ class Batch(msgspec.Struct, eq=False):
         return batch
 
     @property
+    def asks(self) -> bool:
+        """Whether it asks about contacts, and changes none."""
+        return self.action == self.queue.destination.actions.ask
+
+    @property
     def step(self) -> Step:
         """The current step."""
         return self.steps[self.position]

@@ -215,7 +215,7 @@ class Delivery:
 
         def discarded() -> None:
             self.closing.ends(batch, (), possible)
-            self._journal.discard(batch.number, uncertain=possible)
+            self._journal.discard(batch.number, uncertain=possible, asks=batch.asks)
             self._jobs.ended(batch, "discarded")
             self._ended(batch)
 

@@ -383,10 +383,10 @@ class Journal:
             self.rejects.add(rejects)
             self.open_rejects.close(settled)
 
-    def discard(self, batch: int, *, uncertain: Sequence[Row] = ()) -> None:
-        """Forget a batch (its number) whose rows will come again; `uncertain` are those that may have arrived."""
+    def discard(self, batch: int, *, uncertain: Sequence[Row] = (), asks: bool = False) -> None:
+        """Forget a batch (its number) whose rows come again; `uncertain` may have arrived; `asks`: none changes."""
         with self._transaction():
-            if not self.open_rejects.is_empty:
+            if not (asks or self.open_rejects.is_empty):
                 self.open_rejects.close((), self._batches.lines(batch))
             self._batches.close(batch, "lost", {})
             self._contacts.note("", uncertain, None)

@@ -11,7 +11,7 @@ import pytest
 from target_mailing.journal.journal import Journal
 from target_mailing.journal.stores import FileStore
 
-__all__ = ["Killed", "killed_at", "killed_once_submitted"]
+__all__ = ["Killed", "killed_at", "killed_once_begun", "killed_once_submitted"]
 
 
 class Killed(BaseException):
@@ -40,14 +40,37 @@ def killed_at(commit: int, *, is_made: bool) -> Iterator[Callable[[], bool]]:
 @contextmanager
 def killed_once_submitted() -> Iterator[None]:
     """The run is killed when its first job is under way and noted."""
-    is_dead, end_step, commit = False, Journal.end_step, FileStore.commit
 
-    def ended(journal: Journal, where: str, batch: int, step: str, evidence: dict[str, Any], **names: Any) -> None:
+    def is_submitted(_where: str, _batch: int, _step: str, evidence: dict[str, Any], **_: Any) -> bool:
+        return "job" in evidence
+
+    with _killed_after("end_step", is_submitted):
+        yield
+
+
+@contextmanager
+def killed_once_begun(name: str) -> Iterator[None]:
+    """The run is killed when it has noted that it begins a step of this name."""
+
+    def is_begun(_batch: int, step: str) -> bool:
+        return step == name
+
+    with _killed_after("begin_step", is_begun):
+        yield
+
+
+@contextmanager
+def _killed_after(method: str, is_it: Callable[..., bool]) -> Iterator[None]:
+    """The run is killed after the first such call of its journal whose arguments `is_it` picks."""
+    is_dead, real, commit = False, getattr(Journal, method), FileStore.commit
+
+    def called(journal: Journal, *arguments: Any, **options: Any) -> Any:
         nonlocal is_dead
-        end_step(journal, where, batch, step, evidence, **names)
-        if "job" in evidence:
+        result = real(journal, *arguments, **options)
+        if is_it(*arguments, **options):
             is_dead = True
             raise Killed
+        return result
 
     def checked(store: FileStore, connection: Any) -> None:
         if is_dead:
@@ -55,7 +78,7 @@ def killed_once_submitted() -> Iterator[None]:
         commit(store, connection)
 
     with pytest.MonkeyPatch.context() as patch, suppress(Killed):
-        patch.setattr(Journal, "end_step", ended)
+        patch.setattr(Journal, method, called)
         patch.setattr(FileStore, "commit", checked)
         yield
-    assert is_dead, "no job was submitted"
+    assert is_dead, "the run came to its end"

@@ -18,7 +18,7 @@ from target_mailing.row import Row
 from tests.target.conftest import COLUMNS, person, schema, state
 from tests.target.input.test_mirror import rows, table
 from tests.target.journal.test_retried_rejects import GONE, cities, open_rejects
-from tests.target.killing import killed_once_submitted
+from tests.target.killing import killed_once_begun, killed_once_submitted
 from tests.target.test_command import until
 
 X, Y = "person1@example.com", "moved@example.com"
@@ -134,6 +134,18 @@ def test_p3_a_retry_that_was_killed_and_whose_job_failed_is_repeated(mailjet):
     assert mailjet.retry().error is None
     assert mailjet.members()[X]["properties"] == {"city": "Nice", "visits": "3"}
     assert open_rejects(mailjet) == []
+
+
+def test_p3_a_run_that_was_killed_while_it_asked_about_a_former_address_overtakes_nothing_of_it(mailjet):
+    mailjet.config |= {"on_key_change": "keep"}
+    mailjet.deliver([schema(), person(1), state(0)])
+    mailjet.deliver([schema(), person(9, email=X, city="Nice", visits="many"), state(1)])
+    moved = [schema(), person(1, email=Y, city="Oslo"), state(2)]
+    with killed_once_begun("consent"):
+        mailjet.deliver(moved)
+    assert mailjet.deliver(moved).error is None
+    assert mailjet.retry(**MENDED).counts() == {"delivered": 1}
+    assert cities(mailjet) == {X: "Nice", Y: "Oslo"}
 
 
 def test_p5_records_that_a_row_superseded_keep_their_stream_and_key(mailjet):
