@@ -171,7 +171,24 @@ class Retried:
             for row, one in expected
             if one is None or row.key not in {None, one.key} or (row.email and row.id != one.contact)
         ]
-        return [row for row, one in others if one is None or not self._is_first(row, one)]
+        first = {id(row) for row, one in others if one is not None and self._is_first(row, one)}
+        self._renew(destination, [row for row, _ in others if id(row) in first])
+        return [row for row, _ in others if id(row) not in first]
+
+    def _renew(self, destination: str, rows: Sequence[Row]) -> None:
+        """Note whose these rows are now, so that what this run makes known of them is not taken for something newer."""
+        opened, table = self._journal.open_rejects, tables.open_rejects
+        if not rows:
+            return
+        known = opened.resources()
+        with opened.transaction():
+            for row in rows:
+                here = sa.and_(table.c.n == opened.place(row.line), table.c.destination == destination)
+                owner = {"key": row.key, "contact": row.id if row.email else None}
+                now = {name: one for name, one in owner.items() if one is not None}
+                self._connection.execute(sa.update(table).where(here).values(now))
+                if known is not None:
+                    known.update(now.values())
 
     def _is_first(self, row: Row, expected: _Expected) -> bool:
         """Whether nothing of a row's key or contact is known that a reject was not known to have."""

@@ -148,6 +148,18 @@ def test_p3_a_run_that_was_killed_while_it_asked_about_a_former_address_overtake
     assert cities(mailjet) == {X: "Nice", Y: "Oslo"}
 
 
+def test_p3_a_reject_whose_address_was_read_by_a_killed_retry_is_sent_by_the_next(mailjet):
+    columns = COLUMNS | {"contact": {"type": ["string", "null"]}}
+    mailjet.deliver([schema(columns=columns), person(1, email="nobody", contact=X, city="Nice"), state(1)])
+    config = MENDED | {"mapping": {"email": "contact"}, "route": "contact"}
+    with killed_once_begun("contacts"):
+        mailjet.retry(**config)
+    assert mailjet.retry(**config).error is None
+    mailjet.retry(**config)
+    assert open_rejects(mailjet) == []
+    assert cities(mailjet) == {X: "Nice"}
+
+
 def test_p5_records_that_a_row_superseded_keep_their_stream_and_key(mailjet):
     others = schema("others", COLUMNS | {"visits": {"type": ["string", "null"]}})
     mailjet.deliver([others, person(1, stream="others", email=Y, city="Oslo"), state(0)])
