@@ -123,6 +123,7 @@ def test_p1_a_number_that_is_plainly_no_count_makes_the_answer_unreadable(served
 
 
 @pytest.mark.slow
+@pytest.mark.machine
 @pytest.mark.parametrize("field", FIELDS | SIZES)
 @settings(max_examples=examples(40, 400))
 @given(value=WRONG)
@@ -132,6 +133,7 @@ def test_p1_a_number_that_is_no_count_makes_the_answer_unreadable(served, field,
 
 
 @pytest.mark.slow
+@pytest.mark.machine
 @pytest.mark.parametrize("field", FIELDS)
 @settings(max_examples=examples(20, 200))
 @given(value=st.integers(1, 10**12), form=st.sampled_from([int, str, float]))

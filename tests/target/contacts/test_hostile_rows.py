@@ -78,7 +78,8 @@ def judge(statuses, result, opted_out, gone):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(examples(2, 40)))
+@pytest.mark.machine
+@pytest.mark.parametrize("seed", range(examples(2, 20)))
 @pytest.mark.parametrize("route", ["json", "csv", "contact"])
 def test_p5_hostile_rows_at_mailjet(mailjet: Mailjet, route, seed):
     draw = random.Random(f"{route}{seed}")
@@ -92,7 +93,8 @@ def test_p5_hostile_rows_at_mailjet(mailjet: Mailjet, route, seed):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(examples(2, 40)))
+@pytest.mark.machine
+@pytest.mark.parametrize("seed", range(examples(2, 20)))
 @pytest.mark.parametrize("route", ["import", "direct"])
 def test_p5_hostile_rows_at_ses(ses, route, seed):  # noqa: F811
     draw = random.Random(f"{route}{seed}")

@@ -177,8 +177,9 @@ IN_TWO_SPELLINGS = [
 
 
 @pytest.mark.slow
+@pytest.mark.machine
 @pytest.mark.parametrize("actions", [OLD_FIRST, NEW_FIRST], ids=["old-first", "new-first"])
-@settings(max_examples=examples(60, 2_000))
+@settings(max_examples=examples(60, 300))
 @example(NOTHING, [([("unsub", 1, EMAILS[0], "")], True, True), ([("addnoforce", 2, EMAILS[0], "")], True, True)])
 @example(([OWN[0]], [], [], []), [([MOVED[0], ("addnoforce", 2, EMAILS[0], "x")], True, True)])
 @example(([OWN[0]], [], [], []), [([("addnoforce", 2, EMAILS[0], "x"), MOVED[0]], True, True)])
